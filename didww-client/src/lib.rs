@@ -1,0 +1,1 @@
+//! A typed SDK for DIDWW's API v3.

@@ -1,0 +1,427 @@
+//! Reads the annotated struct.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens as _, format_ident, quote};
+use syn::meta::ParseNestedMeta;
+use syn::{
+    Attribute, Data, DeriveInput, Error, Expr, ExprLit, Field, Fields, GenericArgument, Lit, LitInt, LitStr,
+    Path, PathArguments, Result, Token, Type, parenthesized,
+};
+
+/// Everything that the marks say.
+pub(crate) struct Declaration {
+    pub(crate) ident: Ident,
+    pub(crate) doc: String,
+    pub(crate) name: String,
+    pub(crate) since: TokenStream,
+    pub(crate) verbs: Vec<Ident>,
+    pub(crate) adapter: Option<Path>,
+    pub(crate) list_needs: Option<Ident>,
+    pub(crate) nested_includes: Vec<LitStr>,
+    pub(crate) attributes: Vec<Attr>,
+    pub(crate) relationships: Vec<Rel>,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) meta: Option<(Ident, Type)>,
+    pub(crate) extra: Option<Ident>,
+}
+
+pub(crate) struct Attr {
+    pub(crate) ident: Ident,
+    pub(crate) name: String,
+    pub(crate) ty: Type,
+    /// The type inside `Option`, when null is a value.
+    pub(crate) inner: Option<Type>,
+    pub(crate) doc: String,
+    pub(crate) create: Access,
+    pub(crate) update: bool,
+    pub(crate) since: Option<TokenStream>,
+    pub(crate) default: Option<TokenStream>,
+    pub(crate) unique: bool,
+    pub(crate) sort: bool,
+}
+
+pub(crate) struct Rel {
+    pub(crate) ident: Ident,
+    pub(crate) name: String,
+    /// The record type inside `ToOne` or `ToMany`.
+    pub(crate) record: Type,
+    pub(crate) target: String,
+    pub(crate) many: bool,
+    pub(crate) doc: String,
+    pub(crate) create: Access,
+    pub(crate) update: bool,
+    pub(crate) since: Option<TokenStream>,
+    pub(crate) feature: Option<Ident>,
+}
+
+pub(crate) struct Filter {
+    pub(crate) name: String,
+    pub(crate) test: TokenStream,
+    pub(crate) value: Type,
+    pub(crate) list: bool,
+    pub(crate) blank: bool,
+    pub(crate) legacy: bool,
+    pub(crate) since: Option<TokenStream>,
+}
+
+/// What a create does with a member. A required one says where it stands among the constructor's parameters.
+#[derive(Clone, Copy, PartialEq)]
+pub(crate) enum Access {
+    Never,
+    Optional,
+    Required(usize),
+}
+
+impl Access {
+    pub(crate) fn tokens(self) -> TokenStream {
+        match self {
+            Self::Never => quote!(::didww_types::Access::Never),
+            Self::Optional => quote!(::didww_types::Access::Optional),
+            Self::Required(_) => quote!(::didww_types::Access::Required),
+        }
+    }
+}
+
+impl Declaration {
+    pub(crate) fn read(input: &DeriveInput) -> Result<Self> {
+        let Data::Struct(data) = &input.data else {
+            return Err(Error::new_spanned(input, "a resource is declared by a struct"));
+        };
+        let Fields::Named(fields) = &data.fields else {
+            return Err(Error::new_spanned(input, "a resource is declared by a struct with named fields"));
+        };
+        let mut declaration = Self {
+            ident: input.ident.clone(),
+            doc: doc(&input.attrs),
+            name: String::new(),
+            since: quote!(::didww_types::ApiVersion::V2017_09_18),
+            verbs: Vec::new(),
+            adapter: None,
+            list_needs: None,
+            nested_includes: Vec::new(),
+            attributes: Vec::new(),
+            relationships: Vec::new(),
+            filters: Vec::new(),
+            meta: None,
+            extra: None,
+        };
+        for attribute in &input.attrs {
+            if attribute.path().is_ident("resource") {
+                attribute.parse_nested_meta(|meta| declaration.read_resource(&meta))?;
+            } else if attribute.path().is_ident("filter") {
+                declaration.filters.push(read_filter(attribute)?);
+            }
+        }
+        if declaration.name.is_empty() {
+            return Err(Error::new_spanned(&input.ident, "say `#[resource(name = \"...\")]`"));
+        }
+        for field in &fields.named {
+            declaration.read_field(field)?;
+        }
+        declaration.filters.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(declaration)
+    }
+
+    fn read_resource(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        if meta.path.is_ident("name") {
+            self.name = meta.value()?.parse::<LitStr>()?.value();
+        } else if meta.path.is_ident("since") {
+            self.since = version(&meta.value()?.parse()?)?;
+        } else if meta.path.is_ident("adapter") {
+            self.adapter = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("list_needs") {
+            self.list_needs = Some(meta.value()?.parse()?);
+        } else if meta.path.is_ident("verbs") {
+            meta.parse_nested_meta(|verb| {
+                let ident = verb.path.require_ident()?;
+                let name = match ident.to_string().as_str() {
+                    "list" => "List",
+                    "get" => "Get",
+                    "create" => "Create",
+                    "update" => "Update",
+                    "delete" => "Delete",
+                    _ => return Err(verb.error("verbs are list, get, create, update, delete")),
+                };
+                self.verbs.push(Ident::new(name, ident.span()));
+                Ok(())
+            })?;
+        } else if meta.path.is_ident("nested_includes") {
+            let content;
+            parenthesized!(content in meta.input);
+            self.nested_includes = content
+                .parse_terminated(<LitStr as syn::parse::Parse>::parse, Token![,])?
+                .into_iter()
+                .collect();
+        } else {
+            return Err(
+                meta.error("unknown mark; known: name, since, verbs, adapter, list_needs, nested_includes")
+            );
+        }
+        Ok(())
+    }
+
+    fn read_field(&mut self, field: &Field) -> Result<()> {
+        let Some(ident) = field.ident.clone() else { return Ok(()) };
+        if ident == "id" {
+            return Ok(());
+        }
+        for attribute in &field.attrs {
+            if attribute.path().is_ident("attr") {
+                return self.read_attr(ident, field, attribute);
+            } else if attribute.path().is_ident("rel") {
+                return self.read_rel(ident, field, attribute);
+            } else if attribute.path().is_ident("meta") {
+                self.meta = Some((ident, field.ty.clone()));
+                return Ok(());
+            } else if attribute.path().is_ident("extra") {
+                self.extra = Some(ident);
+                return Ok(());
+            }
+        }
+        Err(Error::new_spanned(field, "mark the field with #[attr], #[rel], #[meta] or #[extra]"))
+    }
+
+    fn read_attr(&mut self, ident: Ident, field: &Field, attribute: &Attribute) -> Result<()> {
+        let mut attr = Attr {
+            name: ident.to_string(),
+            ident,
+            ty: field.ty.clone(),
+            inner: argument_of(&field.ty, "Option"),
+            doc: doc(&field.attrs),
+            create: Access::Never,
+            update: false,
+            since: None,
+            default: None,
+            unique: false,
+            sort: false,
+        };
+        let mut filter = None;
+        if !matches!(attribute.meta, syn::Meta::Path(_)) {
+            attribute.parse_nested_meta(|meta| {
+                if meta.path.is_ident("create") {
+                    attr.create = access(&meta)?;
+                } else if meta.path.is_ident("update") {
+                    attr.update = true;
+                } else if meta.path.is_ident("since") {
+                    attr.since = Some(version(&meta.value()?.parse()?)?);
+                } else if meta.path.is_ident("default") {
+                    attr.default = Some(default_value(&meta.value()?.parse()?)?);
+                } else if meta.path.is_ident("unique") {
+                    attr.unique = true;
+                } else if meta.path.is_ident("sort") {
+                    attr.sort = true;
+                } else if meta.path.is_ident("filter") {
+                    filter = Some(marks_of_filter(&meta)?);
+                } else {
+                    return Err(meta.error("known: create, update, since, default, unique, sort, filter"));
+                }
+                Ok(())
+            })?;
+        }
+        if let Some((list, blank)) = filter {
+            let name = attr.name.clone();
+            self.filters.push(Filter {
+                test: quote!(::didww_types::FilterTest::Equals(#name)),
+                name,
+                value: attr.inner.clone().unwrap_or_else(|| attr.ty.clone()),
+                list,
+                blank,
+                legacy: false,
+                since: attr.since.clone(),
+            });
+        }
+        self.attributes.push(attr);
+        Ok(())
+    }
+
+    fn read_rel(&mut self, ident: Ident, field: &Field, attribute: &Attribute) -> Result<()> {
+        let (record, many) = match (argument_of(&field.ty, "ToOne"), argument_of(&field.ty, "ToMany")) {
+            (Some(record), _) => (record, false),
+            (_, Some(record)) => (record, true),
+            _ => return Err(Error::new_spanned(&field.ty, "a relationship is a ToOne or a ToMany")),
+        };
+        let mut rel = Rel {
+            name: ident.to_string(),
+            ident,
+            record,
+            target: String::new(),
+            many,
+            doc: doc(&field.attrs),
+            create: Access::Never,
+            update: false,
+            since: None,
+            feature: None,
+        };
+        attribute.parse_nested_meta(|meta| {
+            if meta.path.is_ident("one") || meta.path.is_ident("many") {
+                if meta.path.is_ident("many") != many {
+                    return Err(meta.error("`one` goes with ToOne, `many` with ToMany"));
+                }
+                rel.target = meta.value()?.parse::<LitStr>()?.value();
+            } else if meta.path.is_ident("create") {
+                rel.create = access(&meta)?;
+            } else if meta.path.is_ident("update") {
+                rel.update = true;
+            } else if meta.path.is_ident("since") {
+                rel.since = Some(version(&meta.value()?.parse()?)?);
+            } else if meta.path.is_ident("feature") {
+                rel.feature = Some(meta.value()?.parse()?);
+            } else {
+                return Err(meta.error("known: one, many, create, update, since, feature"));
+            }
+            Ok(())
+        })?;
+        if rel.target.is_empty() {
+            return Err(Error::new_spanned(attribute, "say `one = \"type\"` or `many = \"type\"`"));
+        }
+        self.relationships.push(rel);
+        Ok(())
+    }
+
+    pub(crate) fn has(&self, verb: &str) -> bool {
+        self.verbs.iter().any(|known| known == verb)
+    }
+
+    pub(crate) fn named(&self, suffix: &str) -> Ident {
+        format_ident!("{}{suffix}", self.ident)
+    }
+}
+
+fn read_filter(attribute: &Attribute) -> Result<Filter> {
+    let (mut name, mut test, mut value, mut since) = (None, None, None, None);
+    let (mut list, mut blank, mut legacy) = (false, false, false);
+    attribute.parse_nested_meta(|meta| {
+        if meta.path.is_ident("name") {
+            name = Some(meta.value()?.parse::<LitStr>()?.value());
+        } else if meta.path.is_ident("id") {
+            test = Some(quote!(::didww_types::FilterTest::Id));
+        } else if meta.path.is_ident("equals") {
+            let path: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::Equals(#path)));
+        } else if meta.path.is_ident("contains") {
+            let path: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::Contains(#path)));
+        } else if meta.path.is_ident("linked") {
+            let path: LitStr = meta.value()?.parse()?;
+            test = Some(quote!(::didww_types::FilterTest::Linked(#path)));
+        } else if meta.path.is_ident("value") {
+            value = Some(meta.value()?.parse::<Type>()?);
+        } else if meta.path.is_ident("since") {
+            since = Some(version(&meta.value()?.parse()?)?);
+        } else if meta.path.is_ident("list") {
+            list = true;
+        } else if meta.path.is_ident("blank") {
+            blank = true;
+        } else if meta.path.is_ident("legacy") {
+            legacy = true;
+        } else {
+            return Err(
+                meta.error("known: name, id, equals, contains, linked, value, since, list, blank, legacy")
+            );
+        }
+        Ok(())
+    })?;
+    match (name, test, value) {
+        (Some(name), Some(test), Some(value)) => Ok(Filter { name, test, value, list, blank, legacy, since }),
+        _ => Err(Error::new_spanned(
+            attribute,
+            "a filter has a name, a test (id, equals, contains, linked) and a value",
+        )),
+    }
+}
+
+fn marks_of_filter(meta: &ParseNestedMeta<'_>) -> Result<(bool, bool)> {
+    let (mut list, mut blank) = (false, false);
+    if meta.input.peek(syn::token::Paren) {
+        meta.parse_nested_meta(|mark| {
+            if mark.path.is_ident("list") {
+                list = true;
+            } else if mark.path.is_ident("blank") {
+                blank = true;
+            } else {
+                return Err(mark.error("known: list, blank"));
+            }
+            Ok(())
+        })?;
+    }
+    Ok((list, blank))
+}
+
+fn access(meta: &ParseNestedMeta<'_>) -> Result<Access> {
+    if !meta.input.peek(Token![=]) {
+        return Ok(Access::Optional);
+    }
+    let word: Ident = meta.value()?.parse()?;
+    if word != "required" {
+        return Err(Error::new(word.span(), "say `create` or `create = required`"));
+    }
+    if !meta.input.peek(syn::token::Paren) {
+        return Ok(Access::Required(usize::MAX));
+    }
+    let content;
+    parenthesized!(content in meta.input);
+    Ok(Access::Required(content.parse::<LitInt>()?.base10_parse()?))
+}
+
+fn default_value(value: &Expr) -> Result<TokenStream> {
+    match value {
+        Expr::Lit(ExprLit { lit: Lit::Bool(flag), .. }) => {
+            Ok(quote!(::didww_types::DefaultValue::Boolean(#flag)))
+        }
+        Expr::Lit(ExprLit { lit: Lit::Int(number), .. }) => {
+            Ok(quote!(::didww_types::DefaultValue::Integer(#number)))
+        }
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => {
+            Ok(quote!(::didww_types::DefaultValue::Text(#text)))
+        }
+        Expr::Array(array) if array.elems.is_empty() => Ok(quote!(::didww_types::DefaultValue::EmptyList)),
+        other => Err(Error::new_spanned(other, "a default is a boolean, a number, a text or []")),
+    }
+}
+
+fn version(date: &LitStr) -> Result<TokenStream> {
+    let known = ["2017-09-18", "2021-04-19", "2021-12-15", "2022-05-10", "2026-04-16"];
+    if !known.contains(&date.value().as_str()) {
+        return Err(Error::new(date.span(), format!("versions are {}", known.join(", "))));
+    }
+    let variant = Ident::new(&format!("V{}", date.value().replace('-', "_")), Span::call_site());
+    Ok(quote!(::didww_types::ApiVersion::#variant))
+}
+
+fn doc(attributes: &[Attribute]) -> String {
+    let lines: Vec<String> = attributes
+        .iter()
+        .filter(|attribute| attribute.path().is_ident("doc"))
+        .filter_map(|attribute| match &attribute.meta.require_name_value().ok()?.value {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => Some(text.value().trim().to_owned()),
+            _ => None,
+        })
+        .collect();
+    lines.join(" ").trim().to_owned()
+}
+
+fn argument_of(ty: &Type, wrapper: &str) -> Option<Type> {
+    let Type::Path(path) = ty else { return None };
+    let segment = path.path.segments.last().filter(|segment| segment.ident == wrapper)?;
+    let PathArguments::AngleBracketed(arguments) = &segment.arguments else { return None };
+    match arguments.args.first()? {
+        GenericArgument::Type(inner) => Some(inner.clone()),
+        other => Some(Type::Verbatim(other.to_token_stream())),
+    }
+}
+
+/// The Rust name of a wire name that may hold dots, in the case of functions.
+pub(crate) fn function_name(name: &str) -> Ident {
+    format_ident!("{}", name.replace('.', "_"))
+}
+
+/// The Rust name of a wire name that may hold dots, in the case of enum variants.
+pub(crate) fn variant_name(name: &str) -> Ident {
+    let mut variant = String::new();
+    for word in name.split(['_', '.']) {
+        let mut letters = word.chars();
+        variant.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        variant.extend(letters);
+    }
+    format_ident!("{variant}")
+}

@@ -1,0 +1,110 @@
+//! Writes the typed filters, sorts, includes and fields.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+
+use crate::declaration::{Declaration, Filter, function_name, variant_name};
+
+pub(crate) fn write(declaration: &Declaration) -> TokenStream {
+    let ident = &declaration.ident;
+    let sorts: Vec<String> =
+        declaration.attributes.iter().filter(|attr| attr.sort).map(|attr| attr.name.clone()).collect();
+    let includes: Vec<String> = declaration
+        .relationships
+        .iter()
+        .map(|rel| rel.name.clone())
+        .chain(declaration.nested_includes.iter().map(syn::LitStr::value))
+        .collect();
+    let fields: Vec<String> = declaration
+        .attributes
+        .iter()
+        .map(|attr| attr.name.clone())
+        .chain(declaration.relationships.iter().map(|rel| rel.name.clone()))
+        .collect();
+    let filters = filters(declaration);
+    let sorts =
+        names(&declaration.named("Sort"), &format!("What a list of [`{ident}`] can be sorted by."), &sorts);
+    let includes =
+        names(&declaration.named("Include"), &format!("What can be included with a [`{ident}`]."), &includes);
+    let fields =
+        names(&declaration.named("Field"), &format!("What can be chosen of a [`{ident}`]."), &fields);
+    quote! { #filters #sorts #includes #fields }
+}
+
+fn names(name: &Ident, doc: &str, texts: &[String]) -> TokenStream {
+    let variants: Vec<Ident> = texts.iter().map(|text| variant_name(text)).collect();
+    let docs = texts.iter().map(|text| format!("`{text}`."));
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum #name { #(#[doc = #docs] #variants,)* }
+
+        impl From<#name> for &'static str {
+            fn from(name: #name) -> Self {
+                match name { #(#name::#variants => #texts,)* }
+            }
+        }
+    }
+}
+
+fn filters(declaration: &Declaration) -> TokenStream {
+    let ident = &declaration.ident;
+    let name = declaration.named("Filter");
+    let doc = format!("A filter of the list of [`{ident}`], with its value.");
+    let constructors = declaration.filters.iter().filter(|filter| !filter.legacy).map(constructor);
+    quote! {
+        #[doc = #doc]
+        #[derive(Debug, Clone, PartialEq, Eq)]
+        pub struct #name {
+            name: &'static str,
+            value: String,
+        }
+
+        impl #name { #(#constructors)* }
+
+        impl ::didww_types::Filter for #name {
+            fn name(&self) -> &'static str {
+                self.name
+            }
+
+            fn value(&self) -> &str {
+                &self.value
+            }
+        }
+    }
+}
+
+fn constructor(filter: &Filter) -> TokenStream {
+    let Filter { name, value, .. } = filter;
+    let function = function_name(name);
+    let blank = filter.blank.then(|| {
+        let function = format_ident!("{function}_blank");
+        let doc = format!("Records whose `{name}` is null or empty.");
+        quote! {
+            #[doc = #doc]
+            pub fn #function() -> Self {
+                Self { name: #name, value: String::new() }
+            }
+        }
+    });
+    let one = if filter.list {
+        let doc = format!("`filter[{name}]`: one value, or several of which any will do.");
+        quote! {
+            #[doc = #doc]
+            pub fn #function(values: impl Into<::didww_types::OneOf<#value>>) -> Self {
+                Self { name: #name, value: values.into().joined(ToString::to_string) }
+            }
+        }
+    } else {
+        let doc = format!("`filter[{name}]`: one value.");
+        quote! {
+            #[doc = #doc]
+            pub fn #function(value: impl Into<#value>) -> Self {
+                let value: #value = value.into();
+                Self { name: #name, value: value.to_string() }
+            }
+        }
+    };
+    quote! { #one #blank }
+}

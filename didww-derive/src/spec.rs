@@ -1,0 +1,70 @@
+//! Writes the declaration as data.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use crate::declaration::{Attr, Declaration, Filter, Rel};
+
+pub(crate) fn write(declaration: &Declaration) -> TokenStream {
+    let Declaration { ident, doc, name, since, verbs, nested_includes, .. } = declaration;
+    let attributes = declaration.attributes.iter().map(attribute);
+    let relationships = declaration.relationships.iter().map(relationship);
+    let filters = declaration.filters.iter().map(filter);
+    let has_meta = declaration.meta.is_some();
+    let adapter = declaration.adapter.as_ref().map_or(quote!(None), |path| quote!(Some(&#path)));
+    let list_needs =
+        declaration.list_needs.as_ref().map_or(quote!(None), |f| quote!(Some(::didww_types::Feature::#f)));
+    let constant = declaration.named("Declaration");
+    quote! {
+        impl ::didww_types::Named for #ident {
+            const TYPE: &'static str = #name;
+        }
+
+        #[expect(non_upper_case_globals, reason = "the name cannot clash with one that is written by hand")]
+        static #constant: ::didww_types::ResourceSpec = ::didww_types::ResourceSpec {
+            name: #name,
+            doc: #doc,
+            since: #since,
+            verbs: &[#(::didww_types::Verb::#verbs),*],
+            attributes: &[#(#attributes),*],
+            relationships: &[#(#relationships),*],
+            filters: &[#(#filters),*],
+            nested_includes: &[#(#nested_includes),*],
+            has_meta: #has_meta,
+            list_needs: #list_needs,
+            adapter: #adapter,
+        };
+    }
+}
+
+fn attribute(attr: &Attr) -> TokenStream {
+    let Attr { name, ty, doc, .. } = attr;
+    let create = attr.create.tokens();
+    let update = attr.update.then(|| quote!(.update()));
+    let since = attr.since.as_ref().map(|version| quote!(.since(#version)));
+    let default = attr.default.as_ref().map(|value| quote!(.default(#value)));
+    let unique = attr.unique.then(|| quote!(.unique()));
+    let sort = attr.sort.then(|| quote!(.sort()));
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #sort }
+}
+
+fn relationship(rel: &Rel) -> TokenStream {
+    let Rel { name, target, many, doc, .. } = rel;
+    let create = rel.create.tokens();
+    let update = rel.update.then(|| quote!(.update()));
+    let since = rel.since.as_ref().map(|version| quote!(.since(#version)));
+    let feature = rel.feature.as_ref().map(|feature| quote!(.feature(::didww_types::Feature::#feature)));
+    quote! { ::didww_types::RelationshipSpec::of(#name, #doc, #target, #many).create(#create) #update #since #feature }
+}
+
+fn filter(filter: &Filter) -> TokenStream {
+    let Filter { name, test, value, .. } = filter;
+    let list = filter.list.then(|| quote!(.list()));
+    let blank = filter.blank.then(|| quote!(.blank()));
+    let legacy = filter.legacy.then(|| quote!(.legacy()));
+    let since = filter.since.as_ref().map(|version| quote!(.since(#version)));
+    quote! {
+        ::didww_types::FilterSpec::of(#name, #test, <#value as ::didww_types::Attribute>::KIND)
+            #list #blank #legacy #since
+    }
+}

@@ -1,0 +1,179 @@
+//! The JSON:API envelope.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use crate::relationship::RelationshipLinks;
+use crate::resource::Resource;
+use crate::{ApiVersion, PageLinks, ResourceIdentifier};
+
+/// JSON that is not what the declaration says, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("at `{path}`: {message}")]
+pub struct DecodeError {
+    path: String,
+    message: String,
+}
+
+impl DecodeError {
+    pub(crate) fn new(path: impl Into<String>, message: impl fmt::Display) -> Self {
+        Self { path: path.into(), message: message.to_string() }
+    }
+
+    /// The place in the document, such as `data.attributes.created_at`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong there.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The same error, seen from further out in the document.
+    #[must_use]
+    pub fn under(mut self, outer: impl fmt::Display) -> Self {
+        self.path = format!("{outer}.{}", self.path);
+        self
+    }
+}
+
+/// A record as the wire carries it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct ResourceObject {
+    /// The id; absent in a body that creates.
+    #[serde(default)]
+    pub id: String,
+    /// The plural type name.
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    /// The attributes, of whatever version the document is.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub attributes: Map<String, Value>,
+    /// The relationships.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub relationships: BTreeMap<String, RelationshipObject>,
+    /// The record's own meta.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Map<String, Value>>,
+}
+
+/// A relationship as the wire carries it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct RelationshipObject {
+    /// Where to read and write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<RelationshipLinks>,
+    /// Whom it leads to; absent unless it was included.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    pub data: Option<Linkage>,
+}
+
+// Without this, `null` would read as "absent", which is a different answer.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Linkage>, D::Error> {
+    Linkage::deserialize(deserializer).map(Some)
+}
+
+/// Whom a relationship leads to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Linkage {
+    /// To one record at most.
+    One(Option<ResourceIdentifier>),
+    /// To any number of records.
+    Many(Vec<ResourceIdentifier>),
+}
+
+/// A document whose primary data is `T`: a [`ResourceObject`], a list of them, or linkage.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Document<T> {
+    /// The primary data.
+    pub data: T,
+    /// Records named by the `include` parameter.
+    #[serde(default)]
+    pub included: Vec<ResourceObject>,
+    /// Facts about the answer.
+    #[serde(default)]
+    pub meta: CollectionMeta,
+    /// Where the other pages are.
+    #[serde(default)]
+    pub links: PageLinks,
+}
+
+/// Facts about an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CollectionMeta {
+    /// How many records the whole list has.
+    #[serde(default)]
+    pub total_records: Option<u64>,
+    /// The version that served the request.
+    #[serde(default)]
+    pub api_version: Option<String>,
+}
+
+impl<T: DeserializeOwned> Document<T> {
+    /// Reads a document.
+    ///
+    /// # Errors
+    /// When the text is no JSON or not of this shape; the error names the place.
+    pub fn parse(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        let document = serde_path_to_error::deserialize(&mut deserializer)
+            .map_err(|error| DecodeError::new(error.path().to_string(), error.inner()))?;
+        deserializer.end().map_err(|error| DecodeError::new(".", error))?;
+        Ok(document)
+    }
+
+    /// The version that served the request, if the answer names a known one.
+    pub fn version(&self) -> Option<ApiVersion> {
+        self.meta.api_version.as_deref()?.parse().ok()
+    }
+}
+
+/// The records that a document includes, found by type and id.
+#[derive(Debug, Clone, Default)]
+pub struct Included {
+    version: Option<ApiVersion>,
+    records: HashMap<ResourceIdentifier, ResourceObject>,
+}
+
+impl Included {
+    /// Takes the included records of a document that this version wrote.
+    pub fn new(version: ApiVersion, records: Vec<ResourceObject>) -> Self {
+        let records = records
+            .into_iter()
+            .map(|record| (ResourceIdentifier { kind: record.kind.clone(), id: record.id.clone() }, record))
+            .collect();
+        Self { version: Some(version), records }
+    }
+
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// A record as the wire carried it.
+    pub fn raw(&self, identifier: &ResourceIdentifier) -> Option<&ResourceObject> {
+        self.records.get(identifier)
+    }
+
+    pub(crate) fn find<R: Resource>(
+        &self,
+        identifier: &ResourceIdentifier,
+    ) -> Option<Result<R, DecodeError>> {
+        let record = self.records.get(identifier).filter(|record| record.kind == R::TYPE)?.clone();
+        let version = self.version.unwrap_or(ApiVersion::NEWEST);
+        Some(
+            R::decode_at(version, record)
+                .map_err(|error| error.under(format_args!("included[{}]", identifier.id))),
+        )
+    }
+}

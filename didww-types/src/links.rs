@@ -1,0 +1,139 @@
+//! Pages and the links between them.
+
+use serde::{Deserialize, Serialize};
+
+use crate::encode_component;
+
+/// Which page of a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Page {
+    /// The page's number, from 1.
+    pub number: u64,
+    /// Records on a page.
+    pub size: u64,
+}
+
+impl Page {
+    /// Records on a page when the request names no size.
+    pub const DEFAULT_SIZE: u64 = 50;
+    /// Most records on a page.
+    pub const MAX_SIZE: u64 = 1000;
+
+    /// How many records come before the page.
+    pub const fn offset(self) -> u64 {
+        (self.number - 1).saturating_mul(self.size)
+    }
+
+    /// The number of the last page of a list of so many records; an empty list has one page.
+    pub const fn last(self, total: u64) -> u64 {
+        if total == 0 { 1 } else { total.div_ceil(self.size) }
+    }
+
+    /// The links of this page, in the form that the API gives them.
+    ///
+    /// `parameters` are the request's own, names and values decoded, without the page.
+    pub fn links(self, url: &str, parameters: &[(String, String)], total: u64) -> PageLinks {
+        let last = self.last(total);
+        let link = |number: u64| {
+            let mut pairs: Vec<(&str, String)> =
+                parameters.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+            pairs.push(("page[number]", number.to_string()));
+            pairs.push(("page[size]", self.size.to_string()));
+            pairs.sort_by(|a, b| a.0.cmp(b.0));
+            let query: Vec<String> = pairs
+                .iter()
+                .map(|(name, value)| format!("{}={}", encode_component(name), encode_component(value)))
+                .collect();
+            format!("{url}?{}", query.join("&"))
+        };
+        PageLinks {
+            first: Some(link(1)),
+            prev: (self.number > 1).then(|| link(self.number - 1)),
+            next: (self.number < last).then(|| link(self.number + 1)),
+            last: Some(link(last)),
+        }
+    }
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { number: 1, size: Self::DEFAULT_SIZE }
+    }
+}
+
+/// The links of a list's page, in the order of the wire.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PageLinks {
+    /// The first page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<String>,
+    /// The page before, absent on the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prev: Option<String>,
+    /// The page after, absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+    /// The last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<String>,
+}
+
+/// Builds the URLs inside answers, all below one base such as `https://api.didww.com/v3`.
+#[derive(Debug, Clone, Copy)]
+pub struct Links<'a> {
+    /// The base, without a slash at its end.
+    pub base: &'a str,
+}
+
+impl Links<'_> {
+    /// The collection of a type.
+    pub fn collection(self, kind: &str) -> String {
+        format!("{}/{kind}", self.base)
+    }
+
+    /// Where a relationship's linkage is.
+    pub fn relationship(self, kind: &str, id: &str, name: &str) -> String {
+        format!("{}/{kind}/{id}/relationships/{name}", self.base)
+    }
+
+    /// Where a relationship's records are.
+    pub fn related(self, kind: &str, id: &str, name: &str) -> String {
+        format!("{}/{kind}/{id}/{name}", self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://sandbox-api.didww.com/v3/voice_in_trunks";
+
+    #[test]
+    fn a_recorded_link_is_reproduced() {
+        let parameters = [
+            ("sort".to_owned(), "-created_at".to_owned()),
+            ("include".to_owned(), "trunk_group,pop".to_owned()),
+        ];
+        let links = Page { number: 2, size: 4 }.links(URL, &parameters, 12);
+        let page = |number: u64| {
+            Some(format!(
+                "{URL}?include=trunk_group%2Cpop&page%5Bnumber%5D={number}&page%5Bsize%5D=4&sort=-created_at"
+            ))
+        };
+        assert_eq!(links, PageLinks { first: page(1), prev: page(1), next: page(3), last: page(3) });
+    }
+
+    #[test]
+    fn an_empty_list_has_one_page() {
+        let links = Page::default().links(URL, &[], 0);
+        assert_eq!(links.first, links.last);
+        assert_eq!((links.prev, links.next), (None, None));
+    }
+
+    #[test]
+    fn beyond_the_last_page_there_is_a_way_back_and_none_forward() {
+        let links = Page { number: 9, size: 50 }.links(URL, &[], 60);
+        assert!(links.prev.is_some_and(|link| link.contains("number%5D=8&")));
+        assert_eq!(links.next, None);
+    }
+}

@@ -1,0 +1,43 @@
+//! The three things that an update can do to a nullable attribute.
+
+/// What an update does to an attribute that may be null: leave it, set it to null, or set a value.
+///
+/// ```
+/// use didww_types::Patch;
+/// let limit: Patch<u16> = Some(7).into();
+/// assert_eq!(limit, Patch::Set(7));
+/// assert_eq!(Patch::<u16>::from(None), Patch::Clear);
+/// assert_eq!(Patch::<u16>::default(), Patch::Keep);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Patch<T> {
+    /// The attribute is not sent and keeps its value.
+    #[default]
+    Keep,
+    /// The attribute is sent as `null`.
+    Clear,
+    /// The attribute is sent with this value.
+    Set(T),
+}
+
+impl<T> Patch<T> {
+    /// Whether the attribute is left alone.
+    pub const fn is_keep(&self) -> bool {
+        matches!(self, Self::Keep)
+    }
+
+    /// What is sent: nothing, `null` or a value.
+    pub const fn as_sent(&self) -> Option<Option<&T>> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => Some(None),
+            Self::Set(value) => Some(Some(value)),
+        }
+    }
+}
+
+impl<T> From<Option<T>> for Patch<T> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Clear, Self::Set)
+    }
+}

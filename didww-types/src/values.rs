@@ -1,0 +1,114 @@
+//! Values that cannot be built wrong.
+//!
+//! A constructor checks and tells what would be right. Deserialising does not check: what the service
+//! answers is taken as it is and written back unchanged, even when it lies outside the documented range.
+
+mod bounded_integer;
+mod callback_url;
+mod dst_prefix;
+mod external_reference;
+mod ip_networks;
+mod list;
+mod money;
+mod tech_prefix;
+mod threshold;
+mod twilio_account_sid;
+
+pub(crate) use bounded_integer::admit_integer;
+pub use bounded_integer::{BillingCycles, CapacityLimit, RtpTimeout};
+pub use callback_url::CallbackUrl;
+pub use dst_prefix::DstPrefix;
+pub use external_reference::ExternalReference;
+pub use ip_networks::{IpNetworks, normalised_network};
+pub use list::BoundedList;
+pub use money::Money;
+pub use tech_prefix::TechPrefix;
+pub use threshold::ThresholdAmount;
+pub use twilio_account_sid::TwilioAccountSid;
+
+use crate::Violation;
+
+/// A value refused by its constructor: what was given, which value it was to be, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what} `{given}` {violation}; {right}")]
+pub struct ValueError {
+    /// The kind of value, in words.
+    pub what: &'static str,
+    /// The value that was given.
+    pub given: String,
+    /// The rule that it breaks.
+    pub violation: Violation,
+    /// What would be right.
+    pub right: &'static str,
+}
+
+/// Declares a text value whose constructor checks and whose deserialiser does not.
+macro_rules! checked_text {
+    ($(#[$meta:meta])* $name:ident, $what:literal, $right:literal, $kind:expr, $check:expr) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(String);
+
+        impl $name {
+            #[doc = concat!("Checks the text: ", $right, ".")]
+            pub fn new(text: impl Into<String>) -> Result<Self, $crate::values::ValueError> {
+                let text = text.into();
+                let check: fn(&str) -> Option<$crate::Violation> = $check;
+                match check(&text) {
+                    None => Ok(Self(text)),
+                    Some(violation) => {
+                        Err($crate::values::ValueError { what: $what, given: text, violation, right: $right })
+                    }
+                }
+            }
+
+            /// The text on the wire.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::values::ValueError;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = $crate::values::ValueError;
+            fn try_from(text: &str) -> Result<Self, Self::Error> {
+                Self::new(text)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl $crate::Attribute for $name {
+            const KIND: $crate::Kind = $kind;
+
+            fn admit(sent: &serde_json::Value) -> Result<serde_json::Value, Vec<$crate::Flaw>> {
+                let check: fn(&str) -> Option<$crate::Violation> = $check;
+                match sent {
+                    serde_json::Value::String(text) => match check(text) {
+                        None => Ok(sent.clone()),
+                        Some(violation) => Err(violation.into()),
+                    },
+                    // The framework behind the API casts numbers to text.
+                    serde_json::Value::Number(number) => match check(&number.to_string()) {
+                        None => Ok(serde_json::Value::String(number.to_string())),
+                        Some(violation) => Err(violation.into()),
+                    },
+                    serde_json::Value::Null => Err($crate::Violation::Blank.into()),
+                    _ => Err($crate::Violation::Invalid.into()),
+                }
+            }
+        }
+    };
+}
+use checked_text;

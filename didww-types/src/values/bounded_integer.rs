@@ -1,0 +1,118 @@
+//! Whole numbers with documented bounds.
+
+use serde_json::Value;
+
+use crate::values::ValueError;
+use crate::{Attribute, Flaw, Kind, Violation};
+
+/// Checks an integer as the API does: digits in a string count, a fraction and other text do not.
+pub(crate) fn admit_integer(sent: &Value, min: i64, max: i64) -> Result<Value, Vec<Flaw>> {
+    let number = match sent {
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => number,
+            // A fraction of zero is still a whole number to the framework behind the API.
+            None => match number.as_f64() {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "the fraction is zero and the range small"
+                )]
+                Some(float) if float.fract() == 0.0 && float.abs() < 9e15 => float as i64,
+                Some(float) if float.fract() == 0.0 => {
+                    return Err(if float < 0.0 {
+                        Violation::GreaterOrEqual(min.into()).into()
+                    } else {
+                        Violation::LessOrEqual(max.into()).into()
+                    });
+                }
+                _ => return Err(Violation::NotAnInteger.into()),
+            },
+        },
+        Value::String(text) => match text.trim().parse::<i64>() {
+            Ok(number) => number,
+            Err(_) if text.trim().parse::<f64>().is_ok_and(f64::is_finite) => {
+                return Err(Violation::NotAnInteger.into());
+            }
+            Err(_) => return Err(Violation::NotANumber.into()),
+        },
+        _ => return Err(Violation::NotANumber.into()),
+    };
+    check(number, min, max).map_or(Ok(Value::from(number)), |violation| Err(violation.into()))
+}
+
+fn check(number: i64, min: i64, max: i64) -> Option<Violation> {
+    if number < min {
+        Some(Violation::GreaterOrEqual(min.into()))
+    } else if number > max {
+        Some(Violation::LessOrEqual(max.into()))
+    } else {
+        None
+    }
+}
+
+macro_rules! bounded_integer {
+    ($(#[$meta:meta])* $name:ident($input:ty), $min:literal..=$max:literal, $what:literal, $right:literal) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// The smallest value.
+            pub const MIN: Self = Self($min);
+            /// The largest value.
+            pub const MAX: Self = Self($max);
+
+            #[doc = concat!("Checks the number: ", $right, ".")]
+            pub fn new(number: $input) -> Result<Self, ValueError> {
+                let number = i64::from(number);
+                match check(number, $min, $max) {
+                    None => Ok(Self(number)),
+                    Some(violation) => {
+                        Err(ValueError { what: $what, given: number.to_string(), violation, right: $right })
+                    }
+                }
+            }
+
+            /// The number. What a service answered may lie outside the documented bounds.
+            pub const fn get(self) -> i64 {
+                self.0
+            }
+        }
+
+        impl TryFrom<$input> for $name {
+            type Error = ValueError;
+            fn try_from(number: $input) -> Result<Self, Self::Error> {
+                Self::new(number)
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl Attribute for $name {
+            const KIND: Kind = Kind::Integer { min: $min, max: $max };
+
+            fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+                admit_integer(sent, $min, $max)
+            }
+        }
+    };
+}
+
+bounded_integer! {
+    /// The most simultaneous calls of a trunk or DID, 0 to 32767. No limit is `None`, not a large number.
+    CapacityLimit(u32), 0..=32_767, "capacity limit", "0 to 32767 simultaneous calls"
+}
+
+bounded_integer! {
+    /// Seconds without accepted RTP after which a call is ended, 30 to 600.
+    RtpTimeout(u32), 30..=600, "RTP timeout", "30 to 600 seconds"
+}
+
+bounded_integer! {
+    /// Renewals that a DID has left, 0 to 999. Renewed for ever is `None`.
+    BillingCycles(u32), 0..=999, "billing cycles count", "0 to 999 renewals"
+}

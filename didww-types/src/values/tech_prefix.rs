@@ -1,0 +1,28 @@
+//! The technical prefix that a caller dials before the number.
+
+use super::checked_text;
+use crate::{Kind, Violation};
+
+const MOST: usize = 8;
+
+checked_text! {
+    /// At most eight of the characters `0` to `9` and `#`, dialled before the number and stripped once.
+    ///
+    /// ```
+    /// use didww_types::values::TechPrefix;
+    /// assert!(TechPrefix::new("123#").is_ok());
+    /// let refused = TechPrefix::new("+1").unwrap_err();
+    /// assert_eq!(refused.to_string(), "tech prefix `+1` is invalid; at most 8 of the characters 0 to 9 and #");
+    /// ```
+    TechPrefix, "tech prefix", "at most 8 of the characters 0 to 9 and #",
+    Kind::Text { max: Some(MOST), pattern: Some("^[0-9#]*$") },
+    |text| {
+        if text.bytes().any(|b| !b.is_ascii_digit() && b != b'#') {
+            Some(Violation::Invalid)
+        } else if text.len() > MOST {
+            Some(Violation::TooLong(MOST))
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The account that a Twilio trunk belongs to.
+
+use super::checked_text;
+use crate::{Kind, Violation};
+
+const LENGTH: usize = 34;
+
+checked_text! {
+    /// A Twilio account SID: 34 characters, `AC` and 32 hexadecimal digits in every documented example.
+    ///
+    /// Only the length and the alphabet (letters and digits) are checked, for that is all that is documented.
+    TwilioAccountSid, "Twilio account SID", "34 letters and digits, such as AC22222222222222222222222222222222",
+    Kind::Text { max: Some(LENGTH), pattern: Some("^[0-9A-Za-z]{34}$") },
+    |text| {
+        if text.is_empty() {
+            Some(Violation::Blank)
+        } else if text.len() != LENGTH || !text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+            Some(Violation::Invalid)
+        } else {
+            None
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The dated versions of the API and the rule that picks the one that serves a request.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A dated version of the API. Newer versions compare greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum ApiVersion {
+    /// 2017-09-18, the first.
+    V2017_09_18,
+    /// 2021-04-19.
+    V2021_04_19,
+    /// 2021-12-15: outbound trunks appear, with flat `allowed_sip_ips`, `username` and `password`.
+    V2021_12_15,
+    /// 2022-05-10: trunks as before.
+    V2022_05_10,
+    /// 2026-04-16: `authentication_method`, emergency settings. The canonical form of this crate.
+    V2026_04_16,
+}
+
+impl ApiVersion {
+    /// Every known version, oldest first.
+    pub const ALL: [Self; 5] =
+        [Self::V2017_09_18, Self::V2021_04_19, Self::V2021_12_15, Self::V2022_05_10, Self::V2026_04_16];
+
+    /// The newest version, whose shape is the canonical one.
+    pub const NEWEST: Self = Self::V2026_04_16;
+
+    /// The date as the wire writes it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::V2017_09_18 => "2017-09-18",
+            Self::V2021_04_19 => "2021-04-19",
+            Self::V2021_12_15 => "2021-12-15",
+            Self::V2022_05_10 => "2022-05-10",
+            Self::V2026_04_16 => "2026-04-16",
+        }
+    }
+
+    /// The version that serves a request: the account's own, or a newer one that the header names.
+    ///
+    /// An older, unknown or malformed header value is ignored without an error, as DIDWW documents.
+    ///
+    /// ```
+    /// use didww_types::ApiVersion;
+    /// let account = ApiVersion::V2022_05_10;
+    /// assert_eq!(account.serving(Some("2026-04-16")), ApiVersion::V2026_04_16);
+    /// assert_eq!(account.serving(Some("2021-12-15")), account);
+    /// assert_eq!(account.serving(Some("banana")), account);
+    /// ```
+    #[must_use]
+    pub fn serving(self, header: Option<&str>) -> Self {
+        header.and_then(|text| text.parse().ok()).map_or(self, |asked: Self| asked.max(self))
+    }
+}
+
+impl fmt::Display for ApiVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The text names no known API version.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an API version; known are 2017-09-18, 2021-04-19, 2021-12-15, 2022-05-10, 2026-04-16")]
+pub struct UnknownVersion(String);
+
+impl FromStr for ApiVersion {
+    type Err = UnknownVersion;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|v| v.as_str() == text).ok_or_else(|| UnknownVersion(text.to_owned()))
+    }
+}
