@@ -1,1 +1,115 @@
-//! A typed SDK for DIDWW's API v3.
+//! A typed, asynchronous SDK for DIDWW's API v3.
+//!
+//! ```
+//! # use wiremock::{Mock, MockServer, ResponseTemplate, matchers::method};
+//! # use serde_json::json;
+//! use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
+//! use didww_client::values::IpNetworks;
+//! use didww_client::{Client, Error, TryStreamExt as _};
+//!
+//! # #[cfg(not(feature = "rustls"))]
+//! # fn main() {}
+//! # #[cfg(feature = "rustls")]
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let server = MockServer::start().await;
+//! # let trunk = json!({"type": "voice_out_trunks", "id": "1", "attributes": {
+//! #     "name": "Berlin", "on_cli_mismatch_action": "reject_call", "created_at": "2026-04-08T06:57:33.304Z",
+//! #     "authentication_method": {"type": "credentials_and_ip", "attributes": {
+//! #         "allowed_sip_ips": ["203.0.113.7/32"], "username": "u", "password": "p"}}}});
+//! # let one = || ResponseTemplate::new(200).set_body_json(json!({"data": &trunk}));
+//! # let taken = json!({"errors": [{"title": "has already been taken", "detail": "name - has already been taken",
+//! #     "code": "100", "source": {"pointer": "/data/attributes/name"}, "status": "422"}]});
+//! # Mock::given(method("GET")).and(wiremock::matchers::path("/v3/voice_out_trunks"))
+//! #     .respond_with(ResponseTemplate::new(200).set_body_json(json!({"data": [&trunk]}))).mount(&server).await;
+//! # let act = json!({"data": {"type": "voice_out_trunk_regenerate_credentials", "id": "1"}});
+//! # Mock::given(wiremock::matchers::path("/v3/voice_out_trunk_regenerate_credentials"))
+//! #     .respond_with(ResponseTemplate::new(201).set_body_json(act)).mount(&server).await;
+//! # for verb in ["GET", "POST"] { Mock::given(method(verb)).respond_with(one()).mount(&server).await; }
+//! # Mock::given(method("PATCH")).respond_with(ResponseTemplate::new(422).set_body_json(taken)).mount(&server).await;
+//! let client = Client::sandbox("your API key")?;
+//! # let client = Client::builder(format!("{}/v3", server.uri()), "key").build()?;
+//! let trunks = client.voice_out_trunks();
+//!
+//! // Create: what is required are the constructor's parameters, what is wrong is refused before it is sent.
+//! let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.7"])?);
+//! let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::RejectCall, method);
+//! let trunk = trunks.create(body).await?;
+//!
+//! // List: one page, or all of them as a stream.
+//! let mut all = trunks.list().stream();
+//! while let Some(trunk) = all.try_next().await? {
+//!     println!("{}", trunk.name);
+//! }
+//!
+//! // Rotate the SIP credentials. They print as `Secret(hidden)`.
+//! let trunk = trunks.regenerate_credentials(&trunk.id).await?;
+//!
+//! // Patch, and act on what is wrong.
+//! match trunks.update(&trunk.id, VoiceOutTrunk::patch().name("Paris")).await {
+//!     Ok(trunk) => println!("now {}", trunk.name),
+//!     Err(error @ Error::Validation(_)) if !error.field("name").is_empty() => println!("the name is taken"),
+//!     Err(error) => return Err(error.into()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it does for you
+//!
+//! - **Verbs.** [`Api`] has the verbs that the API has for a resource; another one does not compile.
+//! - **Time.** Every request has a timeout. It can be set, and cannot be switched off.
+//! - **Repetition.** [`RetryPolicy`] says what is sent again and when. A POST is sent again only where it cannot
+//!   have taken effect.
+//! - **Rate.** The clones of a client together stay within the ten requests a second that DIDWW allows a key.
+//! - **Versions.** A body, filter or include that the client's [`ApiVersion`] has no words for is an error before
+//!   anything is sent. Answers are read as the version wrote them that served the request.
+//! - **Tolerance.** Attributes, enumeration values and kinds of authentication that this crate does not know
+//!   survive a read and a write.
+//! - **Secrets.** Keys and passwords are in no `Debug`, error, log or span.
+//! - **Traces.** One [`tracing`](https://docs.rs/tracing) span a request: method, path, status, attempts and the
+//!   service's request id.
+//!
+//! Callbacks are checked with [`callback`]. What is not declared yet is reached by [`Client::raw`].
+//!
+//! # Features
+//!
+//! `rustls` (default) makes HTTPS clients with rustls, ring and the platform's certificates. ring becomes the
+//! process's provider only if there is none yet. Without the feature, bring a client:
+//! [`ClientBuilder::http_client`].
+//!
+//! Compatible with DIDWW, not affiliated with it.
+
+mod answer;
+mod api;
+mod builder;
+mod client;
+mod clock;
+mod error;
+mod exchange;
+mod jitter;
+mod limiter;
+mod page;
+mod raw;
+mod request;
+mod retry;
+mod retry_after;
+mod single;
+mod tls;
+mod transport;
+
+pub use didww_types::*;
+pub use didww_types::{callback, resources, values};
+pub use futures_core::Stream;
+pub use futures_util::{StreamExt, TryStreamExt};
+pub use reqwest::{Method, StatusCode};
+
+pub use api::{Api, ListRequest, RecordRequest, ToManyApi, ToOneApi};
+pub use builder::{ClientBuilder, PRODUCTION, SANDBOX};
+pub use client::Client;
+pub use error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal, TransportError, TransportKind};
+pub use exchange::Exchange;
+pub use page::Page;
+pub use raw::{RawAnswer, RawRequest};
+pub use retry::RetryPolicy;
+pub use single::Single;

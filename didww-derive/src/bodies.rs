@@ -288,6 +288,10 @@ fn patch(declaration: &Declaration) -> TokenStream {
 
         impl ::didww_types::Updatable for #ident {
             type Patch = #body;
+
+            fn changes_since(&self, before: &Self) -> #body {
+                #ident::changes_since(self, before)
+            }
         }
     }
 }

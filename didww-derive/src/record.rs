@@ -1,12 +1,70 @@
 //! Writes decoding and encoding of the record, and the record with every attribute optional.
 
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 
 use crate::declaration::Declaration;
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
+    let names = names(declaration);
+    let taken = Taken::of(declaration);
+    let record = record(declaration, &taken);
+    let partial = partial(declaration, &taken);
+    quote! { #names #record #partial }
+}
+
+/// What the record and its partial form take out of a document in the same way.
+struct Taken {
+    relationships: Vec<TokenStream>,
+    meta: Vec<TokenStream>,
+    extra: Vec<TokenStream>,
+}
+
+impl Taken {
+    fn of(declaration: &Declaration) -> Self {
+        let relationships: Vec<TokenStream> = declaration
+            .relationships
+            .iter()
+            .map(|rel| {
+                let (ident, name) = (&rel.ident, &rel.name);
+                let take = if rel.many { quote!(take_many) } else { quote!(take_one) };
+                quote! { #ident: support::#take(&mut object, #name)? }
+            })
+            .collect();
+        let meta: Vec<TokenStream> = declaration
+            .meta
+            .iter()
+            .map(|(ident, _)| quote! { #ident: support::take_meta(&mut object)? })
+            .collect();
+        let extra: Vec<TokenStream> = declaration
+            .extra
+            .iter()
+            .map(|ident| quote! { #ident: std::mem::take(&mut object.attributes) })
+            .collect();
+        Self { relationships, meta, extra }
+    }
+}
+
+fn names(declaration: &Declaration) -> TokenStream {
+    let ident = &declaration.ident;
+    let names = declaration.relationships.iter().map(|rel| {
+        let (record, name, doc) = (&rel.record, &rel.name, &rel.doc);
+        let constant = format_ident!("{}", rel.name.to_ascii_uppercase());
+        let kind = if rel.many { quote!(ToManyName) } else { quote!(ToOneName) };
+        quote! {
+            #[doc = #doc]
+            pub const #constant: ::didww_types::#kind<#ident, #record> = ::didww_types::#kind::declared(#name);
+        }
+    });
+    quote! {
+        #[doc = "The names of the relationships."]
+        impl #ident { #(#names)* }
+    }
+}
+
+fn record(declaration: &Declaration, taken: &Taken) -> TokenStream {
     let Declaration { ident, .. } = declaration;
+    let Taken { relationships, meta, extra } = taken;
     let constant = declaration.named("Declaration");
     let partial = declaration.named("Partial");
     let filter = declaration.named("Filter");
@@ -19,26 +77,6 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         let default = attr.default.as_ref().map_or(quote!(None), |value| quote!(Some(#value)));
         quote! { #ident: support::take(&mut object.attributes, #name, #default)? }
     });
-    let relationships: Vec<TokenStream> = declaration
-        .relationships
-        .iter()
-        .map(|rel| {
-            let (ident, name) = (&rel.ident, &rel.name);
-            let take = if rel.many { quote!(take_many) } else { quote!(take_one) };
-            quote! { #ident: support::#take(&mut object, #name)? }
-        })
-        .collect();
-    let meta: Vec<TokenStream> = declaration
-        .meta
-        .iter()
-        .map(|(ident, _)| quote! { #ident: support::take_meta(&mut object)? })
-        .collect();
-    let extra: Vec<TokenStream> = declaration
-        .extra
-        .iter()
-        .map(|ident| quote! { #ident: std::mem::take(&mut object.attributes) })
-        .collect();
-
     let put_attributes = declaration.attributes.iter().map(|attr| {
         let (ident, name) = (&attr.ident, &attr.name);
         quote! { support::put(&mut object.attributes, #name, &self.#ident)?; }
@@ -56,31 +94,6 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
                 object.meta = Some(members);
             }
         }
-    });
-
-    let partial_doc = format!("A [`{ident}`] of which only the chosen fields are there.");
-    let partial_attributes = declaration.attributes.iter().map(|attr| {
-        let (ident, ty, doc) = (&attr.ident, &attr.ty, &attr.doc);
-        quote! { #[doc = #doc] pub #ident: Option<#ty> }
-    });
-    let partial_relationships = declaration.relationships.iter().map(|rel| {
-        let (ident, record, doc) = (&rel.ident, &rel.record, &rel.doc);
-        let wrapper = if rel.many { quote!(ToMany) } else { quote!(ToOne) };
-        quote! { #[doc = #doc] pub #ident: ::didww_types::#wrapper<#record> }
-    });
-    let partial_meta = declaration
-        .meta
-        .iter()
-        .map(|(ident, ty)| quote! { #[doc = "The record's own meta."] pub #ident: #ty });
-    let partial_extra = declaration.extra.iter().map(|ident| {
-        quote! {
-            #[doc = "Attributes that this crate does not know."]
-            pub #ident: ::didww_types::derive_support::Map<String, ::didww_types::derive_support::Value>
-        }
-    });
-    let take_partial = declaration.attributes.iter().map(|attr| {
-        let (ident, name) = (&attr.ident, &attr.name);
-        quote! { #ident: support::take_partial(&mut object.attributes, #name)? }
     });
 
     quote! {
@@ -121,7 +134,39 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
                 Ok(object)
             }
         }
+    }
+}
 
+fn partial(declaration: &Declaration, taken: &Taken) -> TokenStream {
+    let ident = &declaration.ident;
+    let Taken { relationships, meta, extra } = taken;
+    let partial = declaration.named("Partial");
+    let partial_doc = format!("A [`{ident}`] of which only the chosen fields are there.");
+    let partial_attributes = declaration.attributes.iter().map(|attr| {
+        let (ident, ty, doc) = (&attr.ident, &attr.ty, &attr.doc);
+        quote! { #[doc = #doc] pub #ident: Option<#ty> }
+    });
+    let partial_relationships = declaration.relationships.iter().map(|rel| {
+        let (ident, record, doc) = (&rel.ident, &rel.record, &rel.doc);
+        let wrapper = if rel.many { quote!(ToMany) } else { quote!(ToOne) };
+        quote! { #[doc = #doc] pub #ident: ::didww_types::#wrapper<#record> }
+    });
+    let partial_meta = declaration
+        .meta
+        .iter()
+        .map(|(ident, ty)| quote! { #[doc = "The record's own meta."] pub #ident: #ty });
+    let partial_extra = declaration.extra.iter().map(|ident| {
+        quote! {
+            #[doc = "Attributes that this crate does not know."]
+            pub #ident: ::didww_types::derive_support::Map<String, ::didww_types::derive_support::Value>
+        }
+    });
+    let take_partial = declaration.attributes.iter().map(|attr| {
+        let (ident, name) = (&attr.ident, &attr.name);
+        quote! { #ident: support::take_partial(&mut object.attributes, #name)? }
+    });
+
+    quote! {
         #[doc = #partial_doc]
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]

@@ -198,7 +198,7 @@ pub fn trunk_events(
     let Payload::Events(events) = payload else { return Err(CallbackError::Signature) };
     let read = |(index, event): (usize, BTreeMap<String, Value>)| {
         serde_path_to_error::deserialize(Value::Object(event.into_iter().collect()))
-            .map_err(|error| DecodeError::new(format!("[{index}].{}", error.path()), error.inner()))
+            .map_err(|error| DecodeError::below(format_args!("[{index}]"), &error))
     };
     Ok(events.into_iter().enumerate().map(read).collect::<Result<_, _>>()?)
 }

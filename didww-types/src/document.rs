@@ -19,8 +19,23 @@ pub struct DecodeError {
 }
 
 impl DecodeError {
-    pub(crate) fn new(path: impl Into<String>, message: impl fmt::Display) -> Self {
+    /// An error at a place in the document.
+    pub fn new(path: impl Into<String>, message: impl fmt::Display) -> Self {
         Self { path: path.into(), message: message.to_string() }
+    }
+
+    /// What a deserialiser that follows its path found below a place.
+    pub(crate) fn below<E: fmt::Display>(
+        place: impl fmt::Display,
+        error: &serde_path_to_error::Error<E>,
+    ) -> Self {
+        let inner = error.path().to_string();
+        let path = match inner.as_str() {
+            "." => place.to_string(),
+            index if index.starts_with('[') => format!("{place}{index}"),
+            member => format!("{place}.{member}"),
+        };
+        Self::new(path, error.inner())
     }
 
     /// The place in the document, such as `data.attributes.created_at`.
@@ -120,6 +135,10 @@ impl<T: DeserializeOwned> Document<T> {
     /// # Errors
     /// When the text is no JSON or not of this shape; the error names the place.
     pub fn parse(body: &[u8]) -> Result<Self, DecodeError> {
+        // Following the path costs time, and only an error has a use for it.
+        if let Ok(document) = serde_json::from_slice(body) {
+            return Ok(document);
+        }
         let mut deserializer = serde_json::Deserializer::from_slice(body);
         let document = serde_path_to_error::deserialize(&mut deserializer)
             .map_err(|error| DecodeError::new(error.path().to_string(), error.inner()))?;

@@ -66,7 +66,8 @@ impl ErrorObject {
         self.source.as_ref()?.pointer.as_deref()
     }
 
-    /// The last segment of the pointer: the attribute or relationship that it is about.
+    /// The attribute or relationship that it is about: the last segment of the pointer, or the relationship's
+    /// name when the pointer goes on to one of its members.
     ///
     /// ```
     /// use didww_types::{ErrorCode, ErrorObject};
@@ -75,7 +76,12 @@ impl ErrorObject {
     /// assert_eq!(error.field(), Some("name"));
     /// ```
     pub fn field(&self) -> Option<&str> {
-        self.pointer()?.rsplit('/').next().filter(|name| !name.is_empty() && *name != "data")
+        let pointer = self.pointer()?;
+        let name = match pointer.strip_prefix("/data/relationships/") {
+            Some(relationship) => relationship.split('/').next(),
+            None => pointer.rsplit('/').next(),
+        };
+        name.filter(|name| !name.is_empty() && *name != "data")
     }
 }
 

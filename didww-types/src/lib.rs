@@ -44,15 +44,15 @@ pub use links::{Links, Page, PageLinks};
 pub use patch::Patch;
 pub use query::{OneOf, Parameters, QueryPairs, encode_component};
 pub use registry::{REGISTRY, find};
-pub use relationship::{AnyResource, RelationshipLinks, ToMany, ToOne};
+pub use relationship::{AnyResource, RelationshipLinks, ToMany, ToManyName, ToOne, ToOneName};
 pub use resource::{
     Creatable, Create, Deletable, Filter, Gettable, Listable, Named, Partial, Resource, Sent, Updatable,
     Update, VersionError,
 };
 pub use secret::Secret;
 pub use spec::{
-    Access, Adapter, AttributeSpec, DefaultValue, Feature, FilterSpec, FilterTest, RelationshipSpec,
-    ResourceSpec, Verb,
+    Access, Adapter, AttributeSpec, DefaultValue, Feature, FilterSpec, FilterTest, Obstacle,
+    RelationshipSpec, ResourceSpec, Verb,
 };
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};

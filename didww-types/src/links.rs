@@ -21,12 +21,12 @@ impl Page {
 
     /// How many records come before the page.
     pub const fn offset(self) -> u64 {
-        (self.number - 1).saturating_mul(self.size)
+        self.number.saturating_sub(1).saturating_mul(self.size)
     }
 
     /// The number of the last page of a list of so many records; an empty list has one page.
     pub const fn last(self, total: u64) -> u64 {
-        if total == 0 { 1 } else { total.div_ceil(self.size) }
+        if total == 0 || self.size == 0 { 1 } else { total.div_ceil(self.size) }
     }
 
     /// The links of this page, in the form that the API gives them.

@@ -13,6 +13,62 @@ impl Named for AnyResource {
     const TYPE: &'static str = "";
 }
 
+/// The name of a to-many relationship of `R`, which leads to records of `T`.
+///
+/// The declaration makes one of each, such as `VoiceOutTrunk::DIDS`.
+#[derive(Debug)]
+pub struct ToManyName<R, T> {
+    name: &'static str,
+    ends: PhantomData<fn() -> (R, T)>,
+}
+
+/// The name of a to-one relationship of `R`, which leads to one `T` at most.
+///
+/// The declaration makes one of each, such as `VoiceOutTrunk::DEFAULT_DID`.
+#[derive(Debug)]
+pub struct ToOneName<R, T> {
+    name: &'static str,
+    ends: PhantomData<fn() -> (R, T)>,
+}
+
+// Written out because a derive would ask the same of `R` and `T`.
+impl<R, T> Clone for ToManyName<R, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R, T> Copy for ToManyName<R, T> {}
+impl<R, T> Clone for ToOneName<R, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<R, T> Copy for ToOneName<R, T> {}
+
+impl<R, T> ToManyName<R, T> {
+    #[doc(hidden)]
+    pub const fn declared(name: &'static str) -> Self {
+        Self { name, ends: PhantomData }
+    }
+
+    /// The name on the wire.
+    pub const fn as_str(&self) -> &'static str {
+        self.name
+    }
+}
+
+impl<R, T> ToOneName<R, T> {
+    #[doc(hidden)]
+    pub const fn declared(name: &'static str) -> Self {
+        Self { name, ends: PhantomData }
+    }
+
+    /// The name on the wire.
+    pub const fn as_str(&self) -> &'static str {
+        self.name
+    }
+}
+
 /// The links of a relationship.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct RelationshipLinks {
@@ -78,6 +134,7 @@ impl<R: Resource> ToMany<R> {
 /// A relationship to one record at most. Whom it leads to is known only when it was included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToOne<R> {
+    #[expect(clippy::option_option, reason = "not answered, answered with nobody, answered with one")]
     member: Option<Option<ResourceIdentifier>>,
     links: Option<RelationshipLinks>,
     target: PhantomData<fn() -> R>,

@@ -82,6 +82,9 @@ pub trait Creatable: Resource {
 pub trait Updatable: Resource {
     /// The changes.
     type Patch: Update;
+
+    /// The attributes that differ from an earlier reading, as changes to send.
+    fn changes_since(&self, before: &Self) -> Self::Patch;
 }
 /// A resource that can be deleted.
 #[diagnostic::on_unimplemented(message = "`{Self}` cannot be deleted through the API")]
@@ -102,7 +105,7 @@ pub struct Sent {
 pub struct VersionError {
     /// The resource's type name.
     pub resource: &'static str,
-    /// The attribute or relationship.
+    /// The attribute or relationship, or `data` when the version has no such resource.
     pub member: String,
     /// The version that was asked for.
     pub version: ApiVersion,
@@ -119,11 +122,11 @@ impl Sent {
             version,
             reason,
         };
-        if let Some((adapter, reason)) =
-            spec.adapter.and_then(|a| (a.obstacle)(version, &self.attributes).map(|reason| (a, reason)))
-        {
-            let member = adapter.attributes.first().map_or("attributes", |attribute| attribute.name);
-            return Err(error(member, reason.to_owned()));
+        if version < spec.since {
+            return Err(error("data", format!("the resource exists since {}", spec.since)));
+        }
+        if let Some(found) = spec.adapter.and_then(|a| (a.obstacle)(version, &self.attributes)) {
+            return Err(error(found.attribute, found.reason.to_owned()));
         }
         spec.lower(version, &mut self.attributes);
         for name in self.attributes.keys() {
@@ -187,15 +190,12 @@ pub mod support {
     }
 
     fn read<T: Attribute>(value: Value, name: &'static str) -> Result<T, DecodeError> {
-        serde_path_to_error::deserialize(value).map_err(|error| {
-            let inner = error.path().to_string();
-            let path = if inner == "." {
-                format!("attributes.{name}")
-            } else {
-                format!("attributes.{name}.{inner}")
-            };
-            DecodeError::new(path, error.into_inner())
-        })
+        // Following the path costs more than reading, and only an error has a use for it.
+        if let Ok(read) = T::deserialize(&value) {
+            return Ok(read);
+        }
+        serde_path_to_error::deserialize(value)
+            .map_err(|error| DecodeError::below(format_args!("attributes.{name}"), &error))
     }
 
     /// Takes the resource's own `meta`.
@@ -205,7 +205,7 @@ pub mod support {
         match object.meta.take() {
             None => Ok(M::default()),
             Some(meta) => serde_path_to_error::deserialize(Value::Object(meta))
-                .map_err(|error| DecodeError::new(format!("meta.{}", error.path()), error.inner())),
+                .map_err(|error| DecodeError::below("meta", &error)),
         }
     }
 

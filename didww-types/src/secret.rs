@@ -3,7 +3,7 @@
 use std::fmt;
 
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use subtle::ConstantTimeEq as _;
 
 /// A password, key or other text that must not be printed.
@@ -63,6 +63,9 @@ impl Serialize for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(Self::new)
+        // The deserialiser's own message would quote a number or list that stands in the place of the text.
+        String::deserialize(deserializer)
+            .map(Self::new)
+            .map_err(|_| de::Error::custom("expected a secret text"))
     }
 }

@@ -347,6 +347,15 @@ impl FilterSpec {
     }
 }
 
+/// Why a canonical body cannot be said in an older version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Obstacle {
+    /// The canonical attribute that stands in the way.
+    pub attribute: &'static str,
+    /// The reason, in words.
+    pub reason: &'static str,
+}
+
 /// How a resource differs in versions older than the canonical one, beyond members that did not exist.
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter {
@@ -357,7 +366,7 @@ pub struct Adapter {
     /// From an older form to the canonical one: a body that was received, or an answer.
     pub lift: fn(ApiVersion, &mut Map<String, Value>),
     /// Why a canonical body cannot be said in an older version, if it cannot.
-    pub obstacle: fn(ApiVersion, &Map<String, Value>) -> Option<&'static str>,
+    pub obstacle: fn(ApiVersion, &Map<String, Value>) -> Option<Obstacle>,
 }
 
 /// A resource's whole declaration.

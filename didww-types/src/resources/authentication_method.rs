@@ -1,11 +1,13 @@
-//! How a trunk knows who calls: the nested object of voice_out_trunks since 2026-04-16.
+//! How a trunk knows who calls: the nested object of `voice_out_trunks` since 2026-04-16.
+
+use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct as _};
 use serde_json::{Map, Value};
 
 use crate::enumeration::string_enum;
 use crate::values::{IpNetworks, TechPrefix, TwilioAccountSid};
-use crate::{Attribute, Flaw, Kind, Secret, Violation};
+use crate::{Attribute, DecodeError, Flaw, Kind, Secret, Violation};
 
 string_enum! {
     /// The kinds of authentication, as filters name them.
@@ -34,7 +36,10 @@ pub enum AuthenticationMethod {
 }
 
 /// Attributes of `credentials_and_ip`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+///
+/// `Debug` names the attributes in `extra` without their values, for they may be credentials; so do the other
+/// kinds.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CredentialsAndIp {
     /// Addresses that SIP may come from; at least one. `0.0.0.0/0` and `::/0` allow everybody.
@@ -55,7 +60,7 @@ pub struct CredentialsAndIp {
 }
 
 /// Attributes of `ip_only`.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct IpOnly {
     /// Addresses that SIP may come from.
@@ -70,7 +75,7 @@ pub struct IpOnly {
 }
 
 /// Attributes of `twilio`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Twilio {
     /// The Twilio account.
@@ -78,6 +83,41 @@ pub struct Twilio {
     /// Attributes that this crate does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+fn names(attributes: &Map<String, Value>) -> Vec<&str> {
+    attributes.keys().map(String::as_str).collect()
+}
+
+impl fmt::Debug for CredentialsAndIp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CredentialsAndIp")
+            .field("allowed_sip_ips", &self.allowed_sip_ips)
+            .field("tech_prefix", &self.tech_prefix)
+            .field("username", &self.username)
+            .field("password", &self.password)
+            .field("extra", &names(&self.extra))
+            .finish()
+    }
+}
+
+impl fmt::Debug for IpOnly {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IpOnly")
+            .field("allowed_sip_ips", &self.allowed_sip_ips)
+            .field("tech_prefix", &self.tech_prefix)
+            .field("extra", &names(&self.extra))
+            .finish()
+    }
+}
+
+impl fmt::Debug for Twilio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Twilio")
+            .field("twilio_account_sid", &self.twilio_account_sid)
+            .field("extra", &names(&self.extra))
+            .finish()
+    }
 }
 
 /// A kind of authentication that this crate does not know.
@@ -101,10 +141,12 @@ impl UnknownMethod {
     }
 }
 
-impl std::fmt::Debug for UnknownMethod {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names: Vec<&String> = self.attributes.keys().collect();
-        f.debug_struct("UnknownMethod").field("kind", &self.kind).field("attributes", &names).finish()
+impl fmt::Debug for UnknownMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnknownMethod")
+            .field("kind", &self.kind)
+            .field("attributes", &names(&self.attributes))
+            .finish()
     }
 }
 
@@ -192,8 +234,10 @@ impl<'de> Deserialize<'de> for AuthenticationMethod {
             attributes: Option<Map<String, Value>>,
         }
         fn read<T: de::DeserializeOwned, E: de::Error>(attributes: Map<String, Value>) -> Result<T, E> {
-            serde_path_to_error::deserialize(Value::Object(attributes))
-                .map_err(|error| E::custom(format_args!("attributes.{}: {}", error.path(), error.inner())))
+            serde_path_to_error::deserialize(Value::Object(attributes)).map_err(|error| {
+                let error = DecodeError::below("attributes", &error);
+                E::custom(format_args!("{}: {}", error.path(), error.message()))
+            })
         }
         let raw = Raw::deserialize(deserializer)?;
         let attributes = raw.attributes.unwrap_or_default();

@@ -14,7 +14,7 @@ use crate::{AnyResource, Id, Resource, Timestamp, ToOne};
 #[filter(name = "country.id", linked = "country", list, blank, value = String)]
 #[filter(name = "did_group.features", linked = "did_group.features", list, value = DidFeature)]
 #[filter(name = "did_group.id", linked = "did_group", list, blank, value = String)]
-#[filter(name = "emergency_calling_service.id", linked = "emergency_calling_service", list, value = String)]
+#[filter(name = "emergency_calling_service.id", linked = "emergency_calling_service", list, since = "2026-04-16", value = String)]
 #[filter(name = "id", id, list, value = Id<Did>)]
 #[filter(name = "order.id", linked = "order", list, blank, value = String)]
 #[filter(name = "order.reference", linked = "order.reference", list, value = String)]
@@ -23,8 +23,8 @@ use crate::{AnyResource, Id, Resource, Timestamp, ToOne};
 #[filter(name = "shared_capacity_group.id", linked = "shared_capacity_group", list, blank, value = String)]
 #[filter(name = "trunk.id", linked = "voice_in_trunk", list, blank, value = String, legacy)]
 #[filter(name = "trunk_group.id", linked = "voice_in_trunk_group", list, blank, value = String, legacy)]
-#[filter(name = "voice_in_trunk.id", linked = "voice_in_trunk", list, blank, value = String)]
-#[filter(name = "voice_in_trunk_group.id", linked = "voice_in_trunk_group", list, blank, value = String)]
+#[filter(name = "voice_in_trunk.id", linked = "voice_in_trunk", list, blank, since = "2021-12-15", value = String)]
+#[filter(name = "voice_in_trunk_group.id", linked = "voice_in_trunk_group", list, blank, since = "2021-12-15", value = String)]
 #[non_exhaustive]
 pub struct Did {
     /// The DID's id.
@@ -48,7 +48,7 @@ pub struct Did {
     #[attr(sort)]
     pub created_at: Timestamp,
     /// Renewals left, 0 to 999. None renews for ever.
-    #[attr(update, sort, filter)]
+    #[attr(update, since = "2021-04-19", sort, filter)]
     pub billing_cycles_count: Option<BillingCycles>,
     /// The number in E.164 without the plus.
     #[attr(sort, filter(list, blank))]

@@ -9,7 +9,7 @@ use crate::values::{
     BoundedList, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, Money, RtpTimeout,
     ThresholdAmount,
 };
-use crate::{Access, Adapter, ApiVersion, AttributeSpec, Id, Resource, Timestamp, ToMany, ToOne};
+use crate::{Access, Adapter, ApiVersion, AttributeSpec, Id, Obstacle, Resource, Timestamp, ToMany, ToOne};
 
 string_enum! {
     /// Whether a trunk takes calls.
@@ -208,13 +208,15 @@ fn lift(version: ApiVersion, attributes: &mut Map<String, Value>) {
     if !flat(version) {
         return;
     }
-    // Credentials without addresses are sent by nobody and answered for no credentials trunk.
-    let Some(addresses) = attributes.remove("allowed_sip_ips") else { return };
-    let mut inner = Map::from_iter([("allowed_sip_ips".to_owned(), addresses)]);
-    for name in ["username", "password"] {
-        if let Some(value) = attributes.remove(name).filter(|value| !value.is_null()) {
-            inner.insert(name.to_owned(), value);
-        }
+    // An answer to chosen `fields` may hold any of the three alone. A password must not stay among the
+    // unknown attributes, which `Debug` shows; a null is the credential of a trunk that has none.
+    let inner: Map<String, Value> = ["allowed_sip_ips", "username", "password"]
+        .into_iter()
+        .filter_map(|name| Some((name.to_owned(), attributes.remove(name)?)))
+        .filter(|(name, value)| name == "allowed_sip_ips" || !value.is_null())
+        .collect();
+    if inner.is_empty() {
+        return;
     }
     attributes.insert(
         "authentication_method".to_owned(),
@@ -222,11 +224,12 @@ fn lift(version: ApiVersion, attributes: &mut Map<String, Value>) {
     );
 }
 
-fn obstacle(version: ApiVersion, attributes: &Map<String, Value>) -> Option<&'static str> {
-    let method = attributes.get("authentication_method").filter(|_| flat(version))?;
+fn obstacle(version: ApiVersion, attributes: &Map<String, Value>) -> Option<Obstacle> {
+    let attribute = "authentication_method";
+    let method = attributes.get(attribute).filter(|_| flat(version))?;
     if method.get("type").and_then(Value::as_str) != Some("credentials_and_ip") {
-        return Some("only `credentials_and_ip` exists before 2026-04-16");
+        return Some(Obstacle { attribute, reason: "only `credentials_and_ip` exists before 2026-04-16" });
     }
     let prefix = method.get("attributes")?.get("tech_prefix")?;
-    (!prefix.is_null()).then_some("a tech prefix exists since 2026-04-16")
+    (!prefix.is_null()).then_some(Obstacle { attribute, reason: "a tech prefix exists since 2026-04-16" })
 }

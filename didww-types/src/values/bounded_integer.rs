@@ -1,5 +1,7 @@
 //! Whole numbers with documented bounds.
 
+use std::num::IntErrorKind;
+
 use serde_json::Value;
 
 use crate::values::ValueError;
@@ -29,6 +31,8 @@ pub(crate) fn admit_integer(sent: &Value, min: i64, max: i64) -> Result<Value, V
         },
         Value::String(text) => match text.trim().parse::<i64>() {
             Ok(number) => number,
+            Err(error) if *error.kind() == IntErrorKind::PosOverflow => i64::MAX,
+            Err(error) if *error.kind() == IntErrorKind::NegOverflow => i64::MIN,
             Err(_) if text.trim().parse::<f64>().is_ok_and(f64::is_finite) => {
                 return Err(Violation::NotAnInteger.into());
             }

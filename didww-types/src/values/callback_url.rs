@@ -16,8 +16,11 @@ checked_text! {
         let clean = !text.bytes().any(|b| b.is_ascii_whitespace() || b.is_ascii_control());
         let parsed = url::Url::parse(text).ok();
         let good = parsed.is_some_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-        // The URL parser forgives `http:/host` and `http:host`; nobody who signs the text would.
-        let explicit = text.split_once("://").is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"));
+        // The URL parser forgives `http:/host`, `http:host` and `http:///host`; nobody who signs the text would.
+        let explicit = text.split_once("://").is_some_and(|(scheme, rest)| {
+            (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
+                && !rest.starts_with(['/', '\\'])
+        });
         if clean && good && explicit { None } else { Some(Violation::Invalid) }
     }
 }

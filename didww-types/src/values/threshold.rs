@@ -45,6 +45,14 @@ fn check(amount: Decimal) -> Option<Violation> {
     }
 }
 
+fn beyond(float: f64) -> Violation {
+    if float < 0.0 {
+        Violation::GreaterOrEqual(Decimal::ZERO)
+    } else {
+        Violation::LessOrEqual(Decimal::from(MOST))
+    }
+}
+
 fn error(given: String, violation: Violation) -> ValueError {
     ValueError { what: "threshold amount", given, violation, right: "0.0 to 100000.0 US dollars" }
 }
@@ -70,15 +78,17 @@ impl Attribute for ThresholdAmount {
     const KIND: Kind = Kind::Decimal { min: 0, max: MOST };
 
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        let money = match sent {
-            Value::String(text) => text.parse::<Money>().ok(),
-            Value::Number(number) => number.to_string().parse::<Money>().ok(),
-            _ => None,
+        let (money, float) = match sent {
+            Value::String(text) => (text.parse().ok(), text.trim().parse().ok()),
+            Value::Number(number) => (Money::deserialize(number).ok(), number.as_f64()),
+            _ => (None, None),
         };
-        match money.map(|money| (money, check(money.amount()))) {
-            Some((money, None)) => Ok(Value::String(money.to_string())),
-            Some((_, Some(violation))) => Err(violation.into()),
-            None => Err(Violation::NotANumber.into()),
+        match (money.map(|money| (money, check(money.amount()))), float) {
+            (Some((money, None)), _) => Ok(Value::String(money.to_string())),
+            (Some((_, Some(violation))), _) => Err(violation.into()),
+            // A number that is too large to be held exactly is too large all the same.
+            (None, Some(float)) if float.is_finite() && float.abs() > 1e5 => Err(beyond(float).into()),
+            (None, _) => Err(Violation::NotANumber.into()),
         }
     }
 }

@@ -1,0 +1,83 @@
+//! A request that one record answers: get, create and update.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::pin::Pin;
+
+use didww_types::{Parameters, Partial, Resource};
+
+use super::version_check;
+use crate::answer::Decode;
+use crate::request::Request;
+use crate::{Client, Error, Single};
+
+/// A request that one record answers. Await it, or [`send`](Self::send) it.
+#[must_use = "nothing is sent until it is awaited"]
+pub struct RecordRequest<R: Resource, T = R> {
+    client: Client,
+    request: Result<Request, Error>,
+    parameters: Parameters,
+    decode: Decode<T>,
+    resource: PhantomData<fn() -> R>,
+}
+
+impl<R: Resource> RecordRequest<R> {
+    pub(super) fn new(client: Client, request: Result<Request, Error>) -> Self {
+        Self {
+            client,
+            request,
+            parameters: Parameters::default(),
+            decode: R::decode_at,
+            resource: PhantomData,
+        }
+    }
+}
+
+impl<R: Resource, T: Send + 'static> RecordRequest<R, T> {
+    /// Includes the records that these relationships lead to.
+    pub fn include(mut self, paths: impl IntoIterator<Item = R::Include>) -> Self {
+        self.parameters.include.extend(paths.into_iter().map(|path| path.into().to_owned()));
+        self
+    }
+
+    /// Asks for these fields alone; the answer is a record of which only they are there.
+    pub fn fields(mut self, names: impl IntoIterator<Item = R::Field>) -> RecordRequest<R, R::Partial> {
+        let names = names.into_iter().map(|name| name.into().to_owned()).collect();
+        self.parameters.fields.push((R::TYPE.to_owned(), names));
+        RecordRequest {
+            client: self.client,
+            request: self.request,
+            parameters: self.parameters,
+            decode: <R::Partial as Partial<R>>::decode_at,
+            resource: PhantomData,
+        }
+    }
+
+    /// Sends it.
+    pub async fn send(self) -> Result<Single<T>, Error> {
+        let request = self.request?.with_query(&self.parameters);
+        version_check::parameters(R::SPEC, self.client.api_version(), &self.parameters)
+            .map_err(|error| request.refused(error))?;
+        self.client.execute(request).await?.single::<R, T>(self.decode)
+    }
+}
+
+impl<R: Resource, T: Send + 'static> IntoFuture for RecordRequest<R, T> {
+    type Output = Result<Single<T>, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl<R: Resource, T> fmt::Debug for RecordRequest<R, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("RecordRequest");
+        match &self.request {
+            Ok(request) => debug.field("method", &request.method).field("path", &request.path),
+            Err(error) => debug.field("error", error),
+        };
+        debug.finish_non_exhaustive()
+    }
+}

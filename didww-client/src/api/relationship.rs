@@ -1,0 +1,187 @@
+//! A record's relationships: the linkage itself, and the records that it leads to.
+
+use std::fmt;
+
+use didww_types::{
+    DecodeError, Id, Linkage, RelationshipSpec, Resource, ResourceIdentifier, ToManyName, ToOneName,
+};
+use reqwest::Method;
+
+use super::{ListRequest, version_check};
+use crate::request::Request;
+use crate::{Client, Error, Reason, Single};
+
+/// A relationship of one record to any number of others.
+///
+/// ```
+/// # async fn f(client: &didww_client::Client, trunk: didww_client::Id<didww_client::resources::VoiceOutTrunk>)
+/// # -> Result<(), didww_client::Error> {
+/// use didww_client::Id;
+/// use didww_client::resources::VoiceOutTrunk;
+///
+/// let dids = client.voice_out_trunks().to_many(&trunk, VoiceOutTrunk::DIDS);
+/// dids.add([Id::new("9df99644-f1a5-4a3c-99a4-559d758eb96b")]).await?;
+/// for did in dids.related().all().await? {
+///     println!("{}", did.number);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+pub struct ToManyApi<R, T> {
+    client: Client,
+    id: Id<R>,
+    name: ToManyName<R, T>,
+}
+
+impl<R: Resource, T> ToManyApi<R, T> {
+    pub(super) const fn new(client: Client, id: Id<R>, name: ToManyName<R, T>) -> Self {
+        Self { client, id, name }
+    }
+
+    /// The ids of the members.
+    pub async fn ids(&self) -> Result<Vec<Id<T>>, Error> {
+        let answer = self.client.execute(self.linkage(Method::GET)?).await?;
+        match answer.document::<Linkage>()?.data {
+            Linkage::Many(members) => Ok(members.into_iter().map(|member| Id::new(member.id)).collect()),
+            Linkage::One(_) => {
+                let error = DecodeError::new("data", "expected an array of identifiers");
+                Err(Error::decode(&answer.exchange, error))
+            }
+        }
+    }
+
+    /// Adds members; those that are there already stay.
+    pub async fn add(&self, ids: impl IntoIterator<Item = Id<T>>) -> Result<(), Error> {
+        self.write(Method::POST, ids).await
+    }
+
+    /// Makes these the members, and no others; none clears it.
+    pub async fn replace(&self, ids: impl IntoIterator<Item = Id<T>>) -> Result<(), Error> {
+        self.write(Method::PATCH, ids).await
+    }
+
+    /// Removes members.
+    pub async fn remove(&self, ids: impl IntoIterator<Item = Id<T>>) -> Result<(), Error> {
+        self.write(Method::DELETE, ids).await
+    }
+
+    /// The members themselves.
+    pub fn related(&self) -> ListRequest<T>
+    where
+        T: Resource,
+    {
+        let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), self.name.as_str());
+        ListRequest::new(self.client.clone(), request)
+    }
+
+    fn linkage(&self, method: Method) -> Result<Request, Error> {
+        linkage::<R>(&self.client, method, &self.id, self.name.as_str())
+    }
+
+    async fn write(&self, method: Method, ids: impl IntoIterator<Item = Id<T>>) -> Result<(), Error> {
+        let request = self.linkage(method)?;
+        let spec = writable::<R>(&request, self.name.as_str())?;
+        let members: Vec<ResourceIdentifier> = ids.into_iter().map(|id| identifier(spec, &id)).collect();
+        self.client.execute(request.with_many(&members)).await?;
+        Ok(())
+    }
+}
+
+/// A relationship of one record to one other at most.
+pub struct ToOneApi<R, T> {
+    client: Client,
+    id: Id<R>,
+    name: ToOneName<R, T>,
+}
+
+impl<R: Resource, T> ToOneApi<R, T> {
+    pub(super) const fn new(client: Client, id: Id<R>, name: ToOneName<R, T>) -> Self {
+        Self { client, id, name }
+    }
+
+    /// The id of the member, if there is one.
+    pub async fn id(&self) -> Result<Option<Id<T>>, Error> {
+        let answer = self.client.execute(self.linkage(Method::GET)?).await?;
+        match answer.document::<Linkage>()?.data {
+            Linkage::One(member) => Ok(member.map(|member| Id::new(member.id))),
+            Linkage::Many(_) => {
+                let error = DecodeError::new("data", "expected one identifier or null");
+                Err(Error::decode(&answer.exchange, error))
+            }
+        }
+    }
+
+    /// Makes this the member.
+    pub async fn set(&self, id: &Id<T>) -> Result<(), Error> {
+        self.write(Some(id)).await
+    }
+
+    /// Leaves it without a member.
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.write(None).await
+    }
+
+    /// The member itself, if there is one.
+    pub async fn related(&self) -> Result<Option<Single<T>>, Error>
+    where
+        T: Resource,
+    {
+        let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), self.name.as_str());
+        version_check::relationship(R::SPEC, self.client.api_version(), self.name.as_str())
+            .map_err(|error| request.refused(error))?;
+        self.client.execute(request).await?.optional::<T, T>(T::decode_at)
+    }
+
+    fn linkage(&self, method: Method) -> Result<Request, Error> {
+        linkage::<R>(&self.client, method, &self.id, self.name.as_str())
+    }
+
+    async fn write(&self, id: Option<&Id<T>>) -> Result<(), Error> {
+        let request = self.linkage(Method::PATCH)?;
+        let spec = writable::<R>(&request, self.name.as_str())?;
+        let member = id.map(|id| identifier(spec, id));
+        self.client.execute(request.with_one(member.as_ref())).await?;
+        Ok(())
+    }
+}
+
+fn linkage<R: Resource>(
+    client: &Client,
+    method: Method,
+    id: &Id<R>,
+    name: &'static str,
+) -> Result<Request, Error> {
+    let request = Request::linkage(method, R::TYPE, id.as_str(), name);
+    match version_check::relationship(R::SPEC, client.api_version(), name) {
+        Ok(()) => Ok(request),
+        Err(error) => Err(request.refused(error)),
+    }
+}
+
+/// The declaration of a relationship that updates may write.
+fn writable<R: Resource>(request: &Request, name: &'static str) -> Result<&'static RelationshipSpec, Error> {
+    let spec = R::SPEC.relationship(name).filter(|relationship| relationship.update);
+    spec.ok_or_else(|| request.refused(Reason::ReadOnly(name)))
+}
+
+fn identifier<T>(spec: &RelationshipSpec, id: &Id<T>) -> ResourceIdentifier {
+    ResourceIdentifier { kind: spec.target.to_owned(), id: id.as_str().to_owned() }
+}
+
+impl<R, T> fmt::Debug for ToManyApi<R, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToManyApi")
+            .field("id", &self.id)
+            .field("name", &self.name.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<R, T> fmt::Debug for ToOneApi<R, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ToOneApi")
+            .field("id", &self.id)
+            .field("name", &self.name.as_str())
+            .finish_non_exhaustive()
+    }
+}

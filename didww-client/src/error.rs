@@ -1,0 +1,200 @@
+//! Errors that one can act on.
+//!
+//! Each names the method, the path and the request's id. None holds a header, a query, a body that was sent
+//! or the key.
+
+mod endless;
+mod not_sent;
+mod refusal;
+mod transport;
+
+use std::time::Duration;
+
+use didww_types::{DecodeError, ErrorObject};
+use reqwest::StatusCode;
+
+pub use endless::{Endless, EndlessReason};
+pub use not_sent::{NotSent, Reason};
+pub use refusal::Refusal;
+pub use transport::{TransportError, TransportKind};
+
+use crate::Exchange;
+
+/// Why a request has no usable answer.
+///
+/// ```
+/// use didww_client::Error;
+///
+/// fn advice(error: &Error) -> String {
+///     match error {
+///         Error::Unauthorized(_) => "check the API key".to_owned(),
+///         Error::Validation(_) if !error.field("name").is_empty() => "choose another name".to_owned(),
+///         Error::RateLimited { retry_after, .. } => format!("wait {retry_after:?}"),
+///         other => other.to_string(),
+///     }
+/// }
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// 401: the key is missing, wrong, of the other environment or not allowed from this address.
+    #[error("the API key is not accepted: {0}")]
+    Unauthorized(Box<Refusal>),
+    /// 404: there is no such record, or it is another account's.
+    #[error("not found: {0}")]
+    NotFound(Box<Refusal>),
+    /// 422: values break rules; [`Error::field`] finds those of an attribute.
+    #[error("not valid: {0}")]
+    Validation(Box<Refusal>),
+    /// 429: the key's rate limit was reached, and stayed so as long as the retry policy allows to wait.
+    #[error("the rate limit is reached: {refusal}")]
+    RateLimited {
+        /// The wait that the service asked for, if it did.
+        retry_after: Option<Duration>,
+        /// The answer.
+        refusal: Box<Refusal>,
+    },
+    /// Any other status that is not a success.
+    #[error("refused: {0}")]
+    Api(Box<Refusal>),
+    /// There is no whole answer. Whether a request that changes something took effect is not known, except
+    /// when no connection could be made.
+    #[error(transparent)]
+    Transport(Box<TransportError>),
+    /// The answer is not what the declaration says; the error names the place in the document.
+    #[error("{exchange}: the answer cannot be read {error}")]
+    Decode {
+        /// The request.
+        exchange: Box<Exchange>,
+        /// Where and why.
+        error: Box<DecodeError>,
+    },
+    /// Nothing was sent: the client or the request cannot be built.
+    #[error(transparent)]
+    NotSent(Box<NotSent>),
+    /// A list that does not come to its end was left.
+    #[error(transparent)]
+    Endless(Box<Endless>),
+}
+
+impl Error {
+    /// The answer that refused the request, if it was refused.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Unauthorized(refusal)
+            | Self::NotFound(refusal)
+            | Self::Validation(refusal)
+            | Self::RateLimited { refusal, .. }
+            | Self::Api(refusal) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// The HTTP status of the answer that refused the request.
+    pub fn status(&self) -> Option<StatusCode> {
+        self.refusal().map(|refusal| refusal.status)
+    }
+
+    /// The service's own error objects.
+    pub fn errors(&self) -> &[ErrorObject] {
+        self.refusal().map_or(&[], |refusal| &refusal.errors)
+    }
+
+    /// The error objects about an attribute or relationship, or about something inside of it.
+    pub fn field(&self, name: &str) -> Vec<&ErrorObject> {
+        self.errors().iter().filter(|error| is_about(error, name)).collect()
+    }
+
+    /// The request, unless the client itself could not be built.
+    pub fn exchange(&self) -> Option<&Exchange> {
+        match self {
+            Self::Transport(error) => Some(&error.exchange),
+            Self::Decode { exchange, .. } => Some(exchange),
+            Self::NotSent(error) => error.exchange.as_ref(),
+            Self::Endless(error) => Some(&error.exchange),
+            _ => self.refusal().map(|refusal| &refusal.exchange),
+        }
+    }
+
+    /// The service's own name for the request.
+    pub fn request_id(&self) -> Option<&str> {
+        self.exchange()?.request_id.as_deref()
+    }
+
+    pub(crate) fn decode(exchange: &Exchange, error: DecodeError) -> Self {
+        Self::Decode { exchange: Box::new(exchange.clone()), error: Box::new(error) }
+    }
+
+    pub(crate) fn not_sent(exchange: Option<Exchange>, reason: impl Into<Reason>) -> Self {
+        Self::NotSent(Box::new(NotSent { exchange, reason: reason.into() }))
+    }
+}
+
+/// Pointers look like `/data/attributes/name` or `/data/relationships/dids/0`.
+fn is_about(error: &ErrorObject, name: &str) -> bool {
+    error.pointer().is_some_and(|pointer| pointer.split('/').skip(3).any(|segment| segment == name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use didww_types::ErrorCode;
+    use reqwest::Method;
+
+    fn refused(status: u16, pointers: &[&str]) -> Error {
+        let errors = pointers
+            .iter()
+            .map(|pointer| {
+                ErrorObject::new(ErrorCode::Validation, "is invalid", "x - is invalid").at(*pointer)
+            })
+            .collect();
+        let exchange = Exchange {
+            request_id: Some("r-1".to_owned()),
+            attempts: 2,
+            ..Exchange::unsent(&Method::POST, "/v3/dids")
+        };
+        Refusal { exchange, status: StatusCode::from_u16(status).unwrap(), errors }.into_error(None)
+    }
+
+    #[test]
+    fn an_error_is_small() {
+        assert!(size_of::<Error>() <= 32, "{}", size_of::<Error>());
+    }
+
+    #[test]
+    fn each_status_has_its_kind() {
+        assert!(matches!(refused(401, &[]), Error::Unauthorized(_)));
+        assert!(matches!(refused(404, &[]), Error::NotFound(_)));
+        assert!(matches!(refused(422, &[]), Error::Validation(_)));
+        assert!(matches!(refused(429, &[]), Error::RateLimited { .. }));
+        for status in [302, 400, 403, 409, 500, 503] {
+            assert!(matches!(refused(status, &[]), Error::Api(_)), "{status}");
+        }
+    }
+
+    #[test]
+    fn errors_are_found_by_the_field_they_are_about() {
+        let error = refused(
+            422,
+            &[
+                "/data/attributes/name",
+                "/data/attributes/authentication_method/type",
+                "/data/relationships/dids/0",
+            ],
+        );
+        assert_eq!(error.field("name").len(), 1);
+        assert_eq!(error.field("authentication_method").len(), 1);
+        assert_eq!(error.field("type").len(), 1);
+        assert_eq!(error.field("dids").len(), 1);
+        assert!(error.field("attributes").is_empty());
+    }
+
+    #[test]
+    fn the_text_names_request_status_and_reason() {
+        assert_eq!(
+            refused(422, &["/data/attributes/name"]).to_string(),
+            "not valid: POST /v3/dids (request r-1) after 2 attempts: 422 Unprocessable Entity: x - is invalid"
+        );
+        assert_eq!(refused(503, &[]).request_id(), Some("r-1"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Requests of what this crate does not declare yet, with all the rest: key, retries, limits, errors.
+
+use std::fmt;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use didww_types::{DecodeError, Document, encode_component};
+use reqwest::{Method, StatusCode};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::answer::Answer;
+use crate::request::Request;
+use crate::{Client, Error, Exchange};
+
+/// A request of a path that the caller names. Await it, or [`send`](Self::send) it.
+///
+/// ```
+/// # async fn f(client: &didww_client::Client) -> Result<(), didww_client::Error> {
+/// use didww_client::Method;
+///
+/// let pops = client.raw(Method::GET, "/pops").query("sort", "name").await?.json()?;
+/// println!("{}", pops["data"][0]["attributes"]["name"]);
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "nothing is sent until it is awaited"]
+pub struct RawRequest {
+    client: Client,
+    request: Request,
+}
+
+impl RawRequest {
+    pub(crate) fn new(client: Client, method: Method, path: &str) -> Self {
+        Self { client, request: Request::raw(method, path) }
+    }
+
+    /// Adds a query parameter; name and value are encoded here.
+    pub fn query(mut self, name: &str, value: &str) -> Self {
+        if !self.request.query.is_empty() {
+            self.request.query.push('&');
+        }
+        self.request.query.push_str(&encode_component(name));
+        self.request.query.push('=');
+        self.request.query.push_str(&encode_component(value));
+        self
+    }
+
+    /// Sets the body.
+    pub fn body(mut self, body: &Value) -> Self {
+        self.request = self.request.with_body(body);
+        self
+    }
+
+    /// Sends it. POST is repeated as carefully as every other.
+    pub async fn send(self) -> Result<RawAnswer, Error> {
+        Ok(RawAnswer(self.client.execute(self.request).await?))
+    }
+}
+
+impl IntoFuture for RawRequest {
+    type Output = Result<RawAnswer, Error>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+impl fmt::Debug for RawRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawRequest")
+            .field("method", &self.request.method)
+            .field("path", &self.request.path)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer with a status of success. `Debug` shows no body.
+pub struct RawAnswer(Answer);
+
+impl RawAnswer {
+    /// The HTTP status.
+    pub fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// The request.
+    pub fn exchange(&self) -> &Exchange {
+        &self.0.exchange
+    }
+
+    /// The body as it came.
+    pub fn bytes(&self) -> &Bytes {
+        &self.0.body
+    }
+
+    /// The body as JSON.
+    pub fn json(&self) -> Result<Value, Error> {
+        serde_json::from_slice(&self.0.body)
+            .map_err(|error| Error::decode(&self.0.exchange, DecodeError::new(".", error)))
+    }
+
+    /// The body as a JSON:API document, such as a [`Document`] of
+    /// [`ResourceObject`](didww_types::ResourceObject).
+    pub fn document<T: DeserializeOwned>(&self) -> Result<Document<T>, Error> {
+        self.0.document()
+    }
+}
+
+impl fmt::Debug for RawAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RawAnswer")
+            .field("exchange", &self.0.exchange)
+            .field("status", &self.0.status)
+            .finish_non_exhaustive()
+    }
+}

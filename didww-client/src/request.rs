@@ -1,0 +1,210 @@
+//! What is sent, before anything is sent: built and tested without I/O.
+
+use bytes::Bytes;
+use didww_types::{Parameters, ResourceIdentifier, Sent, encode_component};
+use reqwest::{Method, Url};
+use serde_json::{Map, Value, json};
+
+use crate::{Error, Exchange, Reason};
+
+/// A request, relative to the client's base URL.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// Percent-encoded, with a slash at its beginning.
+    pub(crate) path: String,
+    /// The path with `{id}` in the place of an id, so that traces of the same kind can be counted together.
+    pub(crate) template: String,
+    pub(crate) query: String,
+    pub(crate) body: Option<Bytes>,
+}
+
+impl Request {
+    /// A request of a path that is given as it is.
+    pub(crate) fn raw(method: Method, path: &str) -> Self {
+        Self { method, path: path.to_owned(), template: path.to_owned(), query: String::new(), body: None }
+    }
+
+    /// A request of a type's collection.
+    pub(crate) fn collection(method: Method, kind: &str) -> Self {
+        Self::raw(method, &format!("/{kind}"))
+    }
+
+    /// A request of one record.
+    pub(crate) fn record(method: Method, kind: &str, id: &str) -> Self {
+        Self::below(method, kind, id, "")
+    }
+
+    /// A request of a relationship's linkage.
+    pub(crate) fn linkage(method: Method, kind: &str, id: &str, name: &str) -> Self {
+        Self::below(method, kind, id, &format!("/relationships/{name}"))
+    }
+
+    /// A request of the records that a relationship leads to.
+    pub(crate) fn related(method: Method, kind: &str, id: &str, name: &str) -> Self {
+        Self::below(method, kind, id, &format!("/{name}"))
+    }
+
+    fn below(method: Method, kind: &str, id: &str, rest: &str) -> Self {
+        Self {
+            path: format!("/{kind}/{}{rest}", encode_component(id)),
+            template: format!("/{kind}/{{id}}{rest}"),
+            ..Self::raw(method, "")
+        }
+    }
+
+    /// The same request with a query.
+    pub(crate) fn with_query(mut self, parameters: &Parameters) -> Self {
+        self.query = parameters.to_query();
+        self
+    }
+
+    /// The same request with a body.
+    pub(crate) fn with_body(mut self, body: &Value) -> Self {
+        self.body = Some(body.to_string().into());
+        self
+    }
+
+    /// The same request with a record to create, or to change when it has an id.
+    pub(crate) fn with_record(self, kind: &str, id: Option<&str>, sent: Sent) -> Self {
+        let mut data = Map::new();
+        if let Some(id) = id {
+            data.insert("id".to_owned(), id.into());
+        }
+        data.insert("type".to_owned(), kind.into());
+        if !sent.attributes.is_empty() {
+            data.insert("attributes".to_owned(), Value::Object(sent.attributes));
+        }
+        if !sent.relationships.is_empty() {
+            data.insert("relationships".to_owned(), Value::Object(sent.relationships));
+        }
+        self.with_body(&json!({ "data": data }))
+    }
+
+    /// The same request with to-many linkage.
+    pub(crate) fn with_many(self, members: &[ResourceIdentifier]) -> Self {
+        let members: Vec<Value> = members.iter().map(identifier).collect();
+        self.with_body(&json!({ "data": members }))
+    }
+
+    /// The same request with to-one linkage.
+    pub(crate) fn with_one(self, member: Option<&ResourceIdentifier>) -> Self {
+        self.with_body(&json!({ "data": member.map(identifier) }))
+    }
+
+    /// The URL below a base that has no slash at its end.
+    ///
+    /// An id such as `..` would make the URL another one, a collection in place of a record: it is refused.
+    pub(crate) fn url(&self, base: &Url) -> Result<Url, Error> {
+        let path = format!("{}{}", base.path().trim_end_matches('/'), self.path);
+        let mut url = base.clone();
+        url.set_path(&path);
+        url.set_query(Some(self.query.as_str()).filter(|query| !query.is_empty()));
+        let empty_segment = self.path.split('/').skip(1).any(str::is_empty);
+        if url.path() != path || empty_segment || !self.path.starts_with('/') {
+            return Err(self.refused(Reason::Path));
+        }
+        Ok(url)
+    }
+
+    /// The error of a request that is not sent.
+    pub(crate) fn refused(&self, reason: impl Into<Reason>) -> Error {
+        Error::not_sent(Some(Exchange::unsent(&self.method, self.path.as_str())), reason)
+    }
+}
+
+fn identifier(member: &ResourceIdentifier) -> Value {
+    json!({ "type": member.kind, "id": member.id })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "0a161808-bb05-42b1-8398-7888abdfa9ef";
+
+    fn base() -> Url {
+        "https://api.didww.com/v3".parse().unwrap()
+    }
+
+    fn url(request: &Request) -> String {
+        request.url(&base()).unwrap().to_string()
+    }
+
+    #[test]
+    fn every_kind_of_request_has_its_url() {
+        let urls = [
+            Request::collection(Method::GET, "dids"),
+            Request::record(Method::PATCH, "dids", ID),
+            Request::linkage(Method::POST, "voice_out_trunks", ID, "dids"),
+            Request::related(Method::GET, "voice_out_trunks", ID, "dids"),
+            Request::raw(Method::GET, "/pops"),
+        ]
+        .map(|request| url(&request));
+        let expected = [
+            "/dids".to_owned(),
+            format!("/dids/{ID}"),
+            format!("/voice_out_trunks/{ID}/relationships/dids"),
+            format!("/voice_out_trunks/{ID}/dids"),
+            "/pops".to_owned(),
+        ]
+        .map(|path| format!("https://api.didww.com/v3{path}"));
+        assert_eq!(urls, expected);
+    }
+
+    #[test]
+    fn the_template_has_no_id_in_it() {
+        let request = Request::linkage(Method::GET, "voice_out_trunks", ID, "dids");
+        assert_eq!(request.template, "/voice_out_trunks/{id}/relationships/dids");
+    }
+
+    #[test]
+    fn the_query_is_written_as_the_service_writes_its_links() {
+        let parameters = Parameters {
+            sort: vec!["-created_at".to_owned()],
+            include: vec!["dids".to_owned(), "default_did".to_owned()],
+            number: Some(2),
+            ..Parameters::default()
+        };
+        let request = Request::collection(Method::GET, "dids").with_query(&parameters);
+        assert_eq!(
+            url(&request),
+            "https://api.didww.com/v3/dids?include=dids%2Cdefault_did&page%5Bnumber%5D=2&sort=-created_at"
+        );
+    }
+
+    #[test]
+    fn an_id_cannot_lead_elsewhere() {
+        for id in ["", ".", "..", "%2e%2e"] {
+            let refused = Request::record(Method::DELETE, "dids", id).url(&base());
+            match (id, refused) {
+                ("%2e%2e", url) => assert_eq!(url.unwrap().path(), "/v3/dids/%252e%252e"),
+                (_, refused) => assert!(matches!(refused, Err(Error::NotSent(_))), "{id}"),
+            }
+        }
+        let odd = Request::record(Method::GET, "dids", "a/b?c#d");
+        assert_eq!(url(&odd), "https://api.didww.com/v3/dids/a%2Fb%3Fc%23d");
+    }
+
+    #[test]
+    fn a_raw_path_stays_below_the_base() {
+        for path in
+            ["pops", "", "/", "//evil.example/", "/../admin", "/a/%2e%2e/b", "@evil.example", "/a b", "/a?b"]
+        {
+            assert!(Request::raw(Method::GET, path).url(&base()).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_body_names_the_record_and_leaves_out_what_is_empty() {
+        let body = |request: Request| serde_json::from_slice::<Value>(&request.body.unwrap()).unwrap();
+        let request = Request::record(Method::PATCH, "dids", ID);
+        assert_eq!(
+            body(request.clone().with_record("dids", Some(ID), Sent::default())),
+            json!({"data": {"id": ID, "type": "dids"}})
+        );
+        assert_eq!(body(request.clone().with_one(None)), json!({"data": null}));
+        let member = ResourceIdentifier { kind: "dids".to_owned(), id: ID.to_owned() };
+        assert_eq!(body(request.with_many(&[member])), json!({"data": [{"type": "dids", "id": ID}]}));
+    }
+}

@@ -1,0 +1,86 @@
+//! Refusals of the service.
+
+use didww_client::resources::VoiceOutTrunk;
+use didww_client::{Error, RetryPolicy};
+use serde_json::json;
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::{TRUNK, answer, builder, client, error, id};
+
+async fn refused(answer: ResponseTemplate) -> Error {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let client = builder(&server.uri()).retry(RetryPolicy::none()).build().unwrap();
+    let patch = VoiceOutTrunk::patch().name("Berlin");
+    client.voice_out_trunks().update(&id(TRUNK), patch).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_validation_error_is_found_by_its_field_and_names_the_request() {
+    let error = refused(error(422, "name - has already been taken", Some("/data/attributes/name"))).await;
+    assert!(matches!(error, Error::Validation(_)));
+    assert_eq!(error.field("name").len(), 1);
+    assert!(error.field("status").is_empty());
+    assert_eq!(error.status().unwrap().as_u16(), 422);
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "not valid: PATCH /v3/voice_out_trunks/{TRUNK} (request request-7): 422 Unprocessable Entity: \
+             name - has already been taken"
+        )
+    );
+}
+
+#[tokio::test]
+async fn each_kind_of_refusal_is_told_apart() {
+    let kind = async |status| refused(error(status, "no", None)).await;
+    assert!(matches!(kind(401).await, Error::Unauthorized(_)));
+    assert!(matches!(kind(404).await, Error::NotFound(_)));
+    assert!(matches!(kind(429).await, Error::RateLimited { retry_after: None, .. }));
+    for status in [400, 403, 500] {
+        let error = kind(status).await;
+        assert!(matches!(error, Error::Api(_)), "{error}");
+        assert_eq!(error.request_id(), Some("request-7"));
+        assert_eq!(error.errors()[0].detail.as_deref(), Some("no"));
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_is_no_document_of_the_api_keeps_its_status() {
+    let error =
+        refused(ResponseTemplate::new(502).set_body_raw("<html>Bad gateway</html>", "text/html")).await;
+    assert_eq!(error.status().unwrap().as_u16(), 502);
+    assert!(error.errors().is_empty());
+    assert!(error.to_string().ends_with("502 Bad Gateway"), "{error}");
+}
+
+#[tokio::test]
+async fn one_odd_error_object_does_not_hide_the_others() {
+    let body = json!({"errors": [{"code": 7}, {"detail": "Insufficient balance", "meta": {"available_balance": "1.9"}}]});
+    let error = refused(answer(400, &body)).await;
+    assert_eq!(error.errors().len(), 1);
+    assert_eq!(error.errors()[0].meta.as_ref().unwrap()["available_balance"], "1.9");
+}
+
+#[tokio::test]
+async fn a_redirect_is_refused_and_not_followed() {
+    let elsewhere = MockServer::start().await;
+    let redirect = ResponseTemplate::new(307).insert_header("location", elsewhere.uri());
+    let error = refused(redirect).await;
+    assert_eq!(error.status().unwrap().as_u16(), 307);
+    assert!(elsewhere.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_rate_limit_as_documented_has_neither_title_nor_code() {
+    let server = MockServer::start().await;
+    let body = json!({"errors": [{"status": "429", "detail": "Too Many Requests"}]});
+    Mock::given(any()).respond_with(answer(429, &body)).expect(4).mount(&server).await;
+    let error = client(&server).dids().list().await.unwrap_err();
+    assert!(matches!(error, Error::RateLimited { .. }));
+    assert!(
+        error.to_string().contains("after 4 attempts: 429 Too Many Requests: Too Many Requests"),
+        "{error}"
+    );
+}

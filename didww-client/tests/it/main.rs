@@ -1,0 +1,14 @@
+//! The client against servers that behave, and servers that do not.
+
+#![cfg(feature = "rustls")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod errors;
+mod misbehaving;
+mod pages;
+mod redaction;
+mod relationships;
+mod requests;
+mod retry;
+mod support;
+mod versions;

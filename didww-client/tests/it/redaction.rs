@@ -1,0 +1,137 @@
+//! Secrets are printed nowhere.
+
+use std::error::Error as StdError;
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use didww_client::resources::{VoiceOutTrunk, VoiceOutTrunkInclude};
+use didww_client::{Client, Error, Method};
+use serde_json::json;
+use wiremock::matchers::{any, method};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::support::{TRUNK, answer, builder, client, document, error, id, trunk, trunk_with};
+
+/// Whatever is printed, in whatever way, must not hold these.
+const CANARIES: [&str; 4] = ["canary-api-key", "canary-password", "canary-passkey", "4711471147"];
+
+fn assert_clean(text: &str) {
+    for canary in CANARIES {
+        assert!(!text.contains(canary), "`{canary}` in {text}");
+    }
+}
+
+fn assert_error_clean(error: &Error) {
+    assert_clean(&format!("{error:?} {error:#?}"));
+    let mut cause: Option<&dyn StdError> = Some(error);
+    while let Some(error) = cause {
+        assert_clean(&format!("{error} {error:?}"));
+        cause = error.source();
+    }
+}
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Everything that the process traces, at every level, from every crate.
+    ///
+    /// A subscriber of one thread would miss what another test's thread asked for first: tracing remembers
+    /// that nobody listened there.
+    fn begin() -> Self {
+        let log = Self::default();
+        let writer = log.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .init();
+        log
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+async fn exercise(server: &MockServer, client: &Client) {
+    let trunks = client.voice_out_trunks();
+    let trunk = trunks.get(&id(TRUNK)).include([VoiceOutTrunkInclude::Dids]).await.unwrap();
+    assert_clean(&format!("{trunk:?} {trunk:#?}"));
+    let page = trunks.list().await;
+    assert_clean(&format!("{page:?} {client:?} {trunks:?} {:?}", trunks.list()));
+    let _ = trunks.regenerate_credentials(&id(TRUNK)).await;
+    let raw = client.raw(Method::GET, "/me").query("token", "canary-passkey").await.unwrap();
+    assert_clean(&format!("{raw:?}"));
+    assert!(!server.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn no_secret_is_in_a_debug_text_or_a_trace() {
+    let log = Log::begin();
+    let server = MockServer::start().await;
+    let mut body = document(&trunk());
+    // A record that is included keeps its credentials to itself, too.
+    body["included"] = json!([trunk_with(&json!({"name": "other"}))]);
+    Mock::given(any()).respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("POST")).respond_with(error(422, "no", None)).mount(&server).await;
+    Mock::given(any())
+        .respond_with(answer(200, &body).insert_header("x-request-id", "request-7"))
+        .mount(&server)
+        .await;
+    let client = client(&server);
+    client.voice_out_trunks().get(&id("traced")).await.unwrap();
+    exercise(&server, &client).await;
+    let text = log.text();
+    assert_clean(&text);
+    let closed =
+        |line: &&str| line.contains("url.path=\"/voice_out_trunks/traced\"") && line.contains("close");
+    let span = text.lines().find(closed).unwrap();
+    for told in [
+        "http.request.method=\"GET\"",
+        "url.template=\"/voice_out_trunks/{id}\"",
+        "http.response.status_code=200",
+        "didww.attempts=2",
+        "didww.request_id=\"request-7\"",
+    ] {
+        assert!(span.contains(told), "`{told}` is not in {span}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_an_error() {
+    let server = MockServer::start().await;
+    let wrong = json!({"authentication_method": {"type": "credentials_and_ip", "attributes": {
+        "allowed_sip_ips": ["192.0.2.1"], "username": "u", "password": 4_711_471_147_u64}}});
+    Mock::given(method("GET")).respond_with(answer(200, &document(&trunk_with(&wrong)))).mount(&server).await;
+    Mock::given(any()).respond_with(error(422, "no", None)).mount(&server).await;
+    let client = client(&server);
+    let trunks = client.voice_out_trunks();
+    let decode = trunks.get(&id(TRUNK)).await.unwrap_err();
+    assert!(matches!(decode, Error::Decode { .. }));
+    assert_error_clean(&decode);
+    assert_error_clean(&trunks.update(&id(TRUNK), VoiceOutTrunk::patch().name("x")).await.unwrap_err());
+    let unreachable = builder(&crate::support::nobody().await).build().unwrap();
+    let raw = unreachable.raw(Method::GET, "/me").query("token", "canary-passkey");
+    assert_clean(&format!("{raw:?}"));
+    assert_error_clean(&raw.await.unwrap_err());
+    let refused = Client::builder("http://user:canary-password@127.0.0.1/v3", "canary-api-key");
+    assert_error_clean(&refused.build().unwrap_err());
+}
+
+#[test]
+fn a_builder_hides_the_key() {
+    assert_clean(&format!("{:?}", Client::builder("http://127.0.0.1/v3", "canary-api-key")));
+}

@@ -1,0 +1,88 @@
+//! Older versions of the API.
+
+use didww_client::resources::{
+    AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkFilter, VoiceOutTrunkInclude,
+    VoiceOutTrunkSort,
+};
+use didww_client::values::IpNetworks;
+use didww_client::{ApiVersion, Client, Error, Reason};
+use serde_json::{Value, json};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer};
+
+use crate::support::{TRUNK, answer, builder, document, id, last_body, received, trunk};
+
+fn flat(version: Option<&str>) -> Value {
+    let mut body = json!({"data": {"id": TRUNK, "type": "voice_out_trunks", "attributes": {
+        "allowed_sip_ips": ["0.0.0.0/0"], "on_cli_mismatch_action": "replace_cli", "name": "php-test",
+        "username": "qkut5v4xwm", "password": "np34mftrrq", "created_at": "2022-02-03T08:21:29.798Z"}}});
+    if let Some(version) = version {
+        body["meta"] = json!({"api_version": version});
+    }
+    body
+}
+
+async fn serving(body: &Value, version: ApiVersion) -> (MockServer, Client) {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(200, body)).mount(&server).await;
+    let client = builder(&server.uri()).api_version(version).build().unwrap();
+    (server, client)
+}
+
+#[tokio::test]
+async fn a_flat_trunk_is_read_and_written_in_the_canonical_form() {
+    let (server, client) = serving(&flat(Some("2022-05-10")), ApiVersion::V2022_05_10).await;
+    let auth = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["0.0.0.0/0"]).unwrap());
+    let body = VoiceOutTrunk::create("php-test", OnCliMismatchAction::ReplaceCli, auth);
+    let trunk = client.voice_out_trunks().create(body).await.unwrap();
+    assert_eq!(trunk.credentials().unwrap().0, "qkut5v4xwm");
+    assert_eq!(trunk.version, ApiVersion::V2022_05_10);
+    let attributes = &last_body(&server).await["data"]["attributes"];
+    assert_eq!(attributes["allowed_sip_ips"], json!(["0.0.0.0/0"]));
+    assert_eq!(attributes.get("authentication_method"), None);
+}
+
+#[tokio::test]
+async fn the_version_that_served_decides_how_an_answer_is_read() {
+    let (_server, client) = serving(&document(&trunk()), ApiVersion::V2022_05_10).await;
+    let newer = client.voice_out_trunks().get(&id(TRUNK)).await.unwrap();
+    assert_eq!(newer.version, ApiVersion::V2026_04_16);
+    assert_eq!(newer.credentials().unwrap().0, "canary-username");
+
+    let (_server, client) = serving(&flat(None), ApiVersion::V2021_12_15).await;
+    let silent = client.voice_out_trunks().get(&id(TRUNK)).await.unwrap();
+    assert_eq!(silent.version, ApiVersion::V2021_12_15);
+
+    let mut future = document(&trunk());
+    future["meta"]["api_version"] = json!("2031-01-01");
+    let (_server, client) = serving(&future, ApiVersion::V2022_05_10).await;
+    assert_eq!(client.voice_out_trunks().get(&id(TRUNK)).await.unwrap().version, ApiVersion::NEWEST);
+}
+
+#[tokio::test]
+async fn what_a_version_has_no_words_for_is_refused_before_it_is_sent() {
+    let (server, client) = serving(&flat(None), ApiVersion::V2022_05_10).await;
+    let trunks = client.voice_out_trunks();
+    let refused = |error: Error, member: &str| match error {
+        Error::NotSent(error) => match error.reason {
+            Reason::Version(error) => assert_eq!(error.member, member),
+            other => panic!("{other}"),
+        },
+        other => panic!("{other}"),
+    };
+    let sid = "AC22222222222222222222222222222222".parse().unwrap();
+    let body = VoiceOutTrunk::create("x", OnCliMismatchAction::RejectCall, AuthenticationMethod::twilio(sid));
+    refused(trunks.create(body).await.unwrap_err(), "authentication_method");
+    let patch = VoiceOutTrunk::patch().emergency_enable_all(true);
+    refused(trunks.update(&id(TRUNK), patch).await.unwrap_err(), "emergency_enable_all");
+    let sorted = trunks.list().sort_descending(VoiceOutTrunkSort::ExternalReferenceId);
+    refused(sorted.await.unwrap_err(), "external_reference_id");
+    let filtered = trunks.list().filter(VoiceOutTrunkFilter::external_reference_id_blank());
+    refused(filtered.await.unwrap_err(), "filter[external_reference_id]");
+    let included = trunks.get(&id(TRUNK)).include([VoiceOutTrunkInclude::EmergencyDids]);
+    refused(included.await.unwrap_err(), "emergency_dids");
+
+    let ancient = builder(&server.uri()).api_version(ApiVersion::V2017_09_18).build().unwrap();
+    refused(ancient.voice_out_trunks().list().await.unwrap_err(), "voice_out_trunks");
+    assert_eq!(received(&server).await.len(), 0);
+}

@@ -1,0 +1,377 @@
+//! The declarations are sound, and say what the service's documents say.
+
+use std::collections::BTreeSet;
+
+use didww_types::resources::{Did, VoiceOutTrunk};
+use didww_types::{
+    Access, ApiVersion, AttributeSpec, Feature, FilterSpec, FilterTest, Kind, REGISTRY, Resource as _,
+    ResourceSpec, Verb, find,
+};
+
+fn former(spec: &ResourceSpec) -> &'static [AttributeSpec] {
+    spec.adapter.map_or(&[], |adapter| adapter.attributes)
+}
+
+fn names(attributes: &[&AttributeSpec]) -> Vec<&'static str> {
+    attributes.iter().map(|attribute| attribute.name).collect()
+}
+
+fn unique<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
+    let mut seen = BTreeSet::new();
+    names.into_iter().all(|name| seen.insert(name))
+}
+
+/// The first version of a member that says none is the resource's own.
+fn in_order(spec: &ResourceSpec, since: ApiVersion) -> bool {
+    since == ApiVersion::V2017_09_18 || since > spec.since
+}
+
+#[test]
+fn resources_are_found_by_name_and_stand_in_order() {
+    let listed: Vec<&str> = REGISTRY.iter().map(|spec| spec.name).collect();
+    assert!(listed.is_sorted() && unique(listed.iter().copied()), "{listed:?}");
+    for spec in REGISTRY {
+        assert_eq!(find(spec.name).unwrap().name, spec.name);
+        assert!(!spec.doc.is_empty() && !spec.verbs.is_empty(), "{}", spec.name);
+    }
+    assert!(find("voice_out_trunk").is_none());
+}
+
+#[test]
+fn no_name_stands_twice_in_a_resource() {
+    for spec in REGISTRY {
+        let members = spec.attributes.iter().chain(former(spec)).map(|attribute| attribute.name);
+        let relationships = spec.relationships.iter().map(|relationship| relationship.name);
+        // JSON:API lets attributes and relationships share one space of names.
+        assert!(unique(members.chain(relationships)), "{}", spec.name);
+        assert!(unique(spec.filters.iter().map(|filter| filter.name)), "{}", spec.name);
+        assert!(spec.filters.is_sorted_by_key(|filter| filter.name), "{}", spec.name);
+    }
+}
+
+#[test]
+fn filters_sorts_and_includes_lead_to_declared_members() {
+    for spec in REGISTRY {
+        for FilterSpec { name, test, since, legacy, .. } in spec.filters {
+            let head = |path: &'static str| path.split('.').next().unwrap();
+            let from = match *test {
+                FilterTest::Equals(path) | FilterTest::Contains(path) => {
+                    spec.attribute(head(path)).unwrap_or_else(|| panic!("{} filter {name}", spec.name)).since
+                }
+                // Places of a number are known through its group alone, which is not declared yet.
+                FilterTest::Id | FilterTest::Linked("city" | "country" | "region") => spec.since,
+                FilterTest::Linked(path) => {
+                    spec.relationship(head(path))
+                        .unwrap_or_else(|| panic!("{} filter {name}", spec.name))
+                        .since
+                }
+                _ => panic!("{name} has a test that is not known here"),
+            };
+            // A member that says no version is as old as its resource.
+            let old_enough = (*since).max(spec.since) >= from.max(spec.since);
+            assert!(old_enough || *legacy, "{} filter {name} is older than what it asks for", spec.name);
+        }
+        for path in spec.nested_includes {
+            let (head, rest) = path.split_once('.').unwrap();
+            assert!(spec.relationship(head).is_some() && !rest.is_empty(), "{path}");
+        }
+        if !spec.has(Verb::List) {
+            assert!(spec.filters.is_empty() && spec.attributes.iter().all(|attribute| !attribute.sort));
+        }
+    }
+}
+
+#[test]
+fn defaults_are_values_that_the_attribute_takes() {
+    for spec in REGISTRY {
+        for attribute in spec.attributes.iter().chain(former(spec)) {
+            let Some(default) = attribute.default else { continue };
+            let value = default.to_json();
+            assert_eq!((attribute.admit)(&value), Ok(value), "{}.{}", spec.name, attribute.name);
+        }
+        for attribute in spec.attributes.iter().filter(|attribute| attribute.create == Access::Optional) {
+            assert!(attribute.default.is_some(), "{}.{} may be left out", spec.name, attribute.name);
+        }
+    }
+}
+
+#[test]
+fn null_is_admitted_where_it_is_declared() {
+    for spec in REGISTRY {
+        for attribute in spec.attributes.iter().chain(former(spec)) {
+            let null = (attribute.admit)(&serde_json::Value::Null);
+            if attribute.nullable {
+                assert_eq!(null, Ok(serde_json::Value::Null), "{}.{}", spec.name, attribute.name);
+            } else {
+                // A list may read null as empty.
+                assert_ne!(null, Ok(serde_json::Value::Null), "{}.{}", spec.name, attribute.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn only_verbs_that_exist_let_members_be_written() {
+    for spec in REGISTRY {
+        for attribute in spec.attributes.iter().chain(former(spec)) {
+            assert!(
+                spec.has(Verb::Create) || !attribute.create.allowed(),
+                "{}.{}",
+                spec.name,
+                attribute.name
+            );
+            assert!(spec.has(Verb::Update) || !attribute.update, "{}.{}", spec.name, attribute.name);
+            assert!(!attribute.doc.is_empty());
+        }
+        for relationship in spec.relationships {
+            let name = relationship.name;
+            assert!(spec.has(Verb::Create) || !relationship.create.allowed(), "{}.{name}", spec.name);
+            assert!(spec.has(Verb::Update) || !relationship.update, "{}.{name}", spec.name);
+            assert!(!relationship.doc.is_empty() && !relationship.target.is_empty());
+        }
+    }
+}
+
+#[test]
+fn versions_run_forward() {
+    for spec in REGISTRY {
+        for attribute in spec.attributes {
+            assert!(in_order(spec, attribute.since), "{}.{}", spec.name, attribute.name);
+            assert!(attribute.until.is_none_or(|until| until >= attribute.since));
+            assert!(attribute.exists_in(ApiVersion::NEWEST), "the canonical form is the newest");
+        }
+        for relationship in spec.relationships {
+            assert!(in_order(spec, relationship.since), "{}.{}", spec.name, relationship.name);
+        }
+        for filter in spec.filters {
+            assert!(in_order(spec, filter.since), "{} filter {}", spec.name, filter.name);
+        }
+        for attribute in former(spec) {
+            assert!(attribute.until.is_some_and(|until| until < ApiVersion::NEWEST), "{}", attribute.name);
+            assert!(spec.attribute(attribute.before).is_some(), "{} stands before nothing", attribute.name);
+        }
+    }
+}
+
+#[test]
+fn limits_and_patterns_are_sound() {
+    fn sound(kind: Kind) -> bool {
+        match kind {
+            Kind::Integer { min, max } | Kind::Decimal { min, max } => min < max,
+            Kind::Text { max, pattern } => {
+                max != Some(0) && pattern.is_none_or(|p| p.starts_with('^') && p.ends_with('$'))
+            }
+            Kind::Enumeration(texts) | Kind::Variant(texts) => {
+                !texts.is_empty() && unique(texts.iter().copied())
+            }
+            Kind::List { of, max } => max != Some(0) && sound(*of),
+            _ => true,
+        }
+    }
+    for spec in REGISTRY {
+        for attribute in spec.attributes.iter().chain(former(spec)) {
+            assert!(sound(attribute.kind), "{}.{}", spec.name, attribute.name);
+        }
+    }
+}
+
+#[test]
+fn a_trunk_of_2026_has_the_recorded_attributes_in_their_order() {
+    let order = [
+        "allowed_rtp_ips",
+        "allow_any_did_as_cli",
+        "status",
+        "on_cli_mismatch_action",
+        "name",
+        "capacity_limit",
+        "created_at",
+        "threshold_reached",
+        "threshold_amount",
+        "media_encryption_mode",
+        "default_dst_action",
+        "dst_prefixes",
+        "force_symmetric_rtp",
+        "rtp_ping",
+        "callback_url",
+        "external_reference_id",
+        "authentication_method",
+        "emergency_enable_all",
+        "rtp_timeout",
+    ];
+    assert_eq!(names(&VoiceOutTrunk::SPEC.attributes_at(ApiVersion::V2026_04_16)), order);
+}
+
+#[test]
+fn a_trunk_of_2021_and_2022_has_the_recorded_attributes_in_their_order() {
+    let order = [
+        "allowed_sip_ips",
+        "allowed_rtp_ips",
+        "allow_any_did_as_cli",
+        "status",
+        "on_cli_mismatch_action",
+        "name",
+        "capacity_limit",
+        "username",
+        "password",
+        "created_at",
+        "threshold_reached",
+        "threshold_amount",
+        "media_encryption_mode",
+        "default_dst_action",
+        "dst_prefixes",
+        "force_symmetric_rtp",
+        "rtp_ping",
+        "callback_url",
+    ];
+    for version in [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10] {
+        assert_eq!(names(&VoiceOutTrunk::SPEC.attributes_at(version)), order);
+    }
+}
+
+#[test]
+fn a_number_has_the_recorded_attributes_in_their_order() {
+    let mut order = vec![
+        "blocked",
+        "capacity_limit",
+        "description",
+        "terminated",
+        "awaiting_registration",
+        "created_at",
+        "billing_cycles_count",
+        "number",
+        "expires_at",
+        "channels_included_count",
+        "dedicated_channels_count",
+    ];
+    for version in [ApiVersion::V2021_04_19, ApiVersion::V2021_12_15, ApiVersion::V2022_05_10] {
+        assert_eq!(names(&Did::SPEC.attributes_at(version)), order);
+    }
+    order.push("emergency_enabled");
+    assert_eq!(names(&Did::SPEC.attributes_at(ApiVersion::V2026_04_16)), order);
+}
+
+#[test]
+fn relationships_stand_in_the_recorded_order() {
+    let at = |spec: &ResourceSpec, version| -> Vec<&str> {
+        spec.relationships_at(version).map(|relationship| relationship.name).collect()
+    };
+    let trunk = VoiceOutTrunk::SPEC;
+    assert_eq!(at(trunk, ApiVersion::V2021_12_15), ["default_did", "dids"]);
+    assert_eq!(at(trunk, ApiVersion::V2026_04_16), ["default_did", "dids", "emergency_dids"]);
+    assert_eq!(trunk.relationship("default_did").unwrap().feature, Some(Feature::ReplaceCli));
+    let mut did = vec![
+        "did_group",
+        "order",
+        "capacity_pool",
+        "shared_capacity_group",
+        "address_verification",
+        "voice_in_trunk",
+        "voice_in_trunk_group",
+    ];
+    assert_eq!(at(Did::SPEC, ApiVersion::V2021_12_15), did);
+    did.extend(["emergency_calling_service", "emergency_verification", "identity"]);
+    assert_eq!(at(Did::SPEC, ApiVersion::V2026_04_16), did);
+}
+
+#[test]
+fn trunks_are_filtered_and_sorted_by_what_is_documented() {
+    let at = |version| -> Vec<&str> {
+        VoiceOutTrunk::SPEC.filters_at(version).map(|filter| filter.name).collect()
+    };
+    let old = [
+        "allow_any_did_as_cli",
+        "default_did.id",
+        "default_dst_action",
+        "id",
+        "media_encryption_mode",
+        "name",
+        "name_contains",
+        "on_cli_mismatch_action",
+        "status",
+        "threshold_reached",
+    ];
+    assert_eq!(at(ApiVersion::V2021_12_15), old);
+    let mut new: Vec<&str> =
+        old.into_iter().chain(["authentication_method.type", "external_reference_id"]).collect();
+    new.sort_unstable();
+    assert_eq!(at(ApiVersion::V2026_04_16), new);
+    let mut sorts: Vec<&str> =
+        VoiceOutTrunk::SPEC.attributes.iter().filter(|attribute| attribute.sort).map(|a| a.name).collect();
+    sorts.sort_unstable();
+    assert_eq!(
+        sorts,
+        ["allow_any_did_as_cli", "created_at", "external_reference_id", "name", "threshold_reached"]
+    );
+}
+
+#[test]
+fn numbers_are_filtered_and_sorted_by_what_is_documented() {
+    let filters: Vec<&str> = Did::SPEC.filters.iter().map(|filter| filter.name).collect();
+    assert_eq!(
+        filters,
+        [
+            "address_verification.id",
+            "awaiting_registration",
+            "billing_cycles_count",
+            "blocked",
+            "capacity_pool.id",
+            "city.id",
+            "country.id",
+            "description",
+            "did_group.features",
+            "did_group.id",
+            "emergency_calling_service.id",
+            "emergency_enabled",
+            "id",
+            "number",
+            "order.id",
+            "order.reference",
+            "pending_removal",
+            "region.id",
+            "shared_capacity_group.id",
+            "terminated",
+            "trunk.id",
+            "trunk_group.id",
+            "voice_in_trunk.id",
+            "voice_in_trunk_group.id",
+        ]
+    );
+    let mut sorts: Vec<&str> =
+        Did::SPEC.attributes.iter().filter(|attribute| attribute.sort).map(|a| a.name).collect();
+    sorts.sort_unstable();
+    assert_eq!(
+        sorts,
+        [
+            "awaiting_registration",
+            "billing_cycles_count",
+            "blocked",
+            "capacity_limit",
+            "channels_included_count",
+            "created_at",
+            "dedicated_channels_count",
+            "description",
+            "expires_at",
+            "number",
+            "terminated",
+        ]
+    );
+}
+
+#[test]
+fn what_the_service_makes_cannot_be_written() {
+    for name in ["created_at", "threshold_reached"] {
+        let attribute = VoiceOutTrunk::SPEC.attribute(name).unwrap();
+        assert!(!attribute.create.allowed() && !attribute.update, "{name}");
+    }
+    for attribute in former(VoiceOutTrunk::SPEC) {
+        assert_eq!(attribute.create == Access::Required, attribute.name == "allowed_sip_ips");
+        assert_eq!(attribute.update, attribute.name == "allowed_sip_ips");
+    }
+    let required: Vec<&str> = VoiceOutTrunk::SPEC
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.create == Access::Required)
+        .map(|attribute| attribute.name)
+        .collect();
+    assert_eq!(required, ["on_cli_mismatch_action", "name", "authentication_method"]);
+}

@@ -1,0 +1,198 @@
+//! What the service answered is read, and written again as the service wrote it.
+
+use didww_types::resources::{
+    AuthenticationMethod, Did, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
+    VoiceOutTrunkStatus,
+};
+use didww_types::{ApiVersion, Document, Included, Named as _, Resource as _, ResourceObject};
+use serde_json::{Value, json};
+
+use crate::fixtures::{
+    CREDENTIALS, FOUNDING, IP_ONLY, TWILIO, answered, bytes, json as document, object, trunk,
+};
+
+const OLD: ApiVersion = ApiVersion::V2021_12_15;
+
+fn again(object: ResourceObject, version: ApiVersion) -> Value {
+    match object.kind.as_str() {
+        VoiceOutTrunk::TYPE => answered(&VoiceOutTrunk::decode_at(version, object).unwrap(), version),
+        Did::TYPE => answered(&Did::decode_at(version, object).unwrap(), version),
+        VoiceOutTrunkRegenerateCredentials::TYPE => {
+            answered(&VoiceOutTrunkRegenerateCredentials::decode_at(version, object).unwrap(), version)
+        }
+        other => panic!("{other} is not declared"),
+    }
+}
+
+fn assert_same(name: &str, version: ApiVersion) {
+    let document = document(name);
+    let data = match &document["data"] {
+        Value::Array(records) => records.clone(),
+        record => vec![record.clone()],
+    };
+    let included = document["included"].as_array().cloned().unwrap_or_default();
+    for record in data.into_iter().chain(included) {
+        let object: ResourceObject = serde_json::from_value(record.clone()).unwrap();
+        assert_eq!(again(object, version), record, "{name} at {version}");
+    }
+}
+
+#[test]
+fn recorded_records_of_2021_come_back_as_they_were() {
+    for name in [
+        "2021-12-15/voice_out_trunks.list.response.json",
+        "2021-12-15/voice_out_trunks.get_with_dids.response.json",
+        "2021-12-15/voice_out_trunks.create.response.json",
+        "2021-12-15/voice_out_trunks.update.response.json",
+        "2021-12-15/voice_out_trunk_regenerate_credentials.create.response.json",
+    ] {
+        assert_same(name, OLD);
+        assert_same(name, ApiVersion::V2022_05_10);
+    }
+}
+
+#[test]
+fn the_founding_answers_come_back_as_they_were() {
+    for name in FOUNDING {
+        assert_same(&format!("founding/{name}.response.json"), OLD);
+    }
+}
+
+#[test]
+fn records_of_2026_come_back_as_they_were() {
+    for name in [CREDENTIALS, TWILIO, IP_ONLY, "2026-04-16/dids.update_unassign_emergency.response.json"] {
+        assert_same(name, ApiVersion::V2026_04_16);
+    }
+}
+
+#[test]
+fn a_number_of_2018_keeps_the_attribute_that_later_versions_lack() {
+    let name = "2017-09-18/dids.update.response.json";
+    let did = Did::decode_at(ApiVersion::V2017_09_18, object(name)).unwrap();
+    assert_eq!(did.extra["pending_removal"], json!(false));
+    let written = answered(&did, ApiVersion::V2017_09_18);
+    assert_eq!(written["attributes"], document(name)["data"]["attributes"]);
+}
+
+#[test]
+fn a_flat_trunk_is_lifted_to_the_canonical_form() {
+    let trunk =
+        VoiceOutTrunk::decode_at(OLD, object("2021-12-15/voice_out_trunks.create.response.json")).unwrap();
+    assert_eq!(trunk.id.as_str(), "b60201c1-21f0-4d9a-aafa-0e6d1e12f22e");
+    assert_eq!(trunk.on_cli_mismatch_action, OnCliMismatchAction::ReplaceCli);
+    let (username, password) = trunk.credentials().unwrap();
+    assert_eq!((username, password.expose()), ("qkut5v4xwm", "np34mftrrq"));
+    assert_eq!(trunk.authentication_method.kind(), "credentials_and_ip");
+    assert_eq!(trunk.authentication_method.allowed_sip_ips().unwrap().texts(), ["0.0.0.0/0"]);
+    assert_eq!(trunk.threshold_amount, None);
+    assert_eq!(trunk.meta.spent_amount.to_string(), "0.0");
+    assert!(trunk.is_active() && trunk.extra.is_empty());
+    // Members that the old version had no words for have the service's defaults.
+    assert_eq!(trunk.rtp_timeout.unwrap().get(), 30);
+    assert!(!trunk.emergency_enable_all);
+}
+
+#[test]
+fn both_old_versions_read_a_flat_trunk_alike_and_the_newest_does_not_lift() {
+    let flat = || object("2021-12-15/voice_out_trunks.create.response.json");
+    let one = VoiceOutTrunk::decode_at(OLD, flat()).unwrap();
+    assert_eq!(VoiceOutTrunk::decode_at(ApiVersion::V2022_05_10, flat()).unwrap(), one);
+    let error = VoiceOutTrunk::decode_at(ApiVersion::V2026_04_16, flat()).unwrap_err();
+    assert_eq!(error.path(), "attributes.authentication_method");
+}
+
+#[test]
+fn the_kinds_of_authentication_are_told_apart() {
+    let credentials = trunk(CREDENTIALS);
+    assert!(matches!(credentials.authentication_method, AuthenticationMethod::CredentialsAndIp(_)));
+    assert_eq!(credentials.credentials().unwrap().0, "7mfVbgdurFkORaf2");
+    let AuthenticationMethod::Twilio(twilio) = trunk(TWILIO).authentication_method else { panic!("twilio") };
+    assert_eq!(twilio.twilio_account_sid.as_str(), "AC33333333333333333333333333333333");
+    let ip_only = trunk(IP_ONLY);
+    assert!(matches!(ip_only.authentication_method, AuthenticationMethod::IpOnly(_)));
+    assert_eq!(ip_only.credentials(), None);
+}
+
+#[test]
+fn kinds_that_old_versions_lack_are_answered_to_them_by_addresses_alone() {
+    let ip_only = answered(&trunk(IP_ONLY), OLD);
+    assert_eq!(ip_only["attributes"]["allowed_sip_ips"], json!(["203.0.113.1/32"]));
+    let twilio = answered(&trunk(TWILIO), OLD);
+    assert_eq!(twilio["attributes"]["allowed_sip_ips"], json!([]));
+    for answer in [ip_only, twilio] {
+        assert!(answer["attributes"].get("authentication_method").is_none());
+        assert!(answer["attributes"].get("password").is_none());
+    }
+}
+
+#[test]
+fn request_bodies_of_old_versions_are_lifted_and_lowered_to_themselves() {
+    let names = FOUNDING.iter().map(|name| format!("founding/{name}.request.json"));
+    for name in names.chain(["2021-12-15/voice_out_trunks.create.request.json".to_owned()]) {
+        let body = object(&name);
+        for version in [OLD, ApiVersion::V2022_05_10] {
+            let mut attributes = body.attributes.clone();
+            VoiceOutTrunk::SPEC.lift(version, &mut attributes);
+            assert_eq!(attributes["authentication_method"]["type"], "credentials_and_ip", "{name}");
+            assert!(!attributes.contains_key("allowed_sip_ips"));
+            VoiceOutTrunk::SPEC.lower(version, &mut attributes);
+            assert_eq!(attributes, body.attributes, "{name}");
+        }
+        let mut attributes = body.attributes.clone();
+        VoiceOutTrunk::SPEC.lift(ApiVersion::NEWEST, &mut attributes);
+        VoiceOutTrunk::SPEC.lower(ApiVersion::NEWEST, &mut attributes);
+        assert_eq!(attributes, body.attributes, "the newest version needs no adapter");
+    }
+}
+
+#[test]
+fn a_body_without_addresses_is_lifted_to_itself() {
+    let body = object("2021-12-15/voice_out_trunks.update.request.json");
+    let mut attributes = body.attributes.clone();
+    VoiceOutTrunk::SPEC.lift(OLD, &mut attributes);
+    assert_eq!(attributes, body.attributes);
+}
+
+#[test]
+fn linkage_is_known_only_when_it_was_included() {
+    let name = "2021-12-15/voice_out_trunks.get_with_dids.response.json";
+    let document: Document<ResourceObject> = Document::parse(&bytes(name)).unwrap();
+    assert_eq!(document.version(), Some(OLD));
+    let trunk = VoiceOutTrunk::decode_at(OLD, document.data).unwrap();
+    assert_eq!(trunk.status, VoiceOutTrunkStatus::Blocked);
+    let ids = trunk.dids.ids().unwrap();
+    assert_eq!(
+        ids.iter().map(didww_types::Id::as_str).collect::<Vec<_>>(),
+        ["eeda315a-f016-4945-a3a9-bafc24302cdd", "7de7f718-4042-4d74-9fe9-863fa1777520"]
+    );
+    assert_eq!(trunk.emergency_dids.ids(), None);
+
+    let included = Included::new(OLD, document.included);
+    let numbers: Vec<String> =
+        trunk.dids.included(&included).unwrap().into_iter().map(|did| did.number).collect();
+    assert_eq!(numbers, ["46812111133", "37061498222"]);
+    assert_eq!(trunk.default_did.included(&included).unwrap().unwrap().number, "37061498222");
+
+    let plain = VoiceOutTrunk::decode_at(OLD, object("founding/create_with_dids.response.json")).unwrap();
+    assert_eq!(plain.dids.ids(), None);
+    assert!(plain.dids.links().unwrap().related.as_deref().unwrap().ends_with("/dids"));
+    assert!(!plain.default_did.is_loaded());
+}
+
+#[test]
+fn linkage_to_nobody_differs_from_no_linkage() {
+    let did = Did::decode(object("2026-04-16/dids.update_unassign_emergency.response.json")).unwrap();
+    assert!(did.emergency_calling_service.is_loaded());
+    assert_eq!(did.emergency_calling_service.id(), None);
+    assert!(!did.did_group.is_loaded());
+}
+
+#[test]
+fn the_facts_about_a_list_are_read() {
+    let body = bytes("2021-12-15/voice_out_trunks.list.response.json");
+    let list: Document<Vec<ResourceObject>> = Document::parse(&body).unwrap();
+    assert_eq!(list.data.len(), 2);
+    assert_eq!(list.meta.total_records, Some(2));
+    assert_eq!(list.links.first, list.links.last);
+    assert_eq!((list.links.prev, list.links.next), (None, None));
+}

@@ -1,0 +1,217 @@
+//! What the service may answer one day is read today, and is not lost when it is written back.
+
+use didww_types::resources::{AuthenticationMethod, Did, VoiceOutTrunk, VoiceOutTrunkPartial};
+use didww_types::values::CapacityLimit;
+use didww_types::{ApiVersion, Attribute as _, Partial as _, Resource as _, Update as _};
+use serde_json::{Value, json};
+
+use crate::fixtures::{CREDENTIALS, object, object_with, trunk};
+
+fn with(attribute: &str, value: Value) -> VoiceOutTrunk {
+    VoiceOutTrunk::decode(object_with(attribute, value)).unwrap()
+}
+
+fn encoded(trunk: &VoiceOutTrunk, attribute: &str) -> Value {
+    trunk.encode().unwrap().attributes[attribute].clone()
+}
+
+#[test]
+fn an_unknown_enumeration_value_is_kept() {
+    for attribute in ["status", "on_cli_mismatch_action", "media_encryption_mode", "default_dst_action"] {
+        let trunk = with(attribute, json!("of_tomorrow"));
+        assert_eq!(encoded(&trunk, attribute), "of_tomorrow");
+        // It is sent when it changed, and only then.
+        let before = self::trunk(CREDENTIALS);
+        let sent = trunk.changes_since(&before).to_sent().unwrap();
+        assert_eq!(Value::Object(sent.attributes), json!({ attribute: "of_tomorrow" }));
+        assert!(trunk.changes_since(&trunk.clone()).is_empty());
+    }
+    let trunk = with("status", json!("of_tomorrow"));
+    assert_eq!(trunk.status.as_str(), "of_tomorrow");
+    assert!(!trunk.is_active());
+}
+
+#[test]
+fn an_unknown_kind_of_authentication_is_kept_and_written_back_whole() {
+    let method =
+        json!({"type": "mutual_tls", "attributes": {"fingerprint": "ab:cd", "depth": [1, {"x": null}]}});
+    let trunk = with("authentication_method", method.clone());
+    let AuthenticationMethod::Unknown(unknown) = &trunk.authentication_method else { panic!("unknown") };
+    assert_eq!(unknown.kind(), "mutual_tls");
+    assert_eq!(unknown.attributes()["fingerprint"], "ab:cd");
+    assert_eq!(trunk.authentication_method.kind(), "mutual_tls");
+    assert_eq!(trunk.credentials(), None);
+    assert_eq!(encoded(&trunk, "authentication_method"), method);
+    assert_eq!(trunk.authentication_method.to_sent().unwrap(), method);
+    let sent = trunk.changes_since(&self::trunk(CREDENTIALS)).to_sent().unwrap();
+    assert_eq!(Value::Object(sent.attributes), json!({ "authentication_method": method }));
+}
+
+#[test]
+fn unknown_attributes_are_kept_on_both_levels() {
+    let method = json!({"type": "credentials_and_ip", "attributes": {
+        "allowed_sip_ips": ["192.0.2.1/32"], "tech_prefix": null, "username": "u", "password": "p",
+        "realm": "sip.example.com"
+    }});
+    let mut object = object_with("authentication_method", method.clone());
+    object.attributes.insert("jurisdiction".to_owned(), json!({"code": "LT"}));
+    let trunk = VoiceOutTrunk::decode(object.clone()).unwrap();
+    assert_eq!(trunk.extra["jurisdiction"], json!({"code": "LT"}));
+    assert_eq!(trunk.encode().unwrap(), object);
+    // Its own part is left out, what is not understood is not.
+    let sent = trunk.authentication_method.to_sent().unwrap();
+    assert_eq!(
+        sent["attributes"],
+        json!({"allowed_sip_ips": ["192.0.2.1/32"], "tech_prefix": null, "realm": "sip.example.com"})
+    );
+}
+
+#[test]
+fn a_value_outside_its_documented_range_is_read_and_written_back() {
+    for (attribute, value) in [
+        ("capacity_limit", json!(40_000)),
+        ("capacity_limit", json!(-1)),
+        ("rtp_timeout", json!(5)),
+        ("threshold_amount", json!("250000.75")),
+        ("threshold_amount", json!("-3.5")),
+        ("external_reference_id", json!("x".repeat(500))),
+        ("callback_url", json!("ftp://example.com")),
+        ("dst_prefixes", json!(["+1", "", "x"])),
+        ("allowed_rtp_ips", json!(["localhost", "10.0.0.1", "10.0.0.77/8"])),
+        ("name", json!("")),
+        (
+            "authentication_method",
+            json!({"type": "credentials_and_ip", "attributes": {
+                "allowed_sip_ips": ["somewhere"], "tech_prefix": "+123456789"
+            }}),
+        ),
+        ("authentication_method", json!({"type": "twilio", "attributes": {"twilio_account_sid": "short"}})),
+    ] {
+        let trunk = with(attribute, value.clone());
+        assert_eq!(encoded(&trunk, attribute), value, "{attribute}");
+        let sent = trunk.changes_since(&self::trunk(CREDENTIALS)).to_sent().unwrap();
+        assert_eq!(Value::Object(sent.attributes), json!({ attribute: value }));
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_parsed_lets_nobody_in() {
+    let trunk = with("allowed_rtp_ips", json!(["localhost", "10.0.0.77/8"]));
+    let networks = trunk.allowed_rtp_ips.unwrap();
+    assert_eq!(networks.texts().len(), 2);
+    assert_eq!(networks.networks().count(), 1);
+    assert!(networks.contains("10.200.0.1".parse().unwrap()));
+    assert!(!networks.contains("127.0.0.1".parse().unwrap()));
+}
+
+#[test]
+fn amounts_may_come_as_numbers_and_lists_as_null() {
+    assert_eq!(encoded(&with("threshold_amount", json!(200)), "threshold_amount"), "200.0");
+    assert_eq!(encoded(&with("threshold_amount", json!(0.02)), "threshold_amount"), "0.02");
+    assert_eq!(encoded(&with("threshold_amount", json!("9999.00")), "threshold_amount"), "9999.0");
+    assert_eq!(encoded(&with("dst_prefixes", Value::Null), "dst_prefixes"), json!([]));
+    let method = json!({"type": "ip_only", "attributes": {"allowed_sip_ips": null}});
+    let trunk = with("authentication_method", method);
+    assert!(trunk.authentication_method.allowed_sip_ips().unwrap().texts().is_empty());
+}
+
+#[test]
+fn what_an_answer_leaves_out_has_the_services_default() {
+    let mut sparse = object(CREDENTIALS);
+    let required = ["name", "on_cli_mismatch_action", "authentication_method", "created_at"];
+    sparse.attributes.retain(|name, _| required.contains(&name.as_str()));
+    sparse.relationships.clear();
+    sparse.meta = None;
+    let read = VoiceOutTrunk::decode(sparse).unwrap();
+    let mut expected = trunk(CREDENTIALS);
+    expected.dids = didww_types::ToMany::default();
+    expected.emergency_dids = didww_types::ToMany::default();
+    assert_eq!(read, expected);
+}
+
+#[test]
+fn what_cannot_be_left_out_is_missed_by_name() {
+    for name in ["name", "on_cli_mismatch_action", "authentication_method", "created_at"] {
+        let mut sparse = object(CREDENTIALS);
+        sparse.attributes.remove(name);
+        let error = VoiceOutTrunk::decode(sparse).unwrap_err();
+        assert_eq!(error.path(), format!("attributes.{name}"));
+        assert_eq!(error.message(), "the attribute is missing");
+    }
+}
+
+#[test]
+fn a_value_of_the_wrong_form_is_refused_with_its_place() {
+    for (attribute, value, path) in [
+        ("name", json!(1), "attributes.name"),
+        ("rtp_ping", json!("yes"), "attributes.rtp_ping"),
+        ("created_at", json!("yesterday"), "attributes.created_at"),
+        ("dst_prefixes", json!(["1", 2]), "attributes.dst_prefixes[1]"),
+        ("threshold_amount", json!("much"), "attributes.threshold_amount"),
+        ("authentication_method", json!({"attributes": {}}), "attributes.authentication_method"),
+        ("authentication_method", json!(null), "attributes.authentication_method"),
+    ] {
+        let error = VoiceOutTrunk::decode(object_with(attribute, value.clone())).unwrap_err();
+        assert_eq!(error.path(), path, "{value}");
+        assert!(error.to_string().starts_with(&format!("at `{path}`: ")));
+    }
+    let method = json!({"type": "credentials_and_ip", "attributes": {"allowed_sip_ips": [7]}});
+    let error = VoiceOutTrunk::decode(object_with("authentication_method", method)).unwrap_err();
+    assert!(error.message().starts_with("attributes.allowed_sip_ips"), "{error}");
+    let method = json!({"type": "twilio", "attributes": {}});
+    let error = VoiceOutTrunk::decode(object_with("authentication_method", method)).unwrap_err();
+    assert_eq!(error.message(), "attributes: missing field `twilio_account_sid`");
+}
+
+#[test]
+fn linkage_of_the_wrong_form_is_refused_with_its_place() {
+    let mut object = object(CREDENTIALS);
+    object.relationships.get_mut("dids").unwrap().data = Some(didww_types::Linkage::One(None));
+    let error = VoiceOutTrunk::decode(object).unwrap_err();
+    assert_eq!(error.path(), "relationships.dids.data");
+}
+
+#[test]
+fn chosen_fields_are_read_alone() {
+    let mut chosen = object(CREDENTIALS);
+    chosen.attributes.retain(|name, _| ["name", "capacity_limit"].contains(&name.as_str()));
+    let partial = VoiceOutTrunkPartial::decode(chosen).unwrap();
+    assert_eq!(partial.name.as_deref(), Some("Trunk credentials_and_ip"));
+    // Null was answered; the status was not.
+    assert_eq!(partial.capacity_limit, Some(None));
+    assert_eq!(partial.status, None);
+}
+
+#[test]
+fn chosen_credentials_of_an_old_version_reach_the_canonical_place() {
+    let mut chosen = object("2021-12-15/voice_out_trunks.create.response.json");
+    chosen.attributes.retain(|name, _| ["username", "password"].contains(&name.as_str()));
+    let partial = VoiceOutTrunkPartial::decode_at(ApiVersion::V2021_12_15, chosen).unwrap();
+    let method = partial.authentication_method.unwrap();
+    assert_eq!(method.credentials().unwrap().1.expose(), "np34mftrrq");
+    assert!(partial.extra.is_empty());
+}
+
+#[test]
+fn a_change_is_the_difference_between_two_readings() {
+    let before = trunk(CREDENTIALS);
+    let mut after = before.clone();
+    assert!(after.changes_since(&before).is_empty());
+    after.name = "Renamed".to_owned();
+    after.capacity_limit = Some(CapacityLimit::new(7u32).unwrap());
+    after.threshold_amount = None;
+    let sent = after.changes_since(&before).to_sent().unwrap();
+    assert_eq!(
+        Value::Object(sent.attributes),
+        json!({"name": "Renamed", "capacity_limit": 7, "threshold_amount": null})
+    );
+    assert!(sent.relationships.is_empty());
+}
+
+#[test]
+fn a_number_with_unknown_attributes_is_read_too() {
+    let mut object = object("2026-04-16/dids.update_unassign_emergency.response.json");
+    object.attributes.insert("colour".to_owned(), json!("blue"));
+    let did = Did::decode(object.clone()).unwrap();
+    assert_eq!(did.encode().unwrap().attributes, object.attributes);
+}

@@ -1,0 +1,6 @@
+//! Our client, the official SDK and hostile peers against the real server.
+
+#![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
+
+mod smoke;
+mod support;

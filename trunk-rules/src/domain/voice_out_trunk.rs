@@ -1,0 +1,149 @@
+//! The rules of outbound trunks.
+
+use didww_types::{ApiVersion, Feature, Violation};
+use serde_json::{Map, Value, json};
+
+use super::settle::{Draft, require_known};
+use super::{Act, Case, Credentials, Refusal};
+
+pub(super) fn apply(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
+    threshold(case, sent, draft);
+    mismatch_action(case, sent, draft);
+    authentication(case, sent, draft);
+    require_known(case, draft);
+    kept_by_service("allow_any_did_as_cli", "dids", case, draft);
+    kept_by_service("emergency_enable_all", "emergency_dids", case, draft);
+    emergency_members(case, draft);
+}
+
+/// Accounts of the older versions start without a threshold.
+fn threshold(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
+    let older = case.version < ApiVersion::V2026_04_16;
+    if older && matches!(case.act, Act::Create) && !sent.contains_key("threshold_amount") {
+        draft.attributes.insert("threshold_amount".to_owned(), Value::Null);
+    }
+}
+
+/// Two of the actions need a feature of the account.
+fn mismatch_action(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
+    let feature = match sent.get("on_cli_mismatch_action").and_then(Value::as_str) {
+        Some("replace_cli") => Feature::ReplaceCli,
+        Some("randomize_cli") => Feature::RandomizeCli,
+        _ => return,
+    };
+    if !case.features.has(feature) {
+        let why = format!("the account has not the feature {}", feature.as_str());
+        draft
+            .refusals
+            .push(Refusal::attribute("on_cli_mismatch_action", Violation::NotIncluded).because(why));
+    }
+}
+
+/// Only staff can choose `ip_only`; whoever moves to credentials gets new ones, whoever stays keeps them.
+fn authentication(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
+    let Some(method) = sent.get("authentication_method") else { return };
+    let before = match case.act {
+        Act::Create => None,
+        Act::Update(before) => before.get("authentication_method"),
+    };
+    let flat = case.version < ApiVersion::V2026_04_16;
+    if kind(Some(method)) == Some("ip_only") {
+        let violation =
+            if before.is_none() { Violation::NotAllowedForCreation } else { Violation::NotAllowedForUpdate };
+        let pointer = "/data/attributes/authentication_method/type";
+        draft.refusals.push(Refusal::attribute("type", violation).at(pointer));
+        return;
+    }
+    if flat && kind(before) == Some("ip_only") {
+        let why = "the addresses of an ip_only trunk are kept by staff";
+        draft
+            .refusals
+            .push(Refusal::attribute("allowed_sip_ips", Violation::NotAllowedForUpdate).because(why));
+        return;
+    }
+    if kind(Some(method)) != Some("credentials_and_ip") {
+        return;
+    }
+    let part = |name: &str| before.and_then(|method| method.get("attributes")?.get(name)).cloned();
+    let stays = kind(before) == Some("credentials_and_ip");
+    let sent = |name: &str| method.get("attributes").and_then(|inner| inner.get(name)).cloned();
+    // The older versions cannot say a tech prefix, so they do not take it away either.
+    let prefix = if flat { part("tech_prefix") } else { sent("tech_prefix") };
+    let (username, password) = match (part("username"), part("password")) {
+        (Some(username), Some(password)) if stays => (username, password),
+        _ => (json!(case.fresh.username), json!(case.fresh.password)),
+    };
+    let method = json!({
+        "type": "credentials_and_ip",
+        "attributes": {
+            "allowed_sip_ips": sent("allowed_sip_ips").unwrap_or_else(|| json!([])),
+            "tech_prefix": prefix.unwrap_or(Value::Null),
+            "username": username,
+            "password": password,
+        },
+    });
+    draft.attributes.insert("authentication_method".to_owned(), method);
+}
+
+fn kind(method: Option<&Value>) -> Option<&str> {
+    method?.get("type")?.as_str()
+}
+
+/// While the switch is on, the service keeps the members: none may be named, and those named before go.
+fn kept_by_service(switch: &str, relationship: &'static str, case: &Case<'_>, draft: &mut Draft) {
+    if draft.attributes.get(switch) != Some(&Value::Bool(true)) {
+        return;
+    }
+    if case.links.get(relationship).is_some_and(|linked| !linked.records.is_empty()) {
+        let why = format!("{switch} is on");
+        draft.refusals.push(Refusal::relationship(relationship, Violation::MustBeBlank).because(why));
+    }
+    draft.links.insert(relationship, Vec::new());
+}
+
+/// Only a DID with emergency calling can make emergency calls.
+fn emergency_members(case: &Case<'_>, draft: &mut Draft) {
+    let Some(linked) = case.links.get("emergency_dids") else { return };
+    for record in &linked.records {
+        let Some(did) = &record.attributes else { continue };
+        if did.get("emergency_enabled") != Some(&Value::Bool(true)) {
+            draft.refusals.push(Refusal::member("emergency_dids", &record.id, Violation::NoEmergency));
+        }
+    }
+}
+
+/// What staff can do to a trunk that its owner cannot.
+#[derive(Debug, Clone)]
+pub enum TrunkAct {
+    /// Make it accept calls by address alone, from these normalised networks.
+    IpOnly {
+        /// The networks.
+        allowed_sip_ips: Vec<String>,
+    },
+    /// Give it new credentials.
+    Regenerate(Credentials),
+}
+
+/// Applies an act to a trunk's canonical attributes; `None` when the trunk's kind of authentication forbids it.
+pub fn act_on_trunk(attributes: &Map<String, Value>, act: TrunkAct) -> Option<Map<String, Value>> {
+    let mut attributes = attributes.clone();
+    let method = attributes.get_mut("authentication_method")?;
+    match act {
+        TrunkAct::IpOnly { allowed_sip_ips } => {
+            let prefix = method.get("attributes").and_then(|inner| inner.get("tech_prefix")).cloned();
+            *method = json!({
+                "type": "ip_only",
+                "attributes": { "allowed_sip_ips": allowed_sip_ips, "tech_prefix": prefix.unwrap_or(Value::Null) },
+            });
+        }
+        TrunkAct::Regenerate(fresh) => {
+            if kind(Some(method)) != Some("credentials_and_ip") {
+                return None;
+            }
+            let inner = method.get_mut("attributes")?.as_object_mut()?;
+            inner.insert("username".to_owned(), json!(fresh.username));
+            inner.insert("password".to_owned(), json!(fresh.password));
+        }
+    }
+    Some(attributes)
+}

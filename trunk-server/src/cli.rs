@@ -1,0 +1,98 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+use didww_types::Secret;
+
+use crate::config::{Config, ConfigError, LogFormat, Settings};
+
+/// A durable, DIDWW-compatible outbound trunk provisioning service on an embedded database.
+///
+/// Started without anything, it serves the API on <http://127.0.0.1:8080/v3>, keeps its records in
+/// ./trunk-server.db, and at its first start makes an account and prints its API key.
+///
+/// Each flag can also be an environment variable (`TRUNK_SERVER_LISTEN` for --listen) or a key of a TOML file
+/// (listen = "..."). A flag goes before the environment, the environment before the file.
+///
+/// Compatible with DIDWW, not affiliated with it.
+#[derive(Debug, Parser)]
+#[command(name = "trunk-server", version, verbatim_doc_comment, after_help = EXAMPLES)]
+pub struct Cli {
+    /// Serve the API here [default: 127.0.0.1:8080]
+    #[arg(long, env = "TRUNK_SERVER_LISTEN", value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+
+    /// Serve the control API here, or "off" [default: 127.0.0.1:8081]
+    #[arg(long, env = "TRUNK_SERVER_CONTROL_LISTEN", value_name = "HOST:PORT")]
+    pub control_listen: Option<String>,
+
+    /// Keep records in this file; it is made when it does not exist [default: trunk-server.db]
+    #[arg(long, env = "TRUNK_SERVER_DATABASE", value_name = "FILE", conflicts_with = "ephemeral")]
+    pub database: Option<PathBuf>,
+
+    /// Keep records in memory until the server ends
+    #[arg(long, env = "TRUNK_SERVER_EPHEMERAL")]
+    pub ephemeral: bool,
+
+    /// Make sure that an account with this API key exists: version 2021-12-15, outbound plan on
+    #[arg(long, env = "TRUNK_SERVER_API_KEY", value_name = "KEY", hide_env_values = true)]
+    pub api_key: Option<String>,
+
+    /// Fill a new database with six DIDs, one of them with emergency calling
+    #[arg(long, env = "TRUNK_SERVER_DEMO")]
+    pub demo: bool,
+
+    /// Begin links with this instead of the address that a request came to
+    #[arg(long, env = "TRUNK_SERVER_PUBLIC_URL", value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// Ask control requests for this token; needed when the control API is not on loopback
+    #[arg(long, env = "TRUNK_SERVER_CONTROL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub control_token: Option<String>,
+
+    /// Log this much: error, warn, info, debug, trace, or target=level pairs [default: info]
+    #[arg(long, env = "TRUNK_SERVER_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+
+    /// Log in this form [default: text]
+    #[arg(long, env = "TRUNK_SERVER_LOG_FORMAT", value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
+
+    /// Read this TOML file first
+    #[arg(long, env = "TRUNK_SERVER_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
+    /// Print the configuration that would be used, secrets hidden, and end
+    #[arg(long)]
+    pub print_config: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  trunk-server                                    start, durable, in this folder
+  trunk-server --ephemeral --api-key test --demo  start for a test suite: known key, some DIDs, no file
+  trunk-server --listen 0.0.0.0:8080              serve other machines too
+  trunk-server --print-config                     see what is in force";
+
+impl Cli {
+    /// The configuration that flags, environment and file make together.
+    ///
+    /// # Errors
+    /// When the file cannot be read or a value is not right; the error names it.
+    pub fn into_config(self) -> Result<Config, ConfigError> {
+        let file = self.config.as_deref().map(Settings::from_file).transpose()?.unwrap_or_default();
+        let told = Settings {
+            listen: self.listen,
+            control_listen: self.control_listen,
+            database: self.database,
+            ephemeral: self.ephemeral.then_some(true),
+            api_key: self.api_key.map(Secret::from),
+            demo: self.demo.then_some(true),
+            public_url: self.public_url,
+            control_token: self.control_token.map(Secret::from),
+            log: self.log,
+            log_format: self.log_format,
+        };
+        told.over(file).finish()
+    }
+}

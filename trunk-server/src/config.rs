@@ -1,0 +1,242 @@
+//! What a server is told before it starts: flags over environment over one file over defaults.
+
+use std::path::{Path, PathBuf};
+
+use didww_types::Secret;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be told. `--print-config` shows it, secrets hidden.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where the API is served.
+    pub listen: String,
+    /// Where the control API is served; none serves it nowhere.
+    pub control_listen: Option<String>,
+    /// Where records are kept.
+    pub database: Database,
+    /// A key that belongs to an account after the start.
+    pub api_key: Option<Secret>,
+    /// Whether a new database is filled with a small set.
+    pub demo: bool,
+    /// What links begin with, when it is not the address that a request came to.
+    pub public_url: Option<String>,
+    /// What control requests must show; needed when the control listener is not on loopback.
+    pub control_token: Option<Secret>,
+    /// How much is logged, such as `info` or `trunk_server=debug`.
+    pub log: String,
+    /// How it is logged.
+    pub log_format: LogFormat,
+}
+
+/// Where records are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Database {
+    /// In a file, durably.
+    File(PathBuf),
+    /// In memory, until the server ends.
+    Ephemeral,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:8080".to_owned(),
+            control_listen: Some("127.0.0.1:8081".to_owned()),
+            database: Database::File(PathBuf::from("trunk-server.db")),
+            api_key: None,
+            demo: false,
+            public_url: None,
+            control_token: None,
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// What a configuration may not say.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {} cannot be read: {error}", file.display())]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The file says something that is not known or not right; the text names it.
+    #[error("the configuration file {} is wrong: {why}", file.display())]
+    Wrong {
+        /// The file.
+        file: PathBuf,
+        /// The line, and what is wrong with it.
+        why: String,
+    },
+    /// A value is not right.
+    #[error("{name} is `{given}`; {right}")]
+    Value {
+        /// The setting, as flag and as key of the file.
+        name: &'static str,
+        /// What was given; never a secret.
+        given: String,
+        /// What would be right.
+        right: &'static str,
+    },
+}
+
+/// The file's keys: the flags' names, with underscores.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) listen: Option<String>,
+    pub(crate) control_listen: Option<String>,
+    pub(crate) database: Option<PathBuf>,
+    pub(crate) ephemeral: Option<bool>,
+    pub(crate) api_key: Option<Secret>,
+    pub(crate) demo: Option<bool>,
+    pub(crate) public_url: Option<String>,
+    pub(crate) control_token: Option<Secret>,
+    pub(crate) log: Option<String>,
+    pub(crate) log_format: Option<LogFormat>,
+}
+
+impl Settings {
+    pub(crate) fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ConfigError::Unreadable { file: path.to_owned(), error })?;
+        toml::from_str(&text).map_err(|error| {
+            // The rendered form quotes the line, which may hold a secret: the message and the place are enough.
+            let line = error
+                .span()
+                .map_or(0, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
+            ConfigError::Wrong { file: path.to_owned(), why: format!("line {line}: {}", error.message()) }
+        })
+    }
+
+    /// These settings, and the other's where these say nothing. A database that is named here ends a say there.
+    pub(crate) fn over(self, other: Self) -> Self {
+        let (database, ephemeral) = if self.database.is_some() || self.ephemeral == Some(true) {
+            (self.database, self.ephemeral)
+        } else {
+            (other.database, other.ephemeral)
+        };
+        Self {
+            listen: self.listen.or(other.listen),
+            control_listen: self.control_listen.or(other.control_listen),
+            database,
+            ephemeral,
+            api_key: self.api_key.or(other.api_key),
+            demo: self.demo.or(other.demo),
+            public_url: self.public_url.or(other.public_url),
+            control_token: self.control_token.or(other.control_token),
+            log: self.log.or(other.log),
+            log_format: self.log_format.or(other.log_format),
+        }
+    }
+
+    pub(crate) fn finish(self) -> Result<Config, ConfigError> {
+        let defaults = Config::default();
+        let listen = self.listen.unwrap_or(defaults.listen);
+        check_address("listen", &listen)?;
+        let control_listen = match self.control_listen.or(defaults.control_listen) {
+            Some(text) if text == "off" => None,
+            Some(text) => {
+                check_address("control-listen", &text)?;
+                Some(text)
+            }
+            None => None,
+        };
+        let database = match (self.database, self.ephemeral.unwrap_or(false)) {
+            (Some(file), true) => {
+                return Err(ConfigError::Value {
+                    name: "database",
+                    given: file.display().to_string(),
+                    right: "give either `database` or `ephemeral`, not both",
+                });
+            }
+            (_, true) => Database::Ephemeral,
+            (Some(file), false) => Database::File(file),
+            (None, false) => defaults.database,
+        };
+        let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
+        let log = self.log.unwrap_or(defaults.log);
+        if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
+            let right = "give a level (error, warn, info, debug, trace) or target=level pairs";
+            return Err(ConfigError::Value { name: "log", given: log, right });
+        }
+        Ok(Config {
+            listen,
+            control_listen,
+            database,
+            api_key: self.api_key,
+            demo: self.demo.unwrap_or(false),
+            public_url,
+            control_token: self.control_token,
+            log,
+            log_format: self.log_format.unwrap_or(defaults.log_format),
+        })
+    }
+}
+
+fn check_address(name: &'static str, text: &str) -> Result<(), ConfigError> {
+    let good =
+        text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
+    if good {
+        return Ok(());
+    }
+    Err(ConfigError::Value { name, given: text.to_owned(), right: "give HOST:PORT, such as 127.0.0.1:8080" })
+}
+
+fn check_url(text: &str) -> Result<String, ConfigError> {
+    let parsed =
+        url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    match parsed {
+        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
+        None => Err(ConfigError::Value {
+            name: "public-url",
+            given: text.to_owned(),
+            right: "give an http or https URL, such as https://trunks.example.com",
+        }),
+    }
+}
+
+impl Config {
+    /// The configuration as a file would say it. Secrets are hidden.
+    pub fn to_toml(&self) -> String {
+        let quoted = |text: &str| format!("{text:?}");
+        let hidden = |secret: &Option<Secret>| secret.as_ref().map(|_| quoted("(hidden)"));
+        let mut lines = vec![
+            ("listen", Some(quoted(&self.listen))),
+            ("control_listen", Some(quoted(self.control_listen.as_deref().unwrap_or("off")))),
+        ];
+        lines.push(match &self.database {
+            Database::File(file) => ("database", Some(quoted(&file.display().to_string()))),
+            Database::Ephemeral => ("ephemeral", Some("true".to_owned())),
+        });
+        lines.extend([
+            ("api_key", hidden(&self.api_key)),
+            ("demo", Some(self.demo.to_string())),
+            ("public_url", self.public_url.as_deref().map(quoted)),
+            ("control_token", hidden(&self.control_token)),
+            ("log", Some(quoted(&self.log))),
+            ("log_format", Some(quoted(if self.log_format == LogFormat::Json { "json" } else { "text" }))),
+        ]);
+        let line = |(name, value): (&str, Option<String>)| match value {
+            Some(value) => format!("{name} = {value}\n"),
+            None => format!("# {name} is not set\n"),
+        };
+        lines.into_iter().map(line).collect()
+    }
+}

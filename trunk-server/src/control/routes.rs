@@ -1,0 +1,370 @@
+//! The control listener's small JSON API. `docs/control.md` describes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
+use axum::routing::{delete, get, patch, post};
+use didww_types::values::IpNetworks;
+use didww_types::{ApiVersion, Feature, Secret, Timestamp};
+use http::StatusCode;
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::guard::check;
+use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, NewDid};
+use crate::account::Account;
+use crate::app::App;
+use crate::http::plain_json;
+use crate::store::StoreError;
+
+/// The routes of the control listener.
+pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
+    let health = crate::http::health_routes().with_state(Arc::clone(&app));
+    let routes = Router::new()
+        .route("/control/v1/accounts", get(list_accounts).post(create_account))
+        .route("/control/v1/accounts/{id}", get(show_account).patch(update_account).delete(delete_account))
+        .route("/control/v1/accounts/{id}/keys", get(list_keys).post(add_key))
+        .route("/control/v1/accounts/{id}/keys/{key}", delete(remove_key))
+        .route("/control/v1/accounts/{id}/dids", post(add_dids))
+        .route("/control/v1/accounts/{id}/dids/{did}", patch(update_did))
+        .route("/control/v1/accounts/{id}/trunks/{trunk}/ip_only", post(make_ip_only))
+        .route("/control/v1/reset", post(reset))
+        .route("/control/v1/clock", get(show_clock))
+        .route("/control/v1/clock/freeze", post(freeze_clock))
+        .route("/control/v1/clock/advance", post(advance_clock))
+        .route("/control/v1/clock/resume", post(resume_clock))
+        .with_state(Control::new(app));
+    routes
+        .merge(health)
+        .fallback(async || {
+            answer(Err(ControlError::NotFound("such path; docs/control.md lists them".to_owned())))
+        })
+        .layer(DefaultBodyLimit::max(4 << 20))
+        .layer(from_fn_with_state(Arc::new(guard), check))
+}
+
+type Outcome = Result<(StatusCode, Value), ControlError>;
+
+fn answer(outcome: Outcome) -> Response {
+    match outcome {
+        Ok((status, value)) => plain_json(status, &value),
+        Err(error) => {
+            let status = match &error {
+                ControlError::NotFound(_) => StatusCode::NOT_FOUND,
+                ControlError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+                ControlError::Store(StoreError::Overloaded | StoreError::Full) => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
+                ControlError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            plain_json(status, &json!({ "error": error.to_string() }))
+        }
+    }
+}
+
+/// Reads a body; an unknown member or a wrong value names itself.
+fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
+    let text: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(text).map_err(|error| ControlError::invalid("body", error.to_string()))
+}
+
+fn uuid(text: &str, what: &str) -> Result<Uuid, ControlError> {
+    Uuid::try_parse(text).map_err(|_| ControlError::NotFound(format!("{what} {text}")))
+}
+
+fn account_json(account: &Account) -> Value {
+    json!({
+        "id": account.id.to_string(),
+        "name": account.name,
+        "version": account.version.as_str(),
+        "features": account.features.iter().map(Feature::as_str).collect::<Vec<_>>(),
+        "rate_limit": account.rate_limit,
+        "created_at": account.created_at,
+    })
+}
+
+fn version(text: &str) -> Result<ApiVersion, ControlError> {
+    text.parse()
+        .map_err(|error: didww_types::UnknownVersion| ControlError::invalid("version", error.to_string()))
+}
+
+fn features(names: &[String]) -> Result<Vec<Feature>, ControlError> {
+    let known = Feature::ALL.map(Feature::as_str).join(", ");
+    names
+        .iter()
+        .map(|name| {
+            let found = Feature::ALL.into_iter().find(|feature| feature.as_str() == name);
+            found.ok_or_else(|| ControlError::invalid("features", format!("`{name}` is none of {known}")))
+        })
+        .collect()
+}
+
+/// A member that may be absent, null or a number, each of which says something else.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum RateLimit {
+    #[default]
+    Absent,
+    Given(Option<u32>),
+}
+
+impl<'de> Deserialize<'de> for RateLimit {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Given)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountBody {
+    name: Option<String>,
+    version: Option<String>,
+    features: Option<Vec<String>>,
+    #[serde(default)]
+    rate_limit: RateLimit,
+    api_key: Option<Secret>,
+}
+
+async fn list_accounts(State(control): State<Control>) -> Response {
+    let accounts: Vec<Value> = control.accounts().iter().map(|account| account_json(account)).collect();
+    answer(Ok((StatusCode::OK, json!({ "accounts": accounts }))))
+}
+
+async fn create_account(State(control): State<Control>, body: Bytes) -> Response {
+    answer(async { new_account(&control, read(&body)?).await }.await)
+}
+
+async fn new_account(control: &Control, body: AccountBody) -> Outcome {
+    let mut new = NewAccount::named(body.name.unwrap_or_default());
+    if let Some(text) = body.version {
+        new.version = version(&text)?;
+    }
+    if let Some(names) = body.features {
+        new.features = features(&names)?;
+    }
+    if let RateLimit::Given(limit) = body.rate_limit {
+        new.rate_limit = limit;
+    }
+    new.api_key = body.api_key;
+    let (account, key) = control.create_account(new).await?;
+    let mut value = account_json(&account);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("api_key".to_owned(), json!(key.expose()));
+    }
+    Ok((StatusCode::CREATED, value))
+}
+
+async fn show_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    answer(
+        uuid(&id, "account").and_then(|id| control.account(id)).map(|a| (StatusCode::OK, account_json(&a))),
+    )
+}
+
+async fn update_account(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    let change = async {
+        let body: AccountBody = read(&body)?;
+        if body.api_key.is_some() {
+            return Err(ControlError::invalid("api_key", "is added with POST to the account's keys"));
+        }
+        let patch = AccountPatch {
+            name: body.name,
+            version: body.version.as_deref().map(version).transpose()?,
+            features: body.features.as_deref().map(features).transpose()?,
+            rate_limit: match body.rate_limit {
+                RateLimit::Absent => didww_types::Patch::Keep,
+                RateLimit::Given(limit) => limit.into(),
+            },
+        };
+        let account = control.update_account(uuid(&id, "account")?, patch).await?;
+        Ok((StatusCode::OK, account_json(&account)))
+    };
+    answer(change.await)
+}
+
+async fn delete_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let delete = async {
+        control.delete_account(uuid(&id, "account")?).await?;
+        Ok((StatusCode::OK, json!({ "deleted": id })))
+    };
+    answer(delete.await)
+}
+
+async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let list = async {
+        let keys = control.keys(uuid(&id, "account")?).await?;
+        let keys: Vec<Value> = keys
+            .iter()
+            .map(|key| json!({ "id": key.id.to_string(), "created_at": key.created_at }))
+            .collect();
+        Ok((StatusCode::OK, json!({ "keys": keys })))
+    };
+    answer(list.await)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyBody {
+    api_key: Option<Secret>,
+}
+
+async fn add_key(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    let add = async {
+        let body: KeyBody = read(&body)?;
+        let (id, key) = control.add_key(uuid(&id, "account")?, body.api_key).await?;
+        Ok((StatusCode::CREATED, json!({ "id": id.to_string(), "api_key": key.expose() })))
+    };
+    answer(add.await)
+}
+
+async fn remove_key(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Response {
+    let remove = async {
+        control.remove_key(uuid(&id, "account")?, uuid(&key, "key")?).await?;
+        Ok((StatusCode::OK, json!({ "deleted": key })))
+    };
+    answer(remove.await)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DidBody {
+    number: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    emergency_enabled: bool,
+    #[serde(default)]
+    expires_at: Option<Timestamp>,
+}
+
+impl From<DidBody> for NewDid {
+    fn from(body: DidBody) -> Self {
+        let DidBody { number, description, emergency_enabled, expires_at } = body;
+        Self { number, description, emergency_enabled, expires_at }
+    }
+}
+
+async fn add_dids(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Many {
+        dids: Vec<DidBody>,
+    }
+    let add = async {
+        let value: Value = read(&body)?;
+        let parse = |error: serde_json::Error| ControlError::invalid("body", error.to_string());
+        let dids = if value.get("dids").is_some() {
+            serde_json::from_value::<Many>(value).map_err(parse)?.dids
+        } else {
+            vec![serde_json::from_value::<DidBody>(value).map_err(parse)?]
+        };
+        let numbers: Vec<String> = dids.iter().map(|did| did.number.clone()).collect();
+        let ids = control.add_dids(uuid(&id, "account")?, dids.into_iter().map(NewDid::from)).await?;
+        let dids: Vec<Value> = ids
+            .iter()
+            .zip(numbers)
+            .map(|(id, number)| json!({ "id": id.to_string(), "number": number.trim_start_matches('+') }))
+            .collect();
+        Ok((StatusCode::CREATED, json!({ "dids": dids })))
+    };
+    answer(add.await)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DidPatchBody {
+    emergency_enabled: Option<bool>,
+    blocked: Option<bool>,
+    awaiting_registration: Option<bool>,
+    expires_at: Option<Timestamp>,
+}
+
+async fn update_did(
+    State(control): State<Control>,
+    Path((id, did)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let change = async {
+        let DidPatchBody { emergency_enabled, blocked, awaiting_registration, expires_at } = read(&body)?;
+        let patch = DidPatch { emergency_enabled, blocked, awaiting_registration, expires_at };
+        control.update_did(uuid(&id, "account")?, uuid(&did, "DID")?, patch).await?;
+        Ok((StatusCode::OK, json!({ "updated": did })))
+    };
+    answer(change.await)
+}
+
+async fn make_ip_only(
+    State(control): State<Control>,
+    Path((id, trunk)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Networks {
+        allowed_sip_ips: Vec<String>,
+    }
+    let change = async {
+        let body: Networks = read(&body)?;
+        let networks = IpNetworks::parse(&body.allowed_sip_ips)
+            .map_err(|error| ControlError::invalid("allowed_sip_ips", error.to_string()))?;
+        control.make_ip_only(uuid(&id, "account")?, uuid(&trunk, "trunk")?, &networks).await?;
+        Ok((StatusCode::OK, json!({ "updated": trunk })))
+    };
+    answer(change.await)
+}
+
+async fn reset(State(control): State<Control>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Whose {
+        account: Option<String>,
+    }
+    let reset = async {
+        let body: Whose = read(&body)?;
+        let account = body.account.as_deref().map(|id| uuid(id, "account")).transpose()?;
+        control.reset(account).await?;
+        Ok((StatusCode::OK, json!({ "reset": body.account.unwrap_or_else(|| "all".to_owned()) })))
+    };
+    answer(reset.await)
+}
+
+fn clock_json(control: &Control) -> Value {
+    json!({ "now": control.clock().now(), "frozen": control.clock().is_frozen() })
+}
+
+async fn show_clock(State(control): State<Control>) -> Response {
+    answer(Ok((StatusCode::OK, clock_json(&control))))
+}
+
+async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct When {
+        at: Option<Timestamp>,
+    }
+    answer(read::<When>(&body).map(|body| {
+        control.clock().freeze(body.at);
+        (StatusCode::OK, clock_json(&control))
+    }))
+}
+
+async fn advance_clock(State(control): State<Control>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Span {
+        seconds: u64,
+    }
+    answer(read::<Span>(&body).map(|body| {
+        control.clock().advance(Duration::from_secs(body.seconds));
+        (StatusCode::OK, clock_json(&control))
+    }))
+}
+
+async fn resume_clock(State(control): State<Control>) -> Response {
+    control.clock().resume();
+    answer(Ok((StatusCode::OK, clock_json(&control))))
+}

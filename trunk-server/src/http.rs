@@ -1,0 +1,14 @@
+//! Everything before a rule is asked: the key, the version, the negotiation, the limits, the headers.
+
+mod api;
+mod headers;
+mod negotiate;
+mod rate_limit;
+mod request_id;
+mod router;
+
+pub(crate) use rate_limit::RateLimits;
+pub(crate) use router::health_routes;
+pub(crate) use router::public_router;
+
+pub(crate) use headers::plain_json;

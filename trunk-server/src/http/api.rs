@@ -1,0 +1,130 @@
+//! One request of the API, from its headers to its answer.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::Response;
+use bytes::Bytes;
+use didww_types::{API_KEY_HEADER, ErrorCode, ErrorObject, VERSION_HEADER};
+use futures_util::FutureExt as _;
+use http::{HeaderMap, Request, StatusCode, header};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use super::{headers, negotiate, request_id::request_id};
+use crate::account::{Account, KeyDigest};
+use crate::app::App;
+use crate::jsonapi::{self, Call, Operation, Refused, Reply, Target, View};
+
+/// Largest body in bytes.
+const BODY_LIMIT: usize = 1 << 20;
+/// Longest time that a body may take to come.
+const BODY_DEADLINE: Duration = Duration::from_secs(30);
+
+/// Serves a request below `/v3/`.
+pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let started = app.clock.stopwatch();
+    let (parts, body) = request.into_parts();
+    let request_id = request_id(&parts.headers, &app.ids);
+    let served = AssertUnwindSafe(serve(&app, &parts, body)).catch_unwind().await;
+    let served = served.unwrap_or_else(|_| Err(Refused::internal("a handler panicked")));
+    let runtime = app.clock.stopwatch().saturating_sub(started);
+    let (method, path) = (&parts.method, parts.uri.path());
+    let (status, body) = match served {
+        Ok(Reply { status, body }) => {
+            tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, "request");
+            (status, body)
+        }
+        Err(refused) => {
+            let status = refused.status();
+            let internal = refused.internal.as_deref().unwrap_or_default();
+            let detail = refused.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
+            if status.is_server_error() {
+                tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
+            } else {
+                tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
+            }
+            (status, Bytes::from(refused.body()))
+        }
+    };
+    headers::answer(status, body, &parts.headers, &request_id, runtime)
+}
+
+/// What a path outside the API is answered with.
+pub(super) async fn no_route(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
+    let refused = Refused::no_route();
+    let request_id = request_id(request.headers(), &app.ids);
+    headers::answer(
+        refused.status(),
+        Bytes::from(refused.body()),
+        request.headers(),
+        &request_id,
+        Duration::ZERO,
+    )
+}
+
+async fn serve(app: &App, parts: &http::request::Parts, body: Body) -> Result<Reply, Refused> {
+    let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
+    let target = Target::parse(path).ok_or_else(Refused::no_route)?;
+    let account = authorised(app, &parts.headers)?;
+    within_rate(app, &account)?;
+    let asked = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+    let version = account.version.serving(asked);
+    let call = Call { app, account, version, base: base(app, parts) };
+    let operation = Operation::of(&call, &parts.method, &target).ok_or_else(Refused::no_route)?;
+    if operation.has_checked_body() {
+        negotiate::content_type(&parts.headers)?;
+    }
+    negotiate::accept(&parts.headers)?;
+    let view = View::read(&call, &operation, parts.uri.query().unwrap_or_default())?;
+    let body = if operation.has_body() { read_body(body).await? } else { Bytes::new() };
+    jsonapi::perform(&call, operation, view, &body).await
+}
+
+fn authorised(app: &App, headers: &HeaderMap) -> Result<Arc<Account>, Refused> {
+    let key = headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok());
+    key.and_then(|key| app.store.account_by_key(KeyDigest::of(key)))
+        .ok_or_else(|| Refused::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed"))
+}
+
+fn within_rate(app: &App, account: &Account) -> Result<(), Refused> {
+    match account.rate_limit {
+        Some(limit) if !app.rates.admit(account.number, limit, app.clock.now()) => {
+            Err(Refused::one(ErrorObject {
+                status: Some(StatusCode::TOO_MANY_REQUESTS.as_str().to_owned()),
+                detail: Some("Too Many Requests".to_owned()),
+                ..ErrorObject::default()
+            }))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What links begin with: the address that the request came to.
+fn base(app: &App, parts: &http::request::Parts) -> String {
+    if let Some(url) = &app.public_url {
+        return format!("{url}/v3");
+    }
+    let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());
+    let host =
+        host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");
+    format!("http://{host}/v3")
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Refused> {
+    let read = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, BODY_LIMIT).collect()).await;
+    match read {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            let detail = format!("The request body exceeds {BODY_LIMIT} bytes.");
+            Err(Refused::new(ErrorCode::ContentTooLarge, "Content too large", detail))
+        }
+        Ok(Err(error)) => Err(Refused::new(ErrorCode::BadRequest, "Bad Request", error.to_string())),
+        Err(_) => {
+            let detail = format!("The request body did not come within {} seconds.", BODY_DEADLINE.as_secs());
+            Err(Refused::new(ErrorCode::BadRequest, "Bad Request", detail))
+        }
+    }
+}

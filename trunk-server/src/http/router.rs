@@ -1,0 +1,58 @@
+//! What the public listener serves: the API below `/v3`, its description, and whether the server is well.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{any, get};
+use didww_types::ApiVersion;
+use http::StatusCode;
+use serde_json::json;
+
+use super::{api, plain_json};
+use crate::app::App;
+use crate::openapi;
+
+/// The routes of the public listener.
+pub(crate) fn public_router(app: Arc<App>) -> Router {
+    Router::new()
+        .route("/v3/{*path}", any(api::handle))
+        .route("/openapi/{document}", get(description))
+        .merge(health_routes())
+        .fallback(api::no_route)
+        .with_state(app)
+}
+
+/// Whether the process lives, and whether it takes work.
+pub(crate) fn health_routes() -> Router<Arc<App>> {
+    Router::new().route("/livez", get(alive)).route("/readyz", get(ready))
+}
+
+async fn alive() -> Response {
+    plain_json(StatusCode::OK, &json!({ "status": "ok" }))
+}
+
+async fn ready(State(app): State<Arc<App>>) -> Response {
+    let unwell = |why: String| {
+        plain_json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "unavailable", "reason": why }))
+    };
+    if !app.is_ready() {
+        return unwell("the server is stopping".to_owned());
+    }
+    match app.store.check().await {
+        Ok(()) => plain_json(StatusCode::OK, &json!({ "status": "ok" })),
+        Err(error) => unwell(error.to_string()),
+    }
+}
+
+async fn description(Path(document): Path<String>) -> Response {
+    let version = document.strip_suffix(".json").and_then(|date| date.parse::<ApiVersion>().ok());
+    match version.filter(|version| openapi::VERSIONS.contains(version)) {
+        Some(version) => plain_json(StatusCode::OK, &openapi::document(version)),
+        None => plain_json(
+            StatusCode::NOT_FOUND,
+            &json!({ "error": "described are 2021-12-15, 2022-05-10 and 2026-04-16, as /openapi/2026-04-16.json" }),
+        ),
+    }
+}

@@ -1,0 +1,131 @@
+//! The one place that makes ids, keys and credentials.
+
+#![expect(clippy::disallowed_methods, reason = "this is where the randomness is injected")]
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use didww_types::{ApiVersion, Secret, Timestamp};
+use sha2::{Digest as _, Sha256};
+use trunk_rules::domain::Credentials;
+use uuid::Uuid;
+
+/// Makes everything that must be unguessable or unique. Clones share the sequence.
+#[derive(Debug, Clone)]
+pub struct Ids(Arc<Source>);
+
+#[derive(Debug)]
+enum Source {
+    System,
+    Seeded(Mutex<(u64, u64)>),
+}
+
+const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+
+impl Default for Ids {
+    fn default() -> Self {
+        Self::system()
+    }
+}
+
+impl Ids {
+    /// The operating system's randomness.
+    pub fn system() -> Self {
+        Self(Arc::new(Source::System))
+    }
+
+    /// A sequence that is the same for the same seed. For tests: whoever knows the seed knows the keys.
+    pub fn seeded(seed: u64) -> Self {
+        Self(Arc::new(Source::Seeded(Mutex::new((seed, 0)))))
+    }
+
+    /// An id of a record. It begins with the time, so that an index grows at its end.
+    pub fn record(&self, now: Timestamp) -> Uuid {
+        let mut random = [0; 10];
+        self.fill(&mut random);
+        uuid::Builder::from_unix_timestamp_millis(now.as_unix_millis().unsigned_abs(), &random).into_uuid()
+    }
+
+    /// An id without order, for a request.
+    pub fn request(&self) -> Uuid {
+        let mut random = [0; 16];
+        self.fill(&mut random);
+        uuid::Builder::from_random_bytes(random).into_uuid()
+    }
+
+    /// An API key: 32 lower-case letters and digits.
+    pub fn api_key(&self) -> Secret {
+        Secret::new(self.text(32, LOWER))
+    }
+
+    /// SIP credentials in the form that a version gives: 16 characters since 2026-04-16, 10 before.
+    pub fn credentials(&self, version: ApiVersion) -> Credentials {
+        let (length, alphabet) = if version >= ApiVersion::V2026_04_16 { (16, MIXED) } else { (10, LOWER) };
+        Credentials {
+            username: self.text(length, alphabet),
+            password: Secret::new(self.text(length, alphabet)),
+        }
+    }
+
+    /// A secret token: 43 letters and digits.
+    pub fn token(&self) -> Secret {
+        Secret::new(self.text(43, MIXED))
+    }
+
+    fn text(&self, length: usize, alphabet: &[u8]) -> String {
+        let mut text = String::with_capacity(length);
+        // A byte beyond the last whole multiple of the alphabet would favour its beginning.
+        let fair = 256 - 256 % alphabet.len();
+        let mut random = [0; 64];
+        while text.len() < length {
+            self.fill(&mut random);
+            let letters = random.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
+            text.extend(
+                letters.filter_map(|byte| alphabet.get(byte % alphabet.len())).map(|b| char::from(*b)),
+            );
+        }
+        text.truncate(length);
+        text
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        match &*self.0 {
+            // Without randomness no key is secret: there is nothing sensible left to do.
+            Source::System => assert!(getrandom::fill(bytes).is_ok(), "the system gives no random numbers"),
+            Source::Seeded(state) => {
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                for chunk in bytes.chunks_mut(32) {
+                    let mut hash = Sha256::new();
+                    hash.update(state.0.to_le_bytes());
+                    hash.update(state.1.to_le_bytes());
+                    state.1 += 1;
+                    for (byte, random) in chunk.iter_mut().zip(hash.finalize()) {
+                        *byte = random;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_sequence() {
+        let make = || {
+            let ids = Ids::seeded(7);
+            (ids.record(Timestamp::from_unix_millis(1)), ids.api_key().expose().to_owned())
+        };
+        assert_eq!(make(), make());
+    }
+
+    #[test]
+    fn credentials_have_the_form_of_their_version() {
+        let ids = Ids::system();
+        assert_eq!(ids.credentials(ApiVersion::V2026_04_16).username.len(), 16);
+        let older = ids.credentials(ApiVersion::V2021_12_15).username;
+        assert!(older.len() == 10 && older.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
+    }
+}

@@ -1,0 +1,38 @@
+//! A durable, DIDWW-compatible outbound trunk provisioning service, also started inside a test.
+//!
+//! The binary `trunk-server` is a thin wrapper around [`Server`]. In a test, [`TestServer`] is the same service
+//! on a random port, in memory, with an account and a key at hand:
+//!
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
+//! let server = trunk_server::TestServer::start().await;
+//! assert!(server.base_url().starts_with("http://127.0.0.1:"));
+//! // Point any DIDWW SDK at `server.base_url()` with `server.api_key()`.
+//! # }
+//! ```
+//!
+//! Compatible with DIDWW, not affiliated with it.
+
+pub mod account;
+mod app;
+pub mod cli;
+mod clock;
+pub mod config;
+pub mod control;
+mod demo;
+mod http;
+mod ids;
+mod jsonapi;
+pub mod openapi;
+pub mod serve;
+mod server;
+pub mod store;
+pub mod telemetry;
+mod test_server;
+
+pub use clock::Clock;
+pub use control::Control;
+pub use ids::Ids;
+pub use server::{Server, ServerBuilder, StartError};
+pub use test_server::{TestServer, TestServerBuilder};

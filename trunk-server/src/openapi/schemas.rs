@@ -1,0 +1,194 @@
+//! Schemas of records, bodies and what surrounds them.
+
+use didww_types::{Access, ApiVersion, AttributeSpec, Kind, RelationshipSpec, ResourceSpec, Verb};
+use serde_json::{Map, Value, json};
+
+pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
+    let mut schemas = Map::new();
+    let all = members(spec, version, |_| true, |_| true);
+    schemas.insert(spec.name.to_owned(), record(spec, &all, false));
+    if spec.has(Verb::Create) {
+        let create = members(spec, version, |a| a.create != Access::Never, |r| r.create != Access::Never);
+        let required: Vec<&str> = spec
+            .attributes_at(version)
+            .into_iter()
+            .filter(|attribute| attribute.create == Access::Required)
+            .map(|attribute| attribute.name)
+            .collect();
+        schemas.insert(format!("{}_create", spec.name), body(spec, &create, &required, false));
+    }
+    if spec.has(Verb::Update) {
+        let update = members(spec, version, |a| a.update, |r| r.update);
+        schemas.insert(format!("{}_update", spec.name), body(spec, &update, &[], true));
+    }
+    schemas
+}
+
+/// Schemas that every resource's answers share.
+pub(super) fn shared() -> Map<String, Value> {
+    let link = json!({ "type": "string", "format": "uri" });
+    let error = json!({
+        "type": "object",
+        "properties": {
+            "title": { "type": "string" },
+            "detail": { "type": "string" },
+            "code": { "type": "string" },
+            "source": { "type": "object", "properties": { "pointer": { "type": "string" } } },
+            "status": { "type": "string" },
+        },
+    });
+    Map::from_iter([
+        (
+            "errors".to_owned(),
+            json!({
+                "type": "object",
+                "required": ["errors"],
+                "properties": { "errors": { "type": "array", "items": error } },
+            }),
+        ),
+        (
+            "meta".to_owned(),
+            json!({
+                "type": "object",
+                "required": ["api_version"],
+                "properties": { "api_version": { "type": "string", "format": "date" } },
+            }),
+        ),
+        (
+            "list_meta".to_owned(),
+            json!({
+                "type": "object",
+                "required": ["api_version", "total_records"],
+                "properties": {
+                    "api_version": { "type": "string", "format": "date" },
+                    "total_records": { "type": "integer", "minimum": 0 },
+                },
+            }),
+        ),
+        (
+            "page_links".to_owned(),
+            json!({
+                "type": "object",
+                "required": ["first", "last"],
+                "properties": { "first": link, "prev": link, "next": link, "last": link },
+            }),
+        ),
+    ])
+}
+
+struct Members {
+    attributes: Map<String, Value>,
+    relationships: Map<String, Value>,
+}
+
+fn members(
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    attributes: impl Fn(&AttributeSpec) -> bool,
+    relationships: impl Fn(&RelationshipSpec) -> bool,
+) -> Members {
+    Members {
+        attributes: spec
+            .attributes_at(version)
+            .into_iter()
+            .filter(|attribute| attributes(attribute))
+            .map(|attribute| (attribute.name.to_owned(), attribute_schema(attribute)))
+            .collect(),
+        relationships: spec
+            .relationships_at(version)
+            .filter(|relationship| relationships(relationship))
+            .map(|relationship| {
+                (relationship.name.to_owned(), json!({ "type": "object", "description": relationship.doc }))
+            })
+            .collect(),
+    }
+}
+
+fn record(spec: &ResourceSpec, members: &Members, writable: bool) -> Value {
+    let mut properties = identity(spec, !writable);
+    properties.insert("attributes".to_owned(), json!({ "type": "object", "properties": members.attributes }));
+    properties
+        .insert("relationships".to_owned(), json!({ "type": "object", "properties": members.relationships }));
+    if spec.has_meta {
+        properties.insert("meta".to_owned(), json!({ "type": "object" }));
+    }
+    json!({ "type": "object", "description": spec.doc, "required": ["id", "type"], "properties": properties })
+}
+
+fn body(spec: &ResourceSpec, members: &Members, required: &[&str], keyed: bool) -> Value {
+    let mut attributes =
+        json!({ "type": "object", "additionalProperties": false, "properties": members.attributes });
+    if let (false, Some(object)) = (required.is_empty(), attributes.as_object_mut()) {
+        object.insert("required".to_owned(), json!(required));
+    }
+    let mut properties = identity(spec, keyed);
+    properties.insert("attributes".to_owned(), attributes);
+    properties.insert(
+        "relationships".to_owned(),
+        json!({ "type": "object", "additionalProperties": false, "properties": members.relationships }),
+    );
+    let needed = if keyed { json!(["id", "type"]) } else { json!(["type"]) };
+    json!({ "type": "object", "additionalProperties": false, "required": needed, "properties": properties })
+}
+
+fn identity(spec: &ResourceSpec, keyed: bool) -> Map<String, Value> {
+    let mut properties = Map::new();
+    if keyed {
+        properties.insert("id".to_owned(), json!({ "type": "string", "format": "uuid" }));
+    }
+    properties.insert("type".to_owned(), json!({ "type": "string", "enum": [spec.name] }));
+    properties
+}
+
+fn attribute_schema(attribute: &AttributeSpec) -> Value {
+    let mut schema = kind_schema(&attribute.kind);
+    if let Some(object) = schema.as_object_mut() {
+        object.insert("description".to_owned(), json!(attribute.doc));
+        if attribute.nullable {
+            object.insert("nullable".to_owned(), json!(true));
+        }
+        if attribute.create == Access::Never && !attribute.update {
+            object.insert("readOnly".to_owned(), json!(true));
+        }
+        if let Some(default) = attribute.default.filter(|_| attribute.create == Access::Optional) {
+            object.insert("default".to_owned(), default.to_json());
+        }
+    }
+    schema
+}
+
+fn kind_schema(kind: &Kind) -> Value {
+    match kind {
+        Kind::Text { max, pattern } => {
+            let mut schema = Map::from_iter([("type".to_owned(), json!("string"))]);
+            schema.extend(max.map(|max| ("maxLength".to_owned(), json!(max))));
+            schema.extend(pattern.map(|pattern| ("pattern".to_owned(), json!(pattern))));
+            Value::Object(schema)
+        }
+        Kind::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Kind::Decimal { min, max } => json!({
+            "type": "string",
+            "pattern": "^[0-9]+(\\.[0-9]+)?$",
+            "example": "0.0",
+            "x-minimum": min,
+            "x-maximum": max,
+        }),
+        Kind::Boolean => json!({ "type": "boolean" }),
+        Kind::Enumeration(texts) => json!({ "type": "string", "enum": texts }),
+        Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
+        Kind::Url => json!({ "type": "string", "format": "uri", "maxLength": 255 }),
+        Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
+        Kind::List { of, max } => {
+            let mut schema =
+                Map::from_iter([("type".to_owned(), json!("array")), ("items".to_owned(), kind_schema(of))]);
+            schema.extend(max.map(|max| ("maxItems".to_owned(), json!(max))));
+            Value::Object(schema)
+        }
+        Kind::Variant(names) => json!({
+            "type": "object",
+            "required": ["type", "attributes"],
+            "properties": { "type": { "type": "string", "enum": names }, "attributes": { "type": "object" } },
+        }),
+        _ => json!({}),
+    }
+}

@@ -1,0 +1,109 @@
+//! The accept loop, with deadlines and limits that hold before any handler is asked.
+
+mod connection;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+use connection::serve_connection;
+
+/// What a client may take of the server.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Most connections at once on a listener.
+    pub connections: usize,
+    /// Longest time from the first byte of a request to the end of its headers.
+    pub header_deadline: Duration,
+    /// Longest time without a request on an open connection, and longest time that an answer may stand unread.
+    pub idle_deadline: Duration,
+    /// Most bytes of a request's line and headers, and of headers most in number.
+    pub header_bytes: usize,
+    /// Most headers of a request.
+    pub header_count: usize,
+    /// How long requests in flight may take when the server stops.
+    pub shutdown_deadline: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 10_000,
+            header_deadline: Duration::from_secs(10),
+            idle_deadline: Duration::from_mins(1),
+            header_bytes: 16 * 1024,
+            header_count: 100,
+            shutdown_deadline: Duration::from_secs(10),
+        }
+    }
+}
+
+/// Said to whom there is no room for; written by hand, for there is no connection to serve it on.
+const FULL: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+/// Serves a listener until it is told to stop, then lets what is in flight finish.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
+    let room = Arc::new(Semaphore::new(limits.connections));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(_) = connections.join_next() => continue,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                wait_after(&error).await;
+                continue;
+            }
+        };
+        match Arc::clone(&room).try_acquire_owned() {
+            Ok(place) => {
+                let (router, stop) = (router.clone(), stop.clone());
+                connections.spawn(async move {
+                    serve_connection(stream, peer, router, limits, stop).await;
+                    drop(place);
+                });
+            }
+            Err(_) => refuse(stream, peer),
+        }
+    }
+    drop(listener);
+    let finish = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.shutdown_deadline, finish).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests were still in flight at the shutdown deadline"
+        );
+    }
+}
+
+fn refuse(mut stream: TcpStream, peer: SocketAddr) {
+    tracing::warn!(%peer, "no room for another connection");
+    tokio::spawn(async move {
+        // Whoever is gone already does not hear it.
+        let _gone = tokio::time::timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
+    });
+}
+
+/// A connection that failed while it was accepted is nobody's fault; a lack of descriptors passes only with time.
+async fn wait_after(error: &io::Error) {
+    let passing = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    );
+    if !passing {
+        tracing::error!(%error, "a connection could not be accepted");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}

@@ -1,0 +1,198 @@
+//! A server from its configuration to its end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use didww_types::Secret;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, Database};
+use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
+use crate::demo;
+use crate::http::public_router;
+use crate::ids::Ids;
+use crate::serve::{Limits, serve};
+use crate::store::{OpenError, SqliteStore, Store, StoreError};
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The database cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(String, io::Error),
+    /// The control API would be open to everybody.
+    #[error("the control API on {0} is not on loopback; give --control-token, or --control-listen off")]
+    OpenControl(SocketAddr),
+    /// The first account or the demo set could not be made.
+    #[error("the account could not be set up: {0}")]
+    Setup(#[from] ControlError),
+}
+
+/// Builds a [`Server`] whose parts a test may replace.
+#[derive(Debug)]
+pub struct ServerBuilder {
+    config: Config,
+    clock: Clock,
+    ids: Ids,
+    limits: Limits,
+}
+
+/// A running server. Dropping it ends it at once; [`stop`](Self::stop) lets it finish.
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    address: SocketAddr,
+    control_address: Option<SocketAddr>,
+    new_key: Option<Secret>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl ServerBuilder {
+    /// Another time than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Other ids and keys than random ones.
+    #[must_use]
+    pub fn ids(mut self, ids: Ids) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// Other limits.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Opens the database, listens, and serves.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is served then.
+    pub async fn start(self) -> Result<Server, StartError> {
+        let Self { config, clock, ids, limits } = self;
+        let store: Arc<dyn Store> = Arc::new(match &config.database {
+            Database::File(file) => SqliteStore::open(file)?,
+            Database::Ephemeral => SqliteStore::in_memory()?,
+        });
+        let listener = listen(&config.listen).await?;
+        let address = local(&listener, &config.listen)?;
+        let control_listener = match &config.control_listen {
+            Some(text) => Some((listen(text).await?, text.clone())),
+            None => None,
+        };
+        let app = Arc::new(App::new(store, clock, ids, config.public_url.clone()));
+        let new_key = first_account(&Control::new(Arc::clone(&app)), &config).await?;
+
+        let (stop, stopped) = watch::channel(false);
+        let mut tasks = Vec::new();
+        let mut control_address = None;
+        if let Some((listener, text)) = control_listener {
+            let at = local(&listener, &text)?;
+            if !at.ip().is_loopback() && config.control_token.is_none() {
+                return Err(StartError::OpenControl(at));
+            }
+            control_address = Some(at);
+            let guard = Guard { token: config.control_token.clone(), host: text };
+            let router = control_router(Arc::clone(&app), guard);
+            tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
+        }
+        tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), limits, stopped)));
+        Ok(Server { app, address, control_address, new_key, stop, tasks })
+    }
+}
+
+async fn listen(address: &str) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address.to_owned(), error))
+}
+
+fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {
+    listener.local_addr().map_err(|error| StartError::Listen(text.to_owned(), error))
+}
+
+/// Makes the account that a newcomer, or `--api-key`, needs. Gives its key when it was made up here.
+async fn first_account(control: &Control, config: &Config) -> Result<Option<Secret>, ControlError> {
+    let existing = control.accounts();
+    let known = config.api_key.as_ref().is_some_and(|key| control.account_of_key(key).is_some());
+    if known || (config.api_key.is_none() && !existing.is_empty()) {
+        return Ok(None);
+    }
+    let name = if existing.is_empty() { "default" } else { "" };
+    let new = NewAccount { api_key: config.api_key.clone(), ..NewAccount::named(name) };
+    let (account, key) = control.create_account(new).await?;
+    if config.demo && existing.is_empty() {
+        demo::fill(control, account.id).await?;
+    }
+    Ok(config.api_key.is_none().then_some(key))
+}
+
+impl Server {
+    /// Builds a server with this configuration.
+    pub fn builder(config: Config) -> ServerBuilder {
+        ServerBuilder { config, clock: Clock::system(), ids: Ids::system(), limits: Limits::default() }
+    }
+
+    /// Where the API is served.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the control API is served.
+    pub fn control_address(&self) -> Option<SocketAddr> {
+        self.control_address
+    }
+
+    /// The API's base URL, for an SDK.
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v3", self.address)
+    }
+
+    /// The key that was made at this start, because there was no account. It is not told again.
+    pub fn new_key(&self) -> Option<&Secret> {
+        self.new_key.as_ref()
+    }
+
+    /// Acts upon the server.
+    pub fn control(&self) -> Control {
+        Control::new(Arc::clone(&self.app))
+    }
+
+    /// Takes no more work, lets what is in flight finish, and makes everything durable.
+    ///
+    /// # Errors
+    /// When the database could not be closed in order. What was acknowledged is durable all the same.
+    pub async fn stop(mut self) -> Result<(), StoreError> {
+        self.app.stop_taking_work();
+        self.stop.send_replace(true);
+        for task in self.tasks.drain(..) {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a listener ended badly");
+            }
+        }
+        self.app.store.close().await
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Connections hear of it and end; the listeners are not waited for.
+        self.stop.send_replace(true);
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

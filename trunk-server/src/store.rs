@@ -1,0 +1,232 @@
+//! Where everything is kept.
+//!
+//! One trait, so that a second engine can stand behind the same handlers. A read gives records as they were
+//! stored; a write is data: a list of changes that happen together or not at all, and that is answered after
+//! it is durable. Nothing here knows a rule of a resource.
+
+mod canonical;
+mod index;
+mod sqlite;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use didww_types::{FilterTest, ResourceSpec, Timestamp};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::account::{Account, ApiKey, KeyDigest};
+
+pub use canonical::canonical_text;
+pub use index::{IndexEntry, IndexValue, index_of};
+pub use sqlite::{OpenError, SqliteStore};
+
+/// What a store's method gives.
+pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another record of the account has this value of a unique attribute.
+    #[error("`{0}` has already been taken")]
+    Taken(String),
+    /// Somebody else changed the record meanwhile; read it again and decide anew.
+    #[error("the record was changed meanwhile")]
+    Conflict,
+    /// More writes are waiting than the store takes on.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// The disk is full; nothing was changed.
+    #[error("the disk or the file system quota is full")]
+    Full,
+    /// The engine failed. The text is for the operator.
+    #[error("the database failed: {0}")]
+    Failed(String),
+    /// What is stored cannot be read. The text is for the operator.
+    #[error("the database holds something unreadable: {0}")]
+    Corrupt(String),
+}
+
+/// Whose records of which type.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope {
+    /// The account's number.
+    pub account: i64,
+    /// The type.
+    pub spec: &'static ResourceSpec,
+}
+
+/// A stored record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The store's own number of it, in the order of creation.
+    pub number: i64,
+    /// Its id on the wire.
+    pub id: Uuid,
+    /// Its type.
+    pub kind: &'static str,
+    /// How often it was changed.
+    pub revision: i64,
+    /// Its attributes: canonical JSON, in the order of the declaration.
+    pub attributes: String,
+    /// Its own meta as JSON, where the type has any.
+    pub meta: Option<String>,
+}
+
+impl Record {
+    /// The attributes, parsed.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when they are no JSON object.
+    pub fn attributes(&self) -> Result<Map<String, Value>, StoreError> {
+        serde_json::from_str(&self.attributes)
+            .map_err(|error| StoreError::Corrupt(format!("attributes of {} {}: {error}", self.kind, self.id)))
+    }
+}
+
+/// One condition of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// What is looked at.
+    pub test: FilterTest,
+    /// The values of which one must do.
+    pub values: Vec<IndexValue>,
+}
+
+/// What a list is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// The attribute.
+    pub attribute: &'static str,
+    /// Whether the greatest comes first.
+    pub descending: bool,
+}
+
+/// Which records, in which order, from where to where.
+#[derive(Debug, Clone)]
+pub struct ListQuery {
+    /// Whose, and of which type.
+    pub scope: Scope,
+    /// Only those that a record is linked to: its type, its number, the relationship.
+    pub linked_from: Option<(&'static str, i64, &'static str)>,
+    /// All of these must hold.
+    pub conditions: Vec<Condition>,
+    /// First criterion first; then, and without any, the order of creation.
+    pub order: Vec<Order>,
+    /// Records to pass over.
+    pub offset: u64,
+    /// Most records.
+    pub limit: u64,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// The records.
+    pub records: Vec<Record>,
+    /// How many records the whole list has.
+    pub total: u64,
+}
+
+/// One change of a write.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// A new record.
+    Insert {
+        /// Whose, and of which type.
+        scope: Scope,
+        /// Its id.
+        id: Uuid,
+        /// When it was made.
+        created_at: Timestamp,
+        /// Its attributes in the canonical form.
+        attributes: Map<String, Value>,
+        /// Ids by relationship.
+        links: Vec<(&'static str, Vec<Uuid>)>,
+    },
+    /// New attributes for a record that is still as it was read, and new members for some relationships.
+    Replace {
+        /// Whose, and of which type.
+        scope: Scope,
+        /// The record as it was read.
+        before: Record,
+        /// Its attributes in the canonical form.
+        attributes: Map<String, Value>,
+        /// Ids by relationship; a relationship that is not named keeps its members.
+        links: Vec<(&'static str, Vec<Uuid>)>,
+    },
+    /// More or fewer members for a relationship of a record that is still as it was read.
+    Members {
+        /// Whose, and of which type.
+        scope: Scope,
+        /// The record as it was read.
+        owner: Record,
+        /// The relationship.
+        relationship: &'static str,
+        /// Whether members come or go.
+        add: bool,
+        /// The members; those already there, or not there, are passed over.
+        members: Vec<Uuid>,
+    },
+    /// A record goes, with its links in both directions.
+    Delete {
+        /// Whose, and of which type.
+        scope: Scope,
+        /// Its id.
+        id: Uuid,
+    },
+}
+
+/// A store of accounts and records. Every method is safe to call from many tasks at once.
+pub trait Store: Send + Sync + std::fmt::Debug {
+    /// One record by its id.
+    fn find(&self, scope: Scope, id: Uuid) -> Answer<'_, Option<Record>>;
+
+    /// Records by their ids, those that there are, in the order asked for.
+    fn find_all(&self, scope: Scope, ids: Vec<Uuid>) -> Answer<'_, Vec<Record>>;
+
+    /// A page of a list.
+    fn list(&self, query: ListQuery) -> Answer<'_, Listing>;
+
+    /// The ids and types a record's relationship leads to, in the order they were linked.
+    fn members(&self, owner: &Record, relationship: &'static str) -> Answer<'_, Vec<(String, Uuid)>>;
+
+    /// Does all of the changes or none of them, durably. Gives, for each insert, the record.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`], [`StoreError::Conflict`], [`StoreError::Overloaded`], or a failure of the engine;
+    /// nothing was changed then.
+    fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>>;
+
+    /// The account that a key belongs to. Answered from memory.
+    fn account_by_key(&self, digest: KeyDigest) -> Option<Arc<Account>>;
+
+    /// Every account, oldest first.
+    fn accounts(&self) -> Vec<Arc<Account>>;
+
+    /// Makes or replaces an account. Its number is given by the store when it is 0.
+    fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>>;
+
+    /// Gives an account a key.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when an account has the key already.
+    fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()>;
+
+    /// The keys of an account, oldest first.
+    fn keys(&self, account: i64) -> Answer<'_, Vec<ApiKey>>;
+
+    /// Takes a key away. Gives whether there was one.
+    fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool>;
+
+    /// Deletes all records, of one account or of all; with `accounts`, the accounts and keys too.
+    fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()>;
+
+    /// Whether the store can be read now.
+    fn check(&self) -> Answer<'_, ()>;
+
+    /// Finishes what is waiting, makes the files as small as they can be, and lets go of them.
+    fn close(&self) -> Answer<'_, ()>;
+}

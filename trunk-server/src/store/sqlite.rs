@@ -1,0 +1,173 @@
+//! The embedded engine.
+//!
+//! A database in a file has one writer thread, which takes all writes that are waiting into one transaction,
+//! makes it durable (`synchronous=FULL`) and answers only then, and a few connections that read. A database in
+//! memory has one connection that does both.
+
+mod accounts;
+mod error;
+mod lane;
+mod list;
+mod open;
+mod symbols;
+mod write;
+
+use std::sync::{Arc, RwLock};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use uuid::Uuid;
+
+use super::{Answer, Change, ListQuery, Listing, Record, Scope, Store, StoreError};
+use crate::account::{Account, ApiKey, KeyDigest};
+use accounts::Directory;
+use error::failed;
+use lane::Lane;
+pub use open::OpenError;
+use symbols::Symbols;
+
+/// A store in a `SQLite` database.
+#[derive(Debug)]
+pub struct SqliteStore {
+    lane: Lane,
+    symbols: Arc<Symbols>,
+    directory: RwLock<Directory>,
+}
+
+impl Store for SqliteStore {
+    fn find(&self, scope: Scope, id: Uuid) -> Answer<'_, Option<Record>> {
+        let found = self.lane.read(|connection| find(connection, &self.symbols, scope, id));
+        Box::pin(std::future::ready(found))
+    }
+
+    fn find_all(&self, scope: Scope, ids: Vec<Uuid>) -> Answer<'_, Vec<Record>> {
+        let found = self.lane.read(|connection| {
+            ids.into_iter().filter_map(|id| find(connection, &self.symbols, scope, id).transpose()).collect()
+        });
+        Box::pin(std::future::ready(found))
+    }
+
+    fn list(&self, query: ListQuery) -> Answer<'_, Listing> {
+        let listing = self.lane.read(|connection| list::list(connection, &self.symbols, &query));
+        Box::pin(std::future::ready(listing))
+    }
+
+    fn members(&self, owner: &Record, relationship: &'static str) -> Answer<'_, Vec<(String, Uuid)>> {
+        let relationship = self.symbols.member(owner.kind, relationship);
+        let members = self.lane.read(|connection| {
+            let mut statement = connection
+                .prepare_cached(
+                    "SELECT s.name, r.id FROM link l JOIN record r ON r.number = l.target \
+                     JOIN symbol s ON s.number = r.kind WHERE l.owner = ?1 AND l.relationship = ?2 ORDER BY l.number",
+                )
+                .map_err(failed)?;
+            let rows = statement
+                .query_map(params![owner.number, relationship], |row| Ok((row.get(0)?, uuid(row, 1)?)))
+                .map_err(failed)?;
+            rows.collect::<Result<_, _>>().map_err(failed)
+        });
+        Box::pin(std::future::ready(members))
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
+        let symbols = Arc::clone(&self.symbols);
+        let done = self.lane.write(move |connection| write::apply(connection, &symbols, &changes));
+        Box::pin(done)
+    }
+
+    fn account_by_key(&self, digest: KeyDigest) -> Option<Arc<Account>> {
+        self.directory().by_key(digest)
+    }
+
+    fn accounts(&self) -> Vec<Arc<Account>> {
+        self.directory().accounts()
+    }
+
+    fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>> {
+        Box::pin(async move {
+            let saved = self.lane.write(move |connection| accounts::save(connection, account)).await?;
+            Ok(self.directory_mut().put(saved))
+        })
+    }
+
+    fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let digest = KeyDigest::of(key.secret.expose());
+            self.lane.write(move |connection| accounts::add_key(connection, account, &key)).await?;
+            self.directory_mut().put_key(digest, account);
+            Ok(())
+        })
+    }
+
+    fn keys(&self, account: i64) -> Answer<'_, Vec<ApiKey>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| accounts::keys(connection, account))))
+    }
+
+    fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool> {
+        Box::pin(async move {
+            let digest =
+                self.lane.write(move |connection| accounts::remove_key(connection, account, key)).await?;
+            if let Some(digest) = digest {
+                self.directory_mut().remove_key(digest);
+            }
+            Ok(digest.is_some())
+        })
+    }
+
+    fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
+        Box::pin(async move {
+            self.lane.write(move |connection| write::reset(connection, account, accounts)).await?;
+            if accounts {
+                self.directory_mut().forget(account);
+            }
+            Ok(())
+        })
+    }
+
+    fn check(&self) -> Answer<'_, ()> {
+        let alive = self.lane.read(|connection| {
+            connection
+                .query_row("SELECT count(*) FROM symbol", [], |row| row.get::<_, i64>(0))
+                .map_err(failed)
+        });
+        Box::pin(std::future::ready(alive.map(|_| ())))
+    }
+
+    fn close(&self) -> Answer<'_, ()> {
+        Box::pin(self.lane.close())
+    }
+}
+
+fn find(
+    connection: &Connection,
+    symbols: &Symbols,
+    scope: Scope,
+    id: Uuid,
+) -> Result<Option<Record>, StoreError> {
+    connection
+        .prepare_cached(
+            "SELECT number, id, revision, attributes, meta FROM record WHERE id = ?1 AND account = ?2 AND kind = ?3",
+        )
+        .map_err(failed)?
+        .query_row(params![id.as_bytes().as_slice(), scope.account, symbols.kind(scope.spec.name)], |row| {
+            record(row, scope.spec.name)
+        })
+        .optional()
+        .map_err(failed)
+}
+
+/// Reads the columns number, id, revision, attributes and meta.
+fn record(row: &Row<'_>, kind: &'static str) -> rusqlite::Result<Record> {
+    Ok(Record {
+        number: row.get(0)?,
+        id: uuid(row, 1)?,
+        kind,
+        revision: row.get(2)?,
+        attributes: row.get(3)?,
+        meta: row.get(4)?,
+    })
+}
+
+fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    let bytes: [u8; 16] = row.get(column)?;
+    Ok(Uuid::from_bytes(bytes))
+}
