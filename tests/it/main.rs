@@ -2,5 +2,6 @@
 
 #![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
 
+mod sdk;
 mod smoke;
 mod support;

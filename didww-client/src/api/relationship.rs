@@ -51,17 +51,17 @@ impl<R: Resource, T> ToManyApi<R, T> {
     }
 
     /// Adds members; those that are there already stay.
-    pub async fn add(&self, ids: impl IntoIterator<Item = Id<T>>) -> Result<(), Error> {
+    pub async fn add(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::POST, ids).await
     }
 
     /// Makes these the members, and no others; none clears it.
-    pub async fn replace(&self, ids: impl IntoIterator<Item = Id<T>>) -> Result<(), Error> {
+    pub async fn replace(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::PATCH, ids).await
     }
 
     /// Removes members.
-    pub async fn remove(&self, ids: impl IntoIterator<Item = Id<T>>) -> Result<(), Error> {
+    pub async fn remove(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::DELETE, ids).await
     }
 
@@ -78,10 +78,10 @@ impl<R: Resource, T> ToManyApi<R, T> {
         linkage::<R>(&self.client, method, &self.id, self.name.as_str())
     }
 
-    async fn write(&self, method: Method, ids: impl IntoIterator<Item = Id<T>>) -> Result<(), Error> {
+    async fn write(&self, method: Method, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         let request = self.linkage(method)?;
         let spec = writable::<R>(&request, self.name.as_str())?;
-        let members: Vec<ResourceIdentifier> = ids.into_iter().map(|id| identifier(spec, &id)).collect();
+        let members: Vec<ResourceIdentifier> = ids.into_iter().map(|id| identifier(spec, &id.into())).collect();
         self.client.execute(request.with_many(&members)).await?;
         Ok(())
     }

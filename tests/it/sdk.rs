@@ -1,0 +1,243 @@
+//! Our client against our server: every verb of every resource, in the three versions.
+
+use didww_client::resources::{
+    AuthenticationMethod, Did, DidField, DidFilter, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField,
+    VoiceOutTrunkFilter, VoiceOutTrunkInclude, VoiceOutTrunkSort, VoiceOutTrunkStatus,
+};
+use didww_client::values::{
+    CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, RtpTimeout, TechPrefix,
+    ThresholdAmount, TwilioAccountSid,
+};
+use didww_client::{ApiVersion, Client, Error, Feature, Id, Method, TryStreamExt as _};
+use trunk_server::TestServer;
+use trunk_server::control::NewDid;
+
+const VERSIONS: [ApiVersion; 3] = [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16];
+
+fn client(server: &TestServer, version: ApiVersion) -> Client {
+    Client::builder(server.base_url(), server.api_key()).api_version(version).build().unwrap()
+}
+
+fn credentials() -> AuthenticationMethod {
+    AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.5", "2001:db8::/32"]).unwrap())
+}
+
+async fn dids(server: &TestServer, count: usize) -> Vec<Id<Did>> {
+    let numbers = (0..count).map(|n| {
+        let did = NewDid::new(format!("3706149820{n}"));
+        if n % 2 == 0 { did.emergency() } else { did }
+    });
+    let ids = server.control().add_dids(server.account(), numbers).await.unwrap();
+    ids.into_iter().map(|id| Id::from(id.to_string())).collect()
+}
+
+#[tokio::test]
+async fn a_trunk_lives_from_create_to_delete_in_every_version() {
+    for version in VERSIONS {
+        let server = TestServer::start().await;
+        let trunks = client(&server, version).voice_out_trunks();
+        let body = VoiceOutTrunk::create("Life", OnCliMismatchAction::SendOriginalCli, credentials())
+            .capacity_limit(CapacityLimit::new(300).unwrap())
+            .threshold_amount("1000.0".parse::<ThresholdAmount>().unwrap())
+            .callback_url(CallbackUrl::new("http://example.com/trunks?a=1").unwrap());
+        let created = trunks.create(body).await.unwrap();
+        assert_eq!(created.version, version);
+        assert_eq!(
+            created.authentication_method.allowed_sip_ips().unwrap().texts(),
+            ["203.0.113.5/32", "2001:db8::/32"]
+        );
+        assert!(created.is_active());
+        let patch = VoiceOutTrunk::patch().status(VoiceOutTrunkStatus::Blocked).clear_capacity_limit();
+        let changed = trunks.update(&created.id, patch).await.unwrap();
+        assert_eq!((changed.status.as_str(), changed.capacity_limit), ("blocked", None));
+        assert_eq!(changed.callback_url, created.callback_url);
+        assert_eq!(changed.credentials(), created.credentials());
+        let fresh = trunks.regenerate_credentials(&created.id).await.unwrap();
+        assert_ne!(fresh.credentials(), created.credentials());
+        assert_eq!(*trunks.get(&created.id).await.unwrap(), *fresh);
+        trunks.delete(&created.id).await.unwrap();
+        assert!(matches!(trunks.get(&created.id).await, Err(Error::NotFound(_))));
+    }
+}
+
+#[tokio::test]
+async fn what_only_the_newest_version_knows_is_kept_through_a_change_in_an_older_one() {
+    let server = TestServer::start().await;
+    let new = client(&server, ApiVersion::V2026_04_16).voice_out_trunks();
+    let old = client(&server, ApiVersion::V2021_12_15).voice_out_trunks();
+    let method = credentials().with_tech_prefix(TechPrefix::new("123#").unwrap());
+    let body = VoiceOutTrunk::create("Both", OnCliMismatchAction::RejectCall, method)
+        .external_reference_id(ExternalReference::new("crm-7").unwrap())
+        .rtp_timeout(RtpTimeout::new(60).unwrap())
+        .dst_prefixes(didww_client::values::BoundedList::new([DstPrefix::new("370").unwrap()]).unwrap());
+    let created = new.create(body).await.unwrap();
+    let seen = old.get(&created.id).await.unwrap();
+    assert_eq!(seen.credentials(), created.credentials());
+    let narrowed = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["198.51.100.0/24"]).unwrap());
+    old.update(&created.id, VoiceOutTrunk::patch().authentication_method(narrowed)).await.unwrap();
+    let after = new.get(&created.id).await.unwrap();
+    assert_eq!(after.authentication_method.tech_prefix().unwrap().as_str(), "123#");
+    assert_eq!(after.authentication_method.allowed_sip_ips().unwrap().texts(), ["198.51.100.0/24"]);
+    assert_eq!(after.credentials(), created.credentials());
+    assert_eq!(after.external_reference_id, created.external_reference_id);
+}
+
+#[tokio::test]
+async fn the_three_kinds_of_authentication_are_told_apart() {
+    let server = TestServer::start().await;
+    let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
+    let sid = TwilioAccountSid::new("AC22222222222222222222222222222222").unwrap();
+    let create = |name: &str, method| VoiceOutTrunk::create(name, OnCliMismatchAction::RejectCall, method);
+    let twilio = trunks.create(create("twilio", AuthenticationMethod::twilio(sid.clone()))).await.unwrap();
+    let by_credentials = trunks.create(create("credentials", credentials())).await.unwrap();
+    let ip_only = trunks.create(create("ip only", credentials())).await.unwrap();
+    let networks = IpNetworks::parse(["203.0.113.1"]).unwrap();
+    let id = ip_only.id.as_str().parse().unwrap();
+    server.control().make_ip_only(server.account(), id, &networks).await.unwrap();
+    let ip_only = trunks.get(&ip_only.id).await.unwrap();
+
+    assert!(
+        matches!(&twilio.authentication_method, AuthenticationMethod::Twilio(t) if t.twilio_account_sid == sid)
+    );
+    assert!(by_credentials.credentials().is_some());
+    assert!(matches!(&ip_only.authentication_method, AuthenticationMethod::IpOnly(_)));
+
+    // Staff's choice cannot be made by the owner, but everything else of such a trunk can be changed.
+    let renamed = trunks.update(&ip_only.id, VoiceOutTrunk::patch().name("renamed")).await.unwrap();
+    assert_eq!(renamed.authentication_method, ip_only.authentication_method);
+    let refused = trunks
+        .update(
+            &twilio.id,
+            VoiceOutTrunk::patch().authentication_method(ip_only.authentication_method.clone()),
+        )
+        .await;
+    assert_eq!(refused.unwrap_err().field("type").len(), 1);
+    let again = trunks.regenerate_credentials(&twilio.id).await.unwrap_err();
+    assert_eq!(again.field("voice_out_trunk").len(), 1);
+}
+
+#[tokio::test]
+async fn a_trunk_that_was_read_and_changed_is_saved_without_touching_the_rest() {
+    let server = TestServer::start().await;
+    let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
+    let body = VoiceOutTrunk::create("Before", OnCliMismatchAction::RejectCall, credentials());
+    let before = trunks.create(body).await.unwrap().into_inner();
+    let mut after = before.clone();
+    after.name = "After".to_owned();
+    after.rtp_ping = true;
+    let saved = trunks.save(&before, &after).await.unwrap();
+    assert_eq!(saved, after);
+    // The whole method is sent back; the service keeps the credentials.
+    let same = VoiceOutTrunk::patch().authentication_method(before.authentication_method.clone());
+    assert_eq!(trunks.update(&before.id, same).await.unwrap().credentials(), before.credentials());
+}
+
+#[tokio::test]
+async fn lists_are_filtered_sorted_paged_and_pruned() {
+    let server = TestServer::start().await;
+    let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
+    for n in 0..7 {
+        let action =
+            if n % 2 == 0 { OnCliMismatchAction::RejectCall } else { OnCliMismatchAction::SendOriginalCli };
+        trunks.create(VoiceOutTrunk::create(format!("t{n}"), action, credentials())).await.unwrap();
+    }
+    let page = trunks.list().page(2).page_size(3).sort_descending(VoiceOutTrunkSort::Name).await.unwrap();
+    let names: Vec<&str> = page.items.iter().map(|trunk| trunk.name.as_str()).collect();
+    assert_eq!((names.as_slice(), page.total), (&["t3", "t2", "t1"][..], Some(7)));
+    let filter = VoiceOutTrunkFilter::on_cli_mismatch_action(OnCliMismatchAction::RejectCall);
+    let some: Vec<VoiceOutTrunk> =
+        trunks.list().filter(filter).page_size(2).stream().try_collect().await.unwrap();
+    assert_eq!(some.iter().map(|trunk| trunk.name.as_str()).collect::<Vec<_>>(), ["t0", "t2", "t4", "t6"]);
+    let named = trunks.list().filter(VoiceOutTrunkFilter::name(["t1", "t5"])).await.unwrap();
+    assert_eq!(named.items.len(), 2);
+    let pruned = trunks.list().fields([VoiceOutTrunkField::Name, VoiceOutTrunkField::Status]).await.unwrap();
+    assert!(pruned.items.iter().all(|trunk| trunk.name.is_some() && trunk.created_at.is_none()));
+}
+
+#[tokio::test]
+async fn relationships_are_read_and_written_from_both_ends() {
+    let server = TestServer::builder().feature(Feature::ReplaceCli).start().await;
+    let ids = dids(&server, 4).await;
+    let client = client(&server, ApiVersion::NEWEST);
+    let trunks = client.voice_out_trunks();
+    let body = VoiceOutTrunk::create("Linked", OnCliMismatchAction::ReplaceCli, credentials())
+        .dids([&ids[0], &ids[1]])
+        .emergency_dids([&ids[0]])
+        .default_did(&ids[1]);
+    let trunk = trunks.create(body).await.unwrap();
+    let include = [VoiceOutTrunkInclude::Dids, VoiceOutTrunkInclude::DefaultDid];
+    let shown = trunks.get(&trunk.id).include(include).await.unwrap();
+    let linked: Vec<Did> = shown.dids.included(&shown.included).unwrap();
+    assert_eq!(linked.iter().map(|did| &did.id).collect::<Vec<_>>(), [&ids[0], &ids[1]]);
+    assert_eq!(shown.default_did.included(&shown.included).unwrap().unwrap().id, ids[1]);
+    assert_eq!(shown.emergency_dids.ids(), None, "what was not included is not known");
+
+    let members = trunks.to_many(&trunk.id, VoiceOutTrunk::DIDS);
+    members.add([&ids[2], &ids[0]]).await.unwrap();
+    assert_eq!(members.ids().await.unwrap(), [ids[0].clone(), ids[1].clone(), ids[2].clone()]);
+    members.remove([&ids[1]]).await.unwrap();
+    members.replace([&ids[3]]).await.unwrap();
+    assert_eq!(
+        members.related().await.unwrap().items.first().map(|did| did.id.clone()),
+        Some(ids[3].clone())
+    );
+    let one = trunks.to_one(&trunk.id, VoiceOutTrunk::DEFAULT_DID);
+    assert_eq!(one.id().await.unwrap(), Some(ids[1].clone()));
+    one.clear().await.unwrap();
+    assert_eq!(one.id().await.unwrap(), None);
+
+    let emergency = trunks.to_many(&trunk.id, VoiceOutTrunk::EMERGENCY_DIDS);
+    let refused = emergency.add([&ids[1]]).await.unwrap_err();
+    assert!(refused.to_string().contains("does not support Emergency feature"), "{refused}");
+}
+
+#[tokio::test]
+async fn dids_are_listed_read_and_changed() {
+    let server = TestServer::start().await;
+    let ids = dids(&server, 3).await;
+    for version in VERSIONS {
+        let client = client(&server, version);
+        let page = client.dids().list().await.unwrap();
+        assert_eq!(page.total, Some(3));
+        let patch = Did::patch().description(version.as_str()).terminated(true);
+        let changed = client.dids().update(&ids[0], patch).await.unwrap();
+        assert_eq!((changed.description.as_deref(), changed.terminated), (Some(version.as_str()), true));
+        let restored =
+            client.dids().update(&ids[0], Did::patch().clear_description().terminated(false)).await.unwrap();
+        assert_eq!((&restored.description, restored.terminated), (&None, false));
+        let found = client.dids().list().filter(DidFilter::number("37061498201")).await.unwrap();
+        assert_eq!(found.items.len(), 1);
+    }
+    let client = client(&server, ApiVersion::NEWEST);
+    let pruned = client.dids().list().fields([DidField::Terminated]).await.unwrap();
+    assert!(pruned.items.iter().all(|did| did.terminated.is_some() && did.number.is_none()));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_by_field_and_changes_nothing() {
+    let server = TestServer::start().await;
+    let client = client(&server, ApiVersion::NEWEST);
+    let trunks = client.voice_out_trunks();
+    let body = || VoiceOutTrunk::create("Taken", OnCliMismatchAction::RejectCall, credentials());
+    let first = trunks.create(body()).await.unwrap();
+    let error = trunks.create(body()).await.unwrap_err();
+    let taken = error.field("name");
+    assert_eq!(taken.first().and_then(|error| error.title.as_deref()), Some("has already been taken"));
+    assert!(error.request_id().is_some());
+    let replace = VoiceOutTrunk::patch().on_cli_mismatch_action(OnCliMismatchAction::ReplaceCli);
+    let error = trunks.update(&first.id, replace).await.unwrap_err();
+    assert_eq!(error.field("on_cli_mismatch_action").len(), 1);
+    assert_eq!(trunks.list().await.unwrap().items, [first.into_inner()]);
+    let stranger = Client::builder(server.base_url(), "wrong").build().unwrap();
+    assert!(matches!(stranger.voice_out_trunks().list().await, Err(Error::Unauthorized(_))));
+}
+
+#[tokio::test]
+async fn what_is_not_declared_is_reached_by_the_escape_hatch() {
+    let server = TestServer::start().await;
+    dids(&server, 1).await;
+    let client = client(&server, ApiVersion::NEWEST);
+    let answer = client.raw(Method::GET, "/dids").query("fields[dids]", "number").send().await.unwrap();
+    assert_eq!(answer.json().unwrap().pointer("/data/0/attributes/number").unwrap(), "37061498200");
+    assert!(matches!(client.raw(Method::GET, "/orders").send().await, Err(Error::NotFound(_))));
+}
