@@ -5,12 +5,12 @@ use std::sync::Arc;
 use didww_types::resources::{
     AuthenticationMethod, Did, MediaEncryptionMode, VoiceOutTrunk, VoiceOutTrunkStatus,
 };
-use didww_types::values::{Money, ThresholdAmount};
+use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network};
 use didww_types::{Id, Timestamp};
 
 use super::network::{Address, Block};
 use super::{
-    AccountDids, CliAction, CliRule, DestinationRule, DidSet, Digits, Gate, PasswordHash, PrefixSet,
+    AccountDids, CliAction, CliRule, DestinationRule, DidSet, Digits, Gate, PasswordHash, PrefixSet, RtpTerms,
 };
 
 /// How a trunk knows who calls.
@@ -60,8 +60,13 @@ pub enum TermsError {
     #[error("tech prefix `{0}` of the trunk must be at most 8 of the characters 0 to 9 and #")]
     TechPrefix(String),
     /// An address is none.
-    #[error("`{0}` in allowed_sip_ips of the trunk must be an address or subnet")]
-    Network(String),
+    #[error("`{given}` in {attribute} of the trunk must be an address or subnet")]
+    Network {
+        /// The attribute that holds it.
+        attribute: &'static str,
+        /// What it holds.
+        given: String,
+    },
     /// A destination prefix is no number.
     #[error("destination prefix `{0}` of the trunk must be 1 to 15 digits")]
     DestinationPrefix(String),
@@ -94,6 +99,8 @@ pub struct TrunkTerms {
     pub cli: CliRule,
     /// How its media is encrypted.
     pub media_encryption_mode: MediaEncryptionMode,
+    /// What it says about media.
+    pub rtp: RtpTerms,
     pub(super) networks: Box<[Block]>,
     emergency: Callers,
 }
@@ -166,7 +173,8 @@ impl TrunkTerms {
             destinations: DestinationRule::new(&trunk.default_dst_action, PrefixSet::new(prefixes?)),
             cli: CliRule::new(CliAction::of(&trunk.on_cli_mismatch_action), callers, default),
             media_encryption_mode: trunk.media_encryption_mode.clone(),
-            networks: networks(method)?,
+            networks: blocks("allowed_sip_ips", method.allowed_sip_ips())?,
+            rtp: RtpTerms::new(trunk)?,
             emergency,
         })
     }
@@ -192,11 +200,15 @@ impl TrunkTerms {
     }
 }
 
-fn networks(method: &AuthenticationMethod) -> Result<Box<[Block]>, TermsError> {
+/// The subnets of an attribute, each once.
+pub(super) fn blocks(
+    attribute: &'static str,
+    networks: Option<&IpNetworks>,
+) -> Result<Box<[Block]>, TermsError> {
     let mut blocks = Vec::new();
-    for text in method.allowed_sip_ips().map_or(&[][..], |networks| networks.texts()) {
+    for text in networks.map_or(&[][..], IpNetworks::texts) {
         let network =
-            didww_types::values::normalised_network(text).ok_or_else(|| TermsError::Network(text.clone()))?;
+            normalised_network(text).ok_or_else(|| TermsError::Network { attribute, given: text.clone() })?;
         blocks.push(Block::of(network));
     }
     blocks.sort_unstable();
