@@ -4,4 +4,5 @@
 //! arguments and gives back data, so that every rule can be tested without a server and explained without
 //! placing a call.
 
+pub mod carrier;
 pub mod domain;

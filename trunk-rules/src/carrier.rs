@@ -1,0 +1,66 @@
+//! What a provisioned outbound trunk lets through on SIP.
+//!
+//! [`admit`] is given the trunks ([`TrunkIndex`]), a few facts about the moment ([`Snapshot`]) and the parts
+//! of an INVITE as they were received ([`Attempt`]), and answers with a [`Verdict`]: admit, challenge or
+//! refuse, and why. It refuses to know sockets, a SIP library, a clock, random numbers or a store: whoever
+//! calls it brings the time, the randomness and the raw header bytes, and acts on the verdict.
+//!
+//! The checks stand in one fixed order, [`Check`]. No DIDWW page states the response code of a refusal, so
+//! each code is a member of [`Settings`], with the value inferred from the switch that DIDWW's traffic
+//! points to as its default.
+//!
+//! What is not modelled: account balance and calls per second.
+
+mod admit;
+mod attempt;
+mod authorization;
+mod capacity;
+mod cause;
+mod check;
+mod cli;
+mod destination;
+mod did_set;
+mod digest;
+mod digits;
+mod emergency;
+mod index;
+mod media;
+mod network;
+mod nonce;
+mod number;
+mod rating;
+mod rtp;
+mod sdp;
+mod settings;
+mod source_table;
+mod terms;
+mod threshold;
+mod uri;
+mod verdict;
+
+pub use admit::{Snapshot, admit, admit_and_hold};
+pub use attempt::Attempt;
+pub use authorization::{Credentials, HeaderFlaw, Parameter};
+pub use capacity::{Channel, Channels, Full, has_room};
+pub use cause::{Cause, reason_phrase};
+pub use check::{Check, Checks};
+pub use cli::{Caller, Cli, CliAction, CliRefusal, CliRule, presentation_is_restricted};
+pub use destination::{DestinationRefusal, DestinationRule, PrefixSet};
+pub use did_set::{AccountDids, DidFacts, DidSet};
+pub use digest::{
+    Algorithm, Authenticated, DigestFailure, DigestRefusal, PasswordHash, Qop, SignedRequest, verify_digest,
+};
+pub use digits::Digits;
+pub use emergency::{EmergencyCall, EmergencyCountry, EmergencyNumbers};
+pub use index::{IndexError, TrunkIndex};
+pub use media::{Media, MediaRefusal, Protection, negotiate};
+pub use nonce::{NonceKey, NonceState, Nonces, NoncesAt};
+pub use number::{NumberError, normalise};
+pub use rating::{Charge, Rate, RateCard};
+pub use rtp::{RtpPath, RtpTerms, ping_packet};
+pub use sdp::{Codec, Direction, MediaHost, Profile, SdpError, Setup};
+pub use settings::{CliHeader, Settings, SettingsError};
+pub use terms::{Authentication, TermsError, TrunkLinks, TrunkTerms};
+pub use threshold::{Gate, GateChange, SpendEvent, SpendWindow, decide_gate};
+pub use uri::{address_uri, user_part};
+pub use verdict::{Admitted, Challenge, Identified, Refusal, Verdict};

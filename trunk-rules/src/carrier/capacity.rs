@@ -1,0 +1,124 @@
+//! Simultaneous calls: counted from admission to the end of the call, and given back exactly once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Every channel is in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{held} calls are in progress; the limit is {limit}")]
+pub struct Full {
+    /// Calls in progress. More than the limit when that was lowered under them.
+    pub held: u32,
+    /// The limit.
+    pub limit: u32,
+}
+
+/// Decides whether one more call fits. No limit is unlimited; a limit of zero lets nothing through.
+pub const fn has_room(held: u32, limit: Option<u32>) -> Result<(), Full> {
+    match limit {
+        Some(limit) if held >= limit => Err(Full { held, limit }),
+        // A count at its end can take no more, whatever the limit.
+        None if held == u32::MAX => Err(Full { held, limit: u32::MAX }),
+        _ => Ok(()),
+    }
+}
+
+/// The channels of one trunk. Clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Channels(Arc<AtomicU32>);
+
+impl Channels {
+    /// How many are in use.
+    pub fn held(&self) -> u32 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Takes one if there is room, in one step that no other call can come between.
+    pub fn take(&self, limit: Option<u32>) -> Result<Channel, Full> {
+        let mut held = self.held();
+        loop {
+            has_room(held, limit)?;
+            match self.0.compare_exchange_weak(held, held + 1, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(Channel(Arc::clone(&self.0))),
+                Err(now) => held = now,
+            }
+        }
+    }
+}
+
+/// One channel in use. It is given back when this value is dropped, and cannot be given back twice.
+#[derive(Debug)]
+#[must_use = "the channel is given back when this value is dropped"]
+pub struct Channel(Arc<AtomicU32>);
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_limit_of_zero_refuses_every_call_and_no_limit_none() {
+        assert_eq!(Channels::default().take(Some(0)).unwrap_err(), Full { held: 0, limit: 0 });
+        assert!(has_room(1_000_000, None).is_ok());
+    }
+
+    #[test]
+    fn lowering_the_limit_ends_no_call_and_admits_none() {
+        let channels = Channels::default();
+        let calls: Vec<Channel> = (0..5).map(|_| channels.take(Some(5)).unwrap()).collect();
+        assert_eq!(channels.take(Some(2)).unwrap_err(), Full { held: 5, limit: 2 });
+        drop(calls);
+        assert!(channels.take(Some(2)).is_ok());
+    }
+
+    #[test]
+    fn many_threads_never_hold_more_than_the_limit_together() {
+        const LIMIT: u32 = 3;
+        let channels = Channels::default();
+        let (inside, most) = (AtomicU32::new(0), AtomicU32::new(0));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..2_000 {
+                        let Ok(channel) = channels.take(Some(LIMIT)) else { continue };
+                        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(channel);
+                    }
+                });
+            }
+        });
+        assert!((1..=LIMIT).contains(&most.load(Ordering::SeqCst)));
+        assert_eq!(channels.held(), 0);
+    }
+
+    proptest! {
+        #[test]
+        fn the_count_never_passes_the_limit_and_each_call_is_released_once(
+            limit in 0u32..5, steps in proptest::collection::vec(proptest::option::of(0usize..8), 0..60)
+        ) {
+            let channels = Channels::default();
+            let mut calls = Vec::new();
+            for step in steps {
+                match step {
+                    None => match channels.take(Some(limit)) {
+                        Ok(call) => calls.push(call),
+                        Err(full) => prop_assert_eq!(full, Full { held: limit, limit }),
+                    },
+                    Some(at) if at < calls.len() => drop(calls.swap_remove(at)),
+                    Some(_) => {}
+                }
+                prop_assert!(channels.held() <= limit);
+                prop_assert_eq!(channels.held() as usize, calls.len());
+            }
+            calls.clear();
+            prop_assert_eq!(channels.held(), 0);
+        }
+    }
+}

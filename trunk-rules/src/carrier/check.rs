@@ -1,0 +1,120 @@
+//! The checks of a call, in their order.
+
+/// One check. The order of the variants is the order in which calls are checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Check {
+    /// Some trunk allows the source address.
+    Source,
+    /// One of these has a tech prefix that the dialled text begins with.
+    TechPrefix,
+    /// The digest is there and right, where one is needed.
+    Digest,
+    /// The trunk that the digest names is one of those that allow address and prefix.
+    Trunk,
+    /// The trunk is not blocked.
+    Status,
+    /// What was dialled is a number.
+    Number,
+    /// An emergency call comes from a number that may make one.
+    Emergency,
+    /// The trunk may call the destination.
+    Destination,
+    /// The caller number is the trunk's own, or the mismatch action lets it pass.
+    Cli,
+    /// There is a rate for the destination.
+    Route,
+    /// The offered media fits the media encryption mode and the codecs.
+    Media,
+    /// The trunk has a free channel.
+    Capacity,
+}
+
+impl Check {
+    /// All checks in their order.
+    pub const ALL: [Self; 12] = [
+        Self::Source,
+        Self::TechPrefix,
+        Self::Digest,
+        Self::Trunk,
+        Self::Status,
+        Self::Number,
+        Self::Emergency,
+        Self::Destination,
+        Self::Cli,
+        Self::Route,
+        Self::Media,
+        Self::Capacity,
+    ];
+
+    /// The name in logs and diagnostic headers.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::TechPrefix => "tech_prefix",
+            Self::Digest => "digest",
+            Self::Trunk => "trunk",
+            Self::Status => "status",
+            Self::Number => "number",
+            Self::Emergency => "emergency",
+            Self::Destination => "destination",
+            Self::Cli => "cli",
+            Self::Route => "route",
+            Self::Media => "media",
+            Self::Capacity => "capacity",
+        }
+    }
+
+    const fn bit(self) -> u16 {
+        1 << self as u8
+    }
+}
+
+impl std::fmt::Display for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A set of checks.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Checks(u16);
+
+impl Checks {
+    /// The checks of a list.
+    pub fn of(checks: impl IntoIterator<Item = Check>) -> Self {
+        Self(checks.into_iter().fold(0, |bits, check| bits | check.bit()))
+    }
+
+    /// Whether a check is among them.
+    pub const fn contains(self, check: Check) -> bool {
+        self.0 & check.bit() != 0
+    }
+
+    /// The checks, in the order in which they are made.
+    pub fn iter(self) -> impl Iterator<Item = Check> {
+        Check::ALL.into_iter().filter(move |check| self.contains(*check))
+    }
+
+    pub(super) const fn add(&mut self, check: Check) {
+        self.0 |= check.bit();
+    }
+}
+
+impl std::fmt::Debug for Checks {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_checks_is_complete_and_in_the_order_of_the_variants() {
+        assert!(Check::ALL.is_sorted());
+        assert_eq!(Check::ALL.len(), Check::Capacity as usize + 1);
+        assert_eq!(Checks::of(Check::ALL.into_iter().rev()).iter().collect::<Vec<_>>(), Check::ALL);
+    }
+}

@@ -1,0 +1,270 @@
+//! Which caller number a call shows.
+//!
+//! `From` is what is checked. `P-Asserted-Identity` is passed on and proves nothing here, and
+//! `Remote-Party-ID` is not looked at.
+
+use std::borrow::Cow;
+
+use didww_types::Timestamp;
+use didww_types::resources::OnCliMismatchAction;
+
+use super::terms::Callers;
+use super::{DidSet, Digits, address_uri, normalise, user_part};
+
+/// The caller number as the customer sent it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller<'a> {
+    text: Cow<'a, [u8]>,
+    /// The number that the text is; none for `anonymous` and the like.
+    pub number: Option<Digits>,
+}
+
+impl<'a> Caller<'a> {
+    /// Reads a `From`-like header value.
+    pub fn of_header(value: &'a [u8]) -> Self {
+        let text = user_part(address_uri(value)).unwrap_or_default();
+        let number = normalise(&text).ok();
+        Self { text, number }
+    }
+
+    /// The user part as text.
+    pub fn text(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.text)
+    }
+}
+
+/// What happens to a call with a caller number that is not the trunk's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CliAction {
+    /// It goes on as it is.
+    SendOriginal,
+    /// It is refused.
+    Reject,
+    /// It goes on with the default DID, or the trunk's first one.
+    Replace,
+    /// It goes on with a random DID of the trunk's.
+    Randomize,
+}
+
+impl CliAction {
+    /// The action that a trunk names. One that this project does not know refuses.
+    pub fn of(action: &OnCliMismatchAction) -> Self {
+        match action {
+            OnCliMismatchAction::SendOriginalCli => Self::SendOriginal,
+            OnCliMismatchAction::ReplaceCli => Self::Replace,
+            OnCliMismatchAction::RandomizeCli => Self::Randomize,
+            _ => Self::Reject,
+        }
+    }
+
+    /// The action's name on the API.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SendOriginal => "send_original_cli",
+            Self::Reject => "reject_call",
+            Self::Replace => "replace_cli",
+            Self::Randomize => "randomize_cli",
+        }
+    }
+}
+
+/// The caller numbers that a call goes on with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cli {
+    /// What the customer sent: `original_src_number` of the record.
+    pub original: String,
+    /// What is presented, digits where it is a number: `src_number` of the record.
+    pub presented: String,
+    /// The mismatch action that was taken; none when the number was the trunk's own.
+    pub action: Option<CliAction>,
+    /// Whether a number in `Diversion` is what satisfied the check.
+    pub diverted: bool,
+    /// Whether the caller asked not to be shown.
+    pub restricted: bool,
+}
+
+impl Cli {
+    /// Whether `From` goes on as it came.
+    pub const fn is_unchanged(&self) -> bool {
+        !matches!(self.action, Some(CliAction::Replace | CliAction::Randomize))
+    }
+}
+
+/// A caller number is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CliRefusal {
+    /// The mismatch action is to refuse.
+    Mismatch,
+    /// The mismatch action is to show another number, and there is none.
+    NothingToShow,
+}
+
+/// Which caller numbers a trunk may show.
+#[derive(Debug, Clone)]
+pub struct CliRule {
+    action: CliAction,
+    callers: Callers,
+    default: Option<Digits>,
+}
+
+impl CliRule {
+    pub(super) const fn new(action: CliAction, callers: Callers, default: Option<Digits>) -> Self {
+        Self { action, callers, default }
+    }
+
+    /// The mismatch action.
+    pub const fn action(&self) -> CliAction {
+        self.action
+    }
+
+    /// The numbers that may be shown.
+    pub fn callers(&self) -> &DidSet {
+        self.callers.set()
+    }
+
+    /// Decides about a caller. `diversion` is the number in `Diversion`, where that may satisfy the check;
+    /// `random` chooses the number of `randomize_cli`.
+    pub fn check(
+        &self,
+        caller: &Caller<'_>,
+        diversion: Option<Digits>,
+        now: Timestamp,
+        random: u64,
+    ) -> Result<Cli, CliRefusal> {
+        let callers = self.callers();
+        let allowed = |number: Option<Digits>| number.filter(|number| callers.contains(*number, now));
+        let matched = allowed(caller.number).is_some();
+        let diverted = !matched && allowed(diversion).is_some();
+        let action = (!matched && !diverted).then_some(self.action);
+        let shown = match action {
+            None | Some(CliAction::SendOriginal) => caller.number,
+            Some(CliAction::Reject) => return Err(CliRefusal::Mismatch),
+            Some(CliAction::Replace) => {
+                Some(allowed(self.default).or_else(|| callers.first(now)).ok_or(CliRefusal::NothingToShow)?)
+            }
+            Some(CliAction::Randomize) => Some(callers.any(now, random).ok_or(CliRefusal::NothingToShow)?),
+        };
+        let original = caller.text().into_owned();
+        let presented = shown.map_or_else(|| original.clone(), |number| number.to_string());
+        Ok(Cli { original, presented, action, diverted, restricted: false })
+    }
+}
+
+/// Whether a `Privacy` header asks not to show the caller. Such a call is accepted, and its number is
+/// checked like any other.
+pub fn presentation_is_restricted(privacy: &[u8]) -> bool {
+    privacy.split(|byte| matches!(byte, b';' | b',')).map(<[u8]>::trim_ascii).any(|wish| {
+        [&b"id"[..], b"user", b"header", b"critical"].iter().any(|known| wish.eq_ignore_ascii_case(known))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_millis(0);
+    const OWN: [&str; 3] = ["442011111111", "442022222222", "442033333333"];
+
+    fn rule(action: CliAction, own: &[&str], default: Option<&str>) -> CliRule {
+        let until = Timestamp::from_unix_millis(1);
+        let set = DidSet::new(own.iter().map(|number| (number.parse().unwrap(), until)));
+        CliRule::new(action, Callers::Own(set), default.map(|number| number.parse().unwrap()))
+    }
+
+    type Numbers = Result<(String, String), CliRefusal>;
+
+    /// The numbers sent and presented.
+    fn check(rule: &CliRule, from: &str, random: u64) -> Numbers {
+        let from = format!("<sip:{from}@customer.example>;tag=1");
+        rule.check(&Caller::of_header(from.as_bytes()), None, NOW, random)
+            .map(|cli| (cli.original, cli.presented))
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what the rule returns")]
+    fn both(original: &str, presented: &str) -> Numbers {
+        Ok((original.to_owned(), presented.to_owned()))
+    }
+
+    #[test]
+    fn a_matching_cli_is_passed_whatever_the_mismatch_action_is() {
+        for action in [CliAction::SendOriginal, CliAction::Reject, CliAction::Replace, CliAction::Randomize] {
+            let rule = rule(action, &OWN, Some(OWN[2]));
+            for written in ["442022222222", "+442022222222", "00442022222222"] {
+                assert_eq!(check(&rule, written, 7), both(written, OWN[1]), "{action:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn send_original_cli_passes_a_strange_number_on() {
+        let rule = rule(CliAction::SendOriginal, &OWN, None);
+        assert_eq!(check(&rule, "+15550100", 0), both("+15550100", "15550100"));
+        assert_eq!(check(&rule, "anonymous", 0), both("anonymous", "anonymous"));
+    }
+
+    #[test]
+    fn reject_call_refuses_a_strange_number_and_an_anonymous_caller() {
+        let rule = rule(CliAction::Reject, &OWN, None);
+        assert_eq!(check(&rule, "15550100", 0), Err(CliRefusal::Mismatch));
+        assert_eq!(check(&rule, "anonymous", 0), Err(CliRefusal::Mismatch));
+        assert_eq!(check(&rule, "44201111111", 0), Err(CliRefusal::Mismatch), "part of a number");
+    }
+
+    #[test]
+    fn replace_cli_takes_the_default_did_if_it_is_allowed_and_else_the_first() {
+        assert_eq!(check(&rule(CliAction::Replace, &OWN, Some(OWN[2])), "1555", 9), both("1555", OWN[2]));
+        assert_eq!(check(&rule(CliAction::Replace, &OWN, None), "1555", 9), both("1555", OWN[0]));
+        assert_eq!(check(&rule(CliAction::Replace, &OWN, Some("331")), "1555", 9), both("1555", OWN[0]));
+    }
+
+    #[test]
+    fn randomize_cli_takes_the_number_that_the_random_word_chooses() {
+        let rule = rule(CliAction::Randomize, &OWN, Some(OWN[0]));
+        for (random, own) in (0..).zip(OWN) {
+            assert_eq!(check(&rule, "1555", random), both("1555", own));
+        }
+    }
+
+    #[test]
+    fn with_an_empty_set_everything_mismatches_and_nothing_can_replace() {
+        for (action, outcome) in [
+            (CliAction::SendOriginal, both("1555", "1555")),
+            (CliAction::Reject, Err(CliRefusal::Mismatch)),
+            (CliAction::Replace, Err(CliRefusal::NothingToShow)),
+            (CliAction::Randomize, Err(CliRefusal::NothingToShow)),
+        ] {
+            assert_eq!(check(&rule(action, &[], None), "1555", 0), outcome, "{action:?}");
+        }
+    }
+
+    #[test]
+    fn a_did_in_diversion_satisfies_the_check_and_from_goes_on_as_it_is() {
+        let rule = rule(CliAction::Reject, &OWN, None);
+        let caller = Caller::of_header(b"sip:+15550100@h");
+        let cli = rule.check(&caller, OWN[0].parse().ok(), NOW, 0).unwrap();
+        assert!(cli.diverted && cli.is_unchanged() && cli.presented == "15550100");
+        assert_eq!(rule.check(&caller, "331".parse().ok(), NOW, 0), Err(CliRefusal::Mismatch));
+    }
+
+    #[test]
+    fn privacy_restricts_the_presentation_and_none_does_not() {
+        for wish in ["id", "user;id", "Header", "critical", "session; id"] {
+            assert!(presentation_is_restricted(wish.as_bytes()), "{wish}");
+        }
+        for wish in ["none", "", "session", "identity"] {
+            assert!(!presentation_is_restricted(wish.as_bytes()), "{wish}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_call_that_goes_on_under_a_replacing_rule_shows_a_number_of_the_set(
+            from in "[0-9a-z+]{0,16}", random in any::<u64>(), replace in any::<bool>()
+        ) {
+            let action = if replace { CliAction::Replace } else { CliAction::Randomize };
+            let (_, presented) = check(&rule(action, &OWN, None), &from, random).unwrap();
+            prop_assert!(OWN.contains(&presented.as_str()));
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Which dialled texts are emergency numbers, by the country of the caller number.
+//!
+//! An emulated edge never forwards such a call to a real network. The country is told by the calling code
+//! alone; countries that share one (those of +1) share their emergency numbers here.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::Digits;
+
+/// The emergency numbers behind one calling code.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmergencyCountry {
+    /// The calling code, such as 44; a longer one wins over a shorter one.
+    pub calling_code: Digits,
+    /// What is dialled in an emergency.
+    pub numbers: BTreeSet<Digits>,
+    /// What is dialled to test the service; it is answered with an announcement.
+    pub test_number: Option<Digits>,
+}
+
+/// The emergency numbers of all countries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmergencyNumbers {
+    by_code: HashMap<Digits, EmergencyCountry>,
+    longest: usize,
+}
+
+/// A call to an emergency number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EmergencyCall {
+    /// The emergency number.
+    pub number: Digits,
+    /// The calling code of the caller's country; none when the caller number is of no known country.
+    pub calling_code: Option<Digits>,
+    /// Whether it only tests the service.
+    pub test: bool,
+}
+
+impl EmergencyNumbers {
+    /// Takes the countries; the last one of two with the same calling code stays.
+    pub fn new(countries: impl IntoIterator<Item = EmergencyCountry>) -> Self {
+        let by_code: HashMap<_, _> =
+            countries.into_iter().map(|country| (country.calling_code, country)).collect();
+        let longest = by_code
+            .values()
+            .flat_map(|country| country.numbers.iter().chain(&country.test_number))
+            .map(|number| number.len())
+            .max();
+        Self { by_code, longest: longest.unwrap_or(0) }
+    }
+
+    /// Tells whether a dialled text (after the tech prefix) is an emergency number where the caller is.
+    ///
+    /// A caller number of no known country is no reason to treat 112 as an ordinary number: then the numbers
+    /// of every country count.
+    pub fn find(&self, dialled: &[u8], caller: Option<Digits>) -> Option<EmergencyCall> {
+        // Some emergency numbers begin with 00, so the text counts as dialled before it counts as normalised.
+        let plain = dialled.strip_prefix(b"+").unwrap_or(dialled);
+        if plain.len() > self.longest + 2 {
+            return None;
+        }
+        let candidates = [Digits::parse(plain), super::normalise(dialled).ok()];
+        let country = caller.and_then(|number| self.country(number));
+        candidates.into_iter().flatten().find_map(|number| match country {
+            Some(country) => country.call(number),
+            None => self
+                .by_code
+                .values()
+                .filter_map(|country| country.call(number))
+                .min_by_key(|call| call.test)
+                .map(|call| EmergencyCall { calling_code: None, ..call }),
+        })
+    }
+
+    fn country(&self, number: Digits) -> Option<&EmergencyCountry> {
+        (1..=number.len()).rev().find_map(|count| self.by_code.get(&number.first(count)?))
+    }
+}
+
+impl EmergencyCountry {
+    fn call(&self, number: Digits) -> Option<EmergencyCall> {
+        let test = self.test_number == Some(number);
+        (test || self.numbers.contains(&number)).then_some(EmergencyCall {
+            number,
+            calling_code: Some(self.calling_code),
+            test,
+        })
+    }
+}
+
+impl Default for EmergencyNumbers {
+    /// Public knowledge, not a statement of DIDWW's; 933 tests everywhere, as it does in North America.
+    fn default() -> Self {
+        let test_number = Digits::parse(b"933");
+        Self::new(DEFAULTS.iter().filter_map(|(code, numbers)| {
+            Some(EmergencyCountry {
+                calling_code: Digits::parse(code.as_bytes())?,
+                numbers: numbers.split(' ').filter_map(|number| Digits::parse(number.as_bytes())).collect(),
+                test_number,
+            })
+        }))
+    }
+}
+
+const DEFAULTS: &[(&str, &str)] = &[
+    ("1", "911"),
+    ("7", "112 101 102 103"),
+    ("27", "112 10111 10177"),
+    ("30", "112 100 166 199"),
+    ("31", "112"),
+    ("32", "112 100 101"),
+    ("33", "112 15 17 18 114"),
+    ("34", "112"),
+    ("36", "112 104 105 107"),
+    ("39", "112 113 115 118"),
+    ("40", "112"),
+    ("41", "112 117 118 144"),
+    ("43", "112 122 133 144"),
+    ("44", "999 112"),
+    ("45", "112"),
+    ("46", "112"),
+    ("47", "112 110 113"),
+    ("48", "112 997 998 999"),
+    ("49", "112 110"),
+    ("52", "911"),
+    ("54", "911 100 101 107"),
+    ("55", "190 192 193"),
+    ("56", "131 132 133"),
+    ("57", "123"),
+    ("60", "999 112"),
+    ("61", "000 112 106"),
+    ("62", "112"),
+    ("63", "911"),
+    ("64", "111"),
+    ("65", "995 999"),
+    ("66", "191 199 1669"),
+    ("81", "110 119"),
+    ("82", "112 119"),
+    ("86", "110 119 120"),
+    ("90", "112"),
+    ("91", "112 100 101 102 108"),
+    ("351", "112"),
+    ("352", "112 113"),
+    ("353", "112 999"),
+    ("354", "112"),
+    ("356", "112"),
+    ("357", "112 199"),
+    ("358", "112"),
+    ("359", "112"),
+    ("370", "112"),
+    ("371", "112 110 113"),
+    ("372", "112"),
+    ("380", "112 101 102 103"),
+    ("385", "112 192 193 194"),
+    ("386", "112 113"),
+    ("420", "112 150 155 158"),
+    ("421", "112 150 155 158"),
+    ("852", "999 112"),
+    ("886", "110 119"),
+    ("971", "997 998 999"),
+    ("972", "100 101 102"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn find(dialled: &str, caller: &str) -> Option<EmergencyCall> {
+        EmergencyNumbers::default().find(dialled.as_bytes(), caller.parse().ok())
+    }
+
+    #[test]
+    fn an_emergency_number_is_one_in_the_country_of_the_caller_number() {
+        assert!(find("999", "442012345678").is_some());
+        assert!(find("911", "442012345678").is_none());
+        assert!(find("911", "12125550100").is_some());
+        assert!(find("999", "12125550100").is_none());
+    }
+
+    #[test]
+    fn the_longest_calling_code_tells_the_country() {
+        assert_eq!(find("113", "37120000000").unwrap().calling_code, "371".parse().ok());
+    }
+
+    #[test]
+    fn an_emergency_number_of_zeros_is_not_mistaken_for_an_international_prefix() {
+        assert_eq!(find("000", "61212345678").unwrap().number.to_string(), "000");
+    }
+
+    #[test]
+    fn a_plus_or_00_before_an_emergency_number_does_not_hide_it() {
+        assert!(find("+112", "442012345678").is_some() && find("00112", "442012345678").is_some());
+    }
+
+    #[test]
+    fn a_caller_of_no_known_country_is_in_need_everywhere() {
+        let call = find("999", "anonymous").unwrap();
+        assert_eq!((call.calling_code, call.test), (None, false));
+    }
+
+    #[test]
+    fn the_test_number_is_marked_as_such() {
+        assert!(find("933", "12125550100").unwrap().test);
+        assert!(!find("911", "12125550100").unwrap().test);
+    }
+
+    #[test]
+    fn a_number_that_only_begins_like_an_emergency_number_is_ordinary() {
+        assert!(find("9115550100", "12125550100").is_none() && find("", "12125550100").is_none());
+    }
+
+    #[test]
+    fn the_built_in_table_is_read_whole() {
+        let numbers = EmergencyNumbers::default();
+        assert_eq!(numbers.by_code.len(), DEFAULTS.len());
+        for (code, texts) in DEFAULTS {
+            let country = &numbers.by_code[&code.parse::<Digits>().unwrap()];
+            assert_eq!(country.numbers.len(), texts.split(' ').count(), "{code}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(dialled in proptest::collection::vec(any::<u8>(), 0..12)) {
+            let _ = EmergencyNumbers::default().find(&dialled, None);
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! All trunks, so that a call finds its own among a million.
+//!
+//! A digest names its trunk by the username, a Twilio call by the account SID, and everything else goes by
+//! address and prefix. A trunk's channels outlive its changes: calls in progress are never ended by them.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use didww_types::Id;
+use didww_types::resources::VoiceOutTrunk;
+use ipnetwork::IpNetwork;
+
+use super::network::Address;
+use super::source_table::{Found, SourceTable};
+use super::{Authentication, Channels, TrunkTerms};
+
+/// A trunk cannot be told from another.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the digest username of trunk {trunk} is that of trunk {owner}; usernames must be unique")]
+pub struct IndexError {
+    /// The trunk that was to be inserted.
+    pub trunk: Id<VoiceOutTrunk>,
+    /// The trunk that has the username.
+    pub owner: Id<VoiceOutTrunk>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    pub(super) terms: Arc<TrunkTerms>,
+    pub(super) channels: Channels,
+}
+
+/// All trunks of an edge.
+#[derive(Debug, Default)]
+pub struct TrunkIndex {
+    slots: Vec<Option<Entry>>,
+    free: Vec<usize>,
+    by_id: HashMap<Id<VoiceOutTrunk>, usize>,
+    by_username: HashMap<Box<str>, usize>,
+    by_sid: HashMap<Box<str>, BTreeMap<Id<VoiceOutTrunk>, usize>>,
+    sources: SourceTable,
+}
+
+impl TrunkIndex {
+    /// An index of no trunks.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many trunks there are.
+    pub fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Puts a trunk in, in place of an older state of it. The next call meets it.
+    pub fn insert(&mut self, terms: TrunkTerms) -> Result<(), IndexError> {
+        let known = self.by_id.get(&terms.id).copied();
+        if let Authentication::Credentials { username, .. } = &terms.authentication
+            && let Some(owner) = self.by_username.get(username).filter(|slot| Some(**slot) != known)
+        {
+            let owner = self.entry(*owner).map_or_else(|| terms.id.clone(), |entry| entry.terms.id.clone());
+            return Err(IndexError { trunk: terms.id, owner });
+        }
+        let terms = Arc::new(terms);
+        let old = known.and_then(|slot| self.slots.get_mut(slot)?.take());
+        let channels = old.map_or_else(Channels::default, |old| {
+            self.unlink(&old.terms);
+            old.channels
+        });
+        let slot = known.or_else(|| self.free.pop()).unwrap_or(self.slots.len());
+        if slot == self.slots.len() {
+            self.slots.push(None);
+        }
+        self.link(&terms, slot);
+        if let Some(place) = self.slots.get_mut(slot) {
+            *place = Some(Entry { terms: Arc::clone(&terms), channels });
+        }
+        self.by_id.insert(terms.id.clone(), slot);
+        Ok(())
+    }
+
+    /// Takes a trunk out. Its calls in progress keep their channels until they end.
+    pub fn remove(&mut self, id: &Id<VoiceOutTrunk>) -> Option<Arc<TrunkTerms>> {
+        let slot = self.by_id.remove(id)?;
+        let old = self.slots.get_mut(slot)?.take()?;
+        self.unlink(&old.terms);
+        self.free.push(slot);
+        Some(old.terms)
+    }
+
+    /// The trunk with an id.
+    pub fn get(&self, id: &Id<VoiceOutTrunk>) -> Option<&Arc<TrunkTerms>> {
+        self.by_id.get(id).and_then(|slot| self.entry(*slot)).map(|entry| &entry.terms)
+    }
+
+    /// The channels of a trunk.
+    pub fn channels(&self, id: &Id<VoiceOutTrunk>) -> Option<&Channels> {
+        self.by_id.get(id).and_then(|slot| self.entry(*slot)).map(|entry| &entry.channels)
+    }
+
+    /// The allowed subnet that comes closest to an address, of whatever trunk: for a log that says why an
+    /// address was refused.
+    pub fn nearest_network(&self, source: IpAddr) -> Option<IpNetwork> {
+        self.sources.nearest(Address::of(source)).and_then(super::network::Block::network)
+    }
+
+    pub(super) fn by_username(&self, username: &[u8]) -> Option<&Entry> {
+        let username = std::str::from_utf8(username).ok()?;
+        self.by_username.get(username).and_then(|slot| self.entry(*slot))
+    }
+
+    pub(super) fn by_twilio_sid(&self, sid: &[u8]) -> Option<&Entry> {
+        let sid = std::str::from_utf8(sid.trim_ascii()).ok()?;
+        self.by_sid.get(sid)?.values().next().and_then(|slot| self.entry(*slot))
+    }
+
+    pub(super) fn find_source(&self, source: Address, dialled: &[u8]) -> Found {
+        self.sources.find(source, dialled)
+    }
+
+    pub(super) fn entry(&self, slot: usize) -> Option<&Entry> {
+        self.slots.get(slot)?.as_ref()
+    }
+
+    fn link(&mut self, terms: &TrunkTerms, slot: usize) {
+        let open = match &terms.authentication {
+            Authentication::Credentials { username, .. } => {
+                self.by_username.insert(username.clone(), slot);
+                None
+            }
+            Authentication::Twilio(sid) => {
+                self.by_sid.entry(sid.clone()).or_default().insert(terms.id.clone(), slot);
+                return;
+            }
+            Authentication::Address => Some(slot),
+            Authentication::Nobody => return,
+        };
+        for network in &terms.networks {
+            self.sources.insert(*network, terms.tech_prefix.as_bytes(), &terms.id, open);
+        }
+    }
+
+    fn unlink(&mut self, terms: &TrunkTerms) {
+        match &terms.authentication {
+            Authentication::Credentials { username, .. } => {
+                self.by_username.remove(username);
+            }
+            Authentication::Twilio(sid) => {
+                if let Some(trunks) = self.by_sid.get_mut(sid) {
+                    trunks.remove(&terms.id);
+                    if trunks.is_empty() {
+                        self.by_sid.remove(sid);
+                    }
+                }
+                return;
+            }
+            Authentication::Address => {}
+            Authentication::Nobody => return,
+        }
+        for network in &terms.networks {
+            self.sources.remove(*network, terms.tech_prefix.as_bytes(), &terms.id);
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn is_clean(&self) -> bool {
+        self.is_empty() && self.by_username.is_empty() && self.by_sid.is_empty() && self.sources.is_empty()
+    }
+}

@@ -1,0 +1,356 @@
+//! Whether an offer fits a trunk's media encryption mode and the codecs, and what is chosen from it.
+//!
+//! All reactions are inferred. Signalling over TLS and encrypted media are independent of each other.
+
+use didww_types::Secret;
+use didww_types::resources::MediaEncryptionMode;
+
+use super::sdp::{self, Stream};
+use super::{Codec, Direction, MediaHost, Profile, SdpError, Settings, Setup};
+
+const SUITES: [&str; 2] = ["AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"];
+/// 30 bytes of key and salt in base64.
+const KEY_LENGTH: usize = 40;
+
+/// How the media of a call is protected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Protection {
+    /// Not at all.
+    Plain,
+    /// SRTP with the key in the offer.
+    Sdes {
+        /// The tag of the chosen line, which the answer repeats.
+        tag: u32,
+        /// The suite, `AES_CM_128_HMAC_SHA1_80` or `AES_CM_128_HMAC_SHA1_32`.
+        suite: &'static str,
+        /// Key and salt in base64.
+        key: Secret,
+    },
+    /// SRTP with keys by DTLS.
+    Dtls {
+        /// Hash name and fingerprint of the offerer's certificate.
+        fingerprint: String,
+        /// Who opens the connection.
+        setup: Setup,
+    },
+    /// ZRTP: keys are agreed on in the media.
+    Zrtp,
+}
+
+/// What was chosen from an offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Media {
+    /// Which stream was chosen, counted from zero.
+    pub stream: usize,
+    /// The `m=` lines of all streams, without `m=`: the answer refuses the others with port 0.
+    pub lines: Vec<String>,
+    /// The transport profile.
+    pub profile: Profile,
+    /// Where RTP is sent to.
+    pub host: MediaHost,
+    /// The port that RTP is sent to.
+    pub port: u16,
+    /// The port that RTCP is sent to.
+    pub rtcp_port: u16,
+    /// Whether RTCP may share the port of RTP.
+    pub rtcp_mux: bool,
+    /// Who sends, as the offerer says it.
+    pub direction: Direction,
+    /// The codec.
+    pub codec: Codec,
+    /// The codec's payload type.
+    pub payload_type: u8,
+    /// The payload type of telephone events.
+    pub telephone_event: Option<u8>,
+    /// Milliseconds a packet that the offerer wishes for.
+    pub packet_time: Option<u16>,
+    /// How the media is protected.
+    pub protection: Protection,
+}
+
+/// An offer is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MediaRefusal {
+    /// It cannot be read.
+    #[error(transparent)]
+    Unparsable(#[from] SdpError),
+    /// It has no audio stream that is in use.
+    #[error("the offer has no audio stream with a port")]
+    NoAudio,
+    /// Its transport profile does not go with the mode.
+    #[error("profile {0} does not go with the trunk's media_encryption_mode")]
+    Profile(String),
+    /// It has no key that can be used.
+    #[error("the offer has no a=crypto line with AES_CM_128_HMAC_SHA1_80 or _32 and a whole key")]
+    NoKey,
+    /// It lacks what DTLS needs.
+    #[error("the offer has no a=fingerprint and a=setup")]
+    NoFingerprint,
+    /// It has no codec that is accepted.
+    #[error("none of the offered codecs {0} is accepted")]
+    NoCodec(String),
+}
+
+/// Chooses the first audio stream that fits. No offer at all is accepted: the edge offers in its answer.
+pub fn negotiate(
+    mode: &MediaEncryptionMode,
+    settings: &Settings,
+    sdp: Option<&[u8]>,
+) -> Result<Option<Media>, MediaRefusal> {
+    let Some(sdp) = sdp.filter(|sdp| !sdp.trim_ascii().is_empty()) else { return Ok(None) };
+    let streams = sdp::parse(sdp)?;
+    let mut refusal = MediaRefusal::NoAudio;
+    for (at, stream) in streams.iter().enumerate() {
+        if stream.kind != "audio" || stream.port == 0 {
+            continue;
+        }
+        match choose(mode, &settings.codecs, stream) {
+            Ok(media) => {
+                let lines = streams.iter().map(|stream| stream.line.to_owned()).collect();
+                return Ok(Some(Media { stream: at, lines, ..media }));
+            }
+            // What is wrong with the first stream is what a user looks for.
+            Err(wrong) if refusal == MediaRefusal::NoAudio => refusal = wrong,
+            Err(_) => {}
+        }
+    }
+    Err(refusal)
+}
+
+fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> Result<Media, MediaRefusal> {
+    let wrong_profile = || MediaRefusal::Profile(stream.profile_text.to_owned());
+    let profile = stream.profile.ok_or_else(wrong_profile)?;
+    let protection = match (mode, profile) {
+        (MediaEncryptionMode::Disabled, Profile::Avp | Profile::Avpf) => Protection::Plain,
+        (MediaEncryptionMode::SrtpSdes, Profile::Savp | Profile::Savpf) => {
+            sdes(stream).ok_or(MediaRefusal::NoKey)?
+        }
+        (MediaEncryptionMode::SrtpDtls, Profile::DtlsSavp | Profile::DtlsSavpf) => {
+            dtls(stream).ok_or(MediaRefusal::NoFingerprint)?
+        }
+        (MediaEncryptionMode::Zrtp, _) => Protection::Zrtp,
+        _ => return Err(wrong_profile()),
+    };
+    let (payload_type, codec) =
+        stream.codec(codecs).ok_or_else(|| MediaRefusal::NoCodec(stream.encodings()))?;
+    Ok(Media {
+        stream: 0,
+        lines: Vec::new(),
+        profile,
+        host: stream.host.clone().ok_or(SdpError::NoConnection)?,
+        port: stream.port,
+        rtcp_port: stream.rtcp_port.unwrap_or(stream.port.saturating_add(1)),
+        rtcp_mux: stream.rtcp_mux,
+        direction: stream.direction.unwrap_or_default(),
+        codec,
+        payload_type,
+        telephone_event: stream.telephone_event(),
+        packet_time: stream.packet_time,
+        protection,
+    })
+}
+
+fn sdes(stream: &Stream<'_>) -> Option<Protection> {
+    stream.cryptos.iter().find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let tag = words.next()?.parse().ok()?;
+        let named = words.next()?;
+        let suite = SUITES.into_iter().find(|suite| named.eq_ignore_ascii_case(suite))?;
+        // Lifetime and master key identifier may follow a bar, further keys a semicolon.
+        let key = words.next()?.strip_prefix("inline:")?.split(['|', ';']).next()?;
+        let whole = key.len() == KEY_LENGTH
+            && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
+        whole.then(|| Protection::Sdes { tag, suite, key: Secret::new(key) })
+    })
+}
+
+fn dtls(stream: &Stream<'_>) -> Option<Protection> {
+    let fingerprint = stream.fingerprint?.trim();
+    let (_, bytes) = fingerprint.split_once(' ')?;
+    let whole = bytes.split(':').all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()));
+    whole.then_some(Protection::Dtls { fingerprint: fingerprint.to_owned(), setup: stream.setup? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+
+    fn offer(profile: &str, payloads: &str, attributes: &[&str]) -> String {
+        let mut text = format!(
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 40000 {profile} {payloads}\r\n"
+        );
+        for attribute in attributes {
+            text.extend(["a=", attribute, "\r\n"]);
+        }
+        text
+    }
+
+    fn check(mode: &MediaEncryptionMode, sdp: &str) -> Result<Media, MediaRefusal> {
+        negotiate(mode, &Settings::default(), Some(sdp.as_bytes())).map(Option::unwrap)
+    }
+
+    fn refused(mode: &MediaEncryptionMode, sdp: &str) -> MediaRefusal {
+        check(mode, sdp).unwrap_err()
+    }
+
+    #[test]
+    fn an_ordinary_offer_is_read_for_the_check_and_for_the_media() {
+        let sdp = offer(
+            "RTP/AVP",
+            "96 8 0 101",
+            &[
+                "rtpmap:96 opus/48000/2",
+                "rtpmap:101 telephone-event/8000",
+                "ptime:20",
+                "sendonly",
+                "rtcp:40009",
+            ],
+        );
+        let media = check(&MediaEncryptionMode::Disabled, &sdp).unwrap();
+        assert_eq!((media.codec, media.payload_type, media.telephone_event), (Codec::Pcma, 8, Some(101)));
+        assert_eq!((media.port, media.rtcp_port, media.packet_time), (40_000, 40_009, Some(20)));
+        assert_eq!(media.host, MediaHost::Address("192.0.2.1".parse().unwrap()));
+        assert_eq!((media.direction, media.protection), (Direction::SendOnly, Protection::Plain));
+    }
+
+    #[test]
+    fn no_offer_is_a_late_offer_and_accepted_in_every_mode() {
+        for mode in MediaEncryptionMode::TEXTS {
+            for body in [None, Some(&b"\r\n"[..])] {
+                assert_eq!(
+                    negotiate(&MediaEncryptionMode::from(*mode), &Settings::default(), body),
+                    Ok(None)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_trunk_without_encryption_refuses_encrypted_profiles() {
+        for profile in ["RTP/SAVP", "RTP/SAVPF", "UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"] {
+            assert_eq!(
+                refused(&MediaEncryptionMode::Disabled, &offer(profile, "8", &[])),
+                MediaRefusal::Profile(profile.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn sdes_needs_savp_and_a_supported_suite_with_a_whole_key() {
+        let mode = MediaEncryptionMode::SrtpSdes;
+        let line = |suite: &str, key: &str| format!("crypto:2 {suite} inline:{key}|2^20|1:4");
+        let good =
+            offer("RTP/SAVP", "8", &["crypto:1 AES_256_CM_HMAC_SHA1_80 inline:x", &line(SUITES[1], KEY)]);
+        let expected = Protection::Sdes { tag: 2, suite: SUITES[1], key: KEY.into() };
+        assert_eq!(check(&mode, &good).unwrap().protection, expected);
+        assert_eq!(refused(&mode, &offer("RTP/SAVP", "8", &[])), MediaRefusal::NoKey);
+        assert_eq!(
+            refused(&mode, &offer("RTP/SAVP", "8", &[&line(SUITES[0], "short")])),
+            MediaRefusal::NoKey
+        );
+        assert_eq!(refused(&mode, &offer("RTP/SAVP", "8", &[&line("F8_128", KEY)])), MediaRefusal::NoKey);
+        assert!(matches!(refused(&mode, &offer("RTP/AVP", "8", &[])), MediaRefusal::Profile(_)));
+    }
+
+    #[test]
+    fn the_key_of_an_offer_is_not_printed() {
+        let sdp = offer("RTP/SAVP", "8", &[&format!("crypto:1 {} inline:{KEY}", SUITES[0])]);
+        assert!(!format!("{:?}", check(&MediaEncryptionMode::SrtpSdes, &sdp)).contains(KEY));
+    }
+
+    #[test]
+    fn dtls_needs_its_profile_a_fingerprint_and_a_setup() {
+        let mode = MediaEncryptionMode::SrtpDtls;
+        for profile in ["UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"] {
+            let good = offer(profile, "0", &["fingerprint:sha-256 AB:cd:01", "setup:actpass"]);
+            let expected =
+                Protection::Dtls { fingerprint: "sha-256 AB:cd:01".to_owned(), setup: Setup::ActPass };
+            assert_eq!(check(&mode, &good).unwrap().protection, expected);
+            for lacking in
+                [&["setup:active"][..], &["fingerprint:sha-256 AB"], &["fingerprint:x", "setup:active"]]
+            {
+                assert_eq!(refused(&mode, &offer(profile, "0", lacking)), MediaRefusal::NoFingerprint);
+            }
+        }
+        assert!(matches!(refused(&mode, &offer("RTP/SAVP", "0", &[])), MediaRefusal::Profile(_)));
+    }
+
+    #[test]
+    fn a_fingerprint_of_the_session_counts_for_its_streams() {
+        let sdp = offer("UDP/TLS/RTP/SAVP", "0", &["setup:passive"])
+            .replace("t=0 0\r\n", "t=0 0\r\na=fingerprint:sha-256 AB:CD\r\n");
+        assert!(check(&MediaEncryptionMode::SrtpDtls, &sdp).is_ok());
+    }
+
+    #[test]
+    fn zrtp_has_no_reason_to_refuse_in_the_sdp() {
+        let sdp = offer("RTP/AVP", "8", &["zrtp-hash:1.10 fe30"]);
+        assert_eq!(check(&MediaEncryptionMode::Zrtp, &sdp).unwrap().protection, Protection::Zrtp);
+    }
+
+    #[test]
+    fn codecs_are_known_by_static_number_and_by_name() {
+        let mode = MediaEncryptionMode::Disabled;
+        for (payloads, attributes, codec) in [
+            ("18", &[][..], Codec::G729),
+            ("4", &[], Codec::G723),
+            ("3", &[], Codec::Gsm),
+            ("97", &["rtpmap:97 pcmu/8000/1"], Codec::Pcmu),
+        ] {
+            assert_eq!(check(&mode, &offer("RTP/AVP", payloads, attributes)).unwrap().codec, codec);
+        }
+    }
+
+    #[test]
+    fn an_offer_without_a_common_codec_is_refused_by_name() {
+        let mode = MediaEncryptionMode::Disabled;
+        let sdp = offer("RTP/AVP", "96 101", &["rtpmap:96 opus/48000/2", "rtpmap:101 telephone-event/8000"]);
+        assert_eq!(refused(&mode, &sdp), MediaRefusal::NoCodec("opus/48000 telephone-event/8000".to_owned()));
+        // A static number that is mapped to something else is something else.
+        let mapped = offer("RTP/AVP", "8", &["rtpmap:8 PCMA/16000"]);
+        assert!(matches!(refused(&mode, &mapped), MediaRefusal::NoCodec(_)));
+    }
+
+    #[test]
+    fn the_first_audio_stream_that_fits_is_chosen_and_the_others_are_listed() {
+        let sdp = offer("RTP/SAVP", "8", &[])
+            + "m=video 50000 RTP/AVP 96\r\nm=audio 41000 RTP/AVP 0\r\nc=IN IP6 2001:db8::1\r\n";
+        let media = check(&MediaEncryptionMode::Disabled, &sdp).unwrap();
+        assert_eq!((media.stream, media.port, media.lines.len()), (2, 41_000, 3));
+        assert_eq!(media.host, MediaHost::Address("2001:db8::1".parse().unwrap()));
+        assert_eq!(media.lines[1], "video 50000 RTP/AVP 96");
+    }
+
+    #[test]
+    fn an_offer_that_is_none_or_has_no_audio_is_refused() {
+        let mode = MediaEncryptionMode::Disabled;
+        assert_eq!(refused(&mode, "hello"), MediaRefusal::Unparsable(SdpError::NotSdp));
+        assert_eq!(refused(&mode, "v=0\r\ns=-\r\n"), MediaRefusal::NoAudio);
+        assert_eq!(refused(&mode, &offer("RTP/AVP", "8", &[]).replace("40000", "0")), MediaRefusal::NoAudio);
+        assert!(matches!(refused(&mode, "v=0\nm=audio x\n"), MediaRefusal::Unparsable(SdpError::Line(_))));
+        let nowhere = "v=0\nm=audio 4000 RTP/AVP 8\n";
+        assert_eq!(refused(&mode, nowhere), MediaRefusal::Unparsable(SdpError::NoConnection));
+        assert!(matches!(refused(&mode, &offer("udptl", "t38", &[])), MediaRefusal::Profile(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..100),
+            lines in proptest::collection::vec("[mca]=[ -~]{0,30}", 0..10),
+            attributes in proptest::collection::vec("(rtpmap|crypto|fingerprint|setup|rtcp|ptime)[ -~]{0,30}", 0..6)
+        ) {
+            let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
+            let crafted = offer("RTP/SAVP", "8 0", &attributes);
+            for mode in MediaEncryptionMode::TEXTS.iter().map(|mode| MediaEncryptionMode::from(*mode)) {
+                let settings = Settings::default();
+                let _ = negotiate(&mode, &settings, Some(&bytes));
+                let _ = negotiate(&mode, &settings, Some(format!("v=0\n{}", lines.join("\n")).as_bytes()));
+                let _ = negotiate(&mode, &settings, Some(crafted.as_bytes()));
+            }
+        }
+    }
+}

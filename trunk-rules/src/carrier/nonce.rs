@@ -1,0 +1,182 @@
+//! Nonces that prove themselves: time and salt under a key, so that nothing is kept of a challenge.
+//!
+//! It refuses to read a clock or to make salt; both are handed in.
+
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+
+use super::uri::hex_value;
+
+const STAMP: usize = 8;
+const SALT: usize = 8;
+const MAC: usize = 16;
+const LENGTH: usize = STAMP + SALT + MAC;
+
+/// What a nonce that came back is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NonceState {
+    /// Ours, and young enough.
+    Fresh,
+    /// Ours, and too old.
+    Expired,
+    /// Not ours, or changed on its way.
+    Foreign,
+}
+
+/// Who knows the nonces.
+pub trait Nonces {
+    /// What a nonce is.
+    fn state(&self, nonce: &[u8]) -> NonceState;
+
+    /// The highest nonce count accepted with a nonce so far, for strict counting; zero when it was used
+    /// without a count, `None` when it was not used.
+    fn last_count(&self, nonce: &[u8]) -> Option<u32> {
+        let _ = nonce;
+        None
+    }
+}
+
+impl<F: Fn(&[u8]) -> NonceState> Nonces for F {
+    fn state(&self, nonce: &[u8]) -> NonceState {
+        self(nonce)
+    }
+}
+
+/// The key of the nonces. All nodes that share an address share it. `Debug` hides it.
+#[derive(Clone)]
+pub struct NonceKey(Hmac<Sha256>);
+
+impl NonceKey {
+    /// Takes 32 random bytes.
+    pub fn new(key: &[u8; 32]) -> Self {
+        let mut block = [0; 64];
+        for (to, from) in block.iter_mut().zip(key) {
+            *to = *from;
+        }
+        Self(Hmac::new(&block.into()))
+    }
+
+    /// Makes a nonce of 64 characters. The salt should be random, so that no two challenges are alike.
+    pub fn issue(&self, now: Timestamp, salt: u64) -> String {
+        let (stamp, salt) = (now.as_unix_millis().to_be_bytes(), salt.to_be_bytes());
+        let mac = self.mac(stamp, salt);
+        let mut nonce = String::with_capacity(2 * LENGTH);
+        for byte in stamp.iter().chain(&salt).chain(&mac) {
+            for nibble in [byte >> 4, byte & 15] {
+                nonce.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+            }
+        }
+        nonce
+    }
+
+    /// Tells what a nonce is that comes back at a moment.
+    pub fn verify(&self, nonce: &[u8], now: Timestamp, ttl: Duration) -> NonceState {
+        let Some(bytes) = decoded(nonce) else { return NonceState::Foreign };
+        let Some((stamp, rest)) = bytes.split_first_chunk::<STAMP>() else { return NonceState::Foreign };
+        let Some((salt, mac)) = rest.split_first_chunk::<SALT>() else { return NonceState::Foreign };
+        if !bool::from(self.mac(*stamp, *salt).ct_eq(mac)) {
+            return NonceState::Foreign;
+        }
+        let age = now.as_unix_millis().abs_diff(i64::from_be_bytes(*stamp));
+        // A clock that was set back makes a nonce look young for as long as it was set back, and no longer.
+        if u128::from(age) <= ttl.as_millis() { NonceState::Fresh } else { NonceState::Expired }
+    }
+
+    fn mac(&self, stamp: [u8; STAMP], salt: [u8; SALT]) -> [u8; MAC] {
+        let mut mac = self.0.clone();
+        mac.update(&stamp);
+        mac.update(&salt);
+        mac.finalize().into_bytes().first_chunk().copied().unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for NonceKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NonceKey(hidden)")
+    }
+}
+
+/// The nonces of one key at one moment; counts are not kept.
+#[derive(Debug, Clone, Copy)]
+pub struct NoncesAt<'a> {
+    /// The key.
+    pub key: &'a NonceKey,
+    /// The moment.
+    pub now: Timestamp,
+    /// How long a nonce is good.
+    pub ttl: Duration,
+}
+
+impl Nonces for NoncesAt<'_> {
+    fn state(&self, nonce: &[u8]) -> NonceState {
+        self.key.verify(nonce, self.now, self.ttl)
+    }
+}
+
+fn decoded(nonce: &[u8]) -> Option<[u8; LENGTH]> {
+    if nonce.len() != 2 * LENGTH {
+        return None;
+    }
+    let mut bytes = [0; LENGTH];
+    for (byte, pair) in bytes.iter_mut().zip(nonce.chunks_exact(2)) {
+        let [high, low] = pair else { return None };
+        // Upper case would be another text for the same nonce.
+        if high.is_ascii_uppercase() || low.is_ascii_uppercase() {
+            return None;
+        }
+        *byte = hex_value(*high)? << 4 | hex_value(*low)?;
+    }
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const TTL: Duration = Duration::from_mins(5);
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(millis)
+    }
+
+    #[test]
+    fn a_nonce_is_fresh_for_its_time_and_then_expired() {
+        let key = NonceKey::new(&[7; 32]);
+        let nonce = key.issue(at(1_000), 42);
+        assert_eq!(nonce.len(), 64);
+        assert_eq!(key.verify(nonce.as_bytes(), at(301_000), TTL), NonceState::Fresh);
+        assert_eq!(key.verify(nonce.as_bytes(), at(301_001), TTL), NonceState::Expired);
+    }
+
+    #[test]
+    fn a_nonce_of_another_key_is_foreign() {
+        let nonce = NonceKey::new(&[1; 32]).issue(at(0), 42);
+        assert_eq!(NonceKey::new(&[2; 32]).verify(nonce.as_bytes(), at(0), TTL), NonceState::Foreign);
+    }
+
+    #[test]
+    fn the_key_is_not_printed() {
+        assert_eq!(format!("{:?}", NonceKey::new(&[7; 32])), "NonceKey(hidden)");
+    }
+
+    proptest! {
+        #[test]
+        fn a_nonce_changed_anywhere_is_foreign(salt in any::<u64>(), place in 0usize..64, to in any::<u8>()) {
+            let key = NonceKey::new(&[7; 32]);
+            let mut nonce = key.issue(at(5), salt).into_bytes();
+            prop_assume!(nonce[place] != to);
+            nonce[place] = to;
+            prop_assert_eq!(key.verify(&nonce, at(5), TTL), NonceState::Foreign);
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(nonce in proptest::collection::vec(any::<u8>(), 0..80)) {
+            prop_assert_eq!(NonceKey::new(&[7; 32]).verify(&nonce, at(5), TTL), NonceState::Foreign);
+        }
+    }
+}

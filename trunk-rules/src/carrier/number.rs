@@ -1,0 +1,95 @@
+//! Numbers in the one form that the rules compare: digits of E.164, no plus.
+//!
+//! It removes what DIDWW documents as removed, a leading `+` or `00`, and refuses to guess anything else:
+//! `011`, a national `0` and separators are documented nowhere.
+
+use super::Digits;
+
+/// Why a text is no number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NumberError {
+    /// There is nothing there.
+    #[error("there is no number; dial country code, area code and subscriber number")]
+    Missing,
+    /// It holds something that is not a digit.
+    #[error("`{}` is no digit; separators and letters are not converted", char::from(*.0).escape_default())]
+    NotADigit(u8),
+    /// It is too long.
+    #[error("there are {0} digits; E.164 has at most 15")]
+    TooLong(usize),
+    /// It begins with zero.
+    #[error("it begins with 0; dial the country code, with + or 00 before it or nothing")]
+    LeadingZero,
+}
+
+/// Reads 1 to 15 digits.
+pub(super) fn digits(text: &[u8]) -> Result<Digits, NumberError> {
+    if let Some(other) = text.iter().find(|byte| !byte.is_ascii_digit()) {
+        return Err(NumberError::NotADigit(*other));
+    }
+    if text.is_empty() {
+        return Err(NumberError::Missing);
+    }
+    Digits::parse(text).ok_or(NumberError::TooLong(text.len()))
+}
+
+/// Removes one leading `+` or `00`; then there must be 1 to 15 digits of which the first is not 0.
+pub fn normalise(text: &[u8]) -> Result<Digits, NumberError> {
+    let rest = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"00")).unwrap_or(text);
+    let digits = digits(rest)?;
+    if rest.starts_with(b"0") { Err(NumberError::LeadingZero) } else { Ok(digits) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(input: &str) -> Result<String, NumberError> {
+        normalise(input.as_bytes()).map(|digits| digits.to_string())
+    }
+
+    #[test]
+    fn a_leading_plus_or_00_is_removed() {
+        for input in ["442012345678", "+442012345678", "00442012345678"] {
+            assert_eq!(text(input).as_deref(), Ok("442012345678"), "{input}");
+        }
+    }
+
+    #[test]
+    fn exit_code_011_and_the_national_zero_are_not_converted() {
+        assert_eq!(text("011442012345678"), Err(NumberError::LeadingZero));
+        assert_eq!(text("02012345678"), Err(NumberError::LeadingZero));
+        assert_eq!(text("+0044"), Err(NumberError::LeadingZero));
+    }
+
+    #[test]
+    fn separators_and_letters_are_refused() {
+        assert_eq!(text("44-20"), Err(NumberError::NotADigit(b'-')));
+        assert_eq!(text("alice"), Err(NumberError::NotADigit(b'a')));
+        assert_eq!(text("++44"), Err(NumberError::NotADigit(b'+')));
+    }
+
+    #[test]
+    fn a_number_has_one_to_fifteen_digits() {
+        assert_eq!(text(""), Err(NumberError::Missing));
+        assert_eq!(text("+"), Err(NumberError::Missing));
+        assert_eq!(text("7").as_deref(), Ok("7"));
+        assert_eq!(text("123456789012345").as_deref(), Ok("123456789012345"));
+        assert_eq!(text("1234567890123456"), Err(NumberError::TooLong(16)));
+    }
+
+    proptest! {
+        #[test]
+        fn normalising_is_idempotent(input in "(\\+|00)?[0-9]{0,17}") {
+            if let Ok(once) = text(&input) {
+                prop_assert_eq!(text(&once).unwrap(), once);
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(input in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = normalise(&input);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What a call costs, in exact decimals.
+
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use rust_decimal::{Decimal, RoundingStrategy};
+
+use super::Digits;
+
+/// Decimals of a price. A price with more, which sixtieths can have, is rounded half up.
+const SCALE: u32 = 8;
+
+/// What a minute costs and in which steps time is billed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// US dollars a minute.
+    pub per_minute: Decimal,
+    /// Seconds that every answered call is billed at least.
+    pub initial_interval: NonZeroU32,
+    /// Seconds of each step after these.
+    pub next_interval: NonZeroU32,
+}
+
+/// What one call cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// Seconds that the call was up, a begun second counted whole.
+    pub duration: u64,
+    /// Seconds that are billed.
+    pub billed: u64,
+    /// US dollars.
+    pub price: Decimal,
+}
+
+impl Rate {
+    /// Rates a call that was answered and up for so long; one that never was answered costs nothing.
+    pub fn charge(&self, answered: Option<Duration>) -> Charge {
+        let Some(up) = answered else {
+            return Charge { duration: 0, billed: 0, price: Decimal::ZERO };
+        };
+        let duration = up.as_secs().saturating_add(u64::from(up.subsec_nanos() > 0));
+        let (initial, next) = (u64::from(self.initial_interval.get()), u64::from(self.next_interval.get()));
+        let steps = duration.saturating_sub(initial).div_ceil(next);
+        let billed = steps.saturating_mul(next).saturating_add(initial);
+        let price = Decimal::from(billed).saturating_mul(self.per_minute) / Decimal::from(60);
+        let price = price.round_dp_with_strategy(SCALE, RoundingStrategy::MidpointAwayFromZero).normalize();
+        Charge { duration, billed, price }
+    }
+}
+
+/// The rates by the beginning of the destination.
+#[derive(Debug, Clone, Default)]
+pub struct RateCard(HashMap<Digits, Rate>);
+
+impl RateCard {
+    /// Takes rates; the last one of two for the same prefix stays.
+    pub fn new(rates: impl IntoIterator<Item = (Digits, Rate)>) -> Self {
+        Self(rates.into_iter().collect())
+    }
+
+    /// The rate of the longest prefix that a number begins with, and that prefix.
+    pub fn find(&self, number: Digits) -> Option<(Digits, Rate)> {
+        (1..=number.len())
+            .rev()
+            .filter_map(|count| number.first(count))
+            .find_map(|prefix| self.0.get(&prefix).map(|rate| (prefix, *rate)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn rate(per_minute: &str, initial: u32, next: u32) -> Rate {
+        Rate {
+            per_minute: per_minute.parse().unwrap(),
+            initial_interval: NonZeroU32::new(initial).unwrap(),
+            next_interval: NonZeroU32::new(next).unwrap(),
+        }
+    }
+
+    fn answered(rate: &Rate, seconds: u64) -> Charge {
+        rate.charge(Some(Duration::from_secs(seconds)))
+    }
+
+    #[test]
+    fn time_is_billed_in_a_first_interval_and_whole_steps_after_it() {
+        let rate = rate("0.06", 30, 6);
+        for (up, billed) in [(0, 30), (1, 30), (30, 30), (31, 36), (36, 36), (37, 42)] {
+            assert_eq!(answered(&rate, up).billed, billed, "{up} s");
+        }
+        assert_eq!(rate.charge(Some(Duration::from_millis(30_001))).billed, 36);
+    }
+
+    #[test]
+    fn a_call_that_was_not_answered_costs_nothing() {
+        assert_eq!(
+            rate("9.99", 60, 60).charge(None),
+            Charge { duration: 0, billed: 0, price: Decimal::ZERO }
+        );
+    }
+
+    #[test]
+    fn the_price_is_exact_where_it_can_be_and_rounded_to_eight_decimals_where_not() {
+        assert_eq!(answered(&rate("0.02", 60, 60), 61).price.to_string(), "0.04");
+        assert_eq!(answered(&rate("0.01", 1, 1), 1).price.to_string(), "0.00016667");
+    }
+
+    #[test]
+    fn the_longest_prefix_of_a_destination_has_the_rate() {
+        let (near, far) = (rate("0.01", 1, 1), rate("0.2", 60, 60));
+        let card = RateCard::new([("44".parse().unwrap(), near), ("447".parse().unwrap(), far)]);
+        assert_eq!(card.find("447700900000".parse().unwrap()), Some(("447".parse().unwrap(), far)));
+        assert_eq!(card.find("442012345678".parse().unwrap()).unwrap().1, near);
+        assert_eq!(card.find("33123456789".parse().unwrap()), None);
+    }
+
+    proptest! {
+        #[test]
+        fn billed_time_covers_the_call_by_less_than_a_step(
+            up in 0u64..100_000, initial in 1u32..600, next in 1u32..600, cents in 0u32..1_000
+        ) {
+            let rate = rate(&Decimal::new(cents.into(), 2).to_string(), initial, next);
+            let charge = answered(&rate, up);
+            prop_assert!(charge.billed >= up.max(initial.into()));
+            prop_assert!(charge.billed < up.max(initial.into()) + u64::from(next));
+            prop_assert_eq!((charge.billed - u64::from(initial)) % u64::from(next), 0);
+            prop_assert!((charge.price * Decimal::from(60) - rate.per_minute * Decimal::from(charge.billed)).abs() < Decimal::new(1, 6));
+        }
+
+        #[test]
+        fn no_duration_makes_it_panic(up in any::<u64>(), scale in 0u32..28, amount in any::<i64>()) {
+            let rate = Rate { per_minute: Decimal::new(amount, scale), ..rate("1", 1, u32::MAX) };
+            let _ = answered(&rate, up);
+        }
+    }
+}

@@ -1,0 +1,222 @@
+//! What is not stated by DIDWW and therefore can be set.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use super::{Algorithm, Codec, EmergencyNumbers, Qop};
+
+/// The header that the caller number is taken from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CliHeader {
+    /// `From`.
+    #[default]
+    From,
+    /// `P-Preferred-Identity`, else `P-Asserted-Identity`, else `From`.
+    Identity,
+}
+
+/// The settings of the carrier edge. The defaults are those of the switch that DIDWW's traffic points to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named as in the manual")]
+pub struct Settings {
+    /// The response that asks for a digest: 401, or 407 for peers that are tested with it.
+    pub challenge_code: u16,
+    /// The digest realm, the same on every host.
+    pub realm: String,
+    /// How long a nonce is good.
+    pub nonce_ttl: Duration,
+    /// The digest algorithms that are offered, most wanted first.
+    pub algorithms: Vec<Algorithm>,
+    /// The qualities of protection that are offered. A client without any is accepted.
+    pub qop: Vec<Qop>,
+    /// The response when no trunk allows address and prefix.
+    pub ip_reject_code: u16,
+    /// The response when the trunk is blocked.
+    pub blocked_code: u16,
+    /// The response when the caller number is refused.
+    pub cli_reject_code: u16,
+    /// The response when the destination is refused.
+    pub dst_reject_code: u16,
+    /// The response when what was dialled is no number.
+    pub bad_number_code: u16,
+    /// The response when there is no rate for the destination.
+    pub no_route_code: u16,
+    /// The response when the trunk is full: 480, 503 or 403.
+    pub capacity_reject_code: u16,
+    /// The response when no stream fits the media encryption mode: 500 or 488.
+    pub media_profile_reject: u16,
+    /// The response when no codec fits.
+    pub codec_reject: u16,
+    /// The response when the offer cannot be read.
+    pub sdp_reject: u16,
+    /// The header that the caller number is taken from.
+    pub cli_header: CliHeader,
+    /// Whether a DID of the trunk in `Diversion` satisfies the CLI check.
+    pub diversion_satisfies_cli: bool,
+    /// Whether a refusal carries the cause's text instead of the phrase of RFC 3261.
+    pub engine_reason_phrase: bool,
+    /// Whether a refusal carries `Reason` and a header that names the failed check.
+    pub diagnostic_headers: bool,
+    /// Whether a nonce count must grow.
+    pub strict_nc: bool,
+    /// Whether an expired nonce is answered with `stale=true`.
+    pub stale_flag: bool,
+    /// Whether emergency calls skip the destination rule, the threshold and the capacity.
+    pub emergency_bypass: bool,
+    /// The emergency numbers of each country.
+    pub emergency: EmergencyNumbers,
+    /// The codecs that are accepted.
+    pub codecs: Vec<Codec>,
+    /// Whether blocking by hand is called back too.
+    pub callback_on_manual_block: bool,
+    /// What the delays between callback attempts are multiplied with.
+    pub retry_clock_factor: Decimal,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            challenge_code: 401,
+            realm: "out.didww.com".to_owned(),
+            nonce_ttl: Duration::from_mins(5),
+            algorithms: vec![Algorithm::Md5],
+            qop: vec![Qop::Auth],
+            ip_reject_code: 403,
+            blocked_code: 403,
+            cli_reject_code: 403,
+            dst_reject_code: 403,
+            bad_number_code: 484,
+            no_route_code: 404,
+            capacity_reject_code: 480,
+            media_profile_reject: 500,
+            codec_reject: 488,
+            sdp_reject: 500,
+            cli_header: CliHeader::From,
+            diversion_satisfies_cli: false,
+            engine_reason_phrase: false,
+            diagnostic_headers: true,
+            strict_nc: false,
+            stale_flag: false,
+            emergency_bypass: true,
+            emergency: EmergencyNumbers::default(),
+            codecs: Codec::ALL.to_vec(),
+            callback_on_manual_block: false,
+            retry_clock_factor: Decimal::ONE,
+        }
+    }
+}
+
+/// A setting has no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("setting `{setting}` is {given}; it must be {right}")]
+pub struct SettingsError {
+    /// The setting's name.
+    pub setting: &'static str,
+    /// What it is.
+    pub given: String,
+    /// What would be right.
+    pub right: &'static str,
+}
+
+impl Settings {
+    /// Finds the first setting that has no sense.
+    pub fn check(&self) -> Result<(), SettingsError> {
+        let error = |setting, given: &dyn ToString, right| {
+            Err(SettingsError { setting, given: given.to_string(), right })
+        };
+        if !matches!(self.challenge_code, 401 | 407) {
+            return error("challenge_code", &self.challenge_code, "401 or 407");
+        }
+        if !matches!(self.capacity_reject_code, 480 | 503 | 403) {
+            return error("capacity_reject_code", &self.capacity_reject_code, "480, 503 or 403");
+        }
+        if !matches!(self.media_profile_reject, 500 | 488) {
+            return error("media_profile_reject", &self.media_profile_reject, "500 or 488");
+        }
+        let codes = [
+            ("ip_reject_code", self.ip_reject_code),
+            ("blocked_code", self.blocked_code),
+            ("cli_reject_code", self.cli_reject_code),
+            ("dst_reject_code", self.dst_reject_code),
+            ("bad_number_code", self.bad_number_code),
+            ("no_route_code", self.no_route_code),
+            ("codec_reject", self.codec_reject),
+            ("sdp_reject", self.sdp_reject),
+        ];
+        for (setting, code) in codes {
+            // A refusal that looks like a challenge would send the client round in circles.
+            if !(400..700).contains(&code) || matches!(code, 401 | 407) {
+                return error(setting, &code, "a final SIP response from 400 to 699 that is no challenge");
+            }
+        }
+        if self.realm.is_empty()
+            || self.realm.bytes().any(|b| !matches!(b, b' '..=b'~') || b"\"\\".contains(&b))
+        {
+            return error(
+                "realm",
+                &self.realm.escape_default(),
+                "printable ASCII text without quotes and backslashes",
+            );
+        }
+        if self.nonce_ttl.as_millis() == 0 {
+            return error("nonce_ttl", &"0", "at least one millisecond");
+        }
+        if self.algorithms.is_empty() {
+            return error("algorithms", &"empty", "one or both of MD5 and SHA-256");
+        }
+        if self.qop.is_empty() {
+            return error("qop", &"empty", "one or both of auth and auth-int");
+        }
+        if self.codecs.is_empty() {
+            return error("codecs", &"empty", "at least one codec");
+        }
+        if self.retry_clock_factor < Decimal::ZERO {
+            return error("retry_clock_factor", &self.retry_clock_factor, "zero or more");
+        }
+        Ok(())
+    }
+
+    /// The header that answers a challenge: `Authorization`, or `Proxy-Authorization` with 407.
+    pub const fn credentials_header(&self) -> &'static str {
+        if self.challenge_code == 407 { "Proxy-Authorization" } else { "Authorization" }
+    }
+
+    /// The header that carries a challenge: `WWW-Authenticate`, or `Proxy-Authenticate` with 407.
+    pub const fn challenge_header(&self) -> &'static str {
+        if self.challenge_code == 407 { "Proxy-Authenticate" } else { "WWW-Authenticate" }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_in_order() {
+        assert_eq!(Settings::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_setting_without_sense_is_named_with_what_would_be_right() {
+        type Spoil = fn(&mut Settings);
+        let wrong: [(&str, Spoil); 9] = [
+            ("challenge_code", |s| s.challenge_code = 403),
+            ("capacity_reject_code", |s| s.capacity_reject_code = 486),
+            ("media_profile_reject", |s| s.media_profile_reject = 415),
+            ("blocked_code", |s| s.blocked_code = 200),
+            ("ip_reject_code", |s| s.ip_reject_code = 401),
+            ("realm", |s| s.realm = "a\"b\r\n".to_owned()),
+            ("nonce_ttl", |s| s.nonce_ttl = Duration::ZERO),
+            ("algorithms", |s| s.algorithms.clear()),
+            ("retry_clock_factor", |s| s.retry_clock_factor = -Decimal::ONE),
+        ];
+        for (name, spoil) in wrong {
+            let mut settings = Settings::default();
+            spoil(&mut settings);
+            let error = settings.check().unwrap_err();
+            assert_eq!(error.setting, name);
+            assert!(error.to_string().contains(error.right));
+        }
+    }
+}

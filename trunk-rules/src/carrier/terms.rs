@@ -1,0 +1,234 @@
+//! A trunk as calls meet it: everything that a call asks, worked out when the trunk is written.
+
+use std::sync::Arc;
+
+use didww_types::resources::{
+    AuthenticationMethod, Did, MediaEncryptionMode, VoiceOutTrunk, VoiceOutTrunkStatus,
+};
+use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network};
+use didww_types::{Id, Timestamp};
+
+use super::network::{Address, Block};
+use super::{
+    AccountDids, CliAction, CliRule, DestinationRule, DidSet, Digits, Gate, PasswordHash, PrefixSet, RtpTerms,
+};
+
+/// How a trunk knows who calls.
+#[derive(Debug, Clone)]
+pub enum Authentication {
+    /// By a digest, from allowed addresses.
+    Credentials {
+        /// The digest username.
+        username: Box<str>,
+        /// What its password is checked with.
+        password: PasswordHash,
+    },
+    /// By the address alone.
+    Address,
+    /// By a Twilio account.
+    Twilio(Box<str>),
+    /// Not at all: the method is not known, or has no credentials yet. No call can come in.
+    Nobody,
+}
+
+/// The DIDs that a trunk is linked to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrunkLinks {
+    /// The DIDs that may be the caller number.
+    pub dids: Vec<Id<Did>>,
+    /// The DID to replace a caller number with.
+    pub default_did: Option<Id<Did>>,
+    /// The DIDs that may make emergency calls.
+    pub emergency_dids: Vec<Id<Did>>,
+}
+
+impl TrunkLinks {
+    /// Takes the links from a trunk that was read with all three relationships included.
+    pub fn loaded(trunk: &VoiceOutTrunk) -> Option<Self> {
+        Some(Self {
+            dids: trunk.dids.ids()?,
+            default_did: if trunk.default_did.is_loaded() { trunk.default_did.id() } else { return None },
+            emergency_dids: trunk.emergency_dids.ids()?,
+        })
+    }
+}
+
+/// A trunk holds a value that no call could meet.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TermsError {
+    /// The tech prefix cannot be dialled.
+    #[error("tech prefix `{0}` of the trunk must be at most 8 of the characters 0 to 9 and #")]
+    TechPrefix(String),
+    /// An address is none.
+    #[error("`{given}` in {attribute} of the trunk must be an address or subnet")]
+    Network {
+        /// The attribute that holds it.
+        attribute: &'static str,
+        /// What it holds.
+        given: String,
+    },
+    /// A destination prefix is no number.
+    #[error("destination prefix `{0}` of the trunk must be 1 to 15 digits")]
+    DestinationPrefix(String),
+}
+
+/// A trunk as calls meet it.
+#[derive(Debug, Clone)]
+pub struct TrunkTerms {
+    /// The trunk's id.
+    pub id: Id<VoiceOutTrunk>,
+    /// Whose trunk it is, as the owner of this value names accounts.
+    pub account: Arc<str>,
+    /// The trunk's name.
+    pub name: Box<str>,
+    /// Whether it is blocked, and by what.
+    pub gate: Gate,
+    /// Most US dollars in a rolling 24 hours.
+    pub threshold: Option<Money>,
+    /// What it had spent when these terms were made; for saying so.
+    pub spent: Money,
+    /// Most simultaneous calls.
+    pub capacity: Option<u32>,
+    /// How it knows who calls.
+    pub authentication: Authentication,
+    /// What is dialled before the number; empty for none.
+    pub tech_prefix: Box<str>,
+    /// Which destinations it may call.
+    pub destinations: DestinationRule,
+    /// Which caller numbers it may show.
+    pub cli: CliRule,
+    /// How its media is encrypted.
+    pub media_encryption_mode: MediaEncryptionMode,
+    /// What it says about media.
+    pub rtp: RtpTerms,
+    pub(super) networks: Box<[Block]>,
+    emergency: Callers,
+}
+
+/// Caller numbers of the trunk's own, or all those of its account.
+#[derive(Debug, Clone)]
+pub(super) enum Callers {
+    Own(DidSet),
+    AllOf(Arc<AccountDids>),
+    AllEmergencyOf(Arc<AccountDids>),
+}
+
+impl Callers {
+    pub(super) fn set(&self) -> &DidSet {
+        match self {
+            Self::Own(set) => set,
+            Self::AllOf(account) => &account.callers,
+            Self::AllEmergencyOf(account) => &account.emergency,
+        }
+    }
+}
+
+impl TrunkTerms {
+    /// Prepares a trunk. The realm is that of the edge: passwords are hashed with it.
+    pub fn new(
+        trunk: &VoiceOutTrunk,
+        links: &TrunkLinks,
+        account: Arc<str>,
+        dids: &Arc<AccountDids>,
+        realm: &str,
+    ) -> Result<Self, TermsError> {
+        let method = &trunk.authentication_method;
+        let tech_prefix = method.tech_prefix().map_or("", |prefix| prefix.as_str());
+        if tech_prefix.len() > 8 || tech_prefix.bytes().any(|b| !b.is_ascii_digit() && b != b'#') {
+            return Err(TermsError::TechPrefix(tech_prefix.to_owned()));
+        }
+        let prefixes: Result<Vec<Digits>, TermsError> = trunk
+            .dst_prefixes
+            .as_slice()
+            .iter()
+            .map(|prefix| {
+                Digits::parse(prefix.as_str().as_bytes())
+                    .ok_or_else(|| TermsError::DestinationPrefix(prefix.as_str().to_owned()))
+            })
+            .collect();
+        let callers = if trunk.allow_any_did_as_cli {
+            Callers::AllOf(Arc::clone(dids))
+        } else {
+            Callers::Own(dids.callers_among(&links.dids))
+        };
+        let emergency = if trunk.emergency_enable_all {
+            Callers::AllEmergencyOf(Arc::clone(dids))
+        } else {
+            Callers::Own(dids.emergency_among(&links.emergency_dids))
+        };
+        let default = links.default_did.as_ref().and_then(|id| dids.number(id));
+        Ok(Self {
+            id: trunk.id.clone(),
+            account,
+            name: trunk.name.as_str().into(),
+            gate: Gate {
+                blocked: trunk.status != VoiceOutTrunkStatus::Active,
+                threshold_reached: trunk.threshold_reached,
+            },
+            threshold: trunk.threshold_amount.map(ThresholdAmount::money),
+            spent: trunk.meta.spent_amount,
+            capacity: trunk.capacity_limit.map(|limit| u32::try_from(limit.get().max(0)).unwrap_or(u32::MAX)),
+            authentication: authentication(method, realm),
+            tech_prefix: tech_prefix.into(),
+            destinations: DestinationRule::new(&trunk.default_dst_action, PrefixSet::new(prefixes?)),
+            cli: CliRule::new(CliAction::of(&trunk.on_cli_mismatch_action), callers, default),
+            media_encryption_mode: trunk.media_encryption_mode.clone(),
+            networks: blocks("allowed_sip_ips", method.allowed_sip_ips())?,
+            rtp: RtpTerms::new(trunk)?,
+            emergency,
+        })
+    }
+
+    /// Whether calls may come from an address.
+    pub(super) fn allows_source(&self, source: Address) -> bool {
+        self.networks.iter().any(|network| network.contains(source))
+    }
+
+    /// Whether a dialled text begins with the tech prefix.
+    pub fn allows_dialled(&self, dialled: &[u8]) -> bool {
+        dialled.starts_with(self.tech_prefix.as_bytes())
+    }
+
+    /// Whether emergency calls may be made from a number.
+    pub fn allows_emergency_from(&self, number: Digits, now: Timestamp) -> bool {
+        self.emergency.set().contains(number, now)
+    }
+
+    /// The numbers that emergency calls may be made from.
+    pub fn emergency_callers(&self) -> &DidSet {
+        self.emergency.set()
+    }
+}
+
+/// The subnets of an attribute, each once.
+pub(super) fn blocks(
+    attribute: &'static str,
+    networks: Option<&IpNetworks>,
+) -> Result<Box<[Block]>, TermsError> {
+    let mut blocks = Vec::new();
+    for text in networks.map_or(&[][..], IpNetworks::texts) {
+        let network =
+            normalised_network(text).ok_or_else(|| TermsError::Network { attribute, given: text.clone() })?;
+        blocks.push(Block::of(network));
+    }
+    blocks.sort_unstable();
+    blocks.dedup();
+    Ok(blocks.into())
+}
+
+fn authentication(method: &AuthenticationMethod, realm: &str) -> Authentication {
+    match method {
+        AuthenticationMethod::CredentialsAndIp(_) => match method.credentials() {
+            Some((username, password)) => Authentication::Credentials {
+                username: username.into(),
+                password: PasswordHash::new(username, realm, password),
+            },
+            None => Authentication::Nobody,
+        },
+        AuthenticationMethod::IpOnly(_) => Authentication::Address,
+        AuthenticationMethod::Twilio(twilio) => {
+            Authentication::Twilio(twilio.twilio_account_sid.as_str().into())
+        }
+        _ => Authentication::Nobody,
+    }
+}

@@ -1,0 +1,229 @@
+//! The limit on what a trunk spends in a rolling 24 hours: the sum, and when it blocks and re-opens.
+//!
+//! A price enters the sum when its call ends, and leaves it exactly 24 hours later. The window knows no
+//! clock: each question brings its moment.
+
+use std::collections::BTreeMap;
+
+use didww_types::Timestamp;
+use rust_decimal::Decimal;
+
+const WINDOW: i64 = 24 * 3_600 * 1_000;
+
+/// What was spent in the last 24 hours.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SpendWindow {
+    /// Prices by the millisecond in which their calls ended.
+    ended: BTreeMap<i64, Decimal>,
+    sum: Decimal,
+}
+
+impl SpendWindow {
+    /// Adds the price of a call that ended at a moment. Calls may be added in any order.
+    pub fn add(&mut self, ended: Timestamp, price: Decimal) {
+        if price.is_zero() {
+            return;
+        }
+        let entry = self.ended.entry(ended.as_unix_millis()).or_default();
+        *entry = entry.saturating_add(price);
+        self.sum = self.sum.saturating_add(price);
+    }
+
+    /// What was spent in the 24 hours before a moment. Older calls are forgotten.
+    pub fn spent(&mut self, now: Timestamp) -> Decimal {
+        let kept = self.ended.split_off(&now.as_unix_millis().saturating_sub(WINDOW).saturating_add(1));
+        for price in std::mem::replace(&mut self.ended, kept).into_values() {
+            self.sum = self.sum.saturating_sub(price);
+        }
+        if self.ended.is_empty() {
+            self.sum = Decimal::ZERO;
+        }
+        self.sum
+    }
+
+    /// When the sum falls below a limit by ageing alone, if nothing is added; `None` when it is below
+    /// already, or never will be because the limit is zero.
+    pub fn reopens_at(&self, limit: Decimal) -> Option<Timestamp> {
+        let mut sum = self.sum;
+        if sum < limit {
+            return None;
+        }
+        self.ended.iter().find_map(|(ended, price)| {
+            sum = sum.saturating_sub(*price);
+            (sum < limit).then(|| Timestamp::from_unix_millis(ended.saturating_add(WINDOW)))
+        })
+    }
+}
+
+/// Whether a trunk is blocked, and whether its spending did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Gate {
+    /// `status` is `blocked`.
+    pub blocked: bool,
+    /// `threshold_reached`.
+    pub threshold_reached: bool,
+}
+
+/// Something happened that may block or re-open a trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpendEvent {
+    /// A call ended and was charged.
+    Charged,
+    /// Time passed.
+    Aged,
+    /// The owner set another threshold.
+    LimitChanged,
+    /// The owner set the status to `active`.
+    Activated,
+    /// The owner set the status to `blocked`.
+    BlockedByHand,
+}
+
+/// What an event does to a trunk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GateChange {
+    /// The trunk's new state.
+    pub gate: Gate,
+    /// Whether the callback URL is told.
+    pub callback: bool,
+}
+
+/// Decides whether an event blocks or re-opens a trunk; `None` when it stays as it is.
+///
+/// Setting the status to `active` re-opens a trunk that spent too much until its next charged call. A block
+/// by hand is never lifted by time.
+pub fn decide_gate(
+    gate: Gate,
+    event: SpendEvent,
+    limit: Option<Decimal>,
+    spent: Decimal,
+    callback_on_manual_block: bool,
+) -> Option<GateChange> {
+    let reached = is_reached(limit, spent);
+    let to = |blocked, threshold_reached, callback| {
+        Some(GateChange { gate: Gate { blocked, threshold_reached }, callback })
+    };
+    match (event, gate.blocked, gate.threshold_reached) {
+        (SpendEvent::Charged | SpendEvent::LimitChanged, false, _) if reached => to(true, true, true),
+        (SpendEvent::Aged | SpendEvent::LimitChanged, true, true) if !reached => to(false, false, true),
+        (SpendEvent::Activated, true, true) => to(false, false, true),
+        (SpendEvent::Activated, true, false) => to(false, false, callback_on_manual_block),
+        (SpendEvent::BlockedByHand, false, _) => to(true, false, callback_on_manual_block),
+        _ => None,
+    }
+}
+
+/// A threshold of zero allows no spending at all; nothing spent does not reach it, or a trunk would be born
+/// blocked.
+fn is_reached(limit: Option<Decimal>, spent: Decimal) -> bool {
+    limit.is_some_and(|limit| if limit.is_zero() { spent > limit } else { spent >= limit })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OPEN: Gate = Gate { blocked: false, threshold_reached: false };
+    const BY_SPENDING: Gate = Gate { blocked: true, threshold_reached: true };
+    const BY_HAND: Gate = Gate { blocked: true, threshold_reached: false };
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(millis)
+    }
+
+    fn dollars(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn decide(gate: Gate, event: SpendEvent, limit: Option<&str>, spent: &str) -> Option<(Gate, bool)> {
+        decide_gate(gate, event, limit.map(dollars), dollars(spent), false)
+            .map(|change| (change.gate, change.callback))
+    }
+
+    #[test]
+    fn a_price_leaves_the_sum_exactly_24_hours_after_its_call_ended() {
+        let mut window = SpendWindow::default();
+        window.add(at(1_000), dollars("0.1"));
+        window.add(at(2_000), dollars("0.2"));
+        assert_eq!(window.spent(at(1_000 + WINDOW - 1)), dollars("0.3"));
+        assert_eq!(window.reopens_at(dollars("0.3")), Some(at(1_000 + WINDOW)));
+        assert_eq!(window.reopens_at(dollars("0.2")), Some(at(2_000 + WINDOW)));
+        assert_eq!(window.reopens_at(dollars("0.31")), None);
+        assert_eq!(window.spent(at(1_000 + WINDOW)), dollars("0.2"));
+        assert_eq!(window.spent(at(2_000 + WINDOW)), Decimal::ZERO);
+    }
+
+    #[test]
+    fn spending_as_much_as_the_threshold_blocks_and_calls_back() {
+        assert_eq!(decide(OPEN, SpendEvent::Charged, Some("10"), "9.99999999"), None);
+        assert_eq!(decide(OPEN, SpendEvent::Charged, Some("10"), "10"), Some((BY_SPENDING, true)));
+        assert_eq!(decide(OPEN, SpendEvent::Charged, None, "99999"), None);
+    }
+
+    #[test]
+    fn a_trunk_re_opens_by_ageing_by_a_raised_limit_and_by_its_owner() {
+        assert_eq!(decide(BY_SPENDING, SpendEvent::Aged, Some("10"), "10"), None);
+        assert_eq!(decide(BY_SPENDING, SpendEvent::Aged, Some("10"), "9.9"), Some((OPEN, true)));
+        assert_eq!(decide(BY_SPENDING, SpendEvent::LimitChanged, Some("11"), "10"), Some((OPEN, true)));
+        assert_eq!(decide(BY_SPENDING, SpendEvent::LimitChanged, None, "10"), Some((OPEN, true)));
+        assert_eq!(decide(BY_SPENDING, SpendEvent::Activated, Some("10"), "10"), Some((OPEN, true)));
+    }
+
+    #[test]
+    fn a_trunk_that_its_owner_re_opened_blocks_again_with_its_next_charged_call() {
+        assert_eq!(decide(OPEN, SpendEvent::Aged, Some("10"), "10"), None);
+        assert_eq!(decide(OPEN, SpendEvent::Charged, Some("10"), "10.5"), Some((BY_SPENDING, true)));
+    }
+
+    #[test]
+    fn a_limit_lowered_to_what_was_spent_blocks() {
+        assert_eq!(decide(OPEN, SpendEvent::LimitChanged, Some("5"), "5"), Some((BY_SPENDING, true)));
+    }
+
+    #[test]
+    fn a_block_by_hand_keeps_threshold_reached_false_and_is_not_lifted_by_time() {
+        assert_eq!(decide(OPEN, SpendEvent::BlockedByHand, Some("10"), "0"), Some((BY_HAND, false)));
+        for event in [SpendEvent::Aged, SpendEvent::LimitChanged, SpendEvent::Charged] {
+            assert_eq!(decide(BY_HAND, event, Some("10"), "0"), None);
+        }
+        assert_eq!(decide(BY_HAND, SpendEvent::Activated, Some("10"), "0"), Some((OPEN, false)));
+    }
+
+    #[test]
+    fn a_block_by_hand_is_called_back_only_where_that_is_set() {
+        let change = decide_gate(OPEN, SpendEvent::BlockedByHand, None, Decimal::ZERO, true);
+        assert!(change.unwrap().callback);
+    }
+
+    #[test]
+    fn a_threshold_of_zero_is_reached_by_the_first_charge_and_not_before() {
+        assert_eq!(decide(OPEN, SpendEvent::LimitChanged, Some("0.0"), "0"), None);
+        assert_eq!(decide(OPEN, SpendEvent::Charged, Some("0.0"), "0.01"), Some((BY_SPENDING, true)));
+    }
+
+    proptest! {
+        #[test]
+        fn the_sum_is_that_of_the_calls_of_the_last_24_hours(
+            calls in proptest::collection::vec((0i64..3 * WINDOW, 0i64..1_000), 0..40),
+            moments in proptest::collection::vec(0i64..4 * WINDOW, 1..6)
+        ) {
+            let mut window = SpendWindow::default();
+            for (ended, price) in &calls {
+                window.add(at(*ended), Decimal::new(*price, 4));
+            }
+            let mut moments = moments;
+            moments.sort_unstable();
+            for now in moments {
+                let expected: Decimal = calls.iter().filter(|(ended, _)| ended + WINDOW > now).map(|(_, p)| Decimal::new(*p, 4)).sum();
+                prop_assert_eq!(window.spent(at(now)), expected);
+                let limit = Decimal::new(200, 4);
+                if let Some(opens) = window.reopens_at(limit) {
+                    prop_assert!(expected >= limit);
+                    prop_assert!(window.clone().spent(opens) < limit);
+                    prop_assert!(window.clone().spent(at(opens.as_unix_millis() - 1)) >= limit);
+                }
+            }
+        }
+    }
+}
