@@ -180,7 +180,15 @@ mod tests {
 
     #[test]
     fn the_longest_calling_code_tells_the_country() {
-        assert_eq!(find("113", "37120000000").unwrap().calling_code, "371".parse().ok());
+        let country = |code: &str, number: &str| EmergencyCountry {
+            calling_code: code.parse().unwrap(),
+            numbers: [number.parse().unwrap()].into(),
+            test_number: None,
+        };
+        let numbers = EmergencyNumbers::new([country("1", "911"), country("1876", "119")]);
+        let find = |dialled: &[u8], caller: &str| numbers.find(dialled, caller.parse().ok()).is_some();
+        assert!(find(b"119", "18765550100") && !find(b"911", "18765550100"));
+        assert!(find(b"911", "12125550100") && !find(b"119", "12125550100"));
     }
 
     #[test]

@@ -170,6 +170,11 @@ impl TrunkIndex {
 
     #[cfg(test)]
     pub(super) fn is_clean(&self) -> bool {
-        self.is_empty() && self.by_username.is_empty() && self.by_sid.is_empty() && self.sources.is_empty()
+        let all_free = self.free.len() == self.slots.len();
+        all_free
+            && self.is_empty()
+            && self.by_username.is_empty()
+            && self.by_sid.is_empty()
+            && self.sources.is_empty()
     }
 }

@@ -101,6 +101,8 @@ mod tests {
         let block = Block::of("192.0.2.0/24".parse().unwrap());
         assert!(block.contains(Address::of("::ffff:192.0.2.7".parse().unwrap())));
         assert_eq!(Block::of("::ffff:192.0.2.0/120".parse().unwrap()), block);
+        let everybody = Block::of("0.0.0.0/0".parse().unwrap());
+        assert_eq!(Block::of("::ffff:0:0/96".parse().unwrap()), everybody);
     }
 
     #[test]

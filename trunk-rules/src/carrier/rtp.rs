@@ -68,9 +68,8 @@ enum Mode {
         packets: u32,
         since: Timestamp,
     },
-    Latched,
-    /// The offered address proved right: nothing is learned any more.
-    Left,
+    /// One address proved right; only the offered one can still take its place.
+    Settled,
 }
 
 impl RtpPath {
@@ -97,18 +96,18 @@ impl RtpPath {
     fn learn(&mut self, from: SocketAddr, now: Timestamp) {
         if Some(from) == self.offered {
             self.target = self.offered;
-            self.mode = Mode::Left;
+            self.mode = Mode::Settled;
             return;
         }
         let (packets, since) = match self.mode {
-            Mode::Latched | Mode::Left => return,
+            Mode::Settled => return,
             Mode::Learning { from: known, packets, since } if known == from => (packets + 1, since),
             Mode::Learning { .. } | Mode::Listening => (1, now),
         };
         let waited = now.as_unix_millis().saturating_sub(since.as_unix_millis());
         if packets >= LEARN_PACKETS || waited >= LEARN_MILLIS {
             self.target = Some(from);
-            self.mode = Mode::Latched;
+            self.mode = Mode::Settled;
         } else {
             self.mode = Mode::Learning { from, packets, since };
         }

@@ -224,6 +224,33 @@ fn a_header_for_another_realm_does_not_hinder_a_trunk_by_address() {
 }
 
 #[test]
+fn a_wrong_digest_for_this_realm_is_challenged_even_where_the_address_would_do() {
+    let world = World::open(json!({}));
+    let call = Try { header: Some(world.signed("nobody", &[])), ..a_try("442012345678") };
+    assert_eq!(world.challenged(&call).failure, DigestFailure::UserUnknown);
+}
+
+#[test]
+fn a_right_digest_names_its_trunk_even_where_another_one_goes_by_address_with_a_longer_mask() {
+    let world = World::of(&[
+        ("a", method(&credentials("a", &["0.0.0.0/0"], ""))),
+        ("open", method(&ip_only(&["203.0.113.5/32"], ""))),
+    ]);
+    let signed = Try { header: Some(world.signed("a", &[])), ..a_try("442012345678") };
+    assert_eq!(world.admitted(&signed).trunk.id.as_str(), "a");
+    assert_eq!(world.admitted(&a_try("442012345678")).trunk.id.as_str(), "open");
+}
+
+#[test]
+fn a_trunk_without_credentials_yet_takes_no_call_and_none_can_be_selected_by_an_unknown_method() {
+    let unfinished =
+        json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["0.0.0.0/0"] } });
+    let unknown = json!({ "type": "certificate", "attributes": { "allowed_sip_ips": ["0.0.0.0/0"] } });
+    let world = World::of(&[("a", method(&unfinished)), ("b", method(&unknown))]);
+    assert_eq!(world.refused(&a_try("442012345678")).check, Check::Source);
+}
+
+#[test]
 fn a_twilio_trunk_is_selected_by_the_account_sid() {
     let twilio = json!({ "type": "twilio", "attributes": { "twilio_account_sid": SID } });
     let world = World::of(&[("t", method(&twilio))]);
