@@ -4,8 +4,11 @@
 //! stored; a write is data: a list of changes that happen together or not at all, and that is answered after
 //! it is durable. Nothing here knows a rule of a resource.
 
+mod call;
 mod canonical;
 mod index;
+mod observer;
+mod outbox;
 mod sqlite;
 
 use std::future::Future;
@@ -18,8 +21,11 @@ use uuid::Uuid;
 
 use crate::account::{Account, ApiKey, KeyDigest};
 
+pub use call::{CallQuery, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
 pub use index::{IndexEntry, IndexValue, index_of};
+pub use observer::{Committed, Observer};
+pub use outbox::{Attempted, Delivery, NewEvent, PendingEvent};
 pub use sqlite::{OpenError, SqliteStore};
 
 /// What a store's method gives.
@@ -156,6 +162,8 @@ pub enum Change {
         attributes: Map<String, Value>,
         /// Ids by relationship; a relationship that is not named keeps its members.
         links: Vec<(&'static str, Vec<Uuid>)>,
+        /// Its own meta as JSON; none keeps it.
+        meta: Option<String>,
     },
     /// More or fewer members for a relationship of a record that is still as it was read.
     Members {
@@ -177,6 +185,10 @@ pub enum Change {
         /// Its id.
         id: Uuid,
     },
+    /// A call is over.
+    Call(Box<StoredCall>),
+    /// Somebody has to be told of something that this write did.
+    Emit(Box<NewEvent>),
 }
 
 /// A store of accounts and records. Every method is safe to call from many tasks at once.
@@ -223,6 +235,34 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Deletes all records, of one account or of all; with `accounts`, the accounts and keys too.
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()>;
+
+    /// Tells somebody of every later write. There is one observer; a second one replaces nothing.
+    fn observe(&self, observer: Arc<dyn Observer>);
+
+    /// Shows every record of a type, of all accounts, with its relationships.
+    ///
+    /// # Errors
+    /// When the engine failed; some records were shown then.
+    fn visit(&self, spec: &'static ResourceSpec, visit: &mut dyn FnMut(&Committed))
+    -> Result<(), StoreError>;
+
+    /// Calls that are over, newest first.
+    fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>>;
+
+    /// What calls cost that ended at this time or later.
+    fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>>;
+
+    /// The events that are due, oldest first: of each record those at the head of its queue, to one address.
+    fn due_events(&self, now: Timestamp, limit: u64) -> Answer<'_, Vec<PendingEvent>>;
+
+    /// When the next event is due.
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
+
+    /// Notes what became of an attempt.
+    fn attempted(&self, attempted: Attempted) -> Answer<'_, ()>;
+
+    /// Attempts, newest first, of an account or of all.
+    fn deliveries(&self, account: Option<i64>, limit: u64) -> Answer<'_, Vec<Delivery>>;
 
     /// Whether the store can be read now.
     fn check(&self) -> Answer<'_, ()>;

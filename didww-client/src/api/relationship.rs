@@ -78,10 +78,15 @@ impl<R: Resource, T> ToManyApi<R, T> {
         linkage::<R>(&self.client, method, &self.id, self.name.as_str())
     }
 
-    async fn write(&self, method: Method, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
+    async fn write(
+        &self,
+        method: Method,
+        ids: impl IntoIterator<Item = impl Into<Id<T>>>,
+    ) -> Result<(), Error> {
         let request = self.linkage(method)?;
         let spec = writable::<R>(&request, self.name.as_str())?;
-        let members: Vec<ResourceIdentifier> = ids.into_iter().map(|id| identifier(spec, &id.into())).collect();
+        let members: Vec<ResourceIdentifier> =
+            ids.into_iter().map(|id| identifier(spec, &id.into())).collect();
         self.client.execute(request.with_many(&members)).await?;
         Ok(())
     }

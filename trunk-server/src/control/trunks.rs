@@ -49,7 +49,7 @@ impl Control {
             let before = found.ok_or_else(|| ControlError::NotFound(format!("{} {id}", scope.spec.name)))?;
             let mut attributes = before.attributes()?;
             change(&mut attributes)?;
-            let replace = Change::Replace { scope, before, attributes, links: Vec::new() };
+            let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta: None };
             match self.app.store.commit(vec![replace]).await {
                 Ok(_) => return Ok(()),
                 Err(StoreError::Conflict) => {}

@@ -63,7 +63,8 @@ async fn attempt_create(
                 .find(|record| record.id.to_string() == id)
                 .ok_or_else(missing)?;
             let id = before.id;
-            let change = Change::Replace { scope: call.scope(target), before, attributes, links: Vec::new() };
+            let links = Vec::new();
+            let change = Change::Replace { scope: call.scope(target), before, attributes, links, meta: None };
             commit(call, change).await?;
             Ok(Reply::document(StatusCode::CREATED, Document::new(call, view).bare(spec, id)))
         }
@@ -112,7 +113,8 @@ async fn attempt_change(
     let Effect::Store { attributes, links } = effect else {
         return Err(Refused::internal(format!("an update of {} changes another record", spec.name)).into());
     };
-    commit(call, Change::Replace { scope: call.scope(spec), before, attributes, links: uuids(links) }).await
+    let links = uuids(links);
+    commit(call, Change::Replace { scope: call.scope(spec), before, attributes, links, meta: None }).await
 }
 
 pub(super) async fn delete(call: &Call<'_>, spec: &'static ResourceSpec, id: &str) -> Result<Reply, Refused> {

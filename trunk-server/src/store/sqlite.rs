@@ -5,10 +5,12 @@
 //! memory has one connection that does both.
 
 mod accounts;
+mod calls;
 mod error;
 mod lane;
 mod list;
 mod open;
+mod outbox;
 mod symbols;
 mod write;
 
@@ -17,11 +19,16 @@ use std::sync::{Arc, RwLock};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::{Answer, Change, ListQuery, Listing, Record, Scope, Store, StoreError};
+use didww_types::{ResourceSpec, Timestamp};
+
+use super::{
+    Answer, Attempted, CallQuery, Change, Committed, Delivery, ListQuery, Listing, Observer, PendingEvent,
+    Record, Scope, Store, StoreError, StoredCall, StoredCharge,
+};
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::Directory;
 use error::failed;
-use lane::Lane;
+use lane::{Lane, Watch};
 pub use open::OpenError;
 use symbols::Symbols;
 
@@ -31,6 +38,7 @@ pub struct SqliteStore {
     lane: Lane,
     symbols: Arc<Symbols>,
     directory: RwLock<Directory>,
+    watch: Watch,
 }
 
 impl Store for SqliteStore {
@@ -70,7 +78,8 @@ impl Store for SqliteStore {
 
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
         let symbols = Arc::clone(&self.symbols);
-        let done = self.lane.write(move |connection| write::apply(connection, &symbols, &changes));
+        let watched = self.watch.get().is_some();
+        let done = self.lane.write(move |connection| write::apply(connection, &symbols, &changes, watched));
         Box::pin(done)
     }
 
@@ -84,7 +93,10 @@ impl Store for SqliteStore {
 
     fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>> {
         Box::pin(async move {
-            let saved = self.lane.write(move |connection| accounts::save(connection, account)).await?;
+            let saved = self
+                .lane
+                .write(move |connection| Ok((accounts::save(connection, account)?, Vec::new())))
+                .await?;
             Ok(self.directory_mut().put(saved))
         })
     }
@@ -92,7 +104,9 @@ impl Store for SqliteStore {
     fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()> {
         Box::pin(async move {
             let digest = KeyDigest::of(key.secret.expose());
-            self.lane.write(move |connection| accounts::add_key(connection, account, &key)).await?;
+            self.lane
+                .write(move |connection| Ok((accounts::add_key(connection, account, &key)?, Vec::new())))
+                .await?;
             self.directory_mut().put_key(digest, account);
             Ok(())
         })
@@ -104,8 +118,8 @@ impl Store for SqliteStore {
 
     fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool> {
         Box::pin(async move {
-            let digest =
-                self.lane.write(move |connection| accounts::remove_key(connection, account, key)).await?;
+            let remove = move |connection: &Connection| accounts::remove_key(connection, account, key);
+            let digest = self.lane.write(move |connection| Ok((remove(connection)?, Vec::new()))).await?;
             if let Some(digest) = digest {
                 self.directory_mut().remove_key(digest);
             }
@@ -115,12 +129,58 @@ impl Store for SqliteStore {
 
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
         Box::pin(async move {
-            self.lane.write(move |connection| write::reset(connection, account, accounts)).await?;
+            self.lane
+                .write(move |connection| {
+                    write::reset(connection, account, accounts)?;
+                    Ok(((), vec![Committed::Reset { account }]))
+                })
+                .await?;
             if accounts {
                 self.directory_mut().forget(account);
             }
             Ok(())
         })
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        // The first stays: there is one edge, and it asks once.
+        let _kept = self.watch.set(observer);
+    }
+
+    fn visit(
+        &self,
+        spec: &'static ResourceSpec,
+        visit: &mut dyn FnMut(&Committed),
+    ) -> Result<(), StoreError> {
+        self.lane.read(|connection| write::visit(connection, &self.symbols, spec, visit))
+    }
+
+    fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| calls::list(connection, &query))))
+    }
+
+    fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| calls::charges_since(connection, from))))
+    }
+
+    fn due_events(&self, now: Timestamp, limit: u64) -> Answer<'_, Vec<PendingEvent>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| outbox::due(connection, now, limit))))
+    }
+
+    fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(std::future::ready(self.lane.read(outbox::next_due)))
+    }
+
+    fn attempted(&self, attempted: Attempted) -> Answer<'_, ()> {
+        Box::pin(
+            self.lane.write(move |connection| Ok((outbox::attempted(connection, &attempted)?, Vec::new()))),
+        )
+    }
+
+    fn deliveries(&self, account: Option<i64>, limit: u64) -> Answer<'_, Vec<Delivery>> {
+        Box::pin(std::future::ready(
+            self.lane.read(|connection| outbox::deliveries(connection, account, limit)),
+        ))
     }
 
     fn check(&self) -> Answer<'_, ()> {

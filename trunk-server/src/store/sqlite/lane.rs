@@ -2,14 +2,17 @@
 
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::failed;
-use crate::store::StoreError;
+use crate::store::{Committed, Observer, StoreError};
+
+/// Who is told of writes: nobody until somebody asks for it.
+pub(super) type Watch = Arc<OnceLock<Arc<dyn Observer>>>;
 
 /// Most writes in one transaction. Larger groups gain little and make the last to come wait.
 const GROUP: usize = 256;
@@ -24,7 +27,7 @@ pub(super) enum Lane {
         idle: std::sync::Condvar,
         _lock: File,
     },
-    Memory(Mutex<Connection>),
+    Memory(Mutex<Connection>, Watch),
 }
 
 impl std::fmt::Debug for Lane {
@@ -35,7 +38,8 @@ impl std::fmt::Debug for Lane {
 
 /// A write that waits. It is run inside a transaction and answered when that is durable.
 pub(super) trait Job: Send {
-    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
+    /// Does the work and gives what observers are to be told of it.
+    fn run(&mut self, connection: &Connection) -> Result<Vec<Committed>, StoreError>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
@@ -45,11 +49,12 @@ struct Task<T, F> {
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Task<T, F> {
-    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
-        let Some(work) = self.work.take() else { return Ok(()) };
-        self.result = Some(work(connection)?);
-        Ok(())
+impl<T: Send, F: FnOnce(&Connection) -> Result<(T, Vec<Committed>), StoreError> + Send> Job for Task<T, F> {
+    fn run(&mut self, connection: &Connection) -> Result<Vec<Committed>, StoreError> {
+        let Some(work) = self.work.take() else { return Ok(Vec::new()) };
+        let (result, committed) = work(connection)?;
+        self.result = Some(result);
+        Ok(committed)
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
@@ -61,11 +66,17 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, StoreError> + Send> Job for Ta
 }
 
 impl Lane {
-    pub(super) fn file(writer: Connection, readers: Vec<Connection>, lock: File) -> std::io::Result<Self> {
+    pub(super) fn file(
+        writer: Connection,
+        readers: Vec<Connection>,
+        lock: File,
+        watch: Watch,
+    ) -> std::io::Result<Self> {
         super::open::prepare(&writer);
         let (queue, jobs) = sync_channel(QUEUE);
-        let writer =
-            std::thread::Builder::new().name("store-writer".to_owned()).spawn(move || run(writer, &jobs))?;
+        let writer = std::thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || run(writer, &jobs, &watch))?;
         Ok(Self::File {
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
@@ -75,8 +86,8 @@ impl Lane {
         })
     }
 
-    pub(super) fn memory(connection: Connection) -> Self {
-        Self::Memory(Mutex::new(connection))
+    pub(super) fn memory(connection: Connection, watch: Watch) -> Self {
+        Self::Memory(Mutex::new(connection), watch)
     }
 
     /// Reads on a connection that nobody else uses. Reads take microseconds, so the caller's thread does them.
@@ -85,7 +96,7 @@ impl Lane {
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Memory(connection) => read(&connection.lock().unwrap_or_else(PoisonError::into_inner)),
+            Self::Memory(connection, _) => read(&connection.lock().unwrap_or_else(PoisonError::into_inner)),
             Self::File { readers, idle, .. } => {
                 let mut free = readers.lock().unwrap_or_else(PoisonError::into_inner);
                 let connection = loop {
@@ -106,15 +117,15 @@ impl Lane {
     /// Writes in a transaction of its own or together with others; gives the result when it is durable.
     pub(super) fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+        work: impl FnOnce(&Connection) -> Result<(T, Vec<Committed>), StoreError> + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (reply, answer) = oneshot::channel();
         let mut task = Box::new(Task { work: Some(work), result: None, reply });
         match self {
-            Self::Memory(connection) => {
+            Self::Memory(connection, watch) => {
                 let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
                 let outcome = alone(&connection, &mut *task);
-                task.answer(outcome);
+                task.answer(outcome.map(|committed| tell(watch, &committed)));
             }
             Self::File { queue, .. } => {
                 let queue = queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -132,7 +143,7 @@ impl Lane {
     /// Lets the writer finish what is waiting and waits for it.
     pub(super) fn close(&self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
         let handle = match self {
-            Self::Memory(_) => None,
+            Self::Memory(..) => None,
             Self::File { queue, writer, .. } => {
                 drop(queue.lock().unwrap_or_else(PoisonError::into_inner).take());
                 writer.lock().unwrap_or_else(PoisonError::into_inner).take()
@@ -165,11 +176,11 @@ impl Drop for Returned<'_> {
 }
 
 /// The writer's thread: it ends when nobody can send any more and all that was sent is done.
-fn run(connection: Connection, jobs: &Receiver<Box<dyn Job>>) {
+fn run(connection: Connection, jobs: &Receiver<Box<dyn Job>>, watch: &Watch) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(GROUP - 1));
-        commit_group(&connection, group);
+        commit_group(&connection, group, watch);
     }
     if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
         tracing::warn!(%error, "the write-ahead log was not folded into the database; the next start does it");
@@ -179,7 +190,14 @@ fn run(connection: Connection, jobs: &Receiver<Box<dyn Job>>) {
     }
 }
 
-fn commit_group(connection: &Connection, group: Vec<Box<dyn Job>>) {
+/// Tells the observer, if there is one, of a durable write.
+fn tell(watch: &Watch, committed: &[Committed]) {
+    if let Some(observer) = watch.get() {
+        committed.iter().for_each(|committed| observer.committed(committed));
+    }
+}
+
+fn commit_group(connection: &Connection, group: Vec<Box<dyn Job>>, watch: &Watch) {
     if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
         let error = failed(error);
         for job in group {
@@ -190,25 +208,31 @@ fn commit_group(connection: &Connection, group: Vec<Box<dyn Job>>) {
     let mut done = Vec::with_capacity(group.len());
     for mut job in group {
         match step(connection, &mut *job) {
-            Ok(()) => done.push(job),
+            Ok(committed) => done.push((job, committed)),
             Err(error) => job.answer(Err(error)),
         }
         // Some failures of the disk end the whole transaction: what was done in it is undone.
         if connection.is_autocommit() {
-            done.drain(..)
-                .for_each(|job| job.answer(Err(StoreError::Failed("the transaction was lost".to_owned()))));
+            for (job, _) in done.drain(..) {
+                job.answer(Err(StoreError::Failed("the transaction was lost".to_owned())));
+            }
             if connection.execute_batch("BEGIN IMMEDIATE").is_err() {
                 return;
             }
         }
     }
     match connection.execute_batch("COMMIT") {
-        Ok(()) => done.into_iter().for_each(|job| job.answer(Ok(()))),
+        Ok(()) => {
+            for (job, committed) in done {
+                tell(watch, &committed);
+                job.answer(Ok(()));
+            }
+        }
         Err(error) => {
             let error = failed(error);
             // Answers with the first error matter; a second one has nothing to add.
             let _already_over = connection.execute_batch("ROLLBACK");
-            for job in done {
+            for (job, _) in done {
                 job.answer(Err(error.clone()));
             }
         }
@@ -216,12 +240,12 @@ fn commit_group(connection: &Connection, group: Vec<Box<dyn Job>>) {
 }
 
 /// One job of a group: what fails leaves the others of the group alone.
-fn step(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+fn step(connection: &Connection, job: &mut dyn Job) -> Result<Vec<Committed>, StoreError> {
     let statement =
         |sql: &str| connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(failed);
     statement("SAVEPOINT job")?;
     match guarded(connection, job) {
-        Ok(()) => statement("RELEASE job").map(|_| ()),
+        Ok(committed) => statement("RELEASE job").map(|_| committed),
         Err(error) => {
             if !connection.is_autocommit() {
                 statement("ROLLBACK TO job")?;
@@ -233,16 +257,16 @@ fn step(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
 }
 
 /// A panic in one write must not take the writer down with it.
-fn guarded(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+fn guarded(connection: &Connection, job: &mut dyn Job) -> Result<Vec<Committed>, StoreError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run(connection)))
         .unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".to_owned())))
 }
 
 /// One job in a transaction of its own.
-fn alone(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+fn alone(connection: &Connection, job: &mut dyn Job) -> Result<Vec<Committed>, StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     match guarded(connection, job) {
-        Ok(()) => connection.execute_batch("COMMIT").map_err(failed),
+        Ok(committed) => connection.execute_batch("COMMIT").map(|()| committed).map_err(failed),
         Err(error) => {
             connection.execute_batch("ROLLBACK").map_err(failed)?;
             Err(error)

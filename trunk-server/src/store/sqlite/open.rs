@@ -9,14 +9,15 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::SqliteStore;
 use super::accounts::Directory;
-use super::lane::Lane;
+use super::lane::{Lane, Watch};
 use super::symbols::Symbols;
 
 /// Marks a database file as one of this server's.
 const APPLICATION_ID: i32 = 0x5452_4e4b;
 
 /// One file for each version of the schema; the number of the last is the version.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_records.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/0001_records.sql"), include_str!("migrations/0002_calls.sql")];
 
 /// Connections kept open for reading.
 const READERS: usize = 4;
@@ -101,8 +102,9 @@ impl SqliteStore {
         let symbols = Arc::new(Symbols::intern(&writer).map_err(engine)?);
         let directory = Directory::load(&writer).map_err(engine)?;
         let readers: Result<Vec<Connection>, _> = (0..READERS).map(|_| reader(path)).collect();
-        let lane = Lane::file(writer, readers.map_err(engine)?, lock).map_err(access)?;
-        Ok(Self { lane, symbols, directory: RwLock::new(directory) })
+        let watch = Watch::default();
+        let lane = Lane::file(writer, readers.map_err(engine)?, lock, Arc::clone(&watch)).map_err(access)?;
+        Ok(Self { lane, symbols, directory: RwLock::new(directory), watch })
     }
 
     /// A new database in memory, gone when the store is dropped.
@@ -120,7 +122,9 @@ impl SqliteStore {
         migrate(&mut connection).map_err(engine)?;
         let symbols = Arc::new(Symbols::intern(&connection).map_err(engine)?);
         prepare(&connection);
-        Ok(Self { lane: Lane::memory(connection), symbols, directory: RwLock::default() })
+        let watch = Watch::default();
+        let lane = Lane::memory(connection, Arc::clone(&watch));
+        Ok(Self { lane, symbols, directory: RwLock::default(), watch })
     }
 }
 

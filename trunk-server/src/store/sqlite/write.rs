@@ -1,5 +1,6 @@
 //! The changes of a write, inside its transaction.
 
+use didww_types::ResourceSpec;
 use rusqlite::{
     Connection, OptionalExtension as _, ToSql, params, types::ToSqlOutput, types::Value as SqlValue,
 };
@@ -7,9 +8,11 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::error::{failed, is_taken};
-use super::find;
 use super::symbols::Symbols;
-use crate::store::{Change, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text, index_of};
+use super::{calls, find, outbox, record, uuid};
+use crate::store::{
+    Change, Committed, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text, index_of,
+};
 
 impl ToSql for IndexValue {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -27,16 +30,29 @@ pub(super) fn apply(
     connection: &Connection,
     symbols: &Symbols,
     changes: &[Change],
-) -> Result<Vec<Record>, StoreError> {
+    watched: bool,
+) -> Result<(Vec<Record>, Vec<Committed>), StoreError> {
     let write = Write { connection, symbols };
     let mut records = Vec::new();
+    let (mut committed, mut gone) = (Vec::new(), Vec::new());
+    let mut stored = |scope: Scope, record: &Record| -> Result<(), StoreError> {
+        if watched {
+            let links = write.links(scope.spec, record.number)?;
+            committed.push(Committed::Stored { account: scope.account, record: record.clone(), links });
+        }
+        Ok(())
+    };
     for change in changes {
         match change {
             Change::Insert { scope, id, created_at, attributes, links } => {
-                records.push(write.insert(*scope, *id, created_at.as_unix_millis(), attributes, links)?);
+                let record = write.insert(*scope, *id, created_at.as_unix_millis(), attributes, links)?;
+                stored(*scope, &record)?;
+                records.push(record);
             }
-            Change::Replace { scope, before, attributes, links } => {
-                records.push(write.replace(*scope, before, attributes, links)?);
+            Change::Replace { scope, before, attributes, links, meta } => {
+                let record = write.replace(*scope, before, attributes, links, meta.as_deref())?;
+                stored(*scope, &record)?;
+                records.push(record);
             }
             Change::Members { scope, owner, relationship, add, members } => {
                 write.touch(owner)?;
@@ -48,11 +64,18 @@ pub(super) fn apply(
                         write.unlink(*scope, owner.number, relationship, *member)?;
                     }
                 }
+                stored(*scope, owner)?;
             }
-            Change::Delete { scope, id } => write.delete(*scope, *id)?,
+            Change::Delete { scope, id } => {
+                write.delete(*scope, *id)?;
+                gone.push(Committed::Deleted { account: scope.account, kind: scope.spec.name, id: *id });
+            }
+            Change::Call(call) => calls::insert(connection, call)?,
+            Change::Emit(event) => outbox::insert(connection, event)?,
         }
     }
-    Ok(records)
+    committed.extend(gone);
+    Ok((records, committed))
 }
 
 struct Write<'a> {
@@ -104,13 +127,15 @@ impl Write<'_> {
         before: &Record,
         attributes: &Map<String, Value>,
         links: &[(&'static str, Vec<Uuid>)],
+        meta: Option<&str>,
     ) -> Result<Record, StoreError> {
         let text = canonical_text(scope.spec, attributes);
+        let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
         let changed = self
             .execute(
-                "UPDATE record SET attributes = ?1, revision = revision + 1 \
+                "UPDATE record SET attributes = ?1, meta = ?5, revision = revision + 1 \
                  WHERE number = ?2 AND id = ?3 AND revision = ?4",
-                params![text, before.number, before.id.as_bytes().as_slice(), before.revision],
+                params![text, before.number, before.id.as_bytes().as_slice(), before.revision, meta],
             )
             .map_err(failed)?;
         if changed == 0 {
@@ -135,7 +160,7 @@ impl Write<'_> {
                 self.link(scope, before.number, relationship, *target)?;
             }
         }
-        Ok(Record { attributes: text, revision: before.revision + 1, ..before.clone() })
+        Ok(Record { attributes: text, revision: before.revision + 1, meta, ..before.clone() })
     }
 
     /// Marks a record as changed, if it is still as it was read.
@@ -201,6 +226,30 @@ impl Write<'_> {
         .map_err(failed)
     }
 
+    /// The ids that each relationship of a record leads to, in the order they were linked.
+    fn links(
+        &self,
+        spec: &'static ResourceSpec,
+        owner: i64,
+    ) -> Result<Vec<(&'static str, Vec<Uuid>)>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT l.relationship, r.id FROM link l JOIN record r ON r.number = l.target \
+                 WHERE l.owner = ?1 ORDER BY l.number",
+            )
+            .map_err(failed)?;
+        let rows = statement
+            .query_map(params![owner], |row| Ok((row.get::<_, i64>(0)?, uuid(row, 1)?)))
+            .map_err(failed)?;
+        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let of = |name: &'static str| {
+            let number = self.symbols.member(spec.name, name);
+            rows.iter().filter(|(relationship, _)| *relationship == number).map(|(_, id)| *id).collect()
+        };
+        Ok(spec.relationships.iter().map(|rel| (rel.name, of(rel.name))).collect())
+    }
+
     fn number_of(&self, scope: Scope, id: Uuid) -> Result<Option<i64>, StoreError> {
         self.connection
             .prepare_cached("SELECT number FROM record WHERE id = ?1 AND account = ?2")
@@ -245,6 +294,29 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         if accounts { Some("DELETE FROM account WHERE ?1 IS NULL OR number = ?1") } else { None };
     for sql in of_records.into_iter().chain(of_accounts) {
         connection.execute(sql, params![account]).map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Shows every record of a type, with its relationships, oldest first.
+pub(super) fn visit(
+    connection: &Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+    visit: &mut dyn FnMut(&Committed),
+) -> Result<(), StoreError> {
+    let write = Write { connection, symbols };
+    let mut statement = connection
+        .prepare(
+            "SELECT number, id, revision, attributes, meta, account FROM record WHERE kind = ?1 ORDER BY number",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query(params![symbols.kind(spec.name)]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let record = record(row, spec.name).map_err(failed)?;
+        let links = write.links(spec, record.number)?;
+        let account = row.get(5).map_err(failed)?;
+        visit(&Committed::Stored { account, record, links });
     }
     Ok(())
 }

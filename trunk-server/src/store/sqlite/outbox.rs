@@ -1,0 +1,141 @@
+//! Events to tell, and what became of them.
+
+use didww_types::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+use super::error::failed;
+use super::uuid;
+use crate::store::{Attempted, Delivery, NewEvent, PendingEvent, StoreError};
+
+/// Attempts that are kept for whoever asks; older ones are forgotten.
+const KEPT: i64 = 100_000;
+
+pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO outbox (account, subject, url, body, created_at, due_at) VALUES (?1, ?2, ?3, ?4, ?5, ?5)",
+        )
+        .map_err(failed)?
+        .execute(params![
+            event.account,
+            event.subject.as_bytes().as_slice(),
+            event.url,
+            event.body,
+            event.created_at.as_unix_millis(),
+        ])
+        .map(|_| ())
+        .map_err(failed)
+}
+
+/// An event is due when its time has come and no earlier one of the same record is still waiting for its own.
+pub(super) fn due(
+    connection: &Connection,
+    now: Timestamp,
+    limit: u64,
+) -> Result<Vec<PendingEvent>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT o.number, o.account, o.subject, o.url, o.body, o.created_at, o.attempts FROM outbox o \
+             WHERE o.outcome IS NULL AND o.due_at <= ?1 AND NOT EXISTS ( \
+                 SELECT 1 FROM outbox e WHERE e.subject = o.subject AND e.number < o.number \
+                 AND e.outcome IS NULL AND e.due_at > ?1) \
+             ORDER BY o.number LIMIT ?2",
+        )
+        .map_err(failed)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let rows = statement.query_map(params![now.as_unix_millis(), limit], pending).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn pending(row: &Row<'_>) -> rusqlite::Result<PendingEvent> {
+    Ok(PendingEvent {
+        number: row.get(0)?,
+        event: NewEvent {
+            account: row.get(1)?,
+            subject: uuid(row, 2)?,
+            url: row.get(3)?,
+            body: row.get(4)?,
+            created_at: Timestamp::from_unix_millis(row.get(5)?),
+        },
+        attempts: row.get(6)?,
+    })
+}
+
+pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+    let due: Option<i64> = connection
+        .prepare_cached("SELECT min(due_at) FROM outbox WHERE outcome IS NULL")
+        .map_err(failed)?
+        .query_row([], |row| row.get(0))
+        .map_err(failed)?;
+    Ok(due.map(Timestamp::from_unix_millis))
+}
+
+pub(super) fn attempted(connection: &Connection, attempted: &Attempted) -> Result<(), StoreError> {
+    let Attempted { numbers, delivery, again_at } = attempted;
+    let outcome = match (again_at, &delivery.error) {
+        (Some(_), _) => None,
+        (None, None) => Some("told"),
+        (None, Some(_)) => Some("given up"),
+    };
+    for number in numbers {
+        connection
+            .prepare_cached(
+                "UPDATE outbox SET attempts = attempts + 1, due_at = coalesce(?2, due_at), outcome = ?3 \
+                 WHERE number = ?1",
+            )
+            .map_err(failed)?
+            .execute(params![number, again_at.map(Timestamp::as_unix_millis), outcome])
+            .map_err(failed)?;
+    }
+    connection
+        .prepare_cached(
+            "INSERT INTO delivery (account, subject, url, events, attempt, at, status, error) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        )
+        .map_err(failed)?
+        .execute(params![
+            delivery.account,
+            delivery.subject.as_bytes().as_slice(),
+            delivery.url,
+            delivery.events,
+            delivery.attempt,
+            delivery.at.as_unix_millis(),
+            delivery.status,
+            delivery.error,
+        ])
+        .map_err(failed)?;
+    connection
+        .prepare_cached("DELETE FROM delivery WHERE number <= ?1")
+        .map_err(failed)?
+        .execute(params![connection.last_insert_rowid() - KEPT])
+        .map(|_| ())
+        .map_err(failed)
+}
+
+pub(super) fn deliveries(
+    connection: &Connection,
+    account: Option<i64>,
+    limit: u64,
+) -> Result<Vec<Delivery>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT account, subject, url, events, attempt, at, status, error FROM delivery \
+             WHERE ?1 IS NULL OR account = ?1 ORDER BY number DESC LIMIT ?2",
+        )
+        .map_err(failed)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let delivery = |row: &Row<'_>| {
+        Ok(Delivery {
+            account: row.get(0)?,
+            subject: uuid(row, 1)?,
+            url: row.get(2)?,
+            events: row.get(3)?,
+            attempt: row.get(4)?,
+            at: Timestamp::from_unix_millis(row.get(5)?),
+            status: row.get(6)?,
+            error: row.get(7)?,
+        })
+    };
+    let rows = statement.query_map(params![account, limit], delivery).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
