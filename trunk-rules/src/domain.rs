@@ -4,6 +4,7 @@
 //! that is broken. What is the same for all resources comes from their declaration; a resource with rules of
 //! its own has a file here.
 
+mod blocking;
 mod case;
 mod did;
 mod membership;

@@ -51,6 +51,30 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_CONTROL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub control_token: Option<String>,
 
+    /// Take SIP over UDP and TCP here, or "off" [default: 127.0.0.1:5060]
+    #[cfg(feature = "sip")]
+    #[arg(long, env = "TRUNK_SERVER_SIP_LISTEN", value_name = "HOST:PORT")]
+    pub sip_listen: Option<String>,
+
+    /// Take SIP over TLS here; needs --tls-cert and --tls-key
+    #[cfg(feature = "sip")]
+    #[arg(long, env = "TRUNK_SERVER_SIP_TLS_LISTEN", value_name = "HOST:PORT")]
+    pub sip_tls_listen: Option<String>,
+
+    /// The certificate for SIP over TLS, in PEM
+    #[cfg(feature = "sip")]
+    #[arg(long, env = "TRUNK_SERVER_TLS_CERT", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM
+    #[cfg(feature = "sip")]
+    #[arg(long, env = "TRUNK_SERVER_TLS_KEY", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Let callback URLs lead to this machine: for tests and development
+    #[arg(long, env = "TRUNK_SERVER_ALLOW_LOOPBACK_CALLBACKS")]
+    pub allow_loopback_callbacks: bool,
+
     /// Log this much: error, warn, info, debug, trace, or target=level pairs [default: info]
     #[arg(long, env = "TRUNK_SERVER_LOG", value_name = "FILTER")]
     pub log: Option<String>,
@@ -90,6 +114,17 @@ impl Cli {
             demo: self.demo.then_some(true),
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
+            allow_loopback_callbacks: self.allow_loopback_callbacks.then_some(true),
+            #[cfg(feature = "sip")]
+            sip_listen: self.sip_listen,
+            #[cfg(feature = "sip")]
+            sip_tls_listen: self.sip_tls_listen,
+            #[cfg(feature = "sip")]
+            tls_cert: self.tls_cert,
+            #[cfg(feature = "sip")]
+            tls_key: self.tls_key,
+            #[cfg(feature = "sip")]
+            sip: None,
             log: self.log,
             log_format: self.log_format,
         };

@@ -1,5 +1,8 @@
 //! What a server is told before it starts: flags over environment over one file over defaults.
 
+#[cfg(feature = "sip")]
+mod sip;
+
 use std::path::{Path, PathBuf};
 
 use didww_types::Secret;
@@ -23,10 +26,71 @@ pub struct Config {
     pub public_url: Option<String>,
     /// What control requests must show; needed when the control listener is not on loopback.
     pub control_token: Option<Secret>,
+    /// Where and how calls are taken; none takes no calls.
+    #[cfg(feature = "sip")]
+    pub sip: Option<SipConfig>,
+    /// Whether callback URLs may lead to this machine.
+    pub allow_loopback_callbacks: bool,
     /// How much is logged, such as `info` or `trunk_server=debug`.
     pub log: String,
     /// How it is logged.
     pub log_format: LogFormat,
+}
+
+/// Where and how calls are taken.
+#[cfg(feature = "sip")]
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct SipConfig {
+    /// Where SIP is taken, over UDP and TCP; the usual place when it is none.
+    pub listen: Option<String>,
+    /// Where SIP is taken over TLS.
+    pub tls_listen: Option<String>,
+    /// The certificate for TLS, a PEM file.
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, a PEM file.
+    pub tls_key: Option<PathBuf>,
+    /// The `[sip]` table of the file.
+    table: sip::SipTable,
+}
+
+/// Where SIP is taken when nobody says where.
+#[cfg(feature = "sip")]
+pub const USUAL_SIP_LISTEN: &str = "127.0.0.1:5060";
+
+#[cfg(feature = "sip")]
+impl SipConfig {
+    /// Takes calls at an address, with every setting at its default.
+    pub fn at(listen: impl Into<String>) -> Self {
+        Self { listen: Some(listen.into()), ..Self::default() }
+    }
+
+    /// The edge's configuration.
+    ///
+    /// # Errors
+    /// When a value is not right; the error names it.
+    pub fn to_edge(&self) -> Result<crate::edge::EdgeConfig, ConfigError> {
+        let address = |name, text: &str| {
+            let right = "give IP:PORT, such as 127.0.0.1:5060 or [::1]:5060";
+            text.parse().map_err(|_| ConfigError::Value { name, given: text.to_owned(), right })
+        };
+        let listen = address("sip-listen", self.listen.as_deref().unwrap_or(USUAL_SIP_LISTEN))?;
+        let mut edge = crate::edge::EdgeConfig::new(listen);
+        edge.tls = match (&self.tls_listen, &self.tls_cert, &self.tls_key) {
+            (None, None, None) => None,
+            (Some(listen), Some(certificate), Some(key)) => {
+                let tls = crate::edge::Tls { certificate: certificate.clone(), key: key.clone() };
+                Some((address("sip-tls-listen", listen)?, tls))
+            }
+            (listen, ..) => {
+                let right = "give sip-tls-listen, tls-cert and tls-key together, or none of them";
+                let given = listen.clone().unwrap_or_default();
+                return Err(ConfigError::Value { name: "sip-tls-listen", given, right });
+            }
+        };
+        self.table.apply(&mut edge)?;
+        Ok(edge)
+    }
 }
 
 /// Where records are kept.
@@ -58,6 +122,9 @@ impl Default for Config {
             demo: false,
             public_url: None,
             control_token: None,
+            #[cfg(feature = "sip")]
+            sip: Some(SipConfig::default()),
+            allow_loopback_callbacks: false,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
         }
@@ -108,6 +175,17 @@ pub(crate) struct Settings {
     pub(crate) demo: Option<bool>,
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
+    pub(crate) allow_loopback_callbacks: Option<bool>,
+    #[cfg(feature = "sip")]
+    pub(crate) sip_listen: Option<String>,
+    #[cfg(feature = "sip")]
+    pub(crate) sip_tls_listen: Option<String>,
+    #[cfg(feature = "sip")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    #[cfg(feature = "sip")]
+    pub(crate) tls_key: Option<PathBuf>,
+    #[cfg(feature = "sip")]
+    pub(crate) sip: Option<sip::SipTable>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
 }
@@ -141,6 +219,17 @@ impl Settings {
             demo: self.demo.or(other.demo),
             public_url: self.public_url.or(other.public_url),
             control_token: self.control_token.or(other.control_token),
+            allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
+            #[cfg(feature = "sip")]
+            sip_listen: self.sip_listen.or(other.sip_listen),
+            #[cfg(feature = "sip")]
+            sip_tls_listen: self.sip_tls_listen.or(other.sip_tls_listen),
+            #[cfg(feature = "sip")]
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            #[cfg(feature = "sip")]
+            tls_key: self.tls_key.or(other.tls_key),
+            #[cfg(feature = "sip")]
+            sip: self.sip.or(other.sip),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
         }
@@ -170,6 +259,20 @@ impl Settings {
             (Some(file), false) => Database::File(file),
             (None, false) => defaults.database,
         };
+        #[cfg(feature = "sip")]
+        let sip = if self.sip_listen.as_deref() == Some("off") {
+            None
+        } else {
+            let sip = SipConfig {
+                listen: self.sip_listen,
+                tls_listen: self.sip_tls_listen,
+                tls_cert: self.tls_cert,
+                tls_key: self.tls_key,
+                table: self.sip.unwrap_or_default(),
+            };
+            sip.to_edge()?;
+            Some(sip)
+        };
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let log = self.log.unwrap_or(defaults.log);
         if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
@@ -184,6 +287,9 @@ impl Settings {
             demo: self.demo.unwrap_or(false),
             public_url,
             control_token: self.control_token,
+            #[cfg(feature = "sip")]
+            sip,
+            allow_loopback_callbacks: self.allow_loopback_callbacks.unwrap_or(false),
             log,
             log_format: self.log_format.unwrap_or(defaults.log_format),
         })
@@ -230,9 +336,24 @@ impl Config {
             ("demo", Some(self.demo.to_string())),
             ("public_url", self.public_url.as_deref().map(quoted)),
             ("control_token", hidden(&self.control_token)),
+            ("allow_loopback_callbacks", Some(self.allow_loopback_callbacks.to_string())),
             ("log", Some(quoted(&self.log))),
             ("log_format", Some(quoted(if self.log_format == LogFormat::Json { "json" } else { "text" }))),
         ]);
+        #[cfg(feature = "sip")]
+        lines.extend(self.sip.as_ref().map_or_else(
+            || vec![("sip_listen", Some(quoted("off")))],
+            |sip| {
+                let file =
+                    |file: &Option<PathBuf>| file.as_ref().map(|file| quoted(&file.display().to_string()));
+                vec![
+                    ("sip_listen", Some(quoted(sip.listen.as_deref().unwrap_or(USUAL_SIP_LISTEN)))),
+                    ("sip_tls_listen", sip.tls_listen.as_deref().map(quoted)),
+                    ("tls_cert", file(&sip.tls_cert)),
+                    ("tls_key", file(&sip.tls_key)),
+                ]
+            },
+        ));
         let line = |(name, value): (&str, Option<String>)| match value {
             Some(value) => format!("{name} = {value}\n"),
             None => format!("# {name} is not set\n"),

@@ -4,6 +4,9 @@
 //! leads here.
 
 mod accounts;
+#[cfg(feature = "sip")]
+mod calls;
+mod deliveries;
 mod dids;
 mod error;
 mod guard;

@@ -67,6 +67,30 @@ impl Ids {
         }
     }
 
+    /// A random word.
+    pub fn word(&self) -> u64 {
+        let mut random = [0; 8];
+        self.fill(&mut random);
+        u64::from_be_bytes(random)
+    }
+
+    /// The local tag of a SIP dialog.
+    pub fn tag(&self) -> String {
+        self.text(16, LOWER)
+    }
+
+    /// The key that nonces are made with. It lives as long as the server.
+    pub fn nonce_key(&self) -> [u8; 32] {
+        let mut key = [0; 32];
+        self.fill(&mut key);
+        key
+    }
+
+    /// Key and salt of an SRTP stream: 30 bytes, which are 40 characters of base64.
+    pub fn media_key(&self) -> String {
+        self.text(40, MIXED)
+    }
+
     /// A secret token: 43 letters and digits.
     pub fn token(&self) -> Secret {
         Secret::new(self.text(43, MIXED))

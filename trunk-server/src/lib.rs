@@ -16,11 +16,14 @@
 
 pub mod account;
 mod app;
+pub mod callbacks;
 pub mod cli;
 mod clock;
 pub mod config;
 pub mod control;
 mod demo;
+#[cfg(feature = "sip")]
+pub mod edge;
 mod http;
 mod ids;
 mod jsonapi;

@@ -60,6 +60,12 @@ fn greet(server: &Server, config: &Config) {
     if let Some(control) = server.control_address() {
         println!("  Control:  http://{control}/control/v1");
     }
+    #[cfg(feature = "sip")]
+    match (server.sip_address(), server.sip_tls_address()) {
+        (Some(sip), Some(tls)) => println!("  SIP:      {sip} (UDP, TCP), {tls} (TLS)"),
+        (Some(sip), None) => println!("  SIP:      {sip} (UDP, TCP)"),
+        (None, _) => println!("  SIP:      off"),
+    }
     match &config.database {
         trunk_server::config::Database::File(file) => println!("  Database: {}", file.display()),
         trunk_server::config::Database::Ephemeral => {

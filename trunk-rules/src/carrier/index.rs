@@ -94,6 +94,17 @@ impl TrunkIndex {
         Some(old.terms)
     }
 
+    /// The trunk whose digest username this is.
+    pub fn with_username(&self, username: &str) -> Option<&Arc<TrunkTerms>> {
+        self.by_username(username.as_bytes()).map(|entry| &entry.terms)
+    }
+
+    /// The trunks of an account.
+    pub fn ids_of(&self, account: &str) -> Vec<Id<VoiceOutTrunk>> {
+        let entries = self.slots.iter().flatten();
+        entries.filter(|entry| &*entry.terms.account == account).map(|entry| entry.terms.id.clone()).collect()
+    }
+
     /// The trunk with an id.
     pub fn get(&self, id: &Id<VoiceOutTrunk>) -> Option<&Arc<TrunkTerms>> {
         self.by_id.get(id).and_then(|slot| self.entry(*slot)).map(|entry| &entry.terms)

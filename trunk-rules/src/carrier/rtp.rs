@@ -123,6 +123,11 @@ impl RtpPath {
         self.dropped
     }
 
+    /// Starts the watch for silence anew: a call is silent from its answer on, not from its offer.
+    pub const fn restart(&mut self, now: Timestamp) {
+        self.last = now;
+    }
+
     /// Stops or restarts the watch for silence: a call on hold may be silent.
     pub const fn hold(&mut self, held: bool, now: Timestamp) {
         if self.held && !held {

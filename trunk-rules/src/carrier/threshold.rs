@@ -29,6 +29,11 @@ impl SpendWindow {
         self.sum = self.sum.saturating_add(price);
     }
 
+    /// When the oldest price that may still count was spent.
+    pub fn oldest(&self) -> Option<Timestamp> {
+        self.ended.keys().next().map(|ended| Timestamp::from_unix_millis(*ended))
+    }
+
     /// What was spent in the 24 hours before a moment. Older calls are forgotten.
     pub fn spent(&mut self, now: Timestamp) -> Decimal {
         let kept = self.ended.split_off(&now.as_unix_millis().saturating_sub(WINDOW).saturating_add(1));

@@ -22,6 +22,10 @@ pub struct Case<'a> {
     pub links: &'a BTreeMap<&'static str, Linked>,
     /// Credentials to give out if new ones are needed.
     pub fresh: &'a Credentials,
+    /// The record's own meta, such as what a trunk spent; empty when it has none.
+    pub meta: &'a Map<String, Value>,
+    /// Whether blocking and unblocking by hand is called back too.
+    pub callback_on_manual_block: bool,
 }
 
 /// Whether a record is made or changed.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use didww_types::{Access, AttributeSpec, Kind, ResourceSpec, Violation};
 use serde_json::{Map, Value};
 
+use crate::carrier::Gate;
+
 use super::{Act, Case, Refusal, did, regenerate_credentials, voice_out_trunk};
 
 /// What a permitted write does.
@@ -16,6 +18,8 @@ pub enum Effect {
         attributes: Map<String, Value>,
         /// Ids by relationship.
         links: BTreeMap<&'static str, Vec<String>>,
+        /// What the record's callback URL, if it has one, is told: how the trunk was blocked or unblocked.
+        notice: Option<Gate>,
     },
     /// The write is an act upon another record, which is stored with these attributes.
     Change {
@@ -33,6 +37,7 @@ pub enum Effect {
 pub(super) struct Draft {
     pub(super) attributes: Map<String, Value>,
     pub(super) links: BTreeMap<&'static str, Vec<String>>,
+    pub(super) notice: Option<Gate>,
     pub(super) refusals: Vec<Refusal>,
 }
 
@@ -44,7 +49,8 @@ pub fn settle(spec: &'static ResourceSpec, case: &Case<'_>) -> Result<Effect, Ve
     let mut refusals = Vec::new();
     let mut sent = admit(spec, case, &mut refusals);
     spec.lift(case.version, &mut sent);
-    let mut draft = Draft { attributes: merge(spec, case, &sent), links: BTreeMap::new(), refusals };
+    let mut draft =
+        Draft { attributes: merge(spec, case, &sent), links: BTreeMap::new(), notice: None, refusals };
     for (name, linked) in case.links {
         draft.links.insert(name, linked.records.iter().map(|record| record.id.clone()).collect());
     }
@@ -55,7 +61,7 @@ pub fn settle(spec: &'static ResourceSpec, case: &Case<'_>) -> Result<Effect, Ve
         _ => require_known(case, &mut draft),
     }
     if draft.refusals.is_empty() {
-        Ok(Effect::Store { attributes: draft.attributes, links: draft.links })
+        Ok(Effect::Store { attributes: draft.attributes, links: draft.links, notice: draft.notice })
     } else {
         Err(draft.refusals)
     }

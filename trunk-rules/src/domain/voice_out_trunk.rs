@@ -4,7 +4,7 @@ use didww_types::{ApiVersion, Feature, Violation};
 use serde_json::{Map, Value, json};
 
 use super::settle::{Draft, require_known};
-use super::{Act, Case, Credentials, Refusal};
+use super::{Act, Case, Credentials, Refusal, blocking};
 
 pub(super) fn apply(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
     threshold(case, sent, draft);
@@ -14,6 +14,7 @@ pub(super) fn apply(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draf
     kept_by_service("allow_any_did_as_cli", "dids", case, draft);
     kept_by_service("emergency_enable_all", "emergency_dids", case, draft);
     emergency_members(case, draft);
+    blocking::apply(case, draft);
 }
 
 /// Accounts of the older versions start without a threshold.

@@ -50,6 +50,8 @@ pub struct CallQuery {
 /// What a call cost, for the sum of the last 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCharge {
+    /// The account's number.
+    pub account: i64,
     /// The trunk.
     pub trunk: Uuid,
     /// When the call ended.

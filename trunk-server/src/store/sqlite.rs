@@ -167,8 +167,8 @@ impl Store for SqliteStore {
         Box::pin(std::future::ready(self.lane.read(|connection| outbox::due(connection, now, limit))))
     }
 
-    fn next_due(&self) -> Answer<'_, Option<Timestamp>> {
-        Box::pin(std::future::ready(self.lane.read(outbox::next_due)))
+    fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| outbox::next_due(connection, now))))
     }
 
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()> {

@@ -78,7 +78,9 @@ pub(super) fn charges_since(
     from: Timestamp,
 ) -> Result<Vec<StoredCharge>, StoreError> {
     let mut statement = connection
-        .prepare_cached("SELECT trunk, ended_at, price FROM call WHERE price <> '0' AND ended_at >= ?1")
+        .prepare_cached(
+            "SELECT trunk, ended_at, price, account FROM call WHERE price <> '0' AND ended_at >= ?1",
+        )
         .map_err(failed)?;
     let rows = statement
         .query_map(params![from.as_unix_millis()], |row| {
@@ -86,6 +88,7 @@ pub(super) fn charges_since(
                 trunk: uuid(row, 0)?,
                 ended_at: Timestamp::from_unix_millis(row.get(1)?),
                 price: row.get(2)?,
+                account: row.get(3)?,
             })
         })
         .map_err(failed)?;

@@ -193,7 +193,9 @@ fn run(connection: Connection, jobs: &Receiver<Box<dyn Job>>, watch: &Watch) {
 /// Tells the observer, if there is one, of a durable write.
 fn tell(watch: &Watch, committed: &[Committed]) {
     if let Some(observer) = watch.get() {
-        committed.iter().for_each(|committed| observer.committed(committed));
+        for committed in committed {
+            observer.committed(committed);
+        }
     }
 }
 

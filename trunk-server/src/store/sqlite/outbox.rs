@@ -7,8 +7,11 @@ use super::error::failed;
 use super::uuid;
 use crate::store::{Attempted, Delivery, NewEvent, PendingEvent, StoreError};
 
-/// Attempts that are kept for whoever asks; older ones are forgotten.
+/// Attempts, and events that are over, that are kept for whoever asks; older ones are forgotten.
 const KEPT: i64 = 100_000;
+
+/// Most events that are shown of one record.
+const HEAD: i64 = 100;
 
 pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {
     connection
@@ -28,6 +31,7 @@ pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), St
 }
 
 /// An event is due when its time has come and no earlier one of the same record is still waiting for its own.
+/// Accounts take turns, so that the limit cuts the longest queues first.
 pub(super) fn due(
     connection: &Connection,
     now: Timestamp,
@@ -35,15 +39,20 @@ pub(super) fn due(
 ) -> Result<Vec<PendingEvent>, StoreError> {
     let mut statement = connection
         .prepare_cached(
-            "SELECT o.number, o.account, o.subject, o.url, o.body, o.created_at, o.attempts FROM outbox o \
-             WHERE o.outcome IS NULL AND o.due_at <= ?1 AND NOT EXISTS ( \
-                 SELECT 1 FROM outbox e WHERE e.subject = o.subject AND e.number < o.number \
-                 AND e.outcome IS NULL AND e.due_at > ?1) \
-             ORDER BY o.number LIMIT ?2",
+            "WITH due AS ( \
+                 SELECT o.*, row_number() OVER (PARTITION BY o.subject ORDER BY o.number) AS place FROM outbox o \
+                 WHERE o.outcome IS NULL AND o.due_at <= ?1 AND NOT EXISTS ( \
+                     SELECT 1 FROM outbox e WHERE e.subject = o.subject AND e.number < o.number \
+                     AND e.outcome IS NULL AND e.due_at > ?1)), \
+             head AS ( \
+                 SELECT *, row_number() OVER (PARTITION BY account ORDER BY number) AS turn FROM due \
+                 WHERE place <= ?3) \
+             SELECT number, account, subject, url, body, created_at, attempts FROM head \
+             ORDER BY turn, number LIMIT ?2",
         )
         .map_err(failed)?;
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let rows = statement.query_map(params![now.as_unix_millis(), limit], pending).map_err(failed)?;
+    let rows = statement.query_map(params![now.as_unix_millis(), limit, HEAD], pending).map_err(failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
@@ -61,11 +70,12 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<PendingEvent> {
     })
 }
 
-pub(super) fn next_due(connection: &Connection) -> Result<Option<Timestamp>, StoreError> {
+/// An event that is due already is left out: it is on its way, or stands behind one that waits.
+pub(super) fn next_due(connection: &Connection, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> = connection
-        .prepare_cached("SELECT min(due_at) FROM outbox WHERE outcome IS NULL")
+        .prepare_cached("SELECT min(due_at) FROM outbox WHERE outcome IS NULL AND due_at > ?1")
         .map_err(failed)?
-        .query_row([], |row| row.get(0))
+        .query_row(params![now.as_unix_millis()], |row| row.get(0))
         .map_err(failed)?;
     Ok(due.map(Timestamp::from_unix_millis))
 }
@@ -80,11 +90,17 @@ pub(super) fn attempted(connection: &Connection, attempted: &Attempted) -> Resul
     for number in numbers {
         connection
             .prepare_cached(
+                // A reset may have taken the event while it was under way, and its number may be another's now.
                 "UPDATE outbox SET attempts = attempts + 1, due_at = coalesce(?2, due_at), outcome = ?3 \
-                 WHERE number = ?1",
+                 WHERE number = ?1 AND subject = ?4",
             )
             .map_err(failed)?
-            .execute(params![number, again_at.map(Timestamp::as_unix_millis), outcome])
+            .execute(params![
+                number,
+                again_at.map(Timestamp::as_unix_millis),
+                outcome,
+                delivery.subject.as_bytes().as_slice(),
+            ])
             .map_err(failed)?;
     }
     connection
@@ -108,6 +124,13 @@ pub(super) fn attempted(connection: &Connection, attempted: &Attempted) -> Resul
         .prepare_cached("DELETE FROM delivery WHERE number <= ?1")
         .map_err(failed)?
         .execute(params![connection.last_insert_rowid() - KEPT])
+        .map_err(failed)?;
+    connection
+        .prepare_cached(
+            "DELETE FROM outbox WHERE number <= (SELECT max(number) FROM outbox) - ?1 AND outcome IS NOT NULL",
+        )
+        .map_err(failed)?
+        .execute(params![KEPT])
         .map(|_| ())
         .map_err(failed)
 }

@@ -289,6 +289,8 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM unique_facet WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM record WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM outbox WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM delivery WHERE ?1 IS NULL OR account = ?1",
     ];
     let of_accounts =
         if accounts { Some("DELETE FROM account WHERE ?1 IS NULL OR number = ?1") } else { None };

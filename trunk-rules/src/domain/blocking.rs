@@ -1,0 +1,140 @@
+//! What an owner's write does to a trunk that is blocked, or to be blocked: by hand or by its threshold.
+
+use didww_types::values::Money;
+use rust_decimal::Decimal;
+use serde_json::{Map, Value};
+
+use super::settle::Draft;
+use super::{Act, Case};
+use crate::carrier::{Gate, SpendEvent, decide_gate};
+
+/// Decides the status and whether it is called back. A new trunk spent nothing and was never open, so nothing is
+/// told of it.
+pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
+    let Act::Update(before) = case.act else { return };
+    let was = gate(before);
+    let wanted = gate(&draft.attributes).blocked;
+    let limit = amount(&draft.attributes, "threshold_amount");
+    let limit_changed = (limit != amount(before, "threshold_amount")).then_some(SpendEvent::LimitChanged);
+    // A status that the owner names holds against a limit in the same request, so it has the last word when it
+    // opens and the first when it blocks: a block by hand is not lifted by time.
+    let events = match (was.blocked, wanted) {
+        (false, true) => [Some(SpendEvent::BlockedByHand), limit_changed],
+        (true, false) => [limit_changed, Some(SpendEvent::Activated)],
+        _ => [limit_changed, None],
+    };
+    let spent = amount(case.meta, "spent_amount").unwrap_or_default();
+    let mut now = was;
+    for event in events.into_iter().flatten() {
+        let Some(change) = decide_gate(now, event, limit, spent, case.callback_on_manual_block) else {
+            continue;
+        };
+        now = change.gate;
+        if change.callback {
+            draft.notice = Some(now);
+        }
+    }
+    let status = if now.blocked { "blocked" } else { "active" };
+    draft.attributes.insert("status".to_owned(), Value::String(status.to_owned()));
+    draft.attributes.insert("threshold_reached".to_owned(), Value::Bool(now.threshold_reached));
+}
+
+fn gate(attributes: &Map<String, Value>) -> Gate {
+    Gate {
+        blocked: attributes.get("status").and_then(Value::as_str) == Some("blocked"),
+        threshold_reached: attributes.get("threshold_reached") == Some(&Value::Bool(true)),
+    }
+}
+
+fn amount(members: &Map<String, Value>, name: &str) -> Option<Decimal> {
+    members.get(name)?.as_str()?.parse().ok().map(Money::amount)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use didww_types::resources::VoiceOutTrunk;
+    use didww_types::{ApiVersion, Resource as _, Secret, Timestamp};
+    use serde_json::json;
+
+    use crate::carrier::Gate;
+    use crate::domain::{Act, Case, Credentials, Effect, Features, settle};
+
+    const OPEN: Gate = Gate { blocked: false, threshold_reached: false };
+    const BY_SPENDING: Gate = Gate { blocked: true, threshold_reached: true };
+    const BY_HAND: Gate = Gate { blocked: true, threshold_reached: false };
+
+    /// A trunk in a state with a threshold of 10 dollars, of which 10 are spent, is sent these attributes. Gives
+    /// its state afterwards, and what is told.
+    fn write(was: Gate, sent: &serde_json::Value, manual: bool) -> (Gate, Option<Gate>) {
+        let before = json!({
+            "name": "T", "threshold_amount": "10.0", "threshold_reached": was.threshold_reached,
+            "status": if was.blocked { "blocked" } else { "active" },
+        });
+        let fresh = Credentials { username: String::new(), password: Secret::new("") };
+        let meta = json!({ "spent_amount": "10.0" });
+        let case = Case {
+            act: Act::Update(before.as_object().unwrap()),
+            version: ApiVersion::V2026_04_16,
+            features: Features::NONE,
+            now: Timestamp::from_unix_millis(0),
+            sent: sent.as_object().unwrap(),
+            links: &BTreeMap::new(),
+            fresh: &fresh,
+            meta: meta.as_object().unwrap(),
+            callback_on_manual_block: manual,
+        };
+        let Ok(Effect::Store { attributes, notice, .. }) = settle(VoiceOutTrunk::SPEC, &case) else {
+            panic!("refused")
+        };
+        (super::gate(&attributes), notice)
+    }
+
+    #[test]
+    fn activating_a_trunk_that_its_threshold_blocked_re_opens_it_and_is_told() {
+        assert_eq!(write(BY_SPENDING, &json!({ "status": "active" }), false), (OPEN, Some(OPEN)));
+    }
+
+    #[test]
+    fn raising_or_taking_away_the_threshold_re_opens_and_is_told() {
+        for limit in [json!("10.01"), json!(null), json!(11)] {
+            let sent = json!({ "threshold_amount": limit });
+            assert_eq!(write(BY_SPENDING, &sent, false), (OPEN, Some(OPEN)), "{sent}");
+        }
+    }
+
+    #[test]
+    fn a_threshold_set_to_what_was_spent_blocks_and_is_told() {
+        let sent = json!({ "threshold_amount": "9.99" });
+        assert_eq!(write(OPEN, &sent, false), (BY_SPENDING, Some(BY_SPENDING)));
+    }
+
+    #[test]
+    fn a_record_written_back_as_it_was_changes_nothing() {
+        for (was, status) in [(OPEN, "active"), (BY_SPENDING, "blocked"), (BY_HAND, "blocked")] {
+            let sent = json!({ "status": status, "threshold_amount": "10.0", "name": "Other" });
+            assert_eq!(write(was, &sent, true), (was, None));
+        }
+    }
+
+    #[test]
+    fn blocking_and_opening_by_hand_is_told_only_where_that_is_set() {
+        let (block, open) = (json!({ "status": "blocked" }), json!({ "status": "active" }));
+        assert_eq!(write(OPEN, &block, false), (BY_HAND, None));
+        assert_eq!(write(OPEN, &block, true), (BY_HAND, Some(BY_HAND)));
+        assert_eq!(write(BY_HAND, &open, false), (OPEN, None));
+        assert_eq!(write(BY_HAND, &open, true), (OPEN, Some(OPEN)));
+    }
+
+    #[test]
+    fn a_status_holds_against_a_threshold_in_the_same_request() {
+        let sent = json!({ "status": "blocked", "threshold_amount": "1.0" });
+        assert_eq!(write(OPEN, &sent, false), (BY_HAND, None));
+        let sent = json!({ "status": "active", "threshold_amount": "1.0" });
+        assert_eq!(write(BY_SPENDING, &sent, false), (OPEN, Some(OPEN)));
+        let sent = json!({ "status": "active", "threshold_amount": "20.0" });
+        assert_eq!(write(BY_SPENDING, &sent, false), (OPEN, Some(OPEN)));
+        assert_eq!(write(BY_HAND, &json!({ "threshold_amount": "20.0" }), false), (BY_HAND, None));
+    }
+}

@@ -1,0 +1,262 @@
+//! The `[sip]` table of the configuration file: everything about calls that no source states.
+
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use didww_types::values::Money;
+use serde::Deserialize;
+use trunk_rules::carrier::{Algorithm, CliHeader, Digits, Rate, RateCard, Settings};
+
+use super::ConfigError;
+use crate::edge::{EdgeConfig, FarEnd, FarEndRule, Outcome, Then};
+
+/// The table's keys. What is absent keeps its default.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SipTable {
+    advertise: Option<IpAddr>,
+    server_name: Option<String>,
+    rtp_ports: Option<(u16, u16)>,
+    ring_timeout: Option<u64>,
+    challenge_code: Option<u16>,
+    realm: Option<String>,
+    nonce_ttl: Option<u64>,
+    algorithms: Option<Vec<String>>,
+    ip_reject_code: Option<u16>,
+    blocked_code: Option<u16>,
+    cli_reject_code: Option<u16>,
+    dst_reject_code: Option<u16>,
+    bad_number_code: Option<u16>,
+    no_route_code: Option<u16>,
+    capacity_reject_code: Option<u16>,
+    media_profile_reject: Option<u16>,
+    codec_reject: Option<u16>,
+    sdp_reject: Option<u16>,
+    cli_header: Option<String>,
+    diversion_satisfies_cli: Option<bool>,
+    engine_reason_phrase: Option<bool>,
+    diagnostic_headers: Option<bool>,
+    strict_nc: Option<bool>,
+    stale_flag: Option<bool>,
+    emergency_bypass: Option<bool>,
+    callback_on_manual_block: Option<bool>,
+    retry_clock_factor: Option<Money>,
+    far_end: Option<Vec<FarEndEntry>>,
+    rates: Option<Vec<RateEntry>>,
+}
+
+/// One row of `[[sip.far_end]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FarEndEntry {
+    /// The beginning of the number.
+    prefix: String,
+    /// Seconds of ringing.
+    #[serde(default)]
+    ring: f64,
+    #[serde(default)]
+    early_media: bool,
+    /// `answer` (the default), `no_answer`, `busy`, `decline`, or a SIP response code as text.
+    #[serde(default)]
+    then: Option<String>,
+    /// Seconds after which the callee hangs up.
+    #[serde(default)]
+    hang_up_after: Option<f64>,
+}
+
+/// One row of `[[sip.rates]]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RateEntry {
+    /// The beginning of the number.
+    prefix: String,
+    /// US dollars a minute, as text.
+    per_minute: Money,
+    /// Seconds that are billed at least.
+    #[serde(default = "one")]
+    initial_interval: NonZeroU32,
+    /// Seconds of each further step.
+    #[serde(default = "one")]
+    next_interval: NonZeroU32,
+}
+
+const fn one() -> NonZeroU32 {
+    NonZeroU32::MIN
+}
+
+fn wrong(name: &'static str, given: &str, right: &'static str) -> ConfigError {
+    ConfigError::Value { name, given: given.to_owned(), right }
+}
+
+impl SipTable {
+    /// Lays the table over an edge's usual configuration.
+    pub(crate) fn apply(&self, edge: &mut EdgeConfig) -> Result<(), ConfigError> {
+        edge.advertise = self.advertise.or(edge.advertise);
+        if let Some(name) = &self.server_name {
+            edge.server_name.clone_from(name);
+        }
+        if let Some((from, to)) = self.rtp_ports {
+            if from < 1024 || to <= from {
+                return Err(wrong(
+                    "sip.rtp_ports",
+                    &format!("[{from}, {to}]"),
+                    "give [FROM, TO] from 1024 up",
+                ));
+            }
+            edge.rtp_ports = from..to;
+        }
+        if let Some(seconds) = self.ring_timeout {
+            edge.ring_timeout = Duration::from_secs(seconds);
+        }
+        self.settings(&mut edge.settings)?;
+        if let Some(rows) = &self.far_end {
+            edge.far_end = FarEnd::new(rows.iter().map(FarEndEntry::rule).collect::<Result<Vec<_>, _>>()?);
+        }
+        if let Some(rows) = &self.rates {
+            edge.rates = RateCard::new(rows.iter().map(RateEntry::rate).collect::<Result<Vec<_>, _>>()?);
+        }
+        edge.settings.check().map_err(|error| ConfigError::Value {
+            name: error.setting,
+            given: error.given,
+            right: error.right,
+        })
+    }
+
+    fn settings(&self, settings: &mut Settings) -> Result<(), ConfigError> {
+        macro_rules! take {
+            ($($name:ident),+) => { $(if let Some(value) = self.$name { settings.$name = value; })+ };
+        }
+        take!(
+            challenge_code,
+            ip_reject_code,
+            blocked_code,
+            cli_reject_code,
+            dst_reject_code,
+            bad_number_code
+        );
+        take!(no_route_code, capacity_reject_code, media_profile_reject, codec_reject, sdp_reject);
+        take!(diversion_satisfies_cli, engine_reason_phrase, diagnostic_headers, strict_nc, stale_flag);
+        take!(emergency_bypass, callback_on_manual_block);
+        if let Some(factor) = self.retry_clock_factor {
+            settings.retry_clock_factor = factor.amount();
+        }
+        if let Some(realm) = &self.realm {
+            settings.realm.clone_from(realm);
+        }
+        if let Some(seconds) = self.nonce_ttl {
+            settings.nonce_ttl = Duration::from_secs(seconds);
+        }
+        if let Some(names) = &self.algorithms {
+            let algorithm = |name: &String| match name.to_ascii_uppercase().as_str() {
+                "MD5" => Ok(Algorithm::Md5),
+                "SHA-256" => Ok(Algorithm::Sha256),
+                _ => Err(wrong("sip.algorithms", name, "give MD5 or SHA-256")),
+            };
+            settings.algorithms = names.iter().map(algorithm).collect::<Result<_, _>>()?;
+        }
+        if let Some(name) = &self.cli_header {
+            settings.cli_header = match name.as_str() {
+                "from" => CliHeader::From,
+                "identity" => CliHeader::Identity,
+                _ => return Err(wrong("sip.cli_header", name, "give from or identity")),
+            };
+        }
+        Ok(())
+    }
+}
+
+fn digits(name: &'static str, text: &str) -> Result<Digits, ConfigError> {
+    Digits::parse(text.as_bytes()).ok_or_else(|| wrong(name, text, "give 1 to 15 digits"))
+}
+
+fn seconds(name: &'static str, value: f64) -> Result<Duration, ConfigError> {
+    Duration::try_from_secs_f64(value).map_err(|_| wrong(name, &value.to_string(), "give seconds from 0 up"))
+}
+
+impl FarEndEntry {
+    fn rule(&self) -> Result<FarEndRule, ConfigError> {
+        let up = self.hang_up_after.map(|value| seconds("sip.far_end.hang_up_after", value)).transpose()?;
+        let right = "give answer, no_answer, busy, decline, or a SIP response from 300 to 699";
+        let then = match self.then.as_deref() {
+            None | Some("answer") => Then::Answer(up),
+            Some("no_answer") => Then::NoAnswer,
+            Some("busy") => Then::Refuse(486),
+            Some("decline") => Then::Refuse(603),
+            Some(text) => match text.parse() {
+                Ok(code) if (300..700).contains(&code) => Then::Refuse(code),
+                _ => return Err(wrong("sip.far_end.then", text, right)),
+            },
+        };
+        Ok(FarEndRule {
+            prefix: digits("sip.far_end.prefix", &self.prefix)?,
+            outcome: Outcome {
+                ring: seconds("sip.far_end.ring", self.ring)?,
+                early_media: self.early_media,
+                then,
+            },
+        })
+    }
+}
+
+impl RateEntry {
+    fn rate(&self) -> Result<(Digits, Rate), ConfigError> {
+        if self.per_minute < Money::default() {
+            return Err(wrong(
+                "sip.rates.per_minute",
+                &self.per_minute.to_string(),
+                "give US dollars from 0 up",
+            ));
+        }
+        let rate = Rate {
+            per_minute: self.per_minute.amount(),
+            initial_interval: self.initial_interval,
+            next_interval: self.next_interval,
+        };
+        Ok((digits("sip.rates.prefix", &self.prefix)?, rate))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(text: &str) -> Result<EdgeConfig, String> {
+        let table: SipTable = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        let mut edge = EdgeConfig::new("127.0.0.1:0".parse().unwrap());
+        table.apply(&mut edge).map_err(|error| error.to_string()).map(|()| edge)
+    }
+
+    #[test]
+    fn a_table_is_laid_over_the_defaults() {
+        let edge = applied(
+            "capacity_reject_code = 503\nrealm = \"example.net\"\nrtp_ports = [20000, 20100]\n\
+             [[far_end]]\nprefix = \"44\"\nring = 0.5\nthen = \"busy\"\n\
+             [[rates]]\nprefix = \"1\"\nper_minute = \"0.02\"\ninitial_interval = 60\n",
+        )
+        .unwrap();
+        assert_eq!((edge.settings.capacity_reject_code, edge.settings.challenge_code), (503, 401));
+        assert_eq!(edge.settings.realm, "example.net");
+        assert_eq!(edge.rtp_ports, 20_000..20_100);
+        let outcome = edge.far_end.outcome("442079460018".parse().unwrap());
+        assert_eq!((outcome.then, outcome.ring), (Then::Refuse(486), Duration::from_millis(500)));
+        assert_eq!(edge.rates.find("12025550143".parse().unwrap()).unwrap().1.initial_interval.get(), 60);
+        assert!(edge.rates.find("44".parse().unwrap()).is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_names_itself_and_what_would_be_right() {
+        for (text, named) in [
+            ("challenge_code = 403", "challenge_code"),
+            ("reject_code = 403", "reject_code"),
+            ("rtp_ports = [80, 90]", "rtp_ports"),
+            ("cli_header = \"to\"", "cli_header"),
+            ("[[far_end]]\nprefix = \"x\"", "far_end.prefix"),
+            ("[[far_end]]\nprefix = \"1\"\nthen = \"maybe\"", "far_end.then"),
+            ("[[rates]]\nprefix = \"1\"\nper_minute = \"-1\"", "rates.per_minute"),
+        ] {
+            let error = applied(text).unwrap_err();
+            assert!(error.contains(named), "{text}: {error}");
+        }
+    }
+}

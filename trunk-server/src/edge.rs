@@ -1,0 +1,220 @@
+//! The carrier edge: a provisioned trunk, enforced on real SIP calls.
+//!
+//! It brings the rules their questions and acts on their verdicts. Whom a call is let through to is played:
+//! no call is ever forwarded to a real network.
+
+mod attempt;
+mod call;
+mod calls;
+mod config;
+mod diagnosis;
+mod dialog;
+mod explain;
+mod far_end;
+mod invite;
+mod media;
+mod record;
+mod sdp;
+mod spend;
+mod stack;
+mod trunks;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use trunk_rules::carrier::NonceKey;
+
+use crate::app::App;
+use crate::store::StoreError;
+use calls::Calls;
+use media::Ports;
+use spend::Spend;
+use stack::{Incoming, Stack};
+use trunks::Trunks;
+
+pub use calls::ActiveCall;
+pub use config::{EdgeConfig, EdgeError, Tls};
+pub use explain::{Explanation, Question};
+pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
+pub use record::CallRecord;
+
+/// A running edge.
+#[derive(Debug)]
+pub struct Edge {
+    inner: Arc<Inner>,
+    stack: Arc<Stack>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+/// What every call shares.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    app: Arc<App>,
+    config: EdgeConfig,
+    trunks: Arc<Trunks>,
+    spend: Spend,
+    calls: Calls,
+    nonces: HiddenKey,
+    ports: Ports,
+    counters: Counters,
+    records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
+}
+
+/// The nonces' key, which is not printed.
+struct HiddenKey(NonceKey);
+
+impl std::fmt::Debug for HiddenKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NonceKey(hidden)")
+    }
+}
+
+/// What the edge counts.
+#[derive(Debug, Default)]
+struct Counters {
+    challenged: AtomicU64,
+    refused: AtomicU64,
+    admitted: AtomicU64,
+}
+
+impl Counters {
+    fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Followers of call records that are too slow lose the oldest.
+const FOLLOWED: usize = 1024;
+
+impl Edge {
+    /// Loads the trunks, listens, and takes calls.
+    ///
+    /// # Errors
+    /// [`EdgeError`]; nothing is listened on then.
+    pub(crate) async fn start(app: Arc<App>, config: EdgeConfig) -> Result<Self, EdgeError> {
+        config.settings.check()?;
+        let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
+        // First the watch, then the load: a write in between is seen by both, and the later one stays.
+        app.store.observe(Arc::clone(&trunks) as Arc<dyn crate::store::Observer>);
+        trunks.load(&*app.store)?;
+        let spend = Spend::load(&*app.store, app.clock.now()).await?;
+        let (stack, incoming) = Stack::start(&config).await?;
+        let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
+        let inner = Arc::new(Inner {
+            nonces: HiddenKey(NonceKey::new(&app.ids.nonce_key())),
+            ports: Ports::new(config.rtp_ports.clone()),
+            app,
+            config,
+            trunks,
+            spend,
+            calls: Calls::default(),
+            counters: Counters::default(),
+            records,
+        });
+        let stack = Arc::new(stack);
+        let tasks = vec![
+            tokio::spawn(take(Arc::clone(&inner), Arc::clone(&stack), incoming)),
+            tokio::spawn(spend::age(Arc::clone(&inner))),
+        ];
+        Ok(Self { inner, stack, tasks })
+    }
+
+    /// Where SIP is taken, over UDP and TCP.
+    pub fn address(&self) -> SocketAddr {
+        self.stack.address()
+    }
+
+    /// Where SIP is taken over TLS.
+    pub fn tls_address(&self) -> Option<SocketAddr> {
+        self.stack.tls_address()
+    }
+
+    pub(crate) fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
+    /// Ends every call and stops listening.
+    pub(crate) async fn stop(mut self) {
+        self.inner.calls.end_all();
+        self.inner.calls.wait_until_empty(self.inner.config.stop_deadline).await;
+        self.stack.stop();
+        for task in self.tasks.drain(..) {
+            task.abort();
+        }
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        self.stack.stop();
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+impl Inner {
+    /// What would become of a call.
+    pub(crate) fn explain(&self, question: &Question) -> Explanation {
+        explain::explain(self, question)
+    }
+
+    /// The calls that are up, oldest first.
+    pub(crate) fn active_calls(&self) -> Vec<ActiveCall> {
+        self.calls.list()
+    }
+
+    /// Ends a call from our side; gives whether there was one.
+    pub(crate) fn end_call(&self, id: uuid::Uuid) -> bool {
+        self.calls.end(id)
+    }
+
+    /// Every record from now on.
+    pub(crate) fn follow(&self) -> tokio::sync::broadcast::Receiver<Arc<CallRecord>> {
+        self.records.subscribe()
+    }
+
+    /// How many attempts were challenged, refused and admitted.
+    pub(crate) fn counts(&self) -> [u64; 3] {
+        let counters = &self.counters;
+        [&counters.challenged, &counters.refused, &counters.admitted]
+            .map(|count| count.load(Ordering::Relaxed))
+    }
+
+    /// Why the store's failure matters here; the call goes on without its record.
+    fn store_failed(&self, error: &StoreError, what: &str) {
+        tracing::error!(%error, what, "the edge could not write; calls go on");
+    }
+}
+
+/// Takes requests until the stack stops.
+async fn take(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::Requests) {
+    while let Some(request) = incoming.next().await {
+        let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
+        tokio::spawn(async move { serve(&inner, &stack, request).await });
+    }
+}
+
+async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, request: Incoming) {
+    if request.max_forwards() == Some(0) {
+        return request.finish(483, "Too Many Hops", &[]).await;
+    }
+    match request.method() {
+        "INVITE" if request.to_tag().is_none() => invite::serve(inner, stack, request).await,
+        "INVITE" | "UPDATE" | "BYE" | "PRACK" => dialog::serve(inner, request).await,
+        "OPTIONS" => {
+            request.finish(200, "OK", &[("Allow", stack::ALLOW), ("Accept", "application/sdp")]).await
+        }
+        "REGISTER" => {
+            let hint = "outbound trunks do not register; send INVITEs";
+            let warning = format!("399 {} \"{hint}\"", inner.config.server_name);
+            tracing::info!(source = %request.source(), hint, "REGISTER refused");
+            request
+                .finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW), ("Warning", &warning)])
+                .await;
+        }
+        "ACK" => {}
+        _ => request.finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW)]).await,
+    }
+}

@@ -1,0 +1,17 @@
+//! Requests inside a dialog.
+
+use super::Inner;
+use super::calls::Key;
+use super::stack::Incoming;
+
+/// Hands a request to its call, or says that there is no such call.
+pub(super) async fn serve(inner: &Inner, request: Incoming) {
+    let undelivered = match Key::of(&request) {
+        Some(key) => match inner.calls.deliver(&key, request) {
+            Ok(()) => return,
+            Err(request) => *request,
+        },
+        None => request,
+    };
+    undelivered.finish(481, "Call/Transaction Does Not Exist", &[]).await;
+}

@@ -1,0 +1,151 @@
+//! The RTP endpoint of a call: it hears, checks who speaks, and echoes.
+
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use didww_types::Timestamp;
+use tokio::net::UdpSocket;
+use trunk_rules::carrier::{Media, MediaHost, Protection, RtpPath, RtpTerms, ping_packet};
+
+use crate::clock::Clock;
+
+/// The ports that calls get, each in turn.
+#[derive(Debug)]
+pub(super) struct Ports {
+    range: Range<u16>,
+    next: AtomicUsize,
+}
+
+impl Ports {
+    pub(super) fn new(range: Range<u16>) -> Self {
+        Self { range, next: AtomicUsize::new(0) }
+    }
+
+    /// A socket on an even port; `None` when every port is taken.
+    async fn bind(&self, at: IpAddr) -> Option<UdpSocket> {
+        let first = usize::from(self.range.start.next_multiple_of(2));
+        let count = usize::from(self.range.end).saturating_sub(first).div_ceil(2);
+        for _ in 0..count {
+            let step = self.next.fetch_add(1, Ordering::Relaxed) % count.max(1);
+            let Ok(port) = u16::try_from(first + 2 * step) else { continue };
+            if let Ok(socket) = UdpSocket::bind(SocketAddr::new(at, port)).await {
+                return Some(socket);
+            }
+        }
+        None
+    }
+}
+
+/// The media of one call.
+pub(super) struct Endpoint {
+    socket: UdpSocket,
+    address: SocketAddr,
+    path: RtpPath,
+    terms: RtpTerms,
+    /// Whether what is heard may be sent back: what is encrypted is only counted.
+    echo: bool,
+    payload_type: u8,
+    dropped_from: Vec<IpAddr>,
+}
+
+/// Sources of dropped packets that a record names.
+const NAMED: usize = 8;
+
+impl Endpoint {
+    pub(super) async fn open(
+        ports: &Ports,
+        bind: IpAddr,
+        advertise: IpAddr,
+        media: Option<&Media>,
+        terms: RtpTerms,
+        now: Timestamp,
+    ) -> Option<Self> {
+        let socket = ports.bind(bind).await?;
+        let address = SocketAddr::new(advertise, socket.local_addr().ok()?.port());
+        let mut endpoint = Self {
+            socket,
+            address,
+            path: RtpPath::new(None, now),
+            terms,
+            echo: true,
+            payload_type: 0,
+            dropped_from: Vec::new(),
+        };
+        if let Some(media) = media {
+            endpoint.negotiated(media, now).await;
+        }
+        Some(endpoint)
+    }
+
+    /// What peers are told.
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Takes what an offer or an answer said.
+    pub(super) async fn negotiated(&mut self, media: &Media, now: Timestamp) {
+        self.path = RtpPath::new(resolve(&media.host, media.port).await, now);
+        self.path.hold(super::sdp::is_hold(media.direction), now);
+        self.echo = media.protection == Protection::Plain;
+        self.payload_type = media.payload_type;
+    }
+
+    /// Starts the watch for silence anew, and makes a peer speak that waits for the first packet.
+    pub(super) async fn answered(&mut self, now: Timestamp, random: u64) {
+        self.path.restart(now);
+        if let (true, Some(target)) = (self.terms.ping, self.path.target()) {
+            let [a, b, c, d, e, f, g, h] = random.to_be_bytes();
+            let packet = ping_packet(
+                self.payload_type,
+                u16::from_be_bytes([a, b]),
+                u32::from_be_bytes([c, d, e, f]),
+                u32::from_be_bytes([g, h, a, b]),
+            );
+            self.send(&packet, target).await;
+        }
+    }
+
+    /// Hears one packet and echoes it. Safe to give up waiting for.
+    pub(super) async fn hear(&mut self, buffer: &mut [u8], clock: &Clock) {
+        let Ok((length, from)) = self.socket.recv_from(buffer).await else { return };
+        let packet = buffer.get(..length).unwrap_or_default();
+        if !self.path.receive(&self.terms, from, clock.now()) {
+            if self.dropped_from.len() < NAMED && !self.dropped_from.contains(&from.ip()) {
+                self.dropped_from.push(from.ip());
+            }
+            return;
+        }
+        if let (true, Some(target)) = (self.echo && is_rtp(packet), self.path.target()) {
+            self.send(packet, target).await;
+        }
+    }
+
+    /// A packet that cannot be sent is lost, as packets are.
+    async fn send(&self, packet: &[u8], target: SocketAddr) {
+        let _lost = self.socket.send_to(packet, target).await;
+    }
+
+    /// When the call ends if it stays silent.
+    pub(super) fn silent_until(&self) -> Option<Timestamp> {
+        self.path.silent_until(&self.terms)
+    }
+
+    /// How many packets were dropped because of their source, and some of the sources.
+    pub(super) fn dropped(&self) -> (u64, &[IpAddr]) {
+        (self.path.dropped(), &self.dropped_from)
+    }
+}
+
+fn is_rtp(packet: &[u8]) -> bool {
+    packet.len() >= 12 && packet.first().is_some_and(|byte| byte >> 6 == 2)
+}
+
+async fn resolve(host: &MediaHost, port: u16) -> Option<SocketAddr> {
+    match host {
+        // The unspecified address is the old way to say "hold".
+        MediaHost::Address(address) if address.is_unspecified() => None,
+        MediaHost::Address(address) => Some(SocketAddr::new(*address, port)),
+        MediaHost::Name(name) => tokio::net::lookup_host((name.as_str(), port)).await.ok()?.next(),
+    }
+}

@@ -1,0 +1,200 @@
+//! What a call leaves behind.
+
+use std::sync::Arc;
+
+use didww_types::Timestamp;
+use rust_decimal::Decimal;
+use serde::Serialize;
+use trunk_rules::carrier::{Admitted, Refusal, TrunkTerms};
+use uuid::Uuid;
+
+use super::Inner;
+use super::attempt::Parts;
+use super::stack::Incoming;
+use crate::store::StoredCall;
+
+/// The record of a call or of a refused attempt, with the members of DIDWW's streamed records and a few more.
+/// What is not known is null, never absent.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct CallRecord {
+    /// The record's id.
+    pub id: Uuid,
+    /// When the INVITE came.
+    pub time_start: Timestamp,
+    /// When it was answered; null when it never was.
+    pub time_connect: Option<Timestamp>,
+    /// When it was over.
+    pub time_end: Timestamp,
+    /// Seconds that it was up, a begun second counted whole.
+    pub duration: u64,
+    /// Seconds that are billed.
+    pub billing_duration: u64,
+    /// Whether it was answered.
+    pub success: bool,
+    /// The caller number that was shown.
+    pub src_number: Option<String>,
+    /// The caller number that was sent.
+    pub original_src_number: String,
+    /// What was dialled, tech prefix and all.
+    pub dst_number: String,
+    /// `local`, `international` or `emergency`.
+    pub call_type: Option<&'static str>,
+    /// The trunk's name.
+    pub trunk_name: String,
+    /// The trunk's id.
+    pub trunk_id: String,
+    /// The dialog's `Call-ID`.
+    pub call_id: String,
+    /// What the caller's software says of itself.
+    pub user_agent: Option<String>,
+    /// The caller's own note for billing.
+    pub p_charge_info: Option<String>,
+    /// Where it came from.
+    pub source_ip: String,
+    /// From which port.
+    pub source_port: u16,
+    /// Over which transport, `udp`, `tcp` or `tls`.
+    pub source_protocol: &'static str,
+    /// The point of presence.
+    pub pop: String,
+    /// US dollars a minute.
+    pub rate: Option<String>,
+    /// US dollars.
+    pub price: String,
+    /// Seconds that are billed at least.
+    pub initial_billing_interval: Option<u32>,
+    /// Seconds of each further step.
+    pub next_billing_interval: Option<u32>,
+    /// The disconnect code, a SIP response.
+    pub disconnect_code: u16,
+    /// Why it ended, in words.
+    pub disconnect_reason: String,
+    /// The cause's number in the edge's table.
+    pub disconnect_cause: u16,
+    /// The check that refused it.
+    pub check: Option<&'static str>,
+    /// What is configured there.
+    pub configured: Option<String>,
+    /// What came instead.
+    pub received: Option<String>,
+    /// RTP packets dropped because of their source, and some of the sources.
+    pub rtp_dropped: u64,
+    /// Where these came from.
+    pub rtp_dropped_from: Vec<String>,
+}
+
+/// How an admitted call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Ending {
+    pub(super) cause: u16,
+    pub(super) code: u16,
+    pub(super) reason: &'static str,
+}
+
+impl CallRecord {
+    fn begun(inner: &Inner, request: &Incoming, trunk: &TrunkTerms, started: Timestamp) -> Self {
+        let now = inner.app.clock.now();
+        Self {
+            id: inner.app.ids.record(now),
+            time_start: started,
+            time_connect: None,
+            time_end: now,
+            duration: 0,
+            billing_duration: 0,
+            success: false,
+            src_number: None,
+            original_src_number: String::new(),
+            dst_number: String::new(),
+            call_type: None,
+            trunk_name: trunk.name.to_string(),
+            trunk_id: trunk.id.to_string(),
+            call_id: request.call_id(),
+            user_agent: request.value("User-Agent"),
+            p_charge_info: request.value("P-Charge-Info"),
+            source_ip: request.source().ip().to_string(),
+            source_port: request.source().port(),
+            source_protocol: request.transport(),
+            pop: inner.config.server_name.clone(),
+            rate: None,
+            price: "0".to_owned(),
+            initial_billing_interval: None,
+            next_billing_interval: None,
+            disconnect_code: 0,
+            disconnect_reason: String::new(),
+            disconnect_cause: 0,
+            check: None,
+            configured: None,
+            received: None,
+            rtp_dropped: 0,
+            rtp_dropped_from: Vec::new(),
+        }
+    }
+
+    pub(super) fn of_refusal(
+        inner: &Inner,
+        request: &Incoming,
+        parts: &Parts,
+        trunk: &TrunkTerms,
+        refusal: &Refusal,
+        started: Timestamp,
+    ) -> Self {
+        let caller = trunk_rules::carrier::Caller::of_header(parts.from().as_bytes()).text().into_owned();
+        Self {
+            original_src_number: caller,
+            dst_number: refusal.dialled.clone(),
+            disconnect_code: refusal.code,
+            disconnect_reason: refusal.cause.text().to_owned(),
+            disconnect_cause: refusal.cause.id(),
+            check: Some(refusal.check.name()),
+            configured: Some(refusal.configured.clone()),
+            received: Some(refusal.received.clone()),
+            ..Self::begun(inner, request, trunk, started)
+        }
+    }
+
+    /// The record of a call that was let through and is not over yet.
+    pub(super) fn of_call(
+        inner: &Inner,
+        request: &Incoming,
+        admitted: &Admitted,
+        started: Timestamp,
+    ) -> Self {
+        let call_type = if admitted.emergency.is_some() { "emergency" } else { "outbound" };
+        Self {
+            src_number: Some(admitted.cli.presented.clone()),
+            original_src_number: admitted.cli.original.clone(),
+            dst_number: admitted.dialled.clone(),
+            call_type: Some(call_type),
+            rate: admitted.rate.map(|rate| rate.per_minute.to_string()),
+            initial_billing_interval: admitted.rate.map(|rate| rate.initial_interval.get()),
+            next_billing_interval: admitted.rate.map(|rate| rate.next_interval.get()),
+            ..Self::begun(inner, request, &admitted.trunk, started)
+        }
+    }
+
+    /// The price as an exact decimal.
+    pub(super) fn amount(&self) -> Decimal {
+        self.price.parse().unwrap_or_default()
+    }
+
+    pub(super) fn to_stored(&self, account: i64) -> Option<StoredCall> {
+        Some(StoredCall {
+            id: self.id,
+            account,
+            trunk: self.trunk_id.parse().ok()?,
+            ended_at: self.time_end,
+            cause: self.disconnect_cause,
+            code: self.disconnect_code,
+            source: self.src_number.clone().unwrap_or_else(|| self.original_src_number.clone()),
+            destination: self.dst_number.clone(),
+            price: self.price.clone(),
+            attributes: serde_json::to_string(self).ok()?,
+        })
+    }
+
+    /// Tells followers. Nobody may be listening.
+    pub(super) fn publish(self, inner: &Inner) {
+        let _nobody = inner.records.send(Arc::new(self));
+    }
+}
