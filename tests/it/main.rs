@@ -2,6 +2,7 @@
 
 #![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
 
+mod callbacks;
 mod sdk;
 mod smoke;
 mod support;

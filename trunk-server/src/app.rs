@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::callbacks::{self, Callbacks};
 use crate::clock::Clock;
 use crate::http::RateLimits;
 use crate::ids::Ids;
@@ -17,6 +18,8 @@ pub(crate) struct App {
     pub clock: Clock,
     /// Ids, keys and credentials.
     pub ids: Ids,
+    /// What callback URLs are told.
+    pub callbacks: Callbacks,
     /// How many requests each account may still make.
     pub rates: RateLimits,
     /// What links begin with, when it is not the address that the request came to.
@@ -27,8 +30,22 @@ pub(crate) struct App {
 
 impl App {
     /// Puts the parts together.
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Clock, ids: Ids, public_url: Option<String>) -> Self {
-        Self { store, clock, ids, rates: RateLimits::default(), public_url, ready: AtomicBool::new(true) }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        ids: Ids,
+        callbacks: callbacks::Settings,
+        public_url: Option<String>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            ids,
+            callbacks: Callbacks::new(callbacks),
+            rates: RateLimits::default(),
+            public_url,
+            ready: AtomicBool::new(true),
+        }
     }
 
     /// Whether new work is taken.

@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use didww_types::Timestamp;
+use tokio::sync::watch;
+
+/// Longest sleep at a stretch, so that a step of the system's clock is noticed.
+const STRETCH: Duration = Duration::from_mins(1);
 
 /// The server's time. Clones share it; a test freezes and advances it.
 #[derive(Debug, Clone)]
@@ -15,6 +19,8 @@ pub struct Clock(Arc<Inner>);
 struct Inner {
     started: Instant,
     state: Mutex<State>,
+    /// Wakes sleepers when the time is frozen, advanced or let run again.
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,7 +40,11 @@ impl Default for Clock {
 impl Clock {
     /// The system's time.
     pub fn system() -> Self {
-        Self(Arc::new(Inner { started: Instant::now(), state: Mutex::default() }))
+        Self(Arc::new(Inner {
+            started: Instant::now(),
+            state: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }))
     }
 
     /// What the server takes for now.
@@ -75,6 +85,22 @@ impl Clock {
         self.0.started.elapsed()
     }
 
+    /// Waits until an instant has come, also when it comes because the time was advanced.
+    pub async fn sleep_until(&self, at: Timestamp) {
+        let mut changed = self.0.changed.subscribe();
+        loop {
+            // Marked as seen before the time is read: whoever changes it after that wakes this.
+            changed.mark_unchanged();
+            let state = self.state();
+            let left = at.as_unix_millis().saturating_sub(millis(state));
+            let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
+            let stretch =
+                if state.frozen.is_some() { STRETCH } else { STRETCH.min(Duration::from_millis(left)) };
+            // Woken or not, the time is looked at again.
+            let _woken = tokio::time::timeout(stretch, changed.changed()).await;
+        }
+    }
+
     fn state(&self) -> State {
         *self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -82,6 +108,7 @@ impl Clock {
     fn change(&self, change: impl FnOnce(&mut State)) -> Timestamp {
         let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut state);
+        self.0.changed.send_replace(());
         Timestamp::from_unix_millis(millis(*state))
     }
 }
@@ -96,6 +123,8 @@ fn system_millis() -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     #[test]
@@ -107,6 +136,31 @@ mod tests {
         assert_eq!(clock.now(), clock.now());
         let resumed = clock.resume();
         assert!(clock.now() >= resumed && resumed.as_unix_millis() >= 86_401_000);
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_time_is_advanced_and_not_before() {
+        let clock = Clock::system();
+        let start = clock.freeze(None);
+        let sleeper = clock.sleep_until(start.after(Duration::from_hours(48)));
+        tokio::pin!(sleeper);
+        assert_eq!(sleeper.as_mut().now_or_never(), None);
+        clock.advance(Duration::from_hours(48) - Duration::from_millis(1));
+        assert_eq!(sleeper.as_mut().now_or_never(), None);
+        clock.advance(Duration::from_millis(1));
+        sleeper.await;
+    }
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_a_frozen_time_runs_again() {
+        let clock = Clock::system();
+        let soon = clock.freeze(None).after(Duration::from_millis(3));
+        let sleeper = clock.sleep_until(soon);
+        tokio::pin!(sleeper);
+        assert_eq!(sleeper.as_mut().now_or_never(), None);
+        clock.resume();
+        sleeper.await;
+        assert!(clock.now() >= soon);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::App;
+use crate::callbacks;
 use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
@@ -44,6 +45,7 @@ pub struct ServerBuilder {
     clock: Clock,
     ids: Ids,
     limits: Limits,
+    callbacks: callbacks::Settings,
 }
 
 /// A running server. Dropping it ends it at once; [`stop`](Self::stop) lets it finish.
@@ -79,12 +81,20 @@ impl ServerBuilder {
         self
     }
 
+    /// Callbacks made in another way.
+    #[must_use]
+    pub fn callbacks(mut self, settings: callbacks::Settings) -> Self {
+        self.callbacks = settings;
+        self
+    }
+
     /// Opens the database, listens, and serves.
     ///
     /// # Errors
     /// [`StartError`]; nothing is served then.
     pub async fn start(self) -> Result<Server, StartError> {
-        let Self { config, clock, ids, limits } = self;
+        let Self { config, clock, ids, limits, mut callbacks } = self;
+        callbacks.allow_loopback |= config.allow_loopback_callbacks;
         let store: Arc<dyn Store> = Arc::new(match &config.database {
             Database::File(file) => SqliteStore::open(file)?,
             Database::Ephemeral => SqliteStore::in_memory()?,
@@ -95,7 +105,7 @@ impl ServerBuilder {
             Some(text) => Some((listen(text).await?, text.clone())),
             None => None,
         };
-        let app = Arc::new(App::new(store, clock, ids, config.public_url.clone()));
+        let app = Arc::new(App::new(store, clock, ids, callbacks, config.public_url.clone()));
         let new_key = first_account(&Control::new(Arc::clone(&app)), &config).await?;
 
         let (stop, stopped) = watch::channel(false);
@@ -111,6 +121,7 @@ impl ServerBuilder {
             let router = control_router(Arc::clone(&app), guard);
             tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
         }
+        tasks.push(tokio::spawn(callbacks::run(Arc::clone(&app), stopped.clone())));
         tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), limits, stopped)));
         Ok(Server { app, address, control_address, new_key, stop, tasks })
     }
@@ -143,7 +154,13 @@ async fn first_account(control: &Control, config: &Config) -> Result<Option<Secr
 impl Server {
     /// Builds a server with this configuration.
     pub fn builder(config: Config) -> ServerBuilder {
-        ServerBuilder { config, clock: Clock::system(), ids: Ids::system(), limits: Limits::default() }
+        ServerBuilder {
+            config,
+            clock: Clock::system(),
+            ids: Ids::system(),
+            limits: Limits::default(),
+            callbacks: callbacks::Settings::default(),
+        }
     }
 
     /// Where the API is served.
@@ -180,7 +197,7 @@ impl Server {
         self.stop.send_replace(true);
         for task in self.tasks.drain(..) {
             if let Err(error) = task.await {
-                tracing::error!(%error, "a listener ended badly");
+                tracing::error!(%error, "a task of the server ended badly");
             }
         }
         self.app.store.close().await

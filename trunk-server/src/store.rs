@@ -90,6 +90,18 @@ impl Record {
         serde_json::from_str(&self.attributes)
             .map_err(|error| StoreError::Corrupt(format!("attributes of {} {}: {error}", self.kind, self.id)))
     }
+
+    /// Its own meta, parsed; empty where it has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is no JSON object.
+    pub fn meta(&self) -> Result<Map<String, Value>, StoreError> {
+        self.meta.as_deref().map_or_else(|| Ok(Map::new()), serde_json::from_str).map_err(
+            |error: serde_json::Error| {
+                StoreError::Corrupt(format!("meta of {} {}: {error}", self.kind, self.id))
+            },
+        )
+    }
 }
 
 /// One condition of a list.
@@ -252,11 +264,12 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What calls cost that ended at this time or later.
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>>;
 
-    /// The events that are due, oldest first: of each record those at the head of its queue, to one address.
+    /// The events that are due: of each record at most 100 from the head of its queue, in their order. The first
+    /// of every account come before the second of any, so that a long queue hides no other account's events.
     fn due_events(&self, now: Timestamp, limit: u64) -> Answer<'_, Vec<PendingEvent>>;
 
-    /// When the next event is due.
-    fn next_due(&self) -> Answer<'_, Option<Timestamp>>;
+    /// When the next event that is not due yet will be.
+    fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>>;
 
     /// Notes what became of an attempt.
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()>;

@@ -3,6 +3,7 @@
 use didww_types::{ApiVersion, Feature, Secret};
 use uuid::Uuid;
 
+use crate::callbacks;
 use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::control::{Control, NewAccount};
@@ -36,6 +37,7 @@ pub struct TestServerBuilder {
     clock: Option<Clock>,
     ids: Option<Ids>,
     control_listen: Option<String>,
+    callbacks: Option<callbacks::Settings>,
 }
 
 impl TestServer {
@@ -121,6 +123,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Callbacks made in another way. Usually they may go to loopback, where a test's receiver is.
+    #[must_use]
+    pub fn callbacks(mut self, settings: callbacks::Settings) -> Self {
+        self.callbacks = Some(settings);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -142,7 +151,13 @@ impl TestServerBuilder {
             api_key: Some(api_key.clone()),
             ..Config::default()
         };
-        let server = Server::builder(config).clock(self.clock.unwrap_or_default()).ids(ids).start().await?;
+        let near = callbacks::Settings { allow_loopback: true, ..callbacks::Settings::default() };
+        let server = Server::builder(config)
+            .clock(self.clock.unwrap_or_default())
+            .ids(ids)
+            .callbacks(self.callbacks.unwrap_or(near))
+            .start()
+            .await?;
         let control = server.control();
         let account = control.account_of_key(&api_key).map(|account| account.id).unwrap_or_default();
         let patch = crate::control::AccountPatch {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, State};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
@@ -21,7 +21,7 @@ use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, Ne
 use crate::account::Account;
 use crate::app::App;
 use crate::http::plain_json;
-use crate::store::StoreError;
+use crate::store::{Delivery, StoreError};
 
 /// The routes of the control listener.
 pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
@@ -34,6 +34,7 @@ pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
         .route("/control/v1/accounts/{id}/dids", post(add_dids))
         .route("/control/v1/accounts/{id}/dids/{did}", patch(update_did))
         .route("/control/v1/accounts/{id}/trunks/{trunk}/ip_only", post(make_ip_only))
+        .route("/control/v1/deliveries", get(list_deliveries))
         .route("/control/v1/reset", post(reset))
         .route("/control/v1/clock", get(show_clock))
         .route("/control/v1/clock/freeze", post(freeze_clock))
@@ -315,6 +316,41 @@ async fn make_ip_only(
         Ok((StatusCode::OK, json!({ "updated": trunk })))
     };
     answer(change.await)
+}
+
+/// Attempts that are listed when the request does not say how many.
+const LISTED: u64 = 100;
+
+async fn list_deliveries(State(control): State<Control>, RawQuery(query): RawQuery) -> Response {
+    let list = async {
+        let (mut account, mut limit) = (None, LISTED);
+        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+            match &*name {
+                "account" => account = Some(uuid(&value, "account")?),
+                "limit" => {
+                    limit = value.parse().map_err(|_| ControlError::invalid("limit", "must be a number"))?;
+                }
+                other => return Err(ControlError::invalid(other, "is unknown; known are account, limit")),
+            }
+        }
+        let accounts = control.accounts();
+        let delivery = |delivery: &Delivery| {
+            let account = accounts.iter().find(|account| account.number == delivery.account);
+            json!({
+                "account": account.map(|account| account.id.to_string()),
+                "trunk": delivery.subject.to_string(),
+                "url": delivery.url,
+                "events": delivery.events,
+                "attempt": delivery.attempt,
+                "at": delivery.at,
+                "status": delivery.status,
+                "error": delivery.error,
+            })
+        };
+        let deliveries: Vec<Value> = control.deliveries(account, limit).await?.iter().map(delivery).collect();
+        Ok((StatusCode::OK, json!({ "deliveries": deliveries })))
+    };
+    answer(list.await)
 }
 
 async fn reset(State(control): State<Control>, body: Bytes) -> Response {

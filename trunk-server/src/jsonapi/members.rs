@@ -87,7 +87,8 @@ pub(super) async fn relink(
             // Asked for its refusals: the members come to those that are there already.
             let body = Body { links: vec![(relationship, ids.clone())], ..Body::default() };
             let attributes = owner.attributes()?;
-            Resolved::of(call, &body).await?.settle(call, spec, Act::Update(&attributes), &body)?;
+            let resolved = Resolved::of(call, &body).await?;
+            resolved.settle(call, spec, Act::Update(&attributes), &owner.meta()?, &body)?;
         }
         let change =
             Change::Members { scope: call.scope(spec), owner, relationship: relationship.name, add, members };

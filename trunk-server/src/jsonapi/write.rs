@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, Violation, find};
 use http::StatusCode;
+use serde_json::{Map, Value};
 use trunk_rules::domain::{Act, Case, Effect, Linked, LinkedRecord, Refusal, settle};
 use uuid::Uuid;
 
@@ -11,6 +12,7 @@ use super::body::{Body, Purpose};
 use super::read::{canonical, find as find_record, single};
 use super::render::Document;
 use super::{Call, Refused, Reply, View};
+use crate::callbacks;
 use crate::store::{Change, Record, StoreError};
 
 /// How often a write is decided anew because somebody else changed the record meanwhile.
@@ -40,9 +42,9 @@ async fn attempt_create(
     body: &Body,
 ) -> Result<Reply, Failed> {
     let resolved = Resolved::of(call, body).await?;
-    let effect = resolved.settle(call, spec, Act::Create, body)?;
+    let effect = resolved.settle(call, spec, Act::Create, &Map::new(), body)?;
     match effect {
-        Effect::Store { attributes, links } => {
+        Effect::Store { attributes, links, .. } => {
             let now = call.app.clock.now();
             let change = Change::Insert {
                 scope: call.scope(spec),
@@ -51,7 +53,7 @@ async fn attempt_create(
                 attributes,
                 links: uuids(links),
             };
-            let record = commit(call, change).await?;
+            let record = commit(call, vec![change]).await?;
             Ok(single(call, spec, Some(record), view, StatusCode::CREATED).await?)
         }
         Effect::Change { kind, id, attributes } => {
@@ -65,7 +67,7 @@ async fn attempt_create(
             let id = before.id;
             let links = Vec::new();
             let change = Change::Replace { scope: call.scope(target), before, attributes, links, meta: None };
-            commit(call, change).await?;
+            commit(call, vec![change]).await?;
             Ok(Reply::document(StatusCode::CREATED, Document::new(call, view).bare(spec, id)))
         }
     }
@@ -109,12 +111,22 @@ async fn attempt_change(
 ) -> Result<Record, Failed> {
     let resolved = Resolved::of(call, body).await?;
     let attributes = before.attributes()?;
-    let effect = resolved.settle(call, spec, Act::Update(&attributes), body)?;
-    let Effect::Store { attributes, links } = effect else {
+    let effect = resolved.settle(call, spec, Act::Update(&attributes), &before.meta()?, body)?;
+    let Effect::Store { attributes, links, notice } = effect else {
         return Err(Refused::internal(format!("an update of {} changes another record", spec.name)).into());
     };
-    let links = uuids(links);
-    commit(call, Change::Replace { scope: call.scope(spec), before, attributes, links, meta: None }).await
+    let scope = call.scope(spec);
+    let event = notice.and_then(|gate| {
+        callbacks::trunk_event(scope.account, before.id, &attributes, gate, call.app.clock.now())
+    });
+    let tells = event.is_some();
+    let mut changes = vec![Change::Replace { scope, before, attributes, links: uuids(links), meta: None }];
+    changes.extend(event.map(|event| Change::Emit(Box::new(event))));
+    let record = commit(call, changes).await?;
+    if tells {
+        call.app.callbacks.wake();
+    }
+    Ok(record)
 }
 
 pub(super) async fn delete(call: &Call<'_>, spec: &'static ResourceSpec, id: &str) -> Result<Reply, Refused> {
@@ -152,8 +164,9 @@ impl From<StoreError> for Failed {
     }
 }
 
-async fn commit(call: &Call<'_>, change: Change) -> Result<Record, Failed> {
-    let records = call.app.store.commit(vec![change]).await?;
+/// The record of the first change.
+async fn commit(call: &Call<'_>, changes: Vec<Change>) -> Result<Record, Failed> {
+    let records = call.app.store.commit(changes).await?;
     records.into_iter().next().ok_or_else(|| Refused::internal("a write gave no record").into())
 }
 
@@ -200,6 +213,7 @@ impl Resolved {
         call: &Call<'_>,
         spec: &'static ResourceSpec,
         act: Act<'_>,
+        meta: &Map<String, Value>,
         body: &Body,
     ) -> Result<Effect, Refused> {
         let fresh = call.app.ids.credentials(call.version);
@@ -211,6 +225,8 @@ impl Resolved {
             sent: &body.attributes,
             links: &self.links,
             fresh: &fresh,
+            meta,
+            callback_on_manual_block: call.app.callbacks.settings().on_manual_block,
         };
         Ok(settle(spec, &case)?)
     }

@@ -162,3 +162,83 @@ pub(super) fn deliveries(
     let rows = statement.query_map(params![account, limit], delivery).map_err(failed)?;
     rows.collect::<Result<_, _>>().map_err(failed)
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use crate::store::{Attempted, Change, Delivery, NewEvent, PendingEvent, SqliteStore, Store as _};
+
+    use super::*;
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_unix_millis(millis)
+    }
+
+    fn emit(account: i64, subject: u128) -> Change {
+        Change::Emit(Box::new(NewEvent {
+            account,
+            subject: Uuid::from_u128(subject),
+            url: "http://example.com/".to_owned(),
+            body: "{}".to_owned(),
+            created_at: at(1_000),
+        }))
+    }
+
+    fn failed_until(number: i64, subject: u128, again_at: Option<Timestamp>) -> Attempted {
+        let delivery = Delivery {
+            account: 1,
+            subject: Uuid::from_u128(subject),
+            url: String::new(),
+            events: 1,
+            attempt: 1,
+            at: at(1_000),
+            status: None,
+            error: Some("no".to_owned()),
+        };
+        Attempted { numbers: vec![number], delivery, again_at }
+    }
+
+    async fn due(store: &SqliteStore, now: i64, limit: u64) -> Vec<i64> {
+        let due: Vec<PendingEvent> = store.due_events(at(now), limit).await.unwrap();
+        due.iter().map(|pending| pending.number).collect()
+    }
+
+    #[tokio::test]
+    async fn what_stands_behind_a_waiting_event_of_its_record_is_not_due() {
+        let store = SqliteStore::in_memory().unwrap();
+        store.commit(vec![emit(1, 7), emit(1, 7), emit(1, 8)]).await.unwrap();
+        assert!(due(&store, 999, 9).await.is_empty());
+        assert_eq!(due(&store, 1_000, 9).await, [1, 2, 3]);
+        store.attempted(failed_until(1, 7, Some(at(5_000)))).await.unwrap();
+        assert_eq!(due(&store, 4_999, 9).await, [3]);
+        assert_eq!(store.next_due(at(4_999)).await.unwrap(), Some(at(5_000)));
+        assert_eq!(due(&store, 5_000, 9).await, [1, 2, 3]);
+        assert_eq!(store.next_due(at(5_000)).await.unwrap(), None);
+        store.attempted(failed_until(1, 7, None)).await.unwrap();
+        assert_eq!(due(&store, 5_000, 9).await, [2, 3]);
+    }
+
+    #[tokio::test]
+    async fn a_long_queue_hides_neither_another_record_nor_another_account() {
+        let store = SqliteStore::in_memory().unwrap();
+        let mut changes: Vec<Change> = (0..150).map(|_| emit(1, 7)).collect();
+        changes.extend([emit(1, 8), emit(2, 9)]);
+        store.commit(changes).await.unwrap();
+        assert_eq!(due(&store, 1_000, 2).await, [1, 152]);
+        let seen = due(&store, 1_000, 1_000).await;
+        assert_eq!(seen.len(), 102);
+        assert!(seen.contains(&100) && !seen.contains(&101) && seen.contains(&151));
+    }
+
+    #[tokio::test]
+    async fn an_attempt_at_an_event_that_a_reset_took_leaves_its_successor_alone() {
+        let store = SqliteStore::in_memory().unwrap();
+        store.commit(vec![emit(1, 7)]).await.unwrap();
+        store.reset(Some(1), false).await.unwrap();
+        assert!(due(&store, 1_000, 9).await.is_empty());
+        store.commit(vec![emit(1, 8)]).await.unwrap();
+        store.attempted(failed_until(1, 7, None)).await.unwrap();
+        assert_eq!(due(&store, 1_000, 9).await, [1]);
+    }
+}

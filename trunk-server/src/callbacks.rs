@@ -1,0 +1,83 @@
+//! Tells trunks' callback URLs that a trunk was blocked or unblocked.
+//!
+//! An event is written in the transaction of the change it tells of ([`trunk_event`] makes it), so there is no
+//! event without its change and no change without its event. One task of the server sends what is due: signed,
+//! at least once, in order for each trunk, again after failures until the tenth attempt, across restarts. It
+//! refuses to connect to any address that is not of the public internet, and follows no redirect.
+
+mod batch;
+mod event;
+mod guard;
+mod resolve;
+mod schedule;
+mod send;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+use tokio::sync::Notify;
+
+pub(crate) use event::trunk_event;
+pub use resolve::{Lookup, Resolver, SystemResolver};
+pub(crate) use worker::run;
+
+/// How callbacks are made. The defaults are what DIDWW documents, where it does.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Whether 127.0.0.0/8 and `::1` may be called, on every port. Only for tests and development: whoever has
+    /// an API key can reach every service of this machine then.
+    pub allow_loopback: bool,
+    /// Whether blocking and unblocking by hand is told too. DIDWW documents the threshold alone.
+    pub on_manual_block: bool,
+    /// Longest time from the look-up of the host to the answer's status; documented as 60 seconds.
+    pub timeout: Duration,
+    /// What the documented waits between attempts are multiplied with.
+    pub retry_clock_factor: Decimal,
+    /// Most requests at once.
+    pub parallel: usize,
+    /// Most requests at once for one account, so that its hanging receivers hold up nobody else.
+    pub parallel_per_account: usize,
+    /// Who knows hosts' addresses.
+    pub resolver: Arc<dyn Resolver>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            allow_loopback: false,
+            on_manual_block: false,
+            timeout: Duration::from_mins(1),
+            retry_clock_factor: Decimal::ONE,
+            parallel: 64,
+            parallel_per_account: 16,
+            resolver: Arc::new(SystemResolver),
+        }
+    }
+}
+
+/// What the server's other parts hold of the callbacks.
+#[derive(Debug)]
+pub(crate) struct Callbacks {
+    settings: Settings,
+    news: Notify,
+}
+
+impl Callbacks {
+    /// Callbacks made like this.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self { settings, news: Notify::new() }
+    }
+
+    /// How they are made.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Says that a write with events is durable. Whoever forgets to say so delays them to the next occasion.
+    pub(crate) fn wake(&self) {
+        self.news.notify_one();
+    }
+}

@@ -1,0 +1,151 @@
+//! Events that go out in one request, and what is noted of it.
+
+use std::collections::HashMap;
+
+use didww_types::Timestamp;
+use rust_decimal::Decimal;
+use uuid::Uuid;
+
+use super::schedule::wait_after;
+use super::send::{Outcome, without_userinfo};
+use crate::store::{Attempted, Delivery, PendingEvent};
+
+/// Consecutive events of one trunk to one URL, oldest first.
+#[derive(Debug)]
+pub(super) struct Batch {
+    /// Whose trunk.
+    pub(super) account: i64,
+    /// The trunk.
+    pub(super) subject: Uuid,
+    /// Where they are told.
+    pub(super) url: String,
+    events: Vec<PendingEvent>,
+}
+
+/// The next batch of each trunk, in the order of their first events. What follows to another URL waits its turn.
+pub(super) fn batches(due: Vec<PendingEvent>) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    let mut places: HashMap<Uuid, Option<usize>> = HashMap::new();
+    for pending in due {
+        let subject = pending.event.subject;
+        match places.get_mut(&subject) {
+            None => {
+                places.insert(subject, Some(batches.len()));
+                let (account, url) = (pending.event.account, pending.event.url.clone());
+                batches.push(Batch { account, subject, url, events: vec![pending] });
+            }
+            Some(place) => {
+                match place.and_then(|place| batches.get_mut(place)) {
+                    Some(batch) if batch.url == pending.event.url => batch.events.push(pending),
+                    // Another URL: nothing later of this trunk may overtake it.
+                    _ => *place = None,
+                }
+            }
+        }
+    }
+    batches
+}
+
+impl Batch {
+    /// The request's body: a JSON array.
+    pub(super) fn body(&self) -> String {
+        let bodies: Vec<&str> = self.events.iter().map(|pending| pending.event.body.as_str()).collect();
+        format!("[{}]", bodies.join(","))
+    }
+
+    /// How many events it has.
+    pub(super) fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// What is to be noted. After a failure, events that had their last attempt are given up; the others wait as
+    /// long as the oldest of them has to, for none may overtake it.
+    pub(super) fn noted(
+        &self,
+        outcome: &Outcome,
+        at: Timestamp,
+        now: Timestamp,
+        factor: Decimal,
+    ) -> Vec<Attempted> {
+        let note = |events: &[&PendingEvent], again_at: Option<Timestamp>| {
+            let first = events.first()?;
+            Some(Attempted {
+                numbers: events.iter().map(|pending| pending.number).collect(),
+                delivery: Delivery {
+                    account: self.account,
+                    subject: self.subject,
+                    url: without_userinfo(&self.url),
+                    events: u32::try_from(events.len()).unwrap_or(u32::MAX),
+                    attempt: first.attempts.saturating_add(1),
+                    at,
+                    status: outcome.status,
+                    error: outcome.error.clone(),
+                },
+                again_at,
+            })
+        };
+        let wait = |pending: &PendingEvent| wait_after(pending.attempts.saturating_add(1), factor);
+        if outcome.error.is_none() {
+            return note(&self.events.iter().collect::<Vec<_>>(), None).into_iter().collect();
+        }
+        let (again, over): (Vec<_>, Vec<_>) = self.events.iter().partition(|event| wait(event).is_some());
+        let again_at = again.first().and_then(|first| wait(first)).map(|wait| now.after(wait));
+        [note(&over, None), note(&again, again_at)].into_iter().flatten().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::NewEvent;
+
+    fn pending(number: i64, subject: u128, url: &str, attempts: u32) -> PendingEvent {
+        let event = NewEvent {
+            account: 1,
+            subject: Uuid::from_u128(subject),
+            url: url.to_owned(),
+            body: format!("{{\"id\":\"{number}\"}}"),
+            created_at: Timestamp::from_unix_millis(number),
+        };
+        PendingEvent { number, event, attempts }
+    }
+
+    #[test]
+    fn events_of_one_trunk_and_url_go_together_and_none_overtakes_another() {
+        let due = vec![
+            pending(1, 7, "http://a/", 0),
+            pending(2, 8, "http://a/", 0),
+            pending(3, 7, "http://a/", 0),
+            pending(4, 7, "http://b/", 0),
+            pending(5, 7, "http://a/", 0),
+        ];
+        let bodies: Vec<String> = batches(due).iter().map(Batch::body).collect();
+        assert_eq!(bodies, [r#"[{"id":"1"},{"id":"3"}]"#, r#"[{"id":"2"}]"#]);
+    }
+
+    #[test]
+    fn a_tenth_failure_gives_up_what_had_it_and_keeps_the_rest() {
+        let due = vec![
+            pending(1, 7, "http://u:p@a/", 9),
+            pending(2, 7, "http://u:p@a/", 3),
+            pending(3, 7, "http://u:p@a/", 0),
+        ];
+        let at = Timestamp::from_unix_millis(1_000);
+        let noted = batches(due)[0].noted(&Outcome::failed("no"), at, at, Decimal::ONE);
+        assert_eq!((noted[0].numbers.as_slice(), noted[0].again_at), ([1].as_slice(), None));
+        assert_eq!(noted[0].delivery.attempt, 10);
+        let in_an_hour = Some(Timestamp::from_unix_millis(3_601_000));
+        assert_eq!((noted[1].numbers.as_slice(), noted[1].again_at), ([2, 3].as_slice(), in_an_hour));
+        assert_eq!((noted[1].delivery.attempt, noted[1].delivery.url.as_str()), (4, "http://a/"));
+    }
+
+    #[test]
+    fn a_success_is_noted_once_for_all() {
+        let due = vec![pending(1, 7, "http://a/", 9), pending(2, 7, "http://a/", 0)];
+        let at = Timestamp::from_unix_millis(0);
+        let outcome = Outcome { status: Some(204), error: None };
+        let noted = batches(due)[0].noted(&outcome, at, at, Decimal::ONE);
+        assert_eq!(noted.len(), 1);
+        assert_eq!((noted[0].numbers.len(), noted[0].again_at), (2, None));
+    }
+}

@@ -1,0 +1,139 @@
+//! The task that sends what is due.
+//!
+//! It keeps nothing that the store does not know: an attempt that the end of the server cuts short was not noted,
+//! so the next start makes it again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
+use uuid::Uuid;
+
+use super::batch::{Batch, batches};
+use super::send::{Outcome, Sender};
+use crate::app::App;
+use crate::store::{Attempted, StoreError};
+
+/// Most events looked at in one go.
+const LOOKED_AT: u64 = 1024;
+/// How long to leave the store alone after it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long attempts under way may take when the server stops.
+const SHUTDOWN: Duration = Duration::from_secs(2);
+
+/// Sends what is due until it is told to stop.
+pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
+    let sender = Arc::new(Sender::new(app.callbacks.settings()));
+    let mut worker =
+        Worker { app: Arc::clone(&app), sender, attempts: JoinSet::new(), under_way: HashMap::new() };
+    loop {
+        let next = worker.launch().await;
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(ended) = worker.attempts.join_next_with_id() => worker.ended(ended),
+            () = app.callbacks.news.notified() => {}
+            () = wait(&app, next) => {}
+        }
+    }
+    worker.finish().await;
+}
+
+/// Waits for the time of the next event; for ever when there is none.
+async fn wait(app: &App, next: Result<Option<Timestamp>, StoreError>) {
+    match next {
+        Ok(Some(at)) => app.clock.sleep_until(at).await,
+        Ok(None) => std::future::pending().await,
+        Err(error) => {
+            tracing::error!(%error, "the events that are due could not be read; they are looked for again");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+struct Worker {
+    app: Arc<App>,
+    sender: Arc<Sender>,
+    attempts: JoinSet<()>,
+    /// Account and trunk of each attempt.
+    under_way: HashMap<Id, (i64, Uuid)>,
+}
+
+impl Worker {
+    /// Begins what is due and has room. Gives when something else will be due.
+    async fn launch(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        let now = self.app.clock.now();
+        let due = self.app.store.due_events(now, LOOKED_AT).await?;
+        for batch in batches(due) {
+            if self.has_room_for(&batch) {
+                let whose = (batch.account, batch.subject);
+                let attempt = attempt(Arc::clone(&self.app), Arc::clone(&self.sender), batch, now);
+                self.under_way.insert(self.attempts.spawn(attempt).id(), whose);
+            }
+        }
+        self.app.store.next_due(now).await
+    }
+
+    fn has_room_for(&self, batch: &Batch) -> bool {
+        let settings = self.app.callbacks.settings();
+        let of_account = self.under_way.values().filter(|(account, _)| *account == batch.account).count();
+        self.under_way.len() < settings.parallel.max(1)
+            && of_account < settings.parallel_per_account.max(1)
+            && self.under_way.values().all(|(_, subject)| *subject != batch.subject)
+    }
+
+    fn ended(&mut self, ended: Result<(Id, ()), JoinError>) {
+        let id = match ended {
+            Ok((id, ())) => id,
+            Err(error) => {
+                tracing::error!(%error, "an attempt to call back ended badly; it is made again");
+                error.id()
+            }
+        };
+        self.under_way.remove(&id);
+    }
+
+    /// Lets attempts under way finish for a short while. Those that do not are made again at the next start.
+    async fn finish(mut self) {
+        let all = async { while self.attempts.join_next().await.is_some() {} };
+        if tokio::time::timeout(SHUTDOWN, all).await.is_err() {
+            let left = self.attempts.len();
+            tracing::info!(left, "callbacks under way were cut short; the next start makes them again");
+        }
+        self.attempts.shutdown().await;
+    }
+}
+
+/// Makes one attempt and notes what became of it.
+async fn attempt(app: Arc<App>, sender: Arc<Sender>, batch: Batch, at: Timestamp) {
+    // An account may have several keys; callbacks are signed with its oldest.
+    let outcome = match app.store.keys(batch.account).await.map(|keys| keys.into_iter().next()) {
+        Ok(Some(key)) => sender.send(&key.secret, &batch.url, batch.body()).await,
+        Ok(None) => Outcome::failed("the account has no API key to sign with"),
+        Err(error) => Outcome::failed(format!("the account's API key could not be read: {error}")),
+    };
+    let trunk = batch.subject;
+    let (events, status) = (batch.len(), outcome.status);
+    match &outcome.error {
+        None => tracing::debug!(%trunk, events, status, "called back"),
+        Some(error) => tracing::info!(%trunk, events, status, error, "a callback failed"),
+    }
+    let factor = app.callbacks.settings().retry_clock_factor;
+    for attempted in batch.noted(&outcome, at, app.clock.now(), factor) {
+        if attempted.again_at.is_none() && outcome.error.is_some() {
+            tracing::warn!(%trunk, events = attempted.numbers.len(), "events are given up after the last attempt");
+        }
+        note(&app, attempted).await;
+    }
+}
+
+/// Notes an attempt, however long that takes: while it is not noted, its trunk's next one is not made.
+async fn note(app: &App, attempted: Attempted) {
+    while let Err(error) = app.store.attempted(attempted.clone()).await {
+        let trunk = attempted.delivery.subject;
+        tracing::error!(%error, %trunk, "an attempt to call back could not be noted yet");
+        tokio::time::sleep(PAUSE).await;
+    }
+}
