@@ -270,6 +270,8 @@ async fn a_receiver_that_hangs_delays_nobody_else() {
     let id = trunk(&api, "Quick", &quick.url("/")).await;
     set(&api, &id, "blocked").await;
     quick.next().await;
+    // Nor does news of others repeat what is under way.
+    assert_eq!(hanging.untaken(), 0);
 }
 
 #[tokio::test]
