@@ -20,6 +20,9 @@ pub(crate) struct App {
     pub ids: Ids,
     /// What callback URLs are told.
     pub callbacks: Callbacks,
+    /// The edge, once it runs.
+    #[cfg(feature = "sip")]
+    pub edge: std::sync::OnceLock<Arc<crate::edge::Inner>>,
     /// How many requests each account may still make.
     pub rates: RateLimits,
     /// What links begin with, when it is not the address that the request came to.
@@ -42,6 +45,8 @@ impl App {
             clock,
             ids,
             callbacks: Callbacks::new(callbacks),
+            #[cfg(feature = "sip")]
+            edge: std::sync::OnceLock::new(),
             rates: RateLimits::default(),
             public_url,
             ready: AtomicBool::new(true),

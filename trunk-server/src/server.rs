@@ -33,6 +33,13 @@ pub enum StartError {
     /// The control API would be open to everybody.
     #[error("the control API on {0} is not on loopback; give --control-token, or --control-listen off")]
     OpenControl(SocketAddr),
+    /// Calls cannot be taken.
+    #[cfg(feature = "sip")]
+    #[error(transparent)]
+    Edge(#[from] crate::edge::EdgeError),
+    /// A setting is not right.
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
     /// The first account or the demo set could not be made.
     #[error("the account could not be set up: {0}")]
     Setup(#[from] ControlError),
@@ -57,6 +64,8 @@ pub struct Server {
     new_key: Option<Secret>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    #[cfg(feature = "sip")]
+    edge: Option<crate::edge::Edge>,
 }
 
 impl ServerBuilder {
@@ -95,6 +104,15 @@ impl ServerBuilder {
     pub async fn start(self) -> Result<Server, StartError> {
         let Self { config, clock, ids, limits, mut callbacks } = self;
         callbacks.allow_loopback |= config.allow_loopback_callbacks;
+        #[cfg(feature = "sip")]
+        let edge = config.sip.as_ref().map(|sip| Ok::<_, StartError>((sip.to_edge()?, sip.listen.is_some())));
+        #[cfg(feature = "sip")]
+        let edge = edge.transpose()?;
+        #[cfg(feature = "sip")]
+        if let Some((edge, _)) = &edge {
+            callbacks.on_manual_block = edge.settings.callback_on_manual_block;
+            callbacks.retry_clock_factor = edge.settings.retry_clock_factor;
+        }
         let store: Arc<dyn Store> = Arc::new(match &config.database {
             Database::File(file) => SqliteStore::open(file)?,
             Database::Ephemeral => SqliteStore::in_memory()?,
@@ -107,6 +125,12 @@ impl ServerBuilder {
         };
         let app = Arc::new(App::new(store, clock, ids, callbacks, config.public_url.clone()));
         let new_key = first_account(&Control::new(Arc::clone(&app)), &config).await?;
+
+        #[cfg(feature = "sip")]
+        let edge = match edge {
+            Some((edge, asked)) => start_edge(&app, edge, asked).await?,
+            None => None,
+        };
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
@@ -123,7 +147,38 @@ impl ServerBuilder {
         }
         tasks.push(tokio::spawn(callbacks::run(Arc::clone(&app), stopped.clone())));
         tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), limits, stopped)));
-        Ok(Server { app, address, control_address, new_key, stop, tasks })
+        Ok(Server {
+            app,
+            address,
+            control_address,
+            new_key,
+            stop,
+            tasks,
+            #[cfg(feature = "sip")]
+            edge,
+        })
+    }
+}
+
+/// A usual address that is taken by somebody else, and that nobody asked for, is no reason not to start.
+#[cfg(feature = "sip")]
+async fn start_edge(
+    app: &Arc<App>,
+    config: crate::edge::EdgeConfig,
+    asked: bool,
+) -> Result<Option<crate::edge::Edge>, StartError> {
+    use crate::edge::{Edge, EdgeError};
+    match Edge::start(Arc::clone(app), config).await {
+        Ok(edge) => {
+            // The first and only edge of this server.
+            let _first = app.edge.set(Arc::clone(edge.inner()));
+            Ok(Some(edge))
+        }
+        Err(error @ EdgeError::Listen { .. }) if !asked => {
+            tracing::warn!(%error, "no calls are taken; name another address with --sip-listen");
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -173,6 +228,18 @@ impl Server {
         self.control_address
     }
 
+    /// Where SIP is taken, over UDP and TCP.
+    #[cfg(feature = "sip")]
+    pub fn sip_address(&self) -> Option<SocketAddr> {
+        self.edge.as_ref().map(crate::edge::Edge::address)
+    }
+
+    /// Where SIP is taken over TLS.
+    #[cfg(feature = "sip")]
+    pub fn sip_tls_address(&self) -> Option<SocketAddr> {
+        self.edge.as_ref().and_then(crate::edge::Edge::tls_address)
+    }
+
     /// The API's base URL, for an SDK.
     pub fn base_url(&self) -> String {
         format!("http://{}/v3", self.address)
@@ -194,6 +261,10 @@ impl Server {
     /// When the database could not be closed in order. What was acknowledged is durable all the same.
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.app.stop_taking_work();
+        #[cfg(feature = "sip")]
+        if let Some(edge) = self.edge.take() {
+            edge.stop().await;
+        }
         self.stop.send_replace(true);
         for task in self.tasks.drain(..) {
             if let Err(error) = task.await {

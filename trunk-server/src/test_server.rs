@@ -38,6 +38,8 @@ pub struct TestServerBuilder {
     ids: Option<Ids>,
     control_listen: Option<String>,
     callbacks: Option<callbacks::Settings>,
+    #[cfg(feature = "sip")]
+    sip: Option<crate::config::SipConfig>,
 }
 
 impl TestServer {
@@ -130,6 +132,14 @@ impl TestServerBuilder {
         self
     }
 
+    /// Takes calls too, on a random port of loopback.
+    #[cfg(feature = "sip")]
+    #[must_use]
+    pub fn sip(mut self) -> Self {
+        self.sip = Some(crate::config::SipConfig::at("127.0.0.1:0"));
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -149,6 +159,8 @@ impl TestServerBuilder {
             control_listen: self.control_listen,
             database: Database::Ephemeral,
             api_key: Some(api_key.clone()),
+            #[cfg(feature = "sip")]
+            sip: self.sip,
             ..Config::default()
         };
         let near = callbacks::Settings { allow_loopback: true, ..callbacks::Settings::default() };

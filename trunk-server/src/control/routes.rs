@@ -39,8 +39,10 @@ pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
         .route("/control/v1/clock", get(show_clock))
         .route("/control/v1/clock/freeze", post(freeze_clock))
         .route("/control/v1/clock/advance", post(advance_clock))
-        .route("/control/v1/clock/resume", post(resume_clock))
-        .with_state(Control::new(app));
+        .route("/control/v1/clock/resume", post(resume_clock));
+    #[cfg(feature = "sip")]
+    let routes = routes.merge(super::calls::routes());
+    let routes = routes.with_state(Control::new(app));
     routes
         .merge(health)
         .fallback(async || {
@@ -50,9 +52,9 @@ pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
         .layer(from_fn_with_state(Arc::new(guard), check))
 }
 
-type Outcome = Result<(StatusCode, Value), ControlError>;
+pub(super) type Outcome = Result<(StatusCode, Value), ControlError>;
 
-fn answer(outcome: Outcome) -> Response {
+pub(super) fn answer(outcome: Outcome) -> Response {
     match outcome {
         Ok((status, value)) => plain_json(status, &value),
         Err(error) => {
@@ -70,12 +72,12 @@ fn answer(outcome: Outcome) -> Response {
 }
 
 /// Reads a body; an unknown member or a wrong value names itself.
-fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
+pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(|error| ControlError::invalid("body", error.to_string()))
 }
 
-fn uuid(text: &str, what: &str) -> Result<Uuid, ControlError> {
+pub(super) fn uuid(text: &str, what: &str) -> Result<Uuid, ControlError> {
     Uuid::try_parse(text).map_err(|_| ControlError::NotFound(format!("{what} {text}")))
 }
 
