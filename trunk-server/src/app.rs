@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::clock::Clock;
 use crate::http::RateLimits;
 use crate::ids::Ids;
+use crate::serve::Limits;
 use crate::store::Store;
 
 /// The running server's parts. They meet here and know nothing of each other.
@@ -21,14 +22,23 @@ pub(crate) struct App {
     pub rates: RateLimits,
     /// What links begin with, when it is not the address that the request came to.
     pub public_url: Option<String>,
+    /// What a client may take.
+    pub limits: Limits,
     /// Whether new work is taken.
     ready: AtomicBool,
 }
 
 impl App {
     /// Puts the parts together.
-    pub(crate) fn new(store: Arc<dyn Store>, clock: Clock, ids: Ids, public_url: Option<String>) -> Self {
-        Self { store, clock, ids, rates: RateLimits::default(), public_url, ready: AtomicBool::new(true) }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        clock: Clock,
+        ids: Ids,
+        public_url: Option<String>,
+        limits: Limits,
+    ) -> Self {
+        let (rates, ready) = (RateLimits::default(), AtomicBool::new(true));
+        Self { store, clock, ids, rates, public_url, limits, ready }
     }
 
     /// Whether new work is taken.

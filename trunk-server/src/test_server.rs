@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::control::{Control, NewAccount};
 use crate::ids::Ids;
+use crate::serve::Limits;
 use crate::server::{Server, StartError};
 
 /// A server in memory on a random port of loopback, with an account and a key. Dropping it ends it.
@@ -36,6 +37,7 @@ pub struct TestServerBuilder {
     clock: Option<Clock>,
     ids: Option<Ids>,
     control_listen: Option<String>,
+    limits: Limits,
 }
 
 impl TestServer {
@@ -114,6 +116,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Other limits than the usual ones.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Serves the control API too, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
@@ -142,7 +151,8 @@ impl TestServerBuilder {
             api_key: Some(api_key.clone()),
             ..Config::default()
         };
-        let server = Server::builder(config).clock(self.clock.unwrap_or_default()).ids(ids).start().await?;
+        let clock = self.clock.unwrap_or_default();
+        let server = Server::builder(config).clock(clock).ids(ids).limits(self.limits).start().await?;
         let control = server.control();
         let account = control.account_of_key(&api_key).map(|account| account.id).unwrap_or_default();
         let patch = crate::control::AccountPatch {

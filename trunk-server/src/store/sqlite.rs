@@ -12,14 +12,14 @@ mod open;
 mod symbols;
 mod write;
 
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
 use super::{Answer, Change, ListQuery, Listing, Record, Scope, Store, StoreError};
 use crate::account::{Account, ApiKey, KeyDigest};
-use accounts::Directory;
+use accounts::SharedDirectory;
 use error::failed;
 use lane::Lane;
 pub use open::OpenError;
@@ -30,7 +30,7 @@ use symbols::Symbols;
 pub struct SqliteStore {
     lane: Lane,
     symbols: Arc<Symbols>,
-    directory: RwLock<Directory>,
+    directory: SharedDirectory,
 }
 
 impl Store for SqliteStore {
@@ -75,27 +75,41 @@ impl Store for SqliteStore {
     }
 
     fn account_by_key(&self, digest: KeyDigest) -> Option<Arc<Account>> {
-        self.directory().by_key(digest)
+        self.directory.read().by_key(digest)
     }
 
     fn accounts(&self) -> Vec<Arc<Account>> {
-        self.directory().accounts()
+        self.directory.read().accounts()
+    }
+
+    fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
+        let directory = self.directory.clone();
+        let digest = KeyDigest::of(key.secret.expose());
+        Box::pin(self.lane.write_then(
+            move |connection| accounts::create(connection, account.clone(), &key).map(Arc::new),
+            move |created| {
+                let mut directory = directory.write();
+                directory.put(created);
+                directory.put_key(digest, created.number);
+            },
+        ))
     }
 
     fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>> {
-        Box::pin(async move {
-            let saved = self.lane.write(move |connection| accounts::save(connection, account)).await?;
-            Ok(self.directory_mut().put(saved))
-        })
+        let directory = self.directory.clone();
+        Box::pin(self.lane.write_then(
+            move |connection| accounts::save(connection, account.clone()).map(Arc::new),
+            move |saved| directory.write().put(saved),
+        ))
     }
 
     fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let digest = KeyDigest::of(key.secret.expose());
-            self.lane.write(move |connection| accounts::add_key(connection, account, &key)).await?;
-            self.directory_mut().put_key(digest, account);
-            Ok(())
-        })
+        let directory = self.directory.clone();
+        let digest = KeyDigest::of(key.secret.expose());
+        Box::pin(self.lane.write_then(
+            move |connection| accounts::add_key(connection, account, &key),
+            move |()| directory.write().put_key(digest, account),
+        ))
     }
 
     fn keys(&self, account: i64) -> Answer<'_, Vec<ApiKey>> {
@@ -103,24 +117,24 @@ impl Store for SqliteStore {
     }
 
     fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool> {
-        Box::pin(async move {
-            let digest =
-                self.lane.write(move |connection| accounts::remove_key(connection, account, key)).await?;
-            if let Some(digest) = digest {
-                self.directory_mut().remove_key(digest);
-            }
-            Ok(digest.is_some())
-        })
+        let directory = self.directory.clone();
+        let removed = self.lane.write_then(
+            move |connection| accounts::remove_key(connection, account, key),
+            move |digest| digest.iter().for_each(|digest| directory.write().remove_key(*digest)),
+        );
+        Box::pin(async move { Ok(removed.await?.is_some()) })
     }
 
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
-        Box::pin(async move {
-            self.lane.write(move |connection| write::reset(connection, account, accounts)).await?;
-            if accounts {
-                self.directory_mut().forget(account);
-            }
-            Ok(())
-        })
+        let directory = self.directory.clone();
+        Box::pin(self.lane.write_then(
+            move |connection| write::reset(connection, account, accounts),
+            move |()| {
+                if accounts {
+                    directory.write().forget(account);
+                }
+            },
+        ))
     }
 
     fn check(&self) -> Answer<'_, ()> {
