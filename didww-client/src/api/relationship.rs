@@ -55,9 +55,14 @@ impl<R: Resource, T> ToManyApi<R, T> {
         self.write(Method::POST, ids).await
     }
 
-    /// Makes these the members, and no others; none clears it.
+    /// Makes these the members, and no others. To leave none, [`clear`](Self::clear) it.
     pub async fn replace(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::PATCH, ids).await
+    }
+
+    /// Leaves it without members.
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.write(Method::PATCH, std::iter::empty::<Id<T>>()).await
     }
 
     /// Removes members.
