@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, Exchange, Page, Single};
 
-/// How a record is read: whole or in part.
+/// How a record is read out of a tree: whole or in part.
 pub(crate) type Decode<T> = fn(ApiVersion, ResourceObject) -> Result<T, DecodeError>;
 
 /// An answer with a status of success.
@@ -23,14 +23,38 @@ impl Answer {
         Document::parse(&self.body).map_err(|error| Error::decode(&self.exchange, error))
     }
 
+    /// Reads a document whose records have the newest form already: straight from the text.
+    ///
+    /// Nothing comes of an older form, which must be lifted, or of an error, whose place only the tree tells.
+    fn direct<R: Resource, D: DeserializeOwned>(&self) -> Option<(Document<D>, ApiVersion)> {
+        if R::SPEC.lifts(self.asked) {
+            return None;
+        }
+        let document: Document<D> = serde_json::from_slice(&self.body).ok()?;
+        let version = served(self.asked, &document.meta);
+        (!R::SPEC.lifts(version)).then_some((document, version))
+    }
+
     /// Reads a document with one record.
-    pub(crate) fn single<R: Resource, T>(&self, decode: Decode<T>) -> Result<Single<T>, Error> {
+    pub(crate) fn single<R: Resource, T: DeserializeOwned>(
+        &self,
+        decode: Decode<T>,
+    ) -> Result<Single<T>, Error> {
+        if let Some((document, version)) = self.direct::<R, T>() {
+            return Ok(found(document.data, document.included, version));
+        }
         let Document { data, included, meta, .. } = self.document::<ResourceObject>()?;
         self.record::<R, T>(data, included, &meta, decode)
     }
 
     /// Reads a document with one record or none.
-    pub(crate) fn optional<R: Resource, T>(&self, decode: Decode<T>) -> Result<Option<Single<T>>, Error> {
+    pub(crate) fn optional<R: Resource, T: DeserializeOwned>(
+        &self,
+        decode: Decode<T>,
+    ) -> Result<Option<Single<T>>, Error> {
+        if let Some((document, version)) = self.direct::<R, Option<T>>() {
+            return Ok(document.data.map(|data| found(data, document.included, version)));
+        }
         let Document { data, included, meta, .. } = self.document::<Option<ResourceObject>>()?;
         data.map(|data| self.record::<R, T>(data, included, &meta, decode)).transpose()
     }
@@ -45,11 +69,15 @@ impl Answer {
         let version = served(self.asked, meta);
         let value = read::<R, T>(version, data, decode)
             .map_err(|error| Error::decode(&self.exchange, error.under("data")))?;
-        Ok(Single { value, included: Included::new(version, included), version })
+        Ok(found(value, included, version))
     }
 
     /// Reads a document with a page of records.
-    pub(crate) fn page<R: Resource, T>(&self, decode: Decode<T>) -> Result<Page<T>, Error> {
+    pub(crate) fn page<R: Resource, T: DeserializeOwned>(&self, decode: Decode<T>) -> Result<Page<T>, Error> {
+        if let Some((Document { data, included, meta, links }, version)) = self.direct::<R, Vec<T>>() {
+            let included = Included::new(version, included);
+            return Ok(Page { items: data, total: meta.total_records, included, links, version });
+        }
         let Document { data, included, meta, links } = self.document::<Vec<ResourceObject>>()?;
         let version = served(self.asked, &meta);
         let read = |(index, data)| {
@@ -62,13 +90,17 @@ impl Answer {
     }
 }
 
+fn found<T>(value: T, included: Vec<ResourceObject>, version: ApiVersion) -> Single<T> {
+    Single { value, included: Included::new(version, included), version }
+}
+
 fn read<R: Resource, T>(
     version: ApiVersion,
     data: ResourceObject,
     decode: Decode<T>,
 ) -> Result<T, DecodeError> {
     if data.kind != R::TYPE {
-        return Err(DecodeError::new("type", format_args!("expected `{}`, found `{}`", R::TYPE, data.kind)));
+        return Err(DecodeError::wrong_type(R::TYPE, &data.kind));
     }
     decode(version, data)
 }

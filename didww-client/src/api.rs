@@ -127,7 +127,7 @@ impl<R: Resource> Api<R> {
     where
         R: Deletable,
     {
-        self.client.execute(Request::record(Method::DELETE, R::TYPE, id.as_str())).await?;
+        self.client.execute(&Request::record(Method::DELETE, R::TYPE, id.as_str())).await?;
         Ok(())
     }
 

@@ -103,11 +103,11 @@ impl Client {
     }
 
     /// Sends until there is an answer to take or an error to give.
-    pub(crate) async fn execute(&self, request: Request) -> Result<Answer, Error> {
+    pub(crate) async fn execute(&self, request: &Request) -> Result<Answer, Error> {
         let span = tracing::info_span!(
             "didww",
             "http.request.method" = request.method.as_str(),
-            "url.template" = request.template,
+            "url.template" = request.template(),
             "url.path" = request.path,
             "http.response.status_code" = tracing::field::Empty,
             "didww.attempts" = tracing::field::Empty,
@@ -115,9 +115,8 @@ impl Client {
         );
         let work = async {
             let url = request.url(&self.0.base)?;
-            let path = url.path().to_owned();
-            let repeated = self.0.repeater.run(&request.method, || self.attempt(&request, &url)).await;
-            self.conclude(&request.method, path, repeated)
+            let repeated = self.0.repeater.run(&request.method, || self.attempt(request, &url)).await;
+            self.conclude(&request.method, url.path(), repeated)
         };
         work.instrument(span).await
     }
@@ -126,6 +125,11 @@ impl Client {
         if let Some(limiter) = &self.0.limiter {
             limiter.turn().await;
         }
+        transport::send(&self.0.http, self.wire(request, url), self.0.max_answer).await
+    }
+
+    /// What one attempt sends.
+    fn wire(&self, request: &Request, url: &Url) -> reqwest::Request {
         let mut wire = reqwest::Request::new(request.method.clone(), url.clone());
         *wire.headers_mut() = self.0.headers.clone();
         // On the request, so that it holds for an HTTP client that the user brought, too.
@@ -134,10 +138,10 @@ impl Client {
             wire.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
             *wire.body_mut() = Some(body.clone().into());
         }
-        transport::send(&self.0.http, wire, self.0.max_answer).await
+        wire
     }
 
-    fn conclude(&self, method: &Method, path: String, repeated: Repeated) -> Result<Answer, Error> {
+    fn conclude(&self, method: &Method, path: &str, repeated: Repeated) -> Result<Answer, Error> {
         let Repeated { last, attempts, unclear } = repeated;
         let mut exchange = Exchange { attempts, ..Exchange::unsent(method, path) };
         let span = tracing::Span::current();

@@ -54,7 +54,7 @@ impl RawRequest {
 
     /// Sends it. POST is repeated as carefully as every other.
     pub async fn send(self) -> Result<RawAnswer, Error> {
-        Ok(RawAnswer(self.client.execute(self.request).await?))
+        Ok(RawAnswer(self.client.execute(&self.request).await?))
     }
 }
 

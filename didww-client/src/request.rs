@@ -1,5 +1,7 @@
 //! What is sent, before anything is sent: built and tested without I/O.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use didww_types::{Parameters, ResourceIdentifier, Sent, encode_component};
 use reqwest::{Method, Url};
@@ -13,8 +15,8 @@ pub(crate) struct Request {
     pub(crate) method: Method,
     /// Percent-encoded, with a slash at its beginning.
     pub(crate) path: String,
-    /// The path with `{id}` in the place of an id, so that traces of the same kind can be counted together.
-    pub(crate) template: String,
+    /// Where in the path an id stands, if one does.
+    id: Range<usize>,
     pub(crate) query: String,
     pub(crate) body: Option<Bytes>,
 }
@@ -22,34 +24,47 @@ pub(crate) struct Request {
 impl Request {
     /// A request of a path that is given as it is.
     pub(crate) fn raw(method: Method, path: &str) -> Self {
-        Self { method, path: path.to_owned(), template: path.to_owned(), query: String::new(), body: None }
+        Self::new(method, path.to_owned())
+    }
+
+    fn new(method: Method, path: String) -> Self {
+        Self { method, path, id: 0..0, query: String::new(), body: None }
     }
 
     /// A request of a type's collection.
     pub(crate) fn collection(method: Method, kind: &str) -> Self {
-        Self::raw(method, &format!("/{kind}"))
+        Self::new(method, ["/", kind].concat())
     }
 
     /// A request of one record.
     pub(crate) fn record(method: Method, kind: &str, id: &str) -> Self {
-        Self::below(method, kind, id, "")
+        Self::below(method, kind, id, ["", ""])
     }
 
     /// A request of a relationship's linkage.
     pub(crate) fn linkage(method: Method, kind: &str, id: &str, name: &str) -> Self {
-        Self::below(method, kind, id, &format!("/relationships/{name}"))
+        Self::below(method, kind, id, ["/relationships/", name])
     }
 
     /// A request of the records that a relationship leads to.
     pub(crate) fn related(method: Method, kind: &str, id: &str, name: &str) -> Self {
-        Self::below(method, kind, id, &format!("/{name}"))
+        Self::below(method, kind, id, ["/", name])
     }
 
-    fn below(method: Method, kind: &str, id: &str, rest: &str) -> Self {
+    fn below(method: Method, kind: &str, id: &str, [between, name]: [&str; 2]) -> Self {
+        let id = encode_component(id);
+        let start = kind.len() + 2;
         Self {
-            path: format!("/{kind}/{}{rest}", encode_component(id)),
-            template: format!("/{kind}/{{id}}{rest}"),
-            ..Self::raw(method, "")
+            id: start..start + id.len(),
+            ..Self::new(method, ["/", kind, "/", &id, between, name].concat())
+        }
+    }
+
+    /// The path with `{id}` in the place of an id, so that traces of the same kind can be counted together.
+    pub(crate) fn template(&self) -> String {
+        match (self.path.get(..self.id.start), self.path.get(self.id.end..)) {
+            (Some(before), Some(after)) if self.id.start > 0 => [before, "{id}", after].concat(),
+            _ => self.path.clone(),
         }
     }
 
@@ -96,7 +111,7 @@ impl Request {
     ///
     /// An id such as `..` would make the URL another one, a collection in place of a record: it is refused.
     pub(crate) fn url(&self, base: &Url) -> Result<Url, Error> {
-        let path = format!("{}{}", base.path().trim_end_matches('/'), self.path);
+        let path = [base.path().trim_end_matches('/'), &self.path].concat();
         let mut url = base.clone();
         url.set_path(&path);
         url.set_query(Some(self.query.as_str()).filter(|query| !query.is_empty()));
@@ -155,7 +170,7 @@ mod tests {
     #[test]
     fn the_template_has_no_id_in_it() {
         let request = Request::linkage(Method::GET, "voice_out_trunks", ID, "dids");
-        assert_eq!(request.template, "/voice_out_trunks/{id}/relationships/dids");
+        assert_eq!(request.template(), "/voice_out_trunks/{id}/relationships/dids");
     }
 
     #[test]

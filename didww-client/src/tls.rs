@@ -13,6 +13,8 @@ pub(crate) fn http_client(secure: bool, connect_timeout: Duration) -> Result<req
     }
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
+        // Repetitions are decided and counted here; without its own, reqwest keeps no copy of each request.
+        .retry(reqwest::retry::never().max_retries_per_request(0))
         .connect_timeout(connect_timeout);
     // Without TLS there is no use for certificates, and a bare container has none to load.
     let builder = if secure { builder } else { builder.tls_certs_only([]) };

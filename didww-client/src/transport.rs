@@ -41,43 +41,50 @@ impl From<reqwest::Error> for Failure {
 }
 
 /// Sends and reads at most `limit` bytes of a body.
-pub(crate) async fn send(
+///
+/// The request is handed over before the future is made, which would otherwise carry it to its end.
+pub(crate) fn send(
     http: &reqwest::Client,
     request: reqwest::Request,
     limit: usize,
-) -> Result<Received, Failure> {
-    let response = http.execute(request).await?;
-    let headers = response.headers();
-    let received = Received {
-        status: response.status(),
-        request_id: request_id(headers),
-        retry_after: wait(headers),
-        body: Bytes::new(),
-    };
-    Ok(Received { body: read(response, limit).await?, ..received })
+) -> impl Future<Output = Result<Received, Failure>> + Send + use<> {
+    let pending = http.execute(request);
+    async move {
+        let mut response = pending.await?;
+        let body = read(&mut response, limit).await?;
+        let headers = response.headers();
+        Ok(Received {
+            status: response.status(),
+            request_id: request_id(headers),
+            retry_after: wait(headers),
+            body,
+        })
+    }
 }
 
-async fn read(mut response: Response, limit: usize) -> Result<Bytes, Failure> {
+async fn read(response: &mut Response, limit: usize) -> Result<Bytes, Failure> {
     let too_large = || Failure { kind: TransportKind::TooLarge { limit }, source: None };
     let announced = response.content_length().unwrap_or(0);
     let announced =
         usize::try_from(announced).ok().filter(|length| *length <= limit).ok_or_else(too_large)?;
-    let Some(first) = response.chunk().await? else { return Ok(Bytes::new()) };
-    let Some(second) = response.chunk().await? else {
-        // Most answers come in one piece, which needs no copy.
-        return if first.len() > limit { Err(too_large()) } else { Ok(first) };
-    };
-    let mut body = BytesMut::with_capacity(announced.max(first.len() + second.len()));
-    body.extend_from_slice(&first);
-    let mut next = Some(second);
-    while let Some(chunk) = next {
-        if chunk.len() > limit.saturating_sub(body.len()) {
+    let (mut first, mut body) = (Bytes::new(), BytesMut::new());
+    while let Some(chunk) = response.chunk().await? {
+        let read = first.len().max(body.len());
+        if chunk.len() > limit.saturating_sub(read) {
             return Err(too_large());
         }
+        // Most answers come in one piece, which needs no copy.
+        if read == 0 {
+            first = chunk;
+            continue;
+        }
+        if body.is_empty() {
+            body.reserve(announced.max(first.len() + chunk.len()));
+            body.extend_from_slice(&first);
+        }
         body.extend_from_slice(&chunk);
-        next = response.chunk().await?;
     }
-    Ok(body.freeze())
+    Ok(if body.is_empty() { first } else { body.freeze() })
 }
 
 /// The service's name for the request, unless it is so long or odd that it is no name.

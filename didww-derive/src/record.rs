@@ -7,42 +7,10 @@ use crate::declaration::Declaration;
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let names = names(declaration);
-    let taken = Taken::of(declaration);
-    let record = record(declaration, &taken);
-    let partial = partial(declaration, &taken);
-    quote! { #names #record #partial }
-}
-
-/// What the record and its partial form take out of a document in the same way.
-struct Taken {
-    relationships: Vec<TokenStream>,
-    meta: Vec<TokenStream>,
-    extra: Vec<TokenStream>,
-}
-
-impl Taken {
-    fn of(declaration: &Declaration) -> Self {
-        let relationships: Vec<TokenStream> = declaration
-            .relationships
-            .iter()
-            .map(|rel| {
-                let (ident, name) = (&rel.ident, &rel.name);
-                let take = if rel.many { quote!(take_many) } else { quote!(take_one) };
-                quote! { #ident: support::#take(&mut object, #name)? }
-            })
-            .collect();
-        let meta: Vec<TokenStream> = declaration
-            .meta
-            .iter()
-            .map(|(ident, _)| quote! { #ident: support::take_meta(&mut object)? })
-            .collect();
-        let extra: Vec<TokenStream> = declaration
-            .extra
-            .iter()
-            .map(|ident| quote! { #ident: std::mem::take(&mut object.attributes) })
-            .collect();
-        Self { relationships, meta, extra }
-    }
+    let record = record(declaration);
+    let partial = partial(declaration);
+    let fields = fields(declaration);
+    quote! { #names #record #partial #fields }
 }
 
 fn names(declaration: &Declaration) -> TokenStream {
@@ -62,9 +30,8 @@ fn names(declaration: &Declaration) -> TokenStream {
     }
 }
 
-fn record(declaration: &Declaration, taken: &Taken) -> TokenStream {
+fn record(declaration: &Declaration) -> TokenStream {
     let Declaration { ident, .. } = declaration;
-    let Taken { relationships, meta, extra } = taken;
     let constant = declaration.named("Declaration");
     let partial = declaration.named("Partial");
     let filter = declaration.named("Filter");
@@ -72,16 +39,12 @@ fn record(declaration: &Declaration, taken: &Taken) -> TokenStream {
     let include = declaration.named("Include");
     let field = declaration.named("Field");
 
-    let attributes = declaration.attributes.iter().map(|attr| {
-        let (ident, name) = (&attr.ident, &attr.name);
-        let default = attr.default.as_ref().map_or(quote!(None), |value| quote!(Some(#value)));
-        quote! { #ident: support::take(&mut object.attributes, #name, #default)? }
-    });
     let put_attributes = declaration.attributes.iter().map(|attr| {
         let (ident, name) = (&attr.ident, &attr.name);
         quote! { support::put(&mut object.attributes, #name, &self.#ident)?; }
     });
-    let put_extra = declaration.extra.iter().map(|ident| quote! { object.attributes = self.#ident.clone(); });
+    let put_extra =
+        declaration.extra.iter().map(|ident| quote! { object.attributes = self.#ident.clone().into(); });
     let put_relationships = declaration.relationships.iter().map(|rel| {
         let (ident, name) = (&rel.ident, &rel.name);
         quote! { support::relationship(&mut object, #name, self.#ident.to_object()); }
@@ -109,15 +72,9 @@ fn record(declaration: &Declaration, taken: &Taken) -> TokenStream {
                 &self.id
             }
 
-            fn decode(mut object: ::didww_types::ResourceObject) -> Result<Self, ::didww_types::DecodeError> {
-                use ::didww_types::derive_support as support;
-                Ok(Self {
-                    id: ::didww_types::Id::new(std::mem::take(&mut object.id)),
-                    #(#attributes,)*
-                    #(#relationships,)*
-                    #(#meta,)*
-                    #(#extra,)*
-                })
+            fn decode(object: ::didww_types::ResourceObject) -> Result<Self, ::didww_types::DecodeError> {
+                use ::didww_types::derive_support::Fields as _;
+                <#partial as ::didww_types::Partial<Self>>::decode(object)?.complete()
             }
 
             fn encode(&self) -> Result<::didww_types::ResourceObject, ::didww_types::DecodeError> {
@@ -137,34 +94,45 @@ fn record(declaration: &Declaration, taken: &Taken) -> TokenStream {
     }
 }
 
-fn partial(declaration: &Declaration, taken: &Taken) -> TokenStream {
+/// The record with every attribute optional. Both readings go through it: out of a tree, and field by field.
+fn partial(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
-    let Taken { relationships, meta, extra } = taken;
     let partial = declaration.named("Partial");
     let partial_doc = format!("A [`{ident}`] of which only the chosen fields are there.");
-    let partial_attributes = declaration.attributes.iter().map(|attr| {
+    let attributes = declaration.attributes.iter().map(|attr| {
         let (ident, ty, doc) = (&attr.ident, &attr.ty, &attr.doc);
         quote! { #[doc = #doc] pub #ident: Option<#ty> }
     });
-    let partial_relationships = declaration.relationships.iter().map(|rel| {
+    let relationships = declaration.relationships.iter().map(|rel| {
         let (ident, record, doc) = (&rel.ident, &rel.record, &rel.doc);
         let wrapper = if rel.many { quote!(ToMany) } else { quote!(ToOne) };
         quote! { #[doc = #doc] pub #ident: ::didww_types::#wrapper<#record> }
     });
-    let partial_meta = declaration
+    let meta = declaration
         .meta
         .iter()
         .map(|(ident, ty)| quote! { #[doc = "The record's own meta."] pub #ident: #ty });
-    let partial_extra = declaration.extra.iter().map(|ident| {
+    let extra = declaration.extra.iter().map(|ident| {
         quote! {
             #[doc = "Attributes that this crate does not know."]
-            pub #ident: ::didww_types::derive_support::Map<String, ::didww_types::derive_support::Value>
+            pub #ident: ::didww_types::Extra
         }
     });
-    let take_partial = declaration.attributes.iter().map(|attr| {
+    let take_attributes = declaration.attributes.iter().map(|attr| {
         let (ident, name) = (&attr.ident, &attr.name);
         quote! { #ident: support::take_partial(&mut object.attributes, #name)? }
     });
+    let take_relationships = declaration.relationships.iter().map(|rel| {
+        let (ident, name) = (&rel.ident, &rel.name);
+        let take = if rel.many { quote!(take_many) } else { quote!(take_one) };
+        quote! { #ident: support::#take(&mut object, #name)? }
+    });
+    let take_meta =
+        declaration.meta.iter().map(|(ident, _)| quote! { #ident: support::take_meta(&mut object)? });
+    let take_extra = declaration
+        .extra
+        .iter()
+        .map(|ident| quote! { #ident: std::mem::take(&mut object.attributes).into() });
 
     quote! {
         #[doc = #partial_doc]
@@ -173,10 +141,10 @@ fn partial(declaration: &Declaration, taken: &Taken) -> TokenStream {
         pub struct #partial {
             #[doc = "The record's id."]
             pub id: ::didww_types::Id<#ident>,
-            #(#partial_attributes,)*
-            #(#partial_relationships,)*
-            #(#partial_meta,)*
-            #(#partial_extra,)*
+            #(#attributes,)*
+            #(#relationships,)*
+            #(#meta,)*
+            #(#extra,)*
         }
 
         impl ::didww_types::Partial<#ident> for #partial {
@@ -184,11 +152,112 @@ fn partial(declaration: &Declaration, taken: &Taken) -> TokenStream {
                 use ::didww_types::derive_support as support;
                 Ok(Self {
                     id: ::didww_types::Id::new(std::mem::take(&mut object.id)),
-                    #(#take_partial,)*
-                    #(#relationships,)*
-                    #(#meta,)*
-                    #(#extra,)*
+                    #(#take_attributes,)*
+                    #(#take_relationships,)*
+                    #(#take_meta,)*
+                    #(#take_extra,)*
                 })
+            }
+        }
+    }
+}
+
+/// Reading field by field, straight from the text.
+fn fields(declaration: &Declaration) -> TokenStream {
+    let ident = &declaration.ident;
+    let partial = declaration.named("Partial");
+    let (attributes, attribute_names): (Vec<_>, Vec<_>) =
+        declaration.attributes.iter().map(|attr| (&attr.ident, &attr.name)).unzip();
+    let defaults = declaration
+        .attributes
+        .iter()
+        .map(|attr| attr.default.as_ref().map_or(quote!(None), |value| quote!(Some(#value))));
+    let (relationships, relationship_names): (Vec<_>, Vec<_>) =
+        declaration.relationships.iter().map(|rel| (&rel.ident, &rel.name)).unzip();
+    let meta: Vec<_> = declaration.meta.iter().map(|(ident, _)| ident).collect();
+    let extra: Vec<_> = declaration.extra.iter().collect();
+    let rest: Vec<_> = relationships.iter().chain(&meta).chain(&extra).collect();
+    let unknown = declaration.extra.as_ref().map_or(
+        quote!(support::ignore(members)?),
+        |ident| quote!(support::keep(&mut self.#ident, name, members)?),
+    );
+    let read_meta = declaration.meta.as_ref().map_or(
+        quote!(support::ignore(members)),
+        |(ident, _)| quote! {{ self.#ident = members.next_value::<Option<_>>()?.unwrap_or_default(); Ok(()) }},
+    );
+
+    quote! {
+        impl ::didww_types::derive_support::Fields for #partial {
+            type Record = #ident;
+
+            fn empty() -> Self {
+                Self {
+                    id: ::didww_types::Id::new(""),
+                    #(#attributes: None,)*
+                    #(#rest: Default::default(),)*
+                }
+            }
+
+            fn identify(&mut self, id: ::didww_types::Id<#ident>) {
+                self.id = id;
+            }
+
+            fn attribute<'de, A: ::didww_types::derive_support::MapAccess<'de>>(
+                &mut self,
+                name: std::borrow::Cow<'de, str>,
+                members: &mut A,
+            ) -> Result<(), A::Error> {
+                use ::didww_types::derive_support as support;
+                match &*name {
+                    #(#attribute_names => self.#attributes = Some(members.next_value()?),)*
+                    _ => #unknown,
+                }
+                Ok(())
+            }
+
+            fn relationship<'de, A: ::didww_types::derive_support::MapAccess<'de>>(
+                &mut self,
+                name: &str,
+                members: &mut A,
+            ) -> Result<(), A::Error> {
+                match name {
+                    #(#relationship_names => self.#relationships = members.next_value()?,)*
+                    _ => ::didww_types::derive_support::ignore(members)?,
+                }
+                Ok(())
+            }
+
+            fn meta<'de, A: ::didww_types::derive_support::MapAccess<'de>>(
+                &mut self,
+                members: &mut A,
+            ) -> Result<(), A::Error> {
+                use ::didww_types::derive_support as support;
+                #read_meta
+            }
+
+            fn complete(self) -> Result<#ident, ::didww_types::DecodeError> {
+                use ::didww_types::derive_support as support;
+                Ok(#ident {
+                    id: self.id,
+                    #(#attributes: support::complete(self.#attributes, #attribute_names, #defaults)?,)*
+                    #(#rest: self.#rest,)*
+                })
+            }
+        }
+
+        impl<'de> ::didww_types::derive_support::Deserialize<'de> for #partial {
+            fn deserialize<D: ::didww_types::derive_support::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
+                ::didww_types::derive_support::read_partial(deserializer)
+            }
+        }
+
+        impl<'de> ::didww_types::derive_support::Deserialize<'de> for #ident {
+            fn deserialize<D: ::didww_types::derive_support::Deserializer<'de>>(
+                deserializer: D,
+            ) -> Result<Self, D::Error> {
+                ::didww_types::derive_support::read_record::<#partial, D>(deserializer)
             }
         }
     }

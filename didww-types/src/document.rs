@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
+use crate::extra::Names;
 use crate::relationship::RelationshipLinks;
 use crate::resource::Resource;
 use crate::{ApiVersion, PageLinks, ResourceIdentifier};
@@ -38,6 +39,11 @@ impl DecodeError {
         Self::new(path, error.inner())
     }
 
+    /// A record of another type than the one that belongs here.
+    pub fn wrong_type(expected: &str, found: &str) -> Self {
+        Self::new("type", format_args!("expected `{expected}`, found `{found}`"))
+    }
+
     /// The place in the document, such as `data.attributes.created_at`.
     pub fn path(&self) -> &str {
         &self.path
@@ -57,7 +63,9 @@ impl DecodeError {
 }
 
 /// A record as the wire carries it.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+///
+/// `Debug` names the attributes without their values, for they may be credentials.
+#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ResourceObject {
     /// The id; absent in a body that creates.
     #[serde(default)]
@@ -76,6 +84,18 @@ pub struct ResourceObject {
     pub meta: Option<Map<String, Value>>,
 }
 
+impl fmt::Debug for ResourceObject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResourceObject")
+            .field("id", &self.id)
+            .field("type", &self.kind)
+            .field("attributes", &Names(&self.attributes))
+            .field("relationships", &self.relationships)
+            .field("meta", &self.meta.as_ref().map(Names))
+            .finish()
+    }
+}
+
 /// A relationship as the wire carries it.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RelationshipObject {
@@ -88,8 +108,10 @@ pub struct RelationshipObject {
 }
 
 // Without this, `null` would read as "absent", which is a different answer.
-fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Linkage>, D::Error> {
-    Linkage::deserialize(deserializer).map(Some)
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 /// Whom a relationship leads to.
@@ -102,7 +124,8 @@ pub enum Linkage {
     Many(Vec<ResourceIdentifier>),
 }
 
-/// A document whose primary data is `T`: a [`ResourceObject`], a list of them, or linkage.
+/// A document whose primary data is `T`: a record of the newest form, a [`ResourceObject`] of any, a list of
+/// either, or linkage.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Document<T> {
     /// The primary data.

@@ -14,9 +14,11 @@ extern crate self as didww_types;
 
 mod attribute;
 pub mod callback;
+mod direct;
 mod document;
 mod enumeration;
 mod error_object;
+mod extra;
 mod id;
 mod links;
 mod patch;
@@ -27,6 +29,7 @@ mod resource;
 pub mod resources;
 mod secret;
 mod spec;
+mod text;
 mod timestamp;
 pub mod values;
 mod version;
@@ -39,6 +42,7 @@ pub use document::{
 };
 pub use enumeration::UnknownText;
 pub use error_object::{ErrorCode, ErrorDocument, ErrorObject, ErrorSource};
+pub use extra::Extra;
 pub use id::{Id, ResourceIdentifier};
 pub use links::{Links, Page, PageLinks};
 pub use patch::Patch;
@@ -61,7 +65,10 @@ pub use violation::{Flaw, Violation};
 /// What the derive's output names; not part of the public interface.
 #[doc(hidden)]
 pub mod derive_support {
+    pub use crate::direct::{Fields, ignore, read_partial, read_record};
     pub use crate::resource::support::*;
+    pub use serde::de::MapAccess;
+    pub use serde::{Deserialize, Deserializer};
     pub use serde_json::{Map, Value};
     /// The members of an object.
     pub type Members = Map<String, Value>;

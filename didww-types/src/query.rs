@@ -1,5 +1,7 @@
 //! Query strings: built for requests, taken apart from them.
 
+use std::borrow::Cow;
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 /// What form encoding leaves as it is.
@@ -7,7 +9,7 @@ const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.')
 
 /// Encodes a name, a value or a path segment the way the API writes its own links (`[` is `%5B`).
 pub fn encode_component(text: &str) -> String {
-    utf8_percent_encode(text, FORM).to_string()
+    Cow::from(utf8_percent_encode(text, FORM)).into_owned()
 }
 
 /// The parameters of a request, before they become a query string.

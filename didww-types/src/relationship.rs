@@ -2,6 +2,9 @@
 
 use std::marker::PhantomData;
 
+use serde::{Deserialize, Deserializer};
+
+use crate::document::present;
 use crate::resource::{Named, Resource};
 use crate::{DecodeError, Id, Included, Linkage, RelationshipObject, ResourceIdentifier};
 
@@ -80,6 +83,20 @@ pub struct RelationshipLinks {
     pub related: Option<String>,
 }
 
+/// A relationship whose declaration says what its linkage is.
+#[derive(Deserialize)]
+struct Declared<T> {
+    #[serde(default)]
+    links: Option<RelationshipLinks>,
+    #[serde(default = "none", deserialize_with = "present", bound(deserialize = "T: Deserialize<'de>"))]
+    data: Option<T>,
+}
+
+// `Option::default` would ask for a default of `T`.
+fn none<T>() -> Option<T> {
+    None
+}
+
 /// A relationship to any number of records. Its members are known only when it was included.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToMany<R> {
@@ -91,6 +108,13 @@ pub struct ToMany<R> {
 impl<R> Default for ToMany<R> {
     fn default() -> Self {
         Self::unloaded(None)
+    }
+}
+
+impl<'de, R> Deserialize<'de> for ToMany<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Declared { links, data } = Declared::deserialize(deserializer)?;
+        Ok(Self { members: data, links, target: PhantomData })
     }
 }
 
@@ -143,6 +167,13 @@ pub struct ToOne<R> {
 impl<R> Default for ToOne<R> {
     fn default() -> Self {
         Self::unloaded(None)
+    }
+}
+
+impl<'de, R> Deserialize<'de> for ToOne<R> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Declared { links, data } = Declared::deserialize(deserializer)?;
+        Ok(Self { member: data, links, target: PhantomData })
     }
 }
 

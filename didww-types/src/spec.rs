@@ -438,6 +438,11 @@ impl ResourceSpec {
         self.filters.iter().filter(move |filter| version >= filter.since)
     }
 
+    /// Whether records of a version must be lifted before they have the canonical form.
+    pub fn lifts(&self, version: ApiVersion) -> bool {
+        self.adapter.is_some() && version < ApiVersion::NEWEST
+    }
+
     /// Brings the attributes of an older version into the canonical form.
     pub fn lift(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
         if let Some(adapter) = self.adapter {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const MILLIS_PER_DAY: i64 = 86_400_000;
 /// 9999-12-31T23:59:59.999Z: a year of more digits has no wire form.
@@ -110,9 +110,9 @@ impl FromStr for Timestamp {
 }
 
 fn parse(text: &str) -> Option<i64> {
+    let digit = |b: &u8| b.is_ascii_digit().then(|| i64::from(b - b'0'));
     let number = |range: std::ops::Range<usize>| -> Option<i64> {
-        let digits = text.get(range)?;
-        if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None }
+        text.as_bytes().get(range)?.iter().try_fold(0, |number, b| Some(number * 10 + digit(b)?))
     };
     let mark = |at: usize, marks: &[u8]| text.as_bytes().get(at).is_some_and(|b| marks.contains(b));
     let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
@@ -136,14 +136,12 @@ fn parse(text: &str) -> Option<i64> {
     if fraction.is_empty() || fraction.len() > 9 {
         return None;
     }
-    let millis: i64 = format!("{fraction:0<3}").get(..3)?.parse().ok()?;
+    let thousandths = fraction.as_bytes().iter().chain(b"00").take(3);
+    let millis = thousandths.fold(0, |millis, b| millis * 10 + i64::from(b - b'0'));
     let offset_minutes = match zone.as_bytes() {
         b"Z" | b"z" => 0,
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2]
-            if [h1, h2, m1, m2].iter().all(|b| b.is_ascii_digit()) =>
-        {
-            let digit = |b: &u8| i64::from(b - b'0');
-            let minutes = (digit(h1) * 10 + digit(h2)) * 60 + digit(m1) * 10 + digit(m2);
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let minutes = (digit(h1)? * 10 + digit(h2)?) * 60 + digit(m1)? * 10 + digit(m2)?;
             if *sign == b'-' { -minutes } else { minutes }
         }
         _ => return None,
@@ -160,8 +158,7 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
+        crate::text::parsed(deserializer, str::parse::<Self>)
     }
 }
 

@@ -148,8 +148,8 @@ async fn lists_are_filtered_sorted_paged_and_pruned() {
     let some: Vec<VoiceOutTrunk> =
         trunks.list().filter(filter).page_size(2).stream().try_collect().await.unwrap();
     assert_eq!(some.iter().map(|trunk| trunk.name.as_str()).collect::<Vec<_>>(), ["t0", "t2", "t4", "t6"]);
-    let named = trunks.list().filter(VoiceOutTrunkFilter::name(["t1", "t5"])).await.unwrap();
-    assert_eq!(named.items.len(), 2);
+    let both = trunks.list().filter(VoiceOutTrunkFilter::name(["t1", "t5"])).await.unwrap();
+    assert_eq!(both.items.len(), 2);
     let pruned = trunks.list().fields([VoiceOutTrunkField::Name, VoiceOutTrunkField::Status]).await.unwrap();
     assert!(pruned.items.iter().all(|trunk| trunk.name.is_some() && trunk.created_at.is_none()));
 }

@@ -7,6 +7,7 @@ use crate::callbacks::{self, Callbacks};
 use crate::clock::Clock;
 use crate::http::RateLimits;
 use crate::ids::Ids;
+use crate::serve::Limits;
 use crate::store::Store;
 
 /// The running server's parts. They meet here and know nothing of each other.
@@ -27,6 +28,8 @@ pub(crate) struct App {
     pub rates: RateLimits,
     /// What links begin with, when it is not the address that the request came to.
     pub public_url: Option<String>,
+    /// What a client may take.
+    pub limits: Limits,
     /// Whether new work is taken.
     ready: AtomicBool,
 }
@@ -39,6 +42,7 @@ impl App {
         ids: Ids,
         callbacks: callbacks::Settings,
         public_url: Option<String>,
+        limits: Limits,
     ) -> Self {
         Self {
             store,
@@ -49,6 +53,7 @@ impl App {
             edge: std::sync::OnceLock::new(),
             rates: RateLimits::default(),
             public_url,
+            limits,
             ready: AtomicBool::new(true),
         }
     }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::BoolishValueParser;
 use didww_types::Secret;
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
@@ -28,20 +29,22 @@ pub struct Cli {
     pub control_listen: Option<String>,
 
     /// Keep records in this file; it is made when it does not exist [default: trunk-server.db]
-    #[arg(long, env = "TRUNK_SERVER_DATABASE", value_name = "FILE", conflicts_with = "ephemeral")]
+    #[arg(long, env = "TRUNK_SERVER_DATABASE", value_name = "FILE")]
     pub database: Option<PathBuf>,
 
     /// Keep records in memory until the server ends
-    #[arg(long, env = "TRUNK_SERVER_EPHEMERAL")]
-    pub ephemeral: bool,
+    #[arg(long, env = "TRUNK_SERVER_EPHEMERAL", value_name = "BOOL", value_parser = BoolishValueParser::new(),
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub ephemeral: Option<bool>,
 
     /// Make sure that an account with this API key exists: version 2021-12-15, outbound plan on
     #[arg(long, env = "TRUNK_SERVER_API_KEY", value_name = "KEY", hide_env_values = true)]
     pub api_key: Option<String>,
 
     /// Fill a new database with six DIDs, one of them with emergency calling
-    #[arg(long, env = "TRUNK_SERVER_DEMO")]
-    pub demo: bool,
+    #[arg(long, env = "TRUNK_SERVER_DEMO", value_name = "BOOL", value_parser = BoolishValueParser::new(),
+        num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub demo: Option<bool>,
 
     /// Begin links with this instead of the address that a request came to
     #[arg(long, env = "TRUNK_SERVER_PUBLIC_URL", value_name = "URL")]
@@ -109,9 +112,9 @@ impl Cli {
             listen: self.listen,
             control_listen: self.control_listen,
             database: self.database,
-            ephemeral: self.ephemeral.then_some(true),
+            ephemeral: self.ephemeral,
             api_key: self.api_key.map(Secret::from),
-            demo: self.demo.then_some(true),
+            demo: self.demo,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
             allow_loopback_callbacks: self.allow_loopback_callbacks.then_some(true),

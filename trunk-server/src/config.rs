@@ -198,7 +198,7 @@ impl Settings {
             // The rendered form quotes the line, which may hold a secret: the message and the place are enough.
             let line = error
                 .span()
-                .map_or(0, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
+                .map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
             ConfigError::Wrong { file: path.to_owned(), why: format!("line {line}: {}", error.message()) }
         })
     }
@@ -208,7 +208,7 @@ impl Settings {
         let (database, ephemeral) = if self.database.is_some() || self.ephemeral == Some(true) {
             (self.database, self.ephemeral)
         } else {
-            (other.database, other.ephemeral)
+            (other.database, self.ephemeral.or(other.ephemeral))
         };
         Self {
             listen: self.listen.or(other.listen),

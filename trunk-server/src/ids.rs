@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is where the randomness is injected")]
 
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use didww_types::{ApiVersion, Secret, Timestamp};
@@ -15,8 +17,16 @@ pub struct Ids(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    System,
+    System { requests: Requests },
     Seeded(Mutex<(u64, u64)>),
+}
+
+/// Names for requests, unlike each other and without order. They guard nothing, so a keyed hash of a count will
+/// do, and no request has to ask the system for randomness.
+#[derive(Debug, Default)]
+struct Requests {
+    key: RandomState,
+    count: AtomicU64,
 }
 
 const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -31,7 +41,7 @@ impl Default for Ids {
 impl Ids {
     /// The operating system's randomness.
     pub fn system() -> Self {
-        Self(Arc::new(Source::System))
+        Self(Arc::new(Source::System { requests: Requests::default() }))
     }
 
     /// A sequence that is the same for the same seed. For tests: whoever knows the seed knows the keys.
@@ -49,7 +59,14 @@ impl Ids {
     /// An id without order, for a request.
     pub fn request(&self) -> Uuid {
         let mut random = [0; 16];
-        self.fill(&mut random);
+        match &*self.0 {
+            Source::System { requests: Requests { key, count } } => {
+                let count = count.fetch_add(1, Ordering::Relaxed);
+                let (high, low) = (key.hash_one((count, 0)), key.hash_one((count, 1)));
+                random = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+            }
+            Source::Seeded(_) => self.fill(&mut random),
+        }
         uuid::Builder::from_random_bytes(random).into_uuid()
     }
 
@@ -115,7 +132,9 @@ impl Ids {
     fn fill(&self, bytes: &mut [u8]) {
         match &*self.0 {
             // Without randomness no key is secret: there is nothing sensible left to do.
-            Source::System => assert!(getrandom::fill(bytes).is_ok(), "the system gives no random numbers"),
+            Source::System { .. } => {
+                assert!(getrandom::fill(bytes).is_ok(), "the system gives no random numbers");
+            }
             Source::Seeded(state) => {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 for chunk in bytes.chunks_mut(32) {
@@ -143,6 +162,15 @@ mod tests {
             (ids.record(Timestamp::from_unix_millis(1)), ids.api_key().expose().to_owned())
         };
         assert_eq!(make(), make());
+    }
+
+    #[test]
+    fn no_two_requests_have_the_same_id() {
+        let ids = Ids::system();
+        let made: std::collections::HashSet<Uuid> = (0..10_000).map(|_| ids.request()).collect();
+        assert_eq!(made.len(), 10_000);
+        assert!(made.iter().all(|id| id.get_version_num() == 4));
+        assert!(!made.contains(&Ids::system().request()), "another process has another sequence");
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub fn document(version: ApiVersion) -> Value {
             "title": "trunk-server",
             "version": version.as_str(),
             "description": "Outbound trunk provisioning, compatible with DIDWW's API v3 and not affiliated with \
-                            DIDWW. Made from the server's own registry of resources.",
+                            DIDWW. Made from the server's own registry of resources. PUT is served as PATCH, HEAD as GET.",
             "license": { "name": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/v3" }],

@@ -3,14 +3,13 @@
 mod connection;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use connection::serve_connection;
@@ -29,6 +28,10 @@ pub struct Limits {
     pub header_bytes: usize,
     /// Most headers of a request.
     pub header_count: usize,
+    /// Most bytes of a request's body.
+    pub body_bytes: usize,
+    /// Longest time from the end of a request's headers to the end of its body.
+    pub body_deadline: Duration,
     /// How long requests in flight may take when the server stops.
     pub shutdown_deadline: Duration,
 }
@@ -41,6 +44,8 @@ impl Default for Limits {
             idle_deadline: Duration::from_mins(1),
             header_bytes: 16 * 1024,
             header_count: 100,
+            body_bytes: 1 << 20,
+            body_deadline: Duration::from_secs(30),
             shutdown_deadline: Duration::from_secs(10),
         }
     }
@@ -50,9 +55,15 @@ impl Default for Limits {
 const FULL: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
+/// Most clients that are told at once that there is no room; further ones are hung up on.
+const TOLD: usize = 256;
+/// How long a client that there is no room for may take to ask, and to go.
+const GRACE: Duration = Duration::from_secs(1);
+
 /// Serves a listener until it is told to stop, then lets what is in flight finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut stop: watch::Receiver<bool>) {
     let room = Arc::new(Semaphore::new(limits.connections));
+    let told = Arc::new(Semaphore::new(TOLD));
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -67,15 +78,17 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
                 continue;
             }
         };
-        match Arc::clone(&room).try_acquire_owned() {
-            Ok(place) => {
-                let (router, stop) = (router.clone(), stop.clone());
-                connections.spawn(async move {
-                    serve_connection(stream, peer, router, limits, stop).await;
-                    drop(place);
-                });
+        if let Ok(place) = Arc::clone(&room).try_acquire_owned() {
+            let (router, stop) = (router.clone(), stop.clone());
+            connections.spawn(async move {
+                serve_connection(stream, peer, router, limits, stop).await;
+                drop(place);
+            });
+        } else {
+            tracing::warn!(%peer, "no room for another connection");
+            if let Ok(place) = Arc::clone(&told).try_acquire_owned() {
+                tokio::spawn(refuse(stream, place));
             }
-            Err(_) => refuse(stream, peer),
         }
     }
     drop(listener);
@@ -88,12 +101,20 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
     }
 }
 
-fn refuse(mut stream: TcpStream, peer: SocketAddr) {
-    tracing::warn!(%peer, "no room for another connection");
-    tokio::spawn(async move {
-        // Whoever is gone already does not hear it.
-        let _gone = tokio::time::timeout(Duration::from_secs(1), stream.write_all(FULL)).await;
-    });
+/// Answers a client that there is no room for. An answer that comes before the request, or a connection that is
+/// closed before the request is read, is an error to most clients: so it is read as far as it is there.
+async fn refuse(mut stream: TcpStream, place: OwnedSemaphorePermit) {
+    let mut request = [0; 4096];
+    // A client that asks nothing is told too. Whoever is gone already does not hear it.
+    let _asked = tokio::time::timeout(GRACE, stream.read(&mut request)).await;
+    let answer = async {
+        stream.write_all(FULL).await?;
+        stream.shutdown().await?;
+        while stream.read(&mut request).await? > 0 {}
+        io::Result::Ok(())
+    };
+    let _gone = tokio::time::timeout(GRACE, answer).await;
+    drop(place);
 }
 
 /// A connection that failed while it was accepted is nobody's fault; a lack of descriptors passes only with time.

@@ -113,17 +113,15 @@ impl ServerBuilder {
             callbacks.on_manual_block = edge.settings.callback_on_manual_block;
             callbacks.retry_clock_factor = edge.settings.retry_clock_factor;
         }
+        let listener = listen(&config.listen).await?;
+        let address = local(&listener, &config.listen)?;
+        let control_listener = control_listener(&config).await?;
+        // Nothing may fail after the first account is made: its key is said once.
         let store: Arc<dyn Store> = Arc::new(match &config.database {
             Database::File(file) => SqliteStore::open(file)?,
             Database::Ephemeral => SqliteStore::in_memory()?,
         });
-        let listener = listen(&config.listen).await?;
-        let address = local(&listener, &config.listen)?;
-        let control_listener = match &config.control_listen {
-            Some(text) => Some((listen(text).await?, text.clone())),
-            None => None,
-        };
-        let app = Arc::new(App::new(store, clock, ids, callbacks, config.public_url.clone()));
+        let app = Arc::new(App::new(store, clock, ids, callbacks, config.public_url.clone(), limits));
         let new_key = first_account(&Control::new(Arc::clone(&app)), &config).await?;
 
         #[cfg(feature = "sip")]
@@ -135,13 +133,9 @@ impl ServerBuilder {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         let mut control_address = None;
-        if let Some((listener, text)) = control_listener {
-            let at = local(&listener, &text)?;
-            if !at.ip().is_loopback() && config.control_token.is_none() {
-                return Err(StartError::OpenControl(at));
-            }
+        if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
-            let guard = Guard { token: config.control_token.clone(), host: text };
+            let guard = Guard { token: config.control_token.clone(), host };
             let router = control_router(Arc::clone(&app), guard);
             tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
         }
@@ -180,6 +174,17 @@ async fn start_edge(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Listens for control requests, if that is wanted and safe; gives the address too, and as it was told.
+async fn control_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr, String)>, StartError> {
+    let Some(text) = &config.control_listen else { return Ok(None) };
+    let listener = listen(text).await?;
+    let at = local(&listener, text)?;
+    if !at.ip().is_loopback() && config.control_token.is_none() {
+        return Err(StartError::OpenControl(at));
+    }
+    Ok(Some((listener, at, text.clone())))
 }
 
 async fn listen(address: &str) -> Result<TcpListener, StartError> {

@@ -44,8 +44,8 @@ pub enum StoreError {
     /// More writes are waiting than the store takes on.
     #[error("too many writes are waiting")]
     Overloaded,
-    /// The disk is full; nothing was changed.
-    #[error("the disk or the file system quota is full")]
+    /// The disk takes no more; nothing was changed.
+    #[error("the disk, its quota or a limit on file sizes is full, or the disk cannot be written")]
     Full,
     /// The engine failed. The text is for the operator.
     #[error("the database failed: {0}")]
@@ -67,7 +67,7 @@ pub struct Scope {
 /// A stored record.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
-    /// The store's own number of it, in the order of creation.
+    /// The store's own number of it, in the order of creation; never given again to another record.
     pub number: i64,
     /// Its id on the wire.
     pub id: Uuid,
@@ -109,7 +109,7 @@ impl Record {
 pub struct Condition {
     /// What is looked at.
     pub test: FilterTest,
-    /// The values of which one must do.
+    /// The values of which one must do; without any, nothing does.
     pub values: Vec<IndexValue>,
 }
 
@@ -131,7 +131,8 @@ pub struct ListQuery {
     pub linked_from: Option<(&'static str, i64, &'static str)>,
     /// All of these must hold.
     pub conditions: Vec<Condition>,
-    /// First criterion first; then, and without any, the order of creation.
+    /// First criterion first. Null and empty come last, or first when descending. Then, and without any, the order
+    /// of creation, which is reversed when the last criterion is descending.
     pub order: Vec<Order>,
     /// Records to pass over.
     pub offset: u64,
@@ -230,13 +231,22 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Every account, oldest first.
     fn accounts(&self) -> Vec<Arc<Account>>;
 
-    /// Makes or replaces an account. Its number is given by the store when it is 0.
+    /// Makes an account together with its first key. Its number is given by the store.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when another account has the name or the key.
+    fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>>;
+
+    /// Replaces an account.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] when another account has the name; [`StoreError::Conflict`] when it is gone.
     fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>>;
 
     /// Gives an account a key.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] when an account has the key already.
+    /// [`StoreError::Taken`] when an account has the key already; [`StoreError::Conflict`] when the account is gone.
     fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()>;
 
     /// The keys of an account, oldest first.
@@ -280,6 +290,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Whether the store can be read now.
     fn check(&self) -> Answer<'_, ()>;
 
-    /// Finishes what is waiting, makes the files as small as they can be, and lets go of them.
+    /// Finishes what is waiting, makes the files as small as they can be, and lets go of them. Nothing can be read
+    /// or written afterwards.
     fn close(&self) -> Answer<'_, ()>;
 }

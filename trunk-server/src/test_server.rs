@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::control::{Control, NewAccount};
 use crate::ids::Ids;
+use crate::serve::Limits;
 use crate::server::{Server, StartError};
 
 /// A server in memory on a random port of loopback, with an account and a key. Dropping it ends it.
@@ -40,6 +41,7 @@ pub struct TestServerBuilder {
     callbacks: Option<callbacks::Settings>,
     #[cfg(feature = "sip")]
     sip: Option<crate::config::SipConfig>,
+    limits: Limits,
 }
 
 impl TestServer {
@@ -118,6 +120,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Other limits than the usual ones.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Serves the control API too, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
@@ -167,6 +176,7 @@ impl TestServerBuilder {
         let server = Server::builder(config)
             .clock(self.clock.unwrap_or_default())
             .ids(ids)
+            .limits(self.limits)
             .callbacks(self.callbacks.unwrap_or(near))
             .start()
             .await?;

@@ -8,6 +8,7 @@ use didww_types::{Filter as _, Parameters, Partial, Resource};
 use futures_core::Stream;
 use futures_util::TryStreamExt as _;
 use futures_util::stream::{iter, try_unfold};
+use serde::de::DeserializeOwned;
 
 use super::version_check;
 use crate::answer::Decode;
@@ -55,7 +56,7 @@ impl<R: Resource> ListRequest<R> {
     }
 }
 
-impl<R: Resource, T: Send + 'static> ListRequest<R, T> {
+impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
     /// Leaves out the records that the filter does not fit. Several filters must all fit.
     #[expect(clippy::needless_pass_by_value, reason = "it is built in the call")]
     pub fn filter(mut self, filter: R::Filter) -> Self {
@@ -133,7 +134,7 @@ impl<R: Resource, T: Send + 'static> ListRequest<R, T> {
         let request = self.request.clone().with_query(&self.parameters);
         version_check::parameters(R::SPEC, self.client.api_version(), &self.parameters)
             .map_err(|error| request.refused(error))?;
-        let answer = self.client.execute(request).await?;
+        let answer = self.client.execute(&request).await?;
         Ok((answer.page::<R, T>(self.decode)?, answer.exchange))
     }
 }
@@ -145,7 +146,7 @@ enum Walk<R: Resource, T> {
     End,
 }
 
-impl<R: Resource, T: Send + 'static> Walk<R, T> {
+impl<R: Resource, T: DeserializeOwned + Send + 'static> Walk<R, T> {
     async fn step(self) -> Result<Option<(Page<T>, Self)>, Error> {
         let (mut list, progress) = match self {
             Self::Ask(list, progress) => (list, progress),
@@ -165,7 +166,7 @@ impl<R: Resource, T: Send + 'static> Walk<R, T> {
     }
 }
 
-impl<R: Resource, T: Send + 'static> IntoFuture for ListRequest<R, T> {
+impl<R: Resource, T: DeserializeOwned + Send + 'static> IntoFuture for ListRequest<R, T> {
     type Output = Result<Page<T>, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 

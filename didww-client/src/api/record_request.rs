@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use std::pin::Pin;
 
 use didww_types::{Parameters, Partial, Resource};
+use serde::de::DeserializeOwned;
 
 use super::version_check;
 use crate::answer::Decode;
@@ -33,7 +34,7 @@ impl<R: Resource> RecordRequest<R> {
     }
 }
 
-impl<R: Resource, T: Send + 'static> RecordRequest<R, T> {
+impl<R: Resource, T: DeserializeOwned + Send + 'static> RecordRequest<R, T> {
     /// Includes the records that these relationships lead to.
     pub fn include(mut self, paths: impl IntoIterator<Item = R::Include>) -> Self {
         self.parameters.include.extend(paths.into_iter().map(|path| path.into().to_owned()));
@@ -54,15 +55,26 @@ impl<R: Resource, T: Send + 'static> RecordRequest<R, T> {
     }
 
     /// Sends it.
-    pub async fn send(self) -> Result<Single<T>, Error> {
+    pub fn send(self) -> impl Future<Output = Result<Single<T>, Error>> + Send + use<R, T> {
+        let decode = self.decode;
+        // Out here, so that the future carries no more than it needs while it waits.
+        let prepared = self.prepare();
+        async move {
+            let (client, request) = prepared?;
+            client.execute(&request).await?.single::<R, T>(decode)
+        }
+    }
+
+    fn prepare(self) -> Result<(Client, Request), Error> {
         let request = self.request?.with_query(&self.parameters);
-        version_check::parameters(R::SPEC, self.client.api_version(), &self.parameters)
-            .map_err(|error| request.refused(error))?;
-        self.client.execute(request).await?.single::<R, T>(self.decode)
+        match version_check::parameters(R::SPEC, self.client.api_version(), &self.parameters) {
+            Ok(()) => Ok((self.client, request)),
+            Err(error) => Err(request.refused(error)),
+        }
     }
 }
 
-impl<R: Resource, T: Send + 'static> IntoFuture for RecordRequest<R, T> {
+impl<R: Resource, T: DeserializeOwned + Send + 'static> IntoFuture for RecordRequest<R, T> {
     type Output = Result<Single<T>, Error>;
     type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
 

@@ -40,7 +40,7 @@ impl<R: Resource, T> ToManyApi<R, T> {
 
     /// The ids of the members.
     pub async fn ids(&self) -> Result<Vec<Id<T>>, Error> {
-        let answer = self.client.execute(self.linkage(Method::GET)?).await?;
+        let answer = self.client.execute(&self.linkage(Method::GET)?).await?;
         match answer.document::<Linkage>()?.data {
             Linkage::Many(members) => Ok(members.into_iter().map(|member| Id::new(member.id)).collect()),
             Linkage::One(_) => {
@@ -55,9 +55,14 @@ impl<R: Resource, T> ToManyApi<R, T> {
         self.write(Method::POST, ids).await
     }
 
-    /// Makes these the members, and no others; none clears it.
+    /// Makes these the members, and no others. To leave none, [`clear`](Self::clear) it.
     pub async fn replace(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::PATCH, ids).await
+    }
+
+    /// Leaves it without members.
+    pub async fn clear(&self) -> Result<(), Error> {
+        self.write(Method::PATCH, std::iter::empty::<Id<T>>()).await
     }
 
     /// Removes members.
@@ -87,7 +92,7 @@ impl<R: Resource, T> ToManyApi<R, T> {
         let spec = writable::<R>(&request, self.name.as_str())?;
         let members: Vec<ResourceIdentifier> =
             ids.into_iter().map(|id| identifier(spec, &id.into())).collect();
-        self.client.execute(request.with_many(&members)).await?;
+        self.client.execute(&request.with_many(&members)).await?;
         Ok(())
     }
 }
@@ -106,7 +111,7 @@ impl<R: Resource, T> ToOneApi<R, T> {
 
     /// The id of the member, if there is one.
     pub async fn id(&self) -> Result<Option<Id<T>>, Error> {
-        let answer = self.client.execute(self.linkage(Method::GET)?).await?;
+        let answer = self.client.execute(&self.linkage(Method::GET)?).await?;
         match answer.document::<Linkage>()?.data {
             Linkage::One(member) => Ok(member.map(|member| Id::new(member.id))),
             Linkage::Many(_) => {
@@ -134,7 +139,7 @@ impl<R: Resource, T> ToOneApi<R, T> {
         let request = Request::related(Method::GET, R::TYPE, self.id.as_str(), self.name.as_str());
         version_check::relationship(R::SPEC, self.client.api_version(), self.name.as_str())
             .map_err(|error| request.refused(error))?;
-        self.client.execute(request).await?.optional::<T, T>(T::decode_at)
+        self.client.execute(&request).await?.optional::<T, T>(T::decode_at)
     }
 
     fn linkage(&self, method: Method) -> Result<Request, Error> {
@@ -145,7 +150,7 @@ impl<R: Resource, T> ToOneApi<R, T> {
         let request = self.linkage(Method::PATCH)?;
         let spec = writable::<R>(&request, self.name.as_str())?;
         let member = id.map(|id| identifier(spec, id));
-        self.client.execute(request.with_one(member.as_ref())).await?;
+        self.client.execute(&request.with_one(member.as_ref())).await?;
         Ok(())
     }
 }

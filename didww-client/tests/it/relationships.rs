@@ -27,7 +27,7 @@ async fn members_are_listed_added_replaced_and_removed() {
     assert_eq!(last_body(&server).await, linkage);
     dids.remove([id(DID)]).await.unwrap();
     assert_eq!(last_body(&server).await, linkage);
-    dids.replace([]).await.unwrap();
+    dids.clear().await.unwrap();
     assert_eq!(last_body(&server).await, json!({"data": []}));
     let expected = ["GET", "POST", "DELETE", "PATCH"].map(|verb| format!("{verb} {LINKAGE}/dids"));
     assert_eq!(received(&server).await, expected);

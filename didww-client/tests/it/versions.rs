@@ -1,8 +1,8 @@
 //! Older versions of the API.
 
 use didww_client::resources::{
-    AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkFilter, VoiceOutTrunkInclude,
-    VoiceOutTrunkSort,
+    AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField, VoiceOutTrunkFilter,
+    VoiceOutTrunkInclude, VoiceOutTrunkSort,
 };
 use didww_client::values::IpNetworks;
 use didww_client::{ApiVersion, Client, Error, Reason};
@@ -57,6 +57,17 @@ async fn the_version_that_served_decides_how_an_answer_is_read() {
     future["meta"]["api_version"] = json!("2031-01-01");
     let (_server, client) = serving(&future, ApiVersion::V2022_05_10).await;
     assert_eq!(client.voice_out_trunks().get(&id(TRUNK)).await.unwrap().version, ApiVersion::NEWEST);
+}
+
+#[tokio::test]
+async fn a_service_that_is_older_than_the_client_is_understood() {
+    let (_server, client) = serving(&flat(Some("2022-05-10")), ApiVersion::V2026_04_16).await;
+    let trunk = client.voice_out_trunks().get(&id(TRUNK)).await.unwrap();
+    assert_eq!(trunk.version, ApiVersion::V2022_05_10);
+    assert_eq!(trunk.credentials().unwrap().0, "qkut5v4xwm");
+    let partial = client.voice_out_trunks().get(&id(TRUNK)).fields([VoiceOutTrunkField::Name]).await.unwrap();
+    assert_eq!(partial.name.as_deref(), Some("php-test"));
+    assert!(partial.authentication_method.is_some() && partial.extra.is_empty());
 }
 
 #[tokio::test]

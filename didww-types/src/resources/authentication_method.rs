@@ -1,13 +1,17 @@
 //! How a trunk knows who calls: the nested object of `voice_out_trunks` since 2026-04-16.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use serde::de::{DeserializeSeed as _, Error as _, IgnoredAny, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct as _};
 use serde_json::{Map, Value};
 
+use crate::direct::{Members, ReadInto};
 use crate::enumeration::string_enum;
+use crate::text::Lent;
 use crate::values::{IpNetworks, TechPrefix, TwilioAccountSid};
-use crate::{Attribute, DecodeError, Flaw, Kind, Secret, Violation};
+use crate::{Attribute, DecodeError, Extra, Flaw, Kind, Secret, Violation};
 
 string_enum! {
     /// The kinds of authentication, as filters name them.
@@ -36,97 +40,55 @@ pub enum AuthenticationMethod {
 }
 
 /// Attributes of `credentials_and_ip`.
-///
-/// `Debug` names the attributes in `extra` without their values, for they may be credentials; so do the other
-/// kinds.
-#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct CredentialsAndIp {
     /// Addresses that SIP may come from; at least one. `0.0.0.0/0` and `::/0` allow everybody.
-    #[serde(default)]
     pub allowed_sip_ips: IpNetworks,
     /// What callers dial before the number.
-    #[serde(default)]
     pub tech_prefix: Option<TechPrefix>,
     /// Digest username. The service makes it and refuses nothing when it is sent back.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
     /// Digest password, made by the service.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
     /// Attributes that this crate does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// Attributes of `ip_only`.
-#[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct IpOnly {
     /// Addresses that SIP may come from.
-    #[serde(default)]
     pub allowed_sip_ips: IpNetworks,
     /// What callers dial before the number.
-    #[serde(default)]
     pub tech_prefix: Option<TechPrefix>,
     /// Attributes that this crate does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// Attributes of `twilio`.
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Twilio {
     /// The Twilio account.
     pub twilio_account_sid: TwilioAccountSid,
     /// Attributes that this crate does not know.
     #[serde(flatten)]
-    pub extra: Map<String, Value>,
-}
-
-fn names(attributes: &Map<String, Value>) -> Vec<&str> {
-    attributes.keys().map(String::as_str).collect()
-}
-
-impl fmt::Debug for CredentialsAndIp {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CredentialsAndIp")
-            .field("allowed_sip_ips", &self.allowed_sip_ips)
-            .field("tech_prefix", &self.tech_prefix)
-            .field("username", &self.username)
-            .field("password", &self.password)
-            .field("extra", &names(&self.extra))
-            .finish()
-    }
-}
-
-impl fmt::Debug for IpOnly {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("IpOnly")
-            .field("allowed_sip_ips", &self.allowed_sip_ips)
-            .field("tech_prefix", &self.tech_prefix)
-            .field("extra", &names(&self.extra))
-            .finish()
-    }
-}
-
-impl fmt::Debug for Twilio {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Twilio")
-            .field("twilio_account_sid", &self.twilio_account_sid)
-            .field("extra", &names(&self.extra))
-            .finish()
-    }
+    pub extra: Extra,
 }
 
 /// A kind of authentication that this crate does not know.
 ///
 /// `Debug` hides the values, for they may be credentials.
-#[derive(Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct UnknownMethod {
     kind: String,
-    attributes: Map<String, Value>,
+    attributes: Extra,
 }
 
 impl UnknownMethod {
@@ -141,15 +103,6 @@ impl UnknownMethod {
     }
 }
 
-impl fmt::Debug for UnknownMethod {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnknownMethod")
-            .field("kind", &self.kind)
-            .field("attributes", &names(&self.attributes))
-            .finish()
-    }
-}
-
 impl AuthenticationMethod {
     /// SIP credentials, which the service makes, together with these addresses.
     pub fn credentials_and_ip(allowed_sip_ips: IpNetworks) -> Self {
@@ -158,7 +111,7 @@ impl AuthenticationMethod {
 
     /// A Twilio account.
     pub fn twilio(twilio_account_sid: TwilioAccountSid) -> Self {
-        Self::Twilio(Twilio { twilio_account_sid, extra: Map::new() })
+        Self::Twilio(Twilio { twilio_account_sid, extra: Extra::default() })
     }
 
     /// The same method with a tech prefix; a method that has none is returned unchanged.
@@ -224,29 +177,133 @@ impl Serialize for AuthenticationMethod {
     }
 }
 
-impl<'de> Deserialize<'de> for AuthenticationMethod {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        struct Raw {
-            #[serde(rename = "type")]
-            kind: String,
-            #[serde(default)]
-            attributes: Option<Map<String, Value>>,
+// Written out because serde's `flatten` reads every member twice.
+impl Members for CredentialsAndIp {
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error> {
+        match &*name {
+            "allowed_sip_ips" => self.allowed_sip_ips = members.next_value()?,
+            "tech_prefix" => self.tech_prefix = members.next_value()?,
+            "username" => self.username = members.next_value()?,
+            "password" => self.password = members.next_value()?,
+            _ => self.extra.keep(name, members)?,
         }
+        Ok(())
+    }
+}
+
+impl Members for IpOnly {
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error> {
+        match &*name {
+            "allowed_sip_ips" => self.allowed_sip_ips = members.next_value()?,
+            "tech_prefix" => self.tech_prefix = members.next_value()?,
+            _ => self.extra.keep(name, members)?,
+        }
+        Ok(())
+    }
+}
+
+/// A [`Twilio`] whose account has not been read yet.
+#[derive(Default)]
+struct SomeTwilio {
+    twilio_account_sid: Option<TwilioAccountSid>,
+    extra: Extra,
+}
+
+impl Members for SomeTwilio {
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error> {
+        match &*name {
+            "twilio_account_sid" => self.twilio_account_sid = Some(members.next_value()?),
+            _ => self.extra.keep(name, members)?,
+        }
+        Ok(())
+    }
+}
+
+impl<'de> Deserialize<'de> for CredentialsAndIp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut method = Self::default();
+        ReadInto(&mut method).deserialize(deserializer)?;
+        Ok(method)
+    }
+}
+
+impl<'de> Deserialize<'de> for IpOnly {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut method = Self::default();
+        ReadInto(&mut method).deserialize(deserializer)?;
+        Ok(method)
+    }
+}
+
+impl<'de> Deserialize<'de> for Twilio {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut method = SomeTwilio::default();
+        ReadInto(&mut method).deserialize(deserializer)?;
+        let missing = || D::Error::missing_field("twilio_account_sid");
+        let twilio_account_sid = method.twilio_account_sid.ok_or_else(missing)?;
+        Ok(Self { twilio_account_sid, extra: method.extra })
+    }
+}
+
+impl AuthenticationMethod {
+    /// Reads the attributes of a kind that is already known; `None` when they are null.
+    fn read<'de, A: MapAccess<'de>>(kind: &str, members: &mut A) -> Result<Option<Self>, A::Error> {
+        Ok(match kind {
+            "credentials_and_ip" => members.next_value::<Option<_>>()?.map(Self::CredentialsAndIp),
+            "ip_only" => members.next_value::<Option<_>>()?.map(Self::IpOnly),
+            "twilio" => members.next_value::<Option<_>>()?.map(Self::Twilio),
+            _ => members
+                .next_value::<Option<Extra>>()?
+                .map(|attributes| Self::Unknown(UnknownMethod { kind: kind.to_owned(), attributes })),
+        })
+    }
+
+    /// Makes a method of attributes that came before their kind, as in every sorted object.
+    fn of<E: de::Error>(kind: &str, attributes: Map<String, Value>) -> Result<Self, E> {
         fn read<T: de::DeserializeOwned, E: de::Error>(attributes: Map<String, Value>) -> Result<T, E> {
             serde_path_to_error::deserialize(Value::Object(attributes)).map_err(|error| {
                 let error = DecodeError::below("attributes", &error);
                 E::custom(format_args!("{}: {}", error.path(), error.message()))
             })
         }
-        let raw = Raw::deserialize(deserializer)?;
-        let attributes = raw.attributes.unwrap_or_default();
-        match raw.kind.as_str() {
+        match kind {
             "credentials_and_ip" => read(attributes).map(Self::CredentialsAndIp),
             "ip_only" => read(attributes).map(Self::IpOnly),
             "twilio" => read(attributes).map(Self::Twilio),
-            _ => Ok(Self::Unknown(UnknownMethod { kind: raw.kind, attributes })),
+            _ => Ok(Self::Unknown(UnknownMethod { kind: kind.to_owned(), attributes: attributes.into() })),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for AuthenticationMethod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = AuthenticationMethod;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with type and attributes")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
+                let (mut kind, mut method, mut early) = (None::<Cow<'de, str>>, None, None);
+                while let Some(Lent(name)) = members.next_key()? {
+                    match (&*name, &kind) {
+                        ("type", None) => kind = Some(members.next_value::<Lent<'de>>()?.0),
+                        // It would be read as one kind and be of another.
+                        ("type", Some(_)) => return Err(A::Error::duplicate_field("type")),
+                        ("attributes", Some(kind)) => method = Self::Value::read(kind, &mut members)?,
+                        ("attributes", None) => early = members.next_value::<Option<_>>()?,
+                        _ => drop(members.next_value::<IgnoredAny>()?),
+                    }
+                }
+                let kind = kind.ok_or_else(|| A::Error::missing_field("type"))?;
+                method.map_or_else(|| Self::Value::of(&kind, early.unwrap_or_default()), Ok)
+            }
+        }
+
+        deserializer.deserialize_map(Visitor)
     }
 }
 

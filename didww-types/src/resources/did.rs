@@ -1,13 +1,24 @@
 //! Phone numbers: `dids`.
 
-use serde_json::{Map, Value};
-
 use crate::values::{BillingCycles, CapacityLimit};
-use crate::{AnyResource, Id, Resource, Timestamp, ToOne};
+use crate::{AnyResource, Extra, Id, Resource, Timestamp, ToOne};
 
 /// A phone number that the account rents.
 #[derive(Debug, Clone, PartialEq, Resource)]
-#[resource(name = "dids", since = "2017-09-18", verbs(list, get, update))]
+#[resource(
+    name = "dids",
+    since = "2017-09-18",
+    verbs(list, get, update),
+    nested_includes(
+        "did_group.country",
+        "did_group.city",
+        "did_group.region",
+        "did_group.did_group_type",
+        "did_group.stock_keeping_units",
+        "voice_in_trunk.pop",
+        "voice_in_trunk.voice_in_trunk_group"
+    )
+)]
 #[filter(name = "address_verification.id", linked = "address_verification", list, value = String)]
 #[filter(name = "capacity_pool.id", linked = "capacity_pool", list, blank, value = String)]
 #[filter(name = "city.id", linked = "city", list, blank, value = String)]
@@ -97,7 +108,7 @@ pub struct Did {
     pub identity: ToOne<AnyResource>,
     /// Attributes that this crate does not know.
     #[extra]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 crate::enumeration::string_enum! {

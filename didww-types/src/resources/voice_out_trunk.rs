@@ -9,7 +9,9 @@ use crate::values::{
     BoundedList, CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, Money, RtpTimeout,
     ThresholdAmount,
 };
-use crate::{Access, Adapter, ApiVersion, AttributeSpec, Id, Obstacle, Resource, Timestamp, ToMany, ToOne};
+use crate::{
+    Access, Adapter, ApiVersion, AttributeSpec, Extra, Id, Obstacle, Resource, Timestamp, ToMany, ToOne,
+};
 
 string_enum! {
     /// Whether a trunk takes calls.
@@ -142,7 +144,7 @@ pub struct VoiceOutTrunk {
     pub meta: VoiceOutTrunkMeta,
     /// Attributes that this crate does not know.
     #[extra]
-    pub extra: Map<String, Value>,
+    pub extra: Extra,
 }
 
 /// Facts about a trunk that are no attributes.
@@ -208,8 +210,8 @@ fn lift(version: ApiVersion, attributes: &mut Map<String, Value>) {
     if !flat(version) {
         return;
     }
-    // An answer to chosen `fields` may hold any of the three alone. A password must not stay among the
-    // unknown attributes, which `Debug` shows; a null is the credential of a trunk that has none.
+    // An answer to chosen `fields` may hold any of the three alone. A null is the credential of a trunk that
+    // has none.
     let inner: Map<String, Value> = ["allowed_sip_ips", "username", "password"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), attributes.remove(name)?)))

@@ -9,6 +9,7 @@
 #![allow(clippy::needless_pass_by_value, reason = "a `json!` literal is handed over where it is written")]
 
 mod bodies;
+mod direct;
 mod errors;
 mod fixtures;
 mod manifest;

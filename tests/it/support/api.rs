@@ -1,7 +1,7 @@
 //! HTTP as any program speaks it, without our own client.
 
 use http::Method;
-use reqwest::{Client, RequestBuilder, Response};
+use reqwest::{Client, Request, RequestBuilder, Response};
 use serde_json::Value;
 
 /// A version whose trunks are nested.
@@ -86,6 +86,11 @@ impl Api {
 
     pub async fn delete(&self, path: &str) -> Answer {
         Answer::of(self.request(Method::DELETE, path).send().await.unwrap()).await
+    }
+
+    /// A request that was built by hand.
+    pub async fn execute(&self, request: Request) -> Answer {
+        Answer::of(self.http.execute(request).await.unwrap()).await
     }
 
     /// Any method with any text for a body.

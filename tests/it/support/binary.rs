@@ -24,20 +24,31 @@ pub fn path() -> PathBuf {
     binary
 }
 
+/// The binary without anything that the environment of the tests says to it.
+pub fn command() -> Command {
+    let mut command = Command::new(path());
+    let told = std::env::vars_os().map(|(name, _)| name);
+    for name in told.filter(|name| name.to_string_lossy().starts_with("TRUNK_SERVER_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
 impl Binary {
     /// Starts it on random ports of loopback with these further arguments, and waits until it is ready.
     pub fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(path())
-            .args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"])
-            .args(arguments)
-            .env_remove("TRUNK_SERVER_API_KEY")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut command = command();
+        command.args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"]).args(arguments);
+        command.stderr(Stdio::null());
+        Self::launch(command)
+    }
+
+    /// Starts what a command says, and waits until it is ready.
+    pub fn launch(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut greeting = String::new();
-        let mut found =
+        let found =
             |label: &str, line: &str| line.trim().strip_prefix(label).map(|rest| rest.trim().to_owned());
         let (mut base, mut control) = (None, None);
         for line in lines.by_ref() {
@@ -52,7 +63,8 @@ impl Binary {
         }
         // Read on, so that the child never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, base: base.expect("the server says where its API is"), control, greeting }
+        let base = base.unwrap_or_else(|| panic!("the server does not say where its API is: {greeting}"));
+        Self { child, base, control, greeting }
     }
 
     /// The process's id.
@@ -67,8 +79,19 @@ impl Binary {
     }
 
     /// Asks it to end, and gives its exit code.
-    pub fn terminate(mut self) -> Option<i32> {
-        Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+    pub fn terminate(self) -> Option<i32> {
+        self.signal("TERM");
+        self.exit_code()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "the process is there");
+    }
+
+    /// Waits for its end, and gives its exit code; none when a signal ended it.
+    pub fn exit_code(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }

@@ -103,20 +103,17 @@ impl Control {
         let now = self.app.clock.now();
         let id = self.app.ids.record(now);
         let name = if new.name.is_empty() { format!("account {id}") } else { new.name };
-        let account = self
-            .app
-            .store
-            .save_account(Account {
-                number: 0,
-                id,
-                name,
-                version: new.version,
-                features: Features::of(new.features),
-                rate_limit: new.rate_limit,
-                created_at: now,
-            })
-            .await?;
-        self.store_key(&account, key.clone()).await?;
+        let account = Account {
+            number: 0,
+            id,
+            name,
+            version: new.version,
+            features: Features::of(new.features),
+            rate_limit: new.rate_limit,
+            created_at: now,
+        };
+        let first = ApiKey { id: self.app.ids.record(now), secret: key.clone(), created_at: now };
+        let account = self.app.store.create_account(account, first).await?;
         Ok((account, key))
     }
 
@@ -158,7 +155,10 @@ impl Control {
         let account = self.account(account)?;
         let key = key.unwrap_or_else(|| self.app.ids.api_key());
         self.check_key(&key)?;
-        let id = self.store_key(&account, key.clone()).await?;
+        let now = self.app.clock.now();
+        let id = self.app.ids.record(now);
+        let added = ApiKey { id, secret: key.clone(), created_at: now };
+        self.app.store.add_key(account.number, added).await?;
         Ok((id, key))
     }
 
@@ -186,13 +186,6 @@ impl Control {
     /// The account that has a key.
     pub fn account_of_key(&self, key: &Secret) -> Option<Arc<Account>> {
         self.app.store.account_by_key(KeyDigest::of(key.expose()))
-    }
-
-    async fn store_key(&self, account: &Account, secret: Secret) -> Result<Uuid, ControlError> {
-        let now = self.app.clock.now();
-        let id = self.app.ids.record(now);
-        self.app.store.add_key(account.number, ApiKey { id, secret, created_at: now }).await?;
-        Ok(id)
     }
 
     /// A key must fit into a header, and no two accounts may share one.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
-use axum::middleware::from_fn_with_state;
+use axum::body::{Body, Bytes};
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use didww_types::values::IpNetworks;
@@ -26,6 +26,7 @@ use crate::store::{Delivery, StoreError};
 /// The routes of the control listener.
 pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
     let health = crate::http::health_routes().with_state(Arc::clone(&app));
+    let patience = app.limits.body_deadline;
     let routes = Router::new()
         .route("/control/v1/accounts", get(list_accounts).post(create_account))
         .route("/control/v1/accounts/{id}", get(show_account).patch(update_account).delete(delete_account))
@@ -48,8 +49,32 @@ pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
         .fallback(async || {
             answer(Err(ControlError::NotFound("such path; docs/control.md lists them".to_owned())))
         })
-        .layer(DefaultBodyLimit::max(4 << 20))
+        .method_not_allowed_fallback(async || {
+            let error = "this path has other methods; docs/control.md lists them";
+            plain_json(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": error }))
+        })
+        .layer(from_fn_with_state(patience, whole_body))
         .layer(from_fn_with_state(Arc::new(guard), check))
+}
+
+/// Most bytes of a body: ten thousand DIDs with descriptions.
+const BODY_BYTES: usize = 4 << 20;
+
+/// Reads the body before a handler is asked; none is waited for longer than this.
+async fn whole_body(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let refused = |status, error: String| plain_json(status, &json!({ "error": error }));
+    match tokio::time::timeout(patience, axum::body::to_bytes(body, BODY_BYTES)).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Err(_)) => {
+            let error = format!("the body must come whole and have at most {BODY_BYTES} bytes");
+            refused(StatusCode::PAYLOAD_TOO_LARGE, error)
+        }
+        Err(_) => {
+            let error = format!("the body did not come within {} seconds", patience.as_secs_f64());
+            refused(StatusCode::REQUEST_TIMEOUT, error)
+        }
+    }
 }
 
 pub(super) type Outcome = Result<(StatusCode, Value), ControlError>;
@@ -64,6 +89,7 @@ pub(super) fn answer(outcome: Outcome) -> Response {
                 ControlError::Store(StoreError::Overloaded | StoreError::Full) => {
                     StatusCode::SERVICE_UNAVAILABLE
                 }
+                ControlError::Store(StoreError::Conflict) => StatusCode::CONFLICT,
                 ControlError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
             plain_json(status, &json!({ "error": error.to_string() }))
@@ -390,15 +416,22 @@ async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
     }))
 }
 
+/// Longest step of the clock.
+const MOST_SECONDS: u64 = 100 * 365 * 24 * 3600;
+
 async fn advance_clock(State(control): State<Control>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Span {
         seconds: u64,
     }
-    answer(read::<Span>(&body).map(|body| {
+    answer(read::<Span>(&body).and_then(|body| {
+        if body.seconds > MOST_SECONDS {
+            let message = format!("must be at most {MOST_SECONDS}, which is 100 years");
+            return Err(ControlError::invalid("seconds", message));
+        }
         control.clock().advance(Duration::from_secs(body.seconds));
-        (StatusCode::OK, clock_json(&control))
+        Ok((StatusCode::OK, clock_json(&control)))
     }))
 }
 

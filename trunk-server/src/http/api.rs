@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -17,13 +16,9 @@ use super::{headers, negotiate, request_id::request_id};
 use crate::account::{Account, KeyDigest};
 use crate::app::App;
 use crate::jsonapi::{self, Call, Operation, Refused, Reply, Target, View};
+use crate::serve::Limits;
 
-/// Largest body in bytes.
-const BODY_LIMIT: usize = 1 << 20;
-/// Longest time that a body may take to come.
-const BODY_DEADLINE: Duration = Duration::from_secs(30);
-
-/// Serves a request below `/v3/`.
+/// Serves a request of the API; beside `/v3/` there is nothing to be found.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
     let started = app.clock.stopwatch();
     let (parts, body) = request.into_parts();
@@ -49,20 +44,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
             (status, Bytes::from(refused.body()))
         }
     };
-    headers::answer(status, body, &parts.headers, &request_id, runtime)
-}
-
-/// What a path outside the API is answered with.
-pub(super) async fn no_route(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let refused = Refused::no_route();
-    let request_id = request_id(request.headers(), &app.ids);
-    headers::answer(
-        refused.status(),
-        Bytes::from(refused.body()),
-        request.headers(),
-        &request_id,
-        Duration::ZERO,
-    )
+    headers::answer(status, body, &parts, &request_id, runtime)
 }
 
 async fn serve(app: &App, parts: &http::request::Parts, body: Body) -> Result<Reply, Refused> {
@@ -79,7 +61,7 @@ async fn serve(app: &App, parts: &http::request::Parts, body: Body) -> Result<Re
     }
     negotiate::accept(&parts.headers)?;
     let view = View::read(&call, &operation, parts.uri.query().unwrap_or_default())?;
-    let body = if operation.has_body() { read_body(body).await? } else { Bytes::new() };
+    let body = if operation.has_body() { read_body(body, app.limits).await? } else { Bytes::new() };
     jsonapi::perform(&call, operation, view, &body).await
 }
 
@@ -113,17 +95,21 @@ fn base(app: &App, parts: &http::request::Parts) -> String {
     format!("http://{host}/v3")
 }
 
-async fn read_body(body: Body) -> Result<Bytes, Refused> {
-    let read = tokio::time::timeout(BODY_DEADLINE, Limited::new(body, BODY_LIMIT).collect()).await;
+async fn read_body(body: Body, limits: Limits) -> Result<Bytes, Refused> {
+    let read =
+        tokio::time::timeout(limits.body_deadline, Limited::new(body, limits.body_bytes).collect()).await;
     match read {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
         Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("The request body exceeds {BODY_LIMIT} bytes.");
+            let detail = format!("The request body exceeds {} bytes.", limits.body_bytes);
             Err(Refused::new(ErrorCode::ContentTooLarge, "Content too large", detail))
         }
         Ok(Err(error)) => Err(Refused::new(ErrorCode::BadRequest, "Bad Request", error.to_string())),
         Err(_) => {
-            let detail = format!("The request body did not come within {} seconds.", BODY_DEADLINE.as_secs());
+            let detail = format!(
+                "The request body did not come within {} seconds.",
+                limits.body_deadline.as_secs_f64()
+            );
             Err(Refused::new(ErrorCode::BadRequest, "Bad Request", detail))
         }
     }

@@ -1,6 +1,6 @@
 //! The headers of answers, as recorded from the service.
 
-use std::fmt::Write as _;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -8,10 +8,19 @@ use axum::response::Response;
 use bytes::Bytes;
 use didww_types::MEDIA_TYPE;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 
-const ALWAYS: [(HeaderName, HeaderValue); 9] = [
+/// The headers of every answer. Copying a map is a good deal quicker than filling one.
+static ALWAYS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    // Those of a single answer come on top, and hyper adds two.
+    let mut headers = HeaderMap::with_capacity(ALWAYS_SAME.len() + 8);
+    headers.extend(ALWAYS_SAME);
+    headers
+});
+
+const ALWAYS_SAME: [(HeaderName, HeaderValue); 9] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
     (header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -38,20 +47,18 @@ const ALWAYS: [(HeaderName, HeaderValue); 9] = [
 pub(super) fn answer(
     status: StatusCode,
     body: Bytes,
-    request: &HeaderMap,
+    request: &Parts,
     request_id: &str,
     runtime: Duration,
 ) -> Response {
-    let mut headers = HeaderMap::with_capacity(16);
-    for (name, value) in &ALWAYS {
-        headers.insert(name.clone(), value.clone());
-    }
+    let mut headers = ALWAYS.clone();
     let mut status = status;
     let mut body = body;
     if status.is_success() && !body.is_empty() {
         let tag = entity_tag(&body);
-        let unchanged =
-            request.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes());
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
+        let known = request.headers.get(header::IF_NONE_MATCH).filter(|_| reads);
+        let unchanged = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
         headers.insert(header::ETAG, tag);
         headers
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=0, private, must-revalidate"));
@@ -72,7 +79,7 @@ pub(super) fn answer(
     if let Ok(value) = HeaderValue::from_str(request_id) {
         headers.insert(HeaderName::from_static("x-request-id"), value);
     }
-    let seconds = format!("{:.6}", runtime.as_secs_f64());
+    let seconds = format!("{}.{:06}", runtime.as_secs(), runtime.subsec_micros());
     if let Ok(value) = HeaderValue::from_str(&seconds) {
         headers.insert(HeaderName::from_static("x-runtime"), value);
     }
@@ -86,9 +93,8 @@ pub(super) fn answer(
 fn entity_tag(body: &[u8]) -> HeaderValue {
     let mut tag = String::with_capacity(36);
     tag.push_str("W/\"");
-    for byte in Sha256::digest(body).iter().take(16) {
-        let _infallible = write!(tag, "{byte:02x}");
-    }
+    let digits = Sha256::digest(body).into_iter().take(16).flat_map(|byte| [byte >> 4, byte & 15]);
+    tag.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
     tag.push('"');
     HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("W/\"\""))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::{any, get};
+use axum::routing::get;
 use didww_types::ApiVersion;
 use http::StatusCode;
 use serde_json::json;
@@ -17,10 +17,10 @@ use crate::openapi;
 /// The routes of the public listener.
 pub(crate) fn public_router(app: Arc<App>) -> Router {
     Router::new()
-        .route("/v3/{*path}", any(api::handle))
         .route("/openapi/{document}", get(description))
         .merge(health_routes())
-        .fallback(api::no_route)
+        // The API declares its own paths; what it does not declare is answered in its form, wherever it is.
+        .fallback(api::handle)
         .with_state(app)
 }
 

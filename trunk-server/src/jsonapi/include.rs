@@ -111,6 +111,10 @@ pub(super) async fn gather(
     records: Vec<Record>,
     forest: &[Node],
 ) -> Result<(Vec<Shown>, Vec<Shown>), Refused> {
+    if forest.is_empty() {
+        let alone = |record| Shown { record, spec, members: Vec::new() };
+        return Ok((records.into_iter().map(alone).collect(), Vec::new()));
+    }
     let mut seen: HashSet<Uuid> = records.iter().map(|record| record.id).collect();
     let mut included = Vec::new();
     let mut level = vec![(spec, records, forest)];

@@ -125,17 +125,15 @@ impl Operation {
         }
     }
 
-    /// The resource whose records the answer holds, which the query speaks of.
+    /// The resource whose records the answer holds, which the query speaks of; `None` when it holds none.
     pub(crate) fn shown(&self) -> Option<&'static ResourceSpec> {
         match self {
             Self::Related { relationship, .. } => didww_types::find(relationship.target),
             Self::List { spec }
             | Self::Get { spec, .. }
             | Self::Create { spec }
-            | Self::Update { spec, .. }
-            | Self::Delete { spec, .. }
-            | Self::Linkage { spec, .. }
-            | Self::Relink { spec, .. } => Some(spec),
+            | Self::Update { spec, .. } => Some(spec),
+            Self::Delete { .. } | Self::Linkage { .. } | Self::Relink { .. } => None,
         }
     }
 

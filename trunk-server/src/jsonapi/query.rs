@@ -1,5 +1,7 @@
 //! The query of a request, checked against the declaration.
 
+use std::collections::{HashMap, HashSet};
+
 use didww_types::{ErrorCode, ErrorObject, FilterSpec, Kind, Page, QueryPairs, ResourceSpec, find};
 
 use super::include::Node;
@@ -27,19 +29,21 @@ impl View {
     /// Reads a query.
     ///
     /// # Errors
-    /// The first wrong name in `fields`; else every wrong include, filter and page value, and the first sort
-    /// criterion that is wrong.
+    /// The first wrong name in `fields`; else every wrong include, filter and page value. A sort criterion that
+    /// is wrong ends the reading, so nothing is said of pages then.
     pub(crate) fn read(call: &Call<'_>, operation: &Operation, query: &str) -> Result<Self, Refused> {
         let mut view = Self::default();
         let Some(spec) = operation.shown().filter(|_| !query.is_empty()) else { return Ok(view) };
-        let pairs = QueryPairs::parse(query).0;
+        let pairs = last_of_each(QueryPairs::parse(query).0);
         view.fields = fields(call, &pairs)?;
         let mut errors = Vec::new();
         view.include(call, spec, &pairs, &mut errors);
         if operation.is_list() {
             view.filters(call, spec, &pairs, &mut errors);
-            view.sort(call, spec, &pairs, &mut errors);
-            view.page(&pairs, &mut errors);
+            match view.sort(call, spec, &pairs) {
+                Ok(()) => view.page(&pairs, &mut errors),
+                Err(error) => errors.push(*error),
+            }
             view.repeated = pairs.into_iter().filter(|(name, _)| is_repeated(name)).collect();
         }
         if errors.is_empty() { Ok(view) } else { Err(Refused { errors, internal: None }) }
@@ -111,8 +115,7 @@ impl View {
         call: &Call<'_>,
         spec: &'static ResourceSpec,
         pairs: &[(String, String)],
-        errors: &mut Vec<ErrorObject>,
-    ) {
+    ) -> Result<(), Box<ErrorObject>> {
         let criteria =
             pairs.iter().filter(|(name, _)| name == "sort").flat_map(|(_, value)| value.split(','));
         for criterion in criteria.filter(|criterion| !criterion.is_empty()) {
@@ -122,14 +125,16 @@ impl View {
             };
             let known =
                 spec.attribute(name).filter(|attribute| attribute.sort && attribute.exists_in(call.version));
-            if let Some(attribute) = known {
-                self.order.push(Order { attribute: attribute.name, descending });
-            } else {
+            let Some(attribute) = known else {
                 let detail = format!("{name} is not a valid sort criteria for {}", spec.name);
-                errors.push(ErrorObject::new(ErrorCode::InvalidSort, "Invalid sort criteria", detail));
-                return;
+                return Err(ErrorObject::new(ErrorCode::InvalidSort, "Invalid sort criteria", detail).into());
+            };
+            // What was sorted by before decides nothing a second time.
+            if !self.order.iter().any(|order| order.attribute == attribute.name) {
+                self.order.push(Order { attribute: attribute.name, descending });
             }
         }
+        Ok(())
     }
 
     fn page(&mut self, pairs: &[(String, String)], errors: &mut Vec<ErrorObject>) {
@@ -158,6 +163,21 @@ impl View {
             }
         }
     }
+}
+
+/// The framework behind the API keeps the last value of a parameter that comes more than once.
+fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
+    let mut kept: Vec<(String, String)> = Vec::with_capacity(pairs.len());
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(pairs.len());
+    for (name, value) in pairs {
+        if let Some((_, known)) = places.get(&name).and_then(|place| kept.get_mut(*place)) {
+            *known = value;
+        } else {
+            places.insert(name.clone(), kept.len());
+            kept.push((name, value));
+        }
+    }
+    kept
 }
 
 fn page_error(detail: String) -> ErrorObject {
@@ -214,7 +234,9 @@ fn values(filter: &FilterSpec, text: &str) -> Result<Vec<IndexValue>, String> {
         let closed = matches!(filter.kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
         return if filter.blank || !closed { Ok(vec![IndexValue::Null]) } else { Err(String::new()) };
     }
-    let values: Vec<&str> = if filter.list { text.split(',').collect() } else { vec![text] };
+    let mut values: Vec<&str> = if filter.list { text.split(',').collect() } else { vec![text] };
+    let mut seen = HashSet::with_capacity(values.len());
+    values.retain(|value| seen.insert(*value));
     values.into_iter().map(|value| index_value(filter.kind, value).ok_or_else(|| value.to_owned())).collect()
 }
 

@@ -3,7 +3,7 @@
 //! Attributes are stored as they are answered, so the newest version's records are copied into the document
 //! without being parsed. Everything else is the same text with other members.
 
-use didww_types::{ApiVersion, Links, PageLinks, ResourceSpec};
+use didww_types::{ApiVersion, PageLinks, ResourceSpec};
 use serde_json::{Map, Value};
 use trunk_rules::domain::initial_meta;
 use uuid::Uuid;
@@ -12,16 +12,23 @@ use super::include::Shown;
 use super::{Call, Refused, View};
 use crate::store::Record;
 
+/// Bytes that a document with one record seldom exceeds.
+const ROOM: usize = 2048;
+
 /// A document in the making.
 pub(super) struct Document<'a> {
     call: &'a Call<'a>,
     view: &'a View,
+    /// What links begin with, as it stands inside a JSON string.
+    base: String,
     text: String,
 }
 
 impl<'a> Document<'a> {
     pub(super) fn new(call: &'a Call<'a>, view: &'a View) -> Self {
-        Self { call, view, text: String::with_capacity(1536) }
+        let quoted = Value::String(call.base.clone()).to_string();
+        let base = quoted.trim_matches('"').to_owned();
+        Self { call, view, base, text: String::with_capacity(ROOM) }
     }
 
     /// One record.
@@ -44,6 +51,7 @@ impl<'a> Document<'a> {
         total: u64,
         links: &PageLinks,
     ) -> Result<String, Refused> {
+        self.text.reserve(ROOM * (primary.len() + included.len()));
         self.text.push_str("{\"data\":[");
         for (place, shown) in primary.iter().enumerate() {
             if place > 0 {
@@ -196,15 +204,15 @@ impl<'a> Document<'a> {
     }
 
     fn links(&mut self, owner: &Record, name: &str) {
-        let links = Links { base: &self.call.base };
         let mut buffer = Uuid::encode_buffer();
         let id: &str = owner.id.hyphenated().encode_lower(&mut buffer);
-        let quoted = |url: String| Value::String(url).to_string();
-        self.text.push_str("{\"self\":");
-        self.text.push_str(&quoted(links.relationship(owner.kind, id, name)));
-        self.text.push_str(",\"related\":");
-        self.text.push_str(&quoted(links.related(owner.kind, id, name)));
-        self.text.push('}');
+        // Declared names and ids need no escapes, and the base has them.
+        for part in ["{\"self\":\"", &self.base, "/", owner.kind, "/", id, "/relationships/", name] {
+            self.text.push_str(part);
+        }
+        for part in ["\",\"related\":\"", &self.base, "/", owner.kind, "/", id, "/", name, "\"}"] {
+            self.text.push_str(part);
+        }
     }
 
     fn identifiers(&mut self, many: bool, members: &[(String, Uuid)]) {

@@ -1,9 +1,9 @@
 //! Paths and what can be done at them.
 
-use didww_types::{
-    Access, ApiVersion, FilterSpec, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find,
-};
+use didww_types::{ApiVersion, FilterSpec, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value, json};
+
+use super::schemas::kind_schema;
 
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
     let mut paths = Map::new();
@@ -52,7 +52,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     }
     if spec.has(Verb::Get) {
         for relationship in spec.relationships_at(version) {
-            paths.extend(relationship_paths(spec, relationship, &id()));
+            paths.extend(relationship_paths(spec, version, relationship, &id()));
         }
     }
     paths
@@ -60,6 +60,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
 
 fn relationship_paths(
     spec: &'static ResourceSpec,
+    version: ApiVersion,
     relationship: &'static RelationshipSpec,
     id: &Value,
 ) -> Map<String, Value> {
@@ -91,25 +92,41 @@ fn relationship_paths(
         if relationship.many {
             at_linkage.extend([entry("post", "add", "204", None, Some(&body))]);
             at_linkage.extend([entry("delete", "remove", "204", None, Some(&body))]);
+        } else {
+            at_linkage.extend([entry("delete", "clear", "204", None, None)]);
         }
     }
     let mut paths = Map::new();
     paths.insert(format!("/{kind}/{{id}}/relationships/{name}"), Value::Object(at_linkage));
-    let target = match find(relationship.target) {
-        Some(target) => json!({ "$ref": format!("#/components/schemas/{}", target.name) }),
-        None => json!({ "type": "object", "nullable": true }),
-    };
-    let data = if relationship.many { json!({ "type": "array", "items": target }) } else { target };
-    let related = document(&data, relationship.many);
-    paths.insert(
-        format!("/{kind}/{{id}}/{name}"),
-        Value::Object(Map::from_iter([entry("get", "related", "200", Some(&related), None)])),
-    );
+    let (related, parameters) = related(version, relationship, id);
+    let (method, mut operation) = entry("get", "related", "200", Some(&related), None);
+    if let Some(operation) = operation.as_object_mut() {
+        operation.insert("parameters".into(), Value::Array(parameters));
+    }
+    paths.insert(format!("/{kind}/{{id}}/{name}"), Value::Object(Map::from_iter([(method, operation)])));
     paths
 }
 
+/// The document that a relationship's records come in, and what a request for them may ask.
+fn related(version: ApiVersion, relationship: &RelationshipSpec, id: &Value) -> (Value, Vec<Value>) {
+    let mut parameters = vec![id.clone()];
+    let Some(target) = find(relationship.target) else {
+        return (document(&json!({ "type": "object", "nullable": true }), false), parameters);
+    };
+    let record = format!("#/components/schemas/{}", target.name);
+    let data = if relationship.many {
+        parameters.extend(list_parameters(target, version));
+        json!({ "type": "array", "items": { "$ref": record } })
+    } else {
+        // `nullable` beside `$ref` means nothing in OpenAPI 3.0.
+        json!({ "oneOf": [{ "$ref": record }, { "type": "object", "nullable": true, "enum": [null] }] })
+    };
+    parameters.extend(shape_parameters(target, version));
+    (document(&data, relationship.many), parameters)
+}
+
 fn linkage_schema(relationship: &RelationshipSpec) -> Value {
-    let identifier = json!({
+    let mut identifier = json!({
         "type": "object",
         "required": ["type", "id"],
         "properties": {
@@ -118,10 +135,12 @@ fn linkage_schema(relationship: &RelationshipSpec) -> Value {
         },
     });
     if relationship.many {
-        json!({ "type": "array", "items": identifier })
-    } else {
-        json!({ "nullable": true, "allOf": [identifier] })
+        return json!({ "type": "array", "items": identifier });
     }
+    if let Some(identifier) = identifier.as_object_mut() {
+        identifier.insert("nullable".to_owned(), json!(true));
+    }
+    identifier
 }
 
 fn operation(
@@ -191,29 +210,41 @@ fn query(name: &str, description: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": "query", "description": description, "schema": schema })
 }
 
+/// A parameter whose value is a comma list.
+fn comma_list(name: &str, description: &str, item: &Value) -> Value {
+    let mut parameter = query(name, description, &json!({ "type": "array", "items": item }));
+    if let Some(parameter) = parameter.as_object_mut() {
+        parameter.insert("style".to_owned(), json!("form"));
+        parameter.insert("explode".to_owned(), json!(false));
+    }
+    parameter
+}
+
+fn filter_parameter(filter: &FilterSpec) -> Value {
+    let name = format!("filter[{}]", filter.name);
+    let value = kind_schema(&filter.kind);
+    let mut words = if filter.list { "Any of these values." } else { "This value." }.to_owned();
+    if filter.blank {
+        words.push_str(" Empty for null or empty.");
+    }
+    let mut parameter =
+        if filter.list { comma_list(&name, &words, &value) } else { query(&name, &words, &value) };
+    if let (true, Some(parameter)) = (filter.blank, parameter.as_object_mut()) {
+        parameter.insert("allowEmptyValue".to_owned(), json!(true));
+    }
+    parameter
+}
+
 fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Value> {
-    let filter = |filter: &'static FilterSpec| {
-        let mut words = String::from(if filter.list {
-            "One value, or a comma list of which any will do."
-        } else {
-            "One value."
-        });
-        if filter.blank {
-            words.push_str(" An empty value means null or empty.");
-        }
-        query(&format!("filter[{}]", filter.name), &words, &json!({ "type": "string" }))
-    };
-    let mut parameters: Vec<Value> =
-        spec.filters_at(version).filter(|filter| !filter.legacy).map(filter).collect();
-    let sorts: Vec<&str> = spec
-        .attributes_at(version)
-        .into_iter()
-        .filter(|attribute| attribute.sort)
-        .map(|attribute| attribute.name)
+    let filters = spec.filters_at(version).filter(|filter| !filter.legacy);
+    let mut parameters: Vec<Value> = filters.map(filter_parameter).collect();
+    let attributes = spec.attributes_at(version).into_iter().filter(|attribute| attribute.sort);
+    let sorts: Vec<String> = attributes
+        .flat_map(|attribute| [attribute.name.to_owned(), format!("-{}", attribute.name)])
         .collect();
     if !sorts.is_empty() {
-        let words = format!("A comma list of {}, each with a minus for descending.", sorts.join(", "));
-        parameters.push(query("sort", &words, &json!({ "type": "string" })));
+        let words = "The first is the primary one; a minus sorts descending.";
+        parameters.push(comma_list("sort", words, &json!({ "type": "string", "enum": sorts })));
     }
     parameters.push(query(
         "page[number]",
@@ -229,15 +260,21 @@ fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Valu
 }
 
 fn shape_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Value> {
-    let names: Vec<&str> = spec.relationships_at(version).map(|relationship| relationship.name).collect();
+    let relationships = || spec.relationships_at(version).map(|relationship| relationship.name);
     let mut parameters = Vec::new();
-    if !names.is_empty()
-        && spec.relationships.iter().any(|relationship| relationship.create != Access::Required)
-    {
-        let words = format!("A comma list of {}.", names.join(", "));
-        parameters.push(query("include", &words, &json!({ "type": "string" })));
+    let nested =
+        spec.nested_includes.iter().copied().filter(|path| {
+            path.split('.').next().is_some_and(|first| relationships().any(|name| name == first))
+        });
+    let includes: Vec<&str> = relationships().chain(nested).collect();
+    if !includes.is_empty() {
+        let words = "Relationships whose records come along.";
+        parameters.push(comma_list("include", words, &json!({ "type": "string", "enum": includes })));
     }
-    let words = "A comma list of attributes and relationships; all others are left out.";
-    parameters.push(query(&format!("fields[{}]", spec.name), words, &json!({ "type": "string" })));
+    let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
+    let fields: Vec<&str> = attributes.chain(relationships()).collect();
+    let words = "Attributes and relationships; all others are left out.";
+    let name = format!("fields[{}]", spec.name);
+    parameters.push(comma_list(&name, words, &json!({ "type": "string", "enum": fields })));
     parameters
 }

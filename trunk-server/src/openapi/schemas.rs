@@ -157,7 +157,7 @@ fn attribute_schema(attribute: &AttributeSpec) -> Value {
     schema
 }
 
-fn kind_schema(kind: &Kind) -> Value {
+pub(super) fn kind_schema(kind: &Kind) -> Value {
     match kind {
         Kind::Text { max, pattern } => {
             let mut schema = Map::from_iter([("type".to_owned(), json!("string"))]);

@@ -40,8 +40,7 @@ pub(super) async fn serve_connection(
         write: Deadline::new(limits.idle_deadline),
     });
     let seen = Arc::clone(&progress);
-    let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+    let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let (router, progress) = (router.clone(), Arc::clone(&seen));
         async move {
             progress.heads.fetch_add(1, Ordering::Relaxed);
@@ -69,7 +68,7 @@ pub(super) async fn serve_connection(
         _ = stop.wait_for(|stop| *stop) => {}
     }
     // A head that is half sent would keep the connection open; nobody waits for an answer on it.
-    if progress.busy.load(Ordering::Relaxed) {
+    if progress.busy.load(Ordering::Relaxed) || progress.unwritten.load(Ordering::Relaxed) {
         connection.as_mut().graceful_shutdown();
         if let Err(error) = connection.await {
             tracing::debug!(%peer, %error, "a connection ended while the server stopped");
@@ -84,6 +83,8 @@ struct Progress {
     busy: AtomicBool,
     /// How many heads were complete.
     heads: AtomicU64,
+    /// Whether some of an answer waits for the client to take it.
+    unwritten: AtomicBool,
 }
 
 /// A stream that gives up on a client that sends its headers, or takes its answers, too slowly.
@@ -199,6 +200,7 @@ impl Timed {
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
+        self.progress.unwritten.store(written.is_pending(), Ordering::Relaxed);
         if written.is_ready() {
             self.write.clear();
             return written;

@@ -14,7 +14,7 @@ mod outbox;
 mod symbols;
 mod write;
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
@@ -26,9 +26,9 @@ use super::{
     Record, Scope, Store, StoreError, StoredCall, StoredCharge,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
-use accounts::Directory;
+use accounts::SharedDirectory;
 use error::failed;
-use lane::{Lane, Watch};
+use lane::Lane;
 pub use open::OpenError;
 use symbols::Symbols;
 
@@ -37,8 +37,20 @@ use symbols::Symbols;
 pub struct SqliteStore {
     lane: Lane,
     symbols: Arc<Symbols>,
-    directory: RwLock<Directory>,
+    directory: SharedDirectory,
     watch: Watch,
+}
+
+/// Who is told of writes: nobody until somebody asks for it.
+type Watch = Arc<OnceLock<Arc<dyn Observer>>>;
+
+/// Tells the observer, if there is one, of a durable write.
+fn tell(watch: &Watch, committed: &[Committed]) {
+    if let Some(observer) = watch.get() {
+        for committed in committed {
+            observer.committed(committed);
+        }
+    }
 }
 
 impl Store for SqliteStore {
@@ -78,38 +90,51 @@ impl Store for SqliteStore {
 
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
         let symbols = Arc::clone(&self.symbols);
-        let watched = self.watch.get().is_some();
-        let done = self.lane.write(move |connection| write::apply(connection, &symbols, &changes, watched));
-        Box::pin(done)
+        let watch = Arc::clone(&self.watch);
+        let watched = watch.get().is_some();
+        let done = self.lane.write_then(
+            move |connection| write::apply(connection, &symbols, &changes, watched),
+            move |(_, committed)| tell(&watch, committed),
+        );
+        Box::pin(async move { done.await.map(|(records, _)| records) })
     }
 
     fn account_by_key(&self, digest: KeyDigest) -> Option<Arc<Account>> {
-        self.directory().by_key(digest)
+        self.directory.read().by_key(digest)
     }
 
     fn accounts(&self) -> Vec<Arc<Account>> {
-        self.directory().accounts()
+        self.directory.read().accounts()
+    }
+
+    fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
+        let directory = self.directory.clone();
+        let digest = KeyDigest::of(key.secret.expose());
+        Box::pin(self.lane.write_then(
+            move |connection| accounts::create(connection, account.clone(), &key).map(Arc::new),
+            move |created| {
+                let mut directory = directory.write();
+                directory.put(created);
+                directory.put_key(digest, created.number);
+            },
+        ))
     }
 
     fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>> {
-        Box::pin(async move {
-            let saved = self
-                .lane
-                .write(move |connection| Ok((accounts::save(connection, account)?, Vec::new())))
-                .await?;
-            Ok(self.directory_mut().put(saved))
-        })
+        let directory = self.directory.clone();
+        Box::pin(self.lane.write_then(
+            move |connection| accounts::save(connection, account.clone()).map(Arc::new),
+            move |saved| directory.write().put(saved),
+        ))
     }
 
     fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()> {
-        Box::pin(async move {
-            let digest = KeyDigest::of(key.secret.expose());
-            self.lane
-                .write(move |connection| Ok((accounts::add_key(connection, account, &key)?, Vec::new())))
-                .await?;
-            self.directory_mut().put_key(digest, account);
-            Ok(())
-        })
+        let directory = self.directory.clone();
+        let digest = KeyDigest::of(key.secret.expose());
+        Box::pin(self.lane.write_then(
+            move |connection| accounts::add_key(connection, account, &key),
+            move |()| directory.write().put_key(digest, account),
+        ))
     }
 
     fn keys(&self, account: i64) -> Answer<'_, Vec<ApiKey>> {
@@ -117,29 +142,25 @@ impl Store for SqliteStore {
     }
 
     fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool> {
-        Box::pin(async move {
-            let remove = move |connection: &Connection| accounts::remove_key(connection, account, key);
-            let digest = self.lane.write(move |connection| Ok((remove(connection)?, Vec::new()))).await?;
-            if let Some(digest) = digest {
-                self.directory_mut().remove_key(digest);
-            }
-            Ok(digest.is_some())
-        })
+        let directory = self.directory.clone();
+        let removed = self.lane.write_then(
+            move |connection| accounts::remove_key(connection, account, key),
+            move |digest| digest.iter().for_each(|digest| directory.write().remove_key(*digest)),
+        );
+        Box::pin(async move { Ok(removed.await?.is_some()) })
     }
 
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
-        Box::pin(async move {
-            self.lane
-                .write(move |connection| {
-                    write::reset(connection, account, accounts)?;
-                    Ok(((), vec![Committed::Reset { account }]))
-                })
-                .await?;
-            if accounts {
-                self.directory_mut().forget(account);
-            }
-            Ok(())
-        })
+        let (directory, watch) = (self.directory.clone(), Arc::clone(&self.watch));
+        Box::pin(self.lane.write_then(
+            move |connection| write::reset(connection, account, accounts),
+            move |()| {
+                if accounts {
+                    directory.write().forget(account);
+                }
+                tell(&watch, &[Committed::Reset { account }]);
+            },
+        ))
     }
 
     fn observe(&self, observer: Arc<dyn Observer>) {
@@ -172,9 +193,7 @@ impl Store for SqliteStore {
     }
 
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()> {
-        Box::pin(
-            self.lane.write(move |connection| Ok((outbox::attempted(connection, &attempted)?, Vec::new()))),
-        )
+        Box::pin(self.lane.write(move |connection| outbox::attempted(connection, &attempted)))
     }
 
     fn deliveries(&self, account: Option<i64>, limit: u64) -> Answer<'_, Vec<Delivery>> {

@@ -1,15 +1,15 @@
 //! Accounts and keys: in the tables, and in memory for every request.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, PoisonError, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use didww_types::{ApiVersion, Secret, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use trunk_rules::domain::Features;
 use uuid::Uuid;
 
-use super::error::{failed, is_taken};
-use super::{SqliteStore, uuid};
+use super::error::{failed, is_gone, is_taken};
+use super::uuid;
 use crate::account::{Account, ApiKey, KeyDigest};
 use crate::store::StoreError;
 
@@ -21,7 +21,7 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+    fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let mut directory = Self::default();
         let mut accounts = connection
             .prepare("SELECT number, id, name, version, features, rate_limit, created_at FROM account")?;
@@ -46,10 +46,8 @@ impl Directory {
         self.accounts.values().cloned().collect()
     }
 
-    pub(super) fn put(&mut self, account: Account) -> Arc<Account> {
-        let account = Arc::new(account);
-        self.accounts.insert(account.number, Arc::clone(&account));
-        account
+    pub(super) fn put(&mut self, account: &Arc<Account>) {
+        self.accounts.insert(account.number, Arc::clone(account));
     }
 
     pub(super) fn put_key(&mut self, digest: KeyDigest, account: i64) {
@@ -66,13 +64,21 @@ impl Directory {
     }
 }
 
-impl SqliteStore {
-    pub(super) fn directory(&self) -> RwLockReadGuard<'_, Directory> {
-        self.directory.read().unwrap_or_else(PoisonError::into_inner)
+/// The directory, which the writer changes as soon as a change is durable, and in the same order.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SharedDirectory(Arc<RwLock<Directory>>);
+
+impl SharedDirectory {
+    pub(super) fn load(connection: &Connection) -> rusqlite::Result<Self> {
+        Ok(Self(Arc::new(RwLock::new(Directory::load(connection)?))))
     }
 
-    pub(super) fn directory_mut(&self) -> RwLockWriteGuard<'_, Directory> {
-        self.directory.write().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Directory> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Directory> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -92,37 +98,55 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
-/// Makes the account, or replaces the one of its number.
-pub(super) fn save(connection: &Connection, mut account: Account) -> Result<Account, StoreError> {
-    let number = if account.number == 0 { None } else { Some(account.number) };
-    let saved = connection
+/// Makes an account and its first key.
+pub(super) fn create(
+    connection: &Connection,
+    mut account: Account,
+    key: &ApiKey,
+) -> Result<Account, StoreError> {
+    let created = connection
         .prepare_cached(
-            "INSERT INTO account (number, id, name, version, features, rate_limit, created_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (number) DO UPDATE SET \
-             name = excluded.name, version = excluded.version, features = excluded.features, \
-             rate_limit = excluded.rate_limit RETURNING number",
+            "INSERT INTO account (id, name, version, features, rate_limit, created_at) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )
         .map_err(failed)?
-        .query_row(
-            params![
-                number,
-                account.id.as_bytes().as_slice(),
-                account.name,
-                account.version.as_str(),
-                account.features.bits(),
-                account.rate_limit,
-                account.created_at.as_unix_millis(),
-            ],
-            |row| row.get(0),
-        );
-    match saved {
-        Ok(number) => {
-            account.number = number;
-            Ok(account)
-        }
-        Err(error) if is_taken(&error) => Err(StoreError::Taken("name".to_owned())),
-        Err(error) => Err(failed(error)),
+        .insert(params![
+            account.id.as_bytes().as_slice(),
+            account.name,
+            account.version.as_str(),
+            account.features.bits(),
+            account.rate_limit,
+            account.created_at.as_unix_millis(),
+        ]);
+    account.number = created.map_err(name_taken)?;
+    add_key(connection, account.number, key)?;
+    Ok(account)
+}
+
+/// Replaces the account of its number.
+pub(super) fn save(connection: &Connection, account: Account) -> Result<Account, StoreError> {
+    let saved = connection
+        .prepare_cached(
+            "UPDATE account SET name = ?1, version = ?2, features = ?3, rate_limit = ?4 \
+             WHERE number = ?5 AND id = ?6",
+        )
+        .map_err(failed)?
+        .execute(params![
+            account.name,
+            account.version.as_str(),
+            account.features.bits(),
+            account.rate_limit,
+            account.number,
+            account.id.as_bytes().as_slice(),
+        ]);
+    match saved.map_err(name_taken)? {
+        0 => Err(StoreError::Conflict),
+        _ => Ok(account),
     }
+}
+
+fn name_taken(error: rusqlite::Error) -> StoreError {
+    if is_taken(&error) { StoreError::Taken("name".to_owned()) } else { failed(error) }
 }
 
 pub(super) fn add_key(connection: &Connection, account: i64, key: &ApiKey) -> Result<(), StoreError> {
@@ -141,7 +165,8 @@ pub(super) fn add_key(connection: &Connection, account: i64, key: &ApiKey) -> Re
         ]);
     match added {
         Ok(_) => Ok(()),
-        Err(error) if is_taken(&error) => Err(StoreError::Taken("key".to_owned())),
+        Err(error) if is_taken(&error) => Err(StoreError::Taken("api_key".to_owned())),
+        Err(error) if is_gone(&error) => Err(StoreError::Conflict),
         Err(error) => Err(failed(error)),
     }
 }

@@ -1,6 +1,6 @@
 //! What the engine's errors mean to a caller.
 
-use rusqlite::{Error, ErrorCode};
+use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::store::StoreError;
 
@@ -9,6 +9,12 @@ use crate::store::StoreError;
 pub(super) fn failed(error: Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full,
+        // A quota and a limit on file sizes reach the engine as writes that fail, and not as a full disk.
+        Some(ErrorCode::SystemIoFailure)
+            if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_WRITE) =>
+        {
+            StoreError::Full
+        }
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(error.to_string()),
         _ => StoreError::Failed(error.to_string()),
     }
@@ -16,5 +22,15 @@ pub(super) fn failed(error: Error) -> StoreError {
 
 /// Whether a statement failed because a value is there already.
 pub(super) fn is_taken(error: &Error) -> bool {
-    error.sqlite_error_code() == Some(ErrorCode::ConstraintViolation)
+    matches!(
+        error.sqlite_extended_error_code(),
+        Some(
+            ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_ROWID
+        )
+    )
+}
+
+/// Whether a statement failed because what it refers to is gone.
+pub(super) fn is_gone(error: &Error) -> bool {
+    error.sqlite_extended_error_code() == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
 }

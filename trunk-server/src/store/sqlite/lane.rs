@@ -2,17 +2,14 @@
 
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::failed;
-use crate::store::{Committed, Observer, StoreError};
-
-/// Who is told of writes: nobody until somebody asks for it.
-pub(super) type Watch = Arc<OnceLock<Arc<dyn Observer>>>;
+use crate::store::StoreError;
 
 /// Most writes in one transaction. Larger groups gain little and make the last to come wait.
 const GROUP: usize = 256;
@@ -23,11 +20,24 @@ pub(super) enum Lane {
     File {
         queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
         writer: Mutex<Option<JoinHandle<()>>>,
-        readers: Mutex<Vec<Connection>>,
-        idle: std::sync::Condvar,
-        _lock: File,
+        readers: Readers,
     },
-    Memory(Mutex<Connection>, Watch),
+    Memory(Mutex<Connection>),
+}
+
+/// The connections that read.
+#[derive(Default)]
+pub(super) struct Readers {
+    pool: Mutex<Pool>,
+    returned: Condvar,
+}
+
+#[derive(Default)]
+struct Pool {
+    /// Those that nobody reads on; none at all once the store is closed.
+    free: Option<Vec<Connection>>,
+    /// How many wait for one: to tell nobody of a return would be a system call all the same.
+    waiting: usize,
 }
 
 impl std::fmt::Debug for Lane {
@@ -36,80 +46,78 @@ impl std::fmt::Debug for Lane {
     }
 }
 
-/// A write that waits. It is run inside a transaction and answered when that is durable.
+/// A write that waits. It is run inside a transaction, a second time when that was taken back for the sake of
+/// another one, and answered when it is durable.
 pub(super) trait Job: Send {
-    /// Does the work and gives what observers are to be told of it.
-    fn run(&mut self, connection: &Connection) -> Result<Vec<Committed>, StoreError>;
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
-struct Task<T, F> {
-    work: Option<F>,
+struct Task<T, F, D> {
+    work: F,
     result: Option<T>,
+    done: D,
     reply: oneshot::Sender<Result<T, StoreError>>,
 }
 
-impl<T: Send, F: FnOnce(&Connection) -> Result<(T, Vec<Committed>), StoreError> + Send> Job for Task<T, F> {
-    fn run(&mut self, connection: &Connection) -> Result<Vec<Committed>, StoreError> {
-        let Some(work) = self.work.take() else { return Ok(Vec::new()) };
-        let (result, committed) = work(connection)?;
-        self.result = Some(result);
-        Ok(committed)
+impl<T, F, D> Job for Task<T, F, D>
+where
+    T: Send,
+    F: Fn(&Connection) -> Result<T, StoreError> + Send,
+    D: FnOnce(&T) + Send,
+{
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.result = Some((self.work)(connection)?);
+        Ok(())
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
         let missing = || StoreError::Failed("a write gave no result".to_owned());
-        let Self { result, reply, .. } = *self;
+        let Self { result, reply, done, .. } = *self;
+        let outcome = outcome.and_then(|()| result.ok_or_else(missing));
+        if let Ok(result) = &outcome {
+            done(result);
+        }
         // Whoever asked may be gone; the write stands all the same.
-        let _gone = reply.send(outcome.and_then(|()| result.ok_or_else(missing)));
+        let _gone = reply.send(outcome);
     }
 }
 
 impl Lane {
-    pub(super) fn file(
-        writer: Connection,
-        readers: Vec<Connection>,
-        lock: File,
-        watch: Watch,
-    ) -> std::io::Result<Self> {
+    /// The lock on the file is kept until the last write is in it.
+    pub(super) fn file(writer: Connection, readers: Vec<Connection>, lock: File) -> std::io::Result<Self> {
         super::open::prepare(&writer);
         let (queue, jobs) = sync_channel(QUEUE);
-        let writer = std::thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || run(writer, &jobs, &watch))?;
+        let work = move || {
+            run(writer, &jobs);
+            drop(lock);
+        };
+        let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(work)?;
         Ok(Self::File {
             queue: Mutex::new(Some(queue)),
             writer: Mutex::new(Some(writer)),
-            readers: Mutex::new(readers),
-            idle: std::sync::Condvar::new(),
-            _lock: lock,
+            readers: Readers {
+                pool: Mutex::new(Pool { free: Some(readers), waiting: 0 }),
+                ..Readers::default()
+            },
         })
     }
 
-    pub(super) fn memory(connection: Connection, watch: Watch) -> Self {
-        Self::Memory(Mutex::new(connection), watch)
+    pub(super) fn memory(connection: Connection) -> Self {
+        Self::Memory(Mutex::new(connection))
     }
 
-    /// Reads on a connection that nobody else uses. Reads take microseconds, so the caller's thread does them.
+    /// Reads one state of the database, on a connection that nobody else uses. Reads take microseconds, so the
+    /// caller's thread does them.
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Memory(connection, _) => read(&connection.lock().unwrap_or_else(PoisonError::into_inner)),
-            Self::File { readers, idle, .. } => {
-                let mut free = readers.lock().unwrap_or_else(PoisonError::into_inner);
-                let connection = loop {
-                    match free.pop() {
-                        Some(connection) => break Returned { readers, idle, connection: Some(connection) },
-                        None => free = idle.wait(free).unwrap_or_else(PoisonError::into_inner),
-                    }
-                };
-                drop(free);
-                connection
-                    .connection
-                    .as_ref()
-                    .map_or_else(|| Err(StoreError::Failed("no connection to read on".to_owned())), read)
+            Self::Memory(connection) => read(&held(connection)),
+            Self::File { readers, .. } => {
+                let borrowed = readers.borrow().ok_or_else(closed)?;
+                borrowed.connection.as_ref().map_or_else(|| Err(closed()), read)
             }
         }
     }
@@ -117,18 +125,28 @@ impl Lane {
     /// Writes in a transaction of its own or together with others; gives the result when it is durable.
     pub(super) fn write<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&Connection) -> Result<(T, Vec<Committed>), StoreError> + Send + 'static,
+        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        self.write_then(work, |_| ())
+    }
+
+    /// Writes, and once that is durable does something more with the result before anybody hears of it: in the
+    /// order of the writes, and also when whoever asked does not wait for the answer any more.
+    pub(super) fn write_then<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+        done: impl FnOnce(&T) + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (reply, answer) = oneshot::channel();
-        let mut task = Box::new(Task { work: Some(work), result: None, reply });
+        let mut task = Box::new(Task { work, result: None, done, reply });
         match self {
-            Self::Memory(connection, watch) => {
-                let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+            Self::Memory(connection) => {
+                let connection = held(connection);
                 let outcome = alone(&connection, &mut *task);
-                task.answer(outcome.map(|committed| tell(watch, &committed)));
+                task.answer(outcome);
             }
             Self::File { queue, .. } => {
-                let queue = queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let queue = held(queue).clone();
                 match queue.map(|queue| queue.try_send(task as Box<dyn Job>)) {
                     // Without a queue the task is dropped, and its reply's sender says that the store is closed.
                     Some(Ok(())) | None => {}
@@ -140,47 +158,92 @@ impl Lane {
         async move { answer.await.unwrap_or_else(|_| Err(closed())) }
     }
 
-    /// Lets the writer finish what is waiting and waits for it.
+    /// Takes no more work, lets the writer finish what is waiting, and waits for it.
     pub(super) fn close(&self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
-        let handle = match self {
-            Self::Memory(..) => None,
-            Self::File { queue, writer, .. } => {
-                drop(queue.lock().unwrap_or_else(PoisonError::into_inner).take());
-                writer.lock().unwrap_or_else(PoisonError::into_inner).take()
-            }
-        };
+        let writer = self.end();
         async move {
-            let Some(handle) = handle else { return Ok(()) };
-            let joined = tokio::task::spawn_blocking(move || handle.join()).await;
-            if matches!(joined, Ok(Ok(()))) { Ok(()) } else { Err(closed()) }
+            let Some(writer) = writer else { return Ok(()) };
+            let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+            if matches!(joined, Ok(Ok(()))) {
+                Ok(())
+            } else {
+                Err(StoreError::Failed("the writer ended badly".to_owned()))
+            }
         }
     }
+
+    /// Takes no more work. Gives the writer, which ends when it has done what is waiting.
+    fn end(&self) -> Option<JoinHandle<()>> {
+        let Self::File { queue, writer, readers } = self else { return None };
+        drop(held(queue).take());
+        readers.close();
+        held(writer).take()
+    }
+}
+
+impl Drop for Lane {
+    /// Waits for the writer, so that the file can be opened again at once.
+    fn drop(&mut self) {
+        if let Some(Err(_)) = self.end().map(JoinHandle::join) {
+            tracing::error!("the store's writer ended badly");
+        }
+    }
+}
+
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn closed() -> StoreError {
     StoreError::Failed("the store is closed".to_owned())
 }
 
+impl Readers {
+    /// Waits for a connection that nobody reads on; gives none when the store is closed.
+    fn borrow(&self) -> Option<Borrowed<'_>> {
+        let mut pool = held(&self.pool);
+        loop {
+            if let Some(connection) = pool.free.as_mut()?.pop() {
+                return Some(Borrowed { readers: self, connection: Some(connection) });
+            }
+            pool.waiting += 1;
+            pool = self.returned.wait(pool).unwrap_or_else(PoisonError::into_inner);
+            pool.waiting -= 1;
+        }
+    }
+
+    fn close(&self) {
+        drop(held(&self.pool).free.take());
+        self.returned.notify_all();
+    }
+}
+
 /// Gives a reading connection back, also when the reader panics.
-struct Returned<'a> {
-    readers: &'a Mutex<Vec<Connection>>,
-    idle: &'a std::sync::Condvar,
+struct Borrowed<'a> {
+    readers: &'a Readers,
     connection: Option<Connection>,
 }
 
-impl Drop for Returned<'_> {
+impl Drop for Borrowed<'_> {
     fn drop(&mut self) {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner).extend(self.connection.take());
-        self.idle.notify_one();
+        let mut pool = held(&self.readers.pool);
+        if let Some(free) = &mut pool.free {
+            free.extend(self.connection.take());
+        }
+        let awaited = pool.waiting > 0;
+        drop(pool);
+        if awaited {
+            self.readers.returned.notify_one();
+        }
     }
 }
 
 /// The writer's thread: it ends when nobody can send any more and all that was sent is done.
-fn run(connection: Connection, jobs: &Receiver<Box<dyn Job>>, watch: &Watch) {
+fn run(connection: Connection, jobs: &Receiver<Box<dyn Job>>) {
     while let Ok(first) = jobs.recv() {
         let mut group = vec![first];
         group.extend(jobs.try_iter().take(GROUP - 1));
-        commit_group(&connection, group, watch);
+        commit_group(&connection, group);
     }
     if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
         tracing::warn!(%error, "the write-ahead log was not folded into the database; the next start does it");
@@ -190,88 +253,240 @@ fn run(connection: Connection, jobs: &Receiver<Box<dyn Job>>, watch: &Watch) {
     }
 }
 
-/// Tells the observer, if there is one, of a durable write.
-fn tell(watch: &Watch, committed: &[Committed]) {
-    if let Some(observer) = watch.get() {
-        for committed in committed {
-            observer.committed(committed);
-        }
+fn commit_group(connection: &Connection, group: Vec<Box<dyn Job>>) {
+    if let Err(group) = together(connection, group) {
+        apart(connection, group);
     }
 }
 
-fn commit_group(connection: &Connection, group: Vec<Box<dyn Job>>, watch: &Watch) {
-    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
-        let error = failed(error);
-        for job in group {
-            job.answer(Err(error.clone()));
-        }
-        return;
+/// Does a group without a way back for a single job. Most jobs that fail have changed nothing yet, and need none;
+/// when one has, everything is undone and the jobs are given back.
+fn together(connection: &Connection, group: Vec<Box<dyn Job>>) -> Result<(), Vec<Box<dyn Job>>> {
+    if connection.execute_batch("BEGIN IMMEDIATE").is_err() {
+        return Err(group);
     }
     let mut done = Vec::with_capacity(group.len());
-    for mut job in group {
-        match step(connection, &mut *job) {
-            Ok(committed) => done.push((job, committed)),
-            Err(error) => job.answer(Err(error)),
-        }
-        // Some failures of the disk end the whole transaction: what was done in it is undone.
-        if connection.is_autocommit() {
-            for (job, _) in done.drain(..) {
-                job.answer(Err(StoreError::Failed("the transaction was lost".to_owned())));
+    let mut group = group.into_iter();
+    while let Some(mut job) = group.next() {
+        let before = connection.total_changes();
+        match guarded(connection, &mut *job) {
+            Ok(()) => done.push(job),
+            Err(error) if connection.total_changes() == before && !connection.is_autocommit() => {
+                job.answer(Err(error));
             }
-            if connection.execute_batch("BEGIN IMMEDIATE").is_err() {
-                return;
+            Err(_) => {
+                undo(connection);
+                done.push(job);
+                done.extend(group);
+                return Err(done);
             }
         }
     }
-    match connection.execute_batch("COMMIT") {
-        Ok(()) => {
-            for (job, committed) in done {
-                tell(watch, &committed);
-                job.answer(Ok(()));
-            }
-        }
-        Err(error) => {
-            let error = failed(error);
-            // Answers with the first error matter; a second one has nothing to add.
-            let _already_over = connection.execute_batch("ROLLBACK");
-            for (job, _) in done {
+    commit(connection, done);
+    Ok(())
+}
+
+/// Does a group so that each job can be undone alone, which costs a good deal more.
+fn apart(connection: &Connection, group: Vec<Box<dyn Job>>) {
+    let refuse = |jobs: &mut dyn Iterator<Item = Box<dyn Job>>, error: &StoreError| {
+        jobs.for_each(|job| job.answer(Err(error.clone())));
+    };
+    let mut done = Vec::with_capacity(group.len());
+    let mut group = group.into_iter();
+    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+        return refuse(&mut group, &failed(error));
+    }
+    while let Some(mut job) = group.next() {
+        match step(connection, &mut *job) {
+            Ok(()) => done.push(job),
+            Err(error) => {
                 job.answer(Err(error.clone()));
+                // Some failures of the disk end the whole transaction: what was done in it is undone.
+                if connection.is_autocommit() {
+                    refuse(&mut done.drain(..), &error);
+                    if let Err(error) = connection.execute_batch("BEGIN IMMEDIATE") {
+                        return refuse(&mut group, &failed(error));
+                    }
+                }
             }
         }
+    }
+    commit(connection, done);
+}
+
+/// Makes the transaction durable and tells everybody in it how that went.
+fn commit(connection: &Connection, group: Vec<Box<dyn Job>>) {
+    let outcome = connection.execute_batch("COMMIT").map_err(failed);
+    if outcome.is_err() {
+        undo(connection);
+    }
+    for job in group {
+        job.answer(outcome.clone());
     }
 }
 
 /// One job of a group: what fails leaves the others of the group alone.
-fn step(connection: &Connection, job: &mut dyn Job) -> Result<Vec<Committed>, StoreError> {
+fn step(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     let statement =
         |sql: &str| connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(failed);
     statement("SAVEPOINT job")?;
-    match guarded(connection, job) {
-        Ok(committed) => statement("RELEASE job").map(|_| committed),
-        Err(error) => {
-            if !connection.is_autocommit() {
-                statement("ROLLBACK TO job")?;
-                statement("RELEASE job")?;
-            }
-            Err(error)
-        }
+    let outcome = guarded(connection, job).and_then(|()| statement("RELEASE job").map(|_| ()));
+    if outcome.is_err()
+        && !connection.is_autocommit()
+        && connection.execute_batch("ROLLBACK TO job; RELEASE job").is_err()
+    {
+        // Half of a job must not be committed with the others.
+        undo(connection);
     }
+    outcome
 }
 
 /// A panic in one write must not take the writer down with it.
-fn guarded(connection: &Connection, job: &mut dyn Job) -> Result<Vec<Committed>, StoreError> {
+fn guarded(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run(connection)))
         .unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".to_owned())))
 }
 
 /// One job in a transaction of its own.
-fn alone(connection: &Connection, job: &mut dyn Job) -> Result<Vec<Committed>, StoreError> {
+fn alone(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    match guarded(connection, job) {
-        Ok(committed) => connection.execute_batch("COMMIT").map(|()| committed).map_err(failed),
-        Err(error) => {
+    let outcome = guarded(connection, job).and_then(|()| connection.execute_batch("COMMIT").map_err(failed));
+    if outcome.is_err() {
+        undo(connection);
+    }
+    outcome
+}
+
+fn undo(connection: &Connection) {
+    // The first error is the one that matters; the transaction may be over already.
+    let _already_over = connection.execute_batch("ROLLBACK");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A lane on a table in a file, and the folder that goes with the test.
+    fn lane() -> (tempfile::TempDir, Lane) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lane.db");
+        let open = || Connection::open(&path).unwrap();
+        let writer = open();
+        writer.execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE n (n INTEGER UNIQUE)").unwrap();
+        let lock = File::create(folder.path().join("lock")).unwrap();
+        let lane = Lane::file(writer, vec![open()], lock).unwrap();
+        (folder, lane)
+    }
+
+    fn insert(lane: &Lane, n: i64) -> impl Future<Output = Result<(), StoreError>> {
+        lane.write(move |connection| {
+            connection.execute("INSERT INTO n VALUES (?1)", [n]).map(|_| ()).map_err(failed)
+        })
+    }
+
+    fn numbers(lane: &Lane) -> Vec<i64> {
+        lane.read(|connection| {
+            let mut select = connection.prepare("SELECT n FROM n ORDER BY n").map_err(failed)?;
+            select.query_map([], |row| row.get(0)).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
+        })
+        .unwrap()
+    }
+
+    /// Keeps the writer busy until the sender is used, so that what is written meanwhile becomes one group.
+    fn occupy(lane: &Lane) -> std::sync::mpsc::Sender<()> {
+        let (release, released) = std::sync::mpsc::channel();
+        let (begun, started) = std::sync::mpsc::channel();
+        drop(lane.write(move |_| {
+            begun.send(()).unwrap();
+            released.recv().map_err(|_| closed())
+        }));
+        started.recv().unwrap();
+        release
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_write_is_an_error_of_that_write_alone() {
+        let (_folder, lane) = lane();
+        let release = occupy(&lane);
+        let before = insert(&lane, 1);
+        let panics = lane.write(|connection| -> Result<(), StoreError> {
+            connection.execute("INSERT INTO n VALUES (99)", []).map_err(failed)?;
+            panic!("on purpose")
+        });
+        let after = insert(&lane, 2);
+        release.send(()).unwrap();
+        assert_eq!((before.await, after.await), (Ok(()), Ok(())));
+        assert_eq!(panics.await, Err(StoreError::Failed("a write panicked".to_owned())));
+        assert_eq!(insert(&lane, 3).await, Ok(()), "the writer lives on");
+        assert_eq!(numbers(&lane), [1, 2, 3], "and the write that panicked left nothing");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_halfway_costs_the_others_of_its_group_nothing() {
+        let (_folder, lane) = lane();
+        let release = occupy(&lane);
+        let before = insert(&lane, 1);
+        let clean = lane.write(|_| -> Result<(), StoreError> { Err(StoreError::Conflict) });
+        let halfway = lane.write(|connection| -> Result<(), StoreError> {
+            connection.execute("INSERT INTO n VALUES (2)", []).map_err(failed)?;
+            Err(StoreError::Taken("n".to_owned()))
+        });
+        let after = insert(&lane, 2);
+        release.send(()).unwrap();
+        assert_eq!((before.await, after.await), (Ok(()), Ok(())));
+        assert_eq!(clean.await, Err(StoreError::Conflict));
+        assert_eq!(halfway.await, Err(StoreError::Taken("n".to_owned())));
+        assert_eq!(numbers(&lane), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn nobody_is_told_success_when_the_engine_gives_the_group_up() {
+        let (_folder, lane) = lane();
+        let release = occupy(&lane);
+        let before = insert(&lane, 1);
+        let fatal = lane.write(|connection| -> Result<(), StoreError> {
             connection.execute_batch("ROLLBACK").map_err(failed)?;
-            Err(error)
+            Err(StoreError::Full)
+        });
+        let after = insert(&lane, 2);
+        release.send(()).unwrap();
+        assert_eq!((before.await, fatal.await), (Err(StoreError::Full), Err(StoreError::Full)));
+        assert_eq!(after.await, Ok(()));
+        assert_eq!(numbers(&lane), [2]);
+    }
+
+    #[tokio::test]
+    async fn what_follows_a_write_happens_though_nobody_waits_for_the_answer() {
+        let (_folder, lane) = lane();
+        let (tell, told) = std::sync::mpsc::channel();
+        drop(lane.write_then(|_| Ok(7), move |n: &i32| tell.send(*n).unwrap()));
+        assert_eq!(told.recv(), Ok(7));
+        let (tell, told) = std::sync::mpsc::channel();
+        let failed = lane.write_then(|_| Err(StoreError::Conflict), move |n: &i32| tell.send(*n).unwrap());
+        assert_eq!(failed.await, Err(StoreError::Conflict));
+        assert!(told.recv().is_err(), "a write that failed is followed by nothing");
+    }
+
+    #[tokio::test]
+    async fn a_closed_lane_refuses_and_does_not_wait() {
+        let (_folder, lane) = lane();
+        let waiting: Vec<_> = (0..100).map(|n| insert(&lane, n)).collect();
+        lane.close().await.unwrap();
+        for write in waiting {
+            assert_eq!(write.await, Ok(()), "what was waiting is done");
         }
+        assert_eq!(insert(&lane, 1_000).await, Err(closed()));
+        assert_eq!(lane.read(|_| Ok(())), Err(closed()));
+        assert_eq!(lane.close().await, Ok(()), "closing twice is harmless");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_gives_its_connection_back() {
+        let (_folder, lane) = lane();
+        let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            lane.read(|_| -> Result<(), StoreError> { panic!("on purpose") })
+        }));
+        assert!(panicked.is_err());
+        assert!(numbers(&lane).is_empty(), "the only reading connection is there again");
     }
 }

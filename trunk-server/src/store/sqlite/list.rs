@@ -49,6 +49,8 @@ pub(super) fn list(
     symbols: &Symbols,
     query: &ListQuery,
 ) -> Result<Listing, StoreError> {
+    // One state of the database for the total and the page: the page is counted from the total's end.
+    let _snapshot = connection.unchecked_transaction().map_err(failed)?;
     let sql = build(symbols, query);
     let total = total(connection, symbols, query, &sql)?;
     let Some(rest) = total.checked_sub(query.offset).filter(|rest| *rest > 0 && query.limit > 0) else {
@@ -66,14 +68,16 @@ pub(super) fn list(
         })
         .collect();
     let text = format!(
-        "SELECT r.number, r.id, r.revision, r.attributes, r.meta FROM {}{} ORDER BY {} LIMIT {limit} OFFSET ?{}",
+        "SELECT r.number, r.id, r.revision, r.attributes, r.meta FROM {}{} ORDER BY {} LIMIT ?{} OFFSET ?{}",
         sql.from,
         conditions(&sql),
         order.join(", "),
         sql.parameters.len() + 1,
+        sql.parameters.len() + 2,
     );
     let mut parameters = sql.parameters;
-    parameters.push(SqlValue::Integer(i64::try_from(offset).unwrap_or(i64::MAX)));
+    parameters
+        .extend([limit, offset].map(|number| SqlValue::Integer(i64::try_from(number).unwrap_or(i64::MAX))));
     let mut statement = connection.prepare_cached(&text).map_err(failed)?;
     let kind = query.scope.spec.name;
     let rows = statement.query_map(params_from_iter(parameters), |row| record(row, kind)).map_err(failed)?;
@@ -186,7 +190,8 @@ fn order(query: &ListQuery, leader: Option<usize>) -> Vec<(String, bool)> {
         if criterion.attribute == "created_at" {
             order.push(("r.created_at".to_owned(), criterion.descending));
         } else {
-            let value = format!("r.attributes ->> '{}'", criterion.attribute);
+            // As in the index: empty is null.
+            let value = format!("nullif(r.attributes ->> '{}', '')", criterion.attribute);
             order.push((format!("{value} IS NULL"), criterion.descending));
             order.push((value, criterion.descending));
         }
@@ -197,7 +202,7 @@ fn order(query: &ListQuery, leader: Option<usize>) -> Vec<(String, bool)> {
     {
         order = vec![(number.to_owned(), one.descending)];
     } else {
-        order.push((number.to_owned(), false));
+        order.push((number.to_owned(), query.order.last().is_some_and(|last| last.descending)));
     }
     order
 }
@@ -259,14 +264,27 @@ fn contains(sql: &mut Sql, column: &str, values: &[IndexValue]) -> String {
     let tests: Vec<String> = values
         .iter()
         .map(|value| match value {
-            IndexValue::Null => format!("{column} = ''"),
+            // Null in a record, an empty blob in an index.
+            IndexValue::Null => format!("coalesce(length({column}), 0) = 0"),
             IndexValue::Integer(number) => {
                 format!("instr({column}, {}) > 0", sql.parameter(number.to_string()))
             }
             IndexValue::Text(_) => format!("instr({column}, {}) > 0", sql.value(value)),
         })
         .collect();
-    format!("({})", tests.join(" OR "))
+    any_of(&tests)
+}
+
+/// Alternatives as a tree: the engine bounds the depth of an expression, and a chain is as deep as it is long.
+fn any_of(tests: &[String]) -> String {
+    match tests {
+        [] => "0".to_owned(),
+        [one] => one.clone(),
+        several => {
+            let (left, right) = several.split_at(several.len() / 2);
+            format!("({} OR {})", any_of(left), any_of(right))
+        }
+    }
 }
 
 fn path(condition: &Condition) -> Option<&'static str> {

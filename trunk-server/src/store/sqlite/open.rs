@@ -1,16 +1,17 @@
 //! Opening a database: making a new one, bringing an old one up to date, refusing what is not ours.
 
 use std::fs::{File, OpenOptions, TryLockError};
+use std::io::Read as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::SqliteStore;
-use super::accounts::Directory;
-use super::lane::{Lane, Watch};
+use super::accounts::SharedDirectory;
+use super::lane::Lane;
 use super::symbols::Symbols;
+use super::{SqliteStore, Watch};
 
 /// Marks a database file as one of this server's.
 const APPLICATION_ID: i32 = 0x5452_4e4b;
@@ -21,6 +22,9 @@ const MIGRATIONS: &[&str] =
 
 /// Connections kept open for reading.
 const READERS: usize = 4;
+
+/// Says that no two threads are on a connection at once, so that the engine need not lock it.
+const ALONE: OpenFlags = OpenFlags::SQLITE_OPEN_NO_MUTEX;
 
 /// Why a database cannot be used. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +42,14 @@ pub enum OpenError {
         /// The file.
         file: PathBuf,
         /// What it is instead.
+        why: String,
+    },
+    /// It is this server's, and not whole.
+    #[error("the database {} is damaged ({why}); put a copy of it in its place, or name another file with --database", file.display())]
+    Damaged {
+        /// The database.
+        file: PathBuf,
+        /// What is wrong with it.
         why: String,
     },
     /// A newer server made it.
@@ -77,7 +89,7 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`]; an existing file is then as it was.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
-        let engine = |error| OpenError::Engine { file: path.to_owned(), error };
+        let engine = |error| unusable(path, error);
         let access = |error| OpenError::Access { file: path.to_owned(), error };
         let lock = lock(path)?;
         // Made by hand so that nobody else can read the keys, not even for a moment.
@@ -88,23 +100,28 @@ impl SqliteStore {
         if new {
             file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(access)?;
         }
+        let logged = std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
+        check_header(&file, logged, path)?;
         drop(file);
+        if !new {
+            identify(path)?;
+        }
 
         let mut writer =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(engine)?;
-        if !new {
-            identify(&writer, path)?;
-        }
+            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | ALONE).map_err(engine)?;
         writer
-            .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;")
+            .execute_batch(
+                // What one write of a group would take back is kept in memory, for it is no more than a few pages.
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; \
+                 PRAGMA temp_store = MEMORY;",
+            )
             .map_err(engine)?;
         migrate(&mut writer).map_err(engine)?;
-        let symbols = Arc::new(Symbols::intern(&writer).map_err(engine)?);
-        let directory = Directory::load(&writer).map_err(engine)?;
+        let symbols = Arc::new(intern(&mut writer).map_err(engine)?);
+        let directory = SharedDirectory::load(&writer).map_err(engine)?;
         let readers: Result<Vec<Connection>, _> = (0..READERS).map(|_| reader(path)).collect();
-        let watch = Watch::default();
-        let lane = Lane::file(writer, readers.map_err(engine)?, lock, Arc::clone(&watch)).map_err(access)?;
-        Ok(Self { lane, symbols, directory: RwLock::new(directory), watch })
+        let lane = Lane::file(writer, readers.map_err(engine)?, lock).map_err(access)?;
+        Ok(Self { lane, symbols, directory, watch: Watch::default() })
     }
 
     /// A new database in memory, gone when the store is dropped.
@@ -120,49 +137,101 @@ impl SqliteStore {
             )
             .map_err(engine)?;
         migrate(&mut connection).map_err(engine)?;
-        let symbols = Arc::new(Symbols::intern(&connection).map_err(engine)?);
+        let symbols = Arc::new(intern(&mut connection).map_err(engine)?);
         prepare(&connection);
-        let watch = Watch::default();
-        let lane = Lane::memory(connection, Arc::clone(&watch));
-        Ok(Self { lane, symbols, directory: RwLock::default(), watch })
+        let lane = Lane::memory(connection);
+        Ok(Self { lane, symbols, directory: SharedDirectory::default(), watch: Watch::default() })
     }
 }
 
-/// Two servers on one file would each believe their own memory of accounts.
-fn lock(path: &Path) -> Result<File, OpenError> {
+/// The file beside another one that has this ending more.
+fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let file =
-        OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(PathBuf::from(name));
-    let file = file.map_err(|error| OpenError::Access { file: path.to_owned(), error })?;
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+/// Two servers on one file would each believe their own memory of accounts. Links lead to the same lock.
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let access = |error| OpenError::Access { file: path.to_owned(), error };
+    let name = beside(&path.canonicalize().unwrap_or_else(|_| path.to_owned()), ".lock");
+    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name);
+    let file = file.map_err(access)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(OpenError::InUse { file: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(OpenError::Access { file: path.to_owned(), error }),
+        Err(TryLockError::Error(error)) => Err(access(error)),
     }
 }
 
-/// Refuses a file that is no database, another program's, damaged, or a newer server's.
-fn identify(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+/// Says what the engine's error means for the file.
+fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
+    let file = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::Foreign { file, why: error.to_string() },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { file, why: error.to_string() },
+        _ => OpenError::Engine { file, error },
+    }
+}
+
+/// Refuses a file in whose place the engine would make a new database, or which it would take for a whole one.
+fn check_header(file: &File, logged: bool, path: &Path) -> Result<(), OpenError> {
+    let access = |error| OpenError::Access { file: path.to_owned(), error };
+    let damaged = |why: &str| Err(OpenError::Damaged { file: path.to_owned(), why: why.to_owned() });
+    let mut header = Vec::with_capacity(100);
+    file.take(100).read_to_end(&mut header).map_err(access)?;
+    if header.is_empty() {
+        return if logged { damaged("it is empty, and its write-ahead log is not") } else { Ok(()) };
+    }
+    if !header.starts_with(b"SQLite format 3\0") {
+        let why = "no SQLite database".to_owned();
+        return Err(OpenError::Foreign { file: path.to_owned(), why });
+    }
+    let (&[high, low], 100) = (header.get(16..18).unwrap_or_default(), header.len()) else {
+        return damaged("its header is cut off");
+    };
+    // The size of a page; 1 stands for 65,536, which two bytes cannot hold.
+    let page = match u64::from(high) << 8 | u64::from(low) {
+        0 | 1 => 65_536,
+        size => size,
+    };
+    let length = file.metadata().map_err(access)?.len();
+    // What a power cut left unfinished is in the log; without a log, nothing is unfinished.
+    if !logged && !length.is_multiple_of(page) { damaged("its end is cut off") } else { Ok(()) }
+}
+
+/// Refuses a file that is another program's, damaged, or a newer server's.
+///
+/// It looks on a connection that cannot write: merely closing another kind could fold a log into the file.
+fn identify(path: &Path) -> Result<(), OpenError> {
+    let engine = |error| unusable(path, error);
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(engine)?;
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let foreign = |why: String| OpenError::Foreign { file: path.to_owned(), why };
-    let application = number("application_id").map_err(|error| foreign(error.to_string()))?;
-    let schema = number("user_version").map_err(|error| foreign(error.to_string()))?;
-    let tables: i64 = connection
-        .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
-        .map_err(|error| foreign(error.to_string()))?;
+    let application = number("application_id").map_err(engine)?;
+    let schema = number("user_version").map_err(engine)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(engine)?;
     if application == 0 && schema == 0 && tables == 0 {
         // A server that was stopped while it made the file.
         return Ok(());
     }
     if application != i64::from(APPLICATION_ID) {
-        return Err(foreign("another program's SQLite database".to_owned()));
+        let why = "another program's SQLite database".to_owned();
+        return Err(OpenError::Foreign { file: path.to_owned(), why });
     }
     let schema = usize::try_from(schema).unwrap_or(usize::MAX);
     if schema > MIGRATIONS.len() {
         return Err(OpenError::Newer { file: path.to_owned(), schema, known: MIGRATIONS.len() });
     }
     Ok(())
+}
+
+/// In one transaction, for a new database has many names.
+fn intern(connection: &mut Connection) -> rusqlite::Result<Symbols> {
+    let transaction = connection.transaction()?;
+    let symbols = Symbols::intern(&transaction)?;
+    transaction.commit()?;
+    Ok(symbols)
 }
 
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -179,7 +248,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 fn reader(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | ALONE)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 268435456;")?;
     prepare(&connection);
     Ok(connection)

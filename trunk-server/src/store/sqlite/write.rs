@@ -96,6 +96,12 @@ impl Write<'_> {
         attributes: &Map<String, Value>,
         links: &[(&'static str, Vec<Uuid>)],
     ) -> Result<Record, StoreError> {
+        let entries = index_of(scope.spec, attributes);
+        // Looked up before anything is changed: then a name that is taken, which is no rare mistake, leaves
+        // nothing to undo.
+        for entry in entries.iter().filter(|entry| entry.unique) {
+            self.check_free(scope, entry)?;
+        }
         let text = canonical_text(scope.spec, attributes);
         let kind = self.symbols.kind(scope.spec.name);
         let inserted = self.execute(
@@ -108,8 +114,8 @@ impl Write<'_> {
             Err(error) => return Err(failed(error)),
         }
         let number = self.connection.last_insert_rowid();
-        for entry in index_of(scope.spec, attributes) {
-            self.index(scope, number, &entry)?;
+        for entry in &entries {
+            self.index(scope, number, entry)?;
         }
         self.count(scope, 1)?;
         for (relationship, targets) in links {
@@ -189,6 +195,15 @@ impl Write<'_> {
             self.execute(sql, params![record.number]).map_err(failed)?;
         }
         self.count(scope, -1)
+    }
+
+    fn check_free(&self, scope: Scope, entry: &IndexEntry) -> Result<(), StoreError> {
+        let field = self.symbols.member(scope.spec.name, entry.path);
+        let taken = self
+            .connection
+            .prepare_cached("SELECT 1 FROM unique_facet WHERE account = ?1 AND field = ?2 AND value = ?3")
+            .and_then(|mut select| select.exists(params![scope.account, field, entry.value]));
+        if taken.map_err(failed)? { Err(StoreError::Taken(entry.path.to_owned())) } else { Ok(()) }
     }
 
     fn index(&self, scope: Scope, record: i64, entry: &IndexEntry) -> Result<(), StoreError> {

@@ -1,8 +1,9 @@
 -- Names of types, attributes and relationships, as small numbers in every other table.
 CREATE TABLE symbol (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;
 
+-- A number is never given twice: whoever still holds one of a deleted row must not meet another row.
 CREATE TABLE account (
-    number     INTEGER PRIMARY KEY,
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
     id         BLOB    NOT NULL UNIQUE,
     name       TEXT    NOT NULL UNIQUE,
     version    TEXT    NOT NULL,
@@ -22,7 +23,7 @@ CREATE INDEX api_key_account ON api_key (account);
 
 -- The number is the clustering key and grows with time: a batch of new records is written side by side.
 CREATE TABLE record (
-    number     INTEGER PRIMARY KEY,
+    number     INTEGER PRIMARY KEY AUTOINCREMENT,
     account    INTEGER NOT NULL,
     kind       INTEGER NOT NULL,
     id         BLOB    NOT NULL,

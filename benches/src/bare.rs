@@ -1,0 +1,42 @@
+//! The ceiling: axum, a router with one route, and bytes that are there already.
+
+use std::path::Path;
+
+use axum::Router;
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+use bytes::Bytes;
+use didww_types::MEDIA_TYPE;
+use http::header::CONTENT_TYPE;
+use tokio::net::TcpListener;
+
+use crate::Outcome;
+use crate::child::Running;
+
+/// Serves a file's bytes on a random port of loopback, which it prints, until it is killed.
+pub(crate) fn serve(file: &Path) -> Outcome<()> {
+    let body = Bytes::from(std::fs::read(file)?);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        println!("http://{}", listener.local_addr()?);
+        let answer = move || {
+            let body = body.clone();
+            async move { ([(CONTENT_TYPE, MEDIA_TYPE)], body).into_response() }
+        };
+        let router = Router::new().route("/v3/{*path}", get(answer));
+        // An accepted connection of our own server sends at once too.
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+            let _best_effort = stream.set_nodelay(true);
+        });
+        axum::serve(listener, router).await?;
+        Ok(())
+    })
+}
+
+/// Starts this program as the bare server; gives its base URL.
+pub(crate) fn start(file: &Path) -> Outcome<(Running, String)> {
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command.arg("--bare").arg(file);
+    Running::announced(&mut command, |line| line.starts_with("http://").then(|| format!("{line}/v3")))
+}

@@ -1,0 +1,44 @@
+//! Load from wrk: one thread, 32 connections.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::Outcome;
+use crate::trunk::{KEY, VERSION};
+
+/// What a turn came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Requests a second.
+    pub(crate) rate: f64,
+    /// Requests answered.
+    pub(crate) requests: u64,
+}
+
+/// Asks a URL for a while. Any answer that is no success is an error: a refusal is quick and proves nothing.
+pub(crate) fn load(url: &str, turn: Duration, script: Option<&Path>) -> Outcome<Load> {
+    let mut wrk = Command::new("wrk");
+    wrk.args(["-t1", "-c32", &format!("-d{}s", turn.as_secs())]);
+    for header in [
+        format!("Api-Key: {KEY}"),
+        format!("X-DIDWW-API-Version: {VERSION}"),
+        "Accept: application/vnd.api+json".to_owned(),
+    ] {
+        wrk.arg("-H").arg(header);
+    }
+    if let Some(script) = script {
+        wrk.arg("-s").arg(script);
+    }
+    let output = wrk.arg(url).output().map_err(|error| format!("wrk did not start: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    if !output.status.success() || text.contains("Non-2xx") {
+        return Err(format!("{url} was not answered well:\n{text}").into());
+    }
+    let rate = text.lines().find_map(|line| line.strip_prefix("Requests/sec:")?.trim().parse().ok());
+    let requests = text.lines().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
+    match (rate, requests) {
+        (Some(rate), Some(requests)) => Ok(Load { rate, requests }),
+        _ => Err(format!("wrk said something else than its figures:\n{text}").into()),
+    }
+}

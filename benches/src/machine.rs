@@ -1,0 +1,59 @@
+//! What the figures were measured on.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::process::Command;
+
+use crate::Outcome;
+use crate::plan::Plan;
+use crate::stopwatch::Stopwatch;
+
+/// A line for each thing that a reader must know to compare.
+pub(crate) fn describe(plan: &Plan) -> Outcome<Vec<(&'static str, String)>> {
+    let cores = std::thread::available_parallelism()?;
+    let processor = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
+    let memory: f64 = field("/proc/meminfo", "MemTotal")
+        .and_then(|text| text.split_whitespace().next()?.parse().ok())
+        .unwrap_or(f64::NAN);
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    // Whoever waits for the disk also waits for a core: on a busy machine the raw inserts look far too slow.
+    let busy = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let busy = busy.split_whitespace().next().unwrap_or("unknown");
+    Ok(vec![
+        ("Cores", format!("{cores} ({processor}); the load generator runs on the same ones")),
+        ("Load average before", format!("{busy}; near 0 on a machine that does nothing else")),
+        ("Memory", format!("{:.0} GB", memory / 1024.0 / 1024.0)),
+        ("Kernel", format!("Linux {}", kernel.trim())),
+        ("Compiler", said("rustc", &["--version"])),
+        ("Load generator", said("wrk", &["-v"])),
+        ("Node", said("node", &["--version"])),
+        ("Disk", format!("{:.0} times a second 4 kB appended and made durable (fdatasync)", syncs(plan)?)),
+    ])
+}
+
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    text.lines().find_map(|line| Some(line.strip_prefix(name)?.split_once(':')?.1.trim().to_owned()))
+}
+
+/// The first line that a program says.
+fn said(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    text.lines().next().unwrap_or("unknown").to_owned()
+}
+
+/// How often a second the disk makes 4 kB durable.
+fn syncs(plan: &Plan) -> Outcome<f64> {
+    let path = plan.work.join("syncs");
+    let mut file = File::create(&path)?;
+    let (watch, mut done) = (Stopwatch::start(), 0.0);
+    while watch.elapsed() < plan.turn / 2 {
+        file.write_all(&[7; 4096])?;
+        file.sync_data()?;
+        done += 1.0;
+    }
+    let rate = done / watch.seconds();
+    fs::remove_file(path)?;
+    Ok(rate)
+}

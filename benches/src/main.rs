@@ -1,0 +1,87 @@
+//! Measures the server and the SDK beside what they are compared with, in one run on one machine.
+//!
+//! An absolute number says as much about the machine as about the program, so each row is a ratio: both sides
+//! take turns, several rounds long, and the median counts. Only loopback is used, every loop ends, and only
+//! processes started here are ended. `scripts/bench` builds everything and calls this.
+
+mod bare;
+mod child;
+mod load;
+mod machine;
+mod measure;
+mod plan;
+mod report;
+mod rounds;
+mod seed;
+mod stopwatch;
+mod trunk;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use plan::Plan;
+
+/// What anything here gives: a failure ends the run with its text.
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+/// Measures the server and the SDK, and writes what came out.
+#[derive(Debug, Parser)]
+struct Cli {
+    /// Measure briefly: fewer and shorter rounds, 50,000 records for 1,000,000. For a look, not for the record
+    #[arg(long)]
+    quick: bool,
+
+    /// Measure only rows whose name contains this text
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+
+    /// The folder that Prism is installed in
+    #[arg(long, value_name = "FOLDER", default_value = "target/bench/prism")]
+    prism: PathBuf,
+
+    /// A folder for databases; it is emptied first and removed at the end
+    #[arg(long, value_name = "FOLDER", default_value = "target/bench/work")]
+    work: PathBuf,
+
+    /// Write the report here instead of to standard output
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// Answer every GET with this file's bytes: the bare server to compare with
+    #[arg(long, value_name = "FILE", hide = true)]
+    bare: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    match run(&Cli::parse()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("trunk-bench: {error}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Gives whether every target was reached.
+fn run(cli: &Cli) -> Outcome<bool> {
+    if let Some(file) = &cli.bare {
+        bare::serve(file)?;
+        return Ok(true);
+    }
+    // Nothing here speaks TLS, but no HTTP client is made without a provider of it.
+    let _already_there = rustls::crypto::ring::default_provider().install_default();
+    let plan = Plan::new(cli.quick, cli.work.clone(), cli.prism.clone())?;
+    let machine = machine::describe(&plan)?;
+    let rows = measure::all(&plan, cli.only.as_deref());
+    std::fs::remove_dir_all(&plan.work)?;
+    let rows = rows?;
+    let text = report::write(&plan, &machine, &rows);
+    match &cli.output {
+        Some(file) => std::fs::write(file, text)?,
+        None => print!("{text}"),
+    }
+    Ok(rows.iter().all(report::Row::is_reached))
+}

@@ -1,0 +1,41 @@
+//! The rows, in the order of the report.
+
+mod create;
+mod memory;
+mod prism;
+mod read;
+mod scale;
+mod sdk;
+mod start;
+
+use crate::Outcome;
+use crate::plan::Plan;
+use crate::report::Row;
+
+type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
+
+/// Measures every row whose name contains `only`.
+pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
+    let measures: [(&'static str, Measure); 10] = [
+        ("GET of one trunk / bare axum", read::one),
+        ("list of 50 / bare axum", read::list),
+        ("durable POST / raw inserts", create::durable),
+        ("GET of one trunk / Prism", prism::one),
+        ("first page, large / small", scale::first_page),
+        ("filter by name, large / small", scale::by_name),
+        ("resident memory", memory::resident),
+        ("start to first answer", start::process),
+        ("TestServer::start", start::test_server),
+        ("SDK GET and decode / reqwest and serde_json", sdk::get),
+    ];
+    let mut rows = Vec::new();
+    for (name, measure) in measures {
+        if only.is_none_or(|text| name.contains(text)) {
+            eprintln!("{name} …");
+            let row = measure(plan, name).map_err(|error| format!("{name}: {error}"))?;
+            eprintln!("{}", row.line());
+            rows.push(row);
+        }
+    }
+    Ok(rows)
+}

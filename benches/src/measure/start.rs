@@ -1,0 +1,60 @@
+//! From nothing to the first answer, as a process and inside a test.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+
+use crate::Outcome;
+use crate::child::Running;
+use crate::plan::Plan;
+use crate::report::{Row, Target};
+use crate::rounds::median;
+use crate::stopwatch::Stopwatch;
+use crate::trunk::{KEY, base, command};
+
+pub(crate) fn process(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let mut times = Vec::new();
+    for number in 0..plan.repeats {
+        let mut command = command(&plan.work.join(format!("start-{number}.db")))?;
+        let watch = Stopwatch::start();
+        let (_server, base) = Running::announced(&mut command, base)?;
+        let address = base.trim_start_matches("http://").trim_end_matches("/v3").to_owned();
+        let mut stream = TcpStream::connect(&address)?;
+        let request = format!(
+            "GET /v3/voice_out_trunks HTTP/1.1\r\nHost: {address}\r\nApi-Key: {KEY}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        times.push(watch.seconds() * 1e3);
+        if !answer.starts_with("HTTP/1.1 200") {
+            return Err(format!("the first answer was {answer}").into());
+        }
+    }
+    Ok(row(name, times, Target::AtMost(50.0, 20.0)))
+}
+
+pub(crate) fn test_server(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut times = Vec::new();
+    for _ in 0..plan.repeats * 4 {
+        let watch = Stopwatch::start();
+        let server = runtime.block_on(trunk_server::TestServer::start());
+        times.push(watch.seconds() * 1e3);
+        drop(server);
+    }
+    Ok(row(name, times, Target::AtMost(5.0, 2.0)))
+}
+
+fn row(name: &'static str, times: Vec<f64>, target: Target) -> Row {
+    let slowest = times.iter().copied().fold(0.0, f64::max);
+    let repeats = times.len();
+    let figure = median(times);
+    Row {
+        name,
+        ours: format!("{figure:.2} ms, the slowest of {repeats} {slowest:.2} ms"),
+        reference: "–".to_owned(),
+        figure,
+        unit: " ms",
+        target,
+    }
+}

@@ -1,0 +1,40 @@
+//! Two sides taking turns, so that whatever else the machine does happens to both.
+
+use crate::Outcome;
+
+/// What both sides reached, and the median of the ratios of the rounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Compared {
+    pub(crate) ours: f64,
+    pub(crate) reference: f64,
+    /// Ours by theirs.
+    pub(crate) ratio: f64,
+}
+
+/// Lets ours and theirs take turns; each gives one figure a turn. Who begins changes with every round.
+pub(crate) fn compare(
+    rounds: usize,
+    mut ours: impl FnMut() -> Outcome<f64>,
+    mut theirs: impl FnMut() -> Outcome<f64>,
+) -> Outcome<Compared> {
+    let (mut first, mut second, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..rounds {
+        let (a, b) = if round % 2 == 0 {
+            let a = ours()?;
+            (a, theirs()?)
+        } else {
+            let b = theirs()?;
+            (ours()?, b)
+        };
+        first.push(a);
+        second.push(b);
+        ratios.push(a / b);
+    }
+    Ok(Compared { ours: median(first), reference: median(second), ratio: median(ratios) })
+}
+
+/// The middle one; of an even number the upper of the two in the middle.
+pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)
+}

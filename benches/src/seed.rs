@@ -1,0 +1,94 @@
+//! Databases with many trunks, written through the store itself.
+
+use std::path::{Path, PathBuf};
+
+use didww_types::{Resource as _, Secret, Timestamp, resources::VoiceOutTrunk};
+use serde_json::{Map, Value};
+use trunk_server::account::KeyDigest;
+use trunk_server::config::{Config, Database};
+use trunk_server::store::{Change, Scope, SqliteStore, Store as _};
+use trunk_server::{Ids, Server};
+
+use crate::Outcome;
+use crate::trunk::{KEY, VERSION};
+
+/// Trunks in one write.
+const GROUP: u64 = 5_000;
+
+/// A body that creates a trunk, as a user would send it.
+pub(crate) fn body(name: &str) -> String {
+    format!(
+        r#"{{"data":{{"type":"voice_out_trunks","attributes":{{"name":"{name}","on_cli_mismatch_action":"reject_call","authentication_method":{{"type":"credentials_and_ip","attributes":{{"allowed_sip_ips":["203.0.113.0/24"]}}}}}}}}}}"#
+    )
+}
+
+/// The name of the trunk of a number.
+pub(crate) fn name(number: u64) -> String {
+    format!("trunk {number}")
+}
+
+/// The database with so many trunks in one account, made when it is not there yet.
+pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
+    let file = folder.join(format!("trunks-{trunks}.db"));
+    if file.exists() {
+        return Ok(file);
+    }
+    std::fs::create_dir_all(folder)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (first, attributes) = first_trunk(&file).await?;
+        let store = SqliteStore::open(&file)?;
+        let account = store.account_by_key(KeyDigest::of(KEY)).ok_or("the account is gone")?;
+        let scope = Scope { account: account.number, spec: VoiceOutTrunk::SPEC };
+        let (ids, start) = (Ids::system(), first.as_unix_millis());
+        let mut number = 1;
+        while number < trunks {
+            let end = trunks.min(number + GROUP);
+            let insert = |number: u64| {
+                let mut attributes = attributes.clone();
+                let created_at = Timestamp::from_unix_millis(start.saturating_add_unsigned(number));
+                attributes.insert("name".to_owned(), Value::String(name(number)));
+                attributes.insert("created_at".to_owned(), Value::String(created_at.to_string()));
+                Change::Insert {
+                    scope,
+                    id: ids.record(created_at),
+                    created_at,
+                    attributes,
+                    links: Vec::new(),
+                }
+            };
+            store.commit((number..end).map(insert).collect()).await?;
+            number = end;
+        }
+        store.close().await?;
+        Ok(file)
+    })
+}
+
+/// Lets a server make the account and one trunk; gives when it was made, and its attributes.
+async fn first_trunk(file: &Path) -> Outcome<(Timestamp, Map<String, Value>)> {
+    let mut config = Config::default();
+    "127.0.0.1:0".clone_into(&mut config.listen);
+    config.control_listen = None;
+    config.database = Database::File(file.to_owned());
+    config.api_key = Some(Secret::new(KEY.to_owned()));
+    let server = Server::builder(config).start().await?;
+    let url = format!("{}/voice_out_trunks", server.base_url());
+    let answer = post(&url, &name(0)).await?;
+    server.stop().await?;
+    let attributes = answer.pointer("/data/attributes").and_then(Value::as_object);
+    let attributes = attributes.ok_or_else(|| format!("no trunk was made: {answer}"))?.clone();
+    let created_at = attributes.get("created_at").and_then(Value::as_str).ok_or("a trunk has no time")?;
+    Ok((created_at.parse()?, attributes))
+}
+
+/// Makes a trunk of a name over HTTP; gives the answer.
+pub(crate) async fn post(url: &str, name: &str) -> Outcome<Value> {
+    let request = reqwest::Client::new()
+        .post(url)
+        .header("Api-Key", KEY)
+        .header("X-DIDWW-API-Version", VERSION)
+        .header("Content-Type", didww_types::MEDIA_TYPE)
+        .body(body(name));
+    Ok(serde_json::from_slice(&request.send().await?.bytes().await?)?)
+}

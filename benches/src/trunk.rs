@@ -1,0 +1,66 @@
+//! The server that is measured: the real binary, its database in a file, durable.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Outcome;
+use crate::child::Running;
+
+/// The key of every account here.
+pub(crate) const KEY: &str = "benchmark";
+/// The version of every request here.
+pub(crate) const VERSION: &str = "2026-04-16";
+
+/// A running server.
+#[derive(Debug)]
+pub(crate) struct Trunk {
+    pub(crate) base: String,
+    process: Running,
+}
+
+/// Where the build put the binary: beside this program.
+fn binary() -> Outcome<PathBuf> {
+    let binary = std::env::current_exe()?.with_file_name("trunk-server");
+    if !binary.exists() {
+        return Err(format!("{} is missing; scripts/bench builds it", binary.display()).into());
+    }
+    Ok(binary)
+}
+
+/// The command that serves this database.
+pub(crate) fn command(database: &Path) -> Outcome<Command> {
+    let mut command = Command::new(binary()?);
+    command
+        .args(["--listen", "127.0.0.1:0", "--control-listen", "off", "--log", "warn", "--api-key", KEY])
+        .arg("--database")
+        .arg(database)
+        .env_clear();
+    Ok(command)
+}
+
+/// The base URL in a line of the server's greeting.
+pub(crate) fn base(line: &str) -> Option<String> {
+    line.trim().strip_prefix("API:").map(|base| base.trim().to_owned())
+}
+
+impl Trunk {
+    /// Starts a server on this database.
+    pub(crate) fn start(database: &Path) -> Outcome<Self> {
+        let (process, base) = Running::announced(&mut command(database)?, base)?;
+        Ok(Self { base, process })
+    }
+
+    /// The URL of all trunks.
+    pub(crate) fn trunks(&self) -> String {
+        format!("{}/voice_out_trunks", self.base)
+    }
+
+    /// Resident memory in megabytes.
+    pub(crate) fn resident(&self) -> Outcome<f64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let kilobytes = status.lines().find_map(|line| {
+            line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()
+        });
+        Ok(kilobytes.ok_or("the kernel does not tell the server's memory")? / 1024.0)
+    }
+}

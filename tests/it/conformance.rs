@@ -1,0 +1,136 @@
+//! The documented behaviour of the API, case by case, over plain HTTP.
+//!
+//! The numbered cases of the wire specification are tests whose names begin with the number. What the harness
+//! itself lists is what counts: a case that no test has, or a verb that no test exercises, is an error here.
+
+mod access;
+mod bodies;
+mod creates;
+mod decisions;
+mod ends;
+mod lists;
+mod numbers;
+mod order;
+mod process;
+mod reads;
+mod relationships;
+mod transport;
+mod updates;
+mod versions;
+mod views;
+
+use std::collections::BTreeSet;
+use std::process::Command;
+
+use didww_types::{ApiVersion, REGISTRY, Verb};
+
+/// The numbered cases.
+const CASES: std::ops::RangeInclusive<u8> = 1..=90;
+
+/// Cases that wait for their resource or for a later part, and why.
+const WAITING: [(u8, &str); 3] = [
+    (3, "public_keys is not declared yet"),
+    (84, "nothing spends money yet, so no threshold is reached and no callback is due"),
+    (90, "voice_in_trunks is not declared yet"),
+];
+
+/// Cases that are tested beside the code they are about: the file, and a test in it.
+const ELSEWHERE: [(u8, &str, &str); 1] = [(
+    85,
+    include_str!("../../didww-types/tests/it/signatures.rs"),
+    "every_vector_verifies_or_is_refused_as_it_says",
+)];
+
+use ApiVersion::{V2017_09_18, V2021_04_19, V2021_12_15, V2022_05_10, V2026_04_16};
+
+const EVERY: &[ApiVersion] = &[V2017_09_18, V2021_04_19, V2021_12_15, V2022_05_10, V2026_04_16];
+const SINCE_TRUNKS: &[ApiVersion] = &[V2021_12_15, V2022_05_10, V2026_04_16];
+
+/// Which test exercises which verb of which resource in which versions.
+const COVERED: [(&str, Verb, &[ApiVersion], &str); 9] = [
+    ("dids", Verb::List, EVERY, "versions::dids_are_listed_read_and_updated_in_every_version"),
+    ("dids", Verb::Get, EVERY, "versions::dids_are_listed_read_and_updated_in_every_version"),
+    ("dids", Verb::Update, EVERY, "versions::dids_are_listed_read_and_updated_in_every_version"),
+    (
+        "voice_out_trunk_regenerate_credentials",
+        Verb::Create,
+        SINCE_TRUNKS,
+        "ends::case_73_a_rotation_gives_new_credentials_and_answers_with_the_trunks_id",
+    ),
+    (
+        "voice_out_trunks",
+        Verb::List,
+        SINCE_TRUNKS,
+        "versions::a_trunk_is_read_and_listed_in_every_version_whichever_made_it",
+    ),
+    (
+        "voice_out_trunks",
+        Verb::Get,
+        SINCE_TRUNKS,
+        "versions::a_trunk_is_read_and_listed_in_every_version_whichever_made_it",
+    ),
+    ("voice_out_trunks", Verb::Create, SINCE_TRUNKS, "versions::a_trunk_is_created_in_every_version"),
+    ("voice_out_trunks", Verb::Update, SINCE_TRUNKS, "versions::a_trunk_is_updated_in_every_version"),
+    ("voice_out_trunks", Verb::Delete, SINCE_TRUNKS, "versions::a_trunk_is_deleted_in_every_version"),
+];
+
+/// The tests of this module, as the harness lists them: paths below `conformance`.
+fn listed() -> Vec<String> {
+    let binary = std::env::current_exe().unwrap();
+    let output =
+        Command::new(binary).args(["conformance::", "--list", "--format", "terse"]).output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let path = |line: &str| Some(line.strip_suffix(": test")?.strip_prefix("conformance::")?.to_owned());
+    text.lines().filter_map(path).collect()
+}
+
+/// The number in a test's name.
+fn number(path: &str) -> Option<u8> {
+    path.rsplit("::").next()?.strip_prefix("case_")?.split('_').next()?.parse().ok()
+}
+
+#[test]
+fn every_numbered_case_is_tested_here_or_elsewhere_or_waits() {
+    let mut found: Vec<u8> = listed().iter().filter_map(|path| number(path)).collect();
+    for (number, file, test) in ELSEWHERE {
+        assert!(file.contains(&format!("fn {test}()")), "case {number}: {test} is gone");
+        found.push(number);
+    }
+    found.extend(WAITING.map(|(number, _)| number));
+    let all: BTreeSet<u8> = found.iter().copied().collect();
+    let missing: Vec<u8> = CASES.filter(|number| !all.contains(number)).collect();
+    assert!(missing.is_empty(), "no test has the numbers {missing:?}");
+    assert_eq!(found.len(), all.len(), "a case is tested, or it waits, once");
+    assert!(all.iter().all(|number| CASES.contains(number)));
+}
+
+#[test]
+fn every_verb_of_the_registry_is_exercised_in_every_version() {
+    let tests = listed();
+    let mut missing = Vec::new();
+    for spec in REGISTRY {
+        for verb in spec.verbs {
+            for version in ApiVersion::ALL.into_iter().filter(|version| *version >= spec.since) {
+                let covered = COVERED.iter().any(|(name, of, versions, test)| {
+                    *name == spec.name
+                        && of == verb
+                        && versions.contains(&version)
+                        && tests.iter().any(|t| t == test)
+                });
+                if !covered {
+                    missing.push(format!("{} {} at {version}", verb.as_str(), spec.name));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no test exercises {missing:#?}");
+}
+
+#[test]
+fn nothing_is_said_to_be_exercised_that_the_registry_has_not() {
+    for (name, verb, versions, _) in COVERED {
+        let spec = didww_types::find(name).unwrap_or_else(|| panic!("{name} is not declared"));
+        assert!(spec.has(verb) && versions.iter().all(|version| *version >= spec.since), "{name} {verb:?}");
+    }
+}

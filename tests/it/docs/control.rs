@@ -1,0 +1,72 @@
+//! `docs/control.md` against the control listener's routes and methods.
+
+use std::collections::BTreeSet;
+
+use super::pages::{blocks, path, read};
+use super::shell::paste;
+use crate::support::binary::Binary;
+
+/// The headings ``### `METHOD /path` `` of the page, each with the text below it.
+fn documented(page: &str) -> Vec<(String, String)> {
+    let sections = page.split("\n### `").skip(1);
+    sections
+        .map(|section| {
+            let (heading, text) = section.split_once("`\n").unwrap();
+            (heading.to_owned(), text.split("\n## ").next().unwrap().to_owned())
+        })
+        .collect()
+}
+
+/// The routes that `routes.rs` declares, as `METHOD /path`.
+fn declared() -> BTreeSet<String> {
+    let source = read("trunk-server/src/control/routes.rs");
+    let mut routes = BTreeSet::new();
+    for route in source.split(".route(").skip(1) {
+        let mut quoted = route.splitn(3, '"');
+        let (path, handlers) = (quoted.nth(1).unwrap(), quoted.next().unwrap());
+        let handlers = handlers.split(".with_state").next().unwrap();
+        let before = routes.len();
+        for method in ["get", "post", "put", "patch", "delete"] {
+            let named = |sign: char| handlers.contains(&format!("{sign}{method}("));
+            if named(' ') || named('.') {
+                routes.insert(format!("{} {path}", method.to_uppercase()));
+            }
+        }
+        assert!(routes.len() > before, "no method found of {path}");
+    }
+    routes
+}
+
+#[test]
+fn every_control_route_is_described_and_no_other() {
+    let page = read("docs/control.md");
+    let headings: BTreeSet<String> = documented(&page).into_iter().map(|(heading, _)| heading).collect();
+    assert_eq!(headings, declared());
+}
+
+#[test]
+fn every_control_endpoint_has_a_line_to_paste_and_a_method_that_exists() {
+    let folder = std::fs::read_dir(path("trunk-server/src/control")).unwrap();
+    let files = folder.map(|entry| entry.unwrap().path()).chain([path("trunk-server/src/control.rs")]);
+    let control: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
+    let clock = read("trunk-server/src/clock.rs");
+    for (heading, text) in documented(&read("docs/control.md")) {
+        assert!(blocks(&text, "sh").concat().contains("curl -s"), "{heading} has no curl line");
+        let mut methods = 0;
+        for (kind, source) in [("Control", &control), ("Clock", &clock)] {
+            for name in text.split(&format!("`{kind}::")).skip(1) {
+                let name = name.split('`').next().unwrap();
+                assert!(source.contains(&format!("fn {name}(")), "{heading}: there is no {kind}::{name}");
+                methods += 1;
+            }
+        }
+        assert!(methods > 0, "{heading} names no method");
+    }
+}
+
+#[test]
+fn the_lines_of_the_control_page_can_be_pasted() {
+    let page = read("docs/control.md");
+    let binary = Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo"]);
+    paste("docs/control.md", &blocks(&page, "sh"), &binary);
+}

@@ -1,0 +1,339 @@
+//! The `OpenAPI` documents: the files against the program, and the program against the files.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use didww_types::{ApiVersion, Feature, REGISTRY};
+use http::Method;
+use serde_json::{Map, Value, json};
+use trunk_server::TestServer;
+use trunk_server::control::NewDid;
+use trunk_server::openapi::{VERSIONS, document};
+
+use super::pages::hold;
+use crate::support::api::{Answer, Api};
+
+const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
+
+#[test]
+fn the_files_are_what_the_server_gives() {
+    for version in VERSIONS {
+        let text = serde_json::to_string_pretty(&document(version)).unwrap();
+        hold(&format!("trunk-server/openapi/{version}.json"), &format!("{text}\n"));
+    }
+}
+
+/// A server whose account has every feature, with a DID and a trunk.
+struct World {
+    _server: TestServer,
+    api: Api,
+    ids: BTreeMap<&'static str, String>,
+}
+
+impl World {
+    async fn start(version: ApiVersion) -> Self {
+        let builder = TestServer::builder().version(version);
+        let server = builder.feature(Feature::ReplaceCli).feature(Feature::RandomizeCli).start().await;
+        let did = server.control().add_did(server.account(), NewDid::new("37061498222")).await.unwrap();
+        let api = Api::new(server.base_url(), server.api_key()).at(None);
+        let flat = version < ApiVersion::V2026_04_16;
+        let inner = json!({ "allowed_sip_ips": ["203.0.113.7"] });
+        let (name, value) = if flat {
+            ("allowed_sip_ips", inner["allowed_sip_ips"].clone())
+        } else {
+            ("authentication_method", json!({ "type": "credentials_and_ip", "attributes": inner }))
+        };
+        let body = json!({ "data": { "type": "voice_out_trunks", "attributes": {
+            "name": "Main", "on_cli_mismatch_action": "reject_call", name: value } } });
+        let trunk = api.post("/voice_out_trunks", &body).await.id();
+        let ids = BTreeMap::from([("dids", did.to_string()), ("voice_out_trunks", trunk)]);
+        Self { _server: server, api, ids }
+    }
+
+    /// The path of a template, of a record that is there.
+    fn path(&self, template: &str) -> String {
+        let kind = template.split('/').nth(1).unwrap();
+        template.replace("{id}", self.ids.get(kind).map_or(ABSENT, String::as_str))
+    }
+}
+
+/// The methods of a document's paths, as `METHOD /path`.
+fn operations(document: &Value) -> Vec<(String, String, &Value)> {
+    let paths = document["paths"].as_object().unwrap().iter();
+    paths
+        .flat_map(|(path, methods)| {
+            let methods = methods.as_object().unwrap().iter();
+            methods.map(move |(method, operation)| (method.to_uppercase(), path.clone(), operation))
+        })
+        .collect()
+}
+
+/// Whether an answer comes from something that is served.
+fn is_served(answer: &Answer, relationship: &str) -> bool {
+    let (code, detail, _) = answer.error();
+    let no_route = answer.status == 404 && answer.at("/errors/0/title") == "Not Found";
+    let read_only = code == "105" && detail == format!("{relationship} is not allowed.");
+    !no_route && !read_only
+}
+
+#[tokio::test]
+async fn every_operation_of_a_document_is_served_and_no_other() {
+    for version in VERSIONS {
+        let world = World::start(version).await;
+        let described = document(version);
+        let documented: BTreeSet<(String, String)> =
+            operations(&described).into_iter().map(|(method, path, _)| (method, path)).collect();
+        let mut served = BTreeSet::new();
+        for spec in REGISTRY {
+            let mut templates = vec![format!("/{}", spec.name), format!("/{}/{{id}}", spec.name)];
+            for name in spec.relationships.iter().map(|relationship| relationship.name).chain(["bogus"]) {
+                templates.push(format!("/{}/{{id}}/{name}", spec.name));
+                templates.push(format!("/{}/{{id}}/relationships/{name}", spec.name));
+            }
+            for template in templates {
+                let path = template.replace("{id}", ABSENT);
+                let relationship = template.rsplit('/').next().unwrap();
+                for method in ["GET", "POST", "PATCH", "PUT", "DELETE", "OPTIONS", "TRACE"] {
+                    let verb = Method::from_bytes(method.as_bytes()).unwrap();
+                    let answer = world.api.send(verb, &path, "{\"data\":null}").await;
+                    if is_served(&answer, relationship) {
+                        served.insert((method.to_owned(), template.clone()));
+                    }
+                }
+                let by_put = served.remove(&("PUT".to_owned(), template.clone()));
+                let by_patch = served.contains(&("PATCH".to_owned(), template.clone()));
+                assert_eq!(by_put, by_patch, "PUT is served as PATCH at {template}");
+            }
+        }
+        assert_eq!(served, documented, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn the_server_gives_the_documents_itself() {
+    let server = TestServer::start().await;
+    let root = server.base_url().trim_end_matches("/v3").to_owned();
+    let public = Api::new(root, "").with_key(None);
+    for version in VERSIONS {
+        assert_eq!(public.get(&format!("/openapi/{version}.json")).await.json(), document(version));
+    }
+    assert_eq!(public.get("/openapi/2017-09-18.json").await.status, 404);
+}
+
+/// Values that a schema permits: every one of a closed set, else one.
+fn samples(schema: &Value) -> Vec<Value> {
+    if let Some(values) = schema["enum"].as_array() {
+        return values.clone();
+    }
+    match (schema["type"].as_str().unwrap_or_default(), schema["format"].as_str()) {
+        ("array", _) => samples(&schema["items"]),
+        ("boolean", _) => vec![json!(true), json!(false)],
+        ("integer", _) => {
+            ["minimum", "maximum"].iter().filter_map(|bound| schema.get(bound)).cloned().collect()
+        }
+        ("string", Some("uuid")) => vec![json!(ABSENT)],
+        ("string", Some("date-time")) => vec![json!("2026-04-08T06:57:33.304Z")],
+        ("string", Some("uri")) => vec![json!("https://example.com/callbacks")],
+        ("string", None) if schema["example"].is_string() => vec![schema["example"].clone()],
+        ("string", None) => vec![json!("x")],
+        _ => panic!("no sample of {schema}"),
+    }
+}
+
+#[tokio::test]
+async fn every_parameter_of_a_document_is_accepted_with_every_value_that_it_names() {
+    for version in VERSIONS {
+        let world = World::start(version).await;
+        let described = document(version);
+        for (method, path, operation) in operations(&described) {
+            if method != "GET" {
+                continue;
+            }
+            for parameter in operation["parameters"].as_array().unwrap() {
+                if parameter["in"] != "query" {
+                    continue;
+                }
+                let name = parameter["name"].as_str().unwrap();
+                let mut values = samples(&parameter["schema"]);
+                if parameter["allowEmptyValue"] == true {
+                    values.push(json!(""));
+                }
+                for value in values {
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    let asked = format!("{}?{name}={value}", world.path(&path));
+                    let answer = world.api.get(&asked).await;
+                    assert_eq!(answer.status, 200, "{version} GET {asked}: {}", answer.text);
+                }
+            }
+        }
+    }
+}
+
+/// Whether a body with this one member is refused because of the member's name.
+async fn is_foreign(world: &World, kind: &str, update: bool, place: &str, name: &str, value: &Value) -> bool {
+    let mut data =
+        Map::from_iter([("type".to_owned(), json!(kind)), (place.to_owned(), json!({ name: value }))]);
+    let answer = if update {
+        data.insert("id".to_owned(), json!(world.ids[kind]));
+        world.api.patch(&world.path(&format!("/{kind}/{{id}}")), &json!({ "data": data })).await
+    } else {
+        world.api.post(&format!("/{kind}"), &json!({ "data": data })).await
+    };
+    let (code, detail, _) = answer.error();
+    code == "105" && detail == format!("{name} is not allowed.")
+}
+
+#[tokio::test]
+async fn a_body_may_hold_the_members_of_its_schema_and_no_others_of_the_record() {
+    for version in VERSIONS {
+        let world = World::start(version).await;
+        let described = document(version);
+        let schemas = &described["components"]["schemas"];
+        for spec in REGISTRY {
+            for (update, schema) in [(false, "create"), (true, "update")] {
+                let body = &schemas[format!("{}_{schema}", spec.name)];
+                if body.is_null() {
+                    continue;
+                }
+                for place in ["attributes", "relationships"] {
+                    let writable = body["properties"][place]["properties"].as_object().unwrap();
+                    let all = schemas[spec.name]["properties"][place]["properties"].as_object().unwrap();
+                    assert!(writable.keys().all(|name| all.contains_key(name)));
+                    for name in all.keys() {
+                        let foreign = is_foreign(&world, spec.name, update, place, name, &Value::Null).await;
+                        let named = writable.contains_key(name);
+                        assert_eq!(foreign, !named, "{version} {schema} {} {place} {name}", spec.name);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_answer_holds_the_members_of_its_schema_and_no_others() {
+    for version in VERSIONS {
+        let world = World::start(version).await;
+        let described = document(version);
+        for (kind, id) in &world.ids {
+            let answer = world.api.get(&format!("/{kind}/{id}")).await;
+            let properties = &described["components"]["schemas"][*kind]["properties"];
+            for place in ["attributes", "relationships"] {
+                let names =
+                    |value: &Value| value.as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+                let answered = names(&answer.at(&format!("/data/{place}")));
+                assert_eq!(answered, names(&properties[place]["properties"]), "{version} {kind}");
+            }
+        }
+    }
+}
+
+/// The rules of a Schema Object that can be broken by hand.
+fn check_schema(schema: &Value, place: &str) {
+    let members = schema.as_object().unwrap_or_else(|| panic!("{place} is no object"));
+    if let Some(reference) = members.get("$ref") {
+        assert_eq!(members.len(), 1, "{place}: what stands beside $ref is ignored");
+        assert!(reference.as_str().unwrap().starts_with("#/components/schemas/"), "{place}");
+        return;
+    }
+    let kind = members.get("type").map(|kind| kind.as_str().unwrap_or_else(|| panic!("{place}: one type")));
+    let known = ["array", "boolean", "integer", "number", "object", "string"];
+    assert!(kind.is_none_or(|kind| known.contains(&kind)), "{place}: {kind:?}");
+    assert_eq!(kind == Some("array"), members.contains_key("items"), "{place}: arrays have items");
+    if members.get("nullable") == Some(&json!(true)) {
+        assert!(kind.is_some(), "{place}: nullable needs a type beside it");
+        let values = members.get("enum").and_then(Value::as_array);
+        assert!(
+            values.is_none_or(|values| values.contains(&Value::Null)),
+            "{place}: null is not in the enum"
+        );
+    }
+    for name in ["items", "additionalProperties"] {
+        if let Some(inner) = members.get(name).filter(|inner| inner.is_object()) {
+            check_schema(inner, &format!("{place}/{name}"));
+        }
+    }
+    for (name, inner) in members.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        check_schema(inner, &format!("{place}/properties/{name}"));
+    }
+    for name in members.get("required").and_then(Value::as_array).into_iter().flatten() {
+        assert!(!members["properties"][name.as_str().unwrap()].is_null(), "{place} requires {name}");
+    }
+    for name in ["allOf", "anyOf", "oneOf"] {
+        for inner in members.get(name).and_then(Value::as_array).into_iter().flatten() {
+            check_schema(inner, &format!("{place}/{name}"));
+        }
+    }
+}
+
+fn check_operation(path: &str, operation: &Value, place: &str) {
+    let mut seen = BTreeSet::new();
+    let mut in_path = BTreeSet::new();
+    for parameter in operation["parameters"].as_array().into_iter().flatten() {
+        let name = parameter["name"].as_str().unwrap();
+        assert!(seen.insert((parameter["in"].to_string(), name)), "{place}: {name} twice");
+        match parameter["in"].as_str().unwrap() {
+            "path" => {
+                assert_eq!(parameter["required"], true, "{place}: {name}");
+                in_path.insert(name);
+            }
+            "query" => {}
+            other => panic!("{place}: a parameter in {other}"),
+        }
+        check_schema(&parameter["schema"], &format!("{place} {name}"));
+    }
+    let templated: BTreeSet<&str> =
+        path.split('{').skip(1).map(|part| part.split('}').next().unwrap()).collect();
+    assert_eq!(in_path, templated, "{place}: the parameters of the path");
+    let responses = operation["responses"].as_object().unwrap();
+    assert!(!responses.is_empty(), "{place}");
+    let bodies = responses.values().chain(operation.get("requestBody"));
+    for content in bodies.filter_map(|body| body["content"].as_object()).flatten() {
+        check_schema(&content.1["schema"], &format!("{place} {}", content.0));
+    }
+    for (status, response) in responses {
+        assert!(response["description"].is_string(), "{place} {status}");
+        assert!(status == "default" || status.parse::<u16>().is_ok(), "{place} {status}");
+    }
+}
+
+fn references(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|value| references(value, found));
+        }
+        Value::Array(items) => items.iter().for_each(|value| references(value, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_document_has_the_shape_of_openapi_3_0_3() {
+    for version in VERSIONS {
+        let described = document(version);
+        assert_eq!(described["openapi"], "3.0.3");
+        assert!(described["info"]["title"].is_string() && described["info"]["version"].is_string());
+        let mut names = BTreeSet::new();
+        for (method, path, operation) in operations(&described) {
+            let place = format!("{version} {method} {path}");
+            assert!(path.starts_with('/'), "{place}");
+            let name = operation["operationId"].as_str().unwrap().to_owned();
+            assert!(names.insert(name), "{place}: its operationId is another's");
+            check_operation(&path, operation, &place);
+        }
+        for (name, schema) in described["components"]["schemas"].as_object().unwrap() {
+            check_schema(schema, &format!("{version} {name}"));
+        }
+        for requirement in described["security"].as_array().unwrap() {
+            for scheme in requirement.as_object().unwrap().keys() {
+                assert!(described["components"]["securitySchemes"][scheme].is_object(), "{scheme}");
+            }
+        }
+        let mut found = Vec::new();
+        references(&described, &mut found);
+        for reference in found {
+            let target = described.pointer(reference.trim_start_matches('#'));
+            assert!(target.is_some(), "{version}: {reference} leads nowhere");
+        }
+    }
+}

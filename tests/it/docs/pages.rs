@@ -1,0 +1,65 @@
+//! The documents as files.
+
+use std::path::{Path, PathBuf};
+
+/// The pages that people read.
+pub const PAGES: [&str; 4] = ["README.md", "docs/configuration.md", "docs/control.md", "docs/differences.md"];
+
+/// A file of the workspace by its path from the workspace's root.
+pub fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(name)
+}
+
+/// The file's text.
+pub fn read(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Fails when a file is not this text, or writes the text when `UPDATE_DOCS` is set.
+pub fn hold(name: &str, text: &str) {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path(name), text).unwrap();
+        return;
+    }
+    // No `assert_eq`: it would print both texts whole.
+    let differs = read(name).lines().zip(text.lines()).position(|(held, made)| held != made);
+    let differs =
+        differs.or((read(name) != text).then(|| text.lines().count().min(read(name).lines().count())));
+    if let Some(line) = differs {
+        panic!(
+            "{name} is not up to date from line {}; UPDATE_DOCS=1 cargo test -p trunk-tests docs",
+            line + 1
+        );
+    }
+}
+
+/// The same for the part of a page between `<!-- generated: NAME -->` and `<!-- end -->`.
+pub fn hold_part(page: &str, name: &str, text: &str) {
+    let whole = read(page);
+    let start = format!("<!-- generated: {name} -->\n");
+    let (before, rest) = whole.split_once(&start).unwrap_or_else(|| panic!("{page} has no {start}"));
+    let (_, after) = rest.split_once("<!-- end -->").unwrap();
+    hold(page, &format!("{before}{start}{text}<!-- end -->{after}"));
+}
+
+/// The part of a page below a heading, up to the next one of the same level.
+pub fn section<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
+    let next = format!("\n{} ", heading.split(' ').next().unwrap());
+    rest.split(&next).next().unwrap()
+}
+
+/// The code blocks of a language, in order.
+pub fn blocks(text: &str, language: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while let Some((_, block)) = rest.split_once("```") {
+        let (block, after) = block.split_once("\n```").unwrap();
+        let (tag, code) = block.split_once('\n').unwrap();
+        if tag == language {
+            found.push(format!("{code}\n"));
+        }
+        rest = after;
+    }
+    found
+}

@@ -1,0 +1,53 @@
+//! Runs the shell blocks of a page as a reader would paste them.
+//!
+//! A line `#> text` says what the commands since the last such line print; `…` stands for anything.
+
+use std::process::{Command, Stdio};
+
+use crate::support::binary::Binary;
+
+const END: &str = "#= end of an expectation";
+
+/// Pastes blocks into one shell. Fails when something prints other than what is said, or nothing is said of it.
+pub fn paste(page: &str, blocks: &[String], binary: &Binary) {
+    let text = blocks.concat();
+    let expectations: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#> ")).collect();
+    let commands = text.lines().filter(|line| line.starts_with("curl ") || line.starts_with("api ")).count();
+    assert!(commands > 0 && expectations.len() >= commands, "{page}: say with #> what each command prints");
+
+    let end = format!("printf '\\n%s\\n' '{END}'\n");
+    let mut script = String::from("set -e\n");
+    for line in text.lines() {
+        script.push_str(line);
+        script.push('\n');
+        if line.starts_with("#> ") {
+            script.push_str(&end);
+        }
+    }
+    let script = script
+        .replace("http://127.0.0.1:8080/v3", &binary.base)
+        .replace("http://127.0.0.1:8081/control/v1", binary.control.as_deref().unwrap())
+        .replace("http://127.0.0.1:8081", binary.control.as_deref().unwrap().trim_end_matches("/control/v1"));
+    assert!(!script.contains(":808"), "{page}: a port is left that is not the server's");
+
+    let output = Command::new("sh")
+        .args(["-c", &script])
+        .env("NO_PROXY", "127.0.0.1")
+        .env("no_proxy", "127.0.0.1")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaints.is_empty(), "{page}: {complaints}\n{printed}");
+    let parts: Vec<&str> = printed.split(END).collect();
+    for (expected, part) in expectations.iter().zip(parts) {
+        let mut rest = part;
+        for fragment in expected.split('…').map(str::trim) {
+            let (_, after) = rest
+                .split_once(fragment)
+                .unwrap_or_else(|| panic!("{page}: expected `{fragment}` of `{expected}` in:\n{part}"));
+            rest = after;
+        }
+    }
+}

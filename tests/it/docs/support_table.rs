@@ -1,0 +1,49 @@
+//! The README's table of what is supported, made from the registry.
+
+use std::fmt::Write as _;
+
+use didww_types::{ApiVersion, REGISTRY, ResourceSpec, Verb};
+
+use super::pages::hold_part;
+
+fn table() -> String {
+    let mut table = String::from("| resource | verbs | since | filters | sorts | includes |\n");
+    table.push_str("| --- | --- | --- | --- | --- | --- |\n");
+    for spec in REGISTRY {
+        let cells = [names(spec, filters(spec)), names(spec, sorts(spec)), names(spec, includes(spec))];
+        let verbs: Vec<&str> = spec.verbs.iter().map(|verb| verb.as_str()).collect();
+        let (name, verbs, since) = (spec.name, verbs.join(", "), spec.since);
+        let _infallible = writeln!(table, "| `{name}` | {verbs} | {since} | {} |", cells.join(" | "));
+    }
+    table
+}
+
+type Named = Vec<(&'static str, ApiVersion)>;
+
+fn filters(spec: &ResourceSpec) -> Named {
+    spec.filters.iter().map(|filter| (filter.name, filter.since)).collect()
+}
+
+fn sorts(spec: &ResourceSpec) -> Named {
+    let attributes = spec.attributes.iter().filter(|attribute| attribute.sort && spec.has(Verb::List));
+    attributes.map(|attribute| (attribute.name, attribute.since)).collect()
+}
+
+fn includes(spec: &ResourceSpec) -> Named {
+    let relationships = spec.relationships.iter().map(|relationship| (relationship.name, relationship.since));
+    relationships.chain(spec.nested_includes.iter().map(|path| (*path, spec.since))).collect()
+}
+
+/// The names, each with its first version where that is not its resource's.
+fn names(spec: &ResourceSpec, names: Named) -> String {
+    let text = |(name, since): (&str, ApiVersion)| {
+        if since > spec.since { format!("`{name}` ({since})") } else { format!("`{name}`") }
+    };
+    let names: Vec<String> = names.into_iter().map(text).collect();
+    if names.is_empty() { "none".to_owned() } else { names.join(", ") }
+}
+
+#[test]
+fn the_support_table_of_the_readme_is_that_of_the_registry() {
+    hold_part("README.md", "support", &table());
+}

@@ -1,0 +1,250 @@
+//! Another account's records do not exist: whatever is asked about them, the answer is that of an absent record.
+
+use didww_types::{Access, ApiVersion, Feature, REGISTRY, ResourceSpec, Verb};
+use http::Method;
+use serde_json::{Value, json};
+use trunk_server::control::{NewAccount, NewDid};
+use trunk_server::{TestServer, TestServerBuilder};
+
+use crate::support::api::{Answer, Api};
+use crate::support::world::*;
+
+/// Two accounts on one server. The other one has a record of every type.
+struct Neighbours {
+    world: World,
+    other: Api,
+    /// A trunk of the other account, linked to its DID.
+    trunk: String,
+    did: String,
+    /// A trunk of our own.
+    own: String,
+}
+
+impl Neighbours {
+    async fn meet() -> Self {
+        let builder = Feature::ALL.into_iter().fold(TestServer::builder(), TestServerBuilder::feature);
+        let world = World::of(builder).await;
+        let account = Feature::ALL.into_iter().fold(NewAccount::named("other"), NewAccount::feature);
+        let (account, key) = world.server.control().create_account(account).await.unwrap();
+        let other = world.api.with_key(Some(key.expose()));
+        let did = NewDid::new("37061498222").emergency();
+        let did = world.server.control().add_did(account.id, did).await.unwrap().to_string();
+        let mut body = credentials("A");
+        for name in ["dids", "emergency_dids"] {
+            body = linking(body, name, dids(&[&did]));
+        }
+        let body = linking(body, "default_did", identifier("dids", &did));
+        let created = other.post(TRUNKS, &body).await;
+        assert_eq!(created.status, 201, "{}", created.text);
+        let (trunk, own) = (created.id(), world.trunk("A").await);
+        Self { world, other, trunk, did, own }
+    }
+
+    /// A record of a type that the other account has.
+    fn foreign(&self, spec: &ResourceSpec) -> &str {
+        match spec.name {
+            "voice_out_trunks" | "voice_out_trunk_regenerate_credentials" => &self.trunk,
+            "dids" => &self.did,
+            other => panic!("give the other account a record of {other}, so that this test can ask for it"),
+        }
+    }
+
+    /// Everything the other account can see of itself.
+    async fn theirs(&self) -> String {
+        let query = "include=dids,emergency_dids,default_did";
+        let trunks = self.other.get(&format!("{TRUNKS}?{query}")).await;
+        format!("{}{}", trunks.text, self.other.get(DIDS).await.text)
+    }
+}
+
+/// An answer without what tells the two ids apart.
+fn seen(answer: &Answer, id: &str) -> (u16, String) {
+    (answer.status, answer.text.replace(id, "ID"))
+}
+
+/// Every request that speaks of one record of a type: method, path and body, with the id in all of them.
+fn requests(
+    spec: &'static ResourceSpec,
+    version: ApiVersion,
+    id: &str,
+    did: &str,
+) -> Vec<(Method, String, Value)> {
+    let one = format!("/{}/{id}", spec.name);
+    let mut all = Vec::new();
+    for method in [Method::GET, Method::HEAD, Method::PATCH, Method::PUT, Method::DELETE] {
+        all.push((method, one.clone(), update(spec.name, id, json!({}))));
+    }
+    all.push((Method::GET, format!("{one}?include=bogus"), Value::Null));
+    all.push((Method::PATCH, one.clone(), update(spec.name, id, json!({ "capacity_limit": -1 }))));
+    for relationship in spec.relationships_at(version) {
+        let member = identifier(relationship.target, did);
+        let linkage = json!({ "data": if relationship.many { json!([member]) } else { member } });
+        let path = format!("{one}/relationships/{}", relationship.name);
+        for method in [Method::GET, Method::POST, Method::PATCH, Method::PUT, Method::DELETE] {
+            all.push((method, path.clone(), linkage.clone()));
+        }
+        all.push((Method::GET, format!("{one}/{}", relationship.name), Value::Null));
+    }
+    all
+}
+
+#[tokio::test]
+async fn whatever_is_asked_of_anothers_record_is_answered_as_of_an_absent_one() {
+    let near = Neighbours::meet().await;
+    let own_did = near.world.emergency_did("12025550143").await;
+    let (theirs, ours) = (near.theirs().await, near.world.dump().await);
+    let mut asked = 0;
+    for spec in REGISTRY {
+        for version in ApiVersion::ALL.into_iter().filter(|version| *version >= spec.since) {
+            let api = near.world.api.at(Some(version.as_str()));
+            let foreign = near.foreign(spec);
+            let about = |id: &str| requests(spec, version, id, &own_did);
+            for ((method, path, body), (_, absent, absent_body)) in
+                about(foreign).into_iter().zip(about(UNKNOWN))
+            {
+                let there = api.send(method.clone(), &path, &body.to_string()).await;
+                let nowhere = api.send(method.clone(), &absent, &absent_body.to_string()).await;
+                assert_eq!(seen(&there, foreign), seen(&nowhere, UNKNOWN), "{method} {path} at {version}");
+                assert!((400..500).contains(&there.status), "{method} {path}: {}", there.status);
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 200, "only {asked} requests were compared");
+    assert_eq!(near.theirs().await, theirs, "the other account lost nothing");
+    assert_eq!(near.world.dump().await, ours);
+}
+
+#[tokio::test]
+async fn anothers_record_cannot_be_named_in_a_body() {
+    let near = Neighbours::meet().await;
+    let (theirs, ours) = (near.theirs().await, near.world.dump().await);
+    let own = format!("{TRUNKS}/{}", near.own);
+    let mut asked = 0;
+    for spec in REGISTRY {
+        for relationship in spec.relationships_at(ApiVersion::NEWEST) {
+            let Some(target) = didww_types::find(relationship.target) else { continue };
+            let foreign = near.foreign(target);
+            let linkage = |id: &str| {
+                let member = identifier(target.name, id);
+                if relationship.many { json!([member]) } else { member }
+            };
+            if spec.has(Verb::Create) && relationship.create != Access::Never {
+                let body = if spec.name == "voice_out_trunks" {
+                    credentials("B")
+                } else {
+                    resource(spec.name, json!({}))
+                };
+                let path = format!("/{}", spec.name);
+                let post = async |id: &str| {
+                    let body = linking(body.clone(), relationship.name, linkage(id));
+                    seen(&near.world.api.post(&path, &body).await, id)
+                };
+                let refusal = post(foreign).await;
+                assert_eq!(
+                    (refusal.0, &refusal),
+                    (422, &post(UNKNOWN).await),
+                    "{} {}",
+                    spec.name,
+                    relationship.name
+                );
+                asked += 1;
+            }
+            if spec.name == "voice_out_trunks" && relationship.update {
+                let path = format!("{own}/relationships/{}", relationship.name);
+                for method in [Method::POST, Method::PATCH] {
+                    let send = async |id: &str| {
+                        let body = json!({ "data": linkage(id) }).to_string();
+                        seen(&near.world.api.send(method.clone(), &path, &body).await, id)
+                    };
+                    let refusal = send(foreign).await;
+                    let expected = if method == Method::POST && !relationship.many { 404 } else { 422 };
+                    assert_eq!((refusal.0, &refusal), (expected, &send(UNKNOWN).await), "{method} {path}");
+                    asked += 1;
+                }
+                let body = linking(patch(&near.own, json!({})), relationship.name, linkage(foreign));
+                let refusal = near.world.api.patch(&own, &body).await;
+                assert_eq!(refusal.status, 422, "{}", refusal.text);
+            }
+        }
+    }
+    assert!(asked >= 10, "only {asked} bodies were compared");
+    assert_eq!(near.theirs().await, theirs);
+    assert_eq!(near.world.dump().await, ours);
+}
+
+#[tokio::test]
+async fn lists_filters_and_includes_show_ones_own_records_alone() {
+    let near = Neighbours::meet().await;
+    let did = near.world.did("12025550143").await;
+    let ids = |answer: &Answer| -> Vec<String> {
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        let data = answer.at("/data");
+        data.as_array().unwrap().iter().map(|record| record["id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(ids(&near.world.api.get(TRUNKS).await), [near.own.as_str()]);
+    assert_eq!(ids(&near.other.get(TRUNKS).await), [near.trunk.as_str()]);
+    assert_eq!(ids(&near.world.api.get(DIDS).await), [did]);
+    for query in [
+        format!("filter[id]={}", near.trunk),
+        format!("filter[default_did.id]={}", near.did),
+        format!("filter[id]={}&sort=name&include=dids", near.trunk),
+    ] {
+        let answer = near.world.api.get(&format!("{TRUNKS}?{query}")).await;
+        assert_eq!((ids(&answer).len(), answer.at("/meta/total_records")), (0, json!(0)), "{query}");
+    }
+    assert_eq!(ids(&near.world.api.get(&format!("{DIDS}?filter[id]={}", near.did)).await).len(), 0);
+    assert_eq!(ids(&near.world.api.get(&format!("{TRUNKS}?filter[name]=A")).await), [near.own.as_str()]);
+    let body = patch(&near.own, json!({ "allow_any_did_as_cli": true, "emergency_enable_all": true }));
+    let answer =
+        near.world.api.patch(&format!("{TRUNKS}/{}?include=dids,emergency_dids", near.own), &body).await;
+    assert!(!answer.text.contains(&near.did), "any DID of the account, not of another one");
+}
+
+#[tokio::test]
+async fn a_name_is_taken_within_its_account_alone() {
+    let near = Neighbours::meet().await;
+    assert_eq!(near.other.get(&format!("{TRUNKS}/{}", near.trunk)).await.at("/data/attributes/name"), "A");
+    assert_eq!(near.world.api.get(&format!("{TRUNKS}/{}", near.own)).await.at("/data/attributes/name"), "A");
+}
+
+#[tokio::test]
+async fn another_key_of_the_account_sees_the_same_records() {
+    let near = Neighbours::meet().await;
+    let control = near.world.server.control();
+    let (_, key) = control.add_key(near.world.server.account(), None).await.unwrap();
+    let api = near.world.api.with_key(Some(key.expose()));
+    assert_eq!(api.get(TRUNKS).await.text, near.world.api.get(TRUNKS).await.text);
+}
+
+#[tokio::test]
+async fn a_key_that_was_taken_away_is_a_wrong_key_from_the_next_request_on() {
+    let near = Neighbours::meet().await;
+    let (control, account) = (near.world.server.control(), near.world.server.account());
+    let (id, key) = control.add_key(account, None).await.unwrap();
+    let api = near.world.api.with_key(Some(key.expose()));
+    assert_eq!(api.get(TRUNKS).await.status, 200);
+    control.remove_key(account, id).await.unwrap();
+    for path in [TRUNKS.to_owned(), format!("{TRUNKS}/{}", near.own), DIDS.to_owned()] {
+        refused(&api.get(&path).await, &[unauthorised()]);
+    }
+    refused(&api.delete(&format!("{TRUNKS}/{}", near.own)).await, &[unauthorised()]);
+    assert_eq!(near.world.api.get(&format!("{TRUNKS}/{}", near.own)).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_deleted_account_leaves_nothing_and_its_keys_open_nothing() {
+    let near = Neighbours::meet().await;
+    let control = near.world.server.control();
+    let accounts = control.accounts();
+    let other = accounts.iter().find(|account| account.name == "other").unwrap();
+    let ours = near.world.dump().await;
+    control.delete_account(other.id).await.unwrap();
+    refused(&near.other.get(TRUNKS).await, &[unauthorised()]);
+    assert_eq!(near.world.dump().await, ours);
+    let account = NewAccount::named("other").api_key("again");
+    control.create_account(account).await.unwrap();
+    let again = near.world.api.with_key(Some("again"));
+    assert_eq!(again.get(TRUNKS).await.at("/meta/total_records"), 0);
+    refused(&again.get(&format!("{TRUNKS}/{}", near.trunk)).await, &[not_found(&near.trunk)]);
+}

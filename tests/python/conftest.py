@@ -1,0 +1,110 @@
+"""One server for the whole run; an account of its own for each test, so that no test sees another's records."""
+
+import os
+
+import pytest
+from didww.client import DidwwClient
+from didww.enums import OnCliMismatchAction
+from didww.exceptions import DidwwApiError
+from didww.resources.authentication_method import CredentialsAndIpAuthenticationMethod
+from didww.resources.did import Did
+from didww.resources.voice_out_trunk import VoiceOutTrunk
+
+from trunk_server import Server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    # Loopback is reached directly, whatever proxy the machine has.
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
+    running = Server(tmp_path_factory.mktemp("server") / "log", api_key="python-sdk-key")
+    yield running
+    assert running.stop() == 0, f"the server ended badly:\n{running.log.read_text()}"
+
+
+@pytest.fixture
+def connect(server):
+    """Makes SDK clients. Nothing but `base_url` differs from a program that talks to DIDWW."""
+    made = []
+
+    def connect(api_key):
+        made.append(DidwwClient(api_key=api_key, base_url=server.base_url))
+        return made[-1]
+
+    yield connect
+    for client in made:
+        client._session.close()
+
+
+@pytest.fixture
+def demo(connect, server):
+    """The client of the account that the command line made, with its six DIDs."""
+    return connect(server.api_key)
+
+
+@pytest.fixture
+def account(server):
+    return server.control.create_account()
+
+
+@pytest.fixture
+def client(connect, account):
+    return connect(account.api_key)
+
+
+@pytest.fixture
+def trunks(client):
+    return client.voice_out_trunks()
+
+
+@pytest.fixture
+def create(trunks):
+    """Creates a trunk with credentials and whatever else is named, and gives it as the server answered it."""
+    return lambda name="Main", **attributes: trunks.create(new_trunk(name, **attributes)).data
+
+
+@pytest.fixture
+def refusal():
+    """Calls something that the server must refuse, and gives the SDK's exception."""
+
+    def refusal(call, *arguments):
+        with pytest.raises(DidwwApiError) as caught:
+            call(*arguments)
+        return caught.value
+
+    return refusal
+
+
+@pytest.fixture
+def refused_by_rule(refusal):
+    """The same for what breaks a rule: gives the one error's detail and pointer."""
+
+    def refused_by_rule(call, *arguments):
+        error = refusal(call, *arguments)
+        assert error.status_code == 422
+        assert len(error.errors) == 1, error.errors
+        [only] = error.errors
+        assert (only["code"], only["status"]) == ("100", "422")
+        assert only["detail"].endswith(only["title"])
+        return only["detail"], only["source"]["pointer"]
+
+    return refused_by_rule
+
+
+def new_trunk(name, /, **attributes):
+    trunk = VoiceOutTrunk()
+    trunk.name = name
+    trunk.on_cli_mismatch_action = OnCliMismatchAction.REJECT_CALL
+    trunk.authentication_method = credentials("203.0.113.0/24")
+    for attribute, value in attributes.items():
+        setattr(trunk, attribute, value)
+    return trunk
+
+
+def credentials(*networks, **attributes):
+    return CredentialsAndIpAuthenticationMethod(allowed_sip_ips=list(networks), **attributes)
+
+
+def did(id):
+    """A DID that only stands for its id, as the SDK's examples link one."""
+    return Did.build(id)

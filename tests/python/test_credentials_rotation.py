@@ -1,0 +1,72 @@
+"""`voice_out_trunk_regenerate_credentials()`: create is all that exists of it, though the SDK offers more."""
+
+import pytest
+from didww.resources.authentication_method import TwilioAuthenticationMethod
+from didww.resources.voice_out_trunk import VoiceOutTrunk
+from didww.resources.voice_out_trunk_regenerate_credential import VoiceOutTrunkRegenerateCredential
+
+from conftest import credentials
+
+POINTER = "/data/relationships/voice_out_trunk"
+
+
+@pytest.fixture
+def rotations(client):
+    return client.voice_out_trunk_regenerate_credentials()
+
+
+def rotation_of(trunk):
+    rotation = VoiceOutTrunkRegenerateCredential()
+    rotation.voice_out_trunk = trunk
+    return rotation
+
+
+def test_a_rotation_gives_a_new_username_and_password_and_keeps_the_rest(create, rotations, trunks):
+    before = create(authentication_method=credentials("203.0.113.5", tech_prefix="99"))
+    answer = rotations.create(rotation_of(VoiceOutTrunk.build(before.id)))
+    assert (answer.data.id, answer.data.type) == (before.id, "voice_out_trunk_regenerate_credentials")
+    assert not answer.data.attributes
+    assert answer.meta == {"api_version": "2026-04-16"}
+    after = trunks.find(before.id).data
+    old, new = before.authentication_method, after.authentication_method
+    assert old.username != new.username and old.password != new.password
+    assert (len(new.username), len(new.password)) == (16, 16)
+    assert (new.allowed_sip_ips, new.tech_prefix) == (["203.0.113.5/32"], "99")
+    beside = {"authentication_method": None}
+    assert {**after.attributes, **beside} == {**before.attributes, **beside}
+
+
+def test_a_loaded_trunk_can_be_rotated_again_and_again(create, rotations, trunks):
+    trunk = create()
+    seen = {trunk.authentication_method.password}
+    for _ in range(5):
+        rotations.create(rotation_of(trunk))
+        seen.add(trunks.find(trunk.id).data.authentication_method.password)
+    assert len(seen) == 6
+
+
+def test_a_twilio_trunk_has_nothing_to_rotate(create, rotations, refused_by_rule):
+    trunk = create(authentication_method=TwilioAuthenticationMethod(twilio_account_sid="AC" + "2" * 32))
+    assert refused_by_rule(rotations.create, rotation_of(trunk)) == ("voice_out_trunk - is invalid", POINTER)
+
+
+def test_an_ip_only_trunk_has_nothing_to_rotate(account, create, rotations, refused_by_rule):
+    trunk = create()
+    account.make_ip_only(trunk.id, "203.0.113.1")
+    assert refused_by_rule(rotations.create, rotation_of(trunk)) == ("voice_out_trunk - is invalid", POINTER)
+
+
+def test_an_unknown_trunk_cannot_be_rotated(rotations, refused_by_rule):
+    unknown = VoiceOutTrunk.build("0a161808-bb05-42b1-8398-7888abdfa9ef")
+    assert refused_by_rule(rotations.create, rotation_of(unknown)) == ("voice_out_trunk - is invalid", POINTER)
+
+
+def test_a_rotation_of_no_trunk_is_refused(rotations, refused_by_rule):
+    rotation = VoiceOutTrunkRegenerateCredential()
+    assert refused_by_rule(rotations.create, rotation) == ("voice_out_trunk - can't be blank", POINTER)
+
+
+@pytest.mark.parametrize("call", ["list", "find", "delete"])
+def test_a_rotation_can_only_be_made(create, rotations, refusal, call):
+    arguments = [] if call == "list" else [create().id]
+    assert refusal(getattr(rotations, call), *arguments).status_code == 404

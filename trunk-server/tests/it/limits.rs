@@ -1,0 +1,288 @@
+//! What a client may take of the server, put to the test by clients that take more.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::TcpSocket;
+use trunk_server::TestServer;
+use trunk_server::control::NewDid;
+use trunk_server::serve::Limits;
+
+use crate::support::wire::{Wire, request};
+use crate::support::{PATIENCE, within};
+
+const LIST: &str = "/v3/voice_out_trunks";
+/// A deadline that a test waits for.
+const SHORT: Duration = Duration::from_millis(150);
+
+/// A server with these differences from limits that no test reaches.
+async fn server(change: impl FnOnce(&mut Limits)) -> TestServer {
+    let mut limits = Limits::default();
+    limits.header_deadline = PATIENCE * 10;
+    limits.idle_deadline = PATIENCE * 10;
+    limits.body_deadline = PATIENCE * 10;
+    change(&mut limits);
+    TestServer::builder().api_key("key").limits(limits).start().await
+}
+
+async fn wire(server: &TestServer) -> Wire {
+    Wire::open(server.server().address()).await
+}
+
+fn get() -> String {
+    request("GET", LIST, "key", "", "")
+}
+
+/// The code of the first error.
+fn code(body: &[u8]) -> Value {
+    serde_json::from_slice::<Value>(body).unwrap()["errors"][0]["code"].clone()
+}
+
+#[tokio::test]
+async fn half_a_head_is_hung_up_on_at_the_deadline() {
+    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let mut wire = wire(&server).await;
+    wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: loc").await;
+    wire.hung_up().await;
+}
+
+#[tokio::test]
+async fn half_a_second_head_is_hung_up_on_too() {
+    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let mut wire = wire(&server).await;
+    assert_eq!(wire.ask(get()).await.status, 200);
+    wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: loc").await;
+    wire.hung_up().await;
+}
+
+#[tokio::test]
+async fn a_head_that_drips_is_hung_up_on_at_the_same_deadline() {
+    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let mut wire = wire(&server).await;
+    wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: localhost\r\nX-Drip: ").await;
+    let mut pace = tokio::time::interval(Duration::from_millis(10));
+    let drip = async {
+        while wire.send("x").await {
+            pace.tick().await;
+        }
+    };
+    within("the end of the drip", drip).await;
+}
+
+#[tokio::test]
+async fn a_head_that_comes_slowly_but_in_time_is_served() {
+    let server = server(|_| {}).await;
+    let mut wire = wire(&server).await;
+    for byte in get().as_bytes() {
+        assert!(wire.send([*byte]).await);
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(wire.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_connection_without_requests_is_hung_up_on() {
+    let server = server(|limits| limits.idle_deadline = SHORT).await;
+    let mut silent = wire(&server).await;
+    silent.hung_up().await;
+    let mut once = wire(&server).await;
+    assert_eq!(once.ask(get()).await.status, 200);
+    once.hung_up().await;
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let server = server(|limits| limits.body_deadline = SHORT).await;
+    let mut wire = wire(&server).await;
+    let whole = request("POST", LIST, "key", "", &"x".repeat(100));
+    wire.send(&whole[..whole.len() - 60]).await;
+    let answer = wire.answer().await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("did not come within 0.15 seconds"), "{}", answer.text());
+    wire.hung_up().await;
+}
+
+#[tokio::test]
+async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
+    let server = server(|_| {}).await;
+    let most = 1 << 20;
+    let chunked = |bytes: usize| {
+        let head = request("POST", LIST, "key", "Transfer-Encoding: chunked\r\n", "");
+        let head = head.replace("Content-Length: 0\r\n", "");
+        let half = "x".repeat(bytes / 2);
+        let rest = "x".repeat(bytes - bytes / 2);
+        format!("{head}{:x}\r\n{half}\r\n{:x}\r\n{rest}\r\n0\r\n\r\n", half.len(), rest.len())
+    };
+    let sized = |bytes: usize| request("POST", LIST, "key", "", &"x".repeat(bytes));
+    for (request, status) in
+        [(sized(most), 400), (sized(most + 1), 413), (chunked(most), 400), (chunked(most + 1), 413)]
+    {
+        let mut wire = wire(&server).await;
+        // The answer comes before the last byte is taken.
+        wire.send(&request).await;
+        let answer = wire.answer().await;
+        assert_eq!(answer.status, status, "{}", answer.text());
+        assert_eq!(answer.text().contains("1048576 bytes"), status == 413, "{}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn headers_are_limited_in_number_and_in_bytes() {
+    let server = server(|_| {}).await;
+    let own = get().lines().filter(|line| line.contains(": ")).count();
+    let many = |count: usize| (0..count).map(|n| format!("X-{n}: 1\r\n")).collect::<Vec<_>>().concat();
+    for (more, status) in [
+        (many(100 - own), 200),
+        (many(101 - own), 431),
+        (many(1_000), 431),
+        (format!("X-Long: {}\r\n", "x".repeat(8_000)), 200),
+        (format!("X-Long: {}\r\n", "x".repeat(16 * 1024)), 431),
+    ] {
+        let mut wire = wire(&server).await;
+        wire.send(request("GET", LIST, "key", &more, "")).await;
+        assert_eq!(wire.answer().await.status, status, "{} bytes of headers", more.len());
+    }
+    let mut wire = wire(&server).await;
+    wire.send(request("GET", &format!("{LIST}?x={}", "x".repeat(20_000)), "key", "", "")).await;
+    assert!([414, 431].contains(&wire.answer().await.status), "a long path");
+}
+
+#[tokio::test]
+async fn json_may_be_nested_64_deep() {
+    let server = server(|_| {}).await;
+    let mut wire = wire(&server).await;
+    for (depth, said) in [(64, "Param not allowed"), (65, "nesting of 65 is too deep")] {
+        // Three of the levels are the document, its data and its attributes.
+        let inner = format!("{}{}", "[".repeat(depth - 3), "]".repeat(depth - 3));
+        let body = format!(r#"{{"data":{{"type":"voice_out_trunks","attributes":{{"nothing":{inner}}}}}}}"#);
+        let answer = wire.ask(request("POST", LIST, "key", "", &body)).await;
+        assert_eq!(answer.status, 400);
+        assert!(answer.text().contains(said), "{}", answer.text());
+    }
+    let endless = request("POST", LIST, "key", "", &"[".repeat(1 << 20));
+    assert_eq!(wire.ask(endless).await.status, 400);
+}
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_at_once_and_served_when_there_is_room() {
+    let server = server(|limits| limits.connections = 3).await;
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        let mut wire = wire(&server).await;
+        assert_eq!(wire.ask(get()).await.status, 200);
+        taken.push(wire);
+    }
+    let mut refused = wire(&server).await;
+    let answer = refused.ask(get()).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    assert_eq!(refused.hung_up().await, "");
+
+    // Whoever sends the request late, and whoever never does, is told too.
+    let mut late = wire(&server).await;
+    late.send("GET /v3/voice_out_trunks HTTP/1.1\r\n").await;
+    assert_eq!(late.answer().await.status, 503);
+    assert_eq!(wire(&server).await.answer().await.status, 503);
+
+    taken.pop();
+    let room = async { while wire(&server).await.ask(get()).await.status != 200 {} };
+    within("room for another connection", room).await;
+}
+
+#[tokio::test]
+async fn a_client_that_never_takes_its_answers_makes_room_for_another() {
+    let server = server(|limits| {
+        limits.connections = 1;
+        limits.idle_deadline = SHORT;
+    })
+    .await;
+    let dids = (0..1_000).map(|n| NewDid::new(format!("1202555{n:04}")).description("x".repeat(500)));
+    server.control().add_dids(server.account(), dids).await.unwrap();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut greedy = Wire::over(socket.connect(server.server().address()).await.unwrap());
+    let page = request("GET", "/v3/dids?page[size]=1000", "key", "", "");
+    assert!(greedy.send(page.repeat(40)).await);
+
+    // The only place is taken by whoever does not read, until that is noticed.
+    let next = async {
+        loop {
+            let mut patient = wire(&server).await;
+            if patient.ask(get()).await.status == 200 {
+                break;
+            }
+        }
+    };
+    within("the place of the client that does not read", next).await;
+}
+
+#[tokio::test]
+async fn requests_that_are_sent_ahead_are_answered_in_order() {
+    let server = server(|_| {}).await;
+    let mut wire = wire(&server).await;
+    let create = |name: &str| {
+        let method =
+            json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["203.0.113.5"] } });
+        let attributes =
+            json!({ "name": name, "on_cli_mismatch_action": "reject_call", "authentication_method": method });
+        let body = json!({ "data": { "type": "voice_out_trunks", "attributes": attributes } });
+        request("POST", LIST, "key", "", &body.to_string())
+    };
+    let all = [create("a"), get(), request("GET", "/v3/nothing", "key", "", ""), create("b"), get()].concat();
+    // Cut where it hurts: in the middle of a head.
+    let (first, second) = all.split_at(all.len() - 30);
+    wire.send(first).await;
+    wire.send(second).await;
+    let mut answers = Vec::new();
+    for _ in 0..5 {
+        answers.push(wire.answer().await);
+    }
+    assert_eq!(answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), [201, 200, 404, 201, 200]);
+    let total = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap()["meta"]["total_records"].clone();
+    assert_eq!((total(&answers[1].body), total(&answers[4].body)), (json!(1), json!(2)));
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused_and_hung_up_on() {
+    let server = server(|_| {}).await;
+    for nonsense in [
+        "\0\x01\x02\x03\r\n\r\n",
+        "GET\r\n\r\n",
+        "GET / HTTP/9.9\r\n\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ] {
+        let mut wire = wire(&server).await;
+        wire.send(nonsense).await;
+        wire.hung_up().await;
+    }
+    let conflicting = "Transfer-Encoding: chunked\r\n";
+    let mut smuggler = wire(&server).await;
+    smuggler.send(request("POST", LIST, "key", conflicting, "0\r\n\r\nGET /v3/dids HTTP/1.1\r\n\r\n")).await;
+    let left = smuggler.hung_up().await;
+    assert!(left.matches("HTTP/1.1 ").count() <= 1, "two lengths make one request at most: {left}");
+    assert_eq!(code(&wire(&server).await.ask(request("GET", LIST, "wrong", "", "")).await.body), "401");
+}
+
+#[tokio::test]
+async fn two_thousand_half_open_connections_do_not_keep_others_from_being_served() {
+    more_files();
+    let server = server(|_| {}).await;
+    let mut half_open = Vec::new();
+    for n in 0..2_000 {
+        let mut wire = wire(&server).await;
+        if n % 2 == 0 {
+            wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost:").await;
+        }
+        half_open.push(wire);
+    }
+    for _ in 0..10 {
+        assert_eq!(wire(&server).await.ask(get()).await.status, 200);
+    }
+}
+
+/// Lets this process have as many files open as it is allowed to: both ends of the connections are its own.
+fn more_files() {
+    let raised = std::process::Command::new("prlimit")
+        .args(["--nofile=8192:", "--pid", &std::process::id().to_string()])
+        .status();
+    assert!(raised.is_ok_and(|status| status.success()), "prlimit raises the limit on open files");
+}

@@ -1,0 +1,210 @@
+//! What a file may be that a database is opened in, and that every other file stays as it was.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+use serde_json::json;
+use trunk_server::store::{OpenError, SqliteStore, Store as _};
+
+use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
+
+/// A database with records in a file, closed.
+async fn filled(folder: &Path) -> PathBuf {
+    let path = folder.join("filled.db");
+    let store = SqliteStore::open(&path).unwrap();
+    store.create_account(account(1, "somebody"), key(2, "key-1")).await.unwrap();
+    let inserts = (10..400).map(|n| insert(trunks(1), id(n), trunk(&n.to_string(), &json!({}))));
+    commit(&store, inserts.collect()).await;
+    store.close().await.unwrap();
+    path
+}
+
+fn refusal(path: &Path) -> OpenError {
+    match SqliteStore::open(path) {
+        Ok(_) => panic!("{} was opened", path.display()),
+        Err(error) => error,
+    }
+}
+
+#[tokio::test]
+async fn what_was_stored_is_there_when_it_is_opened_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path()).await;
+    let store = SqliteStore::open(&path).unwrap();
+    assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, 390);
+    assert_eq!(store.accounts()[0].name, "somebody");
+    assert_eq!(store.keys(1).await.unwrap(), [key(2, "key-1")]);
+}
+
+#[tokio::test]
+async fn nobody_else_may_read_the_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("private.db");
+    let store = SqliteStore::open(&path).unwrap();
+    commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
+    let mut names = Vec::new();
+    for file in fs::read_dir(folder.path()).unwrap() {
+        let file = file.unwrap();
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{}", file.path().display());
+        names.push(file.file_name().into_string().unwrap());
+    }
+    names.sort();
+    assert_eq!(names, ["private.db", "private.db-shm", "private.db-wal", "private.db.lock"]);
+}
+
+#[test]
+fn a_database_that_is_open_is_refused_under_every_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("one.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let link = folder.path().join("other.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    for path in [&path, &link] {
+        let error = refusal(path);
+        assert!(matches!(error, OpenError::InUse { .. }), "{error}");
+        assert!(error.to_string().contains("in use by another trunk-server"), "{error}");
+    }
+    drop(store);
+    SqliteStore::open(&link).unwrap();
+}
+
+#[test]
+fn what_is_no_database_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notes.txt");
+    for text in ["x".to_owned(), "Dear diary,\n".repeat(3), "all work and no play\n".repeat(10_000)] {
+        fs::write(&path, &text).unwrap();
+        let error = refusal(&path);
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
+        let said = error.to_string();
+        assert!(
+            said.contains("notes.txt is not a database of trunk-server") && said.contains("--database"),
+            "{said}"
+        );
+        assert_eq!(fs::read_to_string(&path).unwrap(), text);
+    }
+}
+
+#[test]
+fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("theirs.db");
+    let theirs = Connection::open(&path).unwrap();
+    theirs
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (a); INSERT INTO t VALUES (1);")
+        .unwrap();
+    // As their process would leave it if it were killed: the table is in the log alone.
+    let copy = folder.path().join("copy.db");
+    let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
+    fs::copy(&path, &copy).unwrap();
+    fs::copy(log(&path), log(&copy)).unwrap();
+    let before = (fs::read(&copy).unwrap(), fs::read(log(&copy)).unwrap());
+    let error = refusal(&copy);
+    assert!(error.to_string().contains("another program's SQLite database"), "{error}");
+    assert_eq!((fs::read(&copy).unwrap(), fs::read(log(&copy)).unwrap()), before);
+    drop(theirs);
+}
+
+#[tokio::test]
+async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path()).await;
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let before = fs::read(&path).unwrap();
+    let error = refusal(&path);
+    assert!(matches!(error, OpenError::Newer { schema: 99, known: 1, .. }), "{error}");
+    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 1"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_damaged_database_is_refused_or_says_so_and_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path()).await;
+    let whole = fs::read(&path).unwrap();
+    assert!(whole.len() > 100_000);
+    let cut = |bytes: usize| whole[..bytes].to_vec();
+    let overwritten = |from: usize, to: usize| {
+        let mut bytes = whole.clone();
+        bytes[from..to].fill(0xa5);
+        bytes
+    };
+    let cases = [
+        ("cut in the header", cut(50)),
+        ("cut in the first page", cut(2_000)),
+        ("cut after the first page", cut(4_096)),
+        ("cut in the middle", cut(whole.len() / 2)),
+        ("without its last page", cut(whole.len() - 4_096)),
+        ("without its last byte", cut(whole.len() - 1)),
+        ("a header of nonsense", overwritten(0, 100)),
+        ("a schema of nonsense", overwritten(100, 4_096)),
+        ("nonsense after the first page", overwritten(4_096, whole.len())),
+    ];
+    for (what, bytes) in cases {
+        fs::write(&path, &bytes).unwrap();
+        let error = refusal(&path);
+        assert!(matches!(error, OpenError::Damaged { .. } | OpenError::Foreign { .. }), "{what}: {error:?}");
+        let said = error.to_string();
+        assert!(said.contains("filled.db") && said.contains("--database"), "{what}: {said}");
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{what}");
+        for ending in ["-wal", "-shm"] {
+            let _there = fs::remove_file(format!("{}{ending}", path.display()));
+        }
+    }
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(SqliteStore::open(&path).unwrap().list(everything(trunks(1))).await.unwrap().total, 390);
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_an_error_and_not_a_wrong_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = filled(folder.path()).await;
+    let page: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT rootpage FROM sqlite_schema WHERE name = 'record_list'", [], |row| row.get(0))
+        .unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let at = usize::try_from(page - 1).unwrap() * 4_096;
+    bytes[at..at + 4_096].fill(0xa5);
+    fs::write(&path, &bytes).unwrap();
+    let store = SqliteStore::open(&path).unwrap();
+    let error = store.list(everything(trunks(1))).await.unwrap_err();
+    assert!(error.to_string().contains("unreadable"), "{error}");
+}
+
+#[test]
+fn an_empty_file_is_a_new_database_unless_its_log_says_otherwise() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("empty.db");
+    fs::write(&path, "").unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+    drop(SqliteStore::open(&path).unwrap());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+
+    let path = folder.path().join("emptied.db");
+    let log = folder.path().join("emptied.db-wal");
+    fs::write(&path, "").unwrap();
+    fs::write(&log, "all that is left").unwrap();
+    let error = refusal(&path);
+    assert!(
+        error.to_string().contains("is damaged (it is empty, and its write-ahead log is not)"),
+        "{error}"
+    );
+    assert_eq!(fs::read_to_string(&log).unwrap(), "all that is left");
+}
+
+#[test]
+fn a_place_that_cannot_hold_a_file_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "").unwrap();
+    let below_a_file = file.join("trunks.db");
+    let nowhere = folder.path().join("missing").join("trunks.db");
+    for path in [folder.path(), &below_a_file, &nowhere, Path::new("/sys/trunks.db")] {
+        let error = refusal(path);
+        assert!(matches!(error, OpenError::Access { .. }), "{error:?}");
+        assert!(error.to_string().contains(&path.display().to_string()), "{error}");
+    }
+}

@@ -1,0 +1,84 @@
+//! What every engine of the store keeps to. Another engine is one more module at the end of this file.
+
+mod accounts;
+mod batches;
+mod lists;
+mod records;
+
+use didww_types::FilterTest;
+use trunk_server::store::{Condition, IndexValue, Record, SqliteStore, Store};
+use uuid::Uuid;
+
+fn value(text: &str) -> IndexValue {
+    IndexValue::Text(text.to_owned())
+}
+
+fn any(path: &'static str, texts: &[&str]) -> Condition {
+    Condition { test: FilterTest::Equals(path), values: texts.iter().map(|text| value(text)).collect() }
+}
+
+fn equals(path: &'static str, text: &str) -> Condition {
+    any(path, &[text])
+}
+
+async fn ids_of(store: &dyn Store, owner: &Record, relationship: &'static str) -> Vec<Uuid> {
+    store.members(owner, relationship).await.unwrap().into_iter().map(|(_, id)| id).collect()
+}
+
+/// Puts the whole contract to an engine: how a store is opened, and what must outlive it.
+macro_rules! contract {
+    ($($part:ident { $($case:ident)* })*) => {
+        macro_rules! engine {
+            ($engine:ident, $open:expr) => {
+                mod $engine {
+                    use super::*;
+                    $($(
+                        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                        async fn $case() {
+                            let (store, _kept) = $open;
+                            super::$part::$case(&store).await;
+                        }
+                    )*)*
+                }
+            };
+        }
+    };
+}
+
+contract! {
+    records {
+        a_record_is_found_as_it_was_inserted_and_only_where_it_belongs
+        records_are_found_in_the_order_asked_for
+        a_replace_counts_and_a_stale_one_changes_nothing
+        a_unique_value_is_taken_once_in_an_account
+        an_id_is_taken_once_in_the_whole_store
+        a_deleted_record_is_gone_with_its_links_and_its_number
+        members_keep_the_order_in_which_they_were_linked
+        a_link_to_nothing_or_to_another_account_is_a_conflict
+        a_store_says_that_it_is_well_until_it_is_closed
+    }
+    batches {
+        a_batch_that_fails_anywhere_leaves_nothing
+        one_failing_write_leaves_the_others_of_its_moment_alone
+        of_two_changes_to_the_same_record_one_is_a_conflict
+    }
+    lists {
+        every_filter_finds_what_it_should
+        lists_are_sorted_with_ties_by_creation_and_null_last
+        every_page_is_a_piece_of_the_whole_wherever_it_begins
+        a_list_can_be_what_a_record_is_linked_to
+        a_page_holds_what_its_total_promises_while_others_write
+    }
+    accounts {
+        accounts_and_their_keys_are_kept_apart
+        an_account_that_is_gone_cannot_be_changed_back_into_being
+        what_is_done_is_known_though_nobody_waited_for_it
+        a_reset_takes_what_it_names
+    }
+}
+
+engine!(sqlite_in_memory, (SqliteStore::in_memory().unwrap(), ()));
+engine!(sqlite_in_a_file, {
+    let folder = tempfile::tempdir().unwrap();
+    (SqliteStore::open(&folder.path().join("contract.db")).unwrap(), folder)
+});

@@ -1,0 +1,86 @@
+//! Writes together: all of a batch or nothing, and each write for itself.
+
+use serde_json::json;
+use trunk_server::store::{Change, ListQuery, Order, Store, StoreError};
+
+use crate::support::records::{
+    commit, did, dids, everything, found, id, insert, linked, members, replace, trunk, trunks,
+};
+
+pub(super) async fn a_batch_that_fails_anywhere_leaves_nothing(store: &dyn Store) {
+    commit(store, vec![insert(dids(1), id(1), did("1", &json!({})))]).await;
+    let base = vec![linked(trunks(1), id(2), trunk("kept", &json!({})), vec![("dids", vec![id(1)])])];
+    commit(store, base).await;
+    let before = dump(store).await;
+    let owner = found(store, trunks(1), id(2)).await;
+    let good = vec![
+        insert(trunks(1), id(10), trunk("x", &json!({}))),
+        linked(trunks(1), id(11), trunk("y", &json!({})), vec![("dids", vec![id(1)])]),
+        members(trunks(1), owner.clone(), "dids", false, vec![id(1)]),
+        Change::Delete { scope: dids(1), id: id(1) },
+        insert(dids(1), id(12), did("2", &json!({}))),
+    ];
+    let bad = [
+        (insert(trunks(1), id(20), trunk("kept", &json!({}))), StoreError::Taken("name".to_owned())),
+        (insert(trunks(1), id(2), trunk("z", &json!({}))), StoreError::Taken("id".to_owned())),
+        (Change::Delete { scope: trunks(1), id: id(99) }, StoreError::Conflict),
+        (
+            linked(trunks(1), id(21), trunk("z", &json!({})), vec![("dids", vec![id(99)])]),
+            StoreError::Conflict,
+        ),
+    ];
+    for (change, error) in bad {
+        for place in 0..=good.len() {
+            let mut batch = good.clone();
+            batch.insert(place, change.clone());
+            assert_eq!(store.commit(batch).await, Err(error.clone()), "at {place}");
+            assert_eq!(dump(store).await, before, "{error} at {place}");
+        }
+    }
+    commit(store, good).await;
+    assert_ne!(dump(store).await, before);
+}
+
+pub(super) async fn one_failing_write_leaves_the_others_of_its_moment_alone(store: &dyn Store) {
+    commit(store, vec![insert(trunks(1), id(1), trunk("taken", &json!({})))]).await;
+    let writes = (100..400_u128).map(|n| {
+        let name = if n % 10 == 0 { "taken".to_owned() } else { n.to_string() };
+        store.commit(vec![insert(trunks(1), id(n), trunk(&name, &json!({})))])
+    });
+    for (n, outcome) in (100..).zip(futures_util::future::join_all(writes).await) {
+        if n % 10 == 0 {
+            assert_eq!(outcome, Err(StoreError::Taken("name".to_owned())));
+        } else {
+            assert_eq!(outcome.unwrap()[0].id, id(n));
+        }
+    }
+    assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, 271);
+}
+
+pub(super) async fn of_two_changes_to_the_same_record_one_is_a_conflict(store: &dyn Store) {
+    let made = commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    let writes = (0..20)
+        .map(|n| store.commit(vec![replace(trunks(1), made.clone(), trunk(&n.to_string(), &json!({})))]));
+    let outcomes = futures_util::future::join_all(writes).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(StoreError::Conflict)).count(), 19);
+}
+
+/// Everything of account 1, as it can be seen from outside.
+pub(super) async fn dump(store: &dyn Store) -> Vec<String> {
+    let mut lines = Vec::new();
+    for scope in [trunks(1), dids(1)] {
+        for order in [vec![], vec![Order { attribute: "name", descending: false }]] {
+            if !order.is_empty() && scope.spec.name == "dids" {
+                continue;
+            }
+            let listing = store.list(ListQuery { order, ..everything(scope) }).await.unwrap();
+            for record in &listing.records {
+                let members = store.members(record, "dids").await.unwrap();
+                lines.push(format!("{record:?} {members:?}"));
+            }
+            lines.push(listing.total.to_string());
+        }
+    }
+    lines
+}

@@ -1,0 +1,144 @@
+//! Records one at a time: inserted, replaced, linked and deleted.
+
+use serde_json::json;
+use trunk_server::store::{Change, ListQuery, Store, StoreError};
+use uuid::Uuid;
+
+use crate::support::records::{
+    commit, did, dids, everything, found, id, insert, linked, members, replace, trunk, trunks,
+};
+
+use super::{equals, ids_of};
+
+pub(super) async fn a_record_is_found_as_it_was_inserted_and_only_where_it_belongs(store: &dyn Store) {
+    let made = commit(store, vec![insert(trunks(1), id(7), trunk("Main", &json!({})))]).await;
+    let read = found(store, trunks(1), id(7)).await;
+    assert_eq!(made, std::slice::from_ref(&read));
+    assert_eq!((read.id, read.kind, read.revision), (id(7), "voice_out_trunks", 0));
+    assert_eq!(read.attributes().unwrap(), trunk("Main", &json!({})));
+    assert_eq!(store.find(trunks(2), id(7)).await, Ok(None), "another account");
+    assert_eq!(store.find(dids(1), id(7)).await, Ok(None), "another type");
+    assert_eq!(store.find(trunks(1), id(8)).await, Ok(None), "another id");
+}
+
+pub(super) async fn records_are_found_in_the_order_asked_for(store: &dyn Store) {
+    let inserts = (1..=4).map(|n| insert(dids(1), id(n), did(&n.to_string(), &json!({}))));
+    commit(store, inserts.collect()).await;
+    let asked = vec![id(3), id(9), id(1), id(4)];
+    let all = store.find_all(dids(1), asked).await.unwrap();
+    assert_eq!(all.iter().map(|record| record.id).collect::<Vec<_>>(), [id(3), id(1), id(4)]);
+}
+
+pub(super) async fn a_replace_counts_and_a_stale_one_changes_nothing(store: &dyn Store) {
+    let made = commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    let blocked = trunk("a", &json!({ "status": "blocked" }));
+    let changed = commit(store, vec![replace(trunks(1), made.clone(), blocked.clone())]).await.remove(0);
+    assert_eq!(changed.revision, 1);
+    assert_eq!(found(store, trunks(1), id(1)).await, changed);
+    assert_eq!(changed.attributes().unwrap(), blocked);
+
+    let stale = replace(trunks(1), made.clone(), trunk("b", &json!({})));
+    assert_eq!(store.commit(vec![stale]).await, Err(StoreError::Conflict));
+    let stale = members(trunks(1), made.clone(), "dids", true, vec![]);
+    assert_eq!(store.commit(vec![stale]).await, Err(StoreError::Conflict));
+    assert_eq!(found(store, trunks(1), id(1)).await, changed);
+
+    let status =
+        |value: &str| ListQuery { conditions: vec![equals("status", value)], ..everything(trunks(1)) };
+    assert_eq!(store.list(status("active")).await.unwrap().total, 0, "the index follows");
+    assert_eq!(store.list(status("blocked")).await.unwrap().total, 1);
+}
+
+pub(super) async fn a_unique_value_is_taken_once_in_an_account(store: &dyn Store) {
+    commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
+    let again = insert(trunks(1), id(2), trunk("a", &json!({})));
+    assert_eq!(store.commit(vec![again.clone()]).await, Err(StoreError::Taken("name".to_owned())));
+    commit(store, vec![insert(trunks(2), id(3), trunk("a", &json!({})))]).await;
+
+    let other = commit(store, vec![insert(trunks(1), id(4), trunk("b", &json!({})))]).await.remove(0);
+    let rename = replace(trunks(1), other, trunk("a", &json!({})));
+    assert_eq!(store.commit(vec![rename]).await, Err(StoreError::Taken("name".to_owned())));
+
+    let first = found(store, trunks(1), id(1)).await;
+    commit(store, vec![replace(trunks(1), first, trunk("c", &json!({})))]).await;
+    commit(store, vec![again]).await;
+    commit(store, vec![Change::Delete { scope: trunks(1), id: id(1) }]).await;
+    commit(store, vec![insert(trunks(1), id(5), trunk("c", &json!({})))]).await;
+}
+
+pub(super) async fn an_id_is_taken_once_in_the_whole_store(store: &dyn Store) {
+    commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
+    for scope in [trunks(1), trunks(2)] {
+        let again = insert(scope, id(1), trunk("b", &json!({})));
+        assert_eq!(store.commit(vec![again]).await, Err(StoreError::Taken("id".to_owned())));
+    }
+}
+
+pub(super) async fn a_deleted_record_is_gone_with_its_links_and_its_number(store: &dyn Store) {
+    let two =
+        vec![insert(dids(1), id(1), did("1", &json!({}))), insert(dids(1), id(2), did("2", &json!({})))];
+    commit(store, two).await;
+    let both = vec![("dids", vec![id(1), id(2)])];
+    let owner = commit(store, vec![linked(trunks(1), id(3), trunk("a", &json!({})), both)]).await.remove(0);
+
+    let delete = |scope, id| vec![Change::Delete { scope, id }];
+    assert_eq!(store.commit(delete(dids(2), id(1))).await, Err(StoreError::Conflict), "another account's");
+    commit(store, delete(dids(1), id(1))).await;
+    assert_eq!(store.commit(delete(dids(1), id(1))).await, Err(StoreError::Conflict), "it is gone");
+    assert_eq!(ids_of(store, &owner, "dids").await, [id(2)]);
+    assert_eq!(store.list(everything(dids(1))).await.unwrap().total, 1);
+
+    commit(store, delete(trunks(1), id(3))).await;
+    let next = commit(store, vec![insert(trunks(2), id(4), trunk("a", &json!({})))]).await.remove(0);
+    assert!(next.number > owner.number, "whoever still holds the deleted record must not meet another one");
+    assert_eq!(ids_of(store, &owner, "dids").await, Vec::<Uuid>::new());
+    let stale = replace(trunks(1), owner, trunk("b", &json!({})));
+    assert_eq!(store.commit(vec![stale]).await, Err(StoreError::Conflict));
+}
+
+pub(super) async fn members_keep_the_order_in_which_they_were_linked(store: &dyn Store) {
+    let inserts = (1..=5).map(|n| insert(dids(1), id(n), did(&n.to_string(), &json!({}))));
+    commit(store, inserts.collect()).await;
+    let links = vec![("dids", vec![id(3), id(1)]), ("emergency_dids", vec![id(5)])];
+    commit(store, vec![linked(trunks(1), id(9), trunk("a", &json!({})), links)]).await;
+
+    let add =
+        members(trunks(1), found(store, trunks(1), id(9)).await, "dids", true, vec![id(2), id(3), id(4)]);
+    commit(store, vec![add]).await;
+    let owner = found(store, trunks(1), id(9)).await;
+    assert_eq!(owner.revision, 1);
+    assert_eq!(ids_of(store, &owner, "dids").await, [id(3), id(1), id(2), id(4)], "known ones stay in place");
+
+    let remove = members(trunks(1), owner.clone(), "dids", false, vec![id(1), id(5), id(77)]);
+    commit(store, vec![remove]).await;
+    assert_eq!(ids_of(store, &owner, "dids").await, [id(3), id(2), id(4)]);
+    assert_eq!(ids_of(store, &owner, "emergency_dids").await, [id(5)], "the other relationship is untouched");
+
+    let owner = found(store, trunks(1), id(9)).await;
+    let attributes = owner.attributes().unwrap();
+    let links = vec![("dids", vec![id(4), id(3)])];
+    commit(
+        store,
+        vec![Change::Replace { scope: trunks(1), before: owner.clone(), attributes, links, meta: None }],
+    )
+    .await;
+    assert_eq!(ids_of(store, &owner, "dids").await, [id(4), id(3)]);
+    assert_eq!(ids_of(store, &owner, "emergency_dids").await, [id(5)], "what is not named keeps its members");
+    assert_eq!(store.members(&owner, "dids").await.unwrap()[0].0, "dids");
+}
+
+pub(super) async fn a_link_to_nothing_or_to_another_account_is_a_conflict(store: &dyn Store) {
+    commit(store, vec![insert(dids(2), id(1), did("1", &json!({})))]).await;
+    for target in [id(1), id(2)] {
+        let links = vec![("dids", vec![target])];
+        let made = store.commit(vec![linked(trunks(1), id(3), trunk("a", &json!({})), links)]).await;
+        assert_eq!(made, Err(StoreError::Conflict));
+    }
+    assert_eq!(store.find(trunks(1), id(3)).await, Ok(None));
+}
+
+pub(super) async fn a_store_says_that_it_is_well_until_it_is_closed(store: &dyn Store) {
+    assert_eq!(store.check().await, Ok(()));
+    assert_eq!(store.close().await, Ok(()));
+    assert_eq!(store.close().await, Ok(()), "closing twice is harmless");
+}

@@ -1,0 +1,373 @@
+//! The store against a model that is too simple to be wrong, with the file closed and opened in between.
+
+use std::path::PathBuf;
+
+use didww_types::FilterTest;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+use serde_json::{Map, Value, json};
+use trunk_server::store::{
+    Change, Condition, IndexValue, ListQuery, Order, Record, SqliteStore, Store as _, StoreError,
+};
+use uuid::Uuid;
+
+use crate::support::records::{did, dids, everything, id, linked, trunk, trunks};
+
+/// What is done to the store and to the model alike. An index picks one of the records that there are.
+#[derive(Debug, Clone)]
+enum Act {
+    InsertDid(u8),
+    InsertTrunk(Trunk, Vec<Index>),
+    ReplaceTrunk(Index, Trunk, Option<Vec<Index>>),
+    /// With a record as it was read before somebody else changed it.
+    ReplaceStale(Index, Trunk),
+    Members(Index, bool, Vec<Index>),
+    DeleteTrunk(Index),
+    DeleteDid(Index),
+    /// Two inserts, the second of which has a name that is taken if there is any.
+    Batch(Trunk, Trunk),
+    List(List),
+    Reopen,
+}
+
+#[derive(Debug, Clone)]
+struct Trunk {
+    name: u8,
+    reference: Option<&'static str>,
+    blocked: bool,
+}
+
+#[derive(Debug, Clone)]
+struct List {
+    /// The text is empty where none or an empty one is meant.
+    reference: Option<&'static str>,
+    blocked: Option<bool>,
+    contains: Option<u8>,
+    linked: Option<Index>,
+    order: Vec<(&'static str, bool)>,
+    offset: u64,
+    limit: u64,
+}
+
+fn any_trunk() -> impl Strategy<Value = Trunk> {
+    let reference = select(vec![None, Some(""), Some("a"), Some("b"), Some("É")]);
+    (0..12_u8, reference, any::<bool>()).prop_map(|(name, reference, blocked)| Trunk {
+        name,
+        reference,
+        blocked,
+    })
+}
+
+fn picks() -> impl Strategy<Value = Vec<Index>> {
+    prop::collection::vec(any::<Index>(), 0..4)
+}
+
+fn any_list() -> impl Strategy<Value = List> {
+    let reference = prop::option::weighted(0.3, select(vec!["", "a", "É"]));
+    let column = select(vec!["name", "external_reference_id", "created_at", "allow_any_did_as_cli"]);
+    (
+        reference,
+        prop::option::weighted(0.3, any::<bool>()),
+        prop::option::weighted(0.3, 0..12_u8),
+        prop::option::weighted(0.2, any::<Index>()),
+        prop::collection::vec((column, any::<bool>()), 0..3),
+        0..12_u64,
+        select(vec![0, 1, 2, 5, 100]),
+    )
+        .prop_map(|(reference, blocked, contains, linked, order, offset, limit)| List {
+            reference,
+            blocked,
+            contains,
+            linked,
+            order,
+            offset,
+            limit,
+        })
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        2 => (0..30_u8).prop_map(Act::InsertDid),
+        4 => (any_trunk(), picks()).prop_map(|(trunk, links)| Act::InsertTrunk(trunk, links)),
+        4 => (any::<Index>(), any_trunk(), prop::option::of(picks()))
+            .prop_map(|(which, trunk, links)| Act::ReplaceTrunk(which, trunk, links)),
+        1 => (any::<Index>(), any_trunk()).prop_map(|(which, trunk)| Act::ReplaceStale(which, trunk)),
+        3 => (any::<Index>(), any::<bool>(), picks()).prop_map(|(which, add, dids)| Act::Members(which, add, dids)),
+        2 => any::<Index>().prop_map(Act::DeleteTrunk),
+        1 => any::<Index>().prop_map(Act::DeleteDid),
+        1 => (any_trunk(), any_trunk()).prop_map(|(one, two)| Act::Batch(one, two)),
+        6 => any_list().prop_map(Act::List),
+        1 => Just(Act::Reopen),
+    ]
+}
+
+/// A trunk of the model: as the store should give it, and its links in order.
+#[derive(Debug, Clone)]
+struct Kept {
+    id: Uuid,
+    revision: i64,
+    attributes: Map<String, Value>,
+    links: Vec<Uuid>,
+}
+
+struct World {
+    path: PathBuf,
+    store: Option<SqliteStore>,
+    runtime: tokio::runtime::Runtime,
+    made: u128,
+    trunks: Vec<Kept>,
+    dids: Vec<Uuid>,
+}
+
+impl World {
+    fn new(path: PathBuf) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let store = Some(SqliteStore::open(&path).unwrap());
+        Self { path, store, runtime, made: 0, trunks: Vec::new(), dids: Vec::new() }
+    }
+
+    fn commit(&self, changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+        self.runtime.block_on(self.store.as_ref().unwrap().commit(changes))
+    }
+
+    fn read(&self, id: Uuid) -> Record {
+        let found = self.runtime.block_on(self.store.as_ref().unwrap().find(trunks(1), id));
+        found.unwrap().unwrap_or_else(|| panic!("trunk {id} is gone"))
+    }
+
+    fn next_id(&mut self) -> Uuid {
+        self.made += 1;
+        id(self.made)
+    }
+
+    fn pick(&self, picks: &[Index]) -> Vec<Uuid> {
+        let mut picked: Vec<Uuid> = Vec::new();
+        for pick in picks.iter().filter(|_| !self.dids.is_empty()) {
+            let did = *pick.get(&self.dids);
+            if !picked.contains(&did) {
+                picked.push(did);
+            }
+        }
+        picked
+    }
+
+    fn attributes(of: &Trunk) -> Map<String, Value> {
+        let differences = json!({
+            "external_reference_id": of.reference,
+            "status": if of.blocked { "blocked" } else { "active" },
+            "allow_any_did_as_cli": of.blocked,
+        });
+        trunk(&format!("n{}", of.name), &differences)
+    }
+
+    fn is_taken(&self, name: &Value, except: Option<Uuid>) -> bool {
+        self.trunks.iter().any(|kept| kept.attributes["name"] == *name && Some(kept.id) != except)
+    }
+
+    fn act(&mut self, act: Act) {
+        match act {
+            Act::InsertDid(number) => {
+                let new = self.next_id();
+                let change = linked(dids(1), new, did(&number.to_string(), &json!({})), Vec::new());
+                self.commit(vec![change]).unwrap();
+                self.dids.push(new);
+            }
+            Act::InsertTrunk(of, links) => {
+                let (new, links, attributes) = (self.next_id(), self.pick(&links), Self::attributes(&of));
+                let taken = self.is_taken(&attributes["name"], None);
+                let change = linked(trunks(1), new, attributes.clone(), vec![("dids", links.clone())]);
+                let done = self.commit(vec![change]);
+                assert_eq!(done.is_err(), taken, "{done:?}");
+                if !taken {
+                    self.trunks.push(Kept { id: new, revision: 0, attributes, links });
+                }
+            }
+            Act::Batch(one, two) => {
+                let (first, second) = (self.next_id(), self.next_id());
+                let (one, two) = (Self::attributes(&one), Self::attributes(&two));
+                let fails = self.is_taken(&one["name"], None)
+                    || self.is_taken(&two["name"], None)
+                    || one["name"] == two["name"];
+                let insert = |id, of: &Map<String, Value>| linked(trunks(1), id, of.clone(), Vec::new());
+                let done = self.commit(vec![insert(first, &one), insert(second, &two)]);
+                assert_eq!(done.is_err(), fails, "{done:?}");
+                if !fails {
+                    for (id, attributes) in [(first, one), (second, two)] {
+                        self.trunks.push(Kept { id, revision: 0, attributes, links: Vec::new() });
+                    }
+                }
+            }
+            Act::Reopen => {
+                self.store = None;
+                self.store = Some(SqliteStore::open(&self.path).unwrap());
+            }
+            Act::DeleteDid(which) => {
+                if !self.dids.is_empty() {
+                    let gone = self.dids.remove(which.index(self.dids.len()));
+                    self.commit(vec![Change::Delete { scope: dids(1), id: gone }]).unwrap();
+                    self.trunks.iter_mut().for_each(|kept| kept.links.retain(|link| *link != gone));
+                }
+            }
+            Act::List(list) => self.compare(&list),
+            _ if self.trunks.is_empty() => {}
+            Act::ReplaceTrunk(which, of, links) => {
+                let place = which.index(self.trunks.len());
+                let kept = self.trunks[place].clone();
+                let (attributes, links) = (Self::attributes(&of), links.map(|links| self.pick(&links)));
+                let taken = self.is_taken(&attributes["name"], Some(kept.id));
+                let before = self.read(kept.id);
+                let named = links.iter().map(|links| ("dids", links.clone())).collect();
+                let replace = Change::Replace {
+                    scope: trunks(1),
+                    before,
+                    attributes: attributes.clone(),
+                    links: named,
+                    meta: None,
+                };
+                let done = self.commit(vec![replace]);
+                assert_eq!(done.is_err(), taken, "{done:?}");
+                if !taken {
+                    let links = links.unwrap_or(kept.links);
+                    self.trunks[place] = Kept { id: kept.id, revision: kept.revision + 1, attributes, links };
+                }
+            }
+            Act::ReplaceStale(which, of) => {
+                let kept = which.get(&self.trunks);
+                let stale = Record { revision: kept.revision - 1, ..self.read(kept.id) };
+                let attributes = Self::attributes(&of);
+                let replace = Change::Replace {
+                    scope: trunks(1),
+                    before: stale,
+                    attributes,
+                    links: Vec::new(),
+                    meta: None,
+                };
+                assert_eq!(self.commit(vec![replace]), Err(StoreError::Conflict));
+            }
+            Act::Members(which, add, members) => {
+                let place = which.index(self.trunks.len());
+                let members = self.pick(&members);
+                let owner = self.read(self.trunks[place].id);
+                let relationship = "dids";
+                let change =
+                    Change::Members { scope: trunks(1), owner, relationship, add, members: members.clone() };
+                self.commit(vec![change]).unwrap();
+                let kept = &mut self.trunks[place];
+                kept.revision += 1;
+                if add {
+                    let new: Vec<Uuid> =
+                        members.into_iter().filter(|did| !kept.links.contains(did)).collect();
+                    kept.links.extend(new);
+                } else {
+                    kept.links.retain(|link| !members.contains(link));
+                }
+            }
+            Act::DeleteTrunk(which) => {
+                let gone = self.trunks.remove(which.index(self.trunks.len()));
+                self.commit(vec![Change::Delete { scope: trunks(1), id: gone.id }]).unwrap();
+            }
+        }
+    }
+
+    /// Asks the store and the model for the same list.
+    fn compare(&self, list: &List) {
+        let text = |text: &str| IndexValue::of(&json!(text));
+        let equals = |path, value| Condition { test: FilterTest::Equals(path), values: vec![value] };
+        let mut conditions = Vec::new();
+        let mut expected: Vec<&Kept> = self.trunks.iter().collect();
+        if let Some(reference) = list.reference {
+            conditions.push(equals("external_reference_id", text(reference)));
+            expected
+                .retain(|kept| kept.attributes["external_reference_id"].as_str().unwrap_or("") == reference);
+        }
+        if let Some(blocked) = list.blocked {
+            let status = if blocked { "blocked" } else { "active" };
+            conditions.push(equals("status", text(status)));
+            expected.retain(|kept| kept.attributes["status"] == status);
+        }
+        if let Some(part) = list.contains {
+            let part = part.to_string();
+            conditions.push(Condition { test: FilterTest::Contains("name"), values: vec![text(&part)] });
+            expected.retain(|kept| kept.attributes["name"].as_str().unwrap().contains(&part));
+        }
+        if let Some(did) = list.linked.filter(|_| !self.dids.is_empty()) {
+            let did = did.get(&self.dids);
+            conditions
+                .push(Condition { test: FilterTest::Linked("dids"), values: vec![text(&did.to_string())] });
+            expected.retain(|kept| kept.links.contains(did));
+        }
+        let order: Vec<Order> = list
+            .order
+            .iter()
+            .map(|(attribute, descending)| Order { attribute, descending: *descending })
+            .collect();
+        sort(&mut expected, &order);
+        let query =
+            ListQuery { conditions, order, offset: list.offset, limit: list.limit, ..everything(trunks(1)) };
+        let listing = self.runtime.block_on(self.store.as_ref().unwrap().list(query.clone())).unwrap();
+        assert_eq!(listing.total, expected.len() as u64, "{query:?}");
+        let page = expected
+            .iter()
+            .skip(usize::try_from(list.offset).unwrap())
+            .take(usize::try_from(list.limit).unwrap());
+        let ids: Vec<Uuid> = listing.records.iter().map(|record| record.id).collect();
+        assert_eq!(ids, page.map(|kept| kept.id).collect::<Vec<_>>(), "{query:?}");
+    }
+
+    /// Compares all that there is.
+    fn check(&self) {
+        for kept in &self.trunks {
+            let record = self.read(kept.id);
+            assert_eq!((record.revision, &record.attributes().unwrap()), (kept.revision, &kept.attributes));
+            let store = self.store.as_ref().unwrap();
+            let members = self.runtime.block_on(store.members(&record, "dids")).unwrap();
+            assert_eq!(members.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), kept.links);
+        }
+        let all = List {
+            reference: None,
+            blocked: None,
+            contains: None,
+            linked: None,
+            order: Vec::new(),
+            offset: 0,
+            limit: 1_000,
+        };
+        self.compare(&all);
+        let store = self.store.as_ref().unwrap();
+        let listing = self.runtime.block_on(store.list(everything(dids(1)))).unwrap();
+        assert_eq!(listing.records.iter().map(|record| record.id).collect::<Vec<_>>(), self.dids);
+    }
+}
+
+/// The model's trunks are in the order of creation, and so are those that no criterion tells apart; in the reverse
+/// order, when the last criterion is descending.
+fn sort(kept: &mut [&Kept], order: &[Order]) {
+    if order.last().is_some_and(|last| last.descending) {
+        kept.reverse();
+    }
+    kept.sort_by(|one, other| {
+        let criteria = order.iter().filter(|criterion| criterion.attribute != "created_at");
+        let mut compared = criteria.map(|Order { attribute, descending }| {
+            let value = |kept: &Kept| IndexValue::of(&kept.attributes[*attribute]);
+            let compared = value(one).cmp(&value(other));
+            if *descending { compared.reverse() } else { compared }
+        });
+        compared.find(|compared| compared.is_ne()).unwrap_or(std::cmp::Ordering::Equal)
+    });
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_does_what_the_model_does(acts in prop::collection::vec(act(), 1..60)) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut world = World::new(folder.path().join("model.db"));
+        for act in acts {
+            world.act(act);
+        }
+        world.check();
+        world.act(Act::Reopen);
+        world.check();
+    }
+}

@@ -1,0 +1,95 @@
+//! The writer of a database in a file: what waits for it, and what happens when it cannot keep up.
+
+use std::path::Path;
+
+use futures_util::FutureExt as _;
+use rusqlite::Connection;
+use serde_json::json;
+use trunk_server::store::{SqliteStore, Store as _, StoreError};
+
+use crate::support::records::{everything, id, insert, trunk, trunks};
+use crate::support::within;
+
+/// Most writes that wait, and most that the writer takes at once.
+const ROOM: usize = 4096 + 256;
+
+/// Another connection that holds the database's write lock, so that the store's writer waits.
+fn hold(path: &Path) -> Connection {
+    let other = Connection::open(path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    other
+}
+
+#[tokio::test]
+async fn a_full_queue_refuses_at_once_and_forgets_nothing_that_it_took() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("full.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let held = hold(&path);
+    let write =
+        |n: usize| store.commit(vec![insert(trunks(1), id(n as u128), trunk(&n.to_string(), &json!({})))]);
+
+    let mut waiting = Vec::new();
+    let refused = loop {
+        assert!(waiting.len() <= ROOM, "the queue has no end");
+        let mut write = write(waiting.len());
+        match (&mut write).now_or_never() {
+            Some(outcome) => break outcome,
+            None => waiting.push(write),
+        }
+    };
+    assert_eq!(refused, Err(StoreError::Overloaded));
+    assert!(waiting.len() >= 4096, "only {} waited", waiting.len());
+    assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, 0, "reads go on");
+
+    drop(held);
+    let taken = waiting.len() as u64;
+    for write in waiting {
+        within("a write that waited", write).await.unwrap();
+    }
+    assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, taken);
+    within("a write after the crowd", write(ROOM + 1)).await.unwrap();
+}
+
+#[tokio::test]
+async fn closing_finishes_what_waits_and_lets_go_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("close.db");
+    let store = SqliteStore::open(&path).unwrap();
+    let held = hold(&path);
+    let writes: Vec<_> = (0..500)
+        .map(|n| store.commit(vec![insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})))]))
+        .collect();
+    let close = store.close();
+    drop(held);
+    within("closing", close).await.unwrap();
+    for write in writes {
+        write.await.unwrap();
+    }
+    let after = store.commit(vec![insert(trunks(1), id(999), trunk("late", &json!({})))]).await;
+    assert_eq!(after, Err(StoreError::Failed("the store is closed".to_owned())));
+    assert_eq!(store.check().await, Err(StoreError::Failed("the store is closed".to_owned())));
+
+    for ending in ["-wal", "-shm"] {
+        let log = folder.path().join(format!("close.db{ending}"));
+        assert!(!log.exists(), "{} is left", log.display());
+    }
+    let again = SqliteStore::open(&path).unwrap();
+    assert_eq!(again.list(everything(trunks(1))).await.unwrap().total, 500);
+}
+
+#[tokio::test]
+async fn dropping_finishes_what_waits_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("drop.db");
+    for round in 1..=5_u64 {
+        let store = SqliteStore::open(&path).unwrap();
+        for n in 0..50 {
+            let n = u128::from(round) * 1_000 + n;
+            drop(store.commit(vec![insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})))]));
+        }
+        drop(store);
+        let again = SqliteStore::open(&path).unwrap();
+        assert_eq!(again.list(everything(trunks(1))).await.unwrap().total, 50 * round);
+    }
+}

@@ -1,0 +1,101 @@
+//! HTTP byte by byte, for clients that do not behave.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::within;
+
+/// A connection on which nothing is done that the test does not do.
+pub struct Wire {
+    stream: TcpStream,
+    /// What came and was not looked at.
+    come: Vec<u8>,
+}
+
+/// An answer.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    /// The status line and the headers, in lower case.
+    pub head: String,
+    pub body: Vec<u8>,
+}
+
+impl Wire {
+    pub async fn open(address: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(address).await.unwrap())
+    }
+
+    pub fn over(stream: TcpStream) -> Self {
+        Self { stream, come: Vec::new() }
+    }
+
+    /// Sends bytes; gives whether the server still takes them.
+    pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
+        self.stream.write_all(bytes.as_ref()).await.is_ok()
+    }
+
+    /// Sends a request and reads the answer.
+    pub async fn ask(&mut self, request: impl AsRef<[u8]>) -> Answer {
+        assert!(self.send(request).await, "the server takes the request");
+        self.answer().await
+    }
+
+    /// The next answer.
+    pub async fn answer(&mut self) -> Answer {
+        within("an answer", async {
+            let head_end = loop {
+                if let Some(end) = self.come.windows(4).position(|four| four == b"\r\n\r\n") {
+                    break end + 4;
+                }
+                assert!(self.more().await, "an answer ended early: {}", String::from_utf8_lossy(&self.come));
+            };
+            let head = String::from_utf8(self.come.drain(..head_end).collect()).unwrap().to_lowercase();
+            let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+            let length = header(&head, "content-length").map_or(0, |value| value.parse().unwrap());
+            while self.come.len() < length {
+                assert!(self.more().await, "a body ended after {} of {length} bytes", self.come.len());
+            }
+            Answer { status, head, body: self.come.drain(..length).collect() }
+        })
+        .await
+    }
+
+    /// Reads what else there is, until the server hangs up.
+    pub async fn hung_up(&mut self) -> String {
+        within("hanging up", async { while self.more().await {} }).await;
+        String::from_utf8_lossy(&self.come).into_owned()
+    }
+
+    async fn more(&mut self) -> bool {
+        let read = self.stream.read_buf(&mut self.come).await;
+        // A connection that is reset is as closed as another one.
+        read.is_ok_and(|bytes| bytes > 0)
+    }
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        header(&self.head, name)
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
+}
+
+/// A request of the API with a body, and with these further header lines.
+pub fn request(method: &str, path: &str, key: &str, more: &str, body: &str) -> String {
+    let length = body.len();
+    let types = "Accept: application/vnd.api+json\r\nContent-Type: application/vnd.api+json";
+    format!(
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nApi-Key: {key}\r\n{types}\r\n\
+         X-DIDWW-API-Version: 2026-04-16\r\nX-Request-Id: fixed\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+    )
+}
