@@ -130,8 +130,8 @@ const FOOT: &str = "
   nowhere, which favours it.
 - **First page** and **filter by name** are single requests over one connection, to a server with the large
   database and one with the small database.
-- **Memory** is resident memory of the process, after nine GETs of one trunk for every list of 50, and every
-  twentieth request a durable create.
+- **Memory** is resident memory of the process; of twenty requests seventeen get one trunk, two list fifty
+  and one creates a trunk durably.
 - **Start** is from the start of the process without a database to the last byte of the first list.
 - **SDK** gets and decodes one trunk, beside `reqwest` with `serde_json` into a plain struct; both in this
   process, from the same server.
