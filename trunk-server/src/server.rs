@@ -110,25 +110,24 @@ impl ServerBuilder {
         let edge = edge.transpose()?;
         #[cfg(feature = "sip")]
         if let Some((edge, _)) = &edge {
-            callbacks.on_manual_block = edge.settings.callback_on_manual_block;
-            callbacks.retry_clock_factor = edge.settings.retry_clock_factor;
+            callbacks.on_manual_block |= edge.settings.callback_on_manual_block;
+            callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
         }
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
-        // Nothing may fail after the first account is made: its key is said once.
         let store: Arc<dyn Store> = Arc::new(match &config.database {
             Database::File(file) => SqliteStore::open(file)?,
             Database::Ephemeral => SqliteStore::in_memory()?,
         });
         let app = Arc::new(App::new(store, clock, ids, callbacks, config.public_url.clone(), limits));
-        let new_key = first_account(&Control::new(Arc::clone(&app)), &config).await?;
-
         #[cfg(feature = "sip")]
         let edge = match edge {
             Some((edge, asked)) => start_edge(&app, edge, asked).await?,
             None => None,
         };
+        // Nothing may fail after the first account is made: its key is said once.
+        let new_key = first_account(&Control::new(Arc::clone(&app)), &config).await?;
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();

@@ -17,14 +17,15 @@ fn documented(page: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The routes that `routes.rs` declares, as `METHOD /path`.
+/// The routes that are declared, as `METHOD /path`.
 fn declared() -> BTreeSet<String> {
-    let source = read("trunk-server/src/control/routes.rs");
+    let source =
+        ["routes", "calls"].map(|file| read(&format!("trunk-server/src/control/{file}.rs"))).concat();
     let mut routes = BTreeSet::new();
     for route in source.split(".route(").skip(1) {
         let mut quoted = route.splitn(3, '"');
         let (path, handlers) = (quoted.nth(1).unwrap(), quoted.next().unwrap());
-        let handlers = handlers.split(".with_state").next().unwrap();
+        let handlers = handlers.split([';', '}']).next().unwrap();
         let before = routes.len();
         for method in ["get", "post", "put", "patch", "delete"] {
             let named = |sign: char| handlers.contains(&format!("{sign}{method}("));
@@ -67,6 +68,7 @@ fn every_control_endpoint_has_a_line_to_paste_and_a_method_that_exists() {
 #[test]
 fn the_lines_of_the_control_page_can_be_pasted() {
     let page = read("docs/control.md");
-    let binary = Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo"]);
+    let binary =
+        Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo", "--sip-listen", "127.0.0.1:0"]);
     paste("docs/control.md", &blocks(&page, "sh"), &binary);
 }

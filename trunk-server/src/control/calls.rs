@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use didww_types::Timestamp;
 use futures_util::{Stream, StreamExt as _, stream};
-use http::{HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use super::routes::{Outcome, answer, read, uuid};
+use super::routes::{Outcome, answer, query, read, uuid};
 use super::{Control, ControlError};
 use crate::edge::{ActiveCall, CallRecord, Explanation, Inner, Question};
 use crate::store::CallQuery;
@@ -90,7 +90,7 @@ pub(super) fn routes() -> Router<Control> {
     Router::new()
         .route("/control/v1/calls", get(list_records))
         .route("/control/v1/calls/active", get(list_active))
-        .route("/control/v1/calls/active/{id}", axum::routing::delete(end_call))
+        .route("/control/v1/calls/active/{id}", delete(end_call))
         .route("/control/v1/calls/follow", get(follow))
         .route("/control/v1/calls/counts", get(counts))
         .route("/control/v1/explain", post(explain))
@@ -108,9 +108,9 @@ struct RecordQuery {
     limit: Option<u64>,
 }
 
-async fn list_records(State(control): State<Control>, Query(query): Query<RecordQuery>) -> Response {
+async fn list_records(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
-        let RecordQuery { account, trunk, cause, number, from, to, limit } = query;
+        let RecordQuery { account, trunk, cause, number, from, to, limit } = query(&uri)?;
         let account = account.map(|id| control.account(id)).transpose()?.map(|account| account.number);
         let query = CallQuery { account, trunk, cause, number, from, to, limit: limit.unwrap_or(0) };
         Ok((StatusCode::OK, json!({ "calls": control.call_records(query).await? })))

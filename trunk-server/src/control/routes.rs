@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Secret, Timestamp};
-use http::StatusCode;
+use http::{StatusCode, Uri};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -101,6 +102,12 @@ pub(super) fn answer(outcome: Outcome) -> Response {
 pub(super) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     serde_json::from_slice(text).map_err(|error| ControlError::invalid("body", error.to_string()))
+}
+
+/// Reads a query; an unknown member or a wrong value names itself.
+pub(super) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ControlError> {
+    let wrong = |refused: QueryRejection| ControlError::invalid("query", refused.body_text());
+    Query::try_from_uri(uri).map(|Query(query)| query).map_err(wrong)
 }
 
 pub(super) fn uuid(text: &str, what: &str) -> Result<Uuid, ControlError> {
@@ -349,18 +356,17 @@ async fn make_ip_only(
 /// Attempts that are listed when the request does not say how many.
 const LISTED: u64 = 100;
 
-async fn list_deliveries(State(control): State<Control>, RawQuery(query): RawQuery) -> Response {
+/// Which deliveries are meant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeliveryQuery {
+    account: Option<Uuid>,
+    limit: Option<u64>,
+}
+
+async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
-        let (mut account, mut limit) = (None, LISTED);
-        for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            match &*name {
-                "account" => account = Some(uuid(&value, "account")?),
-                "limit" => {
-                    limit = value.parse().map_err(|_| ControlError::invalid("limit", "must be a number"))?;
-                }
-                other => return Err(ControlError::invalid(other, "is unknown; known are account, limit")),
-            }
-        }
+        let DeliveryQuery { account, limit } = query(&uri)?;
         let accounts = control.accounts();
         let delivery = |delivery: &Delivery| {
             let account = accounts.iter().find(|account| account.number == delivery.account);
@@ -375,8 +381,8 @@ async fn list_deliveries(State(control): State<Control>, RawQuery(query): RawQue
                 "error": delivery.error,
             })
         };
-        let deliveries: Vec<Value> = control.deliveries(account, limit).await?.iter().map(delivery).collect();
-        Ok((StatusCode::OK, json!({ "deliveries": deliveries })))
+        let deliveries = control.deliveries(account, limit.unwrap_or(LISTED)).await?;
+        Ok((StatusCode::OK, json!({ "deliveries": deliveries.iter().map(delivery).collect::<Vec<_>>() })))
     };
     answer(list.await)
 }
