@@ -1,8 +1,16 @@
 //! Our client, the official SDK and hostile peers against the real server.
 
 #![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "a `json!` literal is handed over where it is written")]
 
 mod callbacks;
 mod sdk;
+mod sip;
 mod smoke;
 mod support;
