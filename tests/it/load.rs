@@ -148,7 +148,16 @@ fn start_in_little_room(database: &Path, bytes: u64, log: &Path) -> Binary {
     command
         .args(["-c", r#"trap "" XFSZ; exec prlimit --fsize="$0": "$@""#, &bytes.to_string()])
         .arg(binary::path())
-        .args(["--listen", "127.0.0.1:0", "--control-listen", "off", "--api-key", "full"])
+        .args([
+            "--listen",
+            "127.0.0.1:0",
+            "--control-listen",
+            "off",
+            "--sip-listen",
+            "off",
+            "--api-key",
+            "full",
+        ])
         .arg("--database")
         .arg(database)
         .stderr(Stdio::from(std::fs::File::create(log).unwrap()));

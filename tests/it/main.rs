@@ -18,6 +18,7 @@ mod isolation;
 mod load;
 mod properties;
 mod sdk;
+mod sip;
 mod smoke;
 mod startup;
 mod support;

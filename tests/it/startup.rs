@@ -298,6 +298,8 @@ async fn logged(format: &str) -> String {
             "127.0.0.1:0",
             "--control-listen",
             "127.0.0.1:0",
+            "--sip-listen",
+            "off",
             "--log",
             "trace",
             "--log-format",

@@ -196,12 +196,20 @@ async fn take(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::Request
     }
 }
 
-async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, request: Incoming) {
+async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
+    if request.method() == "ACK" {
+        // One that belongs to no answer; an ACK is never answered itself.
+        return;
+    }
+    let begins = request.to_tag().is_none();
+    if begins {
+        request.set_to_tag(&inner.app.ids.tag());
+    }
     if request.max_forwards() == Some(0) {
         return request.finish(483, "Too Many Hops", &[]).await;
     }
     match request.method() {
-        "INVITE" if request.to_tag().is_none() => invite::serve(inner, stack, request).await,
+        "INVITE" if begins => invite::serve(inner, stack, request).await,
         "INVITE" | "UPDATE" | "BYE" | "PRACK" => dialog::serve(inner, request).await,
         "OPTIONS" => {
             request.finish(200, "OK", &[("Allow", stack::ALLOW), ("Accept", "application/sdp")]).await
@@ -214,7 +222,6 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, request: Incoming) {
                 .finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW), ("Warning", &warning)])
                 .await;
         }
-        "ACK" => {}
         _ => request.finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW)]).await,
     }
 }

@@ -1,8 +1,10 @@
 //! The real binary as a child process.
 
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 /// A running `trunk-server`, killed when it is dropped.
 pub struct Binary {
@@ -11,8 +13,13 @@ pub struct Binary {
     pub base: String,
     /// The control API's base URL, when there is one.
     pub control: Option<String>,
+    /// Where it takes SIP over UDP and TCP, when it does.
+    pub sip: Option<SocketAddr>,
+    /// Where it takes SIP over TLS, when it does.
+    pub sip_tls: Option<SocketAddr>,
     /// Everything it printed until it was ready.
     pub greeting: String,
+    log: Arc<Mutex<String>>,
 }
 
 /// Where the build put the binary: beside the folder of this test.
@@ -35,26 +42,33 @@ pub fn command() -> Command {
 }
 
 impl Binary {
-    /// Starts it on random ports of loopback with these further arguments, and waits until it is ready.
+    /// Starts it on random ports of loopback with these further arguments, and waits until it is ready. It takes
+    /// no calls unless the arguments say so.
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = command();
-        command.args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"]).args(arguments);
-        command.stderr(Stdio::null());
+        command.args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"]);
+        if !arguments.contains(&"--sip-listen") {
+            command.args(["--sip-listen", "off"]);
+        }
+        // Colours would stand between the words of the log.
+        command.args(arguments).env("NO_COLOR", "1").stderr(Stdio::piped());
         Self::launch(command)
     }
 
-    /// Starts what a command says, and waits until it is ready.
+    /// Starts what a command says, and waits until it is ready. Its log is kept if its standard error is piped.
     pub fn launch(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let log = child.stderr.take().map(keep).unwrap_or_default();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut greeting = String::new();
         let found =
             |label: &str, line: &str| line.trim().strip_prefix(label).map(|rest| rest.trim().to_owned());
-        let (mut base, mut control) = (None, None);
+        let (mut base, mut control, mut sip) = (None, None, None);
         for line in lines.by_ref() {
             let line = line.unwrap();
             base = base.or_else(|| found("API:", &line));
             control = control.or_else(|| found("Control:", &line));
+            sip = sip.or_else(|| found("SIP:", &line));
             greeting.push_str(&line);
             greeting.push('\n');
             if line.contains("curl") {
@@ -64,7 +78,21 @@ impl Binary {
         // Read on, so that the child never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let base = base.unwrap_or_else(|| panic!("the server does not say where its API is: {greeting}"));
-        Self { child, base, control, greeting }
+        // `127.0.0.1:1 (UDP, TCP), 127.0.0.1:2 (TLS)`
+        let sip = sip.unwrap_or_default();
+        let mut listens = sip.split("), ").map(|listen| listen.split(' ').next()?.parse().ok());
+        let (sip, sip_tls) = (listens.next().flatten(), listens.next().flatten());
+        Self { child, base, control, sip, sip_tls, greeting, log }
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Whether it still runs.
+    pub fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
     }
 
     /// The process's id.
@@ -94,6 +122,20 @@ impl Binary {
     pub fn exit_code(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
+}
+
+/// Keeps what a pipe brings, and reads on, so that the child never blocks on it.
+fn keep(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+    let log = Arc::new(Mutex::new(String::new()));
+    let kept = Arc::clone(&log);
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let mut kept = kept.lock().unwrap();
+            kept.push_str(&String::from_utf8_lossy(&line));
+            kept.push('\n');
+        }
+    });
+    log
 }
 
 impl Drop for Binary {

@@ -27,16 +27,14 @@ const fn ending(cause: Cause) -> Ending {
 pub(super) async fn run(
     inner: &Arc<Inner>,
     stack: &Arc<Stack>,
-    mut request: Incoming,
+    request: Incoming,
     admitted: Admitted,
     channel: Channel,
     started: Timestamp,
 ) {
-    let Some(remote) = request.from_tag() else {
+    let (Some(remote), Some(local)) = (request.from_tag(), request.to_tag()) else {
         return request.finish(400, "Bad Request", &[]).await;
     };
-    let local = inner.app.ids.tag();
-    request.set_to_tag(&local);
     let mut record = CallRecord::of_call(inner, &request, &admitted, started);
     let key = Key { call_id: request.call_id(), remote, local };
     let registered = inner.calls.register(key, active(&record, &admitted));
@@ -176,6 +174,7 @@ impl Call<'_> {
                         return Some(CANCELLED);
                     }
                     Some(Event::Request(request)) => self.inside(*request).await,
+                    Some(Event::Answer(answer)) => self.answered_offer(&answer).await,
                     Some(Event::End) | None => {
                         let ending = Ending { cause: 503, code: 503, reason: "Ended by the operator" };
                         self.refuse(ending).await;
@@ -224,7 +223,13 @@ impl Call<'_> {
             tokio::select! {
                 biased;
                 happened = self.request.happened() => match happened {
-                    Happened::Acknowledged => return Ok(()),
+                    Happened::Acknowledged => {
+                        let answer = self.request.take_acknowledgement();
+                        if self.admitted.media.is_none() {
+                            self.answered_offer(&answer).await;
+                        }
+                        return Ok(());
+                    }
                     Happened::Cancelled => {}
                     Happened::Over => return Err((ending(Cause::NoAck), true)),
                 },
@@ -234,6 +239,7 @@ impl Call<'_> {
                         return Err((HUNG_UP, false));
                     }
                     Some(Event::Request(request)) => self.inside(*request).await,
+                    Some(Event::Answer(answer)) => self.answered_offer(&answer).await,
                     Some(Event::End) | None => return Err((HUNG_UP, true)),
                 },
             }
@@ -256,6 +262,7 @@ impl Call<'_> {
                         return (HUNG_UP, false);
                     }
                     Some(Event::Request(request)) => self.inside(*request).await,
+                    Some(Event::Answer(answer)) => self.answered_offer(&answer).await,
                     Some(Event::End) | None => return (HUNG_UP, true),
                 },
                 () = wait(&clock, next) => {
@@ -290,7 +297,8 @@ impl Call<'_> {
                 respond_alone(request, settings.codec_reject, "Not Acceptable Here");
             }
             (_, Ok(media)) => {
-                let body = self.renegotiated(media.as_ref()).await;
+                let offers = media.is_none() && request.method() == "INVITE";
+                let body = if offers { self.offer() } else { self.renegotiated(media.as_ref()).await };
                 let expires =
                     self.session.map(|(interval, _)| format!("{};refresher=uac", interval.as_secs()));
                 let mut headers = vec![("Contact", contact.as_str())];
@@ -301,8 +309,33 @@ impl Call<'_> {
                     headers.extend([("Require", "timer"), ("Session-Expires", expires.as_str())]);
                 }
                 request.respond(200, "OK", &headers, &body).await;
-                tokio::spawn(async move { request.wait_until_over().await });
+                let (inner, key) = (Arc::clone(self.inner), Key::of(&request));
+                tokio::spawn(async move {
+                    request.wait_until_over().await;
+                    let answer = request.take_acknowledgement();
+                    if let (true, Some(key)) = (offers && !answer.is_empty(), key) {
+                        inner.calls.answer(&key, answer);
+                    }
+                });
             }
+        }
+    }
+
+    fn offer(&self) -> String {
+        self.media.as_ref().map(|endpoint| sdp::offer(endpoint.address())).unwrap_or_default()
+    }
+
+    /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
+    async fn answered_offer(&mut self, answer: &[u8]) {
+        let mode = &self.admitted.trunk.media_encryption_mode;
+        match negotiate(mode, &self.inner.config.settings, Some(answer)) {
+            Ok(Some(media)) => {
+                if let Some(endpoint) = self.media.as_mut() {
+                    endpoint.negotiated(&media, self.inner.app.clock.now()).await;
+                }
+            }
+            Ok(None) => tracing::warn!("an offer was acknowledged without an answer; media goes nowhere"),
+            Err(why) => tracing::warn!(%why, "the answer to an offer does not fit; media stays where it was"),
         }
     }
 

@@ -30,6 +30,8 @@ impl Key {
 pub(super) enum Event {
     /// A request in its dialog.
     Request(Box<Incoming>),
+    /// The answer to an offer of ours, which an ACK brought.
+    Answer(Vec<u8>),
     /// It is ended from our side.
     End,
 }
@@ -79,7 +81,11 @@ struct Entry {
 
 impl std::fmt::Debug for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if matches!(self, Self::End) { "End" } else { "Request" })
+        f.write_str(match self {
+            Self::Request(_) => "Request",
+            Self::Answer(_) => "Answer",
+            Self::End => "End",
+        })
     }
 }
 
@@ -116,7 +122,15 @@ impl Calls {
         };
         match undelivered {
             Event::Request(request) => Err(request),
-            Event::End => Ok(()),
+            Event::Answer(_) | Event::End => Ok(()),
+        }
+    }
+
+    /// Hands the answer to an offer of ours to its call. A call that is over needs none.
+    pub(super) fn answer(&self, key: &Key, body: Vec<u8>) {
+        if let Some(entry) = self.lock().get(key) {
+            // A peer that floods its own call loses it.
+            let _lost = entry.events.try_send(Event::Answer(body));
         }
     }
 

@@ -46,6 +46,8 @@ pub(super) struct Endpoint {
     /// Whether what is heard may be sent back: what is encrypted is only counted.
     echo: bool,
     payload_type: u8,
+    /// Packets that were dropped on paths that a new offer replaced.
+    dropped_before: u64,
     dropped_from: Vec<IpAddr>,
 }
 
@@ -70,6 +72,7 @@ impl Endpoint {
             terms,
             echo: true,
             payload_type: 0,
+            dropped_before: 0,
             dropped_from: Vec::new(),
         };
         if let Some(media) = media {
@@ -85,6 +88,7 @@ impl Endpoint {
 
     /// Takes what an offer or an answer said.
     pub(super) async fn negotiated(&mut self, media: &Media, now: Timestamp) {
+        self.dropped_before += self.path.dropped();
         self.path = RtpPath::new(resolve(&media.host, media.port).await, now);
         self.path.hold(super::sdp::is_hold(media.direction), now);
         self.echo = media.protection == Protection::Plain;
@@ -133,7 +137,7 @@ impl Endpoint {
 
     /// How many packets were dropped because of their source, and some of the sources.
     pub(super) fn dropped(&self) -> (u64, &[IpAddr]) {
-        (self.path.dropped(), &self.dropped_from)
+        (self.dropped_before + self.path.dropped(), &self.dropped_from)
     }
 }
 

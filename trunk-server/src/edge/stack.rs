@@ -174,6 +174,7 @@ pub(super) struct Incoming {
     source: SocketAddr,
     transport: &'static str,
     server_name: Arc<str>,
+    acknowledgement: Vec<u8>,
 }
 
 /// What happens to an INVITE after it was answered, or before.
@@ -198,7 +199,13 @@ impl Incoming {
             _ => "udp",
         };
         let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-        Self { transaction, source: source.unwrap_or(nowhere), transport, server_name }
+        Self {
+            transaction,
+            source: source.unwrap_or(nowhere),
+            transport,
+            server_name,
+            acknowledgement: Vec::new(),
+        }
     }
 
     /// Where the packet came from, whatever its headers say.
@@ -225,8 +232,14 @@ impl Incoming {
         }
     }
 
+    /// The Request-URI with its user part as it was received.
     pub(super) fn request_uri(&self) -> String {
-        self.transaction.original.uri.to_string()
+        let uri = &self.transaction.original.uri;
+        match (&uri.scheme, &uri.auth) {
+            // The library escapes the user part once more when it writes it: `%23` would read `%2523`.
+            (Some(scheme), Some(auth)) => format!("{scheme}:{}@{}", auth.user, uri.host_with_port),
+            _ => uri.to_string(),
+        }
     }
 
     pub(super) fn body(&self) -> &[u8] {
@@ -320,6 +333,7 @@ impl Incoming {
             match self.transaction.receive().await {
                 None => return Happened::Over,
                 Some(SipMessage::Request(request)) if request.method == Method::Ack => {
+                    self.acknowledgement = request.body;
                     return Happened::Acknowledged;
                 }
                 Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
@@ -328,6 +342,11 @@ impl Incoming {
                 Some(_) => {}
             }
         }
+    }
+
+    /// The body of the ACK: the answer to an offer that the final response made.
+    pub(super) fn take_acknowledgement(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.acknowledgement)
     }
 
     /// What is needed to send requests in the dialog that this INVITE makes.

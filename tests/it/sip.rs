@@ -1,0 +1,19 @@
+//! SIP peers against the real binary: sipp for what a peer does as it should, and a caller of our own for what
+//! sipp cannot do: wrong digests, media, TLS, garbage.
+
+mod authentication;
+mod capacity;
+mod changes;
+mod digest;
+mod edge;
+mod endings;
+mod explain;
+mod hostile;
+mod media;
+mod message;
+mod refusals;
+mod scenario;
+mod settings;
+mod timers;
+mod transports;
+mod uac;

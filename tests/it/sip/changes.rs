@@ -1,0 +1,151 @@
+//! What is changed through the API counts from the next INVITE on, and never for a call that is up.
+
+use serde_json::{Value, json};
+
+use super::edge::{Edge, PROMPT, STRANGER, Trunk, credentials};
+use super::uac::Call;
+
+async fn code(edge: &Edge, trunk: &Trunk) -> u16 {
+    let mut call = Call::new(edge, PROMPT).await;
+    let code = match call.attempt().await.code() {
+        401 => call.attempt_as(trunk, |_| {}).await.code(),
+        other => other,
+    };
+    if code == 200 {
+        call.acknowledge().await;
+        call.hang_up().await;
+    }
+    code
+}
+
+#[tokio::test]
+async fn every_attribute_counts_from_the_next_call_on_and_calls_that_are_up_stay() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut up = Call::up(&edge, &trunk, PROMPT).await;
+    for (attributes, expected) in [
+        (json!({ "dst_prefixes": ["999"] }), 403),
+        (json!({ "default_dst_action": "reject_all" }), 200),
+        (json!({ "dst_prefixes": [] }), 403),
+        (json!({ "default_dst_action": "allow_all" }), 200),
+        (json!({ "status": "blocked" }), 403),
+        (json!({ "status": "active" }), 200),
+        (json!({ "capacity_limit": 1 }), 480),
+        (json!({ "capacity_limit": 2 }), 200),
+        (json!({ "media_encryption_mode": "srtp_sdes" }), 500),
+        (json!({ "media_encryption_mode": "disabled" }), 200),
+        (json!({ "on_cli_mismatch_action": "reject_call" }), 403),
+        (json!({ "on_cli_mismatch_action": "send_original_cli" }), 200),
+        (json!({ "authentication_method": credentials(&["192.0.2.1"], None) }), 403),
+        (json!({ "authentication_method": credentials(&["127.0.0.0/8"], Some("55")) }), 403),
+        (json!({ "authentication_method": credentials(&["0.0.0.0/0"], Some("999")) }), 484),
+        (json!({ "authentication_method": credentials(&["0.0.0.0/0"], None) }), 200),
+    ] {
+        edge.patch(&trunk, attributes.clone()).await;
+        assert_eq!(code(&edge, &trunk).await, expected, "{attributes}");
+        assert_eq!(up.request("UPDATE", &[], "").await.code(), 200, "the call stays with {attributes}");
+    }
+    assert_eq!(edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await.status, 204);
+    assert_eq!(code(&edge, &trunk).await, 403, "nobody allows the address now");
+    assert_eq!(up.request("UPDATE", &[], "").await.code(), 200, "the call outlives its trunk");
+    up.hang_up().await;
+    edge.calls_up(0).await;
+    assert!(edge.binary.log().lines().all(|line| !line.contains("could not write")), "its record is kept");
+}
+
+#[tokio::test]
+async fn dids_count_from_the_moment_that_they_are_linked_and_no_longer_than_they_are_good() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "on_cli_mismatch_action": "reject_call" })).await;
+    assert_eq!(code(&edge, &trunk).await, 403);
+    let did = edge.did(STRANGER, false).await;
+    assert_eq!(code(&edge, &trunk).await, 403, "it is of the account, not of the trunk");
+    let link = async |ids: &[&str]| {
+        let data: Vec<Value> = ids.iter().map(|id| json!({ "type": "dids", "id": id })).collect();
+        let body = json!({ "data": {
+            "type": "voice_out_trunks", "id": trunk.id, "relationships": { "dids": { "data": data } }
+        } });
+        let answer = edge.api.patch(&format!("/voice_out_trunks/{}", trunk.id), &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    };
+    link(&[&did]).await;
+    assert_eq!(code(&edge, &trunk).await, 200);
+    edge.change_did(&did, &json!({ "blocked": true })).await;
+    assert_eq!(code(&edge, &trunk).await, 403, "a blocked DID is not eligible");
+    edge.change_did(&did, &json!({ "blocked": false })).await;
+    assert_eq!(code(&edge, &trunk).await, 200);
+    edge.change_did(&did, &json!({ "expires_at": "2020-01-01T00:00:00.000Z" })).await;
+    assert_eq!(code(&edge, &trunk).await, 403, "an expired DID is not eligible");
+    edge.change_did(&did, &json!({ "expires_at": "2120-01-01T00:00:00.000Z" })).await;
+    assert_eq!(code(&edge, &trunk).await, 200);
+    link(&[]).await;
+    assert_eq!(code(&edge, &trunk).await, 403);
+    edge.patch(&trunk, json!({ "allow_any_did_as_cli": true })).await;
+    assert_eq!(code(&edge, &trunk).await, 200);
+}
+
+#[tokio::test]
+async fn credentials_that_are_rotated_between_challenge_and_answer_are_challenged_again() {
+    let edge = Edge::start().await;
+    let old = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let challenge = call.attempt().await;
+    let whose = json!({ "voice_out_trunk": { "data": { "type": "voice_out_trunks", "id": old.id } } });
+    let body = json!({ "data": {
+        "type": "voice_out_trunk_regenerate_credentials", "relationships": whose
+    } });
+    let answer = edge.api.post("/voice_out_trunk_regenerate_credentials", &body).await;
+    assert!(answer.status < 300, "{}", answer.text);
+    let stale = super::digest::Answer::to(&challenge, &old, &call.uri());
+    call.invite(&[format!("Authorization: {}", stale.value())]).await;
+    let again = call.answer().await;
+    assert_eq!(again.code(), 401);
+    edge.logs(&["no trunk has this username; credentials may have been regenerated"]).await;
+    let method = "/attributes/authentication_method/attributes";
+    let text =
+        async |name: &str| edge.shown(&old, &format!("{method}/{name}")).await.as_str().unwrap().to_owned();
+    let new =
+        Trunk { id: old.id.clone(), username: text("username").await, password: text("password").await };
+    assert_ne!(new.username, old.username);
+    let fresh = super::digest::Answer::to(&again, &new, &call.uri());
+    call.invite(&[format!("Authorization: {}", fresh.value())]).await;
+    assert_eq!(call.answer().await.code(), 200);
+    call.acknowledge().await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn lowering_the_capacity_ends_nothing_and_counts_calls_that_are_up() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "capacity_limit": 3 })).await;
+    let mut up = Vec::new();
+    for _ in 0..3 {
+        up.push(Call::up(&edge, &trunk, PROMPT).await);
+    }
+    edge.patch(&trunk, json!({ "capacity_limit": 2 })).await;
+    for (left, expected) in [(3, 480), (2, 480), (1, 200)] {
+        assert_eq!(edge.active().await.len(), left);
+        assert_eq!(code(&edge, &trunk).await, expected, "with {left} calls up");
+        let Some(mut call) = up.pop() else { break };
+        call.hang_up().await;
+        edge.calls_up(left - 1).await;
+    }
+}
+
+#[tokio::test]
+async fn a_trunk_that_spending_blocked_is_opened_by_its_owner() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "threshold_amount": "0.05" })).await;
+    assert_eq!(code(&edge, &trunk).await, 200);
+    edge.record(&trunk, 1).await;
+    assert_eq!(code(&edge, &trunk).await, 403);
+    edge.patch(&trunk, json!({ "threshold_amount": "0.06" })).await;
+    assert_eq!(edge.shown(&trunk, "/attributes/status").await, "active", "raising the limit opens it");
+    assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, false);
+    assert_eq!(code(&edge, &trunk).await, 200);
+    edge.record(&trunk, 3).await;
+    assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, true);
+    edge.patch(&trunk, json!({ "status": "active" })).await;
+    assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, false);
+    assert_eq!(code(&edge, &trunk).await, 200, "and so does the status");
+}

@@ -1,0 +1,264 @@
+//! The real binary with its edge, and what a test asks of its two APIs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::api::Api;
+use crate::support::binary::Binary;
+
+/// How long a test waits for something that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
+/// A caller number that no test makes a DID of.
+pub const STRANGER: &str = "12025550143";
+/// A number that rings shortly, is answered, and stays up.
+pub const PATIENT: &str = "442079460018";
+/// A number that is answered at once and stays up.
+pub const PROMPT: &str = "9990200";
+
+/// The binary with an account and an edge.
+pub struct Edge {
+    pub binary: Binary,
+    pub api: Api,
+    pub control: Api,
+    /// Where it takes SIP over UDP and TCP.
+    pub sip: SocketAddr,
+    account: String,
+    config: Option<PathBuf>,
+}
+
+/// A trunk as callers know it.
+#[derive(Debug, Clone)]
+pub struct Trunk {
+    pub id: String,
+    pub username: String,
+    pub password: String,
+}
+
+/// A loopback address that nobody else of this run has, so that callers in parallel never share a port.
+pub fn source() -> Ipv4Addr {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    // The first and the last address of a subnet are left out.
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    let [.., subnet, host] = (((number / 254) << 8) | (1 + number % 254)).to_be_bytes();
+    Ipv4Addr::new(127, 100, subnet, host)
+}
+
+/// Waits until a question has an answer; it is asked again and again.
+pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+    let asking = async {
+        loop {
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let Ok(answer) = tokio::time::timeout(PATIENCE, asking).await else { panic!("waited in vain: {what}") };
+    answer
+}
+
+impl Edge {
+    /// With every setting at its default.
+    pub async fn start() -> Self {
+        Self::begin(None, &[]).await
+    }
+
+    /// With a configuration file that says this.
+    pub async fn with_config(text: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let file = scratch(&format!("edge-{}-{number}.toml", std::process::id()));
+        std::fs::write(&file, text).unwrap();
+        Self::begin(Some(file), &[]).await
+    }
+
+    /// With these further arguments.
+    pub async fn with_arguments(arguments: &[&str]) -> Self {
+        Self::begin(None, arguments).await
+    }
+
+    async fn begin(config: Option<PathBuf>, further: &[&str]) -> Self {
+        let mut arguments = vec!["--ephemeral", "--api-key", "good", "--sip-listen", "127.0.0.1:0"];
+        let file = config.as_ref().map(|file| file.to_str().unwrap().to_owned());
+        if let Some(file) = &file {
+            arguments.extend(["--config", file.as_str()]);
+        }
+        arguments.extend(further);
+        let binary = Binary::start(&arguments);
+        let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
+        let account = control.get("/accounts").await.at("/accounts/0/id").as_str().unwrap().to_owned();
+        let edge = Self {
+            api: Api::new(&binary.base, "good"),
+            sip: binary.sip.expect("the greeting says where SIP is taken"),
+            control,
+            account,
+            config,
+            binary,
+        };
+        let features = json!({ "features": ["outbound", "replace_cli", "randomize_cli"] });
+        edge.told(&format!("/accounts/{}", edge.account), "PATCH", &features).await;
+        edge
+    }
+
+    /// Does something over the control API that must succeed.
+    async fn told(&self, path: &str, method: &str, body: &Value) -> Value {
+        let answer = self.control.send(method.parse().unwrap(), path, &body.to_string()).await;
+        assert!(answer.status < 300, "{path}: {}", answer.text);
+        answer.json()
+    }
+
+    /// Moves the server's time forward.
+    pub async fn advance(&self, seconds: u64) {
+        self.told("/clock/advance", "POST", &json!({ "seconds": seconds })).await;
+    }
+
+    /// Stops the server's time.
+    pub async fn freeze(&self) {
+        self.told("/clock/freeze", "POST", &json!({})).await;
+    }
+
+    /// Puts a DID into the account.
+    pub async fn did(&self, number: &str, emergency: bool) -> String {
+        let body = json!({ "number": number, "emergency_enabled": emergency });
+        let added = self.told(&format!("/accounts/{}/dids", self.account), "POST", &body).await;
+        added["dids"][0]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Changes a DID as staff can.
+    pub async fn change_did(&self, did: &str, patch: &Value) {
+        self.told(&format!("/accounts/{}/dids/{did}", self.account), "PATCH", patch).await;
+    }
+
+    /// Makes a trunk that any caller on loopback may use with its credentials, whatever its caller number; the
+    /// attributes go before.
+    pub async fn trunk(&self, attributes: Value) -> Trunk {
+        self.linked_trunk(attributes, json!({})).await
+    }
+
+    /// The same with relationships, each a list of DIDs or one DID.
+    pub async fn linked_trunk(&self, attributes: Value, links: Value) -> Trunk {
+        let answer = self.try_trunk(attributes, links).await;
+        assert_eq!(answer.status, 201, "{}", answer.text);
+        let method = "/data/attributes/authentication_method/attributes";
+        let text =
+            |name: &str| answer.at(&format!("{method}/{name}")).as_str().unwrap_or_default().to_owned();
+        Trunk { id: answer.id(), username: text("username"), password: text("password") }
+    }
+
+    async fn try_trunk(&self, attributes: Value, links: Value) -> crate::support::api::Answer {
+        let mut all = json!({
+            "name": format!("Trunk {}", super::uac::unique()),
+            "on_cli_mismatch_action": "send_original_cli",
+            "authentication_method": credentials(&["127.0.0.0/8"], None),
+        });
+        for (name, value) in attributes.as_object().unwrap() {
+            all[name] = value.clone();
+        }
+        let mut relationships = json!({});
+        for (name, value) in links.as_object().unwrap() {
+            let linkage = |id: &Value| json!({ "type": "dids", "id": id });
+            let data = match value.as_array() {
+                Some(ids) => ids.iter().map(linkage).collect(),
+                None => linkage(value),
+            };
+            relationships[name] = json!({ "data": data });
+        }
+        let body = json!({
+            "data": { "type": "voice_out_trunks", "attributes": all, "relationships": relationships }
+        });
+        self.api.post("/voice_out_trunks", &body).await
+    }
+
+    /// Changes a trunk's attributes.
+    pub async fn patch(&self, trunk: &Trunk, attributes: Value) {
+        let data = json!({ "type": "voice_out_trunks", "id": trunk.id, "attributes": attributes });
+        let path = format!("/voice_out_trunks/{}", trunk.id);
+        let answer = self.api.patch(&path, &json!({ "data": data })).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+    }
+
+    /// Makes a trunk take calls by address alone, as staff can.
+    pub async fn ip_only(&self, trunk: &Trunk, networks: &[&str]) {
+        let path = format!("/accounts/{}/trunks/{}/ip_only", self.account, trunk.id);
+        self.told(&path, "POST", &json!({ "allowed_sip_ips": networks })).await;
+    }
+
+    /// Something of a trunk as the API shows it, by its JSON pointer below `/data`.
+    pub async fn shown(&self, trunk: &Trunk, pointer: &str) -> Value {
+        self.api.get(&format!("/voice_out_trunks/{}", trunk.id)).await.at(&format!("/data{pointer}"))
+    }
+
+    /// The records of a trunk, newest first.
+    pub async fn records(&self, trunk: &Trunk) -> Vec<Value> {
+        let answer = self.control.get(&format!("/calls?trunk={}&limit=10000", trunk.id)).await;
+        answer.at("/calls").as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone()
+    }
+
+    /// Waits until a trunk has so many records, and gives the newest.
+    pub async fn record(&self, trunk: &Trunk, count: usize) -> Value {
+        until(&format!("{count} call records"), async || {
+            self.records(trunk).await.into_iter().rev().nth(count - 1)
+        })
+        .await
+    }
+
+    /// The calls that are up.
+    pub async fn active(&self) -> Vec<Value> {
+        self.control.get("/calls/active").await.at("/calls").as_array().unwrap().clone()
+    }
+
+    /// Waits until so many calls are up.
+    pub async fn calls_up(&self, count: usize) {
+        let up = async || (self.active().await.len() == count).then_some(());
+        until(&format!("{count} calls that are up"), up).await;
+    }
+
+    /// How many attempts were challenged, refused and admitted.
+    pub async fn counts(&self) -> [u64; 3] {
+        let answer = self.control.get("/calls/counts").await;
+        ["challenged", "refused", "admitted"].map(|name| answer.json()[name].as_u64().unwrap())
+    }
+
+    /// What would become of a call.
+    pub async fn explain(&self, question: &Value) -> Value {
+        self.told("/explain", "POST", question).await
+    }
+
+    /// Waits until the log has a line with all these words.
+    pub async fn logs(&self, words: &[&str]) -> String {
+        until(&format!("a log line with {words:?}"), async || {
+            let log = self.binary.log();
+            log.lines().find(|line| words.iter().all(|word| line.contains(word))).map(str::to_owned)
+        })
+        .await
+    }
+}
+
+impl Drop for Edge {
+    fn drop(&mut self) {
+        if let Some(file) = self.config.take() {
+            // What stays is cleaned with the build.
+            let _stays = std::fs::remove_file(file);
+        }
+    }
+}
+
+/// A file for this run, in the build's own folder.
+pub fn scratch(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder.join(name)
+}
+
+/// An authentication method that a create or a patch takes.
+pub fn credentials(networks: &[&str], tech_prefix: Option<&str>) -> Value {
+    json!({
+        "type": "credentials_and_ip",
+        "attributes": { "allowed_sip_ips": networks, "tech_prefix": tech_prefix }
+    })
+}

@@ -1,0 +1,167 @@
+//! How calls that were let through end, over UDP and over TCP: what the peer sees, and what the record says.
+
+use serde_json::{Value, json};
+
+use super::edge::{Edge, PATIENT, PROMPT, Trunk};
+use super::scenario::{Run, Scenario};
+use super::uac::Call;
+
+async fn ends(edge: &Edge, trunk: &Trunk, scenario: Scenario, tcp: bool) -> Value {
+    let count = edge.records(trunk).await.len() + 1;
+    let run = Run { tcp, ..Run::default() };
+    let source = run.source.to_string();
+    scenario.passes_as(edge, run).await;
+    let record = edge.record(trunk, count).await;
+    assert_eq!(record["source_ip"], source);
+    assert_eq!(record["source_protocol"], if tcp { "tcp" } else { "udp" });
+    assert_eq!(record["trunk_id"], trunk.id.as_str());
+    record
+}
+
+#[tokio::test]
+async fn every_ending_is_seen_by_the_peer_and_recorded_over_udp_and_tcp() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    for tcp in [false, true] {
+        let call = |number: &str| Scenario::to(number).for_trunk(&trunk).call().challenged();
+        for (scenario, code, reason, success) in [
+            (call(PATIENT).progress(180).answered().hang_up(), 200, "Bye", true),
+            (call(PROMPT).answered().hang_up(), 200, "Bye", true),
+            (call("9990201").answered().hung_up(), 200, "Bye", true),
+            (call("9990183").progress(183).answered().hang_up(), 200, "Bye", true),
+            (call("9990486").refused(486), 486, "Busy Here", false),
+            (call("9990603").refused(603), 603, "Decline", false),
+            (call("9990404").refused(404), 404, "Not Found", false),
+            (call("9990480").refused(480), 480, "Temporarily Unavailable", false),
+            (call("9990503").refused(503), 503, "Service Unavailable", false),
+            (call("9990180").progress(180).cancel(), 487, "Request terminated (Cancel)", false),
+        ] {
+            let record = ends(&edge, &trunk, scenario, tcp).await;
+            assert_eq!(record["disconnect_code"], code, "{record}");
+            assert_eq!(record["disconnect_reason"], reason, "{record}");
+            assert_eq!(record["success"], success, "{record}");
+            assert_eq!(record["time_connect"].is_null(), !success, "{record}");
+            assert_eq!(record["price"] != "0", success, "{record}");
+        }
+    }
+    assert!(edge.active().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_call_is_billed_in_steps_and_its_price_is_the_trunks_spending() {
+    let edge = Edge::start().await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    let mut call = Call::up(&edge, &trunk, "9990200").await;
+    edge.advance(61).await;
+    call.hang_up().await;
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!(record["duration"], 61, "{record}");
+    assert_eq!((&record["billing_duration"], &record["price"]), (&json!(120), &json!("0.1")), "{record}");
+    assert_eq!((&record["initial_billing_interval"], &record["rate"]), (&json!(60), &json!("0.05")));
+    assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "0.1");
+    assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, false);
+}
+
+#[tokio::test]
+async fn nobody_answers_until_the_ringing_times_out() {
+    let edge = Edge::start().await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "capacity_limit": 1 })).await;
+    let mut call = Call::new(&edge, "9990180").await;
+    let rings = async {
+        edge.calls_up(1).await;
+        edge.advance(60).await;
+    };
+    let (answer, ()) = tokio::join!(call.attempt_as(&trunk, |_| {}), rings);
+    assert_eq!(answer.start, "SIP/2.0 487 Request Terminated");
+    assert_eq!(call.provisional.iter().map(super::message::Message::code).max(), Some(180));
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!(
+        (&record["disconnect_code"], &record["disconnect_reason"]),
+        (&json!(487), &json!("Ringing timeout"))
+    );
+    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+}
+
+#[tokio::test]
+async fn a_cancel_right_behind_the_invite_ends_the_call() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "capacity_limit": 1 })).await;
+    for count in 1..=5 {
+        let mut call = Call::new(&edge, "9990180").await;
+        let challenge = call.attempt().await;
+        let right = super::digest::Answer::to(&challenge, &trunk, &call.uri());
+        call.invite(&[format!("Authorization: {}", right.value())]).await;
+        let (cancelled, answer) = (call.cancel().await, call.answer().await);
+        assert_eq!((cancelled.code(), answer.code()), (200, 487));
+        let record = edge.record(&trunk, count).await;
+        assert_eq!(record["disconnect_reason"], "Request terminated (Cancel)", "{record}");
+    }
+    edge.calls_up(0).await;
+}
+
+#[tokio::test]
+async fn a_bye_before_the_answer_ends_the_ringing() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, "9990183").await;
+    call.headers.push("Supported: 100rel".to_owned());
+    let challenge = call.attempt().await;
+    let right = super::digest::Answer::to(&challenge, &trunk, &call.uri());
+    call.invite(&[format!("Authorization: {}", right.value())]).await;
+    call.ringing(183).await;
+    assert_eq!(call.request("BYE", &[], "").await.code(), 200);
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!((&record["disconnect_code"], &record["success"]), (&json!(487), &json!(false)), "{record}");
+}
+
+#[tokio::test]
+async fn the_operator_ends_a_call_that_is_up_and_one_that_rings() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(edge.control.delete(&format!("/calls/active/{id}")).await.status, 200);
+    let bye = call.hung_up().await;
+    assert!(bye.header("Reason").is_some_and(|reason| reason.contains("cause=200")), "{bye:?}");
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
+    assert_eq!(edge.record(&trunk, 1).await["id"], id.as_str());
+    assert_eq!(edge.control.delete(&format!("/calls/active/{id}")).await.status, 404);
+
+    let mut call = Call::new(&edge, "9990180").await;
+    let ends = async {
+        edge.calls_up(1).await;
+        let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
+        edge.control.delete(&format!("/calls/active/{id}")).await;
+    };
+    let (answer, ()) = tokio::join!(call.attempt_as(&trunk, |_| {}), ends);
+    assert_eq!(answer.code(), 503);
+    assert_eq!(edge.record(&trunk, 2).await["disconnect_reason"], "Ended by the operator");
+}
+
+#[tokio::test]
+async fn calls_end_when_the_server_is_asked_to_stop() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let Ok(pid) = i32::try_from(edge.binary.id()) else { unreachable!("ids of processes are small") };
+    std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
+    call.hung_up().await;
+}
+
+#[tokio::test]
+async fn requests_for_a_dialog_that_nobody_has_are_told_so() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    call.hang_up().await;
+    for method in ["BYE", "UPDATE"] {
+        let answer = call.request(method, &[], "").await;
+        assert_eq!(answer.start, "SIP/2.0 481 Call/Transaction Does Not Exist");
+    }
+    let body = call.offer.clone();
+    assert_eq!(call.request("INVITE", &[], &body).await.code(), 481);
+    edge.record(&trunk, 1).await;
+    assert_eq!(edge.records(&trunk).await.len(), 1);
+}

@@ -1,0 +1,137 @@
+//! The explanation of a call that is not placed agrees with what a placed call meets.
+
+use serde_json::{Value, json};
+
+use super::edge::{Edge, PATIENT, STRANGER, Trunk, credentials};
+use super::uac::Call;
+
+#[tokio::test]
+async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
+    let edge = Edge::start().await;
+    let did = edge.did("442079460000", true).await;
+    let attributes = json!({
+        "name": "Explained",
+        "on_cli_mismatch_action": "reject_call",
+        "dst_prefixes": ["4470"],
+        "authentication_method": credentials(&["198.51.100.0/24"], Some("9#")),
+    });
+    let trunk = edge.linked_trunk(attributes, json!({ "dids": [did], "emergency_dids": [did] })).await;
+    let base = json!({
+        "source": "198.51.100.7", "to": "9#442079460018", "from": "442079460000", "username": trunk.username,
+    });
+    let with = |changes: Value| {
+        let mut question = base.clone();
+        for (name, value) in changes.as_object().unwrap() {
+            question[name] = value.clone();
+        }
+        question
+    };
+    let savp = "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/SAVP 8\r\n";
+    for (question, verdict, code, check) in [
+        (with(json!({})), "admitted", 200, None),
+        (
+            with(json!({ "to": "sip:9%23+442079460018@nyc.us.out.didww.com;user=phone" })),
+            "admitted",
+            200,
+            None,
+        ),
+        (with(json!({ "sdp": "" })), "admitted", 200, None),
+        (with(json!({ "source": "192.0.2.9" })), "refused", 403, Some("source")),
+        (with(json!({ "source": "2001:db8::1" })), "refused", 403, Some("source")),
+        (with(json!({ "to": PATIENT })), "refused", 403, Some("tech_prefix")),
+        (with(json!({ "username": null })), "challenged", 401, Some("digest")),
+        (with(json!({ "username": "nobody" })), "challenged", 401, Some("digest")),
+        (with(json!({ "to": "9#020" })), "refused", 484, Some("number")),
+        (with(json!({ "to": "9#447012345678" })), "refused", 403, Some("destination")),
+        (with(json!({ "from": STRANGER })), "refused", 403, Some("cli")),
+        (
+            with(json!({ "from": "anonymous", "asserted_identity": "442079460000" })),
+            "refused",
+            403,
+            Some("cli"),
+        ),
+        (with(json!({ "to": "9#999" })), "admitted", 200, None),
+        (with(json!({ "to": "9#911", "from": STRANGER })), "refused", 403, Some("emergency")),
+        (with(json!({ "sdp": savp })), "refused", 500, Some("media")),
+        (
+            with(json!({ "sdp": "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 99\r\n" })),
+            "refused",
+            488,
+            Some("media"),
+        ),
+        (with(json!({ "sdp": "hello" })), "refused", 500, Some("media")),
+    ] {
+        let answer = edge.explain(&question).await;
+        assert_eq!(answer["verdict"], verdict, "{question}: {answer}");
+        assert_eq!(
+            (&answer["code"], &answer["check"]),
+            (&json!(code), &json!(check)),
+            "{question}: {answer}"
+        );
+        assert!(!answer["explanation"].as_str().unwrap().is_empty(), "{answer}");
+        let known = !matches!(check, Some("source" | "tech_prefix"))
+            && question["username"] == trunk.username.as_str();
+        assert_eq!(answer["trunk_id"] == trunk.id.as_str(), known, "{question}: {answer}");
+        assert!(!answer.to_string().contains(&trunk.password), "a password is in the explanation");
+    }
+    let unknown = edge.explain(&with(json!({ "source": "198.51.101.7" }))).await;
+    assert_eq!(unknown["nearest_allowed"], "198.51.100.0/24");
+    let admitted = edge.explain(&base).await;
+    assert_eq!((&admitted["destination"], &admitted["cli"]), (&json!(PATIENT), &json!("442079460000")));
+    let order = ["source", "tech_prefix", "digest", "trunk", "status", "number", "emergency", "destination"];
+    let all = [&order[..], &["cli", "route", "media", "capacity"]].concat();
+    assert_eq!(admitted["passed"], json!(all));
+    let refused = edge.explain(&with(json!({ "to": "9#447012345678" }))).await;
+    assert_eq!(refused["passed"], json!(order[..7]));
+    assert_eq!(refused["configured"], "allow_all except 4470");
+    assert_eq!(refused["received"], "447012345678");
+    assert_eq!(edge.counts().await, [0, 0, 0], "asking counts as no call");
+    assert!(edge.records(&trunk).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_explanation_agrees_with_the_call_that_is_placed() {
+    let edge = Edge::start().await;
+    for attributes in [
+        json!({}),
+        json!({ "status": "blocked" }),
+        json!({ "capacity_limit": 0 }),
+        json!({ "threshold_amount": "0.0" }),
+        json!({ "default_dst_action": "reject_all" }),
+        json!({ "dst_prefixes": ["999"] }),
+        json!({ "on_cli_mismatch_action": "reject_call" }),
+        json!({ "on_cli_mismatch_action": "replace_cli" }),
+        json!({ "media_encryption_mode": "srtp_dtls" }),
+        json!({ "authentication_method": credentials(&["127.0.0.0/8"], Some("99")) }),
+    ] {
+        let trunk: Trunk = edge.trunk(attributes.clone()).await;
+        let mut call = Call::new(&edge, "9990200").await;
+        let question = json!({
+            "source": call.uac.local.ip(), "to": "9990200", "from": STRANGER, "username": trunk.username,
+        });
+        let told = edge.explain(&question).await;
+        let met = call.place(&trunk).await;
+        assert_eq!(told["code"], met.code(), "{attributes}: {told}");
+        if met.code() == 200 {
+            call.hang_up().await;
+        } else {
+            let check = format!("check={};", told["check"].as_str().unwrap());
+            assert!(met.header("X-Refusal").unwrap().starts_with(&check), "{told} {met:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_question_that_makes_no_sense_says_what_is_wrong() {
+    let edge = Edge::start().await;
+    for (question, named) in [
+        (json!({ "to": "1" }), "source"),
+        (json!({ "source": "nowhere", "to": "1" }), "IP address"),
+        (json!({ "source": "192.0.2.1" }), "to"),
+        (json!({ "source": "192.0.2.1", "to": "1", "password": "x" }), "password"),
+    ] {
+        let answer = edge.control.post("/explain", &question).await;
+        assert_eq!(answer.status, 422, "{}", answer.text);
+        assert!(answer.text.contains(named), "{}", answer.text);
+    }
+}

@@ -1,0 +1,221 @@
+//! Media: who is heard, where it is sent to, and what the record says about packets that were dropped.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use serde_json::json;
+use tokio::net::UdpSocket;
+
+use super::edge::{Edge, PATIENCE, PROMPT, source};
+use super::uac::{Call, offer};
+
+/// An RTP packet of G.711 A-law.
+pub fn packet(sequence: u16) -> Vec<u8> {
+    let mut packet = vec![0x80, 8];
+    packet.extend(sequence.to_be_bytes());
+    packet.extend((u32::from(sequence) * 160).to_be_bytes());
+    packet.extend(0x00c0_ffee_u32.to_be_bytes());
+    packet.extend([0xd5; 160]);
+    packet
+}
+
+/// What a socket hears next.
+async fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 2048];
+    let heard = tokio::time::timeout(PATIENCE, socket.recv_from(&mut buffer)).await;
+    let (length, from) = heard.expect("media comes").unwrap();
+    (buffer[..length].to_vec(), from)
+}
+
+/// Sends a packet from a call's own socket and hears it again there.
+pub async fn hears_its_echo(call: &Call, edge: SocketAddr, sequence: u16) {
+    call.media.send_to(&packet(sequence), edge).await.unwrap();
+    assert_eq!(heard(&call.media).await, (packet(sequence), edge));
+}
+
+#[tokio::test]
+async fn a_caller_hears_itself() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let (at, audio) = call.place(&trunk).await.media();
+    assert!(audio.contains("RTP/AVP 8"), "{audio}");
+    assert!(at.port() % 2 == 0 && (16_384..32_768).contains(&at.port()), "{at}");
+    for sequence in 0..20 {
+        hears_its_echo(&call, at, sequence).await;
+    }
+    call.hang_up().await;
+    assert_eq!(edge.record(&trunk, 1).await["rtp_dropped"], 0);
+}
+
+#[tokio::test]
+async fn a_call_that_came_without_an_offer_is_offered_one_and_hears_itself_at_the_address_of_its_ack() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    call.acknowledgement = std::mem::take(&mut call.offer);
+    let (at, audio) = call.place(&trunk).await.media();
+    assert!(audio.contains("RTP/AVP 8 0 101"), "{audio}");
+    hears_its_echo(&call, at, 1).await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn a_re_invite_without_an_offer_is_answered_with_one() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let (at, _) = call.place(&trunk).await.media();
+    call.acknowledgement = call.offer.clone();
+    let answer = call.request("INVITE", &[], "").await;
+    assert_eq!((answer.code(), answer.media().0), (200, at));
+    hears_its_echo(&call, at, 1).await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn media_moves_with_a_re_invite_and_stays_with_one_that_does_not_fit() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let (at, _) = call.place(&trunk).await.media();
+    let encrypted = call.offer.replace("RTP/AVP", "RTP/SAVP");
+    assert_eq!(call.request("INVITE", &[], &encrypted).await.code(), 488);
+    hears_its_echo(&call, at, 1).await;
+    let elsewhere = UdpSocket::bind((source(), 0)).await.unwrap();
+    let moved = offer(elsewhere.local_addr().unwrap());
+    assert_eq!(call.request("INVITE", &[], &moved).await.code(), 200);
+    call.media.send_to(&packet(2), at).await.unwrap();
+    assert_eq!(heard(&elsewhere).await.0, packet(2));
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn a_ping_comes_first_where_the_trunk_says_so() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "rtp_ping": true })).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let (at, _) = call.place(&trunk).await.media();
+    let (ping, from) = heard(&call.media).await;
+    assert_eq!((from, ping.len()), (at, 14));
+    assert_eq!(
+        (ping[0], ping[1], &ping[12..]),
+        (0x80, 0x80 | 8, &[0, 0][..]),
+        "version, marker, type, payload"
+    );
+    hears_its_echo(&call, at, 1).await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn without_a_ping_two_peers_that_wait_for_each_other_hear_nothing_until_the_timeout() {
+    let edge = Edge::start().await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    edge.advance(30).await;
+    call.hung_up().await;
+    assert!(call.media.try_recv(&mut [0; 64]).is_err(), "the edge never spoke first");
+}
+
+#[tokio::test]
+async fn packets_from_an_address_that_is_not_allowed_are_dropped_and_counted_in_the_record() {
+    let edge = Edge::start().await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let own = call.uac.local.ip().to_string();
+    let trunk = edge.trunk(json!({ "allowed_rtp_ips": [own] })).await;
+    let (at, _) = call.place(&trunk).await.media();
+    let foreign = UdpSocket::bind((source(), 0)).await.unwrap();
+    for sequence in 0..3 {
+        foreign.send_to(&packet(sequence), at).await.unwrap();
+    }
+    hears_its_echo(&call, at, 7).await;
+    let again = call.offer.clone();
+    assert_eq!(call.request("INVITE", &[], &again).await.code(), 200);
+    foreign.send_to(&packet(3), at).await.unwrap();
+    hears_its_echo(&call, at, 8).await;
+    call.hang_up().await;
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!(record["rtp_dropped"], 4, "a new offer does not forget what was dropped: {record}");
+    assert_eq!(record["rtp_dropped_from"], json!([foreign.local_addr().unwrap().ip().to_string()]));
+}
+
+#[tokio::test]
+async fn media_goes_to_the_offered_address_unless_the_trunk_is_symmetric_and_then_to_where_it_comes_from() {
+    let edge = Edge::start().await;
+    for symmetric in [false, true] {
+        let trunk = edge.trunk(json!({ "force_symmetric_rtp": symmetric })).await;
+        let mut call = Call::new(&edge, PROMPT).await;
+        let (at, _) = call.place(&trunk).await.media();
+        let real = UdpSocket::bind((source(), 0)).await.unwrap();
+        // Four are too few to believe in: their echo still goes to the offered address.
+        for sequence in 0..4 {
+            real.send_to(&packet(sequence), at).await.unwrap();
+        }
+        for _ in 0..4 {
+            heard(&call.media).await;
+        }
+        real.send_to(&packet(4), at).await.unwrap();
+        let hears = if symmetric { &real } else { &call.media };
+        assert_eq!(heard(hears).await.0, packet(4));
+        if symmetric {
+            let other = UdpSocket::bind((source(), 0)).await.unwrap();
+            for sequence in 10..20 {
+                other.send_to(&packet(sequence), at).await.unwrap();
+                heard(&real).await;
+            }
+            hears_its_echo(&call, at, 20).await;
+        }
+        call.hang_up().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_rtp_is_not_echoed_and_encrypted_media_is_only_counted() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "media_encryption_mode": "srtp_sdes" })).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    call.offer = call.offer.replace("RTP/AVP", "RTP/SAVP")
+        + "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
+    let answer = call.place(&trunk).await;
+    assert!(answer.body.contains("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"), "{}", answer.body);
+    call.media.send_to(&packet(1), answer.media().0).await.unwrap();
+    call.hang_up().await;
+    assert!(call.media.try_recv(&mut [0; 64]).is_err());
+
+    let plain = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let (at, _) = call.place(&plain).await.media();
+    for garbage in [&b""[..], b"x", &[0; 12], &[0xff; 200], &[0x80; 2000]] {
+        call.media.send_to(garbage, at).await.unwrap();
+    }
+    let longest = heard(&call.media).await.0;
+    assert_eq!(longest, [0x80; 2000], "it looks like RTP, so it comes back");
+    hears_its_echo(&call, at, 1).await;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn calls_beyond_the_media_ports_are_refused_and_ports_are_used_again() {
+    let free = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap().port();
+    let first = free.next_multiple_of(2).min(65_000);
+    let edge = Edge::with_config(&format!("[sip]\nrtp_ports = [{first}, {}]\n", first + 4)).await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut up = Vec::new();
+    let refused = loop {
+        let mut call = Call::new(&edge, PROMPT).await;
+        let answer = call.place(&trunk).await;
+        if answer.code() != 200 {
+            break answer;
+        }
+        up.push(call);
+        assert!(up.len() <= 2, "there are two ports");
+    };
+    assert_eq!(refused.code(), 500);
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!(record["disconnect_reason"], "No Free RTP ports");
+    let Some(mut call) = up.pop() else { panic!("somebody else took both ports") };
+    call.hang_up().await;
+    edge.calls_up(up.len()).await;
+    edge.record(&trunk, 2).await;
+    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+}

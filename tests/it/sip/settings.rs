@@ -1,0 +1,89 @@
+//! Everything that no source states can be set in the configuration file, and is seen on the wire.
+
+use serde_json::{Value, json};
+
+use super::edge::{Edge, PATIENT, PROMPT, credentials};
+use super::scenario::Scenario;
+use super::uac::Call;
+
+#[tokio::test]
+async fn the_codes_of_refusals_are_settings() {
+    let edge = Edge::with_config(
+        "[sip]\nchallenge_code = 407\nip_reject_code = 503\nblocked_code = 402\ncli_reject_code = 433\n\
+         dst_reject_code = 603\nbad_number_code = 404\nno_route_code = 503\ncapacity_reject_code = 503\n\
+         media_profile_reject = 488\ncodec_reject = 415\nsdp_reject = 400\n\
+         [[sip.rates]]\nprefix = \"999\"\nper_minute = \"0\"\n",
+    )
+    .await;
+    let trunk = |attributes: Value| edge.trunk(attributes);
+    for (attributes, call, code) in [
+        (json!({ "status": "blocked" }), Scenario::to(PROMPT), 402),
+        (json!({ "on_cli_mismatch_action": "reject_call" }), Scenario::to(PROMPT), 433),
+        (json!({ "default_dst_action": "reject_all" }), Scenario::to(PROMPT), 603),
+        (json!({}), Scenario::to("nobody"), 404),
+        (json!({}), Scenario::to(PATIENT), 503),
+        (json!({ "capacity_limit": 0 }), Scenario::to(PROMPT), 503),
+        (json!({ "media_encryption_mode": "srtp_sdes" }), Scenario::to(PROMPT), 488),
+        (json!({}), Scenario::to(PROMPT).offering("m=audio [media_port] RTP/AVP 97"), 415),
+        (json!({}), Scenario::to(PROMPT).offering("m=audio"), 400),
+    ] {
+        let trunk = trunk(attributes).await;
+        call.for_trunk(&trunk).call().challenged_by(407).refused(code).passes(&edge).await;
+        assert_eq!(edge.record(&trunk, 1).await["disconnect_code"], code);
+    }
+    let far = json!({ "authentication_method": credentials(&["127.0.0.0/8"], Some("99")) });
+    let edge = Edge::with_config("[sip]\nip_reject_code = 404\n").await;
+    let trunk = edge.trunk(far).await;
+    Scenario::to(PATIENT).for_trunk(&trunk).call().refused(404).passes(&edge).await;
+}
+
+#[tokio::test]
+async fn a_destination_that_the_rate_card_lacks_has_no_route() {
+    let edge = Edge::with_config("[[sip.rates]]\nprefix = \"999\"\nper_minute = \"0.6\"\n").await;
+    let trunk = edge.trunk(json!({})).await;
+    let call = Scenario::to(PATIENT).for_trunk(&trunk).call().challenged();
+    call.refused_saying(404, "X-Refusal", "check=route;cause=111;").passes(&edge).await;
+    assert_eq!(edge.record(&trunk, 1).await["check"], "route");
+    Scenario::to(PROMPT).for_trunk(&trunk).call().challenged().answered().hang_up().passes(&edge).await;
+    let record = edge.record(&trunk, 2).await;
+    assert_eq!((&record["rate"], &record["price"]), (&json!("0.6"), &json!("0.01")), "{record}");
+}
+
+#[tokio::test]
+async fn realm_server_name_phrases_and_diagnostic_headers_are_settings() {
+    let edge = Edge::with_config(
+        "[sip]\nrealm = \"example.net\"\nserver_name = \"node 7\"\nengine_reason_phrase = true\n\
+         diagnostic_headers = false\nalgorithms = [\"SHA-256\", \"MD5\"]\n",
+    )
+    .await;
+    let trunk = edge.trunk(json!({ "status": "blocked" })).await;
+    let mut call = Call::new(&edge, PATIENT).await;
+    let challenge = call.attempt().await;
+    assert_eq!(challenge.header("Server"), Some("node 7"));
+    let offered: Vec<&str> = challenge.headers("WWW-Authenticate").collect();
+    assert!(offered.iter().all(|value| value.contains("realm=\"example.net\"")), "{offered:?}");
+    assert!(offered[0].contains("algorithm=SHA-256") && offered[1].contains("algorithm=MD5"), "{offered:?}");
+    let refusal = call.attempt_as(&trunk, |_| {}).await;
+    assert_eq!(refusal.start, "SIP/2.0 403 Rejected by Auth record");
+    assert_eq!((refusal.header("X-Refusal"), refusal.header("Reason")), (None, None));
+}
+
+#[tokio::test]
+async fn the_far_end_plays_what_the_file_says() {
+    let edge = Edge::with_config(
+        "[sip]\nring_timeout = 1\n\
+         [[sip.far_end]]\nprefix = \"44\"\nthen = \"busy\"\n\
+         [[sip.far_end]]\nprefix = \"442\"\nthen = \"decline\"\n\
+         [[sip.far_end]]\nprefix = \"33\"\nring = 0.1\nthen = \"410\"\n\
+         [[sip.far_end]]\nprefix = \"49\"\nthen = \"no_answer\"\n\
+         [[sip.far_end]]\nprefix = \"39\"\nring = 0.1\nearly_media = true\nhang_up_after = 0.3\n",
+    )
+    .await;
+    let trunk = edge.trunk(json!({})).await;
+    let call = |number: &str| Scenario::to(number).for_trunk(&trunk).call().challenged();
+    call("447700900123").refused(486).passes(&edge).await;
+    call("442079460018").refused(603).passes(&edge).await;
+    call("33123456789").progress(180).refused(410).passes(&edge).await;
+    call("4930123456").progress(180).refused(487).passes(&edge).await;
+    call("390612345").progress(183).answered().hung_up().passes(&edge).await;
+}
