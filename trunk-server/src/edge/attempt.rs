@@ -49,17 +49,17 @@ impl Parts {
     }
 
     pub(super) fn ask<T>(&self, ask: impl FnOnce(&Attempt<'_>) -> T) -> T {
-        fn bytes(text: &Option<String>) -> Option<&[u8]> {
-            text.as_deref().map(str::as_bytes)
+        fn bytes(text: Option<&String>) -> Option<&[u8]> {
+            text.map(String::as_bytes)
         }
         let credentials: Vec<&[u8]> = self.credentials.iter().map(String::as_bytes).collect();
         ask(&Attempt {
             credentials: &credentials,
-            twilio_account_sid: bytes(&self.twilio_account_sid),
-            asserted_identity: bytes(&self.asserted_identity),
-            preferred_identity: bytes(&self.preferred_identity),
-            diversion: bytes(&self.diversion),
-            privacy: bytes(&self.privacy),
+            twilio_account_sid: bytes(self.twilio_account_sid.as_ref()),
+            asserted_identity: bytes(self.asserted_identity.as_ref()),
+            preferred_identity: bytes(self.preferred_identity.as_ref()),
+            diversion: bytes(self.diversion.as_ref()),
+            privacy: bytes(self.privacy.as_ref()),
             body: &self.body,
             sdp: self.has_sdp.then_some(self.body.as_slice()),
             ..Attempt::new(self.source, self.uri.as_bytes(), self.from.as_bytes())

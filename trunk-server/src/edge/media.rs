@@ -99,12 +99,15 @@ impl Endpoint {
     pub(super) async fn answered(&mut self, now: Timestamp, random: u64) {
         self.path.restart(now);
         if let (true, Some(target)) = (self.terms.ping, self.path.target()) {
-            let [a, b, c, d, e, f, g, h] = random.to_be_bytes();
+            let random = random.to_be_bytes();
+            let [sequence @ .., _, _, _, _, _, _] = random;
+            let [timestamp @ .., _, _, _, _] = random;
+            let [_, _, _, _, source @ ..] = random;
             let packet = ping_packet(
                 self.payload_type,
-                u16::from_be_bytes([a, b]),
-                u32::from_be_bytes([c, d, e, f]),
-                u32::from_be_bytes([g, h, a, b]),
+                u16::from_be_bytes(sequence),
+                u32::from_be_bytes(timestamp),
+                u32::from_be_bytes(source),
             );
             self.send(&packet, target).await;
         }

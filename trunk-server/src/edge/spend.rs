@@ -185,10 +185,10 @@ pub(super) async fn age(inner: Arc<Inner>) {
         for (trunk, number, _) in changed {
             for _ in 0..ATTEMPTS {
                 let spent = inner.spend.spent(trunk, now);
-                let changes =
+                let gate =
                     inner.spend.gate_changes(&inner, number, trunk, SpendEvent::Aged, spent, now).await;
-                let outcome = match changes {
-                    Ok(changes) => inner.app.store.commit(changes).await.map(|_| ()),
+                let outcome = match gate {
+                    Ok(gate) => inner.app.store.commit(gate).await.map(|_| ()),
                     Err(error) => Err(error),
                 };
                 match outcome {

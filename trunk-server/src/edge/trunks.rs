@@ -31,8 +31,11 @@ struct AccountState {
     dids: HashMap<Uuid, DidFacts>,
     prepared: Arc<AccountDids>,
     /// Trunks that depend on numbers, with what is needed to work them out again.
-    dependent: HashMap<Uuid, (Arc<str>, Option<Arc<str>>, TrunkLinks)>,
+    dependent: HashMap<Uuid, Dependent>,
 }
+
+/// A trunk's attributes, its meta and its links.
+type Dependent = (Arc<str>, Option<Arc<str>>, TrunkLinks);
 
 impl Trunks {
     pub(super) fn new(realm: String) -> Self {
@@ -78,8 +81,7 @@ impl Trunks {
 
     fn apply(&self, state: &mut State, committed: &Committed) {
         match committed {
-            Committed::Stored { account, record, links } if record.kind == "dids" => {
-                let _without_relationships = links;
+            Committed::Stored { account, record, links: _ } if record.kind == "dids" => {
                 if let Some(did) = decode::<Did>(record.kind, record.id, &record.attributes, None) {
                     state
                         .accounts

@@ -244,28 +244,28 @@ impl World {
                 };
                 assert_eq!(self.commit(vec![replace]), Err(StoreError::Conflict));
             }
-            Act::Members(which, add, members) => {
-                let place = which.index(self.trunks.len());
-                let members = self.pick(&members);
-                let owner = self.read(self.trunks[place].id);
-                let relationship = "dids";
-                let change =
-                    Change::Members { scope: trunks(1), owner, relationship, add, members: members.clone() };
-                self.commit(vec![change]).unwrap();
-                let kept = &mut self.trunks[place];
-                kept.revision += 1;
-                if add {
-                    let new: Vec<Uuid> =
-                        members.into_iter().filter(|did| !kept.links.contains(did)).collect();
-                    kept.links.extend(new);
-                } else {
-                    kept.links.retain(|link| !members.contains(link));
-                }
-            }
+            Act::Members(which, add, members) => self.change_members(which, add, &members),
             Act::DeleteTrunk(which) => {
                 let gone = self.trunks.remove(which.index(self.trunks.len()));
                 self.commit(vec![Change::Delete { scope: trunks(1), id: gone.id }]).unwrap();
             }
+        }
+    }
+
+    fn change_members(&mut self, which: Index, add: bool, members: &[Index]) {
+        let place = which.index(self.trunks.len());
+        let members = self.pick(members);
+        let owner = self.read(self.trunks[place].id);
+        let relationship = "dids";
+        let change = Change::Members { scope: trunks(1), owner, relationship, add, members: members.clone() };
+        self.commit(vec![change]).unwrap();
+        let kept = &mut self.trunks[place];
+        kept.revision += 1;
+        if add {
+            let new: Vec<Uuid> = members.into_iter().filter(|did| !kept.links.contains(did)).collect();
+            kept.links.extend(new);
+        } else {
+            kept.links.retain(|link| !members.contains(link));
         }
     }
 
