@@ -205,6 +205,10 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if begins {
         request.set_to_tag(&inner.app.ids.tag());
     }
+    if request.to_tag().is_none() || request.from_tag().is_none() {
+        // Nothing that follows could be told whom it belongs to.
+        return request.finish(400, "Bad Request", &[]).await;
+    }
     if request.max_forwards() == Some(0) {
         return request.finish(483, "Too Many Hops", &[]).await;
     }

@@ -33,6 +33,7 @@ pub(super) async fn run(
     started: Timestamp,
 ) {
     let (Some(remote), Some(local)) = (request.from_tag(), request.to_tag()) else {
+        drop(channel);
         return request.finish(400, "Bad Request", &[]).await;
     };
     let mut record = CallRecord::of_call(inner, &request, &admitted, started);
@@ -137,10 +138,8 @@ impl Call<'_> {
             Err(ending) => ending,
             Ok(()) => self.talk(up.map(|up| answered.after(up))).await,
         };
-        if ending.1 {
-            if let Some(dialog) = dialog {
-                end_dialog(dialog, ending.0);
-            }
+        if let (true, Some(dialog)) = (ending.1, dialog) {
+            end_dialog(dialog, ending.0).await;
         }
         (ending.0, Some(answered))
     }
@@ -379,8 +378,9 @@ fn respond_alone(request: Incoming, code: u16, phrase: &'static str) {
     tokio::spawn(async move { request.finish(code, phrase, &[]).await });
 }
 
-/// Ends a dialog from our side; the call need not wait for the caller's answer.
-fn end_dialog(dialog: Dialog, ending: Ending) {
+/// Ends a dialog from our side. The BYE is under way when the call leaves, for the server may stop then; its
+/// answer need not be waited for.
+async fn end_dialog(dialog: Dialog, ending: Ending) {
     let reason = format!("SIP;cause={};text=\"{}\"", ending.code, ending.reason);
-    tokio::spawn(async move { dialog.bye(&reason).await });
+    dialog.bye(&reason).await;
 }

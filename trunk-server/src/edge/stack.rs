@@ -387,14 +387,19 @@ pub(super) struct Dialog {
 }
 
 impl Dialog {
-    /// Ends the dialog from the callee's side and waits for the answer, as long as the transaction lives.
+    /// Ends the dialog from the callee's side: gives back when the BYE was sent. The repetitions and the answer are
+    /// seen to by themselves, as long as the transaction lives.
     pub(super) async fn bye(self, reason: &str) {
-        if let Err(error) = self.send_bye(reason).await {
-            tracing::debug!(%error, "a BYE was not sent");
+        match tokio::time::timeout(SENDING, self.send_bye(reason)).await {
+            Ok(Ok(mut transaction)) => {
+                tokio::spawn(async move { while !is_answered(transaction.receive().await.as_ref()) {} });
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a BYE was not sent"),
+            Err(_elapsed) => tracing::debug!("a BYE was not sent: the peer's connection is stuck"),
         }
     }
 
-    async fn send_bye(self, reason: &str) -> rsipstack::Result<()> {
+    async fn send_bye(self, reason: &str) -> rsipstack::Result<Transaction> {
         let address = self.connection.get_addr().clone();
         let via = self.endpoint.get_via(Some(address), None)?;
         let mut headers = vec![Header::Via(via.into())];
@@ -421,11 +426,18 @@ impl Dialog {
         transaction.destination =
             Some(SipAddr { r#type: Some(self.connection.transport()), addr: self.source.into() });
         transaction.send().await?;
-        while let Some(message) = transaction.receive().await {
-            if matches!(&message, SipMessage::Response(response) if response.status_code.code() >= 200) {
-                break;
-            }
-        }
-        Ok(())
+        Ok(transaction)
+    }
+}
+
+/// Longest that a BYE may take to be written: a connection that is stuck must not keep its call.
+const SENDING: std::time::Duration = std::time::Duration::from_secs(1);
+
+/// Whether a request needs no more waiting for: nothing can come, or a final response came.
+fn is_answered(message: Option<&SipMessage>) -> bool {
+    match message {
+        None => true,
+        Some(SipMessage::Response(response)) => response.status_code.code() >= 200,
+        Some(SipMessage::Request(_)) => false,
     }
 }
