@@ -75,8 +75,10 @@ pub struct Cli {
     pub tls_key: Option<PathBuf>,
 
     /// Let callback URLs lead to this machine: for tests and development
-    #[arg(long, env = "TRUNK_SERVER_ALLOW_LOOPBACK_CALLBACKS")]
-    pub allow_loopback_callbacks: bool,
+    #[arg(long, env = "TRUNK_SERVER_ALLOW_LOOPBACK_CALLBACKS", value_name = "BOOL",
+        value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true,
+        default_missing_value = "true")]
+    pub allow_loopback_callbacks: Option<bool>,
 
     /// Log this much: error, warn, info, debug, trace, or target=level pairs [default: info]
     #[arg(long, env = "TRUNK_SERVER_LOG", value_name = "FILTER")]
@@ -117,7 +119,7 @@ impl Cli {
             demo: self.demo,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
-            allow_loopback_callbacks: self.allow_loopback_callbacks.then_some(true),
+            allow_loopback_callbacks: self.allow_loopback_callbacks,
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen,
             #[cfg(feature = "sip")]

@@ -358,6 +358,11 @@ impl Config {
             Some(value) => format!("{name} = {value}\n"),
             None => format!("# {name} is not set\n"),
         };
-        lines.into_iter().map(line).collect()
+        let text: String = lines.into_iter().map(line).collect();
+        #[cfg(feature = "sip")]
+        if let Some(table) = self.sip.as_ref().and_then(|sip| sip.table.to_toml()) {
+            return format!("{text}\n{table}");
+        }
+        text
     }
 }

@@ -26,7 +26,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use trunk_rules::carrier::NonceKey;
 
 use crate::app::App;
-use crate::store::StoreError;
 use calls::Calls;
 use media::Ports;
 use spend::Spend;
@@ -181,18 +180,14 @@ impl Inner {
         [&counters.challenged, &counters.refused, &counters.admitted]
             .map(|count| count.load(Ordering::Relaxed))
     }
-
-    /// Why the store's failure matters here; the call goes on without its record.
-    fn store_failed(&self, error: &StoreError, what: &str) {
-        tracing::error!(%error, what, "the edge could not write; calls go on");
-    }
 }
 
 /// Takes requests until the stack stops.
 async fn take(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::Requests) {
     while let Some(request) = incoming.next().await {
         let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
-        tokio::spawn(async move { serve(&inner, &stack, request).await });
+        // On the heap by itself: a call's state is large, and is moved no more from here on.
+        tokio::spawn(async move { Box::pin(serve(&inner, &stack, request)).await });
     }
 }
 
@@ -201,11 +196,11 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         // One that belongs to no answer; an ACK is never answered itself.
         return;
     }
-    let begins = request.to_tag().is_none();
+    let begins = request.local_tag().is_none();
     if begins {
-        request.set_to_tag(&inner.app.ids.tag());
+        request.set_local_tag(&inner.app.ids.tag());
     }
-    if request.to_tag().is_none() || request.from_tag().is_none() {
+    if request.local_tag().is_none() || request.remote_tag().is_none() {
         // Nothing that follows could be told whom it belongs to.
         return request.finish(400, "Bad Request", &[]).await;
     }
@@ -216,7 +211,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         "INVITE" if begins => invite::serve(inner, stack, request).await,
         "INVITE" | "UPDATE" | "BYE" | "PRACK" => dialog::serve(inner, request).await,
         "OPTIONS" => {
-            request.finish(200, "OK", &[("Allow", stack::ALLOW), ("Accept", "application/sdp")]).await
+            request.finish(200, "OK", &[("Allow", stack::ALLOW), ("Accept", "application/sdp")]).await;
         }
         "REGISTER" => {
             let hint = "outbound trunks do not register; send INVITEs";

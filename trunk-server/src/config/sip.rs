@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use didww_types::values::Money;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::{Algorithm, CliHeader, Digits, Rate, RateCard, Settings};
 
 use super::ConfigError;
 use crate::edge::{EdgeConfig, FarEnd, FarEndRule, Outcome, Then};
 
 /// The table's keys. What is absent keeps its default.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SipTable {
     advertise: Option<IpAddr>,
@@ -47,7 +47,7 @@ pub(crate) struct SipTable {
 }
 
 /// One row of `[[sip.far_end]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct FarEndEntry {
     /// The beginning of the number.
@@ -66,7 +66,7 @@ struct FarEndEntry {
 }
 
 /// One row of `[[sip.rates]]`.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct RateEntry {
     /// The beginning of the number.
@@ -89,7 +89,19 @@ fn wrong(name: &'static str, given: &str, right: &'static str) -> ConfigError {
     ConfigError::Value { name, given: given.to_owned(), right }
 }
 
+/// The table under its name, as the file has it.
+#[derive(Serialize)]
+struct Named<'a> {
+    sip: &'a SipTable,
+}
+
 impl SipTable {
+    /// What the file said; nothing when it said nothing.
+    pub(crate) fn to_toml(&self) -> Option<String> {
+        let text = toml::to_string(&Named { sip: self }).ok()?;
+        (text.lines().count() > 1).then_some(text)
+    }
+
     /// Lays the table over an edge's usual configuration.
     pub(crate) fn apply(&self, edge: &mut EdgeConfig) -> Result<(), ConfigError> {
         edge.advertise = self.advertise.or(edge.advertise);

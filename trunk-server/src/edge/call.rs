@@ -32,7 +32,7 @@ pub(super) async fn run(
     channel: Channel,
     started: Timestamp,
 ) {
-    let (Some(remote), Some(local)) = (request.from_tag(), request.to_tag()) else {
+    let (Some(remote), Some(local)) = (request.remote_tag(), request.local_tag()) else {
         drop(channel);
         return request.finish(400, "Bad Request", &[]).await;
     };

@@ -22,7 +22,7 @@ pub(super) struct Key {
 impl Key {
     /// The dialog of a request that comes in.
     pub(super) fn of(request: &Incoming) -> Option<Self> {
-        Some(Self { call_id: request.call_id(), remote: request.from_tag()?, local: request.to_tag()? })
+        Some(Self { call_id: request.call_id(), remote: request.remote_tag()?, local: request.local_tag()? })
     }
 }
 

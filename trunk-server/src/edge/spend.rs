@@ -113,7 +113,7 @@ impl Spend {
         };
         match outcome {
             Ok(()) => inner.app.callbacks.wake(),
-            Err(error) => inner.store_failed(&error, "the record of a call"),
+            Err(error) => not_written(&error, "the record of a call"),
         }
         record.publish(inner);
     }
@@ -177,6 +177,11 @@ fn gate(attributes: &Map<String, Value>) -> Gate {
     }
 }
 
+/// The call goes on without what could not be written.
+fn not_written(error: &StoreError, what: &str) {
+    tracing::error!(%error, what, "the edge could not write; calls go on");
+}
+
 /// Follows the clock: spending that is older than 24 hours counts no more, and re-opens what it blocked.
 pub(super) async fn age(inner: Arc<Inner>) {
     loop {
@@ -194,7 +199,7 @@ pub(super) async fn age(inner: Arc<Inner>) {
                 match outcome {
                     Err(StoreError::Conflict) => {}
                     Err(error) => {
-                        inner.store_failed(&error, "a trunk whose spending aged");
+                        not_written(&error, "a trunk whose spending aged");
                         break;
                     }
                     Ok(()) => {

@@ -264,12 +264,12 @@ impl Incoming {
         self.transaction.original.call_id_header().map_or_else(|_| String::new(), |id| id.value().to_owned())
     }
 
-    pub(super) fn from_tag(&self) -> Option<String> {
+    pub(super) fn remote_tag(&self) -> Option<String> {
         let tag = self.transaction.original.from_header().ok()?.tag().ok()??;
         Some(tag.value().to_owned())
     }
 
-    pub(super) fn to_tag(&self) -> Option<String> {
+    pub(super) fn local_tag(&self) -> Option<String> {
         let tag = self.transaction.original.to_header().ok()?.tag().ok()??;
         Some(tag.value().to_owned())
     }
@@ -279,7 +279,7 @@ impl Incoming {
     }
 
     /// Gives the dialog its local tag: every later response carries it.
-    pub(super) fn set_to_tag(&mut self, tag: &str) {
+    pub(super) fn set_local_tag(&mut self, tag: &str) {
         let headers = &mut self.transaction.original.headers;
         for header in headers.iter_mut() {
             if let Header::To(to) = header {
