@@ -1,6 +1,6 @@
 //! Tells trunks' callback URLs that a trunk was blocked or unblocked.
 //!
-//! An event is written in the transaction of the change it tells of ([`trunk_event`] makes it), so there is no
+//! An event is written in the transaction of the change it tells of (`trunk_event` makes it), so there is no
 //! event without its change and no change without its event. One task of the server sends what is due: signed,
 //! at least once, in order for each trunk, again after failures until the tenth attempt, across restarts. It
 //! refuses to connect to any address that is not of the public internet, and follows no redirect.
