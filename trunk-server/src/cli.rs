@@ -1,10 +1,16 @@
 //! The command line.
 
+#[cfg(feature = "sip")]
+mod explain;
+
 use std::path::PathBuf;
 
 use clap::Parser;
 use clap::builder::BoolishValueParser;
 use didww_types::Secret;
+
+#[cfg(feature = "sip")]
+pub use explain::{Explain, ExplainError, Explained};
 
 use crate::config::{Config, ConfigError, LogFormat, Settings};
 
@@ -18,7 +24,7 @@ use crate::config::{Config, ConfigError, LogFormat, Settings};
 ///
 /// Compatible with DIDWW, not affiliated with it.
 #[derive(Debug, Parser)]
-#[command(name = "trunk-server", version, verbatim_doc_comment, after_help = EXAMPLES)]
+#[command(name = "trunk-server", version, verbatim_doc_comment, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct Cli {
     /// Serve the API here [default: 127.0.0.1:8080]
     #[arg(long, env = "TRUNK_SERVER_LISTEN", value_name = "HOST:PORT")]
@@ -95,13 +101,29 @@ pub struct Cli {
     /// Print the configuration that would be used, secrets hidden, and end
     #[arg(long)]
     pub print_config: bool,
+
+    /// What else than to serve.
+    #[cfg(feature = "sip")]
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program does when it does not serve.
+#[cfg(feature = "sip")]
+#[derive(Debug, clap::Subcommand)]
+#[non_exhaustive]
+pub enum Command {
+    /// Ask a running server what would become of a call
+    Explain(Explain),
 }
 
 const EXAMPLES: &str = "Examples:
   trunk-server                                    start, durable, in this folder
   trunk-server --ephemeral --api-key test --demo  start for a test suite: known key, some DIDs, no file
   trunk-server --listen 0.0.0.0:8080              serve other machines too
-  trunk-server --print-config                     see what is in force";
+  trunk-server --print-config                     see what is in force
+  trunk-server explain --source 198.51.100.9 --to 442079460018 --from 12025550143
+                                                  see why a call would not go through";
 
 impl Cli {
     /// The configuration that flags, environment and file make together.

@@ -23,9 +23,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use tokio::sync::Semaphore;
 use trunk_rules::carrier::NonceKey;
 
 use crate::app::App;
+use crate::store::{Committed, Observer};
 use calls::Calls;
 use media::Ports;
 use spend::Spend;
@@ -52,12 +54,26 @@ pub(crate) struct Inner {
     app: Arc<App>,
     config: EdgeConfig,
     trunks: Arc<Trunks>,
-    spend: Spend,
+    spend: Arc<Spend>,
     calls: Calls,
     nonces: HiddenKey,
     ports: Ports,
     counters: Counters,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
+}
+
+/// What of the edge follows the store.
+#[derive(Debug)]
+struct Watch {
+    trunks: Arc<Trunks>,
+    spend: Arc<Spend>,
+}
+
+impl Observer for Watch {
+    fn committed(&self, committed: &Committed) {
+        self.trunks.committed(committed);
+        self.spend.committed(committed);
+    }
 }
 
 /// The nonces' key, which is not printed.
@@ -95,9 +111,10 @@ impl Edge {
         config.settings.check()?;
         let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
         // First the watch, then the load: a write in between is seen by both, and the later one stays.
-        app.store.observe(Arc::clone(&trunks) as Arc<dyn crate::store::Observer>);
+        let spend = Arc::new(Spend::default());
+        app.store.observe(Arc::new(Watch { trunks: Arc::clone(&trunks), spend: Arc::clone(&spend) }));
         trunks.load(&*app.store)?;
-        let spend = Spend::load(&*app.store, app.clock.now()).await?;
+        spend.load(&*app.store, app.clock.now()).await?;
         let (stack, incoming) = Stack::start(&config).await?;
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
@@ -182,12 +199,24 @@ impl Inner {
     }
 }
 
+/// Most requests and calls that are worked on at the same time.
+const AT_ONCE: usize = 65_536;
+
 /// Takes requests until the stack stops.
 async fn take(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::Requests) {
+    let room = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(request) = incoming.next().await {
+        // Beyond that a request is lost, as a datagram may be: its sender repeats it.
+        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
+            tracing::warn!(source = %request.source(), most = AT_ONCE, "a request was dropped: too many at once");
+            continue;
+        };
         let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
         // On the heap by itself: a call's state is large, and is moved no more from here on.
-        tokio::spawn(async move { Box::pin(serve(&inner, &stack, request)).await });
+        tokio::spawn(async move {
+            Box::pin(serve(&inner, &stack, request)).await;
+            drop(place);
+        });
     }
 }
 

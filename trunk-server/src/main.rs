@@ -8,6 +8,10 @@ use trunk_server::{Server, cli::Cli, config::Config, telemetry};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "sip")]
+    if let Some(trunk_server::cli::Command::Explain(question)) = cli.command {
+        return explain(question);
+    }
     let print = cli.print_config;
     let config = match cli.into_config() {
         Ok(config) => config,
@@ -25,6 +29,22 @@ fn main() -> ExitCode {
     match runtime.block_on(run(config)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&*error, 1),
+    }
+}
+
+/// Says what a running server says of a call.
+#[cfg(feature = "sip")]
+fn explain(question: trunk_server::cli::Explain) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 1),
+    };
+    match runtime.block_on(question.ask()) {
+        Ok(said) => {
+            print!("{}", said.text);
+            ExitCode::from(if said.admitted { 0 } else { 3 })
+        }
+        Err(error) => fail(&error, 1),
     }
 }
 

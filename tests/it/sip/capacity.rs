@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rusqlite::Connection;
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -113,4 +114,47 @@ async fn a_threshold_that_is_crossed_in_a_burst_blocks_later_calls_and_leaves_th
     let records = edge.records(&trunk).await;
     let prices: usize = records.iter().filter(|record| record["price"] == "0.05").count();
     assert_eq!(prices, 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_end_together_at_a_stop_are_recorded_charged_and_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("calls.db");
+    let arguments = ["--database", database.to_str().unwrap()];
+    let mut edge = Arc::new(Edge::with_arguments(&arguments).await);
+    let trunk = edge.trunk(json!({ "threshold_amount": "1.0", "capacity_limit": 40 })).await;
+    let (up, _) = burst(&edge, &trunk, 0).await;
+    assert_eq!(up.len(), 40);
+    edge.binary.signal("TERM");
+    drop(up);
+    let stopped = Arc::get_mut(&mut edge).unwrap();
+    until("the server ends", async || (!stopped.binary.runs()).then_some(())).await;
+
+    let edge = Edge::with_arguments(&arguments).await;
+    let charged = async |edge: &Edge| {
+        let records = edge.records(&trunk).await;
+        records.iter().filter(|record| record["price"] == "0.05").count()
+    };
+    assert_eq!(charged(&edge).await, 40);
+    assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "2.0");
+    assert_eq!(edge.shown(&trunk, "/attributes/status").await, "blocked");
+    assert_eq!(Call::new(&edge, PROMPT).await.place(&trunk).await.code(), 403);
+    drop(edge);
+
+    // Two days without a server: what was spent is older than 24 hours at the next start.
+    let aged = Connection::open(&database).unwrap();
+    aged.execute("UPDATE call SET ended_at = ended_at - 172800000", []).unwrap();
+    drop(aged);
+    let edge = Edge::with_arguments(&arguments).await;
+    until("the trunk opens again", async || {
+        (edge.shown(&trunk, "/attributes/status").await == "active").then_some(())
+    })
+    .await;
+    assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "0.0");
+    assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, false);
+    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    assert_eq!(charged(&edge).await, 41);
+
+    let reset = edge.control.post("/reset", &json!({})).await;
+    assert_eq!((reset.status, edge.records(&trunk).await.len()), (200, 0), "a reset leaves no call");
 }

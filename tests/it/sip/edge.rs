@@ -83,7 +83,10 @@ impl Edge {
     }
 
     async fn begin(config: Option<PathBuf>, further: &[&str]) -> Self {
-        let mut arguments = vec!["--ephemeral", "--api-key", "good", "--sip-listen", "127.0.0.1:0"];
+        let mut arguments = vec!["--api-key", "good", "--sip-listen", "127.0.0.1:0"];
+        if !further.contains(&"--database") {
+            arguments.push("--ephemeral");
+        }
         let file = config.as_ref().map(|file| file.to_str().unwrap().to_owned());
         if let Some(file) = &file {
             arguments.extend(["--config", file.as_str()]);

@@ -135,3 +135,65 @@ async fn a_question_that_makes_no_sense_says_what_is_wrong() {
         assert!(answer.text.contains(named), "{}", answer.text);
     }
 }
+
+/// What `trunk-server explain` prints, says on standard error, and ends with.
+fn command(control: &str, arguments: &[&str]) -> (String, String, Option<i32>) {
+    let output = crate::support::binary::command()
+        .args(["explain", "--control-listen", control])
+        .args(arguments)
+        .env("TRUNK_SERVER_LOG", "warn")
+        .output()
+        .unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), text(output.stderr), output.status.code())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_says_the_verdict_in_words_and_by_its_exit_code() {
+    let edge = Edge::start().await;
+    let attributes =
+        json!({ "name": "Explained", "authentication_method": credentials(&["198.51.100.0/24"], None) });
+    let trunk = edge.trunk(attributes).await;
+    let control = edge.binary.control.clone().unwrap();
+    let control = control.trim_start_matches("http://").trim_end_matches("/control/v1");
+
+    let asked =
+        ["--source", "198.51.100.7", "--to", PATIENT, "--from", STRANGER, "--username", &trunk.username];
+    let (said, complaint, code) = command(control, &asked);
+    assert!(said.starts_with("200 OK: admitted\n"), "{said}{complaint}");
+    for part in [&trunk.id, "Explained", "passed:", PATIENT, STRANGER] {
+        assert!(said.contains(part), "no {part} in {said}");
+    }
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+
+    let (said, _, code) = command(control, &["--source", "198.51.101.7", "--to", PATIENT]);
+    assert!(said.starts_with("403 Forbidden: refused by the check `source`, cause 110\n"), "{said}");
+    assert!(said.contains("nearest allowed: 198.51.100.0/24"), "{said}");
+    assert_eq!(code, Some(3));
+
+    let (said, _, code) = command(control, &["--source", "198.51.100.7", "--to", PATIENT, "--json"]);
+    let answer: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&answer["verdict"], code), (&json!("challenged"), Some(3)));
+
+    let offer = super::edge::scratch(&format!("offer-{}.sdp", std::process::id()));
+    std::fs::write(&offer, "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/SAVP 8\r\n").unwrap();
+    let (said, _, _) = command(control, &[&asked[..], &["--sdp", offer.to_str().unwrap()]].concat());
+    std::fs::remove_file(&offer).unwrap();
+    assert!(said.contains("by the check `media`"), "{said}");
+}
+
+#[test]
+fn the_command_says_why_nobody_can_be_asked() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let asked = ["--source", "198.51.100.7", "--to", PATIENT];
+    let (said, complaint, code) = command(&free, &asked);
+    assert_eq!((said.as_str(), code), ("", Some(1)));
+    assert!(complaint.contains(&free) && complaint.contains("--control-listen"), "{complaint}");
+
+    let (_, complaint, code) = command("not a place", &asked);
+    assert!(complaint.contains("not a place") && code == Some(1), "{complaint}");
+    let (_, complaint, code) = command(&free, &[&asked[..], &["--sdp", "no-such-file.sdp"]].concat());
+    assert!(complaint.contains("no-such-file.sdp") && code == Some(1), "{complaint}");
+    let (_, complaint, code) = command(&free, &["--to", PATIENT]);
+    assert!(complaint.contains("--source") && code == Some(2), "{complaint}");
+}

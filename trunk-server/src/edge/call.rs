@@ -16,6 +16,9 @@ use super::{Inner, sdp};
 /// Shortest session interval that is accepted, in seconds (RFC 4028).
 const MIN_SESSION: u64 = 90;
 
+/// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
+const LONGEST: Duration = Duration::from_hours(24);
+
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
 
@@ -43,7 +46,7 @@ pub(super) async fn run(
         Call { inner, stack, request, admitted: &admitted, registered, media: None, session: None };
     let (ending, answered) = call.live(started).await;
     let Call { mut request, media, registered, .. } = call;
-    drop(registered);
+    registered.leave();
     drop(channel);
 
     record.time_end = inner.app.clock.now();
@@ -70,6 +73,8 @@ pub(super) async fn run(
     }
     drop(media);
     inner.spend.record(inner, &admitted.trunk, record).await;
+    // Whoever waits for the end of all calls waits for their records.
+    drop(registered);
     // A refused or cancelled INVITE is repeated until its ACK comes.
     request.wait_until_over().await;
 }
@@ -249,10 +254,11 @@ impl Call<'_> {
     async fn talk(&mut self, until: Option<Timestamp>) -> (Ending, bool) {
         let clock = self.inner.app.clock.clone();
         let mut buffer = [0_u8; 2048];
+        let longest = clock.now().after(LONGEST);
         loop {
             let silent = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|(_, at)| at);
-            let next = [until, silent, session].into_iter().flatten().min();
+            let next = [until, silent, session, Some(longest)].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 event = self.registered.events.recv() => match event {
@@ -271,7 +277,7 @@ impl Call<'_> {
                         return (HUNG_UP, true);
                     } else if reached(silent) {
                         return (ending(Cause::RtpTimeout), true);
-                    } else if reached(session) {
+                    } else if reached(session) || now >= longest {
                         return (ending(Cause::SessionTimeout), true);
                     }
                 }

@@ -70,6 +70,7 @@ pub struct ActiveCall {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     state: Mutex<HashMap<Key, Entry>>,
+    /// Those of them and those whose records are still to be written.
     count: watch::Sender<usize>,
 }
 
@@ -89,7 +90,7 @@ impl std::fmt::Debug for Event {
     }
 }
 
-/// A call's place among the active ones; it leaves when this is dropped.
+/// A call's place among the active ones; it leaves when this is dropped, if not before.
 pub(super) struct Registered<'a> {
     calls: &'a Calls,
     key: Key,
@@ -103,7 +104,7 @@ impl Calls {
         let call = Arc::new(Mutex::new(call));
         let mut state = self.lock();
         state.insert(key.clone(), Entry { events: sender, call: Arc::clone(&call) });
-        self.count.send_replace(state.len());
+        self.count.send_modify(|count| *count += 1);
         Registered { calls: self, key, events, call }
     }
 
@@ -132,6 +133,13 @@ impl Calls {
             // A peer that floods its own call loses it.
             let _lost = entry.events.try_send(Event::Answer(body));
         }
+    }
+
+    /// The caller numbers of some calls of a trunk.
+    pub(super) fn callers_on(&self, trunk: &str, most: usize) -> Vec<String> {
+        let state = self.lock();
+        let calls = state.values().map(|entry| entry.call.lock().unwrap_or_else(PoisonError::into_inner));
+        calls.filter(|call| call.trunk_id == trunk).take(most).map(|call| call.src_number.clone()).collect()
     }
 
     pub(super) fn list(&self) -> Vec<ActiveCall> {
@@ -169,10 +177,16 @@ impl Calls {
     }
 }
 
+impl Registered<'_> {
+    /// The call is over: nothing comes for it any more. It counts until its record is written.
+    pub(super) fn leave(&self) {
+        self.calls.lock().remove(&self.key);
+    }
+}
+
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        let mut state = self.calls.lock();
-        state.remove(&self.key);
-        self.calls.count.send_replace(state.len());
+        self.leave();
+        self.calls.count.send_modify(|count| *count -= 1);
     }
 }

@@ -34,13 +34,7 @@ pub(super) fn refused(inner: &Inner, request: &Incoming, parts: &Parts, refusal:
         }
         Check::Capacity => {
             let id = refusal.trunk.as_ref().map(|trunk| trunk.id.to_string()).unwrap_or_default();
-            let holders = inner.calls.list();
-            let callers: Vec<&str> = holders
-                .iter()
-                .filter(|call| call.trunk_id == id)
-                .take(10)
-                .map(|call| call.src_number.as_str())
-                .collect();
+            let callers = inner.calls.callers_on(&id, 10);
             tracing::warn!(%source, call_id, trunk, configured, received, why, ?callers, code = refusal.code, "refused: full");
         }
         _ => tracing::warn!(

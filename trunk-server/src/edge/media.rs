@@ -3,12 +3,18 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use didww_types::Timestamp;
 use tokio::net::UdpSocket;
 use trunk_rules::carrier::{Media, MediaHost, Protection, RtpPath, RtpTerms, ping_packet};
 
 use crate::clock::Clock;
+
+/// Ports that are tried in a row: a range that is nearly used up must not hold up other calls.
+const IN_A_ROW: usize = 128;
+/// Longest wait for the address of a name in an SDP.
+const LOOKUP: Duration = Duration::from_secs(2);
 
 /// The ports that calls get, each in turn.
 #[derive(Debug)]
@@ -22,11 +28,14 @@ impl Ports {
         Self { range, next: AtomicUsize::new(0) }
     }
 
-    /// A socket on an even port; `None` when every port is taken.
+    /// A socket on an even port; `None` when none is free.
     async fn bind(&self, at: IpAddr) -> Option<UdpSocket> {
         let first = usize::from(self.range.start.next_multiple_of(2));
         let count = usize::from(self.range.end).saturating_sub(first).div_ceil(2);
-        for _ in 0..count {
+        for tried in 1..=count {
+            if tried % IN_A_ROW == 0 {
+                tokio::task::yield_now().await;
+            }
             let step = self.next.fetch_add(1, Ordering::Relaxed) % count.max(1);
             let Ok(port) = u16::try_from(first + 2 * step) else { continue };
             if let Ok(socket) = UdpSocket::bind(SocketAddr::new(at, port)).await {
@@ -153,6 +162,9 @@ async fn resolve(host: &MediaHost, port: u16) -> Option<SocketAddr> {
         // The unspecified address is the old way to say "hold".
         MediaHost::Address(address) if address.is_unspecified() => None,
         MediaHost::Address(address) => Some(SocketAddr::new(*address, port)),
-        MediaHost::Name(name) => tokio::net::lookup_host((name.as_str(), port)).await.ok()?.next(),
+        MediaHost::Name(name) => {
+            let lookup = tokio::net::lookup_host((name.as_str(), port));
+            tokio::time::timeout(LOOKUP, lookup).await.ok()?.ok()?.next()
+        }
     }
 }

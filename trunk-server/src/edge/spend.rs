@@ -8,29 +8,76 @@ use std::time::Duration;
 use didww_types::resources::VoiceOutTrunk;
 use didww_types::values::Money;
 use didww_types::{Resource as _, Timestamp};
+use futures_util::{StreamExt as _, stream};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
+use tokio::sync::{Notify, oneshot};
 use trunk_rules::carrier::{Gate, Rate, RateCard, SpendEvent, SpendWindow, TrunkTerms, decide_gate};
 use uuid::Uuid;
 
 use super::Inner;
 use super::record::CallRecord;
 use crate::callbacks::trunk_event;
-use crate::store::{Change, Scope, Store, StoreError};
+use crate::store::{Change, Committed, Observer, Scope, Store, StoreError, StoredCall};
 
 /// The spending of each trunk that spent anything in the last 24 hours.
+///
+/// Whatever changes a trunk because of its spending is written by one task a trunk at a time: calls that end
+/// together share one write, and none of them loses to another.
 #[derive(Debug, Default)]
-pub(super) struct Spend(Mutex<HashMap<Uuid, Account>>);
+pub(super) struct Spend {
+    accounts: Mutex<HashMap<Uuid, Account>>,
+    /// Rings when something could not be written.
+    failed: Notify,
+}
 
 #[derive(Debug)]
 struct Account {
     number: i64,
     window: SpendWindow,
+    /// Calls that are over and whose records are to be written.
+    waiting: Vec<Waiting>,
+    /// Whether the trunk is to be decided anew although no call of it ended.
+    due: bool,
+    /// Whether what the API says of the trunk may be out of date, because of a failure or a time without a server.
+    unsettled: bool,
+    /// Whether a task writes for the trunk.
+    busy: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    call: Box<StoredCall>,
+    written: oneshot::Sender<Result<(), StoreError>>,
+}
+
+/// What is to be written for a trunk.
+struct Work {
+    number: i64,
+    event: SpendEvent,
+    waiting: Vec<Waiting>,
+}
+
+impl Account {
+    fn new(number: i64) -> Self {
+        let window = SpendWindow::default();
+        Self { number, window, waiting: Vec::new(), due: false, unsettled: false, busy: false }
+    }
+
+    fn is_idle(&self) -> bool {
+        !(self.busy || self.due || self.unsettled) && self.waiting.is_empty()
+    }
 }
 
 const DAY: Duration = Duration::from_hours(24);
-/// How often a change of a trunk is decided anew because somebody else changed it meanwhile.
-const ATTEMPTS: usize = 16;
+/// How often a change of a trunk is tried: somebody else may change the trunk meanwhile, or the store be busy.
+const ATTEMPTS: u32 = 32;
+/// Most calls that one write records.
+const TOGETHER: usize = 64;
+/// The wait before what failed is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+/// Trunks that are settled at the same time after a start or a failure.
+const SETTLED_AT_ONCE: usize = 32;
 
 /// A small card: North America, the United Kingdom, mobiles there, and the rest of the world.
 pub(super) fn default_rates() -> RateCard {
@@ -50,31 +97,28 @@ pub(super) fn default_rates() -> RateCard {
 }
 
 impl Spend {
-    /// Adds up what is recorded.
-    pub(super) async fn load(store: &dyn Store, now: Timestamp) -> Result<Self, StoreError> {
+    /// Adds up what is recorded. Trunks that ever spent are looked at once: their spending may have aged while no
+    /// server ran.
+    pub(super) async fn load(&self, store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
         let from =
             Timestamp::from_unix_millis(now.as_unix_millis() - i64::try_from(DAY.as_millis()).unwrap_or(0));
-        let mut windows: HashMap<Uuid, Account> = HashMap::new();
-        for charge in store.charges_since(from).await? {
-            let account = windows
-                .entry(charge.trunk)
-                .or_insert_with(|| Account { number: charge.account, window: SpendWindow::default() });
+        let charges = store.charges_since(from).await?;
+        let mut accounts = self.lock();
+        for charge in charges {
+            let account = accounts.entry(charge.trunk).or_insert_with(|| Account::new(charge.account));
             account.window.add(charge.ended_at, charge.price.parse().unwrap_or_default());
         }
-        Ok(Self(Mutex::new(windows)))
+        store.visit(VoiceOutTrunk::SPEC, &mut |committed| {
+            if let Committed::Stored { account, record, .. } = committed
+                && record.meta.is_some()
+            {
+                accounts.entry(record.id).or_insert_with(|| Account::new(*account)).unsettled = true;
+            }
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Account>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds a price; gives what the trunk spent in the last 24 hours.
-    fn add(&self, trunk: Uuid, number: i64, ended: Timestamp, price: Decimal, now: Timestamp) -> Decimal {
-        let mut windows = self.lock();
-        let account =
-            windows.entry(trunk).or_insert_with(|| Account { number, window: SpendWindow::default() });
-        account.window.add(ended, price);
-        account.window.spent(now)
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spent(&self, trunk: Uuid, now: Timestamp) -> Decimal {
@@ -86,36 +130,97 @@ impl Spend {
     pub(super) async fn record(&self, inner: &Arc<Inner>, trunk: &TrunkTerms, record: CallRecord) {
         let number: i64 = trunk.account.parse().unwrap_or_default();
         let Some(stored) = record.to_stored(number) else { return };
-        let now = inner.app.clock.now();
         let price = record.amount();
-        let mut changes = vec![Change::Call(Box::new(stored.clone()))];
         let outcome = if price.is_zero() {
-            inner.app.store.commit(changes).await.map(|_| ())
+            inner.app.store.commit(vec![Change::Call(Box::new(stored))]).await.map(|_| ())
         } else {
-            let spent = self.add(stored.trunk, number, record.time_end, price, now);
-            let mut outcome = Err(StoreError::Conflict);
-            for _ in 0..ATTEMPTS {
-                let gate =
-                    self.gate_changes(inner, number, stored.trunk, SpendEvent::Charged, spent, now).await;
-                outcome = match gate {
-                    Ok(gate) => {
-                        changes.truncate(1);
-                        changes.extend(gate);
-                        inner.app.store.commit(changes.clone()).await.map(|_| ())
-                    }
-                    Err(error) => Err(error),
-                };
-                if outcome != Err(StoreError::Conflict) {
-                    break;
-                }
-            }
-            outcome
+            self.charge(inner, stored, price).await
         };
-        match outcome {
-            Ok(()) => inner.app.callbacks.wake(),
-            Err(error) => not_written(&error, "the record of a call"),
+        if let Err(error) = outcome {
+            not_written(&error, "the record of a call");
         }
         record.publish(inner);
+    }
+
+    /// Adds a price, and waits until the call's record is written.
+    async fn charge(&self, inner: &Arc<Inner>, call: StoredCall, price: Decimal) -> Result<(), StoreError> {
+        let (trunk, ended) = (call.trunk, call.ended_at);
+        let (written, outcome) = oneshot::channel();
+        let idle = {
+            let mut accounts = self.lock();
+            let account = accounts.entry(trunk).or_insert_with(|| Account::new(call.account));
+            account.window.add(ended, price);
+            account.waiting.push(Waiting { call: Box::new(call), written });
+            !std::mem::replace(&mut account.busy, true)
+        };
+        if idle {
+            // A task of its own: the call may be given up, the others must not wait in vain.
+            tokio::spawn(settle(Arc::clone(inner), trunk));
+        }
+        outcome.await.unwrap_or_else(|_| Err(StoreError::Failed("the server stopped".to_owned())))
+    }
+
+    /// What a trunk's task does next; none ends it.
+    fn next(&self, trunk: Uuid) -> Option<Work> {
+        let mut accounts = self.lock();
+        let account = accounts.get_mut(&trunk)?;
+        let number = account.number;
+        if !account.waiting.is_empty() {
+            let most = account.waiting.len().min(TOGETHER);
+            let waiting = account.waiting.drain(..most).collect();
+            return Some(Work { number, event: SpendEvent::Charged, waiting });
+        }
+        if std::mem::take(&mut account.due) {
+            return Some(Work { number, event: SpendEvent::Aged, waiting: Vec::new() });
+        }
+        account.busy = false;
+        None
+    }
+
+    /// Writes calls with what they change about their trunk.
+    async fn write(
+        &self,
+        inner: &Inner,
+        trunk: Uuid,
+        number: i64,
+        event: SpendEvent,
+        calls: Vec<Change>,
+    ) -> Result<(), StoreError> {
+        for attempt in 0..ATTEMPTS {
+            let now = inner.app.clock.now();
+            let spent = self.spent(trunk, now);
+            let outcome = match self.gate_changes(inner, number, trunk, event, spent, now).await {
+                Ok(gate) if gate.is_empty() && calls.is_empty() => return Ok(()),
+                Ok(mut changes) => {
+                    changes.extend(calls.iter().cloned());
+                    inner.app.store.commit(changes).await.map(|_| ())
+                }
+                Err(error) => Err(error),
+            };
+            match outcome {
+                // The owner changed the trunk meanwhile: it is decided anew.
+                Err(StoreError::Conflict) => {}
+                Err(StoreError::Overloaded) => {
+                    tokio::time::sleep(Duration::from_millis(5 << attempt.min(6))).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        self.unsettle(trunk);
+        // The record is the money; what the API says of the trunk is put right from it.
+        if calls.is_empty() {
+            Err(StoreError::Conflict)
+        } else {
+            inner.app.store.commit(calls).await.map(|_| ())
+        }
+    }
+
+    /// Has a trunk decided anew, soon.
+    fn unsettle(&self, trunk: Uuid) {
+        if let Some(account) = self.lock().get_mut(&trunk) {
+            account.unsettled = true;
+        }
+        self.failed.notify_one();
     }
 
     /// What an event changes about a trunk: its spent amount, and perhaps its status, with an event to tell.
@@ -140,33 +245,73 @@ impl Spend {
         if change.is_none() && before.meta.as_deref() == Some(&meta) {
             return Ok(Vec::new());
         }
-        let mut changes = Vec::new();
+        let mut event_to_tell = None;
         if let Some(change) = change {
             let status = if change.gate.blocked { "blocked" } else { "active" };
             attributes.insert("status".to_owned(), json!(status));
             attributes.insert("threshold_reached".to_owned(), json!(change.gate.threshold_reached));
             tracing::warn!(trunk = %trunk, status, %spent, "the spending of the last 24 hours changed a trunk");
             if change.callback {
-                let event = trunk_event(number, trunk, &attributes, change.gate, now);
-                changes.extend(event.map(|event| Change::Emit(Box::new(event))));
+                event_to_tell = trunk_event(number, trunk, &attributes, change.gate, now);
             }
         }
-        changes.push(Change::Replace { scope, before, attributes, links: Vec::new(), meta: Some(meta) });
-        Ok(changes)
+        // First what may conflict: then nothing was written that must be undone.
+        let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta: Some(meta) };
+        let emit = event_to_tell.map(|event| Change::Emit(Box::new(event)));
+        Ok(std::iter::once(replace).chain(emit).collect())
     }
 
-    /// The trunks whose spending falls by ageing at this moment or before, and when the next one does.
-    fn aged(&self, now: Timestamp) -> (Vec<(Uuid, i64, Decimal)>, Option<Timestamp>) {
-        let mut windows = self.lock();
-        let mut changed = Vec::new();
-        windows.retain(|trunk, account| {
-            if account.window.oldest().is_some_and(|oldest| oldest.after(DAY) <= now) {
-                changed.push((*trunk, account.number, account.window.spent(now)));
+    /// The trunks that are to be settled at this moment, and when the spending of the next one ages. Whoever asks
+    /// settles them.
+    fn aged(&self, now: Timestamp) -> (Vec<Uuid>, Option<Timestamp>) {
+        let mut accounts = self.lock();
+        let mut idle = Vec::new();
+        accounts.retain(|trunk, account| {
+            let aged = account.window.oldest().is_some_and(|oldest| oldest.after(DAY) <= now);
+            if aged {
+                // What is old is forgotten.
+                let _spent = account.window.spent(now);
             }
-            account.window.oldest().is_some()
+            account.due |= aged | std::mem::take(&mut account.unsettled);
+            if account.due && !std::mem::replace(&mut account.busy, true) {
+                idle.push(*trunk);
+            }
+            account.window.oldest().is_some() || !account.is_idle()
         });
-        let next = windows.values().filter_map(|account| account.window.oldest()).min();
-        (changed, next.map(|oldest| oldest.after(DAY)))
+        let next = accounts.values().filter_map(|account| account.window.oldest()).min();
+        (idle, next.map(|oldest| oldest.after(DAY)))
+    }
+}
+
+/// What is deleted spent nothing.
+impl Observer for Spend {
+    fn committed(&self, committed: &Committed) {
+        let Committed::Reset { account: of } = committed else { return };
+        self.lock().retain(|_, account| {
+            if of.is_none_or(|of| of == account.number) {
+                account.window = SpendWindow::default();
+            }
+            account.window.oldest().is_some() || !account.is_idle()
+        });
+    }
+}
+
+/// Writes for one trunk until there is nothing left to write.
+async fn settle(inner: Arc<Inner>, trunk: Uuid) {
+    while let Some(Work { number, event, waiting }) = inner.spend.next(trunk) {
+        let calls = waiting.iter().map(|waiting| Change::Call(waiting.call.clone())).collect();
+        let outcome = inner.spend.write(&inner, trunk, number, event, calls).await;
+        match &outcome {
+            Ok(()) => inner.app.callbacks.wake(),
+            Err(error) => {
+                not_written(error, "what a trunk spent");
+                inner.spend.unsettle(trunk);
+            }
+        }
+        for waiting in waiting {
+            // Whoever waits may be gone.
+            let _gone = waiting.written.send(outcome.clone());
+        }
     }
 }
 
@@ -182,33 +327,23 @@ fn not_written(error: &StoreError, what: &str) {
     tracing::error!(%error, what, "the edge could not write; calls go on");
 }
 
-/// Follows the clock: spending that is older than 24 hours counts no more, and re-opens what it blocked.
+/// Follows the clock: spending that is older than 24 hours counts no more, and re-opens what it blocked. What could
+/// not be written is tried again.
 pub(super) async fn age(inner: Arc<Inner>) {
+    let clock = &inner.app.clock;
     loop {
-        let now = inner.app.clock.now();
-        let (changed, next) = inner.spend.aged(now);
-        for (trunk, number, _) in changed {
-            for _ in 0..ATTEMPTS {
-                let spent = inner.spend.spent(trunk, now);
-                let gate =
-                    inner.spend.gate_changes(&inner, number, trunk, SpendEvent::Aged, spent, now).await;
-                let outcome = match gate {
-                    Ok(gate) => inner.app.store.commit(gate).await.map(|_| ()),
-                    Err(error) => Err(error),
-                };
-                match outcome {
-                    Err(StoreError::Conflict) => {}
-                    Err(error) => {
-                        not_written(&error, "a trunk whose spending aged");
-                        break;
-                    }
-                    Ok(()) => {
-                        inner.app.callbacks.wake();
-                        break;
-                    }
-                }
-            }
+        let now = clock.now();
+        let (idle, next) = inner.spend.aged(now);
+        stream::iter(idle)
+            .for_each_concurrent(SETTLED_AT_ONCE, |trunk| settle(Arc::clone(&inner), trunk))
+            .await;
+        let failed = async {
+            inner.spend.failed.notified().await;
+            tokio::time::sleep(RETRY).await;
+        };
+        tokio::select! {
+            () = clock.sleep_until(next.unwrap_or_else(|| now.after(Duration::from_mins(1)))) => {}
+            () = failed => {}
         }
-        inner.app.clock.sleep_until(next.unwrap_or_else(|| now.after(Duration::from_mins(1)))).await;
     }
 }
