@@ -58,8 +58,7 @@ impl Edge {
             greeting(line, "SIP:")
         })?;
         let (base, control) = (base.into_inner(), control.into_inner());
-        let (base, control) =
-            base.zip(control).ok_or("the server does not say where its two APIs are")?;
+        let (base, control) = base.zip(control).ok_or("the server does not say where its two APIs are")?;
         let (runtime, client) = (Builder::new_current_thread().enable_all().build()?, reqwest::Client::new());
         let (username, password) = runtime.block_on(make_trunk(&client, &base))?;
         let callee = Callee { sip, username, password };

@@ -15,8 +15,8 @@ mod report;
 mod rounds;
 mod seed;
 mod stopwatch;
-mod uas;
 mod trunk;
+mod uas;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -51,7 +51,7 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let edge = Edge::start(&["--ephemeral", "--config", &config.display().to_string()])?;
     let idle = edge.resident()?;
     let calls = plan.calls_up.min(open_files()?.saturating_sub(FILES));
-    let pace = Pace { calls, rate: 1_000, at_once: calls, up: Duration::from_mins(30) };
+    let pace = Pace { calls, rate: 400, at_once: calls, up: Duration::from_mins(30) };
     let mut callers = Callers::start(&plan.work, &edge.callee, pace)?;
     edge.wait_for(u64::from(calls), &mut callers, Duration::from_mins(3))?;
     let resident = edge.resident()?;
@@ -74,7 +74,8 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
 /// How many files a child may open.
 fn open_files() -> Outcome<u32> {
     let limits = std::fs::read_to_string("/proc/self/limits")?;
-    let limit = limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    let limit =
+        limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
     // More than a number has room for is no limit.
     Ok(limit.ok_or("the kernel does not tell how many files may be open")?.parse().unwrap_or(u32::MAX))
 }
