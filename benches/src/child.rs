@@ -35,6 +35,16 @@ impl Running {
         Err(format!("{} ended before it was ready", name(command)).into())
     }
 
+    /// Waits until it ends by itself; gives whether it succeeded.
+    pub(crate) fn ended(&mut self) -> Outcome<bool> {
+        Ok(self.0.wait()?.success())
+    }
+
+    /// Whether it has ended already, and if so whether it succeeded.
+    pub(crate) fn has_ended(&mut self) -> Outcome<Option<bool>> {
+        Ok(self.0.try_wait()?.map(|status| status.success()))
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.0.id()
     }

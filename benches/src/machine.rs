@@ -26,6 +26,7 @@ pub(crate) fn describe(plan: &Plan) -> Outcome<Vec<(&'static str, String)>> {
         ("Kernel", format!("Linux {}", kernel.trim())),
         ("Compiler", said("rustc", &["--version"])),
         ("Load generator", said("wrk", &["-v"])),
+        ("Callers", said("sipp", &["-v"])),
         ("Node", said("node", &["--version"])),
         ("Disk", format!("{:.0} times a second 4 kB appended and made durable (fdatasync)", syncs(plan)?)),
     ])
@@ -40,7 +41,7 @@ fn field(file: &str, name: &str) -> Option<String> {
 fn said(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
-    text.lines().next().unwrap_or("unknown").to_owned()
+    text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown").to_owned()
 }
 
 /// How often a second the disk makes 4 kB durable.

@@ -5,6 +5,7 @@
 //! processes started here are ended. `scripts/bench` builds everything and calls this.
 
 mod bare;
+mod calls;
 mod child;
 mod load;
 mod machine;
@@ -15,6 +16,7 @@ mod rounds;
 mod seed;
 mod stopwatch;
 mod trunk;
+mod uas;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -52,6 +54,10 @@ struct Cli {
     /// Answer every GET with this file's bytes: the bare server to compare with
     #[arg(long, value_name = "FILE", hide = true)]
     bare: Option<PathBuf>,
+
+    /// Challenge and answer every call over SIP, checking nothing: the bare callee to compare with
+    #[arg(long, hide = true)]
+    bare_sip: bool,
 }
 
 fn main() -> ExitCode {
@@ -69,6 +75,10 @@ fn main() -> ExitCode {
 fn run(cli: &Cli) -> Outcome<bool> {
     if let Some(file) = &cli.bare {
         bare::serve(file)?;
+        return Ok(true);
+    }
+    if cli.bare_sip {
+        uas::serve()?;
         return Ok(true);
     }
     // Nothing here speaks TLS, but no HTTP client is made without a provider of it.

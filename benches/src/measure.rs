@@ -1,5 +1,7 @@
 //! The rows, in the order of the report.
 
+mod admit;
+mod calls;
 mod create;
 mod memory;
 mod prism;
@@ -16,7 +18,7 @@ type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 10] = [
+    let measures: [(&'static str, Measure); 14] = [
         ("GET of one trunk / bare axum", read::one),
         ("list of 50 / bare axum", read::list),
         ("durable POST / raw inserts", create::durable),
@@ -27,6 +29,10 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         ("start to first answer", start::process),
         ("TestServer::start", start::test_server),
         ("SDK GET and decode / reqwest and serde_json", sdk::get),
+        (calls::RATE, calls::rate),
+        (calls::MEMORY, calls::memory),
+        (calls::STEADY, calls::steady),
+        ("decision about a call", admit::decision),
     ];
     let mut rows = Vec::new();
     for (name, measure) in measures {

@@ -22,6 +22,12 @@ pub(crate) struct Plan {
     pub(crate) records: (u64, u64),
     /// Requests before resident memory is looked at.
     pub(crate) requests: u64,
+    /// Calls a turn.
+    pub(crate) calls: u32,
+    /// Calls that are up at once before memory is looked at.
+    pub(crate) calls_up: u32,
+    /// For how long calls come steadily, and after which part of it memory is looked at first.
+    pub(crate) steady: (Duration, Duration),
     /// How often something short is timed.
     pub(crate) repeats: usize,
 }
@@ -40,6 +46,9 @@ impl Plan {
             turn: Duration::from_secs(3),
             records: (1_000, 1_000_000),
             requests: 1_000_000,
+            calls: 5_000,
+            calls_up: 20_000,
+            steady: (Duration::from_mins(10), Duration::from_mins(1)),
             repeats: 51,
         };
         if !quick {
@@ -50,6 +59,8 @@ impl Plan {
             turn: Duration::from_secs(2),
             records: (1_000, 50_000),
             requests: 100_000,
+            calls_up: 4_000,
+            steady: (Duration::from_mins(1), Duration::from_secs(6)),
             repeats: 15,
             ..plan
         })

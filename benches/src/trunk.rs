@@ -19,7 +19,7 @@ pub(crate) struct Trunk {
 }
 
 /// Where the build put the binary: beside this program.
-fn binary() -> Outcome<PathBuf> {
+pub(crate) fn binary() -> Outcome<PathBuf> {
     let binary = std::env::current_exe()?.with_file_name("trunk-server");
     if !binary.exists() {
         return Err(format!("{} is missing; scripts/bench builds it", binary.display()).into());
@@ -31,7 +31,8 @@ fn binary() -> Outcome<PathBuf> {
 pub(crate) fn command(database: &Path) -> Outcome<Command> {
     let mut command = Command::new(binary()?);
     command
-        .args(["--listen", "127.0.0.1:0", "--control-listen", "off", "--log", "warn", "--api-key", KEY])
+        .args(["--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", "off"])
+        .args(["--log", "warn", "--api-key", KEY])
         .arg("--database")
         .arg(database)
         .env_clear();
@@ -57,10 +58,15 @@ impl Trunk {
 
     /// Resident memory in megabytes.
     pub(crate) fn resident(&self) -> Outcome<f64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let kilobytes = status.lines().find_map(|line| {
-            line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()
-        });
-        Ok(kilobytes.ok_or("the kernel does not tell the server's memory")? / 1024.0)
+        resident(&self.process)
     }
+}
+
+/// Resident memory of a process in megabytes.
+pub(crate) fn resident(process: &Running) -> Outcome<f64> {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", process.id()))?;
+    let kilobytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
+    Ok(kilobytes.ok_or("the kernel does not tell the server's memory")? / 1024.0)
 }

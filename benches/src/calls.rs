@@ -1,0 +1,185 @@
+//! Calls from sipp, and the server's edge that takes them.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::Outcome;
+use crate::child::Running;
+use crate::stopwatch::Stopwatch;
+use crate::trunk::{KEY, VERSION, binary};
+
+/// Where callers call from.
+const SOURCE: &str = "127.0.77.1";
+
+/// Whom to call, and as whom.
+#[derive(Debug, Clone)]
+pub(crate) struct Callee {
+    pub(crate) sip: String,
+    pub(crate) username: String,
+    pub(crate) password: String,
+}
+
+/// A server with its edge and one trunk.
+#[derive(Debug)]
+pub(crate) struct Edge {
+    pub(crate) callee: Callee,
+    process: Running,
+    control: String,
+    runtime: Runtime,
+    client: reqwest::Client,
+}
+
+/// What follows a label in a greeting's line, up to the next space.
+pub(crate) fn greeting(line: &str, label: &str) -> Option<String> {
+    Some(line.trim().strip_prefix(label)?.split_whitespace().next()?.to_owned())
+}
+
+impl Edge {
+    /// Starts a server with these further arguments, and makes a trunk for callers on loopback.
+    pub(crate) fn start(further: &[&str]) -> Outcome<Self> {
+        let mut command = Command::new(binary()?);
+        command
+            .args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"])
+            .args(["--sip-listen", "127.0.0.1:0", "--log", "warn", "--api-key", KEY])
+            .args(further)
+            .env_clear();
+        let (base, control) = (std::cell::OnceCell::new(), std::cell::OnceCell::new());
+        let (process, sip) = Running::announced(&mut command, |line| {
+            for (label, cell) in [("API:", &base), ("Control:", &control)] {
+                if let Some(found) = greeting(line, label) {
+                    // The first one stays.
+                    let _ignored = cell.set(found);
+                }
+            }
+            greeting(line, "SIP:")
+        })?;
+        let (base, control) = (base.into_inner(), control.into_inner());
+        let (base, control) = base.zip(control).ok_or("the server does not say where its two APIs are")?;
+        let (runtime, client) = (Builder::new_current_thread().enable_all().build()?, reqwest::Client::new());
+        let (username, password) = runtime.block_on(make_trunk(&client, &base))?;
+        let callee = Callee { sip, username, password };
+        Ok(Self { callee, process, control, runtime, client })
+    }
+
+    /// Resident memory in megabytes.
+    pub(crate) fn resident(&self) -> Outcome<f64> {
+        crate::trunk::resident(&self.process)
+    }
+
+    /// How many calls were admitted since the start.
+    pub(crate) fn admitted(&self) -> Outcome<u64> {
+        let counts = self.asked("/calls/counts")?;
+        Ok(counts.get("admitted").and_then(Value::as_u64).ok_or("the server does not count calls")?)
+    }
+
+    /// How many calls are answered and not over. The answer is large: the server's memory grows by asking.
+    pub(crate) fn answered(&self) -> Outcome<usize> {
+        let calls = self.asked("/calls/active")?;
+        let calls = calls.get("calls").and_then(Value::as_array).ok_or("the server lists no calls")?;
+        Ok(calls.iter().filter(|call| call.get("time_connect").is_some_and(|time| !time.is_null())).count())
+    }
+
+    /// Waits until so many calls were admitted since the start, as long as the callers go on.
+    pub(crate) fn wait_for(&self, admitted: u64, callers: &mut Callers, longest: Duration) -> Outcome<()> {
+        let watch = Stopwatch::start();
+        while self.admitted()? < admitted {
+            if watch.elapsed() > longest {
+                return Err(format!("{admitted} calls took longer than {longest:?}").into());
+            }
+            if callers.process.has_ended()?.is_some() {
+                return Err(callers.failure().into());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        Ok(())
+    }
+
+    fn asked(&self, path: &str) -> Outcome<Value> {
+        let url = format!("{}{path}", self.control);
+        self.runtime.block_on(async {
+            let answer = self.client.get(url).send().await?.error_for_status()?;
+            Ok(serde_json::from_slice(&answer.bytes().await?)?)
+        })
+    }
+}
+
+/// Makes a trunk that takes every caller of loopback with its credentials; gives those.
+async fn make_trunk(client: &reqwest::Client, base: &str) -> Outcome<(String, String)> {
+    let body = json!({ "data": { "type": "voice_out_trunks", "attributes": {
+        "name": "calls", "rtp_timeout": 600, "on_cli_mismatch_action": "send_original_cli",
+        "authentication_method": {
+            "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["127.0.0.0/8"] }
+        }
+    } } });
+    let request = client
+        .post(format!("{base}/voice_out_trunks"))
+        .header("Api-Key", KEY)
+        .header("X-DIDWW-API-Version", VERSION)
+        .header("Content-Type", didww_types::MEDIA_TYPE)
+        .body(body.to_string());
+    let answer: Value = serde_json::from_slice(&request.send().await?.bytes().await?)?;
+    let text = |name: &str| {
+        let pointer = format!("/data/attributes/authentication_method/attributes/{name}");
+        answer.pointer(&pointer).and_then(Value::as_str).map(str::to_owned)
+    };
+    let credentials = text("username").zip(text("password"));
+    Ok(credentials.ok_or_else(|| format!("no trunk was made: {answer}"))?)
+}
+
+/// How sipp calls.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pace {
+    /// All calls.
+    pub(crate) calls: u32,
+    /// Calls a second at most.
+    pub(crate) rate: u32,
+    /// Calls at once at most.
+    pub(crate) at_once: u32,
+    /// How long each is up.
+    pub(crate) up: Duration,
+}
+
+/// A running sipp.
+#[derive(Debug)]
+pub(crate) struct Callers {
+    process: Running,
+    errors: PathBuf,
+}
+
+impl Callers {
+    /// Starts to call: challenged, answered, and hung up.
+    pub(crate) fn start(work: &Path, callee: &Callee, pace: Pace) -> Outcome<Self> {
+        let (scenario, errors) = (work.join("calls.xml"), work.join("calls.log"));
+        let text = include_str!("calls.xml")
+            .replace("{username}", &callee.username)
+            .replace("{password}", &callee.password)
+            .replace("{up}", &pace.up.as_millis().to_string());
+        std::fs::write(&scenario, text)?;
+        let mut command = Command::new("sipp");
+        command
+            .arg(&callee.sip)
+            .arg("-sf")
+            .arg(&scenario)
+            .args(["-i", SOURCE, "-mi", SOURCE, "-t", "u1", "-nostdin", "-timer_resol", "1"])
+            .args(["-m", &pace.calls.to_string(), "-r", &pace.rate.to_string()])
+            .args(["-l", &pace.at_once.to_string(), "-recv_timeout", "10000"])
+            .args(["-trace_err", "-error_file"])
+            .arg(&errors);
+        Ok(Self { process: Running::silent(command.stdin(Stdio::null()))?, errors })
+    }
+
+    /// Waits until every call is over; a call that went any other way is an error.
+    pub(crate) fn finish(mut self) -> Outcome<()> {
+        if self.process.ended()? { Ok(()) } else { Err(self.failure().into()) }
+    }
+
+    fn failure(&self) -> String {
+        let errors = std::fs::read_to_string(&self.errors).unwrap_or_default();
+        let first: Vec<&str> = errors.lines().take(20).collect();
+        format!("sipp ended with calls that went wrong:\n{}", first.join("\n"))
+    }
+}

@@ -1,0 +1,105 @@
+//! Calls: how many a second, and what they need of memory.
+
+use std::time::Duration;
+
+use crate::Outcome;
+use crate::calls::{Callee, Callers, Edge, Pace};
+use crate::plan::Plan;
+use crate::report::{Row, Target};
+use crate::rounds::compare;
+use crate::stopwatch::Stopwatch;
+use crate::uas;
+
+pub(crate) const RATE: &str =
+    "authenticated calls per second (INVITE, 401, ACK, INVITE, 200, ACK, BYE) / bare callee";
+pub(crate) const MEMORY: &str = "20,000 simultaneous calls, memory";
+pub(crate) const STEADY: &str = "steady calls, memory at the end / after one minute";
+
+/// Calls at once while the rate is measured: so few that no socket's buffer overflows.
+const AT_ONCE: u32 = 64;
+/// Simultaneous calls that the memory row speaks of.
+const UP: u32 = 20_000;
+/// Files that the server opens besides one socket for each call.
+const FILES: u32 = 200;
+
+pub(crate) fn rate(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let edge = Edge::start(&["--ephemeral"])?;
+    let (_running, bare) = uas::start()?;
+    let turn = |callee: &Callee, calls: u32| {
+        let pace = Pace { calls, rate: 20_000, at_once: AT_ONCE, up: Duration::ZERO };
+        let watch = Stopwatch::start();
+        Callers::start(&plan.work, callee, pace)?.finish()?;
+        Ok(f64::from(calls) / watch.seconds())
+    };
+    turn(&edge.callee, plan.calls / 5)?;
+    turn(&bare, plan.calls / 5)?;
+    let compared = compare(plan.rounds, || turn(&edge.callee, plan.calls), || turn(&bare, plan.calls))?;
+    Ok(Row {
+        name,
+        ours: format!("{:.0}/s", compared.ours),
+        reference: format!("{:.0}/s", compared.reference),
+        figure: compared.ratio,
+        unit: "",
+        target: Target::AtLeast(0.6, 0.85),
+    })
+}
+
+pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let config = plan.work.join("calls.toml");
+    // The usual range has 8,192 even ports.
+    std::fs::write(&config, "[sip]\nrtp_ports = [1024, 65535]\n")?;
+    let edge = Edge::start(&["--ephemeral", "--config", &config.display().to_string()])?;
+    let idle = edge.resident()?;
+    let calls = plan.calls_up.min(open_files()?.saturating_sub(FILES));
+    let pace = Pace { calls, rate: 400, at_once: calls, up: Duration::from_mins(30) };
+    let mut callers = Callers::start(&plan.work, &edge.callee, pace)?;
+    edge.wait_for(u64::from(calls), &mut callers, Duration::from_mins(3))?;
+    let resident = edge.resident()?;
+    let answered = edge.answered()?;
+    if answered + 1 < usize::try_from(calls)? {
+        return Err(format!("of {calls} calls only {answered} are up").into());
+    }
+    let figure = idle + (resident - idle) * f64::from(UP) / f64::from(calls);
+    let scaled = if calls < UP { ", the rest by the slope" } else { "" };
+    Ok(Row {
+        name,
+        ours: format!("{resident:.1} MB with {calls} calls{scaled}"),
+        reference: format!("{idle:.1} MB without"),
+        figure,
+        unit: " MB",
+        target: Target::AtMost(300.0, 150.0),
+    })
+}
+
+/// How many files a child may open.
+fn open_files() -> Outcome<u32> {
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let limit =
+        limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
+    // More than a number has room for is no limit.
+    Ok(limit.ok_or("the kernel does not tell how many files may be open")?.parse().unwrap_or(u32::MAX))
+}
+
+pub(crate) fn steady(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    const RATE: u32 = 200;
+    let (long, early) = plan.steady;
+    let count = |time: Duration| Ok::<_, std::num::TryFromIntError>(u32::try_from(time.as_secs())? * RATE);
+    let (calls, early) = (count(long)?, count(early)?);
+    let database = plan.work.join("steady.db");
+    let edge = Edge::start(&["--database", &database.display().to_string()])?;
+    // Each is up for two seconds.
+    let pace = Pace { calls, rate: RATE, at_once: RATE * 4, up: Duration::from_secs(2) };
+    let mut callers = Callers::start(&plan.work, &edge.callee, pace)?;
+    edge.wait_for(u64::from(early), &mut callers, long * 2)?;
+    let first = edge.resident()?;
+    callers.finish()?;
+    let last = edge.resident()?;
+    Ok(Row {
+        name,
+        ours: format!("{last:.1} MB after {calls} calls"),
+        reference: format!("{first:.1} MB after {early}"),
+        figure: last / first,
+        unit: "",
+        target: Target::AtMost(1.2, 1.05),
+    })
+}
