@@ -110,7 +110,8 @@ impl Edge {
 /// Makes a trunk that takes every caller of loopback with its credentials; gives those.
 async fn make_trunk(client: &reqwest::Client, base: &str) -> Outcome<(String, String)> {
     let body = json!({ "data": { "type": "voice_out_trunks", "attributes": {
-        "name": "calls", "rtp_timeout": 600, "on_cli_mismatch_action": "send_original_cli",
+        "name": "calls", "rtp_timeout": 600,
+        "threshold_amount": "100000.0", "on_cli_mismatch_action": "send_original_cli",
         "authentication_method": {
             "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["127.0.0.0/8"] }
         }
