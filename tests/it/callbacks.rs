@@ -18,7 +18,7 @@ use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
 use serde_json::{Value, json};
 use trunk_server::callbacks::Settings;
 use trunk_server::config::{Config, Database};
-use trunk_server::store::{Change, Delivery, NewEvent, Scope, SqliteStore, Store as _};
+use trunk_server::store::{Change, Delivery, NewEvent, Scope, SqliteStore, Store as _, StoredCall};
 use trunk_server::{Clock, Control, Server, TestServer};
 use uuid::Uuid;
 
@@ -137,7 +137,7 @@ async fn a_block_by_hand_is_not_told_by_default() {
     set(&api, &quiet, "active").await;
     server.stop().await.unwrap();
 
-    // The trunk spent 12 dollars of its 10, as the carrier edge would have noted.
+    // The trunk spent 12 dollars of its 10, as the carrier edge would have noted: the sum and the call behind it.
     let store = SqliteStore::open(&database.0).unwrap();
     let account = store.accounts()[0].number;
     let scope = Scope { account, spec: VoiceOutTrunk::SPEC };
@@ -151,7 +151,20 @@ async fn a_block_by_hand_is_not_told_by_default() {
         attributes.insert(name.to_owned(), value);
     }
     let meta = Some(r#"{"spent_amount":"12.0"}"#.to_owned());
-    store.commit(vec![Change::Replace { scope, before, attributes, links: Vec::new(), meta }]).await.unwrap();
+    let call = StoredCall {
+        id: unique(),
+        account,
+        trunk: spent.parse().unwrap(),
+        ended_at: didww_types::Timestamp::from_unix_millis(START),
+        cause: 200,
+        code: 200,
+        source: "37282720000".to_owned(),
+        destination: "12025550100".to_owned(),
+        price: "12.0".to_owned(),
+        attributes: "{}".to_owned(),
+    };
+    let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta };
+    store.commit(vec![replace, Change::Call(Box::new(call))]).await.unwrap();
     store.close().await.unwrap();
     drop(store);
 

@@ -119,7 +119,7 @@ impl Edge {
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonces: HiddenKey(NonceKey::new(&app.ids.nonce_key())),
-            ports: Ports::new(config.rtp_ports.clone()),
+            ports: Ports::new(config.rtp_ports.clone(), app.ids.word()),
             app,
             config,
             trunks,

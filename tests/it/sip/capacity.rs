@@ -153,7 +153,7 @@ async fn calls_that_end_together_at_a_stop_are_recorded_charged_and_remembered()
     assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "0.0");
     assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, false);
     Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
-    assert_eq!(charged(&edge).await, 41);
+    until("the call is recorded", async || (charged(&edge).await == 41).then_some(())).await;
 
     let reset = edge.control.post("/reset", &json!({})).await;
     assert_eq!((reset.status, edge.records(&trunk).await.len()), (200, 0), "a reset leaves no call");

@@ -9,6 +9,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use didww_types::Secret;
 use didww_types::callback::{TrunkEvent, trunk_events};
@@ -16,6 +17,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
+
+/// Longest wait for a request.
+const LONGEST: Duration = Duration::from_secs(60);
 
 /// What a request is answered with.
 #[derive(Debug, Clone)]
@@ -94,9 +98,9 @@ impl Receiver {
         *self.answer.lock().unwrap() = answer;
     }
 
-    /// The next request.
+    /// The next request. One that does not come fails its test instead of holding it up.
     pub async fn next(&mut self) -> Callback {
-        self.came.recv().await.unwrap()
+        tokio::time::timeout(LONGEST, self.came.recv()).await.expect("nothing came").unwrap()
     }
 
     /// How many requests came that nobody took yet.

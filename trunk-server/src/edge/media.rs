@@ -24,8 +24,10 @@ pub(super) struct Ports {
 }
 
 impl Ports {
-    pub(super) fn new(range: Range<u16>) -> Self {
-        Self { range, next: AtomicUsize::new(0) }
+    /// Begins somewhere in the range, so that servers that share an address do not all try the same ports.
+    pub(super) fn new(range: Range<u16>, random: u64) -> Self {
+        let first = usize::try_from(random % u64::from(u16::MAX)).unwrap_or_default();
+        Self { range, next: AtomicUsize::new(first) }
     }
 
     /// A socket on an even port; `None` when none is free.
