@@ -6,6 +6,7 @@
 
 mod call;
 mod canonical;
+mod document;
 mod index;
 mod observer;
 mod outbox;
@@ -23,6 +24,7 @@ use crate::account::{Account, ApiKey, KeyDigest};
 
 pub use call::{CallQuery, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
+pub use document::{Document, DocumentKind, DocumentQuery, NewDocument};
 pub use index::{IndexEntry, IndexValue, index_of};
 pub use observer::{Committed, Observer};
 pub use outbox::{Attempted, Delivery, NewEvent, PendingEvent};
@@ -202,6 +204,14 @@ pub enum Change {
     Call(Box<StoredCall>),
     /// Somebody has to be told of something that this write did.
     Emit(Box<NewEvent>),
+    /// A document of the communication platform's side: a new one without a revision, else one that is still as it
+    /// was read.
+    Put {
+        /// The revision that was read.
+        revision: Option<i64>,
+        /// What is written.
+        document: Box<NewDocument>,
+    },
 }
 
 /// A store of accounts and records. Every method is safe to call from many tasks at once.
@@ -224,6 +234,23 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// [`StoreError::Taken`], [`StoreError::Conflict`], [`StoreError::Overloaded`], or a failure of the engine;
     /// nothing was changed then.
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>>;
+
+    /// A document by its id, also a deleted one.
+    fn document(&self, kind: DocumentKind, id: Uuid) -> Answer<'_, Option<Document>>;
+
+    /// The document that has a unique key, also a deleted one.
+    fn document_by(
+        &self,
+        kind: DocumentKind,
+        name: &'static str,
+        value: String,
+    ) -> Answer<'_, Option<Document>>;
+
+    /// Documents, newest first.
+    fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>>;
+
+    /// When the newest document of any kind was made, in microseconds since 1970; zero when there is none.
+    fn newest_document(&self) -> Answer<'_, i64>;
 
     /// The account that a key belongs to. Answered from memory.
     fn account_by_key(&self, digest: KeyDigest) -> Option<Arc<Account>>;

@@ -6,6 +6,7 @@
 
 mod accounts;
 mod calls;
+mod documents;
 mod error;
 mod lane;
 mod list;
@@ -22,8 +23,8 @@ use uuid::Uuid;
 use didww_types::{ResourceSpec, Timestamp};
 
 use super::{
-    Answer, Attempted, CallQuery, Change, Committed, Delivery, ListQuery, Listing, Observer, PendingEvent,
-    Record, Scope, Store, StoreError, StoredCall, StoredCharge,
+    Answer, Attempted, CallQuery, Change, Committed, Delivery, Document, DocumentKind, DocumentQuery,
+    ListQuery, Listing, Observer, PendingEvent, Record, Scope, Store, StoreError, StoredCall, StoredCharge,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::SharedDirectory;
@@ -97,6 +98,28 @@ impl Store for SqliteStore {
             move |(_, committed)| tell(&watch, committed),
         );
         Box::pin(async move { done.await.map(|(records, _)| records) })
+    }
+
+    fn document(&self, kind: DocumentKind, id: Uuid) -> Answer<'_, Option<Document>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| documents::find(connection, kind, id))))
+    }
+
+    fn document_by(
+        &self,
+        kind: DocumentKind,
+        name: &'static str,
+        value: String,
+    ) -> Answer<'_, Option<Document>> {
+        let found = self.lane.read(|connection| documents::find_unique(connection, kind, name, &value));
+        Box::pin(std::future::ready(found))
+    }
+
+    fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| documents::list(connection, &query))))
+    }
+
+    fn newest_document(&self) -> Answer<'_, i64> {
+        Box::pin(std::future::ready(self.lane.read(documents::newest)))
     }
 
     fn account_by_key(&self, digest: KeyDigest) -> Option<Arc<Account>> {

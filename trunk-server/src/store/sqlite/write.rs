@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::{failed, is_taken};
 use super::symbols::Symbols;
-use super::{calls, find, outbox, record, uuid};
+use super::{calls, documents, find, outbox, record, uuid};
 use crate::store::{
     Change, Committed, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text, index_of,
 };
@@ -72,6 +72,7 @@ pub(super) fn apply(
             }
             Change::Call(call) => calls::insert(connection, call)?,
             Change::Emit(event) => outbox::insert(connection, event)?,
+            Change::Put { revision, document } => documents::put(connection, *revision, document)?,
         }
     }
     committed.extend(gone);
@@ -312,6 +313,9 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         if accounts { Some("DELETE FROM account WHERE ?1 IS NULL OR number = ?1") } else { None };
     for sql in of_records.into_iter().chain(of_accounts) {
         connection.execute(sql, params![account]).map_err(failed)?;
+    }
+    if account.is_none() {
+        documents::reset(connection, accounts)?;
     }
     Ok(())
 }
