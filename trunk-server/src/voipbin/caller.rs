@@ -1,0 +1,130 @@
+//! Who asks: where credentials are looked for, and what they allow.
+
+use axum::http::{HeaderMap, header};
+use trunk_rules::outbound::permission::{self, Permissions};
+use uuid::Uuid;
+
+use super::error::ApiError;
+use super::platform::Platform;
+use super::query::Query;
+use super::token::{self, AUDIENCE, Claims};
+
+/// Who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Caller {
+    /// An agent who logged in, or an access key.
+    Member {
+        customer: Uuid,
+        permissions: Permissions,
+    },
+    /// Somebody who acts for a customer for a while.
+    Delegate { customer: Uuid },
+    /// Somebody with a token for one thing, which is none of these.
+    Direct { customer: Uuid },
+}
+
+/// What was found.
+enum Credential<'a> {
+    Token(&'a str),
+    AccessKey(&'a str),
+}
+
+impl Caller {
+    /// Who asks, by the first credential that is there.
+    ///
+    /// # Errors
+    /// When there is none, or it is not right.
+    pub(super) fn of(platform: &Platform, headers: &HeaderMap, query: &Query) -> Result<Self, ApiError> {
+        match find(headers, query).ok_or_else(ApiError::authentication_required)? {
+            Credential::Token(token) => {
+                let claims = token::verify(&platform.signing, token, platform.moments.now());
+                claims.as_ref().and_then(Self::of_claims).ok_or_else(ApiError::invalid_credentials)
+            }
+            Credential::AccessKey(key) => platform
+                .directory
+                .access_key(key, platform.moments.now())
+                .map(|(customer, permissions)| Self::Member { customer, permissions })
+                .ok_or_else(ApiError::invalid_credentials),
+        }
+    }
+
+    fn of_claims(claims: &Claims) -> Option<Self> {
+        match claims.kind.as_deref() {
+            None | Some("agent") => {
+                let agent = claims.agent.as_ref()?;
+                let permissions = Permissions::from_bits(agent.permission);
+                Some(Self::Member { customer: agent.customer_id, permissions })
+            }
+            Some("delegate") if claims.aud.as_deref() == Some(AUDIENCE) => {
+                Some(Self::Delegate { customer: claims.customer_id? })
+            }
+            Some("direct") => Some(Self::Direct { customer: claims.direct.as_ref()?.customer_id }),
+            Some(_) => None,
+        }
+    }
+
+    pub(super) fn customer(&self) -> Uuid {
+        match self {
+            Self::Member { customer, .. } | Self::Delegate { customer } | Self::Direct { customer } => *customer,
+        }
+    }
+
+    pub(super) fn is_super_admin(&self) -> bool {
+        matches!(self, Self::Member { permissions, .. } if permissions.is_super_admin())
+    }
+
+    pub(super) fn is_direct(&self) -> bool {
+        matches!(self, Self::Direct { .. })
+    }
+
+    /// Lets whoever has one of these permissions on what belongs to a customer; nil is the platform itself.
+    ///
+    /// # Errors
+    /// For everybody else.
+    pub(super) fn must(&self, wanted: Permissions, of: Uuid) -> Result<(), ApiError> {
+        let (customer, permissions) = match self {
+            Self::Direct { .. } => return Err(ApiError::direct_access()),
+            Self::Delegate { customer } => (*customer, Permissions::CUSTOMER_ADMIN),
+            Self::Member { customer, permissions } => (*customer, *permissions),
+        };
+        if permission::allows(permissions, customer == of, wanted) {
+            Ok(())
+        } else {
+            Err(ApiError::permission_denied())
+        }
+    }
+
+    /// Lets super admins alone.
+    ///
+    /// # Errors
+    /// For everybody else.
+    pub(super) fn must_run_the_platform(&self) -> Result<(), ApiError> {
+        self.must(Permissions::ALL_OF_PROJECT, Uuid::nil())
+    }
+}
+
+/// The first credential that is not empty; a token anywhere is taken before any key.
+fn find<'a>(headers: &'a HeaderMap, query: &'a Query) -> Option<Credential<'a>> {
+    let bearer = || {
+        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+        value.split_once("Bearer ").map(|(_, token)| token)
+    };
+    let given = |text: &&str| !text.is_empty();
+    cookie(headers, "token")
+        .filter(given)
+        .or_else(|| query.first("token").filter(given))
+        .or_else(|| bearer().filter(given))
+        .map(Credential::Token)
+        .or_else(|| cookie(headers, "accesskey").filter(given).map(Credential::AccessKey))
+        .or_else(|| query.first("accesskey").filter(given).map(Credential::AccessKey))
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(known, value)| (known == name).then_some(value))
+}

@@ -1,0 +1,147 @@
+//! What the platform keeps: each thing as it is on the wire, and beside it what it keeps to itself.
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use uuid::Uuid;
+use voipbin_client::types::to_json;
+
+use super::moment::Moment;
+use crate::store::{Change, Document, DocumentKind, DocumentQuery, NewDocument, Store, StoreError};
+
+/// A kind of thing.
+pub(super) trait Kind {
+    /// Its place in the store.
+    const KIND: DocumentKind;
+    /// What it says on the wire.
+    type Wire: Serialize + DeserializeOwned + Clone;
+    /// What nobody but the server sees.
+    type Own: Serialize + DeserializeOwned + Clone + Default;
+
+    /// What it is looked for by.
+    fn keys(_entity: &Entity<Self>) -> Vec<(&'static str, String)>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+
+    /// What no other one may have, a deleted one included.
+    fn unique(_entity: &Entity<Self>) -> Vec<(&'static str, String)>
+    where
+        Self: Sized,
+    {
+        Vec::new()
+    }
+}
+
+/// A thing of a kind.
+pub(super) struct Entity<K: Kind> {
+    pub(super) id: Uuid,
+    /// The store's own number of it; zero before it is stored.
+    pub(super) number: i64,
+    /// Whose it is; nil for what belongs to nobody.
+    pub(super) customer: Uuid,
+    pub(super) created_at: Moment,
+    pub(super) deleted: bool,
+    /// As it was read; none for a new one.
+    pub(super) revision: Option<i64>,
+    pub(super) wire: K::Wire,
+    pub(super) own: K::Own,
+}
+
+impl<K: Kind> Clone for Entity<K> {
+    fn clone(&self) -> Self {
+        Self { wire: self.wire.clone(), own: self.own.clone(), ..*self }
+    }
+}
+
+/// The body of a document. The wire's part is there as it is sent.
+#[derive(Serialize, Deserialize)]
+struct Body<'a, O> {
+    #[serde(borrow)]
+    wire: &'a RawValue,
+    own: O,
+}
+
+impl<K: Kind> Entity<K> {
+    pub(super) fn new(id: Uuid, customer: Uuid, created_at: Moment, wire: K::Wire, own: K::Own) -> Self {
+        Self { id, number: 0, customer, created_at, deleted: false, revision: None, wire, own }
+    }
+
+    fn from_document(document: &Document) -> Result<Self, StoreError> {
+        let corrupt = |error: serde_json::Error| {
+            StoreError::Corrupt(format!("{:?} {}: {error}", document.kind, document.id))
+        };
+        let body: Body<'_, K::Own> = serde_json::from_str(&document.body).map_err(corrupt)?;
+        Ok(Self {
+            id: document.id,
+            number: document.number,
+            customer: document.customer,
+            created_at: Moment::from_unix_micros(document.created_at),
+            deleted: document.deleted,
+            revision: Some(document.revision),
+            wire: serde_json::from_str(body.wire.get()).map_err(corrupt)?,
+            own: body.own,
+        })
+    }
+
+    /// What it says on the wire, as it is sent.
+    pub(super) fn text(&self) -> String {
+        json(&self.wire)
+    }
+
+    /// The change that writes it, if it is still as it was read.
+    pub(super) fn put(&self) -> Change {
+        let wire = RawValue::from_string(self.text()).unwrap_or_default();
+        let body = serde_json::to_string(&Body { wire: &wire, own: &self.own }).unwrap_or_default();
+        let document = NewDocument {
+            kind: K::KIND,
+            id: self.id,
+            customer: self.customer,
+            created_at: self.created_at.as_unix_micros(),
+            deleted: self.deleted,
+            body,
+            keys: K::keys(self),
+            unique: K::unique(self),
+        };
+        Change::Put { revision: self.revision, document: Box::new(document) }
+    }
+
+    /// The one of an id, also a deleted one.
+    pub(super) async fn find(store: &dyn Store, id: Uuid) -> Result<Option<Self>, StoreError> {
+        store.document(K::KIND, id).await?.as_ref().map(Self::from_document).transpose()
+    }
+
+    /// The one that has a unique key, also a deleted one.
+    pub(super) async fn find_by(
+        store: &dyn Store,
+        name: &'static str,
+        value: impl Into<String>,
+    ) -> Result<Option<Self>, StoreError> {
+        store.document_by(K::KIND, name, value.into()).await?.as_ref().map(Self::from_document).transpose()
+    }
+
+    /// Those that there are, newest first.
+    pub(super) async fn list(store: &dyn Store, query: DocumentQuery) -> Result<Vec<Self>, StoreError> {
+        store.documents(query).await?.iter().map(Self::from_document).collect()
+    }
+}
+
+/// What a document says on the wire, without it being read.
+pub(super) fn wire_text(document: &Document) -> Result<&str, StoreError> {
+    #[derive(Deserialize)]
+    struct Wire<'a> {
+        #[serde(borrow)]
+        wire: &'a RawValue,
+    }
+    serde_json::from_str::<Wire<'_>>(&document.body)
+        .map(|body| body.wire.get())
+        .map_err(|error| StoreError::Corrupt(format!("{:?} {}: {error}", document.kind, document.id)))
+}
+
+/// JSON as the platform's own encoder writes it.
+pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
+    // Structs of texts, numbers and times: nothing in them can fail to be written, and JSON is text.
+    to_json(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+}

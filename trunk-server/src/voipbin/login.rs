@@ -1,0 +1,104 @@
+//! Logging in: a username and a password for a token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
+use argon2::Argon2;
+use axum::body::{Body, Bytes};
+use axum::response::Response;
+use didww_types::Secret;
+use http::{HeaderValue, StatusCode, header};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::api::json_response;
+use super::customers::Agents;
+use super::entity::{Entity, json as to_text};
+use super::token::{self, AgentClaim, Claims};
+use crate::app::App;
+
+/// How long a login lasts.
+const AGENT: Duration = Duration::from_hours(24 * 7);
+
+#[derive(Deserialize)]
+struct Login {
+    username: String,
+    password: Secret,
+}
+
+/// Gives a token, or 400 without a body: nobody is told which part was wrong.
+pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Response {
+    match try_to_log_in(app, body).await {
+        Some((username, token)) => {
+            let cookie = format!(
+                "token={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Strict",
+                AGENT.as_secs()
+            );
+            let text = to_text(&json!({ "username": username, "token": token }));
+            let mut response = json_response(StatusCode::OK, text);
+            if let Ok(cookie) = HeaderValue::try_from(cookie) {
+                response.headers_mut().insert(header::SET_COOKIE, cookie);
+            }
+            response
+        }
+        None => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+            response
+        }
+    }
+}
+
+async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Option<(String, String)> {
+    let login: Login = serde_json::from_slice(body).ok()?;
+    let found = Entity::<Agents>::find_by(&*app.store, "username", login.username).await.ok()?;
+    let agent = found.filter(|agent| !agent.deleted && app.platform.directory.customer(agent.customer).is_some());
+    // Somebody who is not there takes as long as somebody with another password.
+    let hash = agent.as_ref().map(|agent| agent.own.password.clone());
+    if !is_password(app, login.password, hash).await {
+        return None;
+    }
+    let agent = agent?;
+    let claims = Claims {
+        kind: Some("agent".to_owned()),
+        agent: Some(AgentClaim {
+            id: agent.id,
+            customer_id: agent.customer,
+            username: agent.wire.username.clone(),
+            permission: agent.wire.permission,
+        }),
+        direct: None,
+        aud: None,
+        customer_id: None,
+        sub: None,
+        jti: None,
+        expire: app.platform.moments.now().after(AGENT).to_page_token(),
+    };
+    Some((agent.wire.username, token::sign(&app.platform.signing, &claims)))
+}
+
+async fn is_password(app: &Arc<App>, given: Secret, hash: Option<String>) -> bool {
+    let Ok(_turn) = app.platform.hashing.acquire().await else { return false };
+    let check = move || match hash.as_deref().map(PasswordHash::new) {
+        Some(Ok(hash)) => Argon2::default().verify_password(given.expose().as_bytes(), &hash).is_ok(),
+        _ => {
+            let _time_taken = hashed(&given, "c29tZXNhbHR5c2FsdA");
+            false
+        }
+    };
+    tokio::task::spawn_blocking(check).await.unwrap_or(false)
+}
+
+fn hashed(password: &Secret, salt: &str) -> Option<String> {
+    let salt = SaltString::from_b64(salt).ok()?;
+    let hash = Argon2::default().hash_password(password.expose().as_bytes(), &salt).ok()?;
+    Some(hash.to_string())
+}
+
+/// The hash that is kept of a password.
+pub(super) async fn hash(app: &Arc<App>, password: Secret) -> Option<String> {
+    let _turn = app.platform.hashing.acquire().await.ok()?;
+    let salt = app.ids.salt();
+    tokio::task::spawn_blocking(move || hashed(&password, &salt)).await.ok()?
+}

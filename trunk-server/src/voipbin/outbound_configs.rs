@@ -1,0 +1,160 @@
+//! What customers' calls may do: one for each customer.
+
+use trunk_rules::outbound::config;
+use trunk_rules::outbound::permission::Permissions;
+use uuid::Uuid;
+use voipbin_client::types::{OutboundConfig, OutboundConfigCreate, OutboundConfigPatch};
+
+use super::api::{Answered, Asked, page};
+use super::customers::PhoneNumbers;
+use super::entity::{Entity, Kind};
+use super::error::{ApiError, Status};
+use super::moment::Moment;
+use crate::store::{DocumentKind, Store, StoreError};
+
+pub(super) struct OutboundConfigs;
+
+impl Kind for OutboundConfigs {
+    const KIND: DocumentKind = DocumentKind::OutboundConfig;
+    type Wire = OutboundConfig;
+    type Own = ();
+
+    fn keys(config: &Entity<Self>) -> Vec<(&'static str, String)> {
+        vec![("customer", config.customer.to_string())]
+    }
+
+    /// A deleted one keeps its customer's place.
+    fn unique(config: &Entity<Self>) -> Vec<(&'static str, String)> {
+        vec![("customer", config.customer.to_string())]
+    }
+}
+
+/// The empty one that every customer begins with.
+pub(super) fn empty(id: Uuid, customer: Uuid, at: Moment) -> Entity<OutboundConfigs> {
+    let wire = OutboundConfig {
+        id,
+        customer_id: customer,
+        tm_create: Some(at),
+        tm_update: Some(at),
+        ..OutboundConfig::default()
+    };
+    Entity::new(id, customer, at, wire, ())
+}
+
+/// The one of a customer, unless it is deleted.
+pub(super) async fn of(
+    store: &dyn Store,
+    customer: Uuid,
+) -> Result<Option<Entity<OutboundConfigs>>, StoreError> {
+    let found = Entity::<OutboundConfigs>::find_by(store, "customer", customer.to_string()).await?;
+    Ok(found.filter(|config| !config.deleted))
+}
+
+fn not_found() -> ApiError {
+    ApiError::new(Status::NotFound, "OUTBOUND_CONFIG_NOT_FOUND", "The outbound config was not found.")
+}
+
+pub(super) async fn own(asked: &Asked<'_>) -> Answered {
+    let customer = asked.caller.customer();
+    asked.caller.must(Permissions::CUSTOMER_ADMIN, customer)?;
+    Ok(of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?.text())
+}
+
+pub(super) async fn update_own(asked: &Asked<'_>) -> Answered {
+    let patch = asked.read()?;
+    let customer = asked.caller.customer();
+    asked.caller.must(Permissions::CUSTOMER_ADMIN, customer)?;
+    let before = of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?;
+    change(asked, before, patch).await
+}
+
+pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+    let mut query = asked.query.page(DocumentKind::OutboundConfig)?;
+    query.key = asked.query.id("customer_id")?.map(|customer| ("customer", customer.to_string()));
+    asked.caller.must_run_the_platform()?;
+    page(&asked.app.store.documents(query).await?)
+}
+
+pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+    let OutboundConfigCreate { customer_id, config } = asked.read()?;
+    asked.caller.must_run_the_platform()?;
+    let customer = customer_id.filter(|id| !id.is_nil()).unwrap_or_else(|| asked.caller.customer());
+    if asked.platform().directory.customer(customer).is_none() {
+        return Err(ApiError::invalid_argument(format!("customer_id {customer} is not a customer.")));
+    }
+    let at = asked.platform().moments.next();
+    let mut new = empty(asked.app.ids.request(), customer, at);
+    lay_over(asked, &mut new, config).await?;
+    asked.app.store.commit(vec![new.put()]).await?;
+    Ok(new.text())
+}
+
+pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+    let id = asked.typed_id()?;
+    asked.caller.must_run_the_platform()?;
+    Ok(existing(asked, id).await?.text())
+}
+
+pub(super) async fn update(asked: &Asked<'_>) -> Answered {
+    let id = asked.typed_id()?;
+    let patch = asked.read()?;
+    asked.caller.must_run_the_platform()?;
+    let before = existing(asked, id).await?;
+    change(asked, before, patch).await
+}
+
+pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+    let id = asked.typed_id()?;
+    asked.caller.must_run_the_platform()?;
+    let mut config = existing(asked, id).await?;
+    config.deleted = true;
+    config.wire.tm_delete = Some(asked.platform().moments.next());
+    asked.app.store.commit(vec![config.put()]).await?;
+    Ok(config.text())
+}
+
+async fn existing(asked: &Asked<'_>, id: Uuid) -> Result<Entity<OutboundConfigs>, ApiError> {
+    let found = Entity::<OutboundConfigs>::find(&*asked.app.store, id).await?;
+    found.filter(|config| !config.deleted).ok_or_else(not_found)
+}
+
+async fn change(
+    asked: &Asked<'_>,
+    mut config: Entity<OutboundConfigs>,
+    patch: OutboundConfigPatch,
+) -> Answered {
+    lay_over(asked, &mut config, patch).await?;
+    config.wire.tm_update = Some(asked.platform().moments.next());
+    asked.app.store.commit(vec![config.put()]).await?;
+    Ok(config.text())
+}
+
+/// Lays a patch over a config: what is absent stays.
+async fn lay_over(
+    asked: &Asked<'_>,
+    config: &mut Entity<OutboundConfigs>,
+    patch: OutboundConfigPatch,
+) -> Result<(), ApiError> {
+    let invalid = |error: config::ConfigError| ApiError::invalid_argument(error.to_string());
+    let whitelist = patch.destination_whitelist.as_deref().map(config::whitelist).transpose();
+    let whitelist = whitelist.map_err(invalid)?;
+    if let Some(codecs) = &patch.codecs {
+        config::codecs(codecs).map_err(invalid)?;
+    }
+    if let Some(id) = patch.default_outgoing_source_number_id {
+        let usable = id.is_nil() || is_usable(asked, id, config.customer).await?;
+        config::default_number(id, config.customer, usable).map_err(invalid)?;
+        config.wire.default_outgoing_source_number_id = id;
+    }
+    let wire = &mut config.wire;
+    wire.destination_whitelist = whitelist.unwrap_or_else(|| std::mem::take(&mut wire.destination_whitelist));
+    wire.codecs = patch.codecs.unwrap_or_else(|| std::mem::take(&mut wire.codecs));
+    wire.name = patch.name.unwrap_or_else(|| std::mem::take(&mut wire.name));
+    wire.detail = patch.detail.unwrap_or_else(|| std::mem::take(&mut wire.detail));
+    Ok(())
+}
+
+async fn is_usable(asked: &Asked<'_>, number: Uuid, customer: Uuid) -> Result<bool, ApiError> {
+    let number = Entity::<PhoneNumbers>::find(&*asked.app.store, number).await?;
+    Ok(number.is_some_and(|it| !it.deleted && it.customer == customer && it.wire.is_usable()))
+}

@@ -1,0 +1,146 @@
+//! What the platform's parts share.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use didww_types::Secret;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{Mutex, Semaphore};
+use uuid::Uuid;
+
+use super::customers::Directory;
+use super::dialler::Dialler;
+use super::entity::{Entity, Kind};
+use super::limits::{Limiter, Rate};
+use super::live::LiveCalls;
+use super::moment::Moments;
+use crate::clock::Clock;
+use crate::ids::Ids;
+use crate::store::{DocumentKind, Store, StoreError};
+
+/// How the communication platform's side works.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct PlatformConfig {
+    /// The address that calls go out from; the machine's own choice when it is none.
+    pub sip_bind: Option<IpAddr>,
+    /// The ports that calls' media uses.
+    pub rtp_ports: Range<u16>,
+    /// Where hosts of providers really are: name to `host:port` or `host`.
+    pub hosts: BTreeMap<String, String>,
+    /// How long a call rings before it is given up.
+    pub ring_timeout: Duration,
+    /// Longest time that a call may take.
+    pub longest_call: Duration,
+    /// How often providers are asked whether they are there; zero never asks.
+    pub probe_interval: Duration,
+    /// Requests a second and at once of one address to the API; zero is no limit.
+    pub ip_rate: (u32, u32),
+    /// Requests a second and at once of one customer; zero is no limit.
+    pub customer_rate: (u32, u32),
+    /// Requests a second and at once of one address to log in; zero is no limit.
+    pub login_rate: (u32, u32),
+}
+
+impl Default for PlatformConfig {
+    fn default() -> Self {
+        Self {
+            sip_bind: None,
+            rtp_ports: 40_000..50_000,
+            hosts: BTreeMap::new(),
+            ring_timeout: Duration::from_mins(1),
+            longest_call: Duration::from_hours(1),
+            probe_interval: Duration::from_secs(30),
+            ip_rate: (0, 0),
+            customer_rate: (0, 0),
+            login_rate: (0, 0),
+        }
+    }
+}
+
+/// The platform of a running server.
+pub(crate) struct Platform {
+    pub(super) config: PlatformConfig,
+    pub(super) moments: Moments,
+    /// What tokens are signed with.
+    pub(super) signing: Secret,
+    pub(super) directory: Directory,
+    /// Held by whoever changes customers and what belongs to them.
+    pub(super) changes: Mutex<()>,
+    pub(super) live: LiveCalls,
+    /// Set once calls can be placed.
+    pub(super) dialler: OnceLock<Arc<Dialler>>,
+    pub(super) by_address: Limiter<IpAddr>,
+    pub(super) by_customer: Limiter<Uuid>,
+    pub(super) logins: Limiter<IpAddr>,
+    /// Passwords that are hashed at the same time: each takes a processor for a while.
+    pub(super) hashing: Semaphore,
+}
+
+impl std::fmt::Debug for Platform {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Platform").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// What the platform itself must remember: what its tokens are signed with.
+struct Remembered;
+
+impl Kind for Remembered {
+    const KIND: DocumentKind = DocumentKind::Platform;
+    type Wire = ();
+    type Own = Option<Signing>;
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct Signing {
+    secret: Secret,
+}
+
+impl Platform {
+    /// Reads what there is.
+    pub(crate) async fn load(
+        store: &dyn Store,
+        clock: &Clock,
+        ids: &Ids,
+        config: PlatformConfig,
+    ) -> Result<Self, StoreError> {
+        let moments = Moments::after(clock.clone(), store.newest_document().await?);
+        let signing = match Entity::<Remembered>::find(store, Uuid::nil()).await?.and_then(|it| it.own) {
+            Some(Signing { secret }) => secret,
+            None => {
+                let signing = Signing { secret: ids.token() };
+                let entity = Entity::<Remembered>::new(
+                    Uuid::nil(),
+                    Uuid::nil(),
+                    moments.next(),
+                    (),
+                    Some(signing.clone()),
+                );
+                store.commit(vec![entity.put()]).await?;
+                signing.secret
+            }
+        };
+        Ok(Self {
+            config,
+            moments,
+            signing,
+            directory: Directory::load(store).await?,
+            changes: Mutex::new(()),
+            live: LiveCalls::default(),
+            dialler: OnceLock::new(),
+            by_address: Limiter::default(),
+            by_customer: Limiter::default(),
+            logins: Limiter::default(),
+            hashing: Semaphore::new(2),
+        })
+    }
+}
+
+pub(super) fn rate((per_second, burst): (u32, u32)) -> Rate {
+    Rate { per_second, burst }
+}

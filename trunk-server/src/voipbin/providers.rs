@@ -1,0 +1,138 @@
+//! Carriers that calls go out through. They belong to the platform and not to a customer.
+
+use didww_types::Secret;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use trunk_rules::outbound::codecs;
+use uuid::Uuid;
+use voipbin_client::types::{HealthStatus, Provider, ProviderBody};
+
+use super::api::{Answered, Asked, page};
+use super::entity::{Entity, Kind};
+use super::error::{ApiError, Status};
+use crate::store::{DocumentKind, StoreError};
+
+pub(super) use super::setup::set_up;
+
+pub(super) struct Providers;
+
+/// What of a provider is the server's own.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct ProviderOwn {
+    /// What the carrier knows a trunk by that was set up there. One that was made by hand has none.
+    pub(super) sip: Option<SipCredentials>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct SipCredentials {
+    pub(super) username: String,
+    pub(super) password: Secret,
+}
+
+impl Kind for Providers {
+    const KIND: DocumentKind = DocumentKind::Provider;
+    type Wire = Provider;
+    type Own = ProviderOwn;
+}
+
+pub(super) fn not_found() -> ApiError {
+    ApiError::new(Status::NotFound, "PROVIDER_NOT_FOUND", "The provider was not found.")
+}
+
+pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+    let query = asked.query.page(DocumentKind::Provider)?;
+    asked.caller.must_run_the_platform()?;
+    page(&asked.app.store.documents(query).await?)
+}
+
+pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+    let body = read(asked)?;
+    asked.caller.must_run_the_platform()?;
+    let codecs = codecs(&body)?;
+    let id = asked.app.ids.request();
+    let at = asked.platform().moments.next();
+    let mut wire = Provider { id, tm_create: Some(at), ..Provider::default() };
+    replace(&mut wire, body, codecs);
+    let provider = Entity::<Providers>::new(id, Uuid::nil(), at, wire, ProviderOwn::default());
+    asked.app.store.commit(vec![provider.put()]).await?;
+    Ok(provider.text())
+}
+
+/// Whether it is there is said before whether it may be seen.
+pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+    let id = asked.text_id()?;
+    if asked.caller.is_direct() {
+        return Err(ApiError::direct_access());
+    }
+    let document = asked.app.store.document(DocumentKind::Provider, id).await?.ok_or_else(not_found)?;
+    asked.caller.must_run_the_platform()?;
+    Ok(super::entity::wire_text(&document)?.to_owned())
+}
+
+/// Replaces all of it: what is left out becomes empty.
+pub(super) async fn update(asked: &Asked<'_>) -> Answered {
+    let id = asked.text_id()?;
+    let body = read(asked)?;
+    asked.caller.must_run_the_platform()?;
+    loop {
+        let found = Entity::<Providers>::find(&*asked.app.store, id).await?;
+        let mut provider = found.ok_or_else(not_found)?;
+        let codecs = codecs(&body)?;
+        if provider.wire.hostname != body.hostname {
+            provider.wire.health_status = HealthStatus::NotAsked;
+            provider.wire.health_checked_at = None;
+        }
+        replace(&mut provider.wire, body.clone(), codecs);
+        provider.wire.tm_update = Some(asked.platform().moments.next());
+        match asked.app.store.commit(vec![provider.put()]).await {
+            // Its health was noted meanwhile.
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(provider.text()),
+        }
+    }
+}
+
+pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+    let id = asked.text_id()?;
+    asked.caller.must_run_the_platform()?;
+    loop {
+        let found = Entity::<Providers>::find(&*asked.app.store, id).await?;
+        let mut provider = found.ok_or_else(not_found)?;
+        let at = Some(asked.platform().moments.next());
+        provider.deleted = true;
+        (provider.wire.tm_update, provider.wire.tm_delete) = (at, at);
+        match asked.app.store.commit(vec![provider.put()]).await {
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(provider.text()),
+        }
+    }
+}
+
+/// Reads a body. A header that is no text is named; everything else that does not fit is no JSON body.
+fn read(asked: &Asked<'_>) -> Result<ProviderBody, ApiError> {
+    let value: Value = asked.read()?;
+    let headers = value.get("tech_headers").and_then(Value::as_object);
+    if headers.is_some_and(|headers| headers.values().any(|value| !value.is_string())) {
+        return Err(ApiError::invalid_argument("tech_headers values must be strings."));
+    }
+    serde_json::from_value(value).map_err(|_| ApiError::invalid_json())
+}
+
+fn codecs(body: &ProviderBody) -> Result<String, ApiError> {
+    codecs::normalize(&body.codecs).map_err(|why| {
+        ApiError::new(Status::InvalidArgument, "INVALID_CODECS", format!("Invalid codecs value: {why}"))
+    })
+}
+
+fn replace(wire: &mut Provider, body: ProviderBody, codecs: String) {
+    wire.kind = body.kind;
+    wire.hostname = body.hostname;
+    wire.tech_prefix = body.tech_prefix;
+    wire.tech_postfix = body.tech_postfix;
+    wire.tech_headers = body.tech_headers;
+    wire.name = body.name;
+    wire.detail = body.detail;
+    wire.codecs = codecs;
+}

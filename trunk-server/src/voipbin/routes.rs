@@ -1,0 +1,104 @@
+//! Which provider takes whose calls where.
+
+use uuid::Uuid;
+use voipbin_client::types::{Route, RouteCreate, RouteUpdate};
+
+use super::api::{Answered, Asked, page};
+use super::entity::{Entity, Kind};
+use super::error::{ApiError, Status};
+use crate::store::{DocumentKind, DocumentQuery, Store, StoreError};
+
+pub(super) struct Routes;
+
+impl Kind for Routes {
+    const KIND: DocumentKind = DocumentKind::Route;
+    type Wire = Route;
+    type Own = ();
+
+    fn keys(route: &Entity<Self>) -> Vec<(&'static str, String)> {
+        let customer = route.wire.customer_id;
+        vec![("customer", customer.to_string()), ("target", target_key(customer, &route.wire.target))]
+    }
+}
+
+fn target_key(customer: Uuid, target: &str) -> String {
+    format!("{customer} {target}")
+}
+
+/// Most routes of a customer to a target that are looked at.
+const MOST: u64 = 1_000;
+
+/// The routes of a customer to a target, newest first.
+pub(super) async fn to(
+    store: &dyn Store,
+    customer: Uuid,
+    target: &str,
+) -> Result<Vec<Entity<Routes>>, StoreError> {
+    let query = DocumentQuery::with(DocumentKind::Route, "target", target_key(customer, target));
+    Entity::list(store, DocumentQuery { limit: MOST, ..query }).await
+}
+
+fn not_found() -> ApiError {
+    ApiError::new(Status::NotFound, "ROUTE_NOT_FOUND", "The route was not found.")
+}
+
+pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+    let mut query = asked.query.page(DocumentKind::Route)?;
+    let customer = asked.query.first("customer_id").and_then(|text| Uuid::try_parse(text).ok());
+    query.key = customer.filter(|id| !id.is_nil()).map(|customer| ("customer", customer.to_string()));
+    asked.caller.must_run_the_platform()?;
+    page(&asked.app.store.documents(query).await?)
+}
+
+pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+    let RouteCreate { customer_id, route } = asked.read()?;
+    asked.caller.must_run_the_platform()?;
+    let id = asked.app.ids.request();
+    let at = asked.platform().moments.next();
+    let mut wire = Route { id, customer_id, tm_create: Some(at), ..Route::default() };
+    replace(&mut wire, route);
+    let route = Entity::<Routes>::new(id, customer_id, at, wire, ());
+    asked.app.store.commit(vec![route.put()]).await?;
+    Ok(route.text())
+}
+
+pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+    let id = asked.text_id()?;
+    asked.caller.must_run_the_platform()?;
+    Ok(existing(asked, id).await?.text())
+}
+
+/// Replaces all of it but its customer: what is left out becomes empty.
+pub(super) async fn update(asked: &Asked<'_>) -> Answered {
+    let id = asked.text_id()?;
+    let body = asked.read()?;
+    asked.caller.must_run_the_platform()?;
+    let mut route = existing(asked, id).await?;
+    replace(&mut route.wire, body);
+    route.wire.tm_update = Some(asked.platform().moments.next());
+    asked.app.store.commit(vec![route.put()]).await?;
+    Ok(route.text())
+}
+
+pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+    let id = asked.text_id()?;
+    asked.caller.must_run_the_platform()?;
+    let mut route = existing(asked, id).await?;
+    let at = Some(asked.platform().moments.next());
+    route.deleted = true;
+    (route.wire.tm_update, route.wire.tm_delete) = (at, at);
+    asked.app.store.commit(vec![route.put()]).await?;
+    Ok(route.text())
+}
+
+async fn existing(asked: &Asked<'_>, id: Uuid) -> Result<Entity<Routes>, ApiError> {
+    Entity::<Routes>::find(&*asked.app.store, id).await?.ok_or_else(not_found)
+}
+
+fn replace(wire: &mut Route, body: RouteUpdate) {
+    wire.name = body.name;
+    wire.detail = body.detail;
+    wire.provider_id = body.provider_id;
+    wire.priority = body.priority;
+    wire.target = body.target;
+}
