@@ -106,23 +106,8 @@ pub fn sign(key: &Secret, url: &str, payload: &Payload) -> String {
 /// assert!(!verify(&key, url, &payload, "fbdb1d1b18aa6c08324b7d64b71fb76370690e1d"));
 /// ```
 pub fn verify(key: &Secret, url: &str, payload: &Payload, signature: &str) -> bool {
-    let Some(bytes) = from_hex(signature) else { return false };
+    let Some(bytes) = wire_core::from_hex::<20>(signature) else { return false };
     mac(key, url, payload).verify_slice(&bytes).is_ok()
-}
-
-fn from_hex(text: &str) -> Option<Vec<u8>> {
-    if text.len() != 40 || !text.is_ascii() {
-        return None;
-    }
-    let digit = |byte: u8| match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        _ => None,
-    };
-    text.as_bytes()
-        .chunks_exact(2)
-        .map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.last()?)?))
-        .collect()
 }
 
 /// Writes the port into a URL that has none.

@@ -18,7 +18,6 @@ mod direct;
 mod document;
 mod enumeration;
 mod error_object;
-mod extra;
 mod id;
 mod links;
 mod patch;
@@ -27,7 +26,6 @@ mod registry;
 mod relationship;
 mod resource;
 pub mod resources;
-mod secret;
 mod spec;
 mod text;
 mod timestamp;
@@ -37,12 +35,8 @@ mod violation;
 
 pub use attribute::{Attribute, Kind};
 pub use didww_derive::Resource;
-pub use document::{
-    CollectionMeta, DecodeError, Document, Included, Linkage, RelationshipObject, ResourceObject,
-};
-pub use enumeration::UnknownText;
+pub use document::{CollectionMeta, Document, Included, Linkage, RelationshipObject, ResourceObject};
 pub use error_object::{ErrorCode, ErrorDocument, ErrorObject, ErrorSource};
-pub use extra::Extra;
 pub use id::{Id, ResourceIdentifier};
 pub use links::{Links, Page, PageLinks};
 pub use patch::Patch;
@@ -53,7 +47,6 @@ pub use resource::{
     Creatable, Create, Deletable, Filter, Gettable, Listable, Named, Partial, Resource, Sent, Updatable,
     Update, VersionError,
 };
-pub use secret::Secret;
 pub use spec::{
     Access, Adapter, AttributeSpec, DefaultValue, Feature, FilterSpec, FilterTest, Obstacle,
     RelationshipSpec, ResourceSpec, Verb,
@@ -61,6 +54,7 @@ pub use spec::{
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};
 pub use violation::{Flaw, Violation};
+pub use wire_core::{DecodeError, Extra, Secret, UnknownText};
 
 /// What the derive's output names; not part of the public interface.
 #[doc(hidden)]

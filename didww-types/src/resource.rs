@@ -5,8 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use wire_core::Names;
 
-use crate::extra::Names;
 use crate::{ApiVersion, DecodeError, Id, Linkage, ResourceObject, ResourceSpec};
 
 /// A type with a name on the wire.
@@ -183,9 +183,9 @@ pub mod support {
     use serde::de::MapAccess;
 
     use super::{Id, Linkage, Map, Named, Sent, Serialize, Value};
-    use crate::document::DecodeError;
     use crate::relationship::{ToMany, ToOne};
     use crate::{Attribute, DefaultValue, Extra, Patch, RelationshipObject, ResourceObject};
+    use wire_core::DecodeError;
 
     /// The attribute, or its default when the answer left it out.
     pub fn complete<T: Attribute>(

@@ -2,35 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::{Deserialize, Deserializer, de};
-
-/// Makes a value of a text that only passes by.
-pub(crate) fn parsed<'de, D, T, E>(
-    deserializer: D,
-    parse: impl FnOnce(&str) -> Result<T, E>,
-) -> Result<T, D::Error>
-where
-    D: Deserializer<'de>,
-    E: fmt::Display,
-{
-    struct Visitor<F, T>(F, PhantomData<fn() -> T>);
-
-    impl<T, E: fmt::Display, F: FnOnce(&str) -> Result<T, E>> de::Visitor<'_> for Visitor<F, T> {
-        type Value = T;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a string")
-        }
-
-        fn visit_str<D: de::Error>(self, text: &str) -> Result<T, D> {
-            (self.0)(text).map_err(D::custom)
-        }
-    }
-
-    deserializer.deserialize_str(Visitor(parse, PhantomData))
-}
 
 /// A text that is lent by the document unless it holds an escape. Serde's own `Cow` is always a copy.
 pub(crate) struct Lent<'de>(pub(crate) Cow<'de, str>);

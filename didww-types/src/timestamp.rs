@@ -5,8 +5,8 @@ use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use wire_core::{parsed, rfc3339};
 
-const MILLIS_PER_DAY: i64 = 86_400_000;
 /// 9999-12-31T23:59:59.999Z: a year of more digits has no wire form.
 const LATEST: i64 = 253_402_300_799_999;
 
@@ -66,33 +66,10 @@ impl From<Timestamp> for SystemTime {
     }
 }
 
-// The civil calendar in days since 1970-01-01, by the well-known era arithmetic (400 years = 146,097 days).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
-}
-
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (year, month, day) = civil_from_days(self.0.div_euclid(MILLIS_PER_DAY));
-        let millis = self.0.rem_euclid(MILLIS_PER_DAY);
-        let (hours, minutes, seconds) = (millis / 3_600_000, millis / 60_000 % 60, millis / 1_000 % 60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}.{:03}Z", millis % 1_000)
+        rfc3339::write_seconds(f, self.0.div_euclid(1_000))?;
+        write!(f, ".{:03}Z", self.0.rem_euclid(1_000))
     }
 }
 
@@ -105,49 +82,9 @@ impl FromStr for Timestamp {
     type Err = TimestampError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        parse(text).map(Self::from_unix_millis).ok_or_else(|| TimestampError(text.to_owned()))
+        let read = rfc3339::parse(text).ok_or_else(|| TimestampError(text.to_owned()))?;
+        Ok(Self::from_unix_millis(read.seconds * 1_000 + i64::from(read.nanos / 1_000_000)))
     }
-}
-
-fn parse(text: &str) -> Option<i64> {
-    let digit = |b: &u8| b.is_ascii_digit().then(|| i64::from(b - b'0'));
-    let number = |range: std::ops::Range<usize>| -> Option<i64> {
-        text.as_bytes().get(range)?.iter().try_fold(0, |number, b| Some(number * 10 + digit(b)?))
-    };
-    let mark = |at: usize, marks: &[u8]| text.as_bytes().get(at).is_some_and(|b| marks.contains(b));
-    let (year, month, day) = (number(0..4)?, number(5..7)?, number(8..10)?);
-    let (hour, minute, second) = (number(11..13)?, number(14..16)?, number(17..19)?);
-    let separated = mark(4, b"-") && mark(7, b"-") && mark(10, b"Tt ") && mark(13, b":") && mark(16, b":");
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let days = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    if !separated || !(1..=days).contains(&day) || hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let rest = text.get(19..)?;
-    let (fraction, zone) = match rest.strip_prefix('.') {
-        Some(tail) => tail.split_at(tail.bytes().take_while(u8::is_ascii_digit).count()),
-        None => ("0", rest),
-    };
-    if fraction.is_empty() || fraction.len() > 9 {
-        return None;
-    }
-    let thousandths = fraction.as_bytes().iter().chain(b"00").take(3);
-    let millis = thousandths.fold(0, |millis, b| millis * 10 + i64::from(b - b'0'));
-    let offset_minutes = match zone.as_bytes() {
-        b"Z" | b"z" => 0,
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let minutes = (digit(h1)? * 10 + digit(h2)?) * 60 + digit(m1)? * 10 + digit(m2)?;
-            if *sign == b'-' { -minutes } else { minutes }
-        }
-        _ => return None,
-    };
-    let clock = ((hour * 60 + minute - offset_minutes) * 60 + second) * 1_000 + millis;
-    Some(days_from_civil(year, month, day) * MILLIS_PER_DAY + clock)
 }
 
 impl Serialize for Timestamp {
@@ -158,7 +95,7 @@ impl Serialize for Timestamp {
 
 impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::text::parsed(deserializer, str::parse::<Self>)
+        parsed(deserializer, str::parse::<Self>)
     }
 }
 

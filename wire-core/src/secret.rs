@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 /// the memory is wiped on drop. Serialising writes it in clear: that is what the wire is for.
 ///
 /// ```
-/// let password = didww_types::Secret::new("s3cret");
+/// let password = wire_core::Secret::new("s3cret");
 /// assert_eq!(format!("{password:?}"), "Secret(hidden)");
 /// assert_eq!(password.expose(), "s3cret");
 /// ```

@@ -1,4 +1,4 @@
-//! Members that this crate does not know.
+//! Members that a declaration does not know.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,12 +8,12 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Attributes that this crate does not know, kept so that they survive being written back.
+/// Members that a declaration does not know, kept so that they survive being written back.
 ///
 /// It is used as the map that it holds. `Debug` shows the names alone: what is not known may be a credential.
 ///
 /// ```
-/// let mut extra = didww_types::Extra::default();
+/// let mut extra = wire_core::Extra::default();
 /// extra.insert("token".to_owned(), "s3cret".into());
 /// assert_eq!(extra["token"], "s3cret");
 /// assert_eq!(format!("{extra:?}"), r#"{"token"}"#);
@@ -24,7 +24,7 @@ pub struct Extra(Map<String, Value>);
 
 impl Extra {
     /// Keeps the member whose name was just read.
-    pub(crate) fn keep<'de, A: MapAccess<'de>>(
+    pub fn keep<'de, A: MapAccess<'de>>(
         &mut self,
         name: Cow<'de, str>,
         members: &mut A,
@@ -85,7 +85,7 @@ impl fmt::Debug for Extra {
 }
 
 /// The `Debug` of members whose values may be credentials.
-pub(crate) struct Names<'a>(pub(crate) &'a Map<String, Value>);
+pub struct Names<'a>(pub &'a Map<String, Value>);
 
 impl fmt::Debug for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
