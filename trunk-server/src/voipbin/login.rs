@@ -60,21 +60,13 @@ async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Option<(String, String)>
         return None;
     }
     let agent = agent?;
-    let claims = Claims {
-        kind: Some("agent".to_owned()),
-        agent: Some(AgentClaim {
-            id: agent.id,
-            customer_id: agent.customer,
-            username: agent.wire.username.clone(),
-            permission: agent.wire.permission,
-        }),
-        direct: None,
-        aud: None,
-        customer_id: None,
-        sub: None,
-        jti: None,
-        expire: app.platform.moments.now().after(AGENT).to_page_token(),
+    let claim = AgentClaim {
+        id: agent.id,
+        customer_id: agent.customer,
+        username: agent.wire.username.clone(),
+        permission: agent.wire.permission,
     };
+    let claims = Claims::agent(claim, app.platform.moments.now().after(AGENT));
     Some((agent.wire.username, token::sign(&app.platform.signing, &claims)))
 }
 
@@ -97,7 +89,7 @@ fn hashed(password: &Secret, salt: &str) -> Option<String> {
 }
 
 /// The hash that is kept of a password.
-pub(super) async fn hash(app: &Arc<App>, password: Secret) -> Option<String> {
+pub(crate) async fn hash(app: &Arc<App>, password: Secret) -> Option<String> {
     let _turn = app.platform.hashing.acquire().await.ok()?;
     let salt = app.ids.salt();
     tokio::task::spawn_blocking(move || hashed(&password, &salt)).await.ok()?

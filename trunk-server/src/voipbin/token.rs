@@ -17,7 +17,7 @@ const HEAD: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 /// What a token says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Claims {
+pub(crate) struct Claims {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
     pub(super) kind: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -38,7 +38,7 @@ pub(super) struct Claims {
 
 /// Who logged in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct AgentClaim {
+pub(crate) struct AgentClaim {
     pub(super) id: Uuid,
     pub(super) customer_id: Uuid,
     pub(super) username: String,
@@ -47,8 +47,46 @@ pub(super) struct AgentClaim {
 
 /// Whom a direct token belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct DirectClaim {
+pub(crate) struct DirectClaim {
     pub(super) customer_id: Uuid,
+}
+
+impl Claims {
+    const EMPTY: Self = Self {
+        kind: None,
+        agent: None,
+        direct: None,
+        aud: None,
+        customer_id: None,
+        sub: None,
+        jti: None,
+        expire: String::new(),
+    };
+
+    /// What somebody who logged in is.
+    pub(crate) fn agent(agent: AgentClaim, end: Moment) -> Self {
+        let kind = Some("agent".to_owned());
+        Self { kind, agent: Some(agent), expire: end.to_page_token(), ..Self::EMPTY }
+    }
+
+    /// A token for one thing.
+    pub(crate) fn direct(direct: DirectClaim, end: Moment) -> Self {
+        let kind = Some("direct".to_owned());
+        Self { kind, direct: Some(direct), expire: end.to_page_token(), ..Self::EMPTY }
+    }
+
+    /// A token of somebody who acts for a customer for a while.
+    pub(crate) fn delegate(customer: Uuid, subject: Uuid, id: Uuid, end: Moment) -> Self {
+        Self {
+            kind: Some("delegate".to_owned()),
+            aud: Some(AUDIENCE.to_owned()),
+            customer_id: Some(customer),
+            sub: Some(subject.to_string()),
+            jti: Some(id.to_string()),
+            expire: end.to_page_token(),
+            ..Self::EMPTY
+        }
+    }
 }
 
 /// Whom a delegate's token is made for.
@@ -63,7 +101,7 @@ fn signature(secret: &Secret, signed: &str) -> Hmac<Sha256> {
 }
 
 /// Writes a token.
-pub(super) fn sign(secret: &Secret, claims: &Claims) -> String {
+pub(crate) fn sign(secret: &Secret, claims: &Claims) -> String {
     // Texts and ids alone: nothing in it can fail to be written.
     let claims = serde_json::to_string(claims).unwrap_or_default();
     let signed = format!("{}.{}", BASE64.encode(HEAD), BASE64.encode(claims));
@@ -96,16 +134,7 @@ mod tests {
     fn claims(expire: &str) -> Claims {
         let agent =
             AgentClaim { id: Uuid::from_u128(1), customer_id: Uuid::from_u128(2), username: "a".to_owned(), permission: 1 };
-        Claims {
-            kind: Some("agent".to_owned()),
-            agent: Some(agent),
-            direct: None,
-            aud: None,
-            customer_id: None,
-            sub: None,
-            jti: None,
-            expire: expire.to_owned(),
-        }
+        Claims { expire: expire.to_owned(), ..Claims::agent(agent, Moment::from_unix_micros(0)) }
     }
 
     #[test]

@@ -1,0 +1,157 @@
+//! Calls: what is asked of them. Whoever wants to know what they do looks into `engine`.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use voipbin_client::types::{ActionBody, AddressKind, Call, CallCreate, CallStatus};
+
+use super::api::{Answered, Asked, page};
+use super::engine;
+use super::entity::{Entity, Kind, json};
+use super::error::{ApiError, Status};
+use super::flows;
+use super::live::Command;
+use super::outgoing::{self, Order};
+use super::webhooks::event;
+use crate::store::DocumentKind;
+
+pub(super) struct Calls;
+
+/// What of a call is the server's own.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub(super) struct CallOwn {
+    /// What is done once it is answered.
+    pub(super) actions: Vec<ActionBody>,
+    /// Whether the caller's number is hidden.
+    pub(super) anonymous: bool,
+    /// The providers that are tried, in this order; none for a call to a SIP URI.
+    pub(super) providers: Vec<Uuid>,
+    /// Which of them is tried now.
+    pub(super) current: usize,
+}
+
+impl Kind for Calls {
+    const KIND: DocumentKind = DocumentKind::Call;
+    type Wire = Call;
+    type Own = CallOwn;
+
+    fn keys(call: &Entity<Self>) -> Vec<(&'static str, String)> {
+        let live = call.wire.status != CallStatus::Hangup;
+        let live = live.then(|| (LIVE, "yes".to_owned()));
+        std::iter::once(("customer", call.customer.to_string())).chain(live).collect()
+    }
+}
+
+/// The key of calls that are not over.
+pub(super) const LIVE: &str = "live";
+
+fn not_found() -> ApiError {
+    ApiError::new(Status::NotFound, "CALL_NOT_FOUND", "The call was not found.")
+}
+
+pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+    let mut query = asked.query.page(DocumentKind::Call)?;
+    let customer = asked.caller.customer();
+    asked.must_manage(customer)?;
+    query.key = Some(("customer", customer.to_string()));
+    page(&asked.app.store.documents(query).await?)
+}
+
+pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+    let body: CallCreate = asked.read()?;
+    let customer = asked.caller.customer();
+    asked.must_manage(customer)?;
+    let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::not_found)?;
+    let to_numbers = body.destinations.iter().any(|address| address.kind == AddressKind::Tel);
+    if to_numbers && !owner.wire.identity_verified {
+        return Err(ApiError::identity_verification());
+    }
+    let (flow_id, flow, made) = flow_of(asked, body.flow_id, body.actions, "tmp outbound flow").await?;
+    if flow.as_ref().is_some_and(|flow| flow.customer != customer) {
+        return Err(ApiError::permission_denied());
+    }
+    let order = Order {
+        flow_id,
+        flow: flow.as_ref(),
+        source: body.source.as_ref(),
+        destinations: &body.destinations,
+        anonymous: body.anonymous.as_ref(),
+        provider: None,
+    };
+    let planned = outgoing::plan(asked, &owner, &order).await?;
+    if planned.calls.is_empty() {
+        return Err(planned.refusal());
+    }
+    let mut changes: Vec<_> = made.iter().map(|flow| flow.put()).collect();
+    changes.extend(created(asked, &planned.calls));
+    engine::place(asked.app, planned.calls.clone(), changes).await?;
+    let calls: Vec<&Call> = planned.calls.iter().map(|call| &call.wire).collect();
+    Ok(json(&serde_json::json!({ "calls": calls, "groupcalls": [] })))
+}
+
+/// The changes that write new calls and tell of them.
+pub(super) fn created<'a>(
+    asked: &'a Asked<'_>,
+    calls: &'a [Entity<Calls>],
+) -> impl Iterator<Item = crate::store::Change> + 'a {
+    calls.iter().flat_map(|call| {
+        std::iter::once(call.put()).chain(event(asked.app, call, "call_created"))
+    })
+}
+
+/// The flow that calls run: the one that is named, if it is there, or one for the actions, which is to be written.
+pub(super) async fn flow_of(
+    asked: &Asked<'_>,
+    named: Uuid,
+    actions: Vec<ActionBody>,
+    detail: &str,
+) -> Result<(Uuid, Option<Entity<flows::Flows>>, Option<Entity<flows::Flows>>), ApiError> {
+    if !named.is_nil() {
+        return Ok((named, Entity::find(&*asked.app.store, named).await?, None));
+    }
+    let made = flows::temporary(asked, actions, detail)?;
+    Ok((made.as_ref().map_or(Uuid::nil(), |flow| flow.id), made.clone(), made))
+}
+
+/// A call that is not deleted and that the caller may see. Whether it is there is said first.
+async fn seen(asked: &Asked<'_>) -> Result<Entity<Calls>, ApiError> {
+    let id = asked.text_id()?;
+    if asked.caller.is_direct() {
+        return Err(ApiError::direct_access());
+    }
+    let call = Entity::<Calls>::find(&*asked.app.store, id).await?.ok_or_else(not_found)?;
+    asked.must_manage(call.customer)?;
+    if call.deleted { Err(ApiError::state_invalid()) } else { Ok(call) }
+}
+
+pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+    Ok(seen(asked).await?.text())
+}
+
+pub(super) async fn hang_up(asked: &Asked<'_>) -> Answered {
+    let call = seen(asked).await?;
+    match asked.platform().live.ask(call.id, Command::HangUp).await {
+        Some(answer) => answer,
+        // It is over: it stays as it is.
+        None => Ok(seen(asked).await?.text()),
+    }
+}
+
+pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+    let call = seen(asked).await?;
+    if let Some(answer) = asked.platform().live.ask(call.id, Command::Delete).await {
+        return answer;
+    }
+    let mut call = seen(asked).await?;
+    mark_deleted(asked.platform(), &mut call);
+    let told = event(asked.app, &call, "call_deleted");
+    asked.app.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
+    asked.app.callbacks.wake();
+    Ok(call.text())
+}
+
+/// Marks a call as deleted.
+pub(super) fn mark_deleted(platform: &super::platform::Platform, call: &mut Entity<Calls>) {
+    let at = Some(platform.moments.next());
+    call.deleted = true;
+    (call.wire.tm_update, call.wire.tm_delete) = (at, at);
+}

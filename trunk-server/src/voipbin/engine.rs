@@ -1,0 +1,311 @@
+//! A call from its first INVITE to its end. Each call has one task, which alone writes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use tokio::sync::mpsc;
+use trunk_rules::outbound::call::{Status, may_become};
+use trunk_rules::outbound::hangup::{self, Cause};
+use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
+
+use super::calls::{CallOwn, Calls, mark_deleted};
+use super::dialler::{Invitation, Leg, LegEnd, LegEvent};
+use super::entity::Entity;
+use super::error::ApiError;
+use super::live::{Command, Place};
+use super::providers::Providers;
+use super::run::{Run, Turn};
+use super::webhooks::event;
+use crate::app::App;
+use crate::store::{Change, StoreError};
+
+/// How long to leave the store alone after it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Writes new calls with everything that belongs to them, then dials them.
+///
+/// # Errors
+/// When they could not be written; nothing is dialled then.
+pub(super) async fn place(
+    app: &Arc<App>,
+    calls: Vec<Entity<Calls>>,
+    changes: Vec<Change>,
+) -> Result<(), ApiError> {
+    // Whoever reads a call that was just written may ask something of it at once.
+    let announced: Vec<_> = calls.iter().map(|call| app.platform.live.announce(call.id)).collect();
+    let written = app.store.commit(changes).await;
+    for (mut call, commands) in calls.into_iter().zip(announced) {
+        let app = Arc::clone(app);
+        if written.is_ok() {
+            call.revision = Some(0);
+            tokio::spawn(async move { Box::pin(run(&app, call, commands)).await });
+        } else {
+            drop(app.platform.live.place(call.id, commands));
+        }
+    }
+    app.callbacks.wake();
+    written.map(|_| ()).map_err(ApiError::from)
+}
+
+async fn run(app: &Arc<App>, call: Entity<Calls>, commands: mpsc::Receiver<Command>) {
+    let place = app.platform.live.place(call.id, commands);
+    let longest = app.clock.now().after(app.platform.config.longest_call);
+    let flow = Run::new(&call.own.actions);
+    let mut running = Running { app, call, place, flow, longest, forced: None };
+    let cause = running.dial().await;
+    running.end(cause).await;
+}
+
+struct Running<'a> {
+    app: &'a Arc<App>,
+    call: Entity<Calls>,
+    place: Place<'a>,
+    flow: Run,
+    longest: Timestamp,
+    /// Why it was hung up from here, where that says more than that it was.
+    forced: Option<Cause>,
+}
+
+impl Running<'_> {
+    /// Tries the providers in their order until one takes the call, and follows it to its end.
+    async fn dial(&mut self) -> Cause {
+        loop {
+            let cause = match self.invitation().await {
+                Some(invitation) => {
+                    let Some(dialler) = self.app.platform.dialler.get().cloned() else {
+                        return Cause::NO_ROUTE;
+                    };
+                    let mut leg = dialler.call(invitation);
+                    self.follow(&mut leg).await
+                }
+                None => Cause::NO_ROUTE,
+            };
+            let unanswered = matches!(self.call.wire.status, CallStatus::Dialing | CallStatus::Ringing);
+            let next = self.call.own.current + 1;
+            if !(unanswered && hangup::tries_next(cause) && next < self.call.own.providers.len()) {
+                return cause;
+            }
+            tracing::info!(call = %self.call.id, cause = cause.number(), "a provider did not take a call; the next one is tried");
+            self.call.own.current = next;
+            self.save("call_updated").await;
+        }
+    }
+
+    /// The INVITE for the provider whose turn it is, as it is now; none when it is gone.
+    async fn invitation(&self) -> Option<Invitation> {
+        let CallOwn { providers, current, anonymous, .. } = &self.call.own;
+        let (source, destination) = (&self.call.wire.source, &self.call.wire.destination);
+        let Some(id) = providers.get(*current) else {
+            return providers.is_empty().then(|| super::invite::to_uri(source, destination));
+        };
+        match Entity::<Providers>::find(&*self.app.store, *id).await {
+            Ok(Some(provider)) => super::invite::to_number(&provider, source, destination, *anonymous),
+            Ok(None) => None,
+            Err(error) => {
+                tracing::error!(%error, call = %self.call.id, "a call's provider could not be read");
+                None
+            }
+        }
+    }
+
+    /// Follows one attempt to its end.
+    async fn follow(&mut self, leg: &mut Leg) -> Cause {
+        let clock = self.app.clock.clone();
+        loop {
+            let next = self.flow.due().map_or(self.longest, |due| due.min(self.longest));
+            tokio::select! {
+                biased;
+                event = leg.next() => match event {
+                    Some(LegEvent::Ringing) => self.become_status(Status::Ringing).await,
+                    Some(LegEvent::Progress) => {}
+                    Some(LegEvent::Answered) => {
+                        self.become_status(Status::Progressing).await;
+                        self.take_turn(leg).await;
+                    }
+                    Some(LegEvent::Ended(end)) => return self.forced.take().unwrap_or_else(|| cause_of(end)),
+                    None => return self.forced.take().unwrap_or(Cause::NORMAL),
+                },
+                command = self.place.commands.recv() => match command {
+                    Some(Command::HangUp(reply)) => {
+                        self.hang_up(leg).await;
+                        // Whoever asked may be gone.
+                        let _gone = reply.send(Ok(self.call.text()));
+                    }
+                    Some(Command::Delete(reply)) => {
+                        self.hang_up(leg).await;
+                        mark_deleted(&self.app.platform, &mut self.call);
+                        self.save("call_deleted").await;
+                        let _gone = reply.send(Ok(self.call.text()));
+                    }
+                    Some(Command::Stop) | None => self.hang_up(leg).await,
+                },
+                () = clock.sleep_until(next) => {
+                    if clock.now() >= self.longest {
+                        self.forced = Some(Cause::LONGEST);
+                        leg.hang_up();
+                        // The end is near: it is not asked for again.
+                        self.longest = self.longest.after(Duration::from_hours(24));
+                    } else {
+                        self.take_turn(leg).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Does what the flow says until it says to wait, or is over.
+    async fn take_turn(&mut self, leg: &mut Leg) {
+        while self.call.wire.status == CallStatus::Progressing {
+            match self.flow.turn(self.app.clock.now()) {
+                Turn::Begin(action) => {
+                    let at = self.app.platform.moments.next();
+                    self.call.wire.action = Action {
+                        id: action.id,
+                        next_id: action.next_id,
+                        kind: Some(action.kind),
+                        option: action.option,
+                        tm_execute: Some(at),
+                    };
+                    self.call.wire.tm_update = Some(at);
+                    self.save("call_updated").await;
+                }
+                Turn::Wait => return,
+                Turn::Over => {
+                    self.hang_up(leg).await;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Hangs up from here, once.
+    async fn hang_up(&mut self, leg: &Leg) {
+        let status = match self.call.wire.status {
+            CallStatus::Dialing | CallStatus::Ringing => Status::Canceling,
+            _ => Status::Terminating,
+        };
+        self.become_status(status).await;
+        leg.hang_up();
+    }
+
+    /// Takes a status, if the call may have it now.
+    async fn become_status(&mut self, status: Status) {
+        if !may_become(status_of(&self.call.wire.status), status) {
+            return;
+        }
+        let at = Some(self.app.platform.moments.next());
+        let wire = &mut self.call.wire;
+        wire.tm_update = at;
+        let kind = match status {
+            Status::Ringing => {
+                (wire.status, wire.tm_ringing) = (CallStatus::Ringing, at);
+                "call_ringing"
+            }
+            Status::Progressing => {
+                (wire.status, wire.tm_progressing) = (CallStatus::Progressing, at);
+                "call_progressing"
+            }
+            Status::Canceling => {
+                wire.status = CallStatus::Canceling;
+                "call_canceling"
+            }
+            Status::Terminating => {
+                wire.status = CallStatus::Terminating;
+                "call_terminating"
+            }
+            Status::Dialing | Status::Hangup => return,
+        };
+        self.save(kind).await;
+    }
+
+    /// Writes the call as it is, and tells of it. What cannot be written now is written with what comes next.
+    async fn save(&mut self, kind: &str) {
+        if let Err(error) = self.try_to_save(kind).await {
+            tracing::error!(%error, call = %self.call.id, kind, "a call could not be written; it goes on");
+        }
+    }
+
+    async fn try_to_save(&mut self, kind: &str) -> Result<(), StoreError> {
+        let told = event(self.app, &self.call, kind);
+        self.app.store.commit(std::iter::once(self.call.put()).chain(told).collect()).await?;
+        self.call.revision = self.call.revision.map(|revision| revision + 1);
+        self.app.callbacks.wake();
+        Ok(())
+    }
+
+    /// Writes the end, however long that takes: until then the call is not over for anybody.
+    async fn end(mut self, cause: Cause) {
+        finish(self.app, &mut self.call, cause);
+        while let Err(error) = self.try_to_save("call_hangup").await {
+            if error == StoreError::Conflict {
+                // It is gone: everything was reset.
+                return;
+            }
+            tracing::error!(%error, call = %self.call.id, "the end of a call could not be written yet");
+            if !self.app.is_ready() {
+                // The next start ends what is not over.
+                return;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Says of a call that it is over, and why.
+fn finish(app: &App, call: &mut Entity<Calls>, cause: Cause) {
+    let (reason, by) = hangup::ending(status_of(&call.wire.status), cause);
+    let at = Some(app.platform.moments.next());
+    let wire = &mut call.wire;
+    wire.status = CallStatus::Hangup;
+    wire.hangup_reason = Some(HangupReason::from(reason));
+    wire.hangup_by = Some(HangupBy::from(by));
+    (wire.tm_hangup, wire.tm_update) = (at, at);
+}
+
+/// Ends the calls that were up when the server ended without a word.
+pub(super) async fn end_what_is_left(app: &Arc<App>) -> Result<usize, StoreError> {
+    use crate::store::{DocumentKind, DocumentQuery};
+    let query = DocumentQuery::with(DocumentKind::Call, super::calls::LIVE, "yes");
+    let left = Entity::<Calls>::list(&*app.store, query).await?;
+    let count = left.len();
+    for mut call in left {
+        finish(app, &mut call, Cause::NORMAL);
+        let told = event(app, &call, "call_hangup");
+        app.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
+    }
+    Ok(count)
+}
+
+fn status_of(status: &CallStatus) -> Status {
+    match status {
+        CallStatus::Ringing => Status::Ringing,
+        CallStatus::Progressing => Status::Progressing,
+        CallStatus::Canceling => Status::Canceling,
+        CallStatus::Terminating => Status::Terminating,
+        CallStatus::Hangup => Status::Hangup,
+        _ => Status::Dialing,
+    }
+}
+
+fn cause_of(end: LegEnd) -> Cause {
+    match end {
+        LegEnd::Refused(code) => hangup::cause(code),
+        LegEnd::NoResponse => hangup::cause(408),
+        LegEnd::RingTimeout => Cause::RING_TIMEOUT,
+        LegEnd::Cancelled | LegEnd::HungUp | LegEnd::HungUpByUs => Cause::NORMAL,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_task_of_a_call_is_small() {
+        fn size<F: Future>(_make: impl FnOnce(&'static Arc<App>, Entity<Calls>, mpsc::Receiver<Command>) -> F) -> usize {
+            size_of::<F>()
+        }
+        assert!(size(run) < 12_000, "{}", size(run));
+    }
+}

@@ -1,0 +1,70 @@
+//! Whether providers answer. It decides nothing: one that does not is called all the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, stream};
+use uuid::Uuid;
+use voipbin_client::types::HealthStatus;
+
+use super::entity::Entity;
+use super::providers::Providers;
+use crate::app::App;
+use crate::store::{DocumentKind, DocumentQuery, StoreError};
+
+/// Providers that are asked at the same time.
+const AT_ONCE: usize = 32;
+/// How long to leave the store alone after it failed.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Asks all of them again and again.
+pub(super) async fn watch(app: Arc<App>) {
+    let interval = app.platform.config.probe_interval;
+    if interval.is_zero() {
+        return;
+    }
+    loop {
+        app.clock.sleep_until(app.clock.now().after(interval)).await;
+        if let Err(error) = probe_all(&app).await {
+            tracing::error!(%error, "the health of providers could not be noted");
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+}
+
+/// Asks every provider that is not deleted, and notes what came of it.
+pub(crate) async fn probe_all(app: &Arc<App>) -> Result<usize, StoreError> {
+    let providers = Entity::<Providers>::list(&*app.store, DocumentQuery::all(DocumentKind::Provider)).await?;
+    let asked = providers.len();
+    let outcomes: Vec<Result<(), StoreError>> = stream::iter(providers)
+        .map(|provider| async move { probe(app, provider.id, &provider.wire.hostname).await })
+        .buffer_unordered(AT_ONCE)
+        .collect()
+        .await;
+    outcomes.into_iter().collect::<Result<Vec<()>, _>>().map(|_| asked)
+}
+
+async fn probe(app: &Arc<App>, id: Uuid, hostname: &str) -> Result<(), StoreError> {
+    let Some(dialler) = app.platform.dialler.get() else { return Ok(()) };
+    let status = match dialler.probe(hostname).await {
+        Ok(_) => HealthStatus::Healthy,
+        Err(why) => {
+            tracing::info!(provider = %id, hostname, %why, "a provider did not answer");
+            HealthStatus::Unhealthy
+        }
+    };
+    loop {
+        let found = Entity::<Providers>::find(&*app.store, id).await?;
+        // One that is elsewhere now was not asked.
+        let Some(mut provider) = found.filter(|it| !it.deleted && it.wire.hostname == hostname) else {
+            return Ok(());
+        };
+        let at = Some(app.platform.moments.next());
+        provider.wire.health_status = status.clone();
+        (provider.wire.health_checked_at, provider.wire.tm_update) = (at, at);
+        match app.store.commit(vec![provider.put()]).await {
+            Err(StoreError::Conflict) => {}
+            outcome => return outcome.map(|_| ()),
+        }
+    }
+}

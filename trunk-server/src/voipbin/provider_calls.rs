@@ -1,0 +1,131 @@
+//! Calls through one provider, on purpose: to see whether it takes them.
+
+use serde_json::Value;
+use uuid::Uuid;
+use voipbin_client::types::{Anonymous, ProviderCall, ProviderCallCreate};
+
+use super::api::{Answered, Asked, page};
+use super::calls::{created, flow_of};
+use super::engine;
+use super::entity::{Entity, Kind};
+use super::error::{ApiError, Status};
+use super::outgoing::{self, Order};
+use super::providers::Providers;
+use crate::store::{DocumentKind, StoreError};
+
+pub(super) struct ProviderCalls;
+
+impl Kind for ProviderCalls {
+    const KIND: DocumentKind = DocumentKind::ProviderCall;
+    type Wire = ProviderCall;
+    type Own = ();
+
+    fn keys(record: &Entity<Self>) -> Vec<(&'static str, String)> {
+        vec![("provider", record.wire.provider_id.to_string())]
+    }
+}
+
+fn not_found() -> ApiError {
+    ApiError::new(Status::NotFound, "PROVIDERCALL_NOT_FOUND", "The provider call was not found.")
+}
+
+pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+    let mut query = asked.query.page(DocumentKind::ProviderCall)?;
+    query.key = asked.query.id("provider_id")?.map(|provider| ("provider", provider.to_string()));
+    asked.caller.must_run_the_platform()?;
+    page(&asked.app.store.documents(query).await?)
+}
+
+pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+    let id = asked.typed_id()?;
+    if id.is_nil() {
+        return Err(ApiError::invalid_id());
+    }
+    asked.caller.must_run_the_platform()?;
+    Ok(Entity::<ProviderCalls>::find(&*asked.app.store, id).await?.ok_or_else(not_found)?.text())
+}
+
+/// Marks the record as deleted. The calls go on.
+pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+    let id = asked.typed_id()?;
+    if id.is_nil() {
+        return Err(ApiError::invalid_id());
+    }
+    asked.caller.must_run_the_platform()?;
+    loop {
+        let found = Entity::<ProviderCalls>::find(&*asked.app.store, id).await?;
+        let mut record = found.ok_or_else(ApiError::not_found)?;
+        let at = Some(asked.platform().moments.next());
+        record.deleted = true;
+        (record.wire.tm_update, record.wire.tm_delete) = (at, at);
+        match asked.app.store.commit(vec![record.put()]).await {
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(record.text()),
+        }
+    }
+}
+
+/// Places the calls, and keeps what was asked and which calls came of it. All of it is written at once: there are
+/// no calls without their record.
+pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+    let body: ProviderCallCreate = asked.read()?;
+    if body.provider_id.is_nil() {
+        return Err(ApiError::invalid_argument("provider_id is required."));
+    }
+    if body.destinations.is_empty() {
+        return Err(ApiError::invalid_argument("destinations is required and must not be empty."));
+    }
+    asked.caller.must_run_the_platform()?;
+    let provider = Entity::<Providers>::find(&*asked.app.store, body.provider_id).await?;
+    if provider.is_none_or(|provider| provider.deleted) {
+        let message = format!("provider not found: {} does not exist or is deleted.", body.provider_id);
+        return Err(ApiError::invalid_argument(message));
+    }
+    let customer = asked.caller.customer();
+    let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::invalid_data)?;
+    let detail = "tmp outbound flow for providercall";
+    let (flow_id, flow, made) = flow_of(asked, body.flow_id, body.actions, detail).await?;
+    let order = Order {
+        flow_id,
+        flow: flow.as_ref().filter(|flow| flow.customer == customer),
+        source: body.source.as_ref(),
+        destinations: &body.destinations,
+        anonymous: body.anonymous.as_ref(),
+        provider: Some(body.provider_id),
+    };
+    let planned = outgoing::plan(asked, &owner, &order).await?;
+    if planned.calls.is_empty() {
+        return Err(planned.refusal());
+    }
+    let (id, at) = (asked.app.ids.request(), asked.platform().moments.next());
+    let wire = ProviderCall {
+        id,
+        customer_id: customer,
+        provider_id: body.provider_id,
+        flow_id,
+        source: body.source,
+        destinations: body.destinations,
+        anonymous: body.anonymous.unwrap_or(Anonymous::Auto),
+        call_ids: planned.calls.iter().map(|call| call.id).collect(),
+        groupcall_ids: Vec::new(),
+        tm_create: Some(at),
+        tm_update: None,
+        tm_delete: None,
+    };
+    let record = Entity::<ProviderCalls>::new(id, customer, at, wire, ());
+    let mut changes: Vec<_> = made.iter().map(|flow| flow.put()).collect();
+    changes.extend(created(asked, &planned.calls));
+    changes.push(record.put());
+    engine::place(asked.app, planned.calls, changes).await?;
+    Ok(record.text())
+}
+
+/// What every call of a provider call says of itself.
+pub(super) fn metadata(provider: Uuid) -> [(&'static str, Value); 3] {
+    [
+        ("route_provider_ids", Value::from(vec![provider.to_string()])),
+        ("rtp_debug", Value::Bool(true)),
+        ("skip_source_validation", Value::Bool(true)),
+    ]
+}
