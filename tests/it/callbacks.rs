@@ -18,7 +18,7 @@ use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
 use serde_json::{Value, json};
 use trunk_server::callbacks::Settings;
 use trunk_server::config::{Config, Database};
-use trunk_server::store::{Change, Delivery, NewEvent, Scope, SqliteStore, Store as _, StoredCall};
+use trunk_server::store::{Change, Delivery, EventForm, NewEvent, Scope, SqliteStore, Store as _, StoredCall};
 use trunk_server::{Clock, Control, Server, TestServer};
 use uuid::Uuid;
 
@@ -292,7 +292,7 @@ async fn hanging_receivers_of_one_account_take_only_its_own_share() {
     let mut hanging = Receiver::start(Answer::Hang).await;
     let mut quick = Receiver::start(Answer::Status(200)).await;
     let mut tight = settings();
-    (tight.parallel, tight.parallel_per_account) = (2, 1);
+    (tight.parallel, tight.parallel_per_owner) = (2, 1);
     let (server, api) = start(tight).await;
     for number in 0..3 {
         let id = trunk(&api, &format!("Hanging {number}"), &hanging.url("/")).await;
@@ -485,7 +485,8 @@ async fn an_event_whose_server_died_right_after_the_commit_is_told_by_the_next_o
             "id": subject.to_string(), "type": "voice_out_trunks", "status": status, "threshold_reached": reached,
             "created_at": created_at,
         });
-        Change::Emit(Box::new(NewEvent { account, subject, url: url.clone(), body: body.to_string(), created_at }))
+        let (form, url) = (EventForm::Trunk { account }, url.clone());
+        Change::Emit(Box::new(NewEvent { form, subject, url, body: body.to_string(), created_at }))
     });
     store.commit(events.into()).await.unwrap();
     store.close().await.unwrap();

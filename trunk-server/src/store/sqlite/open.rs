@@ -17,8 +17,11 @@ use super::{SqliteStore, Watch};
 const APPLICATION_ID: i32 = 0x5452_4e4b;
 
 /// One file for each version of the schema; the number of the last is the version.
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_records.sql"), include_str!("migrations/0002_calls.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_records.sql"),
+    include_str!("migrations/0002_calls.sql"),
+    include_str!("migrations/0003_webhooks.sql"),
+];
 
 /// Connections kept open for reading.
 const READERS: usize = 4;
