@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod webhooks;
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,12 +20,14 @@ use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
 use serde_json::{Value, json};
 use trunk_server::callbacks::Settings;
 use trunk_server::config::{Config, Database};
-use trunk_server::store::{Change, Delivery, EventForm, NewEvent, Scope, SqliteStore, Store as _, StoredCall};
+use trunk_server::store::{
+    Change, Delivery, EventForm, NewEvent, Scope, SqliteStore, Store as _, StoredCall,
+};
 use trunk_server::{Clock, Control, Server, TestServer};
 use uuid::Uuid;
 
 use crate::support::api::Api;
-use crate::support::receiver::{Answer, Receiver};
+use crate::support::receiver::{Answer, Callback, Receiver};
 
 const KEY: &str = "callbackkey";
 /// 2026-04-16T00:00:00Z.
@@ -419,13 +423,17 @@ impl File {
         Self(std::env::temp_dir().join(format!("trunk-callbacks-{}.db", unique())))
     }
 
-    async fn start(&self, settings: Settings, clock: Clock) -> Server {
+    fn config(&self) -> Config {
         let mut config = Config::default();
         "127.0.0.1:0".clone_into(&mut config.listen);
         config.control_listen = None;
         config.database = Database::File(self.0.clone());
         config.api_key = Some(KEY.into());
-        Server::builder(config).callbacks(settings).clock(clock).start().await.unwrap()
+        config
+    }
+
+    async fn start(&self, settings: Settings, clock: Clock) -> Server {
+        Server::builder(self.config()).callbacks(settings).clock(clock).start().await.unwrap()
     }
 }
 

@@ -385,29 +385,25 @@ async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
     answer(list.await)
 }
 
-/// An attempt. Whose it was names its kind: an account's trunk was told of, or a customer's call.
+/// An attempt. The names of its owner and its subject say what they are.
 fn delivery_json(delivery: &Delivery, accounts: &[Arc<Account>]) -> Value {
-    let mut attempt = json!({
+    let (whose, owner, what) = match delivery.owner {
+        Owner::Account(number) => {
+            let account = accounts.iter().find(|account| account.number == number);
+            ("account", account.map(|account| account.id.to_string()), "trunk")
+        }
+        Owner::Customer(customer) => ("customer", Some(customer.to_string()), "call"),
+    };
+    json!({
+        (whose): owner,
+        (what): delivery.subject.to_string(),
         "url": delivery.url,
         "events": delivery.events,
         "attempt": delivery.attempt,
         "at": delivery.at,
         "status": delivery.status,
         "error": delivery.error,
-    });
-    let subject = delivery.subject.to_string();
-    match delivery.owner {
-        Owner::Account(number) => {
-            let account = accounts.iter().find(|account| account.number == number);
-            attempt["account"] = json!(account.map(|account| account.id.to_string()));
-            attempt["trunk"] = json!(subject);
-        }
-        Owner::Customer(customer) => {
-            attempt["customer"] = json!(customer.to_string());
-            attempt["call"] = json!(subject);
-        }
-    }
-    attempt
+    })
 }
 
 async fn reset(State(control): State<Control>, body: Bytes) -> Response {

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_stands_behind_a_waiting_event_of_its_record_is_not_due() {
+    async fn what_stands_behind_a_waiting_event_of_its_subject_is_not_due() {
         let store = SqliteStore::in_memory().unwrap();
         store.commit(vec![emit(1, 7), emit(1, 7), emit(1, 8)]).await.unwrap();
         assert!(due(&store, 999, 9).await.is_empty());
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_queue_hides_neither_another_record_nor_another_account() {
+    async fn a_long_queue_hides_neither_another_subject_nor_another_account() {
         let store = SqliteStore::in_memory().unwrap();
         let mut changes: Vec<Change> = (0..150).map(|_| emit(1, 7)).collect();
         changes.extend([emit(1, 8), emit(2, 9)]);
