@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod webhooks;
+
 use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,12 +20,14 @@ use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
 use serde_json::{Value, json};
 use trunk_server::callbacks::Settings;
 use trunk_server::config::{Config, Database};
-use trunk_server::store::{Change, Delivery, NewEvent, Scope, SqliteStore, Store as _, StoredCall};
+use trunk_server::store::{
+    Change, Delivery, EventForm, NewEvent, Scope, SqliteStore, Store as _, StoredCall,
+};
 use trunk_server::{Clock, Control, Server, TestServer};
 use uuid::Uuid;
 
 use crate::support::api::Api;
-use crate::support::receiver::{Answer, Receiver};
+use crate::support::receiver::{Answer, Callback, Receiver};
 
 const KEY: &str = "callbackkey";
 /// 2026-04-16T00:00:00Z.
@@ -292,7 +296,7 @@ async fn hanging_receivers_of_one_account_take_only_its_own_share() {
     let mut hanging = Receiver::start(Answer::Hang).await;
     let mut quick = Receiver::start(Answer::Status(200)).await;
     let mut tight = settings();
-    (tight.parallel, tight.parallel_per_account) = (2, 1);
+    (tight.parallel, tight.parallel_per_owner) = (2, 1);
     let (server, api) = start(tight).await;
     for number in 0..3 {
         let id = trunk(&api, &format!("Hanging {number}"), &hanging.url("/")).await;
@@ -419,13 +423,17 @@ impl File {
         Self(std::env::temp_dir().join(format!("trunk-callbacks-{}.db", unique())))
     }
 
-    async fn start(&self, settings: Settings, clock: Clock) -> Server {
+    fn config(&self) -> Config {
         let mut config = Config::default();
         "127.0.0.1:0".clone_into(&mut config.listen);
         config.control_listen = None;
         config.database = Database::File(self.0.clone());
         config.api_key = Some(KEY.into());
-        Server::builder(config).callbacks(settings).clock(clock).start().await.unwrap()
+        config
+    }
+
+    async fn start(&self, settings: Settings, clock: Clock) -> Server {
+        Server::builder(self.config()).callbacks(settings).clock(clock).start().await.unwrap()
     }
 }
 
@@ -485,7 +493,8 @@ async fn an_event_whose_server_died_right_after_the_commit_is_told_by_the_next_o
             "id": subject.to_string(), "type": "voice_out_trunks", "status": status, "threshold_reached": reached,
             "created_at": created_at,
         });
-        Change::Emit(Box::new(NewEvent { account, subject, url: url.clone(), body: body.to_string(), created_at }))
+        let (form, url) = (EventForm::Trunk { account }, url.clone());
+        Change::Emit(Box::new(NewEvent { form, subject, url, body: body.to_string(), created_at }))
     });
     store.commit(events.into()).await.unwrap();
     store.close().await.unwrap();

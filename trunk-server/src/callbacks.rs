@@ -1,16 +1,20 @@
-//! Tells trunks' callback URLs that a trunk was blocked or unblocked.
+//! Tells trunks' callback URLs that a trunk was blocked or unblocked, and customers' webhooks what became of calls.
 //!
-//! An event is written in the transaction of the change it tells of (`trunk_event` makes it), so there is no
-//! event without its change and no change without its event. One task of the server sends what is due: signed,
-//! at least once, in order for each trunk, again after failures until the tenth attempt, across restarts. It
-//! refuses to connect to any address that is not of the public internet, and follows no redirect.
+//! An event is written in the transaction of the change it tells of (`trunk_event` and [`Webhook::event`] make it),
+//! so there is no event without its change and no change without its event. One task of the server sends what is
+//! due: signed, at least once, in order for each trunk and call, again after failures until the last attempt, across
+//! restarts. What the two forms differ in stands in one table (`policy`). Whatever the form, it refuses to connect to
+//! any address that is not of the public internet, also when a redirect leads there.
 
 mod batch;
 mod event;
 mod guard;
+mod policy;
+mod request;
 mod resolve;
 mod schedule;
 mod send;
+mod webhook;
 mod worker;
 
 use std::sync::Arc;
@@ -21,6 +25,7 @@ use tokio::sync::Notify;
 
 pub(crate) use event::trunk_event;
 pub use resolve::{Lookup, Resolver, SystemResolver};
+pub use webhook::Webhook;
 pub(crate) use worker::run;
 
 /// How callbacks are made. The defaults are what DIDWW documents, where it does.
@@ -32,14 +37,17 @@ pub struct Settings {
     pub allow_loopback: bool,
     /// Whether blocking and unblocking by hand is told too. DIDWW documents the threshold alone.
     pub on_manual_block: bool,
-    /// Longest time from the look-up of the host to the answer's status; documented as 60 seconds.
+    /// Longest time for a trunk's callback, from the look-up of the host to the answer's status; documented as 60
+    /// seconds.
     pub timeout: Duration,
+    /// The same for a webhook, redirects included; known to be 30 seconds.
+    pub webhook_timeout: Duration,
     /// What the documented waits between attempts are multiplied with.
     pub retry_clock_factor: Decimal,
     /// Most requests at once.
     pub parallel: usize,
-    /// Most requests at once for one account, so that its hanging receivers hold up nobody else.
-    pub parallel_per_account: usize,
+    /// Most requests at once for one account or customer, so that its hanging receivers hold up nobody else.
+    pub parallel_per_owner: usize,
     /// Who knows hosts' addresses.
     pub resolver: Arc<dyn Resolver>,
 }
@@ -50,9 +58,10 @@ impl Default for Settings {
             allow_loopback: false,
             on_manual_block: false,
             timeout: Duration::from_mins(1),
+            webhook_timeout: Duration::from_secs(30),
             retry_clock_factor: Decimal::ONE,
             parallel: 64,
-            parallel_per_account: 16,
+            parallel_per_owner: 16,
             resolver: Arc::new(SystemResolver),
         }
     }

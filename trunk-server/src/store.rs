@@ -27,7 +27,7 @@ pub use canonical::canonical_text;
 pub use document::{Document, DocumentKind, DocumentQuery, NewDocument};
 pub use index::{IndexEntry, IndexValue, index_of};
 pub use observer::{Committed, Observer};
-pub use outbox::{Attempted, Delivery, NewEvent, PendingEvent};
+pub use outbox::{Attempted, Delivery, EventForm, NewEvent, Owner, PendingEvent};
 pub use sqlite::{OpenError, SqliteStore};
 
 /// What a store's method gives.
@@ -282,7 +282,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Takes a key away. Gives whether there was one.
     fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool>;
 
-    /// Deletes all records, of one account or of all; with `accounts`, the accounts and keys too.
+    /// Deletes all records and events, of one account or of all; with `accounts`, the accounts and keys too.
+    /// What belongs to customers goes only with everything.
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()>;
 
     /// Tells somebody of every later write. There is one observer; a second one replaces nothing.
@@ -301,8 +302,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What calls cost that ended at this time or later.
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>>;
 
-    /// The events that are due: of each record at most 100 from the head of its queue, in their order. The first
-    /// of every account come before the second of any, so that a long queue hides no other account's events.
+    /// The events that are due: of each subject at most 100 from the head of its queue, in their order. The first
+    /// of every owner come before the second of any, so that a long queue hides no other owner's events.
     fn due_events(&self, now: Timestamp, limit: u64) -> Answer<'_, Vec<PendingEvent>>;
 
     /// When the next event that is not due yet will be.
@@ -311,8 +312,8 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Notes what became of an attempt.
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()>;
 
-    /// Attempts, newest first, of an account or of all.
-    fn deliveries(&self, account: Option<i64>, limit: u64) -> Answer<'_, Vec<Delivery>>;
+    /// Attempts, newest first, of one owner or of all.
+    fn deliveries(&self, owner: Option<Owner>, limit: u64) -> Answer<'_, Vec<Delivery>>;
 
     /// Whether the store can be read now.
     fn check(&self) -> Answer<'_, ()>;

@@ -6,23 +6,24 @@ use didww_types::Timestamp;
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
+use super::policy::{Policy, policy};
 use super::schedule::wait_after;
 use super::send::{Outcome, without_userinfo};
-use crate::store::{Attempted, Delivery, PendingEvent};
+use crate::store::{Attempted, Delivery, EventForm, Owner, PendingEvent};
 
-/// Consecutive events of one trunk to one URL, oldest first.
+/// Consecutive events of one subject to one URL, oldest first; a single one when its form is told alone.
 #[derive(Debug)]
 pub(super) struct Batch {
-    /// Whose trunk.
-    pub(super) account: i64,
-    /// The trunk.
+    /// How they are told.
+    pub(super) form: EventForm,
+    /// The trunk or call.
     pub(super) subject: Uuid,
     /// Where they are told.
     pub(super) url: String,
     events: Vec<PendingEvent>,
 }
 
-/// The next batch of each trunk, in the order of their first events. What follows to another URL waits its turn.
+/// The next batch of each subject, in the order of their first events. What goes by another request waits its turn.
 pub(super) fn batches(due: Vec<PendingEvent>) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
     let mut places: HashMap<Uuid, Option<usize>> = HashMap::new();
@@ -31,13 +32,13 @@ pub(super) fn batches(due: Vec<PendingEvent>) -> Vec<Batch> {
         match places.get_mut(&subject) {
             None => {
                 places.insert(subject, Some(batches.len()));
-                let (account, url) = (pending.event.account, pending.event.url.clone());
-                batches.push(Batch { account, subject, url, events: vec![pending] });
+                let (form, url) = (pending.event.form.clone(), pending.event.url.clone());
+                batches.push(Batch { form, subject, url, events: vec![pending] });
             }
             Some(place) => {
                 match place.and_then(|place| batches.get_mut(place)) {
-                    Some(batch) if batch.url == pending.event.url => batch.events.push(pending),
-                    // Another URL: nothing later of this trunk may overtake it.
+                    Some(batch) if batch.takes(&pending) => batch.events.push(pending),
+                    // Another request: nothing later of this subject may overtake it.
                     _ => *place = None,
                 }
             }
@@ -47,10 +48,26 @@ pub(super) fn batches(due: Vec<PendingEvent>) -> Vec<Batch> {
 }
 
 impl Batch {
-    /// The request's body: a JSON array.
+    /// How its request is made.
+    pub(super) fn policy(&self) -> &'static Policy {
+        policy(&self.form)
+    }
+
+    /// Whose events.
+    pub(super) fn owner(&self) -> Owner {
+        self.form.owner()
+    }
+
+    /// Whether a later event of its subject goes in the same request.
+    fn takes(&self, later: &PendingEvent) -> bool {
+        self.policy().batched && self.form == later.event.form && self.url == later.event.url
+    }
+
+    /// The request's body: a JSON array, or the event where there is one alone.
     pub(super) fn body(&self) -> String {
         let bodies: Vec<&str> = self.events.iter().map(|pending| pending.event.body.as_str()).collect();
-        format!("[{}]", bodies.join(","))
+        let bodies = bodies.join(",");
+        if self.policy().batched { format!("[{bodies}]") } else { bodies }
     }
 
     /// How many events it has.
@@ -72,7 +89,7 @@ impl Batch {
             Some(Attempted {
                 numbers: events.iter().map(|pending| pending.number).collect(),
                 delivery: Delivery {
-                    account: self.account,
+                    owner: self.owner(),
                     subject: self.subject,
                     url: without_userinfo(&self.url),
                     events: u32::try_from(events.len()).unwrap_or(u32::MAX),
@@ -84,7 +101,8 @@ impl Batch {
                 again_at,
             })
         };
-        let wait = |pending: &PendingEvent| wait_after(pending.attempts.saturating_add(1), factor);
+        let waits = self.policy().waits;
+        let wait = |pending: &PendingEvent| wait_after(waits, pending.attempts.saturating_add(1), factor);
         if outcome.error.is_none() {
             return note(&self.events.iter().collect::<Vec<_>>(), None).into_iter().collect();
         }
@@ -101,7 +119,7 @@ mod tests {
 
     fn pending(number: i64, subject: u128, url: &str, attempts: u32) -> PendingEvent {
         let event = NewEvent {
-            account: 1,
+            form: EventForm::Trunk { account: 1 },
             subject: Uuid::from_u128(subject),
             url: url.to_owned(),
             body: format!("{{\"id\":\"{number}\"}}"),
@@ -121,6 +139,38 @@ mod tests {
         ];
         let bodies: Vec<String> = batches(due).iter().map(Batch::body).collect();
         assert_eq!(bodies, [r#"[{"id":"1"},{"id":"3"}]"#, r#"[{"id":"2"}]"#]);
+    }
+
+    fn webhook(number: i64, subject: u128, attempts: u32) -> PendingEvent {
+        let mut pending = pending(number, subject, "http://a/", attempts);
+        let customer = Uuid::from_u128(5);
+        pending.event.form = EventForm::Webhook { customer, method: "POST".to_owned(), signature: None };
+        pending
+    }
+
+    #[test]
+    fn webhooks_go_alone_and_the_next_of_their_call_waits() {
+        let due = vec![
+            webhook(1, 7, 0),
+            pending(2, 8, "http://a/", 0),
+            webhook(3, 7, 0),
+            pending(4, 8, "http://a/", 0),
+            webhook(5, 9, 0),
+        ];
+        let bodies: Vec<String> = batches(due).iter().map(Batch::body).collect();
+        assert_eq!(bodies, [r#"{"id":"1"}"#, r#"[{"id":"2"},{"id":"4"}]"#, r#"{"id":"5"}"#]);
+    }
+
+    #[test]
+    fn a_webhook_is_repeated_twice_a_second_apart() {
+        let at = Timestamp::from_unix_millis(1_000);
+        let again = |attempts| {
+            let batch = batches(vec![webhook(1, 7, attempts)]).remove(0);
+            let noted = batch.noted(&Outcome::failed("no"), at, at, Decimal::ONE).remove(0);
+            assert_eq!(noted.delivery.owner, Owner::Customer(Uuid::from_u128(5)));
+            noted.again_at.map(Timestamp::as_unix_millis)
+        };
+        assert_eq!([0, 1, 2].map(again), [Some(2_000), Some(2_000), None]);
     }
 
     #[test]

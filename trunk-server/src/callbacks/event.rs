@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use trunk_rules::carrier::Gate;
 use uuid::Uuid;
 
-use crate::store::NewEvent;
+use crate::store::{EventForm, NewEvent};
 
 /// The event that tells a trunk's state, to be written together with it; none when the trunk has no callback URL.
 ///
@@ -24,7 +24,7 @@ pub(crate) fn trunk_event(
     let event = TrunkEvent::new(trunk.to_string().into(), status, gate.threshold_reached, now);
     // Two texts, an enumeration, a switch and a time: nothing in it can fail to be written.
     let body = serde_json::to_string(&event).ok()?;
-    Some(NewEvent { account, subject: trunk, url, body, created_at: now })
+    Some(NewEvent { form: EventForm::Trunk { account }, subject: trunk, url, body, created_at: now })
 }
 
 #[cfg(test)]
@@ -41,7 +41,8 @@ mod tests {
         let event = trunk_event(7, id, attributes.as_object().unwrap(), gate, at).unwrap();
         let documented = include_str!("../../../fixtures/callbacks/trunk_blocked.json");
         assert_eq!(format!("[{}]", event.body), documented.trim());
-        assert_eq!((event.account, event.subject, event.created_at), (7, id, at));
+        assert_eq!(event.form, EventForm::Trunk { account: 7 });
+        assert_eq!((event.subject, event.created_at), (id, at));
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! One attempt: signed, to a checked address, without redirects or proxies.
+//! One attempt: to checked addresses, without proxies, and after no redirect that its policy does not follow.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use didww_types::callback::{Payload, sign};
-use didww_types::{SIGNATURE_HEADER, Secret};
-use http::header::{CONTENT_TYPE, HeaderValue};
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, Response};
 use url::Url;
 
 use super::Settings;
 use super::guard::{Forbidden, Guard};
+use super::policy::Policy;
+use super::request::Request;
 use super::resolve::Checked;
 
 /// Most bytes of an answer's body that are read; they only let the receiver finish.
@@ -18,12 +19,12 @@ const BODY: usize = 4 * 1024;
 /// Longest time for a connection to one address.
 const CONNECT: Duration = Duration::from_secs(10);
 
-/// Sends callbacks.
+/// Sends callbacks and webhooks.
 #[derive(Debug)]
 pub(super) struct Sender {
+    settings: Settings,
     guard: Guard,
     resolver: Checked,
-    timeout: Duration,
     plain: OnceLock<Result<Client, String>>,
     secure: OnceLock<Result<Client, String>>,
 }
@@ -48,40 +49,68 @@ impl Sender {
     pub(super) fn new(settings: &Settings) -> Self {
         let guard = Guard { allow_loopback: settings.allow_loopback };
         let resolver = Checked { resolver: Arc::clone(&settings.resolver), guard };
-        Self { guard, resolver, timeout: settings.timeout, plain: OnceLock::new(), secure: OnceLock::new() }
+        let settings = settings.clone();
+        Self { settings, guard, resolver, plain: OnceLock::new(), secure: OnceLock::new() }
     }
 
-    /// Posts a JSON array of events to a URL, signed with a key.
-    pub(super) async fn send(&self, key: &Secret, url: &str, body: String) -> Outcome {
-        let checked = match self.guard.url(url) {
-            Ok(checked) => checked,
-            Err(forbidden) => return Outcome::failed(forbidden.to_string()),
+    /// Makes a request as a policy says.
+    pub(super) async fn send(&self, policy: &Policy, request: Request) -> Outcome {
+        let limit = (policy.timeout)(&self.settings);
+        let deadline = tokio::time::sleep(limit);
+        tokio::pin!(deadline);
+        let answer = tokio::select! {
+            answer = self.follow(policy.redirects, request) => answer,
+            () = &mut deadline => Err(format!("no answer within {} ms", limit.as_millis())),
         };
-        let client = match self.client(checked.scheme() == "https") {
-            Ok(client) => client,
+        let response = match answer {
+            Ok(response) => response,
             Err(error) => return Outcome::failed(error),
         };
-        let Ok(payload) = Payload::from_json(body.as_bytes()) else {
-            return Outcome::failed("the stored event is no JSON object");
-        };
-        // Signed is the URL as it was configured, not as the parser writes it.
-        let signature = sign(key, url, &payload);
-        let request = client
-            .post(checked)
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .header(SIGNATURE_HEADER, signature)
-            .body(body);
-        match request.send().await {
-            Ok(response) => {
-                let status = response.status();
-                if status.is_success() {
-                    finish(response).await;
-                }
-                let error = (!status.is_success()).then(|| format!("answered {}", status.as_u16()));
-                Outcome { status: Some(status.as_u16()), error }
-            }
-            Err(error) => Outcome::failed(self.reason(&error.without_url())),
+        let status = response.status();
+        if !(policy.told)(status) {
+            let error = Some(format!("answered {}", status.as_u16()));
+            return Outcome { status: Some(status.as_u16()), error };
         }
+        tokio::select! {
+            () = finish(response) => {}
+            () = deadline => {}
+        }
+        Outcome { status: Some(status.as_u16()), error: None }
+    }
+
+    /// Makes a request and those that its answers redirect to. Each target is checked like the first URL.
+    async fn follow(&self, redirects: Option<usize>, mut request: Request) -> Result<Response, String> {
+        let mut target = self.guard.url(&request.url).map_err(|forbidden| forbidden.to_string())?;
+        let mut response = self.once(&target, &request).await?;
+        let Some(most) = redirects else { return Ok(response) };
+        let mut followed = 0;
+        while let Some(location) = location(&response) {
+            if followed == most {
+                return Err(format!("redirected more than {most} times"));
+            }
+            followed += 1;
+            let next = target.join(&location).map_err(|_| Forbidden::Url);
+            let checked = next.and_then(|next| self.guard.url(next.as_str()));
+            target = checked.map_err(|forbidden| format!("redirected: {forbidden}"))?;
+            request.redirected(response.status());
+            let answer = self.once(&target, &request).await;
+            response = answer.map_err(|error| format!("redirected: {error}"))?;
+        }
+        Ok(response)
+    }
+
+    /// Makes a request to a checked URL.
+    async fn once(&self, target: &Url, request: &Request) -> Result<Response, String> {
+        let client = self.client(target.scheme() == "https")?;
+        let mut builder = client.request(request.method.clone(), target.clone());
+        if let Some(body) = &request.body {
+            builder = builder.header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+            builder = builder.body(body.clone());
+        }
+        if let Some((name, value)) = &request.signature {
+            builder = builder.header(*name, value);
+        }
+        builder.send().await.map_err(|error| reason(&error.without_url()))
     }
 
     /// Made when it is first needed: without TLS there is no use for certificates, and a bare container has none.
@@ -102,33 +131,42 @@ impl Sender {
                 .pool_max_idle_per_host(0)
                 .http1_only()
                 .user_agent(concat!("trunk-server/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(self.timeout.min(CONNECT))
-                .timeout(self.timeout);
+                .connect_timeout(CONNECT);
             let builder = if secure { builder } else { builder.tls_certs_only([]) };
             builder.build().map_err(|error| format!("no HTTP client could be made: {error}"))
         });
         client.as_ref().map_err(Clone::clone)
     }
+}
 
-    fn reason(&self, error: &reqwest::Error) -> String {
-        let mut deepest: &dyn std::error::Error = error;
-        loop {
-            if let Some(forbidden) = deepest.downcast_ref::<Forbidden>() {
-                return forbidden.to_string();
-            }
-            match deepest.source() {
-                Some(source) => deepest = source,
-                None => break,
-            }
+/// Why there was no answer.
+fn reason(error: &reqwest::Error) -> String {
+    let mut deepest: &dyn std::error::Error = error;
+    loop {
+        if let Some(forbidden) = deepest.downcast_ref::<Forbidden>() {
+            return forbidden.to_string();
         }
-        if error.is_connect() {
-            format!("no connection: {deepest}")
-        } else if error.is_timeout() {
-            format!("no answer within {} ms", self.timeout.as_millis())
-        } else {
-            format!("no answer: {deepest}")
+        match deepest.source() {
+            Some(source) => deepest = source,
+            None => break,
         }
     }
+    let what = if error.is_connect() { "no connection" } else { "no answer" };
+    format!("{what}: {deepest}")
+}
+
+/// Where an answer says that it is to be asked for instead. A redirect without a target is an answer.
+fn location(response: &Response) -> Option<String> {
+    let redirects = matches!(
+        response.status(),
+        StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT
+    );
+    let location = response.headers().get(LOCATION).filter(|_| redirects)?;
+    Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
 /// Lets the receiver finish its answer, up to a limit. The status has decided already.

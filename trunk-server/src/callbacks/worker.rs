@@ -13,9 +13,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use uuid::Uuid;
 
 use super::batch::{Batch, batches};
+use super::request::Request;
 use super::send::{Outcome, Sender};
 use crate::app::App;
-use crate::store::{Attempted, StoreError};
+use crate::store::{Attempted, EventForm, Owner, StoreError};
 
 /// Most events looked at in one go.
 const LOOKED_AT: u64 = 1024;
@@ -57,8 +58,8 @@ struct Worker {
     app: Arc<App>,
     sender: Arc<Sender>,
     attempts: JoinSet<()>,
-    /// Account and trunk of each attempt.
-    under_way: HashMap<Id, (i64, Uuid)>,
+    /// Owner and subject of each attempt.
+    under_way: HashMap<Id, (Owner, Uuid)>,
 }
 
 impl Worker {
@@ -68,7 +69,7 @@ impl Worker {
         let due = self.app.store.due_events(now, LOOKED_AT).await?;
         for batch in batches(due) {
             if self.has_room_for(&batch) {
-                let whose = (batch.account, batch.subject);
+                let whose = (batch.owner(), batch.subject);
                 let attempt = attempt(Arc::clone(&self.app), Arc::clone(&self.sender), batch, now);
                 self.under_way.insert(self.attempts.spawn(attempt).id(), whose);
             }
@@ -78,9 +79,9 @@ impl Worker {
 
     fn has_room_for(&self, batch: &Batch) -> bool {
         let settings = self.app.callbacks.settings();
-        let of_account = self.under_way.values().filter(|(account, _)| *account == batch.account).count();
+        let of_owner = self.under_way.values().filter(|(owner, _)| *owner == batch.owner()).count();
         self.under_way.len() < settings.parallel.max(1)
-            && of_account < settings.parallel_per_account.max(1)
+            && of_owner < settings.parallel_per_owner.max(1)
             && self.under_way.values().all(|(_, subject)| *subject != batch.subject)
     }
 
@@ -108,32 +109,47 @@ impl Worker {
 
 /// Makes one attempt and notes what became of it.
 async fn attempt(app: Arc<App>, sender: Arc<Sender>, batch: Batch, at: Timestamp) {
-    // An account may have several keys; callbacks are signed with its oldest.
-    let outcome = match app.store.keys(batch.account).await.map(|keys| keys.into_iter().next()) {
-        Ok(Some(key)) => sender.send(&key.secret, &batch.url, batch.body()).await,
-        Ok(None) => Outcome::failed("the account has no API key to sign with"),
-        Err(error) => Outcome::failed(format!("the account's API key could not be read: {error}")),
+    let outcome = match request(&app, &batch).await {
+        Ok(request) => sender.send(batch.policy(), request).await,
+        Err(error) => Outcome::failed(error),
     };
-    let trunk = batch.subject;
+    let subject = batch.subject;
     let (events, status) = (batch.len(), outcome.status);
     match &outcome.error {
-        None => tracing::debug!(%trunk, events, status, "called back"),
-        Some(error) => tracing::info!(%trunk, events, status, error, "a callback failed"),
+        None => tracing::debug!(%subject, events, status, "called back"),
+        Some(error) => tracing::info!(%subject, events, status, error, "a callback failed"),
     }
     let factor = app.callbacks.settings().retry_clock_factor;
     for attempted in batch.noted(&outcome, at, app.clock.now(), factor) {
         if attempted.again_at.is_none() && outcome.error.is_some() {
-            tracing::warn!(%trunk, events = attempted.numbers.len(), "events are given up after the last attempt");
+            let events = attempted.numbers.len();
+            tracing::warn!(%subject, events, "events are given up after the last attempt");
         }
         note(&app, attempted).await;
     }
 }
 
-/// Notes an attempt, however long that takes: while it is not noted, its trunk's next one is not made.
+/// The request that tells a batch.
+async fn request(app: &App, batch: &Batch) -> Result<Request, String> {
+    match &batch.form {
+        EventForm::Trunk { account } => {
+            let keys = app.store.keys(*account).await;
+            let keys = keys.map_err(|error| format!("the account's API key could not be read: {error}"))?;
+            // An account may have several keys; callbacks are signed with its oldest.
+            let key = keys.first().ok_or_else(|| "the account has no API key to sign with".to_owned())?;
+            Request::callback(&key.secret, &batch.url, batch.body())
+        }
+        EventForm::Webhook { method, signature, .. } => {
+            Request::webhook(method, &batch.url, signature.as_deref(), batch.body())
+        }
+    }
+}
+
+/// Notes an attempt, however long that takes: while it is not noted, its subject's next one is not made.
 async fn note(app: &App, attempted: Attempted) {
     while let Err(error) = app.store.attempted(attempted.clone()).await {
-        let trunk = attempted.delivery.subject;
-        tracing::error!(%error, %trunk, "an attempt to call back could not be noted yet");
+        let subject = attempted.delivery.subject;
+        tracing::error!(%error, %subject, "an attempt to call back could not be noted yet");
         tokio::time::sleep(PAUSE).await;
     }
 }

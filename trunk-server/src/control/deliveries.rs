@@ -3,22 +3,31 @@
 use uuid::Uuid;
 
 use super::{Control, ControlError};
-use crate::store::Delivery;
+use crate::store::{Delivery, Owner};
 
 /// Most attempts in one answer.
 const MOST: u64 = 1000;
 
 impl Control {
-    /// Attempts to call back, newest first, of an account or of all: at most `limit`, and at most 1000. URLs are
-    /// shown without user and password.
+    /// Attempts to call back, newest first, of an account or of all, customers included: at most `limit`, and at most
+    /// 1000. URLs are shown without user and password.
     ///
     /// # Errors
     /// When there is no such account.
     pub async fn deliveries(&self, account: Option<Uuid>, limit: u64) -> Result<Vec<Delivery>, ControlError> {
-        let number = match account {
-            Some(id) => Some(self.account(id)?.number),
+        let owner = match account {
+            Some(id) => Some(Owner::Account(self.account(id)?.number)),
             None => None,
         };
-        Ok(self.app.store.deliveries(number, limit.min(MOST)).await?)
+        Ok(self.app.store.deliveries(owner, limit.min(MOST)).await?)
+    }
+
+    /// Attempts to send a customer's webhooks, in the same way. None for a customer that never had one.
+    pub async fn webhook_deliveries(
+        &self,
+        customer: Uuid,
+        limit: u64,
+    ) -> Result<Vec<Delivery>, ControlError> {
+        Ok(self.app.store.deliveries(Some(Owner::Customer(customer)), limit.min(MOST)).await?)
     }
 }

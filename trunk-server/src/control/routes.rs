@@ -22,7 +22,7 @@ use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, Ne
 use crate::account::Account;
 use crate::app::App;
 use crate::http::plain_json;
-use crate::store::{Delivery, StoreError};
+use crate::store::{Delivery, Owner, StoreError};
 
 /// The routes of the control listener.
 pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
@@ -361,30 +361,49 @@ const LISTED: u64 = 100;
 #[serde(deny_unknown_fields)]
 struct DeliveryQuery {
     account: Option<Uuid>,
+    customer: Option<Uuid>,
     limit: Option<u64>,
 }
 
 async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
-        let DeliveryQuery { account, limit } = query(&uri)?;
-        let accounts = control.accounts();
-        let delivery = |delivery: &Delivery| {
-            let account = accounts.iter().find(|account| account.number == delivery.account);
-            json!({
-                "account": account.map(|account| account.id.to_string()),
-                "trunk": delivery.subject.to_string(),
-                "url": delivery.url,
-                "events": delivery.events,
-                "attempt": delivery.attempt,
-                "at": delivery.at,
-                "status": delivery.status,
-                "error": delivery.error,
-            })
+        let DeliveryQuery { account, customer, limit } = query(&uri)?;
+        let limit = limit.unwrap_or(LISTED);
+        let deliveries = match (account, customer) {
+            (account, None) => control.deliveries(account, limit).await?,
+            (None, Some(customer)) => control.webhook_deliveries(customer, limit).await?,
+            (Some(_), Some(_)) => {
+                let why = "a delivery is of an account or of a customer: leave one of the two out";
+                return Err(ControlError::invalid("customer", why));
+            }
         };
-        let deliveries = control.deliveries(account, limit.unwrap_or(LISTED)).await?;
-        Ok((StatusCode::OK, json!({ "deliveries": deliveries.iter().map(delivery).collect::<Vec<_>>() })))
+        let accounts = control.accounts();
+        let deliveries: Vec<Value> =
+            deliveries.iter().map(|delivery| delivery_json(delivery, &accounts)).collect();
+        Ok((StatusCode::OK, json!({ "deliveries": deliveries })))
     };
     answer(list.await)
+}
+
+/// An attempt. The names of its owner and its subject say what they are.
+fn delivery_json(delivery: &Delivery, accounts: &[Arc<Account>]) -> Value {
+    let (whose, owner, what) = match delivery.owner {
+        Owner::Account(number) => {
+            let account = accounts.iter().find(|account| account.number == number);
+            ("account", account.map(|account| account.id.to_string()), "trunk")
+        }
+        Owner::Customer(customer) => ("customer", Some(customer.to_string()), "call"),
+    };
+    json!({
+        (whose): owner,
+        (what): delivery.subject.to_string(),
+        "url": delivery.url,
+        "events": delivery.events,
+        "attempt": delivery.attempt,
+        "at": delivery.at,
+        "status": delivery.status,
+        "error": delivery.error,
+    })
 }
 
 async fn reset(State(control): State<Control>, body: Bytes) -> Response {

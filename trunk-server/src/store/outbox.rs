@@ -3,12 +3,50 @@
 use didww_types::Timestamp;
 use uuid::Uuid;
 
+/// Whose an event is. Owners take turns, so that one with a long queue holds up nobody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// An account, by its number.
+    Account(i64),
+    /// A customer of the communication platform, by its id.
+    Customer(Uuid),
+}
+
+/// How an event is told, and whom it belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EventForm {
+    /// Among others of its trunk, in an array that is signed with the account's key when it is sent.
+    Trunk {
+        /// The account's number.
+        account: i64,
+    },
+    /// Alone, and signed when it was made: so the customer's secret is not kept with the event.
+    Webhook {
+        /// The customer's id.
+        customer: Uuid,
+        /// The HTTP method.
+        method: String,
+        /// What the signature's header holds, if the customer has a secret.
+        signature: Option<String>,
+    },
+}
+
+impl EventForm {
+    /// Whose an event of this form is.
+    pub fn owner(&self) -> Owner {
+        match self {
+            Self::Trunk { account } => Owner::Account(*account),
+            Self::Webhook { customer, .. } => Owner::Customer(*customer),
+        }
+    }
+}
+
 /// An event, written together with the change that it tells of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// Whose record changed.
-    pub account: i64,
-    /// The record. Events of one record are told in their order.
+    /// How it is told, and whom it belongs to.
+    pub form: EventForm,
+    /// The trunk or call that changed. Events of one subject are told in their order.
     pub subject: Uuid,
     /// Where it is told.
     pub url: String,
@@ -29,12 +67,12 @@ pub struct PendingEvent {
     pub attempts: u32,
 }
 
-/// What became of an attempt to tell some events of one record.
+/// What became of an attempt to tell some events of one subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {
     /// The events, by their numbers.
     pub numbers: Vec<i64>,
-    /// Whose, of which record, and where they were told.
+    /// Whose, of which subject, and where they were told.
     pub delivery: Delivery,
     /// When they are tried again; none when they were told or are given up.
     pub again_at: Option<Timestamp>,
@@ -43,9 +81,9 @@ pub struct Attempted {
 /// One attempt, for whoever asks why a callback did not come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Whose record.
-    pub account: i64,
-    /// The record.
+    /// Whose events.
+    pub owner: Owner,
+    /// The trunk or call.
     pub subject: Uuid,
     /// Where it was told.
     pub url: String,

@@ -24,7 +24,8 @@ use didww_types::{ResourceSpec, Timestamp};
 
 use super::{
     Answer, Attempted, CallQuery, Change, Committed, Delivery, Document, DocumentKind, DocumentQuery,
-    ListQuery, Listing, Observer, PendingEvent, Record, Scope, Store, StoreError, StoredCall, StoredCharge,
+    ListQuery, Listing, Observer, Owner, PendingEvent, Record, Scope, Store, StoreError, StoredCall,
+    StoredCharge,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::SharedDirectory;
@@ -219,9 +220,9 @@ impl Store for SqliteStore {
         Box::pin(self.lane.write(move |connection| outbox::attempted(connection, &attempted)))
     }
 
-    fn deliveries(&self, account: Option<i64>, limit: u64) -> Answer<'_, Vec<Delivery>> {
+    fn deliveries(&self, owner: Option<Owner>, limit: u64) -> Answer<'_, Vec<Delivery>> {
         Box::pin(std::future::ready(
-            self.lane.read(|connection| outbox::deliveries(connection, account, limit)),
+            self.lane.read(|connection| outbox::deliveries(connection, owner, limit)),
         ))
     }
 

@@ -4,9 +4,10 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use didww_types::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
-use trunk_server::store::{OpenError, SqliteStore, Store as _};
+use trunk_server::store::{Delivery, EventForm, NewEvent, OpenError, Owner, SqliteStore, Store as _};
 
 use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
 
@@ -107,6 +108,82 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
     drop(theirs);
 }
 
+/// The schemas of older servers, by version.
+const OLDER: [&str; 2] = [
+    include_str!("../../src/store/sqlite/migrations/0001_records.sql"),
+    include_str!("../../src/store/sqlite/migrations/0002_calls.sql"),
+];
+
+/// A database as the server of a schema left it.
+fn older(path: &Path, schema: usize) -> Connection {
+    let version = i64::try_from(schema).unwrap();
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch(&OLDER[..schema].concat()).unwrap();
+    connection.pragma_update(None, "application_id", 0x5452_4e4b).unwrap();
+    connection.pragma_update(None, "user_version", version).unwrap();
+    connection
+}
+
+#[tokio::test]
+async fn the_database_of_every_older_server_is_brought_up_to_date() {
+    for schema in 1..=OLDER.len() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("older.db");
+        drop(older(&path, schema));
+        let store = SqliteStore::open(&path).unwrap();
+        store.create_account(account(1, "somebody"), key(2, "key-1")).await.unwrap();
+        commit(&store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
+        store.close().await.unwrap();
+        drop(store);
+        assert_eq!(SqliteStore::open(&path).unwrap().list(everything(trunks(1))).await.unwrap().total, 1);
+    }
+}
+
+#[tokio::test]
+async fn what_an_older_server_had_to_tell_and_told_is_a_trunks() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.db");
+    let before = older(&path, 2);
+    let (subject, url) = (id(7), "http://example.com/".to_owned());
+    before
+        .execute(
+            "INSERT INTO outbox (account, subject, url, body, created_at, attempts, due_at) \
+             VALUES (3, ?1, ?2, '{}', 1000, 4, 2000)",
+            rusqlite::params![subject.as_bytes(), url],
+        )
+        .unwrap();
+    before
+        .execute(
+            "INSERT INTO delivery (account, subject, url, events, attempt, at, error) \
+             VALUES (3, ?1, ?2, 1, 4, 1500, 'no')",
+            rusqlite::params![subject.as_bytes(), url],
+        )
+        .unwrap();
+    drop(before);
+    let store = SqliteStore::open(&path).unwrap();
+    let at = Timestamp::from_unix_millis;
+    let due = store.due_events(at(2_000), 9).await.unwrap();
+    let event = NewEvent {
+        form: EventForm::Trunk { account: 3 },
+        subject,
+        url: url.clone(),
+        body: "{}".to_owned(),
+        created_at: at(1_000),
+    };
+    assert_eq!((due.len(), &due[0].event, due[0].attempts), (1, &event, 4));
+    let delivery = Delivery {
+        owner: Owner::Account(3),
+        subject,
+        url,
+        events: 1,
+        attempt: 4,
+        at: at(1_500),
+        status: None,
+        error: Some("no".to_owned()),
+    };
+    assert_eq!(store.deliveries(None, 9).await.unwrap(), [delivery]);
+}
+
 #[tokio::test]
 async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
@@ -114,8 +191,8 @@ async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, OpenError::Newer { schema: 99, known: 2, .. }), "{error}");
-    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 2"), "{error}");
+    assert!(matches!(error, OpenError::Newer { schema: 99, known: 3, .. }), "{error}");
+    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 3"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -11,8 +11,13 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use didww_types::Secret;
+use uuid::Uuid;
+
+use super::super::policy::policy;
 use super::super::resolve::{Lookup, Resolver};
 use super::*;
+use crate::store::EventForm;
 
 /// Answers each look-up with the next row, and the last one for ever.
 #[derive(Debug)]
@@ -44,6 +49,24 @@ impl Resolver for Script {
 fn sender(resolver: &Arc<Script>, allow_loopback: bool) -> Sender {
     let resolver = Arc::clone(resolver) as Arc<dyn Resolver>;
     Sender::new(&Settings { allow_loopback, resolver, ..Settings::default() })
+}
+
+/// Sends a JSON array as a trunk's callback.
+async fn call_back(sender: &Sender, key: &Secret, url: &str, body: &str) -> Outcome {
+    let request = Request::callback(key, url, body.to_owned()).unwrap();
+    sender.send(policy(&EventForm::Trunk { account: 1 }), request).await
+}
+
+/// Sends an event as a customer's webhook.
+async fn hook(sender: &Sender, method: &str, url: &str) -> Outcome {
+    let form = EventForm::Webhook { customer: Uuid::nil(), method: method.to_owned(), signature: None };
+    let request = Request::webhook(method, url, Some("sha256=00"), r#"{"type":"t"}"#.to_owned()).unwrap();
+    sender.send(policy(&form), request).await
+}
+
+/// An answer that redirects.
+fn redirect(status: u16, to: &str) -> String {
+    format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
 
 async fn listener() -> (TcpListener, SocketAddr) {
@@ -109,8 +132,9 @@ async fn what_the_sender_puts_on_the_wire_has_the_signatures_of_the_official_vec
         }
         let body =
             vector.events.clone().unwrap_or_else(|| Value::Array(vec![vector.parameters.clone().unwrap()]));
+        let text = body.to_string();
         let (outcome, request) =
-            tokio::join!(sender.send(&vector.key, &vector.url, body.to_string()), serve(&listener, DONE));
+            tokio::join!(call_back(&sender, &vector.key, &vector.url, &text), serve(&listener, DONE));
         assert_eq!(outcome, Outcome { status: Some(204), error: None }, "{}", vector.url);
         let (head, payload) = request.split_once("\r\n\r\n").unwrap();
         let signature = format!("x-didww-signature: {}", vector.signature);
@@ -239,7 +263,7 @@ async fn no_hostile_url_is_connected_to() {
     for (url, answers, why) in HOSTILE {
         let addresses = answers.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
         let resolver = Script::new([addresses]);
-        let outcome = sender(&resolver, false).send(&Secret::new("k"), url, "[]".to_owned()).await;
+        let outcome = call_back(&sender(&resolver, false), &Secret::new("k"), url, "[]").await;
         assert_eq!(outcome.status, None, "{url}");
         let error = outcome.error.unwrap_or_else(|| panic!("{url} was sent"));
         assert!(error.contains(why), "{url}: {error}");
@@ -256,7 +280,7 @@ async fn a_name_that_changes_its_address_is_connected_to_where_it_was_checked() 
     let sender = sender(&resolver, true);
     let key = Secret::new("k");
     let (outcome, _) =
-        tokio::join!(sender.send(&key, "http://rebinding.example/", "[]".to_owned()), serve(&first, DONE));
+        tokio::join!(call_back(&sender, &key, "http://rebinding.example/", "[]"), serve(&first, DONE));
     assert_eq!(outcome.status, Some(204));
     assert_eq!(resolver.asked(), 1, "one attempt asks once");
     assert!(second.accept().now_or_never().is_none());
@@ -269,9 +293,9 @@ async fn a_name_is_checked_again_at_each_attempt() {
     let sender = sender(&resolver, true);
     let (key, url) = (Secret::new("k"), "http://rebinding.example/");
     let failing = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let (outcome, _) = tokio::join!(sender.send(&key, url, "[]".to_owned()), serve(&listener, failing));
+    let (outcome, _) = tokio::join!(call_back(&sender, &key, url, "[]"), serve(&listener, failing));
     assert_eq!(outcome, Outcome { status: Some(500), error: Some("answered 500".to_owned()) });
-    let outcome = sender.send(&key, url, "[]".to_owned()).await;
+    let outcome = call_back(&sender, &key, url, "[]").await;
     assert_eq!(outcome, Outcome::failed("10.0.0.1 is not allowed: it is private"));
 }
 
@@ -288,19 +312,134 @@ async fn the_checked_resolver_gives_the_public_answer_and_refuses_the_private_on
 }
 
 #[tokio::test]
-async fn a_redirect_is_an_answer_and_is_not_followed() {
+async fn a_redirect_of_a_trunks_callback_is_an_answer_and_is_not_followed() {
     let ((first, first_at), (second, second_at)) = (listener().await, listener().await);
     let resolver = Script::new([vec![first_at]]);
     let sender = sender(&resolver, true);
-    let answer = format!(
-        "HTTP/1.1 307 Elsewhere\r\nLocation: http://{second_at}/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    );
+    let answer = redirect(307, &format!("http://{second_at}/"));
     let key = Secret::new("k");
     let (outcome, _) =
-        tokio::join!(sender.send(&key, "http://example.com/", "[]".to_owned()), serve(&first, &answer));
+        tokio::join!(call_back(&sender, &key, "http://example.com/", "[]"), serve(&first, &answer));
     assert_eq!(outcome.status, Some(307));
     assert_eq!(outcome.error.as_deref(), Some("answered 307"));
     assert!(second.accept().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_webhook_is_sent_as_the_customer_set_it() {
+    let (listener, address) = listener().await;
+    let resolver = Script::new([vec![address]]);
+    let sender = sender(&resolver, true);
+    for method in ["POST", "GET", "PUT", "DELETE"] {
+        let (outcome, request) =
+            tokio::join!(hook(&sender, method, "http://u:p@example.com/a?b=c#d"), serve(&listener, DONE));
+        assert_eq!(outcome, Outcome { status: Some(204), error: None }, "{method}");
+        let (head, body) = request.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with(&format!("{method} /a?b=c HTTP/1.1\r\n")), "{head}");
+        for line in ["content-type: application/json", "x-voipbin-signature: sha256=00"] {
+            assert!(head.lines().any(|other| other.eq_ignore_ascii_case(line)), "{line}: {head}");
+        }
+        assert!(head.contains("uthorization: Basic dTpw"), "{head}");
+        assert_eq!(body, r#"{"type":"t"}"#, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn three_redirects_of_a_webhook_are_followed_and_a_fourth_is_a_failure() {
+    let (listener, address) = listener().await;
+    let resolver = Script::new([vec![address]]);
+    let sender = sender(&resolver, true);
+    let fourth = redirect(308, "/hop/4");
+    let cases = [
+        (DONE, Outcome { status: Some(204), error: None }),
+        (&fourth, Outcome::failed("redirected more than 3 times")),
+    ];
+    for (last, expected) in cases {
+        let serving = async {
+            for hop in 0..3 {
+                let request = serve(&listener, &redirect(308, &format!("/hop/{}", hop + 1))).await;
+                assert!(request.starts_with(&format!("POST /hop/{hop} ")), "{request}");
+                assert!(request.ends_with(r#"{"type":"t"}"#), "{request}");
+            }
+            serve(&listener, last).await
+        };
+        let (outcome, request) = tokio::join!(hook(&sender, "POST", "http://example.com/hop/0"), serving);
+        assert_eq!(outcome, expected);
+        assert!(request.starts_with("POST /hop/3 "), "{request}");
+    }
+    assert!(listener.accept().now_or_never().is_none());
+}
+
+#[tokio::test]
+async fn a_redirect_takes_the_body_and_its_signature_along_or_neither() {
+    let ((first, first_at), (second, second_at)) = (listener().await, listener().await);
+    for (status, repeated) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
+        let resolver = Script::new([vec![first_at], vec![second_at]]);
+        let sender = sender(&resolver, true);
+        let elsewhere = redirect(status, "http://second.example/x?y");
+        let (outcome, _, request) = tokio::join!(
+            hook(&sender, "PUT", "http://u:p@first.example/"),
+            serve(&first, &elsewhere),
+            serve(&second, DONE)
+        );
+        assert_eq!(outcome, Outcome { status: Some(204), error: None }, "{status}");
+        let method = if repeated { "PUT" } else { "GET" };
+        assert!(request.starts_with(&format!("{method} /x?y HTTP/1.1\r\n")), "{status}: {request}");
+        assert_eq!(request.contains("x-voipbin-signature: "), repeated, "{status}");
+        assert_eq!(request.contains("content-type: "), repeated, "{status}");
+        assert_eq!(request.ends_with(r#"{"type":"t"}"#), repeated, "{status}");
+        assert!(!request.contains("uthorization"), "the password of one host went to another");
+        assert_eq!(*resolver.asked.lock().unwrap(), ["first.example", "second.example"]);
+    }
+}
+
+#[tokio::test]
+async fn no_redirect_leads_where_a_url_may_not() {
+    let (listener, address) = listener().await;
+    for (target, answers, why) in HOSTILE {
+        // The flag opens loopback, which the listener is on; what is left must be refused all the same.
+        if *why == "loopback" || target.starts_with("//") {
+            continue;
+        }
+        let addresses = answers.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
+        let resolver = Script::new([vec![address], addresses]);
+        let sender = sender(&resolver, true);
+        let answer = redirect(307, target);
+        let (outcome, _) =
+            tokio::join!(hook(&sender, "POST", "http://public.example/"), serve(&listener, &answer));
+        let error = outcome.error.unwrap_or_else(|| panic!("{target} was followed"));
+        assert!(error.starts_with("redirected: ") && error.contains(why), "{target}: {error}");
+        assert!(!error.contains("no connection") && !error.contains("no answer"), "{target}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_says_redirect_and_not_where_is_an_answer() {
+    let (listener, address) = listener().await;
+    let resolver = Script::new([vec![address]]);
+    let sender = sender(&resolver, true);
+    for answer in ["302 Found", "304 Not Modified", "300 Multiple Choices"] {
+        let text = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        let (outcome, _) =
+            tokio::join!(hook(&sender, "POST", "http://example.com/"), serve(&listener, &text));
+        assert_eq!(outcome.status, answer[..3].parse().ok());
+        assert_eq!(outcome.error, None, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_deadline_of_a_webhook_spans_its_redirects() {
+    let (listener, address) = listener().await;
+    let resolver = Script::new([vec![address]]) as Arc<dyn Resolver>;
+    let webhook_timeout = Duration::from_millis(300);
+    let settings = Settings { allow_loopback: true, resolver, webhook_timeout, ..Settings::default() };
+    let sender = Sender::new(&settings);
+    let serving = async {
+        serve(&listener, &redirect(307, "/next")).await;
+        take(&listener).await
+    };
+    let (outcome, _hanging) = tokio::join!(hook(&sender, "POST", "http://example.com/"), serving);
+    assert_eq!(outcome, Outcome::failed("no answer within 300 ms"));
 }
 
 #[tokio::test]
@@ -318,7 +457,7 @@ async fn an_endless_answer_is_read_to_a_limit_only() {
         written
     };
     let key = Secret::new("k");
-    let (outcome, written) = tokio::join!(sender.send(&key, "http://example.com/", "[]".to_owned()), endless);
+    let (outcome, written) = tokio::join!(call_back(&sender, &key, "http://example.com/", "[]"), endless);
     assert_eq!(outcome, Outcome { status: Some(200), error: None });
     // What the sockets' buffers hold, and no more.
     assert!(written < 64 << 20, "{written} bytes were taken");

@@ -20,6 +20,7 @@ const APPLICATION_ID: i32 = 0x5452_4e4b;
 const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_records.sql"),
     include_str!("migrations/0002_calls.sql"),
+    include_str!("migrations/0003_webhooks.sql"),
     include_str!("migrations/0004_documents.sql"),
 ];
 
