@@ -3,14 +3,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use client_core::{Settings, SpanFields, base_url};
 use didww_types::{API_KEY_HEADER, ApiVersion, MEDIA_TYPE, Secret, VERSION_HEADER};
 use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-use crate::jitter::Jitter;
-use crate::limiter::Limiter;
-use crate::retry::Repeater;
-use crate::{Client, Error, Reason, RetryPolicy, client, tls};
+use crate::{Client, Error, Reason, RetryPolicy, client};
 
 /// DIDWW's production environment.
 pub const PRODUCTION: &str = "https://api.didww.com/v3";
@@ -19,7 +17,6 @@ pub const SANDBOX: &str = "https://sandbox-api.didww.com/v3";
 
 /// Requests a second and key that DIDWW documents.
 const DOCUMENTED_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
-const LONGEST: Duration = Duration::from_hours(1);
 
 /// Settings of a [`Client`].
 ///
@@ -40,13 +37,9 @@ const LONGEST: Duration = Duration::from_hours(1);
 pub struct ClientBuilder {
     base_url: String,
     key: Secret,
-    http: Option<reqwest::Client>,
-    connect_timeout: Duration,
-    timeout: Duration,
     version: ApiVersion,
-    retry: RetryPolicy,
     rate: Rate,
-    max_answer: usize,
+    settings: Settings,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -62,13 +55,9 @@ impl ClientBuilder {
         Self {
             base_url: base_url.into(),
             key: key.into(),
-            http: None,
-            connect_timeout: Duration::from_secs(10),
-            timeout: Duration::from_secs(30),
             version: ApiVersion::NEWEST,
-            retry: RetryPolicy::default(),
             rate: Rate::Documented,
-            max_answer: 64 << 20,
+            settings: Settings::default(),
         }
     }
 
@@ -77,20 +66,20 @@ impl ClientBuilder {
     /// Switch its redirects off (`redirect(Policy::none())`): it would take the key along to wherever it is
     /// sent. Its connect timeout is its own; [`timeout`](Self::timeout) holds in any case.
     pub fn http_client(mut self, client: reqwest::Client) -> Self {
-        self.http = Some(client);
+        self.settings.http = Some(client);
         self
     }
 
     /// The longest time to connect, 10 s unless set; more than zero, at most an hour.
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
+        self.settings.connect_timeout = timeout;
         self
     }
 
     /// The longest time of one attempt up to the answer's last byte, 30 s unless set; more than zero, at most an
     /// hour. Waits between attempts come on top: see [`RetryPolicy`].
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.settings.timeout = timeout;
         self
     }
 
@@ -104,7 +93,7 @@ impl ClientBuilder {
 
     /// How requests are repeated.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = policy;
+        self.settings.retry = policy;
         self
     }
 
@@ -124,52 +113,24 @@ impl ClientBuilder {
 
     /// The most bytes of an answer that are read, 64 MiB unless set.
     pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
-        self.max_answer = bytes;
+        self.settings.max_answer = bytes;
         self
     }
 
     /// Makes the client. Nothing is sent.
     pub fn build(self) -> Result<Client, Error> {
-        let base = base(&self.base_url)?;
-        if [self.connect_timeout, self.timeout].iter().any(|timeout| timeout.is_zero() || *timeout > LONGEST)
-        {
-            return Err(Reason::Timeout.into());
-        }
+        let base = base_url(&self.base_url).map_err(Reason::from)?;
         let headers = headers(&self.key, self.version)?;
-        let http = match self.http {
-            Some(http) => http,
-            None => tls::http_client(base.scheme() == "https", self.connect_timeout)?,
-        };
         let rate = match self.rate {
             Rate::Documented => is_didww(&base).then_some(DOCUMENTED_RATE),
             Rate::PerSecond(rate) => Some(rate),
             Rate::Unlimited => None,
         };
-        Ok(Client::from_parts(client::Parts {
-            http,
-            base,
-            headers,
-            timeout: self.timeout,
-            version: self.version,
-            repeater: Repeater::new(self.retry, Jitter::new()),
-            limiter: rate.map(Limiter::new),
-            max_answer: self.max_answer,
-        }))
+        let settings = Settings { rate, ..self.settings };
+        let fields = SpanFields { attempts: "didww.attempts", request_id: "didww.request_id" };
+        let channel = settings.open(base, headers, None, fields).map_err(Reason::from)?;
+        Ok(Client::from_parts(client::Parts { channel, version: self.version }))
     }
-}
-
-fn base(text: &str) -> Result<Url, Reason> {
-    let url: Url = text.trim_end_matches('/').parse().map_err(|_| Reason::BaseUrl("is no URL"))?;
-    let problem = if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        "is not one of http or https"
-    } else if !url.username().is_empty() || url.password().is_some() {
-        "holds credentials, which would reach logs"
-    } else if url.query().is_some() || url.fragment().is_some() {
-        "has a query or a fragment"
-    } else {
-        return Ok(url);
-    };
-    Err(Reason::BaseUrl(problem))
 }
 
 fn is_didww(base: &Url) -> bool {
@@ -220,7 +181,7 @@ mod tests {
 
     #[test]
     fn the_documented_rate_is_that_of_didwws_own_hosts() {
-        let is_didww = |url: &str| is_didww(&base(url).unwrap());
+        let is_didww = |url: &str| is_didww(&base_url(url).unwrap());
         assert!(is_didww(PRODUCTION) && is_didww(SANDBOX));
         assert!(!is_didww("http://127.0.0.1:8080/v3") && !is_didww("https://notdidww.com/v3"));
     }

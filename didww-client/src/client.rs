@@ -2,22 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
+use bytes::Bytes;
+use client_core::{Answered, Channel, Outgoing, Repeatable};
 use didww_types::resources::{Did, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials};
-use didww_types::{ApiVersion, MEDIA_TYPE, Resource, Secret};
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::{Method, StatusCode, Url};
+use didww_types::{ApiVersion, Resource, Secret};
+use reqwest::{Method, StatusCode};
 use tracing::Instrument as _;
 
 use crate::answer::Answer;
 use crate::api::Api;
 use crate::builder::{ClientBuilder, PRODUCTION, SANDBOX};
-use crate::limiter::Limiter;
 use crate::raw::RawRequest;
 use crate::request::Request;
-use crate::retry::{Repeated, Repeater};
-use crate::{Error, Exchange, Refusal, TransportError, transport};
+use crate::{Error, Refusal};
 
 /// A client of one account, cheap to clone. Clones share connections, rate limit and retry budget.
 ///
@@ -26,14 +24,8 @@ use crate::{Error, Exchange, Refusal, TransportError, transport};
 pub struct Client(Arc<Parts>);
 
 pub(crate) struct Parts {
-    pub(crate) http: reqwest::Client,
-    pub(crate) base: Url,
-    pub(crate) headers: HeaderMap,
-    pub(crate) timeout: Duration,
+    pub(crate) channel: Channel,
     pub(crate) version: ApiVersion,
-    pub(crate) repeater: Repeater,
-    pub(crate) limiter: Option<Limiter>,
-    pub(crate) max_answer: usize,
 }
 
 /// Gives each declared resource its method.
@@ -94,7 +86,7 @@ impl Client {
 
     /// The base URL.
     pub fn base_url(&self) -> &str {
-        self.0.base.as_str()
+        self.0.channel.base().as_str()
     }
 
     /// The API version that is asked for.
@@ -104,68 +96,36 @@ impl Client {
 
     /// Sends until there is an answer to take or an error to give.
     pub(crate) async fn execute(&self, request: &Request) -> Result<Answer, Error> {
-        let span = tracing::info_span!(
+        let span = client_core::request_span!(
             "didww",
-            "http.request.method" = request.method.as_str(),
-            "url.template" = request.template(),
-            "url.path" = request.path,
-            "http.response.status_code" = tracing::field::Empty,
-            "didww.attempts" = tracing::field::Empty,
-            "didww.request_id" = tracing::field::Empty,
+            "didww.attempts",
+            "didww.request_id",
+            request.method,
+            request.template(),
+            request.path,
         );
         let work = async {
-            let url = request.url(&self.0.base)?;
-            let repeated = self.0.repeater.run(&request.method, || self.attempt(request, &url)).await;
-            self.conclude(&request.method, url.path(), repeated)
+            let url = request.url(self.0.channel.base())?;
+            let repeat = Repeatable::from(&request.method);
+            let outgoing =
+                Outgoing { method: &request.method, url: &url, body: request.body.as_ref(), repeat };
+            let answered = self.0.channel.send(outgoing).await;
+            self.conclude(answered.map_err(|error| Error::Transport(Box::new(error)))?)
         };
         work.instrument(span).await
     }
 
-    async fn attempt(&self, request: &Request, url: &Url) -> Result<transport::Received, transport::Failure> {
-        if let Some(limiter) = &self.0.limiter {
-            limiter.turn().await;
+    fn conclude(&self, answered: Answered) -> Result<Answer, Error> {
+        let Answered { exchange, status, retry_after, body, unclear } = answered;
+        let asked = self.0.version;
+        if status.is_success() {
+            return Ok(Answer { exchange, status, body, asked });
         }
-        transport::send(&self.0.http, self.wire(request, url), self.0.max_answer).await
-    }
-
-    /// What one attempt sends.
-    fn wire(&self, request: &Request, url: &Url) -> reqwest::Request {
-        let mut wire = reqwest::Request::new(request.method.clone(), url.clone());
-        *wire.headers_mut() = self.0.headers.clone();
-        // On the request, so that it holds for an HTTP client that the user brought, too.
-        *wire.timeout_mut() = Some(self.0.timeout);
-        if let Some(body) = &request.body {
-            wire.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-            *wire.body_mut() = Some(body.clone().into());
-        }
-        wire
-    }
-
-    fn conclude(&self, method: &Method, path: &str, repeated: Repeated) -> Result<Answer, Error> {
-        let Repeated { last, attempts, unclear } = repeated;
-        let mut exchange = Exchange { attempts, ..Exchange::unsent(method, path) };
-        let span = tracing::Span::current();
-        span.record("didww.attempts", attempts);
-        let received = last.map_err(|failure| {
-            let (kind, source) = (failure.kind, failure.source);
-            Error::Transport(Box::new(TransportError { exchange: exchange.clone(), kind, source }))
-        })?;
-        span.record("http.response.status_code", received.status.as_u16());
-        if let Some(id) = &received.request_id {
-            span.record("didww.request_id", id.as_str());
-        }
-        exchange.request_id = received.request_id;
         // An earlier attempt did it, though its answer was lost.
-        let gone = *method == Method::DELETE && unclear && received.status == StatusCode::NOT_FOUND;
-        if received.status.is_success() || gone {
-            let (status, body) = if gone {
-                (StatusCode::NO_CONTENT, bytes::Bytes::new())
-            } else {
-                (received.status, received.body)
-            };
-            return Ok(Answer { exchange, status, body, asked: self.0.version });
+        if exchange.method == Method::DELETE && unclear && status == StatusCode::NOT_FOUND {
+            return Ok(Answer { exchange, status: StatusCode::NO_CONTENT, body: Bytes::new(), asked });
         }
-        Err(Refusal::read(exchange, received.status, &received.body).into_error(received.retry_after))
+        Err(Refusal::read(exchange, status, &body).into_error(retry_after))
     }
 }
 

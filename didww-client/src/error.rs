@@ -6,7 +6,6 @@
 mod endless;
 mod not_sent;
 mod refusal;
-mod transport;
 
 use std::time::Duration;
 
@@ -16,9 +15,8 @@ use reqwest::StatusCode;
 pub use endless::{Endless, EndlessReason};
 pub use not_sent::{NotSent, Reason};
 pub use refusal::Refusal;
-pub use transport::{TransportError, TransportKind};
 
-use crate::Exchange;
+use crate::{Exchange, TransportError};
 
 /// Why a request has no usable answer.
 ///
@@ -148,11 +146,9 @@ mod tests {
                 ErrorObject::new(ErrorCode::Validation, "is invalid", "x - is invalid").at(*pointer)
             })
             .collect();
-        let exchange = Exchange {
-            request_id: Some("r-1".to_owned()),
-            attempts: 2,
-            ..Exchange::unsent(&Method::POST, "/v3/dids")
-        };
+        let mut exchange = Exchange::unsent(&Method::POST, "/v3/dids");
+        exchange.request_id = Some("r-1".to_owned());
+        exchange.attempts = 2;
         Refusal { exchange, status: StatusCode::from_u16(status).unwrap(), errors }.into_error(None)
     }
 

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use bytes::Bytes;
-use didww_types::{Parameters, ResourceIdentifier, Sent, encode_component};
+use client_core::{Body, url_below};
+use didww_types::{MEDIA_TYPE, Parameters, ResourceIdentifier, Sent, encode_component};
 use reqwest::{Method, Url};
 use serde_json::{Map, Value, json};
 
@@ -18,7 +18,7 @@ pub(crate) struct Request {
     /// Where in the path an id stands, if one does.
     id: Range<usize>,
     pub(crate) query: String,
-    pub(crate) body: Option<Bytes>,
+    pub(crate) body: Option<Body>,
 }
 
 impl Request {
@@ -76,7 +76,7 @@ impl Request {
 
     /// The same request with a body.
     pub(crate) fn with_body(mut self, body: &Value) -> Self {
-        self.body = Some(body.to_string().into());
+        self.body = Some(Body { media_type: MEDIA_TYPE, bytes: body.to_string().into() });
         self
     }
 
@@ -111,15 +111,7 @@ impl Request {
     ///
     /// An id such as `..` would make the URL another one, a collection in place of a record: it is refused.
     pub(crate) fn url(&self, base: &Url) -> Result<Url, Error> {
-        let path = [base.path().trim_end_matches('/'), &self.path].concat();
-        let mut url = base.clone();
-        url.set_path(&path);
-        url.set_query(Some(self.query.as_str()).filter(|query| !query.is_empty()));
-        let empty_segment = self.path.split('/').skip(1).any(str::is_empty);
-        if url.path() != path || empty_segment || !self.path.starts_with('/') {
-            return Err(self.refused(Reason::Path));
-        }
-        Ok(url)
+        url_below(base, &self.path, &self.query).ok_or_else(|| self.refused(Reason::Path))
     }
 
     /// The error of a request that is not sent.
@@ -212,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_body_names_the_record_and_leaves_out_what_is_empty() {
-        let body = |request: Request| serde_json::from_slice::<Value>(&request.body.unwrap()).unwrap();
+        let body = |request: Request| serde_json::from_slice::<Value>(&request.body.unwrap().bytes).unwrap();
         let request = Request::record(Method::PATCH, "dids", ID);
         assert_eq!(
             body(request.clone().with_record("dids", Some(ID), Sent::default())),

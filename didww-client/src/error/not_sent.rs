@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use client_core::SetupError;
 use didww_types::{DecodeError, VersionError};
 
 use crate::{Error, Exchange};
@@ -64,6 +65,17 @@ impl fmt::Display for NotSent {
 impl std::error::Error for NotSent {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         std::error::Error::source(&self.reason)
+    }
+}
+
+impl From<SetupError> for Reason {
+    fn from(error: SetupError) -> Self {
+        match error {
+            SetupError::BaseUrl(problem) => Self::BaseUrl(problem),
+            SetupError::HttpClient(error) => Self::HttpClient(error),
+            SetupError::NoHttpClient => Self::NoHttpClient,
+            _ => Self::Timeout,
+        }
     }
 }
 

@@ -20,7 +20,7 @@ pub struct Exchange {
 
 impl Exchange {
     /// One that has not been sent.
-    pub(crate) fn unsent(method: &Method, path: impl Into<String>) -> Self {
+    pub fn unsent(method: &Method, path: impl Into<String>) -> Self {
         Self { method: method.clone(), path: path.into(), request_id: None, attempts: 0 }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use didww_types::Timestamp;
+use wire_core::rfc3339;
 
 /// The wait that the header asks for.
 ///
@@ -31,8 +31,8 @@ fn http_date(text: &str) -> Option<i64> {
         return None;
     }
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
-    let timestamp: Timestamp = format!("{year}-{month:02}-{day}T{time}Z").parse().ok()?;
-    Some(timestamp.as_unix_millis())
+    let at = rfc3339::parse(&format!("{year}-{month:02}-{day}T{time}Z"))?;
+    Some(at.seconds * 1_000)
 }
 
 #[cfg(test)]

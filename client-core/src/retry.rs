@@ -1,8 +1,9 @@
 //! Whether a request is sent again, and when.
 //!
 //! The decision is a pure function. A request that creates is repeated only where it cannot have taken effect:
-//! the API has no idempotency keys, and a second trunk costs more than an error.
+//! neither API has idempotency keys, and a second trunk or a second call costs more than an error.
 
+mod backoff;
 mod budget;
 mod repeat;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 
+pub use backoff::Backoff;
 pub(crate) use budget::Budget;
 pub(crate) use repeat::{Repeated, Repeater};
 
@@ -18,14 +20,14 @@ use crate::transport::{Failure, Received};
 
 /// How often and how patiently a client repeats a request.
 ///
-/// GET, PATCH, PUT and DELETE are repeated when no connection could be made, when the connection or the
-/// patience ended, and on 429, 502, 503 and 504. POST is repeated when no connection could be made, on 429,
-/// and on 503 with `Retry-After`. The wait is the one that `Retry-After` asks for, else a random part of one
+/// What does no harm when it is done twice, such as GET, PATCH, PUT and DELETE, is repeated when no connection could be made, when the connection or the
+/// patience ended, and on 429, 502, 503 and 504. What creates is repeated when no connection could be made, on
+/// 429, and on 503 with `Retry-After`. The wait is the one that `Retry-After` asks for, else a random part of one
 /// that doubles.
 ///
 /// ```
 /// use std::time::Duration;
-/// use didww_client::RetryPolicy;
+/// use client_core::RetryPolicy;
 ///
 /// let patient = RetryPolicy::default().max_attempts(6).max_wait(Duration::from_secs(60));
 /// let never = RetryPolicy::none();
@@ -86,14 +88,30 @@ impl RetryPolicy {
         self
     }
 
+    pub(crate) const fn backoff(&self) -> Backoff {
+        Backoff { first: self.base_wait, longest: self.max_wait }
+    }
+
     pub(crate) const fn repetitions(&self) -> u32 {
         self.budget
     }
+}
 
-    /// A random part (`jitter`, from 0.0 to 1.0) of the wait after so many attempts.
-    fn backoff(&self, attempts: u32, jitter: f64) -> Duration {
-        let factor = 2_u32.saturating_pow(attempts.saturating_sub(1));
-        self.base_wait.saturating_mul(factor).min(self.max_wait).mul_f64(jitter.clamp(0.0, 1.0))
+/// Whether it does harm to send a request twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeatable {
+    /// Twice is once: it reads, deletes, or sets values to what it says.
+    Harmless,
+    /// It makes something, each time.
+    Creates,
+}
+
+impl From<&Method> for Repeatable {
+    fn from(method: &Method) -> Self {
+        match *method {
+            Method::GET | Method::HEAD | Method::PUT | Method::PATCH | Method::DELETE => Self::Harmless,
+            _ => Self::Creates,
+        }
     }
 }
 
@@ -138,25 +156,23 @@ pub(crate) enum Decision {
 pub(crate) fn decide(
     policy: &RetryPolicy,
     attempts: u32,
-    method: &Method,
+    repeat: Repeatable,
     outcome: Outcome,
     jitter: f64,
 ) -> Decision {
-    if attempts >= policy.max_attempts || !is_repeatable(method, outcome) {
+    if attempts >= policy.max_attempts || !is_repeated(repeat, outcome) {
         return Decision::Stop;
     }
     let asked = match outcome {
         Outcome::Answered { retry_after, .. } => retry_after,
         Outcome::Failed(_) => None,
     };
-    let wait = asked.unwrap_or_else(|| policy.backoff(attempts, jitter));
+    let wait = asked.unwrap_or_else(|| policy.backoff().wait(attempts, jitter));
     if wait > policy.max_wait { Decision::Stop } else { Decision::Again(wait) }
 }
 
-fn is_repeatable(method: &Method, outcome: Outcome) -> bool {
-    // An update sets values to what it says: twice is once.
-    let harmless =
-        matches!(*method, Method::GET | Method::HEAD | Method::PUT | Method::PATCH | Method::DELETE);
+fn is_repeated(repeat: Repeatable, outcome: Outcome) -> bool {
+    let harmless = repeat == Repeatable::Harmless;
     match outcome {
         Outcome::Failed(TransportKind::Connect)
         | Outcome::Answered { status: 429, .. }
@@ -208,10 +224,10 @@ mod tests {
         let policy = RetryPolicy::default();
         for (outcome, harmless, post) in cases {
             for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
-                let again = decide(&policy, 1, &method, *outcome, 0.5) != Decision::Stop;
+                let again = decide(&policy, 1, Repeatable::from(&method), *outcome, 0.5) != Decision::Stop;
                 assert_eq!(again, *harmless, "{method} {outcome:?}");
             }
-            let again = decide(&policy, 1, &Method::POST, *outcome, 0.5) != Decision::Stop;
+            let again = decide(&policy, 1, Repeatable::from(&Method::POST), *outcome, 0.5) != Decision::Stop;
             assert_eq!(again, *post, "POST {outcome:?}");
         }
     }
@@ -219,10 +235,11 @@ mod tests {
     #[test]
     fn the_wait_doubles_is_random_and_has_a_limit() {
         let policy = RetryPolicy::default().max_attempts(99).max_wait(Duration::from_secs(3));
-        let wait = |attempts, jitter| match decide(&policy, attempts, &Method::GET, answered(502), jitter) {
-            Decision::Again(wait) => wait.as_millis(),
-            Decision::Stop => panic!("no repetition after {attempts} attempts"),
-        };
+        let wait =
+            |attempts, jitter| match decide(&policy, attempts, Repeatable::Harmless, answered(502), jitter) {
+                Decision::Again(wait) => wait.as_millis(),
+                Decision::Stop => panic!("no repetition after {attempts} attempts"),
+            };
         assert_eq!(
             [1, 2, 3, 4, 5, 40].map(|attempts| wait(attempts, 1.0)),
             [250, 500, 1000, 2000, 3000, 3000]
@@ -233,7 +250,7 @@ mod tests {
     #[test]
     fn a_wait_that_is_asked_for_is_kept_exactly_or_not_at_all() {
         let policy = RetryPolicy::default().max_wait(Duration::from_secs(5));
-        let decide = |seconds| decide(&policy, 1, &Method::GET, asking(429, seconds), 0.1);
+        let decide = |seconds| decide(&policy, 1, Repeatable::Harmless, asking(429, seconds), 0.1);
         assert_eq!(decide(0), Decision::Again(Duration::ZERO));
         assert_eq!(decide(5), Decision::Again(Duration::from_secs(5)));
         assert_eq!(decide(6), Decision::Stop);
@@ -241,7 +258,9 @@ mod tests {
 
     #[test]
     fn the_last_attempt_is_the_last() {
-        let at = |policy: &RetryPolicy, attempts| decide(policy, attempts, &Method::GET, answered(503), 0.0);
+        let at = |policy: &RetryPolicy, attempts| {
+            decide(policy, attempts, Repeatable::Harmless, answered(503), 0.0)
+        };
         assert_eq!(at(&RetryPolicy::default(), 3), Decision::Again(Duration::ZERO));
         assert_eq!(at(&RetryPolicy::default(), 4), Decision::Stop);
         assert_eq!(at(&RetryPolicy::none(), 1), Decision::Stop);

@@ -1,4 +1,4 @@
-//! The one place of this crate that reads the time.
+//! The one place of the clients that reads the time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 /// Now, on the clock that waits are measured with; tests can pause it.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-pub(crate) fn now() -> Instant {
+pub fn now() -> Instant {
     Instant::now()
 }
 

@@ -2,7 +2,7 @@
 
 use tokio::time::sleep;
 
-use super::{Budget, Decision, Outcome, RetryPolicy, decide};
+use super::{Budget, Decision, Outcome, Repeatable, RetryPolicy, decide};
 use crate::jitter::Jitter;
 use crate::transport::{Failure, Received};
 
@@ -28,7 +28,11 @@ impl Repeater {
         Self { budget: Budget::new(policy.repetitions()), policy, jitter }
     }
 
-    pub(crate) async fn run<F, A>(&self, method: &reqwest::Method, mut attempt: F) -> Repeated
+    pub(crate) fn jitter(&self) -> f64 {
+        self.jitter.next()
+    }
+
+    pub(crate) async fn run<F, A>(&self, repeat: Repeatable, mut attempt: F) -> Repeated
     where
         F: FnMut() -> A,
         A: Future<Output = Result<Received, Failure>>,
@@ -39,7 +43,7 @@ impl Repeater {
             let last = attempt().await;
             attempts += 1;
             let outcome = Outcome::of(&last);
-            let decision = decide(&self.policy, attempts, method, outcome, self.jitter.next());
+            let decision = decide(&self.policy, attempts, repeat, outcome, self.jitter.next());
             if last.as_ref().is_ok_and(|received| received.status.is_success()) {
                 self.budget.earn();
             }
@@ -61,7 +65,7 @@ impl Repeater {
 mod tests {
     use std::time::Duration;
 
-    use reqwest::{Method, StatusCode};
+    use reqwest::StatusCode;
 
     use super::*;
     use crate::{TransportKind, clock};
@@ -80,9 +84,13 @@ mod tests {
         Err(Failure { kind, source: None })
     }
 
-    async fn run(repeater: &Repeater, method: Method, answers: Vec<Result<Received, Failure>>) -> Repeated {
+    async fn run(
+        repeater: &Repeater,
+        repeat: Repeatable,
+        answers: Vec<Result<Received, Failure>>,
+    ) -> Repeated {
         let mut answers = answers.into_iter();
-        repeater.run(&method, || std::future::ready(answers.next().unwrap())).await
+        repeater.run(repeat, || std::future::ready(answers.next().unwrap())).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -90,7 +98,7 @@ mod tests {
         let repeater = Repeater::new(RetryPolicy::default(), Jitter::seeded(1));
         let start = clock::now();
         let answers = vec![answered(429, Some(7)), answered(503, Some(2)), answered(200, None)];
-        let result = run(&repeater, Method::POST, answers).await;
+        let result = run(&repeater, Repeatable::Creates, answers).await;
         assert_eq!(start.elapsed(), Duration::from_secs(9));
         assert_eq!((result.attempts, result.last.unwrap().status), (3, StatusCode::OK));
     }
@@ -100,7 +108,7 @@ mod tests {
         let repeater = Repeater::new(RetryPolicy::default(), Jitter::seeded(1));
         let start = clock::now();
         let answers = (0..4).map(|_| answered(502, None)).collect();
-        let result = run(&repeater, Method::GET, answers).await;
+        let result = run(&repeater, Repeatable::Harmless, answers).await;
         let waited = start.elapsed();
         assert_eq!(result.attempts, 4);
         assert!(waited > Duration::ZERO && waited < Duration::from_millis(1750), "{waited:?}");
@@ -110,9 +118,9 @@ mod tests {
     async fn an_attempt_whose_effect_is_not_known_is_remembered() {
         let repeater = Repeater::new(RetryPolicy::default(), Jitter::seeded(1));
         let unclear = vec![failed(TransportKind::Timeout), answered(404, None)];
-        assert!(run(&repeater, Method::DELETE, unclear).await.unclear);
+        assert!(run(&repeater, Repeatable::Harmless, unclear).await.unclear);
         let clear = vec![failed(TransportKind::Connect), answered(429, None), answered(404, None)];
-        assert!(!run(&repeater, Method::DELETE, clear).await.unclear);
+        assert!(!run(&repeater, Repeatable::Harmless, clear).await.unclear);
     }
 
     #[tokio::test(start_paused = true)]
@@ -120,11 +128,11 @@ mod tests {
         let policy = RetryPolicy::default().budget(1);
         let repeater = Repeater::new(policy, Jitter::seeded(1));
         let broken = || vec![answered(503, None), answered(503, None)];
-        assert_eq!(run(&repeater, Method::GET, broken()).await.attempts, 2);
-        assert_eq!(run(&repeater, Method::GET, broken()).await.attempts, 1);
+        assert_eq!(run(&repeater, Repeatable::Harmless, broken()).await.attempts, 2);
+        assert_eq!(run(&repeater, Repeatable::Harmless, broken()).await.attempts, 1);
         for _ in 0..10 {
-            run(&repeater, Method::GET, vec![answered(200, None)]).await;
+            run(&repeater, Repeatable::Harmless, vec![answered(200, None)]).await;
         }
-        assert_eq!(run(&repeater, Method::GET, broken()).await.attempts, 2);
+        assert_eq!(run(&repeater, Repeatable::Harmless, broken()).await.attempts, 2);
     }
 }
