@@ -24,6 +24,9 @@ pub(crate) struct App {
     /// The edge, once it runs.
     #[cfg(feature = "sip")]
     pub edge: std::sync::OnceLock<Arc<crate::edge::Inner>>,
+    /// The communication platform's side.
+    #[cfg(feature = "voipbin")]
+    pub platform: crate::voipbin::Platform,
     /// How many requests each account may still make.
     pub rates: RateLimits,
     /// What links begin with, when it is not the address that the request came to.
@@ -43,6 +46,7 @@ impl App {
         callbacks: callbacks::Settings,
         public_url: Option<String>,
         limits: Limits,
+        #[cfg(feature = "voipbin")] platform: crate::voipbin::Platform,
     ) -> Self {
         Self {
             store,
@@ -51,6 +55,8 @@ impl App {
             callbacks: Callbacks::new(callbacks),
             #[cfg(feature = "sip")]
             edge: std::sync::OnceLock::new(),
+            #[cfg(feature = "voipbin")]
+            platform,
             rates: RateLimits::default(),
             public_url,
             limits,

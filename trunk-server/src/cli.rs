@@ -80,6 +80,11 @@ pub struct Cli {
     #[arg(long, env = "TRUNK_SERVER_TLS_KEY", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
+    /// Make sure that there is a super admin of the communication platform with this name and password
+    #[cfg(feature = "voipbin")]
+    #[arg(long, env = "TRUNK_SERVER_VOIPBIN_ADMIN", value_name = "USERNAME:PASSWORD", hide_env_values = true)]
+    pub voipbin_admin: Option<String>,
+
     /// Let callback URLs lead to this machine: for tests and development
     #[arg(long, env = "TRUNK_SERVER_ALLOW_LOOPBACK_CALLBACKS", value_name = "BOOL",
         value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true,
@@ -152,6 +157,10 @@ impl Cli {
             tls_key: self.tls_key,
             #[cfg(feature = "sip")]
             sip: None,
+            #[cfg(feature = "voipbin")]
+            voipbin_admin: self.voipbin_admin.map(Secret::from),
+            #[cfg(feature = "voipbin")]
+            voipbin: None,
             log: self.log,
             log_format: self.log_format,
         };

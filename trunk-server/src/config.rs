@@ -2,11 +2,16 @@
 
 #[cfg(feature = "sip")]
 mod sip;
+#[cfg(feature = "voipbin")]
+mod voipbin;
 
 use std::path::{Path, PathBuf};
 
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
+
+#[cfg(feature = "voipbin")]
+pub use voipbin::VoipbinConfig;
 
 /// Everything that can be told. `--print-config` shows it, secrets hidden.
 #[derive(Debug, Clone)]
@@ -29,6 +34,9 @@ pub struct Config {
     /// Where and how calls are taken; none takes no calls.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
+    /// How the communication platform's side works.
+    #[cfg(feature = "voipbin")]
+    pub voipbin: voipbin::VoipbinConfig,
     /// Whether callback URLs may lead to this machine.
     pub allow_loopback_callbacks: bool,
     /// How much is logged, such as `info` or `trunk_server=debug`.
@@ -124,6 +132,8 @@ impl Default for Config {
             control_token: None,
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
+            #[cfg(feature = "voipbin")]
+            voipbin: VoipbinConfig::default(),
             allow_loopback_callbacks: false,
             log: "info".to_owned(),
             log_format: LogFormat::Text,
@@ -186,6 +196,10 @@ pub(crate) struct Settings {
     pub(crate) tls_key: Option<PathBuf>,
     #[cfg(feature = "sip")]
     pub(crate) sip: Option<sip::SipTable>,
+    #[cfg(feature = "voipbin")]
+    pub(crate) voipbin_admin: Option<Secret>,
+    #[cfg(feature = "voipbin")]
+    pub(crate) voipbin: Option<voipbin::VoipbinTable>,
     pub(crate) log: Option<String>,
     pub(crate) log_format: Option<LogFormat>,
 }
@@ -230,6 +244,10 @@ impl Settings {
             tls_key: self.tls_key.or(other.tls_key),
             #[cfg(feature = "sip")]
             sip: self.sip.or(other.sip),
+            #[cfg(feature = "voipbin")]
+            voipbin_admin: self.voipbin_admin.or(other.voipbin_admin),
+            #[cfg(feature = "voipbin")]
+            voipbin: self.voipbin.or(other.voipbin),
             log: self.log.or(other.log),
             log_format: self.log_format.or(other.log_format),
         }
@@ -273,6 +291,8 @@ impl Settings {
             sip.to_edge()?;
             Some(sip)
         };
+        #[cfg(feature = "voipbin")]
+        let voipbin = VoipbinConfig::new(self.voipbin_admin, self.voipbin.unwrap_or_default())?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let log = self.log.unwrap_or(defaults.log);
         if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
@@ -289,6 +309,8 @@ impl Settings {
             control_token: self.control_token,
             #[cfg(feature = "sip")]
             sip,
+            #[cfg(feature = "voipbin")]
+            voipbin,
             allow_loopback_callbacks: self.allow_loopback_callbacks.unwrap_or(false),
             log,
             log_format: self.log_format.unwrap_or(defaults.log_format),
@@ -354,14 +376,21 @@ impl Config {
                 ]
             },
         ));
+        #[cfg(feature = "voipbin")]
+        lines.push(("voipbin_admin", hidden(&self.voipbin.admin_text())));
         let line = |(name, value): (&str, Option<String>)| match value {
             Some(value) => format!("{name} = {value}\n"),
             None => format!("# {name} is not set\n"),
         };
-        let text: String = lines.into_iter().map(line).collect();
+        #[cfg_attr(not(feature = "sip"), expect(unused_mut, reason = "there are no tables then"))]
+        let mut text: String = lines.into_iter().map(line).collect();
         #[cfg(feature = "sip")]
         if let Some(table) = self.sip.as_ref().and_then(|sip| sip.table.to_toml()) {
-            return format!("{text}\n{table}");
+            text = format!("{text}\n{table}");
+        }
+        #[cfg(feature = "voipbin")]
+        if let Some(table) = self.voipbin.to_toml() {
+            text = format!("{text}\n{table}");
         }
         text
     }

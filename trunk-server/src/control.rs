@@ -6,6 +6,10 @@
 mod accounts;
 #[cfg(feature = "sip")]
 mod calls;
+#[cfg(feature = "voipbin")]
+mod customer_routes;
+#[cfg(feature = "voipbin")]
+pub mod customers;
 mod deliveries;
 mod dids;
 mod error;

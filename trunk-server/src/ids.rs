@@ -108,6 +108,11 @@ impl Ids {
         self.text(40, MIXED)
     }
 
+    /// Salt for the hash of a password: 22 characters of base64.
+    pub fn salt(&self) -> String {
+        self.text(22, MIXED)
+    }
+
     /// A secret token: 43 letters and digits.
     pub fn token(&self) -> Secret {
         Secret::new(self.text(43, MIXED))

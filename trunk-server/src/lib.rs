@@ -33,6 +33,8 @@ mod server;
 pub mod store;
 pub mod telemetry;
 mod test_server;
+#[cfg(feature = "voipbin")]
+pub mod voipbin;
 
 pub use clock::Clock;
 pub use control::Control;

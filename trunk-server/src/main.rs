@@ -77,6 +77,8 @@ fn greet(server: &Server, config: &Config) {
     let base = server.base_url();
     println!("trunk-server is ready.");
     println!("  API:      {base}");
+    #[cfg(feature = "voipbin")]
+    println!("  VoIPBIN:  {}", server.voipbin_url());
     if let Some(control) = server.control_address() {
         println!("  Control:  http://{control}/control/v1");
     }

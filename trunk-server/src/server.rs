@@ -19,6 +19,8 @@ use crate::http::public_router;
 use crate::ids::Ids;
 use crate::serve::{Limits, serve};
 use crate::store::{OpenError, SqliteStore, Store, StoreError};
+#[cfg(feature = "voipbin")]
+use crate::voipbin::Platform;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,14 @@ pub enum StartError {
     /// A setting is not right.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
+    /// What the communication platform keeps cannot be read or written.
+    #[cfg(feature = "voipbin")]
+    #[error("the communication platform could not be started: {0}")]
+    Platform(#[from] StoreError),
+    /// Calls cannot be placed.
+    #[cfg(feature = "voipbin")]
+    #[error(transparent)]
+    Dialler(#[from] crate::voipbin::DiallerError),
     /// The first account or the demo set could not be made.
     #[error("the account could not be set up: {0}")]
     Setup(#[from] ControlError),
@@ -120,12 +130,29 @@ impl ServerBuilder {
             Database::File(file) => SqliteStore::open(file)?,
             Database::Ephemeral => SqliteStore::in_memory()?,
         });
-        let app = Arc::new(App::new(store, clock, ids, callbacks, config.public_url.clone(), limits));
+        #[cfg(feature = "voipbin")]
+        let platform = Platform::load(&*store, &clock, &ids, config.voipbin.platform.clone()).await?;
+        let app = Arc::new(App::new(
+            store,
+            clock,
+            ids,
+            callbacks,
+            config.public_url.clone(),
+            limits,
+            #[cfg(feature = "voipbin")]
+            platform,
+        ));
         #[cfg(feature = "sip")]
         let edge = match edge {
             Some((edge, asked)) => start_edge(&app, edge, asked).await?,
             None => None,
         };
+        #[cfg(feature = "voipbin")]
+        let platform_tasks = crate::voipbin::start(&app, edge.as_ref().map(crate::edge::Edge::address)).await?;
+        #[cfg(feature = "voipbin")]
+        if let Some((username, password)) = &config.voipbin.admin {
+            Control::new(Arc::clone(&app)).ensure_super_admin(username, password.clone()).await?;
+        }
         // Nothing may fail after the first account is made: its key is said once.
         let new_key = first_account(&Control::new(Arc::clone(&app)), &config).await?;
 
@@ -138,6 +165,8 @@ impl ServerBuilder {
             let router = control_router(Arc::clone(&app), guard);
             tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
         }
+        #[cfg(feature = "voipbin")]
+        tasks.push(tokio::spawn(ended_with(platform_tasks, stopped.clone())));
         tasks.push(tokio::spawn(callbacks::run(Arc::clone(&app), stopped.clone())));
         tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), limits, stopped)));
         Ok(Server {
@@ -150,6 +179,15 @@ impl ServerBuilder {
             #[cfg(feature = "sip")]
             edge,
         })
+    }
+}
+
+/// Ends a task when the server stops.
+#[cfg(feature = "voipbin")]
+async fn ended_with(task: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = task => {}
     }
 }
 
@@ -249,6 +287,12 @@ impl Server {
         format!("http://{}/v3", self.address)
     }
 
+    /// The base URL of the communication platform's API, for its SDK.
+    #[cfg(feature = "voipbin")]
+    pub fn voipbin_url(&self) -> String {
+        format!("http://{}/v1.0", self.address)
+    }
+
     /// The key that was made at this start, because there was no account. It is not told again.
     pub fn new_key(&self) -> Option<&Secret> {
         self.new_key.as_ref()
@@ -265,6 +309,8 @@ impl Server {
     /// When the database could not be closed in order. What was acknowledged is durable all the same.
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.app.stop_taking_work();
+        #[cfg(feature = "voipbin")]
+        crate::voipbin::stop(&self.app).await;
         #[cfg(feature = "sip")]
         if let Some(edge) = self.edge.take() {
             edge.stop().await;

@@ -13,13 +13,13 @@ use crate::voipbin::{
 };
 
 /// Permission bit of a super admin of the platform.
-pub const SUPER_ADMIN: u64 = 0x0001;
+pub const SUPER_ADMIN: u16 = 0x0001;
 /// Permission bit of an agent of a customer.
-pub const CUSTOMER_AGENT: u64 = 0x0010;
+pub const CUSTOMER_AGENT: u16 = 0x0010;
 /// Permission bit of an admin of a customer.
-pub const CUSTOMER_ADMIN: u64 = 0x0020;
+pub const CUSTOMER_ADMIN: u16 = 0x0020;
 /// Permission bit of a manager of a customer.
-pub const CUSTOMER_MANAGER: u64 = 0x0040;
+pub const CUSTOMER_MANAGER: u16 = 0x0040;
 
 /// A customer to be made.
 #[derive(Debug, Clone)]
@@ -96,7 +96,7 @@ pub struct NewAccessKey {
     /// A name for people.
     pub name: String,
     /// Its permission bits; those of a customer's admin unless told otherwise, as on the running platform.
-    pub permission: Option<u64>,
+    pub permission: Option<u16>,
     /// When it ends, as an instant; never unless told otherwise.
     pub tm_expire: Option<String>,
 }
@@ -249,7 +249,7 @@ impl Control {
         customer: Uuid,
         username: &str,
         password: Secret,
-        permission: u64,
+        permission: u16,
     ) -> Result<Agent, ControlError> {
         self.customer_entity(customer)?;
         if username.trim().is_empty() {

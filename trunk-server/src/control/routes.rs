@@ -44,6 +44,8 @@ pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
         .route("/control/v1/clock/resume", post(resume_clock));
     #[cfg(feature = "sip")]
     let routes = routes.merge(super::calls::routes());
+    #[cfg(feature = "voipbin")]
+    let routes = routes.merge(super::customer_routes::routes());
     let routes = routes.with_state(Control::new(app));
     routes
         .merge(health)

@@ -16,7 +16,12 @@ use crate::openapi;
 
 /// The routes of the public listener.
 pub(crate) fn public_router(app: Arc<App>) -> Router {
-    Router::new()
+    let router = Router::new();
+    #[cfg(feature = "voipbin")]
+    let router = crate::voipbin::PATHS
+        .iter()
+        .fold(router, |router, path| router.route(path, axum::routing::any(crate::voipbin::handle)));
+    router
         .route("/openapi/{document}", get(description))
         .merge(health_routes())
         // The API declares its own paths; what it does not declare is answered in its form, wherever it is.

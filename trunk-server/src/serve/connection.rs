@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -40,7 +41,8 @@ pub(super) async fn serve_connection(
         write: Deadline::new(limits.idle_deadline),
     });
     let seen = Arc::clone(&progress);
-    let service = tower::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+    let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
         let (router, progress) = (router.clone(), Arc::clone(&seen));
         async move {
             progress.heads.fetch_add(1, Ordering::Relaxed);

@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use trunk_rules::outbound::permission::Permissions;
+use trunk_rules::outbound::Permission;
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -73,7 +73,7 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// For everybody else.
     pub(super) fn must_manage(&self, customer: Uuid) -> Result<(), ApiError> {
-        self.caller.must(Permissions::CUSTOMER_ADMIN | Permissions::CUSTOMER_MANAGER, customer)
+        self.caller.must(Permission::CUSTOMER_ADMIN.or(Permission::CUSTOMER_MANAGER), customer)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who asks: where credentials are looked for, and what they allow.
 
 use axum::http::{HeaderMap, header};
-use trunk_rules::outbound::permission::{self, Permissions};
+use trunk_rules::outbound::{self, Permission};
 use uuid::Uuid;
 
 use super::error::ApiError;
@@ -15,7 +15,7 @@ pub(super) enum Caller {
     /// An agent who logged in, or an access key.
     Member {
         customer: Uuid,
-        permissions: Permissions,
+        permission: Permission,
     },
     /// Somebody who acts for a customer for a while.
     Delegate { customer: Uuid },
@@ -43,7 +43,7 @@ impl Caller {
             Credential::AccessKey(key) => platform
                 .directory
                 .access_key(key, platform.moments.now())
-                .map(|(customer, permissions)| Self::Member { customer, permissions })
+                .map(|(customer, permission)| Self::Member { customer, permission })
                 .ok_or_else(ApiError::invalid_credentials),
         }
     }
@@ -52,8 +52,8 @@ impl Caller {
         match claims.kind.as_deref() {
             None | Some("agent") => {
                 let agent = claims.agent.as_ref()?;
-                let permissions = Permissions::from_bits(agent.permission);
-                Some(Self::Member { customer: agent.customer_id, permissions })
+                let permission = Permission(agent.permission);
+                Some(Self::Member { customer: agent.customer_id, permission })
             }
             Some("delegate") if claims.aud.as_deref() == Some(AUDIENCE) => {
                 Some(Self::Delegate { customer: claims.customer_id? })
@@ -70,7 +70,7 @@ impl Caller {
     }
 
     pub(super) fn is_super_admin(&self) -> bool {
-        matches!(self, Self::Member { permissions, .. } if permissions.is_super_admin())
+        matches!(self, Self::Member { permission, .. } if permission.has_any(Permission::PROJECT_SUPER_ADMIN))
     }
 
     pub(super) fn is_direct(&self) -> bool {
@@ -81,17 +81,14 @@ impl Caller {
     ///
     /// # Errors
     /// For everybody else.
-    pub(super) fn must(&self, wanted: Permissions, of: Uuid) -> Result<(), ApiError> {
-        let (customer, permissions) = match self {
+    pub(super) fn must(&self, wanted: Permission, of: Uuid) -> Result<(), ApiError> {
+        let permission = match self {
             Self::Direct { .. } => return Err(ApiError::direct_access()),
-            Self::Delegate { customer } => (*customer, Permissions::CUSTOMER_ADMIN),
-            Self::Member { customer, permissions } => (*customer, *permissions),
+            Self::Delegate { .. } => Permission::CUSTOMER_ADMIN,
+            Self::Member { permission, .. } => *permission,
         };
-        if permission::allows(permissions, customer == of, wanted) {
-            Ok(())
-        } else {
-            Err(ApiError::permission_denied())
-        }
+        let caller = outbound::Caller { customer_id: self.customer(), permission };
+        if caller.may(wanted, of) { Ok(()) } else { Err(ApiError::permission_denied()) }
     }
 
     /// Lets super admins alone.
@@ -99,7 +96,7 @@ impl Caller {
     /// # Errors
     /// For everybody else.
     pub(super) fn must_run_the_platform(&self) -> Result<(), ApiError> {
-        self.must(Permissions::ALL_OF_PROJECT, Uuid::nil())
+        self.must(Permission::PROJECT_SUPER_ADMIN, Uuid::nil())
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use didww_types::Secret;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use trunk_rules::outbound::permission::Permissions;
+use trunk_rules::outbound::{OwnNumber, Permission};
 use uuid::Uuid;
 
 use super::entity::{Entity, Kind};
@@ -108,7 +108,7 @@ pub struct Agent {
     /// The name it logs in with; unique on the platform.
     pub username: String,
     /// Its permission bits.
-    pub permission: u64,
+    pub permission: u16,
     /// When it was made.
     pub tm_create: String,
 }
@@ -146,7 +146,7 @@ pub struct AccessKey {
     /// A name for people.
     pub name: String,
     /// Its permission bits. On the running platform a key is always an admin of its customer and no more.
-    pub permission: u64,
+    pub permission: u16,
     /// When it ends; null for never.
     pub tm_expire: Option<String>,
     /// When it was made.
@@ -206,10 +206,16 @@ pub struct PhoneNumber {
     pub tm_create: String,
 }
 
-impl PhoneNumber {
-    /// Whether calls may come from it.
-    pub(super) fn is_usable(&self) -> bool {
-        self.kind == "normal" && self.status == "active"
+impl Entity<PhoneNumbers> {
+    /// What the rules know of it.
+    pub(super) fn stock(&self) -> OwnNumber<'_> {
+        OwnNumber {
+            number: &self.wire.number,
+            customer_id: self.customer,
+            kind: &self.wire.kind,
+            status: &self.wire.status,
+            deleted: self.deleted,
+        }
     }
 }
 
@@ -239,7 +245,7 @@ pub(super) struct Directory {
 #[derive(Clone, Copy)]
 struct KeyEntry {
     customer: Uuid,
-    permissions: Permissions,
+    permission: Permission,
     expires: Option<i64>,
 }
 
@@ -264,7 +270,7 @@ impl Directory {
     pub(super) fn put_key(&self, key: &Entity<AccessKeys>) {
         let entry = KeyEntry {
             customer: key.customer,
-            permissions: Permissions::from_bits(key.wire.permission),
+            permission: Permission(key.wire.permission),
             expires: key.own.expires,
         };
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
@@ -288,10 +294,10 @@ impl Directory {
     }
 
     /// Whose a key is and what it allows, unless its time has run out.
-    pub(super) fn access_key(&self, key: &str, now: Moment) -> Option<(Uuid, Permissions)> {
+    pub(super) fn access_key(&self, key: &str, now: Moment) -> Option<(Uuid, Permission)> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let entry = keys.get(&digest(key)).copied()?;
         let alive = entry.expires.is_none_or(|expires| expires > now.as_unix_micros());
-        alive.then_some((entry.customer, entry.permissions))
+        alive.then_some((entry.customer, entry.permission))
     }
 }

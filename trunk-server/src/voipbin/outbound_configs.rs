@@ -1,7 +1,6 @@
 //! What customers' calls may do: one for each customer.
 
-use trunk_rules::outbound::config;
-use trunk_rules::outbound::permission::Permissions;
+use trunk_rules::outbound::{ConfigUpdate, Country, Permission, settle_config};
 use uuid::Uuid;
 use voipbin_client::types::{OutboundConfig, OutboundConfigCreate, OutboundConfigPatch};
 
@@ -56,14 +55,14 @@ fn not_found() -> ApiError {
 
 pub(super) async fn own(asked: &Asked<'_>) -> Answered {
     let customer = asked.caller.customer();
-    asked.caller.must(Permissions::CUSTOMER_ADMIN, customer)?;
+    asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
     Ok(of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?.text())
 }
 
 pub(super) async fn update_own(asked: &Asked<'_>) -> Answered {
     let patch = asked.read()?;
     let customer = asked.caller.customer();
-    asked.caller.must(Permissions::CUSTOMER_ADMIN, customer)?;
+    asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
     let before = of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?;
     change(asked, before, patch).await
 }
@@ -135,26 +134,27 @@ async fn lay_over(
     config: &mut Entity<OutboundConfigs>,
     patch: OutboundConfigPatch,
 ) -> Result<(), ApiError> {
-    let invalid = |error: config::ConfigError| ApiError::invalid_argument(error.to_string());
-    let whitelist = patch.destination_whitelist.as_deref().map(config::whitelist).transpose();
-    let whitelist = whitelist.map_err(invalid)?;
-    if let Some(codecs) = &patch.codecs {
-        config::codecs(codecs).map_err(invalid)?;
-    }
-    if let Some(id) = patch.default_outgoing_source_number_id {
-        let usable = id.is_nil() || is_usable(asked, id, config.customer).await?;
-        config::default_number(id, config.customer, usable).map_err(invalid)?;
-        config.wire.default_outgoing_source_number_id = id;
-    }
+    let number = match patch.default_outgoing_source_number_id.filter(|id| !id.is_nil()) {
+        Some(id) => Entity::<PhoneNumbers>::find(&*asked.app.store, id).await?,
+        None => None,
+    };
+    let stock = number.as_ref().map(Entity::<PhoneNumbers>::stock);
+    let update = ConfigUpdate {
+        destination_whitelist: patch.destination_whitelist.as_deref(),
+        codecs: patch.codecs.as_deref(),
+        default_number: patch.default_outgoing_source_number_id.map(|id| (id, stock)),
+    };
+    let change = settle_config(&update, config.customer)
+        .map_err(|error| ApiError::invalid_argument(error.to_string()))?;
     let wire = &mut config.wire;
-    wire.destination_whitelist = whitelist.unwrap_or_else(|| std::mem::take(&mut wire.destination_whitelist));
-    wire.codecs = patch.codecs.unwrap_or_else(|| std::mem::take(&mut wire.codecs));
+    if let Some(countries) = change.destination_whitelist {
+        wire.destination_whitelist =
+            countries.into_iter().map(Country::as_str).map(str::to_owned).collect();
+    }
+    wire.codecs = change.codecs.unwrap_or_else(|| std::mem::take(&mut wire.codecs));
+    wire.default_outgoing_source_number_id =
+        change.default_outgoing_source_number_id.unwrap_or(wire.default_outgoing_source_number_id);
     wire.name = patch.name.unwrap_or_else(|| std::mem::take(&mut wire.name));
     wire.detail = patch.detail.unwrap_or_else(|| std::mem::take(&mut wire.detail));
     Ok(())
-}
-
-async fn is_usable(asked: &Asked<'_>, number: Uuid, customer: Uuid) -> Result<bool, ApiError> {
-    let number = Entity::<PhoneNumbers>::find(&*asked.app.store, number).await?;
-    Ok(number.is_some_and(|it| !it.deleted && it.customer == customer && it.wire.is_usable()))
 }

@@ -1,19 +1,20 @@
 //! What the platform's parts share.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use didww_types::Secret;
+use didww_types::values::IpNetworks;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Mutex, Semaphore};
 use uuid::Uuid;
 
 use super::customers::Directory;
-use super::dialler::Dialler;
+use super::dialler::{Dialler, DiallerConfig};
 use super::entity::{Entity, Kind};
 use super::limits::{Limiter, Rate};
 use super::live::LiveCalls;
@@ -28,9 +29,13 @@ use crate::store::{DocumentKind, Store, StoreError};
 pub struct PlatformConfig {
     /// The address that calls go out from; the machine's own choice when it is none.
     pub sip_bind: Option<IpAddr>,
+    /// What carriers are told that calls come from, when a trunk is set up there: `sip_bind` when it is none, and
+    /// everywhere when that is none too.
+    pub source_networks: Option<IpNetworks>,
     /// The ports that calls' media uses.
     pub rtp_ports: Range<u16>,
-    /// Where hosts of providers really are: name to `host:port` or `host`.
+    /// Where hosts of providers really are: name to `host:port` or `host`; `edge` is this server's own edge. A
+    /// name stands for every name that ends with it, too: `out.didww.com` for `nyc.us.out.didww.com`.
     pub hosts: BTreeMap<String, String>,
     /// How long a call rings before it is given up.
     pub ring_timeout: Duration,
@@ -50,6 +55,7 @@ impl Default for PlatformConfig {
     fn default() -> Self {
         Self {
             sip_bind: None,
+            source_networks: None,
             rtp_ports: 40_000..50_000,
             hosts: BTreeMap::new(),
             ring_timeout: Duration::from_mins(1),
@@ -58,6 +64,35 @@ impl Default for PlatformConfig {
             ip_rate: (0, 0),
             customer_rate: (0, 0),
             login_rate: (0, 0),
+        }
+    }
+}
+
+impl PlatformConfig {
+    /// What carriers are told that calls come from.
+    pub(super) fn source_networks(&self) -> IpNetworks {
+        let bind = self.sip_bind.filter(|address| !address.is_unspecified());
+        let known = self.source_networks.clone();
+        known.unwrap_or_else(|| {
+            let text = bind.map_or_else(|| "0.0.0.0/0".to_owned(), |address| address.to_string());
+            IpNetworks::parse([text]).unwrap_or_default()
+        })
+    }
+
+    /// How calls go out, on a server whose edge is here.
+    pub(super) fn dialler(&self, edge: Option<SocketAddr>) -> DiallerConfig {
+        let place = |place: &String| match (place.as_str(), edge) {
+            ("edge", Some(edge)) => edge.to_string(),
+            _ => place.clone(),
+        };
+        // Loopback reaches only loopback, and is right where the edge is there.
+        let near = edge.map(|edge| edge.ip()).filter(IpAddr::is_loopback);
+        DiallerConfig {
+            listen: self.sip_bind.or(near).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
+            rtp_ports: self.rtp_ports.clone(),
+            hosts: self.hosts.iter().map(|(name, at)| (name.clone(), place(at))).collect(),
+            ring_timeout: self.ring_timeout,
+            ..DiallerConfig::default()
         }
     }
 }

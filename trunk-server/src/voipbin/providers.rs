@@ -3,7 +3,7 @@
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use trunk_rules::outbound::codecs;
+use trunk_rules::outbound::provider_codecs;
 use uuid::Uuid;
 use voipbin_client::types::{HealthStatus, Provider, ProviderBody};
 
@@ -121,9 +121,8 @@ fn read(asked: &Asked<'_>) -> Result<ProviderBody, ApiError> {
 }
 
 fn codecs(body: &ProviderBody) -> Result<String, ApiError> {
-    codecs::normalize(&body.codecs).map_err(|why| {
-        ApiError::new(Status::InvalidArgument, "INVALID_CODECS", format!("Invalid codecs value: {why}"))
-    })
+    provider_codecs(&body.codecs)
+        .map_err(|error| ApiError::new(Status::InvalidArgument, "INVALID_CODECS", error.message()))
 }
 
 fn replace(wire: &mut Provider, body: ProviderBody, codecs: String) {

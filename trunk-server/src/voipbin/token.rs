@@ -42,7 +42,7 @@ pub(crate) struct AgentClaim {
     pub(super) id: Uuid,
     pub(super) customer_id: Uuid,
     pub(super) username: String,
-    pub(super) permission: u64,
+    pub(super) permission: u16,
 }
 
 /// Whom a direct token belongs to.

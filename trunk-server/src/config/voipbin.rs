@@ -1,0 +1,158 @@
+//! The communication platform's side: who runs it, and the `[voipbin]` table of the configuration file.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use didww_types::Secret;
+use didww_types::values::IpNetworks;
+use serde::{Deserialize, Serialize};
+
+use super::ConfigError;
+use crate::voipbin::PlatformConfig;
+
+/// How the communication platform's side works.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct VoipbinConfig {
+    /// A super admin who is there after the start: username and password.
+    pub admin: Option<(String, Secret)>,
+    /// The rest.
+    pub platform: PlatformConfig,
+    table: VoipbinTable,
+}
+
+/// The table's keys. What is absent keeps its default.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VoipbinTable {
+    sip_bind: Option<IpAddr>,
+    source_networks: Option<Vec<String>>,
+    rtp_ports: Option<(u16, u16)>,
+    ring_timeout: Option<u64>,
+    longest_call: Option<u64>,
+    probe_interval: Option<u64>,
+    ip_rate: Option<(u32, u32)>,
+    customer_rate: Option<(u32, u32)>,
+    login_rate: Option<(u32, u32)>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    hosts: BTreeMap<String, String>,
+}
+
+fn wrong(name: &'static str, given: impl Into<String>, right: &'static str) -> ConfigError {
+    ConfigError::Value { name, given: given.into(), right }
+}
+
+impl VoipbinConfig {
+    pub(super) fn new(admin: Option<Secret>, table: VoipbinTable) -> Result<Self, ConfigError> {
+        let admin = admin.map(|text| pair(&text)).transpose()?;
+        let mut platform = PlatformConfig::default();
+        table.apply(&mut platform)?;
+        Ok(Self { admin, platform, table })
+    }
+
+    /// Something where there is an admin, so that it can be said that there is one.
+    pub(super) fn admin_text(&self) -> Option<Secret> {
+        self.admin.as_ref().map(|(_, password)| password.clone())
+    }
+
+    /// The table as a file would say it; none when it says nothing.
+    pub(super) fn to_toml(&self) -> Option<String> {
+        if self.table == VoipbinTable::default() {
+            return None;
+        }
+        #[derive(Serialize)]
+        struct File<'a> {
+            voipbin: &'a VoipbinTable,
+        }
+        toml::to_string(&File { voipbin: &self.table }).ok()
+    }
+}
+
+fn pair(text: &Secret) -> Result<(String, Secret), ConfigError> {
+    let right = "give USERNAME:PASSWORD, such as admin:secret";
+    match text.expose().split_once(':') {
+        Some((username, password)) if !username.trim().is_empty() && !password.is_empty() => {
+            Ok((username.to_owned(), Secret::new(password)))
+        }
+        _ => Err(wrong("voipbin-admin", "(hidden)", right)),
+    }
+}
+
+impl VoipbinTable {
+    fn apply(&self, platform: &mut PlatformConfig) -> Result<(), ConfigError> {
+        platform.sip_bind = self.sip_bind;
+        if let Some(networks) = &self.source_networks {
+            let parsed = IpNetworks::parse(networks).ok().filter(|_| !networks.is_empty());
+            let right = "give 1 to 60 addresses or networks, such as [\"203.0.113.7\"]";
+            platform.source_networks =
+                Some(parsed.ok_or_else(|| wrong("voipbin.source_networks", networks.join(", "), right))?);
+        }
+        if let Some((first, last)) = self.rtp_ports {
+            let right = "give two ports from 1024 up, the second at least one above the first";
+            if first < 1024 || last <= first {
+                return Err(wrong("voipbin.rtp_ports", format!("{first}, {last}"), right));
+            }
+            platform.rtp_ports = first..last;
+        }
+        let seconds = |value: Option<u64>, default| value.map_or(default, Duration::from_secs);
+        platform.ring_timeout = seconds(self.ring_timeout, platform.ring_timeout);
+        platform.longest_call = seconds(self.longest_call, platform.longest_call);
+        platform.probe_interval = seconds(self.probe_interval, platform.probe_interval);
+        platform.ip_rate = self.ip_rate.unwrap_or(platform.ip_rate);
+        platform.customer_rate = self.customer_rate.unwrap_or(platform.customer_rate);
+        platform.login_rate = self.login_rate.unwrap_or(platform.login_rate);
+        for (name, place) in &self.hosts {
+            if name.is_empty() || place.is_empty() {
+                let right = "give host names and where they are: \"edge\", an address, or HOST:PORT";
+                return Err(wrong("voipbin.hosts", format!("{name} = {place}"), right));
+            }
+        }
+        platform.hosts.clone_from(&self.hosts);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn applied(text: &str) -> Result<PlatformConfig, String> {
+        let table: VoipbinTable = toml::from_str(text).map_err(|error| error.message().to_owned())?;
+        VoipbinConfig::new(None, table).map_err(|error| error.to_string()).map(|config| config.platform)
+    }
+
+    #[test]
+    fn a_table_is_laid_over_the_defaults() {
+        let text = "ring_timeout = 5\ncustomer_rate = [17, 33]\n[hosts]\n\"out.didww.com\" = \"edge\"\n";
+        let platform = applied(text).unwrap();
+        assert_eq!(platform.ring_timeout, Duration::from_secs(5));
+        assert_eq!((platform.customer_rate, platform.ip_rate), ((17, 33), (0, 0)));
+        assert_eq!(platform.hosts.get("out.didww.com").map(String::as_str), Some("edge"));
+    }
+
+    #[test]
+    fn what_is_wrong_names_itself() {
+        for (text, named) in [
+            ("rtp_ports = [80, 90]", "rtp_ports"),
+            ("source_networks = [\"x\"]", "source_networks"),
+            ("source_networks = []", "source_networks"),
+            ("host = 1", "host"),
+            ("[hosts]\n\"a\" = \"\"", "hosts"),
+        ] {
+            let error = applied(text).unwrap_err();
+            assert!(error.contains(named), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_in_no_error() {
+        for text in ["hunter2", ":hunter2", "admin:"] {
+            let error = VoipbinConfig::new(Some(Secret::new(text)), VoipbinTable::default()).unwrap_err();
+            assert!(!error.to_string().contains("hunter2"), "{error}");
+        }
+        let config = VoipbinConfig::new(Some(Secret::new("admin:a:b")), VoipbinTable::default()).unwrap();
+        let (username, password) = config.admin.unwrap();
+        assert_eq!((username.as_str(), password.expose()), ("admin", "a:b"));
+    }
+}
