@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use voipbin_client::types::{ActionBody, AddressKind, Call, CallCreate, CallStatus};
+use voipbin_client::types::{ActionBody, AddressKind, Call, CallCreate, CallStatus, CallsCreated};
 
 use super::api::{Answered, Asked, page};
 use super::engine;
@@ -78,14 +78,14 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
         provider: None,
     };
     let planned = outgoing::plan(asked, &owner, &order).await?;
-    if planned.calls.is_empty() {
-        return Err(planned.refusal());
-    }
     let mut changes: Vec<_> = made.iter().map(|flow| flow.put()).collect();
-    changes.extend(created(asked, &planned.calls));
-    engine::place(asked.app, planned.calls.clone(), changes).await?;
-    let calls: Vec<&Call> = planned.calls.iter().map(|call| &call.wire).collect();
-    Ok(json(&serde_json::json!({ "calls": calls, "groupcalls": [] })))
+    changes.extend(created(asked, &planned));
+    let created = CallsCreated {
+        calls: planned.iter().map(|call| call.wire.clone()).collect(),
+        groupcalls: Vec::new(),
+    };
+    engine::place(asked.app, planned, changes).await?;
+    Ok(json(&created))
 }
 
 /// The changes that write new calls and tell of them.

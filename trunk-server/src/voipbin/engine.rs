@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use tokio::sync::mpsc;
-use trunk_rules::outbound::call::{Status, may_become};
-use trunk_rules::outbound::hangup::{self, Cause};
+use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
 use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
 
 use super::calls::{CallOwn, Calls, mark_deleted};
@@ -51,10 +50,10 @@ pub(super) async fn place(
 async fn run(app: &Arc<App>, call: Entity<Calls>, commands: mpsc::Receiver<Command>) {
     let place = app.platform.live.place(call.id, commands);
     let longest = app.clock.now().after(app.platform.config.longest_call);
-    let flow = Run::new(&call.own.actions);
+    let flow = Run::new(call.own.actions.clone());
     let mut running = Running { app, call, place, flow, longest, forced: None };
-    let cause = running.dial().await;
-    running.end(cause).await;
+    let ending = running.dial().await;
+    running.end(ending).await;
 }
 
 struct Running<'a> {
@@ -64,53 +63,54 @@ struct Running<'a> {
     flow: Run,
     longest: Timestamp,
     /// Why it was hung up from here, where that says more than that it was.
-    forced: Option<Cause>,
+    forced: Option<Ending>,
 }
 
 impl Running<'_> {
     /// Tries the providers in their order until one takes the call, and follows it to its end.
-    async fn dial(&mut self) -> Cause {
+    async fn dial(&mut self) -> Ending {
         loop {
-            let cause = match self.invitation().await {
-                Some(invitation) => {
-                    let Some(dialler) = self.app.platform.dialler.get().cloned() else {
-                        return Cause::NO_ROUTE;
-                    };
+            let ending = match (self.invitation().await, self.app.platform.dialler.get()) {
+                (Some(invitation), Some(dialler)) => {
                     let mut leg = dialler.call(invitation);
                     self.follow(&mut leg).await
                 }
-                None => Cause::NO_ROUTE,
+                _ => Ending::NoResponse,
             };
-            let unanswered = matches!(self.call.wire.status, CallStatus::Dialing | CallStatus::Ringing);
-            let next = self.call.own.current + 1;
-            if !(unanswered && hangup::tries_next(cause) && next < self.call.own.providers.len()) {
-                return cause;
-            }
-            tracing::info!(call = %self.call.id, cause = cause.number(), "a provider did not take a call; the next one is tried");
+            let CallOwn { current, providers, .. } = &self.call.own;
+            let Some(next) = next_attempt(status_of(&self.call.wire.status), ending, *current, providers.len())
+            else {
+                return ending;
+            };
+            let call = self.call.id;
+            tracing::info!(%call, ?ending, "a provider did not take a call; the next one is tried");
             self.call.own.current = next;
             self.save("call_updated").await;
         }
     }
 
-    /// The INVITE for the provider whose turn it is, as it is now; none when it is gone.
+    /// The INVITE for the provider whose turn it is, as it is now; none when there is nothing to send.
     async fn invitation(&self) -> Option<Invitation> {
         let CallOwn { providers, current, anonymous, .. } = &self.call.own;
         let (source, destination) = (&self.call.wire.source, &self.call.wire.destination);
-        let Some(id) = providers.get(*current) else {
-            return providers.is_empty().then(|| super::invite::to_uri(source, destination));
+        let made = match providers.get(*current) {
+            None => super::invite::to_uri(source, destination, *anonymous),
+            Some(id) => match Entity::<Providers>::find(&*self.app.store, *id).await {
+                Ok(Some(provider)) => {
+                    super::invite::to_number(&provider, source, destination, *anonymous)
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::error!(%error, call = %self.call.id, "a call's provider could not be read");
+                    return None;
+                }
+            },
         };
-        match Entity::<Providers>::find(&*self.app.store, *id).await {
-            Ok(Some(provider)) => super::invite::to_number(&provider, source, destination, *anonymous),
-            Ok(None) => None,
-            Err(error) => {
-                tracing::error!(%error, call = %self.call.id, "a call's provider could not be read");
-                None
-            }
-        }
+        made.inspect_err(|why| tracing::warn!(%why, call = %self.call.id, "a call cannot be dialled")).ok()
     }
 
     /// Follows one attempt to its end.
-    async fn follow(&mut self, leg: &mut Leg) -> Cause {
+    async fn follow(&mut self, leg: &mut Leg) -> Ending {
         let clock = self.app.clock.clone();
         loop {
             let next = self.flow.due().map_or(self.longest, |due| due.min(self.longest));
@@ -123,8 +123,8 @@ impl Running<'_> {
                         self.become_status(Status::Progressing).await;
                         self.take_turn(leg).await;
                     }
-                    Some(LegEvent::Ended(end)) => return self.forced.take().unwrap_or_else(|| cause_of(end)),
-                    None => return self.forced.take().unwrap_or(Cause::NORMAL),
+                    Some(LegEvent::Ended(end)) => return self.forced.take().unwrap_or_else(|| ending_of(end)),
+                    None => return self.forced.take().unwrap_or(Ending::OurSide),
                 },
                 command = self.place.commands.recv() => match command {
                     Some(Command::HangUp(reply)) => {
@@ -142,7 +142,7 @@ impl Running<'_> {
                 },
                 () = clock.sleep_until(next) => {
                     if clock.now() >= self.longest {
-                        self.forced = Some(Cause::LONGEST);
+                        self.forced = Some(Ending::LongestDuration);
                         leg.hang_up();
                         // The end is near: it is not asked for again.
                         self.longest = self.longest.after(Duration::from_hours(24));
@@ -191,7 +191,7 @@ impl Running<'_> {
 
     /// Takes a status, if the call may have it now.
     async fn become_status(&mut self, status: Status) {
-        if !may_become(status_of(&self.call.wire.status), status) {
+        if !status_of(&self.call.wire.status).may_become(status) {
             return;
         }
         let at = Some(self.app.platform.moments.next());
@@ -235,8 +235,8 @@ impl Running<'_> {
     }
 
     /// Writes the end, however long that takes: until then the call is not over for anybody.
-    async fn end(mut self, cause: Cause) {
-        finish(self.app, &mut self.call, cause);
+    async fn end(mut self, ending: Ending) {
+        finish(self.app, &mut self.call, ending);
         while let Err(error) = self.try_to_save("call_hangup").await {
             if error == StoreError::Conflict {
                 // It is gone: everything was reset.
@@ -253,13 +253,13 @@ impl Running<'_> {
 }
 
 /// Says of a call that it is over, and why.
-fn finish(app: &App, call: &mut Entity<Calls>, cause: Cause) {
-    let (reason, by) = hangup::ending(status_of(&call.wire.status), cause);
+fn finish(app: &App, call: &mut Entity<Calls>, ending: Ending) {
+    let over = hangup(status_of(&call.wire.status), ending);
     let at = Some(app.platform.moments.next());
     let wire = &mut call.wire;
     wire.status = CallStatus::Hangup;
-    wire.hangup_reason = Some(HangupReason::from(reason));
-    wire.hangup_by = Some(HangupBy::from(by));
+    wire.hangup_reason = Some(HangupReason::from(over.reason.as_str()));
+    wire.hangup_by = Some(HangupBy::from(over.by.as_str()));
     (wire.tm_hangup, wire.tm_update) = (at, at);
 }
 
@@ -270,7 +270,7 @@ pub(super) async fn end_what_is_left(app: &Arc<App>) -> Result<usize, StoreError
     let left = Entity::<Calls>::list(&*app.store, query).await?;
     let count = left.len();
     for mut call in left {
-        finish(app, &mut call, Cause::NORMAL);
+        finish(app, &mut call, Ending::FarEnd);
         let told = event(app, &call, "call_hangup");
         app.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
     }
@@ -278,22 +278,17 @@ pub(super) async fn end_what_is_left(app: &Arc<App>) -> Result<usize, StoreError
 }
 
 fn status_of(status: &CallStatus) -> Status {
-    match status {
-        CallStatus::Ringing => Status::Ringing,
-        CallStatus::Progressing => Status::Progressing,
-        CallStatus::Canceling => Status::Canceling,
-        CallStatus::Terminating => Status::Terminating,
-        CallStatus::Hangup => Status::Hangup,
-        _ => Status::Dialing,
-    }
+    // No call is ever given another status than these.
+    Status::parse(status.as_str()).unwrap_or(Status::Dialing)
 }
 
-fn cause_of(end: LegEnd) -> Cause {
+fn ending_of(end: LegEnd) -> Ending {
     match end {
-        LegEnd::Refused(code) => hangup::cause(code),
-        LegEnd::NoResponse => hangup::cause(408),
-        LegEnd::RingTimeout => Cause::RING_TIMEOUT,
-        LegEnd::Cancelled | LegEnd::HungUp | LegEnd::HungUpByUs => Cause::NORMAL,
+        LegEnd::Refused(code) => Ending::Refused(code),
+        LegEnd::NoResponse => Ending::NoResponse,
+        LegEnd::RingTimeout => Ending::RingTimeout,
+        LegEnd::HungUp => Ending::FarEnd,
+        LegEnd::Cancelled | LegEnd::HungUpByUs => Ending::OurSide,
     }
 }
 

@@ -1,13 +1,13 @@
 //! What calls do once they are answered. Flows are made with the calls that run them.
 
 use serde::{Deserialize, Serialize};
-use trunk_rules::outbound::flow;
 use uuid::Uuid;
 use voipbin_client::types::{ActionBody, Timestamp};
 
 use super::api::Asked;
 use super::entity::{Entity, Kind};
 use super::error::{ApiError, Status};
+use super::run;
 use crate::store::DocumentKind;
 
 /// A flow, as the control API shows it.
@@ -55,12 +55,8 @@ pub(super) fn temporary(
     if actions.is_empty() {
         return Ok(None);
     }
-    for action in &actions {
-        let anonymous = action.option.get("anonymous").and_then(serde_json::Value::as_str);
-        flow::check(action.kind.as_str(), anonymous).map_err(|error| {
-            ApiError::new(Status::InvalidArgument, error.reason(), error.to_string())
-        })?;
-    }
+    run::flow(&actions)
+        .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;
     for action in actions.iter_mut().filter(|action| action.id.is_nil()) {
         action.id = asked.app.ids.request();
     }

@@ -87,12 +87,12 @@ impl PlatformConfig {
         };
         // Loopback reaches only loopback, and is right where the edge is there.
         let near = edge.map(|edge| edge.ip()).filter(IpAddr::is_loopback);
+        let listen = self.sip_bind.or(near).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         DiallerConfig {
-            listen: self.sip_bind.or(near).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED)),
             rtp_ports: self.rtp_ports.clone(),
             hosts: self.hosts.iter().map(|(name, at)| (name.clone(), place(at))).collect(),
             ring_timeout: self.ring_timeout,
-            ..DiallerConfig::default()
+            ..DiallerConfig::new(listen)
         }
     }
 }

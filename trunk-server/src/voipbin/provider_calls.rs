@@ -95,9 +95,6 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
         provider: Some(body.provider_id),
     };
     let planned = outgoing::plan(asked, &owner, &order).await?;
-    if planned.calls.is_empty() {
-        return Err(planned.refusal());
-    }
     let (id, at) = (asked.app.ids.request(), asked.platform().moments.next());
     let wire = ProviderCall {
         id,
@@ -107,7 +104,7 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
         source: body.source,
         destinations: body.destinations,
         anonymous: body.anonymous.unwrap_or(Anonymous::Auto),
-        call_ids: planned.calls.iter().map(|call| call.id).collect(),
+        call_ids: planned.iter().map(|call| call.id).collect(),
         groupcall_ids: Vec::new(),
         tm_create: Some(at),
         tm_update: None,
@@ -115,17 +112,18 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
     };
     let record = Entity::<ProviderCalls>::new(id, customer, at, wire, ());
     let mut changes: Vec<_> = made.iter().map(|flow| flow.put()).collect();
-    changes.extend(created(asked, &planned.calls));
+    changes.extend(created(asked, &planned));
     changes.push(record.put());
-    engine::place(asked.app, planned.calls, changes).await?;
+    engine::place(asked.app, planned, changes).await?;
     Ok(record.text())
 }
 
 /// What every call of a provider call says of itself.
-pub(super) fn metadata(provider: Uuid) -> [(&'static str, Value); 3] {
+pub(super) fn metadata(provider: Uuid) -> [(String, Value); 3] {
     [
         ("route_provider_ids", Value::from(vec![provider.to_string()])),
         ("rtp_debug", Value::Bool(true)),
         ("skip_source_validation", Value::Bool(true)),
     ]
+    .map(|(name, value)| (name.to_owned(), value))
 }
