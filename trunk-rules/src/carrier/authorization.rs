@@ -29,6 +29,10 @@ pub struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
+    pub(super) const fn of(raw: &'a [u8]) -> Self {
+        Self { raw }
+    }
+
     /// The bytes between the quotes, escapes and all: what is hashed.
     pub const fn raw(self) -> &'a [u8] {
         self.raw
@@ -83,32 +87,7 @@ impl<'a> Credentials<'a> {
     pub fn parse(value: &'a [u8]) -> Result<Self, HeaderFlaw> {
         const NAMES: [&str; 9] =
             ["username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce"];
-        let value = value.trim_ascii();
-        let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
-        let (scheme, mut rest) = value.split_at_checked(end).unwrap_or((value, &[]));
-        if !scheme.eq_ignore_ascii_case(b"digest") {
-            return Err(HeaderFlaw::Scheme);
-        }
-        let mut found: [Option<Parameter<'a>>; NAMES.len()] = [None; NAMES.len()];
-        loop {
-            // Empty list elements are allowed in the grammar of header lists.
-            rest = rest.trim_ascii_start();
-            while let Some(after) = rest.strip_prefix(b",") {
-                rest = after.trim_ascii_start();
-            }
-            if rest.is_empty() {
-                break;
-            }
-            let (name, raw, after) = parameter(rest).ok_or(HeaderFlaw::Syntax)?;
-            rest = after;
-            let known =
-                NAMES.iter().zip(&mut found).find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
-            if let Some((name, slot)) = known
-                && slot.replace(Parameter { raw }).is_some()
-            {
-                return Err(HeaderFlaw::Twice(name));
-            }
-        }
+        let found = parameters(value, NAMES)?;
         let [username, realm, nonce, uri, response, algorithm, qop, nc, cnonce] = found;
         Ok(Self {
             username: username.ok_or(HeaderFlaw::Missing("username"))?,
@@ -121,6 +100,39 @@ impl<'a> Credentials<'a> {
             nc,
             cnonce,
         })
+    }
+}
+
+/// The parameters of a `Digest` header value that have one of the names, in the names' order.
+pub(super) fn parameters<'a, const N: usize>(
+    value: &'a [u8],
+    names: [&'static str; N],
+) -> Result<[Option<Parameter<'a>>; N], HeaderFlaw> {
+    let value = value.trim_ascii();
+    let end = value.iter().position(u8::is_ascii_whitespace).unwrap_or(value.len());
+    let (scheme, mut rest) = value.split_at_checked(end).unwrap_or((value, &[]));
+    if !scheme.eq_ignore_ascii_case(b"digest") {
+        return Err(HeaderFlaw::Scheme);
+    }
+    let mut found: [Option<Parameter<'a>>; N] = [None; N];
+    loop {
+        // Empty list elements are allowed in the grammar of header lists.
+        rest = rest.trim_ascii_start();
+        while let Some(after) = rest.strip_prefix(b",") {
+            rest = after.trim_ascii_start();
+        }
+        if rest.is_empty() {
+            return Ok(found);
+        }
+        let (name, raw, after) = parameter(rest).ok_or(HeaderFlaw::Syntax)?;
+        rest = after;
+        let known =
+            names.iter().zip(&mut found).find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
+        if let Some((name, slot)) = known
+            && slot.replace(Parameter { raw }).is_some()
+        {
+            return Err(HeaderFlaw::Twice(name));
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 //! Request-URI: proxies on the way rewrite the one and not the other.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use didww_types::Secret;
 use md5::Md5;
@@ -12,6 +11,7 @@ use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use super::authorization::{Credentials, HeaderFlaw, Parameter};
+use super::challenge::DigestChallenge;
 use super::uri::hex_value;
 use super::{NonceState, Nonces, Settings};
 
@@ -40,7 +40,7 @@ impl Algorithm {
         }
     }
 
-    fn named(text: &[u8]) -> Option<(Self, bool)> {
+    pub(super) fn named(text: &[u8]) -> Option<(Self, bool)> {
         let (name, session) = match text.len().checked_sub(5).and_then(|at| text.split_at_checked(at)) {
             Some((name, end)) if end.eq_ignore_ascii_case(b"-sess") => (name, true),
             _ => (text, false),
@@ -89,24 +89,15 @@ impl PasswordHash {
     /// The header value that a client with the password would send for this request, with MD5: what an
     /// explanation needs to get past the digest without the password itself.
     pub fn authorization(&self, username: &str, realm: &str, nonce: &str, method: &str, uri: &str) -> String {
-        const COUNT: &str = "00000001";
-        const CLIENT_NONCE: &str = "0a4f113b";
-        let request = hex(&hash::<Md5>(&[method.as_bytes(), b":", uri.as_bytes()]));
-        let secret = hex(&self.md5);
-        let tail = [nonce, COUNT, CLIENT_NONCE, "auth", request.as_str()].join(":");
-        let response = hex(&hash::<Md5>(&[secret.as_bytes(), b":", tail.as_bytes()]));
-        format!(
-            "Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
-             response=\"{response}\", algorithm=MD5, qop=auth, nc={COUNT}, cnonce=\"{CLIENT_NONCE}\""
-        )
+        DigestChallenge::plain(realm, nonce).answer(username, self, method, uri, "0a4f113b")
     }
-}
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    pub(super) fn of(&self, algorithm: Algorithm) -> &[u8] {
+        match algorithm {
+            Algorithm::Md5 => &self.md5,
+            Algorithm::Sha256 => &self.sha256,
+        }
+    }
 }
 
 impl std::fmt::Debug for PasswordHash {
@@ -324,48 +315,58 @@ fn matches<D: sha2::Digest>(
     request: SignedRequest<'_>,
 ) -> bool {
     let cnonce = sent.cnonce.map_or(&[][..], Parameter::raw);
-    let secret = if session {
-        let first = Hex::of(password);
-        Hex::of(&hash::<D>(&[first.text(), b":", sent.nonce.raw(), b":", cnonce]))
-    } else {
-        Hex::of(password)
-    };
     let about = if qop == Some(Qop::AuthInt) {
         let body = Hex::of(&hash::<D>(&[request.body]));
-        Hex::of(&hash::<D>(&[request.method, b":", sent.uri.raw(), b":", body.text()]))
+        hash::<D>(&[request.method, b":", sent.uri.raw(), b":", body.text()])
     } else {
-        Hex::of(&hash::<D>(&[request.method, b":", sent.uri.raw()]))
+        hash::<D>(&[request.method, b":", sent.uri.raw()])
     };
-    let expected = match (qop, sent.nc) {
-        (Some(_), Some(nc)) => {
-            // As the client spelled it: that is what it hashed.
-            let qop: Cow<'_, [u8]> = sent.qop.map(Parameter::text).unwrap_or_default();
-            let parts = [
-                secret.text(),
-                b":",
-                sent.nonce.raw(),
-                b":",
-                nc.raw(),
-                b":",
-                cnonce,
-                b":",
-                &qop,
-                b":",
-                about.text(),
-            ];
-            hash::<D>(&parts)
-        }
-        _ => hash::<D>(&[secret.text(), b":", sent.nonce.raw(), b":", about.text()]),
-    };
+    // As the client spelled it: that is what it hashed.
+    let spelled: Cow<'_, [u8]> = sent.qop.map(Parameter::text).unwrap_or_default();
+    let counted = qop.and(sent.nc).map(|nc| (nc.raw(), &*spelled));
+    let expected = response::<D>(password, sent.nonce.raw(), cnonce, session, counted, &about);
     let mut received = [0; 64];
     for (to, from) in received.iter_mut().zip(sent.response.raw()) {
         *to = from.to_ascii_lowercase();
     }
-    let expected = Hex::of(&expected);
     received.get(..expected.length).is_some_and(|received| received.ct_eq(expected.text()).into())
 }
 
-fn hash<D: sha2::Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
+/// The digest itself. `counted` is the nonce count and the quality of protection, where there is one; `about` is
+/// the hash of what the digest protects.
+pub(super) fn response<D: sha2::Digest>(
+    password: &[u8],
+    nonce: &[u8],
+    cnonce: &[u8],
+    session: bool,
+    counted: Option<(&[u8], &[u8])>,
+    about: &[u8],
+) -> Hex {
+    let mut secret = Hex::of(password);
+    if session {
+        secret = Hex::of(&hash::<D>(&[secret.text(), b":", nonce, b":", cnonce]));
+    }
+    let about = Hex::of(about);
+    let digest = match counted {
+        Some((count, qop)) => hash::<D>(&[
+            secret.text(),
+            b":",
+            nonce,
+            b":",
+            count,
+            b":",
+            cnonce,
+            b":",
+            qop,
+            b":",
+            about.text(),
+        ]),
+        None => hash::<D>(&[secret.text(), b":", nonce, b":", about.text()]),
+    };
+    Hex::of(&digest)
+}
+
+pub(super) fn hash<D: sha2::Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
     let mut hasher = D::new();
     for part in parts {
         hasher.update(part);
@@ -374,7 +375,7 @@ fn hash<D: sha2::Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
 }
 
 /// The hexadecimal text of a hash, without the heap.
-struct Hex {
+pub(super) struct Hex {
     bytes: [u8; 64],
     length: usize,
 }
@@ -390,7 +391,7 @@ impl Hex {
         Self { bytes, length: 2 * hash.len() }
     }
 
-    fn text(&self) -> &[u8] {
+    pub(super) fn text(&self) -> &[u8] {
         self.bytes.get(..self.length).unwrap_or_default()
     }
 }
