@@ -82,7 +82,12 @@ pub struct Cli {
 
     /// Make sure that there is a super admin of the communication platform with this name and password
     #[cfg(feature = "voipbin")]
-    #[arg(long, env = "TRUNK_SERVER_VOIPBIN_ADMIN", value_name = "USERNAME:PASSWORD", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "TRUNK_SERVER_VOIPBIN_ADMIN",
+        value_name = "USERNAME:PASSWORD",
+        hide_env_values = true
+    )]
     pub voipbin_admin: Option<String>,
 
     /// Let callback URLs lead to this machine: for tests and development

@@ -30,6 +30,8 @@ mod jsonapi;
 pub mod openapi;
 pub mod serve;
 mod server;
+#[cfg(feature = "sip")]
+mod sip;
 pub mod store;
 pub mod telemetry;
 mod test_server;

@@ -148,7 +148,8 @@ impl ServerBuilder {
             None => None,
         };
         #[cfg(feature = "voipbin")]
-        let platform_tasks = crate::voipbin::start(&app, edge.as_ref().map(crate::edge::Edge::address)).await?;
+        let platform_tasks =
+            crate::voipbin::start(&app, edge.as_ref().map(crate::edge::Edge::address)).await?;
         #[cfg(feature = "voipbin")]
         if let Some((username, password)) = &config.voipbin.admin {
             Control::new(Arc::clone(&app)).ensure_super_admin(username, password.clone()).await?;

@@ -42,10 +42,10 @@ use crate::app::App;
 use crate::server::StartError;
 
 pub(crate) use api::handle;
+pub use customers::{AccessKey, Agent, Customer, CustomerStatus, PhoneNumber, WebhookMethod};
 pub(crate) use customers::{
     AccessKeyOwn, AccessKeys, AgentOwn, Agents, CustomerOwn, Customers, PhoneNumbers, digest,
 };
-pub use customers::{AccessKey, Agent, Customer, CustomerStatus, PhoneNumber, WebhookMethod};
 pub use dialler::DiallerError;
 pub use endpoints::{ENDPOINTS, Endpoint, Needs};
 pub(crate) use entity::Entity;

@@ -19,8 +19,9 @@ fn documented(page: &str) -> Vec<(String, String)> {
 
 /// The routes that are declared, as `METHOD /path`.
 fn declared() -> BTreeSet<String> {
-    let source =
-        ["routes", "calls", "customer_routes"].map(|file| read(&format!("trunk-server/src/control/{file}.rs"))).concat();
+    let source = ["routes", "calls", "customer_routes"]
+        .map(|file| read(&format!("trunk-server/src/control/{file}.rs")))
+        .concat();
     let mut routes = BTreeSet::new();
     for route in source.split(".route(").skip(1) {
         let mut quoted = route.splitn(3, '"');

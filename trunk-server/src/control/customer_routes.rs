@@ -6,8 +6,8 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use didww_types::Secret;
+use didww_types::values::Money;
 use http::StatusCode;
-use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
@@ -41,7 +41,7 @@ struct CustomerBody {
     name: Option<String>,
     status: Option<CustomerStatus>,
     identity_verified: Option<bool>,
-    balance: Option<Decimal>,
+    balance: Option<Money>,
     rtp_debug: Option<bool>,
     webhook_uri: Option<String>,
     webhook_method: Option<WebhookMethod>,
@@ -108,9 +108,7 @@ async fn remove(State(control): State<Control>, Path(id): Path<String>) -> Respo
 }
 
 async fn list_agents(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    let list = async {
-        Ok((StatusCode::OK, json!({ "agents": control.agents(customer(&id)?).await? })))
-    };
+    let list = async { Ok((StatusCode::OK, json!({ "agents": control.agents(customer(&id)?).await? }))) };
     answer(list.await)
 }
 
@@ -136,9 +134,8 @@ fn admin() -> u16 {
 }
 
 async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    let list = async {
-        Ok((StatusCode::OK, json!({ "accesskeys": control.access_keys(customer(&id)?).await? })))
-    };
+    let list =
+        async { Ok((StatusCode::OK, json!({ "accesskeys": control.access_keys(customer(&id)?).await? }))) };
     answer(list.await)
 }
 
@@ -173,9 +170,8 @@ async fn remove_key(State(control): State<Control>, Path((id, key)): Path<(Strin
 }
 
 async fn list_numbers(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    let list = async {
-        Ok((StatusCode::OK, json!({ "numbers": control.phone_numbers(customer(&id)?).await? })))
-    };
+    let list =
+        async { Ok((StatusCode::OK, json!({ "numbers": control.phone_numbers(customer(&id)?).await? }))) };
     answer(list.await)
 }
 
@@ -240,9 +236,7 @@ async fn create_token(State(control): State<Control>, Path(id): Path<String>, bo
 }
 
 async fn list_flows(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    let list = async {
-        Ok((StatusCode::OK, json!({ "flows": control.flows(customer(&id)?).await? })))
-    };
+    let list = async { Ok((StatusCode::OK, json!({ "flows": control.flows(customer(&id)?).await? }))) };
     answer(list.await)
 }
 

@@ -1,11 +1,11 @@
 //! Customers of the communication platform, and what they have: agents, access keys, phone numbers.
 
 use didww_types::Secret;
-use rust_decimal::Decimal;
+use didww_types::values::Money;
 use uuid::Uuid;
 
 use super::{Control, ControlError};
-use crate::store::{Change, DocumentKind, DocumentQuery};
+use crate::store::{DocumentKind, DocumentQuery};
 use crate::voipbin::{
     AccessKey, AccessKeyOwn, AccessKeys, Agent, AgentOwn, Agents, Claims, Customer, CustomerOwn,
     CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Moment, OutboundConfigs, PhoneNumber,
@@ -30,7 +30,7 @@ pub struct NewCustomer {
     /// Whether its identity was verified; it was, unless told otherwise.
     pub identity_verified: bool,
     /// What it has, in US dollars; 1000 unless told otherwise.
-    pub balance: Decimal,
+    pub balance: Money,
     /// Whether it may do anything.
     pub status: CustomerStatus,
     /// Whether its calls' metadata says `rtp_debug`.
@@ -49,7 +49,7 @@ impl NewCustomer {
         Self {
             name: name.into(),
             identity_verified: true,
-            balance: Decimal::ONE_THOUSAND,
+            balance: Money::new(1000.into()),
             status: CustomerStatus::Active,
             rtp_debug: false,
             webhook_uri: String::new(),
@@ -78,7 +78,7 @@ pub struct CustomerPatch {
     /// Whether its identity was verified.
     pub identity_verified: Option<bool>,
     /// Another balance.
-    pub balance: Option<Decimal>,
+    pub balance: Option<Money>,
     /// Whether its calls' metadata says `rtp_debug`.
     pub rtp_debug: Option<bool>,
     /// Another address; empty for none.
@@ -223,7 +223,9 @@ impl Control {
             changes.push(config.put());
         }
         store.commit(changes).await?;
-        keys.iter().for_each(|key| platform.directory.put_key(key));
+        for key in &keys {
+            platform.directory.put_key(key);
+        }
         self.remember(id).await.map(|_| ())
     }
 

@@ -27,20 +27,20 @@ use crate::app::App;
 use crate::store::Document;
 
 /// An authorised request.
-pub(super) struct Asked<'a> {
-    pub(super) app: &'a Arc<App>,
-    pub(super) caller: Caller,
+pub(crate) struct Asked<'a> {
+    pub(crate) app: &'a Arc<App>,
+    pub(crate) caller: Caller,
     /// The id in the path, as it was sent.
-    pub(super) id: &'a str,
-    pub(super) query: &'a Query,
-    pub(super) body: &'a Bytes,
+    pub(crate) id: &'a str,
+    pub(crate) query: &'a Query,
+    pub(crate) body: &'a Bytes,
 }
 
 /// What is answered: a JSON text. The status is always 200.
-pub(super) type Answered = Result<String, ApiError>;
+pub(crate) type Answered = Result<String, ApiError>;
 
 impl<'a> Asked<'a> {
-    pub(super) fn platform(&self) -> &'a Platform {
+    pub(crate) fn platform(&self) -> &'a Platform {
         &self.app.platform
     }
 
@@ -48,7 +48,7 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     /// When it is no id.
-    pub(super) fn text_id(&self) -> Result<Uuid, ApiError> {
+    pub(crate) fn text_id(&self) -> Result<Uuid, ApiError> {
         Uuid::try_parse(self.id).ok().filter(|id| !id.is_nil()).ok_or_else(ApiError::invalid_id)
     }
 
@@ -56,7 +56,7 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     /// When it is no id.
-    pub(super) fn typed_id(&self) -> Result<Uuid, ApiError> {
+    pub(crate) fn typed_id(&self) -> Result<Uuid, ApiError> {
         Uuid::try_parse(self.id).map_err(|_| ApiError::invalid_parameter("id"))
     }
 
@@ -64,7 +64,7 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     /// When it is missing, or is not what it must be.
-    pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         serde_json::from_slice(self.body).map_err(|_| ApiError::invalid_json())
     }
 
@@ -72,13 +72,13 @@ impl<'a> Asked<'a> {
     ///
     /// # Errors
     /// For everybody else.
-    pub(super) fn must_manage(&self, customer: Uuid) -> Result<(), ApiError> {
+    pub(crate) fn must_manage(&self, customer: Uuid) -> Result<(), ApiError> {
         self.caller.must(Permission::CUSTOMER_ADMIN.or(Permission::CUSTOMER_MANAGER), customer)
     }
 }
 
 /// A page of documents as the platform writes lists.
-pub(super) fn page(documents: &[Document]) -> Answered {
+pub(crate) fn page(documents: &[Document]) -> Answered {
     let texts = documents.iter().map(wire_text).collect::<Result<Vec<_>, _>>()?;
     Ok(format!("{{\"result\":[{}],\"next_page_token\":\"{}\"}}", texts.join(","), next_token(documents)))
 }
@@ -128,7 +128,7 @@ fn refuse(error: &ApiError, request_id: &str) -> Response {
     response
 }
 
-pub(super) fn json_response(status: StatusCode, text: String) -> Response {
+pub(crate) fn json_response(status: StatusCode, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/json; charset=utf-8");
@@ -229,8 +229,11 @@ fn redirect(parts: &http::request::Parts, path: &str, _endpoint: &str) -> Respon
         location = format!("{location}?{query}");
     }
     let mut response = Response::new(Body::empty());
-    *response.status_mut() =
-        if parts.method == Method::GET { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };
+    *response.status_mut() = if parts.method == Method::GET {
+        StatusCode::MOVED_PERMANENTLY
+    } else {
+        StatusCode::TEMPORARY_REDIRECT
+    };
     // It came in a request's line, so it fits into a header.
     if let Ok(location) = HeaderValue::try_from(location) {
         response.headers_mut().insert(header::LOCATION, location);

@@ -13,10 +13,7 @@ use super::token::{self, AUDIENCE, Claims};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Caller {
     /// An agent who logged in, or an access key.
-    Member {
-        customer: Uuid,
-        permission: Permission,
-    },
+    Member { customer: Uuid, permission: Permission },
     /// Somebody who acts for a customer for a while.
     Delegate { customer: Uuid },
     /// Somebody with a token for one thing, which is none of these.
@@ -65,7 +62,9 @@ impl Caller {
 
     pub(super) fn customer(&self) -> Uuid {
         match self {
-            Self::Member { customer, .. } | Self::Delegate { customer } | Self::Direct { customer } => *customer,
+            Self::Member { customer, .. } | Self::Delegate { customer } | Self::Direct { customer } => {
+                *customer
+            }
         }
     }
 

@@ -78,7 +78,7 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
         provider: None,
     };
     let planned = outgoing::plan(asked, &owner, &order).await?;
-    let mut changes: Vec<_> = made.iter().map(|flow| flow.put()).collect();
+    let mut changes: Vec<_> = made.iter().map(Entity::put).collect();
     changes.extend(created(asked, &planned));
     let created = CallsCreated {
         calls: planned.iter().map(|call| call.wire.clone()).collect(),
@@ -93,9 +93,7 @@ pub(super) fn created<'a>(
     asked: &'a Asked<'_>,
     calls: &'a [Entity<Calls>],
 ) -> impl Iterator<Item = crate::store::Change> + 'a {
-    calls.iter().flat_map(|call| {
-        std::iter::once(call.put()).chain(event(asked.app, call, "call_created"))
-    })
+    calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(asked.app, call, "call_created")))
 }
 
 /// The flow that calls run: the one that is named, if it is there, or one for the actions, which is to be written.

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use didww_types::Secret;
-use rust_decimal::Decimal;
+use didww_types::values::Money;
 use serde::{Deserialize, Serialize};
 use trunk_rules::outbound::{OwnNumber, Permission};
 use uuid::Uuid;
@@ -29,7 +29,7 @@ pub struct Customer {
     /// Whether its identity was verified: without that it calls no phone number.
     pub identity_verified: bool,
     /// What it has, in US dollars. Without any it places no call; calls take nothing from it.
-    pub balance: Decimal,
+    pub balance: Money,
     /// Whether the media of its calls is recorded for support; shown in the calls' metadata and nothing else.
     pub rtp_debug: bool,
     /// How its webhook is called.
@@ -71,7 +71,7 @@ pub enum WebhookMethod {
 }
 
 impl WebhookMethod {
-    pub(super) fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Post => "POST",
             Self::Put => "PUT",
@@ -83,13 +83,13 @@ impl WebhookMethod {
 
 /// What of a customer is its own.
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct CustomerOwn {
-    pub(super) webhook_secret: Option<Secret>,
+pub(crate) struct CustomerOwn {
+    pub(crate) webhook_secret: Option<Secret>,
     /// When it was frozen, in microseconds since 1970.
-    pub(super) frozen_at: Option<i64>,
+    pub(crate) frozen_at: Option<i64>,
 }
 
-pub(super) struct Customers;
+pub(crate) struct Customers;
 
 impl Kind for Customers {
     const KIND: DocumentKind = DocumentKind::Customer;
@@ -114,12 +114,12 @@ pub struct Agent {
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct AgentOwn {
+pub(crate) struct AgentOwn {
     /// The password's hash, in the PHC form.
-    pub(super) password: String,
+    pub(crate) password: String,
 }
 
-pub(super) struct Agents;
+pub(crate) struct Agents;
 
 impl Kind for Agents {
     const KIND: DocumentKind = DocumentKind::Agent;
@@ -154,14 +154,14 @@ pub struct AccessKey {
 }
 
 #[derive(Clone, Default, Serialize, Deserialize)]
-pub(super) struct AccessKeyOwn {
+pub(crate) struct AccessKeyOwn {
     /// The key's digest, in hexadecimal digits. The key itself is not kept.
-    pub(super) digest: String,
+    pub(crate) digest: String,
     /// When it ends, in microseconds since 1970.
-    pub(super) expires: Option<i64>,
+    pub(crate) expires: Option<i64>,
 }
 
-pub(super) struct AccessKeys;
+pub(crate) struct AccessKeys;
 
 impl Kind for AccessKeys {
     const KIND: DocumentKind = DocumentKind::AccessKey;
@@ -178,7 +178,7 @@ impl Kind for AccessKeys {
 }
 
 /// The digest of an access key, as it is kept.
-pub(super) fn digest(key: &str) -> String {
+pub(crate) fn digest(key: &str) -> String {
     use std::fmt::Write as _;
     KeyDigest::of(key).as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a text does not fail.
@@ -208,7 +208,7 @@ pub struct PhoneNumber {
 
 impl Entity<PhoneNumbers> {
     /// What the rules know of it.
-    pub(super) fn stock(&self) -> OwnNumber<'_> {
+    pub(crate) fn stock(&self) -> OwnNumber<'_> {
         OwnNumber {
             number: &self.wire.number,
             customer_id: self.customer,
@@ -219,7 +219,7 @@ impl Entity<PhoneNumbers> {
     }
 }
 
-pub(super) struct PhoneNumbers;
+pub(crate) struct PhoneNumbers;
 
 impl Kind for PhoneNumbers {
     const KIND: DocumentKind = DocumentKind::Number;
@@ -237,7 +237,7 @@ impl Kind for PhoneNumbers {
 
 /// Customers and access keys in memory: every request asks for them.
 #[derive(Default)]
-pub(super) struct Directory {
+pub(crate) struct Directory {
     customers: RwLock<HashMap<Uuid, Arc<Entity<Customers>>>>,
     keys: RwLock<HashMap<String, KeyEntry>>,
 }
@@ -251,7 +251,7 @@ struct KeyEntry {
 
 impl Directory {
     /// Reads everybody who is there.
-    pub(super) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+    pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
         let directory = Self::default();
         for customer in Entity::<Customers>::list(store, DocumentQuery::all(DocumentKind::Customer)).await? {
             directory.put(customer);
@@ -262,12 +262,12 @@ impl Directory {
         Ok(directory)
     }
 
-    pub(super) fn put(&self, customer: Entity<Customers>) {
+    pub(crate) fn put(&self, customer: Entity<Customers>) {
         let mut customers = self.customers.write().unwrap_or_else(PoisonError::into_inner);
         customers.insert(customer.id, Arc::new(customer));
     }
 
-    pub(super) fn put_key(&self, key: &Entity<AccessKeys>) {
+    pub(crate) fn put_key(&self, key: &Entity<AccessKeys>) {
         let entry = KeyEntry {
             customer: key.customer,
             permission: Permission(key.wire.permission),
@@ -281,20 +281,14 @@ impl Directory {
         }
     }
 
-    /// Forgets everybody.
-    pub(super) fn clear(&self) {
-        self.customers.write().unwrap_or_else(PoisonError::into_inner).clear();
-        self.keys.write().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
     /// A customer that is not deleted.
-    pub(super) fn customer(&self, id: Uuid) -> Option<Arc<Entity<Customers>>> {
+    pub(crate) fn customer(&self, id: Uuid) -> Option<Arc<Entity<Customers>>> {
         let customers = self.customers.read().unwrap_or_else(PoisonError::into_inner);
         customers.get(&id).filter(|customer| !customer.deleted).cloned()
     }
 
     /// Whose a key is and what it allows, unless its time has run out.
-    pub(super) fn access_key(&self, key: &str, now: Moment) -> Option<(Uuid, Permission)> {
+    pub(crate) fn access_key(&self, key: &str, now: Moment) -> Option<(Uuid, Permission)> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let entry = keys.get(&digest(key)).copied()?;
         let alive = entry.expires.is_none_or(|expires| expires > now.as_unix_micros());

@@ -78,7 +78,8 @@ impl Running<'_> {
                 _ => Ending::NoResponse,
             };
             let CallOwn { current, providers, .. } = &self.call.own;
-            let Some(next) = next_attempt(status_of(&self.call.wire.status), ending, *current, providers.len())
+            let Some(next) =
+                next_attempt(status_of(&self.call.wire.status), ending, *current, providers.len())
             else {
                 return ending;
             };
@@ -96,9 +97,7 @@ impl Running<'_> {
         let made = match providers.get(*current) {
             None => super::invite::to_uri(source, destination, *anonymous),
             Some(id) => match Entity::<Providers>::find(&*self.app.store, *id).await {
-                Ok(Some(provider)) => {
-                    super::invite::to_number(&provider, source, destination, *anonymous)
-                }
+                Ok(Some(provider)) => super::invite::to_number(&provider, source, destination, *anonymous),
                 Ok(None) => return None,
                 Err(error) => {
                     tracing::error!(%error, call = %self.call.id, "a call's provider could not be read");
@@ -298,7 +297,9 @@ mod tests {
 
     #[test]
     fn the_task_of_a_call_is_small() {
-        fn size<F: Future>(_make: impl FnOnce(&'static Arc<App>, Entity<Calls>, mpsc::Receiver<Command>) -> F) -> usize {
+        fn size<F: Future>(
+            _make: impl FnOnce(&'static Arc<App>, Entity<Calls>, mpsc::Receiver<Command>) -> F,
+        ) -> usize {
             size_of::<F>()
         }
         assert!(size(run) < 12_000, "{}", size(run));

@@ -10,7 +10,7 @@ use super::moment::Moment;
 use crate::store::{Change, Document, DocumentKind, DocumentQuery, NewDocument, Store, StoreError};
 
 /// A kind of thing.
-pub(super) trait Kind {
+pub(crate) trait Kind {
     /// Its place in the store.
     const KIND: DocumentKind;
     /// What it says on the wire.
@@ -36,18 +36,16 @@ pub(super) trait Kind {
 }
 
 /// A thing of a kind.
-pub(super) struct Entity<K: Kind> {
-    pub(super) id: Uuid,
-    /// The store's own number of it; zero before it is stored.
-    pub(super) number: i64,
+pub(crate) struct Entity<K: Kind> {
+    pub(crate) id: Uuid,
     /// Whose it is; nil for what belongs to nobody.
-    pub(super) customer: Uuid,
-    pub(super) created_at: Moment,
-    pub(super) deleted: bool,
+    pub(crate) customer: Uuid,
+    pub(crate) created_at: Moment,
+    pub(crate) deleted: bool,
     /// As it was read; none for a new one.
-    pub(super) revision: Option<i64>,
-    pub(super) wire: K::Wire,
-    pub(super) own: K::Own,
+    pub(crate) revision: Option<i64>,
+    pub(crate) wire: K::Wire,
+    pub(crate) own: K::Own,
 }
 
 impl<K: Kind> Clone for Entity<K> {
@@ -65,8 +63,8 @@ struct Body<'a, O> {
 }
 
 impl<K: Kind> Entity<K> {
-    pub(super) fn new(id: Uuid, customer: Uuid, created_at: Moment, wire: K::Wire, own: K::Own) -> Self {
-        Self { id, number: 0, customer, created_at, deleted: false, revision: None, wire, own }
+    pub(crate) fn new(id: Uuid, customer: Uuid, created_at: Moment, wire: K::Wire, own: K::Own) -> Self {
+        Self { id, customer, created_at, deleted: false, revision: None, wire, own }
     }
 
     fn from_document(document: &Document) -> Result<Self, StoreError> {
@@ -76,7 +74,6 @@ impl<K: Kind> Entity<K> {
         let body: Body<'_, K::Own> = serde_json::from_str(&document.body).map_err(corrupt)?;
         Ok(Self {
             id: document.id,
-            number: document.number,
             customer: document.customer,
             created_at: Moment::from_unix_micros(document.created_at),
             deleted: document.deleted,
@@ -87,12 +84,12 @@ impl<K: Kind> Entity<K> {
     }
 
     /// What it says on the wire, as it is sent.
-    pub(super) fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         json(&self.wire)
     }
 
     /// The change that writes it, if it is still as it was read.
-    pub(super) fn put(&self) -> Change {
+    pub(crate) fn put(&self) -> Change {
         let wire = RawValue::from_string(self.text()).unwrap_or_default();
         let body = serde_json::to_string(&Body { wire: &wire, own: &self.own }).unwrap_or_default();
         let document = NewDocument {
@@ -109,12 +106,12 @@ impl<K: Kind> Entity<K> {
     }
 
     /// The one of an id, also a deleted one.
-    pub(super) async fn find(store: &dyn Store, id: Uuid) -> Result<Option<Self>, StoreError> {
+    pub(crate) async fn find(store: &dyn Store, id: Uuid) -> Result<Option<Self>, StoreError> {
         store.document(K::KIND, id).await?.as_ref().map(Self::from_document).transpose()
     }
 
     /// The one that has a unique key, also a deleted one.
-    pub(super) async fn find_by(
+    pub(crate) async fn find_by(
         store: &dyn Store,
         name: &'static str,
         value: impl Into<String>,
@@ -123,13 +120,13 @@ impl<K: Kind> Entity<K> {
     }
 
     /// Those that there are, newest first.
-    pub(super) async fn list(store: &dyn Store, query: DocumentQuery) -> Result<Vec<Self>, StoreError> {
+    pub(crate) async fn list(store: &dyn Store, query: DocumentQuery) -> Result<Vec<Self>, StoreError> {
         store.documents(query).await?.iter().map(Self::from_document).collect()
     }
 }
 
 /// What a document says on the wire, without it being read.
-pub(super) fn wire_text(document: &Document) -> Result<&str, StoreError> {
+pub(crate) fn wire_text(document: &Document) -> Result<&str, StoreError> {
     #[derive(Deserialize)]
     struct Wire<'a> {
         #[serde(borrow)]
@@ -141,7 +138,7 @@ pub(super) fn wire_text(document: &Document) -> Result<&str, StoreError> {
 }
 
 /// JSON as the platform's own encoder writes it.
-pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     // Structs of texts, numbers and times: nothing in them can fail to be written, and JSON is text.
     to_json(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }

@@ -9,18 +9,18 @@ use crate::store::StoreError;
 
 /// A refusal. Nothing was changed.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct ApiError {
-    pub(super) status: Status,
-    pub(super) reason: &'static str,
-    pub(super) message: Cow<'static, str>,
-    pub(super) details: Vec<Value>,
+pub(crate) struct ApiError {
+    pub(crate) status: Status,
+    pub(crate) reason: &'static str,
+    pub(crate) message: Cow<'static, str>,
+    pub(crate) details: Vec<Value>,
     /// When it may be tried again, in whole seconds.
-    pub(super) retry_after: Option<u64>,
+    pub(crate) retry_after: Option<u64>,
 }
 
 /// The canonical status, which decides the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Status {
+pub(crate) enum Status {
     InvalidArgument,
     Unauthenticated,
     PermissionDenied,
@@ -60,16 +60,16 @@ impl Status {
 }
 
 impl ApiError {
-    pub(super) fn new(status: Status, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn new(status: Status, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, reason, message: message.into(), details: Vec::new(), retry_after: None }
     }
 
-    pub(super) fn http_status(&self) -> StatusCode {
+    pub(crate) fn http_status(&self) -> StatusCode {
         self.status.http()
     }
 
     /// The body, with its keys in the order of the alphabet.
-    pub(super) fn body(&self, request_id: &str) -> Value {
+    pub(crate) fn body(&self, request_id: &str) -> Value {
         let mut error = json!({
             "message": self.message,
             "reason": self.reason,
@@ -82,65 +82,65 @@ impl ApiError {
         json!({ "error": error })
     }
 
-    pub(super) fn authentication_required() -> Self {
+    pub(crate) fn authentication_required() -> Self {
         Self::new(Status::Unauthenticated, "AUTHENTICATION_REQUIRED", "Authentication is required.")
     }
 
-    pub(super) fn invalid_credentials() -> Self {
+    pub(crate) fn invalid_credentials() -> Self {
         Self::new(Status::Unauthenticated, "INVALID_CREDENTIALS", "The provided credentials are invalid.")
     }
 
-    pub(super) fn permission_denied() -> Self {
+    pub(crate) fn permission_denied() -> Self {
         let message = "You do not have permission to access this resource.";
         Self::new(Status::PermissionDenied, "PERMISSION_DENIED", message)
     }
 
-    pub(super) fn direct_access() -> Self {
+    pub(crate) fn direct_access() -> Self {
         let message = "Direct access is not supported for this endpoint.";
         Self::new(Status::PermissionDenied, "DIRECT_ACCESS_NOT_SUPPORTED", message)
     }
 
-    pub(super) fn identity_verification() -> Self {
+    pub(crate) fn identity_verification() -> Self {
         let message = "Customer identity verification is required for this operation.";
         Self::new(Status::PermissionDenied, "IDENTITY_VERIFICATION_REQUIRED", message)
     }
 
-    pub(super) fn invalid_json() -> Self {
+    pub(crate) fn invalid_json() -> Self {
         Self::new(Status::InvalidArgument, "INVALID_JSON_BODY", "The request body is not valid JSON.")
     }
 
-    pub(super) fn invalid_id() -> Self {
+    pub(crate) fn invalid_id() -> Self {
         Self::new(Status::InvalidArgument, "INVALID_ID", "The provided id is not a valid UUID.")
     }
 
-    pub(super) fn invalid_parameter(name: &str) -> Self {
+    pub(crate) fn invalid_parameter(name: &str) -> Self {
         let message = format!("The parameter \"{name}\" has an invalid format.");
         Self::new(Status::InvalidArgument, "INVALID_REQUEST_PARAMETER", message)
     }
 
     /// An argument that is not right; the text says what would be.
-    pub(super) fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Self {
+    pub(crate) fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Status::InvalidArgument, "INVALID_ARGUMENT", message)
     }
 
-    pub(super) fn invalid_data() -> Self {
+    pub(crate) fn invalid_data() -> Self {
         Self::invalid_argument("The request contains invalid data.")
     }
 
-    pub(super) fn not_found() -> Self {
+    pub(crate) fn not_found() -> Self {
         Self::new(Status::NotFound, "RESOURCE_NOT_FOUND", "The requested resource was not found.")
     }
 
-    pub(super) fn no_endpoint() -> Self {
+    pub(crate) fn no_endpoint() -> Self {
         Self::new(Status::NotFound, "ROUTE_NOT_FOUND", "The requested endpoint does not exist.")
     }
 
-    pub(super) fn state_invalid() -> Self {
+    pub(crate) fn state_invalid() -> Self {
         let message = "The operation is invalid for the current resource state.";
         Self::new(Status::FailedPrecondition, "STATE_INVALID", message)
     }
 
-    pub(super) fn unavailable() -> Self {
+    pub(crate) fn unavailable() -> Self {
         let message = "An upstream service is temporarily unavailable.";
         Self::new(Status::Unavailable, "SERVICE_UNAVAILABLE", message)
     }
@@ -150,7 +150,7 @@ impl ApiError {
     }
 
     /// Too many requests; `limited_by` says whose.
-    pub(super) fn rate_limited(limited_by: &str, retry_after: u64) -> Self {
+    pub(crate) fn rate_limited(limited_by: &str, retry_after: u64) -> Self {
         let message = "Too many requests. Please try again later.";
         Self {
             details: vec![json!({ "limited_by": limited_by })],

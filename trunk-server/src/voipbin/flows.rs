@@ -47,7 +47,7 @@ impl Kind for Flows {
 ///
 /// # Errors
 /// When an action is of no known type, or says something that is not known.
-pub(super) fn temporary(
+pub(crate) fn temporary(
     asked: &Asked<'_>,
     mut actions: Vec<ActionBody>,
     detail: &str,

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 32;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks all of them again and again.
-pub(super) async fn watch(app: Arc<App>) {
+pub(crate) async fn watch(app: Arc<App>) {
     let interval = app.platform.config.probe_interval;
     if interval.is_zero() {
         return;
@@ -34,7 +34,8 @@ pub(super) async fn watch(app: Arc<App>) {
 
 /// Asks every provider that is not deleted, and notes what came of it.
 pub(crate) async fn probe_all(app: &Arc<App>) -> Result<usize, StoreError> {
-    let providers = Entity::<Providers>::list(&*app.store, DocumentQuery::all(DocumentKind::Provider)).await?;
+    let providers =
+        Entity::<Providers>::list(&*app.store, DocumentQuery::all(DocumentKind::Provider)).await?;
     let asked = providers.len();
     let outcomes: Vec<Result<(), StoreError>> = stream::iter(providers)
         .map(|provider| async move { probe(app, provider.id, &provider.wire.hostname).await })

@@ -30,17 +30,18 @@ pub(super) fn to_number(
     let wire = &provider.wire;
     let tech_headers: Vec<(String, String)> =
         wire.tech_headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
-    let provided = Provider {
+    let carrier = Provider {
         hostname: &wire.hostname,
         tech_prefix: &wire.tech_prefix,
         tech_postfix: &wire.tech_postfix,
         tech_headers: &tech_headers,
     };
-    let outgoing = to_carrier(&provided, &destination.target, &endpoint(source), anonymous(hidden))?;
-    let credentials = provider.own.sip.as_ref().map(|sip| SipCredentials {
-        username: sip.username.clone(),
-        password: sip.password.clone(),
-    });
+    let outgoing = to_carrier(&carrier, &destination.target, &endpoint(source), anonymous(hidden))?;
+    let credentials = provider
+        .own
+        .sip
+        .as_ref()
+        .map(|sip| SipCredentials { username: sip.username.clone(), password: sip.password.clone() });
     Ok(invitation(outgoing, credentials))
 }
 

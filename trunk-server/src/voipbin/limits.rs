@@ -8,9 +8,9 @@ use super::moment::Moment;
 
 /// A rate that is kept by the generic cell rate algorithm: `rate` a second, of which `burst` at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Rate {
-    pub(super) per_second: u32,
-    pub(super) burst: u32,
+pub(crate) struct Rate {
+    pub(crate) per_second: u32,
+    pub(crate) burst: u32,
 }
 
 /// Keys that are kept before those are forgotten whose time is over.
@@ -18,7 +18,7 @@ const KEPT: usize = 10_000;
 
 /// When each key's bucket is empty again.
 #[derive(Debug)]
-pub(super) struct Limiter<K>(Mutex<HashMap<K, i64>>);
+pub(crate) struct Limiter<K>(Mutex<HashMap<K, i64>>);
 
 impl<K> Default for Limiter<K> {
     fn default() -> Self {
@@ -31,7 +31,7 @@ impl<K: Eq + Hash> Limiter<K> {
     ///
     /// # Errors
     /// In how many whole seconds it may be made, when that is not now. It is not counted then.
-    pub(super) fn admit(&self, key: K, rate: Rate, now: Moment) -> Result<(), u64> {
+    pub(crate) fn admit(&self, key: K, rate: Rate, now: Moment) -> Result<(), u64> {
         if rate.per_second == 0 {
             return Ok(());
         }

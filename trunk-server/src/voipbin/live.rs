@@ -12,7 +12,7 @@ use uuid::Uuid;
 use super::api::Answered;
 
 /// What is asked of a call.
-pub(super) enum Command {
+pub(crate) enum Command {
     /// Hang up. The call is answered as it is then.
     HangUp(oneshot::Sender<Answered>),
     /// Hang up, and delete it.
@@ -26,21 +26,21 @@ const QUEUE: usize = 8;
 
 /// All calls that are not over.
 #[derive(Default)]
-pub(super) struct LiveCalls {
+pub(crate) struct LiveCalls {
     calls: Mutex<HashMap<Uuid, mpsc::Sender<Command>>>,
     count: watch::Sender<usize>,
 }
 
 /// A call's place among them, which it leaves when this is dropped.
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     live: &'a LiveCalls,
     id: Uuid,
-    pub(super) commands: mpsc::Receiver<Command>,
+    pub(crate) commands: mpsc::Receiver<Command>,
 }
 
 impl LiveCalls {
     /// Makes room for a call before anybody hears of it. Its task takes the receiver.
-    pub(super) fn announce(&self, id: Uuid) -> mpsc::Receiver<Command> {
+    pub(crate) fn announce(&self, id: Uuid) -> mpsc::Receiver<Command> {
         let (sender, receiver) = mpsc::channel(QUEUE);
         self.lock().insert(id, sender);
         self.count.send_modify(|count| *count += 1);
@@ -48,12 +48,12 @@ impl LiveCalls {
     }
 
     /// A call's place, given back when it is over.
-    pub(super) fn place(&self, id: Uuid, commands: mpsc::Receiver<Command>) -> Place<'_> {
+    pub(crate) fn place(&self, id: Uuid, commands: mpsc::Receiver<Command>) -> Place<'_> {
         Place { live: self, id, commands }
     }
 
     /// Asks something of a call; none when it is over.
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         id: Uuid,
         command: impl FnOnce(oneshot::Sender<Answered>) -> Command,
@@ -65,7 +65,7 @@ impl LiveCalls {
     }
 
     /// Has every call hang up, and waits for that.
-    pub(super) async fn stop(&self, most: Duration) {
+    pub(crate) async fn stop(&self, most: Duration) {
         let senders: Vec<_> = self.lock().values().cloned().collect();
         for sender in senders {
             // One whose queue is full hears of it when the dialler stops.

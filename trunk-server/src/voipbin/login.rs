@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use argon2::Argon2;
+use argon2::password_hash::{PasswordHash, PasswordHasher as _, PasswordVerifier as _, SaltString};
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use didww_types::Secret;
@@ -29,31 +29,27 @@ struct Login {
 
 /// Gives a token, or 400 without a body: nobody is told which part was wrong.
 pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Response {
-    match try_to_log_in(app, body).await {
-        Some((username, token)) => {
-            let cookie = format!(
-                "token={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Strict",
-                AGENT.as_secs()
-            );
-            let text = to_text(&json!({ "username": username, "token": token }));
-            let mut response = json_response(StatusCode::OK, text);
-            if let Ok(cookie) = HeaderValue::try_from(cookie) {
-                response.headers_mut().insert(header::SET_COOKIE, cookie);
-            }
-            response
+    if let Some((username, token)) = try_to_log_in(app, body).await {
+        let cookie =
+            format!("token={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Strict", AGENT.as_secs());
+        let text = to_text(&json!({ "username": username, "token": token }));
+        let mut response = json_response(StatusCode::OK, text);
+        if let Ok(cookie) = HeaderValue::try_from(cookie) {
+            response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
-        None => {
-            let mut response = Response::new(Body::empty());
-            *response.status_mut() = StatusCode::BAD_REQUEST;
-            response
-        }
+        response
+    } else {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+        response
     }
 }
 
 async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Option<(String, String)> {
     let login: Login = serde_json::from_slice(body).ok()?;
     let found = Entity::<Agents>::find_by(&*app.store, "username", login.username).await.ok()?;
-    let agent = found.filter(|agent| !agent.deleted && app.platform.directory.customer(agent.customer).is_some());
+    let agent =
+        found.filter(|agent| !agent.deleted && app.platform.directory.customer(agent.customer).is_some());
     // Somebody who is not there takes as long as somebody with another password.
     let hash = agent.as_ref().map(|agent| agent.own.password.clone());
     if !is_password(app, login.password, hash).await {
@@ -72,9 +68,10 @@ async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Option<(String, String)>
 
 async fn is_password(app: &Arc<App>, given: Secret, hash: Option<String>) -> bool {
     let Ok(_turn) = app.platform.hashing.acquire().await else { return false };
-    let check = move || match hash.as_deref().map(PasswordHash::new) {
-        Some(Ok(hash)) => Argon2::default().verify_password(given.expose().as_bytes(), &hash).is_ok(),
-        _ => {
+    let check = move || {
+        if let Some(Ok(hash)) = hash.as_deref().map(PasswordHash::new) {
+            Argon2::default().verify_password(given.expose().as_bytes(), &hash).is_ok()
+        } else {
             let _time_taken = hashed(&given, "c29tZXNhbHR5c2FsdA");
             false
         }

@@ -5,28 +5,28 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use crate::clock::Clock;
 
 /// An instant in UTC, in microseconds since 1970.
-pub(super) type Moment = voipbin_client::types::Timestamp;
+pub(crate) type Moment = voipbin_client::types::Timestamp;
 
 /// An instant of the clock.
-pub(super) fn of(at: didww_types::Timestamp) -> Moment {
+pub(crate) fn of(at: didww_types::Timestamp) -> Moment {
     Moment::from_unix_micros(at.as_unix_millis().saturating_mul(1_000))
 }
 
 /// Gives moments that are all different and grow: lists are paged by them.
 #[derive(Debug)]
-pub(super) struct Moments {
+pub(crate) struct Moments {
     clock: Clock,
     last: AtomicI64,
 }
 
 impl Moments {
     /// Begins after the last moment that was ever given.
-    pub(super) fn after(clock: Clock, last: i64) -> Self {
+    pub(crate) fn after(clock: Clock, last: i64) -> Self {
         Self { clock, last: AtomicI64::new(last) }
     }
 
     /// Now, or the microsecond after the last one that was given.
-    pub(super) fn next(&self) -> Moment {
+    pub(crate) fn next(&self) -> Moment {
         let now = of(self.clock.now()).as_unix_micros();
         let mut given = now;
         let later = |last: i64| {
@@ -39,7 +39,7 @@ impl Moments {
     }
 
     /// Now. Two may be the same.
-    pub(super) fn now(&self) -> Moment {
+    pub(crate) fn now(&self) -> Moment {
         of(self.clock.now())
     }
 }

@@ -11,7 +11,7 @@ use super::error::{ApiError, Status};
 use super::moment::Moment;
 use crate::store::{DocumentKind, Store, StoreError};
 
-pub(super) struct OutboundConfigs;
+pub(crate) struct OutboundConfigs;
 
 impl Kind for OutboundConfigs {
     const KIND: DocumentKind = DocumentKind::OutboundConfig;
@@ -29,7 +29,7 @@ impl Kind for OutboundConfigs {
 }
 
 /// The empty one that every customer begins with.
-pub(super) fn empty(id: Uuid, customer: Uuid, at: Moment) -> Entity<OutboundConfigs> {
+pub(crate) fn empty(id: Uuid, customer: Uuid, at: Moment) -> Entity<OutboundConfigs> {
     let wire = OutboundConfig {
         id,
         customer_id: customer,
@@ -41,7 +41,7 @@ pub(super) fn empty(id: Uuid, customer: Uuid, at: Moment) -> Entity<OutboundConf
 }
 
 /// The one of a customer, unless it is deleted.
-pub(super) async fn of(
+pub(crate) async fn of(
     store: &dyn Store,
     customer: Uuid,
 ) -> Result<Option<Entity<OutboundConfigs>>, StoreError> {
@@ -53,13 +53,13 @@ fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "OUTBOUND_CONFIG_NOT_FOUND", "The outbound config was not found.")
 }
 
-pub(super) async fn own(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn own(asked: &Asked<'_>) -> Answered {
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
     Ok(of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?.text())
 }
 
-pub(super) async fn update_own(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn update_own(asked: &Asked<'_>) -> Answered {
     let patch = asked.read()?;
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
@@ -67,14 +67,14 @@ pub(super) async fn update_own(asked: &Asked<'_>) -> Answered {
     change(asked, before, patch).await
 }
 
-pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn list(asked: &Asked<'_>) -> Answered {
     let mut query = asked.query.page(DocumentKind::OutboundConfig)?;
     query.key = asked.query.id("customer_id")?.map(|customer| ("customer", customer.to_string()));
     asked.caller.must_run_the_platform()?;
     page(&asked.app.store.documents(query).await?)
 }
 
-pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn create(asked: &Asked<'_>) -> Answered {
     let OutboundConfigCreate { customer_id, config } = asked.read()?;
     asked.caller.must_run_the_platform()?;
     let customer = customer_id.filter(|id| !id.is_nil()).unwrap_or_else(|| asked.caller.customer());
@@ -88,13 +88,13 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
     Ok(new.text())
 }
 
-pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn get(asked: &Asked<'_>) -> Answered {
     let id = asked.typed_id()?;
     asked.caller.must_run_the_platform()?;
     Ok(existing(asked, id).await?.text())
 }
 
-pub(super) async fn update(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn update(asked: &Asked<'_>) -> Answered {
     let id = asked.typed_id()?;
     let patch = asked.read()?;
     asked.caller.must_run_the_platform()?;
@@ -102,7 +102,7 @@ pub(super) async fn update(asked: &Asked<'_>) -> Answered {
     change(asked, before, patch).await
 }
 
-pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn delete(asked: &Asked<'_>) -> Answered {
     let id = asked.typed_id()?;
     asked.caller.must_run_the_platform()?;
     let mut config = existing(asked, id).await?;
@@ -148,8 +148,7 @@ async fn lay_over(
         .map_err(|error| ApiError::invalid_argument(error.to_string()))?;
     let wire = &mut config.wire;
     if let Some(countries) = change.destination_whitelist {
-        wire.destination_whitelist =
-            countries.into_iter().map(Country::as_str).map(str::to_owned).collect();
+        wire.destination_whitelist = countries.into_iter().map(Country::as_str).map(str::to_owned).collect();
     }
     wire.codecs = change.codecs.unwrap_or_else(|| std::mem::take(&mut wire.codecs));
     wire.default_outgoing_source_number_id =

@@ -9,9 +9,7 @@ use trunk_rules::outbound::{
     Snapshot, Source, decide, route_target, whitelist_refused_all,
 };
 use uuid::Uuid;
-use voipbin_client::types::{
-    Action, Address, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus,
-};
+use voipbin_client::types::{Action, Address, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus};
 
 use super::api::Asked;
 use super::calls::{CallOwn, Calls};
@@ -67,12 +65,16 @@ pub(super) async fn plan(
         };
         let snapshot = Snapshot {
             customer: Some(customer(owner)),
-            balance: Balance { amount: Some(owner.wire.balance), call_price: Decimal::ZERO },
+            balance: Balance { amount: Some(owner.wire.balance.amount()), call_price: Decimal::ZERO },
             config: OutboundConfig {
                 destination_whitelist: &config.destination_whitelist,
                 codecs: &config.codecs,
             },
-            routing: if order.provider.is_some() { Routing::Forced(&forced) } else { Routing::Stored(routes) },
+            routing: if order.provider.is_some() {
+                Routing::Forced(&forced)
+            } else {
+                Routing::Stored(routes)
+            },
             source: Source {
                 requested: source.as_ref(),
                 unchecked: order.provider.is_some(),
@@ -80,7 +82,8 @@ pub(super) async fn plan(
                 default_number: default_number.as_ref().map(Entity::<PhoneNumbers>::stock),
             },
         };
-        let request = Request { destination: &destination, anonymous: order.anonymous.map(Anonymous::as_str) };
+        let request =
+            Request { destination: &destination, anonymous: order.anonymous.map(Anonymous::as_str) };
         let outcome = decide(&snapshot, &request);
         if let Err(failure) = &outcome {
             let step = failure.step();
@@ -98,7 +101,9 @@ pub(super) async fn plan(
 /// What is said when no destination can be called.
 fn refusal(outcomes: &[Result<Plan, Failure>]) -> ApiError {
     match outcomes.first() {
-        Some(Err(failure)) if whitelist_refused_all(outcomes) => ApiError::invalid_argument(failure.to_string()),
+        Some(Err(failure)) if whitelist_refused_all(outcomes) => {
+            ApiError::invalid_argument(failure.to_string())
+        }
         _ => ApiError::invalid_data(),
     }
 }

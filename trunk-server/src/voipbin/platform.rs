@@ -70,7 +70,7 @@ impl Default for PlatformConfig {
 
 impl PlatformConfig {
     /// What carriers are told that calls come from.
-    pub(super) fn source_networks(&self) -> IpNetworks {
+    pub(crate) fn source_networks(&self) -> IpNetworks {
         let bind = self.sip_bind.filter(|address| !address.is_unspecified());
         let known = self.source_networks.clone();
         known.unwrap_or_else(|| {
@@ -80,7 +80,7 @@ impl PlatformConfig {
     }
 
     /// How calls go out, on a server whose edge is here.
-    pub(super) fn dialler(&self, edge: Option<SocketAddr>) -> DiallerConfig {
+    pub(crate) fn dialler(&self, edge: Option<SocketAddr>) -> DiallerConfig {
         let place = |place: &String| match (place.as_str(), edge) {
             ("edge", Some(edge)) => edge.to_string(),
             _ => place.clone(),
@@ -99,21 +99,21 @@ impl PlatformConfig {
 
 /// The platform of a running server.
 pub(crate) struct Platform {
-    pub(super) config: PlatformConfig,
-    pub(super) moments: Moments,
+    pub(crate) config: PlatformConfig,
+    pub(crate) moments: Moments,
     /// What tokens are signed with.
-    pub(super) signing: Secret,
-    pub(super) directory: Directory,
+    pub(crate) signing: Secret,
+    pub(crate) directory: Directory,
     /// Held by whoever changes customers and what belongs to them.
-    pub(super) changes: Mutex<()>,
-    pub(super) live: LiveCalls,
+    pub(crate) changes: Mutex<()>,
+    pub(crate) live: LiveCalls,
     /// Set once calls can be placed.
-    pub(super) dialler: OnceLock<Arc<Dialler>>,
-    pub(super) by_address: Limiter<IpAddr>,
-    pub(super) by_customer: Limiter<Uuid>,
-    pub(super) logins: Limiter<IpAddr>,
+    pub(crate) dialler: OnceLock<Arc<Dialler>>,
+    pub(crate) by_address: Limiter<IpAddr>,
+    pub(crate) by_customer: Limiter<Uuid>,
+    pub(crate) logins: Limiter<IpAddr>,
     /// Passwords that are hashed at the same time: each takes a processor for a while.
-    pub(super) hashing: Semaphore,
+    pub(crate) hashing: Semaphore,
 }
 
 impl std::fmt::Debug for Platform {
@@ -145,20 +145,21 @@ impl Platform {
         config: PlatformConfig,
     ) -> Result<Self, StoreError> {
         let moments = Moments::after(clock.clone(), store.newest_document().await?);
-        let signing = match Entity::<Remembered>::find(store, Uuid::nil()).await?.and_then(|it| it.own) {
-            Some(Signing { secret }) => secret,
-            None => {
-                let signing = Signing { secret: ids.token() };
-                let entity = Entity::<Remembered>::new(
-                    Uuid::nil(),
-                    Uuid::nil(),
-                    moments.next(),
-                    (),
-                    Some(signing.clone()),
-                );
-                store.commit(vec![entity.put()]).await?;
-                signing.secret
-            }
+        let signing = if let Some(Signing { secret }) =
+            Entity::<Remembered>::find(store, Uuid::nil()).await?.and_then(|it| it.own)
+        {
+            secret
+        } else {
+            let signing = Signing { secret: ids.token() };
+            let entity = Entity::<Remembered>::new(
+                Uuid::nil(),
+                Uuid::nil(),
+                moments.next(),
+                (),
+                Some(signing.clone()),
+            );
+            store.commit(vec![entity.put()]).await?;
+            signing.secret
         };
         Ok(Self {
             config,
@@ -176,6 +177,6 @@ impl Platform {
     }
 }
 
-pub(super) fn rate((per_second, burst): (u32, u32)) -> Rate {
+pub(crate) fn rate((per_second, burst): (u32, u32)) -> Rate {
     Rate { per_second, burst }
 }

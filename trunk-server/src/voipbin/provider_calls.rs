@@ -111,7 +111,7 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
         tm_delete: None,
     };
     let record = Entity::<ProviderCalls>::new(id, customer, at, wire, ());
-    let mut changes: Vec<_> = made.iter().map(|flow| flow.put()).collect();
+    let mut changes: Vec<_> = made.iter().map(Entity::put).collect();
     changes.extend(created(asked, &planned));
     changes.push(record.put());
     engine::place(asked.app, planned, changes).await?;

@@ -53,13 +53,12 @@ async fn trunk(
         .timeout(PATIENCE)
         .build()?;
     let trunks = client.voice_out_trunks();
-    match credentials.trunk_id.as_deref().filter(|id| !id.is_empty()) {
-        Some(id) => Ok(trunks.get(&Id::from(id.to_owned())).await?.into_inner()),
-        None => {
-            let method = AuthenticationMethod::credentials_and_ip(networks);
-            let body = VoiceOutTrunk::create(name, OnCliMismatchAction::SendOriginalCli, method);
-            Ok(trunks.create(body).await?.into_inner())
-        }
+    if let Some(id) = credentials.trunk_id.as_deref().filter(|id| !id.is_empty()) {
+        Ok(trunks.get(&Id::from(id.to_owned())).await?.into_inner())
+    } else {
+        let method = AuthenticationMethod::credentials_and_ip(networks);
+        let body = VoiceOutTrunk::create(name, OnCliMismatchAction::SendOriginalCli, method);
+        Ok(trunks.create(body).await?.into_inner())
     }
 }
 
@@ -85,7 +84,7 @@ fn provider(asked: &Asked<'_>, setup: ProviderSetup, trunk: VoiceOutTrunk) -> En
         id,
         kind: ProviderKind::Sip,
         hostname: DIDWW_HOST.to_owned(),
-        tech_prefix: trunk.authentication_method.tech_prefix().unwrap_or_default().to_owned(),
+        tech_prefix: trunk.authentication_method.tech_prefix().map(ToString::to_string).unwrap_or_default(),
         name: setup.name,
         detail: setup.detail,
         metadata,

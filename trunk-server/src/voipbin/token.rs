@@ -19,36 +19,36 @@ const HEAD: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Claims {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub(super) kind: Option<String>,
+    pub(crate) kind: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) agent: Option<AgentClaim>,
+    pub(crate) agent: Option<AgentClaim>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) direct: Option<DirectClaim>,
+    pub(crate) direct: Option<DirectClaim>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) aud: Option<String>,
+    pub(crate) aud: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) customer_id: Option<Uuid>,
+    pub(crate) customer_id: Option<Uuid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) sub: Option<String>,
+    pub(crate) sub: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) jti: Option<String>,
+    pub(crate) jti: Option<String>,
     /// When it ends, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`; compared as text.
-    pub(super) expire: String,
+    pub(crate) expire: String,
 }
 
 /// Who logged in.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct AgentClaim {
-    pub(super) id: Uuid,
-    pub(super) customer_id: Uuid,
-    pub(super) username: String,
-    pub(super) permission: u16,
+    pub(crate) id: Uuid,
+    pub(crate) customer_id: Uuid,
+    pub(crate) username: String,
+    pub(crate) permission: u16,
 }
 
 /// Whom a direct token belongs to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct DirectClaim {
-    pub(super) customer_id: Uuid,
+    pub(crate) customer_id: Uuid,
 }
 
 impl Claims {
@@ -90,7 +90,7 @@ impl Claims {
 }
 
 /// Whom a delegate's token is made for.
-pub(super) const AUDIENCE: &str = "voipbin-api";
+pub(crate) const AUDIENCE: &str = "voipbin-api";
 
 fn signature(secret: &Secret, signed: &str) -> Hmac<Sha256> {
     // A key of any length will do.
@@ -110,7 +110,7 @@ pub(crate) fn sign(secret: &Secret, claims: &Claims) -> String {
 }
 
 /// Reads a token, if this server signed it and its time has not run out.
-pub(super) fn verify(secret: &Secret, token: &str, now: Moment) -> Option<Claims> {
+pub(crate) fn verify(secret: &Secret, token: &str, now: Moment) -> Option<Claims> {
     let (signed, given) = token.rsplit_once('.')?;
     let (head, claims) = signed.split_once('.')?;
     let given = BASE64.decode(given).ok()?;
@@ -132,8 +132,12 @@ mod tests {
     use super::*;
 
     fn claims(expire: &str) -> Claims {
-        let agent =
-            AgentClaim { id: Uuid::from_u128(1), customer_id: Uuid::from_u128(2), username: "a".to_owned(), permission: 1 };
+        let agent = AgentClaim {
+            id: Uuid::from_u128(1),
+            customer_id: Uuid::from_u128(2),
+            username: "a".to_owned(),
+            permission: 1,
+        };
         Claims { expire: expire.to_owned(), ..Claims::agent(agent, Moment::from_unix_micros(0)) }
     }
 

@@ -186,12 +186,11 @@ pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
         .map_err(failed)
 }
 
-/// Deletes all documents. Without `accounts` those stay that say who somebody is, as accounts and keys do.
-pub(super) fn reset(connection: &Connection, accounts: bool) -> Result<(), StoreError> {
+/// Deletes all documents but those that say who somebody is: they stay as accounts and keys do.
+pub(super) fn reset(connection: &Connection) -> Result<(), StoreError> {
     use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform};
     let kept: Vec<String> = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig]
         .into_iter()
-        .filter(|kind| !accounts || *kind == Platform)
         .map(|kind| (kind as i64).to_string())
         .collect();
     for table in ["document_key", "document_unique", "document"] {

@@ -315,7 +315,7 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         connection.execute(sql, params![account]).map_err(failed)?;
     }
     if account.is_none() {
-        documents::reset(connection, accounts)?;
+        documents::reset(connection)?;
     }
     Ok(())
 }
