@@ -6,3 +6,4 @@
 
 pub mod carrier;
 pub mod domain;
+pub mod outbound;

@@ -1,0 +1,119 @@
+//! Lists of codec names: one form for a customer's configuration, a looser one for providers.
+//!
+//! Neither knows which codecs exist: the names are handed on.
+
+/// The most bytes that either list may have.
+const MOST: usize = 255;
+
+/// A configuration's codec list has a form that is not accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "codecs must be empty or a comma-separated list of codec names: letters and digits, single hyphens inside \
+     (as in PCMU,AMR-WB), at most 255 characters"
+)]
+pub struct ConfigCodecsError;
+
+/// Why a provider's codec list is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderCodecsError {
+    /// It is longer than 255 bytes.
+    #[error("codecs string exceeds 255 characters")]
+    TooLong,
+    /// It holds a line break.
+    #[error("codecs must not contain CRLF characters")]
+    LineBreak,
+    /// It holds a parenthesis.
+    #[error("codecs must not contain parentheses")]
+    Parenthesis,
+    /// An element is blank.
+    #[error("codecs must not contain empty list elements (double comma)")]
+    EmptyElement,
+}
+
+impl ProviderCodecsError {
+    /// The message of the refusal that is sent.
+    pub fn message(self) -> String {
+        format!("Invalid codecs value: {self}")
+    }
+}
+
+/// Checks a configuration's list: nothing, or names of letters and digits with single hyphens inside.
+pub fn config_codecs(codecs: &str) -> Result<(), ConfigCodecsError> {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let well_formed = codecs.split(',').all(|name| name.split('-').all(is_word));
+    if codecs.is_empty() || (codecs.len() <= MOST && well_formed) { Ok(()) } else { Err(ConfigCodecsError) }
+}
+
+/// Checks a provider's list, and gives it without the blanks around its elements.
+pub fn provider_codecs(codecs: &str) -> Result<String, ProviderCodecsError> {
+    if codecs.len() > MOST {
+        return Err(ProviderCodecsError::TooLong);
+    }
+    if codecs.contains(['\r', '\n']) {
+        return Err(ProviderCodecsError::LineBreak);
+    }
+    if codecs.contains(['(', ')']) {
+        return Err(ProviderCodecsError::Parenthesis);
+    }
+    if codecs.is_empty() {
+        return Ok(String::new());
+    }
+    let elements: Vec<&str> = codecs.split(',').map(str::trim).collect();
+    if elements.contains(&"") { Err(ProviderCodecsError::EmptyElement) } else { Ok(elements.join(",")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_configuration_takes_names_with_single_inner_hyphens() {
+        for codecs in ["", "PCMU", "PCMU,AMR-WB", "telephone-event,G729", &"a".repeat(255)] {
+            assert_eq!(config_codecs(codecs), Ok(()), "{codecs}");
+        }
+        for codecs in [
+            "PCMU;PCMA",
+            "-PCMU",
+            "PCMU-",
+            "A--B",
+            "PCMU, PCMA",
+            "a/b",
+            "a\r\n",
+            ",",
+            "a,,b",
+            &"a".repeat(256),
+        ] {
+            assert_eq!(config_codecs(codecs), Err(ConfigCodecsError), "{codecs}");
+        }
+    }
+
+    #[test]
+    fn a_providers_list_is_stored_without_blanks() {
+        assert_eq!(provider_codecs("PCMU, PCMA").as_deref(), Ok("PCMU,PCMA"));
+        assert_eq!(provider_codecs("").as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn a_providers_list_is_checked_in_a_fixed_order() {
+        let long = format!("{}\r\n()", ",".repeat(255));
+        assert_eq!(provider_codecs(&long), Err(ProviderCodecsError::TooLong));
+        assert_eq!(provider_codecs("\n(,"), Err(ProviderCodecsError::LineBreak));
+        assert_eq!(provider_codecs("(,"), Err(ProviderCodecsError::Parenthesis));
+        assert_eq!(provider_codecs("PCMU,,PCMA"), Err(ProviderCodecsError::EmptyElement));
+        assert_eq!(provider_codecs(" "), Err(ProviderCodecsError::EmptyElement));
+        assert_eq!(
+            ProviderCodecsError::EmptyElement.message(),
+            "Invalid codecs value: codecs must not contain empty list elements (double comma)"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn a_normalised_list_normalises_to_itself(codecs in "[A-Z ,]{0,40}") {
+            if let Ok(once) = provider_codecs(&codecs) {
+                prop_assert_eq!(provider_codecs(&once), Ok(once.clone()));
+            }
+        }
+    }
+}

@@ -1,0 +1,320 @@
+//! Whether one destination of a request becomes a call, asked in one fixed order.
+//!
+//! Nothing after the first failed step is looked at: a country that is not whitelisted is refused before its
+//! routes are searched, and the source is asked for last. One destination's failure says nothing of the others.
+
+use uuid::Uuid;
+
+use super::address::Address;
+use super::anonymous::Anonymous;
+use super::balance::Balance;
+use super::country::{Country, country, route_target};
+use super::dialroute::{Dialroute, Route, forced, merge};
+use super::source::{NoSource, Source, choose_source};
+use super::whitelist::is_whitelisted;
+
+/// Who calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Customer<'a> {
+    /// The customer's id.
+    pub id: Uuid,
+    /// `active` or another status.
+    pub status: &'a str,
+    /// `verified` or another status.
+    pub identity_verification_status: &'a str,
+}
+
+/// What the customer's outbound configuration says. A customer without one has an empty one.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct OutboundConfig<'a> {
+    /// Countries that may be called.
+    pub destination_whitelist: &'a [String],
+    /// Codec names for `sip` destinations.
+    pub codecs: &'a str,
+}
+
+/// How the ways to a destination are found.
+#[derive(Debug, Clone, Copy)]
+pub enum Routing<'a> {
+    /// From the stored routes; those of other customers and other targets do no harm.
+    Stored(&'a [Route]),
+    /// Through these providers, in their order.
+    Forced(&'a [Uuid]),
+}
+
+/// What is known at the moment of the decision.
+#[derive(Debug, Clone, Copy)]
+pub struct Snapshot<'a> {
+    /// The customer, if there is one.
+    pub customer: Option<Customer<'a>>,
+    /// What it can pay.
+    pub balance: Balance,
+    /// Its configuration.
+    pub config: OutboundConfig<'a>,
+    /// Its ways.
+    pub routing: Routing<'a>,
+    /// The source, and what the stock knows of it.
+    pub source: Source<'a>,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// One destination.
+    pub destination: &'a Address,
+    /// What the request says of the caller's number.
+    pub anonymous: Option<&'a str>,
+}
+
+/// A call that may be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plan {
+    /// The destination, normalised.
+    pub destination: Address,
+    /// The source to show.
+    pub source: Address,
+    /// Whether it is shown.
+    pub anonymous: Anonymous,
+    /// The destination's country; `None` for `sip`.
+    pub country: Option<Country>,
+    /// The ways to try, at least one; none for `sip`, which needs none.
+    pub dialroutes: Vec<Dialroute>,
+    /// The codecs that the call's metadata names; only for `sip`, and only when configured.
+    pub codecs: Option<String>,
+}
+
+/// A step of the decision. The order of the variants is the order of the steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// The destination's type can be called.
+    DestinationType,
+    /// There is such a customer.
+    Customer,
+    /// The customer is active.
+    CustomerStatus,
+    /// The customer's identity is verified.
+    IdentityVerification,
+    /// The customer can pay.
+    Balance,
+    /// The destination's country is whitelisted.
+    Whitelist,
+    /// There is a way to it.
+    Dialroute,
+    /// There is a number to show.
+    Source,
+}
+
+/// Why a destination does not become a call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// The type is neither of the two.
+    #[error("the destination type must be sip or tel, not {0:?}")]
+    DestinationType(String),
+    /// There is no such customer.
+    #[error("the customer was not found")]
+    NoCustomer,
+    /// The customer is not active.
+    #[error("the customer is {0}, not active")]
+    CustomerStatus(String),
+    /// The customer's identity is not verified.
+    #[error("customer identity verification is required to call telephone numbers")]
+    IdentityVerification,
+    /// There is not enough money.
+    #[error("the customer's balance does not cover a call to this destination")]
+    Balance,
+    /// The country is not on the whitelist, or the number is of no country.
+    #[error("outbound destination country not whitelisted")]
+    Whitelist {
+        /// The country, if the number has one.
+        country: Option<Country>,
+    },
+    /// No route leads there.
+    #[error("no route leads to the destination")]
+    NoDialroute,
+    /// There is no number to show.
+    #[error(transparent)]
+    Source(#[from] NoSource),
+}
+
+impl Failure {
+    /// The step that failed.
+    pub const fn step(&self) -> Step {
+        match self {
+            Self::DestinationType(_) => Step::DestinationType,
+            Self::NoCustomer => Step::Customer,
+            Self::CustomerStatus(_) => Step::CustomerStatus,
+            Self::IdentityVerification => Step::IdentityVerification,
+            Self::Balance => Step::Balance,
+            Self::Whitelist { .. } => Step::Whitelist,
+            Self::NoDialroute => Step::Dialroute,
+            Self::Source(_) => Step::Source,
+        }
+    }
+}
+
+/// Whether a request failed as a whole, and for the whitelist alone: then its refusal says so.
+pub fn whitelist_refused_all(outcomes: &[Result<Plan, Failure>]) -> bool {
+    let refused = |outcome: &Result<Plan, Failure>| matches!(outcome, Err(Failure::Whitelist { .. }));
+    !outcomes.is_empty() && outcomes.iter().all(refused)
+}
+
+/// Decides about one destination.
+pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Failure> {
+    let destination = request.destination;
+    let to_network = match destination.kind.as_str() {
+        "tel" => true,
+        "sip" => false,
+        other => return Err(Failure::DestinationType(other.to_owned())),
+    };
+    let customer = snapshot.customer.ok_or(Failure::NoCustomer)?;
+    if customer.status != "active" {
+        return Err(Failure::CustomerStatus(customer.status.to_owned()));
+    }
+    if to_network && customer.identity_verification_status != "verified" {
+        return Err(Failure::IdentityVerification);
+    }
+    if !snapshot.balance.covers_a_call() {
+        return Err(Failure::Balance);
+    }
+    let anonymous = Anonymous::read(request.anonymous);
+    if !to_network {
+        let codecs = snapshot.config.codecs;
+        return Ok(Plan {
+            destination: destination.clone(),
+            source: snapshot.source.requested.cloned().unwrap_or_default(),
+            anonymous,
+            country: None,
+            dialroutes: Vec::new(),
+            codecs: (!codecs.is_empty()).then(|| codecs.to_owned()),
+        });
+    }
+    // The text as it was sent: separators make a number of no country, and are refused.
+    let country = country(&destination.target);
+    let whitelist = snapshot.config.destination_whitelist;
+    if !country.is_some_and(|country| is_whitelisted(whitelist, country)) {
+        return Err(Failure::Whitelist { country });
+    }
+    let target = route_target(&destination.target).ok_or(Failure::NoDialroute)?;
+    let dialroutes = match snapshot.routing {
+        Routing::Stored(routes) => merge(routes, customer.id, &target),
+        Routing::Forced(provider_ids) => forced(provider_ids),
+    };
+    if dialroutes.is_empty() {
+        return Err(Failure::NoDialroute);
+    }
+    let source = choose_source(&snapshot.source, customer.id)?;
+    Ok(Plan { destination: destination.normalised(), source, anonymous, country, dialroutes, codecs: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rust_decimal::Decimal;
+
+    const OWN: Uuid = Uuid::from_u128(7);
+    const PROVIDER: Uuid = Uuid::from_u128(9);
+
+    /// Everything in order, but for the steps that are named.
+    fn outcome(kind: &str, broken: &[Step]) -> Result<Plan, Failure> {
+        let ok = |step| !broken.contains(&step);
+        let either = |step, good, bad| if ok(step) { good } else { bad };
+        let destination = Address {
+            kind: if ok(Step::DestinationType) { kind.into() } else { "agent".into() },
+            target: if kind == "sip" { "bob@b.example".into() } else { "+821012345678".into() },
+            ..Address::default()
+        };
+        let customer = Customer {
+            id: OWN,
+            status: either(Step::CustomerStatus, "active", "frozen"),
+            identity_verification_status: either(Step::IdentityVerification, "verified", "pending"),
+        };
+        let whitelist = [either(Step::Whitelist, "KR", "us").to_owned()];
+        let source = Address::tel("+14155551234");
+        let snapshot = Snapshot {
+            customer: ok(Step::Customer).then_some(customer),
+            balance: Balance {
+                amount: Some(Decimal::from(u8::from(ok(Step::Balance)))),
+                call_price: Decimal::ZERO,
+            },
+            config: OutboundConfig { destination_whitelist: &whitelist, codecs: "PCMU" },
+            routing: if ok(Step::Dialroute) { Routing::Forced(&[PROVIDER]) } else { Routing::Stored(&[]) },
+            source: Source { requested: Some(&source), unchecked: ok(Step::Source), ..Source::default() },
+        };
+        decide(&snapshot, &Request { destination: &destination, anonymous: Some("yes") })
+    }
+
+    const STEPS: [Step; 8] = [
+        Step::DestinationType,
+        Step::Customer,
+        Step::CustomerStatus,
+        Step::IdentityVerification,
+        Step::Balance,
+        Step::Whitelist,
+        Step::Dialroute,
+        Step::Source,
+    ];
+
+    #[test]
+    fn a_call_to_a_number_gets_its_ways_its_source_and_its_country() {
+        let plan = outcome("tel", &[]).unwrap();
+        assert_eq!(plan.dialroutes, [Dialroute { id: PROVIDER, provider_id: PROVIDER }]);
+        assert_eq!(plan.source.target, "+14155551234");
+        assert_eq!(plan.country.map(Country::as_str), Some("kr"));
+        assert_eq!((plan.anonymous, plan.codecs), (Anonymous::Yes, None));
+    }
+
+    #[test]
+    fn a_call_to_a_sip_address_needs_neither_whitelist_nor_route_nor_identity_nor_own_source() {
+        let broken = [Step::IdentityVerification, Step::Whitelist, Step::Dialroute, Step::Source];
+        let plan = outcome("sip", &broken).unwrap();
+        assert_eq!(plan.codecs.as_deref(), Some("PCMU"));
+        assert!(plan.dialroutes.is_empty() && plan.country.is_none());
+        assert_eq!(plan.source.target, "+14155551234");
+    }
+
+    #[test]
+    fn each_step_fails_with_its_text() {
+        for (step, text) in [
+            (Step::Whitelist, "outbound destination country not whitelisted"),
+            (Step::Source, "no valid source number available for outgoing call"),
+            (Step::CustomerStatus, "the customer is frozen, not active"),
+        ] {
+            assert_eq!(outcome("tel", &[step]).unwrap_err().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_number_with_separators_is_of_no_country_and_refused() {
+        let destination = Address::tel("+82 10-1234-5678");
+        let whitelist = ["kr".to_owned()];
+        let snapshot = Snapshot {
+            customer: Some(Customer { id: OWN, status: "active", identity_verification_status: "verified" }),
+            balance: Balance { amount: None, call_price: Decimal::ZERO },
+            config: OutboundConfig { destination_whitelist: &whitelist, codecs: "" },
+            routing: Routing::Forced(&[PROVIDER]),
+            source: Source { unchecked: true, ..Source::default() },
+        };
+        let outcome = decide(&snapshot, &Request { destination: &destination, anonymous: None });
+        assert_eq!(outcome, Err(Failure::Whitelist { country: None }));
+    }
+
+    #[test]
+    fn a_request_is_refused_for_the_whitelist_only_when_every_destination_is() {
+        let (refused, made) = (outcome("tel", &[Step::Whitelist]), outcome("tel", &[]));
+        assert!(whitelist_refused_all(&[refused.clone(), refused.clone()]));
+        assert!(!whitelist_refused_all(&[refused.clone(), made]));
+        assert!(!whitelist_refused_all(&[refused, outcome("tel", &[Step::Source])]));
+        assert!(!whitelist_refused_all(&[]));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_broken_the_earliest_step_is_the_one_that_fails(
+            broken in proptest::sample::subsequence(STEPS.to_vec(), 0..=STEPS.len())
+        ) {
+            let failed = outcome("tel", &broken).err().map(|failure| failure.step());
+            prop_assert_eq!(failed, broken.first().copied());
+        }
+    }
+}

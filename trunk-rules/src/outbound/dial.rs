@@ -1,0 +1,249 @@
+//! What one attempt sends: the address that is dialled, the caller that is shown, and the headers.
+//!
+//! A provider's record takes any text, so this is where a text that would make another address than the one
+//! meant is refused. It never sends SIP: that is the dialler's part.
+
+use std::fmt::Write as _;
+
+use super::Address;
+use super::anonymous::Anonymous;
+use super::headers::carrier_headers;
+
+/// What an attempt needs of a provider.
+#[derive(Debug, Clone, Copy)]
+pub struct Provider<'a> {
+    /// Where the carrier is: a host, with `:port` if need be. Beyond the platform, `;transport=` and `udp`, `tcp`
+    /// or `tls` may follow; without it the transport is UDP.
+    pub hostname: &'a str,
+    /// Put before the number.
+    pub tech_prefix: &'a str,
+    /// Put after the number.
+    pub tech_postfix: &'a str,
+    /// The provider's own headers.
+    pub tech_headers: &'a [(String, String)],
+}
+
+/// What an INVITE says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// The request URI.
+    pub uri: String,
+    /// The display name of From, without line breaks; not quoted. Empty for none.
+    pub from_display: String,
+    /// The user part of From, escaped for a URI. Empty when the call has no source.
+    pub from_user: String,
+    /// Headers besides those of every INVITE, in their order.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Why an attempt cannot be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum DialError {
+    /// The hostname is no host with an optional port and transport.
+    #[error(
+        "the provider's hostname is no host name or address, with an optional :port and ;transport=udp|tcp|tls"
+    )]
+    Hostname,
+    /// Prefix, number and postfix make no user part.
+    #[error(
+        "tech prefix, number and tech postfix hold a character that cannot stand before the @ of a SIP URI"
+    )]
+    User,
+    /// The destination of type `sip` is no SIP URI.
+    #[error("the destination is no SIP URI; write user@host or sip:user@host")]
+    Uri,
+    /// An anonymous call needs a number to assert.
+    #[error("an anonymous call needs a source number that begins with +")]
+    AnonymousSource,
+}
+
+/// An attempt at a `tel` destination through a provider.
+pub fn to_carrier(
+    provider: &Provider<'_>,
+    destination: &str,
+    source: &Address,
+    anonymous: Anonymous,
+) -> Result<Outgoing, DialError> {
+    let user = format!("{}{destination}{}", provider.tech_prefix, provider.tech_postfix);
+    if user.is_empty() || !user.bytes().all(|byte| is_plain(byte) && byte != b'@') {
+        return Err(DialError::User);
+    }
+    let uri = format!("sip:{user}@{}", host_and_transport(provider.hostname)?);
+    let headers = carrier_headers(provider.tech_headers.iter().map(|(name, value)| (name, value)));
+    with_caller(uri, headers, source, anonymous)
+}
+
+/// A call to a `sip` destination, which needs no provider. `sip:` is added where no scheme is named.
+pub fn to_sip(destination: &str, source: &Address, anonymous: Anonymous) -> Result<Outgoing, DialError> {
+    let address = destination.trim();
+    let named = address.starts_with("sip:") || address.starts_with("sips:");
+    let uri = if named { address.to_owned() } else { format!("sip:{address}") };
+    let (_, rest) = uri.split_once(':').ok_or(DialError::Uri)?;
+    if rest.is_empty() || !rest.bytes().all(is_plain) {
+        return Err(DialError::Uri);
+    }
+    with_caller(uri, Vec::new(), source, anonymous)
+}
+
+/// Printable ASCII that neither ends a URI nor a quoted one.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !b"<>\"\\".contains(&byte)
+}
+
+fn host_and_transport(hostname: &str) -> Result<String, DialError> {
+    let (host, parameter) = match hostname.split_once(';') {
+        Some((host, parameter)) => (host, Some(parameter)),
+        None => (hostname, None),
+    };
+    let well_formed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
+    if host.is_empty() || !host.bytes().all(well_formed) {
+        return Err(DialError::Hostname);
+    }
+    let transport = match parameter {
+        None => "udp",
+        Some(parameter) => {
+            let (name, value) = parameter.split_once('=').ok_or(DialError::Hostname)?;
+            let known = ["udp", "tcp", "tls"].into_iter().find(|known| value.eq_ignore_ascii_case(known));
+            known.filter(|_| name.eq_ignore_ascii_case("transport")).ok_or(DialError::Hostname)?
+        }
+    };
+    Ok(format!("{host};transport={transport}"))
+}
+
+fn with_caller(
+    uri: String,
+    mut headers: Vec<(String, String)>,
+    source: &Address,
+    anonymous: Anonymous,
+) -> Result<Outgoing, DialError> {
+    if !anonymous.hides() {
+        let from_display = source.target_name.chars().filter(|sign| !sign.is_control()).collect();
+        return Ok(Outgoing { uri, from_display, from_user: escaped(&source.target), headers });
+    }
+    let number = source.target.strip_prefix('+').ok_or(DialError::AnonymousSource)?;
+    if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit() || b"-.()".contains(&byte)) {
+        return Err(DialError::AnonymousSource);
+    }
+    headers.push(("P-Asserted-Identity".into(), format!("<tel:+{number}>")));
+    headers.push(("Privacy".into(), "id".into()));
+    Ok(Outgoing { uri, from_display: "Anonymous".into(), from_user: "anonymous".into(), headers })
+}
+
+/// A text as a URI's user part: what RFC 3261 does not allow there is escaped.
+fn escaped(user: &str) -> String {
+    let mut escaped = String::with_capacity(user.len());
+    for byte in user.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn provider(hostname: &str) -> Provider<'_> {
+        Provider { hostname, tech_prefix: "", tech_postfix: "", tech_headers: &[] }
+    }
+
+    fn dial(provider: &Provider<'_>, source: &Address, anonymous: Anonymous) -> Result<Outgoing, DialError> {
+        to_carrier(provider, "+15551234", source, anonymous)
+    }
+
+    #[test]
+    fn prefix_number_and_postfix_stand_before_the_host() {
+        let provider = Provider { tech_prefix: "0011", tech_postfix: "#", ..provider("carrier.example.com") };
+        let sent = dial(&provider, &Address::tel("+4420"), Anonymous::Auto).unwrap();
+        assert_eq!(sent.uri, "sip:0011+15551234#@carrier.example.com;transport=udp");
+        assert!(sent.headers.is_empty());
+    }
+
+    #[test]
+    fn the_source_is_shown_with_its_name() {
+        let source = Address { target_name: "Al\r\nice".into(), ..Address::tel("+4420") };
+        let sent = dial(&provider("a"), &source, Anonymous::No).unwrap();
+        assert_eq!((sent.from_display.as_str(), sent.from_user.as_str()), ("Alice", "+4420"));
+        let none = dial(&provider("a"), &Address::default(), Anonymous::Auto).unwrap();
+        assert_eq!((none.from_display.as_str(), none.from_user.as_str()), ("", ""));
+    }
+
+    #[test]
+    fn an_anonymous_call_hides_the_number_and_asserts_it() {
+        let headers = [("X-A".to_owned(), "1".to_owned()), ("Privacy".to_owned(), "none".to_owned())];
+        let provider = Provider { tech_headers: &headers, ..provider("a") };
+        let sent = dial(&provider, &Address::tel("+4420"), Anonymous::Yes).unwrap();
+        assert_eq!((sent.from_display.as_str(), sent.from_user.as_str()), ("Anonymous", "anonymous"));
+        let expected = [("X-A", "1"), ("P-Asserted-Identity", "<tel:+4420>"), ("Privacy", "id")];
+        assert_eq!(sent.headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    }
+
+    #[test]
+    fn an_anonymous_call_without_a_number_is_not_made() {
+        for target in ["", "4420", "+", "alice", "+1>\r\nX: y"] {
+            let sent = dial(&provider("a"), &Address::tel(target), Anonymous::Yes);
+            assert_eq!(sent, Err(DialError::AnonymousSource), "{target:?}");
+        }
+    }
+
+    #[test]
+    fn a_hostname_may_carry_a_port_and_a_transport() {
+        for (hostname, end) in [
+            ("a.example:5080", "@a.example:5080;transport=udp"),
+            ("[::1]:5080", "@[::1]:5080;transport=udp"),
+            ("a.example;transport=TLS", "@a.example;transport=tls"),
+        ] {
+            let sent = dial(&provider(hostname), &Address::default(), Anonymous::Auto).unwrap();
+            assert!(sent.uri.ends_with(end), "{}", sent.uri);
+        }
+        for hostname in
+            ["", "a b", "a@b", "a;lr", "a;transport=ws", "a;transport=tcp;x=y", "a\r\n", "sip:<a>"]
+        {
+            let sent = dial(&provider(hostname), &Address::default(), Anonymous::Auto);
+            assert_eq!(sent, Err(DialError::Hostname), "{hostname:?}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_cannot_change_where_the_call_goes() {
+        for tech_prefix in ["x@evil.example", "a b", "<", "é", "\r\n"] {
+            let provider = Provider { tech_prefix, ..provider("a") };
+            assert_eq!(dial(&provider, &Address::default(), Anonymous::Auto), Err(DialError::User));
+        }
+    }
+
+    #[test]
+    fn a_sip_destination_gets_its_scheme_when_it_has_none() {
+        let uri = |text| to_sip(text, &Address::default(), Anonymous::Auto).map(|sent| sent.uri);
+        assert_eq!(uri("bob@b.example"), Ok("sip:bob@b.example".into()));
+        assert_eq!(uri("sips:bob@b.example"), Ok("sips:bob@b.example".into()));
+        assert_eq!(uri("sip:"), Err(DialError::Uri));
+        assert_eq!(uri("bob smith@b"), Err(DialError::Uri));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_record_holds_the_uri_has_one_at_and_ends_with_host_and_transport(
+            prefix in "\\PC{0,6}", postfix in "[\\x00-\\x7f]{0,6}", hostname in "[a-z.:;=@ ]{0,12}"
+        ) {
+            let provider =
+                Provider { tech_prefix: &prefix, tech_postfix: &postfix, ..provider(&hostname) };
+            if let Ok(sent) = dial(&provider, &Address::default(), Anonymous::Auto) {
+                prop_assert_eq!(sent.uri.matches('@').count(), 1);
+                prop_assert!(sent.uri.bytes().all(|byte| byte.is_ascii_graphic()));
+                prop_assert!(sent.uri.contains(";transport="));
+            }
+        }
+
+        #[test]
+        fn a_source_of_any_text_is_a_user_part(target in "\\PC{0,12}|[\r\n@<>\"; ]{0,6}") {
+            let sent = dial(&provider("a"), &Address::tel(target), Anonymous::Auto).unwrap();
+            prop_assert!(sent.from_user.bytes().all(|byte| byte.is_ascii_graphic() && !b"@<>\":".contains(&byte)));
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Actions as they are sent, and what the machine understands of them.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::super::hangup::HangupReason;
+use super::estimate;
+
+/// Every action type that is accepted.
+const TYPES: &str = "amd answer ai_summary ai_talk ai_task beep block branch call case_create \
+    condition_call_digits condition_call_status condition_datetime condition_variable confbridge_join \
+    conference_join connect conversation_send digits_receive digits_send echo email_send empty \
+    external_media_start external_media_stop fetch fetch_flow goto hangup message_send mute play queue_join \
+    recording_start recording_stop sleep stop stream_echo talk transcribe_start transcribe_stop \
+    transcribe_recording variable_set webhook_send";
+
+/// How long `echo` and `stream_echo` take when nothing is said.
+const ECHO: Duration = Duration::from_mins(3);
+
+/// Nothing takes longer than the longest call.
+const LONGEST: Duration = Duration::from_hours(1);
+
+/// An action of a request.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Action {
+    /// Its id, by which others name it; nil for none.
+    pub id: Uuid,
+    /// The action that follows; nil for the next in the list.
+    pub next_id: Uuid,
+    /// Its type.
+    pub kind: String,
+    /// Its options. Those of a wrong kind count as absent.
+    pub option: Map<String, Value>,
+}
+
+/// Why actions are refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FlowError {
+    /// There is no such type.
+    #[error("not supported action type: {0}")]
+    Type(String),
+    /// A `call` or `connect` says of the caller's number what is none of the three words.
+    #[error("invalid anonymous value for {kind} action: {value}")]
+    Anonymous {
+        /// The action's type.
+        kind: &'static str,
+        /// What it says.
+        value: String,
+    },
+}
+
+impl FlowError {
+    /// The reason code of the refusal that is sent.
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Type(_) => "INVALID_ACTION_TYPE",
+            Self::Anonymous { .. } => "INVALID_ANONYMOUS_VALUE",
+        }
+    }
+}
+
+/// What the machine does for an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Act {
+    Answer,
+    Takes(Duration),
+    AtOnce,
+    Goto { target: Uuid, loops: u64 },
+    Stop,
+    Hangup(HangupReason),
+}
+
+impl Action {
+    pub(super) fn read(&self) -> Result<Act, FlowError> {
+        Ok(match self.kind.as_str() {
+            "answer" => Act::Answer,
+            "sleep" | "digits_receive" => takes(self.millis("duration").unwrap_or_default()),
+            "echo" | "stream_echo" => {
+                takes(self.millis("duration").filter(|time| !time.is_zero()).unwrap_or(ECHO))
+            }
+            "beep" => takes(estimate::BEEP),
+            "talk" if self.option.get("async").and_then(Value::as_bool) == Some(true) => Act::AtOnce,
+            "talk" => takes(estimate::speech(self.text("text"))),
+            "play" => takes(estimate::streams(
+                self.option.get("stream_urls").and_then(Value::as_array).map_or(0, Vec::len),
+            )),
+            "digits_send" => takes(self.tones()),
+            "goto" => Act::Goto {
+                target: Uuid::try_parse(self.text("target_id")).unwrap_or_default(),
+                loops: self.option.get("loop_count").and_then(Value::as_u64).unwrap_or_default(),
+            },
+            "stop" => Act::Stop,
+            "hangup" => Act::Hangup(HangupReason::parse(self.text("reason")).unwrap_or(HangupReason::Normal)),
+            "call" => self.placed("call")?,
+            "connect" => self.placed("connect")?,
+            kind if TYPES.split_ascii_whitespace().any(|known| known == kind) => Act::AtOnce,
+            other => return Err(FlowError::Type(other.to_owned())),
+        })
+    }
+
+    /// An action that would place another call.
+    fn placed(&self, kind: &'static str) -> Result<Act, FlowError> {
+        match self.text("anonymous") {
+            "" | "yes" | "no" | "auto" => Ok(Act::AtOnce),
+            value => Err(FlowError::Anonymous { kind, value: value.to_owned() }),
+        }
+    }
+
+    fn tones(&self) -> Duration {
+        let count = u32::try_from(self.text("digits").chars().count()).unwrap_or(u32::MAX);
+        let (tone, pause) =
+            (self.millis("duration").unwrap_or_default(), self.millis("interval").unwrap_or_default());
+        tone.saturating_mul(count).saturating_add(pause.saturating_mul(count.saturating_sub(1)))
+    }
+
+    fn text(&self, name: &str) -> &str {
+        self.option.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Milliseconds; a negative number counts as none.
+    fn millis(&self, name: &str) -> Option<Duration> {
+        self.option.get(name).and_then(Value::as_u64).map(Duration::from_millis)
+    }
+}
+
+fn takes(duration: Duration) -> Act {
+    Act::Takes(duration.min(LONGEST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(kind: &str, option: Value) -> Result<Act, FlowError> {
+        let Value::Object(option) = option else { panic!("an option is an object") };
+        Action { kind: kind.into(), option, ..Action::default() }.read()
+    }
+
+    fn millis(kind: &str, option: Value) -> u128 {
+        match read(kind, option) {
+            Ok(Act::Takes(duration)) => duration.as_millis(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_listed_type_is_accepted_and_others_are_refused_by_name() {
+        assert_eq!(TYPES.split_ascii_whitespace().count(), 44);
+        for kind in TYPES.split_ascii_whitespace() {
+            assert!(read(kind, json!({})).is_ok(), "{kind}");
+        }
+        let error = read("bogus", json!({})).unwrap_err();
+        assert_eq!(
+            (error.to_string().as_str(), error.reason()),
+            ("not supported action type: bogus", "INVALID_ACTION_TYPE")
+        );
+        assert!(read("", json!({})).is_err() && read("answer beep", json!({})).is_err());
+    }
+
+    #[test]
+    fn a_call_or_connect_with_an_unknown_anonymous_value_is_refused() {
+        for value in ["yes", "no", "auto", ""] {
+            assert_eq!(read("connect", json!({"anonymous": value})), Ok(Act::AtOnce));
+        }
+        for kind in ["call", "connect"] {
+            let error = read(kind, json!({"anonymous": "maybe"})).unwrap_err();
+            assert_eq!(error.to_string(), format!("invalid anonymous value for {kind} action: maybe"));
+            assert_eq!(error.reason(), "INVALID_ANONYMOUS_VALUE");
+        }
+    }
+
+    #[test]
+    fn sleep_and_echo_take_their_milliseconds() {
+        assert_eq!(millis("sleep", json!({"duration": 1500})), 1500);
+        assert_eq!(millis("sleep", json!({})), 0);
+        assert_eq!(millis("sleep", json!({"duration": -5})), 0);
+        assert_eq!(millis("echo", json!({"duration": 700})), 700);
+        for option in [json!({}), json!({"duration": 0}), json!({"duration": "700"})] {
+            assert_eq!(millis("stream_echo", option), 180_000);
+        }
+    }
+
+    #[test]
+    fn sent_digits_take_their_tones_and_the_pauses_between_them() {
+        let option = json!({"digits": "123", "duration": 100, "interval": 50});
+        assert_eq!(millis("digits_send", option), 400);
+    }
+
+    #[test]
+    fn nothing_takes_longer_than_the_longest_call() {
+        let hour = 3_600_000;
+        assert_eq!(millis("sleep", json!({"duration": u64::MAX})), hour);
+        assert_eq!(millis("talk", json!({"text": "x".repeat(1_000_000)})), hour);
+        assert_eq!(
+            millis("digits_send", json!({"digits": "11", "duration": u64::MAX, "interval": u64::MAX})),
+            hour
+        );
+    }
+
+    #[test]
+    fn talk_that_is_not_waited_for_passes_at_once() {
+        assert_eq!(read("talk", json!({"text": "hello", "async": true})), Ok(Act::AtOnce));
+    }
+}

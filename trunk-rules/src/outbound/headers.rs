@@ -1,0 +1,120 @@
+//! Which of a provider's own headers reach its carrier.
+//!
+//! A header that cannot be sent is left out without a word, as the platform does: a provider's record takes
+//! any text. Beyond the platform's list this one refuses the headers that frame a SIP message, and compares
+//! names without regard to case, as SIP does; else `privacy: none` would undo an anonymous call.
+//!
+//! The platform's hints to its own proxy (`VBOUT-SDP_Transport`, `VBOUT-CODECS`) end there. There is no such
+//! proxy here, so they are never made; a provider's codecs are for whoever writes the offer.
+
+/// What the platform sets itself, and what carries its bookkeeping.
+const RESERVED: &[&str] = &[
+    "P-Asserted-Identity",
+    "Privacy",
+    "VBOUT-SDP_Transport",
+    "VBOUT-CODECS",
+    "VB-CALL-ID",
+    "VB-CONFBRIDGE-ID",
+    "VB-DIRECTION",
+];
+
+/// What the message itself is made of, with the short names.
+const FRAMING: &[&str] = &[
+    "Via",
+    "v",
+    "From",
+    "f",
+    "To",
+    "t",
+    "Call-ID",
+    "i",
+    "CSeq",
+    "Max-Forwards",
+    "Contact",
+    "m",
+    "Route",
+    "Record-Route",
+    "Content-Length",
+    "l",
+    "Content-Type",
+    "c",
+    "Content-Encoding",
+    "e",
+    "Authorization",
+    "Proxy-Authorization",
+    "Require",
+    "Proxy-Require",
+    "Supported",
+    "k",
+    "Allow",
+    "User-Agent",
+];
+
+/// The headers that go out, in their order.
+pub fn carrier_headers<'a, K, V>(headers: impl IntoIterator<Item = (&'a K, &'a V)>) -> Vec<(String, String)>
+where
+    K: AsRef<str> + ?Sized + 'a,
+    V: AsRef<str> + ?Sized + 'a,
+{
+    let texts = headers.into_iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+    let sendable = texts.filter(|(name, value)| is_free_name(name) && is_one_line(value));
+    sendable.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+fn is_free_name(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
+    let taken = |list: &[&str]| list.iter().any(|other| other.eq_ignore_ascii_case(name));
+    !name.is_empty() && name.bytes().all(is_token) && !taken(RESERVED) && !taken(FRAMING)
+}
+
+fn is_one_line(value: &str) -> bool {
+    !value.chars().any(|sign| sign.is_control() && sign != '\t')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn names(headers: &[(&str, &str)]) -> Vec<String> {
+        carrier_headers(headers.iter().map(|(name, value)| (*name, *value)))
+            .into_iter()
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    #[test]
+    fn a_free_header_goes_out_and_reserved_or_broken_ones_do_not() {
+        assert_eq!(names(&[("X-A", "1"), ("Privacy", "none"), ("B(", "x")]), ["X-A"]);
+        for name in
+            ["", "a)", "a,b", "a\r\nb", "a b", "a:", "é", "CALLERID(num)", "VB-CALL-ID", "VBOUT-CODECS"]
+        {
+            assert!(names(&[(name, "x")]).is_empty(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_with_a_line_break_is_left_out() {
+        for value in ["a\r\nB: c", "a\n", "\0"] {
+            assert!(names(&[("X-A", value)]).is_empty(), "{value:?}");
+        }
+        assert_eq!(names(&[("X-A", "")]), ["X-A"]);
+    }
+
+    #[test]
+    fn case_does_not_help_a_reserved_name_and_framing_is_not_for_providers() {
+        for name in ["privacy", "P-ASSERTED-IDENTITY", "content-length", "L", "via", "authorization"] {
+            assert!(names(&[(name, "x")]).is_empty(), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_goes_out_can_begin_a_second_header(name in "\\PC{0,8}|[\r\n:a-z]{0,8}", value in "[\\x00-\\x7f]{0,12}") {
+            for (name, value) in carrier_headers([(name.as_str(), value.as_str())]) {
+                let broken = |text: &str| text.contains(['\r', '\n', '\0']);
+                prop_assert!(!broken(&name) && !broken(&value) && !name.contains(':'));
+            }
+        }
+    }
+}
