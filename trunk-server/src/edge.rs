@@ -14,7 +14,6 @@ mod far_end;
 mod invite;
 mod media;
 mod record;
-mod sdp;
 mod spend;
 mod stack;
 mod trunks;
@@ -27,9 +26,9 @@ use tokio::sync::Semaphore;
 use trunk_rules::carrier::NonceKey;
 
 use crate::app::App;
+use crate::sip::{Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
-use media::Ports;
 use spend::Spend;
 use stack::{Incoming, Stack};
 use trunks::Trunks;

@@ -30,9 +30,12 @@ mod jsonapi;
 pub mod openapi;
 pub mod serve;
 mod server;
+#[cfg(feature = "sip")]
+mod sip;
 pub mod store;
 pub mod telemetry;
 mod test_server;
+mod voipbin;
 
 pub use clock::Clock;
 pub use control::Control;

@@ -193,7 +193,10 @@ mod tests {
     #[test]
     fn a_challenge_without_qop_is_answered_without_a_count() {
         let value = answered("Digest realm=\"r\", nonce=\"n\"", "u", "p", "sip:h");
-        assert!(!["qop", "nc=", "cnonce", "algorithm", "opaque"].iter().any(|name| value.contains(name)), "{value}");
+        assert!(
+            !["qop", "nc=", "cnonce", "algorithm", "opaque"].iter().any(|name| value.contains(name)),
+            "{value}"
+        );
     }
 
     #[test]

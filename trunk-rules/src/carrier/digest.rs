@@ -348,19 +348,9 @@ pub(super) fn response<D: sha2::Digest>(
     }
     let about = Hex::of(about);
     let digest = match counted {
-        Some((count, qop)) => hash::<D>(&[
-            secret.text(),
-            b":",
-            nonce,
-            b":",
-            count,
-            b":",
-            cnonce,
-            b":",
-            qop,
-            b":",
-            about.text(),
-        ]),
+        Some((count, qop)) => {
+            hash::<D>(&[secret.text(), b":", nonce, b":", count, b":", cnonce, b":", qop, b":", about.text()])
+        }
         None => hash::<D>(&[secret.text(), b":", nonce, b":", about.text()]),
     };
     Hex::of(&digest)

@@ -1,8 +1,6 @@
 //! The RTP endpoint of a call: it hears, checks who speaks, and echoes.
 
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use didww_types::Timestamp;
@@ -10,43 +8,10 @@ use tokio::net::UdpSocket;
 use trunk_rules::carrier::{Media, MediaHost, Protection, RtpPath, RtpTerms, ping_packet};
 
 use crate::clock::Clock;
+use crate::sip::Ports;
 
-/// Ports that are tried in a row: a range that is nearly used up must not hold up other calls.
-const IN_A_ROW: usize = 128;
 /// Longest wait for the address of a name in an SDP.
 const LOOKUP: Duration = Duration::from_secs(2);
-
-/// The ports that calls get, each in turn.
-#[derive(Debug)]
-pub(super) struct Ports {
-    range: Range<u16>,
-    next: AtomicUsize,
-}
-
-impl Ports {
-    /// Begins somewhere in the range, so that servers that share an address do not all try the same ports.
-    pub(super) fn new(range: Range<u16>, random: u64) -> Self {
-        let first = usize::try_from(random % u64::from(u16::MAX)).unwrap_or_default();
-        Self { range, next: AtomicUsize::new(first) }
-    }
-
-    /// A socket on an even port; `None` when none is free.
-    async fn bind(&self, at: IpAddr) -> Option<UdpSocket> {
-        let first = usize::from(self.range.start.next_multiple_of(2));
-        let count = usize::from(self.range.end).saturating_sub(first).div_ceil(2);
-        for tried in 1..=count {
-            if tried % IN_A_ROW == 0 {
-                tokio::task::yield_now().await;
-            }
-            let step = self.next.fetch_add(1, Ordering::Relaxed) % count.max(1);
-            let Ok(port) = u16::try_from(first + 2 * step) else { continue };
-            if let Ok(socket) = UdpSocket::bind(SocketAddr::new(at, port)).await {
-                return Some(socket);
-            }
-        }
-        None
-    }
-}
 
 /// The media of one call.
 pub(super) struct Endpoint {
@@ -74,7 +39,7 @@ impl Endpoint {
         terms: RtpTerms,
         now: Timestamp,
     ) -> Option<Self> {
-        let socket = ports.bind(bind).await?;
+        let socket = UdpSocket::from_std(ports.bind(bind).await?).ok()?;
         let address = SocketAddr::new(advertise, socket.local_addr().ok()?.port());
         let mut endpoint = Self {
             socket,

@@ -12,13 +12,12 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
-use rsipstack::transport::tcp_listener::TcpListenerConnection;
 use rsipstack::transport::tls::{TlsConfig, TlsListenerConnection};
-use rsipstack::transport::udp::UdpConnection;
 use rsipstack::transport::{SipAddr, SipConnection, TransportLayer};
 use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError, Tls};
+use crate::sip::listen;
 
 /// The methods that the edge knows.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
@@ -58,7 +57,9 @@ impl Stack {
     pub(super) async fn start(config: &EdgeConfig) -> Result<(Self, Requests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
-        let address = bind_both(&layer, config.listen, &token).await?;
+        let address = listen::both(&layer, config.listen, &token)
+            .await
+            .map_err(|why| EdgeError::Listen { address: config.listen, why })?;
         let mut tls_address = None;
         if let Some((listen, tls)) = &config.tls {
             tls_address = Some(bind_tls(&layer, *listen, tls).await?);
@@ -113,38 +114,6 @@ pub(super) fn bracketed(address: IpAddr) -> String {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     }
-}
-
-/// UDP and TCP on one port. A port of zero is chosen by UDP, and chosen again when TCP cannot have it.
-async fn bind_both(
-    layer: &TransportLayer,
-    listen: SocketAddr,
-    token: &CancellationToken,
-) -> Result<SocketAddr, EdgeError> {
-    const TRIES: usize = 16;
-    let failed = |why: String| EdgeError::Listen { address: listen, why };
-    let mut last = String::new();
-    for _ in 0..if listen.port() == 0 { TRIES } else { 1 } {
-        let udp = UdpConnection::create_connection(listen, None, Some(token.child_token()))
-            .await
-            .map_err(|error| failed(error.to_string()))?;
-        let port = udp.get_addr().get_socketaddr().map_err(|error| failed(error.to_string()))?.port();
-        let address = SocketAddr::new(listen.ip(), port);
-        // The library binds TCP when it starts to serve and tells nobody; so it is tried here.
-        match std::net::TcpListener::bind(address) {
-            Ok(probe) => drop(probe),
-            Err(error) => {
-                last = error.to_string();
-                continue;
-            }
-        }
-        let tcp =
-            TcpListenerConnection::new(address, None).await.map_err(|error| failed(error.to_string()))?;
-        layer.add_transport(SipConnection::Udp(udp));
-        layer.add_transport(SipConnection::TcpListener(tcp));
-        return Ok(address);
-    }
-    Err(failed(last))
 }
 
 async fn bind_tls(layer: &TransportLayer, listen: SocketAddr, tls: &Tls) -> Result<SocketAddr, EdgeError> {

@@ -1,12 +1,12 @@
-//! The answers, and the offers of calls that came without one.
+//! Session descriptions: answers, and offers.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use trunk_rules::carrier::{Direction, Media, Protection};
+use trunk_rules::carrier::{Codec, Direction, Media, Protection};
 
 /// The body that answers an offer: the chosen stream, and the others refused.
-pub(super) fn answer(media: &Media, at: SocketAddr, key: &str) -> String {
+pub(crate) fn answer(media: &Media, at: SocketAddr, key: &str) -> String {
     let mut text = head(at);
     for (place, line) in media.lines.iter().enumerate() {
         if place == media.stream {
@@ -33,14 +33,22 @@ pub(super) fn answer(media: &Media, at: SocketAddr, key: &str) -> String {
 }
 
 /// The offer of a call that came without one.
-pub(super) fn offer(at: SocketAddr) -> String {
+pub(crate) fn offer(at: SocketAddr) -> String {
+    offer_of(at, &[Codec::Pcma, Codec::Pcmu])
+}
+
+/// An offer of codecs, the best first, and of telephone events.
+pub(crate) fn offer_of(at: SocketAddr, codecs: &[Codec]) -> String {
     let mut text = head(at);
-    let _ = write!(
-        text,
-        "m=audio {} RTP/AVP 8 0 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n\
-         a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n",
-        at.port()
-    );
+    let _ = write!(text, "m=audio {} RTP/AVP", at.port());
+    for codec in codecs {
+        let _ = write!(text, " {}", codec.static_payload_type());
+    }
+    text.push_str(" 101\r\n");
+    for codec in codecs {
+        let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", codec.static_payload_type(), codec.name());
+    }
+    text.push_str("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n");
     text
 }
 
@@ -60,6 +68,6 @@ fn mirrored(direction: Direction) -> &'static str {
 }
 
 /// Whether the offerer put the call on hold: it may be silent then.
-pub(super) fn is_hold(direction: Direction) -> bool {
+pub(crate) fn is_hold(direction: Direction) -> bool {
     matches!(direction, Direction::SendOnly | Direction::Inactive)
 }

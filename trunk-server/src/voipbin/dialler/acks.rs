@@ -1,0 +1,51 @@
+//! The acknowledgements of a call, kept as long as a final response may come again because one was lost.
+
+use rsipstack::sip::Request;
+
+use super::connect::Hop;
+
+/// Most that are kept. A proxy that forks further than this is acknowledged once.
+const MOST: usize = 8;
+
+struct Ack {
+    sequence: u32,
+    tag: String,
+    request: Request,
+    hop: Hop,
+}
+
+#[derive(Default)]
+pub(super) struct Acks(Vec<Ack>);
+
+impl Acks {
+    /// Sends one, and keeps it.
+    pub(super) async fn send(&mut self, sequence: u32, tag: &str, request: Request, hop: &Hop) {
+        let ack = Ack { sequence, tag: tag.to_owned(), request, hop: hop.clone() };
+        ack.send().await;
+        if self.0.len() < MOST {
+            self.0.push(ack);
+        }
+    }
+
+    /// Sends one again; gives whether there was one.
+    pub(super) async fn again(&self, sequence: u32, tag: &str) -> bool {
+        let known = self.0.iter().find(|ack| ack.sequence == sequence && ack.tag == tag);
+        if let Some(ack) = known {
+            ack.send().await;
+        }
+        known.is_some()
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.0.len() >= MOST
+    }
+}
+
+impl Ack {
+    async fn send(&self) {
+        if let Err(why) = self.hop.send(self.request.clone()).await {
+            // The response comes again, and so does this.
+            tracing::debug!(%why, "an ACK was not sent");
+        }
+    }
+}

@@ -1,0 +1,431 @@
+//! A call until it is answered, refused or given up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rsipstack::sip::{Header, Method, Response};
+
+use super::connect::{Hop, NoWay};
+use super::dialog::{Dialog, answer, ask, challenge, lists, remote_tag, sequence, value};
+use super::incoming::{finish_alone, respond, see_off};
+use super::invite::Invite;
+use super::leg::{Authorization, Call};
+use super::media::{Media, described};
+use super::origin::Line;
+use super::registry::Inbound;
+use super::session::Session;
+use super::stack::ALLOW;
+use super::{LegEnd, LegEvent};
+
+/// How a setup ends.
+pub(super) enum Outcome {
+    Up(Box<Up>),
+    Over(LegEnd),
+}
+
+/// An answered call.
+pub(super) struct Up {
+    pub(super) dialog: Dialog,
+    pub(super) session: Option<Session>,
+    /// Whether the far end understands UPDATE.
+    pub(super) updates: bool,
+}
+
+/// How an attempt at one address ends.
+enum Attempt {
+    Up(Box<Up>),
+    Over(LegEnd),
+    /// Another address may do better.
+    Elsewhere(LegEnd),
+    /// The INVITE carries a digest now.
+    Again,
+}
+
+/// A call that is given up while its INVITE is under way.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    end: LegEnd,
+    /// When its end is told even if the far end has not confirmed it.
+    tell_at: Duration,
+    /// When the INVITE is left alone; set when it was cancelled.
+    abandon_at: Option<Duration>,
+}
+
+/// A dialog before the answer, for reliable provisional responses.
+pub(super) struct Early {
+    dialog: Dialog,
+    /// The number of the last response that was acknowledged.
+    confirmed: u32,
+    /// The answer that one of them brought.
+    answer: Option<Vec<u8>>,
+}
+
+/// Most dialogs before the answer.
+const FORKS: usize = 8;
+/// How many round trips the end of a call may take before it is told all the same.
+const PATIENCE: u32 = 4;
+
+impl Call {
+    pub(super) async fn set_up(&mut self) -> Outcome {
+        let inner = Arc::clone(&self.inner);
+        let addresses =
+            match self.unless_given_up(inner.resolver.targets(&self.target.clone(), &inner.ids)).await {
+                Ok(addresses) => addresses,
+                Err(end) => return Outcome::Over(end),
+            };
+        if addresses.is_empty() {
+            tracing::info!(host = self.target.host, "a carrier's host has no address");
+        }
+        let mut last = LegEnd::NoResponse;
+        let (transport, name) = (self.target.transport, self.target.host.clone());
+        for address in addresses {
+            let hop =
+                match self.unless_given_up(inner.connect.to(&inner.stack, transport, address, &name)).await {
+                    Ok(Ok(hop)) => hop,
+                    Ok(Err(why)) => {
+                        tracing::info!(%address, %why, "there is no way to a carrier");
+                        continue;
+                    }
+                    Err(end) => return Outcome::Over(end),
+                };
+            if !self.open_media(&hop).await {
+                tracing::warn!("a call was not placed: no port for media is free");
+                return Outcome::Over(LegEnd::NoResponse);
+            }
+            loop {
+                match self.attempt(&hop).await {
+                    Attempt::Up(up) => return Outcome::Up(up),
+                    Attempt::Over(end) => return Outcome::Over(end),
+                    Attempt::Elsewhere(end) => {
+                        last = end;
+                        break;
+                    }
+                    Attempt::Again => {}
+                }
+            }
+        }
+        Outcome::Over(last)
+    }
+
+    /// Waits for something, but not longer than the call is wanted.
+    async fn unless_given_up<T>(&self, wanted: impl Future<Output = T>) -> Result<T, LegEnd> {
+        tokio::select! {
+            biased;
+            () = self.hang_up.cancelled() => Err(LegEnd::Cancelled),
+            () = self.inner.clock.sleep_until(self.ring_until) => Err(LegEnd::RingTimeout),
+            done = wanted => Ok(done),
+        }
+    }
+
+    async fn open_media(&mut self, hop: &Hop) -> bool {
+        if self.media.is_none() {
+            let inner = &self.inner;
+            let (bind, told) = (inner.config.listen, hop.local.ip());
+            self.media = Media::open(&inner.ports, bind, told, inner.ids.word()).await;
+        }
+        self.media.is_some()
+    }
+
+    /// Sends the INVITE to one address and sees what becomes of it.
+    async fn attempt(&mut self, hop: &Hop) -> Attempt {
+        self.early.clear();
+        self.way = Some(hop.clone());
+        let mut invite = match self.invite(hop).await {
+            Ok(invite) => invite,
+            Err(why) => {
+                tracing::info!(%why, host = self.target.host, "an INVITE was not sent");
+                return Attempt::Elsewhere(LegEnd::NoResponse);
+            }
+        };
+        let mut heard = false;
+        let clock = self.inner.clock.clone();
+        let ended = self.inner.stack.token().clone();
+        loop {
+            if let Some(end) = self.leave_on(&mut invite, heard) {
+                return Attempt::Over(end);
+            }
+            let leaving = self.leaving.as_ref();
+            let leave_at =
+                leaving.and_then(|leaving| leaving.abandon_at.into_iter().chain([leaving.tell_at]).min());
+            let next = [invite.next(), leave_at].into_iter().flatten().min();
+            let wanted = leaving.is_none();
+            tokio::select! {
+                biased;
+                () = self.hang_up.cancelled(), if wanted => self.leave(LegEnd::Cancelled, &mut invite),
+                inbound = self.inbox.next() => match inbound {
+                    Inbound::Request(request) => self.before_answer(*request).await,
+                    Inbound::Answer(_) => {}
+                    Inbound::Response(response) => {
+                        let current = sequence(&response.headers).is_some_and(|(number, _)| number == invite.sequence);
+                        match response.status_code.code() {
+                            _ if !current => self.late(&response).await,
+                            0..200 => {
+                                heard = true;
+                                invite.heard();
+                                self.provisional(&response, &invite).await;
+                            }
+                            200..300 => return self.answered(&response, &invite).await,
+                            _ => return self.refused(&response, &invite).await,
+                        }
+                    }
+                },
+                () = hop.closed(), if !heard => {
+                    tracing::info!(host = self.target.host, "the connection to a carrier was closed");
+                    return self.unanswered();
+                }
+                () = ended.cancelled() => return Attempt::Over(LegEnd::Cancelled),
+                () = clock.sleep_until(self.ring_until), if wanted => self.leave(LegEnd::RingTimeout, &mut invite),
+                () = pause(&clock, next) => {
+                    if invite.on_time(clock.stopwatch()).await {
+                        return self.unanswered();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Nothing will be heard from here.
+    fn unanswered(&self) -> Attempt {
+        match &self.leaving {
+            Some(leaving) => Attempt::Over(leaving.end),
+            None => Attempt::Elsewhere(LegEnd::NoResponse),
+        }
+    }
+
+    async fn invite(&mut self, hop: &Hop) -> Result<Invite, NoWay> {
+        self.sequence += 1;
+        let to = format!("<{}>", self.target.who);
+        let line =
+            Line { method: Method::Invite, uri: &self.uri, to: &to, sequence: self.sequence, routes: &[] };
+        let mut further = vec![
+            self.origin.contact(hop),
+            Header::Allow(ALLOW.into()),
+            Header::Supported("100rel, timer".into()),
+        ];
+        further.extend(self.digests());
+        further.extend(self.headers.iter().cloned());
+        let offer = self.media.as_ref().map(Media::offer).unwrap_or_default();
+        let request = self.origin.request(&line, hop, further, offer);
+        Invite::send(&self.inner, request, hop.clone(), self.sequence).await
+    }
+
+    /// Gives the call up.
+    fn leave(&mut self, end: LegEnd, invite: &mut Invite) {
+        invite.fall_silent();
+        let tell_at = self.inner.clock.stopwatch() + self.inner.config.t1 * PATIENCE;
+        self.leaving = Some(Leaving { end, tell_at, abandon_at: None });
+    }
+
+    /// Cancels a call that is given up as soon as that is allowed (RFC 3261 §9.1), and tells its end when that takes
+    /// too long. Gives the end when the INVITE is left alone.
+    fn leave_on(&mut self, invite: &mut Invite, heard: bool) -> Option<LegEnd> {
+        let now = self.inner.clock.stopwatch();
+        let t1 = self.inner.config.t1;
+        let leaving = self.leaving.as_mut()?;
+        let end = leaving.end;
+        if heard && leaving.abandon_at.is_none() {
+            leaving.abandon_at = Some(now + t1 * 64);
+            let (origin, cancel, hop) = (Arc::clone(&self.origin), invite.cancel(), invite.hop.clone());
+            // Its answer says nothing: what becomes of the call is said by the answer to the INVITE.
+            tokio::spawn(async move { ask(&origin, cancel, &hop).await });
+        }
+        if leaving.abandon_at.is_some_and(|at| at <= now) {
+            self.late_until = now + t1 * 64;
+            return Some(end);
+        }
+        if leaving.tell_at <= now {
+            // Once is enough.
+            leaving.tell_at = Duration::MAX;
+            self.tell(LegEvent::Ended(end));
+        }
+        None
+    }
+
+    async fn provisional(&mut self, response: &Response, invite: &Invite) {
+        let code = response.status_code.code();
+        if self.leaving.is_none() {
+            match code {
+                180 => self.tell(LegEvent::Ringing),
+                183 => self.tell(LegEvent::Progress),
+                _ => {}
+            }
+        }
+        let number = value(&response.headers, "RSeq").and_then(|number| number.trim().parse::<u32>().ok());
+        if let Some(number) = number.filter(|_| code > 100 && lists(&response.headers, "Require", "100rel")) {
+            self.confirm(number, response, invite).await;
+        }
+    }
+
+    /// Acknowledges a reliable provisional response (RFC 3262).
+    async fn confirm(&mut self, number: u32, response: &Response, invite: &Invite) {
+        let tag = remote_tag(response);
+        let place = match self.early.iter().position(|early| early.dialog.tag == tag) {
+            Some(place) => place,
+            None if self.early.len() >= FORKS => return,
+            None => {
+                let dialog =
+                    Dialog::of(&self.origin, response, &invite.hop, &self.uri, invite.sequence).await;
+                // The first number is the far end's choice; the others follow it.
+                let confirmed = number.wrapping_sub(1);
+                self.early.push(Early { dialog, confirmed, answer: None });
+                self.early.len() - 1
+            }
+        };
+        let Some(early) = self.early.get_mut(place) else { return };
+        if number != early.confirmed.wrapping_add(1) {
+            // It came again, which its PRACK's own repetitions deal with; or one before it is missing still.
+            return;
+        }
+        early.confirmed = number;
+        if !response.body.is_empty() {
+            early.answer = Some(response.body.clone());
+        }
+        let next = early.dialog.next_sequence();
+        let rack = format!("{number} {} INVITE", invite.sequence);
+        let further = vec![Header::Other("RAck".to_owned(), rack)];
+        let prack = early.dialog.request(&self.origin, Method::PRack, next, further, String::new());
+        let (origin, hop) = (Arc::clone(&self.origin), early.dialog.hop.clone());
+        tokio::spawn(async move { ask(&origin, prack, &hop).await });
+    }
+
+    /// The call is answered: it is acknowledged, and hung up if it is not wanted any more.
+    async fn answered(&mut self, response: &Response, invite: &Invite) -> Attempt {
+        let now = self.inner.clock.stopwatch();
+        self.late_until = now + self.inner.config.t1 * 64;
+        let tag = remote_tag(response);
+        let early =
+            self.early.iter().position(|early| early.dialog.tag == tag).map(|at| self.early.swap_remove(at));
+        let mut answer = early.as_ref().and_then(|early| early.answer.clone());
+        let mut dialog = Dialog::of(&self.origin, response, &invite.hop, &self.uri, invite.sequence).await;
+        if let Some(early) = &early {
+            // Its requests were numbered on already.
+            dialog.continues(&early.dialog);
+        }
+        let ack = dialog.request(&self.origin, Method::Ack, invite.sequence, self.digests(), String::new());
+        self.acks.send(invite.sequence, tag, ack, &dialog.hop).await;
+        self.early = Vec::new();
+        if let Some(leaving) = &self.leaving {
+            let end = leaving.end;
+            // Hung up, whether it is waited for or not.
+            let bye = dialog.bye(&self.origin);
+            let _late = tokio::time::timeout(self.inner.config.t1 * PATIENCE, bye).await;
+            return Attempt::Over(end);
+        }
+        if !response.body.is_empty() {
+            answer = Some(response.body.clone());
+        }
+        if let Some(answer) = &answer {
+            self.take_answer(answer).await;
+        }
+        let session = Session::of_response(&response.headers, self.inner.clock.now());
+        let updates = lists(&response.headers, "Allow", "UPDATE");
+        Attempt::Up(Box::new(Up { dialog, session, updates }))
+    }
+
+    /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
+    pub(super) async fn take_answer(&mut self, answer: &[u8]) {
+        match (described(answer), self.media.as_mut()) {
+            (Ok(Some(described)), Some(media)) => media.follow(&self.inner, &described).await,
+            (Err(why), _) => {
+                tracing::info!(%why, "a carrier's answer does not fit our offer; media goes nowhere new")
+            }
+            _ => {}
+        }
+    }
+
+    async fn refused(&mut self, response: &Response, invite: &Invite) -> Attempt {
+        let code = response.status_code.code();
+        self.acks
+            .send(invite.sequence, remote_tag(response), invite.acknowledgement(response), &invite.hop)
+            .await;
+        if !invite.hop.is_reliable() {
+            self.late_until = self.inner.clock.stopwatch() + self.inner.config.t1 * 64;
+        }
+        if let Some(leaving) = &self.leaving {
+            return Attempt::Over(leaving.end);
+        }
+        match code {
+            401 | 407 if self.authorize(response) => Attempt::Again,
+            // Another of the host's addresses may have room (RFC 3263 §4.3).
+            503 => Attempt::Elsewhere(LegEnd::Refused(code)),
+            _ => Attempt::Over(LegEnd::Refused(code)),
+        }
+    }
+
+    /// Adds the answer to a challenge to the next INVITE; gives whether that is worth a try: a password that was
+    /// refused once is not tried again, unless only the nonce was too old.
+    fn authorize(&mut self, response: &Response) -> bool {
+        let Some(challenge) = challenge(response) else { return false };
+        let Some(header) = answer(&self.origin, response, "INVITE", &self.uri) else { return false };
+        let (proxy, realm) = (response.status_code.code() == 407, challenge.realm());
+        let same = |known: &Authorization| known.proxy == proxy && known.realm == realm;
+        let tried = self.authorizations.iter().any(same);
+        let worthwhile =
+            !tried || challenge.is_stale() && !std::mem::replace(&mut self.refreshed_nonce, true);
+        if worthwhile && self.authorizations.len() < MOST_CHALLENGES {
+            self.authorizations.retain(|known| !same(known));
+            self.authorizations.push(Authorization { proxy, realm, header });
+            return true;
+        }
+        tracing::info!(host = self.target.host, "the carrier refused the credentials");
+        false
+    }
+
+    /// A request of the far end before its answer.
+    async fn before_answer(&mut self, request: rsipstack::transaction::transaction::Transaction) {
+        match request.original.method {
+            Method::Update => self.renegotiate(request, Vec::new()).await,
+            Method::Options => finish_alone(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
+            Method::Bye => finish_alone(request, 200, "OK", Vec::new()),
+            Method::Invite => finish_alone(request, 491, "Request Pending", Vec::new()),
+            _ => finish_alone(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
+        }
+    }
+
+    /// Answers a request that may bring a new offer, or ask for one.
+    pub(super) async fn renegotiate(
+        &mut self,
+        mut request: rsipstack::transaction::transaction::Transaction,
+        further: Vec<Header>,
+    ) {
+        let invites = request.original.method == Method::Invite;
+        let (Some(media), Some(way)) = (self.media.as_mut(), self.way.as_ref()) else {
+            return finish_alone(request, 500, "Server Internal Error", Vec::new());
+        };
+        let body = match described(&request.original.body) {
+            Ok(Some(offer)) => {
+                media.follow(&self.inner, &offer).await;
+                media.answer(&offer)
+            }
+            Ok(None) if invites => media.offer(),
+            Ok(None) => String::new(),
+            Err(why) => {
+                tracing::info!(%why, "a new offer of the carrier was refused; the call stays as it is");
+                return finish_alone(request, 488, "Not Acceptable Here", Vec::new());
+            }
+        };
+        let offers = invites && request.original.body.is_empty();
+        let mut headers = vec![self.origin.contact(way), Header::Allow(ALLOW.into())];
+        headers.extend(further);
+        respond(&mut request, 200, "OK", headers, body).await;
+        let (registry, call_id) = (Arc::clone(&self.inner.registry), self.origin.call_id.clone());
+        tokio::spawn(async move {
+            let answer = see_off(request).await;
+            if offers && !answer.is_empty() {
+                // A call that is over, or flooded, needs none.
+                let _lost = registry.deliver(&call_id, Inbound::Answer(answer));
+            }
+        });
+    }
+}
+
+/// Most challenges of different realms that are answered.
+const MOST_CHALLENGES: usize = 4;
+
+/// Waits until the clock's stopwatch shows a time; for ever when there is none.
+pub(super) async fn pause(clock: &crate::clock::Clock, until: Option<Duration>) {
+    match until {
+        Some(until) => tokio::time::sleep(until.saturating_sub(clock.stopwatch())).await,
+        None => std::future::pending().await,
+    }
+}

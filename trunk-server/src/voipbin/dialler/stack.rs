@@ -1,0 +1,80 @@
+//! The SIP library's endpoint, with the registry's ear at it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption};
+use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
+use rsipstack::transport::{SipConnection, TransportLayer};
+use tokio_util::sync::CancellationToken;
+
+use super::registry::{Ear, Registry};
+use super::{DiallerConfig, DiallerError};
+use crate::sip::listen;
+
+/// The methods that the dialler understands.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
+
+pub(super) struct Stack {
+    endpoint: Endpoint,
+    token: CancellationToken,
+    address: SocketAddr,
+    udp: SipConnection,
+}
+
+impl Stack {
+    pub(super) async fn start(
+        config: &DiallerConfig,
+        registry: Arc<Registry>,
+    ) -> Result<(Self, TransactionReceiver), DiallerError> {
+        let token = CancellationToken::new();
+        let layer = TransportLayer::new(token.clone());
+        let wanted = SocketAddr::new(config.listen, config.port);
+        let failed = |why: String| DiallerError::Listen { address: wanted, why };
+        let address = listen::both(&layer, wanted, &token).await.map_err(failed)?;
+        let any = rsipstack::transport::SipAddr {
+            r#type: Some(rsipstack::sip::Transport::Udp),
+            addr: address.into(),
+        };
+        let (udp, _) = layer.lookup(&any, None).await.map_err(|error| failed(error.to_string()))?;
+        let times = EndpointOption { t1: config.t1, t1x64: config.t1 * 64, ..EndpointOption::default() };
+        let endpoint = EndpointBuilder::new()
+            .with_user_agent(&config.user_agent)
+            .with_transport_layer(layer)
+            .with_cancel_token(token.clone())
+            .with_transport_inspector(Box::new(Ear(registry)))
+            .with_option(times)
+            .build();
+        let requests = endpoint.incoming_transactions().map_err(|error| failed(error.to_string()))?;
+        let inner = endpoint.inner.clone();
+        tokio::spawn(async move {
+            if let Err(error) = inner.serve().await {
+                tracing::error!(%error, "the dialler's SIP endpoint ended");
+            }
+        });
+        Ok((Self { endpoint, token, address, udp }, requests))
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The socket that all UDP goes through.
+    pub(super) fn udp(&self) -> &SipConnection {
+        &self.udp
+    }
+
+    pub(super) fn endpoint(&self) -> &EndpointInnerRef {
+        &self.endpoint.inner
+    }
+
+    /// Ends with the endpoint.
+    pub(super) fn token(&self) -> &CancellationToken {
+        &self.token
+    }
+
+    pub(super) fn stop(&self) {
+        self.token.cancel();
+        self.endpoint.shutdown();
+    }
+}

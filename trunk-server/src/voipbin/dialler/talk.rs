@@ -1,0 +1,252 @@
+//! A call that is up, until one side hangs up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rsipstack::sip::{Header, Method, Response};
+use rsipstack::transaction::transaction::Transaction;
+use tokio::sync::oneshot;
+
+use super::dialog::{Dialog, remote_tag, sequence, value};
+use super::incoming::finish_alone;
+use super::invite::Invite;
+use super::leg::Call;
+use super::media::Media;
+use super::registry::Inbound;
+use super::session::Session;
+use super::setup::{Up, pause};
+use super::stack::ALLOW;
+use super::uri::tag_of;
+use super::{LegEnd, LegEvent};
+
+/// How many round trips the end of a call may take before it is told all the same.
+const PATIENCE: u32 = 4;
+/// How long until a refresh is tried again that met one of the far end's (RFC 3261 §14.1), at most.
+const AGAIN: Duration = Duration::from_secs(3);
+
+/// A call that is up.
+struct Talk {
+    dialog: Dialog,
+    session: Option<Session>,
+    updates: bool,
+    /// The refresh that is under way, as an UPDATE...
+    update: Option<oneshot::Receiver<Option<u16>>>,
+    /// ... or as an INVITE.
+    invite: Option<Invite>,
+}
+
+impl Call {
+    pub(super) async fn talk(&mut self, up: Up) -> LegEnd {
+        self.tell(LegEvent::Answered);
+        let Up { dialog, session, updates } = up;
+        let mut talk = Talk { dialog, session, updates, update: None, invite: None };
+        let clock = self.inner.clock.clone();
+        loop {
+            let invite = talk.invite.as_ref().and_then(Invite::next);
+            let media = self.media.as_ref().and_then(Media::next);
+            let next = [invite, media].into_iter().flatten().min();
+            let refreshing = talk.update.is_some() || talk.invite.is_some();
+            let session =
+                talk.session.filter(|session| !(session.ours && refreshing)).map(|session| session.at);
+            tokio::select! {
+                biased;
+                () = self.hang_up.cancelled() => {
+                    self.hang_up(talk.dialog).await;
+                    return LegEnd::HungUpByUs;
+                }
+                inbound = self.inbox.next() => match inbound {
+                    Inbound::Response(response) => {
+                        if !self.response(&mut talk, &response).await {
+                            self.hang_up(talk.dialog).await;
+                            return LegEnd::HungUp;
+                        }
+                    }
+                    Inbound::Request(request) => {
+                        if self.request(&mut talk, *request).await {
+                            return LegEnd::HungUp;
+                        }
+                    }
+                    Inbound::Answer(answer) => self.take_answer(&answer).await,
+                },
+                code = updated(&mut talk.update) => {
+                    if !self.refreshed(&mut talk, code) {
+                        self.hang_up(talk.dialog).await;
+                        return LegEnd::HungUp;
+                    }
+                }
+                () = at(&clock, session) => {
+                    if talk.session.is_some_and(|session| session.ours) {
+                        self.refresh(&mut talk).await;
+                    } else {
+                        tracing::info!("the carrier did not refresh a session in time");
+                        self.hang_up(talk.dialog).await;
+                        return LegEnd::HungUp;
+                    }
+                }
+                () = pause(&clock, next) => {
+                    let now = clock.stopwatch();
+                    if let Some(media) = &mut self.media {
+                        media.on_time(now);
+                    }
+                    if let Some(invite) = &mut talk.invite
+                        && invite.on_time(now).await
+                    {
+                        tracing::info!("the carrier did not answer the refresh of a session");
+                        self.hang_up(talk.dialog).await;
+                        return LegEnd::HungUp;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hangs up, and waits a while for the answer; the BYE goes on by itself.
+    async fn hang_up(&mut self, dialog: Dialog) {
+        self.media = None;
+        let bye = dialog.bye(&self.origin);
+        let _late = tokio::time::timeout(self.inner.config.t1 * PATIENCE, bye).await;
+    }
+
+    /// A request of the far end; gives whether it hung up.
+    async fn request(&mut self, talk: &mut Talk, request: Transaction) -> bool {
+        let headers = &request.original.headers;
+        let from = value(headers, "From").and_then(tag_of).unwrap_or_default();
+        let to = value(headers, "To").and_then(tag_of).unwrap_or_default();
+        if from != talk.dialog.tag || to != self.origin.tag {
+            finish_alone(request, 481, "Call/Transaction Does Not Exist", Vec::new());
+            return false;
+        }
+        match request.original.method {
+            Method::Bye => {
+                self.media = None;
+                finish_alone(request, 200, "OK", Vec::new());
+                return true;
+            }
+            Method::Invite if talk.invite.is_some() => {
+                finish_alone(request, 491, "Request Pending", Vec::new());
+            }
+            Method::Invite | Method::Update => {
+                let now = self.inner.clock.now();
+                talk.dialog.retarget(&self.origin, headers).await;
+                let asked = Session::of_request(headers, now);
+                let mut further = Vec::new();
+                if let Some(session) = asked {
+                    further.extend(session.in_response());
+                    talk.session = asked;
+                }
+                self.renegotiate(request, further).await;
+            }
+            Method::Options => finish_alone(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
+            _ => finish_alone(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
+        }
+        false
+    }
+
+    /// A response to an INVITE; gives whether the call goes on.
+    async fn response(&mut self, talk: &mut Talk, response: &Response) -> bool {
+        let number = sequence(&response.headers).map(|(number, _)| number);
+        let Some(mut invite) = talk.invite.take_if(|invite| Some(invite.sequence) == number) else {
+            self.late(response).await;
+            return true;
+        };
+        let code = response.status_code.code();
+        match code {
+            0..200 => {
+                invite.heard();
+                talk.invite = Some(invite);
+                return true;
+            }
+            200..300 => {
+                talk.dialog.retarget(&self.origin, &response.headers).await;
+                let ack = talk.dialog.request(
+                    &self.origin,
+                    Method::Ack,
+                    invite.sequence,
+                    Vec::new(),
+                    String::new(),
+                );
+                self.acks.send(invite.sequence, remote_tag(response), ack, &talk.dialog.hop).await;
+                self.take_answer(&response.body).await;
+            }
+            _ => {
+                let ack = invite.acknowledgement(response);
+                self.acks.send(invite.sequence, remote_tag(response), ack, &invite.hop).await;
+            }
+        }
+        self.late_until = self.inner.clock.stopwatch() + self.inner.config.t1 * 64;
+        self.refreshed(talk, Some(code))
+    }
+
+    /// Refreshes the session: by UPDATE where the far end understands it, else by INVITE.
+    async fn refresh(&mut self, talk: &mut Talk) {
+        let Some(session) = talk.session else { return };
+        let mut further = vec![self.origin.contact(&talk.dialog.hop)];
+        further.extend(session.in_request());
+        if talk.updates {
+            let (sender, receiver) = oneshot::channel();
+            let (origin, dialog) = (Arc::clone(&self.origin), talk.dialog.clone());
+            // Two, for the UPDATE may be sent again with a digest.
+            let _used = (talk.dialog.next_sequence(), talk.dialog.next_sequence());
+            tokio::spawn(async move {
+                let code = dialog.ask(&origin, Method::Update, further).await;
+                // The call may be over meanwhile.
+                let _gone = sender.send(code);
+            });
+            talk.update = Some(receiver);
+            return;
+        }
+        further.push(Header::Allow(ALLOW.into()));
+        let number = talk.dialog.next_sequence();
+        let offer = self.media.as_ref().map(Media::offer).unwrap_or_default();
+        let request = talk.dialog.request(&self.origin, Method::Invite, number, further, offer);
+        match Invite::send(&self.inner, request, talk.dialog.hop.clone(), number).await {
+            Ok(invite) => talk.invite = Some(invite),
+            Err(why) => {
+                tracing::debug!(%why, "a session was not refreshed; it will be tried again");
+                self.try_again(talk);
+            }
+        }
+    }
+
+    /// What became of a refresh; gives whether the call goes on.
+    fn refreshed(&self, talk: &mut Talk, code: Option<u16>) -> bool {
+        talk.update = None;
+        let now = self.inner.clock.now();
+        match code {
+            Some(200..300) => {
+                if let Some(session) = &mut talk.session {
+                    session.refreshed(now);
+                }
+            }
+            // The far end does not know the call, or does not answer.
+            Some(408 | 481) | None => return false,
+            Some(405 | 501) if talk.updates => {
+                talk.updates = false;
+                self.try_again(talk);
+            }
+            // It was ours to refresh: the far end ends the call if it really wants to.
+            Some(_) => self.try_again(talk),
+        }
+        true
+    }
+
+    fn try_again(&self, talk: &mut Talk) {
+        if let Some(session) = &mut talk.session {
+            session.at = self.inner.clock.now().after(AGAIN);
+        }
+    }
+}
+
+async fn updated(update: &mut Option<oneshot::Receiver<Option<u16>>>) -> Option<u16> {
+    match update {
+        Some(receiver) => receiver.await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+async fn at(clock: &crate::clock::Clock, at: Option<didww_types::Timestamp>) {
+    match at {
+        Some(at) => clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

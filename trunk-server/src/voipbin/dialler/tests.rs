@@ -1,0 +1,83 @@
+//! The dialler against carriers: scripted ones over raw sockets, the edge, and sipp.
+
+mod answered;
+mod carrier;
+mod credentials;
+mod edge;
+mod in_dialog;
+mod outcomes;
+mod probe;
+mod sipp;
+mod unanswered;
+mod ways;
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::{Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, SipCredentials};
+use crate::clock::Clock;
+use crate::ids::Ids;
+
+/// Longest that a test waits for anything.
+const PROMPT: Duration = Duration::from_secs(10);
+/// A round trip for tests that wait for timers.
+const SHORT: Duration = Duration::from_millis(20);
+
+fn config() -> DiallerConfig {
+    DiallerConfig::new(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+async fn start(config: DiallerConfig) -> Dialler {
+    Dialler::start(config, Clock::system(), Ids::system()).await.unwrap()
+}
+
+async fn dialler() -> Dialler {
+    start(config()).await
+}
+
+/// One whose timers run fast.
+async fn hasty() -> Dialler {
+    start(DiallerConfig { t1: SHORT, ..config() }).await
+}
+
+/// One that finds `carrier.example.com` at an address.
+async fn mapped(to: std::net::SocketAddr) -> Dialler {
+    let hosts = BTreeMap::from([("Carrier.example.com".to_owned(), to.to_string())]);
+    start(DiallerConfig { hosts, ..config() }).await
+}
+
+fn invitation(uri: &str) -> Invitation {
+    Invitation {
+        uri: uri.to_owned(),
+        from_display: "Alice".to_owned(),
+        from_user: "+37061498222".to_owned(),
+        headers: Vec::new(),
+        credentials: None,
+    }
+}
+
+async fn next(leg: &mut Leg) -> LegEvent {
+    tokio::time::timeout(PROMPT, leg.next())
+        .await
+        .expect("an event comes in time")
+        .expect("there is an event")
+}
+
+async fn ended(leg: &mut Leg) -> LegEnd {
+    match next(leg).await {
+        LegEvent::Ended(end) => {
+            let after = tokio::time::timeout(PROMPT, leg.next()).await.expect("the events end");
+            assert_eq!(after, None, "nothing comes after the end");
+            end
+        }
+        other => panic!("{other:?} instead of the end"),
+    }
+}
+
+/// Waits until no call is under way any more.
+async fn idle(dialler: &Dialler) {
+    let mut running = dialler.inner.running.subscribe();
+    let idle = running.wait_for(|running| *running == 0);
+    tokio::time::timeout(PROMPT, idle).await.expect("the calls end").unwrap();
+}

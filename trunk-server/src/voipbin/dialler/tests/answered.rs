@@ -1,0 +1,188 @@
+//! The answer: its acknowledgement, reliable responses before it, and forks.
+
+use tokio::net::UdpSocket;
+
+use super::carrier::{Carrier, description};
+use super::{LegEnd, LegEvent, PROMPT, dialler, ended, hasty, idle, invitation, next};
+
+#[tokio::test]
+async fn a_call_rings_is_answered_and_hung_up() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "100 Trying", "", "").await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    carrier.pick_up(&invite, "", 4000).await;
+    let ack = carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    assert_eq!(
+        ack.uri(),
+        format!("sip:far#1%23@{};transport=udp", carrier.address),
+        "the contact as it was given"
+    );
+    assert_eq!(
+        (ack.header("CSeq"), ack.header("To")),
+        ("1 ACK", format!("{};tag=far", invite.header("To")).as_str())
+    );
+    assert_ne!(ack.branch(), invite.branch());
+    assert!(ack.all("Route").is_empty() && ack.body.is_empty());
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    assert_eq!((bye.uri(), bye.header("CSeq")), (ack.uri(), "2 BYE"));
+    assert_eq!((bye.header("From"), bye.header("To")), (invite.header("From"), ack.header("To")));
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+    idle(&dialler).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_again_is_acknowledged_again_during_the_call_and_after_it() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    let ack = carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    carrier.pick_up(&invite, "", 4000).await;
+    assert_eq!(carrier.expect("ACK").await.headers, ack.headers);
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+    carrier.pick_up(&invite, "", 4000).await;
+    assert_eq!(carrier.expect("ACK").await.headers, ack.headers);
+}
+
+#[tokio::test]
+async fn requests_pass_the_recorded_routes_backwards() {
+    let dialler = dialler().await;
+    let (mut carrier, mut proxy) = (Carrier::udp().await, Carrier::udp().await);
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let near = proxy.address;
+    let routes = format!(
+        "Record-Route: <sip:10.0.0.1;lr>, <sip:10.0.0.2;lr>\r\nRecord-Route: <sip:{near};lr;r2=on>\r\n"
+    );
+    carrier.pick_up(&invite, &routes, 4000).await;
+    let ack = proxy.expect("ACK").await;
+    assert_eq!(ack.uri(), format!("sip:far#1%23@{};transport=udp", carrier.address));
+    let expected =
+        [format!("<sip:{near};lr;r2=on>"), "<sip:10.0.0.2;lr>".to_owned(), "<sip:10.0.0.1;lr>".to_owned()];
+    assert_eq!(ack.all("Route"), expected);
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    leg.hang_up();
+    let bye = proxy.expect("BYE").await;
+    assert_eq!((bye.all("Route"), bye.uri()), (ack.all("Route"), ack.uri()));
+    proxy.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
+async fn a_strict_router_is_the_target_itself() {
+    let dialler = dialler().await;
+    let (mut carrier, mut proxy) = (Carrier::udp().await, Carrier::udp().await);
+    let _leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let routes = format!("Record-Route: <sip:10.0.0.1;lr>\r\nRecord-Route: <sip:{}>\r\n", proxy.address);
+    carrier.pick_up(&invite, &routes, 4000).await;
+    let ack = proxy.expect("ACK").await;
+    assert_eq!(ack.uri(), format!("sip:{}", proxy.address));
+    let target = format!("<sip:far#1%23@{};transport=udp>", carrier.address);
+    assert_eq!(ack.all("Route"), ["<sip:10.0.0.1;lr>", target.as_str()]);
+}
+
+#[tokio::test]
+async fn of_several_answers_the_first_stays_and_the_others_are_hung_up() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    carrier.tag = "other".to_owned();
+    carrier.pick_up(&invite, "", 4002).await;
+    let ack = carrier.expect("ACK").await;
+    assert!(ack.header("To").ends_with(";tag=other"), "{ack:?}");
+    let bye = carrier.expect("BYE").await;
+    assert!(bye.header("To").ends_with(";tag=other"), "{bye:?}");
+    carrier.answer(&bye, "200 OK", "", "").await;
+    carrier.pick_up(&invite, "", 4002).await;
+    let again = carrier.expect("ACK").await;
+    assert_eq!(again.headers, ack.headers, "it is acknowledged again, and hung up once");
+    carrier.tag = "far".to_owned();
+    carrier.request(&invite, "BYE", 7, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200);
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    // A late one, after the call.
+    carrier.tag = "late".to_owned();
+    carrier.pick_up(&invite, "", 4004).await;
+    assert!(carrier.expect("ACK").await.header("To").ends_with(";tag=late"));
+    assert!(carrier.expect("BYE").await.header("To").ends_with(";tag=late"));
+}
+
+#[tokio::test]
+async fn a_reliable_provisional_response_is_acknowledged_once() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let reliable = |number: u32, contact: &str| format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+    let contact = carrier.contact();
+    carrier.answer(&invite, "183 Session Progress", &reliable(4711, &contact), &description(4000)).await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    let prack = carrier.expect("PRACK").await;
+    assert_eq!((prack.header("RAck"), prack.header("CSeq")), ("4711 1 INVITE", "2 PRACK"));
+    assert!(prack.header("To").ends_with(";tag=far"), "{prack:?}");
+    carrier.answer(&prack, "200 OK", "", "").await;
+    carrier.answer(&invite, "183 Session Progress", &reliable(4711, &contact), &description(4000)).await;
+    carrier.answer(&invite, "180 Ringing", &reliable(4712, &contact), "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    let prack = carrier.expect("PRACK").await;
+    assert_eq!((prack.header("RAck"), prack.header("CSeq")), ("4712 1 INVITE", "3 PRACK"));
+    carrier.answer(&prack, "200 OK", "", "").await;
+    // The answer to the offer came before.
+    carrier.answer(&invite, "200 OK", &contact, "").await;
+    assert_eq!(carrier.expect("ACK").await.header("CSeq"), "1 ACK");
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    leg.hang_up();
+    assert_eq!(carrier.expect("BYE").await.header("CSeq"), "4 BYE");
+}
+
+#[tokio::test]
+async fn silence_is_sent_to_where_the_answer_says() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let hears = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", hears.local_addr().unwrap().port()).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    let mut packet = [0; 400];
+    for _ in 0..15 {
+        let heard = tokio::time::timeout(PROMPT, hears.recv_from(&mut packet)).await;
+        let (length, from) = heard.expect("packets keep coming").unwrap();
+        assert_eq!((length, from.port(), packet[1] & 127, packet[171]), (172, invite.media(), 8, 0xd5));
+    }
+}
+
+#[tokio::test]
+async fn a_hang_up_that_is_not_answered_is_repeated_and_ends_the_call_all_the_same() {
+    let dialler = hasty().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    drop(leg);
+    let bye = carrier.expect("BYE").await;
+    idle(&dialler).await;
+    for _ in 0..4 {
+        assert_eq!(carrier.expect("BYE").await.headers, bye.headers);
+    }
+}

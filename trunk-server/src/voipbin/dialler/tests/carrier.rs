@@ -1,0 +1,240 @@
+//! A carrier of which every message is written by the test.
+
+use std::net::SocketAddr;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+
+use super::PROMPT;
+
+/// A message that came.
+#[derive(Debug, Clone)]
+pub(super) struct Message {
+    pub(super) start: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+impl Message {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let mut lines = head.split("\r\n");
+        let start = lines.next().unwrap_or_default().to_owned();
+        let headers = lines
+            .filter_map(|line| line.split_once(':'))
+            .map(|(name, value)| (name.to_owned(), value.trim().to_owned()))
+            .collect();
+        Self { start, headers, body: body.to_owned() }
+    }
+
+    pub(super) fn method(&self) -> &str {
+        self.start.split(' ').next().unwrap()
+    }
+
+    pub(super) fn uri(&self) -> &str {
+        self.start.split(' ').nth(1).unwrap()
+    }
+
+    /// The code of a response.
+    pub(super) fn code(&self) -> u16 {
+        self.start.split(' ').nth(1).unwrap().parse().unwrap_or_else(|_| panic!("{self:?} is no response"))
+    }
+
+    pub(super) fn all(&self, name: &str) -> Vec<&str> {
+        self.headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.all(name).first().copied().unwrap_or_else(|| panic!("{name} is missing in {self:?}"))
+    }
+
+    pub(super) fn branch(&self) -> &str {
+        self.header("Via").split("branch=").nth(1).unwrap().split(';').next().unwrap()
+    }
+
+    /// The port of its media.
+    pub(super) fn media(&self) -> u16 {
+        let line = self.body.lines().find(|line| line.starts_with("m=audio")).unwrap();
+        line.split(' ').nth(1).unwrap().parse().unwrap()
+    }
+}
+
+enum Wire {
+    Udp(UdpSocket),
+    Tcp(TcpStream, Vec<u8>),
+}
+
+/// A carrier over UDP, or one connection of it over TCP.
+pub(super) struct Carrier {
+    wire: Wire,
+    pub(super) address: SocketAddr,
+    caller: Option<SocketAddr>,
+    /// The To tag of its answers.
+    pub(super) tag: String,
+}
+
+impl Carrier {
+    pub(super) async fn udp() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        Self { wire: Wire::Udp(socket), address, caller: None, tag: "far".to_owned() }
+    }
+
+    pub(super) async fn accept(listener: &TcpListener) -> Self {
+        let (stream, _) =
+            tokio::time::timeout(PROMPT, listener.accept()).await.expect("a connection").unwrap();
+        let address = listener.local_addr().unwrap();
+        Self { wire: Wire::Tcp(stream, Vec::new()), address, caller: None, tag: "far".to_owned() }
+    }
+
+    pub(super) fn uri(&self, user: &str) -> String {
+        format!("sip:{user}@{}", self.address)
+    }
+
+    /// The next message, whatever it is.
+    pub(super) async fn next(&mut self) -> Message {
+        tokio::time::timeout(PROMPT, self.receive()).await.expect("a message comes in time")
+    }
+
+    async fn receive(&mut self) -> Message {
+        match &mut self.wire {
+            Wire::Udp(socket) => {
+                let mut buffer = [0; 8192];
+                let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+                self.caller = Some(from);
+                Message::parse(std::str::from_utf8(&buffer[..length]).unwrap())
+            }
+            Wire::Tcp(stream, read) => loop {
+                let text = String::from_utf8(read.clone()).unwrap();
+                if let Some(end) = text.find("\r\n\r\n") {
+                    let mut message = Message::parse(&text);
+                    let length: usize = message.header("Content-Length").parse().unwrap();
+                    if text.len() >= end + 4 + length {
+                        message.body.truncate(length);
+                        read.drain(..end + 4 + length);
+                        return message;
+                    }
+                }
+                assert_ne!(stream.read_buf(read).await.unwrap(), 0, "the connection ended");
+            },
+        }
+    }
+
+    /// The next message, which is a request of this method.
+    pub(super) async fn expect(&mut self, method: &str) -> Message {
+        let message = self.next().await;
+        assert_eq!(message.method(), method, "{message:?}");
+        message
+    }
+
+    /// The next request of a method; others are passed over: repetitions come when they like.
+    pub(super) async fn await_next(&mut self, method: &str) -> Message {
+        loop {
+            let message = self.next().await;
+            if message.method() == method {
+                return message;
+            }
+        }
+    }
+
+    /// Whether nothing comes for a while.
+    pub(super) async fn hears_nothing_for(&mut self, while_: std::time::Duration) {
+        if let Ok(message) = tokio::time::timeout(while_, self.receive()).await {
+            panic!("{message:?} came");
+        }
+    }
+
+    pub(super) async fn send(&mut self, text: &str) {
+        match &mut self.wire {
+            Wire::Udp(socket) => {
+                socket.send_to(text.as_bytes(), self.caller.unwrap()).await.unwrap();
+            }
+            Wire::Tcp(stream, _) => stream.write_all(text.as_bytes()).await.unwrap(),
+        }
+    }
+
+    /// Answers a request; further header lines end with CR LF.
+    pub(super) async fn answer(&mut self, request: &Message, status: &str, further: &str, body: &str) {
+        let text = self.response(request, status, further, body);
+        self.send(&text).await;
+    }
+
+    pub(super) fn response(&self, request: &Message, status: &str, further: &str, body: &str) -> String {
+        let mut text = format!("SIP/2.0 {status}\r\n");
+        for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
+            for value in request.all(name) {
+                let tag = if name == "To" && !value.contains(";tag=") && !status.starts_with("100") {
+                    format!(";tag={}", self.tag)
+                } else {
+                    String::new()
+                };
+                text.push_str(&format!("{name}: {value}{tag}\r\n"));
+            }
+        }
+        if !body.is_empty() {
+            text.push_str("Content-Type: application/sdp\r\n");
+        }
+        format!("{text}{further}Content-Length: {}\r\n\r\n{body}", body.len())
+    }
+
+    pub(super) fn contact(&self) -> String {
+        let transport = if matches!(self.wire, Wire::Udp(_)) { "udp" } else { "tcp" };
+        format!("Contact: <sip:far#1%23@{};transport={transport}>\r\n", self.address)
+    }
+
+    /// Answers a call, with media at a port.
+    pub(super) async fn pick_up(&mut self, invite: &Message, further: &str, media: u16) {
+        let further = format!("{}{further}", self.contact());
+        self.answer(invite, "200 OK", &further, &description(media)).await;
+    }
+
+    /// Sends a request of its own in the dialog of an INVITE.
+    pub(super) async fn request(
+        &mut self,
+        invite: &Message,
+        method: &str,
+        number: u32,
+        further: &str,
+        body: &str,
+    ) {
+        let tag = self.tag.clone();
+        self.request_as(&tag, invite, method, number, further, body).await;
+    }
+
+    pub(super) async fn request_as(
+        &mut self,
+        tag: &str,
+        invite: &Message,
+        method: &str,
+        number: u32,
+        further: &str,
+        body: &str,
+    ) {
+        let contact = invite.header("Contact").trim_start_matches('<').split('>').next().unwrap();
+        let transport = if matches!(self.wire, Wire::Udp(_)) { "UDP" } else { "TCP" };
+        let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };
+        let text = format!(
+            "{method} {contact} SIP/2.0\r\nVia: SIP/2.0/{transport} {};branch=z9hG4bKfar-{method}-{number}-{tag};rport\r\n\
+             From: {};tag={tag}\r\nTo: {}\r\nCall-ID: {}\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
+             {kind}{further}Content-Length: {}\r\n\r\n{body}",
+            self.address,
+            invite.header("To"),
+            invite.header("From"),
+            invite.header("Call-ID"),
+            body.len()
+        );
+        self.send(&text).await;
+    }
+}
+
+/// A description of PCMA at a port.
+pub(super) fn description(port: u16) -> String {
+    format!(
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n\
+         a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
+    )
+}

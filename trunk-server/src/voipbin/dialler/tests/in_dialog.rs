@@ -1,0 +1,219 @@
+//! Requests of the far end in a call that is up, and session timers.
+
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+use super::carrier::{Carrier, Message, description};
+use super::{
+    Clock, Dialler, Ids, Leg, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, invitation, next,
+};
+
+async fn up(dialler: &Dialler, carrier: &mut Carrier, further: &str) -> (Leg, Message) {
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, further, 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    (leg, invite)
+}
+
+#[tokio::test]
+async fn the_far_end_hangs_up() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = up(&dialler, &mut carrier, "").await;
+    carrier.request(&invite, "BYE", 1, "", "").await;
+    let answer = carrier.next().await;
+    assert_eq!((answer.code(), answer.header("CSeq")), (200, "1 BYE"));
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    carrier.request(&invite, "BYE", 1, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200, "its answer was lost");
+}
+
+#[tokio::test]
+async fn a_hang_up_of_somebody_else_is_refused() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = up(&dialler, &mut carrier, "").await;
+    carrier.request_as("stranger", &invite, "BYE", 1, "", "").await;
+    assert_eq!(carrier.next().await.code(), 481);
+    carrier.request(&invite, "BYE", 2, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200);
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
+async fn a_new_offer_is_answered_and_media_follows_it() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = up(&dialler, &mut carrier, "").await;
+    let hears = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = hears.local_addr().unwrap().port();
+    for method in ["INVITE", "UPDATE"] {
+        let number = if method == "INVITE" { 1 } else { 2 };
+        let contact = carrier.contact();
+        carrier.request(&invite, method, number, &contact, &description(port)).await;
+        let answer = carrier.next().await;
+        assert_eq!(answer.code(), 200, "{answer:?}");
+        assert_eq!(answer.media(), invite.media());
+        assert!(answer.body.contains("a=rtpmap:8 PCMA/8000"), "{}", answer.body);
+        assert_eq!(answer.header("Contact"), invite.header("Contact"));
+        if method == "INVITE" {
+            carrier.request(&invite, "ACK", number, "", "").await;
+        }
+        let mut packet = [0; 400];
+        tokio::time::timeout(PROMPT, hears.recv(&mut packet)).await.expect("silence follows").unwrap();
+    }
+    carrier
+        .request(
+            &invite,
+            "INVITE",
+            3,
+            "",
+            &description(port).replace(" 8 101", " 18").replace(":8 PCMA", ":18 G729"),
+        )
+        .await;
+    assert_eq!(carrier.next().await.code(), 488);
+    carrier.request(&invite, "ACK", 3, "", "").await;
+    leg.hang_up();
+    let bye = carrier.await_next("BYE").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
+async fn an_invite_without_an_offer_is_answered_with_ours() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (_leg, invite) = up(&dialler, &mut carrier, "").await;
+    let hears = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    carrier.request(&invite, "INVITE", 1, "", "").await;
+    let offer = carrier.next().await;
+    assert_eq!((offer.code(), offer.media()), (200, invite.media()));
+    assert!(offer.body.contains("RTP/AVP 0 8 101"), "{}", offer.body);
+    carrier.request(&invite, "ACK", 1, "", &description(hears.local_addr().unwrap().port())).await;
+    let mut packet = [0; 400];
+    tokio::time::timeout(PROMPT, hears.recv(&mut packet)).await.expect("silence follows the answer").unwrap();
+}
+
+#[tokio::test]
+async fn requests_that_mean_nothing_to_a_call_are_answered() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (_leg, invite) = up(&dialler, &mut carrier, "").await;
+    for (number, (method, code)) in
+        (1..).zip([("OPTIONS", 200), ("INFO", 405), ("MESSAGE", 405), ("REFER", 405), ("UPDATE", 200)])
+    {
+        carrier.request(&invite, method, number, "", "").await;
+        let answer = carrier.next().await;
+        assert_eq!(answer.code(), code, "{method}");
+        assert!(answer.header("Allow").contains("UPDATE"), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn requests_outside_of_a_call_are_told_so() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (_leg, invite) = up(&dialler, &mut carrier, "").await;
+    let mut stranger = invite.clone();
+    for (name, value) in &mut stranger.headers {
+        match name.as_str() {
+            "Call-ID" => *value = "another".to_owned(),
+            "From" => *value = "<sip:dialler@127.0.0.1>".to_owned(),
+            _ => {}
+        }
+    }
+    for (method, code) in [("OPTIONS", 200), ("INVITE", 405), ("SUBSCRIBE", 405)] {
+        carrier.request(&stranger, method, 1, "", "").await;
+        let answer = carrier.next().await;
+        assert_eq!(answer.code(), code, "{method}");
+        assert!(answer.header("To").contains(";tag="), "{answer:?}");
+        if method == "INVITE" {
+            carrier.request(&stranger, "ACK", 1, "", "").await;
+        }
+    }
+    for (name, value) in &mut stranger.headers {
+        if name == "From" {
+            value.push_str(";tag=x");
+        }
+    }
+    carrier.request(&stranger, "BYE", 2, "", "").await;
+    assert_eq!(carrier.next().await.code(), 481);
+}
+
+async fn frozen() -> (Clock, Dialler) {
+    let clock = Clock::system();
+    clock.freeze(None);
+    let dialler = Dialler::start(config(), clock.clone(), Ids::system()).await.unwrap();
+    (clock, dialler)
+}
+
+#[tokio::test]
+async fn a_session_that_is_ours_to_refresh_is_refreshed_by_update() {
+    let (clock, dialler) = frozen().await;
+    let mut carrier = Carrier::udp().await;
+    let timer = "Require: timer\r\nSession-Expires: 90;refresher=uac\r\nAllow: INVITE, UPDATE\r\n";
+    let (mut leg, invite) = up(&dialler, &mut carrier, timer).await;
+    for number in [2, 4] {
+        clock.advance(Duration::from_secs(44));
+        carrier.hears_nothing_for(SHORT).await;
+        clock.advance(Duration::from_secs(1));
+        let update = carrier.expect("UPDATE").await;
+        assert_eq!(update.header("CSeq"), format!("{number} UPDATE"));
+        assert_eq!(update.header("Session-Expires"), "90;refresher=uac");
+        carrier.answer(&update, "200 OK", "Session-Expires: 90;refresher=uac\r\n", "").await;
+        // Whatever is asked after that is answered after that.
+        carrier.request(&invite, "OPTIONS", number, "", "").await;
+        assert_eq!(carrier.next().await.code(), 200);
+    }
+    clock.advance(Duration::from_secs(45));
+    let update = carrier.expect("UPDATE").await;
+    carrier.answer(&update, "481 Call/Transaction Does Not Exist", "", "").await;
+    carrier.expect("BYE").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
+async fn a_far_end_that_does_not_know_update_is_invited_again() {
+    let (clock, dialler) = frozen().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, first) = up(&dialler, &mut carrier, "Session-Expires: 90;refresher=uac\r\n").await;
+    clock.advance(Duration::from_secs(45));
+    let invite = carrier.expect("INVITE").await;
+    assert_eq!((invite.header("CSeq"), invite.media()), ("2 INVITE", first.media()));
+    assert!(invite.header("To").ends_with(";tag=far"), "{invite:?}");
+    carrier.answer(&invite, "100 Trying", "", "").await;
+    carrier.request(&first, "INVITE", 9, "", &description(4000)).await;
+    assert_eq!(carrier.next().await.code(), 491, "one after the other");
+    carrier.request(&first, "ACK", 9, "", "").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    let ack = carrier.expect("ACK").await;
+    assert_eq!(ack.header("CSeq"), "2 ACK");
+    carrier.pick_up(&invite, "", 4000).await;
+    assert_eq!(carrier.expect("ACK").await.headers, ack.headers);
+    clock.advance(Duration::from_secs(45));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "481 Call/Transaction Does Not Exist", "", "").await;
+    assert_eq!(carrier.expect("ACK").await.branch(), invite.branch());
+    carrier.expect("BYE").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
+async fn a_session_that_the_far_end_does_not_refresh_is_hung_up() {
+    let (clock, dialler) = frozen().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = up(&dialler, &mut carrier, "Session-Expires: 90;refresher=uas\r\n").await;
+    clock.advance(Duration::from_secs(89));
+    carrier.request(&invite, "UPDATE", 1, "Session-Expires: 90;refresher=uac\r\n", "").await;
+    let answer = carrier.next().await;
+    assert_eq!((answer.code(), answer.header("Session-Expires")), (200, "90;refresher=uac"));
+    assert_eq!(answer.header("Require"), "timer");
+    clock.advance(Duration::from_secs(89));
+    carrier.hears_nothing_for(SHORT).await;
+    clock.advance(Duration::from_secs(1));
+    carrier.expect("BYE").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}

@@ -1,0 +1,149 @@
+//! Calls that are given up before their answer.
+
+use std::time::Duration;
+
+use super::carrier::{Carrier, Message};
+use super::{
+    Clock, Dialler, DiallerConfig, Ids, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, hasty, idle,
+    invitation, next,
+};
+
+async fn cancelled(carrier: &mut Carrier, invite: &Message) {
+    let cancel = carrier.await_next("CANCEL").await;
+    assert_eq!((cancel.uri(), cancel.branch()), (invite.uri(), invite.branch()));
+    assert_eq!((cancel.header("CSeq"), cancel.header("To")), ("1 CANCEL", invite.header("To")));
+    carrier.answer(&cancel, "200 OK", "", "").await;
+    carrier.answer(invite, "487 Request Terminated", "", "").await;
+    let ack = carrier.await_next("ACK").await;
+    assert_eq!(ack.branch(), invite.branch());
+}
+
+#[tokio::test]
+async fn a_call_is_cancelled_while_it_rings_and_ends_when_that_is_confirmed() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    leg.hang_up();
+    leg.hang_up();
+    cancelled(&mut carrier, &invite).await;
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+    idle(&dialler).await;
+}
+
+#[tokio::test]
+async fn nothing_is_cancelled_before_the_carrier_was_heard() {
+    let dialler = hasty().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    leg.hang_up();
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled, "the end is told after a while all the same");
+    carrier.answer(&invite, "100 Trying", "", "").await;
+    cancelled(&mut carrier, &invite).await;
+    idle(&dialler).await;
+}
+
+#[tokio::test]
+async fn a_leg_that_is_dropped_is_cancelled() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    drop(leg);
+    carrier.answer(&invite, "183 Session Progress", "", "").await;
+    cancelled(&mut carrier, &invite).await;
+    idle(&dialler).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    leg.hang_up();
+    let cancel = carrier.await_next("CANCEL").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.answer(&cancel, "200 OK", "", "").await;
+    let ack = carrier.await_next("ACK").await;
+    assert_ne!(ack.branch(), invite.branch());
+    let bye = carrier.await_next("BYE").await;
+    assert_eq!((bye.header("CSeq"), bye.uri()), ("2 BYE", ack.uri()));
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+}
+
+#[tokio::test]
+async fn a_call_that_rings_for_a_minute_is_cancelled() {
+    let clock = Clock::system();
+    clock.freeze(None);
+    let dialler = Dialler::start(config(), clock.clone(), Ids::system()).await.unwrap();
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    clock.advance(Duration::from_secs(59));
+    carrier.hears_nothing_for(SHORT).await;
+    clock.advance(Duration::from_secs(1));
+    cancelled(&mut carrier, &invite).await;
+    assert_eq!(ended(&mut leg).await, LegEnd::RingTimeout);
+}
+
+#[tokio::test]
+async fn a_carrier_that_confirms_nothing_does_not_keep_the_call() {
+    let dialler = hasty().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    leg.hang_up();
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+    carrier.await_next("CANCEL").await;
+    carrier.await_next("CANCEL").await;
+    idle(&dialler).await;
+}
+
+#[tokio::test]
+async fn stopping_cancels_what_rings_and_hangs_up_what_is_up() {
+    let dialler = dialler().await;
+    let (mut ringing, mut up) = (Carrier::udp().await, Carrier::udp().await);
+    let mut legs = [dialler.call(invitation(&ringing.uri("1"))), dialler.call(invitation(&up.uri("2")))];
+    let invite = ringing.expect("INVITE").await;
+    ringing.answer(&invite, "180 Ringing", "", "").await;
+    let other = up.expect("INVITE").await;
+    up.pick_up(&other, "", 4000).await;
+    up.expect("ACK").await;
+    assert_eq!(next(&mut legs[0]).await, LegEvent::Ringing);
+    assert_eq!(next(&mut legs[1]).await, LegEvent::Answered);
+    let far_ends = async {
+        cancelled(&mut ringing, &invite).await;
+        let bye = up.await_next("BYE").await;
+        up.answer(&bye, "200 OK", "", "").await;
+    };
+    let stopped = async {
+        let (_, ()) = tokio::join!(far_ends, dialler.stop());
+    };
+    tokio::time::timeout(PROMPT, stopped).await.unwrap();
+    assert_eq!(ended(&mut legs[0]).await, LegEnd::Cancelled);
+    assert_eq!(ended(&mut legs[1]).await, LegEnd::HungUpByUs);
+    assert_eq!(dialler.running(), 0);
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_those_who_do_not_answer() {
+    let deadline = Duration::from_millis(100);
+    let dialler = super::start(DiallerConfig { stop_deadline: deadline, ..config() }).await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    carrier.expect("INVITE").await;
+    tokio::time::timeout(PROMPT, dialler.stop()).await.unwrap();
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+    idle(&dialler).await;
+}

@@ -1,0 +1,191 @@
+//! As much of a SIP URI as is needed to send a request to it; the URI itself stays the text that it is.
+
+use rsipstack::sip::{Domain, Host, HostWithPort, Transport, Uri};
+
+/// A URI that requests can be sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Target {
+    /// The URI without parameters and headers: whom `To` names.
+    pub(super) who: String,
+    /// A name, or an address without brackets.
+    pub(super) host: String,
+    pub(super) port: Option<u16>,
+    pub(super) transport: Transport,
+    /// Whether it is a `sips:` URI.
+    pub(super) secure: bool,
+}
+
+impl Target {
+    /// Reads a `sip:` or `sips:` URI; `None` when it is none, or cannot stand in a request as it is.
+    pub(super) fn parse(uri: &str) -> Option<Self> {
+        if uri.bytes().any(|byte| !byte.is_ascii_graphic() || b"<>\"".contains(&byte)) {
+            return None;
+        }
+        let (scheme, rest) = uri.split_once(':')?;
+        let secure = scheme.eq_ignore_ascii_case("sips");
+        if !secure && !scheme.eq_ignore_ascii_case("sip") {
+            return None;
+        }
+        let place = rest.split_once('@').map_or(rest, |(_, place)| place);
+        let end = place.find([';', '?']).unwrap_or(place.len());
+        let (address, parameters) = place.split_at_checked(end)?;
+        let (host, port) = host_and_port(address)?;
+        let parameters = parameters.split('?').next().unwrap_or_default();
+        let named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
+        let transport = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("transport"));
+        let transport = match transport.map(|(_, value)| value.to_ascii_lowercase()).as_deref() {
+            None if secure => Transport::Tls,
+            // Old URIs say `sips:` and mean TLS by TCP.
+            Some("tcp" | "tls") if secure => Transport::Tls,
+            None | Some("udp") if !secure => Transport::Udp,
+            Some("tcp") => Transport::Tcp,
+            Some("tls") => Transport::Tls,
+            _ => return None,
+        };
+        let who = uri.strip_suffix(place)?.to_owned() + address;
+        Some(Self { who, host, port, transport, secure })
+    }
+}
+
+/// Splits `host`, `host:port`, `[address]` or `[address]:port`.
+pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
+    let (host, port) = match text.strip_prefix('[') {
+        Some(rest) => {
+            let (host, after) = rest.split_once(']')?;
+            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
+        }
+        None => match text.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (text, None),
+        },
+    };
+    let port = match port {
+        None => None,
+        Some(port) => Some(port.parse().ok().filter(|port| *port != 0)?),
+    };
+    (!host.is_empty()).then(|| (host.to_owned(), port))
+}
+
+/// A URI that is written as it was given: the library escapes user parts once more, so that `#` would read `%23` and
+/// `%23` would read `%2523`. What it takes for the host it leaves alone.
+pub(super) fn verbatim(uri: &str) -> Uri {
+    Uri {
+        host_with_port: HostWithPort { host: Host::Domain(Domain(uri.to_owned())), port: None },
+        ..Uri::default()
+    }
+}
+
+/// The URI of a `Contact`, `Route` or `From` value.
+pub(super) fn uri_of(value: &str) -> &str {
+    let uri = trunk_rules::carrier::address_uri(value.as_bytes());
+    let uri = std::str::from_utf8(uri).unwrap_or_default();
+    // Without angle brackets, parameters belong to the header.
+    if value.contains('<') { uri } else { uri.split(';').next().unwrap_or_default() }
+}
+
+/// The tag of a `From` or `To` value.
+pub(super) fn tag_of(value: &str) -> Option<&str> {
+    let parameters = match value.rfind('>') {
+        Some(end) => value.get(end + 1..)?,
+        None => value,
+    };
+    let mut named = parameters.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    named.find(|(name, _)| name.trim().eq_ignore_ascii_case("tag")).map(|(_, tag)| tag.trim())
+}
+
+/// The entries of a header that may hold several, separated by commas.
+pub(super) fn entries(value: &str) -> Vec<&str> {
+    let (mut entries, mut from) = (Vec::new(), 0);
+    let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'<' if !quoted => bracketed = true,
+            b'>' if !quoted => bracketed = false,
+            b',' if !quoted && !bracketed => {
+                entries.push(value.get(from..at).unwrap_or_default().trim());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    entries.push(value.get(from..).unwrap_or_default().trim());
+    entries.retain(|entry| !entry.is_empty());
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(uri: &str) -> (String, Option<u16>, Transport, bool) {
+        let target = Target::parse(uri).unwrap_or_else(|| panic!("{uri}"));
+        (target.host, target.port, target.transport, target.secure)
+    }
+
+    #[test]
+    fn host_port_and_transport_are_read_from_a_uri() {
+        let host = || "carrier.example.com".to_owned();
+        for (uri, port, transport, secure) in [
+            ("sip:0011+15551234#@carrier.example.com;transport=udp", None, Transport::Udp, false),
+            ("sip:1@carrier.example.com", None, Transport::Udp, false),
+            ("SIP:1@carrier.example.com:5070;lr;Transport=TCP", Some(5070), Transport::Tcp, false),
+            ("sip:carrier.example.com;transport=tls?X=1", None, Transport::Tls, false),
+            ("sips:1;npdi=yes@carrier.example.com:5061", Some(5061), Transport::Tls, true),
+            ("sips:1@carrier.example.com;transport=tcp", None, Transport::Tls, true),
+        ] {
+            assert_eq!(target(uri), (host(), port, transport, secure), "{uri}");
+        }
+        assert_eq!(target("sip:1@[::1]:5070"), ("::1".to_owned(), Some(5070), Transport::Udp, false));
+        assert_eq!(target("sip:1@[::1]"), ("::1".to_owned(), None, Transport::Udp, false));
+        let who = |uri| Target::parse(uri).unwrap().who;
+        assert_eq!(who("sip:0011+1#@h:5070;transport=tcp"), "sip:0011+1#@h:5070");
+    }
+
+    #[test]
+    fn what_cannot_be_dialled_is_none() {
+        for uri in [
+            "",
+            "tel:+15551234",
+            "sip:",
+            "sip:1@",
+            "sip:1@h:0",
+            "sip:1@h:99999",
+            "sip:1@h;transport=ws",
+            "sips:1@h;transport=udp",
+            "sip:1 2@h",
+            "sip:1@h\r\nX: 1",
+            "sip:<1@h>",
+            "sip:1@[::1",
+        ] {
+            assert_eq!(Target::parse(uri), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_uri_is_written_as_it_was_given() {
+        for uri in ["sip:0011+15551234#@h;transport=udp", "sip:123%23+44@h:5070", "sip:\u{7f}%@h"] {
+            assert_eq!(verbatim(uri).to_string(), uri);
+        }
+    }
+
+    #[test]
+    fn tags_and_uris_are_found_with_and_without_brackets() {
+        assert_eq!(tag_of("\"a;tag=x\" <sip:1@h;tag=y>;q=1; TAG = z "), Some("z"));
+        assert_eq!(tag_of("sip:1@h;tag=z"), Some("z"));
+        assert_eq!(tag_of("<sip:1@h;tag=y>"), None);
+        assert_eq!(uri_of("\"<x>\" <sip:1@h;lr>;expires=3"), "sip:1@h;lr");
+        assert_eq!(uri_of("sip:1@h;expires=3"), "sip:1@h");
+    }
+
+    #[test]
+    fn lists_are_split_at_commas_that_are_neither_quoted_nor_in_brackets() {
+        assert_eq!(
+            entries("<sip:a,b@h;lr>, \"x, \\\"y\" <sip:c@h>,,"),
+            ["<sip:a,b@h;lr>", "\"x, \\\"y\" <sip:c@h>"]
+        );
+        assert!(entries(" ").is_empty());
+    }
+}
