@@ -199,7 +199,7 @@ pub enum Change {
         id: Uuid,
     },
     /// A call is over.
-    Call(Box<StoredCall>),
+    Call(Arc<StoredCall>),
     /// Somebody has to be told of something that this write did.
     Emit(Box<NewEvent>),
 }
