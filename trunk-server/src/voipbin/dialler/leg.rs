@@ -14,8 +14,9 @@ use super::dialog::{Dialog, remote_tag, sequence};
 use super::incoming::finish_alone;
 use super::media::Media;
 use super::origin::{Origin, given};
+use super::prack::Early;
 use super::registry::{Inbound, Inbox};
-use super::setup::{Early, Leaving, Outcome};
+use super::setup::{Leaving, Outcome};
 use super::uri::Target;
 use super::{Inner, Invitation, LegEnd, LegEvent};
 
