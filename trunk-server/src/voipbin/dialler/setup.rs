@@ -258,7 +258,7 @@ impl Call {
             dialog.continues(&early.dialog);
         }
         let ack = dialog.request(&self.origin, Method::Ack, invite.sequence, self.digests(), String::new());
-        self.acks.send(invite.sequence, tag, ack, &dialog.hop).await;
+        self.acks.send(invite.sequence, tag, &ack, &dialog.hop).await;
         self.early = Vec::new();
         if let Some(leaving) = &self.leaving {
             let end = leaving.end;
@@ -281,7 +281,7 @@ impl Call {
     async fn refused(&mut self, response: &Response, invite: &Invite) -> Attempt {
         let code = response.status_code.code();
         self.acks
-            .send(invite.sequence, remote_tag(response), invite.acknowledgement(response), &invite.hop)
+            .send(invite.sequence, remote_tag(response), &invite.acknowledgement(response), &invite.hop)
             .await;
         if !invite.hop.is_reliable() {
             self.late_until = self.inner.clock.stopwatch() + self.inner.config.t1 * 64;
