@@ -165,12 +165,12 @@ impl Call {
                     Vec::new(),
                     String::new(),
                 );
-                self.acks.send(invite.sequence, remote_tag(response), ack, &talk.dialog.hop).await;
+                self.acks.send(invite.sequence, remote_tag(response), &ack, &talk.dialog.hop).await;
                 self.take_answer(&response.body).await;
             }
             _ => {
                 let ack = invite.acknowledgement(response);
-                self.acks.send(invite.sequence, remote_tag(response), ack, &invite.hop).await;
+                self.acks.send(invite.sequence, remote_tag(response), &ack, &invite.hop).await;
             }
         }
         self.late_until = self.inner.clock.stopwatch() + self.inner.config.t1 * 64;
