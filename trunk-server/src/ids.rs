@@ -108,9 +108,11 @@ impl Ids {
         self.text(40, MIXED)
     }
 
-    /// Salt for the hash of a password: 22 characters of base64.
-    pub fn salt(&self) -> String {
-        self.text(22, MIXED)
+    /// Salt for the hash of a password.
+    pub fn salt(&self) -> [u8; 16] {
+        let mut salt = [0; 16];
+        self.fill(&mut salt);
+        salt
     }
 
     /// A secret token: 43 letters and digits.

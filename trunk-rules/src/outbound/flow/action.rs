@@ -139,13 +139,16 @@ mod tests {
         Action { kind: kind.into(), option, ..Action::default() }.read()
     }
 
-    fn takes_millis(millis: u64) -> Result<Act, FlowError> {
-        Ok(Act::Takes(Duration::from_millis(millis)))
+    fn millis(kind: &str, option: Value) -> u128 {
+        match read(kind, option) {
+            Ok(Act::Takes(duration)) => duration.as_millis(),
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
     fn every_listed_type_is_accepted_and_others_are_refused_by_name() {
-        assert_eq!(TYPES.split_ascii_whitespace().count(), 46);
+        assert_eq!(TYPES.split_ascii_whitespace().count(), 44);
         for kind in TYPES.split_ascii_whitespace() {
             assert!(read(kind, json!({})).is_ok(), "{kind}");
         }
@@ -171,28 +174,28 @@ mod tests {
 
     #[test]
     fn sleep_and_echo_take_their_milliseconds() {
-        assert_eq!(read("sleep", json!({"duration": 1500})), takes_millis(1500));
-        assert_eq!(read("sleep", json!({})), takes_millis(0));
-        assert_eq!(read("sleep", json!({"duration": -5})), takes_millis(0));
-        assert_eq!(read("echo", json!({"duration": 700})), takes_millis(700));
+        assert_eq!(millis("sleep", json!({"duration": 1500})), 1500);
+        assert_eq!(millis("sleep", json!({})), 0);
+        assert_eq!(millis("sleep", json!({"duration": -5})), 0);
+        assert_eq!(millis("echo", json!({"duration": 700})), 700);
         for option in [json!({}), json!({"duration": 0}), json!({"duration": "700"})] {
-            assert_eq!(read("stream_echo", option), takes_millis(180_000));
+            assert_eq!(millis("stream_echo", option), 180_000);
         }
     }
 
     #[test]
     fn sent_digits_take_their_tones_and_the_pauses_between_them() {
         let option = json!({"digits": "123", "duration": 100, "interval": 50});
-        assert_eq!(read("digits_send", option), takes_millis(400));
+        assert_eq!(millis("digits_send", option), 400);
     }
 
     #[test]
     fn nothing_takes_longer_than_the_longest_call() {
-        let hour = takes_millis(3_600_000);
-        assert_eq!(read("sleep", json!({"duration": u64::MAX})), hour);
-        assert_eq!(read("talk", json!({"text": "x".repeat(1_000_000)})), hour);
+        let hour = 3_600_000;
+        assert_eq!(millis("sleep", json!({"duration": u64::MAX})), hour);
+        assert_eq!(millis("talk", json!({"text": "x".repeat(1_000_000)})), hour);
         assert_eq!(
-            read("digits_send", json!({"digits": "11", "duration": u64::MAX, "interval": u64::MAX})),
+            millis("digits_send", json!({"digits": "11", "duration": u64::MAX, "interval": u64::MAX})),
             hour
         );
     }

@@ -29,7 +29,8 @@ pub(super) struct Call {
     /// The given headers.
     pub(super) headers: Vec<Header>,
     pub(super) inbox: Inbox,
-    events: mpsc::Sender<LegEvent>,
+    /// Nothing is told after the end.
+    events: Option<mpsc::Sender<LegEvent>>,
     pub(super) hang_up: CancellationToken,
     pub(super) acks: Acks,
     /// When it stops ringing.
@@ -64,7 +65,6 @@ struct Told {
     ringing: bool,
     progress: bool,
     answered: bool,
-    ended: bool,
 }
 
 /// Counts a call as long as it is not over.
@@ -106,7 +106,7 @@ pub(super) async fn run(
         target,
         uri: invitation.uri,
         headers: given(&invitation.headers),
-        events,
+        events: Some(events),
         hang_up,
         acks: Acks::default(),
         leaving: None,
@@ -140,11 +140,17 @@ impl Call {
             LegEvent::Ringing => &mut self.told.ringing,
             LegEvent::Progress => &mut self.told.progress,
             LegEvent::Answered => &mut self.told.answered,
-            LegEvent::Ended(_) => &mut self.told.ended,
+            LegEvent::Ended(_) => return self.tell_the_end(event),
         };
-        if !std::mem::replace(told, true) {
+        if let (false, Some(events)) = (std::mem::replace(told, true), &self.events) {
             // Whoever placed the call may have gone.
-            let _gone = self.events.try_send(event);
+            let _gone = events.try_send(event);
+        }
+    }
+
+    fn tell_the_end(&mut self, end: LegEvent) {
+        if let Some(events) = self.events.take() {
+            let _gone = events.try_send(end);
         }
     }
 

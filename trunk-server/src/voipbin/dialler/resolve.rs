@@ -101,8 +101,12 @@ impl Resolver {
         found.into_iter().next().map(|address| (address, port))
     }
 
+    /// The place of a name, or of the longest name that it lies below.
     fn mapped(&self, name: &str) -> Option<(&str, Option<u16>)> {
-        self.hosts.get(&name.to_ascii_lowercase()).map(|(host, port)| (host.as_str(), *port))
+        let name = name.to_ascii_lowercase();
+        let above = std::iter::successors(Some(name.as_str()), |name| Some(name.split_once('.')?.1));
+        let (host, port) = above.filter_map(|name| self.hosts.get(name)).next()?;
+        Some((host, *port))
     }
 
     async fn addresses(&self, host: &str) -> Vec<IpAddr> {

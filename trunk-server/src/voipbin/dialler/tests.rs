@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent};
+use super::{Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, SipCredentials};
 use crate::clock::Clock;
 use crate::ids::Ids;
 

@@ -3,8 +3,7 @@
 use trunk_rules::carrier::{Algorithm, NonceState, PasswordHash, Settings, SignedRequest, verify_digest};
 
 use super::carrier::{Carrier, Message};
-use super::{Invitation, LegEnd, LegEvent, dialler, ended, invitation, next};
-use crate::voipbin::dialler::SipCredentials;
+use super::{Invitation, LegEnd, LegEvent, SipCredentials, dialler, ended, invitation, next};
 
 const USER: &str = "kqz1t8";
 const PASSWORD: &str = "s3cret-passw0rd";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::carrier::Carrier;
-use super::{DiallerConfig, config, dialler, mapped, start};
+use super::{DiallerConfig, config, mapped, start};
 use crate::voipbin::dialler::ProbeError;
 
 #[tokio::test]
@@ -45,17 +45,4 @@ async fn a_host_that_is_silent_nameless_or_carries_a_port_is_not_well() {
         let probed = dialler.probe(name).await;
         assert!(matches!(probed, Err(ProbeError::Unresolved | ProbeError::Silent)), "{name}: {probed:?}");
     }
-}
-
-#[tokio::test]
-async fn a_bare_host_is_asked_at_port_5060() {
-    // Nothing may be listened on at a fixed port here; that the datagram leaves is all that can be seen.
-    let dialler = start(DiallerConfig { probe_timeout: Duration::from_millis(200), ..config() }).await;
-    assert_eq!(dialler.probe("127.0.0.211").await, Err(ProbeError::Silent));
-    assert!(super::super::probe::PORT == 5060);
-    let _ = dialler_is_usable().await;
-}
-
-async fn dialler_is_usable() -> bool {
-    dialler().await.running() == 0
 }
