@@ -41,6 +41,8 @@ pub struct TestServerBuilder {
     callbacks: Option<callbacks::Settings>,
     #[cfg(feature = "sip")]
     sip: Option<crate::config::SipConfig>,
+    #[cfg(feature = "voipbin")]
+    voipbin: Option<crate::voipbin::PlatformConfig>,
     limits: Limits,
 }
 
@@ -61,6 +63,12 @@ impl TestServer {
     /// The base URL for an SDK, such as `http://127.0.0.1:49152/v3`.
     pub fn base_url(&self) -> String {
         self.server.base_url()
+    }
+
+    /// The base URL of the communication platform's API, such as `http://127.0.0.1:49152/v1.0`.
+    #[cfg(feature = "voipbin")]
+    pub fn voipbin_url(&self) -> String {
+        self.server.voipbin_url()
     }
 
     /// The account's key.
@@ -149,6 +157,15 @@ impl TestServerBuilder {
         self
     }
 
+    /// The communication platform's side works like this. Usually it asks no provider whether it is there, for a test
+    /// asks with [`Control::probe_providers`].
+    #[cfg(feature = "voipbin")]
+    #[must_use]
+    pub fn voipbin(mut self, config: crate::voipbin::PlatformConfig) -> Self {
+        self.voipbin = Some(config);
+        self
+    }
+
     /// Starts it.
     ///
     /// # Panics
@@ -163,7 +180,8 @@ impl TestServerBuilder {
     async fn try_start(self) -> Result<TestServer, StartError> {
         let ids = self.ids.unwrap_or_default();
         let api_key = self.account.api_key.clone().unwrap_or_else(|| ids.api_key());
-        let config = Config {
+        #[cfg_attr(not(feature = "voipbin"), expect(unused_mut, reason = "nothing is set then"))]
+        let mut config = Config {
             listen: "127.0.0.1:0".to_owned(),
             control_listen: self.control_listen,
             database: Database::Ephemeral,
@@ -172,6 +190,14 @@ impl TestServerBuilder {
             sip: self.sip,
             ..Config::default()
         };
+        #[cfg(feature = "voipbin")]
+        {
+            config.voipbin.platform = self.voipbin.unwrap_or_else(|| {
+                let mut quiet = crate::voipbin::PlatformConfig::default();
+                quiet.probe_interval = std::time::Duration::ZERO;
+                quiet
+            });
+        }
         let near = callbacks::Settings { allow_loopback: true, ..callbacks::Settings::default() };
         let server = Server::builder(config)
             .clock(self.clock.unwrap_or_default())

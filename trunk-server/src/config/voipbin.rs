@@ -58,12 +58,12 @@ impl VoipbinConfig {
 
     /// The table as a file would say it; none when it says nothing.
     pub(super) fn to_toml(&self) -> Option<String> {
-        if self.table == VoipbinTable::default() {
-            return None;
-        }
         #[derive(Serialize)]
         struct File<'a> {
             voipbin: &'a VoipbinTable,
+        }
+        if self.table == VoipbinTable::default() {
+            return None;
         }
         toml::to_string(&File { voipbin: &self.table }).ok()
     }

@@ -35,7 +35,7 @@ pub(super) async fn set_up(asked: &Asked<'_>) -> Answered {
     }
     let networks = asked.platform().config.source_networks();
     let trunk = trunk(&setup.name, &setup.credentials, networks).await.map_err(|error| refused(&error))?;
-    let provider = provider(asked, setup, trunk);
+    let provider = provider(asked, setup, &trunk);
     asked.app.store.commit(vec![provider.put()]).await?;
     Ok(provider.text())
 }
@@ -65,7 +65,7 @@ async fn trunk(
 /// How long the carrier may take, as on the running platform.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
-fn provider(asked: &Asked<'_>, setup: ProviderSetup, trunk: VoiceOutTrunk) -> Entity<Providers> {
+fn provider(asked: &Asked<'_>, setup: ProviderSetup, trunk: &VoiceOutTrunk) -> Entity<Providers> {
     let id = asked.app.ids.request();
     let at = asked.platform().moments.next();
     let metadata: BTreeMap<String, Value> = [

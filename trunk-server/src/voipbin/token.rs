@@ -111,14 +111,14 @@ pub(crate) fn sign(secret: &Secret, claims: &Claims) -> String {
 
 /// Reads a token, if this server signed it and its time has not run out.
 pub(crate) fn verify(secret: &Secret, token: &str, now: Moment) -> Option<Claims> {
-    let (signed, given) = token.rsplit_once('.')?;
-    let (head, claims) = signed.split_once('.')?;
-    let given = BASE64.decode(given).ok()?;
-    signature(secret, signed).verify_slice(&given).ok()?;
     #[derive(Deserialize)]
     struct Head {
         alg: String,
     }
+    let (signed, given) = token.rsplit_once('.')?;
+    let (head, claims) = signed.split_once('.')?;
+    let given = BASE64.decode(given).ok()?;
+    signature(secret, signed).verify_slice(&given).ok()?;
     let head: Head = serde_json::from_slice(&BASE64.decode(head).ok()?).ok()?;
     if head.alg != "HS256" {
         return None;

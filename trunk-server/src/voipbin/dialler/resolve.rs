@@ -104,8 +104,8 @@ impl Resolver {
     /// The place of a name, or of the longest name that it lies below.
     fn mapped(&self, name: &str) -> Option<(&str, Option<u16>)> {
         let name = name.to_ascii_lowercase();
-        let above = std::iter::successors(Some(name.as_str()), |name| Some(name.split_once('.')?.1));
-        let (host, port) = above.filter_map(|name| self.hosts.get(name)).next()?;
+        let mut above = std::iter::successors(Some(name.as_str()), |name| Some(name.split_once('.')?.1));
+        let (host, port) = above.find_map(|name| self.hosts.get(name))?;
         Some((host, *port))
     }
 
