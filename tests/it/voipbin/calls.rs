@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trunk_server::control::CustomerPatch;
+use trunk_server::control::customers::CustomerPatch;
 
 use super::caller::Caller;
 use super::carrier::Carrier;
@@ -76,7 +76,8 @@ async fn case_46_a_source_must_be_the_customers_own_or_there_must_be_a_default()
     let caller = stage.agent(customer, ADMIN).await;
     allow(&caller).await;
     // Of two destinations, the one that asks for no source is called.
-    let mixed = |source: Value| json!({ "source": source, "destinations": [tel(US), sip("bob", carrier.at)] });
+    let bob = sip("bob", carrier.at);
+    let mixed = |source: Value| json!({ "source": source, "destinations": [tel(US), bob] });
     let asleep = stage.control().add_phone_number(customer, GB, "normal", "suspended").await.unwrap();
     let unreal = "+12125550188";
     stage.control().add_phone_number(customer, unreal, "virtual", "active").await.unwrap();

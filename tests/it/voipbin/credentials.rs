@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use trunk_server::control::{CustomerPatch, NewAccessKey, TokenKind};
+use trunk_server::control::customers::{CustomerPatch, NewAccessKey, TokenKind};
 
 use super::refusal::*;
 use super::stage::*;

@@ -1,7 +1,7 @@
 //! Customers do not see, use or hear of what is another's.
 
 use serde_json::{Value, json};
-use trunk_server::control::TokenKind;
+use trunk_server::control::customers::TokenKind;
 use trunk_server::voipbin::{ENDPOINTS, Needs};
 use uuid::Uuid;
 

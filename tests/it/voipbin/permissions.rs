@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
-use trunk_server::control::TokenKind;
+use trunk_server::control::customers::TokenKind;
 use trunk_server::voipbin::ENDPOINTS;
 use uuid::Uuid;
 

@@ -1,7 +1,7 @@
 //! Provider calls: what is asked first, what is kept, and the INVITE that leaves.
 
 use serde_json::{Value, json};
-use trunk_server::control::{CustomerPatch, TokenKind};
+use trunk_server::control::customers::{CustomerPatch, TokenKind};
 
 use super::carrier::{Carrier, Incoming};
 use super::refusal::*;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use trunk_server::config::{Config, Database};
-use trunk_server::control::{NewAccessKey, NewCustomer, TokenKind};
+use trunk_server::control::customers::{NewAccessKey, NewCustomer, TokenKind};
 use trunk_server::{Control, Server};
 use uuid::Uuid;
 

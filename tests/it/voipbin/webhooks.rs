@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use trunk_server::control::NewCustomer;
+use trunk_server::control::customers::NewCustomer;
 use uuid::Uuid;
 
 use super::caller::Caller;
