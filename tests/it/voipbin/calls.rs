@@ -378,9 +378,11 @@ async fn an_ordinary_calls_body_is_checked() {
         r#"{"destinations":"x"}"#,
         r#"{"flow_id":5}"#,
         r#"{"actions":{}}"#,
-        r#"{"source":[]}"#,
+        r#"{"source":"x"}"#,
     ] {
-        stage.sa.send("POST", "/calls", text).await.refused(&invalid_body());
+        let answer = stage.sa.send("POST", "/calls", text).await;
+        assert_eq!(answer.at("/error/reason"), "INVALID_JSON_BODY", "{text}: {}", answer.text);
+        answer.refused(&invalid_body());
     }
     let mut sent = body(US);
     sent["actions"] = json!([{ "type": "bogus" }]);

@@ -86,6 +86,7 @@ impl Cast {
         let provider = stage.provider("silent.example.com").await;
         let customer = stage.customer("c").await;
         let owner = stage.agent(customer, ADMIN).await;
+        allow(&owner).await;
         Self { stage, customer, silent, provider, owner }
     }
 
