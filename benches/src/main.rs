@@ -6,11 +6,13 @@
 
 mod bare;
 mod calls;
+mod carrier;
 mod child;
 mod load;
 mod machine;
 mod measure;
 mod plan;
+mod platform;
 mod report;
 mod rounds;
 mod seed;

@@ -4,6 +4,7 @@ mod admit;
 mod calls;
 mod create;
 mod memory;
+mod platform;
 mod prism;
 mod read;
 mod scale;
@@ -18,7 +19,7 @@ type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 14] = [
+    let measures: [(&'static str, Measure); 17] = [
         ("GET of one trunk / bare axum", read::one),
         ("list of 50 / bare axum", read::list),
         ("durable POST / raw inserts", create::durable),
@@ -33,6 +34,9 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         (calls::MEMORY, calls::memory),
         (calls::STEADY, calls::steady),
         ("decision about a call", admit::decision),
+        (platform::READ, platform::read),
+        (platform::PLACED, platform::placed),
+        (platform::MEMORY, platform::memory),
     ];
     let mut rows = Vec::new();
     for (name, measure) in measures {

@@ -145,6 +145,11 @@ const FOOT: &str = "
 - **Steady calls** are 200 new ones a second, up for two seconds each, recorded in a database file, for ten
   minutes. A short run takes one minute, and looks first after six seconds.
 - **Decision about a call** is one call of the rules in this process: digest, 60 networks, 1,000 prefixes, SDP.
+- **GET of one provider** is with a token, whose signature is checked; the answer comes out of the database file.
+- **Provider calls** are placed by `wrk`, one destination each, with the call, its record and what they are
+  looked for by written in one transaction. Each is dialled to a carrier in the bench's own process that says 486, and
+  its end is written too. The reference is the create of the durable POST row, on the same server.
+- **A call that is up** has been answered by such a carrier, runs a flow, and has an RTP socket.
 
 Load is `wrk -t1 -c32`; calls are from `sipp`.
 ";

@@ -72,7 +72,7 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
 }
 
 /// How many files a child may open.
-fn open_files() -> Outcome<u32> {
+pub(super) fn open_files() -> Outcome<u32> {
     let limits = std::fs::read_to_string("/proc/self/limits")?;
     let limit =
         limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());

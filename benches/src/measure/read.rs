@@ -22,7 +22,7 @@ pub(crate) fn list(plan: &Plan, name: &'static str) -> Outcome<Row> {
     beside_bare(plan, name, &trunk.trunks(), Target::Reported)
 }
 
-fn beside_bare(plan: &Plan, name: &'static str, url: &str, target: Target) -> Outcome<Row> {
+pub(super) fn beside_bare(plan: &Plan, name: &'static str, url: &str, target: Target) -> Outcome<Row> {
     let file = plan.work.join("answer");
     std::fs::write(&file, get(url)?)?;
     let (_bare, bare) = bare::start(&file)?;

@@ -2,6 +2,8 @@
 //!
 //! It hashes the method and the URI only: a challenge that insists on the body (`auth-int` alone) is not answered.
 
+use std::fmt::Write as _;
+
 use md5::Md5;
 use sha2::Sha256;
 
@@ -134,16 +136,16 @@ impl DigestChallenge {
         );
         if let Some(algorithm) = self.algorithm {
             let session = if self.session { "-sess" } else { "" };
-            value.push_str(&format!(", algorithm={}{session}", algorithm.name()));
+            let _infallible = write!(value, ", algorithm={}{session}", algorithm.name());
         }
         if self.counted {
-            value.push_str(&format!(", qop=auth, nc={COUNT}"));
+            let _infallible = write!(value, ", qop=auth, nc={COUNT}");
         }
         if self.counted || self.session {
-            value.push_str(&format!(", cnonce=\"{cnonce}\""));
+            let _infallible = write!(value, ", cnonce=\"{cnonce}\"");
         }
         if let Some(opaque) = &self.opaque {
-            value.push_str(&format!(", opaque=\"{opaque}\""));
+            let _infallible = write!(value, ", opaque=\"{opaque}\"");
         }
         value
     }

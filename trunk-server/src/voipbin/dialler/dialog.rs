@@ -116,16 +116,14 @@ impl Dialog {
             let address = inner.resolver.targets(&target, &inner.ids).await.into_iter().next()?;
             inner.connect.to(&inner.stack, target.transport, address, &target.host).await.ok()
         };
-        match tokio::time::timeout(FINDING, find).await {
-            Ok(Some(hop)) => hop,
-            _ => {
-                tracing::debug!(
-                    uri,
-                    "there is no way to the far end's contact or route; requests go where the INVITE went"
-                );
-                way.clone()
-            }
+        if let Ok(Some(hop)) = tokio::time::timeout(FINDING, find).await {
+            return hop;
         }
+        tracing::debug!(
+            uri,
+            "there is no way to the far end's contact or route; requests go where the INVITE went"
+        );
+        way.clone()
     }
 
     /// The number of the next request.

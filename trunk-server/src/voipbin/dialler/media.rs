@@ -53,14 +53,17 @@ impl Media {
         // Nobody reads: the least that the system keeps is enough. It is no harm if it keeps more.
         let _kept = socket2::SockRef::from(&socket).set_recv_buffer_size(0);
         let address = SocketAddr::new(told, socket.local_addr().ok()?.port());
-        let [a, b, c, d, sequence @ .., e, f] = random.to_be_bytes();
+        let random = random.to_be_bytes();
+        let [source @ .., _, _, _, _] = random;
+        let [_, _, _, _, sequence @ .., _, _] = random;
+        let [_, _, timestamp @ .., _, _] = random;
         Some(Self {
             socket,
             address,
             stream: None,
-            source: u32::from_be_bytes([a, b, c, d]),
+            source: u32::from_be_bytes(source),
             sequence: u16::from_be_bytes(sequence),
-            timestamp: u32::from_be_bytes([e, f, a, b]),
+            timestamp: u32::from_be_bytes(timestamp),
             sent: 0,
             next: Duration::ZERO,
         })

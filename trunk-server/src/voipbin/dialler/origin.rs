@@ -1,5 +1,6 @@
 //! Who calls, and how a request of ours is written.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rsipstack::sip::{Header, Method, Request, Version};
@@ -146,7 +147,7 @@ fn user(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.!~*'()&=+$,;?/".contains(&byte) {
             user.push(char::from(byte));
         } else {
-            user.push_str(&format!("%{byte:02X}"));
+            let _infallible = write!(user, "%{byte:02X}");
         }
     }
     user

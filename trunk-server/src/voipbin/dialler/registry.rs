@@ -106,7 +106,6 @@ impl TransportEventInspector for Ear {
 
 impl Ear {
     /// Gives back what is for the library's own transactions.
-    #[expect(clippy::result_large_err, reason = "it is moved on, whichever way")]
     fn take(&self, response: Response) -> Result<(), Response> {
         let method = response.cseq_header().ok().and_then(|cseq| cseq.method().ok());
         if !matches!(method, Some(Method::Invite | Method::Options)) {

@@ -327,7 +327,7 @@ impl Call {
         match (described(answer), self.media.as_mut()) {
             (Ok(Some(described)), Some(media)) => media.follow(&self.inner, &described).await,
             (Err(why), _) => {
-                tracing::info!(%why, "a carrier's answer does not fit our offer; media goes nowhere new")
+                tracing::info!(%why, "a carrier's answer does not fit our offer; media goes nowhere new");
             }
             _ => {}
         }

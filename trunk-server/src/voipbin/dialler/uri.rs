@@ -34,9 +34,8 @@ impl Target {
         let named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
         let transport = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("transport"));
         let transport = match transport.map(|(_, value)| value.to_ascii_lowercase()).as_deref() {
-            None if secure => Transport::Tls,
-            // Old URIs say `sips:` and mean TLS by TCP.
-            Some("tcp" | "tls") if secure => Transport::Tls,
+            // Old URIs say TCP and mean TLS over it.
+            None | Some("tcp" | "tls") if secure => Transport::Tls,
             None | Some("udp") if !secure => Transport::Udp,
             Some("tcp") => Transport::Tcp,
             Some("tls") => Transport::Tls,

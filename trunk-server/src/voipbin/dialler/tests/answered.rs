@@ -164,8 +164,8 @@ async fn silence_is_sent_to_where_the_answer_says() {
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
     let mut packet = [0; 400];
     for _ in 0..15 {
-        let heard = tokio::time::timeout(PROMPT, hears.recv_from(&mut packet)).await;
-        let (length, from) = heard.expect("packets keep coming").unwrap();
+        let came = tokio::time::timeout(PROMPT, hears.recv_from(&mut packet)).await;
+        let (length, from) = came.expect("packets keep coming").unwrap();
         assert_eq!((length, from.port(), packet[1] & 127, packet[171]), (172, invite.media(), 8, 0xd5));
     }
 }

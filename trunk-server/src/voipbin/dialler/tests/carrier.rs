@@ -1,5 +1,6 @@
 //! A carrier of which every message is written by the test.
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -172,7 +173,7 @@ impl Carrier {
                 } else {
                     String::new()
                 };
-                text.push_str(&format!("{name}: {value}{tag}\r\n"));
+                let _infallible = write!(text, "{name}: {value}{tag}\r\n");
             }
         }
         if !body.is_empty() {

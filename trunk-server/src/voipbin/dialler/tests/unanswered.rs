@@ -128,9 +128,9 @@ async fn stopping_cancels_what_rings_and_hangs_up_what_is_up() {
         up.answer(&bye, "200 OK", "", "").await;
     };
     let stopped = async {
-        let (_, ()) = tokio::join!(far_ends, dialler.stop());
+        let ((), ()) = tokio::join!(far_ends, dialler.stop());
     };
-    tokio::time::timeout(PROMPT, stopped).await.unwrap();
+    tokio::time::timeout(PROMPT, Box::pin(stopped)).await.unwrap();
     assert_eq!(ended(&mut legs[0]).await, LegEnd::Cancelled);
     assert_eq!(ended(&mut legs[1]).await, LegEnd::HungUpByUs);
     assert_eq!(dialler.running(), 0);

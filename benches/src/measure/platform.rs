@@ -1,0 +1,108 @@
+//! The communication platform's side: reading a provider, placing calls, and what a call needs of memory.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::calls::open_files;
+use super::read::beside_bare;
+use crate::Outcome;
+use crate::carrier::{self, Answer};
+use crate::load::load;
+use crate::plan::Plan;
+use crate::platform::Platform;
+use crate::report::{Row, Target};
+use crate::rounds::compare;
+use crate::stopwatch::Stopwatch;
+
+pub(crate) const READ: &str = "GET of one provider / bare axum";
+pub(crate) const PLACED: &str =
+    "provider calls per second, the call created durably / durable POST of a trunk";
+pub(crate) const MEMORY: &str = "a call that is up, memory";
+
+pub(crate) fn read(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
+    let platform = Platform::start(&plan.work, "providers.db", "", nobody)?;
+    let url = platform.url(&format!("/v1.0/providers/{}", platform.provider));
+    beside_bare(plan, name, &url, Target::AtLeast(0.5, 0.75))
+}
+
+pub(crate) fn placed(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let carrier = carrier::start(Answer::Busy)?;
+    let platform = Platform::start(&plan.work, "placed.db", "", carrier)?;
+    let (place, create) = (plan.work.join("place.lua"), plan.work.join("create.lua"));
+    std::fs::write(&place, include_str!("place.lua").replace("{provider}", &platform.provider))?;
+    std::fs::write(&create, include_str!("create.lua"))?;
+    let (calls, trunks) =
+        (platform.url("/v1.0/providercalls"), format!("{}/voice_out_trunks", platform.trunks));
+    let place = |turn| Ok(load(&calls, turn, Some(&place))?.rate);
+    let create = |turn| Ok(load(&trunks, turn, Some(&create))?.rate);
+    place(Duration::from_secs(1))?;
+    create(Duration::from_secs(1))?;
+    let compared = compare(plan.rounds, || place(plan.turn), || create(plan.turn))?;
+    Ok(Row {
+        name,
+        ours: format!("{:.0}/s", compared.ours),
+        reference: format!("{:.0}/s", compared.reference),
+        figure: compared.ratio,
+        unit: "",
+        target: Target::AtLeast(0.5, 0.75),
+    })
+}
+
+/// Destinations of one request.
+const TOGETHER: u32 = 50;
+
+pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let carrier = carrier::start(Answer::Ok)?;
+    let platform = Platform::start(&plan.work, "up.db", "rtp_ports = [1024, 65535]\n", carrier)?;
+    let requests = (plan.calls_up / 4).min(open_files()?.saturating_sub(400)) / TOGETHER;
+    let destination = json!({ "type": "tel", "target": "+442079460018" });
+    let destinations: Vec<&Value> = (0..TOGETHER).map(|_| &destination).collect();
+    let body = json!({
+        "provider_id": platform.provider,
+        "source": { "type": "tel", "target": "+12025550143" },
+        "destinations": destinations,
+        "actions": [{ "type": "answer" }, { "type": "sleep", "option": { "duration": 3_000_000 } }],
+    });
+    let place = || platform.send(reqwest::Method::POST, "/v1.0/providercalls", &body);
+    // The first calls bring what all of them share.
+    let mut last = Value::Null;
+    for _ in 0..4 {
+        last = place()?;
+    }
+    wait_until_up(&platform, &last)?;
+    let before = platform.resident()?;
+    for _ in 0..requests {
+        last = place()?;
+    }
+    wait_until_up(&platform, &last)?;
+    let after = platform.resident()?;
+    let calls = requests * TOGETHER;
+    Ok(Row {
+        name,
+        ours: format!("{after:.1} MB with {calls} more calls"),
+        reference: format!("{before:.1} MB with 200"),
+        figure: (after - before) * 1024.0 / f64::from(calls),
+        unit: " kB",
+        target: Target::AtMost(20.0, 10.0),
+    })
+}
+
+/// Waits until the last call of a request is answered.
+fn wait_until_up(platform: &Platform, placed: &Value) -> Outcome<()> {
+    let id = placed.pointer(&format!("/call_ids/{}", TOGETHER - 1)).and_then(Value::as_str);
+    let path = format!("/v1.0/calls/{}", id.ok_or("a call was not placed")?);
+    let watch = Stopwatch::start();
+    loop {
+        let call = platform.send(reqwest::Method::GET, &path, &Value::Null)?;
+        match call.get("status").and_then(Value::as_str) {
+            Some("progressing") => return Ok(()),
+            Some("dialing" | "ringing") if watch.elapsed() < Duration::from_mins(1) => {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            status => return Err(format!("a call that should be up is {status:?}").into()),
+        }
+    }
+}
