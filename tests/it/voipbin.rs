@@ -4,6 +4,7 @@
 //! itself lists is what counts: a case that no test has is an error here. That no endpoint is left out is proven in
 //! `permissions`.
 
+mod actions;
 mod caller;
 mod calls;
 mod carrier;
@@ -15,9 +16,11 @@ mod permissions;
 mod provider_calls;
 mod providers;
 mod refusal;
+mod restart;
 mod routes;
 mod stage;
 mod transport;
+mod trunks;
 mod webhooks;
 
 use std::process::Command;
@@ -33,7 +36,14 @@ fn numbers() -> Vec<u8> {
     let text = String::from_utf8(output.stdout).unwrap();
     let number = |line: &str| {
         let path = line.strip_suffix(": test")?;
-        path.strip_prefix("voipbin::")?.rsplit("::").next()?.strip_prefix("case_")?.split('_').next()?.parse().ok()
+        path.strip_prefix("voipbin::")?
+            .rsplit("::")
+            .next()?
+            .strip_prefix("case_")?
+            .split('_')
+            .next()?
+            .parse()
+            .ok()
     };
     text.lines().filter_map(number).collect()
 }

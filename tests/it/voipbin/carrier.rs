@@ -1,6 +1,7 @@
 //! A carrier by hand: a SIP user agent server over UDP that does what a test says, call by call.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,7 +36,7 @@ struct Leg {
     invite: Message,
     /// The last answer to the INVITE: said again when the INVITE comes again.
     said: Option<String>,
-    heard: UnboundedSender<Message>,
+    tell: UnboundedSender<Message>,
 }
 
 /// A call that came.
@@ -135,9 +136,9 @@ impl Line {
             }
             return;
         }
-        let (heard, hears) = unbounded_channel();
-        self.legs.lock().unwrap().insert(id, Leg { invite: invite.clone(), said: None, heard });
-        let _over = calls.send(Incoming { invite, from, line: Arc::clone(self), heard: hears });
+        let (tell, heard) = unbounded_channel();
+        self.legs.lock().unwrap().insert(id, Leg { invite: invite.clone(), said: None, tell });
+        let _over = calls.send(Incoming { invite, from, line: Arc::clone(self), heard });
     }
 
     /// Makes the answer to the INVITE of a message's call, and remembers it.
@@ -153,7 +154,7 @@ impl Line {
     fn tell(&self, message: &Message) {
         let legs = self.legs.lock().unwrap();
         if let Some(leg) = message.header("Call-ID").and_then(|id| legs.get(id)) {
-            let _over = leg.heard.send(message.clone());
+            let _over = leg.tell.send(message.clone());
         }
     }
 }
@@ -164,7 +165,7 @@ fn response(request: &Message, status: &str, body: &str, at: SocketAddr) -> Stri
     for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
         for value in request.headers(name) {
             let tag = if name == "To" && !value.contains(";tag=") { ";tag=carrier" } else { "" };
-            text.push_str(&format!("{name}: {value}{tag}\r\n"));
+            let _infallible = write!(text, "{name}: {value}{tag}\r\n");
         }
     }
     let kind = if body.is_empty() { "" } else { "Content-Type: application/sdp\r\n" };

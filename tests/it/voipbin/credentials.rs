@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use trunk_server::control::customers::{CustomerPatch, NewAccessKey, TokenKind};
 
+use super::caller::Caller;
 use super::refusal::*;
 use super::stage::*;
 
@@ -60,6 +61,9 @@ async fn token(stage: &Stage) -> String {
     log_in(stage.at, "root", "correct horse").await
 }
 
+/// A place for a credential: its name, how one is put there, and whether it takes tokens.
+type Place = (&'static str, fn(&Caller, &str) -> Caller, bool);
+
 #[tokio::test]
 async fn a_credential_is_taken_from_the_first_place_that_has_one() {
     let stage = Stage::start().await;
@@ -70,7 +74,6 @@ async fn a_credential_is_taken_from_the_first_place_that_has_one() {
         stage.control().create_access_key(stage.admin, new).await.unwrap()
     };
     // Each place with a good credential; the order is that of the list.
-    type Place = (&'static str, fn(&super::caller::Caller, &str) -> super::caller::Caller, bool);
     let places: [Place; 5] = [
         ("cookie token", |caller, text| caller.header(format!("Cookie: a=b; token={text}")), true),
         ("query token", |caller, text| caller.query(format!("token={text}")), true),
@@ -112,10 +115,7 @@ async fn a_login_gives_a_token_and_a_cookie() {
     let token = answer.ok()["token"].as_str().unwrap().to_owned();
     assert_eq!(answer.text, format!(r#"{{"username":"root","token":"{token}"}}"#));
     let cookie = answer.header("set-cookie").unwrap();
-    assert_eq!(
-        cookie,
-        format!("token={token}; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Strict")
-    );
+    assert_eq!(cookie, format!("token={token}; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"));
     stage.nobody().token(&token).get("/providers").await.ok();
     assert!(answer.header("x-request-id").is_some());
 }
@@ -279,7 +279,7 @@ async fn the_platforms_admin_of_the_command_line_can_log_in_and_call() {
     let binary = crate::support::binary::Binary::start(&arguments);
     let at = binary.base.trim_start_matches("http://").trim_end_matches("/v3").parse().unwrap();
     let token = log_in(at, "operator", "pass:word").await;
-    let caller = super::caller::Caller::nobody(at).token(&token);
+    let caller = Caller::nobody(at).token(&token);
     caller.get("/providers").await.ok();
     assert_eq!(caller.get("/outbound_config").await.ok()["destination_whitelist"], json!([]));
     assert!(!binary.log().contains("pass:word") && !binary.greeting.contains("pass:word"));

@@ -219,10 +219,8 @@ async fn the_default_source_is_a_normal_active_number_of_the_customer() {
     let gone = control.add_phone_number(customer, "+12125550188", "normal", "active").await.unwrap().id;
     control.remove_phone_number(customer, gone).await.unwrap();
     let wrong = [foreign, asleep.to_string(), unreal.to_string(), gone.to_string(), UNKNOWN.to_owned()];
-    let changes: Vec<(Value, &str)> = wrong
-        .iter()
-        .map(|id| (json!({ "default_outgoing_source_number_id": id }), id.as_str()))
-        .collect();
+    let changes: Vec<(Value, &str)> =
+        wrong.iter().map(|id| (json!({ "default_outgoing_source_number_id": id }), id.as_str())).collect();
     refused_changes(&admin, &changes).await;
 }
 
@@ -268,11 +266,9 @@ async fn case_18_the_platforms_view_is_for_super_admins() {
 async fn case_19_an_id_that_is_none_names_its_parameter() {
     let stage = Stage::start().await;
     let path = format!("{ALL}/not-a-uuid");
-    for answer in [
-        stage.sa.get(&path).await,
-        stage.sa.put(&path, &json!({})).await,
-        stage.sa.delete(&path).await,
-    ] {
+    for answer in
+        [stage.sa.get(&path).await, stage.sa.put(&path, &json!({})).await, stage.sa.delete(&path).await]
+    {
         answer.refused(&invalid_parameter("id"));
     }
     for id in [ZERO, UNKNOWN] {
@@ -321,9 +317,8 @@ async fn a_config_is_made_where_the_usual_one_is_missing() {
     // Nobody can do this from outside: it is what an older version of the platform left.
     let connection = rusqlite::Connection::open(&file).unwrap();
     let bytes = uuid::Uuid::parse_str(&id).unwrap().into_bytes();
-    let number: i64 = connection
-        .query_row("SELECT number FROM document WHERE id = ?1", [bytes], |row| row.get(0))
-        .unwrap();
+    let number: i64 =
+        connection.query_row("SELECT number FROM document WHERE id = ?1", [bytes], |row| row.get(0)).unwrap();
     for (table, column) in
         [("document_key", "document"), ("document_unique", "document"), ("document", "number")]
     {

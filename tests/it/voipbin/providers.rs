@@ -114,7 +114,8 @@ async fn case_26_a_put_replaces_everything_and_keeps_the_health_of_a_host() {
     assert_eq!(after["health_checked_at"], before["health_checked_at"]);
     assert_eq!(after["tm_create"], before["tm_create"]);
     instant(&after["tm_update"]);
-    let moved = json!({ "hostname": "elsewhere.example.com", "health_status": "healthy", "metadata": { "a": 1 } });
+    let moved =
+        json!({ "hostname": "elsewhere.example.com", "health_status": "healthy", "metadata": { "a": 1 } });
     let moved = stage.sa.put(&path, &moved).await.ok();
     assert_eq!((&moved["health_status"], &moved["health_checked_at"]), (&json!("unknown"), &Value::Null));
     assert_eq!(moved["metadata"], json!({}));
@@ -228,10 +229,12 @@ async fn case_59_a_host_that_answers_anything_is_healthy_and_one_that_does_not_i
     let (mut well, ill) = (Carrier::start().await, Carrier::start().await);
     well.options(404);
     ill.options(0);
-    let stage =
-        Stage::hosting(&[("well.example.com", well.at), ("ill.example.com", ill.at)]).await;
-    let [well_id, ill_id, nowhere] =
-        [stage.provider("well.example.com").await, stage.provider("ill.example.com").await, stage.provider("").await];
+    let stage = Stage::hosting(&[("well.example.com", well.at), ("ill.example.com", ill.at)]).await;
+    let [well_id, ill_id, nowhere] = [
+        stage.provider("well.example.com").await,
+        stage.provider("ill.example.com").await,
+        stage.provider("").await,
+    ];
     let deleted = stage.provider("ill.example.com").await;
     stage.sa.delete(&format!("/providers/{deleted}")).await.ok();
     assert_eq!(stage.control().probe_providers().await.unwrap(), 3, "a deleted one is left alone");

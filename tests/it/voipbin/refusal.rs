@@ -83,11 +83,6 @@ pub fn invalid_codecs(detail: &str) -> Refusal {
     error("INVALID_ARGUMENT", "INVALID_CODECS", format!("Invalid codecs value: {detail}"))
 }
 
-pub fn insufficient_balance() -> Refusal {
-    let message = "Customer balance is below the minimum required for this operation.";
-    error("PAYMENT_REQUIRED", "INSUFFICIENT_BALANCE", message)
-}
-
 pub fn not_found() -> Refusal {
     error("NOT_FOUND", "RESOURCE_NOT_FOUND", "The requested resource was not found.")
 }
