@@ -168,7 +168,7 @@ async fn a_block_by_hand_is_not_told_by_default() {
         attributes: "{}".to_owned(),
     };
     let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta };
-    store.commit(vec![replace, Change::Call(Box::new(call))]).await.unwrap();
+    store.commit(vec![replace, Change::Call(call.into())]).await.unwrap();
     store.close().await.unwrap();
     drop(store);
 

@@ -10,8 +10,10 @@ mod config;
 mod diagnosis;
 mod dialog;
 mod explain;
+mod facts;
 mod far_end;
 mod invite;
+mod mailbox;
 mod media;
 mod record;
 mod spend;
@@ -211,9 +213,8 @@ async fn take(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::Request
             continue;
         };
         let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
-        // On the heap by itself: a call's state is large, and is moved no more from here on.
         tokio::spawn(async move {
-            Box::pin(serve(&inner, &stack, request)).await;
+            serve(&inner, &stack, request).await;
             drop(place);
         });
     }

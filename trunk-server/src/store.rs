@@ -201,7 +201,7 @@ pub enum Change {
         id: Uuid,
     },
     /// A call is over.
-    Call(Box<StoredCall>),
+    Call(Arc<StoredCall>),
     /// Somebody has to be told of something that this write did.
     Emit(Box<NewEvent>),
     /// A document of the communication platform's side: a new one without a revision, else one that is still as it

@@ -193,9 +193,8 @@ impl TestServerBuilder {
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {
-                let mut quiet = crate::voipbin::PlatformConfig::default();
-                quiet.probe_interval = std::time::Duration::ZERO;
-                quiet
+                let usual = crate::voipbin::PlatformConfig::default();
+                crate::voipbin::PlatformConfig { probe_interval: std::time::Duration::ZERO, ..usual }
             });
         }
         let near = callbacks::Settings { allow_loopback: true, ..callbacks::Settings::default() };

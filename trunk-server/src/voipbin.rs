@@ -76,6 +76,7 @@ pub(crate) async fn start(
     }
     let config = app.platform.config.dialler(edge);
     let dialler = dialler::Dialler::start(config, app.clock.clone(), app.ids.clone()).await?;
+    tracing::info!(address = %dialler.address(), "calls go out from here");
     // The first and only one of this server.
     let _first = app.platform.dialler.set(Arc::new(dialler));
     Ok(health::watch(Arc::clone(app)))

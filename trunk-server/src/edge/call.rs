@@ -1,13 +1,18 @@
 //! One call that was let through, from its first ring to its record.
+//!
+//! A call that is up keeps little: what it needs of the INVITE is copied, the INVITE goes when it was acknowledged,
+//! and whatever is large and short lives in a box of its own.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{Admitted, Cause, Channel, Media, negotiate, reason_phrase};
 
-use super::calls::{ActiveCall, Event, Key, Registered};
+use super::calls::Registered;
+use super::facts::{Facts, Key, Origin};
 use super::far_end::{Outcome, Then};
+use super::mailbox::Event;
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending};
 use super::stack::{Dialog, Happened, Incoming, Stack};
@@ -31,157 +36,166 @@ pub(super) async fn run(
     inner: &Arc<Inner>,
     stack: &Arc<Stack>,
     request: Incoming,
-    admitted: Admitted,
+    mut admitted: Box<Admitted>,
     channel: Channel,
     started: Timestamp,
 ) {
-    let (Some(remote), Some(local)) = (request.remote_tag(), request.local_tag()) else {
+    let Some(key) = Key::of(&request) else {
         drop(channel);
         return request.finish(400, "Bad Request", &[]).await;
     };
-    let mut record = CallRecord::of_call(inner, &request, &admitted, started);
-    let key = Key { call_id: request.call_id(), remote, local };
-    let registered = inner.calls.register(key, active(&record, &admitted));
-    let mut call =
-        Call { inner, stack, request, admitted: &admitted, registered, media: None, session: None };
-    let (ending, answered) = call.live(started).await;
-    let Call { mut request, media, registered, .. } = call;
-    registered.leave();
+    let offered = admitted.media.take().map(Box::new);
+    let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
+    let registered = inner.calls.register(facts);
+    let mut call = Call { inner, stack, registered, media: None, session: None };
+    let (ending, unconfirmed) = call.live(request, offered).await;
+    call.registered.leave();
     drop(channel);
-
-    record.time_end = inner.app.clock.now();
-    record.time_connect = answered;
-    record.success = answered.is_some();
-    let up = answered.map(|at| between(at, record.time_end));
-    if let Some(rate) = admitted.rate {
-        let charge = rate.charge(up);
-        (record.duration, record.billing_duration) = (charge.duration, charge.billed);
-        record.price = charge.price.to_string();
-    } else {
-        record.duration = up.map_or(0, |up| up.as_secs() + u64::from(up.subsec_nanos() > 0));
-    }
-    (record.disconnect_cause, record.disconnect_code) = (ending.cause, ending.code);
-    ending.reason.clone_into(&mut record.disconnect_reason);
-    if let Some(media) = &media {
-        let (dropped, from) = media.dropped();
-        record.rtp_dropped = dropped;
-        record.rtp_dropped_from = from.iter().map(ToString::to_string).collect();
-        if dropped > 0 {
-            let trunk = &admitted.trunk.name;
-            tracing::warn!(%trunk, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
-        }
-    }
-    drop(media);
-    inner.spend.record(inner, &admitted.trunk, record).await;
+    let record = record_of(inner, call.facts(), ending, call.media.as_ref());
+    call.media = None;
+    Box::pin(inner.spend.record(inner, &call.facts().trunk, record)).await;
     // Whoever waits for the end of all calls waits for their records.
-    drop(registered);
-    // A refused or cancelled INVITE is repeated until its ACK comes.
-    request.wait_until_over().await;
-}
-
-fn active(record: &CallRecord, admitted: &Admitted) -> ActiveCall {
-    ActiveCall {
-        id: record.id,
-        trunk_id: record.trunk_id.clone(),
-        trunk_name: record.trunk_name.clone(),
-        account: admitted.trunk.account.parse().unwrap_or_default(),
-        src_number: admitted.cli.presented.clone(),
-        dst_number: record.dst_number.clone(),
-        source: format!("{}:{}", record.source_ip, record.source_port),
-        call_id: record.call_id.clone(),
-        time_start: record.time_start,
-        time_connect: None,
+    drop(call);
+    if let Some(mut request) = unconfirmed {
+        // A refused or cancelled INVITE is repeated until its ACK comes.
+        request.confirmed().await;
     }
 }
 
-fn between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::from_millis(u64::try_from(to.as_unix_millis() - from.as_unix_millis()).unwrap_or(0))
+fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoint>) -> Box<CallRecord> {
+    let (dropped, from) = media.map(Endpoint::dropped).unwrap_or_default();
+    if dropped > 0 {
+        let trunk = &facts.trunk.name;
+        tracing::warn!(%trunk, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
+    }
+    Box::new(CallRecord::of_call(inner, facts, ending, (dropped, from)))
 }
 
 struct Call<'a> {
     inner: &'a Arc<Inner>,
     stack: &'a Arc<Stack>,
-    request: Incoming,
-    admitted: &'a Admitted,
     registered: Registered<'a>,
     media: Option<Endpoint>,
     /// The session timer: its interval, and when it runs out.
     session: Option<(Duration, Timestamp)>,
 }
 
+/// A call that was answered.
+struct Begun {
+    /// What requests of ours in its dialog need.
+    dialog: Option<Box<Dialog>>,
+    /// How it went, and when the far end hangs up.
+    answered: Answered,
+    until: Option<Timestamp>,
+}
+
+/// A call that was not answered, with its INVITE, whose final response is to be confirmed.
+struct Unanswered {
+    ending: Ending,
+    request: Incoming,
+}
+
+/// How the answer of a call went.
+enum Answered {
+    /// It is up.
+    Up,
+    /// It ended before the caller confirmed the answer, and whether a BYE is owed.
+    Ended(Ending, bool),
+}
+
 impl Call<'_> {
-    /// Gives how the call ended, and when it was answered if it was.
-    async fn live(&mut self, started: Timestamp) -> (Ending, Option<Timestamp>) {
-        let terms = self.admitted.trunk.rtp.clone();
-        let (bind, advertise) = (self.stack.address().ip(), self.stack.advertise());
-        let ports = &self.inner.ports;
-        let media = self.admitted.media.as_ref();
-        self.media = Endpoint::open(ports, bind, advertise, media, terms, started).await;
-        if self.media.is_none() {
-            self.refuse(ending(Cause::NoFreePorts)).await;
-            return (ending(Cause::NoFreePorts), None);
+    fn facts(&self) -> &Facts {
+        &self.registered.facts
+    }
+
+    /// Gives how the call ended, and its INVITE if somebody must wait for that to be confirmed.
+    async fn live(&mut self, request: Incoming, offered: Option<Box<Media>>) -> (Ending, Option<Incoming>) {
+        let Begun { dialog, answered, until } = match Box::pin(self.begin(request, offered)).await {
+            Ok(begun) => begun,
+            Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
+        };
+        let (ending, owes_bye) = match answered {
+            Answered::Up => self.talk(until).await,
+            Answered::Ended(ending, owes_bye) => (ending, owes_bye),
+        };
+        if let (true, Some(dialog)) = (owes_bye, dialog) {
+            Box::pin(end_dialog(dialog, &self.facts().key, ending)).await;
         }
-        let plan = self.inner.config.far_end.outcome(self.admitted.destination);
-        if let Some(ending) = self.ring(&plan, started).await {
-            return (ending, None);
+        (ending, None)
+    }
+
+    /// Rings and answers. An error is a call that was never answered.
+    async fn begin(
+        &mut self,
+        mut request: Incoming,
+        offered: Option<Box<Media>>,
+    ) -> Result<Begun, Box<Unanswered>> {
+        let started = self.facts().origin.started;
+        let (bind, advertise) = (self.stack.address().ip(), self.stack.advertise());
+        let trunk = Arc::clone(&self.facts().trunk);
+        let ports = &self.inner.ports;
+        self.media = Endpoint::open(ports, bind, advertise, offered.as_deref(), trunk, started).await;
+        if self.media.is_none() {
+            return Err(refuse(request, ending(Cause::NoFreePorts)).await);
+        }
+        let plan = self.inner.config.far_end.outcome(self.facts().destination);
+        if let Some(ending) = self.ring(&mut request, offered.as_deref(), &plan, started).await {
+            return Err(Box::new(Unanswered { ending, request }));
         }
         let up = match plan.then {
             Then::Answer(up) => up,
-            Then::NoAnswer => {
-                self.refuse(ending(Cause::RingingTimeout)).await;
-                return (ending(Cause::RingingTimeout), None);
-            }
-            Then::Refuse(code) => {
-                let ending = refused_by_far_end(code);
-                self.refuse(ending).await;
-                return (ending, None);
-            }
+            Then::NoAnswer => return Err(refuse(request, ending(Cause::RingingTimeout)).await),
+            Then::Refuse(code) => return Err(refuse(request, refused_by_far_end(code)).await),
         };
         let answered = self.inner.app.clock.now();
-        let dialog = self.request.dialog();
-        let ending = match self.answer(answered).await {
-            Err(ending) => ending,
-            Ok(()) => self.talk(up.map(|up| answered.after(up))).await,
-        };
-        if let (true, Some(dialog)) = (ending.1, dialog) {
-            end_dialog(dialog, ending.0).await;
-        }
-        (ending.0, Some(answered))
+        let dialog = request.dialog();
+        let until = up.map(|up| answered.after(up));
+        let answered = self.answer(&mut request, offered.as_deref(), answered).await;
+        Ok(Begun { dialog, answered, until })
     }
 
     /// Rings until the far end decides. Gives an ending when the caller or the server was quicker.
-    async fn ring(&mut self, plan: &Outcome, started: Timestamp) -> Option<Ending> {
-        let contact = self.stack.contact(self.request.transport());
+    async fn ring(
+        &mut self,
+        request: &mut Incoming,
+        offered: Option<&Media>,
+        plan: &Outcome,
+        started: Timestamp,
+    ) -> Option<Ending> {
+        let contact = self.stack.contact(request.transport());
         if plan.early_media {
-            let body = self.description();
+            let body = self.description(offered);
             let headers = [("Contact", contact.as_str()), ("Content-Type", "application/sdp")];
-            self.request.respond(183, "Session Progress", &headers, &body).await;
+            request.respond(183, "Session Progress", &headers, &body).await;
         } else if !plan.ring.is_zero() || plan.then == Then::NoAnswer {
-            self.request.respond(180, "Ringing", &[("Contact", &contact)], "").await;
+            request.respond(180, "Ringing", &[("Contact", &contact)], "").await;
+        } else {
+            return None;
         }
         let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
         let until = started.after(wait);
         let clock = self.inner.app.clock.clone();
+        let registered = Arc::clone(&self.registered.facts);
         loop {
             tokio::select! {
                 biased;
-                happened = self.request.happened() => {
+                happened = request.happened() => {
                     if happened == Happened::Cancelled {
-                        self.request.respond(487, "Request Terminated", &[], "").await;
+                        request.respond(487, "Request Terminated", &[], "").await;
                     }
                     return Some(CANCELLED);
                 }
-                event = self.registered.events.recv() => match event {
-                    Some(Event::Request(request)) if request.method() == "BYE" => {
-                        respond_alone(*request, 200, "OK");
-                        self.request.respond(487, "Request Terminated", &[], "").await;
+                event = registered.mailbox.next() => match event {
+                    Event::Request(inside) if inside.method() == "BYE" => {
+                        respond_alone(*inside, 200, "OK");
+                        request.respond(487, "Request Terminated", &[], "").await;
                         return Some(CANCELLED);
                     }
-                    Some(Event::Request(request)) => self.inside(*request).await,
-                    Some(Event::Answer(answer)) => self.answered_offer(&answer).await,
-                    Some(Event::End) | None => {
+                    Event::Request(inside) => self.inside(inside).await,
+                    Event::Answer(answer) => self.answered_offer(&answer).await,
+                    Event::End => {
                         let ending = Ending { cause: 503, code: 503, reason: "Ended by the operator" };
-                        self.refuse(ending).await;
+                        request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
                         return Some(ending);
                     }
                 },
@@ -190,35 +204,25 @@ impl Call<'_> {
         }
     }
 
-    async fn refuse(&mut self, ending: Ending) {
-        self.request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
-    }
-
     /// What the edge says about its media: the answer to an offer, or an offer of its own.
-    fn description(&self) -> String {
+    fn description(&self, offered: Option<&Media>) -> String {
         let Some(endpoint) = &self.media else { return String::new() };
-        match &self.admitted.media {
+        match offered {
             Some(media) => sdp::answer(media, endpoint.address(), &self.inner.app.ids.media_key()),
             None => sdp::offer(endpoint.address()),
         }
     }
 
-    /// Answers and waits until the caller confirms it. An error is an ending, and whether a BYE is owed.
-    async fn answer(&mut self, answered: Timestamp) -> Result<(), (Ending, bool)> {
-        let contact = self.stack.contact(self.request.transport());
-        let body = self.description();
-        let routes = self.request.values("Record-Route");
-        let mut headers: Vec<(&str, &str)> =
-            routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
-        headers.extend([("Contact", contact.as_str()), ("Content-Type", "application/sdp")]);
-        headers.extend([("Allow", super::stack::ALLOW), ("Supported", "timer")]);
-        self.session = session_interval(&self.request).map(|interval| (interval, answered.after(interval)));
-        let expires = self.session.map(|(interval, _)| format!("{};refresher=uac", interval.as_secs()));
-        if let Some(expires) = &expires {
-            headers.extend([("Require", "timer"), ("Session-Expires", expires.as_str())]);
-        }
-        self.request.respond(200, "OK", &headers, &body).await;
-        self.registered.call.lock().unwrap_or_else(PoisonError::into_inner).time_connect = Some(answered);
+    /// Answers and waits until the caller confirms it.
+    async fn answer(
+        &mut self,
+        request: &mut Incoming,
+        offered: Option<&Media>,
+        answered: Timestamp,
+    ) -> Answered {
+        self.accept(request, offered, answered).await;
+        let facts = Arc::clone(&self.registered.facts);
+        facts.connect(answered);
         let random = self.inner.app.ids.word();
         if let Some(media) = &mut self.media {
             media.answered(answered, random).await;
@@ -226,52 +230,71 @@ impl Call<'_> {
         loop {
             tokio::select! {
                 biased;
-                happened = self.request.happened() => match happened {
+                happened = request.happened() => match happened {
                     Happened::Acknowledged => {
-                        let answer = self.request.take_acknowledgement();
-                        if self.admitted.media.is_none() {
+                        let answer = request.take_acknowledgement();
+                        if offered.is_none() {
                             self.answered_offer(&answer).await;
                         }
-                        return Ok(());
+                        return Answered::Up;
                     }
                     Happened::Cancelled => {}
-                    Happened::Over => return Err((ending(Cause::NoAck), true)),
+                    Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
                 },
-                event = self.registered.events.recv() => match event {
-                    Some(Event::Request(request)) if request.method() == "BYE" => {
-                        respond_alone(*request, 200, "OK");
-                        return Err((HUNG_UP, false));
+                event = facts.mailbox.next() => match event {
+                    Event::Request(inside) if inside.method() == "BYE" => {
+                        respond_alone(*inside, 200, "OK");
+                        return Answered::Ended(HUNG_UP, false);
                     }
-                    Some(Event::Request(request)) => self.inside(*request).await,
-                    Some(Event::Answer(answer)) => self.answered_offer(&answer).await,
-                    Some(Event::End) | None => return Err((HUNG_UP, true)),
+                    Event::Request(inside) => self.inside(inside).await,
+                    Event::Answer(answer) => self.answered_offer(&answer).await,
+                    Event::End => return Answered::Ended(HUNG_UP, true),
                 },
             }
         }
     }
 
+    /// Says 200, with what it takes to be in a dialog.
+    async fn accept(&mut self, request: &mut Incoming, offered: Option<&Media>, answered: Timestamp) {
+        let contact = self.stack.contact(request.transport());
+        let body = self.description(offered);
+        let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
+        let mut headers: Vec<(&str, &str)> =
+            routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
+        headers.extend([("Contact", contact.as_str()), ("Content-Type", "application/sdp")]);
+        headers.extend([("Allow", super::stack::ALLOW), ("Supported", "timer")]);
+        self.session = session_interval(request).map(|interval| (interval, answered.after(interval)));
+        let expires = self.session.map(|(interval, _)| format!("{};refresher=uac", interval.as_secs()));
+        if let Some(expires) = &expires {
+            headers.extend([("Require", "timer"), ("Session-Expires", expires.as_str())]);
+        }
+        request.respond(200, "OK", &headers, &body).await;
+    }
+
     /// The call is up: media, silence, session timer, whoever hangs up first. Gives whether a BYE is owed.
     async fn talk(&mut self, until: Option<Timestamp>) -> (Ending, bool) {
-        let clock = self.inner.app.clock.clone();
-        let mut buffer = [0_u8; 2048];
+        let facts = Arc::clone(&self.registered.facts);
+        let clock = &self.inner.app.clock;
         let longest = clock.now().after(LONGEST);
         loop {
+            // A packet puts the silence off; that is looked at when it would be over, not with each packet.
             let silent = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|(_, at)| at);
-            let next = [until, silent, session, Some(longest)].into_iter().flatten().min();
+            let next = [until, silent, session].into_iter().flatten().fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
-                event = self.registered.events.recv() => match event {
-                    Some(Event::Request(request)) if request.method() == "BYE" => {
-                        respond_alone(*request, 200, "OK");
+                event = facts.mailbox.next() => match event {
+                    Event::Request(inside) if inside.method() == "BYE" => {
+                        respond_alone(*inside, 200, "OK");
                         return (HUNG_UP, false);
                     }
-                    Some(Event::Request(request)) => self.inside(*request).await,
-                    Some(Event::Answer(answer)) => self.answered_offer(&answer).await,
-                    Some(Event::End) | None => return (HUNG_UP, true),
+                    Event::Request(inside) => self.inside(inside).await,
+                    Event::Answer(answer) => self.answered_offer(&answer).await,
+                    Event::End => return (HUNG_UP, true),
                 },
-                () = wait(&clock, next) => {
+                () = clock.sleep_until(next) => {
                     let now = clock.now();
+                    let silent = self.media.as_ref().and_then(Endpoint::silent_until);
                     let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
                     if reached(until) {
                         return (HUNG_UP, true);
@@ -281,19 +304,23 @@ impl Call<'_> {
                         return (ending(Cause::SessionTimeout), true);
                     }
                 }
-                () = hear(self.media.as_mut(), &mut buffer, &clock) => {}
+                () = hear(self.media.as_mut(), clock) => {}
             }
         }
     }
 
     /// A request in the dialog that does not end it.
-    async fn inside(&mut self, mut request: Incoming) {
+    async fn inside(&mut self, request: Box<Incoming>) {
+        Box::pin(self.take_inside(*request)).await;
+    }
+
+    async fn take_inside(&mut self, mut request: Incoming) {
         let contact = self.stack.contact(request.transport());
         if let Some((interval, _)) = self.session {
             self.session = Some((interval, self.inner.app.clock.now().after(interval)));
         }
         let settings = &self.inner.config.settings;
-        let mode = &self.admitted.trunk.media_encryption_mode;
+        let mode = &self.registered.facts.trunk.media_encryption_mode;
         let offer = (!request.body().is_empty()).then(|| request.body().to_vec());
         match (request.method(), negotiate(mode, settings, offer.as_deref())) {
             ("PRACK", _) => respond_alone(request, 200, "OK"),
@@ -316,7 +343,7 @@ impl Call<'_> {
                 request.respond(200, "OK", &headers, &body).await;
                 let (inner, key) = (Arc::clone(self.inner), Key::of(&request));
                 tokio::spawn(async move {
-                    request.wait_until_over().await;
+                    request.confirmed().await;
                     let answer = request.take_acknowledgement();
                     if let (true, Some(key)) = (offers && !answer.is_empty(), key) {
                         inner.calls.answer(&key, answer);
@@ -332,7 +359,7 @@ impl Call<'_> {
 
     /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
     async fn answered_offer(&mut self, answer: &[u8]) {
-        let mode = &self.admitted.trunk.media_encryption_mode;
+        let mode = &self.registered.facts.trunk.media_encryption_mode;
         match negotiate(mode, &self.inner.config.settings, Some(answer)) {
             Ok(Some(media)) => {
                 if let Some(endpoint) = self.media.as_mut() {
@@ -351,6 +378,12 @@ impl Call<'_> {
     }
 }
 
+/// Refuses a call that is let through and cannot be put up.
+async fn refuse(mut request: Incoming, ending: Ending) -> Box<Unanswered> {
+    request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
+    Box::new(Unanswered { ending, request })
+}
+
 fn refused_by_far_end(code: u16) -> Ending {
     let known =
         [Cause::Forbidden, Cause::BusyHere, Cause::Decline].into_iter().find(|cause| cause.code() == code);
@@ -359,22 +392,14 @@ fn refused_by_far_end(code: u16) -> Ending {
 
 /// The interval that the caller asks for, if both sides know session timers.
 fn session_interval(request: &Incoming) -> Option<Duration> {
-    let supported =
-        request.values("Supported").iter().chain(&request.values("k")).any(|value| value.contains("timer"));
+    let supported = request.values("Supported").any(|value| value.contains("timer"));
     let seconds: u64 = request.value("Session-Expires")?.split(';').next()?.trim().parse().ok()?;
     supported.then(|| Duration::from_secs(seconds.max(MIN_SESSION)))
 }
 
-async fn wait(clock: &crate::clock::Clock, until: Option<Timestamp>) {
-    match until {
-        Some(until) => clock.sleep_until(until).await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn hear(media: Option<&mut Endpoint>, buffer: &mut [u8], clock: &crate::clock::Clock) {
+async fn hear(media: Option<&mut Endpoint>, clock: &crate::clock::Clock) {
     match media {
-        Some(media) => media.hear(buffer, clock).await,
+        Some(media) => media.hear(clock).await,
         None => std::future::pending().await,
     }
 }
@@ -386,7 +411,7 @@ fn respond_alone(request: Incoming, code: u16, phrase: &'static str) {
 
 /// Ends a dialog from our side. The BYE is under way when the call leaves, for the server may stop then; its
 /// answer need not be waited for.
-async fn end_dialog(dialog: Dialog, ending: Ending) {
+async fn end_dialog(dialog: Box<Dialog>, key: &Key, ending: Ending) {
     let reason = format!("SIP;cause={};text=\"{}\"", ending.code, ending.reason);
-    dialog.bye(&reason).await;
+    dialog.bye(&key.call_id, &reason).await;
 }

@@ -1,43 +1,19 @@
 //! The calls that are up, and who must hear what comes for them.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
+use std::collections::HashSet;
+use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use serde::Serialize;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::facts::{Facts, Key};
+use super::mailbox::Event;
 use super::stack::Incoming;
-
-/// What names a dialog: the call id, the caller's tag and ours.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
-    pub(super) call_id: String,
-    pub(super) remote: String,
-    pub(super) local: String,
-}
-
-impl Key {
-    /// The dialog of a request that comes in.
-    pub(super) fn of(request: &Incoming) -> Option<Self> {
-        Some(Self { call_id: request.call_id(), remote: request.remote_tag()?, local: request.local_tag()? })
-    }
-}
-
-/// What comes for a call that is up.
-pub(super) enum Event {
-    /// A request in its dialog.
-    Request(Box<Incoming>),
-    /// The answer to an offer of ours, which an ACK brought.
-    Answer(Vec<u8>),
-    /// It is ended from our side.
-    End,
-}
-
-/// Events that wait for a call. A peer that floods its own call loses the rest.
-const QUEUE: usize = 16;
 
 /// A call that is up or being set up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,88 +42,117 @@ pub struct ActiveCall {
     pub time_connect: Option<Timestamp>,
 }
 
+impl ActiveCall {
+    fn of(facts: &Facts) -> Self {
+        let Facts { key, origin, trunk, dialled, cli, .. } = facts;
+        Self {
+            id: origin.id,
+            trunk_id: trunk.id.to_string(),
+            trunk_name: trunk.name.to_string(),
+            account: facts.account(),
+            src_number: cli.presented.clone(),
+            dst_number: dialled.to_string(),
+            source: format!("{}:{}", origin.source.ip(), origin.source.port()),
+            call_id: key.call_id.to_string(),
+            time_start: origin.started,
+            time_connect: facts.connected(),
+        }
+    }
+}
+
 /// All of them.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
-    state: Mutex<HashMap<Key, Entry>>,
-    /// Those of them and those whose records are still to be written.
+    state: Mutex<HashSet<Entry>>,
+    /// Those of them, and those calls and refusals whose records are still to be written.
     count: watch::Sender<usize>,
 }
 
+/// A call among the others, known by its dialog.
 #[derive(Debug)]
-struct Entry {
-    events: mpsc::Sender<Event>,
-    call: Arc<Mutex<ActiveCall>>,
-}
+struct Entry(Arc<Facts>);
 
-impl std::fmt::Debug for Event {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Request(_) => "Request",
-            Self::Answer(_) => "Answer",
-            Self::End => "End",
-        })
+impl Borrow<Key> for Entry {
+    fn borrow(&self) -> &Key {
+        &self.0.key
     }
 }
+
+impl Hash for Entry {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key.hash(state);
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key == other.0.key
+    }
+}
+
+impl Eq for Entry {}
 
 /// A call's place among the active ones; it leaves when this is dropped, if not before.
 pub(super) struct Registered<'a> {
-    calls: &'a Calls,
-    key: Key,
-    pub(super) events: mpsc::Receiver<Event>,
-    pub(super) call: Arc<Mutex<ActiveCall>>,
+    counted: Counted<'a>,
+    pub(super) facts: Arc<Facts>,
+}
+
+/// Something that a server that stops waits for, until this is dropped.
+pub(super) struct Counted<'a>(&'a Calls);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.count.send_modify(|count| *count -= 1);
+    }
 }
 
 impl Calls {
-    pub(super) fn register(&self, key: Key, call: ActiveCall) -> Registered<'_> {
-        let (sender, events) = mpsc::channel(QUEUE);
-        let call = Arc::new(Mutex::new(call));
-        let mut state = self.lock();
-        state.insert(key.clone(), Entry { events: sender, call: Arc::clone(&call) });
-        self.count.send_modify(|count| *count += 1);
-        Registered { calls: self, key, events, call }
+    pub(super) fn register(&self, facts: Facts) -> Registered<'_> {
+        let facts = Arc::new(facts);
+        self.lock().replace(Entry(Arc::clone(&facts)));
+        Registered { counted: self.count_in(), facts }
     }
 
-    /// Hands a request to its call; gives it back when there is no such call.
+    /// Has a server that stops wait, for a record that is to be written.
+    pub(super) fn count_in(&self) -> Counted<'_> {
+        self.count.send_modify(|count| *count += 1);
+        Counted(self)
+    }
+
+    fn find(&self, key: &Key) -> Option<Arc<Facts>> {
+        self.lock().get(key).map(|entry| Arc::clone(&entry.0))
+    }
+
+    /// Hands a request to its call; gives it back when there is no such call, or too much waits for it.
     pub(super) fn deliver(&self, key: &Key, request: Incoming) -> Result<(), Box<Incoming>> {
-        let sender = self.lock().get(key).map(|entry| entry.events.clone());
-        let event = Event::Request(Box::new(request));
-        let undelivered = match sender {
-            None => event,
-            Some(sender) => match sender.try_send(event) {
-                Ok(()) => return Ok(()),
-                Err(mpsc::error::TrySendError::Full(event) | mpsc::error::TrySendError::Closed(event)) => {
-                    event
-                }
-            },
-        };
-        match undelivered {
-            Event::Request(request) => Err(request),
-            Event::Answer(_) | Event::End => Ok(()),
+        let request = Box::new(request);
+        let Some(facts) = self.find(key) else { return Err(request) };
+        match facts.mailbox.put(Event::Request(request)) {
+            Err(Event::Request(request)) => Err(request),
+            _ => Ok(()),
         }
     }
 
     /// Hands the answer to an offer of ours to its call. A call that is over needs none.
     pub(super) fn answer(&self, key: &Key, body: Vec<u8>) {
-        if let Some(entry) = self.lock().get(key) {
+        if let Some(facts) = self.find(key) {
             // A peer that floods its own call loses it.
-            let _lost = entry.events.try_send(Event::Answer(body));
+            let _lost = facts.mailbox.put(Event::Answer(body));
         }
     }
 
     /// The caller numbers of some calls of a trunk.
     pub(super) fn callers_on(&self, trunk: &str, most: usize) -> Vec<String> {
         let state = self.lock();
-        let calls = state.values().map(|entry| entry.call.lock().unwrap_or_else(PoisonError::into_inner));
-        calls.filter(|call| call.trunk_id == trunk).take(most).map(|call| call.src_number.clone()).collect()
+        let on_trunk = state.iter().filter(|Entry(facts)| facts.trunk.id.as_str() == trunk);
+        on_trunk.take(most).map(|Entry(facts)| facts.cli.presented.clone()).collect()
     }
 
+    /// All of them, oldest first.
     pub(super) fn list(&self) -> Vec<ActiveCall> {
-        let mut calls: Vec<ActiveCall> = self
-            .lock()
-            .values()
-            .map(|entry| entry.call.lock().unwrap_or_else(PoisonError::into_inner).clone())
-            .collect();
+        let mut calls: Vec<ActiveCall> =
+            self.lock().iter().map(|Entry(facts)| ActiveCall::of(facts)).collect();
         calls.sort_by_key(|call| (call.time_start, call.id));
         calls
     }
@@ -155,15 +160,14 @@ impl Calls {
     /// Ends one call from our side; gives whether there was one.
     pub(super) fn end(&self, id: Uuid) -> bool {
         let state = self.lock();
-        let found =
-            state.values().find(|entry| entry.call.lock().unwrap_or_else(PoisonError::into_inner).id == id);
-        found.is_some_and(|entry| entry.events.try_send(Event::End).is_ok())
+        let found = state.iter().find(|Entry(facts)| facts.origin.id == id);
+        found.is_some_and(|Entry(facts)| facts.mailbox.put(Event::End).is_ok())
     }
 
     pub(super) fn end_all(&self) {
-        for entry in self.lock().values() {
+        for Entry(facts) in self.lock().iter() {
             // A call whose queue is full is ending, or floods itself and is dropped with the server.
-            let _full = entry.events.try_send(Event::End);
+            let _full = facts.mailbox.put(Event::End);
         }
     }
 
@@ -172,7 +176,7 @@ impl Calls {
         let _late = tokio::time::timeout(most, count.wait_for(|count| *count == 0)).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Entry>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Entry>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -180,13 +184,13 @@ impl Calls {
 impl Registered<'_> {
     /// The call is over: nothing comes for it any more. It counts until its record is written.
     pub(super) fn leave(&self) {
-        self.calls.lock().remove(&self.key);
+        self.facts.mailbox.close();
+        self.counted.0.lock().remove(&self.facts.key);
     }
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.leave();
-        self.calls.count.send_modify(|count| *count -= 1);
     }
 }

@@ -17,7 +17,7 @@ pub(super) fn challenged(request: &Incoming, challenge: &Challenge) {
     }
 }
 
-pub(super) fn refused(inner: &Inner, request: &Incoming, parts: &Parts, refusal: &Refusal) {
+pub(super) fn refused(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
     let (source, call_id) = (request.source(), request.call_id());
     let trunk = refusal.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();
     let (check, configured, received) = (refusal.check, &refusal.configured, &refusal.received);

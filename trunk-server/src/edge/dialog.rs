@@ -1,7 +1,7 @@
 //! Requests inside a dialog.
 
 use super::Inner;
-use super::calls::Key;
+use super::facts::Key;
 use super::stack::Incoming;
 
 /// Hands a request to its call, or says that there is no such call.

@@ -2,83 +2,106 @@
 
 use std::sync::Arc;
 
-use trunk_rules::carrier::{Challenge, NoncesAt, Refusal, Snapshot, Verdict, admit_and_hold};
+use didww_types::Timestamp;
+use trunk_rules::carrier::{
+    Admitted, Challenge, Channel, NoncesAt, Refusal, Snapshot, Verdict, admit_and_hold,
+};
 
 use super::attempt::Parts;
 use super::record::CallRecord;
 use super::stack::{Incoming, Stack};
 use super::{Counters, Inner, call, diagnosis};
 
+/// What is done with an attempt. The parts of the INVITE that the rules looked at are gone by then.
+enum Step {
+    Run(Box<Admitted>, Channel),
+    Challenge(Box<Challenge>),
+    Refuse(Box<Refusal>, Option<Box<CallRecord>>),
+    /// The rules let it through without a channel, which they never do.
+    Give,
+}
+
 pub(super) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     request.trying().await;
-    let parts = Parts::of(&request, &inner.config.settings);
     let started = inner.app.clock.now();
-    let (verdict, channel) = inner.decide(&parts);
-    match (verdict, channel) {
-        (Verdict::Admitted(admitted), Some(channel)) => {
-            Counters::count(&inner.counters.admitted);
-            call::run(inner, stack, request, *admitted, channel, started).await;
+    match inner.decide(&request, started) {
+        // A call lives for hours, a challenge for a moment: neither pays for the other's room.
+        Step::Run(admitted, channel) => {
+            Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
         }
-        (Verdict::Challenged(challenge), _) => {
-            Counters::count(&inner.counters.challenged);
-            challenged(inner, request, &challenge).await;
-        }
-        (Verdict::Refused(refusal), _) => {
-            Counters::count(&inner.counters.refused);
-            refused(inner, request, &parts, &refusal, started).await;
-        }
-        (Verdict::Admitted(_), None) => request.finish(500, "Server Internal Error", &[]).await,
+        Step::Challenge(challenge) => challenged(inner, request, challenge).await,
+        Step::Refuse(refusal, record) => Box::pin(refused(inner, request, refusal, record)).await,
+        Step::Give => request.finish(500, "Server Internal Error", &[]).await,
     }
 }
 
 impl Inner {
     /// Asks the rules, and takes the channel of a call that is admitted in the same step.
-    fn decide(&self, parts: &Parts) -> (Verdict, Option<trunk_rules::carrier::Channel>) {
-        let now = self.app.clock.now();
+    fn decide(&self, request: &Incoming, now: Timestamp) -> Step {
         let settings = &self.config.settings;
+        let parts = Parts::of(request, settings);
         let nonces = NoncesAt { key: &self.nonces.0, now, ttl: settings.nonce_ttl };
-        let trunks = self.trunks.read();
-        let snapshot = Snapshot {
-            trunks: &trunks.index,
-            settings,
-            nonces: &nonces,
-            rates: Some(&self.config.rates),
-            now,
-            random: self.app.ids.word(),
+        let (verdict, channel) = {
+            let trunks = self.trunks.read();
+            let snapshot = Snapshot {
+                trunks: &trunks.index,
+                settings,
+                nonces: &nonces,
+                rates: Some(&self.config.rates),
+                now,
+                random: self.app.ids.word(),
+            };
+            admit_and_hold(&snapshot, &parts.attempt())
         };
-        parts.ask(|attempt| admit_and_hold(&snapshot, attempt))
+        match (verdict, channel) {
+            (Verdict::Admitted(admitted), Some(channel)) => {
+                Counters::count(&self.counters.admitted);
+                Step::Run(admitted, channel)
+            }
+            (Verdict::Admitted(_), None) => Step::Give,
+            (Verdict::Challenged(challenge), _) => {
+                Counters::count(&self.counters.challenged);
+                diagnosis::challenged(request, &challenge);
+                Step::Challenge(challenge)
+            }
+            (Verdict::Refused(refusal), _) => {
+                Counters::count(&self.counters.refused);
+                diagnosis::refused(self, request, &parts, &refusal);
+                let record = refusal.trunk.as_ref().filter(|_| refusal.is_recorded()).map(|trunk| {
+                    Box::new(CallRecord::of_refusal(self, request, &parts, trunk, &refusal, now))
+                });
+                Step::Refuse(refusal, record)
+            }
+        }
     }
 }
 
-async fn challenged(inner: &Inner, request: Incoming, challenge: &Challenge) {
-    diagnosis::challenged(&request, challenge);
+async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
     let settings = &inner.config.settings;
     let nonce = inner.nonces.0.issue(inner.app.clock.now(), inner.app.ids.word());
     let values = challenge.headers(settings, &nonce);
     let headers: Vec<(&str, &str)> =
         values.iter().map(|value| (settings.challenge_header(), value.as_str())).collect();
-    request.finish(challenge.code, challenge.phrase, &headers).await;
+    request.challenge(challenge.code, challenge.phrase, &headers).await;
 }
 
 async fn refused(
     inner: &Arc<Inner>,
-    request: Incoming,
-    parts: &Parts,
-    refusal: &Refusal,
-    started: didww_types::Timestamp,
+    mut request: Incoming,
+    refusal: Box<Refusal>,
+    record: Option<Box<CallRecord>>,
 ) {
-    diagnosis::refused(inner, &request, parts, refusal);
+    let counted = inner.calls.count_in();
     let (reason, why) = (refusal.reason(), refusal.diagnosis());
     let headers: &[(&str, &str)] = if inner.config.settings.diagnostic_headers {
         &[("Reason", &reason), (Refusal::DIAGNOSIS_HEADER, &why)]
     } else {
         &[]
     };
-    if refusal.is_recorded()
-        && let Some(trunk) = &refusal.trunk
-    {
-        let record = CallRecord::of_refusal(inner, &request, parts, trunk, refusal, started);
+    request.respond(refusal.code, refusal.phrase, headers, "").await;
+    if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
         inner.spend.record(inner, trunk, record).await;
     }
-    request.finish(refusal.code, refusal.phrase, headers).await;
+    drop(counted);
+    request.confirmed().await;
 }

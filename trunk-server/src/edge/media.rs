@@ -1,11 +1,13 @@
 //! The RTP endpoint of a call: it hears, checks who speaks, and echoes.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use tokio::net::UdpSocket;
-use trunk_rules::carrier::{Media, MediaHost, Protection, RtpPath, RtpTerms, ping_packet};
+use trunk_rules::carrier::{Media, MediaHost, Protection, RtpPath, TrunkTerms, ping_packet};
 
 use crate::clock::Clock;
 use crate::sip::Ports;
@@ -18,7 +20,7 @@ pub(super) struct Endpoint {
     socket: UdpSocket,
     address: SocketAddr,
     path: RtpPath,
-    terms: RtpTerms,
+    trunk: Arc<TrunkTerms>,
     /// Whether what is heard may be sent back: what is encrypted is only counted.
     echo: bool,
     payload_type: u8,
@@ -29,6 +31,14 @@ pub(super) struct Endpoint {
 
 /// Sources of dropped packets that a record names.
 const NAMED: usize = 8;
+/// Packets of one call that are taken in a row.
+const AT_A_TIME: usize = 16;
+
+thread_local! {
+    /// Where a packet is received. One for each thread: a call that waits for packets, and nearly all calls do
+    /// nothing else, must not keep room for one.
+    static PACKET: RefCell<[u8; 2048]> = const { RefCell::new([0; 2048]) };
+}
 
 impl Endpoint {
     pub(super) async fn open(
@@ -36,7 +46,7 @@ impl Endpoint {
         bind: IpAddr,
         advertise: IpAddr,
         media: Option<&Media>,
-        terms: RtpTerms,
+        trunk: Arc<TrunkTerms>,
         now: Timestamp,
     ) -> Option<Self> {
         let socket = UdpSocket::from_std(ports.bind(bind).await?).ok()?;
@@ -45,7 +55,7 @@ impl Endpoint {
             socket,
             address,
             path: RtpPath::new(None, now),
-            terms,
+            trunk,
             echo: true,
             payload_type: 0,
             dropped_before: 0,
@@ -74,7 +84,7 @@ impl Endpoint {
     /// Starts the watch for silence anew, and makes a peer speak that waits for the first packet.
     pub(super) async fn answered(&mut self, now: Timestamp, random: u64) {
         self.path.restart(now);
-        if let (true, Some(target)) = (self.terms.ping, self.path.target()) {
+        if let (true, Some(target)) = (self.trunk.rtp.ping, self.path.target()) {
             let random = random.to_be_bytes();
             let [sequence @ .., _, _, _, _, _, _] = random;
             let [timestamp @ .., _, _, _, _] = random;
@@ -89,18 +99,36 @@ impl Endpoint {
         }
     }
 
-    /// Hears one packet and echoes it. Safe to give up waiting for.
-    pub(super) async fn hear(&mut self, buffer: &mut [u8], clock: &Clock) {
-        let Ok((length, from)) = self.socket.recv_from(buffer).await else { return };
-        let packet = buffer.get(..length).unwrap_or_default();
-        if !self.path.receive(&self.terms, from, clock.now()) {
-            if self.dropped_from.len() < NAMED && !self.dropped_from.contains(&from.ip()) {
-                self.dropped_from.push(from.ip());
+    /// Hears and echoes for as long as nobody gives up waiting, which is always safe.
+    pub(super) async fn hear(&mut self, clock: &Clock) {
+        loop {
+            if self.socket.readable().await.is_err() {
+                return std::future::pending().await;
             }
-            return;
+            PACKET.with_borrow_mut(|buffer| self.take(buffer, clock.now()));
         }
-        if let (true, Some(target)) = (self.echo && is_rtp(packet), self.path.target()) {
-            self.send(packet, target).await;
+    }
+
+    /// Takes the packets that are there, but not for ever: other calls run on this thread.
+    fn take(&mut self, buffer: &mut [u8], now: Timestamp) {
+        for _ in 0..AT_A_TIME {
+            let (length, from) = match self.socket.try_recv_from(buffer) {
+                Ok(received) => received,
+                // A peer that closed its port says so with an error; the call goes on.
+                Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => continue,
+                Err(_) => return,
+            };
+            if !self.path.receive(&self.trunk.rtp, from, now) {
+                if self.dropped_from.len() < NAMED && !self.dropped_from.contains(&from.ip()) {
+                    self.dropped_from.push(from.ip());
+                }
+                continue;
+            }
+            let packet = buffer.get(..length).unwrap_or_default();
+            if let (true, Some(target)) = (self.echo && is_rtp(packet), self.path.target()) {
+                // What finds no room is lost, as packets are.
+                let _lost = self.socket.try_send_to(packet, target);
+            }
         }
     }
 
@@ -111,7 +139,7 @@ impl Endpoint {
 
     /// When the call ends if it stays silent.
     pub(super) fn silent_until(&self) -> Option<Timestamp> {
-        self.path.silent_until(&self.terms)
+        self.path.silent_until(&self.trunk.rtp)
     }
 
     /// How many packets were dropped because of their source, and some of the sources.
@@ -131,7 +159,7 @@ async fn resolve(host: &MediaHost, port: u16) -> Option<SocketAddr> {
         MediaHost::Address(address) => Some(SocketAddr::new(*address, port)),
         MediaHost::Name(name) => {
             let lookup = tokio::net::lookup_host((name.as_str(), port));
-            tokio::time::timeout(LOOKUP, lookup).await.ok()?.ok()?.next()
+            Box::pin(tokio::time::timeout(LOOKUP, lookup)).await.ok()?.ok()?.next()
         }
     }
 }

@@ -1,15 +1,18 @@
 //! What a call leaves behind.
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use didww_types::Timestamp;
 use rust_decimal::Decimal;
 use serde::Serialize;
-use trunk_rules::carrier::{Admitted, Refusal, TrunkTerms};
+use trunk_rules::carrier::{Refusal, TrunkTerms};
 use uuid::Uuid;
 
 use super::Inner;
 use super::attempt::Parts;
+use super::facts::{Facts, Origin};
 use super::stack::Incoming;
 use crate::store::StoredCall;
 
@@ -93,13 +96,12 @@ pub(super) struct Ending {
 }
 
 impl CallRecord {
-    fn begun(inner: &Inner, request: &Incoming, trunk: &TrunkTerms, started: Timestamp) -> Self {
-        let now = inner.app.clock.now();
+    fn begun(inner: &Inner, origin: Origin, call_id: &str, trunk: &TrunkTerms) -> Self {
         Self {
-            id: inner.app.ids.record(now),
-            time_start: started,
+            id: origin.id,
+            time_start: origin.started,
             time_connect: None,
-            time_end: now,
+            time_end: inner.app.clock.now(),
             duration: 0,
             billing_duration: 0,
             success: false,
@@ -109,12 +111,12 @@ impl CallRecord {
             call_type: None,
             trunk_name: trunk.name.to_string(),
             trunk_id: trunk.id.to_string(),
-            call_id: request.call_id(),
-            user_agent: request.value("User-Agent"),
-            p_charge_info: request.value("P-Charge-Info"),
-            source_ip: request.source().ip().to_string(),
-            source_port: request.source().port(),
-            source_protocol: request.transport(),
+            call_id: call_id.to_owned(),
+            user_agent: origin.user_agent.map(Into::into),
+            p_charge_info: origin.p_charge_info.map(Into::into),
+            source_ip: origin.source.ip().to_string(),
+            source_port: origin.source.port(),
+            source_protocol: origin.protocol,
             pop: inner.config.server_name.clone(),
             rate: None,
             price: "0".to_owned(),
@@ -134,7 +136,7 @@ impl CallRecord {
     pub(super) fn of_refusal(
         inner: &Inner,
         request: &Incoming,
-        parts: &Parts,
+        parts: &Parts<'_>,
         trunk: &TrunkTerms,
         refusal: &Refusal,
         started: Timestamp,
@@ -149,28 +151,40 @@ impl CallRecord {
             check: Some(refusal.check.name()),
             configured: Some(refusal.configured.clone()),
             received: Some(refusal.received.clone()),
-            ..Self::begun(inner, request, trunk, started)
+            ..Self::begun(inner, Origin::of(inner, request, started), request.call_id(), trunk)
         }
     }
 
-    /// The record of a call that was let through and is not over yet.
-    pub(super) fn of_call(
-        inner: &Inner,
-        request: &Incoming,
-        admitted: &Admitted,
-        started: Timestamp,
-    ) -> Self {
-        let call_type = if admitted.emergency.is_some() { "emergency" } else { "outbound" };
-        Self {
-            src_number: Some(admitted.cli.presented.clone()),
-            original_src_number: admitted.cli.original.clone(),
-            dst_number: admitted.dialled.clone(),
+    /// The record of a call that was let through and is over now.
+    pub(super) fn of_call(inner: &Inner, facts: &Facts, ending: Ending, dropped: (u64, &[IpAddr])) -> Self {
+        let call_type = if facts.is_emergency { "emergency" } else { "outbound" };
+        let connected = facts.connected();
+        let mut record = Self {
+            time_connect: connected,
+            success: connected.is_some(),
+            src_number: Some(facts.cli.presented.clone()),
+            original_src_number: facts.cli.original.clone(),
+            dst_number: facts.dialled.to_string(),
             call_type: Some(call_type),
-            rate: admitted.rate.map(|rate| rate.per_minute.to_string()),
-            initial_billing_interval: admitted.rate.map(|rate| rate.initial_interval.get()),
-            next_billing_interval: admitted.rate.map(|rate| rate.next_interval.get()),
-            ..Self::begun(inner, request, &admitted.trunk, started)
+            rate: facts.rate.map(|rate| rate.per_minute.to_string()),
+            initial_billing_interval: facts.rate.map(|rate| rate.initial_interval.get()),
+            next_billing_interval: facts.rate.map(|rate| rate.next_interval.get()),
+            disconnect_code: ending.code,
+            disconnect_reason: ending.reason.to_owned(),
+            disconnect_cause: ending.cause,
+            rtp_dropped: dropped.0,
+            rtp_dropped_from: dropped.1.iter().map(ToString::to_string).collect(),
+            ..Self::begun(inner, facts.origin.clone(), &facts.key.call_id, &facts.trunk)
+        };
+        let up = connected.map(|at| between(at, record.time_end));
+        if let Some(rate) = facts.rate {
+            let charge = rate.charge(up);
+            (record.duration, record.billing_duration) = (charge.duration, charge.billed);
+            record.price = charge.price.to_string();
+        } else {
+            record.duration = up.map_or(0, |up| up.as_secs() + u64::from(up.subsec_nanos() > 0));
         }
+        record
     }
 
     /// The price as an exact decimal.
@@ -194,7 +208,11 @@ impl CallRecord {
     }
 
     /// Tells followers. Nobody may be listening.
-    pub(super) fn publish(self, inner: &Inner) {
-        let _nobody = inner.records.send(Arc::new(self));
+    pub(super) fn publish(self: Box<Self>, inner: &Inner) {
+        let _nobody = inner.records.send(Arc::from(self));
     }
+}
+
+fn between(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_millis(u64::try_from(to.as_unix_millis() - from.as_unix_millis()).unwrap_or(0))
 }

@@ -37,6 +37,10 @@ struct Account {
     window: SpendWindow,
     /// Calls that are over and whose records are to be written.
     waiting: Vec<Waiting>,
+    /// Whether one of them cost something.
+    charged: bool,
+    /// Rings when what waits must not wait for more.
+    hurry: Arc<Notify>,
     /// Whether the trunk is to be decided anew although no call of it ended.
     due: bool,
     /// Whether what the API says of the trunk may be out of date, because of a failure or a time without a server.
@@ -47,21 +51,32 @@ struct Account {
 
 #[derive(Debug)]
 struct Waiting {
-    call: Box<StoredCall>,
+    call: Arc<StoredCall>,
     written: oneshot::Sender<Result<(), StoreError>>,
 }
 
 /// What is to be written for a trunk.
 struct Work {
     number: i64,
-    event: SpendEvent,
+    /// What happened to the trunk's spending; nothing when calls ended that cost nothing.
+    event: Option<SpendEvent>,
     waiting: Vec<Waiting>,
+    hurry: Arc<Notify>,
 }
 
 impl Account {
     fn new(number: i64) -> Self {
         let window = SpendWindow::default();
-        Self { number, window, waiting: Vec::new(), due: false, unsettled: false, busy: false }
+        Self {
+            number,
+            window,
+            waiting: Vec::new(),
+            charged: false,
+            hurry: Arc::default(),
+            due: false,
+            unsettled: false,
+            busy: false,
+        }
     }
 
     fn is_idle(&self) -> bool {
@@ -73,7 +88,9 @@ const DAY: Duration = Duration::from_hours(24);
 /// How often a change of a trunk is tried: somebody else may change the trunk meanwhile, or the store be busy.
 const ATTEMPTS: u32 = 32;
 /// Most calls that one write records.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 256;
+/// Calls of a trunk that end this soon after a write share the next one. The first waits for nobody.
+const GATHER: Duration = Duration::from_millis(20);
 /// The wait before what failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// Trunks that are settled at the same time after a start or a failure.
@@ -127,30 +144,38 @@ impl Spend {
 
     /// Keeps the record of a call that is over, adds its price to its trunk's spending, and blocks the trunk if
     /// that is too much: all in one write. Then tells whoever follows.
-    pub(super) async fn record(&self, inner: &Arc<Inner>, trunk: &TrunkTerms, record: CallRecord) {
+    pub(super) async fn record(&self, inner: &Arc<Inner>, trunk: &TrunkTerms, record: Box<CallRecord>) {
         let number: i64 = trunk.account.parse().unwrap_or_default();
         let Some(stored) = record.to_stored(number) else { return };
-        let price = record.amount();
-        let outcome = if price.is_zero() {
-            inner.app.store.commit(vec![Change::Call(Box::new(stored))]).await.map(|_| ())
-        } else {
-            self.charge(inner, stored, price).await
-        };
-        if let Err(error) = outcome {
+        let limit = trunk.threshold.map(Money::amount);
+        if let Err(error) = self.keep(inner, stored, record.amount(), limit).await {
             not_written(&error, "the record of a call");
         }
         record.publish(inner);
     }
 
     /// Adds a price, and waits until the call's record is written.
-    async fn charge(&self, inner: &Arc<Inner>, call: StoredCall, price: Decimal) -> Result<(), StoreError> {
+    async fn keep(
+        &self,
+        inner: &Arc<Inner>,
+        call: StoredCall,
+        price: Decimal,
+        limit: Option<Decimal>,
+    ) -> Result<(), StoreError> {
         let (trunk, ended) = (call.trunk, call.ended_at);
         let (written, outcome) = oneshot::channel();
         let idle = {
             let mut accounts = self.lock();
             let account = accounts.entry(trunk).or_insert_with(|| Account::new(call.account));
-            account.window.add(ended, price);
-            account.waiting.push(Waiting { call: Box::new(call), written });
+            if !price.is_zero() {
+                account.window.add(ended, price);
+                account.charged = true;
+                if limit.is_some_and(|limit| account.window.spent(ended) >= limit) {
+                    // Every call that is let through from here on is one too many.
+                    account.hurry.notify_one();
+                }
+            }
+            account.waiting.push(Waiting { call: Arc::new(call), written });
             !std::mem::replace(&mut account.busy, true)
         };
         if idle {
@@ -164,14 +189,15 @@ impl Spend {
     fn next(&self, trunk: Uuid) -> Option<Work> {
         let mut accounts = self.lock();
         let account = accounts.get_mut(&trunk)?;
-        let number = account.number;
+        let (number, hurry) = (account.number, Arc::clone(&account.hurry));
         if !account.waiting.is_empty() {
             let most = account.waiting.len().min(TOGETHER);
             let waiting = account.waiting.drain(..most).collect();
-            return Some(Work { number, event: SpendEvent::Charged, waiting });
+            let event = std::mem::take(&mut account.charged).then_some(SpendEvent::Charged);
+            return Some(Work { number, event, waiting, hurry });
         }
         if std::mem::take(&mut account.due) {
-            return Some(Work { number, event: SpendEvent::Aged, waiting: Vec::new() });
+            return Some(Work { number, event: Some(SpendEvent::Aged), waiting: Vec::new(), hurry });
         }
         account.busy = false;
         None
@@ -183,17 +209,23 @@ impl Spend {
         inner: &Inner,
         trunk: Uuid,
         number: i64,
-        event: SpendEvent,
+        event: Option<SpendEvent>,
         calls: Vec<Change>,
     ) -> Result<(), StoreError> {
+        let Some(event) = event else { return inner.app.store.commit(calls).await.map(|_| ()) };
         for attempt in 0..ATTEMPTS {
             let now = inner.app.clock.now();
             let spent = self.spent(trunk, now);
             let outcome = match self.gate_changes(inner, number, trunk, event, spent, now).await {
                 Ok(gate) if gate.is_empty() && calls.is_empty() => return Ok(()),
                 Ok(mut changes) => {
+                    let tells = changes.iter().any(|change| matches!(change, Change::Emit(_)));
                     changes.extend(calls.iter().cloned());
-                    inner.app.store.commit(changes).await.map(|_| ())
+                    let outcome = inner.app.store.commit(changes).await.map(|_| ());
+                    if tells && outcome.is_ok() {
+                        inner.app.callbacks.wake();
+                    }
+                    outcome
                 }
                 Err(error) => Err(error),
             };
@@ -298,19 +330,21 @@ impl Observer for Spend {
 
 /// Writes for one trunk until there is nothing left to write.
 async fn settle(inner: Arc<Inner>, trunk: Uuid) {
-    while let Some(Work { number, event, waiting }) = inner.spend.next(trunk) {
-        let calls = waiting.iter().map(|waiting| Change::Call(waiting.call.clone())).collect();
+    while let Some(Work { number, event, waiting, hurry }) = inner.spend.next(trunk) {
+        let calls: Vec<Change> =
+            waiting.iter().map(|waiting| Change::Call(Arc::clone(&waiting.call))).collect();
+        let is_call = !calls.is_empty();
         let outcome = inner.spend.write(&inner, trunk, number, event, calls).await;
-        match &outcome {
-            Ok(()) => inner.app.callbacks.wake(),
-            Err(error) => {
-                not_written(error, "what a trunk spent");
-                inner.spend.unsettle(trunk);
-            }
+        if let Err(error) = &outcome {
+            not_written(error, "what a trunk spent");
+            inner.spend.unsettle(trunk);
         }
         for waiting in waiting {
             // Whoever waits may be gone.
             let _gone = waiting.written.send(outcome.clone());
+        }
+        if is_call {
+            let _hurried = tokio::time::timeout(GATHER, hurry.notified()).await;
         }
     }
 }

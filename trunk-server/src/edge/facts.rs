@@ -1,0 +1,110 @@
+//! What is known of a call from its admission on, kept once for its task, for whoever lists calls, and for its record.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use didww_types::Timestamp;
+use trunk_rules::carrier::{Admitted, Cli, Digits, Rate, TrunkTerms};
+use uuid::Uuid;
+
+use super::Inner;
+use super::mailbox::Mailbox;
+use super::stack::Incoming;
+
+/// What names a dialog: the call id, the caller's tag and ours.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) call_id: Box<str>,
+    pub(super) remote: Box<str>,
+    pub(super) local: Box<str>,
+}
+
+impl Key {
+    /// The dialog of a request that comes in.
+    pub(super) fn of(request: &Incoming) -> Option<Self> {
+        Some(Self {
+            call_id: request.call_id().into(),
+            remote: request.remote_tag()?.into(),
+            local: request.local_tag()?.into(),
+        })
+    }
+}
+
+/// Where an INVITE came from and what it says of itself.
+#[derive(Debug, Clone)]
+pub(super) struct Origin {
+    /// The id of its record.
+    pub(super) id: Uuid,
+    pub(super) started: Timestamp,
+    pub(super) source: SocketAddr,
+    pub(super) protocol: &'static str,
+    pub(super) user_agent: Option<Box<str>>,
+    pub(super) p_charge_info: Option<Box<str>>,
+}
+
+impl Origin {
+    pub(super) fn of(inner: &Inner, request: &Incoming, started: Timestamp) -> Self {
+        Self {
+            id: inner.app.ids.record(started),
+            started,
+            source: request.source(),
+            protocol: request.transport(),
+            user_agent: request.value("User-Agent").map(Into::into),
+            p_charge_info: request.value("P-Charge-Info").map(Into::into),
+        }
+    }
+}
+
+/// A call that was let through.
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) key: Key,
+    pub(super) origin: Origin,
+    pub(super) trunk: Arc<TrunkTerms>,
+    pub(super) dialled: Box<str>,
+    pub(super) destination: Digits,
+    pub(super) cli: Cli,
+    pub(super) is_emergency: bool,
+    pub(super) rate: Option<Rate>,
+    /// What comes for it.
+    pub(super) mailbox: Mailbox,
+    /// When it was answered, in milliseconds; `NEVER` before.
+    connected: AtomicI64,
+}
+
+const NEVER: i64 = i64::MIN;
+
+impl Facts {
+    pub(super) fn new(key: Key, origin: Origin, admitted: Admitted) -> Self {
+        let Admitted { trunk, dialled, destination, cli, emergency, rate, .. } = admitted;
+        Self {
+            key,
+            origin,
+            trunk,
+            dialled: dialled.into(),
+            destination,
+            cli,
+            is_emergency: emergency.is_some(),
+            rate,
+            mailbox: Mailbox::default(),
+            connected: AtomicI64::new(NEVER),
+        }
+    }
+
+    /// Notes that it was answered.
+    pub(super) fn connect(&self, at: Timestamp) {
+        self.connected.store(at.as_unix_millis(), Ordering::Relaxed);
+    }
+
+    /// When it was answered.
+    pub(super) fn connected(&self) -> Option<Timestamp> {
+        let at = self.connected.load(Ordering::Relaxed);
+        (at != NEVER).then(|| Timestamp::from_unix_millis(at))
+    }
+
+    /// The store's number of the account.
+    pub(super) fn account(&self) -> i64 {
+        self.trunk.account.parse().unwrap_or_default()
+    }
+}

@@ -1,0 +1,314 @@
+//! A request that came in: its headers as they were received, and the responses to it.
+//!
+//! Nothing of the library's is held longer than it is needed. What waits for an ACK is thousands at a time, so no
+//! future of the library's is kept while nothing happens: they are several kilobytes each.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use rsipstack::sip::prelude::HeadersExt as _;
+use rsipstack::sip::{Header, Method, Response, SipMessage, StatusCode, Transport};
+use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
+use rsipstack::transport::{SipAddr, SipConnection};
+
+use super::Dialog;
+
+/// A request that came in, with its transaction.
+pub(in crate::edge) struct Incoming {
+    transaction: Box<Transaction>,
+    source: SocketAddr,
+    transport: &'static str,
+    server_name: Arc<str>,
+    acknowledgement: Vec<u8>,
+}
+
+/// What happens to an INVITE after it was answered, or before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::edge) enum Happened {
+    /// The caller confirmed the final response.
+    Acknowledged,
+    /// The caller gave up; the library has said 200 to that.
+    Cancelled,
+    /// The transaction is over: it was confirmed, or its time ran out.
+    Over,
+}
+
+impl Incoming {
+    pub(super) fn new(transaction: Transaction, server_name: Arc<str>) -> Self {
+        let mut transaction = Box::new(transaction);
+        let connection = transaction.connection.as_ref();
+        let peer = connection.and_then(SipConnection::get_remote_addr);
+        let source = peer.and_then(|peer| peer.get_socketaddr().ok());
+        let transport = match peer.and_then(|peer| peer.r#type) {
+            Some(Transport::Tcp) => "tcp",
+            Some(Transport::Tls) => "tls",
+            _ => "udp",
+        };
+        // Responses go to where the request came from. The library would read that out of the `Via` each time.
+        transaction.destination =
+            source.map(|source| SipAddr { r#type: peer.and_then(|peer| peer.r#type), addr: source.into() });
+        let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        let source = source.unwrap_or(nowhere);
+        Self { transaction, source, transport, server_name, acknowledgement: Vec::new() }
+    }
+
+    /// Where the packet came from, whatever its headers say.
+    pub(in crate::edge) fn source(&self) -> SocketAddr {
+        self.source
+    }
+
+    /// `udp`, `tcp` or `tls`.
+    pub(in crate::edge) fn transport(&self) -> &'static str {
+        self.transport
+    }
+
+    pub(in crate::edge) fn method(&self) -> &'static str {
+        match self.transaction.original.method {
+            Method::Invite => "INVITE",
+            Method::Ack => "ACK",
+            Method::Bye => "BYE",
+            Method::Cancel => "CANCEL",
+            Method::Options => "OPTIONS",
+            Method::Register => "REGISTER",
+            Method::Update => "UPDATE",
+            Method::PRack => "PRACK",
+            _ => "OTHER",
+        }
+    }
+
+    /// The Request-URI with its user part as it was received.
+    pub(in crate::edge) fn request_uri(&self) -> String {
+        let uri = &self.transaction.original.uri;
+        match (&uri.scheme, &uri.auth) {
+            // The library escapes the user part once more when it writes it: `%23` would read `%2523`.
+            (Some(scheme), Some(auth)) => format!("{scheme}:{}@{}", auth.user, uri.host_with_port),
+            _ => uri.to_string(),
+        }
+    }
+
+    pub(in crate::edge) fn body(&self) -> &[u8] {
+        &self.transaction.original.body
+    }
+
+    /// The values of a header as they were received, one for each line. Short names are known by the long ones.
+    pub(in crate::edge) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let named = move |header: &&Header| header.name().eq_ignore_ascii_case(name);
+        self.transaction.original.headers.iter().filter(named).map(|header| header.value().trim_start())
+    }
+
+    pub(in crate::edge) fn value<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        self.values(name).next()
+    }
+
+    pub(in crate::edge) fn call_id(&self) -> &str {
+        self.value("Call-ID").unwrap_or_default()
+    }
+
+    pub(in crate::edge) fn remote_tag(&self) -> Option<&str> {
+        tag_of(self.value("From")?)
+    }
+
+    pub(in crate::edge) fn local_tag(&self) -> Option<&str> {
+        tag_of(self.value("To")?)
+    }
+
+    pub(in crate::edge) fn max_forwards(&self) -> Option<u32> {
+        self.value("Max-Forwards")?.trim().parse().ok()
+    }
+
+    /// Gives the dialog its local tag: every later response carries it.
+    pub(in crate::edge) fn set_local_tag(&mut self, tag: &str) {
+        for header in self.transaction.original.headers.iter_mut() {
+            if let Header::To(to) = header {
+                *to = rsipstack::sip::headers::To::new(format!("{};tag={tag}", to.value()));
+            }
+        }
+    }
+
+    /// Says that the request is being worked on.
+    pub(in crate::edge) async fn trying(&mut self) {
+        let sent = match (&self.transaction.connection, &self.transaction.destination) {
+            // By hand: nothing is lost with a datagram that is not repeated, and the way through the transaction
+            // copies the message three times.
+            (Some(SipConnection::Udp(socket)), Some(peer)) => {
+                let mut text = String::with_capacity(512);
+                text.push_str("SIP/2.0 100 Trying\r\n");
+                for header in self.transaction.original.headers.iter().filter(|header| is_copied(header)) {
+                    let _infallible = write!(text, "{}: {}\r\n", header.name(), header.value());
+                }
+                text.push_str("Content-Length: 0\r\n\r\n");
+                socket.send_raw(text.as_bytes(), peer).await
+            }
+            _ => Box::pin(self.transaction.send_trying()).await,
+        };
+        if let Err(error) = sent {
+            tracing::debug!(%error, "100 was not sent");
+        }
+    }
+
+    /// Sends a response. A failure to send is the network's, and the caller's timers deal with it.
+    pub(in crate::edge) async fn respond(
+        &mut self,
+        code: u16,
+        phrase: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) {
+        let response = self.response(code, phrase, headers, body);
+        if let Err(error) = Box::pin(self.transaction.respond(response)).await {
+            tracing::debug!(code, %error, "a response was not sent");
+        }
+    }
+
+    fn response(&self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) -> Response {
+        // The library takes the phrase of a code from its own table, except for codes that it does not know.
+        let status_code =
+            if code < 300 { StatusCode::from(code) } else { StatusCode::Other(code, phrase.to_owned()) };
+        let original = &self.transaction.original;
+        let mut all = Vec::with_capacity(headers.len() + 8);
+        all.extend(original.headers.iter().filter(|header| is_copied(header)).cloned());
+        all.push(Header::Server(self.server_name.as_ref().into()));
+        let other = |(name, value): &(&str, &str)| Header::Other((*name).to_owned(), (*value).to_owned());
+        all.extend(headers.iter().map(other));
+        all.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
+        Response {
+            status_code,
+            wire_reason: None,
+            version: *original.version(),
+            headers: all.into(),
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    /// Sends a final response and sees the transaction to its end.
+    pub(in crate::edge) async fn finish(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        self.respond(code, phrase, headers, "").await;
+        self.confirmed().await;
+    }
+
+    /// Challenges, and forgets the INVITE once that is confirmed. If it comes again it is challenged again, which
+    /// costs less than half a minute of memory for each first INVITE.
+    pub(in crate::edge) async fn challenge(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
+        self.respond(code, phrase, headers, "").await;
+        if self.confirmed().await {
+            self.transaction.last_response = None;
+        }
+    }
+
+    /// Waits until a final response is confirmed or nobody will confirm it: repetitions need the transaction.
+    /// Gives whether it was confirmed. What comes later the library answers from what it keeps.
+    pub(in crate::edge) async fn confirmed(&mut self) -> bool {
+        loop {
+            match self.happened().await {
+                Happened::Acknowledged => return true,
+                Happened::Over => return false,
+                Happened::Cancelled => {}
+            }
+        }
+    }
+
+    /// What happens next. Safe to give up waiting for.
+    pub(in crate::edge) async fn happened(&mut self) -> Happened {
+        loop {
+            if self.transaction.is_terminated() {
+                return Happened::Over;
+            }
+            let Some(event) = self.transaction.tu_receiver.recv().await else { return Happened::Over };
+            if matches!(event, TransactionEvent::Terminate(_)) {
+                // The end was looked for above: this is the mark of an earlier event.
+                continue;
+            }
+            // The library works on an event and would wait for the next one afterwards, in a future of four
+            // kilobytes. So the event is given back, and behind it a mark that makes the library come back.
+            let Transaction { tu_sender, key, .. } = &*self.transaction;
+            let _to_the_receiver_above = tu_sender.send(event);
+            let _to_the_receiver_above = tu_sender.send(TransactionEvent::Terminate(key.clone()));
+            match Box::pin(self.transaction.receive()).await {
+                Some(SipMessage::Request(request)) if request.method == Method::Ack => {
+                    self.acknowledgement = request.body;
+                    return Happened::Acknowledged;
+                }
+                Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
+                    return Happened::Cancelled;
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The body of the ACK: the answer to an offer that the final response made.
+    pub(in crate::edge) fn take_acknowledgement(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.acknowledgement)
+    }
+
+    /// What is needed to send requests in the dialog that this INVITE makes.
+    pub(in crate::edge) fn dialog(&self) -> Option<Box<Dialog>> {
+        let original = &self.transaction.original;
+        Some(Box::new(Dialog {
+            endpoint: self.transaction.endpoint_inner.clone(),
+            connection: self.transaction.connection.clone()?,
+            source: self.source,
+            target: uri_of(self.value("Contact")?).into(),
+            routes: self.values("Record-Route").map(Into::into).collect(),
+            local: original.to_header().ok()?.value().into(),
+            remote: original.from_header().ok()?.value().into(),
+        }))
+    }
+}
+
+/// Whether a response has this header of its request.
+fn is_copied(header: &Header) -> bool {
+    matches!(header, Header::Via(_) | Header::CallId(_) | Header::From(_) | Header::To(_) | Header::CSeq(_))
+}
+
+/// The URI of a `Contact` or `From` value.
+fn uri_of(value: &str) -> &str {
+    match (value.find('<'), value.find('>')) {
+        (Some(from), Some(to)) if from < to => value.get(from + 1..to).unwrap_or_default(),
+        _ => value.split(';').next().unwrap_or_default().trim(),
+    }
+}
+
+/// The tag of a `From` or `To` value. A parameter inside `<>` is the URI's and not the header's, and what stands in
+/// quotes is a name.
+fn tag_of(value: &str) -> Option<&str> {
+    let after_name = match value.rfind('"') {
+        Some(quote) => value.get(quote + 1..)?,
+        None => value,
+    };
+    let parameters = match after_name.rfind('>') {
+        Some(end) => after_name.get(end + 1..)?,
+        // Without brackets it must look like an address at least.
+        None if after_name.contains('<') || !after_name.contains(':') => return None,
+        None => after_name,
+    };
+    let tag = parameters.split(';').skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("tag").then(|| value.trim())
+    })?;
+    (!tag.is_empty()).then_some(tag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_is_the_headers_own_and_not_the_uris_or_the_names() {
+        assert_eq!(tag_of("<sip:a@b;tag=no>;x=1;TAG = yes ;y"), Some("yes"));
+        assert_eq!(tag_of("sip:a@b;tag=bare"), Some("bare"));
+        assert_eq!(tag_of("\"x>;tag=no\" <sip:a@b>;tag=yes"), Some("yes"));
+        assert_eq!(tag_of("\"x;tag=no\" <sip:a@b>"), None);
+        assert_eq!(tag_of("<sip:a@b>;tag="), None);
+        assert_eq!(tag_of("<sip:a@b;tag;tag=x"), None);
+        assert_eq!(tag_of(";tag=x"), None);
+    }
+
+    #[test]
+    fn the_uri_of_a_contact_is_found_with_and_without_brackets() {
+        assert_eq!(uri_of("\"A\" <sip:a@b;transport=tcp>;expires=5"), "sip:a@b;transport=tcp");
+        assert_eq!(uri_of(" sip:a@b ;expires=5"), "sip:a@b");
+        assert_eq!(uri_of("><"), "><");
+    }
+}
