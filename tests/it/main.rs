@@ -22,3 +22,4 @@ mod sip;
 mod smoke;
 mod startup;
 mod support;
+mod voipbin;

@@ -49,7 +49,7 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// When it is no id.
     pub(crate) fn text_id(&self) -> Result<Uuid, ApiError> {
-        Uuid::try_parse(self.id).ok().filter(|id| !id.is_nil()).ok_or_else(ApiError::invalid_id)
+        self.path_id().filter(|id| !id.is_nil()).ok_or_else(ApiError::invalid_id)
     }
 
     /// The id in the path of a resource that takes nothing else.
@@ -57,7 +57,13 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// When it is no id.
     pub(crate) fn typed_id(&self) -> Result<Uuid, ApiError> {
-        Uuid::try_parse(self.id).map_err(|_| ApiError::invalid_parameter("id"))
+        self.path_id().ok_or_else(|| ApiError::invalid_parameter("id"))
+    }
+
+    /// The id in the path, in any form of it; braces may be escaped there.
+    fn path_id(&self) -> Option<Uuid> {
+        let id = self.id.replace("%7B", "{").replace("%7b", "{").replace("%7D", "}").replace("%7d", "}");
+        Uuid::try_parse(&id).ok()
     }
 
     /// The body.
@@ -65,6 +71,10 @@ impl<'a> Asked<'a> {
     /// # Errors
     /// When it is missing, or is not what it must be.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        // A list would be read as an object whose members have no names.
+        if !self.body.trim_ascii_start().starts_with(b"{") {
+            return Err(ApiError::invalid_json());
+        }
         serde_json::from_slice(self.body).map_err(|_| ApiError::invalid_json())
     }
 

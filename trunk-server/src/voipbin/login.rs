@@ -10,7 +10,7 @@ use axum::response::Response;
 use didww_types::Secret;
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use serde_json::json;
+use voipbin_client::types::Login as LoginAnswer;
 
 use super::api::json_response;
 use super::customers::Agents;
@@ -32,7 +32,7 @@ pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Response {
     if let Some((username, token)) = try_to_log_in(app, body).await {
         let cookie =
             format!("token={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Strict", AGENT.as_secs());
-        let text = to_text(&json!({ "username": username, "token": token }));
+        let text = to_text(&LoginAnswer { username, token: Secret::new(token) });
         let mut response = json_response(StatusCode::OK, text);
         if let Ok(cookie) = HeaderValue::try_from(cookie) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);

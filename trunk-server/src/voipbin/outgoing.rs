@@ -204,7 +204,7 @@ fn call(asked: &Asked<'_>, owner: &Entity<Customers>, order: &Order<'_>, plan: P
         recording_id: Uuid::nil(),
         recording_ids: Vec::new(),
         groupcall_id: Uuid::nil(),
-        source: address(plan.source),
+        source: address(plan.source.normalised()),
         destination: address(plan.destination),
         status: CallStatus::Dialing,
         // The mark of a beginning.

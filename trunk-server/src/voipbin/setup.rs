@@ -26,12 +26,8 @@ const DIDWW_HOST: &str = "nyc.us.out.didww.com";
 pub(super) async fn set_up(asked: &Asked<'_>) -> Answered {
     let setup: ProviderSetup = asked.read()?;
     asked.caller.must_run_the_platform()?;
-    if setup.carrier.is_empty() || setup.name.is_empty() || setup.credentials.api_key.expose().is_empty() {
+    if setup.carrier != DIDWW || setup.name.is_empty() || setup.credentials.api_key.expose().is_empty() {
         return Err(ApiError::invalid_data());
-    }
-    if setup.carrier != DIDWW {
-        let message = format!("The carrier \"{}\" is not known here; \"{DIDWW}\" is.", setup.carrier);
-        return Err(ApiError::invalid_argument(message));
     }
     let networks = asked.platform().config.source_networks();
     let trunk = trunk(&setup.name, &setup.credentials, networks).await.map_err(|error| refused(&error))?;

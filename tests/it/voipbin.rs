@@ -1,0 +1,56 @@
+//! VoIPBIN's outbound side, case by case, over plain HTTP and SIP by hand.
+//!
+//! The numbered cases of the platform's specification are tests whose names begin with the number. What the harness
+//! itself lists is what counts: a case that no test has is an error here. That no endpoint is left out is proven in
+//! `permissions`.
+
+mod actions;
+mod caller;
+mod calls;
+mod carrier;
+mod credentials;
+mod documents;
+mod isolation;
+mod outbound_configs;
+mod permissions;
+mod provider_calls;
+mod providers;
+mod refusal;
+mod restart;
+mod routes;
+mod stage;
+mod transport;
+mod trunks;
+mod webhooks;
+
+use std::process::Command;
+
+/// The numbered cases.
+const CASES: std::ops::RangeInclusive<u8> = 1..=62;
+
+/// The numbers in the names of this module's tests, as the harness lists them.
+fn numbers() -> Vec<u8> {
+    let binary = std::env::current_exe().unwrap();
+    let output = Command::new(binary).args(["voipbin::", "--list", "--format", "terse"]).output().unwrap();
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    let number = |line: &str| {
+        let path = line.strip_suffix(": test")?;
+        path.strip_prefix("voipbin::")?
+            .rsplit("::")
+            .next()?
+            .strip_prefix("case_")?
+            .split('_')
+            .next()?
+            .parse()
+            .ok()
+    };
+    text.lines().filter_map(number).collect()
+}
+
+#[test]
+fn every_numbered_case_is_tested_once() {
+    let mut found = numbers();
+    found.sort_unstable();
+    assert_eq!(found, CASES.collect::<Vec<u8>>());
+}

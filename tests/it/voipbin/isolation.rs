@@ -1,0 +1,209 @@
+//! Customers do not see, use or hear of what is another's.
+
+use serde_json::{Value, json};
+use trunk_server::control::customers::TokenKind;
+use trunk_server::voipbin::{ENDPOINTS, Needs};
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::carrier::{Carrier, Incoming};
+use super::refusal::*;
+use super::stage::*;
+
+/// Two customers on one server, and a carrier.
+struct Neighbours {
+    stage: Stage,
+    carrier: Carrier,
+    ours: Uuid,
+    theirs: Uuid,
+    us: Caller,
+    them: Caller,
+}
+
+impl Neighbours {
+    async fn meet() -> Self {
+        let carrier = Carrier::start().await;
+        let hosts = [("ours.example.com", carrier.at), ("theirs.example.com", carrier.at)];
+        let stage = Stage::hosting(&hosts).await;
+        let (ours, theirs) = (stage.customer("ours").await, stage.customer("theirs").await);
+        let (us, them) = (stage.agent(ours, ADMIN).await, stage.agent(theirs, ADMIN).await);
+        allow(&us).await;
+        allow(&them).await;
+        stage.number(ours, US_TOO).await;
+        stage.number(theirs, "+12125550199").await;
+        Self { stage, carrier, ours, theirs, us, them }
+    }
+
+    /// A call of theirs that is up.
+    async fn up(&mut self) -> (String, Incoming) {
+        let actions = json!([{ "type": "answer" }, { "type": "sleep", "option": { "duration": 3_600_000 } }]);
+        let body = json!({
+            "source": tel("+12125550199"), "destinations": [sip("bob", self.carrier.at)], "actions": actions,
+        });
+        let id = first_call(&self.them.post("/calls", &body).await.ok());
+        let mut incoming = self.carrier.call().await;
+        incoming.answer().await;
+        call_is(&self.them, &id, "progressing").await;
+        (id, incoming)
+    }
+}
+
+#[tokio::test]
+async fn anothers_call_is_not_ones_own_whoever_asks() {
+    let mut near = Neighbours::meet().await;
+    let (id, _incoming) = near.up().await;
+    let before = call(&near.them, &id).await;
+    let callers = [
+        near.us.clone(),
+        near.stage.agent(near.ours, MANAGER).await,
+        near.stage.agent(near.ours, 0xFFF0).await,
+        near.stage.key(near.ours, None).await,
+        near.stage.holder(near.ours, TokenKind::Delegate),
+    ];
+    let about_one = ENDPOINTS
+        .iter()
+        .filter(|endpoint| endpoint.needs == Needs::CustomerAdminOrManager && endpoint.path.contains("{id}"));
+    let mut asked = 0;
+    for endpoint in about_one {
+        let path = endpoint.path.replace("{id}", &id);
+        for caller in &callers {
+            caller.send(endpoint.method, &path, "").await.refused(&permission_denied());
+            asked += 1;
+        }
+    }
+    assert_eq!(asked, 3 * callers.len());
+    for caller in &callers {
+        assert!(caller.get("/calls").await.rows().is_empty());
+        // A filter does not help.
+        let query = format!("/calls?customer_id={}", near.theirs);
+        assert!(caller.get(&query).await.rows().is_empty());
+    }
+    assert_eq!(call(&near.them, &id).await, before);
+    // A super admin may.
+    assert_eq!(call(&near.stage.sa, &id).await, before);
+    near.stage.sa.send("POST", &format!("/calls/{id}/hangup"), "").await.ok();
+    assert_eq!(call_ends(&near.them, &id).await.1, "local");
+}
+
+#[tokio::test]
+async fn lists_of_calls_are_each_customers_own() {
+    let mut near = Neighbours::meet().await;
+    let (theirs, _incoming) = near.up().await;
+    let body = json!({ "source": tel(US_TOO), "destinations": [sip("bob", near.carrier.at)] });
+    let ours = first_call(&near.us.post("/calls", &body).await.ok());
+    assert_eq!(near.us.get("/calls").await.column("id"), [ours]);
+    assert_eq!(near.them.get("/calls").await.column("id"), [theirs]);
+    assert!(
+        near.stage.sa.get("/calls").await.rows().is_empty(),
+        "a super admin's list is its own customer's"
+    );
+}
+
+#[tokio::test]
+async fn each_customer_reads_and_changes_its_own_config() {
+    let near = Neighbours::meet().await;
+    let theirs = near.them.get("/outbound_config").await.text;
+    let changed = json!({ "destination_whitelist": ["kr"], "name": "ours", "customer_id": near.theirs });
+    let ours = near.us.put("/outbound_config", &changed).await.ok();
+    assert_eq!(ours["customer_id"], json!(near.ours));
+    assert_eq!(near.them.get("/outbound_config").await.text, theirs);
+    let path = format!("/outbound_config?customer_id={}", near.theirs);
+    assert_eq!(near.us.get(&path).await.ok(), ours);
+    // A super admin's own is its own.
+    assert_eq!(near.stage.sa.get("/outbound_config").await.ok()["customer_id"], json!(near.stage.admin));
+}
+
+#[tokio::test]
+async fn anothers_whitelist_allows_nothing() {
+    let near = Neighbours::meet().await;
+    near.us.put("/outbound_config", &json!({ "destination_whitelist": [] })).await.ok();
+    let body = json!({ "source": tel(US_TOO), "destinations": [tel(US)] });
+    let refusal = invalid("outbound destination country not whitelisted");
+    near.us.post("/calls", &body).await.refused(&refusal);
+    assert_eq!(near.carrier.untaken(), 0);
+}
+
+#[tokio::test]
+async fn anothers_number_is_no_source() {
+    let mut near = Neighbours::meet().await;
+    let provider = near.stage.provider("ours.example.com").await;
+    near.stage.route(BASIC, "all", &provider, 0).await;
+    let body = |number: &str| json!({ "source": tel(number), "destinations": [tel(US)] });
+    near.us.post("/calls", &body("+12125550199")).await.refused(&invalid_data());
+    near.us.post("/calls", &body(US_TOO)).await.ok();
+    assert!(near.carrier.call().await.invite.header("From").unwrap().contains(US_TOO));
+    near.them.post("/calls", &body("+12125550199")).await.ok();
+    assert!(near.carrier.call().await.invite.header("From").unwrap().contains("+12125550199"));
+    assert_eq!(near.carrier.untaken(), 0);
+}
+
+#[tokio::test]
+async fn anothers_flow_cannot_be_run() {
+    let mut near = Neighbours::meet().await;
+    let (id, _incoming) = near.up().await;
+    let flow = call(&near.them, &id).await["flow_id"].clone();
+    assert_ne!(flow, ZERO);
+    let body = json!({
+        "source": tel(US_TOO), "destinations": [sip("bob", near.carrier.at)], "flow_id": flow,
+    });
+    near.us.post("/calls", &body).await.refused(&permission_denied());
+    assert!(near.us.get("/calls").await.rows().is_empty());
+    near.them.post("/calls", &body).await.ok();
+    assert_eq!(near.carrier.call().await.invite.method(), "INVITE");
+}
+
+#[tokio::test]
+async fn anothers_routes_are_not_taken() {
+    let mut near = Neighbours::meet().await;
+    let [ours, theirs] =
+        [near.stage.provider("ours.example.com").await, near.stage.provider("theirs.example.com").await];
+    near.stage.route(&near.theirs.to_string(), "+1", &theirs, 0).await;
+    near.stage.route(BASIC, "all", &ours, 9).await;
+    let body = |number: &str| json!({ "source": tel(number), "destinations": [tel(US)] });
+    near.us.post("/calls", &body(US_TOO)).await.ok();
+    let incoming = near.carrier.call().await;
+    assert!(incoming.uri().contains("@ours."), "{}", incoming.uri());
+    near.them.post("/calls", &body("+12125550199")).await.ok();
+    let incoming = near.carrier.call().await;
+    assert!(incoming.uri().contains("@theirs."), "{}", incoming.uri());
+}
+
+#[tokio::test]
+async fn a_super_admins_provider_call_is_its_own_customers() {
+    let mut near = Neighbours::meet().await;
+    near.stage.allow().await;
+    let provider = near.stage.provider("ours.example.com").await;
+    let another = near.stage.agent(near.theirs, SUPER_ADMIN | ADMIN).await;
+    let place = async |caller: &Caller| {
+        let body = json!({ "provider_id": provider, "source": tel(US), "destinations": [tel(US)] });
+        caller.post("/providercalls", &body).await.ok()
+    };
+    let (first, second): (Value, Value) = (place(&near.stage.sa).await, place(&another).await);
+    assert_eq!(first["customer_id"], json!(near.stage.admin));
+    assert_eq!(second["customer_id"], json!(near.theirs));
+    near.carrier.call().await;
+    near.carrier.call().await;
+    // The list is the platform's; the calls are each customer's.
+    for caller in [&near.stage.sa, &another] {
+        assert_eq!(caller.get("/providercalls").await.rows(), [second.clone(), first.clone()]);
+    }
+    let path = format!("/calls/{}", first_call(&second));
+    assert_eq!(near.them.get(&path).await.ok()["customer_id"], json!(near.theirs));
+    near.us.get(&path).await.refused(&permission_denied());
+    let path = format!("/calls/{}", first_call(&first));
+    near.them.get(&path).await.refused(&permission_denied());
+}
+
+#[tokio::test]
+async fn a_deleted_customers_keys_open_nothing_and_its_people_have_nothing_and_call_nobody() {
+    let near = Neighbours::meet().await;
+    let key = near.stage.key(near.ours, None).await;
+    near.stage.control().delete_customer(near.ours).await.unwrap();
+    key.get("/outbound_config").await.refused(&invalid_credentials());
+    near.us.get("/outbound_config").await.refused(&not_found());
+    let body = json!({ "source": tel(US_TOO), "destinations": [sip("bob", near.carrier.at)] });
+    let answer = near.us.post("/calls", &body).await;
+    assert!(answer.status >= 400, "{}", answer.text);
+    assert_eq!(near.carrier.untaken(), 0);
+    near.them.get("/outbound_config").await.ok();
+}

@@ -1,0 +1,238 @@
+//! Each kind of caller against each endpoint, proven complete against the server's own list.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+use tokio::net::UdpSocket;
+use trunk_server::control::customers::TokenKind;
+use trunk_server::voipbin::ENDPOINTS;
+use uuid::Uuid;
+
+use super::caller::Caller;
+use super::refusal::*;
+use super::stage::*;
+
+/// Who may ask, as the platform's documents say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Family {
+    /// The customer's own config: an admin of it.
+    Own,
+    /// A super admin of the platform.
+    Platform,
+    /// A customer's calls: an admin or a manager of it.
+    Calls,
+}
+
+use Family::{Calls, Own, Platform};
+
+/// Every endpoint that the documents name.
+const DOCUMENTED: &[(&str, &str, Family)] = &[
+    ("GET", "/outbound_config", Own),
+    ("PUT", "/outbound_config", Own),
+    ("GET", "/outbound_configs", Platform),
+    ("POST", "/outbound_configs", Platform),
+    ("GET", "/outbound_configs/{id}", Platform),
+    ("PUT", "/outbound_configs/{id}", Platform),
+    ("DELETE", "/outbound_configs/{id}", Platform),
+    ("GET", "/providers", Platform),
+    ("POST", "/providers", Platform),
+    ("GET", "/providers/{id}", Platform),
+    ("PUT", "/providers/{id}", Platform),
+    ("DELETE", "/providers/{id}", Platform),
+    ("POST", "/providers/setup", Platform),
+    ("GET", "/routes", Platform),
+    ("POST", "/routes", Platform),
+    ("GET", "/routes/{id}", Platform),
+    ("PUT", "/routes/{id}", Platform),
+    ("DELETE", "/routes/{id}", Platform),
+    ("GET", "/providercalls", Platform),
+    ("POST", "/providercalls", Platform),
+    ("GET", "/providercalls/{id}", Platform),
+    ("DELETE", "/providercalls/{id}", Platform),
+    ("GET", "/calls", Calls),
+    ("POST", "/calls", Calls),
+    ("GET", "/calls/{id}", Calls),
+    ("DELETE", "/calls/{id}", Calls),
+    ("POST", "/calls/{id}/hangup", Calls),
+];
+
+#[test]
+fn the_documented_endpoints_are_those_that_are_served() {
+    let documented: BTreeSet<(&str, &str)> =
+        DOCUMENTED.iter().map(|(method, path, _)| (*method, *path)).collect();
+    let served: BTreeSet<(&str, &str)> =
+        ENDPOINTS.iter().map(|endpoint| (endpoint.method, endpoint.path)).collect();
+    assert_eq!(served, documented);
+    assert_eq!((served.len(), documented.len()), (ENDPOINTS.len(), DOCUMENTED.len()), "each once");
+}
+
+/// A customer, its callers, and what a request needs to be right in every way but who sends it.
+struct Cast {
+    stage: Stage,
+    customer: Uuid,
+    /// Takes calls and never says anything.
+    silent: UdpSocket,
+    provider: String,
+    /// Who places the calls that are asked about.
+    owner: Caller,
+}
+
+impl Cast {
+    async fn meet() -> Self {
+        let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let at = silent.local_addr().unwrap();
+        let stage = Stage::hosting(&[("silent.example.com", at)]).await;
+        stage.allow().await;
+        let provider = stage.provider("silent.example.com").await;
+        let customer = stage.customer("c").await;
+        let owner = stage.agent(customer, ADMIN).await;
+        allow(&owner).await;
+        Self { stage, customer, silent, provider, owner }
+    }
+
+    fn calling(&self) -> Value {
+        json!({
+            "source": tel(US), "destinations": [sip("bob", self.silent.local_addr().unwrap())],
+            "actions": [{ "type": "answer" }],
+        })
+    }
+
+    /// A new record for an endpoint to be asked about: the path with its id.
+    async fn path(&self, path: &str) -> String {
+        let id = match path.split('/').nth(1).unwrap() {
+            _ if !path.contains("{id}") => String::new(),
+            "outbound_configs" => {
+                let customer = self.stage.customer("another").await;
+                let list = self.stage.sa.get(&format!("/outbound_configs?customer_id={customer}")).await;
+                list.column("id").remove(0)
+            }
+            "providers" => self.stage.provider("silent.example.com").await,
+            "routes" => self.stage.route(BASIC, "+999", &self.provider, 0).await,
+            "providercalls" => {
+                let record = self.stage.place(&self.provider, US).await;
+                record["id"].as_str().unwrap().to_owned()
+            }
+            "calls" => first_call(&self.owner.post("/calls", &self.calling()).await.ok()),
+            other => panic!("make a record of {other}, so that this test can ask for it"),
+        };
+        path.replace("{id}", &id)
+    }
+
+    /// A body that is fine for an endpoint.
+    fn body(&self, method: &str, path: &str) -> Value {
+        match (method, path) {
+            ("POST", "/providercalls") => json!({
+                "provider_id": self.provider, "source": tel(US_TOO), "destinations": [tel(US)],
+            }),
+            ("POST", "/calls") => self.calling(),
+            ("POST", "/providers/setup") => json!({
+                "carrier": "didww", "name": "n",
+                // Nobody is there, which is found out only after the permission.
+                "credentials": { "api_key": "k", "base_url": "http://127.0.0.1:1/v3" },
+            }),
+            _ => json!({}),
+        }
+    }
+
+    async fn ask(&self, caller: &Caller, method: &str, path: &str) -> super::caller::Answer {
+        let target = self.path(path).await;
+        let body = if method == "POST" || method == "PUT" {
+            self.body(method, path).to_string()
+        } else {
+            String::new()
+        };
+        caller.send(method, &target, &body).await
+    }
+
+    /// Everything that the super admin can see, and the customer's own.
+    async fn dump(&self) -> String {
+        let mut text = String::new();
+        for path in ["/outbound_configs", "/providers", "/routes", "/providercalls", "/calls"] {
+            text.push_str(&self.stage.sa.get(path).await.text);
+        }
+        text + &self.owner.get("/calls").await.text
+    }
+}
+
+#[tokio::test]
+async fn each_permission_against_each_endpoint() {
+    let cast = Cast::meet().await;
+    let (stage, customer) = (&cast.stage, cast.customer);
+    // Who, with which bits, and which families they may ask.
+    let callers = [
+        ("nothing", stage.agent(customer, 0).await, &[][..]),
+        ("agent", stage.agent(customer, AGENT).await, &[]),
+        ("manager", stage.agent(customer, MANAGER).await, &[Calls]),
+        ("admin", stage.agent(customer, ADMIN).await, &[Own, Calls]),
+        ("all of a customer", stage.agent(customer, 0x00F0).await, &[Own, Calls]),
+        ("the project's other bits", stage.agent(customer, 0x000E).await, &[]),
+        ("super admin", stage.agent(customer, SUPER_ADMIN).await, &[Own, Platform, Calls]),
+        ("super admin of another customer", stage.sa.clone(), &[Own, Platform, Calls]),
+        ("access key", stage.key(customer, None).await, &[Own, Calls]),
+        ("access key with a mask", stage.key(customer, Some(SUPER_ADMIN)).await, &[Own, Platform, Calls]),
+        ("delegate", stage.holder(customer, TokenKind::Delegate), &[Own, Calls]),
+    ];
+    for (who, caller, families) in &callers {
+        for (method, path, family) in DOCUMENTED {
+            let answer = cast.ask(caller, method, path).await;
+            if !families.contains(family) {
+                assert_eq!(answer.status, 403, "{who}: {method} {path}: {}", answer.text);
+                answer.refused(&permission_denied());
+                continue;
+            }
+            // A customer has its config already, and nobody is at the carrier's address.
+            match (*method, *path) {
+                ("POST", "/outbound_configs") => answer.refused(&wrong_state()),
+                ("POST", "/providers/setup") => {
+                    assert!(![200, 401, 403].contains(&answer.status), "{who}: {}", answer.text);
+                }
+                _ => assert_eq!(answer.status, 200, "{who}: {method} {path}: {}", answer.text),
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_is_not_known_is_told_so_everywhere() {
+    let cast = Cast::meet().await;
+    let bad = cast.stage.nobody().token("garbage");
+    for (method, path, _) in DOCUMENTED {
+        cast.ask(&cast.stage.nobody(), method, path).await.refused(&authentication_required());
+        cast.ask(&bad, method, path).await.refused(&invalid_credentials());
+        // Whatever else is wrong.
+        let path = path.replace("{id}", "xyz") + "?page_size=x";
+        cast.stage.nobody().send(method, &path, "x").await.refused(&authentication_required());
+    }
+}
+
+#[tokio::test]
+async fn case_62_a_direct_token_opens_nothing() {
+    let cast = Cast::meet().await;
+    for customer in [cast.customer, cast.stage.admin] {
+        let direct = cast.stage.holder(customer, TokenKind::Direct);
+        for (method, path, _) in DOCUMENTED {
+            let answer = cast.ask(&direct, method, path).await;
+            assert_eq!(answer.status, 403, "{method} {path}: {}", answer.text);
+            answer.refused(&direct_access());
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_refused_changes_nothing() {
+    let cast = Cast::meet().await;
+    let agent = cast.stage.agent(cast.customer, AGENT).await;
+    let direct = cast.stage.holder(cast.customer, TokenKind::Direct);
+    for (method, path, _) in DOCUMENTED.iter().filter(|(method, ..)| *method != "GET") {
+        let target = cast.path(path).await;
+        let body = cast.body(method, path).to_string();
+        // Calls to somebody silent stay as they are.
+        let before = cast.dump().await;
+        for caller in [&agent, &direct, &cast.stage.nobody()] {
+            let body = if *method == "DELETE" { "" } else { body.as_str() };
+            let answer = caller.send(method, &target, body).await;
+            assert!([401, 403].contains(&answer.status), "{method} {target}: {}", answer.text);
+        }
+        assert_eq!(cast.dump().await, before, "{method} {path}");
+    }
+}

@@ -1,0 +1,330 @@
+//! Providers: what is kept of them, their health, and setting one up on a carrier's trunk.
+
+use serde_json::{Value, json};
+use trunk_server::TestServer;
+
+use super::carrier::Carrier;
+use super::refusal::*;
+use super::stage::*;
+
+/// A body that says everything.
+fn full() -> Value {
+    json!({
+        "type": "sip", "hostname": "carrier.example.com", "tech_prefix": "0011", "tech_postfix": "#",
+        "tech_headers": { "X-A": "1" }, "name": "A", "detail": "The first", "codecs": "PCMU",
+    })
+}
+
+#[tokio::test]
+async fn case_22_a_provider_begins_unknown() {
+    let stage = Stage::start().await;
+    let answer = stage.sa.post("/providers", &full()).await;
+    let (id, at) = (answer.id(), answer.at("/tm_create"));
+    let at = instant(&at);
+    assert_eq!(
+        answer.text,
+        format!(
+            r##"{{"id":"{id}","type":"sip","hostname":"carrier.example.com","tech_prefix":"0011","tech_postfix":"#","tech_headers":{{"X-A":"1"}},"name":"A","detail":"The first","metadata":{{}},"codecs":"PCMU","health_status":"unknown","health_checked_at":null,"tm_create":"{at}","tm_update":null,"tm_delete":null}}"##
+        )
+    );
+    assert_eq!(stage.sa.get(&format!("/providers/{id}")).await.text, answer.text);
+}
+
+#[tokio::test]
+async fn case_23_nothing_is_required() {
+    let stage = Stage::start().await;
+    for body in [json!({}), json!({ "tech_headers": null, "codecs": null })] {
+        let made = stage.sa.post("/providers", &body).await.ok();
+        for name in ["type", "hostname", "tech_prefix", "tech_postfix", "name", "detail", "codecs"] {
+            assert_eq!(made[name], "", "{name}");
+        }
+        assert_eq!((&made["tech_headers"], &made["metadata"]), (&json!({}), &json!({})));
+    }
+}
+
+#[tokio::test]
+async fn case_24_header_values_are_texts() {
+    let stage = Stage::start().await;
+    let words = "tech_headers values must be strings.";
+    for headers in [json!({ "X": 1 }), json!({ "X": "a", "Y": null }), json!({ "X": { "a": "b" } })] {
+        let answer = stage.sa.post("/providers", &json!({ "tech_headers": headers })).await;
+        answer.refused(&invalid(words));
+    }
+    let id = stage.provider("h").await;
+    let path = format!("/providers/{id}");
+    stage.sa.put(&path, &json!({ "tech_headers": { "X": true } })).await.refused(&invalid(words));
+    for text in [r#"{"tech_headers":"X: 1"}"#, r#"{"tech_headers":[]}"#, r#"{"hostname":5}"#] {
+        stage.sa.send("POST", "/providers", text).await.refused(&invalid_body());
+        stage.sa.send("PUT", &path, text).await.refused(&invalid_body());
+    }
+    assert_eq!(stage.sa.get("/providers").await.rows().len(), 1);
+}
+
+#[tokio::test]
+async fn case_25_codecs_are_put_in_order_or_refused() {
+    let stage = Stage::start().await;
+    for (sent, kept) in [
+        ("PCMU, PCMA", "PCMU,PCMA"),
+        ("", ""),
+        (" opus ,G722", "opus,G722"),
+        ("no such codec;at all", "no such codec;at all"),
+    ] {
+        let made = stage.sa.post("/providers", &json!({ "codecs": sent })).await.ok();
+        assert_eq!(made["codecs"], kept);
+    }
+    let longest = "A".repeat(255);
+    assert_eq!(stage.sa.post("/providers", &json!({ "codecs": longest })).await.ok()["codecs"], longest);
+    let count = stage.sa.get("/providers").await.rows().len();
+    let too_long = format!("{longest},\r\n(");
+    for (sent, detail) in [
+        ("PCMU,,PCMA", "codecs must not contain empty list elements (double comma)"),
+        (",", "codecs must not contain empty list elements (double comma)"),
+        ("PCMU,(,\r\n", "codecs must not contain CRLF characters"),
+        ("PCMU,,(", "codecs must not contain parentheses"),
+        ("a)", "codecs must not contain parentheses"),
+        (too_long.as_str(), "codecs string exceeds 255 characters"),
+    ] {
+        let answer = stage.sa.post("/providers", &json!({ "codecs": sent })).await;
+        answer.refused(&invalid_codecs(detail));
+    }
+    assert_eq!(stage.sa.get("/providers").await.rows().len(), count);
+}
+
+/// A server with a carrier that answers, and a provider there that is known to be healthy.
+async fn healthy() -> (Stage, Carrier, String) {
+    let carrier = Carrier::start().await;
+    let stage = Stage::hosting(&[("carrier.example.com", carrier.at)]).await;
+    let id = stage.provider_with(full()).await;
+    stage.control().probe_providers().await.unwrap();
+    (stage, carrier, format!("/providers/{id}"))
+}
+
+#[tokio::test]
+async fn case_26_a_put_replaces_everything_and_keeps_the_health_of_a_host() {
+    let (stage, _carrier, path) = healthy().await;
+    let before = stage.sa.get(&path).await.ok();
+    assert_eq!(before["health_status"], "healthy");
+    let body = json!({ "type": "sip", "hostname": "carrier.example.com", "tech_prefix": "9" });
+    let after = stage.sa.put(&path, &body).await.ok();
+    for name in ["name", "detail", "codecs", "tech_postfix"] {
+        assert_eq!(after[name], "", "{name}");
+    }
+    assert_eq!((&after["tech_headers"], &after["tech_prefix"]), (&json!({}), &json!("9")));
+    assert_eq!(after["health_status"], "healthy");
+    assert_eq!(after["health_checked_at"], before["health_checked_at"]);
+    assert_eq!(after["tm_create"], before["tm_create"]);
+    instant(&after["tm_update"]);
+    let moved =
+        json!({ "hostname": "elsewhere.example.com", "health_status": "healthy", "metadata": { "a": 1 } });
+    let moved = stage.sa.put(&path, &moved).await.ok();
+    assert_eq!((&moved["health_status"], &moved["health_checked_at"]), (&json!("unknown"), &Value::Null));
+    assert_eq!(moved["metadata"], json!({}));
+    assert!(cursor(&moved["tm_update"]) > cursor(&after["tm_update"]));
+    assert_eq!(stage.sa.get(&path).await.ok(), moved);
+}
+
+#[tokio::test]
+async fn case_27_an_id_that_is_none_is_invalid() {
+    let stage = Stage::start().await;
+    for id in ["xyz", ZERO, "c3947e93-4a3b-4080-b9d3-cbcc633ab80", "c3947e93"] {
+        let path = format!("/providers/{id}");
+        stage.sa.get(&path).await.refused(&invalid_id());
+        stage.sa.put(&path, &json!({})).await.refused(&invalid_id());
+        stage.sa.delete(&path).await.refused(&invalid_id());
+        // Before the body is read.
+        stage.sa.send("PUT", &path, "x").await.refused(&invalid_id());
+    }
+    let id = stage.provider("h").await;
+    let forms = [id.to_uppercase(), id.replace('-', ""), format!("%7B{id}%7D"), format!("urn:uuid:{id}")];
+    for form in forms {
+        let answer = stage.sa.get(&format!("/providers/{form}")).await;
+        assert_eq!(answer.status, 200, "{form}: {}", answer.text);
+        assert_eq!(answer.id(), id);
+    }
+}
+
+#[tokio::test]
+async fn case_28_whether_a_provider_is_there_is_said_before_who_may_see_it() {
+    let stage = Stage::start().await;
+    let key = stage.key(stage.admin, None).await;
+    let (unknown, existing) = (format!("/providers/{UNKNOWN}"), stage.provider("h").await);
+    let existing = format!("/providers/{existing}");
+    stage.sa.get(&unknown).await.refused(&no_provider());
+    key.get(&unknown).await.refused(&no_provider());
+    key.get(&existing).await.refused(&permission_denied());
+    // A change asks for the permission first.
+    key.put(&unknown, &json!({})).await.refused(&permission_denied());
+    key.delete(&unknown).await.refused(&permission_denied());
+    key.send("PUT", &unknown, "x").await.refused(&invalid_body());
+    stage.sa.put(&unknown, &json!({})).await.refused(&no_provider());
+    stage.sa.delete(&unknown).await.refused(&no_provider());
+}
+
+#[tokio::test]
+async fn case_29_a_deleted_provider_is_in_no_list_and_can_be_read() {
+    let stage = Stage::start().await;
+    let (kept, id) = (stage.provider("a").await, stage.provider("b").await);
+    let path = format!("/providers/{id}");
+    let deleted = stage.sa.delete(&path).await.ok();
+    instant(&deleted["tm_delete"]);
+    assert_eq!(deleted["tm_update"], deleted["tm_delete"]);
+    assert_eq!(stage.sa.get(&path).await.ok(), deleted);
+    assert_eq!(stage.sa.get("/providers").await.column("id"), [kept]);
+    let changed = stage.sa.put(&path, &json!({ "name": "late" })).await.ok();
+    assert_eq!((&changed["name"], &changed["tm_delete"]), (&json!("late"), &deleted["tm_delete"]));
+    let again = stage.sa.delete(&path).await.ok();
+    assert!(cursor(&again["tm_delete"]) > cursor(&deleted["tm_delete"]));
+    assert_eq!(again["tm_update"], again["tm_delete"]);
+}
+
+#[tokio::test]
+async fn case_30_a_page_has_at_most_a_hundred() {
+    let stage = Stage::start().await;
+    for number in 0..101 {
+        stage.provider(format!("h{number}")).await;
+    }
+    for query in ["", "?page_size=0", "?page_size=500", "?page_size=-3", "?page_size=101", "?page_size=100"] {
+        assert_eq!(stage.sa.get(&format!("/providers{query}")).await.rows().len(), 100, "{query}");
+    }
+    assert_eq!(stage.sa.get("/providers?page_size=7").await.rows().len(), 7);
+    for list in ["/providers", "/routes", "/providercalls", "/outbound_configs", "/calls"] {
+        for query in ["page_size=abc", "page_size=", "page_size=1.5", "page_size=1&page_size=2"] {
+            let answer = stage.sa.get(&format!("{list}?{query}")).await;
+            answer.refused(&invalid_parameter("page_size"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn case_31_pages_follow_each_other_by_the_time_of_creation() {
+    let stage = Stage::start().await;
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        ids.insert(0, stage.provider(format!("h{number}")).await);
+    }
+    let first = stage.sa.get("/providers?page_size=2").await;
+    assert_eq!(first.column("id"), ids[..2]);
+    let token = first.at("/next_page_token").as_str().unwrap().to_owned();
+    assert_eq!(token, cursor(&first.rows()[1]["tm_create"]));
+    let second = stage.sa.get(&format!("/providers?page_size=2&page_token={token}")).await;
+    assert_eq!(second.column("id"), ids[2..]);
+    let last = second.at("/next_page_token").as_str().unwrap().to_owned();
+    assert_eq!(last, cursor(&second.rows()[0]["tm_create"]));
+    let end = stage.sa.get(&format!("/providers?page_size=2&page_token={last}")).await;
+    assert_eq!(end.text, r#"{"result":[],"next_page_token":""}"#);
+    // The older form of an instant, with its space escaped in two ways.
+    let older = token.replace('T', "%20").replace('Z', "");
+    for older in [older.clone(), older.replace("%20", "+")] {
+        let page = stage.sa.get(&format!("/providers?page_token={older}")).await;
+        assert_eq!(page.column("id"), ids[2..]);
+    }
+    for list in ["/providers", "/routes", "/providercalls", "/outbound_configs", "/calls"] {
+        let answer = stage.sa.get(&format!("{list}?page_token=yesterday")).await;
+        assert_eq!(answer.status, 400, "{list}: {}", answer.text);
+    }
+}
+
+#[tokio::test]
+async fn case_59_a_host_that_answers_anything_is_healthy_and_one_that_does_not_is_not() {
+    let (mut well, ill) = (Carrier::start().await, Carrier::start().await);
+    well.options(404);
+    ill.options(0);
+    let stage = Stage::hosting(&[("well.example.com", well.at), ("ill.example.com", ill.at)]).await;
+    let [well_id, ill_id, nowhere] = [
+        stage.provider("well.example.com").await,
+        stage.provider("ill.example.com").await,
+        stage.provider("").await,
+    ];
+    let deleted = stage.provider("ill.example.com").await;
+    stage.sa.delete(&format!("/providers/{deleted}")).await.ok();
+    assert_eq!(stage.control().probe_providers().await.unwrap(), 3, "a deleted one is left alone");
+    let shown = async |id: &str| stage.sa.get(&format!("/providers/{id}")).await.ok();
+    for (id, status) in [(&well_id, "healthy"), (&ill_id, "unhealthy"), (&nowhere, "unhealthy")] {
+        let provider = shown(id).await;
+        assert_eq!(provider["health_status"], status);
+        instant(&provider["health_checked_at"]);
+        instant(&provider["tm_update"]);
+    }
+    assert_eq!(shown(&deleted).await["health_status"], "unknown");
+    let asked = well.asked().await;
+    assert_eq!(asked.start, "OPTIONS sip:healthcheck@well.example.com SIP/2.0");
+    assert_eq!(asked.header("Max-Forwards"), Some("70"));
+    assert_eq!(asked.header("Content-Length"), Some("0"));
+    assert!(asked.header("From").unwrap().contains("sip:healthcheck@"), "{asked:?}");
+    assert!(asked.header("Contact").is_some());
+    // What comes of the next probe replaces it.
+    ill.options(200);
+    stage.control().probe_providers().await.unwrap();
+    assert_eq!(shown(&ill_id).await["health_status"], "healthy");
+}
+
+#[tokio::test]
+async fn a_setup_needs_a_carrier_that_is_known_and_its_key() {
+    let stage = Stage::start().await;
+    let fine = json!({ "carrier": "didww", "name": "A", "credentials": { "api_key": "k" } });
+    for (member, value) in [
+        ("carrier", Value::Null),
+        ("carrier", json!("")),
+        ("carrier", json!("bogus")),
+        ("name", Value::Null),
+        ("name", json!("")),
+        ("credentials", Value::Null),
+        ("credentials", json!({})),
+        ("credentials", json!({ "api_key": "" })),
+    ] {
+        let mut body = fine.clone();
+        body[member] = value;
+        let answer = stage.sa.post("/providers/setup", &body).await;
+        assert_eq!(answer.status, 400, "{body}: {}", answer.text);
+        answer.refused(&invalid_data());
+    }
+    for text in ["", "x", r#"{"carrier":5}"#] {
+        stage.sa.send("POST", "/providers/setup", text).await.refused(&invalid_body());
+    }
+    stage.key(stage.admin, None).await.post("/providers/setup", &fine).await.refused(&permission_denied());
+    assert!(stage.sa.get("/providers").await.rows().is_empty());
+}
+
+#[tokio::test]
+async fn a_setup_makes_a_trunk_at_the_carrier_and_a_provider_that_names_it() {
+    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::NEWEST);
+    let carrier = carrier.start().await;
+    let stage = Stage::start().await;
+    let body = |key: &str| {
+        json!({
+            "carrier": "didww", "name": "Main", "detail": "d",
+            "credentials": { "api_key": key, "base_url": carrier.base_url() },
+        })
+    };
+    let rejected = stage.sa.post("/providers/setup", &body("wrong")).await;
+    rejected.refused(&error(
+        "INVALID_ARGUMENT",
+        "CARRIER_CREDENTIALS_REJECTED",
+        "The carrier rejected the supplied credentials.",
+    ));
+    assert!(stage.sa.get("/providers").await.rows().is_empty());
+    let answer = stage.sa.post("/providers/setup", &body("carrierkey")).await;
+    let provider = answer.ok();
+    assert_eq!((&provider["name"], &provider["detail"]), (&json!("Main"), &json!("d")));
+    let api = crate::support::api::Api::new(carrier.base_url(), "carrierkey");
+    let trunks = api.get("/voice_out_trunks").await;
+    assert_eq!(trunks.at("/meta/total_records"), 1);
+    let trunk = trunks.at("/data/0/id").as_str().unwrap().to_owned();
+    assert!(provider["metadata"].to_string().contains(&trunk), "{provider}");
+    let method = "/data/0/attributes/authentication_method/attributes";
+    for secret in ["username", "password"] {
+        let secret = trunks.at(&format!("{method}/{secret}")).as_str().unwrap().to_owned();
+        assert!(!answer.text.contains(&secret), "{}", answer.text);
+    }
+    assert!(!answer.text.contains("carrierkey"));
+    // Another provider on the same trunk.
+    let mut again = body("carrierkey");
+    again["credentials"]["trunk_id"] = json!(trunk);
+    let second = stage.sa.post("/providers/setup", &again).await.ok();
+    assert!(second["metadata"].to_string().contains(&trunk), "{second}");
+    assert_eq!(api.get("/voice_out_trunks").await.at("/meta/total_records"), 1);
+    again["credentials"]["trunk_id"] = json!(UNKNOWN);
+    let refused = stage.sa.post("/providers/setup", &again).await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    assert_eq!(stage.sa.get("/providers").await.rows().len(), 2);
+}

@@ -1,0 +1,240 @@
+//! A server with the platform's super admin, and what a test makes on it over the control API.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+use trunk_server::config::{Config, Database};
+use trunk_server::control::customers::{NewAccessKey, NewCustomer, TokenKind};
+use trunk_server::{Control, Server};
+use uuid::Uuid;
+
+use super::caller::Caller;
+use crate::sip::edge::until;
+
+/// An id that stands for none.
+pub const ZERO: &str = "00000000-0000-0000-0000-000000000000";
+/// The customer whose routes are everybody's.
+pub const BASIC: &str = "00000000-0000-0000-0000-000000000001";
+/// An id that no record has.
+pub const UNKNOWN: &str = "c3947e93-4a3b-4080-b9d3-cbcc633ab808";
+
+/// A number in the United States, and another.
+pub const US: &str = "+12025550143";
+pub const US_TOO: &str = "+12125550187";
+/// A number in the United Kingdom.
+pub const GB: &str = "+442079460018";
+
+pub const SUPER_ADMIN: u16 = 0x0001;
+pub const AGENT: u16 = 0x0010;
+pub const ADMIN: u16 = 0x0020;
+pub const MANAGER: u16 = 0x0040;
+
+/// A running server.
+pub struct Stage {
+    pub server: Server,
+    /// Where the API is.
+    pub at: SocketAddr,
+    /// The super admin's own customer.
+    pub admin: Uuid,
+    /// The super admin, logged in.
+    pub sa: Caller,
+}
+
+impl Stage {
+    /// The usual one: in memory, without limits; nobody is asked whether it is there.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// One that finds the hosts of providers at these places.
+    pub async fn hosting(hosts: &[(&str, SocketAddr)]) -> Self {
+        Self::with(|config| host(config, hosts)).await
+    }
+
+    /// One whose configuration is changed before the start.
+    pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        "127.0.0.1:0".clone_into(&mut config.listen);
+        config.control_listen = None;
+        config.database = Database::Ephemeral;
+        config.api_key = Some("good".to_owned().into());
+        config.allow_loopback_callbacks = true;
+        let platform = &mut config.voipbin.platform;
+        platform.sip_bind = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        platform.probe_interval = std::time::Duration::ZERO;
+        change(&mut config);
+        let server = Server::builder(config).start().await.unwrap();
+        Self::of(server).await
+    }
+
+    /// One that runs already.
+    pub async fn of(server: Server) -> Self {
+        let password = "correct horse".to_owned().into();
+        let agent = server.control().ensure_super_admin("root", password).await.unwrap();
+        let at = server.address();
+        let token = log_in(at, "root", "correct horse").await;
+        let sa = Caller::nobody(at).token(&token);
+        Self { at, admin: agent.customer_id, sa, server }
+    }
+
+    pub fn control(&self) -> Control {
+        self.server.control()
+    }
+
+    /// Somebody without a credential.
+    pub fn nobody(&self) -> Caller {
+        Caller::nobody(self.at)
+    }
+
+    /// A new customer that may call.
+    pub async fn customer(&self, name: &str) -> Uuid {
+        self.control().create_customer(NewCustomer::named(name)).await.unwrap().id
+    }
+
+    /// A new agent of a customer with these permission bits, logged in.
+    pub async fn agent(&self, customer: Uuid, permission: u16) -> Caller {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("agent{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let password = "battery staple";
+        let control = self.control();
+        control.create_agent(customer, &name, password.to_owned().into(), permission).await.unwrap();
+        self.nobody().token(&log_in(self.at, &name, password).await)
+    }
+
+    /// The holder of a new access key of a customer.
+    pub async fn key(&self, customer: Uuid, permission: Option<u16>) -> Caller {
+        let mut new = NewAccessKey::default();
+        new.permission = permission;
+        let (_, key) = self.control().create_access_key(customer, new).await.unwrap();
+        self.nobody().key(key.expose())
+    }
+
+    /// The holder of a token that no login gives.
+    pub fn holder(&self, customer: Uuid, kind: TokenKind) -> Caller {
+        self.nobody().token(self.control().token(customer, kind).unwrap().expose())
+    }
+
+    /// Gives a customer an ordinary number; gives its id.
+    pub async fn number(&self, customer: Uuid, number: &str) -> String {
+        let control = self.control();
+        control.add_phone_number(customer, number, "normal", "active").await.unwrap().id.to_string()
+    }
+
+    /// Lets the super admin's customer call numbers in the United States and the United Kingdom.
+    pub async fn allow(&self) {
+        allow(&self.sa).await;
+    }
+
+    /// A new provider at a host; gives its id.
+    pub async fn provider(&self, hostname: impl ToString) -> String {
+        self.provider_with(json!({ "hostname": hostname.to_string() })).await
+    }
+
+    /// A new provider of which more is said; gives its id.
+    pub async fn provider_with(&self, body: Value) -> String {
+        self.sa.post("/providers", &body).await.id()
+    }
+
+    /// A new route; gives its id.
+    pub async fn route(&self, customer: &str, target: &str, provider: &str, priority: i64) -> String {
+        let body = json!({
+            "customer_id": customer, "target": target, "provider_id": provider, "priority": priority,
+        });
+        self.sa.post("/routes", &body).await.id()
+    }
+
+    /// Places a provider call to a number as the super admin; gives its record.
+    pub async fn place(&self, provider: &str, destination: &str) -> Value {
+        self.place_with(provider, destination, json!({})).await
+    }
+
+    /// The same with further members of the body.
+    pub async fn place_with(&self, provider: &str, destination: &str, further: Value) -> Value {
+        let mut body = json!({
+            "provider_id": provider, "source": tel(US_TOO), "destinations": [tel(destination)],
+        });
+        body.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        self.sa.post("/providercalls", &body).await.ok()
+    }
+
+    /// The customer's flows, as the control API shows them.
+    pub async fn flows(&self, customer: Uuid) -> Vec<Value> {
+        self.control().flows(customer).await.unwrap().iter().map(|flow| json!(flow)).collect()
+    }
+}
+
+/// Lets the caller's customer call numbers in the United States and the United Kingdom.
+pub async fn allow(caller: &Caller) {
+    caller.put("/outbound_config", &json!({ "destination_whitelist": ["us", "gb"] })).await.ok();
+}
+
+/// Says where hosts of providers are.
+pub fn host(config: &mut Config, hosts: &[(&str, SocketAddr)]) {
+    let hosts = hosts.iter().map(|(name, at)| ((*name).to_owned(), at.to_string()));
+    config.voipbin.platform.hosts.extend(hosts);
+}
+
+/// Logs in, and gives the token.
+pub async fn log_in(at: SocketAddr, username: &str, password: &str) -> String {
+    let body = json!({ "username": username, "password": password });
+    let answer = Caller::nobody(at).below("").post("/auth/login", &body).await;
+    answer.ok()["token"].as_str().unwrap().to_owned()
+}
+
+/// The address of a phone number.
+pub fn tel(number: &str) -> Value {
+    json!({ "type": "tel", "target": number })
+}
+
+/// The address of somebody at a SIP peer.
+pub fn sip(user: &str, peer: SocketAddr) -> Value {
+    json!({ "type": "sip", "target": format!("sip:{user}@{peer}") })
+}
+
+/// The first call of a provider call's record, or of an answer to `POST /calls`.
+pub fn first_call(record: &Value) -> String {
+    let id = record.pointer("/call_ids/0").or_else(|| record.pointer("/calls/0/id"));
+    id.and_then(Value::as_str).unwrap_or_else(|| panic!("no call in {record}")).to_owned()
+}
+
+/// A call as somebody sees it.
+pub async fn call(caller: &Caller, id: &str) -> Value {
+    caller.get(&format!("/calls/{id}")).await.ok()
+}
+
+/// Waits until a call has this status, and gives it.
+pub async fn call_is(caller: &Caller, id: &str, status: &str) -> Value {
+    until(&format!("call {id} is {status}"), async || {
+        Some(call(caller, id).await).filter(|call| call["status"] == status)
+    })
+    .await
+}
+
+/// Waits until a call is over, and gives why and by whom.
+pub async fn call_ends(caller: &Caller, id: &str) -> (String, String) {
+    let call = call_is(caller, id, "hangup").await;
+    let text = |name: &str| call[name].as_str().unwrap_or_else(|| panic!("no {name} in {call}")).to_owned();
+    (text("hangup_reason"), text("hangup_by"))
+}
+
+/// Checks that a value is an instant as the platform writes it: without trailing zeros in its fraction.
+#[track_caller]
+pub fn instant(value: &Value) -> &str {
+    let text = value.as_str().unwrap_or_else(|| panic!("{value} is no instant"));
+    let rest = text.strip_suffix('Z').unwrap_or_else(|| panic!("{text} does not end with Z"));
+    let (whole, fraction) = rest.split_once('.').unwrap_or((rest, "1"));
+    let shape: String = whole.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    assert_eq!(shape, "0000-00-00T00:00:00", "{text}");
+    let digits = fraction.len() <= 9 && fraction.bytes().all(|byte| byte.is_ascii_digit());
+    assert!(digits && !fraction.ends_with('0') && !fraction.is_empty(), "{text}");
+    text
+}
+
+/// An instant as a page's token says it: with six digits.
+#[track_caller]
+pub fn cursor(value: &Value) -> String {
+    let text = instant(value).trim_end_matches('Z');
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    format!("{whole}.{fraction:0<6}Z")
+}
