@@ -20,6 +20,23 @@ impl UnknownText {
 }
 
 /// Declares an enumeration of wire texts with a hidden variant for texts not known yet.
+///
+/// ```
+/// wire_core::string_enum! {
+///     /// How it is.
+///     Mood {
+///         /// Well.
+///         Glad = "glad",
+///         /// Not well.
+///         Sad = "sad",
+///     }
+/// }
+/// let read: Vec<Mood> = serde_json::from_str(r#"["sad","puzzled"]"#)?;
+/// assert_eq!(read[0], Mood::Sad);
+/// assert_eq!(read[1].as_str(), "puzzled");
+/// assert_eq!(serde_json::to_string(&read)?, r#"["sad","puzzled"]"#);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
 #[macro_export]
 macro_rules! string_enum {
     ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident = $text:literal,)+ }) => {

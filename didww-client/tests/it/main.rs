@@ -6,9 +6,13 @@
 mod errors;
 mod misbehaving;
 mod pages;
+#[path = "../../../client-core/tests/support/raw_server.rs"]
+mod raw_server;
 mod redaction;
 mod relationships;
 mod requests;
 mod retry;
 mod support;
+#[path = "../../../client-core/tests/support/trace_log.rs"]
+mod trace_log;
 mod versions;

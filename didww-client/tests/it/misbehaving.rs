@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{
-    TRUNK, answer, builder, bytes_of, document, id, nobody, raw_server, read_head, trunk, trunk_with,
-};
+use crate::raw_server::{bytes_of, nobody, raw_server, read_head};
+use crate::support::{TRUNK, answer, builder, document, id, trunk, trunk_with};
 
 async fn read(client: &Client) -> Error {
     client.voice_out_trunks().get(&id(TRUNK)).await.unwrap_err()

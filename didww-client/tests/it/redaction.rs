@@ -1,8 +1,6 @@
 //! Secrets are printed nowhere.
 
 use std::error::Error as StdError;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 
 use didww_client::resources::{VoiceOutTrunk, VoiceOutTrunkInclude};
 use didww_client::{Client, Error, Method};
@@ -10,7 +8,9 @@ use serde_json::json;
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::raw_server::nobody;
 use crate::support::{TRUNK, answer, builder, client, document, error, id, trunk, trunk_with};
+use crate::trace_log::Log;
 
 /// Whatever is printed, in whatever way, must not hold these.
 const CANARIES: [&str; 4] = ["canary-api-key", "canary-password", "canary-passkey", "4711471147"];
@@ -27,42 +27,6 @@ fn assert_error_clean(error: &Error) {
     while let Some(error) = cause {
         assert_clean(&format!("{error} {error:?}"));
         cause = error.source();
-    }
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    /// Everything that the process traces, at every level, from every crate.
-    ///
-    /// A subscriber of one thread would miss what another test's thread asked for first: tracing remembers
-    /// that nobody listened there.
-    fn begin() -> Self {
-        let log = Self::default();
-        let writer = log.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_span_events(tracing_subscriber::fmt::format::FmtSpan::CLOSE)
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .init();
-        log
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 }
 
@@ -123,7 +87,7 @@ async fn no_secret_is_in_an_error() {
     assert!(matches!(decode, Error::Decode { .. }));
     assert_error_clean(&decode);
     assert_error_clean(&trunks.update(&id(TRUNK), VoiceOutTrunk::patch().name("x")).await.unwrap_err());
-    let unreachable = builder(&crate::support::nobody().await).build().unwrap();
+    let unreachable = builder(&nobody().await).build().unwrap();
     let raw = unreachable.raw(Method::GET, "/me").query("token", "canary-passkey");
     assert_clean(&format!("{raw:?}"));
     assert_error_clean(&raw.await.unwrap_err());

@@ -8,9 +8,8 @@ use serde_json::json;
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{
-    TRUNK, answer, builder, bytes_of, client, document, error, id, nobody, raw_server, received, trunk,
-};
+use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::support::{TRUNK, answer, builder, client, document, error, id, received, trunk};
 
 async fn first_then(server: &MockServer, first: ResponseTemplate, then: ResponseTemplate) {
     Mock::given(any()).respond_with(first).up_to_n_times(1).mount(server).await;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -43,9 +43,17 @@ wire_core::string_enum! {
 /// Headers of an INVITE by name.
 ///
 /// `Debug` shows the names alone: a value may be what the carrier knows its customer by.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct TechHeaders(BTreeMap<String, String>);
+
+impl<'de> Deserialize<'de> for TechHeaders {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // A secret does not quote what stands in its place.
+        let headers = BTreeMap::<String, Secret>::deserialize(deserializer)?;
+        Ok(headers.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect())
+    }
+}
 
 impl fmt::Debug for TechHeaders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -236,7 +244,7 @@ pub struct ProviderCredentials {
     pub trunk_id: Option<String>,
 }
 
-fn secret<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
+fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_else(|| Secret::new("")))
 }
 

@@ -1,0 +1,76 @@
+//! An answer that is not a success.
+
+use std::fmt;
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use serde_json::{Map, Value};
+
+use crate::types::{ErrorReason, ErrorStatus};
+use crate::{Error, Exchange};
+
+/// An answer that is not a success, with what the service says about it.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Refusal {
+    /// The request.
+    pub exchange: Exchange,
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The service's word for the status; nothing when the answer came from something else than the API.
+    pub kind: Option<ErrorStatus>,
+    /// The service's word for what is wrong.
+    pub reason: Option<ErrorReason>,
+    /// The service's sentence about it.
+    pub message: Option<String>,
+    /// The service's facts about it.
+    pub details: Vec<Map<String, Value>>,
+}
+
+impl Refusal {
+    /// Reads what can be read of the body: one odd member must not hide the rest.
+    pub(crate) fn read(mut exchange: Exchange, status: StatusCode, body: &[u8]) -> Self {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        let error = body.get("error");
+        let text = |name| error.and_then(|error| error.get(name)).and_then(Value::as_str);
+        let details = error.and_then(|error| error.get("details")).and_then(Value::as_array);
+        if exchange.request_id.is_none() {
+            exchange.request_id = text("request_id").filter(|id| !id.is_empty()).map(ToOwned::to_owned);
+        }
+        Self {
+            exchange,
+            status,
+            kind: text("status").map(ErrorStatus::from),
+            reason: text("reason").map(ErrorReason::from),
+            message: text("message").map(ToOwned::to_owned),
+            details: details.into_iter().flatten().filter_map(Value::as_object).cloned().collect(),
+        }
+    }
+
+    pub(crate) fn into_error(self, retry_after: Option<Duration>) -> Error {
+        let status = self.status;
+        let refusal = Box::new(self);
+        match status {
+            StatusCode::BAD_REQUEST => Error::Invalid(refusal),
+            StatusCode::UNAUTHORIZED => Error::Unauthorized(refusal),
+            StatusCode::FORBIDDEN => Error::Forbidden(refusal),
+            StatusCode::NOT_FOUND => Error::NotFound(refusal),
+            StatusCode::CONFLICT => Error::Conflict(refusal),
+            StatusCode::TOO_MANY_REQUESTS => Error::RateLimited { retry_after, refusal },
+            _ => Error::Api(refusal),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.exchange, self.status)?;
+        if let Some(reason) = &self.reason {
+            write!(f, ": {reason}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        Ok(())
+    }
+}

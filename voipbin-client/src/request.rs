@@ -1,0 +1,111 @@
+//! What is sent, before anything is sent: built and tested without I/O.
+
+use client_core::{Body, Repeatable, url_below};
+use reqwest::{Method, Url};
+use serde::Serialize;
+use url::form_urlencoded::Serializer;
+use uuid::Uuid;
+
+use crate::error::{NotSent, Reason};
+use crate::{Error, Exchange};
+
+const JSON: &str = "application/json";
+
+/// A request, relative to the client's base URL.
+#[derive(Clone)]
+pub(crate) struct Request {
+    pub(crate) method: Method,
+    /// With a slash at its beginning.
+    pub(crate) path: String,
+    /// The path with `{id}` in the place of an id, so that traces of the same kind can be counted together.
+    pub(crate) template: String,
+    pub(crate) query: String,
+    pub(crate) body: Option<Body>,
+    pub(crate) repeat: Repeatable,
+}
+
+impl Request {
+    /// A request of a path without ids, such as `/providers`.
+    pub(crate) fn new(method: Method, path: &str) -> Self {
+        Self {
+            repeat: Repeatable::from(&method),
+            method,
+            path: path.to_owned(),
+            template: path.to_owned(),
+            query: String::new(),
+            body: None,
+        }
+    }
+
+    /// A request of one record of a collection.
+    pub(crate) fn record(method: Method, collection: &str, id: Uuid) -> Self {
+        Self::below(method, collection, id, "")
+    }
+
+    /// A request of something below a record, such as `/hangup`.
+    pub(crate) fn below(method: Method, collection: &str, id: Uuid, tail: &str) -> Self {
+        Self {
+            path: format!("{collection}/{id}{tail}"),
+            template: format!("{collection}/{{id}}{tail}"),
+            ..Self::new(method, "")
+        }
+    }
+
+    /// The same request, which does no harm when it is sent twice.
+    pub(crate) fn harmless(self) -> Self {
+        Self { repeat: Repeatable::Harmless, ..self }
+    }
+
+    /// The same request with a query.
+    pub(crate) fn with_query(mut self, parameters: &[(&'static str, String)]) -> Self {
+        self.query = Serializer::new(String::new()).extend_pairs(parameters).finish();
+        self
+    }
+
+    /// The same request with a body.
+    pub(crate) fn with_body<T: Serialize>(mut self, body: &T) -> Result<Self, Error> {
+        let bytes = serde_json::to_vec(body).map_err(|error| self.refused(Reason::Body(error)))?;
+        self.body = Some(Body { media_type: JSON, bytes: bytes.into() });
+        Ok(self)
+    }
+
+    /// The URL below a base that has no slash at its end.
+    pub(crate) fn url(&self, base: &Url) -> Result<Url, Error> {
+        url_below(base, &self.path, &self.query).ok_or_else(|| self.refused(Reason::Path))
+    }
+
+    /// The error of a request that is not sent.
+    fn refused(&self, reason: Reason) -> Error {
+        let exchange = Some(Exchange::unsent(&self.method, self.path.as_str()));
+        Error::NotSent(Box::new(NotSent { exchange, reason }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_stands_in_the_path_and_not_in_the_template() {
+        let id = Uuid::from_u128(7);
+        let request = Request::below(Method::POST, "/calls", id, "/hangup").with_query(&[
+            ("page_token", "2026-04-21T23:15:00.000000Z".to_owned()),
+            ("page_size", "2".to_owned()),
+        ]);
+        assert_eq!(request.template, "/calls/{id}/hangup");
+        let base = "https://api.voipbin.net/v1.0".parse().unwrap();
+        assert_eq!(
+            request.url(&base).unwrap().as_str(),
+            "https://api.voipbin.net/v1.0/calls/00000000-0000-0000-0000-000000000007/hangup\
+             ?page_token=2026-04-21T23%3A15%3A00.000000Z&page_size=2"
+        );
+    }
+
+    #[test]
+    fn what_creates_is_told_from_what_can_be_said_twice() {
+        let repeat = |method| Request::new(method, "/x").repeat;
+        assert_eq!(repeat(Method::POST), Repeatable::Creates);
+        assert_eq!(repeat(Method::PUT), Repeatable::Harmless);
+        assert_eq!(Request::new(Method::POST, "/x").harmless().repeat, Repeatable::Harmless);
+    }
+}

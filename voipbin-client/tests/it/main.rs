@@ -1,0 +1,21 @@
+//! The client against servers that behave, and servers that do not; the wire types against the documents.
+
+#![cfg(feature = "rustls")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod documents;
+mod errors;
+mod login;
+mod misbehaving;
+mod pages;
+#[path = "../../../client-core/tests/support/raw_server.rs"]
+mod raw_server;
+mod redaction;
+mod requests;
+mod retry;
+mod support;
+mod tolerance;
+#[path = "../../../client-core/tests/support/trace_log.rs"]
+mod trace_log;
+mod wait;
+mod wire;

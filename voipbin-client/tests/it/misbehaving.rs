@@ -1,0 +1,87 @@
+//! Servers that answer wrongly, too much, too late or not at all.
+
+use std::time::Duration;
+
+use serde_json::json;
+use voipbin_client::{Client, Error, RetryPolicy, TransportKind};
+use wiremock::matchers::any;
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::support::{ID, builder, ok};
+
+async fn read(client: &Client) -> Error {
+    client.providers().get(ID).await.unwrap_err()
+}
+
+async fn serving(answer: ResponseTemplate) -> (MockServer, Client) {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let client = builder(&server.uri()).max_answer_bytes(4096).build().unwrap();
+    (server, client)
+}
+
+fn kind(error: Error) -> TransportKind {
+    let Error::Transport(error) = error else { panic!("{error}") };
+    error.kind
+}
+
+#[tokio::test]
+async fn a_value_of_the_wrong_type_is_located() {
+    let cases = [
+        (json!({"id": ID, "tm_create": 7}), "tm_create"),
+        (json!({"id": ID, "name": 7}), "name"),
+        (json!({"id": "x"}), "id"),
+        (json!({}), "."),
+        (json!([1]), "."),
+    ];
+    for (body, path) in cases {
+        let (_server, client) = serving(ok(&body)).await;
+        let Error::Decode { exchange, error } = read(&client).await else { panic!("{body} was read") };
+        assert_eq!(exchange.path, format!("/v1.0/providers/{ID}"));
+        assert_eq!(error.path(), path, "{body}: {error}");
+    }
+    let (_server, client) =
+        serving(ok(&json!({"result": [{"id": ID, "status": "dialing"}, {"id": 7}]}))).await;
+    let Err(Error::Decode { error, .. }) = client.calls().list().await else { panic!("it was read") };
+    assert_eq!(error.path(), "result[1].id");
+}
+
+#[tokio::test]
+async fn html_or_nothing_in_the_place_of_json_is_an_error_of_the_answer() {
+    for answer in [ResponseTemplate::new(200).set_body_string("<html></html>"), ResponseTemplate::new(204)] {
+        let (_server, client) = serving(answer).await;
+        assert!(matches!(read(&client).await, Error::Decode { .. }));
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_an_interruption_and_no_half_record() {
+    let base = raw_server(vec![bytes_of("200 OK", 60, &format!(r#"{{"id":"{ID}"}}"#))]).await;
+    let client = builder(&base).retry(RetryPolicy::none()).build().unwrap();
+    assert_eq!(kind(read(&client).await), TransportKind::Interrupted);
+}
+
+#[tokio::test]
+async fn an_oversized_answer_is_not_read_and_not_asked_for_again() {
+    let (server, client) = serving(ResponseTemplate::new(200).set_body_string("x".repeat(4097))).await;
+    assert_eq!(kind(read(&client).await), TransportKind::TooLarge { limit: 4096 });
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_runs_into_the_timeout() {
+    let base = raw_server(Vec::new()).await;
+    let client =
+        builder(&base).timeout(Duration::from_millis(20)).retry(RetryPolicy::none()).build().unwrap();
+    assert_eq!(kind(read(&client).await), TransportKind::Timeout);
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_told_apart_and_names_no_url() {
+    let client = builder(&nobody().await).retry(RetryPolicy::none()).build().unwrap();
+    let error = read(&client).await;
+    assert_eq!(error.to_string(), format!("GET /v1.0/providers/{ID}: no connection could be made"));
+    assert!(!format!("{error:?}").contains("http://"), "{error:?}");
+    assert_eq!(kind(error), TransportKind::Connect);
+}

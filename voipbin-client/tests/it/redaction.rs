@@ -1,0 +1,135 @@
+//! Secrets are printed nowhere.
+
+use std::error::Error as StdError;
+
+use serde_json::json;
+use voipbin_client::types::{LoginBody, ProviderBody, ProviderCredentials, ProviderSetup, TechHeaders};
+use voipbin_client::{Client, Error, RetryPolicy};
+use wiremock::matchers::{any, method, path};
+use wiremock::{Mock, MockServer, ResponseTemplate};
+
+use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::support::{ID, builder, error, ok};
+use crate::trace_log::Log;
+
+/// Whatever is printed, in whatever way, must not hold these.
+const CANARIES: [&str; 7] = [
+    "canary-token",
+    "canary-accesskey",
+    "canary-password",
+    "canary-api-key",
+    "canary-header",
+    "canary-fresh",
+    "4711471147",
+];
+
+fn assert_clean(text: &str) {
+    for canary in CANARIES {
+        assert!(!text.contains(canary), "`{canary}` in {text}");
+    }
+}
+
+fn assert_error_clean(error: &Error) {
+    assert_clean(&format!("{error:?} {error:#?}"));
+    let mut cause: Option<&dyn StdError> = Some(error);
+    while let Some(error) = cause {
+        assert_clean(&format!("{error} {error:?}"));
+        cause = error.source();
+    }
+}
+
+fn by_key(base: &str) -> Client {
+    builder(base).access_key("canary-accesskey").build().unwrap()
+}
+
+fn setup() -> ProviderSetup {
+    ProviderSetup { credentials: ProviderCredentials::new("canary-api-key"), ..ProviderSetup::default() }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_a_debug_text_or_a_trace() {
+    let log = Log::begin();
+    let server = MockServer::start().await;
+    let record = json!({"id": ID, "tech_headers": {"X-Key": "canary-header"}, "later": "canary-header"});
+    Mock::given(path("/auth/login"))
+        .respond_with(ok(&json!({"username": "u", "token": "canary-fresh"})))
+        .mount(&server)
+        .await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&server).await;
+    Mock::given(method("POST")).respond_with(error(400, "INVALID_ARGUMENT", "no")).mount(&server).await;
+    Mock::given(any()).respond_with(ok(&record).insert_header("x-request-id", "req_7")).mount(&server).await;
+
+    let logged_in = builder(&server.uri()).login("u", "canary-password").await.unwrap();
+    let client = by_key(&server.uri());
+    client.calls().get(ID).await.unwrap_err();
+    for client in [&logged_in, &client] {
+        let provider = client.providers().get(ID).await.unwrap();
+        assert!(format!("{provider:?}").contains("X-Key"));
+        assert_clean(&format!("{provider:?} {:?} {client:?}", ProviderBody::from(provider.clone())));
+        client.providers().setup(setup()).await.unwrap_err();
+        assert_clean(&format!("{:?} {:?}", client.providers(), client.providers().list()));
+    }
+    let text = log.text();
+    assert_clean(&text);
+    let template = "url.template=\"/providers/{id}\"";
+    let span = text.lines().find(|line| line.contains(template) && line.contains("close")).unwrap();
+    for told in [
+        "voipbin{".to_owned(),
+        "http.request.method=\"GET\"".to_owned(),
+        format!("url.path=\"/providers/{ID}\""),
+        "http.response.status_code=200".to_owned(),
+        "voipbin.attempts=1".to_owned(),
+        "voipbin.request_id=\"req_7\"".to_owned(),
+    ] {
+        assert!(span.contains(&told), "`{told}` is not in {span}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_in_an_error() {
+    let server = MockServer::start().await;
+    let wrong = json!({"id": ID, "tech_headers": {"X-Key": 4_711_471_147_u64}});
+    Mock::given(path("/auth/login"))
+        .respond_with(ok(&json!({"username": "u", "token": 4_711_471_147_u64})))
+        .mount(&server)
+        .await;
+    Mock::given(method("GET")).respond_with(ok(&wrong)).mount(&server).await;
+    Mock::given(any()).respond_with(error(400, "INVALID_ARGUMENT", "no")).mount(&server).await;
+
+    let decode = by_key(&server.uri()).providers().get(ID).await.unwrap_err();
+    assert!(matches!(decode, Error::Decode { .. }));
+    assert_error_clean(&decode);
+    let login = builder(&server.uri()).login("u", "canary-password").await.unwrap_err();
+    assert!(matches!(login, Error::Decode { .. }));
+    assert_error_clean(&login);
+    assert_error_clean(&by_key(&server.uri()).providers().setup(setup()).await.unwrap_err());
+}
+
+#[tokio::test]
+async fn the_url_with_the_access_key_is_in_no_error_of_the_transport() {
+    let cut = raw_server(vec![bytes_of("200 OK", 100, "{")]).await;
+    let garbage = raw_server(vec!["no http at all\r\n\r\n".to_owned()]).await;
+    for base in [nobody().await, cut, garbage] {
+        let client =
+            builder(&base).access_key("canary-accesskey").retry(RetryPolicy::none()).build().unwrap();
+        let error = client.calls().get(ID).await.unwrap_err();
+        assert!(matches!(error, Error::Transport(_)), "{error}");
+        assert_error_clean(&error);
+        let login = builder(&base).timeout(std::time::Duration::from_millis(50)).retry(RetryPolicy::none());
+        assert_error_clean(&login.login("u", "canary-password").await.unwrap_err());
+    }
+}
+
+#[test]
+fn what_is_built_by_hand_hides_its_secrets() {
+    let login = LoginBody { username: "u".to_owned(), password: "canary-password".into() };
+    let headers = TechHeaders::from_iter([("X-Key", "canary-header")]);
+    let builder = Client::builder().access_key("canary-accesskey");
+    assert_clean(&format!(
+        "{login:?} {headers:?} {:?} {builder:?} {:?}",
+        setup(),
+        Client::builder().token("canary-token")
+    ));
+    let refused = Client::builder().base_url("http://user:canary-password@127.0.0.1/v1.0").token("t");
+    assert_error_clean(&refused.build().unwrap_err());
+}
