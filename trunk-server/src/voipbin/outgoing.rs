@@ -52,7 +52,9 @@ pub(super) async fn plan(
     let source = order.source.map(endpoint);
     let source_number = match &source {
         // A provider call's source is taken as it is.
-        Some(source) if order.provider.is_none() => Entity::<PhoneNumbers>::find_by(store, "number", &source.target).await?,
+        Some(source) if order.provider.is_none() => {
+            Entity::<PhoneNumbers>::find_by(store, "number", &source.target).await?
+        }
         _ => None,
     };
     let forced: Vec<Uuid> = order.provider.into_iter().collect();
