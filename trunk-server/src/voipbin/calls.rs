@@ -1,5 +1,7 @@
 //! Calls: what is asked of them. Whoever wants to know what they do looks into `engine`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use voipbin_client::types::{ActionBody, AddressKind, Call, CallCreate, CallStatus, CallsCreated};
@@ -19,8 +21,9 @@ pub(super) struct Calls;
 /// What of a call is the server's own.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct CallOwn {
-    /// What is done once it is answered.
-    pub(super) actions: Vec<ActionBody>,
+    /// What is done once it is answered. Not written: its flow is, and no call outlives its server.
+    #[serde(skip)]
+    pub(super) actions: Arc<[ActionBody]>,
     /// Whether the caller's number is hidden.
     pub(super) anonymous: bool,
     /// The providers that are tried, in this order; none for a call to a SIP URI.

@@ -53,7 +53,7 @@ pub(super) async fn place(
 async fn run(app: Arc<App>, call: Entity<Calls>, commands: mpsc::Receiver<Command>) {
     let place = app.platform.live.place(call.id, commands);
     let longest = app.clock.now().after(app.platform.config.longest_call);
-    let flow = Run::new(call.own.actions.clone());
+    let flow = Run::new(Arc::clone(&call.own.actions));
     let mut running = Running { app: &app, call, place, flow, longest, forced: None };
     let ending = running.dial().await;
     Box::pin(running.end(ending)).await;

@@ -1,5 +1,7 @@
 //! A call's flow as it runs: which action it is at, and how long that takes.
 
+use std::sync::Arc;
+
 use didww_types::Timestamp;
 use trunk_rules::outbound::{self, Cursor, Effect, Flow, FlowError, Next};
 use voipbin_client::types::ActionBody;
@@ -16,7 +18,8 @@ pub(super) enum Turn {
 
 /// A flow, and how far a call is in it.
 pub(super) struct Run {
-    actions: Vec<ActionBody>,
+    /// Shared with the other calls of the same request.
+    actions: Arc<[ActionBody]>,
     flow: Option<Flow>,
     cursor: Cursor,
     due: Option<Timestamp>,
@@ -34,7 +37,7 @@ pub(super) fn flow(actions: &[ActionBody]) -> Result<Flow, FlowError> {
 }
 
 impl Run {
-    pub(super) fn new(actions: Vec<ActionBody>) -> Self {
+    pub(super) fn new(actions: Arc<[ActionBody]>) -> Self {
         // They were checked before the call was made.
         let flow = flow(&actions).ok();
         let cursor = flow.as_ref().map(Flow::start).unwrap_or_default();
