@@ -55,7 +55,7 @@ impl<K: Kind> Clone for Entity<K> {
 }
 
 /// The body of a document. The wire's part is there as it is sent.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Body<'a, O> {
     #[serde(borrow)]
     wire: &'a RawValue,
@@ -90,8 +90,8 @@ impl<K: Kind> Entity<K> {
 
     /// The change that writes it, if it is still as it was read.
     pub(crate) fn put(&self) -> Change {
-        let wire = RawValue::from_string(self.text()).unwrap_or_default();
-        let body = serde_json::to_string(&Body { wire: &wire, own: &self.own }).unwrap_or_default();
+        // As `Body` is read. The wire's part is a text already, and need not be looked at again.
+        let body = format!("{{\"wire\":{},\"own\":{}}}", self.text(), json(&self.own));
         let document = NewDocument {
             kind: K::KIND,
             id: self.id,
