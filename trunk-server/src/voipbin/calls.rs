@@ -87,7 +87,7 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
         calls: planned.iter().map(|call| call.wire.clone()).collect(),
         groupcalls: Vec::new(),
     };
-    engine::place(asked.app, planned, changes).await?;
+    engine::place(asked.app, planned, changes, None).await?;
     Ok(json(&created))
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use tokio::sync::mpsc;
 use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
+use uuid::Uuid;
 use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
 
 use super::calls::{CallOwn, Calls, mark_deleted};
@@ -22,7 +23,8 @@ use crate::store::{Change, StoreError};
 /// How long to leave the store alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Writes new calls with everything that belongs to them, then dials them.
+/// Writes new calls with everything that belongs to them, then dials them. A provider that was just read need not be
+/// read again for the first attempt.
 ///
 /// # Errors
 /// When they could not be written; nothing is dialled then.
@@ -30,16 +32,18 @@ pub(super) async fn place(
     app: &Arc<App>,
     calls: Vec<Entity<Calls>>,
     changes: Vec<Change>,
+    provider: Option<Entity<Providers>>,
 ) -> Result<(), ApiError> {
     let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
     // Whoever reads a call that was just written may ask something of it at once.
     let announced: Vec<_> = calls.iter().map(|call| app.platform.live.announce(call.id)).collect();
+    let provider = provider.map(Arc::new);
     let written = app.store.commit(changes).await;
     for (mut call, commands) in calls.into_iter().zip(announced) {
         let app = Arc::clone(app);
         if written.is_ok() {
             call.revision = Some(0);
-            tokio::spawn(run(app, call, commands));
+            tokio::spawn(run(app, call, commands, provider.clone()));
         } else {
             drop(app.platform.live.place(call.id, commands));
         }
@@ -50,11 +54,16 @@ pub(super) async fn place(
     written.map(|_| ()).map_err(ApiError::from)
 }
 
-async fn run(app: Arc<App>, call: Entity<Calls>, commands: mpsc::Receiver<Command>) {
+async fn run(
+    app: Arc<App>,
+    call: Entity<Calls>,
+    commands: mpsc::Receiver<Command>,
+    provider: Option<Arc<Entity<Providers>>>,
+) {
     let place = app.platform.live.place(call.id, commands);
     let longest = app.clock.now().after(app.platform.config.longest_call);
     let flow = Run::new(Arc::clone(&call.own.actions));
-    let mut running = Running { app: &app, call, place, flow, longest, forced: None };
+    let mut running = Running { app: &app, call, place, flow, longest, forced: None, provider };
     let ending = running.dial().await;
     Box::pin(running.end(ending)).await;
 }
@@ -67,6 +76,8 @@ struct Running<'a> {
     longest: Timestamp,
     /// Why it was hung up from here, where that says more than that it was.
     forced: Option<Ending>,
+    /// The provider of the first attempt, when it was just read.
+    provider: Option<Arc<Entity<Providers>>>,
 }
 
 impl Running<'_> {
@@ -94,12 +105,13 @@ impl Running<'_> {
     }
 
     /// The INVITE for the provider whose turn it is, as it is now; none when there is nothing to send.
-    async fn invitation(&self) -> Option<Invitation> {
+    async fn invitation(&mut self) -> Option<Invitation> {
+        let known = self.provider.take();
         let CallOwn { providers, current, anonymous, .. } = &self.call.own;
         let (source, destination) = (&self.call.wire.source, &self.call.wire.destination);
         let made = match providers.get(*current) {
             None => super::invite::to_uri(source, destination, *anonymous),
-            Some(id) => match Entity::<Providers>::find(&*self.app.store, *id).await {
+            Some(id) => match self.provider(known, *id).await {
                 Ok(Some(provider)) => super::invite::to_number(&provider, source, destination, *anonymous),
                 Ok(None) => return None,
                 Err(error) => {
@@ -109,6 +121,17 @@ impl Running<'_> {
             },
         };
         made.inspect_err(|why| tracing::warn!(%why, call = %self.call.id, "a call cannot be dialled")).ok()
+    }
+
+    async fn provider(
+        &self,
+        known: Option<Arc<Entity<Providers>>>,
+        id: Uuid,
+    ) -> Result<Option<Arc<Entity<Providers>>>, StoreError> {
+        match known.filter(|known| known.id == id) {
+            Some(known) => Ok(Some(known)),
+            None => Ok(Entity::<Providers>::find(&*self.app.store, id).await?.map(Arc::new)),
+        }
     }
 
     /// Follows one attempt to its end.
@@ -305,7 +328,12 @@ mod tests {
     #[test]
     fn the_task_of_a_call_is_small() {
         fn size<F: Future>(
-            _make: impl FnOnce(Arc<App>, Entity<Calls>, mpsc::Receiver<Command>) -> F,
+            _make: impl FnOnce(
+                Arc<App>,
+                Entity<Calls>,
+                mpsc::Receiver<Command>,
+                Option<Arc<Entity<Providers>>>,
+            ) -> F,
         ) -> usize {
             size_of::<F>()
         }
