@@ -37,15 +37,16 @@ impl Kind for Calls {
     type Wire = Call;
     type Own = CallOwn;
 
+    const KEYS_STAY: bool = true;
+
+    fn is_live(call: &Call) -> bool {
+        call.status != CallStatus::Hangup
+    }
+
     fn keys(call: &Entity<Self>) -> Vec<(&'static str, String)> {
-        let live = call.wire.status != CallStatus::Hangup;
-        let live = live.then(|| (LIVE, "yes".to_owned()));
-        std::iter::once(("customer", call.customer.to_string())).chain(live).collect()
+        vec![("customer", call.customer.to_string())]
     }
 }
-
-/// The key of calls that are not over.
-pub(super) const LIVE: &str = "live";
 
 fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "CALL_NOT_FOUND", "The call was not found.")

@@ -295,7 +295,7 @@ fn finish(app: &App, call: &mut Entity<Calls>, ending: Ending) {
 /// Ends the calls that were up when the server ended without a word.
 pub(super) async fn end_what_is_left(app: &Arc<App>) -> Result<usize, StoreError> {
     use crate::store::{DocumentKind, DocumentQuery};
-    let query = DocumentQuery::with(DocumentKind::Call, super::calls::LIVE, "yes");
+    let query = DocumentQuery::live(DocumentKind::Call);
     let left = Entity::<Calls>::list(&*app.store, query).await?;
     let count = left.len();
     for mut call in left {
