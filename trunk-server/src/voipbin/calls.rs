@@ -1,5 +1,7 @@
 //! Calls: what is asked of them. Whoever wants to know what they do looks into `engine`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use voipbin_client::types::{ActionBody, AddressKind, Call, CallCreate, CallStatus, CallsCreated};
@@ -19,8 +21,9 @@ pub(super) struct Calls;
 /// What of a call is the server's own.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct CallOwn {
-    /// What is done once it is answered.
-    pub(super) actions: Vec<ActionBody>,
+    /// What is done once it is answered. Not written: its flow is, and no call outlives its server.
+    #[serde(skip)]
+    pub(super) actions: Arc<[ActionBody]>,
     /// Whether the caller's number is hidden.
     pub(super) anonymous: bool,
     /// The providers that are tried, in this order; none for a call to a SIP URI.
@@ -34,15 +37,16 @@ impl Kind for Calls {
     type Wire = Call;
     type Own = CallOwn;
 
+    const KEYS_STAY: bool = true;
+
+    fn is_live(call: &Call) -> bool {
+        call.status != CallStatus::Hangup
+    }
+
     fn keys(call: &Entity<Self>) -> Vec<(&'static str, String)> {
-        let live = call.wire.status != CallStatus::Hangup;
-        let live = live.then(|| (LIVE, "yes".to_owned()));
-        std::iter::once(("customer", call.customer.to_string())).chain(live).collect()
+        vec![("customer", call.customer.to_string())]
     }
 }
-
-/// The key of calls that are not over.
-pub(super) const LIVE: &str = "live";
 
 fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "CALL_NOT_FOUND", "The call was not found.")
@@ -84,7 +88,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         calls: planned.iter().map(|call| call.wire.clone()).collect(),
         groupcalls: Vec::new(),
     };
-    engine::place(&asked.app, planned, changes).await?;
+    engine::place(&asked.app, planned, changes, None).await?;
     Ok(json(&created))
 }
 

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use voipbin_client::types::Login as LoginAnswer;
 
 use super::api::json_response;
-use super::error::ApiError;
 use super::customers::Agents;
 use super::entity::{Entity, json as to_text};
+use super::error::ApiError;
 use super::token::{self, AgentClaim, Claims};
 use crate::app::App;
 

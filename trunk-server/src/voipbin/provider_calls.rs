@@ -78,10 +78,10 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     }
     asked.caller.must_run_the_platform()?;
     let provider = Entity::<Providers>::find(&*asked.app.store, body.provider_id).await?;
-    if provider.is_none_or(|provider| provider.deleted) {
+    let Some(provider) = provider.filter(|provider| !provider.deleted) else {
         let message = format!("provider not found: {} does not exist or is deleted.", body.provider_id);
         return Err(ApiError::invalid_argument(message));
-    }
+    };
     let customer = asked.caller.customer();
     let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::invalid_data)?;
     let detail = "tmp outbound flow for providercall";
@@ -114,7 +114,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     let mut changes: Vec<_> = made.iter().map(Entity::put).collect();
     changes.extend(created(asked, &planned));
     changes.push(record.put());
-    engine::place(&asked.app, planned, changes).await?;
+    engine::place(&asked.app, planned, changes, Some(provider)).await?;
     Ok(record.text())
 }
 

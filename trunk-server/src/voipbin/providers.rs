@@ -80,7 +80,8 @@ pub(super) async fn update(asked: &Asked) -> Answered {
         let codecs = codecs(&body)?;
         if provider.wire.hostname != body.hostname {
             // Another carrier must not be shown what this one knows the trunk by.
-            provider.own.sip = provider.own.sip.filter(|_| is_didww(&provider.wire.hostname) && is_didww(&body.hostname));
+            provider.own.sip =
+                provider.own.sip.filter(|_| is_didww(&provider.wire.hostname) && is_didww(&body.hostname));
             provider.wire.health_status = HealthStatus::NotAsked;
             provider.wire.health_checked_at = None;
         }

@@ -171,7 +171,10 @@ impl Call {
     /// Leaves behind what is needed for responses that may still come.
     fn leave_behind(self) {
         let digests = self.digests().into();
-        let Self { inner, origin, uri, inbox, acks, way, late_until, .. } = self;
+        let Self { inner, origin, uri, inbox, acks, way, late_until, media, .. } = self;
+        if let Some(media) = media {
+            media.close(&inner.ports);
+        }
         if let Some(way) = way.filter(|_| late_until > inner.clock.stopwatch()) {
             let acks = tokio::sync::Mutex::new(acks);
             inbox.retire(Late { origin, uri: uri.into(), way, digests, acks }, late_until);
