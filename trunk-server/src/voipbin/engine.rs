@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use tokio::sync::mpsc;
 use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
 use uuid::Uuid;
 use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
@@ -14,6 +13,7 @@ use super::dialler::{Invitation, Leg, LegEnd, LegEvent};
 use super::entity::Entity;
 use super::error::ApiError;
 use super::live::{Command, Place};
+use super::mailbox::Receiver;
 use super::providers::Providers;
 use super::run::{Run, Turn};
 use super::webhooks::event;
@@ -57,7 +57,7 @@ pub(super) async fn place(
 async fn run(
     app: Arc<App>,
     call: Entity<Calls>,
-    commands: mpsc::Receiver<Command>,
+    commands: Receiver<Command>,
     provider: Option<Arc<Entity<Providers>>>,
 ) {
     let place = app.platform.live.place(call.id, commands);
@@ -328,12 +328,7 @@ mod tests {
     #[test]
     fn the_task_of_a_call_is_small() {
         fn size<F: Future>(
-            _make: impl FnOnce(
-                Arc<App>,
-                Entity<Calls>,
-                mpsc::Receiver<Command>,
-                Option<Arc<Entity<Providers>>>,
-            ) -> F,
+            _make: impl FnOnce(Arc<App>, Entity<Calls>, Receiver<Command>, Option<Arc<Entity<Providers>>>) -> F,
         ) -> usize {
             size_of::<F>()
         }

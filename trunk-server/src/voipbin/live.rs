@@ -6,10 +6,11 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use super::api::Answered;
+use super::mailbox::{Receiver, Sender, mailbox};
 
 /// What is asked of a call.
 pub(crate) enum Command {
@@ -21,13 +22,10 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// Commands that wait for a call's task.
-const QUEUE: usize = 8;
-
 /// All calls that are not over.
 #[derive(Default)]
 pub(crate) struct LiveCalls {
-    calls: Mutex<HashMap<Uuid, mpsc::Sender<Command>>>,
+    calls: Mutex<HashMap<Uuid, Sender<Command>>>,
     count: watch::Sender<usize>,
 }
 
@@ -35,20 +33,21 @@ pub(crate) struct LiveCalls {
 pub(crate) struct Place<'a> {
     live: &'a LiveCalls,
     id: Uuid,
-    pub(crate) commands: mpsc::Receiver<Command>,
+    pub(crate) commands: Receiver<Command>,
 }
 
 impl LiveCalls {
     /// Makes room for a call before anybody hears of it. Its task takes the receiver.
-    pub(crate) fn announce(&self, id: Uuid) -> mpsc::Receiver<Command> {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+    pub(crate) fn announce(&self, id: Uuid) -> Receiver<Command> {
+        // Whoever asks waits for an answer, so no more is in it than requests are under way.
+        let (sender, receiver) = mailbox(usize::MAX);
         self.lock().insert(id, sender);
         self.count.send_modify(|count| *count += 1);
         receiver
     }
 
     /// A call's place, given back when it is over.
-    pub(crate) fn place(&self, id: Uuid, commands: mpsc::Receiver<Command>) -> Place<'_> {
+    pub(crate) fn place(&self, id: Uuid, commands: Receiver<Command>) -> Place<'_> {
         Place { live: self, id, commands }
     }
 
@@ -60,7 +59,7 @@ impl LiveCalls {
     ) -> Option<Answered> {
         let sender = self.lock().get(&id).cloned()?;
         let (reply, answer) = oneshot::channel();
-        sender.send(command(reply)).await.ok()?;
+        sender.try_send(command(reply)).ok()?;
         answer.await.ok()
     }
 
@@ -68,14 +67,14 @@ impl LiveCalls {
     pub(crate) async fn stop(&self, most: Duration) {
         let senders: Vec<_> = self.lock().values().cloned().collect();
         for sender in senders {
-            // One whose queue is full hears of it when the dialler stops.
-            let _full = sender.try_send(Command::Stop);
+            // One that is over meanwhile need not hear of it.
+            let _over = sender.try_send(Command::Stop);
         }
         let mut count = self.count.subscribe();
         let _late = tokio::time::timeout(most, count.wait_for(|count| *count == 0)).await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, mpsc::Sender<Command>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Sender<Command>>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
