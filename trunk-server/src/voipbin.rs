@@ -21,6 +21,7 @@ mod invite;
 mod limits;
 mod live;
 mod login;
+mod mailbox;
 mod moment;
 mod outbound_configs;
 mod outgoing;

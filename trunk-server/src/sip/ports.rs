@@ -48,8 +48,7 @@ impl Ports {
         None
     }
 
-    /// Takes back a socket that was never used, for the next call: to open and close one costs more than all else that
-    /// is done for a call that is refused.
+    /// Takes back a socket that was never used, for the next call: most calls that are refused need none of their own.
     pub(crate) fn give_back(&self, socket: UdpSocket) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use tokio::sync::mpsc;
 use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
 use uuid::Uuid;
 use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
@@ -14,6 +13,7 @@ use super::dialler::{Invitation, Leg, LegEnd, LegEvent};
 use super::entity::Entity;
 use super::error::ApiError;
 use super::live::{Command, Place};
+use super::mailbox::Receiver;
 use super::providers::Providers;
 use super::run::{Run, Turn};
 use super::webhooks::event;
@@ -60,7 +60,7 @@ pub(super) async fn place(
 async fn run(
     app: Arc<App>,
     call: Entity<Calls>,
-    commands: mpsc::Receiver<Command>,
+    commands: Receiver<Command>,
     provider: Option<Arc<Entity<Providers>>>,
 ) {
     let place = app.platform.live.place(call.id, commands);
@@ -154,7 +154,6 @@ impl Running<'_> {
     /// Follows one attempt to its end.
     async fn follow(&mut self, leg: &mut Leg) -> Ending {
         let clock = self.app.clock.clone();
-        let stop = self.app.platform.live.stopping();
         // What takes a moment has its own place on the heap for that moment: a call is up for long, and there are many.
         loop {
             if self.gone {
@@ -194,9 +193,8 @@ impl Running<'_> {
                         };
                         let _gone = reply.send(answer);
                     }
-                    None => Box::pin(self.hang_up(leg)).await,
+                    Some(Command::Stop) | None => Box::pin(self.hang_up(leg)).await,
                 },
-                () = stop.cancelled(), if !self.is_ending() => Box::pin(self.hang_up(leg)).await,
                 () = clock.sleep_until(next) => {
                     if clock.now() >= self.longest {
                         self.flow.end();
@@ -234,11 +232,6 @@ impl Running<'_> {
             Turn::Wait => {}
             Turn::Over => self.hang_up(leg).await,
         }
-    }
-
-    /// Whether it was hung up from here.
-    fn is_ending(&self) -> bool {
-        matches!(self.call.wire.status, CallStatus::Canceling | CallStatus::Terminating)
     }
 
     /// The call, if it is written as it is; what is not written is not acknowledged.
@@ -386,12 +379,7 @@ mod tests {
     #[test]
     fn the_task_of_a_call_is_small() {
         fn size<F: Future>(
-            _make: impl FnOnce(
-                Arc<App>,
-                Entity<Calls>,
-                mpsc::Receiver<Command>,
-                Option<Arc<Entity<Providers>>>,
-            ) -> F,
+            _make: impl FnOnce(Arc<App>, Entity<Calls>, Receiver<Command>, Option<Arc<Entity<Providers>>>) -> F,
         ) -> usize {
             size_of::<F>()
         }
