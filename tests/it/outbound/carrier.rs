@@ -111,7 +111,7 @@ impl Steps {
 pub struct Sipp {
     child: Child,
     at: SocketAddr,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Sipp {
@@ -143,7 +143,7 @@ impl Sipp {
             .kill_on_drop(true)
             .spawn()
             .expect("sipp runs; Debian has it in the package sip-tester");
-        Self { child, at, _folder: folder }
+        Self { child, at, folder }
     }
 
     /// What a provider calls its host.
@@ -155,7 +155,7 @@ impl Sipp {
     pub async fn went_as_written(self) {
         let output = tokio::time::timeout(4 * PATIENCE, self.child.wait_with_output());
         let output = output.await.expect("sipp ends").unwrap();
-        let errors = std::fs::read_to_string(self._folder.path().join("errors")).unwrap_or_default();
+        let errors = std::fs::read_to_string(self.folder.path().join("errors")).unwrap_or_default();
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "sipp ended with {}: {told}{errors}", output.status);
     }
