@@ -16,6 +16,7 @@ mod docs;
 mod founding;
 mod isolation;
 mod load;
+mod outbound;
 mod properties;
 mod sdk;
 mod sip;

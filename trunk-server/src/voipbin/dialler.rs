@@ -12,9 +12,12 @@ mod connect;
 mod dialog;
 mod incoming;
 mod invite;
+mod late;
 mod leg;
 mod media;
+mod negotiation;
 mod origin;
+mod prack;
 mod probe;
 mod registry;
 mod resolve;
@@ -273,6 +276,7 @@ impl Dialler {
             stop: CancellationToken::new(),
         });
         tokio::spawn(incoming::take(Arc::downgrade(&inner), requests));
+        tokio::spawn(registry::forget(Arc::downgrade(&inner)));
         Ok(Self { inner })
     }
 

@@ -31,6 +31,7 @@ pub(super) async fn place(
     calls: Vec<Entity<Calls>>,
     changes: Vec<Change>,
 ) -> Result<(), ApiError> {
+    let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
     // Whoever reads a call that was just written may ask something of it at once.
     let announced: Vec<_> = calls.iter().map(|call| app.platform.live.announce(call.id)).collect();
     let written = app.store.commit(changes).await;
@@ -43,7 +44,9 @@ pub(super) async fn place(
             drop(app.platform.live.place(call.id, commands));
         }
     }
-    app.callbacks.wake();
+    if told {
+        app.callbacks.wake();
+    }
     written.map(|_| ()).map_err(ApiError::from)
 }
 
@@ -227,9 +230,12 @@ impl Running<'_> {
 
     async fn try_to_save(&mut self, kind: &str) -> Result<(), StoreError> {
         let told = event(self.app, &self.call, kind);
+        let wakes = told.is_some();
         self.app.store.commit(std::iter::once(self.call.put()).chain(told).collect()).await?;
         self.call.revision = self.call.revision.map(|revision| revision + 1);
-        self.app.callbacks.wake();
+        if wakes {
+            self.app.callbacks.wake();
+        }
         Ok(())
     }
 

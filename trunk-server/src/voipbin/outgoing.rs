@@ -46,13 +46,16 @@ pub(super) async fn plan(
     // None is as good as an empty one, which permits nothing.
     let config = outbound_configs::of(store, owner.id).await?.map(|config| config.wire).unwrap_or_default();
     let default_number = match config.default_outgoing_source_number_id {
-        id if id.is_nil() => None,
+        id if id.is_nil() || order.provider.is_some() => None,
         id => Entity::<PhoneNumbers>::find(store, id).await?,
     };
     let source = order.source.map(endpoint);
     let source_number = match &source {
-        Some(source) => Entity::<PhoneNumbers>::find_by(store, "number", &source.target).await?,
-        None => None,
+        // A provider call's source is taken as it is.
+        Some(source) if order.provider.is_none() => {
+            Entity::<PhoneNumbers>::find_by(store, "number", &source.target).await?
+        }
+        _ => None,
     };
     let forced: Vec<Uuid> = order.provider.into_iter().collect();
     let mut stored = StoredRoutes::default();

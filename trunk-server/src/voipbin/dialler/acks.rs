@@ -9,8 +9,8 @@ const MOST: usize = 8;
 
 struct Ack {
     sequence: u32,
-    tag: String,
-    request: Request,
+    tag: Box<str>,
+    message: Box<[u8]>,
     hop: Hop,
 }
 
@@ -19,8 +19,9 @@ pub(super) struct Acks(Vec<Ack>);
 
 impl Acks {
     /// Sends one, and keeps it.
-    pub(super) async fn send(&mut self, sequence: u32, tag: &str, request: Request, hop: &Hop) {
-        let ack = Ack { sequence, tag: tag.to_owned(), request, hop: hop.clone() };
+    pub(super) async fn send(&mut self, sequence: u32, tag: &str, request: &Request, hop: &Hop) {
+        let message = request.to_bytes().into();
+        let ack = Ack { sequence, tag: tag.into(), message, hop: Hop::clone(hop) };
         ack.send().await;
         if self.0.len() < MOST {
             self.0.push(ack);
@@ -29,7 +30,7 @@ impl Acks {
 
     /// Sends one again; gives whether there was one.
     pub(super) async fn again(&self, sequence: u32, tag: &str) -> bool {
-        let known = self.0.iter().find(|ack| ack.sequence == sequence && ack.tag == tag);
+        let known = self.0.iter().find(|ack| ack.sequence == sequence && *ack.tag == *tag);
         if let Some(ack) = known {
             ack.send().await;
         }
@@ -43,7 +44,7 @@ impl Acks {
 
 impl Ack {
     async fn send(&self) {
-        if let Err(why) = self.hop.send(self.request.clone()).await {
+        if let Err(why) = self.hop.send(&self.message).await {
             // The response comes again, and so does this.
             tracing::debug!(%why, "an ACK was not sent");
         }

@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rsipstack::sip::{Request, SipMessage, Transport};
+use rsipstack::sip::Transport;
+use rsipstack::transport::stream::StreamConnection as _;
 use rsipstack::transport::tcp::TcpConnection;
 use rsipstack::transport::tls::{TlsConfig, TlsConnection};
 use rsipstack::transport::{SipAddr, SipConnection};
@@ -24,9 +25,11 @@ const SENDING: Duration = Duration::from_secs(1);
 #[error("{0}")]
 pub(super) struct NoWay(String);
 
+/// Shared by all that a call keeps.
+pub(super) type Hop = Arc<Way>;
+
 /// Where the next request goes, and how.
-#[derive(Clone)]
-pub(super) struct Hop {
+pub(super) struct Way {
     pub(super) connection: SipConnection,
     pub(super) destination: SipAddr,
     /// What the far end is told of us.
@@ -34,7 +37,12 @@ pub(super) struct Hop {
     pub(super) transport: Transport,
 }
 
-impl Hop {
+impl Way {
+    /// Where it leads.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.destination.get_socketaddr().ok()
+    }
+
     /// Whether nothing is lost on the way.
     pub(super) fn is_reliable(&self) -> bool {
         self.transport != Transport::Udp
@@ -53,9 +61,16 @@ impl Hop {
         }
     }
 
-    /// Sends a request once.
-    pub(super) async fn send(&self, request: Request) -> Result<(), NoWay> {
-        let sending = self.connection.send(SipMessage::Request(request), Some(&self.destination));
+    /// Sends a message once.
+    pub(super) async fn send(&self, message: &[u8]) -> Result<(), NoWay> {
+        let sending = async {
+            match &self.connection {
+                SipConnection::Udp(socket) => socket.send_raw(message, &self.destination).await,
+                SipConnection::Tcp(stream) => stream.send_raw(message).await,
+                SipConnection::Tls(stream) => stream.send_raw(message).await,
+                other => Err(rsipstack::Error::Error(format!("{other} is no connection to a carrier"))),
+            }
+        };
         match tokio::time::timeout(SENDING, sending).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(NoWay(why.to_string())),
@@ -123,7 +138,7 @@ impl Connect {
         let own = self.told(address)?;
         if transport == Transport::Udp {
             let connection = stack.udp().clone();
-            return Ok(Hop { connection, destination, local: own, transport });
+            return Ok(Arc::new(Way { connection, destination, local: own, transport }));
         }
         let connection = self.stream(stack, &destination, address, name).await?;
         let local = match transport {
@@ -131,7 +146,7 @@ impl Connect {
             Transport::Tls => connection.get_addr().get_socketaddr().unwrap_or(own),
             _ => own,
         };
-        Ok(Hop { connection, destination, local, transport })
+        Ok(Arc::new(Way { connection, destination, local, transport }))
     }
 
     async fn stream(

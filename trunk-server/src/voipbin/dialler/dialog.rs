@@ -1,9 +1,10 @@
 //! A dialog as its caller sees it: where its requests go, and in which order (RFC 3261 §12).
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rsipstack::sip::{Header, Method, Request, Response, SipMessage};
+use rsipstack::sip::{Header, Method, Request, Response, SipMessage, Transport};
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
 use trunk_rules::carrier::{DigestChallenge, PasswordHash};
@@ -112,11 +113,18 @@ impl Dialog {
         let uri = self.routes.first().map_or(self.target.as_str(), |route| uri_of(route));
         let Some(target) = Target::parse(uri) else { return way.clone() };
         let inner = &origin.inner;
+        let port = target.port.unwrap_or(if target.transport == Transport::Tls { 5061 } else { 5060 });
+        let address = target.host.parse().ok().map(|address: IpAddr| SocketAddr::new(address, port));
+        if address.is_some() && target.transport == way.transport && way.is_open() && address == way.address()
+        {
+            return way.clone();
+        }
         let find = async {
             let address = inner.resolver.targets(&target, &inner.ids).await.into_iter().next()?;
             inner.connect.to(&inner.stack, target.transport, address, &target.host).await.ok()
         };
-        if let Ok(Some(hop)) = tokio::time::timeout(FINDING, find).await {
+        // Seldom needed, and large: not a part of every call's state.
+        if let Ok(Some(hop)) = tokio::time::timeout(FINDING, Box::pin(find)).await {
             return hop;
         }
         tracing::debug!(

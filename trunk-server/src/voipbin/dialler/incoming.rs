@@ -47,6 +47,10 @@ fn to_its_call(inner: &Inner, request: Transaction) -> Option<Transaction> {
         return Some(request);
     }
     match inner.registry.deliver(&call_id, Inbound::Request(Box::new(request))) {
+        Err(Inbound::Request(request)) if inner.registry.is_late(&call_id) => {
+            finish_late(*request);
+            None
+        }
         Err(Inbound::Request(request)) => Some(*request),
         _ => None,
     }
@@ -71,6 +75,13 @@ async fn stranger(inner: &Inner, mut request: Transaction) {
         // The dialler takes no calls.
         _ => finish(request, 405, "Method Not Allowed", allow).await,
     }
+}
+
+/// Answers a request for a call that is over: both sides may hang up at the same time.
+pub(super) fn finish_late(request: Transaction) {
+    let bye = request.original.method == Method::Bye;
+    let (code, phrase) = if bye { (200, "OK") } else { (481, "Call/Transaction Does Not Exist") };
+    finish_alone(request, code, phrase, Vec::new());
 }
 
 /// Sends a response. A failure to send is the network's, and the far end's timers deal with it.

@@ -29,7 +29,7 @@ impl Invite {
         hop: Hop,
         sequence: u32,
     ) -> Result<Self, NoWay> {
-        hop.send(request.clone()).await?;
+        hop.send(&request.to_bytes()).await?;
         let (now, t1) = (inner.clock.stopwatch(), inner.config.t1);
         Ok(Self {
             repeat_at: (!hop.is_reliable()).then_some(now + t1),
@@ -54,7 +54,7 @@ impl Invite {
         if let Some(at) = self.repeat_at.filter(|at| *at <= now) {
             self.interval *= 2;
             self.repeat_at = Some(at + self.interval);
-            if let Err(why) = self.hop.send(self.request.clone()).await {
+            if let Err(why) = self.hop.send(&self.request.to_bytes()).await {
                 tracing::debug!(%why, "an INVITE was not repeated");
             }
         }

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use rsipstack::sip::{Header, Method, Response};
+use rsipstack::sip::{Header, Response};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::acks::Acks;
 use super::connect::Hop;
-use super::dialog::{Dialog, remote_tag, sequence};
-use super::incoming::finish_alone;
+use super::late::{Late, late};
 use super::media::Media;
 use super::origin::{Origin, given};
-use super::registry::{Inbound, Inbox};
-use super::setup::{Early, Leaving, Outcome};
+use super::prack::Early;
+use super::registry::Inbox;
+use super::setup::{Leaving, Outcome};
 use super::uri::Target;
 use super::{Inner, Invitation, LegEnd, LegEvent};
 
@@ -121,7 +121,7 @@ pub(super) async fn run(
     };
     let end = call.live().await;
     call.tell(LegEvent::Ended(end));
-    call.linger();
+    call.leave_behind();
     drop(counted);
 }
 
@@ -159,67 +159,22 @@ impl Call {
         self.authorizations.iter().map(|authorization| authorization.header.clone()).collect()
     }
 
-    /// Acknowledges a final response that came again. One of another dialog, which a fork made after the call was
-    /// answered or given up, is acknowledged and hung up.
+    /// Deals with a response that is none to the INVITE that is under way.
     pub(super) async fn late(&mut self, response: &Response) {
         if let Some(way) = &self.way {
-            let late = Late { origin: &self.origin, uri: &self.uri, way, digests: self.digests() };
-            late.response(&mut self.acks, response).await;
+            let digests = self.digests();
+            // Seldom needed, and large: not a part of every call's state.
+            Box::pin(late(&self.origin, &self.uri, way, &digests, &mut self.acks, response)).await;
         }
     }
 
-    /// What may still come for a call that is over: final responses whose ACK was lost, and answers of forks.
-    fn linger(self) {
-        let digests = self.digests();
-        let Self { inner, origin, uri, mut inbox, mut acks, way, late_until, .. } = self;
-        let left = late_until.saturating_sub(inner.clock.stopwatch());
-        let Some(way) = way.filter(|_| !left.is_zero()) else { return };
-        let ended = inner.stack.token().clone();
-        tokio::spawn(async move {
-            let over = tokio::time::sleep(left);
-            tokio::pin!(over);
-            let late = Late { origin: &origin, uri: &uri, way: &way, digests };
-            loop {
-                tokio::select! {
-                    biased;
-                    () = ended.cancelled() => return,
-                    inbound = inbox.next() => match inbound {
-                        Inbound::Response(response) => late.response(&mut acks, &response).await,
-                        Inbound::Request(request) => {
-                            // Both may hang up at the same time.
-                            let bye = request.original.method == Method::Bye;
-                            let (code, phrase) =
-                                if bye { (200, "OK") } else { (481, "Call/Transaction Does Not Exist") };
-                            finish_alone(*request, code, phrase, Vec::new());
-                        }
-                        Inbound::Answer(_) => {}
-                    },
-                    () = &mut over => return,
-                }
-            }
-        });
-    }
-}
-
-/// What is needed to deal with a late response.
-struct Late<'a> {
-    origin: &'a Arc<Origin>,
-    uri: &'a str,
-    way: &'a Hop,
-    digests: Vec<Header>,
-}
-
-impl Late<'_> {
-    async fn response(&self, acks: &mut Acks, response: &Response) {
-        let code = response.status_code.code();
-        let Some((number, _)) = sequence(&response.headers) else { return };
-        if code < 200 || acks.again(number, remote_tag(response)).await || code >= 300 || acks.is_full() {
-            return;
+    /// Leaves behind what is needed for responses that may still come.
+    fn leave_behind(self) {
+        let digests = self.digests().into();
+        let Self { inner, origin, uri, inbox, acks, way, late_until, .. } = self;
+        if let Some(way) = way.filter(|_| late_until > inner.clock.stopwatch()) {
+            let acks = tokio::sync::Mutex::new(acks);
+            inbox.retire(Late { origin, uri: uri.into(), way, digests, acks }, late_until);
         }
-        let dialog = Dialog::of(self.origin, response, self.way, self.uri, number).await;
-        let ack = dialog.request(self.origin, Method::Ack, number, self.digests.clone(), String::new());
-        acks.send(number, remote_tag(response), ack, &dialog.hop).await;
-        // Hung up, whether it is waited for or not.
-        let _bye = dialog.bye(self.origin);
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn probe(inner: &Arc<Inner>, hostname: &str) -> Result<u16, Pro
         let to = format!("<{uri}>");
         let line = Line { method: Method::Options, uri: &uri, to: &to, sequence: 1, routes: &[] };
         let request = origin.request(&line, &hop, vec![origin.contact(&hop)], String::new());
-        hop.send(request).await.map_err(|_no_way| ProbeError::Unsent)?;
+        hop.send(&request.to_bytes()).await.map_err(|_no_way| ProbeError::Unsent)?;
         loop {
             if let Inbound::Response(response) = inbox.next().await {
                 return Ok(response.status_code.code());

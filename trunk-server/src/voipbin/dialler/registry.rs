@@ -3,10 +3,12 @@
 //! Responses to INVITE and OPTIONS are taken away from the SIP library here, before it looks for transactions of its
 //! own: it has none for them.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use rsipstack::sip::prelude::HeadersExt as _;
 use rsipstack::sip::{Method, Response, SipMessage};
@@ -14,6 +16,9 @@ use rsipstack::transaction::endpoint::TransportEventInspector;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::TransportEvent;
 use tokio::sync::mpsc;
+
+use super::late::Late;
+use super::{Inner, incoming};
 
 /// What comes in for a call.
 pub(super) enum Inbound {
@@ -28,36 +33,91 @@ pub(super) enum Inbound {
 /// Messages that wait for a call. A peer that floods its own call loses the rest; what matters it repeats.
 const QUEUE: usize = 16;
 
+/// How often what is too late to matter is forgotten.
+const FORGETTING: Duration = Duration::from_secs(1);
+
+/// A call that is under way, or what is left of it.
+enum Entry {
+    Live(mpsc::Sender<Inbound>),
+    Late(Arc<Late>),
+}
+
+/// When which call is forgotten, the earliest first.
+type Due = Reverse<(Duration, Arc<str>)>;
+
 #[derive(Default)]
 pub(super) struct Registry {
-    calls: Mutex<HashMap<String, mpsc::Sender<Inbound>>>,
+    calls: Mutex<HashMap<Arc<str>, Entry>>,
+    /// Until when, on the clock's stopwatch, something is left of calls that are over.
+    late: Mutex<BinaryHeap<Due>>,
 }
 
 impl Registry {
     /// Opens the inbox of a call.
     pub(super) fn open(self: &Arc<Self>, call_id: &str) -> Inbox {
         let (sender, receiver) = mpsc::channel(QUEUE);
-        self.lock().insert(call_id.to_owned(), sender);
-        Inbox { registry: Arc::clone(self), call_id: call_id.to_owned(), receiver }
+        let call_id: Arc<str> = call_id.into();
+        self.lock().insert(Arc::clone(&call_id), Entry::Live(sender));
+        Inbox { registry: Arc::clone(self), call_id, receiver }
     }
 
     /// Hands something to its call; gives it back when there is none, or when the call is flooded.
     pub(super) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Inbound> {
-        let Some(sender) = self.lock().get(call_id).cloned() else { return Err(inbound) };
-        sender.try_send(inbound).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound) => inbound,
-        })
+        let late = match (self.lock().get(call_id), &inbound) {
+            (Some(Entry::Live(sender)), _) => {
+                return sender.try_send(inbound).map_err(|error| match error {
+                    mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound) => {
+                        inbound
+                    }
+                });
+            }
+            (Some(Entry::Late(late)), Inbound::Response(_)) => Arc::clone(late),
+            _ => return Err(inbound),
+        };
+        if let Inbound::Response(response) = inbound {
+            tokio::spawn(async move { late.response(&response).await });
+        }
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, mpsc::Sender<Inbound>>> {
+    /// Whether something is left of a call that is over.
+    pub(super) fn is_late(&self, call_id: &str) -> bool {
+        matches!(self.lock().get(call_id), Some(Entry::Late(_)))
+    }
+
+    /// Forgets what is left of calls and too late to matter.
+    fn forget(&self, now: Duration) {
+        let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        while late.peek().is_some_and(|Reverse((until, _))| *until <= now) {
+            if let Some(Reverse((_, call_id))) = late.pop() {
+                self.lock().remove(&call_id);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets what is too late to matter, as long as there is a dialler.
+pub(super) async fn forget(inner: Weak<Inner>) {
+    let mut ticks = tokio::time::interval(FORGETTING);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(inner) = inner.upgrade() else { return };
+        inner.registry.forget(inner.clock.stopwatch());
+        if inner.stack.token().is_cancelled() {
+            return;
+        }
     }
 }
 
 /// What comes in for one call; it is closed when this is dropped.
 pub(super) struct Inbox {
     registry: Arc<Registry>,
-    call_id: String,
+    call_id: Arc<str>,
     receiver: mpsc::Receiver<Inbound>,
 }
 
@@ -70,11 +130,28 @@ impl Inbox {
             None => std::future::pending().await,
         }
     }
+
+    /// The call is over; something is left of it for a while, on the clock's stopwatch.
+    pub(super) fn retire(mut self, late: Late, until: Duration) {
+        let (registry, call_id) = (Arc::clone(&self.registry), Arc::clone(&self.call_id));
+        registry.lock().insert(Arc::clone(&call_id), Entry::Late(Arc::new(late)));
+        let due = Reverse((until, Arc::clone(&call_id)));
+        registry.late.lock().unwrap_or_else(PoisonError::into_inner).push(due);
+        // What came before it was known that the call is over.
+        while let Ok(inbound) = self.receiver.try_recv() {
+            if let Err(Inbound::Request(request)) = registry.deliver(&call_id, inbound) {
+                incoming::finish_late(*request);
+            }
+        }
+    }
 }
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        self.registry.lock().remove(&self.call_id);
+        let mut calls = self.registry.lock();
+        if matches!(calls.get(&self.call_id), Some(Entry::Live(_))) {
+            calls.remove(&self.call_id);
+        }
     }
 }
 

@@ -6,11 +6,11 @@ use std::time::Duration;
 use rsipstack::sip::{Header, Method, Response};
 
 use super::connect::{Hop, NoWay};
-use super::dialog::{Dialog, answer, ask, challenge, lists, remote_tag, sequence, value};
-use super::incoming::{finish_alone, respond, see_off};
+use super::dialog::{Dialog, answer, ask, challenge, lists, remote_tag, sequence};
+use super::incoming::finish_alone;
 use super::invite::Invite;
 use super::leg::{Authorization, Call};
-use super::media::{Media, described};
+use super::media::Media;
 use super::origin::Line;
 use super::registry::Inbound;
 use super::session::Session;
@@ -51,19 +51,10 @@ pub(super) struct Leaving {
     abandon_at: Option<Duration>,
 }
 
-/// A dialog before the answer, for reliable provisional responses.
-pub(super) struct Early {
-    dialog: Dialog,
-    /// The number of the last response that was acknowledged.
-    confirmed: u32,
-    /// The answer that one of them brought.
-    answer: Option<Vec<u8>>,
-}
-
-/// Most dialogs before the answer.
-const FORKS: usize = 8;
 /// How many round trips the end of a call may take before it is told all the same.
-const PATIENCE: u32 = 4;
+pub(super) const PATIENCE: u32 = 4;
+/// Most challenges of different realms that are answered.
+const MOST_CHALLENGES: usize = 4;
 
 impl Call {
     pub(super) async fn set_up(&mut self) -> Outcome {
@@ -100,6 +91,7 @@ impl Call {
                         last = end;
                         break;
                     }
+                    Attempt::Again if self.hang_up.is_cancelled() => return Outcome::Over(LegEnd::Cancelled),
                     Attempt::Again => {}
                 }
             }
@@ -250,42 +242,9 @@ impl Call {
                 _ => {}
             }
         }
-        let number = value(&response.headers, "RSeq").and_then(|number| number.trim().parse::<u32>().ok());
-        if let Some(number) = number.filter(|_| code > 100 && lists(&response.headers, "Require", "100rel")) {
-            self.confirm(number, response, invite).await;
+        if code > 100 && lists(&response.headers, "Require", "100rel") {
+            self.confirm(response, invite).await;
         }
-    }
-
-    /// Acknowledges a reliable provisional response (RFC 3262).
-    async fn confirm(&mut self, number: u32, response: &Response, invite: &Invite) {
-        let tag = remote_tag(response);
-        let place = match self.early.iter().position(|early| early.dialog.tag == tag) {
-            Some(place) => place,
-            None if self.early.len() >= FORKS => return,
-            None => {
-                let dialog =
-                    Dialog::of(&self.origin, response, &invite.hop, &self.uri, invite.sequence).await;
-                // The first number is the far end's choice; the others follow it.
-                let confirmed = number.wrapping_sub(1);
-                self.early.push(Early { dialog, confirmed, answer: None });
-                self.early.len() - 1
-            }
-        };
-        let Some(early) = self.early.get_mut(place) else { return };
-        if number != early.confirmed.wrapping_add(1) {
-            // It came again, which its PRACK's own repetitions deal with; or one before it is missing still.
-            return;
-        }
-        early.confirmed = number;
-        if !response.body.is_empty() {
-            early.answer = Some(response.body.clone());
-        }
-        let next = early.dialog.next_sequence();
-        let rack = format!("{number} {} INVITE", invite.sequence);
-        let further = vec![Header::Other("RAck".to_owned(), rack)];
-        let prack = early.dialog.request(&self.origin, Method::PRack, next, further, String::new());
-        let (origin, hop) = (Arc::clone(&self.origin), early.dialog.hop.clone());
-        tokio::spawn(async move { ask(&origin, prack, &hop).await });
     }
 
     /// The call is answered: it is acknowledged, and hung up if it is not wanted any more.
@@ -302,7 +261,7 @@ impl Call {
             dialog.continues(&early.dialog);
         }
         let ack = dialog.request(&self.origin, Method::Ack, invite.sequence, self.digests(), String::new());
-        self.acks.send(invite.sequence, tag, ack, &dialog.hop).await;
+        self.acks.send(invite.sequence, tag, &ack, &dialog.hop).await;
         self.early = Vec::new();
         if let Some(leaving) = &self.leaving {
             let end = leaving.end;
@@ -322,21 +281,10 @@ impl Call {
         Attempt::Up(Box::new(Up { dialog, session, updates }))
     }
 
-    /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
-    pub(super) async fn take_answer(&mut self, answer: &[u8]) {
-        match (described(answer), self.media.as_mut()) {
-            (Ok(Some(described)), Some(media)) => media.follow(&self.inner, &described).await,
-            (Err(why), _) => {
-                tracing::info!(%why, "a carrier's answer does not fit our offer; media goes nowhere new");
-            }
-            _ => {}
-        }
-    }
-
     async fn refused(&mut self, response: &Response, invite: &Invite) -> Attempt {
         let code = response.status_code.code();
         self.acks
-            .send(invite.sequence, remote_tag(response), invite.acknowledgement(response), &invite.hop)
+            .send(invite.sequence, remote_tag(response), &invite.acknowledgement(response), &invite.hop)
             .await;
         if !invite.hop.is_reliable() {
             self.late_until = self.inner.clock.stopwatch() + self.inner.config.t1 * 64;
@@ -381,46 +329,7 @@ impl Call {
             _ => finish_alone(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
         }
     }
-
-    /// Answers a request that may bring a new offer, or ask for one.
-    pub(super) async fn renegotiate(
-        &mut self,
-        mut request: rsipstack::transaction::transaction::Transaction,
-        further: Vec<Header>,
-    ) {
-        let invites = request.original.method == Method::Invite;
-        let (Some(media), Some(way)) = (self.media.as_mut(), self.way.as_ref()) else {
-            return finish_alone(request, 500, "Server Internal Error", Vec::new());
-        };
-        let body = match described(&request.original.body) {
-            Ok(Some(offer)) => {
-                media.follow(&self.inner, &offer).await;
-                media.answer(&offer)
-            }
-            Ok(None) if invites => media.offer(),
-            Ok(None) => String::new(),
-            Err(why) => {
-                tracing::info!(%why, "a new offer of the carrier was refused; the call stays as it is");
-                return finish_alone(request, 488, "Not Acceptable Here", Vec::new());
-            }
-        };
-        let offers = invites && request.original.body.is_empty();
-        let mut headers = vec![self.origin.contact(way), Header::Allow(ALLOW.into())];
-        headers.extend(further);
-        respond(&mut request, 200, "OK", headers, body).await;
-        let (registry, call_id) = (Arc::clone(&self.inner.registry), self.origin.call_id.clone());
-        tokio::spawn(async move {
-            let answer = see_off(request).await;
-            if offers && !answer.is_empty() {
-                // A call that is over, or flooded, needs none.
-                let _lost = registry.deliver(&call_id, Inbound::Answer(answer));
-            }
-        });
-    }
 }
-
-/// Most challenges of different realms that are answered.
-const MOST_CHALLENGES: usize = 4;
 
 /// Waits until the clock's stopwatch shows a time; for ever when there is none.
 pub(super) async fn pause(clock: &crate::clock::Clock, until: Option<Duration>) {

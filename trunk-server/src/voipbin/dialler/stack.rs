@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption};
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
@@ -14,6 +15,9 @@ use crate::sip::listen;
 
 /// The methods that the dialler understands.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
+
+/// How long a connection may be idle: a call may be up for long without a message.
+const IDLE: Duration = Duration::from_hours(2);
 
 pub(super) struct Stack {
     endpoint: Endpoint,
@@ -29,6 +33,7 @@ impl Stack {
     ) -> Result<(Self, TransactionReceiver), DiallerError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
+        layer.set_stream_idle_timeout(IDLE);
         let wanted = SocketAddr::new(config.listen, config.port);
         let failed = |why: String| DiallerError::Listen { address: wanted, why };
         let address = listen::both(&layer, wanted, &token).await.map_err(failed)?;

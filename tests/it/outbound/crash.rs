@@ -1,0 +1,167 @@
+//! The real binary is killed while it places calls. At the next start every record's calls are there, every call is
+//! over and is some record's, and whoever is told of calls hears of each end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::watch;
+use uuid::Uuid;
+use voipbin_client::Client;
+use voipbin_client::types::{Address, CallStatus, EventKind, Provider, ProviderCallCreate};
+
+use super::durable::{Durable, EDGE};
+use super::stage::*;
+use crate::sip::edge::until;
+use crate::support::receiver::{Answer, Receiver};
+
+/// What came of the calls, as the receiver heard it.
+#[derive(Default)]
+struct Heard {
+    ends: BTreeSet<Uuid>,
+    last: BTreeMap<Uuid, CallStatus>,
+}
+
+impl Heard {
+    /// Hears until each of these ended. What comes twice, for its answer was cut off, does no harm.
+    async fn ends_of(&mut self, calls: &BTreeSet<Uuid>, hooks: &mut Receiver) {
+        while !calls.is_subset(&self.ends) {
+            let (kind, call) = told(&hooks.next().await);
+            if kind == EventKind::CallHangup {
+                assert!(call.hangup_reason.is_some() && call.tm_hangup.is_some(), "{call:?}");
+                self.ends.insert(call.id);
+            } else {
+                assert!(!self.ends.contains(&call.id), "{kind} came after the end of {call:?}");
+            }
+            self.last.insert(call.id, call.status);
+        }
+    }
+}
+
+/// Looks at everything: no record without its calls, no call without its record, none that is not over. Gives the calls.
+async fn nothing_dangles(platform: &Client, acknowledged: &BTreeMap<Uuid, Vec<Uuid>>) -> BTreeSet<Uuid> {
+    let records = platform.provider_calls().list().all().await.unwrap();
+    let placed: BTreeMap<Uuid, Vec<Uuid>> =
+        records.into_iter().map(|record| (record.id, record.call_ids)).collect();
+    for (record, calls) in acknowledged {
+        assert_eq!(placed.get(record), Some(calls), "a record that was acknowledged is there");
+    }
+    let mut of_records = BTreeSet::new();
+    for id in placed.values().flatten() {
+        let call = platform.calls().get(*id).await.unwrap();
+        assert_eq!(call.status, CallStatus::Hangup, "{call:?}");
+        assert!(call.hangup_reason.is_some() && call.hangup_by.is_some() && call.tm_hangup.is_some());
+        assert!(of_records.insert(*id), "a call is one record's");
+    }
+    let calls: BTreeSet<Uuid> =
+        platform.calls().list().all().await.unwrap().into_iter().map(|call| call.id).collect();
+    assert_eq!(calls, of_records, "every call is some record's");
+    calls
+}
+
+/// Three numbers that are answered after a moment, and stay up.
+fn three(provider: &Provider) -> ProviderCallCreate {
+    let destinations = [GB, "+12025550187", "+442079460019"].map(Address::tel).to_vec();
+    ProviderCallCreate { destinations, ..long(provider) }
+}
+
+#[tokio::test]
+async fn a_kill_right_after_the_answer_leaves_calls_that_are_over_and_told_of() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hooks = Receiver::start(Answer::Status(200)).await;
+    let mut server = Durable::start(folder.path(), EDGE).await;
+    server.ready(&hooks).await;
+    let provider = server.provider().await;
+    let (mut acknowledged, mut heard) = (BTreeMap::new(), Heard::default());
+    for _ in 0..4 {
+        let placed = server.platform.provider_calls().create(three(&provider)).await.unwrap();
+        server.binary.kill();
+        acknowledged.insert(placed.id, placed.call_ids);
+        server = Durable::start(folder.path(), EDGE).await;
+        let calls = nothing_dangles(&server.platform, &acknowledged).await;
+        heard.ends_of(&calls, &mut hooks).await;
+    }
+    assert_eq!(heard.ends.len(), 12);
+    assert_eq!(server.binary.terminate(), Some(0));
+}
+
+#[tokio::test]
+async fn a_kill_while_calls_are_up_ends_them_at_the_next_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hooks = Receiver::start(Answer::Status(200)).await;
+    let server = Durable::start(folder.path(), EDGE).await;
+    server.ready(&hooks).await;
+    let provider = server.provider().await;
+    let placed = server.platform.provider_calls().create(three(&provider)).await.unwrap();
+    until("the calls are up", async || {
+        for id in &placed.call_ids {
+            if server.platform.calls().get(*id).await.unwrap().status != CallStatus::Progressing {
+                return None;
+            }
+        }
+        Some(())
+    })
+    .await;
+    server.binary.kill();
+    let server = Durable::start(folder.path(), EDGE).await;
+    let acknowledged = BTreeMap::from([(placed.id, placed.call_ids)]);
+    let calls = nothing_dangles(&server.platform, &acknowledged).await;
+    for id in &calls {
+        let call = server.platform.calls().get(*id).await.unwrap();
+        assert_eq!(ending(&call), because("normal", "remote"));
+        assert!(call.tm_progressing.is_some() && call.tm_hangup > call.tm_progressing);
+        // It is over: asking for its end changes nothing.
+        assert_eq!(server.platform.calls().hangup(*id).await.unwrap(), call);
+    }
+    Heard::default().ends_of(&calls, &mut hooks).await;
+    // Its credentials outlived the kill: the provider takes calls as before.
+    let placed = server.platform.provider_calls().create(short(&provider)).await.unwrap();
+    let call =
+        server.platform.calls().wait_until_hung_up(placed.call_ids[0], crate::sip::edge::PATIENCE).await;
+    assert_eq!(ending(&call.unwrap()), because("normal", "local"));
+    assert_eq!(server.binary.terminate(), Some(0));
+}
+
+const WRITERS: usize = 4;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_between_calls_and_their_record_leaves_both_or_neither() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hooks = Receiver::start(Answer::Status(200)).await;
+    let mut server = Durable::start(folder.path(), EDGE).await;
+    server.ready(&hooks).await;
+    let provider = server.provider().await;
+    let acknowledged = Arc::new(Mutex::new(BTreeMap::new()));
+    let mut heard = Heard::default();
+    for kill_after in [1, 7, 18] {
+        let answered = Arc::new(AtomicUsize::new(0));
+        let (reached, mut told) = watch::channel(false);
+        let reached = Arc::new(reached);
+        let writers: Vec<_> = (0..WRITERS)
+            .map(|_| {
+                let (platform, body) = (server.platform.clone(), three(&provider));
+                let (acknowledged, answered) = (Arc::clone(&acknowledged), Arc::clone(&answered));
+                let reached = Arc::clone(&reached);
+                tokio::spawn(async move {
+                    // The writer ends with the first answer that does not come.
+                    while let Ok(placed) = platform.provider_calls().create(body.clone()).await {
+                        acknowledged.lock().unwrap().insert(placed.id, placed.call_ids);
+                        if answered.fetch_add(1, Ordering::SeqCst) + 1 == kill_after {
+                            reached.send_replace(true);
+                        }
+                    }
+                })
+            })
+            .collect();
+        told.wait_for(|reached| *reached).await.unwrap();
+        server.binary.kill();
+        for writer in writers {
+            writer.await.unwrap();
+        }
+        server = Durable::start(folder.path(), EDGE).await;
+        let acknowledged = acknowledged.lock().unwrap().clone();
+        let calls = nothing_dangles(&server.platform, &acknowledged).await;
+        heard.ends_of(&calls, &mut hooks).await;
+    }
+    assert_eq!(server.binary.terminate(), Some(0));
+}

@@ -1,0 +1,268 @@
+//! A server with both of its APIs, a client for each, and somebody who is told of the calls.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use didww_client::Id;
+use didww_client::resources::{
+    AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkCreate,
+};
+use didww_client::values::IpNetworks;
+use serde_json::Value;
+use trunk_server::TestServer;
+use trunk_server::control::customers::{CUSTOMER_ADMIN, NewCustomer, SUPER_ADMIN};
+use trunk_server::store::CallQuery;
+use trunk_server::voipbin::PlatformConfig;
+use uuid::Uuid;
+use voipbin_client::types::{
+    ActionBody, Address, BASIC, Call, CallCreate, CallStatus, EventKind, OutboundConfigPatch, Provider,
+    ProviderBody, ProviderCall, ProviderCallCreate, ProviderCredentials, ProviderSetup, RouteUpdate, Secret,
+};
+use voipbin_client::webhook::{Event, read};
+use voipbin_client::{Client, Error};
+
+use crate::sip::edge::{PATIENCE, until};
+use crate::support::receiver::{Answer, Callback, Receiver};
+
+/// The number that calls show, and one that they go to.
+pub const US: &str = "+12025550143";
+pub const GB: &str = "+442079460018";
+/// What webhooks are signed with.
+pub const WEBHOOK_SECRET: &str = "whsec-2b9d";
+/// How long a call that is to stay up stays up.
+pub const LONG: Duration = Duration::from_mins(10);
+
+/// The server, whose edge is where DIDWW's hosts are said to be.
+pub struct Stage {
+    pub server: TestServer,
+    /// The account's SDK.
+    pub carrier: didww_client::Client,
+    /// The super admin's SDK.
+    pub platform: Client,
+    /// The super admin's customer.
+    pub customer: Uuid,
+    /// Where the customer is told of its calls.
+    pub hooks: Receiver,
+}
+
+impl Stage {
+    /// The usual one: calls go out from 127.0.0.1, and numbers of the United States and the United Kingdom may be called.
+    pub async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// One whose platform is configured otherwise.
+    pub async fn with(change: impl FnOnce(&mut PlatformConfig)) -> Self {
+        let stage = Self::closed(change).await;
+        stage.allow(["us", "gb"]).await;
+        stage
+    }
+
+    /// One on which nobody may be called yet.
+    pub async fn closed(change: impl FnOnce(&mut PlatformConfig)) -> Self {
+        let mut config = PlatformConfig::default();
+        config.sip_bind = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        config.probe_interval = Duration::ZERO;
+        config.hosts = BTreeMap::from([("out.didww.com".to_owned(), "edge".to_owned())]);
+        change(&mut config);
+        let server = TestServer::builder().sip().voipbin(config).start().await;
+        let hooks = Receiver::start(Answer::Status(200)).await;
+        let new =
+            NewCustomer::named("Platform").webhook(hooks.url("/calls"), Some(Secret::new(WEBHOOK_SECRET)));
+        let control = server.control();
+        let customer = control.create_customer(new).await.unwrap().id;
+        let permission = SUPER_ADMIN | CUSTOMER_ADMIN;
+        control.create_agent(customer, "root", Secret::new("correct horse"), permission).await.unwrap();
+        let carrier = didww_client::Client::builder(server.base_url(), server.api_key()).build().unwrap();
+        let platform = log_in(&server.voipbin_url(), "root", "correct horse").await;
+        Self { server, carrier, platform, customer, hooks }
+    }
+
+    /// Lets the customer call these countries and no others.
+    pub async fn allow<const N: usize>(&self, countries: [&str; N]) {
+        let patch = OutboundConfigPatch::default().destination_whitelist(countries);
+        self.platform.outbound_config().update(patch).await.unwrap();
+    }
+
+    /// Makes a trunk of which more is said.
+    pub async fn trunk(&self, body: VoiceOutTrunkCreate) -> VoiceOutTrunk {
+        self.carrier.voice_out_trunks().create(body).await.unwrap().into_inner()
+    }
+
+    /// A trunk as it is now.
+    pub async fn shown(&self, id: &Id<VoiceOutTrunk>) -> VoiceOutTrunk {
+        self.carrier.voice_out_trunks().get(id).await.unwrap().into_inner()
+    }
+
+    /// How a provider is set up with this account's key.
+    pub fn setup(&self, name: &str, trunk: Option<&Id<VoiceOutTrunk>>) -> ProviderSetup {
+        let mut credentials = ProviderCredentials::new(self.server.api_key());
+        credentials.base_url = Some(self.server.base_url());
+        credentials.trunk_id = trunk.map(ToString::to_string);
+        ProviderSetup {
+            carrier: "didww".to_owned(),
+            name: name.to_owned(),
+            detail: String::new(),
+            credentials,
+        }
+    }
+
+    /// Sets a provider up on a trunk that is there.
+    pub async fn provider_on(&self, trunk: &VoiceOutTrunk) -> Provider {
+        self.platform.providers().setup(self.setup(&trunk.name, Some(&trunk.id))).await.unwrap()
+    }
+
+    /// A provider on a new trunk that takes every call.
+    pub async fn provider(&self) -> (VoiceOutTrunk, Provider) {
+        let trunk = self.trunk(open("Open")).await;
+        let provider = self.provider_on(&trunk).await;
+        (trunk, provider)
+    }
+
+    /// A provider at a host, made by hand.
+    pub async fn provider_at(&self, host: impl Into<String>) -> Provider {
+        self.platform.providers().create(ProviderBody::sip("By hand", host)).await.unwrap()
+    }
+
+    /// Has everybody's calls to a target go this way; the lowest priority is tried first.
+    pub async fn route(&self, target: &str, provider: &Provider, priority: i64) {
+        let route = RouteUpdate { priority, ..RouteUpdate::new(target, provider.id) };
+        self.platform.routes().create(route.of(BASIC)).await.unwrap();
+    }
+
+    /// Gives the customer a number that it may call from.
+    pub async fn owns(&self, number: &str) {
+        self.server.control().add_phone_number(self.customer, number, "normal", "active").await.unwrap();
+    }
+
+    /// Places a provider call.
+    pub async fn place(&self, body: ProviderCallCreate) -> ProviderCall {
+        self.platform.provider_calls().create(body).await.unwrap()
+    }
+
+    /// Places a provider call to one number, and gives the call's id.
+    pub async fn call(&self, body: ProviderCallCreate) -> Uuid {
+        let placed = self.place(body).await;
+        assert_eq!(placed.call_ids.len(), 1, "{placed:?}");
+        placed.call_ids[0]
+    }
+
+    /// Places a call to the usual number by the routes, which hangs up once it is answered, and gives its id.
+    pub async fn ordinary_call(&self) -> Uuid {
+        let body = CallCreate::new(Address::tel(US), [Address::tel(GB)])
+            .actions([ActionBody::answer(), ActionBody::hangup()]);
+        self.platform.calls().create(body).await.unwrap().calls[0].id
+    }
+
+    /// Waits until a call has a status, and gives it.
+    pub async fn is(&self, id: Uuid, status: CallStatus) -> Call {
+        until(&format!("call {id} is {status}"), async || {
+            Some(self.platform.calls().get(id).await.unwrap()).filter(|call| call.status == status)
+        })
+        .await
+    }
+
+    /// Waits until a call is over, and gives it.
+    pub async fn over(&self, id: Uuid) -> Call {
+        self.platform.calls().wait_until_hung_up(id, PATIENCE).await.unwrap()
+    }
+
+    /// Waits until a call is over, and gives why and by whom.
+    pub async fn ending(&self, id: Uuid) -> (String, String) {
+        ending(&self.over(id).await)
+    }
+
+    /// The records of a trunk's calls at the edge, newest first.
+    pub async fn records(&self, trunk: &VoiceOutTrunk) -> Vec<Value> {
+        let mut query = CallQuery::default();
+        query.trunk = Some(trunk.id.as_str().parse().unwrap());
+        self.server.control().call_records(query).await.unwrap()
+    }
+
+    /// Waits until a trunk has so many records, and gives the newest.
+    pub async fn record(&self, trunk: &VoiceOutTrunk, count: usize) -> Value {
+        until(&format!("{count} records"), async || {
+            Some(self.records(trunk).await).filter(|records| records.len() == count)
+        })
+        .await
+        .remove(0)
+    }
+
+    /// Waits for what is told of a call until it is over.
+    pub async fn story(&mut self, id: Uuid) -> Vec<(EventKind, Call)> {
+        let mut story = Vec::new();
+        loop {
+            let (kind, call) = told(&self.hooks.next().await);
+            if call.id == id {
+                let over = kind == EventKind::CallHangup;
+                story.push((kind, call));
+                if over {
+                    return story;
+                }
+            }
+        }
+    }
+}
+
+/// Logs in; the client asks often.
+pub async fn log_in(url: &str, username: &str, password: &str) -> Client {
+    let poll = Duration::from_millis(5);
+    Client::builder().base_url(url).poll(poll, 10 * poll).login(username, password).await.unwrap()
+}
+
+/// A trunk that takes every call from this machine.
+pub fn open(name: &str) -> VoiceOutTrunkCreate {
+    from("127.0.0.0/8", name)
+}
+
+/// The same for calls from a network.
+pub fn from(network: &str, name: &str) -> VoiceOutTrunkCreate {
+    let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse([network]).unwrap());
+    VoiceOutTrunk::create(name, OnCliMismatchAction::SendOriginalCli, method)
+}
+
+/// A call from the usual number to the usual one, which hangs up once it is answered.
+pub fn short(provider: &Provider) -> ProviderCallCreate {
+    ProviderCallCreate::new(provider.id, [Address::tel(GB)])
+        .source(Address::tel(US))
+        .actions([ActionBody::answer(), ActionBody::hangup()])
+}
+
+/// The same, which stays up.
+pub fn long(provider: &Provider) -> ProviderCallCreate {
+    short(provider).actions([ActionBody::answer(), ActionBody::sleep(LONG)])
+}
+
+/// Why a call is over, and by whom.
+pub fn ending(call: &Call) -> (String, String) {
+    let (Some(reason), Some(by)) = (&call.hangup_reason, &call.hangup_by) else { panic!("{call:?}") };
+    (reason.to_string(), by.to_string())
+}
+
+/// An ending as it is compared.
+pub fn because(reason: &str, by: &str) -> (String, String) {
+    (reason.to_owned(), by.to_owned())
+}
+
+/// What a webhook says, if its signature is right.
+pub fn told(callback: &Callback) -> (EventKind, Call) {
+    let signature = callback.header("x-voipbin-signature").expect("a webhook is signed");
+    match read(&Secret::new(WEBHOOK_SECRET), callback.body.as_bytes(), &signature).unwrap() {
+        Event::Call { kind, call } => (kind, *call),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The events alone.
+pub fn kinds(story: &[(EventKind, Call)]) -> Vec<&str> {
+    story.iter().map(|(kind, _)| kind.as_str()).collect()
+}
+
+/// The message of a refusal with 400.
+pub fn refused<T: std::fmt::Debug>(outcome: Result<T, Error>) -> String {
+    match outcome {
+        Err(Error::Invalid(refusal)) => refusal.message.unwrap_or_default(),
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,54 @@
+//! A server that is asked to end hangs up first.
+
+use uuid::Uuid;
+use voipbin_client::types::{Call, CallStatus, ProviderBody, ProviderCallCreate};
+
+use super::carrier::{Sipp, Steps};
+use super::durable::Durable;
+use super::stage::*;
+use crate::sip::edge::until;
+use crate::support::receiver::{Answer, Receiver};
+
+async fn is(server: &Durable, id: Uuid, status: CallStatus) -> Call {
+    until(&format!("call {id} is {status}"), async || {
+        Some(server.platform.calls().get(id).await.unwrap()).filter(|call| call.status == status)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_stop_cancels_what_rings_and_hangs_up_what_is_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hooks = Receiver::start(Answer::Status(200)).await;
+    let server = Durable::start(folder.path(), "").await;
+    server.ready(&hooks).await;
+    let ringing = Sipp::start(Steps::invited().progress("180 Ringing").cancelled(), 1);
+    let up = Sipp::start(Steps::invited().answered().hung_up(), 1);
+    let mut calls = Vec::new();
+    for (sipp, status) in [(&ringing, CallStatus::Ringing), (&up, CallStatus::Progressing)] {
+        let provider =
+            server.platform.providers().create(ProviderBody::sip("sipp", sipp.host())).await.unwrap();
+        let body: ProviderCallCreate = long(&provider);
+        let placed = server.platform.provider_calls().create(body).await.unwrap();
+        is(&server, placed.call_ids[0], status).await;
+        calls.push(placed.call_ids[0]);
+    }
+    assert_eq!(server.binary.terminate(), Some(0));
+    ringing.went_as_written().await;
+    up.went_as_written().await;
+
+    let server = Durable::start(folder.path(), "").await;
+    for (id, reason) in calls.iter().zip(["cancel", "normal"]) {
+        let call = server.platform.calls().get(*id).await.unwrap();
+        assert_eq!((call.status.clone(), ending(&call)), (CallStatus::Hangup, because(reason, "local")));
+    }
+    // Whatever was not delivered before the end is delivered after the start.
+    let mut ends = Vec::new();
+    while ends.len() < calls.len() {
+        let (_, call) = told(&hooks.next().await);
+        if call.is_over() && !ends.contains(&call.id) {
+            ends.push(call.id);
+        }
+    }
+    assert_eq!(server.binary.terminate(), Some(0));
+}

@@ -1,0 +1,140 @@
+//! Carriers that ring and ring, say nothing, or are not there; and calls that the carrier ends, or time.
+
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use voipbin_client::types::{ActionBody, CallStatus, Timestamp};
+
+use super::carrier::{Sipp, Steps};
+use super::stage::*;
+use crate::sip::edge::until;
+use crate::support::receiver::{Answer, Receiver};
+
+fn ringing() -> Steps {
+    Steps::invited().progress("180 Ringing")
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_answers_in_time_is_dialled_out() {
+    let mut stage = Stage::with(|config| config.ring_timeout = Duration::from_secs(1)).await;
+    let sipp = Sipp::start(ringing().cancelled(), 1);
+    let provider = stage.provider_at(sipp.host()).await;
+    let id = stage.call(short(&provider)).await;
+    assert_eq!(stage.ending(id).await, because("dialout", "remote"));
+    assert_eq!(kinds(&stage.story(id).await), ["call_created", "call_ringing", "call_hangup"]);
+    sipp.went_as_written().await;
+}
+
+#[tokio::test]
+async fn a_call_rings_for_a_minute_unless_told_otherwise() {
+    let stage = Stage::start().await;
+    let sipp = Sipp::start(ringing().cancelled(), 1);
+    let provider = stage.provider_at(sipp.host()).await;
+    let id = stage.call(short(&provider)).await;
+    stage.is(id, CallStatus::Ringing).await;
+    stage.server.control().clock().advance(Duration::from_secs(50));
+    assert_eq!(stage.platform.calls().get(id).await.unwrap().status, CallStatus::Ringing);
+    stage.server.control().clock().advance(Duration::from_secs(10));
+    assert_eq!(stage.ending(id).await, because("dialout", "remote"));
+    sipp.went_as_written().await;
+}
+
+#[tokio::test]
+async fn a_ring_that_timed_out_is_followed_by_the_next_route() {
+    let stage = Stage::with(|config| config.ring_timeout = Duration::from_secs(1)).await;
+    let (first, second) =
+        (Sipp::start(ringing().cancelled(), 1), Sipp::start(Steps::invited().refused(486), 1));
+    for (priority, sipp) in [(1, &first), (2, &second)] {
+        let provider = stage.provider_at(sipp.host()).await;
+        stage.route("all", &provider, priority).await;
+    }
+    stage.owns(US).await;
+    let call = stage.ordinary_call().await;
+    assert_eq!(stage.ending(call).await, because("busy", "remote"));
+    first.went_as_written().await;
+    second.went_as_written().await;
+}
+
+#[tokio::test]
+async fn a_carrier_that_says_nothing_at_all_fails_the_call() {
+    let stage = Stage::start().await;
+    let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let provider = stage.provider_at(silent.local_addr().unwrap().to_string()).await;
+    let id = stage.call(short(&provider)).await;
+    // The INVITE is given up after 64 round trips of half a second.
+    let over = stage.platform.calls().wait_until_hung_up(id, Duration::from_mins(1)).await.unwrap();
+    assert_eq!(ending(&over), because("failed", "remote"));
+    assert_eq!(over.tm_ringing, None);
+}
+
+#[tokio::test]
+async fn a_host_that_is_not_there_fails_the_call() {
+    let stage = Stage::with(|config| {
+        config.hosts.insert("nowhere.example.com".to_owned(), "no-such-host.invalid".to_owned());
+    })
+    .await;
+    for host in ["nowhere.example.com", "", "not a host", "127.0.0.1:99999"] {
+        let provider = stage.provider_at(host).await;
+        let id = stage.call(short(&provider)).await;
+        assert_eq!(stage.ending(id).await, because("failed", "remote"), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_callee_that_hangs_up_ends_the_call_as_normal() {
+    let mut stage = Stage::start().await;
+    let sipp = Sipp::start(ringing().answered().hangs_up(), 1);
+    let provider = stage.provider_at(sipp.host()).await;
+    let id = stage.call(long(&provider)).await;
+    assert_eq!(stage.ending(id).await, because("normal", "remote"));
+    let story = stage.story(id).await;
+    assert_eq!(kinds(&story).last(), Some(&"call_hangup"));
+    assert!(!kinds(&story).contains(&"call_terminating"), "it was not ended from here");
+    sipp.went_as_written().await;
+}
+
+#[tokio::test]
+async fn a_call_that_takes_too_long_times_out() {
+    let stage = Stage::with(|config| config.longest_call = Duration::from_secs(1)).await;
+    let sipp = Sipp::start(ringing().answered().hung_up(), 1);
+    let provider = stage.provider_at(sipp.host()).await;
+    let id = stage.call(long(&provider)).await;
+    assert_eq!(stage.ending(id).await, because("timeout", "remote"));
+    sipp.went_as_written().await;
+}
+
+#[tokio::test]
+async fn a_call_may_take_an_hour_unless_told_otherwise() {
+    let stage = Stage::start().await;
+    let sipp = Sipp::start(Steps::invited().answered().hung_up(), 1);
+    let provider = stage.provider_at(sipp.host()).await;
+    // An action takes an hour at most: two that follow each other take longer than the call may.
+    let half = ActionBody::sleep(Duration::from_mins(40));
+    let id = stage.call(short(&provider).actions([half.clone(), half])).await;
+    let begun = async |before: Option<Timestamp>| {
+        until("the next action", async || {
+            let action = stage.platform.calls().get(id).await.unwrap().action;
+            action.tm_execute.filter(|at| Some(*at) != before)
+        })
+        .await
+    };
+    let first = begun(None).await;
+    let clock = stage.server.control().clock().clone();
+    clock.advance(Duration::from_mins(40));
+    begun(Some(first)).await;
+    clock.advance(Duration::from_mins(19));
+    assert_eq!(stage.platform.calls().get(id).await.unwrap().status, CallStatus::Progressing);
+    clock.advance(Duration::from_mins(1));
+    assert_eq!(stage.ending(id).await, because("timeout", "remote"));
+    sipp.went_as_written().await;
+}
+
+#[tokio::test]
+async fn a_customer_whose_receiver_is_away_is_told_nothing_and_its_calls_go_on() {
+    let mut stage = Stage::start().await;
+    let (_trunk, provider) = stage.provider().await;
+    // The port is free from here on: nobody answers there.
+    drop(std::mem::replace(&mut stage.hooks, Receiver::start(Answer::Status(200)).await));
+    let id = stage.call(short(&provider)).await;
+    assert_eq!(stage.ending(id).await, because("normal", "local"));
+}

@@ -1,0 +1,57 @@
+//! Offers and answers of a call (RFC 3264).
+
+use std::sync::Arc;
+
+use rsipstack::sip::{Header, Method};
+use rsipstack::transaction::transaction::Transaction;
+
+use super::incoming::{finish_alone, respond, see_off};
+use super::leg::Call;
+use super::media::described;
+use super::registry::Inbound;
+use super::stack::ALLOW;
+
+impl Call {
+    /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
+    pub(super) async fn take_answer(&mut self, answer: &[u8]) {
+        match (described(answer), self.media.as_mut()) {
+            (Ok(Some(described)), Some(media)) => media.follow(&self.inner, &described).await,
+            (Err(why), _) => {
+                tracing::info!(%why, "a carrier's answer does not fit our offer; media goes nowhere new");
+            }
+            _ => {}
+        }
+    }
+
+    /// Answers a request that may bring a new offer, or ask for one.
+    pub(super) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) {
+        let invites = request.original.method == Method::Invite;
+        let (Some(media), Some(way)) = (self.media.as_mut(), self.way.as_ref()) else {
+            return finish_alone(request, 500, "Server Internal Error", Vec::new());
+        };
+        let body = match described(&request.original.body) {
+            Ok(Some(offer)) => {
+                media.follow(&self.inner, &offer).await;
+                media.answer(&offer)
+            }
+            Ok(None) if invites => media.offer(),
+            Ok(None) => String::new(),
+            Err(why) => {
+                tracing::info!(%why, "a new offer of the carrier was refused; the call stays as it is");
+                return finish_alone(request, 488, "Not Acceptable Here", Vec::new());
+            }
+        };
+        let offers = invites && request.original.body.is_empty();
+        let mut headers = vec![self.origin.contact(way), Header::Allow(ALLOW.into())];
+        headers.extend(further);
+        respond(&mut request, 200, "OK", headers, body).await;
+        let (registry, call_id) = (Arc::clone(&self.inner.registry), self.origin.call_id.clone());
+        tokio::spawn(async move {
+            let answer = see_off(request).await;
+            if offers && !answer.is_empty() {
+                // A call that is over, or flooded, needs none.
+                let _lost = registry.deliver(&call_id, Inbound::Answer(answer));
+            }
+        });
+    }
+}
