@@ -11,6 +11,7 @@ mod explain;
 mod hostile;
 mod media;
 mod message;
+mod records;
 mod refusals;
 mod scenario;
 mod settings;
