@@ -15,7 +15,10 @@ mod far_end;
 mod invite;
 mod mailbox;
 mod media;
+mod nonces;
+mod prune;
 mod record;
+mod refusals;
 mod spend;
 mod stack;
 mod trunks;
@@ -31,6 +34,7 @@ use crate::app::App;
 use crate::sip::{Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
+use refusals::Refusals;
 use spend::Spend;
 use stack::{Incoming, Stack};
 use trunks::Trunks;
@@ -58,7 +62,9 @@ pub(crate) struct Inner {
     spend: Arc<Spend>,
     calls: Calls,
     nonces: HiddenKey,
+    nonce_counts: nonces::Counts,
     ports: Ports,
+    refusals: Refusals,
     counters: Counters,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
 }
@@ -92,6 +98,7 @@ struct Counters {
     challenged: AtomicU64,
     refused: AtomicU64,
     admitted: AtomicU64,
+    unrecorded: AtomicU64,
 }
 
 impl Counters {
@@ -120,12 +127,14 @@ impl Edge {
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonces: HiddenKey(NonceKey::new(&app.ids.nonce_key())),
+            nonce_counts: nonces::Counts::default(),
             ports: Ports::new(config.rtp_ports.clone(), app.ids.word()),
             app,
             config,
             trunks,
             spend,
             calls: Calls::default(),
+            refusals: Refusals::default(),
             counters: Counters::default(),
             records,
         });
@@ -133,6 +142,7 @@ impl Edge {
         let tasks = vec![
             tokio::spawn(take(Arc::clone(&inner), Arc::clone(&stack), incoming)),
             tokio::spawn(spend::age(Arc::clone(&inner))),
+            tokio::spawn(prune::run(Arc::clone(&inner))),
         ];
         Ok(Self { inner, stack, tasks })
     }
@@ -192,10 +202,11 @@ impl Inner {
         self.records.subscribe()
     }
 
-    /// How many attempts were challenged, refused and admitted.
-    pub(crate) fn counts(&self) -> [u64; 3] {
+    /// How many attempts were challenged, refused and admitted, and how many refusals left no record because there
+    /// were too many.
+    pub(crate) fn counts(&self) -> [u64; 4] {
         let counters = &self.counters;
-        [&counters.challenged, &counters.refused, &counters.admitted]
+        [&counters.challenged, &counters.refused, &counters.admitted, &counters.unrecorded]
             .map(|count| count.load(Ordering::Relaxed))
     }
 }

@@ -299,6 +299,10 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Calls that are over, newest first.
     fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>>;
 
+    /// Forgets calls that ended before this time, the oldest records first, so many at most; gives how many. Where
+    /// nothing is old among as many of the oldest records, there is nothing to forget.
+    fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64>;
+
     /// What calls cost that ended at this time or later.
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>>;
 

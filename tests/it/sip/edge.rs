@@ -83,7 +83,10 @@ impl Edge {
     }
 
     async fn begin(config: Option<PathBuf>, further: &[&str]) -> Self {
-        let mut arguments = vec!["--api-key", "good", "--sip-listen", "127.0.0.1:0"];
+        let mut arguments = vec!["--api-key", "good"];
+        if !further.contains(&"--sip-listen") {
+            arguments.extend(["--sip-listen", "127.0.0.1:0"]);
+        }
         if !further.contains(&"--database") {
             arguments.push("--ephemeral");
         }

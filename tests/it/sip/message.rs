@@ -92,7 +92,9 @@ impl Message {
         };
         let audio = line("m=audio ");
         let port: u16 = audio.split(' ').next().unwrap().parse().unwrap();
-        let host = line("c=IN IP4 ").trim().parse().unwrap();
+        let connection = line("c=IN ");
+        let (_, host) = connection.split_once(' ').expect("a family and an address");
+        let host = host.trim().parse().unwrap();
         (std::net::SocketAddr::new(host, port), audio)
     }
 }

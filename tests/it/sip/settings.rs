@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::edge::{Edge, PATIENT, PROMPT, credentials};
+use super::digest;
+use super::edge::{Edge, PATIENT, PROMPT, STRANGER, credentials};
 use super::scenario::Scenario;
 use super::uac::Call;
 
@@ -86,4 +87,84 @@ async fn the_far_end_plays_what_the_file_says() {
     call("33123456789").progress(180).refused(410).passes(&edge).await;
     call("4930123456").progress(180).refused(487).passes(&edge).await;
     call("390612345").progress(183).answered().hung_up().passes(&edge).await;
+}
+
+#[tokio::test]
+async fn with_strict_nc_a_nonce_counts_up_and_without_it_may_be_used_again() {
+    for (strict, again) in [(false, 200), (true, 401)] {
+        let edge = Edge::with_config(&format!("[sip]\nstrict_nc = {strict}\n")).await;
+        let trunk = edge.trunk(json!({})).await;
+        let mut first = Call::new(&edge, PROMPT).await;
+        let mut used = None;
+        let answer = first.attempt_as(&trunk, |answer| used = Some(answer.clone())).await;
+        assert_eq!(answer.code(), 200, "{answer:?}");
+        first.acknowledge().await;
+        let used = used.unwrap();
+        for (nc, code) in [("00000001", again), ("00000002", 200), ("00000002", again), ("0000000a", 200)] {
+            let mut call = Call::new(&edge, PROMPT).await;
+            let answer = digest::Answer { nc: nc.to_owned(), uri: call.uri(), ..used.clone() };
+            call.invite(&[format!("Authorization: {}", answer.value())]).await;
+            let response = call.answer().await;
+            assert_eq!(response.code(), code, "strict_nc = {strict}, nc = {nc}: {response:?}");
+            if code == 200 {
+                call.acknowledge().await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_header_that_holds_the_caller_number_is_a_setting() {
+    let edge = Edge::with_config("[sip]\ncli_header = \"identity\"\n").await;
+    let did = edge.did("37061498222", false).await;
+    let attributes = json!({ "on_cli_mismatch_action": "reject_call" });
+    let trunk = edge.linked_trunk(attributes, json!({ "dids": [did] })).await;
+    let call = |headers: &[&str]| {
+        let call = Scenario::to(PROMPT).for_trunk(&trunk);
+        headers.iter().fold(call, |call, header| call.header(header)).call().challenged()
+    };
+    let (asserted, preferred) =
+        ("P-Asserted-Identity: <tel:+37061498222>", "P-Preferred-Identity: <tel:+15550100>");
+    call(&[asserted]).answered().hang_up().passes(&edge).await;
+    assert_eq!(edge.record(&trunk, 1).await["src_number"], "37061498222");
+    call(&[asserted, preferred]).refused_saying(403, "X-Refusal", "check=cli;").passes(&edge).await;
+    call(&[]).refused_saying(403, "X-Refusal", "check=cli;").passes(&edge).await;
+}
+
+#[tokio::test]
+async fn a_did_in_diversion_satisfies_the_check_only_where_that_is_set() {
+    for (setting, admitted) in [("", false), ("[sip]\ndiversion_satisfies_cli = true\n", true)] {
+        let edge = Edge::with_config(setting).await;
+        let did = edge.did("37061498222", false).await;
+        let attributes = json!({ "on_cli_mismatch_action": "reject_call" });
+        let trunk = edge.linked_trunk(attributes, json!({ "dids": [did] })).await;
+        let forwarded = |from: &str| {
+            let call = Scenario::to(PROMPT)
+                .header(&format!("Diversion: <sip:{from}@127.0.0.1>;reason=unconditional"));
+            call.for_trunk(&trunk).call().challenged()
+        };
+        if admitted {
+            forwarded("37061498222").answered().hang_up().passes(&edge).await;
+            assert_eq!(edge.record(&trunk, 1).await["src_number"], STRANGER);
+        } else {
+            forwarded("37061498222").refused_saying(403, "X-Refusal", "check=cli;").passes(&edge).await;
+        }
+        forwarded("15550100").refused_saying(403, "X-Refusal", "check=cli;").passes(&edge).await;
+    }
+}
+
+#[tokio::test]
+async fn without_emergency_bypass_an_emergency_call_meets_the_capacity_like_any_other() {
+    for (setting, admitted) in [("", true), ("[sip]\nemergency_bypass = false\n", false)] {
+        let edge = Edge::with_config(setting).await;
+        let did = edge.did("442079460000", true).await;
+        let attributes = json!({ "capacity_limit": 0 });
+        let trunk = edge.linked_trunk(attributes, json!({ "emergency_dids": [did] })).await;
+        let call = Scenario::to("999").from("442079460000").for_trunk(&trunk).call().challenged();
+        if admitted {
+            call.answered().hang_up().passes(&edge).await;
+        } else {
+            call.refused_saying(480, "X-Refusal", "check=capacity;").passes(&edge).await;
+        }
+    }
 }

@@ -8,7 +8,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
-use super::edge::{Edge, PROMPT, scratch};
+use super::edge::{Edge, PROMPT, credentials, scratch};
 use super::media::hears_its_echo;
 use super::message::Message;
 use super::uac::{Call, Uac, unique};
@@ -97,6 +97,33 @@ async fn a_call_over_tcp_keeps_its_connection_and_hears_itself() {
     let record = edge.record(&trunk, 1).await;
     assert_eq!(record["source_protocol"], "tcp");
     assert_eq!(record["source_port"], call.uac.local.port());
+}
+
+#[tokio::test]
+async fn a_call_over_ipv6_is_let_through_by_its_address_and_hears_itself() {
+    let edge = Edge::with_arguments(&["--sip-listen", "[::1]:0"]).await;
+    assert!(edge.sip.is_ipv6());
+    let trunk = edge.trunk(json!({ "authentication_method": credentials(&["::1/128"], None) })).await;
+    for uac in [Uac::udp_over_ipv6(&edge).await, Uac::tcp_over_ipv6(&edge).await] {
+        let mut call = Call::over(uac, &edge, PROMPT).await;
+        let answer = call.place(&trunk).await;
+        assert_eq!(answer.code(), 200, "{answer:?}");
+        assert!(
+            answer
+                .header("Contact")
+                .is_some_and(|contact| contact.contains("@[::1]:") || contact.contains(":[::1]:")),
+            "{answer:?}"
+        );
+        hears_its_echo(&call, answer.media().0, 1).await;
+        let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
+        edge.control.delete(&format!("/calls/active/{id}")).await;
+        call.hung_up().await;
+    }
+    assert_eq!(edge.record(&trunk, 2).await["source_ip"], "::1");
+    let elsewhere =
+        edge.trunk(json!({ "authentication_method": credentials(&["2001:db8::/32"], None) })).await;
+    let mut call = Call::over(Uac::udp_over_ipv6(&edge).await, &edge, PROMPT).await;
+    assert_eq!(call.attempt_as(&elsewhere, |_| {}).await.code(), 403, "the address is not that trunk's");
 }
 
 #[tokio::test]

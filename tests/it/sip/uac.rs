@@ -1,7 +1,7 @@
 //! A caller by hand, over UDP, TCP or TLS: it sends what a test wants, right or wrong.
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -42,6 +42,22 @@ impl Uac {
         socket.connect(edge.sip).await.unwrap();
         let local = socket.local_addr().unwrap();
         Self { wire: Wire::Datagrams(socket), transport: "UDP", local, waiting: VecDeque::new() }
+    }
+
+    /// Over UDP and IPv6, from a port of its own.
+    pub async fn udp_over_ipv6(edge: &Edge) -> Self {
+        let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
+        socket.connect(edge.sip).await.unwrap();
+        let local = socket.local_addr().unwrap();
+        Self { wire: Wire::Datagrams(socket), transport: "UDP", local, waiting: VecDeque::new() }
+    }
+
+    /// Over TCP and IPv6, from a port of its own.
+    pub async fn tcp_over_ipv6(edge: &Edge) -> Self {
+        let stream = tokio::net::TcpStream::connect(edge.sip).await.unwrap();
+        let local = stream.local_addr().unwrap();
+        let wire = Wire::Stream(Box::new(stream), Vec::new());
+        Self { wire, transport: "TCP", local, waiting: VecDeque::new() }
     }
 
     /// Over TCP, from an address of its own.
@@ -231,7 +247,8 @@ impl Call {
 
     /// The Request-URI of the INVITE.
     pub fn uri(&self) -> String {
-        self.uri.clone().unwrap_or_else(|| format!("sip:{}@127.0.0.1", self.to))
+        let host = if self.uac.local.is_ipv6() { "[::1]" } else { "127.0.0.1" };
+        self.uri.clone().unwrap_or_else(|| format!("sip:{}@{host}", self.to))
     }
 
     fn message(&self, method: &str, uri: &str, branch: &str, further: &[String], body: &str) -> String {
@@ -430,8 +447,9 @@ impl Call {
 
 /// An offer of G.711 at an address.
 pub fn offer(at: SocketAddr) -> String {
+    let family = if at.is_ipv6() { "IP6" } else { "IP4" };
     format!(
-        "v=0\r\no=- 1 1 IN IP4 {ip}\r\ns=-\r\nc=IN IP4 {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 0 101\r\n\
+        "v=0\r\no=- 1 1 IN {family} {ip}\r\ns=-\r\nc=IN {family} {ip}\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 0 101\r\n\
          a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n",
         ip = at.ip(),
         port = at.port()

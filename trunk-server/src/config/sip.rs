@@ -21,6 +21,8 @@ pub(crate) struct SipTable {
     ring_timeout: Option<u64>,
     connections: Option<usize>,
     connections_per_address: Option<usize>,
+    keep_months: Option<u32>,
+    refusals_recorded: Option<u32>,
     challenge_code: Option<u16>,
     realm: Option<String>,
     nonce_ttl: Option<u64>,
@@ -126,6 +128,13 @@ impl SipTable {
         edge.connections.all = self.connections.unwrap_or(edge.connections.all);
         edge.connections.of_one_address =
             self.connections_per_address.unwrap_or(edge.connections.of_one_address);
+        edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
+        if let Some(months) = self.keep_months {
+            if !(1..=1_200).contains(&months) {
+                return Err(wrong("sip.keep_months", &months.to_string(), "give 1 to 1200 months"));
+            }
+            edge.keep_months = months;
+        }
         self.settings(&mut edge.settings)?;
         if let Some(rows) = &self.far_end {
             edge.far_end = FarEnd::new(rows.iter().map(FarEndEntry::rule).collect::<Result<Vec<_>, _>>()?);

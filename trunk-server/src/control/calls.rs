@@ -80,7 +80,7 @@ impl Control {
     ///
     /// # Errors
     /// When no edge runs.
-    pub fn call_counts(&self) -> Result<[u64; 3], ControlError> {
+    pub fn call_counts(&self) -> Result<[u64; 4], ControlError> {
         Ok(self.edge()?.counts())
     }
 }
@@ -131,8 +131,11 @@ async fn end_call(State(control): State<Control>, Path(id): Path<String>) -> Res
 }
 
 async fn counts(State(control): State<Control>) -> Response {
-    answer(control.call_counts().map(|[challenged, refused, admitted]| {
-        (StatusCode::OK, json!({ "challenged": challenged, "refused": refused, "admitted": admitted }))
+    answer(control.call_counts().map(|[challenged, refused, admitted, unrecorded]| {
+        let counts = json!({
+            "challenged": challenged, "refused": refused, "admitted": admitted, "unrecorded": unrecorded
+        });
+        (StatusCode::OK, counts)
     }))
 }
 

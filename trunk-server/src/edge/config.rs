@@ -36,6 +36,10 @@ pub struct EdgeConfig {
     pub stop_deadline: Duration,
     /// Most connections over TCP and TLS, of all peers and of one address.
     pub connections: Connections,
+    /// For how many months records of calls are kept, the current one included; at least 1.
+    pub keep_months: u32,
+    /// Most refusals of a trunk that are recorded in a minute.
+    pub refusals_recorded: u32,
 }
 
 /// How many connections over TCP and TLS are taken; what is beyond is closed at once.
@@ -77,6 +81,8 @@ impl EdgeConfig {
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
             connections: Connections::default(),
+            keep_months: 3,
+            refusals_recorded: 1_000,
         }
     }
 }

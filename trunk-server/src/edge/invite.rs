@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{
-    Admitted, Challenge, Channel, NoncesAt, Refusal, Snapshot, Verdict, admit_and_hold,
+    Admitted, Challenge, Channel, Identified, Nonces, NoncesAt, Refusal, Snapshot, TrunkTerms, Verdict,
+    admit_and_hold,
 };
 
 use super::attempt::Parts;
+use super::nonces::Counted;
 use super::record::CallRecord;
+use super::refusals::Room;
 use super::stack::{Incoming, Stack};
 use super::{Counters, Inner, call, diagnosis};
 
@@ -41,17 +44,17 @@ impl Inner {
         let settings = &self.config.settings;
         let parts = Parts::of(request, settings);
         let nonces = NoncesAt { key: &self.nonces.0, now, ttl: settings.nonce_ttl };
-        let (verdict, channel) = {
-            let trunks = self.trunks.read();
-            let snapshot = Snapshot {
-                trunks: &trunks.index,
-                settings,
-                nonces: &nonces,
-                rates: Some(&self.config.rates),
-                now,
-                random: self.app.ids.word(),
-            };
-            admit_and_hold(&snapshot, &parts.attempt())
+        let (verdict, channel) = if settings.strict_nc {
+            let mut known = self.nonce_counts.lock();
+            let decided = self.ask(&parts, &Counted { nonces, known: &known }, now);
+            if let (Verdict::Admitted(admitted), _) = &decided
+                && let Identified::Digest { nonce, count } = &admitted.identified
+            {
+                known.note(nonce.clone(), *count, now, settings.nonce_ttl);
+            }
+            decided
+        } else {
+            self.ask(&parts, &nonces, now)
         };
         match (verdict, channel) {
             (Verdict::Admitted(admitted), Some(channel)) => {
@@ -67,12 +70,42 @@ impl Inner {
             (Verdict::Refused(refusal), _) => {
                 Counters::count(&self.counters.refused);
                 diagnosis::refused(self, request, &parts, &refusal);
-                let record = refusal.trunk.as_ref().filter(|_| refusal.is_recorded()).map(|trunk| {
+                let record = refusal.trunk.as_ref().filter(|_| refusal.is_recorded());
+                let record = record.filter(|trunk| self.has_room(trunk, now)).map(|trunk| {
                     Box::new(CallRecord::of_refusal(self, request, &parts, trunk, &refusal, now))
                 });
                 Step::Refuse(refusal, record)
             }
         }
+    }
+}
+
+impl Inner {
+    fn ask(&self, parts: &Parts<'_>, nonces: &dyn Nonces, now: Timestamp) -> (Verdict, Option<Channel>) {
+        let trunks = self.trunks.read();
+        let snapshot = Snapshot {
+            trunks: &trunks.index,
+            settings: &self.config.settings,
+            nonces,
+            rates: Some(&self.config.rates),
+            now,
+            random: self.app.ids.word(),
+        };
+        admit_and_hold(&snapshot, &parts.attempt())
+    }
+
+    /// Whether a refusal is recorded.
+    fn has_room(&self, trunk: &TrunkTerms, now: Timestamp) -> bool {
+        let most = self.config.refusals_recorded;
+        let room = self.refusals.count(trunk.id.as_str(), most, now);
+        if room == Room::Full {
+            let trunk = &trunk.name;
+            tracing::warn!(%trunk, most, "no more refusals of the trunk are recorded in this minute");
+        }
+        if room != Room::Recorded {
+            Counters::count(&self.counters.unrecorded);
+        }
+        room == Room::Recorded
     }
 }
 

@@ -204,6 +204,10 @@ impl Store for SqliteStore {
         Box::pin(std::future::ready(self.lane.read(|connection| calls::list(connection, &query))))
     }
 
+    fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64> {
+        Box::pin(self.lane.write(move |connection| calls::forget(connection, before, most)))
+    }
+
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>> {
         Box::pin(std::future::ready(self.lane.read(|connection| calls::charges_since(connection, from))))
     }

@@ -73,6 +73,18 @@ fn call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
     })
 }
 
+/// Records come about in the order of the time, so those with the lowest numbers are the oldest: no index is needed
+/// to find them.
+pub(super) fn forget(connection: &Connection, before: Timestamp, most: u64) -> Result<u64, StoreError> {
+    let forgotten = connection
+        .prepare_cached(
+            "DELETE FROM call WHERE ended_at < ?1 AND number IN (SELECT number FROM call ORDER BY number LIMIT ?2)",
+        )
+        .and_then(|mut delete| delete.execute(params![before.as_unix_millis(), i64::try_from(most).unwrap_or(i64::MAX)]))
+        .map_err(failed)?;
+    Ok(u64::try_from(forgotten).unwrap_or_default())
+}
+
 pub(super) fn charges_since(
     connection: &Connection,
     from: Timestamp,
