@@ -172,7 +172,9 @@ impl Call {
     fn leave_behind(self) {
         let digests = self.digests().into();
         let Self { inner, origin, uri, inbox, acks, way, late_until, .. } = self;
-        if let Some(way) = way.filter(|_| late_until > inner.clock.stopwatch()) {
+        if let Some(way) =
+            way.filter(|_| late_until > inner.clock.stopwatch() && !inner.stack.token().is_cancelled())
+        {
             let acks = tokio::sync::Mutex::new(acks);
             inbox.retire(Late { origin, uri: uri.into(), way, digests, acks }, late_until);
         }
