@@ -277,7 +277,7 @@ impl Dialler {
             stop: CancellationToken::new(),
         });
         tokio::spawn(incoming::take(Arc::downgrade(&inner), requests));
-        tokio::spawn(registry::forget(Arc::downgrade(&inner)));
+        tokio::spawn(registry::forget(Arc::downgrade(&inner), inner.stack.token().clone()));
         Ok(Self { inner })
     }
 

@@ -207,12 +207,18 @@ pub(super) async fn ask(origin: &Origin, request: Request, hop: &Hop) -> Option<
     let mut transaction = Transaction::new_client(key, request, endpoint, Some(hop.connection.clone()));
     transaction.destination = Some(hop.destination.clone());
     tokio::time::timeout(SENDING, transaction.send()).await.ok()?.ok()?;
-    loop {
-        match transaction.receive().await? {
-            SipMessage::Response(response) if response.status_code.code() >= 200 => return Some(response),
-            _ => {}
+    let answered = async {
+        loop {
+            match transaction.receive().await? {
+                SipMessage::Response(response) if response.status_code.code() >= 200 => {
+                    return Some(response);
+                }
+                _ => {}
+            }
         }
-    }
+    };
+    // The library's timers end with it.
+    origin.inner.stack.token().run_until_cancelled(answered).await?
 }
 
 /// The header that answers a challenge, where the password is known.

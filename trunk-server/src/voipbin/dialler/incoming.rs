@@ -6,6 +6,7 @@ use rsipstack::sip::prelude::HeadersExt as _;
 use rsipstack::sip::{Header, Method, SipMessage, StatusCode};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
+use rsipstack::transport::SipConnection;
 use tokio::sync::Semaphore;
 
 use super::Inner;
@@ -114,15 +115,20 @@ pub(super) async fn finish(mut request: Transaction, code: u16, phrase: &str, fu
 
 /// Sees an answered transaction to its end: repetitions need it. Gives the body of its ACK.
 pub(super) async fn see_off(mut request: Transaction) -> Vec<u8> {
-    let mut body = Vec::new();
-    while !request.is_terminated() {
-        match request.receive().await {
-            Some(SipMessage::Request(ack)) if ack.method == Method::Ack => body = ack.body,
-            Some(_) => {}
-            None => break,
+    // The library's timers end with the endpoint, and so do all its connections.
+    let open = request.connection.as_ref().and_then(SipConnection::cancel_token).unwrap_or_default();
+    let acknowledged = async {
+        let mut body = Vec::new();
+        while !request.is_terminated() {
+            match request.receive().await {
+                Some(SipMessage::Request(ack)) if ack.method == Method::Ack => body = ack.body,
+                Some(_) => {}
+                None => break,
+            }
         }
-    }
-    body
+        body
+    };
+    open.run_until_cancelled(acknowledged).await.unwrap_or_default()
 }
 
 /// The same for a request that nobody else waits for.

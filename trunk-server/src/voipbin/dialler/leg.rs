@@ -176,7 +176,9 @@ impl Call {
         if let Some(media) = media {
             media.close(&inner.ports);
         }
-        if let Some(way) = way.filter(|_| late_until > inner.clock.stopwatch()) {
+        if let Some(way) =
+            way.filter(|_| late_until > inner.clock.stopwatch() && !inner.stack.token().is_cancelled())
+        {
             let acks = tokio::sync::Mutex::new(acks);
             inbox.retire(Late { origin, uri: uri.into(), way, digests, acks }, late_until);
         }

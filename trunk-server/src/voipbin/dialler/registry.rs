@@ -15,6 +15,7 @@ use rsipstack::sip::{Method, Response, SipMessage};
 use rsipstack::transaction::endpoint::TransportEventInspector;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::TransportEvent;
+use tokio_util::sync::CancellationToken;
 
 use super::late::Late;
 use super::{Inner, incoming};
@@ -96,17 +97,16 @@ impl Registry {
     }
 }
 
-/// Forgets what is too late to matter, as long as there is a dialler.
-pub(super) async fn forget(inner: Weak<Inner>) {
+/// Forgets what is too late to matter, and in the end everything: what is left of calls holds what they shared.
+pub(super) async fn forget(inner: Weak<Inner>, ended: CancellationToken) {
     let mut ticks = tokio::time::interval(FORGETTING);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        ticks.tick().await;
+    while ended.run_until_cancelled(ticks.tick()).await.is_some() {
         let Some(inner) = inner.upgrade() else { return };
         inner.registry.forget(inner.clock.stopwatch());
-        if inner.stack.token().is_cancelled() {
-            return;
-        }
+    }
+    if let Some(inner) = inner.upgrade() {
+        inner.registry.forget(Duration::MAX);
     }
 }
 

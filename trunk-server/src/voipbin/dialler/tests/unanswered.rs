@@ -147,3 +147,32 @@ async fn stopping_does_not_wait_for_those_who_do_not_answer() {
     assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
     idle(&dialler).await;
 }
+
+#[tokio::test]
+async fn a_dialler_that_stopped_leaves_nothing_behind() {
+    let dialler = dialler().await;
+    let (mut refusing, mut up) = (Carrier::udp().await, Carrier::udp().await);
+    let mut refused = dialler.call(invitation(&refusing.uri("1")));
+    let invite = refusing.expect("INVITE").await;
+    refusing.answer(&invite, "486 Busy Here", "", "").await;
+    assert_eq!(ended(&mut refused).await, LegEnd::Refused(486));
+    let mut leg = dialler.call(invitation(&up.uri("2")));
+    let invite = up.expect("INVITE").await;
+    up.pick_up(&invite, "", 4000).await;
+    up.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    // An INVITE whose ACK never comes, and a BYE that nobody answers.
+    up.request(&invite, "INVITE", 1, "", "").await;
+    assert_eq!(up.next().await.code(), 200);
+    drop(leg);
+    up.await_next("BYE").await;
+    let shared = std::sync::Arc::downgrade(&dialler.inner);
+    tokio::time::timeout(PROMPT, dialler.stop()).await.unwrap();
+    drop(dialler);
+    let gone = async {
+        while shared.strong_count() > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PROMPT, gone).await.expect("nothing holds what the calls shared");
+}
