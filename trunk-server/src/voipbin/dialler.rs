@@ -316,14 +316,20 @@ impl Dialler {
                 "calls were left behind: their far ends did not answer in time"
             );
         }
+        self.abandon();
+    }
+
+    /// Ends every call at once, without a word to its far end, and stops listening.
+    pub(crate) fn abandon(&self) {
+        self.inner.stop.cancel();
         self.inner.stack.stop();
+        self.inner.registry.close();
     }
 }
 
 impl Drop for Dialler {
     fn drop(&mut self) {
-        self.inner.stop.cancel();
-        self.inner.stack.stop();
+        self.abandon();
     }
 }
 

@@ -137,7 +137,7 @@ impl Connect {
         let destination = SipAddr { r#type: Some(transport), addr: address.into() };
         let own = self.told(address)?;
         if transport == Transport::Udp {
-            let connection = stack.udp().clone();
+            let connection = stack.udp().ok_or_else(|| NoWay("the dialler has stopped".to_owned()))?;
             return Ok(Arc::new(Way { connection, destination, local: own, transport }));
         }
         let connection = self.stream(stack, &destination, address, name).await?;

@@ -181,7 +181,8 @@ impl Dialog {
     /// Hangs up. It goes on by itself when it is not waited for.
     pub(super) fn bye(mut self, origin: &Arc<Origin>) -> tokio::task::JoinHandle<()> {
         let origin = Arc::clone(origin);
-        tokio::spawn(async move {
+        let inner = Arc::clone(&origin.inner);
+        inner.stack.spawn(async move {
             if !self.hop.is_open() {
                 self.hop = self.next_hop(&origin, &self.hop.clone()).await;
             }

@@ -29,8 +29,9 @@ pub(super) async fn take(inner: Weak<Inner>, mut requests: TransactionReceiver) 
         let Some(request) = to_its_call(&inner, request) else { continue };
         // Beyond that a request is lost, as a datagram may be: its sender repeats it.
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        tokio::spawn(async move {
-            stranger(&inner, request).await;
+        let own = Arc::clone(&inner);
+        inner.stack.spawn(async move {
+            stranger(&own, request).await;
             drop(place);
         });
     }

@@ -47,9 +47,16 @@ type Due = Reverse<(Duration, Arc<str>)>;
 
 #[derive(Default)]
 pub(super) struct Registry {
-    calls: Mutex<HashMap<Arc<str>, Entry>>,
+    calls: Mutex<Calls>,
     /// Until when, on the clock's stopwatch, something is left of calls that are over.
     late: Mutex<BinaryHeap<Due>>,
+}
+
+#[derive(Default)]
+struct Calls {
+    by_id: HashMap<Arc<str>, Entry>,
+    /// Whether the dialler has ended; nothing is kept from then on.
+    closed: bool,
 }
 
 impl Registry {
@@ -57,13 +64,13 @@ impl Registry {
     pub(super) fn open(self: &Arc<Self>, call_id: &str) -> Inbox {
         let (sender, receiver) = mpsc::channel(QUEUE);
         let call_id: Arc<str> = call_id.into();
-        self.lock().insert(Arc::clone(&call_id), Entry::Live(sender));
+        self.lock().by_id.insert(Arc::clone(&call_id), Entry::Live(sender));
         Inbox { registry: Arc::clone(self), call_id, receiver }
     }
 
     /// Hands something to its call; gives it back when there is none, or when the call is flooded.
     pub(super) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Inbound> {
-        let late = match (self.lock().get(call_id), &inbound) {
+        let late = match (self.lock().by_id.get(call_id), &inbound) {
             (Some(Entry::Live(sender)), _) => {
                 return sender.try_send(inbound).map_err(|error| match error {
                     mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound) => {
@@ -75,14 +82,15 @@ impl Registry {
             _ => return Err(inbound),
         };
         if let Inbound::Response(response) = inbound {
-            tokio::spawn(async move { late.response(&response).await });
+            let inner = Arc::clone(&late.origin.inner);
+            inner.stack.spawn(async move { late.response(&response).await });
         }
         Ok(())
     }
 
     /// Whether something is left of a call that is over.
     pub(super) fn is_late(&self, call_id: &str) -> bool {
-        matches!(self.lock().get(call_id), Some(Entry::Late(_)))
+        matches!(self.lock().by_id.get(call_id), Some(Entry::Late(_)))
     }
 
     /// Forgets what is left of calls and too late to matter.
@@ -90,12 +98,23 @@ impl Registry {
         let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
         while late.peek().is_some_and(|Reverse((until, _))| *until <= now) {
             if let Some(Reverse((_, call_id))) = late.pop() {
-                self.lock().remove(&call_id);
+                self.lock().by_id.remove(&call_id);
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
+    /// Forgets everything, for good. What is left of calls keeps the dialler, and this is kept by the dialler.
+    pub(super) fn close(&self) {
+        let mut calls = self.lock();
+        calls.closed = true;
+        let forgotten = std::mem::take(&mut calls.by_id);
+        drop(calls);
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // Not under the lock: it is the last of a call that may be dropped with it.
+        drop(forgotten);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -107,10 +126,10 @@ pub(super) async fn forget(inner: Weak<Inner>) {
     loop {
         ticks.tick().await;
         let Some(inner) = inner.upgrade() else { return };
-        inner.registry.forget(inner.clock.stopwatch());
         if inner.stack.token().is_cancelled() {
             return;
         }
+        inner.registry.forget(inner.clock.stopwatch());
     }
 }
 
@@ -134,7 +153,12 @@ impl Inbox {
     /// The call is over; something is left of it for a while, on the clock's stopwatch.
     pub(super) fn retire(mut self, late: Late, until: Duration) {
         let (registry, call_id) = (Arc::clone(&self.registry), Arc::clone(&self.call_id));
-        registry.lock().insert(Arc::clone(&call_id), Entry::Late(Arc::new(late)));
+        let mut calls = registry.lock();
+        if calls.closed {
+            return;
+        }
+        calls.by_id.insert(Arc::clone(&call_id), Entry::Late(Arc::new(late)));
+        drop(calls);
         let due = Reverse((until, Arc::clone(&call_id)));
         registry.late.lock().unwrap_or_else(PoisonError::into_inner).push(due);
         // What came before it was known that the call is over.
@@ -149,8 +173,8 @@ impl Inbox {
 impl Drop for Inbox {
     fn drop(&mut self) {
         let mut calls = self.registry.lock();
-        if matches!(calls.get(&self.call_id), Some(Entry::Live(_))) {
-            calls.remove(&self.call_id);
+        if matches!(calls.by_id.get(&self.call_id), Some(Entry::Live(_))) {
+            calls.by_id.remove(&self.call_id);
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The SIP library's endpoint, with the registry's ear at it.
 
+use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption};
+use rsipstack::transaction::transaction::TransactionEvent;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipConnection, TransportLayer};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{Ear, Registry};
@@ -23,7 +26,8 @@ pub(super) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
     address: SocketAddr,
-    udp: SipConnection,
+    /// Given up when the endpoint ends, and its port with it.
+    udp: Mutex<Option<SipConnection>>,
 }
 
 impl Stack {
@@ -57,16 +61,16 @@ impl Stack {
                 tracing::error!(%error, "the dialler's SIP endpoint ended");
             }
         });
-        Ok((Self { endpoint, token, address, udp }, requests))
+        Ok((Self { endpoint, token, address, udp: Mutex::new(Some(udp)) }, requests))
     }
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The socket that all UDP goes through.
-    pub(super) fn udp(&self) -> &SipConnection {
-        &self.udp
+    /// The socket that all UDP goes through; `None` when the endpoint has ended.
+    pub(super) fn udp(&self) -> Option<SipConnection> {
+        self.udp.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn endpoint(&self) -> &EndpointInnerRef {
@@ -78,8 +82,30 @@ impl Stack {
         &self.token
     }
 
+    /// Does some work that ends with the endpoint.
+    pub(super) fn spawn<F>(&self, work: F) -> JoinHandle<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let token = self.token.clone();
+        tokio::spawn(async move {
+            let _ended = token.run_until_cancelled(work).await;
+        })
+    }
+
+    /// Ends the endpoint and everything that waits for it. Its sockets are closed as soon as its tasks have seen it.
     pub(super) fn stop(&self) {
         self.token.cancel();
         self.endpoint.shutdown();
+        let udp = self.udp.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(udp) = udp {
+            self.endpoint().transport_layer.del_transport(udp.get_addr());
+        }
+        // Nobody runs their timers any more: they would wait for ever, and keep the endpoint.
+        let transactions = self.endpoint().transactions.with_mut(std::mem::take);
+        for (key, transaction) in transactions {
+            // One that is over is as good.
+            let _over = transaction.send(TransactionEvent::Terminate(key));
+        }
     }
 }

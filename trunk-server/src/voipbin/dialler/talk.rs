@@ -185,7 +185,8 @@ impl Call {
             let (origin, dialog) = (Arc::clone(&self.origin), talk.dialog.clone());
             // Two, for the UPDATE may be sent again with a digest.
             let _used = (talk.dialog.next_sequence(), talk.dialog.next_sequence());
-            tokio::spawn(async move {
+            let inner = Arc::clone(&self.inner);
+            inner.stack.spawn(async move {
                 let code = dialog.ask(&origin, Method::Update, further).await;
                 // The call may be over meanwhile.
                 let _gone = sender.send(code);

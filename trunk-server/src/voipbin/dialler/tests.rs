@@ -5,6 +5,7 @@ mod carrier;
 mod credentials;
 mod edge;
 mod in_dialog;
+mod limits;
 mod outcomes;
 mod probe;
 mod sipp;

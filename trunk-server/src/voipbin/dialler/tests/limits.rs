@@ -1,0 +1,67 @@
+//! What a far end may cost, and that nothing of a dialler stays behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+use super::super::registry::Inbound;
+use super::carrier::Carrier;
+use super::{
+    Clock, DiallerConfig, Ids, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, invitation, next,
+    start,
+};
+use crate::voipbin::dialler::{Dialler, incoming};
+
+/// Waits for a condition that nothing tells of.
+async fn until(mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PROMPT, waiting).await.expect("it comes true in time");
+}
+
+#[tokio::test]
+async fn a_dialler_that_is_dropped_leaves_no_call_and_no_port_behind() {
+    let dialler = dialler().await;
+    let address = dialler.address();
+    let mut carrier = Carrier::udp().await;
+    // One that is over, of which something is left; one that is up; and one that rings.
+    let mut over = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "486 Busy Here", "", "").await;
+    carrier.expect("ACK").await;
+    assert_eq!(ended(&mut over).await, LegEnd::Refused(486));
+    let mut up = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut up).await, LegEvent::Answered);
+    let mut rings = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut rings).await, LegEvent::Ringing);
+    // A request that was answered, whose transaction would go on for half a minute.
+    carrier.request(&invite, "OPTIONS", 1, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200);
+    let inner = Arc::downgrade(&dialler.inner);
+    drop(dialler);
+    assert_eq!(ended(&mut up).await, LegEnd::HungUpByUs);
+    assert_eq!(ended(&mut rings).await, LegEnd::Cancelled);
+    until(|| inner.strong_count() == 0).await;
+    until(|| std::net::UdpSocket::bind(address).is_ok()).await;
+    until(|| std::net::TcpListener::bind(address).is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_dialler_that_is_abandoned_gives_up_its_port_though_it_is_still_there() {
+    let dialler = start(config()).await;
+    let address = dialler.address();
+    dialler.abandon();
+    until(|| std::net::UdpSocket::bind(address).is_ok()).await;
+    until(|| std::net::TcpListener::bind(address).is_ok()).await;
+    let mut leg = dialler.call(invitation("sip:1@127.0.0.1"));
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+}
