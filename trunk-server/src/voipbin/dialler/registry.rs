@@ -30,8 +30,16 @@ pub(super) enum Inbound {
     Answer(Vec<u8>),
 }
 
+impl Inbound {
+    fn is_bye(&self) -> bool {
+        matches!(self, Self::Request(request) if request.original.method == Method::Bye)
+    }
+}
+
 /// Messages that wait for a call. A peer that floods its own call loses the rest; what matters it repeats.
 const QUEUE: usize = 16;
+/// Further ones that only a BYE may take: a call that is flooded can still be hung up.
+const FOR_BYE: usize = 1;
 
 /// How often what is too late to matter is forgotten.
 const FORGETTING: Duration = Duration::from_secs(1);
@@ -40,6 +48,14 @@ const FORGETTING: Duration = Duration::from_secs(1);
 enum Entry {
     Live(mpsc::Sender<Inbound>),
     Late(Arc<Late>),
+}
+
+/// Why something was not handed to its call.
+pub(super) enum Undelivered {
+    /// There is no such call.
+    Absent(Inbound),
+    /// The call is flooded.
+    Full(Inbound),
 }
 
 /// When which call is forgotten, the earliest first.
@@ -62,24 +78,27 @@ struct Calls {
 impl Registry {
     /// Opens the inbox of a call.
     pub(super) fn open(self: &Arc<Self>, call_id: &str) -> Inbox {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (sender, receiver) = mpsc::channel(QUEUE + FOR_BYE);
         let call_id: Arc<str> = call_id.into();
         self.lock().by_id.insert(Arc::clone(&call_id), Entry::Live(sender));
         Inbox { registry: Arc::clone(self), call_id, receiver }
     }
 
     /// Hands something to its call; gives it back when there is none, or when the call is flooded.
-    pub(super) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Inbound> {
+    pub(super) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Undelivered> {
         let late = match (self.lock().by_id.get(call_id), &inbound) {
             (Some(Entry::Live(sender)), _) => {
+                // The lock is held: nobody else takes a place between the look and the leap.
+                if sender.capacity() <= FOR_BYE && !inbound.is_bye() {
+                    return Err(Undelivered::Full(inbound));
+                }
                 return sender.try_send(inbound).map_err(|error| match error {
-                    mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound) => {
-                        inbound
-                    }
+                    mpsc::error::TrySendError::Full(inbound) => Undelivered::Full(inbound),
+                    mpsc::error::TrySendError::Closed(inbound) => Undelivered::Absent(inbound),
                 });
             }
             (Some(Entry::Late(late)), Inbound::Response(_)) => Arc::clone(late),
-            _ => return Err(inbound),
+            _ => return Err(Undelivered::Absent(inbound)),
         };
         if let Inbound::Response(response) = inbound {
             let inner = Arc::clone(&late.origin.inner);
@@ -163,7 +182,7 @@ impl Inbox {
         registry.late.lock().unwrap_or_else(PoisonError::into_inner).push(due);
         // What came before it was known that the call is over.
         while let Ok(inbound) = self.receiver.try_recv() {
-            if let Err(Inbound::Request(request)) = registry.deliver(&call_id, inbound) {
+            if let Err(Undelivered::Absent(Inbound::Request(request))) = registry.deliver(&call_id, inbound) {
                 incoming::finish_late(*request);
             }
         }

@@ -24,6 +24,42 @@ async fn until(mut holds: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
+async fn a_flooded_call_is_not_denied_and_can_still_be_hung_up() {
+    let dialler = dialler().await;
+    let mut inbox = dialler.inner.registry.open("flooded");
+    let carrier = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = carrier.local_addr().unwrap();
+    let request = |method: &str, number: u32| {
+        format!(
+            "{method} sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{number};rport\r\nFrom: <sip:f@{own}>;tag=f\r\n\
+             To: <sip:t@{0}>;tag=t\r\nCall-ID: flooded\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
+             Content-Length: 0\r\n\r\n",
+            dialler.address()
+        )
+    };
+    for number in 1..=20 {
+        carrier.send_to(request("OPTIONS", number).as_bytes(), dialler.address()).await.unwrap();
+    }
+    carrier.send_to(request("BYE", 21).as_bytes(), dialler.address()).await.unwrap();
+    // What is asked last, of nobody, is answered after everything before it was dealt with.
+    let last = request("OPTIONS", 22).replace("Call-ID: flooded", "Call-ID: another");
+    carrier.send_to(last.as_bytes(), dialler.address()).await.unwrap();
+    let mut answer = [0; 2048];
+    let length = tokio::time::timeout(PROMPT, carrier.recv(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+    assert!(answer.contains("Call-ID: another") && answer.starts_with("SIP/2.0 481"), "{answer}");
+    let mut methods = Vec::new();
+    for _ in 0..17 {
+        let inbound = tokio::time::timeout(PROMPT, inbox.next()).await.expect("it is there");
+        let Inbound::Request(request) = inbound else { panic!("only requests were sent") };
+        methods.push(request.original.method.to_string());
+        incoming::finish_alone(*request, 200, "OK", Vec::new());
+    }
+    assert_eq!(methods.pop().as_deref(), Some("BYE"));
+    assert!(methods.iter().all(|method| method == "OPTIONS"), "{methods:?}");
+}
+
+#[tokio::test]
 async fn a_dialler_that_is_dropped_leaves_no_call_and_no_port_behind() {
     let dialler = dialler().await;
     let address = dialler.address();
