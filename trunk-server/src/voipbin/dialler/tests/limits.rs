@@ -24,6 +24,41 @@ async fn until(mut holds: impl FnMut() -> bool) {
 }
 
 #[tokio::test]
+async fn reliable_responses_are_acknowledged_one_after_another_and_not_without_end() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    let contact = carrier.contact();
+    for number in 1..=40 {
+        let further = format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+        carrier.answer(&invite, "183 Session Progress", &further, "").await;
+        // The events of the call show that it keeps up.
+        if number == 1 {
+            assert_eq!(next(&mut leg).await, LegEvent::Progress);
+        }
+        if number % 8 == 0 {
+            carrier.answer(&invite, "100 Trying", "", "").await;
+        }
+        if number == 3 {
+            let prack = carrier.expect("PRACK").await;
+            assert_eq!(prack.header("RAck"), "1 1 INVITE");
+            carrier.hears_nothing_for(SHORT).await;
+            carrier.answer(&prack, "200 OK", "", "").await;
+        } else if number > 3 {
+            let prack = tokio::time::timeout(SHORT * 5, carrier.expect("PRACK")).await;
+            let Ok(prack) = prack else {
+                assert_eq!(number, 35, "after 32 there is none; it runs two behind");
+                return;
+            };
+            assert_eq!(prack.header("RAck"), format!("{} 1 INVITE", number - 2));
+            carrier.answer(&prack, "200 OK", "", "").await;
+        }
+    }
+    panic!("every response was acknowledged");
+}
+
+#[tokio::test]
 async fn a_flooded_call_is_not_denied_and_can_still_be_hung_up() {
     let dialler = dialler().await;
     let mut inbox = dialler.inner.registry.open("flooded");
