@@ -150,7 +150,8 @@ impl Call {
         let code = response.status_code.code();
         match code {
             0..200 => {
-                invite.heard();
+                // It has the INVITE, but must answer in time all the same: meanwhile the session runs out unseen.
+                invite.fall_silent();
                 talk.invite = Some(invite);
                 return true;
             }

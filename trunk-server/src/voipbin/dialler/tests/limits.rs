@@ -95,6 +95,26 @@ async fn a_flooded_call_is_not_denied_and_can_still_be_hung_up() {
 }
 
 #[tokio::test]
+async fn a_refresh_that_is_never_decided_ends_the_call() {
+    let clock = Clock::system();
+    clock.freeze(None);
+    let config = DiallerConfig { t1: SHORT, ..config() };
+    let dialler = Dialler::start(config, clock.clone(), Ids::system()).await.unwrap();
+    let mut carrier = Carrier::udp().await;
+    let mut leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\n", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    clock.advance(Duration::from_secs(45));
+    let refresh = carrier.await_next("INVITE").await;
+    carrier.answer(&refresh, "100 Trying", "", "").await;
+    let bye = carrier.await_next("BYE").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
 async fn a_dialler_that_is_dropped_leaves_no_call_and_no_port_behind() {
     let dialler = dialler().await;
     let address = dialler.address();
