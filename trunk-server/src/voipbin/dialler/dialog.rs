@@ -134,6 +134,13 @@ impl Dialog {
         way.clone()
     }
 
+    /// Finds another way where the one that there was is closed.
+    pub(super) async fn reconnect(&mut self, origin: &Origin) {
+        if !self.hop.is_open() {
+            self.hop = self.next_hop(origin, &self.hop.clone()).await;
+        }
+    }
+
     /// The number of the next request.
     pub(super) fn next_sequence(&mut self) -> u32 {
         self.sequence += 1;
@@ -183,9 +190,7 @@ impl Dialog {
         let origin = Arc::clone(origin);
         let inner = Arc::clone(&origin.inner);
         inner.stack.spawn(async move {
-            if !self.hop.is_open() {
-                self.hop = self.next_hop(&origin, &self.hop.clone()).await;
-            }
+            self.reconnect(&origin).await;
             if self.ask(&origin, Method::Bye, Vec::new()).await.is_none() {
                 tracing::debug!("a BYE was not sent");
             }
@@ -209,7 +214,13 @@ pub(super) async fn ask(origin: &Origin, request: Request, hop: &Hop) -> Option<
     transaction.destination = Some(hop.destination.clone());
     tokio::time::timeout(SENDING, transaction.send()).await.ok()?.ok()?;
     loop {
-        match transaction.receive().await? {
+        let message = tokio::select! {
+            biased;
+            message = transaction.receive() => message?,
+            // Nothing repeats it, and the library learns of it from nobody.
+            () = hop.closed() => return None,
+        };
+        match message {
             SipMessage::Response(response) if response.status_code.code() >= 200 => return Some(response),
             _ => {}
         }

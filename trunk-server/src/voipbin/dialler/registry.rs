@@ -212,11 +212,8 @@ impl TransportEventInspector for Ear {
         Self: 'future,
     {
         let rest = match event {
-            TransportEvent::Incoming(SipMessage::Response(response), connection, from) => {
-                match self.take(response) {
-                    Ok(()) => None,
-                    Err(response) => Some(TransportEvent::Incoming(response.into(), connection, from)),
-                }
+            TransportEvent::Incoming(message, connection, from) => {
+                self.hear(message).map(|message| TransportEvent::Incoming(message, connection, from))
             }
             other => Some(other),
         };
@@ -225,6 +222,14 @@ impl TransportEventInspector for Ear {
 }
 
 impl Ear {
+    /// Gives back what is for the library.
+    pub(super) fn hear(&self, message: SipMessage) -> Option<SipMessage> {
+        match message {
+            SipMessage::Response(response) => self.take(response).err().map(SipMessage::Response),
+            request @ SipMessage::Request(_) => Some(request),
+        }
+    }
+
     /// Gives back what is for the library's own transactions.
     fn take(&self, response: Response) -> Result<(), Response> {
         let method = response.cseq_header().ok().and_then(|cseq| cseq.method().ok());

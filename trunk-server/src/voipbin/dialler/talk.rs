@@ -179,6 +179,7 @@ impl Call {
     /// Refreshes the session: by UPDATE where the far end understands it, else by INVITE.
     async fn refresh(&mut self, talk: &mut Talk) {
         let Some(session) = talk.session else { return };
+        talk.dialog.reconnect(&self.origin).await;
         let mut further = vec![self.origin.contact(&talk.dialog.hop)];
         further.extend(session.in_request());
         if talk.updates {
@@ -218,6 +219,8 @@ impl Call {
                     session.refreshed(now);
                 }
             }
+            // The connection was closed meanwhile; there may be another.
+            None if !talk.dialog.hop.is_open() => self.try_again(talk),
             // The far end does not know the call, or does not answer.
             Some(408 | 481) | None => return false,
             Some(405 | 501) if talk.updates => {
