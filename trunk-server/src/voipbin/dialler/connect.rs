@@ -1,8 +1,11 @@
 //! The way to a carrier: one socket for UDP, one connection for each carrier's address over TCP and TLS.
+//!
+//! Calls that begin together share the making of their connection, and its failure.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +25,7 @@ use crate::sip::streams::{Open, User};
 const SENDING: Duration = Duration::from_secs(1);
 
 /// There is no way, and why.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct NoWay(String);
 
@@ -106,6 +109,8 @@ struct Peer {
 /// The connection to a peer.
 #[derive(Default)]
 struct Place {
+    /// How often it could not be made: who waits sees by it that somebody else failed meanwhile.
+    failures: AtomicU64,
     /// The lock is held while the connection is made, so that calls that begin together share one.
     last: tokio::sync::Mutex<Last>,
 }
@@ -116,6 +121,7 @@ enum Last {
     #[default]
     None,
     Open(Open),
+    Failed(NoWay),
 }
 
 impl Last {
@@ -183,6 +189,7 @@ impl Connect {
             name: secure.then(|| name.to_ascii_lowercase()),
         };
         let place = self.place(peer);
+        let failures = place.failures.load(Ordering::Acquire);
         let mut last = place.last.lock().await;
         match &*last {
             Last::Open(open) => {
@@ -190,7 +197,10 @@ impl Connect {
                     return Ok(user);
                 }
             }
-            Last::None => {}
+            Last::Failed(why) if place.failures.load(Ordering::Acquire) != failures => {
+                return Err(why.clone());
+            }
+            Last::Failed(_) | Last::None => {}
         }
         let connecting = tokio::time::timeout(self.timeout, self.open(stack, secure, address, name));
         let opened = match connecting.await {
@@ -206,7 +216,8 @@ impl Connect {
                 Ok(user)
             }
             Err(why) => {
-                *last = Last::None;
+                *last = Last::Failed(NoWay(why.clone()));
+                place.failures.fetch_add(1, Ordering::Release);
                 Err(NoWay(why))
             }
         }

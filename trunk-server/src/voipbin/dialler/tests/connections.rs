@@ -48,6 +48,24 @@ async fn a_carrier_that_stops_reading_is_cut_off_and_connected_to_anew() {
 }
 
 #[tokio::test]
+async fn calls_that_wait_for_the_same_connection_share_its_failure() {
+    let dialler = start(DiallerConfig { connect_timeout: SHORT * 20, ..config() }).await;
+    // It takes connections, and never says a word of TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("sips:1@{}", listener.local_addr().unwrap());
+    let mut legs: Vec<_> = (0..8).map(|_| dialler.call(invitation(&uri))).collect();
+    for leg in &mut legs {
+        assert_eq!(ended(leg).await, LegEnd::NoResponse);
+    }
+    let _first = listener.accept().await.unwrap();
+    let second = tokio::time::timeout(SHORT, listener.accept()).await;
+    assert!(second.is_err(), "all waited for the one attempt");
+    // A call that did not wait for it makes its own.
+    let _leg = dialler.call(invitation(&uri));
+    tokio::time::timeout(PROMPT, listener.accept()).await.expect("another attempt").unwrap();
+}
+
+#[tokio::test]
 async fn strangers_get_as_many_connections_as_there_are_places() {
     let connections = Connections { all: 3, of_one_address: 2 };
     let dialler = start(DiallerConfig { connections, ..config() }).await;
