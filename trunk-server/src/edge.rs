@@ -40,10 +40,12 @@ use stack::{Incoming, Stack};
 use trunks::Trunks;
 
 pub use calls::ActiveCall;
-pub use config::{Connections, EdgeConfig, EdgeError, Tls};
+pub use config::{EdgeConfig, EdgeError, Tls};
 pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use record::CallRecord;
+
+pub use crate::sip::Connections;
 
 /// A running edge.
 #[derive(Debug)]

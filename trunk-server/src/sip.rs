@@ -1,9 +1,12 @@
-//! What the edge and the dialler share of SIP: where to listen, ports for media, session descriptions.
+//! What the edge and the dialler share of SIP: where to listen, connections, ports for media, session descriptions.
 //!
 //! It decides nothing about a call.
 
+mod framing;
 pub(crate) mod listen;
 mod ports;
 pub(crate) mod sdp;
+pub(crate) mod streams;
 
 pub(crate) use ports::Ports;
+pub use streams::Connections;

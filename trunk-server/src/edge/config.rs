@@ -8,6 +8,7 @@ use std::time::Duration;
 use trunk_rules::carrier::{RateCard, Settings, SettingsError};
 
 use super::far_end::FarEnd;
+use crate::sip::Connections;
 use crate::store::StoreError;
 
 /// The edge's configuration.
@@ -40,21 +41,6 @@ pub struct EdgeConfig {
     pub keep_months: u32,
     /// Most refusals of a trunk that are recorded in a minute.
     pub refusals_recorded: u32,
-}
-
-/// How many connections over TCP and TLS are taken; what is beyond is closed at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connections {
-    /// Of all peers together.
-    pub all: usize,
-    /// Of one address.
-    pub of_one_address: usize,
-}
-
-impl Default for Connections {
-    fn default() -> Self {
-        Self { all: 1024, of_one_address: 256 }
-    }
 }
 
 /// A certificate with its key, in PEM files.

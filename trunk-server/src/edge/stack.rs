@@ -4,9 +4,7 @@
 //! logs whole messages, so its log target is switched off where logs are set up.
 
 mod dialog;
-mod framing;
 mod incoming;
-mod streams;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
@@ -23,9 +21,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError, Tls};
 use crate::sip::listen;
+use crate::sip::streams::{Common, Limits, Listener, Places};
 pub(super) use dialog::Dialog;
 pub(super) use incoming::{Happened, Incoming};
-use streams::{Listener, Places};
 
 /// The methods that the edge knows.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
@@ -111,8 +109,9 @@ impl Stack {
         });
         let places = Places::new(config.connections);
         for (socket, acceptor) in listeners {
-            let (places, endpoint) = (Arc::clone(&places), endpoint.inner.clone());
-            tokio::spawn(Listener { socket, acceptor, places, endpoint, token: token.clone() }.serve());
+            let common = Common { endpoint: endpoint.inner.clone(), ear: None, limits: Limits::default() };
+            let places = Arc::clone(&places);
+            tokio::spawn(Listener { socket, acceptor, places, common, token: token.clone() }.serve());
         }
         let own = Own { server_name: config.server_name.clone(), address, tls_address };
         let advertise = config.advertise.unwrap_or_else(|| address.ip());

@@ -26,21 +26,3 @@ pub(crate) async fn sockets(
     }
     Err(last)
 }
-
-/// Both, taken by the library.
-#[cfg(feature = "voipbin")]
-pub(crate) async fn both(
-    layer: &rsipstack::transport::TransportLayer,
-    listen: SocketAddr,
-    token: &CancellationToken,
-) -> Result<SocketAddr, String> {
-    use rsipstack::transport::SipConnection;
-    use rsipstack::transport::tcp_listener::TcpListenerConnection;
-    let (udp, tcp, address) = sockets(listen, token).await?;
-    // The library binds TCP by itself when it starts to serve, and tells nobody.
-    drop(tcp);
-    let tcp = TcpListenerConnection::new(address, None).await.map_err(|error| error.to_string())?;
-    layer.add_transport(SipConnection::Udp(udp));
-    layer.add_transport(SipConnection::TcpListener(tcp));
-    Ok(address)
-}

@@ -40,7 +40,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::ids::Ids;
-use crate::sip::Ports;
+use crate::sip::streams::Limits;
+use crate::sip::{Connections, Ports};
 use crate::voipbin::mailbox::{Receiver, mailbox};
 use connect::Connect;
 use registry::Registry;
@@ -72,6 +73,12 @@ pub(crate) struct DiallerConfig {
     pub(crate) user_agent: String,
     /// How long a call may take to be answered.
     pub(crate) ring_timeout: Duration,
+    /// How long a connection may take to be made.
+    pub(crate) connect_timeout: Duration,
+    /// How many connections of far ends are taken.
+    pub(crate) connections: Connections,
+    /// How long things may take on a connection, of a far end or ours.
+    pub(crate) limits: Limits,
     /// How long a probe waits.
     pub(crate) probe_timeout: Duration,
     /// How long calls may take to end when the dialler stops.
@@ -94,6 +101,13 @@ impl DiallerConfig {
             tls_roots: None,
             user_agent: "trunk-server".to_owned(),
             ring_timeout: Duration::from_mins(1),
+            connect_timeout: Duration::from_secs(5),
+            connections: Connections { all: 256, of_one_address: 64 },
+            limits: Limits {
+                stuck: Duration::from_secs(4),
+                silent: Duration::from_mins(1),
+                ..Limits::default()
+            },
             probe_timeout: Duration::from_secs(5),
             stop_deadline: Duration::from_secs(4),
             t1: Duration::from_millis(500),
@@ -317,14 +331,20 @@ impl Dialler {
                 "calls were left behind: their far ends did not answer in time"
             );
         }
+        self.abandon();
+    }
+
+    /// Ends every call at once, without a word to its far end, and stops listening.
+    pub(crate) fn abandon(&self) {
+        self.inner.stop.cancel();
         self.inner.stack.stop();
+        self.inner.registry.close();
     }
 }
 
 impl Drop for Dialler {
     fn drop(&mut self) {
-        self.inner.stop.cancel();
-        self.inner.stack.stop();
+        self.abandon();
     }
 }
 

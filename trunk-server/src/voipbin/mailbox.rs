@@ -39,6 +39,12 @@ pub(crate) struct Sender<T>(Arc<Shared<T>>);
 pub(crate) struct Receiver<T>(Arc<Shared<T>>);
 
 impl<T> Sender<T> {
+    /// How many more messages fit.
+    pub(crate) fn room(&self) -> usize {
+        let state = self.0.lock();
+        state.most.saturating_sub(state.queue.len())
+    }
+
     /// Puts a message in; gives it back when there is no room, or nobody to read it.
     pub(crate) fn try_send(&self, message: T) -> Result<(), T> {
         let mut state = self.0.lock();

@@ -1,27 +1,31 @@
 //! The way to a carrier: one socket for UDP, one connection for each carrier's address over TCP and TLS.
+//!
+//! Calls that begin together share the making of their connection, and its failure.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rsipstack::sip::Transport;
-use rsipstack::transport::stream::StreamConnection as _;
-use rsipstack::transport::tcp::TcpConnection;
-use rsipstack::transport::tls::{TlsConfig, TlsConnection};
 use rsipstack::transport::{SipAddr, SipConnection};
-use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
 
 use super::stack::Stack;
 use super::{DiallerConfig, DiallerError};
+use crate::sip::streams::{Open, User};
 
-/// Longest that a connection may take to be made.
-const CONNECTING: Duration = Duration::from_secs(5);
-/// Longest that a message may take to be written: a connection that is stuck must not keep its call.
+/// Longest that a datagram may take to be sent.
 const SENDING: Duration = Duration::from_secs(1);
 
 /// There is no way, and why.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct NoWay(String);
 
@@ -35,6 +39,8 @@ pub(super) struct Way {
     /// What the far end is told of us.
     pub(super) local: SocketAddr,
     pub(super) transport: Transport,
+    /// Keeps the connection open, where there is one.
+    user: Option<User>,
 }
 
 impl Way {
@@ -63,18 +69,16 @@ impl Way {
 
     /// Sends a message once.
     pub(super) async fn send(&self, message: &[u8]) -> Result<(), NoWay> {
-        let sending = async {
-            match &self.connection {
-                SipConnection::Udp(socket) => socket.send_raw(message, &self.destination).await,
-                SipConnection::Tcp(stream) => stream.send_raw(message).await,
-                SipConnection::Tls(stream) => stream.send_raw(message).await,
-                other => Err(rsipstack::Error::Error(format!("{other} is no connection to a carrier"))),
-            }
+        if let Some(user) = &self.user {
+            return user.send(message).map_err(|why| NoWay(why.to_string()));
+        }
+        let SipConnection::Udp(socket) = &self.connection else {
+            return Err(NoWay(format!("{} is no connection to a carrier", self.connection)));
         };
-        match tokio::time::timeout(SENDING, sending).await {
+        match tokio::time::timeout(SENDING, socket.send_raw(message, &self.destination)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(why)) => Err(NoWay(why.to_string())),
-            Err(_elapsed) => Err(NoWay("the connection is stuck".to_owned())),
+            Err(_elapsed) => Err(NoWay("a datagram takes too long".to_owned())),
         }
     }
 
@@ -102,26 +106,50 @@ struct Peer {
     name: Option<String>,
 }
 
-/// The lock is held while the connection is made, so that calls that begin together share one.
-type Place = Arc<tokio::sync::Mutex<Option<SipConnection>>>;
+/// The connection to a peer.
+#[derive(Default)]
+struct Place {
+    /// How often it could not be made: who waits sees by it that somebody else failed meanwhile.
+    failures: AtomicU64,
+    /// The lock is held while the connection is made, so that calls that begin together share one.
+    last: tokio::sync::Mutex<Last>,
+}
+
+/// What became of the last attempt.
+#[derive(Default)]
+enum Last {
+    #[default]
+    None,
+    Open(Open),
+    Failed(NoWay),
+}
+
+impl Last {
+    fn is_open(&self) -> bool {
+        matches!(self, Self::Open(open) if open.is_open())
+    }
+}
 
 pub(super) struct Connect {
     listen: SocketAddr,
     advertise: Option<IpAddr>,
-    roots: Option<Vec<u8>>,
-    places: Mutex<HashMap<Peer, Place>>,
+    /// Those that certificates must lead to; the system's when there are none.
+    roots: Option<Arc<RootCertStore>>,
+    timeout: Duration,
+    places: Mutex<HashMap<Peer, Arc<Place>>>,
 }
 
 impl Connect {
     pub(super) fn new(config: &DiallerConfig, stack: &Stack) -> Result<Self, DiallerError> {
-        let roots = config.tls_roots.as_ref().map(|file| {
-            std::fs::read(file)
-                .map_err(|error| DiallerError::Roots { file: file.clone(), why: error.to_string() })
-        });
+        let roots = config
+            .tls_roots
+            .as_ref()
+            .map(|file| trusted(file).map_err(|why| DiallerError::Roots { file: file.clone(), why }));
         Ok(Self {
             listen: stack.address(),
             advertise: config.advertise,
-            roots: roots.transpose()?,
+            roots: roots.transpose()?.map(Arc::new),
+            timeout: config.connect_timeout,
             places: Mutex::default(),
         })
     }
@@ -137,71 +165,110 @@ impl Connect {
         let destination = SipAddr { r#type: Some(transport), addr: address.into() };
         let own = self.told(address)?;
         if transport == Transport::Udp {
-            let connection = stack.udp().clone();
-            return Ok(Arc::new(Way { connection, destination, local: own, transport }));
+            let connection = stack.udp().ok_or_else(|| NoWay("the dialler has stopped".to_owned()))?;
+            return Ok(Arc::new(Way { connection, destination, local: own, transport, user: None }));
         }
-        let connection = self.stream(stack, &destination, address, name).await?;
-        let local = match transport {
-            // Nothing is listened on for TLS: requests of the far end come on this connection.
-            Transport::Tls => connection.get_addr().get_socketaddr().unwrap_or(own),
-            _ => own,
-        };
-        Ok(Arc::new(Way { connection, destination, local, transport }))
+        let user = self.stream(stack, transport, address, name).await?;
+        // Nothing is listened on for TLS: requests of the far end come on this connection.
+        let local = if transport == Transport::Tls { user.local } else { own };
+        let connection = user.connection.clone();
+        Ok(Arc::new(Way { connection, destination, local, transport, user: Some(user) }))
     }
 
     async fn stream(
         &self,
         stack: &Stack,
-        destination: &SipAddr,
+        transport: Transport,
         address: SocketAddr,
         name: &str,
-    ) -> Result<SipConnection, NoWay> {
-        let secure = destination.r#type == Some(Transport::Tls);
+    ) -> Result<User, NoWay> {
+        let secure = transport == Transport::Tls;
         let peer = Peer {
             transport: if secure { Transport::Tls } else { Transport::Tcp },
             address,
             name: secure.then(|| name.to_ascii_lowercase()),
         };
         let place = self.place(peer);
-        let mut open = place.lock().await;
-        if let Some(connection) = open.as_ref().filter(|connection| !is_closed(connection)) {
-            return Ok(connection.clone());
-        }
-        let token = Some(stack.token().child_token());
-        let connecting = async {
-            if secure {
-                let config = TlsConfig {
-                    ca_certs: self.roots.clone(),
-                    sni_hostname: Some(name.to_owned()),
-                    ..TlsConfig::default()
-                };
-                let verifier = if self.roots.is_none() { Some(trusted_by_the_system()?) } else { None };
-                let connection = TlsConnection::connect(destination, Some(&config), verifier, token).await;
-                connection.map(SipConnection::Tls).map_err(|error| NoWay(error.to_string()))
-            } else {
-                let connection = TcpConnection::connect(destination, token).await;
-                connection.map(SipConnection::Tcp).map_err(|error| NoWay(error.to_string()))
+        let failures = place.failures.load(Ordering::Acquire);
+        let mut last = place.last.lock().await;
+        match &*last {
+            Last::Open(open) => {
+                if let Some(user) = open.join() {
+                    return Ok(user);
+                }
             }
+            Last::Failed(why) if place.failures.load(Ordering::Acquire) != failures => {
+                return Err(why.clone());
+            }
+            Last::Failed(_) | Last::None => {}
+        }
+        let connecting = tokio::time::timeout(self.timeout, self.open(stack, secure, address, name));
+        let opened = match connecting.await {
+            Ok(Ok(open)) => {
+                open.join().map(|user| (open, user)).ok_or_else(|| "the connection was closed".to_owned())
+            }
+            Ok(Err(why)) => Err(why),
+            Err(_elapsed) => Err("the connection takes too long".to_owned()),
         };
-        let connection = tokio::time::timeout(CONNECTING, connecting)
-            .await
-            .map_err(|_elapsed| NoWay("the connection takes too long".to_owned()))??;
-        stack.endpoint().transport_layer.add_connection(connection.clone());
-        *open = Some(connection.clone());
-        Ok(connection)
+        match opened {
+            Ok((open, user)) => {
+                *last = Last::Open(open);
+                Ok(user)
+            }
+            Err(why) => {
+                *last = Last::Failed(NoWay(why.clone()));
+                place.failures.fetch_add(1, Ordering::Release);
+                Err(NoWay(why))
+            }
+        }
     }
 
-    fn place(&self, peer: Peer) -> Place {
+    async fn open(
+        &self,
+        stack: &Stack,
+        secure: bool,
+        address: SocketAddr,
+        name: &str,
+    ) -> Result<Open, String> {
+        let why = |error: std::io::Error| error.to_string();
+        let stream = TcpStream::connect(address).await.map_err(why)?;
+        // Small messages must not wait for each other.
+        stream.set_nodelay(true).map_err(why)?;
+        let ends = [stream.local_addr().map_err(why)?, address];
+        let (common, token) = (stack.common().clone(), stack.token().child_token());
+        if !secure {
+            return Open::start(stream, ends, Transport::Tcp, common, token).await.map_err(why);
+        }
+        let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
+        let connector = TlsConnector::from(Arc::new(self.client().map_err(|error| error.to_string())?));
+        let stream = Box::pin(connector.connect(name, stream)).await.map_err(why)?;
+        Open::start(stream, ends, Transport::Tls, common, token).await.map_err(why)
+    }
+
+    /// What TLS needs.
+    fn client(&self) -> Result<ClientConfig, rustls::Error> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()?;
+        Ok(if let Some(roots) = &self.roots {
+            builder.with_root_certificates(Arc::clone(roots)).with_no_client_auth()
+        } else {
+            let system = rustls_platform_verifier::Verifier::new(provider)?;
+            let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(system));
+            builder.with_no_client_auth()
+        })
+    }
+
+    fn place(&self, peer: Peer) -> Arc<Place> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = places.get(&peer) {
             return Arc::clone(place);
         }
         // A place that nobody holds, without a connection that is open, is of no use any more.
         places.retain(|_, place| {
-            Arc::strong_count(place) > 1
-                || place.try_lock().is_ok_and(|open| open.as_ref().is_some_and(|open| !is_closed(open)))
+            Arc::strong_count(place) > 1 || place.last.try_lock().is_ok_and(|last| last.is_open())
         });
-        let place = Place::default();
+        let place = Arc::<Place>::default();
         places.insert(peer, Arc::clone(&place));
         place
     }
@@ -222,9 +289,14 @@ impl Connect {
     }
 }
 
-fn trusted_by_the_system() -> Result<Arc<dyn ServerCertVerifier>, NoWay> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        rustls_platform_verifier::Verifier::new(provider).map_err(|error| NoWay(error.to_string()))?;
-    Ok(Arc::new(verifier))
+/// The certificates in a file.
+fn trusted(file: &Path) -> Result<RootCertStore, String> {
+    let certificates = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| error.to_string())?;
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates {
+        roots.add(certificate).map_err(|error| error.to_string())?;
+    }
+    if roots.is_empty() { Err("it holds no certificate".to_owned()) } else { Ok(roots) }
 }

@@ -134,6 +134,13 @@ impl Dialog {
         way.clone()
     }
 
+    /// Finds another way where the one that there was is closed.
+    pub(super) async fn reconnect(&mut self, origin: &Origin) {
+        if !self.hop.is_open() {
+            self.hop = self.next_hop(origin, &self.hop.clone()).await;
+        }
+    }
+
     /// The number of the next request.
     pub(super) fn next_sequence(&mut self) -> u32 {
         self.sequence += 1;
@@ -181,10 +188,9 @@ impl Dialog {
     /// Hangs up. It goes on by itself when it is not waited for.
     pub(super) fn bye(mut self, origin: &Arc<Origin>) -> tokio::task::JoinHandle<()> {
         let origin = Arc::clone(origin);
-        tokio::spawn(async move {
-            if !self.hop.is_open() {
-                self.hop = self.next_hop(&origin, &self.hop.clone()).await;
-            }
+        let inner = Arc::clone(&origin.inner);
+        inner.stack.spawn(async move {
+            self.reconnect(&origin).await;
             if self.ask(&origin, Method::Bye, Vec::new()).await.is_none() {
                 tracing::debug!("a BYE was not sent");
             }
@@ -217,8 +223,13 @@ pub(super) async fn ask(origin: &Origin, request: Request, hop: &Hop) -> Option<
             }
         }
     };
-    // The library's timers end with it.
-    origin.inner.stack.token().run_until_cancelled(answered).await?
+    tokio::select! {
+        biased;
+        // The library's timers end with it.
+        answered = origin.inner.stack.token().run_until_cancelled(answered) => answered?,
+        // Nothing repeats it, and the library learns of it from nobody.
+        () = hop.closed() => None,
+    }
 }
 
 /// The header that answers a challenge, where the password is known.

@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::Inner;
 use super::dialog::value;
-use super::registry::Inbound;
+use super::registry::{Inbound, Undelivered};
 use super::stack::ALLOW;
 use super::uri::tag_of;
 
@@ -30,8 +30,9 @@ pub(super) async fn take(inner: Weak<Inner>, mut requests: TransactionReceiver) 
         let Some(request) = to_its_call(&inner, request) else { continue };
         // Beyond that a request is lost, as a datagram may be: its sender repeats it.
         let Ok(place) = Arc::clone(&room).try_acquire_owned() else { continue };
-        tokio::spawn(async move {
-            stranger(&inner, request).await;
+        let own = Arc::clone(&inner);
+        inner.stack.spawn(async move {
+            stranger(&own, request).await;
             drop(place);
         });
     }
@@ -48,11 +49,18 @@ fn to_its_call(inner: &Inner, request: Transaction) -> Option<Transaction> {
         return Some(request);
     }
     match inner.registry.deliver(&call_id, Inbound::Request(Box::new(request))) {
-        Err(Inbound::Request(request)) if inner.registry.is_late(&call_id) => {
+        Err(Undelivered::Absent(Inbound::Request(request))) if inner.registry.is_late(&call_id) => {
             finish_late(*request);
             None
         }
-        Err(Inbound::Request(request)) => Some(*request),
+        Err(Undelivered::Absent(Inbound::Request(request))) => Some(*request),
+        // Over UDP it comes again, so it is as good as lost on the way. Nothing else repeats it.
+        Err(Undelivered::Full(Inbound::Request(request)))
+            if request.connection.as_ref().is_some_and(SipConnection::is_reliable) =>
+        {
+            finish_alone(*request, 503, "Service Unavailable", Vec::new());
+            None
+        }
         _ => None,
     }
 }

@@ -66,7 +66,7 @@ impl Invite {
         (self.repeat_at, self.give_up_at) = (None, None);
     }
 
-    /// It is not wanted any more, but may have arrived.
+    /// It arrived, or is not wanted any more: it is given up at its time, and not repeated until then.
     pub(super) fn fall_silent(&mut self) {
         self.repeat_at = None;
     }

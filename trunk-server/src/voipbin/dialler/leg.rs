@@ -128,10 +128,18 @@ pub(super) async fn run(
 
 impl Call {
     async fn live(&mut self) -> LegEnd {
-        // Each part of a call's life has its own place on the heap, and gives it back.
-        match Box::pin(self.set_up()).await {
-            Outcome::Over(end) => end,
-            Outcome::Up(up) => Box::pin(self.talk(*up)).await,
+        let inner = Arc::clone(&self.inner);
+        let life = async {
+            // Each part of a call's life has its own place on the heap, and gives it back.
+            match Box::pin(self.set_up()).await {
+                Outcome::Over(end) => end,
+                Outcome::Up(up) => Box::pin(self.talk(*up)).await,
+            }
+        };
+        match inner.stack.token().run_until_cancelled(life).await {
+            Some(end) => end,
+            None if self.told.answered => LegEnd::HungUpByUs,
+            None => LegEnd::Cancelled,
         }
     }
 

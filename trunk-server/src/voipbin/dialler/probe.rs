@@ -53,5 +53,7 @@ pub(super) async fn probe(inner: &Arc<Inner>, hostname: &str) -> Result<u16, Pro
             }
         }
     };
-    tokio::time::timeout(inner.config.probe_timeout, asked).await.unwrap_or(Err(ProbeError::Silent))
+    let asked = tokio::time::timeout(inner.config.probe_timeout, asked);
+    let answer = inner.stack.token().run_until_cancelled(asked).await;
+    answer.and_then(Result::ok).unwrap_or(Err(ProbeError::Silent))
 }

@@ -31,8 +31,16 @@ pub(super) enum Inbound {
     Answer(Vec<u8>),
 }
 
+impl Inbound {
+    fn is_bye(&self) -> bool {
+        matches!(self, Self::Request(request) if request.original.method == Method::Bye)
+    }
+}
+
 /// Messages that wait for a call. A peer that floods its own call loses the rest; what matters it repeats.
 const QUEUE: usize = 16;
+/// Further ones that only a BYE may take: a call that is flooded can still be hung up.
+const FOR_BYE: usize = 1;
 
 /// How often what is too late to matter is forgotten.
 const FORGETTING: Duration = Duration::from_secs(1);
@@ -43,43 +51,66 @@ enum Entry {
     Late(Arc<Late>),
 }
 
+/// Why something was not handed to its call.
+pub(super) enum Undelivered {
+    /// There is no such call.
+    Absent(Inbound),
+    /// The call is flooded.
+    Full(Inbound),
+}
+
 /// When which call is forgotten, the earliest first.
 type Due = Reverse<(Duration, Arc<str>)>;
 
 #[derive(Default)]
 pub(super) struct Registry {
-    calls: Mutex<HashMap<Arc<str>, Entry>>,
+    calls: Mutex<Calls>,
     /// Until when, on the clock's stopwatch, something is left of calls that are over.
     late: Mutex<BinaryHeap<Due>>,
+}
+
+#[derive(Default)]
+struct Calls {
+    by_id: HashMap<Arc<str>, Entry>,
+    /// Whether the dialler has ended; nothing is kept from then on.
+    closed: bool,
 }
 
 impl Registry {
     /// Opens the inbox of a call.
     pub(super) fn open(self: &Arc<Self>, call_id: &str) -> Inbox {
-        let (sender, receiver) = mailbox(QUEUE);
+        let (sender, receiver) = mailbox(QUEUE + FOR_BYE);
         let call_id: Arc<str> = call_id.into();
-        self.lock().insert(Arc::clone(&call_id), Entry::Live(sender));
+        self.lock().by_id.insert(Arc::clone(&call_id), Entry::Live(sender));
         Inbox { registry: Arc::clone(self), call_id, receiver }
     }
 
     /// Hands something to its call; gives it back when there is none, or when the call is flooded.
-    pub(super) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Inbound> {
-        let late = match (self.lock().get(call_id), &inbound) {
+    pub(super) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Undelivered> {
+        let late = match (self.lock().by_id.get(call_id), &inbound) {
             (Some(Entry::Live(sender)), _) => {
-                return sender.try_send(inbound);
+                // The lock is held: nobody else takes a place between the look and the leap.
+                let room = sender.room();
+                if room <= FOR_BYE && !inbound.is_bye() {
+                    return Err(Undelivered::Full(inbound));
+                }
+                return sender.try_send(inbound).map_err(|inbound| {
+                    if room == 0 { Undelivered::Full(inbound) } else { Undelivered::Absent(inbound) }
+                });
             }
             (Some(Entry::Late(late)), Inbound::Response(_)) => Arc::clone(late),
-            _ => return Err(inbound),
+            _ => return Err(Undelivered::Absent(inbound)),
         };
         if let Inbound::Response(response) = inbound {
-            tokio::spawn(async move { late.response(&response).await });
+            let inner = Arc::clone(&late.origin.inner);
+            inner.stack.spawn(async move { late.response(&response).await });
         }
         Ok(())
     }
 
     /// Whether something is left of a call that is over.
     pub(super) fn is_late(&self, call_id: &str) -> bool {
-        matches!(self.lock().get(call_id), Some(Entry::Late(_)))
+        matches!(self.lock().by_id.get(call_id), Some(Entry::Late(_)))
     }
 
     /// Forgets what is left of calls and too late to matter.
@@ -87,12 +118,23 @@ impl Registry {
         let mut late = self.late.lock().unwrap_or_else(PoisonError::into_inner);
         while late.peek().is_some_and(|Reverse((until, _))| *until <= now) {
             if let Some(Reverse((_, call_id))) = late.pop() {
-                self.lock().remove(&call_id);
+                self.lock().by_id.remove(&call_id);
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Arc<str>, Entry>> {
+    /// Forgets everything, for good. What is left of calls keeps the dialler, and this is kept by the dialler.
+    pub(super) fn close(&self) {
+        let mut calls = self.lock();
+        calls.closed = true;
+        let forgotten = std::mem::take(&mut calls.by_id);
+        drop(calls);
+        self.late.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        // Not under the lock: it is the last of a call that may be dropped with it.
+        drop(forgotten);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
         self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,12 +172,17 @@ impl Inbox {
     /// The call is over; something is left of it for a while, on the clock's stopwatch.
     pub(super) fn retire(mut self, late: Late, until: Duration) {
         let (registry, call_id) = (Arc::clone(&self.registry), Arc::clone(&self.call_id));
-        registry.lock().insert(Arc::clone(&call_id), Entry::Late(Arc::new(late)));
+        let mut calls = registry.lock();
+        if calls.closed {
+            return;
+        }
+        calls.by_id.insert(Arc::clone(&call_id), Entry::Late(Arc::new(late)));
+        drop(calls);
         let due = Reverse((until, Arc::clone(&call_id)));
         registry.late.lock().unwrap_or_else(PoisonError::into_inner).push(due);
         // What came before it was known that the call is over.
         while let Some(inbound) = self.receiver.try_recv() {
-            if let Err(Inbound::Request(request)) = registry.deliver(&call_id, inbound) {
+            if let Err(Undelivered::Absent(Inbound::Request(request))) = registry.deliver(&call_id, inbound) {
                 incoming::finish_late(*request);
             }
         }
@@ -145,8 +192,8 @@ impl Inbox {
 impl Drop for Inbox {
     fn drop(&mut self) {
         let mut calls = self.registry.lock();
-        if matches!(calls.get(&self.call_id), Some(Entry::Live(_))) {
-            calls.remove(&self.call_id);
+        if matches!(calls.by_id.get(&self.call_id), Some(Entry::Live(_))) {
+            calls.by_id.remove(&self.call_id);
         }
     }
 }
@@ -165,11 +212,8 @@ impl TransportEventInspector for Ear {
         Self: 'future,
     {
         let rest = match event {
-            TransportEvent::Incoming(SipMessage::Response(response), connection, from) => {
-                match self.take(response) {
-                    Ok(()) => None,
-                    Err(response) => Some(TransportEvent::Incoming(response.into(), connection, from)),
-                }
+            TransportEvent::Incoming(message, connection, from) => {
+                self.hear(message).map(|message| TransportEvent::Incoming(message, connection, from))
             }
             other => Some(other),
         };
@@ -178,6 +222,14 @@ impl TransportEventInspector for Ear {
 }
 
 impl Ear {
+    /// Gives back what is for the library.
+    pub(super) fn hear(&self, message: SipMessage) -> Option<SipMessage> {
+        match message {
+            SipMessage::Response(response) => self.take(response).err().map(SipMessage::Response),
+            request @ SipMessage::Request(_) => Some(request),
+        }
+    }
+
     /// Gives back what is for the library's own transactions.
     fn take(&self, response: Response) -> Result<(), Response> {
         let method = response.cseq_header().ok().and_then(|cseq| cseq.method().ok());

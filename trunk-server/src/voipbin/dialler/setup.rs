@@ -131,7 +131,6 @@ impl Call {
         };
         let mut heard = false;
         let clock = self.inner.clock.clone();
-        let ended = self.inner.stack.token().clone();
         loop {
             if let Some(end) = self.leave_on(&mut invite, heard) {
                 return Attempt::Over(end);
@@ -165,7 +164,6 @@ impl Call {
                     tracing::info!(host = self.target.host, "the connection to a carrier was closed");
                     return self.unanswered();
                 }
-                () = ended.cancelled() => return Attempt::Over(LegEnd::Cancelled),
                 () = clock.sleep_until(self.ring_until), if wanted => self.leave(LegEnd::RingTimeout, &mut invite),
                 () = pause(&clock, next) => {
                     if Box::pin(invite.on_time(clock.stopwatch())).await {
@@ -219,7 +217,10 @@ impl Call {
             leaving.abandon_at = Some(now + t1 * 64);
             let (origin, cancel, hop) = (Arc::clone(&self.origin), invite.cancel(), invite.hop.clone());
             // Its answer says nothing: what becomes of the call is said by the answer to the INVITE.
-            tokio::spawn(async move { ask(&origin, cancel, &hop).await });
+            let inner = Arc::clone(&self.inner);
+            inner.stack.spawn(async move {
+                let _unanswered = ask(&origin, cancel, &hop).await;
+            });
         }
         if leaving.abandon_at.is_some_and(|at| at <= now) {
             self.late_until = now + t1 * 64;

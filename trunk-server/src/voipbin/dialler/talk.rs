@@ -151,7 +151,8 @@ impl Call {
         let code = response.status_code.code();
         match code {
             0..200 => {
-                invite.heard();
+                // It has the INVITE, but must answer in time all the same: meanwhile the session runs out unseen.
+                invite.fall_silent();
                 talk.invite = Some(invite);
                 return true;
             }
@@ -179,6 +180,7 @@ impl Call {
     /// Refreshes the session: by UPDATE where the far end understands it, else by INVITE.
     async fn refresh(&mut self, talk: &mut Talk) {
         let Some(session) = talk.session else { return };
+        talk.dialog.reconnect(&self.origin).await;
         let mut further = vec![self.origin.contact(&talk.dialog.hop)];
         further.extend(session.in_request());
         if talk.updates {
@@ -186,7 +188,8 @@ impl Call {
             let (origin, dialog) = (Arc::clone(&self.origin), talk.dialog.clone());
             // Two, for the UPDATE may be sent again with a digest.
             let _used = (talk.dialog.next_sequence(), talk.dialog.next_sequence());
-            tokio::spawn(async move {
+            let inner = Arc::clone(&self.inner);
+            inner.stack.spawn(async move {
                 let code = dialog.ask(&origin, Method::Update, further).await;
                 // The call may be over meanwhile.
                 let _gone = sender.send(code);
@@ -217,6 +220,8 @@ impl Call {
                     session.refreshed(now);
                 }
             }
+            // The connection was closed meanwhile; there may be another.
+            None if !talk.dialog.hop.is_open() => self.try_again(talk),
             // The far end does not know the call, or does not answer.
             Some(408 | 481) | None => return false,
             Some(405 | 501) if talk.updates => {

@@ -2,9 +2,11 @@
 
 mod answered;
 mod carrier;
+mod connections;
 mod credentials;
 mod edge;
 mod in_dialog;
+mod limits;
 mod outcomes;
 mod probe;
 mod sipp;
@@ -15,7 +17,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, SipCredentials};
+use super::{Connections, Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, Limits, SipCredentials};
 use crate::clock::Clock;
 use crate::ids::Ids;
 

@@ -149,6 +149,13 @@ impl Carrier {
         }
     }
 
+    /// Waits until the caller closes the connection.
+    pub(super) async fn is_closed(&mut self) {
+        let Wire::Tcp(stream, _) = &mut self.wire else { panic!("UDP has no connections") };
+        let read = tokio::time::timeout(PROMPT, stream.read(&mut [0; 64])).await;
+        assert_eq!(read.expect("it is closed in time").unwrap_or_default(), 0, "nothing else comes");
+    }
+
     pub(super) async fn send(&mut self, text: &str) {
         match &mut self.wire {
             Wire::Udp(socket) => {

@@ -1,8 +1,11 @@
 //! SIP over TCP and TLS, with limits.
 //!
 //! The library's own way writes without a time limit, and partly from the task that reads for everybody; a peer that
-//! stops reading would hold up all calls. Here each connection has a task of its own: what is to be sent waits in a
+//! stops reading would hold up all calls, and one that is cut off in the middle of a message garbles what follows. Here each connection has a task of its own: what is to be sent waits in a
 //! queue, a peer that does not read is not read from, and one that takes nothing for a while is cut off.
+
+#[cfg(feature = "voipbin")]
+mod open;
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -25,16 +28,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::framing::{self, Frame};
-use crate::edge::config::Connections;
+#[cfg(feature = "voipbin")]
+pub(crate) use open::{Open, User};
 
 /// Longest that a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Longest that a peer may take nothing of what is sent to it.
-const STUCK: Duration = Duration::from_secs(10);
-/// Longest that a message may take to arrive.
-const ARRIVING: Duration = Duration::from_secs(32);
-/// A connection on which nothing is sent for so long in either direction is closed.
-const SILENT: Duration = Duration::from_mins(5);
 /// Bytes to send beyond which nothing more is taken from a peer.
 const FULL: usize = 65_536;
 /// Responses that wait to become bytes, beyond which nothing more is taken from a peer.
@@ -44,9 +42,56 @@ const READ: usize = 4_096;
 /// The wait after a connection could not be taken, which happens when files run out.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// How many connections over TCP and TLS are taken; what is beyond is closed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Of all peers together.
+    pub all: usize,
+    /// Of one address.
+    pub of_one_address: usize,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { all: 1024, of_one_address: 256 }
+    }
+}
+
+/// How long things may take on a connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Longest that a peer may take nothing of what is sent to it.
+    pub(crate) stuck: Duration,
+    /// Longest that a message may take to arrive.
+    pub(crate) arriving: Duration,
+    /// A connection that nobody uses, and on which nothing is sent for so long in either direction, is closed.
+    pub(crate) silent: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            stuck: Duration::from_secs(10),
+            arriving: Duration::from_secs(32),
+            silent: Duration::from_mins(5),
+        }
+    }
+}
+
+/// Hears every message first, and gives back those that are for the library.
+pub(crate) type Ear = Arc<dyn Fn(SipMessage) -> Option<SipMessage> + Send + Sync>;
+
+/// What all connections of an endpoint have in common.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) endpoint: EndpointInnerRef,
+    pub(crate) ear: Option<Ear>,
+    pub(crate) limits: Limits,
+}
+
 /// The connections that there are, by the address of their peer.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(crate) struct Places {
     limits: Connections,
     taken: Mutex<Taken>,
 }
@@ -64,7 +109,7 @@ struct Place {
 }
 
 impl Places {
-    pub(super) fn new(limits: Connections) -> Arc<Self> {
+    pub(crate) fn new(limits: Connections) -> Arc<Self> {
         Arc::new(Self { limits, taken: Mutex::default() })
     }
 
@@ -98,17 +143,17 @@ impl Drop for Place {
 }
 
 /// Takes connections for as long as the server runs.
-pub(super) struct Listener {
-    pub(super) socket: TcpListener,
+pub(crate) struct Listener {
+    pub(crate) socket: TcpListener,
     /// For TLS.
-    pub(super) acceptor: Option<TlsAcceptor>,
-    pub(super) places: Arc<Places>,
-    pub(super) endpoint: EndpointInnerRef,
-    pub(super) token: CancellationToken,
+    pub(crate) acceptor: Option<TlsAcceptor>,
+    pub(crate) places: Arc<Places>,
+    pub(crate) common: Common,
+    pub(crate) token: CancellationToken,
 }
 
 impl Listener {
-    pub(super) async fn serve(self) {
+    pub(crate) async fn serve(self) {
         loop {
             let accepted = tokio::select! {
                 () = self.token.cancelled() => return,
@@ -126,10 +171,10 @@ impl Listener {
                 tracing::warn!(%peer, limits = ?self.places.limits, "a connection for SIP was refused: too many");
                 continue;
             };
-            let (acceptor, endpoint) = (self.acceptor.clone(), Arc::clone(&self.endpoint));
+            let (acceptor, common) = (self.acceptor.clone(), self.common.clone());
             let token = self.token.child_token();
             tokio::spawn(async move {
-                let talking = talk(stream, peer, acceptor, endpoint, &token);
+                let talking = talk(stream, peer, acceptor, common, &token);
                 let ended = tokio::select! {
                     () = token.cancelled() => Ok(()),
                     ended = talking => ended,
@@ -147,13 +192,13 @@ async fn talk(
     stream: TcpStream,
     peer: SocketAddr,
     acceptor: Option<TlsAcceptor>,
-    endpoint: EndpointInnerRef,
+    common: Common,
     token: &CancellationToken,
 ) -> io::Result<()> {
     // Small messages must not wait for each other.
     stream.set_nodelay(true)?;
     let transport = if acceptor.is_some() { Transport::Tls } else { Transport::Tcp };
-    let (link, to_send) = Link::new(endpoint, peer, transport, token).await?;
+    let (link, to_send) = Link::new(common, peer, transport, token).await?;
     match acceptor {
         None => Box::pin(link.run(stream, to_send)).await,
         Some(acceptor) => {
@@ -163,13 +208,30 @@ async fn talk(
     }
 }
 
+/// Who uses a connection.
+#[derive(Debug, Default)]
+struct Users {
+    count: usize,
+    /// Whether it is too late to use it.
+    closed: bool,
+}
+
+type Shared = Arc<Mutex<Users>>;
+
+fn users(shared: &Shared) -> MutexGuard<'_, Users> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A connection as the library sees it.
 struct Link {
-    endpoint: EndpointInnerRef,
+    common: Common,
     connection: SipConnection,
     peer: SocketAddr,
     address: SipAddr,
     transport: Transport,
+    users: Shared,
+    /// Messages that do not pass the library, of a connection that we made.
+    ours: Option<mpsc::Receiver<Vec<u8>>>,
 }
 
 type ToSend = mpsc::UnboundedReceiver<TransportEvent>;
@@ -180,11 +242,12 @@ enum Step {
     Sent(io::Result<usize>),
     Received(io::Result<usize>),
     Late(&'static str),
+    Silent,
 }
 
 impl Link {
     async fn new(
-        endpoint: EndpointInnerRef,
+        common: Common,
         peer: SocketAddr,
         transport: Transport,
         token: &CancellationToken,
@@ -201,10 +264,11 @@ impl Link {
             Some(token.child_token()),
         );
         let connection = SipConnection::Channel(channel.await.map_err(io::Error::other)?);
-        Ok((Self { endpoint, connection, peer, address, transport }, to_send))
+        let users = Shared::default();
+        Ok((Self { common, connection, peer, address, transport, users, ours: None }, to_send))
     }
 
-    async fn run<S>(self, stream: S, mut to_send: ToSend) -> io::Result<()>
+    async fn run<S>(mut self, stream: S, mut to_send: ToSend) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite,
     {
@@ -213,24 +277,34 @@ impl Link {
         // TLS keeps bytes to itself until it is told to flush.
         let mut is_flushed = true;
         let mut arriving: Option<Pin<Box<Sleep>>> = None;
+        let mut stuck: Option<Pin<Box<Sleep>>> = None;
+        let mut ours = self.ours.take();
+        let limits = self.common.limits;
         loop {
             input.reserve(READ);
             let is_sending = !output.is_empty() || !is_flushed;
             let has_room = output.len() < FULL;
             let may_read = has_room && to_send.len() < QUEUED;
-            let (limit, why) =
-                if is_sending { (STUCK, "the peer does not read") } else { (SILENT, "it was silent") };
+            if !is_sending {
+                stuck = None;
+            } else if stuck.is_none() {
+                stuck = Some(Box::pin(tokio::time::sleep(limits.stuck)));
+            }
             let step = tokio::select! {
                 biased;
+                // Before what the library sends: the ACK of an answer goes before what follows it in the call.
+                bytes = next_of(&mut ours), if has_room => Step::Send(bytes),
                 event = to_send.recv(), if has_room => Step::Send(bytes_of(event)),
                 sent = send(&mut writer, &output), if is_sending => Step::Sent(sent),
                 received = reader.read_buf(&mut input), if may_read => Step::Received(received),
                 () = passed(arriving.as_mut()) => Step::Late("a message never came whole"),
-                () = tokio::time::sleep(limit) => Step::Late(why),
+                () = passed(stuck.as_mut()) => Step::Late("the peer does not read"),
+                () = tokio::time::sleep(limits.silent), if !is_sending => Step::Silent,
             };
             match step {
                 Step::Send(bytes) => output.extend_from_slice(&bytes),
                 Step::Sent(sent) => {
+                    stuck = None;
                     is_flushed = output.is_empty();
                     output.advance(sent?);
                 }
@@ -242,12 +316,21 @@ impl Link {
                     arriving = match (input.is_empty(), arriving) {
                         (true, _) => None,
                         (false, Some(since)) => Some(since),
-                        (false, None) => Some(Box::pin(tokio::time::sleep(ARRIVING))),
+                        (false, None) => Some(Box::pin(tokio::time::sleep(limits.arriving))),
                     };
                 }
+                Step::Silent if self.is_in_use() => {}
+                Step::Silent => return Err(io::Error::new(io::ErrorKind::TimedOut, "it was silent")),
                 Step::Late(why) => return Err(io::Error::new(io::ErrorKind::TimedOut, why)),
             }
         }
+    }
+
+    /// Whether somebody uses it; from then on nobody can when nobody does.
+    fn is_in_use(&self) -> bool {
+        let mut users = users(&self.users);
+        users.closed = users.count == 0;
+        !users.closed
     }
 
     /// Hands the whole messages that came to the library.
@@ -259,11 +342,7 @@ impl Link {
                     let parsed = SipMessage::try_from(&bytes[..]).map_err(io::Error::other)?;
                     let message = SipConnection::update_msg_received(parsed, self.peer, self.transport);
                     let taken = match message {
-                        Ok(message) => {
-                            let connection = self.connection.clone();
-                            Box::pin(self.endpoint.on_received_message(message, connection, &self.address))
-                                .await
-                        }
+                        Ok(message) => self.hand_on(message).await,
                         Err(error) => Err(error),
                     };
                     if let Err(error) = taken {
@@ -273,6 +352,27 @@ impl Link {
             }
         }
         Ok(())
+    }
+
+    async fn hand_on(&self, message: SipMessage) -> rsipstack::Result<()> {
+        let rest = match &self.common.ear {
+            Some(ear) => ear(message),
+            None => Some(message),
+        };
+        let Some(message) = rest else { return Ok(()) };
+        let connection = self.connection.clone();
+        Box::pin(self.common.endpoint.on_received_message(message, connection, &self.address)).await
+    }
+}
+
+async fn next_of(ours: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Vec<u8> {
+    match ours {
+        // The other end is there as long as it can be used; after that there is nothing to wait for.
+        Some(ours) => match ours.recv().await {
+            Some(bytes) => bytes,
+            None => pending().await,
+        },
+        None => pending().await,
     }
 }
 
