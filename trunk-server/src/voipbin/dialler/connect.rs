@@ -14,11 +14,17 @@ use rustls::client::danger::ServerCertVerifier;
 
 use super::stack::Stack;
 use super::{DiallerConfig, DiallerError};
+use crate::clock::Clock;
 
 /// Longest that a connection may take to be made.
 const CONNECTING: Duration = Duration::from_secs(5);
 /// Longest that a message may take to be written: a connection that is stuck must not keep its call.
 const SENDING: Duration = Duration::from_secs(1);
+
+/// How long it is taken for granted that the way to an address begins where it did.
+const GRANTED: Duration = Duration::from_secs(1);
+/// Most addresses of which that is known.
+const KNOWN: usize = 1024;
 
 /// There is no way, and why.
 #[derive(Debug, thiserror::Error)]
@@ -110,10 +116,13 @@ pub(super) struct Connect {
     advertise: Option<IpAddr>,
     roots: Option<Vec<u8>>,
     places: Mutex<HashMap<Peer, Place>>,
+    clock: Clock,
+    /// Where the way to an address began, and when that was found, on the clock's stopwatch.
+    begins: Mutex<HashMap<IpAddr, (IpAddr, Duration)>>,
 }
 
 impl Connect {
-    pub(super) fn new(config: &DiallerConfig, stack: &Stack) -> Result<Self, DiallerError> {
+    pub(super) fn new(config: &DiallerConfig, clock: Clock, stack: &Stack) -> Result<Self, DiallerError> {
         let roots = config.tls_roots.as_ref().map(|file| {
             std::fs::read(file)
                 .map_err(|error| DiallerError::Roots { file: file.clone(), why: error.to_string() })
@@ -123,6 +132,8 @@ impl Connect {
             advertise: config.advertise,
             roots: roots.transpose()?,
             places: Mutex::default(),
+            clock,
+            begins: Mutex::default(),
         })
     }
 
@@ -210,15 +221,31 @@ impl Connect {
     fn told(&self, far: SocketAddr) -> Result<SocketAddr, NoWay> {
         let own = match self.advertise {
             Some(address) => address,
-            None if self.listen.ip().is_unspecified() => {
-                // Connecting a UDP socket sends nothing; it finds the way.
-                let way = UdpSocket::bind(SocketAddr::new(self.listen.ip(), 0))
-                    .and_then(|socket| socket.connect(far).and_then(|()| socket.local_addr()));
-                way.map_err(|error| NoWay(error.to_string()))?.ip()
-            }
+            None if self.listen.ip().is_unspecified() => self.beginning(far)?,
             None => self.listen.ip(),
         };
         Ok(SocketAddr::new(own, self.listen.port()))
+    }
+
+    /// Our own address on the way to a far end. It costs a socket to find out, so calls that begin together share it.
+    fn beginning(&self, far: SocketAddr) -> Result<IpAddr, NoWay> {
+        let now = self.clock.stopwatch();
+        let begins = || self.begins.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((own, found)) = begins().get(&far.ip()).copied()
+            && now < found + GRANTED
+        {
+            return Ok(own);
+        }
+        // Connecting a UDP socket sends nothing; it finds the way.
+        let way = UdpSocket::bind(SocketAddr::new(self.listen.ip(), 0))
+            .and_then(|socket| socket.connect(far).and_then(|()| socket.local_addr()));
+        let own = way.map_err(|error| NoWay(error.to_string()))?.ip();
+        let mut begins = begins();
+        if begins.len() >= KNOWN {
+            begins.clear();
+        }
+        begins.insert(far.ip(), (own, now));
+        Ok(own)
     }
 }
 
