@@ -10,6 +10,7 @@ mod differences;
 mod links;
 mod openapi;
 mod pages;
+mod platform;
 mod shell;
 mod support_table;
 mod tour;

@@ -3,6 +3,8 @@
 
 mod carrier;
 mod crash;
+mod durable;
+mod far_ends;
 mod refusals;
 mod responses;
 mod stage;

@@ -14,6 +14,7 @@ pub mod message;
 mod refusals;
 mod scenario;
 mod settings;
+mod streams;
 mod timers;
 mod transports;
 mod uac;

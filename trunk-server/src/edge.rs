@@ -36,7 +36,7 @@ use stack::{Incoming, Stack};
 use trunks::Trunks;
 
 pub use calls::ActiveCall;
-pub use config::{EdgeConfig, EdgeError, Tls};
+pub use config::{Connections, EdgeConfig, EdgeError, Tls};
 pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use record::CallRecord;

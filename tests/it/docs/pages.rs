@@ -3,8 +3,14 @@
 use std::path::{Path, PathBuf};
 
 /// The pages that people read.
-pub const PAGES: [&str; 5] =
-    ["README.md", "docs/calls.md", "docs/configuration.md", "docs/control.md", "docs/differences.md"];
+pub const PAGES: [&str; 6] = [
+    "README.md",
+    "docs/calls.md",
+    "docs/configuration.md",
+    "docs/control.md",
+    "docs/differences.md",
+    "docs/voipbin.md",
+];
 
 /// A file of the workspace by its path from the workspace's root.
 pub fn path(name: &str) -> PathBuf {

@@ -12,7 +12,8 @@ const END: &str = "#= end of an expectation";
 pub fn paste(page: &str, blocks: &[String], binary: &Binary) {
     let text = blocks.concat();
     let expectations: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#> ")).collect();
-    let commands = text.lines().filter(|line| line.starts_with("curl ") || line.starts_with("api ")).count();
+    let command = |line: &&str| ["curl ", "api ", "vb "].iter().any(|name| line.starts_with(name));
+    let commands = text.lines().filter(command).count();
     assert!(commands > 0 && expectations.len() >= commands, "{page}: say with #> what each command prints");
 
     let end = format!("printf '\\n%s\\n' '{END}'\n");
@@ -25,7 +26,7 @@ pub fn paste(page: &str, blocks: &[String], binary: &Binary) {
         }
     }
     let script = script
-        .replace("http://127.0.0.1:8080/v3", &binary.base)
+        .replace("http://127.0.0.1:8080", binary.base.trim_end_matches("/v3"))
         .replace("http://127.0.0.1:8081/control/v1", binary.control.as_deref().unwrap())
         .replace("http://127.0.0.1:8081", binary.control.as_deref().unwrap().trim_end_matches("/control/v1"));
     assert!(!script.contains(":808"), "{page}: a port is left that is not the server's");

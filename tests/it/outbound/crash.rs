@@ -2,89 +2,18 @@
 //! over and is some record's, and whoever is told of calls hears of each end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use didww_client::resources::VoiceOutTrunk;
-use serde_json::json;
 use tokio::sync::watch;
 use uuid::Uuid;
-use voipbin_client::types::{
-    Address, CallStatus, EventKind, OutboundConfigPatch, Provider, ProviderCallCreate, ProviderCredentials,
-    ProviderSetup,
-};
-use voipbin_client::{Client, RetryPolicy};
+use voipbin_client::Client;
+use voipbin_client::types::{Address, CallStatus, EventKind, Provider, ProviderCallCreate};
 
+use super::durable::{Durable, EDGE};
 use super::stage::*;
 use crate::sip::edge::until;
-use crate::support::api::Api;
-use crate::support::binary::Binary;
 use crate::support::receiver::{Answer, Receiver};
-
-/// The binary on a database that outlives it.
-pub struct Durable {
-    pub binary: Binary,
-    pub platform: Client,
-    control: Api,
-}
-
-impl Durable {
-    /// Starts it on what there is in a folder, or on nothing.
-    pub async fn start(folder: &Path, hosts: &str) -> Self {
-        let config = folder.join("voipbin.toml");
-        std::fs::write(&config, format!("[voipbin]\nprobe_interval = 0\n[voipbin.hosts]\n{hosts}\n"))
-            .unwrap();
-        let binary = Binary::start(&[
-            "--database",
-            folder.join("calls.db").to_str().unwrap(),
-            "--config",
-            config.to_str().unwrap(),
-            "--api-key",
-            "good",
-            "--voipbin-admin",
-            "admin:secret",
-            "--sip-listen",
-            "127.0.0.1:0",
-            "--allow-loopback-callbacks",
-        ]);
-        let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
-        let url = binary.base.replace("/v3", "/v1.0");
-        // What was not answered must not be sent again behind the test's back.
-        let builder = Client::builder().base_url(url).retry(RetryPolicy::none());
-        let poll = std::time::Duration::from_millis(5);
-        let platform = builder.poll(poll, 10 * poll).login("admin", "secret").await.unwrap();
-        Self { binary, platform, control }
-    }
-
-    /// Lets the admin's customer call the usual numbers, and has it told of its calls.
-    pub async fn ready(&self, hooks: &Receiver) {
-        let listed = self.control.get("/customers").await;
-        let customer = listed.at("/customers/0/id").as_str().unwrap().to_owned();
-        let webhook = json!({ "webhook_uri": hooks.url("/calls"), "webhook_secret": WEBHOOK_SECRET });
-        let changed = self.control.patch(&format!("/customers/{customer}"), &webhook).await;
-        assert_eq!(changed.status, 200, "{}", changed.text);
-        let patch = OutboundConfigPatch::default().destination_whitelist(["us", "gb"]);
-        self.platform.outbound_config().update(patch).await.unwrap();
-    }
-
-    /// Sets a provider up on a new trunk of the binary's own edge.
-    async fn provider(&self) -> Provider {
-        let client = didww_client::Client::builder(&self.binary.base, "good").build().unwrap();
-        let trunk: VoiceOutTrunk =
-            client.voice_out_trunks().create(open("Durable")).await.unwrap().into_inner();
-        let mut credentials = ProviderCredentials::new("good");
-        credentials.base_url = Some(self.binary.base.clone());
-        credentials.trunk_id = Some(trunk.id.to_string());
-        let setup = ProviderSetup {
-            carrier: "didww".to_owned(),
-            name: "Durable".to_owned(),
-            detail: String::new(),
-            credentials,
-        };
-        self.platform.providers().setup(setup).await.unwrap()
-    }
-}
 
 /// What came of the calls, as the receiver heard it.
 #[derive(Default)]
@@ -129,8 +58,6 @@ async fn nothing_dangles(platform: &Client, acknowledged: &BTreeMap<Uuid, Vec<Uu
     assert_eq!(calls, of_records, "every call is some record's");
     calls
 }
-
-const EDGE: &str = "\"out.didww.com\" = \"edge\"";
 
 /// Three numbers that are answered after a moment, and stay up.
 fn three(provider: &Provider) -> ProviderCallCreate {

@@ -35,6 +35,10 @@ fn codes() -> Vec<(u16, &'static str, bool)> {
     rows.collect()
 }
 
+fn refusals() -> Steps {
+    Steps::refused_as_dialled(&codes().into_iter().map(|(code, ..)| code).collect::<Vec<_>>())
+}
+
 /// A number in the United States that ends with a response.
 fn number(code: u16) -> Address {
     Address::tel(format!("+1202555{code:04}"))
@@ -43,7 +47,7 @@ fn number(code: u16) -> Address {
 #[tokio::test]
 async fn every_final_response_of_a_carrier_has_its_reason() {
     let stage = Stage::start().await;
-    let sipp = Sipp::start(Steps::refused_as_dialled(), codes().len());
+    let sipp = Sipp::start(refusals(), codes().len());
     let provider = stage.provider_at(sipp.host()).await;
     let destinations = codes().into_iter().map(|(code, ..)| number(code));
     let placed =
@@ -59,7 +63,7 @@ async fn every_final_response_of_a_carrier_has_its_reason() {
 async fn a_response_that_may_mean_the_carrier_alone_is_followed_by_the_next_route() {
     let mut stage = Stage::start().await;
     let retried = codes().iter().filter(|(.., again)| *again).count();
-    let first = Sipp::start(Steps::refused_as_dialled(), codes().len());
+    let first = Sipp::start(refusals(), codes().len());
     let second = Sipp::start(Steps::invited().answered().hung_up(), retried);
     for (priority, sipp) in [(1, &first), (2, &second)] {
         let provider = stage.provider_at(sipp.host()).await;

@@ -175,8 +175,8 @@ impl Stage {
 
     /// The records of a trunk's calls at the edge, newest first.
     pub async fn records(&self, trunk: &VoiceOutTrunk) -> Vec<Value> {
-        let mut query = CallQuery::default();
-        query.trunk = Some(trunk.id.as_str().parse().unwrap());
+        let trunk = trunk.id.as_str().parse().unwrap();
+        let query = CallQuery { trunk: Some(trunk), ..CallQuery::default() };
         self.server.control().call_records(query).await.unwrap()
     }
 

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use voipbin_client::types::{Call, CallStatus, ProviderBody, ProviderCallCreate};
 
 use super::carrier::{Sipp, Steps};
-use super::crash::Durable;
+use super::durable::Durable;
 use super::stage::*;
 use crate::sip::edge::until;
 use crate::support::receiver::{Answer, Receiver};

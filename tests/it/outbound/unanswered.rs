@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
-use voipbin_client::types::CallStatus;
+use voipbin_client::types::{ActionBody, CallStatus, Timestamp};
 
 use super::carrier::{Sipp, Steps};
 use super::stage::*;
+use crate::sip::edge::until;
 use crate::support::receiver::{Answer, Receiver};
 
 fn ringing() -> Steps {
@@ -107,12 +108,23 @@ async fn a_call_may_take_an_hour_unless_told_otherwise() {
     let stage = Stage::start().await;
     let sipp = Sipp::start(Steps::invited().answered().hung_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
-    let actions = [voipbin_client::types::ActionBody::sleep(Duration::from_hours(2))];
-    let id = stage.call(short(&provider).actions(actions)).await;
-    stage.is(id, CallStatus::Progressing).await;
-    stage.server.control().clock().advance(Duration::from_mins(59));
+    // An action takes an hour at most: two that follow each other take longer than the call may.
+    let half = ActionBody::sleep(Duration::from_mins(40));
+    let id = stage.call(short(&provider).actions([half.clone(), half])).await;
+    let begun = async |before: Option<Timestamp>| {
+        until("the next action", async || {
+            let action = stage.platform.calls().get(id).await.unwrap().action;
+            action.tm_execute.filter(|at| Some(*at) != before)
+        })
+        .await
+    };
+    let first = begun(None).await;
+    let clock = stage.server.control().clock().clone();
+    clock.advance(Duration::from_mins(40));
+    begun(Some(first)).await;
+    clock.advance(Duration::from_mins(19));
     assert_eq!(stage.platform.calls().get(id).await.unwrap().status, CallStatus::Progressing);
-    stage.server.control().clock().advance(Duration::from_mins(1));
+    clock.advance(Duration::from_mins(1));
     assert_eq!(stage.ending(id).await, because("timeout", "remote"));
     sipp.went_as_written().await;
 }

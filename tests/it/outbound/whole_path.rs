@@ -1,9 +1,11 @@
 //! From a trunk at the carrier to a call that was answered, and back to what it cost.
 
+use std::time::Duration;
+
 use didww_client::resources::VoiceOutTrunk;
 use didww_client::values::Money;
-use std::time::Duration;
-use voipbin_client::types::{ActionBody, ActionKind, CallStatus, Provider, ProviderCallCreate};
+use voipbin_client::types::CallStatus::{self, Dialing, Hangup, Progressing, Ringing, Terminating};
+use voipbin_client::types::{ActionBody, ActionKind, Provider, ProviderCallCreate};
 
 use super::stage::*;
 use crate::sip::edge::until;
@@ -43,7 +45,6 @@ async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTru
         ]
     );
     let statuses: Vec<&CallStatus> = story.iter().map(|(_, call)| &call.status).collect();
-    use CallStatus::{Dialing, Hangup, Progressing, Ringing, Terminating};
     assert_eq!(
         statuses,
         [&Dialing, &Ringing, &Progressing, &Progressing, &Progressing, &Terminating, &Hangup]

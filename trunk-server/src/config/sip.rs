@@ -19,6 +19,8 @@ pub(crate) struct SipTable {
     server_name: Option<String>,
     rtp_ports: Option<(u16, u16)>,
     ring_timeout: Option<u64>,
+    connections: Option<usize>,
+    connections_per_address: Option<usize>,
     challenge_code: Option<u16>,
     realm: Option<String>,
     nonce_ttl: Option<u64>,
@@ -121,6 +123,9 @@ impl SipTable {
         if let Some(seconds) = self.ring_timeout {
             edge.ring_timeout = Duration::from_secs(seconds);
         }
+        edge.connections.all = self.connections.unwrap_or(edge.connections.all);
+        edge.connections.of_one_address =
+            self.connections_per_address.unwrap_or(edge.connections.of_one_address);
         self.settings(&mut edge.settings)?;
         if let Some(rows) = &self.far_end {
             edge.far_end = FarEnd::new(rows.iter().map(FarEndEntry::rule).collect::<Result<Vec<_>, _>>()?);

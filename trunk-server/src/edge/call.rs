@@ -58,7 +58,7 @@ pub(super) async fn run(
     drop(call);
     if let Some(mut request) = unconfirmed {
         // A refused or cancelled INVITE is repeated until its ACK comes.
-        request.confirmed().await;
+        request.refused().await;
     }
 }
 

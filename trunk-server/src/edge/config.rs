@@ -34,6 +34,23 @@ pub struct EdgeConfig {
     pub ring_timeout: Duration,
     /// How long calls may take to end when the server stops.
     pub stop_deadline: Duration,
+    /// Most connections over TCP and TLS, of all peers and of one address.
+    pub connections: Connections,
+}
+
+/// How many connections over TCP and TLS are taken; what is beyond is closed at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connections {
+    /// Of all peers together.
+    pub all: usize,
+    /// Of one address.
+    pub of_one_address: usize,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self { all: 1024, of_one_address: 256 }
+    }
 }
 
 /// A certificate with its key, in PEM files.
@@ -59,6 +76,7 @@ impl EdgeConfig {
             rtp_ports: 16_384..32_768,
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
+            connections: Connections::default(),
         }
     }
 }

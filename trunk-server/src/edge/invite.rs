@@ -103,5 +103,5 @@ async fn refused(
         inner.spend.record(inner, trunk, record).await;
     }
     drop(counted);
-    request.confirmed().await;
+    request.refused().await;
 }

@@ -4,20 +4,28 @@
 //! logs whole messages, so its log target is switched off where logs are set up.
 
 mod dialog;
+mod framing;
 mod incoming;
+mod streams;
 
 use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
+use rsipstack::sip::Transport;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
-use rsipstack::transport::tls::{TlsConfig, TlsListenerConnection};
-use rsipstack::transport::{SipConnection, TransportLayer};
+use rsipstack::transport::{SipAddr, SipConnection, TransportLayer};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError, Tls};
 use crate::sip::listen;
 pub(super) use dialog::Dialog;
 pub(super) use incoming::{Happened, Incoming};
+use streams::{Listener, Places};
 
 /// The methods that the edge knows.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
@@ -43,13 +51,30 @@ impl std::fmt::Debug for Stack {
 /// The requests that come in.
 pub(super) struct Requests {
     receiver: TransactionReceiver,
-    server_name: Arc<str>,
+    own: Arc<Own>,
+}
+
+/// What every message of ours may say of us.
+#[derive(Debug)]
+struct Own {
+    server_name: String,
+    /// Where SIP is taken over UDP and TCP, and over TLS.
+    address: SocketAddr,
+    tls_address: Option<SocketAddr>,
+}
+
+impl Own {
+    /// What stands in the `Via` of a request over this transport.
+    fn sent_by(&self, transport: Transport) -> SipAddr {
+        let tls = self.tls_address.filter(|_| transport == Transport::Tls);
+        SipAddr { r#type: Some(transport), addr: tls.unwrap_or(self.address).into() }
+    }
 }
 
 impl Requests {
     pub(super) async fn next(&mut self) -> Option<Incoming> {
         let transaction = self.receiver.recv().await?;
-        Some(Incoming::new(transaction, Arc::clone(&self.server_name)))
+        Some(Incoming::new(transaction, Arc::clone(&self.own)))
     }
 }
 
@@ -57,12 +82,19 @@ impl Stack {
     pub(super) async fn start(config: &EdgeConfig) -> Result<(Self, Requests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
-        let address = listen::both(&layer, config.listen, &token)
+        let (udp, tcp, address) = listen::sockets(config.listen, &token)
             .await
             .map_err(|why| EdgeError::Listen { address: config.listen, why })?;
+        layer.add_transport(SipConnection::Udp(udp));
         let mut tls_address = None;
+        let mut listeners = vec![(tcp, None)];
         if let Some((listen, tls)) = &config.tls {
-            tls_address = Some(bind_tls(&layer, *listen, tls).await?);
+            let failed =
+                |error: std::io::Error| EdgeError::Listen { address: *listen, why: error.to_string() };
+            let acceptor = acceptor(tls)?;
+            let listener = TcpListener::bind(listen).await.map_err(failed)?;
+            tls_address = Some(listener.local_addr().map_err(failed)?);
+            listeners.push((listener, Some(acceptor)));
         }
         let endpoint = EndpointBuilder::new()
             .with_user_agent(&config.server_name)
@@ -77,9 +109,14 @@ impl Stack {
                 tracing::error!(%error, "the SIP endpoint ended");
             }
         });
-        let server_name: Arc<str> = config.server_name.as_str().into();
+        let places = Places::new(config.connections);
+        for (socket, acceptor) in listeners {
+            let (places, endpoint) = (Arc::clone(&places), endpoint.inner.clone());
+            tokio::spawn(Listener { socket, acceptor, places, endpoint, token: token.clone() }.serve());
+        }
+        let own = Own { server_name: config.server_name.clone(), address, tls_address };
         let advertise = config.advertise.unwrap_or_else(|| address.ip());
-        let requests = Requests { receiver, server_name };
+        let requests = Requests { receiver, own: Arc::new(own) };
         Ok((Self { endpoint, token, address, tls_address, advertise }, requests))
     }
 
@@ -116,23 +153,20 @@ pub(super) fn bracketed(address: IpAddr) -> String {
     }
 }
 
-async fn bind_tls(layer: &TransportLayer, listen: SocketAddr, tls: &Tls) -> Result<SocketAddr, EdgeError> {
-    let read = |file: &std::path::Path| {
-        std::fs::read(file)
-            .map_err(|error| EdgeError::Certificate { file: file.to_owned(), why: error.to_string() })
-    };
-    let failed = |why: String| EdgeError::Listen { address: listen, why };
-    let config =
-        TlsConfig { cert: Some(read(&tls.certificate)?), key: Some(read(&tls.key)?), ..TlsConfig::default() };
+/// What TLS needs, read from its files.
+fn acceptor(tls: &Tls) -> Result<TlsAcceptor, EdgeError> {
+    let wrong = |file: &Path, why: String| EdgeError::Certificate { file: file.to_owned(), why };
+    let chain = CertificateDer::pem_file_iter(&tls.certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| wrong(&tls.certificate, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| wrong(&tls.key, error.to_string()))?;
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // Somebody else may have been quicker, which is as good.
         let _installed = rustls::crypto::ring::default_provider().install_default();
     }
-    let probe = std::net::TcpListener::bind(listen).map_err(|error| failed(error.to_string()))?;
-    let address = probe.local_addr().map_err(|error| failed(error.to_string()))?;
-    drop(probe);
-    let listener =
-        TlsListenerConnection::new(address, None, config).await.map_err(|error| failed(error.to_string()))?;
-    layer.add_transport(SipConnection::TlsListener(listener));
-    Ok(address)
+    let config = rustls::ServerConfig::builder()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(|error| wrong(&tls.certificate, error.to_string()))?;
+    Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -52,7 +52,7 @@ fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "CALL_NOT_FOUND", "The call was not found.")
 }
 
-pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+pub(super) async fn list(asked: &Asked) -> Answered {
     let mut query = asked.query.page(DocumentKind::Call)?;
     let customer = asked.caller.customer();
     asked.must_manage(customer)?;
@@ -60,7 +60,7 @@ pub(super) async fn list(asked: &Asked<'_>) -> Answered {
     page(&asked.app.store.documents(query).await?)
 }
 
-pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+pub(super) async fn create(asked: &Asked) -> Answered {
     let body: CallCreate = asked.read()?;
     let customer = asked.caller.customer();
     asked.must_manage(customer)?;
@@ -88,21 +88,21 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
         calls: planned.iter().map(|call| call.wire.clone()).collect(),
         groupcalls: Vec::new(),
     };
-    engine::place(asked.app, planned, changes, None).await?;
+    engine::place(&asked.app, planned, changes, None).await?;
     Ok(json(&created))
 }
 
 /// The changes that write new calls and tell of them.
 pub(super) fn created<'a>(
-    asked: &'a Asked<'_>,
+    asked: &'a Asked,
     calls: &'a [Entity<Calls>],
 ) -> impl Iterator<Item = crate::store::Change> + 'a {
-    calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(asked.app, call, "call_created")))
+    calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(&asked.app, call, "call_created")))
 }
 
 /// The flow that calls run: the one that is named, if it is there, or one for the actions, which is to be written.
 pub(super) async fn flow_of(
-    asked: &Asked<'_>,
+    asked: &Asked,
     named: Uuid,
     actions: Vec<ActionBody>,
     detail: &str,
@@ -115,7 +115,7 @@ pub(super) async fn flow_of(
 }
 
 /// A call that is not deleted and that the caller may see. Whether it is there is said first.
-async fn seen(asked: &Asked<'_>) -> Result<Entity<Calls>, ApiError> {
+async fn seen(asked: &Asked) -> Result<Entity<Calls>, ApiError> {
     let id = asked.text_id()?;
     if asked.caller.is_direct() {
         return Err(ApiError::direct_access());
@@ -125,11 +125,11 @@ async fn seen(asked: &Asked<'_>) -> Result<Entity<Calls>, ApiError> {
     if call.deleted { Err(ApiError::state_invalid()) } else { Ok(call) }
 }
 
-pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+pub(super) async fn get(asked: &Asked) -> Answered {
     Ok(seen(asked).await?.text())
 }
 
-pub(super) async fn hang_up(asked: &Asked<'_>) -> Answered {
+pub(super) async fn hang_up(asked: &Asked) -> Answered {
     let call = seen(asked).await?;
     match asked.platform().live.ask(call.id, Command::HangUp).await {
         Some(answer) => answer,
@@ -138,14 +138,14 @@ pub(super) async fn hang_up(asked: &Asked<'_>) -> Answered {
     }
 }
 
-pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+pub(super) async fn delete(asked: &Asked) -> Answered {
     let call = seen(asked).await?;
     if let Some(answer) = asked.platform().live.ask(call.id, Command::Delete).await {
         return answer;
     }
     let mut call = seen(asked).await?;
     mark_deleted(asked.platform(), &mut call);
-    let told = event(asked.app, &call, "call_deleted");
+    let told = event(&asked.app, &call, "call_deleted");
     asked.app.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
     asked.app.callbacks.wake();
     Ok(call.text())

@@ -34,6 +34,9 @@ pub(super) async fn place(
     changes: Vec<Change>,
     provider: Option<Entity<Providers>>,
 ) -> Result<(), ApiError> {
+    if !app.is_ready() || app.platform.live.is_full() {
+        return Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() });
+    }
     let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
     // Whoever reads a call that was just written may ask something of it at once.
     let announced: Vec<_> = calls.iter().map(|call| app.platform.live.announce(call.id)).collect();
@@ -63,7 +66,17 @@ async fn run(
     let place = app.platform.live.place(call.id, commands);
     let longest = app.clock.now().after(app.platform.config.longest_call);
     let flow = Run::new(Arc::clone(&call.own.actions));
-    let mut running = Running { app: &app, call, place, flow, longest, forced: None, provider };
+    let mut running = Running {
+        app: &app,
+        call,
+        place,
+        flow,
+        longest,
+        forced: None,
+        gone: false,
+        unsaid: Vec::new(),
+        provider,
+    };
     let ending = running.dial().await;
     Box::pin(running.end(ending)).await;
 }
@@ -76,6 +89,10 @@ struct Running<'a> {
     longest: Timestamp,
     /// Why it was hung up from here, where that says more than that it was.
     forced: Option<Ending>,
+    /// Whether nobody knows of it any more: everything was reset.
+    gone: bool,
+    /// What could not be written yet of what is to be told.
+    unsaid: Vec<Change>,
     /// The provider of the first attempt, when it was just read.
     provider: Option<Arc<Entity<Providers>>>,
 }
@@ -139,15 +156,22 @@ impl Running<'_> {
         let clock = self.app.clock.clone();
         // What takes a moment has its own place on the heap for that moment: a call is up for long, and there are many.
         loop {
+            if self.gone {
+                leg.hang_up();
+            }
             let next = self.flow.due().map_or(self.longest, |due| due.min(self.longest));
             tokio::select! {
                 biased;
                 event = leg.next() => match event {
-                    Some(LegEvent::Ringing) => Box::pin(self.become_status(Status::Ringing)).await,
+                    Some(LegEvent::Ringing) => {
+                        self.become_status(Status::Ringing).await;
+                    }
                     Some(LegEvent::Progress) => {}
                     Some(LegEvent::Answered) => {
-                        Box::pin(self.become_status(Status::Progressing)).await;
-                        Box::pin(self.take_turn(leg)).await;
+                        // One whose answer crossed our hanging up has no flow.
+                        if self.become_status(Status::Progressing).await {
+                            self.flow.begin(clock.now());
+                        }
                     }
                     Some(LegEvent::Ended(end)) => return self.forced.take().unwrap_or_else(|| ending_of(end)),
                     None => return self.forced.take().unwrap_or(Ending::OurSide),
@@ -156,18 +180,24 @@ impl Running<'_> {
                     Some(Command::HangUp(reply)) => {
                         Box::pin(self.hang_up(leg)).await;
                         // Whoever asked may be gone.
-                        let _gone = reply.send(Ok(self.call.text()));
+                        let _gone = reply.send(self.written());
                     }
                     Some(Command::Delete(reply)) => {
                         Box::pin(self.hang_up(leg)).await;
-                        mark_deleted(&self.app.platform, &mut self.call);
-                        Box::pin(self.save("call_deleted")).await;
-                        let _gone = reply.send(Ok(self.call.text()));
+                        let answer = if self.call.deleted {
+                            Err(ApiError::state_invalid())
+                        } else {
+                            mark_deleted(&self.app.platform, &mut self.call);
+                            Box::pin(self.save("call_deleted")).await;
+                            self.written()
+                        };
+                        let _gone = reply.send(answer);
                     }
                     Some(Command::Stop) | None => Box::pin(self.hang_up(leg)).await,
                 },
                 () = clock.sleep_until(next) => {
                     if clock.now() >= self.longest {
+                        self.flow.end();
                         self.forced = Some(Ending::LongestDuration);
                         leg.hang_up();
                         // The end is near: it is not asked for again.
@@ -180,28 +210,36 @@ impl Running<'_> {
         }
     }
 
-    /// Does what the flow says until it says to wait, or is over.
+    /// Does one thing that the flow says. Between two things the far end and whoever asks something are heard.
     async fn take_turn(&mut self, leg: &mut Leg) {
-        while self.call.wire.status == CallStatus::Progressing {
-            match self.flow.turn(self.app.clock.now()) {
-                Turn::Begin(action) => {
-                    let at = self.app.platform.moments.next();
-                    self.call.wire.action = Action {
-                        id: action.id,
-                        next_id: action.next_id,
-                        kind: Some(action.kind),
-                        option: action.option,
-                        tm_execute: Some(at),
-                    };
-                    self.call.wire.tm_update = Some(at);
-                    self.save("call_updated").await;
-                }
-                Turn::Wait => return,
-                Turn::Over => {
-                    self.hang_up(leg).await;
-                    return;
-                }
+        if self.call.wire.status != CallStatus::Progressing {
+            self.flow.end();
+            return;
+        }
+        match self.flow.turn(self.app.clock.now()) {
+            Turn::Begin(action) => {
+                let at = self.app.platform.moments.next();
+                self.call.wire.action = Action {
+                    id: action.id,
+                    next_id: action.next_id,
+                    kind: Some(action.kind),
+                    option: action.option,
+                    tm_execute: Some(at),
+                };
+                self.call.wire.tm_update = Some(at);
+                self.save("call_updated").await;
             }
+            Turn::Wait => {}
+            Turn::Over => self.hang_up(leg).await,
+        }
+    }
+
+    /// The call, if it is written as it is; what is not written is not acknowledged.
+    fn written(&self) -> Result<String, ApiError> {
+        if self.unsaid.is_empty() && !self.gone {
+            Ok(self.call.text())
+        } else {
+            Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() })
         }
     }
 
@@ -215,10 +253,10 @@ impl Running<'_> {
         leg.hang_up();
     }
 
-    /// Takes a status, if the call may have it now.
-    async fn become_status(&mut self, status: Status) {
+    /// Takes a status, if the call may have it now; gives whether it may.
+    async fn become_status(&mut self, status: Status) -> bool {
         if !status_of(&self.call.wire.status).may_become(status) {
-            return;
+            return false;
         }
         let at = Some(self.app.platform.moments.next());
         let wire = &mut self.call.wire;
@@ -240,22 +278,36 @@ impl Running<'_> {
                 wire.status = CallStatus::Terminating;
                 "call_terminating"
             }
-            Status::Dialing | Status::Hangup => return,
+            Status::Dialing | Status::Hangup => return false,
         };
-        self.save(kind).await;
+        Box::pin(self.save(kind)).await;
+        true
     }
 
     /// Writes the call as it is, and tells of it. What cannot be written now is written with what comes next.
     async fn save(&mut self, kind: &str) {
-        if let Err(error) = self.try_to_save(kind).await {
+        self.unsaid.push(self.call.put());
+        self.unsaid.extend(event(self.app, &self.call, kind));
+        if let Err(error) = self.write().await {
             tracing::error!(%error, call = %self.call.id, kind, "a call could not be written; it goes on");
         }
     }
 
-    async fn try_to_save(&mut self, kind: &str) -> Result<(), StoreError> {
-        let told = event(self.app, &self.call, kind);
-        let wakes = told.is_some();
-        self.app.store.commit(std::iter::once(self.call.put()).chain(told).collect()).await?;
+    /// Writes what is not written yet: the call once, as it was last, and all that is to be told.
+    async fn write(&mut self) -> Result<(), StoreError> {
+        let mut changes = std::mem::take(&mut self.unsaid);
+        let last = changes.iter().rposition(|change| matches!(change, Change::Put { .. }));
+        let mut at = 0..;
+        changes.retain(|change| at.next() == last || !matches!(change, Change::Put { .. }));
+        let wakes = changes.len() > 1;
+        if let Err(error) = self.app.store.commit(changes.clone()).await {
+            if error == StoreError::Conflict {
+                self.gone = true;
+            } else {
+                self.unsaid = changes;
+            }
+            return Err(error);
+        }
         self.call.revision = self.call.revision.map(|revision| revision + 1);
         if wakes {
             self.app.callbacks.wake();
@@ -266,17 +318,16 @@ impl Running<'_> {
     /// Writes the end, however long that takes: until then the call is not over for anybody.
     async fn end(mut self, ending: Ending) {
         finish(self.app, &mut self.call, ending);
-        while let Err(error) = self.try_to_save("call_hangup").await {
-            if error == StoreError::Conflict {
-                // It is gone: everything was reset.
-                return;
-            }
-            tracing::error!(%error, call = %self.call.id, "the end of a call could not be written yet");
+        self.save("call_hangup").await;
+        while !self.unsaid.is_empty() && !self.gone {
             if !self.app.is_ready() {
                 // The next start ends what is not over.
                 return;
             }
             tokio::time::sleep(PAUSE).await;
+            if let Err(error) = self.write().await {
+                tracing::error!(%error, call = %self.call.id, "the end of a call could not be written yet");
+            }
         }
     }
 }

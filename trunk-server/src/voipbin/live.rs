@@ -3,6 +3,7 @@
 //! A call has one task, which alone writes it: what somebody asks of a call that is not over goes to its task.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,7 +28,12 @@ pub(crate) enum Command {
 pub(crate) struct LiveCalls {
     calls: Mutex<HashMap<Uuid, Sender<Command>>>,
     count: watch::Sender<usize>,
+    /// Whether the server stops: what is announced now hangs up at once.
+    stopping: AtomicBool,
 }
+
+/// Most calls at once. Each has a socket for its media, and the server other things to do.
+const MOST: usize = 20_000;
 
 /// A call's place among them, which it leaves when this is dropped.
 pub(crate) struct Place<'a> {
@@ -41,9 +47,20 @@ impl LiveCalls {
     pub(crate) fn announce(&self, id: Uuid) -> Receiver<Command> {
         // Whoever asks waits for an answer, so no more is in it than requests are under way.
         let (sender, receiver) = mailbox(usize::MAX);
-        self.lock().insert(id, sender);
+        let mut calls = self.lock();
+        if self.stopping.load(Ordering::Relaxed) {
+            // Nobody else has it yet: there is room, and a reader.
+            let _read = sender.try_send(Command::Stop);
+        }
+        calls.insert(id, sender);
+        drop(calls);
         self.count.send_modify(|count| *count += 1);
         receiver
+    }
+
+    /// Whether there are as many as there may be.
+    pub(crate) fn is_full(&self) -> bool {
+        *self.count.borrow() >= MOST
     }
 
     /// A call's place, given back when it is over.
@@ -63,8 +80,23 @@ impl LiveCalls {
         answer.await.ok()
     }
 
-    /// Has every call hang up, and waits for that.
+    /// Has every call hang up, also those that are placed from now on, and waits for that.
     pub(crate) async fn stop(&self, most: Duration) {
+        self.abandon();
+        self.hang_up_all(most).await;
+    }
+
+    /// Has every call hang up, also those that are placed from now on.
+    pub(crate) fn abandon(&self) {
+        let calls = self.lock();
+        self.stopping.store(true, Ordering::Relaxed);
+        for sender in calls.values() {
+            let _over = sender.try_send(Command::Stop);
+        }
+    }
+
+    /// Has every call hang up that is there, and waits for that.
+    pub(crate) async fn hang_up_all(&self, most: Duration) {
         let senders: Vec<_> = self.lock().values().cloned().collect();
         for sender in senders {
             // One that is over meanwhile need not hear of it.

@@ -36,15 +36,22 @@ pub(super) struct Order<'a> {
     pub(super) provider: Option<Uuid>,
 }
 
+/// Most destinations of a request. No page of the platform names a limit; without one a request could hold up everybody.
+const MOST_DESTINATIONS: usize = 100;
+
 /// The calls that an order makes. A destination that cannot be called is left out; the log says why.
 ///
 /// # Errors
 /// When none can be called.
 pub(super) async fn plan(
-    asked: &Asked<'_>,
+    asked: &Asked,
     owner: &Entity<Customers>,
     order: &Order<'_>,
 ) -> Result<Vec<Entity<Calls>>, ApiError> {
+    if order.destinations.len() > MOST_DESTINATIONS {
+        let message = format!("At most {MOST_DESTINATIONS} destinations can be called at once.");
+        return Err(ApiError::invalid_argument(message));
+    }
     let store = &*asked.app.store;
     // None is as good as an empty one, which permits nothing.
     let config = outbound_configs::of(store, owner.id).await?.map(|config| config.wire).unwrap_or_default();
@@ -122,7 +129,7 @@ struct StoredRoutes(HashMap<String, Vec<outbound::Route>>);
 impl StoredRoutes {
     async fn to(
         &mut self,
-        asked: &Asked<'_>,
+        asked: &Asked,
         customer: Uuid,
         destination: &str,
     ) -> Result<&[outbound::Route], ApiError> {
@@ -185,7 +192,7 @@ fn address(endpoint: Endpoint) -> Address {
 }
 
 fn call(
-    asked: &Asked<'_>,
+    asked: &Asked,
     owner: &Entity<Customers>,
     order: &Order<'_>,
     actions: &Arc<[ActionBody]>,

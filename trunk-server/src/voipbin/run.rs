@@ -1,6 +1,7 @@
 //! A call's flow as it runs: which action it is at, and how long that takes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use didww_types::Timestamp;
 use trunk_rules::outbound::{self, Cursor, Effect, Flow, FlowError, Next};
@@ -10,7 +11,7 @@ use voipbin_client::types::ActionBody;
 pub(super) enum Turn {
     /// This action begins.
     Begin(ActionBody),
-    /// The action takes until the run is due.
+    /// Nothing is due.
     Wait,
     /// There is nothing left to do.
     Over,
@@ -44,14 +45,24 @@ impl Run {
         Self { actions, flow, cursor, due: None }
     }
 
-    /// When the action that takes time is done.
+    /// Begins, now.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.due = Some(now);
+    }
+
+    /// Does nothing more.
+    pub(super) fn end(&mut self) {
+        self.due = None;
+    }
+
+    /// When there is something to do: nothing before the beginning, and nothing after the end.
     pub(super) fn due(&self) -> Option<Timestamp> {
         self.due
     }
 
     /// Takes a turn.
     pub(super) fn turn(&mut self, now: Timestamp) -> Turn {
-        if self.due.is_some_and(|due| due > now) {
+        if self.due.is_none_or(|due| due > now) {
             return Turn::Wait;
         }
         self.due = None;
@@ -59,9 +70,8 @@ impl Run {
         match flow.step(&mut self.cursor) {
             Next::HangUp { .. } => Turn::Over,
             Next::Run { index, effect } => {
-                if let Effect::Takes(time) = effect {
-                    self.due = Some(now.after(time));
-                }
+                let time = if let Effect::Takes(time) = effect { time } else { Duration::ZERO };
+                self.due = Some(now.after(time));
                 self.actions.get(index).cloned().map_or(Turn::Over, Turn::Begin)
             }
         }

@@ -1,6 +1,7 @@
 //! The callee's side of a dialog: all that is kept of an INVITE once it was acknowledged.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rsipstack::sip::{Header, Method, Request, SipMessage, Uri, Version};
@@ -9,6 +10,8 @@ use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
 
+use super::Own;
+
 /// Longest that a BYE may take to be written: a connection that is stuck must not keep its call.
 const SENDING: Duration = Duration::from_secs(1);
 
@@ -16,6 +19,7 @@ const SENDING: Duration = Duration::from_secs(1);
 pub(in crate::edge) struct Dialog {
     pub(super) endpoint: EndpointInnerRef,
     pub(super) connection: SipConnection,
+    pub(super) own: Arc<Own>,
     pub(super) source: SocketAddr,
     pub(super) target: Box<str>,
     pub(super) routes: Box<[Box<str>]>,
@@ -37,8 +41,9 @@ impl Dialog {
     }
 
     async fn send_bye(self, call_id: &str, reason: &str) -> rsipstack::Result<Transaction> {
-        let address = self.connection.get_addr().clone();
-        let via = self.endpoint.get_via(Some(address), None)?;
+        let peer = self.connection.get_remote_addr().and_then(|peer| peer.r#type);
+        let transport = peer.unwrap_or(self.connection.transport());
+        let via = self.endpoint.get_via(Some(self.own.sent_by(transport)), None)?;
         let mut headers = vec![Header::Via(via.into())];
         headers.extend(self.routes.iter().map(|route| Header::Route(route.as_ref().into())));
         headers.extend([
@@ -60,8 +65,7 @@ impl Dialog {
         let mut transaction =
             Transaction::new_client(key, request, self.endpoint.clone(), Some(self.connection.clone()));
         // Back to where the calls come from: a contact behind address translation leads nowhere.
-        transaction.destination =
-            Some(SipAddr { r#type: Some(self.connection.transport()), addr: self.source.into() });
+        transaction.destination = Some(SipAddr { r#type: Some(transport), addr: self.source.into() });
         transaction.send().await?;
         Ok(transaction)
     }

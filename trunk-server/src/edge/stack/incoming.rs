@@ -7,19 +7,21 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use rsipstack::dialog::DialogId;
 use rsipstack::sip::prelude::HeadersExt as _;
 use rsipstack::sip::{Header, Method, Response, SipMessage, StatusCode, Transport};
+use rsipstack::transaction::key::TransactionRole;
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 
-use super::Dialog;
+use super::{Dialog, Own};
 
 /// A request that came in, with its transaction.
 pub(in crate::edge) struct Incoming {
     transaction: Box<Transaction>,
     source: SocketAddr,
     transport: &'static str,
-    server_name: Arc<str>,
+    own: Arc<Own>,
     acknowledgement: Vec<u8>,
 }
 
@@ -35,7 +37,7 @@ pub(in crate::edge) enum Happened {
 }
 
 impl Incoming {
-    pub(super) fn new(transaction: Transaction, server_name: Arc<str>) -> Self {
+    pub(super) fn new(transaction: Transaction, own: Arc<Own>) -> Self {
         let mut transaction = Box::new(transaction);
         let connection = transaction.connection.as_ref();
         let peer = connection.and_then(SipConnection::get_remote_addr);
@@ -50,7 +52,7 @@ impl Incoming {
             source.map(|source| SipAddr { r#type: peer.and_then(|peer| peer.r#type), addr: source.into() });
         let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         let source = source.unwrap_or(nowhere);
-        Self { transaction, source, transport, server_name, acknowledgement: Vec::new() }
+        Self { transaction, source, transport, own, acknowledgement: Vec::new() }
     }
 
     /// Where the packet came from, whatever its headers say.
@@ -156,8 +158,15 @@ impl Incoming {
         body: &str,
     ) {
         let response = self.response(code, phrase, headers, body);
+        // The library notes where the ACK of a refusal would go, never asks for it, and looks through all such notes
+        // whenever it forgets something.
+        let note =
+            if code < 300 { None } else { DialogId::try_from((&response, TransactionRole::Server)).ok() };
         if let Err(error) = Box::pin(self.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
+        }
+        if let Some(note) = note {
+            self.transaction.endpoint_inner.waiting_ack.remove(&note);
         }
     }
 
@@ -168,7 +177,7 @@ impl Incoming {
         let original = &self.transaction.original;
         let mut all = Vec::with_capacity(headers.len() + 8);
         all.extend(original.headers.iter().filter(|header| is_copied(header)).cloned());
-        all.push(Header::Server(self.server_name.as_ref().into()));
+        all.push(Header::Server(self.own.server_name.as_str().into()));
         let other = |(name, value): &(&str, &str)| Header::Other((*name).to_owned(), (*value).to_owned());
         all.extend(headers.iter().map(other));
         all.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
@@ -184,20 +193,26 @@ impl Incoming {
     /// Sends a final response and sees the transaction to its end.
     pub(in crate::edge) async fn finish(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         self.respond(code, phrase, headers, "").await;
-        self.confirmed().await;
+        self.refused().await;
     }
 
     /// Challenges, and forgets the INVITE once that is confirmed. If it comes again it is challenged again, which
     /// costs less than half a minute of memory for each first INVITE.
     pub(in crate::edge) async fn challenge(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         self.respond(code, phrase, headers, "").await;
-        if self.confirmed().await {
+        if self.refused().await {
             self.transaction.last_response = None;
         }
     }
 
+    /// Waits until a refusal needs no repetition: it was confirmed, or its time ran out, or it went over a stream,
+    /// which loses nothing. Gives whether the caller has it. What comes later the library answers from what it keeps.
+    pub(in crate::edge) async fn refused(&mut self) -> bool {
+        self.transport != "udp" || self.confirmed().await
+    }
+
     /// Waits until a final response is confirmed or nobody will confirm it: repetitions need the transaction.
-    /// Gives whether it was confirmed. What comes later the library answers from what it keeps.
+    /// Gives whether it was confirmed.
     pub(in crate::edge) async fn confirmed(&mut self) -> bool {
         loop {
             match self.happened().await {
@@ -248,6 +263,7 @@ impl Incoming {
         Some(Box::new(Dialog {
             endpoint: self.transaction.endpoint_inner.clone(),
             connection: self.transaction.connection.clone()?,
+            own: Arc::clone(&self.own),
             source: self.source,
             target: uri_of(self.value("Contact")?).into(),
             routes: self.values("Record-Route").map(Into::into).collect(),

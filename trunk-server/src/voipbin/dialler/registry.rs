@@ -42,11 +42,14 @@ enum Entry {
     Late(Arc<Late>),
 }
 
+/// When which call is forgotten, the earliest first.
+type Due = Reverse<(Duration, Arc<str>)>;
+
 #[derive(Default)]
 pub(super) struct Registry {
     calls: Mutex<HashMap<Arc<str>, Entry>>,
     /// Until when, on the clock's stopwatch, something is left of calls that are over.
-    late: Mutex<BinaryHeap<Reverse<(Duration, Arc<str>)>>>,
+    late: Mutex<BinaryHeap<Due>>,
 }
 
 impl Registry {
@@ -132,9 +135,8 @@ impl Inbox {
         registry.late.lock().unwrap_or_else(PoisonError::into_inner).push(due);
         // What came before it was known that the call is over.
         while let Some(inbound) = self.receiver.try_recv() {
-            match registry.deliver(&call_id, inbound) {
-                Err(Inbound::Request(request)) => incoming::finish_late(*request),
-                Ok(()) | Err(_) => {}
+            if let Err(Inbound::Request(request)) = registry.deliver(&call_id, inbound) {
+                incoming::finish_late(*request);
             }
         }
     }

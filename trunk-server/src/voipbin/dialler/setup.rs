@@ -52,7 +52,9 @@ pub(super) struct Leaving {
 }
 
 /// How many round trips the end of a call may take before it is told all the same.
-const PATIENCE: u32 = 4;
+pub(super) const PATIENCE: u32 = 4;
+/// Most challenges of different realms that are answered.
+const MOST_CHALLENGES: usize = 4;
 
 impl Call {
     pub(super) async fn set_up(&mut self) -> Outcome {
@@ -89,6 +91,7 @@ impl Call {
                         last = end;
                         break;
                     }
+                    Attempt::Again if self.hang_up.is_cancelled() => return Outcome::Over(LegEnd::Cancelled),
                     Attempt::Again => {}
                 }
             }
@@ -327,9 +330,6 @@ impl Call {
         }
     }
 }
-
-/// Most challenges of different realms that are answered.
-const MOST_CHALLENGES: usize = 4;
 
 /// Waits until the clock's stopwatch shows a time; for ever when there is none.
 pub(super) async fn pause(clock: &crate::clock::Clock, until: Option<Duration>) {

@@ -14,13 +14,11 @@ use super::leg::Call;
 use super::media::Media;
 use super::registry::Inbound;
 use super::session::Session;
-use super::setup::{Up, pause};
+use super::setup::{PATIENCE, Up, pause};
 use super::stack::ALLOW;
 use super::uri::tag_of;
 use super::{LegEnd, LegEvent};
 
-/// How many round trips the end of a call may take before it is told all the same.
-const PATIENCE: u32 = 4;
 /// How long until a refresh is tried again that met one of the far end's (RFC 3261 §14.1), at most.
 const AGAIN: Duration = Duration::from_secs(3);
 

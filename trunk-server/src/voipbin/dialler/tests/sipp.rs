@@ -1,7 +1,8 @@
 //! sipp as the carrier: a peer that is written by others.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use tokio::process::{Child, Command};
 
@@ -28,13 +29,15 @@ fn send(status: &str, body: bool) -> String {
     )
 }
 
-/// A sipp that answers `calls` calls as the steps say. A port may be taken by somebody else before sipp takes it; then
-/// it is started on another one.
+/// A sipp that answers calls as the steps say, on an address of its own: its port is free there until it takes it.
 struct Sipp {
     child: Child,
-    port: u16,
+    address: SocketAddr,
     _folder: tempfile::TempDir,
 }
+
+/// The second number of the next sipp's address.
+static NEXT: AtomicU8 = AtomicU8::new(64);
 
 impl Sipp {
     fn start(steps: &str, tcp: bool, calls: u32) -> Self {
@@ -45,11 +48,21 @@ impl Sipp {
             format!("<?xml version=\"1.0\"?>\n<scenario name=\"carrier\">\n{steps}</scenario>\n"),
         )
         .unwrap();
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let own = Ipv4Addr::new(127, NEXT.fetch_add(1, Ordering::Relaxed), high, low.clamp(1, 254));
+        let address = UdpSocket::bind((own, 0)).unwrap().local_addr().unwrap();
         let child = Command::new("sipp")
             .arg("-sf")
             .arg(&file)
-            .args(["-i", "127.0.0.1", "-mi", "127.0.0.1", "-p", &port.to_string(), "-nostdin"])
+            .args([
+                "-i",
+                &own.to_string(),
+                "-mi",
+                &own.to_string(),
+                "-p",
+                &address.port().to_string(),
+                "-nostdin",
+            ])
             .args(["-t", if tcp { "t1" } else { "u1" }, "-m", &calls.to_string()])
             .args(["-timeout", "20", "-timeout_error"])
             .current_dir(folder.path())
@@ -58,7 +71,7 @@ impl Sipp {
             .kill_on_drop(true)
             .spawn()
             .expect("sipp runs; Debian has it in the package sip-tester");
-        Self { child, port, _folder: folder }
+        Self { child, address, _folder: folder }
     }
 
     async fn went_as_written(self) {
@@ -79,7 +92,7 @@ async fn sipp_answers_and_is_hung_up() {
     );
     let sipp = Sipp::start(&steps, false, 20);
     let dialler = dialler().await;
-    let uri = format!("sip:0011+15551234#@127.0.0.1:{}", sipp.port);
+    let uri = format!("sip:0011+15551234#@{}", sipp.address);
     let mut legs: Vec<_> = (0..20).map(|_| dialler.call(invitation(&uri))).collect();
     for leg in &mut legs {
         assert_eq!(next(leg).await, LegEvent::Ringing);
@@ -101,7 +114,7 @@ async fn sipp_refuses_with_every_code_that_means_something_else() {
         ("603 Decline", 603),
     ] {
         let sipp = Sipp::start(&format!("{INVITED}{}{CONFIRMED}", send(status, false)), false, 1);
-        let mut leg = dialler.call(invitation(&format!("sip:1@127.0.0.1:{}", sipp.port)));
+        let mut leg = dialler.call(invitation(&format!("sip:1@{}", sipp.address)));
         assert_eq!(ended(&mut leg).await, LegEnd::Refused(code));
         sipp.went_as_written().await;
     }
@@ -117,7 +130,7 @@ async fn sipp_rings_until_it_is_cancelled() {
     );
     let sipp = Sipp::start(&steps, false, 1);
     let dialler = dialler().await;
-    let mut leg = dialler.call(invitation(&format!("sip:1@127.0.0.1:{}", sipp.port)));
+    let mut leg = dialler.call(invitation(&format!("sip:1@{}", sipp.address)));
     assert_eq!(next(&mut leg).await, LegEvent::Ringing);
     leg.hang_up();
     assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
@@ -139,7 +152,7 @@ async fn sipp_hangs_up() {
     let steps = format!("{invited}{}{kept}{bye}", send("200 OK", true));
     let sipp = Sipp::start(&steps, false, 1);
     let dialler = dialler().await;
-    let mut leg = dialler.call(invitation(&format!("sip:1@127.0.0.1:{}", sipp.port)));
+    let mut leg = dialler.call(invitation(&format!("sip:1@{}", sipp.address)));
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
     sipp.went_as_written().await;

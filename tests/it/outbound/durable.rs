@@ -1,0 +1,81 @@
+//! The real binary with both of its APIs, on a database that outlives it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use didww_client::resources::VoiceOutTrunkCreate;
+use serde_json::json;
+use voipbin_client::types::{OutboundConfigPatch, Provider, ProviderCredentials, ProviderSetup};
+use voipbin_client::{Client, RetryPolicy};
+
+use super::stage::*;
+use crate::support::api::Api;
+use crate::support::binary::Binary;
+use crate::support::receiver::Receiver;
+
+/// DIDWW's hosts are at the binary's own edge.
+pub const EDGE: &str = "[voipbin.hosts]\n\"out.didww.com\" = \"edge\"\n";
+
+/// The binary on a database that outlives it.
+pub struct Durable {
+    pub binary: Binary,
+    pub platform: Client,
+    pub control: Api,
+}
+
+impl Durable {
+    /// Starts it on what there is in a folder, or on nothing.
+    pub async fn start(folder: &Path, hosts: &str) -> Self {
+        let config = folder.join("voipbin.toml");
+        std::fs::write(&config, format!("[voipbin]\nprobe_interval = 0\n[voipbin.hosts]\n{hosts}\n"))
+            .unwrap();
+        let binary = Binary::start(&[
+            "--database",
+            folder.join("calls.db").to_str().unwrap(),
+            "--config",
+            config.to_str().unwrap(),
+            "--api-key",
+            "good",
+            "--voipbin-admin",
+            "admin:secret",
+            "--sip-listen",
+            "127.0.0.1:0",
+            "--allow-loopback-callbacks",
+        ]);
+        let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
+        let url = binary.base.replace("/v3", "/v1.0");
+        // What was not answered must not be sent again behind the test's back.
+        let builder = Client::builder().base_url(url).retry(RetryPolicy::none());
+        let poll = Duration::from_millis(5);
+        let platform = builder.poll(poll, 10 * poll).login("admin", "secret").await.unwrap();
+        Self { binary, platform, control }
+    }
+
+    /// Lets the admin's customer call the usual numbers, and has it told of its calls.
+    pub async fn ready(&self, hooks: &Receiver) {
+        let listed = self.control.get("/customers").await;
+        let customer = listed.at("/customers/0/id").as_str().unwrap().to_owned();
+        let webhook = json!({ "webhook_uri": hooks.url("/calls"), "webhook_secret": WEBHOOK_SECRET });
+        let changed = self.control.patch(&format!("/customers/{customer}"), &webhook).await;
+        assert_eq!(changed.status, 200, "{}", changed.text);
+        let patch = OutboundConfigPatch::default().destination_whitelist(["us", "gb"]);
+        self.platform.outbound_config().update(patch).await.unwrap();
+    }
+
+    /// Sets a provider up on a new trunk of the binary's own edge.
+    pub async fn provider(&self) -> Provider {
+        self.provider_on(open("Durable")).await
+    }
+
+    /// Sets a provider up on a new trunk of which more is said.
+    pub async fn provider_on(&self, body: VoiceOutTrunkCreate) -> Provider {
+        let client = didww_client::Client::builder(&self.binary.base, "good").build().unwrap();
+        let trunk = client.voice_out_trunks().create(body).await.unwrap();
+        let mut credentials = ProviderCredentials::new("good");
+        credentials.base_url = Some(self.binary.base.clone());
+        credentials.trunk_id = Some(trunk.id.to_string());
+        let (carrier, name) = ("didww".to_owned(), trunk.name.clone());
+        let setup = ProviderSetup { carrier, name, detail: String::new(), credentials };
+        self.platform.providers().setup(setup).await.unwrap()
+    }
+}

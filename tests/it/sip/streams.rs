@@ -1,0 +1,98 @@
+//! Peers over TCP that do not behave, and what they must not do to others.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpSocket, TcpStream};
+
+use super::edge::{Edge, PATIENCE, PROMPT, source, until};
+use super::uac::{Call, Uac};
+
+async fn connect(edge: &Edge, from: Ipv4Addr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    // Little room, so that whoever does not read is soon noticed.
+    socket.set_recv_buffer_size(4_096).unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    socket.connect(edge.sip).await.unwrap()
+}
+
+/// Whether the other side answers on this connection, and has not closed it.
+async fn answers(stream: &mut TcpStream) -> bool {
+    let ping = async {
+        stream.write_all(b"\r\n\r\n").await?;
+        let mut pong = [0; 2];
+        stream.read_exact(&mut pong).await?;
+        Ok::<_, std::io::Error>(pong == *b"\r\n")
+    };
+    tokio::time::timeout(PATIENCE, ping).await.expect("an answer or an end").unwrap_or(false)
+}
+
+#[tokio::test]
+async fn a_peer_that_floods_over_tcp_and_never_reads_delays_no_call_over_udp_and_is_cut_off() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    // Requests of every kind that is answered: by the edge, and by the library from what it keeps.
+    let mut requests = String::new();
+    let mut call = Call::new(&edge, PROMPT).await;
+    for method in ["INVITE", "OPTIONS", "BYE"] {
+        requests.push_str(&call.text(method).replace("UDP", "TCP"));
+    }
+    requests = requests.repeat(2);
+    requests.push_str(&call.text("CANCEL").replace("UDP", "TCP"));
+
+    let mut floods = Vec::new();
+    for _ in 0..4 {
+        let (mut stream, requests) = (connect(&edge, source()).await, requests.clone());
+        floods.push(tokio::spawn(async move {
+            let mut sent = 0_u64;
+            // Each round is new requests, and each of them comes twice.
+            while stream
+                .write_all(requests.replace("z9hG4bK", &format!("z9hG4bK{sent}")).as_bytes())
+                .await
+                .is_ok()
+            {
+                sent += 1;
+            }
+            sent
+        }));
+    }
+    until("the floods are refused and answered", async || (edge.counts().await[0] > 100).then_some(())).await;
+    for _ in 0..20 {
+        let quickly = async {
+            Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+        };
+        tokio::time::timeout(Duration::from_secs(2), quickly).await.expect("the call is not held up");
+    }
+    for flood in floods {
+        let sent = tokio::time::timeout(PATIENCE, flood).await.expect("the peer is cut off").unwrap();
+        assert!(sent > 0);
+    }
+    assert_eq!(edge.record(&trunk, 20).await["success"], true);
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limits_are_refused_until_others_end() {
+    let edge = Edge::with_config("[sip]\nconnections = 3\nconnections_per_address = 2\n").await;
+    let [one, other] = [source(), source()];
+    let mut first = connect(&edge, one).await;
+    let mut second = connect(&edge, one).await;
+    assert!(answers(&mut first).await && answers(&mut second).await);
+    assert!(!answers(&mut connect(&edge, one).await).await, "too many of one address");
+    let mut third = connect(&edge, other).await;
+    assert!(answers(&mut third).await);
+    assert!(!answers(&mut connect(&edge, other).await).await, "too many of all");
+    edge.logs(&["too many"]).await;
+    assert_eq!(Uac::udp(&edge).await.options().await.code(), 200, "UDP has no connections");
+
+    drop(first);
+    let mut fourth = until("a place is free again", async || {
+        let mut stream = connect(&edge, one).await;
+        answers(&mut stream).await.then_some(stream)
+    })
+    .await;
+    for stream in [&mut second, &mut third, &mut fourth] {
+        assert!(answers(stream).await);
+    }
+}
