@@ -56,3 +56,37 @@ impl Ports {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_that_was_given_back_serves_the_next_call_at_the_same_address() {
+        let ports = Ports::new(20_000..30_000, 11);
+        let (here, elsewhere) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
+        let first = ports.bind(here).await.unwrap();
+        let port = first.local_addr().unwrap().port();
+        ports.give_back(first);
+        let second = ports.bind(here).await.unwrap();
+        assert_eq!(second.local_addr().unwrap().port(), port);
+        ports.give_back(second);
+        let third = ports.bind(elsewhere).await.unwrap();
+        assert_eq!(third.local_addr().unwrap().ip(), elsewhere, "it is of no use for another address");
+    }
+
+    #[tokio::test]
+    async fn no_more_sockets_are_kept_than_are_worth_it() {
+        let ports = Ports::new(30_000..40_000, 13);
+        let here = IpAddr::from([127, 0, 0, 1]);
+        let mut sockets = Vec::new();
+        for _ in 0..SPARE + 3 {
+            sockets.extend(ports.bind(here).await);
+        }
+        assert_eq!(sockets.len(), SPARE + 3);
+        for socket in sockets {
+            ports.give_back(socket);
+        }
+        assert_eq!(ports.spare.lock().unwrap().len(), SPARE);
+    }
+}

@@ -297,6 +297,7 @@ async fn whole(app: &App, body: Body) -> Result<Bytes, ApiError> {
 }
 
 async fn perform(operation: Operation, asked: &Asked) -> Answered {
+    // What takes many steps has its own place on the heap: else every request would carry room for the largest of them.
     match operation {
         Operation::OwnConfig => outbound_configs::own(asked).await,
         Operation::UpdateOwnConfig => outbound_configs::update_own(asked).await,
@@ -307,7 +308,7 @@ async fn perform(operation: Operation, asked: &Asked) -> Answered {
         Operation::DeleteConfig => outbound_configs::delete(asked).await,
         Operation::ListProviders => providers::list(asked).await,
         Operation::CreateProvider => providers::create(asked).await,
-        Operation::SetUpProvider => providers::set_up(asked).await,
+        Operation::SetUpProvider => Box::pin(providers::set_up(asked)).await,
         Operation::GetProvider => providers::get(asked).await,
         Operation::UpdateProvider => providers::update(asked).await,
         Operation::DeleteProvider => providers::delete(asked).await,
@@ -317,11 +318,11 @@ async fn perform(operation: Operation, asked: &Asked) -> Answered {
         Operation::UpdateRoute => routes::update(asked).await,
         Operation::DeleteRoute => routes::delete(asked).await,
         Operation::ListProviderCalls => provider_calls::list(asked).await,
-        Operation::CreateProviderCall => provider_calls::create(asked).await,
+        Operation::CreateProviderCall => Box::pin(provider_calls::create(asked)).await,
         Operation::GetProviderCall => provider_calls::get(asked).await,
         Operation::DeleteProviderCall => provider_calls::delete(asked).await,
         Operation::ListCalls => calls::list(asked).await,
-        Operation::CreateCalls => calls::create(asked).await,
+        Operation::CreateCalls => Box::pin(calls::create(asked)).await,
         Operation::GetCall => calls::get(asked).await,
         Operation::DeleteCall => calls::delete(asked).await,
         Operation::HangUpCall => calls::hang_up(asked).await,

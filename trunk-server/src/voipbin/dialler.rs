@@ -277,7 +277,7 @@ impl Dialler {
         let registry = Arc::new(Registry::default());
         let resolver = Resolver::new(&config)?;
         let (stack, requests) = Stack::start(&config, Arc::clone(&registry)).await?;
-        let connect = Connect::new(&config, &stack)?;
+        let connect = Connect::new(&config, clock.clone(), &stack)?;
         let inner = Arc::new(Inner {
             ports: Ports::new(config.rtp_ports.clone(), ids.word()),
             config,

@@ -19,10 +19,16 @@ use tokio_rustls::TlsConnector;
 
 use super::stack::Stack;
 use super::{DiallerConfig, DiallerError};
+use crate::clock::Clock;
 use crate::sip::streams::{Open, User};
 
 /// Longest that a datagram may take to be sent.
 const SENDING: Duration = Duration::from_secs(1);
+
+/// How long it is taken for granted that the way to an address begins where it did.
+const GRANTED: Duration = Duration::from_secs(1);
+/// Most addresses of which that is known.
+const KNOWN: usize = 1024;
 
 /// There is no way, and why.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -137,10 +143,13 @@ pub(super) struct Connect {
     roots: Option<Arc<RootCertStore>>,
     timeout: Duration,
     places: Mutex<HashMap<Peer, Arc<Place>>>,
+    clock: Clock,
+    /// Where the way to an address began, and when that was found, on the clock's stopwatch.
+    begins: Mutex<HashMap<IpAddr, (IpAddr, Duration)>>,
 }
 
 impl Connect {
-    pub(super) fn new(config: &DiallerConfig, stack: &Stack) -> Result<Self, DiallerError> {
+    pub(super) fn new(config: &DiallerConfig, clock: Clock, stack: &Stack) -> Result<Self, DiallerError> {
         let roots = config
             .tls_roots
             .as_ref()
@@ -151,6 +160,8 @@ impl Connect {
             roots: roots.transpose()?.map(Arc::new),
             timeout: config.connect_timeout,
             places: Mutex::default(),
+            clock,
+            begins: Mutex::default(),
         })
     }
 
@@ -277,15 +288,31 @@ impl Connect {
     fn told(&self, far: SocketAddr) -> Result<SocketAddr, NoWay> {
         let own = match self.advertise {
             Some(address) => address,
-            None if self.listen.ip().is_unspecified() => {
-                // Connecting a UDP socket sends nothing; it finds the way.
-                let way = UdpSocket::bind(SocketAddr::new(self.listen.ip(), 0))
-                    .and_then(|socket| socket.connect(far).and_then(|()| socket.local_addr()));
-                way.map_err(|error| NoWay(error.to_string()))?.ip()
-            }
+            None if self.listen.ip().is_unspecified() => self.beginning(far)?,
             None => self.listen.ip(),
         };
         Ok(SocketAddr::new(own, self.listen.port()))
+    }
+
+    /// Our own address on the way to a far end. It costs a socket to find out, so calls that begin together share it.
+    fn beginning(&self, far: SocketAddr) -> Result<IpAddr, NoWay> {
+        let now = self.clock.stopwatch();
+        let begins = || self.begins.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((own, found)) = begins().get(&far.ip()).copied()
+            && now < found + GRANTED
+        {
+            return Ok(own);
+        }
+        // Connecting a UDP socket sends nothing; it finds the way.
+        let way = UdpSocket::bind(SocketAddr::new(self.listen.ip(), 0))
+            .and_then(|socket| socket.connect(far).and_then(|()| socket.local_addr()));
+        let own = way.map_err(|error| NoWay(error.to_string()))?.ip();
+        let mut begins = begins();
+        if begins.len() >= KNOWN {
+            begins.clear();
+        }
+        begins.insert(far.ip(), (own, now));
+        Ok(own)
     }
 }
 
