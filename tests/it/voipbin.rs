@@ -16,11 +16,9 @@ mod permissions;
 mod provider_calls;
 mod providers;
 mod refusal;
-mod restart;
 mod routes;
 mod stage;
 mod transport;
-mod trunks;
 mod webhooks;
 
 use std::process::Command;

@@ -53,6 +53,11 @@ impl Control {
             Some(id) => Some(self.account(id)?.number),
             None => None,
         };
+        #[cfg(feature = "voipbin")]
+        if number.is_none() {
+            // What is up would go on without anybody knowing of it.
+            self.app.platform.live.hang_up_all(crate::voipbin::HANGING_UP).await;
+        }
         Ok(self.app.store.reset(number, false).await?)
     }
 

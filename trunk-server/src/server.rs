@@ -328,6 +328,8 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        #[cfg(feature = "voipbin")]
+        self.app.platform.live.abandon();
         // Connections hear of it and end; the listeners are not waited for.
         self.stop.send_replace(true);
         for task in &self.tasks {

@@ -21,6 +21,7 @@ mod invite;
 mod limits;
 mod live;
 mod login;
+mod mailbox;
 mod moment;
 mod outbound_configs;
 mod outgoing;
@@ -63,7 +64,7 @@ pub(crate) use token::{Claims, DirectClaim, sign};
 pub(crate) const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping"];
 
 /// How long calls may take to hang up when the server stops.
-const HANGING_UP: Duration = Duration::from_secs(5);
+pub(crate) const HANGING_UP: Duration = Duration::from_secs(5);
 
 /// Starts to place calls. Gives what has to run as long as the server does.
 pub(crate) async fn start(
@@ -73,6 +74,13 @@ pub(crate) async fn start(
     let left = engine::end_what_is_left(app).await?;
     if left > 0 {
         tracing::warn!(calls = left, "calls were up when the server ended; they are over");
+    }
+    if edge.is_none()
+        && let Some((name, _)) = app.platform.config.hosts.iter().find(|(_, place)| *place == "edge")
+    {
+        let right = "no SIP is taken here, so there is no edge; give --sip-listen, or an address";
+        let given = format!("{name} = edge");
+        return Err(crate::config::ConfigError::Value { name: "voipbin.hosts", given, right }.into());
     }
     let config = app.platform.config.dialler(edge);
     let dialler = dialler::Dialler::start(config, app.clock.clone(), app.ids.clone()).await?;

@@ -76,8 +76,8 @@ impl Caller {
         answer.unwrap_or_else(|| panic!("{method} {path} was not answered"))
     }
 
-    /// The same; none when the connection ends without a whole answer.
-    pub async fn attempt(&self, method: &str, path: &str, body: &str) -> Option<Answer> {
+    /// None when the connection ends without a whole answer.
+    async fn attempt(&self, method: &str, path: &str, body: &str) -> Option<Answer> {
         let mut target = format!("{}{path}", self.base);
         for part in &self.query {
             target.push(if target.contains('?') { '&' } else { '?' });

@@ -16,7 +16,7 @@ use action::Act;
 pub use action::{Action, FlowError};
 
 /// The most actions that one call runs. A flow that goes on beyond them is ended: no real one is that long.
-pub const MOST_STEPS: u32 = 10_000;
+pub const MOST_STEPS: u32 = 1_000;
 
 /// Checked actions.
 #[derive(Debug, Clone, PartialEq, Eq)]

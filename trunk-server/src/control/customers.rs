@@ -121,12 +121,20 @@ impl Control {
 
     /// A customer.
     pub fn customer(&self, id: Uuid) -> Result<Customer, ControlError> {
-        Ok(self.customer_entity(id)?.wire)
+        let found = self.app.platform.directory.customer(id);
+        found.map(|it| it.wire.clone()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
-    fn customer_entity(&self, id: Uuid) -> Result<Entity<Customers>, ControlError> {
+    /// A customer as the directory knows it.
+    fn known(&self, id: Uuid) -> Result<(), ControlError> {
         let found = self.app.platform.directory.customer(id);
-        found.map(|it| (*it).clone()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
+        found.map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
+    }
+
+    /// A customer as it is stored, to be changed.
+    async fn stored(&self, id: Uuid) -> Result<Entity<Customers>, ControlError> {
+        let found = Entity::<Customers>::find(&*self.app.store, id).await?;
+        found.filter(|it| !it.deleted).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
     /// Makes a customer, and the empty outbound config that it begins with.
@@ -158,7 +166,7 @@ impl Control {
     /// Changes a customer, from the next request and call on.
     pub async fn update_customer(&self, id: Uuid, patch: CustomerPatch) -> Result<Customer, ControlError> {
         let _turn = self.app.platform.changes.lock().await;
-        let mut customer = self.customer_entity(id)?;
+        let mut customer = self.stored(id).await?;
         let CustomerPatch {
             name,
             status,
@@ -199,12 +207,13 @@ impl Control {
     pub async fn delete_customer(&self, id: Uuid) -> Result<(), ControlError> {
         let platform = &self.app.platform;
         let _turn = platform.changes.lock().await;
-        let mut customer = self.customer_entity(id)?;
+        let mut customer = self.stored(id).await?;
         customer.deleted = true;
         let mut changes = vec![customer.put()];
         let of = |kind| DocumentQuery::with(kind, "customer", id.to_string());
         let store = &*self.app.store;
-        for mut agent in Entity::<Agents>::list(store, of(DocumentKind::Agent)).await? {
+        let mut agents = Entity::<Agents>::list(store, of(DocumentKind::Agent)).await?;
+        for agent in &mut agents {
             agent.deleted = true;
             changes.push(agent.put());
         }
@@ -223,6 +232,9 @@ impl Control {
             changes.push(config.put());
         }
         store.commit(changes).await?;
+        for agent in &agents {
+            platform.directory.put_agent(agent);
+        }
         for key in &keys {
             platform.directory.put_key(key);
         }
@@ -239,7 +251,7 @@ impl Control {
 
     /// The agents of a customer, newest first.
     pub async fn agents(&self, customer: Uuid) -> Result<Vec<Agent>, ControlError> {
-        self.customer_entity(customer)?;
+        self.known(customer)?;
         let query = DocumentQuery::with(DocumentKind::Agent, "customer", customer.to_string());
         let agents = Entity::<Agents>::list(&*self.app.store, query).await?;
         Ok(agents.into_iter().map(|agent| agent.wire).collect())
@@ -253,7 +265,7 @@ impl Control {
         password: Secret,
         permission: u16,
     ) -> Result<Agent, ControlError> {
-        self.customer_entity(customer)?;
+        self.known(customer)?;
         if username.trim().is_empty() {
             return Err(ControlError::invalid("username", "must not be empty"));
         }
@@ -263,6 +275,7 @@ impl Control {
         let hashed = hash(&self.app, password).await;
         let password = hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
         let _turn = self.app.platform.changes.lock().await;
+        self.known(customer)?;
         let (id, at) = (self.app.ids.request(), self.app.platform.moments.next());
         let wire = Agent {
             id,
@@ -273,6 +286,7 @@ impl Control {
         };
         let agent = Entity::<Agents>::new(id, customer, at, wire, AgentOwn { password });
         self.app.store.commit(vec![agent.put()]).await?;
+        self.app.platform.directory.put_agent(&agent);
         Ok(agent.wire)
     }
 
@@ -289,12 +303,13 @@ impl Control {
             hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
         agent.wire.permission |= SUPER_ADMIN;
         self.app.store.commit(vec![agent.put()]).await?;
+        self.app.platform.directory.put_agent(&agent);
         Ok(agent.wire)
     }
 
     /// The access keys of a customer, newest first. The keys themselves are not kept.
     pub async fn access_keys(&self, customer: Uuid) -> Result<Vec<AccessKey>, ControlError> {
-        self.customer_entity(customer)?;
+        self.known(customer)?;
         let query = DocumentQuery::with(DocumentKind::AccessKey, "customer", customer.to_string());
         let keys = Entity::<AccessKeys>::list(&*self.app.store, query).await?;
         Ok(keys.into_iter().map(|key| key.wire).collect())
@@ -306,11 +321,12 @@ impl Control {
         customer: Uuid,
         new: NewAccessKey,
     ) -> Result<(AccessKey, Secret), ControlError> {
-        self.customer_entity(customer)?;
+        self.known(customer)?;
         let expires = new.tm_expire.as_deref().map(str::parse::<Moment>).transpose();
         let expires = expires.map_err(|error| ControlError::invalid("tm_expire", error.to_string()))?;
         let secret = Secret::new(format!("vb_{}", self.app.ids.token().expose()));
         let _turn = self.app.platform.changes.lock().await;
+        self.known(customer)?;
         let (id, at) = (self.app.ids.request(), self.app.platform.moments.next());
         let wire = AccessKey {
             id,
@@ -342,7 +358,7 @@ impl Control {
 
     /// The phone numbers of a customer, newest first.
     pub async fn phone_numbers(&self, customer: Uuid) -> Result<Vec<PhoneNumber>, ControlError> {
-        self.customer_entity(customer)?;
+        self.known(customer)?;
         let query = DocumentQuery::with(DocumentKind::Number, "customer", customer.to_string());
         let numbers = Entity::<PhoneNumbers>::list(&*self.app.store, query).await?;
         Ok(numbers.into_iter().map(|number| number.wire).collect())
@@ -357,7 +373,7 @@ impl Control {
         kind: &str,
         status: &str,
     ) -> Result<PhoneNumber, ControlError> {
-        self.customer_entity(customer)?;
+        self.known(customer)?;
         let digits = number.strip_prefix('+').unwrap_or_default();
         if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(ControlError::invalid("number", "must be a plus and 1 to 15 digits"));
@@ -365,6 +381,7 @@ impl Control {
         one_of("type", kind, &["normal", "virtual"])?;
         one_of("status", status, &["active", "suspended"])?;
         let _turn = self.app.platform.changes.lock().await;
+        self.known(customer)?;
         let (id, at) = (self.app.ids.request(), self.app.platform.moments.next());
         let wire = PhoneNumber {
             id,
@@ -391,7 +408,7 @@ impl Control {
 
     /// Makes a token that no login gives.
     pub fn token(&self, customer: Uuid, kind: TokenKind) -> Result<Secret, ControlError> {
-        self.customer_entity(customer)?;
+        self.known(customer)?;
         let hours = if kind == TokenKind::Direct { 4 } else { 8 };
         let end = self.app.platform.moments.now().after(std::time::Duration::from_hours(hours));
         let claims = match kind {
@@ -405,7 +422,7 @@ impl Control {
 
     /// What calls of a customer do once they are answered, newest first. They are made with the calls.
     pub async fn flows(&self, customer: Uuid) -> Result<Vec<Flow>, ControlError> {
-        self.customer_entity(customer)?;
+        self.known(customer)?;
         let query = DocumentQuery::with(DocumentKind::Flow, "customer", customer.to_string());
         let flows = Entity::<Flows>::list(&*self.app.store, query).await?;
         Ok(flows.into_iter().map(|flow| flow.wire).collect())

@@ -68,7 +68,14 @@ async fn whole_body(State(patience): State<Duration>, request: Request, next: Ne
     let (parts, body) = request.into_parts();
     let refused = |status, error: String| plain_json(status, &json!({ "error": error }));
     match tokio::time::timeout(patience, axum::body::to_bytes(body, BODY_BYTES)).await {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Ok(bytes)) => {
+            // A task of its own: a client that goes away must not stop an act between its write and what follows it.
+            let act = tokio::spawn(next.run(Request::from_parts(parts, Body::from(bytes))));
+            act.await.unwrap_or_else(|_| {
+                let error = "the act failed; what is written in the log says why".to_owned();
+                refused(StatusCode::INTERNAL_SERVER_ERROR, error)
+            })
+        }
         Ok(Err(_)) => {
             let error = format!("the body must come whole and have at most {BODY_BYTES} bytes");
             refused(StatusCode::PAYLOAD_TOO_LARGE, error)

@@ -77,8 +77,12 @@ pub struct NewDocument {
     pub created_at: i64,
     /// Whether it is deleted. A deleted one is in no list and is found by no key that is not unique.
     pub deleted: bool,
+    /// Whether something is under way with it, which the next start must see to.
+    pub live: bool,
     /// What it says, as JSON.
     pub body: String,
+    /// Whether what it is looked for by may have changed; else the following two are left as they were written.
+    pub keyed: bool,
     /// What it is looked for by: name and value. All of them, every time.
     pub keys: Vec<(&'static str, String)>,
     /// What no other one of its kind may have, deleted ones included: name and value. All of them, every time.
@@ -92,6 +96,8 @@ pub struct DocumentQuery {
     pub kind: DocumentKind,
     /// Only those with this key: name and value.
     pub key: Option<(&'static str, String)>,
+    /// Only those that something is under way with. There is no key then.
+    pub live: bool,
     /// Only those that were made before, in microseconds since 1970.
     pub before: i64,
     /// Most documents.
@@ -101,7 +107,12 @@ pub struct DocumentQuery {
 impl DocumentQuery {
     /// All of a kind.
     pub fn all(kind: DocumentKind) -> Self {
-        Self { kind, key: None, before: i64::MAX, limit: u64::MAX }
+        Self { kind, key: None, live: false, before: i64::MAX, limit: u64::MAX }
+    }
+
+    /// All of a kind that something is under way with.
+    pub fn live(kind: DocumentKind) -> Self {
+        Self { live: true, ..Self::all(kind) }
     }
 
     /// All of a kind that have a key.

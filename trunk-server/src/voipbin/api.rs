@@ -27,20 +27,20 @@ use crate::app::App;
 use crate::store::Document;
 
 /// An authorised request.
-pub(crate) struct Asked<'a> {
-    pub(crate) app: &'a Arc<App>,
+pub(crate) struct Asked {
+    pub(crate) app: Arc<App>,
     pub(crate) caller: Caller,
     /// The id in the path, as it was sent.
-    pub(crate) id: &'a str,
-    pub(crate) query: &'a Query,
-    pub(crate) body: &'a Bytes,
+    pub(crate) id: String,
+    pub(crate) query: Query,
+    pub(crate) body: Bytes,
 }
 
 /// What is answered: a JSON text. The status is always 200.
 pub(crate) type Answered = Result<String, ApiError>;
 
-impl<'a> Asked<'a> {
-    pub(crate) fn platform(&self) -> &'a Platform {
+impl Asked {
+    pub(crate) fn platform(&self) -> &Platform {
         &self.app.platform
     }
 
@@ -75,7 +75,7 @@ impl<'a> Asked<'a> {
         if !self.body.trim_ascii_start().starts_with(b"{") {
             return Err(ApiError::invalid_json());
         }
-        serde_json::from_slice(self.body).map_err(|_| ApiError::invalid_json())
+        serde_json::from_slice(&self.body).map_err(|_| ApiError::invalid_json())
     }
 
     /// Lets whoever manages the calls of a customer.
@@ -187,14 +187,19 @@ async fn respond(app: &Arc<App>, request: Request) -> Result<Response, ApiError>
         "/auth/login" if parts.method == Method::POST => {
             let address = address(&parts.extensions);
             admitted(&app.platform.logins, address, app.platform.config.login_rate, app, "ip")?;
-            let body = whole(app, body).await?;
-            return Ok(login::log_in(app, &body).await);
+            // A body that does not come is as wrong as one that is not right.
+            let body = whole(app, body).await.unwrap_or_default();
+            return login::log_in(app, &body).await;
         }
         _ => {}
     }
     let below = path.strip_prefix("/v1.0").or_else(|| path.strip_prefix("/v1")).unwrap_or_default();
     if let Some(there) = without_slash(&parts.method, below) {
         return Ok(redirect(&parts, path, there));
+    }
+    // Whoever is answered that a call is placed finds it placed.
+    if !app.is_ready() && parts.method != Method::GET {
+        return Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() });
     }
     let (endpoint, id) = endpoints::find(&parts.method, below).ok_or_else(ApiError::no_endpoint)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default());
@@ -204,8 +209,15 @@ async fn respond(app: &Arc<App>, request: Request) -> Result<Response, ApiError>
     admitted(&platform.by_customer, caller.customer(), platform.config.customer_rate, app, "customer")?;
     thawed(platform, &caller)?;
     let body = whole(app, body).await?;
-    let asked = Asked { app, caller, id, query: &query, body: &body };
-    let text = perform(endpoint.operation, &asked).await?;
+    let operation = endpoint.operation;
+    let asked = Asked { app: Arc::clone(app), caller, id: id.to_owned(), query, body };
+    let text = if parts.method == Method::GET {
+        perform(operation, &asked).await?
+    } else {
+        // A task of its own: a client that goes away must not stop it between what is written and what follows.
+        let done = tokio::spawn(async move { perform(operation, &asked).await });
+        done.await.unwrap_or_else(|_| Err(ApiError::unavailable()))?
+    };
     Ok(json_response(StatusCode::OK, text))
 }
 
@@ -284,7 +296,7 @@ async fn whole(app: &App, body: Body) -> Result<Bytes, ApiError> {
     }
 }
 
-async fn perform(operation: Operation, asked: &Asked<'_>) -> Answered {
+async fn perform(operation: Operation, asked: &Asked) -> Answered {
     match operation {
         Operation::OwnConfig => outbound_configs::own(asked).await,
         Operation::UpdateOwnConfig => outbound_configs::update_own(asked).await,

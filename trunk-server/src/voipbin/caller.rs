@@ -35,7 +35,8 @@ impl Caller {
         match find(headers, query).ok_or_else(ApiError::authentication_required)? {
             Credential::Token(token) => {
                 let claims = token::verify(&platform.signing, token, platform.moments.now());
-                claims.as_ref().and_then(Self::of_claims).ok_or_else(ApiError::invalid_credentials)
+                let caller = claims.as_ref().and_then(|claims| Self::of_claims(platform, claims));
+                caller.ok_or_else(ApiError::invalid_credentials)
             }
             Credential::AccessKey(key) => platform
                 .directory
@@ -45,17 +46,19 @@ impl Caller {
         }
     }
 
-    fn of_claims(claims: &Claims) -> Option<Self> {
+    /// Whom a token that this server signed stands for, if that one is still there. What an agent may do is what it
+    /// may do now, whatever its token says.
+    fn of_claims(platform: &Platform, claims: &Claims) -> Option<Self> {
+        let there = |customer: Uuid| platform.directory.customer(customer).map(|_| customer);
         match claims.kind.as_deref() {
             None | Some("agent") => {
-                let agent = claims.agent.as_ref()?;
-                let permission = Permission(agent.permission);
-                Some(Self::Member { customer: agent.customer_id, permission })
+                let (customer, permission) = platform.directory.agent(claims.agent.as_ref()?.id)?;
+                Some(Self::Member { customer, permission })
             }
             Some("delegate") if claims.aud.as_deref() == Some(AUDIENCE) => {
-                Some(Self::Delegate { customer: claims.customer_id? })
+                Some(Self::Delegate { customer: there(claims.customer_id?)? })
             }
-            Some("direct") => Some(Self::Direct { customer: claims.direct.as_ref()?.customer_id }),
+            Some("direct") => Some(Self::Direct { customer: there(claims.direct.as_ref()?.customer_id)? }),
             Some(_) => None,
         }
     }

@@ -1,5 +1,7 @@
 //! Calls: what is asked of them. Whoever wants to know what they do looks into `engine`.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use voipbin_client::types::{ActionBody, AddressKind, Call, CallCreate, CallStatus, CallsCreated};
@@ -19,8 +21,9 @@ pub(super) struct Calls;
 /// What of a call is the server's own.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct CallOwn {
-    /// What is done once it is answered.
-    pub(super) actions: Vec<ActionBody>,
+    /// What is done once it is answered. Not written: its flow is, and no call outlives its server.
+    #[serde(skip)]
+    pub(super) actions: Arc<[ActionBody]>,
     /// Whether the caller's number is hidden.
     pub(super) anonymous: bool,
     /// The providers that are tried, in this order; none for a call to a SIP URI.
@@ -34,21 +37,22 @@ impl Kind for Calls {
     type Wire = Call;
     type Own = CallOwn;
 
+    const KEYS_STAY: bool = true;
+
+    fn is_live(call: &Call) -> bool {
+        call.status != CallStatus::Hangup
+    }
+
     fn keys(call: &Entity<Self>) -> Vec<(&'static str, String)> {
-        let live = call.wire.status != CallStatus::Hangup;
-        let live = live.then(|| (LIVE, "yes".to_owned()));
-        std::iter::once(("customer", call.customer.to_string())).chain(live).collect()
+        vec![("customer", call.customer.to_string())]
     }
 }
-
-/// The key of calls that are not over.
-pub(super) const LIVE: &str = "live";
 
 fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "CALL_NOT_FOUND", "The call was not found.")
 }
 
-pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+pub(super) async fn list(asked: &Asked) -> Answered {
     let mut query = asked.query.page(DocumentKind::Call)?;
     let customer = asked.caller.customer();
     asked.must_manage(customer)?;
@@ -56,7 +60,7 @@ pub(super) async fn list(asked: &Asked<'_>) -> Answered {
     page(&asked.app.store.documents(query).await?)
 }
 
-pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+pub(super) async fn create(asked: &Asked) -> Answered {
     let body: CallCreate = asked.read()?;
     let customer = asked.caller.customer();
     asked.must_manage(customer)?;
@@ -84,21 +88,21 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
         calls: planned.iter().map(|call| call.wire.clone()).collect(),
         groupcalls: Vec::new(),
     };
-    engine::place(asked.app, planned, changes).await?;
+    engine::place(&asked.app, planned, changes, None).await?;
     Ok(json(&created))
 }
 
 /// The changes that write new calls and tell of them.
 pub(super) fn created<'a>(
-    asked: &'a Asked<'_>,
+    asked: &'a Asked,
     calls: &'a [Entity<Calls>],
 ) -> impl Iterator<Item = crate::store::Change> + 'a {
-    calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(asked.app, call, "call_created")))
+    calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(&asked.app, call, "call_created")))
 }
 
 /// The flow that calls run: the one that is named, if it is there, or one for the actions, which is to be written.
 pub(super) async fn flow_of(
-    asked: &Asked<'_>,
+    asked: &Asked,
     named: Uuid,
     actions: Vec<ActionBody>,
     detail: &str,
@@ -111,7 +115,7 @@ pub(super) async fn flow_of(
 }
 
 /// A call that is not deleted and that the caller may see. Whether it is there is said first.
-async fn seen(asked: &Asked<'_>) -> Result<Entity<Calls>, ApiError> {
+async fn seen(asked: &Asked) -> Result<Entity<Calls>, ApiError> {
     let id = asked.text_id()?;
     if asked.caller.is_direct() {
         return Err(ApiError::direct_access());
@@ -121,11 +125,11 @@ async fn seen(asked: &Asked<'_>) -> Result<Entity<Calls>, ApiError> {
     if call.deleted { Err(ApiError::state_invalid()) } else { Ok(call) }
 }
 
-pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+pub(super) async fn get(asked: &Asked) -> Answered {
     Ok(seen(asked).await?.text())
 }
 
-pub(super) async fn hang_up(asked: &Asked<'_>) -> Answered {
+pub(super) async fn hang_up(asked: &Asked) -> Answered {
     let call = seen(asked).await?;
     match asked.platform().live.ask(call.id, Command::HangUp).await {
         Some(answer) => answer,
@@ -134,14 +138,14 @@ pub(super) async fn hang_up(asked: &Asked<'_>) -> Answered {
     }
 }
 
-pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+pub(super) async fn delete(asked: &Asked) -> Answered {
     let call = seen(asked).await?;
     if let Some(answer) = asked.platform().live.ask(call.id, Command::Delete).await {
         return answer;
     }
     let mut call = seen(asked).await?;
     mark_deleted(asked.platform(), &mut call);
-    let told = event(asked.app, &call, "call_deleted");
+    let told = event(&asked.app, &call, "call_deleted");
     asked.app.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
     asked.app.callbacks.wake();
     Ok(call.text())

@@ -235,11 +235,18 @@ impl Kind for PhoneNumbers {
     }
 }
 
-/// Customers and access keys in memory: every request asks for them.
+/// Customers, agents and access keys in memory: every request asks for them.
 #[derive(Default)]
 pub(crate) struct Directory {
     customers: RwLock<HashMap<Uuid, Arc<Entity<Customers>>>>,
+    agents: RwLock<HashMap<Uuid, AgentEntry>>,
     keys: RwLock<HashMap<String, KeyEntry>>,
+}
+
+#[derive(Clone, Copy)]
+struct AgentEntry {
+    customer: Uuid,
+    permission: Permission,
 }
 
 #[derive(Clone, Copy)]
@@ -256,6 +263,9 @@ impl Directory {
         for customer in Entity::<Customers>::list(store, DocumentQuery::all(DocumentKind::Customer)).await? {
             directory.put(customer);
         }
+        for agent in Entity::<Agents>::list(store, DocumentQuery::all(DocumentKind::Agent)).await? {
+            directory.put_agent(&agent);
+        }
         for key in Entity::<AccessKeys>::list(store, DocumentQuery::all(DocumentKind::AccessKey)).await? {
             directory.put_key(&key);
         }
@@ -265,6 +275,16 @@ impl Directory {
     pub(crate) fn put(&self, customer: Entity<Customers>) {
         let mut customers = self.customers.write().unwrap_or_else(PoisonError::into_inner);
         customers.insert(customer.id, Arc::new(customer));
+    }
+
+    pub(crate) fn put_agent(&self, agent: &Entity<Agents>) {
+        let mut agents = self.agents.write().unwrap_or_else(PoisonError::into_inner);
+        if agent.deleted {
+            agents.remove(&agent.id);
+        } else {
+            let permission = Permission(agent.wire.permission);
+            agents.insert(agent.id, AgentEntry { customer: agent.customer, permission });
+        }
     }
 
     pub(crate) fn put_key(&self, key: &Entity<AccessKeys>) {
@@ -287,11 +307,18 @@ impl Directory {
         customers.get(&id).filter(|customer| !customer.deleted).cloned()
     }
 
+    /// Whose an agent is, and what it may do now; its customer is there too.
+    pub(crate) fn agent(&self, id: Uuid) -> Option<(Uuid, Permission)> {
+        let agents = self.agents.read().unwrap_or_else(PoisonError::into_inner);
+        let AgentEntry { customer, permission } = agents.get(&id).copied()?;
+        self.customer(customer).map(|_| (customer, permission))
+    }
+
     /// Whose a key is and what it allows, unless its time has run out.
     pub(crate) fn access_key(&self, key: &str, now: Moment) -> Option<(Uuid, Permission)> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let entry = keys.get(&digest(key)).copied()?;
         let alive = entry.expires.is_none_or(|expires| expires > now.as_unix_micros());
-        alive.then_some((entry.customer, entry.permission))
+        self.customer(entry.customer).filter(|_| alive).map(|_| (entry.customer, entry.permission))
     }
 }

@@ -35,12 +35,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Secret;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::sip::Ports;
+use crate::voipbin::mailbox::{Receiver, mailbox};
 use connect::Connect;
 use registry::Registry;
 use resolve::Resolver;
@@ -203,7 +204,7 @@ const EVENTS: usize = 4;
 /// A call that is being placed or is up. Dropping it hangs up.
 #[derive(Debug)]
 pub(crate) struct Leg {
-    events: mpsc::Receiver<LegEvent>,
+    events: Receiver<LegEvent>,
     hang_up: CancellationToken,
 }
 
@@ -287,7 +288,7 @@ impl Dialler {
 
     /// Places a call and gives it at once; everything that happens comes as events.
     pub(crate) fn call(&self, invitation: Invitation) -> Leg {
-        let (events, receiver) = mpsc::channel(EVENTS);
+        let (events, receiver) = mailbox(EVENTS);
         let hang_up = self.inner.stop.child_token();
         let leg = leg::run(Arc::clone(&self.inner), invitation, events, hang_up.clone());
         // On the heap by itself: its state is large, and is moved no more from here on.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use tokio::sync::mpsc;
 use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
+use uuid::Uuid;
 use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
 
 use super::calls::{CallOwn, Calls, mark_deleted};
@@ -13,6 +13,7 @@ use super::dialler::{Invitation, Leg, LegEnd, LegEvent};
 use super::entity::Entity;
 use super::error::ApiError;
 use super::live::{Command, Place};
+use super::mailbox::Receiver;
 use super::providers::Providers;
 use super::run::{Run, Turn};
 use super::webhooks::event;
@@ -22,7 +23,8 @@ use crate::store::{Change, StoreError};
 /// How long to leave the store alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Writes new calls with everything that belongs to them, then dials them.
+/// Writes new calls with everything that belongs to them, then dials them. A provider that was just read need not be
+/// read again for the first attempt.
 ///
 /// # Errors
 /// When they could not be written; nothing is dialled then.
@@ -30,16 +32,21 @@ pub(super) async fn place(
     app: &Arc<App>,
     calls: Vec<Entity<Calls>>,
     changes: Vec<Change>,
+    provider: Option<Entity<Providers>>,
 ) -> Result<(), ApiError> {
+    if !app.is_ready() || app.platform.live.is_full() {
+        return Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() });
+    }
     let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
     // Whoever reads a call that was just written may ask something of it at once.
     let announced: Vec<_> = calls.iter().map(|call| app.platform.live.announce(call.id)).collect();
+    let provider = provider.map(Arc::new);
     let written = app.store.commit(changes).await;
     for (mut call, commands) in calls.into_iter().zip(announced) {
         let app = Arc::clone(app);
         if written.is_ok() {
             call.revision = Some(0);
-            tokio::spawn(async move { Box::pin(run(&app, call, commands)).await });
+            tokio::spawn(run(app, call, commands, provider.clone()));
         } else {
             drop(app.platform.live.place(call.id, commands));
         }
@@ -50,13 +57,28 @@ pub(super) async fn place(
     written.map(|_| ()).map_err(ApiError::from)
 }
 
-async fn run(app: &Arc<App>, call: Entity<Calls>, commands: mpsc::Receiver<Command>) {
+async fn run(
+    app: Arc<App>,
+    call: Entity<Calls>,
+    commands: Receiver<Command>,
+    provider: Option<Arc<Entity<Providers>>>,
+) {
     let place = app.platform.live.place(call.id, commands);
     let longest = app.clock.now().after(app.platform.config.longest_call);
-    let flow = Run::new(call.own.actions.clone());
-    let mut running = Running { app, call, place, flow, longest, forced: None };
+    let flow = Run::new(Arc::clone(&call.own.actions));
+    let mut running = Running {
+        app: &app,
+        call,
+        place,
+        flow,
+        longest,
+        forced: None,
+        gone: false,
+        unsaid: Vec::new(),
+        provider,
+    };
     let ending = running.dial().await;
-    running.end(ending).await;
+    Box::pin(running.end(ending)).await;
 }
 
 struct Running<'a> {
@@ -67,13 +89,19 @@ struct Running<'a> {
     longest: Timestamp,
     /// Why it was hung up from here, where that says more than that it was.
     forced: Option<Ending>,
+    /// Whether nobody knows of it any more: everything was reset.
+    gone: bool,
+    /// What could not be written yet of what is to be told.
+    unsaid: Vec<Change>,
+    /// The provider of the first attempt, when it was just read.
+    provider: Option<Arc<Entity<Providers>>>,
 }
 
 impl Running<'_> {
     /// Tries the providers in their order until one takes the call, and follows it to its end.
     async fn dial(&mut self) -> Ending {
         loop {
-            let ending = match (self.invitation().await, self.app.platform.dialler.get()) {
+            let ending = match (Box::pin(self.invitation()).await, self.app.platform.dialler.get()) {
                 (Some(invitation), Some(dialler)) => {
                     let mut leg = dialler.call(invitation);
                     self.follow(&mut leg).await
@@ -89,17 +117,18 @@ impl Running<'_> {
             let call = self.call.id;
             tracing::info!(%call, ?ending, "a provider did not take a call; the next one is tried");
             self.call.own.current = next;
-            self.save("call_updated").await;
+            Box::pin(self.save("call_updated")).await;
         }
     }
 
     /// The INVITE for the provider whose turn it is, as it is now; none when there is nothing to send.
-    async fn invitation(&self) -> Option<Invitation> {
+    async fn invitation(&mut self) -> Option<Invitation> {
+        let known = self.provider.take();
         let CallOwn { providers, current, anonymous, .. } = &self.call.own;
         let (source, destination) = (&self.call.wire.source, &self.call.wire.destination);
         let made = match providers.get(*current) {
             None => super::invite::to_uri(source, destination, *anonymous),
-            Some(id) => match Entity::<Providers>::find(&*self.app.store, *id).await {
+            Some(id) => match self.provider(known, *id).await {
                 Ok(Some(provider)) => super::invite::to_number(&provider, source, destination, *anonymous),
                 Ok(None) => return None,
                 Err(error) => {
@@ -111,73 +140,106 @@ impl Running<'_> {
         made.inspect_err(|why| tracing::warn!(%why, call = %self.call.id, "a call cannot be dialled")).ok()
     }
 
+    async fn provider(
+        &self,
+        known: Option<Arc<Entity<Providers>>>,
+        id: Uuid,
+    ) -> Result<Option<Arc<Entity<Providers>>>, StoreError> {
+        match known.filter(|known| known.id == id) {
+            Some(known) => Ok(Some(known)),
+            None => Ok(Entity::<Providers>::find(&*self.app.store, id).await?.map(Arc::new)),
+        }
+    }
+
     /// Follows one attempt to its end.
     async fn follow(&mut self, leg: &mut Leg) -> Ending {
         let clock = self.app.clock.clone();
+        // What takes a moment has its own place on the heap for that moment: a call is up for long, and there are many.
         loop {
+            if self.gone {
+                leg.hang_up();
+            }
             let next = self.flow.due().map_or(self.longest, |due| due.min(self.longest));
             tokio::select! {
                 biased;
                 event = leg.next() => match event {
-                    Some(LegEvent::Ringing) => self.become_status(Status::Ringing).await,
+                    Some(LegEvent::Ringing) => {
+                        self.become_status(Status::Ringing).await;
+                    }
                     Some(LegEvent::Progress) => {}
                     Some(LegEvent::Answered) => {
-                        self.become_status(Status::Progressing).await;
-                        self.take_turn(leg).await;
+                        // One whose answer crossed our hanging up has no flow.
+                        if self.become_status(Status::Progressing).await {
+                            self.flow.begin(clock.now());
+                        }
                     }
                     Some(LegEvent::Ended(end)) => return self.forced.take().unwrap_or_else(|| ending_of(end)),
                     None => return self.forced.take().unwrap_or(Ending::OurSide),
                 },
                 command = self.place.commands.recv() => match command {
                     Some(Command::HangUp(reply)) => {
-                        self.hang_up(leg).await;
+                        Box::pin(self.hang_up(leg)).await;
                         // Whoever asked may be gone.
-                        let _gone = reply.send(Ok(self.call.text()));
+                        let _gone = reply.send(self.written());
                     }
                     Some(Command::Delete(reply)) => {
-                        self.hang_up(leg).await;
-                        mark_deleted(&self.app.platform, &mut self.call);
-                        self.save("call_deleted").await;
-                        let _gone = reply.send(Ok(self.call.text()));
+                        Box::pin(self.hang_up(leg)).await;
+                        let answer = if self.call.deleted {
+                            Err(ApiError::state_invalid())
+                        } else {
+                            mark_deleted(&self.app.platform, &mut self.call);
+                            Box::pin(self.save("call_deleted")).await;
+                            self.written()
+                        };
+                        let _gone = reply.send(answer);
                     }
-                    Some(Command::Stop) | None => self.hang_up(leg).await,
+                    Some(Command::Stop) | None => Box::pin(self.hang_up(leg)).await,
                 },
                 () = clock.sleep_until(next) => {
                     if clock.now() >= self.longest {
+                        self.flow.end();
                         self.forced = Some(Ending::LongestDuration);
                         leg.hang_up();
                         // The end is near: it is not asked for again.
                         self.longest = self.longest.after(Duration::from_hours(24));
                     } else {
-                        self.take_turn(leg).await;
+                        Box::pin(self.take_turn(leg)).await;
                     }
                 }
             }
         }
     }
 
-    /// Does what the flow says until it says to wait, or is over.
+    /// Does one thing that the flow says. Between two things the far end and whoever asks something are heard.
     async fn take_turn(&mut self, leg: &mut Leg) {
-        while self.call.wire.status == CallStatus::Progressing {
-            match self.flow.turn(self.app.clock.now()) {
-                Turn::Begin(action) => {
-                    let at = self.app.platform.moments.next();
-                    self.call.wire.action = Action {
-                        id: action.id,
-                        next_id: action.next_id,
-                        kind: Some(action.kind),
-                        option: action.option,
-                        tm_execute: Some(at),
-                    };
-                    self.call.wire.tm_update = Some(at);
-                    self.save("call_updated").await;
-                }
-                Turn::Wait => return,
-                Turn::Over => {
-                    self.hang_up(leg).await;
-                    return;
-                }
+        if self.call.wire.status != CallStatus::Progressing {
+            self.flow.end();
+            return;
+        }
+        match self.flow.turn(self.app.clock.now()) {
+            Turn::Begin(action) => {
+                let at = self.app.platform.moments.next();
+                self.call.wire.action = Action {
+                    id: action.id,
+                    next_id: action.next_id,
+                    kind: Some(action.kind),
+                    option: action.option,
+                    tm_execute: Some(at),
+                };
+                self.call.wire.tm_update = Some(at);
+                self.save("call_updated").await;
             }
+            Turn::Wait => {}
+            Turn::Over => self.hang_up(leg).await,
+        }
+    }
+
+    /// The call, if it is written as it is; what is not written is not acknowledged.
+    fn written(&self) -> Result<String, ApiError> {
+        if self.unsaid.is_empty() && !self.gone {
+            Ok(self.call.text())
+        } else {
+            Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() })
         }
     }
 
@@ -191,10 +253,10 @@ impl Running<'_> {
         leg.hang_up();
     }
 
-    /// Takes a status, if the call may have it now.
-    async fn become_status(&mut self, status: Status) {
+    /// Takes a status, if the call may have it now; gives whether it may.
+    async fn become_status(&mut self, status: Status) -> bool {
         if !status_of(&self.call.wire.status).may_become(status) {
-            return;
+            return false;
         }
         let at = Some(self.app.platform.moments.next());
         let wire = &mut self.call.wire;
@@ -216,22 +278,36 @@ impl Running<'_> {
                 wire.status = CallStatus::Terminating;
                 "call_terminating"
             }
-            Status::Dialing | Status::Hangup => return,
+            Status::Dialing | Status::Hangup => return false,
         };
-        self.save(kind).await;
+        Box::pin(self.save(kind)).await;
+        true
     }
 
     /// Writes the call as it is, and tells of it. What cannot be written now is written with what comes next.
     async fn save(&mut self, kind: &str) {
-        if let Err(error) = self.try_to_save(kind).await {
+        self.unsaid.push(self.call.put());
+        self.unsaid.extend(event(self.app, &self.call, kind));
+        if let Err(error) = self.write().await {
             tracing::error!(%error, call = %self.call.id, kind, "a call could not be written; it goes on");
         }
     }
 
-    async fn try_to_save(&mut self, kind: &str) -> Result<(), StoreError> {
-        let told = event(self.app, &self.call, kind);
-        let wakes = told.is_some();
-        self.app.store.commit(std::iter::once(self.call.put()).chain(told).collect()).await?;
+    /// Writes what is not written yet: the call once, as it was last, and all that is to be told.
+    async fn write(&mut self) -> Result<(), StoreError> {
+        let mut changes = std::mem::take(&mut self.unsaid);
+        let last = changes.iter().rposition(|change| matches!(change, Change::Put { .. }));
+        let mut at = 0..;
+        changes.retain(|change| at.next() == last || !matches!(change, Change::Put { .. }));
+        let wakes = changes.len() > 1;
+        if let Err(error) = self.app.store.commit(changes.clone()).await {
+            if error == StoreError::Conflict {
+                self.gone = true;
+            } else {
+                self.unsaid = changes;
+            }
+            return Err(error);
+        }
         self.call.revision = self.call.revision.map(|revision| revision + 1);
         if wakes {
             self.app.callbacks.wake();
@@ -242,17 +318,16 @@ impl Running<'_> {
     /// Writes the end, however long that takes: until then the call is not over for anybody.
     async fn end(mut self, ending: Ending) {
         finish(self.app, &mut self.call, ending);
-        while let Err(error) = self.try_to_save("call_hangup").await {
-            if error == StoreError::Conflict {
-                // It is gone: everything was reset.
-                return;
-            }
-            tracing::error!(%error, call = %self.call.id, "the end of a call could not be written yet");
+        self.save("call_hangup").await;
+        while !self.unsaid.is_empty() && !self.gone {
             if !self.app.is_ready() {
                 // The next start ends what is not over.
                 return;
             }
             tokio::time::sleep(PAUSE).await;
+            if let Err(error) = self.write().await {
+                tracing::error!(%error, call = %self.call.id, "the end of a call could not be written yet");
+            }
         }
     }
 }
@@ -271,7 +346,7 @@ fn finish(app: &App, call: &mut Entity<Calls>, ending: Ending) {
 /// Ends the calls that were up when the server ended without a word.
 pub(super) async fn end_what_is_left(app: &Arc<App>) -> Result<usize, StoreError> {
     use crate::store::{DocumentKind, DocumentQuery};
-    let query = DocumentQuery::with(DocumentKind::Call, super::calls::LIVE, "yes");
+    let query = DocumentQuery::live(DocumentKind::Call);
     let left = Entity::<Calls>::list(&*app.store, query).await?;
     let count = left.len();
     for mut call in left {
@@ -304,10 +379,10 @@ mod tests {
     #[test]
     fn the_task_of_a_call_is_small() {
         fn size<F: Future>(
-            _make: impl FnOnce(&'static Arc<App>, Entity<Calls>, mpsc::Receiver<Command>) -> F,
+            _make: impl FnOnce(Arc<App>, Entity<Calls>, Receiver<Command>, Option<Arc<Entity<Providers>>>) -> F,
         ) -> usize {
             size_of::<F>()
         }
-        assert!(size(run) < 12_000, "{}", size(run));
+        assert!(size(run) < 4_000, "{}", size(run));
     }
 }

@@ -18,6 +18,14 @@ pub(crate) trait Kind {
     /// What nobody but the server sees.
     type Own: Serialize + DeserializeOwned + Clone + Default;
 
+    /// Whether what it is looked for by stays as it is until it is deleted.
+    const KEYS_STAY: bool = false;
+
+    /// Whether something is under way with it, which the next start must see to.
+    fn is_live(_wire: &Self::Wire) -> bool {
+        false
+    }
+
     /// What it is looked for by.
     fn keys(_entity: &Entity<Self>) -> Vec<(&'static str, String)>
     where
@@ -55,7 +63,7 @@ impl<K: Kind> Clone for Entity<K> {
 }
 
 /// The body of a document. The wire's part is there as it is sent.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Body<'a, O> {
     #[serde(borrow)]
     wire: &'a RawValue,
@@ -90,17 +98,20 @@ impl<K: Kind> Entity<K> {
 
     /// The change that writes it, if it is still as it was read.
     pub(crate) fn put(&self) -> Change {
-        let wire = RawValue::from_string(self.text()).unwrap_or_default();
-        let body = serde_json::to_string(&Body { wire: &wire, own: &self.own }).unwrap_or_default();
+        // As `Body` is read. The wire's part is a text already, and need not be looked at again.
+        let body = format!("{{\"wire\":{},\"own\":{}}}", self.text(), json(&self.own));
+        let keyed = self.revision.is_none() || self.deleted || !K::KEYS_STAY;
         let document = NewDocument {
             kind: K::KIND,
             id: self.id,
             customer: self.customer,
             created_at: self.created_at.as_unix_micros(),
             deleted: self.deleted,
+            live: K::is_live(&self.wire),
             body,
-            keys: K::keys(self),
-            unique: K::unique(self),
+            keyed,
+            keys: if keyed { K::keys(self) } else { Vec::new() },
+            unique: if keyed { K::unique(self) } else { Vec::new() },
         };
         Change::Put { revision: self.revision, document: Box::new(document) }
     }

@@ -43,17 +43,24 @@ impl Kind for Flows {
     }
 }
 
+/// Most actions of a flow. No page of the platform names a limit.
+const MOST_ACTIONS: usize = 200;
+
 /// A flow for the actions that came with a request; none when none came. Actions without an id get one.
 ///
 /// # Errors
 /// When an action is of no known type, or says something that is not known.
 pub(crate) fn temporary(
-    asked: &Asked<'_>,
+    asked: &Asked,
     mut actions: Vec<ActionBody>,
     detail: &str,
 ) -> Result<Option<Entity<Flows>>, ApiError> {
     if actions.is_empty() {
         return Ok(None);
+    }
+    if actions.len() > MOST_ACTIONS {
+        let message = format!("A flow has at most {MOST_ACTIONS} actions.");
+        return Err(ApiError::invalid_argument(message));
     }
     run::flow(&actions)
         .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;

@@ -15,6 +15,7 @@ use voipbin_client::types::Login as LoginAnswer;
 use super::api::json_response;
 use super::customers::Agents;
 use super::entity::{Entity, json as to_text};
+use super::error::ApiError;
 use super::token::{self, AgentClaim, Claims};
 use crate::app::App;
 
@@ -28,8 +29,8 @@ struct Login {
 }
 
 /// Gives a token, or 400 without a body: nobody is told which part was wrong.
-pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Response {
-    if let Some((username, token)) = try_to_log_in(app, body).await {
+pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Result<Response, ApiError> {
+    if let Some((username, token)) = try_to_log_in(app, body).await? {
         let cookie =
             format!("token={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Strict", AGENT.as_secs());
         let text = to_text(&LoginAnswer { username, token: Secret::new(token) });
@@ -37,25 +38,25 @@ pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Response {
         if let Ok(cookie) = HeaderValue::try_from(cookie) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }
-        response
+        Ok(response)
     } else {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::BAD_REQUEST;
-        response
+        Ok(response)
     }
 }
 
-async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Option<(String, String)> {
-    let login: Login = serde_json::from_slice(body).ok()?;
-    let found = Entity::<Agents>::find_by(&*app.store, "username", login.username).await.ok()?;
+async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Result<Option<(String, String)>, ApiError> {
+    let Ok(login) = serde_json::from_slice::<Login>(body) else { return Ok(None) };
+    let found = Entity::<Agents>::find_by(&*app.store, "username", login.username).await?;
     let agent =
         found.filter(|agent| !agent.deleted && app.platform.directory.customer(agent.customer).is_some());
     // Somebody who is not there takes as long as somebody with another password.
     let hash = agent.as_ref().map(|agent| agent.own.password.clone());
-    if !is_password(app, login.password, hash).await {
-        return None;
+    if !is_password(app, login.password, hash).await? {
+        return Ok(None);
     }
-    let agent = agent?;
+    let Some(agent) = agent else { return Ok(None) };
     let claim = AgentClaim {
         id: agent.id,
         customer_id: agent.customer,
@@ -63,12 +64,16 @@ async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Option<(String, String)>
         permission: agent.wire.permission,
     };
     let claims = Claims::agent(claim, app.platform.moments.now().after(AGENT));
-    Some((agent.wire.username, token::sign(&app.platform.signing, &claims)))
+    Ok(Some((agent.wire.username, token::sign(&app.platform.signing, &claims))))
 }
 
-async fn is_password(app: &Arc<App>, given: Secret, hash: Option<String>) -> bool {
-    let Ok(_turn) = app.platform.hashing.acquire().await else { return false };
+async fn is_password(app: &Arc<App>, given: Secret, hash: Option<String>) -> Result<bool, ApiError> {
+    let busy = || ApiError { retry_after: Some(1), ..ApiError::unavailable() };
+    let _waiting = app.platform.waiting_to_hash.try_acquire().map_err(|_| busy())?;
+    let turn = Arc::clone(&app.platform.hashing).acquire_owned().await.map_err(|_| busy())?;
     let check = move || {
+        // Held until the processor and the memory are free again, whoever still waits for the outcome.
+        let _turn = turn;
         if let Some(Ok(hash)) = hash.as_deref().map(PasswordHash::new) {
             Argon2::default().verify_password(given.expose().as_bytes(), &hash).is_ok()
         } else {
@@ -76,7 +81,7 @@ async fn is_password(app: &Arc<App>, given: Secret, hash: Option<String>) -> boo
             false
         }
     };
-    tokio::task::spawn_blocking(check).await.unwrap_or(false)
+    Ok(tokio::task::spawn_blocking(check).await.unwrap_or(false))
 }
 
 fn hashed(password: &Secret, salt: &[u8]) -> Option<String> {
@@ -87,7 +92,11 @@ fn hashed(password: &Secret, salt: &[u8]) -> Option<String> {
 
 /// The hash that is kept of a password.
 pub(crate) async fn hash(app: &Arc<App>, password: Secret) -> Option<String> {
-    let _turn = app.platform.hashing.acquire().await.ok()?;
+    let turn = Arc::clone(&app.platform.hashing).acquire_owned().await.ok()?;
     let salt = app.ids.salt();
-    tokio::task::spawn_blocking(move || hashed(&password, &salt)).await.ok()?
+    let make = move || {
+        let _turn = turn;
+        hashed(&password, &salt)
+    };
+    tokio::task::spawn_blocking(make).await.ok()?
 }

@@ -53,28 +53,32 @@ fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "OUTBOUND_CONFIG_NOT_FOUND", "The outbound config was not found.")
 }
 
-pub(crate) async fn own(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn own(asked: &Asked) -> Answered {
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
     Ok(of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?.text())
 }
 
-pub(crate) async fn update_own(asked: &Asked<'_>) -> Answered {
-    let patch = asked.read()?;
+pub(crate) async fn update_own(asked: &Asked) -> Answered {
+    let patch: OutboundConfigPatch = asked.read()?;
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
-    let before = of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?;
-    change(asked, before, patch).await
+    loop {
+        let before = of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?;
+        if let Some(text) = change(asked, before, &patch).await? {
+            return Ok(text);
+        }
+    }
 }
 
-pub(crate) async fn list(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn list(asked: &Asked) -> Answered {
     let mut query = asked.query.page(DocumentKind::OutboundConfig)?;
     query.key = asked.query.id("customer_id")?.map(|customer| ("customer", customer.to_string()));
     asked.caller.must_run_the_platform()?;
     page(&asked.app.store.documents(query).await?)
 }
 
-pub(crate) async fn create(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn create(asked: &Asked) -> Answered {
     let OutboundConfigCreate { customer_id, config } = asked.read()?;
     asked.caller.must_run_the_platform()?;
     let customer = customer_id.filter(|id| !id.is_nil()).unwrap_or_else(|| asked.caller.customer());
@@ -88,49 +92,64 @@ pub(crate) async fn create(asked: &Asked<'_>) -> Answered {
     Ok(new.text())
 }
 
-pub(crate) async fn get(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn get(asked: &Asked) -> Answered {
     let id = asked.typed_id()?;
     asked.caller.must_run_the_platform()?;
     Ok(existing(asked, id).await?.text())
 }
 
-pub(crate) async fn update(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn update(asked: &Asked) -> Answered {
     let id = asked.typed_id()?;
-    let patch = asked.read()?;
+    let patch: OutboundConfigPatch = asked.read()?;
     asked.caller.must_run_the_platform()?;
-    let before = existing(asked, id).await?;
-    change(asked, before, patch).await
+    loop {
+        let before = existing(asked, id).await?;
+        if let Some(text) = change(asked, before, &patch).await? {
+            return Ok(text);
+        }
+    }
 }
 
-pub(crate) async fn delete(asked: &Asked<'_>) -> Answered {
+pub(crate) async fn delete(asked: &Asked) -> Answered {
     let id = asked.typed_id()?;
     asked.caller.must_run_the_platform()?;
-    let mut config = existing(asked, id).await?;
-    config.deleted = true;
-    config.wire.tm_delete = Some(asked.platform().moments.next());
-    asked.app.store.commit(vec![config.put()]).await?;
-    Ok(config.text())
+    loop {
+        let mut config = existing(asked, id).await?;
+        config.deleted = true;
+        config.wire.tm_delete = Some(asked.platform().moments.next());
+        if let Some(text) = written(asked, &config).await? {
+            return Ok(text);
+        }
+    }
 }
 
-async fn existing(asked: &Asked<'_>, id: Uuid) -> Result<Entity<OutboundConfigs>, ApiError> {
+async fn existing(asked: &Asked, id: Uuid) -> Result<Entity<OutboundConfigs>, ApiError> {
     let found = Entity::<OutboundConfigs>::find(&*asked.app.store, id).await?;
     found.filter(|config| !config.deleted).ok_or_else(not_found)
 }
 
+/// Writes a config as it is now; nothing when somebody else changed it meanwhile.
+async fn written(asked: &Asked, config: &Entity<OutboundConfigs>) -> Result<Option<String>, ApiError> {
+    match asked.app.store.commit(vec![config.put()]).await {
+        Err(StoreError::Conflict) => Ok(None),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(Some(config.text())),
+    }
+}
+
 async fn change(
-    asked: &Asked<'_>,
+    asked: &Asked,
     mut config: Entity<OutboundConfigs>,
-    patch: OutboundConfigPatch,
-) -> Answered {
-    lay_over(asked, &mut config, patch).await?;
+    patch: &OutboundConfigPatch,
+) -> Result<Option<String>, ApiError> {
+    lay_over(asked, &mut config, patch.clone()).await?;
     config.wire.tm_update = Some(asked.platform().moments.next());
-    asked.app.store.commit(vec![config.put()]).await?;
-    Ok(config.text())
+    written(asked, &config).await
 }
 
 /// Lays a patch over a config: what is absent stays.
 async fn lay_over(
-    asked: &Asked<'_>,
+    asked: &Asked,
     config: &mut Entity<OutboundConfigs>,
     patch: OutboundConfigPatch,
 ) -> Result<(), ApiError> {

@@ -1,6 +1,7 @@
 //! The way of a call until it is dialled: what is known is put before the rules, for each destination.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
@@ -9,7 +10,9 @@ use trunk_rules::outbound::{
     Snapshot, Source, decide, route_target, whitelist_refused_all,
 };
 use uuid::Uuid;
-use voipbin_client::types::{Action, Address, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus};
+use voipbin_client::types::{
+    Action, ActionBody, Address, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus,
+};
 
 use super::api::Asked;
 use super::calls::{CallOwn, Calls};
@@ -33,15 +36,22 @@ pub(super) struct Order<'a> {
     pub(super) provider: Option<Uuid>,
 }
 
+/// Most destinations of a request. No page of the platform names a limit; without one a request could hold up everybody.
+const MOST_DESTINATIONS: usize = 100;
+
 /// The calls that an order makes. A destination that cannot be called is left out; the log says why.
 ///
 /// # Errors
 /// When none can be called.
 pub(super) async fn plan(
-    asked: &Asked<'_>,
+    asked: &Asked,
     owner: &Entity<Customers>,
     order: &Order<'_>,
 ) -> Result<Vec<Entity<Calls>>, ApiError> {
+    if order.destinations.len() > MOST_DESTINATIONS {
+        let message = format!("At most {MOST_DESTINATIONS} destinations can be called at once.");
+        return Err(ApiError::invalid_argument(message));
+    }
     let store = &*asked.app.store;
     // None is as good as an empty one, which permits nothing.
     let config = outbound_configs::of(store, owner.id).await?.map(|config| config.wire).unwrap_or_default();
@@ -98,7 +108,8 @@ pub(super) async fn plan(
         return Err(refusal(&outcomes));
     }
     let plans = outcomes.into_iter().filter_map(Result::ok);
-    Ok(plans.map(|plan| call(asked, owner, order, plan)).collect())
+    let actions = order.flow.map(|flow| Arc::from(flow.wire.actions.as_slice())).unwrap_or_default();
+    Ok(plans.map(|plan| call(asked, owner, order, &actions, plan)).collect())
 }
 
 /// What is said when no destination can be called.
@@ -118,7 +129,7 @@ struct StoredRoutes(HashMap<String, Vec<outbound::Route>>);
 impl StoredRoutes {
     async fn to(
         &mut self,
-        asked: &Asked<'_>,
+        asked: &Asked,
         customer: Uuid,
         destination: &str,
     ) -> Result<&[outbound::Route], ApiError> {
@@ -180,7 +191,13 @@ fn address(endpoint: Endpoint) -> Address {
     }
 }
 
-fn call(asked: &Asked<'_>, owner: &Entity<Customers>, order: &Order<'_>, plan: Plan) -> Entity<Calls> {
+fn call(
+    asked: &Asked,
+    owner: &Entity<Customers>,
+    order: &Order<'_>,
+    actions: &Arc<[ActionBody]>,
+    plan: Plan,
+) -> Entity<Calls> {
     let ids = &asked.app.ids;
     let (id, at) = (ids.request(), asked.platform().moments.next());
     let mut metadata: BTreeMap<String, Value> = BTreeMap::new();
@@ -224,7 +241,7 @@ fn call(asked: &Asked<'_>, owner: &Entity<Customers>, order: &Order<'_>, plan: P
         tm_delete: None,
     };
     let own = CallOwn {
-        actions: order.flow.map(|flow| flow.wire.actions.clone()).unwrap_or_default(),
+        actions: Arc::clone(actions),
         anonymous: plan.anonymous.hides(),
         providers: plan.dialroutes.iter().map(|Dialroute { provider_id, .. }| *provider_id).collect(),
         current: 0,

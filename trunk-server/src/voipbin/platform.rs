@@ -113,7 +113,9 @@ pub(crate) struct Platform {
     pub(crate) by_customer: Limiter<Uuid>,
     pub(crate) logins: Limiter<IpAddr>,
     /// Passwords that are hashed at the same time: each takes a processor for a while.
-    pub(crate) hashing: Semaphore,
+    pub(crate) hashing: Arc<Semaphore>,
+    /// Logins that wait for that. Further ones are told to come again.
+    pub(crate) waiting_to_hash: Semaphore,
 }
 
 impl std::fmt::Debug for Platform {
@@ -172,7 +174,8 @@ impl Platform {
             by_address: Limiter::default(),
             by_customer: Limiter::default(),
             logins: Limiter::default(),
-            hashing: Semaphore::new(2),
+            hashing: Arc::new(Semaphore::new(2)),
+            waiting_to_hash: Semaphore::new(64),
         })
     }
 }

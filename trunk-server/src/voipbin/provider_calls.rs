@@ -29,14 +29,14 @@ fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "PROVIDERCALL_NOT_FOUND", "The provider call was not found.")
 }
 
-pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+pub(super) async fn list(asked: &Asked) -> Answered {
     let mut query = asked.query.page(DocumentKind::ProviderCall)?;
     query.key = asked.query.id("provider_id")?.map(|provider| ("provider", provider.to_string()));
     asked.caller.must_run_the_platform()?;
     page(&asked.app.store.documents(query).await?)
 }
 
-pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+pub(super) async fn get(asked: &Asked) -> Answered {
     let id = asked.typed_id()?;
     if id.is_nil() {
         return Err(ApiError::invalid_id());
@@ -46,7 +46,7 @@ pub(super) async fn get(asked: &Asked<'_>) -> Answered {
 }
 
 /// Marks the record as deleted. The calls go on.
-pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+pub(super) async fn delete(asked: &Asked) -> Answered {
     let id = asked.typed_id()?;
     if id.is_nil() {
         return Err(ApiError::invalid_id());
@@ -68,7 +68,7 @@ pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
 
 /// Places the calls, and keeps what was asked and which calls came of it. All of it is written at once: there are
 /// no calls without their record.
-pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+pub(super) async fn create(asked: &Asked) -> Answered {
     let body: ProviderCallCreate = asked.read()?;
     if body.provider_id.is_nil() {
         return Err(ApiError::invalid_argument("provider_id is required."));
@@ -78,10 +78,10 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
     }
     asked.caller.must_run_the_platform()?;
     let provider = Entity::<Providers>::find(&*asked.app.store, body.provider_id).await?;
-    if provider.is_none_or(|provider| provider.deleted) {
+    let Some(provider) = provider.filter(|provider| !provider.deleted) else {
         let message = format!("provider not found: {} does not exist or is deleted.", body.provider_id);
         return Err(ApiError::invalid_argument(message));
-    }
+    };
     let customer = asked.caller.customer();
     let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::invalid_data)?;
     let detail = "tmp outbound flow for providercall";
@@ -114,7 +114,7 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
     let mut changes: Vec<_> = made.iter().map(Entity::put).collect();
     changes.extend(created(asked, &planned));
     changes.push(record.put());
-    engine::place(asked.app, planned, changes).await?;
+    engine::place(&asked.app, planned, changes, Some(provider)).await?;
     Ok(record.text())
 }
 

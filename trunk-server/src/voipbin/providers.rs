@@ -39,13 +39,13 @@ pub(super) fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "PROVIDER_NOT_FOUND", "The provider was not found.")
 }
 
-pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+pub(super) async fn list(asked: &Asked) -> Answered {
     let query = asked.query.page(DocumentKind::Provider)?;
     asked.caller.must_run_the_platform()?;
     page(&asked.app.store.documents(query).await?)
 }
 
-pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+pub(super) async fn create(asked: &Asked) -> Answered {
     let body = read(asked)?;
     asked.caller.must_run_the_platform()?;
     let codecs = codecs(&body)?;
@@ -59,7 +59,7 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
 }
 
 /// Whether it is there is said before whether it may be seen.
-pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+pub(super) async fn get(asked: &Asked) -> Answered {
     let id = asked.text_id()?;
     if asked.caller.is_direct() {
         return Err(ApiError::direct_access());
@@ -70,7 +70,7 @@ pub(super) async fn get(asked: &Asked<'_>) -> Answered {
 }
 
 /// Replaces all of it: what is left out becomes empty.
-pub(super) async fn update(asked: &Asked<'_>) -> Answered {
+pub(super) async fn update(asked: &Asked) -> Answered {
     let id = asked.text_id()?;
     let body = read(asked)?;
     asked.caller.must_run_the_platform()?;
@@ -79,6 +79,9 @@ pub(super) async fn update(asked: &Asked<'_>) -> Answered {
         let mut provider = found.ok_or_else(not_found)?;
         let codecs = codecs(&body)?;
         if provider.wire.hostname != body.hostname {
+            // Another carrier must not be shown what this one knows the trunk by.
+            provider.own.sip =
+                provider.own.sip.filter(|_| is_didww(&provider.wire.hostname) && is_didww(&body.hostname));
             provider.wire.health_status = HealthStatus::NotAsked;
             provider.wire.health_checked_at = None;
         }
@@ -93,7 +96,7 @@ pub(super) async fn update(asked: &Asked<'_>) -> Answered {
     }
 }
 
-pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+pub(super) async fn delete(asked: &Asked) -> Answered {
     let id = asked.text_id()?;
     asked.caller.must_run_the_platform()?;
     loop {
@@ -110,8 +113,13 @@ pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
     }
 }
 
+/// Whether a host is one of DIDWW's, which all know the same trunks.
+fn is_didww(hostname: &str) -> bool {
+    hostname.to_ascii_lowercase().ends_with(".out.didww.com")
+}
+
 /// Reads a body. A header that is no text is named; everything else that does not fit is no JSON body.
-fn read(asked: &Asked<'_>) -> Result<ProviderBody, ApiError> {
+fn read(asked: &Asked) -> Result<ProviderBody, ApiError> {
     let value: Value = asked.read()?;
     let headers = value.get("tech_headers").and_then(Value::as_object);
     if headers.is_some_and(|headers| headers.values().any(|value| !value.is_string())) {

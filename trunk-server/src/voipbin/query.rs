@@ -61,7 +61,7 @@ impl Query {
             None => i64::MAX,
             Some(token) => token.parse::<Moment>().map_err(|_| ApiError::invalid_data())?.as_unix_micros(),
         };
-        Ok(DocumentQuery { kind, key: None, before, limit })
+        Ok(DocumentQuery { before, limit, ..DocumentQuery::all(kind) })
     }
 }
 

@@ -42,7 +42,7 @@ fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "ROUTE_NOT_FOUND", "The route was not found.")
 }
 
-pub(super) async fn list(asked: &Asked<'_>) -> Answered {
+pub(super) async fn list(asked: &Asked) -> Answered {
     let mut query = asked.query.page(DocumentKind::Route)?;
     let customer = asked.query.first("customer_id").and_then(|text| Uuid::try_parse(text).ok());
     query.key = customer.filter(|id| !id.is_nil()).map(|customer| ("customer", customer.to_string()));
@@ -50,7 +50,7 @@ pub(super) async fn list(asked: &Asked<'_>) -> Answered {
     page(&asked.app.store.documents(query).await?)
 }
 
-pub(super) async fn create(asked: &Asked<'_>) -> Answered {
+pub(super) async fn create(asked: &Asked) -> Answered {
     let RouteCreate { customer_id, route } = asked.read()?;
     asked.caller.must_run_the_platform()?;
     let id = asked.app.ids.request();
@@ -62,36 +62,47 @@ pub(super) async fn create(asked: &Asked<'_>) -> Answered {
     Ok(route.text())
 }
 
-pub(super) async fn get(asked: &Asked<'_>) -> Answered {
+pub(super) async fn get(asked: &Asked) -> Answered {
     let id = asked.text_id()?;
     asked.caller.must_run_the_platform()?;
     Ok(existing(asked, id).await?.text())
 }
 
 /// Replaces all of it but its customer: what is left out becomes empty.
-pub(super) async fn update(asked: &Asked<'_>) -> Answered {
+pub(super) async fn update(asked: &Asked) -> Answered {
     let id = asked.text_id()?;
-    let body = asked.read()?;
+    let body: RouteUpdate = asked.read()?;
     asked.caller.must_run_the_platform()?;
-    let mut route = existing(asked, id).await?;
-    replace(&mut route.wire, body);
-    route.wire.tm_update = Some(asked.platform().moments.next());
-    asked.app.store.commit(vec![route.put()]).await?;
-    Ok(route.text())
+    loop {
+        let mut route = existing(asked, id).await?;
+        replace(&mut route.wire, RouteUpdate::clone(&body));
+        route.wire.tm_update = Some(asked.platform().moments.next());
+        match asked.app.store.commit(vec![route.put()]).await {
+            // Somebody else changed it meanwhile: the later one stays.
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(route.text()),
+        }
+    }
 }
 
-pub(super) async fn delete(asked: &Asked<'_>) -> Answered {
+pub(super) async fn delete(asked: &Asked) -> Answered {
     let id = asked.text_id()?;
     asked.caller.must_run_the_platform()?;
-    let mut route = existing(asked, id).await?;
-    let at = Some(asked.platform().moments.next());
-    route.deleted = true;
-    (route.wire.tm_update, route.wire.tm_delete) = (at, at);
-    asked.app.store.commit(vec![route.put()]).await?;
-    Ok(route.text())
+    loop {
+        let mut route = existing(asked, id).await?;
+        let at = Some(asked.platform().moments.next());
+        route.deleted = true;
+        (route.wire.tm_update, route.wire.tm_delete) = (at, at);
+        match asked.app.store.commit(vec![route.put()]).await {
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+            Ok(_) => return Ok(route.text()),
+        }
+    }
 }
 
-async fn existing(asked: &Asked<'_>, id: Uuid) -> Result<Entity<Routes>, ApiError> {
+async fn existing(asked: &Asked, id: Uuid) -> Result<Entity<Routes>, ApiError> {
     Entity::<Routes>::find(&*asked.app.store, id).await?.ok_or_else(not_found)
 }
 

@@ -1,5 +1,8 @@
 //! A call's flow as it runs: which action it is at, and how long that takes.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use didww_types::Timestamp;
 use trunk_rules::outbound::{self, Cursor, Effect, Flow, FlowError, Next};
 use voipbin_client::types::ActionBody;
@@ -8,7 +11,7 @@ use voipbin_client::types::ActionBody;
 pub(super) enum Turn {
     /// This action begins.
     Begin(ActionBody),
-    /// The action takes until the run is due.
+    /// Nothing is due.
     Wait,
     /// There is nothing left to do.
     Over,
@@ -16,7 +19,8 @@ pub(super) enum Turn {
 
 /// A flow, and how far a call is in it.
 pub(super) struct Run {
-    actions: Vec<ActionBody>,
+    /// Shared with the other calls of the same request.
+    actions: Arc<[ActionBody]>,
     flow: Option<Flow>,
     cursor: Cursor,
     due: Option<Timestamp>,
@@ -34,21 +38,31 @@ pub(super) fn flow(actions: &[ActionBody]) -> Result<Flow, FlowError> {
 }
 
 impl Run {
-    pub(super) fn new(actions: Vec<ActionBody>) -> Self {
+    pub(super) fn new(actions: Arc<[ActionBody]>) -> Self {
         // They were checked before the call was made.
         let flow = flow(&actions).ok();
         let cursor = flow.as_ref().map(Flow::start).unwrap_or_default();
         Self { actions, flow, cursor, due: None }
     }
 
-    /// When the action that takes time is done.
+    /// Begins, now.
+    pub(super) fn begin(&mut self, now: Timestamp) {
+        self.due = Some(now);
+    }
+
+    /// Does nothing more.
+    pub(super) fn end(&mut self) {
+        self.due = None;
+    }
+
+    /// When there is something to do: nothing before the beginning, and nothing after the end.
     pub(super) fn due(&self) -> Option<Timestamp> {
         self.due
     }
 
     /// Takes a turn.
     pub(super) fn turn(&mut self, now: Timestamp) -> Turn {
-        if self.due.is_some_and(|due| due > now) {
+        if self.due.is_none_or(|due| due > now) {
             return Turn::Wait;
         }
         self.due = None;
@@ -56,9 +70,8 @@ impl Run {
         match flow.step(&mut self.cursor) {
             Next::HangUp { .. } => Turn::Over,
             Next::Run { index, effect } => {
-                if let Effect::Takes(time) = effect {
-                    self.due = Some(now.after(time));
-                }
+                let time = if let Effect::Takes(time) = effect { time } else { Duration::ZERO };
+                self.due = Some(now.after(time));
                 self.actions.get(index).cloned().map_or(Turn::Over, Turn::Begin)
             }
         }

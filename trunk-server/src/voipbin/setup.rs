@@ -23,45 +23,58 @@ const DIDWW: &str = "didww";
 /// Where DIDWW's trunks take calls: its documented host in New York. Another one can be set on the provider.
 const DIDWW_HOST: &str = "nyc.us.out.didww.com";
 
-pub(super) async fn set_up(asked: &Asked<'_>) -> Answered {
+pub(super) async fn set_up(asked: &Asked) -> Answered {
     let setup: ProviderSetup = asked.read()?;
     asked.caller.must_run_the_platform()?;
     if setup.carrier != DIDWW || setup.name.is_empty() || setup.credentials.api_key.expose().is_empty() {
         return Err(ApiError::invalid_data());
     }
     let networks = asked.platform().config.source_networks();
-    let trunk = trunk(&setup.name, &setup.credentials, networks).await.map_err(|error| refused(&error))?;
+    let existing = setup.credentials.trunk_id.clone().filter(|id| !id.is_empty()).map(Id::from);
+    let client = client(&setup.credentials).map_err(|error| refused(&error))?;
+    let trunk = trunk(&client, &setup.name, existing.as_ref(), networks);
+    let trunk = trunk.await.map_err(|error| refused(&error))?;
     let provider = provider(asked, setup, &trunk);
-    asked.app.store.commit(vec![provider.put()]).await?;
+    if let Err(error) = asked.app.store.commit(vec![provider.put()]).await {
+        // Nobody would ever hear of a trunk that was made here, and it may cost money.
+        if existing.is_none()
+            && let Err(why) = client.voice_out_trunks().delete(&trunk.id).await
+        {
+            tracing::error!(%why, trunk = trunk.id.as_str(), "a trunk was made at a carrier for nothing");
+        }
+        return Err(error.into());
+    }
     Ok(provider.text())
+}
+
+fn client(credentials: &ProviderCredentials) -> Result<Client, Error> {
+    let base = credentials.base_url.as_deref().filter(|url| !url.is_empty());
+    Client::builder(base.unwrap_or(didww_client::PRODUCTION), credentials.api_key.expose())
+        .api_version(ApiVersion::V2026_04_16)
+        .timeout(PATIENCE)
+        .build()
 }
 
 /// The trunk at the carrier: the one that is named, or a new one.
 async fn trunk(
+    client: &Client,
     name: &str,
-    credentials: &ProviderCredentials,
+    existing: Option<&Id<VoiceOutTrunk>>,
     networks: IpNetworks,
 ) -> Result<VoiceOutTrunk, Error> {
-    let base = credentials.base_url.as_deref().filter(|url| !url.is_empty());
-    let key = credentials.api_key.expose();
-    let client = Client::builder(base.unwrap_or(didww_client::PRODUCTION), key)
-        .api_version(ApiVersion::V2026_04_16)
-        .timeout(PATIENCE)
-        .build()?;
     let trunks = client.voice_out_trunks();
-    if let Some(id) = credentials.trunk_id.as_deref().filter(|id| !id.is_empty()) {
-        Ok(trunks.get(&Id::from(id.to_owned())).await?.into_inner())
-    } else {
-        let method = AuthenticationMethod::credentials_and_ip(networks);
-        let body = VoiceOutTrunk::create(name, OnCliMismatchAction::SendOriginalCli, method);
-        Ok(trunks.create(body).await?.into_inner())
+    if let Some(id) = existing {
+        return Ok(trunks.get(id).await?.into_inner());
     }
+    let method = AuthenticationMethod::credentials_and_ip(networks);
+    let body = VoiceOutTrunk::create(name, OnCliMismatchAction::SendOriginalCli, method);
+    Ok(trunks.create(body).await?.into_inner())
 }
 
 /// How long the carrier may take, as on the running platform.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
-fn provider(asked: &Asked<'_>, setup: ProviderSetup, trunk: &VoiceOutTrunk) -> Entity<Providers> {
+fn provider(asked: &Asked, setup: ProviderSetup, trunk: &VoiceOutTrunk) -> Entity<Providers> {
     let id = asked.app.ids.request();
     let at = asked.platform().moments.next();
     let metadata: BTreeMap<String, Value> = [
@@ -97,11 +110,13 @@ fn refused(error: &Error) -> ApiError {
             "CARRIER_CREDENTIALS_REJECTED",
             "The carrier rejected the supplied credentials.",
         ),
-        Error::Transport(_) | Error::RateLimited { .. } => {
-            tracing::warn!(%error, "a carrier could not be asked to set up a trunk");
+        // The carrier's own words about what was asked say what would be right.
+        Error::Validation(_) | Error::NotFound(_) | Error::NotSent(_) => {
+            ApiError::invalid_argument(format!("The carrier refused: {error}."))
+        }
+        error => {
+            tracing::warn!(%error, "a carrier could not set up a trunk");
             ApiError::unavailable()
         }
-        // The carrier's own words say what would be right.
-        error => ApiError::invalid_argument(format!("The carrier refused: {error}.")),
     }
 }

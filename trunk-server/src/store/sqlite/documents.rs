@@ -59,6 +59,15 @@ pub(super) fn list(connection: &Connection, query: &DocumentQuery) -> Result<Vec
     let kind = query.kind;
     let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
     let rows = match &query.key {
+        None if query.live => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM document d WHERE d.kind = ?1 AND d.live = 1 AND d.created_at < ?2 \
+                 ORDER BY d.created_at DESC LIMIT ?3"
+            ))
+            .map_err(failed)?
+            .query_map(params![kind as i64, query.before, limit], read(kind))
+            .map_err(failed)?
+            .collect::<Result<_, _>>(),
         None => connection
             .prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM document d WHERE d.kind = ?1 AND d.deleted = 0 AND d.created_at < ?2 \
@@ -93,8 +102,8 @@ pub(super) fn put(
         None => {
             let inserted = connection
                 .prepare_cached(
-                    "INSERT INTO document (kind, id, customer, created_at, deleted, body) \
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO document (kind, id, customer, created_at, deleted, live, body) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 )
                 .and_then(|mut insert| {
                     insert.execute(params![
@@ -103,6 +112,7 @@ pub(super) fn put(
                         document.customer.as_bytes().as_slice(),
                         document.created_at,
                         document.deleted,
+                        document.live,
                         document.body,
                     ])
                 });
@@ -115,17 +125,20 @@ pub(super) fn put(
         Some(revision) => {
             let number: Option<i64> = connection
                 .prepare_cached(
-                    "UPDATE document SET deleted = ?4, body = ?5, revision = revision + 1 \
+                    "UPDATE document SET deleted = ?4, live = ?5, body = ?6, revision = revision + 1 \
                      WHERE kind = ?1 AND id = ?2 AND revision = ?3 RETURNING number",
                 )
                 .map_err(failed)?
-                .query_row(params![kind, id, revision, document.deleted, document.body], |row| row.get(0))
+                .query_row(
+                    params![kind, id, revision, document.deleted, document.live, document.body],
+                    |row| row.get(0),
+                )
                 .optional()
                 .map_err(failed)?;
             number.ok_or(StoreError::Conflict)?
         }
     };
-    key(connection, number, revision.is_none(), document)
+    if document.keyed { key(connection, number, revision.is_none(), document) } else { Ok(()) }
 }
 
 /// Writes what a document is looked for by, where it is not what it was.

@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::accounts::SharedDirectory;
@@ -260,5 +261,8 @@ fn reader(path: &Path) -> rusqlite::Result<Connection> {
 
 /// Room for every statement that the store makes, so that none is compiled twice.
 pub(super) fn prepare(connection: &Connection) {
+    // A plan that depends on what is bound would be made anew each time something is. Without this there may be such
+    // plans, which costs time and nothing else.
+    let _kept = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
     connection.set_prepared_statement_cache_capacity(128);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use rsipstack::sip::{Header, Response};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::acks::Acks;
@@ -18,6 +18,7 @@ use super::registry::Inbox;
 use super::setup::{Leaving, Outcome};
 use super::uri::Target;
 use super::{Inner, Invitation, LegEnd, LegEvent};
+use crate::voipbin::mailbox::Sender;
 
 /// The work of a call.
 pub(super) struct Call {
@@ -30,7 +31,7 @@ pub(super) struct Call {
     pub(super) headers: Vec<Header>,
     pub(super) inbox: Inbox,
     /// Nothing is told after the end.
-    events: Option<mpsc::Sender<LegEvent>>,
+    events: Option<Sender<LegEvent>>,
     pub(super) hang_up: CancellationToken,
     pub(super) acks: Acks,
     /// When it stops ringing.
@@ -87,7 +88,7 @@ impl Drop for Counted<'_> {
 pub(super) async fn run(
     inner: Arc<Inner>,
     invitation: Invitation,
-    events: mpsc::Sender<LegEvent>,
+    events: Sender<LegEvent>,
     hang_up: CancellationToken,
 ) {
     let counted = Counted::new(&inner.running);
@@ -171,7 +172,10 @@ impl Call {
     /// Leaves behind what is needed for responses that may still come.
     fn leave_behind(self) {
         let digests = self.digests().into();
-        let Self { inner, origin, uri, inbox, acks, way, late_until, .. } = self;
+        let Self { inner, origin, uri, inbox, acks, way, late_until, media, .. } = self;
+        if let Some(media) = media {
+            media.close(&inner.ports);
+        }
         if let Some(way) = way.filter(|_| late_until > inner.clock.stopwatch()) {
             let acks = tokio::sync::Mutex::new(acks);
             inbox.retire(Late { origin, uri: uri.into(), way, digests, acks }, late_until);

@@ -69,6 +69,13 @@ impl Media {
         })
     }
 
+    /// The end. A socket that nothing was sent from serves another call.
+    pub(super) fn close(self, ports: &Ports) {
+        if self.sent == 0 && self.stream.is_none() {
+            ports.give_back(self.socket);
+        }
+    }
+
     /// Our offer.
     pub(super) fn offer(&self) -> String {
         sdp::offer_of(self.address, &CODECS)

@@ -15,10 +15,10 @@ use rsipstack::sip::{Method, Response, SipMessage};
 use rsipstack::transaction::endpoint::TransportEventInspector;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::TransportEvent;
-use tokio::sync::mpsc;
 
 use super::late::Late;
 use super::{Inner, incoming};
+use crate::voipbin::mailbox::{Receiver, Sender, mailbox};
 
 /// What comes in for a call.
 pub(super) enum Inbound {
@@ -38,7 +38,7 @@ const FORGETTING: Duration = Duration::from_secs(1);
 
 /// A call that is under way, or what is left of it.
 enum Entry {
-    Live(mpsc::Sender<Inbound>),
+    Live(Sender<Inbound>),
     Late(Arc<Late>),
 }
 
@@ -55,7 +55,7 @@ pub(super) struct Registry {
 impl Registry {
     /// Opens the inbox of a call.
     pub(super) fn open(self: &Arc<Self>, call_id: &str) -> Inbox {
-        let (sender, receiver) = mpsc::channel(QUEUE);
+        let (sender, receiver) = mailbox(QUEUE);
         let call_id: Arc<str> = call_id.into();
         self.lock().insert(Arc::clone(&call_id), Entry::Live(sender));
         Inbox { registry: Arc::clone(self), call_id, receiver }
@@ -65,11 +65,7 @@ impl Registry {
     pub(super) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Inbound> {
         let late = match (self.lock().get(call_id), &inbound) {
             (Some(Entry::Live(sender)), _) => {
-                return sender.try_send(inbound).map_err(|error| match error {
-                    mpsc::error::TrySendError::Full(inbound) | mpsc::error::TrySendError::Closed(inbound) => {
-                        inbound
-                    }
-                });
+                return sender.try_send(inbound);
             }
             (Some(Entry::Late(late)), Inbound::Response(_)) => Arc::clone(late),
             _ => return Err(inbound),
@@ -118,7 +114,7 @@ pub(super) async fn forget(inner: Weak<Inner>) {
 pub(super) struct Inbox {
     registry: Arc<Registry>,
     call_id: Arc<str>,
-    receiver: mpsc::Receiver<Inbound>,
+    receiver: Receiver<Inbound>,
 }
 
 impl Inbox {
@@ -138,7 +134,7 @@ impl Inbox {
         let due = Reverse((until, Arc::clone(&call_id)));
         registry.late.lock().unwrap_or_else(PoisonError::into_inner).push(due);
         // What came before it was known that the call is over.
-        while let Ok(inbound) = self.receiver.try_recv() {
+        while let Some(inbound) = self.receiver.try_recv() {
             if let Err(Inbound::Request(request)) = registry.deliver(&call_id, inbound) {
                 incoming::finish_late(*request);
             }

@@ -145,7 +145,7 @@ impl Call {
                 biased;
                 () = self.hang_up.cancelled(), if wanted => self.leave(LegEnd::Cancelled, &mut invite),
                 inbound = self.inbox.next() => match inbound {
-                    Inbound::Request(request) => self.before_answer(*request).await,
+                    Inbound::Request(request) => Box::pin(self.before_answer(*request)).await,
                     Inbound::Answer(_) => {}
                     Inbound::Response(response) => {
                         let current = sequence(&response.headers).is_some_and(|(number, _)| number == invite.sequence);
@@ -154,10 +154,10 @@ impl Call {
                             0..200 => {
                                 heard = true;
                                 invite.heard();
-                                self.provisional(&response, &invite).await;
+                                Box::pin(self.provisional(&response, &invite)).await;
                             }
-                            200..300 => return self.answered(&response, &invite).await,
-                            _ => return self.refused(&response, &invite).await,
+                            200..300 => return Box::pin(self.answered(&response, &invite)).await,
+                            _ => return Box::pin(self.refused(&response, &invite)).await,
                         }
                     }
                 },
@@ -168,7 +168,7 @@ impl Call {
                 () = ended.cancelled() => return Attempt::Over(LegEnd::Cancelled),
                 () = clock.sleep_until(self.ring_until), if wanted => self.leave(LegEnd::RingTimeout, &mut invite),
                 () = pause(&clock, next) => {
-                    if invite.on_time(clock.stopwatch()).await {
+                    if Box::pin(invite.on_time(clock.stopwatch())).await {
                         return self.unanswered();
                     }
                 }

@@ -39,6 +39,7 @@ impl Call {
         let Up { dialog, session, updates } = up;
         let mut talk = Talk { dialog, session, updates, update: None, invite: None };
         let clock = self.inner.clock.clone();
+        // What is seldom done has its own place on the heap while it is done: the state of a call that is up stays small.
         loop {
             let invite = talk.invite.as_ref().and_then(Invite::next);
             let media = self.media.as_ref().and_then(Media::next);
@@ -49,35 +50,35 @@ impl Call {
             tokio::select! {
                 biased;
                 () = self.hang_up.cancelled() => {
-                    self.hang_up(talk.dialog).await;
+                    Box::pin(self.hang_up(talk.dialog)).await;
                     return LegEnd::HungUpByUs;
                 }
                 inbound = self.inbox.next() => match inbound {
                     Inbound::Response(response) => {
-                        if !self.response(&mut talk, &response).await {
-                            self.hang_up(talk.dialog).await;
+                        if !Box::pin(self.response(&mut talk, &response)).await {
+                            Box::pin(self.hang_up(talk.dialog)).await;
                             return LegEnd::HungUp;
                         }
                     }
                     Inbound::Request(request) => {
-                        if self.request(&mut talk, *request).await {
+                        if Box::pin(self.request(&mut talk, *request)).await {
                             return LegEnd::HungUp;
                         }
                     }
-                    Inbound::Answer(answer) => self.take_answer(&answer).await,
+                    Inbound::Answer(answer) => Box::pin(self.take_answer(&answer)).await,
                 },
                 code = updated(&mut talk.update) => {
                     if !self.refreshed(&mut talk, code) {
-                        self.hang_up(talk.dialog).await;
+                        Box::pin(self.hang_up(talk.dialog)).await;
                         return LegEnd::HungUp;
                     }
                 }
                 () = at(&clock, session) => {
                     if talk.session.is_some_and(|session| session.ours) {
-                        self.refresh(&mut talk).await;
+                        Box::pin(self.refresh(&mut talk)).await;
                     } else {
                         tracing::info!("the carrier did not refresh a session in time");
-                        self.hang_up(talk.dialog).await;
+                        Box::pin(self.hang_up(talk.dialog)).await;
                         return LegEnd::HungUp;
                     }
                 }
@@ -87,10 +88,10 @@ impl Call {
                         media.on_time(now);
                     }
                     if let Some(invite) = &mut talk.invite
-                        && invite.on_time(now).await
+                        && Box::pin(invite.on_time(now)).await
                     {
                         tracing::info!("the carrier did not answer the refresh of a session");
-                        self.hang_up(talk.dialog).await;
+                        Box::pin(self.hang_up(talk.dialog)).await;
                         return LegEnd::HungUp;
                     }
                 }

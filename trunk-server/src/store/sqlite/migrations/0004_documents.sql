@@ -7,12 +7,15 @@ CREATE TABLE document (
     customer   BLOB    NOT NULL,
     created_at INTEGER NOT NULL,
     deleted    INTEGER NOT NULL,
+    live       INTEGER NOT NULL,
     revision   INTEGER NOT NULL DEFAULT 0,
     body       TEXT    NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX document_id ON document (kind, id);
 -- Newest first, which is the order of every list.
 CREATE INDEX document_list ON document (kind, deleted, created_at);
+-- What was under way when the server ended.
+CREATE INDEX document_live ON document (kind, created_at) WHERE live = 1;
 
 -- What documents are looked for by. Within a value the rows are in the order of creation.
 CREATE TABLE document_key (
