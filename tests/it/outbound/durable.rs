@@ -24,11 +24,10 @@ pub struct Durable {
 }
 
 impl Durable {
-    /// Starts it on what there is in a folder, or on nothing.
-    pub async fn start(folder: &Path, hosts: &str) -> Self {
+    /// Starts it on what there is in a folder, or on nothing, with these tables in its configuration file.
+    pub async fn start(folder: &Path, tables: &str) -> Self {
         let config = folder.join("voipbin.toml");
-        std::fs::write(&config, format!("[voipbin]\nprobe_interval = 0\n[voipbin.hosts]\n{hosts}\n"))
-            .unwrap();
+        std::fs::write(&config, tables).unwrap();
         let binary = Binary::start(&[
             "--database",
             folder.join("calls.db").to_str().unwrap(),
