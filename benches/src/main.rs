@@ -7,6 +7,7 @@
 mod bare;
 mod calls;
 mod child;
+mod kamailio;
 mod load;
 mod machine;
 mod measure;
