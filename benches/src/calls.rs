@@ -154,11 +154,20 @@ pub(crate) struct Callers {
 impl Callers {
     /// Starts to call: challenged, answered, and hung up.
     pub(crate) fn start(work: &Path, callee: &Callee, pace: Pace) -> Outcome<Self> {
-        let (scenario, errors) = (work.join("calls.xml"), work.join("calls.log"));
-        let text = include_str!("calls.xml")
+        Self::play(include_str!("calls.xml"), work, callee, pace)
+    }
+
+    /// Starts to call, and gives up when it is challenged.
+    pub(crate) fn only_challenged(work: &Path, callee: &Callee, pace: Pace) -> Outcome<Self> {
+        Self::play(include_str!("challenges.xml"), work, callee, pace)
+    }
+
+    fn play(scenario: &str, work: &Path, callee: &Callee, pace: Pace) -> Outcome<Self> {
+        let text = scenario
             .replace("{username}", &callee.username)
             .replace("{password}", &callee.password)
             .replace("{up}", &pace.up.as_millis().to_string());
+        let (scenario, errors) = (work.join("calls.xml"), work.join("calls.log"));
         std::fs::write(&scenario, text)?;
         let mut command = Command::new("sipp");
         command

@@ -8,6 +8,7 @@ mod bare;
 mod calls;
 mod carrier;
 mod child;
+mod kamailio;
 mod load;
 mod machine;
 mod measure;

@@ -3,6 +3,7 @@
 mod admit;
 mod calls;
 mod create;
+mod index;
 mod memory;
 mod platform;
 mod prism;
@@ -19,7 +20,7 @@ type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 17] = [
+    let measures: [(&'static str, Measure); 19] = [
         ("GET of one trunk / bare axum", read::one),
         ("list of 50 / bare axum", read::list),
         ("durable POST / raw inserts", create::durable),
@@ -31,12 +32,14 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         ("TestServer::start", start::test_server),
         ("SDK GET and decode / reqwest and serde_json", sdk::get),
         (calls::RATE, calls::rate),
+        (calls::CHALLENGES, calls::challenges),
         (calls::MEMORY, calls::memory),
         (calls::STEADY, calls::steady),
         ("decision about a call", admit::decision),
         (platform::READ, platform::read),
         (platform::PLACED, platform::placed),
         (platform::MEMORY, platform::memory),
+        (index::LOADED, index::loaded),
     ];
     let mut rows = Vec::new();
     for (name, measure) in measures {

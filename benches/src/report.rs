@@ -139,11 +139,16 @@ const FOOT: &str = "
   an INVITE with a digest, the answer, its ACK and a BYE. The bare callee is the same SIP library at transaction
   level; it challenges with a constant, checks nothing, answers with a constant and keeps nothing. Our server
   also says 100 to each INVITE, checks the digest and every rule, opens an RTP socket and writes a record.
+- **Challenges** are INVITEs that are challenged, and confirm that and no more. Kamailio (Debian's, two workers)
+  says `www_challenge` and forgets; ours says 100 first, looks the address up among the trunks, and repeats its
+  401 until it is confirmed.
 - **Simultaneous calls** is resident memory of the process while calls are up, each with its RTP socket; the
   sockets' own buffers are the kernel's. Each call needs an open file: where fewer are allowed (`ulimit -n`),
   as many are held as can be, and the figure is scaled to 20,000 by what each call took.
 - **Steady calls** are 200 new ones a second, up for two seconds each, recorded in a database file, for ten
   minutes. A short run takes one minute, and looks first after six seconds.
+- **Trunks in the edge's index** is how long a server with the large database takes from its start to its
+  greeting, and its resident memory then, with the edge and without.
 - **Decision about a call** is one call of the rules in this process: digest, 60 networks, 1,000 prefixes, SDP.
 - **GET of one provider** is with a token, whose signature is checked; the answer comes out of the database file.
 - **Provider calls** are placed by `wrk`, one destination each, with the call, its record and what they are

@@ -27,11 +27,16 @@ pub(crate) fn binary() -> Outcome<PathBuf> {
     Ok(binary)
 }
 
-/// The command that serves this database.
+/// The command that serves this database, without calls.
 pub(crate) fn command(database: &Path) -> Outcome<Command> {
+    serving(database, "off")
+}
+
+/// The command that serves this database and takes calls here.
+pub(crate) fn serving(database: &Path, sip: &str) -> Outcome<Command> {
     let mut command = Command::new(binary()?);
     command
-        .args(["--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", "off"])
+        .args(["--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", sip])
         .args(["--log", "warn", "--api-key", KEY])
         .arg("--database")
         .arg(database)

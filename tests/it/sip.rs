@@ -11,6 +11,7 @@ mod explain;
 mod hostile;
 mod media;
 pub mod message;
+mod provisional;
 mod records;
 mod refusals;
 mod scenario;

@@ -19,6 +19,7 @@ mod nonces;
 mod prune;
 mod record;
 mod refusals;
+mod reliable;
 mod spend;
 mod stack;
 mod trunks;

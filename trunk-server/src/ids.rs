@@ -17,7 +17,7 @@ pub struct Ids(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    System { requests: Requests },
+    System { requests: Requests, drawn: Drawn },
     Seeded(Mutex<(u64, u64)>),
 }
 
@@ -27,6 +27,42 @@ enum Source {
 struct Requests {
     key: RandomState,
     count: AtomicU64,
+}
+
+/// The system's randomness, drawn in advance: a call needs ten small pieces, and each question to the system costs as
+/// much as all of the call's headers.
+#[derive(Default)]
+struct Drawn(Mutex<Vec<u8>>);
+
+impl std::fmt::Debug for Drawn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Drawn(hidden)")
+    }
+}
+
+/// Bytes drawn at a time.
+const AHEAD: usize = 4_096;
+
+impl Drawn {
+    /// Gives bytes that nobody else gets.
+    fn take(&self, bytes: &mut [u8]) {
+        let mut drawn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if drawn.len() < bytes.len() {
+            drawn.resize(AHEAD.max(bytes.len()), 0);
+            ask_system(&mut drawn);
+        }
+        let left = drawn.len() - bytes.len();
+        if let Some(next) = drawn.get_mut(left..) {
+            bytes.copy_from_slice(next);
+            next.fill(0);
+        }
+        drawn.truncate(left);
+    }
+}
+
+fn ask_system(bytes: &mut [u8]) {
+    // Without randomness no key is secret: there is nothing sensible left to do.
+    assert!(getrandom::fill(bytes).is_ok(), "the system gives no random numbers");
 }
 
 const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
@@ -41,7 +77,7 @@ impl Default for Ids {
 impl Ids {
     /// The operating system's randomness.
     pub fn system() -> Self {
-        Self(Arc::new(Source::System { requests: Requests::default() }))
+        Self(Arc::new(Source::System { requests: Requests::default(), drawn: Drawn::default() }))
     }
 
     /// A sequence that is the same for the same seed. For tests: whoever knows the seed knows the keys.
@@ -60,7 +96,7 @@ impl Ids {
     pub fn request(&self) -> Uuid {
         let mut random = [0; 16];
         match &*self.0 {
-            Source::System { requests: Requests { key, count } } => {
+            Source::System { requests: Requests { key, count }, .. } => {
                 let count = count.fetch_add(1, Ordering::Relaxed);
                 let (high, low) = (key.hash_one((count, 0)), key.hash_one((count, 1)));
                 random = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
@@ -126,7 +162,10 @@ impl Ids {
         let fair = 256 - 256 % alphabet.len();
         let mut random = [0; 64];
         while text.len() < length {
-            self.fill(&mut random);
+            // A few more than are left, for some bytes are not used.
+            let wanted = (length - text.len() + 8).min(random.len());
+            let random = random.get_mut(..wanted).unwrap_or_default();
+            self.fill(random);
             let letters = random.iter().map(|byte| usize::from(*byte)).filter(|byte| *byte < fair);
             text.extend(
                 letters.filter_map(|byte| alphabet.get(byte % alphabet.len())).map(|b| char::from(*b)),
@@ -138,10 +177,8 @@ impl Ids {
 
     fn fill(&self, bytes: &mut [u8]) {
         match &*self.0 {
-            // Without randomness no key is secret: there is nothing sensible left to do.
-            Source::System { .. } => {
-                assert!(getrandom::fill(bytes).is_ok(), "the system gives no random numbers");
-            }
+            Source::System { drawn, .. } if bytes.len() <= 64 => drawn.take(bytes),
+            Source::System { .. } => ask_system(bytes),
             Source::Seeded(state) => {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 for chunk in bytes.chunks_mut(32) {
@@ -169,6 +206,16 @@ mod tests {
             (ids.record(Timestamp::from_unix_millis(1)), ids.api_key().expose().to_owned())
         };
         assert_eq!(make(), make());
+    }
+
+    #[test]
+    fn what_is_drawn_in_advance_is_given_once() {
+        let ids = Ids::system();
+        let words: std::collections::HashSet<u64> = (0..10_000).map(|_| ids.word()).collect();
+        assert_eq!(words.len(), 10_000);
+        let tags: std::collections::HashSet<String> = (0..1_000).map(|_| ids.tag()).collect();
+        assert!(tags.len() == 1_000 && tags.iter().all(|tag| tag.len() == 16));
+        assert!(!format!("{ids:?}").contains('['), "what is drawn is not printed");
     }
 
     #[test]

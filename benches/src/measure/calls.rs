@@ -8,10 +8,11 @@ use crate::plan::Plan;
 use crate::report::{Row, Target};
 use crate::rounds::compare;
 use crate::stopwatch::Stopwatch;
-use crate::uas;
+use crate::{kamailio, uas};
 
 pub(crate) const RATE: &str =
     "authenticated calls per second (INVITE, 401, ACK, INVITE, 200, ACK, BYE) / bare callee";
+pub(crate) const CHALLENGES: &str = "challenges per second (INVITE, 401, ACK) / Kamailio";
 pub(crate) const MEMORY: &str = "20,000 simultaneous calls, memory";
 pub(crate) const STEADY: &str = "steady calls, memory at the end / after one minute";
 
@@ -41,6 +42,29 @@ pub(crate) fn rate(plan: &Plan, name: &'static str) -> Outcome<Row> {
         figure: compared.ratio,
         unit: "",
         target: Target::AtLeast(0.6, 0.85),
+    })
+}
+
+pub(crate) fn challenges(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let edge = Edge::start(&["--ephemeral"])?;
+    let (_running, kamailio) = kamailio::start(&plan.work)?;
+    let turn = |callee: &Callee, calls: u32| {
+        let pace = Pace { calls, rate: 40_000, at_once: AT_ONCE, up: Duration::ZERO };
+        let watch = Stopwatch::start();
+        Callers::only_challenged(&plan.work, callee, pace)?.finish()?;
+        Ok(f64::from(calls) / watch.seconds())
+    };
+    turn(&edge.callee, plan.calls)?;
+    turn(&kamailio, plan.calls)?;
+    let calls = plan.calls * 4;
+    let compared = compare(plan.rounds, || turn(&edge.callee, calls), || turn(&kamailio, calls))?;
+    Ok(Row {
+        name,
+        ours: format!("{:.0}/s", compared.ours),
+        reference: format!("{:.0}/s", compared.reference),
+        figure: compared.ratio,
+        unit: "",
+        target: Target::AtLeast(0.7, 1.0),
     })
 }
 

@@ -15,6 +15,7 @@ use super::far_end::{Outcome, Then};
 use super::mailbox::Event;
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending};
+use super::reliable::{self, Due, Reliable};
 use super::stack::{Dialog, Happened, Incoming, Stack};
 use super::{Inner, sdp};
 
@@ -26,6 +27,9 @@ const LONGEST: Duration = Duration::from_hours(24);
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
+
+/// The caller wanted to confirm that it rings, and did not.
+const UNCONFIRMED: Ending = Ending { cause: 504, code: 504, reason: "No PRACK" };
 
 const fn ending(cause: Cause) -> Ending {
     Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
@@ -78,6 +82,28 @@ struct Call<'a> {
     media: Option<Endpoint>,
     /// The session timer: its interval, and when it runs out.
     session: Option<(Duration, Timestamp)>,
+}
+
+/// A response that is not the last.
+struct Ringing {
+    code: u16,
+    phrase: &'static str,
+    contact: String,
+    body: String,
+    reliable: Option<Reliable>,
+}
+
+impl Ringing {
+    async fn send(&mut self, request: &mut Incoming) {
+        let mut headers = vec![("Contact", self.contact.as_str())];
+        if !self.body.is_empty() {
+            headers.push(("Content-Type", "application/sdp"));
+        }
+        if let Some(reliable) = &self.reliable {
+            headers.extend([("Require", "100rel"), ("RSeq", reliable.number.as_str())]);
+        }
+        request.respond(self.code, self.phrase, &headers, &self.body).await;
+    }
 }
 
 /// A call that was answered.
@@ -139,7 +165,8 @@ impl Call<'_> {
             return Err(refuse(request, ending(Cause::NoFreePorts)).await);
         }
         let plan = self.inner.config.far_end.outcome(self.facts().destination);
-        if let Some(ending) = self.ring(&mut request, offered.as_deref(), &plan, started).await {
+        let description = self.description(offered.as_deref());
+        if let Some(ending) = self.ring(&mut request, offered.as_deref(), &description, &plan).await {
             return Err(Box::new(Unanswered { ending, request }));
         }
         let up = match plan.then {
@@ -150,7 +177,7 @@ impl Call<'_> {
         let answered = self.inner.app.clock.now();
         let dialog = request.dialog();
         let until = up.map(|up| answered.after(up));
-        let answered = self.answer(&mut request, offered.as_deref(), answered).await;
+        let answered = self.answer(&mut request, offered.as_deref(), &description, answered).await;
         Ok(Begun { dialog, answered, until })
     }
 
@@ -159,24 +186,17 @@ impl Call<'_> {
         &mut self,
         request: &mut Incoming,
         offered: Option<&Media>,
+        description: &str,
         plan: &Outcome,
-        started: Timestamp,
     ) -> Option<Ending> {
-        let contact = self.stack.contact(request.transport());
-        if plan.early_media {
-            let body = self.description(offered);
-            let headers = [("Contact", contact.as_str()), ("Content-Type", "application/sdp")];
-            request.respond(183, "Session Progress", &headers, &body).await;
-        } else if !plan.ring.is_zero() || plan.then == Then::NoAnswer {
-            request.respond(180, "Ringing", &[("Contact", &contact)], "").await;
-        } else {
-            return None;
-        }
+        let mut ringing = self.ringing(request, offered, description, plan)?;
+        ringing.send(request).await;
         let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
-        let until = started.after(wait);
+        let facts = Arc::clone(&self.registered.facts);
+        let until = facts.origin.started.after(wait);
         let clock = self.inner.app.clock.clone();
-        let registered = Arc::clone(&self.registered.facts);
         loop {
+            let holds_back = ringing.reliable.as_ref().is_some_and(Reliable::holds_back);
             tokio::select! {
                 biased;
                 happened = request.happened() => {
@@ -185,23 +205,57 @@ impl Call<'_> {
                     }
                     return Some(CANCELLED);
                 }
-                event = registered.mailbox.next() => match event {
-                    Event::Request(inside) if inside.method() == "BYE" => {
-                        respond_alone(*inside, 200, "OK");
+                event = facts.mailbox.next() => match (event, ringing.reliable.as_mut()) {
+                    (Event::HungUp, _) => {
                         request.respond(487, "Request Terminated", &[], "").await;
                         return Some(CANCELLED);
                     }
-                    Event::Request(inside) => self.inside(inside).await,
-                    Event::Answer(answer) => self.answered_offer(&answer).await,
-                    Event::End => {
+                    (Event::Request(inside), Some(reliable)) if inside.method() == "PRACK" => {
+                        if reliable.confirm(&inside) {
+                            respond_alone(*inside, 200, "OK");
+                        } else {
+                            respond_alone(*inside, 481, "Call/Transaction Does Not Exist");
+                        }
+                    }
+                    (Event::Request(inside), _) => self.inside(inside).await,
+                    (Event::Answer(answer), _) => self.answered_offer(&answer).await,
+                    (Event::End, _) => {
                         let ending = Ending { cause: 503, code: 503, reason: "Ended by the operator" };
                         request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
                         return Some(ending);
                     }
                 },
-                () = clock.sleep_until(until) => return None,
+                due = reliable::due(ringing.reliable.as_mut()) => match due {
+                    Due::Repetition => ringing.send(request).await,
+                    Due::GivingUp => {
+                        request.respond(UNCONFIRMED.code, reason_phrase(UNCONFIRMED.code), &[], "").await;
+                        return Some(UNCONFIRMED);
+                    }
+                },
+                () = clock.sleep_until(until), if !holds_back => return None,
             }
         }
+    }
+
+    /// What is said before the far end decides; nothing where it decides at once.
+    fn ringing(
+        &self,
+        request: &Incoming,
+        offered: Option<&Media>,
+        description: &str,
+        plan: &Outcome,
+    ) -> Option<Ringing> {
+        let (code, phrase, body) = if plan.early_media {
+            (183, "Session Progress", description.to_owned())
+        } else if !plan.ring.is_zero() || plan.then == Then::NoAnswer {
+            (180, "Ringing", String::new())
+        } else {
+            return None;
+        };
+        // Without an offer it would have to make one, which a response that may be lost must not.
+        let reliable =
+            offered.and_then(|_| Reliable::new(request, self.inner.app.ids.word(), plan.early_media));
+        Some(Ringing { code, phrase, contact: self.stack.contact(request.transport()), body, reliable })
     }
 
     /// What the edge says about its media: the answer to an offer, or an offer of its own.
@@ -218,9 +272,10 @@ impl Call<'_> {
         &mut self,
         request: &mut Incoming,
         offered: Option<&Media>,
+        description: &str,
         answered: Timestamp,
     ) -> Answered {
-        self.accept(request, offered, answered).await;
+        self.accept(request, description, answered).await;
         let facts = Arc::clone(&self.registered.facts);
         facts.connect(answered);
         let random = self.inner.app.ids.word();
@@ -242,10 +297,7 @@ impl Call<'_> {
                     Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
                 },
                 event = facts.mailbox.next() => match event {
-                    Event::Request(inside) if inside.method() == "BYE" => {
-                        respond_alone(*inside, 200, "OK");
-                        return Answered::Ended(HUNG_UP, false);
-                    }
+                    Event::HungUp => return Answered::Ended(HUNG_UP, false),
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
                     Event::End => return Answered::Ended(HUNG_UP, true),
@@ -255,20 +307,19 @@ impl Call<'_> {
     }
 
     /// Says 200, with what it takes to be in a dialog.
-    async fn accept(&mut self, request: &mut Incoming, offered: Option<&Media>, answered: Timestamp) {
+    async fn accept(&mut self, request: &mut Incoming, description: &str, answered: Timestamp) {
         let contact = self.stack.contact(request.transport());
-        let body = self.description(offered);
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
         let mut headers: Vec<(&str, &str)> =
             routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
         headers.extend([("Contact", contact.as_str()), ("Content-Type", "application/sdp")]);
-        headers.extend([("Allow", super::stack::ALLOW), ("Supported", "timer")]);
+        headers.extend([("Allow", super::stack::ALLOW), ("Supported", "timer, 100rel")]);
         self.session = session_interval(request).map(|interval| (interval, answered.after(interval)));
         let expires = self.session.map(|(interval, _)| format!("{};refresher=uac", interval.as_secs()));
         if let Some(expires) = &expires {
             headers.extend([("Require", "timer"), ("Session-Expires", expires.as_str())]);
         }
-        request.respond(200, "OK", &headers, &body).await;
+        request.respond(200, "OK", &headers, description).await;
     }
 
     /// The call is up: media, silence, session timer, whoever hangs up first. Gives whether a BYE is owed.
@@ -284,10 +335,7 @@ impl Call<'_> {
             tokio::select! {
                 biased;
                 event = facts.mailbox.next() => match event {
-                    Event::Request(inside) if inside.method() == "BYE" => {
-                        respond_alone(*inside, 200, "OK");
-                        return (HUNG_UP, false);
-                    }
+                    Event::HungUp => return (HUNG_UP, false),
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
                     Event::End => return (HUNG_UP, true),

@@ -134,6 +134,11 @@ impl Calls {
         }
     }
 
+    /// Tells a call that its caller hung up; gives whether there is such a call.
+    pub(super) fn hang_up(&self, key: &Key) -> bool {
+        self.find(key).is_some_and(|facts| facts.mailbox.put(Event::HungUp).is_ok())
+    }
+
     /// Hands the answer to an offer of ours to its call. A call that is over needs none.
     pub(super) fn answer(&self, key: &Key, body: Vec<u8>) {
         if let Some(facts) = self.find(key) {

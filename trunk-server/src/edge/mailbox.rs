@@ -10,7 +10,9 @@ use super::stack::Incoming;
 
 /// What comes for a call that is up.
 pub(super) enum Event {
-    /// A request in its dialog.
+    /// The caller hung up, and was told that this is well.
+    HungUp,
+    /// Another request in its dialog.
     Request(Box<Incoming>),
     /// The answer to an offer of ours, which an ACK brought.
     Answer(Vec<u8>),
@@ -21,6 +23,7 @@ pub(super) enum Event {
 impl std::fmt::Debug for Event {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::HungUp => "HungUp",
             Self::Request(_) => "Request",
             Self::Answer(_) => "Answer",
             Self::End => "End",

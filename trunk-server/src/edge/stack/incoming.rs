@@ -10,7 +10,6 @@ use std::sync::Arc;
 use rsipstack::dialog::DialogId;
 use rsipstack::sip::prelude::HeadersExt as _;
 use rsipstack::sip::{Header, Method, Response, SipMessage, StatusCode, Transport};
-use rsipstack::transaction::key::TransactionRole;
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 
@@ -158,14 +157,15 @@ impl Incoming {
         body: &str,
     ) {
         let response = self.response(code, phrase, headers, body);
-        // The library notes where the ACK of a refusal would go, never asks for it, and looks through all such notes
-        // whenever it forgets something.
-        let note =
-            if code < 300 { None } else { DialogId::try_from((&response, TransactionRole::Server)).ok() };
         if let Err(error) = Box::pin(self.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
-        if let Some(note) = note {
+        if code >= 300 {
+            // The library notes where the ACK of a refusal would go, never asks for it, and looks through all such
+            // notes whenever it forgets something.
+            let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
+            let (local_tag, remote_tag) = (tag(self.local_tag()), tag(self.remote_tag()));
+            let note = DialogId { call_id: self.call_id().to_owned(), local_tag, remote_tag };
             self.transaction.endpoint_inner.waiting_ack.remove(&note);
         }
     }

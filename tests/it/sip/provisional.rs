@@ -1,0 +1,83 @@
+//! Provisional responses that the caller confirms.
+
+use serde_json::json;
+
+use super::digest::Answer;
+use super::edge::{Edge, PATIENT, Trunk};
+use super::message::Message;
+use super::uac::Call;
+
+/// Places a call that rings, and gives the first response that is not the last.
+async fn rings(call: &mut Call, trunk: &Trunk, code: u16) -> Message {
+    let challenge = call.attempt().await;
+    let digest = Answer::to(&challenge, trunk, &call.uri());
+    call.invite(&[format!("Authorization: {}", digest.value())]).await;
+    call.ringing(code).await
+}
+
+/// Confirms a response with the dialog's request of this number; gives the answer to the PRACK.
+async fn confirms(call: &mut Call, number: &str, nth: u32) -> u16 {
+    let invite = call.sequence;
+    call.sequence += nth;
+    let answer = call.request("PRACK", &[&format!("RAck: {number} {invite} INVITE")], "").await;
+    // What still comes belongs to the INVITE.
+    call.sequence = invite;
+    answer.code()
+}
+
+#[tokio::test]
+async fn a_caller_that_can_confirm_it_rings_gets_the_response_again_until_it_does() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nring = 3600\n").await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({})).await;
+    for line in ["Supported: timer, 100rel", "k: 100rel", "Require: 100rel"] {
+        let mut call = Call::new(&edge, PATIENT).await;
+        call.headers.push(line.to_owned());
+        let ringing = rings(&mut call, &trunk, 180).await;
+        assert_eq!(ringing.header("Require"), Some("100rel"), "{ringing:?}");
+        let number = ringing.header("RSeq").expect("a number to confirm").to_owned();
+        let again = call.ringing(180).await;
+        assert_eq!(again.header("RSeq"), Some(number.as_str()), "it is repeated as it was");
+        assert_eq!(confirms(&mut call, "0", 0).await, 481, "that is another response");
+        assert_eq!(confirms(&mut call, &number, 1).await, 200);
+        call.cancel().await;
+        assert_eq!(call.answer().await.code(), 487);
+    }
+    let mut plain = Call::new(&edge, PATIENT).await;
+    let ringing = rings(&mut plain, &trunk, 180).await;
+    assert_eq!((ringing.header("Require"), ringing.header("RSeq")), (None, None));
+    plain.cancel().await;
+    assert_eq!(plain.answer().await.code(), 487);
+    assert_eq!(edge.record(&trunk, 4).await["disconnect_code"], 487);
+}
+
+#[tokio::test]
+async fn a_call_with_early_media_is_answered_when_that_was_confirmed() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PATIENT).await;
+    call.headers.push("Supported: 100rel".to_owned());
+    let progress = rings(&mut call, &trunk, 183).await;
+    let number = progress.header("RSeq").expect("a number to confirm").to_owned();
+    // It would be answered at once; instead the response comes again.
+    call.ringing(183).await;
+    assert_eq!(confirms(&mut call, &number, 0).await, 200);
+    let answer = call.answer().await;
+    assert_eq!((answer.code(), &answer.body), (200, &progress.body), "what was agreed on stays");
+    call.acknowledge().await;
+    call.hang_up().await;
+    assert_eq!(edge.record(&trunk, 1).await["success"], true);
+}
+
+#[tokio::test]
+async fn a_call_whose_ringing_is_never_confirmed_is_given_up() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
+    let trunk = edge.trunk(json!({ "capacity_limit": 1 })).await;
+    let mut call = Call::new(&edge, PATIENT).await;
+    call.headers.push("Supported: 100rel".to_owned());
+    rings(&mut call, &trunk, 183).await;
+    assert_eq!(call.answer().await.code(), 504);
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!((&record["disconnect_code"], &record["disconnect_reason"]), (&json!(504), &json!("No PRACK")));
+    assert!(edge.active().await.is_empty());
+}

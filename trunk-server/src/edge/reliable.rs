@@ -1,0 +1,84 @@
+//! Provisional responses that are repeated until the caller has them (RFC 3262).
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::Sleep;
+
+use super::stack::Incoming;
+
+/// The wait before the first repetition; it doubles each time. The library's own timers have the same beginning.
+const FIRST: Duration = Duration::from_millis(500);
+/// Repetitions until the call is given up, 32 seconds after the response.
+const REPETITIONS: u32 = 5;
+
+/// A provisional response that a caller confirms with PRACK.
+pub(super) struct Reliable {
+    /// What names the response: the value of `RSeq`.
+    pub(super) number: String,
+    /// The number of the INVITE.
+    invite: String,
+    /// Whether a session was agreed on in it: then the call is not answered before it is confirmed.
+    agrees: bool,
+    confirmed: bool,
+    repeated: u32,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// What an unconfirmed response needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    Repetition,
+    /// The caller never confirmed it.
+    GivingUp,
+}
+
+impl Reliable {
+    /// A response to a caller that wants to confirm it; none to one that cannot.
+    pub(super) fn new(request: &Incoming, random: u64, agrees: bool) -> Option<Self> {
+        let extensions = ["Require", "Supported"].into_iter().flat_map(|name| request.values(name));
+        let mut tags = extensions.flat_map(|value| value.split(','));
+        tags.any(|tag| tag.trim().eq_ignore_ascii_case("100rel")).then_some(())?;
+        let invite = request.value("CSeq")?.split_ascii_whitespace().next()?.to_owned();
+        // From 1 to 2^31 - 1, so that it can grow.
+        let number = (1 + random % 0x3fff_ffff).to_string();
+        let timer = Box::pin(tokio::time::sleep(FIRST));
+        Some(Self { number, invite, agrees, confirmed: false, repeated: 0, timer })
+    }
+
+    /// Takes a PRACK; gives whether it confirms this response.
+    pub(super) fn confirm(&mut self, prack: &Incoming) -> bool {
+        let named = prack.value("RAck").is_some_and(|value| {
+            value.split_ascii_whitespace().eq([self.number.as_str(), self.invite.as_str(), "INVITE"])
+        });
+        self.confirmed |= named;
+        named
+    }
+
+    /// Whether the call must not be answered yet.
+    pub(super) fn holds_back(&self) -> bool {
+        self.agrees && !self.confirmed
+    }
+
+    /// Waits until something is due; for ever once it was confirmed. Safe to give up waiting for.
+    pub(super) async fn due(&mut self) -> Due {
+        if self.confirmed {
+            return std::future::pending().await;
+        }
+        self.timer.as_mut().await;
+        self.repeated += 1;
+        if self.repeated > REPETITIONS {
+            return Due::GivingUp;
+        }
+        self.timer = Box::pin(tokio::time::sleep(FIRST * 2_u32.pow(self.repeated)));
+        Due::Repetition
+    }
+}
+
+/// The same where there may be none.
+pub(super) async fn due(reliable: Option<&mut Reliable>) -> Due {
+    match reliable {
+        Some(reliable) => reliable.due().await,
+        None => std::future::pending().await,
+    }
+}
