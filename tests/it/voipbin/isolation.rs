@@ -195,15 +195,21 @@ async fn a_super_admins_provider_call_is_its_own_customers() {
 }
 
 #[tokio::test]
-async fn a_deleted_customers_keys_open_nothing_and_its_people_have_nothing_and_call_nobody() {
+async fn who_belongs_to_a_deleted_customer_is_nobody_from_the_next_request_on() {
     let near = Neighbours::meet().await;
-    let key = near.stage.key(near.ours, None).await;
+    let callers = [
+        near.us.clone(),
+        near.stage.agent(near.ours, SUPER_ADMIN | ADMIN).await,
+        near.stage.key(near.ours, None).await,
+        near.stage.holder(near.ours, TokenKind::Delegate),
+        near.stage.holder(near.ours, TokenKind::Direct),
+    ];
     near.stage.control().delete_customer(near.ours).await.unwrap();
-    key.get("/outbound_config").await.refused(&invalid_credentials());
-    near.us.get("/outbound_config").await.refused(&not_found());
     let body = json!({ "source": tel(US_TOO), "destinations": [sip("bob", near.carrier.at)] });
-    let answer = near.us.post("/calls", &body).await;
-    assert!(answer.status >= 400, "{}", answer.text);
+    for caller in &callers {
+        caller.get("/outbound_config").await.refused(&invalid_credentials());
+        caller.post("/calls", &body).await.refused(&invalid_credentials());
+    }
     assert_eq!(near.carrier.untaken(), 0);
     near.them.get("/outbound_config").await.ok();
 }
