@@ -197,7 +197,13 @@ async fn a_super_admins_provider_call_is_its_own_customers() {
 #[tokio::test]
 async fn a_deleted_customers_keys_and_tokens_open_nothing_and_its_people_call_nobody() {
     let near = Neighbours::meet().await;
-    let key = near.stage.key(near.ours, None).await;
+    let callers = [
+        near.us.clone(),
+        near.stage.agent(near.ours, SUPER_ADMIN | ADMIN).await,
+        near.stage.key(near.ours, None).await,
+        near.stage.holder(near.ours, TokenKind::Delegate),
+        near.stage.holder(near.ours, TokenKind::Direct),
+    ];
     near.stage.control().delete_customer(near.ours).await.unwrap();
     key.get("/outbound_config").await.refused(&invalid_credentials());
     near.us.get("/outbound_config").await.refused(&invalid_credentials());
