@@ -195,7 +195,7 @@ async fn a_super_admins_provider_call_is_its_own_customers() {
 }
 
 #[tokio::test]
-async fn a_deleted_customers_keys_and_tokens_open_nothing_and_its_people_call_nobody() {
+async fn who_belongs_to_a_deleted_customer_is_nobody_from_the_next_request_on() {
     let near = Neighbours::meet().await;
     let callers = [
         near.us.clone(),
@@ -205,10 +205,11 @@ async fn a_deleted_customers_keys_and_tokens_open_nothing_and_its_people_call_no
         near.stage.holder(near.ours, TokenKind::Direct),
     ];
     near.stage.control().delete_customer(near.ours).await.unwrap();
-    key.get("/outbound_config").await.refused(&invalid_credentials());
-    near.us.get("/outbound_config").await.refused(&invalid_credentials());
     let body = json!({ "source": tel(US_TOO), "destinations": [sip("bob", near.carrier.at)] });
-    near.us.post("/calls", &body).await.refused(&invalid_credentials());
+    for caller in &callers {
+        caller.get("/outbound_config").await.refused(&invalid_credentials());
+        caller.post("/calls", &body).await.refused(&invalid_credentials());
+    }
     assert_eq!(near.carrier.untaken(), 0);
     near.them.get("/outbound_config").await.ok();
 }

@@ -361,6 +361,5 @@ async fn a_deleted_customers_config_goes_with_it() {
     let id = admin.get(OWN).await.id();
     stage.control().delete_customer(customer).await.unwrap();
     stage.sa.get(&format!("{ALL}/{id}")).await.refused(&no_config());
-    // Its people are nobody any more, whatever their tokens say.
     admin.get(OWN).await.refused(&invalid_credentials());
 }
