@@ -48,12 +48,15 @@ struct State {
 }
 
 impl Mailbox {
-    /// Puts an event in; gives it back when the queue is full or nobody will look any more.
+    /// Puts an event in; gives it back when the queue is full or nobody will look any more. There is room for the
+    /// caller's hanging up, and nothing comes after it.
     pub(super) fn put(&self, event: Event) -> Result<(), Event> {
         let mut state = self.lock();
-        if state.closed || state.events.len() >= MOST {
+        let last = matches!(event, Event::HungUp);
+        if state.closed || (state.events.len() >= MOST && !last) {
             return Err(event);
         }
+        state.closed = last;
         state.events.push_back(event);
         drop(state);
         self.arrived.notify_one();
@@ -106,6 +109,17 @@ mod tests {
             );
         }
         mailbox.close();
+        assert!(mailbox.put(Event::End).is_err());
+    }
+
+    #[tokio::test]
+    async fn nothing_comes_after_the_caller_hung_up_for_which_there_is_always_room() {
+        let mailbox = Mailbox::default();
+        for _ in 0..MOST {
+            assert!(mailbox.put(Event::Answer(Vec::new())).is_ok());
+        }
+        assert!(mailbox.put(Event::HungUp).is_ok());
+        assert!(mailbox.put(Event::HungUp).is_err());
         assert!(mailbox.put(Event::End).is_err());
     }
 
