@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -23,7 +24,11 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     let started = app.clock.stopwatch();
     let (parts, body) = request.into_parts();
     let request_id = request_id(&parts.headers, &app.ids);
-    let served = AssertUnwindSafe(serve(&app, &parts, body)).catch_unwind().await;
+    let mut body = Some(body);
+    let served = AssertUnwindSafe(serve(&app, &parts, &mut body)).catch_unwind().await;
+    if let Some(unread) = body {
+        pass_over(unread).await;
+    }
     let served = served.unwrap_or_else(|_| Err(Refused::internal("a handler panicked")));
     let runtime = app.clock.stopwatch().saturating_sub(started);
     let (method, path) = (&parts.method, parts.uri.path());
@@ -47,7 +52,7 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     headers::answer(status, body, &parts, &request_id, runtime)
 }
 
-async fn serve(app: &App, parts: &http::request::Parts, body: Body) -> Result<Reply, Refused> {
+async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>) -> Result<Reply, Refused> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(Refused::no_route)?;
     let account = authorised(app, &parts.headers)?;
@@ -61,7 +66,13 @@ async fn serve(app: &App, parts: &http::request::Parts, body: Body) -> Result<Re
     }
     negotiate::accept(&parts.headers)?;
     let view = View::read(&call, &operation, parts.uri.query().unwrap_or_default())?;
-    let body = if operation.has_body() { read_body(body, app.limits).await? } else { Bytes::new() };
+    let body = match body.take() {
+        Some(body) if operation.has_body() => read_body(body, app.limits).await?,
+        unread => {
+            *body = unread;
+            Bytes::new()
+        }
+    };
     jsonapi::perform(&call, operation, view, &body).await
 }
 
@@ -93,6 +104,16 @@ fn base(app: &App, parts: &http::request::Parts) -> String {
     let host =
         host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");
     format!("http://{host}/v3")
+}
+
+/// Most bytes of a body that nobody asked for, and longest time, before its connection is given up instead.
+const PASSED_OVER: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
+
+/// Lets a body go by that no answer depends on. A connection with an unread body is closed after the answer, and a
+/// client that sends its next request on it meanwhile is told nothing.
+async fn pass_over(body: Body) {
+    let (most, longest) = PASSED_OVER;
+    let _given_up = tokio::time::timeout(longest, Limited::new(body, most).collect()).await;
 }
 
 async fn read_body(body: Body, limits: Limits) -> Result<Bytes, Refused> {
