@@ -48,6 +48,7 @@ pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
                 let mut attributes = attributes.clone();
                 let created_at = Timestamp::from_unix_millis(start.saturating_add_unsigned(number));
                 attributes.insert("name".to_owned(), Value::String(name(number)));
+                give_username(&mut attributes, number);
                 attributes.insert("created_at".to_owned(), Value::String(created_at.to_string()));
                 Change::Insert {
                     scope,
@@ -63,6 +64,14 @@ pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
         store.close().await?;
         Ok(file)
     })
+}
+
+/// No two trunks have a digest username in common.
+fn give_username(attributes: &mut Map<String, Value>, number: u64) {
+    let method = attributes.get_mut("authentication_method").and_then(|method| method.get_mut("attributes"));
+    if let Some(method) = method.and_then(Value::as_object_mut) {
+        method.insert("username".to_owned(), Value::String(format!("caller{number:010}")));
+    }
 }
 
 /// Lets a server make the account and one trunk; gives when it was made, and its attributes.
