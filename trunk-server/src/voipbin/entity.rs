@@ -116,6 +116,16 @@ impl<K: Kind> Entity<K> {
         Change::Put { revision: self.revision, document: Box::new(document) }
     }
 
+    /// Writes it if it is still as it was read; gives whether it was. Else somebody was quicker, and it is to be read
+    /// and decided anew.
+    pub(crate) async fn try_write(&self, store: &dyn Store) -> Result<bool, StoreError> {
+        match store.commit(vec![self.put()]).await {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The one of an id, also a deleted one.
     pub(crate) async fn find(store: &dyn Store, id: Uuid) -> Result<Option<Self>, StoreError> {
         store.document(K::KIND, id).await?.as_ref().map(Self::from_document).transpose()

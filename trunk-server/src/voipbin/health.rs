@@ -63,9 +63,8 @@ async fn probe(app: &Arc<App>, id: Uuid, hostname: &str) -> Result<(), StoreErro
         let at = Some(app.platform.moments.next());
         provider.wire.health_status = status.clone();
         (provider.wire.health_checked_at, provider.wire.tm_update) = (at, at);
-        match app.store.commit(vec![provider.put()]).await {
-            Err(StoreError::Conflict) => {}
-            outcome => return outcome.map(|_| ()),
+        if provider.try_write(&*app.store).await? {
+            return Ok(());
         }
     }
 }

@@ -64,9 +64,9 @@ pub(crate) async fn update_own(asked: &Asked) -> Answered {
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
     loop {
-        let before = of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?;
-        if let Some(text) = change(asked, before, &patch).await? {
-            return Ok(text);
+        let mut config = of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?;
+        if change(asked, &mut config, &patch).await? {
+            return Ok(config.text());
         }
     }
 }
@@ -103,9 +103,9 @@ pub(crate) async fn update(asked: &Asked) -> Answered {
     let patch: OutboundConfigPatch = asked.read()?;
     asked.caller.must_run_the_platform()?;
     loop {
-        let before = existing(asked, id).await?;
-        if let Some(text) = change(asked, before, &patch).await? {
-            return Ok(text);
+        let mut config = existing(asked, id).await?;
+        if change(asked, &mut config, &patch).await? {
+            return Ok(config.text());
         }
     }
 }
@@ -117,8 +117,8 @@ pub(crate) async fn delete(asked: &Asked) -> Answered {
         let mut config = existing(asked, id).await?;
         config.deleted = true;
         config.wire.tm_delete = Some(asked.platform().moments.next());
-        if let Some(text) = written(asked, &config).await? {
-            return Ok(text);
+        if config.try_write(&*asked.app.store).await? {
+            return Ok(config.text());
         }
     }
 }
@@ -128,23 +128,15 @@ async fn existing(asked: &Asked, id: Uuid) -> Result<Entity<OutboundConfigs>, Ap
     found.filter(|config| !config.deleted).ok_or_else(not_found)
 }
 
-/// Writes a config as it is now; nothing when somebody else changed it meanwhile.
-async fn written(asked: &Asked, config: &Entity<OutboundConfigs>) -> Result<Option<String>, ApiError> {
-    match asked.app.store.commit(vec![config.put()]).await {
-        Err(StoreError::Conflict) => Ok(None),
-        Err(error) => Err(error.into()),
-        Ok(_) => Ok(Some(config.text())),
-    }
-}
-
+/// Lays a patch over a config and writes it, unless somebody was quicker.
 async fn change(
     asked: &Asked,
-    mut config: Entity<OutboundConfigs>,
+    config: &mut Entity<OutboundConfigs>,
     patch: &OutboundConfigPatch,
-) -> Result<Option<String>, ApiError> {
-    lay_over(asked, &mut config, patch.clone()).await?;
+) -> Result<bool, ApiError> {
+    lay_over(asked, config, patch.clone()).await?;
     config.wire.tm_update = Some(asked.platform().moments.next());
-    written(asked, &config).await
+    Ok(config.try_write(&*asked.app.store).await?)
 }
 
 /// Lays a patch over a config: what is absent stays.

@@ -11,7 +11,7 @@ use super::entity::{Entity, Kind};
 use super::error::{ApiError, Status};
 use super::outgoing::{self, Order};
 use super::providers::Providers;
-use crate::store::{DocumentKind, StoreError};
+use crate::store::DocumentKind;
 
 pub(super) struct ProviderCalls;
 
@@ -58,10 +58,8 @@ pub(super) async fn delete(asked: &Asked) -> Answered {
         let at = Some(asked.platform().moments.next());
         record.deleted = true;
         (record.wire.tm_update, record.wire.tm_delete) = (at, at);
-        match asked.app.store.commit(vec![record.put()]).await {
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => return Ok(record.text()),
+        if record.try_write(&*asked.app.store).await? {
+            return Ok(record.text());
         }
     }
 }

@@ -10,7 +10,7 @@ use voipbin_client::types::{HealthStatus, Provider, ProviderBody};
 use super::api::{Answered, Asked, page};
 use super::entity::{Entity, Kind};
 use super::error::{ApiError, Status};
-use crate::store::{DocumentKind, StoreError};
+use crate::store::DocumentKind;
 
 pub(super) use super::setup::set_up;
 
@@ -87,11 +87,8 @@ pub(super) async fn update(asked: &Asked) -> Answered {
         }
         replace(&mut provider.wire, body.clone(), codecs);
         provider.wire.tm_update = Some(asked.platform().moments.next());
-        match asked.app.store.commit(vec![provider.put()]).await {
-            // Its health was noted meanwhile.
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => return Ok(provider.text()),
+        if provider.try_write(&*asked.app.store).await? {
+            return Ok(provider.text());
         }
     }
 }
@@ -105,10 +102,8 @@ pub(super) async fn delete(asked: &Asked) -> Answered {
         let at = Some(asked.platform().moments.next());
         provider.deleted = true;
         (provider.wire.tm_update, provider.wire.tm_delete) = (at, at);
-        match asked.app.store.commit(vec![provider.put()]).await {
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => return Ok(provider.text()),
+        if provider.try_write(&*asked.app.store).await? {
+            return Ok(provider.text());
         }
     }
 }

@@ -77,11 +77,8 @@ pub(super) async fn update(asked: &Asked) -> Answered {
         let mut route = existing(asked, id).await?;
         replace(&mut route.wire, RouteUpdate::clone(&body));
         route.wire.tm_update = Some(asked.platform().moments.next());
-        match asked.app.store.commit(vec![route.put()]).await {
-            // Somebody else changed it meanwhile: the later one stays.
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => return Ok(route.text()),
+        if route.try_write(&*asked.app.store).await? {
+            return Ok(route.text());
         }
     }
 }
@@ -94,10 +91,8 @@ pub(super) async fn delete(asked: &Asked) -> Answered {
         let at = Some(asked.platform().moments.next());
         route.deleted = true;
         (route.wire.tm_update, route.wire.tm_delete) = (at, at);
-        match asked.app.store.commit(vec![route.put()]).await {
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-            Ok(_) => return Ok(route.text()),
+        if route.try_write(&*asked.app.store).await? {
+            return Ok(route.text());
         }
     }
 }
