@@ -26,7 +26,7 @@ pub use call::{CallQuery, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
 pub use document::{Document, DocumentKind, DocumentQuery, NewDocument};
 pub use index::{IndexEntry, IndexValue, index_of};
-pub use observer::{Committed, Observer};
+pub use observer::{Committed, DocumentObserver, Observer};
 pub use outbox::{Attempted, Delivery, EventForm, NewEvent, Owner, PendingEvent};
 pub use sqlite::{OpenError, SqliteStore};
 
@@ -288,6 +288,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Tells somebody of every later write. There is one observer; a second one replaces nothing.
     fn observe(&self, observer: Arc<dyn Observer>);
+
+    /// Tells somebody of every later change of a document. There is one observer; a second one replaces nothing.
+    fn observe_documents(&self, observer: Arc<dyn DocumentObserver>);
 
     /// Shows every record of a type, of all accounts, with its relationships.
     ///

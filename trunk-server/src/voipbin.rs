@@ -18,6 +18,7 @@ mod error;
 mod flows;
 mod health;
 mod invite;
+mod known;
 mod limits;
 mod live;
 mod login;
@@ -49,7 +50,7 @@ pub(crate) use customers::{
 };
 pub use dialler::DiallerError;
 pub use endpoints::{ENDPOINTS, Endpoint, Needs};
-pub(crate) use entity::Entity;
+pub(crate) use entity::{Entity, newborn};
 pub use flows::Flow;
 pub(crate) use flows::Flows;
 pub(crate) use health::probe_all;

@@ -9,7 +9,7 @@ use crate::store::{DocumentKind, DocumentQuery};
 use crate::voipbin::{
     AccessKey, AccessKeyOwn, AccessKeys, Agent, AgentOwn, Agents, Claims, Customer, CustomerOwn,
     CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Moment, OutboundConfigs, PhoneNumber,
-    PhoneNumbers, WebhookMethod, digest, empty_config, hash, sign,
+    PhoneNumbers, WebhookMethod, digest, empty_config, hash, newborn, sign,
 };
 
 /// Permission bit of a super admin of the platform.
@@ -142,7 +142,7 @@ impl Control {
         let platform = &self.app.platform;
         let _turn = platform.changes.lock().await;
         check_webhook(&new.webhook_uri)?;
-        let (id, at) = (self.app.ids.request(), platform.moments.next());
+        let (id, at) = newborn(&self.app);
         let wire = Customer {
             id,
             name: new.name,
@@ -158,7 +158,8 @@ impl Control {
         let frozen_at = (new.status == CustomerStatus::Frozen).then(|| at.as_unix_micros());
         let own = CustomerOwn { webhook_secret: new.webhook_secret, frozen_at };
         let customer = Entity::<Customers>::new(id, id, at, wire, own);
-        let config = empty_config(self.app.ids.request(), id, platform.moments.next());
+        let (config, at) = newborn(&self.app);
+        let config = empty_config(config, id, at);
         self.app.store.commit(vec![customer.put(), config.put()]).await?;
         self.remember(id).await
     }
@@ -276,7 +277,7 @@ impl Control {
         let password = hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
         let _turn = self.app.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = (self.app.ids.request(), self.app.platform.moments.next());
+        let (id, at) = newborn(&self.app);
         let wire = Agent {
             id,
             customer_id: customer,
@@ -327,7 +328,7 @@ impl Control {
         let secret = Secret::new(format!("vb_{}", self.app.ids.token().expose()));
         let _turn = self.app.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = (self.app.ids.request(), self.app.platform.moments.next());
+        let (id, at) = newborn(&self.app);
         let wire = AccessKey {
             id,
             customer_id: customer,
@@ -382,7 +383,7 @@ impl Control {
         one_of("status", status, &["active", "suspended"])?;
         let _turn = self.app.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = (self.app.ids.request(), self.app.platform.moments.next());
+        let (id, at) = newborn(&self.app);
         let wire = PhoneNumber {
             id,
             customer_id: customer,

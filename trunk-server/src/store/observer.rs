@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::Record;
+use super::{DocumentKind, Record};
 
 /// A record as a write left it.
 #[derive(Debug, Clone)]
@@ -38,4 +38,15 @@ pub enum Committed {
 pub trait Observer: Send + Sync + std::fmt::Debug {
     /// A write is durable.
     fn committed(&self, committed: &Committed);
+}
+
+/// Told of every durable change of a document, in the order of the commits and before the write is answered.
+///
+/// It is called on the writer's thread, as an [`Observer`] is.
+pub trait DocumentObserver: Send + Sync + std::fmt::Debug {
+    /// A document that was there is another one now. A new one is not told of.
+    fn changed(&self, kind: DocumentKind, id: Uuid, customer: Uuid);
+
+    /// Many documents are gone.
+    fn reset(&self);
 }

@@ -23,9 +23,9 @@ use uuid::Uuid;
 use didww_types::{ResourceSpec, Timestamp};
 
 use super::{
-    Answer, Attempted, CallQuery, Change, Committed, Delivery, Document, DocumentKind, DocumentQuery,
-    ListQuery, Listing, Observer, Owner, PendingEvent, Record, Scope, Store, StoreError, StoredCall,
-    StoredCharge,
+    Answer, Attempted, CallQuery, Change, Committed, Delivery, Document, DocumentKind, DocumentObserver,
+    DocumentQuery, ListQuery, Listing, Observer, Owner, PendingEvent, Record, Scope, Store, StoreError,
+    StoredCall, StoredCharge,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::SharedDirectory;
@@ -33,6 +33,7 @@ use error::failed;
 use lane::Lane;
 pub use open::OpenError;
 use symbols::Symbols;
+use write::Written;
 
 /// A store in a `SQLite` database.
 #[derive(Debug)]
@@ -40,17 +41,36 @@ pub struct SqliteStore {
     lane: Lane,
     symbols: Arc<Symbols>,
     directory: SharedDirectory,
-    watch: Watch,
+    watch: Arc<Watch>,
 }
 
 /// Who is told of writes: nobody until somebody asks for it.
-type Watch = Arc<OnceLock<Arc<dyn Observer>>>;
+#[derive(Debug, Default)]
+struct Watch {
+    records: OnceLock<Arc<dyn Observer>>,
+    documents: OnceLock<Arc<dyn DocumentObserver>>,
+}
 
-/// Tells the observer, if there is one, of a durable write.
-fn tell(watch: &Watch, committed: &[Committed]) {
-    if let Some(observer) = watch.get() {
-        for committed in committed {
-            observer.committed(committed);
+impl Watch {
+    /// Tells of a durable write.
+    fn tell(&self, written: &Written) {
+        if let Some(observer) = self.records.get() {
+            written.committed.iter().for_each(|committed| observer.committed(committed));
+        }
+        if let Some(observer) = self.documents.get() {
+            for (kind, id, customer) in &written.documents {
+                observer.changed(*kind, *id, *customer);
+            }
+        }
+    }
+
+    /// Tells that records are gone, of one account or of all; documents go with all of them.
+    fn tell_reset(&self, account: Option<i64>) {
+        if let Some(observer) = self.records.get() {
+            observer.committed(&Committed::Reset { account });
+        }
+        if let Some(observer) = self.documents.get().filter(|_| account.is_none()) {
+            observer.reset();
         }
     }
 }
@@ -93,12 +113,12 @@ impl Store for SqliteStore {
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
         let symbols = Arc::clone(&self.symbols);
         let watch = Arc::clone(&self.watch);
-        let watched = watch.get().is_some();
+        let watched = watch.records.get().is_some();
         let done = self.lane.write_then(
             move |connection| write::apply(connection, &symbols, &changes, watched),
-            move |(_, committed)| tell(&watch, committed),
+            move |written| watch.tell(written),
         );
-        Box::pin(async move { done.await.map(|(records, _)| records) })
+        Box::pin(async move { done.await.map(|written| written.records) })
     }
 
     fn document(&self, kind: DocumentKind, id: Uuid) -> Answer<'_, Option<Document>> {
@@ -182,14 +202,19 @@ impl Store for SqliteStore {
                 if accounts {
                     directory.write().forget(account);
                 }
-                tell(&watch, &[Committed::Reset { account }]);
+                watch.tell_reset(account);
             },
         ))
     }
 
     fn observe(&self, observer: Arc<dyn Observer>) {
         // The first stays: there is one edge, and it asks once.
-        let _kept = self.watch.set(observer);
+        let _kept = self.watch.records.set(observer);
+    }
+
+    fn observe_documents(&self, observer: Arc<dyn DocumentObserver>) {
+        // As above: there is one platform.
+        let _kept = self.watch.documents.set(observer);
     }
 
     fn visit(

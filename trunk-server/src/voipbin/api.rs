@@ -211,7 +211,7 @@ async fn respond(app: &Arc<App>, request: Request) -> Result<Response, ApiError>
     let body = whole(app, body).await?;
     let operation = endpoint.operation;
     let asked = Asked { app: Arc::clone(app), caller, id: id.to_owned(), query, body };
-    let text = if parts.method == Method::GET {
+    let text = if operation.may_be_left() {
         perform(operation, &asked).await?
     } else {
         // A task of its own: a client that goes away must not stop it between what is written and what follows.

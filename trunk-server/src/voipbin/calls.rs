@@ -88,7 +88,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         calls: planned.iter().map(|call| call.wire.clone()).collect(),
         groupcalls: Vec::new(),
     };
-    engine::place(&asked.app, planned, changes, None).await?;
+    engine::place(&asked.app, planned, changes).await?;
     Ok(json(&created))
 }
 

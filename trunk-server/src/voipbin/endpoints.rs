@@ -58,6 +58,32 @@ pub(super) enum Operation {
     HangUpCall,
 }
 
+impl Operation {
+    /// Whether it may be dropped half-way: it writes nothing, or sees to it that what follows a write is done.
+    pub(super) fn may_be_left(self) -> bool {
+        use Operation::{
+            CreateCalls, CreateProviderCall, GetCall, GetConfig, GetProvider, GetProviderCall, GetRoute,
+            ListCalls, ListConfigs, ListProviderCalls, ListProviders, ListRoutes, OwnConfig,
+        };
+        matches!(
+            self,
+            GetCall
+                | GetConfig
+                | GetProvider
+                | GetProviderCall
+                | GetRoute
+                | ListCalls
+                | ListConfigs
+                | ListProviderCalls
+                | ListProviders
+                | ListRoutes
+                | OwnConfig
+                | CreateCalls
+                | CreateProviderCall
+        )
+    }
+}
+
 const fn endpoint(method: &'static str, path: &'static str, needs: Needs, operation: Operation) -> Endpoint {
     Endpoint { method, path, needs, operation }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use tokio::sync::oneshot;
 use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
-use uuid::Uuid;
 use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
 
 use super::calls::{CallOwn, Calls, mark_deleted};
@@ -14,7 +14,6 @@ use super::entity::Entity;
 use super::error::ApiError;
 use super::live::{Command, Place};
 use super::mailbox::Receiver;
-use super::providers::Providers;
 use super::run::{Run, Turn};
 use super::webhooks::event;
 use crate::app::App;
@@ -23,8 +22,8 @@ use crate::store::{Change, StoreError};
 /// How long to leave the store alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Writes new calls with everything that belongs to them, then dials them. A provider that was just read need not be
-/// read again for the first attempt.
+/// Writes new calls with everything that belongs to them, then dials them. Once it has begun it is done to its end,
+/// whether somebody waits for it or not.
 ///
 /// # Errors
 /// When they could not be written; nothing is dialled then.
@@ -32,58 +31,64 @@ pub(super) async fn place(
     app: &Arc<App>,
     calls: Vec<Entity<Calls>>,
     changes: Vec<Change>,
-    provider: Option<Entity<Providers>>,
 ) -> Result<(), ApiError> {
     if !app.is_ready() || app.platform.live.is_full() {
         return Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() });
     }
-    let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
     // Whoever reads a call that was just written may ask something of it at once.
-    let announced: Vec<_> = calls.iter().map(|call| app.platform.live.announce(call.id)).collect();
-    let provider = provider.map(Arc::new);
-    let written = app.store.commit(changes).await;
-    for (mut call, commands) in calls.into_iter().zip(announced) {
-        let app = Arc::clone(app);
-        if written.is_ok() {
-            call.revision = Some(0);
-            tokio::spawn(run(app, call, commands, provider.clone()));
-        } else {
+    let announced =
+        calls.into_iter().map(|call| (app.platform.live.announce(call.id), Box::new(call))).collect();
+    let (reply, written) = oneshot::channel();
+    // A task of its own: a client that goes away must not stop it between what is written and what follows.
+    tokio::spawn(begin(Arc::clone(app), announced, changes, reply));
+    written.await.unwrap_or_else(|_| Err(StoreError::Failed("the write ended badly".to_owned())))?;
+    Ok(())
+}
+
+/// Writes new calls and dials them. The task of the writing becomes that of the last call.
+async fn begin(
+    app: Arc<App>,
+    mut calls: Vec<(Receiver<Command>, Box<Entity<Calls>>)>,
+    changes: Vec<Change>,
+    reply: oneshot::Sender<Result<(), StoreError>>,
+) {
+    let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
+    let written = app.store.commit(changes).await.map(|_| ());
+    let failed = written.is_err();
+    // Whoever asked may be gone.
+    let _gone = reply.send(written);
+    if failed {
+        for (commands, call) in calls {
             drop(app.platform.live.place(call.id, commands));
         }
+        return;
     }
     if told {
         app.callbacks.wake();
     }
-    written.map(|_| ()).map_err(ApiError::from)
+    let last = calls.pop();
+    for (commands, call) in calls {
+        tokio::spawn(run(Arc::clone(&app), call, commands));
+    }
+    if let Some((commands, call)) = last {
+        run(app, call, commands).await;
+    }
 }
 
-async fn run(
-    app: Arc<App>,
-    call: Entity<Calls>,
-    commands: Receiver<Command>,
-    provider: Option<Arc<Entity<Providers>>>,
-) {
+async fn run(app: Arc<App>, mut call: Box<Entity<Calls>>, commands: Receiver<Command>) {
+    call.revision = Some(0);
     let place = app.platform.live.place(call.id, commands);
     let longest = app.clock.now().after(app.platform.config.longest_call);
     let flow = Run::new(Arc::clone(&call.own.actions));
-    let mut running = Running {
-        app: &app,
-        call,
-        place,
-        flow,
-        longest,
-        forced: None,
-        gone: false,
-        unsaid: Vec::new(),
-        provider,
-    };
+    let mut running =
+        Running { app: &app, call, place, flow, longest, forced: None, gone: false, unsaid: Vec::new() };
     let ending = running.dial().await;
     Box::pin(running.end(ending)).await;
 }
 
 struct Running<'a> {
     app: &'a Arc<App>,
-    call: Entity<Calls>,
+    call: Box<Entity<Calls>>,
     place: Place<'a>,
     flow: Run,
     longest: Timestamp,
@@ -93,8 +98,6 @@ struct Running<'a> {
     gone: bool,
     /// What could not be written yet of what is to be told.
     unsaid: Vec<Change>,
-    /// The provider of the first attempt, when it was just read.
-    provider: Option<Arc<Entity<Providers>>>,
 }
 
 impl Running<'_> {
@@ -122,13 +125,12 @@ impl Running<'_> {
     }
 
     /// The INVITE for the provider whose turn it is, as it is now; none when there is nothing to send.
-    async fn invitation(&mut self) -> Option<Invitation> {
-        let known = self.provider.take();
+    async fn invitation(&self) -> Option<Invitation> {
         let CallOwn { providers, current, anonymous, .. } = &self.call.own;
         let (source, destination) = (&self.call.wire.source, &self.call.wire.destination);
         let made = match providers.get(*current) {
             None => super::invite::to_uri(source, destination, *anonymous),
-            Some(id) => match self.provider(known, *id).await {
+            Some(id) => match self.app.platform.known.provider(&*self.app.store, *id).await {
                 Ok(Some(provider)) => super::invite::to_number(&provider, source, destination, *anonymous),
                 Ok(None) => return None,
                 Err(error) => {
@@ -138,17 +140,6 @@ impl Running<'_> {
             },
         };
         made.inspect_err(|why| tracing::warn!(%why, call = %self.call.id, "a call cannot be dialled")).ok()
-    }
-
-    async fn provider(
-        &self,
-        known: Option<Arc<Entity<Providers>>>,
-        id: Uuid,
-    ) -> Result<Option<Arc<Entity<Providers>>>, StoreError> {
-        match known.filter(|known| known.id == id) {
-            Some(known) => Ok(Some(known)),
-            None => Ok(Entity::<Providers>::find(&*self.app.store, id).await?.map(Arc::new)),
-        }
     }
 
     /// Follows one attempt to its end.
@@ -376,13 +367,15 @@ fn ending_of(end: LegEnd) -> Ending {
 mod tests {
     use super::*;
 
+    type Announced = Vec<(Receiver<Command>, Box<Entity<Calls>>)>;
+    type Reply = oneshot::Sender<Result<(), StoreError>>;
+
+    fn size<F: Future>(_begin: impl FnOnce(Arc<App>, Announced, Vec<Change>, Reply) -> F) -> usize {
+        size_of::<F>()
+    }
+
     #[test]
     fn the_task_of_a_call_is_small() {
-        fn size<F: Future>(
-            _make: impl FnOnce(Arc<App>, Entity<Calls>, Receiver<Command>, Option<Arc<Entity<Providers>>>) -> F,
-        ) -> usize {
-            size_of::<F>()
-        }
-        assert!(size(run) < 4_000, "{}", size(run));
+        assert!(size(begin) < 1_500, "{}", size(begin));
     }
 }

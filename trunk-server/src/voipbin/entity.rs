@@ -7,6 +7,7 @@ use uuid::Uuid;
 use voipbin_client::types::to_json;
 
 use super::moment::Moment;
+use crate::app::App;
 use crate::store::{Change, Document, DocumentKind, DocumentQuery, NewDocument, Store, StoreError};
 
 /// A kind of thing.
@@ -144,6 +145,11 @@ impl<K: Kind> Entity<K> {
     pub(crate) async fn list(store: &dyn Store, query: DocumentQuery) -> Result<Vec<Self>, StoreError> {
         store.documents(query).await?.iter().map(Self::from_document).collect()
     }
+}
+
+/// The id of something new, and when it was made. Ids begin with the time, so that an index of them grows at its end.
+pub(crate) fn newborn(app: &App) -> (Uuid, Moment) {
+    (app.ids.record(app.clock.now()), app.platform.moments.next())
 }
 
 /// What a document says on the wire, without it being read.

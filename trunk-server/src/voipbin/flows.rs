@@ -5,7 +5,7 @@ use uuid::Uuid;
 use voipbin_client::types::{ActionBody, Timestamp};
 
 use super::api::Asked;
-use super::entity::{Entity, Kind};
+use super::entity::{Entity, Kind, newborn};
 use super::error::{ApiError, Status};
 use super::run;
 use crate::store::DocumentKind;
@@ -68,7 +68,7 @@ pub(crate) fn temporary(
         action.id = asked.app.ids.request();
     }
     let customer = asked.caller.customer();
-    let (id, at) = (asked.app.ids.request(), asked.platform().moments.next());
+    let (id, at) = newborn(&asked.app);
     let wire = Flow {
         id,
         customer_id: customer,

@@ -6,7 +6,7 @@ use voipbin_client::types::{OutboundConfig, OutboundConfigCreate, OutboundConfig
 
 use super::api::{Answered, Asked, page};
 use super::customers::PhoneNumbers;
-use super::entity::{Entity, Kind};
+use super::entity::{Entity, Kind, newborn};
 use super::error::{ApiError, Status};
 use super::moment::Moment;
 use crate::store::{DocumentKind, Store, StoreError};
@@ -85,8 +85,8 @@ pub(crate) async fn create(asked: &Asked) -> Answered {
     if asked.platform().directory.customer(customer).is_none() {
         return Err(ApiError::invalid_argument(format!("customer_id {customer} is not a customer.")));
     }
-    let at = asked.platform().moments.next();
-    let mut new = empty(asked.app.ids.request(), customer, at);
+    let (id, at) = newborn(&asked.app);
+    let mut new = empty(id, customer, at);
     lay_over(asked, &mut new, config).await?;
     asked.app.store.commit(vec![new.put()]).await?;
     Ok(new.text())

@@ -17,11 +17,11 @@ use voipbin_client::types::{
 use super::api::Asked;
 use super::calls::{CallOwn, Calls};
 use super::customers::{CustomerStatus, Customers, PhoneNumbers};
-use super::entity::Entity;
+use super::entity::{Entity, newborn};
 use super::error::ApiError;
 use super::flows::Flows;
 use super::provider_calls;
-use super::{outbound_configs, routes};
+use super::routes;
 
 /// What calls are to be placed.
 pub(super) struct Order<'a> {
@@ -54,7 +54,9 @@ pub(super) async fn plan(
     }
     let store = &*asked.app.store;
     // None is as good as an empty one, which permits nothing.
-    let config = outbound_configs::of(store, owner.id).await?.map(|config| config.wire).unwrap_or_default();
+    let known = asked.platform().known.config(store, owner.id).await?;
+    let none = voipbin_client::types::OutboundConfig::default();
+    let config = known.as_ref().map_or(&none, |config| &config.wire);
     let default_number = match config.default_outgoing_source_number_id {
         id if id.is_nil() || order.provider.is_some() => None,
         id => Entity::<PhoneNumbers>::find(store, id).await?,
@@ -198,8 +200,7 @@ fn call(
     actions: &Arc<[ActionBody]>,
     plan: Plan,
 ) -> Entity<Calls> {
-    let ids = &asked.app.ids;
-    let (id, at) = (ids.request(), asked.platform().moments.next());
+    let (id, at) = newborn(&asked.app);
     let mut metadata: BTreeMap<String, Value> = BTreeMap::new();
     if let Some(provider) = order.provider {
         metadata.extend(provider_calls::metadata(provider));
@@ -216,7 +217,7 @@ fn call(
         owner_type: String::new(),
         owner_id: Uuid::nil(),
         flow_id: order.flow_id,
-        activeflow_id: ids.request(),
+        activeflow_id: asked.app.ids.request(),
         kind: Some(CallKind::Flow),
         master_call_id: Uuid::nil(),
         chained_call_ids: Vec::new(),

@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::customers::Directory;
 use super::dialler::{Dialler, DiallerConfig};
 use super::entity::{Entity, Kind};
+use super::known::KnownEntities;
 use super::limits::{Limiter, Rate};
 use super::live::LiveCalls;
 use super::moment::Moments;
@@ -104,6 +105,7 @@ pub(crate) struct Platform {
     /// What tokens are signed with.
     pub(crate) signing: Secret,
     pub(crate) directory: Directory,
+    pub(crate) known: Arc<KnownEntities>,
     /// Held by whoever changes customers and what belongs to them.
     pub(crate) changes: Mutex<()>,
     pub(crate) live: LiveCalls,
@@ -163,8 +165,11 @@ impl Platform {
             store.commit(vec![entity.put()]).await?;
             signing.secret
         };
+        let known = Arc::new(KnownEntities::default());
+        store.observe_documents(known.clone());
         Ok(Self {
             config,
+            known,
             moments,
             signing,
             directory: Directory::load(store).await?,

@@ -7,10 +7,9 @@ use voipbin_client::types::{Anonymous, ProviderCall, ProviderCallCreate};
 use super::api::{Answered, Asked, page};
 use super::calls::{created, flow_of};
 use super::engine;
-use super::entity::{Entity, Kind};
+use super::entity::{Entity, Kind, newborn};
 use super::error::{ApiError, Status};
 use super::outgoing::{self, Order};
-use super::providers::Providers;
 use crate::store::DocumentKind;
 
 pub(super) struct ProviderCalls;
@@ -75,11 +74,11 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         return Err(ApiError::invalid_argument("destinations is required and must not be empty."));
     }
     asked.caller.must_run_the_platform()?;
-    let provider = Entity::<Providers>::find(&*asked.app.store, body.provider_id).await?;
-    let Some(provider) = provider.filter(|provider| !provider.deleted) else {
+    let provider = asked.platform().known.provider(&*asked.app.store, body.provider_id).await?;
+    if provider.is_none_or(|provider| provider.deleted) {
         let message = format!("provider not found: {} does not exist or is deleted.", body.provider_id);
         return Err(ApiError::invalid_argument(message));
-    };
+    }
     let customer = asked.caller.customer();
     let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::invalid_data)?;
     let detail = "tmp outbound flow for providercall";
@@ -93,7 +92,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         provider: Some(body.provider_id),
     };
     let planned = outgoing::plan(asked, &owner, &order).await?;
-    let (id, at) = (asked.app.ids.request(), asked.platform().moments.next());
+    let (id, at) = newborn(&asked.app);
     let wire = ProviderCall {
         id,
         customer_id: customer,
@@ -112,7 +111,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     let mut changes: Vec<_> = made.iter().map(Entity::put).collect();
     changes.extend(created(asked, &planned));
     changes.push(record.put());
-    engine::place(&asked.app, planned, changes, Some(provider)).await?;
+    engine::place(&asked.app, planned, changes).await?;
     Ok(record.text())
 }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use voipbin_client::types::{HealthStatus, Provider, ProviderBody};
 
 use super::api::{Answered, Asked, page};
-use super::entity::{Entity, Kind};
+use super::entity::{Entity, Kind, newborn};
 use super::error::{ApiError, Status};
 use crate::store::DocumentKind;
 
@@ -49,8 +49,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     let body = read(asked)?;
     asked.caller.must_run_the_platform()?;
     let codecs = codecs(&body)?;
-    let id = asked.app.ids.request();
-    let at = asked.platform().moments.next();
+    let (id, at) = newborn(&asked.app);
     let mut wire = Provider { id, tm_create: Some(at), ..Provider::default() };
     replace(&mut wire, body, codecs);
     let provider = Entity::<Providers>::new(id, Uuid::nil(), at, wire, ProviderOwn::default());

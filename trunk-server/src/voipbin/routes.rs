@@ -4,7 +4,7 @@ use uuid::Uuid;
 use voipbin_client::types::{Route, RouteCreate, RouteUpdate};
 
 use super::api::{Answered, Asked, page};
-use super::entity::{Entity, Kind};
+use super::entity::{Entity, Kind, newborn};
 use super::error::{ApiError, Status};
 use crate::store::{DocumentKind, DocumentQuery, Store, StoreError};
 
@@ -53,8 +53,7 @@ pub(super) async fn list(asked: &Asked) -> Answered {
 pub(super) async fn create(asked: &Asked) -> Answered {
     let RouteCreate { customer_id, route } = asked.read()?;
     asked.caller.must_run_the_platform()?;
-    let id = asked.app.ids.request();
-    let at = asked.platform().moments.next();
+    let (id, at) = newborn(&asked.app);
     let mut wire = Route { id, customer_id, tm_create: Some(at), ..Route::default() };
     replace(&mut wire, route);
     let route = Entity::<Routes>::new(id, customer_id, at, wire, ());

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
+use super::SqliteStore;
 use super::accounts::SharedDirectory;
 use super::lane::Lane;
 use super::symbols::Symbols;
-use super::{SqliteStore, Watch};
 
 /// Marks a database file as one of this server's.
 const APPLICATION_ID: i32 = 0x5452_4e4b;
@@ -126,7 +126,7 @@ impl SqliteStore {
         let directory = SharedDirectory::load(&writer).map_err(engine)?;
         let readers: Result<Vec<Connection>, _> = (0..READERS).map(|_| reader(path)).collect();
         let lane = Lane::file(writer, readers.map_err(engine)?, lock).map_err(access)?;
-        Ok(Self { lane, symbols, directory, watch: Watch::default() })
+        Ok(Self { lane, symbols, directory, watch: Arc::default() })
     }
 
     /// A new database in memory, gone when the store is dropped.
@@ -145,7 +145,7 @@ impl SqliteStore {
         let symbols = Arc::new(intern(&mut connection).map_err(engine)?);
         prepare(&connection);
         let lane = Lane::memory(connection);
-        Ok(Self { lane, symbols, directory: SharedDirectory::default(), watch: Watch::default() })
+        Ok(Self { lane, symbols, directory: SharedDirectory::default(), watch: Arc::default() })
     }
 }
 

@@ -11,7 +11,8 @@ use super::error::{failed, is_taken};
 use super::symbols::Symbols;
 use super::{calls, documents, find, outbox, record, uuid};
 use crate::store::{
-    Change, Committed, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text, index_of,
+    Change, Committed, DocumentKind, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text,
+    index_of,
 };
 
 impl ToSql for IndexValue {
@@ -25,15 +26,25 @@ impl ToSql for IndexValue {
     }
 }
 
+/// What a write did.
+pub(super) struct Written {
+    /// The records as they are now.
+    pub(super) records: Vec<Record>,
+    /// What an observer of records is told.
+    pub(super) committed: Vec<Committed>,
+    /// The documents that were changed: what they are, which, and whose.
+    pub(super) documents: Vec<(DocumentKind, Uuid, Uuid)>,
+}
+
 /// Does all the changes; the first that cannot be done ends it, and the caller undoes the others.
 pub(super) fn apply(
     connection: &Connection,
     symbols: &Symbols,
     changes: &[Change],
     watched: bool,
-) -> Result<(Vec<Record>, Vec<Committed>), StoreError> {
+) -> Result<Written, StoreError> {
     let write = Write { connection, symbols };
-    let mut records = Vec::new();
+    let (mut records, mut documents) = (Vec::new(), Vec::new());
     let (mut committed, mut gone) = (Vec::new(), Vec::new());
     let mut stored = |scope: Scope, record: &Record| -> Result<(), StoreError> {
         if watched {
@@ -72,11 +83,14 @@ pub(super) fn apply(
             }
             Change::Call(call) => calls::insert(connection, call)?,
             Change::Emit(event) => outbox::insert(connection, event)?,
-            Change::Put { revision, document } => documents::put(connection, *revision, document)?,
+            Change::Put { revision, document } => {
+                documents::put(connection, *revision, document)?;
+                documents.extend(revision.map(|_| (document.kind, document.id, document.customer)));
+            }
         }
     }
     committed.extend(gone);
-    Ok((records, committed))
+    Ok(Written { records, committed, documents })
 }
 
 struct Write<'a> {
