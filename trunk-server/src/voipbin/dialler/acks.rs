@@ -24,6 +24,8 @@ impl Acks {
         let ack = Ack { sequence, tag: tag.into(), message, hop: Hop::clone(hop) };
         ack.send().await;
         if self.0.len() < MOST {
+            // Most calls have one, and it is kept for half a minute.
+            self.0.reserve_exact(1);
             self.0.push(ack);
         }
     }

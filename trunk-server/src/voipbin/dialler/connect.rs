@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use rsipstack::sip::Transport;
@@ -27,7 +27,7 @@ const SENDING: Duration = Duration::from_secs(1);
 
 /// How long it is taken for granted that the way to an address begins where it did.
 const GRANTED: Duration = Duration::from_secs(1);
-/// Most addresses of which that is known.
+/// Most addresses of which the way is known.
 const KNOWN: usize = 1024;
 
 /// There is no way, and why.
@@ -144,8 +144,9 @@ pub(super) struct Connect {
     timeout: Duration,
     places: Mutex<HashMap<Peer, Arc<Place>>>,
     clock: Clock,
-    /// Where the way to an address began, and when that was found, on the clock's stopwatch.
-    begins: Mutex<HashMap<IpAddr, (IpAddr, Duration)>>,
+    /// The ways over UDP, and when each was found, on the clock's stopwatch. To find where one begins costs a socket,
+    /// so calls that begin together share it; a way that no call has is not kept.
+    datagrams: Mutex<HashMap<SocketAddr, (Weak<Way>, Duration)>>,
 }
 
 impl Connect {
@@ -161,7 +162,7 @@ impl Connect {
             timeout: config.connect_timeout,
             places: Mutex::default(),
             clock,
-            begins: Mutex::default(),
+            datagrams: Mutex::default(),
         })
     }
 
@@ -173,17 +174,39 @@ impl Connect {
         address: SocketAddr,
         name: &str,
     ) -> Result<Hop, NoWay> {
+        if transport == Transport::Udp {
+            return self.datagrams(stack, address);
+        }
         let destination = SipAddr { r#type: Some(transport), addr: address.into() };
         let own = self.told(address)?;
-        if transport == Transport::Udp {
-            let connection = stack.udp().ok_or_else(|| NoWay("the dialler has stopped".to_owned()))?;
-            return Ok(Arc::new(Way { connection, destination, local: own, transport, user: None }));
-        }
         let user = self.stream(stack, transport, address, name).await?;
         // Nothing is listened on for TLS: requests of the far end come on this connection.
         let local = if transport == Transport::Tls { user.local } else { own };
         let connection = user.connection.clone();
         Ok(Arc::new(Way { connection, destination, local, transport, user: Some(user) }))
+    }
+
+    fn datagrams(&self, stack: &Stack, address: SocketAddr) -> Result<Hop, NoWay> {
+        let connection = stack.udp().ok_or_else(|| NoWay("the dialler has stopped".to_owned()))?;
+        let now = self.clock.stopwatch();
+        let known = || self.datagrams.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((way, found)) = known().get(&address)
+            && now < *found + GRANTED
+            && let Some(way) = way.upgrade()
+        {
+            return Ok(way);
+        }
+        let transport = Transport::Udp;
+        let destination = SipAddr { r#type: Some(transport), addr: address.into() };
+        let local = self.told(address)?;
+        let way = Arc::new(Way { connection, destination, local, transport, user: None });
+        let mut known = known();
+        if known.len() >= KNOWN {
+            known.clear();
+        }
+        known.insert(address, (Arc::downgrade(&way), now));
+        drop(known);
+        Ok(way)
     }
 
     async fn stream(
@@ -294,25 +317,12 @@ impl Connect {
         Ok(SocketAddr::new(own, self.listen.port()))
     }
 
-    /// Our own address on the way to a far end. It costs a socket to find out, so calls that begin together share it.
+    /// Our own address on the way to a far end.
     fn beginning(&self, far: SocketAddr) -> Result<IpAddr, NoWay> {
-        let now = self.clock.stopwatch();
-        let begins = || self.begins.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((own, found)) = begins().get(&far.ip()).copied()
-            && now < found + GRANTED
-        {
-            return Ok(own);
-        }
         // Connecting a UDP socket sends nothing; it finds the way.
         let way = UdpSocket::bind(SocketAddr::new(self.listen.ip(), 0))
             .and_then(|socket| socket.connect(far).and_then(|()| socket.local_addr()));
-        let own = way.map_err(|error| NoWay(error.to_string()))?.ip();
-        let mut begins = begins();
-        if begins.len() >= KNOWN {
-            begins.clear();
-        }
-        begins.insert(far.ip(), (own, now));
-        Ok(own)
+        Ok(way.map_err(|error| NoWay(error.to_string()))?.ip())
     }
 }
 

@@ -45,6 +45,9 @@ const FOR_BYE: usize = 1;
 /// How often what is too late to matter is forgotten.
 const FORGETTING: Duration = Duration::from_secs(1);
 
+/// Calls that there is always room for.
+const ROOM: usize = 1_024;
+
 /// A call that is under way, or what is left of it.
 enum Entry {
     Live(Sender<Inbound>),
@@ -120,6 +123,16 @@ impl Registry {
             if let Some(Reverse((_, call_id))) = late.pop() {
                 self.lock().by_id.remove(&call_id);
             }
+        }
+        // A rush of calls must not leave its room behind for ever.
+        if late.capacity() > ROOM && late.len() < late.capacity() / 4 {
+            let wanted = late.len() * 2;
+            late.shrink_to(wanted);
+        }
+        let mut calls = self.lock();
+        if calls.by_id.capacity() > ROOM && calls.by_id.len() < calls.by_id.capacity() / 4 {
+            let wanted = calls.by_id.len() * 2;
+            calls.by_id.shrink_to(wanted);
         }
     }
 
