@@ -75,9 +75,11 @@ pub struct NewDocument {
     pub customer: Uuid,
     /// When it was made, in microseconds since 1970.
     pub created_at: i64,
-    /// Whether it is deleted. A deleted one is in no list and is found by no key that is not unique.
+    /// Whether it is deleted. A deleted one is in no list and is found by no key that is not unique, and is never
+    /// written again as one that is not deleted.
     pub deleted: bool,
-    /// Whether something is under way with it, which the next start must see to.
+    /// Whether something is under way with it, which the next start must see to. Only a new one begins so: what is over
+    /// is never written again as one that is not.
     pub live: bool,
     /// What it says, as JSON.
     pub body: String,

@@ -99,8 +99,13 @@ impl<K: Kind> Entity<K> {
 
     /// The change that writes it, if it is still as it was read.
     pub(crate) fn put(&self) -> Change {
-        // As `Body` is read. The wire's part is a text already, and need not be looked at again.
-        let body = format!("{{\"wire\":{},\"own\":{}}}", self.text(), json(&self.own));
+        self.put_as(&self.text())
+    }
+
+    /// The same, where what it says on the wire is a text already.
+    pub(crate) fn put_as(&self, text: &str) -> Change {
+        // As `Body` is read.
+        let body = format!("{{\"wire\":{text},\"own\":{}}}", json(&self.own));
         let keyed = self.revision.is_none() || self.deleted || !K::KEYS_STAY;
         let document = NewDocument {
             kind: K::KIND,

@@ -110,9 +110,10 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     let record = Entity::<ProviderCalls>::new(id, customer, at, wire, ());
     let mut changes: Vec<_> = made.iter().map(Entity::put).collect();
     changes.extend(created(asked, &planned));
-    changes.push(record.put());
+    let text = record.text();
+    changes.push(record.put_as(&text));
     engine::place(&asked.app, planned, changes).await?;
-    Ok(record.text())
+    Ok(text)
 }
 
 /// What every call of a provider call says of itself.

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod batches;
+mod documents;
 mod lists;
 mod records;
 
@@ -56,6 +57,12 @@ contract! {
         members_keep_the_order_in_which_they_were_linked
         a_link_to_nothing_or_to_another_account_is_a_conflict
         a_store_says_that_it_is_well_until_it_is_closed
+    }
+    documents {
+        a_document_is_written_while_it_is_as_it_was_read
+        what_is_over_or_deleted_leaves_the_lists
+        a_document_is_found_by_its_keys_as_they_are_now
+        changes_of_documents_are_told_and_new_ones_are_not
     }
     batches {
         a_batch_that_fails_anywhere_leaves_nothing

@@ -123,22 +123,39 @@ pub(super) fn put(
             }
         }
         Some(revision) => {
-            let number: Option<i64> = connection
-                .prepare_cached(
-                    "UPDATE document SET deleted = ?4, live = ?5, body = ?6, revision = revision + 1 \
-                     WHERE kind = ?1 AND id = ?2 AND revision = ?3 RETURNING number",
-                )
+            replace(connection, revision, document)?;
+            if !document.keyed {
+                return Ok(());
+            }
+            connection
+                .prepare_cached("SELECT number FROM document WHERE kind = ?1 AND id = ?2")
+                .and_then(|mut select| select.query_row(params![kind, id], |row| row.get(0)))
                 .map_err(failed)?
-                .query_row(
-                    params![kind, id, revision, document.deleted, document.live, document.body],
-                    |row| row.get(0),
-                )
-                .optional()
-                .map_err(failed)?;
-            number.ok_or(StoreError::Conflict)?
         }
     };
     if document.keyed { key(connection, number, revision.is_none(), document) } else { Ok(()) }
+}
+
+/// Writes a document that still has its revision. A column that is named is written anew in every index that has it, so
+/// those are left out that cannot have changed: nothing comes back that was deleted or over.
+fn replace(connection: &Connection, revision: i64, document: &NewDocument) -> Result<(), StoreError> {
+    let flags = match (document.deleted, document.live) {
+        (false, true) => "",
+        (false, false) => "live = 0, ",
+        (true, false) => "deleted = 1, live = 0, ",
+        (true, true) => "deleted = 1, ",
+    };
+    let changed = connection
+        .prepare_cached(&format!(
+            "UPDATE document SET {flags}body = ?4, revision = revision + 1 \
+             WHERE kind = ?1 AND id = ?2 AND revision = ?3"
+        ))
+        .and_then(|mut update| {
+            let id = document.id.as_bytes().as_slice();
+            update.execute(params![document.kind as i64, id, revision, document.body])
+        })
+        .map_err(failed)?;
+    if changed == 0 { Err(StoreError::Conflict) } else { Ok(()) }
 }
 
 /// Writes what a document is looked for by, where it is not what it was.

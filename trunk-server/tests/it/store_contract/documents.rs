@@ -1,0 +1,115 @@
+//! Documents: revisions, lists, keys, and who is told of them.
+
+use std::sync::{Arc, Mutex};
+
+use trunk_server::store::{
+    Change, Document, DocumentKind, DocumentObserver, DocumentQuery, NewDocument, Store, StoreError,
+};
+use uuid::Uuid;
+
+const KIND: DocumentKind = DocumentKind::Call;
+
+fn document(number: u128, body: &str) -> NewDocument {
+    NewDocument {
+        kind: KIND,
+        id: Uuid::from_u128(number),
+        customer: Uuid::from_u128(7),
+        created_at: i64::try_from(number).unwrap(),
+        deleted: false,
+        live: true,
+        body: body.to_owned(),
+        keyed: true,
+        keys: vec![("customer", "seven".to_owned())],
+        unique: Vec::new(),
+    }
+}
+
+async fn put(store: &dyn Store, revision: Option<i64>, document: &NewDocument) -> Result<(), StoreError> {
+    let document = Box::new(document.clone());
+    store.commit(vec![Change::Put { revision, document }]).await.map(|_| ())
+}
+
+async fn read(store: &dyn Store, number: u128) -> Document {
+    store.document(KIND, Uuid::from_u128(number)).await.unwrap().unwrap()
+}
+
+/// The bodies that a query finds.
+async fn bodies(store: &dyn Store, query: DocumentQuery) -> Vec<String> {
+    store.documents(query).await.unwrap().into_iter().map(|document| document.body).collect()
+}
+
+pub async fn a_document_is_written_while_it_is_as_it_was_read(store: &dyn Store) {
+    put(store, None, &document(1, "first")).await.unwrap();
+    assert_eq!(put(store, None, &document(1, "twin")).await, Err(StoreError::Taken("id".to_owned())));
+    assert_eq!((read(store, 1).await.revision, read(store, 1).await.body), (0, "first".to_owned()));
+    for (deleted, live) in [(false, true), (false, false), (true, false)] {
+        let revision = read(store, 1).await.revision;
+        let next = NewDocument { deleted, live, body: format!("{deleted} {live}"), ..document(1, "") };
+        assert_eq!(put(store, Some(revision + 1), &next).await, Err(StoreError::Conflict));
+        assert_eq!(put(store, Some(revision - 1), &next).await, Err(StoreError::Conflict));
+        put(store, Some(revision), &next).await.unwrap();
+        let now = read(store, 1).await;
+        assert_eq!((now.revision, now.deleted, now.body), (revision + 1, deleted, next.body));
+    }
+    assert_eq!(put(store, Some(0), &document(2, "never was")).await, Err(StoreError::Conflict));
+}
+
+pub async fn what_is_over_or_deleted_leaves_the_lists(store: &dyn Store) {
+    for number in 1..=3 {
+        put(store, None, &document(number, &number.to_string())).await.unwrap();
+    }
+    assert_eq!(bodies(store, DocumentQuery::all(KIND)).await, ["3", "2", "1"]);
+    assert_eq!(bodies(store, DocumentQuery::live(KIND)).await, ["3", "2", "1"]);
+    // One goes on, one is over, one is deleted while it goes on.
+    put(store, Some(0), &document(1, "goes on")).await.unwrap();
+    put(store, Some(0), &NewDocument { live: false, ..document(2, "over") }).await.unwrap();
+    put(store, Some(0), &NewDocument { deleted: true, ..document(3, "deleted") }).await.unwrap();
+    assert_eq!(bodies(store, DocumentQuery::all(KIND)).await, ["over", "goes on"]);
+    assert_eq!(bodies(store, DocumentQuery::live(KIND)).await, ["deleted", "goes on"]);
+    put(store, Some(1), &NewDocument { deleted: true, live: false, ..document(3, "both") }).await.unwrap();
+    assert_eq!(bodies(store, DocumentQuery::live(KIND)).await, ["goes on"]);
+    assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "seven")).await, ["over", "goes on"]);
+}
+
+pub async fn a_document_is_found_by_its_keys_as_they_are_now(store: &dyn Store) {
+    let with = |key: &str, unique: &str| NewDocument {
+        keys: vec![("customer", key.to_owned())],
+        unique: vec![("name", unique.to_owned())],
+        ..document(1, "one")
+    };
+    put(store, None, &with("a", "x")).await.unwrap();
+    let other = NewDocument { unique: vec![("name", "x".to_owned())], ..document(2, "two") };
+    assert_eq!(put(store, None, &other).await, Err(StoreError::Taken("name".to_owned())));
+    put(store, Some(0), &with("b", "y")).await.unwrap();
+    let by = async |value: &str| store.document_by(KIND, "name", value.to_owned()).await.unwrap().is_some();
+    assert_eq!((by("x").await, by("y").await), (false, true));
+    assert!(bodies(store, DocumentQuery::with(KIND, "customer", "a")).await.is_empty());
+    assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "b")).await, ["one"]);
+    // Whoever says that the keys stay leaves them as they are.
+    put(store, Some(1), &NewDocument { keyed: false, ..with("c", "z") }).await.unwrap();
+    assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "b")).await, ["one"]);
+}
+
+#[derive(Debug, Default)]
+struct Heard(Mutex<Vec<Option<(DocumentKind, Uuid, Uuid)>>>);
+
+impl DocumentObserver for Heard {
+    fn changed(&self, kind: DocumentKind, id: Uuid, customer: Uuid) {
+        self.0.lock().unwrap().push(Some((kind, id, customer)));
+    }
+
+    fn reset(&self) {
+        self.0.lock().unwrap().push(None);
+    }
+}
+
+pub async fn changes_of_documents_are_told_and_new_ones_are_not(store: &dyn Store) {
+    let heard = Arc::new(Heard::default());
+    store.observe_documents(heard.clone());
+    put(store, None, &document(1, "new")).await.unwrap();
+    put(store, Some(5), &document(1, "stale")).await.unwrap_err();
+    put(store, Some(0), &document(1, "changed")).await.unwrap();
+    store.reset(None, false).await.unwrap();
+    let changed = (KIND, Uuid::from_u128(1), Uuid::from_u128(7));
+    assert_eq!(*heard.0.lock().unwrap(), [Some(changed), None]);
+}
