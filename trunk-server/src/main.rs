@@ -6,6 +6,11 @@ use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
 use trunk_server::{Server, cli::Cli, config::Config, telemetry};
 
+/// Threads hand each other memory all the time, requests to the store's writer above all, and calls come in rushes.
+#[cfg(feature = "mimalloc")]
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     #[cfg(feature = "sip")]
