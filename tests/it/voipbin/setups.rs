@@ -204,7 +204,7 @@ async fn a_key_that_telnyx_does_not_know_makes_nothing() {
 async fn a_telnyx_that_does_not_answer_is_not_waited_for() {
     let telnyx = Telnyx::start().await;
     let hours = Duration::from_hours(1);
-    let short = Duration::from_secs(1);
+    let short = Duration::from_secs(2);
     for (request, setup) in [(short, hours), (hours, short)] {
         let stage = Stage::with(|config| {
             gateway(config);
