@@ -4,7 +4,7 @@
 mod authentication;
 mod capacity;
 mod changes;
-mod digest;
+pub mod digest;
 pub mod edge;
 mod endings;
 mod explain;

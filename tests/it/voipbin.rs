@@ -17,7 +17,9 @@ mod provider_calls;
 mod providers;
 mod refusal;
 mod routes;
+mod setups;
 mod stage;
+mod telnyx;
 mod transport;
 mod webhooks;
 

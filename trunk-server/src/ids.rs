@@ -120,6 +120,11 @@ impl Ids {
         }
     }
 
+    /// SIP credentials for a carrier that is told them: 32 letters and digits each, the name in lower case.
+    pub fn carrier_credentials(&self) -> Credentials {
+        Credentials { username: self.text(32, LOWER), password: Secret::new(self.text(32, MIXED)) }
+    }
+
     /// A random word.
     pub fn word(&self) -> u64 {
         let mut random = [0; 8];
@@ -232,6 +237,10 @@ mod tests {
         let ids = Ids::system();
         assert_eq!(ids.credentials(ApiVersion::V2026_04_16).username.len(), 16);
         let older = ids.credentials(ApiVersion::V2021_12_15).username;
+        let carrier = ids.carrier_credentials();
+        for text in [carrier.username.as_str(), carrier.password.expose()] {
+            assert!(text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+        }
         assert!(older.len() == 10 && older.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));
     }
 }

@@ -33,6 +33,7 @@ mod query;
 mod routes;
 mod run;
 mod setup;
+mod sip_gateway;
 mod token;
 mod webhooks;
 
@@ -58,7 +59,8 @@ pub(crate) use login::hash;
 pub(crate) use moment::Moment;
 pub(crate) use outbound_configs::{OutboundConfigs, empty as empty_config};
 pub(crate) use platform::Platform;
-pub use platform::PlatformConfig;
+pub use platform::{CarrierPatience, PlatformConfig};
+pub use sip_gateway::{SipGateway, SipGatewayError};
 pub(crate) use token::{Claims, DirectClaim, sign};
 
 /// The paths that the platform serves on the public listener.

@@ -129,7 +129,9 @@ impl Line {
 
     async fn invited(self: &Arc<Self>, invite: Message, from: SocketAddr, calls: &UnboundedSender<Incoming>) {
         let id = invite.header("Call-ID").unwrap().to_owned();
-        let again = self.legs.lock().unwrap().get(&id).map(|leg| leg.said.clone());
+        // One with another number is not the same again: it answers a challenge.
+        let same = |leg: &&Leg| leg.invite.sequence() == invite.sequence();
+        let again = self.legs.lock().unwrap().get(&id).filter(same).map(|leg| leg.said.clone());
         if let Some(said) = again {
             if let Some(text) = said {
                 self.send(&text, from).await;

@@ -9,7 +9,7 @@ use didww_types::values::IpNetworks;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use crate::voipbin::PlatformConfig;
+use crate::voipbin::{PlatformConfig, SipGatewayError};
 
 /// How the communication platform's side works.
 #[derive(Debug, Clone, Default)]
@@ -28,6 +28,7 @@ pub struct VoipbinConfig {
 pub(crate) struct VoipbinTable {
     sip_bind: Option<IpAddr>,
     source_networks: Option<Vec<String>>,
+    sip_gateway: Option<String>,
     rtp_ports: Option<(u16, u16)>,
     ring_timeout: Option<u64>,
     longest_call: Option<u64>,
@@ -88,6 +89,10 @@ impl VoipbinTable {
             platform.source_networks =
                 Some(parsed.ok_or_else(|| wrong("voipbin.source_networks", networks.join(", "), right))?);
         }
+        let gateway = |text: &String| {
+            text.parse().map_err(|_| wrong("voipbin.sip_gateway", text, SipGatewayError::RIGHT))
+        };
+        platform.sip_gateway = self.sip_gateway.as_ref().map(gateway).transpose()?;
         if let Some((first, last)) = self.rtp_ports {
             let right = "give two ports from 1024 up, the second at least one above the first";
             if first < 1024 || last <= first {
@@ -124,9 +129,10 @@ mod tests {
 
     #[test]
     fn a_table_is_laid_over_the_defaults() {
-        let text = "ring_timeout = 5\ncustomer_rate = [17, 33]\n[hosts]\n\"out.didww.com\" = \"edge\"\n";
+        let text = "ring_timeout = 5\ncustomer_rate = [17, 33]\nsip_gateway = \"sip.example.com:5060\"\n[hosts]\n\"out.didww.com\" = \"edge\"\n";
         let platform = applied(text).unwrap();
         assert_eq!(platform.ring_timeout, Duration::from_secs(5));
+        assert_eq!(platform.sip_gateway.unwrap().to_string(), "sip.example.com:5060");
         assert_eq!((platform.customer_rate, platform.ip_rate), ((17, 33), (0, 0)));
         assert_eq!(platform.hosts.get("out.didww.com").map(String::as_str), Some("edge"));
     }
@@ -137,6 +143,10 @@ mod tests {
             ("rtp_ports = [80, 90]", "rtp_ports"),
             ("source_networks = [\"x\"]", "source_networks"),
             ("source_networks = []", "source_networks"),
+            (
+                "sip_gateway = \"198.51.100.7:5060\"",
+                "voipbin.sip_gateway is `198.51.100.7:5060`; give HOST:PORT",
+            ),
             ("host = 1", "host"),
             ("[hosts]\n\"a\" = \"\"", "hosts"),
         ] {

@@ -20,6 +20,7 @@ use super::known::KnownEntities;
 use super::limits::{Limiter, Rate};
 use super::live::LiveCalls;
 use super::moment::Moments;
+use super::sip_gateway::SipGateway;
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::store::{DocumentKind, Store, StoreError};
@@ -33,6 +34,11 @@ pub struct PlatformConfig {
     /// What carriers are told that calls come from, when a trunk is set up there: `sip_bind` when it is none, and
     /// everywhere when that is none too.
     pub source_networks: Option<IpNetworks>,
+    /// Where others reach the platform by SIP, as carriers are told that want to know it. None cannot be set up at
+    /// those.
+    pub sip_gateway: Option<SipGateway>,
+    /// How long carriers' APIs may take while a provider is set up.
+    pub carrier_patience: CarrierPatience,
     /// The ports that calls' media uses.
     pub rtp_ports: Range<u16>,
     /// Where hosts of providers really are: name to `host:port` or `host`; `edge` is this server's own edge. A
@@ -52,11 +58,35 @@ pub struct PlatformConfig {
     pub login_rate: (u32, u32),
 }
 
+/// How long a carrier's API may take while a provider is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CarrierPatience {
+    /// One of the requests; known to be 10 seconds on the running platform.
+    pub request: Duration,
+    /// All of them together; known to be 30 seconds. A carrier that is asked once has this for its one request.
+    pub setup: Duration,
+    /// To take away one of the things that were made for nothing.
+    pub undo: Duration,
+}
+
+impl Default for CarrierPatience {
+    fn default() -> Self {
+        Self {
+            request: Duration::from_secs(10),
+            setup: Duration::from_secs(30),
+            undo: Duration::from_secs(5),
+        }
+    }
+}
+
 impl Default for PlatformConfig {
     fn default() -> Self {
         Self {
             sip_bind: None,
             source_networks: None,
+            sip_gateway: None,
+            carrier_patience: CarrierPatience::default(),
             rtp_ports: 40_000..50_000,
             hosts: BTreeMap::new(),
             ring_timeout: Duration::from_mins(1),

@@ -12,6 +12,7 @@ use super::entity::{Entity, Kind, newborn};
 use super::error::{ApiError, Status};
 use crate::store::DocumentKind;
 
+use super::setup::are_of_one_carrier;
 pub(super) use super::setup::set_up;
 
 pub(super) struct Providers;
@@ -79,8 +80,8 @@ pub(super) async fn update(asked: &Asked) -> Answered {
         let codecs = codecs(&body)?;
         if provider.wire.hostname != body.hostname {
             // Another carrier must not be shown what this one knows the trunk by.
-            provider.own.sip =
-                provider.own.sip.filter(|_| is_didww(&provider.wire.hostname) && is_didww(&body.hostname));
+            let same = are_of_one_carrier(&provider.wire.hostname, &body.hostname);
+            provider.own.sip = provider.own.sip.filter(|_| same);
             provider.wire.health_status = HealthStatus::NotAsked;
             provider.wire.health_checked_at = None;
         }
@@ -105,11 +106,6 @@ pub(super) async fn delete(asked: &Asked) -> Answered {
             return Ok(provider.text());
         }
     }
-}
-
-/// Whether a host is one of DIDWW's, which all know the same trunks.
-fn is_didww(hostname: &str) -> bool {
-    hostname.to_ascii_lowercase().ends_with(".out.didww.com")
 }
 
 /// Reads a body. A header that is no text is named; everything else that does not fit is no JSON body.

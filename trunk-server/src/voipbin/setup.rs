@@ -1,122 +1,130 @@
-//! Setting up a provider at a carrier: the trunk is made there, and the provider here references it.
+//! Setting up a provider at a carrier: what calls need is made there, and the provider here references it.
 //!
-//! The carrier's API is called as any program would call it. What it gives for SIP stays here: no answer and no log
-//! has it.
+//! Each carrier makes it in its own way, over its API, as any program would call it, and says how to take it away
+//! again. What it takes for SIP stays here: no answer and no log has it.
+
+mod didww;
+mod telnyx;
 
 use std::collections::BTreeMap;
 
-use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
-use didww_client::values::IpNetworks;
-use didww_client::{ApiVersion, Client, Error, Id};
+use futures_util::future::BoxFuture;
 use serde_json::Value;
 use uuid::Uuid;
-use voipbin_client::types::{Provider, ProviderCredentials, ProviderKind, ProviderSetup};
+use voipbin_client::types::{Provider, ProviderKind, ProviderSetup};
 
 use super::api::{Answered, Asked};
 use super::entity::Entity;
 use super::error::{ApiError, Status};
 use super::providers::{ProviderOwn, Providers, SipCredentials};
 
-/// The one carrier whose API is known here.
-const DIDWW: &str = "didww";
+/// What is at a carrier now.
+struct Ready {
+    /// Where it takes calls.
+    hostname: &'static str,
+    /// What it wants before the number.
+    tech_prefix: String,
+    /// What the provider notes about it.
+    metadata: BTreeMap<String, Value>,
+    /// What answers its challenges.
+    sip: Option<SipCredentials>,
+    /// Takes away what was made. Nothing happens until it is awaited.
+    undo: BoxFuture<'static, ()>,
+}
 
-/// Where DIDWW's trunks take calls: its documented host in New York. Another one can be set on the provider.
-const DIDWW_HOST: &str = "nyc.us.out.didww.com";
+/// Why nothing is at a carrier. What was made on the way is taken away already.
+enum CarrierError {
+    /// The carrier does not accept the key.
+    Credentials,
+    /// What is asked for does not fit this carrier or this server; the sentence says what would.
+    Unfit(String),
+    /// The carrier refuses what is asked for, in these words.
+    Refused(String),
+    /// It did not work, and not because of what was asked for.
+    Failed(String),
+}
 
 pub(super) async fn set_up(asked: &Asked) -> Answered {
     let setup: ProviderSetup = asked.read()?;
     asked.caller.must_run_the_platform()?;
-    if setup.carrier != DIDWW || setup.name.is_empty() || setup.credentials.api_key.expose().is_empty() {
+    if setup.name.is_empty() || setup.credentials.api_key.expose().is_empty() {
         return Err(ApiError::invalid_data());
     }
-    let networks = asked.platform().config.source_networks();
-    let existing = setup.credentials.trunk_id.clone().filter(|id| !id.is_empty()).map(Id::from);
-    let client = client(&setup.credentials).map_err(|error| refused(&error))?;
-    let trunk = trunk(&client, &setup.name, existing.as_ref(), networks);
-    let trunk = trunk.await.map_err(|error| refused(&error))?;
-    let provider = provider(asked, setup, &trunk);
-    if let Err(error) = asked.app.store.commit(vec![provider.put()]).await {
-        // Nobody would ever hear of a trunk that was made here, and it may cost money.
-        if existing.is_none()
-            && let Err(why) = client.voice_out_trunks().delete(&trunk.id).await
-        {
-            tracing::error!(%why, trunk = trunk.id.as_str(), "a trunk was made at a carrier for nothing");
-        }
-        return Err(error.into());
-    }
-    Ok(provider.text())
-}
-
-fn client(credentials: &ProviderCredentials) -> Result<Client, Error> {
-    let base = credentials.base_url.as_deref().filter(|url| !url.is_empty());
-    Client::builder(base.unwrap_or(didww_client::PRODUCTION), credentials.api_key.expose())
-        .api_version(ApiVersion::V2026_04_16)
-        .timeout(PATIENCE)
-        .build()
-}
-
-/// The trunk at the carrier: the one that is named, or a new one.
-async fn trunk(
-    client: &Client,
-    name: &str,
-    existing: Option<&Id<VoiceOutTrunk>>,
-    networks: IpNetworks,
-) -> Result<VoiceOutTrunk, Error> {
-    let trunks = client.voice_out_trunks();
-    if let Some(id) = existing {
-        return Ok(trunks.get(id).await?.into_inner());
-    }
-    let method = AuthenticationMethod::credentials_and_ip(networks);
-    let body = VoiceOutTrunk::create(name, OnCliMismatchAction::SendOriginalCli, method);
-    Ok(trunks.create(body).await?.into_inner())
-}
-
-/// How long the carrier may take, as on the running platform.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
-
-fn provider(asked: &Asked, setup: ProviderSetup, trunk: &VoiceOutTrunk) -> Entity<Providers> {
+    let config = &asked.platform().config;
+    let ready = match setup.carrier.as_str() {
+        "didww" => didww::set_up(&setup, config).await,
+        "telnyx" => telnyx::set_up(&setup, config, &asked.app.ids).await,
+        _ => return Err(ApiError::invalid_data()),
+    };
+    let Ready { hostname, tech_prefix, metadata, sip, undo } =
+        ready.map_err(|error| error.told(&setup.carrier))?;
     let id = asked.app.ids.request();
     let at = asked.platform().moments.next();
-    let metadata: BTreeMap<String, Value> = [
-        ("didww_trunk_id", trunk.id.as_str().to_owned()),
-        ("didww_trunk_name", trunk.name.clone()),
-        ("didww_base_url", setup.credentials.base_url.unwrap_or_else(|| didww_client::PRODUCTION.to_owned())),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), Value::from(value)))
-    .collect();
-    let sip = trunk.credentials().map(|(username, password)| SipCredentials {
-        username: username.to_owned(),
-        password: password.clone(),
-    });
     let wire = Provider {
         id,
         kind: ProviderKind::Sip,
-        hostname: DIDWW_HOST.to_owned(),
-        tech_prefix: trunk.authentication_method.tech_prefix().map(ToString::to_string).unwrap_or_default(),
+        hostname: hostname.to_owned(),
+        tech_prefix,
         name: setup.name,
         detail: setup.detail,
         metadata,
         tm_create: Some(at),
         ..Provider::default()
     };
-    Entity::new(id, Uuid::nil(), at, wire, ProviderOwn { sip })
+    let provider = Entity::<Providers>::new(id, Uuid::nil(), at, wire, ProviderOwn { sip });
+    if let Err(error) = asked.app.store.commit(vec![provider.put()]).await {
+        // Nobody would ever hear of what was made there, and it may cost money.
+        undo.await;
+        return Err(error.into());
+    }
+    Ok(provider.text())
 }
 
-fn refused(error: &Error) -> ApiError {
-    match error {
-        Error::Unauthorized(_) => ApiError::new(
-            Status::InvalidArgument,
-            "CARRIER_CREDENTIALS_REJECTED",
-            "The carrier rejected the supplied credentials.",
-        ),
-        // The carrier's own words about what was asked say what would be right.
-        Error::Validation(_) | Error::NotFound(_) | Error::NotSent(_) => {
-            ApiError::invalid_argument(format!("The carrier refused: {error}."))
+/// Whether two hosts are of one carrier, which knows the same credentials at both.
+pub(super) fn are_of_one_carrier(one: &str, other: &str) -> bool {
+    [didww::has_host, telnyx::has_host].into_iter().any(|has_host| has_host(one) && has_host(other))
+}
+
+/// What is noted about a provider.
+fn metadata<const N: usize>(notes: [(&str, String); N]) -> BTreeMap<String, Value> {
+    notes.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
+}
+
+impl CarrierError {
+    fn told(self, carrier: &str) -> ApiError {
+        match self {
+            Self::Credentials => ApiError::new(
+                Status::InvalidArgument,
+                "CARRIER_CREDENTIALS_REJECTED",
+                "The carrier rejected the supplied credentials.",
+            ),
+            Self::Unfit(sentence) => ApiError::invalid_argument(sentence),
+            // The carrier's own words about what was asked say what would be right.
+            Self::Refused(why) => ApiError::invalid_argument(format!("The carrier refused: {why}.")),
+            Self::Failed(why) => {
+                tracing::warn!(%why, carrier, "a carrier could not set up a provider");
+                ApiError::unavailable()
+            }
         }
-        error => {
-            tracing::warn!(%error, "a carrier could not set up a trunk");
-            ApiError::unavailable()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_of_one_carrier;
+
+    #[test]
+    fn hosts_of_one_carrier_are_known_as_such() {
+        assert!(are_of_one_carrier("nyc.us.out.didww.com", "FRA.eu.out.didww.com"));
+        assert!(are_of_one_carrier("sip.telnyx.com", "SIP.telnyx.eu"));
+        for (one, other) in [
+            ("nyc.us.out.didww.com", "sip.telnyx.com"),
+            ("sip.telnyx.com", "sip.telnyx.com.example.com"),
+            ("sip.telnyx.com", "mysip.telnyx.com"),
+            ("nyc.us.out.didww.com", "out.didww.com.example.com"),
+            ("example.com", "example.com"),
+        ] {
+            assert!(!are_of_one_carrier(one, other), "{one} {other}");
         }
     }
 }

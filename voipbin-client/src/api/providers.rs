@@ -55,7 +55,8 @@ impl Providers {
     }
 
     /// Has the service make what it needs at a carrier, and a provider that references it. It may take half a
-    /// minute: see [`ClientBuilder::timeout`](crate::ClientBuilder::timeout).
+    /// minute, and when it fails as long again, until what was made is taken away: see
+    /// [`ClientBuilder::timeout`](crate::ClientBuilder::timeout).
     pub async fn setup(&self, body: ProviderSetup) -> Result<Provider, Error> {
         self.0.fetch(&Request::new(Method::POST, "/providers/setup").with_body(&body)?).await
     }

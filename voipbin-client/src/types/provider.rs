@@ -215,7 +215,7 @@ impl From<Provider> for ProviderBody {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProviderSetup {
-    /// The carrier, such as `telnyx`, or `didww` where the service knows it.
+    /// The carrier: `telnyx`, or `didww` where the service knows it.
     #[serde(deserialize_with = "or_default")]
     pub carrier: String,
     /// The provider's name.
@@ -236,10 +236,11 @@ pub struct ProviderCredentials {
     /// The key of the carrier's API.
     #[serde(deserialize_with = "secret")]
     pub api_key: Secret,
-    /// For `didww`: the base URL of its API; that of its production environment when absent.
+    /// The base URL of the carrier's API, where the service takes one; that of its production environment when
+    /// absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// For `didww`: a trunk that exists already; a new one is made when absent.
+    /// For `didww` alone: a trunk that exists already; a new one is made when absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trunk_id: Option<String>,
 }
