@@ -9,6 +9,7 @@ mod caller;
 mod calls;
 mod carrier;
 mod credentials;
+mod destinations;
 mod documents;
 mod isolation;
 mod outbound_configs;

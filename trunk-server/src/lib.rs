@@ -28,6 +28,7 @@ mod http;
 mod ids;
 mod jsonapi;
 pub mod openapi;
+mod public_address;
 pub mod serve;
 mod server;
 #[cfg(feature = "sip")]
