@@ -5,6 +5,7 @@
 //! `permissions`.
 
 mod actions;
+mod bodies;
 mod caller;
 mod calls;
 mod carrier;

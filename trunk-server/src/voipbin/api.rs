@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use trunk_rules::outbound::Permission;
 use uuid::Uuid;
+use voipbin_client::types::from_json;
 
 use super::caller::Caller;
 use super::customers::CustomerStatus;
@@ -71,11 +72,7 @@ impl Asked {
     /// # Errors
     /// When it is missing, or is not what it must be.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        // A list would be read as an object whose members have no names.
-        if !self.body.trim_ascii_start().starts_with(b"{") {
-            return Err(ApiError::invalid_json());
-        }
-        serde_json::from_slice(&self.body).map_err(|_| ApiError::invalid_json())
+        from_json(&self.body).map_err(|_| ApiError::invalid_json())
     }
 
     /// Lets whoever manages the calls of a customer.
