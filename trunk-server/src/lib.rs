@@ -24,6 +24,8 @@ pub mod control;
 mod demo;
 #[cfg(feature = "sip")]
 pub mod edge;
+#[cfg(feature = "sip")]
+mod ending;
 mod http;
 mod ids;
 mod jsonapi;
