@@ -1,7 +1,7 @@
 //! JSON as Go reads it, where that differs from serde: a list is no struct, and `null` is one without members.
 //!
 //! serde reads a list into a struct, member by member in their order, so that `{"source":[]}` would name an empty
-//! source. One deserializer around serde_json's sees to every struct of a body, however deep. Members that come by
+//! source. One deserializer around another sees to every struct of a body, however deep. Members that come by
 //! `#[serde(flatten)]` are read by serde itself: a struct that is flattened must hold no other.
 
 use std::fmt;
