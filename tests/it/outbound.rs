@@ -3,6 +3,7 @@
 
 mod carrier;
 mod crash;
+mod dropped;
 mod durable;
 mod far_ends;
 mod refusals;

@@ -5,10 +5,12 @@
 //! `permissions`.
 
 mod actions;
+mod bodies;
 mod caller;
 mod calls;
 mod carrier;
 mod credentials;
+mod destinations;
 mod documents;
 mod isolation;
 mod outbound_configs;

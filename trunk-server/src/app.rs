@@ -21,9 +21,9 @@ pub(crate) struct App {
     pub ids: Ids,
     /// What callback URLs are told.
     pub callbacks: Callbacks,
-    /// The edge, once it runs.
+    /// The edge, once it runs. It holds this, and is held by the server alone: both go when that is dropped.
     #[cfg(feature = "sip")]
-    pub edge: std::sync::OnceLock<Arc<crate::edge::Inner>>,
+    pub edge: std::sync::OnceLock<std::sync::Weak<crate::edge::Inner>>,
     /// The communication platform's side.
     #[cfg(feature = "voipbin")]
     pub platform: crate::voipbin::Platform,

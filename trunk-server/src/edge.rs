@@ -32,6 +32,7 @@ use tokio::sync::Semaphore;
 use trunk_rules::carrier::NonceKey;
 
 use crate::app::App;
+use crate::ending::in_background;
 use crate::sip::{Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
@@ -166,20 +167,34 @@ impl Edge {
 
     /// Ends every call and stops listening.
     pub(crate) async fn stop(mut self) {
+        self.end().await;
+    }
+
+    /// Has every call end; what is given waits for that, and stops listening.
+    fn end(&mut self) -> impl Future<Output = ()> + Send + use<> {
         self.inner.calls.end_all();
-        self.inner.calls.wait_until_empty(self.inner.config.stop_deadline).await;
-        self.stack.stop();
-        for task in self.tasks.drain(..) {
-            task.abort();
+        let (inner, stack, tasks) =
+            (Arc::clone(&self.inner), Arc::clone(&self.stack), std::mem::take(&mut self.tasks));
+        async move {
+            inner.calls.wait_until_empty(inner.config.stop_deadline).await;
+            stack.stop();
+            for task in tasks {
+                task.abort();
+            }
         }
     }
 }
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        self.stack.stop();
-        for task in &self.tasks {
-            task.abort();
+        // One that was stopped has no tasks.
+        if !self.tasks.is_empty() {
+            let tasks: Vec<_> = self.tasks.iter().map(tokio::task::JoinHandle::abort_handle).collect();
+            let ending = self.end();
+            in_background(ending, || {
+                self.stack.stop();
+                tasks.iter().for_each(tokio::task::AbortHandle::abort);
+            });
         }
     }
 }

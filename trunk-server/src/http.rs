@@ -3,10 +3,13 @@
 mod api;
 mod headers;
 mod negotiate;
+mod pass_over;
 mod rate_limit;
 mod request_id;
 mod router;
 
+#[cfg(feature = "voipbin")]
+pub(crate) use pass_over::pass_over;
 pub(crate) use rate_limit::RateLimits;
 pub(crate) use router::health_routes;
 pub(crate) use router::public_router;

@@ -24,10 +24,13 @@ pub mod control;
 mod demo;
 #[cfg(feature = "sip")]
 pub mod edge;
+#[cfg(feature = "sip")]
+mod ending;
 mod http;
 mod ids;
 mod jsonapi;
 pub mod openapi;
+mod public_address;
 pub mod serve;
 mod server;
 #[cfg(feature = "sip")]

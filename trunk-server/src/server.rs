@@ -65,7 +65,8 @@ pub struct ServerBuilder {
     callbacks: callbacks::Settings,
 }
 
-/// A running server. Dropping it ends it at once; [`stop`](Self::stop) lets it finish.
+/// A running server. Dropping it ends it at once, but for calls, which hang up in the background as long as the runtime
+/// lives; the database is let go after them. [`stop`](Self::stop) lets it finish.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
@@ -203,7 +204,7 @@ async fn start_edge(
     match Edge::start(Arc::clone(app), config).await {
         Ok(edge) => {
             // The first and only edge of this server.
-            let _first = app.edge.set(Arc::clone(edge.inner()));
+            let _first = app.edge.set(Arc::downgrade(edge.inner()));
             Ok(Some(edge))
         }
         Err(error @ EdgeError::Listen { .. }) if !asked => {
@@ -328,8 +329,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.app.stop_taking_work();
         #[cfg(feature = "voipbin")]
-        self.app.platform.live.abandon();
+        crate::voipbin::abandon(&self.app);
         // Connections hear of it and end; the listeners are not waited for.
         self.stop.send_replace(true);
         for task in &self.tasks {

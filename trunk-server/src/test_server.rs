@@ -158,7 +158,7 @@ impl TestServerBuilder {
     }
 
     /// The communication platform's side works like this. Usually it asks no provider whether it is there, for a test
-    /// asks with [`Control::probe_providers`].
+    /// asks with [`Control::probe_providers`], and calls to SIP URIs may go to loopback, where a test's peers are.
     #[cfg(feature = "voipbin")]
     #[must_use]
     pub fn voipbin(mut self, config: crate::voipbin::PlatformConfig) -> Self {
@@ -194,7 +194,11 @@ impl TestServerBuilder {
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {
                 let usual = crate::voipbin::PlatformConfig::default();
-                crate::voipbin::PlatformConfig { probe_interval: std::time::Duration::ZERO, ..usual }
+                crate::voipbin::PlatformConfig {
+                    probe_interval: std::time::Duration::ZERO,
+                    allow_private_destinations: true,
+                    ..usual
+                }
             });
         }
         let near = callbacks::Settings { allow_loopback: true, ..callbacks::Settings::default() };

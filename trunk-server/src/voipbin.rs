@@ -42,6 +42,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::app::App;
+use crate::ending::in_background;
 use crate::server::StartError;
 
 pub(crate) use api::handle;
@@ -91,6 +92,18 @@ pub(crate) async fn start(
     // The first and only one of this server.
     let _first = app.platform.dialler.set(Arc::new(dialler));
     Ok(health::watch(Arc::clone(app)))
+}
+
+/// Has what is up hang up, and places no more calls, without waiting for it; then nothing is listened on any more.
+pub(crate) fn abandon(app: &App) {
+    app.platform.live.abandon();
+    let Some(dialler) = app.platform.dialler.get().map(Arc::clone) else { return };
+    let (over, gone) = (app.platform.live.over(HANGING_UP), Arc::clone(&dialler));
+    let ending = async move {
+        over.await;
+        gone.abandon();
+    };
+    in_background(ending, || dialler.abandon());
 }
 
 /// Hangs up what is up, and places no more calls.

@@ -12,6 +12,7 @@ mod address;
 mod anonymous;
 mod call;
 mod error;
+mod from_json;
 mod json;
 mod lenient;
 mod login;
@@ -33,6 +34,7 @@ pub use call::{
     MuteDirection,
 };
 pub use error::{ErrorBody, ErrorEnvelope, ErrorReason, ErrorStatus};
+pub use from_json::from_json;
 pub use json::to_json;
 pub use login::{Login, LoginBody};
 pub use outbound_config::{OutboundConfig, OutboundConfigCreate, OutboundConfigPatch};

@@ -8,7 +8,7 @@ use didww_client::resources::{
 };
 use didww_client::values::{CapacityLimit, DstPrefix, IpNetworks, TechPrefix, ThresholdAmount};
 use trunk_server::control::NewDid;
-use voipbin_client::types::{Address, CallStatus, Provider, ProviderBody, ProviderCallCreate};
+use voipbin_client::types::{Address, CallCreate, CallStatus, Provider, ProviderBody, ProviderCallCreate};
 
 use super::stage::*;
 
@@ -193,6 +193,29 @@ async fn a_provider_that_was_made_by_hand_calls_through_a_trunk_that_asks_for_no
     assert_eq!(control.call_counts().unwrap(), [0, 0, 1, 0]);
     let record = stage.record(&trunk, 1).await;
     assert_eq!(record["success"], true);
+}
+
+#[tokio::test]
+async fn a_trunk_that_asks_for_no_credentials_is_not_reached_by_a_sip_uri() {
+    let stage = Stage::start().await;
+    let networks = IpNetworks::parse(["127.0.0.1"]).unwrap();
+    let trunk = stage.trunk(open("By address")).await;
+    let control = stage.server.control();
+    let id = trunk.id.as_str().parse().unwrap();
+    control.make_ip_only(stage.server.account(), id, &networks).await.unwrap();
+    stage.allow([]).await;
+    let number = GB.trim_start_matches('+');
+    let edge = stage.server.server().sip_address().unwrap();
+    for host in [HOST, "out.didww.com.", &edge.to_string()] {
+        let body = CallCreate::new(Address::tel(US), [Address::sip(format!("sip:{number}@{host}"))]);
+        assert_eq!(refused(stage.platform.calls().create(body).await), "The request contains invalid data.");
+    }
+    // Another name of the same machine is found out when it is dialled.
+    let body =
+        CallCreate::new(Address::tel(US), [Address::sip(format!("sip:{number}@localhost:{}", edge.port()))]);
+    let call = stage.platform.calls().create(body).await.unwrap().calls[0].id;
+    assert_eq!(stage.ending(call).await, because("failed", "remote"));
+    assert_eq!(control.call_counts().unwrap(), [0; 4], "the edge heard of nothing");
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTru
             "call_progressing",
             "call_updated",
             "call_updated",
+            "call_updated",
             "call_terminating",
             "call_hangup"
         ]
@@ -47,10 +48,10 @@ async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTru
     let statuses: Vec<&CallStatus> = story.iter().map(|(_, call)| &call.status).collect();
     assert_eq!(
         statuses,
-        [&Dialing, &Ringing, &Progressing, &Progressing, &Progressing, &Terminating, &Hangup]
+        [&Dialing, &Ringing, &Progressing, &Progressing, &Progressing, &Progressing, &Terminating, &Hangup]
     );
-    let actions: Vec<_> = story[3..5].iter().map(|(_, call)| call.action.kind.clone().unwrap()).collect();
-    assert_eq!(actions, [ActionKind::Answer, ActionKind::Sleep]);
+    let actions: Vec<_> = story[3..6].iter().map(|(_, call)| call.action.kind.clone().unwrap()).collect();
+    assert_eq!(actions, [ActionKind::Answer, ActionKind::Sleep, ActionKind::Hangup]);
     assert_eq!(story.last().unwrap().1, call, "the last webhook has the call as it stays");
 
     let record = stage.record(trunk, 1).await;

@@ -14,8 +14,17 @@ const SECOND: &str = "22222222-2222-4222-8222-222222222222";
 
 /// A server whose time stands still, a carrier, and a call that does these things and was answered.
 async fn answered(actions: Value) -> (Stage, Carrier, Incoming, String) {
+    answered_for_at_most(Duration::from_hours(1), actions).await
+}
+
+/// The same, of a server whose calls may take this long.
+async fn answered_for_at_most(longest: Duration, actions: Value) -> (Stage, Carrier, Incoming, String) {
     let mut carrier = Carrier::start().await;
-    let stage = Stage::hosting(&[("carrier.example.com", carrier.at)]).await;
+    let stage = Stage::with(|config| {
+        host(config, &[("carrier.example.com", carrier.at)]);
+        config.voipbin.platform.longest_call = longest;
+    })
+    .await;
     stage.allow().await;
     stage.control().clock().freeze(None);
     let provider = stage.provider("carrier.example.com").await;
@@ -54,6 +63,21 @@ async fn an_action_that_takes_time_is_shown_until_it_is_over() {
     stage.control().clock().advance(Duration::from_millis(1));
     incoming.hears("BYE").await;
     assert_eq!(call_ends(&stage.sa, &id).await, ("normal".to_owned(), "local".to_owned()));
+}
+
+#[tokio::test]
+async fn an_action_may_take_as_long_as_the_call_and_no_longer() {
+    let actions = json!([{ "type": "answer" }, sleep(2 * 3_600_000), { "type": "echo", "option": { "duration": u64::MAX } }]);
+    let (stage, _carrier, mut incoming, id) = answered_for_at_most(Duration::from_hours(4), actions).await;
+    at(&stage.sa, &id, "sleep").await;
+    stage.control().clock().advance(Duration::from_mins(119));
+    assert_eq!(call(&stage.sa, &id).await["action"]["type"], "sleep");
+    let due = stage.control().clock().advance(Duration::from_mins(1)).to_string();
+    let begun = at(&stage.sa, &id, "echo").await["tm_execute"].clone();
+    assert_eq!(instant(&begun)[..16], due[..16], "not before its time");
+    stage.control().clock().advance(Duration::from_hours(2));
+    incoming.hears("BYE").await;
+    assert_eq!(call_ends(&stage.sa, &id).await, ("timeout".to_owned(), "remote".to_owned()));
 }
 
 #[tokio::test]

@@ -63,6 +63,8 @@ impl Stage {
         let platform = &mut config.voipbin.platform;
         platform.sip_bind = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         platform.probe_interval = std::time::Duration::ZERO;
+        // Peers that are called by a URI are on loopback, as all of a test is.
+        platform.allow_private_destinations = true;
         change(&mut config);
         let server = Server::builder(config).start().await.unwrap();
         Self::of(server).await
@@ -187,9 +189,14 @@ pub fn tel(number: &str) -> Value {
     json!({ "type": "tel", "target": number })
 }
 
-/// The address of somebody at a SIP peer.
+/// The address of somebody at a SIP peer. It is named as no provider is: their hosts are not called by a URI.
 pub fn sip(user: &str, peer: SocketAddr) -> Value {
-    json!({ "type": "sip", "target": format!("sip:{user}@{peer}") })
+    at(&format!("sip:{user}@localhost:{}", peer.port()))
+}
+
+/// The address of a SIP URI.
+pub fn at(uri: &str) -> Value {
+    json!({ "type": "sip", "target": uri })
 }
 
 /// The first call of a provider call's record, or of an answer to `POST /calls`.

@@ -1,6 +1,8 @@
 //! What every answer has in common: paths, request ids, the envelope, redirects, CORS and limits.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
 use super::refusal::*;
 use super::stage::*;
@@ -218,4 +220,46 @@ async fn a_body_is_needed_and_must_be_an_object() {
             answer.refused(&invalid_body());
         }
     }
+}
+
+/// One answer of a connection that may go on: its status, and its body.
+async fn answer(stream: &mut TcpStream) -> (u16, String) {
+    let mut read = Vec::new();
+    loop {
+        let text = String::from_utf8_lossy(&read).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            if length == Some(body.len()) {
+                return (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned());
+            }
+        }
+        assert_ne!(stream.read_buf(&mut read).await.unwrap(), 0, "the connection ended after {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_is_read_whole_after_a_large_body_and_its_connection_is_used_again() {
+    let stage = Stage::start().await;
+    let mut stream = TcpStream::connect(stage.at).await.unwrap();
+    let body = "x".repeat(900_000);
+    for (path, status) in [
+        ("/v1.0/providers", 401),
+        ("/v1.0/nosuch", 404),
+        ("/v1.0/providers/", 307),
+        ("/v3/voice_out_trunks", 401),
+    ] {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: test\r\nAuthorization: Bearer wrong\r\nApi-Key: wrong\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let (code, text) = answer(&mut stream).await;
+        assert_eq!(code, status, "{path}: {text}");
+    }
+    stream.write_all(b"GET /ping HTTP/1.1\r\nHost: test\r\n\r\n").await.unwrap();
+    assert_eq!(answer(&mut stream).await, (200, r#"{"message":"pong"}"#.to_owned()));
 }

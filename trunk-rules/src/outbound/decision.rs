@@ -8,8 +8,11 @@ use uuid::Uuid;
 use super::address::Address;
 use super::anonymous::Anonymous;
 use super::balance::Balance;
+use super::closed_hosts::{Closed, ClosedHosts};
 use super::country::{Country, country, route_target};
+use super::dial::sip_uri;
 use super::dialroute::{Dialroute, Route, forced, merge};
+use super::sip_uri::SipUri;
 use super::source::{NoSource, Source, choose_source};
 use super::whitelist::is_whitelisted;
 
@@ -53,6 +56,8 @@ pub struct Snapshot<'a> {
     pub config: OutboundConfig<'a>,
     /// Its ways.
     pub routing: Routing<'a>,
+    /// The hosts that a `sip` destination may not name.
+    pub closed_hosts: &'a ClosedHosts,
     /// The source, and what the stock knows of it.
     pub source: Source<'a>,
 }
@@ -96,6 +101,8 @@ pub enum Step {
     IdentityVerification,
     /// The customer can pay.
     Balance,
+    /// The host of a `sip` destination may be named.
+    Host,
     /// The destination's country is whitelisted.
     Whitelist,
     /// There is a way to it.
@@ -122,6 +129,14 @@ pub enum Failure {
     /// There is not enough money.
     #[error("the customer's balance does not cover a call to this destination")]
     Balance,
+    /// The host of a `sip` destination is one that only providers lead to.
+    #[error("calls to {host} go through a provider and not to a SIP URI: {why}")]
+    Host {
+        /// The host, as it was named.
+        host: String,
+        /// Why it is closed.
+        why: Closed,
+    },
     /// The country is not on the whitelist, or the number is of no country.
     #[error("outbound destination country not whitelisted")]
     Whitelist {
@@ -145,6 +160,7 @@ impl Failure {
             Self::CustomerStatus(_) => Step::CustomerStatus,
             Self::IdentityVerification => Step::IdentityVerification,
             Self::Balance => Step::Balance,
+            Self::Host { .. } => Step::Host,
             Self::Whitelist { .. } => Step::Whitelist,
             Self::NoDialroute => Step::Dialroute,
             Self::Source(_) => Step::Source,
@@ -178,6 +194,12 @@ pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Fa
     }
     let anonymous = Anonymous::read(request.anonymous);
     if !to_network {
+        // A text that is no URI is dialled nowhere: that is said where it is dialled.
+        let uri = sip_uri(&destination.target).unwrap_or_default();
+        let host = SipUri::parse(&uri).map(|uri| uri.host).unwrap_or_default();
+        if let Some(why) = snapshot.closed_hosts.closes(host) {
+            return Err(Failure::Host { host: host.to_owned(), why });
+        }
         let codecs = snapshot.config.codecs;
         return Ok(Plan {
             destination: destination.clone(),
@@ -231,6 +253,7 @@ mod tests {
         };
         let whitelist = [either(Step::Whitelist, "KR", "us").to_owned()];
         let source = Address::tel("+14155551234");
+        let closed = ClosedHosts::new([], (!ok(Step::Host)).then_some("B.example:5070"));
         let snapshot = Snapshot {
             customer: ok(Step::Customer).then_some(customer),
             balance: Balance {
@@ -239,6 +262,7 @@ mod tests {
             },
             config: OutboundConfig { destination_whitelist: &whitelist, codecs: "PCMU" },
             routing: if ok(Step::Dialroute) { Routing::Forced(&[PROVIDER]) } else { Routing::Stored(&[]) },
+            closed_hosts: &closed,
             source: Source { requested: Some(&source), unchecked: ok(Step::Source), ..Source::default() },
         };
         decide(&snapshot, &Request { destination: &destination, anonymous: Some("yes") })
@@ -274,6 +298,17 @@ mod tests {
     }
 
     #[test]
+    fn a_call_to_a_sip_address_at_a_providers_host_is_refused() {
+        let failure = outcome("sip", &[Step::Host, Step::Whitelist]).unwrap_err();
+        assert_eq!(failure.step(), Step::Host);
+        let text =
+            "calls to b.example go through a provider and not to a SIP URI: it is the host of a provider";
+        assert_eq!(failure.to_string(), text);
+        assert_eq!(outcome("sip", &[Step::Host, Step::Balance]).unwrap_err().step(), Step::Balance);
+        assert!(outcome("tel", &[Step::Host]).is_ok(), "that is the way of a call to a number");
+    }
+
+    #[test]
     fn each_step_fails_with_its_text() {
         for (step, text) in [
             (Step::Whitelist, "outbound destination country not whitelisted"),
@@ -293,6 +328,7 @@ mod tests {
             balance: Balance { amount: None, call_price: Decimal::ZERO },
             config: OutboundConfig { destination_whitelist: &whitelist, codecs: "" },
             routing: Routing::Forced(&[PROVIDER]),
+            closed_hosts: &ClosedHosts::default(),
             source: Source { unchecked: true, ..Source::default() },
         };
         let outcome = decide(&snapshot, &Request { destination: &destination, anonymous: None });

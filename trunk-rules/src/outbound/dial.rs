@@ -75,6 +75,11 @@ pub fn to_carrier(
 
 /// A call to a `sip` destination, which needs no provider. `sip:` is added where no scheme is named.
 pub fn to_sip(destination: &str, source: &Address, anonymous: Anonymous) -> Result<Outgoing, DialError> {
+    with_caller(sip_uri(destination)?, Vec::new(), source, anonymous)
+}
+
+/// The URI that a `sip` destination means.
+pub(super) fn sip_uri(destination: &str) -> Result<String, DialError> {
     let address = destination.trim();
     let named = address.starts_with("sip:") || address.starts_with("sips:");
     let uri = if named { address.to_owned() } else { format!("sip:{address}") };
@@ -82,7 +87,7 @@ pub fn to_sip(destination: &str, source: &Address, anonymous: Anonymous) -> Resu
     if rest.is_empty() || !rest.bytes().all(is_plain) {
         return Err(DialError::Uri);
     }
-    with_caller(uri, Vec::new(), source, anonymous)
+    Ok(uri)
 }
 
 /// Printable ASCII that neither ends a URI nor a quoted one.

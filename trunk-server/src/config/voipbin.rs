@@ -33,6 +33,7 @@ pub(crate) struct VoipbinTable {
     ring_timeout: Option<u64>,
     longest_call: Option<u64>,
     probe_interval: Option<u64>,
+    allow_private_destinations: Option<bool>,
     ip_rate: Option<(u32, u32)>,
     customer_rate: Option<(u32, u32)>,
     login_rate: Option<(u32, u32)>,
@@ -104,6 +105,8 @@ impl VoipbinTable {
         platform.ring_timeout = seconds(self.ring_timeout, platform.ring_timeout);
         platform.longest_call = seconds(self.longest_call, platform.longest_call);
         platform.probe_interval = seconds(self.probe_interval, platform.probe_interval);
+        platform.allow_private_destinations =
+            self.allow_private_destinations.unwrap_or(platform.allow_private_destinations);
         platform.ip_rate = self.ip_rate.unwrap_or(platform.ip_rate);
         platform.customer_rate = self.customer_rate.unwrap_or(platform.customer_rate);
         platform.login_rate = self.login_rate.unwrap_or(platform.login_rate);
@@ -129,9 +132,11 @@ mod tests {
 
     #[test]
     fn a_table_is_laid_over_the_defaults() {
-        let text = "ring_timeout = 5\ncustomer_rate = [17, 33]\nsip_gateway = \"sip.example.com:5060\"\n[hosts]\n\"out.didww.com\" = \"edge\"\n";
+        let text = "ring_timeout = 5\nallow_private_destinations = true\ncustomer_rate = [17, 33]\n\
+                    sip_gateway = \"sip.example.com:5060\"\n[hosts]\n\"out.didww.com\" = \"edge\"\n";
         let platform = applied(text).unwrap();
         assert_eq!(platform.ring_timeout, Duration::from_secs(5));
+        assert!(platform.allow_private_destinations && !PlatformConfig::default().allow_private_destinations);
         assert_eq!(platform.sip_gateway.unwrap().to_string(), "sip.example.com:5060");
         assert_eq!((platform.customer_rate, platform.ip_rate), ((17, 33), (0, 0)));
         assert_eq!(platform.hosts.get("out.didww.com").map(String::as_str), Some("edge"));

@@ -1,7 +1,7 @@
 //! Calls: those that are up, those that are over, and those that were never placed.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -27,10 +27,11 @@ const USUAL: u64 = 100;
 const MOST: u64 = 10_000;
 
 impl Control {
-    fn edge(&self) -> Result<&Arc<Inner>, ControlError> {
+    fn edge(&self) -> Result<Arc<Inner>, ControlError> {
         self.app
             .edge
             .get()
+            .and_then(Weak::upgrade)
             .ok_or_else(|| ControlError::NotFound("SIP listener; start with --sip-listen".to_owned()))
     }
 

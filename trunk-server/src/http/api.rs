@@ -2,7 +2,6 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
@@ -13,6 +12,7 @@ use futures_util::FutureExt as _;
 use http::{HeaderMap, Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use super::pass_over::pass_over;
 use super::{headers, negotiate, request_id::request_id};
 use crate::account::{Account, KeyDigest};
 use crate::app::App;
@@ -104,16 +104,6 @@ fn base(app: &App, parts: &http::request::Parts) -> String {
     let host =
         host.or_else(|| parts.uri.authority().map(http::uri::Authority::as_str)).unwrap_or("localhost");
     format!("http://{host}/v3")
-}
-
-/// Most bytes of a body that nobody asked for, and longest time, before its connection is given up instead.
-const PASSED_OVER: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
-
-/// Lets a body go by that no answer depends on. A connection with an unread body is closed after the answer, and a
-/// client that sends its next request on it meanwhile is told nothing.
-async fn pass_over(body: Body) {
-    let (most, longest) = PASSED_OVER;
-    let _given_up = tokio::time::timeout(longest, Limited::new(body, most).collect()).await;
 }
 
 async fn read_body(body: Body, limits: Limits) -> Result<Bytes, Refused> {

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use axum::body::{Body, Bytes};
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use trunk_rules::outbound::Permission;
 use uuid::Uuid;
+use voipbin_client::types::from_json;
 
 use super::caller::Caller;
 use super::customers::CustomerStatus;
@@ -24,6 +26,7 @@ use super::platform::{Platform, rate};
 use super::query::{Query, next_token};
 use super::{calls, login, outbound_configs, provider_calls, providers, routes};
 use crate::app::App;
+use crate::http::pass_over;
 use crate::store::Document;
 
 /// An authorised request.
@@ -71,11 +74,7 @@ impl Asked {
     /// # Errors
     /// When it is missing, or is not what it must be.
     pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
-        // A list would be read as an object whose members have no names.
-        if !self.body.trim_ascii_start().starts_with(b"{") {
-            return Err(ApiError::invalid_json());
-        }
-        serde_json::from_slice(&self.body).map_err(|_| ApiError::invalid_json())
+        from_json(&self.body).map_err(|_| ApiError::invalid_json())
     }
 
     /// Lets whoever manages the calls of a customer.
@@ -95,16 +94,21 @@ pub(crate) fn page(documents: &[Document]) -> Answered {
 
 /// Answers a request below the version, or to the unversioned paths of the platform.
 pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
-    let request_id = request_id(&app, request.headers());
-    let from_browser = request.headers().contains_key(header::ORIGIN);
-    let mut response = if from_browser && request.method() == Method::OPTIONS {
+    let (parts, body) = request.into_parts();
+    let request_id = request_id(&app, &parts.headers);
+    let from_browser = parts.headers.contains_key(header::ORIGIN);
+    let mut body = Some(body);
+    let mut response = if from_browser && parts.method == Method::OPTIONS {
         preflight()
     } else {
-        match respond(&app, request).await {
+        match respond(&app, &parts, &mut body).await {
             Ok(response) => response,
             Err(error) => refuse(&error, &request_id),
         }
     };
+    if let Some(unread) = body {
+        pass_over(unread).await;
+    }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(&request_id) {
         headers.insert("x-request-id", value);
@@ -177,8 +181,8 @@ fn base32(bytes: &[u8]) -> String {
     text
 }
 
-async fn respond(app: &Arc<App>, request: Request) -> Result<Response, ApiError> {
-    let (parts, body) = request.into_parts();
+/// Takes the body out where it is read.
+async fn respond(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Result<Response, ApiError> {
     let path = parts.uri.path();
     match path {
         "/ping" if parts.method == Method::GET => {
@@ -188,14 +192,14 @@ async fn respond(app: &Arc<App>, request: Request) -> Result<Response, ApiError>
             let address = address(&parts.extensions);
             admitted(&app.platform.logins, address, app.platform.config.login_rate, app, "ip")?;
             // A body that does not come is as wrong as one that is not right.
-            let body = whole(app, body).await.unwrap_or_default();
+            let body = whole(app, body.take().unwrap_or_default()).await.unwrap_or_default();
             return login::log_in(app, &body).await;
         }
         _ => {}
     }
     let below = path.strip_prefix("/v1.0").or_else(|| path.strip_prefix("/v1")).unwrap_or_default();
-    if let Some(there) = without_slash(&parts.method, below) {
-        return Ok(redirect(&parts, path, there));
+    if leads_on(&parts.method, below) {
+        return Ok(redirect(parts));
     }
     // Whoever is answered that a call is placed finds it placed.
     if !app.is_ready() && parts.method != Method::GET {
@@ -208,7 +212,7 @@ async fn respond(app: &Arc<App>, request: Request) -> Result<Response, ApiError>
     let caller = Caller::of(platform, &parts.headers, &query)?;
     admitted(&platform.by_customer, caller.customer(), platform.config.customer_rate, app, "customer")?;
     thawed(platform, &caller)?;
-    let body = whole(app, body).await?;
+    let body = whole(app, body.take().unwrap_or_default()).await?;
     let operation = endpoint.operation;
     let asked = Asked { app: Arc::clone(app), caller, id: id.to_owned(), query, body };
     let text = if operation.may_be_left() {
@@ -239,14 +243,14 @@ fn address(extensions: &http::Extensions) -> IpAddr {
     peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip())
 }
 
-/// The same path without the slash at its end, if that is an endpoint's.
-fn without_slash<'a>(method: &Method, below: &'a str) -> Option<&'a str> {
-    let path = below.strip_suffix('/')?;
-    endpoints::find(method, path).map(|_| path)
+/// Whether a path is an endpoint's but for the slash at its end.
+fn leads_on(method: &Method, below: &str) -> bool {
+    below.strip_suffix('/').is_some_and(|path| endpoints::find(method, path).is_some())
 }
 
-fn redirect(parts: &http::request::Parts, path: &str, _endpoint: &str) -> Response {
-    let mut location = path.trim_end_matches('/').to_owned();
+/// Sends whoever asked to the same path without the slash at its end.
+fn redirect(parts: &Parts) -> Response {
+    let mut location = parts.uri.path().trim_end_matches('/').to_owned();
     if let Some(query) = parts.uri.query() {
         location = format!("{location}?{query}");
     }

@@ -19,6 +19,7 @@ mod negotiation;
 mod origin;
 mod prack;
 mod probe;
+mod reach;
 mod registry;
 mod resolve;
 mod session;
@@ -44,6 +45,7 @@ use crate::sip::streams::Limits;
 use crate::sip::{Connections, Ports};
 use crate::voipbin::mailbox::{Receiver, mailbox};
 use connect::Connect;
+pub(crate) use reach::Reach;
 use registry::Registry;
 use resolve::Resolver;
 use stack::Stack;
@@ -64,6 +66,8 @@ pub(crate) struct DiallerConfig {
     /// Host names that are somewhere else than the domain name system says: `host:port` or `address:port`, the port
     /// being optional.
     pub(crate) hosts: BTreeMap<String, String>,
+    /// Whether calls to [`Reach::Public`] may go to addresses that are not public, too.
+    pub(crate) allow_private: bool,
     /// The name servers; the system's when there are none.
     pub(crate) name_servers: Vec<SocketAddr>,
     /// Certificates that carriers' certificates must lead to, in a PEM file; those the system trusts when there is
@@ -97,6 +101,7 @@ impl DiallerConfig {
             advertise: None,
             rtp_ports: 32_768..49_152,
             hosts: BTreeMap::new(),
+            allow_private: false,
             name_servers: Vec::new(),
             tls_roots: None,
             user_agent: "trunk-server".to_owned(),
@@ -178,6 +183,8 @@ pub(crate) struct Invitation {
     pub(crate) from_user: String,
     /// Further headers. One that would break the request or belongs to the dialog is left out.
     pub(crate) headers: Vec<(String, String)>,
+    /// How far it may go.
+    pub(crate) reach: Reach,
     /// What a challenge is answered with; without it a challenge ends the call.
     pub(crate) credentials: Option<SipCredentials>,
 }
@@ -298,6 +305,11 @@ impl Dialler {
     /// Where requests of the far end are taken.
     pub(crate) fn address(&self) -> SocketAddr {
         self.inner.stack.address()
+    }
+
+    /// The host map.
+    pub(crate) fn hosts(&self) -> &BTreeMap<String, String> {
+        &self.inner.config.hosts
     }
 
     /// Places a call and gives it at once; everything that happens comes as events.

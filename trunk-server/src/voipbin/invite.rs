@@ -3,7 +3,7 @@
 use trunk_rules::outbound::{Anonymous, DialError, Outgoing, Provider, to_carrier, to_sip};
 use voipbin_client::types::Address;
 
-use super::dialler::{Invitation, SipCredentials};
+use super::dialler::{Invitation, Reach, SipCredentials};
 use super::entity::Entity;
 use super::outgoing::endpoint;
 use super::providers::Providers;
@@ -12,9 +12,9 @@ fn anonymous(hidden: bool) -> Anonymous {
     if hidden { Anonymous::Yes } else { Anonymous::Auto }
 }
 
-fn invitation(outgoing: Outgoing, credentials: Option<SipCredentials>) -> Invitation {
+fn invitation(outgoing: Outgoing, reach: Reach, credentials: Option<SipCredentials>) -> Invitation {
     let Outgoing { uri, from_display, from_user, headers } = outgoing;
-    Invitation { uri, from_display, from_user, headers, credentials }
+    Invitation { uri, from_display, from_user, headers, reach, credentials }
 }
 
 /// An INVITE to a number, through a provider.
@@ -42,7 +42,7 @@ pub(super) fn to_number(
         .sip
         .as_ref()
         .map(|sip| SipCredentials { username: sip.username.clone(), password: sip.password.clone() });
-    Ok(invitation(outgoing, credentials))
+    Ok(invitation(outgoing, Reach::Anywhere, credentials))
 }
 
 /// An INVITE to a SIP URI: no provider has a part in it.
@@ -50,5 +50,7 @@ pub(super) fn to_number(
 /// # Errors
 /// When it is none, or the caller cannot be hidden.
 pub(super) fn to_uri(source: &Address, destination: &Address, hidden: bool) -> Result<Invitation, DialError> {
-    Ok(invitation(to_sip(&destination.target, &endpoint(source), anonymous(hidden))?, None))
+    let outgoing = to_sip(&destination.target, &endpoint(source), anonymous(hidden))?;
+    // Whoever may call chooses the URI, so it must not lead to what only this machine can reach.
+    Ok(invitation(outgoing, Reach::Public, None))
 }

@@ -102,8 +102,15 @@ impl LiveCalls {
             // One that is over meanwhile need not hear of it.
             let _over = sender.try_send(Command::Stop);
         }
+        self.over(most).await;
+    }
+
+    /// Waits until there is none any more, at most this long. It holds nothing of what the calls hold.
+    pub(crate) fn over(&self, most: Duration) -> impl Future<Output = ()> + Send + use<> {
         let mut count = self.count.subscribe();
-        let _late = tokio::time::timeout(most, count.wait_for(|count| *count == 0)).await;
+        async move {
+            let _late = tokio::time::timeout(most, count.wait_for(|count| *count == 0)).await;
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Sender<Command>>> {

@@ -10,7 +10,7 @@ use axum::response::Response;
 use didww_types::Secret;
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use voipbin_client::types::Login as LoginAnswer;
+use voipbin_client::types::{Login as LoginAnswer, from_json};
 
 use super::api::json_response;
 use super::customers::Agents;
@@ -47,7 +47,7 @@ pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Result<Response, Api
 }
 
 async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Result<Option<(String, String)>, ApiError> {
-    let Ok(login) = serde_json::from_slice::<Login>(body) else { return Ok(None) };
+    let Ok(login) = from_json::<Login>(body) else { return Ok(None) };
     let found = Entity::<Agents>::find_by(&*app.store, "username", login.username).await?;
     let agent =
         found.filter(|agent| !agent.deleted && app.platform.directory.customer(agent.customer).is_some());

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use trunk_rules::outbound::{
-    self, Address as Endpoint, Balance, Customer, Dialroute, Failure, OutboundConfig, Plan, Request, Routing,
-    Snapshot, Source, decide, route_target, whitelist_refused_all,
+    self, Address as Endpoint, Balance, ClosedHosts, Customer, Dialroute, Failure, OutboundConfig, Plan,
+    Request, Routing, Snapshot, Source, decide, route_target, whitelist_refused_all,
 };
 use uuid::Uuid;
 use voipbin_client::types::{
-    Action, ActionBody, Address, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus,
+    Action, ActionBody, Address, AddressKind, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus,
 };
 
 use super::api::Asked;
@@ -21,7 +21,9 @@ use super::entity::{Entity, newborn};
 use super::error::ApiError;
 use super::flows::Flows;
 use super::provider_calls;
+use super::providers::Providers;
 use super::routes;
+use crate::store::{DocumentKind, DocumentQuery};
 
 /// What calls are to be placed.
 pub(super) struct Order<'a> {
@@ -70,6 +72,8 @@ pub(super) async fn plan(
         _ => None,
     };
     let forced: Vec<Uuid> = order.provider.into_iter().collect();
+    let to_uris = order.destinations.iter().any(|destination| destination.kind == AddressKind::Sip);
+    let closed_hosts = if to_uris { closed_hosts(asked).await? } else { ClosedHosts::default() };
     let mut stored = StoredRoutes::default();
     let mut outcomes = Vec::with_capacity(order.destinations.len());
     for destination in order.destinations {
@@ -90,6 +94,7 @@ pub(super) async fn plan(
             } else {
                 Routing::Stored(routes)
             },
+            closed_hosts: &closed_hosts,
             source: Source {
                 requested: source.as_ref(),
                 unchecked: order.provider.is_some(),
@@ -122,6 +127,17 @@ fn refusal(outcomes: &[Result<Plan, Failure>]) -> ApiError {
         }
         _ => ApiError::invalid_data(),
     }
+}
+
+/// The hosts that only providers lead to: those of the host map, and of the providers that there are.
+async fn closed_hosts(asked: &Asked) -> Result<ClosedHosts, ApiError> {
+    let all = DocumentQuery::all(DocumentKind::Provider);
+    let providers = Entity::<Providers>::list(&*asked.app.store, all).await?;
+    let platform = asked.platform();
+    // The dialler's says where the edge is.
+    let map = platform.dialler.get().map_or(&platform.config.hosts, |dialler| dialler.hosts());
+    let map = map.iter().map(|(name, place)| (name.as_str(), place.as_str()));
+    Ok(ClosedHosts::new(map, providers.iter().map(|provider| provider.wire.hostname.as_str())))
 }
 
 /// The routes that take part, by the target of a destination: read once for all destinations of a country.

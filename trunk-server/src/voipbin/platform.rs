@@ -44,6 +44,9 @@ pub struct PlatformConfig {
     /// Where hosts of providers really are: name to `host:port` or `host`; `edge` is this server's own edge. A
     /// name stands for every name that ends with it, too: `out.didww.com` for `nyc.us.out.didww.com`.
     pub hosts: BTreeMap<String, String>,
+    /// Whether calls to SIP URIs may go to addresses that are not public: this machine, its own edge included, and
+    /// private networks. For tests and development: whoever may call can send INVITEs to every service there.
+    pub allow_private_destinations: bool,
     /// How long a call rings before it is given up.
     pub ring_timeout: Duration,
     /// Longest time that a call may take.
@@ -89,6 +92,7 @@ impl Default for PlatformConfig {
             carrier_patience: CarrierPatience::default(),
             rtp_ports: 40_000..50_000,
             hosts: BTreeMap::new(),
+            allow_private_destinations: false,
             ring_timeout: Duration::from_mins(1),
             longest_call: Duration::from_hours(1),
             probe_interval: Duration::from_secs(30),
@@ -121,6 +125,7 @@ impl PlatformConfig {
         let listen = self.sip_bind.or(near).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         DiallerConfig {
             rtp_ports: self.rtp_ports.clone(),
+            allow_private: self.allow_private_destinations,
             hosts: self.hosts.iter().map(|(name, at)| (name.clone(), place(at))).collect(),
             ring_timeout: self.ring_timeout,
             ..DiallerConfig::new(listen)

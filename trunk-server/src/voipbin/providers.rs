@@ -110,12 +110,12 @@ pub(super) async fn delete(asked: &Asked) -> Answered {
 
 /// Reads a body. A header that is no text is named; everything else that does not fit is no JSON body.
 fn read(asked: &Asked) -> Result<ProviderBody, ApiError> {
-    let value: Value = asked.read()?;
-    let headers = value.get("tech_headers").and_then(Value::as_object);
+    let body: serde_json::Map<String, Value> = asked.read()?;
+    let headers = body.get("tech_headers").and_then(Value::as_object);
     if headers.is_some_and(|headers| headers.values().any(|value| !value.is_string())) {
         return Err(ApiError::invalid_argument("tech_headers values must be strings."));
     }
-    serde_json::from_value(value).map_err(|_| ApiError::invalid_json())
+    serde_json::from_value(Value::Object(body)).map_err(|_| ApiError::invalid_json())
 }
 
 fn codecs(body: &ProviderBody) -> Result<String, ApiError> {

@@ -68,7 +68,14 @@ impl Run {
         self.due = None;
         let Some(flow) = &self.flow else { return Turn::Over };
         match flow.step(&mut self.cursor) {
-            Next::HangUp { .. } => Turn::Over,
+            Next::HangUp { index, .. } => match index.and_then(|index| self.actions.get(index)) {
+                // It is shown as every action is; nothing follows it, so that the next turn is the last.
+                Some(action) => {
+                    self.due = Some(now);
+                    Turn::Begin(action.clone())
+                }
+                None => Turn::Over,
+            },
             Next::Run { index, effect } => {
                 let time = if let Effect::Takes(time) = effect { time } else { Duration::ZERO };
                 self.due = Some(now.after(time));

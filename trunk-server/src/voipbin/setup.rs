@@ -14,7 +14,7 @@ use uuid::Uuid;
 use voipbin_client::types::{Provider, ProviderKind, ProviderSetup};
 
 use super::api::{Answered, Asked};
-use super::entity::Entity;
+use super::entity::{Entity, newborn};
 use super::error::{ApiError, Status};
 use super::providers::{ProviderOwn, Providers, SipCredentials};
 
@@ -58,8 +58,7 @@ pub(super) async fn set_up(asked: &Asked) -> Answered {
     };
     let Ready { hostname, tech_prefix, metadata, sip, undo } =
         ready.map_err(|error| error.told(&setup.carrier))?;
-    let id = asked.app.ids.request();
-    let at = asked.platform().moments.next();
+    let (id, at) = newborn(&asked.app);
     let wire = Provider {
         id,
         kind: ProviderKind::Sip,

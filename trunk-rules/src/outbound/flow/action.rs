@@ -19,9 +19,6 @@ const TYPES: &str = "amd answer ai_summary ai_talk ai_task beep block branch cal
 /// How long `echo` and `stream_echo` take when nothing is said.
 const ECHO: Duration = Duration::from_mins(3);
 
-/// Nothing takes longer than the longest call.
-const LONGEST: Duration = Duration::from_hours(1);
-
 /// An action of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Action {
@@ -76,17 +73,17 @@ impl Action {
     pub(super) fn read(&self) -> Result<Act, FlowError> {
         Ok(match self.kind.as_str() {
             "answer" => Act::Answer,
-            "sleep" | "digits_receive" => takes(self.millis("duration").unwrap_or_default()),
+            "sleep" | "digits_receive" => Act::Takes(self.millis("duration").unwrap_or_default()),
             "echo" | "stream_echo" => {
-                takes(self.millis("duration").filter(|time| !time.is_zero()).unwrap_or(ECHO))
+                Act::Takes(self.millis("duration").filter(|time| !time.is_zero()).unwrap_or(ECHO))
             }
-            "beep" => takes(estimate::BEEP),
+            "beep" => Act::Takes(estimate::BEEP),
             "talk" if self.option.get("async").and_then(Value::as_bool) == Some(true) => Act::AtOnce,
-            "talk" => takes(estimate::speech(self.text("text"))),
-            "play" => takes(estimate::streams(
+            "talk" => Act::Takes(estimate::speech(self.text("text"))),
+            "play" => Act::Takes(estimate::streams(
                 self.option.get("stream_urls").and_then(Value::as_array).map_or(0, Vec::len),
             )),
-            "digits_send" => takes(self.tones()),
+            "digits_send" => Act::Takes(self.tones()),
             "goto" => Act::Goto {
                 target: Uuid::try_parse(self.text("target_id")).unwrap_or_default(),
                 loops: self.option.get("loop_count").and_then(Value::as_u64).unwrap_or_default(),
@@ -123,10 +120,6 @@ impl Action {
     fn millis(&self, name: &str) -> Option<Duration> {
         self.option.get(name).and_then(Value::as_u64).map(Duration::from_millis)
     }
-}
-
-fn takes(duration: Duration) -> Act {
-    Act::Takes(duration.min(LONGEST))
 }
 
 #[cfg(test)]
@@ -190,14 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_takes_longer_than_the_longest_call() {
-        let hour = 3_600_000;
-        assert_eq!(millis("sleep", json!({"duration": u64::MAX})), hour);
-        assert_eq!(millis("talk", json!({"text": "x".repeat(1_000_000)})), hour);
-        assert_eq!(
-            millis("digits_send", json!({"digits": "11", "duration": u64::MAX, "interval": u64::MAX})),
-            hour
-        );
+    fn an_action_takes_as_long_as_it_says_for_the_call_has_a_limit_of_its_own() {
+        assert_eq!(millis("sleep", json!({"duration": u64::MAX})), u128::from(u64::MAX));
+        assert_eq!(millis("talk", json!({"text": "x".repeat(1_000_000)})), 70_000_000);
+        let endless = json!({"digits": "1".repeat(5_000), "duration": u64::MAX, "interval": u64::MAX});
+        assert_eq!(millis("digits_send", endless), Duration::MAX.as_millis());
     }
 
     #[test]

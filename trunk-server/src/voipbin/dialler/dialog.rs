@@ -111,7 +111,7 @@ impl Dialog {
             return way.clone();
         }
         let uri = self.routes.first().map_or(self.target.as_str(), |route| uri_of(route));
-        let Some(target) = Target::parse(uri) else { return way.clone() };
+        let Some(target) = Target::parse(uri, origin.reach) else { return way.clone() };
         let inner = &origin.inner;
         let port = target.port.unwrap_or(if target.transport == Transport::Tls { 5061 } else { 5060 });
         let address = target.host.parse().ok().map(|address: IpAddr| SocketAddr::new(address, port));

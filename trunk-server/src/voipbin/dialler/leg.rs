@@ -92,7 +92,7 @@ pub(super) async fn run(
     hang_up: CancellationToken,
 ) {
     let counted = Counted::new(&inner.running);
-    let Some(target) = Target::parse(&invitation.uri) else {
+    let Some(target) = Target::parse(&invitation.uri, invitation.reach) else {
         tracing::warn!("a call was not placed: its URI is no SIP URI that can stand in a request");
         // The caller may have gone.
         let _gone = events.try_send(LegEvent::Ended(LegEnd::NoResponse));

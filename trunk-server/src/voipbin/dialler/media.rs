@@ -10,7 +10,7 @@ use std::time::Duration;
 use didww_types::resources::MediaEncryptionMode;
 use trunk_rules::carrier::{Codec, Direction, Media as Described, MediaHost, Settings, negotiate};
 
-use super::Inner;
+use super::{Inner, Reach};
 use crate::sip::{Ports, sdp};
 
 /// What is offered, and taken of offers.
@@ -88,12 +88,14 @@ impl Media {
     }
 
     /// Sends to where a description says, from now on.
-    pub(super) async fn follow(&mut self, inner: &Inner, described: &Described) {
+    pub(super) async fn follow(&mut self, inner: &Inner, reach: Reach, described: &Described) {
         let to = match &described.host {
             // The unspecified address is the old way to say "hold".
             MediaHost::Address(address) if address.is_unspecified() => None,
-            MediaHost::Address(address) => Some(*address),
-            MediaHost::Name(name) => inner.resolver.host(name).await.map(|(address, _)| address),
+            MediaHost::Address(address) => {
+                Some(*address).filter(|address| inner.resolver.reaches(reach, "its media", *address))
+            }
+            MediaHost::Name(name) => inner.resolver.host(name, reach).await.map(|(address, _)| address),
         };
         let held = matches!(described.direction, Direction::SendOnly | Direction::Inactive);
         self.stream = to.filter(|_| !held).map(|to| Stream {

@@ -15,7 +15,9 @@ impl Call {
     /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
     pub(super) async fn take_answer(&mut self, answer: &[u8]) {
         match (described(answer), self.media.as_mut()) {
-            (Ok(Some(described)), Some(media)) => media.follow(&self.inner, &described).await,
+            (Ok(Some(described)), Some(media)) => {
+                media.follow(&self.inner, self.origin.reach, &described).await;
+            }
             (Err(why), _) => {
                 tracing::info!(%why, "a carrier's answer does not fit our offer; media goes nowhere new");
             }
@@ -31,7 +33,7 @@ impl Call {
         };
         let body = match described(&request.original.body) {
             Ok(Some(offer)) => {
-                media.follow(&self.inner, &offer).await;
+                media.follow(&self.inner, self.origin.reach, &offer).await;
                 media.answer(&offer)
             }
             Ok(None) if invites => media.offer(),

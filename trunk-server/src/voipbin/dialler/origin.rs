@@ -7,7 +7,7 @@ use rsipstack::sip::{Header, Method, Request, Version};
 
 use super::connect::Hop;
 use super::uri::verbatim;
-use super::{Inner, Invitation, SipCredentials};
+use super::{Inner, Invitation, Reach, SipCredentials};
 
 /// Headers that belong to the request itself: a second one would break it or its dialog.
 const OWN: [&str; 20] = [
@@ -44,6 +44,7 @@ pub(super) struct Origin {
     user: String,
     /// Whether the URI that was called is a `sips:` one.
     pub(super) secure: bool,
+    pub(super) reach: Reach,
     pub(super) credentials: Option<SipCredentials>,
 }
 
@@ -68,6 +69,7 @@ impl Origin {
             display: display(&invitation.from_display),
             user: user(&invitation.from_user),
             secure,
+            reach: invitation.reach,
             credentials: invitation.credentials.clone(),
         }
     }

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rsipstack::sip::{Method, Transport};
+use trunk_rules::outbound::host_and_port;
 
 use super::origin::{Line, Origin};
 use super::registry::Inbound;
-use super::uri::host_and_port;
-use super::{Inner, Invitation, ProbeError};
+use super::uri::Target;
+use super::{Inner, Invitation, ProbeError, Reach};
 
 /// Where a host is asked that the map gives no other port.
 const PORT: u16 = 5060;
@@ -21,16 +22,17 @@ pub(super) async fn probe(inner: &Arc<Inner>, hostname: &str) -> Result<u16, Pro
         // An IPv6 address needs brackets in a URI, and may come with them.
         let host = match host_and_port(hostname) {
             _ if hostname.parse::<std::net::Ipv6Addr>().is_ok() => hostname.to_owned(),
-            Some((host, None)) => host,
+            Some((host, None)) => host.to_owned(),
             Some((_, Some(_))) => return Err(ProbeError::Port),
             None => return Err(ProbeError::Unresolved),
         };
         let bracketed = if host.contains(':') { format!("[{host}]") } else { host.clone() };
         let uri = format!("sip:{WHO}@{bracketed}");
-        if super::uri::Target::parse(&uri).is_none() {
+        if Target::parse(&uri, Reach::Anywhere).is_none() {
             return Err(ProbeError::Unresolved);
         }
-        let (address, port) = inner.resolver.host(&host).await.ok_or(ProbeError::Unresolved)?;
+        let (address, port) =
+            inner.resolver.host(&host, Reach::Anywhere).await.ok_or(ProbeError::Unresolved)?;
         let address = SocketAddr::new(address, port.unwrap_or(PORT));
         let hop = inner.connect.to(&inner.stack, Transport::Udp, address, &host).await;
         let hop = hop.map_err(|_no_way| ProbeError::Unsent)?;
@@ -39,6 +41,7 @@ pub(super) async fn probe(inner: &Arc<Inner>, hostname: &str) -> Result<u16, Pro
             from_display: String::new(),
             from_user: WHO.to_owned(),
             headers: Vec::new(),
+            reach: Reach::Anywhere,
             credentials: None,
         };
         let origin = Origin::new(Arc::clone(inner), &invitation, false);

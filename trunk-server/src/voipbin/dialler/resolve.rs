@@ -1,6 +1,9 @@
 //! Where a host is: the configured map first, then SRV where there is one, then A or AAAA (RFC 3263).
 //!
 //! NAPTR is not asked: the transport is stated in the URI or is UDP.
+//!
+//! How far a request may go is seen to here, at the addresses that are dialled: whoever owns a name may have it lead
+//! elsewhere with every question.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -14,9 +17,11 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use rsipstack::sip::Transport;
+use trunk_rules::outbound::{canonical_host, host_and_port};
 
-use super::uri::{Target, host_and_port};
-use super::{DiallerConfig, DiallerError};
+use super::reach::near;
+use super::uri::Target;
+use super::{DiallerConfig, DiallerError, Reach};
 use crate::ids::Ids;
 
 /// Longest that all lookups for one request may take.
@@ -28,6 +33,7 @@ const MOST: usize = 4;
 
 pub(super) struct Resolver {
     hosts: BTreeMap<String, (String, Option<u16>)>,
+    allow_private: bool,
     /// `None` when the system has no name servers to ask: then the system itself is asked, without SRV.
     names: Option<TokioResolver>,
     of_family: fn(&IpAddr) -> bool,
@@ -37,9 +43,9 @@ impl Resolver {
     pub(super) fn new(config: &DiallerConfig) -> Result<Self, DiallerError> {
         let mut hosts = BTreeMap::new();
         for (name, place) in &config.hosts {
-            let place = host_and_port(place)
+            let (host, port) = host_and_port(place)
                 .ok_or_else(|| DiallerError::Names(format!("{place} is neither a host nor host:port")))?;
-            hosts.insert(name.to_ascii_lowercase(), place);
+            hosts.insert(canonical_host(name), (host.to_owned(), port));
         }
         let runtime = TokioRuntimeProvider::default();
         let builder = if config.name_servers.is_empty() {
@@ -70,12 +76,19 @@ impl Resolver {
             Err(why) => return Err(DiallerError::Names(why.to_string())),
         };
         let of_family = if config.listen.is_ipv4() { IpAddr::is_ipv4 } else { IpAddr::is_ipv6 };
-        Ok(Self { hosts, names, of_family })
+        Ok(Self { hosts, allow_private: config.allow_private, names, of_family })
     }
 
     /// Where requests to a URI go, the best address first; none when it leads nowhere.
     pub(super) async fn targets(&self, target: &Target, ids: &Ids) -> Vec<SocketAddr> {
         let mapped = self.mapped(&target.host);
+        if mapped.is_some() && target.reach == Reach::Public {
+            tracing::info!(
+                host = target.host,
+                "a SIP URI may not name a host of the host map; nothing is sent there"
+            );
+            return Vec::new();
+        }
         let (host, port) = mapped.map_or((target.host.as_str(), None), |(host, port)| (host, port));
         let port = port.or(target.port);
         let usual = if target.transport == Transport::Tls { 5061 } else { 5060 };
@@ -89,21 +102,36 @@ impl Resolver {
             let port = port.unwrap_or(usual);
             self.addresses(host).await.into_iter().map(|address| SocketAddr::new(address, port)).collect()
         };
-        let mut found = tokio::time::timeout(LOOKUP, lookup).await.unwrap_or_default();
+        let mut found: Vec<SocketAddr> = tokio::time::timeout(LOOKUP, lookup).await.unwrap_or_default();
+        // One that is out of reach is one too many: its host is not what it seems.
+        if !found.iter().all(|address| self.reaches(target.reach, &target.host, address.ip())) {
+            found.clear();
+        }
         found.truncate(MOST);
         found
     }
 
     /// The addresses of a bare host, and the port that the map gives it.
-    pub(super) async fn host(&self, name: &str) -> Option<(IpAddr, Option<u16>)> {
-        let (host, port) = self.mapped(name).unwrap_or((name, None));
+    pub(super) async fn host(&self, name: &str, reach: Reach) -> Option<(IpAddr, Option<u16>)> {
+        let mapped = self.mapped(name).filter(|_| reach == Reach::Anywhere);
+        let (host, port) = mapped.unwrap_or((name, None));
         let found = tokio::time::timeout(LOOKUP, self.addresses(host)).await.ok()?;
-        found.into_iter().next().map(|address| (address, port))
+        let address = found.into_iter().next()?;
+        self.reaches(reach, name, address).then_some((address, port))
+    }
+
+    /// Whether an address that a host led to is within reach. One that is not is told of.
+    pub(super) fn reaches(&self, reach: Reach, host: &str, address: IpAddr) -> bool {
+        let what = if reach == Reach::Public && !self.allow_private { near(address) } else { None };
+        if let Some(what) = what {
+            tracing::info!(host, %address, what, "a call to a SIP URI leads where it may not go; nothing is sent there");
+        }
+        what.is_none()
     }
 
     /// The place of a name, or of the longest name that it lies below.
     fn mapped(&self, name: &str) -> Option<(&str, Option<u16>)> {
-        let name = name.to_ascii_lowercase();
+        let name = canonical_host(name);
         let mut above = std::iter::successors(Some(name.as_str()), |name| Some(name.split_once('.')?.1));
         let (host, port) = above.find_map(|name| self.hosts.get(name))?;
         Some((host, *port))

@@ -9,6 +9,7 @@ mod in_dialog;
 mod limits;
 mod outcomes;
 mod probe;
+mod reach;
 mod sipp;
 mod unanswered;
 mod ways;
@@ -17,7 +18,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{Connections, Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, Limits, SipCredentials};
+use super::{
+    Connections, Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, Limits, Reach, SipCredentials,
+};
 use crate::clock::Clock;
 use crate::ids::Ids;
 
@@ -55,6 +58,7 @@ fn invitation(uri: &str) -> Invitation {
         from_display: "Alice".to_owned(),
         from_user: "+37061498222".to_owned(),
         headers: Vec::new(),
+        reach: Reach::Anywhere,
         credentials: None,
     }
 }

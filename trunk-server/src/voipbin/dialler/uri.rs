@@ -1,6 +1,9 @@
 //! As much of a SIP URI as is needed to send a request to it; the URI itself stays the text that it is.
 
 use rsipstack::sip::{Domain, Host, HostWithPort, Transport, Uri};
+use trunk_rules::outbound::SipUri;
+
+use super::Reach;
 
 /// A URI that requests can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,27 +16,16 @@ pub(super) struct Target {
     pub(super) transport: Transport,
     /// Whether it is a `sips:` URI.
     pub(super) secure: bool,
+    /// How far a request to it may go.
+    pub(super) reach: Reach,
 }
 
 impl Target {
     /// Reads a `sip:` or `sips:` URI; `None` when it is none, or cannot stand in a request as it is.
-    pub(super) fn parse(uri: &str) -> Option<Self> {
-        if uri.bytes().any(|byte| !byte.is_ascii_graphic() || b"<>\"".contains(&byte)) {
-            return None;
-        }
-        let (scheme, rest) = uri.split_once(':')?;
-        let secure = scheme.eq_ignore_ascii_case("sips");
-        if !secure && !scheme.eq_ignore_ascii_case("sip") {
-            return None;
-        }
-        let place = rest.split_once('@').map_or(rest, |(_, place)| place);
-        let end = place.find([';', '?']).unwrap_or(place.len());
-        let (address, parameters) = place.split_at_checked(end)?;
-        let (host, port) = host_and_port(address)?;
-        let parameters = parameters.split('?').next().unwrap_or_default();
-        let named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
-        let transport = named.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("transport"));
-        let transport = match transport.map(|(_, value)| value.to_ascii_lowercase()).as_deref() {
+    pub(super) fn parse(uri: &str, reach: Reach) -> Option<Self> {
+        let uri = SipUri::parse(uri)?;
+        let secure = uri.secure;
+        let transport = match uri.parameter("transport").map(str::to_ascii_lowercase).as_deref() {
             // Old URIs say TCP and mean TLS over it.
             None | Some("tcp" | "tls") if secure => Transport::Tls,
             None | Some("udp") if !secure => Transport::Udp,
@@ -41,28 +33,9 @@ impl Target {
             Some("tls") => Transport::Tls,
             _ => return None,
         };
-        let who = uri.strip_suffix(place)?.to_owned() + address;
-        Some(Self { who, host, port, transport, secure })
+        let (who, host) = (uri.who.to_owned(), uri.host.to_owned());
+        Some(Self { who, host, port: uri.port, transport, secure, reach })
     }
-}
-
-/// Splits `host`, `host:port`, `[address]` or `[address]:port`.
-pub(super) fn host_and_port(text: &str) -> Option<(String, Option<u16>)> {
-    let (host, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (host, after) = rest.split_once(']')?;
-            (host, if after.is_empty() { None } else { Some(after.strip_prefix(':')?) })
-        }
-        None => match text.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (text, None),
-        },
-    };
-    let port = match port {
-        None => None,
-        Some(port) => Some(port.parse().ok().filter(|port| *port != 0)?),
-    };
-    (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
 /// A URI that is written as it was given: the library escapes user parts once more, so that `#` would read `%23` and
@@ -120,7 +93,7 @@ mod tests {
     use super::*;
 
     fn target(uri: &str) -> (String, Option<u16>, Transport, bool) {
-        let target = Target::parse(uri).unwrap_or_else(|| panic!("{uri}"));
+        let target = Target::parse(uri, Reach::Anywhere).unwrap_or_else(|| panic!("{uri}"));
         (target.host, target.port, target.transport, target.secure)
     }
 
@@ -139,7 +112,7 @@ mod tests {
         }
         assert_eq!(target("sip:1@[::1]:5070"), ("::1".to_owned(), Some(5070), Transport::Udp, false));
         assert_eq!(target("sip:1@[::1]"), ("::1".to_owned(), None, Transport::Udp, false));
-        let who = |uri| Target::parse(uri).unwrap().who;
+        let who = |uri| Target::parse(uri, Reach::Anywhere).unwrap().who;
         assert_eq!(who("sip:0011+1#@h:5070;transport=tcp"), "sip:0011+1#@h:5070");
     }
 
@@ -159,7 +132,7 @@ mod tests {
             "sip:<1@h>",
             "sip:1@[::1",
         ] {
-            assert_eq!(Target::parse(uri), None, "{uri}");
+            assert_eq!(Target::parse(uri, Reach::Anywhere), None, "{uri}");
         }
     }
 

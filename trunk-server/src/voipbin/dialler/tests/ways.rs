@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::carrier::Carrier;
-use super::{DiallerConfig, LegEnd, LegEvent, config, dialler, ended, idle, invitation, next, start};
+use super::{DiallerConfig, LegEnd, LegEvent, Reach, config, dialler, ended, idle, invitation, next, start};
 
 #[tokio::test]
 async fn calls_over_tcp_share_a_connection() {
@@ -107,7 +107,7 @@ fn service(priority: u16, host: &str, port: u16) -> Vec<u8> {
     record
 }
 
-async fn with_names(services: Vec<(u16, &'static str, u16)>) -> super::Dialler {
+pub(super) async fn with_names(services: Vec<(u16, &'static str, u16)>) -> super::Dialler {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let name_servers = vec![socket.local_addr().unwrap()];
     tokio::spawn(Names { socket, services }.serve());
@@ -156,7 +156,7 @@ async fn a_name_with_a_port_or_without_srv_records_leads_to_its_address() {
         carrier.expect("ACK").await;
         assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
     }
-    let target = super::super::uri::Target::parse("sip:1@plain.example.com").unwrap();
+    let target = super::super::uri::Target::parse("sip:1@plain.example.com", Reach::Anywhere).unwrap();
     let found = dialler.inner.resolver.targets(&target, &dialler.inner.ids).await;
     assert_eq!(found, ["127.0.0.1:5060".parse::<SocketAddr>().unwrap()]);
     let mut leg = dialler.call(invitation("sip:1@nowhere.example.com"));

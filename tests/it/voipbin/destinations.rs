@@ -1,0 +1,138 @@
+//! Destinations of type `sip`: where they may lead, for they ask for no whitelisted country, own number or route.
+
+use serde_json::{Value, json};
+
+use super::caller::Caller;
+use super::carrier::Carrier;
+use super::refusal::*;
+use super::stage::*;
+
+/// A customer that may call, and one of its admins.
+async fn customer(stage: &Stage) -> Caller {
+    let customer = stage.customer("c").await;
+    stage.agent(customer, ADMIN).await
+}
+
+/// Calls a URI, and another one.
+fn to(uris: &[&str]) -> Value {
+    let destinations: Vec<Value> = uris.iter().map(|uri| at(uri)).collect();
+    json!({ "source": tel("+12125550199"), "destinations": destinations })
+}
+
+#[tokio::test]
+async fn a_uri_at_a_host_of_the_host_map_is_not_called() {
+    let carrier = Carrier::start().await;
+    let stage = Stage::hosting(&[("carrier.example.com", carrier.at), ("192.0.2.7", carrier.at)]).await;
+    let caller = customer(&stage).await;
+    let provider = stage.provider("nowhere.invalid").await;
+    let by_address = format!("sip:442079460018@{}", carrier.at);
+    for uri in [
+        "sip:+442079460018@carrier.example.com",
+        "sips:442079460018@Carrier.Example.COM:5061;transport=tcp",
+        "0011+442079460018@carrier.example.com.",
+        "sip:x:y@nyc.us.carrier.example.com;user=phone?X=1",
+        "SIP:bob@carrier.example.com",
+        "sip:carrier.example.com",
+        "sip:1@192.0.2.7:9",
+        "sip:1@[::ffff:192.0.2.7]",
+        &by_address,
+    ] {
+        caller.post("/calls", &to(&[uri])).await.refused(&invalid_data());
+        let mut body = to(&[uri]);
+        body["provider_id"] = json!(provider);
+        stage.sa.post("/providercalls", &body).await.refused(&invalid_data());
+    }
+    assert!(caller.get("/calls").await.rows().is_empty());
+    assert_eq!(carrier.untaken(), 0);
+}
+
+#[tokio::test]
+async fn a_uri_at_a_providers_host_is_not_called_as_long_as_there_is_the_provider() {
+    let mut carrier = Carrier::start().await;
+    let stage = Stage::start().await;
+    let caller = customer(&stage).await;
+    let (port, other) = (carrier.at.port(), "other.example.com;transport=tls");
+    let ids = [stage.provider(format!("LocalHost.:{port}")).await, stage.provider(other).await];
+    let uri = format!("sip:bob@localhost:{port}");
+    for uri in [&uri, "sip:442079460018@LOCALHOST", "sip:1@localhost.:5070", "sip:1@other.example.com"] {
+        caller.post("/calls", &to(&[uri])).await.refused(&invalid_data());
+    }
+    // Of two destinations the other one is called.
+    let near = format!("sip:bob@{}", carrier.at);
+    let answer = caller.post("/calls", &to(&[&uri, &near])).await.ok();
+    assert_eq!(answer["calls"].as_array().unwrap().len(), 1);
+    let mut incoming = carrier.call().await;
+    assert_eq!(incoming.uri(), near);
+    incoming.refuse(486).await;
+    // A host is closed because somebody is there now.
+    stage.sa.delete(&format!("/providers/{}", ids[0])).await.ok();
+    caller.post("/calls", &to(&[&uri])).await.ok();
+    assert_eq!(carrier.call().await.uri(), uri);
+}
+
+#[tokio::test]
+async fn a_uri_that_leads_to_this_machine_or_a_private_network_fails_unless_that_is_allowed() {
+    let carrier = Carrier::start().await;
+    let stage = Stage::with(|config| config.voipbin.platform.allow_private_destinations = false).await;
+    let caller = customer(&stage).await;
+    let port = carrier.at.port();
+    for uri in [
+        format!("sip:bob@127.0.0.1:{port}"),
+        format!("sip:bob@localhost:{port};transport=tcp"),
+        format!("sip:bob@[::1]:{port}"),
+        format!("sip:bob@0.0.0.0:{port}"),
+        "sip:bob@10.0.0.1".to_owned(),
+        "sip:bob@169.254.169.254:80;transport=tcp".to_owned(),
+        "sip:bob@100.64.0.1".to_owned(),
+        "sip:bob@224.0.0.1".to_owned(),
+    ] {
+        let answer = caller.post("/calls", &to(&[&uri])).await.ok();
+        let ending = call_ends(&caller, &first_call(&answer)).await;
+        assert_eq!(ending, ("failed".to_owned(), "remote".to_owned()), "{uri}");
+    }
+    assert_eq!(carrier.untaken(), 0);
+    // What a provider says is not a customer's choice.
+    stage.allow().await;
+    let provider = stage.provider(carrier.at).await;
+    let mut carrier = carrier;
+    stage.place(&provider, US).await;
+    assert_eq!(carrier.call().await.uri(), format!("sip:{US}@{};transport=udp", carrier.at));
+}
+
+#[tokio::test]
+async fn odd_uris_are_refused_or_fail_and_harm_nobody() {
+    let stage = Stage::hosting(&[("carrier.example.com", "127.0.0.1:9".parse().unwrap())]).await;
+    let caller = customer(&stage).await;
+    let long = format!("sip:bob@{}.example.com", "a".repeat(300));
+    for uri in [
+        "",
+        " ",
+        ":",
+        "@",
+        "sip:",
+        "sip:@",
+        "sip:@:",
+        "sip:[",
+        "sip:[]",
+        "sip:bob@[::1",
+        "sip:bob@:5060",
+        "sip:bob@.",
+        "sip:bob@..",
+        "sip:bob@h:0",
+        "sip:bob@h:99999",
+        "sip:bob@h:-1",
+        "sip:bob@h;transport=ws",
+        "sip:bob@h;;=;?",
+        "sip:%@%",
+        "sip:bob@\u{e9}",
+        "sip:bob@h\r\nX: 1",
+        "sip:<bob@h>",
+        "sip:a@b@carrier.example.com",
+        "tel:+1",
+        &long,
+    ] {
+        let answer = caller.post("/calls", &to(&[uri])).await.ok();
+        let ending = call_ends(&caller, &first_call(&answer)).await;
+        assert_eq!(ending, ("failed".to_owned(), "remote".to_owned()), "{uri:?}");
+    }
+}
