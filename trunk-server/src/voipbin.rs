@@ -21,7 +21,6 @@ mod invite;
 mod limits;
 mod live;
 mod login;
-mod mailbox;
 mod moment;
 mod outbound_configs;
 mod outgoing;
