@@ -15,7 +15,7 @@ mod timestamp;
 pub use decode_error::{DecodeError, parse_json};
 pub use enumeration::UnknownText;
 pub use extra::{Extra, Names};
-pub use hex::from_hex;
+pub use hex::{from_hex, to_hex};
 pub use secret::Secret;
 pub use text::parsed;
 pub use timestamp::Precision;
