@@ -10,6 +10,8 @@ mod limits;
 mod outcomes;
 mod probe;
 mod sipp;
+#[path = "../../../tests/support/sipp_carrier.rs"]
+mod sipp_carrier;
 mod unanswered;
 mod ways;
 
