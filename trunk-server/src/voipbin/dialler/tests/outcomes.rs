@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use super::carrier::Carrier;
-use super::{LegEnd, LegEvent, dialler, ended, hasty, idle, invitation, mapped, next};
+use super::{LegEnd, LegEvent, dialler, ended, hasty, idle, invitation, mapped, next, placed};
 
 #[tokio::test]
 async fn the_invite_is_what_a_carrier_of_the_platform_sees() {
@@ -85,8 +85,7 @@ async fn an_invite_that_nobody_answers_is_repeated_and_then_given_up() {
 async fn a_provisional_response_ends_the_repetitions_but_not_the_waiting() {
     let dialler = hasty().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     carrier.answer(&invite, "100 Trying", "", "").await;
     carrier.answer(&invite, "180 Ringing", "", "").await;
     assert_eq!(next(&mut leg).await, LegEvent::Ringing);
