@@ -48,7 +48,7 @@ pub(crate) use customers::{
 };
 pub use dialler::DiallerError;
 pub use endpoints::{ENDPOINTS, Endpoint, Needs};
-pub(crate) use entity::Entity;
+pub(crate) use entity::{Entity, Kind};
 pub use flows::Flow;
 pub(crate) use flows::Flows;
 pub(crate) use health::probe_all;
