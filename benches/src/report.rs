@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::plan::Plan;
+use crate::rounds::Compared;
 
 /// What a row must come to.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +34,18 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    /// Two rates a second, and their ratio.
+    pub(crate) fn rates(name: &'static str, compared: &Compared, target: Target) -> Self {
+        Self {
+            name,
+            ours: format!("{:.0}/s", compared.ours),
+            reference: format!("{:.0}/s", compared.reference),
+            figure: compared.ratio,
+            unit: "",
+            target,
+        }
+    }
+
     /// Whether the row is what it must be.
     pub(crate) fn is_reached(&self) -> bool {
         match self.target {

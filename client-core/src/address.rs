@@ -2,21 +2,18 @@
 
 use reqwest::Url;
 
-use crate::SetupError;
-
-/// Reads a base URL: http or https, no credentials, no query. A slash at its end is dropped.
-pub fn base_url(text: &str) -> Result<Url, SetupError> {
-    let url: Url = text.trim_end_matches('/').parse().map_err(|_| SetupError::BaseUrl("is no URL"))?;
-    let problem = if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
-        "is not one of http or https"
+/// Reads a base URL, or says what it does wrong.
+pub(crate) fn base_url(text: &str) -> Result<Url, &'static str> {
+    let url: Url = text.trim_end_matches('/').parse().map_err(|_| "is no URL")?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        Err("is not one of http or https")
     } else if !url.username().is_empty() || url.password().is_some() {
-        "holds credentials, which would reach logs"
+        Err("holds credentials, which would reach logs")
     } else if url.query().is_some() || url.fragment().is_some() {
-        "has a query or a fragment"
+        Err("has a query or a fragment")
     } else {
-        return Ok(url);
-    };
-    Err(SetupError::BaseUrl(problem))
+        Ok(url)
+    }
 }
 
 /// The URL of a percent-encoded path and query below a base.

@@ -20,10 +20,10 @@ use crate::transport::{Failure, Received};
 
 /// How often and how patiently a client repeats a request.
 ///
-/// What does no harm when it is done twice, such as GET, PATCH, PUT and DELETE, is repeated when no connection could be made, when the connection or the
-/// patience ended, and on 429, 502, 503 and 504. What creates is repeated when no connection could be made, on
-/// 429, and on 503 with `Retry-After`. The wait is the one that `Retry-After` asks for, else a random part of one
-/// that doubles.
+/// What does no harm when it is done twice, such as GET, PATCH, PUT and DELETE, is repeated when no connection could
+/// be made, when the connection or the patience ended, and on 429, 502, 503 and 504. What creates is repeated when no
+/// connection could be made, on 429, and on 503 with `Retry-After`. The wait is the one that `Retry-After` asks for,
+/// else a random part of one that doubles.
 ///
 /// ```
 /// use std::time::Duration;

@@ -11,17 +11,22 @@ use crate::channel::Channel;
 use crate::jitter::Jitter;
 use crate::limiter::Limiter;
 use crate::retry::Repeater;
-use crate::{RetryPolicy, SpanFields, tls};
+use crate::{RetryPolicy, Service, tls};
 
 const LONGEST: Duration = Duration::from_hours(1);
 
-/// Why a channel cannot be made.
+/// Why a client cannot be made.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// The base URL cannot be used; the text is what it does wrong.
-    #[error("the base URL {0}")]
-    BaseUrl(&'static str),
+    /// The base URL cannot be used.
+    #[error("the base URL {problem}; it looks like `{example}`")]
+    BaseUrl {
+        /// What it does wrong.
+        problem: &'static str,
+        /// One that could be used.
+        example: &'static str,
+    },
     /// A timeout is none.
     #[error("a timeout is more than zero and at most an hour")]
     Timeout,
@@ -29,8 +34,20 @@ pub enum SetupError {
     #[error("the HTTP client cannot be made")]
     HttpClient(#[source] reqwest::Error),
     /// This build has no TLS of its own.
-    #[error("without the feature `rustls` an HTTP client must be given")]
+    #[error("without the feature `rustls` the builder needs an HTTP client: `ClientBuilder::http_client`")]
     NoHttpClient,
+}
+
+/// How many requests a client sends in any second, the repetitions included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Rate {
+    /// What the service documents, to its own hosts; as many as it is asked to send, to others.
+    #[default]
+    Documented,
+    /// So many at most.
+    PerSecond(NonZeroU32),
+    /// As many as it is asked to send.
+    Unlimited,
 }
 
 /// The limits of a channel.
@@ -44,21 +61,21 @@ pub struct Settings {
     pub timeout: Duration,
     /// How requests are repeated.
     pub retry: RetryPolicy,
-    /// The most requests in any second, the repetitions included.
-    pub rate: Option<NonZeroU32>,
+    /// The most requests in any second.
+    pub rate: Rate,
     /// The most bytes of an answer that are read.
     pub max_answer: usize,
 }
 
 impl Default for Settings {
-    /// 10 s to connect, 30 s for an attempt, 64 MiB, no rate limit.
+    /// 10 s to connect, 30 s for an attempt, 64 MiB, the rate that the service documents.
     fn default() -> Self {
         Self {
             http: None,
             connect_timeout: Duration::from_secs(10),
             timeout: Duration::from_secs(30),
             retry: RetryPolicy::default(),
-            rate: None,
+            rate: Rate::default(),
             max_answer: 64 << 20,
         }
     }
@@ -82,7 +99,7 @@ impl Settings {
         base: Url,
         headers: HeaderMap,
         secret_query: Option<Secret>,
-        fields: SpanFields,
+        service: &Service,
     ) -> Result<Channel, SetupError> {
         if [self.connect_timeout, self.timeout].iter().any(|time| time.is_zero() || *time > LONGEST) {
             return Err(SetupError::Timeout);
@@ -92,14 +109,14 @@ impl Settings {
             None => tls::http_client(base.scheme() == "https", self.connect_timeout)?,
         };
         Ok(Channel {
+            limiter: service.limit(self.rate, &base).map(Limiter::new),
             http,
             base,
             headers,
             secret_query,
-            fields,
+            fields: service.fields,
             timeout: self.timeout,
             repeater: Repeater::new(self.retry, Jitter::new()),
-            limiter: self.rate.map(Limiter::new),
             max_answer: self.max_answer,
         })
     }

@@ -1,22 +1,25 @@
 //! Settles everything about a client before it is made.
 
 use std::num::NonZeroU32;
-use std::time::Duration;
 
-use client_core::{Settings, SpanFields, base_url};
+use client_core::{Service, Settings, SpanFields};
 use didww_types::{API_KEY_HEADER, ApiVersion, MEDIA_TYPE, Secret, VERSION_HEADER};
-use reqwest::Url;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
-use crate::{Client, Error, Reason, RetryPolicy, client};
+use crate::{Client, Error, Reason, client};
 
 /// DIDWW's production environment.
 pub const PRODUCTION: &str = "https://api.didww.com/v3";
 /// DIDWW's sandbox. Keys of one environment do not work in the other.
 pub const SANDBOX: &str = "https://sandbox-api.didww.com/v3";
 
-/// Requests a second and key that DIDWW documents.
-const DOCUMENTED_RATE: NonZeroU32 = NonZeroU32::new(10).unwrap();
+const SERVICE: Service = Service {
+    production: PRODUCTION,
+    domain: "didww.com",
+    // For each key.
+    rate: NonZeroU32::new(10),
+    fields: SpanFields { attempts: "didww.attempts", request_id: "didww.request_id" },
+};
 
 /// Settings of a [`Client`].
 ///
@@ -38,16 +41,7 @@ pub struct ClientBuilder {
     base_url: String,
     key: Secret,
     version: ApiVersion,
-    rate: Rate,
     settings: Settings,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Rate {
-    /// What DIDWW documents, for DIDWW's own hosts.
-    Documented,
-    PerSecond(NonZeroU32),
-    Unlimited,
 }
 
 impl ClientBuilder {
@@ -56,31 +50,12 @@ impl ClientBuilder {
             base_url: base_url.into(),
             key: key.into(),
             version: ApiVersion::NEWEST,
-            rate: Rate::Documented,
             settings: Settings::default(),
         }
     }
 
-    /// Sends through this HTTP client, with its proxies, certificates and connections.
-    ///
-    /// Switch its redirects off (`redirect(Policy::none())`): it would take the key along to wherever it is
-    /// sent. Its connect timeout is its own; [`timeout`](Self::timeout) holds in any case.
-    pub fn http_client(mut self, client: reqwest::Client) -> Self {
-        self.settings.http = Some(client);
-        self
-    }
-
-    /// The longest time to connect, 10 s unless set; more than zero, at most an hour.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.connect_timeout = timeout;
-        self
-    }
-
-    /// The longest time of one attempt up to the answer's last byte, 30 s unless set; more than zero, at most an
-    /// hour. Waits between attempts come on top: see [`RetryPolicy`].
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout;
-        self
+    client_core::builder_settings! {
+        /// Unless set it is 10 for DIDWW's own hosts, which is what DIDWW allows a key, and unlimited for others.
     }
 
     /// The API version to ask for, the newest unless set.
@@ -91,50 +66,13 @@ impl ClientBuilder {
         self
     }
 
-    /// How requests are repeated.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.settings.retry = policy;
-        self
-    }
-
-    /// Sends at most so many requests in any second, the clones of the client together.
-    ///
-    /// Unless set it is 10 for DIDWW's own hosts, which is what DIDWW allows a key, and unlimited for others.
-    pub fn rate_limit(mut self, per_second: NonZeroU32) -> Self {
-        self.rate = Rate::PerSecond(per_second);
-        self
-    }
-
-    /// Sends as fast as it is asked to.
-    pub fn no_rate_limit(mut self) -> Self {
-        self.rate = Rate::Unlimited;
-        self
-    }
-
-    /// The most bytes of an answer that are read, 64 MiB unless set.
-    pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
-        self.settings.max_answer = bytes;
-        self
-    }
-
     /// Makes the client. Nothing is sent.
     pub fn build(self) -> Result<Client, Error> {
-        let base = base_url(&self.base_url).map_err(Reason::from)?;
+        let base = SERVICE.base_url(&self.base_url)?;
         let headers = headers(&self.key, self.version)?;
-        let rate = match self.rate {
-            Rate::Documented => is_didww(&base).then_some(DOCUMENTED_RATE),
-            Rate::PerSecond(rate) => Some(rate),
-            Rate::Unlimited => None,
-        };
-        let settings = Settings { rate, ..self.settings };
-        let fields = SpanFields { attempts: "didww.attempts", request_id: "didww.request_id" };
-        let channel = settings.open(base, headers, None, fields).map_err(Reason::from)?;
+        let channel = self.settings.open(base, headers, None, &SERVICE)?;
         Ok(Client::from_parts(client::Parts { channel, version: self.version }))
     }
-}
-
-fn is_didww(base: &Url) -> bool {
-    base.host_str().is_some_and(|host| host == "didww.com" || host.ends_with(".didww.com"))
 }
 
 fn headers(key: &Secret, version: ApiVersion) -> Result<HeaderMap, Reason> {
@@ -153,7 +91,12 @@ fn headers(key: &Secret, version: ApiVersion) -> Result<HeaderMap, Reason> {
 
 #[cfg(all(test, feature = "rustls"))]
 mod tests {
+    use std::time::Duration;
+
+    use client_core::Rate;
+
     use super::*;
+    use crate::SetupError;
 
     fn reason(builder: ClientBuilder) -> Reason {
         match builder.build() {
@@ -164,26 +107,26 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_client_is_refused_with_a_reason() {
-        for url in
-            ["", "api.didww.com", "ftp://x/v3", "http://u:p@x/v3", "http://x/v3?a", "http://x/v3#a", "data:x"]
-        {
-            assert!(matches!(reason(ClientBuilder::new(url, "key")), Reason::BaseUrl(_)), "{url}");
+        for url in ["", "api.didww.com", "http://u:p@x/v3"] {
+            let refused = reason(ClientBuilder::new(url, "key"));
+            assert!(matches!(refused, Reason::Setup(SetupError::BaseUrl { .. })), "{url}");
+            assert!(refused.to_string().ends_with("it looks like `https://api.didww.com/v3`"), "{refused}");
         }
         for key in ["", "line\nbreak", "\u{0}"] {
             assert!(matches!(reason(ClientBuilder::new(SANDBOX, key)), Reason::ApiKey), "{key:?}");
         }
-        for timeout in [Duration::ZERO, Duration::MAX] {
-            assert!(matches!(reason(ClientBuilder::new(SANDBOX, "key").timeout(timeout)), Reason::Timeout));
-            let builder = ClientBuilder::new(SANDBOX, "key").connect_timeout(timeout);
-            assert!(matches!(reason(builder), Reason::Timeout));
+        let timeout = |reason| matches!(reason, Reason::Setup(SetupError::Timeout));
+        for time in [Duration::ZERO, Duration::MAX] {
+            assert!(timeout(reason(ClientBuilder::new(SANDBOX, "key").timeout(time))));
+            assert!(timeout(reason(ClientBuilder::new(SANDBOX, "key").connect_timeout(time))));
         }
     }
 
     #[test]
     fn the_documented_rate_is_that_of_didwws_own_hosts() {
-        let is_didww = |url: &str| is_didww(&base_url(url).unwrap());
-        assert!(is_didww(PRODUCTION) && is_didww(SANDBOX));
-        assert!(!is_didww("http://127.0.0.1:8080/v3") && !is_didww("https://notdidww.com/v3"));
+        let limit = |url| SERVICE.limit(Rate::Documented, &SERVICE.base_url(url).unwrap()).map(u32::from);
+        assert_eq!([PRODUCTION, SANDBOX].map(limit), [Some(10); 2]);
+        assert_eq!(limit("http://127.0.0.1:8080/v3"), None);
     }
 
     #[test]

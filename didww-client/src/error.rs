@@ -9,6 +9,7 @@ mod refusal;
 
 use std::time::Duration;
 
+use client_core::Unreadable;
 use didww_types::{DecodeError, ErrorObject};
 use reqwest::StatusCode;
 
@@ -60,13 +61,8 @@ pub enum Error {
     #[error(transparent)]
     Transport(Box<TransportError>),
     /// The answer is not what the declaration says; the error names the place in the document.
-    #[error("{exchange}: the answer cannot be read {error}")]
-    Decode {
-        /// The request.
-        exchange: Box<Exchange>,
-        /// Where and why.
-        error: Box<DecodeError>,
-    },
+    #[error(transparent)]
+    Decode(Box<Unreadable>),
     /// Nothing was sent: the client or the request cannot be built.
     #[error(transparent)]
     NotSent(Box<NotSent>),
@@ -107,7 +103,7 @@ impl Error {
     pub fn exchange(&self) -> Option<&Exchange> {
         match self {
             Self::Transport(error) => Some(&error.exchange),
-            Self::Decode { exchange, .. } => Some(exchange),
+            Self::Decode(error) => Some(&error.exchange),
             Self::NotSent(error) => error.exchange.as_ref(),
             Self::Endless(error) => Some(&error.exchange),
             _ => self.refusal().map(|refusal| &refusal.exchange),
@@ -120,11 +116,7 @@ impl Error {
     }
 
     pub(crate) fn decode(exchange: &Exchange, error: DecodeError) -> Self {
-        Self::Decode { exchange: Box::new(exchange.clone()), error: Box::new(error) }
-    }
-
-    pub(crate) fn not_sent(exchange: Option<Exchange>, reason: impl Into<Reason>) -> Self {
-        Self::NotSent(Box::new(NotSent { exchange, reason: reason.into() }))
+        Self::Decode(Box::new(Unreadable::new(exchange.clone(), error)))
     }
 }
 

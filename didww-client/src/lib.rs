@@ -90,7 +90,7 @@ mod raw;
 mod request;
 mod single;
 
-pub use client_core::{Exchange, RetryPolicy, TransportError, TransportKind};
+pub use client_core::{Exchange, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable};
 pub use didww_types::*;
 pub use didww_types::{callback, resources, values};
 pub use futures_core::Stream;

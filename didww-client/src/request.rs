@@ -7,7 +7,7 @@ use didww_types::{MEDIA_TYPE, Parameters, ResourceIdentifier, Sent, encode_compo
 use reqwest::{Method, Url};
 use serde_json::{Map, Value, json};
 
-use crate::{Error, Exchange, Reason};
+use crate::{Error, Exchange, NotSent, Reason};
 
 /// A request, relative to the client's base URL.
 #[derive(Clone)]
@@ -116,7 +116,8 @@ impl Request {
 
     /// The error of a request that is not sent.
     pub(crate) fn refused(&self, reason: impl Into<Reason>) -> Error {
-        Error::not_sent(Some(Exchange::unsent(&self.method, self.path.as_str())), reason)
+        let exchange = Exchange::unsent(&self.method, self.path.as_str());
+        Error::NotSent(Box::new(NotSent::request(exchange, reason)))
     }
 }
 

@@ -82,11 +82,7 @@ fn mac(key: &Secret, url: &str, payload: &Payload) -> Hmac<Sha1> {
 
 /// The signature of a callback: what the header `X-DIDWW-Signature` holds.
 pub fn sign(key: &Secret, url: &str, payload: &Payload) -> String {
-    let bytes = mac(key, url, payload).finalize().into_bytes();
-    bytes.iter().fold(String::with_capacity(40), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    wire_core::to_hex(&mac(key, url, payload).finalize().into_bytes())
 }
 
 /// Whether a signature is the right one, decided in constant time.

@@ -43,7 +43,7 @@ pub use dial::{DialError, Outgoing, Provider, to_carrier, to_sip};
 pub use dialroute::{ALL_TARGETS, Dialroute, Route, SYSTEM_CUSTOMER, forced, merge};
 pub use flow::{Action, Cursor, Effect, Flow, FlowError, MOST_STEPS, Next};
 pub use hangup::{Cause, Ending, Hangup, HangupBy, HangupReason, hangup, next_attempt};
-pub use headers::carrier_headers;
+pub use headers::{can_be_added, carrier_headers};
 pub use permission::{Caller, Permission};
 pub use sip_uri::{SipUri, canonical_host, host_and_port};
 pub use source::{NoSource, OwnNumber, Source, choose_source};

@@ -14,6 +14,7 @@ mod request;
 mod resolve;
 mod schedule;
 mod send;
+#[cfg(feature = "voipbin")]
 mod webhook;
 mod worker;
 
@@ -25,6 +26,7 @@ use tokio::sync::Notify;
 
 pub(crate) use event::trunk_event;
 pub use resolve::{Lookup, Resolver, SystemResolver};
+#[cfg(feature = "voipbin")]
 pub use webhook::Webhook;
 pub(crate) use worker::run;
 

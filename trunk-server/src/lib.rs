@@ -29,6 +29,8 @@ mod ending;
 mod http;
 mod ids;
 mod jsonapi;
+#[cfg(feature = "sip")]
+mod mailbox;
 pub mod openapi;
 mod public_address;
 pub mod serve;

@@ -22,7 +22,6 @@ mod known;
 mod limits;
 mod live;
 mod login;
-mod mailbox;
 mod moment;
 mod outbound_configs;
 mod outgoing;
@@ -52,7 +51,7 @@ pub(crate) use customers::{
 };
 pub use dialler::DiallerError;
 pub use endpoints::{ENDPOINTS, Endpoint, Needs};
-pub(crate) use entity::{Entity, newborn};
+pub(crate) use entity::{Entity, Kind, newborn};
 pub use flows::Flow;
 pub(crate) use flows::Flows;
 pub(crate) use health::probe_all;

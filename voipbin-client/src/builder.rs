@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use client_core::{Backoff, Channel, RetryPolicy, Settings, SpanFields, base_url};
+use client_core::{Backoff, Channel, Service, Settings, SpanFields};
 use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, Url};
 use url::form_urlencoded::Serializer;
@@ -15,9 +15,13 @@ use crate::{Client, Error, Reason, client};
 /// VoIPBIN's own service.
 pub const PRODUCTION: &str = "https://api.voipbin.net/v1.0";
 
-/// Requests a second that VoIPBIN allows a customer, its agents and access keys together: 16.7.
-const DOCUMENTED_RATE: NonZeroU32 = NonZeroU32::new(16).unwrap();
-const FIELDS: SpanFields = SpanFields { attempts: "voipbin.attempts", request_id: "voipbin.request_id" };
+const SERVICE: Service = Service {
+    production: PRODUCTION,
+    domain: "voipbin.net",
+    // 16.7 for a customer, its agents and access keys together.
+    rate: NonZeroU32::new(16),
+    fields: SpanFields { attempts: "voipbin.attempts", request_id: "voipbin.request_id" },
+};
 
 /// Settings of a [`Client`].
 ///
@@ -38,7 +42,6 @@ const FIELDS: SpanFields = SpanFields { attempts: "voipbin.attempts", request_id
 pub struct ClientBuilder {
     base_url: String,
     credentials: Option<Credentials>,
-    rate: Rate,
     poll: Backoff,
     settings: Settings,
 }
@@ -49,20 +52,11 @@ enum Credentials {
     Token(Secret),
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Rate {
-    /// What VoIPBIN documents, for VoIPBIN's own hosts.
-    Documented,
-    PerSecond(NonZeroU32),
-    Unlimited,
-}
-
 impl ClientBuilder {
     pub(crate) fn new() -> Self {
         Self {
             base_url: PRODUCTION.to_owned(),
             credentials: None,
-            rate: Rate::Documented,
             poll: Backoff { first: Duration::from_millis(250), longest: Duration::from_secs(5) },
             settings: Settings::default(),
         }
@@ -89,52 +83,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Sends through this HTTP client, with its proxies, certificates and connections.
-    ///
-    /// Switch its redirects off (`redirect(Policy::none())`): it would take the credentials along to wherever it
-    /// is sent. Its connect timeout is its own; [`timeout`](Self::timeout) holds in any case.
-    pub fn http_client(mut self, client: reqwest::Client) -> Self {
-        self.settings.http = Some(client);
-        self
-    }
-
-    /// The longest time to connect, 10 s unless set; more than zero, at most an hour.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.settings.connect_timeout = timeout;
-        self
-    }
-
-    /// The longest time of one attempt up to the answer's last byte, 30 s unless set; more than zero, at most an
-    /// hour. Waits between attempts come on top: see [`RetryPolicy`].
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.settings.timeout = timeout;
-        self
-    }
-
-    /// How requests are repeated.
-    pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.settings.retry = policy;
-        self
-    }
-
-    /// Sends at most so many requests in any second, the clones of the client together.
-    ///
-    /// Unless set it is 16 for VoIPBIN's own hosts, which allow a customer 16.7, and unlimited for others.
-    pub fn rate_limit(mut self, per_second: NonZeroU32) -> Self {
-        self.rate = Rate::PerSecond(per_second);
-        self
-    }
-
-    /// Sends as fast as it is asked to.
-    pub fn no_rate_limit(mut self) -> Self {
-        self.rate = Rate::Unlimited;
-        self
-    }
-
-    /// The most bytes of an answer that are read, 64 MiB unless set.
-    pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
-        self.settings.max_answer = bytes;
-        self
+    client_core::builder_settings! {
+        /// Unless set it is 16 for VoIPBIN's own hosts, which allow a customer 16.7, and unlimited for others.
     }
 
     /// How often a call is asked for while [its end is waited for](crate::Calls::wait_until_hung_up): the wait
@@ -146,11 +96,11 @@ impl ClientBuilder {
 
     /// Makes the client. Nothing is sent.
     pub fn build(self) -> Result<Client, Error> {
-        let base = base_url(&self.base_url).map_err(Reason::from)?;
+        let base = SERVICE.base_url(&self.base_url)?;
         let credentials = self.credentials.as_ref().ok_or(Reason::NoCredentials)?;
         let poll = self.poll;
         let (headers, query) = carried(credentials)?;
-        let channel = self.settings(&base).open(base, headers, query, FIELDS).map_err(Reason::from)?;
+        let channel = self.settings.open(base, headers, query, &SERVICE)?;
         Ok(Client::from_parts(client::Parts { channel, poll }))
     }
 
@@ -170,9 +120,9 @@ impl ClientBuilder {
         username: impl Into<String> + Send,
         password: impl Into<Secret> + Send,
     ) -> Result<Client, Error> {
-        let base = base_url(&self.base_url).map_err(Reason::from)?;
+        let base = SERVICE.base_url(&self.base_url)?;
         // The client that logs in and the one that comes of it share their connections.
-        self.settings = self.settings.with_http(&base).map_err(Reason::from)?;
+        self.settings = self.settings.with_http(&base)?;
         let channel = self.login_channel(&base)?;
         let body = LoginBody { username: username.into(), password: password.into() };
         let request = Request::new(Method::POST, "/auth/login").with_body(&body)?.harmless();
@@ -186,22 +136,8 @@ impl ClientBuilder {
         if let Ok(mut segments) = beside.path_segments_mut() {
             segments.pop_if_empty().pop();
         }
-        let settings = self.clone().settings(base);
-        Ok(settings.open(beside, common_headers(), None, FIELDS).map_err(Reason::from)?)
+        Ok(self.settings.clone().open(beside, common_headers(), None, &SERVICE)?)
     }
-
-    fn settings(self, base: &Url) -> Settings {
-        let rate = match self.rate {
-            Rate::Documented => is_voipbin(base).then_some(DOCUMENTED_RATE),
-            Rate::PerSecond(rate) => Some(rate),
-            Rate::Unlimited => None,
-        };
-        Settings { rate, ..self.settings }
-    }
-}
-
-fn is_voipbin(base: &Url) -> bool {
-    base.host_str().is_some_and(|host| host == "voipbin.net" || host.ends_with(".voipbin.net"))
 }
 
 fn common_headers() -> HeaderMap {
@@ -234,7 +170,10 @@ fn carried(credentials: &Credentials) -> Result<(HeaderMap, Option<Secret>), Rea
 
 #[cfg(all(test, feature = "rustls"))]
 mod tests {
+    use client_core::Rate;
+
     use super::*;
+    use crate::SetupError;
 
     fn reason(builder: ClientBuilder) -> Reason {
         match builder.build() {
@@ -246,22 +185,28 @@ mod tests {
     #[test]
     fn what_cannot_be_a_client_is_refused_with_a_reason() {
         let builder = || ClientBuilder::new().token("t");
-        for url in ["", "api.voipbin.net", "ftp://x/v1.0", "http://u:p@x/v1.0", "http://x/v1.0?accesskey=k"] {
-            assert!(matches!(reason(builder().base_url(url)), Reason::BaseUrl(_)), "{url}");
+        for url in ["", "api.voipbin.net", "http://x/v1.0?accesskey=k"] {
+            let refused = reason(builder().base_url(url));
+            assert!(matches!(refused, Reason::Setup(SetupError::BaseUrl { .. })), "{url}");
+            assert!(
+                refused.to_string().ends_with("it looks like `https://api.voipbin.net/v1.0`"),
+                "{refused}"
+            );
         }
         for token in ["", "line\nbreak"] {
             assert!(matches!(reason(builder().token(token)), Reason::Credentials), "{token:?}");
         }
         assert!(matches!(reason(builder().access_key("")), Reason::Credentials));
-        assert!(matches!(reason(builder().timeout(Duration::ZERO)), Reason::Timeout));
+        let timeout = reason(builder().timeout(Duration::ZERO));
+        assert!(matches!(timeout, Reason::Setup(SetupError::Timeout)));
         assert!(matches!(reason(ClientBuilder::new()), Reason::NoCredentials));
     }
 
     #[test]
     fn the_documented_rate_is_that_of_voipbins_own_hosts() {
-        let is_voipbin = |url: &str| is_voipbin(&base_url(url).unwrap());
-        assert!(is_voipbin(PRODUCTION));
-        assert!(!is_voipbin("http://127.0.0.1:8080/v1.0") && !is_voipbin("https://notvoipbin.net/v1.0"));
+        let limit = |url| SERVICE.limit(Rate::Documented, &SERVICE.base_url(url).unwrap()).map(u32::from);
+        assert_eq!(limit(PRODUCTION), Some(16));
+        assert_eq!(limit("http://127.0.0.1:8080/v1.0"), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use client_core::{Answered, Backoff, Channel, Outgoing};
+use client_core::{Answered, Backoff, Channel, Outgoing, Unreadable};
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 use wire_core::parse_json;
@@ -118,7 +118,7 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
         }
         match parse_json(&body) {
             Ok(value) => Ok((value, exchange)),
-            Err(error) => Err(Error::Decode { exchange: Box::new(exchange), error: Box::new(error) }),
+            Err(error) => Err(Error::Decode(Box::new(Unreadable::new(exchange, error)))),
         }
     };
     work.instrument(span).await

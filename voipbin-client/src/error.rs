@@ -10,10 +10,9 @@ mod still_up;
 
 use std::time::Duration;
 
-use client_core::{Exchange, TransportError};
+use client_core::{Exchange, TransportError, Unreadable};
 use reqwest::StatusCode;
 use serde_json::{Map, Value};
-use wire_core::DecodeError;
 
 pub use endless::{Endless, EndlessReason};
 pub use not_sent::{NotSent, Reason};
@@ -72,13 +71,8 @@ pub enum Error {
     #[error(transparent)]
     Transport(Box<TransportError>),
     /// The answer is not what the declaration says; the error names the place in the document.
-    #[error("{exchange}: the answer cannot be read {error}")]
-    Decode {
-        /// The request.
-        exchange: Box<Exchange>,
-        /// Where and why.
-        error: Box<DecodeError>,
-    },
+    #[error(transparent)]
+    Decode(Box<Unreadable>),
     /// Nothing was sent: the client or the request cannot be built.
     #[error(transparent)]
     NotSent(Box<NotSent>),
@@ -129,7 +123,7 @@ impl Error {
     pub fn exchange(&self) -> Option<&Exchange> {
         match self {
             Self::Transport(error) => Some(&error.exchange),
-            Self::Decode { exchange, .. } => Some(exchange),
+            Self::Decode(error) => Some(&error.exchange),
             Self::NotSent(error) => error.exchange.as_ref(),
             Self::Endless(error) => Some(&error.exchange),
             _ => self.refusal().map(|refusal| &refusal.exchange),

@@ -114,7 +114,7 @@ impl<T: DeserializeOwned + Send + 'static> Walk<T> {
             Ok(Some(progress)) => Self::Ask(list, progress),
             Ok(None) if page.result.is_empty() => return Ok(None),
             Ok(None) => Self::End,
-            Err(reason) => Self::Fail(Endless { exchange, page: number, reason }),
+            Err(reason) => Self::Fail(Endless::new(exchange, number, reason)),
         };
         Ok(Some((page, next)))
     }

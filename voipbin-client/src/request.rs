@@ -76,8 +76,8 @@ impl Request {
 
     /// The error of a request that is not sent.
     fn refused(&self, reason: Reason) -> Error {
-        let exchange = Some(Exchange::unsent(&self.method, self.path.as_str()));
-        Error::NotSent(Box::new(NotSent { exchange, reason }))
+        let exchange = Exchange::unsent(&self.method, self.path.as_str());
+        Error::NotSent(Box::new(NotSent::request(exchange, reason)))
     }
 }
 

@@ -17,13 +17,22 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
+/// Writes bytes as pairs of lower-case digits.
+pub fn to_hex(bytes: &[u8]) -> String {
+    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
+    let mut text = String::with_capacity(bytes.len() * 2);
+    text.extend(digits.filter_map(|digit| char::from_digit(digit.into(), 16)));
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_pairs_of_lower_case_digits_are_read() {
+    fn only_pairs_of_lower_case_digits_are_written_and_read() {
         assert_eq!(from_hex("00ff7a"), Some([0, 0xff, 0x7a]));
+        assert_eq!(to_hex(&[0, 0xff, 0x7a]), "00ff7a");
         for wrong in ["", "00", "00ff7", "00ff7a00", "00FF7A", "00ff7g", "\u{e4}\u{e4}\u{e4}"] {
             assert_eq!(from_hex::<3>(wrong), None, "{wrong}");
         }

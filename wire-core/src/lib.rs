@@ -10,15 +10,17 @@ mod hex;
 pub mod rfc3339;
 mod secret;
 mod text;
+mod timestamp;
 
 pub use decode_error::{DecodeError, parse_json};
 pub use enumeration::UnknownText;
 pub use extra::{Extra, Names};
-pub use hex::from_hex;
+pub use hex::{from_hex, to_hex};
 pub use secret::Secret;
 pub use text::parsed;
+pub use timestamp::Precision;
 
-/// What the output of [`string_enum!`] names; not part of the public interface.
+/// What the output of [`string_enum!`] and [`timestamp!`] names; not part of the public interface.
 #[doc(hidden)]
 pub mod macro_support {
     pub use serde;

@@ -35,14 +35,7 @@ pub(crate) fn rate(plan: &Plan, name: &'static str) -> Outcome<Row> {
     turn(&edge.callee, plan.calls / 5)?;
     turn(&bare, plan.calls / 5)?;
     let compared = compare(plan.rounds, || turn(&edge.callee, plan.calls), || turn(&bare, plan.calls))?;
-    Ok(Row {
-        name,
-        ours: format!("{:.0}/s", compared.ours),
-        reference: format!("{:.0}/s", compared.reference),
-        figure: compared.ratio,
-        unit: "",
-        target: Target::AtLeast(0.6, 0.85),
-    })
+    Ok(Row::rates(name, &compared, Target::AtLeast(0.6, 0.85)))
 }
 
 pub(crate) fn challenges(plan: &Plan, name: &'static str) -> Outcome<Row> {
@@ -58,14 +51,7 @@ pub(crate) fn challenges(plan: &Plan, name: &'static str) -> Outcome<Row> {
     turn(&kamailio, plan.calls)?;
     let calls = plan.calls * 4;
     let compared = compare(plan.rounds, || turn(&edge.callee, calls), || turn(&kamailio, calls))?;
-    Ok(Row {
-        name,
-        ours: format!("{:.0}/s", compared.ours),
-        reference: format!("{:.0}/s", compared.reference),
-        figure: compared.ratio,
-        unit: "",
-        target: Target::AtLeast(0.7, 1.0),
-    })
+    Ok(Row::rates(name, &compared, Target::AtLeast(0.7, 1.0)))
 }
 
 pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {

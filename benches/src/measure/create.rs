@@ -23,14 +23,7 @@ pub(crate) fn durable(plan: &Plan, name: &'static str) -> Outcome<Row> {
     create(Duration::from_secs(1))?;
     let mut number = 0;
     let compared = compare(plan.rounds, || create(plan.turn), || raw_inserts(&raw, plan.turn, &mut number))?;
-    Ok(Row {
-        name,
-        ours: format!("{:.0}/s", compared.ours),
-        reference: format!("{:.0}/s", compared.reference),
-        figure: compared.ratio,
-        unit: "",
-        target: Target::AtLeast(2.0, 4.0),
-    })
+    Ok(Row::rates(name, &compared, Target::AtLeast(2.0, 4.0)))
 }
 
 fn raw_table(file: &Path) -> Outcome<Connection> {

@@ -41,14 +41,7 @@ pub(crate) fn placed(plan: &Plan, name: &'static str) -> Outcome<Row> {
     place(Duration::from_secs(1))?;
     create(Duration::from_secs(1))?;
     let compared = compare(plan.rounds, || place(plan.turn), || create(plan.turn))?;
-    Ok(Row {
-        name,
-        ours: format!("{:.0}/s", compared.ours),
-        reference: format!("{:.0}/s", compared.reference),
-        figure: compared.ratio,
-        unit: "",
-        target: Target::AtLeast(0.5, 0.75),
-    })
+    Ok(Row::rates(name, &compared, Target::AtLeast(0.5, 0.75)))
 }
 
 /// Destinations of one request.

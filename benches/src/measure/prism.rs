@@ -49,12 +49,5 @@ pub(crate) fn one(plan: &Plan, name: &'static str) -> Outcome<Row> {
     warm_up(&theirs)?;
     let turn = |url: &str| Ok(load(url, plan.turn, None)?.rate);
     let compared = compare(plan.rounds.min(5), || turn(&ours), || turn(&theirs))?;
-    Ok(Row {
-        name,
-        ours: format!("{:.0}/s", compared.ours),
-        reference: format!("{:.0}/s", compared.reference),
-        figure: compared.ratio,
-        unit: "",
-        target: Target::AtLeast(5.0, 15.0),
-    })
+    Ok(Row::rates(name, &compared, Target::AtLeast(5.0, 15.0)))
 }

@@ -31,14 +31,7 @@ pub(super) fn beside_bare(plan: &Plan, name: &'static str, url: &str, target: Ta
     warm_up(&bare)?;
     let turn = |url: &str| Ok(load(url, plan.turn, None)?.rate);
     let compared = compare(plan.rounds, || turn(url), || turn(&bare))?;
-    Ok(Row {
-        name,
-        ours: format!("{:.0}/s", compared.ours),
-        reference: format!("{:.0}/s", compared.reference),
-        figure: compared.ratio,
-        unit: "",
-        target,
-    })
+    Ok(Row::rates(name, &compared, target))
 }
 
 /// Caches and pools fill before anything counts.

@@ -160,7 +160,7 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> Walk<R, T> {
                 Self::Ask(list, progress)
             }
             Ok(None) => Self::End,
-            Err(reason) => Self::Fail(Endless { exchange, page: progress.number, reason }),
+            Err(reason) => Self::Fail(Endless::new(exchange, progress.number, reason)),
         };
         Ok(Some((page, next)))
     }

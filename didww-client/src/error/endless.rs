@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::Exchange;
+/// A list that was left because it would not come to its end.
+pub type Endless = client_core::Endless<EndlessReason>;
 
 /// How a list showed that it would not come to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,19 +21,6 @@ pub enum EndlessReason {
         /// How many records the list says it has.
         total: u64,
     },
-}
-
-/// A list that was left because it would not come to its end. The pages read so far were handed out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{exchange}: the list does not end: page {page} {reason}")]
-#[non_exhaustive]
-pub struct Endless {
-    /// The last request.
-    pub exchange: Exchange,
-    /// The number of the page that was read last.
-    pub page: u64,
-    /// How it showed.
-    pub reason: EndlessReason,
 }
 
 impl fmt::Display for EndlessReason {

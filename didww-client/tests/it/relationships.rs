@@ -70,8 +70,8 @@ async fn related_records_are_a_list_or_one_or_none() {
 async fn linkage_of_the_wrong_shape_is_located() {
     let server = serving(&json!({"data": null})).await;
     let dids = client(&server).voice_out_trunks().to_many(&id(TRUNK), VoiceOutTrunk::DIDS);
-    let Err(Error::Decode { error, .. }) = dids.ids().await else { panic!("it was read") };
-    assert_eq!(error.path(), "data");
+    let Err(Error::Decode(unreadable)) = dids.ids().await else { panic!("it was read") };
+    assert_eq!(unreadable.error.path(), "data");
 }
 
 #[tokio::test]

@@ -1,10 +1,15 @@
 //! Servers, clients and documents that the tests share.
 
+#[path = "../../../client-core/tests/support/received.rs"]
+mod received;
+
 use std::time::Duration;
 
 use didww_client::{Client, ClientBuilder, Id, RetryPolicy};
 use serde_json::{Value, json};
-use wiremock::{MockServer, Request, ResponseTemplate};
+use wiremock::{MockServer, ResponseTemplate};
+
+pub(crate) use received::{last_body, received};
 
 pub(crate) const KEY: &str = "canary-api-key";
 pub(crate) const TRUNK: &str = "0a161808-bb05-42b1-8398-7888abdfa9ef";
@@ -79,19 +84,4 @@ pub(crate) fn error(status: u16, detail: &str, pointer: Option<&str>) -> Respons
         error["source"] = json!({"pointer": pointer});
     }
     answer(status, &json!({"errors": [error]})).insert_header("x-request-id", "request-7")
-}
-
-/// The requests that came, as method and path with query.
-pub(crate) async fn received(server: &MockServer) -> Vec<String> {
-    let line = |request: &Request| {
-        let query = request.url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{} {}{query}", request.method, request.url.path())
-    };
-    server.received_requests().await.unwrap().iter().map(line).collect()
-}
-
-/// The body of the request that came last.
-pub(crate) async fn last_body(server: &MockServer) -> Value {
-    let requests = server.received_requests().await.unwrap();
-    serde_json::from_slice(&requests.last().unwrap().body).unwrap()
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use uuid::Uuid;
 use voipbin_client::types::{Address, CallCreate, ProviderCallCreate};
 
-use super::carrier::{Sipp, Steps};
+use super::sipp_carrier::{Sipp, Steps};
 use super::stage::*;
 
 /// Responses, the reason, and whether another way is tried.
@@ -35,8 +35,29 @@ fn codes() -> Vec<(u16, &'static str, bool)> {
     rows.collect()
 }
 
+/// The call comes; the last three digits of the number are the response that it is given, one of these.
+fn refused_as_dialled(codes: &[u16]) -> Steps {
+    let read = "<recv request=\"INVITE\" crlf=\"true\"><action><ereg regexp=\"[0-9]{3}@\" search_in=\"msg\" \
+                assign_to=\"code\"/></action></recv>";
+    let mut steps = Steps::default().step(read);
+    // sipp takes no variable for the code of a response: each has its own branch.
+    for code in codes {
+        let branch = format!(
+            "<nop test=\"same\" next=\"{code}\"><action>\
+             <strcmp assign_to=\"differs\" variable=\"code\" value=\"{code}@\"/>\
+             <test assign_to=\"same\" variable=\"differs\" compare=\"equal\" value=\"0\"/></action></nop>"
+        );
+        steps = steps.step(&branch);
+    }
+    for code in codes {
+        steps = steps.step(&format!("<label id=\"{code}\"/>")).answered_with(*code);
+        steps = steps.step("<recv request=\"ACK\" next=\"1\"/>");
+    }
+    steps.step("<label id=\"1\"/>")
+}
+
 fn refusals() -> Steps {
-    Steps::refused_as_dialled(&codes().into_iter().map(|(code, ..)| code).collect::<Vec<_>>())
+    refused_as_dialled(&codes().into_iter().map(|(code, ..)| code).collect::<Vec<_>>())
 }
 
 /// A number in the United States that ends with a response.
@@ -47,7 +68,7 @@ fn number(code: u16) -> Address {
 #[tokio::test]
 async fn every_final_response_of_a_carrier_has_its_reason() {
     let stage = Stage::start().await;
-    let sipp = Sipp::start(refusals(), codes().len());
+    let sipp = Sipp::start(&refusals(), codes().len());
     let provider = stage.provider_at(sipp.host()).await;
     let destinations = codes().into_iter().map(|(code, ..)| number(code));
     let placed =
@@ -63,8 +84,8 @@ async fn every_final_response_of_a_carrier_has_its_reason() {
 async fn a_response_that_may_mean_the_carrier_alone_is_followed_by_the_next_route() {
     let mut stage = Stage::start().await;
     let retried = codes().iter().filter(|(.., again)| *again).count();
-    let first = Sipp::start(refusals(), codes().len());
-    let second = Sipp::start(Steps::invited().answered().hung_up(), retried);
+    let first = Sipp::start(&refusals(), codes().len());
+    let second = Sipp::start(&Steps::invited().answered().hung_up(), retried);
     for (priority, sipp) in [(1, &first), (2, &second)] {
         let provider = stage.provider_at(sipp.host()).await;
         stage.route("+1", &provider, priority).await;

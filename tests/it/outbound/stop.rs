@@ -3,8 +3,8 @@
 use uuid::Uuid;
 use voipbin_client::types::{Call, CallStatus, ProviderBody, ProviderCallCreate};
 
-use super::carrier::{Sipp, Steps};
 use super::durable::Durable;
+use super::sipp_carrier::{Sipp, Steps};
 use super::stage::*;
 use crate::sip::edge::until;
 use crate::support::receiver::{Answer, Receiver};
@@ -22,8 +22,8 @@ async fn a_stop_cancels_what_rings_and_hangs_up_what_is_up() {
     let mut hooks = Receiver::start(Answer::Status(200)).await;
     let server = Durable::start(folder.path(), "").await;
     server.ready(&hooks).await;
-    let ringing = Sipp::start(Steps::invited().progress("180 Ringing").cancelled(), 1);
-    let up = Sipp::start(Steps::invited().answered().hung_up(), 1);
+    let ringing = Sipp::start(&Steps::invited().progress("180 Ringing").cancelled(), 1);
+    let up = Sipp::start(&Steps::invited().answered().hung_up(), 1);
     let mut calls = Vec::new();
     for (sipp, status) in [(&ringing, CallStatus::Ringing), (&up, CallStatus::Progressing)] {
         let provider =

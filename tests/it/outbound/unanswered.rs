@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::net::UdpSocket;
 use voipbin_client::types::{ActionBody, CallStatus, Timestamp};
 
-use super::carrier::{Sipp, Steps};
+use super::sipp_carrier::{Sipp, Steps};
 use super::stage::*;
 use crate::sip::edge::until;
 use crate::support::receiver::{Answer, Receiver};
@@ -17,7 +17,7 @@ fn ringing() -> Steps {
 #[tokio::test]
 async fn a_call_that_nobody_answers_in_time_is_dialled_out() {
     let mut stage = Stage::with(|config| config.ring_timeout = Duration::from_secs(1)).await;
-    let sipp = Sipp::start(ringing().cancelled(), 1);
+    let sipp = Sipp::start(&ringing().cancelled(), 1);
     let provider = stage.provider_at(sipp.host()).await;
     let id = stage.call(short(&provider)).await;
     assert_eq!(stage.ending(id).await, because("dialout", "remote"));
@@ -28,7 +28,7 @@ async fn a_call_that_nobody_answers_in_time_is_dialled_out() {
 #[tokio::test]
 async fn a_call_rings_for_a_minute_unless_told_otherwise() {
     let stage = Stage::start().await;
-    let sipp = Sipp::start(ringing().cancelled(), 1);
+    let sipp = Sipp::start(&ringing().cancelled(), 1);
     let provider = stage.provider_at(sipp.host()).await;
     let id = stage.call(short(&provider)).await;
     stage.is(id, CallStatus::Ringing).await;
@@ -43,7 +43,7 @@ async fn a_call_rings_for_a_minute_unless_told_otherwise() {
 async fn a_ring_that_timed_out_is_followed_by_the_next_route() {
     let stage = Stage::with(|config| config.ring_timeout = Duration::from_secs(1)).await;
     let (first, second) =
-        (Sipp::start(ringing().cancelled(), 1), Sipp::start(Steps::invited().refused(486), 1));
+        (Sipp::start(&ringing().cancelled(), 1), Sipp::start(&Steps::invited().refused(486), 1));
     for (priority, sipp) in [(1, &first), (2, &second)] {
         let provider = stage.provider_at(sipp.host()).await;
         stage.route("all", &provider, priority).await;
@@ -83,7 +83,7 @@ async fn a_host_that_is_not_there_fails_the_call() {
 #[tokio::test]
 async fn a_callee_that_hangs_up_ends_the_call_as_normal() {
     let mut stage = Stage::start().await;
-    let sipp = Sipp::start(ringing().answered().hangs_up(), 1);
+    let sipp = Sipp::start(&ringing().answered().hangs_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
     let id = stage.call(long(&provider)).await;
     assert_eq!(stage.ending(id).await, because("normal", "remote"));
@@ -96,7 +96,7 @@ async fn a_callee_that_hangs_up_ends_the_call_as_normal() {
 #[tokio::test]
 async fn a_call_that_takes_too_long_times_out() {
     let stage = Stage::with(|config| config.longest_call = Duration::from_secs(1)).await;
-    let sipp = Sipp::start(ringing().answered().hung_up(), 1);
+    let sipp = Sipp::start(&ringing().answered().hung_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
     let id = stage.call(long(&provider)).await;
     assert_eq!(stage.ending(id).await, because("timeout", "remote"));
@@ -106,7 +106,7 @@ async fn a_call_that_takes_too_long_times_out() {
 #[tokio::test]
 async fn a_call_may_take_an_hour_unless_told_otherwise() {
     let stage = Stage::start().await;
-    let sipp = Sipp::start(Steps::invited().answered().hung_up(), 1);
+    let sipp = Sipp::start(&Steps::invited().answered().hung_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
     // An action takes an hour at most: two that follow each other take longer than the call may.
     let half = ActionBody::sleep(Duration::from_mins(40));

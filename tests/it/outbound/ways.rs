@@ -3,7 +3,7 @@
 use tokio::net::UdpSocket;
 use voipbin_client::types::{Address, Anonymous, CallStatus, Provider, ProviderCallCreate};
 
-use super::carrier::{Sipp, Steps};
+use super::sipp_carrier::{Sipp, Steps};
 use super::stage::*;
 use crate::sip::edge::PATIENCE;
 use crate::sip::message::Message;
@@ -100,7 +100,7 @@ async fn what_a_provider_adds_is_in_the_invite_and_what_it_may_not_add_is_not() 
 async fn a_call_that_the_first_carrier_cannot_take_goes_to_the_next_with_its_own_credentials() {
     let mut stage = Stage::start().await;
     let (trunk, on_trunk) = stage.provider().await;
-    let broken = Sipp::start(Steps::invited().refused(503), 1);
+    let broken = Sipp::start(&Steps::invited().refused(503), 1);
     let at_broken = stage.provider_at(broken.host()).await;
     stage.route("all", &at_broken, 1).await;
     stage.route("all", &on_trunk, 2).await;
@@ -119,7 +119,7 @@ async fn a_call_that_the_first_carrier_cannot_take_goes_to_the_next_with_its_own
 async fn a_call_whose_ways_are_all_used_up_ends_with_the_last_ones_reason() {
     let stage = Stage::start().await;
     let carriers =
-        [Sipp::start(Steps::invited().refused(503), 1), Sipp::start(Steps::invited().refused(404), 1)];
+        [Sipp::start(&Steps::invited().refused(503), 1), Sipp::start(&Steps::invited().refused(404), 1)];
     for (priority, sipp) in (1..).zip(&carriers) {
         let provider = stage.provider_at(sipp.host()).await;
         stage.route("+44", &provider, priority).await;
@@ -135,7 +135,7 @@ async fn a_call_whose_ways_are_all_used_up_ends_with_the_last_ones_reason() {
 #[tokio::test]
 async fn a_provider_call_has_one_way_and_no_other() {
     let stage = Stage::start().await;
-    let broken = Sipp::start(Steps::invited().refused(503), 1);
+    let broken = Sipp::start(&Steps::invited().refused(503), 1);
     let (at_broken, spare) = (stage.provider_at(broken.host()).await, stage.provider().await);
     stage.route("all", &spare.1, 1).await;
     let id = stage.call(short(&at_broken)).await;
@@ -147,7 +147,7 @@ async fn a_provider_call_has_one_way_and_no_other() {
 #[tokio::test]
 async fn a_call_that_is_hung_up_while_it_rings_is_cancelled_at_the_carrier() {
     let mut stage = Stage::start().await;
-    let sipp = Sipp::start(Steps::invited().progress("180 Ringing").cancelled(), 1);
+    let sipp = Sipp::start(&Steps::invited().progress("180 Ringing").cancelled(), 1);
     let provider = stage.provider_at(sipp.host()).await;
     let id = stage.call(short(&provider)).await;
     stage.is(id, CallStatus::Ringing).await;

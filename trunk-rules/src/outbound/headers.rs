@@ -57,18 +57,20 @@ where
     V: AsRef<str> + ?Sized + 'a,
 {
     let texts = headers.into_iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
-    let sendable = texts.filter(|(name, value)| is_free_name(name) && is_one_line(value));
+    let sendable = texts.filter(|(name, value)| !is_in(RESERVED, name) && can_be_added(name, value));
     sendable.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-fn is_free_name(name: &str) -> bool {
+/// Whether a header can be added to a message: its name is a token and none of those that the message itself is made
+/// of, and its value stays on its line.
+pub fn can_be_added(name: &str, value: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
-    let taken = |list: &[&str]| list.iter().any(|other| other.eq_ignore_ascii_case(name));
-    !name.is_empty() && name.bytes().all(is_token) && !taken(RESERVED) && !taken(FRAMING)
+    let is_one_line = !value.chars().any(|sign| sign.is_control() && sign != '\t');
+    !name.is_empty() && name.bytes().all(is_token) && !is_in(FRAMING, name) && is_one_line
 }
 
-fn is_one_line(value: &str) -> bool {
-    !value.chars().any(|sign| sign.is_control() && sign != '\t')
+fn is_in(list: &[&str], name: &str) -> bool {
+    list.iter().any(|other| other.eq_ignore_ascii_case(name))
 }
 
 #[cfg(test)]

@@ -1,12 +1,9 @@
 //! What a customer is told of a call.
 
-use std::fmt::Write as _;
-
 use didww_types::{Secret, Timestamp};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::Value;
-use sha2::Sha256;
 use uuid::Uuid;
+use voipbin_client::types::sign;
 
 use crate::store::{EventForm, NewEvent};
 
@@ -35,38 +32,15 @@ impl Webhook<'_> {
         let form = EventForm::Webhook {
             customer: self.customer,
             method: if self.method.is_empty() { "POST" } else { self.method }.to_owned(),
-            signature: secret.map(|secret| signature(secret, &body)),
+            signature: secret.map(|secret| sign(secret, body.as_bytes())),
         };
         NewEvent { form, subject, url: self.uri.to_owned(), body, created_at: now }
     }
 }
 
-/// `sha256=` and the lower-case hexadecimal HMAC-SHA256 of the body, keyed with the secret.
-fn signature(secret: &Secret, body: &str) -> String {
-    // An HMAC takes a key of any length, so this cannot fail; an empty MAC would verify nothing.
-    let mut mac = match Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) {
-        Ok(mac) => mac,
-        Err(_) => Hmac::<Sha256>::new(&hmac::digest::Key::<Hmac<Sha256>>::default()),
-    };
-    mac.update(body.as_bytes());
-    mac.finalize().into_bytes().iter().fold(String::from("sha256="), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_signature_is_that_of_the_published_vector() {
-        // RFC 4231, test case 2: the one whose key and data are text.
-        assert_eq!(
-            signature(&Secret::new("Jefe"), "what do ya want for nothing?"),
-            "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
-        );
-    }
 
     #[test]
     fn an_event_holds_the_resource_as_it_was_given_and_no_secret() {
@@ -77,7 +51,7 @@ mod tests {
         let now = Timestamp::from_unix_millis(1_000);
         let event = webhook.event("call_hangup", subject, r#"{"id": 1.0, "a":"é"}"#, now);
         assert_eq!(event.body, r#"{"type":"call_hangup","data":{"id": 1.0, "a":"é"}}"#);
-        let signed = Some(signature(&secret, &event.body));
+        let signed = Some(sign(&secret, event.body.as_bytes()));
         assert_eq!(event.form, EventForm::Webhook { customer, method: "PUT".to_owned(), signature: signed });
         assert_eq!((event.subject, event.url.as_str(), event.created_at), (subject, webhook.uri, now));
         assert!(!format!("{webhook:?}{event:?}").contains("hunter2"));

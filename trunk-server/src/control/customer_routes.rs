@@ -6,7 +6,6 @@ use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
 use didww_types::Secret;
-use didww_types::values::Money;
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
@@ -15,7 +14,6 @@ use uuid::Uuid;
 use super::customers::{CustomerPatch, NewAccessKey, NewCustomer, TokenKind};
 use super::routes::{Outcome, answer, read, uuid};
 use super::{Control, ControlError};
-use crate::voipbin::{CustomerStatus, WebhookMethod};
 
 pub(super) fn routes() -> Router<Control> {
     Router::new()
@@ -35,26 +33,13 @@ fn customer(id: &str) -> Result<Uuid, ControlError> {
     uuid(id, "customer")
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CustomerBody {
-    name: Option<String>,
-    status: Option<CustomerStatus>,
-    identity_verified: Option<bool>,
-    balance: Option<Money>,
-    rtp_debug: Option<bool>,
-    webhook_uri: Option<String>,
-    webhook_method: Option<WebhookMethod>,
-    webhook_secret: Option<Secret>,
-}
-
 async fn list(State(control): State<Control>) -> Response {
     answer(async { Ok((StatusCode::OK, json!({ "customers": control.customers().await? }))) }.await)
 }
 
 async fn create(State(control): State<Control>, body: Bytes) -> Response {
     let create = async {
-        let body: CustomerBody = read(&body)?;
+        let body: CustomerPatch = read(&body)?;
         let mut new = NewCustomer::named(body.name.unwrap_or_default());
         new.status = body.status.unwrap_or(new.status);
         new.identity_verified = body.identity_verified.unwrap_or(new.identity_verified);
@@ -74,26 +59,7 @@ async fn show(State(control): State<Control>, Path(id): Path<String>) -> Respons
 
 async fn update(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     let change = async {
-        let CustomerBody {
-            name,
-            status,
-            identity_verified,
-            balance,
-            rtp_debug,
-            webhook_uri,
-            webhook_method,
-            webhook_secret,
-        } = read(&body)?;
-        let patch = CustomerPatch {
-            name,
-            status,
-            identity_verified,
-            balance,
-            rtp_debug,
-            webhook_uri,
-            webhook_method,
-            webhook_secret,
-        };
+        let patch: CustomerPatch = read(&body)?;
         Ok((StatusCode::OK, json!(control.update_customer(customer(&id)?, patch).await?)))
     };
     answer(change.await)

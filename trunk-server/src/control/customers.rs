@@ -2,13 +2,14 @@
 
 use didww_types::Secret;
 use didww_types::values::Money;
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{Control, ControlError};
 use crate::store::{DocumentKind, DocumentQuery};
 use crate::voipbin::{
     AccessKey, AccessKeyOwn, AccessKeys, Agent, AgentOwn, Agents, Claims, Customer, CustomerOwn,
-    CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Moment, OutboundConfigs, PhoneNumber,
+    CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, Moment, OutboundConfigs, PhoneNumber,
     PhoneNumbers, WebhookMethod, digest, empty_config, hash, newborn, sign,
 };
 
@@ -68,7 +69,8 @@ impl NewCustomer {
 }
 
 /// Changes to a customer; what is none stays.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CustomerPatch {
     /// Another name.
@@ -135,6 +137,30 @@ impl Control {
     async fn stored(&self, id: Uuid) -> Result<Entity<Customers>, ControlError> {
         let found = Entity::<Customers>::find(&*self.app.store, id).await?;
         found.filter(|it| !it.deleted).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
+    }
+
+    /// What a customer has of a kind, newest first.
+    async fn all_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<Entity<K>>, ControlError> {
+        let query = DocumentQuery::with(K::KIND, "customer", customer.to_string());
+        Ok(Entity::<K>::list(&*self.app.store, query).await?)
+    }
+
+    /// The same as it is told of, if there is such a customer.
+    async fn told_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<K::Wire>, ControlError> {
+        self.known(customer)?;
+        Ok(self.all_of::<K>(customer).await?.into_iter().map(|it| it.wire).collect())
+    }
+
+    /// One thing of a customer, to be changed.
+    async fn one_of<K: Kind>(
+        &self,
+        customer: Uuid,
+        id: Uuid,
+        what: &'static str,
+    ) -> Result<Entity<K>, ControlError> {
+        let found = Entity::<K>::find(&*self.app.store, id).await?;
+        let found = found.filter(|it| !it.deleted && it.customer == customer);
+        found.ok_or_else(|| ControlError::NotFound(format!("{what} {id}")))
     }
 
     /// Makes a customer, and the empty outbound config that it begins with.
@@ -211,28 +237,26 @@ impl Control {
         let mut customer = self.stored(id).await?;
         customer.deleted = true;
         let mut changes = vec![customer.put()];
-        let of = |kind| DocumentQuery::with(kind, "customer", id.to_string());
-        let store = &*self.app.store;
-        let mut agents = Entity::<Agents>::list(store, of(DocumentKind::Agent)).await?;
+        let mut agents = self.all_of::<Agents>(id).await?;
         for agent in &mut agents {
             agent.deleted = true;
             changes.push(agent.put());
         }
-        let mut keys = Entity::<AccessKeys>::list(store, of(DocumentKind::AccessKey)).await?;
+        let mut keys = self.all_of::<AccessKeys>(id).await?;
         for key in &mut keys {
             key.deleted = true;
             changes.push(key.put());
         }
-        for mut number in Entity::<PhoneNumbers>::list(store, of(DocumentKind::Number)).await? {
+        for mut number in self.all_of::<PhoneNumbers>(id).await? {
             number.deleted = true;
             changes.push(number.put());
         }
-        for mut config in Entity::<OutboundConfigs>::list(store, of(DocumentKind::OutboundConfig)).await? {
+        for mut config in self.all_of::<OutboundConfigs>(id).await? {
             config.deleted = true;
             config.wire.tm_delete = Some(platform.moments.next());
             changes.push(config.put());
         }
-        store.commit(changes).await?;
+        self.app.store.commit(changes).await?;
         for agent in &agents {
             platform.directory.put_agent(agent);
         }
@@ -252,10 +276,7 @@ impl Control {
 
     /// The agents of a customer, newest first.
     pub async fn agents(&self, customer: Uuid) -> Result<Vec<Agent>, ControlError> {
-        self.known(customer)?;
-        let query = DocumentQuery::with(DocumentKind::Agent, "customer", customer.to_string());
-        let agents = Entity::<Agents>::list(&*self.app.store, query).await?;
-        Ok(agents.into_iter().map(|agent| agent.wire).collect())
+        self.told_of::<Agents>(customer).await
     }
 
     /// Makes an agent, who can log in from now on.
@@ -310,10 +331,7 @@ impl Control {
 
     /// The access keys of a customer, newest first. The keys themselves are not kept.
     pub async fn access_keys(&self, customer: Uuid) -> Result<Vec<AccessKey>, ControlError> {
-        self.known(customer)?;
-        let query = DocumentQuery::with(DocumentKind::AccessKey, "customer", customer.to_string());
-        let keys = Entity::<AccessKeys>::list(&*self.app.store, query).await?;
-        Ok(keys.into_iter().map(|key| key.wire).collect())
+        self.told_of::<AccessKeys>(customer).await
     }
 
     /// Makes an access key. It is told once.
@@ -348,9 +366,7 @@ impl Control {
     /// Takes an access key away, from the next request on.
     pub async fn delete_access_key(&self, customer: Uuid, key: Uuid) -> Result<(), ControlError> {
         let _turn = self.app.platform.changes.lock().await;
-        let found = Entity::<AccessKeys>::find(&*self.app.store, key).await?;
-        let found = found.filter(|key| !key.deleted && key.customer == customer);
-        let mut key = found.ok_or_else(|| ControlError::NotFound(format!("access key {key}")))?;
+        let mut key = self.one_of::<AccessKeys>(customer, key, "access key").await?;
         key.deleted = true;
         self.app.store.commit(vec![key.put()]).await?;
         self.app.platform.directory.put_key(&key);
@@ -359,10 +375,7 @@ impl Control {
 
     /// The phone numbers of a customer, newest first.
     pub async fn phone_numbers(&self, customer: Uuid) -> Result<Vec<PhoneNumber>, ControlError> {
-        self.known(customer)?;
-        let query = DocumentQuery::with(DocumentKind::Number, "customer", customer.to_string());
-        let numbers = Entity::<PhoneNumbers>::list(&*self.app.store, query).await?;
-        Ok(numbers.into_iter().map(|number| number.wire).collect())
+        self.told_of::<PhoneNumbers>(customer).await
     }
 
     /// Gives a customer a phone number, with its plus. `kind` is `normal` or `virtual`, `status` is `active` or
@@ -379,8 +392,8 @@ impl Control {
         if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(ControlError::invalid("number", "must be a plus and 1 to 15 digits"));
         }
-        one_of("type", kind, &["normal", "virtual"])?;
-        one_of("status", status, &["active", "suspended"])?;
+        among("type", kind, &["normal", "virtual"])?;
+        among("status", status, &["active", "suspended"])?;
         let _turn = self.app.platform.changes.lock().await;
         self.known(customer)?;
         let (id, at) = newborn(&self.app);
@@ -399,9 +412,7 @@ impl Control {
 
     /// Takes a phone number away.
     pub async fn remove_phone_number(&self, customer: Uuid, number: Uuid) -> Result<(), ControlError> {
-        let found = Entity::<PhoneNumbers>::find(&*self.app.store, number).await?;
-        let found = found.filter(|number| !number.deleted && number.customer == customer);
-        let mut number = found.ok_or_else(|| ControlError::NotFound(format!("phone number {number}")))?;
+        let mut number = self.one_of::<PhoneNumbers>(customer, number, "phone number").await?;
         number.deleted = true;
         self.app.store.commit(vec![number.put()]).await?;
         Ok(())
@@ -423,10 +434,7 @@ impl Control {
 
     /// What calls of a customer do once they are answered, newest first. They are made with the calls.
     pub async fn flows(&self, customer: Uuid) -> Result<Vec<Flow>, ControlError> {
-        self.known(customer)?;
-        let query = DocumentQuery::with(DocumentKind::Flow, "customer", customer.to_string());
-        let flows = Entity::<Flows>::list(&*self.app.store, query).await?;
-        Ok(flows.into_iter().map(|flow| flow.wire).collect())
+        self.told_of::<Flows>(customer).await
     }
 
     /// Asks every provider now whether it is there, and notes what came of it. Gives how many there are.
@@ -435,7 +443,7 @@ impl Control {
     }
 }
 
-fn one_of(field: &str, value: &str, known: &[&str]) -> Result<(), ControlError> {
+fn among(field: &str, value: &str, known: &[&str]) -> Result<(), ControlError> {
     if known.contains(&value) {
         return Ok(());
     }

@@ -10,9 +10,9 @@ use didww_types::Timestamp;
 use trunk_rules::carrier::{Admitted, Cause, Channel, Media, negotiate, reason_phrase};
 
 use super::calls::Registered;
+use super::event::Event;
 use super::facts::{Facts, Key, Origin};
 use super::far_end::{Outcome, Then};
-use super::mailbox::Event;
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending};
 use super::reliable::{self, Due, Reliable};
@@ -205,7 +205,7 @@ impl Call<'_> {
                     }
                     return Some(CANCELLED);
                 }
-                event = facts.mailbox.next() => match (event, ringing.reliable.as_mut()) {
+                Some(event) = facts.mailbox.next() => match (event, ringing.reliable.as_mut()) {
                     (Event::HungUp, _) => {
                         request.respond(487, "Request Terminated", &[], "").await;
                         return Some(CANCELLED);
@@ -296,7 +296,7 @@ impl Call<'_> {
                     Happened::Cancelled => {}
                     Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
                 },
-                event = facts.mailbox.next() => match event {
+                Some(event) = facts.mailbox.next() => match event {
                     Event::HungUp => return Answered::Ended(HUNG_UP, false),
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
@@ -334,7 +334,7 @@ impl Call<'_> {
             let next = [until, silent, session].into_iter().flatten().fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
-                event = facts.mailbox.next() => match event {
+                Some(event) = facts.mailbox.next() => match event {
                     Event::HungUp => return (HUNG_UP, false),
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,

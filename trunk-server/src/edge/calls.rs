@@ -11,8 +11,8 @@ use serde::Serialize;
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use super::event::Event;
 use super::facts::{Facts, Key};
-use super::mailbox::Event;
 use super::stack::Incoming;
 
 /// A call that is up or being set up.
@@ -136,7 +136,7 @@ impl Calls {
 
     /// Tells a call that its caller hung up; gives whether there is such a call.
     pub(super) fn hang_up(&self, key: &Key) -> bool {
-        self.find(key).is_some_and(|facts| facts.mailbox.put(Event::HungUp).is_ok())
+        self.find(key).is_some_and(|facts| facts.mailbox.put_last(Event::HungUp).is_ok())
     }
 
     /// Hands the answer to an offer of ours to its call. A call that is over needs none.

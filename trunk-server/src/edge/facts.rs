@@ -9,8 +9,9 @@ use trunk_rules::carrier::{Admitted, Cli, Digits, Rate, TrunkTerms};
 use uuid::Uuid;
 
 use super::Inner;
-use super::mailbox::Mailbox;
+use super::event::{self, Event};
 use super::stack::Incoming;
+use crate::mailbox::Mailbox;
 
 /// What names a dialog: the call id, the caller's tag and ours.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -68,7 +69,7 @@ pub(super) struct Facts {
     pub(super) is_emergency: bool,
     pub(super) rate: Option<Rate>,
     /// What comes for it.
-    pub(super) mailbox: Mailbox,
+    pub(super) mailbox: Mailbox<Event>,
     /// When it was answered, in milliseconds; `NEVER` before.
     connected: AtomicI64,
 }
@@ -87,7 +88,7 @@ impl Facts {
             cli,
             is_emergency: emergency.is_some(),
             rate,
-            mailbox: Mailbox::default(),
+            mailbox: Mailbox::new(event::MOST),
             connected: AtomicI64::new(NEVER),
         }
     }

@@ -179,12 +179,7 @@ impl Kind for AccessKeys {
 
 /// The digest of an access key, as it is kept.
 pub(crate) fn digest(key: &str) -> String {
-    use std::fmt::Write as _;
-    KeyDigest::of(key).as_bytes().iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a text does not fail.
-        let _written = write!(text, "{byte:02x}");
-        text
-    })
+    wire_core::to_hex(KeyDigest::of(key).as_bytes())
 }
 
 /// A phone number that a customer may call from, as the control API shows it.

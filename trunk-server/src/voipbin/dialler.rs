@@ -41,9 +41,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
 use crate::ids::Ids;
+use crate::mailbox::{Receiver, mailbox};
 use crate::sip::streams::Limits;
 use crate::sip::{Connections, Ports};
-use crate::voipbin::mailbox::{Receiver, mailbox};
 use connect::Connect;
 pub(crate) use reach::Reach;
 use registry::Registry;

@@ -13,10 +13,10 @@ use super::dialler::{Invitation, Leg, LegEnd, LegEvent};
 use super::entity::Entity;
 use super::error::ApiError;
 use super::live::{Command, Place};
-use super::mailbox::Receiver;
 use super::run::{Run, Turn};
 use super::webhooks::event;
 use crate::app::App;
+use crate::mailbox::Receiver;
 use crate::store::{Change, StoreError};
 
 /// How long to leave the store alone after it failed.

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 
 use super::api::Answered;
-use super::mailbox::{Receiver, Sender, mailbox};
+use crate::mailbox::{Receiver, Sender, mailbox};
 
 /// What is asked of a call.
 pub(crate) enum Command {

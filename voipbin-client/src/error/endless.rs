@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use client_core::Exchange;
+/// A list that was left because it would not come to its end.
+pub type Endless = client_core::Endless<EndlessReason>;
 
 /// How a list showed that it would not come to its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,19 +16,6 @@ pub enum EndlessReason {
     },
     /// A page without records names a next one.
     Empty,
-}
-
-/// A list that was left because it would not come to its end. The pages read so far were handed out.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{exchange}: the list does not end: page {page} {reason}")]
-#[non_exhaustive]
-pub struct Endless {
-    /// The last request.
-    pub exchange: Exchange,
-    /// Which page of the walk was read last, from 1.
-    pub page: u64,
-    /// How it showed.
-    pub reason: EndlessReason,
 }
 
 impl fmt::Display for EndlessReason {

@@ -3,8 +3,6 @@
 //! The header `X-VoIPBIN-Signature` is `sha256=` and the lower-case hexadecimal HMAC-SHA256 of the body, keyed
 //! with the customer's signing secret.
 
-use std::fmt::Write as _;
-
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
@@ -62,11 +60,7 @@ fn mac(secret: &Secret, body: &[u8]) -> Hmac<Sha256> {
 
 /// The signature of a body: what the header `X-VoIPBIN-Signature` holds.
 pub fn sign(secret: &Secret, body: &[u8]) -> String {
-    let bytes = mac(secret, body).finalize().into_bytes();
-    bytes.iter().fold(SCHEME.to_owned(), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
+    [SCHEME, &wire_core::to_hex(&mac(secret, body).finalize().into_bytes())].concat()
 }
 
 /// Whether a header is the right signature of a body, decided in constant time.
@@ -89,6 +83,15 @@ pub fn verify(secret: &Secret, body: &[u8], header: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_signature_is_that_of_the_published_vector() {
+        // RFC 4231, test case 2: the one whose key and data are text.
+        assert_eq!(
+            sign(&Secret::new("Jefe"), b"what do ya want for nothing?"),
+            "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
 
     #[test]
     fn only_the_signature_of_these_bytes_by_this_secret_is_right() {

@@ -3,6 +3,8 @@
 #![cfg(feature = "rustls")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+#[path = "../../../client-core/tests/support/canaries.rs"]
+mod canaries;
 mod documents;
 mod errors;
 mod login;

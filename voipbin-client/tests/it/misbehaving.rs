@@ -37,21 +37,21 @@ async fn a_value_of_the_wrong_type_is_located() {
     ];
     for (body, path) in cases {
         let (_server, client) = serving(ok(&body)).await;
-        let Error::Decode { exchange, error } = read(&client).await else { panic!("{body} was read") };
-        assert_eq!(exchange.path, format!("/v1.0/providers/{ID}"));
-        assert_eq!(error.path(), path, "{body}: {error}");
+        let Error::Decode(unreadable) = read(&client).await else { panic!("{body} was read") };
+        assert_eq!(unreadable.exchange.path, format!("/v1.0/providers/{ID}"));
+        assert_eq!(unreadable.error.path(), path, "{body}: {unreadable}");
     }
     let (_server, client) =
         serving(ok(&json!({"result": [{"id": ID, "status": "dialing"}, {"id": 7}]}))).await;
-    let Err(Error::Decode { error, .. }) = client.calls().list().await else { panic!("it was read") };
-    assert_eq!(error.path(), "result[1].id");
+    let Err(Error::Decode(unreadable)) = client.calls().list().await else { panic!("it was read") };
+    assert_eq!(unreadable.error.path(), "result[1].id");
 }
 
 #[tokio::test]
 async fn html_or_nothing_in_the_place_of_json_is_an_error_of_the_answer() {
     for answer in [ResponseTemplate::new(200).set_body_string("<html></html>"), ResponseTemplate::new(204)] {
         let (_server, client) = serving(answer).await;
-        assert!(matches!(read(&client).await, Error::Decode { .. }));
+        assert!(matches!(read(&client).await, Error::Decode(_)));
     }
 }
 

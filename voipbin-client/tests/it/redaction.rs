@@ -1,19 +1,18 @@
 //! Secrets are printed nowhere.
 
-use std::error::Error as StdError;
-
 use serde_json::json;
 use voipbin_client::types::{LoginBody, ProviderBody, ProviderCredentials, ProviderSetup, TechHeaders};
 use voipbin_client::{Client, Error, RetryPolicy, Uuid};
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
+use crate::canaries::Canaries;
 use crate::raw_server::{bytes_of, nobody, raw_server};
 use crate::support::{ID, builder, error, ok};
 use crate::trace_log::Log;
 
 /// Whatever is printed, in whatever way, must not hold these.
-const CANARIES: [&str; 7] = [
+const CANARIES: Canaries<7> = Canaries([
     "canary-token",
     "canary-accesskey",
     "canary-password",
@@ -21,25 +20,10 @@ const CANARIES: [&str; 7] = [
     "canary-header",
     "canary-fresh",
     "4711471147",
-];
+]);
 
 /// No other test asks for this one: the log is that of the whole process.
 const TRACED: Uuid = Uuid::from_u128(0x007a_ced0);
-
-fn assert_clean(text: &str) {
-    for canary in CANARIES {
-        assert!(!text.contains(canary), "`{canary}` in {text}");
-    }
-}
-
-fn assert_error_clean(error: &Error) {
-    assert_clean(&format!("{error:?} {error:#?}"));
-    let mut cause: Option<&dyn StdError> = Some(error);
-    while let Some(error) = cause {
-        assert_clean(&format!("{error} {error:?}"));
-        cause = error.source();
-    }
-}
 
 fn by_key(base: &str) -> Client {
     builder(base).access_key("canary-accesskey").build().unwrap()
@@ -69,12 +53,12 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
     for client in [&logged_in, &client] {
         let provider = client.providers().get(ID).await.unwrap();
         assert!(format!("{provider:?}").contains("X-Key"));
-        assert_clean(&format!("{provider:?} {:?} {client:?}", ProviderBody::from(provider.clone())));
+        CANARIES.are_not_in(&format!("{provider:?} {:?} {client:?}", ProviderBody::from(provider.clone())));
         client.providers().setup(setup()).await.unwrap_err();
-        assert_clean(&format!("{:?} {:?}", client.providers(), client.providers().list()));
+        CANARIES.are_not_in(&format!("{:?} {:?}", client.providers(), client.providers().list()));
     }
     let text = log.text();
-    assert_clean(&text);
+    CANARIES.are_not_in(&text);
     let path = format!("url.path=\"/providers/{TRACED}\"");
     let span = text.lines().find(|line| line.contains(&path) && line.contains("close")).unwrap();
     for told in [
@@ -101,12 +85,12 @@ async fn no_secret_is_in_an_error() {
     Mock::given(any()).respond_with(error(400, "INVALID_ARGUMENT", "no")).mount(&server).await;
 
     let decode = by_key(&server.uri()).providers().get(ID).await.unwrap_err();
-    assert!(matches!(decode, Error::Decode { .. }));
-    assert_error_clean(&decode);
+    assert!(matches!(decode, Error::Decode(_)));
+    CANARIES.are_not_told_by(&decode);
     let login = builder(&server.uri()).login("u", "canary-password").await.unwrap_err();
-    assert!(matches!(login, Error::Decode { .. }));
-    assert_error_clean(&login);
-    assert_error_clean(&by_key(&server.uri()).providers().setup(setup()).await.unwrap_err());
+    assert!(matches!(login, Error::Decode(_)));
+    CANARIES.are_not_told_by(&login);
+    CANARIES.are_not_told_by(&by_key(&server.uri()).providers().setup(setup()).await.unwrap_err());
 }
 
 #[tokio::test]
@@ -118,9 +102,9 @@ async fn the_url_with_the_access_key_is_in_no_error_of_the_transport() {
             builder(&base).access_key("canary-accesskey").retry(RetryPolicy::none()).build().unwrap();
         let error = client.calls().get(ID).await.unwrap_err();
         assert!(matches!(error, Error::Transport(_)), "{error}");
-        assert_error_clean(&error);
+        CANARIES.are_not_told_by(&error);
         let login = builder(&base).timeout(std::time::Duration::from_millis(50)).retry(RetryPolicy::none());
-        assert_error_clean(&login.login("u", "canary-password").await.unwrap_err());
+        CANARIES.are_not_told_by(&login.login("u", "canary-password").await.unwrap_err());
     }
 }
 
@@ -129,11 +113,11 @@ fn what_is_built_by_hand_hides_its_secrets() {
     let login = LoginBody { username: "u".to_owned(), password: "canary-password".into() };
     let headers = TechHeaders::from_iter([("X-Key", "canary-header")]);
     let builder = Client::builder().access_key("canary-accesskey");
-    assert_clean(&format!(
+    CANARIES.are_not_in(&format!(
         "{login:?} {headers:?} {:?} {builder:?} {:?}",
         setup(),
         Client::builder().token("canary-token")
     ));
     let refused = Client::builder().base_url("http://user:canary-password@127.0.0.1/v1.0").token("t");
-    assert_error_clean(&refused.build().unwrap_err());
+    CANARIES.are_not_told_by(&refused.build().unwrap_err());
 }

@@ -1,10 +1,15 @@
 //! Servers, clients and documents that the tests share.
 
+#[path = "../../../client-core/tests/support/received.rs"]
+mod received;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use voipbin_client::{Client, ClientBuilder, RetryPolicy, Uuid};
-use wiremock::{MockServer, Request, ResponseTemplate};
+use wiremock::{MockServer, ResponseTemplate};
+
+pub(crate) use received::{last_body, received};
 
 pub(crate) const TOKEN: &str = "canary-token";
 pub(crate) const ID: Uuid = Uuid::from_u128(0x9f8e_7d6c_5b4a_3c2d_1e0f_abcd_ef01_2345);
@@ -35,19 +40,4 @@ pub(crate) fn answer(status: u16, body: &Value) -> ResponseTemplate {
 pub(crate) fn error(status: u16, reason: &str, message: &str) -> ResponseTemplate {
     let body = json!({"error": {"message": message, "reason": reason, "request_id": "req_7", "status": "X"}});
     answer(status, &body).insert_header("x-request-id", "req_7")
-}
-
-/// The requests that came, as method and path with query.
-pub(crate) async fn received(server: &MockServer) -> Vec<String> {
-    let line = |request: &Request| {
-        let query = request.url.query().map(|query| format!("?{query}")).unwrap_or_default();
-        format!("{} {}{query}", request.method, request.url.path())
-    };
-    server.received_requests().await.unwrap().iter().map(line).collect()
-}
-
-/// The body of the request that came last.
-pub(crate) async fn last_body(server: &MockServer) -> Value {
-    let requests = server.received_requests().await.unwrap();
-    serde_json::from_slice(&requests.last().unwrap().body).unwrap()
 }

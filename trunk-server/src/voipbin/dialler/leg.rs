@@ -18,7 +18,7 @@ use super::registry::Inbox;
 use super::setup::{Leaving, Outcome};
 use super::uri::Target;
 use super::{Inner, Invitation, LegEnd, LegEvent};
-use crate::voipbin::mailbox::Sender;
+use crate::mailbox::Sender;
 
 /// The work of a call.
 pub(super) struct Call {

@@ -4,34 +4,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use rsipstack::sip::{Header, Method, Request, Version};
+use trunk_rules::outbound::can_be_added;
 
 use super::connect::Hop;
 use super::uri::verbatim;
 use super::{Inner, Invitation, Reach, SipCredentials};
-
-/// Headers that belong to the request itself: a second one would break it or its dialog.
-const OWN: [&str; 20] = [
-    "Via",
-    "v",
-    "From",
-    "f",
-    "To",
-    "t",
-    "Call-ID",
-    "i",
-    "CSeq",
-    "Contact",
-    "m",
-    "Max-Forwards",
-    "Route",
-    "Record-Route",
-    "Content-Length",
-    "l",
-    "Content-Type",
-    "c",
-    "Authorization",
-    "Proxy-Authorization",
-];
 
 /// What stays the same in all requests of a call.
 pub(super) struct Origin {
@@ -119,9 +96,7 @@ impl Origin {
 pub(super) fn given(headers: &[(String, String)]) -> Vec<Header> {
     let mut kept = Vec::with_capacity(headers.len());
     for (name, value) in headers {
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
-        let whole = !name.is_empty() && name.bytes().all(token) && !value.contains(['\r', '\n', '\0']);
-        if whole && !OWN.iter().any(|own| own.eq_ignore_ascii_case(name)) {
+        if can_be_added(name, value) {
             kept.push(Header::Other(name.clone(), value.clone()));
         } else {
             tracing::warn!(
@@ -157,6 +132,8 @@ fn user(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -166,6 +143,13 @@ mod tests {
         assert_eq!(display("A \"b\" \\\r\nX: 1"), "\"A \\\"b\\\" \\\\X: 1\" ");
         assert_eq!(user("+15551234"), "+15551234");
         assert_eq!(user("a@b>\r\n#"), "a%40b%3E%0D%0A%23");
+    }
+
+    proptest! {
+        #[test]
+        fn a_caller_of_any_text_is_a_user_part(text in "\\PC{0,12}|[\r\n@<>\"; ]{0,6}") {
+            prop_assert!(user(&text).bytes().all(|byte| byte.is_ascii_graphic() && !b"@<>\":".contains(&byte)));
+        }
     }
 
     #[test]

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::late::Late;
 use super::{Inner, incoming};
-use crate::voipbin::mailbox::{Receiver, Sender, mailbox};
+use crate::mailbox::{Receiver, Sender, mailbox};
 
 /// What comes in for a call.
 pub(super) enum Inbound {

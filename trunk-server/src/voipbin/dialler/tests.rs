@@ -11,6 +11,8 @@ mod outcomes;
 mod probe;
 mod reach;
 mod sipp;
+#[path = "../../../tests/support/sipp_carrier.rs"]
+mod sipp_carrier;
 mod unanswered;
 mod ways;
 
@@ -23,6 +25,7 @@ use super::{
 };
 use crate::clock::Clock;
 use crate::ids::Ids;
+use carrier::{Carrier, Message};
 
 /// Longest that a test waits for anything.
 const PROMPT: Duration = Duration::from_secs(10);
@@ -61,6 +64,38 @@ fn invitation(uri: &str) -> Invitation {
         reach: Reach::Anywhere,
         credentials: None,
     }
+}
+
+/// A call whose INVITE the carrier has.
+async fn placed(dialler: &Dialler, carrier: &mut Carrier) -> (Leg, Message) {
+    let leg = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    (leg, invite)
+}
+
+/// A call that rings.
+async fn ringing(dialler: &Dialler, carrier: &mut Carrier) -> (Leg, Message) {
+    let (mut leg, invite) = placed(dialler, carrier).await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    (leg, invite)
+}
+
+/// A call that is up, by an answer with these further headers.
+async fn up(dialler: &Dialler, carrier: &mut Carrier, further: &str) -> (Leg, Message) {
+    let (mut leg, invite) = placed(dialler, carrier).await;
+    carrier.pick_up(&invite, further, 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    (leg, invite)
+}
+
+/// We hang up, and the carrier agrees.
+async fn hung_up(leg: &mut Leg, carrier: &mut Carrier) {
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(leg).await, LegEnd::HungUpByUs);
 }
 
 async fn next(leg: &mut Leg) -> LegEvent {

@@ -3,14 +3,13 @@
 use tokio::net::UdpSocket;
 
 use super::carrier::{Carrier, description};
-use super::{LegEnd, LegEvent, PROMPT, dialler, ended, hasty, idle, invitation, next};
+use super::{LegEnd, LegEvent, PROMPT, dialler, ended, hasty, hung_up, idle, next, placed, up};
 
 #[tokio::test]
 async fn a_call_rings_is_answered_and_hung_up() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     carrier.answer(&invite, "100 Trying", "", "").await;
     carrier.answer(&invite, "180 Ringing", "", "").await;
     assert_eq!(next(&mut leg).await, LegEvent::Ringing);
@@ -41,17 +40,13 @@ async fn a_call_rings_is_answered_and_hung_up() {
 async fn an_answer_that_comes_again_is_acknowledged_again_during_the_call_and_after_it() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     carrier.pick_up(&invite, "", 4000).await;
     let ack = carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
     carrier.pick_up(&invite, "", 4000).await;
     assert_eq!(carrier.expect("ACK").await.headers, ack.headers);
-    leg.hang_up();
-    let bye = carrier.expect("BYE").await;
-    carrier.answer(&bye, "200 OK", "", "").await;
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+    hung_up(&mut leg, &mut carrier).await;
     carrier.pick_up(&invite, "", 4000).await;
     assert_eq!(carrier.expect("ACK").await.headers, ack.headers);
 }
@@ -60,8 +55,7 @@ async fn an_answer_that_comes_again_is_acknowledged_again_during_the_call_and_af
 async fn requests_pass_the_recorded_routes_backwards() {
     let dialler = dialler().await;
     let (mut carrier, mut proxy) = (Carrier::udp().await, Carrier::udp().await);
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     let near = proxy.address;
     let routes = format!(
         "Record-Route: <sip:10.0.0.1;lr>, <sip:10.0.0.2;lr>\r\nRecord-Route: <sip:{near};lr;r2=on>\r\n"
@@ -84,8 +78,7 @@ async fn requests_pass_the_recorded_routes_backwards() {
 async fn a_strict_router_is_the_target_itself() {
     let dialler = dialler().await;
     let (mut carrier, mut proxy) = (Carrier::udp().await, Carrier::udp().await);
-    let _leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (_leg, invite) = placed(&dialler, &mut carrier).await;
     let routes = format!("Record-Route: <sip:10.0.0.1;lr>\r\nRecord-Route: <sip:{}>\r\n", proxy.address);
     carrier.pick_up(&invite, &routes, 4000).await;
     let ack = proxy.expect("ACK").await;
@@ -98,11 +91,7 @@ async fn a_strict_router_is_the_target_itself() {
 async fn of_several_answers_the_first_stays_and_the_others_are_hung_up() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
-    carrier.pick_up(&invite, "", 4000).await;
-    carrier.expect("ACK").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    let (mut leg, invite) = up(&dialler, &mut carrier, "").await;
     carrier.tag = "other".to_owned();
     carrier.pick_up(&invite, "", 4002).await;
     let ack = carrier.expect("ACK").await;
@@ -128,8 +117,7 @@ async fn of_several_answers_the_first_stays_and_the_others_are_hung_up() {
 async fn a_reliable_provisional_response_is_acknowledged_once() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     let reliable = |number: u32, contact: &str| format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
     let contact = carrier.contact();
     carrier.answer(&invite, "183 Session Progress", &reliable(4711, &contact), &description(4000)).await;
@@ -157,8 +145,7 @@ async fn silence_is_sent_to_where_the_answer_says() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
     let hears = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     carrier.pick_up(&invite, "", hears.local_addr().unwrap().port()).await;
     carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
@@ -174,11 +161,7 @@ async fn silence_is_sent_to_where_the_answer_says() {
 async fn a_hang_up_that_is_not_answered_is_repeated_and_ends_the_call_all_the_same() {
     let dialler = hasty().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
-    carrier.pick_up(&invite, "", 4000).await;
-    carrier.expect("ACK").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    let (leg, _) = up(&dialler, &mut carrier, "").await;
     drop(leg);
     let bye = carrier.expect("BYE").await;
     idle(&dialler).await;

@@ -7,8 +7,8 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use super::carrier::{Carrier, description};
 use super::{
-    Connections, DiallerConfig, LegEnd, LegEvent, Limits, PROMPT, SHORT, config, ended, invitation, next,
-    start,
+    Connections, DiallerConfig, LegEnd, LegEvent, Limits, PROMPT, SHORT, config, ended, hung_up, invitation,
+    next, start,
 };
 
 fn with(limits: impl FnOnce(&mut Limits)) -> DiallerConfig {
@@ -111,9 +111,6 @@ async fn our_own_connection_lasts_as_long_as_a_call_uses_it_and_not_much_longer(
     carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
     carrier.hears_nothing_for(Duration::from_millis(500)).await;
-    leg.hang_up();
-    let bye = carrier.expect("BYE").await;
-    carrier.answer(&bye, "200 OK", "", "").await;
-    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+    hung_up(&mut leg, &mut carrier).await;
     carrier.is_closed().await;
 }

@@ -4,19 +4,8 @@ use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
-use super::carrier::{Carrier, Message, description};
-use super::{
-    Clock, Dialler, Ids, Leg, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, invitation, next,
-};
-
-async fn up(dialler: &Dialler, carrier: &mut Carrier, further: &str) -> (Leg, Message) {
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
-    carrier.pick_up(&invite, further, 4000).await;
-    carrier.expect("ACK").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Answered);
-    (leg, invite)
-}
+use super::carrier::{Carrier, description};
+use super::{Clock, Dialler, Ids, LegEnd, PROMPT, SHORT, config, dialler, ended, up};
 
 #[tokio::test]
 async fn the_far_end_hangs_up() {

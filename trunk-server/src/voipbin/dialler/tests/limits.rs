@@ -9,7 +9,7 @@ use super::super::registry::Inbound;
 use super::carrier::Carrier;
 use super::{
     Clock, DiallerConfig, Ids, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, invitation, next,
-    start,
+    placed, start,
 };
 use crate::voipbin::dialler::{Dialler, incoming};
 
@@ -27,8 +27,7 @@ async fn until(mut holds: impl FnMut() -> bool) {
 async fn reliable_responses_are_acknowledged_one_after_another_and_not_without_end() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     let contact = carrier.contact();
     for number in 1..=40 {
         let further = format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
@@ -101,8 +100,7 @@ async fn a_refresh_that_is_never_decided_ends_the_call() {
     let config = DiallerConfig { t1: SHORT, ..config() };
     let dialler = Dialler::start(config, clock.clone(), Ids::system()).await.unwrap();
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\n", 4000).await;
     carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);

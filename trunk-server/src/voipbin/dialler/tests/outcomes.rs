@@ -2,8 +2,11 @@
 
 use std::net::UdpSocket;
 
+use voipbin_client::types::Address;
+
 use super::carrier::Carrier;
-use super::{LegEnd, LegEvent, dialler, ended, hasty, idle, invitation, mapped, next};
+use super::{LegEnd, LegEvent, dialler, ended, hasty, idle, invitation, mapped, next, placed};
+use crate::voipbin::invite::to_uri;
 
 #[tokio::test]
 async fn the_invite_is_what_a_carrier_of_the_platform_sees() {
@@ -36,6 +39,17 @@ async fn the_invite_is_what_a_carrier_of_the_platform_sees() {
         invite.body
     );
     assert!(invite.media().is_multiple_of(2));
+}
+
+#[tokio::test]
+async fn a_caller_that_is_no_number_is_escaped_once_on_its_way_from_the_platform_to_the_wire() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (source, destination) = (Address::sip("alice@b.example"), Address::sip(carrier.uri("1")));
+    let _leg = dialler.call(to_uri(&source, &destination, false).unwrap());
+    let invite = carrier.expect("INVITE").await;
+    let from = format!("<sip:alice%40b.example@{}>;tag=", dialler.address());
+    assert!(invite.header("From").starts_with(&from), "{invite:?}");
 }
 
 #[tokio::test]
@@ -85,8 +99,7 @@ async fn an_invite_that_nobody_answers_is_repeated_and_then_given_up() {
 async fn a_provisional_response_ends_the_repetitions_but_not_the_waiting() {
     let dialler = hasty().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     carrier.answer(&invite, "100 Trying", "", "").await;
     carrier.answer(&invite, "180 Ringing", "", "").await;
     assert_eq!(next(&mut leg).await, LegEvent::Ringing);

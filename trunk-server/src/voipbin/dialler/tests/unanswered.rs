@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::carrier::{Carrier, Message};
 use super::{
     Clock, Dialler, DiallerConfig, Ids, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, hasty, idle,
-    invitation, next,
+    invitation, next, placed, ringing,
 };
 
 async fn cancelled(carrier: &mut Carrier, invite: &Message) {
@@ -22,10 +22,7 @@ async fn cancelled(carrier: &mut Carrier, invite: &Message) {
 async fn a_call_is_cancelled_while_it_rings_and_ends_when_that_is_confirmed() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
-    carrier.answer(&invite, "180 Ringing", "", "").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    let (mut leg, invite) = ringing(&dialler, &mut carrier).await;
     leg.hang_up();
     leg.hang_up();
     cancelled(&mut carrier, &invite).await;
@@ -37,8 +34,7 @@ async fn a_call_is_cancelled_while_it_rings_and_ends_when_that_is_confirmed() {
 async fn nothing_is_cancelled_before_the_carrier_was_heard() {
     let dialler = hasty().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     leg.hang_up();
     assert_eq!(ended(&mut leg).await, LegEnd::Cancelled, "the end is told after a while all the same");
     carrier.answer(&invite, "100 Trying", "", "").await;
@@ -50,8 +46,7 @@ async fn nothing_is_cancelled_before_the_carrier_was_heard() {
 async fn a_leg_that_is_dropped_is_cancelled() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
+    let (leg, invite) = placed(&dialler, &mut carrier).await;
     drop(leg);
     carrier.answer(&invite, "183 Session Progress", "", "").await;
     cancelled(&mut carrier, &invite).await;
@@ -62,10 +57,7 @@ async fn a_leg_that_is_dropped_is_cancelled() {
 async fn an_answer_that_crosses_the_cancel_is_acknowledged_and_hung_up() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
-    carrier.answer(&invite, "180 Ringing", "", "").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    let (mut leg, invite) = ringing(&dialler, &mut carrier).await;
     leg.hang_up();
     let cancel = carrier.await_next("CANCEL").await;
     carrier.pick_up(&invite, "", 4000).await;
@@ -84,10 +76,7 @@ async fn a_call_that_rings_for_a_minute_is_cancelled() {
     clock.freeze(None);
     let dialler = Dialler::start(config(), clock.clone(), Ids::system()).await.unwrap();
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
-    carrier.answer(&invite, "180 Ringing", "", "").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    let (mut leg, invite) = ringing(&dialler, &mut carrier).await;
     clock.advance(Duration::from_secs(59));
     carrier.hears_nothing_for(SHORT).await;
     clock.advance(Duration::from_secs(1));
@@ -99,10 +88,7 @@ async fn a_call_that_rings_for_a_minute_is_cancelled() {
 async fn a_carrier_that_confirms_nothing_does_not_keep_the_call() {
     let dialler = hasty().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(invitation(&carrier.uri("1")));
-    let invite = carrier.expect("INVITE").await;
-    carrier.answer(&invite, "180 Ringing", "", "").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    let (mut leg, _) = ringing(&dialler, &mut carrier).await;
     leg.hang_up();
     assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
     carrier.await_next("CANCEL").await;

@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use client_core::{
-    Answered, Body, Channel, Exchange, Outgoing, Repeatable, Settings, SpanFields, TransportError,
-    TransportKind, base_url, url_below,
+    Answered, Body, Channel, Exchange, Outgoing, Repeatable, Service, Settings, SpanFields, TransportError,
+    TransportKind, url_below,
 };
 use didww_types::Secret;
 use http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
@@ -18,6 +18,13 @@ use tracing::Instrument as _;
 use trunk_rules::domain::Credentials;
 
 use super::super::CarrierError;
+
+const SERVICE: Service = Service {
+    production: super::PRODUCTION,
+    domain: "telnyx.com",
+    rate: None,
+    fields: SpanFields { attempts: "telnyx.attempts", request_id: "telnyx.request_id" },
+};
 
 /// Most bytes of an answer; what was made is told in about 3 kB.
 const MOST: usize = 256 << 10;
@@ -80,9 +87,10 @@ impl Api {
         sip: &Credentials,
         timeout: Duration,
     ) -> Result<Self, CarrierError> {
-        let example = "it looks like `https://api.telnyx.com/v2`";
-        let unfit = |why: &str| CarrierError::Unfit(format!("credentials.base_url: {why}; {example}."));
-        let base = base_url(base).map_err(|error| unfit(&error.to_string()))?;
+        let base = SERVICE.base_url(base).map_err(|error| {
+            let sentence = format!("credentials.base_url: {error}.");
+            CarrierError::Unfit(sentence)
+        })?;
         let bearer = HeaderValue::try_from(format!("Bearer {}", key.expose()));
         let mut bearer = bearer.map_err(|_| {
             let sentence = "credentials.api_key has characters that a header cannot carry.";
@@ -95,8 +103,7 @@ impl Api {
             (USER_AGENT, HeaderValue::from_static(concat!("trunk-server/", env!("CARGO_PKG_VERSION")))),
         ]);
         let settings = Settings { timeout, max_answer: MOST, ..Settings::default() };
-        let fields = SpanFields { attempts: "telnyx.attempts", request_id: "telnyx.request_id" };
-        let channel = settings.open(base, headers, None, fields);
+        let channel = settings.open(base, headers, None, &SERVICE);
         let channel = channel.map_err(|error| CarrierError::Failed(error.to_string()))?;
         let secrets = [key.clone(), sip.password.clone(), Secret::new(sip.username.clone())];
         Ok(Self { channel, secrets })

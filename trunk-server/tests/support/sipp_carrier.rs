@@ -1,17 +1,19 @@
 //! sipp as the carrier: a peer that is written by others takes the calls, step by step. Every request that a step
 //! names must come, so that exit code 0 means that each of them came.
+//!
+//! For the dialler's own tests and for those of the whole product.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-use crate::sip::edge::{PATIENCE, source};
-
 /// What is said of each call.
 #[derive(Debug, Clone, Default)]
-pub struct Steps(String);
+pub(crate) struct Steps(String);
 
 const HEAD: &str = "[last_Via:]\n[last_From:]\n[last_To:];tag=[pid]-[call_number]\n[last_Call-ID:]\n[last_CSeq:]\n\
                     Contact: <sip:carrier@[local_ip]:[local_port];transport=[transport]>\n";
@@ -22,32 +24,12 @@ const SDP: &str = "v=0\no=- 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [media_ip]\nt=0
 
 impl Steps {
     /// The call comes.
-    pub fn invited() -> Self {
+    pub(crate) fn invited() -> Self {
         Self::default().step("<recv request=\"INVITE\" crlf=\"true\" rrs=\"true\"/>")
     }
 
-    /// The call comes; the last three digits of the number are the response that it is given, one of these.
-    pub fn refused_as_dialled(codes: &[u16]) -> Self {
-        let read = "<recv request=\"INVITE\" crlf=\"true\"><action><ereg regexp=\"[0-9]{3}@\" search_in=\"msg\" \
-                    assign_to=\"code\"/></action></recv>";
-        let mut steps = Self::default().step(read);
-        // sipp takes no variable for the code of a response: each has its own branch.
-        for code in codes {
-            let branch = format!(
-                "<nop test=\"same\" next=\"{code}\"><action>\
-                 <strcmp assign_to=\"differs\" variable=\"code\" value=\"{code}@\"/>\
-                 <test assign_to=\"same\" variable=\"differs\" compare=\"equal\" value=\"0\"/></action></nop>"
-            );
-            steps = steps.step(&branch);
-        }
-        for code in codes {
-            steps = steps.step(&format!("<label id=\"{code}\"/>")).answered_with(*code);
-            steps = steps.step("<recv request=\"ACK\" next=\"1\"/>");
-        }
-        steps.step("<label id=\"1\"/>")
-    }
-
-    fn step(mut self, text: &str) -> Self {
+    /// One step, as sipp writes it.
+    pub(crate) fn step(mut self, text: &str) -> Self {
         let _infallible = writeln!(self.0, "{text}");
         self
     }
@@ -58,21 +40,22 @@ impl Steps {
     }
 
     /// It is answered with something that is not final.
-    pub fn progress(self, status: &str) -> Self {
+    pub(crate) fn progress(self, status: &str) -> Self {
         self.said(&format!("SIP/2.0 {status}\n{HEAD}Content-Length: 0\n\n"), false)
     }
 
-    fn answered_with(self, code: u16) -> Self {
+    /// It is answered with something that is final and no answer. The ACK is another step.
+    pub(crate) fn answered_with(self, code: u16) -> Self {
         self.said(&format!("SIP/2.0 {code} As Told\n{HEAD}Content-Length: 0\n\n"), true)
     }
 
     /// It is refused.
-    pub fn refused(self, code: u16) -> Self {
+    pub(crate) fn refused(self, code: u16) -> Self {
         self.answered_with(code).hears("ACK")
     }
 
     /// It is answered.
-    pub fn answered(self) -> Self {
+    pub(crate) fn answered(self) -> Self {
         let text =
             format!("SIP/2.0 200 OK\n{HEAD}Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}");
         let kept = "<recv request=\"ACK\"><action>\
@@ -83,60 +66,60 @@ impl Steps {
     }
 
     /// A request of the caller comes.
-    pub fn hears(self, method: &str) -> Self {
+    pub(crate) fn hears(self, method: &str) -> Self {
         self.step(&format!("<recv request=\"{method}\"/>"))
     }
 
     /// The caller hangs up.
-    pub fn hung_up(self) -> Self {
+    pub(crate) fn hung_up(self) -> Self {
         self.hears("BYE").said(&format!("SIP/2.0 200 OK\n{INSIDE}"), false)
     }
 
     /// The caller gives up.
-    pub fn cancelled(self) -> Self {
+    pub(crate) fn cancelled(self) -> Self {
         let ended = "SIP/2.0 487 Request Terminated\n[last_Via:]\n[last_From:]\n[last_To:];tag=[pid]-[call_number]\n\
                      [last_Call-ID:]\nCSeq: 1 INVITE\nContent-Length: 0\n\n";
         self.hears("CANCEL").said(&format!("SIP/2.0 200 OK\n{INSIDE}"), false).said(ended, true).hears("ACK")
     }
 
     /// The callee hangs up.
-    pub fn hangs_up(self) -> Self {
+    pub(crate) fn hangs_up(self) -> Self {
         let bye = "BYE [next_url] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n\
                    From: [$us]\nTo: [$them]\n[last_Call-ID:]\nCSeq: 1 BYE\nMax-Forwards: 70\nContent-Length: 0\n\n";
         self.said(bye, true).step("<recv response=\"200\"/>")
     }
 }
 
+/// Longest that sipp takes for all of its calls, in seconds.
+const LONGEST: u64 = 60;
+
+/// The second number of the next sipp's address.
+static NEXT: AtomicU8 = AtomicU8::new(128);
+
 /// A sipp that takes so many calls.
-pub struct Sipp {
+pub(crate) struct Sipp {
     child: Child,
     at: SocketAddr,
     folder: tempfile::TempDir,
 }
 
 impl Sipp {
-    pub fn start(steps: Steps, calls: usize) -> Self {
+    /// Starts one that takes each call as these steps say.
+    pub(crate) fn start(steps: &Steps, calls: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("carrier.xml");
         let text = format!("<?xml version=\"1.0\"?>\n<scenario name=\"carrier\">\n{}</scenario>\n", steps.0);
         std::fs::write(&file, text).unwrap();
-        // sipp takes a port by its number: at an address of its own nobody else of this run has it.
-        let ip: Ipv4Addr = source();
+        // sipp takes a port by its number: at an address of this process and this sipp nobody else has it.
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let ip = Ipv4Addr::new(127, NEXT.fetch_add(1, Ordering::Relaxed), high, low.clamp(1, 254));
         let at = UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap();
         let child = Command::new("sipp")
             .arg("-sf")
             .arg(&file)
             .args(["-i", &ip.to_string(), "-mi", &ip.to_string(), "-p", &at.port().to_string(), "-nostdin"])
-            .args([
-                "-m",
-                &calls.to_string(),
-                "-timeout",
-                "60",
-                "-timeout_error",
-                "-trace_err",
-                "-error_file",
-                "errors",
-            ])
+            .args(["-m", &calls.to_string(), "-timeout", &LONGEST.to_string(), "-timeout_error"])
+            .args(["-trace_err", "-error_file", "errors"])
             .current_dir(folder.path())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -147,13 +130,13 @@ impl Sipp {
     }
 
     /// What a provider calls its host.
-    pub fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.at.to_string()
     }
 
     /// Waits until every call went as it was written.
-    pub async fn went_as_written(self) {
-        let output = tokio::time::timeout(4 * PATIENCE, self.child.wait_with_output());
+    pub(crate) async fn went_as_written(self) {
+        let output = tokio::time::timeout(Duration::from_secs(2 * LONGEST), self.child.wait_with_output());
         let output = output.await.expect("sipp ends").unwrap();
         let errors = std::fs::read_to_string(self.folder.path().join("errors")).unwrap_or_default();
         let told = String::from_utf8_lossy(&output.stderr);

@@ -1,0 +1,81 @@
+//! The order of the checks: total, and each of them alone.
+
+use std::num::NonZeroU32;
+
+use didww_types::Id;
+
+use super::*;
+
+/// A call that fails the chosen checks and no others, and how many channels it holds while it is up.
+fn faulty(faults: &[Check]) -> (Verdict, u32) {
+    let fails = |check| faults.contains(&check);
+    let mut trunk = method(&credentials("a", &["203.0.113.0/24"], "12#"));
+    if fails(Check::Status) {
+        trunk["status"] = json!("blocked");
+    }
+    if fails(Check::Destination) {
+        trunk["dst_prefixes"] = json!(["44"]);
+    }
+    if fails(Check::Capacity) {
+        trunk["capacity_limit"] = json!(0);
+    }
+    let other = method(&credentials("b", &["198.51.100.0/24"], "12#"));
+    let mut world = World::of(&[("a", trunk), ("b", other)]);
+    let prefix = if fails(Check::Route) { "33" } else { "44" };
+    let one = NonZeroU32::MIN;
+    let rate = Rate { per_minute: Decimal::ONE, initial_interval: one, next_interval: one };
+    world.rates = Some(RateCard::new([(prefix.parse().unwrap(), rate)]));
+    let secure = PLAIN.replace("RTP/AVP", "RTP/SAVP");
+    let dialled = format!(
+        "{}{}",
+        if fails(Check::TechPrefix) { "" } else { "12#" },
+        if fails(Check::Number) {
+            "0442012345678"
+        } else if fails(Check::Emergency) {
+            "112"
+        } else {
+            "442012345678"
+        }
+    );
+    let call = Try {
+        source: if fails(Check::Source) {
+            "192.0.2.1"
+        } else if fails(Check::Trunk) {
+            "198.51.100.1"
+        } else {
+            OFFICE
+        },
+        from: if fails(Check::Cli) { "15550100" } else { OWN },
+        header: Some(world.signed("a", if fails(Check::Digest) { &[("password", "wrong")] } else { &[] })),
+        sdp: Some(if fails(Check::Media) { &secure } else { PLAIN }),
+        ..a_try(&dialled)
+    };
+    let (verdict, channel) = world.decide_and_hold(&call);
+    let held = world.index.channels(&Id::from("a")).unwrap().held();
+    drop(channel);
+    assert_eq!(world.index.channels(&Id::from("a")).unwrap().held(), 0);
+    (verdict, held)
+}
+
+#[test]
+fn the_order_of_checks_is_total_and_a_refused_call_never_holds_a_channel() {
+    for bits in 0u16..1 << Check::ALL.len() {
+        let mut faults: Vec<Check> =
+            Check::ALL.into_iter().filter(|check| bits & (1 << *check as u8) != 0).collect();
+        // A malformed number is no emergency number, and 112 is none where the foreign caller is.
+        if faults.contains(&Check::Number) || faults.contains(&Check::Cli) {
+            faults.retain(|check| *check != Check::Emergency);
+        }
+        let first = faults.first().copied();
+        let (verdict, held) = faulty(&faults);
+        let (failed, passed) = match verdict {
+            Verdict::Admitted(admitted) => (None, admitted.passed),
+            Verdict::Challenged(challenge) => (Some(Check::Digest), challenge.passed),
+            Verdict::Refused(refusal) => (Some(refusal.check), refusal.passed),
+        };
+        assert_eq!(failed, first, "{faults:?}");
+        assert_eq!(held, u32::from(first.is_none()), "{faults:?}");
+        let before = Check::ALL.into_iter().take_while(|check| Some(*check) != first);
+        assert_eq!(passed, Checks::of(before), "{faults:?}");
+    }
+}

@@ -1,0 +1,18 @@
+//! What comes for a call that is up.
+
+use super::stack::Incoming;
+
+/// What comes for a call that is up.
+pub(super) enum Event {
+    /// The caller hung up, and was told that this is well. Nothing comes after it.
+    HungUp,
+    /// Another request in its dialog.
+    Request(Box<Incoming>),
+    /// The answer to an offer of ours, which an ACK brought.
+    Answer(Vec<u8>),
+    /// It is ended from our side.
+    End,
+}
+
+/// Events that wait for a call. A peer that floods its own call loses the rest.
+pub(super) const MOST: usize = 16;
