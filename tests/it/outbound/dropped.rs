@@ -11,7 +11,7 @@ use trunk_server::control::customers::{CUSTOMER_ADMIN, NewCustomer, SUPER_ADMIN}
 use voipbin_client::types::{CallStatus, OutboundConfigPatch, ProviderBody, ProviderSetup, Secret};
 use voipbin_client::types::{Provider, ProviderCredentials};
 
-use super::carrier::{Sipp, Steps};
+use super::sipp_carrier::{Sipp, Steps};
 use super::stage::*;
 use crate::sip::edge::until;
 
@@ -55,7 +55,7 @@ async fn a_server_that_is_dropped_hangs_up_and_lets_its_database_go() {
     let patch = OutboundConfigPatch::default().destination_whitelist(["gb"]);
     client.outbound_config().update(patch).await.unwrap();
     // One call to somebody else, and one through a trunk of the own edge.
-    let callee = Sipp::start(Steps::invited().answered().hung_up(), 1);
+    let callee = Sipp::start(&Steps::invited().answered().hung_up(), 1);
     let elsewhere = client.providers().create(ProviderBody::sip("sipp", callee.host())).await.unwrap();
     let mut credentials = ProviderCredentials::new("key");
     credentials.base_url = Some(server.base_url());
