@@ -35,6 +35,8 @@ pub(crate) struct VoipbinTable {
     ip_rate: Option<(u32, u32)>,
     customer_rate: Option<(u32, u32)>,
     login_rate: Option<(u32, u32)>,
+    webhooks_waiting: Option<u64>,
+    webhook_age: Option<u64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     hosts: BTreeMap<String, String>,
 }
@@ -102,6 +104,8 @@ impl VoipbinTable {
         platform.ip_rate = self.ip_rate.unwrap_or(platform.ip_rate);
         platform.customer_rate = self.customer_rate.unwrap_or(platform.customer_rate);
         platform.login_rate = self.login_rate.unwrap_or(platform.login_rate);
+        platform.webhooks_waiting = self.webhooks_waiting;
+        platform.webhook_age = self.webhook_age.map(Duration::from_secs);
         for (name, place) in &self.hosts {
             if name.is_empty() || place.is_empty() {
                 let right = "give host names and where they are: \"edge\", an address, or HOST:PORT";
@@ -128,6 +132,9 @@ mod tests {
         let platform = applied(text).unwrap();
         assert_eq!(platform.ring_timeout, Duration::from_secs(5));
         assert_eq!((platform.customer_rate, platform.ip_rate), ((17, 33), (0, 0)));
+        let bounds = applied("webhooks_waiting = 0\nwebhook_age = 60").unwrap();
+        assert_eq!((platform.webhooks_waiting, bounds.webhooks_waiting), (None, Some(0)));
+        assert_eq!((platform.webhook_age, bounds.webhook_age), (None, Some(Duration::from_mins(1))));
         assert_eq!(platform.hosts.get("out.didww.com").map(String::as_str), Some("edge"));
     }
 

@@ -49,6 +49,10 @@ pub struct PlatformConfig {
     pub customer_rate: (u32, u32),
     /// Requests a second and at once of one address to log in; zero is no limit.
     pub login_rate: (u32, u32),
+    /// Most events of one customer that wait to be told; as `callbacks::Settings` say when it is none.
+    pub webhooks_waiting: Option<u64>,
+    /// Longest time for which a customer's event waits; as `callbacks::Settings` say when it is none.
+    pub webhook_age: Option<Duration>,
 }
 
 impl Default for PlatformConfig {
@@ -64,6 +68,8 @@ impl Default for PlatformConfig {
             ip_rate: (0, 0),
             customer_rate: (0, 0),
             login_rate: (0, 0),
+            webhooks_waiting: None,
+            webhook_age: None,
         }
     }
 }

@@ -306,6 +306,7 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM record WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM outbox WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM backlog WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM delivery WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM call WHERE ?1 IS NULL OR account = ?1",
     ];
