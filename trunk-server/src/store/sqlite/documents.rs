@@ -1,6 +1,6 @@
 //! What the communication platform's side keeps.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use uuid::Uuid;
 
 use super::error::{failed, is_taken};
@@ -192,11 +192,29 @@ fn key(connection: &Connection, number: i64, new: bool, document: &NewDocument) 
     Ok(())
 }
 
-/// When the newest document of any kind was made; zero when there is none.
+/// The kind after one, of those that there are.
+const NEXT_KIND: &str = "SELECT min(kind) FROM document WHERE kind > ?1";
+
+/// When the newest of a list was made.
+const NEWEST: &str = "SELECT max(created_at) FROM document WHERE kind = ?1 AND deleted = ?2";
+
+/// When the newest document of any kind was made; zero when there is none. Each list is asked for its end: there is no
+/// index of all documents by their time, for nothing else needs it.
 pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
-    connection
-        .query_row("SELECT coalesce(max(created_at), 0) FROM document", [], |row| row.get(0))
-        .map_err(failed)
+    let one = |sql: &str, parameters: &[&dyn ToSql]| {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut select| select.query_row(parameters, |row| row.get::<_, Option<i64>>(0)))
+            .map_err(failed)
+    };
+    let (mut newest, mut before) = (0, -1);
+    while let Some(kind) = one(NEXT_KIND, params![before])? {
+        for deleted in [false, true] {
+            newest = newest.max(one(NEWEST, params![kind, deleted])?.unwrap_or_default());
+        }
+        before = kind;
+    }
+    Ok(newest)
 }
 
 /// Deletes all documents but those that say who somebody is: they stay as accounts and keys do.
@@ -213,3 +231,6 @@ pub(super) fn reset(connection: &Connection) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;
