@@ -11,6 +11,7 @@ mod carrier;
 mod credentials;
 mod documents;
 mod isolation;
+mod keeping;
 mod outbound_configs;
 mod permissions;
 mod provider_calls;

@@ -27,6 +27,8 @@ pub mod edge;
 mod http;
 mod ids;
 mod jsonapi;
+#[cfg(feature = "sip")]
+mod keep;
 pub mod openapi;
 pub mod serve;
 mod server;

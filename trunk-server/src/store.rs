@@ -24,7 +24,7 @@ use crate::account::{Account, ApiKey, KeyDigest};
 
 pub use call::{CallQuery, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
-pub use document::{Document, DocumentKind, DocumentQuery, NewDocument};
+pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use index::{IndexEntry, IndexValue, index_of};
 pub use observer::{Committed, Observer};
 pub use outbox::{
@@ -214,6 +214,15 @@ pub enum Change {
         /// What is written.
         document: Box<NewDocument>,
     },
+    /// A document goes, with all that it is looked for by. One that is not as it was read any more stays.
+    Forget {
+        /// What it is.
+        kind: DocumentKind,
+        /// Its id.
+        id: Uuid,
+        /// The revision that was read.
+        revision: i64,
+    },
 }
 
 /// A store of accounts and records. Every method is safe to call from many tasks at once.
@@ -250,6 +259,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Documents, newest first.
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>>;
+
+    /// Documents that nothing is under way with, oldest first, of the deleted ones or of the others.
+    fn aged_documents(&self, query: Aged) -> Answer<'_, Vec<Document>>;
 
     /// When the newest document of any kind was made, in microseconds since 1970; zero when there is none.
     fn newest_document(&self) -> Answer<'_, i64>;

@@ -35,6 +35,7 @@ pub(crate) struct VoipbinTable {
     ip_rate: Option<(u32, u32)>,
     customer_rate: Option<(u32, u32)>,
     login_rate: Option<(u32, u32)>,
+    keep_months: Option<u32>,
     webhooks_waiting: Option<u64>,
     webhook_age: Option<u64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -104,6 +105,13 @@ impl VoipbinTable {
         platform.ip_rate = self.ip_rate.unwrap_or(platform.ip_rate);
         platform.customer_rate = self.customer_rate.unwrap_or(platform.customer_rate);
         platform.login_rate = self.login_rate.unwrap_or(platform.login_rate);
+        if let Some(months) = self.keep_months {
+            if months > 1_200 {
+                let right = "give 1 to 1200 months, or 0 for ever";
+                return Err(wrong("voipbin.keep_months", months.to_string(), right));
+            }
+            platform.keep_months = months;
+        }
         platform.webhooks_waiting = self.webhooks_waiting;
         platform.webhook_age = self.webhook_age.map(Duration::from_secs);
         for (name, place) in &self.hosts {
@@ -145,6 +153,7 @@ mod tests {
             ("source_networks = [\"x\"]", "source_networks"),
             ("source_networks = []", "source_networks"),
             ("host = 1", "host"),
+            ("keep_months = 1201", "keep_months"),
             ("[hosts]\n\"a\" = \"\"", "hosts"),
         ] {
             let error = applied(text).unwrap_err();

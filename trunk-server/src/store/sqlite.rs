@@ -25,7 +25,7 @@ use uuid::Uuid;
 use didww_types::{ResourceSpec, Timestamp};
 
 use super::{
-    Answer, Attempted, Backlog, Bounds, CallQuery, Change, Committed, Delivery, Document, DocumentKind,
+    Aged, Answer, Attempted, Backlog, Bounds, CallQuery, Change, Committed, Delivery, Document, DocumentKind,
     DocumentQuery, Dropped, Due, ListQuery, Listing, Observer, Owner, PendingEvent, Record, Scope, Store,
     StoreError, StoredCall, StoredCharge,
 };
@@ -119,6 +119,10 @@ impl Store for SqliteStore {
 
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>> {
         Box::pin(std::future::ready(self.lane.read(|connection| documents::list(connection, &query))))
+    }
+
+    fn aged_documents(&self, query: Aged) -> Answer<'_, Vec<Document>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| documents::aged(connection, query))))
     }
 
     fn newest_document(&self) -> Answer<'_, i64> {

@@ -49,6 +49,9 @@ pub struct PlatformConfig {
     pub customer_rate: (u32, u32),
     /// Requests a second and at once of one address to log in; zero is no limit.
     pub login_rate: (u32, u32),
+    /// Months for which calls that are over are kept, the current one included; zero keeps them for ever. Records of
+    /// provider calls and flows are kept as long as one of their calls is.
+    pub keep_months: u32,
     /// Most events of one customer that wait to be told; as `callbacks::Settings` say when it is none.
     pub webhooks_waiting: Option<u64>,
     /// Longest time for which a customer's event waits; as `callbacks::Settings` say when it is none.
@@ -68,6 +71,7 @@ impl Default for PlatformConfig {
             ip_rate: (0, 0),
             customer_rate: (0, 0),
             login_rate: (0, 0),
+            keep_months: 3,
             webhooks_waiting: None,
             webhook_age: None,
         }

@@ -8,7 +8,8 @@ use didww_types::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
 use trunk_server::store::{
-    Backlog, Delivery, Due, EventForm, NewEvent, OpenError, Owner, SqliteStore, Store as _,
+    Backlog, Delivery, DocumentKind, DocumentQuery, Due, EventForm, NewEvent, OpenError, Owner, SqliteStore,
+    Store as _,
 };
 
 use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
@@ -111,11 +112,12 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
 }
 
 /// The schemas of older servers, by version.
-const OLDER: [&str; 4] = [
+const OLDER: [&str; 5] = [
     include_str!("../../src/store/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/store/sqlite/migrations/0002_calls.sql"),
     include_str!("../../src/store/sqlite/migrations/0003_webhooks.sql"),
     include_str!("../../src/store/sqlite/migrations/0004_documents.sql"),
+    include_str!("../../src/store/sqlite/migrations/0005_backlog.sql"),
 ];
 
 /// A database as the server of a schema left it.
@@ -228,14 +230,47 @@ async fn what_an_older_server_had_to_tell_is_told_in_its_order_and_counted() {
 }
 
 #[tokio::test]
+async fn calls_that_an_older_server_kept_are_found_by_their_flow() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.db");
+    let before = older(&path, 5);
+    let with = |flow: &str| format!(r#"{{"wire":{{"flow_id":"{flow}"}},"own":{{}}}}"#);
+    let (flow, none) = (id(77).to_string(), id(0).to_string());
+    // A call, one that is deleted, one without a flow, one that nobody can read, and something that is no call.
+    for (kind, number, deleted, body) in [
+        (9, 1, false, with(&flow)),
+        (9, 2, true, with(&flow)),
+        (9, 3, false, with(&none)),
+        (9, 4, false, "{".to_owned()),
+        (9, 5, false, "{}".to_owned()),
+        (8, 6, false, with(&flow)),
+    ] {
+        before
+            .execute(
+                "INSERT INTO document (kind, id, customer, created_at, deleted, live, body) \
+                 VALUES (?1, ?2, ?2, ?3, ?4, 0, ?5)",
+                rusqlite::params![kind, id(number).as_bytes(), i64::try_from(number).unwrap(), deleted, body],
+            )
+            .unwrap();
+    }
+    drop(before);
+    let store = SqliteStore::open(&path).unwrap();
+    let of = async |flow: &str| {
+        let query = DocumentQuery::with(DocumentKind::Call, "flow", flow);
+        store.documents(query).await.unwrap().iter().map(|call| call.id).collect::<Vec<_>>()
+    };
+    assert_eq!((of(&flow).await, of(&none).await, of("").await), (vec![id(1)], vec![], vec![]));
+}
+
+#[tokio::test]
 async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(folder.path()).await;
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, OpenError::Newer { schema: 99, known: 5, .. }), "{error}");
-    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 5"), "{error}");
+    assert!(matches!(error, OpenError::Newer { schema: 99, known: 6, .. }), "{error}");
+    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 6"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

@@ -73,6 +73,7 @@ pub(super) fn apply(
             Change::Call(call) => calls::insert(connection, call)?,
             Change::Emit(event) => outbox::insert(connection, event)?,
             Change::Put { revision, document } => documents::put(connection, *revision, document)?,
+            Change::Forget { kind, id, revision } => documents::forget(connection, *kind, *id, *revision)?,
         }
     }
     committed.extend(gone);
