@@ -12,6 +12,7 @@ mod credentials;
 mod documents;
 mod isolation;
 mod keeping;
+mod limits;
 mod outbound_configs;
 mod permissions;
 mod provider_calls;

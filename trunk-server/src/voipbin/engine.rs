@@ -34,12 +34,11 @@ pub(super) async fn place(
     changes: Vec<Change>,
     provider: Option<Entity<Providers>>,
 ) -> Result<(), ApiError> {
-    if !app.is_ready() || app.platform.live.is_full() {
-        return Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() });
-    }
-    let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
+    let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
     // Whoever reads a call that was just written may ask something of it at once.
-    let announced: Vec<_> = calls.iter().map(|call| app.platform.live.announce(call.id)).collect();
+    let announced = if app.is_ready() { app.platform.live.announce(&ids) } else { None };
+    let announced = announced.ok_or(ApiError { retry_after: Some(1), ..ApiError::unavailable() })?;
+    let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
     let provider = provider.map(Arc::new);
     let written = app.store.commit(changes).await;
     for (mut call, commands) in calls.into_iter().zip(announced) {
