@@ -13,6 +13,8 @@ mod credentials;
 mod destinations;
 mod documents;
 mod isolation;
+mod keeping;
+mod limits;
 mod outbound_configs;
 mod permissions;
 mod provider_calls;

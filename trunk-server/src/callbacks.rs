@@ -3,7 +3,8 @@
 //! An event is written in the transaction of the change it tells of (`trunk_event` and [`Webhook::event`] make it),
 //! so there is no event without its change and no change without its event. One task of the server sends what is
 //! due: signed, at least once, in order for each trunk and call, again after failures until the last attempt, across
-//! restarts. What the two forms differ in stands in one table (`policy`). Whatever the form, it refuses to connect to
+//! restarts. A customer's events do not wait for ever, nor in any number: what is too old or too much is dropped, from
+//! the oldest on. What the two forms differ in stands in one table (`policy`). Whatever the form, it refuses to connect to
 //! any address that is not of the public internet, also when a redirect leads there.
 
 mod batch;
@@ -50,6 +51,10 @@ pub struct Settings {
     pub parallel: usize,
     /// Most requests at once for one account or customer, so that its hanging receivers hold up nobody else.
     pub parallel_per_owner: usize,
+    /// Most events of one customer that wait to be told; zero is no bound. Beyond it the oldest are dropped.
+    pub webhooks_waiting: u64,
+    /// Longest time for which a customer's event waits; zero is no bound. One that is older is dropped.
+    pub webhook_age: Duration,
     /// Who knows hosts' addresses.
     pub resolver: Arc<dyn Resolver>,
 }
@@ -64,6 +69,8 @@ impl Default for Settings {
             retry_clock_factor: Decimal::ONE,
             parallel: 64,
             parallel_per_owner: 16,
+            webhooks_waiting: 100_000,
+            webhook_age: Duration::from_hours(24),
             resolver: Arc::new(SystemResolver),
         }
     }

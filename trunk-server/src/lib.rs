@@ -30,6 +30,8 @@ mod http;
 mod ids;
 mod jsonapi;
 #[cfg(feature = "sip")]
+mod keep;
+#[cfg(feature = "sip")]
 mod mailbox;
 pub mod openapi;
 mod public_address;

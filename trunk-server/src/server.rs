@@ -124,6 +124,12 @@ impl ServerBuilder {
             callbacks.on_manual_block |= edge.settings.callback_on_manual_block;
             callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
         }
+        #[cfg(feature = "voipbin")]
+        {
+            let platform = &config.voipbin.platform;
+            callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
+            callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
+        }
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;

@@ -24,10 +24,12 @@ use crate::account::{Account, ApiKey, KeyDigest};
 
 pub use call::{CallQuery, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
-pub use document::{Document, DocumentKind, DocumentQuery, NewDocument};
+pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use index::{IndexEntry, IndexValue, index_of};
 pub use observer::{Committed, DocumentObserver, Observer};
-pub use outbox::{Attempted, Delivery, EventForm, NewEvent, Owner, PendingEvent};
+pub use outbox::{
+    Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
+};
 pub use sqlite::{OpenError, SqliteStore};
 
 /// What a store's method gives.
@@ -212,6 +214,15 @@ pub enum Change {
         /// What is written.
         document: Box<NewDocument>,
     },
+    /// A document goes, with all that it is looked for by. One that is not as it was read any more stays.
+    Forget {
+        /// What it is.
+        kind: DocumentKind,
+        /// Its id.
+        id: Uuid,
+        /// The revision that was read.
+        revision: i64,
+    },
 }
 
 /// A store of accounts and records. Every method is safe to call from many tasks at once.
@@ -248,6 +259,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Documents, newest first.
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>>;
+
+    /// Documents that nothing is under way with, oldest first, of the deleted ones or of the others.
+    fn aged_documents(&self, query: Aged) -> Answer<'_, Vec<Document>>;
 
     /// When the newest document of any kind was made, in microseconds since 1970; zero when there is none.
     fn newest_document(&self) -> Answer<'_, i64>;
@@ -309,15 +323,27 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// What calls cost that ended at this time or later.
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>>;
 
-    /// The events that are due: of each subject at most 100 from the head of its queue, in their order. The first
-    /// of every owner come before the second of any, so that a long queue hides no other owner's events.
-    fn due_events(&self, now: Timestamp, limit: u64) -> Answer<'_, Vec<PendingEvent>>;
+    /// The events that are due: of an account's subject at most 100 from the head of its queue, in their order, of a
+    /// customer's the first. The first of every owner come before the second of any, so that a long queue hides no
+    /// other owner's events.
+    fn due_events(&self, due: Due) -> Answer<'_, Vec<PendingEvent>>;
 
     /// When the next event that is not due yet will be.
     fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>>;
 
     /// Notes what became of an attempt.
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()>;
+
+    /// Whether more events of any customer wait than this.
+    fn is_overfull(&self, most: u64) -> Answer<'_, bool>;
+
+    /// Drops events of customers that break a bound, the oldest first, so many at most; of a queue that is too long
+    /// at least a hundredth. The next of their call is told then. Gives whose they were; nothing when there is
+    /// nothing to drop.
+    fn drop_surplus(&self, bounds: Bounds, most: u64) -> Answer<'_, Vec<Dropped>>;
+
+    /// What one owner, or all of them, have still to be told.
+    fn backlog(&self, owner: Option<Owner>) -> Answer<'_, Backlog>;
 
     /// Attempts, newest first, of one owner or of all.
     fn deliveries(&self, owner: Option<Owner>, limit: u64) -> Answer<'_, Vec<Delivery>>;

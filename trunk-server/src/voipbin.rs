@@ -28,6 +28,7 @@ mod outgoing;
 mod platform;
 mod provider_calls;
 mod providers;
+mod prune;
 mod query;
 mod routes;
 mod run;
@@ -90,7 +91,10 @@ pub(crate) async fn start(
     tracing::info!(address = %dialler.address(), "calls go out from here");
     // The first and only one of this server.
     let _first = app.platform.dialler.set(Arc::new(dialler));
-    Ok(health::watch(Arc::clone(app)))
+    let (watched, pruned) = (health::watch(Arc::clone(app)), prune::run(Arc::clone(app)));
+    Ok(async move {
+        tokio::join!(watched, pruned);
+    })
 }
 
 /// Has what is up hang up, and places no more calls, without waiting for it; then nothing is listened on any more.

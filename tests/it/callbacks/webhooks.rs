@@ -3,7 +3,7 @@
 
 use didww_types::{Secret, Timestamp};
 use trunk_server::callbacks::Webhook;
-use trunk_server::store::Owner;
+use trunk_server::store::{Backlog, Owner};
 
 use super::*;
 
@@ -334,6 +334,96 @@ async fn webhooks_and_trunks_callbacks_go_each_in_their_own_form() {
     assert_eq!((told.len(), receiver.untaken()), (4, 0));
     let of_account = told.iter().filter(|delivery| delivery.owner == Owner::Account(account));
     assert_eq!(of_account.map(|delivery| delivery.events).collect::<Vec<_>>(), [2]);
+}
+
+/// What a customer has still to be told, and what it never will be, once it is that.
+async fn backlog(server: &Server, customer: Uuid, waiting: u64, dropped: u64) {
+    let expected = Backlog { waiting, dropped };
+    until(async || (server.control().webhook_backlog(customer).await.unwrap() == expected).then_some(()))
+        .await;
+}
+
+#[tokio::test]
+async fn of_more_events_than_may_wait_the_oldest_are_dropped_and_the_rest_is_told_in_order() {
+    let mut receiver = Receiver::start(Answer::Status(200)).await;
+    let (database, other) = (File::new(), call(9));
+    let url = receiver.url("/");
+    let kinds = ["call_created", "call_ringing", "call_progressing", "call_terminating", "call_hangup"];
+    let events = kinds.map(|kind| event(CUSTOMER, CALL, &url, kind, 0));
+    write(&database, events.into_iter().chain([event(other, other, &url, "call_deleted", 0)])).await;
+    let mut config = database.config();
+    config.control_listen = Some("127.0.0.1:0".to_owned());
+    config.voipbin.platform.webhooks_waiting = Some(3);
+    let server = Server::builder(config).callbacks(settings()).clock(frozen()).start().await.unwrap();
+    let mut told = Vec::new();
+    for _ in 0..4 {
+        told.push(kind(&receiver.next().await));
+    }
+    // Another customer's is in no order with them.
+    told.retain(|kind| kind != "call_deleted");
+    assert_eq!(told, kinds[2..]);
+    backlog(&server, CUSTOMER, 0, 2).await;
+    backlog(&server, other, 0, 0).await;
+    assert_eq!(receiver.untaken(), 0);
+    let api = Api::new(format!("http://{}/control/v1", server.control_address().unwrap()), "");
+    for (whose, dropped) in [(format!("?customer={CUSTOMER}"), 2), (format!("?customer={other}"), 0)] {
+        let listed = api.get(&format!("/deliveries{whose}")).await;
+        assert_eq!((listed.at("/waiting"), listed.at("/dropped")), (json!(0), json!(dropped)), "{whose}");
+    }
+    assert_eq!(api.get("/deliveries").await.at("/dropped"), json!(2));
+}
+
+#[tokio::test]
+async fn while_a_receiver_hangs_no_more_waits_than_may() {
+    let mut hanging = Receiver::start(Answer::Hang).await;
+    let database = File::new();
+    let url = hanging.url("/");
+    let mut tight = settings();
+    (tight.webhooks_waiting, tight.parallel_per_owner) = (250, 1);
+    // More than one write drops them.
+    let queue = (1..=801).map(|number| event(CUSTOMER, call(number), &url, "call_created", 0));
+    write(&database, queue).await;
+    let server = database.start(tight, frozen()).await;
+    hanging.next().await;
+    backlog(&server, CUSTOMER, 250, 551).await;
+}
+
+#[tokio::test]
+async fn what_waited_for_too_long_is_dropped_within_a_minute_and_what_follows_it_is_told() {
+    let mut hanging = Receiver::start(Answer::Hang).await;
+    let mut receiver = Receiver::start(Answer::Status(200)).await;
+    let database = File::new();
+    let (down, up) = (hanging.url("/"), receiver.url("/"));
+    let hour = 3_600_000;
+    let mut short = settings();
+    short.webhook_age = Duration::from_hours(1);
+    short.parallel_per_owner = 1;
+    let events = [
+        event(CUSTOMER, call(1), &down, "call_created", 0),
+        event(CUSTOMER, call(2), &up, "call_created", 0),
+        event(CUSTOMER, call(2), &up, "call_hangup", 1),
+    ];
+    write(&database, events).await;
+    let server = database.start(short, frozen()).await;
+    hanging.next().await;
+    let clock = server.control().clock().clone();
+    clock.advance(Duration::from_millis(hour));
+    backlog(&server, CUSTOMER, 3, 0).await;
+    clock.advance(Duration::from_mins(1));
+    backlog(&server, CUSTOMER, 0, 3).await;
+    assert_eq!(receiver.untaken(), 0);
+    drop(server);
+
+    // Also at a start after which nothing is asked.
+    let database = File::new();
+    let events =
+        [event(CUSTOMER, CALL, &up, "call_created", 0), event(CUSTOMER, CALL, &up, "call_hangup", 1)];
+    write(&database, events).await;
+    let clock = frozen();
+    clock.advance(Duration::from_hours(24) + Duration::from_millis(1));
+    let server = database.start(settings(), clock).await;
+    assert_eq!(kind(&receiver.next().await), "call_hangup");
+    backlog(&server, CUSTOMER, 0, 1).await;
 }
 
 #[tokio::test]

@@ -210,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn a_run_has_a_thousand_steps_and_not_one_more() {
+        let beep = || action(0, "sleep", json!({"duration": 1}));
+        let ran = |count: usize| run(&vec![beep(); count]).len() - 1;
+        assert_eq!([ran(999), ran(1_000), ran(1_001)], [999, 1_000, 1_000]);
+        // A step that leads elsewhere is one, too.
+        let round = json!({"target_id": name(5), "loop_count": 2_000});
+        let mut first = beep();
+        first.id = Uuid::from_u128(5);
+        assert_eq!(run(&[first, action(6, "goto", round)]).len() - 1, 500);
+    }
+
+    #[test]
     fn next_id_overrides_the_order_and_stop_ends_the_flow() {
         let mut first = action(1, "answer", json!({}));
         first.next_id = Uuid::from_u128(3);

@@ -16,10 +16,14 @@ use super::batch::{Batch, batches};
 use super::request::Request;
 use super::send::{Outcome, Sender};
 use crate::app::App;
-use crate::store::{Attempted, EventForm, Owner, StoreError};
+use crate::store::{Attempted, Bounds, Due, EventForm, Owner, StoreError, Surplus};
 
 /// Most events looked at in one go.
 const LOOKED_AT: u64 = 1024;
+/// Most events that one write drops: few, for calls wait behind it.
+const DROPPED: u64 = 200;
+/// How often it is looked for what is too old.
+const EVERY: Duration = Duration::from_mins(1);
 /// How long to leave the store alone after it failed.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long attempts under way may take when the server stops.
@@ -28,15 +32,23 @@ const SHUTDOWN: Duration = Duration::from_secs(2);
 /// Sends what is due until it is told to stop.
 pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
     let sender = Arc::new(Sender::new(app.callbacks.settings()));
-    let mut worker =
-        Worker { app: Arc::clone(&app), sender, attempts: JoinSet::new(), under_way: HashMap::new() };
+    let mut worker = Worker {
+        app: Arc::clone(&app),
+        sender,
+        attempts: JoinSet::new(),
+        under_way: HashMap::new(),
+        looked_at: None,
+    };
     loop {
+        worker.drop_surplus().await;
         let next = worker.launch().await;
+        let look = worker.next_look();
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             Some(ended) = worker.attempts.join_next_with_id() => worker.ended(ended),
             () = app.callbacks.news.notified() => {}
             () = wait(&app, next) => {}
+            () = app.clock.sleep_until(look) => {}
         }
     }
     worker.finish().await;
@@ -60,13 +72,68 @@ struct Worker {
     attempts: JoinSet<()>,
     /// Owner and subject of each attempt.
     under_way: HashMap<Id, (Owner, Uuid)>,
+    /// When it was last looked for what is too old.
+    looked_at: Option<Timestamp>,
 }
 
 impl Worker {
+    /// Drops a little of what waits in too great a number or for too long; the next round goes on with it. One that is
+    /// under way then may be told all the same.
+    async fn drop_surplus(&mut self) {
+        let now = self.app.clock.now();
+        if let Err(error) = self.drop_some(now).await {
+            tracing::error!(%error, "events that should be dropped could not be; it is tried again");
+            self.looked_at = Some(now);
+        }
+    }
+
+    async fn drop_some(&mut self, now: Timestamp) -> Result<(), StoreError> {
+        let (store, settings) = (&self.app.store, self.app.callbacks.settings());
+        let most = Some(settings.webhooks_waiting).filter(|most| *most > 0).unwrap_or(u64::MAX);
+        if now < self.next_look() && !store.is_overfull(most).await? {
+            return Ok(());
+        }
+        let age = i64::try_from(settings.webhook_age.as_millis()).ok().filter(|age| *age > 0);
+        let before = age.map_or(i64::MIN, |age| now.as_unix_millis().saturating_sub(age));
+        let bounds = Bounds { most, before: Timestamp::from_unix_millis(before) };
+        let dropped = store.drop_surplus(bounds, DROPPED).await?;
+        if dropped.is_empty() {
+            self.looked_at = Some(now);
+            return Ok(());
+        }
+        for dropped in dropped {
+            let (customer, events) = (dropped.customer, dropped.events);
+            match dropped.why {
+                Surplus::TooMany => tracing::warn!(
+                    %customer, events, most, "a customer's oldest events are dropped: more wait to be told than may"
+                ),
+                Surplus::TooOld => {
+                    let seconds = settings.webhook_age.as_secs();
+                    tracing::warn!(
+                        %customer, events, seconds, "a customer's events are dropped: they waited for too long"
+                    );
+                }
+            }
+        }
+        // There may be more.
+        self.looked_at = None;
+        self.app.callbacks.wake();
+        Ok(())
+    }
+
+    /// When it is looked for what is too old.
+    fn next_look(&self) -> Timestamp {
+        self.looked_at.map_or(Timestamp::from_unix_millis(i64::MIN), |at| at.after(EVERY))
+    }
+
     /// Begins what is due and has room. Gives when something else will be due.
     async fn launch(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let now = self.app.clock.now();
-        let due = self.app.store.due_events(now, LOOKED_AT).await?;
+        // Of an owner as many as it may have under way at once: so there is one among them that is not, if there is
+        // any at all.
+        let of_owner = self.app.callbacks.settings().parallel_per_owner.max(1);
+        let of_owner = u64::try_from(of_owner).unwrap_or(u64::MAX);
+        let due = self.app.store.due_events(Due { now, limit: LOOKED_AT, of_owner }).await?;
         for batch in batches(due) {
             if self.has_room_for(&batch) {
                 let whose = (batch.owner(), batch.subject);

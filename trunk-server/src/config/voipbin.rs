@@ -37,6 +37,9 @@ pub(crate) struct VoipbinTable {
     ip_rate: Option<(u32, u32)>,
     customer_rate: Option<(u32, u32)>,
     login_rate: Option<(u32, u32)>,
+    keep_months: Option<u32>,
+    webhooks_waiting: Option<u64>,
+    webhook_age: Option<u64>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     hosts: BTreeMap<String, String>,
 }
@@ -110,6 +113,15 @@ impl VoipbinTable {
         platform.ip_rate = self.ip_rate.unwrap_or(platform.ip_rate);
         platform.customer_rate = self.customer_rate.unwrap_or(platform.customer_rate);
         platform.login_rate = self.login_rate.unwrap_or(platform.login_rate);
+        if let Some(months) = self.keep_months {
+            if months > 1_200 {
+                let right = "give 1 to 1200 months, or 0 for ever";
+                return Err(wrong("voipbin.keep_months", months.to_string(), right));
+            }
+            platform.keep_months = months;
+        }
+        platform.webhooks_waiting = self.webhooks_waiting;
+        platform.webhook_age = self.webhook_age.map(Duration::from_secs);
         for (name, place) in &self.hosts {
             if name.is_empty() || place.is_empty() {
                 let right = "give host names and where they are: \"edge\", an address, or HOST:PORT";
@@ -139,6 +151,9 @@ mod tests {
         assert!(platform.allow_private_destinations && !PlatformConfig::default().allow_private_destinations);
         assert_eq!(platform.sip_gateway.unwrap().to_string(), "sip.example.com:5060");
         assert_eq!((platform.customer_rate, platform.ip_rate), ((17, 33), (0, 0)));
+        let bounds = applied("webhooks_waiting = 0\nwebhook_age = 60").unwrap();
+        assert_eq!((platform.webhooks_waiting, bounds.webhooks_waiting), (None, Some(0)));
+        assert_eq!((platform.webhook_age, bounds.webhook_age), (None, Some(Duration::from_mins(1))));
         assert_eq!(platform.hosts.get("out.didww.com").map(String::as_str), Some("edge"));
     }
 
@@ -153,6 +168,7 @@ mod tests {
                 "voipbin.sip_gateway is `198.51.100.7:5060`; give HOST:PORT",
             ),
             ("host = 1", "host"),
+            ("keep_months = 1201", "keep_months"),
             ("[hosts]\n\"a\" = \"\"", "hosts"),
         ] {
             let error = applied(text).unwrap_err();

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Control, ControlError};
-use crate::store::{Delivery, Owner};
+use crate::store::{Backlog, Delivery, Owner};
 
 /// Most attempts in one answer.
 const MOST: u64 = 1000;
@@ -29,5 +29,23 @@ impl Control {
         limit: u64,
     ) -> Result<Vec<Delivery>, ControlError> {
         Ok(self.app.store.deliveries(Some(Owner::Customer(customer)), limit.min(MOST)).await?)
+    }
+
+    /// How much of what an account, or everybody, customers included, is to be told is not told yet, and how much was
+    /// dropped without being told.
+    ///
+    /// # Errors
+    /// When there is no such account.
+    pub async fn backlog(&self, account: Option<Uuid>) -> Result<Backlog, ControlError> {
+        let owner = match account {
+            Some(id) => Some(Owner::Account(self.account(id)?.number)),
+            None => None,
+        };
+        Ok(self.app.store.backlog(owner).await?)
+    }
+
+    /// The same of a customer's webhooks. Nothing for a customer that never had one.
+    pub async fn webhook_backlog(&self, customer: Uuid) -> Result<Backlog, ControlError> {
+        Ok(self.app.store.backlog(Some(Owner::Customer(customer))).await?)
     }
 }

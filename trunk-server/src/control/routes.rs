@@ -22,7 +22,7 @@ use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, Ne
 use crate::account::Account;
 use crate::app::App;
 use crate::http::plain_json;
-use crate::store::{Delivery, Owner, StoreError};
+use crate::store::{Backlog, Delivery, Owner, StoreError};
 
 /// The routes of the control listener.
 pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
@@ -378,9 +378,11 @@ async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
         let DeliveryQuery { account, customer, limit } = query(&uri)?;
         let limit = limit.unwrap_or(LISTED);
-        let deliveries = match (account, customer) {
-            (account, None) => control.deliveries(account, limit).await?,
-            (None, Some(customer)) => control.webhook_deliveries(customer, limit).await?,
+        let (backlog, deliveries) = match (account, customer) {
+            (account, None) => (control.backlog(account).await?, control.deliveries(account, limit).await?),
+            (None, Some(customer)) => {
+                (control.webhook_backlog(customer).await?, control.webhook_deliveries(customer, limit).await?)
+            }
             (Some(_), Some(_)) => {
                 let why = "a delivery is of an account or of a customer: leave one of the two out";
                 return Err(ControlError::invalid("customer", why));
@@ -389,7 +391,8 @@ async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
         let accounts = control.accounts();
         let deliveries: Vec<Value> =
             deliveries.iter().map(|delivery| delivery_json(delivery, &accounts)).collect();
-        Ok((StatusCode::OK, json!({ "deliveries": deliveries })))
+        let Backlog { waiting, dropped } = backlog;
+        Ok((StatusCode::OK, json!({ "deliveries": deliveries, "waiting": waiting, "dropped": dropped })))
     };
     answer(list.await)
 }

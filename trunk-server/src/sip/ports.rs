@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 const IN_A_ROW: usize = 128;
 
 /// Most sockets that are kept for the next calls.
+#[cfg(feature = "voipbin")]
 const SPARE: usize = 32;
 
 /// The ports that calls get, each in turn.
@@ -49,6 +50,7 @@ impl Ports {
     }
 
     /// Takes back a socket that was never used, for the next call: most calls that are refused need none of their own.
+    #[cfg(feature = "voipbin")]
     pub(crate) fn give_back(&self, socket: UdpSocket) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE {
@@ -57,7 +59,7 @@ impl Ports {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "voipbin"))]
 mod tests {
     use super::*;
 

@@ -64,6 +64,21 @@ impl Document {
     }
 }
 
+/// Documents that nothing is under way with, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Aged {
+    /// What they are.
+    pub kind: DocumentKind,
+    /// Whether deleted ones are meant, or those that are not.
+    pub deleted: bool,
+    /// When the first was made, or later, in microseconds since 1970.
+    pub from: i64,
+    /// Before when the last was made, in microseconds since 1970.
+    pub before: i64,
+    /// Most documents.
+    pub limit: u64,
+}
+
 /// A document to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDocument {

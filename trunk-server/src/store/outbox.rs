@@ -67,6 +67,55 @@ pub struct PendingEvent {
     pub attempts: u32,
 }
 
+/// Which of the events that are due are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// The time.
+    pub now: Timestamp,
+    /// Most events.
+    pub limit: u64,
+    /// Most subjects of one owner.
+    pub of_owner: u64,
+}
+
+/// How much of a customer's may wait to be told. What is an account's may wait as long as it is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    /// Most events of one customer.
+    pub most: u64,
+    /// When the oldest that may still wait happened.
+    pub before: Timestamp,
+}
+
+/// Which bound was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Surplus {
+    /// More events waited than may.
+    TooMany,
+    /// Events waited for longer than they may.
+    TooOld,
+}
+
+/// What was dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Dropped {
+    /// Whose.
+    pub customer: Uuid,
+    /// How many events.
+    pub events: u64,
+    /// Why.
+    pub why: Surplus,
+}
+
+/// How much of an owner's, or of everybody's, is still to be told.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Events that are still to be told.
+    pub waiting: u64,
+    /// Events that were dropped without being told, ever since.
+    pub dropped: u64,
+}
+
 /// What became of an attempt to tell some events of one subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {

@@ -12,6 +12,8 @@ mod lane;
 mod list;
 mod open;
 mod outbox;
+#[cfg(test)]
+mod plan;
 mod symbols;
 mod write;
 
@@ -23,9 +25,9 @@ use uuid::Uuid;
 use didww_types::{ResourceSpec, Timestamp};
 
 use super::{
-    Answer, Attempted, CallQuery, Change, Committed, Delivery, Document, DocumentKind, DocumentObserver,
-    DocumentQuery, ListQuery, Listing, Observer, Owner, PendingEvent, Record, Scope, Store, StoreError,
-    StoredCall, StoredCharge,
+    Aged, Answer, Attempted, Backlog, Bounds, CallQuery, Change, Committed, Delivery, Document, DocumentKind,
+    DocumentObserver, DocumentQuery, Dropped, Due, ListQuery, Listing, Observer, Owner, PendingEvent, Record,
+    Scope, Store, StoreError, StoredCall, StoredCharge,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::SharedDirectory;
@@ -139,6 +141,10 @@ impl Store for SqliteStore {
         Box::pin(std::future::ready(self.lane.read(|connection| documents::list(connection, &query))))
     }
 
+    fn aged_documents(&self, query: Aged) -> Answer<'_, Vec<Document>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| documents::aged(connection, query))))
+    }
+
     fn newest_document(&self) -> Answer<'_, i64> {
         Box::pin(std::future::ready(self.lane.read(documents::newest)))
     }
@@ -237,8 +243,8 @@ impl Store for SqliteStore {
         Box::pin(std::future::ready(self.lane.read(|connection| calls::charges_since(connection, from))))
     }
 
-    fn due_events(&self, now: Timestamp, limit: u64) -> Answer<'_, Vec<PendingEvent>> {
-        Box::pin(std::future::ready(self.lane.read(|connection| outbox::due(connection, now, limit))))
+    fn due_events(&self, due: Due) -> Answer<'_, Vec<PendingEvent>> {
+        Box::pin(std::future::ready(self.lane.read(|connection| outbox::due(connection, due))))
     }
 
     fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>> {
@@ -247,6 +253,18 @@ impl Store for SqliteStore {
 
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()> {
         Box::pin(self.lane.write(move |connection| outbox::attempted(connection, &attempted)))
+    }
+
+    fn is_overfull(&self, most: u64) -> Answer<'_, bool> {
+        Box::pin(std::future::ready(self.lane.read(|connection| outbox::is_overfull(connection, most))))
+    }
+
+    fn drop_surplus(&self, bounds: Bounds, most: u64) -> Answer<'_, Vec<Dropped>> {
+        Box::pin(self.lane.write(move |connection| outbox::drop_surplus(connection, bounds, most)))
+    }
+
+    fn backlog(&self, owner: Option<Owner>) -> Answer<'_, Backlog> {
+        Box::pin(std::future::ready(self.lane.read(|connection| outbox::backlog(connection, owner))))
     }
 
     fn deliveries(&self, owner: Option<Owner>, limit: u64) -> Answer<'_, Vec<Delivery>> {

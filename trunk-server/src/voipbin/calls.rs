@@ -44,7 +44,11 @@ impl Kind for Calls {
     }
 
     fn keys(call: &Entity<Self>) -> Vec<(&'static str, String)> {
-        vec![("customer", call.customer.to_string())]
+        let mut keys = vec![("customer", call.customer.to_string())];
+        if !call.wire.flow_id.is_nil() {
+            keys.push(("flow", call.wire.flow_id.to_string()));
+        }
+        keys
     }
 }
 

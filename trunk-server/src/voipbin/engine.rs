@@ -6,6 +6,7 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use tokio::sync::oneshot;
 use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
+use uuid::Uuid;
 use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
 
 use super::calls::{CallOwn, Calls, mark_deleted};
@@ -32,15 +33,14 @@ pub(super) async fn place(
     calls: Vec<Entity<Calls>>,
     changes: Vec<Change>,
 ) -> Result<(), ApiError> {
-    if !app.is_ready() || app.platform.live.is_full() {
-        return Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() });
-    }
+    let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
     // Whoever reads a call that was just written may ask something of it at once.
-    let announced =
-        calls.into_iter().map(|call| (app.platform.live.announce(call.id), Box::new(call))).collect();
+    let announced = if app.is_ready() { app.platform.live.announce(&ids) } else { None };
+    let announced = announced.ok_or(ApiError { retry_after: Some(1), ..ApiError::unavailable() })?;
+    let calls = announced.into_iter().zip(calls.into_iter().map(Box::new)).collect();
     let (reply, written) = oneshot::channel();
     // A task of its own: a client that goes away must not stop it between what is written and what follows.
-    tokio::spawn(begin(Arc::clone(app), announced, changes, reply));
+    tokio::spawn(begin(Arc::clone(app), calls, changes, reply));
     written.await.unwrap_or_else(|_| Err(StoreError::Failed("the write ended badly".to_owned())))?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use voipbin_client::types::to_json;
 
 use super::moment::Moment;
 use crate::app::App;
-use crate::store::{Change, Document, DocumentKind, DocumentQuery, NewDocument, Store, StoreError};
+use crate::store::{Aged, Change, Document, DocumentKind, DocumentQuery, NewDocument, Store, StoreError};
 
 /// A kind of thing.
 pub(crate) trait Kind {
@@ -122,6 +122,12 @@ impl<K: Kind> Entity<K> {
         Change::Put { revision: self.revision, document: Box::new(document) }
     }
 
+    /// The change that forgets it, if it is still as it was read.
+    pub(crate) fn forget(&self) -> Change {
+        // One that was never read was never written: there is nothing to forget.
+        Change::Forget { kind: K::KIND, id: self.id, revision: self.revision.unwrap_or(-1) }
+    }
+
     /// Writes it if it is still as it was read; gives whether it was. Else somebody was quicker, and it is to be read
     /// and decided anew.
     pub(crate) async fn try_write(&self, store: &dyn Store) -> Result<bool, StoreError> {
@@ -144,6 +150,11 @@ impl<K: Kind> Entity<K> {
         value: impl Into<String>,
     ) -> Result<Option<Self>, StoreError> {
         store.document_by(K::KIND, name, value.into()).await?.as_ref().map(Self::from_document).transpose()
+    }
+
+    /// Those that nothing is under way with, oldest first.
+    pub(crate) async fn aged(store: &dyn Store, query: Aged) -> Result<Vec<Self>, StoreError> {
+        store.aged_documents(query).await?.iter().map(Self::from_document).collect()
     }
 
     /// Those that there are, newest first.

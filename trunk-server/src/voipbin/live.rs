@@ -43,24 +43,29 @@ pub(crate) struct Place<'a> {
 }
 
 impl LiveCalls {
-    /// Makes room for a call before anybody hears of it. Its task takes the receiver.
-    pub(crate) fn announce(&self, id: Uuid) -> Receiver<Command> {
-        // Whoever asks waits for an answer, so no more is in it than requests are under way.
-        let (sender, receiver) = mailbox(usize::MAX);
-        let mut calls = self.lock();
-        if self.stopping.load(Ordering::Relaxed) {
-            // Nobody else has it yet: there is room, and a reader.
-            let _read = sender.try_send(Command::Stop);
+    /// Makes room for calls before anybody hears of them; none when there is not room for all. Their tasks take the
+    /// receivers.
+    pub(crate) fn announce(&self, ids: &[Uuid]) -> Option<Vec<Receiver<Command>>> {
+        let fits = self.count.send_if_modified(|count| {
+            let fits = ids.len() <= MOST.saturating_sub(*count);
+            *count += if fits { ids.len() } else { 0 };
+            fits
+        });
+        if !fits {
+            return None;
         }
-        calls.insert(id, sender);
-        drop(calls);
-        self.count.send_modify(|count| *count += 1);
-        receiver
-    }
-
-    /// Whether there are as many as there may be.
-    pub(crate) fn is_full(&self) -> bool {
-        *self.count.borrow() >= MOST
+        let mut calls = self.lock();
+        let announce = |id: &Uuid| {
+            // Whoever asks waits for an answer, so no more is in it than requests are under way.
+            let (sender, receiver) = mailbox(usize::MAX);
+            if self.stopping.load(Ordering::Relaxed) {
+                // Nobody else has it yet: there is room, and a reader.
+                let _read = sender.try_send(Command::Stop);
+            }
+            calls.insert(*id, sender);
+            receiver
+        };
+        Some(ids.iter().map(announce).collect())
     }
 
     /// A call's place, given back when it is over.
@@ -122,5 +127,46 @@ impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.live.lock().remove(&self.id);
         self.live.count.send_modify(|count| *count -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(from: usize, count: usize) -> Vec<Uuid> {
+        (from..from + count).map(|number| Uuid::from_u128(number as u128)).collect()
+    }
+
+    #[test]
+    fn twenty_thousand_calls_have_a_place_and_not_one_more() {
+        let live = LiveCalls::default();
+        let mut places = Vec::new();
+        let mut place = |from, count| {
+            let ids = ids(from, count);
+            let receivers = live.announce(&ids)?;
+            places.extend(ids.into_iter().zip(receivers).map(|(id, commands)| live.place(id, commands)));
+            Some(())
+        };
+        for from in (0..19_900).step_by(100) {
+            place(from, 100).unwrap();
+        }
+        place(19_900, 99).unwrap();
+        // Of calls that are placed together all have a place or none.
+        assert_eq!((place(30_000, 2), place(19_999, 1), place(20_000, 1)), (None, Some(()), None));
+        places.truncate(19_998);
+        assert!(live.announce(&ids(20_000, 3)).is_none());
+        assert_eq!(live.announce(&ids(20_000, 2)).map(|receivers| receivers.len()), Some(2));
+    }
+
+    #[tokio::test]
+    async fn what_is_announced_while_everything_stops_hangs_up_at_once() {
+        let live = LiveCalls::default();
+        let mut before = live.announce(&ids(1, 1)).unwrap();
+        live.abandon();
+        let mut after = live.announce(&ids(2, 1)).unwrap();
+        for receiver in before.iter_mut().chain(&mut after) {
+            assert!(matches!(receiver.recv().await, Some(Command::Stop)));
+        }
     }
 }

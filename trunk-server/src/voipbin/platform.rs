@@ -59,6 +59,13 @@ pub struct PlatformConfig {
     pub customer_rate: (u32, u32),
     /// Requests a second and at once of one address to log in; zero is no limit.
     pub login_rate: (u32, u32),
+    /// Months for which calls that are over are kept, the current one included; zero keeps them for ever. Records of
+    /// provider calls and flows are kept as long as one of their calls is.
+    pub keep_months: u32,
+    /// Most events of one customer that wait to be told; as `callbacks::Settings` say when it is none.
+    pub webhooks_waiting: Option<u64>,
+    /// Longest time for which a customer's event waits; as `callbacks::Settings` say when it is none.
+    pub webhook_age: Option<Duration>,
 }
 
 /// How long a carrier's API may take while a provider is set up.
@@ -99,6 +106,9 @@ impl Default for PlatformConfig {
             ip_rate: (0, 0),
             customer_rate: (0, 0),
             login_rate: (0, 0),
+            keep_months: 3,
+            webhooks_waiting: None,
+            webhook_age: None,
         }
     }
 }

@@ -126,6 +126,51 @@ async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
     }
 }
 
+/// A request that is refused before its body is looked at, of which so many bytes are promised and so many sent.
+fn refused(promised: usize, sent: usize) -> String {
+    let whole = request("POST", LIST, "wrong", "", "");
+    whole.replace("Content-Length: 0", &format!("Content-Length: {promised}")) + &"x".repeat(sent)
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_asked_for_goes_by_and_its_connection_serves_the_next_request() {
+    let server = server(|_| {}).await;
+    let mut wire = wire(&server).await;
+    for bytes in [1, 64 << 10] {
+        assert_eq!(wire.ask(refused(bytes, bytes)).await.status, 401);
+        assert_eq!(wire.ask(get()).await.status, 200, "after {bytes} bytes");
+    }
+}
+
+#[tokio::test]
+async fn of_a_body_that_nobody_asked_for_64_kib_are_waited_for_a_second_and_one_byte_more_for_nothing() {
+    let server = server(|_| {}).await;
+    let (mut at, mut past) = (wire(&server).await, wire(&server).await);
+    let most = 64 << 10;
+    at.send(refused(4 * most, most)).await;
+    past.send(refused(4 * most, most + 1)).await;
+    tokio::select! {
+        answer = past.answer() => assert_eq!(answer.status, 401),
+        _ = at.answer() => panic!("the one that may still end is answered first"),
+    }
+    past.hung_up().await;
+    assert_eq!(at.answer().await.status, 401);
+    at.hung_up().await;
+}
+
+#[tokio::test]
+async fn a_body_without_end_that_nobody_asked_for_is_not_taken() {
+    let server = server(|_| {}).await;
+    let mut wire = wire(&server).await;
+    wire.send(refused(1 << 40, 0)).await;
+    let (chunk, mut taken) = ("x".repeat(64 << 10), 0);
+    // The system's own buffers take some, too.
+    while wire.send(&chunk).await {
+        taken += chunk.len();
+        assert!(taken < 64 << 20, "it goes on and on");
+    }
+}
+
 #[tokio::test]
 async fn headers_are_limited_in_number_and_in_bytes() {
     let server = server(|_| {}).await;

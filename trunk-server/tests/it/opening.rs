@@ -7,7 +7,10 @@ use std::path::{Path, PathBuf};
 use didww_types::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
-use trunk_server::store::{Delivery, EventForm, NewEvent, OpenError, Owner, SqliteStore, Store as _};
+use trunk_server::store::{
+    Backlog, Delivery, DocumentKind, DocumentQuery, Due, EventForm, NewEvent, OpenError, Owner, SqliteStore,
+    Store as _,
+};
 
 use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
 
@@ -109,10 +112,12 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
 }
 
 /// The schemas of older servers, by version.
-const OLDER: [&str; 3] = [
+const OLDER: [&str; 5] = [
     include_str!("../../src/store/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/store/sqlite/migrations/0002_calls.sql"),
     include_str!("../../src/store/sqlite/migrations/0003_webhooks.sql"),
+    include_str!("../../src/store/sqlite/migrations/0004_documents.sql"),
+    include_str!("../../src/store/sqlite/migrations/0005_backlog.sql"),
 ];
 
 /// A database as the server of a schema left it.
@@ -163,7 +168,7 @@ async fn what_an_older_server_had_to_tell_and_told_is_a_trunks() {
     drop(before);
     let store = SqliteStore::open(&path).unwrap();
     let at = Timestamp::from_unix_millis;
-    let due = store.due_events(at(2_000), 9).await.unwrap();
+    let due = store.due_events(Due { now: at(2_000), limit: 9, of_owner: 9 }).await.unwrap();
     let event = NewEvent {
         form: EventForm::Trunk { account: 3 },
         subject,
@@ -186,14 +191,86 @@ async fn what_an_older_server_had_to_tell_and_told_is_a_trunks() {
 }
 
 #[tokio::test]
+async fn what_an_older_server_had_to_tell_is_told_in_its_order_and_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.db");
+    let before = older(&path, 4);
+    let customer = id(5);
+    let mut insert = before
+        .prepare(
+            "INSERT INTO outbox (account, customer, subject, url, body, created_at, due_at, outcome) \
+             VALUES (0, ?1, ?2, 'http://example.com/', ?3, 1000, ?4, ?5)",
+        )
+        .unwrap();
+    // Of one call the first is told and the second is tried again later; of another both are due.
+    for (call, body, due_at, outcome) in [
+        (7, "1", 1_000, Some("told")),
+        (7, "2", 3_000, None),
+        (7, "3", 1_000, None),
+        (8, "4", 1_000, None),
+        (8, "5", 1_000, None),
+    ] {
+        insert
+            .execute(rusqlite::params![customer.as_bytes(), id(call).as_bytes(), body, due_at, outcome])
+            .unwrap();
+    }
+    drop(insert);
+    drop(before);
+    let store = SqliteStore::open(&path).unwrap();
+    let at = Timestamp::from_unix_millis;
+    let bodies = async |now| {
+        let due = store.due_events(Due { now: at(now), limit: 9, of_owner: 9 }).await.unwrap();
+        due.iter().map(|pending| pending.event.body.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!((bodies(999).await, bodies(1_000).await), (vec![], vec!["4".to_owned()]));
+    assert_eq!(store.next_due(at(1_000)).await.unwrap(), Some(at(3_000)));
+    assert_eq!(bodies(3_000).await, ["2", "4"]);
+    let backlog = store.backlog(Some(Owner::Customer(customer))).await.unwrap();
+    assert_eq!(backlog, Backlog { waiting: 4, dropped: 0 });
+}
+
+#[tokio::test]
+async fn calls_that_an_older_server_kept_are_found_by_their_flow() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("older.db");
+    let before = older(&path, 5);
+    let with = |flow: &str| format!(r#"{{"wire":{{"flow_id":"{flow}"}},"own":{{}}}}"#);
+    let (flow, none) = (id(77).to_string(), id(0).to_string());
+    // A call, one that is deleted, one without a flow, one that nobody can read, and something that is no call.
+    for (kind, number, deleted, body) in [
+        (9, 1, false, with(&flow)),
+        (9, 2, true, with(&flow)),
+        (9, 3, false, with(&none)),
+        (9, 4, false, "{".to_owned()),
+        (9, 5, false, "{}".to_owned()),
+        (8, 6, false, with(&flow)),
+    ] {
+        before
+            .execute(
+                "INSERT INTO document (kind, id, customer, created_at, deleted, live, body) \
+                 VALUES (?1, ?2, ?2, ?3, ?4, 0, ?5)",
+                rusqlite::params![kind, id(number).as_bytes(), i64::try_from(number).unwrap(), deleted, body],
+            )
+            .unwrap();
+    }
+    drop(before);
+    let store = SqliteStore::open(&path).unwrap();
+    let of = async |flow: &str| {
+        let query = DocumentQuery::with(DocumentKind::Call, "flow", flow);
+        store.documents(query).await.unwrap().iter().map(|call| call.id).collect::<Vec<_>>()
+    };
+    assert_eq!((of(&flow).await, of(&none).await, of("").await), (vec![id(1)], vec![], vec![]));
+}
+
+#[tokio::test]
 async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(folder.path()).await;
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, OpenError::Newer { schema: 99, known: 4, .. }), "{error}");
-    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 4"), "{error}");
+    assert!(matches!(error, OpenError::Newer { schema: 99, known: 6, .. }), "{error}");
+    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 6"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

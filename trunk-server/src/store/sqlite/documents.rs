@@ -1,11 +1,11 @@
 //! What the communication platform's side keeps.
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use uuid::Uuid;
 
 use super::error::{failed, is_taken};
 use super::uuid;
-use crate::store::{Document, DocumentKind, DocumentQuery, NewDocument, StoreError};
+use crate::store::{Aged, Document, DocumentKind, DocumentQuery, NewDocument, StoreError};
 
 /// The columns that [`read`] reads.
 const COLUMNS: &str = "d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body";
@@ -89,6 +89,43 @@ pub(super) fn list(connection: &Connection, query: &DocumentQuery) -> Result<Vec
             .collect::<Result<_, _>>(),
     };
     rows.map_err(failed)
+}
+
+/// Documents of one list, from its end.
+const AGED: &str = "SELECT d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body FROM document d \
+    WHERE d.kind = ?1 AND d.deleted = ?2 AND d.live = 0 AND d.created_at >= ?3 AND d.created_at < ?4 \
+    ORDER BY d.created_at LIMIT ?5";
+
+pub(super) fn aged(connection: &Connection, query: Aged) -> Result<Vec<Document>, StoreError> {
+    let Aged { kind, deleted, from, before, limit } = query;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(AGED).map_err(failed)?;
+    let rows =
+        select.query_map(params![kind as i64, deleted, from, before, limit], read(kind)).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Deletes a document that is still as it was read, and its keys.
+pub(super) fn forget(
+    connection: &Connection,
+    kind: DocumentKind,
+    id: Uuid,
+    revision: i64,
+) -> Result<(), StoreError> {
+    let number: Option<i64> = connection
+        .prepare_cached("DELETE FROM document WHERE kind = ?1 AND id = ?2 AND revision = ?3 RETURNING number")
+        .map_err(failed)?
+        .query_row(params![kind as i64, id.as_bytes().as_slice(), revision], |row| row.get(0))
+        .optional()
+        .map_err(failed)?;
+    let Some(number) = number else { return Ok(()) };
+    for table in ["document_key", "document_unique"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE document = ?1"))
+            .and_then(|mut delete| delete.execute([number]))
+            .map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// Writes a document: a new one without a revision, else the one that still has it.
@@ -209,11 +246,29 @@ fn key(connection: &Connection, number: i64, new: bool, document: &NewDocument) 
     Ok(())
 }
 
-/// When the newest document of any kind was made; zero when there is none.
+/// The kind after one, of those that there are.
+const NEXT_KIND: &str = "SELECT min(kind) FROM document WHERE kind > ?1";
+
+/// When the newest of a list was made.
+const NEWEST: &str = "SELECT max(created_at) FROM document WHERE kind = ?1 AND deleted = ?2";
+
+/// When the newest document of any kind was made; zero when there is none. Each list is asked for its end: there is no
+/// index of all documents by their time, for nothing else needs it.
 pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
-    connection
-        .query_row("SELECT coalesce(max(created_at), 0) FROM document", [], |row| row.get(0))
-        .map_err(failed)
+    let one = |sql: &str, parameters: &[&dyn ToSql]| {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut select| select.query_row(parameters, |row| row.get::<_, Option<i64>>(0)))
+            .map_err(failed)
+    };
+    let (mut newest, mut before) = (0, -1);
+    while let Some(kind) = one(NEXT_KIND, params![before])? {
+        for deleted in [false, true] {
+            newest = newest.max(one(NEWEST, params![kind, deleted])?.unwrap_or_default());
+        }
+        before = kind;
+    }
+    Ok(newest)
 }
 
 /// Deletes all documents but those that say who somebody is: they stay as accounts and keys do.
@@ -230,3 +285,6 @@ pub(super) fn reset(connection: &Connection) -> Result<(), StoreError> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,6 +23,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0002_calls.sql"),
     include_str!("migrations/0003_webhooks.sql"),
     include_str!("migrations/0004_documents.sql"),
+    include_str!("migrations/0005_backlog.sql"),
+    include_str!("migrations/0006_flows.sql"),
 ];
 
 /// Connections kept open for reading.

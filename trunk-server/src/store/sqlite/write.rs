@@ -87,6 +87,7 @@ pub(super) fn apply(
                 documents::put(connection, *revision, document)?;
                 documents.extend(revision.map(|_| (document.kind, document.id, document.customer)));
             }
+            Change::Forget { kind, id, revision } => documents::forget(connection, *kind, *id, *revision)?,
         }
     }
     committed.extend(gone);
@@ -320,6 +321,7 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM record WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM outbox WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM backlog WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM delivery WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM call WHERE ?1 IS NULL OR account = ?1",
     ];

@@ -1,0 +1,190 @@
+//! For how long calls that are over are kept, and what was made for them.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use trunk_server::config::Config;
+
+use super::caller::Caller;
+use super::carrier::Carrier;
+use super::refusal::no_call;
+use super::stage::*;
+use crate::sip::edge::until;
+
+const DAY: u64 = 24 * 3600;
+/// Longer than any test's calls.
+const LONG: Duration = Duration::from_hours(1_000 * 24);
+
+/// A carrier behind a provider, and whoever runs the platform on a server whose time stands still.
+struct Kept {
+    stage: Stage,
+    carrier: Carrier,
+    provider: String,
+    caller: Caller,
+}
+
+/// A provider call, its call, and the flow of that.
+struct Placed {
+    record: String,
+    call: String,
+    flow: String,
+}
+
+impl Kept {
+    /// It is the 15th of January of a year that no clock has come to, for what waits for a later time sleeps until then.
+    async fn start(change: impl FnOnce(&mut Config)) -> Self {
+        let carrier = Carrier::start().await;
+        let stage = Stage::with(|config| {
+            host(config, &[("carrier.example.com", carrier.at)]);
+            let platform = &mut config.voipbin.platform;
+            (platform.longest_call, platform.ring_timeout) = (LONG, LONG);
+            change(config);
+        })
+        .await;
+        stage.control().clock().freeze(Some("2040-01-15T12:00:00.000Z".parse().unwrap()));
+        let caller = stage.key(stage.admin, Some(SUPER_ADMIN | ADMIN)).await;
+        allow(&caller).await;
+        let provider = caller.post("/providers", &json!({ "hostname": "carrier.example.com" })).await.id();
+        Self { stage, carrier, provider, caller }
+    }
+
+    fn advance(&self, days: u64) {
+        self.stage.control().clock().advance(Duration::from_secs(days * DAY));
+    }
+
+    /// Places a provider call with these members more; it rings.
+    async fn ring(&mut self, further: Value) -> Placed {
+        let mut body = json!({
+            "provider_id": self.provider, "source": tel(US_TOO), "destinations": [tel(US)],
+        });
+        body.as_object_mut().unwrap().extend(further.as_object().unwrap().clone());
+        let record = self.caller.post("/providercalls", &body).await.ok();
+        let call = first_call(&record);
+        self.carrier.call().await.respond("180 Ringing").await;
+        call_is(&self.caller, &call, "ringing").await;
+        let text = |name: &str| record[name].as_str().unwrap().to_owned();
+        Placed { record: text("id"), call, flow: text("flow_id") }
+    }
+
+    /// The same with a flow of its own, and it ends at once.
+    async fn place(&mut self) -> Placed {
+        let placed = self.ring(json!({ "actions": [{ "type": "answer" }] })).await;
+        self.end(&placed).await;
+        placed
+    }
+
+    async fn end(&self, placed: &Placed) {
+        self.caller.post(&format!("/calls/{}/hangup", placed.call), &json!({})).await.ok();
+        call_is(&self.caller, &placed.call, "hangup").await;
+    }
+
+    /// Which of the three are there: the record, the call, the flow.
+    async fn there(&self, placed: &Placed) -> [bool; 3] {
+        // One that is deleted is there, and in no state to be shown.
+        let found = async |path: String| self.caller.get(&path).await.status != 404;
+        let flows = self.stage.flows(self.stage.admin).await;
+        [
+            found(format!("/providercalls/{}", placed.record)).await,
+            found(format!("/calls/{}", placed.call)).await,
+            flows.iter().any(|flow| flow["id"] == placed.flow),
+        ]
+    }
+
+    async fn forgotten(&self, placed: &Placed) {
+        until("what is old is forgotten", async || (self.there(placed).await == [false; 3]).then_some(()))
+            .await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_ended_before_the_month_and_two_before_it_is_forgotten_with_its_record_and_flow() {
+    let mut kept = Kept::start(|_| {}).await;
+    let ended = kept.place().await;
+    // One that is up, and one that ended within the three months.
+    let up = kept.ring(json!({ "actions": [{ "type": "answer" }] })).await;
+    kept.advance(31);
+    let later = kept.place().await;
+    kept.advance(43);
+    for placed in [&ended, &up, &later] {
+        assert_eq!(kept.there(placed).await, [true; 3], "March is the third month");
+    }
+    kept.advance(4);
+    kept.forgotten(&ended).await;
+    kept.caller.get(&format!("/calls/{}", ended.call)).await.refused(&no_call());
+    assert_eq!(kept.there(&later).await, [true; 3]);
+    assert_eq!(kept.there(&up).await, [true; 3], "it is not over");
+    assert_eq!(call(&kept.caller, &up.call).await["status"], "ringing");
+
+    // It ends in April: that is what counts, not when it was placed.
+    kept.end(&up).await;
+    kept.advance(30);
+    kept.forgotten(&later).await;
+    assert_eq!(kept.there(&up).await, [true; 3]);
+    kept.advance(61);
+    kept.forgotten(&up).await;
+    assert_eq!(kept.caller.get("/calls").await.rows().len(), 0);
+    assert_eq!(kept.caller.get("/providercalls").await.rows().len(), 0);
+    assert!(kept.stage.flows(kept.stage.admin).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_flow_is_kept_as_long_as_a_later_call_that_named_it() {
+    let mut kept = Kept::start(|_| {}).await;
+    let first = kept.place().await;
+    kept.advance(31);
+    let second = kept.ring(json!({ "flow_id": first.flow })).await;
+    kept.end(&second).await;
+    kept.advance(47);
+    until("the first call is forgotten", async || {
+        (kept.there(&first).await == [false, false, true]).then_some(())
+    })
+    .await;
+    kept.advance(30);
+    kept.forgotten(&second).await;
+}
+
+#[tokio::test]
+async fn deleted_calls_and_more_than_one_write_forgets_go_too() {
+    let mut kept = Kept::start(|_| {}).await;
+    let deleted = kept.place().await;
+    kept.caller.delete(&format!("/calls/{}", deleted.call)).await.ok();
+    kept.caller.delete(&format!("/providercalls/{}", deleted.record)).await.ok();
+    // A refused call of every destination: more than one write forgets.
+    let body = json!({
+        "provider_id": kept.provider, "source": tel(US_TOO), "destinations": vec![tel(US); 70],
+        "actions": [{ "type": "answer" }],
+    });
+    for _ in 0..2 {
+        kept.caller.post("/providercalls", &body).await.ok();
+        for _ in 0..70 {
+            kept.carrier.call().await.respond("486 Busy Here").await;
+        }
+    }
+    until("all calls are over", async || {
+        let first = kept.caller.get("/calls").await;
+        let token = first.at("/next_page_token").as_str().unwrap().to_owned();
+        let second = kept.caller.get(&format!("/calls?page_token={token}")).await;
+        let rows = [first.rows(), second.rows()].concat();
+        assert_eq!(rows.len(), 140);
+        rows.iter().all(|call| call["status"] == "hangup").then_some(())
+    })
+    .await;
+    kept.advance(90);
+    kept.forgotten(&deleted).await;
+    until("nothing is left", async || {
+        let rows = kept.caller.get("/calls").await.rows().len();
+        (rows == 0 && kept.stage.flows(kept.stage.admin).await.is_empty()).then_some(())
+    })
+    .await;
+    kept.caller.get(&format!("/calls/{}", deleted.call)).await.refused(&no_call());
+}
+
+#[tokio::test]
+async fn months_are_a_setting() {
+    let mut kept = Kept::start(|config| config.voipbin.platform.keep_months = 1).await;
+    let placed = kept.place().await;
+    kept.advance(16);
+    assert_eq!(kept.there(&placed).await, [true; 3], "it is still January");
+    kept.advance(1);
+    kept.forgotten(&placed).await;
+}
