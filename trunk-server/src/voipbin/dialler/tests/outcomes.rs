@@ -5,7 +5,9 @@ use std::net::UdpSocket;
 use voipbin_client::types::Address;
 
 use super::carrier::Carrier;
-use super::{LegEnd, LegEvent, dialler, ended, hasty, idle, invitation, mapped, next, placed};
+use super::{
+    Invitation, LegEnd, LegEvent, Reach, dialler, ended, hasty, idle, invitation, mapped, next, placed,
+};
 use crate::voipbin::invite::to_uri;
 
 #[tokio::test]
@@ -46,7 +48,9 @@ async fn a_caller_that_is_no_number_is_escaped_once_on_its_way_from_the_platform
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
     let (source, destination) = (Address::sip("alice@b.example"), Address::sip(carrier.uri("1")));
-    let _leg = dialler.call(to_uri(&source, &destination, false).unwrap());
+    let invitation = to_uri(&source, &destination, false).unwrap();
+    // The carrier of a test is on loopback.
+    let _leg = dialler.call(Invitation { reach: Reach::Anywhere, ..invitation });
     let invite = carrier.expect("INVITE").await;
     let from = format!("<sip:alice%40b.example@{}>;tag=", dialler.address());
     assert!(invite.header("From").starts_with(&from), "{invite:?}");
