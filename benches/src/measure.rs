@@ -20,7 +20,7 @@ type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 19] = [
+    let measures: [(&'static str, Measure); 20] = [
         ("GET of one trunk / bare axum", read::one),
         ("list of 50 / bare axum", read::list),
         ("durable POST / raw inserts", create::durable),
@@ -39,6 +39,7 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         (platform::READ, platform::read),
         (platform::PLACED, platform::placed),
         (platform::MEMORY, platform::memory),
+        (platform::AFTERWARDS, platform::afterwards),
         (index::LOADED, index::loaded),
     ];
     let mut rows = Vec::new();

@@ -26,6 +26,8 @@ pub(crate) struct Plan {
     pub(crate) calls: u32,
     /// Calls that are up at once before memory is looked at.
     pub(crate) calls_up: u32,
+    /// Calls that are placed and over before memory is looked at.
+    pub(crate) calls_over: u64,
     /// For how long calls come steadily, and after which part of it memory is looked at first.
     pub(crate) steady: (Duration, Duration),
     /// How often something short is timed.
@@ -48,6 +50,7 @@ impl Plan {
             requests: 1_000_000,
             calls: 5_000,
             calls_up: 20_000,
+            calls_over: 100_000,
             steady: (Duration::from_mins(10), Duration::from_mins(1)),
             repeats: 51,
         };
@@ -60,6 +63,7 @@ impl Plan {
             records: (1_000, 50_000),
             requests: 100_000,
             calls_up: 4_000,
+            calls_over: 20_000,
             steady: (Duration::from_mins(1), Duration::from_secs(6)),
             repeats: 15,
             ..plan

@@ -20,6 +20,7 @@ pub(crate) const READ: &str = "GET of one provider / bare axum";
 pub(crate) const PLACED: &str =
     "provider calls per second, the call created durably / durable POST of a trunk";
 pub(crate) const MEMORY: &str = "a call that is up, memory";
+pub(crate) const AFTERWARDS: &str = "memory once many provider calls are over / once 1,000 are";
 
 pub(crate) fn read(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
@@ -80,6 +81,41 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
         figure: (after - before) * 1024.0 / f64::from(calls),
         unit: " kB",
         target: Target::AtMost(20.0, 10.0),
+    })
+}
+
+/// How long something is left of a call, for answers that come again (RFC 3261 §17.1.1.2), and a while more.
+const FORGOTTEN: Duration = Duration::from_secs(45);
+
+pub(crate) fn afterwards(plan: &Plan, name: &'static str) -> Outcome<Row> {
+    let carrier = carrier::start(Answer::Busy)?;
+    let platform = Platform::start(&plan.work, "afterwards.db", "", carrier)?;
+    let script = plan.work.join("afterwards.lua");
+    std::fs::write(&script, include_str!("place.lua").replace("{provider}", &platform.provider))?;
+    let body = json!({
+        "provider_id": platform.provider,
+        "source": { "type": "tel", "target": "+12025550143" },
+        "destinations": [{ "type": "tel", "target": "+442079460018" }],
+    });
+    for _ in 0..1_000 {
+        platform.send(reqwest::Method::POST, "/v1.0/providercalls", &body)?;
+    }
+    std::thread::sleep(FORGOTTEN);
+    let before = platform.resident()?;
+    let (url, mut calls) = (platform.url("/v1.0/providercalls"), 1_000);
+    while calls < plan.calls_over {
+        calls += load(&url, plan.turn, Some(&script))?.requests;
+    }
+    let during = platform.resident()?;
+    std::thread::sleep(FORGOTTEN);
+    let after = platform.resident()?;
+    Ok(Row {
+        name,
+        ours: format!("{after:.1} MB after {calls} calls, {during:.1} MB right after the last"),
+        reference: format!("{before:.1} MB"),
+        figure: after / before,
+        unit: "",
+        target: Target::Reported,
     })
 }
 
