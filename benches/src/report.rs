@@ -163,7 +163,7 @@ const FOOT: &str = "
 - **Trunks in the edge's index** is how long a server with the large database takes from its start to its
   greeting, and its resident memory then, with the edge and without.
 - **Decision about a call** is one call of the rules in this process: digest, 60 networks, 1,000 prefixes, SDP.
-- **GET of one provider** is with a token, whose signature is checked; the answer comes out of the database file.
+- **GET of one provider** is with a token, whose signature is checked; the provider is known from the read before it.
 - **Provider calls** are placed by `wrk`, one destination each, with the call, its record and what they are
   looked for by written in one transaction. Each is dialled to a carrier in the bench's own process that says 486, and
   its end is written too. The reference is the create of the durable POST row, on the same server.

@@ -167,15 +167,33 @@ impl Edge {
 
     /// Ends every call and stops listening.
     pub(crate) async fn stop(mut self) {
-        self.end().await;
+        self.end(std::future::ready(())).await;
     }
 
-    /// Has every call end; what is given waits for that, and stops listening.
-    fn end(&mut self) -> impl Future<Output = ()> + Send + use<> {
-        self.inner.calls.end_all();
+    /// The same without waiting for it, once something else is over.
+    pub(crate) fn abandon_after(mut self, first: impl Future<Output = ()> + Send + 'static) {
+        self.end_in_background(first);
+    }
+
+    fn end_in_background(&mut self, first: impl Future<Output = ()> + Send + 'static) {
+        let tasks: Vec<_> = self.tasks.iter().map(tokio::task::JoinHandle::abort_handle).collect();
+        let ending = self.end(first);
+        in_background(ending, || {
+            self.stack.stop();
+            tasks.iter().for_each(tokio::task::AbortHandle::abort);
+        });
+    }
+
+    /// Waits for something, has every call end, waits for that, and stops listening.
+    fn end<F>(&mut self, first: F) -> impl Future<Output = ()> + Send + use<F>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let (inner, stack, tasks) =
             (Arc::clone(&self.inner), Arc::clone(&self.stack), std::mem::take(&mut self.tasks));
         async move {
+            first.await;
+            inner.calls.end_all();
             inner.calls.wait_until_empty(inner.config.stop_deadline).await;
             stack.stop();
             for task in tasks {
@@ -189,12 +207,7 @@ impl Drop for Edge {
     fn drop(&mut self) {
         // One that was stopped has no tasks.
         if !self.tasks.is_empty() {
-            let tasks: Vec<_> = self.tasks.iter().map(tokio::task::JoinHandle::abort_handle).collect();
-            let ending = self.end();
-            in_background(ending, || {
-                self.stack.stop();
-                tasks.iter().for_each(tokio::task::AbortHandle::abort);
-            });
+            self.end_in_background(std::future::ready(()));
         }
     }
 }

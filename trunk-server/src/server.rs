@@ -337,7 +337,13 @@ impl Drop for Server {
     fn drop(&mut self) {
         self.app.stop_taking_work();
         #[cfg(feature = "voipbin")]
-        crate::voipbin::abandon(&self.app);
+        {
+            crate::voipbin::abandon(&self.app);
+            // A call that goes out through the own edge is hung up by whoever placed it.
+            if let Some(edge) = self.edge.take() {
+                edge.abandon_after(self.app.platform.live.over(crate::voipbin::HANGING_UP));
+            }
+        }
         // Connections hear of it and end; the listeners are not waited for.
         self.stop.send_replace(true);
         for task in &self.tasks {

@@ -6,7 +6,9 @@ mod framing;
 pub(crate) mod listen;
 mod ports;
 pub(crate) mod sdp;
+mod shutdown;
 pub(crate) mod streams;
 
 pub(crate) use ports::Ports;
+pub(crate) use shutdown::shut_down;
 pub use streams::Connections;

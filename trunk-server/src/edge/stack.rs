@@ -20,8 +20,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError, Tls};
-use crate::sip::listen;
 use crate::sip::streams::{Common, Limits, Listener, Places};
+use crate::sip::{listen, shut_down};
 pub(super) use dialog::Dialog;
 pub(super) use incoming::{Happened, Incoming};
 
@@ -32,6 +32,8 @@ pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK
 pub(super) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
+    /// What the socket for UDP is known by.
+    udp: SipAddr,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
     advertise: IpAddr,
@@ -83,7 +85,9 @@ impl Stack {
         let (udp, tcp, address) = listen::sockets(config.listen, &token)
             .await
             .map_err(|why| EdgeError::Listen { address: config.listen, why })?;
-        layer.add_transport(SipConnection::Udp(udp));
+        let connection = SipConnection::Udp(udp);
+        let udp = connection.get_addr().clone();
+        layer.add_transport(connection);
         let mut tls_address = None;
         let mut listeners = vec![(tcp, None)];
         if let Some((listen, tls)) = &config.tls {
@@ -116,7 +120,7 @@ impl Stack {
         let own = Own { server_name: config.server_name.clone(), address, tls_address };
         let advertise = config.advertise.unwrap_or_else(|| address.ip());
         let requests = Requests { receiver, own: Arc::new(own) };
-        Ok((Self { endpoint, token, address, tls_address, advertise }, requests))
+        Ok((Self { endpoint, token, udp, address, tls_address, advertise }, requests))
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -141,7 +145,7 @@ impl Stack {
 
     pub(super) fn stop(&self) {
         self.token.cancel();
-        self.endpoint.shutdown();
+        shut_down(&self.endpoint, Some(&self.udp));
     }
 }
 

@@ -64,9 +64,10 @@ pub(super) async fn get(asked: &Asked) -> Answered {
     if asked.caller.is_direct() {
         return Err(ApiError::direct_access());
     }
-    let document = asked.app.store.document(DocumentKind::Provider, id).await?.ok_or_else(not_found)?;
+    let found = asked.platform().known.provider(&*asked.app.store, id).await?;
+    let provider = found.ok_or_else(not_found)?;
     asked.caller.must_run_the_platform()?;
-    Ok(super::entity::wire_text(&document)?.to_owned())
+    Ok(provider.text())
 }
 
 /// Replaces all of it: what is left out becomes empty.

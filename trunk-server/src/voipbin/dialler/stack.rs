@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption};
-use rsipstack::transaction::transaction::TransactionEvent;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipConnection, TransportLayer};
 use tokio::task::JoinHandle;
@@ -13,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::registry::{Ear, Registry};
 use super::{DiallerConfig, DiallerError};
-use crate::sip::listen;
 use crate::sip::streams::{Common, Listener, Places};
+use crate::sip::{listen, shut_down};
 
 /// The methods that the dialler understands.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
@@ -101,19 +100,10 @@ impl Stack {
         })
     }
 
-    /// Ends the endpoint and everything that waits for it. Its sockets are closed as soon as its tasks have seen it.
+    /// Ends the endpoint and everything that waits for it.
     pub(super) fn stop(&self) {
         self.token.cancel();
-        self.endpoint.shutdown();
         let udp = self.udp.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(udp) = udp {
-            self.endpoint().transport_layer.del_transport(udp.get_addr());
-        }
-        // Nobody runs their timers any more: they would wait for ever, and keep the endpoint.
-        let transactions = self.endpoint().transactions.with_mut(std::mem::take);
-        for (key, transaction) in transactions {
-            // One that is over is as good.
-            let _over = transaction.send(TransactionEvent::Terminate(key));
-        }
+        shut_down(&self.endpoint, udp.as_ref().map(SipConnection::get_addr));
     }
 }
