@@ -215,7 +215,7 @@ async fn respond(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Resu
     let body = whole(app, body.take().unwrap_or_default()).await?;
     let operation = endpoint.operation;
     let asked = Asked { app: Arc::clone(app), caller, id: id.to_owned(), query, body };
-    let text = if operation.may_be_left() {
+    let text = if endpoint.may_be_left() {
         perform(operation, &asked).await?
     } else {
         // A task of its own: a client that goes away must not stop it between what is written and what follows.

@@ -58,29 +58,11 @@ pub(super) enum Operation {
     HangUpCall,
 }
 
-impl Operation {
+impl Endpoint {
     /// Whether it may be dropped half-way: it writes nothing, or sees to it that what follows a write is done.
-    pub(super) fn may_be_left(self) -> bool {
-        use Operation::{
-            CreateCalls, CreateProviderCall, GetCall, GetConfig, GetProvider, GetProviderCall, GetRoute,
-            ListCalls, ListConfigs, ListProviderCalls, ListProviders, ListRoutes, OwnConfig,
-        };
-        matches!(
-            self,
-            GetCall
-                | GetConfig
-                | GetProvider
-                | GetProviderCall
-                | GetRoute
-                | ListCalls
-                | ListConfigs
-                | ListProviderCalls
-                | ListProviders
-                | ListRoutes
-                | OwnConfig
-                | CreateCalls
-                | CreateProviderCall
-        )
+    pub(super) fn may_be_left(&self) -> bool {
+        let sees_to_it = matches!(self.operation, Operation::CreateCalls | Operation::CreateProviderCall);
+        self.method == "GET" || sees_to_it
     }
 }
 
