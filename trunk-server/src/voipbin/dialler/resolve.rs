@@ -103,6 +103,9 @@ impl Resolver {
             self.addresses(host).await.into_iter().map(|address| SocketAddr::new(address, port)).collect()
         };
         let mut found: Vec<SocketAddr> = tokio::time::timeout(LOOKUP, lookup).await.unwrap_or_default();
+        if found.is_empty() {
+            tracing::info!(host = target.host, "a carrier's host has no address");
+        }
         // One that is out of reach is one too many: its host is not what it seems.
         if !found.iter().all(|address| self.reaches(target.reach, &target.host, address.ip())) {
             found.clear();

@@ -59,14 +59,10 @@ const MOST_CHALLENGES: usize = 4;
 impl Call {
     pub(super) async fn set_up(&mut self) -> Outcome {
         let inner = Arc::clone(&self.inner);
-        let addresses =
-            match self.unless_given_up(inner.resolver.targets(&self.target.clone(), &inner.ids)).await {
-                Ok(addresses) => addresses,
-                Err(end) => return Outcome::Over(end),
-            };
-        if addresses.is_empty() {
-            tracing::info!(host = self.target.host, "a carrier's host has no address");
-        }
+        let addresses = match self.unless_given_up(inner.resolver.targets(&self.target, &inner.ids)).await {
+            Ok(addresses) => addresses,
+            Err(end) => return Outcome::Over(end),
+        };
         let mut last = LegEnd::NoResponse;
         let (transport, name) = (self.target.transport, self.target.host.clone());
         for address in addresses {
