@@ -44,7 +44,8 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
 ///
 /// It is called on the writer's thread, as an [`Observer`] is.
 pub trait DocumentObserver: Send + Sync + std::fmt::Debug {
-    /// A document that was there is another one now. A new one is not told of.
+    /// A document that was there is another one now. Neither a new one is told of nor one that is
+    /// forgotten, which only happens to what nobody keeps: calls, and what was made for them.
     fn changed(&self, kind: DocumentKind, id: Uuid, customer: Uuid);
 
     /// Many documents are gone.
