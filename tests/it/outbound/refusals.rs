@@ -180,14 +180,20 @@ async fn a_provider_that_was_made_by_hand_has_no_credentials_for_a_challenge() {
     assert_eq!(stage.server.control().call_counts().unwrap(), [1, 0, 0, 0]);
 }
 
+/// A trunk that takes calls from this machine and asks for no credentials.
+async fn by_address(stage: &Stage) -> VoiceOutTrunk {
+    let networks = IpNetworks::parse(["127.0.0.1"]).unwrap();
+    let trunk = stage.trunk(open("By address")).await;
+    let id = trunk.id.as_str().parse().unwrap();
+    stage.server.control().make_ip_only(stage.server.account(), id, &networks).await.unwrap();
+    trunk
+}
+
 #[tokio::test]
 async fn a_provider_that_was_made_by_hand_calls_through_a_trunk_that_asks_for_no_credentials() {
     let stage = Stage::start().await;
-    let networks = IpNetworks::parse(["127.0.0.1"]).unwrap();
-    let trunk = stage.trunk(open("By address")).await;
+    let trunk = by_address(&stage).await;
     let control = stage.server.control();
-    let id = trunk.id.as_str().parse().unwrap();
-    control.make_ip_only(stage.server.account(), id, &networks).await.unwrap();
     let provider = by_hand(&stage, "").await;
     passes(&stage, short(&provider)).await;
     assert_eq!(control.call_counts().unwrap(), [0, 0, 1, 0]);
@@ -198,11 +204,8 @@ async fn a_provider_that_was_made_by_hand_calls_through_a_trunk_that_asks_for_no
 #[tokio::test]
 async fn a_trunk_that_asks_for_no_credentials_is_not_reached_by_a_sip_uri() {
     let stage = Stage::start().await;
-    let networks = IpNetworks::parse(["127.0.0.1"]).unwrap();
-    let trunk = stage.trunk(open("By address")).await;
+    by_address(&stage).await;
     let control = stage.server.control();
-    let id = trunk.id.as_str().parse().unwrap();
-    control.make_ip_only(stage.server.account(), id, &networks).await.unwrap();
     stage.allow([]).await;
     let number = GB.trim_start_matches('+');
     let edge = stage.server.server().sip_address().unwrap();
