@@ -94,9 +94,9 @@ fn neither_the_oldest_nor_the_newest_is_looked_for_among_all() {
         .lane
         .read(|connection| {
             for (sql, index) in [
-                (AGED, "document_list"),
-                (NEXT_KIND, "USING COVERING INDEX"),
-                (NEWEST, "USING COVERING INDEX document_list"),
+                (AGED, "document_list (kind=? AND deleted=? AND created_at>? AND created_at<?)"),
+                (NEXT_KIND, "(kind>?)"),
+                (NEWEST, "document_list (kind=? AND deleted=?)"),
             ] {
                 seeks(connection, sql, index);
             }
