@@ -315,8 +315,11 @@ async fn what_all_official_sdks_send_for_emergency_settings_is_done() {
     const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
     const A: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
     const B: &str = "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb";
-    let able = |id| Prop { attributes: json!({ "number": "1", "emergency_enabled": true }), ..Prop::did(id) };
-    let stage = Stage::set(vec![Prop::trunk(ID), able(A), able(B)]).await;
+    let able = |id, number: &str| Prop {
+        attributes: json!({ "number": number, "emergency_enabled": true }),
+        ..Prop::did(id)
+    };
+    let stage = Stage::set(vec![Prop::trunk(ID), able(A, "1"), able(B, "2")]).await;
     let path = format!("{TRUNKS}/{ID}");
     let linkage = format!("{path}/relationships/emergency_dids");
     for (name, members, all) in [

@@ -23,4 +23,5 @@ mod sip;
 mod smoke;
 mod startup;
 mod support;
+mod upgrade;
 mod voipbin;

@@ -25,7 +25,7 @@ use crate::account::{Account, ApiKey, KeyDigest};
 pub use call::{CallQuery, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
-pub use index::{IndexEntry, IndexValue, index_of};
+pub use index::{IndexEntry, IndexValue, claims_of, index_of};
 pub use observer::{Committed, DocumentObserver, Observer};
 pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,

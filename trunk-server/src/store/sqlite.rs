@@ -6,6 +6,7 @@
 
 mod accounts;
 mod calls;
+mod claims;
 mod documents;
 mod error;
 mod lane;

@@ -11,6 +11,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::SqliteStore;
 use super::accounts::SharedDirectory;
+use super::claims;
 use super::lane::Lane;
 use super::symbols::Symbols;
 
@@ -25,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_documents.sql"),
     include_str!("migrations/0005_backlog.sql"),
     include_str!("migrations/0006_flows.sql"),
+    include_str!("migrations/0007_claims.sql"),
 ];
 
 /// Connections kept open for reading.
@@ -125,6 +127,7 @@ impl SqliteStore {
             .map_err(engine)?;
         migrate(&mut writer).map_err(engine)?;
         let symbols = Arc::new(intern(&mut writer).map_err(engine)?);
+        claims::name_shared(&writer).map_err(engine)?;
         let directory = SharedDirectory::load(&writer).map_err(engine)?;
         let readers: Result<Vec<Connection>, _> = (0..READERS).map(|_| reader(path)).collect();
         let lane = Lane::file(writer, readers.map_err(engine)?, lock).map_err(access)?;
