@@ -1,6 +1,7 @@
 """The command line: runs attacks, prints a line for each figure, and ends with 1 where one does not hold."""
 
 import argparse
+import concurrent.futures
 import resource
 import sys
 import time
@@ -27,12 +28,20 @@ def main():
         verdict = "ok" if figure.holds else "FAILED"
         print(f"{figure.attack:<20} {figure.what:<72} {figure.seen:>14} {figure.threshold:>14}  {verdict}", flush=True)
 
-    for attack in chosen:
+    def run(attack):
         began = time.monotonic()
         with Case(attack, options.binary, options.short, report) as case:
             attack(case)
         if options.times:
             print(f"{attack.name:<20} took {time.monotonic() - began:.1f} s", flush=True)
+
+    with concurrent.futures.ThreadPoolExecutor(8) as beside:
+        patient = [beside.submit(run, attack) for attack in chosen if attack.patient]
+        for attack in chosen:
+            if not attack.patient:
+                run(attack)
+        for each in patient:
+            each.result()
     failed = [figure for figure in figures if not figure.holds]
     if options.report:
         write(options.report, chosen, figures, options.short)

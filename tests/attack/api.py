@@ -120,9 +120,10 @@ class Account:
     def headers(self):
         return {"Api-Key": self.key, "X-DIDWW-API-Version": VERSION, "Content-Type": MEDIA_TYPE}
 
-    def send(self, method, path, body=None, source=None, patience=PATIENCE):
+    def send(self, method, path, body=None, source=None, patience=PATIENCE, version=VERSION):
         text = None if body is None else json.dumps(body)
-        return send(self.server.api, method, f"/v3/{path}", text, self.headers, source, patience)
+        headers = self.headers | {"X-DIDWW-API-Version": version}
+        return send(self.server.api, method, f"/v3/{path}", text, headers, source, patience)
 
     def trunk_body(self, name=None, allowed=("127.0.0.2",), **attributes):
         method = {"type": "credentials_and_ip", "attributes": {"allowed_sip_ips": list(allowed)}}

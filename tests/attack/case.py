@@ -3,6 +3,7 @@
 import contextlib
 import importlib
 import pkgutil
+import subprocess
 import tempfile
 import traceback
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class Attack:
     about: str
     run: Callable
     short: bool
+    patient: bool
 
     def __call__(self, case):
         self.run(case)
@@ -60,15 +62,16 @@ class Attack:
 ATTACKS: list[Attack] = []
 
 
-def attack(name, short=True):
+def attack(name, short=True, patient=False):
     """Makes a function an attack. The first paragraph of its documentation is what the report says of it.
 
-    One that shows nothing in a small form is no part of the short one.
+    One that shows nothing in a small form is no part of the short one. A patient one only waits, for a timer of SIP for
+    instance: it runs beside the others.
     """
 
     def register(function):
         about = " ".join(function.__doc__.strip().split("\n\n")[0].split())
-        ATTACKS.append(Attack(name, about, function, short))
+        ATTACKS.append(Attack(name, about, function, short, patient))
         return function
 
     return register
@@ -116,6 +119,13 @@ class Case:
     def keep(self, manager):
         """Enters a context that ends with the attack."""
         return self._ends.enter_context(manager)
+
+    def knows(self, config):
+        """The configuration if this build takes it, else nothing: a build from before a setting runs without it."""
+        file = self.folder / "asked.toml"
+        file.write_text(config)
+        asked = subprocess.run([self.binary, "--print-config", "--config", file], capture_output=True, timeout=30)
+        return config if asked.returncode == 0 else ""
 
     def at_most(self, what, value, bound, unit=""):
         self._report(Figure(self.attack.name, what, value, unit, bound))

@@ -1,13 +1,11 @@
 """The server as a process: started, looked at from outside, ended."""
 
 import os
-import resource
 import signal
 import subprocess
 import time
-from pathlib import Path
 
-from .api import Account, Control, Trunk  # noqa: F401 (re-exported for rows)
+from .api import Account, Control
 
 KEY = "attacked-key"
 # A deadline, not a wait: a server that works says so in milliseconds.
@@ -22,7 +20,7 @@ class DidNotStart(Exception):
 class Server:
     """A running server. It is killed when the block ends, if nothing ended it before."""
 
-    def __init__(self, binary, folder, *arguments, database=None, config="", limits=None, preload=None, key=KEY,
+    def __init__(self, binary, folder, *arguments, database=None, config="", files=None, preload=None, key=KEY,
                  listen="127.0.0.1:0", sip="127.0.0.1:0"):
         number = len(list(folder.glob("server-*.log")))
         self.log = folder / f"server-{number}.log"
@@ -37,10 +35,14 @@ class Server:
         # A setting in the caller's environment must not reach the server.
         environment = {name: text for name, text in os.environ.items() if not name.startswith("TRUNK_SERVER_")}
         environment |= preload or {}
+        if files:
+            # By a shell and not between fork and exec, where a program with threads may do next to nothing.
+            soft, hard = files
+            command = ["sh", "-c", f'ulimit -S -n {soft}; ulimit -H -n {hard}; exec "$@"', "sh", *command]
         greeting = folder / f"server-{number}.out"
         with open(self.log, "wb") as log, open(greeting, "wb") as out:
             self.process = subprocess.Popen([*command, *arguments], env=environment, stdin=subprocess.DEVNULL,
-                                            stdout=out, stderr=log, preexec_fn=lambda: limit(limits or {}))
+                                            stdout=out, stderr=log)
         said = self._greeting(greeting)
         self.api = said["API"].removeprefix("http://").removesuffix("/v3")
         self.control = Control(said["Control"])
@@ -98,16 +100,3 @@ class Server:
 def address(text):
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def limit(limits):
-    """In the child, before the server's program is there: resource limits of the attack."""
-    for what, value in limits.items():
-        resource.setrlimit(what, value)
-
-
-def copy_of(database, folder):
-    """A copy of a database that no server has open."""
-    copy = Path(folder) / database.name
-    copy.write_bytes(database.read_bytes())
-    return copy

@@ -50,14 +50,14 @@ def sip_connections(case):
             case.at_most(f"idle over {what}: slowest OPTIONS over TLS", measure.percentile(over_tls, 1), 1.0, "s")
 
 
-@attack("slow-requests")
+@attack("slow-requests", short=False)
 def slow_requests(case):
     """Requests whose headers or bodies come a byte at a time, and bodies of any announced size: each is ended by its
     deadline, nothing is kept, others are answered.
     """
     server = case.server()
     host, _, port = server.api.rpartition(":")
-    count = case.size(200, 50)
+    count = 200
     huge = b"POST /v3/voice_out_trunks HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\nContent-Length: 99999999999\r\n\r\n"
     chunks = (b"POST /v3/voice_out_trunks HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\n"
               b"Transfer-Encoding: chunked\r\n\r\n" + b"100000\r\n" + b"x" * 0x100000 + b"\r\n" + b"100000\r\n")
@@ -67,7 +67,7 @@ def slow_requests(case):
         ends.enter_context(opened(count // 4, "127.0.0.5", (host, int(port)), chunks))
         began = time.monotonic()
         with measure.Pulse(lambda: api(server, "127.0.0.2"), 0.05) as others:
-            while time.monotonic() - began < case.size(20.0, 14.0) and any(map(alive, slow)):
+            while time.monotonic() - began < 20.0 and any(map(alive, slow)):
                 for each in slow:
                     with contextlib.suppress(OSError):
                         each.send(b"x")

@@ -1,7 +1,6 @@
 """Too few file descriptors, and who gets them."""
 
 import json
-import resource
 import time
 
 from .. import measure
@@ -25,8 +24,7 @@ def descriptors(case):
     """
     soft, calls, bursts = case.size((1024, 1200, 12), (256, 300, 4))
     for what, hard in (("soft limit", 20_000), ("hard limit", soft)):
-        limits = {resource.RLIMIT_NOFILE: (soft, hard)}
-        server = case.server(config=PLATFORM, limits=limits)
+        server = case.server(config=PLATFORM, files=(soft, hard))
         trunk = server.account.trunk(rtp_timeout=600)
         other = server.control.account(server, name="other")
         theirs = other.trunk(allowed=("127.0.0.3",))
