@@ -26,14 +26,14 @@ def main():
     def report(figure):
         figures.append(figure)
         verdict = "ok" if figure.holds else "FAILED"
-        print(f"{figure.attack:<20} {figure.what:<72} {figure.seen:>14} {figure.threshold:>14}  {verdict}", flush=True)
+        print(f"{figure.attack:<18} {figure.what:<76} {figure.seen:>11} {figure.threshold:>11}  {verdict}", flush=True)
 
     def run(attack):
         began = time.monotonic()
         with Case(attack, options.binary, options.short, report) as case:
             attack(case)
         if options.times:
-            print(f"{attack.name:<20} took {time.monotonic() - began:.1f} s", flush=True)
+            print(f"{attack.name:<18} took {time.monotonic() - began:.1f} s", flush=True)
 
     with concurrent.futures.ThreadPoolExecutor(8) as beside:
         patient = [beside.submit(run, attack) for attack in chosen if attack.patient]

@@ -108,7 +108,7 @@ class Unknown(Flood):
     @staticmethod
     def flood(tools, target, count, rate):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            # Answers that nobody reads are dropped by the kernel.
+            # Answers that are not read are dropped by the kernel.
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
             sender.bind(("0.0.0.0", 0))
             port = sender.getsockname()[1]
@@ -121,6 +121,21 @@ class Unknown(Flood):
                 sender.sendmsg([datagram(number, addresses[at], port, target[0])], infos[at], 0, target)
 
             paced(tools, rate, act)
+
+
+class Known(Flood):
+    """INVITEs without credentials to a SIP port, all from one address, never acknowledged."""
+
+    def __init__(self, target, address, rate):
+        super().__init__(target, address, rate)
+
+    @staticmethod
+    def flood(tools, target, address, rate):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            sender.bind((address, 0))
+            port = sender.getsockname()[1]
+            paced(tools, rate, lambda number: sender.sendto(datagram(4 * number, address, port, target[0]), target))
 
 
 KINDS = ("INVITE", "REGISTER", "OPTIONS", None)

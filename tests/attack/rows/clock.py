@@ -9,7 +9,7 @@ from ..wellbeing import slowest_answer
 
 @attack("clock-back")
 def clock_back(case):
-    """The clock steps back by an hour. An account with a rate limit is served as before, and so is everybody."""
+    """The clock steps back by an hour. An account with a rate limit is served as before, and so is every other."""
     server = case.server()
     limited = server.control.account(server, name="limited", rate_limit=5)
     server.control.post("clock/freeze", at="2026-06-01T12:00:00.000Z")
@@ -35,5 +35,5 @@ def clock_frozen(case):
         well = slowest_answer(server, trunk) if answer.status else None
         case.at_most(f"frozen at {at[:10]} ({answer.status}): slowest of API, control and a new call", well, 1.0, "s")
         share = measure.cpu_share(server.pid, 0.5)
-        case.at_most(f"frozen at {at[:10]}: processor of the server", share, 50.0, "% of a core")
+        case.at_most(f"frozen at {at[:10]}: share of a core", share, 50.0, "%")
         server.kill()

@@ -9,6 +9,7 @@ import time
 from .. import measure, sip
 from ..api import send
 from ..case import attack
+from ..population import populate
 from ..wellbeing import api
 
 
@@ -25,7 +26,7 @@ def half_open(case):
             time.sleep(case.size(3.0, 1.0))
         case.at_most("another address's read, median", others.median, case.size(0.05, 1.0), "s")
         case.at_most("another address's reads that failed", others.failed, 0)
-        case.at_most("connections that the address holds", sum(map(alive, sockets)), 1_024, "connections")
+        case.at_most("connections that the address holds", sum(map(alive, sockets)), 1_024)
         refused = [send(server.api, "GET", "/livez", source="127.0.0.3") for _ in range(20)]
         right = sum(answer.status == 503 and answer.retry_after is not None for answer in refused)
         case.at_least("of 20 further requests answered with 503 and Retry-After", right, 20)
@@ -58,9 +59,9 @@ def slow_requests(case):
     server = case.server()
     host, _, port = server.api.rpartition(":")
     count = 200
-    huge = b"POST /v3/voice_out_trunks HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\nContent-Length: 99999999999\r\n\r\n"
-    chunks = (b"POST /v3/voice_out_trunks HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\n"
-              b"Transfer-Encoding: chunked\r\n\r\n" + b"100000\r\n" + b"x" * 0x100000 + b"\r\n" + b"100000\r\n")
+    head = b"POST /v3/voice_out_trunks HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\n"
+    huge = head + b"Content-Length: 99999999999\r\n\r\n"
+    chunks = head + b"Transfer-Encoding: chunked\r\n\r\n" + 2 * (b"100000\r\n" + b"x" * 0x100000 + b"\r\n")
     with measure.Memory(server.pid) as memory, contextlib.ExitStack() as ends:
         slow = ends.enter_context(opened(count, "127.0.0.3", (host, int(port)), b"GET / HTTP/1.1\r\nX"))
         ends.enter_context(opened(count, "127.0.0.4", (host, int(port)), huge + b"x" * 4096))
@@ -76,6 +77,46 @@ def slow_requests(case):
         case.at_most("another address's read, median", others.median, case.size(0.05, 1.0), "s")
         case.at_most("another address's reads that failed", others.failed, 0)
     case.at_most("memory grows by", memory.growth, 100.0, "MB")
+
+
+@attack("unread-answers")
+def unread_answers(case):
+    """One address asks for a thousand trunks on every connection that it gets, again and again, and reads no answer.
+    Memory is bounded and others are answered.
+    """
+    server = case.server()
+    populate(server, server.account, 1000)
+    host, _, port = server.api.rpartition(":")
+    asked = ("GET /v3/voice_out_trunks?page[size]=1000 HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\n"
+             "X-DIDWW-API-Version: 2026-04-16\r\n\r\n").encode() * 4
+    count = case.size(1000, 300)
+    with measure.Memory(server.pid) as memory, opened(count, "127.0.0.3", (host, int(port)), asked):
+        with measure.Pulse(lambda: api(server, "127.0.0.2"), 0.05) as others:
+            time.sleep(case.size(10.0, 3.0))
+    case.at_most("another address's read, median", others.median, case.size(0.25, 1.0), "s")
+    case.at_most("another address's reads that failed", others.failed, 0)
+    case.at_most("memory grows by", memory.growth, 400.0, "MB")
+
+
+@attack("endless-messages")
+def endless_messages(case):
+    """Connections to the SIP port over TCP that send headers, or a body, without end: nothing of it is kept for long, and
+    requests of others are answered.
+    """
+    server = case.server()
+    server.account.trunk(allowed=("127.0.0.3", "127.0.0.2"))
+    header = b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nX-Long: "
+    body = b"OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK1\r\nContent-Length: 2000000000\r\n\r\n"
+    with measure.Memory(server.pid) as memory, contextlib.ExitStack() as ends:
+        for text in (header, body):
+            sockets = ends.enter_context(opened(100, "127.0.0.3", server.sip, text))
+            for _ in range(64):
+                for each in sockets:
+                    with contextlib.suppress(OSError):
+                        each.send(b"x" * 65_536)
+        seconds = [options(server.sip, "127.0.0.2", None) for _ in range(5)]
+    case.at_most("another address's OPTIONS over TCP, slowest", measure.percentile(seconds, 1.0), 1.0, "s")
+    case.at_most("memory grows by", memory.growth, 50.0, "MB")
 
 
 @contextlib.contextmanager

@@ -38,10 +38,10 @@ def vanish(case, what, act):
     act(folder)
     time.sleep(NOTICED)
     answers = [server.account.create().status for _ in range(5)]
-    case.at_most(f"{what}: writes acknowledged afterwards", answers.count(201), 0 if created else -1, "writes")
+    case.at_most(f"{what}: writes acknowledged afterwards", answers.count(201), 0 if created else -1)
     ready = send(server.api, "GET", "/readyz").status
     case.at_most(f"{what}: `readyz` that says ok", int(ready == 200), 0)
-    case.at_least(f"{what}: log lines about it", server.log_lines() - lines, 1, "lines")
+    case.at_least(f"{what}: log lines about it", server.log_lines() - lines, 1)
     server.kill()
 
 
@@ -77,7 +77,7 @@ def second_server(case):
     server = case.server(database=database)
     answer = server.account.send("GET", "voice_out_trunks?page[size]=1")
     kept = answer.json()["meta"]["total_records"] if answer.status == 200 else 0
-    case.at_most("acknowledged by the first and lost", acknowledged - kept, 0 if acknowledged else -1, "writes")
+    case.at_most("acknowledged by the first and lost", acknowledged - kept, 0 if acknowledged else -1)
 
 
 @attack("cut-log")
@@ -137,4 +137,4 @@ def loose_mode(case):
     server.account.create()
     named = "WARN" in server.log.read_text()
     loose = [file for file in case.folder.glob("loose.db*") if file.stat().st_mode & 0o077 and file.suffix != ".lock"]
-    case.at_most("files that others may read, unsaid", 0 if named else len(loose), 0, "files")
+    case.at_most("files that others may read, unsaid", 0 if named else len(loose), 0)

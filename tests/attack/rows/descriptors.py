@@ -31,14 +31,14 @@ def descriptors(case):
         what = f"{what} of {soft:,}"
         with Phone(server, "127.0.0.2", trunk) as phone:
             phone.place_many(calls, seconds=case.size(40, 20), at_once=32)
-            case.at_most(f"{what}, {calls:,} calls of one trunk: slowest answer to others",
+            case.at_most(f"{what}, {calls:,} calls of a trunk: slowest other answer",
                          worst_of_three(server, theirs), 1.0, "s")
         customer = Customer(server)
-        # Nobody answers there, so calls stay as long as they may.
+        # Nothing answers there, so calls stay as long as they may.
         with datagram_socket("127.0.0.98") as silent:
             for _ in range(bursts):
                 customer.burst(silent.getsockname(), 100)
-            case.at_most(f"{what}, {bursts * 100:,} outgoing calls of one customer: slowest answer to others",
+            case.at_most(f"{what}, {bursts * 100:,} calls out of a customer: slowest other answer",
                          worst_of_three(server, theirs), 1.0, "s")
         server.kill()
 

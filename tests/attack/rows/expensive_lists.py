@@ -1,4 +1,4 @@
-"""One tenant's reads against everybody else's service."""
+"""One tenant's reads against the service of all others."""
 
 import contextlib
 import time
@@ -53,7 +53,7 @@ def expensive_lists(case):
         seconds_of_calls = [call.seconds if call.code == 200 else None for call in calls]
         lists = [load.finish() for load in loads]
     case.at_least("lists that were answered, each tenant's the fewest",
-                  min(load.good * (seconds + 2) for load in lists), 1, "lists")
+                  min(load.good * (seconds + 2) for load in lists), 1)
     case.at_most("another tenant's read, median", reads.median, case.size(0.05, 0.5), "s")
     case.at_most("another tenant's read, 99th percentile", reads.percentile(0.99), case.size(0.1, 2.0), "s")
     case.at_most("slowest of eight calls beside it", measure.percentile(seconds_of_calls, 1.0), case.size(1.0, 3.0), "s")
@@ -85,7 +85,7 @@ def quota(case):
     unlimited(server, tenant, most)
     answers = [tenant.create() for _ in range(most + 20)]
     refused = [answer for answer in answers if answer.status != 201]
-    case.at_most("records of a tenant whose quota is 50", records(tenant), most, "records")
-    case.at_least("refusals with an error object", sum(b'"errors"' in answer.body for answer in refused), 20, "refusals")
+    case.at_most("records of a tenant whose quota is 50", records(tenant), most)
+    case.at_least("refusals with an error object", sum(b'"errors"' in answer.body for answer in refused), 20)
     case.at_least("records that another tenant can still create",
-                  sum(other.create().status == 201 for _ in range(5)), 5, "records")
+                  sum(other.create().status == 201 for _ in range(5)), 5)

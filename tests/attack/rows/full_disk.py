@@ -29,7 +29,7 @@ def full_disk(case):
         # The first write that fails is what shows that the disk is full.
         server.account.create()
         answered = [place(phone) for _ in range(8)]
-        case.at_most("calls admitted beyond the threshold", max(0, sum(answered) - 2), 0, "calls")
+        case.at_most("calls admitted beyond the threshold", max(0, sum(answered) - 2), 0)
         case.at_most("first call of a trunk without a threshold", other.place_and_hang_up(), 2.0, "s")
         disk.room(server)
         end = time.monotonic() + 10
@@ -41,7 +41,7 @@ def full_disk(case):
     server = case.server(config=config, database=database)
     trunk = type(trunk)(server.account, trunk.id, trunk.username, trunk.password)
     admitted = sum(answered)
-    case.at_most("calls admitted in all, of a threshold of 100 and 60 a call", admitted, 2, "calls")
+    case.at_most("calls admitted in all, of a threshold of 100 and 60 a call", admitted, 2)
     case.at_most("admitted and not charged after `kill -9`", admitted * PRICE - trunk.spent(), 0.0, "USD")
     case.at_most("charged and not admitted", trunk.spent() - admitted * PRICE, 0.0, "USD")
 

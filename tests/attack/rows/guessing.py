@@ -25,7 +25,7 @@ def guessing_digest(case):
     with Phone(server, "127.0.0.2", trunk) as phone:
         phone.place_and_hang_up()
         lines = server.log_lines()
-        # A pulse in its own thread shares the phone with nobody.
+        # Only the thread of the pulse uses the phone meanwhile.
         with measure.Pulse(lambda: phone.place_and_hang_up(16.0), 0.2) as calls:
             verdicts = guesses(server, trunk, seconds)
         lines = server.log_lines() - lines
@@ -33,10 +33,10 @@ def guessing_digest(case):
         with after:
             fresh = after.place_and_hang_up(16.0)
     case.at_most("verdicts on wrong passwords, a second", verdicts / seconds, 50.0)
-    case.at_most("the user's calls that failed", calls.failed, 0, "calls")
-    case.at_least("the user's calls beside it", len(calls.seconds), 3, "calls")
+    case.at_most("the user's calls that failed", calls.failed, 0)
+    case.at_least("the user's calls beside it", len(calls.seconds), 3)
     case.at_most("the user's call from a new address afterwards", fresh, 16.0, "s")
-    case.at_most("log lines", lines, 60, "lines")
+    case.at_most("log lines", lines, 60)
 
 
 def guesses(server, trunk, seconds):
@@ -86,7 +86,7 @@ def guessing_login(case):
 
     def guess(number):
         while not end.is_set():
-            name = ADMIN[0] if number % 2 else f"nobody {number}"
+            name = ADMIN[0] if number % 2 else f"stranger {number}"
             answer = login(server, name, f"guess {number}", "127.0.0.66")
             if answer.status in (400, 401, 403):
                 with lock:
@@ -103,10 +103,10 @@ def guessing_login(case):
                 time.sleep(seconds)
         finally:
             end.set()
-    case.at_least("right logins beside it", len(right.seconds), 3, "logins")
-    case.at_most("right logins that failed", right.failed, 0, "logins")
+    case.at_least("right logins beside it", len(right.seconds), 3)
+    case.at_most("right logins that failed", right.failed, 0)
     case.at_most("verdicts on wrong logins of one address, a second", verdicts[0] / seconds, 50.0)
-    case.at_most("log lines", server.log_lines() - lines, 60, "lines")
+    case.at_most("log lines", server.log_lines() - lines, 60)
 
 
 def login(server, name, password, source):
@@ -137,4 +137,4 @@ def guessing_keys(case):
     case.at_most("verdicts on wrong keys, a second", answered * judged, 500.0)
     case.at_most("a right key's read from another address, median", right.median, case.size(0.1, 1.0), "s")
     case.at_most("a right key's reads that failed", right.failed, 0)
-    case.at_most("log lines", server.log_lines() - lines, 60, "lines")
+    case.at_most("log lines", server.log_lines() - lines, 60)

@@ -21,7 +21,7 @@ def hostile_media(case):
         stranger.trunk = server.account.trunk(allowed=("127.0.0.3",))
         stranger.password = stranger.trunk.password
         placed = [call for call in phone.place_many(calls) if call.media]
-        case.at_least("calls that are up", len(placed), 0.99 * calls, "calls")
+        case.at_least("calls that are up", len(placed), 0.99 * calls)
         targets = [call.media for call in placed]
         port = phone.media.getsockname()[1]
         rtp.drain(phone.media)
@@ -36,7 +36,7 @@ def hostile_media(case):
         case.at_most("API read beside it, median", reads.median, case.size(0.25, 1.0), "s")
         case.at_most("call set-up beside it, median", set_up.median, case.size(0.5, 2.0), "s")
         case.at_most("call set-ups that failed", set_up.failed, 0)
-        case.at_most("processor of the server", 100 * used, 150.0, "% of a core")
+        case.at_most("share of a core that the server takes", 100 * used, 150.0, "%")
         one(case, phone, placed[0])
 
 

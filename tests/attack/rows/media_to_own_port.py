@@ -22,7 +22,7 @@ def media_to_own_port(case):
             case.at_most(f"{name}: slowest of API, control and a new call", slowest_answer(server, trunk), 1.0, "s")
             time.sleep(case.size(2.0, 0.5))
             share = measure.cpu_share(server.pid, case.size(2.0, 1.0))
-            case.at_most(f"{name}: processor of the server afterwards", share, 20.0, "% of a core")
+            case.at_most(f"{name}: share of a core afterwards", share, 20.0, "%")
             case.at_most(f"{name}: SIGTERM to the end of the process", server.stop(), 12.0, "s")
 
 

@@ -35,14 +35,14 @@ def threshold_running(case):
         phone.run(lambda: all(call.code is not None for call in calls), 10)
         admitted = [call for call in calls if call.code == 200]
         phone.run(lambda: False, 6.0)
-        case.at_most("calls that are up six seconds later", sum(call.up for call in admitted), 0, "calls")
+        case.at_most("calls that are up six seconds later", sum(call.up for call in admitted), 0)
         for call in admitted:
             if call.up:
                 phone.hang_up(call)
         time.sleep(0.5)
     # A step of a second, and the second that was begun.
     case.at_most("charged in all, of a threshold of 5", trunk.spent(), threshold + 2 * len(admitted), "USD")
-    case.at_least("calls that were admitted", len(admitted), 1, "calls")
+    case.at_least("calls that were admitted", len(admitted), 1)
 
 
 @attack("killed-call")
@@ -58,8 +58,8 @@ def killed_call(case):
         server.kill()
     server = case.server(config=config, database=database)
     trunk = type(trunk)(server.account, trunk.id, trunk.username, trunk.password)
-    case.at_least("calls that were up", up, 5, "calls")
-    case.at_least("records after the restart", len(server.control.get("calls")["calls"]), 5, "records")
+    case.at_least("calls that were up", up, 5)
+    case.at_least("records after the restart", len(server.control.get("calls")["calls"]), 5)
     case.at_least("charged after the restart", trunk.spent(), 5.0, "USD")
 
 
@@ -75,5 +75,5 @@ def never_acked(case):
             forger.call()
         # An answer is repeated for 64 * T1 before it counts as unacknowledged.
         forger.run(lambda: False, 35.0)
-    case.at_most("charged for three calls that nobody acknowledged", trunk.spent(), 0.0, "USD")
-    case.at_most("trunks that they blocked", int(trunk.status() != "active"), 0, "trunks")
+    case.at_most("charged for three unacknowledged calls", trunk.spent(), 0.0, "USD")
+    case.at_most("trunks that they blocked", int(trunk.status() != "active"), 0)

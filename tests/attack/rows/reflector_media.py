@@ -1,4 +1,4 @@
-"""Media that would reach somebody who asked for nothing."""
+"""Media that would reach an address that asked for nothing."""
 
 import time
 
@@ -12,8 +12,8 @@ PACKETS = 200
 
 @attack("reflector-media")
 def reflector_media(case):
-    """The offer of a call, and twenty re-INVITEs after it, name somebody else's address for the media, while the caller
-    floods the call: the other gets one packet at most. Whoever speaks gets back no more than it sent.
+    """The offer of a call, and twenty re-INVITEs after it, name another machine's address for the media, while the
+    caller floods the call: that address receives one packet at most. A caller receives no more than it sent.
     """
     server = case.server()
     for symmetric in (False, True):

@@ -6,7 +6,7 @@ import time
 
 from .. import measure, sip
 from ..case import attack
-from ..flood import Unknown
+from ..flood import Known, Unknown
 from ..phone import Phone, datagram_socket
 
 
@@ -38,10 +38,10 @@ def flood(case, what, allowed):
             time.sleep(0.5)
         lines = server.log_lines() - lines
     case.at_least(f"{what}: datagrams a second", sent / lasted, rate * case.size(0.8, 0.25))
-    case.at_least(f"{what}: calls beside it", len(calls.seconds), case.size(30, 3), "calls")
-    case.at_most(f"{what}: calls that failed", calls.failed, 0, "calls")
+    case.at_least(f"{what}: calls beside it", len(calls.seconds), case.size(30, 3))
+    case.at_most(f"{what}: calls that failed", calls.failed, 0)
     case.at_most(f"{what}: memory grows by", memory.growth, 50.0, "MB")
-    case.at_most(f"{what}: the log grows by", lines, 100, "lines")
+    case.at_most(f"{what}: lines of log", lines, 100)
 
 
 @attack("reflector-sip", patient=True)
@@ -54,6 +54,31 @@ def reflector_sip(case):
     wide.account.trunk(allowed=("0.0.0.0/0",))
     for what, worst, name in reflect({"no trunk allows any address": narrow, "a trunk allows any address": wide}):
         case.at_most(f"{what}: bytes back for each byte sent ({name})", worst, 2.0)
+
+
+@attack("known-flood")
+def known_flood(case):
+    """A source that a trunk names sends INVITEs without credentials, as fast as it can, and acknowledges no answer. Calls
+    of another trunk's source go on.
+    """
+    rate, seconds = case.size((10_000, 20), (10_000, 9))
+    server = case.server()
+    server.account.trunk(allowed=("127.0.0.66",))
+    trunk = server.account.trunk(allowed=("127.0.0.2",))
+    with Phone(server, "127.0.0.2", trunk) as phone:
+        phone.place_and_hang_up()
+        lines = server.log_lines()
+        with Known(server.sip, "127.0.0.66", rate) as flooding, measure.Memory(server.pid) as memory:
+            began = time.monotonic()
+            with measure.Pulse(lambda: phone.place_and_hang_up(32.0), 0.1) as calls:
+                time.sleep(seconds)
+            sent = flooding.sent() / (time.monotonic() - began)
+        lines = server.log_lines() - lines
+    case.at_least("INVITEs a second", sent, rate * 0.25)
+    case.at_most("calls of another source that failed", calls.failed, 0)
+    case.at_least("calls of another source", len(calls.seconds), 5)
+    case.at_most("memory grows by", memory.growth, 150.0, "MB")
+    case.at_most("lines of log", lines, 1_000)
 
 
 # Longer than anything is repeated (RFC 3261: 64 * T1).
@@ -73,8 +98,8 @@ def requests(local, host):
     short = f"INVITE sip:1@a SIP/2.0\r\n{via}\r\nf:<sip:a@a>;tag=1\r\nt:<sip:1@a>\r\ni:1\r\nCSeq:1 INVITE\r\n"
     yield "the shortest INVITE", [short.encode() + b"\r\n"]
     yield "the shortest OPTIONS", [short.replace("INVITE", "OPTIONS").encode() + b"\r\n"]
-    yield "an INVITE without Via", [sip.request("INVITE", uri, local=local).replace(b"Via:", b"Xia:")]
-    yield "an INVITE of an unknown version", [sip.request("INVITE", uri, local=local).replace(b"SIP/2.0\r", b"SIP/9.0\r", 1)]
+    yield "an INVITE without Via", [same.replace(b"Via:", b"Xia:")]
+    yield "an INVITE of an unknown version", [same.replace(b"SIP/2.0\r", b"SIP/9.0\r", 1)]
     yield "a wrong digest", [sip.request("INVITE", uri, local=local, headers=[
         'Authorization: Digest username="a", realm="out.didww.com", nonce="b", uri="c", response="d"'])]
     yield "garbage", [b"\r\n\r\n", b"\0" * 40, b"GET / HTTP/1.1\r\n\r\n"]
