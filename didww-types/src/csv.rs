@@ -29,16 +29,14 @@ fn parse(text: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut values = Vec::new();
     let mut rest = text;
     loop {
-        let (value, behind) = match rest.strip_prefix('"') {
-            Some(inside) => quoted_value(inside)?,
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                let (value, behind) = rest.split_at(end);
-                if value.contains('"') {
-                    return None;
-                }
-                (Cow::Borrowed(value), behind)
+        let (value, behind) = if let Some(inside) = rest.strip_prefix('"') {
+            quoted_value(inside)?
+        } else {
+            let (value, behind) = rest.split_at(rest.find(',').unwrap_or(rest.len()));
+            if value.contains('"') {
+                return None;
             }
+            (Cow::Borrowed(value), behind)
         };
         values.push(value);
         if behind.is_empty() {

@@ -31,8 +31,7 @@ mod tests {
 
     #[test]
     fn levels_and_pairs_are_taken() {
-        for text in
-            ["info", "WARN", "off", "warn,trunk_server=debug", "trunk_server::edge=trace,hyper=error"]
+        for text in ["info", "WARN", "off", "warn,trunk_server=debug", "trunk_server::edge=trace,hyper=error"]
         {
             assert!(is_log_filter(text), "{text}");
         }
