@@ -9,7 +9,7 @@ const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// Whether a text is a filter that says what its author meant.
 pub(super) fn is_log_filter(text: &str) -> bool {
-    text.parse::<EnvFilter>().is_ok() && text.split(',').all(|part| is_directive(part))
+    text.parse::<EnvFilter>().is_ok() && text.split(',').all(is_directive)
 }
 
 fn is_directive(part: &str) -> bool {
