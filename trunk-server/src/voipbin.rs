@@ -35,6 +35,7 @@ mod run;
 mod setup;
 mod sip_gateway;
 mod token;
+mod variables;
 mod webhooks;
 
 use std::net::SocketAddr;

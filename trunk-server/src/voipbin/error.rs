@@ -23,6 +23,7 @@ pub(crate) struct ApiError {
 pub(crate) enum Status {
     InvalidArgument,
     Unauthenticated,
+    PaymentRequired,
     PermissionDenied,
     NotFound,
     FailedPrecondition,
@@ -36,6 +37,7 @@ impl Status {
         match self {
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::PaymentRequired => "PAYMENT_REQUIRED",
             Self::PermissionDenied => "PERMISSION_DENIED",
             Self::NotFound => "NOT_FOUND",
             Self::FailedPrecondition => "FAILED_PRECONDITION",
@@ -49,6 +51,7 @@ impl Status {
         match self {
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::FailedPrecondition => StatusCode::CONFLICT,
@@ -125,6 +128,11 @@ impl ApiError {
 
     pub(crate) fn invalid_data() -> Self {
         Self::invalid_argument("The request contains invalid data.")
+    }
+
+    pub(crate) fn insufficient_balance() -> Self {
+        let message = "Customer balance is below the minimum required for this operation.";
+        Self::new(Status::PaymentRequired, "INSUFFICIENT_BALANCE", message)
     }
 
     pub(crate) fn not_found() -> Self {
