@@ -17,6 +17,7 @@ mod founding;
 mod isolation;
 mod load;
 mod outbound;
+mod peers;
 mod properties;
 mod sdk;
 mod sip;

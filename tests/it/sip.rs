@@ -3,6 +3,7 @@
 
 mod authentication;
 mod capacity;
+pub mod certificates;
 mod changes;
 pub mod digest;
 pub mod edge;
