@@ -1,11 +1,12 @@
 //! What is not a call: options, registrations, methods that nobody knows; and the way over TCP and TLS.
 
+use std::process::Command;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::certificates::Certificates;
-use super::edge::{Edge, PROMPT, credentials};
+use super::edge::{Edge, PROMPT, credentials, scratch};
 use super::media::hears_its_echo;
 use super::message::Message;
 use super::uac::{Call, Uac, unique};

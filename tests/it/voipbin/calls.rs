@@ -109,7 +109,7 @@ async fn case_46_a_source_must_be_the_customers_own_or_there_must_be_a_default()
 }
 
 /// What the final responses make of a call, and whether the next provider is asked.
-const CAUSES: [(&[u16], &str, bool); 7] = [
+const CAUSES: [(&[u16], &str, bool); 8] = [
     (&[300, 302, 380, 401, 403, 407], "failed", false),
     (&[603], "noanswer", false),
     (&[480, 483], "noanswer", false),
