@@ -28,7 +28,7 @@ use super::trunks::Trunks;
 use crate::buckets::{Bucket, Buckets, Rate};
 use crate::clock::Clock;
 use crate::ids::Ids;
-use crate::sip::{Arrival, Door, Entry, Head, Reply};
+use crate::sip::{Arrival, Door, Entry, Head, Reply, tag_of};
 use crate::summed::Summed;
 use counts::Counts;
 
@@ -230,8 +230,11 @@ impl Front {
         if self.shares.has_room(source, network) {
             return false;
         }
-        let method = Head::of(bytes).and_then(|head| head.method());
-        let is_new = method.is_some_and(|method| !matches!(method, b"ACK" | b"CANCEL" | b"BYE"));
+        let is_new = Head::of(bytes).is_some_and(|head| match head.method() {
+            None | Some(b"ACK" | b"CANCEL") => false,
+            Some(b"BYE") => !key_of(&head).is_some_and(|key| self.calls.has(&key)),
+            Some(_) => true,
+        });
         if is_new {
             self.dropped(source);
         }
@@ -298,6 +301,16 @@ impl Door for Front {
             None => Entry::Drop,
         }
     }
+}
+
+/// The dialog that a request names, if it names one.
+fn key_of(head: &Head<'_>) -> Option<Key> {
+    let text = |names| head.value(names).map(|value| String::from_utf8_lossy(&value).into_owned());
+    Some(Key {
+        call_id: text(["Call-ID", "i"])?.into(),
+        remote: tag_of(&text(["From", "f"])?)?.into(),
+        local: tag_of(&text(["To", "t"])?)?.into(),
+    })
 }
 
 /// What strangers share their answers with.

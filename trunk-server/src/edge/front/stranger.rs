@@ -7,9 +7,8 @@ use trunk_rules::carrier::{
     Attempt, Check, Identified, Refusal, Snapshot, Verdict, claimed_username, identify, reason_phrase,
 };
 
-use super::{Front, Tied};
+use super::{Front, Tied, key_of};
 use crate::edge::attempt::TWILIO_HEADER;
-use crate::edge::facts::Key;
 use crate::edge::guesses::Try;
 use crate::edge::stack::ALLOW;
 use crate::sip::{Arrival, Entry, Head, Reply, body_of_datagram, tag_of, unfolded};
@@ -33,26 +32,22 @@ impl Front {
             self.counts.unanswered();
             return Entry::Drop;
         }
-        let text = |names| head.value(names).map(|value| String::from_utf8_lossy(&value).into_owned());
-        let (from, to) = (text(["From", "f"]), text(["To", "t"]));
-        let (remote, local) = (from.as_deref().and_then(tag_of), to.as_deref().and_then(tag_of));
-        let reply = match (remote, local) {
+        let is_tagged = |names| {
+            let value = head.value(names)?;
+            Some(std::str::from_utf8(&value).is_ok_and(|value| tag_of(value).is_some()))
+        };
+        let reply = match (is_tagged(["From", "f"]), is_tagged(["To", "t"])) {
             _ if !version.eq_ignore_ascii_case(b"SIP/2.0") => Reply::new(505, "Version Not Supported"),
-            (None, _) => Reply::new(400, "Bad Request"),
-            _ if to.is_none() => Reply::new(400, "Bad Request"),
             _ if head.value(["Max-Forwards", ""]).is_some_and(|hops| &*hops == b"0") => {
                 Reply::new(483, "Too Many Hops")
             }
+            (None | Some(false), _) | (_, None) => Reply::new(400, "Bad Request"),
             // Our tag is known to whom it was sent, and to nobody who only knows the address.
-            (Some(remote), Some(local)) => {
-                let call_id = text(["Call-ID", "i"]).unwrap_or_default();
-                let key = Key { call_id: call_id.into(), remote: remote.into(), local: local.into() };
-                if self.calls.has(&key) {
-                    return Entry::Pass;
-                }
-                Reply::new(481, "Call/Transaction Does Not Exist")
+            (Some(true), Some(true)) if key_of(&head).is_some_and(|key| self.calls.has(&key)) => {
+                return Entry::Pass;
             }
-            (Some(_), None) => match method {
+            (Some(true), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
+            (Some(true), Some(false)) => match method {
                 b"INVITE" => return self.attempt(&head, bytes, uri, arrival, now),
                 b"OPTIONS" => {
                     Reply::new(200, "OK").useful("Allow", ALLOW).useful("Accept", "application/sdp")
