@@ -9,7 +9,7 @@ pub(crate) struct Turns(u32);
 impl Turns {
     pub(crate) async fn pass(&mut self) {
         self.0 += 1;
-        if self.0 % 16 == 0 {
+        if self.0.is_multiple_of(16) {
             tokio::task::yield_now().await;
         }
     }

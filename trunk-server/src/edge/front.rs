@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use didww_types::Timestamp;
+use rsipstack::sip::Transport;
 use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
 
 use super::calls::Calls;
@@ -255,15 +256,12 @@ impl Front {
             return Entry::Drop;
         }
         let reply = reply.useful("Server", self.server_name.as_str());
-        match reply.to(head, source, &self.tag(head, source.ip()), 2 * whole) {
-            Some(bytes) => {
-                self.counts.answered();
-                Entry::Reply(bytes)
-            }
-            None => {
-                self.counts.unanswered();
-                Entry::Drop
-            }
+        if let Some(bytes) = reply.to(head, source, &self.tag(head, source.ip()), 2 * whole) {
+            self.counts.answered();
+            Entry::Reply(bytes)
+        } else {
+            self.counts.unanswered();
+            Entry::Drop
         }
     }
 
@@ -284,8 +282,8 @@ impl Door for Front {
             return if is_ping { Entry::Reply(b"\r\n".to_vec()) } else { Entry::Drop };
         }
         match standing {
-            Standing::Named(network) if self.is_too_much(bytes, source, network) => Entry::Drop,
-            Standing::Proven if self.is_too_much(bytes, source, None) => Entry::Drop,
+            Standing::Named(network) if self.is_too_much(bytes, source, network) => busy(bytes, arrival),
+            Standing::Proven if self.is_too_much(bytes, source, None) => busy(bytes, arrival),
             Standing::Named(_) | Standing::Proven => Entry::Pass,
             Standing::Stranger => self.stranger(bytes, arrival, now),
         }
@@ -301,6 +299,15 @@ impl Door for Front {
             None => Entry::Drop,
         }
     }
+}
+
+/// What a known source gets that has too much going on. A datagram is lost, for its source may be forged. A peer at the
+/// other end of a stream is told, and is not read from until it takes the answer.
+fn busy(bytes: &[u8], arrival: &Arrival) -> Entry {
+    let head = Head::of(bytes).filter(|_| arrival.transport != Transport::Udp);
+    let reply = Reply::new(503, "Service Unavailable").useful("Retry-After", "5");
+    let answer = head.and_then(|head| reply.to(&head, arrival.source, "busy", 2 * bytes.len()));
+    answer.map_or(Entry::Drop, Entry::Reply)
 }
 
 /// The dialog that a request names, if it names one.

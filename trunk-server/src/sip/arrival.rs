@@ -125,6 +125,9 @@ impl Common {
 
     /// An error is what to answer to a message that cannot be read.
     async fn hand_on(&self, bytes: &[u8], arrival: &Arrival, way: Way<'_>) -> Result<(), Reply<'static>> {
+        if Head::of(bytes).and_then(|head| head.request()).is_some_and(|[.., version]| !is_ours(version)) {
+            return Err(reason(bytes));
+        }
         let body = match &way {
             Way::Datagrams(_) => Some(framing::body_of_datagram(bytes).map_err(|_| BAD)?),
             Way::Stream(_) => None,
@@ -163,6 +166,10 @@ impl Common {
     }
 }
 
+fn is_ours(version: &[u8]) -> bool {
+    version.eq_ignore_ascii_case(b"SIP/2.0")
+}
+
 const BAD: Reply<'static> =
     Reply { code: 400, phrase: "Bad Request", needed: Vec::new(), useful: Vec::new() };
 
@@ -173,7 +180,7 @@ fn reason(bytes: &[u8]) -> Reply<'static> {
         std::str::from_utf8(method).is_ok_and(|method| method.parse::<rsipstack::sip::Method>().is_ok());
     let scheme = uri.split(|byte| *byte == b':').next().unwrap_or_default();
     let is_scheme = [&b"sip"[..], b"sips", b"tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
-    if !version.eq_ignore_ascii_case(b"SIP/2.0") {
+    if !is_ours(version) {
         Reply::new(505, "Version Not Supported")
     } else if !is_known {
         Reply::new(501, "Not Implemented")

@@ -145,18 +145,16 @@ impl Datagrams {
             }
             _ => to,
         };
-        if !self.is_everywhere() || from.is_unspecified() {
-            return self.socket.try_send_to(bytes, to);
-        }
         let (v4, v6);
-        let from = match (self.address, from) {
+        let source = match (self.address, from) {
+            _ if !self.is_everywhere() || from.is_unspecified() => None,
             (SocketAddr::V4(_), IpAddr::V4(from)) => {
                 v4 = libc::in_pktinfo {
                     ipi_ifindex: 0,
                     ipi_spec_dst: libc::in_addr { s_addr: u32::from(from).to_be() },
                     ipi_addr: libc::in_addr { s_addr: 0 },
                 };
-                ControlMessage::Ipv4PacketInfo(&v4)
+                Some(ControlMessage::Ipv4PacketInfo(&v4))
             }
             (_, from) => {
                 let from = match from {
@@ -167,14 +165,13 @@ impl Datagrams {
                     ipi6_addr: libc::in6_addr { s6_addr: from.octets() },
                     ipi6_ifindex: 0,
                 };
-                ControlMessage::Ipv6PacketInfo(&v6)
+                Some(ControlMessage::Ipv6PacketInfo(&v6))
             }
         };
         let (slices, to) = ([IoSlice::new(bytes)], SockaddrStorage::from(to));
-        self.socket.try_io(tokio::io::Interest::WRITABLE, || {
-            let sent = sendmsg(self.socket.as_raw_fd(), &slices, &[from], MsgFlags::empty(), Some(&to));
-            sent.map_err(io::Error::from)
-        })
+        // The socket never blocks, and nobody waits until it could be written to.
+        let sent = sendmsg(self.socket.as_raw_fd(), &slices, source.as_slice(), MsgFlags::empty(), Some(&to));
+        sent.map_err(io::Error::from)
     }
 
     /// Whether it listens on every address of the machine.

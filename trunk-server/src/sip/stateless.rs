@@ -9,6 +9,9 @@ use std::net::{IpAddr, SocketAddr};
 use super::head::{Head, unfolded};
 use super::tag::tag_of;
 
+/// How every response ends: it has no body.
+const TAIL: &[u8] = b"Content-Length: 0\r\n\r\n";
+
 /// What a response says besides what it copies.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Reply<'a> {
@@ -52,7 +55,6 @@ impl<'a> Reply<'a> {
                 line(&mut bytes, name.as_bytes(), &value);
             }
         }
-        const TAIL: &[u8] = b"Content-Length: 0\r\n\r\n";
         let mut room = most.checked_sub(bytes.len() + TAIL.len())?;
         let needed = self.needed.iter().enumerate().map(|(at, header)| (at == 0, header));
         for (is_needed, (name, value)) in needed.chain(self.useful.iter().map(|header| (false, header))) {
@@ -102,10 +104,7 @@ fn stamped(line: &[u8], source: SocketAddr) -> Vec<u8> {
     }
     if wants_port || host_of(sent_by) != Some(source.ip()) {
         let mut text = String::new();
-        let _infallible = match source.ip() {
-            IpAddr::V4(address) => write!(text, ";received={address}"),
-            IpAddr::V6(address) => write!(text, ";received=[{address}]"),
-        };
+        let _infallible = write!(text, ";received={}", source.ip());
         if wants_port {
             let _infallible = write!(text, ";rport={}", source.port());
         }
@@ -184,7 +183,7 @@ mod tests {
             "SIP/2.0/UDP host;branch=a;received=198.51.100.7;rport=9"
         );
         let v6 = stamped(b"SIP/2.0/UDP [2001:db8::1]:5060;branch=a", "[2001:db8::2]:5060".parse().unwrap());
-        assert_eq!(v6, b"SIP/2.0/UDP [2001:db8::1]:5060;branch=a;received=[2001:db8::2]");
+        assert_eq!(v6, b"SIP/2.0/UDP [2001:db8::1]:5060;branch=a;received=2001:db8::2");
     }
 
     #[test]

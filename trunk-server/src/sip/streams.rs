@@ -236,6 +236,7 @@ impl Link {
         let mut stuck: Option<Pin<Box<Sleep>>> = None;
         let mut ours = self.ours.take();
         let limits = self.common.limits;
+        let mut turns = Turns::default();
         let mut unproven = place.map(|_| Box::pin(tokio::time::sleep(limits.unproven)));
         loop {
             input.reserve(READ);
@@ -270,7 +271,7 @@ impl Link {
                     if received? == 0 {
                         return Ok(());
                     }
-                    let was_let_in = match self.take(&mut input, &mut output).await {
+                    let was_let_in = match self.take(&mut input, &mut output, &mut turns).await {
                         Ok(was_let_in) => was_let_in,
                         Err(error) => {
                             // The last answer, if the peer takes it at once.
@@ -309,9 +310,15 @@ impl Link {
 
     /// Hands on the whole messages that came; gives whether one of them was let in. One that cannot be read is answered,
     /// and the next one is read: only where nobody can say where the next one begins is it over.
-    async fn take(&self, input: &mut BytesMut, output: &mut BytesMut) -> io::Result<bool> {
+    async fn take(
+        &self,
+        input: &mut BytesMut,
+        output: &mut BytesMut,
+        turns: &mut Turns,
+    ) -> io::Result<bool> {
         let mut was_let_in = false;
         loop {
+            turns.pass().await;
             match framing::next(input) {
                 Ok(None) => return Ok(was_let_in),
                 Ok(Some(Frame::Ping)) => output.extend_from_slice(b"\r\n"),

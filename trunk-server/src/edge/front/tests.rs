@@ -3,7 +3,6 @@ use std::net::SocketAddr;
 
 use didww_types::Secret;
 use proptest::prelude::*;
-use rsipstack::sip::Transport;
 use trunk_rules::carrier::{DigestChallenge, PasswordHash};
 use uuid::Uuid;
 

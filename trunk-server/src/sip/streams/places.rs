@@ -66,19 +66,19 @@ impl Places {
 
     /// A place for a connection that ends with the token.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, token: &CancellationToken) -> Option<Place> {
-        let mut taken = self.lock();
-        let of_address = taken.by_address.get(&address).copied().unwrap_or_default();
+        let mut state = self.lock();
+        let of_address = state.by_address.get(&address).copied().unwrap_or_default();
         if of_address >= self.limits.of_one_address {
             return None;
         }
-        if taken.seats.len() >= self.limits.all {
-            taken.make_room()?;
+        if state.seats.len() >= self.limits.all {
+            state.make_room()?;
         }
-        taken.moment += 1;
-        let number = taken.moment;
+        state.moment += 1;
+        let number = state.moment;
         let seat = Seat { address, token: token.clone(), unproven: Some(number) };
-        taken.seats.insert(number, seat);
-        *taken.by_address.entry(address).or_default() += 1;
+        state.seats.insert(number, seat);
+        *state.by_address.entry(address).or_default() += 1;
         Some(Place { places: Arc::clone(self), number })
     }
 
