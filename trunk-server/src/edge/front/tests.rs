@@ -73,8 +73,8 @@ fn reply(front: &Front, bytes: &str, source: &str) -> Option<String> {
 
 /// The answer to a challenge, as a header line.
 fn authorization(challenge: &str, password: &str) -> String {
-    let line = challenge.lines().find(|line| line.starts_with("WWW-Authenticate: ")).unwrap();
-    let challenge = DigestChallenge::parse(line["WWW-Authenticate: ".len()..].as_bytes()).unwrap();
+    let line = challenge.lines().find_map(|line| line.strip_prefix("WWW-Authenticate: ")).unwrap();
+    let challenge = DigestChallenge::parse(line.as_bytes()).unwrap();
     let hash = PasswordHash::new("user", REALM, &Secret::new(password));
     let answer = challenge.answer("user", &hash, "INVITE", "sip:442079460018@192.0.2.1", "c");
     format!("Authorization: {answer}\r\n")
