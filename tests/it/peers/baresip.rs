@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 
 use crate::sip::edge::{PATIENCE, source, until};
 
-/// Where its control port is: its address is its own.
+/// Where its control port is, at an address of its own. Its calls come from 127.0.0.1: the kernel would send its media
+/// from there anyway, whatever it announces.
 const CONTROL: u16 = 4444;
 /// Bytes of what it wrote down that show that it hears: two tenths of a second.
 const HEARD: u64 = 3_200;
@@ -158,7 +159,7 @@ impl Drop for Baresip {
 fn config(folder: &Path, address: Ipv4Addr, account: &Account<'_>) -> String {
     let folder = folder.display();
     let mut text = format!(
-        "poll_method epoll\nsip_listen {address}:0\nnet_interface {address}\nsip_verify_server yes\n\
+        "poll_method epoll\nsip_listen 127.0.0.1:0\nnet_interface 127.0.0.1\nsip_verify_server yes\n\
          call_max_calls 2\naudio_source aufile,{folder}/tone.wav\nausrc_srate 8000\nauplay_srate 8000\n\
          ausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\nsnd_path {folder}\n\
          module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\

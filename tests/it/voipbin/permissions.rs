@@ -141,7 +141,18 @@ impl Cast {
         } else {
             String::new()
         };
+        if (method, path) == ("POST", "/outbound_configs") {
+            self.make_room_for_a_config(caller).await;
+        }
         caller.send(method, &target, &body).await
+    }
+
+    /// Takes the config away that every customer begins with: then another one can be made.
+    async fn make_room_for_a_config(&self, caller: &Caller) {
+        let own = caller.get("/outbound_config").await;
+        if own.status == 200 {
+            self.stage.sa.delete(&format!("/outbound_configs/{}", own.id())).await.ok();
+        }
     }
 
     /// Everything that the super admin can see, and the customer's own.
