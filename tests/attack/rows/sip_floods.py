@@ -68,7 +68,7 @@ def beside(case, server, phone, flood, rate, seconds):
     case.at_least("requests a second of the flood", sent, rate * 0.25)
     case.at_most("calls of another source that failed", calls.failed, 0)
     case.at_least("calls of another source", len(calls.seconds), 5)
-    case.at_most("memory grows by", memory.growth, 150.0, "MB")
+    case.at_most("memory grows by", memory.growth, 75.0, "MB")
     case.at_most("lines of log", lines, 1_000)
 
 
