@@ -81,7 +81,7 @@ def slow_requests(case):
 
 @attack("unread-answers")
 def unread_answers(case):
-    """One address asks for a thousand trunks on every connection that it gets, again and again, and reads no answer.
+    """Five addresses ask for a thousand trunks on each of hundreds of connections, again and again, and read no answer.
     Memory is bounded and others are answered.
     """
     server = case.server()
@@ -89,8 +89,10 @@ def unread_answers(case):
     host, _, port = server.api.rpartition(":")
     asked = ("GET /v3/voice_out_trunks?page[size]=1000 HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\n"
              "X-DIDWW-API-Version: 2026-04-16\r\n\r\n").encode() * 4
-    count = case.size(1000, 300)
-    with measure.Memory(server.pid) as memory, opened(count, "127.0.0.3", (host, int(port)), asked):
+    count = case.size(200, 60)
+    with measure.Memory(server.pid) as memory, contextlib.ExitStack() as ends:
+        for number in range(5):
+            ends.enter_context(opened(count, f"127.0.0.{10 + number}", (host, int(port)), asked))
         with measure.Pulse(lambda: api(server, "127.0.0.2"), 0.05) as others:
             time.sleep(case.size(10.0, 3.0))
     case.at_most("another address's read, median", others.median, case.size(0.25, 1.0), "s")

@@ -36,7 +36,7 @@ def hostile_media(case):
 
 def one(case, server, trunk):
     """One call alone, so that the rate of its echo can be seen."""
-    seconds, rate = 2.0, 2_000
+    seconds, rate = 4.0, 2_000
     with Phone(server, "127.0.0.2", trunk) as phone:
         call = phone.place()
         started, sent = time.monotonic(), 0

@@ -31,13 +31,18 @@ def flood(case, what, allowed):
             began = time.monotonic()
             # A caller waits for its answer as long as RFC 3261 says: 64 * T1.
             with measure.Pulse(lambda: phone.place_and_hang_up(32.0), 0.1) as calls:
-                time.sleep(seconds)
+                time.sleep(seconds - 2)
+                with Phone(server, "127.9.9.9", trunk) as newcomer:
+                    fresh = newcomer.place_and_hang_up(32.0) if allowed == ("0.0.0.0/0",) else None
+                time.sleep(2)
             sent, lasted = flooding.sent(), time.monotonic() - began
             time.sleep(0.5)
         lines = server.log_lines() - lines
     case.at_least(f"{what}: datagrams a second", sent / lasted, rate * case.size(0.8, 0.25))
     case.at_least(f"{what}: calls beside it", len(calls.seconds), case.size(30, 3))
     case.at_most(f"{what}: calls that failed", calls.failed, 0)
+    if allowed == ("0.0.0.0/0",):
+        case.at_most(f"{what}: first call of a new address", fresh, 32.0, "s")
     case.at_most(f"{what}: memory grows by", memory.growth, 50.0, "MB")
     case.at_most(f"{what}: lines of log", lines, 100)
 
