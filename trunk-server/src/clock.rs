@@ -121,6 +121,19 @@ impl Clock {
         }
     }
 
+    /// Waits until it is earlier than an instant that was now once: until the time was set back, or the system's clock
+    /// stepped back, which is noticed within a minute.
+    pub async fn set_back_before(&self, at: Timestamp) {
+        let mut changed = self.0.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if self.now() < at {
+                return;
+            }
+            let _woken = tokio::time::timeout(STRETCH, changed.changed()).await;
+        }
+    }
+
     fn state(&self) -> State {
         *self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -203,6 +216,19 @@ mod tests {
         assert!(clock.now() < far);
         let past = clock.freeze(Some("0000-01-01T00:00:00.000Z".parse().unwrap()));
         assert_eq!(past.as_unix_millis(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_time_to_be_set_back_wakes_then_and_not_before() {
+        let clock = Clock::system();
+        let now = clock.freeze(None);
+        let waiting = clock.set_back_before(now);
+        tokio::pin!(waiting);
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        clock.advance(Duration::from_hours(1));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        clock.freeze(Some(Timestamp::from_unix_millis(now.as_unix_millis() - 1)));
+        waiting.await;
     }
 
     #[test]
