@@ -157,13 +157,12 @@ def options(target, source, certificate):
     """How long an OPTIONS took over a stream of its own; None where it was not answered."""
     started = time.monotonic()
     try:
-        with socket.create_connection(target, 3, (source, 0)) as plain:
-            stream = plain
+        with contextlib.ExitStack() as ends:
+            stream = ends.enter_context(socket.create_connection(target, 3, (source, 0)))
+            local = stream.getsockname()
             if certificate:
                 context = ssl.create_default_context(cafile=str(certificate))
-                context.check_hostname = False
-                stream = context.wrap_socket(plain)
-            local = plain.getsockname()
+                stream = ends.enter_context(context.wrap_socket(stream, server_hostname=target[0]))
             stream.sendall(sip.request("OPTIONS", f"sip:{target[0]}", local=local,
                                        transport="TLS" if certificate else "TCP"))
             return time.monotonic() - started if stream.recv(4096).startswith(b"SIP/2.0 ") else None
