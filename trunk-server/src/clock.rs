@@ -80,11 +80,12 @@ impl Clock {
     /// Moves the time forward, whether it runs or stands still; to the end of the year 8999 at most.
     pub fn advance(&self, by: Duration) -> Timestamp {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.change(|state| match &mut state.frozen {
-            Some(at) => *at = settable(at.saturating_add(by)),
-            None => {
-                let now = millis(*state);
-                state.ahead += settable(now.saturating_add(by)) - now;
+        self.change(|state| {
+            let now = millis(*state);
+            let then = settable(now.saturating_add(by));
+            match &mut state.frozen {
+                Some(at) => *at = then,
+                None => state.ahead += then - now,
             }
         })
     }
