@@ -55,7 +55,7 @@ async fn nobody_else_may_read_the_files() {
         names.push(file.file_name().into_string().unwrap());
     }
     names.sort();
-    assert_eq!(names, ["private.db", "private.db-shm", "private.db-wal", "private.db.lock"]);
+    assert_eq!(names, ["private.db", "private.db-commits", "private.db-shm", "private.db-wal"]);
 }
 
 #[test]
@@ -112,13 +112,14 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
 }
 
 /// The schemas of older servers, by version.
-const OLDER: [&str; 6] = [
+const OLDER: [&str; 7] = [
     include_str!("../../src/store/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/store/sqlite/migrations/0002_calls.sql"),
     include_str!("../../src/store/sqlite/migrations/0003_webhooks.sql"),
     include_str!("../../src/store/sqlite/migrations/0004_documents.sql"),
     include_str!("../../src/store/sqlite/migrations/0005_backlog.sql"),
     include_str!("../../src/store/sqlite/migrations/0006_flows.sql"),
+    include_str!("../../src/store/sqlite/migrations/0007_running_calls.sql"),
 ];
 
 /// A database as the server of a schema left it.
