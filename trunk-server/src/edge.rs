@@ -17,12 +17,14 @@ mod invite;
 mod media;
 mod nonces;
 mod prune;
+mod rates;
 mod record;
 mod refusals;
 mod reliable;
 mod spend;
 mod stack;
 mod trunks;
+mod unacknowledged;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -40,6 +42,7 @@ use refusals::Refusals;
 use spend::Spend;
 use stack::{Incoming, Stack};
 use trunks::Trunks;
+use unacknowledged::Unacknowledged;
 
 pub use calls::ActiveCall;
 pub use config::{EdgeConfig, EdgeError, Tls};
@@ -69,6 +72,7 @@ pub(crate) struct Inner {
     nonce_counts: nonces::Counts,
     ports: Ports,
     refusals: Refusals,
+    unacknowledged: Unacknowledged,
     counters: Counters,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
 }
@@ -139,15 +143,18 @@ impl Edge {
             spend,
             calls: Calls::default(),
             refusals: Refusals::default(),
+            unacknowledged: Unacknowledged::default(),
             counters: Counters::default(),
             records,
         });
+        // Before anything else writes: what an earlier server left counts from the first call on.
+        spend::charge_lost(&inner).await?;
         let stack = Arc::new(stack);
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(take(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(spend::age(Arc::clone(&inner))),
             tokio::spawn(prune::run(Arc::clone(&inner))),
         ];
+        tasks.extend(spend::tasks(&inner));
         Ok(Self { inner, stack, tasks })
     }
 
