@@ -336,7 +336,7 @@ async fn a_config_is_made_where_the_usual_one_is_missing() {
     assert_eq!(admin.get(OWN).await.ok(), made);
     stage.sa.post(ALL, &body).await.refused(&wrong_state());
     stage.server.stop().await.unwrap();
-    for end in ["", "-wal", "-shm", ".lock"] {
+    for end in ["", "-wal", "-shm", "-commits"] {
         // What stays is cleaned with the build.
         let _stays = std::fs::remove_file(format!("{}{end}", file.display()));
     }

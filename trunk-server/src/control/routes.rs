@@ -96,9 +96,9 @@ pub(super) fn answer(outcome: Outcome) -> Response {
             let status = match &error {
                 ControlError::NotFound(_) => StatusCode::NOT_FOUND,
                 ControlError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-                ControlError::Store(StoreError::Overloaded | StoreError::Full) => {
-                    StatusCode::SERVICE_UNAVAILABLE
-                }
+                ControlError::Store(
+                    StoreError::Overloaded | StoreError::Full | StoreError::Ended | StoreError::Unknown,
+                ) => StatusCode::SERVICE_UNAVAILABLE,
                 ControlError::Store(StoreError::Conflict) => StatusCode::CONFLICT,
                 ControlError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };

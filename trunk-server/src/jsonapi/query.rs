@@ -46,7 +46,7 @@ impl View {
             }
             view.repeated = pairs.into_iter().filter(|(name, _)| is_repeated(name)).collect();
         }
-        if errors.is_empty() { Ok(view) } else { Err(Refused { errors, internal: None }) }
+        if errors.is_empty() { Ok(view) } else { Err(Refused::all(errors)) }
     }
 
     /// The names chosen of a type; `None` when all are.

@@ -6,10 +6,13 @@
 
 mod accounts;
 mod calls;
+mod commits;
 mod documents;
 mod error;
+mod files;
 mod lane;
 mod list;
+mod log;
 mod open;
 mod outbox;
 #[cfg(test)]
@@ -17,18 +20,20 @@ mod plan;
 mod running;
 mod symbols;
 mod write;
+mod writer;
 
 use std::sync::{Arc, OnceLock};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use didww_types::{ResourceSpec, Timestamp};
 
 use super::{
     Aged, Answer, Attempted, Backlog, Bounds, CallQuery, Change, Committed, Delivery, Document, DocumentKind,
-    DocumentObserver, DocumentQuery, Dropped, Due, ListQuery, Listing, Observer, Owner, PendingEvent, Record,
-    RunningCalls, Scope, Store, StoreError, StoredCall, StoredCharge,
+    DocumentObserver, DocumentQuery, Dropped, Due, ListQuery, Listing, MissingCommits, Observer, Owner,
+    PendingEvent, Record, RunningCalls, Scope, Store, StoreError, StoredCall, StoredCharge, WriteHealth,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::SharedDirectory;
@@ -45,6 +50,8 @@ pub struct SqliteStore {
     symbols: Arc<Symbols>,
     directory: SharedDirectory,
     watch: Arc<Watch>,
+    health: watch::Sender<WriteHealth>,
+    missing: Option<MissingCommits>,
 }
 
 /// Who is told of writes: nobody until somebody asks for it.
@@ -276,6 +283,14 @@ impl Store for SqliteStore {
         Box::pin(std::future::ready(
             self.lane.read(|connection| outbox::deliveries(connection, owner, limit)),
         ))
+    }
+
+    fn write_health(&self) -> watch::Receiver<WriteHealth> {
+        self.health.subscribe()
+    }
+
+    fn missing_commits(&self) -> Option<MissingCommits> {
+        self.missing
     }
 
     fn check(&self) -> Answer<'_, ()> {

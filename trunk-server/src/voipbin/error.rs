@@ -166,6 +166,10 @@ impl From<StoreError> for ApiError {
             // Somebody was quicker, with the same: what it is now is another question.
             StoreError::Taken(_) | StoreError::Conflict => Self::state_invalid(),
             StoreError::Overloaded | StoreError::Full => Self { retry_after: Some(1), ..Self::unavailable() },
+            // Not to be tried again; the store has logged it.
+            StoreError::Ended | StoreError::Unknown => {
+                Self { message: error.to_string().into(), ..Self::unavailable() }
+            }
             error => {
                 tracing::error!(%error, "a request of the communication platform failed in the store");
                 Self::internal()
