@@ -4,6 +4,7 @@
 mod authentication;
 mod capacity;
 mod changes;
+mod charging;
 pub mod digest;
 pub mod edge;
 mod endings;

@@ -55,7 +55,8 @@ pub(super) async fn run(
     let offered = admitted.media.take().map(Box::new);
     let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
     let registered = inner.calls.register(facts);
-    let mut call = Call { inner, stack, registered, media: None, session: None, place: None, paid_until: None };
+    let mut call =
+        Call { inner, stack, registered, media: None, session: None, place: None, paid_until: None };
     let (ending, unconfirmed) = call.live(request, offered).await;
     call.registered.leave();
     drop(channel);
@@ -365,7 +366,8 @@ impl Call<'_> {
             // A packet puts the silence off; that is looked at when it would be over, not with each packet.
             let silent = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|(_, at)| at);
-            let next = [until, silent, session, self.paid_until].into_iter().flatten().fold(longest, Timestamp::min);
+            let next =
+                [until, silent, session, self.paid_until].into_iter().flatten().fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
                 Some(event) = facts.mailbox.next() => match event {

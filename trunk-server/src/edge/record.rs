@@ -151,7 +151,13 @@ impl CallRecord {
             check: Some(refusal.check.name()),
             configured: Some(refusal.configured.clone()),
             received: Some(refusal.received.clone()),
-            ..Self::begun(inner, Origin::of(inner, request, started), request.call_id(), trunk, inner.app.clock.now())
+            ..Self::begun(
+                inner,
+                Origin::of(inner, request, started),
+                request.call_id(),
+                trunk,
+                inner.app.clock.now(),
+            )
         }
     }
 
@@ -244,7 +250,7 @@ impl LostRecord {
     }
 
     /// The record with its end: when the call was last known to be up.
-    pub(super) fn to_stored(
+    pub(super) fn into_stored(
         mut self,
         call: &RunningCall,
         ended: Timestamp,

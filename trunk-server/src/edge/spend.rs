@@ -25,12 +25,12 @@ use didww_types::values::Money;
 use didww_types::{Resource as _, Timestamp};
 use rust_decimal::Decimal;
 use tokio::sync::{Notify, oneshot};
-use trunk_rules::carrier::{Cause, Charge, Funds, Meter, Spending, TrunkTerms};
+use trunk_rules::carrier::{Cause, Charge, Funds, Meter, Recording, Spending, TrunkTerms};
 use uuid::Uuid;
 
-use super::Inner;
 use super::facts::Facts;
 use super::record::CallRecord;
+use super::{Counters, Inner};
 use crate::store::{Committed, Observer, Store, StoreError, StoredCall};
 use recording::Failing;
 use rows::{Row, Rows};
@@ -252,7 +252,7 @@ impl Spend {
             return Ok(());
         }
         self.rows.write(trunk, facts.origin.id).await.map_err(|error| {
-            not_written(&error, "a call that was to be answered");
+            self.not_written(&error, "a call that was to be answered");
             Cause::NotRecorded
         })
     }
@@ -297,11 +297,15 @@ impl Spend {
         record: Box<CallRecord>,
         is_answered: bool,
     ) {
+        if !is_answered && self.recording(inner.app.clock.now()) != Recording::Works {
+            Counters::count(&inner.counters.unrecorded);
+            return record.publish(inner);
+        }
         let number: i64 = trunk.account.parse().unwrap_or_default();
         let Some(stored) = record.to_stored(number) else { return };
         let limit = trunk.threshold.map(Money::amount);
         if let Err(error) = self.keep(inner, stored, is_answered, limit).await {
-            not_written(&error, "the record of a call");
+            self.not_written(&error, "the record of a call");
         }
         record.publish(inner);
     }
@@ -331,6 +335,17 @@ impl Spend {
             tokio::spawn(settle::settle(Arc::clone(inner), trunk));
         }
         outcome.await.unwrap_or_else(|_| Err(StoreError::Failed("the server stopped".to_owned())))
+    }
+}
+
+impl Spend {
+    /// Says what could not be written. While nothing can be, that is known, and callers must not fill the log with it.
+    fn not_written(&self, error: &StoreError, what: &str) {
+        if self.is_failing() {
+            tracing::debug!(%error, what, "the edge could not write");
+        } else {
+            tracing::error!(%error, what, "the edge could not write");
+        }
     }
 }
 
@@ -370,9 +385,4 @@ fn is_threshold_reached(attributes: &str) -> bool {
 fn limit_of(inner: &Inner, facts: &Facts) -> Option<Decimal> {
     let trunks = inner.trunks.read();
     trunks.index.get(&facts.trunk.id).unwrap_or(&facts.trunk).threshold.map(Money::amount)
-}
-
-/// The call goes on without what could not be written, or is refused.
-fn not_written(error: &StoreError, what: &str) {
-    tracing::error!(%error, what, "the edge could not write");
 }

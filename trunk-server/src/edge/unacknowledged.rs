@@ -81,9 +81,7 @@ impl Drop for Place<'_> {
 /// Whoever has one address of IPv6 has its /64.
 fn network(source: IpAddr) -> IpAddr {
     match source.to_canonical() {
-        IpAddr::V6(address) => {
-            IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
-        }
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         address @ IpAddr::V4(_) => address,
     }
 }

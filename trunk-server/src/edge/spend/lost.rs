@@ -6,7 +6,6 @@ use didww_types::Timestamp;
 use rust_decimal::Decimal;
 use tokio::sync::oneshot;
 use trunk_rules::carrier::{Rate, charge_of_lost};
-use uuid::Uuid;
 
 use super::{Account, Inner, Spend, Waiting};
 use crate::edge::record::LostRecord;
@@ -87,5 +86,5 @@ fn record_of(call: &RunningCall, last_seen: Timestamp) -> Option<(StoredCall, Op
     let record = LostRecord::read(&call.attributes)?;
     let rate = record.rate();
     let charge = charge_of_lost(rate, call.answered_at, call.acknowledged, ended);
-    Some((record.to_stored(call, ended, charge)?, rate))
+    Some((record.into_stored(call, ended, charge)?, rate))
 }

@@ -24,6 +24,11 @@ impl Failing {
 }
 
 impl Spend {
+    /// Whether nothing can be written, as far as is known.
+    pub(super) fn is_failing(&self) -> bool {
+        self.failing.since().is_some()
+    }
+
     /// Whether what calls cost is written at this moment.
     pub(super) fn recording(&self, now: Timestamp) -> Recording {
         if self.unwritten.load(Ordering::Relaxed) >= MOST_UNWRITTEN {
@@ -48,14 +53,16 @@ pub(in crate::edge) async fn watch(inner: Arc<Inner>) {
         inner.spend.failing.set(Some(since));
         tracing::error!("nothing can be written: calls of trunks with a threshold are refused");
         let grace = clock.sleep_until(since.after(inner.config.unrecorded_grace));
-        let works = tokio::select! {
-            works = health.wait_for(|health| health.reason().is_none()) => works.is_ok(),
-            () = grace => {
-                let ended = inner.calls.end_for(Cause::NotRecorded, |facts| !facts.is_emergency);
-                tracing::error!(ended, "nothing could be written for too long: calls are ended");
-                // What the answer was before the end of all calls is asked anew.
-                health.wait_for(|health| health.reason().is_none()).await.is_ok()
-            }
+        let in_time = tokio::select! {
+            works = health.wait_for(|health| health.reason().is_none()) => Some(works.is_ok()),
+            () = grace => None,
+        };
+        let works = if let Some(works) = in_time {
+            works
+        } else {
+            let ended = inner.calls.end_for(Cause::NotRecorded, |facts| !facts.is_emergency);
+            tracing::error!(ended, "nothing could be written for too long: calls are ended");
+            health.wait_for(|health| health.reason().is_none()).await.is_ok()
         };
         if !works {
             return;

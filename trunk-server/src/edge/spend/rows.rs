@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use super::{Inner, Running, Spend, not_written};
+use super::{Inner, Running, Spend};
 use crate::edge::facts::Facts;
 use crate::edge::record::CallRecord;
 use crate::store::{Change, RunningCall, StoreError};
@@ -111,7 +111,8 @@ impl Spend {
     fn note(&self, due: &[Due]) {
         let mut accounts = self.lock();
         for Due { trunk, facts, to, .. } in due {
-            let running = accounts.get_mut(trunk).and_then(|account| account.running.get_mut(&facts.origin.id));
+            let running =
+                accounts.get_mut(trunk).and_then(|account| account.running.get_mut(&facts.origin.id));
             if let Some(running) = running {
                 running.row = running.row.max(*to);
             }
@@ -129,10 +130,12 @@ impl Spend {
                 account.running.iter().map(move |(call, running)| (*trunk, *call, running))
             });
             let is_missing = |running: &Running| {
-                running.row == Row::None
-                    || (running.row == Row::Answered && running.meter.is_acknowledged())
+                running.row == Row::None || (running.row == Row::Answered && running.meter.is_acknowledged())
             };
-            running.filter(|(.., running)| is_missing(running)).map(|(trunk, call, _)| (trunk, call)).collect()
+            running
+                .filter(|(.., running)| is_missing(running))
+                .map(|(trunk, call, _)| (trunk, call))
+                .collect()
         };
         for (trunk, call) in missing {
             self.rows.want(trunk, call);
@@ -157,7 +160,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
         let outcome = commit(&inner, changes).await;
         match &outcome {
             Ok(()) => spend.note(&due),
-            Err(error) => not_written(error, "that calls are up"),
+            Err(error) => spend.not_written(error, "that calls are up"),
         }
         for written in wanted.into_iter().filter_map(|wanted| wanted.written) {
             // The call may be given up.

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use trunk_rules::carrier::{Gate, SpendEvent, decide_gate};
 use uuid::Uuid;
 
-use super::{DAY, Inner, MOST_UNWRITTEN, Spend, Waiting, not_written};
+use super::{DAY, Inner, MOST_UNWRITTEN, Spend, Waiting};
 use crate::callbacks::trunk_event;
 use crate::store::{Change, Scope, StoreError};
 
@@ -70,7 +70,10 @@ impl Spend {
         for attempt in 0..ATTEMPTS {
             let now = inner.app.clock.now();
             let outcome = match self.gate_changes(inner, number, trunk, now).await {
-                Ok((_, gate)) if gate.is_empty() && calls.is_empty() => return Ok(()),
+                Ok((spent, gate)) if gate.is_empty() && calls.is_empty() => {
+                    self.shown(trunk, spent, now);
+                    return Ok(());
+                }
                 Ok((spent, mut changes)) => {
                     let tells = changes.iter().any(|change| matches!(change, Change::Emit(_)));
                     changes.extend(calls.iter().cloned());
@@ -120,9 +123,9 @@ impl Spend {
     /// What a trunk spent, and whether that is to block it.
     fn state(&self, trunk: Uuid, limit: Option<Decimal>, now: Timestamp) -> (Decimal, bool) {
         let mut accounts = self.lock();
-        let state = accounts.get_mut(&trunk).map(|account| {
-            (account.spending.spent(now), account.spending.blocks(limit, now))
-        });
+        let state = accounts
+            .get_mut(&trunk)
+            .map(|account| (account.spending.spent(now), account.spending.blocks(limit, now)));
         state.unwrap_or_default()
     }
 
@@ -238,7 +241,7 @@ pub(super) async fn settle(inner: Arc<Inner>, trunk: Uuid) {
         let outcome = inner.spend.write(&inner, trunk, number, decides, calls).await;
         inner.spend.written(trunk, waiting, &outcome);
         if let Err(error) = outcome {
-            not_written(&error, "what a trunk spent");
+            inner.spend.not_written(&error, "what a trunk spent");
             return inner.spend.pause(trunk);
         }
         if is_call {

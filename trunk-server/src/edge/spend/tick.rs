@@ -14,7 +14,7 @@ use rust_decimal::Decimal;
 use uuid::Uuid;
 
 use super::settle::settle;
-use super::{Inner, Spend, not_written};
+use super::{Inner, Spend};
 use crate::edge::event::Event;
 use crate::store::{Change, StoreError};
 
@@ -45,7 +45,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
                 Ok(()) => stepped = Some(now),
                 // Said by whatever else could not be written; tried again with the next tick.
                 Err(StoreError::Full) => {}
-                Err(error) => not_written(&error, "up to when calls are up"),
+                Err(error) => spend.not_written(&error, "up to when calls are up"),
             }
             spend.want_missing();
         }
@@ -91,14 +91,7 @@ impl Spend {
 
     /// Counts what the calls of a trunk cost by now, and has those end that nothing pays for any more. Gives whether a
     /// task is to be started that writes what changed.
-    fn count(
-        &self,
-        inner: &Inner,
-        trunk: Uuid,
-        limit: Option<Decimal>,
-        now: Timestamp,
-        steps: bool,
-    ) -> bool {
+    fn count(&self, inner: &Inner, trunk: Uuid, limit: Option<Decimal>, now: Timestamp, steps: bool) -> bool {
         if limit.is_none() && !steps {
             return false;
         }
