@@ -13,6 +13,7 @@ mod callbacks;
 mod conformance;
 mod crash;
 mod docs;
+mod faults;
 mod founding;
 mod isolation;
 mod load;

@@ -58,7 +58,12 @@ fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// A write beyond a limit on file sizes raises this on Linux (on MIPS another one) and macOS, and its default would end
+/// the process. Where it is listened to, the write fails instead, as on a full disk.
+const SIGXFSZ: i32 = 25;
+
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let _file_sizes = signal(SignalKind::from_raw(SIGXFSZ))?;
     // Listened to before anything is served, so that no signal finds nobody.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let server = Server::builder(config.clone()).start().await?;

@@ -16,6 +16,7 @@ mod sqlite;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use didww_types::{FilterTest, ResourceSpec, Timestamp};
 use serde_json::{Map, Value};
@@ -352,6 +353,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// When the next event that is not due yet will be.
     fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>>;
+
+    /// The clock was set back by so much: what waits for a time that is still to come waits no longer than before.
+    fn set_back(&self, now: Timestamp, by: Duration) -> Answer<'_, ()>;
 
     /// Notes what became of an attempt.
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()>;

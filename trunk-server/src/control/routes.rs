@@ -21,6 +21,7 @@ use super::guard::check;
 use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, NewDid};
 use crate::account::Account;
 use crate::app::App;
+use crate::clock::Clock;
 use crate::http::plain_json;
 use crate::store::{Backlog, Delivery, Owner, StoreError};
 
@@ -447,9 +448,12 @@ async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
     struct When {
         at: Option<Timestamp>,
     }
-    answer(read::<When>(&body).map(|body| {
+    answer(read::<When>(&body).and_then(|body| {
+        if body.at.is_some_and(|at| !Clock::can_be_set_to(at)) {
+            return Err(ControlError::invalid("at", "must be in the years 1970 to 8999"));
+        }
         control.clock().freeze(body.at);
-        (StatusCode::OK, clock_json(&control))
+        Ok((StatusCode::OK, clock_json(&control)))
     }))
 }
 
@@ -467,7 +471,11 @@ async fn advance_clock(State(control): State<Control>, body: Bytes) -> Response 
             let message = format!("must be at most {MOST_SECONDS}, which is 100 years");
             return Err(ControlError::invalid("seconds", message));
         }
-        control.clock().advance(Duration::from_secs(body.seconds));
+        let by = Duration::from_secs(body.seconds);
+        if !Clock::can_be_set_to(control.clock().now().after(by)) {
+            return Err(ControlError::invalid("seconds", "must not lead beyond the year 8999"));
+        }
+        control.clock().advance(by);
         Ok((StatusCode::OK, clock_json(&control)))
     }))
 }

@@ -23,6 +23,7 @@ mod write;
 mod writer;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use tokio::sync::watch;
@@ -261,6 +262,10 @@ impl Store for SqliteStore {
 
     fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>> {
         Box::pin(std::future::ready(self.lane.read(|connection| outbox::next_due(connection, now))))
+    }
+
+    fn set_back(&self, now: Timestamp, by: Duration) -> Answer<'_, ()> {
+        Box::pin(self.lane.write(move |connection| outbox::set_back(connection, now, by)))
     }
 
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()> {

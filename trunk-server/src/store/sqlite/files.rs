@@ -126,7 +126,7 @@ impl Files {
             let (file, was) = (path.display(), format!("{mode:04o}"));
             match fs::set_permissions(&path, Permissions::from_mode(mode & !OTHERS)) {
                 Ok(()) => {
-                    tracing::warn!(%file, was, "others could use this file, which holds keys; now they cannot")
+                    tracing::warn!(%file, was, "others could use this file, which holds keys; now they cannot");
                 }
                 Err(error) => {
                     tracing::warn!(%file, was, %error, "others can use this file, which holds keys: take that from them");
