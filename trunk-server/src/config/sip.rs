@@ -299,6 +299,8 @@ mod tests {
     fn what_is_wrong_names_itself_and_what_would_be_right() {
         for (text, named) in [
             ("challenge_code = 403", "challenge_code"),
+            ("cost_step_seconds = 0", "cost_step_seconds"),
+            ("unacknowledged_answers = 0", "unacknowledged_answers"),
             ("reject_code = 403", "reject_code"),
             ("rtp_ports = [80, 90]", "rtp_ports"),
             ("cli_header = \"to\"", "cli_header"),
