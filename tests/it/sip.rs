@@ -5,6 +5,7 @@ mod authentication;
 mod capacity;
 pub mod certificates;
 mod changes;
+mod charging;
 pub mod digest;
 pub mod edge;
 mod endings;

@@ -20,6 +20,7 @@ mod media;
 mod nonces;
 mod proven;
 mod prune;
+mod rates;
 mod record;
 mod refusals;
 mod reliable;
@@ -27,6 +28,7 @@ mod shares;
 mod spend;
 mod stack;
 mod trunks;
+mod unacknowledged;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -46,6 +48,7 @@ use refusals::Refusals;
 use spend::Spend;
 use stack::{Incoming, Stack};
 use trunks::Trunks;
+use unacknowledged::Unacknowledged;
 
 pub use calls::ActiveCall;
 pub use config::{EdgeConfig, EdgeError, Tls};
@@ -78,6 +81,7 @@ pub(crate) struct Inner {
     nonce_counts: nonces::Counts,
     ports: Ports,
     refusals: Refusals,
+    unacknowledged: Unacknowledged,
     counters: Counters,
     sums: diagnosis::Sums,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
@@ -149,17 +153,20 @@ impl Edge {
             front,
             room: Arc::new(Semaphore::new(CALLS)),
             refusals: Refusals::default(),
+            unacknowledged: Unacknowledged::default(),
             counters: Counters::default(),
             sums: diagnosis::Sums::new(),
             records,
         });
+        // Before anything else writes: what an earlier server left counts from the first call on.
+        spend::charge_lost(&inner).await?;
         let stack = Arc::new(stack);
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(take(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(spend::age(Arc::clone(&inner))),
             tokio::spawn(prune::run(Arc::clone(&inner))),
             tokio::spawn(sum_up(Arc::clone(&inner), Arc::clone(&stack))),
         ];
+        tasks.extend(spend::tasks(&inner));
         Ok(Self { inner, stack, tasks })
     }
 

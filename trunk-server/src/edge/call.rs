@@ -3,6 +3,8 @@
 //! A call that is up keeps little: what it needs of the INVITE is copied, the INVITE goes when it was acknowledged,
 //! and whatever is large and short lives in a box of its own.
 
+mod charging;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +18,9 @@ use super::far_end::{Outcome, Then};
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending};
 use super::reliable::{self, Due, Reliable};
+use super::spend::Over;
 use super::stack::{Dialog, Happened, Incoming, Stack};
+use super::unacknowledged::Place;
 use super::{Inner, sdp};
 
 /// Shortest session interval that is accepted, in seconds (RFC 4028).
@@ -52,13 +56,18 @@ pub(super) async fn run(
     let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
     let registered = inner.calls.register(facts);
     let source = registered.facts.origin.source.ip();
-    let mut call = Call { inner, stack, registered, media: None, session: None };
+    let mut call =
+        Call { inner, stack, registered, media: None, session: None, place: None, paid_until: None };
     let (ending, unconfirmed) = call.live(request, offered).await;
     call.registered.leave();
     drop(channel);
-    let record = record_of(inner, call.facts(), ending, call.media.as_ref());
+    // One that ends when nothing pays for it any more is not charged for what the clock is late.
+    let now = inner.app.clock.now();
+    let ended = call.paid_until.map_or(now, |until| until.min(now));
+    let over = inner.spend.over(call.facts(), ended);
+    let record = record_of(inner, call.facts(), ending, (ended, over), call.media.as_ref());
     call.media = None;
-    Box::pin(inner.spend.record(inner, &call.facts().trunk, record)).await;
+    Box::pin(inner.spend.record(inner, &call.facts().trunk, record, over.is_some())).await;
     // Whoever waits for the end of all calls waits for their records.
     drop(call);
     inner.front.had_a_call(source);
@@ -68,13 +77,19 @@ pub(super) async fn run(
     }
 }
 
-fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoint>) -> Box<CallRecord> {
+fn record_of(
+    inner: &Inner,
+    facts: &Facts,
+    ending: Ending,
+    over: (Timestamp, Option<Over>),
+    media: Option<&Endpoint>,
+) -> Box<CallRecord> {
     let (dropped, from) = media.map(Endpoint::dropped).unwrap_or_default();
     if dropped > 0 {
         let trunk = &facts.trunk.name;
         tracing::warn!(%trunk, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
     }
-    Box::new(CallRecord::of_call(inner, facts, ending, (dropped, from)))
+    Box::new(CallRecord::of_call(inner, facts, ending, over, (dropped, from)))
 }
 
 struct Call<'a> {
@@ -84,6 +99,10 @@ struct Call<'a> {
     media: Option<Endpoint>,
     /// The session timer: its interval, and when it runs out.
     session: Option<(Duration, Timestamp)>,
+    /// Its place among the answers that wait to be acknowledged.
+    place: Option<Place<'a>>,
+    /// When it ends because nothing pays for it any more.
+    paid_until: Option<Timestamp>,
 }
 
 /// A response that is not the last.
@@ -176,7 +195,10 @@ impl Call<'_> {
             Then::NoAnswer => return Err(refuse(request, ending(Cause::RingingTimeout)).await),
             Then::Refuse(code) => return Err(refuse(request, refused_by_far_end(code)).await),
         };
-        let answered = self.inner.app.clock.now();
+        let answered = match Box::pin(self.charge(&mut request)).await {
+            Ok(answered) => answered,
+            Err(ending) => return Err(Box::new(Unanswered { ending, request })),
+        };
         let dialog = request.dialog();
         let until = up.map(|up| answered.after(up));
         let answered = self.answer(&mut request, offered.as_deref(), &description, answered).await;
@@ -226,6 +248,12 @@ impl Call<'_> {
                         request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
                         return Some(ending);
                     }
+                    (Event::EndFor(cause), _) => {
+                        let ending = Ending { code: 503, ..ending(cause) };
+                        request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
+                        return Some(ending);
+                    }
+                    (Event::PaidUntil(_), _) => {}
                 },
                 due = reliable::due(ringing.reliable.as_mut()) => match due {
                     Due::Repetition => ringing.send(request).await,
@@ -289,6 +317,7 @@ impl Call<'_> {
                 biased;
                 happened = request.happened() => match happened {
                     Happened::Acknowledged => {
+                        self.acknowledged(answered);
                         let answer = request.take_acknowledgement();
                         if offered.is_none() {
                             self.answered_offer(&answer).await;
@@ -299,10 +328,16 @@ impl Call<'_> {
                     Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
                 },
                 Some(event) = facts.mailbox.next() => match event {
-                    Event::HungUp => return Answered::Ended(HUNG_UP, false),
+                    Event::HungUp => {
+                        // It knows the tag of the answer, so it heard it.
+                        self.acknowledged(answered);
+                        return Answered::Ended(HUNG_UP, false);
+                    }
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
                     Event::End => return Answered::Ended(HUNG_UP, true),
+                    Event::EndFor(cause) => return Answered::Ended(ending(cause), true),
+                    Event::PaidUntil(until) => self.paid_until = until,
                 },
             }
         }
@@ -333,7 +368,8 @@ impl Call<'_> {
             // A packet puts the silence off; that is looked at when it would be over, not with each packet.
             let silent = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|(_, at)| at);
-            let next = [until, silent, session].into_iter().flatten().fold(longest, Timestamp::min);
+            let next =
+                [until, silent, session, self.paid_until].into_iter().flatten().fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
                 Some(event) = facts.mailbox.next() => match event {
@@ -341,6 +377,8 @@ impl Call<'_> {
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
                     Event::End => return (HUNG_UP, true),
+                    Event::EndFor(cause) => return (ending(cause), true),
+                    Event::PaidUntil(until) => self.paid_until = until,
                 },
                 () = clock.sleep_until(next) => {
                     let now = clock.now();
@@ -348,6 +386,8 @@ impl Call<'_> {
                     let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
                     if reached(until) {
                         return (HUNG_UP, true);
+                    } else if reached(self.paid_until) {
+                        return (ending(Cause::ThresholdReached), true);
                     } else if reached(silent) {
                         return (ending(Cause::RtpTimeout), true);
                     } else if reached(session) || now >= longest {

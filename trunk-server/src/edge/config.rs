@@ -39,6 +39,14 @@ pub struct EdgeConfig {
     pub connections: Connections,
     /// For how many months records of calls are kept, the current one included; at least 1.
     pub keep_months: u32,
+    /// How often it is written up to when calls are known to be up, and what their trunks spent; at least 1 second.
+    pub cost_step: Duration,
+    /// Whether calls end whose trunk reached its threshold, each when the time is over that was charged for it.
+    pub threshold_ends_calls: bool,
+    /// How long calls go on while nothing can be written.
+    pub unrecorded_grace: Duration,
+    /// Most answers that a source of datagrams leaves unacknowledged that never acknowledged one; at least 1.
+    pub unacknowledged_answers: u32,
     /// Most refusals of a trunk that are recorded in a minute.
     pub refusals_recorded: u32,
 }
@@ -62,12 +70,16 @@ impl EdgeConfig {
             server_name: "trunk-server".to_owned(),
             settings: Settings::default(),
             far_end: FarEnd::default(),
-            rates: super::spend::default_rates(),
+            rates: super::rates::default_rates(),
             rtp_ports: 16_384..32_768,
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
             connections: Connections::default(),
             keep_months: 3,
+            cost_step: Duration::from_secs(10),
+            threshold_ends_calls: true,
+            unrecorded_grace: Duration::from_mins(5),
+            unacknowledged_answers: 16,
             refusals_recorded: 1_000,
         }
     }
