@@ -33,6 +33,7 @@ use trunk_rules::carrier::NonceKey;
 
 use crate::app::App;
 use crate::ending::in_background;
+use crate::net::{Budget, Use};
 use crate::sip::{Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
@@ -68,6 +69,10 @@ pub(crate) struct Inner {
     nonces: HiddenKey,
     nonce_counts: nonces::Counts,
     ports: Ports,
+    /// The lookups of hosts that SDPs name.
+    names: media::Names,
+    /// Bytes of media that are sent, of all calls together.
+    media_bytes: Budget,
     refusals: Refusals,
     counters: Counters,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
@@ -127,12 +132,14 @@ impl Edge {
         app.store.observe(Arc::new(Watch { trunks: Arc::clone(&trunks), spend: Arc::clone(&spend) }));
         trunks.load(&*app.store)?;
         spend.load(&*app.store, app.clock.now()).await?;
-        let (stack, incoming) = Stack::start(&config).await?;
+        let (stack, incoming) = Stack::start(&config, &app.own).await?;
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonces: HiddenKey(NonceKey::new(&app.ids.nonce_key())),
             nonce_counts: nonces::Counts::default(),
-            ports: Ports::new(config.rtp_ports.clone(), app.ids.word()),
+            ports: Ports::new(config.rtp_ports.clone(), app.ids.word(), app.own.clone(), Use::MediaIn),
+            names: media::Names::default(),
+            media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             app,
             config,
             trunks,

@@ -14,6 +14,9 @@
 //!
 //! Compatible with DIDWW, not affiliated with it.
 
+// A test reads a packet or two.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
 pub mod account;
 mod app;
 pub mod callbacks;
@@ -33,6 +36,7 @@ mod jsonapi;
 mod keep;
 #[cfg(feature = "sip")]
 mod mailbox;
+mod net;
 pub mod openapi;
 mod public_address;
 pub mod serve;

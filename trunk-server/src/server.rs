@@ -17,6 +17,8 @@ use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
 use crate::demo;
 use crate::http::public_router;
 use crate::ids::Ids;
+#[cfg(feature = "sip")]
+use crate::net::{Entered, Use};
 use crate::serve::{Limits, serve};
 use crate::store::{OpenError, SqliteStore, Store, StoreError};
 #[cfg(feature = "voipbin")]
@@ -75,6 +77,9 @@ pub struct Server {
     new_key: Option<Secret>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// The places of the listeners among our own sockets.
+    #[cfg(feature = "sip")]
+    _own: Vec<Entered>,
     #[cfg(feature = "sip")]
     edge: Option<crate::edge::Edge>,
 }
@@ -166,12 +171,16 @@ impl ServerBuilder {
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
+        #[cfg(feature = "sip")]
+        let mut own = vec![app.own.enter(address, Use::Http)];
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
             let guard = Guard { token: config.control_token.clone(), host };
             let router = control_router(Arc::clone(&app), guard);
             tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
+            #[cfg(feature = "sip")]
+            own.push(app.own.enter(at, Use::Http));
         }
         #[cfg(feature = "voipbin")]
         tasks.push(tokio::spawn(ended_with(platform_tasks, stopped.clone())));
@@ -184,6 +193,8 @@ impl ServerBuilder {
             new_key,
             stop,
             tasks,
+            #[cfg(feature = "sip")]
+            _own: own,
             #[cfg(feature = "sip")]
             edge,
         })

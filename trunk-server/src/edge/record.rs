@@ -1,6 +1,5 @@
 //! What a call leaves behind.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use uuid::Uuid;
 use super::Inner;
 use super::attempt::Parts;
 use super::facts::{Facts, Origin};
+use super::media::Traffic;
 use super::stack::Incoming;
 use crate::store::StoredCall;
 
@@ -85,6 +85,12 @@ pub struct CallRecord {
     pub rtp_dropped: u64,
     /// Where these came from.
     pub rtp_dropped_from: Vec<String>,
+    /// RTP packets that came from allowed sources.
+    pub rtp_received: u64,
+    /// RTP packets that were sent back.
+    pub rtp_sent: u64,
+    /// RTP packets of allowed sources that were dropped because they came too fast.
+    pub rtp_excess: u64,
 }
 
 /// How an admitted call ended.
@@ -130,6 +136,9 @@ impl CallRecord {
             received: None,
             rtp_dropped: 0,
             rtp_dropped_from: Vec::new(),
+            rtp_received: 0,
+            rtp_sent: 0,
+            rtp_excess: 0,
         }
     }
 
@@ -156,7 +165,7 @@ impl CallRecord {
     }
 
     /// The record of a call that was let through and is over now.
-    pub(super) fn of_call(inner: &Inner, facts: &Facts, ending: Ending, dropped: (u64, &[IpAddr])) -> Self {
+    pub(super) fn of_call(inner: &Inner, facts: &Facts, ending: Ending, traffic: &Traffic<'_>) -> Self {
         let call_type = if facts.is_emergency { "emergency" } else { "outbound" };
         let connected = facts.connected();
         let mut record = Self {
@@ -172,8 +181,11 @@ impl CallRecord {
             disconnect_code: ending.code,
             disconnect_reason: ending.reason.to_owned(),
             disconnect_cause: ending.cause,
-            rtp_dropped: dropped.0,
-            rtp_dropped_from: dropped.1.iter().map(ToString::to_string).collect(),
+            rtp_dropped: traffic.dropped,
+            rtp_received: traffic.received,
+            rtp_sent: traffic.sent,
+            rtp_excess: traffic.excess,
+            rtp_dropped_from: traffic.dropped_from.iter().map(ToString::to_string).collect(),
             ..Self::begun(inner, facts.origin.clone(), &facts.key.call_id, &facts.trunk)
         };
         let up = connected.map(|at| between(at, record.time_end));

@@ -20,6 +20,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError, Tls};
+use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::{Common, Limits, Listener, Places};
 use crate::sip::{listen, shut_down};
 pub(super) use dialog::Dialog;
@@ -37,6 +38,8 @@ pub(super) struct Stack {
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
     advertise: IpAddr,
+    /// Its places among our own sockets.
+    _entered: Vec<Entered>,
 }
 
 impl std::fmt::Debug for Stack {
@@ -79,7 +82,10 @@ impl Requests {
 }
 
 impl Stack {
-    pub(super) async fn start(config: &EdgeConfig) -> Result<(Self, Requests), EdgeError> {
+    pub(super) async fn start(
+        config: &EdgeConfig,
+        sockets: &OwnSockets,
+    ) -> Result<(Self, Requests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
         let (udp, tcp, address) = listen::sockets(config.listen, &token)
@@ -118,9 +124,14 @@ impl Stack {
             tokio::spawn(Listener { socket, acceptor, places, common, token: token.clone() }.serve());
         }
         let own = Own { server_name: config.server_name.clone(), address, tls_address };
+        let entered = [Some(address), tls_address].into_iter().flatten();
+        let entered = entered.map(|address| sockets.enter(address, Use::Signalling)).collect();
+        if let Some(advertise) = config.advertise {
+            sockets.advertise(advertise);
+        }
         let advertise = config.advertise.unwrap_or_else(|| address.ip());
         let requests = Requests { receiver, own: Arc::new(own) };
-        Ok((Self { endpoint, token, udp, address, tls_address, advertise }, requests))
+        Ok((Self { endpoint, token, udp, address, tls_address, advertise, _entered: entered }, requests))
     }
 
     pub(super) fn address(&self) -> SocketAddr {

@@ -28,6 +28,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::framing::{self, Frame};
+use crate::net;
 #[cfg(feature = "voipbin")]
 pub(crate) use open::{Open, User};
 
@@ -154,10 +155,11 @@ pub(crate) struct Listener {
 
 impl Listener {
     pub(crate) async fn serve(self) {
+        let mut turns = net::Turns::default();
         loop {
             let accepted = tokio::select! {
                 () = self.token.cancelled() => return,
-                accepted = self.socket.accept() => accepted,
+                accepted = net::accept(&self.socket, &mut turns) => accepted,
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,

@@ -42,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::ids::Ids;
 use crate::mailbox::{Receiver, mailbox};
+use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::Limits;
 use crate::sip::{Connections, Ports};
 use connect::Connect;
@@ -68,6 +69,8 @@ pub(crate) struct DiallerConfig {
     pub(crate) hosts: BTreeMap<String, String>,
     /// Whether calls to [`Reach::Public`] may go to addresses that are not public, too.
     pub(crate) allow_private: bool,
+    /// What this process listens on: no media goes there.
+    pub(crate) own: OwnSockets,
     /// The name servers; the system's when there are none.
     pub(crate) name_servers: Vec<SocketAddr>,
     /// Certificates that carriers' certificates must lead to, in a PEM file; those the system trusts when there is
@@ -102,6 +105,7 @@ impl DiallerConfig {
             rtp_ports: 32_768..49_152,
             hosts: BTreeMap::new(),
             allow_private: false,
+            own: OwnSockets::default(),
             name_servers: Vec::new(),
             tls_roots: None,
             user_agent: "trunk-server".to_owned(),
@@ -263,6 +267,8 @@ struct Inner {
     resolver: Resolver,
     registry: Arc<Registry>,
     ports: Ports,
+    /// Its place among our own sockets.
+    _entered: Entered,
     /// Calls that are not over.
     running: watch::Sender<usize>,
     /// Ends every call.
@@ -286,7 +292,8 @@ impl Dialler {
         let (stack, requests) = Stack::start(&config, Arc::clone(&registry)).await?;
         let connect = Connect::new(&config, clock.clone(), &stack)?;
         let inner = Arc::new(Inner {
-            ports: Ports::new(config.rtp_ports.clone(), ids.word()),
+            ports: Ports::new(config.rtp_ports.clone(), ids.word(), config.own.clone(), Use::MediaOut),
+            _entered: config.own.enter(stack.address(), Use::Signalling),
             config,
             clock,
             ids,
