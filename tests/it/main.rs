@@ -16,6 +16,7 @@ mod crash;
 mod docs;
 mod founding;
 mod isolation;
+mod lints;
 mod load;
 mod outbound;
 mod properties;
