@@ -6,6 +6,11 @@
 //! of a URI otherwise than it was given, and make a timeout look like a 408 of the far end.
 //!
 //! It takes no calls, plays nothing but silence, and hears nothing.
+//!
+//! The loops that far ends feed, and their bounds: what comes for one call (16 wait, and a place for a BYE);
+//! requests of no call (1,024 are answered at the same time); forks and reliable responses of a call (8 and 32); answers
+//! that are acknowledged again (8); challenges (4); a host's addresses (4); hosts for media (4 of a call, and one more
+//! after each 15 seconds; each within 5 seconds). No media is read at all.
 
 mod acks;
 mod connect;
