@@ -42,7 +42,8 @@ pub(crate) async fn hear(
         });
         // An error passes, such as that a peer closed its port, but not at once.
         if received.await.is_err() || !budget.take(clock.stopwatch(), 1) {
-            tokio::time::sleep(PAUSE).await;
+            // On the heap: it is seldom needed, and there are many calls.
+            Box::pin(tokio::time::sleep(PAUSE)).await;
         }
     }
 }
