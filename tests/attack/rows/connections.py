@@ -1,6 +1,7 @@
 """Connections that are opened and then say nothing, or next to nothing."""
 
 import contextlib
+import resource
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,8 @@ def half_open(case):
     """One address opens connections to the API and begins a request on each. Others are answered as before, the address
     holds only its share, and past it the answer is the documented 503.
     """
-    count = case.size(10_200, 1_500)
+    # As many as this process may hold, where that is less.
+    count = min(case.size(10_200, 1_500), resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
     server = case.server()
     host, _, port = server.api.rpartition(":")
     with opened(count, "127.0.0.3", (host, int(port)), b"GET /v3/dids HTTP/1.1\r\nHost: a\r\nX-Half:") as sockets:
@@ -157,13 +159,12 @@ def options(target, source, certificate):
     """How long an OPTIONS took over a stream of its own; None where it was not answered."""
     started = time.monotonic()
     try:
-        with socket.create_connection(target, 3, (source, 0)) as plain:
-            stream = plain
+        with contextlib.ExitStack() as ends:
+            stream = ends.enter_context(socket.create_connection(target, 3, (source, 0)))
+            local = stream.getsockname()
             if certificate:
                 context = ssl.create_default_context(cafile=str(certificate))
-                context.check_hostname = False
-                stream = context.wrap_socket(plain)
-            local = plain.getsockname()
+                stream = ends.enter_context(context.wrap_socket(stream, server_hostname=target[0]))
             stream.sendall(sip.request("OPTIONS", f"sip:{target[0]}", local=local,
                                        transport="TLS" if certificate else "TCP"))
             return time.monotonic() - started if stream.recv(4096).startswith(b"SIP/2.0 ") else None

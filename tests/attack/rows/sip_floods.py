@@ -10,15 +10,16 @@ from ..phone import Phone
 
 @attack("unknown-flood")
 def unknown_flood(case):
-    """20,000 datagrams a second from 10,000 addresses: INVITE, REGISTER, OPTIONS and garbage. Beside them calls of a
-    known source are placed, once where every trunk names its addresses, once where one allows every address.
+    """20,000 datagrams a second (short form: 8,000) from 10,000 addresses: INVITE, REGISTER, OPTIONS and garbage. Beside
+    them calls of a known source are placed, once where every trunk names its addresses, once where one allows every
+    address.
     """
     flood(case, "no trunk allows any address", ("127.0.0.2",))
     flood(case, "a trunk allows any address", ("0.0.0.0/0",))
 
 
 def flood(case, what, allowed):
-    rate, seconds = case.size((20_000, 60), (20_000, 10))
+    rate, seconds = case.size((20_000, 60), (8_000, 10))
     if not case.short and allowed != ("127.0.0.2",):
         seconds = 30
     server = case.server()
@@ -38,7 +39,7 @@ def flood(case, what, allowed):
             sent, lasted = flooding.sent(), time.monotonic() - began
             time.sleep(0.5)
         lines = server.log_lines() - lines
-    case.at_least(f"{what}: datagrams a second", sent / lasted, rate * case.size(0.8, 0.25))
+    case.at_least(f"{what}: datagrams a second", sent / lasted, rate * case.size(0.8, 0.5))
     case.at_least(f"{what}: calls beside it", len(calls.seconds), case.size(30, 3))
     case.at_most(f"{what}: calls that failed", calls.failed, 0)
     if allowed == ("0.0.0.0/0",):
@@ -72,7 +73,7 @@ def beside(case, server, phone, flood, rate, seconds):
     lines = server.log_lines() - lines
     case.at_least("requests a second of the flood", sent, rate * 0.25)
     case.at_most("calls of another source that failed", calls.failed, 0)
-    case.at_least("calls of another source", len(calls.seconds), 5)
+    case.at_least("calls of another source", len(calls.seconds), 3)
     case.at_most("memory grows by", memory.growth, 75.0, "MB")
     case.at_most("lines of log", lines, 1_000)
 
@@ -82,7 +83,7 @@ def in_call_flood(case):
     """A caller sends thousands of requests a second inside its own call: re-INVITEs, UPDATE, INFO, OPTIONS. Calls of
     another trunk's source go on, and memory is bounded.
     """
-    rate, seconds = case.size((5_000, 20), (5_000, 6))
+    rate, seconds = case.size((5_000, 20), (3_000, 8))
     server = case.server()
     first, second = server.account.trunk(allowed=("127.0.0.66",)), server.account.trunk(allowed=("127.0.0.2",))
     with Phone(server, "127.0.0.66", first) as caller, Phone(server, "127.0.0.2", second) as phone:
