@@ -3,9 +3,9 @@
 //! It brings the rules their questions and acts on their verdicts. Whom a call is let through to is played:
 //! no call is ever forwarded to a real network.
 //!
-//! The loops that peers feed, and their bounds: requests, of which [`AT_ONCE`] are worked on at the same time; what comes
+//! The loops that peers feed, and their bounds: requests, of which `AT_ONCE` are worked on at the same time; what comes
 //! for one call, of which `event::MOST` wait; its media, in `media`; connections, in `sip::streams`. Whoever follows
-//! the records and is too slow loses the oldest of [`FOLLOWED`].
+//! the records and is too slow loses the oldest of `FOLLOWED`.
 
 mod attempt;
 mod call;
@@ -141,7 +141,7 @@ impl Edge {
         let inner = Arc::new(Inner {
             nonces: HiddenKey(NonceKey::new(&app.ids.nonce_key())),
             nonce_counts: nonces::Counts::default(),
-            ports: Ports::new(config.rtp_ports.clone(), app.ids.word(), app.own.clone(), Use::MediaIn),
+            ports: Ports::new(config.rtp_ports.clone(), app.ids.word(), app.own.clone(), Use::EdgeMedia),
             names: media::Names::default(),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             app,

@@ -7,8 +7,8 @@
 //! is here:
 //!
 //! - [`Turns`]: after [`IN_A_ROW`] passes a loop lets other tasks run, whatever readiness says;
-//! - [`Budget`]: so many packets or bytes a second, and so many at once;
-//! - [`hear`] and [`receive`], the loops over datagrams, and [`accept`], the step of a loop over connections.
+//! - `Budget`: so many packets or bytes a second, and so many at once;
+//! - `hear` and `receive`, the loops over datagrams, and [`accept`], the step of a loop over connections.
 //!
 //! It refuses to know what is received.
 

@@ -172,7 +172,7 @@ impl ServerBuilder {
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         #[cfg(feature = "sip")]
-        let mut own = vec![app.own.enter(address, Use::Http)];
+        let mut own = vec![app.own.enter(address, Use::Other)];
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
@@ -180,7 +180,7 @@ impl ServerBuilder {
             let router = control_router(Arc::clone(&app), guard);
             tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
             #[cfg(feature = "sip")]
-            own.push(app.own.enter(at, Use::Http));
+            own.push(app.own.enter(at, Use::Other));
         }
         #[cfg(feature = "voipbin")]
         tasks.push(tokio::spawn(ended_with(platform_tasks, stopped.clone())));

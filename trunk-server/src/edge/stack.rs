@@ -125,7 +125,7 @@ impl Stack {
         }
         let own = Own { server_name: config.server_name.clone(), address, tls_address };
         let entered = [Some(address), tls_address].into_iter().flatten();
-        let entered = entered.map(|address| sockets.enter(address, Use::Signalling)).collect();
+        let entered = entered.map(|address| sockets.enter(address, Use::Other)).collect();
         if let Some(advertise) = config.advertise {
             sockets.advertise(advertise);
         }

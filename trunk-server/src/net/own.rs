@@ -9,14 +9,10 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 /// What a socket of ours is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// The API, or the control API.
-    Http,
-    /// SIP, of the edge or of calls that go out.
-    Signalling,
-    /// Media of a call that came in.
-    MediaIn,
-    /// Media of a call that goes out.
-    MediaOut,
+    /// Media of a call that came in: what our own dialler may send to when it calls our own edge.
+    EdgeMedia,
+    /// Everything else: the APIs, SIP, media of calls that go out.
+    Other,
 }
 
 /// The sockets of this process that peers can send to. Clones share them.
@@ -121,14 +117,17 @@ mod tests {
     #[test]
     fn a_socket_is_our_own_as_long_as_it_is_open() {
         let own = OwnSockets::default();
-        let first = own.enter(at("127.0.0.1:4000"), Use::MediaIn);
-        let second = own.enter(at("127.0.0.2:4000"), Use::MediaIn);
-        assert_eq!(own.at(at("127.0.0.1:4000")), Some(Use::MediaIn));
-        assert_eq!(own.at(at("[::ffff:127.0.0.1]:4000")), Some(Use::MediaIn));
+        let first = own.enter(at("127.0.0.1:4000"), Use::EdgeMedia);
+        let second = own.enter(at("127.0.0.2:4000"), Use::EdgeMedia);
+        assert_eq!(own.at(at("127.0.0.1:4000")), Some(Use::EdgeMedia));
+        assert_eq!(own.at(at("[::ffff:127.0.0.1]:4000")), Some(Use::EdgeMedia));
         assert_eq!(own.at(at("127.0.0.3:4000")), None, "another may listen at that address");
         assert_eq!(own.at(at("127.0.0.1:4002")), None, "another may listen at that port");
         drop(first);
-        assert_eq!((own.at(at("127.0.0.1:4000")), own.at(at("127.0.0.2:4000"))), (None, Some(Use::MediaIn)));
+        assert_eq!(
+            (own.at(at("127.0.0.1:4000")), own.at(at("127.0.0.2:4000"))),
+            (None, Some(Use::EdgeMedia))
+        );
         drop(second);
         assert!(own.0.by_port.read().unwrap().is_empty());
     }
@@ -136,8 +135,8 @@ mod tests {
     #[test]
     fn a_socket_that_listens_everywhere_is_our_own_at_every_address_of_the_machine() {
         let own = OwnSockets::default();
-        let _everywhere = own.enter(at("0.0.0.0:5060"), Use::Signalling);
-        assert_eq!(own.at(at("127.9.9.9:5060")), Some(Use::Signalling));
+        let _everywhere = own.enter(at("0.0.0.0:5060"), Use::Other);
+        assert_eq!(own.at(at("127.9.9.9:5060")), Some(Use::Other));
         assert_eq!(own.at(at("192.0.2.1:5060")), None);
     }
 
@@ -145,9 +144,9 @@ mod tests {
     fn the_address_that_peers_are_told_leads_to_our_own_sockets() {
         let own = OwnSockets::default();
         own.advertise("192.0.2.1".parse().unwrap());
-        let _inside = own.enter(at("127.0.0.1:4000"), Use::MediaIn);
+        let _inside = own.enter(at("127.0.0.1:4000"), Use::EdgeMedia);
         assert!(own.is_near("192.0.2.1".parse().unwrap()));
-        assert_eq!(own.at(at("192.0.2.1:4000")), Some(Use::MediaIn));
+        assert_eq!(own.at(at("192.0.2.1:4000")), Some(Use::EdgeMedia));
         assert_eq!(own.at(at("192.0.2.1:4002")), None);
     }
 }

@@ -80,7 +80,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_socket_that_was_given_back_serves_the_next_call_at_the_same_address() {
-        let ports = Ports::new(20_000..30_000, 11, OwnSockets::default(), Use::MediaOut);
+        let ports = Ports::new(20_000..30_000, 11, OwnSockets::default(), Use::Other);
         let (here, elsewhere) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         let first = ports.bind(here).await.unwrap();
         let port = first.socket.local_addr().unwrap().port();
@@ -94,7 +94,7 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_sockets_are_kept_than_are_worth_it() {
-        let ports = Ports::new(30_000..40_000, 13, OwnSockets::default(), Use::MediaOut);
+        let ports = Ports::new(30_000..40_000, 13, OwnSockets::default(), Use::Other);
         let here = IpAddr::from([127, 0, 0, 1]);
         let mut sockets = Vec::new();
         for _ in 0..SPARE + 3 {

@@ -297,8 +297,8 @@ impl Dialler {
         let (stack, requests) = Stack::start(&config, Arc::clone(&registry)).await?;
         let connect = Connect::new(&config, clock.clone(), &stack)?;
         let inner = Arc::new(Inner {
-            ports: Ports::new(config.rtp_ports.clone(), ids.word(), config.own.clone(), Use::MediaOut),
-            _entered: config.own.enter(stack.address(), Use::Signalling),
+            ports: Ports::new(config.rtp_ports.clone(), ids.word(), config.own.clone(), Use::Other),
+            _entered: config.own.enter(stack.address(), Use::Other),
             config,
             clock,
             ids,

@@ -184,7 +184,7 @@ fn may_go(inner: &Inner, carrier: IpAddr, to: SocketAddr) -> bool {
     let special = no_media_to(to, carrier, false);
     let own = match inner.config.own.at(to) {
         None => None,
-        Some(Use::MediaIn) if is_own_address(carrier) => None,
+        Some(Use::EdgeMedia) if is_own_address(carrier) => None,
         Some(_) => Some("one of our own sockets"),
     };
     let why = special.or(own);
@@ -210,7 +210,7 @@ mod tests {
     async fn media() -> Media {
         let local = IpAddr::from([127, 0, 0, 1]);
         let own = OwnSockets::default();
-        Media::open(&Ports::new(20_000..30_000, 7, own, Use::MediaOut), local, local, 0x0102_0304_0506_0708)
+        Media::open(&Ports::new(20_000..30_000, 7, own, Use::Other), local, local, 0x0102_0304_0506_0708)
             .await
             .unwrap()
     }

@@ -119,7 +119,7 @@ fn nothing_is_sent_to_special_addresses_whatever_an_sdp_names_and_whatever_comes
 fn nothing_is_sent_to_our_own_sockets_and_they_may_open_later() {
     let mut stage = Stage::of(CALLER, &json!({}));
     assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
-    for purpose in [Use::Http, Use::Signalling, Use::MediaIn, Use::MediaOut] {
+    for purpose in [Use::EdgeMedia, Use::Other] {
         let entered = stage.own.enter(at(CALLER), purpose);
         assert_eq!((stage.echoes(CALLER), stage.stream.ping()), (None, None), "{purpose:?}");
         drop(entered);

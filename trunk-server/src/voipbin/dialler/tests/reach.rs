@@ -127,7 +127,7 @@ async fn media_never_goes_to_special_addresses_to_our_own_sockets_or_nearer_than
     let far: IpAddr = [203, 0, 113, 1].into();
     let mut media = Media::open(&inner.ports, local, local, 7).await.unwrap();
     let ours = media.address().port();
-    let edges = inner.config.own.enter("127.0.0.1:4002".parse().unwrap(), Use::MediaIn);
+    let edges = inner.config.own.enter("127.0.0.1:4002".parse().unwrap(), Use::EdgeMedia);
     for (carrier, at, port, goes) in [
         (local, "127.0.0.1", 4000, true),
         (far, "198.51.100.7", 4000, true),
