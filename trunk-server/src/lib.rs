@@ -19,6 +19,8 @@
 
 pub mod account;
 mod app;
+#[cfg(feature = "sip")]
+mod buckets;
 pub mod callbacks;
 pub mod cli;
 mod clock;
@@ -44,6 +46,8 @@ mod server;
 #[cfg(feature = "sip")]
 mod sip;
 pub mod store;
+#[cfg(feature = "sip")]
+mod summed;
 pub mod telemetry;
 mod test_server;
 #[cfg(feature = "voipbin")]

@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 #[cfg(feature = "sip")]
 pub(crate) use budget::Budget;
 #[cfg(feature = "sip")]
-pub(crate) use datagrams::hear;
+pub(crate) use datagrams::{hear, receive};
 #[cfg(feature = "voipbin")]
 pub(crate) use own::is_own_address;
 #[cfg(feature = "sip")]
