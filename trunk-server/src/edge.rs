@@ -3,7 +3,7 @@
 //! It brings the rules their questions and acts on their verdicts. Whom a call is let through to is played:
 //! no call is ever forwarded to a real network.
 //!
-//! The loops that peers feed, and their bounds: requests, of which `AT_ONCE` are worked on at the same time; what comes
+//! The loops that peers feed, and their bounds: calls, of which `CALLS` are up, and requests, as `shares` says; what comes
 //! for one call, of which `event::MOST` wait; its media, in `media`; connections, in `sip::streams`. Whoever follows
 //! the records and is too slow loses the oldest of `FOLLOWED`.
 
