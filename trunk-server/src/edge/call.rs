@@ -71,11 +71,12 @@ pub(super) async fn run(
 fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoint>) -> Box<CallRecord> {
     let traffic = media.map(Endpoint::traffic).unwrap_or_default();
     let (trunk, call_id) = (&facts.trunk.name, &facts.key.call_id);
-    if traffic.dropped > 0 {
+    let admits = |what: &str| inner.sums.media.admits((trunk, what), inner.app.clock.now());
+    if traffic.dropped > 0 && admits("dropped") {
         let (dropped, from) = (traffic.dropped, traffic.dropped_from);
         tracing::warn!(%trunk, %call_id, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
     }
-    if let Some(why) = traffic.why_silent {
+    if let Some(why) = traffic.why_silent.filter(|why| admits(why)) {
         let received = traffic.received;
         tracing::warn!(%trunk, %call_id, received, why, "RTP came and none was sent");
     }
@@ -386,7 +387,9 @@ impl Call<'_> {
                 self.agree(request, &contact, &body, false).await;
             }
             (_, Err(why)) => {
-                tracing::warn!(%why, call_id = request.call_id(), "a new offer was refused; the call stays as it is");
+                if self.admits_warning("offer") {
+                    tracing::warn!(%why, call_id = request.call_id(), "a new offer was refused; the call stays as it is");
+                }
                 respond_alone(request, settings.codec_reject, "Not Acceptable Here");
             }
             (_, Ok(media)) => {
@@ -431,9 +434,19 @@ impl Call<'_> {
                     endpoint.negotiated(self.inner, &media, self.inner.app.clock.now()).await;
                 }
             }
-            Ok(None) => tracing::warn!("an offer was acknowledged without an answer; media goes nowhere"),
-            Err(why) => tracing::warn!(%why, "the answer to an offer does not fit; media stays where it was"),
+            Ok(None) if self.admits_warning("no answer") => {
+                tracing::warn!("an offer was acknowledged without an answer; media goes nowhere");
+            }
+            Err(why) if self.admits_warning("answer") => {
+                tracing::warn!(%why, "the answer to an offer does not fit; media stays where it was");
+            }
+            Ok(None) | Err(_) => {}
         }
+    }
+
+    /// Whether a warning about the media of the trunk's calls is written now.
+    fn admits_warning(&self, what: &str) -> bool {
+        self.inner.sums.media.admits((&self.facts().trunk.name, what), self.inner.app.clock.now())
     }
 
     async fn renegotiated(&mut self, media: Option<&Media>) -> String {
