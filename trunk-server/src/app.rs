@@ -27,6 +27,9 @@ pub(crate) struct App {
     /// The communication platform's side.
     #[cfg(feature = "voipbin")]
     pub platform: crate::voipbin::Platform,
+    /// The sockets that this server listens on.
+    #[cfg(feature = "sip")]
+    pub own: crate::net::OwnSockets,
     /// How many requests each account may still make.
     pub rates: RateLimits,
     /// What links begin with, when it is not the address that the request came to.
@@ -57,6 +60,8 @@ impl App {
             edge: std::sync::OnceLock::new(),
             #[cfg(feature = "voipbin")]
             platform,
+            #[cfg(feature = "sip")]
+            own: crate::net::OwnSockets::default(),
             rates: RateLimits::default(),
             public_url,
             limits,

@@ -2,6 +2,10 @@
 //!
 //! It brings the rules their questions and acts on their verdicts. Whom a call is let through to is played:
 //! no call is ever forwarded to a real network.
+//!
+//! The loops that peers feed, and their bounds: calls, of which `CALLS` are up, and requests, as `shares` says; what comes
+//! for one call, of which `event::MOST` wait; its media, in `media`; connections, in `sip::streams`. Whoever follows
+//! the records and is too slow loses the oldest of `FOLLOWED`.
 
 mod attempt;
 mod call;
@@ -40,6 +44,7 @@ use tokio::sync::Semaphore;
 
 use crate::app::App;
 use crate::ending::in_background;
+use crate::net::{Budget, Use};
 use crate::sip::{Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
@@ -80,6 +85,10 @@ pub(crate) struct Inner {
     room: Arc<Semaphore>,
     nonce_counts: nonces::Counts,
     ports: Ports,
+    /// The lookups of hosts that SDPs name.
+    names: media::Names,
+    /// Bytes of media that are sent, of all calls together.
+    media_bytes: Budget,
     refusals: Refusals,
     unacknowledged: Unacknowledged,
     counters: Counters,
@@ -140,11 +149,13 @@ impl Edge {
             config.settings.clone(),
             config.server_name.clone(),
         ));
-        let (stack, incoming) = Stack::start(&config, Arc::clone(&front), &app.clock).await?;
+        let (stack, incoming) = Stack::start(&config, Arc::clone(&front), &app.clock, &app.own).await?;
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonce_counts: nonces::Counts::default(),
-            ports: Ports::new(config.rtp_ports.clone(), app.ids.word()),
+            ports: Ports::new(config.rtp_ports.clone(), app.ids.word(), app.own.clone(), Use::EdgeMedia),
+            names: media::Names::default(),
+            media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             app,
             config,
             trunks,

@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::net;
 use connection::serve_connection;
 
 /// What a client may take of the server.
@@ -65,9 +66,10 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, mut st
     let room = Arc::new(Semaphore::new(limits.connections));
     let told = Arc::new(Semaphore::new(TOLD));
     let mut connections = JoinSet::new();
+    let mut turns = net::Turns::default();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = net::accept(&listener, &mut turns) => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
             Some(_) = connections.join_next() => continue,
         };

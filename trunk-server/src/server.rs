@@ -17,6 +17,8 @@ use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
 use crate::demo;
 use crate::http::public_router;
 use crate::ids::Ids;
+#[cfg(feature = "sip")]
+use crate::net::{Entered, Use};
 use crate::serve::{Limits, serve};
 use crate::store::{OpenError, SqliteStore, Store, StoreError};
 #[cfg(feature = "voipbin")]
@@ -77,6 +79,9 @@ pub struct Server {
     made_its_database: bool,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// The places of the listeners among our own sockets.
+    #[cfg(feature = "sip")]
+    _own: Vec<Entered>,
     #[cfg(feature = "sip")]
     edge: Option<crate::edge::Edge>,
 }
@@ -173,12 +178,16 @@ impl ServerBuilder {
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
+        #[cfg(feature = "sip")]
+        let mut own = vec![app.own.enter(address, Use::Other)];
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
             let guard = Guard { token: config.control_token.clone(), host };
             let router = control_router(Arc::clone(&app), guard);
             tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
+            #[cfg(feature = "sip")]
+            own.push(app.own.enter(at, Use::Other));
         }
         #[cfg(feature = "voipbin")]
         tasks.push(tokio::spawn(ended_with(platform_tasks, stopped.clone())));
@@ -193,6 +202,8 @@ impl ServerBuilder {
             made_its_database,
             stop,
             tasks,
+            #[cfg(feature = "sip")]
+            _own: own,
             #[cfg(feature = "sip")]
             edge,
         })

@@ -87,7 +87,7 @@ pub(crate) async fn start(
         let given = format!("{name} = edge");
         return Err(crate::config::ConfigError::Value { name: "voipbin.hosts", given, right }.into());
     }
-    let config = app.platform.config.dialler(edge);
+    let config = dialler::DiallerConfig { own: app.own.clone(), ..app.platform.config.dialler(edge) };
     let dialler = dialler::Dialler::start(config, app.clock.clone(), app.ids.clone()).await?;
     tracing::info!(address = %dialler.address(), "calls go out from here");
     // The first and only one of this server.

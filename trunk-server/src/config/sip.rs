@@ -18,6 +18,7 @@ pub(crate) struct SipTable {
     advertise: Option<IpAddr>,
     server_name: Option<String>,
     rtp_ports: Option<(u16, u16)>,
+    media_bytes_per_second: Option<u64>,
     ring_timeout: Option<u64>,
     connections: Option<usize>,
     connections_per_address: Option<usize>,
@@ -125,6 +126,16 @@ impl SipTable {
                 ));
             }
             edge.rtp_ports = from..to;
+        }
+        if let Some(bytes) = self.media_bytes_per_second {
+            if bytes < 1_500 {
+                return Err(wrong(
+                    "sip.media_bytes_per_second",
+                    &bytes.to_string(),
+                    "give 1500 bytes or more",
+                ));
+            }
+            edge.media_bytes_per_second = bytes;
         }
         if let Some(seconds) = self.ring_timeout {
             edge.ring_timeout = Duration::from_secs(seconds);
@@ -303,6 +314,7 @@ mod tests {
             ("unacknowledged_answers = 0", "unacknowledged_answers"),
             ("reject_code = 403", "reject_code"),
             ("rtp_ports = [80, 90]", "rtp_ports"),
+            ("media_bytes_per_second = 0", "media_bytes_per_second"),
             ("cli_header = \"to\"", "cli_header"),
             ("[[far_end]]\nprefix = \"x\"", "far_end.prefix"),
             ("[[far_end]]\nprefix = \"1\"\nthen = \"maybe\"", "far_end.then"),

@@ -31,6 +31,8 @@ pub struct EdgeConfig {
     pub rates: RateCard,
     /// Ports for RTP; even ones are used.
     pub rtp_ports: Range<u16>,
+    /// Bytes of media that all calls together send in a second; what is more is dropped.
+    pub media_bytes_per_second: u64,
     /// How long a call may ring that nobody answers.
     pub ring_timeout: Duration,
     /// How long calls may take to end when the server stops.
@@ -72,6 +74,7 @@ impl EdgeConfig {
             far_end: FarEnd::default(),
             rates: super::rates::default_rates(),
             rtp_ports: 16_384..32_768,
+            media_bytes_per_second: 125_000_000,
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
             connections: Connections::default(),
