@@ -12,6 +12,7 @@
 mod callbacks;
 mod conformance;
 mod crash;
+mod descriptors;
 mod docs;
 mod founding;
 mod isolation;

@@ -32,7 +32,9 @@ use tokio::sync::Semaphore;
 use trunk_rules::carrier::NonceKey;
 
 use crate::app::App;
+use crate::descriptors::Share;
 use crate::ending::in_background;
+use crate::places::Places;
 use crate::sip::{Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
@@ -68,6 +70,8 @@ pub(crate) struct Inner {
     nonces: HiddenKey,
     nonce_counts: nonces::Counts,
     ports: Ports,
+    /// The calls of each account.
+    accounts: Arc<Places<i64>>,
     refusals: Refusals,
     counters: Counters,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
@@ -132,7 +136,13 @@ impl Edge {
         let inner = Arc::new(Inner {
             nonces: HiddenKey(NonceKey::new(&app.ids.nonce_key())),
             nonce_counts: nonces::Counts::default(),
-            ports: Ports::new(config.rtp_ports.clone(), app.ids.word()),
+            accounts: Places::new(of_account(&app, &config)),
+            ports: Ports::new(
+                config.rtp_ports.clone(),
+                app.ids.word(),
+                app.descriptors.clone(),
+                Share::Calls,
+            ),
             app,
             config,
             trunks,
@@ -240,6 +250,13 @@ impl Inner {
         [&counters.challenged, &counters.refused, &counters.admitted, &counters.unrecorded]
             .map(|count| count.load(Ordering::Relaxed))
     }
+}
+
+/// Most calls of one account: half of those that ports and open files have room for, unless a setting says so.
+fn of_account(app: &App, config: &EdgeConfig) -> usize {
+    let files = app.descriptors.most(Share::Calls);
+    let room = files.min(config.rtp_ports.len().div_ceil(2));
+    config.calls_per_account.unwrap_or_else(|| room.div_ceil(2))
 }
 
 /// Most requests and calls that are worked on at the same time.

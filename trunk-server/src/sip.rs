@@ -9,6 +9,6 @@ pub(crate) mod sdp;
 mod shutdown;
 pub(crate) mod streams;
 
-pub(crate) use ports::Ports;
+pub(crate) use ports::{Bound, Ports};
 pub(crate) use shutdown::shut_down;
 pub use streams::Connections;

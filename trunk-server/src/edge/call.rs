@@ -18,12 +18,17 @@ use super::record::{CallRecord, Ending};
 use super::reliable::{self, Due, Reliable};
 use super::stack::{Dialog, Happened, Incoming, Stack};
 use super::{Inner, sdp};
+use crate::places::Place;
+use crate::summed::Summed;
 
 /// Shortest session interval that is accepted, in seconds (RFC 4028).
 const MIN_SESSION: u64 = 90;
 
 /// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// Calls for which there was no room.
+static FULL: Summed = Summed::new("calls were refused: their account has as many as it may have");
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
@@ -51,7 +56,7 @@ pub(super) async fn run(
     let offered = admitted.media.take().map(Box::new);
     let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
     let registered = inner.calls.register(facts);
-    let mut call = Call { inner, stack, registered, media: None, session: None };
+    let mut call = Call { inner, stack, registered, media: None, place: None, session: None };
     let (ending, unconfirmed) = call.live(request, offered).await;
     call.registered.leave();
     drop(channel);
@@ -80,6 +85,8 @@ struct Call<'a> {
     stack: &'a Arc<Stack>,
     registered: Registered<'a>,
     media: Option<Endpoint>,
+    /// Its place among the calls of its account.
+    place: Option<Place<i64>>,
     /// The session timer: its interval, and when it runs out.
     session: Option<(Duration, Timestamp)>,
 }
@@ -160,6 +167,9 @@ impl Call<'_> {
         let (bind, advertise) = (self.stack.address().ip(), self.stack.advertise());
         let trunk = Arc::clone(&self.facts().trunk);
         let ports = &self.inner.ports;
+        if !self.has_room() {
+            return Err(refuse(request, ending(Cause::NoFreePorts)).await);
+        }
         self.media = Endpoint::open(ports, bind, advertise, offered.as_deref(), trunk, started).await;
         if self.media.is_none() {
             return Err(refuse(request, ending(Cause::NoFreePorts)).await);
@@ -179,6 +189,19 @@ impl Call<'_> {
         let until = up.map(|up| answered.after(up));
         let answered = self.answer(&mut request, offered.as_deref(), &description, answered).await;
         Ok(Begun { dialog, answered, until })
+    }
+
+    /// Whether the account may have one more call. An emergency call is always one of those it may have.
+    fn has_room(&mut self) -> bool {
+        let (accounts, facts) = (&self.inner.accounts, self.facts());
+        let account = facts.account();
+        let place = if facts.is_emergency { accounts.take_anyway(account) } else { accounts.take(account) };
+        if place.is_none() && FULL.admits(account, self.inner.app.clock.now()) {
+            let trunk = &self.facts().trunk.name;
+            tracing::warn!(%trunk, "a call was refused: its account has as many calls as it may have");
+        }
+        self.place = place;
+        self.place.is_some()
     }
 
     /// Rings until the far end decides. Gives an ending when the caller or the server was quicker.

@@ -37,6 +37,8 @@ pub struct EdgeConfig {
     pub stop_deadline: Duration,
     /// Most connections over TCP and TLS, of all peers and of one address.
     pub connections: Connections,
+    /// Most calls of one account at once. None is half of those that there is room for.
+    pub calls_per_account: Option<usize>,
     /// For how many months records of calls are kept, the current one included; at least 1.
     pub keep_months: u32,
     /// Most refusals of a trunk that are recorded in a minute.
@@ -67,6 +69,7 @@ impl EdgeConfig {
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
             connections: Connections::default(),
+            calls_per_account: None,
             keep_months: 3,
             refusals_recorded: 1_000,
         }

@@ -10,7 +10,8 @@ use tokio::net::UdpSocket;
 use trunk_rules::carrier::{Media, MediaHost, Protection, RtpPath, TrunkTerms, ping_packet};
 
 use crate::clock::Clock;
-use crate::sip::Ports;
+use crate::descriptors::Permit;
+use crate::sip::{Bound, Ports};
 
 /// Longest wait for the address of a name in an SDP.
 const LOOKUP: Duration = Duration::from_secs(2);
@@ -18,6 +19,8 @@ const LOOKUP: Duration = Duration::from_secs(2);
 /// The media of one call.
 pub(super) struct Endpoint {
     socket: UdpSocket,
+    /// The right to have it open.
+    _permit: Permit,
     address: SocketAddr,
     path: RtpPath,
     trunk: Arc<TrunkTerms>,
@@ -49,10 +52,12 @@ impl Endpoint {
         trunk: Arc<TrunkTerms>,
         now: Timestamp,
     ) -> Option<Self> {
-        let socket = UdpSocket::from_std(ports.bind(bind).await?).ok()?;
+        let Bound { socket, permit } = ports.bind(bind).await?;
+        let socket = UdpSocket::from_std(socket).ok()?;
         let address = SocketAddr::new(advertise, socket.local_addr().ok()?.port());
         let mut endpoint = Self {
             socket,
+            _permit: permit,
             address,
             path: RtpPath::new(None, now),
             trunk,

@@ -40,6 +40,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::descriptors::{self, Descriptors, Share};
 use crate::ids::Ids;
 use crate::mailbox::{Receiver, mailbox};
 use crate::sip::streams::Limits;
@@ -90,6 +91,8 @@ pub(crate) struct DiallerConfig {
     /// The estimate of a round trip that SIP's timers are made from (RFC 3261 §17.1.1.1): a request is given up after
     /// 64 of them.
     pub(crate) t1: Duration,
+    /// Where calls and connections take the files from that they have open.
+    pub(crate) descriptors: Descriptors,
 }
 
 impl DiallerConfig {
@@ -116,6 +119,7 @@ impl DiallerConfig {
             probe_timeout: Duration::from_secs(5),
             stop_deadline: Duration::from_secs(4),
             t1: Duration::from_millis(500),
+            descriptors: Descriptors::new(descriptors::open_files()),
         }
     }
 }
@@ -286,7 +290,12 @@ impl Dialler {
         let (stack, requests) = Stack::start(&config, Arc::clone(&registry)).await?;
         let connect = Connect::new(&config, clock.clone(), &stack)?;
         let inner = Arc::new(Inner {
-            ports: Ports::new(config.rtp_ports.clone(), ids.word()),
+            ports: Ports::new(
+                config.rtp_ports.clone(),
+                ids.word(),
+                config.descriptors.clone(),
+                Share::Outgoing,
+            ),
             config,
             clock,
             ids,

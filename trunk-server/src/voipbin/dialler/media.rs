@@ -11,7 +11,8 @@ use didww_types::resources::MediaEncryptionMode;
 use trunk_rules::carrier::{Codec, Direction, Media as Described, MediaHost, Settings, negotiate};
 
 use super::{Inner, Reach};
-use crate::sip::{Ports, sdp};
+use crate::descriptors::Permit;
+use crate::sip::{Bound, Ports, sdp};
 
 /// What is offered, and taken of offers.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
@@ -34,6 +35,7 @@ struct Stream {
 
 pub(super) struct Media {
     socket: UdpSocket,
+    permit: Permit,
     /// What the far end is told.
     address: SocketAddr,
     stream: Option<Stream>,
@@ -49,7 +51,7 @@ pub(super) struct Media {
 impl Media {
     /// Takes a port; `None` when none is free.
     pub(super) async fn open(ports: &Ports, bind: IpAddr, told: IpAddr, random: u64) -> Option<Self> {
-        let socket = ports.bind(bind).await?;
+        let Bound { socket, permit } = ports.bind(bind).await?;
         // Nobody reads: the least that the system keeps is enough. It is no harm if it keeps more.
         let _kept = socket2::SockRef::from(&socket).set_recv_buffer_size(0);
         let address = SocketAddr::new(told, socket.local_addr().ok()?.port());
@@ -59,6 +61,7 @@ impl Media {
         let [_, _, timestamp @ .., _, _] = random;
         Some(Self {
             socket,
+            permit,
             address,
             stream: None,
             source: u32::from_be_bytes(source),
@@ -72,7 +75,7 @@ impl Media {
     /// The end. A socket that nothing was sent from serves another call.
     pub(super) fn close(self, ports: &Ports) {
         if self.sent == 0 && self.stream.is_none() {
-            ports.give_back(self.socket);
+            ports.give_back(Bound { socket: self.socket, permit: self.permit });
         }
     }
 
@@ -148,10 +151,15 @@ pub(super) fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::c
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::descriptors::{Descriptors, Share};
+
+    fn ports() -> Ports {
+        Ports::new(20_000..30_000, 7, Descriptors::new(1_024), Share::Outgoing)
+    }
 
     async fn media() -> Media {
         let local = IpAddr::from([127, 0, 0, 1]);
-        Media::open(&Ports::new(20_000..30_000, 7), local, local, 0x0102_0304_0506_0708).await.unwrap()
+        Media::open(&ports(), local, local, 0x0102_0304_0506_0708).await.unwrap()
     }
 
     #[tokio::test]
