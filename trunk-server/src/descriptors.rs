@@ -10,6 +10,8 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+
 /// Whose files they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Share {
@@ -68,18 +70,17 @@ pub(crate) struct Permit {
 
 /// How many files the process may have open now.
 pub(crate) fn open_files() -> u64 {
-    // No limit is as good as more than there will ever be.
-    rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX)
+    // A system that does not say so has no limit that is known.
+    getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
 }
 
 /// Lets the process have as many files open as the system allows, and says how many that are.
 pub fn raise() -> u64 {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    match setrlimit(Resource::Nofile, raised) {
-        Ok(()) => tracing::info!(from = limit.current, to = limit.maximum, "files that may be open"),
-        Err(error) => tracing::warn!(%error, most = limit.current, "the limit on open files was not raised"),
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| (soft, hard)));
+    match raised {
+        Ok((from, to)) => tracing::info!(from, to, "files that may be open"),
+        Err(error) => tracing::warn!(%error, "the limit on open files was not raised"),
     }
     let most = open_files();
     if most < FEW {

@@ -16,6 +16,8 @@
 
 pub mod account;
 mod app;
+#[cfg(feature = "sip")]
+mod buckets;
 pub mod callbacks;
 pub mod cli;
 mod clock;
@@ -37,6 +39,8 @@ mod keep;
 mod limiter;
 #[cfg(feature = "sip")]
 mod mailbox;
+#[cfg(feature = "sip")]
+mod net;
 pub mod openapi;
 #[cfg(feature = "sip")]
 mod places;

@@ -41,7 +41,7 @@ impl Summed {
     }
 
     /// A kind of which one line a minute is written, whoever it is about.
-    #[allow(dead_code, reason = "for whom one line is enough")]
+    #[cfg(feature = "sip")]
     pub(crate) const fn once(what: &'static str) -> Self {
         Self::of(what, 1)
     }
@@ -59,7 +59,6 @@ impl Summed {
     }
 
     /// Writes the sum of a minute that is over. The next line does it too, if one comes.
-    #[allow(dead_code, reason = "for who has a task to do it")]
     pub(crate) fn sum_up(&self, now: Timestamp) {
         let over = self.lock().turn(now);
         self.write(over);
