@@ -13,6 +13,7 @@
 mod callbacks;
 mod conformance;
 mod crash;
+mod descriptors;
 mod docs;
 mod faults;
 mod founding;

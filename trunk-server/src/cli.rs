@@ -153,6 +153,7 @@ impl Cli {
             demo: self.demo,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
+            http: None,
             allow_loopback_callbacks: self.allow_loopback_callbacks,
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen,

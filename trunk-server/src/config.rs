@@ -1,5 +1,6 @@
 //! What a server is told before it starts: flags over environment over one file over defaults.
 
+mod http;
 mod log_filter;
 #[cfg(feature = "sip")]
 mod sip;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
 
+pub use http::HttpConfig;
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
 
@@ -32,6 +34,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// What control requests must show; needed when the control listener is not on loopback.
     pub control_token: Option<Secret>,
+    /// Who may take how much of the listeners for HTTP.
+    pub http: HttpConfig,
     /// Where and how calls are taken; none takes no calls.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
@@ -131,6 +135,7 @@ impl Default for Config {
             demo: false,
             public_url: None,
             control_token: None,
+            http: HttpConfig::default(),
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
             #[cfg(feature = "voipbin")]
@@ -186,6 +191,7 @@ pub(crate) struct Settings {
     pub(crate) demo: Option<bool>,
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
+    pub(crate) http: Option<http::HttpTable>,
     pub(crate) allow_loopback_callbacks: Option<bool>,
     #[cfg(feature = "sip")]
     pub(crate) sip_listen: Option<String>,
@@ -234,6 +240,7 @@ impl Settings {
             demo: self.demo.or(other.demo),
             public_url: self.public_url.or(other.public_url),
             control_token: self.control_token.or(other.control_token),
+            http: self.http.or(other.http),
             allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen.or(other.sip_listen),
@@ -311,6 +318,7 @@ impl Settings {
             demo: self.demo.unwrap_or(false),
             public_url,
             control_token,
+            http: HttpConfig::new(self.http.unwrap_or_default())?,
             #[cfg(feature = "sip")]
             sip,
             #[cfg(feature = "voipbin")]
@@ -401,8 +409,10 @@ impl Config {
             Some(value) => format!("{name} = {value}\n"),
             None => format!("# {name} is not set\n"),
         };
-        #[cfg_attr(not(feature = "sip"), expect(unused_mut, reason = "there are no tables then"))]
         let mut text: String = lines.into_iter().map(line).collect();
+        if let Some(table) = self.http.to_toml() {
+            text = format!("{text}\n{table}");
+        }
         #[cfg(feature = "sip")]
         if let Some(table) = self.sip.as_ref().and_then(|sip| sip.table.to_toml()) {
             text = format!("{text}\n{table}");

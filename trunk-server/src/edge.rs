@@ -43,9 +43,11 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::descriptors::Share;
 use crate::ending::in_background;
 use crate::net::{Budget, Use};
-use crate::sip::{Ports, sdp};
+use crate::places::Places;
+use crate::sip::{Books, Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
 use front::Front;
@@ -89,6 +91,8 @@ pub(crate) struct Inner {
     names: media::Names,
     /// Bytes of media that are sent, of all calls together.
     media_bytes: Budget,
+    /// The calls of each account.
+    accounts: Arc<Places<i64>>,
     refusals: Refusals,
     unacknowledged: Unacknowledged,
     counters: Counters,
@@ -153,7 +157,17 @@ impl Edge {
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonce_counts: nonces::Counts::default(),
-            ports: Ports::new(config.rtp_ports.clone(), app.ids.word(), app.own.clone(), Use::EdgeMedia),
+            ports: Ports::new(
+                config.rtp_ports.clone(),
+                app.ids.word(),
+                Books {
+                    own: app.own.clone(),
+                    purpose: Use::EdgeMedia,
+                    descriptors: app.descriptors.clone(),
+                    share: Share::Calls,
+                },
+            ),
+            accounts: Places::new(of_account(&app, &config)),
             names: media::Names::default(),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             app,
@@ -275,6 +289,13 @@ impl Inner {
             front: self.front.counts(),
         }
     }
+}
+
+/// Most calls of one account: half of those that ports and open files have room for, unless a setting says so.
+fn of_account(app: &App, config: &EdgeConfig) -> usize {
+    let files = app.descriptors.most(Share::Calls);
+    let room = files.min(config.rtp_ports.len().div_ceil(2));
+    config.calls_per_account.unwrap_or_else(|| room.div_ceil(2))
 }
 
 /// What became of attempts at calls since the start, and of messages that were none.

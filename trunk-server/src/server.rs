@@ -15,11 +15,12 @@ use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
 use crate::demo;
+use crate::descriptors::{self, Descriptors, Share};
 use crate::http::public_router;
 use crate::ids::Ids;
 #[cfg(feature = "sip")]
 use crate::net::{Entered, Use};
-use crate::serve::{Limits, serve};
+use crate::serve::{Door, Limits, serve};
 use crate::store::{OpenError, SqliteStore, Store, StoreError};
 #[cfg(feature = "voipbin")]
 use crate::voipbin::Platform;
@@ -121,6 +122,8 @@ impl ServerBuilder {
     /// [`StartError`]; nothing is served then.
     pub async fn start(self) -> Result<Server, StartError> {
         let Self { config, clock, ids, limits, mut callbacks } = self;
+        let control_limits = config.http.control_limits(limits);
+        let limits = config.http.limits(limits);
         callbacks.allow_loopback |= config.allow_loopback_callbacks;
         #[cfg(feature = "sip")]
         let edge = config.sip.as_ref().map(|sip| Ok::<_, StartError>((sip.to_edge()?, sip.listen.is_some())));
@@ -148,8 +151,13 @@ impl ServerBuilder {
             Database::File(file) => SqliteStore::open(file)?,
             Database::Ephemeral => SqliteStore::in_memory()?,
         });
+        let descriptors = Descriptors::new(descriptors::open_files());
         #[cfg(feature = "voipbin")]
-        let platform = Platform::load(&*store, &clock, &ids, config.voipbin.platform.clone()).await?;
+        let room = descriptors.most(Share::Outgoing);
+        #[cfg(feature = "voipbin")]
+        let platform =
+            Platform::load(&*store, &clock, &ids, config.voipbin.platform.clone(), limits.guesses, room)
+                .await?;
         let app = Arc::new(App::new(
             store,
             clock,
@@ -157,6 +165,7 @@ impl ServerBuilder {
             callbacks,
             config.public_url.clone(),
             limits,
+            descriptors,
             #[cfg(feature = "voipbin")]
             platform,
         ));
@@ -185,14 +194,16 @@ impl ServerBuilder {
             control_address = Some(at);
             let guard = Guard { token: config.control_token.clone(), host };
             let router = control_router(Arc::clone(&app), guard);
-            tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
+            let door = door(&app, &config, control_limits, Share::Control);
+            tasks.push(tokio::spawn(serve(listener, router, door, stopped.clone())));
             #[cfg(feature = "sip")]
             own.push(app.own.enter(at, Use::Other));
         }
         #[cfg(feature = "voipbin")]
         tasks.push(tokio::spawn(ended_with(platform_tasks, stopped.clone())));
         tasks.push(tokio::spawn(callbacks::run(Arc::clone(&app), stopped.clone())));
-        tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), limits, stopped)));
+        let door = door(&app, &config, limits, Share::Api);
+        tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), door, stopped)));
         Ok(Server {
             app,
             address,
@@ -208,6 +219,12 @@ impl ServerBuilder {
             edge,
         })
     }
+}
+
+/// What a listener is served with.
+fn door(app: &App, config: &Config, limits: Limits, share: Share) -> Door {
+    let (proxies, descriptors) = (config.http.proxies.clone(), app.descriptors.clone());
+    Door { limits, proxies, descriptors, share, clock: app.clock.clone() }
 }
 
 /// Ends a task when the server stops.

@@ -44,6 +44,7 @@ pub struct TestServerBuilder {
     #[cfg(feature = "voipbin")]
     voipbin: Option<crate::voipbin::PlatformConfig>,
     limits: Limits,
+    proxies: crate::Proxies,
 }
 
 impl TestServer {
@@ -135,6 +136,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Believes these proxies when they say whom they ask for.
+    #[must_use]
+    pub fn proxies(mut self, proxies: crate::Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
     /// Serves the control API too, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
@@ -180,7 +188,6 @@ impl TestServerBuilder {
     async fn try_start(self) -> Result<TestServer, StartError> {
         let ids = self.ids.unwrap_or_default();
         let api_key = self.account.api_key.clone().unwrap_or_else(|| ids.api_key());
-        #[cfg_attr(not(feature = "voipbin"), expect(unused_mut, reason = "nothing is set then"))]
         let mut config = Config {
             listen: "127.0.0.1:0".to_owned(),
             control_listen: self.control_listen,
@@ -190,6 +197,7 @@ impl TestServerBuilder {
             sip: self.sip,
             ..Config::default()
         };
+        config.http.proxies = self.proxies;
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {

@@ -22,6 +22,7 @@ pub(crate) struct SipTable {
     ring_timeout: Option<u64>,
     connections: Option<usize>,
     connections_per_address: Option<usize>,
+    calls_per_account: Option<usize>,
     keep_months: Option<u32>,
     refusals_recorded: Option<u32>,
     cost_step_seconds: Option<u64>,
@@ -143,6 +144,7 @@ impl SipTable {
         edge.connections.all = self.connections.unwrap_or(edge.connections.all);
         edge.connections.of_one_address =
             self.connections_per_address.unwrap_or(edge.connections.of_one_address);
+        edge.calls_per_account = self.calls_per_account.or(edge.calls_per_account);
         edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
         self.charging(edge)?;
         if let Some(months) = self.keep_months {

@@ -38,6 +38,8 @@ pub(crate) struct VoipbinTable {
     ip_rate: Option<(u32, u32)>,
     customer_rate: Option<(u32, u32)>,
     login_rate: Option<(u32, u32)>,
+    calls: Option<usize>,
+    calls_per_customer: Option<usize>,
     keep_months: Option<u32>,
     webhooks_waiting: Option<u64>,
     webhook_age: Option<u64>,
@@ -114,6 +116,8 @@ impl VoipbinTable {
         platform.ip_rate = self.ip_rate.unwrap_or(platform.ip_rate);
         platform.customer_rate = self.customer_rate.unwrap_or(platform.customer_rate);
         platform.login_rate = self.login_rate.unwrap_or(platform.login_rate);
+        platform.calls = self.calls.unwrap_or(platform.calls);
+        platform.calls_per_customer = self.calls_per_customer.or(platform.calls_per_customer);
         if let Some(months) = self.keep_months {
             if months > 1_200 {
                 let right = "give 1 to 1200 months, or 0 for ever";

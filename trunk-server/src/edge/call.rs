@@ -20,14 +20,19 @@ use super::record::{CallRecord, Ending};
 use super::reliable::{self, Due, Reliable};
 use super::spend::Over;
 use super::stack::{Dialog, Happened, Incoming, Stack};
-use super::unacknowledged::Place;
+use super::unacknowledged;
 use super::{Inner, sdp};
+use crate::places::Place;
+use crate::summed::Summed;
 
 /// Shortest session interval that is accepted, in seconds (RFC 4028).
 const MIN_SESSION: u64 = 90;
 
 /// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// Calls for which there was no room.
+static FULL: Summed = Summed::new("calls were refused: their account has as many as it may have");
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
@@ -56,8 +61,16 @@ pub(super) async fn run(
     let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
     let registered = inner.calls.register(facts);
     let source = registered.facts.origin.source.ip();
-    let mut call =
-        Call { inner, stack, registered, media: None, session: None, place: None, paid_until: None };
+    let mut call = Call {
+        inner,
+        stack,
+        registered,
+        media: None,
+        place: None,
+        session: None,
+        unacknowledged: None,
+        paid_until: None,
+    };
     let (ending, unconfirmed) = call.live(request, offered).await;
     call.registered.leave();
     drop(channel);
@@ -103,10 +116,12 @@ struct Call<'a> {
     stack: &'a Arc<Stack>,
     registered: Registered<'a>,
     media: Option<Endpoint>,
+    /// Its place among the calls of its account.
+    place: Option<Place<i64>>,
     /// The session timer: its interval, and when it runs out.
     session: Option<(Duration, Timestamp)>,
     /// Its place among the answers that wait to be acknowledged.
-    place: Option<Place<'a>>,
+    unacknowledged: Option<unacknowledged::Place<'a>>,
     /// When it ends because nothing pays for it any more.
     paid_until: Option<Timestamp>,
 }
@@ -186,6 +201,9 @@ impl Call<'_> {
         let started = self.facts().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
         let facts = Arc::clone(&self.registered.facts);
+        if !self.has_room() {
+            return Err(refuse(request, ending(Cause::NoFreePorts)).await);
+        }
         self.media = Endpoint::open(self.inner, bind, advertise, &facts, offered.as_deref(), started).await;
         if self.media.is_none() {
             return Err(refuse(request, ending(Cause::NoFreePorts)).await);
@@ -208,6 +226,19 @@ impl Call<'_> {
         let until = up.map(|up| answered.after(up));
         let answered = self.answer(&mut request, offered.as_deref(), &description, answered).await;
         Ok(Begun { dialog, answered, until })
+    }
+
+    /// Whether the account may have one more call. An emergency call is always one of those it may have.
+    fn has_room(&mut self) -> bool {
+        let (accounts, facts) = (&self.inner.accounts, self.facts());
+        let account = facts.account();
+        let place = if facts.is_emergency { accounts.take_anyway(account) } else { accounts.take(account) };
+        if place.is_none() && FULL.admits(account, self.inner.app.clock.now()) {
+            let trunk = &self.facts().trunk.name;
+            tracing::warn!(%trunk, "a call was refused: its account has as many calls as it may have");
+        }
+        self.place = place;
+        self.place.is_some()
     }
 
     /// Rings until the far end decides. Gives an ending when the caller or the server was quicker.

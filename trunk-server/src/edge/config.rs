@@ -39,6 +39,8 @@ pub struct EdgeConfig {
     pub stop_deadline: Duration,
     /// Most connections over TCP and TLS, of all peers and of one address.
     pub connections: Connections,
+    /// Most calls of one account at once. None is half of those that there is room for.
+    pub calls_per_account: Option<usize>,
     /// For how many months records of calls are kept, the current one included; at least 1.
     pub keep_months: u32,
     /// How often it is written up to when calls are known to be up, and what their trunks spent; at least 1 second.
@@ -78,6 +80,7 @@ impl EdgeConfig {
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
             connections: Connections::default(),
+            calls_per_account: None,
             keep_months: 3,
             cost_step: Duration::from_secs(10),
             threshold_ends_calls: true,

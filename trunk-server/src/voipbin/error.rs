@@ -168,6 +168,17 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// A customer has as many calls as it may have, or would have with those that it asks for.
+    pub(crate) fn too_many_calls(most: usize) -> Self {
+        let message = format!("At most {most} calls of a customer can be up or under way at once.");
+        Self {
+            retry_after: Some(1),
+            ..Self::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message)
+        }
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {

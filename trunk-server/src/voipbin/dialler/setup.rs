@@ -16,6 +16,10 @@ use super::registry::Inbound;
 use super::session::Session;
 use super::stack::ALLOW;
 use super::{LegEnd, LegEvent};
+use crate::summed::Summed;
+
+/// Calls for which there was no port, or no file that may be open for it.
+static NO_PORT: Summed = Summed::new("calls were not placed: no port for media was free");
 
 /// How a setup ends.
 pub(super) enum Outcome {
@@ -78,7 +82,9 @@ impl Call {
                     Err(end) => return Outcome::Over(end),
                 };
             if !self.open_media(&hop).await {
-                tracing::warn!("a call was not placed: no port for media is free");
+                if NO_PORT.admits((), inner.clock.now()) {
+                    tracing::warn!("a call was not placed: no port for media is free");
+                }
                 return Outcome::Over(LegEnd::NoResponse);
             }
             loop {
