@@ -32,7 +32,7 @@ pub(crate) struct App {
     /// The sockets that this server listens on.
     #[cfg(feature = "sip")]
     pub own: crate::net::OwnSockets,
-    /// How many requests each account may still make.
+    /// How many requests each key may still make.
     pub rates: RateLimits,
     /// Wrong API keys and tokens.
     pub guesses: Guesses,
