@@ -195,8 +195,6 @@ impl SqliteStore {
         Ok(Self::of(lane, vec![Source::Shared(memory)], limits, symbols, SharedDirectory::default()))
     }
 }
-    }
-}
 
 /// Says what the engine's error means for the file.
 fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
