@@ -26,7 +26,7 @@ pub(crate) use arrival::{Arrival, Common, Door, Entry};
 pub(crate) use datagrams::Datagrams;
 pub(crate) use framing::body_of_datagram;
 pub(crate) use head::{Head, unfolded};
-pub(crate) use ports::Ports;
+pub(crate) use ports::{Books, Bound, Held, Ports};
 pub(crate) use shutdown::shut_down;
 pub(crate) use stateless::Reply;
 pub use streams::Connections;
