@@ -1,11 +1,14 @@
-//! What the edge and the dialler share of SIP: where to listen, connections, ports for media, session descriptions.
+//! What the edge and the dialler share of SIP: where to listen, connections, ports for media, bodies, session
+//! descriptions and timers.
 //!
 //! It decides nothing about a call.
 
+pub(crate) mod body;
 mod framing;
 pub(crate) mod listen;
 mod ports;
 pub(crate) mod sdp;
+pub(crate) mod session_timer;
 mod shutdown;
 pub(crate) mod streams;
 

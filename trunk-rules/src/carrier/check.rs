@@ -12,6 +12,8 @@ pub enum Check {
     Digest,
     /// The trunk that the digest names is one of those that allow address and prefix.
     Trunk,
+    /// The INVITE is one that can be answered: its extensions, body, contact and session timer are understood.
+    Request,
     /// The trunk is not blocked.
     Status,
     /// What was dialled is a number.
@@ -32,11 +34,12 @@ pub enum Check {
 
 impl Check {
     /// All checks in their order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Source,
         Self::TechPrefix,
         Self::Digest,
         Self::Trunk,
+        Self::Request,
         Self::Status,
         Self::Number,
         Self::Emergency,
@@ -54,6 +57,7 @@ impl Check {
             Self::TechPrefix => "tech_prefix",
             Self::Digest => "digest",
             Self::Trunk => "trunk",
+            Self::Request => "request",
             Self::Status => "status",
             Self::Number => "number",
             Self::Emergency => "emergency",
