@@ -13,11 +13,15 @@ mod event;
 mod explain;
 mod facts;
 mod far_end;
+mod inspection;
 mod invite;
 mod media;
+mod merged;
 mod nonces;
+mod offer;
 mod prune;
 mod record;
+mod refresh;
 mod refusals;
 mod reliable;
 mod spend;
@@ -29,10 +33,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Semaphore;
-use trunk_rules::carrier::NonceKey;
+use trunk_rules::carrier::{NonceKey, reason_phrase};
 
 use crate::app::App;
 use crate::ending::in_background;
+use crate::sip::body::ACCEPT;
 use crate::sip::{Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
@@ -67,6 +72,7 @@ pub(crate) struct Inner {
     calls: Calls,
     nonces: HiddenKey,
     nonce_counts: nonces::Counts,
+    merged: merged::Merged,
     ports: Ports,
     refusals: Refusals,
     counters: Counters,
@@ -132,6 +138,7 @@ impl Edge {
         let inner = Arc::new(Inner {
             nonces: HiddenKey(NonceKey::new(&app.ids.nonce_key())),
             nonce_counts: nonces::Counts::default(),
+            merged: merged::Merged::new([app.ids.word(), app.ids.word()]),
             ports: Ports::new(config.rtp_ports.clone(), app.ids.word()),
             app,
             config,
@@ -275,6 +282,9 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         // Nothing that follows could be told whom it belongs to.
         return request.finish(400, "Bad Request", &[]).await;
     }
+    if let Some(code) = inspection::malformed(&request) {
+        return request.finish(code, reason_phrase(code), &[]).await;
+    }
     if request.max_forwards() == Some(0) {
         return request.finish(483, "Too Many Hops", &[]).await;
     }
@@ -282,7 +292,12 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         "INVITE" if begins => invite::serve(inner, stack, request).await,
         "INVITE" | "UPDATE" | "BYE" | "PRACK" => dialog::serve(inner, request).await,
         "OPTIONS" => {
-            request.finish(200, "OK", &[("Allow", stack::ALLOW), ("Accept", "application/sdp")]).await;
+            if let Some(why) = inspection::not_supported(&request) {
+                return why.refuse(request).await;
+            }
+            let headers =
+                [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
+            request.finish(200, "OK", &headers).await;
         }
         "REGISTER" => {
             let hint = "outbound trunks do not register; send INVITEs";

@@ -3,6 +3,7 @@
 //!
 //! It decides nothing about a call.
 
+pub(crate) mod address;
 pub(crate) mod body;
 mod framing;
 pub(crate) mod listen;

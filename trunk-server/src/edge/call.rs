@@ -7,20 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use trunk_rules::carrier::{Admitted, Cause, Channel, Media, negotiate, reason_phrase};
+use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
 
-use super::calls::Registered;
 use super::event::Event;
+use super::calls::Registered;
 use super::facts::{Facts, Key, Origin};
 use super::far_end::{Outcome, Then};
 use super::media::Endpoint;
+use super::offer::Speech;
 use super::record::{CallRecord, Ending};
+use super::refresh::{self, Refreshing};
 use super::reliable::{self, Due, Reliable};
 use super::stack::{Dialog, Happened, Incoming, Stack};
-use super::{Inner, sdp};
-
-/// Shortest session interval that is accepted, in seconds (RFC 4028).
-const MIN_SESSION: u64 = 90;
+use super::{Inner, inspection};
+use crate::sip::session_timer::{Decision, Said, Session};
 
 /// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
 const LONGEST: Duration = Duration::from_hours(24);
@@ -31,11 +31,15 @@ const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request termi
 /// The caller wanted to confirm that it rings, and did not.
 const UNCONFIRMED: Ending = Ending { cause: 504, code: 504, reason: "No PRACK" };
 
+/// The INVITE was good for a shorter time than it rang.
+const EXPIRED: Ending = Ending { cause: 487, code: 487, reason: "Request expired" };
+
 const fn ending(cause: Cause) -> Ending {
     Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
 }
 
 /// Takes a call from admission to its record. The channel is given back when the call is over, however it ends.
+/// Returns whether the call was answered or given up by its caller: a copy of its INVITE that still comes is none.
 pub(super) async fn run(
     inner: &Arc<Inner>,
     stack: &Arc<Stack>,
@@ -43,16 +47,29 @@ pub(super) async fn run(
     mut admitted: Box<Admitted>,
     channel: Channel,
     started: Timestamp,
-) {
-    let Some(key) = Key::of(&request) else {
+) -> bool {
+    let (Some(key), Some((sequence, _))) = (Key::of(&request), request.sequence()) else {
         drop(channel);
-        return request.finish(400, "Bad Request", &[]).await;
+        request.finish(400, "Bad Request", &[]).await;
+        return false;
     };
     let offered = admitted.media.take().map(Box::new);
-    let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
+    let facts = Facts::new(key, Origin::of(inner, &request, started), sequence, *admitted);
     let registered = inner.calls.register(facts);
-    let mut call = Call { inner, stack, registered, media: None, session: None };
+    let mut call = Call {
+        inner,
+        stack,
+        registered,
+        media: None,
+        speech: Speech::new(inner.app.ids.word()),
+        session: None,
+        least_interval: 0,
+        dialog: None,
+        reliable: None,
+        refreshing: None,
+    };
     let (ending, unconfirmed) = call.live(request, offered).await;
+    let began = call.facts().connected().is_some() || ending == CANCELLED;
     call.registered.leave();
     drop(channel);
     let record = record_of(inner, call.facts(), ending, call.media.as_ref());
@@ -64,6 +81,7 @@ pub(super) async fn run(
         // A refused or cancelled INVITE is repeated until its ACK comes.
         request.refused().await;
     }
+    began
 }
 
 fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoint>) -> Box<CallRecord> {
@@ -75,13 +93,21 @@ fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoi
     Box::new(CallRecord::of_call(inner, facts, ending, (dropped, from)))
 }
 
-struct Call<'a> {
-    inner: &'a Arc<Inner>,
-    stack: &'a Arc<Stack>,
-    registered: Registered<'a>,
-    media: Option<Endpoint>,
-    /// The session timer: its interval, and when it runs out.
-    session: Option<(Duration, Timestamp)>,
+pub(super) struct Call<'a> {
+    pub(super) inner: &'a Arc<Inner>,
+    pub(super) stack: &'a Arc<Stack>,
+    pub(super) registered: Registered<'a>,
+    pub(super) media: Option<Endpoint>,
+    pub(super) speech: Speech,
+    /// The session timer.
+    pub(super) session: Option<Session>,
+    /// The shortest interval in seconds that the caller takes, once it refused a shorter one.
+    pub(super) least_interval: u32,
+    /// What requests of ours need.
+    pub(super) dialog: Option<Box<Dialog>>,
+    /// The response before the answer that the caller confirms.
+    reliable: Option<Box<Reliable>>,
+    pub(super) refreshing: Option<Refreshing>,
 }
 
 /// A response that is not the last.
@@ -90,16 +116,19 @@ struct Ringing {
     phrase: &'static str,
     contact: String,
     body: String,
-    reliable: Option<Reliable>,
 }
 
 impl Ringing {
-    async fn send(&mut self, request: &mut Incoming) {
-        let mut headers = vec![("Contact", self.contact.as_str())];
+    async fn send(&self, request: &mut Incoming, reliable: Option<&Reliable>) {
+        // It makes a dialog, so it says how its requests travel (RFC 3261 §12.1.1).
+        let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
+        let mut headers: Vec<(&str, &str)> =
+            routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
+        headers.extend([("Contact", self.contact.as_str()), ("Allow", super::stack::ALLOW)]);
         if !self.body.is_empty() {
             headers.push(("Content-Type", "application/sdp"));
         }
-        if let Some(reliable) = &self.reliable {
+        if let Some(reliable) = reliable {
             headers.extend([("Require", "100rel"), ("RSeq", reliable.number.as_str())]);
         }
         request.respond(self.code, self.phrase, &headers, &self.body).await;
@@ -108,8 +137,6 @@ impl Ringing {
 
 /// A call that was answered.
 struct Begun {
-    /// What requests of ours in its dialog need.
-    dialog: Option<Box<Dialog>>,
     /// How it went, and when the far end hangs up.
     answered: Answered,
     until: Option<Timestamp>,
@@ -134,9 +161,9 @@ impl Call<'_> {
         &self.registered.facts
     }
 
-    /// Gives how the call ended, and its INVITE if somebody must wait for that to be confirmed.
+    /// Returns how the call ended, and its INVITE if its final response is still to be confirmed.
     async fn live(&mut self, request: Incoming, offered: Option<Box<Media>>) -> (Ending, Option<Incoming>) {
-        let Begun { dialog, answered, until } = match Box::pin(self.begin(request, offered)).await {
+        let Begun { answered, until } = match Box::pin(self.begin(request, offered)).await {
             Ok(begun) => begun,
             Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
         };
@@ -144,8 +171,10 @@ impl Call<'_> {
             Answered::Up => self.talk(until).await,
             Answered::Ended(ending, owes_bye) => (ending, owes_bye),
         };
-        if let (true, Some(dialog)) = (owes_bye, dialog) {
-            Box::pin(end_dialog(dialog, &self.facts().key, ending)).await;
+        if let (true, Some(dialog)) = (owes_bye, self.dialog.take()) {
+            // The BYE is under way when the call leaves, for the server may stop then; its answer need not be waited for.
+            let reason = format!("SIP;cause={};text=\"{}\"", ending.code, ending.reason);
+            Box::pin(dialog.bye(&reason)).await;
         }
         (ending, None)
     }
@@ -162,42 +191,45 @@ impl Call<'_> {
         let ports = &self.inner.ports;
         self.media = Endpoint::open(ports, bind, advertise, offered.as_deref(), trunk, started).await;
         if self.media.is_none() {
-            return Err(refuse(request, ending(Cause::NoFreePorts)).await);
+            return Err(self.refuse(request, ending(Cause::NoFreePorts)).await);
         }
+        self.dialog = request.dialog();
         let plan = self.inner.config.far_end.outcome(self.facts().destination);
         let description = self.description(offered.as_deref());
-        if let Some(ending) = self.ring(&mut request, offered.as_deref(), &description, &plan).await {
+        if let Some(ending) = self.ring(&mut request, offered.is_some(), &description, &plan).await {
             return Err(Box::new(Unanswered { ending, request }));
         }
         let up = match plan.then {
             Then::Answer(up) => up,
-            Then::NoAnswer => return Err(refuse(request, ending(Cause::RingingTimeout)).await),
-            Then::Refuse(code) => return Err(refuse(request, refused_by_far_end(code)).await),
+            Then::NoAnswer => return Err(self.refuse(request, ending(Cause::RingingTimeout)).await),
+            Then::Refuse(code) => return Err(self.refuse(request, refused_by_far_end(code)).await),
         };
         let answered = self.inner.app.clock.now();
-        let dialog = request.dialog();
         let until = up.map(|up| answered.after(up));
-        let answered = self.answer(&mut request, offered.as_deref(), &description, answered).await;
-        Ok(Begun { dialog, answered, until })
+        // What was agreed on before is not said again where the offer was ours.
+        let said = offered.is_some() || self.speech.awaits;
+        let answered = self.answer(&mut request, if said { &description } else { "" }, answered).await;
+        Ok(Begun { answered, until })
     }
 
-    /// Rings until the far end decides. Gives an ending when the caller or the server was quicker.
+    /// Rings until the far end decides. Returns an ending when the caller or the server was quicker.
     async fn ring(
         &mut self,
         request: &mut Incoming,
-        offered: Option<&Media>,
+        offered: bool,
         description: &str,
         plan: &Outcome,
     ) -> Option<Ending> {
-        let mut ringing = self.ringing(request, offered, description, plan)?;
-        ringing.send(request).await;
+        let ringing = self.ringing(request, offered, description, plan)?;
+        ringing.send(request, self.reliable.as_deref()).await;
         let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
         let facts = Arc::clone(&self.registered.facts);
         let until = facts.origin.started.after(wait);
+        let expires = expiry(request).map(|wait| facts.origin.started.after(wait));
         let clock = self.inner.app.clock.clone();
         loop {
-            let holds_back = ringing.reliable.as_ref().is_some_and(Reliable::holds_back);
-            tokio::select! {
+            let holds_back = self.reliable.as_ref().is_some_and(|reliable| reliable.holds_back());
+            let ending = tokio::select! {
                 biased;
                 happened = request.happened() => {
                     if happened == Happened::Cancelled {
@@ -205,76 +237,108 @@ impl Call<'_> {
                     }
                     return Some(CANCELLED);
                 }
-                Some(event) = facts.mailbox.next() => match (event, ringing.reliable.as_mut()) {
-                    (Event::HungUp, _) => {
-                        request.respond(487, "Request Terminated", &[], "").await;
-                        return Some(CANCELLED);
-                    }
-                    (Event::Request(inside), Some(reliable)) if inside.method() == "PRACK" => {
-                        if reliable.confirm(&inside) {
-                            respond_alone(*inside, 200, "OK");
-                        } else {
-                            respond_alone(*inside, 481, "Call/Transaction Does Not Exist");
-                        }
-                    }
-                    (Event::Request(inside), _) => self.inside(inside).await,
-                    (Event::Answer(answer), _) => self.answered_offer(&answer).await,
-                    (Event::End, _) => {
-                        let ending = Ending { cause: 503, code: 503, reason: "Ended by the operator" };
-                        request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
-                        return Some(ending);
-                    }
+                Some(event) = facts.mailbox.next() => match event {
+                    Event::HungUp => Some(CANCELLED),
+                    Event::Request(inside) => Box::pin(self.early(*inside)).await,
+                    Event::Answer(_) => None,
+                    Event::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
                 },
-                due = reliable::due(ringing.reliable.as_mut()) => match due {
-                    Due::Repetition => ringing.send(request).await,
-                    Due::GivingUp => {
-                        request.respond(UNCONFIRMED.code, reason_phrase(UNCONFIRMED.code), &[], "").await;
-                        return Some(UNCONFIRMED);
+                due = reliable::due(self.reliable.as_deref_mut()) => match due {
+                    Due::Repetition => {
+                        ringing.send(request, self.reliable.as_deref()).await;
+                        None
                     }
+                    Due::GivingUp => Some(UNCONFIRMED),
                 },
+                () = clock.sleep_until(expires.unwrap_or(until)), if expires.is_some_and(|at| at < until) => {
+                    Some(EXPIRED)
+                }
                 () = clock.sleep_until(until), if !holds_back => return None,
+            };
+            if let Some(ending) = ending {
+                request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
+                return Some(ending);
             }
         }
     }
 
     /// What is said before the far end decides; nothing where it decides at once.
     fn ringing(
-        &self,
+        &mut self,
         request: &Incoming,
-        offered: Option<&Media>,
+        offered: bool,
         description: &str,
         plan: &Outcome,
     ) -> Option<Ringing> {
-        let (code, phrase, body) = if plan.early_media {
-            (183, "Session Progress", description.to_owned())
+        // A caller that insists gets our offer so, and confirms it with its answer; otherwise ours comes with the answer.
+        let insists = request.lists("Require", "100rel");
+        let reliable = insists || (offered && request.lists("Supported", "100rel"));
+        let describes = (offered && plan.early_media) || (!offered && reliable);
+        let (code, phrase) = if plan.early_media {
+            (183, "Session Progress")
         } else if !plan.ring.is_zero() || plan.then == Then::NoAnswer {
-            (180, "Ringing", String::new())
+            (180, "Ringing")
         } else {
             return None;
         };
-        // Without an offer it would have to make one, which a response that may be lost must not.
-        let reliable =
-            offered.and_then(|_| Reliable::new(request, self.inner.app.ids.word(), plan.early_media));
-        Some(Ringing { code, phrase, contact: self.stack.contact(request.transport()), body, reliable })
+        let random = self.inner.app.ids.word();
+        self.reliable =
+            reliable.then(|| Reliable::new(request, random, describes)).flatten().map(Box::new);
+        let body = if describes { description.to_owned() } else { String::new() };
+        Some(Ringing { code, phrase, contact: self.stack.contact(request.transport()), body })
     }
 
-    /// What the edge says about its media: the answer to an offer, or an offer of its own.
-    fn description(&self, offered: Option<&Media>) -> String {
-        let Some(endpoint) = &self.media else { return String::new() };
-        match offered {
-            Some(media) => sdp::answer(media, endpoint.address(), &self.inner.app.ids.media_key()),
-            None => sdp::offer(endpoint.address()),
+    /// A request in the dialog of a call that is not answered. Returns an ending when it cannot be answered any more.
+    async fn early(&mut self, request: Incoming) -> Option<Ending> {
+        let describes = matches!(request.description(), Ok(Some(_)));
+        let has_agreed = self.reliable.as_ref().is_some_and(|reliable| reliable.has_agreed());
+        match request.method() {
+            "PRACK" => return self.confirmed(request).await.err(),
+            "UPDATE" if has_agreed || !describes => self.take_inside(request).await,
+            // The offer of the INVITE is not answered yet (RFC 3261 §14.2, RFC 3311 §5.2).
+            _ => self.refuse_for_now(request),
         }
+        None
     }
 
-    /// Answers and waits until the caller confirms it.
-    async fn answer(
-        &mut self,
-        request: &mut Incoming,
-        offered: Option<&Media>,
-        description: &str,
-        answered: Timestamp,
-    ) -> Answered {
+    fn refuse_for_now(&self, request: Incoming) {
+        let seconds = (1 + self.inner.app.ids.word() % 9).to_string();
+        tokio::spawn(async move {
+            request.finish(500, "Server Internal Error", &[("Retry-After", seconds.as_str())]).await;
+        });
+    }
+
+    /// A PRACK. It may answer an offer of ours, or make one when there was an answer (RFC 3262 §5). An error is a call
+    /// without media.
+    async fn confirmed(&mut self, prack: Incoming) -> Result<(), Ending> {
+        let Some(reliable) = self.reliable.as_mut().filter(|reliable| reliable.is_named_by(&prack)) else {
+            respond_alone(prack, 481);
+            return Ok(());
+        };
+        let agreed_before = reliable.confirm();
+        let description = prack.description().ok().flatten().map(<[u8]>::to_vec);
+        if self.speech.awaits && agreed_before {
+            return match self.answered_offer(description.as_deref()).await {
+                Ok(()) => {
+                    respond_alone(prack, 200);
+                    Ok(())
+                }
+                Err(ending) => {
+                    respond_alone(prack, ending.code);
+                    Err(ending)
+                }
+            };
+        }
+        match description {
+            None => respond_alone(prack, 200),
+            Some(offer) if agreed_before => self.respond_to_offer(prack, &offer).await,
+            Some(_) => self.refuse_for_now(prack),
+        }
+        Ok(())
+    }
+
+    /// Answers, and waits until the caller confirms it.
+    async fn answer(&mut self, request: &mut Incoming, description: &str, answered: Timestamp) -> Answered {
         self.accept(request, description, answered).await;
         let facts = Arc::clone(&self.registered.facts);
         facts.connect(answered);
@@ -287,11 +351,11 @@ impl Call<'_> {
                 biased;
                 happened = request.happened() => match happened {
                     Happened::Acknowledged => {
-                        let answer = request.take_acknowledgement();
-                        if offered.is_none() {
-                            self.answered_offer(&answer).await;
-                        }
-                        return Answered::Up;
+                        let ack = request.take_acknowledgement();
+                        return match self.acknowledged_offer(ack).await {
+                            Ok(()) => Answered::Up,
+                            Err(ending) => Answered::Ended(ending, true),
+                        };
                     }
                     Happened::Cancelled => {}
                     Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
@@ -299,7 +363,7 @@ impl Call<'_> {
                 Some(event) = facts.mailbox.next() => match event {
                     Event::HungUp => return Answered::Ended(HUNG_UP, false),
                     Event::Request(inside) => self.inside(inside).await,
-                    Event::Answer(answer) => self.answered_offer(&answer).await,
+                    Event::Answer(_) => {}
                     Event::End => return Answered::Ended(HUNG_UP, true),
                 },
             }
@@ -312,17 +376,33 @@ impl Call<'_> {
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
         let mut headers: Vec<(&str, &str)> =
             routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
-        headers.extend([("Contact", contact.as_str()), ("Content-Type", "application/sdp")]);
-        headers.extend([("Allow", super::stack::ALLOW), ("Supported", "timer, 100rel")]);
-        self.session = session_interval(request).map(|interval| (interval, answered.after(interval)));
-        let expires = self.session.map(|(interval, _)| format!("{};refresher=uac", interval.as_secs()));
-        if let Some(expires) = &expires {
-            headers.extend([("Require", "timer"), ("Session-Expires", expires.as_str())]);
+        headers.push(("Contact", contact.as_str()));
+        if !description.is_empty() {
+            headers.push(("Content-Type", "application/sdp"));
         }
+        headers.extend([("Allow", super::stack::ALLOW), ("Supported", super::stack::SUPPORTED)]);
+        let expires = self.agree_on_session(request, answered);
+        headers.extend(expires.iter().map(|(name, value)| (*name, value.as_str())));
         request.respond(200, "OK", &headers, description).await;
     }
 
-    /// The call is up: media, silence, session timer, whoever hangs up first. Gives whether a BYE is owed.
+    /// Starts the session timer anew as a request wants it; returns the headers that say so.
+    fn agree_on_session(&mut self, request: &Incoming, now: Timestamp) -> Vec<inspection::Header> {
+        // What cannot be read, or is too short, was refused before.
+        let said = Said::of(request.headers()).unwrap_or_default();
+        let Decision::With(terms) = said.decide(self.session.map(|session| session.terms)) else {
+            self.session = None;
+            return Vec::new();
+        };
+        self.session = Some(Session::new(terms, now));
+        let mut headers = vec![("Session-Expires", terms.in_response())];
+        if said.is_supported() {
+            headers.push(("Require", "timer".to_owned()));
+        }
+        headers
+    }
+
+    /// The call is up: media, silence, session timer, whoever hangs up first. Returns whether a BYE is owed.
     async fn talk(&mut self, until: Option<Timestamp>) -> (Ending, bool) {
         let facts = Arc::clone(&self.registered.facts);
         let clock = &self.inner.app.clock;
@@ -330,16 +410,23 @@ impl Call<'_> {
         loop {
             // A packet puts the silence off; that is looked at when it would be over, not with each packet.
             let silent = self.media.as_ref().and_then(Endpoint::silent_until);
-            let session = self.session.map(|(_, at)| at);
+            let session = self.session.map(|session| session.next());
             let next = [until, silent, session].into_iter().flatten().fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
                 Some(event) = facts.mailbox.next() => match event {
                     Event::HungUp => return (HUNG_UP, false),
                     Event::Request(inside) => self.inside(inside).await,
-                    Event::Answer(answer) => self.answered_offer(&answer).await,
+                    Event::Answer(ack) => if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
+                        return (ending, true);
+                    },
                     Event::End => return (HUNG_UP, true),
                 },
+                last = refresh::outcome(self.refreshing.as_mut()) => {
+                    if !Box::pin(self.refreshed(last)).await {
+                        return (ending(Cause::SessionTimeout), true);
+                    }
+                }
                 () = clock.sleep_until(next) => {
                     let now = clock.now();
                     let silent = self.media.as_ref().and_then(Endpoint::silent_until);
@@ -348,8 +435,10 @@ impl Call<'_> {
                         return (HUNG_UP, true);
                     } else if reached(silent) {
                         return (ending(Cause::RtpTimeout), true);
-                    } else if reached(session) || now >= longest {
+                    } else if reached(self.session.map(|session| session.ends_at)) || now >= longest {
                         return (ending(Cause::SessionTimeout), true);
+                    } else if reached(session) {
+                        Box::pin(self.refresh()).await;
                     }
                 }
                 () = hear(self.media.as_mut(), clock) => {}
@@ -359,77 +448,77 @@ impl Call<'_> {
 
     /// A request in the dialog that does not end it.
     async fn inside(&mut self, request: Box<Incoming>) {
-        Box::pin(self.take_inside(*request)).await;
+        if request.method() == "PRACK" {
+            // It crossed the answer: nothing hangs on it any more.
+            let _no_media = Box::pin(self.confirmed(*request)).await;
+        } else {
+            Box::pin(self.take_inside(*request)).await;
+        }
     }
 
-    async fn take_inside(&mut self, mut request: Incoming) {
-        let contact = self.stack.contact(request.transport());
-        if let Some((interval, _)) = self.session {
-            self.session = Some((interval, self.inner.app.clock.now().after(interval)));
+    /// A re-INVITE or an UPDATE.
+    async fn take_inside(&mut self, request: Incoming) {
+        let invites = request.method() == "INVITE";
+        let offer = request.description().ok().flatten().map(<[u8]>::to_vec);
+        let refreshes = self.refreshing.as_ref().is_some_and(|refreshing| refreshing.offers);
+        if (invites || offer.is_some()) && (self.speech.awaits || refreshes) {
+            // An offer of ours is under way (RFC 3261 §14.2, RFC 3311 §5.2).
+            return respond_alone(request, 491);
         }
-        let settings = &self.inner.config.settings;
-        let mode = &self.registered.facts.trunk.media_encryption_mode;
-        let offer = (!request.body().is_empty()).then(|| request.body().to_vec());
-        match (request.method(), negotiate(mode, settings, offer.as_deref())) {
-            ("PRACK", _) => respond_alone(request, 200, "OK"),
-            (_, Err(why)) => {
+        match offer {
+            Some(offer) => self.respond_to_offer(request, &offer).await,
+            None => {
+                let body = if invites { self.offer() } else { String::new() };
+                self.agree(request, &body, invites).await;
+            }
+        }
+    }
+
+    /// Answers a request that brings an offer. One that does not fit leaves the call as it is.
+    async fn respond_to_offer(&mut self, request: Incoming, offer: &[u8]) {
+        match self.renegotiated(offer).await {
+            Ok(answer) => self.agree(request, &answer, false).await,
+            Err(why) => {
                 tracing::warn!(%why, call_id = request.call_id(), "a new offer was refused; the call stays as it is");
-                respond_alone(request, settings.codec_reject, "Not Acceptable Here");
-            }
-            (_, Ok(media)) => {
-                let offers = media.is_none() && request.method() == "INVITE";
-                let body = if offers { self.offer() } else { self.renegotiated(media.as_ref()).await };
-                let expires =
-                    self.session.map(|(interval, _)| format!("{};refresher=uac", interval.as_secs()));
-                let mut headers = vec![("Contact", contact.as_str())];
-                if !body.is_empty() {
-                    headers.push(("Content-Type", "application/sdp"));
-                }
-                if let Some(expires) = &expires {
-                    headers.extend([("Require", "timer"), ("Session-Expires", expires.as_str())]);
-                }
-                request.respond(200, "OK", &headers, &body).await;
-                let (inner, key) = (Arc::clone(self.inner), Key::of(&request));
-                tokio::spawn(async move {
-                    request.confirmed().await;
-                    let answer = request.take_acknowledgement();
-                    if let (true, Some(key)) = (offers && !answer.is_empty(), key) {
-                        inner.calls.answer(&key, answer);
-                    }
-                });
+                respond_alone(request, why.code(&self.inner.config.settings));
             }
         }
     }
 
-    fn offer(&self) -> String {
-        self.media.as_ref().map(|endpoint| sdp::offer(endpoint.address())).unwrap_or_default()
-    }
-
-    /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
-    async fn answered_offer(&mut self, answer: &[u8]) {
-        let mode = &self.registered.facts.trunk.media_encryption_mode;
-        match negotiate(mode, &self.inner.config.settings, Some(answer)) {
-            Ok(Some(media)) => {
-                if let Some(endpoint) = self.media.as_mut() {
-                    endpoint.negotiated(&media, self.inner.app.clock.now()).await;
-                }
-            }
-            Ok(None) => tracing::warn!("an offer was acknowledged without an answer; media goes nowhere"),
-            Err(why) => tracing::warn!(%why, "the answer to an offer does not fit; media stays where it was"),
+    /// Says 200 to a request in the dialog. `offers` says that the body is an offer of ours.
+    async fn agree(&mut self, mut request: Incoming, body: &str, offers: bool) {
+        let contact = self.stack.contact(request.transport());
+        let mut headers = vec![("Contact", contact.as_str()), ("Allow", super::stack::ALLOW)];
+        headers.push(("Supported", super::stack::SUPPORTED));
+        if !body.is_empty() {
+            headers.push(("Content-Type", "application/sdp"));
         }
+        let mut expires = Vec::new();
+        if matches!(request.method(), "INVITE" | "UPDATE") {
+            if let Some(dialog) = &mut self.dialog {
+                request.retarget(dialog);
+            }
+            expires = self.agree_on_session(&request, self.inner.app.clock.now());
+        }
+        headers.extend(expires.iter().map(|(name, value)| (*name, value.as_str())));
+        request.respond(200, "OK", &headers, body).await;
+        let facts = Arc::clone(&self.registered.facts);
+        tokio::spawn(async move {
+            request.confirmed().await;
+            if offers {
+                // A call that is over needs no answer, and one that is flooded loses it.
+                let _lost = facts.mailbox.put(Event::Answer(request.take_acknowledgement()));
+            }
+        });
     }
 
-    async fn renegotiated(&mut self, media: Option<&Media>) -> String {
-        let (Some(media), Some(endpoint)) = (media, self.media.as_mut()) else { return String::new() };
-        endpoint.negotiated(media, self.inner.app.clock.now()).await;
-        sdp::answer(media, endpoint.address(), &self.inner.app.ids.media_key())
+    /// Refuses a call that is let through and cannot be put up.
+    async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
+        let header = inspection::header_of(ending.code, self.inner.app.ids.word());
+        let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        request.respond(ending.code, reason_phrase(ending.code), &headers, "").await;
+        Box::new(Unanswered { ending, request })
     }
-}
-
-/// Refuses a call that is let through and cannot be put up.
-async fn refuse(mut request: Incoming, ending: Ending) -> Box<Unanswered> {
-    request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
-    Box::new(Unanswered { ending, request })
 }
 
 fn refused_by_far_end(code: u16) -> Ending {
@@ -438,11 +527,10 @@ fn refused_by_far_end(code: u16) -> Ending {
     Ending { cause: known.map_or(code, Cause::id), code, reason: reason_phrase(code) }
 }
 
-/// The interval that the caller asks for, if both sides know session timers.
-fn session_interval(request: &Incoming) -> Option<Duration> {
-    let supported = request.values("Supported").any(|value| value.contains("timer"));
-    let seconds: u64 = request.value("Session-Expires")?.split(';').next()?.trim().parse().ok()?;
-    supported.then(|| Duration::from_secs(seconds.max(MIN_SESSION)))
+/// How long an INVITE is good for while it is not answered.
+fn expiry(request: &Incoming) -> Option<Duration> {
+    let seconds: u32 = request.value("Expires")?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 async fn hear(media: Option<&mut Endpoint>, clock: &crate::clock::Clock) {
@@ -453,13 +541,7 @@ async fn hear(media: Option<&mut Endpoint>, clock: &crate::clock::Clock) {
 }
 
 /// Answers a request whose transaction nobody else waits for.
-fn respond_alone(request: Incoming, code: u16, phrase: &'static str) {
+fn respond_alone(request: Incoming, code: u16) {
+    let phrase = if code == 200 { "OK" } else { reason_phrase(code) };
     tokio::spawn(async move { request.finish(code, phrase, &[]).await });
-}
-
-/// Ends a dialog from our side. The BYE is under way when the call leaves, for the server may stop then; its
-/// answer need not be waited for.
-async fn end_dialog(dialog: Box<Dialog>, key: &Key, ending: Ending) {
-    let reason = format!("SIP;cause={};text=\"{}\"", ending.code, ending.reason);
-    dialog.bye(&key.call_id, &reason).await;
 }

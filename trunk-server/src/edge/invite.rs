@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{
-    Admitted, Challenge, Channel, Identified, Nonces, NoncesAt, Refusal, Snapshot, TrunkTerms, Verdict,
+    Admitted, Challenge, Channel, Check, Identified, Nonces, NoncesAt, Refusal, Snapshot, TrunkTerms, Verdict,
     admit_and_hold,
 };
 
 use super::attempt::Parts;
+use super::inspection::Header;
 use super::nonces::Counted;
 use super::record::CallRecord;
 use super::refusals::Room;
@@ -19,21 +20,34 @@ use super::{Counters, Inner, call, diagnosis};
 enum Step {
     Run(Box<Admitted>, Channel),
     Challenge(Box<Challenge>),
-    Refuse(Box<Refusal>, Option<Box<CallRecord>>),
+    Refuse(Box<Refusal>, Option<Header>, Option<Box<CallRecord>>),
     /// The rules let it through without a channel, which they never do.
     Give,
 }
 
 pub(super) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
+    let stopwatch = || inner.app.clock.stopwatch();
+    let Some(pending) = inner.merged.begin(&request, stopwatch()) else {
+        return request.finish(482, "Loop Detected", &[]).await;
+    };
     request.trying().await;
     let started = inner.app.clock.now();
     match inner.decide(&request, started) {
         // A call lives for hours, a challenge for a moment: neither pays for the other's room.
         Step::Run(admitted, channel) => {
-            Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
+            let began = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
+            if began {
+                pending.remember(stopwatch());
+            }
         }
-        Step::Challenge(challenge) => challenged(inner, request, challenge).await,
-        Step::Refuse(refusal, record) => Box::pin(refused(inner, request, refusal, record)).await,
+        Step::Challenge(challenge) => {
+            // Some clients do not count on when they answer a challenge.
+            drop(pending);
+            challenged(inner, request, challenge).await;
+        }
+        Step::Refuse(refusal, header, record) => {
+            Box::pin(refused(inner, request, refusal, header, record)).await;
+        }
         Step::Give => request.finish(500, "Server Internal Error", &[]).await,
     }
 }
@@ -74,7 +88,8 @@ impl Inner {
                 let record = record.filter(|trunk| self.has_room(trunk, now)).map(|trunk| {
                     Box::new(CallRecord::of_refusal(self, request, &parts, trunk, &refusal, now))
                 });
-                Step::Refuse(refusal, record)
+                let header = parts.header().filter(|_| refusal.check == Check::Request);
+                Step::Refuse(refusal, header, record)
             }
         }
     }
@@ -109,7 +124,7 @@ impl Inner {
     }
 }
 
-async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
+pub(super) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
     let settings = &inner.config.settings;
     let nonce = inner.nonces.0.issue(inner.app.clock.now(), inner.app.ids.word());
     let values = challenge.headers(settings, &nonce);
@@ -122,16 +137,17 @@ async fn refused(
     inner: &Arc<Inner>,
     mut request: Incoming,
     refusal: Box<Refusal>,
+    header: Option<Header>,
     record: Option<Box<CallRecord>>,
 ) {
     let counted = inner.calls.count_in();
     let (reason, why) = (refusal.reason(), refusal.diagnosis());
-    let headers: &[(&str, &str)] = if inner.config.settings.diagnostic_headers {
-        &[("Reason", &reason), (Refusal::DIAGNOSIS_HEADER, &why)]
-    } else {
-        &[]
-    };
-    request.respond(refusal.code, refusal.phrase, headers, "").await;
+    let mut headers: Vec<(&str, &str)> =
+        header.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    if inner.config.settings.diagnostic_headers {
+        headers.extend([("Reason", reason.as_str()), (Refusal::DIAGNOSIS_HEADER, why.as_str())]);
+    }
+    request.respond(refusal.code, refusal.phrase, &headers, "").await;
     if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
         inner.spend.record(inner, trunk, record).await;
     }

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
 
-use trunk_rules::carrier::{Codec, Direction, Media, Profile, Protection};
+use sha2::{Digest as _, Sha256};
+use trunk_rules::carrier::{Codec, Direction, Media, OFFERED_SUITE, Profile, Protection, Setup};
 
 /// What names a session in all its descriptions (RFC 3264 §5 and §8): an id that stays, and a version that grows by
 /// one whenever the description is another one than the last.
@@ -52,8 +53,16 @@ pub(crate) fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key
             if let Some(payload) = media.telephone_event {
                 let _ = write!(text, "a=rtpmap:{payload} telephone-event/8000\r\na=fmtp:{payload} 0-15\r\n");
             }
-            if let Protection::Sdes { tag, suite, .. } = &media.protection {
-                let _ = write!(text, "a=crypto:{tag} {suite} inline:{key}\r\n");
+            match &media.protection {
+                Protection::Sdes { tag, suite, .. } => {
+                    let _ = write!(text, "a=crypto:{tag} {suite} inline:{key}\r\n");
+                }
+                Protection::Dtls { setup, .. } => {
+                    // The connection is never opened from this side.
+                    let side = if *setup == Setup::Passive { "active" } else { "passive" };
+                    let _ = write!(text, "a=setup:{side}\r\na=fingerprint:{}\r\n", fingerprint(key));
+                }
+                _ => {}
             }
             let _ = write!(text, "a={}\r\n", mirrored(media.direction));
         } else {
@@ -83,11 +92,24 @@ pub(crate) fn offer(
         let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", codec.static_payload_type(), codec.name());
     }
     text.push_str("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n");
-    if profile == Profile::Savp {
-        let _ = write!(text, "a=crypto:1 {} inline:{key}\r\n", trunk_rules::carrier::OFFERED_SUITE);
+    match profile {
+        Profile::Savp => {
+            let _ = write!(text, "a=crypto:1 {OFFERED_SUITE} inline:{key}\r\n");
+        }
+        Profile::DtlsSavp => {
+            let _ = write!(text, "a=setup:actpass\r\na=fingerprint:{}\r\n", fingerprint(key));
+        }
+        _ => {}
     }
     text.push_str("a=sendrecv\r\n");
     identity.describe(at, &text)
+}
+
+/// A fingerprint of a certificate that does not exist: what is described is signalling alone.
+fn fingerprint(key: &str) -> String {
+    let bytes = Sha256::digest(key.as_bytes());
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("sha-256 {}", pairs.join(":"))
 }
 
 /// What the answerer does, by what the offerer says.

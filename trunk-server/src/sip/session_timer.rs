@@ -34,7 +34,7 @@ pub(crate) struct Said {
     /// Seconds of `Min-SE`.
     pub(crate) least: Option<u32>,
     /// Whether session timers are supported.
-    pub(crate) supported: bool,
+    supported: bool,
 }
 
 /// A header of the session timer is no number of seconds.
@@ -84,6 +84,11 @@ impl Said {
         Ok(said)
     }
 
+    /// Whether who says so knows session timers: `refresher` is said by nobody else.
+    pub(crate) fn is_supported(&self) -> bool {
+        self.supported || self.refresher.is_some()
+    }
+
     /// Decides as the side that answers a request (RFC 4028 §9). `running` is what was agreed on before in the dialog:
     /// a refresh that says nothing leaves it as it is.
     pub(crate) fn decide(&self, running: Option<Terms>) -> Decision {
@@ -91,7 +96,7 @@ impl Said {
             return running.map_or(Decision::Without, Decision::With);
         };
         let least = self.least.unwrap_or_default().max(SHORTEST);
-        match (interval < least, self.supported) {
+        match (interval < least, self.is_supported()) {
             (true, true) => Decision::TooShort(least),
             // Whoever does not know session timers would not understand why, and an interval must not be raised.
             (true, false) => Decision::Without,
@@ -207,7 +212,8 @@ mod tests {
         assert_eq!(decided("1800;refresher=uac", &[TIMER]), with(1800, false));
         assert_eq!(decided("90; x=y; Refresher = UAS", &[TIMER]), with(90, true));
         assert_eq!(decided("90", &[]), with(90, true));
-        assert_eq!(decided("90;refresher=uac", &[("Supported", "100rel")]), with(90, true));
+        assert_eq!(decided("90", &[("Supported", "100rel")]), with(90, true));
+        assert_eq!(decided("90;refresher=uac", &[]), with(90, false));
         assert_eq!(said(&[TIMER]).unwrap().decide(None), Decision::Without);
     }
 

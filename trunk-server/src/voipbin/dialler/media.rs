@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use didww_types::resources::MediaEncryptionMode;
-use trunk_rules::carrier::{Codec, Direction, Media as Described, MediaHost, Settings, negotiate};
+use trunk_rules::carrier::{Codec, Direction, Media as Described, MediaHost, Profile, Settings, negotiate};
 
 use super::{Inner, Reach};
 use crate::sip::{Ports, sdp};
@@ -36,6 +36,8 @@ pub(super) struct Media {
     socket: UdpSocket,
     /// What the far end is told.
     address: SocketAddr,
+    /// What names the session in what is said of it.
+    identity: sdp::Identity,
     stream: Option<Stream>,
     source: u32,
     sequence: u16,
@@ -57,9 +59,11 @@ impl Media {
         let [source @ .., _, _, _, _] = random;
         let [_, _, _, _, sequence @ .., _, _] = random;
         let [_, _, timestamp @ .., _, _] = random;
+        let identity = sdp::Identity::new(u64::from_be_bytes(random));
         Some(Self {
             socket,
             address,
+            identity,
             stream: None,
             source: u32::from_be_bytes(source),
             sequence: u16::from_be_bytes(sequence),
@@ -77,14 +81,14 @@ impl Media {
     }
 
     /// Our offer.
-    pub(super) fn offer(&self) -> String {
-        sdp::offer_of(self.address, &CODECS)
+    pub(super) fn offer(&mut self) -> String {
+        sdp::offer(&mut self.identity, self.address, &CODECS, Profile::Avp, "")
     }
 
     /// Our answer to an offer.
-    pub(super) fn answer(&self, offer: &Described) -> String {
+    pub(super) fn answer(&mut self, offer: &Described) -> String {
         // There is no key: encrypted media is not negotiated.
-        sdp::answer(offer, self.address, "")
+        sdp::answer(&mut self.identity, offer, self.address, "")
     }
 
     /// Sends to where a description says, from now on.
