@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::account::{Account, ApiKey, KeyDigest};
 
-pub use call::{CallQuery, StoredCall, StoredCharge};
+pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use index::{IndexEntry, IndexValue, index_of};
@@ -202,7 +202,15 @@ pub enum Change {
         /// Its id.
         id: Uuid,
     },
-    /// A call is over.
+    /// A call was answered. A second time, or when its record is there already, changes no more than whether the
+    /// answer is acknowledged.
+    Answered(Arc<RunningCall>),
+    /// The caller acknowledged the answer of a call.
+    Acknowledged(Uuid),
+    /// All calls that were answered and are not over are known to have been up until this moment.
+    Step(Timestamp),
+    /// A call is over, or was refused. Its record takes the place of what [`Answered`](Self::Answered) kept; a second
+    /// time changes nothing.
     Call(Arc<StoredCall>),
     /// Somebody has to be told of something that this write did.
     Emit(Box<NewEvent>),
@@ -319,6 +327,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// Forgets calls that ended before this time, the oldest records first, so many at most; gives how many. Where
     /// nothing is old among as many of the oldest records, there is nothing to forget.
     fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64>;
+
+    /// Calls that were answered and whose records are not written.
+    fn running_calls(&self) -> Answer<'_, RunningCalls>;
 
     /// What calls cost that ended at this time or later.
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>>;

@@ -1,4 +1,4 @@
-//! Calls that are over, as they are kept.
+//! Calls as they are kept: those that are over, and those that were answered and are not.
 
 use didww_types::Timestamp;
 use uuid::Uuid;
@@ -26,6 +26,32 @@ pub struct StoredCall {
     pub price: String,
     /// Everything that the call record shows, as JSON.
     pub attributes: String,
+}
+
+/// A call that was answered and is not over: what its record needs if its server dies. The record takes its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunningCall {
+    /// Its id, which its record will have.
+    pub id: Uuid,
+    /// Whose trunk it came in on.
+    pub account: i64,
+    /// The trunk.
+    pub trunk: Uuid,
+    /// When it was answered.
+    pub answered_at: Timestamp,
+    /// Whether the caller acknowledged the answer.
+    pub acknowledged: bool,
+    /// Its record as far as it is known, as JSON.
+    pub attributes: String,
+}
+
+/// The calls that were up when their server was last heard of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunningCalls {
+    /// The calls, in the order in which their rows were written.
+    pub calls: Vec<RunningCall>,
+    /// Up to when they are known to have been up; none where no step was ever written.
+    pub step: Option<Timestamp>,
 }
 
 /// Which calls, newest first.

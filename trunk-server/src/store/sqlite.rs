@@ -14,6 +14,7 @@ mod open;
 mod outbox;
 #[cfg(test)]
 mod plan;
+mod running;
 mod symbols;
 mod write;
 
@@ -27,7 +28,7 @@ use didww_types::{ResourceSpec, Timestamp};
 use super::{
     Aged, Answer, Attempted, Backlog, Bounds, CallQuery, Change, Committed, Delivery, Document, DocumentKind,
     DocumentObserver, DocumentQuery, Dropped, Due, ListQuery, Listing, Observer, Owner, PendingEvent, Record,
-    Scope, Store, StoreError, StoredCall, StoredCharge,
+    RunningCalls, Scope, Store, StoreError, StoredCall, StoredCharge,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::SharedDirectory;
@@ -237,6 +238,10 @@ impl Store for SqliteStore {
 
     fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64> {
         Box::pin(self.lane.write(move |connection| calls::forget(connection, before, most)))
+    }
+
+    fn running_calls(&self) -> Answer<'_, RunningCalls> {
+        Box::pin(std::future::ready(self.lane.read(running::list)))
     }
 
     fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>> {

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod batches;
+mod calls;
 mod documents;
 mod lists;
 mod records;
@@ -47,6 +48,11 @@ macro_rules! contract {
 }
 
 contract! {
+    calls {
+        a_call_that_was_answered_is_kept_until_its_record_takes_its_place
+        a_record_is_kept_once_and_no_row_comes_after_it
+        a_reset_takes_the_calls_of_the_accounts_that_it_names
+    }
     records {
         a_record_is_found_as_it_was_inserted_and_only_where_it_belongs
         records_are_found_in_the_order_asked_for

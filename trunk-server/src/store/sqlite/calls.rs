@@ -8,11 +8,12 @@ use super::error::failed;
 use super::uuid;
 use crate::store::{CallQuery, StoreError, StoredCall, StoredCharge};
 
+/// Keeps a record. One that is there stays as it is: it may be written again when nothing is known of the first time.
 pub(super) fn insert(connection: &Connection, call: &StoredCall) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO call (id, account, trunk, ended_at, cause, code, source, destination, price, attributes) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING",
         )
         .map_err(failed)?
         .execute(params![

@@ -25,6 +25,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0004_documents.sql"),
     include_str!("migrations/0005_backlog.sql"),
     include_str!("migrations/0006_flows.sql"),
+    include_str!("migrations/0007_running_calls.sql"),
 ];
 
 /// Connections kept open for reading.

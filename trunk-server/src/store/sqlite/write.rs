@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::error::{failed, is_taken};
 use super::symbols::Symbols;
-use super::{calls, documents, find, outbox, record, uuid};
+use super::{calls, documents, find, outbox, record, running, uuid};
 use crate::store::{
     Change, Committed, DocumentKind, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text,
     index_of,
@@ -81,7 +81,13 @@ pub(super) fn apply(
                 write.delete(*scope, *id)?;
                 gone.push(Committed::Deleted { account: scope.account, kind: scope.spec.name, id: *id });
             }
-            Change::Call(call) => calls::insert(connection, call)?,
+            Change::Answered(call) => running::keep(connection, call)?,
+            Change::Acknowledged(id) => running::acknowledge(connection, *id)?,
+            Change::Step(at) => running::step(connection, *at)?,
+            Change::Call(call) => {
+                calls::insert(connection, call)?;
+                running::forget(connection, call.id)?;
+            }
             Change::Emit(event) => outbox::insert(connection, event)?,
             Change::Put { revision, document } => {
                 documents::put(connection, *revision, document)?;
@@ -324,6 +330,7 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM backlog WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM delivery WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM call WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM running_call WHERE ?1 IS NULL OR account = ?1",
     ];
     let of_accounts =
         if accounts { Some("DELETE FROM account WHERE ?1 IS NULL OR number = ?1") } else { None };

@@ -1,0 +1,152 @@
+"""Floods, each from a process of its own, so that what is measured beside them does not wait for them.
+
+One socket speaks for any address of 127.0.0.0/8: the source is chosen for each datagram (`IP_PKTINFO`), as a sender
+of forged packets does.
+"""
+
+import multiprocessing
+import socket
+import struct
+import time
+
+from . import rtp
+
+IP_PKTINFO = 8  # Linux; Python has no name for it.
+SPAWN = multiprocessing.get_context("spawn")
+# A flood that its attack forgot ends by itself.
+LONGEST = 120.0
+
+
+def source(address):
+    """Ancillary data that makes a datagram come from this address."""
+    info = struct.pack("@i4s4s", 0, socket.inet_aton(address), bytes(4))
+    return [(socket.IPPROTO_IP, IP_PKTINFO, info)]
+
+
+def sources(count):
+    """So many addresses, 250 of each of as many networks as are needed."""
+    return [f"127.{100 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}" for number in range(count)]
+
+
+class Flood:
+    """Sends until the block ends. Subclasses say what."""
+
+    def __init__(self, *arguments):
+        self._sent = SPAWN.Value("Q", 0)
+        self._ready, self._go, self._end = SPAWN.Event(), SPAWN.Event(), SPAWN.Event()
+        self._process = SPAWN.Process(target=self.flood, args=(self._tools(), *arguments), daemon=True)
+
+    def _tools(self):
+        return self._sent, self._ready, self._go, self._end
+
+    def __enter__(self):
+        self._process.start()
+        if not self._ready.wait(20):
+            raise RuntimeError("a flood did not start")
+        self._go.set()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self._process.join(10)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def sent(self):
+        return self._sent.value
+
+
+def paced(tools, rate, act):
+    """Calls `act(number)` so many times a second, until it is over."""
+    sent, ready, go, end = tools
+    ready.set()
+    go.wait(20)
+    started, number = time.monotonic(), 0
+    while not end.is_set() and time.monotonic() - started < LONGEST:
+        due = int((time.monotonic() - started) * rate)
+        # What could not be sent in time is not made up for in one go.
+        for _ in range(min(due - number, 500)):
+            try:
+                act(number)
+            except OSError:
+                pass
+            number += 1
+        sent.value = number
+        time.sleep(0.002)
+
+
+class Media(Flood):
+    """Packets to media ports: one in four is RTP of the caller, the others are a stranger's, too large, or no RTP."""
+
+    def __init__(self, targets, callers, rate, seconds):
+        super().__init__(targets, callers, rate)
+
+    @staticmethod
+    def flood(tools, targets, callers, rate):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own, \
+                socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            own.bind((callers[0][0], 0))
+            other.bind(("127.0.0.77", 0))
+            kinds = [(own, rtp.packet(1)), (other, rtp.packet(2)), (own, rtp.packet(3, b"\xff" * 9000)),
+                     (own, b"\x00garbage" * 20)]
+
+            def act(number):
+                sender, data = kinds[number % len(kinds)]
+                sender.sendto(data, targets[number // len(kinds) % len(targets)])
+
+            paced(tools, rate, act)
+
+
+class Unknown(Flood):
+    """Datagrams of every kind to a SIP port, from as many addresses as are named."""
+
+    def __init__(self, target, count, rate):
+        super().__init__(target, count, rate)
+
+    @staticmethod
+    def flood(tools, target, count, rate):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            # Answers that are not read are dropped by the kernel.
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            sender.bind(("0.0.0.0", 0))
+            port = sender.getsockname()[1]
+            addresses = sources(count)
+            infos = [source(address) for address in addresses]
+
+            def act(number):
+                # Consecutive packets come from addresses far apart.
+                at = number * 7919 % count
+                sender.sendmsg([datagram(number, addresses[at], port, target[0])], infos[at], 0, target)
+
+            paced(tools, rate, act)
+
+
+class Known(Flood):
+    """INVITEs without credentials to a SIP port, all from one address, never acknowledged."""
+
+    def __init__(self, target, address, rate):
+        super().__init__(target, address, rate)
+
+    @staticmethod
+    def flood(tools, target, address, rate):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            sender.bind((address, 0))
+            port = sender.getsockname()[1]
+            paced(tools, rate, lambda number: sender.sendto(datagram(4 * number, address, port, target[0]), target))
+
+
+KINDS = ("INVITE", "REGISTER", "OPTIONS", None)
+
+
+def datagram(number, address, port, host):
+    method = KINDS[number % len(KINDS)]
+    if method is None:
+        return b"\x16\x03\x01garbage that is no message" * (1 + number % 8)
+    own = f"{number:x}"
+    uri = f"sip:{host}" if method == "REGISTER" else f"sip:442079460018@{host}"
+    return (f"{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {address}:{port};branch=z9hG4bK{own}\r\n"
+            f"From: <sip:12025550143@{address}>;tag={own}\r\nTo: <{uri}>\r\nCall-ID: {own}\r\nCSeq: 1 {method}\r\n"
+            f"Contact: <sip:x@{address}:{port}>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n").encode()

@@ -1,0 +1,1 @@
+"""One file for each attack, or for a few of one kind."""

@@ -1,0 +1,105 @@
+"""A disk without room, while calls that cost money come in."""
+
+import contextlib
+import os
+import resource
+import subprocess
+import time
+
+from ..api import expect
+from ..case import attack
+from ..phone import Phone
+from .money import SIXTY_A_CALL, rated
+
+PRICE = 60.0
+
+
+@attack("full-disk")
+def full_disk(case):
+    """The disk is full, then has room again, then the server is killed: no call of a trunk with a threshold was admitted
+    that is not charged, and none beyond the threshold. Calls of other trunks go on for a while.
+    """
+    disk = case.keep(small_disk(case.folder / "disk"))
+    database, config = disk.folder / "trunks.db", rated(case, SIXTY_A_CALL)
+    server = case.server(config=config, database=database)
+    trunk = server.account.trunk(threshold_amount="100.0")
+    free = without_threshold(server)
+    disk.fill(server)
+    with Phone(server, "127.0.0.2", trunk) as phone, Phone(server, "127.0.0.3", free) as other:
+        # The first write that fails is what shows that the disk is full.
+        server.account.create()
+        answered = [place(phone) for _ in range(8)]
+        case.at_most("calls admitted beyond the threshold", max(0, sum(answered) - 2), 0)
+        case.at_most("first call of a trunk without a threshold", other.place_and_hang_up(), 2.0, "s")
+        disk.room(server)
+        end = time.monotonic() + 10
+        while server.account.create().status != 201 and time.monotonic() < end:
+            time.sleep(0.2)
+        answered += [place(phone) for _ in range(4)]
+        time.sleep(1.0)
+    server.kill()
+    server = case.server(config=config, database=database)
+    trunk = type(trunk)(server.account, trunk.id, trunk.username, trunk.password)
+    admitted = sum(answered)
+    case.at_most("calls admitted in all, of a threshold of 100 and 60 a call", admitted, 2)
+    case.at_most("admitted and not charged after `kill -9`", admitted * PRICE - trunk.spent(), 0.0, "USD")
+    case.at_most("charged and not admitted", trunk.spent() - admitted * PRICE, 0.0, "USD")
+
+
+def place(phone):
+    """Places a call and ends it; whether it was admitted."""
+    call = phone.place()
+    if call.code == 200:
+        phone.hang_up(call)
+    return call.code == 200
+
+
+def without_threshold(server):
+    """A trunk without a threshold, which only versions before 2026-04-16 let a trunk be."""
+    made = server.account.trunk(allowed=("127.0.0.3",))
+    body = {"data": {"type": "voice_out_trunks", "id": made.id, "attributes": {"threshold_amount": None}}}
+    expect(server.account.send("PATCH", f"voice_out_trunks/{made.id}", body, version="2022-05-10"), "no threshold")
+    return made
+
+
+class Tmpfs:
+    """A file system of its own, as small as a test needs; only root can mount one."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def fill(self, server):
+        with open(self.folder / "filling", "wb", buffering=0) as file, contextlib.suppress(OSError):
+            for _ in range(1 << 16):
+                file.write(bytes(1 << 16))
+
+    def room(self, server):
+        (self.folder / "filling").unlink()
+
+
+class FileSize:
+    """Files that may not grow, which needs no rights: the kernel's limit on the size of a file."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def fill(self, server):
+        size = max(file.stat().st_size for file in self.folder.iterdir())
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+    def room(self, server):
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+
+
+@contextlib.contextmanager
+def small_disk(folder):
+    """A place for a database whose room can be used up."""
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "attack", str(folder)]
+    if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:
+        yield FileSize(folder)
+        return
+    try:
+        yield Tmpfs(folder)
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

@@ -1,0 +1,140 @@
+"""Credentials that are guessed."""
+
+import concurrent.futures
+import json
+import threading
+import time
+
+from .. import measure, sip
+from ..api import send
+from ..case import attack
+from ..load import Wrk
+from ..phone import Phone, datagram_socket
+
+ADMIN = ("admin", "a right password")
+
+
+@attack("guessing-digest")
+def guessing_digest(case):
+    """One source answers challenge after challenge with wrong passwords of one user. It gets few verdicts a second, and
+    the user's calls from the usual source go on.
+    """
+    server = case.server()
+    trunk = server.account.trunk(allowed=("127.0.0.0/8",))
+    seconds = case.size(20.0, 5.0)
+    with Phone(server, "127.0.0.2", trunk) as phone:
+        phone.place_and_hang_up()
+        lines = server.log_lines()
+        # Only the thread of the pulse uses the phone meanwhile.
+        with measure.Pulse(lambda: phone.place_and_hang_up(16.0), 0.2) as calls:
+            verdicts = guesses(server, trunk, seconds)
+        lines = server.log_lines() - lines
+        after = Phone(server, "127.0.0.4", trunk)
+        with after:
+            fresh = after.place_and_hang_up(16.0)
+    case.at_most("verdicts on wrong passwords, a second", verdicts / seconds, 50.0)
+    case.at_most("the user's calls that failed", calls.failed, 0)
+    case.at_least("the user's calls beside it", len(calls.seconds), 3)
+    case.at_most("the user's call from a new address afterwards", fresh, 16.0, "s")
+    case.at_most("log lines", lines, 60)
+
+
+def guesses(server, trunk, seconds):
+    """Guesses as fast as answers come, 32 under way; how many were judged."""
+    judged, end, tries = 0, time.monotonic() + seconds, {}
+    uri = f"sip:9990200@{server.sip[0]}"
+    with datagram_socket("127.0.0.66") as own:
+        own.settimeout(0.2)
+        local = own.getsockname()
+
+        def begin():
+            call = sip.unique()
+            tries[call] = f"<sip:12025550143@127.0.0.66>;tag={call}"
+            own.sendto(sip.request("INVITE", uri, local=local, call_id=call, sender=tries[call]), server.sip)
+
+        while time.monotonic() < end:
+            while len(tries) < 32:
+                begin()
+            try:
+                message = sip.Message.parse(own.recv(65_536))
+            except TimeoutError:
+                tries.clear()
+                continue
+            call = message.header("call-id")
+            if call not in tries or message.code < 200:
+                continue
+            own.sendto(sip.request("ACK", uri, local=local, call_id=call, sender=tries[call],
+                                   to=message.header("to"), sequence=message.sequence), server.sip)
+            if message.sequence == 1 and message.code in (401, 407):
+                line = sip.authorization(message, trunk.username, f"guess {call}", "INVITE", uri)
+                own.sendto(sip.request("INVITE", uri, local=local, call_id=call, sender=tries[call], sequence=2,
+                                       headers=[line]), server.sip)
+            else:
+                judged += message.sequence == 2 and message.code in (401, 403, 407)
+                del tries[call]
+    return judged
+
+
+@attack("guessing-login")
+def guessing_login(case):
+    """Hundreds of connections log in with wrong passwords, of one name and of many. Right logins from another address
+    succeed all the while.
+    """
+    server = case.server("--voipbin-admin", ":".join(ADMIN))
+    connections, seconds = case.size((500, 20), (100, 6))
+    end, verdicts, lock = threading.Event(), [0], threading.Lock()
+
+    def guess(number):
+        while not end.is_set():
+            name = ADMIN[0] if number % 2 else f"stranger {number}"
+            answer = login(server, name, f"guess {number}", "127.0.0.66")
+            if answer.status in (400, 401, 403):
+                with lock:
+                    verdicts[0] += 1
+            end.wait(0.02)
+
+    login(server, *ADMIN, "127.0.0.2")
+    lines = server.log_lines()
+    with concurrent.futures.ThreadPoolExecutor(connections) as pool:
+        for number in range(connections):
+            pool.submit(guess, number)
+        try:
+            with measure.Pulse(lambda: measure.seconds_of(login(server, *ADMIN, "127.0.0.2")), 0.3) as right:
+                time.sleep(seconds)
+        finally:
+            end.set()
+    case.at_least("right logins beside it", len(right.seconds), 3)
+    case.at_most("right logins that failed", right.failed, 0)
+    case.at_most("verdicts on wrong logins of one address, a second", verdicts[0] / seconds, 50.0)
+    case.at_most("log lines", server.log_lines() - lines, 60)
+
+
+def login(server, name, password, source):
+    body = json.dumps({"username": name, "password": password})
+    return send(server.api, "POST", "/auth/login", body, {"Content-Type": "application/json"}, source, 10.0)
+
+
+@attack("guessing-keys")
+def guessing_keys(case):
+    """One address tries API keys as fast as answers come. It gets few verdicts a second; a right key from another address
+    is served.
+    """
+    server = case.server()
+    seconds = case.size(10, 4)
+    lines = server.log_lines()
+
+    def read():
+        return measure.seconds_of(send(server.api, "GET", "/v3/dids", None, server.account.headers, "127.0.0.2"))
+
+    with Wrk(f"http://{server.api}/v3/dids", {"Api-Key": "guess"}, 16, seconds) as load:
+        with measure.Pulse(read, 0.02) as right:
+            time.sleep(seconds - 1)
+            # Another status than 401 is no verdict on a key.
+            sampled = [send(server.api, "GET", "/v3/dids", None, {"Api-Key": f"guess {number}"}).status
+                       for number in range(50)]
+        answered = load.finish().a_second
+    judged = sampled.count(401) / len(sampled)
+    case.at_most("verdicts on wrong keys, a second", answered * judged, 500.0)
+    case.at_most("a right key's read from another address, median", right.median, case.size(0.1, 1.0), "s")
+    case.at_most("a right key's reads that failed", right.failed, 0)
+    case.at_most("log lines", server.log_lines() - lines, 60)

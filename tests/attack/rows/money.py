@@ -1,0 +1,79 @@
+"""Calls that would cost more than a threshold lets them, or nothing at all."""
+
+import time
+
+from ..case import attack
+from ..phone import Phone
+
+# A dollar a second, and sixty a call.
+BY_THE_SECOND = """
+[sip]
+{step}
+[[sip.rates]]
+prefix = "999"
+per_minute = "60"
+"""
+SIXTY_A_CALL = BY_THE_SECOND.replace('"60"', '"60"\ninitial_interval = 60\nnext_interval = 60')
+STEP = "cost_step_seconds = 1"
+
+
+def rated(case, rates):
+    """A configuration with the rates, and with a step of one second where the build has steps."""
+    return case.knows(rates.format(step=STEP)) or rates.format(step="")
+
+
+@attack("threshold-running")
+def threshold_running(case):
+    """200 INVITEs at once on a trunk with a threshold of 5 US dollars, a dollar a second. Running calls count: what they
+    cost in all stays within the threshold and one step of those admitted, and the threshold ends them.
+    """
+    threshold = 5.0
+    server = case.server(config=rated(case, BY_THE_SECOND), database=case.folder / "running.db")
+    trunk = server.account.trunk(threshold_amount=str(threshold))
+    with Phone(server, "127.0.0.2", trunk) as phone:
+        calls = [phone.call() for _ in range(200)]
+        phone.run(lambda: all(call.code is not None for call in calls), 10)
+        admitted = [call for call in calls if call.code == 200]
+        phone.run(lambda: False, 6.0)
+        case.at_most("calls that are up six seconds later", sum(call.up for call in admitted), 0)
+        for call in admitted:
+            if call.up:
+                phone.hang_up(call)
+        time.sleep(0.5)
+    # A step of a second, and the second that was begun.
+    case.at_most("charged in all, of a threshold of 5", trunk.spent(), threshold + 2 * len(admitted), "USD")
+    case.at_least("calls that were admitted", len(admitted), 1)
+
+
+@attack("killed-call")
+def killed_call(case):
+    """`kill -9` with calls up: after the restart each has a record and is charged."""
+    database, config = case.folder / "killed.db", rated(case, BY_THE_SECOND)
+    server = case.server(config=config, database=database)
+    trunk = server.account.trunk(threshold_amount="1000.0")
+    with Phone(server, "127.0.0.2", trunk) as phone:
+        calls = phone.place_many(5)
+        phone.run(lambda: False, 3.0)
+        up = sum(call.up for call in calls)
+        server.kill()
+    server = case.server(config=config, database=database)
+    trunk = type(trunk)(server.account, trunk.id, trunk.username, trunk.password)
+    case.at_least("calls that were up", up, 5)
+    case.at_least("records after the restart", len(server.control.get("calls")["calls"]), 5)
+    case.at_least("charged after the restart", trunk.spent(), 5.0, "USD")
+
+
+@attack("never-acked", patient=True)
+def never_acked(case):
+    """Blind INVITEs with the forged source of an `ip_only` trunk, never acknowledged: they cost nothing, and the trunk
+    stays open.
+    """
+    server = case.server(config=rated(case, SIXTY_A_CALL))
+    trunk = server.account.trunk_by_address(["127.0.0.2"], threshold_amount="100.0")
+    with Phone(server, "127.0.0.2", trunk, acknowledges=False) as forger:
+        for _ in range(3):
+            forger.call()
+        # An answer is repeated for 64 * T1 before it counts as unacknowledged.
+        forger.run(lambda: False, 35.0)
+    case.at_most("charged for three unacknowledged calls", trunk.spent(), 0.0, "USD")
+    case.at_most("trunks that they blocked", int(trunk.status() != "active"), 0)
