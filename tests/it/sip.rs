@@ -2,19 +2,25 @@
 //! sipp cannot do: wrong digests, media, TLS, garbage.
 
 mod authentication;
+mod bodies;
 mod capacity;
 mod changes;
+mod dialogs;
 pub mod digest;
 pub mod edge;
 mod endings;
 mod explain;
 mod hostile;
+mod inspection;
+mod late_offers;
 mod media;
+mod merged;
 pub mod message;
 mod provisional;
 mod records;
 mod refusals;
 mod scenario;
+mod session_timers;
 mod settings;
 mod streams;
 mod timers;

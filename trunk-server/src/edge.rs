@@ -13,6 +13,7 @@ mod event;
 mod explain;
 mod facts;
 mod far_end;
+mod inside;
 mod inspection;
 mod invite;
 mod media;
@@ -24,6 +25,7 @@ mod record;
 mod refresh;
 mod refusals;
 mod reliable;
+mod ringing;
 mod spend;
 mod stack;
 mod trunks;
@@ -295,8 +297,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
             if let Some(why) = inspection::not_supported(&request) {
                 return why.refuse(request).await;
             }
-            let headers =
-                [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
+            let headers = [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
             request.finish(200, "OK", &headers).await;
         }
         "REGISTER" => {

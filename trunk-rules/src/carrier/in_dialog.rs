@@ -60,7 +60,9 @@ pub fn admit_in_dialog(
         Authentication::Address => None,
         Authentication::Twilio(sid) => {
             if attempt.twilio_account_sid.map(<[u8]>::trim_ascii) != Some(sid.as_bytes()) {
-                return InDialog::Refused("it comes from another address and does not name the trunk's account");
+                return InDialog::Refused(
+                    "it comes from another address and does not name the trunk's account",
+                );
             }
             // Such a trunk may have no addresses at all: the account alone names it.
             if trunk.networks.is_empty() {

@@ -335,7 +335,11 @@ mod tests {
         let key = |tag: u32, suite: &str| format!("crypto:{tag} {suite} inline:{KEY}");
         assert_eq!(answer(&sdes, &offer("RTP/SAVP", "8", &[&key(1, SUITES[0])])), Ok(Codec::Pcma));
         for wrong in [key(2, SUITES[0]), key(1, SUITES[1]), "crypto:x".to_owned()] {
-            assert_eq!(answer(&sdes, &offer("RTP/SAVP", "8", &[&wrong])), Err(MediaRefusal::NoKey), "{wrong}");
+            assert_eq!(
+                answer(&sdes, &offer("RTP/SAVP", "8", &[&wrong])),
+                Err(MediaRefusal::NoKey),
+                "{wrong}"
+            );
         }
         assert_eq!(answer(&sdes, &offer("RTP/AVP", "8", &[&key(1, SUITES[0])])), profile("RTP/AVP"));
     }
@@ -359,7 +363,10 @@ mod tests {
             let sdp = offer("RTP/AVP", "8", &[]).replace("t=0 0", line);
             check(&MediaEncryptionMode::Disabled, &sdp).unwrap().time
         };
-        assert_eq!((time("t=3034423619 3042462419"), time("t=x 0"), time("s=x")), ("3034423619 3042462419".into(), "0 0".into(), "0 0".into()));
+        assert_eq!(
+            (time("t=3034423619 3042462419"), time("t=x 0"), time("s=x")),
+            ("3034423619 3042462419".into(), "0 0".into(), "0 0".into())
+        );
     }
 
     #[test]

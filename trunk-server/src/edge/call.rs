@@ -9,30 +9,24 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
 
-use super::event::Event;
 use super::calls::Registered;
+use super::event::Event;
 use super::facts::{Facts, Key, Origin};
-use super::far_end::{Outcome, Then};
+use super::far_end::Then;
 use super::media::Endpoint;
 use super::offer::Speech;
 use super::record::{CallRecord, Ending};
 use super::refresh::{self, Refreshing};
-use super::reliable::{self, Due, Reliable};
+use super::reliable::Reliable;
 use super::stack::{Dialog, Happened, Incoming, Stack};
 use super::{Inner, inspection};
-use crate::sip::session_timer::{Decision, Said, Session};
+use crate::sip::session_timer::Session;
 
 /// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
 const LONGEST: Duration = Duration::from_hours(24);
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
-const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
-
-/// The caller wanted to confirm that it rings, and did not.
-const UNCONFIRMED: Ending = Ending { cause: 504, code: 504, reason: "No PRACK" };
-
-/// The INVITE was good for a shorter time than it rang.
-const EXPIRED: Ending = Ending { cause: 487, code: 487, reason: "Request expired" };
+pub(super) const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
 
 const fn ending(cause: Cause) -> Ending {
     Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
@@ -106,33 +100,8 @@ pub(super) struct Call<'a> {
     /// What requests of ours need.
     pub(super) dialog: Option<Box<Dialog>>,
     /// The response before the answer that the caller confirms.
-    reliable: Option<Box<Reliable>>,
+    pub(super) reliable: Option<Box<Reliable>>,
     pub(super) refreshing: Option<Refreshing>,
-}
-
-/// A response that is not the last.
-struct Ringing {
-    code: u16,
-    phrase: &'static str,
-    contact: String,
-    body: String,
-}
-
-impl Ringing {
-    async fn send(&self, request: &mut Incoming, reliable: Option<&Reliable>) {
-        // It makes a dialog, so it says how its requests travel (RFC 3261 §12.1.1).
-        let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
-        let mut headers: Vec<(&str, &str)> =
-            routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
-        headers.extend([("Contact", self.contact.as_str()), ("Allow", super::stack::ALLOW)]);
-        if !self.body.is_empty() {
-            headers.push(("Content-Type", "application/sdp"));
-        }
-        if let Some(reliable) = reliable {
-            headers.extend([("Require", "100rel"), ("RSeq", reliable.number.as_str())]);
-        }
-        request.respond(self.code, self.phrase, &headers, &self.body).await;
-    }
 }
 
 /// A call that was answered.
@@ -212,131 +181,6 @@ impl Call<'_> {
         Ok(Begun { answered, until })
     }
 
-    /// Rings until the far end decides. Returns an ending when the caller or the server was quicker.
-    async fn ring(
-        &mut self,
-        request: &mut Incoming,
-        offered: bool,
-        description: &str,
-        plan: &Outcome,
-    ) -> Option<Ending> {
-        let ringing = self.ringing(request, offered, description, plan)?;
-        ringing.send(request, self.reliable.as_deref()).await;
-        let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
-        let facts = Arc::clone(&self.registered.facts);
-        let until = facts.origin.started.after(wait);
-        let expires = expiry(request).map(|wait| facts.origin.started.after(wait));
-        let clock = self.inner.app.clock.clone();
-        loop {
-            let holds_back = self.reliable.as_ref().is_some_and(|reliable| reliable.holds_back());
-            let ending = tokio::select! {
-                biased;
-                happened = request.happened() => {
-                    if happened == Happened::Cancelled {
-                        request.respond(487, "Request Terminated", &[], "").await;
-                    }
-                    return Some(CANCELLED);
-                }
-                Some(event) = facts.mailbox.next() => match event {
-                    Event::HungUp => Some(CANCELLED),
-                    Event::Request(inside) => Box::pin(self.early(*inside)).await,
-                    Event::Answer(_) => None,
-                    Event::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
-                },
-                due = reliable::due(self.reliable.as_deref_mut()) => match due {
-                    Due::Repetition => {
-                        ringing.send(request, self.reliable.as_deref()).await;
-                        None
-                    }
-                    Due::GivingUp => Some(UNCONFIRMED),
-                },
-                () = clock.sleep_until(expires.unwrap_or(until)), if expires.is_some_and(|at| at < until) => {
-                    Some(EXPIRED)
-                }
-                () = clock.sleep_until(until), if !holds_back => return None,
-            };
-            if let Some(ending) = ending {
-                request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
-                return Some(ending);
-            }
-        }
-    }
-
-    /// What is said before the far end decides; nothing where it decides at once.
-    fn ringing(
-        &mut self,
-        request: &Incoming,
-        offered: bool,
-        description: &str,
-        plan: &Outcome,
-    ) -> Option<Ringing> {
-        // A caller that insists gets our offer so, and confirms it with its answer; otherwise ours comes with the answer.
-        let insists = request.lists("Require", "100rel");
-        let reliable = insists || (offered && request.lists("Supported", "100rel"));
-        let describes = (offered && plan.early_media) || (!offered && reliable);
-        let (code, phrase) = if plan.early_media {
-            (183, "Session Progress")
-        } else if !plan.ring.is_zero() || plan.then == Then::NoAnswer {
-            (180, "Ringing")
-        } else {
-            return None;
-        };
-        let random = self.inner.app.ids.word();
-        self.reliable =
-            reliable.then(|| Reliable::new(request, random, describes)).flatten().map(Box::new);
-        let body = if describes { description.to_owned() } else { String::new() };
-        Some(Ringing { code, phrase, contact: self.stack.contact(request.transport()), body })
-    }
-
-    /// A request in the dialog of a call that is not answered. Returns an ending when it cannot be answered any more.
-    async fn early(&mut self, request: Incoming) -> Option<Ending> {
-        let describes = matches!(request.description(), Ok(Some(_)));
-        let has_agreed = self.reliable.as_ref().is_some_and(|reliable| reliable.has_agreed());
-        match request.method() {
-            "PRACK" => return self.confirmed(request).await.err(),
-            "UPDATE" if has_agreed || !describes => self.take_inside(request).await,
-            // The offer of the INVITE is not answered yet (RFC 3261 §14.2, RFC 3311 §5.2).
-            _ => self.refuse_for_now(request),
-        }
-        None
-    }
-
-    fn refuse_for_now(&self, request: Incoming) {
-        let seconds = (1 + self.inner.app.ids.word() % 9).to_string();
-        tokio::spawn(async move {
-            request.finish(500, "Server Internal Error", &[("Retry-After", seconds.as_str())]).await;
-        });
-    }
-
-    /// A PRACK. It may answer an offer of ours, or make one when there was an answer (RFC 3262 §5). An error is a call
-    /// without media.
-    async fn confirmed(&mut self, prack: Incoming) -> Result<(), Ending> {
-        let Some(reliable) = self.reliable.as_mut().filter(|reliable| reliable.is_named_by(&prack)) else {
-            respond_alone(prack, 481);
-            return Ok(());
-        };
-        let agreed_before = reliable.confirm();
-        let description = prack.description().ok().flatten().map(<[u8]>::to_vec);
-        if self.speech.awaits && agreed_before {
-            return match self.answered_offer(description.as_deref()).await {
-                Ok(()) => {
-                    respond_alone(prack, 200);
-                    Ok(())
-                }
-                Err(ending) => {
-                    respond_alone(prack, ending.code);
-                    Err(ending)
-                }
-            };
-        }
-        match description {
-            None => respond_alone(prack, 200),
-            Some(offer) if agreed_before => self.respond_to_offer(prack, &offer).await,
-            Some(_) => self.refuse_for_now(prack),
-        }
-        Ok(())
-    }
-
     /// Answers, and waits until the caller confirms it.
     async fn answer(&mut self, request: &mut Incoming, description: &str, answered: Timestamp) -> Answered {
         self.accept(request, description, answered).await;
@@ -386,22 +230,6 @@ impl Call<'_> {
         request.respond(200, "OK", &headers, description).await;
     }
 
-    /// Starts the session timer anew as a request wants it; returns the headers that say so.
-    fn agree_on_session(&mut self, request: &Incoming, now: Timestamp) -> Vec<inspection::Header> {
-        // What cannot be read, or is too short, was refused before.
-        let said = Said::of(request.headers()).unwrap_or_default();
-        let Decision::With(terms) = said.decide(self.session.map(|session| session.terms)) else {
-            self.session = None;
-            return Vec::new();
-        };
-        self.session = Some(Session::new(terms, now));
-        let mut headers = vec![("Session-Expires", terms.in_response())];
-        if said.is_supported() {
-            headers.push(("Require", "timer".to_owned()));
-        }
-        headers
-    }
-
     /// The call is up: media, silence, session timer, whoever hangs up first. Returns whether a BYE is owed.
     async fn talk(&mut self, until: Option<Timestamp>) -> (Ending, bool) {
         let facts = Arc::clone(&self.registered.facts);
@@ -446,72 +274,6 @@ impl Call<'_> {
         }
     }
 
-    /// A request in the dialog that does not end it.
-    async fn inside(&mut self, request: Box<Incoming>) {
-        if request.method() == "PRACK" {
-            // It crossed the answer: nothing hangs on it any more.
-            let _no_media = Box::pin(self.confirmed(*request)).await;
-        } else {
-            Box::pin(self.take_inside(*request)).await;
-        }
-    }
-
-    /// A re-INVITE or an UPDATE.
-    async fn take_inside(&mut self, request: Incoming) {
-        let invites = request.method() == "INVITE";
-        let offer = request.description().ok().flatten().map(<[u8]>::to_vec);
-        let refreshes = self.refreshing.as_ref().is_some_and(|refreshing| refreshing.offers);
-        if (invites || offer.is_some()) && (self.speech.awaits || refreshes) {
-            // An offer of ours is under way (RFC 3261 §14.2, RFC 3311 §5.2).
-            return respond_alone(request, 491);
-        }
-        match offer {
-            Some(offer) => self.respond_to_offer(request, &offer).await,
-            None => {
-                let body = if invites { self.offer() } else { String::new() };
-                self.agree(request, &body, invites).await;
-            }
-        }
-    }
-
-    /// Answers a request that brings an offer. One that does not fit leaves the call as it is.
-    async fn respond_to_offer(&mut self, request: Incoming, offer: &[u8]) {
-        match self.renegotiated(offer).await {
-            Ok(answer) => self.agree(request, &answer, false).await,
-            Err(why) => {
-                tracing::warn!(%why, call_id = request.call_id(), "a new offer was refused; the call stays as it is");
-                respond_alone(request, why.code(&self.inner.config.settings));
-            }
-        }
-    }
-
-    /// Says 200 to a request in the dialog. `offers` says that the body is an offer of ours.
-    async fn agree(&mut self, mut request: Incoming, body: &str, offers: bool) {
-        let contact = self.stack.contact(request.transport());
-        let mut headers = vec![("Contact", contact.as_str()), ("Allow", super::stack::ALLOW)];
-        headers.push(("Supported", super::stack::SUPPORTED));
-        if !body.is_empty() {
-            headers.push(("Content-Type", "application/sdp"));
-        }
-        let mut expires = Vec::new();
-        if matches!(request.method(), "INVITE" | "UPDATE") {
-            if let Some(dialog) = &mut self.dialog {
-                request.retarget(dialog);
-            }
-            expires = self.agree_on_session(&request, self.inner.app.clock.now());
-        }
-        headers.extend(expires.iter().map(|(name, value)| (*name, value.as_str())));
-        request.respond(200, "OK", &headers, body).await;
-        let facts = Arc::clone(&self.registered.facts);
-        tokio::spawn(async move {
-            request.confirmed().await;
-            if offers {
-                // A call that is over needs no answer, and one that is flooded loses it.
-                let _lost = facts.mailbox.put(Event::Answer(request.take_acknowledgement()));
-            }
-        });
-    }
-
     /// Refuses a call that is let through and cannot be put up.
     async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
         let header = inspection::header_of(ending.code, self.inner.app.ids.word());
@@ -527,21 +289,9 @@ fn refused_by_far_end(code: u16) -> Ending {
     Ending { cause: known.map_or(code, Cause::id), code, reason: reason_phrase(code) }
 }
 
-/// How long an INVITE is good for while it is not answered.
-fn expiry(request: &Incoming) -> Option<Duration> {
-    let seconds: u32 = request.value("Expires")?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.into()))
-}
-
 async fn hear(media: Option<&mut Endpoint>, clock: &crate::clock::Clock) {
     match media {
         Some(media) => media.hear(clock).await,
         None => std::future::pending().await,
     }
-}
-
-/// Answers a request whose transaction nobody else waits for.
-fn respond_alone(request: Incoming, code: u16) {
-    let phrase = if code == 200 { "OK" } else { reason_phrase(code) };
-    tokio::spawn(async move { request.finish(code, phrase, &[]).await });
 }

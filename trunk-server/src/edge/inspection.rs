@@ -73,7 +73,9 @@ pub(super) fn malformed(request: &Incoming) -> Option<u16> {
 /// What of a request is not supported.
 pub(super) fn not_supported(request: &Incoming) -> Option<NotSupported> {
     extension(request).or_else(|| match request.method() {
-        "INVITE" => accept(request).or_else(|| body(request)).or_else(|| contact(request)).or_else(|| timer(request)),
+        "INVITE" => {
+            accept(request).or_else(|| body(request)).or_else(|| contact(request)).or_else(|| timer(request))
+        }
         "UPDATE" => body(request).or_else(|| contact(request)).or_else(|| timer(request)),
         "PRACK" => body(request),
         // What a BYE or an OPTIONS carries changes nothing: it is not looked at.
@@ -96,7 +98,10 @@ fn extension(request: &Incoming) -> Option<NotSupported> {
     }
     let tags = tags.join(", ");
     let explanation = "an extension is required that is not supported";
-    Some(NotSupported::new(Cause::BadExtension, "100rel, timer", &tags, explanation).with("Unsupported", &tags))
+    Some(
+        NotSupported::new(Cause::BadExtension, "100rel, timer", &tags, explanation)
+            .with("Unsupported", &tags),
+    )
 }
 
 /// An empty `Accept` takes nothing (RFC 3261 §20.1).
@@ -106,7 +111,8 @@ fn accept(request: &Incoming) -> Option<NotSupported> {
     let takes = |range: &str| {
         let mut parts = range.split(';').map(str::trim);
         let named = parts.next().unwrap_or_default();
-        let fits = ["application/sdp", "application/*", "*/*"].iter().any(|fits| named.eq_ignore_ascii_case(fits));
+        let fits =
+            ["application/sdp", "application/*", "*/*"].iter().any(|fits| named.eq_ignore_ascii_case(fits));
         let is_refused = |parameter: &str| {
             let quality = parameter.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
             quality.is_some_and(|(_, value)| value.trim().parse::<f32>() == Ok(0.0))
@@ -118,7 +124,10 @@ fn accept(request: &Incoming) -> Option<NotSupported> {
     }
     let received = request.value("Accept").unwrap_or_default();
     let explanation = "the caller takes no session description, without which there is no call";
-    Some(NotSupported::new(Cause::NotAcceptable, "application/sdp", received, explanation).with("Accept", ACCEPT))
+    Some(
+        NotSupported::new(Cause::NotAcceptable, "application/sdp", received, explanation)
+            .with("Accept", ACCEPT),
+    )
 }
 
 fn body(request: &Incoming) -> Option<NotSupported> {

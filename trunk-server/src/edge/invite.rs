@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{
-    Admitted, Challenge, Channel, Check, Identified, Nonces, NoncesAt, Refusal, Snapshot, TrunkTerms, Verdict,
-    admit_and_hold,
+    Admitted, Challenge, Channel, Check, Identified, Nonces, NoncesAt, Refusal, Snapshot, TrunkTerms,
+    Verdict, admit_and_hold,
 };
 
 use super::attempt::Parts;
@@ -142,8 +142,7 @@ async fn refused(
 ) {
     let counted = inner.calls.count_in();
     let (reason, why) = (refusal.reason(), refusal.diagnosis());
-    let mut headers: Vec<(&str, &str)> =
-        header.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let mut headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
     if inner.config.settings.diagnostic_headers {
         headers.extend([("Reason", reason.as_str()), (Refusal::DIAGNOSIS_HEADER, why.as_str())]);
     }

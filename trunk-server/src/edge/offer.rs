@@ -76,8 +76,7 @@ impl Call<'_> {
     pub(super) async fn answered_offer(&mut self, answer: Option<&[u8]>) -> Result<(), Ending> {
         self.speech.awaits = false;
         let mode = &self.registered.facts.trunk.media_encryption_mode;
-        let media =
-            take_answer(mode, &self.inner.config.settings, answer).map_err(|why| no_media(&why))?;
+        let media = take_answer(mode, &self.inner.config.settings, answer).map_err(|why| no_media(&why))?;
         if let Some(endpoint) = self.media.as_mut() {
             endpoint.negotiated(&media, self.inner.app.clock.now()).await;
         }

@@ -441,19 +441,25 @@ mod tests {
         assert_eq!(multipart("multipart/mixed", &[&isup]), Ok(None));
         let compact = format!("c: application/sdp\r\nContent-Disposition: session\r\n\r\n{SDP}");
         assert_eq!(multipart("Multipart/X-Unknown", &[&compact]), described());
-        assert_eq!(multipart("multipart/mixed", &[&format!("\r\n{SDP}")]), described(), "a part without headers");
+        assert_eq!(
+            multipart("multipart/mixed", &[&format!("\r\n{SDP}")]),
+            described(),
+            "a part without headers"
+        );
     }
 
     #[test]
     fn a_part_that_must_be_understood_and_is_not_is_refused() {
         let sdp = format!("Content-Type: application/sdp\r\n\r\n{SDP}");
-        for handling in ["", "Content-Disposition: signal\r\n", "Content-Disposition: signal;handling=required\r\n"]
+        for handling in
+            ["", "Content-Disposition: signal\r\n", "Content-Disposition: signal;handling=required\r\n"]
         {
             let isup = format!("{ISUP}{handling}\r\n\x01");
             assert_eq!(multipart("multipart/mixed", &[&sdp, &isup]), kind_refused("application/ISUP"));
         }
         assert_eq!(multipart("multipart/mixed", &[&sdp, &sdp]).unwrap_err().code(), 400);
-        let encoded = format!("Content-Type: application/sdp\r\nContent-Transfer-Encoding: base64\r\n\r\n{SDP}");
+        let encoded =
+            format!("Content-Type: application/sdp\r\nContent-Transfer-Encoding: base64\r\n\r\n{SDP}");
         assert!(matches!(multipart("multipart/mixed", &[&encoded]), Err(BodyRefusal::Encoding(_))));
     }
 
@@ -476,7 +482,9 @@ mod tests {
              application/sdp\r\n\r\n{SDP}\r\n--in;ner--\r\n"
         );
         assert_eq!(multipart("multipart/mixed", &[&inner]), described());
-        let nested = |inside: &str| format!("Content-Type: multipart/mixed;boundary=x\r\n\r\n--x\r\n{inside}\r\n--x--\r\n");
+        let nested = |inside: &str| {
+            format!("Content-Type: multipart/mixed;boundary=x\r\n\r\n--x\r\n{inside}\r\n--x--\r\n")
+        };
         assert_eq!(multipart("multipart/mixed", &[&nested(&inner)]).unwrap_err().code(), 400);
         let optional = "Content-Type: a/b\r\nContent-Disposition: x;handling=optional\r\n\r\n";
         let sdp = format!("Content-Type: application/sdp\r\n\r\n{SDP}");
@@ -490,7 +498,10 @@ mod tests {
     #[test]
     fn a_boundary_may_be_quoted_and_a_last_delimiter_missing() {
         let body = format!("--a b\\\r\nContent-Type: application/sdp\n\n{SDP}");
-        assert_eq!(read(&[("Content-Type", "multipart/mixed; x=\"y;boundary=z\"; Boundary=\"a b\\\\\"")], &body), described());
+        assert_eq!(
+            read(&[("Content-Type", "multipart/mixed; x=\"y;boundary=z\"; Boundary=\"a b\\\\\"")], &body),
+            described()
+        );
         for kind in ["multipart/mixed", "multipart/mixed;boundary=", "multipart/mixed;boundary=\"\""] {
             assert_eq!(read(&[("Content-Type", kind)], &body).unwrap_err().code(), 400, "{kind}");
         }

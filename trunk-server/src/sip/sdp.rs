@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn an_encrypted_offer_has_its_profile_and_a_key() {
-        let text = offer(&mut Identity::new(7), ([192, 0, 2, 1], 4000).into(), &[Codec::Pcmu], Profile::Savp, "KEY");
+        let text =
+            offer(&mut Identity::new(7), ([192, 0, 2, 1], 4000).into(), &[Codec::Pcmu], Profile::Savp, "KEY");
         assert!(text.contains("\r\nm=audio 4000 RTP/SAVP 0 101\r\n"), "{text}");
         assert!(text.contains("\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY\r\n"), "{text}");
         assert!(text.contains("\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm="), "{text}");

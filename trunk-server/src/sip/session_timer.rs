@@ -267,8 +267,14 @@ mod tests {
     #[test]
     fn who_refreshes_is_said_as_seen_from_the_request() {
         let ours = Terms { interval: 90, ours: true };
-        assert_eq!((ours.in_response(), ours.in_request()), ("90;refresher=uas".into(), "90;refresher=uac".into()));
+        assert_eq!(
+            (ours.in_response(), ours.in_request()),
+            ("90;refresher=uas".into(), "90;refresher=uac".into())
+        );
         let theirs = Terms { ours: false, ..ours };
-        assert_eq!((theirs.in_response(), theirs.in_request()), ("90;refresher=uac".into(), "90;refresher=uas".into()));
+        assert_eq!(
+            (theirs.in_response(), theirs.in_request()),
+            ("90;refresher=uac".into(), "90;refresher=uas".into())
+        );
     }
 }

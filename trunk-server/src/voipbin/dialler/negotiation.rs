@@ -37,7 +37,8 @@ impl Call {
             Ok(offer) => offer.unwrap_or_default(),
             Err(why) => {
                 tracing::info!(%why, "a new offer of the carrier was refused; the call stays as it is");
-                let header = why.header().map(|(name, value)| Header::Other(name.to_owned(), value.to_owned()));
+                let header =
+                    why.header().map(|(name, value)| Header::Other(name.to_owned(), value.to_owned()));
                 let code = why.code();
                 return finish_alone(request, code, reason_phrase(code), header.into_iter().collect());
             }

@@ -140,8 +140,7 @@ impl Call {
                     }
                     Decision::With(terms) => {
                         talk.session = Some(Session::new(terms, now));
-                        further
-                            .push(Header::Other("Session-Expires".to_owned(), terms.in_response()));
+                        further.push(Header::Other("Session-Expires".to_owned(), terms.in_response()));
                         if said.is_supported() {
                             further.push(Header::Require("timer".into()));
                         }
