@@ -4,6 +4,7 @@ import argparse
 import concurrent.futures
 import resource
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -30,12 +31,13 @@ def main():
 
     def run(attack):
         began = time.monotonic()
-        with Case(attack, options.binary, options.short, report) as case:
+        with Case(attack, options.binary, options.short, report, shared) as case:
             attack(case)
         if options.times:
             print(f"{attack.name:<18} took {time.monotonic() - began:.1f} s", flush=True)
 
-    with concurrent.futures.ThreadPoolExecutor(8) as beside:
+    with tempfile.TemporaryDirectory(prefix="attack-") as folder, concurrent.futures.ThreadPoolExecutor(8) as beside:
+        shared = Path(folder)
         patient = [beside.submit(run, attack) for attack in chosen if attack.patient]
         for attack in chosen:
             if not attack.patient:

@@ -113,7 +113,8 @@ class Account:
     @property
     def id(self):
         if self._id is None:
-            [self._id] = [account["id"] for account in self.server.control.get("accounts")["accounts"]]
+            # The one that the server's command line made is the oldest.
+            self._id = self.server.control.get("accounts")["accounts"][0]["id"]
         return self._id
 
     @property

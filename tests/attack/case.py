@@ -89,8 +89,10 @@ def attacks(only, short):
 class Case:
     """One run of one attack: it starts servers, which end with it, and takes figures."""
 
-    def __init__(self, attack, binary, short, report):
+    def __init__(self, attack, binary, short, report, shared):
         self.attack = attack
+        # What is too long in the making to be made for each attack.
+        self.shared = shared
         self.binary = binary
         self.short = short
         self._report = report

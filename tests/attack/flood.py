@@ -9,7 +9,7 @@ import socket
 import struct
 import time
 
-from . import rtp
+from . import rtp, sip
 
 IP_PKTINFO = 8  # Linux; Python has no name for it.
 SPAWN = multiprocessing.get_context("spawn")
@@ -29,21 +29,17 @@ def sources(count):
 
 
 class Flood:
-    """Sends until the block ends. Subclasses say what."""
+    """Sends until the block ends, what the static method `flood` of a subclass says, with the arguments of the class."""
 
     def __init__(self, *arguments):
-        self._sent = SPAWN.Value("Q", 0)
-        self._ready, self._go, self._end = SPAWN.Event(), SPAWN.Event(), SPAWN.Event()
-        self._process = SPAWN.Process(target=self.flood, args=(self._tools(), *arguments), daemon=True)
-
-    def _tools(self):
-        return self._sent, self._ready, self._go, self._end
+        self._sent, self._ready, self._end = SPAWN.Value("Q", 0), SPAWN.Event(), SPAWN.Event()
+        tools = self._sent, self._ready, self._end
+        self._process = SPAWN.Process(target=self.flood, args=(tools, *arguments), daemon=True)
 
     def __enter__(self):
         self._process.start()
         if not self._ready.wait(20):
             raise RuntimeError("a flood did not start")
-        self._go.set()
         return self
 
     def __exit__(self, *_):
@@ -59,9 +55,8 @@ class Flood:
 
 def paced(tools, rate, act):
     """Calls `act(number)` so many times a second, until it is over."""
-    sent, ready, go, end = tools
+    sent, ready, end = tools
     ready.set()
-    go.wait(20)
     started, number = time.monotonic(), 0
     while not end.is_set() and time.monotonic() - started < LONGEST:
         due = int((time.monotonic() - started) * rate)
@@ -79,15 +74,11 @@ def paced(tools, rate, act):
 class Media(Flood):
     """Packets to media ports: one in four is RTP of the caller, the others are a stranger's, too large, or no RTP."""
 
-    def __init__(self, targets, callers, rate, seconds):
-        super().__init__(targets, callers, rate)
-
     @staticmethod
-    def flood(tools, targets, callers, rate):
+    def flood(tools, targets, caller, rate):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as own, \
                 socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
-            own.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            own.bind((callers[0][0], 0))
+            own.bind((caller, 0))
             other.bind(("127.0.0.77", 0))
             kinds = [(own, rtp.packet(1)), (other, rtp.packet(2)), (own, rtp.packet(3, b"\xff" * 9000)),
                      (own, b"\x00garbage" * 20)]
@@ -101,9 +92,6 @@ class Media(Flood):
 
 class Unknown(Flood):
     """Datagrams of every kind to a SIP port, from as many addresses as are named."""
-
-    def __init__(self, target, count, rate):
-        super().__init__(target, count, rate)
 
     @staticmethod
     def flood(tools, target, count, rate):
@@ -126,9 +114,6 @@ class Unknown(Flood):
 class Known(Flood):
     """INVITEs without credentials to a SIP port, all from one address, never acknowledged."""
 
-    def __init__(self, target, address, rate):
-        super().__init__(target, address, rate)
-
     @staticmethod
     def flood(tools, target, address, rate):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
@@ -136,6 +121,28 @@ class Known(Flood):
             sender.bind((address, 0))
             port = sender.getsockname()[1]
             paced(tools, rate, lambda number: sender.sendto(datagram(4 * number, address, port, target[0]), target))
+
+
+class InCall(Flood):
+    """Requests of a call that is up, from the caller's address: re-INVITE, UPDATE, INFO, OPTIONS, never acknowledged."""
+
+    def __init__(self, target, call, media, rate):
+        dialog = {"call_id": call.id, "sender": call.sender, "to": call.to}
+        super().__init__(target, call.phone.local[0], call.target, dialog, media, rate)
+
+    @staticmethod
+    def flood(tools, target, address, uri, dialog, media, rate):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+            sender.bind((address, 0))
+            local, offer = sender.getsockname(), sip.offer(*media)
+
+            def act(number):
+                method = ("INVITE", "UPDATE", "INFO", "OPTIONS")[number % 4]
+                body = offer if number % 4 < 2 else b""
+                sender.sendto(sip.request(method, uri, local=local, sequence=1000 + number, body=body, **dialog), target)
+
+            paced(tools, rate, act)
 
 
 KINDS = ("INVITE", "REGISTER", "OPTIONS", None)

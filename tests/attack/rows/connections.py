@@ -81,7 +81,7 @@ def slow_requests(case):
 
 @attack("unread-answers")
 def unread_answers(case):
-    """One address asks for a thousand trunks on every connection that it gets, again and again, and reads no answer.
+    """Five addresses ask for a thousand trunks on each of hundreds of connections, again and again, and read no answer.
     Memory is bounded and others are answered.
     """
     server = case.server()
@@ -89,8 +89,10 @@ def unread_answers(case):
     host, _, port = server.api.rpartition(":")
     asked = ("GET /v3/voice_out_trunks?page[size]=1000 HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\n"
              "X-DIDWW-API-Version: 2026-04-16\r\n\r\n").encode() * 4
-    count = case.size(1000, 300)
-    with measure.Memory(server.pid) as memory, opened(count, "127.0.0.3", (host, int(port)), asked):
+    count = case.size(200, 60)
+    with measure.Memory(server.pid) as memory, contextlib.ExitStack() as ends:
+        for number in range(5):
+            ends.enter_context(opened(count, f"127.0.0.{10 + number}", (host, int(port)), asked))
         with measure.Pulse(lambda: api(server, "127.0.0.2"), 0.05) as others:
             time.sleep(case.size(10.0, 3.0))
     case.at_most("another address's read, median", others.median, case.size(0.25, 1.0), "s")
@@ -155,13 +157,12 @@ def options(target, source, certificate):
     """How long an OPTIONS took over a stream of its own; None where it was not answered."""
     started = time.monotonic()
     try:
-        with socket.create_connection(target, 3, (source, 0)) as plain:
-            stream = plain
+        with contextlib.ExitStack() as ends:
+            stream = ends.enter_context(socket.create_connection(target, 3, (source, 0)))
+            local = stream.getsockname()
             if certificate:
                 context = ssl.create_default_context(cafile=str(certificate))
-                context.check_hostname = False
-                stream = context.wrap_socket(plain)
-            local = plain.getsockname()
+                stream = ends.enter_context(context.wrap_socket(stream, server_hostname=target[0]))
             stream.sendall(sip.request("OPTIONS", f"sip:{target[0]}", local=local,
                                        transport="TLS" if certificate else "TCP"))
             return time.monotonic() - started if stream.recv(4096).startswith(b"SIP/2.0 ") else None

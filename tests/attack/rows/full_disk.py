@@ -46,6 +46,26 @@ def full_disk(case):
     case.at_most("charged and not admitted", trunk.spent() - admitted * PRICE, 0.0, "USD")
 
 
+@attack("file-size-limit")
+def file_size_limit(case):
+    """The kernel refuses to let files grow, and sends SIGXFSZ, which ends a program that does not expect it. The server
+    refuses writes and goes on.
+    """
+    folder = case.folder / "data"
+    folder.mkdir()
+    server = case.server(database=folder / "trunks.db")
+    limit = FileSize(folder)
+    limit.fill(server)
+    refused = [server.account.create().status for _ in range(10)]
+    limit.room(server)
+    case.at_least("of 10 writes refused with 503", refused.count(503), 9)
+    end = time.monotonic() + 10
+    while (status := server.account.create().status) != 201 and time.monotonic() < end:
+        time.sleep(0.1)
+    case.at_least("writes that succeed with room again", int(status == 201), 1)
+    case.at_most("processes that ended", int(server.process.poll() is not None), 0)
+
+
 def place(phone):
     """Places a call and ends it; whether it was admitted."""
     call = phone.place()
@@ -85,10 +105,15 @@ class FileSize:
 
     def fill(self, server):
         size = max(file.stat().st_size for file in self.folder.iterdir())
-        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+        self._set(server, size)
 
     def room(self, server):
-        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        self._set(server, resource.RLIM_INFINITY)
+
+    @staticmethod
+    def _set(server, size):
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
 
 @contextlib.contextmanager

@@ -109,6 +109,22 @@ def guessing_login(case):
     case.at_most("log lines", server.log_lines() - lines, 60)
 
 
+@attack("login-timing", short=False)
+def login_timing(case):
+    """How long a refused login takes does not say whether its name is known."""
+    server = case.server("--voipbin-admin", ":".join(ADMIN))
+    names = {ADMIN[0]: [], "stranger": []}
+    for number in range(40):
+        for name, seconds in names.items():
+            # Each from an address of its own: what is measured is the verdict, not the limit on guesses.
+            answer = login(server, name, "wrong", f"127.0.{10 + number}.{1 + len(name)}")
+            if answer.status in (400, 401, 403):
+                seconds.append(answer.seconds)
+    known, unknown = (measure.median(seconds) for seconds in names.values())
+    case.at_most("median of a known name, of an unknown one, the longer by the shorter",
+                 max(known, unknown) / min(known, unknown) if known and unknown else None, 1.5)
+
+
 def login(server, name, password, source):
     body = json.dumps({"username": name, "password": password})
     return send(server.api, "POST", "/auth/login", body, {"Content-Type": "application/json"}, source, 10.0)

@@ -5,7 +5,7 @@ import time
 from .. import measure, rtp
 from ..case import attack
 from ..flood import Media
-from ..phone import Phone, datagram_socket
+from ..phone import Phone
 from ..wellbeing import api
 
 
@@ -16,42 +16,36 @@ def hostile_media(case):
     """
     calls, rate, seconds = case.size((1000, 40_000, 10), (50, 8_000, 4))
     server = case.server()
-    trunk = server.account.trunk(rtp_timeout=600)
-    with Phone(server, "127.0.0.2", trunk) as phone, Phone(server, "127.0.0.3", None) as stranger:
-        stranger.trunk = server.account.trunk(allowed=("127.0.0.3",))
-        stranger.password = stranger.trunk.password
+    trunk, other = server.account.trunk(rtp_timeout=600), server.account.trunk(allowed=("127.0.0.3",))
+    with Phone(server, "127.0.0.2", trunk) as phone, Phone(server, "127.0.0.3", other) as stranger:
         placed = [call for call in phone.place_many(calls) if call.media]
         case.at_least("calls that are up", len(placed), 0.99 * calls)
-        targets = [call.media for call in placed]
-        port = phone.media.getsockname()[1]
-        rtp.drain(phone.media)
-        with Media(targets, [("127.0.0.2", port)], rate, seconds) as flood:
+        with Media([call.media for call in placed], "127.0.0.2", rate) as flood:
             with measure.Pulse(lambda: api(server)) as reads, measure.Pulse(stranger.place_and_hang_up, 0.2) as set_up:
                 began = measure.cpu_seconds(server.pid)
                 time.sleep(seconds)
                 used = (measure.cpu_seconds(server.pid) - began) / seconds
-            echoed, _ = rtp.drain(phone.media)
             sent = flood.sent()
         case.at_least("packets a second of the flood", sent / seconds, rate / 4)
         case.at_most("API read beside it, median", reads.median, case.size(0.25, 1.0), "s")
         case.at_most("call set-up beside it, median", set_up.median, case.size(0.5, 2.0), "s")
         case.at_most("call set-ups that failed", set_up.failed, 0)
         case.at_most("share of a core that the server takes", 100 * used, 150.0, "%")
-        one(case, phone, placed[0])
+    one(case, server, trunk)
 
 
-def one(case, phone, call):
+def one(case, server, trunk):
     """One call alone, so that the rate of its echo can be seen."""
-    seconds, rate = 2.0, 2_000
-    with datagram_socket("127.0.0.2") as other, Phone(phone.server, "127.0.0.2", phone.trunk) as single:
-        fresh = single.place(media=other.getsockname())
+    seconds, rate = 4.0, 2_000
+    with Phone(server, "127.0.0.2", trunk) as phone:
+        call = phone.place()
         started, sent = time.monotonic(), 0
-        while time.monotonic() - started < seconds:
-            if sent < rate * (time.monotonic() - started):
-                other.sendto(rtp.packet(sent), fresh.media)
+        while (passed := time.monotonic() - started) < seconds:
+            if sent < rate * passed:
+                phone.media.sendto(rtp.packet(sent), call.media)
                 sent += 1
             else:
                 time.sleep(0.001)
         time.sleep(0.2)
-        echoed, _ = rtp.drain(other)
+        echoed, _ = rtp.drain(phone.media)
         case.at_most(f"echoed packets a second of a call that gets {rate:,}", echoed / seconds, 300.0)
