@@ -52,7 +52,7 @@ async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
         ),
         (with(json!({ "to": "9#999" })), "admitted", 200, None),
         (with(json!({ "to": "9#911", "from": STRANGER })), "refused", 403, Some("emergency")),
-        (with(json!({ "sdp": savp })), "refused", 500, Some("media")),
+        (with(json!({ "sdp": savp })), "refused", 488, Some("media")),
         (
             with(json!({ "sdp": "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 99\r\n" })),
             "refused",
@@ -78,11 +78,21 @@ async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
     assert_eq!(unknown["nearest_allowed"], "198.51.100.0/24");
     let admitted = edge.explain(&base).await;
     assert_eq!((&admitted["destination"], &admitted["cli"]), (&json!(PATIENT), &json!("442079460000")));
-    let order = ["source", "tech_prefix", "digest", "trunk", "status", "number", "emergency", "destination"];
+    let order = [
+        "source",
+        "tech_prefix",
+        "digest",
+        "trunk",
+        "request",
+        "status",
+        "number",
+        "emergency",
+        "destination",
+    ];
     let all = [&order[..], &["cli", "route", "media", "capacity"]].concat();
     assert_eq!(admitted["passed"], json!(all));
     let refused = edge.explain(&with(json!({ "to": "9#447012345678" }))).await;
-    assert_eq!(refused["passed"], json!(order[..7]));
+    assert_eq!(refused["passed"], json!(order[..8]));
     assert_eq!(refused["configured"], "allow_all except 4470");
     assert_eq!(refused["received"], "447012345678");
     assert_eq!(edge.counts().await, [0, 0, 0], "asking counts as no call");

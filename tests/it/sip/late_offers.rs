@@ -250,6 +250,13 @@ async fn a_description_has_the_id_of_its_call_and_a_version_that_grows_with_each
         (id, first + 2),
         "an offer is of the same session"
     );
+    // An offer that comes before the answer to the edge's own was taken is told to wait.
+    let again = super::edge::until("the answer is taken", async || {
+        let answer = call.request("INVITE", &[], &same).await;
+        (answer.code() == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(origin(&again), (id, first + 3));
     assert_eq!(origin(&call.request("UPDATE", &[], &same).await), (id, first + 3));
     call.hang_up().await;
     let mut other = Call::new(&edge, PROMPT).await;

@@ -31,13 +31,11 @@ impl Call<'_> {
             // An offer of ours is under way (RFC 3261 §14.2, RFC 3311 §5.2).
             return respond_alone(request, 491);
         }
-        match offer {
-            Some(offer) => self.respond_to_offer(request, &offer).await,
-            None => {
-                let body = if invites { self.offer() } else { String::new() };
-                self.agree(request, &body, invites).await;
-            }
+        if let Some(offer) = offer {
+            return self.respond_to_offer(request, &offer).await;
         }
+        let body = if invites { self.offer() } else { String::new() };
+        self.agree(request, &body, invites).await;
     }
 
     /// Answers a request that brings an offer. One that does not fit leaves the call as it is.

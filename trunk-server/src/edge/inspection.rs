@@ -31,13 +31,13 @@ pub(super) struct NotSupported {
 }
 
 impl NotSupported {
-    fn new(cause: Cause, configured: &'static str, received: &str, explanation: impl ToString) -> Self {
-        let explanation = explanation.to_string();
+    fn new(cause: Cause, configured: &'static str, received: &str, explanation: impl Into<String>) -> Self {
+        let explanation = explanation.into();
         Self { cause, header: None, configured, received: received.to_owned(), explanation }
     }
 
-    fn with(self, name: &'static str, value: impl ToString) -> Self {
-        Self { header: Some((name, value.to_string())), ..self }
+    fn with(self, name: &'static str, value: impl Into<String>) -> Self {
+        Self { header: Some((name, value.into())), ..self }
     }
 
     pub(super) fn flaw(&self) -> Flaw<'_> {
@@ -100,7 +100,7 @@ fn extension(request: &Incoming) -> Option<NotSupported> {
     let explanation = "an extension is required that is not supported";
     Some(
         NotSupported::new(Cause::BadExtension, "100rel, timer", &tags, explanation)
-            .with("Unsupported", &tags),
+            .with("Unsupported", tags.as_str()),
     )
 }
 
@@ -137,7 +137,7 @@ fn body(request: &Incoming) -> Option<NotSupported> {
         _ => Cause::UnsupportedMediaType,
     };
     let received = request.value("Content-Type").unwrap_or_default();
-    let refusal = NotSupported::new(cause, ACCEPT, received, &why);
+    let refusal = NotSupported::new(cause, ACCEPT, received, why.to_string());
     Some(match why.header() {
         Some((name, value)) => refusal.with(name, value),
         None => refusal,
@@ -162,10 +162,10 @@ fn timer(request: &Incoming) -> Option<NotSupported> {
         Ok(Decision::TooShort(least)) => {
             let explanation = format!("a session interval of less than {least} seconds is refused");
             let refusal = NotSupported::new(Cause::IntervalTooSmall, "Min-SE 90", received, explanation);
-            Some(refusal.with("Min-SE", least))
+            Some(refusal.with("Min-SE", least.to_string()))
         }
         Ok(_) => None,
-        Err(why) => Some(NotSupported::new(Cause::BadRequest, "seconds", received, why)),
+        Err(why) => Some(NotSupported::new(Cause::BadRequest, "seconds", received, why.to_string())),
     }
 }
 

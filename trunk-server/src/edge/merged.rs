@@ -60,7 +60,8 @@ impl Merged {
                 state.known.remove(&name);
             }
         }
-        state.known.insert(name).then_some(Pending { merged: self, name, remembered_until: None })
+        // Not made before it is known to be new: what is not kept is forgotten, which takes the same lock.
+        state.known.insert(name).then(|| Pending { merged: self, name, remembered_until: None })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -73,9 +73,9 @@ impl Call<'_> {
 
     /// Takes what became of a refresh; returns whether the call goes on. One that fails for another reason than that
     /// the caller does not know the call is tried again until the session is over.
-    pub(super) async fn refreshed(&mut self, last: Option<Final>) -> bool {
+    pub(super) async fn refreshed(&mut self, response: Option<Final>) -> bool {
         let offered = self.refreshing.take().is_some_and(|refreshing| refreshing.offers);
-        let Some(Final { code, headers, description }) = last else { return false };
+        let Some(Final { code, headers, description }) = response else { return false };
         if offered && !(200..300).contains(&code) {
             self.speech.awaits = false;
         }

@@ -393,6 +393,7 @@ mod tests {
         read(&[("Content-Type", &format!("{kind};boundary=b"))], &body)
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what was read")]
     fn described() -> Result<Option<String>, BodyRefusal> {
         Ok(Some(SDP.to_owned()))
     }

@@ -79,9 +79,13 @@ impl Dialog {
     async fn send(&mut self, method: Method, headers: Vec<Header>, body: &str) -> Option<Sent> {
         self.sequence = self.sequence.saturating_add(1);
         let sending = async {
-            let request = self.request(method, headers, body)?;
+            let no_request = || rsipstack::Error::Error("the contact is no target".to_owned());
+            let request = self.request(method, headers, body).ok_or_else(no_request)?;
             let ack = match method {
-                Method::Invite => Some((self.request(Method::Ack, Vec::new(), "")?, self.destination())),
+                Method::Invite => {
+                    let ack = self.request(Method::Ack, Vec::new(), "").ok_or_else(no_request)?;
+                    Some((ack, self.destination()))
+                }
                 _ => None,
             };
             let key = TransactionKey::from_request(&request, TransactionRole::Client)?;
@@ -110,9 +114,9 @@ impl Dialog {
         SipAddr { r#type: Some(transport), addr: self.source.into() }
     }
 
-    fn request(&self, method: Method, further: Vec<Header>, body: &str) -> rsipstack::Result<Request> {
+    fn request(&self, method: Method, further: Vec<Header>, body: &str) -> Option<Request> {
         let transport = self.destination().r#type.unwrap_or_default();
-        let via = self.endpoint.get_via(Some(self.own.sent_by(transport)), None)?;
+        let via = self.endpoint.get_via(Some(self.own.sent_by(transport)), None).ok()?;
         let (target, routes) = self.way();
         let mut headers = vec![Header::Via(via.into())];
         headers.extend(routes.iter().map(|route| Header::Route(route.as_str().into())));
@@ -125,9 +129,9 @@ impl Dialog {
         ]);
         headers.extend(further);
         headers.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
-        Ok(Request {
+        Some(Request {
             method,
-            uri: Uri::try_from(target)?,
+            uri: Uri::try_from(target).ok()?,
             headers: headers.into(),
             version: Version::V2,
             body: body.as_bytes().to_vec(),
@@ -136,7 +140,7 @@ impl Dialog {
 
     /// The Request-URI and the routes. A strict router wants to be the target itself (RFC 3261 §12.2.1.1).
     fn way(&self) -> (&str, Vec<String>) {
-        let routes = || self.routes.iter().map(|route| route.to_string());
+        let routes = || self.routes.iter().map(ToString::to_string);
         let first = self.routes.first().map(|route| super::incoming::uri_of(route));
         match first.filter(|first| !is_loose(first)) {
             None => (&self.target, routes().collect()),

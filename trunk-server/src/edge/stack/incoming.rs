@@ -256,7 +256,7 @@ impl Incoming {
         Response {
             status_code,
             wire_reason: None,
-            version: *original.version(),
+            version: Version::V2,
             headers: all.into(),
             body: body.as_bytes().to_vec(),
         }

@@ -230,7 +230,7 @@ async fn a_session_that_is_asked_for_is_refreshed_by_whom_it_is_asked_of_and_is_
     carrier.answer(&update, "200 OK", "Session-Expires: 120;refresher=uac\r\n", "").await;
     carrier.request(&invite, "OPTIONS", 3, "", "").await;
     assert_eq!(carrier.next().await.code(), 200);
-    clock.advance(Duration::from_secs(60));
+    clock.advance(Duration::from_mins(1));
     carrier.expect("UPDATE").await;
     // It is never answered: 32 seconds before its end the session is given up.
     clock.advance(Duration::from_secs(28));
