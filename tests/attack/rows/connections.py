@@ -1,6 +1,7 @@
 """Connections that are opened and then say nothing, or next to nothing."""
 
 import contextlib
+import resource
 import socket
 import ssl
 import subprocess
@@ -18,7 +19,8 @@ def half_open(case):
     """One address opens connections to the API and begins a request on each. Others are answered as before, the address
     holds only its share, and past it the answer is the documented 503.
     """
-    count = case.size(10_200, 1_500)
+    # As many as this process may hold, where that is less.
+    count = min(case.size(10_200, 1_500), resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
     server = case.server()
     host, _, port = server.api.rpartition(":")
     with opened(count, "127.0.0.3", (host, int(port)), b"GET /v3/dids HTTP/1.1\r\nHost: a\r\nX-Half:") as sockets:
