@@ -10,6 +10,7 @@ pub mod digest;
 pub mod edge;
 mod endings;
 mod explain;
+mod front;
 mod hostile;
 mod inspection;
 mod late_offers;

@@ -4,15 +4,26 @@
 //! It decides nothing about a call.
 
 pub(crate) mod address;
+mod arrival;
 pub(crate) mod body;
+mod datagrams;
 mod framing;
+mod head;
 pub(crate) mod listen;
 mod ports;
 pub(crate) mod sdp;
 pub(crate) mod session_timer;
 mod shutdown;
+mod stateless;
 pub(crate) mod streams;
+mod tag;
 
+pub(crate) use arrival::{Arrival, Common, Door, Entry};
+pub(crate) use datagrams::Datagrams;
+pub(crate) use framing::body_of_datagram;
+pub(crate) use head::{Head, unfolded};
 pub(crate) use ports::Ports;
 pub(crate) use shutdown::shut_down;
+pub(crate) use stateless::Reply;
 pub use streams::Connections;
+pub(crate) use tag::tag_of;

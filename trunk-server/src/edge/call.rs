@@ -50,6 +50,7 @@ pub(super) async fn run(
     let offered = admitted.media.take().map(Box::new);
     let facts = Facts::new(key, Origin::of(inner, &request, started), sequence, *admitted);
     let registered = inner.calls.register(facts);
+    let source = registered.facts.origin.source.ip();
     let mut call = Call {
         inner,
         stack,
@@ -71,6 +72,7 @@ pub(super) async fn run(
     Box::pin(inner.spend.record(inner, &call.facts().trunk, record)).await;
     // Whoever waits for the end of all calls waits for their records.
     drop(call);
+    inner.front.had_a_call(source);
     if let Some(mut request) = unconfirmed {
         // A refused or cancelled INVITE is repeated until its ACK comes.
         request.refused().await;
@@ -155,7 +157,7 @@ impl Call<'_> {
         offered: Option<Box<Media>>,
     ) -> Result<Begun, Box<Unanswered>> {
         let started = self.facts().origin.started;
-        let (bind, advertise) = (self.stack.address().ip(), self.stack.advertise());
+        let (bind, advertise) = self.stack.media_at(&request);
         let trunk = Arc::clone(&self.facts().trunk);
         let ports = &self.inner.ports;
         self.media = Endpoint::open(ports, bind, advertise, offered.as_deref(), trunk, started).await;
@@ -163,6 +165,9 @@ impl Call<'_> {
             return Err(self.refuse(request, ending(Cause::NoFreePorts)).await);
         }
         self.dialog = request.dialog();
+        if let Some(dialog) = &mut self.dialog {
+            dialog.contact = self.stack.contact(&request).into();
+        }
         let plan = self.inner.config.far_end.outcome(self.facts().destination);
         let description = self.description(offered.as_deref());
         if let Some(ending) = self.ring(&mut request, offered.is_some(), &description, &plan).await {
@@ -216,7 +221,7 @@ impl Call<'_> {
 
     /// Says 200, with what it takes to be in a dialog.
     async fn accept(&mut self, request: &mut Incoming, description: &str, answered: Timestamp) {
-        let contact = self.stack.contact(request.transport());
+        let contact = self.stack.contact(request);
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
         let mut headers: Vec<(&str, &str)> =
             routes.iter().map(|route| ("Record-Route", route.as_str())).collect();

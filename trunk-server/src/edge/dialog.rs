@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use trunk_rules::carrier::{Attempt, InDialog, NoncesAt, admit_in_dialog};
+use trunk_rules::carrier::{Attempt, InDialog, admit_in_dialog, claimed_username};
 
 use super::attempt::TWILIO_HEADER;
 use super::event::Event;
 use super::facts::{Facts, Key};
+use super::guesses::Try;
 use super::nonces::Counted;
 use super::stack::Incoming;
 use super::{Inner, inspection, invite};
@@ -17,13 +18,14 @@ pub(super) async fn serve(inner: &Arc<Inner>, request: Incoming) {
         return absent(request).await;
     };
     match inner.whose(&facts, &request) {
-        InDialog::Accepted(_) => {}
-        InDialog::Challenged(challenge) => {
+        None => return,
+        Some(InDialog::Accepted(_)) => {}
+        Some(InDialog::Challenged(challenge)) => {
             let (source, method) = (request.source(), request.method());
             tracing::debug!(%source, method, call_id = request.call_id(), "a request inside a call was challenged");
             return invite::challenged(inner, request, challenge).await;
         }
-        InDialog::Refused(why) => {
+        Some(InDialog::Refused(why)) => {
             let (source, method) = (request.source(), request.method());
             tracing::debug!(%source, method, call_id = request.call_id(), why, "a request inside a call was refused");
             return request.finish(403, "Forbidden", &[]).await;
@@ -52,29 +54,46 @@ async fn absent(request: Incoming) {
 }
 
 impl Inner {
-    /// Whether a request inside a dialog is the caller's own.
-    fn whose(&self, facts: &Facts, request: &Incoming) -> InDialog {
+    /// Whether a request inside a dialog is the caller's own; nothing when its source guesses.
+    fn whose(&self, facts: &Facts, request: &Incoming) -> Option<InDialog> {
         let settings = &self.config.settings;
         let now = self.app.clock.now();
         let credentials: Vec<&[u8]> =
             request.values(settings.credentials_header()).map(str::as_bytes).collect();
+        let source = request.source().ip();
+        let (trunk, peer) = (&facts.trunk, facts.origin.source.ip());
+        let name = claimed_username(&credentials, settings).filter(|_| source != peer);
+        let tried = name.as_deref().map(|name| Try { source, name, now });
+        if tried.is_some_and(|tried| !self.front.may_try(tried)) {
+            return None;
+        }
         let attempt = Attempt {
             method: request.method().as_bytes(),
             credentials: &credentials,
             twilio_account_sid: request.value(TWILIO_HEADER).map(str::as_bytes),
             body: request.body(),
-            ..Attempt::new(request.source().ip(), b"", b"")
+            ..Attempt::new(source, b"", b"")
         };
-        let nonces = NoncesAt { key: &self.nonces.0, now, ttl: settings.nonce_ttl };
-        let (trunk, peer) = (&facts.trunk, facts.origin.source.ip());
-        if !settings.strict_nc {
-            return admit_in_dialog(settings, &nonces, trunk, peer, &attempt);
+        let nonces = self.front.nonces_at(now);
+        let whose = if settings.strict_nc {
+            let mut known = self.nonce_counts.lock();
+            let whose = admit_in_dialog(settings, &Counted { nonces, known: &known }, trunk, peer, &attempt);
+            if let InDialog::Accepted(Some((nonce, count))) = &whose {
+                known.note(nonce.clone(), *count, now, settings.nonce_ttl);
+            }
+            whose
+        } else {
+            admit_in_dialog(settings, &nonces, trunk, peer, &attempt)
+        };
+        match (&whose, tried) {
+            (InDialog::Accepted(Some(_)), Some(tried)) => self.front.right(tried),
+            (InDialog::Challenged(challenge), Some(tried)) if challenge.failure.is_guess() => {
+                if !self.front.wrong(tried) {
+                    return None;
+                }
+            }
+            _ => {}
         }
-        let mut known = self.nonce_counts.lock();
-        let whose = admit_in_dialog(settings, &Counted { nonces, known: &known }, trunk, peer, &attempt);
-        if let InDialog::Accepted(Some((nonce, count))) = &whose {
-            known.note(nonce.clone(), *count, now, settings.nonce_ttl);
-        }
-        whose
+        Some(whose)
     }
 }

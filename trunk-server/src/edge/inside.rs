@@ -51,7 +51,7 @@ impl Call<'_> {
 
     /// Says 200 to a request in the dialog. `offers` says that the body is an offer of ours.
     async fn agree(&mut self, mut request: Incoming, body: &str, offers: bool) {
-        let contact = self.stack.contact(request.transport());
+        let contact = self.stack.contact(&request);
         let mut headers = vec![("Contact", contact.as_str()), ("Allow", super::stack::ALLOW)];
         headers.push(("Supported", super::stack::SUPPORTED));
         if !body.is_empty() {
@@ -61,6 +61,7 @@ impl Call<'_> {
         if matches!(request.method(), "INVITE" | "UPDATE") {
             if let Some(dialog) = &mut self.dialog {
                 request.retarget(dialog);
+                dialog.contact = contact.as_str().into();
             }
             expires = self.agree_on_session(&request, self.inner.app.clock.now());
         }

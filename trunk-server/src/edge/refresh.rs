@@ -32,17 +32,13 @@ pub(super) async fn outcome(refreshing: Option<&mut Refreshing>) -> Option<Final
 impl Call<'_> {
     /// Refreshes the session: by UPDATE where the caller understands it, else by an INVITE with what was said before.
     pub(super) async fn refresh(&mut self) {
-        let (Some(session), Some(updates)) =
-            (self.session.as_mut(), self.dialog.as_ref().map(|dialog| dialog.updates))
-        else {
-            return;
-        };
+        let (Some(session), Some(dialog)) = (self.session.as_mut(), self.dialog.as_ref()) else { return };
+        let (updates, contact) = (dialog.updates, dialog.contact.clone());
         session.wait();
         let (expires, least) = (session.terms.in_request(), self.least_interval.to_string());
         let offer = if updates { String::new() } else { self.offer() };
-        let contact = self.stack.contact(self.registered.facts.origin.protocol);
         let mut headers = vec![
-            ("Contact", contact.as_str()),
+            ("Contact", &*contact),
             ("Allow", super::stack::ALLOW),
             ("Supported", super::stack::SUPPORTED),
             ("Session-Expires", expires.as_str()),

@@ -117,7 +117,7 @@ impl Call<'_> {
         let random = self.inner.app.ids.word();
         self.reliable = reliable.then(|| Reliable::new(request, random, describes)).flatten().map(Box::new);
         let body = if describes { description.to_owned() } else { String::new() };
-        Some(Ringing { code, phrase, contact: self.stack.contact(request.transport()), body })
+        Some(Ringing { code, phrase, contact: self.stack.contact(request), body })
     }
 
     /// A request in the dialog of a call that is not answered. Returns an ending when it cannot be answered any more.

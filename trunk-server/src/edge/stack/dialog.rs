@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rsipstack::sip::{Header, Headers, Method, Request, Response, SipMessage, Uri, Version};
+use rsipstack::sip::{Header, Headers, Method, Request, Response, SipMessage, Transport, Uri, Version};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
@@ -28,6 +28,10 @@ pub(in crate::edge) struct Dialog {
     pub(super) connection: SipConnection,
     pub(super) own: Arc<Own>,
     pub(super) source: SocketAddr,
+    pub(super) local_address: SocketAddr,
+    pub(super) transport: Transport,
+    /// Where we want the caller's requests: the value of `Contact`.
+    pub(in crate::edge) contact: Box<str>,
     pub(super) target: Box<str>,
     /// Whether the caller understands UPDATE.
     pub(in crate::edge) updates: bool,
@@ -109,14 +113,12 @@ impl Dialog {
     }
 
     fn destination(&self) -> SipAddr {
-        let peer = self.connection.get_remote_addr().and_then(|peer| peer.r#type);
-        let transport = peer.unwrap_or(self.connection.transport());
-        SipAddr { r#type: Some(transport), addr: self.source.into() }
+        SipAddr { r#type: Some(self.transport), addr: self.source.into() }
     }
 
     fn request(&self, method: Method, further: Vec<Header>, body: &str) -> Option<Request> {
-        let transport = self.destination().r#type.unwrap_or_default();
-        let via = self.endpoint.get_via(Some(self.own.sent_by(transport)), None).ok()?;
+        let sent_by = self.own.sent_by(self.transport, self.local_address);
+        let via = self.endpoint.get_via(Some(sent_by), None).ok()?;
         let (target, routes) = self.way();
         let mut headers = vec![Header::Via(via.into())];
         headers.extend(routes.iter().map(|route| Header::Route(route.as_str().into())));

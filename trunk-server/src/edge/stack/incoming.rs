@@ -14,14 +14,17 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 
 use super::{Dialog, Own};
+use crate::edge::shares::Share;
 use crate::sip::address::entries;
 use crate::sip::body::{BodyRefusal, session_description};
+use crate::sip::{Arrival, tag_of};
 
 /// A request that came in, with its transaction.
 pub(in crate::edge) struct Incoming {
     transaction: Box<Transaction>,
-    source: SocketAddr,
-    transport: &'static str,
+    arrival: Arrival,
+    /// Its place among those that are worked on.
+    share: Option<Share>,
     own: Arc<Own>,
     acknowledgement: Option<Acknowledgement>,
     /// Whether its dialog got its tag from us.
@@ -51,30 +54,38 @@ pub(in crate::edge) enum Happened {
 impl Incoming {
     pub(super) fn new(transaction: Transaction, own: Arc<Own>) -> Self {
         let mut transaction = Box::new(transaction);
-        let connection = transaction.connection.as_ref();
-        let peer = connection.and_then(SipConnection::get_remote_addr);
-        let source = peer.and_then(|peer| peer.get_socketaddr().ok());
-        let transport = match peer.and_then(|peer| peer.r#type) {
-            Some(Transport::Tcp) => "tcp",
-            Some(Transport::Tls) => "tls",
-            _ => "udp",
-        };
+        let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        let arrival = Arrival::of(&transaction.original);
+        let arrival =
+            arrival.unwrap_or(Arrival { source: nowhere, local: nowhere, transport: Transport::Udp });
         // Responses go to where the request came from. The library would read that out of the `Via` each time.
         transaction.destination =
-            source.map(|source| SipAddr { r#type: peer.and_then(|peer| peer.r#type), addr: source.into() });
-        let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-        let source = source.unwrap_or(nowhere);
-        Self { transaction, source, transport, own, acknowledgement: None, begins: false }
+            Some(SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() });
+        Self { transaction, arrival, share: None, own, acknowledgement: None, begins: false }
+    }
+
+    /// Holds a place as long as it is there.
+    pub(in crate::edge) fn hold(&mut self, share: Option<Share>) {
+        self.share = share;
     }
 
     /// Where the packet came from, whatever its headers say.
     pub(in crate::edge) fn source(&self) -> SocketAddr {
-        self.source
+        self.arrival.source
+    }
+
+    /// The address that it was sent to: one of the own ones, also where every one is listened on.
+    pub(in crate::edge) fn local(&self) -> SocketAddr {
+        self.arrival.local
     }
 
     /// `udp`, `tcp` or `tls`.
     pub(in crate::edge) fn transport(&self) -> &'static str {
-        self.transport
+        match self.arrival.transport {
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+            _ => "udp",
+        }
     }
 
     pub(in crate::edge) fn method(&self) -> &'static str {
@@ -280,7 +291,7 @@ impl Incoming {
     /// Waits until a refusal needs no repetition: it was confirmed, or its time ran out, or it went over a stream,
     /// which loses nothing. Gives whether the caller has it. What comes later the library answers from what it keeps.
     pub(in crate::edge) async fn refused(&mut self) -> bool {
-        self.transport != "udp" || self.confirmed().await
+        self.arrival.transport != Transport::Udp || self.confirmed().await
     }
 
     /// Waits until a final response is confirmed or nobody will confirm it: repetitions need the transaction.
@@ -303,12 +314,14 @@ impl Incoming {
             }
             let Some(event) = self.transaction.tu_receiver.recv().await else { return Happened::Over };
             let source = match &event {
-                TransactionEvent::Received(_, Some(connection)) => address_of(connection),
+                TransactionEvent::Received(SipMessage::Request(request), _) => {
+                    Arrival::of(request).map(|arrival| arrival.source.ip())
+                }
                 _ => None,
             };
             if let TransactionEvent::Received(SipMessage::Request(request), _) = &event
                 && request.method == Method::Cancel
-                && source.is_some_and(|source| source != self.source.ip().to_canonical())
+                && source.is_some_and(|source| source != self.arrival.source.ip())
             {
                 // The next hop of an INVITE is the only one who can cancel it.
                 tracing::debug!(?source, call_id = self.call_id(), "a CANCEL of another address was ignored");
@@ -350,7 +363,10 @@ impl Incoming {
             endpoint: self.transaction.endpoint_inner.clone(),
             connection: self.transaction.connection.clone()?,
             own: Arc::clone(&self.own),
-            source: self.source,
+            source: self.arrival.source,
+            local_address: self.arrival.local,
+            transport: self.arrival.transport,
+            contact: Box::default(),
             target: self.contact().ok()??.into(),
             updates: self.lists("Allow", "UPDATE"),
             sequence: 0,
@@ -371,15 +387,11 @@ impl Incoming {
         }
         if let Some(connection) = &self.transaction.connection {
             dialog.connection = connection.clone();
-            dialog.source = self.source;
+            dialog.source = self.arrival.source;
+            dialog.local_address = self.arrival.local;
+            dialog.transport = self.arrival.transport;
         }
     }
-}
-
-/// The address at the other end.
-fn address_of(connection: &SipConnection) -> Option<IpAddr> {
-    let peer = connection.get_remote_addr()?.get_socketaddr().ok()?;
-    Some(peer.ip().to_canonical())
 }
 
 /// Whether a response has this header of its request.
@@ -395,40 +407,9 @@ pub(super) fn uri_of(value: &str) -> &str {
     }
 }
 
-/// The tag of a `From` or `To` value. A parameter inside `<>` is the URI's and not the header's, and what stands in
-/// quotes is a name.
-fn tag_of(value: &str) -> Option<&str> {
-    let after_name = match value.rfind('"') {
-        Some(quote) => value.get(quote + 1..)?,
-        None => value,
-    };
-    let parameters = match after_name.rfind('>') {
-        Some(end) => after_name.get(end + 1..)?,
-        // Without brackets it must look like an address at least.
-        None if after_name.contains('<') || !after_name.contains(':') => return None,
-        None => after_name,
-    };
-    let tag = parameters.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("tag").then(|| value.trim())
-    })?;
-    (!tag.is_empty()).then_some(tag)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_tag_is_the_headers_own_and_not_the_uris_or_the_names() {
-        assert_eq!(tag_of("<sip:a@b;tag=no>;x=1;TAG = yes ;y"), Some("yes"));
-        assert_eq!(tag_of("sip:a@b;tag=bare"), Some("bare"));
-        assert_eq!(tag_of("\"x>;tag=no\" <sip:a@b>;tag=yes"), Some("yes"));
-        assert_eq!(tag_of("\"x;tag=no\" <sip:a@b>"), None);
-        assert_eq!(tag_of("<sip:a@b>;tag="), None);
-        assert_eq!(tag_of("<sip:a@b;tag;tag=x"), None);
-        assert_eq!(tag_of(";tag=x"), None);
-    }
 
     #[test]
     fn the_uri_of_a_contact_is_found_with_and_without_brackets() {
