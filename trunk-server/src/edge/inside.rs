@@ -43,7 +43,10 @@ impl Call<'_> {
         match self.renegotiated(offer).await {
             Ok(answer) => self.agree(request, &answer, false).await,
             Err(why) => {
-                tracing::warn!(%why, call_id = request.call_id(), "a new offer was refused; the call stays as it is");
+                if self.may_warn() {
+                    let call_id = request.call_id();
+                    tracing::warn!(%why, call_id, "a new offer was refused; the call stays as it is");
+                }
                 respond_alone(request, why.code(&self.inner.config.settings));
             }
         }

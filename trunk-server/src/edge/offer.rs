@@ -22,13 +22,22 @@ impl Speech {
     }
 }
 
-/// How a call ends whose media could not be agreed on after it was answered.
-fn no_media(why: &MediaRefusal) -> Ending {
-    tracing::warn!(%why, "the answer to an offer does not fit; the call is ended");
-    Ending { cause: why.cause().id(), code: 488, reason: why.cause().text() }
-}
-
 impl Call<'_> {
+    /// Whether one more log line may say that something is wrong with the media of this caller's.
+    pub(super) fn may_warn(&self) -> bool {
+        let source = self.registered.facts.origin.source.ip();
+        self.inner.sums.media.admits(source, self.inner.app.clock.now())
+    }
+
+    /// How a call ends whose media could not be agreed on after it was answered.
+    fn no_media(&self, why: &MediaRefusal) -> Ending {
+        let call_id = &self.registered.facts.key.call_id;
+        if self.may_warn() {
+            tracing::warn!(%why, %call_id, "the answer to an offer does not fit; the call is ended");
+        }
+        Ending { cause: why.cause().id(), code: 488, reason: why.cause().text() }
+    }
+
     /// What the edge says about its media: the answer to an offer, or an offer of its own.
     pub(super) fn description(&mut self, offered: Option<&Media>) -> String {
         match offered {
@@ -76,7 +85,7 @@ impl Call<'_> {
     pub(super) async fn answered_offer(&mut self, answer: Option<&[u8]>) -> Result<(), Ending> {
         self.speech.awaits = false;
         let mode = &self.registered.facts.trunk.media_encryption_mode;
-        let media = take_answer(mode, &self.inner.config.settings, answer).map_err(|why| no_media(&why))?;
+        let media = take_answer(mode, &self.inner.config.settings, answer).map_err(|why| self.no_media(&why))?;
         if let Some(endpoint) = self.media.as_mut() {
             endpoint.negotiated(&media, self.inner.app.clock.now()).await;
         }
@@ -96,7 +105,7 @@ impl Call<'_> {
         let answer = match trusted.map(|ack| ack.description) {
             Some(Ok(answer)) => answer,
             Some(Err(why)) => {
-                tracing::warn!(%why, "the answer to an offer cannot be read");
+                tracing::debug!(%why, "the answer to an offer cannot be read");
                 None
             }
             None => None,
