@@ -4,7 +4,9 @@
 mod authentication;
 mod bodies;
 mod capacity;
+pub mod certificates;
 mod changes;
+mod charging;
 mod dialogs;
 pub mod digest;
 pub mod edge;

@@ -85,6 +85,7 @@ async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
         "trunk",
         "request",
         "status",
+        "recording",
         "number",
         "emergency",
         "destination",

@@ -16,6 +16,8 @@ pub enum Check {
     Request,
     /// The trunk is not blocked.
     Status,
+    /// What the call costs can be written.
+    Recording,
     /// What was dialled is a number.
     Number,
     /// An emergency call comes from a number that may make one.
@@ -34,13 +36,14 @@ pub enum Check {
 
 impl Check {
     /// All checks in their order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Source,
         Self::TechPrefix,
         Self::Digest,
         Self::Trunk,
         Self::Request,
         Self::Status,
+        Self::Recording,
         Self::Number,
         Self::Emergency,
         Self::Destination,
@@ -59,6 +62,7 @@ impl Check {
             Self::Trunk => "trunk",
             Self::Request => "request",
             Self::Status => "status",
+            Self::Recording => "recording",
             Self::Number => "number",
             Self::Emergency => "emergency",
             Self::Destination => "destination",

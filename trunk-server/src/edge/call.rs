@@ -3,6 +3,8 @@
 //! A call that is up keeps little: what it needs of the INVITE is copied, the INVITE goes when it was acknowledged,
 //! and whatever is large and short lives in a box of its own.
 
+mod charging;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,17 +20,24 @@ use super::offer::Speech;
 use super::record::{CallRecord, Ending};
 use super::refresh::{self, Refreshing};
 use super::reliable::Reliable;
+use super::spend::Over;
 use super::stack::{Dialog, Happened, Incoming, Stack};
+use super::unacknowledged;
 use super::{Inner, inspection};
+use crate::places::Place;
 use crate::sip::session_timer::Session;
+use crate::summed::Summed;
 
 /// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
 const LONGEST: Duration = Duration::from_hours(24);
 
+/// Calls for which there was no room.
+static FULL: Summed = Summed::new("calls were refused: their account has as many as it may have");
+
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 pub(super) const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
 
-const fn ending(cause: Cause) -> Ending {
+pub(super) const fn ending(cause: Cause) -> Ending {
     Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
 }
 
@@ -56,6 +65,9 @@ pub(super) async fn run(
         stack,
         registered,
         media: None,
+        place: None,
+        unacknowledged: None,
+        paid_until: None,
         speech: Speech::new(inner.app.ids.word()),
         session: None,
         least_interval: 0,
@@ -67,9 +79,13 @@ pub(super) async fn run(
     let began = call.facts().connected().is_some() || ending == CANCELLED;
     call.registered.leave();
     drop(channel);
-    let record = record_of(inner, call.facts(), ending, call.media.as_ref());
+    // One that ends when nothing pays for it any more is not charged for what the clock is late.
+    let now = inner.app.clock.now();
+    let ended = call.paid_until.map_or(now, |until| until.min(now));
+    let over = inner.spend.over(call.facts(), ended);
+    let record = record_of(inner, call.facts(), ending, (ended, over), call.media.as_ref());
     call.media = None;
-    Box::pin(inner.spend.record(inner, &call.facts().trunk, record)).await;
+    Box::pin(inner.spend.record(inner, &call.facts().trunk, record, over.is_some())).await;
     // Whoever waits for the end of all calls waits for their records.
     drop(call);
     inner.front.had_a_call(source);
@@ -80,13 +96,25 @@ pub(super) async fn run(
     began
 }
 
-fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoint>) -> Box<CallRecord> {
-    let (dropped, from) = media.map(Endpoint::dropped).unwrap_or_default();
-    if dropped > 0 {
-        let trunk = &facts.trunk.name;
-        tracing::warn!(%trunk, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
+fn record_of(
+    inner: &Inner,
+    facts: &Facts,
+    ending: Ending,
+    over: (Timestamp, Option<Over>),
+    media: Option<&Endpoint>,
+) -> Box<CallRecord> {
+    let traffic = media.map(Endpoint::traffic).unwrap_or_default();
+    let (trunk, call_id) = (&facts.trunk.name, &facts.key.call_id);
+    let admits = |what: &str| inner.sums.media.admits((trunk, what), inner.app.clock.now());
+    if traffic.dropped > 0 && admits("dropped") {
+        let (dropped, from) = (traffic.dropped, traffic.dropped_from);
+        tracing::warn!(%trunk, %call_id, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
     }
-    Box::new(CallRecord::of_call(inner, facts, ending, (dropped, from)))
+    if let Some(why) = traffic.why_silent.filter(|why| admits(why)) {
+        let received = traffic.received;
+        tracing::warn!(%trunk, %call_id, received, why, "RTP came and none was sent");
+    }
+    Box::new(CallRecord::of_call(inner, facts, ending, over, &traffic))
 }
 
 pub(super) struct Call<'a> {
@@ -104,6 +132,12 @@ pub(super) struct Call<'a> {
     /// The response before the answer that the caller confirms.
     pub(super) reliable: Option<Box<Reliable>>,
     pub(super) refreshing: Option<Refreshing>,
+    /// Its place among the calls of its account.
+    place: Option<Place<i64>>,
+    /// Its place among the answers that wait to be acknowledged.
+    unacknowledged: Option<unacknowledged::Place<'a>>,
+    /// When it ends because nothing pays for it any more.
+    pub(super) paid_until: Option<Timestamp>,
 }
 
 /// A call that was answered.
@@ -158,9 +192,11 @@ impl Call<'_> {
     ) -> Result<Begun, Box<Unanswered>> {
         let started = self.facts().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
-        let trunk = Arc::clone(&self.facts().trunk);
-        let ports = &self.inner.ports;
-        self.media = Endpoint::open(ports, bind, advertise, offered.as_deref(), trunk, started).await;
+        let facts = Arc::clone(&self.registered.facts);
+        if !self.has_room() {
+            return Err(self.refuse(request, ending(Cause::NoFreePorts)).await);
+        }
+        self.media = Endpoint::open(self.inner, bind, advertise, &facts, offered.as_deref(), started).await;
         if self.media.is_none() {
             return Err(self.refuse(request, ending(Cause::NoFreePorts)).await);
         }
@@ -178,7 +214,10 @@ impl Call<'_> {
             Then::NoAnswer => return Err(self.refuse(request, ending(Cause::RingingTimeout)).await),
             Then::Refuse(code) => return Err(self.refuse(request, refused_by_far_end(code)).await),
         };
-        let answered = self.inner.app.clock.now();
+        let answered = match Box::pin(self.charge(&mut request)).await {
+            Ok(answered) => answered,
+            Err(ending) => return Err(Box::new(Unanswered { ending, request })),
+        };
         let until = up.map(|up| answered.after(up));
         // What was agreed on before is not said again where the offer was ours.
         let said = offered.is_some() || self.speech.awaits;
@@ -186,20 +225,33 @@ impl Call<'_> {
         Ok(Begun { answered, until })
     }
 
+    /// Whether the account may have one more call. An emergency call is always one of those it may have.
+    fn has_room(&mut self) -> bool {
+        let (accounts, facts) = (&self.inner.accounts, self.facts());
+        let account = facts.account();
+        let place = if facts.is_emergency { accounts.take_anyway(account) } else { accounts.take(account) };
+        if place.is_none() && FULL.admits(account, self.inner.app.clock.now()) {
+            let trunk = &self.facts().trunk.name;
+            tracing::warn!(%trunk, "a call was refused: its account has as many calls as it may have");
+        }
+        self.place = place;
+        self.place.is_some()
+    }
+
     /// Answers, and waits until the caller confirms it.
     async fn answer(&mut self, request: &mut Incoming, description: &str, answered: Timestamp) -> Answered {
         self.accept(request, description, answered).await;
         let facts = Arc::clone(&self.registered.facts);
         facts.connect(answered);
-        let random = self.inner.app.ids.word();
         if let Some(media) = &mut self.media {
-            media.answered(answered, random).await;
+            media.answered(answered).await;
         }
         loop {
             tokio::select! {
                 biased;
                 happened = request.happened() => match happened {
                     Happened::Acknowledged => {
+                        self.acknowledged(answered);
                         let ack = request.take_acknowledgement();
                         return match self.acknowledged_offer(ack).await {
                             Ok(()) => Answered::Up,
@@ -210,10 +262,16 @@ impl Call<'_> {
                     Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
                 },
                 Some(event) = facts.mailbox.next() => match event {
-                    Event::HungUp => return Answered::Ended(HUNG_UP, false),
+                    Event::HungUp => {
+                        // It knows the tag of the answer, so it heard it.
+                        self.acknowledged(answered);
+                        return Answered::Ended(HUNG_UP, false);
+                    }
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(_) => {}
                     Event::End => return Answered::Ended(HUNG_UP, true),
+                    Event::EndFor(cause) => return Answered::Ended(ending(cause), true),
+                    Event::PaidUntil(until) => self.paid_until = until,
                 },
             }
         }
@@ -244,7 +302,8 @@ impl Call<'_> {
             // A packet puts the silence off; that is looked at when it would be over, not with each packet.
             let silent = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|session| session.next());
-            let next = [until, silent, session].into_iter().flatten().fold(longest, Timestamp::min);
+            let next =
+                [until, silent, session, self.paid_until].into_iter().flatten().fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
                 Some(event) = facts.mailbox.next() => match event {
@@ -254,6 +313,8 @@ impl Call<'_> {
                         return (ending, true);
                     },
                     Event::End => return (HUNG_UP, true),
+                    Event::EndFor(cause) => return (ending(cause), true),
+                    Event::PaidUntil(until) => self.paid_until = until,
                 },
                 last = refresh::outcome(self.refreshing.as_mut()) => {
                     if !Box::pin(self.refreshed(last)).await {
@@ -266,6 +327,8 @@ impl Call<'_> {
                     let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
                     if reached(until) {
                         return (HUNG_UP, true);
+                    } else if reached(self.paid_until) {
+                        return (ending(Cause::ThresholdReached), true);
                     } else if reached(silent) {
                         return (ending(Cause::RtpTimeout), true);
                     } else if reached(self.session.map(|session| session.ends_at)) || now >= longest {
@@ -274,7 +337,7 @@ impl Call<'_> {
                         Box::pin(self.refresh()).await;
                     }
                 }
-                () = hear(self.media.as_mut(), clock) => {}
+                () = hear(self.media.as_mut(), self.inner) => {}
             }
         }
     }
@@ -294,9 +357,9 @@ fn refused_by_far_end(code: u16) -> Ending {
     Ending { cause: known.map_or(code, Cause::id), code, reason: reason_phrase(code) }
 }
 
-async fn hear(media: Option<&mut Endpoint>, clock: &crate::clock::Clock) {
+async fn hear(media: Option<&mut Endpoint>, inner: &Inner) {
     match media {
-        Some(media) => media.hear(clock).await,
+        Some(media) => media.hear(inner).await,
         None => std::future::pending().await,
     }
 }

@@ -14,6 +14,7 @@ use super::inspection::Header;
 use super::nonces::Counted;
 use super::record::CallRecord;
 use super::refusals::Room;
+use super::spend::FundsAt;
 use super::stack::{Incoming, Stack};
 use super::{Counters, Inner, call, diagnosis};
 
@@ -135,6 +136,7 @@ impl Inner {
             settings: &self.config.settings,
             nonces,
             rates: Some(&self.config.rates),
+            funds: Some(&FundsAt { inner: self, now }),
             now,
             random: self.app.ids.word(),
         };
@@ -180,7 +182,7 @@ async fn refused(
     }
     request.respond(refusal.code, refusal.phrase, &headers, "").await;
     if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
-        inner.spend.record(inner, trunk, record).await;
+        inner.spend.record(inner, trunk, record, false).await;
     }
     drop(counted);
     request.refused().await;

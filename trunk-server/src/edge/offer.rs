@@ -1,6 +1,6 @@
 //! What a call says about its media, and what it makes of what its caller says (RFC 3264).
 
-use trunk_rules::carrier::{Media, MediaRefusal, Protection, negotiate, own_offer, take_answer};
+use trunk_rules::carrier::{Media, MediaRefusal, Protection, negotiate, own_offer, take_answer, taken_out};
 
 use super::call::Call;
 use super::record::Ending;
@@ -72,11 +72,17 @@ impl Call<'_> {
     /// Follows an offer of the caller's, and returns the answer to it.
     pub(super) async fn renegotiated(&mut self, offer: &[u8]) -> Result<String, MediaRefusal> {
         let mode = &self.registered.facts.trunk.media_encryption_mode;
-        let Some(media) = negotiate(mode, &self.inner.config.settings, Some(offer))? else {
-            return Ok(String::new());
-        };
+        let negotiated = negotiate(mode, &self.inner.config.settings, Some(offer));
+        if negotiated.is_err()
+            && let Some(lines) = taken_out(offer)
+            && let Some(endpoint) = self.media.as_mut()
+        {
+            endpoint.taken_out(self.inner.app.clock.now());
+            return Ok(sdp::answer_taken_out(&mut self.speech.identity, &lines, endpoint.address()));
+        }
+        let Some(media) = negotiated? else { return Ok(String::new()) };
         if let Some(endpoint) = self.media.as_mut() {
-            endpoint.negotiated(&media, self.inner.app.clock.now()).await;
+            endpoint.negotiated(self.inner, &media, self.inner.app.clock.now()).await;
         }
         Ok(self.answer_to(&media))
     }
@@ -85,9 +91,10 @@ impl Call<'_> {
     pub(super) async fn answered_offer(&mut self, answer: Option<&[u8]>) -> Result<(), Ending> {
         self.speech.awaits = false;
         let mode = &self.registered.facts.trunk.media_encryption_mode;
-        let media = take_answer(mode, &self.inner.config.settings, answer).map_err(|why| self.no_media(&why))?;
+        let media =
+            take_answer(mode, &self.inner.config.settings, answer).map_err(|why| self.no_media(&why))?;
         if let Some(endpoint) = self.media.as_mut() {
-            endpoint.negotiated(&media, self.inner.app.clock.now()).await;
+            endpoint.negotiated(self.inner, &media, self.inner.app.clock.now()).await;
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use trunk_rules::carrier::reason_phrase;
 
-use super::call::{CANCELLED, Call};
+use super::call::{CANCELLED, Call, ending};
 use super::event::Event;
 use super::far_end::{Outcome, Then};
 use super::inside::respond_alone;
@@ -75,6 +75,8 @@ impl Call<'_> {
                     Event::Request(inside) => Box::pin(self.early(*inside)).await,
                     Event::Answer(_) => None,
                     Event::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
+                    Event::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
+                    Event::PaidUntil(_) => None,
                 },
                 due = reliable::due(self.reliable.as_deref_mut()) => match due {
                     Due::Repetition => {

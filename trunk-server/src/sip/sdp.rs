@@ -66,13 +66,27 @@ pub(crate) fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key
             }
             let _ = write!(text, "a={}\r\n", mirrored(media.direction));
         } else {
-            let refused: Vec<&str> = line.split_ascii_whitespace().collect();
-            let kind = refused.first().copied().unwrap_or("audio");
-            let rest = refused.get(2..).unwrap_or_default().join(" ");
-            let _ = write!(text, "m={kind} 0 {rest}\r\n");
+            refuse(&mut text, line);
         }
     }
     identity.describe(at, &text)
+}
+
+/// The body that answers an offer that takes every stream out of the call.
+pub(crate) fn answer_taken_out(identity: &mut Identity, lines: &[String], at: SocketAddr) -> String {
+    let mut text = "t=0 0\r\n".to_owned();
+    for line in lines {
+        refuse(&mut text, line);
+    }
+    identity.describe(at, &text)
+}
+
+/// A stream that is not used has the port 0.
+fn refuse(text: &mut String, line: &str) {
+    let refused: Vec<&str> = line.split_ascii_whitespace().collect();
+    let kind = refused.first().copied().unwrap_or("audio");
+    let rest = refused.get(2..).unwrap_or_default().join(" ");
+    let _ = write!(text, "m={kind} 0 {rest}\r\n");
 }
 
 /// An offer of codecs, the best first, and of telephone events. With the profile `RTP/SAVP` it carries our key.
@@ -120,11 +134,6 @@ fn mirrored(direction: Direction) -> &'static str {
         Direction::RecvOnly => "sendonly",
         Direction::Inactive => "inactive",
     }
-}
-
-/// Whether the offerer put the call on hold: it may be silent then.
-pub(crate) fn is_hold(direction: Direction) -> bool {
-    matches!(direction, Direction::SendOnly | Direction::Inactive)
 }
 
 #[cfg(test)]

@@ -17,6 +17,10 @@ use super::stack::ALLOW;
 use super::{LegEnd, LegEvent};
 use crate::sip::body::session_description;
 use crate::sip::session_timer::{Said, Session};
+use crate::summed::Summed;
+
+/// Calls for which there was no port, or no file that may be open for it.
+static NO_PORT: Summed = Summed::new("calls were not placed: no port for media was free");
 
 /// How a setup ends.
 pub(super) enum Outcome {
@@ -54,6 +58,8 @@ pub(super) struct Leaving {
 
 /// How many round trips the end of a call may take before it is told all the same.
 pub(super) const PATIENCE: u32 = 4;
+/// What a call ends with whose answer has no media that was offered: nobody could hear anything.
+const NOT_ACCEPTABLE_HERE: u16 = 488;
 /// Most challenges of different realms that are answered.
 const MOST_CHALLENGES: usize = 4;
 
@@ -77,7 +83,9 @@ impl Call {
                     Err(end) => return Outcome::Over(end),
                 };
             if !self.open_media(&hop).await {
-                tracing::warn!("a call was not placed: no port for media is free");
+                if NO_PORT.admits((), inner.clock.now()) {
+                    tracing::warn!("a call was not placed: no port for media is free");
+                }
                 return Outcome::Over(LegEnd::NoResponse);
             }
             loop {
@@ -271,8 +279,18 @@ impl Call {
         if let Ok(Some(described)) = session_description(&response.headers, &response.body) {
             answer = Some(described.to_vec());
         }
-        if let Some(answer) = &answer {
-            self.take_answer(answer).await;
+        let fits = match &answer {
+            Some(answer) => self.take_answer(answer).await,
+            None => false,
+        };
+        if !fits {
+            tracing::info!(
+                host = self.target.host,
+                "a carrier answered without media that was offered; the call is hung up"
+            );
+            let bye = dialog.bye(&self.origin);
+            let _late = tokio::time::timeout(self.inner.config.t1 * PATIENCE, bye).await;
+            return Attempt::Over(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
         let terms = Said::of(&response.headers).ok().and_then(|said| said.agreed());
         let session = terms.map(|terms| Session::new(terms, self.inner.clock.now()));
