@@ -17,6 +17,7 @@ use super::setup::{PATIENCE, Up, pause};
 use super::stack::ALLOW;
 use super::uri::tag_of;
 use super::{LegEnd, LegEvent};
+use crate::sip::body::session_description;
 use crate::sip::session_timer::{Decision, Said, Session};
 
 /// How long until a refresh is tried again that met one of the far end's (RFC 3261 §14.1), at most.
@@ -183,7 +184,8 @@ impl Call {
                 );
                 self.acks.send(invite.sequence, remote_tag(response), &ack, &talk.dialog.hop).await;
                 // A refresh changes nothing; an answer that does not fit leaves the media where it was.
-                let _fits = self.take_answer(&response.body).await;
+                let described = session_description(&response.headers, &response.body).ok().flatten();
+                let _fits = self.take_answer(described.unwrap_or_default()).await;
             }
             _ => {
                 let ack = invite.acknowledgement(response);
