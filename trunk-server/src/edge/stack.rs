@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rsipstack::sip::Transport;
+use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipAddr, TransportLayer};
 use rustls::pki_types::pem::PemObject as _;
@@ -25,11 +26,14 @@ use crate::clock::Clock;
 use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::{Limits, Listener, Places, Refused};
 use crate::sip::{Common, Door, listen, shut_down};
-pub(super) use dialog::Dialog;
-pub(super) use incoming::{Happened, Incoming};
+pub(super) use dialog::{Dialog, Final};
+pub(super) use incoming::{Acknowledgement, Happened, Incoming};
 
 /// The methods that the edge knows.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
+
+/// The extensions that it supports.
+pub(super) const SUPPORTED: &str = "timer, 100rel";
 
 /// The listening endpoint.
 pub(super) struct Stack {
@@ -108,6 +112,8 @@ impl Stack {
             .with_user_agent(&config.server_name)
             .with_transport_layer(layer)
             .with_cancel_token(token.clone())
+            // Its own way of acknowledging goes where a contact points to, instead of where the calls come from.
+            .with_option(EndpointOption { auto_ack_2xx: false, ..EndpointOption::default() })
             .build();
         let why = |error: rsipstack::Error| EdgeError::Listen { address, why: error.to_string() };
         let receiver = endpoint.incoming_transactions().map_err(why)?;
