@@ -72,8 +72,7 @@ async fn a_call_to_one_of_all_addresses_is_told_that_address_and_ends_from_there
         assert_eq!(media.ip(), own.ip(), "{answer:?}");
         let family = if own.is_ipv6() { "IP6" } else { "IP4" };
         assert!(
-            answer.body.contains("o=- ")
-                && answer.body.contains(&format!(" IN {family} {}\r\n", own.ip()))
+            answer.body.contains("o=- ") && answer.body.contains(&format!(" IN {family} {}\r\n", own.ip()))
         );
         hears_its_echo(&call, media, 1).await;
         let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
