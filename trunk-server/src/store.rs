@@ -30,7 +30,7 @@ pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use health::{MissingCommits, WriteHealth};
-pub use index::{IndexEntry, IndexValue, index_of};
+pub use index::{IndexEntry, IndexValue, claims_of, index_of};
 pub use limits::{Asker, StoreLimits};
 pub use observer::{Committed, DocumentObserver, Observer};
 pub use outbox::{

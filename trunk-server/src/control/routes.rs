@@ -17,16 +17,19 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::guard::check;
+use super::guard::{Guarded, check};
 use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, NewDid};
 use crate::account::Account;
 use crate::app::App;
 use crate::clock::Clock;
+use crate::guessing::Guesses;
 use crate::http::plain_json;
 use crate::store::{Backlog, Delivery, Owner, StoreError};
 
 /// The routes of the control listener.
 pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
+    let guesses = Guesses::new("control tokens", app.limits.guesses);
+    let guarded = Guarded { guard, guesses, clock: app.clock.clone() };
     let health = crate::http::health_routes().with_state(Arc::clone(&app));
     let patience = app.limits.body_deadline;
     let routes = Router::new()
@@ -58,7 +61,7 @@ pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
             plain_json(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": error }))
         })
         .layer(from_fn_with_state(patience, whole_body))
-        .layer(from_fn_with_state(Arc::new(guard), check))
+        .layer(from_fn_with_state(Arc::new(guarded), check))
 }
 
 /// Most bytes of a body: ten thousand DIDs with descriptions.

@@ -9,6 +9,7 @@
 
 mod accounts;
 mod calls;
+mod claims;
 mod commits;
 mod documents;
 mod error;

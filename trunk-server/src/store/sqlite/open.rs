@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::SqliteStore;
 use super::accounts::SharedDirectory;
+use super::claims;
 use super::commits::{self, Commits, Count};
 use super::files::{Files, beside};
 use super::lane::Lane;
@@ -33,8 +34,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_backlog.sql"),
     include_str!("migrations/0006_flows.sql"),
     include_str!("migrations/0007_running_calls.sql"),
-    include_str!("migrations/0008_quotas.sql"),
+    include_str!("migrations/0008_claims.sql"),
     include_str!("migrations/0009_commits.sql"),
+    include_str!("migrations/0010_quotas.sql"),
 ];
 
 /// Connections kept open for reads by a key.
@@ -136,6 +138,7 @@ impl SqliteStore {
             .map_err(engine)?;
         migrate(&mut writer).map_err(engine)?;
         let symbols = Arc::new(intern(&mut writer).map_err(engine)?);
+        claims::name_shared(&writer).map_err(engine)?;
         let directory = SharedDirectory::load(&writer).map_err(engine)?;
         let readers: Result<Vec<Connection>, _> = (0..READERS).map(|_| reader(&place)).collect();
         let readers = readers.map_err(engine)?;
@@ -159,7 +162,8 @@ impl SqliteStore {
         prepare(&writer);
         let writer = Writer::new(writer, log, commits, files, health.clone(), clock);
         let lane = Lane::file(writer, readers).map_err(access)?;
-        Ok(Self { health, missing, ..Self::of(lane, scanning, limits, symbols, directory) })
+        let store = Self::of(lane, scanning, limits, symbols, directory);
+        Ok(Self { health, missing, ..store })
     }
 
     /// A new database in memory, gone when the store is dropped.
