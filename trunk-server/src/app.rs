@@ -30,7 +30,7 @@ pub(crate) struct App {
     /// The sockets that this server listens on.
     #[cfg(feature = "sip")]
     pub own: crate::net::OwnSockets,
-    /// How many requests each account may still make.
+    /// How many requests each key may still make.
     pub rates: RateLimits,
     /// What links begin with, when it is not the address that the request came to.
     pub public_url: Option<String>,
