@@ -24,6 +24,7 @@ mod media;
 mod nonces;
 mod proven;
 mod prune;
+mod rates;
 mod record;
 mod refusals;
 mod reliable;
@@ -31,6 +32,7 @@ mod shares;
 mod spend;
 mod stack;
 mod trunks;
+mod unacknowledged;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,9 +43,11 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::descriptors::Share;
 use crate::ending::in_background;
 use crate::net::{Budget, Use};
-use crate::sip::{Ports, sdp};
+use crate::places::Places;
+use crate::sip::{Books, Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
 use front::Front;
@@ -51,6 +55,7 @@ use refusals::Refusals;
 use spend::Spend;
 use stack::{Incoming, Stack};
 use trunks::Trunks;
+use unacknowledged::Unacknowledged;
 
 pub use calls::ActiveCall;
 pub use config::{EdgeConfig, EdgeError, Tls};
@@ -86,7 +91,10 @@ pub(crate) struct Inner {
     names: media::Names,
     /// Bytes of media that are sent, of all calls together.
     media_bytes: Budget,
+    /// The calls of each account.
+    accounts: Arc<Places<i64>>,
     refusals: Refusals,
+    unacknowledged: Unacknowledged,
     counters: Counters,
     sums: diagnosis::Sums,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
@@ -149,7 +157,17 @@ impl Edge {
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonce_counts: nonces::Counts::default(),
-            ports: Ports::new(config.rtp_ports.clone(), app.ids.word(), app.own.clone(), Use::EdgeMedia),
+            ports: Ports::new(
+                config.rtp_ports.clone(),
+                app.ids.word(),
+                Books {
+                    own: app.own.clone(),
+                    purpose: Use::EdgeMedia,
+                    descriptors: app.descriptors.clone(),
+                    share: Share::Calls,
+                },
+            ),
+            accounts: Places::new(of_account(&app, &config)),
             names: media::Names::default(),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             app,
@@ -160,17 +178,20 @@ impl Edge {
             front,
             room: Arc::new(Semaphore::new(CALLS)),
             refusals: Refusals::default(),
+            unacknowledged: Unacknowledged::default(),
             counters: Counters::default(),
             sums: diagnosis::Sums::new(),
             records,
         });
+        // Before anything else writes: what an earlier server left counts from the first call on.
+        spend::charge_lost(&inner).await?;
         let stack = Arc::new(stack);
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(take(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(spend::age(Arc::clone(&inner))),
             tokio::spawn(prune::run(Arc::clone(&inner))),
             tokio::spawn(sum_up(Arc::clone(&inner), Arc::clone(&stack))),
         ];
+        tasks.extend(spend::tasks(&inner));
         Ok(Self { inner, stack, tasks })
     }
 
@@ -268,6 +289,13 @@ impl Inner {
             front: self.front.counts(),
         }
     }
+}
+
+/// Most calls of one account: half of those that ports and open files have room for, unless a setting says so.
+fn of_account(app: &App, config: &EdgeConfig) -> usize {
+    let files = app.descriptors.most(Share::Calls);
+    let room = files.min(config.rtp_ports.len().div_ceil(2));
+    config.calls_per_account.unwrap_or_else(|| room.div_ceil(2))
 }
 
 /// What became of attempts at calls since the start, and of messages that were none.

@@ -3,6 +3,8 @@
 //! A call that is up keeps little: what it needs of the INVITE is copied, the INVITE goes when it was acknowledged,
 //! and whatever is large and short lives in a box of its own.
 
+mod charging;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,14 +18,21 @@ use super::far_end::{Outcome, Then};
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending};
 use super::reliable::{self, Due, Reliable};
+use super::spend::Over;
 use super::stack::{Dialog, Happened, Incoming, Stack};
+use super::unacknowledged;
 use super::{Inner, sdp};
+use crate::places::Place;
+use crate::summed::Summed;
 
 /// Shortest session interval that is accepted, in seconds (RFC 4028).
 const MIN_SESSION: u64 = 90;
 
 /// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// Calls for which there was no room.
+static FULL: Summed = Summed::new("calls were refused: their account has as many as it may have");
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
@@ -52,13 +61,26 @@ pub(super) async fn run(
     let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
     let registered = inner.calls.register(facts);
     let source = registered.facts.origin.source.ip();
-    let mut call = Call { inner, stack, registered, media: None, session: None };
+    let mut call = Call {
+        inner,
+        stack,
+        registered,
+        media: None,
+        place: None,
+        session: None,
+        unacknowledged: None,
+        paid_until: None,
+    };
     let (ending, unconfirmed) = call.live(request, offered).await;
     call.registered.leave();
     drop(channel);
-    let record = record_of(inner, call.facts(), ending, call.media.as_ref());
+    // One that ends when nothing pays for it any more is not charged for what the clock is late.
+    let now = inner.app.clock.now();
+    let ended = call.paid_until.map_or(now, |until| until.min(now));
+    let over = inner.spend.over(call.facts(), ended);
+    let record = record_of(inner, call.facts(), ending, (ended, over), call.media.as_ref());
     call.media = None;
-    Box::pin(inner.spend.record(inner, &call.facts().trunk, record)).await;
+    Box::pin(inner.spend.record(inner, &call.facts().trunk, record, over.is_some())).await;
     // Whoever waits for the end of all calls waits for their records.
     drop(call);
     inner.front.had_a_call(source);
@@ -68,7 +90,13 @@ pub(super) async fn run(
     }
 }
 
-fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoint>) -> Box<CallRecord> {
+fn record_of(
+    inner: &Inner,
+    facts: &Facts,
+    ending: Ending,
+    over: (Timestamp, Option<Over>),
+    media: Option<&Endpoint>,
+) -> Box<CallRecord> {
     let traffic = media.map(Endpoint::traffic).unwrap_or_default();
     let (trunk, call_id) = (&facts.trunk.name, &facts.key.call_id);
     let admits = |what: &str| inner.sums.media.admits((trunk, what), inner.app.clock.now());
@@ -80,7 +108,7 @@ fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoi
         let received = traffic.received;
         tracing::warn!(%trunk, %call_id, received, why, "RTP came and none was sent");
     }
-    Box::new(CallRecord::of_call(inner, facts, ending, &traffic))
+    Box::new(CallRecord::of_call(inner, facts, ending, over, &traffic))
 }
 
 struct Call<'a> {
@@ -88,8 +116,14 @@ struct Call<'a> {
     stack: &'a Arc<Stack>,
     registered: Registered<'a>,
     media: Option<Endpoint>,
+    /// Its place among the calls of its account.
+    place: Option<Place<i64>>,
     /// The session timer: its interval, and when it runs out.
     session: Option<(Duration, Timestamp)>,
+    /// Its place among the answers that wait to be acknowledged.
+    unacknowledged: Option<unacknowledged::Place<'a>>,
+    /// When it ends because nothing pays for it any more.
+    paid_until: Option<Timestamp>,
 }
 
 /// A response that is not the last.
@@ -167,6 +201,9 @@ impl Call<'_> {
         let started = self.facts().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
         let facts = Arc::clone(&self.registered.facts);
+        if !self.has_room() {
+            return Err(refuse(request, ending(Cause::NoFreePorts)).await);
+        }
         self.media = Endpoint::open(self.inner, bind, advertise, &facts, offered.as_deref(), started).await;
         if self.media.is_none() {
             return Err(refuse(request, ending(Cause::NoFreePorts)).await);
@@ -181,11 +218,27 @@ impl Call<'_> {
             Then::NoAnswer => return Err(refuse(request, ending(Cause::RingingTimeout)).await),
             Then::Refuse(code) => return Err(refuse(request, refused_by_far_end(code)).await),
         };
-        let answered = self.inner.app.clock.now();
+        let answered = match Box::pin(self.charge(&mut request)).await {
+            Ok(answered) => answered,
+            Err(ending) => return Err(Box::new(Unanswered { ending, request })),
+        };
         let dialog = request.dialog();
         let until = up.map(|up| answered.after(up));
         let answered = self.answer(&mut request, offered.as_deref(), &description, answered).await;
         Ok(Begun { dialog, answered, until })
+    }
+
+    /// Whether the account may have one more call. An emergency call is always one of those it may have.
+    fn has_room(&mut self) -> bool {
+        let (accounts, facts) = (&self.inner.accounts, self.facts());
+        let account = facts.account();
+        let place = if facts.is_emergency { accounts.take_anyway(account) } else { accounts.take(account) };
+        if place.is_none() && FULL.admits(account, self.inner.app.clock.now()) {
+            let trunk = &self.facts().trunk.name;
+            tracing::warn!(%trunk, "a call was refused: its account has as many calls as it may have");
+        }
+        self.place = place;
+        self.place.is_some()
     }
 
     /// Rings until the far end decides. Gives an ending when the caller or the server was quicker.
@@ -231,6 +284,12 @@ impl Call<'_> {
                         request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
                         return Some(ending);
                     }
+                    (Event::EndFor(cause), _) => {
+                        let ending = Ending { code: 503, ..ending(cause) };
+                        request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
+                        return Some(ending);
+                    }
+                    (Event::PaidUntil(_), _) => {}
                 },
                 due = reliable::due(ringing.reliable.as_mut()) => match due {
                     Due::Repetition => ringing.send(request).await,
@@ -293,6 +352,7 @@ impl Call<'_> {
                 biased;
                 happened = request.happened() => match happened {
                     Happened::Acknowledged => {
+                        self.acknowledged(answered);
                         let answer = request.take_acknowledgement();
                         if offered.is_none() {
                             self.answered_offer(&answer).await;
@@ -303,10 +363,16 @@ impl Call<'_> {
                     Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
                 },
                 Some(event) = facts.mailbox.next() => match event {
-                    Event::HungUp => return Answered::Ended(HUNG_UP, false),
+                    Event::HungUp => {
+                        // It knows the tag of the answer, so it heard it.
+                        self.acknowledged(answered);
+                        return Answered::Ended(HUNG_UP, false);
+                    }
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
                     Event::End => return Answered::Ended(HUNG_UP, true),
+                    Event::EndFor(cause) => return Answered::Ended(ending(cause), true),
+                    Event::PaidUntil(until) => self.paid_until = until,
                 },
             }
         }
@@ -337,7 +403,8 @@ impl Call<'_> {
             // A packet puts the silence off; that is looked at when it would be over, not with each packet.
             let silent = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|(_, at)| at);
-            let next = [until, silent, session].into_iter().flatten().fold(longest, Timestamp::min);
+            let next =
+                [until, silent, session, self.paid_until].into_iter().flatten().fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
                 Some(event) = facts.mailbox.next() => match event {
@@ -345,6 +412,8 @@ impl Call<'_> {
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
                     Event::End => return (HUNG_UP, true),
+                    Event::EndFor(cause) => return (ending(cause), true),
+                    Event::PaidUntil(until) => self.paid_until = until,
                 },
                 () = clock.sleep_until(next) => {
                     let now = clock.now();
@@ -352,6 +421,8 @@ impl Call<'_> {
                     let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
                     if reached(until) {
                         return (HUNG_UP, true);
+                    } else if reached(self.paid_until) {
+                        return (ending(Cause::ThresholdReached), true);
                     } else if reached(silent) {
                         return (ending(Cause::RtpTimeout), true);
                     } else if reached(session) || now >= longest {

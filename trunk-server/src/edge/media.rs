@@ -16,7 +16,8 @@ use trunk_rules::carrier::{Media, MediaHost};
 
 use super::Inner;
 use super::facts::Facts;
-use crate::net::{self, Budget, Entered};
+use crate::net::{self, Budget};
+use crate::sip::{Bound, Held};
 use names::Asked;
 pub(super) use names::Names;
 use stream::Stream;
@@ -28,8 +29,8 @@ const READ: (u64, u64) = (2_000, 256);
 /// The media of one call.
 pub(super) struct Endpoint {
     socket: UdpSocket,
-    /// Its place among our own sockets.
-    _entered: Entered,
+    /// Its place among our own sockets, and the right to have it open.
+    _held: Held,
     address: SocketAddr,
     stream: Stream,
     read: Budget,
@@ -45,15 +46,15 @@ impl Endpoint {
         media: Option<&Media>,
         now: Timestamp,
     ) -> Option<Self> {
-        let bound = inner.ports.bind(bind).await?;
-        let socket = UdpSocket::from_std(bound.socket).ok()?;
+        let Bound { socket, held } = inner.ports.bind(bind).await?;
+        let socket = UdpSocket::from_std(socket).ok()?;
         let address = SocketAddr::new(advertise, socket.local_addr().ok()?.port());
         let signalling = facts.origin.source.ip();
         let own = inner.app.own.clone();
         let stream = Stream::new(signalling, Arc::clone(&facts.trunk), own, inner.app.ids.word(), now);
         let mut endpoint = Self {
             socket,
-            _entered: bound.entered,
+            _held: held,
             address,
             stream,
             read: Budget::new(READ.0, READ.1),

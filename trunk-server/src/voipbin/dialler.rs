@@ -45,11 +45,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::descriptors::{self, Descriptors, Share};
 use crate::ids::Ids;
 use crate::mailbox::{Receiver, mailbox};
 use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::Limits;
-use crate::sip::{Connections, Ports};
+use crate::sip::{Books, Connections, Ports};
 use connect::Connect;
 pub(crate) use reach::Reach;
 use registry::Registry;
@@ -98,6 +99,8 @@ pub(crate) struct DiallerConfig {
     /// The estimate of a round trip that SIP's timers are made from (RFC 3261 §17.1.1.1): a request is given up after
     /// 64 of them.
     pub(crate) t1: Duration,
+    /// Where calls and connections take the files from that they have open.
+    pub(crate) descriptors: Descriptors,
 }
 
 impl DiallerConfig {
@@ -125,6 +128,7 @@ impl DiallerConfig {
             probe_timeout: Duration::from_secs(5),
             stop_deadline: Duration::from_secs(4),
             t1: Duration::from_millis(500),
+            descriptors: Descriptors::new(descriptors::open_files()),
         }
     }
 }
@@ -297,7 +301,16 @@ impl Dialler {
         let (stack, requests) = Stack::start(&config, Arc::clone(&registry), &clock).await?;
         let connect = Connect::new(&config, clock.clone(), &stack)?;
         let inner = Arc::new(Inner {
-            ports: Ports::new(config.rtp_ports.clone(), ids.word(), config.own.clone(), Use::Other),
+            ports: Ports::new(
+                config.rtp_ports.clone(),
+                ids.word(),
+                Books {
+                    own: config.own.clone(),
+                    purpose: Use::Other,
+                    descriptors: config.descriptors.clone(),
+                    share: Share::Outgoing,
+                },
+            ),
             _entered: config.own.enter(stack.address(), Use::Other),
             config,
             clock,

@@ -205,14 +205,19 @@ mod tests {
     use std::net::UdpSocket;
 
     use super::*;
+    use crate::descriptors::{Descriptors, Share};
     use crate::net::OwnSockets;
+    use crate::sip::Books;
+
+    fn ports() -> Ports {
+        let (own, descriptors) = (OwnSockets::default(), Descriptors::new(1_024));
+        let books = Books { own, purpose: Use::Other, descriptors, share: Share::Outgoing };
+        Ports::new(20_000..30_000, 7, books)
+    }
 
     async fn media() -> Media {
         let local = IpAddr::from([127, 0, 0, 1]);
-        let own = OwnSockets::default();
-        Media::open(&Ports::new(20_000..30_000, 7, own, Use::Other), local, local, 0x0102_0304_0506_0708)
-            .await
-            .unwrap()
+        Media::open(&ports(), local, local, 0x0102_0304_0506_0708).await.unwrap()
     }
 
     #[tokio::test]

@@ -15,17 +15,20 @@ use super::registry::Inbound;
 use super::stack::ALLOW;
 
 impl Call {
-    /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
-    pub(super) async fn take_answer(&mut self, answer: &[u8]) {
+    /// Takes the answer to an offer of ours, and returns true if it fits. One that does not fit leaves the media where
+    /// it was.
+    pub(super) async fn take_answer(&mut self, answer: &[u8]) -> bool {
         let carrier = self.carrier();
         match (described(answer), self.media.as_mut(), carrier) {
             (Ok(Some(described)), Some(media), Some(carrier)) => {
                 media.follow(&self.inner, self.origin.reach, carrier, &described).await;
+                true
             }
             (Err(why), _, _) => {
                 tracing::info!(%why, "a carrier's answer does not fit our offer; media goes nowhere new");
+                false
             }
-            _ => {}
+            _ => false,
         }
     }
 
