@@ -84,8 +84,15 @@ impl Front {
         let nonces = Tied { nonces: self.nonces_at(now), tie: self.tie(source) };
         let identified = {
             let trunks = self.trunks.read();
-            let snapshot =
-                Snapshot { trunks: &trunks.index, settings, nonces: &nonces, rates: None, now, random: 0 };
+            let snapshot = Snapshot {
+                trunks: &trunks.index,
+                settings,
+                nonces: &nonces,
+                rates: None,
+                funds: None,
+                now,
+                random: 0,
+            };
             identify(&snapshot, &attempt)
         };
         let reply = match identified {
