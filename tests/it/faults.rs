@@ -8,7 +8,6 @@ mod history;
 use std::time::Duration;
 
 use http::Method;
-use serde_json::json;
 use trunk_server::store::SqliteStore;
 
 use crate::crash::check_file;
@@ -249,17 +248,9 @@ async fn cut(seed: u64) -> usize {
 }
 
 /// Opens what is left as the server would, and looks into the file.
-async fn opened(database: &std::path::Path, what: &str) -> SqliteStore {
+fn opened(database: &std::path::Path, what: &str) -> SqliteStore {
     let store = SqliteStore::open(database).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(trunk_server::store::Store::missing_commits(&store), None, "{what}");
     check_file(database, 0);
     store
-}
-
-#[test]
-fn the_library_is_described_where_it_is() {
-    let text = json!(include_str!("../faults/faults.c")).to_string();
-    for word in ["FAULTS_FOLDER", "FAULTS_CONTROL", "FAULTS_LOG", "FAULTS_IMAGE"] {
-        assert!(text.matches(word).count() >= 2, "{word}");
-    }
 }

@@ -3,6 +3,7 @@
 
 mod authentication;
 mod capacity;
+pub mod certificates;
 mod changes;
 mod charging;
 pub mod digest;

@@ -10,6 +10,7 @@ use crate::control::{Control, NewAccount};
 use crate::ids::Ids;
 use crate::serve::Limits;
 use crate::server::{Server, StartError};
+use crate::store::StoreLimits;
 
 /// A server in memory on a random port of loopback, with an account and a key. Dropping it ends it.
 ///
@@ -44,6 +45,8 @@ pub struct TestServerBuilder {
     #[cfg(feature = "voipbin")]
     voipbin: Option<crate::voipbin::PlatformConfig>,
     limits: Limits,
+    proxies: crate::Proxies,
+    store_limits: StoreLimits,
 }
 
 impl TestServer {
@@ -135,6 +138,20 @@ impl TestServerBuilder {
         self
     }
 
+    /// Believes these proxies when they say whom they ask for.
+    #[must_use]
+    pub fn proxies(mut self, proxies: crate::Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Other limits of what is stored and read.
+    #[must_use]
+    pub fn store_limits(mut self, limits: StoreLimits) -> Self {
+        self.store_limits = limits;
+        self
+    }
+
     /// Serves the control API too, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
@@ -180,7 +197,6 @@ impl TestServerBuilder {
     async fn try_start(self) -> Result<TestServer, StartError> {
         let ids = self.ids.unwrap_or_default();
         let api_key = self.account.api_key.clone().unwrap_or_else(|| ids.api_key());
-        #[cfg_attr(not(feature = "voipbin"), expect(unused_mut, reason = "nothing is set then"))]
         let mut config = Config {
             listen: "127.0.0.1:0".to_owned(),
             control_listen: self.control_listen,
@@ -190,6 +206,7 @@ impl TestServerBuilder {
             sip: self.sip,
             ..Config::default()
         };
+        config.http.proxies = self.proxies;
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {
@@ -206,6 +223,7 @@ impl TestServerBuilder {
             .clock(self.clock.unwrap_or_default())
             .ids(ids)
             .limits(self.limits)
+            .store_limits(self.store_limits)
             .callbacks(self.callbacks.unwrap_or(near))
             .start()
             .await?;

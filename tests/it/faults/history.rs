@@ -176,7 +176,7 @@ pub async fn work(api: &Api, seed: u64) -> (Ledger, usize) {
 
 /// Compares what a database holds with what was promised.
 pub async fn compare(database: &Path, ledger: &Ledger, what: &str) {
-    let store = super::opened(database, what).await;
+    let store = super::opened(database, what);
     let mut there = BTreeMap::new();
     store
         .visit(VoiceOutTrunk::SPEC, &mut |committed| {

@@ -400,7 +400,7 @@ async fn the_credentials_answer_telnyxs_challenge_and_are_in_no_log() {
     first.respond(&refusal).await;
     first.hears("ACK").await;
     let ended = call_ends(&caller, &first_call(&record)).await;
-    assert_eq!(ended, ("noanswer".to_owned(), "remote".to_owned()));
+    assert_eq!(ended, ("failed".to_owned(), "remote".to_owned()));
     assert_eq!(carrier.untaken(), 0);
 
     secrets.extend([sip.0, sip.1]);

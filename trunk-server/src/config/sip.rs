@@ -18,9 +18,11 @@ pub(crate) struct SipTable {
     advertise: Option<IpAddr>,
     server_name: Option<String>,
     rtp_ports: Option<(u16, u16)>,
+    media_bytes_per_second: Option<u64>,
     ring_timeout: Option<u64>,
     connections: Option<usize>,
     connections_per_address: Option<usize>,
+    calls_per_account: Option<usize>,
     keep_months: Option<u32>,
     refusals_recorded: Option<u32>,
     cost_step_seconds: Option<u64>,
@@ -126,12 +128,23 @@ impl SipTable {
             }
             edge.rtp_ports = from..to;
         }
+        if let Some(bytes) = self.media_bytes_per_second {
+            if bytes < 1_500 {
+                return Err(wrong(
+                    "sip.media_bytes_per_second",
+                    &bytes.to_string(),
+                    "give 1500 bytes or more",
+                ));
+            }
+            edge.media_bytes_per_second = bytes;
+        }
         if let Some(seconds) = self.ring_timeout {
             edge.ring_timeout = Duration::from_secs(seconds);
         }
         edge.connections.all = self.connections.unwrap_or(edge.connections.all);
         edge.connections.of_one_address =
             self.connections_per_address.unwrap_or(edge.connections.of_one_address);
+        edge.calls_per_account = self.calls_per_account.or(edge.calls_per_account);
         edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
         self.charging(edge)?;
         if let Some(months) = self.keep_months {
@@ -303,6 +316,7 @@ mod tests {
             ("unacknowledged_answers = 0", "unacknowledged_answers"),
             ("reject_code = 403", "reject_code"),
             ("rtp_ports = [80, 90]", "rtp_ports"),
+            ("media_bytes_per_second = 0", "media_bytes_per_second"),
             ("cli_header = \"to\"", "cli_header"),
             ("[[far_end]]\nprefix = \"x\"", "far_end.prefix"),
             ("[[far_end]]\nprefix = \"1\"\nthen = \"maybe\"", "far_end.then"),

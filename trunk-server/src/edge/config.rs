@@ -31,12 +31,16 @@ pub struct EdgeConfig {
     pub rates: RateCard,
     /// Ports for RTP; even ones are used.
     pub rtp_ports: Range<u16>,
+    /// Bytes of media that all calls together send in a second; what is more is dropped.
+    pub media_bytes_per_second: u64,
     /// How long a call may ring that nobody answers.
     pub ring_timeout: Duration,
     /// How long calls may take to end when the server stops.
     pub stop_deadline: Duration,
     /// Most connections over TCP and TLS, of all peers and of one address.
     pub connections: Connections,
+    /// Most calls of one account at once. None is half of those that there is room for.
+    pub calls_per_account: Option<usize>,
     /// For how many months records of calls are kept, the current one included; at least 1.
     pub keep_months: u32,
     /// How often it is written up to when calls are known to be up, and what their trunks spent; at least 1 second.
@@ -72,9 +76,11 @@ impl EdgeConfig {
             far_end: FarEnd::default(),
             rates: super::rates::default_rates(),
             rtp_ports: 16_384..32_768,
+            media_bytes_per_second: 125_000_000,
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
             connections: Connections::default(),
+            calls_per_account: None,
             keep_months: 3,
             cost_step: Duration::from_secs(10),
             threshold_ends_calls: true,

@@ -1,6 +1,5 @@
 //! What a call leaves behind.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use didww_types::Timestamp;
@@ -12,6 +11,7 @@ use uuid::Uuid;
 use super::Inner;
 use super::attempt::Parts;
 use super::facts::{Facts, Origin};
+use super::media::Traffic;
 use super::spend::Over;
 use super::stack::Incoming;
 use crate::store::{RunningCall, StoredCall};
@@ -85,6 +85,12 @@ pub struct CallRecord {
     pub rtp_dropped: u64,
     /// Where these came from.
     pub rtp_dropped_from: Vec<String>,
+    /// RTP packets that came from allowed sources.
+    pub rtp_received: u64,
+    /// RTP packets that were sent back.
+    pub rtp_sent: u64,
+    /// RTP packets of allowed sources that were dropped because they came too fast.
+    pub rtp_excess: u64,
 }
 
 /// How an admitted call ended.
@@ -130,6 +136,9 @@ impl CallRecord {
             received: None,
             rtp_dropped: 0,
             rtp_dropped_from: Vec::new(),
+            rtp_received: 0,
+            rtp_sent: 0,
+            rtp_excess: 0,
         }
     }
 
@@ -167,7 +176,7 @@ impl CallRecord {
         facts: &Facts,
         ending: Ending,
         (ended, over): (Timestamp, Option<Over>),
-        dropped: (u64, &[IpAddr]),
+        traffic: &Traffic<'_>,
     ) -> Self {
         let call_type = if facts.is_emergency { "emergency" } else { "outbound" };
         // An answer that the caller never acknowledged connected nobody.
@@ -189,8 +198,11 @@ impl CallRecord {
             disconnect_code: ending.code,
             disconnect_reason: ending.reason.to_owned(),
             disconnect_cause: ending.cause,
-            rtp_dropped: dropped.0,
-            rtp_dropped_from: dropped.1.iter().map(ToString::to_string).collect(),
+            rtp_dropped: traffic.dropped,
+            rtp_received: traffic.received,
+            rtp_sent: traffic.sent,
+            rtp_excess: traffic.excess,
+            rtp_dropped_from: traffic.dropped_from.iter().map(ToString::to_string).collect(),
             ..Self::begun(inner, facts.origin.clone(), &facts.key.call_id, &facts.trunk, ended)
         }
     }
@@ -199,7 +211,7 @@ impl CallRecord {
     pub(super) fn of_running(inner: &Inner, facts: &Facts) -> Self {
         let lost = Cause::ServerLost;
         let ending = Ending { cause: lost.id(), code: lost.code(), reason: lost.text() };
-        Self::of_call(inner, facts, ending, (facts.origin.started, None), (0, &[]))
+        Self::of_call(inner, facts, ending, (facts.origin.started, None), &Traffic::default())
     }
 
     pub(super) fn to_json(&self) -> Option<String> {

@@ -118,11 +118,21 @@ impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match &error {
             StoreError::Full => Self { lasts: Lasts::UntilRoom, ..Self::busy(error.to_string()) },
-            StoreError::Overloaded | StoreError::Conflict => Self::busy(error.to_string()),
+            StoreError::Overloaded | StoreError::Conflict | StoreError::Crowded | StoreError::TooLong => {
+                Self::busy(error.to_string())
+            }
             StoreError::Ended => Self::ended("No writes are taken until the server is started again."),
             StoreError::Unknown => Self::ended(
                 "Whether the request was done is not known, and no writes are taken any more. Read before you repeat it.",
             ),
+            StoreError::TooLarge(what) => {
+                let detail = format!("The answer would hold {what}; ask for fewer records with page[size].");
+                Self::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)
+            }
+            StoreError::Quota { kind, most } => {
+                let detail = format!("The account has {most} {kind}, as many as it may have.");
+                Self::new(ErrorCode::Validation, "Quota exceeded", detail)
+            }
             _ => Self::internal(error.to_string()),
         }
     }

@@ -12,4 +12,5 @@ mod store_files;
 mod store_model;
 mod store_writer;
 mod support;
+mod tenants;
 mod test_server;

@@ -10,6 +10,9 @@ use trunk_server::store::{OpenError, SqliteStore, Store, StoreError, WriteHealth
 use crate::support::records::{commit, everything, id, insert, trunk, trunks};
 use crate::support::within;
 
+/// What it is called, and what it does.
+type Harm<F> = (&'static str, F);
+
 fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}{ending}", path.display()))
 }
@@ -93,8 +96,7 @@ async fn files_that_others_could_read_are_theirs_no_more() {
 
 #[tokio::test]
 async fn a_file_that_is_deleted_moved_or_replaced_ends_writing_and_not_reading() {
-    type Harm = fn(&Path);
-    let harms: [(&str, Harm); 5] = [
+    let harms: [Harm<fn(&Path)>; 5] = [
         ("was deleted or moved", |path| fs::remove_dir_all(path.parent().unwrap()).unwrap()),
         ("was deleted or moved", |path| fs::rename(path, beside(path, ".old")).unwrap()),
         ("was deleted or moved", |path| fs::remove_file(beside(path, "-wal")).unwrap()),
@@ -138,8 +140,7 @@ async fn what_a_damaged_log_lost_is_counted_at_the_start() {
     let path = folder.path().join("log.db");
     let store = SqliteStore::open(&path).unwrap();
     write(&store, 100..160).await;
-    type Harm = fn(&mut Vec<u8>);
-    let harms: [(&str, Harm); 5] = [
+    let harms: [Harm<fn(&mut Vec<u8>)>; 5] = [
         ("whole", |_| ()),
         ("half", |log| log.truncate(log.len() / 2)),
         ("flipped", |log| log[5_000] ^= 1),

@@ -16,8 +16,8 @@ impl Call<'_> {
         let (inner, facts) = (self.inner, Arc::clone(&self.registered.facts));
         if !facts.is_heard {
             let most = inner.config.unacknowledged_answers;
-            self.place = inner.unacknowledged.take(facts.origin.source.ip(), most);
-            if self.place.is_none() {
+            self.unacknowledged = inner.unacknowledged.take(facts.origin.source.ip(), most);
+            if self.unacknowledged.is_none() {
                 return Err(self.refuse_answer(request, Cause::Unacknowledged).await);
             }
         }
@@ -50,7 +50,7 @@ impl Call<'_> {
 
     /// The caller acknowledged the answer, or showed in another way that it heard it.
     pub(super) fn acknowledged(&mut self, answered: Timestamp) {
-        if let Some(place) = self.place.take() {
+        if let Some(place) = self.unacknowledged.take() {
             place.acknowledged();
         }
         self.inner.spend.acknowledged(self.inner, &self.registered.facts, answered);

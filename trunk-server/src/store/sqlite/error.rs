@@ -9,6 +9,8 @@ use crate::store::StoreError;
 pub(super) fn failed(error: Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full,
+        // Nothing but the bound on the time of a read interrupts the engine.
+        Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
         Some(ErrorCode::SystemIoFailure) => match error.sqlite_extended_error_code() {
             // A quota and a limit on file sizes reach the engine as writes that fail, and so does a full disk where the
             // memory that readers share with the writer has to grow.

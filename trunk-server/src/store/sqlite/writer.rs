@@ -276,17 +276,22 @@ impl Writer {
         }
     }
 
-    /// Tries whether there is room again: with a commit of nothing but its count.
+    /// Tries whether there is room again, for more than the smallest write, and takes back what it tried with.
     fn probe(&mut self) {
-        if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
-            tracing::debug!(%error, "the disk could not be tried");
-            return;
+        for room in ["zeroblob(65536)", "NULL"] {
+            let begun = format!("BEGIN IMMEDIATE; UPDATE commits SET room = {room};");
+            let outcome = match self.connection.execute_batch(&begun) {
+                Ok(()) => self.make_durable(),
+                Err(error) => {
+                    undo(&self.connection);
+                    Err(failed(error))
+                }
+            };
+            if let Err(error) = outcome {
+                return self.refuse(Vec::new(), &error);
+            }
         }
-        if let Err(error) = self.make_durable() {
-            self.refuse(Vec::new(), &error);
-        } else {
-            self.fold();
-        }
+        self.fold();
     }
 
     /// Lets go of the files; a log that is folded whole is deleted by the engine.

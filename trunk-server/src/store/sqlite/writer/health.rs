@@ -17,11 +17,14 @@ pub(super) struct Health {
     refused: usize,
     /// When that was, on the clock's stopwatch.
     said_at: Duration,
+    /// When it said last that the disk is full, and whether it has yet to say that there is room again.
+    full_at: Option<Duration>,
+    said_full: bool,
 }
 
 impl Health {
     pub(super) fn new(told: watch::Sender<WriteHealth>, clock: Clock) -> Self {
-        Self { told, clock, refused: 0, said_at: Duration::ZERO }
+        Self { told, clock, refused: 0, said_at: Duration::ZERO, full_at: None, said_full: false }
     }
 
     pub(super) fn has_ended(&self) -> bool {
@@ -35,9 +38,11 @@ impl Health {
     /// A commit is durable.
     pub(super) fn writable(&mut self) {
         if self.is_full() {
-            let refused = std::mem::take(&mut self.refused);
-            tracing::info!(refused, "there is room on the disk again; writes are taken");
             self.told.send_replace(WriteHealth::Writable);
+            if std::mem::take(&mut self.said_full) {
+                let refused = std::mem::take(&mut self.refused);
+                tracing::info!(refused, "there is room on the disk again; writes are taken");
+            }
         }
     }
 
@@ -47,9 +52,13 @@ impl Health {
             return self.refused(writes);
         }
         if !self.is_full() {
-            self.said_at = self.clock.stopwatch();
-            tracing::error!("the disk is full: writes are refused until there is room again");
             self.told.send_replace(WriteHealth::Full);
+            let now = self.clock.stopwatch();
+            // A disk on which some writes fit and others do not is full again and again.
+            if self.full_at.is_none_or(|full_at| now.saturating_sub(full_at) >= SUM) {
+                (self.said_full, self.full_at, self.said_at) = (true, Some(now), now);
+                tracing::error!("the disk is full: writes are refused until there is room again");
+            }
         }
         self.refused(writes);
     }

@@ -3,6 +3,8 @@
 CREATE TABLE commits (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     made INTEGER NOT NULL,
-    at   INTEGER NOT NULL
+    at   INTEGER NOT NULL,
+    -- Written while the disk is full, to see whether there is room for more than a count.
+    room BLOB
 ) STRICT;
 INSERT INTO commits (only, made, at) VALUES (1, 0, 0);
