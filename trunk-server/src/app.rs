@@ -29,7 +29,7 @@ pub(crate) struct App {
     /// The communication platform's side.
     #[cfg(feature = "voipbin")]
     pub platform: crate::voipbin::Platform,
-    /// How many requests each account may still make.
+    /// How many requests each key may still make.
     pub rates: RateLimits,
     /// Wrong API keys and tokens.
     pub guesses: Guesses,

@@ -153,6 +153,7 @@ impl Cli {
             control_token: self.control_token.map(Secret::from),
             http: None,
             allow_loopback_callbacks: self.allow_loopback_callbacks,
+            accounts: None,
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen,
             #[cfg(feature = "sip")]

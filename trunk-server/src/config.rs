@@ -1,5 +1,6 @@
 //! What a server is told before it starts: flags over environment over one file over defaults.
 
+mod accounts;
 mod http;
 #[cfg(feature = "sip")]
 mod sip;
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use accounts::MOST_RATE;
+pub use accounts::{AccountsConfig, RECORD_QUOTA};
 pub use http::HttpConfig;
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
@@ -35,6 +38,8 @@ pub struct Config {
     pub control_token: Option<Secret>,
     /// Who may take how much of the listeners for HTTP.
     pub http: HttpConfig,
+    /// What an account may do that has no limits of its own.
+    pub accounts: AccountsConfig,
     /// Where and how calls are taken; none takes no calls.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
@@ -135,6 +140,7 @@ impl Default for Config {
             public_url: None,
             control_token: None,
             http: HttpConfig::default(),
+            accounts: AccountsConfig::default(),
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
             #[cfg(feature = "voipbin")]
@@ -192,6 +198,7 @@ pub(crate) struct Settings {
     pub(crate) control_token: Option<Secret>,
     pub(crate) http: Option<http::HttpTable>,
     pub(crate) allow_loopback_callbacks: Option<bool>,
+    pub(crate) accounts: Option<AccountsConfig>,
     #[cfg(feature = "sip")]
     pub(crate) sip_listen: Option<String>,
     #[cfg(feature = "sip")]
@@ -241,6 +248,7 @@ impl Settings {
             control_token: self.control_token.or(other.control_token),
             http: self.http.or(other.http),
             allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
+            accounts: self.accounts.or(other.accounts),
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen.or(other.sip_listen),
             #[cfg(feature = "sip")]
@@ -300,6 +308,8 @@ impl Settings {
         };
         #[cfg(feature = "voipbin")]
         let voipbin = VoipbinConfig::new(self.voipbin_admin, self.voipbin.unwrap_or_default())?;
+        let accounts = self.accounts.unwrap_or_default();
+        accounts.check()?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let log = self.log.unwrap_or(defaults.log);
         if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
@@ -315,6 +325,7 @@ impl Settings {
             public_url,
             control_token: self.control_token,
             http: HttpConfig::new(self.http.unwrap_or_default())?,
+            accounts,
             #[cfg(feature = "sip")]
             sip,
             #[cfg(feature = "voipbin")]
@@ -392,6 +403,9 @@ impl Config {
         };
         let mut text: String = lines.into_iter().map(line).collect();
         if let Some(table) = self.http.to_toml() {
+            text = format!("{text}\n{table}");
+        }
+        if let Some(table) = self.accounts.to_toml() {
             text = format!("{text}\n{table}");
         }
         #[cfg(feature = "sip")]

@@ -53,6 +53,7 @@ pub mod store;
 mod summed;
 pub mod telemetry;
 mod test_server;
+mod turns;
 #[cfg(feature = "voipbin")]
 pub mod voipbin;
 

@@ -10,6 +10,7 @@ use crate::control::{Control, NewAccount};
 use crate::ids::Ids;
 use crate::serve::Limits;
 use crate::server::{Server, StartError};
+use crate::store::StoreLimits;
 
 /// A server in memory on a random port of loopback, with an account and a key. Dropping it ends it.
 ///
@@ -45,6 +46,7 @@ pub struct TestServerBuilder {
     voipbin: Option<crate::voipbin::PlatformConfig>,
     limits: Limits,
     proxies: crate::Proxies,
+    store_limits: StoreLimits,
 }
 
 impl TestServer {
@@ -143,6 +145,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Other limits of what is stored and read.
+    #[must_use]
+    pub fn store_limits(mut self, limits: StoreLimits) -> Self {
+        self.store_limits = limits;
+        self
+    }
+
     /// Serves the control API too, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
@@ -214,6 +223,7 @@ impl TestServerBuilder {
             .clock(self.clock.unwrap_or_default())
             .ids(ids)
             .limits(self.limits)
+            .store_limits(self.store_limits)
             .callbacks(self.callbacks.unwrap_or(near))
             .start()
             .await?;

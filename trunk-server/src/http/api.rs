@@ -58,8 +58,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
 async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>) -> Result<Reply, Refused> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(Refused::no_route)?;
-    let account = authorised(app, parts)?;
-    within_rate(app, &account)?;
+    let (key, account) = authorised(app, parts)?;
+    within_rate(app, key, &account)?;
     let asked = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let version = account.version.serving(asked);
     let call = Call { app, account, version, base: base(app, parts) };
@@ -79,7 +79,7 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
     jsonapi::perform(&call, operation, view, &body).await
 }
 
-fn authorised(app: &App, parts: &http::request::Parts) -> Result<Arc<Account>, Refused> {
+fn authorised(app: &App, parts: &http::request::Parts) -> Result<(KeyDigest, Arc<Account>), Refused> {
     let wrong = || Refused::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed");
     let key = parts.headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(wrong)?;
     let digest = KeyDigest::of(key);
@@ -87,17 +87,15 @@ fn authorised(app: &App, parts: &http::request::Parts) -> Result<Arc<Account>, R
     let source = Source::of(Client::of(&parts.extensions));
     let mark = app.guesses.mark(digest);
     match app.guesses.take(source, mark, account.is_some(), app.clock.now()) {
-        Ok(()) => account.ok_or_else(wrong),
+        Ok(()) => account.map(|account| (digest, account)).ok_or_else(wrong),
         Err(NotTaken::Wrong) => Err(wrong()),
         Err(NotTaken::TooMany(_)) => Err(too_many_requests()),
     }
 }
 
-fn within_rate(app: &App, account: &Account) -> Result<(), Refused> {
-    match account.rate_limit {
-        Some(limit) if !app.rates.admit(account.number, limit, app.clock.now()) => Err(too_many_requests()),
-        _ => Ok(()),
-    }
+fn within_rate(app: &App, key: KeyDigest, account: &Account) -> Result<(), Refused> {
+    let within = app.rates.admit(key, account.rate_limit, app.clock.now());
+    within.then_some(()).ok_or_else(too_many_requests)
 }
 
 fn too_many_requests() -> Refused {
