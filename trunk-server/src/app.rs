@@ -29,6 +29,9 @@ pub(crate) struct App {
     /// The communication platform's side.
     #[cfg(feature = "voipbin")]
     pub platform: crate::voipbin::Platform,
+    /// The sockets that this server listens on.
+    #[cfg(feature = "sip")]
+    pub own: crate::net::OwnSockets,
     /// How many requests each key may still make.
     pub rates: RateLimits,
     /// Wrong API keys and tokens.
@@ -65,6 +68,8 @@ impl App {
             edge: std::sync::OnceLock::new(),
             #[cfg(feature = "voipbin")]
             platform,
+            #[cfg(feature = "sip")]
+            own: crate::net::OwnSockets::default(),
             rates: RateLimits::default(),
             guesses: Guesses::new("API keys and tokens", limits.guesses),
             descriptors,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod http;
+mod log_filter;
 #[cfg(feature = "sip")]
 mod sip;
 #[cfg(feature = "voipbin")]
@@ -311,19 +312,22 @@ impl Settings {
         let accounts = self.accounts.unwrap_or_default();
         accounts.check()?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
+        let api_key = check_secret("api-key", self.api_key)?;
+        let control_token = check_secret("control-token", self.control_token)?;
         let log = self.log.unwrap_or(defaults.log);
-        if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            let right = "give a level (error, warn, info, debug, trace) or target=level pairs";
+        if !log_filter::is_log_filter(&log) {
+            let right = "give a level (error, warn, info, debug, trace, off) or target=level pairs, such as \
+                         `info` or `warn,trunk_server=debug`";
             return Err(ConfigError::Value { name: "log", given: log, right });
         }
         Ok(Config {
             listen,
             control_listen,
             database,
-            api_key: self.api_key,
+            api_key,
             demo: self.demo.unwrap_or(false),
             public_url,
-            control_token: self.control_token,
+            control_token,
             http: HttpConfig::new(self.http.unwrap_or_default())?,
             accounts,
             #[cfg(feature = "sip")]
@@ -347,15 +351,30 @@ fn check_address(name: &'static str, text: &str) -> Result<(), ConfigError> {
 }
 
 fn check_url(text: &str) -> Result<String, ConfigError> {
-    let parsed =
-        url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    match parsed {
-        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
-        None => Err(ConfigError::Value {
-            name: "public-url",
-            given: text.to_owned(),
-            right: "give an http or https URL, such as https://trunks.example.com",
+    let wrong = |right| Err(ConfigError::Value { name: "public-url", given: text.to_owned(), right });
+    let parsed = url::Url::parse(text).ok();
+    let Some(url) = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
+        return wrong("give an http or https URL, such as https://trunks.example.com");
+    };
+    let plain = url.path().trim_end_matches('/');
+    if plain.ends_with("/v3") || plain.ends_with("/v1.0") {
+        return wrong("give it without the API's own path: links put /v3 behind it");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return wrong("give it without a query or fragment, such as https://trunks.example.com");
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A secret that is there and says nothing protects nothing.
+fn check_secret(name: &'static str, secret: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
+    match secret {
+        Some(secret) if secret.expose().trim().is_empty() => Err(ConfigError::Value {
+            name,
+            given: String::new(),
+            right: "give some characters, or leave the setting out",
         }),
+        secret => Ok(secret),
     }
 }
 

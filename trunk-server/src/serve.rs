@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::descriptors::{Descriptors, Share};
 use crate::forwarded::{Proxies, origin};
 use crate::guessing::GuessLimits;
+use crate::net;
 use crate::summed::Summed;
 use connection::{Served, serve_connection};
 use refuse::Refusals;
@@ -125,10 +126,10 @@ pub(crate) async fn serve(
     let mut seats = Seats::new(Most { all: limits.connections, of_one }, limits.header_deadline);
     let mut connections = JoinSet::new();
     let (refusals, unread) = (Refusals::default(), Unread::new(limits.unread_bytes));
-    let mut wait = WAIT;
+    let (mut turns, mut wait) = (net::Turns::default(), WAIT);
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = net::accept(&listener, &mut turns) => accepted,
             _ = stop.wait_for(|stop| *stop) => break,
             Some(over) = connections.join_next_with_id() => {
                 drop(seats.leave(id_of(&over)));

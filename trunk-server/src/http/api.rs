@@ -18,7 +18,7 @@ use crate::account::{Account, KeyDigest};
 use crate::app::App;
 use crate::forwarded::{Client, origin};
 use crate::guessing::{NotTaken, Source};
-use crate::jsonapi::{self, Call, Operation, Refused, Reply, Target, View};
+use crate::jsonapi::{self, Call, Lasts, Operation, Refused, Reply, Target, View};
 use crate::serve::Limits;
 use crate::summed::Summed;
 
@@ -35,24 +35,31 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     let served = served.unwrap_or_else(|_| Err(Refused::internal("a handler panicked")));
     let runtime = app.clock.stopwatch().saturating_sub(started);
     let (method, path) = (&parts.method, parts.uri.path());
-    let (status, body) = match served {
+    let (status, body, lasts) = match served {
         Ok(Reply { status, body }) => {
             tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, "request");
-            (status, body)
+            (status, body, Lasts::Briefly)
         }
         Err(refused) => {
             let status = refused.status();
             let internal = refused.internal.as_deref().unwrap_or_default();
             let detail = refused.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
-            if status.is_server_error() {
+            if refused.lasts != Lasts::Briefly {
+                tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, internal, "request failed");
+            } else if status.is_server_error() {
                 tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
             } else if !is_flood(&app, status, &parts) {
                 tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
             }
-            (status, Bytes::from(refused.body()))
+            (status, Bytes::from(refused.body()), refused.lasts)
         }
     };
-    headers::answer(status, body, &parts, &request_id, runtime)
+    let mut response = headers::answer(status, body, &parts, &request_id, runtime);
+    if lasts == Lasts::UntilRestart {
+        // To try again would change nothing, or do twice what was done.
+        response.headers_mut().remove(header::RETRY_AFTER);
+    }
+    response
 }
 
 async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>) -> Result<Reply, Refused> {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use crate::descriptors::{Descriptors, Permit, Share};
+use crate::net::{Entered, OwnSockets, Use};
 
 /// Ports that are tried in a row: a range that is nearly used up must not hold up other calls.
 const IN_A_ROW: usize = 128;
@@ -21,23 +22,37 @@ pub(crate) struct Ports {
     next: AtomicUsize,
     /// Sockets that were opened for calls that came to nothing.
     spare: Mutex<Vec<Bound>>,
-    descriptors: Descriptors,
-    share: Share,
+    books: Books,
 }
 
-/// A socket on a port, and the right to have it.
+/// Where each socket is entered: among our own, for a purpose, and among the files that may be open, of a share.
+#[derive(Debug)]
+pub(crate) struct Books {
+    pub(crate) own: OwnSockets,
+    pub(crate) purpose: Use,
+    pub(crate) descriptors: Descriptors,
+    pub(crate) share: Share,
+}
+
+/// A socket on a port, and what is held as long as it is open.
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) socket: UdpSocket,
-    pub(crate) permit: Permit,
+    pub(crate) held: Held,
+}
+
+/// A socket's place among our own, and the right to have it open.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _entered: Entered,
+    _permit: Permit,
 }
 
 impl Ports {
-    /// Begins somewhere in the range, so that servers that share an address do not all try the same ports. Each socket
-    /// is one of this share of the files that may be open.
-    pub(crate) fn new(range: Range<u16>, random: u64, descriptors: Descriptors, share: Share) -> Self {
+    /// Begins somewhere in the range, so that servers that share an address do not all try the same ports.
+    pub(crate) fn new(range: Range<u16>, random: u64, books: Books) -> Self {
         let first = usize::try_from(random % u64::from(u16::MAX)).unwrap_or_default();
-        Self { range, next: AtomicUsize::new(first), spare: Mutex::default(), descriptors, share }
+        Self { range, next: AtomicUsize::new(first), spare: Mutex::default(), books }
     }
 
     /// A socket on an even port that never blocks; `None` when none is free.
@@ -48,7 +63,7 @@ impl Ports {
         {
             return Some(bound);
         }
-        let permit = self.descriptors.take(self.share)?;
+        let permit = self.books.descriptors.take(self.books.share)?;
         let first = usize::from(self.range.start.next_multiple_of(2));
         let count = usize::from(self.range.end).saturating_sub(first).div_ceil(2);
         for tried in 1..=count {
@@ -58,7 +73,9 @@ impl Ports {
             let step = self.next.fetch_add(1, Ordering::Relaxed) % count.max(1);
             let Ok(port) = u16::try_from(first + 2 * step) else { continue };
             if let Ok(socket) = UdpSocket::bind(SocketAddr::new(at, port)) {
-                return socket.set_nonblocking(true).ok().map(|()| Bound { socket, permit });
+                socket.set_nonblocking(true).ok()?;
+                let entered = self.books.own.enter(SocketAddr::new(at, port), self.books.purpose);
+                return Some(Bound { socket, held: Held { _entered: entered, _permit: permit } });
             }
         }
         None
@@ -79,7 +96,9 @@ mod tests {
     use super::*;
 
     fn ports(range: Range<u16>, random: u64, open_files: u64) -> Ports {
-        Ports::new(range, random, Descriptors::new(open_files), Share::Outgoing)
+        let descriptors = Descriptors::new(open_files);
+        let own = OwnSockets::default();
+        Ports::new(range, random, Books { own, purpose: Use::Other, descriptors, share: Share::Outgoing })
     }
 
     #[tokio::test]
@@ -91,7 +110,7 @@ mod tests {
             taken.push(bound);
             assert!(taken.len() < 512);
         }
-        assert_eq!(taken.len(), ports.descriptors.most(Share::Outgoing));
+        assert_eq!(taken.len(), ports.books.descriptors.most(Share::Outgoing));
         taken.pop();
         assert!(ports.bind(here).await.is_some());
     }

@@ -6,6 +6,11 @@
 //! of a URI otherwise than it was given, and make a timeout look like a 408 of the far end.
 //!
 //! It takes no calls, plays nothing but silence, and hears nothing.
+//!
+//! The loops that far ends feed, and their bounds: what comes for one call (16 wait, and a place for a BYE);
+//! requests of no call (1,024 are answered at the same time); forks and reliable responses of a call (8 and 32); answers
+//! that are acknowledged again (8); challenges (4); a host's addresses (4); hosts for media (4 of a call, and one more
+//! after each 15 seconds; each within 5 seconds). No media is read at all.
 
 mod acks;
 mod connect;
@@ -43,8 +48,9 @@ use crate::clock::Clock;
 use crate::descriptors::{self, Descriptors, Share};
 use crate::ids::Ids;
 use crate::mailbox::{Receiver, mailbox};
+use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::Limits;
-use crate::sip::{Connections, Ports};
+use crate::sip::{Books, Connections, Ports};
 use connect::Connect;
 pub(crate) use reach::Reach;
 use registry::Registry;
@@ -69,6 +75,8 @@ pub(crate) struct DiallerConfig {
     pub(crate) hosts: BTreeMap<String, String>,
     /// Whether calls to [`Reach::Public`] may go to addresses that are not public, too.
     pub(crate) allow_private: bool,
+    /// What this process listens on: no media goes there.
+    pub(crate) own: OwnSockets,
     /// The name servers; the system's when there are none.
     pub(crate) name_servers: Vec<SocketAddr>,
     /// Certificates that carriers' certificates must lead to, in a PEM file; those the system trusts when there is
@@ -105,6 +113,7 @@ impl DiallerConfig {
             rtp_ports: 32_768..49_152,
             hosts: BTreeMap::new(),
             allow_private: false,
+            own: OwnSockets::default(),
             name_servers: Vec::new(),
             tls_roots: None,
             user_agent: "trunk-server".to_owned(),
@@ -267,6 +276,8 @@ struct Inner {
     resolver: Resolver,
     registry: Arc<Registry>,
     ports: Ports,
+    /// Its place among our own sockets.
+    _entered: Entered,
     /// Calls that are not over.
     running: watch::Sender<usize>,
     /// Ends every call.
@@ -293,9 +304,14 @@ impl Dialler {
             ports: Ports::new(
                 config.rtp_ports.clone(),
                 ids.word(),
-                config.descriptors.clone(),
-                Share::Outgoing,
+                Books {
+                    own: config.own.clone(),
+                    purpose: Use::Other,
+                    descriptors: config.descriptors.clone(),
+                    share: Share::Outgoing,
+                },
             ),
+            _entered: config.own.enter(stack.address(), Use::Other),
             config,
             clock,
             ids,

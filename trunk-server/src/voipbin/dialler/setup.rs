@@ -57,6 +57,8 @@ pub(super) struct Leaving {
 
 /// How many round trips the end of a call may take before it is told all the same.
 pub(super) const PATIENCE: u32 = 4;
+/// What a call ends with whose answer has no media that was offered: nobody could hear anything.
+const NOT_ACCEPTABLE_HERE: u16 = 488;
 /// Most challenges of different realms that are answered.
 const MOST_CHALLENGES: usize = 4;
 
@@ -276,8 +278,18 @@ impl Call {
         if !response.body.is_empty() {
             answer = Some(response.body.clone());
         }
-        if let Some(answer) = &answer {
-            self.take_answer(answer).await;
+        let fits = match &answer {
+            Some(answer) => self.take_answer(answer).await,
+            None => false,
+        };
+        if !fits {
+            tracing::info!(
+                host = self.target.host,
+                "a carrier answered without media that was offered; the call is hung up"
+            );
+            let bye = dialog.bye(&self.origin);
+            let _late = tokio::time::timeout(self.inner.config.t1 * PATIENCE, bye).await;
+            return Attempt::Over(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
         let session = Session::of_response(&response.headers, self.inner.clock.now());
         let updates = lists(&response.headers, "Allow", "UPDATE");
