@@ -162,7 +162,8 @@ impl Edge {
             config.settings.clone(),
             config.server_name.clone(),
         ));
-        let (stack, incoming) = Stack::start(&config, Arc::clone(&front), &app.clock, &app.own).await?;
+        let (stack, incoming) =
+            Stack::start(&config, Arc::clone(&front), &app.clock, &app.own, &app.descriptors).await?;
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonce_counts: nonces::Counts::default(),

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::{EdgeConfig, EdgeError, Tls};
 use super::front::Front;
 use crate::clock::Clock;
+use crate::descriptors::Descriptors;
 use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::{Limits, Listener, Places, Refused};
 use crate::sip::{Common, Door, listen, shut_down};
@@ -92,6 +93,7 @@ impl Stack {
         front: Arc<Front>,
         clock: &Clock,
         sockets: &OwnSockets,
+        descriptors: &Descriptors,
     ) -> Result<(Self, Requests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
@@ -136,8 +138,9 @@ impl Stack {
             // Of its own: a full TCP listener leaves TLS its places.
             let places = Places::new(config.connections);
             let (common, token, clock) = (common.clone(), token.clone(), clock.clone());
-            let refused = Arc::clone(&refused);
-            tokio::spawn(Listener { socket, acceptor, places, common, token, clock, refused }.serve());
+            let (refused, descriptors) = (Arc::clone(&refused), descriptors.clone());
+            let listener = Listener { socket, acceptor, places, common, token, clock, refused, descriptors };
+            tokio::spawn(listener.serve());
         }
         let own = Own { server_name: config.server_name.clone(), advertise: config.advertise };
         let entered = [Some(address), tls_address].into_iter().flatten();
