@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::callbacks::{self, Callbacks};
 use crate::clock::Clock;
-use crate::http::RateLimits;
+use crate::http::{RateLimits, Writes};
 use crate::ids::Ids;
 use crate::serve::Limits;
 use crate::store::Store;
@@ -29,6 +29,8 @@ pub(crate) struct App {
     pub platform: crate::voipbin::Platform,
     /// How many requests each key may still make.
     pub rates: RateLimits,
+    /// Whose writes are under way.
+    pub writes: Writes,
     /// What links begin with, when it is not the address that the request came to.
     pub public_url: Option<String>,
     /// What a client may take.
@@ -58,6 +60,7 @@ impl App {
             #[cfg(feature = "voipbin")]
             platform,
             rates: RateLimits::default(),
+            writes: Writes::default(),
             public_url,
             limits,
             ready: AtomicBool::new(true),

@@ -18,6 +18,11 @@ use crate::account::{Account, KeyDigest};
 use crate::app::App;
 use crate::jsonapi::{self, Call, Operation, Refused, Reply, Target, View};
 use crate::serve::Limits;
+use crate::store::Asker;
+use crate::summed::Summed;
+
+/// Requests that were refused because something is full: the more of them, the less there is to say of each.
+static BUSY: Summed = Summed::new("requests were told to try again later");
 
 /// Serves a request of the API; beside `/v3/` there is nothing to be found.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
@@ -41,7 +46,9 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
             let status = refused.status();
             let internal = refused.internal.as_deref().unwrap_or_default();
             let detail = refused.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
-            if status.is_server_error() {
+            if status == StatusCode::SERVICE_UNAVAILABLE && !BUSY.admits(internal, app.clock.now()) {
+                tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, internal, "request refused");
+            } else if status.is_server_error() {
                 tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
             } else {
                 tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
@@ -72,6 +79,12 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
             *body = unread;
             Bytes::new()
         }
+    };
+    let _turn = if operation.writes() {
+        let turn = app.writes.turn(Asker::Account(call.account.number)).await;
+        Some(turn.ok_or_else(|| Refused::busy("too many writes are waiting"))?)
+    } else {
+        None
     };
     jsonapi::perform(&call, operation, view, &body).await
 }
