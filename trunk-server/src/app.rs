@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::callbacks::{self, Callbacks};
 use crate::clock::Clock;
+use crate::descriptors::Descriptors;
+use crate::guessing::Guesses;
 use crate::http::{RateLimits, Writes};
 use crate::ids::Ids;
 use crate::serve::Limits;
@@ -27,10 +29,17 @@ pub(crate) struct App {
     /// The communication platform's side.
     #[cfg(feature = "voipbin")]
     pub platform: crate::voipbin::Platform,
+    /// The sockets that this server listens on.
+    #[cfg(feature = "sip")]
+    pub own: crate::net::OwnSockets,
     /// How many requests each key may still make.
     pub rates: RateLimits,
     /// Whose writes are under way.
     pub writes: Writes,
+    /// Wrong API keys and tokens.
+    pub guesses: Guesses,
+    /// The files that may be open.
+    pub descriptors: Descriptors,
     /// What links begin with, when it is not the address that the request came to.
     pub public_url: Option<String>,
     /// What a client may take.
@@ -41,6 +50,7 @@ pub(crate) struct App {
 
 impl App {
     /// Puts the parts together.
+    #[cfg_attr(feature = "voipbin", expect(clippy::too_many_arguments, reason = "they are the parts"))]
     pub(crate) fn new(
         store: Arc<dyn Store>,
         clock: Clock,
@@ -48,6 +58,7 @@ impl App {
         callbacks: callbacks::Settings,
         public_url: Option<String>,
         limits: Limits,
+        descriptors: Descriptors,
         #[cfg(feature = "voipbin")] platform: crate::voipbin::Platform,
     ) -> Self {
         Self {
@@ -59,8 +70,12 @@ impl App {
             edge: std::sync::OnceLock::new(),
             #[cfg(feature = "voipbin")]
             platform,
+            #[cfg(feature = "sip")]
+            own: crate::net::OwnSockets::default(),
             rates: RateLimits::default(),
             writes: Writes::default(),
+            guesses: Guesses::new("API keys and tokens", limits.guesses),
+            descriptors,
             public_url,
             limits,
             ready: AtomicBool::new(true),
