@@ -118,7 +118,7 @@ mod tests {
         assert!(!call.was_answered());
         assert_eq!(
             (call.hangup_reason, call.hangup_by),
-            (Some(HangupReason::Noanswer), Some(HangupBy::Remote))
+            (Some(HangupReason::Failed), Some(HangupBy::Remote))
         );
     }
 }

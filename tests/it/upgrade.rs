@@ -10,7 +10,7 @@ use crate::support::world::{DIDS, TRUNKS};
 
 /// A copy of the database of release 0.1.0, whose keys are `release-key` and `second-key`.
 fn copied(folder: &tempfile::TempDir) -> PathBuf {
-    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/databases/0.1.0.db");
+    let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/databases/0.1.0.sqlite");
     let file = folder.path().join("trunks.db");
     std::fs::copy(fixture, &file).unwrap();
     file

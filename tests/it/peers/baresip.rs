@@ -1,5 +1,6 @@
 //! baresip as a caller: it plays a tone, writes down what it hears, and does what its control port is told.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -39,6 +40,8 @@ pub struct Baresip {
     child: Child,
     control: TcpStream,
     input: Vec<u8>,
+    /// What it said since the last command and nobody waited for: events may come before a command's answer.
+    unheard: VecDeque<Value>,
     folder: tempfile::TempDir,
 }
 
@@ -60,7 +63,7 @@ impl Baresip {
             .expect("baresip is installed: scripts/test does it");
         let at = SocketAddr::new(address.into(), CONTROL);
         let control = until("baresip's control port", async || TcpStream::connect(at).await.ok()).await;
-        Self { child, control, input: Vec::new(), folder }
+        Self { child, control, input: Vec::new(), unheard: VecDeque::new(), folder }
     }
 
     /// Calls a URI and waits until it is answered.
@@ -99,6 +102,7 @@ impl Baresip {
 
     /// Has it do something. It says so in a netstring of JSON, as it is told.
     pub async fn command(&mut self, command: &str, parameters: &str) {
+        self.unheard.clear();
         let text = json!({ "command": command, "params": parameters, "token": command }).to_string();
         self.control.write_all(format!("{}:{text},", text.len()).as_bytes()).await.unwrap();
         let answer = self.next(|said| said["token"] == command).await;
@@ -113,12 +117,16 @@ impl Baresip {
     }
 
     async fn next(&mut self, wanted: impl Fn(&Value) -> bool) -> Value {
+        if let Some(at) = self.unheard.iter().position(&wanted) {
+            return self.unheard.remove(at).unwrap();
+        }
         let reading = async {
             loop {
                 while let Some(said) = self.take() {
                     if wanted(&said) {
                         return said;
                     }
+                    self.unheard.push_back(said);
                 }
                 let read = self.control.read_buf(&mut self.input).await.unwrap();
                 assert!(read > 0, "baresip ended");

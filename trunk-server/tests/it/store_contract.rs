@@ -63,6 +63,7 @@ contract! {
         a_unique_value_is_taken_once_in_an_account
         an_id_is_taken_once_in_the_whole_store
         a_deleted_record_is_gone_with_its_links_and_its_number
+        a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted
         members_keep_the_order_in_which_they_were_linked
         a_link_to_nothing_or_to_another_account_is_a_conflict
         a_store_says_that_it_is_well_until_it_is_closed

@@ -1,5 +1,6 @@
 //! The store against a model that is too simple to be wrong, with the file closed and opened in between.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use didww_types::FilterTest;
@@ -117,13 +118,15 @@ struct World {
     made: u128,
     trunks: Vec<Kept>,
     dids: Vec<Uuid>,
+    /// One number is one DID.
+    numbers: BTreeSet<String>,
 }
 
 impl World {
     fn new(path: PathBuf) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let store = Some(SqliteStore::open(&path).unwrap());
-        Self { path, store, runtime, made: 0, trunks: Vec::new(), dids: Vec::new() }
+        Self { path, store, runtime, made: 0, trunks: Vec::new(), dids: Vec::new(), numbers: BTreeSet::new() }
     }
 
     fn commit(&self, changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
@@ -169,8 +172,13 @@ impl World {
             Act::InsertDid(number) => {
                 let new = self.next_id();
                 let change = linked(dids(1), new, did(&number.to_string(), &json!({})), Vec::new());
-                self.commit(vec![change]).unwrap();
-                self.dids.push(new);
+                let done = self.commit(vec![change]);
+                if self.numbers.insert(number.to_string()) {
+                    done.unwrap();
+                    self.dids.push(new);
+                } else {
+                    assert_eq!(done, Err(StoreError::Taken("number".to_owned())));
+                }
             }
             Act::InsertTrunk(of, links) => {
                 let (new, links, attributes) = (self.next_id(), self.pick(&links), Self::attributes(&of));

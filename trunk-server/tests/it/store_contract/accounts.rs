@@ -70,7 +70,7 @@ pub(super) async fn a_reset_takes_what_it_names(store: &dyn Store) {
     let one = store.create_account(account(1, "one"), key(11, "key-1")).await.unwrap();
     let two = store.create_account(account(2, "two"), key(12, "key-2")).await.unwrap();
     let fill = async |account: i64, from: u128| {
-        commit(store, vec![insert(dids(account), id(from), did("1", &json!({})))]).await;
+        commit(store, vec![insert(dids(account), id(from), did(&account.to_string(), &json!({})))]).await;
         let links = vec![("dids", vec![id(from)])];
         commit(store, vec![linked(trunks(account), id(from + 1), trunk("a", &json!({})), links)]).await;
     };

@@ -96,6 +96,20 @@ pub(super) async fn a_deleted_record_is_gone_with_its_links_and_its_number(store
     assert_eq!(store.commit(vec![stale]).await, Err(StoreError::Conflict));
 }
 
+pub(super) async fn a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted(store: &dyn Store) {
+    let taken = Err(StoreError::Taken("number".to_owned()));
+    let one = |account, at| vec![insert(dids(account), id(at), did("37061498222", &json!({})))];
+    commit(store, one(1, 1)).await;
+    assert_eq!(store.commit(one(1, 2)).await, taken);
+    assert_eq!(store.commit(one(2, 2)).await, taken);
+    assert_eq!(store.commit([one(2, 2), one(2, 3)].concat()).await, taken, "and not twice in one write");
+    commit(store, vec![Change::Delete { scope: dids(1), id: id(1) }]).await;
+    commit(store, one(2, 2)).await;
+    assert_eq!(store.commit(one(1, 1)).await, taken);
+    store.reset(Some(2), false).await.unwrap();
+    commit(store, one(1, 1)).await;
+}
+
 pub(super) async fn members_keep_the_order_in_which_they_were_linked(store: &dyn Store) {
     let inserts = (1..=5).map(|n| insert(dids(1), id(n), did(&n.to_string(), &json!({}))));
     commit(store, inserts.collect()).await;

@@ -98,13 +98,15 @@ async fn a_read_that_takes_too_long_is_ended_and_its_thread_goes_on() {
 
 #[tokio::test]
 async fn what_waited_too_long_is_not_begun() {
-    let scans = scans(1, StoreLimits { patience: Duration::from_millis(1), ..limits() });
+    // Long enough for the first to be begun on a busy machine.
+    let patience = Duration::from_millis(500);
+    let scans = scans(1, StoreLimits { patience, ..limits() });
     let (mark, begun) = channel();
     let (release, first) = held_up(&scans, HEAVY, &mark);
     begun.recv_timeout(PATIENCE).unwrap();
     let late = scans.read(LIGHT, |_| -> Result<(), StoreError> { panic!("it was begun") });
     let since = Stopwatch::start();
-    while since.elapsed() < Duration::from_millis(2) {
+    while since.elapsed() < patience + Duration::from_millis(1) {
         std::thread::yield_now();
     }
     release.send(()).unwrap();
