@@ -105,6 +105,7 @@ impl Stage {
             version: ApiVersion::V2017_09_18,
             features: Features::of(Feature::ALL),
             rate_limit: None,
+            record_quota: None,
             created_at: at,
         };
         let key =

@@ -8,6 +8,7 @@ pub mod digest;
 pub mod edge;
 mod endings;
 mod explain;
+mod front;
 mod hostile;
 mod media;
 pub mod message;

@@ -39,7 +39,7 @@ mod threshold;
 mod uri;
 mod verdict;
 
-pub use admit::{Snapshot, admit, admit_and_hold};
+pub use admit::{Snapshot, admit, admit_and_hold, identify};
 pub use attempt::Attempt;
 pub use authorization::{Credentials, HeaderFlaw, Parameter};
 pub use capacity::{Channel, Channels, Full, has_room};
@@ -50,7 +50,8 @@ pub use cli::{Caller, Cli, CliAction, CliRefusal, CliRule, presentation_is_restr
 pub use destination::{DestinationRefusal, DestinationRule, PrefixSet};
 pub use did_set::{AccountDids, DidFacts, DidSet};
 pub use digest::{
-    Algorithm, Authenticated, DigestFailure, DigestRefusal, PasswordHash, Qop, SignedRequest, verify_digest,
+    Algorithm, Authenticated, DigestFailure, DigestRefusal, PasswordHash, Qop, SignedRequest,
+    claimed_username, verify_digest,
 };
 pub use digits::Digits;
 pub use emergency::{EmergencyCall, EmergencyCountry, EmergencyNumbers};

@@ -19,8 +19,10 @@ pub struct Account {
     pub version: ApiVersion,
     /// What it has.
     pub features: Features,
-    /// Requests per second; none is no limit.
+    /// Requests per second of each of its keys; 0 is no limit, and none is the server's own.
     pub rate_limit: Option<u32>,
+    /// Most records of a type; 0 is no limit, and none is the server's own.
+    pub record_quota: Option<u64>,
     /// When it was made.
     pub created_at: Timestamp,
 }

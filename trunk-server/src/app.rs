@@ -27,7 +27,7 @@ pub(crate) struct App {
     /// The communication platform's side.
     #[cfg(feature = "voipbin")]
     pub platform: crate::voipbin::Platform,
-    /// How many requests each account may still make.
+    /// How many requests each key may still make.
     pub rates: RateLimits,
     /// What links begin with, when it is not the address that the request came to.
     pub public_url: Option<String>,

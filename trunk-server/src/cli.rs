@@ -152,6 +152,7 @@ impl Cli {
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
             allow_loopback_callbacks: self.allow_loopback_callbacks,
+            accounts: None,
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen,
             #[cfg(feature = "sip")]

@@ -113,6 +113,22 @@ impl Clock {
     }
 }
 
+/// Real time since a moment, for what may only take so long. It can be neither frozen nor advanced.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Begins now.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago it began.
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 fn millis(state: State) -> i64 {
     state.frozen.unwrap_or_else(|| system_millis().saturating_add(state.ahead))
 }

@@ -1,5 +1,6 @@
 //! What a server is told before it starts: flags over environment over one file over defaults.
 
+mod accounts;
 #[cfg(feature = "sip")]
 mod sip;
 #[cfg(feature = "voipbin")]
@@ -10,6 +11,8 @@ use std::path::{Path, PathBuf};
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use accounts::MOST_RATE;
+pub use accounts::{AccountsConfig, RECORD_QUOTA};
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
 
@@ -31,6 +34,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// What control requests must show; needed when the control listener is not on loopback.
     pub control_token: Option<Secret>,
+    /// What an account may do that has no limits of its own.
+    pub accounts: AccountsConfig,
     /// Where and how calls are taken; none takes no calls.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
@@ -130,6 +135,7 @@ impl Default for Config {
             demo: false,
             public_url: None,
             control_token: None,
+            accounts: AccountsConfig::default(),
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
             #[cfg(feature = "voipbin")]
@@ -186,6 +192,7 @@ pub(crate) struct Settings {
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
     pub(crate) allow_loopback_callbacks: Option<bool>,
+    pub(crate) accounts: Option<AccountsConfig>,
     #[cfg(feature = "sip")]
     pub(crate) sip_listen: Option<String>,
     #[cfg(feature = "sip")]
@@ -234,6 +241,7 @@ impl Settings {
             public_url: self.public_url.or(other.public_url),
             control_token: self.control_token.or(other.control_token),
             allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
+            accounts: self.accounts.or(other.accounts),
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen.or(other.sip_listen),
             #[cfg(feature = "sip")]
@@ -293,6 +301,8 @@ impl Settings {
         };
         #[cfg(feature = "voipbin")]
         let voipbin = VoipbinConfig::new(self.voipbin_admin, self.voipbin.unwrap_or_default())?;
+        let accounts = self.accounts.unwrap_or_default();
+        accounts.check()?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let log = self.log.unwrap_or(defaults.log);
         if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
@@ -307,6 +317,7 @@ impl Settings {
             demo: self.demo.unwrap_or(false),
             public_url,
             control_token: self.control_token,
+            accounts,
             #[cfg(feature = "sip")]
             sip,
             #[cfg(feature = "voipbin")]
@@ -382,8 +393,10 @@ impl Config {
             Some(value) => format!("{name} = {value}\n"),
             None => format!("# {name} is not set\n"),
         };
-        #[cfg_attr(not(feature = "sip"), expect(unused_mut, reason = "there are no tables then"))]
         let mut text: String = lines.into_iter().map(line).collect();
+        if let Some(table) = self.accounts.to_toml() {
+            text = format!("{text}\n{table}");
+        }
         #[cfg(feature = "sip")]
         if let Some(table) = self.sip.as_ref().and_then(|sip| sip.table.to_toml()) {
             text = format!("{text}\n{table}");

@@ -13,13 +13,17 @@ mod event;
 mod explain;
 mod facts;
 mod far_end;
+mod front;
+mod guesses;
 mod invite;
 mod media;
 mod nonces;
+mod proven;
 mod prune;
 mod record;
 mod refusals;
 mod reliable;
+mod shares;
 mod spend;
 mod stack;
 mod trunks;
@@ -27,15 +31,17 @@ mod trunks;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use serde::Serialize;
 use tokio::sync::Semaphore;
-use trunk_rules::carrier::NonceKey;
 
 use crate::app::App;
 use crate::ending::in_background;
 use crate::sip::{Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
+use front::Front;
 use refusals::Refusals;
 use spend::Spend;
 use stack::{Incoming, Stack};
@@ -45,6 +51,7 @@ pub use calls::ActiveCall;
 pub use config::{EdgeConfig, EdgeError, Tls};
 pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
+pub use front::FrontCounts;
 pub use record::CallRecord;
 
 pub use crate::sip::Connections;
@@ -64,12 +71,15 @@ pub(crate) struct Inner {
     config: EdgeConfig,
     trunks: Arc<Trunks>,
     spend: Arc<Spend>,
-    calls: Calls,
-    nonces: HiddenKey,
+    calls: Arc<Calls>,
+    front: Arc<Front>,
+    /// Places for calls that are up.
+    room: Arc<Semaphore>,
     nonce_counts: nonces::Counts,
     ports: Ports,
     refusals: Refusals,
     counters: Counters,
+    sums: diagnosis::Sums,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
 }
 
@@ -84,15 +94,6 @@ impl Observer for Watch {
     fn committed(&self, committed: &Committed) {
         self.trunks.committed(committed);
         self.spend.committed(committed);
-    }
-}
-
-/// The nonces' key, which is not printed.
-struct HiddenKey(NonceKey);
-
-impl std::fmt::Debug for HiddenKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("NonceKey(hidden)")
     }
 }
 
@@ -127,19 +128,29 @@ impl Edge {
         app.store.observe(Arc::new(Watch { trunks: Arc::clone(&trunks), spend: Arc::clone(&spend) }));
         trunks.load(&*app.store)?;
         spend.load(&*app.store, app.clock.now()).await?;
-        let (stack, incoming) = Stack::start(&config).await?;
+        let calls = Arc::new(Calls::default());
+        let front = Arc::new(Front::new(
+            (app.clock.clone(), app.ids.clone()),
+            Arc::clone(&trunks),
+            Arc::clone(&calls),
+            config.settings.clone(),
+            config.server_name.clone(),
+        ));
+        let (stack, incoming) = Stack::start(&config, Arc::clone(&front), &app.clock).await?;
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
-            nonces: HiddenKey(NonceKey::new(&app.ids.nonce_key())),
             nonce_counts: nonces::Counts::default(),
             ports: Ports::new(config.rtp_ports.clone(), app.ids.word()),
             app,
             config,
             trunks,
             spend,
-            calls: Calls::default(),
+            calls,
+            front,
+            room: Arc::new(Semaphore::new(CALLS)),
             refusals: Refusals::default(),
             counters: Counters::default(),
+            sums: diagnosis::Sums::new(),
             records,
         });
         let stack = Arc::new(stack);
@@ -147,6 +158,7 @@ impl Edge {
             tokio::spawn(take(Arc::clone(&inner), Arc::clone(&stack), incoming)),
             tokio::spawn(spend::age(Arc::clone(&inner))),
             tokio::spawn(prune::run(Arc::clone(&inner))),
+            tokio::spawn(sum_up(Arc::clone(&inner), Arc::clone(&stack))),
         ];
         Ok(Self { inner, stack, tasks })
     }
@@ -233,32 +245,60 @@ impl Inner {
         self.records.subscribe()
     }
 
-    /// How many attempts were challenged, refused and admitted, and how many refusals left no record because there
-    /// were too many.
-    pub(crate) fn counts(&self) -> [u64; 4] {
-        let counters = &self.counters;
-        [&counters.challenged, &counters.refused, &counters.admitted, &counters.unrecorded]
-            .map(|count| count.load(Ordering::Relaxed))
+    /// What became of attempts, and of messages that were none.
+    pub(crate) fn counts(&self) -> CallCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let Counters { challenged, refused, admitted, unrecorded } = &self.counters;
+        CallCounts {
+            challenged: read(challenged),
+            refused: read(refused),
+            admitted: read(admitted),
+            unrecorded: read(unrecorded),
+            front: self.front.counts(),
+        }
     }
 }
 
-/// Most requests and calls that are worked on at the same time.
-const AT_ONCE: usize = 65_536;
+/// What became of attempts at calls since the start, and of messages that were none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct CallCounts {
+    /// Attempts of known sources that were challenged.
+    pub challenged: u64,
+    /// Attempts of known sources that were refused.
+    pub refused: u64,
+    /// Attempts that were admitted.
+    pub admitted: u64,
+    /// Refusals that left no record because there were too many.
+    pub unrecorded: u64,
+    /// What never became an attempt.
+    #[serde(flatten)]
+    pub front: FrontCounts,
+}
+
+/// Most calls that are up at the same time.
+const CALLS: usize = 65_536;
+
+/// How often log lines are summed up.
+const SUMMED: Duration = Duration::from_mins(1);
+
+async fn sum_up(inner: Arc<Inner>, stack: Arc<Stack>) {
+    let clock = &inner.app.clock;
+    loop {
+        clock.sleep_until(clock.now().after(SUMMED)).await;
+        inner.front.sum_up();
+        inner.sums.sum_up(clock.now());
+        stack.sum_up(clock);
+    }
+}
 
 /// Takes requests until the stack stops.
 async fn take(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::Requests) {
-    let room = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(request) = incoming.next().await {
-        // Beyond that a request is lost, as a datagram may be: its sender repeats it.
-        let Ok(place) = Arc::clone(&room).try_acquire_owned() else {
-            tracing::warn!(source = %request.source(), most = AT_ONCE, "a request was dropped: too many at once");
-            continue;
-        };
+        // Beyond its source's places a request is lost, as a datagram may be: its sender repeats it.
+        let Some(request) = inner.front.placed(request) else { continue };
         let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
-        tokio::spawn(async move {
-            serve(&inner, &stack, request).await;
-            drop(place);
-        });
+        tokio::spawn(async move { serve(&inner, &stack, request).await });
     }
 }
 
@@ -287,7 +327,10 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         "REGISTER" => {
             let hint = "outbound trunks do not register; send INVITEs";
             let warning = format!("399 {} \"{hint}\"", inner.config.server_name);
-            tracing::info!(source = %request.source(), hint, "REGISTER refused");
+            let source = request.source();
+            if inner.sums.registrations.admits(source.ip(), inner.app.clock.now()) {
+                tracing::info!(%source, hint, "REGISTER refused");
+            }
             request
                 .finish(405, "Method Not Allowed", &[("Allow", stack::ALLOW), ("Warning", &warning)])
                 .await;

@@ -16,6 +16,8 @@
 
 pub mod account;
 mod app;
+#[cfg(feature = "sip")]
+mod buckets;
 pub mod callbacks;
 pub mod cli;
 mod clock;
@@ -33,6 +35,8 @@ mod jsonapi;
 mod keep;
 #[cfg(feature = "sip")]
 mod mailbox;
+#[cfg(feature = "sip")]
+mod net;
 pub mod openapi;
 mod public_address;
 pub mod serve;
@@ -40,8 +44,11 @@ mod server;
 #[cfg(feature = "sip")]
 mod sip;
 pub mod store;
+#[cfg(feature = "sip")]
+mod summed;
 pub mod telemetry;
 mod test_server;
+mod turns;
 #[cfg(feature = "voipbin")]
 pub mod voipbin;
 

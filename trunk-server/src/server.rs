@@ -15,10 +15,10 @@ use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
 use crate::demo;
-use crate::http::public_router;
+use crate::http::{RateLimits, public_router};
 use crate::ids::Ids;
 use crate::serve::{Limits, serve};
-use crate::store::{OpenError, SqliteStore, Store, StoreError};
+use crate::store::{OpenError, SqliteStore, Store, StoreError, StoreLimits};
 #[cfg(feature = "voipbin")]
 use crate::voipbin::Platform;
 
@@ -62,6 +62,7 @@ pub struct ServerBuilder {
     clock: Clock,
     ids: Ids,
     limits: Limits,
+    store_limits: StoreLimits,
     callbacks: callbacks::Settings,
 }
 
@@ -101,6 +102,13 @@ impl ServerBuilder {
         self
     }
 
+    /// Other limits of what is stored and read.
+    #[must_use]
+    pub fn store_limits(mut self, limits: StoreLimits) -> Self {
+        self.store_limits = limits;
+        self
+    }
+
     /// Callbacks made in another way.
     #[must_use]
     pub fn callbacks(mut self, settings: callbacks::Settings) -> Self {
@@ -113,7 +121,8 @@ impl ServerBuilder {
     /// # Errors
     /// [`StartError`]; nothing is served then.
     pub async fn start(self) -> Result<Server, StartError> {
-        let Self { config, clock, ids, limits, mut callbacks } = self;
+        let Self { config, clock, ids, limits, mut store_limits, mut callbacks } = self;
+        store_limits.records = store_limits.records.or(config.accounts.records());
         callbacks.allow_loopback |= config.allow_loopback_callbacks;
         #[cfg(feature = "sip")]
         let edge = config.sip.as_ref().map(|sip| Ok::<_, StartError>((sip.to_edge()?, sip.listen.is_some())));
@@ -134,12 +143,12 @@ impl ServerBuilder {
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
         let store: Arc<dyn Store> = Arc::new(match &config.database {
-            Database::File(file) => SqliteStore::open(file)?,
-            Database::Ephemeral => SqliteStore::in_memory()?,
+            Database::File(file) => SqliteStore::open_with(file, store_limits)?,
+            Database::Ephemeral => SqliteStore::in_memory_with(store_limits)?,
         });
         #[cfg(feature = "voipbin")]
         let platform = Platform::load(&*store, &clock, &ids, config.voipbin.platform.clone()).await?;
-        let app = Arc::new(App::new(
+        let mut app = App::new(
             store,
             clock,
             ids,
@@ -148,7 +157,9 @@ impl ServerBuilder {
             limits,
             #[cfg(feature = "voipbin")]
             platform,
-        ));
+        );
+        app.rates = RateLimits::new(config.accounts.rate(address.ip().to_canonical().is_loopback()));
+        let app = Arc::new(app);
         #[cfg(feature = "sip")]
         let edge = match edge {
             Some((edge, asked)) => start_edge(&app, edge, asked).await?,
@@ -264,6 +275,7 @@ impl Server {
             clock: Clock::system(),
             ids: Ids::system(),
             limits: Limits::default(),
+            store_limits: StoreLimits::default(),
             callbacks: callbacks::Settings::default(),
         }
     }

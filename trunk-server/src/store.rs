@@ -8,6 +8,7 @@ mod call;
 mod canonical;
 mod document;
 mod index;
+mod limits;
 mod observer;
 mod outbox;
 mod sqlite;
@@ -26,6 +27,7 @@ pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use index::{IndexEntry, IndexValue, index_of};
+pub use limits::{Asker, StoreLimits};
 pub use observer::{Committed, DocumentObserver, Observer};
 pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
@@ -48,6 +50,23 @@ pub enum StoreError {
     /// More writes are waiting than the store takes on.
     #[error("too many writes are waiting")]
     Overloaded,
+    /// More reads are waiting than the store takes on, of this asker or in all.
+    #[error("too many reads are waiting")]
+    Crowded,
+    /// A read took longer than it may.
+    #[error("a read took longer than it may")]
+    TooLong,
+    /// A read would give more than it may; the text says what.
+    #[error("a read would give {0}")]
+    TooLarge(String),
+    /// The account has as many records of a type as it may have.
+    #[error("the account has {most} {kind}, which is its quota")]
+    Quota {
+        /// The type.
+        kind: &'static str,
+        /// How many it may have.
+        most: u64,
+    },
     /// The disk takes no more; nothing was changed.
     #[error("the disk, its quota or a limit on file sizes is full, or the disk cannot be written")]
     Full,
@@ -242,10 +261,29 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn find_all(&self, scope: Scope, ids: Vec<Uuid>) -> Answer<'_, Vec<Record>>;
 
     /// A page of a list.
+    ///
+    /// # Errors
+    /// [`StoreError::Crowded`], [`StoreError::TooLong`], [`StoreError::TooLarge`], or a failure of the engine.
     fn list(&self, query: ListQuery) -> Answer<'_, Listing>;
 
-    /// The ids and types a record's relationship leads to, in the order they were linked.
-    fn members(&self, owner: &Record, relationship: &'static str) -> Answer<'_, Vec<(String, Uuid)>>;
+    /// The ids of a page of a list.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    fn list_ids(&self, query: ListQuery) -> Answer<'_, Vec<Uuid>>;
+
+    /// What a relationship of these records leads to, of the first of them first and in the order it was linked, so
+    /// many at most: the owner's number, and the type and the id of the member.
+    ///
+    /// # Errors
+    /// As [`list`](Self::list).
+    fn members(
+        &self,
+        scope: Scope,
+        owners: Vec<i64>,
+        relationship: &'static str,
+        most: usize,
+    ) -> Answer<'_, Vec<(i64, String, Uuid)>>;
 
     /// Does all of the changes or none of them, durably. Gives, for each insert, the record.
     ///

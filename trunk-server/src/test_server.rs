@@ -10,6 +10,7 @@ use crate::control::{Control, NewAccount};
 use crate::ids::Ids;
 use crate::serve::Limits;
 use crate::server::{Server, StartError};
+use crate::store::StoreLimits;
 
 /// A server in memory on a random port of loopback, with an account and a key. Dropping it ends it.
 ///
@@ -44,6 +45,7 @@ pub struct TestServerBuilder {
     #[cfg(feature = "voipbin")]
     voipbin: Option<crate::voipbin::PlatformConfig>,
     limits: Limits,
+    store_limits: StoreLimits,
 }
 
 impl TestServer {
@@ -135,6 +137,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Other limits of what is stored and read.
+    #[must_use]
+    pub fn store_limits(mut self, limits: StoreLimits) -> Self {
+        self.store_limits = limits;
+        self
+    }
+
     /// Serves the control API too, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
@@ -206,6 +215,7 @@ impl TestServerBuilder {
             .clock(self.clock.unwrap_or_default())
             .ids(ids)
             .limits(self.limits)
+            .store_limits(self.store_limits)
             .callbacks(self.callbacks.unwrap_or(near))
             .start()
             .await?;

@@ -266,3 +266,8 @@ pub fn refused<T: std::fmt::Debug>(outcome: Result<T, Error>) -> String {
         other => panic!("{other:?}"),
     }
 }
+
+/// Attempts that were challenged, refused, admitted and not recorded.
+pub fn attempts(counts: &trunk_server::edge::CallCounts) -> [u64; 4] {
+    [counts.challenged, counts.refused, counts.admitted, counts.unrecorded]
+}

@@ -103,7 +103,7 @@ async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
     assert_eq!(stage.platform.calls().list().all().await.unwrap(), []);
     assert_eq!(stage.platform.provider_calls().list().all().await.unwrap(), []);
     assert_eq!(stage.server.control().flows(stage.customer).await.unwrap(), []);
-    assert_eq!(stage.server.control().call_counts().unwrap(), [0, 0, 0, 0]);
+    assert_eq!(attempts(&stage.server.control().call_counts().unwrap()), [0, 0, 0, 0]);
     assert_eq!(stage.hooks.untaken(), 0);
 
     stage.allow(["gb"]).await;
@@ -116,7 +116,7 @@ async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
     assert_eq!(flows.iter().map(|flow| flow.name.as_str()).collect::<Vec<_>>(), ["tmp", "tmp"]);
     let records = stage.platform.provider_calls().list().provider(on_own.id).all().await.unwrap();
     assert_eq!(records.len(), 1);
-    assert_eq!(stage.server.control().call_counts().unwrap(), [2, 0, 2, 0]);
+    assert_eq!(attempts(&stage.server.control().call_counts().unwrap()), [2, 0, 2, 0]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::edge::{Edge, PATIENCE, PROMPT, source, until};
-use super::uac::{Call, Uac};
+use super::uac::{Call, Uac, unique};
 
 async fn connect(edge: &Edge, from: Ipv4Addr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
@@ -72,16 +72,35 @@ async fn a_peer_that_floods_over_tcp_and_never_reads_delays_no_call_over_udp_and
     assert_eq!(edge.record(&trunk, 20).await["success"], true);
 }
 
+/// Sends a request that is let in: from then on the connection makes no room for others.
+async fn prove(stream: &mut TcpStream) {
+    let call = unique();
+    let text = format!(
+        "OPTIONS sip:edge SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bK-{call}\r\nFrom: <sip:a@b>;tag={call}\r\n\
+         To: <sip:edge>\r\nCall-ID: {call}\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n"
+    );
+    stream.write_all(text.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut answer)).await;
+        assert!(read.expect("an answer").unwrap() > 0);
+    }
+    assert!(answer.starts_with(b"SIP/2.0 200 OK\r\n"));
+}
+
 #[tokio::test]
 async fn connections_beyond_the_limits_are_refused_until_others_end() {
     let edge = Edge::with_config("[sip]\nconnections = 3\nconnections_per_address = 2\n").await;
+    let _named = edge.trunk(json!({})).await;
     let [one, other] = [source(), source()];
     let mut first = connect(&edge, one).await;
     let mut second = connect(&edge, one).await;
     assert!(answers(&mut first).await && answers(&mut second).await);
     assert!(!answers(&mut connect(&edge, one).await).await, "too many of one address");
     let mut third = connect(&edge, other).await;
-    assert!(answers(&mut third).await);
+    for stream in [&mut first, &mut second, &mut third] {
+        prove(stream).await;
+    }
     assert!(!answers(&mut connect(&edge, other).await).await, "too many of all");
     edge.logs(&["too many"]).await;
     assert_eq!(Uac::udp(&edge).await.options().await.code(), 200, "UDP has no connections");
@@ -95,4 +114,8 @@ async fn connections_beyond_the_limits_are_refused_until_others_end() {
     for stream in [&mut second, &mut third, &mut fourth] {
         assert!(answers(stream).await);
     }
+    // The fourth never sent anything that was let in: it makes room.
+    assert!(answers(&mut connect(&edge, other).await).await);
+    assert!(!answers(&mut fourth).await);
+    assert!(answers(&mut second).await && answers(&mut third).await);
 }

@@ -39,6 +39,7 @@ async fn options_are_answered_to_everybody_over_udp_and_tcp() {
 #[tokio::test]
 async fn registrations_and_unknown_methods_are_told_what_is_allowed() {
     let edge = Edge::start().await;
+    let _named = edge.trunk(json!({})).await;
     let mut uac = Uac::udp(&edge).await;
     for method in ["REGISTER", "SUBSCRIBE", "PUBLISH", "MESSAGE", "REFER", "INFO"] {
         let answer = asked(&mut uac, method, "Max-Forwards: 70\r\n").await;
@@ -65,6 +66,7 @@ async fn a_request_without_hops_left_goes_no_further() {
 #[tokio::test]
 async fn bye_and_cancel_for_nobody_are_481_and_an_ack_for_nobody_is_not_answered() {
     let edge = Edge::start().await;
+    let _named = edge.trunk(json!({})).await;
     let mut uac = Uac::udp(&edge).await;
     for method in ["BYE", "UPDATE", "CANCEL"] {
         assert_eq!(asked(&mut uac, method, "Max-Forwards: 70\r\n").await.code(), 481, "{method}");
@@ -236,6 +238,23 @@ async fn a_call_over_tls_goes_as_any_other_and_its_media_need_not_be_encrypted()
     let other = Certificates::make();
     let stranger = Certificates::client(&other.folder.join("ca.pem"));
     assert!(Uac::tls(&edge, stranger).await.is_err(), "another authority does not vouch for this server");
+}
+
+#[tokio::test]
+async fn a_full_listener_for_tcp_leaves_tls_its_places() {
+    let made = Certificates::make();
+    let (certificate, key) = (made.path("cert.pem"), made.path("key.pem"));
+    let edge = Edge::with_config(&format!(
+        "sip_tls_listen = \"127.0.0.1:0\"\ntls_cert = {certificate:?}\ntls_key = {key:?}\n[sip]\nconnections = 1\n"
+    ))
+    .await;
+    let _named = edge.trunk(json!({})).await;
+    let mut only = Uac::tcp(&edge).await;
+    assert_eq!(only.options().await.code(), 200);
+    let client = Certificates::client(&made.folder.join("ca.pem"));
+    let mut secure = Uac::tls(&edge, client).await.unwrap();
+    assert_eq!(secure.options().await.code(), 200);
+    assert_eq!(only.options().await.code(), 200);
 }
 
 #[tokio::test]

@@ -13,8 +13,9 @@ use super::cli::presentation_is_restricted;
 use super::index::Entry;
 use super::{
     Admitted, Attempt, Caller, Cause, Channel, Channels, Check, Checks, Cli, CliHeader, CliRefusal,
-    DestinationRefusal, Digits, EmergencyCall, Full, Media, MediaRefusal, Nonces, Rate, RateCard, Refusal,
-    Settings, TrunkIndex, TrunkTerms, Verdict, has_room, negotiate, normalise, reason_phrase, user_part,
+    DestinationRefusal, Digits, EmergencyCall, Full, Identified, Media, MediaRefusal, Nonces, Rate, RateCard,
+    Refusal, Settings, TrunkIndex, TrunkTerms, Verdict, has_room, negotiate, normalise, reason_phrase,
+    user_part,
 };
 
 /// The world as a call meets it.
@@ -50,6 +51,13 @@ pub fn admit_and_hold(snapshot: &Snapshot<'_>, attempt: &Attempt<'_>) -> (Verdic
         Ok((admitted, channel)) => (Verdict::Admitted(Box::new(admitted)), Some(channel)),
         Err(verdict) => (verdict, None),
     }
+}
+
+/// Decides only whose call it is, by address, tech prefix and digest: what is asked before anything is kept of a caller
+/// that nobody knows. An error is the challenge or refusal that [`admit`] would give.
+pub fn identify(snapshot: &Snapshot<'_>, attempt: &Attempt<'_>) -> Result<Identified, Verdict> {
+    let dialled = user_part(attempt.request_uri).unwrap_or_default();
+    select(snapshot, attempt, &dialled).map(|(_, identified, _)| identified)
 }
 
 /// What is known of a call whose trunk was found.

@@ -162,6 +162,20 @@ pub enum DigestFailure {
     ResponseMismatch,
 }
 
+impl DigestFailure {
+    /// Whether a password or a username was tried in vain: what is counted against whoever guesses. The others say
+    /// nothing about a password, for none was compared.
+    pub const fn is_guess(self) -> bool {
+        matches!(self, Self::UserUnknown | Self::ResponseMismatch | Self::NonceExpired)
+    }
+}
+
+/// The username of the digest that would be looked at, if there is one for this realm.
+pub fn claimed_username<'a>(headers: &[&'a [u8]], settings: &Settings) -> Option<Cow<'a, [u8]>> {
+    let sent = choose(headers, settings).ok()?;
+    is_ours(&sent, settings).then(|| sent.username.text())
+}
+
 /// A digest was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated<'a, T> {

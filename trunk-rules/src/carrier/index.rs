@@ -121,6 +121,12 @@ impl TrunkIndex {
         self.sources.nearest(Address::of(source)).and_then(super::network::Block::network)
     }
 
+    /// The narrowest allowed subnet that names an address, of whatever trunk. A subnet names who is in it when it is
+    /// `/16` or narrower (IPv6: `/32`), or lies in private space; a wider one is a crowd.
+    pub fn naming(&self, source: IpAddr) -> Option<IpNetwork> {
+        self.sources.naming(Address::of(source)).and_then(super::network::Block::network)
+    }
+
     pub(super) fn by_username(&self, username: &[u8]) -> Option<&Entry> {
         let username = std::str::from_utf8(username).ok()?;
         self.by_username.get(username).and_then(|slot| self.entry(*slot))

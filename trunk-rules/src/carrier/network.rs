@@ -61,6 +61,20 @@ impl Block {
         self.v6 == address.v6 && self.base == address.bits & mask(self.length)
     }
 
+    /// Whether a trunk that allows the subnet names who is in it: `/16` or narrower for IPv4, `/32` or narrower for IPv6,
+    /// which is what one network operator has; and any part of the private space, loopback and that of carriers' address
+    /// translation, which is one site's own. What is wider is a crowd: whoever forges addresses finds one in it.
+    pub(super) fn names_sources(self) -> bool {
+        const PRIVATE: [([u8; 4], u8); 3] = [([10, 0, 0, 0], 8), ([127, 0, 0, 0], 8), ([100, 64, 0, 0], 10)];
+        let narrow = if self.v6 { 32 } else { 16 };
+        let lies_in = |(base, length): ([u8; 4], u8)| {
+            let around = Address::of(IpAddr::from(base)).block(length);
+            self.length >= length && self.base & mask(length) == around.base
+        };
+        let is_unique_local = self.v6 && self.length >= 7 && self.base >> 121 == 0xfc >> 1;
+        self.length >= narrow || is_unique_local || (!self.v6 && PRIVATE.into_iter().any(lies_in))
+    }
+
     pub(super) const fn is_v6(self) -> bool {
         self.v6
     }
@@ -110,6 +124,42 @@ mod tests {
         let everybody = Block::of("0.0.0.0/0".parse().unwrap());
         assert!(everybody.contains(Address::of("203.0.113.1".parse().unwrap())));
         assert!(!everybody.contains(Address::of("2001:db8::1".parse().unwrap())));
+    }
+
+    #[test]
+    fn a_subnet_names_who_is_in_it_when_it_is_one_operators_or_one_sites() {
+        let names = |text: &str| Block::of(text.parse().unwrap()).names_sources();
+        for named in [
+            "192.0.2.1/32",
+            "203.0.0.0/16",
+            "10.0.0.0/8",
+            "127.0.0.0/8",
+            "100.64.0.0/10",
+            "172.16.0.0/16",
+            "2001:db8::/32",
+            "::1/128",
+            "fc00::/7",
+            "fd00::/8",
+            "10.0.0.0/12",
+        ] {
+            assert!(names(named), "{named}");
+        }
+        for crowd in [
+            "0.0.0.0/0",
+            "0.0.0.0/1",
+            "128.0.0.0/1",
+            "203.0.0.0/15",
+            "8.0.0.0/7",
+            "::/0",
+            "2000::/3",
+            "2001:d00::/24",
+            "fc00::/6",
+            "126.0.0.0/7",
+            "172.16.0.0/12",
+            "11.0.0.0/8",
+        ] {
+            assert!(!names(crowd), "{crowd}");
+        }
     }
 
     proptest! {

@@ -136,6 +136,13 @@ impl SourceTable {
         found
     }
 
+    /// The narrowest subnet that names a source.
+    pub(super) fn naming(&self, source: Address) -> Option<Block> {
+        let lengths = if source.is_v6() { &self.v6 } else { &self.v4 };
+        let blocks = lengths.keys().map(|Reverse(length)| source.block(*length));
+        blocks.into_iter().find(|block| self.nodes.contains_key(block) && block.names_sources())
+    }
+
     /// The subnet that shares most leading bits with an address, for saying what would have been right.
     // In an ordered set the best one is next to the address, on one side or the other.
     pub(super) fn nearest(&self, source: Address) -> Option<Block> {
@@ -204,6 +211,20 @@ mod tests {
         assert_eq!(table.find(address("203.0.114.5"), b"123#44"), Found::NoAddress);
         assert_eq!(table.find(address("2001:db8::1"), b"123#44"), Found::NoAddress);
         assert_eq!(table.find(address("203.0.113.5"), b"123#44"), Found::NeedsDigest);
+    }
+
+    #[test]
+    fn a_source_is_named_by_the_narrowest_subnet_that_is_no_crowd() {
+        let table = table(&[
+            ("0.0.0.0/0", "", None),
+            ("203.0.0.0/15", "", None),
+            ("203.0.113.0/24", "1", Some(0)),
+            ("203.0.113.7/32", "", None),
+        ]);
+        assert_eq!(table.naming(address("203.0.113.7")), Some(block("203.0.113.7/32")));
+        assert_eq!(table.naming(address("::ffff:203.0.113.8")), Some(block("203.0.113.0/24")));
+        assert_eq!(table.naming(address("203.0.114.1")), None);
+        assert_eq!(table.naming(address("2001:db8::1")), None);
     }
 
     #[test]

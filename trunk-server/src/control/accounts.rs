@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Control, ControlError};
 use crate::account::{Account, ApiKey, KeyDigest};
+use crate::config::MOST_RATE;
 
 /// An account to be made.
 #[derive(Debug, Clone)]
@@ -19,8 +20,10 @@ pub struct NewAccount {
     pub version: ApiVersion,
     /// What it has; the outbound plan unless told otherwise.
     pub features: Vec<Feature>,
-    /// Requests per second; none is no limit.
+    /// Requests per second of each of its keys, at most 100,000; 0 is no limit, and none is the server's own.
     pub rate_limit: Option<u32>,
+    /// Most records of a type; 0 is no limit, and none is the server's own.
+    pub record_quota: Option<u64>,
     /// Its first key; a random one when there is none.
     pub api_key: Option<Secret>,
 }
@@ -32,13 +35,14 @@ impl Default for NewAccount {
             version: ApiVersion::V2021_12_15,
             features: vec![Feature::Outbound],
             rate_limit: None,
+            record_quota: None,
             api_key: None,
         }
     }
 }
 
 impl NewAccount {
-    /// An account with the outbound plan, at 2021-12-15, without a rate limit.
+    /// An account with the outbound plan, at 2021-12-15, with the server's own limits.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
@@ -70,6 +74,13 @@ impl NewAccount {
         self.rate_limit = Some(per_second);
         self
     }
+
+    /// With so many records of a type at most.
+    #[must_use]
+    pub fn record_quota(mut self, records: u64) -> Self {
+        self.record_quota = Some(records);
+        self
+    }
 }
 
 /// Changes to an account; what is none stays.
@@ -82,8 +93,10 @@ pub struct AccountPatch {
     pub version: Option<ApiVersion>,
     /// Exactly these features.
     pub features: Option<Vec<Feature>>,
-    /// Another limit of requests per second, or none.
+    /// Another limit of requests per second, or the server's own.
     pub rate_limit: Patch<u32>,
+    /// Another quota of records of a type, or the server's own. Records that are there stay.
+    pub record_quota: Patch<u64>,
 }
 
 impl Control {
@@ -110,6 +123,7 @@ impl Control {
             version: new.version,
             features: Features::of(new.features),
             rate_limit: new.rate_limit,
+            record_quota: new.record_quota,
             created_at: now,
         };
         let first = ApiKey { id: self.app.ids.record(now), secret: key.clone(), created_at: now };
@@ -126,6 +140,9 @@ impl Control {
         if let Some(rate_limit) = patch.rate_limit.as_sent() {
             check_rate(rate_limit.copied())?;
             account.rate_limit = rate_limit.copied();
+        }
+        if let Some(record_quota) = patch.record_quota.as_sent() {
+            account.record_quota = record_quota.copied();
         }
         if let Some(name) = patch.name {
             if name.trim().is_empty() {
@@ -205,11 +222,11 @@ impl Control {
 }
 
 fn check_rate(limit: Option<u32>) -> Result<(), ControlError> {
-    if limit == Some(0) {
-        return Err(ControlError::invalid(
-            "rate_limit",
-            "must be at least 1 request a second, or null for no limit",
-        ));
+    if limit.is_some_and(|limit| limit > MOST_RATE) {
+        let message = format!(
+            "must be at most {MOST_RATE} requests a second, or 0 for no limit, or null for the server's own"
+        );
+        return Err(ControlError::invalid("rate_limit", message));
     }
     Ok(())
 }

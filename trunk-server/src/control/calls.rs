@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::routes::{Outcome, answer, query, read, uuid};
 use super::{Control, ControlError};
-use crate::edge::{ActiveCall, CallRecord, Explanation, Inner, Question};
+use crate::edge::{ActiveCall, CallCounts, CallRecord, Explanation, Inner, Question};
 use crate::store::CallQuery;
 
 /// Records on a page when the request says nothing.
@@ -77,11 +77,11 @@ impl Control {
         Ok(self.edge()?.explain(question))
     }
 
-    /// How many attempts were challenged, refused and admitted.
+    /// What became of attempts at calls since the start, and of messages that were none.
     ///
     /// # Errors
     /// When no edge runs.
-    pub fn call_counts(&self) -> Result<[u64; 4], ControlError> {
+    pub fn call_counts(&self) -> Result<CallCounts, ControlError> {
         Ok(self.edge()?.counts())
     }
 }
@@ -132,12 +132,7 @@ async fn end_call(State(control): State<Control>, Path(id): Path<String>) -> Res
 }
 
 async fn counts(State(control): State<Control>) -> Response {
-    answer(control.call_counts().map(|[challenged, refused, admitted, unrecorded]| {
-        let counts = json!({
-            "challenged": challenged, "refused": refused, "admitted": admitted, "unrecorded": unrecorded
-        });
-        (StatusCode::OK, counts)
-    }))
+    answer(control.call_counts().map(|counts| (StatusCode::OK, json!(counts))))
 }
 
 async fn explain(State(control): State<Control>, body: Bytes) -> Response {

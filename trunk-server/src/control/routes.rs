@@ -96,8 +96,11 @@ pub(super) fn answer(outcome: Outcome) -> Response {
             let status = match &error {
                 ControlError::NotFound(_) => StatusCode::NOT_FOUND,
                 ControlError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-                ControlError::Store(StoreError::Overloaded | StoreError::Full) => {
-                    StatusCode::SERVICE_UNAVAILABLE
+                ControlError::Store(
+                    StoreError::Overloaded | StoreError::Full | StoreError::Crowded | StoreError::TooLong,
+                ) => StatusCode::SERVICE_UNAVAILABLE,
+                ControlError::Store(StoreError::Quota { .. } | StoreError::TooLarge(_)) => {
+                    StatusCode::UNPROCESSABLE_ENTITY
                 }
                 ControlError::Store(StoreError::Conflict) => StatusCode::CONFLICT,
                 ControlError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -130,6 +133,7 @@ fn account_json(account: &Account) -> Value {
         "version": account.version.as_str(),
         "features": account.features.iter().map(Feature::as_str).collect::<Vec<_>>(),
         "rate_limit": account.rate_limit,
+        "record_quota": account.record_quota,
         "created_at": account.created_at,
     })
 }
@@ -152,13 +156,28 @@ fn features(names: &[String]) -> Result<Vec<Feature>, ControlError> {
 
 /// A member that may be absent, null or a number, each of which says something else.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-enum RateLimit {
+enum Member<T> {
     #[default]
     Absent,
-    Given(Option<u32>),
+    Given(Option<T>),
 }
 
-impl<'de> Deserialize<'de> for RateLimit {
+impl<T> Member<T> {
+    fn given(self) -> Option<T> {
+        if let Self::Given(value) = self { value } else { None }
+    }
+}
+
+impl<T> From<Member<T>> for didww_types::Patch<T> {
+    fn from(member: Member<T>) -> Self {
+        match member {
+            Member::Absent => Self::Keep,
+            Member::Given(value) => value.into(),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::deserialize(deserializer).map(Self::Given)
     }
@@ -171,7 +190,9 @@ struct AccountBody {
     version: Option<String>,
     features: Option<Vec<String>>,
     #[serde(default)]
-    rate_limit: RateLimit,
+    rate_limit: Member<u32>,
+    #[serde(default)]
+    record_quota: Member<u64>,
     api_key: Option<Secret>,
 }
 
@@ -192,9 +213,8 @@ async fn new_account(control: &Control, body: AccountBody) -> Outcome {
     if let Some(names) = body.features {
         new.features = features(&names)?;
     }
-    if let RateLimit::Given(limit) = body.rate_limit {
-        new.rate_limit = limit;
-    }
+    new.rate_limit = body.rate_limit.given();
+    new.record_quota = body.record_quota.given();
     new.api_key = body.api_key;
     let (account, key) = control.create_account(new).await?;
     let mut value = account_json(&account);
@@ -220,10 +240,8 @@ async fn update_account(State(control): State<Control>, Path(id): Path<String>, 
             name: body.name,
             version: body.version.as_deref().map(version).transpose()?,
             features: body.features.as_deref().map(features).transpose()?,
-            rate_limit: match body.rate_limit {
-                RateLimit::Absent => didww_types::Patch::Keep,
-                RateLimit::Given(limit) => limit.into(),
-            },
+            rate_limit: body.rate_limit.into(),
+            record_quota: body.record_quota.into(),
         };
         let account = control.update_account(uuid(&id, "account")?, patch).await?;
         Ok((StatusCode::OK, account_json(&account)))

@@ -51,6 +51,7 @@ pub(super) async fn run(
     let offered = admitted.media.take().map(Box::new);
     let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
     let registered = inner.calls.register(facts);
+    let source = registered.facts.origin.source.ip();
     let mut call = Call { inner, stack, registered, media: None, session: None };
     let (ending, unconfirmed) = call.live(request, offered).await;
     call.registered.leave();
@@ -60,6 +61,7 @@ pub(super) async fn run(
     Box::pin(inner.spend.record(inner, &call.facts().trunk, record)).await;
     // Whoever waits for the end of all calls waits for their records.
     drop(call);
+    inner.front.had_a_call(source);
     if let Some(mut request) = unconfirmed {
         // A refused or cancelled INVITE is repeated until its ACK comes.
         request.refused().await;
@@ -157,7 +159,7 @@ impl Call<'_> {
         offered: Option<Box<Media>>,
     ) -> Result<Begun, Box<Unanswered>> {
         let started = self.facts().origin.started;
-        let (bind, advertise) = (self.stack.address().ip(), self.stack.advertise());
+        let (bind, advertise) = self.stack.media_at(&request);
         let trunk = Arc::clone(&self.facts().trunk);
         let ports = &self.inner.ports;
         self.media = Endpoint::open(ports, bind, advertise, offered.as_deref(), trunk, started).await;
@@ -255,7 +257,7 @@ impl Call<'_> {
         // Without an offer it would have to make one, which a response that may be lost must not.
         let reliable =
             offered.and_then(|_| Reliable::new(request, self.inner.app.ids.word(), plan.early_media));
-        Some(Ringing { code, phrase, contact: self.stack.contact(request.transport()), body, reliable })
+        Some(Ringing { code, phrase, contact: self.stack.contact(request), body, reliable })
     }
 
     /// What the edge says about its media: the answer to an offer, or an offer of its own.
@@ -308,7 +310,7 @@ impl Call<'_> {
 
     /// Says 200, with what it takes to be in a dialog.
     async fn accept(&mut self, request: &mut Incoming, description: &str, answered: Timestamp) {
-        let contact = self.stack.contact(request.transport());
+        let contact = self.stack.contact(request);
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
         let mut headers: Vec<(&str, &str)> =
             routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
@@ -363,7 +365,7 @@ impl Call<'_> {
     }
 
     async fn take_inside(&mut self, mut request: Incoming) {
-        let contact = self.stack.contact(request.transport());
+        let contact = self.stack.contact(&request);
         if let Some((interval, _)) = self.session {
             self.session = Some((interval, self.inner.app.clock.now().after(interval)));
         }

@@ -1,8 +1,9 @@
 //! The calls that are up, and who must hear what comes for them.
 
 use std::borrow::Borrow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ impl ActiveCall {
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     state: Mutex<HashSet<Entry>>,
+    /// How many of them each source has.
+    sources: Mutex<HashMap<IpAddr, usize>>,
     /// Those of them, and those calls and refusals whose records are still to be written.
     count: watch::Sender<usize>,
 }
@@ -111,6 +114,7 @@ impl Calls {
     pub(super) fn register(&self, facts: Facts) -> Registered<'_> {
         let facts = Arc::new(facts);
         self.lock().replace(Entry(Arc::clone(&facts)));
+        *self.sources().entry(facts.origin.source.ip()).or_default() += 1;
         Registered { counted: self.count_in(), facts }
     }
 
@@ -118,6 +122,20 @@ impl Calls {
     pub(super) fn count_in(&self) -> Counted<'_> {
         self.count.send_modify(|count| *count += 1);
         Counted(self)
+    }
+
+    /// Whether there is such a call.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.lock().contains(key)
+    }
+
+    /// Whether a call came from there.
+    pub(super) fn has_source(&self, source: IpAddr) -> bool {
+        self.sources().contains_key(&source)
+    }
+
+    fn sources(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, key: &Key) -> Option<Arc<Facts>> {
@@ -197,5 +215,13 @@ impl Registered<'_> {
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.leave();
+        let mut sources = self.counted.0.sources();
+        let source = self.facts.origin.source.ip();
+        if let Some(count) = sources.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                sources.remove(&source);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
-use trunk_rules::carrier::{Attempt, Authentication, NoncesAt, Snapshot, Verdict, admit};
+use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit};
 
 use super::Inner;
 use crate::app::App;
@@ -82,7 +82,7 @@ pub(super) fn explain(inner: &Inner, question: &Question) -> Explanation {
     let now = app.clock.now();
     let trunks = inner.trunks.read();
     let (to, from) = (as_uri(&question.to), format!("<{}>", as_uri(&question.from)));
-    let nonce = inner.nonces.0.issue(now, app.ids.word());
+    let nonce = inner.front.nonce(question.source, now);
     let authorization = question.username.as_deref().map(|username| {
         let known = trunks.index.with_username(username).and_then(|terms| match &terms.authentication {
             Authentication::Credentials { password, .. } => {
@@ -110,7 +110,7 @@ pub(super) fn explain(inner: &Inner, question: &Question) -> Explanation {
         sdp: (!sdp.is_empty()).then_some(sdp.as_bytes()),
         ..Attempt::new(question.source, to.as_bytes(), from.as_bytes())
     };
-    let nonces = NoncesAt { key: &inner.nonces.0, now, ttl: settings.nonce_ttl };
+    let nonces = inner.front.nonces_at(now);
     let snapshot = Snapshot {
         trunks: &trunks.index,
         settings,

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{
-    Admitted, Challenge, Channel, Identified, Nonces, NoncesAt, Refusal, Snapshot, TrunkTerms, Verdict,
-    admit_and_hold,
+    Admitted, Challenge, Channel, Check, Identified, Nonces, Refusal, Snapshot, TrunkTerms, Verdict,
+    admit_and_hold, claimed_username,
 };
 
 use super::attempt::Parts;
+use super::guesses::Try;
 use super::nonces::Counted;
 use super::record::CallRecord;
 use super::refusals::Room;
@@ -20,21 +21,33 @@ enum Step {
     Run(Box<Admitted>, Channel),
     Challenge(Box<Challenge>),
     Refuse(Box<Refusal>, Option<Box<CallRecord>>),
+    /// Its source guesses: it is not answered.
+    Drop,
     /// The rules let it through without a channel, which they never do.
     Give,
 }
 
 pub(super) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
-    request.trying().await;
     let started = inner.app.clock.now();
-    match inner.decide(&request, started) {
+    let step = inner.decide(&request, started);
+    if matches!(step, Step::Drop) {
+        return;
+    }
+    request.trying().await;
+    match step {
         // A call lives for hours, a challenge for a moment: neither pays for the other's room.
         Step::Run(admitted, channel) => {
+            let Ok(place) = Arc::clone(&inner.room).try_acquire_owned() else {
+                drop(channel);
+                return request.finish(503, "Service Unavailable", &[]).await;
+            };
             Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
+            drop(place);
         }
         Step::Challenge(challenge) => challenged(inner, request, challenge).await,
         Step::Refuse(refusal, record) => Box::pin(refused(inner, request, refusal, record)).await,
         Step::Give => request.finish(500, "Server Internal Error", &[]).await,
+        Step::Drop => {}
     }
 }
 
@@ -43,7 +56,13 @@ impl Inner {
     fn decide(&self, request: &Incoming, now: Timestamp) -> Step {
         let settings = &self.config.settings;
         let parts = Parts::of(request, settings);
-        let nonces = NoncesAt { key: &self.nonces.0, now, ttl: settings.nonce_ttl };
+        let source = request.source().ip();
+        let name = claimed_username(parts.attempt().credentials, settings);
+        let tried = name.as_deref().map(|name| Try { source, name, now });
+        if tried.is_some_and(|tried| !self.front.may_try(tried)) {
+            return Step::Drop;
+        }
+        let nonces = self.front.nonces_at(now);
         let (verdict, channel) = if settings.strict_nc {
             let mut known = self.nonce_counts.lock();
             let decided = self.ask(&parts, &Counted { nonces, known: &known }, now);
@@ -56,6 +75,14 @@ impl Inner {
         } else {
             self.ask(&parts, &nonces, now)
         };
+        let was_right = match &verdict {
+            Verdict::Admitted(admitted) => matches!(admitted.identified, Identified::Digest { .. }),
+            Verdict::Refused(refusal) => refusal.passed.contains(Check::Digest),
+            Verdict::Challenged(_) => false,
+        };
+        if let Some(tried) = tried.filter(|_| was_right) {
+            self.front.right(tried);
+        }
         match (verdict, channel) {
             (Verdict::Admitted(admitted), Some(channel)) => {
                 Counters::count(&self.counters.admitted);
@@ -64,8 +91,13 @@ impl Inner {
             (Verdict::Admitted(_), None) => Step::Give,
             (Verdict::Challenged(challenge), _) => {
                 Counters::count(&self.counters.challenged);
-                diagnosis::challenged(request, &challenge);
-                Step::Challenge(challenge)
+                diagnosis::challenged(self, request, &challenge);
+                let was_guessed = tried.filter(|_| challenge.failure.is_guess());
+                if was_guessed.is_none_or(|tried| self.front.wrong(tried)) {
+                    Step::Challenge(challenge)
+                } else {
+                    Step::Drop
+                }
             }
             (Verdict::Refused(refusal), _) => {
                 Counters::count(&self.counters.refused);
@@ -99,8 +131,7 @@ impl Inner {
         let most = self.config.refusals_recorded;
         let room = self.refusals.count(trunk.id.as_str(), most, now);
         if room == Room::Full {
-            let trunk = &trunk.name;
-            tracing::warn!(%trunk, most, "no more refusals of the trunk are recorded in this minute");
+            self.sums.not_recorded(&trunk.name, most, now);
         }
         if room != Room::Recorded {
             Counters::count(&self.counters.unrecorded);
@@ -111,7 +142,7 @@ impl Inner {
 
 async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
     let settings = &inner.config.settings;
-    let nonce = inner.nonces.0.issue(inner.app.clock.now(), inner.app.ids.word());
+    let nonce = inner.front.nonce(request.source().ip(), inner.app.clock.now());
     let values = challenge.headers(settings, &nonce);
     let headers: Vec<(&str, &str)> =
         values.iter().map(|value| (settings.challenge_header(), value.as_str())).collect();
@@ -126,11 +157,10 @@ async fn refused(
 ) {
     let counted = inner.calls.count_in();
     let (reason, why) = (refusal.reason(), refusal.diagnosis());
-    let headers: &[(&str, &str)] = if inner.config.settings.diagnostic_headers {
-        &[("Reason", &reason), (Refusal::DIAGNOSIS_HEADER, &why)]
-    } else {
-        &[]
-    };
+    // Only whom a trunk names may know what it is that a trunk refuses.
+    let is_told = inner.config.settings.diagnostic_headers && inner.front.names(request.source().ip());
+    let headers: &[(&str, &str)] =
+        if is_told { &[("Reason", &reason), (Refusal::DIAGNOSIS_HEADER, &why)] } else { &[] };
     request.respond(refusal.code, refusal.phrase, headers, "").await;
     if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
         inner.spend.record(inner, trunk, record).await;

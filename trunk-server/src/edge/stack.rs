@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rsipstack::sip::Transport;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
-use rsipstack::transport::{SipAddr, SipConnection, TransportLayer};
+use rsipstack::transport::{SipAddr, TransportLayer};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::TcpListener;
@@ -20,8 +20,10 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::config::{EdgeConfig, EdgeError, Tls};
-use crate::sip::streams::{Common, Limits, Listener, Places};
-use crate::sip::{listen, shut_down};
+use super::front::Front;
+use crate::clock::Clock;
+use crate::sip::streams::{Limits, Listener, Places, Refused};
+use crate::sip::{Common, Door, listen, shut_down};
 pub(super) use dialog::Dialog;
 pub(super) use incoming::{Happened, Incoming};
 
@@ -32,11 +34,11 @@ pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK
 pub(super) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
-    /// What the socket for UDP is known by.
-    udp: SipAddr,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
-    advertise: IpAddr,
+    /// What peers are told instead of the address that they called.
+    advertise: Option<IpAddr>,
+    refused: Arc<Refused>,
 }
 
 impl std::fmt::Debug for Stack {
@@ -58,16 +60,15 @@ pub(super) struct Requests {
 #[derive(Debug)]
 struct Own {
     server_name: String,
-    /// Where SIP is taken over UDP and TCP, and over TLS.
-    address: SocketAddr,
-    tls_address: Option<SocketAddr>,
+    /// What peers are told instead of the address that they called.
+    advertise: Option<IpAddr>,
 }
 
 impl Own {
-    /// What stands in the `Via` of a request over this transport.
-    fn sent_by(&self, transport: Transport) -> SipAddr {
-        let tls = self.tls_address.filter(|_| transport == Transport::Tls);
-        SipAddr { r#type: Some(transport), addr: tls.unwrap_or(self.address).into() }
+    /// What stands in the `Via` of a request to a peer that called this address.
+    fn sent_by(&self, transport: Transport, called: SocketAddr) -> SipAddr {
+        let address = SocketAddr::new(self.advertise.unwrap_or(called.ip()), called.port());
+        SipAddr { r#type: Some(transport), addr: address.into() }
     }
 }
 
@@ -79,15 +80,16 @@ impl Requests {
 }
 
 impl Stack {
-    pub(super) async fn start(config: &EdgeConfig) -> Result<(Self, Requests), EdgeError> {
+    pub(super) async fn start(
+        config: &EdgeConfig,
+        front: Arc<Front>,
+        clock: &Clock,
+    ) -> Result<(Self, Requests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
         let (udp, tcp, address) = listen::sockets(config.listen, &token)
             .await
             .map_err(|why| EdgeError::Listen { address: config.listen, why })?;
-        let connection = SipConnection::Udp(udp);
-        let udp = connection.get_addr().clone();
-        layer.add_transport(connection);
         let mut tls_address = None;
         let mut listeners = vec![(tcp, None)];
         if let Some((listen, tls)) = &config.tls {
@@ -111,16 +113,26 @@ impl Stack {
                 tracing::error!(%error, "the SIP endpoint ended");
             }
         });
-        let places = Places::new(config.connections);
+        let door: Arc<dyn Door> = front;
+        let common = Common {
+            endpoint: endpoint.inner.clone(),
+            door: Some(door),
+            ear: None,
+            limits: Limits::default(),
+        };
+        tokio::spawn(udp.serve(common.clone()));
+        let refused = Arc::new(Refused::new());
         for (socket, acceptor) in listeners {
-            let common = Common { endpoint: endpoint.inner.clone(), ear: None, limits: Limits::default() };
-            let places = Arc::clone(&places);
-            tokio::spawn(Listener { socket, acceptor, places, common, token: token.clone() }.serve());
+            // Of its own: a full TCP listener leaves TLS its places.
+            let places = Places::new(config.connections);
+            let (common, token, clock) = (common.clone(), token.clone(), clock.clone());
+            let refused = Arc::clone(&refused);
+            tokio::spawn(Listener { socket, acceptor, places, common, token, clock, refused }.serve());
         }
-        let own = Own { server_name: config.server_name.clone(), address, tls_address };
-        let advertise = config.advertise.unwrap_or_else(|| address.ip());
+        let own = Own { server_name: config.server_name.clone(), advertise: config.advertise };
         let requests = Requests { receiver, own: Arc::new(own) };
-        Ok((Self { endpoint, token, udp, address, tls_address, advertise }, requests))
+        let advertise = config.advertise;
+        Ok((Self { endpoint, token, address, tls_address, advertise, refused }, requests))
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -131,21 +143,27 @@ impl Stack {
         self.tls_address
     }
 
-    /// The address that peers send media and requests to.
-    pub(super) fn advertise(&self) -> IpAddr {
-        self.advertise
+    /// Where a call's media is bound, and what its caller is told: the address that it called, unless it is told another.
+    pub(super) fn media_at(&self, request: &Incoming) -> (IpAddr, IpAddr) {
+        let called = request.local().ip();
+        (called, self.advertise.unwrap_or(called))
     }
 
-    /// The URI that a peer of this transport sends in-dialog requests to.
-    pub(super) fn contact(&self, transport: &str) -> String {
-        let port =
-            if transport == "tls" { self.tls_address.unwrap_or(self.address) } else { self.address }.port();
-        format!("<sip:{}:{port};transport={transport}>", bracketed(self.advertise))
+    /// The URI that a caller sends in-dialog requests to: where its request came to.
+    pub(super) fn contact(&self, request: &Incoming) -> String {
+        let (called, transport) = (request.local(), request.transport());
+        let address = self.advertise.unwrap_or(called.ip());
+        format!("<sip:{}:{};transport={transport}>", bracketed(address), called.port())
+    }
+
+    /// Writes the log lines of the last minute.
+    pub(super) fn sum_up(&self, clock: &Clock) {
+        self.refused.sum_up(clock);
     }
 
     pub(super) fn stop(&self) {
         self.token.cancel();
-        shut_down(&self.endpoint, Some(&self.udp));
+        shut_down(&self.endpoint, None);
     }
 }
 

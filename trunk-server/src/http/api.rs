@@ -55,8 +55,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
 async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>) -> Result<Reply, Refused> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(Refused::no_route)?;
-    let account = authorised(app, &parts.headers)?;
-    within_rate(app, &account)?;
+    let (key, account) = authorised(app, &parts.headers)?;
+    within_rate(app, key, &account)?;
     let asked = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let version = account.version.serving(asked);
     let call = Call { app, account, version, base: base(app, parts) };
@@ -76,23 +76,21 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
     jsonapi::perform(&call, operation, view, &body).await
 }
 
-fn authorised(app: &App, headers: &HeaderMap) -> Result<Arc<Account>, Refused> {
-    let key = headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok());
-    key.and_then(|key| app.store.account_by_key(KeyDigest::of(key)))
+fn authorised(app: &App, headers: &HeaderMap) -> Result<(KeyDigest, Arc<Account>), Refused> {
+    let key = headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).map(KeyDigest::of);
+    key.and_then(|key| Some((key, app.store.account_by_key(key)?)))
         .ok_or_else(|| Refused::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed"))
 }
 
-fn within_rate(app: &App, account: &Account) -> Result<(), Refused> {
-    match account.rate_limit {
-        Some(limit) if !app.rates.admit(account.number, limit, app.clock.now()) => {
-            Err(Refused::one(ErrorObject {
-                status: Some(StatusCode::TOO_MANY_REQUESTS.as_str().to_owned()),
-                detail: Some("Too Many Requests".to_owned()),
-                ..ErrorObject::default()
-            }))
-        }
-        _ => Ok(()),
+fn within_rate(app: &App, key: KeyDigest, account: &Account) -> Result<(), Refused> {
+    if app.rates.admit(key, account.rate_limit, app.clock.now()) {
+        return Ok(());
     }
+    Err(Refused::one(ErrorObject {
+        status: Some(StatusCode::TOO_MANY_REQUESTS.as_str().to_owned()),
+        detail: Some("Too Many Requests".to_owned()),
+        ..ErrorObject::default()
+    }))
 }
 
 /// What links begin with: the address that the request came to.

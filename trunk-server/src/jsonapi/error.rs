@@ -89,7 +89,19 @@ impl From<Vec<Refusal>> for Refused {
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Overloaded | StoreError::Full | StoreError::Conflict => Self::busy(error.to_string()),
+            StoreError::Overloaded
+            | StoreError::Full
+            | StoreError::Conflict
+            | StoreError::Crowded
+            | StoreError::TooLong => Self::busy(error.to_string()),
+            StoreError::TooLarge(what) => {
+                let detail = format!("The answer would hold {what}; ask for fewer records with page[size].");
+                Self::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)
+            }
+            StoreError::Quota { kind, most } => {
+                let detail = format!("The account has {most} {kind}, as many as it may have.");
+                Self::new(ErrorCode::Validation, "Quota exceeded", detail)
+            }
             _ => Self::internal(error.to_string()),
         }
     }

@@ -21,7 +21,7 @@ pub(super) async fn linkage(
     relationship: &'static RelationshipSpec,
 ) -> Result<Reply, Refused> {
     let owner = find_record(call, spec, id).await?;
-    let members = members(call, &owner, relationship).await?;
+    let members = members(call, spec, &owner, relationship).await?;
     let view = View::default();
     let text = Document::new(call, &view).linkage(&owner, relationship.name, relationship.many, &members);
     Ok(Reply::document(StatusCode::OK, text))
@@ -49,7 +49,7 @@ pub(super) async fn related(
         let url = Links { base: &call.base }.related(spec.name, id, relationship.name);
         return page(call, target, view, list, &url).await;
     }
-    let member = members(call, &owner, relationship).await?.into_iter().next();
+    let member = members(call, spec, &owner, relationship).await?.into_iter().next();
     let record = match member {
         Some((_, id)) => call.app.store.find(call.scope(target), id).await?,
         None => None,

@@ -5,6 +5,8 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
+use super::head::Head;
+
 /// Most bytes of a message.
 const MOST: usize = 65_535;
 
@@ -18,11 +20,15 @@ pub(super) enum Frame {
 
 /// The stream cannot be read any further.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Malformed {
+pub(crate) enum Malformed {
     #[error("a message has more than {MOST} bytes")]
     TooLong,
-    #[error("a message has a Content-Length that is no number")]
+    #[error("a message has a Content-Length that is no number, or two that differ")]
     Length,
+    #[error("a datagram ends before its body does")]
+    Short,
+    #[error("a message has no end of its head")]
+    Headless,
 }
 
 /// Takes the next whole thing that a stream brought.
@@ -40,7 +46,7 @@ pub(super) fn next(input: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
     let Some(head) = input.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4) else {
         return if input.len() > MOST { Err(Malformed::TooLong) } else { Ok(None) };
     };
-    let body = content_length(input.get(..head).unwrap_or_default())?;
+    let body = content_length(input.get(..head).unwrap_or_default())?.unwrap_or_default();
     let whole = head.saturating_add(body);
     if whole > MOST {
         return Err(Malformed::TooLong);
@@ -48,18 +54,32 @@ pub(super) fn next(input: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
     Ok((input.len() >= whole).then(|| Frame::Message(input.split_to(whole).freeze())))
 }
 
-/// What a head says about its body; nothing is no body.
-fn content_length(head: &[u8]) -> Result<usize, Malformed> {
-    for line in head.split(|byte| *byte == b'\n') {
-        let Some(colon) = line.iter().position(|byte| *byte == b':') else { continue };
-        let (name, value) = line.split_at(colon);
-        let name = name.trim_ascii();
-        if name.eq_ignore_ascii_case(b"content-length") || name.eq_ignore_ascii_case(b"l") {
-            let value = std::str::from_utf8(value.get(1..).unwrap_or_default()).unwrap_or_default();
-            return value.trim().parse().map_err(|_| Malformed::Length);
+/// The body of a datagram: without a length it ends with the datagram, and what follows a body is no part of it
+/// (RFC 3261 §18.3).
+pub(crate) fn body_of_datagram(bytes: &[u8]) -> Result<&[u8], Malformed> {
+    let Some(head) = Head::of(bytes) else { return Err(Malformed::Headless) };
+    let length = length(head)?.unwrap_or(head.rest.len());
+    head.rest.get(..length).ok_or(Malformed::Short)
+}
+
+/// What a head says about its body.
+fn content_length(head: &[u8]) -> Result<Option<usize>, Malformed> {
+    Head::of(head).map_or(Ok(None), length)
+}
+
+fn length(head: Head<'_>) -> Result<Option<usize>, Malformed> {
+    let mut lengths = head.values(["Content-Length", "l"]).map(|value| {
+        let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        let number = std::str::from_utf8(value).ok().filter(|_| is_number).and_then(|text| text.parse().ok());
+        number.ok_or(Malformed::Length)
+    });
+    let first = lengths.next().transpose()?;
+    for length in lengths {
+        if Some(length?) != first {
+            return Err(Malformed::Length);
         }
     }
-    Ok(0)
+    Ok(first)
 }
 
 #[cfg(test)]
@@ -95,6 +115,26 @@ mod tests {
         for end in 0..text.len() {
             assert_eq!(frames(&text.as_bytes()[..end]), (Vec::new(), None), "{end}");
         }
+    }
+
+    #[test]
+    fn a_datagram_without_a_length_ends_with_itself_and_one_with_a_length_keeps_to_it() {
+        let body = |lines: &str, rest: &str| {
+            let text = format!("A x\r\n{lines}\r\n{rest}");
+            body_of_datagram(text.as_bytes()).map(|body| String::from_utf8_lossy(body).into_owned())
+        };
+        assert_eq!(body("", "abc"), Ok("abc".to_owned()));
+        assert_eq!(body("l: 2\r\n", "abc"), Ok("ab".to_owned()));
+        assert_eq!(body("Content-Length: 3\r\nl: 3\r\n", "abc"), Ok("abc".to_owned()));
+        assert_eq!(body("Content-Length: 4\r\n", "abc"), Err(Malformed::Short));
+        for wrong in ["-1", "+3", "3x", "", "99999999999999999999", "3\r\nl: 2"] {
+            assert_eq!(
+                body(&format!("Content-Length: {wrong}\r\n"), "abc"),
+                Err(Malformed::Length),
+                "{wrong}"
+            );
+        }
+        assert_eq!(body_of_datagram(b"A x\r\nB: c\r\n"), Err(Malformed::Headless));
     }
 
     #[test]

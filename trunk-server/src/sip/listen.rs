@@ -1,24 +1,23 @@
 //! UDP and TCP on one port.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use rsipstack::transport::udp::UdpConnection;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+
+use super::Datagrams;
 
 /// A port of zero is chosen by UDP, and chosen again when TCP cannot have it. The error tells why not.
 pub(crate) async fn sockets(
     listen: SocketAddr,
     token: &CancellationToken,
-) -> Result<(UdpConnection, TcpListener, SocketAddr), String> {
+) -> Result<(Arc<Datagrams>, TcpListener, SocketAddr), String> {
     const TRIES: usize = 16;
     let mut last = String::new();
     for _ in 0..if listen.port() == 0 { TRIES } else { 1 } {
-        let udp = UdpConnection::create_connection(listen, None, Some(token.child_token()))
-            .await
-            .map_err(|error| error.to_string())?;
-        let port = udp.get_addr().get_socketaddr().map_err(|error| error.to_string())?.port();
-        let address = SocketAddr::new(listen.ip(), port);
+        let udp = Datagrams::bind(listen, token.child_token()).map_err(|error| error.to_string())?;
+        let address = SocketAddr::new(listen.ip(), udp.address().port());
         match TcpListener::bind(address).await {
             Ok(tcp) => return Ok((udp, tcp, address)),
             Err(error) => last = error.to_string(),

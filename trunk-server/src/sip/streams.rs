@@ -6,18 +6,17 @@
 
 #[cfg(feature = "voipbin")]
 mod open;
+mod places;
 
-use std::collections::HashMap;
 use std::future::pending;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
-use rsipstack::sip::{SipMessage, Transport};
-use rsipstack::transaction::endpoint::EndpointInnerRef;
+use rsipstack::sip::Transport;
 use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -27,9 +26,17 @@ use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::arrival::{Arrival, Common, Entry, Way, canonical};
 use super::framing::{self, Frame};
+use super::stateless::Reply;
+use crate::clock::Clock;
+use crate::net::{self, Turns};
+use crate::summed::Summed;
 #[cfg(feature = "voipbin")]
 pub(crate) use open::{Open, User};
+pub use places::Connections;
+use places::Place;
+pub(crate) use places::Places;
 
 /// Longest that a TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -39,23 +46,10 @@ const FULL: usize = 65_536;
 const QUEUED: usize = 64;
 /// Bytes read at a stretch.
 const READ: usize = 4_096;
+/// Longest that the last answer on a connection may take.
+const LAST: Duration = Duration::from_millis(500);
 /// The wait after a connection could not be taken, which happens when files run out.
 const BREATH: Duration = Duration::from_millis(100);
-
-/// How many connections over TCP and TLS are taken; what is beyond is closed at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connections {
-    /// Of all peers together.
-    pub all: usize,
-    /// Of one address.
-    pub of_one_address: usize,
-}
-
-impl Default for Connections {
-    fn default() -> Self {
-        Self { all: 1024, of_one_address: 256 }
-    }
-}
 
 /// How long things may take on a connection.
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +60,8 @@ pub(crate) struct Limits {
     pub(crate) arriving: Duration,
     /// A connection that nobody uses, and on which nothing is sent for so long in either direction, is closed.
     pub(crate) silent: Duration,
+    /// Longest that a connection is kept on which nothing came that the door let in.
+    pub(crate) unproven: Duration,
 }
 
 impl Default for Limits {
@@ -74,70 +70,29 @@ impl Default for Limits {
             stuck: Duration::from_secs(10),
             arriving: Duration::from_secs(32),
             silent: Duration::from_mins(5),
+            unproven: Duration::from_secs(10),
         }
     }
 }
 
-/// Hears every message first, and gives back those that are for the library.
-pub(crate) type Ear = Arc<dyn Fn(SipMessage) -> Option<SipMessage> + Send + Sync>;
-
-/// What all connections of an endpoint have in common.
-#[derive(Clone)]
-pub(crate) struct Common {
-    pub(crate) endpoint: EndpointInnerRef,
-    pub(crate) ear: Option<Ear>,
-    pub(crate) limits: Limits,
-}
-
-/// The connections that there are, by the address of their peer.
+/// What happens to connections that are refused, and to those that cannot be taken.
 #[derive(Debug)]
-pub(crate) struct Places {
-    limits: Connections,
-    taken: Mutex<Taken>,
+pub(crate) struct Refused {
+    too_many: Summed,
+    failed: Summed,
 }
 
-#[derive(Debug, Default)]
-struct Taken {
-    all: usize,
-    by_address: HashMap<IpAddr, usize>,
-}
-
-/// A connection's place; dropping it frees it.
-struct Place {
-    places: Arc<Places>,
-    address: IpAddr,
-}
-
-impl Places {
-    pub(crate) fn new(limits: Connections) -> Arc<Self> {
-        Arc::new(Self { limits, taken: Mutex::default() })
-    }
-
-    fn take(self: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let mut taken = self.lock();
-        let of_address = taken.by_address.get(&address).copied().unwrap_or_default();
-        if taken.all >= self.limits.all || of_address >= self.limits.of_one_address {
-            return None;
+impl Refused {
+    pub(crate) const fn new() -> Self {
+        Self {
+            too_many: Summed::new("connections for SIP were refused: too many"),
+            failed: Summed::new("connections for SIP could not be taken"),
         }
-        taken.all += 1;
-        taken.by_address.insert(address, of_address + 1);
-        Some(Place { places: Arc::clone(self), address })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut taken = self.places.lock();
-        taken.all -= 1;
-        if let Some(count) = taken.by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                taken.by_address.remove(&self.address);
-            }
+    pub(crate) fn sum_up(&self, clock: &Clock) {
+        for kind in [&self.too_many, &self.failed] {
+            kind.sum_up(clock.now());
         }
     }
 }
@@ -150,31 +105,40 @@ pub(crate) struct Listener {
     pub(crate) places: Arc<Places>,
     pub(crate) common: Common,
     pub(crate) token: CancellationToken,
+    pub(crate) clock: Clock,
+    pub(crate) refused: Arc<Refused>,
 }
 
 impl Listener {
+    /// Each listener has a task of its own: one that cannot take connections waits without the others.
     pub(crate) async fn serve(self) {
+        let mut turns = Turns::default();
         loop {
             let accepted = tokio::select! {
                 () = self.token.cancelled() => return,
-                accepted = self.socket.accept() => accepted,
+                accepted = net::accept(&self.socket, &mut turns) => accepted,
             };
             let (stream, peer) = match accepted {
-                Ok(accepted) => accepted,
+                Ok((stream, peer)) => (stream, canonical(peer)),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection for SIP could not be taken");
+                    if self.refused.failed.admits(error.kind(), self.clock.now()) {
+                        tracing::warn!(%error, "a connection for SIP could not be taken");
+                    }
                     tokio::time::sleep(BREATH).await;
                     continue;
                 }
             };
-            let Some(place) = self.places.take(peer.ip()) else {
-                tracing::warn!(%peer, limits = ?self.places.limits, "a connection for SIP was refused: too many");
+            let token = self.token.child_token();
+            let Some(place) = self.places.take(peer.ip(), &token) else {
+                if self.refused.too_many.admits(peer.ip(), self.clock.now()) {
+                    let limits = self.places.limits();
+                    tracing::warn!(%peer, ?limits, "a connection for SIP was refused: too many");
+                }
                 continue;
             };
             let (acceptor, common) = (self.acceptor.clone(), self.common.clone());
-            let token = self.token.child_token();
             tokio::spawn(async move {
-                let talking = talk(stream, peer, acceptor, common, &token);
+                let talking = talk(stream, peer, acceptor, common, &token, &place);
                 let ended = tokio::select! {
                     () = token.cancelled() => Ok(()),
                     ended = talking => ended,
@@ -194,16 +158,18 @@ async fn talk(
     acceptor: Option<TlsAcceptor>,
     common: Common,
     token: &CancellationToken,
+    place: &Place,
 ) -> io::Result<()> {
     // Small messages must not wait for each other.
     stream.set_nodelay(true)?;
     let transport = if acceptor.is_some() { Transport::Tls } else { Transport::Tcp };
-    let (link, to_send) = Link::new(common, peer, transport, token).await?;
+    let arrival = Arrival { source: peer, local: canonical(stream.local_addr()?), transport };
+    let (link, to_send) = Link::new(common, arrival, token).await?;
     match acceptor {
-        None => Box::pin(link.run(stream, to_send)).await,
+        None => Box::pin(link.run(stream, to_send, Some(place))).await,
         Some(acceptor) => {
             let stream = tokio::time::timeout(HANDSHAKE, Box::pin(acceptor.accept(stream))).await??;
-            Box::pin(link.run(stream, to_send)).await
+            Box::pin(link.run(stream, to_send, Some(place))).await
         }
     }
 }
@@ -226,9 +192,7 @@ fn users(shared: &Shared) -> MutexGuard<'_, Users> {
 struct Link {
     common: Common,
     connection: SipConnection,
-    peer: SocketAddr,
-    address: SipAddr,
-    transport: Transport,
+    arrival: Arrival,
     users: Shared,
     /// Messages that do not pass the library, of a connection that we made.
     ours: Option<mpsc::Receiver<Vec<u8>>>,
@@ -246,29 +210,21 @@ enum Step {
 }
 
 impl Link {
-    async fn new(
-        common: Common,
-        peer: SocketAddr,
-        transport: Transport,
-        token: &CancellationToken,
-    ) -> io::Result<(Self, ToSend)> {
-        let address = SipAddr { r#type: Some(transport), addr: peer.into() };
+    async fn new(common: Common, arrival: Arrival, token: &CancellationToken) -> io::Result<(Self, ToSend)> {
+        let address = SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() };
         // Not bounded, for whoever sends must never wait; the queue is short because nothing is read while it is not.
         let (outgoing, to_send) = mpsc::unbounded_channel();
         // Messages are handed to the library directly, so nothing comes this way.
         let (_, incoming) = mpsc::unbounded_channel();
-        let channel = ChannelConnection::create_connection(
-            incoming,
-            outgoing,
-            address.clone(),
-            Some(token.child_token()),
-        );
+        let channel =
+            ChannelConnection::create_connection(incoming, outgoing, address, Some(token.child_token()));
         let connection = SipConnection::Channel(channel.await.map_err(io::Error::other)?);
         let users = Shared::default();
-        Ok((Self { common, connection, peer, address, transport, users, ours: None }, to_send))
+        Ok((Self { common, connection, arrival, users, ours: None }, to_send))
     }
 
-    async fn run<S>(mut self, stream: S, mut to_send: ToSend) -> io::Result<()>
+    /// A connection that somebody else made has a place, and must be worth it soon.
+    async fn run<S>(mut self, stream: S, mut to_send: ToSend, place: Option<&Place>) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite,
     {
@@ -280,6 +236,8 @@ impl Link {
         let mut stuck: Option<Pin<Box<Sleep>>> = None;
         let mut ours = self.ours.take();
         let limits = self.common.limits;
+        let mut turns = Turns::default();
+        let mut unproven = place.map(|_| Box::pin(tokio::time::sleep(limits.unproven)));
         loop {
             input.reserve(READ);
             let is_sending = !output.is_empty() || !is_flushed;
@@ -299,6 +257,7 @@ impl Link {
                 received = reader.read_buf(&mut input), if may_read => Step::Received(received),
                 () = passed(arriving.as_mut()) => Step::Late("a message never came whole"),
                 () = passed(stuck.as_mut()) => Step::Late("the peer does not read"),
+                () = passed(unproven.as_mut()) => Step::Late("nothing came that was let in"),
                 () = tokio::time::sleep(limits.silent), if !is_sending => Step::Silent,
             };
             match step {
@@ -312,7 +271,23 @@ impl Link {
                     if received? == 0 {
                         return Ok(());
                     }
-                    self.take(&mut input, &mut output).await?;
+                    let was_let_in = match self.take(&mut input, &mut output, &mut turns).await {
+                        Ok(was_let_in) => was_let_in,
+                        Err(error) => {
+                            // The last answer, if the peer takes it at once.
+                            let _sent = tokio::time::timeout(LAST, writer.write_all(&output)).await;
+                            let _flushed = tokio::time::timeout(LAST, writer.shutdown()).await;
+                            return Err(error);
+                        }
+                    };
+                    match place {
+                        Some(place) if was_let_in => {
+                            place.prove();
+                            unproven = None;
+                        }
+                        Some(place) if unproven.is_some() => place.stir(),
+                        _ => {}
+                    }
                     arriving = match (input.is_empty(), arriving) {
                         (true, _) => None,
                         (false, Some(since)) => Some(since),
@@ -333,35 +308,33 @@ impl Link {
         !users.closed
     }
 
-    /// Hands the whole messages that came to the library.
-    async fn take(&self, input: &mut BytesMut, output: &mut BytesMut) -> io::Result<()> {
-        while let Some(frame) = framing::next(input).map_err(io::Error::other)? {
-            match frame {
-                Frame::Ping => output.extend_from_slice(b"\r\n"),
-                Frame::Message(bytes) => {
-                    let parsed = SipMessage::try_from(&bytes[..]).map_err(io::Error::other)?;
-                    let message = SipConnection::update_msg_received(parsed, self.peer, self.transport);
-                    let taken = match message {
-                        Ok(message) => self.hand_on(message).await,
-                        Err(error) => Err(error),
-                    };
-                    if let Err(error) = taken {
-                        tracing::debug!(peer = %self.peer, %error, "a message was not understood");
+    /// Hands on the whole messages that came; gives whether one of them was let in. One that cannot be read is answered,
+    /// and the next one is read: only where nobody can say where the next one begins is it over.
+    async fn take(&self, input: &mut BytesMut, output: &mut BytesMut, turns: &mut Turns) -> io::Result<bool> {
+        let mut was_let_in = false;
+        loop {
+            turns.pass().await;
+            match framing::next(input) {
+                Ok(None) => return Ok(was_let_in),
+                Ok(Some(Frame::Ping)) => output.extend_from_slice(b"\r\n"),
+                Ok(Some(Frame::Message(bytes))) => {
+                    match self.common.take(&bytes, &self.arrival, Way::Stream(&self.connection)).await {
+                        Entry::Pass => was_let_in = true,
+                        Entry::Reply(answer) => output.extend_from_slice(&answer),
+                        Entry::Drop => {}
                     }
+                }
+                Err(malformed) => {
+                    if let Some(door) = &self.common.door
+                        && let Entry::Reply(answer) =
+                            door.unreadable(input, &self.arrival, &Reply::new(400, "Bad Request"))
+                    {
+                        output.extend_from_slice(&answer);
+                    }
+                    return Err(io::Error::other(malformed));
                 }
             }
         }
-        Ok(())
-    }
-
-    async fn hand_on(&self, message: SipMessage) -> rsipstack::Result<()> {
-        let rest = match &self.common.ear {
-            Some(ear) => ear(message),
-            None => Some(message),
-        };
-        let Some(message) = rest else { return Ok(()) };
-        let connection = self.connection.clone();
-        Box::pin(self.common.endpoint.on_received_message(message, connection, &self.address)).await
     }
 }
 
@@ -398,25 +371,5 @@ async fn passed(deadline: Option<&mut Pin<Box<Sleep>>>) {
     match deadline {
         Some(deadline) => deadline.await,
         None => pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn places_are_limited_for_all_and_for_each_address_and_come_back() {
-        let places = Places::new(Connections { all: 3, of_one_address: 2 });
-        let [a, b]: [IpAddr; 2] = ["192.0.2.1", "2001:db8::1"].map(|text| text.parse().unwrap());
-        let first = places.take(a).unwrap();
-        let _second = places.take(a).unwrap();
-        assert!(places.take(a).is_none());
-        let _other = places.take(b).unwrap();
-        assert!(places.take(b).is_none());
-        drop(first);
-        let _again = places.take(a).unwrap();
-        assert!(places.take(b).is_none());
-        assert_eq!(places.lock().by_address.len(), 2);
     }
 }

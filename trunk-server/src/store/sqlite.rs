@@ -3,6 +3,9 @@
 //! A database in a file has one writer thread, which takes all writes that are waiting into one transaction,
 //! makes it durable (`synchronous=FULL`) and answers only then, and a few connections that read. A database in
 //! memory has one connection that does both.
+//!
+//! What has a fixed cost, because it goes by a key or because its length is bounded, is read by the thread that asks.
+//! Whatever grows with what is stored is read by threads of its own (`scan`).
 
 mod accounts;
 mod calls;
@@ -10,11 +13,13 @@ mod documents;
 mod error;
 mod lane;
 mod list;
+mod memory;
 mod open;
 mod outbox;
 #[cfg(test)]
 mod plan;
 mod running;
+mod scan;
 mod symbols;
 mod write;
 
@@ -26,25 +31,59 @@ use uuid::Uuid;
 use didww_types::{ResourceSpec, Timestamp};
 
 use super::{
-    Aged, Answer, Attempted, Backlog, Bounds, CallQuery, Change, Committed, Delivery, Document, DocumentKind,
-    DocumentObserver, DocumentQuery, Dropped, Due, ListQuery, Listing, Observer, Owner, PendingEvent, Record,
-    RunningCalls, Scope, Store, StoreError, StoredCall, StoredCharge,
+    Aged, Answer, Asker, Attempted, Backlog, Bounds, CallQuery, Change, Committed, Delivery, Document,
+    DocumentKind, DocumentObserver, DocumentQuery, Dropped, Due, ListQuery, Listing, Observer, Owner,
+    PendingEvent, Record, RunningCalls, Scope, Store, StoreError, StoreLimits, StoredCall, StoredCharge,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::SharedDirectory;
 use error::failed;
 use lane::Lane;
+use list::{Arranged, Lists};
 pub use open::OpenError;
+use scan::{Scans, Source};
 use symbols::Symbols;
 use write::Written;
 
 /// A store in a `SQLite` database.
 #[derive(Debug)]
 pub struct SqliteStore {
+    /// Before the lane: they end first, for the writer folds its log into the file when nobody reads it.
+    scans: Scans,
     lane: Lane,
+    limits: StoreLimits,
+    arranged: Arc<Arranged>,
     symbols: Arc<Symbols>,
     directory: SharedDirectory,
     watch: Arc<Watch>,
+}
+
+/// How many records are looked up by their ids where they are asked for.
+const KEYS: usize = 100;
+
+impl SqliteStore {
+    fn of(
+        lane: Lane,
+        sources: Vec<Source>,
+        limits: StoreLimits,
+        symbols: Arc<Symbols>,
+        directory: SharedDirectory,
+    ) -> Self {
+        let scans = Scans::new(sources, limits);
+        Self { scans, lane, limits, arranged: Arc::default(), symbols, directory, watch: Arc::default() }
+    }
+
+    /// Reads something of lists, when it is the account's turn.
+    fn of_lists<T: Send + 'static>(
+        &self,
+        scope: Scope,
+        read: impl Fn(Lists<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Answer<'_, T> {
+        let (symbols, arranged) = (Arc::clone(&self.symbols), Arc::clone(&self.arranged));
+        Box::pin(self.scans.read(Asker::Account(scope.account), move |connection| {
+            read(Lists { connection, symbols: &symbols, arranged: &arranged })
+        }))
+    }
 }
 
 /// Who is told of writes: nobody until somebody asks for it.
@@ -85,6 +124,10 @@ impl Store for SqliteStore {
     }
 
     fn find_all(&self, scope: Scope, ids: Vec<Uuid>) -> Answer<'_, Vec<Record>> {
+        if ids.len() > KEYS {
+            let bytes = self.limits.bytes;
+            return self.of_lists(scope, move |lists| lists.find_all(scope, &ids, bytes));
+        }
         let found = self.lane.read(|connection| {
             ids.into_iter().filter_map(|id| find(connection, &self.symbols, scope, id).transpose()).collect()
         });
@@ -92,33 +135,31 @@ impl Store for SqliteStore {
     }
 
     fn list(&self, query: ListQuery) -> Answer<'_, Listing> {
-        let listing = self.lane.read(|connection| list::list(connection, &self.symbols, &query));
-        Box::pin(std::future::ready(listing))
+        let bytes = self.limits.bytes;
+        self.of_lists(query.scope, move |lists| lists.list(&query, bytes))
     }
 
-    fn members(&self, owner: &Record, relationship: &'static str) -> Answer<'_, Vec<(String, Uuid)>> {
-        let relationship = self.symbols.member(owner.kind, relationship);
-        let members = self.lane.read(|connection| {
-            let mut statement = connection
-                .prepare_cached(
-                    "SELECT s.name, r.id FROM link l JOIN record r ON r.number = l.target \
-                     JOIN symbol s ON s.number = r.kind WHERE l.owner = ?1 AND l.relationship = ?2 ORDER BY l.number",
-                )
-                .map_err(failed)?;
-            let rows = statement
-                .query_map(params![owner.number, relationship], |row| Ok((row.get(0)?, uuid(row, 1)?)))
-                .map_err(failed)?;
-            rows.collect::<Result<_, _>>().map_err(failed)
-        });
-        Box::pin(std::future::ready(members))
+    fn list_ids(&self, query: ListQuery) -> Answer<'_, Vec<Uuid>> {
+        self.of_lists(query.scope, move |lists| lists.ids(&query))
+    }
+
+    fn members(
+        &self,
+        scope: Scope,
+        owners: Vec<i64>,
+        relationship: &'static str,
+        most: usize,
+    ) -> Answer<'_, Vec<(i64, String, Uuid)>> {
+        self.of_lists(scope, move |lists| lists.members(scope, &owners, relationship, most))
     }
 
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
         let symbols = Arc::clone(&self.symbols);
         let watch = Arc::clone(&self.watch);
         let watched = watch.records.get().is_some();
+        let quotas = write::Quotas { directory: self.directory.clone(), usual: self.limits.records };
         let done = self.lane.write_then(
-            move |connection| write::apply(connection, &symbols, &changes, watched),
+            move |connection| write::apply(connection, &symbols, &quotas, &changes, watched),
             move |written| watch.tell(written),
         );
         Box::pin(async move { done.await.map(|written| written.records) })
@@ -233,7 +274,7 @@ impl Store for SqliteStore {
     }
 
     fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>> {
-        Box::pin(std::future::ready(self.lane.read(|connection| calls::list(connection, &query))))
+        Box::pin(self.scans.read(Asker::Operator, move |connection| calls::list(connection, &query)))
     }
 
     fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64> {
@@ -269,13 +310,13 @@ impl Store for SqliteStore {
     }
 
     fn backlog(&self, owner: Option<Owner>) -> Answer<'_, Backlog> {
-        Box::pin(std::future::ready(self.lane.read(|connection| outbox::backlog(connection, owner))))
+        Box::pin(self.scans.read(Asker::Operator, move |connection| outbox::backlog(connection, owner)))
     }
 
     fn deliveries(&self, owner: Option<Owner>, limit: u64) -> Answer<'_, Vec<Delivery>> {
-        Box::pin(std::future::ready(
-            self.lane.read(|connection| outbox::deliveries(connection, owner, limit)),
-        ))
+        Box::pin(
+            self.scans.read(Asker::Operator, move |connection| outbox::deliveries(connection, owner, limit)),
+        )
     }
 
     fn check(&self) -> Answer<'_, ()> {
@@ -288,7 +329,14 @@ impl Store for SqliteStore {
     }
 
     fn close(&self) -> Answer<'_, ()> {
-        Box::pin(self.lane.close())
+        let reading = self.scans.end();
+        Box::pin(async move {
+            let joined = tokio::task::spawn_blocking(move || scan::join(reading)).await;
+            if joined.is_err() {
+                tracing::error!("a thread that reads ended badly");
+            }
+            self.lane.close().await
+        })
     }
 }
 

@@ -283,7 +283,7 @@ impl Dialler {
     pub(crate) async fn start(config: DiallerConfig, clock: Clock, ids: Ids) -> Result<Self, DiallerError> {
         let registry = Arc::new(Registry::default());
         let resolver = Resolver::new(&config)?;
-        let (stack, requests) = Stack::start(&config, Arc::clone(&registry)).await?;
+        let (stack, requests) = Stack::start(&config, Arc::clone(&registry), &clock).await?;
         let connect = Connect::new(&config, clock.clone(), &stack)?;
         let inner = Arc::new(Inner {
             ports: Ports::new(config.rtp_ports.clone(), ids.word()),

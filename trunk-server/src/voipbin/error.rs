@@ -165,7 +165,9 @@ impl From<StoreError> for ApiError {
         match error {
             // Somebody was quicker, with the same: what it is now is another question.
             StoreError::Taken(_) | StoreError::Conflict => Self::state_invalid(),
-            StoreError::Overloaded | StoreError::Full => Self { retry_after: Some(1), ..Self::unavailable() },
+            StoreError::Overloaded | StoreError::Full | StoreError::Crowded | StoreError::TooLong => {
+                Self { retry_after: Some(1), ..Self::unavailable() }
+            }
             error => {
                 tracing::error!(%error, "a request of the communication platform failed in the store");
                 Self::internal()

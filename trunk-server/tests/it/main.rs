@@ -11,4 +11,5 @@ mod store_contract;
 mod store_model;
 mod store_writer;
 mod support;
+mod tenants;
 mod test_server;

@@ -11,6 +11,8 @@ use didww_types::FilterTest;
 use trunk_server::store::{Condition, IndexValue, Record, SqliteStore, Store};
 use uuid::Uuid;
 
+use crate::support::records::trunks;
+
 fn value(text: &str) -> IndexValue {
     IndexValue::Text(text.to_owned())
 }
@@ -24,7 +26,8 @@ fn equals(path: &'static str, text: &str) -> Condition {
 }
 
 async fn ids_of(store: &dyn Store, owner: &Record, relationship: &'static str) -> Vec<Uuid> {
-    store.members(owner, relationship).await.unwrap().into_iter().map(|(_, id)| id).collect()
+    let members = store.members(trunks(1), vec![owner.number], relationship, 1_000).await.unwrap();
+    members.into_iter().map(|(_, _, id)| id).collect()
 }
 
 /// Puts the whole contract to an engine: how a store is opened, and what must outlive it.

@@ -320,8 +320,9 @@ impl World {
             let record = self.read(kept.id);
             assert_eq!((record.revision, &record.attributes().unwrap()), (kept.revision, &kept.attributes));
             let store = self.store.as_ref().unwrap();
-            let members = self.runtime.block_on(store.members(&record, "dids")).unwrap();
-            assert_eq!(members.into_iter().map(|(_, id)| id).collect::<Vec<_>>(), kept.links);
+            let members =
+                self.runtime.block_on(store.members(trunks(1), vec![record.number], "dids", 1_000)).unwrap();
+            assert_eq!(members.into_iter().map(|(_, _, id)| id).collect::<Vec<_>>(), kept.links);
         }
         let all = List {
             reference: None,

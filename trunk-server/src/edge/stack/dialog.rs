@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rsipstack::sip::{Header, Method, Request, SipMessage, Uri, Version};
+use rsipstack::sip::{Header, Method, Request, SipMessage, Transport, Uri, Version};
 use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
@@ -21,6 +21,8 @@ pub(in crate::edge) struct Dialog {
     pub(super) connection: SipConnection,
     pub(super) own: Arc<Own>,
     pub(super) source: SocketAddr,
+    pub(super) local_address: SocketAddr,
+    pub(super) transport: Transport,
     pub(super) target: Box<str>,
     pub(super) routes: Box<[Box<str>]>,
     pub(super) local: Box<str>,
@@ -41,9 +43,8 @@ impl Dialog {
     }
 
     async fn send_bye(self, call_id: &str, reason: &str) -> rsipstack::Result<Transaction> {
-        let peer = self.connection.get_remote_addr().and_then(|peer| peer.r#type);
-        let transport = peer.unwrap_or(self.connection.transport());
-        let via = self.endpoint.get_via(Some(self.own.sent_by(transport)), None)?;
+        let transport = self.transport;
+        let via = self.endpoint.get_via(Some(self.own.sent_by(transport, self.local_address)), None)?;
         let mut headers = vec![Header::Via(via.into())];
         headers.extend(self.routes.iter().map(|route| Header::Route(route.as_ref().into())));
         headers.extend([

@@ -14,12 +14,15 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 
 use super::{Dialog, Own};
+use crate::edge::shares::Share;
+use crate::sip::{Arrival, tag_of};
 
 /// A request that came in, with its transaction.
 pub(in crate::edge) struct Incoming {
     transaction: Box<Transaction>,
-    source: SocketAddr,
-    transport: &'static str,
+    arrival: Arrival,
+    /// Its place among those that are worked on.
+    share: Option<Share>,
     own: Arc<Own>,
     acknowledgement: Vec<u8>,
 }
@@ -38,30 +41,38 @@ pub(in crate::edge) enum Happened {
 impl Incoming {
     pub(super) fn new(transaction: Transaction, own: Arc<Own>) -> Self {
         let mut transaction = Box::new(transaction);
-        let connection = transaction.connection.as_ref();
-        let peer = connection.and_then(SipConnection::get_remote_addr);
-        let source = peer.and_then(|peer| peer.get_socketaddr().ok());
-        let transport = match peer.and_then(|peer| peer.r#type) {
-            Some(Transport::Tcp) => "tcp",
-            Some(Transport::Tls) => "tls",
-            _ => "udp",
-        };
+        let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        let arrival = Arrival::of(&transaction.original);
+        let arrival =
+            arrival.unwrap_or(Arrival { source: nowhere, local: nowhere, transport: Transport::Udp });
         // Responses go to where the request came from. The library would read that out of the `Via` each time.
         transaction.destination =
-            source.map(|source| SipAddr { r#type: peer.and_then(|peer| peer.r#type), addr: source.into() });
-        let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
-        let source = source.unwrap_or(nowhere);
-        Self { transaction, source, transport, own, acknowledgement: Vec::new() }
+            Some(SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() });
+        Self { transaction, arrival, share: None, own, acknowledgement: Vec::new() }
+    }
+
+    /// Holds a place as long as it is there.
+    pub(in crate::edge) fn hold(&mut self, share: Option<Share>) {
+        self.share = share;
     }
 
     /// Where the packet came from, whatever its headers say.
     pub(in crate::edge) fn source(&self) -> SocketAddr {
-        self.source
+        self.arrival.source
+    }
+
+    /// The address that it was sent to: one of the own ones, also where every one is listened on.
+    pub(in crate::edge) fn local(&self) -> SocketAddr {
+        self.arrival.local
     }
 
     /// `udp`, `tcp` or `tls`.
     pub(in crate::edge) fn transport(&self) -> &'static str {
-        self.transport
+        match self.arrival.transport {
+            Transport::Tcp => "tcp",
+            Transport::Tls => "tls",
+            _ => "udp",
+        }
     }
 
     pub(in crate::edge) fn method(&self) -> &'static str {
@@ -208,7 +219,7 @@ impl Incoming {
     /// Waits until a refusal needs no repetition: it was confirmed, or its time ran out, or it went over a stream,
     /// which loses nothing. Gives whether the caller has it. What comes later the library answers from what it keeps.
     pub(in crate::edge) async fn refused(&mut self) -> bool {
-        self.transport != "udp" || self.confirmed().await
+        self.arrival.transport != Transport::Udp || self.confirmed().await
     }
 
     /// Waits until a final response is confirmed or nobody will confirm it: repetitions need the transaction.
@@ -264,7 +275,9 @@ impl Incoming {
             endpoint: self.transaction.endpoint_inner.clone(),
             connection: self.transaction.connection.clone()?,
             own: Arc::clone(&self.own),
-            source: self.source,
+            source: self.arrival.source,
+            local_address: self.arrival.local,
+            transport: self.arrival.transport,
             target: uri_of(self.value("Contact")?).into(),
             routes: self.values("Record-Route").map(Into::into).collect(),
             local: original.to_header().ok()?.value().into(),
@@ -286,40 +299,9 @@ fn uri_of(value: &str) -> &str {
     }
 }
 
-/// The tag of a `From` or `To` value. A parameter inside `<>` is the URI's and not the header's, and what stands in
-/// quotes is a name.
-fn tag_of(value: &str) -> Option<&str> {
-    let after_name = match value.rfind('"') {
-        Some(quote) => value.get(quote + 1..)?,
-        None => value,
-    };
-    let parameters = match after_name.rfind('>') {
-        Some(end) => after_name.get(end + 1..)?,
-        // Without brackets it must look like an address at least.
-        None if after_name.contains('<') || !after_name.contains(':') => return None,
-        None => after_name,
-    };
-    let tag = parameters.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("tag").then(|| value.trim())
-    })?;
-    (!tag.is_empty()).then_some(tag)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_tag_is_the_headers_own_and_not_the_uris_or_the_names() {
-        assert_eq!(tag_of("<sip:a@b;tag=no>;x=1;TAG = yes ;y"), Some("yes"));
-        assert_eq!(tag_of("sip:a@b;tag=bare"), Some("bare"));
-        assert_eq!(tag_of("\"x>;tag=no\" <sip:a@b>;tag=yes"), Some("yes"));
-        assert_eq!(tag_of("\"x;tag=no\" <sip:a@b>"), None);
-        assert_eq!(tag_of("<sip:a@b>;tag="), None);
-        assert_eq!(tag_of("<sip:a@b;tag;tag=x"), None);
-        assert_eq!(tag_of(";tag=x"), None);
-    }
 
     #[test]
     fn the_uri_of_a_contact_is_found_with_and_without_brackets() {

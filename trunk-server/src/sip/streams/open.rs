@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Common, Link, Shared, users};
+use super::{Arrival, Common, Link, Shared, users};
 
 /// Messages of ours that wait to become bytes, beyond which none is taken.
 const OURS: usize = 1_024;
@@ -55,7 +55,8 @@ impl Open {
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
     {
-        let (mut link, to_send) = Link::new(common, peer, transport, &token).await?;
+        let (mut link, to_send) =
+            Link::new(common, Arrival { source: peer, local, transport }, &token).await?;
         let (ours, to_be_sent) = mpsc::channel(OURS);
         link.ours = Some(to_be_sent);
         let (connection, users) = (link.connection.clone(), Arc::clone(&link.users));
@@ -64,7 +65,7 @@ impl Open {
             let guard = over.clone().drop_guard();
             let ended = tokio::select! {
                 () = over.cancelled() => Ok(()),
-                ended = Box::pin(link.run(stream, to_send)) => ended,
+                ended = Box::pin(link.run(stream, to_send, None)) => ended,
             };
             if let Err(error) = ended {
                 tracing::debug!(%peer, %error, "a connection for SIP ended");

@@ -23,8 +23,9 @@ pub(super) struct Directory {
 impl Directory {
     fn load(connection: &Connection) -> rusqlite::Result<Self> {
         let mut directory = Self::default();
-        let mut accounts = connection
-            .prepare("SELECT number, id, name, version, features, rate_limit, created_at FROM account")?;
+        let mut accounts = connection.prepare(
+            "SELECT number, id, name, version, features, rate_limit, created_at, record_quota FROM account",
+        )?;
         for account in accounts.query_map([], account)? {
             let account = account?;
             directory.accounts.insert(account.number, Arc::new(account));
@@ -40,6 +41,12 @@ impl Directory {
     pub(super) fn by_key(&self, digest: KeyDigest) -> Option<Arc<Account>> {
         let (known, account) = self.keys.get_key_value(&digest)?;
         if known.is(&digest) { self.accounts.get(account).cloned() } else { None }
+    }
+
+    /// Most records of a type that an account may have, when the usual quota is this; none is no limit.
+    pub(super) fn quota(&self, account: i64, usual: Option<u64>) -> Option<u64> {
+        let own = self.accounts.get(&account).and_then(|account| account.record_quota);
+        own.map_or(usual, |own| Some(own).filter(|own| *own > 0))
     }
 
     pub(super) fn accounts(&self) -> Vec<Arc<Account>> {
@@ -95,7 +102,13 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
         features: Features::from_bits(row.get(4)?),
         rate_limit: row.get(5)?,
         created_at: Timestamp::from_unix_millis(row.get(6)?),
+        record_quota: row.get::<_, Option<i64>>(7)?.map(|quota| u64::try_from(quota).unwrap_or_default()),
     })
+}
+
+/// What the column can hold: a quota that is greater is as good as this one.
+fn quota(account: &Account) -> Option<i64> {
+    account.record_quota.map(|quota| i64::try_from(quota).unwrap_or(i64::MAX))
 }
 
 /// Makes an account and its first key.
@@ -106,8 +119,8 @@ pub(super) fn create(
 ) -> Result<Account, StoreError> {
     let created = connection
         .prepare_cached(
-            "INSERT INTO account (id, name, version, features, rate_limit, created_at) \
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            "INSERT INTO account (id, name, version, features, rate_limit, created_at, record_quota) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         )
         .map_err(failed)?
         .insert(params![
@@ -117,6 +130,7 @@ pub(super) fn create(
             account.features.bits(),
             account.rate_limit,
             account.created_at.as_unix_millis(),
+            quota(&account),
         ]);
     account.number = created.map_err(name_taken)?;
     add_key(connection, account.number, key)?;
@@ -127,7 +141,7 @@ pub(super) fn create(
 pub(super) fn save(connection: &Connection, account: Account) -> Result<Account, StoreError> {
     let saved = connection
         .prepare_cached(
-            "UPDATE account SET name = ?1, version = ?2, features = ?3, rate_limit = ?4 \
+            "UPDATE account SET name = ?1, version = ?2, features = ?3, rate_limit = ?4, record_quota = ?7 \
              WHERE number = ?5 AND id = ?6",
         )
         .map_err(failed)?
@@ -138,6 +152,7 @@ pub(super) fn save(connection: &Connection, account: Account) -> Result<Account,
             account.rate_limit,
             account.number,
             account.id.as_bytes().as_slice(),
+            quota(&account),
         ]);
     match saved.map_err(name_taken)? {
         0 => Err(StoreError::Conflict),

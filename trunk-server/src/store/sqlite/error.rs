@@ -9,6 +9,8 @@ use crate::store::StoreError;
 pub(super) fn failed(error: Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full,
+        // Nothing but the bound on the time of a read interrupts the engine.
+        Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
         // A quota and a limit on file sizes reach the engine as writes that fail, and not as a full disk.
         Some(ErrorCode::SystemIoFailure)
             if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_WRITE) =>

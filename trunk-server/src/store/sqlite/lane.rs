@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::error::failed;
+use super::memory::Memory;
 use crate::store::StoreError;
 
 /// Most writes in one transaction. Larger groups gain little and make the last to come wait.
@@ -22,7 +23,7 @@ pub(super) enum Lane {
         writer: Mutex<Option<JoinHandle<()>>>,
         readers: Readers,
     },
-    Memory(Mutex<Connection>),
+    Memory(Arc<Memory>),
 }
 
 /// The connections that read.
@@ -103,18 +104,18 @@ impl Lane {
         })
     }
 
-    pub(super) fn memory(connection: Connection) -> Self {
-        Self::Memory(Mutex::new(connection))
+    pub(super) fn memory(memory: Arc<Memory>) -> Self {
+        Self::Memory(memory)
     }
 
-    /// Reads one state of the database, on a connection that nobody else uses. Reads take microseconds, so the
-    /// caller's thread does them.
+    /// Reads one state of the database, on a connection that nobody else uses. Reads by a key take microseconds, so the
+    /// caller's thread does them; what takes longer is a matter of [`Scans`](super::scan::Scans).
     pub(super) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match self {
-            Self::Memory(connection) => read(&held(connection)),
+            Self::Memory(memory) => read(&memory.borrow()),
             Self::File { readers, .. } => {
                 let borrowed = readers.borrow().ok_or_else(closed)?;
                 borrowed.connection.as_ref().map_or_else(|| Err(closed()), read)
@@ -140,8 +141,8 @@ impl Lane {
         let (reply, answer) = oneshot::channel();
         let mut task = Box::new(Task { work, result: None, done, reply });
         match self {
-            Self::Memory(connection) => {
-                let connection = held(connection);
+            Self::Memory(memory) => {
+                let connection = memory.borrow();
                 let outcome = alone(&connection, &mut *task);
                 task.answer(outcome);
             }

@@ -12,7 +12,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::SqliteStore;
 use super::accounts::SharedDirectory;
 use super::lane::Lane;
+use super::memory::Memory;
+use super::scan::Source;
 use super::symbols::Symbols;
+use crate::store::StoreLimits;
 
 /// Marks a database file as one of this server's.
 const APPLICATION_ID: i32 = 0x5452_4e4b;
@@ -26,9 +29,10 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_backlog.sql"),
     include_str!("migrations/0006_flows.sql"),
     include_str!("migrations/0007_running_calls.sql"),
+    include_str!("migrations/0008_quotas.sql"),
 ];
 
-/// Connections kept open for reading.
+/// Connections kept open for reads by a key.
 const READERS: usize = 4;
 
 /// Says that no two threads are on a connection at once, so that the engine need not lock it.
@@ -97,6 +101,14 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError`]; an existing file is then as it was.
     pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Self::open_with(path, StoreLimits::default())
+    }
+
+    /// The same, with other limits of what is read at once.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(path: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
         let engine = |error| unusable(path, error);
         let access = |error| OpenError::Access { file: path.to_owned(), error };
         let lock = lock(path)?;
@@ -128,8 +140,11 @@ impl SqliteStore {
         let symbols = Arc::new(intern(&mut writer).map_err(engine)?);
         let directory = SharedDirectory::load(&writer).map_err(engine)?;
         let readers: Result<Vec<Connection>, _> = (0..READERS).map(|_| reader(path)).collect();
+        let scanning: Result<Vec<Source>, _> =
+            (0..limits.reads.max(1)).map(|_| scanner(path).map(Source::Own)).collect();
+        let scanning = scanning.map_err(engine)?;
         let lane = Lane::file(writer, readers.map_err(engine)?, lock).map_err(access)?;
-        Ok(Self { lane, symbols, directory, watch: Arc::default() })
+        Ok(Self::of(lane, scanning, limits, symbols, directory))
     }
 
     /// A new database in memory, gone when the store is dropped.
@@ -137,18 +152,28 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError::Engine`].
     pub fn in_memory() -> Result<Self, OpenError> {
+        Self::in_memory_with(StoreLimits::default())
+    }
+
+    /// The same, with other limits of what is read at once.
+    ///
+    /// # Errors
+    /// As [`in_memory`](Self::in_memory).
+    pub fn in_memory_with(limits: StoreLimits) -> Result<Self, OpenError> {
         let engine = |error| OpenError::Engine { file: PathBuf::from(":memory:"), error };
         let mut connection = Connection::open_in_memory().map_err(engine)?;
         connection
             .execute_batch(
-                "PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY;",
+                "PRAGMA foreign_keys = ON; PRAGMA synchronous = OFF; PRAGMA journal_mode = MEMORY; \
+                 PRAGMA temp_store = MEMORY;",
             )
             .map_err(engine)?;
         migrate(&mut connection).map_err(engine)?;
         let symbols = Arc::new(intern(&mut connection).map_err(engine)?);
         prepare(&connection);
-        let lane = Lane::memory(connection);
-        Ok(Self { lane, symbols, directory: SharedDirectory::default(), watch: Arc::default() })
+        let memory = Arc::new(Memory::new(connection));
+        let lane = Lane::memory(Arc::clone(&memory));
+        Ok(Self::of(lane, vec![Source::Shared(memory)], limits, symbols, SharedDirectory::default()))
     }
 }
 
@@ -242,7 +267,7 @@ fn intern(connection: &mut Connection) -> rusqlite::Result<Symbols> {
     Ok(symbols)
 }
 
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let pending = (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > schema);
     for (number, migration) in pending {
@@ -259,6 +284,13 @@ fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | ALONE)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 268435456;")?;
     prepare(&connection);
+    Ok(connection)
+}
+
+/// A connection for reads that take long. What they sort does not depend on room on a disk.
+fn scanner(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = reader(path)?;
+    connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
     Ok(connection)
 }
 

@@ -7,6 +7,7 @@ use rusqlite::{
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::accounts::SharedDirectory;
 use super::error::{failed, is_taken};
 use super::symbols::Symbols;
 use super::{calls, documents, find, outbox, record, running, uuid};
@@ -36,10 +37,19 @@ pub(super) struct Written {
     pub(super) documents: Vec<(DocumentKind, Uuid, Uuid)>,
 }
 
+/// How many records accounts may have.
+pub(super) struct Quotas {
+    /// What accounts say of themselves.
+    pub(super) directory: SharedDirectory,
+    /// What is so for the others; none is no limit.
+    pub(super) usual: Option<u64>,
+}
+
 /// Does all the changes; the first that cannot be done ends it, and the caller undoes the others.
 pub(super) fn apply(
     connection: &Connection,
     symbols: &Symbols,
+    quotas: &Quotas,
     changes: &[Change],
     watched: bool,
 ) -> Result<Written, StoreError> {
@@ -56,6 +66,7 @@ pub(super) fn apply(
     for change in changes {
         match change {
             Change::Insert { scope, id, created_at, attributes, links } => {
+                write.check_quota(*scope, quotas)?;
                 let record = write.insert(*scope, *id, created_at.as_unix_millis(), attributes, links)?;
                 stored(*scope, &record)?;
                 records.push(record);
@@ -169,6 +180,7 @@ impl Write<'_> {
         if changed == 0 {
             return Err(StoreError::Conflict);
         }
+        self.count(scope, 0)?;
         let old = index_of(scope.spec, &before.attributes()?);
         let new = index_of(scope.spec, attributes);
         for entry in old.iter().filter(|entry| !new.contains(entry)) {
@@ -219,6 +231,24 @@ impl Write<'_> {
         self.count(scope, -1)
     }
 
+    /// Refuses one record more than the account may have. It is asked before anything is changed: then a refusal, of
+    /// which there may be many, leaves nothing to undo.
+    fn check_quota(&self, scope: Scope, quotas: &Quotas) -> Result<(), StoreError> {
+        let quota = quotas.directory.read().quota(scope.account, quotas.usual);
+        let Some(most) = quota else { return Ok(()) };
+        let records: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT records FROM record_count WHERE account = ?1 AND kind = ?2")
+            .map_err(failed)?
+            .query_row(params![scope.account, self.symbols.kind(scope.spec.name)], |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
+        if u64::try_from(records.unwrap_or_default()).unwrap_or_default() < most {
+            return Ok(());
+        }
+        Err(StoreError::Quota { kind: scope.spec.name, most })
+    }
+
     fn check_free(&self, scope: Scope, entry: &IndexEntry) -> Result<(), StoreError> {
         let field = self.symbols.member(scope.spec.name, entry.path);
         let taken = self
@@ -252,11 +282,12 @@ impl Write<'_> {
         self.execute(sql, params![scope.account, field, entry.value, record]).map(|_| ()).map_err(failed)
     }
 
+    /// Counts a change of a list, by which it has more records or fewer.
     fn count(&self, scope: Scope, by: i64) -> Result<(), StoreError> {
         let kind = self.symbols.kind(scope.spec.name);
         self.execute(
-            "INSERT INTO record_count (account, kind, records) VALUES (?1, ?2, ?3) \
-             ON CONFLICT (account, kind) DO UPDATE SET records = records + excluded.records",
+            "INSERT INTO record_count (account, kind, records, changes) VALUES (?1, ?2, ?3, 1) \
+             ON CONFLICT (account, kind) DO UPDATE SET records = records + excluded.records, changes = changes + 1",
             params![scope.account, kind, by],
         )
         .map(|_| ())
@@ -324,7 +355,8 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM link WHERE owner IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
         "DELETE FROM facet WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM unique_facet WHERE ?1 IS NULL OR account = ?1",
-        "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",
+        // The row stays, so that no number of changes comes a second time.
+        "UPDATE record_count SET records = 0, changes = changes + 1 WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM record WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM outbox WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM backlog WHERE ?1 IS NULL OR account = ?1",
@@ -332,9 +364,11 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM call WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM running_call WHERE ?1 IS NULL OR account = ?1",
     ];
-    let of_accounts =
-        if accounts { Some("DELETE FROM account WHERE ?1 IS NULL OR number = ?1") } else { None };
-    for sql in of_records.into_iter().chain(of_accounts) {
+    let of_accounts = [
+        "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM account WHERE ?1 IS NULL OR number = ?1",
+    ];
+    for sql in of_records.into_iter().chain(of_accounts.into_iter().filter(|_| accounts)) {
         connection.execute(sql, params![account]).map_err(failed)?;
     }
     if account.is_none() {

@@ -12,8 +12,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::registry::{Ear, Registry};
 use super::{DiallerConfig, DiallerError};
-use crate::sip::streams::{Common, Listener, Places};
-use crate::sip::{listen, shut_down};
+use crate::clock::Clock;
+use crate::sip::streams::{Listener, Places, Refused};
+use crate::sip::{Common, listen, shut_down};
 
 /// The methods that the dialler understands.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
@@ -31,13 +32,15 @@ impl Stack {
     pub(super) async fn start(
         config: &DiallerConfig,
         registry: Arc<Registry>,
+        clock: &Clock,
     ) -> Result<(Self, TransactionReceiver), DiallerError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
         let wanted = SocketAddr::new(config.listen, config.port);
         let failed = |why: String| DiallerError::Listen { address: wanted, why };
         let (udp, tcp, address) = listen::sockets(wanted, &token).await.map_err(failed)?;
-        let udp = SipConnection::Udp(udp);
+        let datagrams = udp;
+        let udp = datagrams.anywhere().await.map_err(|error| failed(error.to_string()))?;
         layer.add_transport(udp.clone());
         let times = EndpointOption { t1: config.t1, t1x64: config.t1 * 64, ..EndpointOption::default() };
         let endpoint = EndpointBuilder::new()
@@ -57,11 +60,22 @@ impl Stack {
         let ear = Ear(registry);
         let common = Common {
             endpoint: endpoint.inner.clone(),
+            door: None,
             ear: Some(Arc::new(move |message| ear.hear(message))),
             limits: config.limits,
         };
         let (places, own) = (Places::new(config.connections), common.clone());
-        let listener = Listener { socket: tcp, acceptor: None, places, common: own, token: token.clone() };
+        tokio::spawn(datagrams.serve(common.clone()));
+        let (refused, token_of) = (Arc::new(Refused::new()), token.clone());
+        let listener = Listener {
+            socket: tcp,
+            acceptor: None,
+            places,
+            common: own,
+            token: token_of,
+            clock: clock.clone(),
+            refused,
+        };
         tokio::spawn(listener.serve());
         Ok((Self { endpoint, token, address, udp: Mutex::new(Some(udp)), common }, requests))
     }

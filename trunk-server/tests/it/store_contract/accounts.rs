@@ -31,6 +31,7 @@ pub(super) async fn accounts_and_their_keys_are_kept_apart(store: &dyn Store) {
     assert_eq!(store.save_account(renamed.clone()).await, Err(StoreError::Taken("name".to_owned())));
     renamed.name = "other".into();
     renamed.rate_limit = Some(5);
+    renamed.record_quota = Some(7);
     assert_eq!(*store.save_account(renamed.clone()).await.unwrap(), renamed);
     assert_eq!(*store.account_by_key(KeyDigest::of("key-2")).unwrap(), renamed);
 

@@ -76,7 +76,7 @@ pub(super) async fn dump(store: &dyn Store) -> Vec<String> {
             }
             let listing = store.list(ListQuery { order, ..everything(scope) }).await.unwrap();
             for record in &listing.records {
-                let members = store.members(record, "dids").await.unwrap();
+                let members = store.members(scope, vec![record.number], "dids", 1_000).await.unwrap();
                 lines.push(format!("{record:?} {members:?}"));
             }
             lines.push(listing.total.to_string());

@@ -124,7 +124,11 @@ pub(super) async fn members_keep_the_order_in_which_they_were_linked(store: &dyn
     .await;
     assert_eq!(ids_of(store, &owner, "dids").await, [id(4), id(3)]);
     assert_eq!(ids_of(store, &owner, "emergency_dids").await, [id(5)], "what is not named keeps its members");
-    assert_eq!(store.members(&owner, "dids").await.unwrap()[0].0, "dids");
+    let members = store.members(trunks(1), vec![owner.number, owner.number], "dids", 3).await.unwrap();
+    let members: Vec<(i64, &str, Uuid)> =
+        members.iter().map(|(of, kind, id)| (*of, kind.as_str(), *id)).collect();
+    let of = |n| (owner.number, "dids", id(n));
+    assert_eq!(members, [of(4), of(3), of(4)], "of several owners, and no more than asked for");
 }
 
 pub(super) async fn a_link_to_nothing_or_to_another_account_is_a_conflict(store: &dyn Store) {

@@ -105,6 +105,7 @@ pub fn account(number: u128, name: &str) -> Account {
         version: ApiVersion::V2021_12_15,
         features: Features::of([Feature::Outbound]),
         rate_limit: None,
+        record_quota: None,
         created_at: Timestamp::from_unix_millis(0),
     }
 }

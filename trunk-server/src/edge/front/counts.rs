@@ -1,0 +1,84 @@
+//! What happened at the front, in numbers.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+/// What happened at the front since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FrontCounts {
+    /// Requests of unknown sources that were answered, without a transaction.
+    pub unknown_answered: u64,
+    /// Messages of unknown sources that were not answered: too many, or nothing to answer.
+    pub unknown_unanswered: u64,
+    /// Messages that could not be read, whoever sent them.
+    pub unreadable: u64,
+    /// Wrong digests that were not answered: their source had too many.
+    pub guesses_unanswered: u64,
+    /// Requests of known sources that were dropped: their source had too many at once.
+    pub dropped: u64,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    answered: AtomicU64,
+    unanswered: AtomicU64,
+    unreadable: AtomicU64,
+    guesses_unanswered: AtomicU64,
+    dropped: AtomicU64,
+    written: Mutex<FrontCounts>,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+impl Counts {
+    pub(super) fn answered(&self) {
+        count(&self.answered);
+    }
+
+    pub(super) fn unanswered(&self) {
+        count(&self.unanswered);
+    }
+
+    pub(super) fn unreadable(&self) {
+        count(&self.unreadable);
+    }
+
+    pub(super) fn guess_unanswered(&self) {
+        count(&self.guesses_unanswered);
+    }
+
+    pub(super) fn dropped(&self) {
+        count(&self.dropped);
+    }
+
+    pub(super) fn read(&self) -> FrontCounts {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        FrontCounts {
+            unknown_answered: read(&self.answered),
+            unknown_unanswered: read(&self.unanswered),
+            unreadable: read(&self.unreadable),
+            guesses_unanswered: read(&self.guesses_unanswered),
+            dropped: read(&self.dropped),
+        }
+    }
+
+    /// What was counted since this was asked last; `None` is nothing.
+    pub(super) fn since_last_time(&self) -> Option<FrontCounts> {
+        let now = self.read();
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *written, now);
+        let since = FrontCounts {
+            unknown_answered: now.unknown_answered - before.unknown_answered,
+            unknown_unanswered: now.unknown_unanswered - before.unknown_unanswered,
+            unreadable: now.unreadable - before.unreadable,
+            guesses_unanswered: now.guesses_unanswered - before.guesses_unanswered,
+            dropped: now.dropped - before.dropped,
+        };
+        (since != FrontCounts::default()).then_some(since)
+    }
+}
