@@ -38,11 +38,12 @@ async fn provision(client: &Client) -> Outcome<Vec<Single<VoiceOutTrunk>>> {
     Ok(trunks)
 }
 
-/// The trunk of this name as it is, or a new one.
+/// The trunk of exactly this name as it is, or a new one. What a filter finds is compared: writing to a trunk that only
+/// resembles the wanted one would be worse than an error.
 async fn ensure(client: &Client, body: VoiceOutTrunkCreate) -> Outcome<Single<VoiceOutTrunk>> {
     let trunks = client.voice_out_trunks();
     let same_name = trunks.list().filter(VoiceOutTrunkFilter::name(body.name.as_str())).await?;
-    Ok(match same_name.items.first() {
+    Ok(match same_name.items.iter().find(|trunk| trunk.name == body.name) {
         Some(trunk) => trunks.get(&trunk.id).await?,
         None => trunks.create(body).await?,
     })
@@ -119,6 +120,21 @@ mod tests {
                 assert!(own || read["data"]["attributes"][name] == *value, "{name} of {}", trunk.name);
             }
         }
+    }
+
+    #[tokio::test]
+    async fn a_name_with_a_comma_is_another_name_than_its_parts() {
+        let service = Service::in_process().await.unwrap();
+        let mut ids = Vec::new();
+        for name in ["Sales", " North", "Sales, North", "Sales, \"North\"", "Sales, North"] {
+            let found = ensure(&service.client, trunk(name, 1, "1.0").unwrap()).await.unwrap();
+            assert_eq!(found.name, name);
+            ids.push(found.into_inner().id);
+        }
+        assert_eq!(ids.last(), ids.get(2), "the fifth is the third again");
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), 4);
     }
 
     #[tokio::test]

@@ -17,10 +17,12 @@ enum Allowed {
 /// Lets a trunk call as one more number: the function under test.
 async fn allow_caller(client: &Client, trunk: &str, number: &str) -> Result<Allowed, Error> {
     let trunks = client.voice_out_trunks();
-    let Some(trunk) = trunks.list().filter(VoiceOutTrunkFilter::name(trunk)).await?.items.pop() else {
+    let named = trunks.list().filter(VoiceOutTrunkFilter::name(trunk)).await?.items;
+    let Some(trunk) = named.into_iter().find(|found| found.name == trunk) else {
         return Ok(Allowed::NoSuchTrunk);
     };
-    let Some(did) = client.dids().list().filter(DidFilter::number(number)).await?.items.pop() else {
+    let numbered = client.dids().list().filter(DidFilter::number(number)).await?.items;
+    let Some(did) = numbered.into_iter().find(|found| found.number == number) else {
         return Ok(Allowed::NoSuchNumber);
     };
     trunks.to_many(&trunk.id, VoiceOutTrunk::DIDS).add([did.id]).await?;
@@ -67,6 +69,15 @@ mod tests {
         let dids = client.voice_out_trunks().to_many(&trunk.id, VoiceOutTrunk::DIDS).related();
         let numbers: Vec<String> = dids.all().await.unwrap().into_iter().map(|did| did.number).collect();
         assert_eq!(numbers, ["37061498222"]);
+    }
+
+    #[tokio::test]
+    async fn a_trunk_whose_name_is_a_part_of_the_wanted_one_is_left_alone() {
+        let server = TestServer::start().await;
+        server.control().add_did(server.account(), NewDid::new("37061498222")).await.unwrap();
+        let client = client(&server);
+        create(&client, "Vilnius").await;
+        assert_eq!(allow_caller(&client, "Vilnius, old", "37061498222").await.unwrap(), Allowed::NoSuchTrunk);
     }
 
     #[tokio::test]

@@ -1,5 +1,7 @@
 //! Kamailio, the SIP server that much of the field runs on, doing one thing: it challenges every INVITE.
 
+#![expect(clippy::disallowed_methods, reason = "what is read is sent by this program's own children")]
+
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

@@ -28,7 +28,10 @@ impl Platform {
     /// Starts a server on this database, with these lines of configuration, and makes a provider at this address.
     pub(crate) fn start(work: &Path, database: &str, table: &str, carrier: SocketAddr) -> Outcome<Self> {
         let config = work.join("platform.toml");
-        std::fs::write(&config, format!("[voipbin]\nprobe_interval = 0\n{table}"))?;
+        std::fs::write(
+            &config,
+            format!("[voipbin]\nprobe_interval = 0\ncalls_per_customer = 20000\n{table}"),
+        )?;
         let mut command = trunk::command(&work.join(database))?;
         command.args(["--voipbin-admin", "admin:secret", "--config"]).arg(&config);
         let (process, trunks) = Running::announced(&mut command, trunk::base)?;

@@ -37,6 +37,7 @@ pub(crate) struct Attr {
     pub(crate) since: Option<TokenStream>,
     pub(crate) default: Option<TokenStream>,
     pub(crate) unique: bool,
+    pub(crate) unique_everywhere: bool,
     pub(crate) sort: bool,
 }
 
@@ -193,6 +194,7 @@ impl Declaration {
             since: None,
             default: None,
             unique: false,
+            unique_everywhere: false,
             sort: false,
         };
         let mut filter = None;
@@ -208,12 +210,16 @@ impl Declaration {
                     attr.default = Some(default_value(&meta.value()?.parse()?)?);
                 } else if meta.path.is_ident("unique") {
                     attr.unique = true;
+                } else if meta.path.is_ident("unique_everywhere") {
+                    attr.unique_everywhere = true;
                 } else if meta.path.is_ident("sort") {
                     attr.sort = true;
                 } else if meta.path.is_ident("filter") {
                     filter = Some(marks_of_filter(&meta)?);
                 } else {
-                    return Err(meta.error("known: create, update, since, default, unique, sort, filter"));
+                    let known =
+                        "known: create, update, since, default, unique, unique_everywhere, sort, filter";
+                    return Err(meta.error(known));
                 }
                 Ok(())
             })?;

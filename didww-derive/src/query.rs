@@ -102,7 +102,7 @@ fn constructor(filter: &Filter) -> TokenStream {
             #[doc = #doc]
             pub fn #function(value: impl Into<#value>) -> Self {
                 let value: #value = value.into();
-                Self { name: #name, value: value.to_string() }
+                Self { name: #name, value: ::didww_types::OneOf::from(value).joined(ToString::to_string) }
             }
         }
     };

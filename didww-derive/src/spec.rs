@@ -44,8 +44,9 @@ fn attribute(attr: &Attr) -> TokenStream {
     let since = attr.since.as_ref().map(|version| quote!(.since(#version)));
     let default = attr.default.as_ref().map(|value| quote!(.default(#value)));
     let unique = attr.unique.then(|| quote!(.unique()));
+    let everywhere = attr.unique_everywhere.then(|| quote!(.unique_everywhere()));
     let sort = attr.sort.then(|| quote!(.sort()));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #sort }
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {

@@ -14,6 +14,7 @@ extern crate self as didww_types;
 
 mod attribute;
 pub mod callback;
+mod csv;
 mod direct;
 mod document;
 mod enumeration;
@@ -34,6 +35,7 @@ mod version;
 mod violation;
 
 pub use attribute::{Attribute, Kind};
+pub use csv::split_values;
 pub use didww_derive::Resource;
 pub use document::{CollectionMeta, Document, Included, Linkage, RelationshipObject, ResourceObject};
 pub use error_object::{ErrorCode, ErrorDocument, ErrorObject, ErrorSource};

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+use crate::csv::join_values;
+
 /// What form encoding leaves as it is.
 const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*');
 
@@ -87,7 +89,8 @@ pub struct OneOf<T>(Vec<T>);
 impl<T> OneOf<T> {
     #[doc(hidden)]
     pub fn joined(self, text: impl Fn(&T) -> String) -> String {
-        self.0.iter().map(text).collect::<Vec<_>>().join(",")
+        let texts: Vec<String> = self.0.iter().map(text).collect();
+        join_values(texts.iter().map(String::as_str))
     }
 }
 

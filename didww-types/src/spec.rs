@@ -130,6 +130,8 @@ pub struct AttributeSpec {
     pub default: Option<DefaultValue>,
     /// Whether no two records of an account may share a value.
     pub unique: bool,
+    /// Whether no two records of all accounts may share a value; null is shared by any number.
+    pub unique_everywhere: bool,
     /// Whether a list can be sorted by it.
     pub sort: bool,
     /// The strict check of a value that a client sent.
@@ -151,6 +153,7 @@ impl AttributeSpec {
             before: "",
             default: if T::NULLABLE { Some(DefaultValue::Null) } else { None },
             unique: false,
+            unique_everywhere: false,
             sort: false,
             admit: T::admit,
         }
@@ -196,6 +199,13 @@ impl AttributeSpec {
     #[must_use]
     pub const fn unique(mut self) -> Self {
         self.unique = true;
+        self
+    }
+
+    /// Makes it unique among the records of all accounts.
+    #[must_use]
+    pub const fn unique_everywhere(mut self) -> Self {
+        self.unique_everywhere = true;
         self
     }
 

@@ -193,6 +193,34 @@ async fn a_block_by_hand_is_not_told_by_default() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_keeps_no_callback_waiting() {
+    let mut receiver = Receiver::start(Answer::Status(500)).await;
+    let (server, api) = start(settings()).await;
+    let url = receiver.url("/late");
+    let id = trunk(&api, "Late", &url).await;
+    set(&api, &id, "blocked").await;
+    receiver.next().await;
+    deliveries(&server.control(), 1).await;
+    // The second attempt is due in a minute, and the clock is an hour behind.
+    let clock = server.control().clock().clone();
+    clock.freeze(Some(didww_types::Timestamp::from_unix_millis(START - 3_600_000)));
+    until(async || {
+        clock.advance(Duration::from_secs(1));
+        let passed = clock.now().as_unix_millis() - (START - 3_600_000);
+        assert!(passed < 1_800_000, "it was not repeated within half an hour");
+        // The worker's turn, before the time goes on.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        (control_attempts(&server).await >= 2).then_some(())
+    })
+    .await;
+    receiver.next().await;
+}
+
+async fn control_attempts(server: &TestServer) -> usize {
+    server.control().deliveries(None, 1_000).await.unwrap().len()
+}
+
+#[tokio::test]
 async fn failed_attempts_are_repeated_exactly_when_documented_and_given_up_after_the_tenth() {
     let mut receiver = Receiver::start(Answer::Status(500)).await;
     let mut witness = Receiver::start(Answer::Status(200)).await;

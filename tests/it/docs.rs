@@ -7,6 +7,7 @@
 mod configuration;
 mod control;
 mod differences;
+mod kamailio;
 mod links;
 mod openapi;
 mod pages;

@@ -51,6 +51,12 @@ impl Prop {
         Self { spec: Did::SPEC, id, attributes: json!({ "number": "37061498222" }), links: Vec::new() }
     }
 
+    /// Another number: no two DIDs have the same.
+    fn numbered(mut self, number: &str) -> Self {
+        self.attributes["number"] = json!(number);
+        self
+    }
+
     fn trunk(id: &'static str) -> Self {
         let body = credentials(&format!("Trunk {id}"));
         let mut attributes = body["data"]["attributes"].clone();
@@ -233,7 +239,7 @@ async fn sandbox_of_2022() -> Stage {
             .linked("default_did", &[DID_ONE])
             .linked("dids", &[DID_TWO, DID_ONE]),
         Prop::shown(VoiceOutTrunk::SPEC, version, OTHER_22, &list["data"][1]),
-        Prop::did("7a028c32-e6b6-4c86-bf01-90f901b37012"),
+        Prop::did("7a028c32-e6b6-4c86-bf01-90f901b37012").numbered("37061498223"),
         Prop::trunk("5fc59e7e-79eb-498a-8779-800416b5c68a"),
     ])
     .await
@@ -316,8 +322,11 @@ async fn what_all_official_sdks_send_for_emergency_settings_is_done() {
     const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
     const A: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
     const B: &str = "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb";
-    let able = |id| Prop { attributes: json!({ "number": "1", "emergency_enabled": true }), ..Prop::did(id) };
-    let stage = Stage::set(vec![Prop::trunk(ID), able(A), able(B)]).await;
+    let able = |id, number: &str| Prop {
+        attributes: json!({ "number": number, "emergency_enabled": true }),
+        ..Prop::did(id)
+    };
+    let stage = Stage::set(vec![Prop::trunk(ID), able(A, "1"), able(B, "2")]).await;
     let path = format!("{TRUNKS}/{ID}");
     let linkage = format!("{path}/relationships/emergency_dids");
     for (name, members, all) in [
@@ -337,7 +346,7 @@ async fn what_all_official_sdks_send_for_emergency_settings_is_done() {
 async fn the_recorded_updates_of_dids_are_done_or_refused_as_their_records_are_there() {
     const ID: &str = "44957076-778a-4802-b60c-d22db0cda284";
     const OLDER: &str = "9df99644-f1a5-4a3c-99a4-559d758eb96b";
-    let stage = Stage::set(vec![Prop::did(ID), Prop::did(OLDER)]).await;
+    let stage = Stage::set(vec![Prop::did(ID), Prop::did(OLDER).numbered("37061498223")]).await;
     let name = "2026-04-16/dids.update_unassign_emergency.request.json";
     let path = format!("{DIDS}/{ID}?include=emergency_calling_service");
     let answer = stage.send(Method::PATCH, &path, NEW, name).await;

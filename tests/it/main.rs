@@ -7,20 +7,26 @@
     clippy::indexing_slicing,
     reason = "a test that cannot go on fails"
 )]
+#![allow(clippy::disallowed_methods, reason = "peers of tests take a packet or a connection or two")]
 #![allow(clippy::needless_pass_by_value, reason = "a `json!` literal is handed over where it is written")]
 
 mod callbacks;
 mod conformance;
 mod crash;
+mod descriptors;
 mod docs;
+mod faults;
 mod founding;
 mod isolation;
+mod lints;
 mod load;
 mod outbound;
+mod peers;
 mod properties;
 mod sdk;
 mod sip;
 mod smoke;
 mod startup;
 mod support;
+mod upgrade;
 mod voipbin;

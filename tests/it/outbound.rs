@@ -9,7 +9,7 @@ mod refusals;
 mod responses;
 #[path = "../../trunk-server/tests/support/sipp_carrier.rs"]
 mod sipp_carrier;
-mod stage;
+pub mod stage;
 mod stop;
 mod unanswered;
 mod ways;

@@ -61,6 +61,44 @@ async fn a_trunk_lives_from_create_to_delete_in_every_version() {
 }
 
 #[tokio::test]
+async fn a_filter_finds_exactly_the_names_that_it_was_given_whatever_they_hold() {
+    let server = TestServer::start().await;
+    let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
+    let names = [
+        "Sales",
+        "North",
+        "Sales, North",
+        "Sales,North",
+        "\"Sales\"",
+        "5\" pipe",
+        "\"a\",b",
+        "a\nb",
+        "x,y",
+        "x",
+        "y",
+        "+%&=#",
+    ];
+    for name in names {
+        trunks
+            .create(VoiceOutTrunk::create(name, OnCliMismatchAction::RejectCall, credentials()))
+            .await
+            .unwrap();
+    }
+    let found = async |filter| {
+        let found = trunks.list().filter(filter).await.unwrap().items;
+        found.into_iter().map(|trunk| trunk.name).collect::<Vec<_>>()
+    };
+    for name in names {
+        assert_eq!(found(VoiceOutTrunkFilter::name(name)).await, [name]);
+        assert!(
+            found(VoiceOutTrunkFilter::name_contains(name)).await.iter().all(|found| found.contains(name))
+        );
+    }
+    assert_eq!(found(VoiceOutTrunkFilter::name(["Sales, North", "x"])).await, ["Sales, North", "x"]);
+    assert!(found(VoiceOutTrunkFilter::name("North, Sales")).await.is_empty());
+}
+
+#[tokio::test]
 async fn what_only_the_newest_version_knows_is_kept_through_a_change_in_an_older_one() {
     let server = TestServer::start().await;
     let new = client(&server, ApiVersion::V2026_04_16).voice_out_trunks();

@@ -3,7 +3,9 @@
 
 mod authentication;
 mod capacity;
+pub mod certificates;
 mod changes;
+mod charging;
 pub mod digest;
 pub mod edge;
 mod endings;

@@ -381,3 +381,97 @@ async fn no_secret_is_in_the_log_at_its_most_talkative() {
         assert!(lines.is_empty(), "{lines:#?}");
     }
 }
+
+#[test]
+fn a_log_filter_that_would_silence_everything_is_refused() {
+    for text in ["warning", "loud", "", "info trunk"] {
+        let said = refusal(&["--ephemeral", "--log", text], &[], 2);
+        assert!(said.contains(&format!("log is `{text}`")) && said.contains("trunk_server=debug"), "{said}");
+    }
+}
+
+#[test]
+fn settings_that_would_start_and_mislead_are_refused() {
+    for (arguments, words) in [
+        (
+            ["--public-url", "https://example.com/v3"],
+            ["public-url is `https://example.com/v3`", "without the API's own path"],
+        ),
+        (["--public-url", "https://example.com/v3/"], ["public-url", "without the API's own path"]),
+        (["--public-url", "https://example.com/?a=1"], ["public-url", "without a query"]),
+        (["--control-token", ""], ["control-token", "leave the setting out"]),
+        (["--api-key", " "], ["api-key", "leave the setting out"]),
+    ] {
+        let said = refusal(&["--ephemeral", arguments[0], arguments[1]], &[], 2);
+        assert!(words.iter().all(|word| said.contains(word)), "{said}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("new.db");
+    refusal(&["--database", file.to_str().unwrap(), "--api-key", ""], &[], 2);
+    assert!(!file.exists(), "a refused start makes no database");
+}
+
+#[test]
+fn a_misspelt_variable_is_named_in_the_log() {
+    let mut server = command();
+    server
+        .args(["--ephemeral", "--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", "off"])
+        .env("TRUNK_SERVER_LISTN", "127.0.0.1:1")
+        .env("TRUNK_SERVER_SERVICE_HOST", "10.0.0.1")
+        .stderr(Stdio::piped());
+    let server = Binary::launch(server);
+    let log = server.log();
+    assert!(log.contains("TRUNK_SERVER_LISTN"), "{log}");
+    assert!(!log.contains("TRUNK_SERVER_SERVICE_HOST"), "{log}");
+}
+
+#[test]
+fn the_greeting_says_where_the_database_is_and_whether_it_was_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trunks.db");
+    let named = file.to_str().unwrap();
+    let made = Binary::start(&["--database", named, "--api-key", "first"]);
+    assert!(made.greeting.contains(&format!("Database: {named} (made now)")), "{}", made.greeting);
+    assert!(made.greeting.contains("API key:  the one given\n"), "{}", made.greeting);
+    assert_eq!(made.terminate(), Some(0));
+    let opened = Binary::start(&["--database", named, "--api-key", "second"]);
+    assert!(opened.greeting.contains(&format!("Database: {named} (opened)")), "{}", opened.greeting);
+    assert!(
+        opened.greeting.contains("of a new account that is empty (1 were there before)"),
+        "{}",
+        opened.greeting
+    );
+    assert!(opened.log().contains("a new, empty account was made"), "{}", opened.log());
+}
+
+#[test]
+fn a_greeting_among_json_lines_is_one_of_them() {
+    let server = Binary::start(&["--ephemeral", "--api-key", "k", "--log-format", "json"]);
+    let greeting: Value = serde_json::from_str(&server.greeting).unwrap();
+    assert_eq!(greeting["message"], "trunk-server is ready");
+    assert_eq!(greeting["api"], json!(server.base));
+    assert_eq!(greeting["api_key"], "the one given");
+}
+
+#[test]
+fn a_closed_standard_output_and_a_hangup_do_no_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    let mut server = command();
+    server
+        .args(["--ephemeral", "--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", "off"])
+        .stdout(Stdio::from(fs::OpenOptions::new().write(true).open("/dev/full").unwrap()))
+        .stderr(Stdio::from(fs::File::create(&log).unwrap()));
+    let mut child = server.spawn().unwrap();
+    let said = |word: &str| {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        while !fs::read_to_string(&log).unwrap().contains(word) {
+            assert!(std::time::Instant::now() < deadline, "{}", fs::read_to_string(&log).unwrap());
+            std::thread::yield_now();
+        }
+    };
+    said("standard output takes nothing");
+    assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    said("stopped");
+}

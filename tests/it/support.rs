@@ -2,5 +2,6 @@
 
 pub mod api;
 pub mod binary;
+pub mod disk;
 pub mod receiver;
 pub mod world;

@@ -12,6 +12,7 @@ mod carrier;
 mod credentials;
 mod destinations;
 mod documents;
+mod guessing;
 mod isolation;
 mod keeping;
 mod limits;

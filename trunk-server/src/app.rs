@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::callbacks::{self, Callbacks};
 use crate::clock::Clock;
+use crate::descriptors::Descriptors;
+use crate::guessing::Guesses;
 use crate::http::RateLimits;
 use crate::ids::Ids;
 use crate::serve::Limits;
@@ -27,8 +29,15 @@ pub(crate) struct App {
     /// The communication platform's side.
     #[cfg(feature = "voipbin")]
     pub platform: crate::voipbin::Platform,
+    /// The sockets that this server listens on.
+    #[cfg(feature = "sip")]
+    pub own: crate::net::OwnSockets,
     /// How many requests each key may still make.
     pub rates: RateLimits,
+    /// Wrong API keys and tokens.
+    pub guesses: Guesses,
+    /// The files that may be open.
+    pub descriptors: Descriptors,
     /// What links begin with, when it is not the address that the request came to.
     pub public_url: Option<String>,
     /// What a client may take.
@@ -39,6 +48,7 @@ pub(crate) struct App {
 
 impl App {
     /// Puts the parts together.
+    #[cfg_attr(feature = "voipbin", expect(clippy::too_many_arguments, reason = "they are the parts"))]
     pub(crate) fn new(
         store: Arc<dyn Store>,
         clock: Clock,
@@ -46,6 +56,7 @@ impl App {
         callbacks: callbacks::Settings,
         public_url: Option<String>,
         limits: Limits,
+        descriptors: Descriptors,
         #[cfg(feature = "voipbin")] platform: crate::voipbin::Platform,
     ) -> Self {
         Self {
@@ -57,7 +68,11 @@ impl App {
             edge: std::sync::OnceLock::new(),
             #[cfg(feature = "voipbin")]
             platform,
+            #[cfg(feature = "sip")]
+            own: crate::net::OwnSockets::default(),
             rates: RateLimits::default(),
+            guesses: Guesses::new("API keys and tokens", limits.guesses),
+            descriptors,
             public_url,
             limits,
             ready: AtomicBool::new(true),

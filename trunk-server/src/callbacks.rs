@@ -6,6 +6,10 @@
 //! restarts. A customer's events do not wait for ever, nor in any number: what is too old or too much is dropped, from
 //! the oldest on. What the two forms differ in stands in one table (`policy`). Whatever the form, it refuses to connect to
 //! any address that is not of the public internet, also when a redirect leads there.
+//!
+//! The loops that receivers feed, and their bounds: attempts under way (`parallel`, of one owner `parallel_per_owner`),
+//! each with a deadline over everything; redirects (the policy's number); an answer's body (4 kB are read); a host's
+//! addresses (8 are tried; a look-up is one of an attempt). Events are read from the store 1,024 at a time.
 
 mod batch;
 mod event;

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod environment;
 #[cfg(feature = "sip")]
 mod explain;
 
@@ -9,6 +10,7 @@ use clap::Parser;
 use clap::builder::BoolishValueParser;
 use didww_types::Secret;
 
+pub use environment::unknown_variables;
 #[cfg(feature = "sip")]
 pub use explain::{Explain, ExplainError, Explained};
 
@@ -151,6 +153,7 @@ impl Cli {
             demo: self.demo,
             public_url: self.public_url,
             control_token: self.control_token.map(Secret::from),
+            http: None,
             allow_loopback_callbacks: self.allow_loopback_callbacks,
             accounts: None,
             #[cfg(feature = "sip")]

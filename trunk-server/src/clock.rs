@@ -8,6 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 use didww_types::Timestamp;
 use tokio::sync::watch;
 
+/// Where the time can be set to, in milliseconds since 1970: the years 1970 to 8999. Before it there are no dates of
+/// records, and close to the year 10000 every later moment would be the same one, so that whoever waits for it spins.
+const SETTABLE: std::ops::Range<i64> = 0..221_845_392_000_000;
+
 /// Longest sleep at a stretch, so that a step of the system's clock is noticed.
 const STRETCH: Duration = Duration::from_mins(1);
 
@@ -52,9 +56,16 @@ impl Clock {
         Timestamp::from_unix_millis(millis(self.state()))
     }
 
-    /// Stops the time, at an instant or where it is.
+    /// Whether the time can be set to an instant: one of the years 1970 to 8999.
+    pub fn can_be_set_to(at: Timestamp) -> bool {
+        SETTABLE.contains(&at.as_unix_millis())
+    }
+
+    /// Stops the time, at an instant or where it is. Instead of an instant that it cannot be set to it takes the
+    /// nearest.
     pub fn freeze(&self, at: Option<Timestamp>) -> Timestamp {
-        self.change(|state| state.frozen = Some(at.map_or_else(|| millis(*state), Timestamp::as_unix_millis)))
+        let at = at.map(|at| settable(at.as_unix_millis()));
+        self.change(|state| state.frozen = Some(at.unwrap_or_else(|| millis(*state))))
     }
 
     /// Lets the time run again, from where it is.
@@ -66,18 +77,28 @@ impl Clock {
         })
     }
 
-    /// Moves the time forward, whether it runs or stands still.
+    /// Moves the time forward, whether it runs or stands still; to the end of the year 8999 at most.
     pub fn advance(&self, by: Duration) -> Timestamp {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
-        self.change(|state| match &mut state.frozen {
-            Some(at) => *at = at.saturating_add(by),
-            None => state.ahead = state.ahead.saturating_add(by),
+        self.change(|state| {
+            let now = millis(*state);
+            let then = settable(now.saturating_add(by));
+            match &mut state.frozen {
+                Some(at) => *at = then,
+                None => state.ahead += then - now,
+            }
         })
     }
 
     /// Whether the time stands still.
     pub fn is_frozen(&self) -> bool {
         self.state().frozen.is_some()
+    }
+
+    /// Whether the time is another than the system's: it was frozen or advanced.
+    pub fn is_set(&self) -> bool {
+        let state = self.state();
+        state.frozen.is_some() || state.ahead != 0
     }
 
     /// Real time since the server started, for measuring how long something took. It cannot be frozen.
@@ -101,6 +122,19 @@ impl Clock {
         }
     }
 
+    /// Waits until it is earlier than an instant that was now once: until the time was set back, or the system's clock
+    /// stepped back, which is noticed within a minute.
+    pub async fn set_back_before(&self, at: Timestamp) {
+        let mut changed = self.0.changed.subscribe();
+        loop {
+            changed.mark_unchanged();
+            if self.now() < at {
+                return;
+            }
+            let _woken = tokio::time::timeout(STRETCH, changed.changed()).await;
+        }
+    }
+
     fn state(&self) -> State {
         *self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -111,6 +145,10 @@ impl Clock {
         self.0.changed.send_replace(());
         Timestamp::from_unix_millis(millis(*state))
     }
+}
+
+fn settable(at: i64) -> i64 {
+    at.clamp(SETTABLE.start, SETTABLE.end - 1)
 }
 
 /// Real time since a moment, for what may only take so long. It can be neither frozen nor advanced.
@@ -177,6 +215,37 @@ mod tests {
         clock.resume();
         sleeper.await;
         assert!(clock.now() >= soon);
+    }
+
+    #[tokio::test]
+    async fn the_time_stays_where_there_is_a_later_moment_to_wait_for() {
+        let clock = Clock::system();
+        let far: Timestamp = "9999-12-31T23:59:59.999Z".parse().unwrap();
+        for at in [Some(far), None] {
+            let now = clock.freeze(at);
+            assert!(Clock::can_be_set_to(now) && !Clock::can_be_set_to(far), "{now}");
+            let now = clock.advance(Duration::from_hours(24 * 366 * 10_000));
+            assert!(now < far, "{now}");
+            assert_eq!(clock.sleep_until(now.after(Duration::from_millis(1))).now_or_never(), None);
+        }
+        clock.resume();
+        clock.advance(Duration::MAX);
+        assert!(clock.now() < far);
+        let past = clock.freeze(Some("0000-01-01T00:00:00.000Z".parse().unwrap()));
+        assert_eq!(past.as_unix_millis(), 0);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_time_to_be_set_back_wakes_then_and_not_before() {
+        let clock = Clock::system();
+        let now = clock.freeze(None);
+        let waiting = clock.set_back_before(now);
+        tokio::pin!(waiting);
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        clock.advance(Duration::from_hours(1));
+        assert_eq!(waiting.as_mut().now_or_never(), None);
+        clock.freeze(Some(Timestamp::from_unix_millis(now.as_unix_millis() - 1)));
+        waiting.await;
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What a server is told before it starts: flags over environment over one file over defaults.
 
 mod accounts;
+mod http;
+mod log_filter;
 #[cfg(feature = "sip")]
 mod sip;
 #[cfg(feature = "voipbin")]
@@ -13,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use accounts::MOST_RATE;
 pub use accounts::{AccountsConfig, RECORD_QUOTA};
+pub use http::HttpConfig;
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
 
@@ -34,6 +37,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// What control requests must show; needed when the control listener is not on loopback.
     pub control_token: Option<Secret>,
+    /// Who may take how much of the listeners for HTTP.
+    pub http: HttpConfig,
     /// What an account may do that has no limits of its own.
     pub accounts: AccountsConfig,
     /// Where and how calls are taken; none takes no calls.
@@ -135,6 +140,7 @@ impl Default for Config {
             demo: false,
             public_url: None,
             control_token: None,
+            http: HttpConfig::default(),
             accounts: AccountsConfig::default(),
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
@@ -191,6 +197,7 @@ pub(crate) struct Settings {
     pub(crate) demo: Option<bool>,
     pub(crate) public_url: Option<String>,
     pub(crate) control_token: Option<Secret>,
+    pub(crate) http: Option<http::HttpTable>,
     pub(crate) allow_loopback_callbacks: Option<bool>,
     pub(crate) accounts: Option<AccountsConfig>,
     #[cfg(feature = "sip")]
@@ -240,6 +247,7 @@ impl Settings {
             demo: self.demo.or(other.demo),
             public_url: self.public_url.or(other.public_url),
             control_token: self.control_token.or(other.control_token),
+            http: self.http.or(other.http),
             allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
             accounts: self.accounts.or(other.accounts),
             #[cfg(feature = "sip")]
@@ -304,19 +312,23 @@ impl Settings {
         let accounts = self.accounts.unwrap_or_default();
         accounts.check()?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
+        let api_key = check_secret("api-key", self.api_key)?;
+        let control_token = check_secret("control-token", self.control_token)?;
         let log = self.log.unwrap_or(defaults.log);
-        if log.parse::<tracing_subscriber::EnvFilter>().is_err() {
-            let right = "give a level (error, warn, info, debug, trace) or target=level pairs";
+        if !log_filter::is_log_filter(&log) {
+            let right = "give a level (error, warn, info, debug, trace, off) or target=level pairs, such as \
+                         `info` or `warn,trunk_server=debug`";
             return Err(ConfigError::Value { name: "log", given: log, right });
         }
         Ok(Config {
             listen,
             control_listen,
             database,
-            api_key: self.api_key,
+            api_key,
             demo: self.demo.unwrap_or(false),
             public_url,
-            control_token: self.control_token,
+            control_token,
+            http: HttpConfig::new(self.http.unwrap_or_default())?,
             accounts,
             #[cfg(feature = "sip")]
             sip,
@@ -339,15 +351,30 @@ fn check_address(name: &'static str, text: &str) -> Result<(), ConfigError> {
 }
 
 fn check_url(text: &str) -> Result<String, ConfigError> {
-    let parsed =
-        url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    match parsed {
-        Some(_) => Ok(text.trim_end_matches('/').to_owned()),
-        None => Err(ConfigError::Value {
-            name: "public-url",
-            given: text.to_owned(),
-            right: "give an http or https URL, such as https://trunks.example.com",
+    let wrong = |right| Err(ConfigError::Value { name: "public-url", given: text.to_owned(), right });
+    let parsed = url::Url::parse(text).ok();
+    let Some(url) = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
+        return wrong("give an http or https URL, such as https://trunks.example.com");
+    };
+    let plain = url.path().trim_end_matches('/');
+    if plain.ends_with("/v3") || plain.ends_with("/v1.0") {
+        return wrong("give it without the API's own path: links put /v3 behind it");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return wrong("give it without a query or fragment, such as https://trunks.example.com");
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// A secret that is there and says nothing protects nothing.
+fn check_secret(name: &'static str, secret: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
+    match secret {
+        Some(secret) if secret.expose().trim().is_empty() => Err(ConfigError::Value {
+            name,
+            given: String::new(),
+            right: "give some characters, or leave the setting out",
         }),
+        secret => Ok(secret),
     }
 }
 
@@ -394,6 +421,9 @@ impl Config {
             None => format!("# {name} is not set\n"),
         };
         let mut text: String = lines.into_iter().map(line).collect();
+        if let Some(table) = self.http.to_toml() {
+            text = format!("{text}\n{table}");
+        }
         if let Some(table) = self.accounts.to_toml() {
             text = format!("{text}\n{table}");
         }

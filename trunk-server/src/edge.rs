@@ -2,6 +2,10 @@
 //!
 //! It brings the rules their questions and acts on their verdicts. Whom a call is let through to is played:
 //! no call is ever forwarded to a real network.
+//!
+//! The loops that peers feed, and their bounds: calls, of which `CALLS` are up, and requests, as `shares` says; what comes
+//! for one call, of which `event::MOST` wait; its media, in `media`; connections, in `sip::streams`. Whoever follows
+//! the records and is too slow loses the oldest of `FOLLOWED`.
 
 mod attempt;
 mod call;
@@ -20,6 +24,7 @@ mod media;
 mod nonces;
 mod proven;
 mod prune;
+mod rates;
 mod record;
 mod refusals;
 mod reliable;
@@ -27,6 +32,7 @@ mod shares;
 mod spend;
 mod stack;
 mod trunks;
+mod unacknowledged;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,8 +43,11 @@ use serde::Serialize;
 use tokio::sync::Semaphore;
 
 use crate::app::App;
+use crate::descriptors::Share;
 use crate::ending::in_background;
-use crate::sip::{Ports, sdp};
+use crate::net::{Budget, Use};
+use crate::places::Places;
+use crate::sip::{Books, Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
 use front::Front;
@@ -46,6 +55,7 @@ use refusals::Refusals;
 use spend::Spend;
 use stack::{Incoming, Stack};
 use trunks::Trunks;
+use unacknowledged::Unacknowledged;
 
 pub use calls::ActiveCall;
 pub use config::{EdgeConfig, EdgeError, Tls};
@@ -77,7 +87,14 @@ pub(crate) struct Inner {
     room: Arc<Semaphore>,
     nonce_counts: nonces::Counts,
     ports: Ports,
+    /// The lookups of hosts that SDPs name.
+    names: media::Names,
+    /// Bytes of media that are sent, of all calls together.
+    media_bytes: Budget,
+    /// The calls of each account.
+    accounts: Arc<Places<i64>>,
     refusals: Refusals,
+    unacknowledged: Unacknowledged,
     counters: Counters,
     sums: diagnosis::Sums,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
@@ -136,11 +153,23 @@ impl Edge {
             config.settings.clone(),
             config.server_name.clone(),
         ));
-        let (stack, incoming) = Stack::start(&config, Arc::clone(&front), &app.clock).await?;
+        let (stack, incoming) = Stack::start(&config, Arc::clone(&front), &app.clock, &app.own).await?;
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonce_counts: nonces::Counts::default(),
-            ports: Ports::new(config.rtp_ports.clone(), app.ids.word()),
+            ports: Ports::new(
+                config.rtp_ports.clone(),
+                app.ids.word(),
+                Books {
+                    own: app.own.clone(),
+                    purpose: Use::EdgeMedia,
+                    descriptors: app.descriptors.clone(),
+                    share: Share::Calls,
+                },
+            ),
+            accounts: Places::new(of_account(&app, &config)),
+            names: media::Names::default(),
+            media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             app,
             config,
             trunks,
@@ -149,17 +178,20 @@ impl Edge {
             front,
             room: Arc::new(Semaphore::new(CALLS)),
             refusals: Refusals::default(),
+            unacknowledged: Unacknowledged::default(),
             counters: Counters::default(),
             sums: diagnosis::Sums::new(),
             records,
         });
+        // Before anything else writes: what an earlier server left counts from the first call on.
+        spend::charge_lost(&inner).await?;
         let stack = Arc::new(stack);
-        let tasks = vec![
+        let mut tasks = vec![
             tokio::spawn(take(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(spend::age(Arc::clone(&inner))),
             tokio::spawn(prune::run(Arc::clone(&inner))),
             tokio::spawn(sum_up(Arc::clone(&inner), Arc::clone(&stack))),
         ];
+        tasks.extend(spend::tasks(&inner));
         Ok(Self { inner, stack, tasks })
     }
 
@@ -257,6 +289,13 @@ impl Inner {
             front: self.front.counts(),
         }
     }
+}
+
+/// Most calls of one account: half of those that ports and open files have room for, unless a setting says so.
+fn of_account(app: &App, config: &EdgeConfig) -> usize {
+    let files = app.descriptors.most(Share::Calls);
+    let room = files.min(config.rtp_ports.len().div_ceil(2));
+    config.calls_per_account.unwrap_or_else(|| room.div_ceil(2))
 }
 
 /// What became of attempts at calls since the start, and of messages that were none.

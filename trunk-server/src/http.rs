@@ -1,4 +1,7 @@
 //! Everything before a rule is asked: the key, the version, the negotiation, the limits, the headers.
+//!
+//! The loops that clients feed, and their bounds: a body that is wanted (`Limits::body_bytes` within
+//! `Limits::body_deadline`), and one that is not (1 MiB within a second, then the connection is given up).
 
 mod api;
 mod headers;

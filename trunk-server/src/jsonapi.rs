@@ -25,7 +25,7 @@ use crate::account::Account;
 use crate::app::App;
 use crate::store::Scope;
 
-pub(crate) use error::Refused;
+pub(crate) use error::{Lasts, Refused};
 pub(crate) use operation::Operation;
 pub(crate) use query::View;
 pub(crate) use target::{Place, Target};

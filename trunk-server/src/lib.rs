@@ -14,6 +14,9 @@
 //!
 //! Compatible with DIDWW, not affiliated with it.
 
+// A test reads a packet or two.
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
 pub mod account;
 mod app;
 #[cfg(feature = "sip")]
@@ -24,27 +27,31 @@ mod clock;
 pub mod config;
 pub mod control;
 mod demo;
+mod descriptors;
 #[cfg(feature = "sip")]
 pub mod edge;
 #[cfg(feature = "sip")]
 mod ending;
+mod forwarded;
+mod guessing;
 mod http;
 mod ids;
 mod jsonapi;
 #[cfg(feature = "sip")]
 mod keep;
+mod limiter;
 #[cfg(feature = "sip")]
 mod mailbox;
-#[cfg(feature = "sip")]
 mod net;
 pub mod openapi;
+#[cfg(feature = "sip")]
+mod places;
 mod public_address;
 pub mod serve;
 mod server;
 #[cfg(feature = "sip")]
 mod sip;
 pub mod store;
-#[cfg(feature = "sip")]
 mod summed;
 pub mod telemetry;
 mod test_server;
@@ -54,6 +61,9 @@ pub mod voipbin;
 
 pub use clock::Clock;
 pub use control::Control;
+pub use descriptors::raise as raise_open_files;
+pub use forwarded::{Proxies, ProxyHeader};
+pub use guessing::GuessLimits;
 pub use ids::Ids;
 pub use server::{Server, ServerBuilder, StartError};
 pub use test_server::{TestServer, TestServerBuilder};

@@ -1,10 +1,13 @@
 //! Parses, runs, and says how it ended.
 
+mod greeting;
+
 use std::process::ExitCode;
 
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
-use trunk_server::{Server, cli::Cli, config::Config, telemetry};
+use trunk_server::cli::{Cli, unknown_variables};
+use trunk_server::{Server, config::Config, telemetry};
 
 /// Threads hand each other memory all the time, requests to the store's writer above all, and calls come in rushes.
 #[cfg(feature = "mimalloc")]
@@ -27,6 +30,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     telemetry::init(&config);
+    trunk_server::raise_open_files();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error, 1),
@@ -58,14 +62,25 @@ fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
+/// A write beyond a limit on file sizes raises this on Linux (on MIPS another one) and macOS, and its default would end
+/// the process. Where it is listened to, the write fails instead, as on a full disk.
+const SIGXFSZ: i32 = 25;
+
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
+    let _file_sizes = signal(SignalKind::from_raw(SIGXFSZ))?;
     // Listened to before anything is served, so that no signal finds nobody.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    // A terminal that goes away ends the server in order, too; there is nothing that could be read anew.
+    let mut hangup = signal(SignalKind::hangup())?;
+    for name in unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
+        tracing::warn!(name, "this environment variable is no setting; `trunk-server --help` has them all");
+    }
     let server = Server::builder(config.clone()).start().await?;
-    greet(&server, &config);
+    greeting::greet(&server, &config);
     tokio::select! {
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
     }
     tracing::info!("stopping: what is in flight is finished first; a second signal ends at once");
     tokio::select! {
@@ -75,44 +90,4 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Says what a newcomer needs. A key is said once, when it is made.
-fn greet(server: &Server, config: &Config) {
-    let base = server.base_url();
-    println!("trunk-server is ready.");
-    println!("  API:      {base}");
-    #[cfg(feature = "voipbin")]
-    println!("  VoIPBIN:  {}", server.voipbin_url());
-    if let Some(control) = server.control_address() {
-        println!("  Control:  http://{control}/control/v1");
-    }
-    #[cfg(feature = "sip")]
-    match (server.sip_address(), server.sip_tls_address()) {
-        (Some(sip), Some(tls)) => println!("  SIP:      {sip} (UDP, TCP), {tls} (TLS)"),
-        (Some(sip), None) => println!("  SIP:      {sip} (UDP, TCP)"),
-        (None, _) => println!("  SIP:      off"),
-    }
-    match &config.database {
-        trunk_server::config::Database::File(file) => println!("  Database: {}", file.display()),
-        trunk_server::config::Database::Ephemeral => {
-            println!("  Database: in memory, gone when the server ends");
-        }
-    }
-    let key = match (server.new_key(), &config.api_key) {
-        (Some(key), _) => {
-            println!("  API key:  {}  (made now, not shown again)", key.expose());
-            key.expose()
-        }
-        (None, Some(_)) => {
-            println!("  API key:  the one given");
-            "YOUR_KEY"
-        }
-        (None, None) => {
-            println!("  API key:  the ones made before");
-            "YOUR_KEY"
-        }
-    };
-    println!("\nTry it:\n");
-    println!("  curl -s {base}/voice_out_trunks -H 'Api-Key: {key}' -H 'X-DIDWW-API-Version: 2026-04-16'\n");
 }

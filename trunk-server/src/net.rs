@@ -1,36 +1,75 @@
-//! Placeholder until the shared module lands.
+//! Receiving from peers: the one place where datagrams are read and connections accepted.
+//!
+//! The readiness of a socket does not count against a task's cooperative budget: a loop over `readable` and
+//! `try_recv_from` whose socket always has the next packet never lets another task run, and on a machine with few cores
+//! that is the end of the service. A peer can make it so, by speed or by having packets sent in a circle. So the raw calls
+//! are refused by a lint everywhere else (`disallowed-methods` in `clippy.toml`), and every loop over them stands on what
+//! is here:
+//!
+//! - [`Turns`]: after [`IN_A_ROW`] passes a loop lets other tasks run, whatever readiness says;
+//! - `Budget`: so many packets or bytes a second, and so many at once;
+//! - `hear` and `receive`, the loops over datagrams, and [`accept`], the step of a loop over connections.
+//!
+//! It refuses to know what is received.
+
+#[cfg(feature = "sip")]
+mod budget;
+#[cfg(feature = "sip")]
+mod datagrams;
+#[cfg(feature = "sip")]
+mod own;
+
 use std::io;
 use std::net::SocketAddr;
-use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
+use tokio::net::{TcpListener, TcpStream};
+
+#[cfg(feature = "sip")]
+pub(crate) use budget::Budget;
+#[cfg(feature = "sip")]
+pub(crate) use datagrams::{hear, receive};
+#[cfg(feature = "voipbin")]
+pub(crate) use own::is_own_address;
+#[cfg(feature = "sip")]
+pub(crate) use own::{Entered, OwnSockets, Use};
+
+/// Passes of a loop after which other tasks run.
+const IN_A_ROW: u32 = 16;
+
+/// Makes a loop that peers feed let others run.
 #[derive(Debug, Default)]
 pub(crate) struct Turns(u32);
 
 impl Turns {
+    /// Belongs into every pass of such a loop. Safe to give up waiting for.
     pub(crate) async fn pass(&mut self) {
         self.0 += 1;
-        if self.0.is_multiple_of(16) {
+        if self.0 >= IN_A_ROW {
+            self.0 = 0;
             tokio::task::yield_now().await;
         }
     }
 }
 
-pub(crate) async fn receive<T>(
-    socket: &UdpSocket,
-    turns: &mut Turns,
-    mut receive: impl FnMut(&UdpSocket) -> io::Result<T>,
-) -> io::Result<T> {
-    turns.pass().await;
-    loop {
-        socket.readable().await?;
-        match socket.try_io(tokio::io::Interest::READABLE, || receive(socket)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            done => return done,
-        }
-    }
-}
-
+/// The next connection. Safe to give up waiting for.
+#[expect(clippy::disallowed_methods, reason = "the loop that calls this passes its turns")]
 pub(crate) async fn accept(listener: &TcpListener, turns: &mut Turns) -> io::Result<(TcpStream, SocketAddr)> {
     turns.pass().await;
     listener.accept().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_loop_that_never_waits_lets_others_run() {
+        let (tell, mut told) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move { tell.send(()) });
+        let mut turns = Turns::default();
+        for _ in 0..=IN_A_ROW {
+            turns.pass().await;
+        }
+        assert_eq!(told.try_recv(), Ok(()));
+    }
 }

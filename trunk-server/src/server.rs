@@ -15,9 +15,12 @@ use crate::clock::Clock;
 use crate::config::{Config, Database};
 use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
 use crate::demo;
+use crate::descriptors::{self, Descriptors, Share};
 use crate::http::{RateLimits, public_router};
 use crate::ids::Ids;
-use crate::serve::{Limits, serve};
+#[cfg(feature = "sip")]
+use crate::net::{Entered, Use};
+use crate::serve::{Door, Limits, serve};
 use crate::store::{OpenError, SqliteStore, Store, StoreError, StoreLimits};
 #[cfg(feature = "voipbin")]
 use crate::voipbin::Platform;
@@ -74,8 +77,13 @@ pub struct Server {
     address: SocketAddr,
     control_address: Option<SocketAddr>,
     new_key: Option<Secret>,
+    accounts_before: Option<usize>,
+    made_its_database: bool,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    /// The places of the listeners among our own sockets.
+    #[cfg(feature = "sip")]
+    _own: Vec<Entered>,
     #[cfg(feature = "sip")]
     edge: Option<crate::edge::Edge>,
 }
@@ -122,6 +130,8 @@ impl ServerBuilder {
     /// [`StartError`]; nothing is served then.
     pub async fn start(self) -> Result<Server, StartError> {
         let Self { config, clock, ids, limits, mut store_limits, mut callbacks } = self;
+        let control_limits = config.http.control_limits(limits);
+        let limits = config.http.limits(limits);
         store_limits.records = store_limits.records.or(config.accounts.records());
         callbacks.allow_loopback |= config.allow_loopback_callbacks;
         #[cfg(feature = "sip")]
@@ -142,12 +152,21 @@ impl ServerBuilder {
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
+        let made_its_database = match &config.database {
+            Database::File(file) => std::fs::metadata(file).map_or(true, |file| file.len() == 0),
+            Database::Ephemeral => true,
+        };
         let store: Arc<dyn Store> = Arc::new(match &config.database {
             Database::File(file) => SqliteStore::open_with(file, store_limits)?,
             Database::Ephemeral => SqliteStore::in_memory_with(store_limits)?,
         });
+        let descriptors = Descriptors::new(descriptors::open_files());
         #[cfg(feature = "voipbin")]
-        let platform = Platform::load(&*store, &clock, &ids, config.voipbin.platform.clone()).await?;
+        let room = descriptors.most(Share::Outgoing);
+        #[cfg(feature = "voipbin")]
+        let platform =
+            Platform::load(&*store, &clock, &ids, config.voipbin.platform.clone(), limits.guesses, room)
+                .await?;
         let mut app = App::new(
             store,
             clock,
@@ -155,6 +174,7 @@ impl ServerBuilder {
             callbacks,
             config.public_url.clone(),
             limits,
+            descriptors,
             #[cfg(feature = "voipbin")]
             platform,
         );
@@ -173,32 +193,49 @@ impl ServerBuilder {
             Control::new(Arc::clone(&app)).ensure_super_admin(username, password.clone()).await?;
         }
         // Nothing may fail after the first account is made: its key is said once.
-        let new_key = first_account(&Control::new(Arc::clone(&app)), &config).await?;
+        let FirstAccount { new_key, accounts_before } =
+            first_account(&Control::new(Arc::clone(&app)), &config).await?;
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
+        #[cfg(feature = "sip")]
+        let mut own = vec![app.own.enter(address, Use::Other)];
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
             let guard = Guard { token: config.control_token.clone(), host };
             let router = control_router(Arc::clone(&app), guard);
-            tasks.push(tokio::spawn(serve(listener, router, limits, stopped.clone())));
+            let door = door(&app, &config, control_limits, Share::Control);
+            tasks.push(tokio::spawn(serve(listener, router, door, stopped.clone())));
+            #[cfg(feature = "sip")]
+            own.push(app.own.enter(at, Use::Other));
         }
         #[cfg(feature = "voipbin")]
         tasks.push(tokio::spawn(ended_with(platform_tasks, stopped.clone())));
         tasks.push(tokio::spawn(callbacks::run(Arc::clone(&app), stopped.clone())));
-        tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), limits, stopped)));
+        let door = door(&app, &config, limits, Share::Api);
+        tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), door, stopped)));
         Ok(Server {
             app,
             address,
             control_address,
             new_key,
+            accounts_before,
+            made_its_database,
             stop,
             tasks,
+            #[cfg(feature = "sip")]
+            _own: own,
             #[cfg(feature = "sip")]
             edge,
         })
     }
+}
+
+/// What a listener is served with.
+fn door(app: &App, config: &Config, limits: Limits, share: Share) -> Door {
+    let (proxies, descriptors) = (config.http.proxies.clone(), app.descriptors.clone());
+    Door { limits, proxies, descriptors, share, clock: app.clock.clone() }
 }
 
 /// Ends a task when the server stops.
@@ -251,20 +288,37 @@ fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Listen(text.to_owned(), error))
 }
 
-/// Makes the account that a newcomer, or `--api-key`, needs. Gives its key when it was made up here.
-async fn first_account(control: &Control, config: &Config) -> Result<Option<Secret>, ControlError> {
+/// What was done about the account that a newcomer, or `--api-key`, needs.
+#[derive(Debug, Default)]
+struct FirstAccount {
+    /// The key that was made up here.
+    new_key: Option<Secret>,
+    /// How many accounts there were, if one was made.
+    accounts_before: Option<usize>,
+}
+
+/// Makes the account that a newcomer, or `--api-key`, needs.
+async fn first_account(control: &Control, config: &Config) -> Result<FirstAccount, ControlError> {
     let existing = control.accounts();
     let known = config.api_key.as_ref().is_some_and(|key| control.account_of_key(key).is_some());
     if known || (config.api_key.is_none() && !existing.is_empty()) {
-        return Ok(None);
+        return Ok(FirstAccount::default());
     }
     let name = if existing.is_empty() { "default" } else { "" };
     let new = NewAccount { api_key: config.api_key.clone(), ..NewAccount::named(name) };
     let (account, key) = control.create_account(new).await?;
+    if !existing.is_empty() {
+        let before = existing.len();
+        tracing::warn!(
+            account = %account.id, before,
+            "the given API key was no account's: a new, empty account was made for it"
+        );
+    }
     if config.demo && existing.is_empty() {
         demo::fill(control, account.id).await?;
     }
-    Ok(config.api_key.is_none().then_some(key))
+    let new_key = config.api_key.is_none().then_some(key);
+    Ok(FirstAccount { new_key, accounts_before: Some(existing.len()) })
 }
 
 impl Server {
@@ -316,6 +370,16 @@ impl Server {
     /// The key that was made at this start, because there was no account. It is not told again.
     pub fn new_key(&self) -> Option<&Secret> {
         self.new_key.as_ref()
+    }
+
+    /// How many accounts the database had before this start made one; none when it made none.
+    pub fn accounts_before(&self) -> Option<usize> {
+        self.accounts_before
+    }
+
+    /// Whether the database was made at this start.
+    pub fn made_its_database(&self) -> bool {
+        self.made_its_database
     }
 
     /// Acts upon the server.

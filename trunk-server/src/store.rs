@@ -7,6 +7,7 @@
 mod call;
 mod canonical;
 mod document;
+mod health;
 mod index;
 mod limits;
 mod observer;
@@ -16,9 +17,11 @@ mod sqlite;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use didww_types::{FilterTest, ResourceSpec, Timestamp};
 use serde_json::{Map, Value};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use crate::account::{Account, ApiKey, KeyDigest};
@@ -26,7 +29,8 @@ use crate::account::{Account, ApiKey, KeyDigest};
 pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
 pub use canonical::canonical_text;
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
-pub use index::{IndexEntry, IndexValue, index_of};
+pub use health::{MissingCommits, WriteHealth};
+pub use index::{IndexEntry, IndexValue, claims_of, index_of};
 pub use limits::{Asker, StoreLimits};
 pub use observer::{Committed, DocumentObserver, Observer};
 pub use outbox::{
@@ -70,6 +74,14 @@ pub enum StoreError {
     /// The disk takes no more; nothing was changed.
     #[error("the disk, its quota or a limit on file sizes is full, or the disk cannot be written")]
     Full,
+    /// No write is taken until the server is started again; nothing was changed.
+    #[error(
+        "the database takes no writes until the server is started again, for its disk or its file failed"
+    )]
+    Ended,
+    /// The write may have been done or not, and only a start of the server will show which. No write is taken any more.
+    #[error("whether the write was done is not known; read before you repeat it")]
+    Unknown,
     /// The engine failed. The text is for the operator.
     #[error("the database failed: {0}")]
     Failed(String),
@@ -289,7 +301,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError::Taken`], [`StoreError::Conflict`], [`StoreError::Overloaded`], or a failure of the engine;
-    /// nothing was changed then.
+    /// nothing was changed then, but for [`StoreError::Unknown`].
     fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>>;
 
     /// A document by its id, also a deleted one.
@@ -380,6 +392,9 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     /// When the next event that is not due yet will be.
     fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>>;
 
+    /// The clock was set back by so much: what waits for a time that is still to come waits no longer than before.
+    fn set_back(&self, now: Timestamp, by: Duration) -> Answer<'_, ()>;
+
     /// Notes what became of an attempt.
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()>;
 
@@ -396,6 +411,13 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Attempts, newest first, of one owner or of all.
     fn deliveries(&self, owner: Option<Owner>, limit: u64) -> Answer<'_, Vec<Delivery>>;
+
+    /// Whether writes are taken, as the last ones showed. Where they are not for want of room, the store tries again by
+    /// itself.
+    fn write_health(&self) -> watch::Receiver<WriteHealth>;
+
+    /// What the database lost before it was opened.
+    fn missing_commits(&self) -> Option<MissingCommits>;
 
     /// Whether the store can be read now.
     fn check(&self) -> Answer<'_, ()>;

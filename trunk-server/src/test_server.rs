@@ -45,6 +45,7 @@ pub struct TestServerBuilder {
     #[cfg(feature = "voipbin")]
     voipbin: Option<crate::voipbin::PlatformConfig>,
     limits: Limits,
+    proxies: crate::Proxies,
     store_limits: StoreLimits,
 }
 
@@ -137,6 +138,13 @@ impl TestServerBuilder {
         self
     }
 
+    /// Believes these proxies when they say whom they ask for.
+    #[must_use]
+    pub fn proxies(mut self, proxies: crate::Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
     /// Other limits of what is stored and read.
     #[must_use]
     pub fn store_limits(mut self, limits: StoreLimits) -> Self {
@@ -189,7 +197,6 @@ impl TestServerBuilder {
     async fn try_start(self) -> Result<TestServer, StartError> {
         let ids = self.ids.unwrap_or_default();
         let api_key = self.account.api_key.clone().unwrap_or_else(|| ids.api_key());
-        #[cfg_attr(not(feature = "voipbin"), expect(unused_mut, reason = "nothing is set then"))]
         let mut config = Config {
             listen: "127.0.0.1:0".to_owned(),
             control_listen: self.control_listen,
@@ -199,6 +206,7 @@ impl TestServerBuilder {
             sip: self.sip,
             ..Config::default()
         };
+        config.http.proxies = self.proxies;
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {

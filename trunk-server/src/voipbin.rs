@@ -16,10 +16,10 @@ mod engine;
 mod entity;
 mod error;
 mod flows;
+mod hashing;
 mod health;
 mod invite;
 mod known;
-mod limits;
 mod live;
 mod login;
 mod moment;
@@ -35,6 +35,7 @@ mod run;
 mod setup;
 mod sip_gateway;
 mod token;
+mod variables;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -86,7 +87,11 @@ pub(crate) async fn start(
         let given = format!("{name} = edge");
         return Err(crate::config::ConfigError::Value { name: "voipbin.hosts", given, right }.into());
     }
-    let config = app.platform.config.dialler(edge);
+    let config = dialler::DiallerConfig {
+        own: app.own.clone(),
+        descriptors: app.descriptors.clone(),
+        ..app.platform.config.dialler(edge)
+    };
     let dialler = dialler::Dialler::start(config, app.clock.clone(), app.ids.clone()).await?;
     tracing::info!(address = %dialler.address(), "calls go out from here");
     // The first and only one of this server.

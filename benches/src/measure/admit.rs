@@ -33,8 +33,15 @@ pub(crate) fn decision(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let index = index(trunks, &settings.realm)?;
     let key = NonceKey::new(&[1; 32]);
     let nonces = NoncesAt { key: &key, now: NOW, ttl: settings.nonce_ttl };
-    let snapshot =
-        Snapshot { trunks: &index, settings: &settings, nonces: &nonces, rates: None, now: NOW, random: 1 };
+    let snapshot = Snapshot {
+        trunks: &index,
+        settings: &settings,
+        nonces: &nonces,
+        rates: None,
+        funds: None,
+        now: NOW,
+        random: 1,
+    };
     let hash = PasswordHash::new(USER, &settings.realm, &PASSWORD.into());
     let digest = hash.authorization(USER, &settings.realm, &key.issue(NOW, 7), "INVITE", URI);
     let credentials = [digest.as_bytes()];

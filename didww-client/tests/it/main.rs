@@ -2,6 +2,7 @@
 
 #![cfg(feature = "rustls")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "servers of tests take a connection or two")]
 
 #[path = "../../../client-core/tests/support/canaries.rs"]
 mod canaries;

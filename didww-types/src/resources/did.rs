@@ -62,7 +62,7 @@ pub struct Did {
     #[attr(update, since = "2021-04-19", sort, filter)]
     pub billing_cycles_count: Option<BillingCycles>,
     /// The number in E.164 without the plus.
-    #[attr(sort, filter(list, blank))]
+    #[attr(unique_everywhere, sort, filter(list, blank))]
     pub number: String,
     /// When the paid period ends.
     #[attr(sort)]

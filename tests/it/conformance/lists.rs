@@ -227,6 +227,23 @@ async fn case_19_a_comma_list_means_any_of_its_values() {
 }
 
 #[tokio::test]
+async fn quotes_keep_a_comma_in_a_filter_and_text_that_is_no_csv_is_one_value() {
+    let world = three().await;
+    for name in ["A,B", "5\" pipe", " B"] {
+        world.trunk(name).await;
+    }
+    for (value, found) in [
+        ("%22A,B%22", vec!["A,B"]),
+        ("%22A,B%22,C", vec!["C", "A,B"]),
+        ("A,%20B", vec!["A", " B"]),
+        ("5%22%20pipe", vec!["5\" pipe"]),
+        ("%225%22%22%20pipe%22", vec!["5\" pipe"]),
+    ] {
+        assert_eq!(names(&world.api.get(&format!("{TRUNKS}?filter[name]={value}")).await), found, "{value}");
+    }
+}
+
+#[tokio::test]
 async fn several_filters_must_all_hold() {
     let world = three().await;
     world.created(&with(credentials("AB"), json!({ "status": "blocked" }))).await;

@@ -69,7 +69,7 @@ async fn a_trunk_may_take_the_number_of_an_anonymous_call_for_its_caller() {
     assert_eq!(added.status, 201, "{}", added.text);
     let provider = server.provider_on(strict()).await;
     let hidden = short(&provider).anonymous(Anonymous::Yes);
-    assert_eq!(ended(&server, hidden.clone()).await, because("noanswer", "remote"));
+    assert_eq!(ended(&server, hidden.clone()).await, because("failed", "remote"));
     let own = hidden.source(Address::tel("+37061498222"));
     assert_eq!(ended(&server, own).await, because("normal", "local"));
     let checks: Vec<Value> = server.control.get("/calls").await.at("/calls").as_array().unwrap().clone();

@@ -62,7 +62,7 @@ async fn a_blocked_trunk_refuses_until_it_is_active_again() {
     let trunks = stage.carrier.voice_out_trunks();
     let set = async |status| trunks.update(&trunk.id, VoiceOutTrunk::patch().status(status)).await.unwrap();
     set(VoiceOutTrunkStatus::Blocked).await;
-    refused_by(&mut stage, &trunk, short(&provider), ("status", 403, "noanswer"), 1).await;
+    refused_by(&mut stage, &trunk, short(&provider), ("status", 403, "failed"), 1).await;
     set(VoiceOutTrunkStatus::Active).await;
     passes(&stage, short(&provider)).await;
 }
@@ -92,7 +92,7 @@ async fn a_trunk_that_spent_its_threshold_refuses_until_a_day_is_over() {
         stage.shown(&trunk.id).await.threshold_reached.then_some(())
     })
     .await;
-    refused_by(&mut stage, &trunk, short(&provider), ("status", 403, "noanswer"), 2).await;
+    refused_by(&mut stage, &trunk, short(&provider), ("status", 403, "failed"), 2).await;
     assert_eq!(stage.shown(&trunk.id).await.status, VoiceOutTrunkStatus::Blocked);
     stage.server.control().clock().advance(std::time::Duration::from_hours(25));
     crate::sip::edge::until("the trunk is open again", async || {
@@ -111,14 +111,14 @@ async fn a_caller_number_that_is_not_the_trunks_is_refused_and_one_that_is_passe
     let body = VoiceOutTrunk::create("Own numbers", OnCliMismatchAction::RejectCall, method);
     let trunk = stage.trunk(body.dids([didww_client::Id::from(did.to_string())])).await;
     let provider = stage.provider_on(&trunk).await;
-    refused_by(&mut stage, &trunk, short(&provider), ("cli", 403, "noanswer"), 1).await;
+    refused_by(&mut stage, &trunk, short(&provider), ("cli", 403, "failed"), 1).await;
     let record = stage.record(&trunk, 1).await;
     assert_eq!(record["received"].as_str(), Some(US), "{record}");
     passes(&stage, short(&provider).source(Address::tel("+37061498222"))).await;
     // The number of an anonymous call is not in `From`, and that is what the trunk looks at.
     let hidden = short(&provider).source(Address::tel("+37061498222"));
     let hidden = hidden.anonymous(voipbin_client::types::Anonymous::Yes);
-    refused_by(&mut stage, &trunk, hidden, ("cli", 403, "noanswer"), 3).await;
+    refused_by(&mut stage, &trunk, hidden, ("cli", 403, "failed"), 3).await;
 }
 
 #[tokio::test]
@@ -129,7 +129,7 @@ async fn a_destination_that_the_trunk_forbids_is_refused() {
     let body = body.dst_prefixes(didww_client::resources::DstPrefixes::new(prefixes).unwrap());
     let trunk = stage.trunk(body).await;
     let provider = stage.provider_on(&trunk).await;
-    refused_by(&mut stage, &trunk, short(&provider), ("destination", 403, "noanswer"), 1).await;
+    refused_by(&mut stage, &trunk, short(&provider), ("destination", 403, "failed"), 1).await;
     let allowed = ProviderCallCreate { destinations: vec![Address::tel("+12025550187")], ..short(&provider) };
     passes(&stage, allowed).await;
 }
@@ -140,7 +140,7 @@ async fn calls_from_an_address_that_no_trunk_allows_are_refused_without_a_challe
     let mut stage = Stage::with(|config| config.sip_bind = Some(elsewhere)).await;
     let trunk = stage.trunk(from("127.0.0.1", "For the other address")).await;
     let provider = stage.provider_on(&trunk).await;
-    ends_refused(&mut stage, short(&provider), "noanswer").await;
+    ends_refused(&mut stage, short(&provider), "failed").await;
     let counts = stage.server.control().call_counts().unwrap();
     assert_eq!(
         (attempts(&counts), counts.front.unknown_answered),
@@ -168,7 +168,7 @@ async fn a_provider_without_the_trunks_tech_prefix_is_refused_and_one_that_was_s
 
     let without = ProviderBody { tech_prefix: String::new(), ..provider.clone().into() };
     let provider = stage.platform.providers().update(provider.id, without).await.unwrap();
-    ends_refused(&mut stage, short(&provider), "noanswer").await;
+    ends_refused(&mut stage, short(&provider), "failed").await;
     assert_eq!(
         attempts(&stage.server.control().call_counts().unwrap()),
         [1, 1, 1, 0],
@@ -185,7 +185,7 @@ async fn a_provider_that_was_made_by_hand_has_no_credentials_for_a_challenge() {
     let mut stage = Stage::start().await;
     stage.trunk(open("Challenging")).await;
     let provider = by_hand(&stage, "").await;
-    ends_refused(&mut stage, short(&provider), "noanswer").await;
+    ends_refused(&mut stage, short(&provider), "failed").await;
     assert_eq!(attempts(&stage.server.control().call_counts().unwrap()), [1, 0, 0, 0]);
 }
 
@@ -257,7 +257,7 @@ async fn credentials_that_were_renewed_at_the_carrier_are_refused_until_the_prov
     let (trunk, provider) = stage.provider().await;
     passes(&stage, short(&provider)).await;
     stage.carrier.voice_out_trunks().regenerate_credentials(&trunk.id).await.unwrap();
-    ends_refused(&mut stage, short(&provider), "noanswer").await;
+    ends_refused(&mut stage, short(&provider), "failed").await;
     let anew = stage.provider_on(&trunk).await;
     passes(&stage, short(&anew)).await;
 }
@@ -276,6 +276,6 @@ async fn a_trunk_that_was_deleted_refuses_its_provider() {
     let mut stage = Stage::start().await;
     let (trunk, provider) = stage.provider().await;
     stage.carrier.voice_out_trunks().delete(&trunk.id).await.unwrap();
-    ends_refused(&mut stage, short(&provider), "noanswer").await;
+    ends_refused(&mut stage, short(&provider), "failed").await;
     assert_eq!(attempts(&stage.server.control().call_counts().unwrap()), [0, 1, 0, 0]);
 }

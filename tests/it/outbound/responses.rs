@@ -11,7 +11,8 @@ use super::stage::*;
 
 /// Responses, the reason, and whether another way is tried.
 const TABLE: &[(&[u16], &str, bool)] = &[
-    (&[401, 403, 407, 603], "noanswer", false),
+    (&[300, 302, 380, 401, 403, 407], "failed", false),
+    (&[603], "noanswer", false),
     (&[404, 485, 604], "failed", true),
     (&[408], "failed", true),
     (&[409], "failed", true),

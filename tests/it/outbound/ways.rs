@@ -201,7 +201,7 @@ async fn of_two_destinations_the_one_that_the_carrier_refuses_ends_and_the_other
     let both = vec![Address::tel("+12025550187"), Address::tel(GB)];
     let placed = stage.place(ProviderCallCreate { destinations: both, ..short(&provider) }).await;
     assert_eq!(placed.call_ids.len(), 2);
-    assert_eq!(stage.ending(placed.call_ids[0]).await, because("noanswer", "remote"));
+    assert_eq!(stage.ending(placed.call_ids[0]).await, because("failed", "remote"));
     assert_eq!(stage.ending(placed.call_ids[1]).await, because("normal", "local"));
     stage.record(&trunk, 2).await;
     let records = stage.records(&trunk).await;

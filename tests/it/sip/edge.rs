@@ -95,7 +95,11 @@ impl Edge {
             arguments.extend(["--config", file.as_str()]);
         }
         arguments.extend(further);
-        let binary = Binary::start(&arguments);
+        Self::of(Binary::start(&arguments), config).await
+    }
+
+    /// That of a binary which was started with the key `good`.
+    pub async fn of(binary: Binary, config: Option<PathBuf>) -> Self {
         let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
         let account = control.get("/accounts").await.at("/accounts/0/id").as_str().unwrap().to_owned();
         let edge = Self {

@@ -59,6 +59,25 @@ async fn an_answer_leaves_from_the_address_that_was_called() {
 }
 
 #[tokio::test]
+async fn an_answer_goes_to_where_its_request_came_from_whatever_the_via_says() {
+    let edge = Edge::start().await;
+    let _named = edge.trunk(json!({})).await;
+    let (victim, mut uac) = (UdpSocket::bind((source(), 0)).await.unwrap(), Uac::udp(&edge).await);
+    let elsewhere = victim.local_addr().unwrap();
+    for received in [";received=", ";rport;received="] {
+        let text = options(uac.local, "Content-Length: 0\r\n");
+        let lie = format!("{}{received}{};branch", uac.local, elsewhere.ip());
+        let text = text.replace(&format!("{};branch", uac.local), &lie);
+        // The second one is answered from what is kept.
+        for _ in 0..2 {
+            uac.send(&text).await;
+            assert_eq!(uac.receive(PATIENCE).await.expect(received).code(), 200);
+        }
+    }
+    assert!(victim.try_recv(&mut [0; 8]).is_err(), "nobody else hears anything");
+}
+
+#[tokio::test]
 async fn a_call_to_one_of_all_addresses_is_told_that_address_and_ends_from_there() {
     for (listen, called) in [("0.0.0.0:0", "127.0.0.3"), ("[::]:0", "127.0.0.3"), ("[::]:0", "::1")] {
         let (edge, uac) = everywhere(listen, called).await;
@@ -72,8 +91,7 @@ async fn a_call_to_one_of_all_addresses_is_told_that_address_and_ends_from_there
         assert_eq!(media.ip(), own.ip(), "{answer:?}");
         let family = if own.is_ipv6() { "IP6" } else { "IP4" };
         assert!(
-            answer.body.contains("o=- ")
-                && answer.body.contains(&format!(" IN {family} {}\r\n", own.ip()))
+            answer.body.contains("o=- ") && answer.body.contains(&format!(" IN {family} {}\r\n", own.ip()))
         );
         hears_its_echo(&call, media, 1).await;
         let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();

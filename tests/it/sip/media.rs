@@ -26,10 +26,28 @@ async fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer[..length].to_vec(), from)
 }
 
+/// What an echo has of the packet that it is of: all but the source, the number and the mark.
+fn is_echo(heard: &[u8], sent: &[u8]) -> bool {
+    heard.len() == sent.len()
+        && (heard[0], heard[1] & 0x7f) == (sent[0], sent[1] & 0x7f)
+        && heard[4..8] == sent[4..8]
+        && heard[8..12] != sent[8..12]
+        && heard[12..] == sent[12..]
+}
+
 /// Sends a packet from a call's own socket and hears it again there.
 pub async fn hears_its_echo(call: &Call, edge: SocketAddr, sequence: u16) {
     call.media.send_to(&packet(sequence), edge).await.unwrap();
-    assert_eq!(heard(&call.media).await, (packet(sequence), edge));
+    let (echo, from) = heard(&call.media).await;
+    assert!(is_echo(&echo, &packet(sequence)), "{echo:?}");
+    assert_eq!(from, edge);
+}
+
+/// Waits until the edge has looked at the packets that were sent to a call: it does between two requests.
+async fn looked_at(call: &mut Call) {
+    for _ in 0..2 {
+        assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
+    }
 }
 
 #[tokio::test]
@@ -44,7 +62,9 @@ async fn a_caller_hears_itself() {
         hears_its_echo(&call, at, sequence).await;
     }
     call.hang_up().await;
-    assert_eq!(edge.record(&trunk, 1).await["rtp_dropped"], 0);
+    let record = edge.record(&trunk, 1).await;
+    let counted = ["rtp_received", "rtp_sent", "rtp_dropped", "rtp_excess"].map(|name| record[name].clone());
+    assert_eq!(counted, [20, 20, 0, 0].map(|count| json!(count)));
 }
 
 #[tokio::test]
@@ -85,7 +105,8 @@ async fn media_moves_with_a_re_invite_and_stays_with_one_that_does_not_fit() {
     let moved = offer(elsewhere.local_addr().unwrap());
     assert_eq!(call.request("INVITE", &[], &moved).await.code(), 200);
     call.media.send_to(&packet(2), at).await.unwrap();
-    assert_eq!(heard(&elsewhere).await.0, packet(2));
+    elsewhere.send_to(&packet(3), at).await.unwrap();
+    assert!(is_echo(&heard(&elsewhere).await.0, &packet(3)), "it hears what it says, and nothing of others");
     call.hang_up().await;
 }
 
@@ -140,33 +161,167 @@ async fn packets_from_an_address_that_is_not_allowed_are_dropped_and_counted_in_
 }
 
 #[tokio::test]
-async fn media_goes_to_the_offered_address_unless_the_trunk_is_symmetric_and_then_to_where_it_comes_from() {
+async fn media_goes_to_the_offered_address_or_to_where_it_comes_from_if_the_trunk_is_symmetric() {
     let edge = Edge::start().await;
     for symmetric in [false, true] {
         let trunk = edge.trunk(json!({ "force_symmetric_rtp": symmetric })).await;
         let mut call = Call::new(&edge, PROMPT).await;
         let (at, _) = call.place(&trunk).await.media();
         let real = UdpSocket::bind((source(), 0)).await.unwrap();
-        // Four are too few to believe in: their echo still goes to the offered address.
-        for sequence in 0..4 {
+        // Four are too few to believe in.
+        for sequence in 0..5 {
             real.send_to(&packet(sequence), at).await.unwrap();
         }
-        for _ in 0..4 {
-            heard(&call.media).await;
-        }
-        real.send_to(&packet(4), at).await.unwrap();
-        let hears = if symmetric { &real } else { &call.media };
-        assert_eq!(heard(hears).await.0, packet(4));
         if symmetric {
+            assert!(is_echo(&heard(&real).await.0, &packet(4)));
             let other = UdpSocket::bind((source(), 0)).await.unwrap();
             for sequence in 10..20 {
                 other.send_to(&packet(sequence), at).await.unwrap();
-                heard(&real).await;
             }
-            hears_its_echo(&call, at, 20).await;
+            real.send_to(&packet(20), at).await.unwrap();
+            assert!(is_echo(&heard(&real).await.0, &packet(20)), "nothing of others");
         }
+        hears_its_echo(&call, at, 30).await;
         call.hang_up().await;
+        assert!(real.try_recv(&mut [0; 64]).is_err(), "nothing else came");
+        assert!(call.media.try_recv(&mut [0; 64]).is_err(), "nothing of others");
     }
+}
+
+#[tokio::test]
+async fn a_third_party_that_an_sdp_names_gets_nothing() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "rtp_ping": true })).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let victim = UdpSocket::bind((source(), 0)).await.unwrap();
+    call.offer = offer(victim.local_addr().unwrap());
+    let (at, _) = call.place(&trunk).await.media();
+    for sequence in 0..20 {
+        call.media.send_to(&packet(sequence), at).await.unwrap();
+    }
+    looked_at(&mut call).await;
+    let back = offer(call.media.local_addr().unwrap());
+    assert_eq!(call.request("INVITE", &[], &back).await.code(), 200);
+    hears_its_echo(&call, at, 30).await;
+    call.hang_up().await;
+    assert!(victim.try_recv(&mut [0; 64]).is_err(), "neither a ping nor an echo");
+    assert!(call.media.try_recv(&mut [0; 64]).is_err());
+}
+
+#[tokio::test]
+async fn a_caller_that_hears_nothing_is_said_why() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    call.offer = offer("192.0.2.1:4000".parse().unwrap());
+    let (at, _) = call.place(&trunk).await.media();
+    call.media.send_to(&packet(1), at).await.unwrap();
+    looked_at(&mut call).await;
+    call.hang_up().await;
+    let record = edge.record(&trunk, 1).await;
+    assert_eq!((&record["rtp_received"], &record["rtp_sent"]), (&json!(1), &json!(0)), "{record}");
+    edge.logs(&["RTP came and none was sent", "force_symmetric_rtp is off"]).await;
+}
+
+/// Media that a peer aims at this server must go round neither within one call nor between two.
+#[tokio::test]
+async fn media_that_is_aimed_at_this_server_holds_up_nobody() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({ "force_symmetric_rtp": false })).await;
+    let http = edge.binary.base.trim_start_matches("http://").trim_end_matches("/v3");
+    let services = [edge.sip, http.parse().unwrap()];
+    let (mut one, mut two) = (Call::new(&edge, PROMPT).await, Call::new(&edge, PROMPT).await);
+    let ports = [one.place(&trunk).await.media().0, two.place(&trunk).await.media().0];
+    let aims = [[ports[0], ports[1]], [ports[1], ports[0]], services];
+    for aim in aims {
+        for (call, at) in [(&mut one, aim[0]), (&mut two, aim[1])] {
+            assert_eq!(call.request("INVITE", &[], &offer(at)).await.code(), 200);
+        }
+        for (call, at) in [(&one, ports[0]), (&two, ports[1])] {
+            for sequence in 0..3 {
+                call.media.send_to(&packet(sequence), at).await.unwrap();
+            }
+        }
+        let well = async {
+            assert_eq!(edge.active().await.len(), 2);
+            let mut third = Call::new(&edge, PROMPT).await;
+            let (at, _) = third.place(&trunk).await.media();
+            hears_its_echo(&third, at, 1).await;
+            third.hang_up().await;
+            edge.calls_up(2).await;
+        };
+        tokio::time::timeout(PATIENCE, well).await.unwrap_or_else(|_| panic!("it hangs, aimed at {aim:?}"));
+    }
+    one.hang_up().await;
+    two.hang_up().await;
+    edge.record(&trunk, 5).await;
+    for record in edge.records(&trunk).await {
+        let own = record["rtp_sent"].as_u64().unwrap();
+        assert!(own <= 1, "only a third call heard itself: {record}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_caller_that_does_not_listen_until_it_does_again() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let (at, _) = call.place(&trunk).await.media();
+    hears_its_echo(&call, at, 1).await;
+    let plain = call.offer.clone();
+    let nowhere = plain.replace(&format!("c=IN IP4 {}", call.uac.local.ip()), "c=IN IP4 0.0.0.0");
+    assert_ne!(nowhere, plain);
+    let port = call.media.local_addr().unwrap().port();
+    for (offer, answered) in [
+        (format!("{plain}a=sendonly\r\n"), "a=recvonly"),
+        (format!("{plain}a=inactive\r\n"), "a=inactive"),
+        (plain.replace("t=0 0", "t=0 0\r\na=sendonly"), "a=recvonly"),
+        (nowhere, "a=recvonly"),
+        (plain.replace(&format!("m=audio {port}"), "m=audio 0"), "m=audio 0 RTP/AVP"),
+    ] {
+        let answer = call.request("INVITE", &[], &offer).await;
+        assert_eq!(answer.code(), 200, "{offer}");
+        assert!(answer.body.contains(answered), "{offer}\n{}", answer.body);
+        for sequence in 2..10 {
+            call.media.send_to(&packet(sequence), at).await.unwrap();
+        }
+        looked_at(&mut call).await;
+        let answer = call.request("INVITE", &[], &plain).await;
+        assert!(answer.body.contains("a=sendrecv"), "{}", answer.body);
+        call.media.send_to(&packet(100), at).await.unwrap();
+        let (first, _) = heard(&call.media).await;
+        assert!(
+            is_echo(&first, &packet(100)),
+            "the first that comes is of the first after the hold: {offer}"
+        );
+    }
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_packets_is_echoed_at_the_rate_of_its_codec_and_counted() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    // The codec with the longest packets.
+    call.offer = call.offer.replace("RTP/AVP 8 0 101", "RTP/AVP 4");
+    let (at, _) = call.place(&trunk).await.media();
+    let mut buffer = [0; 2048];
+    let (mut sent, mut echoed) = (0, 0);
+    // Until an echo stays out.
+    loop {
+        call.media.send_to(&packet(sent), at).await.unwrap();
+        sent += 1;
+        assert!(sent < 5_000, "every packet came back");
+        if tokio::time::timeout(PATIENCE / 30, call.media.recv(&mut buffer)).await.is_err() {
+            break;
+        }
+        echoed += 1;
+    }
+    call.hang_up().await;
+    let record = edge.record(&trunk, 1).await;
+    assert!(echoed >= 67, "as many at once as in a second: {echoed}");
+    assert_eq!((&record["rtp_sent"], &record["rtp_excess"]), (&json!(echoed), &json!(1)), "{record}");
 }
 
 #[tokio::test]
@@ -189,7 +344,7 @@ async fn what_is_no_rtp_is_not_echoed_and_encrypted_media_is_only_counted() {
         call.media.send_to(garbage, at).await.unwrap();
     }
     let longest = heard(&call.media).await.0;
-    assert_eq!(longest, [0x80; 2000], "it looks like RTP, so it comes back");
+    assert!(is_echo(&longest, &[0x80; 2000]), "it looks like RTP, so it comes back");
     hears_its_echo(&call, at, 1).await;
     call.hang_up().await;
 }

@@ -127,9 +127,12 @@ async fn what_a_trunk_spent_outlives_a_kill() {
     drop(edge);
 
     let edge = Edge::with_arguments(&arguments).await;
-    assert_eq!(edge.records(&trunk).await.len(), 2, "a call that was up leaves nothing to bill");
-    assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "0.1");
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    let lost = edge.record(&trunk, 3).await;
+    assert_eq!(
+        (&lost["disconnect_reason"], &lost["price"]),
+        (&json!("Server lost"), &json!("0.05")),
+        "{lost}"
+    );
     until("what was spent before counts", async || {
         (edge.shown(&trunk, "/attributes/threshold_reached").await == true).then_some(())
     })

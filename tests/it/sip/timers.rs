@@ -65,8 +65,16 @@ async fn a_call_on_hold_may_be_silent_until_it_is_taken_off_hold() {
     edge.freeze().await;
     let trunk = edge.trunk(json!({})).await;
     let mut call = Call::up(&edge, &trunk, PROMPT).await;
-    for (hold, mirrored) in [("sendonly", "a=recvonly"), ("inactive", "a=inactive")] {
-        let body = format!("{}a={hold}\r\n", call.offer);
+    let plain = call.offer.clone();
+    let nowhere = plain.replace(&format!("c=IN IP4 {}", call.uac.local.ip()), "c=IN IP4 0.0.0.0");
+    for (body, mirrored) in [
+        (format!("{plain}a=sendonly\r\n"), "a=recvonly"),
+        (format!("{plain}a=inactive\r\n"), "a=inactive"),
+        (format!("{plain}a=recvonly\r\n"), "a=sendonly"),
+        (plain.replace("t=0 0", "t=0 0\r\na=inactive"), "a=inactive"),
+        (nowhere, "a=recvonly"),
+        (plain.replace("m=audio ", "m=audio 0 RTP/AVP 8\r\nm=video "), "m=audio 0"),
+    ] {
         let answer = call.request("INVITE", &[], &body).await;
         assert_eq!(answer.code(), 200);
         assert!(answer.body.contains(mirrored), "{}", answer.body);
@@ -81,7 +89,7 @@ async fn a_call_on_hold_may_be_silent_until_it_is_taken_off_hold() {
     call.hung_up().await;
     let record = edge.record(&trunk, 1).await;
     assert_eq!(record["disconnect_reason"], "Rtp timeout");
-    assert_eq!(record["duration"], 7230, "{record}");
+    assert_eq!(record["duration"], 21_630, "{record}");
 }
 
 #[tokio::test]

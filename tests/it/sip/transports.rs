@@ -1,13 +1,11 @@
 //! What is not a call: options, registrations, methods that nobody knows; and the way over TCP and TLS.
 
-use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
 use serde_json::json;
 
+use super::certificates::Certificates;
 use super::edge::{Edge, PROMPT, credentials, scratch};
 use super::media::hears_its_echo;
 use super::message::Message;
@@ -140,69 +138,6 @@ async fn a_caller_whose_connection_breaks_gives_its_channel_back_when_its_media_
     edge.calls_up(0).await;
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Rtp timeout");
     Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
-}
-
-/// A certificate authority and a certificate of its own for 127.0.0.1, made by OpenSSL.
-struct Certificates {
-    folder: std::path::PathBuf,
-}
-
-impl Certificates {
-    fn make() -> Self {
-        let folder = scratch(&format!("tls-{}-{}", std::process::id(), unique()));
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(folder.join("san"), "subjectAltName=IP:127.0.0.1\n").unwrap();
-        let new = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"];
-        let run = |arguments: &[&str]| {
-            let output = Command::new("openssl").args(arguments).current_dir(&folder).output();
-            let output = output.expect("openssl runs");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        };
-        let with = |head: &[&'static str], tail: &[&'static str]| {
-            run(&[head, &new[..], tail].concat());
-        };
-        with(&["req", "-x509"], &["-subj", "/CN=Test CA", "-keyout", "ca.key", "-out", "ca.pem"]);
-        run(&[&["req"], &new[..5], &["-subj", "/CN=edge", "-keyout", "key.pem", "-out", "edge.csr"]].concat());
-        run(&[
-            "x509",
-            "-req",
-            "-in",
-            "edge.csr",
-            "-CA",
-            "ca.pem",
-            "-CAkey",
-            "ca.key",
-            "-CAcreateserial",
-            "-days",
-            "2",
-            "-extfile",
-            "san",
-            "-out",
-            "cert.pem",
-        ]);
-        Self { folder }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.join(name).to_str().unwrap().to_owned()
-    }
-
-    /// A client that trusts the authority in a file.
-    fn client(authority: &Path) -> Arc<rustls::ClientConfig> {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config =
-            rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-        Arc::new(config.unwrap().with_root_certificates(roots).with_no_client_auth())
-    }
-}
-
-impl Drop for Certificates {
-    fn drop(&mut self) {
-        // What stays is cleaned with the build.
-        let _stays = std::fs::remove_dir_all(&self.folder);
-    }
 }
 
 #[tokio::test]

@@ -71,6 +71,11 @@ impl Binary {
             sip = sip.or_else(|| found("SIP:", &line));
             greeting.push_str(&line);
             greeting.push('\n');
+            if let Ok(members) = serde_json::from_str::<serde_json::Value>(&line) {
+                let said = |name: &str| members[name].as_str().map(str::to_owned);
+                (base, control) = (said("api"), said("control"));
+                break;
+            }
             if line.contains("curl") {
                 break;
             }

@@ -109,8 +109,9 @@ async fn case_46_a_source_must_be_the_customers_own_or_there_must_be_a_default()
 }
 
 /// What the final responses make of a call, and whether the next provider is asked.
-const CAUSES: [(&[u16], &str, bool); 7] = [
-    (&[401, 403, 407, 603], "noanswer", false),
+const CAUSES: [(&[u16], &str, bool); 8] = [
+    (&[300, 302, 380, 401, 403, 407], "failed", false),
+    (&[603], "noanswer", false),
     (&[480, 483], "noanswer", false),
     (&[486, 600], "busy", false),
     (&[404, 485, 604, 408, 409, 410, 420, 484, 488, 606], "failed", true),
@@ -182,7 +183,7 @@ async fn the_last_refusal_counts_when_every_provider_refuses() {
     let id = ordinary(&stage.sa, US).await;
     carrier.call().await.refuse(503).await;
     carrier.call().await.refuse(403).await;
-    assert_eq!(call_ends(&stage.sa, &id).await, over("noanswer", "remote"));
+    assert_eq!(call_ends(&stage.sa, &id).await, over("failed", "remote"));
 }
 
 #[tokio::test]
@@ -391,8 +392,67 @@ async fn a_customer_without_balance_is_refused() {
     let mut patch = CustomerPatch::default();
     patch.balance = Some(serde_json::from_str("0").unwrap());
     stage.control().update_customer(stage.admin, patch).await.unwrap();
-    stage.sa.post("/calls", &body(US)).await.refused(&invalid_data());
+    stage.sa.post("/calls", &body(US)).await.refused(&insufficient_balance());
     assert_eq!(carrier.untaken(), 0);
+}
+
+#[tokio::test]
+async fn a_call_with_an_unknown_flow_is_refused_and_nothing_is_dialled() {
+    let (stage, carrier) = routed().await;
+    let mut sent = body(US);
+    sent["flow_id"] = json!("7c1f0c1e-0000-4000-8000-000000000001");
+    stage.sa.post("/calls", &sent).await.refused(&flow_not_found());
+    sent["actions"] = json!([{ "type": "answer" }]);
+    stage.sa.post("/calls", &sent).await.refused(&flow_not_found());
+    assert!(stage.sa.get("/calls").await.rows().is_empty());
+    assert_eq!(carrier.untaken(), 0);
+}
+
+#[tokio::test]
+async fn variables_have_limits_that_are_looked_at_before_the_caller() {
+    let (stage, mut carrier) = routed().await;
+    let with = |variables: Value| {
+        let mut sent = body(US);
+        sent["variables"] = variables;
+        sent
+    };
+    let many =
+        |count: usize| (0..count).map(|n| (format!("v{n}"), json!(""))).collect::<serde_json::Map<_, _>>();
+    let refused = [
+        (Value::Object(many(101)), "too many variables (max 100)"),
+        (json!({ "a": "x".repeat(32_769) }), "variable value exceeds 32KB"),
+        (json!({ "a": "x".repeat(32_768), "b": "x".repeat(32_767) }), "variables total size exceeds 64KB"),
+    ];
+    for (variables, message) in refused {
+        stage.sa.post("/calls", &with(variables)).await.refused(&invalid_variables(message));
+    }
+    for wrong in [json!({ "a": 1 }), json!([]), json!("a")] {
+        stage.sa.post("/calls", &with(wrong)).await.refused(&invalid_body());
+    }
+    assert_eq!(carrier.untaken(), 0);
+    let right =
+        [Value::Object(many(100)), json!({ "a": "x".repeat(32_768), "b": "x".repeat(32_766) }), Value::Null];
+    for variables in right {
+        stage.sa.post("/calls", &with(variables)).await.ok();
+        carrier.call().await.refuse(486).await;
+    }
+}
+
+#[tokio::test]
+async fn a_carrier_that_answers_with_media_that_was_not_offered_is_hung_up() {
+    let (stage, mut carrier) = routed().await;
+    let id = ordinary(&stage.sa, US).await;
+    let mut first = carrier.call().await;
+    first.answer_with("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n").await;
+    first.hears("ACK").await;
+    first.hears("BYE").await;
+    // As after any other refusal of what was offered, the next provider is tried.
+    let mut second = carrier.call().await;
+    second.answer_with("").await;
+    second.hears("BYE").await;
+    assert_eq!(call_ends(&stage.sa, &id).await, over("failed", "remote"));
+    let ended = call(&stage.sa, &id).await;
+    assert_eq!(ended.get("tm_progressing"), None, "{ended}");
 }
 
 #[tokio::test]

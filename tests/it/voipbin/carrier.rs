@@ -190,6 +190,11 @@ impl Incoming {
         self.line.send(&text, self.from).await;
     }
 
+    /// Answers with any body, or with none, and waits for nothing.
+    pub async fn answer_with(&mut self, body: &str) {
+        self.say("200 OK", body).await;
+    }
+
     /// Takes the call. Its media goes nowhere.
     pub async fn answer(&mut self) {
         let ip = self.line.at.ip();

@@ -77,3 +77,43 @@ async fn what_is_nested_a_hundred_deep_is_a_body_and_what_is_nested_without_end_
     }
     assert_eq!(stage.sa.get("/providers").await.rows().len(), 1);
 }
+
+#[tokio::test]
+async fn a_customer_has_so_many_calls_at_once_and_leaves_the_others_theirs() {
+    let carrier = Carrier::start().await;
+    let stage = Stage::with(|config| {
+        host(config, &[("carrier.example.com", carrier.at)]);
+        config.voipbin.platform.calls_per_customer = Some(3);
+    })
+    .await;
+    stage.allow().await;
+    let provider = stage.provider("carrier.example.com").await;
+    stage.route(BASIC, "all", &provider, 0).await;
+    stage.number(stage.admin, US_TOO).await;
+    let body = |count| json!({ "source": tel(US_TOO), "destinations": vec![tel(US); count] });
+    let message = "At most 3 calls of a customer can be up or under way at once.";
+    let full = error("RESOURCE_EXHAUSTED", "RESOURCE_LIMIT_EXCEEDED", message);
+    stage.sa.post("/calls", &body(4)).await.refused(&full);
+    assert_eq!(stage.sa.get("/calls").await.rows(), Vec::<Value>::new(), "all of them or none");
+    let placed = stage.sa.post("/calls", &body(3)).await.ok();
+    let refused = stage.sa.post("/calls", &body(1)).await;
+    refused.refused(&full);
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    let mut one = body(1);
+    one["provider_id"] = json!(provider);
+    stage.sa.post("/providercalls", &one).await.refused(&full);
+
+    let other = stage.customer("other").await;
+    let other_admin = stage.agent(other, ADMIN).await;
+    allow(&other_admin).await;
+    stage.number(other, "+12125550188").await;
+    let theirs = json!({ "source": tel("+12125550188"), "destinations": [tel(US)] });
+    other_admin.post("/calls", &theirs).await.ok();
+
+    let id = placed["calls"][0]["id"].as_str().unwrap();
+    stage.sa.post(&format!("/calls/{id}/hangup"), &json!({})).await.ok();
+    let again = crate::sip::edge::until("a place", async || {
+        Some(stage.sa.post("/calls", &body(1)).await).filter(|answer| answer.status == 200)
+    });
+    again.await.ok();
+}

@@ -293,17 +293,58 @@ async fn case_20_a_deleted_config_is_gone() {
 }
 
 #[tokio::test]
-async fn case_21_a_customer_has_one_config_even_if_it_was_deleted() {
+async fn case_21_a_customer_has_one_config_and_gets_another_after_it_was_deleted() {
     let (stage, customer, admin) = fresh().await;
     stage.sa.post(ALL, &json!({})).await.refused(&wrong_state());
-    let own = stage.sa.get(OWN).await.id();
-    stage.sa.delete(&format!("{ALL}/{own}")).await.ok();
-    stage.sa.post(ALL, &json!({})).await.refused(&wrong_state());
     // For another customer, where the body names one.
-    let body = json!({ "customer_id": customer });
+    let body = json!({ "customer_id": customer, "destination_whitelist": ["us"] });
     stage.sa.post(ALL, &body).await.refused(&wrong_state());
-    stage.sa.delete(&format!("{ALL}/{}", admin.get(OWN).await.id())).await.ok();
-    stage.sa.post(ALL, &body).await.refused(&wrong_state());
+    for _ in 0..2 {
+        let first = admin.get(OWN).await.id();
+        stage.sa.delete(&format!("{ALL}/{first}")).await.ok();
+        assert_eq!(admin.get(OWN).await.status, 404);
+        let second = stage.sa.post(ALL, &body).await.ok();
+        assert_ne!(second["id"], json!(first));
+        assert_eq!(admin.get(OWN).await.ok()["id"], second["id"]);
+        admin.put(OWN, &json!({ "name": "again" })).await.ok();
+        assert_eq!(
+            stage.sa.get(&format!("{ALL}/{first}")).await.status,
+            404,
+            "the deleted one stays deleted"
+        );
+        let listed = stage.sa.get(&format!("{ALL}?customer_id={customer}")).await.rows();
+        assert_eq!(listed.len(), 1);
+        stage.sa.post(ALL, &body).await.refused(&wrong_state());
+    }
+}
+
+#[tokio::test]
+async fn a_config_that_an_earlier_release_deleted_makes_room_too() {
+    let file = scratch(&format!("config-deleted-{}.db", std::process::id()));
+    let database = trunk_server::config::Database::File(file.clone());
+    let stage = Stage::with(|config| config.database = database.clone()).await;
+    let customer = stage.customer("without").await;
+    let id = stage.agent(customer, ADMIN).await.get(OWN).await.id();
+    stage.sa.delete(&format!("{ALL}/{id}")).await.ok();
+    stage.server.stop().await.unwrap();
+    // An earlier release left the deleted config in its customer's place.
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    let bytes = uuid::Uuid::parse_str(&id).unwrap().into_bytes();
+    let number: i64 =
+        connection.query_row("SELECT number FROM document WHERE id = ?1", [bytes], |row| row.get(0)).unwrap();
+    let kept = "INSERT INTO document_unique SELECT kind, ?2, ?3, number FROM document WHERE number = ?1";
+    assert_eq!(
+        connection.execute(kept, rusqlite::params![number, "customer", customer.to_string()]).unwrap(),
+        1
+    );
+    drop(connection);
+    let stage = Stage::with(|config| config.database = database.clone()).await;
+    stage.sa.post(ALL, &json!({ "customer_id": customer })).await.ok();
+    stage.server.stop().await.unwrap();
+    for end in ["", "-wal", "-shm", ".lock"] {
+        // What stays is cleaned with the build.
+        let _stays = std::fs::remove_file(format!("{}{end}", file.display()));
+    }
 }
 
 #[tokio::test]
@@ -336,7 +377,7 @@ async fn a_config_is_made_where_the_usual_one_is_missing() {
     assert_eq!(admin.get(OWN).await.ok(), made);
     stage.sa.post(ALL, &body).await.refused(&wrong_state());
     stage.server.stop().await.unwrap();
-    for end in ["", "-wal", "-shm", ".lock"] {
+    for end in ["", "-wal", "-shm", "-commits"] {
         // What stays is cleaned with the build.
         let _stays = std::fs::remove_file(format!("{}{end}", file.display()));
     }

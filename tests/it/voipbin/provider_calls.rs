@@ -486,35 +486,37 @@ async fn case_58_a_call_with_nothing_to_do_is_hung_up_once_it_is_answered() {
 }
 
 #[tokio::test]
-async fn an_unknown_flow_is_dialled_and_hung_up() {
-    let (stage, mut carrier, provider) = ready().await;
-    let record = stage.place_with(&provider, US, json!({ "flow_id": UNKNOWN })).await;
-    assert_eq!(record["flow_id"], UNKNOWN);
-    let mut incoming = carrier.call().await;
-    incoming.answer().await;
-    incoming.hears("BYE").await;
-    assert_eq!(call_ends(&stage.sa, &first_call(&record)).await.0, "normal");
+async fn a_provider_call_with_an_unknown_flow_is_refused_and_nothing_is_dialled() {
+    let (stage, carrier, provider) = ready().await;
+    let mut sent = body(&provider);
+    sent["flow_id"] = json!(UNKNOWN);
+    stage.sa.post(PATH, &sent).await.refused(&flow_not_found());
+    // Actions beside it change nothing.
+    sent["actions"] = json!([{ "type": "answer" }]);
+    stage.sa.post(PATH, &sent).await.refused(&flow_not_found());
+    nothing_made(&stage).await;
+    assert_eq!(carrier.untaken(), 0);
 }
 
 #[tokio::test]
 async fn the_admins_own_customer_must_be_able_to_call() {
     let (stage, carrier, provider) = ready().await;
-    let refused = async |patch: CustomerPatch| {
+    let refused = async |patch: CustomerPatch, with: Refusal| {
         stage.control().update_customer(stage.admin, patch).await.unwrap();
-        // Every destination failed, which is all that is said.
-        stage.sa.post(PATH, &body(&provider)).await.refused(&invalid_data());
+        stage.sa.post(PATH, &body(&provider)).await.refused(&with);
         nothing_made(&stage).await;
     };
     let mut patch = CustomerPatch::default();
     patch.identity_verified = Some(false);
-    refused(patch).await;
+    // Every destination failed, which is all that is said.
+    refused(patch, invalid_data()).await;
     let mut patch = CustomerPatch::default();
     (patch.identity_verified, patch.balance) = (Some(true), Some(serde_json::from_str("0").unwrap()));
-    refused(patch).await;
+    refused(patch, insufficient_balance()).await;
     let mut patch = CustomerPatch::default();
     patch.balance = Some(serde_json::from_str("1").unwrap());
     patch.status = Some(serde_json::from_value(json!("frozen")).unwrap());
-    refused(patch).await;
+    refused(patch, invalid_data()).await;
     assert_eq!(carrier.untaken(), 0);
 }
 

@@ -56,6 +56,19 @@ pub fn identity_required() -> Refusal {
     error("PERMISSION_DENIED", "IDENTITY_VERIFICATION_REQUIRED", message)
 }
 
+pub fn insufficient_balance() -> Refusal {
+    let message = "Customer balance is below the minimum required for this operation.";
+    error("PAYMENT_REQUIRED", "INSUFFICIENT_BALANCE", message)
+}
+
+pub fn flow_not_found() -> Refusal {
+    error("NOT_FOUND", "FLOW_NOT_FOUND", "The flow was not found.")
+}
+
+pub fn invalid_variables(message: &str) -> Refusal {
+    error("INVALID_ARGUMENT", "INVALID_VARIABLES", message)
+}
+
 pub fn invalid_body() -> Refusal {
     error("INVALID_ARGUMENT", "INVALID_JSON_BODY", "The request body is not valid JSON.")
 }

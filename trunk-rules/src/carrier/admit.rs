@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use didww_types::Timestamp;
+use didww_types::values::Money;
 use rust_decimal::Decimal;
 
 use self::select::select;
@@ -18,6 +19,16 @@ use super::{
     user_part,
 };
 
+/// The money of trunks at the moment of a call.
+pub trait Funds {
+    /// What a trunk spent, with what is held for calls that are up, where that is too much for one call more. Its
+    /// status may not say so yet.
+    fn exhausted(&self, trunk: &TrunkTerms) -> Option<Money>;
+
+    /// Whether what a call of the trunk costs can be written.
+    fn are_recorded(&self, trunk: &TrunkTerms) -> bool;
+}
+
 /// The world as a call meets it.
 #[derive(Clone, Copy)]
 pub struct Snapshot<'a> {
@@ -29,6 +40,8 @@ pub struct Snapshot<'a> {
     pub nonces: &'a dyn Nonces,
     /// The rates. Without a card every destination has a route, and none a price.
     pub rates: Option<&'a RateCard>,
+    /// Who knows the money. Without it a trunk's status alone counts.
+    pub funds: Option<&'a dyn Funds>,
     /// The moment.
     pub now: Timestamp,
     /// A random word, for `randomize_cli`.
@@ -87,6 +100,7 @@ fn judge<C>(
     let emergency = snapshot.settings.emergency.find(number, caller.number);
     let mut call = Call { snapshot, attempt, trunk, dialled: &dialled, number, caller, emergency, passed };
     call.status()?;
+    call.recording()?;
     let destination = call.destination()?;
     call.emergency()?;
     call.destination_rule(destination)?;
@@ -151,8 +165,10 @@ impl Call<'_> {
     fn status(&mut self) -> Result<(), Verdict> {
         let trunk = self.trunk;
         let no_spending = trunk.threshold.is_some_and(|threshold| threshold.amount() <= Decimal::ZERO);
-        let spent_too_much = trunk.gate.blocked && trunk.gate.threshold_reached;
-        let by_hand = trunk.gate.blocked && !spent_too_much;
+        let reached = trunk.gate.blocked && trunk.gate.threshold_reached;
+        let by_hand = trunk.gate.blocked && !reached;
+        let held = self.snapshot.funds.and_then(|funds| funds.exhausted(trunk));
+        let spent_too_much = reached || held.is_some();
         if by_hand || ((spent_too_much || no_spending) && !self.bypasses()) {
             let threshold = || trunk.threshold.map_or("null".to_owned(), |threshold| threshold.to_string());
             let because = if by_hand {
@@ -169,7 +185,7 @@ impl Call<'_> {
                 };
                 Because {
                     configured: format!("threshold_amount {}", threshold()).into(),
-                    received: format!("spent_amount {}", trunk.spent),
+                    received: format!("spent_amount {}", held.unwrap_or(trunk.spent)),
                     explanation: explanation.into(),
                 }
             };
@@ -177,6 +193,30 @@ impl Call<'_> {
             return Err(self.refuse(Check::Status, Cause::RejectedByAuthRecord, code, because));
         }
         self.passed.add(Check::Status);
+        Ok(())
+    }
+
+    /// A call whose price could not be kept is not let in, unless somebody's life may depend on it.
+    fn recording(&mut self) -> Result<(), Verdict> {
+        let is_recorded = self.snapshot.funds.is_none_or(|funds| funds.are_recorded(self.trunk));
+        if self.emergency.is_none() && !is_recorded {
+            let because = Because {
+                configured: self.trunk.threshold.map_or("threshold_amount null".into(), |threshold| {
+                    format!("threshold_amount {threshold}").into()
+                }),
+                received: "nothing can be written".to_owned(),
+                explanation:
+                    "the server cannot write what calls cost; its operator must make room, or restart it"
+                        .into(),
+            };
+            return Err(self.refuse(
+                Check::Recording,
+                Cause::NotRecorded,
+                Cause::NotRecorded.code(),
+                because,
+            ));
+        }
+        self.passed.add(Check::Recording);
         Ok(())
     }
 

@@ -85,6 +85,14 @@ causes! {
     NumberMalformed = 8007, 484, "Destination number malformed";
     /// Too many calls a second.
     CpsLimit = 8012, 480, "CPS limit";
+    /// The call was up when its trunk's spending reached the threshold. From here on the ids are the edge's own.
+    ThresholdReached = 9001, 200, "Threshold reached";
+    /// The call was up when the server died.
+    ServerLost = 9002, 200, "Server lost";
+    /// What the call costs cannot be written.
+    NotRecorded = 9003, 503, "Calls cannot be recorded";
+    /// The source leaves too many answers unacknowledged.
+    Unacknowledged = 9004, 503, "Too many unacknowledged answers";
 }
 
 /// The phrase that RFC 3261 and its extensions give a response code.

@@ -14,6 +14,8 @@ pub enum Check {
     Trunk,
     /// The trunk is not blocked.
     Status,
+    /// What the call costs can be written.
+    Recording,
     /// What was dialled is a number.
     Number,
     /// An emergency call comes from a number that may make one.
@@ -32,12 +34,13 @@ pub enum Check {
 
 impl Check {
     /// All checks in their order.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Source,
         Self::TechPrefix,
         Self::Digest,
         Self::Trunk,
         Self::Status,
+        Self::Recording,
         Self::Number,
         Self::Emergency,
         Self::Destination,
@@ -55,6 +58,7 @@ impl Check {
             Self::Digest => "digest",
             Self::Trunk => "trunk",
             Self::Status => "status",
+            Self::Recording => "recording",
             Self::Number => "number",
             Self::Emergency => "emergency",
             Self::Destination => "destination",

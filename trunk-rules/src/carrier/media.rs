@@ -54,7 +54,8 @@ pub struct Media {
     pub rtcp_port: u16,
     /// Whether RTCP may share the port of RTP.
     pub rtcp_mux: bool,
-    /// Who sends, as the offerer says it.
+    /// Who sends, as the offerer says it; the unspecified address as well, which is the old way to say that it does not
+    /// listen (RFC 6337 §5.1).
     pub direction: Direction,
     /// The codec.
     pub codec: Codec,
@@ -117,6 +118,23 @@ pub fn negotiate(
     Err(refusal)
 }
 
+/// The `m=` lines of an offer that takes all its audio out of a call (RFC 3264 §8.2), without `m=`; none of another body.
+pub fn taken_out(sdp: &[u8]) -> Option<Vec<String>> {
+    let streams = sdp::parse(sdp).ok()?;
+    let is_out = streams.iter().any(|stream| stream.kind == "audio")
+        && streams.iter().all(|stream| stream.kind != "audio" || stream.port == 0);
+    is_out.then(|| streams.iter().map(|stream| stream.line.to_owned()).collect())
+}
+
+/// Who sends, when the offerer listens nowhere.
+fn direction(said: Direction, host: &MediaHost) -> Direction {
+    match (said, host) {
+        (Direction::SendRecv, MediaHost::Address(address)) if address.is_unspecified() => Direction::SendOnly,
+        (Direction::RecvOnly, MediaHost::Address(address)) if address.is_unspecified() => Direction::Inactive,
+        _ => said,
+    }
+}
+
 fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> Result<Media, MediaRefusal> {
     let wrong_profile = || MediaRefusal::Profile(stream.profile_text.to_owned());
     let profile = stream.profile.ok_or_else(wrong_profile)?;
@@ -133,15 +151,16 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
     };
     let (payload_type, codec) =
         stream.codec(codecs).ok_or_else(|| MediaRefusal::NoCodec(stream.encodings()))?;
+    let host = stream.host.clone().ok_or(SdpError::NoConnection)?;
     Ok(Media {
         stream: 0,
         lines: Vec::new(),
         profile,
-        host: stream.host.clone().ok_or(SdpError::NoConnection)?,
+        direction: direction(stream.direction.unwrap_or_default(), &host),
+        host,
         port: stream.port,
         rtcp_port: stream.rtcp_port.unwrap_or(stream.port.saturating_add(1)),
         rtcp_mux: stream.rtcp_mux,
-        direction: stream.direction.unwrap_or_default(),
         codec,
         payload_type,
         telephone_event: stream.telephone_event(),
@@ -214,6 +233,39 @@ mod tests {
         assert_eq!((media.port, media.rtcp_port, media.packet_time), (40_000, 40_009, Some(20)));
         assert_eq!(media.host, MediaHost::Address("192.0.2.1".parse().unwrap()));
         assert_eq!((media.direction, media.protection), (Direction::SendOnly, Protection::Plain));
+    }
+
+    #[test]
+    fn the_direction_is_of_the_stream_or_else_of_the_session_and_nobody_listens_at_no_address() {
+        let mode = MediaEncryptionMode::Disabled;
+        for (session, stream, at, expected) in [
+            ("", "", "192.0.2.1", Direction::SendRecv),
+            ("a=inactive\r\n", "", "192.0.2.1", Direction::Inactive),
+            ("a=sendonly\r\n", "sendrecv", "192.0.2.1", Direction::SendRecv),
+            ("", "", "0.0.0.0", Direction::SendOnly),
+            ("", "recvonly", "0.0.0.0", Direction::Inactive),
+            ("", "sendonly", "0.0.0.0", Direction::SendOnly),
+        ] {
+            let attributes: &[&str] = if stream.is_empty() { &[] } else { &[stream] };
+            let sdp = offer("RTP/AVP", "8", attributes)
+                .replace("t=0 0\r\n", &format!("t=0 0\r\n{session}"))
+                .replace("c=IN IP4 192.0.2.1", &format!("c=IN IP4 {at}"));
+            assert_eq!(check(&mode, &sdp).unwrap().direction, expected, "{sdp}");
+        }
+    }
+
+    #[test]
+    fn an_offer_whose_audio_has_port_zero_takes_it_out_of_the_call() {
+        let out = offer("RTP/AVP", "8", &[]).replace("40000", "0") + "m=video 5000 RTP/AVP 96\r\n";
+        let lines = taken_out(out.as_bytes()).unwrap();
+        assert_eq!(lines, ["audio 0 RTP/AVP 8", "video 5000 RTP/AVP 96"]);
+        assert_eq!(
+            taken_out((out + "m=audio 4000 RTP/AVP 18\r\n").as_bytes()),
+            None,
+            "that one is not used, but not out"
+        );
+        assert_eq!(taken_out(b"v=0\r\nm=video 5000 RTP/AVP 96\r\n"), None);
+        assert_eq!(taken_out(b"hello"), None);
     }
 
     #[test]

@@ -33,11 +33,16 @@ pub struct Charge {
     pub price: Decimal,
 }
 
+impl Charge {
+    /// Of a call that was never answered.
+    pub const NOTHING: Self = Self { duration: 0, billed: 0, price: Decimal::ZERO };
+}
+
 impl Rate {
     /// Rates a call that was answered and up for so long; one that never was answered costs nothing.
     pub fn charge(&self, answered: Option<Duration>) -> Charge {
         let Some(up) = answered else {
-            return Charge { duration: 0, billed: 0, price: Decimal::ZERO };
+            return Charge::NOTHING;
         };
         let duration = up.as_secs().saturating_add(u64::from(up.subsec_nanos() > 0));
         let (initial, next) = (u64::from(self.initial_interval.get()), u64::from(self.next_interval.get()));

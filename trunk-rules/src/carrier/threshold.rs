@@ -1,7 +1,7 @@
 //! The limit on what a trunk spends in a rolling 24 hours: the sum, and when it blocks and re-opens.
 //!
-//! A price enters the sum when its call ends, and leaves it exactly 24 hours later. The window knows no
-//! clock: each question brings its moment.
+//! A price enters the sum when its call ends, and leaves it exactly 24 hours later; what calls cost that are up is
+//! counted beside it, by [`Spending`](super::Spending). The window knows no clock: each question brings its moment.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ pub struct Gate {
 /// Something happened that may block or re-open a trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpendEvent {
-    /// A call ended and was charged.
+    /// A call was charged: when it was answered, as it went on, or when it ended.
     Charged,
     /// Time passed.
     Aged,
@@ -120,7 +120,7 @@ pub fn decide_gate(
 
 /// A threshold of zero allows no spending at all; nothing spent does not reach it, or a trunk would be born
 /// blocked.
-fn is_reached(limit: Option<Decimal>, spent: Decimal) -> bool {
+pub(super) fn is_reached(limit: Option<Decimal>, spent: Decimal) -> bool {
     limit.is_some_and(|limit| if limit.is_zero() { spent > limit } else { spent >= limit })
 }
 

@@ -1,8 +1,8 @@
 //! What the end of an attempt means: the cause, whether another way is tried, and what the record says.
 //!
-//! The causes are those of Q.850 as the open PBX under the platform derives them from SIP. The running
-//! platform says `noanswer` of a carrier that refuses credentials or caller, where its tutorial says `failed`;
-//! the running code holds here.
+//! The causes are those of Q.850 as the open PBX under the platform derives them from SIP; they decide whether another
+//! way is tried. The reason of a call that a carrier rejects (401, 403, 407) or redirects is `failed`, as the platform's
+//! documents have it; its running code says `noanswer`, or `normal` of a redirection.
 
 use super::call::CallStatus;
 
@@ -167,7 +167,11 @@ pub const fn hangup(last: CallStatus, ending: Ending) -> Hangup {
     let cause = ending.cause();
     match last {
         CallStatus::Dialing | CallStatus::Ringing => {
-            Hangup { reason: unanswered(cause), by: HangupBy::Remote }
+            let reason = match ending {
+                Ending::Refused(300..=399 | 401 | 403 | 407) => HangupReason::Failed,
+                _ => unanswered(cause),
+            };
+            Hangup { reason, by: HangupBy::Remote }
         }
         CallStatus::Canceling => Hangup { reason: HangupReason::Cancel, by: HangupBy::Local },
         CallStatus::Progressing if cause.0 == Cause::DURATION.0 => {
@@ -209,7 +213,9 @@ mod tests {
 
     /// SIP codes, Q.850 cause, reason, and whether the next way is tried.
     const TABLE: &[(&[u16], u16, &str, bool)] = &[
-        (&[401, 403, 407, 603], 21, "noanswer", false),
+        (&[300, 301, 302, 305, 380, 399], 16, "failed", false),
+        (&[401, 403, 407], 21, "failed", false),
+        (&[603], 21, "noanswer", false),
         (&[404, 485, 604], 1, "failed", true),
         (&[408], 18, "failed", true),
         (&[409], 41, "failed", true),

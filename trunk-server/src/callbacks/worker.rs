@@ -38,8 +38,10 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         attempts: JoinSet::new(),
         under_way: HashMap::new(),
         looked_at: None,
+        now: app.clock.now(),
     };
     loop {
+        worker.follow_clock().await;
         worker.drop_surplus().await;
         let next = worker.launch().await;
         let look = worker.next_look();
@@ -49,6 +51,7 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
             () = app.callbacks.news.notified() => {}
             () = wait(&app, next) => {}
             () = app.clock.sleep_until(look) => {}
+            () = app.clock.set_back_before(worker.now) => {}
         }
     }
     worker.finish().await;
@@ -74,9 +77,24 @@ struct Worker {
     under_way: HashMap<Id, (Owner, Uuid)>,
     /// When it was last looked for what is too old.
     looked_at: Option<Timestamp>,
+    /// When the last round began.
+    now: Timestamp,
 }
 
 impl Worker {
+    /// What waits for its time must not wait longer because the clock was set back.
+    async fn follow_clock(&mut self) {
+        let now = self.app.clock.now();
+        let back = self.now.as_unix_millis().saturating_sub(now.as_unix_millis());
+        if let Ok(back @ 1..) = u64::try_from(back) {
+            self.looked_at = None;
+            if let Err(error) = self.app.store.set_back(now, Duration::from_millis(back)).await {
+                tracing::error!(%error, "the clock was set back, and events to tell wait longer for it");
+            }
+        }
+        self.now = now;
+    }
+
     /// Drops a little of what waits in too great a number or for too long; the next round goes on with it. One that is
     /// under way then may be told all the same.
     async fn drop_surplus(&mut self) {

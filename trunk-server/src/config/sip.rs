@@ -18,11 +18,17 @@ pub(crate) struct SipTable {
     advertise: Option<IpAddr>,
     server_name: Option<String>,
     rtp_ports: Option<(u16, u16)>,
+    media_bytes_per_second: Option<u64>,
     ring_timeout: Option<u64>,
     connections: Option<usize>,
     connections_per_address: Option<usize>,
+    calls_per_account: Option<usize>,
     keep_months: Option<u32>,
     refusals_recorded: Option<u32>,
+    cost_step_seconds: Option<u64>,
+    threshold_ends_calls: Option<bool>,
+    unrecorded_seconds: Option<u64>,
+    unacknowledged_answers: Option<u32>,
     challenge_code: Option<u16>,
     realm: Option<String>,
     nonce_ttl: Option<u64>,
@@ -122,13 +128,25 @@ impl SipTable {
             }
             edge.rtp_ports = from..to;
         }
+        if let Some(bytes) = self.media_bytes_per_second {
+            if bytes < 1_500 {
+                return Err(wrong(
+                    "sip.media_bytes_per_second",
+                    &bytes.to_string(),
+                    "give 1500 bytes or more",
+                ));
+            }
+            edge.media_bytes_per_second = bytes;
+        }
         if let Some(seconds) = self.ring_timeout {
             edge.ring_timeout = Duration::from_secs(seconds);
         }
         edge.connections.all = self.connections.unwrap_or(edge.connections.all);
         edge.connections.of_one_address =
             self.connections_per_address.unwrap_or(edge.connections.of_one_address);
+        edge.calls_per_account = self.calls_per_account.or(edge.calls_per_account);
         edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
+        self.charging(edge)?;
         if let Some(months) = self.keep_months {
             if !(1..=1_200).contains(&months) {
                 return Err(wrong("sip.keep_months", &months.to_string(), "give 1 to 1200 months"));
@@ -147,6 +165,26 @@ impl SipTable {
             given: error.given,
             right: error.right,
         })
+    }
+
+    /// How calls are charged.
+    fn charging(&self, edge: &mut EdgeConfig) -> Result<(), ConfigError> {
+        if let Some(seconds) = self.cost_step_seconds {
+            if !(1..=3_600).contains(&seconds) {
+                let given = seconds.to_string();
+                return Err(wrong("sip.cost_step_seconds", &given, "give 1 to 3600 seconds"));
+            }
+            edge.cost_step = Duration::from_secs(seconds);
+        }
+        if let Some(most) = self.unacknowledged_answers {
+            if most == 0 {
+                return Err(wrong("sip.unacknowledged_answers", "0", "give 1 or more"));
+            }
+            edge.unacknowledged_answers = most;
+        }
+        edge.threshold_ends_calls = self.threshold_ends_calls.unwrap_or(edge.threshold_ends_calls);
+        edge.unrecorded_grace = self.unrecorded_seconds.map_or(edge.unrecorded_grace, Duration::from_secs);
+        Ok(())
     }
 
     fn settings(&self, settings: &mut Settings) -> Result<(), ConfigError> {
@@ -274,8 +312,11 @@ mod tests {
     fn what_is_wrong_names_itself_and_what_would_be_right() {
         for (text, named) in [
             ("challenge_code = 403", "challenge_code"),
+            ("cost_step_seconds = 0", "cost_step_seconds"),
+            ("unacknowledged_answers = 0", "unacknowledged_answers"),
             ("reject_code = 403", "reject_code"),
             ("rtp_ports = [80, 90]", "rtp_ports"),
+            ("media_bytes_per_second = 0", "media_bytes_per_second"),
             ("cli_header = \"to\"", "cli_header"),
             ("[[far_end]]\nprefix = \"x\"", "far_end.prefix"),
             ("[[far_end]]\nprefix = \"1\"\nthen = \"maybe\"", "far_end.then"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use didww_types::Secret;
 use didww_types::values::IpNetworks;
 use serde::{Deserialize, Serialize};
+use trunk_rules::outbound::host_and_port;
 
 use super::ConfigError;
 use crate::voipbin::{PlatformConfig, SipGatewayError};
@@ -37,6 +38,8 @@ pub(crate) struct VoipbinTable {
     ip_rate: Option<(u32, u32)>,
     customer_rate: Option<(u32, u32)>,
     login_rate: Option<(u32, u32)>,
+    calls: Option<usize>,
+    calls_per_customer: Option<usize>,
     keep_months: Option<u32>,
     webhooks_waiting: Option<u64>,
     webhook_age: Option<u64>,
@@ -113,6 +116,8 @@ impl VoipbinTable {
         platform.ip_rate = self.ip_rate.unwrap_or(platform.ip_rate);
         platform.customer_rate = self.customer_rate.unwrap_or(platform.customer_rate);
         platform.login_rate = self.login_rate.unwrap_or(platform.login_rate);
+        platform.calls = self.calls.unwrap_or(platform.calls);
+        platform.calls_per_customer = self.calls_per_customer.or(platform.calls_per_customer);
         if let Some(months) = self.keep_months {
             if months > 1_200 {
                 let right = "give 1 to 1200 months, or 0 for ever";
@@ -123,7 +128,7 @@ impl VoipbinTable {
         platform.webhooks_waiting = self.webhooks_waiting;
         platform.webhook_age = self.webhook_age.map(Duration::from_secs);
         for (name, place) in &self.hosts {
-            if name.is_empty() || place.is_empty() {
+            if name.is_empty() || !is_place(place) {
                 let right = "give host names and where they are: \"edge\", an address, or HOST:PORT";
                 return Err(wrong("voipbin.hosts", format!("{name} = {place}"), right));
             }
@@ -131,6 +136,15 @@ impl VoipbinTable {
         platform.hosts.clone_from(&self.hosts);
         Ok(())
     }
+}
+
+/// A bare word is no place: it is a misspelt `edge` more often than a host.
+fn is_place(text: &str) -> bool {
+    let port_or_address = |(host, port): (&str, Option<u16>)| {
+        !host.contains(char::is_whitespace)
+            && (port.is_some() || host.parse::<IpAddr>().is_ok() || host.contains('.'))
+    };
+    text == "edge" || text.parse::<IpAddr>().is_ok() || host_and_port(text).is_some_and(port_or_address)
 }
 
 #[cfg(test)]
@@ -170,6 +184,9 @@ mod tests {
             ("host = 1", "host"),
             ("keep_months = 1201", "keep_months"),
             ("[hosts]\n\"a\" = \"\"", "hosts"),
+            ("[hosts]\n\"a\" = \"edgy\"", "a = edgy"),
+            ("[hosts]\n\"a\" = \"Edge\"", "a = Edge"),
+            ("[hosts]\n\"a\" = \"host:0\"", "a = host:0"),
         ] {
             let error = applied(text).unwrap_err();
             assert!(error.contains(named), "{text}: {error}");

@@ -1,4 +1,7 @@
 //! Calls: those that are up, those that are over, and those that were never placed.
+//!
+//! A follower of records is sent what it reads: nothing waits for it but the records that the edge keeps for all, and of
+//! those it loses the oldest.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Weak};

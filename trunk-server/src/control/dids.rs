@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::{Control, ControlError};
-use crate::store::{Change, Scope};
+use crate::store::{Change, Scope, StoreError};
 
 /// Most DIDs that one act adds.
 const MOST: usize = 10_000;
@@ -87,13 +87,25 @@ impl Control {
             return Err(ControlError::invalid("dids", format!("must be at most {MOST} in one request")));
         }
         let now = self.app.clock.now();
+        let numbers: Vec<String> = dids.iter().map(|did| did.number.clone()).collect();
         let mut changes = Vec::with_capacity(dids.len());
         for did in dids {
             let attributes = attributes(did, now)?;
             let id = self.app.ids.record(now);
             changes.push(Change::Insert { scope, id, created_at: now, attributes, links: Vec::new() });
         }
-        let records = self.app.store.commit(changes).await?;
+        let records = self.app.store.commit(changes).await.map_err(|error| match error {
+            StoreError::Taken(field) if field == "number" => {
+                let message = if let [only] = numbers.as_slice() {
+                    format!("`{only}` is a DID already, of this account or of another")
+                } else {
+                    "of at least one of them is a DID already, of this account or of another; none was added"
+                        .to_owned()
+                };
+                ControlError::invalid("number", message)
+            }
+            other => other.into(),
+        })?;
         Ok(records.into_iter().map(|record| record.id).collect())
     }
 

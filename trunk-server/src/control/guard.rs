@@ -4,14 +4,18 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use didww_types::Secret;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde_json::json;
 use std::sync::Arc;
 
+use crate::clock::Clock;
+use crate::forwarded::Client;
+use crate::guessing::{Guesses, NotTaken, Source};
 use crate::http::plain_json;
 
 /// What a request to the control listener must show.
 #[derive(Debug, Clone, Default)]
+#[non_exhaustive]
 pub struct Guard {
     /// The token that is asked for; none on loopback.
     pub token: Option<Secret>,
@@ -20,34 +24,83 @@ pub struct Guard {
 }
 
 /// Refuses what a web page could send: a foreign `Host` (rebound names) and any foreign `Origin`.
-pub(super) async fn check(State(guard): State<Arc<Guard>>, request: Request, next: Next) -> Response {
-    match guard.admit(request.headers()) {
+pub(super) async fn check(State(door): State<Arc<Guarded>>, request: Request, next: Next) -> Response {
+    let source = Source::of(Client::of(request.extensions()));
+    match door.admit(request.headers(), source) {
         Ok(()) => next.run(request).await,
-        Err((status, error)) => plain_json(status, &json!({ "error": error })),
+        Err(Refused { status, error, retry_after }) => {
+            let mut response = plain_json(status, &json!({ "error": error }));
+            if let Some(seconds) = retry_after {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
+        }
+    }
+}
+
+/// The guard at work.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    pub(super) guard: Guard,
+    /// Wrong tokens.
+    pub(super) guesses: Guesses,
+    pub(super) clock: Clock,
+}
+
+/// A request is not served.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    error: &'static str,
+    /// Seconds after which it may be sent again.
+    retry_after: Option<u64>,
+}
+
+impl Refused {
+    fn new(status: StatusCode, error: &'static str) -> Self {
+        Self { status, error, retry_after: None }
+    }
+}
+
+impl Guarded {
+    fn admit(&self, headers: &HeaderMap, source: Source) -> Result<(), Refused> {
+        self.guard.admit_page(headers)?;
+        let Some(token) = &self.guard.token else { return Ok(()) };
+        let wrong = || {
+            let error = "send the control token as `Authorization: Bearer TOKEN`";
+            Refused::new(StatusCode::UNAUTHORIZED, error)
+        };
+        let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(wrong)?;
+        let right = Secret::new(sent) == *token;
+        match self.guesses.take(source, self.guesses.mark(sent), right, self.clock.now()) {
+            Ok(()) => Ok(()),
+            Err(NotTaken::Wrong) => Err(wrong()),
+            Err(NotTaken::TooMany(seconds)) => Err(Refused {
+                retry_after: Some(seconds),
+                ..Refused::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens came from this address")
+            }),
+        }
     }
 }
 
 impl Guard {
-    fn admit(&self, headers: &HeaderMap) -> Result<(), (StatusCode, &'static str)> {
+    /// Refuses what a web page could send.
+    fn admit_page(&self, headers: &HeaderMap) -> Result<(), Refused> {
         let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let host = text(header::HOST).unwrap_or_default();
         // Whoever knows the token is no page under a rebound name.
         if self.token.is_none() && !self.knows(host_of(host)) {
-            return Err((
+            return Err(Refused::new(
                 StatusCode::FORBIDDEN,
                 "the Host header names another host; use the listener's own address",
             ));
         }
         let foreign = |origin: &str| origin.split_once("://").is_none_or(|(_, authority)| authority != host);
         if text(header::ORIGIN).is_some_and(foreign) {
-            return Err((StatusCode::FORBIDDEN, "requests of web pages are not served"));
+            return Err(Refused::new(StatusCode::FORBIDDEN, "requests of web pages are not served"));
         }
-        let Some(token) = &self.token else { return Ok(()) };
-        let sent = text(header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
-        if sent.is_some_and(|sent| Secret::new(sent) == *token) {
-            return Ok(());
-        }
-        Err((StatusCode::UNAUTHORIZED, "send the control token as `Authorization: Bearer TOKEN`"))
+        Ok(())
     }
 
     fn knows(&self, host: &str) -> bool {
@@ -66,7 +119,19 @@ fn host_of(authority: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
+    use crate::guessing::GuessLimits;
+
+    fn guarded(token: Option<&str>, host: &str) -> Guarded {
+        let guard = Guard { token: token.map(Secret::new), host: host.to_owned() };
+        let limits = GuessLimits { of_source: 3, ..GuessLimits::default() };
+        let clock = Clock::system();
+        clock.freeze(None);
+        Guarded { guard, guesses: Guesses::new("control tokens", limits), clock }
+    }
+
+    fn source(last: u8) -> Source {
+        Source::of([192, 0, 2, last].into())
+    }
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs.iter().map(|(name, value)| (name.parse().unwrap(), HeaderValue::from_static(value))).collect()
@@ -74,28 +139,62 @@ mod tests {
 
     #[test]
     fn a_web_page_cannot_drive_the_server() {
-        let guard = Guard { token: None, host: "127.0.0.1:8081".to_owned() };
-        assert!(guard.admit(&headers(&[("host", "127.0.0.1:8081")])).is_ok());
+        let guard = guarded(None, "127.0.0.1:8081");
+        assert!(guard.admit(&headers(&[("host", "127.0.0.1:8081")]), source(1)).is_ok());
         assert!(
-            guard.admit(&headers(&[("host", "localhost:8081"), ("origin", "http://localhost:8081")])).is_ok()
+            guard
+                .admit(
+                    &headers(&[("host", "localhost:8081"), ("origin", "http://localhost:8081")]),
+                    source(1)
+                )
+                .is_ok()
         );
-        assert!(guard.admit(&headers(&[("host", "evil.example:8081")])).is_err(), "a rebound name");
         assert!(
-            guard.admit(&headers(&[("host", "127.0.0.1:8081"), ("origin", "https://evil.example")])).is_err()
+            guard.admit(&headers(&[("host", "evil.example:8081")]), source(1)).is_err(),
+            "a rebound name"
         );
-        assert!(guard.admit(&headers(&[("host", "127.0.0.1:8081"), ("origin", "null")])).is_err());
-        assert!(guard.admit(&headers(&[])).is_err());
+        assert!(
+            guard
+                .admit(&headers(&[("host", "127.0.0.1:8081"), ("origin", "https://evil.example")]), source(1))
+                .is_err()
+        );
+        assert!(guard.admit(&headers(&[("host", "127.0.0.1:8081"), ("origin", "null")]), source(1)).is_err());
+        assert!(guard.admit(&headers(&[]), source(1)).is_err());
     }
 
     #[test]
     fn the_token_is_asked_for_where_there_is_one() {
-        let guard = Guard { token: Some(Secret::new("open")), host: "10.0.0.5:8081".to_owned() };
+        let guard = guarded(Some("open"), "10.0.0.5:8081");
         assert!(
-            guard.admit(&headers(&[("host", "10.0.0.5:8081"), ("authorization", "Bearer open")])).is_ok()
+            guard
+                .admit(&headers(&[("host", "10.0.0.5:8081"), ("authorization", "Bearer open")]), source(1))
+                .is_ok()
         );
         assert!(
-            guard.admit(&headers(&[("host", "10.0.0.5:8081"), ("authorization", "Bearer shut")])).is_err()
+            guard
+                .admit(&headers(&[("host", "10.0.0.5:8081"), ("authorization", "Bearer shut")]), source(1))
+                .is_err()
         );
-        assert!(guard.admit(&headers(&[("host", "10.0.0.5:8081")])).is_err());
+        assert!(guard.admit(&headers(&[("host", "10.0.0.5:8081")]), source(1)).is_err());
+    }
+    #[test]
+    fn tokens_are_not_guessed_at_without_end_and_nobody_is_locked_out() {
+        let guard = guarded(Some("open"), "10.0.0.5:8081");
+        let ask = |last, token: &'static str| {
+            let asked =
+                guard.admit(&headers(&[("host", "10.0.0.5:8081"), ("authorization", token)]), source(last));
+            asked.map_err(|refused| (refused.status.as_u16(), refused.retry_after))
+        };
+        assert_eq!(ask(1, "Bearer open"), Ok(()));
+        for _ in 0..3 {
+            assert_eq!((ask(1, "Bearer shut"), ask(2, "Bearer shut")), (Err((401, None)), Err((401, None))));
+        }
+        assert_eq!(
+            (ask(1, "Bearer shut"), ask(2, "Bearer open")),
+            (Err((429, Some(20))), Err((429, Some(20))))
+        );
+        assert_eq!((ask(1, "Bearer open"), ask(3, "Bearer open")), (Ok(()), Ok(())));
+        guard.clock.advance(std::time::Duration::from_secs(20));
+        assert_eq!(ask(2, "Bearer open"), Ok(()));
     }
 }

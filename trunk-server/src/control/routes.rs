@@ -17,15 +17,19 @@ use serde::{Deserialize, Deserializer, de::DeserializeOwned};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::guard::check;
+use super::guard::{Guarded, check};
 use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, NewDid};
 use crate::account::Account;
 use crate::app::App;
+use crate::clock::Clock;
+use crate::guessing::Guesses;
 use crate::http::plain_json;
 use crate::store::{Backlog, Delivery, Owner, StoreError};
 
 /// The routes of the control listener.
 pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
+    let guesses = Guesses::new("control tokens", app.limits.guesses);
+    let guarded = Guarded { guard, guesses, clock: app.clock.clone() };
     let health = crate::http::health_routes().with_state(Arc::clone(&app));
     let patience = app.limits.body_deadline;
     let routes = Router::new()
@@ -57,7 +61,7 @@ pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
             plain_json(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": error }))
         })
         .layer(from_fn_with_state(patience, whole_body))
-        .layer(from_fn_with_state(Arc::new(guard), check))
+        .layer(from_fn_with_state(Arc::new(guarded), check))
 }
 
 /// Most bytes of a body: ten thousand DIDs with descriptions.
@@ -97,7 +101,12 @@ pub(super) fn answer(outcome: Outcome) -> Response {
                 ControlError::NotFound(_) => StatusCode::NOT_FOUND,
                 ControlError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
                 ControlError::Store(
-                    StoreError::Overloaded | StoreError::Full | StoreError::Crowded | StoreError::TooLong,
+                    StoreError::Overloaded
+                    | StoreError::Full
+                    | StoreError::Ended
+                    | StoreError::Unknown
+                    | StoreError::Crowded
+                    | StoreError::TooLong,
                 ) => StatusCode::SERVICE_UNAVAILABLE,
                 ControlError::Store(StoreError::Quota { .. } | StoreError::TooLarge(_)) => {
                     StatusCode::UNPROCESSABLE_ENTITY
@@ -465,9 +474,12 @@ async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
     struct When {
         at: Option<Timestamp>,
     }
-    answer(read::<When>(&body).map(|body| {
+    answer(read::<When>(&body).and_then(|body| {
+        if body.at.is_some_and(|at| !Clock::can_be_set_to(at)) {
+            return Err(ControlError::invalid("at", "must be in the years 1970 to 8999"));
+        }
         control.clock().freeze(body.at);
-        (StatusCode::OK, clock_json(&control))
+        Ok((StatusCode::OK, clock_json(&control)))
     }))
 }
 
@@ -485,7 +497,11 @@ async fn advance_clock(State(control): State<Control>, body: Bytes) -> Response 
             let message = format!("must be at most {MOST_SECONDS}, which is 100 years");
             return Err(ControlError::invalid("seconds", message));
         }
-        control.clock().advance(Duration::from_secs(body.seconds));
+        let by = Duration::from_secs(body.seconds);
+        if !Clock::can_be_set_to(control.clock().now().after(by)) {
+            return Err(ControlError::invalid("seconds", "must not lead beyond the year 8999"));
+        }
+        control.clock().advance(by);
         Ok((StatusCode::OK, clock_json(&control)))
     }))
 }

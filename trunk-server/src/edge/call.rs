@@ -3,11 +3,13 @@
 //! A call that is up keeps little: what it needs of the INVITE is copied, the INVITE goes when it was acknowledged,
 //! and whatever is large and short lives in a box of its own.
 
+mod charging;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use trunk_rules::carrier::{Admitted, Cause, Channel, Media, negotiate, reason_phrase};
+use trunk_rules::carrier::{Admitted, Cause, Channel, Media, negotiate, reason_phrase, taken_out};
 
 use super::calls::Registered;
 use super::event::Event;
@@ -16,14 +18,21 @@ use super::far_end::{Outcome, Then};
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending};
 use super::reliable::{self, Due, Reliable};
+use super::spend::Over;
 use super::stack::{Dialog, Happened, Incoming, Stack};
+use super::unacknowledged;
 use super::{Inner, sdp};
+use crate::places::Place;
+use crate::summed::Summed;
 
 /// Shortest session interval that is accepted, in seconds (RFC 4028).
 const MIN_SESSION: u64 = 90;
 
 /// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// Calls for which there was no room.
+static FULL: Summed = Summed::new("calls were refused: their account has as many as it may have");
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
@@ -52,13 +61,26 @@ pub(super) async fn run(
     let facts = Facts::new(key, Origin::of(inner, &request, started), *admitted);
     let registered = inner.calls.register(facts);
     let source = registered.facts.origin.source.ip();
-    let mut call = Call { inner, stack, registered, media: None, session: None };
+    let mut call = Call {
+        inner,
+        stack,
+        registered,
+        media: None,
+        place: None,
+        session: None,
+        unacknowledged: None,
+        paid_until: None,
+    };
     let (ending, unconfirmed) = call.live(request, offered).await;
     call.registered.leave();
     drop(channel);
-    let record = record_of(inner, call.facts(), ending, call.media.as_ref());
+    // One that ends when nothing pays for it any more is not charged for what the clock is late.
+    let now = inner.app.clock.now();
+    let ended = call.paid_until.map_or(now, |until| until.min(now));
+    let over = inner.spend.over(call.facts(), ended);
+    let record = record_of(inner, call.facts(), ending, (ended, over), call.media.as_ref());
     call.media = None;
-    Box::pin(inner.spend.record(inner, &call.facts().trunk, record)).await;
+    Box::pin(inner.spend.record(inner, &call.facts().trunk, record, over.is_some())).await;
     // Whoever waits for the end of all calls waits for their records.
     drop(call);
     inner.front.had_a_call(source);
@@ -68,13 +90,25 @@ pub(super) async fn run(
     }
 }
 
-fn record_of(inner: &Inner, facts: &Facts, ending: Ending, media: Option<&Endpoint>) -> Box<CallRecord> {
-    let (dropped, from) = media.map(Endpoint::dropped).unwrap_or_default();
-    if dropped > 0 {
-        let trunk = &facts.trunk.name;
-        tracing::warn!(%trunk, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
+fn record_of(
+    inner: &Inner,
+    facts: &Facts,
+    ending: Ending,
+    over: (Timestamp, Option<Over>),
+    media: Option<&Endpoint>,
+) -> Box<CallRecord> {
+    let traffic = media.map(Endpoint::traffic).unwrap_or_default();
+    let (trunk, call_id) = (&facts.trunk.name, &facts.key.call_id);
+    let admits = |what: &str| inner.sums.media.admits((trunk, what), inner.app.clock.now());
+    if traffic.dropped > 0 && admits("dropped") {
+        let (dropped, from) = (traffic.dropped, traffic.dropped_from);
+        tracing::warn!(%trunk, %call_id, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
     }
-    Box::new(CallRecord::of_call(inner, facts, ending, (dropped, from)))
+    if let Some(why) = traffic.why_silent.filter(|why| admits(why)) {
+        let received = traffic.received;
+        tracing::warn!(%trunk, %call_id, received, why, "RTP came and none was sent");
+    }
+    Box::new(CallRecord::of_call(inner, facts, ending, over, &traffic))
 }
 
 struct Call<'a> {
@@ -82,8 +116,14 @@ struct Call<'a> {
     stack: &'a Arc<Stack>,
     registered: Registered<'a>,
     media: Option<Endpoint>,
+    /// Its place among the calls of its account.
+    place: Option<Place<i64>>,
     /// The session timer: its interval, and when it runs out.
     session: Option<(Duration, Timestamp)>,
+    /// Its place among the answers that wait to be acknowledged.
+    unacknowledged: Option<unacknowledged::Place<'a>>,
+    /// When it ends because nothing pays for it any more.
+    paid_until: Option<Timestamp>,
 }
 
 /// A response that is not the last.
@@ -160,9 +200,11 @@ impl Call<'_> {
     ) -> Result<Begun, Box<Unanswered>> {
         let started = self.facts().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
-        let trunk = Arc::clone(&self.facts().trunk);
-        let ports = &self.inner.ports;
-        self.media = Endpoint::open(ports, bind, advertise, offered.as_deref(), trunk, started).await;
+        let facts = Arc::clone(&self.registered.facts);
+        if !self.has_room() {
+            return Err(refuse(request, ending(Cause::NoFreePorts)).await);
+        }
+        self.media = Endpoint::open(self.inner, bind, advertise, &facts, offered.as_deref(), started).await;
         if self.media.is_none() {
             return Err(refuse(request, ending(Cause::NoFreePorts)).await);
         }
@@ -176,11 +218,27 @@ impl Call<'_> {
             Then::NoAnswer => return Err(refuse(request, ending(Cause::RingingTimeout)).await),
             Then::Refuse(code) => return Err(refuse(request, refused_by_far_end(code)).await),
         };
-        let answered = self.inner.app.clock.now();
+        let answered = match Box::pin(self.charge(&mut request)).await {
+            Ok(answered) => answered,
+            Err(ending) => return Err(Box::new(Unanswered { ending, request })),
+        };
         let dialog = request.dialog();
         let until = up.map(|up| answered.after(up));
         let answered = self.answer(&mut request, offered.as_deref(), &description, answered).await;
         Ok(Begun { dialog, answered, until })
+    }
+
+    /// Whether the account may have one more call. An emergency call is always one of those it may have.
+    fn has_room(&mut self) -> bool {
+        let (accounts, facts) = (&self.inner.accounts, self.facts());
+        let account = facts.account();
+        let place = if facts.is_emergency { accounts.take_anyway(account) } else { accounts.take(account) };
+        if place.is_none() && FULL.admits(account, self.inner.app.clock.now()) {
+            let trunk = &self.facts().trunk.name;
+            tracing::warn!(%trunk, "a call was refused: its account has as many calls as it may have");
+        }
+        self.place = place;
+        self.place.is_some()
     }
 
     /// Rings until the far end decides. Gives an ending when the caller or the server was quicker.
@@ -226,6 +284,12 @@ impl Call<'_> {
                         request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
                         return Some(ending);
                     }
+                    (Event::EndFor(cause), _) => {
+                        let ending = Ending { code: 503, ..ending(cause) };
+                        request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
+                        return Some(ending);
+                    }
+                    (Event::PaidUntil(_), _) => {}
                 },
                 due = reliable::due(ringing.reliable.as_mut()) => match due {
                     Due::Repetition => ringing.send(request).await,
@@ -280,15 +344,15 @@ impl Call<'_> {
         self.accept(request, description, answered).await;
         let facts = Arc::clone(&self.registered.facts);
         facts.connect(answered);
-        let random = self.inner.app.ids.word();
         if let Some(media) = &mut self.media {
-            media.answered(answered, random).await;
+            media.answered(answered).await;
         }
         loop {
             tokio::select! {
                 biased;
                 happened = request.happened() => match happened {
                     Happened::Acknowledged => {
+                        self.acknowledged(answered);
                         let answer = request.take_acknowledgement();
                         if offered.is_none() {
                             self.answered_offer(&answer).await;
@@ -299,10 +363,16 @@ impl Call<'_> {
                     Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
                 },
                 Some(event) = facts.mailbox.next() => match event {
-                    Event::HungUp => return Answered::Ended(HUNG_UP, false),
+                    Event::HungUp => {
+                        // It knows the tag of the answer, so it heard it.
+                        self.acknowledged(answered);
+                        return Answered::Ended(HUNG_UP, false);
+                    }
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
                     Event::End => return Answered::Ended(HUNG_UP, true),
+                    Event::EndFor(cause) => return Answered::Ended(ending(cause), true),
+                    Event::PaidUntil(until) => self.paid_until = until,
                 },
             }
         }
@@ -333,7 +403,8 @@ impl Call<'_> {
             // A packet puts the silence off; that is looked at when it would be over, not with each packet.
             let silent = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|(_, at)| at);
-            let next = [until, silent, session].into_iter().flatten().fold(longest, Timestamp::min);
+            let next =
+                [until, silent, session, self.paid_until].into_iter().flatten().fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
                 Some(event) = facts.mailbox.next() => match event {
@@ -341,6 +412,8 @@ impl Call<'_> {
                     Event::Request(inside) => self.inside(inside).await,
                     Event::Answer(answer) => self.answered_offer(&answer).await,
                     Event::End => return (HUNG_UP, true),
+                    Event::EndFor(cause) => return (ending(cause), true),
+                    Event::PaidUntil(until) => self.paid_until = until,
                 },
                 () = clock.sleep_until(next) => {
                     let now = clock.now();
@@ -348,13 +421,15 @@ impl Call<'_> {
                     let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
                     if reached(until) {
                         return (HUNG_UP, true);
+                    } else if reached(self.paid_until) {
+                        return (ending(Cause::ThresholdReached), true);
                     } else if reached(silent) {
                         return (ending(Cause::RtpTimeout), true);
                     } else if reached(session) || now >= longest {
                         return (ending(Cause::SessionTimeout), true);
                     }
                 }
-                () = hear(self.media.as_mut(), clock) => {}
+                () = hear(self.media.as_mut(), self.inner) => {}
             }
         }
     }
@@ -364,7 +439,7 @@ impl Call<'_> {
         Box::pin(self.take_inside(*request)).await;
     }
 
-    async fn take_inside(&mut self, mut request: Incoming) {
+    async fn take_inside(&mut self, request: Incoming) {
         let contact = self.stack.contact(&request);
         if let Some((interval, _)) = self.session {
             self.session = Some((interval, self.inner.app.clock.now().after(interval)));
@@ -372,35 +447,49 @@ impl Call<'_> {
         let settings = &self.inner.config.settings;
         let mode = &self.registered.facts.trunk.media_encryption_mode;
         let offer = (!request.body().is_empty()).then(|| request.body().to_vec());
-        match (request.method(), negotiate(mode, settings, offer.as_deref())) {
+        let negotiated = negotiate(mode, settings, offer.as_deref());
+        let taken_out = offer.as_deref().filter(|_| negotiated.is_err()).and_then(taken_out);
+        match (request.method(), negotiated) {
             ("PRACK", _) => respond_alone(request, 200, "OK"),
+            (_, Err(_)) if let Some(lines) = taken_out => {
+                let Some(endpoint) = self.media.as_mut() else { return };
+                endpoint.taken_out(self.inner.app.clock.now());
+                let body = sdp::answer_taken_out(&lines, endpoint.address());
+                self.agree(request, &contact, &body, false).await;
+            }
             (_, Err(why)) => {
-                tracing::warn!(%why, call_id = request.call_id(), "a new offer was refused; the call stays as it is");
+                if self.admits_warning("offer") {
+                    tracing::warn!(%why, call_id = request.call_id(), "a new offer was refused; the call stays as it is");
+                }
                 respond_alone(request, settings.codec_reject, "Not Acceptable Here");
             }
             (_, Ok(media)) => {
                 let offers = media.is_none() && request.method() == "INVITE";
                 let body = if offers { self.offer() } else { self.renegotiated(media.as_ref()).await };
-                let expires =
-                    self.session.map(|(interval, _)| format!("{};refresher=uac", interval.as_secs()));
-                let mut headers = vec![("Contact", contact.as_str())];
-                if !body.is_empty() {
-                    headers.push(("Content-Type", "application/sdp"));
-                }
-                if let Some(expires) = &expires {
-                    headers.extend([("Require", "timer"), ("Session-Expires", expires.as_str())]);
-                }
-                request.respond(200, "OK", &headers, &body).await;
-                let (inner, key) = (Arc::clone(self.inner), Key::of(&request));
-                tokio::spawn(async move {
-                    request.confirmed().await;
-                    let answer = request.take_acknowledgement();
-                    if let (true, Some(key)) = (offers && !answer.is_empty(), key) {
-                        inner.calls.answer(&key, answer);
-                    }
-                });
+                self.agree(request, &contact, &body, offers).await;
             }
         }
+    }
+
+    /// Agrees to a request in the dialog; an answer to an offer of ours comes with its ACK.
+    async fn agree(&self, mut request: Incoming, contact: &str, body: &str, offers: bool) {
+        let expires = self.session.map(|(interval, _)| format!("{};refresher=uac", interval.as_secs()));
+        let mut headers = vec![("Contact", contact)];
+        if !body.is_empty() {
+            headers.push(("Content-Type", "application/sdp"));
+        }
+        if let Some(expires) = &expires {
+            headers.extend([("Require", "timer"), ("Session-Expires", expires.as_str())]);
+        }
+        request.respond(200, "OK", &headers, body).await;
+        let (inner, key) = (Arc::clone(self.inner), Key::of(&request));
+        tokio::spawn(async move {
+            request.confirmed().await;
+            let answer = request.take_acknowledgement();
+            if let (true, Some(key)) = (offers && !answer.is_empty(), key) {
+                inner.calls.answer(&key, answer);
+            }
+        });
     }
 
     fn offer(&self) -> String {
@@ -413,17 +502,27 @@ impl Call<'_> {
         match negotiate(mode, &self.inner.config.settings, Some(answer)) {
             Ok(Some(media)) => {
                 if let Some(endpoint) = self.media.as_mut() {
-                    endpoint.negotiated(&media, self.inner.app.clock.now()).await;
+                    endpoint.negotiated(self.inner, &media, self.inner.app.clock.now()).await;
                 }
             }
-            Ok(None) => tracing::warn!("an offer was acknowledged without an answer; media goes nowhere"),
-            Err(why) => tracing::warn!(%why, "the answer to an offer does not fit; media stays where it was"),
+            Ok(None) if self.admits_warning("no answer") => {
+                tracing::warn!("an offer was acknowledged without an answer; media goes nowhere");
+            }
+            Err(why) if self.admits_warning("answer") => {
+                tracing::warn!(%why, "the answer to an offer does not fit; media stays where it was");
+            }
+            Ok(None) | Err(_) => {}
         }
+    }
+
+    /// Whether a warning about the media of the trunk's calls is written now.
+    fn admits_warning(&self, what: &str) -> bool {
+        self.inner.sums.media.admits((&self.facts().trunk.name, what), self.inner.app.clock.now())
     }
 
     async fn renegotiated(&mut self, media: Option<&Media>) -> String {
         let (Some(media), Some(endpoint)) = (media, self.media.as_mut()) else { return String::new() };
-        endpoint.negotiated(media, self.inner.app.clock.now()).await;
+        endpoint.negotiated(self.inner, media, self.inner.app.clock.now()).await;
         sdp::answer(media, endpoint.address(), &self.inner.app.ids.media_key())
     }
 }
@@ -447,9 +546,9 @@ fn session_interval(request: &Incoming) -> Option<Duration> {
     supported.then(|| Duration::from_secs(seconds.max(MIN_SESSION)))
 }
 
-async fn hear(media: Option<&mut Endpoint>, clock: &crate::clock::Clock) {
+async fn hear(media: Option<&mut Endpoint>, inner: &Inner) {
     match media {
-        Some(media) => media.hear(clock).await,
+        Some(media) => media.hear(inner).await,
         None => std::future::pending().await,
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use serde::Serialize;
 use tokio::sync::watch;
+use trunk_rules::carrier::Cause;
 use uuid::Uuid;
 
 use super::event::Event;
@@ -185,6 +186,13 @@ impl Calls {
         let state = self.lock();
         let found = state.iter().find(|Entry(facts)| facts.origin.id == id);
         found.is_some_and(|Entry(facts)| facts.mailbox.put(Event::End).is_ok())
+    }
+
+    /// Ends those that a test finds, for a cause; gives how many.
+    pub(super) fn end_for(&self, cause: Cause, test: impl Fn(&Facts) -> bool) -> usize {
+        let state = self.lock();
+        let found = state.iter().filter(|Entry(facts)| test(facts));
+        found.filter(|Entry(facts)| facts.mailbox.put(Event::EndFor(cause)).is_ok()).count()
     }
 
     pub(super) fn end_all(&self) {

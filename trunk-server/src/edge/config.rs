@@ -31,14 +31,26 @@ pub struct EdgeConfig {
     pub rates: RateCard,
     /// Ports for RTP; even ones are used.
     pub rtp_ports: Range<u16>,
+    /// Bytes of media that all calls together send in a second; what is more is dropped.
+    pub media_bytes_per_second: u64,
     /// How long a call may ring that nobody answers.
     pub ring_timeout: Duration,
     /// How long calls may take to end when the server stops.
     pub stop_deadline: Duration,
     /// Most connections over TCP and TLS, of all peers and of one address.
     pub connections: Connections,
+    /// Most calls of one account at once. None is half of those that there is room for.
+    pub calls_per_account: Option<usize>,
     /// For how many months records of calls are kept, the current one included; at least 1.
     pub keep_months: u32,
+    /// How often it is written up to when calls are known to be up, and what their trunks spent; at least 1 second.
+    pub cost_step: Duration,
+    /// Whether calls end whose trunk reached its threshold, each when the time is over that was charged for it.
+    pub threshold_ends_calls: bool,
+    /// How long calls go on while nothing can be written.
+    pub unrecorded_grace: Duration,
+    /// Most answers that a source of datagrams leaves unacknowledged that never acknowledged one; at least 1.
+    pub unacknowledged_answers: u32,
     /// Most refusals of a trunk that are recorded in a minute.
     pub refusals_recorded: u32,
 }
@@ -62,12 +74,18 @@ impl EdgeConfig {
             server_name: "trunk-server".to_owned(),
             settings: Settings::default(),
             far_end: FarEnd::default(),
-            rates: super::spend::default_rates(),
+            rates: super::rates::default_rates(),
             rtp_ports: 16_384..32_768,
+            media_bytes_per_second: 125_000_000,
             ring_timeout: Duration::from_mins(1),
             stop_deadline: Duration::from_secs(2),
             connections: Connections::default(),
+            calls_per_account: None,
             keep_months: 3,
+            cost_step: Duration::from_secs(10),
+            threshold_ends_calls: true,
+            unrecorded_grace: Duration::from_mins(5),
+            unacknowledged_answers: 16,
             refusals_recorded: 1_000,
         }
     }

@@ -1,5 +1,8 @@
 //! What comes for a call that is up.
 
+use didww_types::Timestamp;
+use trunk_rules::carrier::Cause;
+
 use super::stack::Incoming;
 
 /// What comes for a call that is up.
@@ -12,6 +15,10 @@ pub(super) enum Event {
     Answer(Vec<u8>),
     /// It is ended from our side.
     End,
+    /// It is ended from our side, for this cause.
+    EndFor(Cause),
+    /// Nothing pays for it any more after this moment; none takes that back.
+    PaidUntil(Option<Timestamp>),
 }
 
 /// Events that wait for a call. A peer that floods its own call loses the rest.

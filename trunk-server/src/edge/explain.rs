@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit};
 
 use super::Inner;
+use super::spend::FundsAt;
 use crate::app::App;
 
 /// A call that is not placed.
@@ -116,6 +117,7 @@ pub(super) fn explain(inner: &Inner, question: &Question) -> Explanation {
         settings,
         nonces: &nonces,
         rates: Some(&inner.config.rates),
+        funds: Some(&FundsAt { inner, now }),
         now,
         random: app.ids.word(),
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use didww_types::Timestamp;
-use trunk_rules::carrier::{Admitted, Cli, Digits, Rate, TrunkTerms};
+use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, Rate, TrunkTerms};
 use uuid::Uuid;
 
 use super::Inner;
@@ -68,6 +68,8 @@ pub(super) struct Facts {
     pub(super) cli: Cli,
     pub(super) is_emergency: bool,
     pub(super) rate: Option<Rate>,
+    /// Whether the caller has shown that it hears what is sent to its address.
+    pub(super) is_heard: bool,
     /// What comes for it.
     pub(super) mailbox: Mailbox<Event>,
     /// When it was answered, in milliseconds; `NEVER` before.
@@ -78,7 +80,8 @@ const NEVER: i64 = i64::MIN;
 
 impl Facts {
     pub(super) fn new(key: Key, origin: Origin, admitted: Admitted) -> Self {
-        let Admitted { trunk, dialled, destination, cli, emergency, rate, .. } = admitted;
+        let Admitted { trunk, identified, dialled, destination, cli, emergency, rate, .. } = admitted;
+        let is_heard = origin.protocol != "udp" || matches!(identified, Identified::Digest { .. });
         Self {
             key,
             origin,
@@ -88,6 +91,7 @@ impl Facts {
             cli,
             is_emergency: emergency.is_some(),
             rate,
+            is_heard,
             mailbox: Mailbox::new(event::MOST),
             connected: AtomicI64::new(NEVER),
         }
@@ -102,6 +106,16 @@ impl Facts {
     pub(super) fn connected(&self) -> Option<Timestamp> {
         let at = self.connected.load(Ordering::Relaxed);
         (at != NEVER).then(|| Timestamp::from_unix_millis(at))
+    }
+
+    /// The store's id of the trunk.
+    pub(super) fn trunk_number(&self) -> Option<Uuid> {
+        self.trunk.id.as_str().parse().ok()
+    }
+
+    /// Whether the threshold does not hold for it.
+    pub(super) fn is_exempt(&self, inner: &Inner) -> bool {
+        self.is_emergency && inner.config.settings.emergency_bypass
     }
 
     /// The store's number of the account.

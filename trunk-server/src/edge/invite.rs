@@ -13,6 +13,7 @@ use super::guesses::Try;
 use super::nonces::Counted;
 use super::record::CallRecord;
 use super::refusals::Room;
+use super::spend::FundsAt;
 use super::stack::{Incoming, Stack};
 use super::{Counters, Inner, call, diagnosis};
 
@@ -120,6 +121,7 @@ impl Inner {
             settings: &self.config.settings,
             nonces,
             rates: Some(&self.config.rates),
+            funds: Some(&FundsAt { inner: self, now }),
             now,
             random: self.app.ids.word(),
         };
@@ -163,7 +165,7 @@ async fn refused(
         if is_told { &[("Reason", &reason), (Refusal::DIAGNOSIS_HEADER, &why)] } else { &[] };
     request.respond(refusal.code, refusal.phrase, headers, "").await;
     if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
-        inner.spend.record(inner, trunk, record).await;
+        inner.spend.record(inner, trunk, record, false).await;
     }
     drop(counted);
     request.refused().await;

@@ -1,20 +1,20 @@
 //! What a call leaves behind.
 
-use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use didww_types::Timestamp;
-use rust_decimal::Decimal;
 use serde::Serialize;
-use trunk_rules::carrier::{Refusal, TrunkTerms};
+use serde_json::{Map, Value, json};
+use trunk_rules::carrier::{Cause, Charge, Rate, Refusal, TrunkTerms};
 use uuid::Uuid;
 
 use super::Inner;
 use super::attempt::Parts;
 use super::facts::{Facts, Origin};
+use super::media::Traffic;
+use super::spend::Over;
 use super::stack::Incoming;
-use crate::store::StoredCall;
+use crate::store::{RunningCall, StoredCall};
 
 /// The record of a call or of a refused attempt, with the members of DIDWW's streamed records and a few more.
 /// What is not known is null, never absent.
@@ -25,7 +25,7 @@ pub struct CallRecord {
     pub id: Uuid,
     /// When the INVITE came.
     pub time_start: Timestamp,
-    /// When it was answered; null when it never was.
+    /// When it was answered; null when it never was, or the caller never acknowledged it.
     pub time_connect: Option<Timestamp>,
     /// When it was over.
     pub time_end: Timestamp,
@@ -33,7 +33,7 @@ pub struct CallRecord {
     pub duration: u64,
     /// Seconds that are billed.
     pub billing_duration: u64,
-    /// Whether it was answered.
+    /// Whether it was answered, and the caller acknowledged that.
     pub success: bool,
     /// The caller number that was shown.
     pub src_number: Option<String>,
@@ -85,6 +85,12 @@ pub struct CallRecord {
     pub rtp_dropped: u64,
     /// Where these came from.
     pub rtp_dropped_from: Vec<String>,
+    /// RTP packets that came from allowed sources.
+    pub rtp_received: u64,
+    /// RTP packets that were sent back.
+    pub rtp_sent: u64,
+    /// RTP packets of allowed sources that were dropped because they came too fast.
+    pub rtp_excess: u64,
 }
 
 /// How an admitted call ended.
@@ -96,12 +102,12 @@ pub(super) struct Ending {
 }
 
 impl CallRecord {
-    fn begun(inner: &Inner, origin: Origin, call_id: &str, trunk: &TrunkTerms) -> Self {
+    fn begun(inner: &Inner, origin: Origin, call_id: &str, trunk: &TrunkTerms, ended: Timestamp) -> Self {
         Self {
             id: origin.id,
             time_start: origin.started,
             time_connect: None,
-            time_end: inner.app.clock.now(),
+            time_end: ended,
             duration: 0,
             billing_duration: 0,
             success: false,
@@ -130,6 +136,9 @@ impl CallRecord {
             received: None,
             rtp_dropped: 0,
             rtp_dropped_from: Vec::new(),
+            rtp_received: 0,
+            rtp_sent: 0,
+            rtp_excess: 0,
         }
     }
 
@@ -151,45 +160,62 @@ impl CallRecord {
             check: Some(refusal.check.name()),
             configured: Some(refusal.configured.clone()),
             received: Some(refusal.received.clone()),
-            ..Self::begun(inner, Origin::of(inner, request, started), request.call_id(), trunk)
+            ..Self::begun(
+                inner,
+                Origin::of(inner, request, started),
+                request.call_id(),
+                trunk,
+                inner.app.clock.now(),
+            )
         }
     }
 
-    /// The record of a call that was let through and is over now.
-    pub(super) fn of_call(inner: &Inner, facts: &Facts, ending: Ending, dropped: (u64, &[IpAddr])) -> Self {
+    /// The record of a call that was let through and was over at a moment, with what it cost if it was answered.
+    pub(super) fn of_call(
+        inner: &Inner,
+        facts: &Facts,
+        ending: Ending,
+        (ended, over): (Timestamp, Option<Over>),
+        traffic: &Traffic<'_>,
+    ) -> Self {
         let call_type = if facts.is_emergency { "emergency" } else { "outbound" };
-        let connected = facts.connected();
-        let mut record = Self {
+        // An answer that the caller never acknowledged connected nobody.
+        let connected = facts.connected().filter(|_| over.is_some_and(|over| over.is_acknowledged));
+        let charge = over.map_or(Charge::NOTHING, |over| over.charge);
+        Self {
             time_connect: connected,
+            duration: charge.duration,
+            billing_duration: charge.billed,
             success: connected.is_some(),
             src_number: Some(facts.cli.presented.clone()),
             original_src_number: facts.cli.original.clone(),
             dst_number: facts.dialled.to_string(),
             call_type: Some(call_type),
             rate: facts.rate.map(|rate| rate.per_minute.to_string()),
+            price: charge.price.to_string(),
             initial_billing_interval: facts.rate.map(|rate| rate.initial_interval.get()),
             next_billing_interval: facts.rate.map(|rate| rate.next_interval.get()),
             disconnect_code: ending.code,
             disconnect_reason: ending.reason.to_owned(),
             disconnect_cause: ending.cause,
-            rtp_dropped: dropped.0,
-            rtp_dropped_from: dropped.1.iter().map(ToString::to_string).collect(),
-            ..Self::begun(inner, facts.origin.clone(), &facts.key.call_id, &facts.trunk)
-        };
-        let up = connected.map(|at| between(at, record.time_end));
-        if let Some(rate) = facts.rate {
-            let charge = rate.charge(up);
-            (record.duration, record.billing_duration) = (charge.duration, charge.billed);
-            record.price = charge.price.to_string();
-        } else {
-            record.duration = up.map_or(0, |up| up.as_secs() + u64::from(up.subsec_nanos() > 0));
+            rtp_dropped: traffic.dropped,
+            rtp_received: traffic.received,
+            rtp_sent: traffic.sent,
+            rtp_excess: traffic.excess,
+            rtp_dropped_from: traffic.dropped_from.iter().map(ToString::to_string).collect(),
+            ..Self::begun(inner, facts.origin.clone(), &facts.key.call_id, &facts.trunk, ended)
         }
-        record
     }
 
-    /// The price as an exact decimal.
-    pub(super) fn amount(&self) -> Decimal {
-        self.price.parse().unwrap_or_default()
+    /// The record that a call which is about to be answered has if this server dies, but for its end.
+    pub(super) fn of_running(inner: &Inner, facts: &Facts) -> Self {
+        let lost = Cause::ServerLost;
+        let ending = Ending { cause: lost.id(), code: lost.code(), reason: lost.text() };
+        Self::of_call(inner, facts, ending, (facts.origin.started, None), &Traffic::default())
+    }
+
+    pub(super) fn to_json(&self) -> Option<String> {
+        serde_json::to_string(self).ok()
     }
 
     pub(super) fn to_stored(&self, account: i64) -> Option<StoredCall> {
@@ -203,7 +229,7 @@ impl CallRecord {
             source: self.src_number.clone().unwrap_or_else(|| self.original_src_number.clone()),
             destination: self.dst_number.clone(),
             price: self.price.clone(),
-            attributes: serde_json::to_string(self).ok()?,
+            attributes: self.to_json()?,
         })
     }
 
@@ -213,6 +239,60 @@ impl CallRecord {
     }
 }
 
-fn between(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::from_millis(u64::try_from(to.as_unix_millis() - from.as_unix_millis()).unwrap_or(0))
+/// The record of a call whose server died, as it wrote it when the call was answered.
+pub(super) struct LostRecord(Map<String, Value>);
+
+impl LostRecord {
+    pub(super) fn read(attributes: &str) -> Option<Self> {
+        serde_json::from_str(attributes).ok().map(Self)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    /// What a minute of it costs and how it is billed; none when it costs nothing.
+    pub(super) fn rate(&self) -> Option<Rate> {
+        let interval = |name: &str| u32::try_from(self.0.get(name)?.as_u64()?).ok()?.try_into().ok();
+        Some(Rate {
+            per_minute: self.text("rate")?.parse().ok()?,
+            initial_interval: interval("initial_billing_interval")?,
+            next_interval: interval("next_billing_interval")?,
+        })
+    }
+
+    /// The record with its end: when the call was last known to be up.
+    pub(super) fn into_stored(
+        mut self,
+        call: &RunningCall,
+        ended: Timestamp,
+        charge: Charge,
+    ) -> Option<StoredCall> {
+        let ended_at = ended;
+        let connected = call.acknowledged.then_some(call.answered_at);
+        for (name, value) in [
+            ("time_connect", json!(connected)),
+            ("time_end", json!(ended)),
+            ("success", json!(call.acknowledged)),
+            ("duration", json!(charge.duration)),
+            ("billing_duration", json!(charge.billed)),
+            ("price", json!(charge.price.to_string())),
+        ] {
+            self.0.insert(name.to_owned(), value);
+        }
+        let lost = Cause::ServerLost;
+        let source = self.text("src_number").or(self.text("original_src_number")).unwrap_or_default();
+        Some(StoredCall {
+            id: call.id,
+            account: call.account,
+            trunk: call.trunk,
+            ended_at,
+            cause: lost.id(),
+            code: lost.code(),
+            source: source.to_owned(),
+            destination: self.text("dst_number").unwrap_or_default().to_owned(),
+            price: charge.price.to_string(),
+            attributes: serde_json::to_string(&self.0).ok()?,
+        })
+    }
 }

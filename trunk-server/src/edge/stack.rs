@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::config::{EdgeConfig, EdgeError, Tls};
 use super::front::Front;
 use crate::clock::Clock;
+use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::{Limits, Listener, Places, Refused};
 use crate::sip::{Common, Door, listen, shut_down};
 pub(super) use dialog::Dialog;
@@ -39,6 +40,8 @@ pub(super) struct Stack {
     /// What peers are told instead of the address that they called.
     advertise: Option<IpAddr>,
     refused: Arc<Refused>,
+    /// Its places among our own sockets.
+    _entered: Vec<Entered>,
 }
 
 impl std::fmt::Debug for Stack {
@@ -84,6 +87,7 @@ impl Stack {
         config: &EdgeConfig,
         front: Arc<Front>,
         clock: &Clock,
+        sockets: &OwnSockets,
     ) -> Result<(Self, Requests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
@@ -130,9 +134,14 @@ impl Stack {
             tokio::spawn(Listener { socket, acceptor, places, common, token, clock, refused }.serve());
         }
         let own = Own { server_name: config.server_name.clone(), advertise: config.advertise };
+        let entered = [Some(address), tls_address].into_iter().flatten();
+        let entered = entered.map(|address| sockets.enter(address, Use::Other)).collect();
+        if let Some(advertise) = config.advertise {
+            sockets.advertise(advertise);
+        }
         let requests = Requests { receiver, own: Arc::new(own) };
         let advertise = config.advertise;
-        Ok((Self { endpoint, token, address, tls_address, advertise, refused }, requests))
+        Ok((Self { endpoint, token, address, tls_address, advertise, refused, _entered: entered }, requests))
     }
 
     pub(super) fn address(&self) -> SocketAddr {

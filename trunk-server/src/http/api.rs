@@ -9,15 +9,18 @@ use axum::response::Response;
 use bytes::Bytes;
 use didww_types::{API_KEY_HEADER, ErrorCode, ErrorObject, VERSION_HEADER};
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::pass_over::pass_over;
 use super::{headers, negotiate, request_id::request_id};
 use crate::account::{Account, KeyDigest};
 use crate::app::App;
-use crate::jsonapi::{self, Call, Operation, Refused, Reply, Target, View};
+use crate::forwarded::{Client, origin};
+use crate::guessing::{NotTaken, Source};
+use crate::jsonapi::{self, Call, Lasts, Operation, Refused, Reply, Target, View};
 use crate::serve::Limits;
+use crate::summed::Summed;
 
 /// Serves a request of the API; beside `/v3/` there is nothing to be found.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
@@ -32,30 +35,37 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     let served = served.unwrap_or_else(|_| Err(Refused::internal("a handler panicked")));
     let runtime = app.clock.stopwatch().saturating_sub(started);
     let (method, path) = (&parts.method, parts.uri.path());
-    let (status, body) = match served {
+    let (status, body, lasts) = match served {
         Ok(Reply { status, body }) => {
             tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, "request");
-            (status, body)
+            (status, body, Lasts::Briefly)
         }
         Err(refused) => {
             let status = refused.status();
             let internal = refused.internal.as_deref().unwrap_or_default();
             let detail = refused.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
-            if status.is_server_error() {
+            if refused.lasts != Lasts::Briefly {
+                tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, internal, "request failed");
+            } else if status.is_server_error() {
                 tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
-            } else {
+            } else if !is_flood(&app, status, &parts) {
                 tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
             }
-            (status, Bytes::from(refused.body()))
+            (status, Bytes::from(refused.body()), refused.lasts)
         }
     };
-    headers::answer(status, body, &parts, &request_id, runtime)
+    let mut response = headers::answer(status, body, &parts, &request_id, runtime);
+    if lasts == Lasts::UntilRestart {
+        // To try again would change nothing, or do twice what was done.
+        response.headers_mut().remove(header::RETRY_AFTER);
+    }
+    response
 }
 
 async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>) -> Result<Reply, Refused> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(Refused::no_route)?;
-    let (key, account) = authorised(app, &parts.headers)?;
+    let (key, account) = authorised(app, parts)?;
     within_rate(app, key, &account)?;
     let asked = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let version = account.version.serving(asked);
@@ -76,21 +86,40 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
     jsonapi::perform(&call, operation, view, &body).await
 }
 
-fn authorised(app: &App, headers: &HeaderMap) -> Result<(KeyDigest, Arc<Account>), Refused> {
-    let key = headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).map(KeyDigest::of);
-    key.and_then(|key| Some((key, app.store.account_by_key(key)?)))
-        .ok_or_else(|| Refused::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed"))
+fn authorised(app: &App, parts: &http::request::Parts) -> Result<(KeyDigest, Arc<Account>), Refused> {
+    let wrong = || Refused::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed");
+    let key = parts.headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(wrong)?;
+    let digest = KeyDigest::of(key);
+    let account = app.store.account_by_key(digest);
+    let source = Source::of(Client::of(&parts.extensions));
+    let mark = app.guesses.mark(digest);
+    match app.guesses.take(source, mark, account.is_some(), app.clock.now()) {
+        Ok(()) => account.map(|account| (digest, account)).ok_or_else(wrong),
+        Err(NotTaken::Wrong) => Err(wrong()),
+        Err(NotTaken::TooMany(_)) => Err(too_many_requests()),
+    }
 }
 
 fn within_rate(app: &App, key: KeyDigest, account: &Account) -> Result<(), Refused> {
-    if app.rates.admit(key, account.rate_limit, app.clock.now()) {
-        return Ok(());
-    }
-    Err(Refused::one(ErrorObject {
+    let within = app.rates.admit(key, account.rate_limit, app.clock.now());
+    within.then_some(()).ok_or_else(too_many_requests)
+}
+
+fn too_many_requests() -> Refused {
+    Refused::one(ErrorObject {
         status: Some(StatusCode::TOO_MANY_REQUESTS.as_str().to_owned()),
         detail: Some("Too Many Requests".to_owned()),
         ..ErrorObject::default()
-    }))
+    })
+}
+
+/// Requests without a right key, of which there may be any number.
+static UNKNOWN: Summed = Summed::new("requests refused for their key or their number");
+
+/// Whether a refusal is one of too many to be written each: those of whoever has no right key, or asks too often.
+fn is_flood(app: &App, status: StatusCode, parts: &http::request::Parts) -> bool {
+    let by_anybody = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS);
+    by_anybody && !UNKNOWN.admits(origin(Client::of(&parts.extensions)), app.clock.now())
 }
 
 /// What links begin with: the address that the request came to.

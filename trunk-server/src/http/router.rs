@@ -45,9 +45,16 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     if !app.is_ready() {
         return unwell("the server is stopping".to_owned());
     }
-    match app.store.check().await {
-        Ok(()) => plain_json(StatusCode::OK, &json!({ "status": "ok" })),
-        Err(error) => unwell(error.to_string()),
+    let health = app.store.write_health().borrow().reason();
+    if let Some(why) = health {
+        return unwell(why);
+    }
+    match (app.store.check().await, app.store.missing_commits()) {
+        (Ok(()), None) => plain_json(StatusCode::OK, &json!({ "status": "ok" })),
+        (Ok(()), Some(missing)) => {
+            plain_json(StatusCode::OK, &json!({ "status": "ok", "warning": missing.to_string() }))
+        }
+        (Err(error), _) => unwell(error.to_string()),
     }
 }
 

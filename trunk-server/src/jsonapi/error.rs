@@ -15,12 +15,30 @@ pub(crate) struct Refused {
     pub errors: Vec<ErrorObject>,
     /// What the operator may know and the client may not.
     pub internal: Option<String>,
+    /// How long a 503 lasts, and who logs it.
+    pub lasts: Lasts,
+}
+
+/// How long it lasts that requests are refused for want of something, and who logs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// It passes, and each request that meets it is logged.
+    Briefly,
+    /// It passes, and the store logs it once and summed.
+    UntilRoom,
+    /// It lasts until the server is started again; the store has logged it.
+    UntilRestart,
 }
 
 impl Refused {
     /// One error.
     pub(crate) fn one(error: ErrorObject) -> Self {
-        Self { errors: vec![error], internal: None }
+        Self::all(vec![error])
+    }
+
+    /// Errors.
+    pub(crate) fn all(errors: Vec<ErrorObject>) -> Self {
+        Self { errors, internal: None, lasts: Lasts::Briefly }
     }
 
     /// One error with title and detail.
@@ -61,6 +79,15 @@ impl Refused {
         }
     }
 
+    /// No write is taken until the server is started again.
+    fn ended(why: &str) -> Self {
+        Self {
+            internal: Some(why.to_owned()),
+            lasts: Lasts::UntilRestart,
+            ..Self::new(ErrorCode::Unavailable, "Service Unavailable", why)
+        }
+    }
+
     /// Status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         let status = self.errors.first().and_then(|error| error.status.as_deref()?.parse().ok());
@@ -82,18 +109,22 @@ impl Refused {
 impl From<Vec<Refusal>> for Refused {
     fn from(refusals: Vec<Refusal>) -> Self {
         let internal: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-        Self { errors: refusals.iter().map(Refusal::to_error).collect(), internal: Some(internal.join("; ")) }
+        let errors = refusals.iter().map(Refusal::to_error).collect();
+        Self { internal: Some(internal.join("; ")), ..Self::all(errors) }
     }
 }
 
 impl From<StoreError> for Refused {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Overloaded
-            | StoreError::Full
-            | StoreError::Conflict
-            | StoreError::Crowded
-            | StoreError::TooLong => Self::busy(error.to_string()),
+            StoreError::Full => Self { lasts: Lasts::UntilRoom, ..Self::busy(error.to_string()) },
+            StoreError::Overloaded | StoreError::Conflict | StoreError::Crowded | StoreError::TooLong => {
+                Self::busy(error.to_string())
+            }
+            StoreError::Ended => Self::ended("No writes are taken until the server is started again."),
+            StoreError::Unknown => Self::ended(
+                "Whether the request was done is not known, and no writes are taken any more. Read before you repeat it.",
+            ),
             StoreError::TooLarge(what) => {
                 let detail = format!("The answer would hold {what}; ask for fewer records with page[size].");
                 Self::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)

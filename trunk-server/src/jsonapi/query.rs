@@ -1,8 +1,11 @@
 //! The query of a request, checked against the declaration.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
-use didww_types::{ErrorCode, ErrorObject, FilterSpec, Kind, Page, QueryPairs, ResourceSpec, find};
+use didww_types::{
+    ErrorCode, ErrorObject, FilterSpec, Kind, Page, QueryPairs, ResourceSpec, find, split_values,
+};
 
 use super::include::Node;
 use super::{Call, Operation, Refused};
@@ -46,7 +49,7 @@ impl View {
             }
             view.repeated = pairs.into_iter().filter(|(name, _)| is_repeated(name)).collect();
         }
-        if errors.is_empty() { Ok(view) } else { Err(Refused { errors, internal: None }) }
+        if errors.is_empty() { Ok(view) } else { Err(Refused::all(errors)) }
     }
 
     /// The names chosen of a type; `None` when all are.
@@ -234,10 +237,15 @@ fn values(filter: &FilterSpec, text: &str) -> Result<Vec<IndexValue>, String> {
         let closed = matches!(filter.kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
         return if filter.blank || !closed { Ok(vec![IndexValue::Null]) } else { Err(String::new()) };
     }
-    let mut values: Vec<&str> = if filter.list { text.split(',').collect() } else { vec![text] };
+    let mut values = split_values(text);
+    if !filter.list && values.len() > 1 {
+        // A comma without quotes separates nothing where one value is all that there can be.
+        values = vec![Cow::Borrowed(text)];
+    }
     let mut seen = HashSet::with_capacity(values.len());
-    values.retain(|value| seen.insert(*value));
-    values.into_iter().map(|value| index_value(filter.kind, value).ok_or_else(|| value.to_owned())).collect()
+    values.retain(|value| seen.insert(value.clone()));
+    let read = |value: Cow<'_, str>| index_value(filter.kind, &value).ok_or_else(|| value.into_owned());
+    values.into_iter().map(read).collect()
 }
 
 fn index_value(kind: Kind, text: &str) -> Option<IndexValue> {

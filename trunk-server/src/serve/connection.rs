@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::ConnectInfo;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -19,16 +18,27 @@ use tokio::sync::watch;
 use tokio::time::Sleep;
 use tower::ServiceExt as _;
 
-use super::Limits;
+use super::Door;
+use super::seats::Seat;
+use super::unread::{Backlog, Unread};
+use crate::forwarded::{Client, origin};
+
+/// What a connection is served with.
+pub(super) struct Served {
+    pub(super) router: Router,
+    pub(super) seat: Arc<Seat>,
+    pub(super) unread: Arc<Unread>,
+    pub(super) peer: SocketAddr,
+    pub(super) door: Door,
+}
 
 /// Serves requests until the client goes, a deadline passes, or the server stops and nothing is in flight.
 pub(super) async fn serve_connection(
     stream: TcpStream,
-    peer: SocketAddr,
-    router: Router,
-    limits: Limits,
+    Served { router, seat, unread, peer, door }: Served,
     mut stop: watch::Receiver<bool>,
 ) {
+    let limits = door.limits;
     // Answers are written whole; waiting to fill a packet only delays them.
     let _best_effort = stream.set_nodelay(true);
     let progress = Arc::new(Progress::default());
@@ -38,18 +48,33 @@ pub(super) async fn serve_connection(
         heads: 0,
         in_head: false,
         head: Deadline::new(limits.header_deadline),
-        write: Deadline::new(limits.idle_deadline),
+        write: Deadline::new(limits.idle_deadline.min(HURRIED)),
+        waited: Duration::ZERO,
+        longest: limits.idle_deadline,
+        unread: Arc::clone(&unread),
     });
-    let seen = Arc::clone(&progress);
+    let (seen, backlog) = (Arc::clone(&progress), Arc::<Backlog>::default());
     let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let (router, progress) = (router.clone(), Arc::clone(&seen));
+        let client = door.proxies.client(peer.ip(), request.headers());
+        request.extensions_mut().insert(Client(client));
+        let (router, progress, seat) = (router.clone(), Arc::clone(&seen), Arc::clone(&seat));
+        let (unread, backlog, clock) = (Arc::clone(&unread), Arc::clone(&backlog), door.clock.clone());
         async move {
             progress.heads.fetch_add(1, Ordering::Relaxed);
+            backlog.gone().await;
+            if !seat.begin() {
+                // It had to make room a moment ago, and is hung up on.
+                return std::future::pending().await;
+            }
+            if let Some(refusal) = unread.refusal(origin(client)) {
+                seat.end(clock.stopwatch());
+                return Ok(refusal);
+            }
             progress.busy.store(true, Ordering::Relaxed);
             let answer = router.oneshot(request).await;
             progress.busy.store(false, Ordering::Relaxed);
-            answer
+            seat.end(clock.stopwatch());
+            answer.map(|answer| unread.count(answer, origin(client), &backlog))
         }
     });
     let connection = http1::Builder::new()
@@ -98,8 +123,16 @@ struct Timed {
     /// Whether some of a head has come and the rest has not.
     in_head: bool,
     head: Deadline,
+    /// A part of the time that an answer may stand unread: at its end it is looked whether there is more.
     write: Deadline,
+    /// For how long nothing was taken.
+    waited: Duration,
+    longest: Duration,
+    unread: Arc<Unread>,
 }
+
+/// How long an answer may stand unread when too much of the memory for answers is taken.
+const HURRIED: Duration = Duration::from_secs(5);
 
 /// A time span that begins when something is first waited for.
 struct Deadline {
@@ -205,9 +238,18 @@ impl Timed {
         self.progress.unwritten.store(written.is_pending(), Ordering::Relaxed);
         if written.is_ready() {
             self.write.clear();
+            self.waited = Duration::ZERO;
             return written;
         }
         self.write.start();
-        if self.write.passed(context) { Poll::Ready(Err(timed_out())) } else { Poll::Pending }
+        while self.write.passed(context) {
+            self.waited += self.write.span;
+            if self.waited >= self.longest || self.unread.is_pressed() {
+                return Poll::Ready(Err(timed_out()));
+            }
+            self.write.clear();
+            self.write.start();
+        }
+        Poll::Pending
     }
 }

@@ -54,8 +54,10 @@ impl Datagrams {
     pub(crate) fn bind(address: SocketAddr, token: CancellationToken) -> io::Result<Arc<Self>> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        // Where the system allows less, less it is.
+        // Where the system allows less, less it is; who may administer the network is not held to that.
         let _granted = socket.set_recv_buffer_size(KERNEL_BUFFER);
+        #[cfg(target_os = "linux")]
+        let _forced = setsockopt(&socket, sockopt::RcvBufForce, &KERNEL_BUFFER);
         socket.bind(&address.into())?;
         if address.ip().is_unspecified() {
             if address.is_ipv4() {

@@ -23,13 +23,27 @@ pub(crate) fn answer(media: &Media, at: SocketAddr, key: &str) -> String {
             }
             let _ = write!(text, "a={}\r\n", mirrored(media.direction));
         } else {
-            let refused: Vec<&str> = line.split_ascii_whitespace().collect();
-            let kind = refused.first().copied().unwrap_or("audio");
-            let rest = refused.get(2..).unwrap_or_default().join(" ");
-            let _ = write!(text, "m={kind} 0 {rest}\r\n");
+            refuse(&mut text, line);
         }
     }
     text
+}
+
+/// The body that answers an offer that takes every stream out of the call.
+pub(crate) fn answer_taken_out(lines: &[String], at: SocketAddr) -> String {
+    let mut text = head(at);
+    for line in lines {
+        refuse(&mut text, line);
+    }
+    text
+}
+
+/// A stream that is not used has the port 0.
+fn refuse(text: &mut String, line: &str) {
+    let refused: Vec<&str> = line.split_ascii_whitespace().collect();
+    let kind = refused.first().copied().unwrap_or("audio");
+    let rest = refused.get(2..).unwrap_or_default().join(" ");
+    let _ = write!(text, "m={kind} 0 {rest}\r\n");
 }
 
 /// The offer of a call that came without one.
@@ -65,9 +79,4 @@ fn mirrored(direction: Direction) -> &'static str {
         Direction::RecvOnly => "sendonly",
         Direction::Inactive => "inactive",
     }
-}
-
-/// Whether the offerer put the call on hold: it may be silent then.
-pub(crate) fn is_hold(direction: Direction) -> bool {
-    matches!(direction, Direction::SendOnly | Direction::Inactive)
 }

@@ -46,6 +46,9 @@ const FULL: usize = 65_536;
 const QUEUED: usize = 64;
 /// Bytes read at a stretch.
 const READ: usize = 4_096;
+/// Bytes that the kernel may hold for a peer that does not read, of each connection. Left to itself it takes megabytes,
+/// and only then does such a peer show.
+const KERNEL_BUFFER: usize = 65_536;
 /// Longest that the last answer on a connection may take.
 const LAST: Duration = Duration::from_millis(500);
 /// The wait after a connection could not be taken, which happens when files run out.
@@ -162,6 +165,8 @@ async fn talk(
 ) -> io::Result<()> {
     // Small messages must not wait for each other.
     stream.set_nodelay(true)?;
+    // Where the system does not let it be less, more it is.
+    let _granted = socket2::SockRef::from(&stream).set_send_buffer_size(KERNEL_BUFFER);
     let transport = if acceptor.is_some() { Transport::Tls } else { Transport::Tcp };
     let arrival = Arrival { source: peer, local: canonical(stream.local_addr()?), transport };
     let (link, to_send) = Link::new(common, arrival, token).await?;

@@ -48,7 +48,10 @@ pub fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Value>) ->
         .attributes
         .iter()
         // The order of creation is the order of `created_at`, and every record has it anyway.
-        .filter(|attribute| (attribute.sort || attribute.unique) && attribute.name != "created_at")
+        .filter(|attribute| {
+            (attribute.sort || attribute.unique || attribute.unique_everywhere)
+                && attribute.name != "created_at"
+        })
         .map(|attribute| (attribute.name, attribute.unique))
         .collect();
     for filter in spec.filters {
@@ -62,6 +65,15 @@ pub fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Value>) ->
         .into_iter()
         .map(|(path, unique)| IndexEntry { path, value: IndexValue::of(&at(attributes, path)), unique })
         .collect()
+}
+
+/// The entries whose values only one record of all accounts may have.
+pub fn claims_of<'a>(
+    spec: &'static ResourceSpec,
+    entries: &'a [IndexEntry],
+) -> impl Iterator<Item = &'a IndexEntry> {
+    let claims = |path: &str| spec.attribute(path).is_some_and(|attribute| attribute.unique_everywhere);
+    entries.iter().filter(move |entry| entry.value != IndexValue::Null && claims(entry.path))
 }
 
 fn at<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value> {

@@ -9,10 +9,14 @@
 
 mod accounts;
 mod calls;
+mod claims;
+mod commits;
 mod documents;
 mod error;
+mod files;
 mod lane;
 mod list;
+mod log;
 mod memory;
 mod open;
 mod outbox;
@@ -22,18 +26,22 @@ mod running;
 mod scan;
 mod symbols;
 mod write;
+mod writer;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 use didww_types::{ResourceSpec, Timestamp};
 
 use super::{
     Aged, Answer, Asker, Attempted, Backlog, Bounds, CallQuery, Change, Committed, Delivery, Document,
-    DocumentKind, DocumentObserver, DocumentQuery, Dropped, Due, ListQuery, Listing, Observer, Owner,
-    PendingEvent, Record, RunningCalls, Scope, Store, StoreError, StoreLimits, StoredCall, StoredCharge,
+    DocumentKind, DocumentObserver, DocumentQuery, Dropped, Due, ListQuery, Listing, MissingCommits,
+    Observer, Owner, PendingEvent, Record, RunningCalls, Scope, Store, StoreError, StoreLimits, StoredCall,
+    StoredCharge, WriteHealth,
 };
 use crate::account::{Account, ApiKey, KeyDigest};
 use accounts::SharedDirectory;
@@ -56,6 +64,8 @@ pub struct SqliteStore {
     symbols: Arc<Symbols>,
     directory: SharedDirectory,
     watch: Arc<Watch>,
+    health: watch::Sender<WriteHealth>,
+    missing: Option<MissingCommits>,
 }
 
 /// How many records are looked up by their ids where they are asked for.
@@ -70,7 +80,17 @@ impl SqliteStore {
         directory: SharedDirectory,
     ) -> Self {
         let scans = Scans::new(sources, limits);
-        Self { scans, lane, limits, arranged: Arc::default(), symbols, directory, watch: Arc::default() }
+        Self {
+            scans,
+            lane,
+            limits,
+            arranged: Arc::default(),
+            symbols,
+            directory,
+            watch: Arc::default(),
+            health: watch::Sender::new(WriteHealth::Writable),
+            missing: None,
+        }
     }
 
     /// Reads something of lists, when it is the account's turn.
@@ -297,6 +317,10 @@ impl Store for SqliteStore {
         Box::pin(std::future::ready(self.lane.read(|connection| outbox::next_due(connection, now))))
     }
 
+    fn set_back(&self, now: Timestamp, by: Duration) -> Answer<'_, ()> {
+        Box::pin(self.lane.write(move |connection| outbox::set_back(connection, now, by)))
+    }
+
     fn attempted(&self, attempted: Attempted) -> Answer<'_, ()> {
         Box::pin(self.lane.write(move |connection| outbox::attempted(connection, &attempted)))
     }
@@ -317,6 +341,14 @@ impl Store for SqliteStore {
         Box::pin(
             self.scans.read(Asker::Operator, move |connection| outbox::deliveries(connection, owner, limit)),
         )
+    }
+
+    fn write_health(&self) -> watch::Receiver<WriteHealth> {
+        self.health.subscribe()
+    }
+
+    fn missing_commits(&self) -> Option<MissingCommits> {
+        self.missing
     }
 
     fn check(&self) -> Answer<'_, ()> {

@@ -1,10 +1,9 @@
 //! The platform's own API, from a request's first byte to its answer.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -20,13 +19,14 @@ use super::customers::CustomerStatus;
 use super::endpoints::{self, Operation};
 use super::entity::{json as to_text, wire_text};
 use super::error::{ApiError, Status};
-use super::limits::Limiter;
 use super::moment::Moment;
 use super::platform::{Platform, rate};
 use super::query::{Query, next_token};
 use super::{calls, login, outbound_configs, provider_calls, providers, routes};
 use crate::app::App;
+use crate::forwarded::{Client, origin};
 use crate::http::pass_over;
+use crate::limiter::Limiter;
 use crate::store::Document;
 
 /// An authorised request.
@@ -189,11 +189,9 @@ async fn respond(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Resu
             return Ok(json_response(StatusCode::OK, to_text(&json!({ "message": "pong" }))));
         }
         "/auth/login" if parts.method == Method::POST => {
-            let address = address(&parts.extensions);
-            admitted(&app.platform.logins, address, app.platform.config.login_rate, app, "ip")?;
             // A body that does not come is as wrong as one that is not right.
             let body = whole(app, body.take().unwrap_or_default()).await.unwrap_or_default();
-            return login::log_in(app, &body).await;
+            return login::log_in(app, Client::of(&parts.extensions), &body).await;
         }
         _ => {}
     }
@@ -208,8 +206,9 @@ async fn respond(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Resu
     let (endpoint, id) = endpoints::find(&parts.method, below).ok_or_else(ApiError::no_endpoint)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default());
     let platform = &app.platform;
-    admitted(&platform.by_address, address(&parts.extensions), platform.config.ip_rate, app, "ip")?;
-    let caller = Caller::of(platform, &parts.headers, &query)?;
+    let address = Client::of(&parts.extensions);
+    admitted(&platform.by_address, origin(address), platform.config.ip_rate, app, "ip")?;
+    let caller = Caller::of(app, address, &parts.headers, &query)?;
     admitted(&platform.by_customer, caller.customer(), platform.config.customer_rate, app, "customer")?;
     thawed(platform, &caller)?;
     let body = whole(app, body.take().unwrap_or_default()).await?;
@@ -225,7 +224,7 @@ async fn respond(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Resu
     Ok(json_response(StatusCode::OK, text))
 }
 
-fn admitted<K: Eq + std::hash::Hash>(
+pub(super) fn admitted<K: Eq + std::hash::Hash + Clone>(
     limiter: &Limiter<K>,
     key: K,
     limit: (u32, u32),
@@ -233,14 +232,8 @@ fn admitted<K: Eq + std::hash::Hash>(
     limited_by: &str,
 ) -> Result<(), ApiError> {
     limiter
-        .admit(key, rate(limit), app.platform.moments.now())
+        .admit(key, rate(limit), app.platform.moments.now().as_unix_micros())
         .map_err(|wait| ApiError::rate_limited(limited_by, wait))
-}
-
-/// The peer's address. In a test without a connection it is nobody's.
-fn address(extensions: &http::Extensions) -> IpAddr {
-    let peer = extensions.get::<ConnectInfo<std::net::SocketAddr>>();
-    peer.map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| peer.ip())
 }
 
 /// Whether a path is an endpoint's but for the slash at its end.

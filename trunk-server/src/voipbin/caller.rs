@@ -1,5 +1,7 @@
 //! Who asks: where credentials are looked for, and what they allow.
 
+use std::net::IpAddr;
+
 use axum::http::{HeaderMap, header};
 use trunk_rules::outbound::{self, Permission};
 use uuid::Uuid;
@@ -8,6 +10,8 @@ use super::error::ApiError;
 use super::platform::Platform;
 use super::query::Query;
 use super::token::{self, AUDIENCE, Claims};
+use crate::app::App;
+use crate::guessing::{NotTaken, Source};
 
 /// Who asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,22 +31,37 @@ enum Credential<'a> {
 }
 
 impl Caller {
-    /// Who asks, by the first credential that is there.
+    /// Who asks, by the first credential that is there, from this address.
     ///
     /// # Errors
-    /// When there is none, or it is not right.
-    pub(super) fn of(platform: &Platform, headers: &HeaderMap, query: &Query) -> Result<Self, ApiError> {
-        match find(headers, query).ok_or_else(ApiError::authentication_required)? {
+    /// When there is none, it is not right, or too many from there were not.
+    pub(super) fn of(
+        app: &App,
+        address: IpAddr,
+        headers: &HeaderMap,
+        query: &Query,
+    ) -> Result<Self, ApiError> {
+        let credential = find(headers, query).ok_or_else(ApiError::authentication_required)?;
+        let caller = Self::of_credential(&app.platform, &credential);
+        let (Credential::Token(sent) | Credential::AccessKey(sent)) = credential;
+        let mark = app.guesses.mark(sent);
+        match app.guesses.take(Source::of(address), mark, caller.is_some(), app.clock.now()) {
+            Ok(()) => caller.ok_or_else(ApiError::invalid_credentials),
+            Err(NotTaken::Wrong) => Err(ApiError::invalid_credentials()),
+            Err(NotTaken::TooMany(wait)) => Err(ApiError::rate_limited("ip", wait)),
+        }
+    }
+
+    fn of_credential(platform: &Platform, credential: &Credential<'_>) -> Option<Self> {
+        match credential {
             Credential::Token(token) => {
-                let claims = token::verify(&platform.signing, token, platform.moments.now());
-                let caller = claims.as_ref().and_then(|claims| Self::of_claims(platform, claims));
-                caller.ok_or_else(ApiError::invalid_credentials)
+                let claims = token::verify(&platform.signing, token, platform.moments.now())?;
+                Self::of_claims(platform, &claims)
             }
-            Credential::AccessKey(key) => platform
-                .directory
-                .access_key(key, platform.moments.now())
-                .map(|(customer, permission)| Self::Member { customer, permission })
-                .ok_or_else(ApiError::invalid_credentials),
+            Credential::AccessKey(key) => {
+                let (customer, permission) = platform.directory.access_key(key, platform.moments.now())?;
+                Some(Self::Member { customer, permission })
+            }
         }
     }
 

@@ -13,8 +13,9 @@ use super::error::{ApiError, Status};
 use super::flows;
 use super::live::Command;
 use super::outgoing::{self, Order};
+use super::variables;
 use super::webhooks::event;
-use crate::store::DocumentKind;
+use crate::store::{Change, DocumentKind};
 
 pub(super) struct Calls;
 
@@ -66,6 +67,7 @@ pub(super) async fn list(asked: &Asked) -> Answered {
 
 pub(super) async fn create(asked: &Asked) -> Answered {
     let body: CallCreate = asked.read()?;
+    variables::check(&body.variables)?;
     let customer = asked.caller.customer();
     asked.must_manage(customer)?;
     let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::not_found)?;
@@ -73,12 +75,8 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     if to_numbers && !owner.wire.identity_verified {
         return Err(ApiError::identity_verification());
     }
-    let (flow_id, flow, made) = flow_of(asked, body.flow_id, body.actions, "tmp outbound flow").await?;
-    if flow.as_ref().is_some_and(|flow| flow.customer != customer) {
-        return Err(ApiError::permission_denied());
-    }
+    let Chosen { flow, made } = flow_of(asked, body.flow_id, body.actions, "tmp outbound flow").await?;
     let order = Order {
-        flow_id,
         flow: flow.as_ref(),
         source: body.source.as_ref(),
         destinations: &body.destinations,
@@ -86,7 +84,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         provider: None,
     };
     let planned = outgoing::plan(asked, &owner, &order).await?;
-    let mut changes: Vec<_> = made.iter().map(Entity::put).collect();
+    let mut changes: Vec<_> = made.into_iter().collect();
     changes.extend(created(asked, &planned));
     let created = CallsCreated {
         calls: planned.iter().map(|call| call.wire.clone()).collect(),
@@ -97,25 +95,41 @@ pub(super) async fn create(asked: &Asked) -> Answered {
 }
 
 /// The changes that write new calls and tell of them.
-pub(super) fn created<'a>(
-    asked: &'a Asked,
-    calls: &'a [Entity<Calls>],
-) -> impl Iterator<Item = crate::store::Change> + 'a {
+pub(super) fn created<'a>(asked: &'a Asked, calls: &'a [Entity<Calls>]) -> impl Iterator<Item = Change> + 'a {
     calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(&asked.app, call, "call_created")))
 }
 
-/// The flow that calls run: the one that is named, if it is there, or one for the actions, which is to be written.
+/// The flow that calls run.
+pub(super) struct Chosen {
+    /// The flow; none where there is nothing to do after the answer.
+    pub(super) flow: Option<Entity<flows::Flows>>,
+    /// What writes it, where it was made for these calls.
+    pub(super) made: Option<Change>,
+}
+
+/// The flow that is named, or else one that is made for the actions.
+///
+/// # Errors
+/// When the named flow is not there, is deleted, or is another customer's: nothing may be dialled then. When an action
+/// is not right.
 pub(super) async fn flow_of(
     asked: &Asked,
     named: Uuid,
     actions: Vec<ActionBody>,
     detail: &str,
-) -> Result<(Uuid, Option<Entity<flows::Flows>>, Option<Entity<flows::Flows>>), ApiError> {
-    if !named.is_nil() {
-        return Ok((named, Entity::find(&*asked.app.store, named).await?, None));
+) -> Result<Chosen, ApiError> {
+    if named.is_nil() {
+        let flow = flows::temporary(asked, actions, detail)?;
+        return Ok(Chosen { made: flow.as_ref().map(Entity::put), flow });
     }
-    let made = flows::temporary(asked, actions, detail)?;
-    Ok((made.as_ref().map_or(Uuid::nil(), |flow| flow.id), made.clone(), made))
+    let flow = Entity::<flows::Flows>::find(&*asked.app.store, named).await?.ok_or_else(flows::not_found)?;
+    if flow.customer != asked.caller.customer() {
+        return Err(ApiError::permission_denied());
+    }
+    if flow.deleted {
+        return Err(ApiError::not_found());
+    }
+    Ok(Chosen { flow: Some(flow), made: None })
 }
 
 /// A call that is not deleted and that the caller may see. Whether it is there is said first.

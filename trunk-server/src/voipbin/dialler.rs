@@ -6,6 +6,11 @@
 //! of a URI otherwise than it was given, and make a timeout look like a 408 of the far end.
 //!
 //! It takes no calls, plays nothing but silence, and hears nothing.
+//!
+//! The loops that far ends feed, and their bounds: what comes for one call (16 wait, and a place for a BYE);
+//! requests of no call (1,024 are answered at the same time); forks and reliable responses of a call (8 and 32); answers
+//! that are acknowledged again (8); challenges (4); a host's addresses (4); hosts for media (4 of a call, and one more
+//! after each 15 seconds; each within 5 seconds). No media is read at all.
 
 mod acks;
 mod connect;
@@ -40,10 +45,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
+use crate::descriptors::{self, Descriptors, Share};
 use crate::ids::Ids;
 use crate::mailbox::{Receiver, mailbox};
+use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::Limits;
-use crate::sip::{Connections, Ports};
+use crate::sip::{Books, Connections, Ports};
 use connect::Connect;
 pub(crate) use reach::Reach;
 use registry::Registry;
@@ -68,6 +75,8 @@ pub(crate) struct DiallerConfig {
     pub(crate) hosts: BTreeMap<String, String>,
     /// Whether calls to [`Reach::Public`] may go to addresses that are not public, too.
     pub(crate) allow_private: bool,
+    /// What this process listens on: no media goes there.
+    pub(crate) own: OwnSockets,
     /// The name servers; the system's when there are none.
     pub(crate) name_servers: Vec<SocketAddr>,
     /// Certificates that carriers' certificates must lead to, in a PEM file; those the system trusts when there is
@@ -90,6 +99,8 @@ pub(crate) struct DiallerConfig {
     /// The estimate of a round trip that SIP's timers are made from (RFC 3261 §17.1.1.1): a request is given up after
     /// 64 of them.
     pub(crate) t1: Duration,
+    /// Where calls and connections take the files from that they have open.
+    pub(crate) descriptors: Descriptors,
 }
 
 impl DiallerConfig {
@@ -102,6 +113,7 @@ impl DiallerConfig {
             rtp_ports: 32_768..49_152,
             hosts: BTreeMap::new(),
             allow_private: false,
+            own: OwnSockets::default(),
             name_servers: Vec::new(),
             tls_roots: None,
             user_agent: "trunk-server".to_owned(),
@@ -116,6 +128,7 @@ impl DiallerConfig {
             probe_timeout: Duration::from_secs(5),
             stop_deadline: Duration::from_secs(4),
             t1: Duration::from_millis(500),
+            descriptors: Descriptors::new(descriptors::open_files()),
         }
     }
 }
@@ -263,6 +276,8 @@ struct Inner {
     resolver: Resolver,
     registry: Arc<Registry>,
     ports: Ports,
+    /// Its place among our own sockets.
+    _entered: Entered,
     /// Calls that are not over.
     running: watch::Sender<usize>,
     /// Ends every call.
@@ -286,7 +301,17 @@ impl Dialler {
         let (stack, requests) = Stack::start(&config, Arc::clone(&registry), &clock).await?;
         let connect = Connect::new(&config, clock.clone(), &stack)?;
         let inner = Arc::new(Inner {
-            ports: Ports::new(config.rtp_ports.clone(), ids.word()),
+            ports: Ports::new(
+                config.rtp_ports.clone(),
+                ids.word(),
+                Books {
+                    own: config.own.clone(),
+                    purpose: Use::Other,
+                    descriptors: config.descriptors.clone(),
+                    share: Share::Outgoing,
+                },
+            ),
+            _entered: config.own.enter(stack.address(), Use::Other),
             config,
             clock,
             ids,

@@ -13,7 +13,7 @@ use super::calls::{CallOwn, Calls, mark_deleted};
 use super::dialler::{Invitation, Leg, LegEnd, LegEvent};
 use super::entity::Entity;
 use super::error::ApiError;
-use super::live::{Command, Place};
+use super::live::{Command, NoRoom, Place};
 use super::run::{Run, Turn};
 use super::webhooks::event;
 use crate::app::App;
@@ -34,9 +34,14 @@ pub(super) async fn place(
     changes: Vec<Change>,
 ) -> Result<(), ApiError> {
     let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
+    let customer = calls.first().map(|call| call.customer).unwrap_or_default();
     // Whoever reads a call that was just written may ask something of it at once.
-    let announced = if app.is_ready() { app.platform.live.announce(&ids) } else { None };
-    let announced = announced.ok_or(ApiError { retry_after: Some(1), ..ApiError::unavailable() })?;
+    let live = &app.platform.live;
+    let announced = if app.is_ready() { live.announce(customer, &ids) } else { Err(NoRoom::All) };
+    let announced = announced.map_err(|no_room| match no_room {
+        NoRoom::All => ApiError { retry_after: Some(1), ..ApiError::unavailable() },
+        NoRoom::OfCustomer => ApiError::too_many_calls(live.of_one()),
+    })?;
     let calls = announced.into_iter().zip(calls.into_iter().map(Box::new)).collect();
     let (reply, written) = oneshot::channel();
     // A task of its own: a client that goes away must not stop it between what is written and what follows.
@@ -59,7 +64,7 @@ async fn begin(
     let _gone = reply.send(written);
     if failed {
         for (commands, call) in calls {
-            drop(app.platform.live.place(call.id, commands));
+            drop(app.platform.live.place(call.customer, call.id, commands));
         }
         return;
     }
@@ -77,7 +82,7 @@ async fn begin(
 
 async fn run(app: Arc<App>, mut call: Box<Entity<Calls>>, commands: Receiver<Command>) {
     call.revision = Some(0);
-    let place = app.platform.live.place(call.id, commands);
+    let place = app.platform.live.place(call.customer, call.id, commands);
     let longest = app.clock.now().after(app.platform.config.longest_call);
     let flow = Run::new(Arc::clone(&call.own.actions));
     let mut running =

@@ -23,6 +23,7 @@ pub(crate) struct ApiError {
 pub(crate) enum Status {
     InvalidArgument,
     Unauthenticated,
+    PaymentRequired,
     PermissionDenied,
     NotFound,
     FailedPrecondition,
@@ -36,6 +37,7 @@ impl Status {
         match self {
             Self::InvalidArgument => "INVALID_ARGUMENT",
             Self::Unauthenticated => "UNAUTHENTICATED",
+            Self::PaymentRequired => "PAYMENT_REQUIRED",
             Self::PermissionDenied => "PERMISSION_DENIED",
             Self::NotFound => "NOT_FOUND",
             Self::FailedPrecondition => "FAILED_PRECONDITION",
@@ -49,6 +51,7 @@ impl Status {
         match self {
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::FailedPrecondition => StatusCode::CONFLICT,
@@ -127,6 +130,11 @@ impl ApiError {
         Self::invalid_argument("The request contains invalid data.")
     }
 
+    pub(crate) fn insufficient_balance() -> Self {
+        let message = "Customer balance is below the minimum required for this operation.";
+        Self::new(Status::PaymentRequired, "INSUFFICIENT_BALANCE", message)
+    }
+
     pub(crate) fn not_found() -> Self {
         Self::new(Status::NotFound, "RESOURCE_NOT_FOUND", "The requested resource was not found.")
     }
@@ -160,6 +168,17 @@ impl ApiError {
     }
 }
 
+impl ApiError {
+    /// A customer has as many calls as it may have, or would have with those that it asks for.
+    pub(crate) fn too_many_calls(most: usize) -> Self {
+        let message = format!("At most {most} calls of a customer can be up or under way at once.");
+        Self {
+            retry_after: Some(1),
+            ..Self::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message)
+        }
+    }
+}
+
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
@@ -167,6 +186,10 @@ impl From<StoreError> for ApiError {
             StoreError::Taken(_) | StoreError::Conflict => Self::state_invalid(),
             StoreError::Overloaded | StoreError::Full | StoreError::Crowded | StoreError::TooLong => {
                 Self { retry_after: Some(1), ..Self::unavailable() }
+            }
+            // Not to be tried again; the store has logged it.
+            StoreError::Ended | StoreError::Unknown => {
+                Self { message: error.to_string().into(), ..Self::unavailable() }
             }
             error => {
                 tracing::error!(%error, "a request of the communication platform failed in the store");

@@ -43,6 +43,10 @@ impl Kind for Flows {
     }
 }
 
+pub(super) fn not_found() -> ApiError {
+    ApiError::new(Status::NotFound, "FLOW_NOT_FOUND", "The flow was not found.")
+}
+
 /// Most actions of a flow. No page of the platform names a limit.
 const MOST_ACTIONS: usize = 200;
 

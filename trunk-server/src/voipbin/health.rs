@@ -47,13 +47,8 @@ pub(crate) async fn probe_all(app: &Arc<App>) -> Result<usize, StoreError> {
 
 async fn probe(app: &Arc<App>, id: Uuid, hostname: &str) -> Result<(), StoreError> {
     let Some(dialler) = app.platform.dialler.get() else { return Ok(()) };
-    let status = match dialler.probe(hostname).await {
-        Ok(_) => HealthStatus::Healthy,
-        Err(why) => {
-            tracing::info!(provider = %id, hostname, %why, "a provider did not answer");
-            HealthStatus::Unhealthy
-        }
-    };
+    let probed = dialler.probe(hostname).await;
+    let status = if probed.is_ok() { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
     loop {
         let found = Entity::<Providers>::find(&*app.store, id).await?;
         // One that is elsewhere now was not asked.
@@ -61,9 +56,15 @@ async fn probe(app: &Arc<App>, id: Uuid, hostname: &str) -> Result<(), StoreErro
             return Ok(());
         };
         let at = Some(app.platform.moments.next());
-        provider.wire.health_status = status.clone();
+        // One line a change, and not one a probe.
+        let before = std::mem::replace(&mut provider.wire.health_status, status.clone());
         (provider.wire.health_checked_at, provider.wire.tm_update) = (at, at);
         if provider.try_write(&*app.store).await? {
+            match &probed {
+                _ if before == status => {}
+                Ok(_) => tracing::info!(provider = %id, hostname, "a provider answers"),
+                Err(why) => tracing::warn!(provider = %id, hostname, %why, "a provider does not answer"),
+            }
             return Ok(());
         }
     }

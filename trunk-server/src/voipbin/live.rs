@@ -3,6 +3,7 @@
 //! A call has one task, which alone writes it: what somebody asks of a call that is not over goes to its task.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -23,38 +24,72 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// All calls that are not over.
-#[derive(Default)]
+/// All calls that are not over: so many in all, and so many of one customer, so that nobody's calls keep out those of
+/// the others.
 pub(crate) struct LiveCalls {
-    calls: Mutex<HashMap<Uuid, Sender<Command>>>,
+    most: usize,
+    of_one: usize,
+    state: Mutex<State>,
     count: watch::Sender<usize>,
     /// Whether the server stops: what is announced now hangs up at once.
     stopping: AtomicBool,
 }
 
-/// Most calls at once. Each has a socket for its media, and the server other things to do.
-const MOST: usize = 20_000;
+#[derive(Default)]
+struct State {
+    calls: HashMap<Uuid, Sender<Command>>,
+    /// How many each customer has.
+    of_customers: HashMap<Uuid, usize>,
+}
+
+/// There is no room for calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoRoom {
+    /// There are as many as there may be.
+    All,
+    /// Their customer has as many as it may have.
+    OfCustomer,
+}
 
 /// A call's place among them, which it leaves when this is dropped.
 pub(crate) struct Place<'a> {
     live: &'a LiveCalls,
+    customer: Uuid,
     id: Uuid,
     pub(crate) commands: Receiver<Command>,
 }
 
 impl LiveCalls {
-    /// Makes room for calls before anybody hears of them; none when there is not room for all. Their tasks take the
-    /// receivers.
-    pub(crate) fn announce(&self, ids: &[Uuid]) -> Option<Vec<Receiver<Command>>> {
+    /// With room for so many calls, and for so many of one customer.
+    pub(crate) fn new(most: usize, of_one: usize) -> Self {
+        let (state, count) = (Mutex::default(), watch::Sender::new(0));
+        Self { most, of_one, state, count, stopping: AtomicBool::new(false) }
+    }
+
+    /// Most calls of one customer.
+    pub(crate) fn of_one(&self) -> usize {
+        self.of_one
+    }
+
+    /// Makes room for a customer's calls before anybody hears of them. Their tasks take the receivers.
+    ///
+    /// # Errors
+    /// When there is not room for all of them.
+    pub(crate) fn announce(&self, customer: Uuid, ids: &[Uuid]) -> Result<Vec<Receiver<Command>>, NoRoom> {
+        let mut state = self.lock();
+        let own = state.of_customers.get(&customer).copied().unwrap_or_default();
+        if ids.len() > self.of_one.saturating_sub(own) {
+            return Err(NoRoom::OfCustomer);
+        }
         let fits = self.count.send_if_modified(|count| {
-            let fits = ids.len() <= MOST.saturating_sub(*count);
+            let fits = ids.len() <= self.most.saturating_sub(*count);
             *count += if fits { ids.len() } else { 0 };
             fits
         });
-        if !fits {
-            return None;
+        if !fits && !ids.is_empty() {
+            return Err(NoRoom::All);
         }
-        let mut calls = self.lock();
+        state.of_customers.insert(customer, own + ids.len());
         let announce = |id: &Uuid| {
             // Whoever asks waits for an answer, so no more is in it than requests are under way.
             let (sender, receiver) = mailbox(usize::MAX);
@@ -62,15 +97,15 @@ impl LiveCalls {
                 // Nobody else has it yet: there is room, and a reader.
                 let _read = sender.try_send(Command::Stop);
             }
-            calls.insert(*id, sender);
+            state.calls.insert(*id, sender);
             receiver
         };
-        Some(ids.iter().map(announce).collect())
+        Ok(ids.iter().map(announce).collect())
     }
 
     /// A call's place, given back when it is over.
-    pub(crate) fn place(&self, id: Uuid, commands: Receiver<Command>) -> Place<'_> {
-        Place { live: self, id, commands }
+    pub(crate) fn place(&self, customer: Uuid, id: Uuid, commands: Receiver<Command>) -> Place<'_> {
+        Place { live: self, customer, id, commands }
     }
 
     /// Asks something of a call; none when it is over.
@@ -79,7 +114,7 @@ impl LiveCalls {
         id: Uuid,
         command: impl FnOnce(oneshot::Sender<Answered>) -> Command,
     ) -> Option<Answered> {
-        let sender = self.lock().get(&id).cloned()?;
+        let sender = self.lock().calls.get(&id).cloned()?;
         let (reply, answer) = oneshot::channel();
         sender.try_send(command(reply)).ok()?;
         answer.await.ok()
@@ -93,16 +128,16 @@ impl LiveCalls {
 
     /// Has every call hang up, also those that are placed from now on.
     pub(crate) fn abandon(&self) {
-        let calls = self.lock();
+        let state = self.lock();
         self.stopping.store(true, Ordering::Relaxed);
-        for sender in calls.values() {
+        for sender in state.calls.values() {
             let _over = sender.try_send(Command::Stop);
         }
     }
 
     /// Has every call hang up that is there, and waits for that.
     pub(crate) async fn hang_up_all(&self, most: Duration) {
-        let senders: Vec<_> = self.lock().values().cloned().collect();
+        let senders: Vec<_> = self.lock().calls.values().cloned().collect();
         for sender in senders {
             // One that is over meanwhile need not hear of it.
             let _over = sender.try_send(Command::Stop);
@@ -118,14 +153,22 @@ impl LiveCalls {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Sender<Command>>> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.live.lock().remove(&self.id);
+        let mut state = self.live.lock();
+        state.calls.remove(&self.id);
+        if let Entry::Occupied(mut count) = state.of_customers.entry(self.customer) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+        drop(state);
         self.live.count.send_modify(|count| *count -= 1);
     }
 }
@@ -138,33 +181,52 @@ mod tests {
         (from..from + count).map(|number| Uuid::from_u128(number as u128)).collect()
     }
 
+    const OWNER: Uuid = Uuid::from_u128(1 << 64);
+    const OTHER: Uuid = Uuid::from_u128(2 << 64);
+
     #[test]
-    fn twenty_thousand_calls_have_a_place_and_not_one_more() {
-        let live = LiveCalls::default();
+    fn calls_have_places_up_to_the_bound_and_not_one_more() {
+        let live = LiveCalls::new(200, 200);
         let mut places = Vec::new();
         let mut place = |from, count| {
             let ids = ids(from, count);
-            let receivers = live.announce(&ids)?;
-            places.extend(ids.into_iter().zip(receivers).map(|(id, commands)| live.place(id, commands)));
-            Some(())
+            let receivers = live.announce(OWNER, &ids)?;
+            places
+                .extend(ids.into_iter().zip(receivers).map(|(id, commands)| live.place(OWNER, id, commands)));
+            Ok(())
         };
-        for from in (0..19_900).step_by(100) {
-            place(from, 100).unwrap();
-        }
-        place(19_900, 99).unwrap();
+        place(0, 100).unwrap();
+        place(100, 99).unwrap();
         // Of calls that are placed together all have a place or none.
-        assert_eq!((place(30_000, 2), place(19_999, 1), place(20_000, 1)), (None, Some(()), None));
-        places.truncate(19_998);
-        assert!(live.announce(&ids(20_000, 3)).is_none());
-        assert_eq!(live.announce(&ids(20_000, 2)).map(|receivers| receivers.len()), Some(2));
+        assert_eq!((place(300, 2), place(199, 1)), (Err(NoRoom::OfCustomer), Ok(())));
+        assert_eq!(live.announce(OTHER, &ids(200, 1)).err(), Some(NoRoom::All));
+        places.truncate(198);
+        assert_eq!(live.announce(OTHER, &ids(200, 3)).err(), Some(NoRoom::All));
+        assert_eq!(live.announce(OTHER, &ids(200, 2)).map(|receivers| receivers.len()), Ok(2));
+    }
+
+    #[test]
+    fn one_customer_has_its_share_and_leaves_the_rest_to_others() {
+        let live = LiveCalls::new(200, 50);
+        let ids = |from, count| ids(from, count);
+        let held = live.announce(OWNER, &ids(0, 50)).unwrap();
+        assert_eq!(live.announce(OWNER, &ids(50, 1)).err(), Some(NoRoom::OfCustomer));
+        assert_eq!(live.announce(OTHER, &ids(50, 51)).err(), Some(NoRoom::OfCustomer));
+        assert!(live.announce(OTHER, &ids(50, 50)).is_ok());
+        let mut held: Vec<_> =
+            ids(0, 50).into_iter().zip(held).map(|(id, commands)| live.place(OWNER, id, commands)).collect();
+        held.truncate(49);
+        assert!(live.announce(OWNER, &ids(100, 1)).is_ok());
+        drop(held);
+        assert_eq!(live.lock().of_customers.get(&OWNER), Some(&1));
     }
 
     #[test]
     fn what_is_announced_while_everything_stops_hangs_up_at_once() {
-        let live = LiveCalls::default();
-        let mut before = live.announce(&ids(1, 1)).unwrap();
+        let live = LiveCalls::new(2, 2);
+        let mut before = live.announce(OWNER, &ids(1, 1)).unwrap();
         live.abandon();
-        let mut after = live.announce(&ids(2, 1)).unwrap();
+        let mut after = live.announce(OWNER, &ids(2, 1)).unwrap();
         for receiver in before.iter_mut().chain(&mut after) {
             assert!(matches!(receiver.try_recv(), Some(Command::Stop)));
         }

@@ -1,5 +1,6 @@
 //! Logging in: a username and a password for a token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,12 +13,15 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use voipbin_client::types::{Login as LoginAnswer, from_json};
 
-use super::api::json_response;
+use super::api::{admitted, json_response};
 use super::customers::Agents;
 use super::entity::{Entity, json as to_text};
 use super::error::ApiError;
+use super::hashing::{Busy, Line};
 use super::token::{self, AgentClaim, Claims};
 use crate::app::App;
+use crate::forwarded::origin;
+use crate::guessing::Source;
 
 /// How long a login lasts.
 const AGENT: Duration = Duration::from_hours(24 * 7);
@@ -29,8 +33,11 @@ struct Login {
 }
 
 /// Gives a token, or 400 without a body: nobody is told which part was wrong.
-pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Result<Response, ApiError> {
-    if let Some((username, token)) = try_to_log_in(app, body).await? {
+///
+/// # Errors
+/// When there were too many from this address, or too many wait.
+pub(super) async fn log_in(app: &Arc<App>, address: IpAddr, body: &Bytes) -> Result<Response, ApiError> {
+    if let Some((username, token)) = try_to_log_in(app, address, body).await? {
         let cookie =
             format!("token={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Strict", AGENT.as_secs());
         let text = to_text(&LoginAnswer { username, token: Secret::new(token) });
@@ -46,42 +53,52 @@ pub(super) async fn log_in(app: &Arc<App>, body: &Bytes) -> Result<Response, Api
     }
 }
 
-async fn try_to_log_in(app: &Arc<App>, body: &Bytes) -> Result<Option<(String, String)>, ApiError> {
-    let Ok(login) = from_json::<Login>(body) else { return Ok(None) };
+async fn try_to_log_in(
+    app: &Arc<App>,
+    address: IpAddr,
+    body: &Bytes,
+) -> Result<Option<(String, String)>, ApiError> {
+    let platform = &app.platform;
+    let (guesses, source) = (&platform.logins, Source::of(address));
+    let login = from_json::<Login>(body).ok();
+    let name = login.as_ref().map(|login| guesses.mark(&login.username));
+    let too_many = |wait| ApiError::rate_limited("ip", wait);
+    let may = name.map(|name| guesses.may_log_in(source, name, app.clock.now()));
+    let proven = may.transpose().map_err(too_many)?.unwrap_or_default();
+    // Who was right from there before is not held up by who else logs in from there.
+    if !proven {
+        admitted(&platform.login_rates, origin(address), platform.config.login_rate, app, "ip")?;
+    }
+    let (Some(login), Some(name)) = (login, name) else { return Ok(None) };
     let found = Entity::<Agents>::find_by(&*app.store, "username", login.username).await?;
-    let agent =
-        found.filter(|agent| !agent.deleted && app.platform.directory.customer(agent.customer).is_some());
+    let agent = found.filter(|agent| !agent.deleted && platform.directory.customer(agent.customer).is_some());
     // Somebody who is not there takes as long as somebody with another password.
     let hash = agent.as_ref().map(|agent| agent.own.password.clone());
-    if !is_password(app, login.password, hash).await? {
+    let line = if proven { Line::Proven(source, name) } else { Line::Unknown(source) };
+    let right = platform.hashing.run(line, move || is_password(&login.password, hash.as_deref())).await;
+    let right = right.map_err(|Busy| ApiError { retry_after: Some(1), ..ApiError::unavailable() })?;
+    let Some(agent) = agent.filter(|_| right) else {
+        guesses.login_failed(source, name, app.clock.now());
         return Ok(None);
-    }
-    let Some(agent) = agent else { return Ok(None) };
+    };
+    guesses.logged_in(source, name);
     let claim = AgentClaim {
         id: agent.id,
         customer_id: agent.customer,
         username: agent.wire.username.clone(),
         permission: agent.wire.permission,
     };
-    let claims = Claims::agent(claim, app.platform.moments.now().after(AGENT));
-    Ok(Some((agent.wire.username, token::sign(&app.platform.signing, &claims))))
+    let claims = Claims::agent(claim, platform.moments.now().after(AGENT));
+    Ok(Some((agent.wire.username, token::sign(&platform.signing, &claims))))
 }
 
-async fn is_password(app: &Arc<App>, given: Secret, hash: Option<String>) -> Result<bool, ApiError> {
-    let busy = || ApiError { retry_after: Some(1), ..ApiError::unavailable() };
-    let _waiting = app.platform.waiting_to_hash.try_acquire().map_err(|_| busy())?;
-    let turn = Arc::clone(&app.platform.hashing).acquire_owned().await.map_err(|_| busy())?;
-    let check = move || {
-        // Held until the processor and the memory are free again, whoever still waits for the outcome.
-        let _turn = turn;
-        if let Some(Ok(hash)) = hash.as_deref().map(PasswordHash::new) {
-            Argon2::default().verify_password(given.expose().as_bytes(), &hash).is_ok()
-        } else {
-            let _time_taken = hashed(&given, &[0; 16]);
-            false
-        }
-    };
-    Ok(tokio::task::spawn_blocking(check).await.unwrap_or(false))
+fn is_password(given: &Secret, hash: Option<&str>) -> bool {
+    if let Some(Ok(hash)) = hash.map(PasswordHash::new) {
+        Argon2::default().verify_password(given.expose().as_bytes(), &hash).is_ok()
+    } else {
+        let _time_taken = hashed(given, &[0; 16]);
+        false
+    }
 }
 
 fn hashed(password: &Secret, salt: &[u8]) -> Option<String> {
@@ -92,11 +109,6 @@ fn hashed(password: &Secret, salt: &[u8]) -> Option<String> {
 
 /// The hash that is kept of a password.
 pub(crate) async fn hash(app: &Arc<App>, password: Secret) -> Option<String> {
-    let turn = Arc::clone(&app.platform.hashing).acquire_owned().await.ok()?;
     let salt = app.ids.salt();
-    let make = move || {
-        let _turn = turn;
-        hashed(&password, &salt)
-    };
-    tokio::task::spawn_blocking(make).await.ok()?
+    app.platform.hashing.run(Line::Operator, move || hashed(&password, &salt)).await.ok()?
 }

@@ -22,9 +22,9 @@ impl Kind for OutboundConfigs {
         vec![("customer", config.customer.to_string())]
     }
 
-    /// A deleted one keeps its customer's place.
+    /// A deleted one makes room for another.
     fn unique(config: &Entity<Self>) -> Vec<(&'static str, String)> {
-        vec![("customer", config.customer.to_string())]
+        if config.deleted { Vec::new() } else { vec![("customer", config.customer.to_string())] }
     }
 }
 
@@ -88,7 +88,11 @@ pub(crate) async fn create(asked: &Asked) -> Answered {
     let (id, at) = newborn(&asked.app);
     let mut new = empty(id, customer, at);
     lay_over(asked, &mut new, config).await?;
-    asked.app.store.commit(vec![new.put()]).await?;
+    // One that was deleted by an earlier release still has its customer's place: written again, it has not.
+    let store = &*asked.app.store;
+    let held = Entity::<OutboundConfigs>::find_by(store, "customer", customer.to_string()).await?;
+    let freed = held.filter(|config| config.deleted).as_ref().map(Entity::put);
+    store.commit(freed.into_iter().chain([new.put()]).collect()).await?;
     Ok(new.text())
 }
 

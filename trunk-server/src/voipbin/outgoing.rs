@@ -27,9 +27,7 @@ use crate::store::{DocumentKind, DocumentQuery};
 
 /// What calls are to be placed.
 pub(super) struct Order<'a> {
-    /// The flow that is named, whether it is there or not.
-    pub(super) flow_id: Uuid,
-    /// The flow, if it is one of the customer's.
+    /// What is done once they are answered.
     pub(super) flow: Option<&'a Entity<Flows>>,
     pub(super) source: Option<&'a Address>,
     pub(super) destinations: &'a [Address],
@@ -125,6 +123,7 @@ fn refusal(outcomes: &[Result<Plan, Failure>]) -> ApiError {
         Some(Err(failure)) if whitelist_refused_all(outcomes) => {
             ApiError::invalid_argument(failure.to_string())
         }
+        Some(Err(Failure::Balance)) => ApiError::insufficient_balance(),
         _ => ApiError::invalid_data(),
     }
 }
@@ -232,7 +231,7 @@ fn call(
         customer_id: owner.id,
         owner_type: String::new(),
         owner_id: Uuid::nil(),
-        flow_id: order.flow_id,
+        flow_id: order.flow.map_or(Uuid::nil(), |flow| flow.id),
         activeflow_id: asked.app.ids.request(),
         kind: Some(CallKind::Flow),
         master_call_id: Uuid::nil(),

@@ -10,19 +10,21 @@ use std::time::Duration;
 use didww_types::Secret;
 use didww_types::values::IpNetworks;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::customers::Directory;
 use super::dialler::{Dialler, DiallerConfig};
 use super::entity::{Entity, Kind};
+use super::hashing::HashingLane;
 use super::known::KnownEntities;
-use super::limits::{Limiter, Rate};
 use super::live::LiveCalls;
 use super::moment::Moments;
 use super::sip_gateway::SipGateway;
 use crate::clock::Clock;
+use crate::guessing::{GuessLimits, Guesses};
 use crate::ids::Ids;
+use crate::limiter::{Limiter, Rate};
 use crate::store::{DocumentKind, Store, StoreError};
 
 /// How the communication platform's side works.
@@ -57,8 +59,13 @@ pub struct PlatformConfig {
     pub ip_rate: (u32, u32),
     /// Requests a second and at once of one customer; zero is no limit.
     pub customer_rate: (u32, u32),
-    /// Requests a second and at once of one address to log in; zero is no limit.
+    /// Requests a second and at once of one address to log in; zero is no limit. Who logged in from there with the
+    /// same name before is not counted.
     pub login_rate: (u32, u32),
+    /// Most calls at once; each takes a file that the process may have open.
+    pub calls: usize,
+    /// Most of them of one customer. None is 500, or half of those that open files have room for if that is less.
+    pub calls_per_customer: Option<usize>,
     /// Months for which calls that are over are kept, the current one included; zero keeps them for ever. Records of
     /// provider calls and flows are kept as long as one of their calls is.
     pub keep_months: u32,
@@ -105,7 +112,9 @@ impl Default for PlatformConfig {
             probe_interval: Duration::from_secs(30),
             ip_rate: (0, 0),
             customer_rate: (0, 0),
-            login_rate: (0, 0),
+            login_rate: (10, 20),
+            calls: 20_000,
+            calls_per_customer: None,
             keep_months: 3,
             webhooks_waiting: None,
             webhook_age: None,
@@ -143,6 +152,9 @@ impl PlatformConfig {
     }
 }
 
+/// Most calls of one customer where nothing is said.
+const USUAL_OF_CUSTOMER: usize = 500;
+
 /// The platform of a running server.
 pub(crate) struct Platform {
     pub(crate) config: PlatformConfig,
@@ -158,11 +170,11 @@ pub(crate) struct Platform {
     pub(crate) dialler: OnceLock<Arc<Dialler>>,
     pub(crate) by_address: Limiter<IpAddr>,
     pub(crate) by_customer: Limiter<Uuid>,
-    pub(crate) logins: Limiter<IpAddr>,
-    /// Passwords that are hashed at the same time: each takes a processor for a while.
-    pub(crate) hashing: Arc<Semaphore>,
-    /// Logins that wait for that. Further ones are told to come again.
-    pub(crate) waiting_to_hash: Semaphore,
+    pub(crate) login_rates: Limiter<IpAddr>,
+    /// Logins that failed.
+    pub(crate) logins: Guesses,
+    /// Where passwords are hashed.
+    pub(crate) hashing: HashingLane,
 }
 
 impl std::fmt::Debug for Platform {
@@ -186,12 +198,14 @@ struct Signing {
 }
 
 impl Platform {
-    /// Reads what there is.
+    /// Reads what there is. There is room for so many calls.
     pub(crate) async fn load(
         store: &dyn Store,
         clock: &Clock,
         ids: &Ids,
         config: PlatformConfig,
+        guesses: GuessLimits,
+        room: usize,
     ) -> Result<Self, StoreError> {
         let moments = Moments::after(clock.clone(), store.newest_document().await?);
         let signing = if let Some(Signing { secret }) =
@@ -212,24 +226,27 @@ impl Platform {
         };
         let known = Arc::new(KnownEntities::default());
         store.observe_documents(known.clone());
+        let of_customer = room.div_ceil(2).min(USUAL_OF_CUSTOMER);
+        let hashing = HashingLane::start()
+            .map_err(|error| StoreError::Failed(format!("no thread to hash passwords: {error}")))?;
         Ok(Self {
-            config,
             known,
             moments,
             signing,
             directory: Directory::load(store).await?,
             changes: Mutex::new(()),
-            live: LiveCalls::default(),
+            live: LiveCalls::new(config.calls.min(room), config.calls_per_customer.unwrap_or(of_customer)),
             dialler: OnceLock::new(),
             by_address: Limiter::default(),
             by_customer: Limiter::default(),
-            logins: Limiter::default(),
-            hashing: Arc::new(Semaphore::new(2)),
-            waiting_to_hash: Semaphore::new(64),
+            login_rates: Limiter::default(),
+            logins: Guesses::new("logins", guesses),
+            hashing,
+            config,
         })
     }
 }
 
 pub(crate) fn rate((per_second, burst): (u32, u32)) -> Rate {
-    Rate { per_second, burst }
+    Rate::per_second(per_second, burst)
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use voipbin_client::types::{Anonymous, ProviderCall, ProviderCallCreate};
 
 use super::api::{Answered, Asked, page};
-use super::calls::{created, flow_of};
+use super::calls::{Chosen, created, flow_of};
 use super::engine;
 use super::entity::{Entity, Kind, newborn};
 use super::error::{ApiError, Status};
@@ -82,10 +82,9 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     let customer = asked.caller.customer();
     let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::invalid_data)?;
     let detail = "tmp outbound flow for providercall";
-    let (flow_id, flow, made) = flow_of(asked, body.flow_id, body.actions, detail).await?;
+    let Chosen { flow, made } = flow_of(asked, body.flow_id, body.actions, detail).await?;
     let order = Order {
-        flow_id,
-        flow: flow.as_ref().filter(|flow| flow.customer == customer),
+        flow: flow.as_ref(),
         source: body.source.as_ref(),
         destinations: &body.destinations,
         anonymous: body.anonymous.as_ref(),
@@ -97,7 +96,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         id,
         customer_id: customer,
         provider_id: body.provider_id,
-        flow_id,
+        flow_id: flow.as_ref().map_or(Uuid::nil(), |flow| flow.id),
         source: body.source,
         destinations: body.destinations,
         anonymous: body.anonymous.unwrap_or(Anonymous::Auto),
@@ -108,7 +107,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         tm_delete: None,
     };
     let record = Entity::<ProviderCalls>::new(id, customer, at, wire, ());
-    let mut changes: Vec<_> = made.iter().map(Entity::put).collect();
+    let mut changes: Vec<_> = made.into_iter().collect();
     changes.extend(created(asked, &planned));
     let text = record.text();
     changes.push(record.put_as(&text));

@@ -116,7 +116,22 @@ fn read(asked: &Asked) -> Result<ProviderBody, ApiError> {
     if headers.is_some_and(|headers| headers.values().any(|value| !value.is_string())) {
         return Err(ApiError::invalid_argument("tech_headers values must be strings."));
     }
-    serde_json::from_value(Value::Object(body)).map_err(|_| ApiError::invalid_json())
+    let body: ProviderBody =
+        serde_json::from_value(Value::Object(body)).map_err(|_| ApiError::invalid_json())?;
+    warn_of(&body.hostname);
+    Ok(body)
+}
+
+/// The platform takes any text for a hostname. One that holds more than a host makes calls that cannot be dialled, which
+/// is better known before the first of them.
+fn warn_of(hostname: &str) {
+    let scheme = ["sip:", "sips:", "tel:"]
+        .iter()
+        .any(|scheme| hostname.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)));
+    let is_foreign = |character: char| ";@?<>/\"".contains(character) || character.is_whitespace();
+    if scheme || hostname.contains(is_foreign) {
+        tracing::warn!(hostname, "a provider's hostname is more than a host: its calls will fail");
+    }
 }
 
 fn codecs(body: &ProviderBody) -> Result<String, ApiError> {

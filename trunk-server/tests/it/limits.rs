@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use didww_types::values::IpNetworks;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
-use trunk_server::TestServer;
 use trunk_server::control::NewDid;
 use trunk_server::serve::Limits;
+use trunk_server::{Proxies, ProxyHeader, TestServer};
 
 use crate::support::wire::{Wire, request};
 use crate::support::{PATIENCE, within};
@@ -308,13 +309,153 @@ async fn what_is_no_http_is_refused_and_hung_up_on() {
     assert_eq!(code(&wire(&server).await.ask(request("GET", LIST, "wrong", "", "")).await.body), "401");
 }
 
+/// A connection from another address of this machine.
+async fn wire_from(server: &TestServer, last: u8) -> Wire {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+    Wire::over(socket.connect(server.server().address()).await.unwrap())
+}
+
+#[tokio::test]
+async fn one_address_has_its_connections_and_leaves_the_others_to_other_addresses() {
+    let server = server(|limits| limits.connections_per_address = Some(3)).await;
+    let mut taken = Vec::new();
+    for _ in 0..3 {
+        let mut wire = wire_from(&server, 7).await;
+        assert_eq!(wire.ask(get()).await.status, 200);
+        taken.push(wire);
+    }
+    let mut refused = wire_from(&server, 7).await;
+    let answer = refused.ask(get()).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    assert_eq!(wire_from(&server, 8).await.ask(get()).await.status, 200);
+    for wire in &mut taken {
+        assert_eq!(wire.ask(get()).await.status, 200, "nobody who was served was hung up on");
+    }
+}
+
+#[tokio::test]
+async fn where_an_address_has_all_its_connections_its_oldest_half_open_one_makes_room() {
+    let server = server(|limits| limits.connections_per_address = Some(3)).await;
+    let mut served = wire_from(&server, 7).await;
+    assert_eq!(served.ask(get()).await.status, 200);
+    let mut oldest = wire_from(&server, 7).await;
+    oldest.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost:").await;
+    let mut newer = wire_from(&server, 7).await;
+    let mut next = wire_from(&server, 7).await;
+    assert_eq!(next.ask(get()).await.status, 200);
+    oldest.hung_up().await;
+    for wire in [&mut served, &mut newer, &mut next] {
+        assert_eq!(wire.ask(get()).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn where_all_connections_are_taken_half_open_ones_make_room_and_those_that_were_served_do_not() {
+    let server = server(|limits| limits.connections = 3).await;
+    let mut served = wire(&server).await;
+    assert_eq!(served.ask(get()).await.status, 200);
+    let mut half_open = [wire_from(&server, 7).await, wire_from(&server, 8).await];
+    for wire in &mut half_open {
+        wire.send("GET /v3/").await;
+    }
+    let mut next = [wire_from(&server, 9).await, wire_from(&server, 10).await];
+    for wire in &mut next {
+        assert_eq!(wire.ask(get()).await.status, 200);
+    }
+    for wire in &mut half_open {
+        wire.hung_up().await;
+    }
+    assert_eq!(served.ask(get()).await.status, 200);
+    assert_eq!(wire(&server).await.ask(get()).await.status, 503, "there is nobody left who could make room");
+}
+
+#[tokio::test]
+async fn each_of_many_connections_too_many_is_told_so() {
+    more_files();
+    let server = server(|limits| limits.connections = 1).await;
+    let mut served = wire(&server).await;
+    assert_eq!(served.ask(get()).await.status, 200);
+    let mut refused = Vec::new();
+    for _ in 0..1_000 {
+        refused.push(wire_from(&server, 7).await);
+    }
+    for wire in &mut refused {
+        // One that was answered before it asked may be closed by now.
+        let _sent = wire.send(get()).await;
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    }
+    assert_eq!(served.ask(get()).await.status, 200);
+}
+
+/// A server behind a proxy on this machine, which listens to two wrong keys of each client.
+async fn behind_a_proxy(header: ProxyHeader) -> TestServer {
+    let networks = IpNetworks::parse(["127.0.0.1"]).unwrap();
+    let mut limits = Limits::default();
+    limits.guesses.of_source = 2;
+    let builder = TestServer::builder().api_key("key").limits(limits);
+    let server = builder.proxies(Proxies::new(&networks, header)).start().await;
+    server.control().clock().freeze(None);
+    server
+}
+
+#[tokio::test]
+async fn wrong_keys_are_counted_by_client_and_who_was_right_before_is_served_all_the_same() {
+    let server = behind_a_proxy(ProxyHeader::Either).await;
+    let mut wire = wire(&server).await;
+    let mut ask = async |key: &str, more: &str| wire.ask(request("GET", LIST, key, more, "")).await;
+    let (guesser, other) =
+        ("X-Forwarded-For: 203.0.113.1, 198.51.100.7\r\n", "X-Forwarded-For: 198.51.100.8\r\n");
+    for key in ["a", "b"] {
+        assert_eq!(ask(key, guesser).await.status, 401);
+    }
+    // What stands before the last hop is the client's own invention.
+    let spoofed = "X-Forwarded-For: 203.0.113.2, 198.51.100.7\r\n";
+    let (wrong, right) = (ask("c", spoofed).await, ask("key", guesser).await);
+    assert_eq!((wrong.status, right.status), (429, 429), "right and wrong are refused alike");
+    assert_eq!(wrong.text(), right.text());
+    assert_eq!(ask("key", other).await.status, 200, "another client is not concerned");
+    for key in ["a", "b"] {
+        assert_eq!(ask(key, other).await.status, 401);
+    }
+    assert_eq!(ask("c", other).await.status, 429);
+    assert_eq!(ask("key", other).await.status, 200, "it was right from there before");
+    server.control().clock().advance(Duration::from_secs(30));
+    assert_eq!(ask("key", guesser).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_peer_that_is_no_proxy_says_in_vain_whom_it_asks_for() {
+    let server = behind_a_proxy(ProxyHeader::XForwardedFor).await;
+    let mut statuses = Vec::new();
+    for n in 0..3 {
+        let forwarded = format!("X-Forwarded-For: 198.51.100.{n}\r\nForwarded: for=198.51.100.{n}\r\n");
+        let asked = request("GET", LIST, "wrong", &forwarded, "");
+        statuses.push(wire_from(&server, 7).await.ask(asked).await.status);
+    }
+    assert_eq!(statuses, [401, 401, 429]);
+}
+
+#[tokio::test]
+async fn a_request_without_a_key_is_no_guess() {
+    let server = behind_a_proxy(ProxyHeader::Either).await;
+    let mut wire = wire(&server).await;
+    let without = get().replace("Api-Key: key\r\n", "").replace("api-key: key\r\n", "");
+    assert!(!without.contains("key"));
+    for _ in 0..5 {
+        assert_eq!(wire.ask(&without).await.status, 401);
+    }
+    assert_eq!(wire.ask(get()).await.status, 200);
+}
+
 #[tokio::test]
 async fn two_thousand_half_open_connections_do_not_keep_others_from_being_served() {
     more_files();
-    let server = server(|_| {}).await;
+    let server = server(|limits| limits.connections = 1_000).await;
     let mut half_open = Vec::new();
     for n in 0..2_000 {
-        let mut wire = wire(&server).await;
+        let mut wire = wire_from(&server, 7).await;
         if n % 2 == 0 {
             wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost:").await;
         }

@@ -8,6 +8,7 @@ mod limits;
 mod opening;
 mod shutdown;
 mod store_contract;
+mod store_files;
 mod store_model;
 mod store_writer;
 mod support;

@@ -38,6 +38,26 @@ struct World {
     key: NonceKey,
     rates: Option<RateCard>,
     random: u64,
+    purse: Purse,
+}
+
+/// The money of every trunk.
+#[derive(Default)]
+struct Purse {
+    /// What was spent, where that is too much.
+    exhausted: Option<Money>,
+    /// Whether nothing can be written.
+    is_shut: bool,
+}
+
+impl Funds for Purse {
+    fn exhausted(&self, _: &TrunkTerms) -> Option<Money> {
+        self.exhausted
+    }
+
+    fn are_recorded(&self, _: &TrunkTerms) -> bool {
+        !self.is_shut
+    }
 }
 
 /// What a test says of an attempt.
@@ -118,7 +138,7 @@ impl World {
             index.insert(terms(id, attributes)).unwrap();
         }
         let key = NonceKey::new(&[9; 32]);
-        Self { index, settings: Settings::default(), key, rates: None, random: 0 }
+        Self { index, settings: Settings::default(), key, rates: None, random: 0, purse: Purse::default() }
     }
 
     /// One trunk that takes calls from the office by address alone: what follows the digest is tested on it.
@@ -146,6 +166,7 @@ impl World {
             settings: &self.settings,
             nonces: &nonces,
             rates: self.rates.as_ref(),
+            funds: Some(&self.purse),
             now: NOW,
             random: self.random,
         };

@@ -1,6 +1,7 @@
 //! What a stranger is answered.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{
@@ -19,6 +20,11 @@ const NOT_ALLOWED: [&[u8]; 7] =
 /// Methods that stand in a dialog.
 const IN_DIALOG: [&[u8]; 3] = [b"BYE", b"UPDATE", b"PRACK"];
 
+/// What an attempt that was let in is known by, so that what belongs to it is let in, too.
+fn attempt_of<'a>(head: &Head<'a>, arrival: &Arrival) -> (IpAddr, Option<Cow<'a, [u8]>>) {
+    (arrival.source.ip(), head.value(["Call-ID", "i"]))
+}
+
 impl Front {
     pub(super) fn stranger(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> Entry {
         let head = Head::of(bytes);
@@ -29,6 +35,9 @@ impl Front {
             return Entry::Drop;
         };
         if matches!(method, b"ACK" | b"CANCEL") {
+            if self.proven.knows(attempt_of(&head, arrival), now) {
+                return Entry::Pass;
+            }
             self.counts.unanswered();
             return Entry::Drop;
         }
@@ -84,8 +93,15 @@ impl Front {
         let nonces = Tied { nonces: self.nonces_at(now), tie: self.tie(source) };
         let identified = {
             let trunks = self.trunks.read();
-            let snapshot =
-                Snapshot { trunks: &trunks.index, settings, nonces: &nonces, rates: None, now, random: 0 };
+            let snapshot = Snapshot {
+                trunks: &trunks.index,
+                settings,
+                nonces: &nonces,
+                rates: None,
+                funds: None,
+                now,
+                random: 0,
+            };
             identify(&snapshot, &attempt)
         };
         let reply = match identified {
@@ -97,13 +113,17 @@ impl Front {
             }
             // Its trunk wants no proof of anybody: then it is as rare as an answer, for it may be forged.
             Ok(Identified::Address | Identified::TwilioAccount) => {
-                let may = self.may_answer(source, now);
-                if !may {
-                    self.counts.unanswered();
+                if self.may_answer(source, now) {
+                    self.proven.note(attempt_of(head, arrival), now);
+                    return Entry::Pass;
                 }
-                return if may { Entry::Pass } else { Entry::Drop };
+                self.counts.unanswered();
+                return Entry::Drop;
             }
-            Err(Verdict::Refused(refusal)) if refusal.check >= Check::Trunk => return Entry::Pass,
+            Err(Verdict::Refused(refusal)) if refusal.check >= Check::Trunk => {
+                self.proven.note(attempt_of(head, arrival), now);
+                return Entry::Pass;
+            }
             Err(Verdict::Refused(refusal)) => {
                 self.refused(head, arrival, &refusal, now);
                 Reply::new(refusal.code, reason_phrase(refusal.code))

@@ -150,6 +150,10 @@ fn a_trunk_that_takes_a_crowd_by_address_alone_lets_in_as_many_as_are_answered()
         reply(&front, &request("INVITE", *call, ""), "198.51.100.1").as_deref() == Some("passed")
     });
     assert!((40..=80).contains(&passed.count()), "a burst, and no more");
+    assert_eq!(reply(&front, &request("ACK", 0, ""), "198.51.100.1").unwrap(), "passed", "it is one of them");
+    assert_eq!(reply(&front, &request("CANCEL", 0, ""), "198.51.100.1").unwrap(), "passed");
+    assert_eq!(reply(&front, &request("ACK", 999, ""), "198.51.100.1"), None);
+    assert_eq!(reply(&front, &request("ACK", 0, ""), "198.51.100.2"), None);
 }
 
 #[test]

@@ -252,6 +252,11 @@ impl Incoming {
             let _to_the_receiver_above = tu_sender.send(TransactionEvent::Terminate(key.clone()));
             match Box::pin(self.transaction.receive()).await {
                 Some(SipMessage::Request(request)) if request.method == Method::Ack => {
+                    // The library goes by the branch, which whoever forged the INVITE knows. Only who heard the
+                    // response knows its tag.
+                    if !self.is_told(&request) {
+                        continue;
+                    }
                     self.acknowledgement = request.body;
                     return Happened::Acknowledged;
                 }
@@ -261,6 +266,12 @@ impl Incoming {
                 _ => {}
             }
         }
+    }
+
+    /// Whether a request names the tag that the responses of this one have.
+    fn is_told(&self, request: &rsipstack::sip::Request) -> bool {
+        let tag = request.to_header().ok().and_then(|to| tag_of(to.value()));
+        tag.is_some() && tag == self.local_tag()
     }
 
     /// The body of the ACK: the answer to an offer that the final response made.

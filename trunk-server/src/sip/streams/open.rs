@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::{Arrival, Common, Link, Shared, users};
+use crate::descriptors::Permit;
 
 /// Messages of ours that wait to become bytes, beyond which none is taken.
 const OURS: usize = 1_024;
@@ -44,13 +45,14 @@ pub(crate) enum Unsent {
 }
 
 impl Open {
-    /// Gives a connection that was made a task of its own. It ends with `token`, and cancels it when it ends.
+    /// Gives a connection that was made, and the right to have it open, a task of its own. It ends with `token`, and cancels it when it ends.
     pub(crate) async fn start<S>(
         stream: S,
         [local, peer]: [SocketAddr; 2],
         transport: Transport,
         common: Common,
         token: CancellationToken,
+        permit: Permit,
     ) -> io::Result<Self>
     where
         S: AsyncRead + AsyncWrite + Send + 'static,
@@ -70,7 +72,7 @@ impl Open {
             if let Err(error) = ended {
                 tracing::debug!(%peer, %error, "a connection for SIP ended");
             }
-            drop(guard);
+            drop((guard, permit));
         });
         Ok(Self { connection, local, ours, users, token })
     }

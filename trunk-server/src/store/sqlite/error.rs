@@ -11,12 +11,13 @@ pub(super) fn failed(error: Error) -> StoreError {
         Some(ErrorCode::DiskFull) => StoreError::Full,
         // Nothing but the bound on the time of a read interrupts the engine.
         Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
-        // A quota and a limit on file sizes reach the engine as writes that fail, and not as a full disk.
-        Some(ErrorCode::SystemIoFailure)
-            if error.sqlite_extended_error_code() == Some(ffi::SQLITE_IOERR_WRITE) =>
-        {
-            StoreError::Full
-        }
+        Some(ErrorCode::SystemIoFailure) => match error.sqlite_extended_error_code() {
+            // A quota and a limit on file sizes reach the engine as writes that fail, and so does a full disk where the
+            // memory that readers share with the writer has to grow.
+            Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full,
+            Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => StoreError::Ended,
+            _ => StoreError::Failed(error.to_string()),
+        },
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => StoreError::Corrupt(error.to_string()),
         _ => StoreError::Failed(error.to_string()),
     }

@@ -1,21 +1,26 @@
 //! Opening a database: making a new one, bringing an old one up to date, refusing what is not ours.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Read as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::watch;
 
 use super::SqliteStore;
 use super::accounts::SharedDirectory;
+use super::claims;
+use super::commits::{self, Commits, Count};
+use super::files::{Files, beside};
 use super::lane::Lane;
+use super::log::Log;
 use super::memory::Memory;
 use super::scan::Source;
 use super::symbols::Symbols;
-use crate::store::StoreLimits;
+use super::writer::{Writer, leave_log};
+use crate::clock::Clock;
+use crate::store::{StoreLimits, WriteHealth};
 
 /// Marks a database file as one of this server's.
 const APPLICATION_ID: i32 = 0x5452_4e4b;
@@ -29,7 +34,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0005_backlog.sql"),
     include_str!("migrations/0006_flows.sql"),
     include_str!("migrations/0007_running_calls.sql"),
-    include_str!("migrations/0008_quotas.sql"),
+    include_str!("migrations/0008_claims.sql"),
+    include_str!("migrations/0009_commits.sql"),
+    include_str!("migrations/0010_quotas.sql"),
 ];
 
 /// Connections kept open for reads by a key.
@@ -111,24 +118,17 @@ impl SqliteStore {
     pub fn open_with(path: &Path, limits: StoreLimits) -> Result<Self, OpenError> {
         let engine = |error| unusable(path, error);
         let access = |error| OpenError::Access { file: path.to_owned(), error };
-        let lock = lock(path)?;
-        // Made by hand so that nobody else can read the keys, not even for a moment.
-        let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
-        let file = file.map_err(access)?;
-        let new = file.metadata().map_err(access)?.len() == 0;
-        if new {
-            file.set_permissions(std::fs::Permissions::from_mode(0o600)).map_err(access)?;
+        let mut files = Files::claim(path)?;
+        let place = files.path().to_owned();
+        let noted = commits::noted(&place);
+        check_header(&files, noted, path)?;
+        if files.length().map_err(access)? > 0 {
+            identify(&place, path)?;
         }
-        let logged = std::fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
-        check_header(&file, logged, path)?;
-        drop(file);
-        if !new {
-            identify(path)?;
-        }
+        files.make_private();
 
         let mut writer =
-            Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | ALONE).map_err(engine)?;
+            Connection::open_with_flags(&place, OpenFlags::SQLITE_OPEN_READ_WRITE | ALONE).map_err(engine)?;
         writer
             .execute_batch(
                 // What one write of a group would take back is kept in memory, for it is no more than a few pages.
@@ -138,13 +138,32 @@ impl SqliteStore {
             .map_err(engine)?;
         migrate(&mut writer).map_err(engine)?;
         let symbols = Arc::new(intern(&mut writer).map_err(engine)?);
+        claims::name_shared(&writer).map_err(engine)?;
         let directory = SharedDirectory::load(&writer).map_err(engine)?;
-        let readers: Result<Vec<Connection>, _> = (0..READERS).map(|_| reader(path)).collect();
+        let readers: Result<Vec<Connection>, _> = (0..READERS).map(|_| reader(&place)).collect();
+        let readers = readers.map_err(engine)?;
         let scanning: Result<Vec<Source>, _> =
-            (0..limits.reads.max(1)).map(|_| scanner(path).map(Source::Own)).collect();
+            (0..limits.reads.max(1)).map(|_| scanner(&place).map(Source::Own)).collect();
         let scanning = scanning.map_err(engine)?;
-        let lane = Lane::file(writer, readers.map_err(engine)?, lock).map_err(access)?;
-        Ok(Self::of(lane, scanning, limits, symbols, directory))
+
+        let log = files.settle().map_err(access)?;
+        let there = Count::of(&writer).map_err(engine)?;
+        let missing = noted.and_then(|noted| commits::missing(noted, there));
+        if let Some(missing) = missing {
+            tracing::error!(
+                database = %place.display(), commits = missing.commits, since = %missing.since, until = %missing.until,
+                "acknowledged commits are missing from the database: its write-ahead log was damaged or is gone, or \
+                 this is an older copy of it"
+            );
+        }
+        let (health, clock) = (watch::Sender::new(WriteHealth::Writable), Clock::system());
+        let commits = Commits::open(&place, there, clock.clone()).map_err(access)?;
+        let log = Log::new(log, &writer).map_err(engine)?;
+        prepare(&writer);
+        let writer = Writer::new(writer, log, commits, files, health.clone(), clock);
+        let lane = Lane::file(writer, readers).map_err(access)?;
+        let store = Self::of(lane, scanning, limits, symbols, directory);
+        Ok(Self { health, missing, ..store })
     }
 
     /// A new database in memory, gone when the store is dropped.
@@ -177,26 +196,6 @@ impl SqliteStore {
     }
 }
 
-/// The file beside another one that has this ending more.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(ending);
-    PathBuf::from(name)
-}
-
-/// Two servers on one file would each believe their own memory of accounts. Links lead to the same lock.
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let access = |error| OpenError::Access { file: path.to_owned(), error };
-    let name = beside(&path.canonicalize().unwrap_or_else(|_| path.to_owned()), ".lock");
-    let file = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(name);
-    let file = file.map_err(access)?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { file: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(access(error)),
-    }
-}
-
 /// Says what the engine's error means for the file.
 fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
     let file = path.to_owned();
@@ -208,13 +207,26 @@ fn unusable(path: &Path, error: rusqlite::Error) -> OpenError {
 }
 
 /// Refuses a file in whose place the engine would make a new database, or which it would take for a whole one.
-fn check_header(file: &File, logged: bool, path: &Path) -> Result<(), OpenError> {
+fn check_header(files: &Files, noted: Option<Count>, path: &Path) -> Result<(), OpenError> {
     let access = |error| OpenError::Access { file: path.to_owned(), error };
     let damaged = |why: &str| Err(OpenError::Damaged { file: path.to_owned(), why: why.to_owned() });
-    let mut header = Vec::with_capacity(100);
-    file.take(100).read_to_end(&mut header).map_err(access)?;
+    let logged = std::fs::metadata(beside(files.path(), "-wal")).is_ok_and(|log| log.len() > 0);
+    let length = files.length().map_err(access)?;
+    let mut header = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(100)];
+    files.database().read_exact_at(&mut header, 0).map_err(access)?;
     if header.is_empty() {
-        return if logged { damaged("it is empty, and its write-ahead log is not") } else { Ok(()) };
+        let made = noted.map_or(0, |noted| noted.made);
+        if logged {
+            return damaged("it is empty, and its write-ahead log is not");
+        } else if made > 0 && files.existed() {
+            let note = commits::note_of(path);
+            let why = format!(
+                "it is empty, and {made} commits were in it; a new one needs {} gone",
+                note.display()
+            );
+            return damaged(&why);
+        }
+        return Ok(());
     }
     if !header.starts_with(b"SQLite format 3\0") {
         let why = "no SQLite database".to_owned();
@@ -228,7 +240,6 @@ fn check_header(file: &File, logged: bool, path: &Path) -> Result<(), OpenError>
         0 | 1 => 65_536,
         size => size,
     };
-    let length = file.metadata().map_err(access)?.len();
     // What a power cut left unfinished is in the log; without a log, nothing is unfinished.
     if !logged && !length.is_multiple_of(page) { damaged("its end is cut off") } else { Ok(()) }
 }
@@ -236,9 +247,9 @@ fn check_header(file: &File, logged: bool, path: &Path) -> Result<(), OpenError>
 /// Refuses a file that is another program's, damaged, or a newer server's.
 ///
 /// It looks on a connection that cannot write: merely closing another kind could fold a log into the file.
-fn identify(path: &Path) -> Result<(), OpenError> {
+fn identify(place: &Path, path: &Path) -> Result<(), OpenError> {
     let engine = |error| unusable(path, error);
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(engine)?;
+    let connection = Connection::open_with_flags(place, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(engine)?;
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
     let application = number("application_id").map_err(engine)?;
     let schema = number("user_version").map_err(engine)?;
@@ -283,6 +294,9 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
 fn reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | ALONE)?;
     connection.execute_batch("PRAGMA query_only = ON; PRAGMA mmap_size = 268435456;")?;
+    leave_log(&connection);
+    // Opens the log, so that reading goes on although the files are gone.
+    connection.query_row("SELECT count(*) FROM symbol", [], |row| row.get::<_, i64>(0))?;
     prepare(&connection);
     Ok(connection)
 }

@@ -3,6 +3,8 @@
 mod due;
 mod surplus;
 
+use std::time::Duration;
+
 use didww_types::Timestamp;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
@@ -145,6 +147,26 @@ pub(super) fn attempted(connection: &Connection, attempted: &Attempted) -> Resul
         .execute(params![connection.last_insert_rowid() - KEPT])
         .map_err(failed)?;
     forget_over(connection)
+}
+
+/// Brings forward what is due later than now, when the clock was set back.
+pub(super) fn set_back(connection: &Connection, now: Timestamp, by: Duration) -> Result<(), StoreError> {
+    let (now, by) = (now.as_unix_millis(), i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    connection
+        .execute(
+            "UPDATE outbox SET due_at = max(due_at - ?2, ?1) WHERE outcome IS NULL AND due_at > ?1",
+            params![now, by],
+        )
+        .map_err(failed)?;
+    connection
+        .execute(
+            "UPDATE backlog SET due_at = (SELECT min(due_at) FROM outbox o WHERE o.first = 1 \
+             AND o.account = backlog.account AND o.customer IS nullif(backlog.customer, x'')) \
+             WHERE due_at > ?1",
+            params![now],
+        )
+        .map_err(failed)?;
+    Ok(())
 }
 
 pub(super) fn backlog(connection: &Connection, owner: Option<Owner>) -> Result<Backlog, StoreError> {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::accounts::SharedDirectory;
 use super::error::{failed, is_taken};
 use super::symbols::Symbols;
-use super::{calls, documents, find, outbox, record, running, uuid};
+use super::{calls, claims, documents, find, outbox, record, running, uuid};
 use crate::store::{
     Change, Committed, DocumentKind, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text,
     index_of,
@@ -135,6 +135,7 @@ impl Write<'_> {
         for entry in entries.iter().filter(|entry| entry.unique) {
             self.check_free(scope, entry)?;
         }
+        claims::check_free(self.connection, self.symbols, scope, &entries)?;
         let text = canonical_text(scope.spec, attributes);
         let kind = self.symbols.kind(scope.spec.name);
         let inserted = self.execute(
@@ -150,6 +151,7 @@ impl Write<'_> {
         for entry in &entries {
             self.index(scope, number, entry)?;
         }
+        claims::insert(self.connection, self.symbols, scope, number, &entries)?;
         self.count(scope, 1)?;
         for (relationship, targets) in links {
             let relationship = self.symbols.member(scope.spec.name, relationship);
@@ -218,9 +220,11 @@ impl Write<'_> {
         let Some(record) = find(self.connection, self.symbols, scope, id)? else {
             return Err(StoreError::Conflict);
         };
-        for entry in index_of(scope.spec, &record.attributes()?) {
-            self.unindex(scope, record.number, &entry)?;
+        let entries = index_of(scope.spec, &record.attributes()?);
+        for entry in &entries {
+            self.unindex(scope, record.number, entry)?;
         }
+        claims::remove(self.connection, self.symbols, scope, &record, &entries)?;
         for sql in [
             "DELETE FROM link WHERE owner = ?1",
             "DELETE FROM link WHERE target = ?1",
@@ -355,6 +359,8 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM link WHERE owner IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
         "DELETE FROM facet WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM unique_facet WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM claim WHERE record IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
+        "DELETE FROM unclaimed WHERE record IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
         // The row stays, so that no number of changes comes a second time.
         "UPDATE record_count SET records = 0, changes = changes + 1 WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM record WHERE ?1 IS NULL OR account = ?1",

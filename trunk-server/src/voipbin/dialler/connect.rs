@@ -20,6 +20,7 @@ use tokio_rustls::TlsConnector;
 use super::stack::Stack;
 use super::{DiallerConfig, DiallerError};
 use crate::clock::Clock;
+use crate::descriptors::{Descriptors, Share};
 use crate::sip::streams::{Open, User};
 
 /// Longest that a datagram may take to be sent.
@@ -142,6 +143,7 @@ pub(super) struct Connect {
     /// Those that certificates must lead to; the system's when there are none.
     roots: Option<Arc<RootCertStore>>,
     timeout: Duration,
+    descriptors: Descriptors,
     places: Mutex<HashMap<Peer, Arc<Place>>>,
     clock: Clock,
     /// The ways over UDP, and when each was found, on the clock's stopwatch. To find where one begins costs a socket,
@@ -160,6 +162,7 @@ impl Connect {
             advertise: config.advertise,
             roots: roots.transpose()?.map(Arc::new),
             timeout: config.connect_timeout,
+            descriptors: config.descriptors.clone(),
             places: Mutex::default(),
             clock,
             datagrams: Mutex::default(),
@@ -265,18 +268,20 @@ impl Connect {
         name: &str,
     ) -> Result<Open, String> {
         let why = |error: std::io::Error| error.to_string();
+        let files = self.descriptors.take(Share::Outgoing);
+        let permit = files.ok_or("as many files are open as may be")?;
         let stream = TcpStream::connect(address).await.map_err(why)?;
         // Small messages must not wait for each other.
         stream.set_nodelay(true).map_err(why)?;
         let ends = [stream.local_addr().map_err(why)?, address];
         let (common, token) = (stack.common().clone(), stack.token().child_token());
         if !secure {
-            return Open::start(stream, ends, Transport::Tcp, common, token).await.map_err(why);
+            return Open::start(stream, ends, Transport::Tcp, common, token, permit).await.map_err(why);
         }
         let name = ServerName::try_from(name.to_owned()).map_err(|error| error.to_string())?;
         let connector = TlsConnector::from(Arc::new(self.client().map_err(|error| error.to_string())?));
         let stream = Box::pin(connector.connect(name, stream)).await.map_err(why)?;
-        Open::start(stream, ends, Transport::Tls, common, token).await.map_err(why)
+        Open::start(stream, ends, Transport::Tls, common, token, permit).await.map_err(why)
     }
 
     /// What TLS needs.

@@ -1,17 +1,21 @@
 //! The media of a call: silence, so that a far end that waits for packets does not hang up.
 //!
-//! Nothing is heard: packets that come in are dropped by the system, which costs no waking. And silence is
+//! Nothing is heard: packets that come in are dropped by the system, which costs no waking, and no loop here is fed by a
+//! peer. And silence is
 //! suppressed as RFC 3551 §4.1 has it: a quarter of a second of it opens the way through address translators, and
 //! then one packet a second shows that we are there. Fifty a second for every call would be the server's main work.
 
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use didww_types::resources::MediaEncryptionMode;
-use trunk_rules::carrier::{Codec, Direction, Media as Described, MediaHost, Settings, negotiate};
+use trunk_rules::carrier::{
+    Codec, Direction, Media as Described, MediaHost, Settings, negotiate, no_media_to,
+};
 
 use super::{Inner, Reach};
-use crate::sip::{Ports, sdp};
+use crate::net::{Budget, Use, is_own_address};
+use crate::sip::{Bound, Ports, sdp};
 
 /// What is offered, and taken of offers.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
@@ -24,6 +28,11 @@ const OPENING: u32 = 13;
 /// How often there is one after that.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
+/// Lookups of one call at once.
+const LOOKUPS: u64 = 4;
+/// Milliseconds after which it may have another.
+const LOOKUP_COST: u64 = 15_000;
+
 /// Where silence goes, and in which form.
 #[derive(Debug, Clone, Copy)]
 struct Stream {
@@ -33,7 +42,7 @@ struct Stream {
 }
 
 pub(super) struct Media {
-    socket: UdpSocket,
+    bound: Bound,
     /// What the far end is told.
     address: SocketAddr,
     stream: Option<Stream>,
@@ -44,21 +53,24 @@ pub(super) struct Media {
     sent: u32,
     /// When the next packet is due, on the clock's stopwatch.
     next: Duration,
+    /// Lookups of hosts that the far end names, in milliseconds of their cost.
+    lookups: Budget,
 }
 
 impl Media {
     /// Takes a port; `None` when none is free.
     pub(super) async fn open(ports: &Ports, bind: IpAddr, told: IpAddr, random: u64) -> Option<Self> {
-        let socket = ports.bind(bind).await?;
+        let bound = ports.bind(bind).await?;
+        let socket = &bound.socket;
         // Nobody reads: the least that the system keeps is enough. It is no harm if it keeps more.
-        let _kept = socket2::SockRef::from(&socket).set_recv_buffer_size(0);
+        let _kept = socket2::SockRef::from(socket).set_recv_buffer_size(0);
         let address = SocketAddr::new(told, socket.local_addr().ok()?.port());
         let random = random.to_be_bytes();
         let [source @ .., _, _, _, _] = random;
         let [_, _, _, _, sequence @ .., _, _] = random;
         let [_, _, timestamp @ .., _, _] = random;
         Some(Self {
-            socket,
+            bound,
             address,
             stream: None,
             source: u32::from_be_bytes(source),
@@ -66,14 +78,20 @@ impl Media {
             timestamp: u32::from_be_bytes(timestamp),
             sent: 0,
             next: Duration::ZERO,
+            lookups: Budget::new(1_000, LOOKUPS * LOOKUP_COST),
         })
     }
 
     /// The end. A socket that nothing was sent from serves another call.
     pub(super) fn close(self, ports: &Ports) {
         if self.sent == 0 && self.stream.is_none() {
-            ports.give_back(self.socket);
+            ports.give_back(self.bound);
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Our offer.
@@ -87,23 +105,44 @@ impl Media {
         sdp::answer(offer, self.address, "")
     }
 
-    /// Sends to where a description says, from now on.
-    pub(super) async fn follow(&mut self, inner: &Inner, reach: Reach, described: &Described) {
+    /// Sends to where a description of a carrier at an address says, from now on, if it may go there.
+    pub(super) async fn follow(
+        &mut self,
+        inner: &Inner,
+        reach: Reach,
+        carrier: IpAddr,
+        described: &Described,
+    ) {
         let to = match &described.host {
             // The unspecified address is the old way to say "hold".
             MediaHost::Address(address) if address.is_unspecified() => None,
             MediaHost::Address(address) => {
                 Some(*address).filter(|address| inner.resolver.reaches(reach, "its media", *address))
             }
-            MediaHost::Name(name) => inner.resolver.host(name, reach).await.map(|(address, _)| address),
+            MediaHost::Name(name) => {
+                let may_ask = self.lookups.take(inner.clock.stopwatch(), LOOKUP_COST);
+                let found = if may_ask { inner.resolver.host(name, reach).await } else { None };
+                found.map(|(address, _)| address)
+            }
         };
+        let to = to.map(|to| SocketAddr::new(to, described.port)).filter(|to| may_go(inner, carrier, *to));
         let held = matches!(described.direction, Direction::SendOnly | Direction::Inactive);
         self.stream = to.filter(|_| !held).map(|to| Stream {
-            to: SocketAddr::new(to, described.port),
+            to,
             payload_type: described.payload_type,
             silence: if described.codec == Codec::Pcma { 0xd5 } else { 0xff },
         });
         self.next = inner.clock.stopwatch();
+    }
+
+    /// Nothing is sent any more until there is a description again.
+    pub(super) fn taken_out(&mut self) {
+        self.stream = None;
+    }
+
+    /// Our answer to an offer that takes every stream out of the call.
+    pub(super) fn answer_taken_out(&self, lines: &[String]) -> String {
+        sdp::answer_taken_out(lines, self.address)
     }
 
     /// When the next packet is due.
@@ -130,13 +169,29 @@ impl Media {
             *to = from;
         }
         // A packet that cannot be sent is lost, as packets are.
-        let _lost = self.socket.send_to(&packet, stream.to);
+        let _lost = self.bound.socket.send_to(&packet, stream.to);
         self.sequence = self.sequence.wrapping_add(1);
         self.sent = self.sent.saturating_add(1);
         let pause = if self.sent < OPENING { PACKET } else { SIGN_OF_LIFE };
         // Not what was missed while nobody had time: that would come in a burst.
         self.next = (self.next + pause).max(now);
     }
+}
+
+/// Whether media may be sent to an address that a carrier named: never to what is special or our own, and to what is
+/// near only for a carrier that is as near. Calls that we place at our own edge send their media there.
+fn may_go(inner: &Inner, carrier: IpAddr, to: SocketAddr) -> bool {
+    let special = no_media_to(to, carrier, false);
+    let own = match inner.config.own.at(to) {
+        None => None,
+        Some(Use::EdgeMedia) if is_own_address(carrier) => None,
+        Some(_) => Some("one of our own sockets"),
+    };
+    let why = special.or(own);
+    if let Some(why) = why {
+        tracing::info!(%to, why, "a carrier named an address for media that nothing is sent to");
+    }
+    why.is_none()
 }
 
 /// What a body describes; `None` when it describes nothing.
@@ -147,11 +202,22 @@ pub(super) fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::c
 
 #[cfg(test)]
 mod tests {
+    use std::net::UdpSocket;
+
     use super::*;
+    use crate::descriptors::{Descriptors, Share};
+    use crate::net::OwnSockets;
+    use crate::sip::Books;
+
+    fn ports() -> Ports {
+        let (own, descriptors) = (OwnSockets::default(), Descriptors::new(1_024));
+        let books = Books { own, purpose: Use::Other, descriptors, share: Share::Outgoing };
+        Ports::new(20_000..30_000, 7, books)
+    }
 
     async fn media() -> Media {
         let local = IpAddr::from([127, 0, 0, 1]);
-        Media::open(&Ports::new(20_000..30_000, 7), local, local, 0x0102_0304_0506_0708).await.unwrap()
+        Media::open(&ports(), local, local, 0x0102_0304_0506_0708).await.unwrap()
     }
 
     #[tokio::test]

@@ -1,9 +1,12 @@
 //! Offers and answers of a call (RFC 3264).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use rsipstack::sip::{Header, Method};
 use rsipstack::transaction::transaction::Transaction;
+
+use trunk_rules::carrier::taken_out;
 
 use super::incoming::{finish_alone, respond, see_off};
 use super::leg::Call;
@@ -12,32 +15,47 @@ use super::registry::Inbound;
 use super::stack::ALLOW;
 
 impl Call {
-    /// Takes the answer to an offer of ours. One that does not fit leaves the media where it was.
-    pub(super) async fn take_answer(&mut self, answer: &[u8]) {
-        match (described(answer), self.media.as_mut()) {
-            (Ok(Some(described)), Some(media)) => {
-                media.follow(&self.inner, self.origin.reach, &described).await;
+    /// Takes the answer to an offer of ours, and returns true if it fits. One that does not fit leaves the media where
+    /// it was.
+    pub(super) async fn take_answer(&mut self, answer: &[u8]) -> bool {
+        let carrier = self.carrier();
+        match (described(answer), self.media.as_mut(), carrier) {
+            (Ok(Some(described)), Some(media), Some(carrier)) => {
+                media.follow(&self.inner, self.origin.reach, carrier, &described).await;
+                true
             }
-            (Err(why), _) => {
+            (Err(why), _, _) => {
                 tracing::info!(%why, "a carrier's answer does not fit our offer; media goes nowhere new");
+                false
             }
-            _ => {}
+            _ => false,
         }
+    }
+
+    /// Where the carrier is that was dialled.
+    fn carrier(&self) -> Option<IpAddr> {
+        Some(self.way.as_ref()?.address()?.ip())
     }
 
     /// Answers a request that may bring a new offer, or ask for one.
     pub(super) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) {
         let invites = request.original.method == Method::Invite;
-        let (Some(media), Some(way)) = (self.media.as_mut(), self.way.as_ref()) else {
+        let carrier = self.carrier();
+        let (Some(media), Some(way), Some(carrier)) = (self.media.as_mut(), self.way.as_ref(), carrier)
+        else {
             return finish_alone(request, 500, "Server Internal Error", Vec::new());
         };
         let body = match described(&request.original.body) {
             Ok(Some(offer)) => {
-                media.follow(&self.inner, self.origin.reach, &offer).await;
+                media.follow(&self.inner, self.origin.reach, carrier, &offer).await;
                 media.answer(&offer)
             }
             Ok(None) if invites => media.offer(),
             Ok(None) => String::new(),
+            Err(_) if let Some(lines) = taken_out(&request.original.body) => {
+                media.taken_out();
+                media.answer_taken_out(&lines)
+            }
             Err(why) => {
                 tracing::info!(%why, "a new offer of the carrier was refused; the call stays as it is");
                 return finish_alone(request, 488, "Not Acceptable Here", Vec::new());

@@ -17,6 +17,7 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use rsipstack::sip::Transport;
+use tokio::sync::Semaphore;
 use trunk_rules::outbound::{canonical_host, host_and_port};
 
 use super::reach::near;
@@ -28,6 +29,9 @@ use crate::ids::Ids;
 const LOOKUP: Duration = Duration::from_secs(5);
 /// One question to one name server.
 const QUESTION: Duration = Duration::from_secs(2);
+/// Requests whose lookups run at the same time: each may take a socket for every question. Others wait, as long as their
+/// own time lasts. Probes are not among them: they are few at a time by themselves.
+const AT_ONCE: usize = 32;
 /// Most addresses that are tried for one request.
 const MOST: usize = 4;
 
@@ -37,6 +41,7 @@ pub(super) struct Resolver {
     /// `None` when the system has no name servers to ask: then the system itself is asked, without SRV.
     names: Option<TokioResolver>,
     of_family: fn(&IpAddr) -> bool,
+    turns: Semaphore,
 }
 
 impl Resolver {
@@ -76,7 +81,13 @@ impl Resolver {
             Err(why) => return Err(DiallerError::Names(why.to_string())),
         };
         let of_family = if config.listen.is_ipv4() { IpAddr::is_ipv4 } else { IpAddr::is_ipv6 };
-        Ok(Self { hosts, allow_private: config.allow_private, names, of_family })
+        Ok(Self {
+            hosts,
+            allow_private: config.allow_private,
+            names,
+            of_family,
+            turns: Semaphore::new(AT_ONCE),
+        })
     }
 
     /// Where requests to a URI go, the best address first; none when it leads nowhere.
@@ -93,6 +104,9 @@ impl Resolver {
         let port = port.or(target.port);
         let usual = if target.transport == Transport::Tls { 5061 } else { 5060 };
         let lookup = async {
+            // An address needs no lookup.
+            let turn = if host.parse::<IpAddr>().is_ok() { None } else { Some(self.turns.acquire().await) };
+            let _turn = turn;
             if host.parse::<IpAddr>().is_err() && port.is_none() {
                 let services = self.services(host, target).await;
                 if let Some(services) = services {

@@ -16,6 +16,10 @@ use super::registry::Inbound;
 use super::session::Session;
 use super::stack::ALLOW;
 use super::{LegEnd, LegEvent};
+use crate::summed::Summed;
+
+/// Calls for which there was no port, or no file that may be open for it.
+static NO_PORT: Summed = Summed::new("calls were not placed: no port for media was free");
 
 /// How a setup ends.
 pub(super) enum Outcome {
@@ -53,6 +57,8 @@ pub(super) struct Leaving {
 
 /// How many round trips the end of a call may take before it is told all the same.
 pub(super) const PATIENCE: u32 = 4;
+/// What a call ends with whose answer has no media that was offered: nobody could hear anything.
+const NOT_ACCEPTABLE_HERE: u16 = 488;
 /// Most challenges of different realms that are answered.
 const MOST_CHALLENGES: usize = 4;
 
@@ -76,7 +82,9 @@ impl Call {
                     Err(end) => return Outcome::Over(end),
                 };
             if !self.open_media(&hop).await {
-                tracing::warn!("a call was not placed: no port for media is free");
+                if NO_PORT.admits((), inner.clock.now()) {
+                    tracing::warn!("a call was not placed: no port for media is free");
+                }
                 return Outcome::Over(LegEnd::NoResponse);
             }
             loop {
@@ -270,8 +278,18 @@ impl Call {
         if !response.body.is_empty() {
             answer = Some(response.body.clone());
         }
-        if let Some(answer) = &answer {
-            self.take_answer(answer).await;
+        let fits = match &answer {
+            Some(answer) => self.take_answer(answer).await,
+            None => false,
+        };
+        if !fits {
+            tracing::info!(
+                host = self.target.host,
+                "a carrier answered without media that was offered; the call is hung up"
+            );
+            let bye = dialog.bye(&self.origin);
+            let _late = tokio::time::timeout(self.inner.config.t1 * PATIENCE, bye).await;
+            return Attempt::Over(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
         let session = Session::of_response(&response.headers, self.inner.clock.now());
         let updates = lists(&response.headers, "Allow", "UPDATE");

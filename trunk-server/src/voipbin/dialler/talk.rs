@@ -65,7 +65,8 @@ impl Call {
                             return LegEnd::HungUp;
                         }
                     }
-                    Inbound::Answer(answer) => Box::pin(self.take_answer(&answer)).await,
+                    // The call stays up: it is the far end that asked for the offer.
+                    Inbound::Answer(answer) => drop(Box::pin(self.take_answer(&answer)).await),
                 },
                 code = updated(&mut talk.update) => {
                     if !self.refreshed(&mut talk, code) {
@@ -166,7 +167,8 @@ impl Call {
                     String::new(),
                 );
                 self.acks.send(invite.sequence, remote_tag(response), &ack, &talk.dialog.hop).await;
-                self.take_answer(&response.body).await;
+                // A refresh changes nothing; an answer that does not fit leaves the media where it was.
+                let _fits = self.take_answer(&response.body).await;
             }
             _ => {
                 let ack = invite.acknowledgement(response);

@@ -33,6 +33,7 @@ fn an_explained_call_takes_no_channel() {
         settings: &world.settings,
         nonces: &nonces,
         rates: None,
+        funds: None,
         now: NOW,
         random: 0,
     };

@@ -16,7 +16,7 @@ proptest! {
         let world = World::of(&[("a", method(&ip_only(&["0.0.0.0/0"], "")))]);
         let nonces = NoncesAt { key: &world.key, now: NOW, ttl: Duration::from_mins(5) };
         let snapshot = Snapshot {
-            trunks: &world.index, settings: &world.settings, nonces: &nonces, rates: None, now: NOW, random: 3,
+            trunks: &world.index, settings: &world.settings, nonces: &nonces, rates: None, funds: None, now: NOW, random: 3,
         };
         let uri = format!("sip:{text}@h");
         for uri in [parts[0].as_slice(), uri.as_bytes(), b"sip:442012345678@h"] {

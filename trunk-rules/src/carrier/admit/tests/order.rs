@@ -25,6 +25,7 @@ fn faulty(faults: &[Check]) -> (Verdict, u32) {
     let one = NonZeroU32::MIN;
     let rate = Rate { per_minute: Decimal::ONE, initial_interval: one, next_interval: one };
     world.rates = Some(RateCard::new([(prefix.parse().unwrap(), rate)]));
+    world.purse.is_shut = fails(Check::Recording);
     let secure = PLAIN.replace("RTP/AVP", "RTP/SAVP");
     let dialled = format!(
         "{}{}",
@@ -65,6 +66,10 @@ fn the_order_of_checks_is_total_and_a_refused_call_never_holds_a_channel() {
         // A malformed number is no emergency number, and 112 is none where the foreign caller is.
         if faults.contains(&Check::Number) || faults.contains(&Check::Cli) {
             faults.retain(|check| *check != Check::Emergency);
+        }
+        // An emergency call is let in although it cannot be recorded.
+        if faults.contains(&Check::Emergency) {
+            faults.retain(|check| *check != Check::Recording);
         }
         let first = faults.first().copied();
         let (verdict, held) = faulty(&faults);

@@ -1,5 +1,7 @@
 //! What is due and when, whose turn it is, and what is dropped.
 
+use std::time::Duration;
+
 use crate::store::{Change, SqliteStore, Store as _};
 
 use super::due::{BEHIND, FIRSTS, NEXT, OWNERS};
@@ -273,4 +275,16 @@ fn no_statement_of_the_outbox_walks_through_what_waits() {
             Ok(())
         })
         .unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_nothing_wait_longer() {
+    let store = SqliteStore::in_memory().unwrap();
+    store.commit(vec![emit(1, 7), emit(1, 7), emit(2, 8), webhook(5, 9)]).await.unwrap();
+    store.attempted(failed_until(1, 7, Some(at(61_000)))).await.unwrap();
+    // From 1,000 to 400: what was due at once is due now, what had 60 seconds to go has as many.
+    store.set_back(at(400), Duration::from_millis(600)).await.unwrap();
+    assert_eq!(due(&store, 400, 9).await, [3, 4]);
+    assert_eq!(store.next_due(at(400)).await.unwrap(), Some(at(60_400)));
+    assert_eq!(due(&store, 60_400, 9).await.len(), 4);
 }

@@ -1,5 +1,7 @@
 //! How far calls go whose host a customer named.
 
+use std::net::IpAddr;
+
 use tokio::net::UdpSocket;
 
 use super::super::media::{Media, described};
@@ -8,6 +10,7 @@ use super::ways::with_names;
 use super::{
     DiallerConfig, Invitation, LegEnd, LegEvent, Reach, SHORT, config, ended, invitation, mapped, next, start,
 };
+use crate::net::Use;
 
 /// A call to a URI that a customer named.
 fn public(uri: &str) -> Invitation {
@@ -110,8 +113,81 @@ async fn media_of_a_call_to_a_uri_does_not_go_to_this_machine() {
     for (reach, goes) in [(Reach::Public, false), (Reach::Anywhere, true)] {
         for answer in [description(4000), named.clone()] {
             let mut media = Media::open(&inner.ports, local, local, 7).await.unwrap();
-            media.follow(inner, reach, &described(answer.as_bytes()).unwrap().unwrap()).await;
+            media.follow(inner, reach, local, &described(answer.as_bytes()).unwrap().unwrap()).await;
             assert_eq!(media.next().is_some(), goes, "{reach:?}: {answer}");
         }
     }
+}
+
+#[tokio::test]
+async fn media_never_goes_to_special_addresses_to_our_own_sockets_or_nearer_than_the_carrier_is() {
+    let dialler = with_names(Vec::new()).await;
+    let inner = &dialler.inner;
+    let local: IpAddr = [127, 0, 0, 1].into();
+    let far: IpAddr = [203, 0, 113, 1].into();
+    let mut media = Media::open(&inner.ports, local, local, 7).await.unwrap();
+    let ours = media.address().port();
+    let edges = inner.config.own.enter("127.0.0.1:4002".parse().unwrap(), Use::EdgeMedia);
+    for (carrier, at, port, goes) in [
+        (local, "127.0.0.1", 4000, true),
+        (far, "198.51.100.7", 4000, true),
+        (far, "127.0.0.1", 4000, false),
+        (far, "10.0.0.1", 4000, false),
+        (local, "169.254.169.254", 4000, false),
+        (local, "224.0.0.1", 4000, false),
+        (local, "255.255.255.255", 4000, false),
+        (local, "127.0.0.1", 53, false),
+        (local, "127.0.0.1", ours, false),
+        (local, "127.0.0.1", dialler.address().port(), false),
+        // A call that goes out through the own edge.
+        (local, "127.0.0.1", 4002, true),
+        (far, "127.0.0.1", 4002, false),
+    ] {
+        let answer = description(port).replace("127.0.0.1", at);
+        let described = described(answer.as_bytes()).unwrap().unwrap();
+        media.follow(inner, Reach::Anywhere, carrier, &described).await;
+        assert_eq!(media.next().is_some(), goes, "{at}:{port} for {carrier}");
+    }
+    drop(edges);
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_a_carrier_that_holds_the_call_in_any_of_the_ways_to_say_so() {
+    let dialler = with_names(Vec::new()).await;
+    let inner = &dialler.inner;
+    let local: IpAddr = [127, 0, 0, 1].into();
+    let mut media = Media::open(&inner.ports, local, local, 7).await.unwrap();
+    let plain = description(4000);
+    for (offer, goes) in [
+        (plain.clone(), true),
+        (format!("{plain}a=sendonly\r\n"), false),
+        (format!("{plain}a=recvonly\r\n"), true),
+        (plain.replace("t=0 0", "t=0 0\r\na=inactive"), false),
+        (plain.clone(), true),
+        (plain.replace("c=IN IP4 127.0.0.1", "c=IN IP4 0.0.0.0"), false),
+    ] {
+        let described = described(offer.as_bytes()).unwrap().unwrap();
+        media.follow(inner, Reach::Anywhere, local, &described).await;
+        assert_eq!(media.next().is_some(), goes, "{offer}");
+    }
+    let described = described(plain.as_bytes()).unwrap().unwrap();
+    media.follow(inner, Reach::Anywhere, local, &described).await;
+    media.taken_out();
+    assert_eq!(media.next(), None);
+}
+
+#[tokio::test]
+async fn a_carrier_that_names_hosts_for_its_media_without_end_has_few_looked_up() {
+    let dialler = with_names(Vec::new()).await;
+    let inner = &dialler.inner;
+    let local: IpAddr = [127, 0, 0, 1].into();
+    let mut media = Media::open(&inner.ports, local, local, 7).await.unwrap();
+    let answer = description(4000).replace("c=IN IP4 127.0.0.1", "c=IN IP4 plain.example.com");
+    let described = described(answer.as_bytes()).unwrap().unwrap();
+    let mut found = 0;
+    for _ in 0..20 {
+        media.follow(inner, Reach::Anywhere, local, &described).await;
+        found += usize::from(media.next().is_some());
+    }
+    assert_eq!(found, 4);
 }

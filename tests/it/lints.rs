@@ -1,0 +1,98 @@
+//! Lints of the workspace that a design rests on, seen at work.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A file as somebody may write it: every line with `socket`, `listener` or `blocking` in its body is refused.
+const RAW: &str = r#"
+pub async fn raw(
+    socket: &tokio::net::UdpSocket,
+    listener: &tokio::net::TcpListener,
+    blocking: (&std::net::UdpSocket, &std::net::TcpListener),
+) {
+    let mut packet = [0; 2048];
+    let _ = socket.readable().await;
+    let _ = socket.ready(tokio::io::Interest::READABLE).await;
+    let _ = socket.try_io(tokio::io::Interest::READABLE, || Ok(()));
+    let _ = socket.recv(&mut packet).await;
+    let _ = socket.recv_from(&mut packet).await;
+    let _ = socket.try_recv(&mut packet);
+    let _ = socket.try_recv_from(&mut packet);
+    let _ = socket.peek_from(&mut packet).await;
+    let _ = listener.accept().await;
+    let _ = blocking.0.recv(&mut packet);
+    let _ = blocking.0.recv_from(&mut packet);
+    let _ = blocking.1.accept();
+    let _ = blocking.1.incoming();
+    // Sending needs no budget of this kind.
+    let _ = socket.send_to(&packet, "127.0.0.1:9").await;
+}
+"#;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+#[test]
+fn receiving_from_a_peer_without_a_budget_is_refused_by_the_lint() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("raw.rs");
+    std::fs::write(&file, RAW).unwrap();
+    // Beside the cargo that runs this test, and the libraries beside the test itself.
+    let driver =
+        Path::new(&std::env::var_os("CARGO").expect("cargo runs this test")).with_file_name("clippy-driver");
+    let test = std::env::current_exe().unwrap();
+    let libraries = test.parent().unwrap();
+    let runtimes = std::fs::read_dir(libraries).unwrap().map(|entry| entry.unwrap().path()).filter(|path| {
+        let is_runtime = path.file_stem().is_some_and(|name| name.to_string_lossy().starts_with("libtokio-"));
+        is_runtime && path.extension().is_some_and(|extension| extension == "rlib")
+    });
+    let mut said = String::new();
+    // There may be several, of other features or another compiler; any that can be linked will do.
+    for runtime in runtimes {
+        let output = Command::new(&driver)
+            .env("CLIPPY_CONF_DIR", root())
+            .args([
+                "--edition=2024",
+                "--crate-type=lib",
+                "--emit=metadata",
+                "-Dclippy::disallowed_methods",
+                "-o",
+            ])
+            .arg(folder.path().join("raw.rmeta"))
+            .arg(format!("-Ldependency={}", libraries.display()))
+            .arg(format!("--extern=tokio={}", runtime.display()))
+            .arg(&file)
+            .output()
+            .unwrap_or_else(|error| panic!("{}: {error}", driver.display()));
+        said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if said.matches("use of a disallowed method").count() > 0 {
+            break;
+        }
+    }
+    for (number, line) in RAW.lines().enumerate() {
+        let is_refused = said.contains(&format!("raw.rs:{}:", number + 1));
+        let is_raw = line.contains("let _ =") && !line.contains("send_to");
+        assert_eq!(is_refused, is_raw, "{line}\n{said}");
+    }
+}
+
+#[test]
+fn raw_receiving_is_allowed_in_one_module_and_time_and_chance_in_theirs() {
+    let source = root().join("trunk-server/src");
+    let mut allowing = Vec::new();
+    let mut folders = vec![source.clone()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if std::fs::read_to_string(&path).unwrap().contains("clippy::disallowed_methods") {
+                allowing.push(path.strip_prefix(&source).unwrap().to_string_lossy().into_owned());
+            }
+        }
+    }
+    allowing.sort();
+    // `lib.rs` allows it to its own tests.
+    assert_eq!(allowing, ["clock.rs", "ids.rs", "lib.rs", "net.rs", "net/datagrams.rs"]);
+}

@@ -1,0 +1,70 @@
+//! Kamailio as the carrier behind a provider: it challenges with 401 or 407, and sends what it lets through to sipp.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use super::free_port;
+use super::kamailio::Kamailio;
+use crate::outbound::stage::{Stage, because, open, short};
+use crate::sip::edge::source;
+
+const CONFIG: &str = include_str!("carrier.cfg");
+
+/// sipp taking calls, as it does without being told how.
+struct Callee {
+    child: Child,
+    at: SocketAddr,
+}
+
+impl Callee {
+    fn start() -> Self {
+        let address = source();
+        let at = SocketAddr::new(address.into(), free_port(address));
+        let child = Command::new("sipp")
+            .args(["-sn", "uas", "-nostdin", "-timeout", "60"])
+            .args(["-i", &address.to_string(), "-mi", &address.to_string(), "-p", &at.port().to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("sipp is installed: scripts/test does it");
+        Self { child, at }
+    }
+}
+
+impl Drop for Callee {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_provider_call_goes_out_through_a_kamailio_that_challenges() {
+    for (proxy, right) in [(false, true), (true, true), (true, false)] {
+        let callee = Callee::start();
+        // Where Kamailio is must be known before the server starts, and whom it lets through after that.
+        let address = source();
+        let at = SocketAddr::new(address.into(), free_port(address));
+        let hosts = BTreeMap::from([("out.didww.com".to_owned(), at.to_string())]);
+        let stage = Stage::with(|config| config.hosts = hosts).await;
+        let trunk = stage.trunk(open("Challenged")).await;
+        let provider = stage.provider_on(&trunk).await;
+        let (username, password) = trunk.credentials().unwrap();
+        let password = if right { password.expose() } else { "another" };
+        let kamailio = Kamailio::start_at(at, |at| {
+            let config = CONFIG
+                .replace("!127.0.0.1:5060!", &format!("!{at}!"))
+                .replace("!sip:127.0.0.1:5070!", &format!("!sip:{}!", callee.at))
+                .replace("!username!", &format!("!{username}!"))
+                .replace("!password!", &format!("!{password}!"));
+            if proxy { config.replacen('\n', "\n#!define PROXY\n", 1) } else { config }
+        })
+        .await;
+        let id = stage.call(short(&provider)).await;
+        let expected = if right { because("normal", "local") } else { because("failed", "remote") };
+        assert_eq!(stage.ending(id).await, expected, "{}", kamailio.log());
+    }
+}

@@ -1,0 +1,111 @@
+//! Guessing at passwords and tokens, and those who log in meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use serde_json::json;
+use trunk_server::{Proxies, ProxyHeader};
+
+use super::caller::{Answer, Caller};
+use super::refusal::*;
+use super::stage::*;
+
+/// A server behind a proxy on this machine, at which a test can be any client.
+async fn behind_a_proxy() -> Stage {
+    let networks = didww_types::values::IpNetworks::parse(["127.0.0.1"]).unwrap();
+    Stage::with(|config| config.http.proxies = Proxies::new(&networks, ProxyHeader::Either)).await
+}
+
+fn client(stage: &Stage, address: &str) -> Caller {
+    stage.nobody().header(format!("X-Forwarded-For: {address}"))
+}
+
+async fn log_in_from(stage: &Stage, address: &str, username: &str, password: &str) -> Answer {
+    let body = json!({ "username": username, "password": password });
+    client(stage, address).below("").post("/auth/login", &body).await
+}
+
+/// Clients that guess.
+const GUESSERS: usize = 500;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn five_hundred_who_guess_at_a_password_keep_nobody_from_logging_in() {
+    let stage = Arc::new(behind_a_proxy().await);
+    // Somebody who shares an address with the guessers, and has logged in from there before.
+    log_in_from(&stage, "198.51.100.7", "root", "correct horse").await.ok();
+    let (over, refused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+    let guessers: Vec<_> = (0..GUESSERS)
+        .map(|n| {
+            let (stage, over, refused) = (Arc::clone(&stage), Arc::clone(&over), Arc::clone(&refused));
+            // Half of them from one address, with names of all kinds; half from as many addresses.
+            let (address, name) = match n % 2 {
+                0 => ("198.51.100.7".to_owned(), format!("name{}", n % 10)),
+                _ => (format!("203.0.{}.{}", 113 + n / 256, n % 256), "root".to_owned()),
+            };
+            tokio::spawn(async move {
+                while !over.load(Ordering::Relaxed) {
+                    let status = log_in_from(&stage, &address, &name, "wrong").await.status;
+                    assert!([400, 429, 503].contains(&status), "{status}");
+                    refused.fetch_add(usize::from(status != 400), Ordering::Relaxed);
+                    tokio::task::yield_now().await;
+                }
+            })
+        })
+        .collect();
+    while refused.load(Ordering::Relaxed) < GUESSERS {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..4 {
+        log_in_from(&stage, "198.51.100.7", "root", "correct horse").await.ok();
+    }
+    over.store(true, Ordering::Relaxed);
+    for guesser in guessers {
+        guesser.await.unwrap();
+    }
+    log_in_from(&stage, "192.0.2.1", "root", "correct horse").await.ok();
+}
+
+#[tokio::test]
+async fn who_fails_to_log_in_too_often_learns_nothing_more_and_others_log_in_with_the_same_name() {
+    let stage = behind_a_proxy().await;
+    stage.control().clock().freeze(None);
+    let mut last = 400;
+    for n in 0..21 {
+        let name = if n % 2 == 0 { "root" } else { "nobody" };
+        let answer = log_in_from(&stage, "198.51.100.7", name, &format!("wrong {n}")).await;
+        last = answer.status;
+        if n < 20 {
+            assert_eq!(
+                (answer.status, answer.text.as_str()),
+                (400, ""),
+                "a name that is there and one that is not"
+            );
+        }
+    }
+    assert_eq!(last, 429);
+    let right = log_in_from(&stage, "198.51.100.7", "root", "correct horse").await;
+    right.refused(&too_many("ip"));
+    assert_eq!(right.header("retry-after"), Some("1"));
+    log_in_from(&stage, "198.51.100.8", "root", "correct horse").await.ok();
+    stage.control().clock().advance(std::time::Duration::from_mins(2));
+    log_in_from(&stage, "198.51.100.7", "root", "correct horse").await.ok();
+}
+
+#[tokio::test]
+async fn tokens_and_access_keys_are_not_guessed_at_without_end() {
+    let stage = behind_a_proxy().await;
+    stage.control().clock().freeze(None);
+    let guesser = client(&stage, "198.51.100.7");
+    for n in 0..60 {
+        let guess = format!("guess{n}");
+        let asked = if n % 2 == 0 { guesser.token(&guess) } else { guesser.key(&guess) };
+        asked.get("/providers").await.refused(&invalid_credentials());
+    }
+    let key = stage.key(stage.admin, Some(SUPER_ADMIN)).await;
+    let guess = guesser.key("guess").get("/providers").await;
+    guess.refused(&too_many("ip"));
+    assert_eq!(guess.header("retry-after"), Some("1"));
+    key.header("X-Forwarded-For: 198.51.100.7").get("/providers").await.refused(&too_many("ip"));
+    key.header("X-Forwarded-For: 198.51.100.8").get("/providers").await.ok();
+    stage.nobody().get("/providers").await.refused(&authentication_required());
+}

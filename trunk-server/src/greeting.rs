@@ -1,0 +1,87 @@
+//! What the program prints once it serves: addresses, the database, and how to begin.
+//!
+//! It goes to standard output, once. A closed standard output is no reason to end, and a log that machines read is
+//! greeted in one line of JSON.
+
+use std::io::Write as _;
+
+use serde_json::{Map, Value, json};
+use trunk_server::Server;
+use trunk_server::config::{Config, Database, LogFormat};
+
+/// Prints it. An API key that was made at this start is in it, and nowhere else.
+pub(crate) fn greet(server: &Server, config: &Config) {
+    let text = match config.log_format {
+        LogFormat::Text => text(server, config),
+        LogFormat::Json => format!("{}\n", Value::Object(members(server, config))),
+    };
+    let mut out = std::io::stdout().lock();
+    if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
+        tracing::warn!("standard output takes nothing: addresses and a new API key were not printed");
+    }
+}
+
+fn text(server: &Server, config: &Config) -> String {
+    let base = server.base_url();
+    let mut lines = vec!["trunk-server is ready.".to_owned(), format!("  API:      {base}")];
+    #[cfg(feature = "voipbin")]
+    lines.push(format!("  VoIPBIN:  {}", server.voipbin_url()));
+    if let Some(control) = server.control_address() {
+        lines.push(format!("  Control:  http://{control}/control/v1"));
+    }
+    #[cfg(feature = "sip")]
+    lines.push(match (server.sip_address(), server.sip_tls_address()) {
+        (Some(sip), Some(tls)) => format!("  SIP:      {sip} (UDP, TCP), {tls} (TLS)"),
+        (Some(sip), None) => format!("  SIP:      {sip} (UDP, TCP)"),
+        (None, _) => "  SIP:      off".to_owned(),
+    });
+    lines.push(format!("  Database: {}", database(server, config)));
+    let (about, key) = key(server, config);
+    lines.push(format!("  API key:  {about}"));
+    let get =
+        format!("curl -s {base}/voice_out_trunks -H 'Api-Key: {key}' -H 'X-DIDWW-API-Version: 2026-04-16'");
+    lines.push(format!("\nTry it:\n\n  {get}\n\n"));
+    lines.join("\n")
+}
+
+/// What is said of the key, and what stands in its place in a command.
+fn key<'a>(server: &'a Server, config: &Config) -> (String, &'a str) {
+    match (server.new_key(), &config.api_key, server.accounts_before()) {
+        (Some(key), ..) => (format!("{}  (made now, not shown again)", key.expose()), key.expose()),
+        (None, Some(_), Some(before)) if before > 0 => (
+            format!("the one given, of a new account that is empty ({before} were there before)"),
+            "YOUR_KEY",
+        ),
+        (None, Some(_), _) => ("the one given".to_owned(), "YOUR_KEY"),
+        (None, None, _) => ("the ones made before".to_owned(), "YOUR_KEY"),
+    }
+}
+
+fn database(server: &Server, config: &Config) -> String {
+    match &config.database {
+        Database::Ephemeral => "in memory, gone when the server ends".to_owned(),
+        Database::File(file) => {
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
+            let how = if server.made_its_database() { "made now" } else { "opened" };
+            format!("{} ({how})", file.display())
+        }
+    }
+}
+
+fn members(server: &Server, config: &Config) -> Map<String, Value> {
+    let mut members = Map::new();
+    let mut say = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    say("message", json!("trunk-server is ready"));
+    say("api", json!(server.base_url()));
+    #[cfg(feature = "voipbin")]
+    say("voipbin", json!(server.voipbin_url()));
+    say("control", json!(server.control_address().map(|at| format!("http://{at}/control/v1"))));
+    #[cfg(feature = "sip")]
+    {
+        say("sip", json!(server.sip_address()));
+        say("sip_tls", json!(server.sip_tls_address()));
+    }
+    say("database", json!(database(server, config)));
+    say("api_key", json!(key(server, config).0));
+    members
+}
