@@ -187,7 +187,6 @@ async fn a_caller_number_of_the_trunk_passes_as_it_is_whatever_the_mismatch_acti
 
 #[tokio::test]
 async fn a_foreign_caller_number_is_refused_replaced_drawn_or_sent_on_as_the_trunk_says() {
-    let edge = Edge::start().await;
     let own = ["37061498222", "37061498333"];
     for (action, default, shown) in [
         ("send_original_cli", false, &[STRANGER][..]),
@@ -195,6 +194,8 @@ async fn a_foreign_caller_number_is_refused_replaced_drawn_or_sent_on_as_the_tru
         ("replace_cli", false, &["37061498222"][..]),
         ("randomize_cli", false, &own[..]),
     ] {
+        // A number is a DID once on a server.
+        let edge = Edge::start().await;
         let trunk = with_dids(&edge, json!({ "on_cli_mismatch_action": action }), default).await;
         let call = Scenario::to(PROMPT).for_trunk(&trunk);
         call.call().challenged().answered().hang_up().passes(&edge).await;
@@ -202,6 +203,7 @@ async fn a_foreign_caller_number_is_refused_replaced_drawn_or_sent_on_as_the_tru
         assert!(shown.contains(&record["src_number"].as_str().unwrap()), "{action}: {record}");
         assert_eq!(record["original_src_number"], STRANGER);
     }
+    let edge = Edge::start().await;
     for action in ["reject_call", "replace_cli", "randomize_cli"] {
         let attributes = json!({ "on_cli_mismatch_action": action });
         Refused::new(attributes, Scenario::to(PATIENT), (403, "cli", 8002)).holds(&edge).await;
