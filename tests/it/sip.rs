@@ -2,22 +2,28 @@
 //! sipp cannot do: wrong digests, media, TLS, garbage.
 
 mod authentication;
+mod bodies;
 mod capacity;
 pub mod certificates;
 mod changes;
 mod charging;
+mod dialogs;
 pub mod digest;
 pub mod edge;
 mod endings;
 mod explain;
 mod front;
 mod hostile;
+mod inspection;
+mod late_offers;
 mod media;
+mod merged;
 pub mod message;
 mod provisional;
 mod records;
 mod refusals;
 mod scenario;
+mod session_timers;
 mod settings;
 mod streams;
 mod timers;

@@ -24,6 +24,7 @@ mod did_set;
 mod digest;
 mod digits;
 mod emergency;
+mod in_dialog;
 mod index;
 mod media;
 mod media_address;
@@ -43,7 +44,7 @@ mod uri;
 mod verdict;
 
 pub use admit::{Funds, Snapshot, admit, admit_and_hold, identify};
-pub use attempt::Attempt;
+pub use attempt::{Attempt, Flaw};
 pub use authorization::{Credentials, HeaderFlaw, Parameter};
 pub use capacity::{Channel, Channels, Full, has_room};
 pub use cause::{Cause, reason_phrase};
@@ -58,8 +59,11 @@ pub use digest::{
 };
 pub use digits::Digits;
 pub use emergency::{EmergencyCall, EmergencyCountry, EmergencyNumbers};
+pub use in_dialog::{InDialog, admit_in_dialog};
 pub use index::{IndexError, TrunkIndex};
-pub use media::{Media, MediaRefusal, Protection, negotiate, taken_out};
+pub use media::{
+    Media, MediaRefusal, OFFERED_SUITE, Protection, negotiate, own_offer, take_answer, taken_out,
+};
 pub use media_address::no_media_to;
 pub use nonce::{NonceKey, NonceState, Nonces, NoncesAt};
 pub use number::{NumberError, normalise};

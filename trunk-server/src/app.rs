@@ -7,7 +7,7 @@ use crate::callbacks::{self, Callbacks};
 use crate::clock::Clock;
 use crate::descriptors::Descriptors;
 use crate::guessing::Guesses;
-use crate::http::RateLimits;
+use crate::http::{RateLimits, Writes};
 use crate::ids::Ids;
 use crate::serve::Limits;
 use crate::store::Store;
@@ -34,6 +34,8 @@ pub(crate) struct App {
     pub own: crate::net::OwnSockets,
     /// How many requests each key may still make.
     pub rates: RateLimits,
+    /// Whose writes are under way.
+    pub writes: Writes,
     /// Wrong API keys and tokens.
     pub guesses: Guesses,
     /// The files that may be open.
@@ -71,6 +73,7 @@ impl App {
             #[cfg(feature = "sip")]
             own: crate::net::OwnSockets::default(),
             rates: RateLimits::default(),
+            writes: Writes::default(),
             guesses: Guesses::new("API keys and tokens", limits.guesses),
             descriptors,
             public_url,

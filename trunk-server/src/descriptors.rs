@@ -20,10 +20,6 @@ pub(crate) enum Share {
     /// Connections to the control API.
     Control,
     /// Connections of SIP peers, over TCP and TLS.
-    #[cfg_attr(
-        not(test),
-        allow(dead_code, reason = "they are counted among nobody's until they have places")
-    )]
     Signalling,
     /// Media of calls that come in.
     Calls,

@@ -19,15 +19,21 @@ mod facts;
 mod far_end;
 mod front;
 mod guesses;
+mod inside;
+mod inspection;
 mod invite;
 mod media;
+mod merged;
 mod nonces;
+mod offer;
 mod proven;
 mod prune;
 mod rates;
 mod record;
+mod refresh;
 mod refusals;
 mod reliable;
+mod ringing;
 mod shares;
 mod spend;
 mod stack;
@@ -41,12 +47,14 @@ use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::Semaphore;
+use trunk_rules::carrier::reason_phrase;
 
 use crate::app::App;
 use crate::descriptors::Share;
 use crate::ending::in_background;
 use crate::net::{Budget, Use};
 use crate::places::Places;
+use crate::sip::body::ACCEPT;
 use crate::sip::{Books, Ports, sdp};
 use crate::store::{Committed, Observer};
 use calls::Calls;
@@ -86,6 +94,7 @@ pub(crate) struct Inner {
     /// Places for calls that are up.
     room: Arc<Semaphore>,
     nonce_counts: nonces::Counts,
+    merged: merged::Merged,
     ports: Ports,
     /// The lookups of hosts that SDPs name.
     names: media::Names,
@@ -153,10 +162,12 @@ impl Edge {
             config.settings.clone(),
             config.server_name.clone(),
         ));
-        let (stack, incoming) = Stack::start(&config, Arc::clone(&front), &app.clock, &app.own).await?;
+        let (stack, incoming) =
+            Stack::start(&config, Arc::clone(&front), &app.clock, &app.own, &app.descriptors).await?;
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonce_counts: nonces::Counts::default(),
+            merged: merged::Merged::new([app.ids.word(), app.ids.word()]),
             ports: Ports::new(
                 config.rtp_ports.clone(),
                 app.ids.word(),
@@ -354,6 +365,9 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         // Nothing that follows could be told whom it belongs to.
         return request.finish(400, "Bad Request", &[]).await;
     }
+    if let Some(code) = inspection::malformed(&request) {
+        return request.finish(code, reason_phrase(code), &[]).await;
+    }
     if request.max_forwards() == Some(0) {
         return request.finish(483, "Too Many Hops", &[]).await;
     }
@@ -361,7 +375,11 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         "INVITE" if begins => invite::serve(inner, stack, request).await,
         "INVITE" | "UPDATE" | "BYE" | "PRACK" => dialog::serve(inner, request).await,
         "OPTIONS" => {
-            request.finish(200, "OK", &[("Allow", stack::ALLOW), ("Accept", "application/sdp")]).await;
+            if let Some(why) = inspection::not_supported(&request) {
+                return why.refuse(request).await;
+            }
+            let headers = [("Allow", stack::ALLOW), ("Accept", ACCEPT), ("Supported", stack::SUPPORTED)];
+            request.finish(200, "OK", &headers).await;
         }
         "REGISTER" => {
             let hint = "outbound trunks do not register; send INVITEs";

@@ -1,4 +1,5 @@
-//! What the edge and the dialler share of SIP: where to listen, connections, ports for media, session descriptions.
+//! What the edge and the dialler share of SIP: where to listen, connections, ports for media, bodies, session
+//! descriptions and timers.
 //!
 //! It decides nothing about a call. What peers feed, and what bounds it:
 //!
@@ -10,13 +11,16 @@
 //! | `stateless`: answers to strangers | twice the bytes that came, once, as rarely as the door says |
 //! | `listen`: port 0 | 16 tries |
 
+pub(crate) mod address;
 mod arrival;
+pub(crate) mod body;
 mod datagrams;
 mod framing;
 mod head;
 pub(crate) mod listen;
 mod ports;
 pub(crate) mod sdp;
+pub(crate) mod session_timer;
 mod shutdown;
 mod stateless;
 pub(crate) mod streams;

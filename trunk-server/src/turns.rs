@@ -45,6 +45,21 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
         Self { bounds, askers: HashMap::new(), order: VecDeque::new(), waiting: 0, running: 0 }
     }
 
+    /// Begins a piece of work that has nothing to wait for, which then counts as under way; gives whether it did.
+    pub(crate) fn begin(&mut self, asker: K) -> bool {
+        let most = self.bounds.running_of_one;
+        // Whoever waits while there is room is at the share of its asker: this overtakes nobody else.
+        let own = self.askers.get(&asker).is_none_or(|own| own.running < most && own.waiting.is_empty());
+        let begins = own && most > 0 && self.running < self.bounds.running;
+        if begins {
+            let entry =
+                self.askers.entry(asker).or_insert_with(|| Asker { waiting: VecDeque::new(), running: 0 });
+            entry.running += 1;
+            self.running += 1;
+        }
+        begins
+    }
+
     /// Lets a piece of work wait for its turn.
     ///
     /// # Errors

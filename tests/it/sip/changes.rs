@@ -32,7 +32,7 @@ async fn every_attribute_counts_from_the_next_call_on_and_calls_that_are_up_stay
         (json!({ "status": "active" }), 200),
         (json!({ "capacity_limit": 1 }), 480),
         (json!({ "capacity_limit": 2 }), 200),
-        (json!({ "media_encryption_mode": "srtp_sdes" }), 500),
+        (json!({ "media_encryption_mode": "srtp_sdes" }), 488),
         (json!({ "media_encryption_mode": "disabled" }), 200),
         (json!({ "on_cli_mismatch_action": "reject_call" }), 403),
         (json!({ "on_cli_mismatch_action": "send_original_cli" }), 200),

@@ -52,7 +52,7 @@ async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
         ),
         (with(json!({ "to": "9#999" })), "admitted", 200, None),
         (with(json!({ "to": "9#911", "from": STRANGER })), "refused", 403, Some("emergency")),
-        (with(json!({ "sdp": savp })), "refused", 500, Some("media")),
+        (with(json!({ "sdp": savp })), "refused", 488, Some("media")),
         (
             with(json!({ "sdp": "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 99\r\n" })),
             "refused",
@@ -83,6 +83,7 @@ async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
         "tech_prefix",
         "digest",
         "trunk",
+        "request",
         "status",
         "recording",
         "number",

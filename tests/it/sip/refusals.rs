@@ -266,13 +266,13 @@ async fn media_must_fit_the_encryption_mode_and_a_codec() {
     let dtls = "m=audio [media_port] UDP/TLS/RTP/SAVP 8\na=setup:actpass\na=fingerprint:sha-256 4A:AD:B9:B1";
     let plain = "m=audio [media_port] RTP/AVP 8";
     let mode = |mode: &str| json!({ "media_encryption_mode": mode });
-    let profile = (500, "media", 142);
+    let profile = (488, "media", 142);
     for (attributes, offer, refused) in [
         (mode("disabled"), sdes.as_str(), profile),
         (mode("disabled"), dtls, profile),
         (mode("srtp_sdes"), plain, profile),
         (mode("srtp_sdes"), "m=audio [media_port] RTP/SAVP 8", profile),
-        (mode("srtp_dtls"), sdes.as_str(), profile),
+        (mode("srtp_dtls"), dtls, (488, "media", 9142)),
         (mode("disabled"), "m=audio [media_port] RTP/AVP 96\na=rtpmap:96 opus/48000/2", (488, "media", 140)),
         (mode("disabled"), "m=video [media_port] RTP/AVP 31", profile),
         (mode("disabled"), "m=audio many RTP/AVP 8", (500, "media", 1500)),
@@ -339,7 +339,7 @@ async fn the_destination_is_checked_before_the_caller_number_and_the_capacity_la
         let call = Scenario::to(dialled).for_trunk(&trunk).call().challenged();
         let code = match check {
             "number" => 484,
-            "media" => 500,
+            "media" => 488,
             "capacity" => 480,
             _ => 403,
         };

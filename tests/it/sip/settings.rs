@@ -12,7 +12,7 @@ async fn the_codes_of_refusals_are_settings() {
     let edge = Edge::with_config(
         "[sip]\nchallenge_code = 407\nip_reject_code = 503\nblocked_code = 402\ncli_reject_code = 433\n\
          dst_reject_code = 603\nbad_number_code = 404\nno_route_code = 503\ncapacity_reject_code = 503\n\
-         media_profile_reject = 488\ncodec_reject = 415\nsdp_reject = 400\n\
+         media_profile_reject = 500\ncodec_reject = 415\nsdp_reject = 400\n\
          [[sip.rates]]\nprefix = \"999\"\nper_minute = \"0\"\n",
     )
     .await;
@@ -24,7 +24,7 @@ async fn the_codes_of_refusals_are_settings() {
         (json!({}), Scenario::to("nobody"), 404),
         (json!({}), Scenario::to(PATIENT), 503),
         (json!({ "capacity_limit": 0 }), Scenario::to(PROMPT), 503),
-        (json!({ "media_encryption_mode": "srtp_sdes" }), Scenario::to(PROMPT), 488),
+        (json!({ "media_encryption_mode": "srtp_sdes" }), Scenario::to(PROMPT), 500),
         (json!({}), Scenario::to(PROMPT).offering("m=audio [media_port] RTP/AVP 97"), 415),
         (json!({}), Scenario::to(PROMPT).offering("m=audio"), 400),
     ] {

@@ -202,6 +202,10 @@ pub struct Call {
     pub headers: Vec<String>,
     /// The offer; the empty text is none.
     pub offer: String,
+    /// The header lines of a body, which say what it is.
+    pub content: Vec<String>,
+    /// The lines that say where requests in the dialog go.
+    pub contact: Vec<String>,
     /// What the ACK of an answered call carries.
     pub acknowledgement: String,
     /// The last response to an INVITE that was not final.
@@ -233,6 +237,11 @@ impl Call {
             uri: None,
             from: format!("<sip:{STRANGER}@{local}>"),
             headers: Vec::new(),
+            content: vec!["Content-Type: application/sdp".to_owned()],
+            contact: vec![format!(
+                "Contact: <sip:caller@{local};transport={}>",
+                uac.transport.to_ascii_lowercase()
+            )],
             acknowledgement: String::new(),
             provisional: Vec::new(),
             id: format!("{own}@{}", local.ip()),
@@ -252,20 +261,30 @@ impl Call {
     }
 
     fn message(&self, method: &str, uri: &str, branch: &str, further: &[String], body: &str) -> String {
-        let Self { from, tag, remote, id, sequence, uac, .. } = self;
+        self.message_of(&self.uac, method, uri, branch, further, body)
+    }
+
+    /// The same as it is sent over this path.
+    fn message_of(
+        &self,
+        uac: &Uac,
+        method: &str,
+        uri: &str,
+        branch: &str,
+        further: &[String],
+        body: &str,
+    ) -> String {
+        let Self { from, tag, remote, id, sequence, .. } = self;
         let (transport, local) = (uac.transport, uac.local);
         let mut text = format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/{transport} {local};branch=z9hG4bK-{branch}\r\n\
              From: {from};tag={tag}\r\nTo: {remote}\r\nCall-ID: {id}\r\nCSeq: {sequence} {method}\r\n\
-             Contact: <sip:caller@{local};transport={}>\r\nMax-Forwards: 70\r\n",
-            transport.to_ascii_lowercase()
+             Max-Forwards: 70\r\n"
         );
-        for line in further {
+        let content = if body.is_empty() { &[][..] } else { &self.content };
+        for line in self.contact.iter().chain(further).chain(content) {
             text.push_str(line);
             text.push_str("\r\n");
-        }
-        if !body.is_empty() {
-            text.push_str("Content-Type: application/sdp\r\n");
         }
         format!("{text}Content-Length: {}\r\n\r\n{body}", body.len())
     }
@@ -421,6 +440,57 @@ impl Call {
             self.acknowledge().await;
         }
         answer
+    }
+
+    /// Sends a request in the dialog over another path, and gives its final response.
+    pub async fn request_from(
+        &mut self,
+        other: &mut Uac,
+        method: &str,
+        further: &[&str],
+        body: &str,
+    ) -> Message {
+        self.sequence += 1;
+        let further: Vec<String> = further.iter().map(|line| (*line).to_owned()).collect();
+        let branch = format!("{}-other", self.branch());
+        let text = self.message_of(other, method, &self.target, &branch, &further, body);
+        other.send(&text).await;
+        let (call_id, sequence) = (self.id.clone(), self.sequence);
+        let answers = |message: &Message| {
+            message.header("Call-ID") == Some(call_id.as_str())
+                && message.code() >= 200
+                && message.sequence() == sequence
+        };
+        let answer = other.expect(&format!("an answer to the {method}"), Some(&text), answers).await;
+        if method == "INVITE" {
+            let ack = self.message_of(other, "ACK", &self.target, &branch, &[], "");
+            other.send(&ack).await;
+        }
+        answer
+    }
+
+    /// The Request-URI of requests in the dialog.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// Hears a request of the other side, and answers it with this status and these lines.
+    pub async fn asked(&mut self, method: &str, status: &str, further: &[&str], body: &str) -> Message {
+        let call_id = self.id.clone();
+        let meant = |message: &Message| {
+            message.code() == 0
+                && message.method() == method
+                && message.header("Call-ID") == Some(call_id.as_str())
+        };
+        let request = self.uac.expect(&format!("a {method}"), None, meant).await;
+        let mut lines = further.iter().map(|line| format!("{line}\r\n")).collect::<String>();
+        if !body.is_empty() {
+            lines.push_str("Content-Type: application/sdp\r\n");
+        }
+        let whole = format!("{lines}Content-Length: {}\r\n\r\n{body}", body.len());
+        let text = request.answered(status).replace("Content-Length: 0\r\n\r\n", &whole);
+        self.uac.send(text).await;
+        request
     }
 
     /// Hangs up.

@@ -99,6 +99,7 @@ fn judge<C>(
     let caller = caller(snapshot.settings, attempt);
     let emergency = snapshot.settings.emergency.find(number, caller.number);
     let mut call = Call { snapshot, attempt, trunk, dialled: &dialled, number, caller, emergency, passed };
+    call.request()?;
     call.status()?;
     call.recording()?;
     let destination = call.destination()?;
@@ -160,6 +161,20 @@ impl Call<'_> {
     /// Whether this call skips what emergency calls skip.
     const fn bypasses(&self) -> bool {
         self.emergency.is_some() && self.snapshot.settings.emergency_bypass
+    }
+
+    /// An INVITE that cannot be answered is refused once its owner is known: whoever may not call learns no more.
+    fn request(&mut self) -> Result<(), Verdict> {
+        if let Some(flaw) = self.attempt.flaw {
+            let because = Because {
+                configured: flaw.configured.to_owned().into(),
+                received: flaw.received.to_owned(),
+                explanation: flaw.explanation.to_owned().into(),
+            };
+            return Err(self.refuse(Check::Request, flaw.cause, flaw.cause.code(), because));
+        }
+        self.passed.add(Check::Request);
+        Ok(())
     }
 
     fn status(&mut self) -> Result<(), Verdict> {
@@ -353,11 +368,6 @@ impl Call<'_> {
         let settings = self.snapshot.settings;
         let mode = &self.trunk.media_encryption_mode;
         let media = negotiate(mode, settings, self.attempt.sdp).map_err(|refusal| {
-            let (cause, code) = match &refusal {
-                MediaRefusal::Unparsable(_) => (Cause::SdpUnparsable, settings.sdp_reject),
-                MediaRefusal::NoCodec(_) => (Cause::CodecsNotMatched, settings.codec_reject),
-                _ => (Cause::NoSuitableMedia, settings.media_profile_reject),
-            };
             let received = match &refusal {
                 MediaRefusal::Profile(profile) => profile.clone(),
                 MediaRefusal::NoCodec(codecs) => codecs.clone(),
@@ -368,7 +378,7 @@ impl Call<'_> {
                 received,
                 explanation: refusal.to_string().into(),
             };
-            self.refuse(Check::Media, cause, code, because)
+            self.refuse(Check::Media, refusal.cause(), refusal.code(settings), because)
         })?;
         self.passed.add(Check::Media);
         Ok(media)

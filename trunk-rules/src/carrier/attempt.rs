@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use super::Cause;
+
 /// A call attempt. Header values are the bytes after the colon, as received.
 // No `Debug`: it holds a digest and perhaps media keys.
 #[derive(Clone, Copy)]
@@ -30,6 +32,21 @@ pub struct Attempt<'a> {
     pub body: &'a [u8],
     /// The offer in the body. None is a late offer.
     pub sdp: Option<&'a [u8]>,
+    /// Why it cannot be answered, if it cannot.
+    pub flaw: Option<Flaw<'a>>,
+}
+
+/// Why an INVITE cannot be answered as it is, whoever sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Flaw<'a> {
+    /// The disconnect cause; its own code is the response.
+    pub cause: Cause,
+    /// What would be right.
+    pub configured: &'a str,
+    /// What came instead.
+    pub received: &'a str,
+    /// Why, in words.
+    pub explanation: &'a str,
 }
 
 impl<'a> Attempt<'a> {
@@ -48,6 +65,7 @@ impl<'a> Attempt<'a> {
             privacy: None,
             body: b"",
             sdp: None,
+            flaw: None,
         }
     }
 }

@@ -63,6 +63,18 @@ causes! {
     CodecsNotMatched = 140, 488, "Codecs not matched";
     /// The offer holds no stream that the media encryption mode accepts.
     NoSuitableMedia = 142, 500, "No suitable media";
+    /// The trunk wants media that is not implemented. The number is ours: the switch has none for it.
+    DtlsNotImplemented = 9142, 488, "DTLS-SRTP media is not implemented";
+    /// The INVITE is not as it must be. The numbers of this and the next four are ours: the response codes.
+    BadRequest = 400, 400, "Bad request";
+    /// The caller takes no session description.
+    NotAcceptable = 406, 406, "No acceptable body";
+    /// The body is of a type or an encoding that is not understood.
+    UnsupportedMediaType = 415, 415, "Body not understood";
+    /// The INVITE requires an extension that is not supported.
+    BadExtension = 420, 420, "Extension not supported";
+    /// The session interval is too short.
+    IntervalTooSmall = 422, 422, "Session interval too small";
     /// The caller gave up before a destination was chosen.
     CanceledBeforeRouting = 146, 487, "Canceled before routing completed";
     /// The offer cannot be read.
@@ -108,18 +120,25 @@ pub const fn reason_phrase(code: u16) -> &'static str {
         407 => "Proxy Authentication Required",
         408 => "Request Timeout",
         410 => "Gone",
+        415 => "Unsupported Media Type",
+        416 => "Unsupported URI Scheme",
+        420 => "Bad Extension",
+        422 => "Session Interval Too Small",
         433 => "Anonymity Disallowed",
         480 => "Temporarily Unavailable",
         481 => "Call/Transaction Does Not Exist",
+        482 => "Loop Detected",
         483 => "Too Many Hops",
         484 => "Address Incomplete",
         486 => "Busy Here",
         487 => "Request Terminated",
         488 => "Not Acceptable Here",
+        491 => "Request Pending",
         500 => "Server Internal Error",
         501 => "Not Implemented",
         503 => "Service Unavailable",
         504 => "Server Time-out",
+        505 => "Version Not Supported",
         600 => "Busy Everywhere",
         603 => "Decline",
         604 => "Does Not Exist Anywhere",

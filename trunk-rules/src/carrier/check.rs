@@ -12,6 +12,8 @@ pub enum Check {
     Digest,
     /// The trunk that the digest names is one of those that allow address and prefix.
     Trunk,
+    /// The INVITE is one that can be answered: its extensions, body, contact and session timer are understood.
+    Request,
     /// The trunk is not blocked.
     Status,
     /// What the call costs can be written.
@@ -34,11 +36,12 @@ pub enum Check {
 
 impl Check {
     /// All checks in their order.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Source,
         Self::TechPrefix,
         Self::Digest,
         Self::Trunk,
+        Self::Request,
         Self::Status,
         Self::Recording,
         Self::Number,
@@ -57,6 +60,7 @@ impl Check {
             Self::TechPrefix => "tech_prefix",
             Self::Digest => "digest",
             Self::Trunk => "trunk",
+            Self::Request => "request",
             Self::Status => "status",
             Self::Recording => "recording",
             Self::Number => "number",

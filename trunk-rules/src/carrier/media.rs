@@ -6,9 +6,13 @@ use didww_types::Secret;
 use didww_types::resources::MediaEncryptionMode;
 
 use super::sdp::{self, Stream};
-use super::{Codec, Direction, MediaHost, Profile, SdpError, Settings, Setup};
+use super::{Cause, Codec, Direction, MediaHost, Profile, SdpError, Settings, Setup};
 
-const SUITES: [&str; 2] = ["AES_CM_128_HMAC_SHA1_80", "AES_CM_128_HMAC_SHA1_32"];
+const SUITES: [&str; 2] = [OFFERED_SUITE, "AES_CM_128_HMAC_SHA1_32"];
+/// The suite that an offer of our own has, under the tag 1.
+pub const OFFERED_SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
+/// The codecs that an offer of our own has, as far as they are accepted.
+const OFFERED: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 /// 30 bytes of key and salt in base64.
 const KEY_LENGTH: usize = 40;
 
@@ -65,6 +69,8 @@ pub struct Media {
     pub telephone_event: Option<u8>,
     /// Milliseconds a packet that the offerer wishes for.
     pub packet_time: Option<u16>,
+    /// When the session is, which an answer repeats: the value of `t=`.
+    pub time: String,
     /// How the media is protected.
     pub protection: Protection,
 }
@@ -88,16 +94,86 @@ pub enum MediaRefusal {
     #[error("the offer has no a=fingerprint and a=setup")]
     NoFingerprint,
     /// It has no codec that is accepted.
-    #[error("none of the offered codecs {0} is accepted")]
+    #[error("none of the codecs {0} is accepted")]
     NoCodec(String),
+    /// The trunk wants what is not implemented.
+    #[error("DTLS-SRTP media is not implemented; dtls_signalling_only lets calls without media through")]
+    DtlsNotImplemented,
+    /// An offer of ours was left without an answer.
+    #[error("the offer was not answered")]
+    NoAnswer,
+    /// An answer refuses the stream that was offered, or has none.
+    #[error("the answer refuses the audio stream that was offered")]
+    StreamRefused,
+}
+
+impl MediaRefusal {
+    /// The disconnect cause.
+    pub const fn cause(&self) -> Cause {
+        match self {
+            Self::Unparsable(_) => Cause::SdpUnparsable,
+            Self::NoCodec(_) => Cause::CodecsNotMatched,
+            Self::DtlsNotImplemented => Cause::DtlsNotImplemented,
+            _ => Cause::NoSuitableMedia,
+        }
+    }
+
+    /// The response to an offer that is refused so.
+    pub const fn code(&self, settings: &Settings) -> u16 {
+        match self {
+            Self::Unparsable(_) => settings.sdp_reject,
+            Self::NoCodec(_) => settings.codec_reject,
+            _ => settings.media_profile_reject,
+        }
+    }
+}
+
+/// What an offer of our own has on a trunk: the transport profile and the codecs, the best first.
+pub fn own_offer(mode: &MediaEncryptionMode, settings: &Settings) -> (Profile, Vec<Codec>) {
+    let profile = match mode {
+        MediaEncryptionMode::SrtpSdes => Profile::Savp,
+        MediaEncryptionMode::SrtpDtls => Profile::DtlsSavp,
+        _ => Profile::Avp,
+    };
+    let usual: Vec<Codec> = OFFERED.into_iter().filter(|codec| settings.codecs.contains(codec)).collect();
+    (profile, if usual.is_empty() { settings.codecs.clone() } else { usual })
+}
+
+/// Reads the answer to an offer of our own: the one stream, with its profile, its key and one of its codecs.
+pub fn take_answer(
+    mode: &MediaEncryptionMode,
+    settings: &Settings,
+    sdp: Option<&[u8]>,
+) -> Result<Media, MediaRefusal> {
+    let Some(sdp) = sdp.filter(|sdp| !sdp.trim_ascii().is_empty()) else {
+        return Err(MediaRefusal::NoAnswer);
+    };
+    let (profile, codecs) = own_offer(mode, settings);
+    let streams = sdp::parse(sdp)?;
+    let stream = streams.first().filter(|stream| stream.kind == "audio" && stream.port != 0);
+    let stream = stream.ok_or(MediaRefusal::StreamRefused)?;
+    if stream.profile != Some(profile) {
+        return Err(MediaRefusal::Profile(stream.profile_text.to_owned()));
+    }
+    let media = choose(mode, &codecs, stream)?;
+    match media.protection {
+        // The line that is answered is named by its tag.
+        Protection::Sdes { tag, suite, .. } if (tag, suite) != (1, OFFERED_SUITE) => Err(MediaRefusal::NoKey),
+        _ => Ok(Media { lines: streams.iter().map(|stream| stream.line.to_owned()).collect(), ..media }),
+    }
 }
 
 /// Chooses the first audio stream that fits. No offer at all is accepted: the edge offers in its answer.
+///
+/// A mode that is not implemented refuses every call, for it could have no media, unless signalling alone is wanted.
 pub fn negotiate(
     mode: &MediaEncryptionMode,
     settings: &Settings,
     sdp: Option<&[u8]>,
 ) -> Result<Option<Media>, MediaRefusal> {
+    if *mode == MediaEncryptionMode::SrtpDtls && !settings.dtls_signalling_only {
+        return Err(MediaRefusal::DtlsNotImplemented);
+    }
     let Some(sdp) = sdp.filter(|sdp| !sdp.trim_ascii().is_empty()) else { return Ok(None) };
     let streams = sdp::parse(sdp)?;
     let mut refusal = MediaRefusal::NoAudio;
@@ -143,6 +219,10 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
         (MediaEncryptionMode::SrtpSdes, Profile::Savp | Profile::Savpf) => {
             sdes(stream).ok_or(MediaRefusal::NoKey)?
         }
+        // Encryption where both sides can (RFC 8643): what is answered has a key, so it is encrypted.
+        (MediaEncryptionMode::SrtpSdes, Profile::Avp | Profile::Avpf) => {
+            sdes(stream).ok_or_else(wrong_profile)?
+        }
         (MediaEncryptionMode::SrtpDtls, Profile::DtlsSavp | Profile::DtlsSavpf) => {
             dtls(stream).ok_or(MediaRefusal::NoFingerprint)?
         }
@@ -165,6 +245,7 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
         payload_type,
         telephone_event: stream.telephone_event(),
         packet_time: stream.packet_time,
+        time: stream.time.unwrap_or("0 0").to_owned(),
         protection,
     })
 }
@@ -209,6 +290,10 @@ mod tests {
 
     fn check(mode: &MediaEncryptionMode, sdp: &str) -> Result<Media, MediaRefusal> {
         negotiate(mode, &Settings::default(), Some(sdp.as_bytes())).map(Option::unwrap)
+    }
+
+    fn signalling_only() -> Settings {
+        Settings { dtls_signalling_only: true, ..Settings::default() }
     }
 
     fn refused(mode: &MediaEncryptionMode, sdp: &str) -> MediaRefusal {
@@ -269,15 +354,71 @@ mod tests {
     }
 
     #[test]
-    fn no_offer_is_a_late_offer_and_accepted_in_every_mode() {
-        for mode in MediaEncryptionMode::TEXTS {
+    fn no_offer_is_a_late_offer_and_accepted_in_every_mode_that_is_implemented() {
+        for mode in MediaEncryptionMode::TEXTS.iter().map(|mode| MediaEncryptionMode::from(*mode)) {
             for body in [None, Some(&b"\r\n"[..])] {
-                assert_eq!(
-                    negotiate(&MediaEncryptionMode::from(*mode), &Settings::default(), body),
-                    Ok(None)
-                );
+                let expected = match mode {
+                    MediaEncryptionMode::SrtpDtls => Err(MediaRefusal::DtlsNotImplemented),
+                    _ => Ok(None),
+                };
+                assert_eq!(negotiate(&mode, &Settings::default(), body), expected);
+                assert_eq!(negotiate(&mode, &signalling_only(), body), Ok(None));
             }
         }
+    }
+
+    #[test]
+    fn the_answer_to_an_offer_of_our_own_must_have_what_was_offered() {
+        let answer = |mode: &MediaEncryptionMode, sdp: &str| {
+            take_answer(mode, &Settings::default(), Some(sdp.as_bytes())).map(|media| media.codec)
+        };
+        let (plain, sdes) = (MediaEncryptionMode::Disabled, MediaEncryptionMode::SrtpSdes);
+        assert_eq!(answer(&plain, &offer("RTP/AVP", "0", &[])), Ok(Codec::Pcmu));
+        assert_eq!(answer(&MediaEncryptionMode::Zrtp, &offer("RTP/AVP", "8", &[])), Ok(Codec::Pcma));
+        let profile = |name: &str| Err(MediaRefusal::Profile(name.to_owned()));
+        assert_eq!(answer(&plain, &offer("RTP/SAVP", "0", &[])), profile("RTP/SAVP"));
+        assert_eq!(answer(&plain, &offer("RTP/AVPF", "0", &[])), profile("RTP/AVPF"));
+        assert!(matches!(answer(&plain, &offer("RTP/AVP", "18", &[])), Err(MediaRefusal::NoCodec(_))));
+        let off = offer("RTP/AVP", "0", &[]).replace("40000", "0");
+        assert_eq!(answer(&plain, &off), Err(MediaRefusal::StreamRefused));
+        assert_eq!(answer(&plain, ""), Err(MediaRefusal::NoAnswer));
+        assert_eq!(take_answer(&plain, &Settings::default(), None), Err(MediaRefusal::NoAnswer));
+
+        let key = |tag: u32, suite: &str| format!("crypto:{tag} {suite} inline:{KEY}");
+        assert_eq!(answer(&sdes, &offer("RTP/SAVP", "8", &[&key(1, SUITES[0])])), Ok(Codec::Pcma));
+        for wrong in [key(2, SUITES[0]), key(1, SUITES[1]), "crypto:x".to_owned()] {
+            assert_eq!(
+                answer(&sdes, &offer("RTP/SAVP", "8", &[&wrong])),
+                Err(MediaRefusal::NoKey),
+                "{wrong}"
+            );
+        }
+        assert_eq!(answer(&sdes, &offer("RTP/AVP", "8", &[&key(1, SUITES[0])])), profile("RTP/AVP"));
+    }
+
+    #[test]
+    fn an_offer_of_our_own_has_the_profile_that_the_mode_demands_and_codecs_that_are_accepted() {
+        let of = |mode| own_offer(&mode, &Settings::default());
+        assert_eq!(of(MediaEncryptionMode::Disabled), (Profile::Avp, OFFERED.to_vec()));
+        assert_eq!(of(MediaEncryptionMode::Zrtp).0, Profile::Avp);
+        assert_eq!(of(MediaEncryptionMode::SrtpSdes).0, Profile::Savp);
+        assert_eq!(of(MediaEncryptionMode::SrtpDtls).0, Profile::DtlsSavp);
+        let settings = |codecs: &[Codec]| Settings { codecs: codecs.to_vec(), ..Settings::default() };
+        let codecs = |accepted: &[Codec]| own_offer(&MediaEncryptionMode::Disabled, &settings(accepted)).1;
+        assert_eq!(codecs(&[Codec::G729, Codec::Pcmu]), [Codec::Pcmu]);
+        assert_eq!(codecs(&[Codec::G729]), [Codec::G729]);
+    }
+
+    #[test]
+    fn an_answer_repeats_the_time_of_the_offer_where_it_can() {
+        let time = |line: &str| {
+            let sdp = offer("RTP/AVP", "8", &[]).replace("t=0 0", line);
+            check(&MediaEncryptionMode::Disabled, &sdp).unwrap().time
+        };
+        assert_eq!(
+            (time("t=3034423619 3042462419"), time("t=x 0"), time("s=x")),
+            ("3034423619 3042462419".into(), "0 0".into(), "0 0".into())
+        );
     }
 
     #[test]
@@ -308,14 +449,36 @@ mod tests {
     }
 
     #[test]
+    fn encryption_that_is_offered_as_optional_is_taken() {
+        let line = format!("crypto:1 {} inline:{KEY}", SUITES[0]);
+        let sdp = offer("RTP/AVP", "8", &[&line]);
+        let expected = Protection::Sdes { tag: 1, suite: SUITES[0], key: KEY.into() };
+        assert_eq!(check(&MediaEncryptionMode::SrtpSdes, &sdp).unwrap().protection, expected);
+        assert_eq!(check(&MediaEncryptionMode::Disabled, &sdp).unwrap().protection, Protection::Plain);
+    }
+
+    #[test]
     fn the_key_of_an_offer_is_not_printed() {
         let sdp = offer("RTP/SAVP", "8", &[&format!("crypto:1 {} inline:{KEY}", SUITES[0])]);
         assert!(!format!("{:?}", check(&MediaEncryptionMode::SrtpSdes, &sdp)).contains(KEY));
     }
 
     #[test]
+    fn dtls_is_not_implemented_unless_signalling_alone_is_wanted() {
+        let good = offer("UDP/TLS/RTP/SAVP", "0", &["fingerprint:sha-256 AB:cd:01", "setup:actpass"]);
+        let refusal = refused(&MediaEncryptionMode::SrtpDtls, &good);
+        assert_eq!(refusal, MediaRefusal::DtlsNotImplemented);
+        let settings = Settings::default();
+        assert_eq!((refusal.cause(), refusal.code(&settings)), (Cause::DtlsNotImplemented, 488));
+    }
+
+    #[test]
     fn dtls_needs_its_profile_a_fingerprint_and_a_setup() {
         let mode = MediaEncryptionMode::SrtpDtls;
+        let check = |mode: &MediaEncryptionMode, sdp: &str| {
+            negotiate(mode, &signalling_only(), Some(sdp.as_bytes())).map(Option::unwrap)
+        };
+        let refused = |mode: &MediaEncryptionMode, sdp: &str| check(mode, sdp).unwrap_err();
         for profile in ["UDP/TLS/RTP/SAVP", "UDP/TLS/RTP/SAVPF"] {
             let good = offer(profile, "0", &["fingerprint:sha-256 AB:cd:01", "setup:actpass"]);
             let expected =
@@ -334,7 +497,7 @@ mod tests {
     fn a_fingerprint_of_the_session_counts_for_its_streams() {
         let sdp = offer("UDP/TLS/RTP/SAVP", "0", &["setup:passive"])
             .replace("t=0 0\r\n", "t=0 0\r\na=fingerprint:sha-256 AB:CD\r\n");
-        assert!(check(&MediaEncryptionMode::SrtpDtls, &sdp).is_ok());
+        assert!(negotiate(&MediaEncryptionMode::SrtpDtls, &signalling_only(), Some(sdp.as_bytes())).is_ok());
     }
 
     #[test]
@@ -398,8 +561,9 @@ mod tests {
             let attributes: Vec<&str> = attributes.iter().map(String::as_str).collect();
             let crafted = offer("RTP/SAVP", "8 0", &attributes);
             for mode in MediaEncryptionMode::TEXTS.iter().map(|mode| MediaEncryptionMode::from(*mode)) {
-                let settings = Settings::default();
+                let settings = signalling_only();
                 let _ = negotiate(&mode, &settings, Some(&bytes));
+                let _ = take_answer(&mode, &settings, Some(crafted.as_bytes()));
                 let _ = negotiate(&mode, &settings, Some(format!("v=0\n{}", lines.join("\n")).as_bytes()));
                 let _ = negotiate(&mode, &settings, Some(crafted.as_bytes()));
             }

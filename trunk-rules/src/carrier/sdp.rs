@@ -161,6 +161,8 @@ pub(super) struct Stream<'a> {
     pub(super) rtcp_port: Option<u16>,
     pub(super) rtcp_mux: bool,
     pub(super) packet_time: Option<u16>,
+    /// The time of the session, which its streams share.
+    pub(super) time: Option<&'a str>,
 }
 
 /// Reads the streams; what the session says for all of them is filled in.
@@ -180,6 +182,7 @@ pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
             "m" => streams.push(media_line(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),
             "c" => place.host = Some(connection(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),
             "a" => attribute(place, value),
+            "t" if session.time.is_none() => session.time = is_time(value).then_some(value),
             _ => {}
         }
     }
@@ -188,8 +191,15 @@ pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
         stream.direction = stream.direction.or(session.direction);
         stream.fingerprint = stream.fingerprint.or(session.fingerprint);
         stream.setup = stream.setup.or(session.setup);
+        stream.time = session.time;
     }
     Ok(streams)
+}
+
+/// Whether a value is a beginning and an end, as an answer can repeat them.
+fn is_time(value: &str) -> bool {
+    let is_number = |word: &str| (1..=20).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
+    value.split_once(' ').is_some_and(|(begin, end)| is_number(begin) && is_number(end))
 }
 
 fn media_line(value: &str) -> Option<Stream<'_>> {

@@ -44,7 +44,8 @@ pub struct Settings {
     pub no_route_code: u16,
     /// The response when the trunk is full: 480, 503 or 403.
     pub capacity_reject_code: u16,
-    /// The response when no stream fits the media encryption mode: 500 or 488.
+    /// The response when no stream fits the media encryption mode: 488 or 500. The switch that DIDWW's traffic points
+    /// to answers 500, on which clients do not try again without encryption, or with it; with 488 they do.
     pub media_profile_reject: u16,
     /// The response when no codec fits.
     pub codec_reject: u16,
@@ -68,6 +69,8 @@ pub struct Settings {
     pub emergency: EmergencyNumbers,
     /// The codecs that are accepted.
     pub codecs: Vec<Codec>,
+    /// Whether calls of trunks with `srtp_dtls` are put through without media, which is not implemented.
+    pub dtls_signalling_only: bool,
     /// Whether blocking by hand is called back too.
     pub callback_on_manual_block: bool,
     /// What the delays between callback attempts are multiplied with.
@@ -89,7 +92,7 @@ impl Default for Settings {
             bad_number_code: 484,
             no_route_code: 404,
             capacity_reject_code: 480,
-            media_profile_reject: 500,
+            media_profile_reject: 488,
             codec_reject: 488,
             sdp_reject: 500,
             cli_header: CliHeader::From,
@@ -101,6 +104,7 @@ impl Default for Settings {
             emergency_bypass: true,
             emergency: EmergencyNumbers::default(),
             codecs: Codec::ALL.to_vec(),
+            dtls_signalling_only: false,
             callback_on_manual_block: false,
             retry_clock_factor: Decimal::ONE,
         }
@@ -132,7 +136,7 @@ impl Settings {
             return error("capacity_reject_code", &self.capacity_reject_code, "480, 503 or 403");
         }
         if !matches!(self.media_profile_reject, 500 | 488) {
-            return error("media_profile_reject", &self.media_profile_reject, "500 or 488");
+            return error("media_profile_reject", &self.media_profile_reject, "488 or 500");
         }
         let codes = [
             ("ip_reject_code", self.ip_reject_code),

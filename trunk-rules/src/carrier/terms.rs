@@ -180,6 +180,10 @@ impl TrunkTerms {
     }
 
     /// Whether calls may come from an address.
+    pub fn allows(&self, source: std::net::IpAddr) -> bool {
+        self.allows_source(Address::of(source))
+    }
+
     pub(super) fn allows_source(&self, source: Address) -> bool {
         self.networks.iter().any(|network| network.contains(source))
     }

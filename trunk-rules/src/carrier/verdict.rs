@@ -130,7 +130,7 @@ impl Refusal {
 
     /// Whether the attempt leaves a call record: only when its owner is known by then.
     pub fn is_recorded(&self) -> bool {
-        self.check >= Check::Status
+        self.check >= Check::Request
     }
 
     /// The value of a `Reason` header: `SIP;cause=403;text="destination"`.

@@ -51,6 +51,7 @@ pub(crate) struct SipTable {
     stale_flag: Option<bool>,
     emergency_bypass: Option<bool>,
     callback_on_manual_block: Option<bool>,
+    dtls_signalling_only: Option<bool>,
     retry_clock_factor: Option<Money>,
     far_end: Option<Vec<FarEndEntry>>,
     rates: Option<Vec<RateEntry>>,
@@ -201,7 +202,7 @@ impl SipTable {
         );
         take!(no_route_code, capacity_reject_code, media_profile_reject, codec_reject, sdp_reject);
         take!(diversion_satisfies_cli, engine_reason_phrase, diagnostic_headers, strict_nc, stale_flag);
-        take!(emergency_bypass, callback_on_manual_block);
+        take!(emergency_bypass, callback_on_manual_block, dtls_signalling_only);
         if let Some(factor) = self.retry_clock_factor {
             settings.retry_clock_factor = factor.amount();
         }

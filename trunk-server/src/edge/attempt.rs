@@ -2,6 +2,7 @@
 
 use trunk_rules::carrier::{Attempt, Settings};
 
+use super::inspection::{self, NotSupported};
 use super::stack::Incoming;
 
 /// The parts of an INVITE that an [`Attempt`] is made of.
@@ -10,29 +11,34 @@ pub(super) struct Parts<'a> {
     uri: String,
     from: &'a str,
     credentials: Vec<&'a [u8]>,
-    has_sdp: bool,
+    sdp: Option<&'a [u8]>,
+    not_supported: Option<NotSupported>,
 }
 
 /// The header that names a Twilio account; no page of DIDWW's does.
 pub(super) const TWILIO_HEADER: &str = "X-Twilio-AccountSid";
 
-const SDP: &str = "application/sdp";
-
 impl<'a> Parts<'a> {
     pub(super) fn of(request: &'a Incoming, settings: &Settings) -> Self {
-        let is_sdp = |kind: &str| kind.get(..SDP.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(SDP));
         Self {
             request,
             uri: request.request_uri(),
             from: request.value("From").unwrap_or_default(),
             credentials: request.values(settings.credentials_header()).map(str::as_bytes).collect(),
-            has_sdp: !request.body().is_empty() && request.value("Content-Type").is_none_or(is_sdp),
+            // One that cannot be read is not supported.
+            sdp: request.description().unwrap_or_default(),
+            not_supported: inspection::not_supported(request),
         }
     }
 
     /// What `From` said, for the log and the record.
     pub(super) fn from(&self) -> &'a str {
         self.from
+    }
+
+    /// The header that a refusal of what is not supported carries.
+    pub(super) fn header(&self) -> Option<inspection::Header> {
+        self.not_supported.as_ref()?.header.clone()
     }
 
     pub(super) fn attempt(&self) -> Attempt<'_> {
@@ -46,7 +52,8 @@ impl<'a> Parts<'a> {
             diversion: bytes("Diversion"),
             privacy: bytes("Privacy"),
             body: request.body(),
-            sdp: self.has_sdp.then(|| request.body()),
+            sdp: self.sdp,
+            flaw: self.not_supported.as_ref().map(NotSupported::flaw),
             ..Attempt::new(request.source().ip(), self.uri.as_bytes(), self.from.as_bytes())
         }
     }

@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::event::Event;
 use super::facts::{Facts, Key};
-use super::stack::Incoming;
 
 /// A call that is up or being set up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -139,31 +138,8 @@ impl Calls {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, key: &Key) -> Option<Arc<Facts>> {
+    pub(super) fn find(&self, key: &Key) -> Option<Arc<Facts>> {
         self.lock().get(key).map(|entry| Arc::clone(&entry.0))
-    }
-
-    /// Hands a request to its call; gives it back when there is no such call, or too much waits for it.
-    pub(super) fn deliver(&self, key: &Key, request: Incoming) -> Result<(), Box<Incoming>> {
-        let request = Box::new(request);
-        let Some(facts) = self.find(key) else { return Err(request) };
-        match facts.mailbox.put(Event::Request(request)) {
-            Err(Event::Request(request)) => Err(request),
-            _ => Ok(()),
-        }
-    }
-
-    /// Tells a call that its caller hung up; gives whether there is such a call.
-    pub(super) fn hang_up(&self, key: &Key) -> bool {
-        self.find(key).is_some_and(|facts| facts.mailbox.put_last(Event::HungUp).is_ok())
-    }
-
-    /// Hands the answer to an offer of ours to its call. A call that is over needs none.
-    pub(super) fn answer(&self, key: &Key, body: Vec<u8>) {
-        if let Some(facts) = self.find(key) {
-            // A peer that floods its own call loses it.
-            let _lost = facts.mailbox.put(Event::Answer(body));
-        }
     }
 
     /// The caller numbers of some calls of a trunk.

@@ -3,7 +3,7 @@
 use didww_types::Timestamp;
 use trunk_rules::carrier::Cause;
 
-use super::stack::Incoming;
+use super::stack::{Acknowledgement, Incoming};
 
 /// What comes for a call that is up.
 pub(super) enum Event {
@@ -11,8 +11,8 @@ pub(super) enum Event {
     HungUp,
     /// Another request in its dialog.
     Request(Box<Incoming>),
-    /// The answer to an offer of ours, which an ACK brought.
-    Answer(Vec<u8>),
+    /// An ACK that must bring the answer to an offer of ours.
+    Answer(Option<Acknowledgement>),
     /// It is ended from our side.
     End,
     /// It is ended from our side, for this cause.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, Rate, TrunkTerms};
@@ -74,12 +74,14 @@ pub(super) struct Facts {
     pub(super) mailbox: Mailbox<Event>,
     /// When it was answered, in milliseconds; `NEVER` before.
     connected: AtomicI64,
+    /// The number of the caller's last request in the dialog.
+    sequence: AtomicU32,
 }
 
 const NEVER: i64 = i64::MIN;
 
 impl Facts {
-    pub(super) fn new(key: Key, origin: Origin, admitted: Admitted) -> Self {
+    pub(super) fn new(key: Key, origin: Origin, sequence: u32, admitted: Admitted) -> Self {
         let Admitted { trunk, identified, dialled, destination, cli, emergency, rate, .. } = admitted;
         let is_heard = origin.protocol != "udp" || matches!(identified, Identified::Digest { .. });
         Self {
@@ -94,7 +96,13 @@ impl Facts {
             is_heard,
             mailbox: Mailbox::new(event::MOST),
             connected: AtomicI64::new(NEVER),
+            sequence: AtomicU32::new(sequence),
         }
+    }
+
+    /// Notes the number of a request in the dialog; returns whether it comes in its order.
+    pub(super) fn follows(&self, sequence: u32) -> bool {
+        self.sequence.fetch_max(sequence, Ordering::Relaxed) <= sequence
     }
 
     /// Notes that it was answered.

@@ -10,6 +10,7 @@ use trunk_rules::carrier::{
 
 use super::attempt::Parts;
 use super::guesses::Try;
+use super::inspection::Header;
 use super::nonces::Counted;
 use super::record::CallRecord;
 use super::refusals::Room;
@@ -21,7 +22,7 @@ use super::{Counters, Inner, call, diagnosis};
 enum Step {
     Run(Box<Admitted>, Channel),
     Challenge(Box<Challenge>),
-    Refuse(Box<Refusal>, Option<Box<CallRecord>>),
+    Refuse(Box<Refusal>, Option<Header>, Option<Box<CallRecord>>),
     /// Its source guesses: it is not answered.
     Drop,
     /// The rules let it through without a channel, which they never do.
@@ -29,6 +30,10 @@ enum Step {
 }
 
 pub(super) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
+    let stopwatch = || inner.app.clock.stopwatch();
+    let Some(pending) = inner.merged.begin(&request, stopwatch()) else {
+        return request.finish(482, "Loop Detected", &[]).await;
+    };
     let started = inner.app.clock.now();
     let step = inner.decide(&request, started);
     if matches!(step, Step::Drop) {
@@ -42,11 +47,20 @@ pub(super) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
                 drop(channel);
                 return request.finish(503, "Service Unavailable", &[]).await;
             };
-            Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
+            let began = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
             drop(place);
+            if began {
+                pending.remember(stopwatch());
+            }
         }
-        Step::Challenge(challenge) => challenged(inner, request, challenge).await,
-        Step::Refuse(refusal, record) => Box::pin(refused(inner, request, refusal, record)).await,
+        Step::Challenge(challenge) => {
+            // Some clients do not count on when they answer a challenge.
+            drop(pending);
+            challenged(inner, request, challenge).await;
+        }
+        Step::Refuse(refusal, header, record) => {
+            Box::pin(refused(inner, request, refusal, header, record)).await;
+        }
         Step::Give => request.finish(500, "Server Internal Error", &[]).await,
         Step::Drop => {}
     }
@@ -107,7 +121,8 @@ impl Inner {
                 let record = record.filter(|trunk| self.has_room(trunk, now)).map(|trunk| {
                     Box::new(CallRecord::of_refusal(self, request, &parts, trunk, &refusal, now))
                 });
-                Step::Refuse(refusal, record)
+                let header = parts.header().filter(|_| refusal.check == Check::Request);
+                Step::Refuse(refusal, header, record)
             }
         }
     }
@@ -142,7 +157,7 @@ impl Inner {
     }
 }
 
-async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
+pub(super) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
     let settings = &inner.config.settings;
     let nonce = inner.front.nonce(request.source().ip(), inner.app.clock.now());
     let values = challenge.headers(settings, &nonce);
@@ -155,15 +170,17 @@ async fn refused(
     inner: &Arc<Inner>,
     mut request: Incoming,
     refusal: Box<Refusal>,
+    header: Option<Header>,
     record: Option<Box<CallRecord>>,
 ) {
     let counted = inner.calls.count_in();
     let (reason, why) = (refusal.reason(), refusal.diagnosis());
+    let mut headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
     // Only whom a trunk names may know what it is that a trunk refuses.
-    let is_told = inner.config.settings.diagnostic_headers && inner.front.names(request.source().ip());
-    let headers: &[(&str, &str)] =
-        if is_told { &[("Reason", &reason), (Refusal::DIAGNOSIS_HEADER, &why)] } else { &[] };
-    request.respond(refusal.code, refusal.phrase, headers, "").await;
+    if inner.config.settings.diagnostic_headers && inner.front.names(request.source().ip()) {
+        headers.extend([("Reason", reason.as_str()), (Refusal::DIAGNOSIS_HEADER, why.as_str())]);
+    }
+    request.respond(refusal.code, refusal.phrase, &headers, "").await;
     if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
         inner.spend.record(inner, trunk, record, false).await;
     }

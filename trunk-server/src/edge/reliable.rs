@@ -34,11 +34,8 @@ pub(super) enum Due {
 }
 
 impl Reliable {
-    /// A response to a caller that wants to confirm it; none to one that cannot.
+    /// A response that the caller confirms.
     pub(super) fn new(request: &Incoming, random: u64, agrees: bool) -> Option<Self> {
-        let extensions = ["Require", "Supported"].into_iter().flat_map(|name| request.values(name));
-        let mut tags = extensions.flat_map(|value| value.split(','));
-        tags.any(|tag| tag.trim().eq_ignore_ascii_case("100rel")).then_some(())?;
         let invite = request.value("CSeq")?.split_ascii_whitespace().next()?.to_owned();
         // From 1 to 2^31 - 1, so that it can grow.
         let number = (1 + random % 0x3fff_ffff).to_string();
@@ -46,13 +43,22 @@ impl Reliable {
         Some(Self { number, invite, agrees, confirmed: false, repeated: 0, timer })
     }
 
-    /// Takes a PRACK; gives whether it confirms this response.
-    pub(super) fn confirm(&mut self, prack: &Incoming) -> bool {
-        let named = prack.value("RAck").is_some_and(|value| {
+    /// Whether a PRACK is meant for this response.
+    pub(super) fn is_named_by(&self, prack: &Incoming) -> bool {
+        prack.value("RAck").is_some_and(|value| {
             value.split_ascii_whitespace().eq([self.number.as_str(), self.invite.as_str(), "INVITE"])
-        });
-        self.confirmed |= named;
-        named
+        })
+    }
+
+    /// The caller has it. Returns whether it described a session.
+    pub(super) fn confirm(&mut self) -> bool {
+        self.confirmed = true;
+        self.agrees
+    }
+
+    /// Whether an offer and its answer were exchanged in it and in what confirmed it.
+    pub(super) fn has_agreed(&self) -> bool {
+        self.agrees && self.confirmed
     }
 
     /// Whether the call must not be answered yet.

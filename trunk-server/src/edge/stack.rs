@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rsipstack::sip::Transport;
+use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipAddr, TransportLayer};
 use rustls::pki_types::pem::PemObject as _;
@@ -22,14 +23,18 @@ use tokio_util::sync::CancellationToken;
 use super::config::{EdgeConfig, EdgeError, Tls};
 use super::front::Front;
 use crate::clock::Clock;
+use crate::descriptors::Descriptors;
 use crate::net::{Entered, OwnSockets, Use};
 use crate::sip::streams::{Limits, Listener, Places, Refused};
 use crate::sip::{Common, Door, listen, shut_down};
-pub(super) use dialog::Dialog;
-pub(super) use incoming::{Happened, Incoming};
+pub(super) use dialog::{Dialog, Final};
+pub(super) use incoming::{Acknowledgement, Happened, Incoming};
 
 /// The methods that the edge knows.
 pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
+
+/// The extensions that it supports.
+pub(super) const SUPPORTED: &str = "timer, 100rel";
 
 /// The listening endpoint.
 pub(super) struct Stack {
@@ -88,6 +93,7 @@ impl Stack {
         front: Arc<Front>,
         clock: &Clock,
         sockets: &OwnSockets,
+        descriptors: &Descriptors,
     ) -> Result<(Self, Requests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
@@ -108,6 +114,8 @@ impl Stack {
             .with_user_agent(&config.server_name)
             .with_transport_layer(layer)
             .with_cancel_token(token.clone())
+            // Its own way of acknowledging goes where a contact points to, instead of where the calls come from.
+            .with_option(EndpointOption { auto_ack_2xx: false, ..EndpointOption::default() })
             .build();
         let why = |error: rsipstack::Error| EdgeError::Listen { address, why: error.to_string() };
         let receiver = endpoint.incoming_transactions().map_err(why)?;
@@ -130,8 +138,9 @@ impl Stack {
             // Of its own: a full TCP listener leaves TLS its places.
             let places = Places::new(config.connections);
             let (common, token, clock) = (common.clone(), token.clone(), clock.clone());
-            let refused = Arc::clone(&refused);
-            tokio::spawn(Listener { socket, acceptor, places, common, token, clock, refused }.serve());
+            let (refused, descriptors) = (Arc::clone(&refused), descriptors.clone());
+            let listener = Listener { socket, acceptor, places, common, token, clock, refused, descriptors };
+            tokio::spawn(listener.serve());
         }
         let own = Own { server_name: config.server_name.clone(), advertise: config.advertise };
         let entered = [Some(address), tls_address].into_iter().flatten();

@@ -20,7 +20,11 @@ use crate::forwarded::{Client, origin};
 use crate::guessing::{NotTaken, Source};
 use crate::jsonapi::{self, Call, Lasts, Operation, Refused, Reply, Target, View};
 use crate::serve::Limits;
+use crate::store::Asker;
 use crate::summed::Summed;
+
+/// Requests that were refused because something is full: the more of them, the less there is to say of each.
+static BUSY: Summed = Summed::new("requests were told to try again later");
 
 /// Serves a request of the API; beside `/v3/` there is nothing to be found.
 pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
@@ -44,7 +48,8 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
             let status = refused.status();
             let internal = refused.internal.as_deref().unwrap_or_default();
             let detail = refused.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
-            if refused.lasts != Lasts::Briefly {
+            let summed = status == StatusCode::SERVICE_UNAVAILABLE && !BUSY.admits(internal, app.clock.now());
+            if summed || refused.lasts != Lasts::Briefly {
                 tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, internal, "request failed");
             } else if status.is_server_error() {
                 tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
@@ -82,6 +87,12 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
             *body = unread;
             Bytes::new()
         }
+    };
+    let _turn = if operation.writes() {
+        let turn = app.writes.turn(Asker::Account(call.account.number)).await;
+        Some(turn.ok_or_else(|| Refused::busy("too many writes are waiting"))?)
+    } else {
+        None
     };
     jsonapi::perform(&call, operation, view, &body).await
 }

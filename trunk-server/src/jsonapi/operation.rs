@@ -146,6 +146,11 @@ impl Operation {
         }
     }
 
+    /// Whether something is changed.
+    pub(crate) fn writes(&self) -> bool {
+        !matches!(self, Self::List { .. } | Self::Get { .. } | Self::Linkage { .. } | Self::Related { .. })
+    }
+
     /// Whether a body of the API's media type is expected.
     pub(crate) fn has_checked_body(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Update { .. })

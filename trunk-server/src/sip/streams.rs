@@ -30,6 +30,7 @@ use super::arrival::{Arrival, Common, Entry, Way, canonical};
 use super::framing::{self, Frame};
 use super::stateless::Reply;
 use crate::clock::Clock;
+use crate::descriptors::{Descriptors, Share};
 use crate::net::{self, Turns};
 use crate::summed::Summed;
 #[cfg(feature = "voipbin")]
@@ -110,6 +111,8 @@ pub(crate) struct Listener {
     pub(crate) token: CancellationToken,
     pub(crate) clock: Clock,
     pub(crate) refused: Arc<Refused>,
+    /// Where connections take the files from that they have open.
+    pub(crate) descriptors: Descriptors,
 }
 
 impl Listener {
@@ -132,7 +135,9 @@ impl Listener {
                 }
             };
             let token = self.token.child_token();
-            let Some(place) = self.places.take(peer.ip(), &token) else {
+            let files = || self.descriptors.take(Share::Signalling);
+            let place = self.places.take(peer.ip(), &token);
+            let Some((place, permit)) = place.and_then(|place| Some((place, files()?))) else {
                 if self.refused.too_many.admits(peer.ip(), self.clock.now()) {
                     let limits = self.places.limits();
                     tracing::warn!(%peer, ?limits, "a connection for SIP was refused: too many");
@@ -149,7 +154,7 @@ impl Listener {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "a connection for SIP ended");
                 }
-                drop(place);
+                drop((place, permit));
             });
         }
     }

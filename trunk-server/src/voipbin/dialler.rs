@@ -27,7 +27,6 @@ mod probe;
 mod reach;
 mod registry;
 mod resolve;
-mod session;
 mod setup;
 mod stack;
 mod talk;

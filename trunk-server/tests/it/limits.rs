@@ -337,15 +337,15 @@ async fn one_address_has_its_connections_and_leaves_the_others_to_other_addresse
 #[tokio::test]
 async fn where_an_address_has_all_its_connections_its_oldest_half_open_one_makes_room() {
     let server = server(|limits| limits.connections_per_address = Some(3)).await;
-    let mut served = wire_from(&server, 7).await;
-    assert_eq!(served.ask(get()).await.status, 200);
+    let mut known = wire_from(&server, 7).await;
+    assert_eq!(known.ask(get()).await.status, 200);
     let mut oldest = wire_from(&server, 7).await;
     oldest.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost:").await;
     let mut newer = wire_from(&server, 7).await;
     let mut next = wire_from(&server, 7).await;
     assert_eq!(next.ask(get()).await.status, 200);
     oldest.hung_up().await;
-    for wire in [&mut served, &mut newer, &mut next] {
+    for wire in [&mut known, &mut newer, &mut next] {
         assert_eq!(wire.ask(get()).await.status, 200);
     }
 }
@@ -353,8 +353,8 @@ async fn where_an_address_has_all_its_connections_its_oldest_half_open_one_makes
 #[tokio::test]
 async fn where_all_connections_are_taken_half_open_ones_make_room_and_those_that_were_served_do_not() {
     let server = server(|limits| limits.connections = 3).await;
-    let mut served = wire(&server).await;
-    assert_eq!(served.ask(get()).await.status, 200);
+    let mut known = wire(&server).await;
+    assert_eq!(known.ask(get()).await.status, 200);
     let mut half_open = [wire_from(&server, 7).await, wire_from(&server, 8).await];
     for wire in &mut half_open {
         wire.send("GET /v3/").await;
@@ -366,7 +366,7 @@ async fn where_all_connections_are_taken_half_open_ones_make_room_and_those_that
     for wire in &mut half_open {
         wire.hung_up().await;
     }
-    assert_eq!(served.ask(get()).await.status, 200);
+    assert_eq!(known.ask(get()).await.status, 200);
     assert_eq!(wire(&server).await.ask(get()).await.status, 503, "there is nobody left who could make room");
 }
 
@@ -374,8 +374,8 @@ async fn where_all_connections_are_taken_half_open_ones_make_room_and_those_that
 async fn each_of_many_connections_too_many_is_told_so() {
     more_files();
     let server = server(|limits| limits.connections = 1).await;
-    let mut served = wire(&server).await;
-    assert_eq!(served.ask(get()).await.status, 200);
+    let mut known = wire(&server).await;
+    assert_eq!(known.ask(get()).await.status, 200);
     let mut refused = Vec::new();
     for _ in 0..1_000 {
         refused.push(wire_from(&server, 7).await);
@@ -386,7 +386,7 @@ async fn each_of_many_connections_too_many_is_told_so() {
         let answer = wire.answer().await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     }
-    assert_eq!(served.ask(get()).await.status, 200);
+    assert_eq!(known.ask(get()).await.status, 200);
 }
 
 /// A server behind a proxy on this machine, which listens to two wrong keys of each client.

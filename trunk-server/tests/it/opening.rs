@@ -112,7 +112,7 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
 }
 
 /// The schemas of older servers, by version.
-const OLDER: [&str; 7] = [
+const OLDER: [&str; 9] = [
     include_str!("../../src/store/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/store/sqlite/migrations/0002_calls.sql"),
     include_str!("../../src/store/sqlite/migrations/0003_webhooks.sql"),
@@ -120,6 +120,8 @@ const OLDER: [&str; 7] = [
     include_str!("../../src/store/sqlite/migrations/0005_backlog.sql"),
     include_str!("../../src/store/sqlite/migrations/0006_flows.sql"),
     include_str!("../../src/store/sqlite/migrations/0007_running_calls.sql"),
+    include_str!("../../src/store/sqlite/migrations/0008_claims.sql"),
+    include_str!("../../src/store/sqlite/migrations/0009_commits.sql"),
 ];
 
 /// A database as the server of a schema left it.

@@ -10,8 +10,10 @@ use trunk_server::store::{OpenError, SqliteStore, Store, StoreError, WriteHealth
 use crate::support::records::{commit, everything, id, insert, trunk, trunks};
 use crate::support::within;
 
-/// What it is called, and what it does.
-type Harm<F> = (&'static str, F);
+/// What it is called, and what it does to the file.
+type Harm = (&'static str, fn(&Path));
+/// What it is called, and what it does to the log.
+type Damage = (&'static str, fn(&mut Vec<u8>));
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}{ending}", path.display()))
@@ -96,7 +98,7 @@ async fn files_that_others_could_read_are_theirs_no_more() {
 
 #[tokio::test]
 async fn a_file_that_is_deleted_moved_or_replaced_ends_writing_and_not_reading() {
-    let harms: [Harm<fn(&Path)>; 5] = [
+    let harms: [Harm; 5] = [
         ("was deleted or moved", |path| fs::remove_dir_all(path.parent().unwrap()).unwrap()),
         ("was deleted or moved", |path| fs::rename(path, beside(path, ".old")).unwrap()),
         ("was deleted or moved", |path| fs::remove_file(beside(path, "-wal")).unwrap()),
@@ -140,7 +142,7 @@ async fn what_a_damaged_log_lost_is_counted_at_the_start() {
     let path = folder.path().join("log.db");
     let store = SqliteStore::open(&path).unwrap();
     write(&store, 100..160).await;
-    let harms: [Harm<fn(&mut Vec<u8>)>; 5] = [
+    let harms: [Damage; 5] = [
         ("whole", |_| ()),
         ("half", |log| log.truncate(log.len() / 2)),
         ("flipped", |log| log[5_000] ^= 1),

@@ -108,7 +108,7 @@ async fn the_server_counts_each_key_unless_the_account_says_otherwise() {
     let account = control.accounts()[0].id;
     control.add_key(account, Some("second".to_owned().into())).await.unwrap();
     control.create_account(NewAccount::named("free").api_key("free").rate_limit(0)).await.unwrap();
-    let served = async |key: &'static str| {
+    let answered = async |key: &'static str| {
         let answers = join_all((0..5).map(|_| ask(&server, get("/v3/dids", key)))).await;
         let refused = answers.iter().find(|answer| answer.status == 429);
         if let Some(refused) = refused {
@@ -118,7 +118,7 @@ async fn the_server_counts_each_key_unless_the_account_says_otherwise() {
         }
         answers.iter().filter(|answer| answer.status == 200).count()
     };
-    assert_eq!((served("key").await, served("second").await, served("free").await), (3, 3, 5));
+    assert_eq!((answered("key").await, answered("second").await, answered("free").await), (3, 3, 5));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -134,9 +134,9 @@ async fn a_page_whose_relationships_lead_to_too_many_is_refused_and_a_smaller_on
     let refused = ask(address, page(21)).await;
     assert_eq!((refused.status, &document(&refused)["errors"][0]["code"]), (400, &json!("118")));
     assert!(refused.text().contains("page[size]"), "{}", refused.text());
-    let served = document(&ask(address, page(2)).await);
-    assert_eq!(served["included"].as_array().unwrap().len(), 5_000, "each once");
-    for trunk in served["data"].as_array().unwrap() {
+    let smaller = document(&ask(address, page(2)).await);
+    assert_eq!(smaller["included"].as_array().unwrap().len(), 5_000, "each once");
+    for trunk in smaller["data"].as_array().unwrap() {
         assert_eq!(trunk["relationships"]["dids"]["data"].as_array().unwrap().len(), 5_000);
     }
 }

@@ -6,6 +6,7 @@ mod destination;
 mod digest;
 mod emergency;
 mod hostile;
+mod in_dialog;
 mod media;
 mod number;
 mod order;

@@ -9,12 +9,14 @@ use std::sync::Arc;
 
 use rsipstack::dialog::DialogId;
 use rsipstack::sip::prelude::HeadersExt as _;
-use rsipstack::sip::{Header, Method, Response, SipMessage, StatusCode, Transport};
+use rsipstack::sip::{Header, Headers, Method, Response, Scheme, SipMessage, StatusCode, Transport, Version};
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 
 use super::{Dialog, Own};
 use crate::edge::shares::Share;
+use crate::sip::address::entries;
+use crate::sip::body::{BodyRefusal, session_description};
 use crate::sip::{Arrival, tag_of};
 
 /// A request that came in, with its transaction.
@@ -24,7 +26,18 @@ pub(in crate::edge) struct Incoming {
     /// Its place among those that are worked on.
     share: Option<Share>,
     own: Arc<Own>,
-    acknowledgement: Vec<u8>,
+    acknowledgement: Option<Acknowledgement>,
+    /// Whether its dialog got its tag from us.
+    begins: bool,
+}
+
+/// What an ACK brought.
+#[derive(Debug)]
+pub(in crate::edge) struct Acknowledgement {
+    /// Where it came from, where that is known.
+    pub(in crate::edge) source: Option<IpAddr>,
+    /// The session description in it.
+    pub(in crate::edge) description: Result<Option<Vec<u8>>, BodyRefusal>,
 }
 
 /// What happens to an INVITE after it was answered, or before.
@@ -48,7 +61,7 @@ impl Incoming {
         // Responses go to where the request came from. The library would read that out of the `Via` each time.
         transaction.destination =
             Some(SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() });
-        Self { transaction, arrival, share: None, own, acknowledgement: Vec::new() }
+        Self { transaction, arrival, share: None, own, acknowledgement: None, begins: false }
     }
 
     /// Holds a place as long as it is there.
@@ -103,6 +116,59 @@ impl Incoming {
         &self.transaction.original.body
     }
 
+    pub(in crate::edge) fn headers(&self) -> &Headers {
+        &self.transaction.original.headers
+    }
+
+    /// The session description in the body.
+    pub(in crate::edge) fn description(&self) -> Result<Option<&[u8]>, BodyRefusal> {
+        session_description(self.headers(), self.body())
+    }
+
+    /// Whether it is of the version that the edge speaks.
+    pub(in crate::edge) fn is_of_this_version(&self) -> bool {
+        *self.transaction.original.version() == Version::V2
+    }
+
+    /// Whether its target is a `sip:`, `sips:` or `tel:` URI.
+    pub(in crate::edge) fn has_known_scheme(&self) -> bool {
+        match &self.transaction.original.uri.scheme {
+            Some(Scheme::Other(scheme)) => scheme.eq_ignore_ascii_case("tel"),
+            _ => true,
+        }
+    }
+
+    /// The number and the method of `CSeq`.
+    pub(in crate::edge) fn sequence(&self) -> Option<(u32, &str)> {
+        let mut words = self.value("CSeq")?.split_ascii_whitespace();
+        Some((words.next()?.parse().ok()?, words.next()?))
+    }
+
+    /// Whether a header lists a word, such as an option tag.
+    pub(in crate::edge) fn lists(&self, name: &str, word: &str) -> bool {
+        let mut listed = self.values(name).flat_map(|value| value.split(','));
+        listed.any(|listed| listed.trim().eq_ignore_ascii_case(word))
+    }
+
+    /// Where the caller wants further requests of the dialog: `None` when it does not say.
+    ///
+    /// # Errors
+    /// When it says what no request can be sent to.
+    pub(in crate::edge) fn contact(&self) -> Result<Option<&str>, &'static str> {
+        let mut contacts = self.values("Contact").flat_map(entries);
+        let Some(contact) = contacts.next() else { return Ok(None) };
+        if contacts.next().is_some() {
+            return Err("there is more than one contact");
+        }
+        let uri = uri_of(contact);
+        let parsed = rsipstack::sip::Uri::try_from(uri).map_err(|_| "the contact is no URI")?;
+        let has_host = !parsed.host_with_port.to_string().is_empty();
+        match parsed.scheme {
+            Some(Scheme::Sip | Scheme::Sips) if has_host => Ok(Some(uri)),
+            _ => Err("the contact is no SIP URI"),
+        }
+    }
+
     /// The values of a header as they were received, one for each line. Short names are known by the long ones.
     pub(in crate::edge) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = move |header: &&Header| header.name().eq_ignore_ascii_case(name);
@@ -129,8 +195,14 @@ impl Incoming {
         self.value("Max-Forwards")?.trim().parse().ok()
     }
 
+    /// Whether it came without a tag of ours: outside of any dialog.
+    pub(in crate::edge) fn begins(&self) -> bool {
+        self.begins
+    }
+
     /// Gives the dialog its local tag: every later response carries it.
     pub(in crate::edge) fn set_local_tag(&mut self, tag: &str) {
+        self.begins = true;
         for header in self.transaction.original.headers.iter_mut() {
             if let Header::To(to) = header {
                 *to = rsipstack::sip::headers::To::new(format!("{};tag={tag}", to.value()));
@@ -195,7 +267,7 @@ impl Incoming {
         Response {
             status_code,
             wire_reason: None,
-            version: *original.version(),
+            version: Version::V2,
             headers: all.into(),
             body: body.as_bytes().to_vec(),
         }
@@ -241,6 +313,20 @@ impl Incoming {
                 return Happened::Over;
             }
             let Some(event) = self.transaction.tu_receiver.recv().await else { return Happened::Over };
+            let source = match &event {
+                TransactionEvent::Received(SipMessage::Request(request), _) => {
+                    Arrival::of(request).map(|arrival| arrival.source.ip())
+                }
+                _ => None,
+            };
+            if let TransactionEvent::Received(SipMessage::Request(request), _) = &event
+                && request.method == Method::Cancel
+                && source.is_some_and(|source| source != self.arrival.source.ip())
+            {
+                // The next hop of an INVITE is the only one who can cancel it.
+                tracing::debug!(?source, call_id = self.call_id(), "a CANCEL of another address was ignored");
+                continue;
+            }
             if matches!(event, TransactionEvent::Terminate(_)) {
                 // The end was looked for above: this is the mark of an earlier event.
                 continue;
@@ -257,7 +343,9 @@ impl Incoming {
                     if !self.is_told(&request) {
                         continue;
                     }
-                    self.acknowledgement = request.body;
+                    let description = session_description(&request.headers, &request.body);
+                    let description = description.map(|found| found.map(<[u8]>::to_vec));
+                    self.acknowledgement = Some(Acknowledgement { source, description });
                     return Happened::Acknowledged;
                 }
                 Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
@@ -274,9 +362,9 @@ impl Incoming {
         tag.is_some() && tag == self.local_tag()
     }
 
-    /// The body of the ACK: the answer to an offer that the final response made.
-    pub(in crate::edge) fn take_acknowledgement(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.acknowledgement)
+    /// What the ACK brought: the answer to an offer that the final response made.
+    pub(in crate::edge) fn take_acknowledgement(&mut self) -> Option<Acknowledgement> {
+        self.acknowledgement.take()
     }
 
     /// What is needed to send requests in the dialog that this INVITE makes.
@@ -289,11 +377,31 @@ impl Incoming {
             source: self.arrival.source,
             local_address: self.arrival.local,
             transport: self.arrival.transport,
-            target: uri_of(self.value("Contact")?).into(),
-            routes: self.values("Record-Route").map(Into::into).collect(),
+            contact: Box::default(),
+            target: self.contact().ok()??.into(),
+            updates: self.lists("Allow", "UPDATE"),
+            sequence: 0,
+            call_id: self.call_id().into(),
+            routes: self.values("Record-Route").flat_map(entries).map(Into::into).collect(),
             local: original.to_header().ok()?.value().into(),
             remote: original.from_header().ok()?.value().into(),
         }))
+    }
+
+    /// Has a dialog's requests go where this one of its caller came from and wants them (RFC 3261 §12.2.2).
+    pub(in crate::edge) fn retarget(&self, dialog: &mut Dialog) {
+        if let Ok(Some(contact)) = self.contact() {
+            dialog.target = contact.into();
+        }
+        if self.value("Allow").is_some() {
+            dialog.updates = self.lists("Allow", "UPDATE");
+        }
+        if let Some(connection) = &self.transaction.connection {
+            dialog.connection = connection.clone();
+            dialog.source = self.arrival.source;
+            dialog.local_address = self.arrival.local;
+            dialog.transport = self.arrival.transport;
+        }
     }
 }
 
@@ -303,7 +411,7 @@ fn is_copied(header: &Header) -> bool {
 }
 
 /// The URI of a `Contact` or `From` value.
-fn uri_of(value: &str) -> &str {
+pub(super) fn uri_of(value: &str) -> &str {
     match (value.find('<'), value.find('>')) {
         (Some(from), Some(to)) if from < to => value.get(from + 1..to).unwrap_or_default(),
         _ => value.split(';').next().unwrap_or_default().trim(),

@@ -171,18 +171,23 @@ impl Dialog {
 
     /// Sends a request, again with a digest if it is challenged, and waits for its answer. `None` when it could not
     /// be sent.
-    pub(super) async fn ask(mut self, origin: &Origin, method: Method, further: Vec<Header>) -> Option<u16> {
+    pub(super) async fn ask(
+        mut self,
+        origin: &Origin,
+        method: Method,
+        further: Vec<Header>,
+    ) -> Option<Response> {
         let sequence = self.next_sequence();
         let request = self.request(origin, method, sequence, further.clone(), String::new());
         let uri = request.uri.to_string();
         let response = ask(origin, request, &self.hop).await?;
         let Some(authorization) = answer(origin, &response, &method.to_string(), &uri) else {
-            return Some(response.status_code.code());
+            return Some(response);
         };
         let sequence = self.next_sequence();
         let further = further.into_iter().chain([authorization]).collect();
         let request = self.request(origin, method, sequence, further, String::new());
-        Some(ask(origin, request, &self.hop).await?.status_code.code())
+        ask(origin, request, &self.hop).await
     }
 
     /// Hangs up. It goes on by itself when it is not waited for.

@@ -14,6 +14,7 @@ use super::dialog::value;
 use super::registry::{Inbound, Undelivered};
 use super::stack::ALLOW;
 use super::uri::tag_of;
+use crate::sip::body::session_description;
 
 /// Most requests that belong to no call and are answered at the same time.
 const AT_ONCE: usize = 1024;
@@ -121,7 +122,7 @@ pub(super) async fn finish(mut request: Transaction, code: u16, phrase: &str, fu
     let _unread = see_off(request).await;
 }
 
-/// Sees an answered transaction to its end: repetitions need it. Gives the body of its ACK.
+/// Sees an answered transaction to its end: repetitions need it. Returns the session description in its ACK.
 pub(super) async fn see_off(mut request: Transaction) -> Vec<u8> {
     // The library's timers end with the endpoint, and so do all its connections.
     let open = request.connection.as_ref().and_then(SipConnection::cancel_token).unwrap_or_default();
@@ -129,7 +130,10 @@ pub(super) async fn see_off(mut request: Transaction) -> Vec<u8> {
         let mut body = Vec::new();
         while !request.is_terminated() {
             match request.receive().await {
-                Some(SipMessage::Request(ack)) if ack.method == Method::Ack => body = ack.body,
+                Some(SipMessage::Request(ack)) if ack.method == Method::Ack => {
+                    let described = session_description(&ack.headers, &ack.body).ok().flatten();
+                    body = described.unwrap_or_default().to_vec();
+                }
                 Some(_) => {}
                 None => break,
             }

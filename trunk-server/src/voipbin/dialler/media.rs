@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use didww_types::resources::MediaEncryptionMode;
 use trunk_rules::carrier::{
-    Codec, Direction, Media as Described, MediaHost, Settings, negotiate, no_media_to,
+    Codec, Direction, Media as Described, MediaHost, Profile, Settings, negotiate, no_media_to,
 };
 
 use super::{Inner, Reach};
@@ -45,6 +45,8 @@ pub(super) struct Media {
     bound: Bound,
     /// What the far end is told.
     address: SocketAddr,
+    /// What names the session in what is said of it.
+    identity: sdp::Identity,
     stream: Option<Stream>,
     source: u32,
     sequence: u16,
@@ -69,9 +71,11 @@ impl Media {
         let [source @ .., _, _, _, _] = random;
         let [_, _, _, _, sequence @ .., _, _] = random;
         let [_, _, timestamp @ .., _, _] = random;
+        let identity = sdp::Identity::new(u64::from_be_bytes(random));
         Some(Self {
             bound,
             address,
+            identity,
             stream: None,
             source: u32::from_be_bytes(source),
             sequence: u16::from_be_bytes(sequence),
@@ -95,14 +99,14 @@ impl Media {
     }
 
     /// Our offer.
-    pub(super) fn offer(&self) -> String {
-        sdp::offer_of(self.address, &CODECS)
+    pub(super) fn offer(&mut self) -> String {
+        sdp::offer(&mut self.identity, self.address, &CODECS, Profile::Avp, "")
     }
 
     /// Our answer to an offer.
-    pub(super) fn answer(&self, offer: &Described) -> String {
+    pub(super) fn answer(&mut self, offer: &Described) -> String {
         // There is no key: encrypted media is not negotiated.
-        sdp::answer(offer, self.address, "")
+        sdp::answer(&mut self.identity, offer, self.address, "")
     }
 
     /// Sends to where a description of a carrier at an address says, from now on, if it may go there.
@@ -141,8 +145,8 @@ impl Media {
     }
 
     /// Our answer to an offer that takes every stream out of the call.
-    pub(super) fn answer_taken_out(&self, lines: &[String]) -> String {
-        sdp::answer_taken_out(lines, self.address)
+    pub(super) fn answer_taken_out(&mut self, lines: &[String]) -> String {
+        sdp::answer_taken_out(&mut self.identity, lines, self.address)
     }
 
     /// When the next packet is due.

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use rsipstack::sip::{Header, Method};
 use rsipstack::transaction::transaction::Transaction;
-
-use trunk_rules::carrier::taken_out;
+use trunk_rules::carrier::{reason_phrase, taken_out};
 
 use super::incoming::{finish_alone, respond, see_off};
 use super::leg::Call;
 use super::media::described;
 use super::registry::Inbound;
 use super::stack::ALLOW;
+use crate::sip::body::session_description;
 
 impl Call {
     /// Takes the answer to an offer of ours, and returns true if it fits. One that does not fit leaves the media where
@@ -45,23 +45,32 @@ impl Call {
         else {
             return finish_alone(request, 500, "Server Internal Error", Vec::new());
         };
-        let body = match described(&request.original.body) {
+        let offer = match session_description(&request.original.headers, &request.original.body) {
+            Ok(offer) => offer.unwrap_or_default(),
+            Err(why) => {
+                tracing::info!(%why, "a new offer of the carrier was refused; the call stays as it is");
+                let header =
+                    why.header().map(|(name, value)| Header::Other(name.to_owned(), value.to_owned()));
+                let code = why.code();
+                return finish_alone(request, code, reason_phrase(code), header.into_iter().collect());
+            }
+        };
+        let (body, offers) = match described(offer) {
             Ok(Some(offer)) => {
                 media.follow(&self.inner, self.origin.reach, carrier, &offer).await;
-                media.answer(&offer)
+                (media.answer(&offer), false)
             }
-            Ok(None) if invites => media.offer(),
-            Ok(None) => String::new(),
-            Err(_) if let Some(lines) = taken_out(&request.original.body) => {
+            Ok(None) if invites => (media.offer(), true),
+            Ok(None) => (String::new(), false),
+            Err(_) if let Some(lines) = taken_out(offer) => {
                 media.taken_out();
-                media.answer_taken_out(&lines)
+                (media.answer_taken_out(&lines), false)
             }
             Err(why) => {
                 tracing::info!(%why, "a new offer of the carrier was refused; the call stays as it is");
                 return finish_alone(request, 488, "Not Acceptable Here", Vec::new());
             }
         };
-        let offers = invites && request.original.body.is_empty();
         let mut headers = vec![self.origin.contact(way), Header::Allow(ALLOW.into())];
         headers.extend(further);
         respond(&mut request, 200, "OK", headers, body).await;

@@ -10,6 +10,7 @@ use super::dialog::{Dialog, ask, remote_tag, value};
 use super::invite::Invite;
 use super::leg::Call;
 use super::origin::Origin;
+use crate::sip::body::session_description;
 
 /// A dialog before the answer, for reliable provisional responses.
 pub(super) struct Early {
@@ -59,8 +60,8 @@ impl Call {
             return;
         }
         early.confirmed = number;
-        if !response.body.is_empty() {
-            early.answer = Some(response.body.clone());
+        if let Ok(Some(described)) = session_description(&response.headers, &response.body) {
+            early.answer = Some(described.to_vec());
         }
         let next = early.dialog.next_sequence();
         let rack = format!("{number} {} INVITE", invite.sequence);

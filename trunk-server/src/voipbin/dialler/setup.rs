@@ -13,9 +13,10 @@ use super::leg::{Authorization, Call};
 use super::media::Media;
 use super::origin::Line;
 use super::registry::Inbound;
-use super::session::Session;
 use super::stack::ALLOW;
 use super::{LegEnd, LegEvent};
+use crate::sip::body::session_description;
+use crate::sip::session_timer::{Said, Session};
 use crate::summed::Summed;
 
 /// Calls for which there was no port, or no file that may be open for it.
@@ -198,7 +199,7 @@ impl Call {
         ];
         further.extend(self.digests());
         further.extend(self.headers.iter().cloned());
-        let offer = self.media.as_ref().map(Media::offer).unwrap_or_default();
+        let offer = self.media.as_mut().map(Media::offer).unwrap_or_default();
         let request = self.origin.request(&line, hop, further, offer);
         Invite::send(&self.inner, request, hop.clone(), self.sequence).await
     }
@@ -275,8 +276,8 @@ impl Call {
             let _late = tokio::time::timeout(self.inner.config.t1 * PATIENCE, bye).await;
             return Attempt::Over(end);
         }
-        if !response.body.is_empty() {
-            answer = Some(response.body.clone());
+        if let Ok(Some(described)) = session_description(&response.headers, &response.body) {
+            answer = Some(described.to_vec());
         }
         let fits = match &answer {
             Some(answer) => self.take_answer(answer).await,
@@ -291,7 +292,8 @@ impl Call {
             let _late = tokio::time::timeout(self.inner.config.t1 * PATIENCE, bye).await;
             return Attempt::Over(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
-        let session = Session::of_response(&response.headers, self.inner.clock.now());
+        let terms = Said::of(&response.headers).ok().and_then(|said| said.agreed());
+        let session = terms.map(|terms| Session::new(terms, self.inner.clock.now()));
         let updates = lists(&response.headers, "Allow", "UPDATE");
         Attempt::Up(Box::new(Up { dialog, session, updates }))
     }

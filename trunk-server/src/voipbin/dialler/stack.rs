@@ -75,6 +75,7 @@ impl Stack {
             token: token_of,
             clock: clock.clone(),
             refused,
+            descriptors: config.descriptors.clone(),
         };
         tokio::spawn(listener.serve());
         Ok((Self { endpoint, token, address, udp: Mutex::new(Some(udp)), common }, requests))

@@ -13,11 +13,12 @@ use super::invite::Invite;
 use super::leg::Call;
 use super::media::Media;
 use super::registry::Inbound;
-use super::session::Session;
 use super::setup::{PATIENCE, Up, pause};
 use super::stack::ALLOW;
 use super::uri::tag_of;
 use super::{LegEnd, LegEvent};
+use crate::sip::body::session_description;
+use crate::sip::session_timer::{Decision, Said, Session};
 
 /// How long until a refresh is tried again that met one of the far end's (RFC 3261 §14.1), at most.
 const AGAIN: Duration = Duration::from_secs(3);
@@ -26,9 +27,11 @@ const AGAIN: Duration = Duration::from_secs(3);
 struct Talk {
     dialog: Dialog,
     session: Option<Session>,
+    /// The shortest interval in seconds that the far end takes, once it refused a shorter one.
+    least_interval: u32,
     updates: bool,
     /// The refresh that is under way, as an UPDATE...
-    update: Option<oneshot::Receiver<Option<u16>>>,
+    update: Option<oneshot::Receiver<Option<Response>>>,
     /// ... or as an INVITE.
     invite: Option<Invite>,
 }
@@ -37,16 +40,14 @@ impl Call {
     pub(super) async fn talk(&mut self, up: Up) -> LegEnd {
         self.tell(LegEvent::Answered);
         let Up { dialog, session, updates } = up;
-        let mut talk = Talk { dialog, session, updates, update: None, invite: None };
+        let mut talk = Talk { dialog, session, least_interval: 0, updates, update: None, invite: None };
         let clock = self.inner.clock.clone();
         // What is seldom done has its own place on the heap while it is done: the state of a call that is up stays small.
         loop {
             let invite = talk.invite.as_ref().and_then(Invite::next);
             let media = self.media.as_ref().and_then(Media::next);
             let next = [invite, media].into_iter().flatten().min();
-            let refreshing = talk.update.is_some() || talk.invite.is_some();
-            let session =
-                talk.session.filter(|session| !(session.ours && refreshing)).map(|session| session.at);
+            let session = talk.session.map(|session| session.next());
             tokio::select! {
                 biased;
                 () = self.hang_up.cancelled() => {
@@ -68,17 +69,18 @@ impl Call {
                     // The call stays up: it is the far end that asked for the offer.
                     Inbound::Answer(answer) => drop(Box::pin(self.take_answer(&answer)).await),
                 },
-                code = updated(&mut talk.update) => {
-                    if !self.refreshed(&mut talk, code) {
+                last = updated(&mut talk.update) => {
+                    if !self.refreshed(&mut talk, last.as_ref()) {
                         Box::pin(self.hang_up(talk.dialog)).await;
                         return LegEnd::HungUp;
                     }
                 }
                 () = at(&clock, session) => {
-                    if talk.session.is_some_and(|session| session.ours) {
+                    let now = self.inner.clock.now();
+                    if talk.session.is_some_and(|session| now < session.ends_at) {
                         Box::pin(self.refresh(&mut talk)).await;
                     } else {
-                        tracing::info!("the carrier did not refresh a session in time");
+                        tracing::info!("a session was not refreshed in time");
                         Box::pin(self.hang_up(talk.dialog)).await;
                         return LegEnd::HungUp;
                     }
@@ -127,13 +129,27 @@ impl Call {
             }
             Method::Invite | Method::Update => {
                 let now = self.inner.clock.now();
-                talk.dialog.retarget(&self.origin, headers).await;
-                let asked = Session::of_request(headers, now);
-                let mut further = Vec::new();
-                if let Some(session) = asked {
-                    further.extend(session.in_response());
-                    talk.session = asked;
+                let Ok(said) = Said::of(headers) else {
+                    finish_alone(request, 400, "Bad Request", Vec::new());
+                    return false;
+                };
+                let mut further = vec![Header::Supported("timer".into())];
+                match said.decide(talk.session.map(|session| session.terms)) {
+                    Decision::TooShort(least) => {
+                        let header = Header::Other("Min-SE".to_owned(), least.to_string());
+                        finish_alone(request, 422, "Session Interval Too Small", vec![header]);
+                        return false;
+                    }
+                    Decision::With(terms) => {
+                        talk.session = Some(Session::new(terms, now));
+                        further.push(Header::Other("Session-Expires".to_owned(), terms.in_response()));
+                        if said.is_supported() {
+                            further.push(Header::Require("timer".into()));
+                        }
+                    }
+                    Decision::Without => talk.session = None,
                 }
+                talk.dialog.retarget(&self.origin, headers).await;
                 self.renegotiate(request, further).await;
             }
             Method::Options => finish_alone(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
@@ -168,7 +184,8 @@ impl Call {
                 );
                 self.acks.send(invite.sequence, remote_tag(response), &ack, &talk.dialog.hop).await;
                 // A refresh changes nothing; an answer that does not fit leaves the media where it was.
-                let _fits = self.take_answer(&response.body).await;
+                let described = session_description(&response.headers, &response.body).ok().flatten();
+                let _fits = self.take_answer(described.unwrap_or_default()).await;
             }
             _ => {
                 let ack = invite.acknowledgement(response);
@@ -176,15 +193,21 @@ impl Call {
             }
         }
         self.late_until = self.inner.clock.stopwatch() + self.inner.config.t1 * 64;
-        self.refreshed(talk, Some(code))
+        self.refreshed(talk, Some(response))
     }
 
     /// Refreshes the session: by UPDATE where the far end understands it, else by INVITE.
     async fn refresh(&mut self, talk: &mut Talk) {
-        let Some(session) = talk.session else { return };
+        let Some(session) = talk.session.as_mut() else { return };
+        session.wait();
+        let expires = session.terms.in_request();
         talk.dialog.reconnect(&self.origin).await;
         let mut further = vec![self.origin.contact(&talk.dialog.hop)];
-        further.extend(session.in_request());
+        further.push(Header::Supported("timer".into()));
+        further.push(Header::Other("Session-Expires".to_owned(), expires));
+        if talk.least_interval > 0 {
+            further.push(Header::Other("Min-SE".to_owned(), talk.least_interval.to_string()));
+        }
         if talk.updates {
             let (sender, receiver) = oneshot::channel();
             let (origin, dialog) = (Arc::clone(&self.origin), talk.dialog.clone());
@@ -201,49 +224,54 @@ impl Call {
         }
         further.push(Header::Allow(ALLOW.into()));
         let number = talk.dialog.next_sequence();
-        let offer = self.media.as_ref().map(Media::offer).unwrap_or_default();
+        let offer = self.media.as_mut().map(Media::offer).unwrap_or_default();
         let request = talk.dialog.request(&self.origin, Method::Invite, number, further, offer);
         match Invite::send(&self.inner, request, talk.dialog.hop.clone(), number).await {
             Ok(invite) => talk.invite = Some(invite),
             Err(why) => {
                 tracing::debug!(%why, "a session was not refreshed; it will be tried again");
-                self.try_again(talk);
+                self.try_again(talk, AGAIN);
             }
         }
     }
 
     /// What became of a refresh; gives whether the call goes on.
-    fn refreshed(&self, talk: &mut Talk, code: Option<u16>) -> bool {
+    fn refreshed(&self, talk: &mut Talk, last: Option<&Response>) -> bool {
         talk.update = None;
         let now = self.inner.clock.now();
-        match code {
-            Some(200..300) => {
-                if let Some(session) = &mut talk.session {
-                    session.refreshed(now);
-                }
-            }
+        let said = last.and_then(|last| Said::of(&last.headers).ok()).unwrap_or_default();
+        match last.map(|last| last.status_code.code()) {
+            // Without a word about it there is no session timer any more (RFC 4028 §7.2).
+            Some(200..300) => talk.session = said.agreed().map(|terms| Session::new(terms, now)),
             // The connection was closed meanwhile; there may be another.
-            None if !talk.dialog.hop.is_open() => self.try_again(talk),
+            None if !talk.dialog.hop.is_open() => self.try_again(talk, AGAIN),
             // The far end does not know the call, or does not answer.
             Some(408 | 481) | None => return false,
             Some(405 | 501) if talk.updates => {
                 talk.updates = false;
-                self.try_again(talk);
+                self.try_again(talk, Duration::ZERO);
             }
-            // It was ours to refresh: the far end ends the call if it really wants to.
-            Some(_) => self.try_again(talk),
+            Some(422) if said.least > talk.session.map(|session| session.terms.interval) => {
+                if let (Some(least), Some(session)) = (said.least, talk.session.as_mut()) {
+                    session.terms.interval = least;
+                    talk.least_interval = least;
+                }
+                self.try_again(talk, Duration::ZERO);
+            }
+            // It was ours to refresh, and is until the session is over.
+            Some(_) => self.try_again(talk, AGAIN),
         }
         true
     }
 
-    fn try_again(&self, talk: &mut Talk) {
+    fn try_again(&self, talk: &mut Talk, wait: Duration) {
         if let Some(session) = &mut talk.session {
-            session.at = self.inner.clock.now().after(AGAIN);
+            session.try_again_at(self.inner.clock.now().after(wait));
         }
     }
 }
 
-async fn updated(update: &mut Option<oneshot::Receiver<Option<u16>>>) -> Option<u16> {
+async fn updated(update: &mut Option<oneshot::Receiver<Option<Response>>>) -> Option<Response> {
     match update {
         Some(receiver) => receiver.await.ok().flatten(),
         None => std::future::pending().await,

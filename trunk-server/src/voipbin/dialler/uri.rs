@@ -47,6 +47,8 @@ pub(super) fn verbatim(uri: &str) -> Uri {
     }
 }
 
+pub(super) use crate::sip::address::entries;
+
 /// The URI of a `Contact`, `Route` or `From` value.
 pub(super) fn uri_of(value: &str) -> &str {
     let uri = trunk_rules::carrier::address_uri(value.as_bytes());
@@ -63,29 +65,6 @@ pub(super) fn tag_of(value: &str) -> Option<&str> {
     };
     let mut named = parameters.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
     named.find(|(name, _)| name.trim().eq_ignore_ascii_case("tag")).map(|(_, tag)| tag.trim())
-}
-
-/// The entries of a header that may hold several, separated by commas.
-pub(super) fn entries(value: &str) -> Vec<&str> {
-    let (mut entries, mut from) = (Vec::new(), 0);
-    let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
-    for (at, byte) in value.bytes().enumerate() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b'<' if !quoted => bracketed = true,
-            b'>' if !quoted => bracketed = false,
-            b',' if !quoted && !bracketed => {
-                entries.push(value.get(from..at).unwrap_or_default().trim());
-                from = at + 1;
-            }
-            _ => {}
-        }
-    }
-    entries.push(value.get(from..).unwrap_or_default().trim());
-    entries.retain(|entry| !entry.is_empty());
-    entries
 }
 
 #[cfg(test)]

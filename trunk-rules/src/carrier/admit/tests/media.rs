@@ -8,13 +8,13 @@ fn an_offer_that_does_not_fit_the_encryption_mode_names_both() {
     let secure = PLAIN.replace("RTP/AVP", "RTP/SAVP");
     let call = Try { sdp: Some(&secure), ..a_try("442012345678") };
     let refusal = World::open(json!({})).refused(&call);
-    assert_eq!((refusal.check, refusal.cause, refusal.code), (Check::Media, Cause::NoSuitableMedia, 500));
+    assert_eq!((refusal.check, refusal.cause, refusal.code), (Check::Media, Cause::NoSuitableMedia, 488));
     assert_eq!(
         (refusal.configured.as_str(), refusal.received.as_str()),
         ("media_encryption_mode disabled", "RTP/SAVP")
     );
-    let world = World::open(json!({})).set(|settings| settings.media_profile_reject = 488);
-    assert_eq!(world.refused(&call).phrase, "Not Acceptable Here");
+    let world = World::open(json!({})).set(|settings| settings.media_profile_reject = 500);
+    assert_eq!(world.refused(&call).phrase, "Server Internal Error");
 }
 
 #[test]

@@ -5,6 +5,14 @@ use std::num::NonZeroU32;
 use didww_types::Id;
 
 use super::*;
+use crate::carrier::Flaw;
+
+const FLAW: Flaw<'_> = Flaw {
+    cause: Cause::BadExtension,
+    configured: "100rel, timer",
+    received: "x",
+    explanation: "an extension is required that is not supported",
+};
 
 /// A call that fails the chosen checks and no others, and how many channels it holds while it is up.
 fn faulty(faults: &[Check]) -> (Verdict, u32) {
@@ -49,6 +57,7 @@ fn faulty(faults: &[Check]) -> (Verdict, u32) {
         from: if fails(Check::Cli) { "15550100" } else { OWN },
         header: Some(world.signed("a", if fails(Check::Digest) { &[("password", "wrong")] } else { &[] })),
         sdp: Some(if fails(Check::Media) { &secure } else { PLAIN }),
+        more: if fails(Check::Request) { |attempt| attempt.flaw = Some(FLAW) } else { |_| {} },
         ..a_try(&dialled)
     };
     let (verdict, channel) = world.decide_and_hold(&call);

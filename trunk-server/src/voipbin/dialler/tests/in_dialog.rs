@@ -177,10 +177,10 @@ async fn a_far_end_that_does_not_know_update_is_invited_again() {
     carrier.request(&first, "INVITE", 9, "", &description(4000)).await;
     assert_eq!(carrier.next().await.code(), 491, "one after the other");
     carrier.request(&first, "ACK", 9, "", "").await;
-    carrier.pick_up(&invite, "", 4000).await;
+    carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\n", 4000).await;
     let ack = carrier.expect("ACK").await;
     assert_eq!(ack.header("CSeq"), "2 ACK");
-    carrier.pick_up(&invite, "", 4000).await;
+    carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\n", 4000).await;
     assert_eq!(carrier.expect("ACK").await.headers, ack.headers);
     clock.advance(Duration::from_secs(45));
     let invite = carrier.expect("INVITE").await;
@@ -195,14 +195,45 @@ async fn a_session_that_the_far_end_does_not_refresh_is_hung_up() {
     let (clock, dialler) = frozen().await;
     let mut carrier = Carrier::udp().await;
     let (mut leg, invite) = up(&dialler, &mut carrier, "Session-Expires: 90;refresher=uas\r\n").await;
-    clock.advance(Duration::from_secs(89));
+    clock.advance(Duration::from_secs(59));
     carrier.request(&invite, "UPDATE", 1, "Session-Expires: 90;refresher=uac\r\n", "").await;
     let answer = carrier.next().await;
     assert_eq!((answer.code(), answer.header("Session-Expires")), (200, "90;refresher=uac"));
     assert_eq!(answer.header("Require"), "timer");
-    clock.advance(Duration::from_secs(89));
+    clock.advance(Duration::from_secs(59));
     carrier.hears_nothing_for(SHORT).await;
+    // A third of the interval before its end.
     clock.advance(Duration::from_secs(1));
     carrier.expect("BYE").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
+async fn a_session_that_is_asked_for_is_refreshed_by_whom_it_is_asked_of_and_is_not_too_short() {
+    let (clock, dialler) = frozen().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = up(&dialler, &mut carrier, "Allow: UPDATE\r\n").await;
+    let short = "Supported: timer\r\nSession-Expires: 89;refresher=uas\r\n";
+    carrier.request(&invite, "UPDATE", 1, short, "").await;
+    let refusal = carrier.next().await;
+    assert_eq!((refusal.code(), refusal.header("Min-SE")), (422, "90"));
+    let asked = "Supported: timer\r\nx: 90;refresher=uas\r\n";
+    carrier.request(&invite, "UPDATE", 2, asked, "").await;
+    let answer = carrier.next().await;
+    assert_eq!((answer.code(), answer.header("Session-Expires")), (200, "90;refresher=uas"));
+    clock.advance(Duration::from_secs(45));
+    let update = carrier.expect("UPDATE").await;
+    assert_eq!(update.header("Session-Expires"), "90;refresher=uac");
+    carrier.answer(&update, "422 Session Interval Too Small", "Min-SE: 120\r\n", "").await;
+    let update = carrier.expect("UPDATE").await;
+    assert_eq!((update.header("Session-Expires"), update.header("Min-SE")), ("120;refresher=uac", "120"));
+    carrier.answer(&update, "200 OK", "Session-Expires: 120;refresher=uac\r\n", "").await;
+    carrier.request(&invite, "OPTIONS", 3, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200);
+    clock.advance(Duration::from_mins(1));
+    carrier.expect("UPDATE").await;
+    // It is never answered: 32 seconds before its end the session is given up.
+    clock.advance(Duration::from_secs(28));
+    carrier.await_next("BYE").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
 }

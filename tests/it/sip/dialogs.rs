@@ -1,0 +1,144 @@
+//! Requests inside a dialog: from where they may come, and in which order.
+
+use serde_json::json;
+
+use super::digest::Answer;
+use super::edge::{Edge, PROMPT, credentials, source};
+use super::media::hears_its_echo;
+use super::uac::{Call, Uac};
+
+/// A digest for a request in the dialog.
+fn digest(
+    challenge: &super::message::Message,
+    trunk: &super::edge::Trunk,
+    method: &str,
+    uri: &str,
+) -> String {
+    let mut answer = Answer::to(challenge, trunk, uri);
+    answer.method = method.to_owned();
+    format!("Authorization: {}", answer.value())
+}
+
+#[tokio::test]
+async fn from_another_address_a_request_of_a_trunk_with_credentials_is_challenged() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let at = {
+        let body = call.offer.clone();
+        call.request("INVITE", &[], &body).await.media().0
+    };
+    let mut other = Uac::udp(&edge).await;
+    let moved = super::uac::offer(other.local);
+    for (method, body) in [("INVITE", moved.as_str()), ("UPDATE", &moved), ("PRACK", ""), ("BYE", "")] {
+        let answer = call.request_from(&mut other, method, &[], body).await;
+        assert_eq!((answer.code(), answer.header("WWW-Authenticate").is_some()), (401, true), "{answer:?}");
+        let wrong = edge.trunk(json!({})).await;
+        let header = digest(&answer, &wrong, method, call.target());
+        let answer = call.request_from(&mut other, method, &[&header], body).await;
+        assert_eq!(answer.code(), 401, "with the digest of another trunk: {answer:?}");
+    }
+    hears_its_echo(&call, at, 1).await;
+    assert_eq!(call.request("UPDATE", &[], "").await.code(), 200, "the call is where it was");
+
+    let challenge = call.request_from(&mut other, "BYE", &[], "").await;
+    let header = digest(&challenge, &trunk, "BYE", call.target());
+    assert_eq!(call.request_from(&mut other, "BYE", &[&header], "").await.code(), 200);
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
+}
+
+#[tokio::test]
+async fn a_right_digest_from_an_address_that_may_not_call_is_refused() {
+    let edge = Edge::start().await;
+    let own = Uac::udp(&edge).await;
+    let address = own.local.ip().to_string();
+    // Another trunk makes the address one that is answered at all.
+    edge.trunk(json!({})).await;
+    let trunk = edge.trunk(json!({ "authentication_method": credentials(&[&address], None) })).await;
+    let mut call = Call::over(own, &edge, PROMPT).await;
+    assert_eq!(call.place(&trunk).await.code(), 200);
+    let mut other = Uac::udp(&edge).await;
+    let challenge = call.request_from(&mut other, "BYE", &[], "").await;
+    assert_eq!(challenge.code(), 401);
+    let header = digest(&challenge, &trunk, "BYE", call.target());
+    assert_eq!(call.request_from(&mut other, "BYE", &[&header], "").await.code(), 403);
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn from_another_address_a_request_of_a_trunk_by_address_is_taken_where_the_address_is_allowed() {
+    let edge = Edge::start().await;
+    edge.trunk(json!({})).await;
+    let trunk = edge.trunk(json!({})).await;
+    let (own, neighbour) = (source(), source());
+    edge.ip_only(&trunk, &[&own.to_string(), &neighbour.to_string()]).await;
+    let mut call = Call::over(Uac::udp_from(&edge, own).await, &edge, PROMPT).await;
+    assert_eq!(call.attempt().await.code(), 200);
+    call.acknowledge().await;
+    let mut other = Uac::udp(&edge).await;
+    for method in ["UPDATE", "INVITE", "BYE"] {
+        assert_eq!(call.request_from(&mut other, method, &[], "").await.code(), 403, "{method}");
+    }
+    let mut same_address = Uac::udp_from(&edge, own).await;
+    assert_eq!(
+        call.request_from(&mut same_address, "UPDATE", &[], "").await.code(),
+        200,
+        "from another port"
+    );
+    let mut neighbour = Uac::udp_from(&edge, neighbour).await;
+    assert_eq!(call.request_from(&mut neighbour, "BYE", &[], "").await.code(), 200);
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
+}
+
+#[tokio::test]
+async fn nobody_else_cancels_an_invite() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    let mut call = Call::new(&edge, "9990180").await;
+    call.invite(&[]).await;
+    call.ringing(180).await;
+    let cancel = call.sent.replace("INVITE sip", "CANCEL sip").replace(" INVITE\r\n", " CANCEL\r\n");
+    let cancel = cancel.split_once("Content-Type").unwrap().0.to_owned() + "Content-Length: 0\r\n\r\n";
+    let mut other = Uac::udp(&edge).await;
+    other.send(&cancel).await;
+    // What is asked after that is answered after that.
+    assert_eq!(other.options().await.code(), 200);
+    assert_eq!(edge.active().await.len(), 1, "it still rings");
+    assert_eq!(call.cancel().await.code(), 200);
+    assert_eq!(call.answer().await.code(), 487);
+}
+
+#[tokio::test]
+async fn a_request_that_is_older_than_one_that_was_taken_is_refused() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    call.sequence += 10;
+    assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
+    call.sequence -= 5;
+    for method in ["UPDATE", "BYE"] {
+        assert_eq!(call.request(method, &[], "").await.code(), 500, "{method}");
+    }
+    call.sequence += 10;
+    call.hang_up().await;
+}
+
+#[tokio::test]
+async fn an_offer_that_meets_one_of_ours_is_told_to_wait() {
+    let edge = Edge::start().await;
+    let trunk = edge.trunk(json!({})).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let own = std::mem::take(&mut call.offer);
+    assert_eq!(call.attempt().await.code(), 200);
+    let invite = call.sequence;
+    assert_eq!(call.request("UPDATE", &[], &own).await.code(), 491, "the edge's offer has no answer yet");
+    let next = call.sequence;
+    call.sequence = invite;
+    call.acknowledgement = own;
+    call.acknowledge().await;
+    call.sequence = next;
+    assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
+    call.hang_up().await;
+}

@@ -1,0 +1,277 @@
+//! Calls that come without an offer, encryption, and the versions of what is described.
+
+use serde_json::json;
+
+use super::edge::{Edge, PATIENT, PROMPT, Trunk};
+use super::media::hears_its_echo;
+use super::message::Message;
+use super::uac::Call;
+
+const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
+
+async fn trunk_with(edge: &Edge, mode: &str) -> Trunk {
+    let trunk = edge.trunk(json!({ "media_encryption_mode": mode })).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    trunk
+}
+
+/// A call without an offer, and what it is offered.
+async fn offered(edge: &Edge) -> (Call, String, Message) {
+    let mut call = Call::new(edge, PROMPT).await;
+    let own = std::mem::take(&mut call.offer);
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    (call, own, answer)
+}
+
+fn crypto(tag: u8) -> String {
+    format!("a=crypto:{tag} AES_CM_128_HMAC_SHA1_80 inline:{KEY}\r\n")
+}
+
+#[tokio::test]
+async fn a_call_without_an_offer_is_offered_what_its_trunk_demands() {
+    let edge = Edge::start().await;
+    for (mode, profile, encrypted) in
+        [("disabled", "RTP/AVP", false), ("zrtp", "RTP/AVP", false), ("srtp_sdes", "RTP/SAVP", true)]
+    {
+        let trunk = trunk_with(&edge, mode).await;
+        let (mut call, own, offer) = offered(&edge).await;
+        let audio = offer.media().1;
+        assert!(audio.ends_with(&format!(" {profile} 8 0 101")), "{mode}: {audio}");
+        let key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:";
+        assert_eq!(offer.body.contains(key), encrypted, "{mode}: {}", offer.body);
+        call.acknowledgement = own.replace("RTP/AVP", profile);
+        if encrypted {
+            call.acknowledgement += &crypto(1);
+        }
+        call.acknowledge().await;
+        assert_eq!(call.request("UPDATE", &[], "").await.code(), 200, "it is up");
+        call.hang_up().await;
+        assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
+        edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_call_whose_answer_does_not_fit_the_offer_is_ended_and_its_record_says_so() {
+    let edge = Edge::start().await;
+    for (mode, answers) in [
+        (
+            "srtp_sdes",
+            vec![
+                ("RTP/AVP", String::new(), "No suitable media"),
+                ("RTP/AVP", crypto(1), "No suitable media"),
+                ("RTP/SAVP", String::new(), "No suitable media"),
+                ("RTP/SAVP", crypto(2), "No suitable media"),
+            ],
+        ),
+        (
+            "disabled",
+            vec![
+                ("RTP/SAVP", crypto(1), "No suitable media"),
+                ("", String::new(), "No suitable media"),
+                ("codec", String::new(), "Codecs not matched"),
+            ],
+        ),
+    ] {
+        let trunk = trunk_with(&edge, mode).await;
+        for (count, (profile, further, reason)) in answers.into_iter().enumerate() {
+            let (mut call, own, _) = offered(&edge).await;
+            call.acknowledgement = match profile {
+                "" => String::new(),
+                "codec" => {
+                    own.replace("RTP/AVP 8 0 101", "RTP/AVP 18").replace("a=rtpmap:8 PCMA/8000\r\n", "")
+                }
+                profile => own.replace("RTP/AVP", profile) + &further,
+            };
+            call.acknowledge().await;
+            let bye = call.hung_up().await;
+            assert!(bye.header("Reason").is_some_and(|text| text.contains(reason)), "{bye:?}");
+            let record = edge.record(&trunk, count + 1).await;
+            assert_eq!(
+                (&record["disconnect_reason"], &record["disconnect_code"]),
+                (&json!(reason), &json!(488)),
+                "{mode} {profile}: {record}"
+            );
+        }
+        edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await;
+    }
+}
+
+#[tokio::test]
+async fn the_same_holds_for_a_re_invite_without_an_offer() {
+    let edge = Edge::start().await;
+    let trunk = trunk_with(&edge, "srtp_sdes").await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    call.offer = call.offer.replace("RTP/AVP", "RTP/SAVP") + &crypto(1);
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200);
+    call.acknowledge().await;
+    call.acknowledgement = call.offer.clone();
+    let offer = call.request("INVITE", &[], "").await;
+    assert!(
+        offer.media().1.ends_with("RTP/SAVP 8 0 101") && offer.body.contains("a=crypto:1 "),
+        "{}",
+        offer.body
+    );
+    assert_eq!(call.request("UPDATE", &[], "").await.code(), 200, "that was answered well");
+    call.acknowledgement = call.offer.replace("RTP/SAVP", "RTP/AVP");
+    assert_eq!(call.request("INVITE", &[], "").await.code(), 200);
+    call.hung_up().await;
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "No suitable media");
+}
+
+#[tokio::test]
+async fn a_caller_that_insists_on_confirming_gets_the_offer_early_and_answers_it_in_its_prack() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
+    let trunk = trunk_with(&edge, "disabled").await;
+    for fits in [true, false] {
+        let mut call = Call::new(&edge, PATIENT).await;
+        let own = std::mem::take(&mut call.offer);
+        call.headers.push("Require: 100rel".to_owned());
+        call.invite(&[]).await;
+        let progress = call.ringing(183).await;
+        assert!(progress.media().1.ends_with("RTP/AVP 8 0 101"), "{progress:?}");
+        let invite = call.sequence;
+        let rack = format!("RAck: {} {invite} INVITE", progress.header("RSeq").unwrap());
+        let answer = if fits { own } else { own.replace("RTP/AVP 8 0 101", "RTP/AVP 18") };
+        let confirmed = call.request("PRACK", &[&rack], &answer).await;
+        let next = call.sequence;
+        call.sequence = invite;
+        let last = call.answer().await;
+        if fits {
+            assert_eq!((confirmed.code(), last.code(), last.body.as_str()), (200, 200, ""));
+            call.acknowledge().await;
+            hears_its_echo(&call, progress.media().0, 1).await;
+            call.sequence = next;
+            call.hang_up().await;
+        } else {
+            assert_eq!((confirmed.code(), last.code()), (488, 488));
+        }
+    }
+    assert_eq!(edge.record(&trunk, 2).await["disconnect_reason"], "Codecs not matched");
+}
+
+#[tokio::test]
+async fn an_offer_in_a_prack_is_answered_once_the_first_one_was() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
+    trunk_with(&edge, "disabled").await;
+    let mut call = Call::new(&edge, PATIENT).await;
+    call.headers.push("Supported: 100rel".to_owned());
+    call.invite(&[]).await;
+    let progress = call.ringing(183).await;
+    let invite = call.sequence;
+    let early = call.request("INVITE", &[], "").await;
+    assert_eq!(
+        (early.code(), early.header("Retry-After").is_some()),
+        (500, true),
+        "the first one is pending"
+    );
+    let rack = format!("RAck: {} {invite} INVITE", progress.header("RSeq").unwrap());
+    let new = call.offer.replace("RTP/AVP 8 0 101", "RTP/AVP 0");
+    let confirmed = call.request("PRACK", &[&rack], &new).await;
+    assert!(confirmed.code() == 200 && confirmed.media().1.ends_with("RTP/AVP 0"), "{confirmed:?}");
+}
+
+#[tokio::test]
+async fn encryption_that_is_offered_as_optional_is_taken_where_the_trunk_demands_it() {
+    let edge = Edge::start().await;
+    trunk_with(&edge, "srtp_sdes").await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    let plain = call.offer.clone();
+    call.offer += &crypto(4);
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    assert!(answer.media().1.contains(" RTP/AVP 8 101"), "{answer:?}");
+    assert!(answer.body.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:"), "{answer:?}");
+    call.acknowledge().await;
+    call.hang_up().await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    call.offer = plain;
+    assert_eq!(call.attempt().await.code(), 488);
+}
+
+#[tokio::test]
+async fn a_trunk_with_dtls_is_refused_unless_signalling_alone_is_wanted() {
+    let dtls = |call: &Call| {
+        call.offer.replace("RTP/AVP", "UDP/TLS/RTP/SAVP")
+            + "a=setup:actpass\r\na=fingerprint:sha-256 AB:CD\r\n"
+    };
+    let edge = Edge::start().await;
+    let trunk = trunk_with(&edge, "srtp_dtls").await;
+    for late in [false, true] {
+        let mut call = Call::new(&edge, PROMPT).await;
+        call.offer = if late { String::new() } else { dtls(&call) };
+        assert_eq!(call.attempt().await.code(), 488);
+    }
+    assert_eq!(edge.record(&trunk, 2).await["disconnect_reason"], "DTLS-SRTP media is not implemented");
+
+    let edge = Edge::with_config("[sip]\ndtls_signalling_only = true\n").await;
+    trunk_with(&edge, "srtp_dtls").await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    call.offer = dtls(&call);
+    let answer = call.attempt().await;
+    assert!(
+        answer.code() == 200 && answer.body.contains("a=setup:passive\r\na=fingerprint:sha-256 "),
+        "{answer:?}"
+    );
+    call.acknowledge().await;
+    call.hang_up().await;
+}
+
+/// The id and the version of a description.
+fn origin(message: &Message) -> (u64, u64) {
+    let line = message.body.lines().find_map(|line| line.strip_prefix("o=")).unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    (words[1].parse().unwrap(), words[2].parse().unwrap())
+}
+
+#[tokio::test]
+async fn a_description_has_the_id_of_its_call_and_a_version_that_grows_with_each_change() {
+    let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
+    trunk_with(&edge, "disabled").await;
+    let mut call = Call::new(&edge, PATIENT).await;
+    call.offer = call.offer.replace("t=0 0", "t=3034423619 3042462419");
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200);
+    call.acknowledge().await;
+    let progress = call.provisional.last().unwrap().clone();
+    assert_eq!(progress.body, answer.body, "what was said is said again");
+    assert!(answer.body.contains("\r\ns=-\r\n") && answer.body.contains("\r\nt=3034423619 3042462419\r\n"));
+    let (id, first) = origin(&answer);
+    let same = call.offer.clone();
+    assert_eq!(origin(&call.request("INVITE", &[], &same).await), (id, first), "nothing changed");
+    let hold = format!("{same}a=sendonly\r\n");
+    assert_eq!(origin(&call.request("INVITE", &[], &hold).await), (id, first + 1));
+    assert_eq!(origin(&call.request("UPDATE", &[], &hold).await), (id, first + 1));
+    call.acknowledgement = same.clone();
+    assert_eq!(
+        origin(&call.request("INVITE", &[], "").await),
+        (id, first + 2),
+        "an offer is of the same session"
+    );
+    // An offer that comes before the answer to the edge's own was taken is told to wait.
+    let again = super::edge::until("the answer is taken", async || {
+        let answer = call.request("INVITE", &[], &same).await;
+        (answer.code() == 200).then_some(answer)
+    })
+    .await;
+    assert_eq!(origin(&again), (id, first + 3));
+    assert_eq!(origin(&call.request("UPDATE", &[], &same).await), (id, first + 3));
+    call.hang_up().await;
+    let mut other = Call::new(&edge, PROMPT).await;
+    assert_ne!(origin(&other.attempt().await).0, id);
+}
+
+#[tokio::test]
+async fn the_key_of_a_call_stays_when_it_is_negotiated_again() {
+    let edge = Edge::start().await;
+    trunk_with(&edge, "srtp_sdes").await;
+    let mut call = Call::new(&edge, PROMPT).await;
+    call.offer = call.offer.replace("RTP/AVP", "RTP/SAVP") + &crypto(1);
+    let answer = call.attempt().await;
+    call.acknowledge().await;
+    let again = call.offer.clone();
+    assert_eq!(call.request("INVITE", &[], &again).await.body, answer.body);
+    call.hang_up().await;
+}

@@ -1,0 +1,147 @@
+//! Session timers (RFC 4028): who refreshes, how short they may be, and what becomes of a session that nobody refreshes.
+
+use serde_json::json;
+
+use super::edge::{Edge, PROMPT, Trunk};
+use super::message::Message;
+use super::uac::Call;
+
+async fn frozen() -> (Edge, Trunk) {
+    let edge = Edge::start().await;
+    edge.freeze().await;
+    let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
+    edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
+    (edge, trunk)
+}
+
+async fn up(edge: &Edge, lines: &[&str]) -> (Call, Message) {
+    let mut call = Call::new(edge, PROMPT).await;
+    call.headers = lines.iter().map(|line| (*line).to_owned()).collect();
+    let answer = call.attempt().await;
+    assert_eq!(answer.code(), 200, "{answer:?}");
+    call.acknowledge().await;
+    (call, answer)
+}
+
+#[tokio::test]
+async fn the_caller_says_who_refreshes_and_an_interval_may_be_too_short() {
+    let (edge, _) = frozen().await;
+    for (lines, expires, require) in [
+        (&["Supported: timer", "Session-Expires: 1800"][..], Some("1800;refresher=uac"), Some("timer")),
+        (&["k: timer", "x: 90;refresher=uac"], Some("90;refresher=uac"), Some("timer")),
+        (&["Supported: timer", "Session-Expires: 90;refresher=uas"], Some("90;refresher=uas"), Some("timer")),
+        (&["Session-Expires: 1800"], Some("1800;refresher=uas"), None),
+        (
+            &["Supported: timer", "Session-Expires: 120", "Min-SE: 120"],
+            Some("120;refresher=uac"),
+            Some("timer"),
+        ),
+        (&["Supported: timer"], None, None),
+        (&["Session-Expires: 30"], None, None),
+    ] {
+        let (mut call, answer) = up(&edge, lines).await;
+        assert_eq!(
+            (answer.header("Session-Expires"), answer.header("Require")),
+            (expires, require),
+            "{lines:?}"
+        );
+        call.hang_up().await;
+    }
+    for (line, least) in [("Session-Expires: 30", "90"), ("Session-Expires: 100\r\nMin-SE: 110", "110")] {
+        let mut call = Call::new(&edge, PROMPT).await;
+        call.headers = vec!["Supported: timer".to_owned(), line.to_owned()];
+        let answer = call.attempt().await;
+        assert_eq!((answer.code(), answer.header("Min-SE")), (422, Some(least)), "{answer:?}");
+    }
+    let mut call = Call::new(&edge, PROMPT).await;
+    call.headers.push("Session-Expires: soon".to_owned());
+    assert_eq!(call.attempt().await.code(), 400);
+}
+
+#[tokio::test]
+async fn a_session_that_is_the_edges_to_refresh_is_refreshed_by_update() {
+    let (edge, trunk) = frozen().await;
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE, ACK, BYE, UPDATE"];
+    let (mut call, _) = up(&edge, &timer).await;
+    for number in 1..=2 {
+        edge.advance(45).await;
+        let update = call.asked("UPDATE", "200 OK", &["Session-Expires: 90;refresher=uac"], "").await;
+        assert_eq!((update.sequence(), update.header("Session-Expires")), (number, Some("90;refresher=uac")));
+        assert!(update.header("Contact").is_some() && update.header("Supported").is_some(), "{update:?}");
+        assert_eq!(
+            call.request("UPDATE", &[], "").await.code(),
+            200,
+            "what was answered before is known by now"
+        );
+    }
+    edge.advance(45).await;
+    call.asked("UPDATE", "481 Call/Transaction Does Not Exist", &[], "").await;
+    let bye = call.hung_up().await;
+    assert_eq!(bye.sequence(), 4, "requests are counted on: {bye:?}");
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Session Timeout");
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_refresh_is_heeded() {
+    let (edge, trunk) = frozen().await;
+    let timer = ["Supported: timer", "Session-Expires: 90;refresher=uas", "Allow: INVITE, UPDATE"];
+    let (mut call, _) = up(&edge, &timer).await;
+    edge.advance(45).await;
+    call.asked("UPDATE", "422 Session Interval Too Small", &["Min-SE: 300"], "").await;
+    let update = call.asked("UPDATE", "405 Method Not Allowed", &[], "").await;
+    assert_eq!(
+        (update.header("Session-Expires"), update.header("Min-SE")),
+        (Some("300;refresher=uac"), Some("300"))
+    );
+    let answer = call.offer.clone();
+    let invite = call
+        .asked(
+            "INVITE",
+            "200 OK",
+            &["Session-Expires: 300;refresher=uac", "Contact: <sip:x@127.0.0.1>"],
+            &answer,
+        )
+        .await;
+    assert!(invite.media().1.ends_with("RTP/AVP 8 0 101"), "{invite:?}");
+    let ack = call.uac.expect("an ACK", None, |message| message.method() == "ACK").await;
+    assert_eq!((ack.sequence(), ack.code()), (invite.sequence(), 0));
+    assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200);
+    edge.advance(150).await;
+    call.asked("INVITE", "500 Server Internal Error", &[], "").await;
+    // It may be tried again until the session is given up, 32 seconds before its end.
+    edge.advance(118).await;
+    call.hung_up().await;
+    assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Session Timeout");
+}
+
+#[tokio::test]
+async fn a_session_that_the_caller_does_not_refresh_is_ended_before_its_end() {
+    let (edge, trunk) = frozen().await;
+    for (interval, given_up) in [(90, 60), (1800, 1768)] {
+        let expires = format!("Session-Expires: {interval};refresher=uac");
+        let (mut call, _) = up(&edge, &["Supported: timer", &expires]).await;
+        // Silence would end it before.
+        let hold = format!("{}a=inactive\r\n", call.offer);
+        assert_eq!(call.request("INVITE", &["Supported: timer", &expires], &hold).await.code(), 200);
+        edge.advance(given_up - 1).await;
+        assert_eq!(edge.active().await.len(), 1);
+        edge.advance(1).await;
+        call.hung_up().await;
+        let count = if interval == 90 { 1 } else { 2 };
+        assert_eq!(edge.record(&trunk, count).await["disconnect_reason"], "Session Timeout");
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_of_the_callers_may_change_what_was_agreed_on() {
+    let (edge, _) = frozen().await;
+    let (mut call, _) = up(&edge, &["Supported: timer", "Session-Expires: 90"]).await;
+    let short = call.request("UPDATE", &["Supported: timer", "Session-Expires: 89"], "").await;
+    assert_eq!((short.code(), short.header("Min-SE")), (422, Some("90")));
+    let longer =
+        call.request("UPDATE", &["Supported: timer", "Session-Expires: 200;refresher=uas"], "").await;
+    assert_eq!((longer.code(), longer.header("Session-Expires")), (200, Some("200;refresher=uas")));
+    edge.advance(99).await;
+    assert_eq!(edge.active().await.len(), 1, "the old interval is forgotten");
+    call.hang_up().await;
+}
