@@ -46,7 +46,7 @@ def main():
             each.result()
     failed = [figure for figure in figures if not figure.holds]
     if options.report:
-        write(options.report, chosen, figures, options.short)
+        write(options.report, figures, options.short)
     print(f"attacks: {len(chosen)}, figures: {len(figures) - len(failed)} hold, {len(failed)} failed, "
           f"{time.monotonic() - started:.0f} s")
     sys.exit(1 if failed else 0)

@@ -12,6 +12,7 @@ mod links;
 mod openapi;
 mod pages;
 mod platform;
+mod robustness;
 mod shell;
 mod support_table;
 mod tour;

@@ -8,6 +8,7 @@ mod error;
 mod include;
 mod members;
 mod operation;
+mod pace;
 mod query;
 mod read;
 mod render;

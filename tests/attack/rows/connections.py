@@ -17,7 +17,7 @@ from ..wellbeing import api
 @attack("half-open")
 def half_open(case):
     """One address opens connections to the API and begins a request on each. Others are answered as before, the address
-    holds only its share, and past it the answer is the documented 503.
+    holds only its share, and past it one of its own makes room, or the answer is the documented 503.
     """
     # As many as this process may hold, where that is less.
     count = min(case.size(10_200, 1_500), resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
@@ -29,9 +29,10 @@ def half_open(case):
         case.at_most("another address's read, median", others.median, case.size(0.05, 1.0), "s")
         case.at_most("another address's reads that failed", others.failed, 0)
         case.at_most("connections that the address holds", sum(map(alive, sockets)), 1_024)
-        refused = [send(server.api, "GET", "/livez", source="127.0.0.3") for _ in range(20)]
-        right = sum(answer.status == 503 and answer.retry_after is not None for answer in refused)
-        case.at_least("of 20 further requests answered with 503 and Retry-After", right, 20)
+        further = [send(server.api, "GET", "/livez", source="127.0.0.3") for _ in range(20)]
+        right = sum(answer.status == 200 or answer.status == 503 and answer.retry_after is not None
+                    for answer in further)
+        case.at_least("of 20 further requests of it answered with 200, or 503 and Retry-After", right, 20)
 
 
 @attack("sip-connections")
@@ -87,9 +88,10 @@ def unread_answers(case):
     Memory is bounded and others are answered.
     """
     server = case.server()
-    populate(server, server.account, 1000)
+    attacker = server.control.account(server, name="attacker", api_key="attacker")
+    populate(server, attacker, 1000)
     host, _, port = server.api.rpartition(":")
-    asked = ("GET /v3/voice_out_trunks?page[size]=1000 HTTP/1.1\r\nHost: a\r\nApi-Key: attacked-key\r\n"
+    asked = ("GET /v3/voice_out_trunks?page[size]=1000 HTTP/1.1\r\nHost: a\r\nApi-Key: attacker\r\n"
              "X-DIDWW-API-Version: 2026-04-16\r\n\r\n").encode() * 4
     count = case.size(200, 60)
     with measure.Memory(server.pid) as memory, contextlib.ExitStack() as ends:

@@ -23,7 +23,7 @@ def world(case):
         server = case.server(database=database)
         for name in TENANTS:
             tenant = server.control.account(server, name=name, api_key=name)
-            count = case.size(300_000, 6_000) if name == TENANTS[0] else case.size(20_000, 1_000)
+            count = case.size(300_000, 3_000) if name == TENANTS[0] else case.size(20_000, 1_000)
             unlimited(server, tenant, 2 * count)
             populate(server, tenant, count)
         server.stop()

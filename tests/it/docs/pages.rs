@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// The pages that people read.
-pub const PAGES: [&str; 6] = [
+pub const PAGES: [&str; 7] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
     "docs/control.md",
     "docs/differences.md",
+    "docs/robustness.md",
     "docs/voipbin.md",
 ];
 

@@ -7,6 +7,7 @@ use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, find};
 use trunk_rules::domain::{Membership, membership};
 use uuid::Uuid;
 
+use super::pace::pause;
 use super::{Call, Refused};
 use crate::store::{Condition, IndexValue, ListQuery, Record, StoreError};
 
@@ -89,11 +90,11 @@ async fn members_of(
     left: &mut usize,
 ) -> Result<Vec<Members>, Refused> {
     let store = &call.app.store;
-    let memberships: Result<Vec<Membership>, StoreError> = owners
-        .iter()
-        .map(|owner| Ok(membership(owner.kind, relationship.name, &owner.attributes()?)))
-        .collect();
-    let memberships = memberships?;
+    let mut memberships: Vec<Membership> = Vec::with_capacity(owners.len());
+    for (place, owner) in owners.iter().enumerate() {
+        memberships.push(membership(owner.kind, relationship.name, &owner.attributes()?));
+        pause(place).await;
+    }
     let by_link = |(owner, membership): (&Record, &Membership)| {
         matches!(membership, Membership::Linked).then_some(owner.number)
     };

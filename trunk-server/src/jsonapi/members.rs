@@ -37,7 +37,7 @@ pub(super) async fn related(
     let owner = find_record(call, spec, id).await?;
     let Some(target) = find(relationship.target) else {
         // A type that is not declared has no records, so nothing can be linked.
-        let text = Document::new(call, view).single(&[], &[])?;
+        let text = Document::new(call, view).single(&[], &[]).await?;
         return Ok(Reply::document(StatusCode::OK, text));
     };
     if relationship.many {

@@ -43,7 +43,7 @@ pub(super) async fn page(
     let listing = call.app.store.list(query).await?;
     let links = view.page.links(url, &view.repeated, listing.total);
     let (primary, included) = gather(call, spec, listing.records, &view.include).await?;
-    let text = Document::new(call, view).collection(&primary, &included, listing.total, &links)?;
+    let text = Document::new(call, view).collection(&primary, &included, listing.total, &links).await?;
     Ok(Reply::document(StatusCode::OK, text))
 }
 
@@ -77,5 +77,5 @@ pub(super) async fn single(
     status: StatusCode,
 ) -> Result<Reply, Refused> {
     let (primary, included) = gather(call, spec, record.into_iter().collect(), &view.include).await?;
-    Ok(Reply::document(status, Document::new(call, view).single(&primary, &included)?))
+    Ok(Reply::document(status, Document::new(call, view).single(&primary, &included).await?))
 }

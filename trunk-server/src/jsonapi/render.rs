@@ -9,6 +9,7 @@ use trunk_rules::domain::initial_meta;
 use uuid::Uuid;
 
 use super::include::Shown;
+use super::pace::pause;
 use super::{Call, Refused, View};
 use crate::store::Record;
 
@@ -32,19 +33,19 @@ impl<'a> Document<'a> {
     }
 
     /// One record.
-    pub(super) fn single(mut self, primary: &[Shown], included: &[Shown]) -> Result<String, Refused> {
+    pub(super) async fn single(mut self, primary: &[Shown], included: &[Shown]) -> Result<String, Refused> {
         self.text.push_str("{\"data\":");
         match primary.first() {
             Some(shown) => self.resource(shown)?,
             None => self.text.push_str("null"),
         }
-        self.included(included)?;
+        self.included(included).await?;
         self.meta(None);
         Ok(self.finish())
     }
 
     /// A page of records.
-    pub(super) fn collection(
+    pub(super) async fn collection(
         mut self,
         primary: &[Shown],
         included: &[Shown],
@@ -58,9 +59,10 @@ impl<'a> Document<'a> {
                 self.text.push(',');
             }
             self.resource(shown)?;
+            pause(place).await;
         }
         self.text.push(']');
-        self.included(included)?;
+        self.included(included).await?;
         self.meta(Some(total));
         self.text.push_str(",\"links\":");
         self.text
@@ -93,7 +95,7 @@ impl<'a> Document<'a> {
         self.finish()
     }
 
-    fn included(&mut self, included: &[Shown]) -> Result<(), Refused> {
+    async fn included(&mut self, included: &[Shown]) -> Result<(), Refused> {
         if included.is_empty() {
             return Ok(());
         }
@@ -103,6 +105,7 @@ impl<'a> Document<'a> {
                 self.text.push(',');
             }
             self.resource(shown)?;
+            pause(place).await;
         }
         self.text.push(']');
         Ok(())
