@@ -62,11 +62,16 @@ async fn trunk(binary: &Binary) {
 async fn call(socket: &UdpSocket, number: usize) -> u16 {
     let local = socket.local_addr().unwrap();
     let (uri, from) = ("sip:9990200@127.0.0.1", format!("<sip:12025550143@{local}>;tag=t{number}"));
+    let description = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                       m=audio 40000 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\n";
     let head = |method: &str, branch: &str, to: &str| {
+        let body = if method == "INVITE" { description } else { "" };
+        let length = body.len();
         format!(
             "{method} {uri} SIP/2.0\r\nVia: SIP/2.0/UDP {local};branch=z9hG4bK{branch}{number}\r\n\
              From: {from}\r\nTo: {to}\r\nCall-ID: files-{number}\r\nCSeq: 1 {method}\r\n\
-             Contact: <sip:c@{local}>\r\nMax-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+             Contact: <sip:c@{local}>\r\nMax-Forwards: 70\r\nContent-Type: application/sdp\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
         )
     };
     let invite = head("INVITE", "i", &format!("<{uri}>"));

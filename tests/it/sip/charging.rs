@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::edge::{Edge, PROMPT, Trunk, scratch, until};
+use super::edge::{Edge, PROMPT, Trunk, acknowledged, scratch, until};
 use super::uac::{Call, Uac, unique};
 use crate::support::binary::{self, Binary};
 
@@ -152,13 +152,7 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
         .await;
     // As soon as they are acknowledged.
     let _late = Call::up(&edge, &trunk, PROMPT).await;
-    let rows = rusqlite::Connection::open(&database).unwrap();
-    let acknowledged = "SELECT count(*) FROM running_call WHERE acknowledged = 1";
-    until("all are written", async || {
-        (rows.query_row(acknowledged, [], |row| row.get(0)) == Ok(3_i64)).then_some(())
-    })
-    .await;
-    drop(rows);
+    acknowledged(&database, 3).await;
     let least = spent(&edge, &trunk).await;
     edge.binary.signal("KILL");
     until("the server is gone", async || (!edge.binary.runs()).then_some(())).await;
@@ -321,6 +315,7 @@ async fn with_a_full_disk_no_call_of_a_trunk_with_a_threshold_comes_in_and_every
         (code == 200).then_some(())
     })
     .await;
+    acknowledged(&database, 1).await;
     edge.binary.signal("KILL");
     until("the server is gone", async || (!edge.binary.runs()).then_some(())).await;
     drop(edge);

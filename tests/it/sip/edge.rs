@@ -1,10 +1,11 @@
 //! The real binary with its edge, and what a test asks of its two APIs.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rusqlite::{Connection, OpenFlags};
 use serde_json::{Value, json};
 
 use crate::support::api::Api;
@@ -60,6 +61,17 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
     };
     let Ok(answer) = tokio::time::timeout(PATIENCE, asking).await else { panic!("waited in vain: {what}") };
     answer
+}
+
+/// Waits until so many calls that are up, whose answer was acknowledged, are in the database. An ACK is not answered, so
+/// nothing else shows that it came.
+pub async fn acknowledged(database: &Path, count: i64) {
+    let rows = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    until(&format!("{count} acknowledged calls that are written"), async || {
+        let sql = "SELECT count(*) FROM running_call WHERE acknowledged = 1";
+        (rows.query_row(sql, [], |row| row.get(0)) == Ok(count)).then_some(())
+    })
+    .await;
 }
 
 impl Edge {

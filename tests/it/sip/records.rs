@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::edge::{Edge, PATIENCE, PROMPT, until};
+use super::edge::{Edge, PATIENCE, PROMPT, acknowledged, until};
 use super::uac::Call;
 
 const DAY: u64 = 86_400;
@@ -122,6 +122,7 @@ async fn what_a_trunk_spent_outlives_a_kill() {
         edge.record(&trunk, count).await;
     }
     let _unfinished = Call::up(&edge, &trunk, PROMPT).await;
+    acknowledged(&database, 1).await;
     edge.binary.signal("KILL");
     until("the server is gone", async || (!edge.binary.runs()).then_some(())).await;
     drop(edge);

@@ -65,6 +65,8 @@ impl Stage {
         platform.probe_interval = std::time::Duration::ZERO;
         // Peers that are called by a URI are on loopback, as all of a test is.
         platform.allow_private_destinations = true;
+        // All who log in during a test do so from one address.
+        platform.login_rate = (0, 0);
         change(&mut config);
         let server = Server::builder(config).start().await.unwrap();
         Self::of(server).await

@@ -31,7 +31,12 @@ fn did(n: u8) -> Map<String, Value> {
 fn insert(account: i64, n: u8) -> Change {
     let id = Uuid::from_u128(u128::try_from(account).unwrap() << 64 | u128::from(n));
     let created_at = Timestamp::from_unix_millis(i64::from(n % 7));
-    Change::Insert { scope: dids(account), id, created_at, attributes: did(n), links: Vec::new() }
+    let mut attributes = did(n);
+    if account != 1 {
+        // A number is one account's alone.
+        attributes.insert("number".to_owned(), json!(format!("{account}-{n}")));
+    }
+    Change::Insert { scope: dids(account), id, created_at, attributes, links: Vec::new() }
 }
 
 fn query(order: Vec<Order>, conditions: Vec<Condition>) -> ListQuery {
@@ -116,7 +121,10 @@ proptest! {
         for act in acts {
             match act {
                 // A number that is taken is none of this test's matters.
-                Act::Insert(n) => drop(runtime.block_on(store.commit(vec![insert(1, n), insert(2, n)]))),
+                Act::Insert(n) => {
+                    drop(runtime.block_on(store.commit(vec![insert(1, n)])));
+                    drop(runtime.block_on(store.commit(vec![insert(2, n)])));
+                }
                 Act::Delete(place) => {
                     let records = all();
                     let Some(record) = records.get(place % records.len().max(1)) else { continue };
