@@ -11,7 +11,8 @@ use trunk_rules::carrier::{
 use super::{Front, Tied, key_of};
 use crate::edge::attempt::TWILIO_HEADER;
 use crate::edge::guesses::Try;
-use crate::edge::stack::ALLOW;
+use crate::edge::stack::{ALLOW, SUPPORTED};
+use crate::sip::body::ACCEPT;
 use crate::sip::{Arrival, Entry, Head, Reply, body_of_datagram, tag_of, unfolded};
 
 /// Methods that are known and begin nothing here.
@@ -58,9 +59,10 @@ impl Front {
             (Some(true), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
             (Some(true), Some(false)) => match method {
                 b"INVITE" => return self.attempt(&head, bytes, uri, arrival, now),
-                b"OPTIONS" => {
-                    Reply::new(200, "OK").useful("Allow", ALLOW).useful("Accept", "application/sdp")
-                }
+                b"OPTIONS" => Reply::new(200, "OK")
+                    .useful("Allow", ALLOW)
+                    .useful("Accept", ACCEPT)
+                    .useful("Supported", SUPPORTED),
                 _ if IN_DIALOG.contains(&method) => Reply::new(481, "Call/Transaction Does Not Exist"),
                 _ if NOT_ALLOWED.contains(&method) => {
                     Reply::new(405, "Method Not Allowed").useful("Allow", ALLOW)
