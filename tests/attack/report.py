@@ -31,6 +31,6 @@ def table(figures, short):
             lines += ["| figure | seen | threshold |", "| --- | --- | --- |"]
             lines += [f"| {figure.what} | {figure.seen} | {figure.threshold} |" for figure in own]
         else:
-            lines.append("Not part of this form.")
+            lines.append("Not measured in this run.")
         lines.append("")
     return "\n".join(lines)
