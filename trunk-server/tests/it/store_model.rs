@@ -1,6 +1,6 @@
 //! The store against a model that is too simple to be wrong, with the file closed and opened in between.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use didww_types::FilterTest;
@@ -118,15 +118,15 @@ struct World {
     made: u128,
     trunks: Vec<Kept>,
     dids: Vec<Uuid>,
-    /// One number is one DID.
-    numbers: BTreeSet<String>,
+    /// The DID of each number: there is one.
+    numbers: BTreeMap<String, Uuid>,
 }
 
 impl World {
     fn new(path: PathBuf) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let store = Some(SqliteStore::open(&path).unwrap());
-        Self { path, store, runtime, made: 0, trunks: Vec::new(), dids: Vec::new(), numbers: BTreeSet::new() }
+        Self { path, store, runtime, made: 0, trunks: Vec::new(), dids: Vec::new(), numbers: BTreeMap::new() }
     }
 
     fn commit(&self, changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
@@ -173,11 +173,12 @@ impl World {
                 let new = self.next_id();
                 let change = linked(dids(1), new, did(&number.to_string(), &json!({})), Vec::new());
                 let done = self.commit(vec![change]);
-                if self.numbers.insert(number.to_string()) {
-                    done.unwrap();
-                    self.dids.push(new);
-                } else {
+                if self.numbers.contains_key(&number.to_string()) {
                     assert_eq!(done, Err(StoreError::Taken("number".to_owned())));
+                } else {
+                    done.unwrap();
+                    self.numbers.insert(number.to_string(), new);
+                    self.dids.push(new);
                 }
             }
             Act::InsertTrunk(of, links) => {
@@ -213,6 +214,7 @@ impl World {
                 if !self.dids.is_empty() {
                     let gone = self.dids.remove(which.index(self.dids.len()));
                     self.commit(vec![Change::Delete { scope: dids(1), id: gone }]).unwrap();
+                    self.numbers.retain(|_, did| *did != gone);
                     self.trunks.iter_mut().for_each(|kept| kept.links.retain(|link| *link != gone));
                 }
             }

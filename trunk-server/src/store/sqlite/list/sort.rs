@@ -50,9 +50,10 @@ impl Counter {
 impl Lists<'_> {
     /// All records of an account in the order of a list: an index has them in the order of the last criterion.
     pub(super) fn sorted_all(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
-        let (last, others) = query.order.split_last().unzip();
-        let mut numbers = self.along(query.scope, last, false, u64::MAX, 0)?;
-        for criterion in others.unwrap_or_default().iter().rev() {
+        let mut numbers = self.along(query.scope, query.order.last(), false, u64::MAX, 0)?;
+        // Of times of creation there is only the order of creation, which is another one where a clock was set back.
+        let is_sorted = !matches!(query.order.as_slice(), [_, .., last] if last.attribute == "created_at");
+        for criterion in query.order.iter().rev().skip(usize::from(is_sorted)) {
             sort(&mut numbers, criterion, &self.places(query.scope, criterion)?);
         }
         Ok(numbers)
