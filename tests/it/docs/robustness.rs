@@ -13,7 +13,9 @@ fn every_attack_has_its_figures_on_the_page() {
             continue;
         }
         let text = std::fs::read_to_string(file).unwrap();
-        attacks.extend(text.split("\n@attack(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
+        attacks.extend(
+            text.split("\n@attack(\"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()),
+        );
     }
     assert!(attacks.len() > 20, "{attacks:?}");
     let page = read("docs/robustness.md");

@@ -79,12 +79,34 @@ impl Baresip {
     }
 
     /// Puts the call on hold, or takes it back, and waits for the answer to that.
-    pub async fn modify(&mut self, command: &str) {
+    async fn modify(&mut self, command: &str) {
         self.command(command, "").await;
         self.event("CALL_REMOTE_SDP").await;
     }
 
-    /// Waits until it has heard more than it has now.
+    /// Puts the call on hold, waits until nothing comes, takes it back, and waits until something does.
+    pub async fn holds_and_resumes(&mut self) {
+        // What it says of the past seconds must be of sound before it can be of silence.
+        self.receives(|bits| bits > 0).await;
+        self.modify("hold").await;
+        self.receives(|bits| bits == 0).await;
+        self.modify("resume").await;
+        self.receives(|bits| bits > 0).await;
+    }
+
+    /// Waits until it says of the bits a second that it receives what it has not said before.
+    async fn receives(&self, wanted: impl Fn(u32) -> bool) {
+        let said = self.log().len();
+        until("what baresip says of its media", async || {
+            let log = self.log();
+            // `audio=64000/64000 (bit/s)`: sent, received.
+            let last = log.get(said..)?.rsplit("audio=").next()?.split_once('/')?.1.split(' ').next()?;
+            last.parse().ok().filter(|bits| wanted(*bits)).map(drop)
+        })
+        .await;
+    }
+
+    /// Waits until it has heard more than it has now. It writes down what it hears until the first hold.
     pub async fn hears(&self) {
         let before = self.heard();
         until(&format!("sound at baresip: {}", self.log()), async || {

@@ -67,11 +67,7 @@ async fn a_phone_holds_and_resumes_and_hears_again() {
     let mut phone = phone(&edge, &made, "udp", Some(&trunk), "").await;
     phone.call(&format!("sip:{PROMPT}@{}", edge.sip)).await;
     phone.hears().await;
-    for _ in 0..2 {
-        phone.modify("hold").await;
-        phone.modify("resume").await;
-        phone.hears().await;
-    }
+    phone.holds_and_resumes().await;
     phone.hang_up().await;
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Bye");
 }
