@@ -87,10 +87,10 @@ impl Inner {
         };
         match (&whose, tried) {
             (InDialog::Accepted(Some(_)), Some(tried)) => self.front.right(tried),
-            (InDialog::Challenged(challenge), Some(tried)) if challenge.failure.is_guess() => {
-                if !self.front.wrong(tried) {
-                    return None;
-                }
+            (InDialog::Challenged(challenge), Some(tried))
+                if challenge.failure.is_guess() && !self.front.wrong(tried) =>
+            {
+                return None;
             }
             _ => {}
         }

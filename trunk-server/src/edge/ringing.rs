@@ -73,10 +73,9 @@ impl Call<'_> {
                 Some(event) = facts.mailbox.next() => match event {
                     Event::HungUp => Some(CANCELLED),
                     Event::Request(inside) => Box::pin(self.early(*inside)).await,
-                    Event::Answer(_) => None,
                     Event::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
                     Event::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
-                    Event::PaidUntil(_) => None,
+                    Event::Answer(_) | Event::PaidUntil(_) => None,
                 },
                 due = reliable::due(self.reliable.as_deref_mut()) => match due {
                     Due::Repetition => {

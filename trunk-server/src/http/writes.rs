@@ -103,7 +103,7 @@ mod tests {
 
     #[tokio::test]
     async fn an_account_with_a_full_queue_keeps_nobody_else_waiting() {
-        let writes = writes(Duration::from_secs(60));
+        let writes = writes(Duration::from_mins(1));
         let first = [writes.turn(HEAVY).await.unwrap(), writes.turn(HEAVY).await.unwrap()];
         let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(writes.turn(HEAVY))).collect();
         assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()), "it is at its share");
