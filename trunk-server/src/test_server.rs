@@ -188,7 +188,8 @@ impl TestServerBuilder {
     /// # Panics
     /// When it cannot start, for a test has nothing to do then.
     pub async fn start(self) -> TestServer {
-        match self.try_start().await {
+        // It is large while it starts, and small where it is awaited.
+        match Box::pin(self.try_start()).await {
             Ok(server) => server,
             Err(error) => panic!("the test server did not start: {error}"),
         }

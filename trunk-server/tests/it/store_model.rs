@@ -1,6 +1,7 @@
 //! The store against a model that is too simple to be wrong, with the file closed and opened in between.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use didww_types::FilterTest;
@@ -173,12 +174,13 @@ impl World {
                 let new = self.next_id();
                 let change = linked(dids(1), new, did(&number.to_string(), &json!({})), Vec::new());
                 let done = self.commit(vec![change]);
-                if self.numbers.contains_key(&number.to_string()) {
-                    assert_eq!(done, Err(StoreError::Taken("number".to_owned())));
-                } else {
-                    done.unwrap();
-                    self.numbers.insert(number.to_string(), new);
-                    self.dids.push(new);
+                match self.numbers.entry(number.to_string()) {
+                    Entry::Occupied(_) => assert_eq!(done, Err(StoreError::Taken("number".to_owned()))),
+                    Entry::Vacant(free) => {
+                        done.unwrap();
+                        free.insert(new);
+                        self.dids.push(new);
+                    }
                 }
             }
             Act::InsertTrunk(of, links) => {
