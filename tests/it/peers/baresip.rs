@@ -154,10 +154,10 @@ impl Baresip {
                 assert!(read > 0, "baresip ended");
             }
         };
-        match tokio::time::timeout(PATIENCE, reading).await {
-            Ok(said) => said,
-            Err(_) => panic!("baresip says nothing more: {}", self.log()),
-        }
+        let Ok(said) = tokio::time::timeout(PATIENCE, reading).await else {
+            panic!("baresip says nothing more: {}", self.log());
+        };
+        said
     }
 
     /// The next whole netstring, `LENGTH:JSON,`.

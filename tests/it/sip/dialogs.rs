@@ -15,7 +15,7 @@ fn digest(
     uri: &str,
 ) -> String {
     let mut answer = Answer::to(challenge, trunk, uri);
-    answer.method = method.to_owned();
+    method.clone_into(&mut answer.method);
     format!("Authorization: {}", answer.value())
 }
 

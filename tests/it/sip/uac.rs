@@ -483,7 +483,7 @@ impl Call {
                 && message.header("Call-ID") == Some(call_id.as_str())
         };
         let request = self.uac.expect(&format!("a {method}"), None, meant).await;
-        let mut lines = further.iter().map(|line| format!("{line}\r\n")).collect::<String>();
+        let mut lines: String = further.iter().flat_map(|line| [*line, "\r\n"]).collect();
         if !body.is_empty() {
             lines.push_str("Content-Type: application/sdp\r\n");
         }

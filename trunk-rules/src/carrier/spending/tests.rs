@@ -16,23 +16,23 @@ fn dollars(text: &str) -> Decimal {
     text.parse().unwrap()
 }
 
-fn rate(per_minute: &str, initial: u32, next: u32) -> Option<Rate> {
-    Some(Rate {
+fn rate(per_minute: &str, initial: u32, next: u32) -> Rate {
+    Rate {
         per_minute: dollars(per_minute),
         initial_interval: NonZeroU32::new(initial).unwrap(),
         next_interval: NonZeroU32::new(next).unwrap(),
-    })
+    }
 }
 
 /// A dollar a second.
 fn dear() -> Option<Rate> {
-    rate("60", 1, 1)
+    Some(rate("60", 1, 1))
 }
 
 #[test]
 fn a_running_call_costs_its_first_interval_at_once_and_each_further_one_when_it_begins() {
     let mut spending = Spending::default();
-    let mut meter = spending.begin(rate("60", 30, 6), at(0));
+    let mut meter = spending.begin(Some(rate("60", 30, 6)), at(0));
     spending.acknowledge(&mut meter, at(0));
     for (now, spent) in [(0, 30), (30_000, 30), (30_001, 36), (36_000, 36), (36_001, 42)] {
         spending.grow(&mut meter, at(now));
@@ -61,9 +61,9 @@ fn what_running_calls_cost_does_not_age() {
 fn an_answer_that_is_never_acknowledged_is_held_against_new_calls_and_costs_nothing() {
     let limit = Some(dollars("100"));
     let mut spending = Spending::default();
-    let first = spending.begin(rate("60", 60, 60), at(0));
+    let first = spending.begin(Some(rate("60", 60, 60)), at(0));
     assert!(!spending.is_exhausted(limit, at(0)));
-    let second = spending.begin(rate("60", 60, 60), at(0));
+    let second = spending.begin(Some(rate("60", 60, 60)), at(0));
     assert!(spending.is_exhausted(limit, at(0)), "120 of 100 are held");
     assert!(!spending.blocks(limit, at(0)), "and nothing is spent");
     assert_eq!(spending.spent(at(0)), Decimal::ZERO);
@@ -140,7 +140,8 @@ fn a_clock_that_steps_back_takes_nothing_away_that_was_charged() {
 
 #[test]
 fn a_lost_call_is_charged_up_to_the_last_moment_that_its_server_is_known_to_have_lived() {
-    let lost = |acknowledged, last| charge_of_lost(rate("60", 30, 6), at(10_000), acknowledged, at(last));
+    let lost =
+        |acknowledged, last| charge_of_lost(Some(rate("60", 30, 6)), at(10_000), acknowledged, at(last));
     assert_eq!(lost(true, 0).price, dollars("30"), "the first interval at least");
     assert_eq!(lost(true, 41_000).price, dollars("36"));
     assert_eq!(lost(false, 41_000), Charge::NOTHING);
@@ -193,7 +194,7 @@ proptest! {
             now += i64::from(wait);
             match step {
                 Step::Answer { cents, initial, next } => {
-                    let rate = rate(&Decimal::new(cents.into(), 2).to_string(), initial, next);
+                    let rate = Some(rate(&Decimal::new(cents.into(), 2).to_string(), initial, next));
                     up.push(Known { rate, answered: now, meter: spending.begin(rate, at(now)) });
                 }
                 Step::Acknowledge(which) if which < up.len() => {
@@ -254,7 +255,7 @@ proptest! {
         let mut up = Vec::new();
         for cents in prices {
             if !spending.is_exhausted(Some(limit), at(0)) {
-                let mut meter = spending.begin(rate(&Decimal::new(cents.into(), 2).to_string(), 60, 60), at(0));
+                let mut meter = spending.begin(Some(rate(&Decimal::new(cents.into(), 2).to_string(), 60, 60)), at(0));
                 spending.acknowledge(&mut meter, at(0));
                 up.push(meter);
             }
