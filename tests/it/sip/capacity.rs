@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::edge::{Edge, PROMPT, Trunk, until};
+use super::edge::{Edge, PROMPT, Trunk, acknowledged, until};
 use super::uac::Call;
 
 /// Callers of a burst.
@@ -125,6 +125,7 @@ async fn calls_that_end_together_at_a_stop_are_recorded_charged_and_remembered()
     let trunk = edge.trunk(json!({ "threshold_amount": "2.0", "capacity_limit": 40 })).await;
     let (up, _) = burst(&edge, &trunk, 0).await;
     assert_eq!(up.len(), 40);
+    acknowledged(&database, 40).await;
     edge.binary.signal("TERM");
     drop(up);
     let stopped = Arc::get_mut(&mut edge).unwrap();

@@ -25,8 +25,8 @@ fn rate(per_minute: &str, initial: u32, next: u32) -> Rate {
 }
 
 /// A dollar a second.
-fn dear() -> Option<Rate> {
-    Some(rate("60", 1, 1))
+fn dear() -> Rate {
+    rate("60", 1, 1)
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn a_running_call_costs_its_first_interval_at_once_and_each_further_one_when_it_
 #[test]
 fn what_running_calls_cost_does_not_age() {
     let mut spending = Spending::default();
-    let mut meter = spending.begin(dear(), at(0));
+    let mut meter = spending.begin(Some(dear()), at(0));
     spending.acknowledge(&mut meter, at(0));
     spending.grow(&mut meter, at(2 * DAY));
     assert_eq!(spending.spent(at(2 * DAY)), Decimal::from(2 * DAY / 1_000));
@@ -79,7 +79,7 @@ fn of_calls_that_are_answered_together_as_many_go_on_as_the_limit_pays() {
     let mut meters = Vec::new();
     for _ in 0..200 {
         if !spending.is_exhausted(limit, at(0)) {
-            meters.push(spending.begin(dear(), at(0)));
+            meters.push(spending.begin(Some(dear()), at(0)));
         }
     }
     assert_eq!(meters.len(), 5);
@@ -106,11 +106,11 @@ fn a_trunk_that_its_owner_opened_stays_open_until_it_is_charged_again() {
     assert!(spending.blocks(limit, at(1)) && spending.is_exhausted(limit, at(1)));
     spending.pardon();
     assert!(!spending.blocks(limit, at(1)) && !spending.is_exhausted(limit, at(1)));
-    let forged = spending.begin(dear(), at(1));
+    let forged = spending.begin(Some(dear()), at(1));
     assert!(spending.is_exhausted(limit, at(1)) && !spending.blocks(limit, at(1)));
     let _nothing = spending.end(forged, at(2));
     assert!(!spending.is_exhausted(limit, at(2)), "an answer that nobody acknowledged takes no pardon away");
-    let mut meter = spending.begin(dear(), at(2));
+    let mut meter = spending.begin(Some(dear()), at(2));
     spending.acknowledge(&mut meter, at(2));
     assert!(spending.blocks(limit, at(2)));
     let _charge = spending.end(meter, at(2));
@@ -131,7 +131,7 @@ fn a_call_without_a_rate_costs_nothing_and_has_its_duration() {
 #[test]
 fn a_clock_that_steps_back_takes_nothing_away_that_was_charged() {
     let mut spending = Spending::default();
-    let mut meter = spending.begin(dear(), at(100_000));
+    let mut meter = spending.begin(Some(dear()), at(100_000));
     spending.acknowledge(&mut meter, at(100_000));
     spending.grow(&mut meter, at(110_000));
     let charge = spending.end(meter, at(50_000));
