@@ -214,9 +214,9 @@ fn line(account: &Account<'_>) -> String {
     text + "\n"
 }
 
-/// Ten seconds of a square wave of 400 Hz, in 16 bits at 8 kHz.
+/// A minute of a square wave of 400 Hz, in 16 bits at 8 kHz. The call ends with the file.
 fn write_tone(file: &Path) {
-    const SAMPLES: u32 = 80_000;
+    const SAMPLES: u32 = 480_000;
     let size = SAMPLES * 2;
     let mut bytes = Vec::new();
     bytes.extend_from_slice(b"RIFF");

@@ -2,11 +2,12 @@
 //!
 //! Two threads of its own hash, so that neither requests nor the blocking pool wait for it, and its memory is bounded.
 //! What waits is bounded in all and for each who asks, and is taken in turns among those who ask: a source that sends
-//! hundreds of logins waits for its own, and nobody else does. A login whose source was right with that name before
+//! hundreds of logins waits for its own, and nobody else does, and nobody for longer than a client does. A login whose source was right with that name before
 //! stands in a line of its own, and makes room for itself when all places are taken.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -18,6 +19,9 @@ const THREADS: usize = 2;
 const MOST: usize = 512;
 /// Most of one line that wait.
 const OF_ONE: usize = 8;
+/// Longest that one waits. The last of a full line waits for eight rounds of all lines, which others keep filling; most
+/// clients give up after 30 seconds, and learn more from an answer.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// Whose turn it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,7 +41,11 @@ type Work = Box<dyn FnOnce() + Send>;
 pub(crate) struct Busy;
 
 /// The lane. Dropping it lets its threads end.
-pub(crate) struct HashingLane(Arc<Shared>);
+pub(crate) struct HashingLane {
+    shared: Arc<Shared>,
+    /// Longest that one waits.
+    longest: Duration,
+}
 
 #[derive(Default)]
 struct Shared {
@@ -67,7 +75,7 @@ impl HashingLane {
     /// When the system has none.
     pub(crate) fn start() -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
-        let lane = Self(Arc::clone(&shared));
+        let lane = Self { shared: Arc::clone(&shared), longest: LONGEST };
         for number in 0..THREADS {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new().name(format!("hashing-{number}")).spawn(move || shared.work())?;
@@ -78,7 +86,8 @@ impl HashingLane {
     /// Does some hashing when its turn comes.
     ///
     /// # Errors
-    /// When too many wait, before it or, for one that makes room for another, after it.
+    /// When too many wait, before it or, for one that makes room for another, after it; and when its turn has not come
+    /// after 20 seconds.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         line: Line,
@@ -91,18 +100,21 @@ impl HashingLane {
                 let _gone = reply.send(hash());
             }
         });
-        self.0.lock().put(line, work)?;
-        self.0.changed.notify_one();
-        answer.await.map_err(|_dropped| Busy)
+        self.shared.lock().put(line, work)?;
+        self.shared.changed.notify_one();
+        match tokio::time::timeout(self.longest, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(_)) | Err(_) => Err(Busy),
+        }
     }
 }
 
 impl Drop for HashingLane {
     fn drop(&mut self) {
-        let mut waiting = self.0.lock();
+        let mut waiting = self.shared.lock();
         *waiting = Waiting { over: true, ..Waiting::default() };
         drop(waiting);
-        self.0.changed.notify_all();
+        self.shared.changed.notify_all();
     }
 }
 
@@ -261,6 +273,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn nobody_waits_for_longer_than_a_client_does() {
+        let mut lane = HashingLane::start().unwrap();
+        lane.longest = Duration::from_millis(20);
+        let (hold, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(Mutex::new(held));
+        let hashing = |number| {
+            let held = Arc::clone(&held);
+            lane.run(of(number), move || held.lock().unwrap().recv().is_err())
+        };
+        let (first, second, third) = tokio::join!(hashing(1), hashing(2), hashing(3));
+        assert_eq!([first, second, third], [Err(Busy); 3]);
+        drop(hold);
+        assert_eq!(lane.run(of(3), || 7).await, Ok(7), "the lane goes on");
+    }
+
+    #[tokio::test]
     async fn the_lane_hashes_survives_a_panic_and_ends_when_it_is_dropped() {
         let lane = HashingLane::start().unwrap();
         assert_eq!(lane.run(Line::Operator, || 7).await, Ok(7));
@@ -268,7 +296,7 @@ mod tests {
             assert_eq!(lane.run(of(1), || -> u8 { panic!("on purpose") }).await, Err(Busy));
         }
         assert_eq!(lane.run(of(1), || 8).await, Ok(8));
-        let shared = Arc::downgrade(&lane.0);
+        let shared = Arc::downgrade(&lane.shared);
         drop(lane);
         while shared.strong_count() > 0 {
             tokio::task::yield_now().await;
