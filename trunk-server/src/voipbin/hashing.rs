@@ -276,15 +276,15 @@ mod tests {
     async fn nobody_waits_for_longer_than_a_client_does() {
         let mut lane = HashingLane::start().unwrap();
         lane.longest = Duration::from_millis(20);
-        let (hold, held) = std::sync::mpsc::channel::<()>();
-        let held = Arc::new(Mutex::new(held));
+        let (go, gate) = std::sync::mpsc::channel::<()>();
+        let gate = Arc::new(Mutex::new(gate));
         let hashing = |number| {
-            let held = Arc::clone(&held);
-            lane.run(of(number), move || held.lock().unwrap().recv().is_err())
+            let gate = Arc::clone(&gate);
+            lane.run(of(number), move || gate.lock().unwrap().recv().is_err())
         };
         let (first, second, third) = tokio::join!(hashing(1), hashing(2), hashing(3));
         assert_eq!([first, second, third], [Err(Busy); 3]);
-        drop(hold);
+        drop(go);
         assert_eq!(lane.run(of(3), || 7).await, Ok(7), "the lane goes on");
     }
 
