@@ -226,6 +226,7 @@ impl Edge {
     }
 
     /// The same without waiting for it, once something else is over.
+    #[cfg(feature = "voipbin")]
     pub(crate) fn abandon_after(mut self, first: impl Future<Output = ()> + Send + 'static) {
         self.end_in_background(first);
     }

@@ -59,6 +59,7 @@ impl Summed {
     }
 
     /// Writes the sum of a minute that is over. The next line does it too, if one comes.
+    #[cfg(feature = "sip")]
     pub(crate) fn sum_up(&self, now: Timestamp) {
         let over = self.lock().turn(now);
         self.write(over);

@@ -38,6 +38,7 @@ pub(crate) enum BodyRefusal {
 
 impl BodyRefusal {
     /// The response to a request with such a body.
+    #[cfg(any(test, feature = "voipbin"))]
     pub(crate) const fn code(&self) -> u16 {
         match self {
             Self::Type(_) | Self::Encoding(_) | Self::Disposition(_) => 415,
