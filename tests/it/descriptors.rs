@@ -58,7 +58,7 @@ async fn trunk(binary: &Binary) {
     assert_eq!(control.post(&path, &networks).await.status, 200);
 }
 
-/// Places one call and acknowledges its answer; gives the code.
+/// Places one call and acknowledges its answer; returns the code.
 async fn call(socket: &UdpSocket, number: usize) -> u16 {
     let local = socket.local_addr().unwrap();
     let (uri, from) = ("sip:9990200@127.0.0.1", format!("<sip:12025550143@{local}>;tag=t{number}"));
@@ -117,7 +117,7 @@ async fn where_1024_files_may_be_open_1200_calls_leave_the_apis_theirs() {
     assert!((300..700).contains(&up), "{up} of {CALLS} calls are up");
     assert!(codes.iter().all(|code| [200, 500].contains(code)), "others have no free port");
 
-    // As many connections as a share holds beside, and the next is told.
+    // As many connections as a share holds beside, and the next is refused with a reason.
     let (api, control) = (Api::new(&binary.base, "few"), Api::new(binary.control.as_ref().unwrap(), ""));
     let address = binary.base.trim_start_matches("http://").trim_end_matches("/v3").to_owned();
     let mut half_open = Vec::new();

@@ -232,7 +232,7 @@ async fn what_was_acknowledged_outlives_every_power_cut() {
     assert!(acknowledged as u64 > cuts * 5, "the cuts came while there was work");
 }
 
-/// Works until the power fails, in one of three rounds with a flush that failed before. Gives how many writes were
+/// Works until the power fails, in one of three rounds with a flush that failed before. Returns how many writes were
 /// acknowledged.
 async fn cut(seed: u64) -> usize {
     let mut dice = history::Dice(seed);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file as somebody may write it: every line with `socket`, `listener` or `blocking` in its body is refused.
+/// A file as a programmer may write it: every line with `socket`, `listener` or `blocking` in its body is refused.
 const RAW: &str = r#"
 pub async fn raw(
     socket: &tokio::net::UdpSocket,

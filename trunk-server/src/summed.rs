@@ -93,7 +93,7 @@ impl Summed {
 }
 
 impl Minute {
-    /// Begins anew when the minute is over, also when the clock went back behind its begin; gives how many lines it did
+    /// Begins anew when the minute is over, also when the clock went back behind its begin; returns how many lines it did
     /// not write.
     fn turn(&mut self, now: Timestamp) -> u64 {
         let now = now.as_unix_millis();

@@ -45,7 +45,7 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
         Self { bounds, askers: HashMap::new(), order: VecDeque::new(), waiting: 0, running: 0 }
     }
 
-    /// Begins a piece of work that has nothing to wait for, which then counts as under way; gives whether it did.
+    /// Begins a piece of work that has nothing to wait for, which then counts as under way; returns whether it did.
     pub(crate) fn begin(&mut self, asker: K) -> bool {
         let most = self.bounds.running_of_one;
         // Whoever waits while there is room is at the share of its asker: this overtakes nobody else.

@@ -53,7 +53,7 @@ impl Dice {
     }
 }
 
-/// Sends a write. Gives status, `Retry-After` and body; nothing when there was no whole answer.
+/// Sends a write. Returns status, `Retry-After` and body; nothing when there was no whole answer.
 async fn send(api: &Api, method: Method, path: &str, body: &Value) -> Option<(u16, Option<String>, String)> {
     let request = api.request(method, path);
     let request = if body.is_null() { request } else { request.body(body.to_string()) };
@@ -131,7 +131,7 @@ pub async fn fixed(api: &Api) -> Ledger {
     ledger
 }
 
-/// Four writers, each with trunks of its own, until the server is gone. Gives what was promised, and how often.
+/// Four writers, each with trunks of its own, until the server is gone. Returns what was promised, and how often.
 pub async fn work(api: &Api, seed: u64) -> (Ledger, usize) {
     let kept = Arc::new(Mutex::new((Ledger::default(), 0)));
     let writers = (0..4).map(|writer| {

@@ -1,4 +1,4 @@
-//! baresip as a caller: it plays a tone, writes down what it hears, and does what its control port is told.
+//! baresip as a caller: it plays a tone, writes down what it hears, and obeys its control port.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

@@ -442,7 +442,7 @@ impl Call {
         answer
     }
 
-    /// Sends a request in the dialog over another path, and gives its final response.
+    /// Sends a request in the dialog over another path, and returns its final response.
     pub async fn request_from(
         &mut self,
         other: &mut Uac,

@@ -164,7 +164,7 @@ impl Calls {
         found.is_some_and(|Entry(facts)| facts.mailbox.put(Event::End).is_ok())
     }
 
-    /// Ends those that a test finds, for a cause; gives how many.
+    /// Ends those that a test finds, for a cause; returns how many.
     pub(super) fn end_for(&self, cause: Cause, test: impl Fn(&Facts) -> bool) -> usize {
         let state = self.lock();
         let found = state.iter().filter(|Entry(facts)| test(facts));

@@ -169,7 +169,7 @@ impl Front {
         self.proven.note(source, self.clock.now());
     }
 
-    /// Gives a request that was let in a place, which it keeps as long as it is there. `None` when its source has none
+    /// Reserves a place for a request that was let in, which it keeps as long as it is there. `None` when its source has none
     /// left; what ends a call needs none.
     pub(super) fn placed(&self, mut request: Incoming) -> Option<Incoming> {
         let source = request.source().ip();

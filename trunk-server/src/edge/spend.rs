@@ -148,7 +148,7 @@ impl Account {
     }
 
     /// Has the trunk decided anew where it is to be blocked, or what the API shows as spent is older than a step.
-    /// Gives whether a task is to be started for it.
+    /// Returns whether a task is to be started for it.
     fn look(&mut self, limit: Option<Decimal>, now: Timestamp, step: Duration) -> bool {
         let blocks = self.spending.blocks(limit, now) && !self.threshold_reached;
         let spent = self.spending.spent(now);
@@ -224,7 +224,7 @@ impl Spend {
         self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Charges a call that is about to be answered, and keeps it where a later server finds it: before this gives
+    /// Charges a call that is about to be answered, and keeps it where a later server finds it: before this returns
     /// back where the trunk has a threshold, alongside otherwise.
     ///
     /// # Errors
@@ -278,7 +278,7 @@ impl Spend {
         }
     }
 
-    /// A call is over, at this moment. Gives what it cost, if it was answered.
+    /// A call is over, at this moment. Returns what it cost, if it was answered.
     pub(super) fn over(&self, facts: &Facts, ended: Timestamp) -> Option<Over> {
         let mut accounts = self.lock();
         let account = accounts.get_mut(&facts.trunk_number()?)?;

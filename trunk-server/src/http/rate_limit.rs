@@ -30,7 +30,7 @@ impl RateLimits {
         Self { usual, keys: Mutex::default() }
     }
 
-    /// Counts a request of a key whose account has this limit; gives whether it is within the limit. A refused request
+    /// Counts a request of a key whose account has this limit; returns whether it is within the limit. A refused request
     /// is not counted.
     pub(crate) fn admit(&self, key: KeyDigest, own: Option<u32>, now: Timestamp) -> bool {
         let limit = own.unwrap_or(self.usual);

@@ -39,7 +39,7 @@ const GONE: u64 = 2;
 const IDLE: u64 = 3;
 
 impl Seat {
-    /// A request's head is complete; gives whether the connection may still serve it.
+    /// A request's head is complete; returns whether the connection may still serve it.
     pub(super) fn begin(&self) -> bool {
         self.0
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state != GONE).then_some(BUSY))

@@ -318,7 +318,7 @@ impl Link {
         !users.closed
     }
 
-    /// Hands on the whole messages that came; gives whether one of them was let in. One that cannot be read is answered,
+    /// Hands on the whole messages that came; returns whether one of them was let in. One that cannot be read is answered,
     /// and the next one is read: only where nobody can say where the next one begins is it over.
     async fn take(&self, input: &mut BytesMut, output: &mut BytesMut, turns: &mut Turns) -> io::Result<bool> {
         let mut was_let_in = false;

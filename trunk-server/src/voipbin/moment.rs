@@ -16,7 +16,7 @@ pub(crate) fn of(at: didww_types::Timestamp) -> Moment {
 /// Moments that are remembered, so that a clock that is set back gives none of them again.
 const REMEMBERED: usize = 1_024;
 
-/// Gives moments that are all different: lists are paged by them. They grow with the system's clock, also where it steps
+/// Returns moments that are all different: lists are paged by them. They grow with the system's clock, also where it steps
 /// back, and follow a clock that was set to another time.
 #[derive(Debug)]
 pub(crate) struct Moments {

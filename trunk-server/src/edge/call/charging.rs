@@ -10,7 +10,7 @@ use crate::edge::record::Ending;
 use crate::edge::stack::{Happened, Incoming};
 
 impl Call<'_> {
-    /// Has the call charged, and gives the moment from which on it is: the answer goes out then. Where it must not be
+    /// Has the call charged, and returns the moment from which on it is: the answer goes out then. Where it must not be
     /// answered, the INVITE is, and the ending says why.
     pub(super) async fn charge(&mut self, request: &mut Incoming) -> Result<Timestamp, Ending> {
         let (inner, facts) = (self.inner, Arc::clone(&self.registered.facts));

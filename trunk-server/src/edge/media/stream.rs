@@ -113,7 +113,7 @@ impl Stream {
         Some((ping_packet(self.payload_type, sequence, self.timestamp, self.source), target))
     }
 
-    /// Takes a datagram. What is to be sent back is made of it in place, and goes where this gives.
+    /// Takes a datagram. What is to be sent back is made of it in place, and goes where this returns.
     pub(super) fn heard(
         &mut self,
         packet: &mut [u8],

@@ -57,7 +57,7 @@ pub(in crate::edge) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), Store
 }
 
 impl Spend {
-    /// Counts a lost call, and has its record written. Gives what it cost.
+    /// Counts a lost call, and has its record written. Returns what it cost.
     fn take_lost(
         &self,
         call: &RunningCall,

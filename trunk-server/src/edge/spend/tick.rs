@@ -89,7 +89,7 @@ impl Spend {
         ends.min()
     }
 
-    /// Counts what the calls of a trunk cost by now, and has those end that nothing pays for any more. Gives whether a
+    /// Counts what the calls of a trunk cost by now, and has those end that nothing pays for any more. Returns whether a
     /// task is to be started that writes what changed.
     fn count(&self, inner: &Inner, trunk: Uuid, limit: Option<Decimal>, now: Timestamp, steps: bool) -> bool {
         if limit.is_none() && !steps {

@@ -45,7 +45,8 @@ pub(crate) enum Unsent {
 }
 
 impl Open {
-    /// Gives a connection that was made, and the right to have it open, a task of its own. It ends with `token`, and cancels it when it ends.
+    /// Starts a task for a connection that was made, with the right to have it open. It ends with `token`, and cancels
+    /// it when it ends.
     pub(crate) async fn start<S>(
         stream: S,
         [local, peer]: [SocketAddr; 2],

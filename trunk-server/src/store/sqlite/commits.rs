@@ -92,7 +92,7 @@ impl Commits {
         Ok(Self { note, count, clock, is_noted: true })
     }
 
-    /// Counts the commit that a transaction will be, in this transaction. Gives the count that it makes.
+    /// Counts the commit that a transaction will be, in this transaction. Returns the count that it makes.
     pub(super) fn count(&self, connection: &Connection) -> rusqlite::Result<Count> {
         let count = Count { made: self.count.made.saturating_add(1), at: self.clock.now().as_unix_millis() };
         let mut update = connection.prepare_cached("UPDATE commits SET made = ?1, at = ?2")?;

@@ -135,7 +135,7 @@ impl Files {
         }
     }
 
-    /// Remembers the files that the engine keeps beside the database. Gives its log, open for writing.
+    /// Remembers the files that the engine keeps beside the database. Returns its log, open for writing.
     pub(super) fn settle(&mut self) -> io::Result<File> {
         for ending in ["-wal", "-shm"] {
             let path = beside(&self.path, ending);

@@ -167,7 +167,7 @@ impl Scans {
         }
     }
 
-    /// Takes no more work and ends what is under way. Gives the threads, which end at once.
+    /// Takes no more work and ends what is under way. Returns the threads, which end at once.
     pub(super) fn end(&self) -> Vec<JoinHandle<()>> {
         let mut state = held(&self.shared.state);
         self.shared.closed.store(true, Ordering::Relaxed);
