@@ -1,6 +1,6 @@
 //! Wrong digests, counted by source and by username, so that guessing gets slow and nobody is locked out.
 //!
-//! A source has 20 wrong ones a minute, or 3 for a username that had 200 from everywhere. Beyond that one a second is
+//! A source (an IPv4 address, a /64 of IPv6) has 20 wrong ones a minute, or 3 for a username that had 200 from everywhere. Beyond that one a second is
 //! looked at, and the rest is not answered. A source that proved this username before is always looked at: whoever forges
 //! its address can make its wrong answers rare, and not hinder its right ones. No username is ever closed to a source
 //! that has tries left. There are 16,384 places of 32 bytes by a keyed hash; a key that finds its place taken by an older
@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use didww_types::Timestamp;
 
 use super::proven::Proven;
+use crate::forwarded::origin;
 
 const PLACES: usize = 16_384;
 const MINUTE: i64 = 60_000;
@@ -72,7 +73,8 @@ impl Guesses {
         }
         let mut places = self.lock();
         let most = self.most(&mut places, tried);
-        self.place(&mut places, tried.source, tried.now).is_none_or(|place| place.has_room(most, tried.now))
+        self.place(&mut places, origin(tried.source), tried.now)
+            .is_none_or(|place| place.has_room(most, tried.now))
     }
 
     /// Counts one that was wrong.
@@ -82,7 +84,9 @@ impl Guesses {
             place.wrong = place.wrong.saturating_add(1);
         }
         let most = self.most(&mut places, tried);
-        let Some(place) = self.place(&mut places, tried.source, tried.now) else { return Wrong::Answered };
+        let Some(place) = self.place(&mut places, origin(tried.source), tried.now) else {
+            return Wrong::Answered;
+        };
         place.wrong = place.wrong.saturating_add(1);
         if place.wrong == most {
             return Wrong::Last;
@@ -167,6 +171,14 @@ mod tests {
             20,
             "and the next minute"
         );
+    }
+
+    #[test]
+    fn the_addresses_of_a_network_of_ipv6_count_together() {
+        let (guesses, proven) = (Guesses::default(), Proven::default());
+        assert_eq!(looked_at(&guesses, &proven, 500, 0, tried("2001:db8::1", "a", 0)), 21);
+        assert_eq!(looked_at(&guesses, &proven, 500, 0, tried("2001:db8::2", "a", 0)), 0);
+        assert_eq!(looked_at(&guesses, &proven, 20, 0, tried("2001:db8:0:1::1", "a", 0)), 20);
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! How many requests are worked on at the same time, and whose they are.
 //!
-//! A request holds its place until nobody needs its answer repeated: up to 32 seconds, also inside a call. 32,768 have one, of these 2,048 of
-//! one source and half of all of those that one allowed subnet names: a source that confirms nothing fills its own
-//! places, and a subnet that is forged leaves others theirs. A call whose answer was confirmed has given its place back. The maps hold
-//! what has places and nothing else.
+//! A request holds its place until its answer need not be repeated any more: up to 32 seconds, also inside a call.
+//! 32,768 have one, of these 2,048 of one source (an IPv4 address, a /64 of IPv6) and half of all of those that one
+//! allowed subnet names: a source that confirms nothing fills its own places, and a subnet that is forged leaves others
+//! theirs. A call whose answer was confirmed has given its place back. The maps hold what has places and nothing else.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -12,6 +12,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use ipnetwork::IpNetwork;
+
+use crate::forwarded::origin;
 
 /// The subnet that names a source; none where it only proved itself.
 pub(super) type Named = Option<IpNetwork>;
@@ -54,18 +56,16 @@ impl Shares {
 
     /// Whether a source has places left.
     pub(super) fn has_room(&self, source: IpAddr, network: Named) -> bool {
-        let taken = self.lock();
-        let of_network = taken.of_networks.get(&network).copied().unwrap_or_default();
-        let of_source = taken.of_sources.get(&source).copied().unwrap_or_default();
-        taken.all < self.most.all && of_network < self.most.of_network && of_source < self.most.of_source
+        self.lock().has_room(self.most, origin(source), network)
     }
 
     /// A place for a request, if its source has one left.
     pub(super) fn take(self: &Arc<Self>, source: IpAddr, network: Named) -> Option<Share> {
-        if !self.has_room(source, network) {
+        let source = origin(source);
+        let mut taken = self.lock();
+        if !taken.has_room(self.most, source, network) {
             return None;
         }
-        let mut taken = self.lock();
         taken.all += 1;
         *taken.of_networks.entry(network).or_default() += 1;
         *taken.of_sources.entry(source).or_default() += 1;
@@ -74,6 +74,14 @@ impl Shares {
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    fn has_room(&self, most: Most, source: IpAddr, network: Named) -> bool {
+        let of_network = self.of_networks.get(&network).copied().unwrap_or_default();
+        let of_source = self.of_sources.get(&source).copied().unwrap_or_default();
+        self.all < most.all && of_network < most.of_network && of_source < most.of_source
     }
 }
 
@@ -116,5 +124,16 @@ mod tests {
         assert!(take("203.0.113.1", "203.0.113.0/24").is_some());
         let taken = shares.lock();
         assert_eq!((taken.all, taken.of_networks.len(), taken.of_sources.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_addresses_of_a_network_of_ipv6_share_their_places() {
+        let shares = Shares::new(Most { all: 6, of_network: 4, of_source: 2 });
+        let take = |source: &str| shares.take(source.parse().unwrap(), None);
+        let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
+        assert!(take("2001:db8::3").is_none() && !shares.has_room("2001:db8::3".parse().unwrap(), None));
+        let other = take("2001:db8:0:1::1").unwrap();
+        drop((held, other));
+        assert!(shares.lock().of_sources.is_empty());
     }
 }

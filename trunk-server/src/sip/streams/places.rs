@@ -10,12 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio_util::sync::CancellationToken;
 
+use crate::forwarded::origin;
+
 /// How many connections are taken, over TCP and as many over TLS; what is beyond is closed at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
     /// Of all peers together.
     pub all: usize,
-    /// Of one address.
+    /// Of one address, or of one /64 of IPv6.
     pub of_one_address: usize,
 }
 
@@ -66,6 +68,7 @@ impl Places {
 
     /// A place for a connection that ends with the token.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, token: &CancellationToken) -> Option<Place> {
+        let address = origin(address);
         let mut state = self.lock();
         let of_address = state.by_address.get(&address).copied().unwrap_or_default();
         if of_address >= self.limits.of_one_address {
@@ -158,6 +161,16 @@ mod tests {
         let _again = proven(&places, a).unwrap();
         assert!(proven(&places, b).is_none());
         assert_eq!(places.lock().by_address.len(), 2);
+    }
+
+    #[test]
+    fn the_addresses_of_a_network_of_ipv6_share_their_places() {
+        let places = Places::new(Connections { all: 4, of_one_address: 1 });
+        let one = proven(&places, "2001:db8::1".parse().unwrap()).unwrap();
+        assert!(proven(&places, "2001:db8::2".parse().unwrap()).is_none());
+        let other = proven(&places, "2001:db8:0:1::1".parse().unwrap()).unwrap();
+        drop((one, other));
+        assert!(places.lock().by_address.is_empty());
     }
 
     #[test]
