@@ -15,8 +15,8 @@ impl Call<'_> {
     pub(super) async fn charge(&mut self, request: &mut Incoming) -> Result<Timestamp, Ending> {
         let (inner, facts) = (self.inner, Arc::clone(&self.registered.facts));
         if !facts.is_heard {
-            let most = inner.config.unacknowledged_answers;
-            self.unacknowledged = inner.unacknowledged.take(facts.origin.source.ip(), most);
+            let now = inner.app.clock.now();
+            self.unacknowledged = inner.unacknowledged.take(facts.origin.source.ip(), now);
             if self.unacknowledged.is_none() {
                 return Err(self.refuse_answer(request, Cause::Unacknowledged).await);
             }
@@ -51,7 +51,7 @@ impl Call<'_> {
     /// The caller acknowledged the answer, or showed in another way that it heard it.
     pub(super) fn acknowledged(&mut self, answered: Timestamp) {
         if let Some(place) = self.unacknowledged.take() {
-            place.acknowledged();
+            place.acknowledged(self.inner.app.clock.now());
         }
         self.inner.spend.acknowledged(self.inner, &self.registered.facts, answered);
     }
