@@ -5,7 +5,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-CREATE = Path(__file__).with_name("create.lua")
+# The script of the benchmark.
+CREATE = Path(__file__).parents[2] / "benches/src/measure/create.lua"
 
 
 @dataclass(frozen=True)

@@ -45,14 +45,29 @@ def median(values):
     return percentile(values, 0.5)
 
 
-class Memory(threading.Thread):
+class Watch(threading.Thread):
+    """Runs beside a block until that ends."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self._end = threading.Event()
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self._end.set()
+        self.join()
+
+
+class Memory(Watch):
     """Watches the resident memory of a process; `most` is the highest value seen, in megabytes."""
 
     def __init__(self, pid):
-        super().__init__(daemon=True)
+        super().__init__()
         self.pid = pid
         self.first = self.most = memory(pid)
-        self._end = threading.Event()
 
     def run(self):
         while not self._end.wait(0.1):
@@ -65,37 +80,20 @@ class Memory(threading.Thread):
     def growth(self):
         return max(0.0, self.most - self.first)
 
-    def __enter__(self):
-        self.start()
-        return self
 
-    def __exit__(self, *_):
-        self._end.set()
-        self.join()
-
-
-class Pulse(threading.Thread):
+class Pulse(Watch):
     """Does one thing again and again beside an attack, and keeps the seconds that each took; None: it failed."""
 
     def __init__(self, act, pause=0.05):
-        super().__init__(daemon=True)
+        super().__init__()
         self.act = act
         self.pause = pause
         self.seconds = []
-        self._end = threading.Event()
 
     def run(self):
         while not self._end.is_set():
             self.seconds.append(self.act())
             self._end.wait(self.pause)
-
-    def __enter__(self):
-        self.start()
-        return self
-
-    def __exit__(self, *_):
-        self._end.set()
-        self.join()
 
     @property
     def failed(self):
