@@ -7,7 +7,7 @@ use crate::callbacks::{self, Callbacks};
 use crate::clock::Clock;
 use crate::descriptors::Descriptors;
 use crate::guessing::Guesses;
-use crate::http::{RateLimits, Writes};
+use crate::http::{InTurn, RateLimits};
 use crate::ids::Ids;
 use crate::serve::Limits;
 use crate::store::Store;
@@ -35,7 +35,9 @@ pub(crate) struct App {
     /// How many requests each key may still make.
     pub rates: RateLimits,
     /// Whose writes are under way.
-    pub writes: Writes,
+    pub writes: InTurn,
+    /// Whose lists are in the making.
+    pub lists: InTurn,
     /// Wrong API keys and tokens.
     pub guesses: Guesses,
     /// The files that may be open.
@@ -73,7 +75,8 @@ impl App {
             #[cfg(feature = "sip")]
             own: crate::net::OwnSockets::default(),
             rates: RateLimits::default(),
-            writes: Writes::default(),
+            writes: InTurn::writes(),
+            lists: InTurn::lists(),
             guesses: Guesses::new("API keys and tokens", limits.guesses),
             descriptors,
             public_url,

@@ -5,12 +5,12 @@
 
 mod api;
 mod headers;
+mod in_turn;
 mod negotiate;
 mod pass_over;
 mod rate_limit;
 mod request_id;
 mod router;
-mod writes;
 
 #[cfg(feature = "voipbin")]
 pub(crate) use pass_over::pass_over;
@@ -19,4 +19,4 @@ pub(crate) use router::health_routes;
 pub(crate) use router::public_router;
 
 pub(crate) use headers::plain_json;
-pub(crate) use writes::Writes;
+pub(crate) use in_turn::InTurn;

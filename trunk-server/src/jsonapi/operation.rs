@@ -151,6 +151,11 @@ impl Operation {
         !matches!(self, Self::List { .. } | Self::Get { .. } | Self::Linkage { .. } | Self::Related { .. })
     }
 
+    /// Whether any number of records is answered.
+    pub(crate) fn lists(&self) -> bool {
+        matches!(self, Self::List { .. } | Self::Linkage { .. } | Self::Related { .. })
+    }
+
     /// Whether a body of the API's media type is expected.
     pub(crate) fn has_checked_body(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Update { .. })

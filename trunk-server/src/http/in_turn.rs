@@ -1,10 +1,12 @@
-//! How many requests that write are worked on at once, and whose turn it is.
+//! How many requests of a kind are worked on at once, and whose turn it is.
 //!
-//! Work that the database has no room for is not begun: a body that was parsed, checked and decided upon only to be
-//! refused costs as much as one that is stored. So a write waits for its turn before any of that, which costs its
-//! client's connection and nothing more, and accounts take turns. Whoever waits too long is told so.
+//! A request waits for its turn before it is parsed, checked or read for, which costs its client's connection and
+//! nothing more, and accounts take turns. Whoever waits too long is told so. Two kinds need that. Work that the database
+//! has no room for: a write that is decided upon only to be refused costs as much as one that is stored. And lists: the
+//! database reads pages faster than answers are made of them, and a page in the making is larger than its answer; what
+//! is ready is bounded by the bytes that wait to be read.
 //!
-//! Bounds: writes under way, in all and of one account; writes that wait, likewise; how long one waits.
+//! Bounds: requests under way, in all and of one account; those that wait, likewise; how long one waits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,14 +18,16 @@ use crate::turns::{Bounds, Turns};
 
 /// Twice what the database takes into one transaction: one group is written while the next is decided. An account has
 /// at most half of it, so that a whole group of another's is the most that one waits for.
-const USUAL: Bounds = Bounds { waiting: 16_384, waiting_of_one: 8_192, running: 512, running_of_one: 256 };
+const WRITES: Bounds = Bounds { waiting: 16_384, waiting_of_one: 8_192, running: 512, running_of_one: 256 };
+const WRITES_PATIENCE: Duration = Duration::from_secs(3);
 
-/// Longest time that a write waits for its turn.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// Twice what the database reads at once: answers are made of some pages while it reads the next.
+const LISTS: Bounds = Bounds { waiting: 1_024, waiting_of_one: 64, running: 8, running_of_one: 4 };
+const LISTS_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Whose writes are under way, and whose wait.
+/// Whose requests of a kind are under way, and whose wait.
 #[derive(Debug)]
-pub(crate) struct Writes(Arc<Inner>);
+pub(crate) struct InTurn(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -31,17 +35,21 @@ struct Inner {
     patience: Duration,
 }
 
-/// A write's turn, until it is dropped.
+/// A request's turn, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Turn(Option<(Arc<Inner>, Asker)>);
 
-impl Default for Writes {
-    fn default() -> Self {
-        Self::new(USUAL, PATIENCE)
+impl InTurn {
+    /// Requests that change something.
+    pub(crate) fn writes() -> Self {
+        Self::new(WRITES, WRITES_PATIENCE)
     }
-}
 
-impl Writes {
+    /// Requests for lists.
+    pub(crate) fn lists() -> Self {
+        Self::new(LISTS, LISTS_PATIENCE)
+    }
+
     fn new(bounds: Bounds, patience: Duration) -> Self {
         Self(Arc::new(Inner { turns: Mutex::new(Turns::new(bounds)), patience }))
     }
@@ -97,8 +105,8 @@ mod tests {
     const HEAVY: Asker = Asker::Account(1);
     const LIGHT: Asker = Asker::Account(2);
 
-    fn writes(patience: Duration) -> Writes {
-        Writes::new(Bounds { waiting: 4, waiting_of_one: 3, running: 3, running_of_one: 2 }, patience)
+    fn writes(patience: Duration) -> InTurn {
+        InTurn::new(Bounds { waiting: 4, waiting_of_one: 3, running: 3, running_of_one: 2 }, patience)
     }
 
     #[tokio::test]
