@@ -88,12 +88,12 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
             Bytes::new()
         }
     };
-    let asker = Asker::Account(call.account.number);
+    let whose = Asker::Account(call.account.number);
     let _turn = if operation.writes() {
-        let turn = app.writes.turn(asker).await;
+        let turn = app.writes.turn(whose).await;
         Some(turn.ok_or_else(|| Refused::busy("too many writes are waiting"))?)
     } else if operation.lists() {
-        let turn = app.lists.turn(asker).await;
+        let turn = app.lists.turn(whose).await;
         Some(turn.ok_or_else(|| Refused::busy("too many lists are waiting"))?)
     } else {
         None
