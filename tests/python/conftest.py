@@ -43,8 +43,22 @@ def demo(connect, server):
 
 
 @pytest.fixture
-def account(server):
-    return server.control.create_account()
+def create_account(server):
+    """Makes accounts that end with the test: a number is the DID of one account at a time, on the whole server."""
+    made = []
+
+    def create_account():
+        made.append(server.control.create_account())
+        return made[-1]
+
+    yield create_account
+    for account in made:
+        account.delete()
+
+
+@pytest.fixture
+def account(create_account):
+    return create_account()
 
 
 @pytest.fixture

@@ -18,15 +18,15 @@ def dids(client):
 
 @pytest.fixture
 def number(account, dids):
-    return dids.find(account.add_did("37061498222")).data
+    return dids.find(account.add_did("37061498290")).data
 
 
 @pytest.fixture
 def three(account):
     return [
-        account.add_did("12025550143"),
-        account.add_did("442079460018", emergency=True),
-        account.add_did("37061498222"),
+        account.add_did("12025550190"),
+        account.add_did("442079460090", emergency=True),
+        account.add_did("37061498290"),
     ]
 
 
@@ -46,7 +46,7 @@ def test_a_new_number_has_every_attribute(number):
     created_at, expires_at = held.pop("created_at"), held.pop("expires_at")
     assert expires_at - created_at == timedelta(days=30)
     assert held == {
-        "number": "37061498222",
+        "number": "37061498290",
         "blocked": False,
         "capacity_limit": None,
         "description": None,
@@ -111,17 +111,17 @@ def test_what_the_sdk_takes_for_read_only_is_not_sent(dids, number):
     number.number = "1"
     number.description = "Front desk"
     updated = dids.update(number).data
-    assert (updated.number, updated.description) == ("37061498222", "Front desk")
+    assert (updated.number, updated.description) == ("37061498290", "Front desk")
 
 
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
-        ("number", "442079460018", {"442079460018"}),
-        ("number", "442079460018,12025550143", {"442079460018", "12025550143"}),
-        ("emergency_enabled", "true", {"442079460018"}),
+        ("number", "442079460090", {"442079460090"}),
+        ("number", "442079460090,12025550190", {"442079460090", "12025550190"}),
+        ("emergency_enabled", "true", {"442079460090"}),
         ("blocked", "true", set()),
-        ("terminated", "false", {"12025550143", "442079460018", "37061498222"}),
+        ("terminated", "false", {"12025550190", "442079460090", "37061498290"}),
         ("awaiting_registration", "true", set()),
     ],
 )
@@ -136,14 +136,14 @@ def test_a_filter_takes_ids(dids, three):
 
 @pytest.mark.usefixtures("three")
 def test_numbers_are_sorted_as_texts_both_ways(dids):
-    assert numbers(dids.list(QueryParams().sort("number"))) == ["12025550143", "37061498222", "442079460018"]
-    assert numbers(dids.list(QueryParams().sort("-number"))) == ["442079460018", "37061498222", "12025550143"]
+    assert numbers(dids.list(QueryParams().sort("number"))) == ["12025550190", "37061498290", "442079460090"]
+    assert numbers(dids.list(QueryParams().sort("-number"))) == ["442079460090", "37061498290", "12025550190"]
 
 
 @pytest.mark.usefixtures("three")
 def test_pages_together_hold_every_number_once(dids):
     pages = [numbers(dids.list(QueryParams().sort("number").page(number=page, size=1))) for page in (1, 2, 3)]
-    assert pages == [["12025550143"], ["37061498222"], ["442079460018"]]
+    assert pages == [["12025550190"], ["37061498290"], ["442079460090"]]
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_a_null_relationship_is_accepted(dids, number, relationship):
     assert dids.update(number).data.attributes == number.attributes
 
 
-def test_a_number_of_another_account_does_not_exist(server, dids, refusal):
-    foreign = server.control.create_account().add_did("37061498222")
+def test_a_number_of_another_account_does_not_exist(create_account, dids, refusal):
+    foreign = create_account().add_did("4930901820")
     error = refusal(dids.find, foreign)
     assert error.status_code == 404
     assert str(error) == f"The record identified by {foreign} could not be found."
@@ -203,4 +203,4 @@ def test_a_number_of_another_account_does_not_exist(server, dids, refusal):
 def test_a_number_is_neither_made_nor_deleted(dids, number, refusal):
     assert refusal(dids.create, Did.build(None, description="Mine")).status_code == 404
     assert refusal(dids.delete, number.id).status_code == 404
-    assert dids.find(number.id).data.number == "37061498222"
+    assert dids.find(number.id).data.number == "37061498290"

@@ -42,9 +42,9 @@ def test_an_unknown_id_is_named_in_the_refusal(trunks, refusal, call, id):
     ]
 
 
-def test_the_trunk_of_another_account_is_as_unknown_as_none(connect, create, server, refusal):
+def test_the_trunk_of_another_account_is_as_unknown_as_none(connect, create, create_account, refusal):
     trunk = create()
-    stranger = connect(server.control.create_account().api_key).voice_out_trunks()
+    stranger = connect(create_account().api_key).voice_out_trunks()
     trunk.name = "Mine now"
     for call, argument in ((stranger.find, trunk.id), (stranger.update, trunk), (stranger.delete, trunk.id)):
         error = refusal(call, argument)
@@ -52,9 +52,9 @@ def test_the_trunk_of_another_account_is_as_unknown_as_none(connect, create, ser
     assert stranger.list().data == []
 
 
-def test_two_accounts_may_use_one_name(connect, create, server):
+def test_two_accounts_may_use_one_name(connect, create, create_account):
     create("Shared")
-    stranger = connect(server.control.create_account().api_key).voice_out_trunks()
+    stranger = connect(create_account().api_key).voice_out_trunks()
     assert stranger.create(new_trunk("Shared")).data.name == "Shared"
 
 

@@ -17,9 +17,9 @@ UNKNOWN = "0a161808-bb05-42b1-8398-7888abdfa9ef"
 def numbers(account):
     """The ids of three DIDs; the last two have emergency calling."""
     return [
-        account.add_did("12025550143"),
-        account.add_did("12025550171", emergency=True),
-        account.add_did("442079460018", emergency=True),
+        account.add_did("12025550190"),
+        account.add_did("12025550191", emergency=True),
+        account.add_did("442079460090", emergency=True),
     ]
 
 
@@ -37,7 +37,7 @@ def test_included_dids_are_whole_records(create, numbers, trunks):
     created = create(dids=[did(numbers[1])])
     [linked] = trunks.find(created.id, DIDS).data.dids
     assert isinstance(linked, Did)
-    assert (linked.number, linked.emergency_enabled, linked.blocked) == ("12025550171", True, False)
+    assert (linked.number, linked.emergency_enabled, linked.blocked) == ("12025550191", True, False)
     assert linked.expires_at > linked.created_at
 
 
@@ -63,7 +63,7 @@ def test_two_relationships_are_included_at_once(create, numbers, trunks):
     found = trunks.find(created.id, QueryParams().include("dids", "emergency_dids")).data
     assert sorted(ids(found.dids)) == sorted(numbers[:2])
     [emergency] = found.emergency_dids
-    assert emergency.number == "12025550171"
+    assert emergency.number == "12025550191"
 
 
 def test_a_list_includes_the_dids_of_each_trunk(create, numbers, trunks):
@@ -116,8 +116,8 @@ def test_an_unknown_did_cannot_be_linked(trunks, numbers, refusal):
     assert error.errors[0]["source"]["pointer"].startswith("/data/relationships/dids")
 
 
-def test_a_did_of_another_account_cannot_be_linked(server, trunks, refusal):
-    foreign = server.control.create_account().add_did("37061498222")
+def test_a_did_of_another_account_cannot_be_linked(create_account, trunks, refusal):
+    foreign = create_account().add_did("4930901820")
     error = refusal(trunks.create, new_trunk("Main", dids=[did(foreign)]))
     assert error.status_code == 422
     assert error.errors[0]["source"]["pointer"].startswith("/data/relationships/dids")
@@ -172,7 +172,7 @@ def test_an_account_that_gets_the_feature_can_replace_caller_numbers(account, cr
     )
     found = trunks.find(created.id, QueryParams().include("dids", "default_did")).data
     assert found.on_cli_mismatch_action == OnCliMismatchAction.REPLACE_CLI
-    assert found.default_did.number == "12025550143"
+    assert found.default_did.number == "12025550190"
     assert ids(found.dids) == [numbers[0]]
 
 

@@ -104,7 +104,7 @@ class Control:
     def send(self, method, path, **body):
         answer = self.session.request(method, f"{self.url}/{path}", json=body or None)
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text}"
-        return answer.json()
+        return answer.json() if answer.content else None
 
     def create_account(self, *features):
         made = self.send("POST", "accounts", features=["outbound", *features])
@@ -118,6 +118,9 @@ class Account:
         self.control = control
         self.id = id
         self.api_key = api_key
+
+    def delete(self):
+        self.control.send("DELETE", f"accounts/{self.id}")
 
     def set_features(self, *features):
         self.control.send("PATCH", f"accounts/{self.id}", features=list(features))
