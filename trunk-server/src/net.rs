@@ -8,7 +8,8 @@
 //!
 //! - [`Turns`]: after [`IN_A_ROW`] passes a loop lets other tasks run, whatever readiness says;
 //! - `Budget`: so many packets or bytes a second, and so many at once;
-//! - `hear` and `receive`, the loops over datagrams, and [`accept`], the step of a loop over connections.
+//! - `hear` and `receive`, the loops over datagrams, and [`accept`], the step of a loop over connections;
+//! - [`listen`], which lets [`BACKLOG`] connections wait to be accepted.
 //!
 //! It refuses to know what is received.
 
@@ -22,7 +23,7 @@ mod own;
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 #[cfg(feature = "sip")]
 pub(crate) use budget::Budget;
@@ -35,6 +36,21 @@ pub(crate) use own::{Entered, OwnSockets, Use};
 
 /// Passes of a loop after which other tasks run.
 const IN_A_ROW: u32 = 16;
+
+/// Connections of one listener that the kernel completes before they are accepted; its own maximum
+/// (`net.core.somaxconn`, 4,096 on Linux) may be lower. Past it, a peer's SYN is lost and comes again a second later: with
+/// the 1,024 of Tokio's default, five addresses with their share of connections make every other caller wait so long.
+pub(crate) const BACKLOG: u32 = 4_096;
+
+/// Listens on the address.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that starts again takes its port at once, as `TcpListener::bind` has it.
+    #[cfg(not(windows))]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Makes a loop that peers feed let others run.
 #[derive(Debug, Default)]

@@ -18,6 +18,7 @@ use crate::demo;
 use crate::descriptors::{self, Descriptors, Share};
 use crate::http::{RateLimits, public_router};
 use crate::ids::Ids;
+use crate::net;
 #[cfg(feature = "sip")]
 use crate::net::{Entered, Use};
 use crate::serve::{Door, Limits, serve};
@@ -281,7 +282,15 @@ async fn control_listener(config: &Config) -> Result<Option<(TcpListener, Socket
 }
 
 async fn listen(address: &str) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).await.map_err(|error| StartError::Listen(address.to_owned(), error))
+    let failed = |error| StartError::Listen(address.to_owned(), error);
+    let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
+    for address in tokio::net::lookup_host(address).await.map_err(failed)? {
+        match net::listen(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(failed(last))
 }
 
 fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {

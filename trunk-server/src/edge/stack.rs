@@ -16,7 +16,6 @@ use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipAddr, TransportLayer};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -24,7 +23,7 @@ use super::config::{EdgeConfig, EdgeError, Tls};
 use super::front::Front;
 use crate::clock::Clock;
 use crate::descriptors::Descriptors;
-use crate::net::{Entered, OwnSockets, Use};
+use crate::net::{self, Entered, OwnSockets, Use};
 use crate::sip::streams::{Limits, Listener, Places, Refused};
 use crate::sip::{Common, Door, listen, shut_down};
 pub(super) use dialog::{Dialog, Final};
@@ -98,7 +97,6 @@ impl Stack {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
         let (udp, tcp, address) = listen::sockets(config.listen, &token)
-            .await
             .map_err(|why| EdgeError::Listen { address: config.listen, why })?;
         let mut tls_address = None;
         let mut listeners = vec![(tcp, None)];
@@ -106,7 +104,7 @@ impl Stack {
             let failed =
                 |error: std::io::Error| EdgeError::Listen { address: *listen, why: error.to_string() };
             let acceptor = acceptor(tls)?;
-            let listener = TcpListener::bind(listen).await.map_err(failed)?;
+            let listener = net::listen(*listen).map_err(failed)?;
             tls_address = Some(listener.local_addr().map_err(failed)?);
             listeners.push((listener, Some(acceptor)));
         }

@@ -7,9 +7,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::Datagrams;
+use crate::net;
 
 /// A port of zero is chosen by UDP, and chosen again when TCP cannot have it. The error tells why not.
-pub(crate) async fn sockets(
+pub(crate) fn sockets(
     listen: SocketAddr,
     token: &CancellationToken,
 ) -> Result<(Arc<Datagrams>, TcpListener, SocketAddr), String> {
@@ -18,7 +19,7 @@ pub(crate) async fn sockets(
     for _ in 0..if listen.port() == 0 { TRIES } else { 1 } {
         let udp = Datagrams::bind(listen, token.child_token()).map_err(|error| error.to_string())?;
         let address = SocketAddr::new(listen.ip(), udp.address().port());
-        match TcpListener::bind(address).await {
+        match net::listen(address) {
             Ok(tcp) => return Ok((udp, tcp, address)),
             Err(error) => last = error.to_string(),
         }

@@ -38,7 +38,7 @@ impl Stack {
         let layer = TransportLayer::new(token.clone());
         let wanted = SocketAddr::new(config.listen, config.port);
         let failed = |why: String| DiallerError::Listen { address: wanted, why };
-        let (udp, tcp, address) = listen::sockets(wanted, &token).await.map_err(failed)?;
+        let (udp, tcp, address) = listen::sockets(wanted, &token).map_err(failed)?;
         let datagrams = udp;
         let udp = datagrams.anywhere().await.map_err(|error| failed(error.to_string()))?;
         layer.add_transport(udp.clone());
