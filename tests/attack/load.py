@@ -7,6 +7,8 @@ from pathlib import Path
 
 # The script of the benchmark.
 CREATE = Path(__file__).parents[2] / "benches/src/measure/create.lua"
+# Counts the verdicts on credentials.
+UNAUTHORIZED = Path(__file__).parent / "unauthorized.lua"
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class Load:
     a_second: float
     refused: float
     failed: int
+    # Answers with status 401, a second; counted by the script `UNAUTHORIZED` alone.
+    unauthorized: float = 0.0
 
     @property
     def good(self):
@@ -52,8 +56,10 @@ class Wrk:
         seconds = float(lasted.group(2)) * {"s": 1, "ms": 0.001, "m": 60}[lasted.group(3)]
         refused = re.search(r"Non-2xx or 3xx responses: (\d+)", text)
         failed = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", text)
+        unauthorized = re.search(r"Unauthorized: (\d+)", text)
         return Load(int(lasted.group(1)) / seconds, int(refused.group(1)) / seconds if refused else 0.0,
-                    sum(map(int, failed.groups())) if failed else 0)
+                    sum(map(int, failed.groups())) if failed else 0,
+                    int(unauthorized.group(1)) / seconds if unauthorized else 0.0)
 
 
 def creates(server, account, connections, seconds):
