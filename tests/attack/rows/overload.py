@@ -1,5 +1,6 @@
 """More work than the server can do."""
 
+import statistics
 import time
 
 from .. import measure
@@ -9,6 +10,8 @@ from ..wellbeing import api
 
 # As many clients as saturate the writer on two cores.
 CLIENTS = 600
+# Each load comes so often.
+ROUNDS = 3
 
 
 @attack("overload", short=False)
@@ -21,18 +24,20 @@ def overload(case):
     server.control.send("PATCH", f"accounts/{server.account.id}", {"record_quota": 10_000_000})
     rates = {}
     with measure.Memory(server.pid) as memory:
-        # The peak is taken first and last: whatever slows the machine meanwhile must not count against the server.
-        for times in (1, 2, 5, 10, 1):
-            with creates(server, server.account, CLIENTS * times, 8) as load:
+        # In turn, and medians: a disk that is slow for a few seconds must not count against the server, nor for it.
+        recovery = 0.0
+        for times in ROUNDS * (1, 2, 5, 10):
+            with creates(server, server.account, CLIENTS * times, 5) as load:
                 rates.setdefault(times, []).append(load.finish().good)
             began = time.monotonic()
             while api(server, patience=1.0) is None and time.monotonic() - began < 10:
                 time.sleep(0.05)
-            if times == 10:
-                case.at_most("from the end of the load to an answer", time.monotonic() - began, 1.0, "s")
-    peak = max(rate for times in (1, 2, 5) for rate in rates[times])
+            recovery = max(recovery, time.monotonic() - began)
+        case.at_most("from the end of a load to an answer, slowest", recovery, 1.0, "s")
+    medians = {times: statistics.median(of) for times, of in rates.items()}
+    peak = max(medians.values())
     for times in (2, 5, 10):
-        share = 100 * rates[times][0] / max(peak, 1)
+        share = 100 * medians[times] / max(peak, 1)
         case.at_least(f"{times} times {CLIENTS} clients: successes, of the peak of {peak:,.0f} a second", share,
                       80.0, "%")
     case.at_most("memory grows by", memory.growth, 500.0, "MB")
