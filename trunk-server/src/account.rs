@@ -6,6 +6,9 @@ use subtle::ConstantTimeEq as _;
 use trunk_rules::domain::Features;
 use uuid::Uuid;
 
+/// The largest rate limit that an account or the server may have, in requests a second.
+pub const MAX_RATE_LIMIT: u32 = 100_000;
+
 /// A customer of the service. Records of one account do not exist for another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {

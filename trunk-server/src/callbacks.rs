@@ -27,7 +27,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rust_decimal::Decimal;
-use tokio::sync::Notify;
 
 pub(crate) use event::trunk_event;
 pub use resolve::{Lookup, Resolver, SystemResolver};
@@ -77,29 +76,5 @@ impl Default for Settings {
             webhook_age: Duration::from_hours(24),
             resolver: Arc::new(SystemResolver),
         }
-    }
-}
-
-/// What the server's other parts hold of the callbacks.
-#[derive(Debug)]
-pub(crate) struct Callbacks {
-    settings: Settings,
-    news: Notify,
-}
-
-impl Callbacks {
-    /// Callbacks made like this.
-    pub(crate) fn new(settings: Settings) -> Self {
-        Self { settings, news: Notify::new() }
-    }
-
-    /// How they are made.
-    pub(crate) fn settings(&self) -> &Settings {
-        &self.settings
-    }
-
-    /// Says that a write with events is durable. Whoever forgets to say so delays them to the next occasion.
-    pub(crate) fn wake(&self) {
-        self.news.notify_one();
     }
 }

@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use accounts::MOST_RATE;
 pub use accounts::{AccountsConfig, RECORD_QUOTA};
 pub use http::HttpConfig;
 #[cfg(feature = "voipbin")]

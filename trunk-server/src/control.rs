@@ -22,8 +22,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::account::Account;
-use crate::app::App;
 use crate::clock::Clock;
+use crate::core::Core;
 
 pub use accounts::{AccountPatch, NewAccount};
 pub use dids::{DidPatch, NewDid};
@@ -34,17 +34,32 @@ pub(crate) use routes::control_router;
 /// Acts upon a running server.
 #[derive(Debug, Clone)]
 pub struct Control {
-    app: Arc<App>,
+    core: Arc<Core>,
+    #[cfg(feature = "voipbin")]
+    platform: Arc<crate::voipbin::Platform>,
+    /// None when no SIP is taken.
+    #[cfg(feature = "sip")]
+    edge: Option<crate::edge::Handle>,
 }
 
 impl Control {
-    pub(crate) fn new(app: Arc<App>) -> Self {
-        Self { app }
+    pub(crate) fn new(
+        core: Arc<Core>,
+        #[cfg(feature = "voipbin")] platform: Arc<crate::voipbin::Platform>,
+        #[cfg(feature = "sip")] edge: Option<crate::edge::Handle>,
+    ) -> Self {
+        Self {
+            core,
+            #[cfg(feature = "voipbin")]
+            platform,
+            #[cfg(feature = "sip")]
+            edge,
+        }
     }
 
     /// The server's time, to freeze and advance.
     pub fn clock(&self) -> &Clock {
-        &self.app.clock
+        &self.core.clock
     }
 
     /// Deletes every record, of one account or of all. Accounts and keys stay.
@@ -56,14 +71,14 @@ impl Control {
         #[cfg(feature = "voipbin")]
         if number.is_none() {
             // What is up would go on without anybody knowing of it.
-            self.app.platform.live.hang_up_all(crate::voipbin::HANGING_UP).await;
+            self.platform.live.hang_up_all(crate::voipbin::HANGING_UP).await;
         }
-        Ok(self.app.store.reset(number, false).await?)
+        Ok(self.core.store.reset(number, false).await?)
     }
 
     /// The account of an id.
     pub fn account(&self, id: Uuid) -> Result<Arc<Account>, ControlError> {
-        let found = self.app.store.accounts().into_iter().find(|account| account.id == id);
+        let found = self.core.store.accounts().into_iter().find(|account| account.id == id);
         found.ok_or_else(|| ControlError::NotFound(format!("account {id}")))
     }
 }

@@ -41,15 +41,15 @@ mod trunks;
 mod unacknowledged;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use trunk_rules::carrier::reason_phrase;
 
-use crate::app::App;
+use crate::core::Core;
 use crate::descriptors::Share;
 use crate::ending::in_background;
 use crate::net::{Budget, Use};
@@ -85,7 +85,7 @@ pub struct Edge {
 /// What every call shares.
 #[derive(Debug)]
 pub(crate) struct Inner {
-    app: Arc<App>,
+    core: Arc<Core>,
     config: EdgeConfig,
     trunks: Arc<Trunks>,
     spend: Arc<Spend>,
@@ -146,42 +146,42 @@ impl Edge {
     ///
     /// # Errors
     /// [`EdgeError`]; nothing is listened on then.
-    pub(crate) async fn start(app: Arc<App>, config: EdgeConfig) -> Result<Self, EdgeError> {
+    pub(crate) async fn start(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.settings.check()?;
         let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
         // First the watch, then the load: a write in between is seen by both, and the later one stays.
         let spend = Arc::new(Spend::default());
-        app.store.observe(Arc::new(Watch { trunks: Arc::clone(&trunks), spend: Arc::clone(&spend) }));
-        trunks.load(&*app.store)?;
-        spend.load(&*app.store, app.clock.now()).await?;
+        core.store.observe(Arc::new(Watch { trunks: Arc::clone(&trunks), spend: Arc::clone(&spend) }));
+        trunks.load(&*core.store)?;
+        spend.load(&*core.store, core.clock.now()).await?;
         let calls = Arc::new(Calls::default());
         let front = Arc::new(Front::new(
-            (app.clock.clone(), app.ids.clone()),
+            (core.clock.clone(), core.ids.clone()),
             Arc::clone(&trunks),
             Arc::clone(&calls),
             config.settings.clone(),
             config.server_name.clone(),
         ));
         let (stack, incoming) =
-            Stack::start(&config, Arc::clone(&front), &app.clock, &app.own, &app.descriptors).await?;
+            Stack::start(&config, Arc::clone(&front), &core.clock, &core.own, &core.descriptors)?;
         let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
         let inner = Arc::new(Inner {
             nonce_counts: nonces::Counts::default(),
-            merged: merged::Merged::new([app.ids.word(), app.ids.word()]),
+            merged: merged::Merged::new([core.ids.word(), core.ids.word()]),
             ports: Ports::new(
                 config.rtp_ports.clone(),
-                app.ids.word(),
+                core.ids.word(),
                 Books {
-                    own: app.own.clone(),
+                    own: core.own.clone(),
                     purpose: Use::EdgeMedia,
-                    descriptors: app.descriptors.clone(),
+                    descriptors: core.descriptors.clone(),
                     share: Share::Calls,
                 },
             ),
-            accounts: Places::new(of_account(&app, &config)),
+            accounts: Places::new(of_account(&core, &config)),
             names: media::Names::default(),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
-            app,
+            core,
             unacknowledged: Unacknowledged::new(config.unacknowledged_answers),
             config,
             trunks,
@@ -216,8 +216,8 @@ impl Edge {
         self.stack.tls_address()
     }
 
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
+    pub(crate) fn handle(&self) -> Handle {
+        Handle(Arc::downgrade(&self.inner))
     }
 
     /// Ends every call and stops listening.
@@ -268,6 +268,17 @@ impl Drop for Edge {
     }
 }
 
+/// What the control API may ask of an edge, which it does not keep running.
+#[derive(Debug, Clone)]
+pub(crate) struct Handle(Weak<Inner>);
+
+impl Handle {
+    /// The edge; none after it ended.
+    pub(crate) fn running(&self) -> Option<Arc<Inner>> {
+        self.0.upgrade()
+    }
+}
+
 impl Inner {
     /// What would become of a call.
     pub(crate) fn explain(&self, question: &Question) -> Explanation {
@@ -304,8 +315,8 @@ impl Inner {
 }
 
 /// Most calls of one account: half of those that ports and open files have room for, unless a setting says so.
-fn of_account(app: &App, config: &EdgeConfig) -> usize {
-    let files = app.descriptors.most(Share::Calls);
+fn of_account(core: &Core, config: &EdgeConfig) -> usize {
+    let files = core.descriptors.most(Share::Calls);
     let room = files.min(config.rtp_ports.len().div_ceil(2));
     config.calls_per_account.unwrap_or_else(|| room.div_ceil(2))
 }
@@ -334,7 +345,7 @@ const CALLS: usize = 65_536;
 const SUMMED: Duration = Duration::from_mins(1);
 
 async fn sum_up(inner: Arc<Inner>, stack: Arc<Stack>) {
-    let clock = &inner.app.clock;
+    let clock = &inner.core.clock;
     loop {
         clock.sleep_until(clock.now().after(SUMMED)).await;
         inner.front.sum_up();
@@ -360,7 +371,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     }
     let begins = request.local_tag().is_none();
     if begins {
-        request.set_local_tag(&inner.app.ids.tag());
+        request.set_local_tag(&inner.core.ids.tag());
     }
     if request.local_tag().is_none() || request.remote_tag().is_none() {
         // Nothing that follows could be told whom it belongs to.
@@ -386,7 +397,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
             let hint = "outbound trunks do not register; send INVITEs";
             let warning = format!("399 {} \"{hint}\"", inner.config.server_name);
             let source = request.source();
-            if inner.sums.registrations.admits(source.ip(), inner.app.clock.now()) {
+            if inner.sums.registrations.admits(source.ip(), inner.core.clock.now()) {
                 tracing::info!(%source, hint, "REGISTER refused");
             }
             request

@@ -11,12 +11,12 @@ mod pass_over;
 mod rate_limit;
 mod request_id;
 mod router;
+mod state;
 
 #[cfg(feature = "voipbin")]
 pub(crate) use pass_over::pass_over;
 pub(crate) use rate_limit::RateLimits;
-pub(crate) use router::health_routes;
-pub(crate) use router::public_router;
+pub(crate) use router::{api_router, health_router};
 
 pub(crate) use headers::plain_json;
-pub(crate) use in_turn::InTurn;
+pub(crate) use state::Api;

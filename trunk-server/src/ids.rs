@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use didww_types::{ApiVersion, Secret, Timestamp};
 use sha2::{Digest as _, Sha256};
-use trunk_rules::domain::Credentials;
 use uuid::Uuid;
 
 /// Makes everything that must be unguessable or unique. Clones share the sequence.
@@ -111,18 +110,16 @@ impl Ids {
         Secret::new(self.text(32, LOWER))
     }
 
-    /// SIP credentials in the form that a version gives: 16 characters since 2026-04-16, 10 before.
-    pub fn credentials(&self, version: ApiVersion) -> Credentials {
+    /// SIP username and password in the form that a version has: 16 letters and digits each since 2026-04-16; before,
+    /// 10 lower-case letters and digits.
+    pub fn credentials(&self, version: ApiVersion) -> (String, Secret) {
         let (length, alphabet) = if version >= ApiVersion::V2026_04_16 { (16, MIXED) } else { (10, LOWER) };
-        Credentials {
-            username: self.text(length, alphabet),
-            password: Secret::new(self.text(length, alphabet)),
-        }
+        (self.text(length, alphabet), Secret::new(self.text(length, alphabet)))
     }
 
-    /// SIP credentials for a carrier that is told them: 32 letters and digits each, the name in lower case.
-    pub fn carrier_credentials(&self) -> Credentials {
-        Credentials { username: self.text(32, LOWER), password: Secret::new(self.text(32, MIXED)) }
+    /// SIP username and password to set at a carrier: 32 letters and digits each, the username in lower case.
+    pub fn carrier_credentials(&self) -> (String, Secret) {
+        (self.text(32, LOWER), Secret::new(self.text(32, MIXED)))
     }
 
     /// A random word.
@@ -235,10 +232,10 @@ mod tests {
     #[test]
     fn credentials_have_the_form_of_their_version() {
         let ids = Ids::system();
-        assert_eq!(ids.credentials(ApiVersion::V2026_04_16).username.len(), 16);
-        let older = ids.credentials(ApiVersion::V2021_12_15).username;
-        let carrier = ids.carrier_credentials();
-        for text in [carrier.username.as_str(), carrier.password.expose()] {
+        assert_eq!(ids.credentials(ApiVersion::V2026_04_16).0.len(), 16);
+        let (older, _) = ids.credentials(ApiVersion::V2021_12_15);
+        let (username, password) = ids.carrier_credentials();
+        for text in [username.as_str(), password.expose()] {
             assert!(text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_alphanumeric()));
         }
         assert!(older.len() == 10 && older.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit()));

@@ -22,7 +22,7 @@ use didww_types::{ApiVersion, FilterSpec, RelationshipSpec, ResourceSpec};
 use http::StatusCode;
 
 use crate::account::Account;
-use crate::app::App;
+use crate::core::Core;
 use crate::store::Scope;
 
 pub(crate) use error::{Lasts, Refused};
@@ -34,7 +34,7 @@ pub(crate) use target::{Place, Target};
 #[derive(Debug)]
 pub(crate) struct Call<'a> {
     /// The server.
-    pub app: &'a App,
+    pub core: &'a Core,
     /// Whose request it is.
     pub account: Arc<Account>,
     /// The version that serves it.

@@ -18,7 +18,6 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod account;
-mod app;
 #[cfg(feature = "sip")]
 mod buckets;
 pub mod callbacks;
@@ -26,6 +25,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod control;
+mod core;
 mod demo;
 mod descriptors;
 #[cfg(feature = "sip")]

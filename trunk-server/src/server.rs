@@ -9,14 +9,16 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::app::App;
 use crate::callbacks;
 use crate::clock::Clock;
+#[cfg(feature = "voipbin")]
+use crate::config::ConfigError;
 use crate::config::{Config, Database};
 use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
+use crate::core::{Core, Outbox};
 use crate::demo;
 use crate::descriptors::{self, Descriptors, Share};
-use crate::http::{RateLimits, public_router};
+use crate::http::{Api, RateLimits, api_router, health_router};
 use crate::ids::Ids;
 use crate::net;
 #[cfg(feature = "sip")]
@@ -59,6 +61,16 @@ pub enum StartError {
     Setup(#[from] ControlError),
 }
 
+#[cfg(feature = "voipbin")]
+impl From<crate::voipbin::PlatformError> for StartError {
+    fn from(error: crate::voipbin::PlatformError) -> Self {
+        match error {
+            crate::voipbin::PlatformError::Store(error) => Self::Platform(error),
+            crate::voipbin::PlatformError::Dialler(error) => Self::Dialler(error),
+        }
+    }
+}
+
 /// Builds a [`Server`] whose parts a test may replace.
 #[derive(Debug)]
 pub struct ServerBuilder {
@@ -74,7 +86,8 @@ pub struct ServerBuilder {
 /// lives; the database is let go after them. [`stop`](Self::stop) lets it finish.
 #[derive(Debug)]
 pub struct Server {
-    app: Arc<App>,
+    core: Arc<Core>,
+    control: Control,
     address: SocketAddr,
     control_address: Option<SocketAddr>,
     new_key: Option<Secret>,
@@ -82,6 +95,8 @@ pub struct Server {
     made_its_database: bool,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    #[cfg(feature = "voipbin")]
+    platform: Arc<Platform>,
     /// The places of the listeners among our own sockets.
     #[cfg(feature = "sip")]
     _own: Vec<Entered>,
@@ -153,71 +168,65 @@ impl ServerBuilder {
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
-        let made_its_database = match &config.database {
-            Database::File(file) => std::fs::metadata(file).map_or(true, |file| file.len() == 0),
-            Database::Ephemeral => true,
-        };
-        let store: Arc<dyn Store> = Arc::new(match &config.database {
-            Database::File(file) => SqliteStore::open_with(file, store_limits)?,
-            Database::Ephemeral => SqliteStore::in_memory_with(store_limits)?,
-        });
-        let descriptors = Descriptors::new(descriptors::open_files());
-        #[cfg(feature = "voipbin")]
-        let room = descriptors.most(Share::Outgoing);
-        #[cfg(feature = "voipbin")]
-        let platform =
-            Platform::load(&*store, &clock, &ids, config.voipbin.platform.clone(), limits.guesses, room)
-                .await?;
-        let mut app = App::new(
+        let (store, made_its_database) = open_store(&config.database, store_limits)?;
+        let core = Arc::new(Core::new(
             store,
             clock,
             ids,
-            callbacks,
-            config.public_url.clone(),
-            limits,
-            descriptors,
-            #[cfg(feature = "voipbin")]
-            platform,
-        );
-        app.rates = RateLimits::new(config.accounts.rate(address.ip().to_canonical().is_loopback()));
-        let app = Arc::new(app);
+            Outbox::new(callbacks.on_manual_block),
+            Descriptors::new(descriptors::open_files()),
+            limits.guesses,
+        ));
+        #[cfg(feature = "voipbin")]
+        let platform =
+            Arc::new(Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits).await?);
         #[cfg(feature = "sip")]
         let edge = match edge {
-            Some((edge, asked)) => start_edge(&app, edge, asked).await?,
+            Some((edge, asked)) => start_edge(&core, edge, asked).await?,
             None => None,
         };
         #[cfg(feature = "voipbin")]
-        let platform_tasks =
-            crate::voipbin::start(&app, edge.as_ref().map(crate::edge::Edge::address)).await?;
+        let platform_tasks = start_platform(&platform, edge.as_ref()).await?;
+        let control = Control::new(
+            Arc::clone(&core),
+            #[cfg(feature = "voipbin")]
+            Arc::clone(&platform),
+            #[cfg(feature = "sip")]
+            edge.as_ref().map(crate::edge::Edge::handle),
+        );
         #[cfg(feature = "voipbin")]
         if let Some((username, password)) = &config.voipbin.admin {
-            Control::new(Arc::clone(&app)).ensure_super_admin(username, password.clone()).await?;
+            control.ensure_super_admin(username, password.clone()).await?;
         }
         // Nothing may fail after the first account is made: its key is said once.
-        let FirstAccount { new_key, accounts_before } =
-            first_account(&Control::new(Arc::clone(&app)), &config).await?;
+        let FirstAccount { new_key, accounts_before } = first_account(&control, &config).await?;
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         #[cfg(feature = "sip")]
-        let mut own = vec![app.own.enter(address, Use::Other)];
+        let mut own = vec![core.own.enter(address, Use::Other)];
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
             let guard = Guard { token: config.control_token.clone(), host };
-            let router = control_router(Arc::clone(&app), guard);
-            let door = door(&app, &config, control_limits, Share::Control);
+            let router = control_router(control.clone(), guard, limits);
+            let door = door(&core, &config, control_limits, Share::Control);
             tasks.push(tokio::spawn(serve(listener, router, door, stopped.clone())));
             #[cfg(feature = "sip")]
-            own.push(app.own.enter(at, Use::Other));
+            own.push(core.own.enter(at, Use::Other));
         }
         #[cfg(feature = "voipbin")]
         tasks.push(tokio::spawn(ended_with(platform_tasks, stopped.clone())));
-        tasks.push(tokio::spawn(callbacks::run(Arc::clone(&app), stopped.clone())));
-        let door = door(&app, &config, limits, Share::Api);
-        tasks.push(tokio::spawn(serve(listener, public_router(Arc::clone(&app)), door, stopped)));
+        tasks.push(tokio::spawn(callbacks::run(Arc::clone(&core), callbacks, stopped.clone())));
+        let rates = RateLimits::new(config.accounts.rate(address.ip().to_canonical().is_loopback()));
+        let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates);
+        let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
+        #[cfg(feature = "voipbin")]
+        let router = router.merge(crate::voipbin::router(Arc::clone(&platform)));
+        tasks.push(tokio::spawn(serve(listener, router, door(&core, &config, limits, Share::Api), stopped)));
         Ok(Server {
-            app,
+            core,
+            control,
             address,
             control_address,
             new_key,
@@ -225,6 +234,8 @@ impl ServerBuilder {
             made_its_database,
             stop,
             tasks,
+            #[cfg(feature = "voipbin")]
+            platform,
             #[cfg(feature = "sip")]
             _own: own,
             #[cfg(feature = "sip")]
@@ -233,10 +244,21 @@ impl ServerBuilder {
     }
 }
 
+/// Opens the database; returns too whether it was created by that.
+fn open_store(database: &Database, limits: StoreLimits) -> Result<(Arc<dyn Store>, bool), OpenError> {
+    Ok(match database {
+        Database::File(file) => {
+            let is_new = std::fs::metadata(file).map_or(true, |file| file.len() == 0);
+            (Arc::new(SqliteStore::open_with(file, limits)?), is_new)
+        }
+        Database::Ephemeral => (Arc::new(SqliteStore::in_memory_with(limits)?), true),
+    })
+}
+
 /// What a listener is served with.
-fn door(app: &App, config: &Config, limits: Limits, share: Share) -> Door {
-    let (proxies, descriptors) = (config.http.proxies.clone(), app.descriptors.clone());
-    Door { limits, proxies, descriptors, share, clock: app.clock.clone() }
+fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> Door {
+    let (proxies, descriptors) = (config.http.proxies.clone(), core.descriptors.clone());
+    Door { limits, proxies, descriptors, share, clock: core.clock.clone() }
 }
 
 /// Ends a task when the server stops.
@@ -251,23 +273,35 @@ async fn ended_with(task: impl Future<Output = ()>, mut stop: watch::Receiver<bo
 /// A usual address that is taken by somebody else, and that nobody asked for, is no reason not to start.
 #[cfg(feature = "sip")]
 async fn start_edge(
-    app: &Arc<App>,
+    core: &Arc<Core>,
     config: crate::edge::EdgeConfig,
     asked: bool,
 ) -> Result<Option<crate::edge::Edge>, StartError> {
     use crate::edge::{Edge, EdgeError};
-    match Edge::start(Arc::clone(app), config).await {
-        Ok(edge) => {
-            // The first and only edge of this server.
-            let _first = app.edge.set(Arc::downgrade(edge.inner()));
-            Ok(Some(edge))
-        }
+    match Edge::start(Arc::clone(core), config).await {
+        Ok(edge) => Ok(Some(edge)),
         Err(error @ EdgeError::Listen { .. }) if !asked => {
             tracing::warn!(%error, "no calls are taken; name another address with --sip-listen");
             Ok(None)
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Starts the platform's calls. A host that is mapped to an edge that does not run is a mistake in the configuration.
+#[cfg(feature = "voipbin")]
+async fn start_platform(
+    platform: &Arc<Platform>,
+    edge: Option<&crate::edge::Edge>,
+) -> Result<impl Future<Output = ()> + use<>, StartError> {
+    if edge.is_none()
+        && let Some((name, _)) = platform.config.hosts.iter().find(|(_, place)| *place == "edge")
+    {
+        let right = "no SIP is taken here, so there is no edge; give --sip-listen, or an address";
+        let given = format!("{name} = edge");
+        return Err(ConfigError::Value { name: "voipbin.hosts", given, right }.into());
+    }
+    Ok(crate::voipbin::start(platform, edge.map(crate::edge::Edge::address)).await?)
 }
 
 /// Listens for control requests, if that is wanted and safe; gives the address too, and as it was told.
@@ -393,7 +427,7 @@ impl Server {
 
     /// Acts upon the server.
     pub fn control(&self) -> Control {
-        Control::new(Arc::clone(&self.app))
+        self.control.clone()
     }
 
     /// Takes no more work, lets what is in flight finish, and makes everything durable.
@@ -401,9 +435,9 @@ impl Server {
     /// # Errors
     /// When the database could not be closed in order. What was acknowledged is durable all the same.
     pub async fn stop(mut self) -> Result<(), StoreError> {
-        self.app.stop_taking_work();
+        self.core.stop_taking_work();
         #[cfg(feature = "voipbin")]
-        crate::voipbin::stop(&self.app).await;
+        crate::voipbin::stop(&self.platform).await;
         #[cfg(feature = "sip")]
         if let Some(edge) = self.edge.take() {
             edge.stop().await;
@@ -414,19 +448,19 @@ impl Server {
                 tracing::error!(%error, "a task of the server ended badly");
             }
         }
-        self.app.store.close().await
+        self.core.store.close().await
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.app.stop_taking_work();
+        self.core.stop_taking_work();
         #[cfg(feature = "voipbin")]
         {
-            crate::voipbin::abandon(&self.app);
+            crate::voipbin::abandon(&self.platform);
             // A call that goes out through the own edge is hung up by whoever placed it.
             if let Some(edge) = self.edge.take() {
-                edge.abandon_after(self.app.platform.live.over(crate::voipbin::HANGING_UP));
+                edge.abandon_after(self.platform.live.over(crate::voipbin::HANGING_UP));
             }
         }
         // Connections hear of it and end; the listeners are not waited for.

@@ -42,11 +42,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::app::App;
 use crate::ending::in_background;
-use crate::server::StartError;
+use crate::store::StoreError;
 
-pub(crate) use api::handle;
+pub(crate) use api::router;
 pub use customers::{AccessKey, Agent, Customer, CustomerStatus, PhoneNumber, WebhookMethod};
 pub(crate) use customers::{
     AccessKeyOwn, AccessKeys, AgentOwn, Agents, CustomerOwn, Customers, PhoneNumbers, digest,
@@ -65,48 +64,55 @@ pub use platform::{CarrierPatience, PlatformConfig};
 pub use sip_gateway::{SipGateway, SipGatewayError};
 pub(crate) use token::{Claims, DirectClaim, sign};
 
-/// The paths that the platform serves on the public listener.
-pub(crate) const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping"];
-
 /// How long calls may take to hang up when the server stops.
 pub(crate) const HANGING_UP: Duration = Duration::from_secs(5);
 
-/// Starts to place calls. Gives what has to run as long as the server does.
+/// Why the platform did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlatformError {
+    /// What it keeps cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Calls cannot be placed.
+    #[error(transparent)]
+    Dialler(#[from] DiallerError),
+}
+
+/// Starts to place calls, with this server's own edge where hosts are mapped to it. Returns the background work, which
+/// has to be polled for as long as the server runs.
+///
+/// # Errors
+/// [`PlatformError`]; no call is placed then.
 pub(crate) async fn start(
-    app: &Arc<App>,
+    platform: &Arc<Platform>,
     edge: Option<SocketAddr>,
-) -> Result<impl Future<Output = ()> + use<>, StartError> {
-    let left = engine::end_what_is_left(app).await?;
+) -> Result<impl Future<Output = ()> + use<>, PlatformError> {
+    let left = engine::end_what_is_left(platform).await?;
     if left > 0 {
         tracing::warn!(calls = left, "calls were up when the server ended; they are over");
     }
-    if edge.is_none()
-        && let Some((name, _)) = app.platform.config.hosts.iter().find(|(_, place)| *place == "edge")
-    {
-        let right = "no SIP is taken here, so there is no edge; give --sip-listen, or an address";
-        let given = format!("{name} = edge");
-        return Err(crate::config::ConfigError::Value { name: "voipbin.hosts", given, right }.into());
-    }
     let config = dialler::DiallerConfig {
-        own: app.own.clone(),
-        descriptors: app.descriptors.clone(),
-        ..app.platform.config.dialler(edge)
+        own: platform.core.own.clone(),
+        descriptors: platform.core.descriptors.clone(),
+        ..platform.config.dialler(edge)
     };
-    let dialler = dialler::Dialler::start(config, app.clock.clone(), app.ids.clone()).await?;
+    let dialler =
+        dialler::Dialler::start(config, platform.core.clock.clone(), platform.core.ids.clone()).await?;
     tracing::info!(address = %dialler.address(), "calls go out from here");
     // The first and only one of this server.
-    let _first = app.platform.dialler.set(Arc::new(dialler));
-    let (watched, pruned) = (health::watch(Arc::clone(app)), prune::run(Arc::clone(app)));
+    let _first = platform.dialler.set(Arc::new(dialler));
+    let (watched, pruned) = (health::watch(Arc::clone(platform)), prune::run(Arc::clone(platform)));
     Ok(async move {
         tokio::join!(watched, pruned);
     })
 }
 
 /// Has what is up hang up, and places no more calls, without waiting for it; then nothing is listened on any more.
-pub(crate) fn abandon(app: &App) {
-    app.platform.live.abandon();
-    let Some(dialler) = app.platform.dialler.get().map(Arc::clone) else { return };
-    let (over, gone) = (app.platform.live.over(HANGING_UP), Arc::clone(&dialler));
+pub(crate) fn abandon(platform: &Platform) {
+    platform.live.abandon();
+    let Some(dialler) = platform.dialler.get().map(Arc::clone) else { return };
+    let (over, gone) = (platform.live.over(HANGING_UP), Arc::clone(&dialler));
     let ending = async move {
         over.await;
         gone.abandon();
@@ -115,9 +121,9 @@ pub(crate) fn abandon(app: &App) {
 }
 
 /// Hangs up what is up, and places no more calls.
-pub(crate) async fn stop(app: &App) {
-    app.platform.live.stop(HANGING_UP).await;
-    if let Some(dialler) = app.platform.dialler.get() {
+pub(crate) async fn stop(platform: &Platform) {
+    platform.live.stop(HANGING_UP).await;
+    if let Some(dialler) = platform.dialler.get() {
         dialler.stop().await;
     }
 }

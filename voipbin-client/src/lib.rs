@@ -106,10 +106,10 @@ mod list_request;
 mod progress;
 #[cfg(feature = "http")]
 mod request;
-pub mod types;
 pub mod webhook;
 
 pub use uuid::Uuid;
+pub use voipbin_types as types;
 pub use wire_core::DecodeError;
 
 #[cfg(feature = "http")]

@@ -4,24 +4,24 @@ use didww_types::Timestamp;
 use didww_types::callback::TrunkEvent;
 use didww_types::resources::VoiceOutTrunkStatus;
 use serde_json::{Map, Value};
-use trunk_rules::carrier::Gate;
 use uuid::Uuid;
 
 use crate::store::{EventForm, NewEvent};
 
 /// The event that tells a trunk's state, to be written together with it; none when the trunk has no callback URL.
 ///
-/// `attributes` are the trunk's after the change.
+/// `attributes` are the trunk's after the change, and the pair is whether it is blocked, and whether its threshold is
+/// reached.
 pub(crate) fn trunk_event(
     account: i64,
     trunk: Uuid,
     attributes: &Map<String, Value>,
-    gate: Gate,
+    (blocked, threshold_reached): (bool, bool),
     now: Timestamp,
 ) -> Option<NewEvent> {
     let url = attributes.get("callback_url")?.as_str()?.to_owned();
-    let status = if gate.blocked { VoiceOutTrunkStatus::Blocked } else { VoiceOutTrunkStatus::Active };
-    let event = TrunkEvent::new(trunk.to_string().into(), status, gate.threshold_reached, now);
+    let status = if blocked { VoiceOutTrunkStatus::Blocked } else { VoiceOutTrunkStatus::Active };
+    let event = TrunkEvent::new(trunk.to_string().into(), status, threshold_reached, now);
     // Two texts, an enumeration, a switch and a time: nothing in it can fail to be written.
     let body = serde_json::to_string(&event).ok()?;
     Some(NewEvent { form: EventForm::Trunk { account }, subject: trunk, url, body, created_at: now })
@@ -36,9 +36,8 @@ mod tests {
     fn an_event_is_written_as_it_is_documented() {
         let attributes = json!({ "callback_url": "http://example.com/callbacks" });
         let id = "f36d1d17-bd16-42b9-af42-0cfe166bf3ec".parse().unwrap();
-        let gate = Gate { blocked: true, threshold_reached: true };
         let at = "2017-06-25T08:21:41.795Z".parse().unwrap();
-        let event = trunk_event(7, id, attributes.as_object().unwrap(), gate, at).unwrap();
+        let event = trunk_event(7, id, attributes.as_object().unwrap(), (true, true), at).unwrap();
         let documented = include_str!("../../../fixtures/callbacks/trunk_blocked.json");
         assert_eq!(format!("[{}]", event.body), documented.trim());
         assert_eq!(event.form, EventForm::Trunk { account: 7 });
@@ -50,7 +49,7 @@ mod tests {
         for attributes in [json!({}), json!({ "callback_url": null })] {
             let attributes = attributes.as_object().unwrap();
             let at = Timestamp::from_unix_millis(0);
-            assert_eq!(trunk_event(1, Uuid::nil(), attributes, Gate::default(), at), None);
+            assert_eq!(trunk_event(1, Uuid::nil(), attributes, (false, false), at), None);
         }
     }
 }

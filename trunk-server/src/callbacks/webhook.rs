@@ -3,7 +3,7 @@
 use didww_types::{Secret, Timestamp};
 use serde_json::Value;
 use uuid::Uuid;
-use voipbin_client::types::sign;
+use voipbin_types::sign;
 
 use crate::store::{EventForm, NewEvent};
 

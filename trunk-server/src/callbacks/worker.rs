@@ -8,14 +8,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use rust_decimal::Decimal;
 use tokio::sync::watch;
 use tokio::task::{Id, JoinError, JoinSet};
 use uuid::Uuid;
 
+use super::Settings;
 use super::batch::{Batch, batches};
 use super::request::Request;
 use super::send::{Outcome, Sender};
-use crate::app::App;
+use crate::core::Core;
 use crate::store::{Attempted, Bounds, Due, EventForm, Owner, StoreError, Surplus};
 
 /// Most events looked at in one go.
@@ -30,15 +32,16 @@ const PAUSE: Duration = Duration::from_secs(1);
 const SHUTDOWN: Duration = Duration::from_secs(2);
 
 /// Sends what is due until it is told to stop.
-pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
-    let sender = Arc::new(Sender::new(app.callbacks.settings()));
+pub(crate) async fn run(core: Arc<Core>, settings: Settings, mut stop: watch::Receiver<bool>) {
+    let sender = Arc::new(Sender::new(&settings));
     let mut worker = Worker {
-        app: Arc::clone(&app),
+        core: Arc::clone(&core),
+        settings,
         sender,
         attempts: JoinSet::new(),
         under_way: HashMap::new(),
         looked_at: None,
-        now: app.clock.now(),
+        now: core.clock.now(),
     };
     loop {
         worker.follow_clock().await;
@@ -48,19 +51,19 @@ pub(crate) async fn run(app: Arc<App>, mut stop: watch::Receiver<bool>) {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => break,
             Some(ended) = worker.attempts.join_next_with_id() => worker.ended(ended),
-            () = app.callbacks.news.notified() => {}
-            () = wait(&app, next) => {}
-            () = app.clock.sleep_until(look) => {}
-            () = app.clock.set_back_before(worker.now) => {}
+            () = core.outbox.woken() => {}
+            () = wait(&core, next) => {}
+            () = core.clock.sleep_until(look) => {}
+            () = core.clock.set_back_before(worker.now) => {}
         }
     }
     worker.finish().await;
 }
 
 /// Waits for the time of the next event; for ever when there is none.
-async fn wait(app: &App, next: Result<Option<Timestamp>, StoreError>) {
+async fn wait(core: &Core, next: Result<Option<Timestamp>, StoreError>) {
     match next {
-        Ok(Some(at)) => app.clock.sleep_until(at).await,
+        Ok(Some(at)) => core.clock.sleep_until(at).await,
         Ok(None) => std::future::pending().await,
         Err(error) => {
             tracing::error!(%error, "the events that are due could not be read; they are looked for again");
@@ -70,7 +73,8 @@ async fn wait(app: &App, next: Result<Option<Timestamp>, StoreError>) {
 }
 
 struct Worker {
-    app: Arc<App>,
+    core: Arc<Core>,
+    settings: Settings,
     sender: Arc<Sender>,
     attempts: JoinSet<()>,
     /// Owner and subject of each attempt.
@@ -84,11 +88,11 @@ struct Worker {
 impl Worker {
     /// What waits for its time must not wait longer because the clock was set back.
     async fn follow_clock(&mut self) {
-        let now = self.app.clock.now();
+        let now = self.core.clock.now();
         let back = self.now.as_unix_millis().saturating_sub(now.as_unix_millis());
         if let Ok(back @ 1..) = u64::try_from(back) {
             self.looked_at = None;
-            if let Err(error) = self.app.store.set_back(now, Duration::from_millis(back)).await {
+            if let Err(error) = self.core.store.set_back(now, Duration::from_millis(back)).await {
                 tracing::error!(%error, "the clock was set back, and events to tell wait longer for it");
             }
         }
@@ -98,7 +102,7 @@ impl Worker {
     /// Drops a little of what waits in too great a number or for too long; the next round goes on with it. One that is
     /// under way then may be told all the same.
     async fn drop_surplus(&mut self) {
-        let now = self.app.clock.now();
+        let now = self.core.clock.now();
         if let Err(error) = self.drop_some(now).await {
             tracing::error!(%error, "events that should be dropped could not be; it is tried again");
             self.looked_at = Some(now);
@@ -106,7 +110,7 @@ impl Worker {
     }
 
     async fn drop_some(&mut self, now: Timestamp) -> Result<(), StoreError> {
-        let (store, settings) = (&self.app.store, self.app.callbacks.settings());
+        let (store, settings) = (&self.core.store, &self.settings);
         let most = Some(settings.webhooks_waiting).filter(|most| *most > 0).unwrap_or(u64::MAX);
         if now < self.next_look() && !store.is_overfull(most).await? {
             return Ok(());
@@ -135,7 +139,7 @@ impl Worker {
         }
         // There may be more.
         self.looked_at = None;
-        self.app.callbacks.wake();
+        self.core.outbox.wake();
         Ok(())
     }
 
@@ -146,24 +150,25 @@ impl Worker {
 
     /// Begins what is due and has room. Gives when something else will be due.
     async fn launch(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        let now = self.app.clock.now();
+        let now = self.core.clock.now();
         // Of an owner as many as it may have under way at once: so there is one among them that is not, if there is
         // any at all.
-        let of_owner = self.app.callbacks.settings().parallel_per_owner.max(1);
+        let of_owner = self.settings.parallel_per_owner.max(1);
         let of_owner = u64::try_from(of_owner).unwrap_or(u64::MAX);
-        let due = self.app.store.due_events(Due { now, limit: LOOKED_AT, of_owner }).await?;
+        let due = self.core.store.due_events(Due { now, limit: LOOKED_AT, of_owner }).await?;
         for batch in batches(due) {
             if self.has_room_for(&batch) {
                 let whose = (batch.owner(), batch.subject);
-                let attempt = attempt(Arc::clone(&self.app), Arc::clone(&self.sender), batch, now);
+                let (core, sender) = (Arc::clone(&self.core), Arc::clone(&self.sender));
+                let attempt = attempt(core, sender, self.settings.retry_clock_factor, batch, now);
                 self.under_way.insert(self.attempts.spawn(attempt).id(), whose);
             }
         }
-        self.app.store.next_due(now).await
+        self.core.store.next_due(now).await
     }
 
     fn has_room_for(&self, batch: &Batch) -> bool {
-        let settings = self.app.callbacks.settings();
+        let settings = &self.settings;
         let of_owner = self.under_way.values().filter(|(owner, _)| *owner == batch.owner()).count();
         self.under_way.len() < settings.parallel.max(1)
             && of_owner < settings.parallel_per_owner.max(1)
@@ -193,8 +198,8 @@ impl Worker {
 }
 
 /// Makes one attempt and notes what became of it.
-async fn attempt(app: Arc<App>, sender: Arc<Sender>, batch: Batch, at: Timestamp) {
-    let outcome = match request(&app, &batch).await {
+async fn attempt(core: Arc<Core>, sender: Arc<Sender>, factor: Decimal, batch: Batch, at: Timestamp) {
+    let outcome = match request(&core, &batch).await {
         Ok(request) => sender.send(batch.policy(), request).await,
         Err(error) => Outcome::failed(error),
     };
@@ -204,21 +209,20 @@ async fn attempt(app: Arc<App>, sender: Arc<Sender>, batch: Batch, at: Timestamp
         None => tracing::debug!(%subject, events, status, "called back"),
         Some(error) => tracing::info!(%subject, events, status, error, "a callback failed"),
     }
-    let factor = app.callbacks.settings().retry_clock_factor;
-    for attempted in batch.noted(&outcome, at, app.clock.now(), factor) {
+    for attempted in batch.noted(&outcome, at, core.clock.now(), factor) {
         if attempted.again_at.is_none() && outcome.error.is_some() {
             let events = attempted.numbers.len();
             tracing::warn!(%subject, events, "events are given up after the last attempt");
         }
-        note(&app, attempted).await;
+        note(&core, attempted).await;
     }
 }
 
 /// The request that tells a batch.
-async fn request(app: &App, batch: &Batch) -> Result<Request, String> {
+async fn request(core: &Core, batch: &Batch) -> Result<Request, String> {
     match &batch.form {
         EventForm::Trunk { account } => {
-            let keys = app.store.keys(*account).await;
+            let keys = core.store.keys(*account).await;
             let keys = keys.map_err(|error| format!("the account's API key could not be read: {error}"))?;
             // An account may have several keys; callbacks are signed with its oldest.
             let key = keys.first().ok_or_else(|| "the account has no API key to sign with".to_owned())?;
@@ -231,8 +235,8 @@ async fn request(app: &App, batch: &Batch) -> Result<Request, String> {
 }
 
 /// Notes an attempt, however long that takes: while it is not noted, its subject's next one is not made.
-async fn note(app: &App, attempted: Attempted) {
-    while let Err(error) = app.store.attempted(attempted.clone()).await {
+async fn note(core: &Core, attempted: Attempted) {
+    while let Err(error) = core.store.attempted(attempted.clone()).await {
         let subject = attempted.delivery.subject;
         tracing::error!(%error, %subject, "an attempt to call back could not be noted yet");
         tokio::time::sleep(PAUSE).await;

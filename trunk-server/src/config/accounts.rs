@@ -3,15 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
+use crate::account::MAX_RATE_LIMIT;
 
 /// Records of a type that an account may have when nothing else is said.
 pub const RECORD_QUOTA: u64 = 100_000;
 
 /// What DIDWW documents: requests a second of a key.
 const DOCUMENTED_RATE: u32 = 20;
-
-/// Most requests a second that can be a limit.
-pub(crate) const MOST_RATE: u32 = 100_000;
 
 /// What an account may do that has no limits of its own. What is absent keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -27,7 +25,7 @@ pub struct AccountsConfig {
 impl AccountsConfig {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         match self.rate_limit {
-            Some(rate) if rate > MOST_RATE => Err(ConfigError::Value {
+            Some(rate) if rate > MAX_RATE_LIMIT => Err(ConfigError::Value {
                 name: "accounts.rate_limit",
                 given: rate.to_string(),
                 right: "give 1 to 100000 requests a second, or 0 for no limit",

@@ -7,8 +7,7 @@ use trunk_rules::domain::Features;
 use uuid::Uuid;
 
 use super::{Control, ControlError};
-use crate::account::{Account, ApiKey, KeyDigest};
-use crate::config::MOST_RATE;
+use crate::account::{Account, ApiKey, KeyDigest, MAX_RATE_LIMIT};
 
 /// An account to be made.
 #[derive(Debug, Clone)]
@@ -102,7 +101,7 @@ pub struct AccountPatch {
 impl Control {
     /// Every account, oldest first.
     pub fn accounts(&self) -> Vec<Arc<Account>> {
-        self.app.store.accounts()
+        self.core.store.accounts()
     }
 
     /// Makes an account and its first key.
@@ -110,11 +109,11 @@ impl Control {
     /// # Errors
     /// When the name or the key is taken, or the key is no key.
     pub async fn create_account(&self, new: NewAccount) -> Result<(Arc<Account>, Secret), ControlError> {
-        let key = new.api_key.unwrap_or_else(|| self.app.ids.api_key());
+        let key = new.api_key.unwrap_or_else(|| self.core.ids.api_key());
         self.check_key(&key)?;
         check_rate(new.rate_limit)?;
-        let now = self.app.clock.now();
-        let id = self.app.ids.record(now);
+        let now = self.core.clock.now();
+        let id = self.core.ids.record(now);
         let name = if new.name.is_empty() { format!("account {id}") } else { new.name };
         let account = Account {
             number: 0,
@@ -126,8 +125,8 @@ impl Control {
             record_quota: new.record_quota,
             created_at: now,
         };
-        let first = ApiKey { id: self.app.ids.record(now), secret: key.clone(), created_at: now };
-        let account = self.app.store.create_account(account, first).await?;
+        let first = ApiKey { id: self.core.ids.record(now), secret: key.clone(), created_at: now };
+        let account = self.core.store.create_account(account, first).await?;
         Ok((account, key))
     }
 
@@ -152,7 +151,7 @@ impl Control {
         }
         account.version = patch.version.unwrap_or(account.version);
         account.features = patch.features.map_or(account.features, Features::of);
-        Ok(self.app.store.save_account(account).await?)
+        Ok(self.core.store.save_account(account).await?)
     }
 
     /// Deletes an account with its keys and records.
@@ -161,7 +160,7 @@ impl Control {
     /// When there is no such account.
     pub async fn delete_account(&self, id: Uuid) -> Result<(), ControlError> {
         let account = self.account(id)?;
-        Ok(self.app.store.reset(Some(account.number), true).await?)
+        Ok(self.core.store.reset(Some(account.number), true).await?)
     }
 
     /// Gives an account another key: this one, or a random one.
@@ -170,12 +169,12 @@ impl Control {
     /// When there is no such account, or the key is taken or no key.
     pub async fn add_key(&self, account: Uuid, key: Option<Secret>) -> Result<(Uuid, Secret), ControlError> {
         let account = self.account(account)?;
-        let key = key.unwrap_or_else(|| self.app.ids.api_key());
+        let key = key.unwrap_or_else(|| self.core.ids.api_key());
         self.check_key(&key)?;
-        let now = self.app.clock.now();
-        let id = self.app.ids.record(now);
+        let now = self.core.clock.now();
+        let id = self.core.ids.record(now);
         let added = ApiKey { id, secret: key.clone(), created_at: now };
-        self.app.store.add_key(account.number, added).await?;
+        self.core.store.add_key(account.number, added).await?;
         Ok((id, key))
     }
 
@@ -184,7 +183,7 @@ impl Control {
     /// # Errors
     /// When there is no such account.
     pub async fn keys(&self, account: Uuid) -> Result<Vec<ApiKey>, ControlError> {
-        Ok(self.app.store.keys(self.account(account)?.number).await?)
+        Ok(self.core.store.keys(self.account(account)?.number).await?)
     }
 
     /// Takes a key away, from the next request on.
@@ -193,7 +192,7 @@ impl Control {
     /// When there is no such account or key.
     pub async fn remove_key(&self, account: Uuid, key: Uuid) -> Result<(), ControlError> {
         let number = self.account(account)?.number;
-        if self.app.store.remove_key(number, key).await? {
+        if self.core.store.remove_key(number, key).await? {
             Ok(())
         } else {
             Err(ControlError::NotFound(format!("key {key}")))
@@ -202,7 +201,7 @@ impl Control {
 
     /// The account that has a key.
     pub fn account_of_key(&self, key: &Secret) -> Option<Arc<Account>> {
-        self.app.store.account_by_key(KeyDigest::of(key.expose()))
+        self.core.store.account_by_key(KeyDigest::of(key.expose()))
     }
 
     /// A key must fit into a header, and no two accounts may share one.
@@ -222,9 +221,9 @@ impl Control {
 }
 
 fn check_rate(limit: Option<u32>) -> Result<(), ControlError> {
-    if limit.is_some_and(|limit| limit > MOST_RATE) {
+    if limit.is_some_and(|limit| limit > MAX_RATE_LIMIT) {
         let message = format!(
-            "must be at most {MOST_RATE} requests a second, or 0 for no limit, or null for the server's own"
+            "must be at most {MAX_RATE_LIMIT} requests a second, or 0 for no limit, or null for the server's own"
         );
         return Err(ControlError::invalid("rate_limit", message));
     }

@@ -4,7 +4,7 @@
 //! those it loses the oldest.
 
 use std::convert::Infallible;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use super::routes::{Outcome, answer, query, read, uuid};
 use super::{Control, ControlError};
-use crate::edge::{ActiveCall, CallCounts, CallRecord, Explanation, Inner, Question};
+use crate::edge::{ActiveCall, CallCounts, CallRecord, Explanation, Handle, Inner, Question};
 use crate::store::CallQuery;
 
 /// Records on a page when the request says nothing.
@@ -31,10 +31,9 @@ const MOST: u64 = 10_000;
 
 impl Control {
     fn edge(&self) -> Result<Arc<Inner>, ControlError> {
-        self.app
-            .edge
-            .get()
-            .and_then(Weak::upgrade)
+        self.edge
+            .as_ref()
+            .and_then(Handle::running)
             .ok_or_else(|| ControlError::NotFound("SIP listener; start with --sip-listen".to_owned()))
     }
 
@@ -60,7 +59,7 @@ impl Control {
     /// When the store cannot be read.
     pub async fn call_records(&self, query: CallQuery) -> Result<Vec<Value>, ControlError> {
         let limit = if query.limit == 0 { USUAL } else { query.limit.min(MOST) };
-        let calls = self.app.store.calls(CallQuery { limit, ..query }).await?;
+        let calls = self.core.store.calls(CallQuery { limit, ..query }).await?;
         Ok(calls.iter().filter_map(|call| serde_json::from_str(&call.attributes).ok()).collect())
     }
 

@@ -117,32 +117,32 @@ impl Control {
     /// Every customer that is not deleted, newest first.
     pub async fn customers(&self) -> Result<Vec<Customer>, ControlError> {
         let query = DocumentQuery::all(DocumentKind::Customer);
-        let customers = Entity::<Customers>::list(&*self.app.store, query).await?;
+        let customers = Entity::<Customers>::list(&*self.core.store, query).await?;
         Ok(customers.into_iter().map(|customer| customer.wire).collect())
     }
 
     /// A customer.
     pub fn customer(&self, id: Uuid) -> Result<Customer, ControlError> {
-        let found = self.app.platform.directory.customer(id);
+        let found = self.platform.directory.customer(id);
         found.map(|it| it.wire.clone()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
     /// A customer as the directory knows it.
     fn known(&self, id: Uuid) -> Result<(), ControlError> {
-        let found = self.app.platform.directory.customer(id);
+        let found = self.platform.directory.customer(id);
         found.map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
     /// A customer as it is stored, to be changed.
     async fn stored(&self, id: Uuid) -> Result<Entity<Customers>, ControlError> {
-        let found = Entity::<Customers>::find(&*self.app.store, id).await?;
+        let found = Entity::<Customers>::find(&*self.core.store, id).await?;
         found.filter(|it| !it.deleted).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
     /// What a customer has of a kind, newest first.
     async fn all_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<Entity<K>>, ControlError> {
         let query = DocumentQuery::with(K::KIND, "customer", customer.to_string());
-        Ok(Entity::<K>::list(&*self.app.store, query).await?)
+        Ok(Entity::<K>::list(&*self.core.store, query).await?)
     }
 
     /// The same as it is told of, if there is such a customer.
@@ -158,17 +158,17 @@ impl Control {
         id: Uuid,
         what: &'static str,
     ) -> Result<Entity<K>, ControlError> {
-        let found = Entity::<K>::find(&*self.app.store, id).await?;
+        let found = Entity::<K>::find(&*self.core.store, id).await?;
         let found = found.filter(|it| !it.deleted && it.customer == customer);
         found.ok_or_else(|| ControlError::NotFound(format!("{what} {id}")))
     }
 
     /// Makes a customer, and the empty outbound config that it begins with.
     pub async fn create_customer(&self, new: NewCustomer) -> Result<Customer, ControlError> {
-        let platform = &self.app.platform;
+        let platform = &self.platform;
         let _turn = platform.changes.lock().await;
         check_webhook(&new.webhook_uri)?;
-        let (id, at) = newborn(&self.app);
+        let (id, at) = newborn(&self.platform);
         let wire = Customer {
             id,
             name: new.name,
@@ -184,15 +184,15 @@ impl Control {
         let frozen_at = (new.status == CustomerStatus::Frozen).then(|| at.as_unix_micros());
         let own = CustomerOwn { webhook_secret: new.webhook_secret, frozen_at };
         let customer = Entity::<Customers>::new(id, id, at, wire, own);
-        let (config, at) = newborn(&self.app);
+        let (config, at) = newborn(&self.platform);
         let config = empty_config(config, id, at);
-        self.app.store.commit(vec![customer.put(), config.put()]).await?;
+        self.core.store.commit(vec![customer.put(), config.put()]).await?;
         self.remember(id).await
     }
 
     /// Changes a customer, from the next request and call on.
     pub async fn update_customer(&self, id: Uuid, patch: CustomerPatch) -> Result<Customer, ControlError> {
-        let _turn = self.app.platform.changes.lock().await;
+        let _turn = self.platform.changes.lock().await;
         let mut customer = self.stored(id).await?;
         let CustomerPatch {
             name,
@@ -213,7 +213,7 @@ impl Control {
             customer.wire.webhook_signed = customer.own.webhook_secret.is_some();
         }
         if let Some(status) = status {
-            let now = self.app.platform.moments.now().as_unix_micros();
+            let now = self.platform.moments.now().as_unix_micros();
             customer.own.frozen_at = match status {
                 CustomerStatus::Frozen => Some(customer.own.frozen_at.unwrap_or(now)),
                 CustomerStatus::Active => None,
@@ -226,13 +226,13 @@ impl Control {
         wire.balance = balance.unwrap_or(wire.balance);
         wire.rtp_debug = rtp_debug.unwrap_or(wire.rtp_debug);
         wire.webhook_method = webhook_method.unwrap_or(wire.webhook_method);
-        self.app.store.commit(vec![customer.put()]).await?;
+        self.core.store.commit(vec![customer.put()]).await?;
         self.remember(id).await
     }
 
     /// Deletes a customer with its agents, keys, numbers and outbound config. Its calls stay.
     pub async fn delete_customer(&self, id: Uuid) -> Result<(), ControlError> {
-        let platform = &self.app.platform;
+        let platform = &self.platform;
         let _turn = platform.changes.lock().await;
         let mut customer = self.stored(id).await?;
         customer.deleted = true;
@@ -256,7 +256,7 @@ impl Control {
             config.wire.tm_delete = Some(platform.moments.next());
             changes.push(config.put());
         }
-        self.app.store.commit(changes).await?;
+        self.core.store.commit(changes).await?;
         for agent in &agents {
             platform.directory.put_agent(agent);
         }
@@ -268,9 +268,9 @@ impl Control {
 
     /// Reads a customer again into the directory.
     async fn remember(&self, id: Uuid) -> Result<Customer, ControlError> {
-        let found = Entity::<Customers>::find(&*self.app.store, id).await?;
+        let found = Entity::<Customers>::find(&*self.core.store, id).await?;
         let customer = found.ok_or_else(|| ControlError::NotFound(format!("customer {id}")))?;
-        self.app.platform.directory.put(customer.clone());
+        self.platform.directory.put(customer.clone());
         Ok(customer.wire)
     }
 
@@ -294,11 +294,11 @@ impl Control {
         if password.expose().is_empty() {
             return Err(ControlError::invalid("password", "must not be empty"));
         }
-        let hashed = hash(&self.app, password).await;
+        let hashed = hash(&self.platform, password).await;
         let password = hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
-        let _turn = self.app.platform.changes.lock().await;
+        let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = newborn(&self.app);
+        let (id, at) = newborn(&self.platform);
         let wire = Agent {
             id,
             customer_id: customer,
@@ -307,25 +307,25 @@ impl Control {
             tm_create: at.to_string(),
         };
         let agent = Entity::<Agents>::new(id, customer, at, wire, AgentOwn { password });
-        self.app.store.commit(vec![agent.put()]).await?;
-        self.app.platform.directory.put_agent(&agent);
+        self.core.store.commit(vec![agent.put()]).await?;
+        self.platform.directory.put_agent(&agent);
         Ok(agent.wire)
     }
 
     /// Makes sure that there is a super admin with this username and password: an active and verified customer with
     /// a balance and its agent are made if there is no agent of the name.
     pub async fn ensure_super_admin(&self, username: &str, password: Secret) -> Result<Agent, ControlError> {
-        let found = Entity::<Agents>::find_by(&*self.app.store, "username", username).await?;
+        let found = Entity::<Agents>::find_by(&*self.core.store, "username", username).await?;
         let Some(mut agent) = found.filter(|agent| !agent.deleted) else {
             let customer = self.create_customer(NewCustomer::named(username)).await?;
             return self.create_agent(customer.id, username, password, SUPER_ADMIN | CUSTOMER_ADMIN).await;
         };
-        let hashed = hash(&self.app, password).await;
+        let hashed = hash(&self.platform, password).await;
         agent.own.password =
             hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
         agent.wire.permission |= SUPER_ADMIN;
-        self.app.store.commit(vec![agent.put()]).await?;
-        self.app.platform.directory.put_agent(&agent);
+        self.core.store.commit(vec![agent.put()]).await?;
+        self.platform.directory.put_agent(&agent);
         Ok(agent.wire)
     }
 
@@ -343,10 +343,10 @@ impl Control {
         self.known(customer)?;
         let expires = new.tm_expire.as_deref().map(str::parse::<Moment>).transpose();
         let expires = expires.map_err(|error| ControlError::invalid("tm_expire", error.to_string()))?;
-        let secret = Secret::new(format!("vb_{}", self.app.ids.token().expose()));
-        let _turn = self.app.platform.changes.lock().await;
+        let secret = Secret::new(format!("vb_{}", self.core.ids.token().expose()));
+        let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = newborn(&self.app);
+        let (id, at) = newborn(&self.platform);
         let wire = AccessKey {
             id,
             customer_id: customer,
@@ -358,18 +358,18 @@ impl Control {
         let own =
             AccessKeyOwn { digest: digest(secret.expose()), expires: expires.map(Moment::as_unix_micros) };
         let key = Entity::<AccessKeys>::new(id, customer, at, wire, own);
-        self.app.store.commit(vec![key.put()]).await?;
-        self.app.platform.directory.put_key(&key);
+        self.core.store.commit(vec![key.put()]).await?;
+        self.platform.directory.put_key(&key);
         Ok((key.wire, secret))
     }
 
     /// Takes an access key away, from the next request on.
     pub async fn delete_access_key(&self, customer: Uuid, key: Uuid) -> Result<(), ControlError> {
-        let _turn = self.app.platform.changes.lock().await;
+        let _turn = self.platform.changes.lock().await;
         let mut key = self.one_of::<AccessKeys>(customer, key, "access key").await?;
         key.deleted = true;
-        self.app.store.commit(vec![key.put()]).await?;
-        self.app.platform.directory.put_key(&key);
+        self.core.store.commit(vec![key.put()]).await?;
+        self.platform.directory.put_key(&key);
         Ok(())
     }
 
@@ -394,9 +394,9 @@ impl Control {
         }
         among("type", kind, &["normal", "virtual"])?;
         among("status", status, &["active", "suspended"])?;
-        let _turn = self.app.platform.changes.lock().await;
+        let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = newborn(&self.app);
+        let (id, at) = newborn(&self.platform);
         let wire = PhoneNumber {
             id,
             customer_id: customer,
@@ -406,7 +406,7 @@ impl Control {
             tm_create: at.to_string(),
         };
         let number = Entity::<PhoneNumbers>::new(id, customer, at, wire, ());
-        self.app.store.commit(vec![number.put()]).await?;
+        self.core.store.commit(vec![number.put()]).await?;
         Ok(number.wire)
     }
 
@@ -414,7 +414,7 @@ impl Control {
     pub async fn remove_phone_number(&self, customer: Uuid, number: Uuid) -> Result<(), ControlError> {
         let mut number = self.one_of::<PhoneNumbers>(customer, number, "phone number").await?;
         number.deleted = true;
-        self.app.store.commit(vec![number.put()]).await?;
+        self.core.store.commit(vec![number.put()]).await?;
         Ok(())
     }
 
@@ -422,14 +422,14 @@ impl Control {
     pub fn token(&self, customer: Uuid, kind: TokenKind) -> Result<Secret, ControlError> {
         self.known(customer)?;
         let hours = if kind == TokenKind::Direct { 4 } else { 8 };
-        let end = self.app.platform.moments.now().after(std::time::Duration::from_hours(hours));
+        let end = self.platform.moments.now().after(std::time::Duration::from_hours(hours));
         let claims = match kind {
             TokenKind::Direct => Claims::direct(DirectClaim { customer_id: customer }, end),
             TokenKind::Delegate => {
-                Claims::delegate(customer, self.app.ids.request(), self.app.ids.request(), end)
+                Claims::delegate(customer, self.core.ids.request(), self.core.ids.request(), end)
             }
         };
-        Ok(Secret::new(sign(&self.app.platform.signing, &claims)))
+        Ok(Secret::new(sign(&self.platform.signing, &claims)))
     }
 
     /// What calls of a customer do once they are answered, newest first. They are made with the calls.
@@ -439,7 +439,7 @@ impl Control {
 
     /// Asks every provider now whether it is there, and notes what came of it. Gives how many there are.
     pub async fn probe_providers(&self) -> Result<usize, ControlError> {
-        Ok(crate::voipbin::probe_all(&self.app).await?)
+        Ok(crate::voipbin::probe_all(&self.platform).await?)
     }
 }
 

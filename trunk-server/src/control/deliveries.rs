@@ -19,7 +19,7 @@ impl Control {
             Some(id) => Some(Owner::Account(self.account(id)?.number)),
             None => None,
         };
-        Ok(self.app.store.deliveries(owner, limit.min(MOST)).await?)
+        Ok(self.core.store.deliveries(owner, limit.min(MOST)).await?)
     }
 
     /// Attempts to send a customer's webhooks, in the same way. None for a customer that never had one.
@@ -28,7 +28,7 @@ impl Control {
         customer: Uuid,
         limit: u64,
     ) -> Result<Vec<Delivery>, ControlError> {
-        Ok(self.app.store.deliveries(Some(Owner::Customer(customer)), limit.min(MOST)).await?)
+        Ok(self.core.store.deliveries(Some(Owner::Customer(customer)), limit.min(MOST)).await?)
     }
 
     /// How much of what an account, or everybody, customers included, is to be told is not told yet, and how much was
@@ -41,11 +41,11 @@ impl Control {
             Some(id) => Some(Owner::Account(self.account(id)?.number)),
             None => None,
         };
-        Ok(self.app.store.backlog(owner).await?)
+        Ok(self.core.store.backlog(owner).await?)
     }
 
     /// The same of a customer's webhooks. Nothing for a customer that never had one.
     pub async fn webhook_backlog(&self, customer: Uuid) -> Result<Backlog, ControlError> {
-        Ok(self.app.store.backlog(Some(Owner::Customer(customer))).await?)
+        Ok(self.core.store.backlog(Some(Owner::Customer(customer))).await?)
     }
 }

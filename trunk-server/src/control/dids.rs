@@ -86,15 +86,15 @@ impl Control {
         if dids.len() > MOST {
             return Err(ControlError::invalid("dids", format!("must be at most {MOST} in one request")));
         }
-        let now = self.app.clock.now();
+        let now = self.core.clock.now();
         let numbers: Vec<String> = dids.iter().map(|did| did.number.clone()).collect();
         let mut changes = Vec::with_capacity(dids.len());
         for did in dids {
             let attributes = attributes(did, now)?;
-            let id = self.app.ids.record(now);
+            let id = self.core.ids.record(now);
             changes.push(Change::Insert { scope, id, created_at: now, attributes, links: Vec::new() });
         }
-        let records = self.app.store.commit(changes).await.map_err(|error| match error {
+        let records = self.core.store.commit(changes).await.map_err(|error| match error {
             StoreError::Taken(field) if field == "number" => {
                 let message = if let [only] = numbers.as_slice() {
                     format!("`{only}` is a DID already, of this account or of another")

@@ -20,18 +20,18 @@ use uuid::Uuid;
 use super::guard::{Guarded, check};
 use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, NewDid};
 use crate::account::Account;
-use crate::app::App;
 use crate::clock::Clock;
 use crate::guessing::Guesses;
-use crate::http::plain_json;
+use crate::http::{health_router, plain_json};
+use crate::serve::Limits;
 use crate::store::{Backlog, Delivery, Owner, StoreError};
 
 /// The routes of the control listener.
-pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
-    let guesses = Guesses::new("control tokens", app.limits.guesses);
-    let guarded = Guarded { guard, guesses, clock: app.clock.clone() };
-    let health = crate::http::health_routes().with_state(Arc::clone(&app));
-    let patience = app.limits.body_deadline;
+pub(crate) fn control_router(control: Control, guard: Guard, limits: Limits) -> Router {
+    let guesses = Guesses::new("control tokens", limits.guesses);
+    let guarded = Guarded { guard, guesses, clock: control.clock().clone() };
+    let health = health_router(Arc::clone(&control.core));
+    let patience = limits.body_deadline;
     let routes = Router::new()
         .route("/control/v1/accounts", get(list_accounts).post(create_account))
         .route("/control/v1/accounts/{id}", get(show_account).patch(update_account).delete(delete_account))
@@ -50,7 +50,7 @@ pub(crate) fn control_router(app: Arc<App>, guard: Guard) -> Router {
     let routes = routes.merge(super::calls::routes());
     #[cfg(feature = "voipbin")]
     let routes = routes.merge(super::customer_routes::routes());
-    let routes = routes.with_state(Control::new(app));
+    let routes = routes.with_state(control);
     routes
         .merge(health)
         .fallback(async || {

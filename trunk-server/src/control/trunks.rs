@@ -45,12 +45,12 @@ impl Control {
         change: impl Fn(&mut Map<String, Value>) -> Result<(), ControlError>,
     ) -> Result<(), ControlError> {
         for _ in 0..ATTEMPTS {
-            let found = self.app.store.find(scope, id).await?;
+            let found = self.core.store.find(scope, id).await?;
             let before = found.ok_or_else(|| ControlError::NotFound(format!("{} {id}", scope.spec.name)))?;
             let mut attributes = before.attributes()?;
             change(&mut attributes)?;
             let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta: None };
-            match self.app.store.commit(vec![replace]).await {
+            match self.core.store.commit(vec![replace]).await {
                 Ok(_) => return Ok(()),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),

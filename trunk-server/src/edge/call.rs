@@ -68,7 +68,7 @@ pub(super) async fn run(
         place: None,
         unacknowledged: None,
         paid_until: None,
-        speech: Speech::new(inner.app.ids.word()),
+        speech: Speech::new(inner.core.ids.word()),
         session: None,
         least_interval: 0,
         dialog: None,
@@ -80,7 +80,7 @@ pub(super) async fn run(
     call.registered.leave();
     drop(channel);
     // One that ends when nothing pays for it any more is not charged for what the clock is late.
-    let now = inner.app.clock.now();
+    let now = inner.core.clock.now();
     let ended = call.paid_until.map_or(now, |until| until.min(now));
     let over = inner.spend.over(call.facts(), ended);
     let record = record_of(inner, call.facts(), ending, (ended, over), call.media.as_ref());
@@ -105,7 +105,7 @@ fn record_of(
 ) -> Box<CallRecord> {
     let traffic = media.map(Endpoint::traffic).unwrap_or_default();
     let (trunk, call_id) = (&facts.trunk.name, &facts.key.call_id);
-    let admits = |what: &str| inner.sums.media.admits((trunk, what), inner.app.clock.now());
+    let admits = |what: &str| inner.sums.media.admits((trunk, what), inner.core.clock.now());
     if traffic.dropped > 0 && admits("dropped") {
         let (dropped, from) = (traffic.dropped, traffic.dropped_from);
         tracing::warn!(%trunk, %call_id, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
@@ -230,7 +230,7 @@ impl Call<'_> {
         let (accounts, facts) = (&self.inner.accounts, self.facts());
         let account = facts.account();
         let place = if facts.is_emergency { accounts.take_anyway(account) } else { accounts.take(account) };
-        if place.is_none() && FULL.admits(account, self.inner.app.clock.now()) {
+        if place.is_none() && FULL.admits(account, self.inner.core.clock.now()) {
             let trunk = &self.facts().trunk.name;
             tracing::warn!(%trunk, "a call was refused: its account has as many calls as it may have");
         }
@@ -296,7 +296,7 @@ impl Call<'_> {
     /// The call is up: media, silence, session timer, whoever hangs up first. Returns whether a BYE is owed.
     async fn talk(&mut self, until: Option<Timestamp>) -> (Ending, bool) {
         let facts = Arc::clone(&self.registered.facts);
-        let clock = &self.inner.app.clock;
+        let clock = &self.inner.core.clock;
         let longest = clock.now().after(LONGEST);
         loop {
             // A packet puts the silence off; that is looked at when it would be over, not with each packet.
@@ -344,7 +344,7 @@ impl Call<'_> {
 
     /// Refuses a call that is let through and cannot be put up.
     async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
-        let header = inspection::header_of(ending.code, self.inner.app.ids.word());
+        let header = inspection::header_of(ending.code, self.inner.core.ids.word());
         let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
         request.respond(ending.code, reason_phrase(ending.code), &headers, "").await;
         Box::new(Unanswered { ending, request })

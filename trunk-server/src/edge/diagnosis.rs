@@ -53,7 +53,7 @@ pub(super) fn challenged(inner: &Inner, request: &Incoming, challenge: &Challeng
     } else if inner
         .sums
         .challenged
-        .admits((source.ip(), challenge.failure.to_string()), inner.app.clock.now())
+        .admits((source.ip(), challenge.failure.to_string()), inner.core.clock.now())
     {
         tracing::warn!(%source, call_id, trunk, why = %challenge.failure, "challenged again");
     }
@@ -61,7 +61,7 @@ pub(super) fn challenged(inner: &Inner, request: &Incoming, challenge: &Challeng
 
 pub(super) fn refused(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
     let (source, call_id) = (request.source(), request.call_id());
-    if !inner.sums.refused.admits((source.ip(), refusal.check), inner.app.clock.now()) {
+    if !inner.sums.refused.admits((source.ip(), refusal.check), inner.core.clock.now()) {
         return;
     }
     let trunk = refusal.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();

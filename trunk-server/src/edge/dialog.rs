@@ -57,7 +57,7 @@ impl Inner {
     /// Whether a request inside a dialog is the caller's own; nothing when its source guesses.
     fn whose(&self, facts: &Facts, request: &Incoming) -> Option<InDialog> {
         let settings = &self.config.settings;
-        let now = self.app.clock.now();
+        let now = self.core.clock.now();
         let credentials: Vec<&[u8]> =
             request.values(settings.credentials_header()).map(str::as_bytes).collect();
         let source = request.source().ip();

@@ -7,7 +7,7 @@ use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit};
 
 use super::Inner;
 use super::spend::FundsAt;
-use crate::app::App;
+use crate::core::Core;
 
 /// A call that is not placed.
 #[derive(Debug, Clone, Deserialize)]
@@ -78,9 +78,9 @@ fn as_uri(text: &str) -> String {
 }
 
 pub(super) fn explain(inner: &Inner, question: &Question) -> Explanation {
-    let app: &App = &inner.app;
+    let core: &Core = &inner.core;
     let settings = &inner.config.settings;
-    let now = app.clock.now();
+    let now = core.clock.now();
     let trunks = inner.trunks.read();
     let (to, from) = (as_uri(&question.to), format!("<{}>", as_uri(&question.from)));
     let nonce = inner.front.nonce(question.source, now);
@@ -119,7 +119,7 @@ pub(super) fn explain(inner: &Inner, question: &Question) -> Explanation {
         rates: Some(&inner.config.rates),
         funds: Some(&FundsAt { inner, now }),
         now,
-        random: app.ids.word(),
+        random: core.ids.word(),
     };
     let mut explanation = Explanation::of(&admit(&snapshot, &attempt));
     if explanation.check == Some("source") {

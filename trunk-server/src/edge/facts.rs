@@ -47,7 +47,7 @@ pub(super) struct Origin {
 impl Origin {
     pub(super) fn of(inner: &Inner, request: &Incoming, started: Timestamp) -> Self {
         Self {
-            id: inner.app.ids.record(started),
+            id: inner.core.ids.record(started),
             started,
             source: request.source(),
             protocol: request.transport(),

@@ -66,7 +66,7 @@ impl Call<'_> {
                 request.retarget(dialog);
                 dialog.contact = contact.as_str().into();
             }
-            expires = self.agree_on_session(&request, self.inner.app.clock.now());
+            expires = self.agree_on_session(&request, self.inner.core.clock.now());
         }
         headers.extend(expires.iter().map(|(name, value)| (*name, value.as_str())));
         request.respond(200, "OK", &headers, body).await;

@@ -30,11 +30,11 @@ enum Step {
 }
 
 pub(super) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
-    let stopwatch = || inner.app.clock.stopwatch();
+    let stopwatch = || inner.core.clock.stopwatch();
     let Some(pending) = inner.merged.begin(&request, stopwatch()) else {
         return request.finish(482, "Loop Detected", &[]).await;
     };
-    let started = inner.app.clock.now();
+    let started = inner.core.clock.now();
     let step = inner.decide(&request, started);
     if matches!(step, Step::Drop) {
         return;
@@ -138,7 +138,7 @@ impl Inner {
             rates: Some(&self.config.rates),
             funds: Some(&FundsAt { inner: self, now }),
             now,
-            random: self.app.ids.word(),
+            random: self.core.ids.word(),
         };
         admit_and_hold(&snapshot, &parts.attempt())
     }
@@ -159,7 +159,7 @@ impl Inner {
 
 pub(super) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
     let settings = &inner.config.settings;
-    let nonce = inner.front.nonce(request.source().ip(), inner.app.clock.now());
+    let nonce = inner.front.nonce(request.source().ip(), inner.core.clock.now());
     let values = challenge.headers(settings, &nonce);
     let headers: Vec<(&str, &str)> =
         values.iter().map(|value| (settings.challenge_header(), value.as_str())).collect();

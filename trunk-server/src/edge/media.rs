@@ -50,8 +50,8 @@ impl Endpoint {
         let socket = UdpSocket::from_std(socket).ok()?;
         let address = SocketAddr::new(advertise, socket.local_addr().ok()?.port());
         let signalling = facts.origin.source.ip();
-        let own = inner.app.own.clone();
-        let stream = Stream::new(signalling, Arc::clone(&facts.trunk), own, inner.app.ids.word(), now);
+        let own = inner.core.own.clone();
+        let stream = Stream::new(signalling, Arc::clone(&facts.trunk), own, inner.core.ids.word(), now);
         let mut endpoint = Self {
             socket,
             _held: held,
@@ -78,7 +78,7 @@ impl Endpoint {
             MediaHost::Address(address) if address.is_unspecified() => None,
             MediaHost::Address(address) => Some(SocketAddr::new(*address, media.port)),
             MediaHost::Name(name) => {
-                let found = inner.names.find(&mut self.asked, name, inner.app.clock.stopwatch()).await;
+                let found = inner.names.find(&mut self.asked, name, inner.core.clock.stopwatch()).await;
                 let of_family = self.address.is_ipv4();
                 let address = found.into_iter().find(|found| found.is_ipv4() == of_family);
                 address.map(|address| SocketAddr::new(address, media.port))
@@ -103,7 +103,7 @@ impl Endpoint {
 
     /// Hears and echoes for as long as nobody gives up waiting, which is always safe.
     pub(super) async fn hear(&mut self, inner: &Inner) {
-        let (clock, is_ipv6) = (&inner.app.clock, self.is_ipv6());
+        let (clock, is_ipv6) = (&inner.core.clock, self.is_ipv6());
         let Self { socket, stream, read, .. } = self;
         let take = |packet: &mut [u8], from| {
             let echo = stream.heard(packet, from, clock.now(), clock.stopwatch(), &inner.media_bytes);

@@ -26,7 +26,7 @@ impl Call<'_> {
     /// Whether one more log line may say that something is wrong with the media of this caller's.
     pub(super) fn may_warn(&self) -> bool {
         let source = self.registered.facts.origin.source.ip();
-        self.inner.sums.media.admits(source, self.inner.app.clock.now())
+        self.inner.sums.media.admits(source, self.inner.core.clock.now())
     }
 
     /// How a call ends whose media could not be agreed on after it was answered.
@@ -53,7 +53,7 @@ impl Call<'_> {
         let (profile, codecs) =
             own_offer(&self.registered.facts.trunk.media_encryption_mode, &self.inner.config.settings);
         let Speech { identity, key, .. } = &mut self.speech;
-        let key = key.get_or_insert_with(|| self.inner.app.ids.media_key().into());
+        let key = key.get_or_insert_with(|| self.inner.core.ids.media_key().into());
         sdp::offer(identity, at, &codecs, profile, key)
     }
 
@@ -62,7 +62,7 @@ impl Call<'_> {
         let Speech { identity, key, .. } = &mut self.speech;
         let key = match media.protection {
             Protection::Sdes { .. } | Protection::Dtls { .. } => {
-                key.get_or_insert_with(|| self.inner.app.ids.media_key().into())
+                key.get_or_insert_with(|| self.inner.core.ids.media_key().into())
             }
             _ => "",
         };
@@ -77,12 +77,12 @@ impl Call<'_> {
             && let Some(lines) = taken_out(offer)
             && let Some(endpoint) = self.media.as_mut()
         {
-            endpoint.taken_out(self.inner.app.clock.now());
+            endpoint.taken_out(self.inner.core.clock.now());
             return Ok(sdp::answer_taken_out(&mut self.speech.identity, &lines, endpoint.address()));
         }
         let Some(media) = negotiated? else { return Ok(String::new()) };
         if let Some(endpoint) = self.media.as_mut() {
-            endpoint.negotiated(self.inner, &media, self.inner.app.clock.now()).await;
+            endpoint.negotiated(self.inner, &media, self.inner.core.clock.now()).await;
         }
         Ok(self.answer_to(&media))
     }
@@ -94,7 +94,7 @@ impl Call<'_> {
         let media =
             take_answer(mode, &self.inner.config.settings, answer).map_err(|why| self.no_media(&why))?;
         if let Some(endpoint) = self.media.as_mut() {
-            endpoint.negotiated(self.inner, &media, self.inner.app.clock.now()).await;
+            endpoint.negotiated(self.inner, &media, self.inner.core.clock.now()).await;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ const TOGETHER: u64 = 100;
 
 /// Forgets for as long as the server runs.
 pub(super) async fn run(inner: Arc<Inner>) {
-    let app = &inner.app;
-    let forget = |before| app.store.forget_calls(before, TOGETHER);
-    keep(&app.clock, inner.config.keep_months, "records of calls", forget).await;
+    let core = &inner.core;
+    let forget = |before| core.store.forget_calls(before, TOGETHER);
+    keep(&core.clock, inner.config.keep_months, "records of calls", forget).await;
 }

@@ -165,7 +165,7 @@ impl CallRecord {
                 Origin::of(inner, request, started),
                 request.call_id(),
                 trunk,
-                inner.app.clock.now(),
+                inner.core.clock.now(),
             )
         }
     }

@@ -61,7 +61,7 @@ impl Call<'_> {
     }
 
     fn refresh_after(&mut self, wait: Duration) {
-        let at = self.inner.app.clock.now().after(wait);
+        let at = self.inner.core.clock.now().after(wait);
         if let Some(session) = &mut self.session {
             session.try_again_at(at);
         }
@@ -78,7 +78,7 @@ impl Call<'_> {
         let said = Said::of(&headers).unwrap_or_default();
         match code {
             200..300 => {
-                let now = self.inner.app.clock.now();
+                let now = self.inner.core.clock.now();
                 self.session = said.agreed().map(|terms| Session::new(terms, now));
                 return !offered || self.answered_offer(description.as_deref()).await.is_ok();
             }
@@ -98,7 +98,7 @@ impl Call<'_> {
                 self.refresh_after(Duration::ZERO);
             }
             491 => {
-                let steps = self.inner.app.ids.word() % STEPS_AFTER_GLARE;
+                let steps = self.inner.core.ids.word() % STEPS_AFTER_GLARE;
                 self.refresh_after(Duration::from_millis(10 * steps));
             }
             _ => self.refresh_after(AGAIN),

@@ -59,7 +59,7 @@ impl Call<'_> {
         let facts = Arc::clone(&self.registered.facts);
         let until = facts.origin.started.after(wait);
         let expires = expiry(request).map(|wait| facts.origin.started.after(wait));
-        let clock = self.inner.app.clock.clone();
+        let clock = self.inner.core.clock.clone();
         loop {
             let holds_back = self.reliable.as_ref().is_some_and(|reliable| reliable.holds_back());
             let ending = tokio::select! {
@@ -115,7 +115,7 @@ impl Call<'_> {
         } else {
             return None;
         };
-        let random = self.inner.app.ids.word();
+        let random = self.inner.core.ids.word();
         self.reliable = reliable.then(|| Reliable::new(request, random, describes)).flatten().map(Box::new);
         let body = if describes { description.to_owned() } else { String::new() };
         Some(Ringing { code, phrase, contact: self.stack.contact(request), body })
@@ -135,7 +135,7 @@ impl Call<'_> {
     }
 
     fn refuse_for_now(&self, request: Incoming) {
-        let seconds = (1 + self.inner.app.ids.word() % 9).to_string();
+        let seconds = (1 + self.inner.core.ids.word() % 9).to_string();
         tokio::spawn(async move {
             request.finish(500, "Server Internal Error", &[("Retry-After", seconds.as_str())]).await;
         });

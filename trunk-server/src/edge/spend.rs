@@ -297,7 +297,7 @@ impl Spend {
         record: Box<CallRecord>,
         is_answered: bool,
     ) {
-        if !is_answered && self.recording(inner.app.clock.now()) != Recording::Works {
+        if !is_answered && self.recording(inner.core.clock.now()) != Recording::Works {
             Counters::count(&inner.counters.unrecorded);
             return record.publish(inner);
         }

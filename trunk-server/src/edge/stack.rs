@@ -87,7 +87,7 @@ impl Requests {
 }
 
 impl Stack {
-    pub(super) async fn start(
+    pub(super) fn start(
         config: &EdgeConfig,
         front: Arc<Front>,
         clock: &Clock,

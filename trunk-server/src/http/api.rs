@@ -13,9 +13,9 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::pass_over::pass_over;
+use super::state::Api;
 use super::{headers, negotiate, request_id::request_id};
 use crate::account::{Account, KeyDigest};
-use crate::app::App;
 use crate::forwarded::{Client, origin};
 use crate::guessing::{NotTaken, Source};
 use crate::jsonapi::{self, Call, Lasts, Operation, Refused, Reply, Target, View};
@@ -27,17 +27,17 @@ use crate::summed::Summed;
 static BUSY: Summed = Summed::new("requests were told to try again later");
 
 /// Serves a request of the API; beside `/v3/` there is nothing to be found.
-pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) -> Response {
-    let started = app.clock.stopwatch();
+pub(super) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
+    let started = api.core.clock.stopwatch();
     let (parts, body) = request.into_parts();
-    let request_id = request_id(&parts.headers, &app.ids);
+    let request_id = request_id(&parts.headers, &api.core.ids);
     let mut body = Some(body);
-    let served = AssertUnwindSafe(serve(&app, &parts, &mut body)).catch_unwind().await;
+    let served = AssertUnwindSafe(serve(&api, &parts, &mut body)).catch_unwind().await;
     if let Some(unread) = body {
         pass_over(unread).await;
     }
     let served = served.unwrap_or_else(|_| Err(Refused::internal("a handler panicked")));
-    let runtime = app.clock.stopwatch().saturating_sub(started);
+    let runtime = api.core.clock.stopwatch().saturating_sub(started);
     let (method, path) = (&parts.method, parts.uri.path());
     let (status, body, lasts) = match served {
         Ok(Reply { status, body }) => {
@@ -48,12 +48,13 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
             let status = refused.status();
             let internal = refused.internal.as_deref().unwrap_or_default();
             let detail = refused.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
-            let summed = status == StatusCode::SERVICE_UNAVAILABLE && !BUSY.admits(internal, app.clock.now());
+            let summed =
+                status == StatusCode::SERVICE_UNAVAILABLE && !BUSY.admits(internal, api.core.clock.now());
             if summed || refused.lasts != Lasts::Briefly {
                 tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, internal, "request failed");
             } else if status.is_server_error() {
                 tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
-            } else if !is_flood(&app, status, &parts) {
+            } else if !is_flood(&api, status, &parts) {
                 tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
             }
             (status, Bytes::from(refused.body()), refused.lasts)
@@ -67,14 +68,14 @@ pub(super) async fn handle(State(app): State<Arc<App>>, request: Request<Body>) 
     response
 }
 
-async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>) -> Result<Reply, Refused> {
+async fn serve(api: &Api, parts: &http::request::Parts, body: &mut Option<Body>) -> Result<Reply, Refused> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(Refused::no_route)?;
-    let (key, account) = authorised(app, parts)?;
-    within_rate(app, key, &account)?;
+    let (key, account) = authorised(api, parts)?;
+    within_rate(api, key, &account)?;
     let asked = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let version = account.version.serving(asked);
-    let call = Call { app, account, version, base: base(app, parts) };
+    let call = Call { core: &api.core, account, version, base: base(api, parts) };
     let operation = Operation::of(&call, &parts.method, &target).ok_or_else(Refused::no_route)?;
     if operation.has_checked_body() {
         negotiate::content_type(&parts.headers)?;
@@ -82,7 +83,7 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
     negotiate::accept(&parts.headers)?;
     let view = View::read(&call, &operation, parts.uri.query().unwrap_or_default())?;
     let body = match body.take() {
-        Some(body) if operation.has_body() => read_body(body, app.limits).await?,
+        Some(body) if operation.has_body() => read_body(body, api.limits).await?,
         unread => {
             *body = unread;
             Bytes::new()
@@ -90,10 +91,10 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
     };
     let whose = Asker::Account(call.account.number);
     let _turn = if operation.writes() {
-        let turn = app.writes.turn(whose).await;
+        let turn = api.writes.turn(whose).await;
         Some(turn.ok_or_else(|| Refused::busy("too many writes are waiting"))?)
     } else if operation.lists() {
-        let turn = app.lists.turn(whose).await;
+        let turn = api.lists.turn(whose).await;
         Some(turn.ok_or_else(|| Refused::busy("too many lists are waiting"))?)
     } else {
         None
@@ -101,22 +102,22 @@ async fn serve(app: &App, parts: &http::request::Parts, body: &mut Option<Body>)
     jsonapi::perform(&call, operation, view, &body).await
 }
 
-fn authorised(app: &App, parts: &http::request::Parts) -> Result<(KeyDigest, Arc<Account>), Refused> {
+fn authorised(api: &Api, parts: &http::request::Parts) -> Result<(KeyDigest, Arc<Account>), Refused> {
     let wrong = || Refused::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed");
     let key = parts.headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(wrong)?;
     let digest = KeyDigest::of(key);
-    let account = app.store.account_by_key(digest);
+    let account = api.core.store.account_by_key(digest);
     let source = Source::of(Client::of(&parts.extensions));
-    let mark = app.guesses.mark(digest);
-    match app.guesses.take(source, mark, account.is_some(), app.clock.now()) {
+    let mark = api.core.guesses.mark(digest);
+    match api.core.guesses.take(source, mark, account.is_some(), api.core.clock.now()) {
         Ok(()) => account.map(|account| (digest, account)).ok_or_else(wrong),
         Err(NotTaken::Wrong) => Err(wrong()),
         Err(NotTaken::TooMany(_)) => Err(too_many_requests()),
     }
 }
 
-fn within_rate(app: &App, key: KeyDigest, account: &Account) -> Result<(), Refused> {
-    let within = app.rates.admit(key, account.rate_limit, app.clock.now());
+fn within_rate(api: &Api, key: KeyDigest, account: &Account) -> Result<(), Refused> {
+    let within = api.rates.admit(key, account.rate_limit, api.core.clock.now());
     within.then_some(()).ok_or_else(too_many_requests)
 }
 
@@ -132,14 +133,14 @@ fn too_many_requests() -> Refused {
 static UNKNOWN: Summed = Summed::new("requests refused for their key or their number");
 
 /// Whether a refusal is one of too many to be written each: those of whoever has no right key, or asks too often.
-fn is_flood(app: &App, status: StatusCode, parts: &http::request::Parts) -> bool {
+fn is_flood(api: &Api, status: StatusCode, parts: &http::request::Parts) -> bool {
     let by_anybody = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS);
-    by_anybody && !UNKNOWN.admits(origin(Client::of(&parts.extensions)), app.clock.now())
+    by_anybody && !UNKNOWN.admits(origin(Client::of(&parts.extensions)), api.core.clock.now())
 }
 
 /// What links begin with: the address that the request came to.
-fn base(app: &App, parts: &http::request::Parts) -> String {
-    if let Some(url) = &app.public_url {
+fn base(api: &Api, parts: &http::request::Parts) -> String {
+    if let Some(url) = &api.public_url {
         return format!("{url}/v3");
     }
     let host = parts.headers.get(header::HOST).and_then(|value| value.to_str().ok());

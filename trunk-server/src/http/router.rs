@@ -1,4 +1,4 @@
-//! What the public listener serves: the API below `/v3`, its description, and whether the server is well.
+//! What the API serves below `/v3`, its description, and whether the server is well.
 
 use std::sync::Arc;
 
@@ -10,46 +10,41 @@ use didww_types::ApiVersion;
 use http::StatusCode;
 use serde_json::json;
 
+use super::state::Api;
 use super::{api, plain_json};
-use crate::app::App;
+use crate::core::Core;
 use crate::openapi;
 
-/// The routes of the public listener.
-pub(crate) fn public_router(app: Arc<App>) -> Router {
-    let router = Router::new();
-    #[cfg(feature = "voipbin")]
-    let router = crate::voipbin::PATHS
-        .iter()
-        .fold(router, |router, path| router.route(path, axum::routing::any(crate::voipbin::handle)));
-    router
+/// The routes of the API and of its description, and the answer to every path that no room has.
+pub(crate) fn api_router(api: Arc<Api>) -> Router {
+    Router::new()
         .route("/openapi/{document}", get(description))
-        .merge(health_routes())
         // The API declares its own paths; what it does not declare is answered in its form, wherever it is.
         .fallback(api::handle)
-        .with_state(app)
+        .with_state(api)
 }
 
 /// Whether the process lives, and whether it takes work.
-pub(crate) fn health_routes() -> Router<Arc<App>> {
-    Router::new().route("/livez", get(alive)).route("/readyz", get(ready))
+pub(crate) fn health_router(core: Arc<Core>) -> Router {
+    Router::new().route("/livez", get(alive)).route("/readyz", get(ready)).with_state(core)
 }
 
 async fn alive() -> Response {
     plain_json(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-async fn ready(State(app): State<Arc<App>>) -> Response {
+async fn ready(State(core): State<Arc<Core>>) -> Response {
     let unwell = |why: String| {
         plain_json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "unavailable", "reason": why }))
     };
-    if !app.is_ready() {
+    if !core.is_ready() {
         return unwell("the server is stopping".to_owned());
     }
-    let health = app.store.write_health().borrow().reason();
+    let health = core.store.write_health().borrow().reason();
     if let Some(why) = health {
         return unwell(why);
     }
-    match (app.store.check().await, app.store.missing_commits()) {
+    match (core.store.check().await, core.store.missing_commits()) {
         (Ok(()), None) => plain_json(StatusCode::OK, &json!({ "status": "ok" })),
         (Ok(()), Some(missing)) => {
             plain_json(StatusCode::OK, &json!({ "status": "ok", "warning": missing.to_string() }))

@@ -89,7 +89,7 @@ async fn members_of(
     relationship: &'static RelationshipSpec,
     left: &mut usize,
 ) -> Result<Vec<Members>, Refused> {
-    let store = &call.app.store;
+    let store = &call.core.store;
     let mut memberships: Vec<Membership> = Vec::with_capacity(owners.len());
     for (place, owner) in owners.iter().enumerate() {
         memberships.push(membership(owner.kind, relationship.name, &owner.attributes()?));
@@ -253,7 +253,7 @@ impl Gathering<'_> {
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.call.app.store.find_all(self.call.scope(target), ids).await?;
+        let found = self.call.core.store.find_all(self.call.scope(target), ids).await?;
         let there: HashSet<Uuid> = found.iter().map(|record| record.id).collect();
         let mut expanded = self.expand(target, found, forest).await?.into_iter();
         let group = |ids: Vec<Uuid>| {

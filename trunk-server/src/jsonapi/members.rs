@@ -51,7 +51,7 @@ pub(super) async fn related(
     }
     let member = members(call, spec, &owner, relationship).await?.into_iter().next();
     let record = match member {
-        Some((_, id)) => call.app.store.find(call.scope(target), id).await?,
+        Some((_, id)) => call.core.store.find(call.scope(target), id).await?,
         None => None,
     };
     single(call, target, record, view, StatusCode::OK).await
@@ -92,7 +92,7 @@ pub(super) async fn relink(
         }
         let change =
             Change::Members { scope: call.scope(spec), owner, relationship: relationship.name, add, members };
-        match call.app.store.commit(vec![change]).await {
+        match call.core.store.commit(vec![change]).await {
             Ok(_) => return Ok(Reply::no_content()),
             Err(StoreError::Conflict) => {}
             Err(error) => return Err(error.into()),

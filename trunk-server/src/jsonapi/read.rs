@@ -40,7 +40,7 @@ pub(super) async fn page(
     query: ListQuery,
     url: &str,
 ) -> Result<Reply, Refused> {
-    let listing = call.app.store.list(query).await?;
+    let listing = call.core.store.list(query).await?;
     let links = view.page.links(url, &view.repeated, listing.total);
     let (primary, included) = gather(call, spec, listing.records, &view.include).await?;
     let text = Document::new(call, view).collection(&primary, &included, listing.total, &links).await?;
@@ -61,7 +61,7 @@ pub(super) async fn get(
 pub(super) async fn find(call: &Call<'_>, spec: &'static ResourceSpec, id: &str) -> Result<Record, Refused> {
     let absent = || Refused::not_found(id);
     let uuid = canonical(id).ok_or_else(absent)?;
-    call.app.store.find(call.scope(spec), uuid).await?.ok_or_else(absent)
+    call.core.store.find(call.scope(spec), uuid).await?.ok_or_else(absent)
 }
 
 /// An id in the only form that the wire has: hyphenated.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, Violation, find};
 use http::StatusCode;
 use serde_json::{Map, Value};
-use trunk_rules::domain::{Act, Case, Effect, Linked, LinkedRecord, Refusal, settle};
+use trunk_rules::domain::{Act, Case, Credentials, Effect, Linked, LinkedRecord, Refusal, settle};
 use uuid::Uuid;
 
 use super::body::{Body, Purpose};
@@ -45,10 +45,10 @@ async fn attempt_create(
     let effect = resolved.settle(call, spec, Act::Create, &Map::new(), body)?;
     match effect {
         Effect::Store { attributes, links, .. } => {
-            let now = call.app.clock.now();
+            let now = call.core.clock.now();
             let change = Change::Insert {
                 scope: call.scope(spec),
-                id: call.app.ids.record(now),
+                id: call.core.ids.record(now),
                 created_at: now,
                 attributes,
                 links: uuids(links),
@@ -117,21 +117,22 @@ async fn attempt_change(
     };
     let scope = call.scope(spec);
     let event = notice.and_then(|gate| {
-        callbacks::trunk_event(scope.account, before.id, &attributes, gate, call.app.clock.now())
+        let state = (gate.blocked, gate.threshold_reached);
+        callbacks::trunk_event(scope.account, before.id, &attributes, state, call.core.clock.now())
     });
     let tells = event.is_some();
     let mut changes = vec![Change::Replace { scope, before, attributes, links: uuids(links), meta: None }];
     changes.extend(event.map(|event| Change::Emit(Box::new(event))));
     let record = commit(call, changes).await?;
     if tells {
-        call.app.callbacks.wake();
+        call.core.outbox.wake();
     }
     Ok(record)
 }
 
 pub(super) async fn delete(call: &Call<'_>, spec: &'static ResourceSpec, id: &str) -> Result<Reply, Refused> {
     let record = find_record(call, spec, id).await?;
-    match call.app.store.commit(vec![Change::Delete { scope: call.scope(spec), id: record.id }]).await {
+    match call.core.store.commit(vec![Change::Delete { scope: call.scope(spec), id: record.id }]).await {
         Ok(_) => Ok(Reply::no_content()),
         // Somebody else deleted it first.
         Err(StoreError::Conflict) => Err(Refused::not_found(id)),
@@ -166,7 +167,7 @@ impl From<StoreError> for Failed {
 
 /// The record of the first change.
 async fn commit(call: &Call<'_>, changes: Vec<Change>) -> Result<Record, Failed> {
-    let records = call.app.store.commit(changes).await?;
+    let records = call.core.store.commit(changes).await?;
     records.into_iter().next().ok_or_else(|| Refused::internal("a write gave no record").into())
 }
 
@@ -193,7 +194,7 @@ impl Resolved {
     ) -> Result<(), Refused> {
         let uuids = ids.iter().filter_map(|id| canonical(id)).collect();
         let found = match find(relationship.target) {
-            Some(target) => call.app.store.find_all(call.scope(target), uuids).await?,
+            Some(target) => call.core.store.find_all(call.scope(target), uuids).await?,
             None => Vec::new(),
         };
         let mut linked = Linked::default();
@@ -216,17 +217,18 @@ impl Resolved {
         meta: &Map<String, Value>,
         body: &Body,
     ) -> Result<Effect, Refused> {
-        let fresh = call.app.ids.credentials(call.version);
+        let (username, password) = call.core.ids.credentials(call.version);
+        let fresh = Credentials { username, password };
         let case = Case {
             act,
             version: call.version,
             features: call.account.features,
-            now: call.app.clock.now(),
+            now: call.core.clock.now(),
             sent: &body.attributes,
             links: &self.links,
             fresh: &fresh,
             meta,
-            callback_on_manual_block: call.app.callbacks.settings().on_manual_block,
+            callback_on_manual_block: call.core.outbox.on_manual_block,
         };
         Ok(settle(spec, &case)?)
     }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::routing::any;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
@@ -12,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::json;
 use trunk_rules::outbound::Permission;
 use uuid::Uuid;
-use voipbin_client::types::from_json;
+use voipbin_types::from_json;
 
 use super::caller::Caller;
 use super::customers::CustomerStatus;
@@ -23,7 +25,6 @@ use super::moment::Moment;
 use super::platform::{Platform, rate};
 use super::query::{Query, next_token};
 use super::{calls, login, outbound_configs, provider_calls, providers, routes};
-use crate::app::App;
 use crate::forwarded::{Client, origin};
 use crate::http::pass_over;
 use crate::limiter::Limiter;
@@ -31,7 +32,7 @@ use crate::store::Document;
 
 /// An authorised request.
 pub(crate) struct Asked {
-    pub(crate) app: Arc<App>,
+    pub(crate) platform: Arc<Platform>,
     pub(crate) caller: Caller,
     /// The id in the path, as it was sent.
     pub(crate) id: String,
@@ -43,10 +44,6 @@ pub(crate) struct Asked {
 pub(crate) type Answered = Result<String, ApiError>;
 
 impl Asked {
-    pub(crate) fn platform(&self) -> &Platform {
-        &self.app.platform
-    }
-
     /// The id in the path of a resource that takes it as a text: nil is none.
     ///
     /// # Errors
@@ -92,16 +89,24 @@ pub(crate) fn page(documents: &[Document]) -> Answered {
     Ok(format!("{{\"result\":[{}],\"next_page_token\":\"{}\"}}", texts.join(","), next_token(documents)))
 }
 
+/// The paths that the platform serves on the public listener.
+const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping"];
+
+/// The platform's routes on the public listener.
+pub(crate) fn router(platform: Arc<Platform>) -> Router {
+    PATHS.iter().fold(Router::new(), |router, path| router.route(path, any(handle))).with_state(platform)
+}
+
 /// Answers a request below the version, or to the unversioned paths of the platform.
-pub(crate) async fn handle(State(app): State<Arc<App>>, request: Request) -> Response {
+async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let request_id = request_id(&app, &parts.headers);
+    let request_id = request_id(&platform, &parts.headers);
     let from_browser = parts.headers.contains_key(header::ORIGIN);
     let mut body = Some(body);
     let mut response = if from_browser && parts.method == Method::OPTIONS {
         preflight()
     } else {
-        match respond(&app, &parts, &mut body).await {
+        match respond(&platform, &parts, &mut body).await {
             Ok(response) => response,
             Err(error) => refuse(&error, &request_id),
         }
@@ -151,13 +156,13 @@ pub(crate) fn json_response(status: StatusCode, text: String) -> Response {
 }
 
 /// The id that the client gave, if it is harmless, else a new one.
-fn request_id(app: &App, headers: &HeaderMap) -> String {
+fn request_id(platform: &Platform, headers: &HeaderMap) -> String {
     let harmless = |text: &&str| {
         (1..=64).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     let given = headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(harmless);
-    given.map_or_else(|| format!("req_{}", base32(app.ids.request().as_bytes())), str::to_owned)
+    given.map_or_else(|| format!("req_{}", base32(platform.core.ids.request().as_bytes())), str::to_owned)
 }
 
 /// The alphabet of RFC 4648, without padding.
@@ -182,7 +187,11 @@ fn base32(bytes: &[u8]) -> String {
 }
 
 /// Takes the body out where it is read.
-async fn respond(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Result<Response, ApiError> {
+async fn respond(
+    platform: &Arc<Platform>,
+    parts: &Parts,
+    body: &mut Option<Body>,
+) -> Result<Response, ApiError> {
     let path = parts.uri.path();
     match path {
         "/ping" if parts.method == Method::GET => {
@@ -190,8 +199,8 @@ async fn respond(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Resu
         }
         "/auth/login" if parts.method == Method::POST => {
             // A body that does not come is as wrong as one that is not right.
-            let body = whole(app, body.take().unwrap_or_default()).await.unwrap_or_default();
-            return login::log_in(app, Client::of(&parts.extensions), &body).await;
+            let body = whole(platform, body.take().unwrap_or_default()).await.unwrap_or_default();
+            return login::log_in(platform, Client::of(&parts.extensions), &body).await;
         }
         _ => {}
     }
@@ -200,20 +209,19 @@ async fn respond(app: &Arc<App>, parts: &Parts, body: &mut Option<Body>) -> Resu
         return Ok(redirect(parts));
     }
     // Whoever is answered that a call is placed finds it placed.
-    if !app.is_ready() && parts.method != Method::GET {
+    if !platform.core.is_ready() && parts.method != Method::GET {
         return Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() });
     }
     let (endpoint, id) = endpoints::find(&parts.method, below).ok_or_else(ApiError::no_endpoint)?;
     let query = Query::parse(parts.uri.query().unwrap_or_default());
-    let platform = &app.platform;
     let address = Client::of(&parts.extensions);
-    admitted(&platform.by_address, origin(address), platform.config.ip_rate, app, "ip")?;
-    let caller = Caller::of(app, address, &parts.headers, &query)?;
-    admitted(&platform.by_customer, caller.customer(), platform.config.customer_rate, app, "customer")?;
+    admitted(&platform.by_address, origin(address), platform.config.ip_rate, platform, "ip")?;
+    let caller = Caller::of(platform, address, &parts.headers, &query)?;
+    admitted(&platform.by_customer, caller.customer(), platform.config.customer_rate, platform, "customer")?;
     thawed(platform, &caller)?;
-    let body = whole(app, body.take().unwrap_or_default()).await?;
+    let body = whole(platform, body.take().unwrap_or_default()).await?;
     let operation = endpoint.operation;
-    let asked = Asked { app: Arc::clone(app), caller, id: id.to_owned(), query, body };
+    let asked = Asked { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
     let text = if endpoint.may_be_left() {
         perform(operation, &asked).await?
     } else {
@@ -228,11 +236,11 @@ pub(super) fn admitted<K: Eq + std::hash::Hash + Clone>(
     limiter: &Limiter<K>,
     key: K,
     limit: (u32, u32),
-    app: &App,
+    platform: &Platform,
     limited_by: &str,
 ) -> Result<(), ApiError> {
     limiter
-        .admit(key, rate(limit), app.platform.moments.now().as_unix_micros())
+        .admit(key, rate(limit), platform.moments.now().as_unix_micros())
         .map_err(|wait| ApiError::rate_limited(limited_by, wait))
 }
 
@@ -282,8 +290,8 @@ fn thawed(platform: &Platform, caller: &Caller) -> Result<(), ApiError> {
     })
 }
 
-async fn whole(app: &App, body: Body) -> Result<Bytes, ApiError> {
-    let limits = app.limits;
+async fn whole(platform: &Platform, body: Body) -> Result<Bytes, ApiError> {
+    let limits = platform.limits;
     let read =
         tokio::time::timeout(limits.body_deadline, Limited::new(body, limits.body_bytes).collect()).await;
     match read {

@@ -10,7 +10,6 @@ use super::error::ApiError;
 use super::platform::Platform;
 use super::query::Query;
 use super::token::{self, AUDIENCE, Claims};
-use crate::app::App;
 use crate::guessing::{NotTaken, Source};
 
 /// Who asks.
@@ -36,16 +35,21 @@ impl Caller {
     /// # Errors
     /// When there is none, it is not right, or too many from there were not.
     pub(super) fn of(
-        app: &App,
+        platform: &Platform,
         address: IpAddr,
         headers: &HeaderMap,
         query: &Query,
     ) -> Result<Self, ApiError> {
         let credential = find(headers, query).ok_or_else(ApiError::authentication_required)?;
-        let caller = Self::of_credential(&app.platform, &credential);
+        let caller = Self::of_credential(platform, &credential);
         let (Credential::Token(sent) | Credential::AccessKey(sent)) = credential;
-        let mark = app.guesses.mark(sent);
-        match app.guesses.take(Source::of(address), mark, caller.is_some(), app.clock.now()) {
+        let mark = platform.core.guesses.mark(sent);
+        match platform.core.guesses.take(
+            Source::of(address),
+            mark,
+            caller.is_some(),
+            platform.core.clock.now(),
+        ) {
             Ok(()) => caller.ok_or_else(ApiError::invalid_credentials),
             Err(NotTaken::Wrong) => Err(ApiError::invalid_credentials()),
             Err(NotTaken::TooMany(wait)) => Err(ApiError::rate_limited("ip", wait)),

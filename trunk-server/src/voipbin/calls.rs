@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use voipbin_client::types::{ActionBody, AddressKind, Call, CallCreate, CallStatus, CallsCreated};
+use voipbin_types::{ActionBody, AddressKind, Call, CallCreate, CallStatus, CallsCreated};
 
 use super::api::{Answered, Asked, page};
 use super::engine;
@@ -62,7 +62,7 @@ pub(super) async fn list(asked: &Asked) -> Answered {
     let customer = asked.caller.customer();
     asked.must_manage(customer)?;
     query.key = Some(("customer", customer.to_string()));
-    page(&asked.app.store.documents(query).await?)
+    page(&asked.platform.core.store.documents(query).await?)
 }
 
 pub(super) async fn create(asked: &Asked) -> Answered {
@@ -70,7 +70,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     variables::check(&body.variables)?;
     let customer = asked.caller.customer();
     asked.must_manage(customer)?;
-    let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::not_found)?;
+    let owner = asked.platform.directory.customer(customer).ok_or_else(ApiError::not_found)?;
     let to_numbers = body.destinations.iter().any(|address| address.kind == AddressKind::Tel);
     if to_numbers && !owner.wire.identity_verified {
         return Err(ApiError::identity_verification());
@@ -90,13 +90,15 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         calls: planned.iter().map(|call| call.wire.clone()).collect(),
         groupcalls: Vec::new(),
     };
-    engine::place(&asked.app, planned, changes).await?;
+    engine::place(&asked.platform, planned, changes).await?;
     Ok(json(&created))
 }
 
 /// The changes that write new calls and tell of them.
 pub(super) fn created<'a>(asked: &'a Asked, calls: &'a [Entity<Calls>]) -> impl Iterator<Item = Change> + 'a {
-    calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(&asked.app, call, "call_created")))
+    calls
+        .iter()
+        .flat_map(|call| std::iter::once(call.put()).chain(event(&asked.platform, call, "call_created")))
 }
 
 /// The flow that calls run.
@@ -122,7 +124,9 @@ pub(super) async fn flow_of(
         let flow = flows::temporary(asked, actions, detail)?;
         return Ok(Chosen { made: flow.as_ref().map(Entity::put), flow });
     }
-    let flow = Entity::<flows::Flows>::find(&*asked.app.store, named).await?.ok_or_else(flows::not_found)?;
+    let flow = Entity::<flows::Flows>::find(&*asked.platform.core.store, named)
+        .await?
+        .ok_or_else(flows::not_found)?;
     if flow.customer != asked.caller.customer() {
         return Err(ApiError::permission_denied());
     }
@@ -138,7 +142,7 @@ async fn seen(asked: &Asked) -> Result<Entity<Calls>, ApiError> {
     if asked.caller.is_direct() {
         return Err(ApiError::direct_access());
     }
-    let call = Entity::<Calls>::find(&*asked.app.store, id).await?.ok_or_else(not_found)?;
+    let call = Entity::<Calls>::find(&*asked.platform.core.store, id).await?.ok_or_else(not_found)?;
     asked.must_manage(call.customer)?;
     if call.deleted { Err(ApiError::state_invalid()) } else { Ok(call) }
 }
@@ -149,7 +153,7 @@ pub(super) async fn get(asked: &Asked) -> Answered {
 
 pub(super) async fn hang_up(asked: &Asked) -> Answered {
     let call = seen(asked).await?;
-    match asked.platform().live.ask(call.id, Command::HangUp).await {
+    match asked.platform.live.ask(call.id, Command::HangUp).await {
         Some(answer) => answer,
         // It is over: it stays as it is.
         None => Ok(seen(asked).await?.text()),
@@ -158,14 +162,14 @@ pub(super) async fn hang_up(asked: &Asked) -> Answered {
 
 pub(super) async fn delete(asked: &Asked) -> Answered {
     let call = seen(asked).await?;
-    if let Some(answer) = asked.platform().live.ask(call.id, Command::Delete).await {
+    if let Some(answer) = asked.platform.live.ask(call.id, Command::Delete).await {
         return answer;
     }
     let mut call = seen(asked).await?;
-    mark_deleted(asked.platform(), &mut call);
-    let told = event(&asked.app, &call, "call_deleted");
-    asked.app.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
-    asked.app.callbacks.wake();
+    mark_deleted(&asked.platform, &mut call);
+    let told = event(&asked.platform, &call, "call_deleted");
+    asked.platform.core.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
+    asked.platform.core.outbox.wake();
     Ok(call.text())
 }
 

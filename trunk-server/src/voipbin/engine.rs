@@ -7,16 +7,16 @@ use didww_types::Timestamp;
 use tokio::sync::oneshot;
 use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
 use uuid::Uuid;
-use voipbin_client::types::{Action, CallStatus, HangupBy, HangupReason};
+use voipbin_types::{Action, CallStatus, HangupBy, HangupReason};
 
 use super::calls::{CallOwn, Calls, mark_deleted};
 use super::dialler::{Invitation, Leg, LegEnd, LegEvent};
 use super::entity::Entity;
 use super::error::ApiError;
 use super::live::{Command, NoRoom, Place};
+use super::platform::Platform;
 use super::run::{Run, Turn};
 use super::webhooks::event;
-use crate::app::App;
 use crate::mailbox::Receiver;
 use crate::store::{Change, StoreError};
 
@@ -29,15 +29,15 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// # Errors
 /// When they could not be written; nothing is dialled then.
 pub(super) async fn place(
-    app: &Arc<App>,
+    platform: &Arc<Platform>,
     calls: Vec<Entity<Calls>>,
     changes: Vec<Change>,
 ) -> Result<(), ApiError> {
     let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
     let customer = calls.first().map(|call| call.customer).unwrap_or_default();
     // Whoever reads a call that was just written may ask something of it at once.
-    let live = &app.platform.live;
-    let announced = if app.is_ready() { live.announce(customer, &ids) } else { Err(NoRoom::All) };
+    let live = &platform.live;
+    let announced = if platform.core.is_ready() { live.announce(customer, &ids) } else { Err(NoRoom::All) };
     let announced = announced.map_err(|no_room| match no_room {
         NoRoom::All => ApiError { retry_after: Some(1), ..ApiError::unavailable() },
         NoRoom::OfCustomer => ApiError::too_many_calls(live.of_one()),
@@ -45,54 +45,62 @@ pub(super) async fn place(
     let calls = announced.into_iter().zip(calls.into_iter().map(Box::new)).collect();
     let (reply, written) = oneshot::channel();
     // A task of its own: a client that goes away must not stop it between what is written and what follows.
-    tokio::spawn(begin(Arc::clone(app), calls, changes, reply));
+    tokio::spawn(begin(Arc::clone(platform), calls, changes, reply));
     written.await.unwrap_or_else(|_| Err(StoreError::Failed("the write ended badly".to_owned())))?;
     Ok(())
 }
 
 /// Writes new calls and dials them. The task of the writing becomes that of the last call.
 async fn begin(
-    app: Arc<App>,
+    platform: Arc<Platform>,
     mut calls: Vec<(Receiver<Command>, Box<Entity<Calls>>)>,
     changes: Vec<Change>,
     reply: oneshot::Sender<Result<(), StoreError>>,
 ) {
     let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
-    let written = app.store.commit(changes).await.map(|_| ());
+    let written = platform.core.store.commit(changes).await.map(|_| ());
     let failed = written.is_err();
     // Whoever asked may be gone.
     let _gone = reply.send(written);
     if failed {
         for (commands, call) in calls {
-            drop(app.platform.live.place(call.customer, call.id, commands));
+            drop(platform.live.place(call.customer, call.id, commands));
         }
         return;
     }
     if told {
-        app.callbacks.wake();
+        platform.core.outbox.wake();
     }
     let last = calls.pop();
     for (commands, call) in calls {
-        tokio::spawn(run(Arc::clone(&app), call, commands));
+        tokio::spawn(run(Arc::clone(&platform), call, commands));
     }
     if let Some((commands, call)) = last {
-        run(app, call, commands).await;
+        run(platform, call, commands).await;
     }
 }
 
-async fn run(app: Arc<App>, mut call: Box<Entity<Calls>>, commands: Receiver<Command>) {
+async fn run(platform: Arc<Platform>, mut call: Box<Entity<Calls>>, commands: Receiver<Command>) {
     call.revision = Some(0);
-    let place = app.platform.live.place(call.customer, call.id, commands);
-    let longest = app.clock.now().after(app.platform.config.longest_call);
+    let place = platform.live.place(call.customer, call.id, commands);
+    let longest = platform.core.clock.now().after(platform.config.longest_call);
     let flow = Run::new(Arc::clone(&call.own.actions));
-    let mut running =
-        Running { app: &app, call, place, flow, longest, forced: None, gone: false, unsaid: Vec::new() };
+    let mut running = Running {
+        platform: &platform,
+        call,
+        place,
+        flow,
+        longest,
+        forced: None,
+        gone: false,
+        unsaid: Vec::new(),
+    };
     let ending = running.dial().await;
     Box::pin(running.end(ending)).await;
 }
 
 struct Running<'a> {
-    app: &'a Arc<App>,
+    platform: &'a Arc<Platform>,
     call: Box<Entity<Calls>>,
     place: Place<'a>,
     flow: Run,
@@ -109,7 +117,7 @@ impl Running<'_> {
     /// Tries the providers in their order until one takes the call, and follows it to its end.
     async fn dial(&mut self) -> Ending {
         loop {
-            let ending = match (Box::pin(self.invitation()).await, self.app.platform.dialler.get()) {
+            let ending = match (Box::pin(self.invitation()).await, self.platform.dialler.get()) {
                 (Some(invitation), Some(dialler)) => {
                     let mut leg = dialler.call(invitation);
                     self.follow(&mut leg).await
@@ -135,7 +143,7 @@ impl Running<'_> {
         let (source, destination) = (&self.call.wire.source, &self.call.wire.destination);
         let made = match providers.get(*current) {
             None => super::invite::to_uri(source, destination, *anonymous),
-            Some(id) => match self.app.platform.known.provider(&*self.app.store, *id).await {
+            Some(id) => match self.platform.known.provider(&*self.platform.core.store, *id).await {
                 Ok(Some(provider)) => super::invite::to_number(&provider, source, destination, *anonymous),
                 Ok(None) => return None,
                 Err(error) => {
@@ -149,7 +157,7 @@ impl Running<'_> {
 
     /// Follows one attempt to its end.
     async fn follow(&mut self, leg: &mut Leg) -> Ending {
-        let clock = self.app.clock.clone();
+        let clock = self.platform.core.clock.clone();
         // What takes a moment has its own place on the heap for that moment: a call is up for long, and there are many.
         loop {
             if self.gone {
@@ -183,7 +191,7 @@ impl Running<'_> {
                         let answer = if self.call.deleted {
                             Err(ApiError::state_invalid())
                         } else {
-                            mark_deleted(&self.app.platform, &mut self.call);
+                            mark_deleted(self.platform, &mut self.call);
                             Box::pin(self.save("call_deleted")).await;
                             self.written()
                         };
@@ -212,9 +220,9 @@ impl Running<'_> {
             self.flow.end();
             return;
         }
-        match self.flow.turn(self.app.clock.now()) {
+        match self.flow.turn(self.platform.core.clock.now()) {
             Turn::Begin(action) => {
-                let at = self.app.platform.moments.next();
+                let at = self.platform.moments.next();
                 self.call.wire.action = Action {
                     id: action.id,
                     next_id: action.next_id,
@@ -254,7 +262,7 @@ impl Running<'_> {
         if !status_of(&self.call.wire.status).may_become(status) {
             return false;
         }
-        let at = Some(self.app.platform.moments.next());
+        let at = Some(self.platform.moments.next());
         let wire = &mut self.call.wire;
         wire.tm_update = at;
         let kind = match status {
@@ -283,7 +291,7 @@ impl Running<'_> {
     /// Writes the call as it is, and tells of it. What cannot be written now is written with what comes next.
     async fn save(&mut self, kind: &str) {
         self.unsaid.push(self.call.put());
-        self.unsaid.extend(event(self.app, &self.call, kind));
+        self.unsaid.extend(event(self.platform, &self.call, kind));
         if let Err(error) = self.write().await {
             tracing::error!(%error, call = %self.call.id, kind, "a call could not be written; it goes on");
         }
@@ -296,7 +304,7 @@ impl Running<'_> {
         let mut at = 0..;
         changes.retain(|change| at.next() == last || !matches!(change, Change::Put { .. }));
         let wakes = changes.len() > 1;
-        if let Err(error) = self.app.store.commit(changes.clone()).await {
+        if let Err(error) = self.platform.core.store.commit(changes.clone()).await {
             if error == StoreError::Conflict {
                 self.gone = true;
             } else {
@@ -306,17 +314,17 @@ impl Running<'_> {
         }
         self.call.revision = self.call.revision.map(|revision| revision + 1);
         if wakes {
-            self.app.callbacks.wake();
+            self.platform.core.outbox.wake();
         }
         Ok(())
     }
 
     /// Writes the end, however long that takes: until then the call is not over for anybody.
     async fn end(mut self, ending: Ending) {
-        finish(self.app, &mut self.call, ending);
+        finish(self.platform, &mut self.call, ending);
         self.save("call_hangup").await;
         while !self.unsaid.is_empty() && !self.gone {
-            if !self.app.is_ready() {
+            if !self.platform.core.is_ready() {
                 // The next start ends what is not over.
                 return;
             }
@@ -329,9 +337,9 @@ impl Running<'_> {
 }
 
 /// Says of a call that it is over, and why.
-fn finish(app: &App, call: &mut Entity<Calls>, ending: Ending) {
+fn finish(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
     let over = hangup(status_of(&call.wire.status), ending);
-    let at = Some(app.platform.moments.next());
+    let at = Some(platform.moments.next());
     let wire = &mut call.wire;
     wire.status = CallStatus::Hangup;
     wire.hangup_reason = Some(HangupReason::from(over.reason.as_str()));
@@ -340,15 +348,15 @@ fn finish(app: &App, call: &mut Entity<Calls>, ending: Ending) {
 }
 
 /// Ends the calls that were up when the server ended without a word.
-pub(super) async fn end_what_is_left(app: &Arc<App>) -> Result<usize, StoreError> {
+pub(super) async fn end_what_is_left(platform: &Arc<Platform>) -> Result<usize, StoreError> {
     use crate::store::{DocumentKind, DocumentQuery};
     let query = DocumentQuery::live(DocumentKind::Call);
-    let left = Entity::<Calls>::list(&*app.store, query).await?;
+    let left = Entity::<Calls>::list(&*platform.core.store, query).await?;
     let count = left.len();
     for mut call in left {
-        finish(app, &mut call, Ending::FarEnd);
-        let told = event(app, &call, "call_hangup");
-        app.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
+        finish(platform, &mut call, Ending::FarEnd);
+        let told = event(platform, &call, "call_hangup");
+        platform.core.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
     }
     Ok(count)
 }
@@ -375,7 +383,7 @@ mod tests {
     type Announced = Vec<(Receiver<Command>, Box<Entity<Calls>>)>;
     type Reply = oneshot::Sender<Result<(), StoreError>>;
 
-    fn size<F: Future>(_begin: impl FnOnce(Arc<App>, Announced, Vec<Change>, Reply) -> F) -> usize {
+    fn size<F: Future>(_begin: impl FnOnce(Arc<Platform>, Announced, Vec<Change>, Reply) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -4,10 +4,10 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
-use voipbin_client::types::to_json;
+use voipbin_types::to_json;
 
 use super::moment::Moment;
-use crate::app::App;
+use super::platform::Platform;
 use crate::store::{Aged, Change, Document, DocumentKind, DocumentQuery, NewDocument, Store, StoreError};
 
 /// A kind of thing.
@@ -164,8 +164,8 @@ impl<K: Kind> Entity<K> {
 }
 
 /// The id of something new, and when it was made. Ids begin with the time, so that an index of them grows at its end.
-pub(crate) fn newborn(app: &App) -> (Uuid, Moment) {
-    (app.ids.record(app.clock.now()), app.platform.moments.next())
+pub(crate) fn newborn(platform: &Platform) -> (Uuid, Moment) {
+    (platform.core.ids.record(platform.core.clock.now()), platform.moments.next())
 }
 
 /// What a document says on the wire, without it being read.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
-use voipbin_client::types::{ActionBody, Timestamp};
+use voipbin_types::{ActionBody, Timestamp};
 
 use super::api::Asked;
 use super::entity::{Entity, Kind, newborn};
@@ -69,10 +69,10 @@ pub(crate) fn temporary(
     run::flow(&actions)
         .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;
     for action in actions.iter_mut().filter(|action| action.id.is_nil()) {
-        action.id = asked.app.ids.request();
+        action.id = asked.platform.core.ids.request();
     }
     let customer = asked.caller.customer();
-    let (id, at) = newborn(&asked.app);
+    let (id, at) = newborn(&asked.platform);
     let wire = Flow {
         id,
         customer_id: customer,

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use uuid::Uuid;
-use voipbin_client::types::HealthStatus;
+use voipbin_types::HealthStatus;
 
 use super::entity::Entity;
+use super::platform::Platform;
 use super::providers::Providers;
-use crate::app::App;
 use crate::store::{DocumentKind, DocumentQuery, StoreError};
 
 /// Providers that are asked at the same time.
@@ -18,14 +18,14 @@ const AT_ONCE: usize = 32;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks all of them again and again.
-pub(crate) async fn watch(app: Arc<App>) {
-    let interval = app.platform.config.probe_interval;
+pub(crate) async fn watch(platform: Arc<Platform>) {
+    let interval = platform.config.probe_interval;
     if interval.is_zero() {
         return;
     }
     loop {
-        app.clock.sleep_until(app.clock.now().after(interval)).await;
-        if let Err(error) = probe_all(&app).await {
+        platform.core.clock.sleep_until(platform.core.clock.now().after(interval)).await;
+        if let Err(error) = probe_all(&platform).await {
             tracing::error!(%error, "the health of providers could not be noted");
             tokio::time::sleep(PAUSE).await;
         }
@@ -33,33 +33,33 @@ pub(crate) async fn watch(app: Arc<App>) {
 }
 
 /// Asks every provider that is not deleted, and notes what came of it.
-pub(crate) async fn probe_all(app: &Arc<App>) -> Result<usize, StoreError> {
+pub(crate) async fn probe_all(platform: &Arc<Platform>) -> Result<usize, StoreError> {
     let providers =
-        Entity::<Providers>::list(&*app.store, DocumentQuery::all(DocumentKind::Provider)).await?;
+        Entity::<Providers>::list(&*platform.core.store, DocumentQuery::all(DocumentKind::Provider)).await?;
     let asked = providers.len();
     let outcomes: Vec<Result<(), StoreError>> = stream::iter(providers)
-        .map(|provider| async move { probe(app, provider.id, &provider.wire.hostname).await })
+        .map(|provider| async move { probe(platform, provider.id, &provider.wire.hostname).await })
         .buffer_unordered(AT_ONCE)
         .collect()
         .await;
     outcomes.into_iter().collect::<Result<Vec<()>, _>>().map(|_| asked)
 }
 
-async fn probe(app: &Arc<App>, id: Uuid, hostname: &str) -> Result<(), StoreError> {
-    let Some(dialler) = app.platform.dialler.get() else { return Ok(()) };
+async fn probe(platform: &Arc<Platform>, id: Uuid, hostname: &str) -> Result<(), StoreError> {
+    let Some(dialler) = platform.dialler.get() else { return Ok(()) };
     let probed = dialler.probe(hostname).await;
     let status = if probed.is_ok() { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
     loop {
-        let found = Entity::<Providers>::find(&*app.store, id).await?;
+        let found = Entity::<Providers>::find(&*platform.core.store, id).await?;
         // One that is elsewhere now was not asked.
         let Some(mut provider) = found.filter(|it| !it.deleted && it.wire.hostname == hostname) else {
             return Ok(());
         };
-        let at = Some(app.platform.moments.next());
+        let at = Some(platform.moments.next());
         // One line a change, and not one a probe.
         let before = std::mem::replace(&mut provider.wire.health_status, status.clone());
         (provider.wire.health_checked_at, provider.wire.tm_update) = (at, at);
-        if provider.try_write(&*app.store).await? {
+        if provider.try_write(&*platform.core.store).await? {
             match &probed {
                 _ if before == status => {}
                 Ok(_) => tracing::info!(provider = %id, hostname, "a provider answers"),

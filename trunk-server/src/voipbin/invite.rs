@@ -1,7 +1,7 @@
 //! What the dialler is told to send.
 
 use trunk_rules::outbound::{Anonymous, DialError, Outgoing, Provider, to_carrier, to_sip};
-use voipbin_client::types::Address;
+use voipbin_types::Address;
 
 use super::dialler::{Invitation, Reach, SipCredentials};
 use super::entity::Entity;

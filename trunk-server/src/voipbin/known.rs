@@ -123,7 +123,7 @@ impl DocumentObserver for KnownEntities {
 
 #[cfg(test)]
 mod tests {
-    use voipbin_client::types::Provider;
+    use voipbin_types::Provider;
 
     use super::*;
     use crate::store::SqliteStore;

@@ -11,15 +11,15 @@ use axum::response::Response;
 use didww_types::Secret;
 use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use voipbin_client::types::{Login as LoginAnswer, from_json};
+use voipbin_types::{Login as LoginAnswer, from_json};
 
 use super::api::{admitted, json_response};
 use super::customers::Agents;
 use super::entity::{Entity, json as to_text};
 use super::error::ApiError;
 use super::hashing::{Busy, Line};
+use super::platform::Platform;
 use super::token::{self, AgentClaim, Claims};
-use crate::app::App;
 use crate::forwarded::origin;
 use crate::guessing::Source;
 
@@ -36,8 +36,12 @@ struct Login {
 ///
 /// # Errors
 /// When there were too many from this address, or too many wait.
-pub(super) async fn log_in(app: &Arc<App>, address: IpAddr, body: &Bytes) -> Result<Response, ApiError> {
-    if let Some((username, token)) = try_to_log_in(app, address, body).await? {
+pub(super) async fn log_in(
+    platform: &Arc<Platform>,
+    address: IpAddr,
+    body: &Bytes,
+) -> Result<Response, ApiError> {
+    if let Some((username, token)) = try_to_log_in(platform, address, body).await? {
         let cookie =
             format!("token={token}; Path=/; Max-Age={}; HttpOnly; Secure; SameSite=Strict", AGENT.as_secs());
         let text = to_text(&LoginAnswer { username, token: Secret::new(token) });
@@ -54,23 +58,22 @@ pub(super) async fn log_in(app: &Arc<App>, address: IpAddr, body: &Bytes) -> Res
 }
 
 async fn try_to_log_in(
-    app: &Arc<App>,
+    platform: &Arc<Platform>,
     address: IpAddr,
     body: &Bytes,
 ) -> Result<Option<(String, String)>, ApiError> {
-    let platform = &app.platform;
     let (guesses, source) = (&platform.logins, Source::of(address));
     let login = from_json::<Login>(body).ok();
     let name = login.as_ref().map(|login| guesses.mark(&login.username));
     let too_many = |wait| ApiError::rate_limited("ip", wait);
-    let may = name.map(|name| guesses.may_log_in(source, name, app.clock.now()));
+    let may = name.map(|name| guesses.may_log_in(source, name, platform.core.clock.now()));
     let proven = may.transpose().map_err(too_many)?.unwrap_or_default();
     // Who was right from there before is not held up by who else logs in from there.
     if !proven {
-        admitted(&platform.login_rates, origin(address), platform.config.login_rate, app, "ip")?;
+        admitted(&platform.login_rates, origin(address), platform.config.login_rate, platform, "ip")?;
     }
     let (Some(login), Some(name)) = (login, name) else { return Ok(None) };
-    let found = Entity::<Agents>::find_by(&*app.store, "username", login.username).await?;
+    let found = Entity::<Agents>::find_by(&*platform.core.store, "username", login.username).await?;
     let agent = found.filter(|agent| !agent.deleted && platform.directory.customer(agent.customer).is_some());
     // Somebody who is not there takes as long as somebody with another password.
     let hash = agent.as_ref().map(|agent| agent.own.password.clone());
@@ -78,7 +81,7 @@ async fn try_to_log_in(
     let right = platform.hashing.run(line, move || is_password(&login.password, hash.as_deref())).await;
     let right = right.map_err(|Busy| ApiError { retry_after: Some(1), ..ApiError::unavailable() })?;
     let Some(agent) = agent.filter(|_| right) else {
-        guesses.login_failed(source, name, app.clock.now());
+        guesses.login_failed(source, name, platform.core.clock.now());
         return Ok(None);
     };
     guesses.logged_in(source, name);
@@ -108,7 +111,7 @@ fn hashed(password: &Secret, salt: &[u8]) -> Option<String> {
 }
 
 /// The hash that is kept of a password.
-pub(crate) async fn hash(app: &Arc<App>, password: Secret) -> Option<String> {
-    let salt = app.ids.salt();
-    app.platform.hashing.run(Line::Operator, move || hashed(&password, &salt)).await.ok()?
+pub(crate) async fn hash(platform: &Arc<Platform>, password: Secret) -> Option<String> {
+    let salt = platform.core.ids.salt();
+    platform.hashing.run(Line::Operator, move || hashed(&password, &salt)).await.ok()?
 }

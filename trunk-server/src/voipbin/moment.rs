@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::clock::Clock;
 
 /// An instant in UTC, in microseconds since 1970.
-pub(crate) type Moment = voipbin_client::types::Timestamp;
+pub(crate) type Moment = voipbin_types::Timestamp;
 
 /// An instant of the clock.
 pub(crate) fn of(at: didww_types::Timestamp) -> Moment {

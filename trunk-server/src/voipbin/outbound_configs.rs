@@ -2,7 +2,7 @@
 
 use trunk_rules::outbound::{ConfigUpdate, Country, Permission, settle_config};
 use uuid::Uuid;
-use voipbin_client::types::{OutboundConfig, OutboundConfigCreate, OutboundConfigPatch};
+use voipbin_types::{OutboundConfig, OutboundConfigCreate, OutboundConfigPatch};
 
 use super::api::{Answered, Asked, page};
 use super::customers::PhoneNumbers;
@@ -56,7 +56,7 @@ fn not_found() -> ApiError {
 pub(crate) async fn own(asked: &Asked) -> Answered {
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
-    Ok(of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?.text())
+    Ok(of(&*asked.platform.core.store, customer).await?.ok_or_else(ApiError::not_found)?.text())
 }
 
 pub(crate) async fn update_own(asked: &Asked) -> Answered {
@@ -64,7 +64,7 @@ pub(crate) async fn update_own(asked: &Asked) -> Answered {
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
     loop {
-        let mut config = of(&*asked.app.store, customer).await?.ok_or_else(ApiError::not_found)?;
+        let mut config = of(&*asked.platform.core.store, customer).await?.ok_or_else(ApiError::not_found)?;
         if change(asked, &mut config, &patch).await? {
             return Ok(config.text());
         }
@@ -75,21 +75,21 @@ pub(crate) async fn list(asked: &Asked) -> Answered {
     let mut query = asked.query.page(DocumentKind::OutboundConfig)?;
     query.key = asked.query.id("customer_id")?.map(|customer| ("customer", customer.to_string()));
     asked.caller.must_run_the_platform()?;
-    page(&asked.app.store.documents(query).await?)
+    page(&asked.platform.core.store.documents(query).await?)
 }
 
 pub(crate) async fn create(asked: &Asked) -> Answered {
     let OutboundConfigCreate { customer_id, config } = asked.read()?;
     asked.caller.must_run_the_platform()?;
     let customer = customer_id.filter(|id| !id.is_nil()).unwrap_or_else(|| asked.caller.customer());
-    if asked.platform().directory.customer(customer).is_none() {
+    if asked.platform.directory.customer(customer).is_none() {
         return Err(ApiError::invalid_argument(format!("customer_id {customer} is not a customer.")));
     }
-    let (id, at) = newborn(&asked.app);
+    let (id, at) = newborn(&asked.platform);
     let mut new = empty(id, customer, at);
     lay_over(asked, &mut new, config).await?;
     // One that was deleted by an earlier release still has its customer's place: written again, it has not.
-    let store = &*asked.app.store;
+    let store = &*asked.platform.core.store;
     let held = Entity::<OutboundConfigs>::find_by(store, "customer", customer.to_string()).await?;
     let freed = held.filter(|config| config.deleted).as_ref().map(Entity::put);
     store.commit(freed.into_iter().chain([new.put()]).collect()).await?;
@@ -120,15 +120,15 @@ pub(crate) async fn delete(asked: &Asked) -> Answered {
     loop {
         let mut config = existing(asked, id).await?;
         config.deleted = true;
-        config.wire.tm_delete = Some(asked.platform().moments.next());
-        if config.try_write(&*asked.app.store).await? {
+        config.wire.tm_delete = Some(asked.platform.moments.next());
+        if config.try_write(&*asked.platform.core.store).await? {
             return Ok(config.text());
         }
     }
 }
 
 async fn existing(asked: &Asked, id: Uuid) -> Result<Entity<OutboundConfigs>, ApiError> {
-    let found = Entity::<OutboundConfigs>::find(&*asked.app.store, id).await?;
+    let found = Entity::<OutboundConfigs>::find(&*asked.platform.core.store, id).await?;
     found.filter(|config| !config.deleted).ok_or_else(not_found)
 }
 
@@ -139,8 +139,8 @@ async fn change(
     patch: &OutboundConfigPatch,
 ) -> Result<bool, ApiError> {
     lay_over(asked, config, patch.clone()).await?;
-    config.wire.tm_update = Some(asked.platform().moments.next());
-    Ok(config.try_write(&*asked.app.store).await?)
+    config.wire.tm_update = Some(asked.platform.moments.next());
+    Ok(config.try_write(&*asked.platform.core.store).await?)
 }
 
 /// Lays a patch over a config: what is absent stays.
@@ -150,7 +150,7 @@ async fn lay_over(
     patch: OutboundConfigPatch,
 ) -> Result<(), ApiError> {
     let number = match patch.default_outgoing_source_number_id.filter(|id| !id.is_nil()) {
-        Some(id) => Entity::<PhoneNumbers>::find(&*asked.app.store, id).await?,
+        Some(id) => Entity::<PhoneNumbers>::find(&*asked.platform.core.store, id).await?,
         None => None,
     };
     let stock = number.as_ref().map(Entity::<PhoneNumbers>::stock);

@@ -10,7 +10,7 @@ use trunk_rules::outbound::{
     Request, Routing, Snapshot, Source, decide, route_target, whitelist_refused_all,
 };
 use uuid::Uuid;
-use voipbin_client::types::{
+use voipbin_types::{
     Action, ActionBody, Address, AddressKind, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus,
 };
 
@@ -52,10 +52,10 @@ pub(super) async fn plan(
         let message = format!("At most {MOST_DESTINATIONS} destinations can be called at once.");
         return Err(ApiError::invalid_argument(message));
     }
-    let store = &*asked.app.store;
+    let store = &*asked.platform.core.store;
     // None is as good as an empty one, which permits nothing.
-    let known = asked.platform().known.config(store, owner.id).await?;
-    let none = voipbin_client::types::OutboundConfig::default();
+    let known = asked.platform.known.config(store, owner.id).await?;
+    let none = voipbin_types::OutboundConfig::default();
     let config = known.as_ref().map_or(&none, |config| &config.wire);
     let default_number = match config.default_outgoing_source_number_id {
         id if id.is_nil() || order.provider.is_some() => None,
@@ -131,8 +131,8 @@ fn refusal(outcomes: &[Result<Plan, Failure>]) -> ApiError {
 /// The hosts that only providers lead to: those of the host map, and of the providers that there are.
 async fn closed_hosts(asked: &Asked) -> Result<ClosedHosts, ApiError> {
     let all = DocumentQuery::all(DocumentKind::Provider);
-    let providers = Entity::<Providers>::list(&*asked.app.store, all).await?;
-    let platform = asked.platform();
+    let providers = Entity::<Providers>::list(&*asked.platform.core.store, all).await?;
+    let platform = &asked.platform;
     // The dialler's says where the edge is.
     let map = platform.dialler.get().map_or(&platform.config.hosts, |dialler| dialler.hosts());
     let map = map.iter().map(|(name, place)| (name.as_str(), place.as_str()));
@@ -155,7 +155,7 @@ impl StoredRoutes {
             let mut found = Vec::new();
             for of in [customer, outbound::SYSTEM_CUSTOMER] {
                 for target in [target.as_str(), outbound::ALL_TARGETS] {
-                    let routes = routes::to(&*asked.app.store, of, target).await?;
+                    let routes = routes::to(&*asked.platform.core.store, of, target).await?;
                     found.extend(routes.iter().map(route));
                 }
             }
@@ -215,7 +215,7 @@ fn call(
     actions: &Arc<[ActionBody]>,
     plan: Plan,
 ) -> Entity<Calls> {
-    let (id, at) = newborn(&asked.app);
+    let (id, at) = newborn(&asked.platform);
     let mut metadata: BTreeMap<String, Value> = BTreeMap::new();
     if let Some(provider) = order.provider {
         metadata.extend(provider_calls::metadata(provider));
@@ -232,7 +232,7 @@ fn call(
         owner_type: String::new(),
         owner_id: Uuid::nil(),
         flow_id: order.flow.map_or(Uuid::nil(), |flow| flow.id),
-        activeflow_id: asked.app.ids.request(),
+        activeflow_id: asked.platform.core.ids.request(),
         kind: Some(CallKind::Flow),
         master_call_id: Uuid::nil(),
         chained_call_ids: Vec::new(),

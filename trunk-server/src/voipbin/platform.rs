@@ -21,11 +21,12 @@ use super::known::KnownEntities;
 use super::live::LiveCalls;
 use super::moment::Moments;
 use super::sip_gateway::SipGateway;
-use crate::clock::Clock;
-use crate::guessing::{GuessLimits, Guesses};
-use crate::ids::Ids;
+use crate::core::Core;
+use crate::descriptors::Share;
+use crate::guessing::Guesses;
 use crate::limiter::{Limiter, Rate};
-use crate::store::{DocumentKind, Store, StoreError};
+use crate::serve::Limits;
+use crate::store::{DocumentKind, StoreError};
 
 /// How the communication platform's side works.
 #[derive(Debug, Clone)]
@@ -157,7 +158,10 @@ const USUAL_OF_CUSTOMER: usize = 500;
 
 /// The platform of a running server.
 pub(crate) struct Platform {
+    pub(crate) core: Arc<Core>,
     pub(crate) config: PlatformConfig,
+    /// What a client may take.
+    pub(crate) limits: Limits,
     pub(crate) moments: Moments,
     /// What tokens are signed with.
     pub(crate) signing: Secret,
@@ -198,16 +202,15 @@ struct Signing {
 }
 
 impl Platform {
-    /// Reads what there is. There is room for so many calls.
+    /// Reads what there is. Calls have room as far as descriptors have.
     pub(crate) async fn load(
-        store: &dyn Store,
-        clock: &Clock,
-        ids: &Ids,
+        core: Arc<Core>,
         config: PlatformConfig,
-        guesses: GuessLimits,
-        room: usize,
+        limits: Limits,
     ) -> Result<Self, StoreError> {
-        let moments = Moments::after(clock.clone(), store.newest_document().await?);
+        let (store, ids) = (&*core.store, &core.ids);
+        let room = core.descriptors.most(Share::Outgoing);
+        let moments = Moments::after(core.clock.clone(), store.newest_document().await?);
         let signing = if let Some(Signing { secret }) =
             Entity::<Remembered>::find(store, Uuid::nil()).await?.and_then(|it| it.own)
         {
@@ -240,9 +243,11 @@ impl Platform {
             by_address: Limiter::default(),
             by_customer: Limiter::default(),
             login_rates: Limiter::default(),
-            logins: Guesses::new("logins", guesses),
+            logins: Guesses::new("logins", limits.guesses),
             hashing,
             config,
+            limits,
+            core,
         })
     }
 }

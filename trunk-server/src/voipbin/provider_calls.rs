@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use uuid::Uuid;
-use voipbin_client::types::{Anonymous, ProviderCall, ProviderCallCreate};
+use voipbin_types::{Anonymous, ProviderCall, ProviderCallCreate};
 
 use super::api::{Answered, Asked, page};
 use super::calls::{Chosen, created, flow_of};
@@ -32,7 +32,7 @@ pub(super) async fn list(asked: &Asked) -> Answered {
     let mut query = asked.query.page(DocumentKind::ProviderCall)?;
     query.key = asked.query.id("provider_id")?.map(|provider| ("provider", provider.to_string()));
     asked.caller.must_run_the_platform()?;
-    page(&asked.app.store.documents(query).await?)
+    page(&asked.platform.core.store.documents(query).await?)
 }
 
 pub(super) async fn get(asked: &Asked) -> Answered {
@@ -41,7 +41,7 @@ pub(super) async fn get(asked: &Asked) -> Answered {
         return Err(ApiError::invalid_id());
     }
     asked.caller.must_run_the_platform()?;
-    Ok(Entity::<ProviderCalls>::find(&*asked.app.store, id).await?.ok_or_else(not_found)?.text())
+    Ok(Entity::<ProviderCalls>::find(&*asked.platform.core.store, id).await?.ok_or_else(not_found)?.text())
 }
 
 /// Marks the record as deleted. The calls go on.
@@ -52,12 +52,12 @@ pub(super) async fn delete(asked: &Asked) -> Answered {
     }
     asked.caller.must_run_the_platform()?;
     loop {
-        let found = Entity::<ProviderCalls>::find(&*asked.app.store, id).await?;
+        let found = Entity::<ProviderCalls>::find(&*asked.platform.core.store, id).await?;
         let mut record = found.ok_or_else(ApiError::not_found)?;
-        let at = Some(asked.platform().moments.next());
+        let at = Some(asked.platform.moments.next());
         record.deleted = true;
         (record.wire.tm_update, record.wire.tm_delete) = (at, at);
-        if record.try_write(&*asked.app.store).await? {
+        if record.try_write(&*asked.platform.core.store).await? {
             return Ok(record.text());
         }
     }
@@ -74,13 +74,13 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         return Err(ApiError::invalid_argument("destinations is required and must not be empty."));
     }
     asked.caller.must_run_the_platform()?;
-    let provider = asked.platform().known.provider(&*asked.app.store, body.provider_id).await?;
+    let provider = asked.platform.known.provider(&*asked.platform.core.store, body.provider_id).await?;
     if provider.is_none_or(|provider| provider.deleted) {
         let message = format!("provider not found: {} does not exist or is deleted.", body.provider_id);
         return Err(ApiError::invalid_argument(message));
     }
     let customer = asked.caller.customer();
-    let owner = asked.platform().directory.customer(customer).ok_or_else(ApiError::invalid_data)?;
+    let owner = asked.platform.directory.customer(customer).ok_or_else(ApiError::invalid_data)?;
     let detail = "tmp outbound flow for providercall";
     let Chosen { flow, made } = flow_of(asked, body.flow_id, body.actions, detail).await?;
     let order = Order {
@@ -91,7 +91,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
         provider: Some(body.provider_id),
     };
     let planned = outgoing::plan(asked, &owner, &order).await?;
-    let (id, at) = newborn(&asked.app);
+    let (id, at) = newborn(&asked.platform);
     let wire = ProviderCall {
         id,
         customer_id: customer,
@@ -111,7 +111,7 @@ pub(super) async fn create(asked: &Asked) -> Answered {
     changes.extend(created(asked, &planned));
     let text = record.text();
     changes.push(record.put_as(&text));
-    engine::place(&asked.app, planned, changes).await?;
+    engine::place(&asked.platform, planned, changes).await?;
     Ok(text)
 }
 

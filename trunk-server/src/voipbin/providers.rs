@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use trunk_rules::outbound::provider_codecs;
 use uuid::Uuid;
-use voipbin_client::types::{HealthStatus, Provider, ProviderBody};
+use voipbin_types::{HealthStatus, Provider, ProviderBody};
 
 use super::api::{Answered, Asked, page};
 use super::entity::{Entity, Kind, newborn};
@@ -43,18 +43,18 @@ pub(super) fn not_found() -> ApiError {
 pub(super) async fn list(asked: &Asked) -> Answered {
     let query = asked.query.page(DocumentKind::Provider)?;
     asked.caller.must_run_the_platform()?;
-    page(&asked.app.store.documents(query).await?)
+    page(&asked.platform.core.store.documents(query).await?)
 }
 
 pub(super) async fn create(asked: &Asked) -> Answered {
     let body = read(asked)?;
     asked.caller.must_run_the_platform()?;
     let codecs = codecs(&body)?;
-    let (id, at) = newborn(&asked.app);
+    let (id, at) = newborn(&asked.platform);
     let mut wire = Provider { id, tm_create: Some(at), ..Provider::default() };
     replace(&mut wire, body, codecs);
     let provider = Entity::<Providers>::new(id, Uuid::nil(), at, wire, ProviderOwn::default());
-    asked.app.store.commit(vec![provider.put()]).await?;
+    asked.platform.core.store.commit(vec![provider.put()]).await?;
     Ok(provider.text())
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn get(asked: &Asked) -> Answered {
     if asked.caller.is_direct() {
         return Err(ApiError::direct_access());
     }
-    let found = asked.platform().known.provider(&*asked.app.store, id).await?;
+    let found = asked.platform.known.provider(&*asked.platform.core.store, id).await?;
     let provider = found.ok_or_else(not_found)?;
     asked.caller.must_run_the_platform()?;
     Ok(provider.text())
@@ -76,7 +76,7 @@ pub(super) async fn update(asked: &Asked) -> Answered {
     let body = read(asked)?;
     asked.caller.must_run_the_platform()?;
     loop {
-        let found = Entity::<Providers>::find(&*asked.app.store, id).await?;
+        let found = Entity::<Providers>::find(&*asked.platform.core.store, id).await?;
         let mut provider = found.ok_or_else(not_found)?;
         let codecs = codecs(&body)?;
         if provider.wire.hostname != body.hostname {
@@ -87,8 +87,8 @@ pub(super) async fn update(asked: &Asked) -> Answered {
             provider.wire.health_checked_at = None;
         }
         replace(&mut provider.wire, body.clone(), codecs);
-        provider.wire.tm_update = Some(asked.platform().moments.next());
-        if provider.try_write(&*asked.app.store).await? {
+        provider.wire.tm_update = Some(asked.platform.moments.next());
+        if provider.try_write(&*asked.platform.core.store).await? {
             return Ok(provider.text());
         }
     }
@@ -98,12 +98,12 @@ pub(super) async fn delete(asked: &Asked) -> Answered {
     let id = asked.text_id()?;
     asked.caller.must_run_the_platform()?;
     loop {
-        let found = Entity::<Providers>::find(&*asked.app.store, id).await?;
+        let found = Entity::<Providers>::find(&*asked.platform.core.store, id).await?;
         let mut provider = found.ok_or_else(not_found)?;
-        let at = Some(asked.platform().moments.next());
+        let at = Some(asked.platform.moments.next());
         provider.deleted = true;
         (provider.wire.tm_update, provider.wire.tm_delete) = (at, at);
-        if provider.try_write(&*asked.app.store).await? {
+        if provider.try_write(&*asked.platform.core.store).await? {
             return Ok(provider.text());
         }
     }

@@ -9,8 +9,8 @@ use super::calls::Calls;
 use super::entity::{Entity, Kind};
 use super::flows::Flows;
 use super::moment::{self, Moment};
+use super::platform::Platform;
 use super::provider_calls::ProviderCalls;
-use crate::app::App;
 use crate::keep::keep;
 use crate::store::{Aged, DocumentKind, DocumentQuery, Store, StoreError};
 
@@ -18,14 +18,14 @@ use crate::store::{Aged, DocumentKind, DocumentQuery, Store, StoreError};
 const TOGETHER: u64 = 100;
 
 /// Forgets for as long as the server runs.
-pub(super) async fn run(app: Arc<App>) {
-    let months = app.platform.config.keep_months;
-    keep(&app.clock, months, "calls that are over", |before| forget(&app, before)).await;
+pub(super) async fn run(platform: Arc<Platform>) {
+    let months = platform.config.keep_months;
+    keep(&platform.core.clock, months, "calls that are over", |before| forget(&platform, before)).await;
 }
 
 /// Forgets a little of what is too old, calls first; gives how much.
-async fn forget(app: &App, before: Timestamp) -> Result<u64, StoreError> {
-    let (store, before) = (&*app.store, moment::of(before));
+async fn forget(platform: &Platform, before: Timestamp) -> Result<u64, StoreError> {
+    let (store, before) = (&*platform.core.store, moment::of(before));
     let mut forgotten = some::<Calls>(store, before).await?;
     if forgotten == 0 {
         forgotten = some::<ProviderCalls>(store, before).await?;

@@ -1,7 +1,7 @@
 //! Which provider takes whose calls where.
 
 use uuid::Uuid;
-use voipbin_client::types::{Route, RouteCreate, RouteUpdate};
+use voipbin_types::{Route, RouteCreate, RouteUpdate};
 
 use super::api::{Answered, Asked, page};
 use super::entity::{Entity, Kind, newborn};
@@ -47,17 +47,17 @@ pub(super) async fn list(asked: &Asked) -> Answered {
     let customer = asked.query.first("customer_id").and_then(|text| Uuid::try_parse(text).ok());
     query.key = customer.filter(|id| !id.is_nil()).map(|customer| ("customer", customer.to_string()));
     asked.caller.must_run_the_platform()?;
-    page(&asked.app.store.documents(query).await?)
+    page(&asked.platform.core.store.documents(query).await?)
 }
 
 pub(super) async fn create(asked: &Asked) -> Answered {
     let RouteCreate { customer_id, route } = asked.read()?;
     asked.caller.must_run_the_platform()?;
-    let (id, at) = newborn(&asked.app);
+    let (id, at) = newborn(&asked.platform);
     let mut wire = Route { id, customer_id, tm_create: Some(at), ..Route::default() };
     replace(&mut wire, route);
     let route = Entity::<Routes>::new(id, customer_id, at, wire, ());
-    asked.app.store.commit(vec![route.put()]).await?;
+    asked.platform.core.store.commit(vec![route.put()]).await?;
     Ok(route.text())
 }
 
@@ -75,8 +75,8 @@ pub(super) async fn update(asked: &Asked) -> Answered {
     loop {
         let mut route = existing(asked, id).await?;
         replace(&mut route.wire, RouteUpdate::clone(&body));
-        route.wire.tm_update = Some(asked.platform().moments.next());
-        if route.try_write(&*asked.app.store).await? {
+        route.wire.tm_update = Some(asked.platform.moments.next());
+        if route.try_write(&*asked.platform.core.store).await? {
             return Ok(route.text());
         }
     }
@@ -87,17 +87,17 @@ pub(super) async fn delete(asked: &Asked) -> Answered {
     asked.caller.must_run_the_platform()?;
     loop {
         let mut route = existing(asked, id).await?;
-        let at = Some(asked.platform().moments.next());
+        let at = Some(asked.platform.moments.next());
         route.deleted = true;
         (route.wire.tm_update, route.wire.tm_delete) = (at, at);
-        if route.try_write(&*asked.app.store).await? {
+        if route.try_write(&*asked.platform.core.store).await? {
             return Ok(route.text());
         }
     }
 }
 
 async fn existing(asked: &Asked, id: Uuid) -> Result<Entity<Routes>, ApiError> {
-    Entity::<Routes>::find(&*asked.app.store, id).await?.ok_or_else(not_found)
+    Entity::<Routes>::find(&*asked.platform.core.store, id).await?.ok_or_else(not_found)
 }
 
 fn replace(wire: &mut Route, body: RouteUpdate) {

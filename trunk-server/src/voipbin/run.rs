@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use trunk_rules::outbound::{self, Cursor, Effect, Flow, FlowError, Next};
-use voipbin_client::types::ActionBody;
+use voipbin_types::ActionBody;
 
 /// What is done next.
 pub(super) enum Turn {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 use uuid::Uuid;
-use voipbin_client::types::{Provider, ProviderKind, ProviderSetup};
+use voipbin_types::{Provider, ProviderKind, ProviderSetup};
 
 use super::api::{Answered, Asked};
 use super::entity::{Entity, newborn};
@@ -50,15 +50,15 @@ pub(super) async fn set_up(asked: &Asked) -> Answered {
     if setup.name.is_empty() || setup.credentials.api_key.expose().is_empty() {
         return Err(ApiError::invalid_data());
     }
-    let config = &asked.platform().config;
+    let config = &asked.platform.config;
     let ready = match setup.carrier.as_str() {
         "didww" => didww::set_up(&setup, config).await,
-        "telnyx" => telnyx::set_up(&setup, config, &asked.app.ids).await,
+        "telnyx" => telnyx::set_up(&setup, config, &asked.platform.core.ids).await,
         _ => return Err(ApiError::invalid_data()),
     };
     let Ready { hostname, tech_prefix, metadata, sip, undo } =
         ready.map_err(|error| error.told(&setup.carrier))?;
-    let (id, at) = newborn(&asked.app);
+    let (id, at) = newborn(&asked.platform);
     let wire = Provider {
         id,
         kind: ProviderKind::Sip,
@@ -71,7 +71,7 @@ pub(super) async fn set_up(asked: &Asked) -> Answered {
         ..Provider::default()
     };
     let provider = Entity::<Providers>::new(id, Uuid::nil(), at, wire, ProviderOwn { sip });
-    if let Err(error) = asked.app.store.commit(vec![provider.put()]).await {
+    if let Err(error) = asked.platform.core.store.commit(vec![provider.put()]).await {
         // Nobody would ever hear of what was made there, and it may cost money.
         undo.await;
         return Err(error.into());

@@ -1,6 +1,6 @@
 //! What customers are told of their calls.
 
-use crate::app::App;
+use super::platform::Platform;
 use crate::callbacks::Webhook;
 use crate::store::Change;
 
@@ -8,8 +8,8 @@ use super::calls::Calls;
 use super::entity::Entity;
 
 /// The change that tells a call's customer what happened; none when it wants to hear nothing.
-pub(super) fn event(app: &App, call: &Entity<Calls>, kind: &str) -> Option<Change> {
-    let customer = app.platform.directory.customer(call.customer)?;
+pub(super) fn event(platform: &Platform, call: &Entity<Calls>, kind: &str) -> Option<Change> {
+    let customer = platform.directory.customer(call.customer)?;
     if customer.wire.webhook_uri.is_empty() {
         return None;
     }
@@ -19,5 +19,5 @@ pub(super) fn event(app: &App, call: &Entity<Calls>, kind: &str) -> Option<Chang
         method: customer.wire.webhook_method.as_str(),
         secret: customer.own.webhook_secret.as_ref(),
     };
-    Some(Change::Emit(Box::new(webhook.event(kind, call.id, &call.text(), app.clock.now()))))
+    Some(Change::Emit(Box::new(webhook.event(kind, call.id, &call.text(), platform.core.clock.now()))))
 }

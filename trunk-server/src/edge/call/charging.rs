@@ -15,13 +15,13 @@ impl Call<'_> {
     pub(super) async fn charge(&mut self, request: &mut Incoming) -> Result<Timestamp, Ending> {
         let (inner, facts) = (self.inner, Arc::clone(&self.registered.facts));
         if !facts.is_heard {
-            let now = inner.app.clock.now();
+            let now = inner.core.clock.now();
             self.unacknowledged = inner.unacknowledged.take(facts.origin.source.ip(), now);
             if self.unacknowledged.is_none() {
                 return Err(self.refuse_answer(request, Cause::Unacknowledged).await);
             }
         }
-        let charging = inner.spend.answered(inner, &facts, inner.app.clock.now());
+        let charging = inner.spend.answered(inner, &facts, inner.core.clock.now());
         tokio::pin!(charging);
         let charged = tokio::select! {
             biased;
@@ -34,7 +34,7 @@ impl Call<'_> {
             charged = &mut charging => charged,
         };
         match charged {
-            Ok(()) => Ok(inner.app.clock.now()),
+            Ok(()) => Ok(inner.core.clock.now()),
             Err(cause) => Err(self.refuse_answer(request, cause).await),
         }
     }
@@ -51,7 +51,7 @@ impl Call<'_> {
     /// The caller acknowledged the answer, or showed in another way that it heard it.
     pub(super) fn acknowledged(&mut self, answered: Timestamp) {
         if let Some(place) = self.unacknowledged.take() {
-            place.acknowledged(self.inner.app.clock.now());
+            place.acknowledged(self.inner.core.clock.now());
         }
         self.inner.spend.acknowledged(self.inner, &self.registered.facts, answered);
     }

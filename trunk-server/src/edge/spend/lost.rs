@@ -16,7 +16,7 @@ use crate::store::{Change, RunningCall, RunningCalls, StoreError, StoredCall};
 /// # Errors
 /// When the store cannot be read.
 pub(in crate::edge) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
-    let RunningCalls { calls, step } = inner.app.store.running_calls().await?;
+    let RunningCalls { calls, step } = inner.core.store.running_calls().await?;
     let count = calls.len();
     let mut written = Vec::with_capacity(count);
     let (mut trunks, mut charged) = (Vec::new(), Decimal::ZERO);
@@ -48,9 +48,9 @@ pub(in crate::edge) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), Store
             // One that could not be written is tried again; until then the step stays where it is.
             let _later = outcome.await;
         }
-        let now = inner.app.clock.now();
+        let now = inner.core.clock.now();
         if step.is_some_and(|step| step > now) {
-            let _tried_again_with_the_first_call = inner.app.store.commit(vec![Change::Step(now)]).await;
+            let _tried_again_with_the_first_call = inner.core.store.commit(vec![Change::Step(now)]).await;
         }
     });
     Ok(())

@@ -43,8 +43,8 @@ impl Spend {
 
 /// Follows the store. When nothing could be written for too long, calls that are up are ended, but emergency calls.
 pub(in crate::edge) async fn watch(inner: Arc<Inner>) {
-    let mut health = inner.app.store.write_health();
-    let clock = &inner.app.clock;
+    let mut health = inner.core.store.write_health();
+    let clock = &inner.core.clock;
     loop {
         if health.wait_for(|health| health.reason().is_some()).await.is_err() {
             return;

@@ -89,7 +89,7 @@ impl Due {
             id: self.facts.origin.id,
             account: self.facts.account(),
             trunk: self.trunk,
-            answered_at: self.facts.connected().unwrap_or_else(|| inner.app.clock.now()),
+            answered_at: self.facts.connected().unwrap_or_else(|| inner.core.clock.now()),
             acknowledged: self.to == Row::Acknowledged,
             attributes: CallRecord::of_running(inner, &self.facts).to_json()?,
         })))
@@ -174,7 +174,7 @@ async fn commit(inner: &Inner, changes: Vec<Change>) -> Result<(), StoreError> {
         return Ok(());
     }
     for attempt in 0..ATTEMPTS {
-        match inner.app.store.commit(changes.clone()).await {
+        match inner.core.store.commit(changes.clone()).await {
             Err(StoreError::Overloaded) => tokio::time::sleep(Duration::from_millis(5 << attempt)).await,
             outcome => return outcome.map(|_| ()),
         }

@@ -65,10 +65,10 @@ impl Spend {
         calls: Vec<Change>,
     ) -> Result<(), StoreError> {
         if !decides {
-            return inner.app.store.commit(calls).await.map(|_| ());
+            return inner.core.store.commit(calls).await.map(|_| ());
         }
         for attempt in 0..ATTEMPTS {
-            let now = inner.app.clock.now();
+            let now = inner.core.clock.now();
             let outcome = match self.gate_changes(inner, number, trunk, now).await {
                 Ok((spent, gate)) if gate.is_empty() && calls.is_empty() => {
                     self.shown(trunk, spent, now);
@@ -77,11 +77,11 @@ impl Spend {
                 Ok((spent, mut changes)) => {
                     let tells = changes.iter().any(|change| matches!(change, Change::Emit(_)));
                     changes.extend(calls.iter().cloned());
-                    let outcome = inner.app.store.commit(changes).await.map(|_| ());
+                    let outcome = inner.core.store.commit(changes).await.map(|_| ());
                     if outcome.is_ok() {
                         self.shown(trunk, spent, now);
                         if tells {
-                            inner.app.callbacks.wake();
+                            inner.core.outbox.wake();
                         }
                     }
                     outcome
@@ -102,7 +102,7 @@ impl Spend {
         if calls.is_empty() {
             Err(StoreError::Conflict)
         } else {
-            inner.app.store.commit(calls).await.map(|_| ())
+            inner.core.store.commit(calls).await.map(|_| ())
         }
     }
 
@@ -140,7 +140,7 @@ impl Spend {
     ) -> Result<(Decimal, Vec<Change>), StoreError> {
         let scope = Scope { account: number, spec: VoiceOutTrunk::SPEC };
         // A trunk that was deleted while a call was up has nothing to change.
-        let Some(before) = inner.app.store.find(scope, trunk).await? else {
+        let Some(before) = inner.core.store.find(scope, trunk).await? else {
             return Ok((Decimal::ZERO, Vec::new()));
         };
         let mut attributes = before.attributes()?;
@@ -162,7 +162,8 @@ impl Spend {
             attributes.insert("threshold_reached".to_owned(), json!(change.gate.threshold_reached));
             tracing::warn!(trunk = %trunk, status, %spent, "the spending of the last 24 hours changed a trunk");
             if change.callback {
-                event_to_tell = trunk_event(number, trunk, &attributes, change.gate, now);
+                let state = (change.gate.blocked, change.gate.threshold_reached);
+                event_to_tell = trunk_event(number, trunk, &attributes, state, now);
             }
         }
         // First what may conflict: then nothing was written that must be undone.
@@ -260,7 +261,7 @@ fn gate(attributes: &Map<String, Value>) -> Gate {
 /// Follows the clock: spending that is older than 24 hours counts no more, and re-opens what it blocked. What could
 /// not be written is tried again.
 pub(in crate::edge) async fn age(inner: Arc<Inner>) {
-    let clock = &inner.app.clock;
+    let clock = &inner.core.clock;
     loop {
         let now = clock.now();
         let (idle, next) = inner.spend.aged(now);

@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_secs(1);
 
 /// Counts and writes for as long as the edge runs.
 pub(super) async fn run(inner: Arc<Inner>) {
-    let (clock, spend) = (&inner.app.clock, &inner.spend);
+    let (clock, spend) = (&inner.core.clock, &inner.spend);
     let mut stepped: Option<Timestamp> = None;
     loop {
         let running = spend.running();
@@ -60,7 +60,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
 /// written, or it would be charged for longer than it was.
 async fn step(inner: &Inner, now: Timestamp) -> Result<(), StoreError> {
     let at = inner.spend.oldest_unwritten().map_or(now, |ended| ended.min(now));
-    inner.app.store.commit(vec![Change::Step(at)]).await.map(|_| ())
+    inner.core.store.commit(vec![Change::Step(at)]).await.map(|_| ())
 }
 
 /// The thresholds of trunks as they are now.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
 use didww_client::{ApiVersion, Client, Error, Id};
 use futures_util::FutureExt as _;
-use voipbin_client::types::{ProviderCredentials, ProviderSetup};
+use voipbin_types::{ProviderCredentials, ProviderSetup};
 
 use super::super::platform::PlatformConfig;
 use super::super::providers::SipCredentials;

@@ -10,8 +10,7 @@ use std::collections::BTreeMap;
 
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
-use trunk_rules::domain::Credentials;
-use voipbin_client::types::ProviderSetup;
+use voipbin_types::ProviderSetup;
 
 use self::api::{Api, Failure};
 use super::super::platform::{CarrierPatience, PlatformConfig};
@@ -46,19 +45,19 @@ pub(super) async fn set_up(
         return Err(CarrierError::Unfit(sentence.to_owned()));
     };
     let patience = config.carrier_patience;
-    let sip = ids.carrier_credentials();
+    let (username, password) = ids.carrier_credentials();
+    let sip = SipCredentials { username, password };
     let base = setup.credentials.base_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(PRODUCTION);
     let api = Api::open(base, &setup.credentials.api_key, &sip, patience.request)?;
     let mut work = Work { api, patience, made: Vec::new(), unclear: None };
     let steps = tokio::time::timeout(patience.setup, work.steps(&setup.name, &sip, gateway));
     let error = match steps.await {
         Ok(Ok(metadata)) => {
-            let Credentials { username, password } = sip;
             return Ok(Ready {
                 hostname: HOST,
                 tech_prefix: String::new(),
                 metadata,
-                sip: Some(SipCredentials { username, password }),
+                sip: Some(sip),
                 undo: work.undo().boxed(),
             });
         }
@@ -87,7 +86,7 @@ impl Work {
     async fn steps(
         &mut self,
         name: &str,
-        sip: &Credentials,
+        sip: &SipCredentials,
         gateway: &SipGateway,
     ) -> Result<BTreeMap<String, Value>, CarrierError> {
         match self.api.check_key().await {

@@ -2,7 +2,7 @@
 
 use std::net::UdpSocket;
 
-use voipbin_client::types::Address;
+use voipbin_types::Address;
 
 use super::carrier::Carrier;
 use super::{

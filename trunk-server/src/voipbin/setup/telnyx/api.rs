@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use super::SipCredentials;
 use client_core::{
     Answered, Body, Channel, Exchange, Outgoing, Repeatable, Service, Settings, SpanFields, TransportError,
     TransportKind, url_below,
@@ -15,7 +16,6 @@ use http::{Method, StatusCode};
 use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;
-use trunk_rules::domain::Credentials;
 
 use super::super::CarrierError;
 
@@ -84,7 +84,7 @@ impl Api {
     pub(super) fn open(
         base: &str,
         key: &Secret,
-        sip: &Credentials,
+        sip: &SipCredentials,
         timeout: Duration,
     ) -> Result<Self, CarrierError> {
         let base = SERVICE.base_url(base).map_err(|error| {
@@ -210,7 +210,7 @@ mod tests {
     use super::*;
 
     fn api() -> Api {
-        let sip = Credentials { username: "user7".to_owned(), password: Secret::new("pass7") };
+        let sip = SipCredentials { username: "user7".to_owned(), password: Secret::new("pass7") };
         let api = Api::open("http://127.0.0.1:1", &Secret::new("KEY7"), &sip, Duration::from_secs(1));
         api.unwrap_or_else(|_| panic!("an API can be opened"))
     }

@@ -219,7 +219,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::types::{
+    use crate::{
         ActionBody, Address, CallCreate, LoginBody, OutboundConfigCreate, OutboundConfigPatch, ProviderBody,
         ProviderCallCreate, ProviderSetup, RouteCreate, RouteUpdate, ZERO,
     };
