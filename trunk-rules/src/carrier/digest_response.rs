@@ -70,8 +70,8 @@ impl std::fmt::Debug for PasswordHash {
     }
 }
 
-/// Computes the digest. `count_and_qop` is the nonce count and the qop, if there is one; `request_hash` is the hash of
-/// what the digest covers (A2 in RFC 2617).
+/// Computes the digest. `count_and_qop` is the nonce count and the qop, if there is one; `request_hash` is
+/// the hash of what the digest covers (A2 in RFC 2617).
 pub(super) fn response<D: sha2::Digest>(
     password: &[u8],
     nonce: &[u8],
@@ -84,7 +84,7 @@ pub(super) fn response<D: sha2::Digest>(
     if session {
         secret = Hex::of(&hash::<D>(&[secret.text(), b":", nonce, b":", cnonce]));
     }
-    let request_hash = Hex::of(request_hash);
+    let request = Hex::of(request_hash);
     let digest = match count_and_qop {
         Some((count, qop)) => hash::<D>(&[
             secret.text(),
@@ -97,9 +97,9 @@ pub(super) fn response<D: sha2::Digest>(
             b":",
             qop,
             b":",
-            request_hash.text(),
+            request.text(),
         ]),
-        None => hash::<D>(&[secret.text(), b":", nonce, b":", request_hash.text()]),
+        None => hash::<D>(&[secret.text(), b":", nonce, b":", request.text()]),
     };
     Hex::of(&digest)
 }

@@ -8,16 +8,16 @@ use super::draft::Draft;
 use super::{Act, Case};
 use crate::carrier::{Gate, SpendEvent, decide_gate};
 
-/// Sets the status, and whether the callback URL is notified of it. A new trunk has spent nothing and was never
-/// open, so its creation is not notified.
+/// Sets the status, and whether the callback URL is notified of it. A new trunk has spent nothing and was
+/// never open, so its creation is not notified.
 pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
     let Act::Update(stored) = case.act else { return };
     let before = gate(stored);
     let blocked_after = gate(&draft.attributes).blocked;
     let limit = amount(&draft.attributes, "threshold_amount");
     let limit_changed = (limit != amount(stored, "threshold_amount")).then_some(SpendEvent::LimitChanged);
-    // A requested status takes precedence over a threshold in the same request. So activation is applied after the
-    // new threshold, and a manual block before it: a manual block is never lifted by ageing.
+    // A requested status takes precedence over a threshold in the same request. So activation is applied
+    // after the new threshold, and a manual block before it: a manual block is never lifted by ageing.
     let events = match (before.blocked, blocked_after) {
         (false, true) => [Some(SpendEvent::BlockedByHand), limit_changed],
         (true, false) => [limit_changed, Some(SpendEvent::Activated)],
@@ -65,8 +65,8 @@ mod tests {
     const BY_SPENDING: Gate = Gate { blocked: true, threshold_reached: true };
     const BY_HAND: Gate = Gate { blocked: true, threshold_reached: false };
 
-    /// Writes attributes to a trunk in the given state, with a threshold of 10 dollars of which 10 are spent. Returns
-    /// its state afterwards, and the notification.
+    /// Writes attributes to a trunk in the given state, with a threshold of 10 dollars of which 10 are spent.
+    /// Returns its state afterwards, and the notification.
     fn write(was: Gate, sent: &serde_json::Value, manual: bool) -> (Gate, Option<Gate>) {
         let before = json!({
             "name": "T", "threshold_amount": "10.0", "threshold_reached": was.threshold_reached,

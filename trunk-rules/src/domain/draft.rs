@@ -18,7 +18,8 @@ pub enum Effect {
         attributes: Map<String, Value>,
         /// The ids of the new members, by relationship.
         links: BTreeMap<&'static str, Vec<String>>,
-        /// The state that the trunk's callback URL, if it has one, is notified of; `None` for no notification.
+        /// The state that the trunk's callback URL, if it has one, is notified of; `None` for no
+        /// notification.
         notice: Option<Gate>,
     },
     /// The write is an operation on another record, which is stored instead.

@@ -63,8 +63,8 @@ fn validate(spec: &'static ResourceSpec, case: &Case<'_>, refusals: &mut Vec<Ref
     valid
 }
 
-/// Whether null stands for the default, as it does on create for an enumeration with a default (documented for
-/// `status`).
+/// Whether null stands for the default, as it does on create for an enumeration with a default (documented
+/// for `status`).
 fn stands_for_default(attribute: &AttributeSpec, value: &Value) -> bool {
     value.is_null() && attribute.default.is_some() && matches!(attribute.kind, Kind::Enumeration(_))
 }

@@ -27,8 +27,7 @@ pub struct Snapshot<'a> {
     pub nonces: &'a dyn Nonces,
     /// The rate card. Without one, every destination is routed and no call has a price.
     pub rates: Option<&'a RateCard>,
-    /// The spending of trunks. Without it, only the stored status and
-    /// `threshold_reached` count.
+    /// The spending of trunks. Without it, only the trunk's stored status counts.
     pub funds: Option<&'a dyn Funds>,
     /// The time of the call.
     pub now: Timestamp,

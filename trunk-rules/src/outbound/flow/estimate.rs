@@ -33,11 +33,8 @@ pub(super) fn speech(text: &str) -> Duration {
             '>' => in_tag = false,
             _ if in_tag => {}
             _ => {
-                length = length.saturating_add(if is_syllable(character) {
-                    SYLLABLE_DURATION
-                } else {
-                    LETTER_DURATION
-                })
+                let duration = if is_syllable(character) { SYLLABLE_DURATION } else { LETTER_DURATION };
+                length = length.saturating_add(duration);
             }
         }
     }
