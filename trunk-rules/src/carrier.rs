@@ -1,15 +1,15 @@
-//! What a provisioned outbound trunk lets through on SIP.
+//! Admission of outbound calls on SIP: whether a provisioned trunk may make a call.
 //!
-//! [`admit`] is given the trunks ([`TrunkIndex`]), a few facts about the moment ([`Snapshot`]) and the parts
-//! of an INVITE as they were received ([`Attempt`]), and answers with a [`Verdict`]: admit, challenge or
-//! refuse, and why. It refuses to know sockets, a SIP library, a clock, random numbers or a store: whoever
-//! calls it brings the time, the randomness and the raw header bytes, and acts on the verdict.
+//! [`admit`] takes the trunks ([`TrunkIndex`]), the state at the time of the call ([`Snapshot`]) and the
+//! parts of an INVITE as received ([`Attempt`]), and returns a [`Verdict`]: admit, challenge or refuse, with
+//! the reason. It opens no sockets, uses no SIP library, reads no clock, draws no random numbers and has no
+//! store: the caller of the function supplies the time, the randomness and the raw header bytes, and acts on
+//! the verdict.
 //!
-//! The checks stand in one fixed order, [`Check`]. No DIDWW page states the response code of a refusal, so
-//! each code is a member of [`Settings`], with the value inferred from the switch that DIDWW's traffic
-//! points to as its default.
+//! The checks run in one fixed order, [`Check`]. No DIDWW page states the response code of a refusal, so each
+//! code is a member of [`Settings`]; its default is inferred from the switch that DIDWW's traffic suggests.
 //!
-//! What is not modelled: account balance and calls per second.
+//! Not modelled: account balance and calls per second.
 
 mod admit;
 mod attempt;
@@ -22,6 +22,7 @@ mod cli;
 mod destination;
 mod did_set;
 mod digest;
+mod digest_response;
 mod digits;
 mod emergency;
 mod in_dialog;
@@ -54,9 +55,9 @@ pub use cli::{Caller, Cli, CliAction, CliRefusal, CliRule, presentation_is_restr
 pub use destination::{DestinationRefusal, DestinationRule, PrefixSet};
 pub use did_set::{AccountDids, DidFacts, DidSet};
 pub use digest::{
-    Algorithm, Authenticated, DigestFailure, DigestRefusal, PasswordHash, Qop, SignedRequest,
-    claimed_username, verify_digest,
+    Authenticated, DigestFailure, DigestRefusal, Qop, SignedRequest, claimed_username, verify_digest,
 };
+pub use digest_response::{Algorithm, PasswordHash};
 pub use digits::Digits;
 pub use emergency::{EmergencyCall, EmergencyCountry, EmergencyNumbers};
 pub use in_dialog::{InDialog, admit_in_dialog};

@@ -1,8 +1,8 @@
-//! What resources permit and what trunks let through, as pure functions.
+//! Rules for writes to DIDWW and VoIPBIN resources and for admission of calls, as pure functions.
 //!
-//! Nothing here knows HTTP, SQL, SIP, a clock or random numbers. A decision gets all that it depends on as
-//! arguments and gives back data, so that every rule can be tested without a server and explained without
-//! placing a call.
+//! Nothing in this crate does HTTP, SQL or SIP, reads a clock or draws random numbers. A decision takes all
+//! its inputs as arguments and returns data, so that every rule can be tested without a server and explained
+//! without placing a call.
 
 pub mod carrier;
 pub mod domain;

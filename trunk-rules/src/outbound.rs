@@ -1,13 +1,14 @@
-//! VoIPBIN's outbound decisions: whether a call may leave, which way it leaves, and what its end means.
+//! VoIPBIN's outbound rules: whether a call may be placed, how it is routed, and what its end means.
 //!
-//! [`decide`] is given what the platform knows at one moment ([`Snapshot`]) and one destination of a request,
-//! and answers with a [`Plan`] or with the step that failed. [`to_carrier`] then says what each attempt sends,
-//! [`next_attempt`] whether there is another one, [`hangup`] what the call's record says in the end, and
-//! [`Flow`] what happens while it is up. It refuses to know HTTP, SIP, a store or the form of a record: plain
-//! values come in, plain values go out.
+//! [`decide`] takes the state of the platform at one time ([`Snapshot`]) and one destination of a request,
+//! and returns a [`Plan`] or the step that failed. [`to_carrier`] then returns what each attempt sends,
+//! [`next_attempt`] whether there is another attempt, [`hangup`] what the call record states at the end, and
+//! [`Flow`] what happens while the call is in progress. Nothing here does HTTP or SIP, has a store or knows
+//! the form of a record: inputs and outputs are plain values.
 //!
-//! Where VoIPBIN's documents and its running code differ, the documented behaviour holds. The platform's
-//! internal system customers, who are exempt from several checks, do not exist here: nobody is exempt.
+//! Where VoIPBIN's documentation and its running code differ, the documentation is followed. The platform's
+//! internal system customers, who are exempt from several checks, do not exist here: every customer is
+//! checked.
 
 mod address;
 mod anonymous;

@@ -1,56 +1,57 @@
-//! The parts of an INVITE that the rules look at, as raw as they came.
+//! The parts of an INVITE that the rules use, as received.
 
 use std::net::IpAddr;
 
 use super::Cause;
 
 /// A call attempt. Header values are the bytes after the colon, as received.
-// No `Debug`: it holds a digest and perhaps media keys.
+// No `Debug`: it contains a digest and possibly media keys.
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
-    /// Where the packet came from: the socket's peer, nothing that a header says.
+    /// The socket's peer address. No header is used for it.
     pub source: IpAddr,
-    /// The method that a digest is checked with; `INVITE`.
+    /// The request method, which the digest covers; `INVITE` for a new call.
     pub method: &'a [u8],
-    /// The Request-URI. The number is taken from here and not from `To`.
+    /// The Request-URI. The dialled number is read from it and not from `To`.
     pub request_uri: &'a [u8],
-    /// `From`.
+    /// The value of the `From` header.
     pub from: &'a [u8],
-    /// The values of [`Settings::credentials_header`](super::Settings::credentials_header), one for each line.
+    /// The values of [`Settings::credentials_header`](super::Settings::credentials_header), one per header
+    /// line.
     pub credentials: &'a [&'a [u8]],
-    /// `X-Twilio-AccountSid`. No page names the header; it is inferred.
+    /// The value of `X-Twilio-AccountSid`. No DIDWW page names this header; it is inferred.
     pub twilio_account_sid: Option<&'a [u8]>,
-    /// `P-Asserted-Identity`.
+    /// The value of `P-Asserted-Identity`.
     pub asserted_identity: Option<&'a [u8]>,
-    /// `P-Preferred-Identity`.
+    /// The value of `P-Preferred-Identity`.
     pub preferred_identity: Option<&'a [u8]>,
-    /// `Diversion`, the topmost value.
+    /// The topmost value of `Diversion`.
     pub diversion: Option<&'a [u8]>,
-    /// `Privacy`.
+    /// The value of `Privacy`.
     pub privacy: Option<&'a [u8]>,
-    /// The whole body, which a digest with `auth-int` protects.
+    /// The whole body, which a digest with `auth-int` covers.
     pub body: &'a [u8],
-    /// The offer in the body. None is a late offer.
+    /// The SDP offer in the body; `None` for a late offer (RFC 3261 §13.2.1).
     pub sdp: Option<&'a [u8]>,
-    /// Why it cannot be answered, if it cannot.
+    /// Why the request cannot be answered; `None` if it can.
     pub flaw: Option<Flaw<'a>>,
 }
 
-/// Why an INVITE cannot be answered as it is, whoever sends it.
+/// Why an INVITE cannot be answered, regardless of its sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Flaw<'a> {
-    /// The disconnect cause; its own code is the response.
+    /// The disconnect cause. Its own code is the response code.
     pub cause: Cause,
-    /// What would be right.
+    /// What the edge accepts.
     pub configured: &'a str,
-    /// What came instead.
+    /// What the request contains instead.
     pub received: &'a str,
-    /// Why, in words.
+    /// The reason in words.
     pub explanation: &'a str,
 }
 
 impl<'a> Attempt<'a> {
-    /// An INVITE with nothing but what every INVITE has.
+    /// Returns an INVITE with only the mandatory parts.
     pub const fn new(source: IpAddr, request_uri: &'a [u8], from: &'a [u8]) -> Self {
         Self {
             source,

@@ -1,28 +1,28 @@
-//! The parameters of an `Authorization` header, from its raw bytes.
+//! Parses the parameters of an `Authorization` header from its raw bytes.
 //!
-//! Helpers of SIP libraries print the digest URI anew before they hash it, and so refuse a `#` or `%23` in
-//! it; they read `nc` into eight bits. Here every parameter stays the text that was sent.
+//! SIP libraries normalise the digest URI before they hash it, which breaks digests over a `#` or `%23`, and
+//! parse `nc` into eight bits. Here every parameter keeps the bytes that were sent.
 
 use std::borrow::Cow;
 
-/// A header is no digest, or an unusable one.
+/// Why a header contains no usable digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderFlaw {
-    /// It is of another scheme.
+    /// The authentication scheme is not `Digest`.
     #[error("the scheme is not Digest")]
     Scheme,
-    /// It is no list of `name=value`.
-    #[error("the parameters are no list of name=value, separated by commas")]
+    /// The parameters are not a comma-separated list of `name=value`.
+    #[error("the parameters are not a comma-separated list of name=value")]
     Syntax,
-    /// A parameter is there twice, so that nobody can tell which one was hashed.
-    #[error("the parameter {0} is there twice")]
+    /// A parameter occurs twice, so it is ambiguous which value was hashed.
+    #[error("the parameter {0} occurs twice")]
     Twice(&'static str),
-    /// A parameter that the digest needs is not there.
+    /// A required parameter is missing.
     #[error("the parameter {0} is missing")]
     Missing(&'static str),
 }
 
-/// A parameter's value as it was sent.
+/// A parameter's value, as sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parameter<'a> {
     raw: &'a [u8],
@@ -33,12 +33,12 @@ impl<'a> Parameter<'a> {
         Self { raw }
     }
 
-    /// The bytes between the quotes, escapes and all: what is hashed.
+    /// The bytes between the quotes, including escapes. The digest is computed over them.
     pub const fn raw(self) -> &'a [u8] {
         self.raw
     }
 
-    /// The text that the bytes stand for: what is compared.
+    /// The unescaped value, for comparisons.
     pub fn text(self) -> Cow<'a, [u8]> {
         if !self.raw.contains(&b'\\') {
             return Cow::Borrowed(self.raw);
@@ -58,32 +58,32 @@ impl<'a> Parameter<'a> {
 }
 
 /// The parameters of a digest.
-// No `Debug`: a digest can be guessed at offline.
+// No `Debug`: a digest allows offline password guessing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Credentials<'a> {
-    /// Who calls.
+    /// The digest username.
     pub username: Parameter<'a>,
-    /// What the name is good for.
+    /// The protection realm that the username belongs to.
     pub realm: Parameter<'a>,
     /// The nonce of the challenge.
     pub nonce: Parameter<'a>,
-    /// The URI that was hashed.
+    /// The digest URI, as hashed.
     pub uri: Parameter<'a>,
-    /// The digest.
+    /// The digest itself, in hexadecimal.
     pub response: Parameter<'a>,
-    /// The algorithm; none is MD5.
+    /// The hash algorithm; `None` means MD5.
     pub algorithm: Option<Parameter<'a>>,
-    /// The quality of protection.
+    /// The quality of protection, if any.
     pub qop: Option<Parameter<'a>>,
-    /// The nonce count.
+    /// The nonce count, if any.
     pub nc: Option<Parameter<'a>>,
-    /// The client's own nonce.
+    /// The client nonce, if any.
     pub cnonce: Option<Parameter<'a>>,
 }
 
 impl<'a> Credentials<'a> {
-    /// Reads a header value such as `Digest username="u", realm="r", ...`, in any order and any case of the
-    /// names. Parameters that are not known are passed over.
+    /// Parses a header value such as `Digest username="u", realm="r", ...`. Parameters may come in any order
+    /// and their names in any case; unknown parameters are ignored.
     pub fn parse(value: &'a [u8]) -> Result<Self, HeaderFlaw> {
         const NAMES: [&str; 9] =
             ["username", "realm", "nonce", "uri", "response", "algorithm", "qop", "nc", "cnonce"];
@@ -103,7 +103,7 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// The parameters of a `Digest` header value that have one of the names, in the names' order.
+/// Returns the parameters of a `Digest` header value for the given names, in the order of the names.
 pub(super) fn parameters<'a, const N: usize>(
     value: &'a [u8],
     names: [&'static str; N],
@@ -116,7 +116,7 @@ pub(super) fn parameters<'a, const N: usize>(
     }
     let mut found: [Option<Parameter<'a>>; N] = [None; N];
     loop {
-        // Empty list elements are allowed in the grammar of header lists.
+        // The grammar of header lists allows empty elements.
         rest = rest.trim_ascii_start();
         while let Some(after) = rest.strip_prefix(b",") {
             rest = after.trim_ascii_start();
@@ -136,7 +136,7 @@ pub(super) fn parameters<'a, const N: usize>(
     }
 }
 
-/// One `name=value` with the text after it, which is empty or begins with a comma.
+/// Splits off one `name=value`. The rest is empty or begins with a comma.
 fn parameter(text: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let equals = text.iter().position(|byte| *byte == b'=')?;
     let name = text.get(..equals)?.trim_ascii_end();

@@ -1,39 +1,39 @@
-//! Simultaneous calls: counted from admission to the end of the call, and given back exactly once.
+//! Counts simultaneous calls, from admission to the end of the call. Each channel is released exactly once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Every channel is in use.
+/// All channels of the trunk are in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{held} calls are in progress; the limit is {limit}")]
 pub struct Full {
-    /// Calls in progress. More than the limit when that was lowered under them.
+    /// Calls in progress. May exceed the limit if the limit was lowered during calls.
     pub held: u32,
-    /// The limit.
+    /// The limit on simultaneous calls.
     pub limit: u32,
 }
 
-/// Decides whether one more call fits. No limit is unlimited; a limit of zero lets nothing through.
+/// Returns whether one more call fits. `None` is unlimited; a limit of zero refuses every call.
 pub const fn has_room(held: u32, limit: Option<u32>) -> Result<(), Full> {
     match limit {
         Some(limit) if held >= limit => Err(Full { held, limit }),
-        // A count at its end can take no more, whatever the limit.
+        // The counter itself is full, so no call fits even without a limit.
         None if held == u32::MAX => Err(Full { held, limit: u32::MAX }),
         _ => Ok(()),
     }
 }
 
-/// The channels of one trunk. Clones count together.
+/// The channels of one trunk. Clones share one counter.
 #[derive(Debug, Clone, Default)]
 pub struct Channels(Arc<AtomicU32>);
 
 impl Channels {
-    /// How many are in use.
+    /// The number of channels in use.
     pub fn held(&self) -> u32 {
         self.0.load(Ordering::Acquire)
     }
 
-    /// Takes one if there is room, in one step that no other call can come between.
+    /// Takes a channel if one is free. The check and the increment are one atomic step.
     pub fn take(&self, limit: Option<u32>) -> Result<Channel, Full> {
         let mut held = self.held();
         loop {
@@ -46,7 +46,7 @@ impl Channels {
     }
 }
 
-/// One channel in use. It is given back when this value is dropped, and cannot be given back twice.
+/// A channel in use. Dropping it releases the channel; it cannot be released twice.
 #[derive(Debug)]
 #[must_use = "the channel is given back when this value is dropped"]
 pub struct Channel(Arc<AtomicU32>);

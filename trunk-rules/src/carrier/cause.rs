@@ -1,7 +1,7 @@
-//! Disconnect causes: what tells refusals apart when the wire shows only 403 or 480.
+//! Disconnect causes, which distinguish refusals where the wire shows only 403 or 480.
 //!
-//! Ids, codes and texts are those of the open switch that DIDWW's ids agree with; DIDWW's own list was not
-//! to be had. The code here is the cause's own; the one that is sent is a setting.
+//! Ids, codes and texts are those of the open-source switch whose ids DIDWW's agree with; DIDWW's own list is
+//! not available. Each cause has a default response code; the code that is sent is a setting.
 
 macro_rules! causes {
     ($($(#[$doc:meta])* $name:ident = $id:literal, $code:literal, $text:literal;)+) => {
@@ -13,20 +13,20 @@ macro_rules! causes {
         }
 
         impl Cause {
-            /// All causes.
+            /// All causes, in the order of declaration.
             pub const ALL: &'static [Self] = &[$(Self::$name),+];
 
-            /// The id in records.
+            /// The numeric id in call records.
             pub const fn id(self) -> u16 {
                 match self { $(Self::$name => $id),+ }
             }
 
-            /// The SIP response code that the cause has by itself.
+            /// The default SIP response code of the cause.
             pub const fn code(self) -> u16 {
                 match self { $(Self::$name => $code),+ }
             }
 
-            /// The text in records.
+            /// The text in call records.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text),+ }
             }
@@ -37,77 +37,80 @@ macro_rules! causes {
 causes! {
     /// The digest is missing or wrong.
     Unauthorized = 57, 401, "Unauthorized";
-    /// The far end refuses.
+    /// The callee's side responded 403.
     Forbidden = 59, 403, "Forbidden";
-    /// The far end is busy.
+    /// The callee is busy.
     BusyHere = 90, 486, "Busy Here";
-    /// The far end declines.
+    /// The callee declined the call.
     Decline = 106, 603, "Decline";
-    /// No trunk allows the address and the prefix.
+    /// No trunk allows the source address and tech prefix.
     NoCustomer = 110, 403, "Cant find customer or customer locked";
-    /// Nothing is known of the destination.
+    /// The rate card has no prefix for the destination.
     NoDestinationPrefix = 111, 404, "Cant find destination prefix";
-    /// The destination is known, and no route leads there.
+    /// The destination is known, but no route leads to it.
     NoRoutes = 113, 404, "No routes";
-    /// No RTP was accepted for too long.
+    /// No accepted RTP arrived within the trunk's RTP timeout.
     RtpTimeout = 125, 200, "Rtp timeout";
     /// The final response was never acknowledged.
     NoAck = 126, 200, "NoAck";
-    /// The session timer ran out.
+    /// The session timer expired.
     SessionTimeout = 128, 200, "Session Timeout";
-    /// The far end never answered.
+    /// The callee's side never responded.
     TransactionTimeout = 130, 408, "SIP transaction timeout";
     /// No media port is free.
     NoFreePorts = 134, 500, "No Free RTP ports";
-    /// The offer holds no codec that is supported.
+    /// The offer contains no supported codec.
     CodecsNotMatched = 140, 488, "Codecs not matched";
-    /// The offer holds no stream that the media encryption mode accepts.
+    /// The offer contains no stream that the media encryption mode accepts.
     NoSuitableMedia = 142, 500, "No suitable media";
-    /// The trunk wants media that is not implemented. The number is ours: the switch has none for it.
+    /// The trunk's media encryption mode is not implemented. The id is this project's: the switch has none
+    /// for it.
     DtlsNotImplemented = 9142, 488, "DTLS-SRTP media is not implemented";
-    /// The INVITE is not as it must be. The numbers of this and the next four are ours: the response codes.
+    /// The INVITE is malformed. The ids of this cause and the next four are this project's and equal the
+    /// response codes.
     BadRequest = 400, 400, "Bad request";
-    /// The caller takes no session description.
+    /// The caller accepts no session description in the response.
     NotAcceptable = 406, 406, "No acceptable body";
-    /// The body is of a type or an encoding that is not understood.
+    /// The body has an unsupported type or encoding.
     UnsupportedMediaType = 415, 415, "Body not understood";
-    /// The INVITE requires an extension that is not supported.
+    /// The INVITE requires an unsupported extension.
     BadExtension = 420, 420, "Extension not supported";
     /// The session interval is too short.
     IntervalTooSmall = 422, 422, "Session interval too small";
-    /// The caller gave up before a destination was chosen.
+    /// The caller cancelled before a destination was chosen.
     CanceledBeforeRouting = 146, 487, "Canceled before routing completed";
-    /// The offer cannot be read.
+    /// The offer cannot be parsed.
     SdpUnparsable = 1500, 500, "SDP parsing failed";
-    /// Nobody answered.
+    /// The callee did not answer in time.
     RingingTimeout = 1505, 487, "Ringing timeout";
-    /// The trunk's capacity is in use.
+    /// All channels of the trunk are in use.
     Overloaded = 1507, 480, "Trunk overloaded";
-    /// The account has no money left.
+    /// The account has no balance left.
     NoBalance = 8000, 403, "Not enough customer balance";
-    /// The destination rule refuses the number.
+    /// The trunk's destination rule refuses the number.
     DestinationBlacklisted = 8001, 403, "Destination number blacklisted";
-    /// The CLI rule refuses the caller.
+    /// The trunk's CLI rule refuses the caller number.
     SourceBlacklisted = 8002, 403, "Source number blacklisted";
     /// The trunk is blocked.
     RejectedByAuthRecord = 8004, 403, "Rejected by Auth record";
-    /// The trunk was deleted while the call was decided.
+    /// The trunk was deleted while the call was being admitted.
     GatewayDisabled = 8005, 403, "Origination gateway is disabled";
-    /// The dialled text is no number.
+    /// The dialled text is not a number.
     NumberMalformed = 8007, 484, "Destination number malformed";
-    /// Too many calls a second.
+    /// The limit on calls per second is exceeded.
     CpsLimit = 8012, 480, "CPS limit";
-    /// The call was up when its trunk's spending reached the threshold. From here on the ids are the edge's own.
+    /// The call was in progress when its trunk's spending reached the threshold. From here on the ids are
+    /// this project's.
     ThresholdReached = 9001, 200, "Threshold reached";
-    /// The call was up when the server died.
+    /// The call was in progress when the server process ended unexpectedly.
     ServerLost = 9002, 200, "Server lost";
-    /// What the call costs cannot be written.
+    /// The charge of the call cannot be stored.
     NotRecorded = 9003, 503, "Calls cannot be recorded";
     /// The source leaves too many answers unacknowledged.
     Unacknowledged = 9004, 503, "Too many unacknowledged answers";
 }
 
-/// The phrase that RFC 3261 and its extensions give a response code.
+/// Returns the reason phrase for a response code, from RFC 3261 and its extensions.
 pub const fn reason_phrase(code: u16) -> &'static str {
     match code {
         400 => "Bad Request",

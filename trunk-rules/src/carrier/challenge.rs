@@ -1,15 +1,14 @@
-//! What a client answers to a challenge (RFC 2617, RFC 7616, RFC 8760).
+//! The client's answer to a digest challenge (RFC 2617, RFC 7616, RFC 8760).
 //!
-//! It hashes the method and the URI only: a challenge that insists on the body (`auth-int` alone) is not answered.
+//! The answer covers the method and the URI only. A challenge that requires `auth-int` is not answered.
 
 use std::fmt::Write as _;
 
 use md5::Md5;
 use sha2::Sha256;
 
-use super::Algorithm;
 use super::authorization::{HeaderFlaw, Parameter, parameters};
-use super::digest::{PasswordHash, hash, response};
+use super::digest_response::{Algorithm, PasswordHash, hash, response};
 
 /// A digest challenge that can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,33 +16,33 @@ pub struct DigestChallenge {
     realm: String,
     nonce: String,
     opaque: Option<String>,
-    /// `None` is a challenge that names no algorithm, which is MD5.
+    /// `None` if the challenge names no algorithm, which means MD5.
     algorithm: Option<Algorithm>,
     session: bool,
-    counted: bool,
+    has_qop: bool,
     stale: bool,
 }
 
-/// A challenge cannot be answered.
+/// Why a challenge cannot be answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ChallengeFlaw {
-    /// It cannot be read.
+    /// The header value cannot be parsed.
     #[error("the challenge cannot be read: {0}")]
     Unparsable(#[from] HeaderFlaw),
-    /// Its algorithm is not known.
+    /// The algorithm is unsupported.
     #[error("the challenge's algorithm is neither MD5 nor SHA-256")]
     Algorithm,
-    /// It insists on a protection that is not given.
+    /// The challenge does not offer `qop=auth`.
     #[error("the challenge does not offer qop=auth")]
     Qop,
-    /// There was none.
+    /// The response contained no challenge.
     #[error("there is no challenge to answer")]
     Missing,
 }
 
 impl DigestChallenge {
-    /// Reads the value of a `WWW-Authenticate` or `Proxy-Authenticate` header.
+    /// Parses the value of a `WWW-Authenticate` or `Proxy-Authenticate` header.
     pub fn parse(value: &[u8]) -> Result<Self, ChallengeFlaw> {
         let [realm, nonce, opaque, algorithm, qop, stale] =
             parameters(value, ["realm", "nonce", "opaque", "algorithm", "qop", "stale"])?;
@@ -68,13 +67,13 @@ impl DigestChallenge {
             opaque: opaque.map(text),
             algorithm,
             session,
-            counted: qop.is_some(),
+            has_qop: qop.is_some(),
             stale: stale.is_some_and(|stale| stale.text().eq_ignore_ascii_case(b"true")),
         })
     }
 
-    /// The first of several that can be answered: servers put what they like best first (RFC 8760). When none can,
-    /// the error tells what is wrong with the first.
+    /// Returns the first challenge that can be answered: servers list them by preference (RFC 8760). If none
+    /// can, the error is that of the first.
     pub fn choose<'a>(values: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, ChallengeFlaw> {
         let mut first = ChallengeFlaw::Missing;
         for value in values {
@@ -87,24 +86,24 @@ impl DigestChallenge {
         Err(first)
     }
 
-    pub(super) fn plain(realm: &str, nonce: &str) -> Self {
+    pub(super) fn md5_with_qop(realm: &str, nonce: &str) -> Self {
         let (realm, nonce) = (realm.to_owned(), nonce.to_owned());
         let algorithm = Some(Algorithm::Md5);
-        Self { realm, nonce, opaque: None, algorithm, session: false, counted: true, stale: false }
+        Self { realm, nonce, opaque: None, algorithm, session: false, has_qop: true, stale: false }
     }
 
-    /// Whose passwords are asked for, as a password is hashed with it.
+    /// The realm, unescaped, as a password is hashed with it.
     pub fn realm(&self) -> String {
         String::from_utf8_lossy(&Parameter::of(self.realm.as_bytes()).text()).into_owned()
     }
 
-    /// Whether only the nonce was too old: the same password is worth another try.
+    /// Whether only the nonce had expired, so that the same password is worth another attempt.
     pub const fn is_stale(&self) -> bool {
         self.stale
     }
 
-    /// The header value that answers it, for the first request with its nonce. `cnonce` should be random, without
-    /// quotes.
+    /// Returns the header value that answers the challenge, for the first request with its nonce. `cnonce`
+    /// should be random and must contain no quotes.
     pub fn answer(
         &self,
         username: &str,
@@ -115,21 +114,28 @@ impl DigestChallenge {
     ) -> String {
         const COUNT: &str = "00000001";
         let algorithm = self.algorithm.unwrap_or(Algorithm::Md5);
-        let counted = self.counted.then_some((COUNT.as_bytes(), b"auth".as_slice()));
+        let count_and_qop = self.has_qop.then_some((COUNT.as_bytes(), b"auth".as_slice()));
         let (secret, nonce) = (password.of(algorithm), self.nonce.as_bytes());
-        let about = [method.as_bytes(), b":", uri.as_bytes()];
+        let request = [method.as_bytes(), b":", uri.as_bytes()];
         let digest = match algorithm {
             Algorithm::Md5 => {
-                let about = hash::<Md5>(&about);
-                response::<Md5>(secret, nonce, cnonce.as_bytes(), self.session, counted, &about)
+                let request_hash = hash::<Md5>(&request);
+                response::<Md5>(secret, nonce, cnonce.as_bytes(), self.session, count_and_qop, &request_hash)
             }
             Algorithm::Sha256 => {
-                let about = hash::<Sha256>(&about);
-                response::<Sha256>(secret, nonce, cnonce.as_bytes(), self.session, counted, &about)
+                let request_hash = hash::<Sha256>(&request);
+                response::<Sha256>(
+                    secret,
+                    nonce,
+                    cnonce.as_bytes(),
+                    self.session,
+                    count_and_qop,
+                    &request_hash,
+                )
             }
         };
         let digest = String::from_utf8_lossy(digest.text());
-        let (username, realm, nonce) = (quotable(username), &self.realm, &self.nonce);
+        let (username, realm, nonce) = (escape_quotes(username), &self.realm, &self.nonce);
         let mut value = format!(
             "Digest username=\"{username}\", realm=\"{realm}\", nonce=\"{nonce}\", uri=\"{uri}\", \
              response=\"{digest}\""
@@ -138,10 +144,10 @@ impl DigestChallenge {
             let session = if self.session { "-sess" } else { "" };
             let _infallible = write!(value, ", algorithm={}{session}", algorithm.name());
         }
-        if self.counted {
+        if self.has_qop {
             let _infallible = write!(value, ", qop=auth, nc={COUNT}");
         }
-        if self.counted || self.session {
+        if self.has_qop || self.session {
             let _infallible = write!(value, ", cnonce=\"{cnonce}\"");
         }
         if let Some(opaque) = &self.opaque {
@@ -151,7 +157,15 @@ impl DigestChallenge {
     }
 }
 
-fn quotable(text: &str) -> String {
+impl PasswordHash {
+    /// Returns the header value that a client with the password would send for this request, with MD5. An
+    /// explanation of a call uses it to pass the digest check without the password.
+    pub fn authorization(&self, username: &str, realm: &str, nonce: &str, method: &str, uri: &str) -> String {
+        DigestChallenge::md5_with_qop(realm, nonce).answer(username, self, method, uri, "0a4f113b")
+    }
+}
+
+fn escape_quotes(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 

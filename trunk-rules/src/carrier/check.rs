@@ -1,41 +1,41 @@
 //! The checks of a call, in their order.
 
-/// One check. The order of the variants is the order in which calls are checked.
+/// A check of a call. Calls are checked in the order of the variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Check {
-    /// Some trunk allows the source address.
+    /// At least one trunk allows the source address.
     Source,
-    /// One of these has a tech prefix that the dialled text begins with.
+    /// The dialled text begins with the tech prefix of one of these trunks.
     TechPrefix,
-    /// The digest is there and right, where one is needed.
+    /// The digest is present and valid, if the trunk requires one.
     Digest,
-    /// The trunk that the digest names is one of those that allow address and prefix.
+    /// The trunk that the digest names allows both the source address and the tech prefix.
     Trunk,
-    /// The INVITE is one that can be answered: its extensions, body, contact and session timer are understood.
+    /// The INVITE can be answered: its extensions, body, contact and session timer are supported.
     Request,
     /// The trunk is not blocked.
     Status,
-    /// What the call costs can be written.
+    /// The charge of the call can be stored.
     Recording,
-    /// What was dialled is a number.
+    /// The dialled text is a number.
     Number,
-    /// An emergency call comes from a number that may make one.
+    /// An emergency call presents one of the trunk's emergency DIDs.
     Emergency,
-    /// The trunk may call the destination.
+    /// The trunk's destination rule allows the number.
     Destination,
-    /// The caller number is the trunk's own, or the mismatch action lets it pass.
+    /// The caller number is one of the trunk's own, or the mismatch action admits the call.
     Cli,
-    /// There is a rate for the destination.
+    /// The rate card has a rate for the destination.
     Route,
-    /// The offered media fits the media encryption mode and the codecs.
+    /// The offered media matches the media encryption mode and the codecs.
     Media,
     /// The trunk has a free channel.
     Capacity,
 }
 
 impl Check {
-    /// All checks in their order.
+    /// All checks, in their order.
     pub const ALL: [Self; 14] = [
         Self::Source,
         Self::TechPrefix,
@@ -89,17 +89,17 @@ impl std::fmt::Display for Check {
 pub struct Checks(u16);
 
 impl Checks {
-    /// The checks of a list.
+    /// Collects checks into a set.
     pub fn of(checks: impl IntoIterator<Item = Check>) -> Self {
         Self(checks.into_iter().fold(0, |bits, check| bits | check.bit()))
     }
 
-    /// Whether a check is among them.
+    /// Whether the set contains a check.
     pub const fn contains(self, check: Check) -> bool {
         self.0 & check.bit() != 0
     }
 
-    /// The checks, in the order in which they are made.
+    /// Iterates over the checks in the order in which they run.
     pub fn iter(self) -> impl Iterator<Item = Check> {
         Check::ALL.into_iter().filter(move |check| self.contains(*check))
     }

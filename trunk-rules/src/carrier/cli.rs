@@ -1,7 +1,7 @@
-//! Which caller number a call shows.
+//! The caller number (CLI) that a call presents.
 //!
-//! `From` is what is checked. `P-Asserted-Identity` is passed on and proves nothing here, and
-//! `Remote-Party-ID` is not looked at.
+//! The check uses `From`. `P-Asserted-Identity` is passed on but proves nothing, and `Remote-Party-ID` is
+//! ignored.
 
 use std::borrow::Cow;
 
@@ -15,39 +15,39 @@ use super::{DidSet, Digits, address_uri, normalise, user_part};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Caller<'a> {
     text: Cow<'a, [u8]>,
-    /// The number that the text is; none for `anonymous` and the like.
+    /// The normalised number; `None` if the text is not a number, such as `anonymous`.
     pub number: Option<Digits>,
 }
 
 impl<'a> Caller<'a> {
-    /// Reads a `From`-like header value.
+    /// Parses a `From`-like header value.
     pub fn of_header(value: &'a [u8]) -> Self {
         let text = user_part(address_uri(value)).unwrap_or_default();
         let number = normalise(&text).ok();
         Self { text, number }
     }
 
-    /// The user part as text.
+    /// The user part as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.text)
     }
 }
 
-/// What happens to a call with a caller number that is not the trunk's.
+/// What happens to a call whose caller number is not one of the trunk's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CliAction {
-    /// It goes on as it is.
+    /// The call continues with the number that the customer sent.
     SendOriginal,
-    /// It is refused.
+    /// The call is refused.
     Reject,
-    /// It goes on with the default DID, or the trunk's first one.
+    /// The call continues with the default DID, or the trunk's first DID if no default is usable.
     Replace,
-    /// It goes on with a random DID of the trunk's.
+    /// The call continues with a random DID of the trunk.
     Randomize,
 }
 
 impl CliAction {
-    /// The action that a trunk names. One that this project does not know refuses.
+    /// Converts the API's value. An unknown action refuses the call.
     pub fn of(action: &OnCliMismatchAction) -> Self {
         match action {
             OnCliMismatchAction::SendOriginalCli => Self::SendOriginal,
@@ -57,7 +57,7 @@ impl CliAction {
         }
     }
 
-    /// The action's name on the API.
+    /// The action's name in the API.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SendOriginal => "send_original_cli",
@@ -68,38 +68,38 @@ impl CliAction {
     }
 }
 
-/// The caller numbers that a call goes on with.
+/// The caller numbers of an admitted call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cli {
-    /// What the customer sent: `original_src_number` of the record.
+    /// The number that the customer sent: `original_src_number` of the call record.
     pub original: String,
-    /// What is presented, digits where it is a number: `src_number` of the record.
+    /// The number that is presented, as digits if it is a number: `src_number` of the call record.
     pub presented: String,
-    /// The mismatch action that was taken; none when the number was the trunk's own.
+    /// The mismatch action that was applied; `None` if the number was the trunk's own.
     pub action: Option<CliAction>,
-    /// Whether a number in `Diversion` is what satisfied the check.
+    /// Whether a number in `Diversion` satisfied the check.
     pub diverted: bool,
-    /// Whether the caller asked not to be shown.
+    /// Whether the caller asked for privacy.
     pub restricted: bool,
 }
 
 impl Cli {
-    /// Whether `From` goes on as it came.
+    /// Whether `From` is forwarded unchanged.
     pub const fn is_unchanged(&self) -> bool {
         !matches!(self.action, Some(CliAction::Replace | CliAction::Randomize))
     }
 }
 
-/// A caller number is refused.
+/// Why a caller number is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CliRefusal {
-    /// The mismatch action is to refuse.
+    /// The mismatch action is to refuse the call.
     Mismatch,
-    /// The mismatch action is to show another number, and there is none.
+    /// The mismatch action is to present another number, but the trunk has none.
     NothingToShow,
 }
 
-/// Which caller numbers a trunk may show.
+/// The caller numbers that a trunk may present.
 #[derive(Debug, Clone)]
 pub struct CliRule {
     action: CliAction,
@@ -112,18 +112,18 @@ impl CliRule {
         Self { action, callers, default }
     }
 
-    /// The mismatch action.
+    /// The trunk's mismatch action.
     pub const fn action(&self) -> CliAction {
         self.action
     }
 
-    /// The numbers that may be shown.
+    /// The numbers that the trunk may present.
     pub fn callers(&self) -> &DidSet {
         self.callers.set()
     }
 
-    /// Decides about a caller. `diversion` is the number in `Diversion`, where that may satisfy the check;
-    /// `random` chooses the number of `randomize_cli`.
+    /// Checks a caller number. `diversion` is the number in `Diversion`, if it may satisfy the check;
+    /// `random` selects the number for `randomize_cli`.
     pub fn check(
         &self,
         caller: &Caller<'_>,
@@ -150,8 +150,8 @@ impl CliRule {
     }
 }
 
-/// Whether a `Privacy` header asks not to show the caller. Such a call is accepted, and its number is
-/// checked like any other.
+/// Whether a `Privacy` header asks to withhold the caller's identity. Such a call is accepted, and its number
+/// is checked like any other.
 pub fn presentation_is_restricted(privacy: &[u8]) -> bool {
     privacy.split(|byte| matches!(byte, b';' | b',')).map(<[u8]>::trim_ascii).any(|wish| {
         [&b"id"[..], b"user", b"header", b"critical"].iter().any(|known| wish.eq_ignore_ascii_case(known))
@@ -174,7 +174,7 @@ mod tests {
 
     type Numbers = Result<(String, String), CliRefusal>;
 
-    /// The numbers sent and presented.
+    /// Returns the numbers sent and presented.
     fn check(rule: &CliRule, from: &str, random: u64) -> Numbers {
         let from = format!("<sip:{from}@customer.example>;tag=1");
         rule.check(&Caller::of_header(from.as_bytes()), None, NOW, random)
@@ -197,14 +197,14 @@ mod tests {
     }
 
     #[test]
-    fn send_original_cli_passes_a_strange_number_on() {
+    fn send_original_cli_passes_a_foreign_number_on() {
         let rule = rule(CliAction::SendOriginal, &OWN, None);
         assert_eq!(check(&rule, "+15550100", 0), both("+15550100", "15550100"));
         assert_eq!(check(&rule, "anonymous", 0), both("anonymous", "anonymous"));
     }
 
     #[test]
-    fn reject_call_refuses_a_strange_number_and_an_anonymous_caller() {
+    fn reject_call_refuses_a_foreign_number_and_an_anonymous_caller() {
         let rule = rule(CliAction::Reject, &OWN, None);
         assert_eq!(check(&rule, "15550100", 0), Err(CliRefusal::Mismatch));
         assert_eq!(check(&rule, "anonymous", 0), Err(CliRefusal::Mismatch));
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn randomize_cli_takes_the_number_that_the_random_word_chooses() {
+    fn randomize_cli_takes_the_number_that_the_random_number_selects() {
         let rule = rule(CliAction::Randomize, &OWN, Some(OWN[0]));
         for (random, own) in (0..).zip(OWN) {
             assert_eq!(check(&rule, "1555", random), both("1555", own));
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn with_an_empty_set_everything_mismatches_and_nothing_can_replace() {
+    fn with_an_empty_set_every_number_mismatches_and_none_can_replace_it() {
         for (action, outcome) in [
             (CliAction::SendOriginal, both("1555", "1555")),
             (CliAction::Reject, Err(CliRefusal::Mismatch)),

@@ -1,17 +1,18 @@
-//! Which destinations a trunk may call: a default, and prefixes that are exceptions to it.
+//! The destinations that a trunk may call: a default action, and prefixes that are exceptions to it.
 
 use didww_types::resources::DefaultDstAction;
 
 use super::Digits;
 
-/// Beginnings of numbers. A number is tested with one binary search, however many there are.
+/// A set of number prefixes. A look-up is one binary search, regardless of their number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-// Sorted, and no member begins with another: then the last member not above a number is the only one that
-// the number can begin with.
+// Sorted, and no element is a prefix of another. So the only element that can be a prefix of a number is the
+// last one that is not greater than it.
 pub struct PrefixSet(Box<[Digits]>);
 
 impl PrefixSet {
-    /// Takes prefixes in any order. One that begins with another adds nothing and is dropped.
+    /// Builds a set from prefixes in any order. A prefix that begins with another one is redundant and is
+    /// dropped.
     pub fn new(prefixes: impl IntoIterator<Item = Digits>) -> Self {
         let mut sorted: Vec<Digits> = prefixes.into_iter().collect();
         sorted.sort_unstable();
@@ -24,47 +25,48 @@ impl PrefixSet {
         Self(kept.into())
     }
 
-    /// The prefix that a number begins with; the shortest, when several were given.
+    /// Returns the prefix that a number begins with; the shortest, if several were given.
     pub fn covering(&self, number: Digits) -> Option<Digits> {
         let above = self.0.partition_point(|prefix| *prefix <= number);
         let below = self.0.get(above.checked_sub(1)?)?;
         number.starts_with(*below).then_some(*below)
     }
 
-    /// How many prefixes are kept.
+    /// The number of prefixes in the set.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// A trunk's default destination action and its exceptions.
+/// A trunk's default destination action and the prefixes that are exceptions to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DestinationRule {
     reject_by_default: bool,
     exceptions: PrefixSet,
 }
 
-/// A destination is refused.
+/// Why a destination is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DestinationRefusal {
-    /// Everything is allowed but what begins with such prefixes, and it begins with this one.
+    /// The default is to allow, and the number begins with this excepted prefix.
     Excepted(Digits),
-    /// Nothing is allowed but what begins with one of so many prefixes, and it begins with none.
+    /// The default is to reject, and the number begins with none of the excepted prefixes, of which there are
+    /// this many.
     NotListed(usize),
 }
 
 impl DestinationRule {
-    /// Joins a default and its exceptions. An action this project does not know allows nothing by default.
+    /// Combines a default action with its exceptions. An unknown action rejects by default.
     pub fn new(default: &DefaultDstAction, exceptions: PrefixSet) -> Self {
         Self { reject_by_default: *default != DefaultDstAction::AllowAll, exceptions }
     }
 
-    /// Decides about a normalised number.
+    /// Checks a normalised number.
     pub fn check(&self, number: Digits) -> Result<(), DestinationRefusal> {
         match (self.reject_by_default, self.exceptions.covering(number)) {
             (false, None) | (true, Some(_)) => Ok(()),

@@ -1,4 +1,4 @@
-//! The numbers that may be shown as caller, with the moment at which each stops being one.
+//! The DIDs that may be presented as caller numbers, each with its expiry time.
 
 use std::collections::HashMap;
 
@@ -7,23 +7,25 @@ use didww_types::{Id, Timestamp};
 
 use super::Digits;
 
-/// What the rules need to know of a DID.
+/// The properties of a DID that the rules use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DidFacts {
     /// The DID's id.
     pub id: Id<Did>,
     /// The number in E.164 without the plus.
     pub number: String,
-    /// Whether it may be a caller number: neither terminated nor blocked, and its group can call out.
+    /// Whether the DID may be a caller number: it is neither terminated nor blocked, and its group allows
+    /// outbound calls.
     pub eligible: bool,
     /// Whether emergency calls may be made from it.
     pub emergency_enabled: bool,
-    /// When it stops being of use; none is never.
+    /// When the DID expires; `None` for never.
     pub expires_at: Option<Timestamp>,
 }
 
 impl DidFacts {
-    /// Takes the facts from a DID; whether it can call out is a fact of its group.
+    /// Takes the properties of a DID. `voice_out` is a property of its DID group: whether it allows outbound
+    /// calls.
     pub fn of(did: &Did, voice_out: bool) -> Self {
         Self {
             id: did.id.clone(),
@@ -35,33 +37,33 @@ impl DidFacts {
     }
 }
 
-/// A set of caller numbers.
+/// A set of caller numbers with their expiry times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-// Sorted by number.
+// Sorted by number, each number once.
 pub struct DidSet(Box<[(Digits, Timestamp)]>);
 
 impl DidSet {
-    /// Takes numbers with the moment from which each counts no more.
+    /// Builds a set from numbers and the times at which they expire.
     pub fn new(numbers: impl IntoIterator<Item = (Digits, Timestamp)>) -> Self {
         let mut sorted: Vec<_> = numbers.into_iter().collect();
-        // Of two entries of one number the one that is good for longer stays.
+        // Of two entries for one number, the one that expires later is kept.
         sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
         sorted.dedup_by_key(|(number, _)| *number);
         Self(sorted.into())
     }
 
-    /// Whether a number is in the set at a moment.
+    /// Whether the set contains the number at the given time.
     pub fn contains(&self, number: Digits, now: Timestamp) -> bool {
         let found = self.0.binary_search_by_key(&number, |(number, _)| *number).ok();
         found.and_then(|at| self.0.get(at)).is_some_and(|(_, until)| now < *until)
     }
 
-    /// The first number of the set in the order of texts.
+    /// Returns the first unexpired number in text order.
     pub fn first(&self, now: Timestamp) -> Option<Digits> {
         self.any(now, 0)
     }
 
-    /// A number of the set, chosen by a random word.
+    /// Returns an unexpired number, selected by a random number.
     pub fn any(&self, now: Timestamp, random: u64) -> Option<Digits> {
         let count = u64::try_from(self.0.len()).ok().filter(|count| *count > 0)?;
         let start = usize::try_from(random % count).ok()?;
@@ -69,12 +71,12 @@ impl DidSet {
         after.iter().chain(before).find(|(_, until)| now < *until).map(|(number, _)| *number)
     }
 
-    /// How many numbers there are, those included whose time is over.
+    /// The number of entries, expired ones included.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no number.
+    /// Whether the set has no entries.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -83,20 +85,21 @@ impl DidSet {
 /// The DIDs of an account, prepared once for all its trunks.
 #[derive(Debug, Clone, Default)]
 pub struct AccountDids {
-    by_id: HashMap<Id<Did>, Known>,
+    by_id: HashMap<Id<Did>, EligibleDid>,
     pub(super) callers: DidSet,
     pub(super) emergency: DidSet,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct EligibleDid {
     number: Digits,
     until: Timestamp,
     emergency: bool,
 }
 
 impl AccountDids {
-    /// Takes the account's DIDs. Those that are not eligible, or whose number is none, are left out.
+    /// Builds the set from the account's DIDs. Those that are not eligible, or whose number is invalid, are
+    /// left out.
     pub fn new(dids: impl IntoIterator<Item = DidFacts>) -> Self {
         let by_id: HashMap<_, _> = dids
             .into_iter()
@@ -104,7 +107,7 @@ impl AccountDids {
             .filter_map(|did| {
                 let number = super::normalise(did.number.as_bytes()).ok()?;
                 let until = did.expires_at.unwrap_or(Timestamp::from_unix_millis(i64::MAX));
-                Some((did.id, Known { number, until, emergency: did.emergency_enabled }))
+                Some((did.id, EligibleDid { number, until, emergency: did.emergency_enabled }))
             })
             .collect();
         let callers = DidSet::new(by_id.values().map(|did| (did.number, did.until)));
@@ -113,7 +116,7 @@ impl AccountDids {
         Self { by_id, callers, emergency }
     }
 
-    /// The number of a DID that is eligible.
+    /// The number of an eligible DID.
     pub(super) fn number(&self, id: &Id<Did>) -> Option<Digits> {
         self.by_id.get(id).map(|did| did.number)
     }
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_did_that_is_not_eligible_or_is_over_is_no_caller_number() {
+    fn a_did_that_is_not_eligible_or_has_expired_is_not_a_caller_number() {
         let dids = AccountDids::new([
             facts("a", "442011111111"),
             DidFacts { eligible: false, ..facts("b", "442022222222") },
@@ -166,7 +169,7 @@ mod tests {
             DidFacts { emergency_enabled: true, ..facts("a", "442011111111") },
             facts("b", "442022222222"),
         ]);
-        let among = dids.emergency_among(&["a".into(), "b".into(), "of somebody else".into()]);
+        let among = dids.emergency_among(&["a".into(), "b".into(), "of another account".into()]);
         assert_eq!(among.first(at(0)), "442011111111".parse().ok());
         assert_eq!(among.len(), 1);
     }

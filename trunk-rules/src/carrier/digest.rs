@@ -1,63 +1,25 @@
-//! Whether a digest proves that the caller knows a trunk's password (RFC 2617, RFC 7616, RFC 8760).
+//! Verifies that a digest proves knowledge of a trunk's password (RFC 2617, RFC 7616, RFC 8760).
 //!
-//! The hash is over the parameters byte for byte as they were sent. The digest URI is not compared with the
-//! Request-URI: proxies on the way rewrite the one and not the other.
+//! The digest is computed over the parameters byte for byte as sent. The digest URI is not compared with the
+//! Request-URI: proxies on the path rewrite the Request-URI but not the digest URI.
 
 use std::borrow::Cow;
 
-use didww_types::Secret;
 use md5::Md5;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 
 use super::authorization::{Credentials, HeaderFlaw, Parameter};
-use super::challenge::DigestChallenge;
+use super::digest_response::{Algorithm, Hex, hash, response};
 use super::uri::hex_value;
-use super::{NonceState, Nonces, Settings};
+use super::{NonceState, Nonces, PasswordHash, Settings};
 
-/// A hash that digests can be made with. Its session variant is accepted wherever it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    /// MD5, which every SIP client speaks.
-    Md5,
-    /// SHA-256.
-    Sha256,
-}
-
-impl Algorithm {
-    /// The name in a challenge.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Md5 => "MD5",
-            Self::Sha256 => "SHA-256",
-        }
-    }
-
-    const fn hex_length(self) -> usize {
-        match self {
-            Self::Md5 => 32,
-            Self::Sha256 => 64,
-        }
-    }
-
-    pub(super) fn named(text: &[u8]) -> Option<(Self, bool)> {
-        let (name, session) = match text.len().checked_sub(5).and_then(|at| text.split_at_checked(at)) {
-            Some((name, end)) if end.eq_ignore_ascii_case(b"-sess") => (name, true),
-            _ => (text, false),
-        };
-        let algorithm = [Self::Md5, Self::Sha256]
-            .into_iter()
-            .find(|algorithm| name.eq_ignore_ascii_case(algorithm.name().as_bytes()))?;
-        Some((algorithm, session))
-    }
-}
-
-/// What a digest protects.
+/// The quality of protection: what a digest covers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Qop {
-    /// Method and URI.
+    /// The method and the URI.
     Auth,
-    /// The body as well.
+    /// The method, the URI and the body.
     AuthInt,
 }
 
@@ -71,130 +33,95 @@ impl Qop {
     }
 }
 
-/// Username, realm and password hashed: all that checking a digest needs. It is as good as the password
-/// within its realm, so `Debug` hides it.
-#[derive(Clone)]
-pub struct PasswordHash {
-    md5: [u8; 16],
-    sha256: [u8; 32],
-}
-
-impl PasswordHash {
-    /// Hashes once, so that no call has to.
-    pub fn new(username: &str, realm: &str, password: &Secret) -> Self {
-        let parts = [username.as_bytes(), b":", realm.as_bytes(), b":", password.expose().as_bytes()];
-        Self { md5: hash::<Md5>(&parts).into(), sha256: hash::<Sha256>(&parts).into() }
-    }
-
-    /// The header value that a client with the password would send for this request, with MD5: what an
-    /// explanation needs to get past the digest without the password itself.
-    pub fn authorization(&self, username: &str, realm: &str, nonce: &str, method: &str, uri: &str) -> String {
-        DigestChallenge::plain(realm, nonce).answer(username, self, method, uri, "0a4f113b")
-    }
-
-    pub(super) fn of(&self, algorithm: Algorithm) -> &[u8] {
-        match algorithm {
-            Algorithm::Md5 => &self.md5,
-            Algorithm::Sha256 => &self.sha256,
-        }
-    }
-}
-
-impl std::fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("PasswordHash(hidden)")
-    }
-}
-
-/// The request that a digest is about.
+/// The request that a digest covers.
 #[derive(Debug, Clone, Copy)]
 pub struct SignedRequest<'a> {
-    /// Its method.
+    /// The request method.
     pub method: &'a [u8],
-    /// Its body, hashed only with `auth-int`.
+    /// The request body; hashed only for `auth-int`.
     pub body: &'a [u8],
 }
 
-/// Why a digest is not accepted. Each is answered with a challenge, never with a refusal.
+/// Why a digest is not accepted. Every failure is answered with a challenge, never with a refusal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DigestFailure {
-    /// There was no header: the first INVITE of every client.
+    /// The request had no such header, as in the first INVITE of every client.
     #[error("no digest was sent")]
     NoHeader,
-    /// No header could be read.
+    /// None of the headers can be parsed.
     #[error("the header cannot be read: {0}")]
     Unparsable(#[from] HeaderFlaw),
-    /// The algorithm is not offered.
+    /// The algorithm was not offered.
     #[error("the algorithm is not one that was offered")]
     UnsupportedAlgorithm,
-    /// The quality of protection is not offered.
+    /// The quality of protection was not offered.
     #[error("the qop is not one that was offered")]
     UnsupportedQop,
-    /// The realm is another one; often it is the host's name.
-    #[error("the realm is not the one that was sent; clients must not put the host's name there")]
+    /// The realm is not the one in the challenge; often it is the host name.
+    #[error("the realm is not the one that was sent; clients must not replace it with the host name")]
     RealmMismatch,
-    /// The response has a length that the algorithm never gives.
-    #[error("the response has {received} characters; the algorithm gives {expected}")]
+    /// The response has a length that the algorithm never produces.
+    #[error("the response has {received} characters; the algorithm produces {expected}")]
     ResponseLength {
-        /// Characters that came.
+        /// The number of characters received.
         received: usize,
-        /// Characters that the algorithm gives.
+        /// The number of characters that the algorithm produces.
         expected: usize,
     },
-    /// No trunk has the username: a typing error, or it was regenerated.
+    /// No trunk has this username: it is misspelt, or the credentials were regenerated.
     #[error("no trunk has this username; credentials may have been regenerated")]
     UserUnknown,
-    /// The nonce was never sent by this service.
+    /// The nonce was not issued by this service.
     #[error("the nonce is not one of this service")]
     NonceForeign,
-    /// The nonce is too old.
+    /// The nonce has expired.
     #[error("the nonce expired")]
     NonceExpired,
     /// The nonce count is not eight hexadecimal digits.
     #[error("nc is not eight hexadecimal digits")]
     NonceCountUnparsable,
-    /// The nonce count did not grow; only asked for in strict mode.
-    #[error("nc did not grow since this nonce was last used")]
+    /// The nonce count did not increase. Checked in strict mode only.
+    #[error("nc did not increase since the nonce was last used")]
     NonceCountReplayed,
-    /// The response is wrong: most often the password is.
+    /// The response does not match, most often because the password is wrong.
     #[error("the response does not match; the password is wrong or was regenerated")]
     ResponseMismatch,
 }
 
 impl DigestFailure {
-    /// Whether a password or a username was tried in vain: what is counted against whoever guesses. The others say
-    /// nothing about a password, for none was compared.
+    /// Whether the failure may be an attempt to guess credentials; such failures count towards the limit on
+    /// guesses. For the other failures no password was compared.
     pub const fn is_guess(self) -> bool {
         matches!(self, Self::UserUnknown | Self::ResponseMismatch | Self::NonceExpired)
     }
 }
 
-/// The username of the digest that would be looked at, if there is one for this realm.
+/// Returns the username of the digest that [`verify_digest`] would check, if it is for this realm.
 pub fn claimed_username<'a>(headers: &[&'a [u8]], settings: &Settings) -> Option<Cow<'a, [u8]>> {
     let sent = choose(headers, settings).ok()?;
-    is_ours(&sent, settings).then(|| sent.username.text())
+    is_for_realm(&sent, settings).then(|| sent.username.text())
 }
 
-/// A digest was accepted.
+/// An accepted digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Authenticated<'a, T> {
-    /// What the username led to.
+    /// The value that `find` returned for the username.
     pub who: T,
     /// The nonce, as sent.
     pub nonce: &'a [u8],
-    /// The nonce count; zero when the client sent none.
+    /// The nonce count; zero if the client sent none.
     pub count: u32,
 }
 
-/// A digest was not accepted.
+/// A rejected digest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DigestRefusal<T> {
-    /// Why.
+    /// The reason.
     pub failure: DigestFailure,
-    /// What the username led to, when the check came that far.
+    /// The value that `find` returned for the username, if verification got that far.
     pub who: Option<T>,
-    /// Whether everything but the age of the nonce was right.
+    /// Whether the digest was correct except for the age of its nonce.
     pub stale: bool,
 }
 
@@ -204,8 +131,8 @@ impl<T> From<DigestFailure> for DigestRefusal<T> {
     }
 }
 
-/// Chooses among several headers: one for this realm with an algorithm that is offered, then one for this
-/// realm, then any that can be read; else tells what is wrong with the first.
+/// Chooses one of several headers: one for this realm with an offered algorithm, else one for this realm,
+/// else any that can be parsed. The error is that of the first header.
 pub(super) fn choose<'a>(
     headers: &[&'a [u8]],
     settings: &Settings,
@@ -215,7 +142,7 @@ pub(super) fn choose<'a>(
         match (Credentials::parse(header), &best) {
             (Ok(credentials), best_so_far) => {
                 let rank = 1
-                    + u8::from(is_ours(&credentials, settings))
+                    + u8::from(is_for_realm(&credentials, settings))
                     + u8::from(algorithm(&credentials, settings).is_some());
                 if best_so_far.as_ref().map_or(0, |(rank, _)| *rank) < rank {
                     best = Ok((rank, credentials));
@@ -228,8 +155,8 @@ pub(super) fn choose<'a>(
     best.map(|(_, credentials)| credentials)
 }
 
-/// Whether a digest is meant for this realm.
-pub(super) fn is_ours(credentials: &Credentials<'_>, settings: &Settings) -> bool {
+/// Whether a digest is for this realm.
+pub(super) fn is_for_realm(credentials: &Credentials<'_>, settings: &Settings) -> bool {
     credentials.realm.text().as_ref() == settings.realm.as_bytes()
 }
 
@@ -240,7 +167,7 @@ fn algorithm(credentials: &Credentials<'_>, settings: &Settings) -> Option<(Algo
     settings.algorithms.contains(&algorithm).then_some((algorithm, session))
 }
 
-/// Checks the digest of a request. `find` leads from a username to its owner and password hash.
+/// Verifies the digest of a request. `find` maps a username to its owner and password hash.
 pub fn verify_digest<'a, 'p, T>(
     headers: &[&'a [u8]],
     request: SignedRequest<'_>,
@@ -270,7 +197,7 @@ pub(super) fn verify_chosen<'a, 'p, T>(
                 .ok_or(DigestFailure::UnsupportedQop)?,
         ),
     };
-    if !is_ours(sent, settings) {
+    if !is_for_realm(sent, settings) {
         return Err(DigestFailure::RealmMismatch.into());
     }
     let (received, expected) = (sent.response.raw().len(), algorithm.hex_length());
@@ -284,7 +211,7 @@ pub(super) fn verify_chosen<'a, 'p, T>(
         NonceState::Expired => true,
         NonceState::Fresh => false,
     };
-    // A foreign nonce says so first; then what the hash still needs.
+    // A foreign nonce is reported first, then the parameters that the hash still needs.
     if sent.cnonce.is_none() && (qop.is_some() || session) {
         return refuse(who, HeaderFlaw::Missing("cnonce").into(), false);
     }
@@ -297,17 +224,18 @@ pub(super) fn verify_chosen<'a, 'p, T>(
         let failure = if expired { DigestFailure::NonceExpired } else { DigestFailure::NonceCountUnparsable };
         return refuse(who, failure, false);
     };
-    let right = match algorithm {
-        Algorithm::Md5 => matches::<Md5>(&password.md5, sent, session, qop, request),
-        Algorithm::Sha256 => matches::<Sha256>(&password.sha256, sent, session, qop, request),
+    let password_hash = password.of(algorithm);
+    let is_correct = match algorithm {
+        Algorithm::Md5 => response_matches::<Md5>(password_hash, sent, session, qop, request),
+        Algorithm::Sha256 => response_matches::<Sha256>(password_hash, sent, session, qop, request),
     };
     if expired {
-        return refuse(who, DigestFailure::NonceExpired, right);
+        return refuse(who, DigestFailure::NonceExpired, is_correct);
     }
-    if !right {
+    if !is_correct {
         return refuse(who, DigestFailure::ResponseMismatch, false);
     }
-    // Only a right digest counts, or anybody could use up the counts of a nonce that he saw.
+    // Only a valid digest is checked: otherwise anyone who saw a nonce could use up its counts.
     if settings.strict_nc && nonces.last_count(sent.nonce.raw()).is_some_and(|last| count <= last) {
         return refuse(who, DigestFailure::NonceCountReplayed, false);
     }
@@ -321,7 +249,8 @@ fn nonce_count(nc: &[u8]) -> Option<u32> {
     nc.iter().try_fold(0, |count, digit| Some(count << 4 | u32::from(hex_value(*digit)?)))
 }
 
-fn matches<D: sha2::Digest>(
+/// Whether the response equals the one that the password produces, compared in constant time.
+fn response_matches<D: sha2::Digest>(
     password: &[u8],
     sent: &Credentials<'_>,
     session: bool,
@@ -329,75 +258,21 @@ fn matches<D: sha2::Digest>(
     request: SignedRequest<'_>,
 ) -> bool {
     let cnonce = sent.cnonce.map_or(&[][..], Parameter::raw);
-    let about = if qop == Some(Qop::AuthInt) {
+    let request_hash = if qop == Some(Qop::AuthInt) {
         let body = Hex::of(&hash::<D>(&[request.body]));
         hash::<D>(&[request.method, b":", sent.uri.raw(), b":", body.text()])
     } else {
         hash::<D>(&[request.method, b":", sent.uri.raw()])
     };
-    // As the client spelled it: that is what it hashed.
-    let spelled: Cow<'_, [u8]> = sent.qop.map(Parameter::text).unwrap_or_default();
-    let counted = qop.and(sent.nc).map(|nc| (nc.raw(), &*spelled));
-    let expected = response::<D>(password, sent.nonce.raw(), cnonce, session, counted, &about);
+    // The client hashes the qop as it spells it.
+    let qop_as_sent: Cow<'_, [u8]> = sent.qop.map(Parameter::text).unwrap_or_default();
+    let count_and_qop = qop.and(sent.nc).map(|nc| (nc.raw(), &*qop_as_sent));
+    let expected = response::<D>(password, sent.nonce.raw(), cnonce, session, count_and_qop, &request_hash);
     let mut received = [0; 64];
     for (to, from) in received.iter_mut().zip(sent.response.raw()) {
         *to = from.to_ascii_lowercase();
     }
     received.get(..expected.length).is_some_and(|received| received.ct_eq(expected.text()).into())
-}
-
-/// The digest itself. `counted` is the nonce count and the quality of protection, where there is one; `about` is
-/// the hash of what the digest protects.
-pub(super) fn response<D: sha2::Digest>(
-    password: &[u8],
-    nonce: &[u8],
-    cnonce: &[u8],
-    session: bool,
-    counted: Option<(&[u8], &[u8])>,
-    about: &[u8],
-) -> Hex {
-    let mut secret = Hex::of(password);
-    if session {
-        secret = Hex::of(&hash::<D>(&[secret.text(), b":", nonce, b":", cnonce]));
-    }
-    let about = Hex::of(about);
-    let digest = match counted {
-        Some((count, qop)) => {
-            hash::<D>(&[secret.text(), b":", nonce, b":", count, b":", cnonce, b":", qop, b":", about.text()])
-        }
-        None => hash::<D>(&[secret.text(), b":", nonce, b":", about.text()]),
-    };
-    Hex::of(&digest)
-}
-
-pub(super) fn hash<D: sha2::Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
-    let mut hasher = D::new();
-    for part in parts {
-        hasher.update(part);
-    }
-    hasher.finalize()
-}
-
-/// The hexadecimal text of a hash, without the heap.
-pub(super) struct Hex {
-    bytes: [u8; 64],
-    length: usize,
-}
-
-impl Hex {
-    fn of(hash: &[u8]) -> Self {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
-        let mut bytes = [0; 64];
-        for (pair, byte) in bytes.chunks_exact_mut(2).zip(hash) {
-            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
-        }
-        Self { bytes, length: 2 * hash.len() }
-    }
-
-    pub(super) fn text(&self) -> &[u8] {
-        self.bytes.get(..self.length).unwrap_or_default()
-    }
 }
 
 #[cfg(test)]

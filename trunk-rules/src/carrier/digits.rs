@@ -1,22 +1,23 @@
 //! Telephone digits in one machine word.
 //!
-//! Every call compares its numbers with sets of numbers and prefixes; a word compares, sorts and hashes
-//! without following a pointer. It holds digits only: what digits mean is decided elsewhere.
+//! Every call compares its numbers with sets of numbers and prefixes, and a word can be compared, sorted and
+//! hashed without following a pointer. A value contains digits only; their meaning is decided elsewhere.
 
 use std::fmt::{self, Write as _};
 
-const MOST: usize = 15;
-const BITS: u32 = 4;
+const MAX_DIGITS: usize = 15;
+const BITS_PER_DIGIT: u32 = 4;
 
-/// One to fifteen digits, leading zeros included. The order is that of the texts.
-// A nibble a digit, the first one topmost, each digit one higher so that zero means "no digit".
+/// 1 to 15 digits, leading zeros included. Values are ordered like their texts.
+// Four bits per digit, the first digit in the topmost bits. Each digit is stored plus one, so that zero means
+// "no digit".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Digits(u64);
 
 impl Digits {
-    /// Reads 1 to 15 ASCII digits; `None` for anything else.
+    /// Parses 1 to 15 ASCII digits; returns `None` for anything else.
     pub fn parse(text: &[u8]) -> Option<Self> {
-        if text.is_empty() || text.len() > MOST {
+        if text.is_empty() || text.len() > MAX_DIGITS {
             return None;
         }
         let mut shift = u64::BITS;
@@ -25,24 +26,26 @@ impl Digits {
             if !byte.is_ascii_digit() {
                 return None;
             }
-            shift -= BITS;
+            shift -= BITS_PER_DIGIT;
             word |= u64::from(byte - b'0' + 1) << shift;
         }
         Some(Self(word))
     }
 
-    /// How many digits there are, 1 to 15.
+    /// The number of digits, 1 to 15.
     #[expect(clippy::len_without_is_empty, reason = "there is always at least one digit")]
     pub const fn len(self) -> usize {
-        (16 - self.0.trailing_zeros() / BITS) as usize
+        (16 - self.0.trailing_zeros() / BITS_PER_DIGIT) as usize
     }
 
-    /// The first `count` digits; all of them when there are no more than that, `None` for a count of zero.
+    /// Returns the first `count` digits: all of them if there are fewer, `None` if `count` is zero.
     #[must_use]
     pub const fn first(self, count: usize) -> Option<Self> {
         match count {
             0 => None,
-            1..=MOST => Some(Self(self.0 & (u64::MAX << (u64::BITS as usize - BITS as usize * count)))),
+            1..=MAX_DIGITS => {
+                Some(Self(self.0 & (u64::MAX << (u64::BITS as usize - BITS_PER_DIGIT as usize * count))))
+            }
             _ => Some(self),
         }
     }
@@ -57,9 +60,9 @@ impl fmt::Display for Digits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest = self.0;
         while rest != 0 {
-            let nibble = u32::try_from(rest >> (u64::BITS - BITS)).unwrap_or_default();
+            let nibble = u32::try_from(rest >> (u64::BITS - BITS_PER_DIGIT)).unwrap_or_default();
             f.write_char(char::from_digit(nibble.saturating_sub(1), 10).unwrap_or('0'))?;
-            rest <<= BITS;
+            rest <<= BITS_PER_DIGIT;
         }
         Ok(())
     }

@@ -1,20 +1,20 @@
-//! Which dialled texts are emergency numbers, by the country of the caller number.
+//! Recognises emergency numbers, by the country of the caller number.
 //!
-//! An emulated edge never forwards such a call to a real network. The country is told by the calling code
-//! alone; countries that share one (those of +1) share their emergency numbers here.
+//! An emulated edge never forwards an emergency call to a real network. The country is derived from the
+//! calling code alone; countries that share a calling code (those of +1) share their emergency numbers here.
 
 use std::collections::{BTreeSet, HashMap};
 
 use super::Digits;
 
-/// The emergency numbers behind one calling code.
+/// The emergency numbers of one calling code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmergencyCountry {
-    /// The calling code, such as 44; a longer one wins over a shorter one.
+    /// The calling code, such as 44. The longest matching code is used.
     pub calling_code: Digits,
-    /// What is dialled in an emergency.
+    /// The emergency numbers, as dialled.
     pub numbers: BTreeSet<Digits>,
-    /// What is dialled to test the service; it is answered with an announcement.
+    /// The number that tests the service, if any; the call is answered with an announcement.
     pub test_number: Option<Digits>,
 }
 
@@ -22,7 +22,7 @@ pub struct EmergencyCountry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EmergencyNumbers {
     by_code: HashMap<Digits, EmergencyCountry>,
-    longest: usize,
+    max_length: usize,
 }
 
 /// A call to an emergency number.
@@ -30,36 +30,37 @@ pub struct EmergencyNumbers {
 pub struct EmergencyCall {
     /// The emergency number.
     pub number: Digits,
-    /// The calling code of the caller's country; none when the caller number is of no known country.
+    /// The calling code of the caller's country; `None` if the caller number belongs to no known country.
     pub calling_code: Option<Digits>,
-    /// Whether it only tests the service.
+    /// Whether the call goes to the test number.
     pub test: bool,
 }
 
 impl EmergencyNumbers {
-    /// Takes the countries; the last one of two with the same calling code stays.
+    /// Builds the table. Of two countries with the same calling code, the last one is kept.
     pub fn new(countries: impl IntoIterator<Item = EmergencyCountry>) -> Self {
         let by_code: HashMap<_, _> =
             countries.into_iter().map(|country| (country.calling_code, country)).collect();
-        let longest = by_code
+        let max_length = by_code
             .values()
             .flat_map(|country| country.numbers.iter().chain(&country.test_number))
             .map(|number| number.len())
             .max();
-        Self { by_code, longest: longest.unwrap_or(0) }
+        Self { by_code, max_length: max_length.unwrap_or(0) }
     }
 
-    /// Tells whether a dialled text (after the tech prefix) is an emergency number where the caller is.
+    /// Returns the emergency call that a dialled text (after the tech prefix) makes in the caller's country,
+    /// or `None` for an ordinary number.
     ///
-    /// A caller number of no known country is no reason to treat 112 as an ordinary number: then the numbers
-    /// of every country count.
+    /// For a caller number of no known country, the emergency numbers of every country are recognised:
+    /// otherwise 112 would be treated as an ordinary number.
     pub fn find(&self, dialled: &[u8], caller: Option<Digits>) -> Option<EmergencyCall> {
-        // Some emergency numbers begin with 00, so the text counts as dialled before it counts as normalised.
-        let plain = dialled.strip_prefix(b"+").unwrap_or(dialled);
-        if plain.len() > self.longest + 2 {
+        // Some emergency numbers begin with 00, so the text is looked up as dialled before it is normalised.
+        let without_plus = dialled.strip_prefix(b"+").unwrap_or(dialled);
+        if without_plus.len() > self.max_length + 2 {
             return None;
         }
-        let candidates = [Digits::parse(plain), super::normalise(dialled).ok()];
+        let candidates = [Digits::parse(without_plus), super::normalise(dialled).ok()];
         let country = caller.and_then(|number| self.country(number));
         candidates.into_iter().flatten().find_map(|number| match country {
             Some(country) => country.call(number),
@@ -89,10 +90,11 @@ impl EmergencyCountry {
 }
 
 impl Default for EmergencyNumbers {
-    /// Public knowledge, not a statement of DIDWW's; 933 tests everywhere, as it does in North America.
+    /// Public knowledge, not published by DIDWW. 933 is the test number everywhere, as it is in North
+    /// America.
     fn default() -> Self {
         let test_number = Digits::parse(b"933");
-        Self::new(DEFAULTS.iter().filter_map(|(code, numbers)| {
+        Self::new(DEFAULT_NUMBERS.iter().filter_map(|(code, numbers)| {
             Some(EmergencyCountry {
                 calling_code: Digits::parse(code.as_bytes())?,
                 numbers: numbers.split(' ').filter_map(|number| Digits::parse(number.as_bytes())).collect(),
@@ -102,7 +104,7 @@ impl Default for EmergencyNumbers {
     }
 }
 
-const DEFAULTS: &[(&str, &str)] = &[
+const DEFAULT_NUMBERS: &[(&str, &str)] = &[
     ("1", "911"),
     ("7", "112 101 102 103"),
     ("27", "112 10111 10177"),
@@ -179,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_calling_code_tells_the_country() {
+    fn the_longest_calling_code_determines_the_country() {
         let country = |code: &str, number: &str| EmergencyCountry {
             calling_code: code.parse().unwrap(),
             numbers: [number.parse().unwrap()].into(),
@@ -202,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_caller_of_no_known_country_is_in_need_everywhere() {
+    fn a_caller_of_no_known_country_reaches_the_emergency_numbers_of_every_country() {
         let call = find("999", "anonymous").unwrap();
         assert_eq!((call.calling_code, call.test), (None, false));
     }
@@ -221,8 +223,8 @@ mod tests {
     #[test]
     fn the_built_in_table_is_read_whole() {
         let numbers = EmergencyNumbers::default();
-        assert_eq!(numbers.by_code.len(), DEFAULTS.len());
-        for (code, texts) in DEFAULTS {
+        assert_eq!(numbers.by_code.len(), DEFAULT_NUMBERS.len());
+        for (code, texts) in DEFAULT_NUMBERS {
             let country = &numbers.by_code[&code.parse::<Digits>().unwrap()];
             assert_eq!(country.numbers.len(), texts.split(' ').count(), "{code}");
         }

@@ -1,8 +1,9 @@
-//! Whether a request inside a dialog is the caller's own.
+//! Authenticates requests inside a dialog.
 //!
-//! The tags of a dialog are known to everybody on the way, so a request from another address than the dialog's is
-//! trusted as little as a new call: with credentials it needs a digest, and the address must be allowed all the same.
-//! No method is an exception. From the dialog's own address nothing more is asked; its port may change.
+//! Every hop on the path knows the tags of a dialog, so a request from an address other than the dialog's is
+//! authenticated like a new call: a trunk with credentials requires a digest, and the address must be allowed
+//! as well. This applies to every method. A request from the dialog's own address is accepted; its port may
+//! change.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -14,18 +15,19 @@ use super::{
     reason_phrase,
 };
 
-/// What is done with a request inside a dialog.
+/// The decision on a request inside a dialog.
 #[derive(Debug)]
 pub enum InDialog {
-    /// It is the caller's. A digest has its nonce and its count with it.
+    /// The request is the caller's. Contains the nonce and the nonce count if a digest was verified.
     Accepted(Option<(Box<[u8]>, u32)>),
-    /// It needs a digest, or another one.
+    /// The request must be repeated with a digest.
     Challenged(Box<Challenge>),
-    /// It is refused, and why.
+    /// The request is refused, for this reason.
     Refused(&'static str),
 }
 
-/// Decides about a request inside the dialog of a call of `trunk` that came from `peer`.
+/// Decides on a request inside a dialog. `trunk` is the trunk of the call, `peer` the address that the call
+/// came from.
 pub fn admit_in_dialog(
     settings: &Settings,
     nonces: &dyn Nonces,
@@ -61,20 +63,20 @@ pub fn admit_in_dialog(
         Authentication::Twilio(sid) => {
             if attempt.twilio_account_sid.map(<[u8]>::trim_ascii) != Some(sid.as_bytes()) {
                 return InDialog::Refused(
-                    "it comes from another address and does not name the trunk's account",
+                    "the request comes from another address and does not name the trunk's Twilio account",
                 );
             }
-            // Such a trunk may have no addresses at all: the account alone names it.
+            // A Twilio trunk may have no allowed addresses: the account SID alone identifies it.
             if trunk.networks.is_empty() {
                 return InDialog::Accepted(None);
             }
             None
         }
-        Authentication::Nobody => return InDialog::Refused("it comes from another address"),
+        Authentication::Nobody => return InDialog::Refused("the request comes from another address"),
     };
     if is_allowed {
         InDialog::Accepted(digest)
     } else {
-        InDialog::Refused("it comes from another address, which the trunk does not allow")
+        InDialog::Refused("the request comes from another address, which the trunk does not allow")
     }
 }

@@ -1,7 +1,7 @@
-//! All trunks, so that a call finds its own among a million.
+//! An index of all trunks, which finds the trunk of a call among a million.
 //!
-//! A digest names its trunk by the username, a Twilio call by the account SID, and everything else goes by
-//! address and prefix. A trunk's channels outlive its changes: calls in progress are never ended by them.
+//! A trunk is found by its digest username, by its Twilio account SID, or by source address and tech prefix.
+//! Its channels are kept when the trunk is updated: an update ends no call in progress.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -15,11 +15,11 @@ use super::network::Address;
 use super::source_table::{Found, SourceTable};
 use super::{Authentication, Channels, TrunkTerms};
 
-/// A trunk cannot be told from another.
+/// A trunk cannot be added because another one has its digest username.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the digest username of trunk {trunk} is that of trunk {owner}; usernames must be unique")]
 pub struct IndexError {
-    /// The trunk that was to be inserted.
+    /// The trunk that was not inserted.
     pub trunk: Id<VoiceOutTrunk>,
     /// The trunk that has the username.
     pub owner: Id<VoiceOutTrunk>,
@@ -43,49 +43,49 @@ pub struct TrunkIndex {
 }
 
 impl TrunkIndex {
-    /// An index of no trunks.
+    /// Returns an empty index.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How many trunks there are.
+    /// The number of trunks.
     pub fn len(&self) -> usize {
         self.by_id.len()
     }
 
-    /// Whether there is none.
+    /// Whether the index is empty.
     pub fn is_empty(&self) -> bool {
         self.by_id.is_empty()
     }
 
-    /// Puts a trunk in, in place of an older state of it. The next call meets it.
+    /// Inserts or replaces a trunk. The next call uses the new terms.
     pub fn insert(&mut self, terms: TrunkTerms) -> Result<(), IndexError> {
-        let known = self.by_id.get(&terms.id).copied();
+        let existing_slot = self.by_id.get(&terms.id).copied();
         if let Authentication::Credentials { username, .. } = &terms.authentication
-            && let Some(owner) = self.by_username.get(username).filter(|slot| Some(**slot) != known)
+            && let Some(owner) = self.by_username.get(username).filter(|slot| Some(**slot) != existing_slot)
         {
             let owner = self.entry(*owner).map_or_else(|| terms.id.clone(), |entry| entry.terms.id.clone());
             return Err(IndexError { trunk: terms.id, owner });
         }
         let terms = Arc::new(terms);
-        let old = known.and_then(|slot| self.slots.get_mut(slot)?.take());
+        let old = existing_slot.and_then(|slot| self.slots.get_mut(slot)?.take());
         let channels = old.map_or_else(Channels::default, |old| {
             self.unlink(&old.terms);
             old.channels
         });
-        let slot = known.or_else(|| self.free.pop()).unwrap_or(self.slots.len());
+        let slot = existing_slot.or_else(|| self.free.pop()).unwrap_or(self.slots.len());
         if slot == self.slots.len() {
             self.slots.push(None);
         }
         self.link(&terms, slot);
-        if let Some(place) = self.slots.get_mut(slot) {
-            *place = Some(Entry { terms: Arc::clone(&terms), channels });
+        if let Some(entry) = self.slots.get_mut(slot) {
+            *entry = Some(Entry { terms: Arc::clone(&terms), channels });
         }
         self.by_id.insert(terms.id.clone(), slot);
         Ok(())
     }
 
-    /// Takes a trunk out. Its calls in progress keep their channels until they end.
+    /// Removes a trunk. Its calls in progress keep their channels until they end.
     pub fn remove(&mut self, id: &Id<VoiceOutTrunk>) -> Option<Arc<TrunkTerms>> {
         let slot = self.by_id.remove(id)?;
         let old = self.slots.get_mut(slot)?.take()?;
@@ -94,37 +94,37 @@ impl TrunkIndex {
         Some(old.terms)
     }
 
-    /// The trunk whose digest username this is.
+    /// The trunk with the given digest username.
     pub fn with_username(&self, username: &str) -> Option<&Arc<TrunkTerms>> {
         self.by_username(username.as_bytes()).map(|entry| &entry.terms)
     }
 
-    /// The trunks of an account.
+    /// The ids of all trunks of an account.
     pub fn ids_of(&self, account: &str) -> Vec<Id<VoiceOutTrunk>> {
         let entries = self.slots.iter().flatten();
         entries.filter(|entry| &*entry.terms.account == account).map(|entry| entry.terms.id.clone()).collect()
     }
 
-    /// The trunk with an id.
+    /// The trunk with the given id.
     pub fn get(&self, id: &Id<VoiceOutTrunk>) -> Option<&Arc<TrunkTerms>> {
         self.by_id.get(id).and_then(|slot| self.entry(*slot)).map(|entry| &entry.terms)
     }
 
-    /// The channels of a trunk.
+    /// The channels of the trunk with the given id.
     pub fn channels(&self, id: &Id<VoiceOutTrunk>) -> Option<&Channels> {
         self.by_id.get(id).and_then(|slot| self.entry(*slot)).map(|entry| &entry.channels)
     }
 
-    /// The allowed subnet that comes closest to an address, of whatever trunk: for a log that says why an
-    /// address was refused.
+    /// The allowed subnet, of any trunk, that shares most leading bits with an address. Logs of a refused
+    /// address name it.
     pub fn nearest_network(&self, source: IpAddr) -> Option<IpNetwork> {
-        self.sources.nearest(Address::of(source)).and_then(super::network::Block::network)
+        self.sources.nearest(Address::of(source)).and_then(super::network::Subnet::network)
     }
 
-    /// The narrowest allowed subnet that names an address, of whatever trunk. A subnet names who is in it when it is
-    /// `/16` or narrower (IPv6: `/32`), or lies in private space; a wider one is a crowd.
+    /// The narrowest allowed subnet, of any trunk, that contains an address and is narrow enough to identify
+    /// its user: `/16` or narrower (IPv6: `/32`), or within private address space.
     pub fn naming(&self, source: IpAddr) -> Option<IpNetwork> {
-        self.sources.naming(Address::of(source)).and_then(super::network::Block::network)
+        self.sources.narrowest_identifying(Address::of(source)).and_then(super::network::Subnet::network)
     }
 
     pub(super) fn by_username(&self, username: &[u8]) -> Option<&Entry> {

@@ -1,6 +1,6 @@
-//! Whether an offer fits a trunk's media encryption mode and the codecs, and what is chosen from it.
+//! Checks an SDP offer against a trunk's media encryption mode and codecs, and selects the media.
 //!
-//! All reactions are inferred. Signalling over TLS and encrypted media are independent of each other.
+//! All behaviour is inferred. SIP over TLS and encrypted media are independent of each other.
 
 use didww_types::Secret;
 use didww_types::resources::MediaEncryptionMode;
@@ -8,101 +8,101 @@ use didww_types::resources::MediaEncryptionMode;
 use super::sdp::{self, Stream};
 use super::{Cause, Codec, Direction, MediaHost, Profile, SdpError, Settings, Setup};
 
-const SUITES: [&str; 2] = [OFFERED_SUITE, "AES_CM_128_HMAC_SHA1_32"];
-/// The suite that an offer of our own has, under the tag 1.
+const SRTP_SUITES: [&str; 2] = [OFFERED_SUITE, "AES_CM_128_HMAC_SHA1_32"];
+/// The SRTP suite of an offer that the edge makes, under the tag 1.
 pub const OFFERED_SUITE: &str = "AES_CM_128_HMAC_SHA1_80";
-/// The codecs that an offer of our own has, as far as they are accepted.
-const OFFERED: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
+/// The codecs of an offer that the edge makes, as far as the settings accept them.
+const OFFERED_CODECS: [Codec; 2] = [Codec::Pcma, Codec::Pcmu];
 /// 30 bytes of key and salt in base64.
-const KEY_LENGTH: usize = 40;
+const KEY_BASE64_LENGTH: usize = 40;
 
 /// How the media of a call is protected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Protection {
-    /// Not at all.
+    /// Unencrypted RTP.
     Plain,
-    /// SRTP with the key in the offer.
+    /// SRTP with the key in the SDP.
     Sdes {
-        /// The tag of the chosen line, which the answer repeats.
+        /// The tag of the chosen `a=crypto` line, which the answer repeats.
         tag: u32,
         /// The suite, `AES_CM_128_HMAC_SHA1_80` or `AES_CM_128_HMAC_SHA1_32`.
         suite: &'static str,
         /// Key and salt in base64.
         key: Secret,
     },
-    /// SRTP with keys by DTLS.
+    /// SRTP with keys negotiated by DTLS.
     Dtls {
         /// Hash name and fingerprint of the offerer's certificate.
         fingerprint: String,
-        /// Who opens the connection.
+        /// The side that opens the DTLS connection.
         setup: Setup,
     },
-    /// ZRTP: keys are agreed on in the media.
+    /// ZRTP: keys are negotiated in the media stream.
     Zrtp,
 }
 
-/// What was chosen from an offer.
+/// The media selected from an offer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Media {
-    /// Which stream was chosen, counted from zero.
+    /// The index of the selected stream, from zero.
     pub stream: usize,
-    /// The `m=` lines of all streams, without `m=`: the answer refuses the others with port 0.
+    /// The `m=` lines of all streams, without `m=`. The answer refuses the other streams with port 0.
     pub lines: Vec<String>,
     /// The transport profile.
     pub profile: Profile,
-    /// Where RTP is sent to.
+    /// The host that RTP is sent to.
     pub host: MediaHost,
     /// The port that RTP is sent to.
     pub port: u16,
     /// The port that RTCP is sent to.
     pub rtcp_port: u16,
-    /// Whether RTCP may share the port of RTP.
+    /// Whether RTCP may share the RTP port.
     pub rtcp_mux: bool,
-    /// Who sends, as the offerer says it; the unspecified address as well, which is the old way to say that it does not
-    /// listen (RFC 6337 §5.1).
+    /// The direction, from the offerer's point of view. The unspecified address counts as not receiving,
+    /// which is the old form of hold (RFC 6337 §5.1).
     pub direction: Direction,
-    /// The codec.
+    /// The selected codec.
     pub codec: Codec,
     /// The codec's payload type.
     pub payload_type: u8,
-    /// The payload type of telephone events.
+    /// The payload type of telephone events, if offered.
     pub telephone_event: Option<u8>,
-    /// Milliseconds a packet that the offerer wishes for.
+    /// The packet time that the offerer asks for, in milliseconds.
     pub packet_time: Option<u16>,
-    /// When the session is, which an answer repeats: the value of `t=`.
+    /// The value of `t=`, which the answer repeats.
     pub time: String,
     /// How the media is protected.
     pub protection: Protection,
 }
 
-/// An offer is refused.
+/// Why an offer or an answer is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaRefusal {
-    /// It cannot be read.
+    /// The SDP cannot be parsed.
     #[error(transparent)]
     Unparsable(#[from] SdpError),
-    /// It has no audio stream that is in use.
+    /// The offer contains no audio stream with a port other than 0.
     #[error("the offer has no audio stream with a port")]
     NoAudio,
-    /// Its transport profile does not go with the mode.
-    #[error("profile {0} does not go with the trunk's media_encryption_mode")]
+    /// The transport profile does not match the media encryption mode.
+    #[error("profile {0} does not match the trunk's media_encryption_mode")]
     Profile(String),
-    /// It has no key that can be used.
-    #[error("the offer has no a=crypto line with AES_CM_128_HMAC_SHA1_80 or _32 and a whole key")]
+    /// The offer contains no usable key.
+    #[error("the offer has no a=crypto line with AES_CM_128_HMAC_SHA1_80 or _32 and a complete key")]
     NoKey,
-    /// It lacks what DTLS needs.
+    /// The offer lacks the attributes that DTLS needs.
     #[error("the offer has no a=fingerprint and a=setup")]
     NoFingerprint,
-    /// It has no codec that is accepted.
+    /// The offer contains no accepted codec.
     #[error("none of the codecs {0} is accepted")]
     NoCodec(String),
-    /// The trunk wants what is not implemented.
-    #[error("DTLS-SRTP media is not implemented; dtls_signalling_only lets calls without media through")]
+    /// The trunk's media encryption mode is not implemented.
+    #[error("DTLS-SRTP media is not implemented; dtls_signalling_only admits such calls without media")]
     DtlsNotImplemented,
-    /// An offer of ours was left without an answer.
+    /// The edge's own offer received no answer.
     #[error("the offer was not answered")]
     NoAnswer,
-    /// An answer refuses the stream that was offered, or has none.
+    /// The answer refuses the offered stream, or has none.
     #[error("the answer refuses the audio stream that was offered")]
     StreamRefused,
 }
@@ -118,7 +118,7 @@ impl MediaRefusal {
         }
     }
 
-    /// The response to an offer that is refused so.
+    /// The response code for the refused offer.
     pub const fn code(&self, settings: &Settings) -> u16 {
         match self {
             Self::Unparsable(_) => settings.sdp_reject,
@@ -128,18 +128,21 @@ impl MediaRefusal {
     }
 }
 
-/// What an offer of our own has on a trunk: the transport profile and the codecs, the best first.
+/// Returns the transport profile and the codecs, in order of preference, of an offer that the edge makes for
+/// a trunk.
 pub fn own_offer(mode: &MediaEncryptionMode, settings: &Settings) -> (Profile, Vec<Codec>) {
     let profile = match mode {
         MediaEncryptionMode::SrtpSdes => Profile::Savp,
         MediaEncryptionMode::SrtpDtls => Profile::DtlsSavp,
         _ => Profile::Avp,
     };
-    let usual: Vec<Codec> = OFFERED.into_iter().filter(|codec| settings.codecs.contains(codec)).collect();
+    let usual: Vec<Codec> =
+        OFFERED_CODECS.into_iter().filter(|codec| settings.codecs.contains(codec)).collect();
     (profile, if usual.is_empty() { settings.codecs.clone() } else { usual })
 }
 
-/// Reads the answer to an offer of our own: the one stream, with its profile, its key and one of its codecs.
+/// Parses the answer to an offer of the edge. The answer must have one stream with the offered profile, a key
+/// if one is required, and one of the offered codecs.
 pub fn take_answer(
     mode: &MediaEncryptionMode,
     settings: &Settings,
@@ -157,15 +160,16 @@ pub fn take_answer(
     }
     let media = choose(mode, &codecs, stream)?;
     match media.protection {
-        // The line that is answered is named by its tag.
+        // An SDES answer names the offered line by its tag.
         Protection::Sdes { tag, suite, .. } if (tag, suite) != (1, OFFERED_SUITE) => Err(MediaRefusal::NoKey),
         _ => Ok(Media { lines: streams.iter().map(|stream| stream.line.to_owned()).collect(), ..media }),
     }
 }
 
-/// Chooses the first audio stream that fits. No offer at all is accepted: the edge offers in its answer.
+/// Selects the first acceptable audio stream of an offer. Without an offer the call is accepted, and the edge
+/// makes the offer in its answer: the result is `None`.
 ///
-/// A mode that is not implemented refuses every call, for it could have no media, unless signalling alone is wanted.
+/// `srtp_dtls` is not implemented and refuses every call, unless `dtls_signalling_only` is set.
 pub fn negotiate(
     mode: &MediaEncryptionMode,
     settings: &Settings,
@@ -186,15 +190,16 @@ pub fn negotiate(
                 let lines = streams.iter().map(|stream| stream.line.to_owned()).collect();
                 return Ok(Some(Media { stream: at, lines, ..media }));
             }
-            // What is wrong with the first stream is what a user looks for.
-            Err(wrong) if refusal == MediaRefusal::NoAudio => refusal = wrong,
+            // The error of the first stream is the one to report.
+            Err(error) if refusal == MediaRefusal::NoAudio => refusal = error,
             Err(_) => {}
         }
     }
     Err(refusal)
 }
 
-/// The `m=` lines of an offer that takes all its audio out of a call (RFC 3264 §8.2), without `m=`; none of another body.
+/// Returns the `m=` lines, without `m=`, of an offer that removes all audio from a call (RFC 3264 §8.2);
+/// `None` for any other body.
 pub fn taken_out(sdp: &[u8]) -> Option<Vec<String>> {
     let streams = sdp::parse(sdp).ok()?;
     let is_out = streams.iter().any(|stream| stream.kind == "audio")
@@ -202,12 +207,12 @@ pub fn taken_out(sdp: &[u8]) -> Option<Vec<String>> {
     is_out.then(|| streams.iter().map(|stream| stream.line.to_owned()).collect())
 }
 
-/// Who sends, when the offerer listens nowhere.
-fn direction(said: Direction, host: &MediaHost) -> Direction {
-    match (said, host) {
+/// The direction, adjusted for an unspecified address, at which the offerer cannot receive.
+fn direction(declared: Direction, host: &MediaHost) -> Direction {
+    match (declared, host) {
         (Direction::SendRecv, MediaHost::Address(address)) if address.is_unspecified() => Direction::SendOnly,
         (Direction::RecvOnly, MediaHost::Address(address)) if address.is_unspecified() => Direction::Inactive,
-        _ => said,
+        _ => declared,
     }
 }
 
@@ -219,7 +224,7 @@ fn choose(mode: &MediaEncryptionMode, codecs: &[Codec], stream: &Stream<'_>) -> 
         (MediaEncryptionMode::SrtpSdes, Profile::Savp | Profile::Savpf) => {
             sdes(stream).ok_or(MediaRefusal::NoKey)?
         }
-        // Encryption where both sides can (RFC 8643): what is answered has a key, so it is encrypted.
+        // Best-effort encryption (RFC 8643): the answer contains a key, so the media is encrypted.
         (MediaEncryptionMode::SrtpSdes, Profile::Avp | Profile::Avpf) => {
             sdes(stream).ok_or_else(wrong_profile)?
         }
@@ -255,20 +260,21 @@ fn sdes(stream: &Stream<'_>) -> Option<Protection> {
         let mut words = line.split_ascii_whitespace();
         let tag = words.next()?.parse().ok()?;
         let named = words.next()?;
-        let suite = SUITES.into_iter().find(|suite| named.eq_ignore_ascii_case(suite))?;
-        // Lifetime and master key identifier may follow a bar, further keys a semicolon.
+        let suite = SRTP_SUITES.into_iter().find(|suite| named.eq_ignore_ascii_case(suite))?;
+        // Lifetime and master key identifier may follow a `|`, further keys a `;`.
         let key = words.next()?.strip_prefix("inline:")?.split(['|', ';']).next()?;
-        let whole = key.len() == KEY_LENGTH
+        let is_complete = key.len() == KEY_BASE64_LENGTH
             && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'));
-        whole.then(|| Protection::Sdes { tag, suite, key: Secret::new(key) })
+        is_complete.then(|| Protection::Sdes { tag, suite, key: Secret::new(key) })
     })
 }
 
 fn dtls(stream: &Stream<'_>) -> Option<Protection> {
     let fingerprint = stream.fingerprint?.trim();
     let (_, bytes) = fingerprint.split_once(' ')?;
-    let whole = bytes.split(':').all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()));
-    whole.then_some(Protection::Dtls { fingerprint: fingerprint.to_owned(), setup: stream.setup? })
+    let is_complete =
+        bytes.split(':').all(|pair| pair.len() == 2 && pair.bytes().all(|b| b.is_ascii_hexdigit()));
+    is_complete.then_some(Protection::Dtls { fingerprint: fingerprint.to_owned(), setup: stream.setup? })
 }
 
 #[cfg(test)]
@@ -321,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn the_direction_is_of_the_stream_or_else_of_the_session_and_nobody_listens_at_no_address() {
+    fn the_direction_is_that_of_the_stream_else_of_the_session_and_an_unspecified_address_receives_nothing() {
         let mode = MediaEncryptionMode::Disabled;
         for (session, stream, at, expected) in [
             ("", "", "192.0.2.1", Direction::SendRecv),
@@ -340,14 +346,14 @@ mod tests {
     }
 
     #[test]
-    fn an_offer_whose_audio_has_port_zero_takes_it_out_of_the_call() {
+    fn an_offer_whose_audio_has_port_zero_removes_it_from_the_call() {
         let out = offer("RTP/AVP", "8", &[]).replace("40000", "0") + "m=video 5000 RTP/AVP 96\r\n";
         let lines = taken_out(out.as_bytes()).unwrap();
         assert_eq!(lines, ["audio 0 RTP/AVP 8", "video 5000 RTP/AVP 96"]);
         assert_eq!(
             taken_out((out + "m=audio 4000 RTP/AVP 18\r\n").as_bytes()),
             None,
-            "that one is not used, but not out"
+            "another audio stream remains"
         );
         assert_eq!(taken_out(b"v=0\r\nm=video 5000 RTP/AVP 96\r\n"), None);
         assert_eq!(taken_out(b"hello"), None);
@@ -385,21 +391,21 @@ mod tests {
         assert_eq!(take_answer(&plain, &Settings::default(), None), Err(MediaRefusal::NoAnswer));
 
         let key = |tag: u32, suite: &str| format!("crypto:{tag} {suite} inline:{KEY}");
-        assert_eq!(answer(&sdes, &offer("RTP/SAVP", "8", &[&key(1, SUITES[0])])), Ok(Codec::Pcma));
-        for wrong in [key(2, SUITES[0]), key(1, SUITES[1]), "crypto:x".to_owned()] {
+        assert_eq!(answer(&sdes, &offer("RTP/SAVP", "8", &[&key(1, SRTP_SUITES[0])])), Ok(Codec::Pcma));
+        for wrong in [key(2, SRTP_SUITES[0]), key(1, SRTP_SUITES[1]), "crypto:x".to_owned()] {
             assert_eq!(
                 answer(&sdes, &offer("RTP/SAVP", "8", &[&wrong])),
                 Err(MediaRefusal::NoKey),
                 "{wrong}"
             );
         }
-        assert_eq!(answer(&sdes, &offer("RTP/AVP", "8", &[&key(1, SUITES[0])])), profile("RTP/AVP"));
+        assert_eq!(answer(&sdes, &offer("RTP/AVP", "8", &[&key(1, SRTP_SUITES[0])])), profile("RTP/AVP"));
     }
 
     #[test]
     fn an_offer_of_our_own_has_the_profile_that_the_mode_demands_and_codecs_that_are_accepted() {
         let of = |mode| own_offer(&mode, &Settings::default());
-        assert_eq!(of(MediaEncryptionMode::Disabled), (Profile::Avp, OFFERED.to_vec()));
+        assert_eq!(of(MediaEncryptionMode::Disabled), (Profile::Avp, OFFERED_CODECS.to_vec()));
         assert_eq!(of(MediaEncryptionMode::Zrtp).0, Profile::Avp);
         assert_eq!(of(MediaEncryptionMode::SrtpSdes).0, Profile::Savp);
         assert_eq!(of(MediaEncryptionMode::SrtpDtls).0, Profile::DtlsSavp);
@@ -435,13 +441,16 @@ mod tests {
     fn sdes_needs_savp_and_a_supported_suite_with_a_whole_key() {
         let mode = MediaEncryptionMode::SrtpSdes;
         let line = |suite: &str, key: &str| format!("crypto:2 {suite} inline:{key}|2^20|1:4");
-        let good =
-            offer("RTP/SAVP", "8", &["crypto:1 AES_256_CM_HMAC_SHA1_80 inline:x", &line(SUITES[1], KEY)]);
-        let expected = Protection::Sdes { tag: 2, suite: SUITES[1], key: KEY.into() };
+        let good = offer(
+            "RTP/SAVP",
+            "8",
+            &["crypto:1 AES_256_CM_HMAC_SHA1_80 inline:x", &line(SRTP_SUITES[1], KEY)],
+        );
+        let expected = Protection::Sdes { tag: 2, suite: SRTP_SUITES[1], key: KEY.into() };
         assert_eq!(check(&mode, &good).unwrap().protection, expected);
         assert_eq!(refused(&mode, &offer("RTP/SAVP", "8", &[])), MediaRefusal::NoKey);
         assert_eq!(
-            refused(&mode, &offer("RTP/SAVP", "8", &[&line(SUITES[0], "short")])),
+            refused(&mode, &offer("RTP/SAVP", "8", &[&line(SRTP_SUITES[0], "short")])),
             MediaRefusal::NoKey
         );
         assert_eq!(refused(&mode, &offer("RTP/SAVP", "8", &[&line("F8_128", KEY)])), MediaRefusal::NoKey);
@@ -450,16 +459,16 @@ mod tests {
 
     #[test]
     fn encryption_that_is_offered_as_optional_is_taken() {
-        let line = format!("crypto:1 {} inline:{KEY}", SUITES[0]);
+        let line = format!("crypto:1 {} inline:{KEY}", SRTP_SUITES[0]);
         let sdp = offer("RTP/AVP", "8", &[&line]);
-        let expected = Protection::Sdes { tag: 1, suite: SUITES[0], key: KEY.into() };
+        let expected = Protection::Sdes { tag: 1, suite: SRTP_SUITES[0], key: KEY.into() };
         assert_eq!(check(&MediaEncryptionMode::SrtpSdes, &sdp).unwrap().protection, expected);
         assert_eq!(check(&MediaEncryptionMode::Disabled, &sdp).unwrap().protection, Protection::Plain);
     }
 
     #[test]
     fn the_key_of_an_offer_is_not_printed() {
-        let sdp = offer("RTP/SAVP", "8", &[&format!("crypto:1 {} inline:{KEY}", SUITES[0])]);
+        let sdp = offer("RTP/SAVP", "8", &[&format!("crypto:1 {} inline:{KEY}", SRTP_SUITES[0])]);
         assert!(!format!("{:?}", check(&MediaEncryptionMode::SrtpSdes, &sdp)).contains(KEY));
     }
 
@@ -501,7 +510,7 @@ mod tests {
     }
 
     #[test]
-    fn zrtp_has_no_reason_to_refuse_in_the_sdp() {
+    fn zrtp_refuses_no_profile() {
         let sdp = offer("RTP/AVP", "8", &["zrtp-hash:1.10 fe30"]);
         assert_eq!(check(&MediaEncryptionMode::Zrtp, &sdp).unwrap().protection, Protection::Zrtp);
     }
@@ -524,7 +533,7 @@ mod tests {
         let mode = MediaEncryptionMode::Disabled;
         let sdp = offer("RTP/AVP", "96 101", &["rtpmap:96 opus/48000/2", "rtpmap:101 telephone-event/8000"]);
         assert_eq!(refused(&mode, &sdp), MediaRefusal::NoCodec("opus/48000 telephone-event/8000".to_owned()));
-        // A static number that is mapped to something else is something else.
+        // An `a=rtpmap` overrides a static payload type.
         let mapped = offer("RTP/AVP", "8", &["rtpmap:8 PCMA/16000"]);
         assert!(matches!(refused(&mode, &mapped), MediaRefusal::NoCodec(_)));
     }

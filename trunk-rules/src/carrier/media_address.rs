@@ -1,32 +1,33 @@
-//! Which addresses media may be sent to at all, by whom it is for.
+//! Addresses that media must not be sent to, depending on where a call comes from.
 //!
-//! A caller names an address in its SDP, and nothing proves that it is its own. So media never goes to addresses that
-//! stand for nobody, for many or for a machine's own services, and to a private or loopback one only where the call
-//! came from as near. It refuses to know this machine's own sockets: whoever sends knows them.
+//! A caller names an address in its SDP, and nothing proves that the address is its own. So media is never
+//! sent to unspecified, multicast, reserved or infrastructure addresses, and to a private or loopback address
+//! only if the call itself comes from an address that is at least as local. The sockets of this machine are
+//! not known here: the sender must exclude them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// Ports below are of services that answer strangers.
-const FIRST_PORT: u16 = 1024;
+/// Services that answer arbitrary senders listen on ports below this one.
+const MIN_MEDIA_PORT: u16 = 1024;
 
-const NEVER_V4: &[(Ipv4Addr, u32, &str)] = &[
+const FORBIDDEN_V4: &[(Ipv4Addr, u32, &str)] = &[
     (Ipv4Addr::UNSPECIFIED, 8, "this network"),
-    (Ipv4Addr::new(168, 63, 129, 16), 32, "a cloud's service for its machines"),
-    (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local, where clouds keep their metadata"),
-    (Ipv4Addr::new(192, 0, 0, 0), 24, "kept for protocols"),
+    (Ipv4Addr::new(168, 63, 129, 16), 32, "a cloud provider's internal service"),
+    (Ipv4Addr::new(169, 254, 0, 0), 16, "link-local, including cloud metadata services"),
+    (Ipv4Addr::new(192, 0, 0, 0), 24, "reserved for IETF protocol assignments"),
     (Ipv4Addr::new(192, 88, 99, 0), 24, "a 6to4 relay"),
     (Ipv4Addr::new(224, 0, 0, 0), 4, "multicast"),
     (Ipv4Addr::new(240, 0, 0, 0), 4, "reserved or broadcast"),
 ];
 
-const NEVER_V6: &[(Ipv6Addr, u32, &str)] = &[
+const FORBIDDEN_V6: &[(Ipv6Addr, u32, &str)] = &[
     (Ipv6Addr::UNSPECIFIED, 128, "unspecified"),
     (Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, 0, 0), 96, "an IPv4 address behind NAT64"),
     (Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, 0, 0), 48, "an IPv4 address behind a local NAT64"),
-    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64, "for discarding"),
+    (Ipv6Addr::new(0x100, 0, 0, 0, 0, 0, 0, 0), 64, "discard-only"),
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 32, "an IPv4 address behind Teredo"),
     (Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16, "an IPv4 address behind 6to4"),
-    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, "a cloud's service for its machines"),
+    (Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0), 32, "a cloud provider's internal service"),
     (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0), 10, "link-local"),
     (Ipv6Addr::new(0xfec0, 0, 0, 0, 0, 0, 0, 0), 10, "site-local"),
     (Ipv6Addr::new(0xff00, 0, 0, 0, 0, 0, 0, 0), 8, "multicast"),
@@ -41,47 +42,47 @@ const PRIVATE_V4: &[(Ipv4Addr, u32)] = &[
 
 const UNIQUE_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfc00, 0, 0, 0, 0, 0, 0, 0);
 
-/// How near an address is; the nearer one reaches more.
+/// The scope of an address. An address may receive media of calls from the same scope or a more local one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Nearness {
+enum Scope {
     Public,
-    /// Of a private network or behind a carrier's NAT.
+    /// In a private network or behind a carrier-grade NAT.
     Private,
     Loopback,
 }
 
-/// Why media is not sent to an address, by the address that the call's signalling comes from, and whether the trunk's
-/// owner listed it; none when it may be. A listed address may be a private one; what is refused to everybody cannot be
-/// listed.
+/// Returns why media must not be sent to an address, or `None` if it may be. `signalling` is the address that
+/// the call comes from; `is_listed` is whether the trunk's owner listed the address. A listed address may
+/// be private, but listing does not permit the addresses that are forbidden for every call.
 pub fn no_media_to(address: SocketAddr, signalling: IpAddr, is_listed: bool) -> Option<&'static str> {
     let ip = address.ip().to_canonical();
-    if address.port() < FIRST_PORT {
+    if address.port() < MIN_MEDIA_PORT {
         return Some("a port below 1024");
     }
-    let never = match ip {
-        IpAddr::V4(ip) => NEVER_V4.iter().find(|row| holds_v4(row.0, row.1, ip)).map(|row| row.2),
-        IpAddr::V6(ip) => NEVER_V6.iter().find(|row| holds_v6(row.0, row.1, ip)).map(|row| row.2),
+    let forbidden = match ip {
+        IpAddr::V4(ip) => FORBIDDEN_V4.iter().find(|row| contains_v4(row.0, row.1, ip)).map(|row| row.2),
+        IpAddr::V6(ip) => FORBIDDEN_V6.iter().find(|row| contains_v6(row.0, row.1, ip)).map(|row| row.2),
     };
-    never.or_else(|| {
-        let is_too_near = !is_listed && nearness(ip) > nearness(signalling.to_canonical());
-        is_too_near.then_some("nearer than where the call comes from")
+    forbidden.or_else(|| {
+        let is_more_local = !is_listed && scope(ip) > scope(signalling.to_canonical());
+        is_more_local.then_some("a more local address than the one that the call comes from")
     })
 }
 
-fn nearness(address: IpAddr) -> Nearness {
+fn scope(address: IpAddr) -> Scope {
     let is_private = match address {
-        _ if address.is_loopback() => return Nearness::Loopback,
-        IpAddr::V4(address) => PRIVATE_V4.iter().any(|row| holds_v4(row.0, row.1, address)),
-        IpAddr::V6(address) => holds_v6(UNIQUE_LOCAL, 7, address),
+        _ if address.is_loopback() => return Scope::Loopback,
+        IpAddr::V4(address) => PRIVATE_V4.iter().any(|row| contains_v4(row.0, row.1, address)),
+        IpAddr::V6(address) => contains_v6(UNIQUE_LOCAL, 7, address),
     };
-    if is_private { Nearness::Private } else { Nearness::Public }
+    if is_private { Scope::Private } else { Scope::Public }
 }
 
-const fn holds_v4(network: Ipv4Addr, length: u32, address: Ipv4Addr) -> bool {
+const fn contains_v4(network: Ipv4Addr, length: u32, address: Ipv4Addr) -> bool {
     (network.to_bits() ^ address.to_bits()).leading_zeros() >= length
 }
 
-const fn holds_v6(network: Ipv6Addr, length: u32, address: Ipv6Addr) -> bool {
+const fn contains_v6(network: Ipv6Addr, length: u32, address: Ipv6Addr) -> bool {
     (network.to_bits() ^ address.to_bits()).leading_zeros() >= length
 }
 
@@ -95,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_nobody_of_many_and_of_services_are_refused_to_everybody() {
+    fn unspecified_multicast_reserved_and_infrastructure_addresses_are_refused_for_every_call() {
         for address in [
             "0.0.0.0:4000",
             "0.1.2.3:4000",
@@ -130,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn a_near_address_is_for_calls_that_come_from_as_near() {
+    fn a_local_address_is_for_calls_from_an_equally_local_one() {
         for (address, signalling, may) in [
             ("198.51.100.7:4000", "203.0.113.1", true),
             ("10.0.0.2:4000", "192.168.0.1", true),
@@ -151,7 +152,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_the_standard_library_knows_to_be_special_is_never_sent_to(bits: u32, wrapped: bool, listed: bool) {
+        fn no_media_goes_to_an_address_that_the_standard_library_classes_as_special(bits: u32, wrapped: bool, listed: bool) {
             let v4 = Ipv4Addr::from_bits(bits);
             let special = v4.is_link_local() || v4.is_broadcast() || v4.is_multicast() || v4.is_unspecified();
             let ip = if wrapped { v4.to_ipv6_mapped().into() } else { IpAddr::V4(v4) };
@@ -161,11 +162,11 @@ mod tests {
         }
 
         #[test]
-        fn the_address_of_the_signalling_is_good_enough_unless_it_is_special(bits: u32) {
+        fn the_address_of_the_signalling_is_allowed_unless_it_is_forbidden(bits: u32) {
             let v4 = Ipv4Addr::from_bits(bits);
-            let never = NEVER_V4.iter().any(|row| holds_v4(row.0, row.1, v4));
+            let forbidden = FORBIDDEN_V4.iter().any(|row| contains_v4(row.0, row.1, v4));
             let refused = no_media_to(SocketAddr::new(v4.into(), 4000), v4.into(), false);
-            prop_assert_eq!(refused.is_some(), never);
+            prop_assert_eq!(refused.is_some(), forbidden);
         }
     }
 }

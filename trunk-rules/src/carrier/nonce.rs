@@ -1,6 +1,7 @@
-//! Nonces that prove themselves: time and salt under a key, so that nothing is kept of a challenge.
+//! Self-validating nonces: a timestamp and a salt with a MAC, so that the server keeps no state per
+//! challenge.
 //!
-//! It refuses to read a clock or to make salt; both are handed in.
+//! The clock and the salt are passed in.
 
 use std::time::Duration;
 
@@ -11,29 +12,29 @@ use subtle::ConstantTimeEq as _;
 
 use super::uri::hex_value;
 
-const STAMP: usize = 8;
-const SALT: usize = 8;
-const MAC: usize = 16;
-const LENGTH: usize = STAMP + SALT + MAC;
+const TIMESTAMP_BYTES: usize = 8;
+const SALT_BYTES: usize = 8;
+const MAC_BYTES: usize = 16;
+const NONCE_BYTES: usize = TIMESTAMP_BYTES + SALT_BYTES + MAC_BYTES;
 
-/// What a nonce that came back is.
+/// The state of a nonce that a client sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NonceState {
-    /// Ours, and young enough.
+    /// Issued with this key, and within its lifetime.
     Fresh,
-    /// Ours, and too old.
+    /// Issued with this key, but past its lifetime.
     Expired,
-    /// Not ours, or changed on its way.
+    /// Not issued with this key, or altered.
     Foreign,
 }
 
-/// Who knows the nonces.
+/// Verifies nonces.
 pub trait Nonces {
-    /// What a nonce is.
+    /// Returns the state of a nonce.
     fn state(&self, nonce: &[u8]) -> NonceState;
 
-    /// The highest nonce count accepted with a nonce so far, for strict counting; zero when it was used
-    /// without a count, `None` when it was not used.
+    /// The highest nonce count accepted with a nonce so far, for `strict_nc`. Zero if the nonce was used
+    /// without a count, `None` if it was not used. The default implementation keeps no counts.
     fn last_count(&self, nonce: &[u8]) -> Option<u32> {
         let _ = nonce;
         None
@@ -46,12 +47,12 @@ impl<F: Fn(&[u8]) -> NonceState> Nonces for F {
     }
 }
 
-/// The key of the nonces. All nodes that share an address share it. `Debug` hides it.
+/// The key that nonces are signed with. All nodes behind one address must share it. `Debug` hides it.
 #[derive(Clone)]
 pub struct NonceKey(Hmac<Sha256>);
 
 impl NonceKey {
-    /// Takes 32 random bytes.
+    /// Creates a key from 32 random bytes.
     pub fn new(key: &[u8; 32]) -> Self {
         let mut block = [0; 64];
         for (to, from) in block.iter_mut().zip(key) {
@@ -60,12 +61,12 @@ impl NonceKey {
         Self(Hmac::new(&block.into()))
     }
 
-    /// Makes a nonce of 64 characters. The salt should be random, so that no two challenges are alike.
+    /// Issues a nonce of 64 characters. The salt should be random, so that no two challenges are equal.
     pub fn issue(&self, now: Timestamp, salt: u64) -> String {
-        let (stamp, salt) = (now.as_unix_millis().to_be_bytes(), salt.to_be_bytes());
-        let mac = self.mac(stamp, salt);
-        let mut nonce = String::with_capacity(2 * LENGTH);
-        for byte in stamp.iter().chain(&salt).chain(&mac) {
+        let (timestamp, salt) = (now.as_unix_millis().to_be_bytes(), salt.to_be_bytes());
+        let mac = self.mac(timestamp, salt);
+        let mut nonce = String::with_capacity(2 * NONCE_BYTES);
+        for byte in timestamp.iter().chain(&salt).chain(&mac) {
             for nibble in [byte >> 4, byte & 15] {
                 nonce.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
             }
@@ -73,22 +74,24 @@ impl NonceKey {
         nonce
     }
 
-    /// Tells what a nonce is that comes back at a moment.
+    /// Returns the state of a nonce at the given time. `ttl` is the lifetime of a nonce.
     pub fn verify(&self, nonce: &[u8], now: Timestamp, ttl: Duration) -> NonceState {
         let Some(bytes) = decoded(nonce) else { return NonceState::Foreign };
-        let Some((stamp, rest)) = bytes.split_first_chunk::<STAMP>() else { return NonceState::Foreign };
-        let Some((salt, mac)) = rest.split_first_chunk::<SALT>() else { return NonceState::Foreign };
-        if !bool::from(self.mac(*stamp, *salt).ct_eq(mac)) {
+        let Some((timestamp, rest)) = bytes.split_first_chunk::<TIMESTAMP_BYTES>() else {
+            return NonceState::Foreign;
+        };
+        let Some((salt, mac)) = rest.split_first_chunk::<SALT_BYTES>() else { return NonceState::Foreign };
+        if !bool::from(self.mac(*timestamp, *salt).ct_eq(mac)) {
             return NonceState::Foreign;
         }
-        let age = now.as_unix_millis().abs_diff(i64::from_be_bytes(*stamp));
-        // A clock that was set back makes a nonce look young for as long as it was set back, and no longer.
+        let age = now.as_unix_millis().abs_diff(i64::from_be_bytes(*timestamp));
+        // A clock that is set back extends a nonce's lifetime by the amount it was set back, and no more.
         if u128::from(age) <= ttl.as_millis() { NonceState::Fresh } else { NonceState::Expired }
     }
 
-    fn mac(&self, stamp: [u8; STAMP], salt: [u8; SALT]) -> [u8; MAC] {
+    fn mac(&self, timestamp: [u8; TIMESTAMP_BYTES], salt: [u8; SALT_BYTES]) -> [u8; MAC_BYTES] {
         let mut mac = self.0.clone();
-        mac.update(&stamp);
+        mac.update(&timestamp);
         mac.update(&salt);
         mac.finalize().into_bytes().first_chunk().copied().unwrap_or_default()
     }
@@ -100,14 +103,14 @@ impl std::fmt::Debug for NonceKey {
     }
 }
 
-/// The nonces of one key at one moment; counts are not kept.
+/// Verifies nonces of one key at one time. Nonce counts are not kept.
 #[derive(Debug, Clone, Copy)]
 pub struct NoncesAt<'a> {
-    /// The key.
+    /// The key of the nonces.
     pub key: &'a NonceKey,
-    /// The moment.
+    /// The current time.
     pub now: Timestamp,
-    /// How long a nonce is good.
+    /// The lifetime of a nonce.
     pub ttl: Duration,
 }
 
@@ -117,14 +120,14 @@ impl Nonces for NoncesAt<'_> {
     }
 }
 
-fn decoded(nonce: &[u8]) -> Option<[u8; LENGTH]> {
-    if nonce.len() != 2 * LENGTH {
+fn decoded(nonce: &[u8]) -> Option<[u8; NONCE_BYTES]> {
+    if nonce.len() != 2 * NONCE_BYTES {
         return None;
     }
-    let mut bytes = [0; LENGTH];
+    let mut bytes = [0; NONCE_BYTES];
     for (byte, pair) in bytes.iter_mut().zip(nonce.chunks_exact(2)) {
         let [high, low] = pair else { return None };
-        // Upper case would be another text for the same nonce.
+        // Only one spelling of a nonce is accepted: otherwise upper case would be a second text for it.
         if high.is_ascii_uppercase() || low.is_ascii_uppercase() {
             return None;
         }

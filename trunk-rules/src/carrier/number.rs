@@ -1,28 +1,28 @@
-//! Numbers in the one form that the rules compare: digits of E.164, no plus.
+//! Normalises dialled numbers to the form that the rules compare: E.164 digits without a plus.
 //!
-//! It removes what DIDWW documents as removed, a leading `+` or `00`, and refuses to guess anything else:
-//! `011`, a national `0` and separators are documented nowhere.
+//! Only what DIDWW documents is removed: one leading `+` or `00`. `011`, a national `0` and separators are
+//! documented nowhere, and are refused rather than guessed.
 
 use super::Digits;
 
-/// Why a text is no number.
+/// Why a text is not a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NumberError {
-    /// There is nothing there.
+    /// The text is empty.
     #[error("there is no number; dial country code, area code and subscriber number")]
     Missing,
-    /// It holds something that is not a digit.
-    #[error("`{}` is no digit; separators and letters are not converted", char::from(*.0).escape_default())]
+    /// The text contains a character that is not a digit.
+    #[error("`{}` is not a digit; separators and letters are not converted", char::from(*.0).escape_default())]
     NotADigit(u8),
-    /// It is too long.
-    #[error("there are {0} digits; E.164 has at most 15")]
+    /// The text has more than 15 digits; contains their count.
+    #[error("the number has {0} digits; E.164 allows at most 15")]
     TooLong(usize),
-    /// It begins with zero.
-    #[error("it begins with 0; dial the country code, with + or 00 before it or nothing")]
+    /// The number begins with zero.
+    #[error("the number begins with 0; dial the country code, optionally preceded by + or 00")]
     LeadingZero,
 }
 
-/// Reads 1 to 15 digits.
+/// Parses 1 to 15 digits.
 pub(super) fn digits(text: &[u8]) -> Result<Digits, NumberError> {
     if let Some(other) = text.iter().find(|byte| !byte.is_ascii_digit()) {
         return Err(NumberError::NotADigit(*other));
@@ -33,7 +33,7 @@ pub(super) fn digits(text: &[u8]) -> Result<Digits, NumberError> {
     Digits::parse(text).ok_or(NumberError::TooLong(text.len()))
 }
 
-/// Removes one leading `+` or `00`; then there must be 1 to 15 digits of which the first is not 0.
+/// Removes one leading `+` or `00`. The rest must be 1 to 15 digits of which the first is not 0.
 pub fn normalise(text: &[u8]) -> Result<Digits, NumberError> {
     let rest = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"00")).unwrap_or(text);
     let digits = digits(rest)?;

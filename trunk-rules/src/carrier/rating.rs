@@ -1,4 +1,4 @@
-//! What a call costs, in exact decimals.
+//! Computes the price of a call, in exact decimals.
 
 use std::collections::HashMap;
 use std::num::NonZeroU32;
@@ -8,38 +8,38 @@ use rust_decimal::{Decimal, RoundingStrategy};
 
 use super::Digits;
 
-/// Decimals of a price. A price with more, which sixtieths can have, is rounded half up.
-const SCALE: u32 = 8;
+/// Decimal places of a price. Division by 60 can produce more; the price is rounded half up.
+const PRICE_DECIMALS: u32 = 8;
 
-/// What a minute costs and in which steps time is billed.
+/// The price of a minute and the intervals in which time is billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// US dollars a minute.
+    /// US dollars per minute.
     pub per_minute: Decimal,
-    /// Seconds that every answered call is billed at least.
+    /// The initial billing interval in seconds: every answered call is billed at least this long.
     pub initial_interval: NonZeroU32,
-    /// Seconds of each step after these.
+    /// The length of each further billing interval in seconds.
     pub next_interval: NonZeroU32,
 }
 
-/// What one call cost.
+/// The duration and price of one call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Charge {
-    /// Seconds that the call was up, a begun second counted whole.
+    /// Seconds from answer to end, rounded up.
     pub duration: u64,
     /// Seconds that are billed.
     pub billed: u64,
-    /// US dollars.
+    /// The price in US dollars.
     pub price: Decimal,
 }
 
 impl Charge {
-    /// Of a call that was never answered.
+    /// The charge of a call that was not answered.
     pub const NOTHING: Self = Self { duration: 0, billed: 0, price: Decimal::ZERO };
 }
 
 impl Rate {
-    /// Rates a call that was answered and up for so long; one that never was answered costs nothing.
+    /// Rates a call by the time since its answer. An unanswered call (`None`) is free.
     pub fn charge(&self, answered: Option<Duration>) -> Charge {
         let Some(up) = answered else {
             return Charge::NOTHING;
@@ -49,22 +49,23 @@ impl Rate {
         let steps = duration.saturating_sub(initial).div_ceil(next);
         let billed = steps.saturating_mul(next).saturating_add(initial);
         let price = Decimal::from(billed).saturating_mul(self.per_minute) / Decimal::from(60);
-        let price = price.round_dp_with_strategy(SCALE, RoundingStrategy::MidpointAwayFromZero).normalize();
+        let price =
+            price.round_dp_with_strategy(PRICE_DECIMALS, RoundingStrategy::MidpointAwayFromZero).normalize();
         Charge { duration, billed, price }
     }
 }
 
-/// The rates by the beginning of the destination.
+/// Rates by destination prefix.
 #[derive(Debug, Clone, Default)]
 pub struct RateCard(HashMap<Digits, Rate>);
 
 impl RateCard {
-    /// Takes rates; the last one of two for the same prefix stays.
+    /// Builds a rate card. Of two rates for the same prefix, the last one is kept.
     pub fn new(rates: impl IntoIterator<Item = (Digits, Rate)>) -> Self {
         Self(rates.into_iter().collect())
     }
 
-    /// The rate of the longest prefix that a number begins with, and that prefix.
+    /// Returns the longest prefix that a number begins with, and its rate.
     pub fn find(&self, number: Digits) -> Option<(Digits, Rate)> {
         (1..=number.len())
             .rev()

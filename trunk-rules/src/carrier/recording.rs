@@ -1,20 +1,21 @@
-//! Which calls may go on while nothing can be written: no price of theirs could be kept.
+//! Decides which calls are admitted while their charges cannot be stored.
 
 use std::time::Duration;
 
-/// Whether calls can be recorded.
+/// Whether the charges of calls can be stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Recording {
-    /// What calls cost is written.
+    /// Charges are stored.
     #[default]
     Works,
-    /// Nothing has been written for so long.
+    /// Writes have failed for this long.
     FailsFor(Duration),
 }
 
 impl Recording {
-    /// Whether a call that is not an emergency call may come in. One of a trunk with a threshold may not, for its
-    /// spending could not be kept; others may for a set time.
+    /// Whether an ordinary call may be admitted. While writes fail, a call on a trunk with a threshold is
+    /// refused at once, because its spending would not be counted; other calls are admitted for `grace`.
+    /// Emergency calls are not subject to this check.
     pub fn admits(self, has_threshold: bool, grace: Duration) -> bool {
         match self {
             Self::Works => true,

@@ -1,11 +1,11 @@
-//! Whose media is taken, where it is sent to, and when silence ends a call.
+//! Decides which RTP is accepted, where RTP is sent, and when silence ends a call.
 //!
-//! Media goes to an address from which RTP of the call came, and to no other but for one empty packet after the
-//! answer. So nobody can have it sent to a third party: an SDP proves nothing. What is sent there is an echo of what
-//! came from there, so it is never more.
+//! Media is sent only to an address from which RTP of the call came, except for one empty packet after the
+//! answer. An SDP proves nothing, so a caller cannot direct media at a third party. What is sent is an echo
+//! of what was received, so it never exceeds it.
 //!
-//! A socket brings each packet's source and moment here; it refuses to touch the packets themselves. All but
-//! the modes' names is inferred.
+//! The socket's owner passes in the source and the arrival time of each packet; packet contents are not
+//! handled here. All behaviour is inferred; only the names of the attributes are DIDWW's.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -14,25 +14,25 @@ use didww_types::Timestamp;
 use didww_types::resources::VoiceOutTrunk;
 
 use super::media_address::no_media_to;
-use super::network::{Address, Block};
-use super::terms::blocks;
+use super::network::{Address, Subnet};
+use super::terms::subnets;
 use super::{Codec, Direction, TermsError};
 
-/// After so many packets from one address it is believed to be the peer's.
-const LEARN_PACKETS: u32 = 5;
-/// After so many milliseconds of packets from one address as well.
-const LEARN_MILLIS: i64 = 250;
-const DEFAULT_TIMEOUT: u64 = 30;
+/// The number of packets from one address after which it is taken for the peer's.
+const LATCH_PACKETS: u32 = 5;
+/// The milliseconds of packets from one address after which it is taken for the peer's as well.
+const LATCH_MILLIS: i64 = 250;
+const DEFAULT_TIMEOUT_SECONDS: u64 = 30;
 
-/// What a trunk says about media.
+/// A trunk's media settings.
 #[derive(Debug, Clone)]
 pub struct RtpTerms {
-    allowed: Box<[Block]>,
-    /// Whether media goes to where it comes from.
+    allowed: Box<[Subnet]>,
+    /// Whether media is sent to where it comes from (`force_symmetric_rtp`).
     pub force_symmetric: bool,
-    /// Whether an empty packet is sent once a call is answered.
+    /// Whether one empty packet is sent when a call is answered (`rtp_ping`).
     pub ping: bool,
-    /// How long a call may be silent.
+    /// How long a call may be silent before it ends (`rtp_timeout`); 30 seconds if the trunk sets none.
     pub timeout: Duration,
 }
 
@@ -40,19 +40,19 @@ impl RtpTerms {
     pub(super) fn new(trunk: &VoiceOutTrunk) -> Result<Self, TermsError> {
         let timeout = trunk.rtp_timeout.and_then(|seconds| u64::try_from(seconds.get()).ok());
         Ok(Self {
-            allowed: blocks("allowed_rtp_ips", trunk.allowed_rtp_ips.as_ref())?,
+            allowed: subnets("allowed_rtp_ips", trunk.allowed_rtp_ips.as_ref())?,
             force_symmetric: trunk.force_symmetric_rtp,
             ping: trunk.rtp_ping,
-            timeout: Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT)),
+            timeout: Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT_SECONDS)),
         })
     }
 
-    /// Whether media from an address is taken. No allowed address at all is no restriction.
+    /// Whether media from an address is accepted. An empty list allows every address.
     pub fn accepts(&self, source: IpAddr) -> bool {
         self.allowed.is_empty() || self.lists(source)
     }
 
-    /// Whether an address is among those allowed.
+    /// Whether an address is in `allowed_rtp_ips`.
     pub fn lists(&self, address: IpAddr) -> bool {
         let address = Address::of(address);
         self.allowed.iter().any(|network| network.contains(address))
@@ -60,8 +60,8 @@ impl RtpTerms {
 }
 
 impl Codec {
-    /// The most RTP packets a second that a sender of this codec has reason to send: twice as many as with the shortest
-    /// packets that are in use, 10 ms of PCM and G.729, and one frame of the others.
+    /// The maximum RTP packets per second that a sender of this codec can need: twice the rate of the
+    /// shortest packets in use, which are 10 ms for PCM and G.729 and one frame for the others.
     pub const fn packets_a_second(self) -> u32 {
         match self {
             Self::Pcma | Self::Pcmu | Self::G729 => 200,
@@ -71,93 +71,96 @@ impl Codec {
     }
 }
 
-/// The media path of one call towards the customer.
+/// The media path between the edge and the customer, for one call.
 #[derive(Debug, Clone)]
 pub struct RtpPath {
-    /// Where the call's signalling comes from.
+    /// The address that the call's signalling comes from.
     signalling: IpAddr,
     offered: Option<SocketAddr>,
-    /// As the customer says it.
+    /// From the customer's point of view.
     direction: Direction,
     mode: Mode,
-    last: Timestamp,
+    last_received: Timestamp,
     dropped: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Mode {
-    Listening,
-    Learning {
+    Unlatched,
+    Latching {
         from: SocketAddr,
         packets: u32,
         since: Timestamp,
     },
-    /// Media came from there; of a symmetric path only the offered address can still take its place.
-    Settled(SocketAddr),
+    /// Media came from this address. With symmetric RTP, only the offered address can still replace it.
+    Latched(SocketAddr),
 }
 
-/// What becomes of an RTP packet.
+/// What happens to a received RTP packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heard {
-    /// Its source is not allowed: it is dropped, and breaks no silence.
+    /// The source is not allowed. The packet is dropped and does not reset the RTP timeout.
     Dropped,
-    /// It is taken.
+    /// The packet is accepted and not echoed.
     Taken,
-    /// It is taken, and came from the address that media goes to, or another port of it.
+    /// The packet is accepted, and comes from the host that media is sent to; its port may differ. The echo
+    /// goes to this address.
     ToEcho(SocketAddr),
 }
 
 impl RtpPath {
-    /// The path of a call whose signalling comes from an address and that has no media yet.
+    /// Creates the path of a call that has no media yet. `signalling` is the address that the call's
+    /// signalling comes from.
     pub fn new(signalling: IpAddr, now: Timestamp) -> Self {
         Self {
             signalling: signalling.to_canonical(),
             offered: None,
             direction: Direction::Inactive,
-            mode: Mode::Listening,
-            last: now,
+            mode: Mode::Unlatched,
+            last_received: now,
             dropped: 0,
         }
     }
 
-    /// Takes what an SDP of the customer says: its address, and who sends. What was learned holds as long as the address
-    /// does. The watch for silence starts anew with media that is expected again.
+    /// Applies an SDP of the customer: its address and direction. The learned address is kept while the
+    /// offered address stays the same. The RTP timeout restarts when media is expected again.
     pub fn negotiated(&mut self, offered: Option<SocketAddr>, direction: Direction, now: Timestamp) {
         let offered = offered.map(canonical);
         if offered != self.offered {
             self.offered = offered;
-            self.mode = Mode::Listening;
+            self.mode = Mode::Unlatched;
         }
-        let was_expected = self.is_expected();
+        let expected_rtp = self.expects_rtp();
         self.direction = direction;
-        if self.is_expected() && !was_expected {
-            self.last = now;
+        if self.expects_rtp() && !expected_rtp {
+            self.last_received = now;
         }
     }
 
-    /// Whether the customer is to send: a call on hold, and one that only listens, may be silent.
-    const fn is_expected(&self) -> bool {
+    /// Whether RTP is expected from the customer. A call on hold, and one that only receives, may be silent.
+    const fn expects_rtp(&self) -> bool {
         matches!(self.direction, Direction::SendRecv)
     }
 
-    /// Whether the customer is to hear anything.
-    const fn is_sending(&self) -> bool {
+    /// Whether the customer receives media.
+    const fn may_send(&self) -> bool {
         matches!(self.direction, Direction::SendRecv | Direction::RecvOnly)
     }
 
-    /// Takes an RTP packet, or drops it silently because of its source. What is dropped does not count against silence.
+    /// Accepts an RTP packet, or drops it because of its source. A dropped packet does not reset the RTP
+    /// timeout.
     pub fn receive(&mut self, terms: &RtpTerms, from: SocketAddr, now: Timestamp) -> Heard {
         let from = canonical(from);
         if !terms.accepts(from.ip()) {
             self.dropped = self.dropped.saturating_add(1);
             return Heard::Dropped;
         }
-        self.last = now;
+        self.last_received = now;
         if terms.force_symmetric {
-            self.learn(terms, from, now);
+            self.update_latch(terms, from, now);
         } else if let Some(offered) = self.offered.filter(|offered| offered.ip() == from.ip()) {
-            // A phone may send from another port than it hears at.
-            self.settle(terms, offered);
+            // A phone may send from another port than the one it receives on.
+            self.latch(terms, offered);
         }
         match self.target() {
             Some(target) if target.ip() == from.ip() => Heard::ToEcho(target),
@@ -165,54 +168,58 @@ impl RtpPath {
         }
     }
 
-    fn learn(&mut self, terms: &RtpTerms, from: SocketAddr, now: Timestamp) {
+    fn update_latch(&mut self, terms: &RtpTerms, from: SocketAddr, now: Timestamp) {
         if Some(from) == self.offered {
-            return self.settle(terms, from);
+            return self.latch(terms, from);
         }
         let (packets, since) = match self.mode {
-            Mode::Settled(_) => return,
-            Mode::Learning { from: known, packets, since } if known == from => (packets + 1, since),
-            Mode::Learning { .. } | Mode::Listening => (1, now),
+            Mode::Latched(_) => return,
+            Mode::Latching { from: known, packets, since } if known == from => (packets + 1, since),
+            Mode::Latching { .. } | Mode::Unlatched => (1, now),
         };
-        self.mode = Mode::Learning { from, packets, since };
+        self.mode = Mode::Latching { from, packets, since };
         let waited = now.as_unix_millis().saturating_sub(since.as_unix_millis());
-        if packets >= LEARN_PACKETS || waited >= LEARN_MILLIS {
-            self.settle(terms, from);
+        if packets >= LATCH_PACKETS || waited >= LATCH_MILLIS {
+            self.latch(terms, from);
         }
     }
 
-    fn settle(&mut self, terms: &RtpTerms, at: SocketAddr) {
+    fn latch(&mut self, terms: &RtpTerms, at: SocketAddr) {
         if no_media_to(at, self.signalling, terms.lists(at.ip())).is_none() {
-            self.mode = Mode::Settled(at);
+            self.mode = Mode::Latched(at);
         }
     }
 
-    /// Where media is sent to; nowhere as long as none came, and none is sent to a customer who does not listen.
+    /// The address that media is sent to; `None` until media has come from it, and while the customer does
+    /// not receive.
     pub const fn target(&self) -> Option<SocketAddr> {
         match self.mode {
-            Mode::Settled(at) if self.is_sending() => Some(at),
+            Mode::Latched(at) if self.may_send() => Some(at),
             _ => None,
         }
     }
 
-    /// Where the one packet goes that makes a peer speak that waits for the first: to the offered address, if the
-    /// signalling comes from there too, or it is listed.
+    /// The destination of the single packet that starts a peer which waits for the first packet: the offered
+    /// address, if the signalling comes from it too or the trunk lists it.
     pub fn ping_target(&self, terms: &RtpTerms) -> Option<SocketAddr> {
-        let offered = self.offered.filter(|_| terms.ping && self.is_sending())?;
+        let offered = self.offered.filter(|_| terms.ping && self.may_send())?;
         let is_listed = terms.lists(offered.ip());
         let is_known = is_listed || offered.ip() == self.signalling;
         (is_known && no_media_to(offered, self.signalling, is_listed).is_none()).then_some(offered)
     }
 
-    /// Why nothing is sent although media comes, for whoever wonders why there is no audio.
+    /// Returns why no media is sent although media arrives, for diagnosis of missing audio; `None` if media
+    /// is sent.
     pub fn why_silent(&self, terms: &RtpTerms) -> Option<&'static str> {
         if self.target().is_some() {
             return None;
         }
-        if !self.is_sending() {
-            return Some("the caller does not listen: it is on hold, or only sends");
+        if !self.may_send() {
+            return Some("the caller does not receive media: it is on hold, or only sends");
         }
-        let Some(offered) = self.offered else { return Some("the SDP names no address that could be found") };
+        let Some(offered) = self.offered else {
+            return Some("the SDP names no address that could be resolved");
+        };
         if let Some(why) = no_media_to(offered, self.signalling, terms.lists(offered.ip())) {
             return Some(why);
         }
@@ -223,28 +230,30 @@ impl RtpPath {
         })
     }
 
-    /// How many packets were dropped because of their source.
+    /// The number of packets dropped because of their source.
     pub const fn dropped(&self) -> u64 {
         self.dropped
     }
 
-    /// Starts the watch for silence anew: a call is silent from its answer on, not from its offer.
+    /// Restarts the RTP timeout. Silence counts from the answer, not from the offer.
     pub const fn restart(&mut self, now: Timestamp) {
-        self.last = now;
+        self.last_received = now;
     }
 
-    /// When the call ends if it stays silent; never while nothing is expected from the customer.
+    /// When the RTP timeout ends the call if no RTP arrives; `None` while no RTP is expected from the
+    /// customer.
     pub fn silent_until(&self, terms: &RtpTerms) -> Option<Timestamp> {
-        self.is_expected().then(|| self.last.after(terms.timeout))
+        self.expects_rtp().then(|| self.last_received.after(terms.timeout))
     }
 
-    /// Whether the call was silent for too long.
+    /// Whether the RTP timeout has expired.
     pub fn is_over(&self, terms: &RtpTerms, now: Timestamp) -> bool {
         self.silent_until(terms).is_some_and(|end| now >= end)
     }
 }
 
-/// The packet that makes a peer start that waits for the first one: marker, two zero bytes of payload.
+/// Builds the packet that starts a peer which waits for the first one: marker bit set, two zero bytes of
+/// payload.
 pub const fn ping_packet(payload_type: u8, sequence: u16, timestamp: u32, ssrc: u32) -> [u8; 14] {
     const VERSION_2: u8 = 0x80;
     const MARKER: u8 = 0x80;
@@ -270,7 +279,7 @@ mod tests {
     const SIGNALLING: &str = "192.0.2.1";
 
     fn terms(allowed: &[&str], force_symmetric: bool) -> RtpTerms {
-        let allowed = allowed.iter().map(|network| Block::of(network.parse().unwrap())).collect();
+        let allowed = allowed.iter().map(|network| Subnet::of(network.parse().unwrap())).collect();
         RtpTerms { allowed, force_symmetric, ping: true, timeout: Duration::from_secs(30) }
     }
 
@@ -325,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_may_send_from_another_port_than_it_hears_at() {
+    fn a_phone_may_send_from_another_port_than_the_one_it_receives_on() {
         let (terms, mut path) = (terms(&[], false), path());
         let heard = path.receive(&terms, address("192.0.2.1:4998"), at(0));
         assert_eq!(heard, Heard::ToEcho(address(OFFERED)));
@@ -335,7 +344,7 @@ mod tests {
     fn symmetric_rtp_latches_after_a_few_packets_or_a_quarter_of_a_second() {
         let terms = terms(&[], true);
         let mut by_count = path();
-        for packet in 1..=LEARN_PACKETS {
+        for packet in 1..=LATCH_PACKETS {
             assert_eq!(by_count.target(), None, "packet {packet}");
             by_count.receive(&terms, address(REAL), at(0));
         }
@@ -346,14 +355,14 @@ mod tests {
         assert_eq!(by_count.target(), Some(address(REAL)), "it is latched");
         let mut by_time = path();
         by_time.receive(&terms, address(REAL), at(0));
-        by_time.receive(&terms, address(REAL), at(LEARN_MILLIS));
+        by_time.receive(&terms, address(REAL), at(LATCH_MILLIS));
         assert_eq!(by_time.target(), Some(address(REAL)));
     }
 
     #[test]
     fn media_from_the_offered_address_ends_the_learning_at_once() {
         let (terms, mut path) = (terms(&[], true), path());
-        for _ in 0..LEARN_PACKETS {
+        for _ in 0..LATCH_PACKETS {
             path.receive(&terms, address(REAL), at(0));
         }
         path.receive(&terms, address(OFFERED), at(1));
@@ -374,9 +383,9 @@ mod tests {
     }
 
     #[test]
-    fn what_was_learned_outlives_an_offer_that_changes_nothing_and_no_other() {
+    fn the_learned_address_is_kept_by_an_offer_that_changes_nothing_and_by_no_other() {
         let (terms, mut path) = (terms(&[], true), path());
-        for _ in 0..LEARN_PACKETS {
+        for _ in 0..LATCH_PACKETS {
             path.receive(&terms, address(REAL), at(0));
         }
         path.negotiated(Some(address(OFFERED)), Direction::SendRecv, at(1));
@@ -386,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_goes_to_special_addresses_whoever_names_them_and_whatever_comes_from_there() {
+    fn nothing_is_sent_to_forbidden_addresses_whatever_names_them_and_whatever_comes_from_them() {
         for named in
             ["169.254.169.254:4000", "224.0.0.1:4000", "10.0.0.1:4000", "127.0.0.1:4000", "192.0.2.1:53"]
         {
@@ -407,7 +416,7 @@ mod tests {
         let open = terms(&[], false);
         assert_eq!(path().ping_target(&open), Some(address(OFFERED)));
         assert_eq!(path_to(OFFERED, "::ffff:192.0.2.1").ping_target(&open), Some(address(OFFERED)));
-        assert_eq!(path_to(REAL, SIGNALLING).ping_target(&open), None, "that may be anybody");
+        assert_eq!(path_to(REAL, SIGNALLING).ping_target(&open), None, "it may be any third party");
         let listing = terms(&["203.0.113.0/24"], false);
         assert_eq!(path_to(REAL, SIGNALLING).ping_target(&listing), Some(address(REAL)));
         let silent = RtpTerms { ping: false, ..open };
@@ -415,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_to_who_does_not_listen_and_nothing_expected_of_who_does_not_speak() {
+    fn nothing_is_sent_to_a_peer_that_does_not_receive_and_nothing_expected_of_one_that_does_not_send() {
         let terms = terms(&[], false);
         for (direction, sends, expects) in [
             (Direction::SendRecv, true, true),
@@ -442,7 +451,7 @@ mod tests {
         assert_eq!(packet, [0x80, 0x88, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0]);
     }
 
-    /// What happens to a call's media.
+    /// An event in the life of a media path.
     #[derive(Debug, Clone)]
     enum Step {
         Packet { host: u8, port: u16, bytes: u64, later: i64 },

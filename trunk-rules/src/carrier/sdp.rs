@@ -1,18 +1,18 @@
-//! As much of an SDP offer (RFC 4566) as decides about it and as its answer needs.
+//! Parses the parts of an SDP body (RFC 4566) that the admission check and the answer need.
 //!
-//! One reading serves both the check and the media that follows. It refuses to judge: what is acceptable is
+//! The body is parsed once, for both the check and the media that follows. Whether it is acceptable is
 //! decided in `media`.
 
 use std::net::IpAddr;
 
-/// A codec that the edge speaks.
+/// A codec that the edge supports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// G.711 A-law.
     Pcma,
     /// G.711 mu-law.
     Pcmu,
-    /// G.729.
+    /// G.729, 8 kbit/s.
     G729,
     /// G.723.1.
     G723,
@@ -21,10 +21,10 @@ pub enum Codec {
 }
 
 impl Codec {
-    /// All codecs.
+    /// All codecs that the edge supports.
     pub const ALL: [Self; 5] = [Self::Pcma, Self::Pcmu, Self::G729, Self::G723, Self::Gsm];
 
-    /// The encoding name in `a=rtpmap`; the clock rate is 8000 for every one.
+    /// The encoding name in `a=rtpmap`. The clock rate of every codec is 8000 Hz.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pcma => "PCMA",
@@ -35,7 +35,7 @@ impl Codec {
         }
     }
 
-    /// The payload type that needs no `a=rtpmap` (RFC 3551).
+    /// The static payload type, which needs no `a=rtpmap` (RFC 3551).
     pub const fn static_payload_type(self) -> u8 {
         match self {
             Self::Pcmu => 0,
@@ -50,17 +50,17 @@ impl Codec {
 /// The transport profile of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Profile {
-    /// `RTP/AVP`.
+    /// `RTP/AVP`: unencrypted (RFC 3551).
     Avp,
-    /// `RTP/AVPF`.
+    /// `RTP/AVPF`: unencrypted, with RTCP feedback (RFC 4585).
     Avpf,
-    /// `RTP/SAVP`.
+    /// `RTP/SAVP`: SRTP with keys in the SDP (RFC 3711).
     Savp,
-    /// `RTP/SAVPF`.
+    /// `RTP/SAVPF`: SRTP with keys in the SDP and RTCP feedback (RFC 5124).
     Savpf,
-    /// `UDP/TLS/RTP/SAVP`.
+    /// `UDP/TLS/RTP/SAVP`: DTLS-SRTP (RFC 5764).
     DtlsSavp,
-    /// `UDP/TLS/RTP/SAVPF`.
+    /// `UDP/TLS/RTP/SAVPF`: DTLS-SRTP with RTCP feedback (RFC 5764).
     DtlsSavpf,
 }
 
@@ -80,17 +80,17 @@ impl Profile {
     }
 }
 
-/// Who sends, as the offerer says it.
+/// The direction of a stream, from the offerer's point of view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Direction {
-    /// Both.
+    /// Both sides send.
     #[default]
     SendRecv,
-    /// The offerer only; the usual hold.
+    /// Only the offerer sends; the usual form of hold.
     SendOnly,
-    /// The answerer only.
+    /// Only the answerer sends.
     RecvOnly,
-    /// Nobody.
+    /// Neither side sends.
     Inactive,
 }
 
@@ -106,44 +106,45 @@ impl Direction {
     }
 }
 
-/// Who opens the DTLS connection, as the offerer says it (RFC 4145).
+/// The side that opens the DTLS connection, from the offerer's point of view (RFC 4145).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Setup {
-    /// The offerer.
+    /// The offerer opens it.
     Active,
-    /// The answerer.
+    /// The answerer opens it.
     Passive,
-    /// Whoever the answerer chooses.
+    /// The answerer chooses.
     ActPass,
 }
 
-/// Where media is sent to.
+/// The host that media is sent to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum MediaHost {
-    /// An address; the unspecified one is the old way to hold.
+    /// An IP address. The unspecified address is the old form of hold.
     Address(IpAddr),
-    /// A name, which the receiver must look up.
+    /// A host name, which the receiver must resolve.
     Name(String),
 }
 
-/// An offer cannot be read.
+/// Why an SDP body cannot be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SdpError {
-    /// It is something else.
+    /// The body does not begin with `v=0`.
     #[error("the body does not begin with v=0")]
     NotSdp,
-    /// A line that matters is malformed.
+    /// A relevant line is malformed.
     #[error("the SDP line `{0}` is malformed")]
     Line(String),
-    /// Nobody can tell where to send.
+    /// The audio stream has no connection address.
     #[error("the audio stream has no c= line, and neither has the session")]
     NoConnection,
 }
 
-/// More is no offer but an attempt to keep the reader busy.
-const MOST_PAYLOAD_TYPES: usize = 64;
+/// The maximum payload types read from one `m=` line. No genuine offer has more, and more would only cost
+/// time.
+const MAX_PAYLOAD_TYPES: usize = 64;
 
-/// A stream of an offer.
+/// A media stream of an SDP body.
 #[derive(Default)]
 pub(super) struct Stream<'a> {
     pub(super) line: &'a str,
@@ -161,11 +162,11 @@ pub(super) struct Stream<'a> {
     pub(super) rtcp_port: Option<u16>,
     pub(super) rtcp_mux: bool,
     pub(super) packet_time: Option<u16>,
-    /// The time of the session, which its streams share.
+    /// The value of `t=` of the session, which applies to all its streams.
     pub(super) time: Option<&'a str>,
 }
 
-/// Reads the streams; what the session says for all of them is filled in.
+/// Parses the streams. Attributes of the session are applied to each stream that has none of its own.
 pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
     let mut lines =
         sdp.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).skip_while(|line| line.is_empty());
@@ -174,14 +175,14 @@ pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
     }
     let mut session = Stream::default();
     let mut streams: Vec<Stream<'_>> = Vec::new();
-    // Names and information lines may be in any character set; nothing read here is.
+    // Session names and information lines may be in any character set; the lines parsed here are ASCII.
     for line in lines.filter_map(|line| std::str::from_utf8(line).ok()) {
         let Some((kind, value)) = line.split_once('=') else { continue };
-        let place = streams.last_mut().unwrap_or(&mut session);
+        let section = streams.last_mut().unwrap_or(&mut session);
         match kind {
             "m" => streams.push(media_line(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),
-            "c" => place.host = Some(connection(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),
-            "a" => attribute(place, value),
+            "c" => section.host = Some(connection(value).ok_or_else(|| SdpError::Line(line.to_owned()))?),
+            "a" => attribute(section, value),
             "t" if session.time.is_none() => session.time = is_time(value).then_some(value),
             _ => {}
         }
@@ -196,7 +197,7 @@ pub(super) fn parse(sdp: &[u8]) -> Result<Vec<Stream<'_>>, SdpError> {
     Ok(streams)
 }
 
-/// Whether a value is a beginning and an end, as an answer can repeat them.
+/// Whether a value is a start and a stop time that an answer can repeat.
 fn is_time(value: &str) -> bool {
     let is_number = |word: &str| (1..=20).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_digit());
     value.split_once(' ').is_some_and(|(begin, end)| is_number(begin) && is_number(end))
@@ -208,14 +209,14 @@ fn media_line(value: &str) -> Option<Stream<'_>> {
     Some(Stream {
         line: value,
         kind,
-        // A count of ports may follow a slash.
+        // A number of ports may follow a slash.
         port: port.split('/').next()?.parse().ok()?,
         profile: Profile::ALL.into_iter().find(|profile| profile_text.eq_ignore_ascii_case(profile.name())),
         profile_text,
         payload_types: words
             .filter_map(|word| word.parse().ok())
             .filter(|number| *number < 128)
-            .take(MOST_PAYLOAD_TYPES)
+            .take(MAX_PAYLOAD_TYPES)
             .collect(),
         ..Stream::default()
     })
@@ -229,40 +230,40 @@ fn connection(value: &str) -> Option<MediaHost> {
     {
         return None;
     }
-    // A multicast time to live may follow a slash.
+    // The time to live of a multicast address may follow a slash.
     let host = host.split('/').next().filter(|host| !host.is_empty())?;
     Some(host.parse().map_or_else(|_| MediaHost::Name(host.to_owned()), MediaHost::Address))
 }
 
-fn attribute<'a>(place: &mut Stream<'a>, text: &'a str) {
+fn attribute<'a>(section: &mut Stream<'a>, text: &'a str) {
     let (name, value) = text.split_once(':').unwrap_or((text, ""));
     match name {
         "rtpmap" => {
             if let Some((number, encoding)) = value.split_once(' ')
                 && let Ok(number) = number.parse()
             {
-                place.rtpmaps.push((number, encoding.trim()));
+                section.rtpmaps.push((number, encoding.trim()));
             }
         }
-        "crypto" => place.cryptos.push(value),
-        "fingerprint" => place.fingerprint = Some(value),
+        "crypto" => section.cryptos.push(value),
+        "fingerprint" => section.fingerprint = Some(value),
         "setup" => {
-            place.setup = match value {
+            section.setup = match value {
                 "active" => Some(Setup::Active),
                 "passive" => Some(Setup::Passive),
                 "actpass" => Some(Setup::ActPass),
                 _ => None,
             };
         }
-        "rtcp" => place.rtcp_port = value.split(' ').next().and_then(|port| port.parse().ok()),
-        "rtcp-mux" => place.rtcp_mux = true,
-        "ptime" => place.packet_time = value.parse().ok(),
-        _ => place.direction = Direction::named(name).or(place.direction),
+        "rtcp" => section.rtcp_port = value.split(' ').next().and_then(|port| port.parse().ok()),
+        "rtcp-mux" => section.rtcp_mux = true,
+        "ptime" => section.packet_time = value.parse().ok(),
+        _ => section.direction = Direction::named(name).or(section.direction),
     }
 }
 
 impl Stream<'_> {
-    /// The encoding of a payload type as `name/rate`, from the offer or from the static table.
+    /// The encoding name and clock rate of a payload type, from `a=rtpmap` or the static table.
     fn encoding(&self, number: u8) -> Option<(&str, &str)> {
         if let Some((_, encoding)) = self.rtpmaps.iter().find(|(mapped, _)| *mapped == number) {
             let mut parts = encoding.split('/');
@@ -272,7 +273,7 @@ impl Stream<'_> {
         Some((codec.name(), "8000"))
     }
 
-    /// The first codec of the offer that is among those accepted.
+    /// The first offered codec that is accepted, with its payload type.
     pub(super) fn codec(&self, accepted: &[Codec]) -> Option<(u8, Codec)> {
         self.payload_types.iter().find_map(|number| {
             let (name, rate) = self.encoding(*number).filter(|(_, rate)| *rate == "8000")?;
@@ -282,7 +283,7 @@ impl Stream<'_> {
         })
     }
 
-    /// The payload type of telephone events.
+    /// The payload type of telephone events, if offered.
     pub(super) fn telephone_event(&self) -> Option<u8> {
         self.payload_types.iter().copied().find(|number| {
             self.encoding(*number)
@@ -290,7 +291,7 @@ impl Stream<'_> {
         })
     }
 
-    /// The names of what is offered, for saying so.
+    /// The offered encodings as text, for error messages.
     pub(super) fn encodings(&self) -> String {
         let names: Vec<String> = self
             .payload_types

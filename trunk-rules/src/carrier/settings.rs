@@ -1,79 +1,80 @@
-//! What is not stated by DIDWW and therefore can be set.
+//! Behaviour that DIDWW does not document and that is therefore configurable.
 
 use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use super::{Algorithm, Codec, EmergencyNumbers, Qop};
+use super::{Algorithm, Cause, Codec, EmergencyNumbers, Qop, reason_phrase};
 
 /// The header that the caller number is taken from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum CliHeader {
-    /// `From`.
+    /// The `From` header.
     #[default]
     From,
     /// `P-Preferred-Identity`, else `P-Asserted-Identity`, else `From`.
     Identity,
 }
 
-/// The settings of the carrier edge. The defaults are those of the switch that DIDWW's traffic points to.
+/// The settings of the carrier edge. The defaults are those of the switch that DIDWW's traffic suggests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, named as in the manual")]
 pub struct Settings {
-    /// The response that asks for a digest: 401, or 407 for peers that are tested with it.
+    /// The response code of a digest challenge: 401, or 407 to test peers that expect it.
     pub challenge_code: u16,
     /// The digest realm, the same on every host.
     pub realm: String,
-    /// How long a nonce is good.
+    /// The lifetime of a nonce.
     pub nonce_ttl: Duration,
-    /// The digest algorithms that are offered, most wanted first.
+    /// The digest algorithms offered, in order of preference.
     pub algorithms: Vec<Algorithm>,
-    /// The qualities of protection that are offered. A client without any is accepted.
+    /// The qualities of protection offered. A client that sends none is accepted.
     pub qop: Vec<Qop>,
-    /// The response when no trunk allows address and prefix.
+    /// The response code when no trunk allows the source address and tech prefix.
     pub ip_reject_code: u16,
-    /// The response when the trunk is blocked.
+    /// The response code when the trunk is blocked.
     pub blocked_code: u16,
-    /// The response when the caller number is refused.
+    /// The response code when the caller number is refused.
     pub cli_reject_code: u16,
-    /// The response when the destination is refused.
+    /// The response code when the destination is refused.
     pub dst_reject_code: u16,
-    /// The response when what was dialled is no number.
+    /// The response code when the dialled text is not a number.
     pub bad_number_code: u16,
-    /// The response when there is no rate for the destination.
+    /// The response code when the rate card has no rate for the destination.
     pub no_route_code: u16,
-    /// The response when the trunk is full: 480, 503 or 403.
+    /// The response code when all channels of the trunk are in use: 480, 503 or 403.
     pub capacity_reject_code: u16,
-    /// The response when no stream fits the media encryption mode: 488 or 500. The switch that DIDWW's traffic points
-    /// to answers 500, on which clients do not try again without encryption, or with it; with 488 they do.
+    /// The response code when no stream matches the media encryption mode: 488 or 500. The switch that
+    /// DIDWW's traffic suggests answers 500, after which clients do not retry with a different encryption;
+    /// after 488 they do.
     pub media_profile_reject: u16,
-    /// The response when no codec fits.
+    /// The response code when no codec is accepted.
     pub codec_reject: u16,
-    /// The response when the offer cannot be read.
+    /// The response code when the offer cannot be parsed.
     pub sdp_reject: u16,
     /// The header that the caller number is taken from.
     pub cli_header: CliHeader,
     /// Whether a DID of the trunk in `Diversion` satisfies the CLI check.
     pub diversion_satisfies_cli: bool,
-    /// Whether a refusal carries the cause's text instead of the phrase of RFC 3261.
+    /// Whether a refusal carries the cause's text instead of the reason phrase of RFC 3261.
     pub engine_reason_phrase: bool,
-    /// Whether a refusal carries `Reason` and a header that names the failed check.
+    /// Whether a refusal carries a `Reason` header and an `X-Refusal` header that names the failed check.
     pub diagnostic_headers: bool,
-    /// Whether a nonce count must grow.
+    /// Whether the nonce count must increase with every request.
     pub strict_nc: bool,
-    /// Whether an expired nonce is answered with `stale=true`.
+    /// Whether the challenge for an expired nonce carries `stale=true`.
     pub stale_flag: bool,
-    /// Whether emergency calls skip the destination rule, the threshold and the capacity.
+    /// Whether emergency calls skip the threshold, the destination rule and the capacity limit.
     pub emergency_bypass: bool,
-    /// The emergency numbers of each country.
+    /// The emergency numbers by calling code.
     pub emergency: EmergencyNumbers,
-    /// The codecs that are accepted.
+    /// The accepted codecs.
     pub codecs: Vec<Codec>,
-    /// Whether calls of trunks with `srtp_dtls` are put through without media, which is not implemented.
+    /// Whether calls on trunks with `srtp_dtls`, whose media is not implemented, are connected without media.
     pub dtls_signalling_only: bool,
-    /// Whether blocking by hand is called back too.
+    /// Whether manual blocking and unblocking also trigger the callback.
     pub callback_on_manual_block: bool,
-    /// What the delays between callback attempts are multiplied with.
+    /// The factor by which the delays between callback attempts are multiplied.
     pub retry_clock_factor: Decimal,
 }
 
@@ -111,20 +112,24 @@ impl Default for Settings {
     }
 }
 
-/// A setting has no sense.
+/// A setting has an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("setting `{setting}` is {given}; it must be {right}")]
 pub struct SettingsError {
     /// The setting's name.
     pub setting: &'static str,
-    /// What it is.
+    /// The invalid value.
     pub given: String,
-    /// What would be right.
+    /// What is valid.
     pub right: &'static str,
 }
 
 impl Settings {
-    /// Finds the first setting that has no sense.
+    /// Checks all settings.
+    ///
+    /// # Errors
+    ///
+    /// The first setting with an invalid value.
     pub fn check(&self) -> Result<(), SettingsError> {
         let error = |setting, given: &dyn ToString, right| {
             Err(SettingsError { setting, given: given.to_string(), right })
@@ -149,9 +154,13 @@ impl Settings {
             ("sdp_reject", self.sdp_reject),
         ];
         for (setting, code) in codes {
-            // A refusal that looks like a challenge would send the client round in circles.
+            // A refusal with a challenge's code would make the client authenticate again without end.
             if !(400..700).contains(&code) || matches!(code, 401 | 407) {
-                return error(setting, &code, "a final SIP response from 400 to 699 that is no challenge");
+                return error(
+                    setting,
+                    &code,
+                    "a final SIP response code from 400 to 699 other than 401 and 407",
+                );
             }
         }
         if self.realm.is_empty()
@@ -181,12 +190,17 @@ impl Settings {
         Ok(())
     }
 
-    /// The header that answers a challenge: `Authorization`, or `Proxy-Authorization` with 407.
+    /// The reason phrase of a refusal.
+    pub(super) const fn phrase(&self, cause: Cause, code: u16) -> &'static str {
+        if self.engine_reason_phrase { cause.text() } else { reason_phrase(code) }
+    }
+
+    /// The request header that answers a challenge: `Authorization`, or `Proxy-Authorization` with 407.
     pub const fn credentials_header(&self) -> &'static str {
         if self.challenge_code == 407 { "Proxy-Authorization" } else { "Authorization" }
     }
 
-    /// The header that carries a challenge: `WWW-Authenticate`, or `Proxy-Authenticate` with 407.
+    /// The response header that carries a challenge: `WWW-Authenticate`, or `Proxy-Authenticate` with 407.
     pub const fn challenge_header(&self) -> &'static str {
         if self.challenge_code == 407 { "Proxy-Authenticate" } else { "WWW-Authenticate" }
     }
@@ -197,12 +211,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_in_order() {
+    fn the_defaults_are_valid() {
         assert_eq!(Settings::default().check(), Ok(()));
     }
 
     #[test]
-    fn a_setting_without_sense_is_named_with_what_would_be_right() {
+    fn an_invalid_setting_is_named_with_what_would_be_valid() {
         type Spoil = fn(&mut Settings);
         let wrong: [(&str, Spoil); 9] = [
             ("challenge_code", |s| s.challenge_code = 403),

@@ -1,8 +1,8 @@
-//! Which pairs of subnet and tech prefix are open, and to whom by address alone.
+//! Finds the trunks that allow a pair of source address and tech prefix.
 //!
-//! A call asks one question: the longest mask that holds its source, and there the longest tech prefix that
-//! it dialled. The answer costs a few hash look-ups per mask length in use, however many trunks there are:
-//! trunks that need a digest are only counted, since the digest will name the one.
+//! A look-up finds the longest mask that contains the source address, and within it the longest tech prefix
+//! that the dialled text begins with. It costs a few hash look-ups per mask length in use, regardless of the
+//! number of trunks. Trunks that require a digest are only counted, because the digest names the trunk.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -10,17 +10,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use didww_types::Id;
 use didww_types::resources::VoiceOutTrunk;
 
-use super::network::{Address, Block};
+use super::network::{Address, Subnet};
 
-const LONGEST: usize = 8;
+const MAX_PREFIX_LENGTH: usize = 8;
 
-/// A tech prefix: up to eight characters, padded with zero bytes, which no prefix holds.
+/// A tech prefix of up to eight characters, padded with zero bytes, which no prefix contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(super) struct Prefix([u8; LONGEST]);
+pub(super) struct Prefix([u8; MAX_PREFIX_LENGTH]);
 
 impl Prefix {
     pub(super) fn of(text: &[u8]) -> Option<Self> {
-        let mut bytes = [0; LONGEST];
+        let mut bytes = [0; MAX_PREFIX_LENGTH];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         Some(Self(bytes))
     }
@@ -28,18 +28,18 @@ impl Prefix {
 
 #[derive(Debug, Default)]
 pub(super) struct SourceTable {
-    nodes: HashMap<Block, Node>,
-    buckets: HashMap<(Block, Prefix), Bucket>,
-    /// The same subnets as in `nodes`, for the nearest one to an address.
-    ordered: BTreeSet<Block>,
+    nodes: HashMap<Subnet, Node>,
+    buckets: HashMap<(Subnet, Prefix), Bucket>,
+    /// The same subnets as in `nodes`, sorted, to find the one nearest to an address.
+    ordered: BTreeSet<Subnet>,
     v4: BTreeMap<Reverse<u8>, usize>,
     v6: BTreeMap<Reverse<u8>, usize>,
 }
 
-/// How many pairs of this subnet have a prefix of each length.
+/// The number of pairs of this subnet by length of the tech prefix.
 #[derive(Debug, Default)]
 struct Node {
-    lengths: [u32; LONGEST + 1],
+    lengths: [u32; MAX_PREFIX_LENGTH + 1],
 }
 
 #[derive(Debug, Default)]
@@ -48,36 +48,36 @@ struct Bucket {
     open: BTreeMap<Id<VoiceOutTrunk>, usize>,
 }
 
-/// What a source address and a dialled text lead to.
+/// The result of a look-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// No trunk allows the address.
     NoAddress,
-    /// Some trunk allows the address, none of these the dialled text.
+    /// At least one trunk allows the address, but none of these the dialled text.
     NoPrefix,
-    /// The best pair needs a digest.
+    /// The best pair requires a digest.
     NeedsDigest,
-    /// The best pair is open to this trunk by address alone: the slot.
+    /// The best pair admits calls to the trunk in this slot by address alone.
     Open(usize),
 }
 
 impl SourceTable {
-    /// Opens a pair to a trunk: by address alone when a slot is given.
+    /// Adds a pair for a trunk. `open` is the trunk's slot if it admits calls by address alone.
     pub(super) fn insert(
         &mut self,
-        block: Block,
+        subnet: Subnet,
         prefix: &[u8],
         id: &Id<VoiceOutTrunk>,
         open: Option<usize>,
     ) {
         let Some(packed) = Prefix::of(prefix) else { return };
-        let node = self.nodes.entry(block).or_insert_with(|| {
-            self.ordered.insert(block);
-            let lengths = if block.is_v6() { &mut self.v6 } else { &mut self.v4 };
-            *lengths.entry(Reverse(block.length())).or_default() += 1;
+        let node = self.nodes.entry(subnet).or_insert_with(|| {
+            self.ordered.insert(subnet);
+            let lengths = if subnet.is_v6() { &mut self.v6 } else { &mut self.v4 };
+            *lengths.entry(Reverse(subnet.length())).or_default() += 1;
             Node::default()
         });
-        let bucket = self.buckets.entry((block, packed)).or_insert_with(|| {
+        let bucket = self.buckets.entry((subnet, packed)).or_insert_with(|| {
             if let Some(count) = node.lengths.get_mut(prefix.len()) {
                 *count += 1;
             }
@@ -89,45 +89,45 @@ impl SourceTable {
         }
     }
 
-    /// Takes back what [`insert`](Self::insert) did.
-    pub(super) fn remove(&mut self, block: Block, prefix: &[u8], id: &Id<VoiceOutTrunk>) {
+    /// Removes what [`insert`](Self::insert) added.
+    pub(super) fn remove(&mut self, subnet: Subnet, prefix: &[u8], id: &Id<VoiceOutTrunk>) {
         let Some(packed) = Prefix::of(prefix) else { return };
-        let Some(bucket) = self.buckets.get_mut(&(block, packed)) else { return };
+        let Some(bucket) = self.buckets.get_mut(&(subnet, packed)) else { return };
         bucket.open.remove(id);
         bucket.trunks -= 1;
         if bucket.trunks > 0 {
             return;
         }
-        self.buckets.remove(&(block, packed));
-        let Some(node) = self.nodes.get_mut(&block) else { return };
+        self.buckets.remove(&(subnet, packed));
+        let Some(node) = self.nodes.get_mut(&subnet) else { return };
         if let Some(count) = node.lengths.get_mut(prefix.len()) {
             *count -= 1;
         }
         if node.lengths.iter().any(|count| *count > 0) {
             return;
         }
-        self.nodes.remove(&block);
-        self.ordered.remove(&block);
-        let lengths = if block.is_v6() { &mut self.v6 } else { &mut self.v4 };
-        if let Some(count) = lengths.get_mut(&Reverse(block.length())) {
+        self.nodes.remove(&subnet);
+        self.ordered.remove(&subnet);
+        let lengths = if subnet.is_v6() { &mut self.v6 } else { &mut self.v4 };
+        if let Some(count) = lengths.get_mut(&Reverse(subnet.length())) {
             *count -= 1;
             if *count == 0 {
-                lengths.remove(&Reverse(block.length()));
+                lengths.remove(&Reverse(subnet.length()));
             }
         }
     }
 
-    /// The pair with the longest mask, and among those of one mask with the longest prefix.
+    /// Finds the pair with the longest mask, and with the longest prefix within it.
     pub(super) fn find(&self, source: Address, dialled: &[u8]) -> Found {
         let mut found = Found::NoAddress;
         let lengths = if source.is_v6() { &self.v6 } else { &self.v4 };
         for Reverse(length) in lengths.keys() {
-            let block = source.block(*length);
-            let Some(node) = self.nodes.get(&block) else { continue };
+            let subnet = source.subnet(*length);
+            let Some(node) = self.nodes.get(&subnet) else { continue };
             found = Found::NoPrefix;
             for (length, count) in node.lengths.iter().enumerate().rev() {
                 let Some(start) = dialled.get(..length).filter(|_| *count > 0) else { continue };
-                let bucket = Prefix::of(start).and_then(|prefix| self.buckets.get(&(block, prefix)));
+                let bucket = Prefix::of(start).and_then(|prefix| self.buckets.get(&(subnet, prefix)));
                 if let Some(bucket) = bucket {
                     return bucket.open.values().next().map_or(Found::NeedsDigest, |slot| Found::Open(*slot));
                 }
@@ -136,24 +136,24 @@ impl SourceTable {
         found
     }
 
-    /// The narrowest subnet that names a source.
-    pub(super) fn naming(&self, source: Address) -> Option<Block> {
+    /// The narrowest subnet that contains the address and identifies its user.
+    pub(super) fn narrowest_identifying(&self, source: Address) -> Option<Subnet> {
         let lengths = if source.is_v6() { &self.v6 } else { &self.v4 };
-        let blocks = lengths.keys().map(|Reverse(length)| source.block(*length));
-        blocks.into_iter().find(|block| self.nodes.contains_key(block) && block.names_sources())
+        let subnets = lengths.keys().map(|Reverse(length)| source.subnet(*length));
+        subnets.into_iter().find(|subnet| self.nodes.contains_key(subnet) && subnet.identifies_source())
     }
 
-    /// The subnet that shares most leading bits with an address, for saying what would have been right.
-    // In an ordered set the best one is next to the address, on one side or the other.
-    pub(super) fn nearest(&self, source: Address) -> Option<Block> {
-        let point = source.block(128);
+    /// The subnet that shares most leading bits with an address, for log messages.
+    // In a sorted set the best subnet is adjacent to the address.
+    pub(super) fn nearest(&self, source: Address) -> Option<Subnet> {
+        let point = source.subnet(128);
         let below = self.ordered.range(..=point).next_back();
         let above = self.ordered.range(point..).next();
         [below, above]
             .into_iter()
             .flatten()
-            .filter(|block| block.is_v6() == source.is_v6())
-            .max_by_key(|block| (block.shared_bits(source), block.length()))
+            .filter(|subnet| subnet.is_v6() == source.is_v6())
+            .max_by_key(|subnet| (subnet.shared_bits(source), subnet.length()))
             .copied()
     }
 
@@ -174,8 +174,8 @@ mod tests {
     use proptest::prelude::*;
     use std::net::IpAddr;
 
-    fn block(text: &str) -> Block {
-        Block::of(text.parse().unwrap())
+    fn subnet(text: &str) -> Subnet {
+        Subnet::of(text.parse().unwrap())
     }
 
     fn address(text: &str) -> Address {
@@ -185,7 +185,7 @@ mod tests {
     fn table(rows: &[(&str, &str, Option<usize>)]) -> SourceTable {
         let mut table = SourceTable::default();
         for (at, (network, prefix, open)) in rows.iter().enumerate() {
-            table.insert(block(network), prefix.as_bytes(), &Id::from(at.to_string()), *open);
+            table.insert(subnet(network), prefix.as_bytes(), &Id::from(at.to_string()), *open);
         }
         table
     }
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_without_a_fitting_prefix_is_told_from_an_address_that_nobody_allows() {
+    fn an_address_without_a_matching_prefix_is_distinguished_from_one_that_no_trunk_allows() {
         let table = table(&[("203.0.113.0/24", "123#", None)]);
         assert_eq!(table.find(address("203.0.113.5"), b"44"), Found::NoPrefix);
         assert_eq!(table.find(address("203.0.114.5"), b"123#44"), Found::NoAddress);
@@ -214,26 +214,29 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_named_by_the_narrowest_subnet_that_is_no_crowd() {
+    fn a_source_is_identified_by_the_narrowest_subnet_that_is_not_too_wide() {
         let table = table(&[
             ("0.0.0.0/0", "", None),
             ("203.0.0.0/15", "", None),
             ("203.0.113.0/24", "1", Some(0)),
             ("203.0.113.7/32", "", None),
         ]);
-        assert_eq!(table.naming(address("203.0.113.7")), Some(block("203.0.113.7/32")));
-        assert_eq!(table.naming(address("::ffff:203.0.113.8")), Some(block("203.0.113.0/24")));
-        assert_eq!(table.naming(address("203.0.114.1")), None);
-        assert_eq!(table.naming(address("2001:db8::1")), None);
+        assert_eq!(table.narrowest_identifying(address("203.0.113.7")), Some(subnet("203.0.113.7/32")));
+        assert_eq!(
+            table.narrowest_identifying(address("::ffff:203.0.113.8")),
+            Some(subnet("203.0.113.0/24"))
+        );
+        assert_eq!(table.narrowest_identifying(address("203.0.114.1")), None);
+        assert_eq!(table.narrowest_identifying(address("2001:db8::1")), None);
     }
 
     #[test]
     fn the_nearest_subnet_is_the_one_that_shares_most_leading_bits() {
         let table =
             table(&[("203.0.113.0/28", "", None), ("203.0.112.0/32", "", None), ("2001:db8::/32", "", None)]);
-        assert_eq!(table.nearest(address("203.0.113.17")), Some(block("203.0.113.0/28")));
-        assert_eq!(table.nearest(address("203.0.112.9")), Some(block("203.0.112.0/32")));
-        assert_eq!(table.nearest(address("2001:db9::1")), Some(block("2001:db8::/32")));
+        assert_eq!(table.nearest(address("203.0.113.17")), Some(subnet("203.0.113.0/28")));
+        assert_eq!(table.nearest(address("203.0.112.9")), Some(subnet("203.0.112.0/32")));
+        assert_eq!(table.nearest(address("2001:db9::1")), Some(subnet("2001:db8::/32")));
         assert_eq!(SourceTable::default().nearest(address("203.0.113.1")), None);
     }
 
@@ -247,7 +250,7 @@ mod tests {
             let mut table = SourceTable::default();
             let ids: Vec<Id<VoiceOutTrunk>> = (0..rows.len()).map(|at| Id::from(format!("{at:02}"))).collect();
             for (at, (low, length, prefix, open)) in rows.iter().enumerate() {
-                table.insert(Block::of(network(*low, *length)), prefix.as_bytes(), &ids[at], open.then_some(at));
+                table.insert(Subnet::of(network(*low, *length)), prefix.as_bytes(), &ids[at], open.then_some(at));
             }
             let from = IpAddr::from((0xCB00_7100 | source).to_be_bytes());
             let near: Vec<_> = rows.iter().enumerate().filter(|(_, r)| network(r.0, r.1).contains(from)).collect();
@@ -261,10 +264,10 @@ mod tests {
                     .map_or(Found::NeedsDigest, |(at, _)| Found::Open(*at)),
             };
             prop_assert_eq!(table.find(Address::of(from), dialled.as_bytes()), expected);
-            let most = rows.iter().map(|r| Block::of(network(r.0, r.1)).shared_bits(Address::of(from))).max();
+            let most = rows.iter().map(|r| Subnet::of(network(r.0, r.1)).shared_bits(Address::of(from))).max();
             prop_assert_eq!(table.nearest(Address::of(from)).map(|b| b.shared_bits(Address::of(from))), most);
             for (at, (low, length, prefix, _)) in rows.iter().enumerate() {
-                table.remove(Block::of(network(*low, *length)), prefix.as_bytes(), &ids[at]);
+                table.remove(Subnet::of(network(*low, *length)), prefix.as_bytes(), &ids[at]);
             }
             prop_assert!(table.is_empty());
         }

@@ -1,11 +1,12 @@
-//! What the calls of a trunk cost: those of the last 24 hours that are over, and those that are up.
+//! The cost of a trunk's calls: those that ended in the last 24 hours, and those in progress.
 //!
-//! An answered call costs from its answer on, by the time that is billed for it: the initial interval at once, each
-//! further interval when it begins. Its price counts as running while it is up and enters the rolling window when it
-//! ends, in one step. A [`Meter`] belongs to one call and cannot be copied, so no price is counted twice or left out.
+//! An answered call is charged from its answer on, by billed time: the initial interval at once, each further
+//! interval when it begins. Its price counts as running while the call is in progress, and moves to the
+//! rolling window in one step when the call ends. A [`Meter`] belongs to one call and cannot be copied, so no
+//! price is counted twice or left out.
 //!
-//! An answer that the caller has not acknowledged yet is held against new calls and counts for nothing else: it may
-//! be an answer to a forged address, and then the call costs nothing.
+//! The price of an answer that the caller has not acknowledged yet counts only against the admission of new
+//! calls: the answer may have gone to a forged address, and then the call is free.
 
 use std::time::Duration;
 
@@ -15,25 +16,26 @@ use rust_decimal::Decimal;
 use super::threshold::is_reached;
 use super::{Charge, Rate, SpendWindow};
 
-/// The money of one trunk. The moments of its questions are brought by the caller.
+/// The spending of one trunk. Every method takes the current time as an argument.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spending {
     window: SpendWindow,
-    /// What acknowledged calls that are up have cost so far.
+    /// The price so far of the acknowledged calls in progress.
     running: Decimal,
-    /// The same of calls whose answer is not acknowledged.
+    /// The price so far of the calls whose answer is not acknowledged.
     unacknowledged: Decimal,
-    /// The owner opened the trunk although it had spent too much, and nothing was charged since.
+    /// The owner re-opened the trunk although its spending had reached the limit, and nothing was charged
+    /// since.
     pardoned: bool,
 }
 
-/// What one answered call has cost so far.
+/// The price so far of one answered call.
 #[derive(Debug)]
 #[must_use = "a call that is over is charged by `Spending::end`"]
 pub struct Meter {
     rate: Option<Rate>,
     answered: Timestamp,
-    /// The longest time that the call was seen to be up: a clock that steps back takes nothing away.
+    /// The longest duration observed. A clock that steps back does not reduce it.
     up: Duration,
     price: Decimal,
     acknowledged: bool,
@@ -45,8 +47,7 @@ impl Meter {
         self.acknowledged
     }
 
-    /// Until when the call has been charged by now: it can be up so long and cost no more. `None` when it costs
-    /// nothing.
+    /// The end of the billed time: until then the call costs no more. `None` if the call is free.
     pub fn paid_until(&self) -> Option<Timestamp> {
         let billed = self.rate?.charge(Some(self.up)).billed;
         Some(self.answered.after(Duration::from_secs(billed)))
@@ -59,13 +60,14 @@ impl Meter {
         }
     }
 
-    fn see(&mut self, now: Timestamp) {
-        self.up = self.up.max(between(self.answered, now));
+    fn observe(&mut self, now: Timestamp) {
+        self.up = self.up.max(elapsed(self.answered, now));
     }
 }
 
-/// What an answered call costs whose server died: it is charged up to the last moment at which that server is known
-/// to have lived, by the initial interval at least, and not at all when its answer was never acknowledged.
+/// Returns the charge of an answered call whose server process ended unexpectedly. It covers the time to
+/// `last_seen`, the last time at which the server is known to have run, and at least the initial interval. A
+/// call whose answer was not acknowledged is free.
 pub fn charge_of_lost(
     rate: Option<Rate>,
     answered: Timestamp,
@@ -75,26 +77,27 @@ pub fn charge_of_lost(
     if !acknowledged {
         return Charge::NOTHING;
     }
-    let up = between(answered, last_seen);
+    let up = elapsed(answered, last_seen);
     Meter { rate, answered, up, price: Decimal::ZERO, acknowledged }.charge()
 }
 
 impl Spending {
-    /// Adds what a call cost that was over before. Calls may be added in any order.
+    /// Adds the price of a call that has ended. Calls may be added in any order.
     pub fn add(&mut self, ended: Timestamp, price: Decimal) {
         self.window.add(ended, price);
     }
 
-    /// A call is answered: its first interval is charged. It is [held](Self::held) until the caller acknowledges
-    /// the answer.
+    /// Starts to charge a call when it is answered, with its initial interval. The price is
+    /// [held](Self::held) until the caller acknowledges the answer.
     pub fn begin(&mut self, rate: Option<Rate>, answered: Timestamp) -> Meter {
         let mut meter =
             Meter { rate, answered, up: Duration::ZERO, price: Decimal::ZERO, acknowledged: false };
-        self.raise(&mut meter);
+        self.update_price(&mut meter);
         meter
     }
 
-    /// The caller acknowledged the answer, which went out at this moment. A second time changes nothing.
+    /// Records that the caller acknowledged the answer, which was sent at `answered`. Further
+    /// acknowledgements have no effect.
     pub fn acknowledge(&mut self, meter: &mut Meter, answered: Timestamp) {
         if std::mem::replace(&mut meter.acknowledged, true) {
             return;
@@ -105,16 +108,16 @@ impl Spending {
         self.pardoned &= meter.price.is_zero();
     }
 
-    /// Charges a call that is up for the time until this moment.
+    /// Charges a call in progress up to `now`.
     pub fn grow(&mut self, meter: &mut Meter, now: Timestamp) {
         if meter.acknowledged {
-            meter.see(now);
-            self.raise(meter);
+            meter.observe(now);
+            self.update_price(meter);
         }
     }
 
-    /// A call is over: what it cost leaves the running calls and enters the window at this moment. One whose answer
-    /// was not acknowledged costs nothing.
+    /// Ends a call: its price moves from the running calls to the window at `ended`. A call whose answer was
+    /// not acknowledged is free.
     pub fn end(&mut self, mut meter: Meter, ended: Timestamp) -> Charge {
         if !meter.acknowledged {
             self.unacknowledged = self.unacknowledged.saturating_sub(meter.price);
@@ -126,8 +129,8 @@ impl Spending {
         meter.charge()
     }
 
-    /// Brings the price of a call up to what is billed for it, and the sum with it.
-    fn raise(&mut self, meter: &mut Meter) {
+    /// Raises the price of a call to that of its billed time, and the sum by the difference.
+    fn update_price(&mut self, meter: &mut Meter) {
         let price = meter.charge().price.max(meter.price);
         let more = price.saturating_sub(meter.price);
         meter.price = price;
@@ -139,49 +142,52 @@ impl Spending {
         }
     }
 
-    /// What was spent in the 24 hours before a moment, running calls included. It falls by ageing alone.
+    /// The amount spent in the 24 hours before `now`, in US dollars, including calls in progress. It
+    /// decreases only by ageing.
     pub fn spent(&mut self, now: Timestamp) -> Decimal {
         self.window.spent(now).saturating_add(self.running)
     }
 
-    /// The same with what is held for answers that may yet be acknowledged.
+    /// The amount spent, plus the price of answers that may still be acknowledged.
     pub fn held(&mut self, now: Timestamp) -> Decimal {
         self.spent(now).saturating_add(self.unacknowledged)
     }
 
-    /// Whether the trunk is to be blocked: it spent as much as its limit, and was charged since its owner last
-    /// opened it.
+    /// Whether the trunk must be blocked: its spending has reached the limit, and it was charged since its
+    /// owner last re-opened it.
     pub fn blocks(&mut self, limit: Option<Decimal>, now: Timestamp) -> bool {
         !self.pardoned && is_reached(limit, self.spent(now))
     }
 
-    /// Whether one more call would be one too many: the same, with what is held.
+    /// Whether another call must be refused: as [`blocks`](Self::blocks), but by the [held](Self::held)
+    /// amount.
     pub fn is_exhausted(&mut self, limit: Option<Decimal>, now: Timestamp) -> bool {
         !(self.pardoned && self.unacknowledged.is_zero()) && is_reached(limit, self.held(now))
     }
 
-    /// The owner opened the trunk: it stays open, whatever it spent, until it is charged again.
+    /// Records that the owner re-opened the trunk. It stays open, whatever its spending, until it is charged
+    /// again.
     pub fn pardon(&mut self) {
         self.pardoned = true;
     }
 
-    /// When the oldest price of the window that may still count was spent.
+    /// The end time of the oldest call in the window.
     pub fn oldest(&self) -> Option<Timestamp> {
         self.window.oldest()
     }
 
-    /// Forgets the calls that are over. Those that are up go on to count.
+    /// Forgets the calls that have ended. Calls in progress still count.
     pub fn forget(&mut self) {
         self.window = SpendWindow::default();
     }
 }
 
-/// A begun second is counted whole.
+/// Rounds up to whole seconds.
 const fn whole_seconds(up: Duration) -> u64 {
     up.as_secs().saturating_add((up.subsec_nanos() > 0) as u64)
 }
 
-fn between(from: Timestamp, to: Timestamp) -> Duration {
+fn elapsed(from: Timestamp, to: Timestamp) -> Duration {
     Duration::from_millis(
         u64::try_from(to.as_unix_millis().saturating_sub(from.as_unix_millis())).unwrap_or(0),
     )

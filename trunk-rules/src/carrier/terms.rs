@@ -1,4 +1,4 @@
-//! A trunk as calls meet it: everything that a call asks, worked out when the trunk is written.
+//! A trunk in the form that calls use: everything that a check needs, prepared when the trunk is written.
 
 use std::sync::Arc;
 
@@ -8,26 +8,26 @@ use didww_types::resources::{
 use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network};
 use didww_types::{Id, Timestamp};
 
-use super::network::{Address, Block};
+use super::network::{Address, Subnet};
 use super::{
     AccountDids, CliAction, CliRule, DestinationRule, DidSet, Digits, Gate, PasswordHash, PrefixSet, RtpTerms,
 };
 
-/// How a trunk knows who calls.
+/// How a trunk authenticates calls.
 #[derive(Debug, Clone)]
 pub enum Authentication {
     /// By a digest, from allowed addresses.
     Credentials {
         /// The digest username.
         username: Box<str>,
-        /// What its password is checked with.
+        /// The hash that the password is verified with.
         password: PasswordHash,
     },
-    /// By the address alone.
+    /// By the source address alone.
     Address,
-    /// By a Twilio account.
+    /// By the Twilio account SID.
     Twilio(Box<str>),
-    /// Not at all: the method is not known, or has no credentials yet. No call can come in.
+    /// No call is accepted: the method is unknown, or has no credentials yet.
     Nobody,
 }
 
@@ -36,14 +36,14 @@ pub enum Authentication {
 pub struct TrunkLinks {
     /// The DIDs that may be the caller number.
     pub dids: Vec<Id<Did>>,
-    /// The DID to replace a caller number with.
+    /// The DID that replaces a caller number under `replace_cli`.
     pub default_did: Option<Id<Did>>,
     /// The DIDs that may make emergency calls.
     pub emergency_dids: Vec<Id<Did>>,
 }
 
 impl TrunkLinks {
-    /// Takes the links from a trunk that was read with all three relationships included.
+    /// Takes the links of a trunk that was read with all three relationships included; `None` if one was not.
     pub fn loaded(trunk: &VoiceOutTrunk) -> Option<Self> {
         Some(Self {
             dids: trunk.dids.ids()?,
@@ -53,59 +53,59 @@ impl TrunkLinks {
     }
 }
 
-/// A trunk holds a value that no call could meet.
+/// A trunk has an invalid value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TermsError {
     /// The tech prefix cannot be dialled.
     #[error("tech prefix `{0}` of the trunk must be at most 8 of the characters 0 to 9 and #")]
     TechPrefix(String),
-    /// An address is none.
+    /// A value is not an IP address or subnet.
     #[error("`{given}` in {attribute} of the trunk must be an address or subnet")]
     Network {
-        /// The attribute that holds it.
+        /// The attribute that contains the value.
         attribute: &'static str,
-        /// What it holds.
+        /// The invalid value.
         given: String,
     },
-    /// A destination prefix is no number.
+    /// A destination prefix is not a number.
     #[error("destination prefix `{0}` of the trunk must be 1 to 15 digits")]
     DestinationPrefix(String),
 }
 
-/// A trunk as calls meet it.
+/// A trunk in the form that calls use.
 #[derive(Debug, Clone)]
 pub struct TrunkTerms {
     /// The trunk's id.
     pub id: Id<VoiceOutTrunk>,
-    /// Whose trunk it is, as the owner of this value names accounts.
+    /// The account that owns the trunk, by the identifier that the index's user chooses.
     pub account: Arc<str>,
     /// The trunk's name.
     pub name: Box<str>,
-    /// Whether it is blocked, and by what.
+    /// Whether the trunk is blocked, and why.
     pub gate: Gate,
-    /// Most US dollars in a rolling 24 hours.
+    /// The maximum spending in a rolling 24 hours, in US dollars; `None` is unlimited.
     pub threshold: Option<Money>,
-    /// What it had spent when these terms were made; for saying so.
+    /// The amount spent when these terms were prepared, in US dollars. Used in explanations only.
     pub spent: Money,
-    /// Most simultaneous calls.
+    /// The maximum number of simultaneous calls; `None` is unlimited.
     pub capacity: Option<u32>,
-    /// How it knows who calls.
+    /// How the trunk authenticates calls.
     pub authentication: Authentication,
-    /// What is dialled before the number; empty for none.
+    /// The tech prefix, dialled before the number; may be empty.
     pub tech_prefix: Box<str>,
-    /// Which destinations it may call.
+    /// The destinations that the trunk may call.
     pub destinations: DestinationRule,
-    /// Which caller numbers it may show.
+    /// The caller numbers that the trunk may present.
     pub cli: CliRule,
-    /// How its media is encrypted.
+    /// How the media of its calls is encrypted.
     pub media_encryption_mode: MediaEncryptionMode,
-    /// What it says about media.
+    /// Its media settings.
     pub rtp: RtpTerms,
-    pub(super) networks: Box<[Block]>,
+    pub(super) networks: Box<[Subnet]>,
     emergency: Callers,
 }
 
-/// Caller numbers of the trunk's own, or all those of its account.
+/// A set of caller numbers: the trunk's own, or all of its account.
 #[derive(Debug, Clone)]
 pub(super) enum Callers {
     Own(DidSet),
@@ -124,7 +124,7 @@ impl Callers {
 }
 
 impl TrunkTerms {
-    /// Prepares a trunk. The realm is that of the edge: passwords are hashed with it.
+    /// Prepares a trunk. `realm` is the digest realm of the edge; the password is hashed with it.
     pub fn new(
         trunk: &VoiceOutTrunk,
         links: &TrunkLinks,
@@ -173,13 +173,13 @@ impl TrunkTerms {
             destinations: DestinationRule::new(&trunk.default_dst_action, PrefixSet::new(prefixes?)),
             cli: CliRule::new(CliAction::of(&trunk.on_cli_mismatch_action), callers, default),
             media_encryption_mode: trunk.media_encryption_mode.clone(),
-            networks: blocks("allowed_sip_ips", method.allowed_sip_ips())?,
+            networks: subnets("allowed_sip_ips", method.allowed_sip_ips())?,
             rtp: RtpTerms::new(trunk)?,
             emergency,
         })
     }
 
-    /// Whether calls may come from an address.
+    /// Whether calls from an address are allowed.
     pub fn allows(&self, source: std::net::IpAddr) -> bool {
         self.allows_source(Address::of(source))
     }
@@ -193,31 +193,31 @@ impl TrunkTerms {
         dialled.starts_with(self.tech_prefix.as_bytes())
     }
 
-    /// Whether emergency calls may be made from a number.
+    /// Whether emergency calls may be made from a number at the given time.
     pub fn allows_emergency_from(&self, number: Digits, now: Timestamp) -> bool {
         self.emergency.set().contains(number, now)
     }
 
-    /// The numbers that emergency calls may be made from.
+    /// The numbers from which emergency calls may be made.
     pub fn emergency_callers(&self) -> &DidSet {
         self.emergency.set()
     }
 }
 
-/// The subnets of an attribute, each once.
-pub(super) fn blocks(
+/// Parses the subnets of an attribute and removes duplicates.
+pub(super) fn subnets(
     attribute: &'static str,
     networks: Option<&IpNetworks>,
-) -> Result<Box<[Block]>, TermsError> {
-    let mut blocks = Vec::new();
+) -> Result<Box<[Subnet]>, TermsError> {
+    let mut subnets = Vec::new();
     for text in networks.map_or(&[][..], IpNetworks::texts) {
         let network =
             normalised_network(text).ok_or_else(|| TermsError::Network { attribute, given: text.clone() })?;
-        blocks.push(Block::of(network));
+        subnets.push(Subnet::of(network));
     }
-    blocks.sort_unstable();
-    blocks.dedup();
-    Ok(blocks.into())
+    subnets.sort_unstable();
+    subnets.dedup();
+    Ok(subnets.into())
 }
 
 fn authentication(method: &AuthenticationMethod, realm: &str) -> Authentication {

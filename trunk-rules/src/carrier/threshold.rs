@@ -1,25 +1,26 @@
-//! The limit on what a trunk spends in a rolling 24 hours: the sum, and when it blocks and re-opens.
+//! The limit on a trunk's spending in a rolling 24 hours, and when it blocks and re-opens the trunk.
 //!
-//! A price enters the sum when its call ends, and leaves it exactly 24 hours later; what calls cost that are up is
-//! counted beside it, by [`Spending`](super::Spending). The window knows no clock: each question brings its moment.
+//! A price enters the sum when its call ends and leaves it exactly 24 hours later.
+//! [`Spending`](super::Spending) adds the price of calls in progress. The window reads no clock: every method
+//! takes the time.
 
 use std::collections::BTreeMap;
 
 use didww_types::Timestamp;
 use rust_decimal::Decimal;
 
-const WINDOW: i64 = 24 * 3_600 * 1_000;
+const WINDOW_MILLIS: i64 = 24 * 3_600 * 1_000;
 
-/// What was spent in the last 24 hours.
+/// The amount spent on calls that ended in the last 24 hours.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SpendWindow {
-    /// Prices by the millisecond in which their calls ended.
+    /// Prices by the time at which their calls ended, in Unix milliseconds.
     ended: BTreeMap<i64, Decimal>,
     sum: Decimal,
 }
 
 impl SpendWindow {
-    /// Adds the price of a call that ended at a moment. Calls may be added in any order.
+    /// Adds the price of a call that ended at `ended`. Calls may be added in any order.
     pub fn add(&mut self, ended: Timestamp, price: Decimal) {
         if price.is_zero() {
             return;
@@ -29,14 +30,15 @@ impl SpendWindow {
         self.sum = self.sum.saturating_add(price);
     }
 
-    /// When the oldest price that may still count was spent.
+    /// The end time of the oldest call that may still count.
     pub fn oldest(&self) -> Option<Timestamp> {
         self.ended.keys().next().map(|ended| Timestamp::from_unix_millis(*ended))
     }
 
-    /// What was spent in the 24 hours before a moment. Older calls are forgotten.
+    /// The amount spent in the 24 hours before `now`, in US dollars. Older calls are forgotten.
     pub fn spent(&mut self, now: Timestamp) -> Decimal {
-        let kept = self.ended.split_off(&now.as_unix_millis().saturating_sub(WINDOW).saturating_add(1));
+        let kept =
+            self.ended.split_off(&now.as_unix_millis().saturating_sub(WINDOW_MILLIS).saturating_add(1));
         for price in std::mem::replace(&mut self.ended, kept).into_values() {
             self.sum = self.sum.saturating_sub(price);
         }
@@ -46,8 +48,8 @@ impl SpendWindow {
         self.sum
     }
 
-    /// When the sum falls below a limit by ageing alone, if nothing is added; `None` when it is below
-    /// already, or never will be because the limit is zero.
+    /// The time at which the sum falls below a limit if nothing is added. `None` if it is below already, or
+    /// if the limit is zero and it never will be.
     pub fn reopens_at(&self, limit: Decimal) -> Option<Timestamp> {
         let mut sum = self.sum;
         if sum < limit {
@@ -55,28 +57,28 @@ impl SpendWindow {
         }
         self.ended.iter().find_map(|(ended, price)| {
             sum = sum.saturating_sub(*price);
-            (sum < limit).then(|| Timestamp::from_unix_millis(ended.saturating_add(WINDOW)))
+            (sum < limit).then(|| Timestamp::from_unix_millis(ended.saturating_add(WINDOW_MILLIS)))
         })
     }
 }
 
-/// Whether a trunk is blocked, and whether its spending did it.
+/// Whether a trunk is blocked, and whether its spending is the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Gate {
-    /// `status` is `blocked`.
+    /// Whether `status` is `blocked`.
     pub blocked: bool,
-    /// `threshold_reached`.
+    /// The value of `threshold_reached`.
     pub threshold_reached: bool,
 }
 
-/// Something happened that may block or re-open a trunk.
+/// An event that may block or re-open a trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpendEvent {
-    /// A call was charged: when it was answered, as it went on, or when it ended.
+    /// A call was charged: at its answer, while in progress, or at its end.
     Charged,
-    /// Time passed.
+    /// Time passed, so that older calls left the window.
     Aged,
-    /// The owner set another threshold.
+    /// The owner changed the threshold.
     LimitChanged,
     /// The owner set the status to `active`.
     Activated,
@@ -84,19 +86,19 @@ pub enum SpendEvent {
     BlockedByHand,
 }
 
-/// What an event does to a trunk.
+/// The effect of an event on a trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GateChange {
     /// The trunk's new state.
     pub gate: Gate,
-    /// Whether the callback URL is told.
+    /// Whether the callback URL is notified.
     pub callback: bool,
 }
 
-/// Decides whether an event blocks or re-opens a trunk; `None` when it stays as it is.
+/// Decides whether an event blocks or re-opens a trunk; returns `None` if nothing changes.
 ///
-/// Setting the status to `active` re-opens a trunk that spent too much until its next charged call. A block
-/// by hand is never lifted by time.
+/// Setting the status to `active` re-opens a trunk that reached its threshold, until its next charged call. A
+/// manual block is never lifted by ageing.
 pub fn decide_gate(
     gate: Gate,
     event: SpendEvent,
@@ -118,8 +120,8 @@ pub fn decide_gate(
     }
 }
 
-/// A threshold of zero allows no spending at all; nothing spent does not reach it, or a trunk would be born
-/// blocked.
+/// A threshold of zero allows no spending. It is not reached while nothing is spent: otherwise a trunk would
+/// be blocked when it is created.
 pub(super) fn is_reached(limit: Option<Decimal>, spent: Decimal) -> bool {
     limit.is_some_and(|limit| if limit.is_zero() { spent > limit } else { spent >= limit })
 }
@@ -151,12 +153,12 @@ mod tests {
         let mut window = SpendWindow::default();
         window.add(at(1_000), dollars("0.1"));
         window.add(at(2_000), dollars("0.2"));
-        assert_eq!(window.spent(at(1_000 + WINDOW - 1)), dollars("0.3"));
-        assert_eq!(window.reopens_at(dollars("0.3")), Some(at(1_000 + WINDOW)));
-        assert_eq!(window.reopens_at(dollars("0.2")), Some(at(2_000 + WINDOW)));
+        assert_eq!(window.spent(at(1_000 + WINDOW_MILLIS - 1)), dollars("0.3"));
+        assert_eq!(window.reopens_at(dollars("0.3")), Some(at(1_000 + WINDOW_MILLIS)));
+        assert_eq!(window.reopens_at(dollars("0.2")), Some(at(2_000 + WINDOW_MILLIS)));
         assert_eq!(window.reopens_at(dollars("0.31")), None);
-        assert_eq!(window.spent(at(1_000 + WINDOW)), dollars("0.2"));
-        assert_eq!(window.spent(at(2_000 + WINDOW)), Decimal::ZERO);
+        assert_eq!(window.spent(at(1_000 + WINDOW_MILLIS)), dollars("0.2"));
+        assert_eq!(window.spent(at(2_000 + WINDOW_MILLIS)), Decimal::ZERO);
     }
 
     #[test]
@@ -210,8 +212,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_sum_is_that_of_the_calls_of_the_last_24_hours(
-            calls in proptest::collection::vec((0i64..3 * WINDOW, 0i64..1_000), 0..40),
-            moments in proptest::collection::vec(0i64..4 * WINDOW, 1..6)
+            calls in proptest::collection::vec((0i64..3 * WINDOW_MILLIS, 0i64..1_000), 0..40),
+            moments in proptest::collection::vec(0i64..4 * WINDOW_MILLIS, 1..6)
         ) {
             let mut window = SpendWindow::default();
             for (ended, price) in &calls {
@@ -220,7 +222,7 @@ mod tests {
             let mut moments = moments;
             moments.sort_unstable();
             for now in moments {
-                let expected: Decimal = calls.iter().filter(|(ended, _)| ended + WINDOW > now).map(|(_, p)| Decimal::new(*p, 4)).sum();
+                let expected: Decimal = calls.iter().filter(|(ended, _)| ended + WINDOW_MILLIS > now).map(|(_, p)| Decimal::new(*p, 4)).sum();
                 prop_assert_eq!(window.spent(at(now)), expected);
                 let limit = Decimal::new(200, 4);
                 if let Some(opens) = window.reopens_at(limit) {

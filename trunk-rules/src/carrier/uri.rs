@@ -1,11 +1,12 @@
-//! The user part of a URI, from the bytes as they were received.
+//! Extracts the user part of a URI from its raw bytes.
 //!
-//! SIP libraries differ in what they make of `#`, `%23`, `tel:` and user parameters, and the dialled text
-//! must reach the rules and the call record as it was dialled. So it is read here, and only this much of it.
+//! SIP libraries differ in how they treat `#`, `%23`, `tel:` and user parameters, and the dialled text must
+//! reach the rules and the call record unchanged. So this part of the URI, and no more, is parsed here.
 
 use std::borrow::Cow;
 
-/// The user part of a `sip:`, `sips:` or `tel:` URI, percent-decoded, without password and parameters.
+/// Returns the user part of a `sip:`, `sips:` or `tel:` URI, percent-decoded, without password and
+/// parameters.
 ///
 /// ```
 /// use trunk_rules::carrier::user_part;
@@ -29,9 +30,9 @@ pub fn user_part(uri: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(percent_decoded(raw))
 }
 
-/// The URI of a `From`-like header value: what stands in angle brackets, or else the value itself.
+/// Returns the URI of a `From`-like header value: the part in angle brackets, or the value itself.
 ///
-/// A display name may hold angle brackets inside quotes.
+/// A display name may contain angle brackets inside quotes.
 pub fn address_uri(value: &[u8]) -> &[u8] {
     let mut quoted = false;
     let mut escaped = false;
@@ -50,7 +51,8 @@ pub fn address_uri(value: &[u8]) -> &[u8] {
     value.trim_ascii()
 }
 
-/// A `%` that no two hexadecimal digits follow stays as it is: then it fails as a digit, visibly.
+/// A `%` that is not followed by two hexadecimal digits is kept, so that it is later reported as an invalid
+/// digit.
 fn percent_decoded(raw: &[u8]) -> Cow<'_, [u8]> {
     if !raw.contains(&b'%') {
         return Cow::Borrowed(raw);
@@ -73,7 +75,12 @@ fn percent_decoded(raw: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
-/// The value of one hexadecimal digit of either case.
+/// Received bytes as text; invalid UTF-8 is replaced.
+pub(super) fn lossy_text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The value of a hexadecimal digit, in either case.
 pub(super) fn hex_value(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),

@@ -1,6 +1,6 @@
-//! What was decided about a call, with all that its answer, its record and its explanation need.
+//! The decision on a call, with all that the SIP response, the call record and an explanation need.
 //!
-//! A verdict never holds a password, a digest or a header as it was received.
+//! A verdict never contains a password, a digest or a raw header.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -9,78 +9,78 @@ use super::{
     Cause, Check, Checks, Cli, DigestFailure, Digits, EmergencyCall, Media, Rate, Settings, TrunkTerms,
 };
 
-/// What was decided about a call.
+/// The decision on a call.
 #[derive(Debug)]
 pub enum Verdict {
-    /// It goes on.
+    /// The call is admitted.
     Admitted(Box<Admitted>),
-    /// It needs a digest, or another one.
+    /// The call must be repeated with a digest.
     Challenged(Box<Challenge>),
-    /// It is refused.
+    /// The call is refused.
     Refused(Box<Refusal>),
 }
 
-/// How the trunk of a call was found.
+/// How the trunk of a call was identified.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Identified {
-    /// By a digest.
+    /// By a verified digest.
     Digest {
-        /// The nonce that it was made with.
+        /// The nonce of the digest.
         nonce: Box<[u8]>,
-        /// The nonce count; zero when there was none.
+        /// The nonce count; zero if the client sent none.
         count: u32,
     },
     /// By the source address alone.
     Address,
-    /// By a Twilio account.
+    /// By the Twilio account SID.
     TwilioAccount,
 }
 
-/// A call that goes on.
+/// An admitted call.
 #[derive(Debug)]
 pub struct Admitted {
-    /// The trunk, as it was when the call was admitted.
+    /// The trunk, as of the time of admission.
     pub trunk: Arc<TrunkTerms>,
-    /// How it was found.
+    /// How the trunk was identified.
     pub identified: Identified,
-    /// What was dialled, tech prefix and all: what records show.
+    /// The dialled text, including the tech prefix, as call records show it.
     pub dialled: String,
     /// The number that the call goes to.
     pub destination: Digits,
-    /// The caller numbers that it goes on with.
+    /// The caller numbers of the call.
     pub cli: Cli,
-    /// What kind of emergency call it is. An edge never forwards one to a real network.
+    /// The emergency call, if it is one. The edge never forwards it to a real network.
     pub emergency: Option<EmergencyCall>,
-    /// What was chosen from the offer; none when the answer has to offer.
+    /// The media selected from the offer; `None` if the answer must contain the offer.
     pub media: Option<Media>,
-    /// What the call costs; none when there is no rate card, or for an emergency call.
+    /// The rate of the call; `None` without a rate card, or for an emergency call.
     pub rate: Option<Rate>,
-    /// The checks that it passed. Those that an emergency call skips are not among them.
+    /// The checks that the call passed. Those that an emergency call skips are not included.
     pub passed: Checks,
 }
 
-/// A call that needs a digest. It leaves no record, for nobody is known to have made it.
+/// A call that must be repeated with a digest. It leaves no call record, because its maker is not known.
 #[derive(Debug)]
 pub struct Challenge {
     /// The response code.
     pub code: u16,
     /// The reason phrase.
     pub phrase: &'static str,
-    /// What was wrong; `NoHeader` for a first INVITE.
+    /// Why the digest was not accepted; `NoHeader` for a first INVITE.
     pub failure: DigestFailure,
-    /// Whether the client is told that only its nonce was too old.
+    /// Whether the challenge carries `stale=true`: only the nonce had expired.
     pub stale: bool,
-    /// The trunk that the username named, if it named one.
+    /// The trunk with the username, if there is one.
     pub trunk: Option<Arc<TrunkTerms>>,
-    /// The checks that it passed.
+    /// The checks that the call passed.
     pub passed: Checks,
 }
 
 impl Challenge {
-    /// The disconnect cause.
+    /// The disconnect cause of every challenge.
     pub const CAUSE: Cause = Cause::Unauthorized;
 
-    /// The header values to send, one for each algorithm, under [`Settings::challenge_header`].
+    /// Returns the header values, one per algorithm, to send under [`Settings::challenge_header`].
     pub fn headers(&self, settings: &Settings, nonce: &str) -> Vec<String> {
         let qop: Vec<&str> = settings.qop.iter().map(|qop| qop.name()).collect();
         let stale = if self.stale { ", stale=true" } else { "" };
@@ -99,10 +99,10 @@ impl Challenge {
     }
 }
 
-/// A call that is refused.
+/// A refused call.
 #[derive(Debug)]
 pub struct Refusal {
-    /// The check that it failed.
+    /// The check that failed.
     pub check: Check,
     /// The disconnect cause.
     pub cause: Cause,
@@ -110,36 +110,36 @@ pub struct Refusal {
     pub code: u16,
     /// The reason phrase.
     pub phrase: &'static str,
-    /// The trunk, once one was found.
+    /// The trunk, if one was identified.
     pub trunk: Option<Arc<TrunkTerms>>,
-    /// What is configured, in the words of the API.
+    /// The configured value, in the API's terms.
     pub configured: String,
-    /// What came instead. It may hold any character that the network can send.
+    /// The received value. It may contain any character that the network can deliver.
     pub received: String,
-    /// Why it was refused and what would be right.
+    /// Why the call was refused, and how to correct it.
     pub explanation: String,
-    /// What was dialled, tech prefix and all.
+    /// The dialled text, including the tech prefix.
     pub dialled: String,
-    /// The checks that it passed before.
+    /// The checks that the call passed before.
     pub passed: Checks,
 }
 
 impl Refusal {
-    /// The header that [`diagnosis`](Self::diagnosis) is sent in.
+    /// The name of the header that carries the [`diagnosis`](Self::diagnosis).
     pub const DIAGNOSIS_HEADER: &'static str = "X-Refusal";
 
-    /// Whether the attempt leaves a call record: only when its owner is known by then.
+    /// Whether the attempt is stored as a call record, which requires that its trunk is known.
     pub fn is_recorded(&self) -> bool {
         self.check >= Check::Request
     }
 
-    /// The value of a `Reason` header: `SIP;cause=403;text="destination"`.
+    /// Returns the value of a `Reason` header: `SIP;cause=403;text="destination"`.
     pub fn reason(&self) -> String {
         format!("SIP;cause={};text=\"{}\"", self.code, self.check)
     }
 
-    /// The value of a header that names the check, the trunk, and the configured and the received value.
-    /// Whatever was received is written so that it cannot end the header.
+    /// Returns the value of a header that names the check, the trunk, and the configured and the received
+    /// value. The received value is escaped so that it cannot end the header.
     pub fn diagnosis(&self) -> String {
         let mut text = format!("check={};cause={}", self.check, self.cause.id());
         if let Some(trunk) = &self.trunk {
@@ -151,11 +151,11 @@ impl Refusal {
     }
 }
 
-const MOST_QUOTED: usize = 120;
+const MAX_QUOTED_CHARS: usize = 120;
 
 fn push_quoted(text: &mut String, name: &str, value: &str) {
     let _ = write!(text, ";{name}=\"");
-    for character in value.chars().take(MOST_QUOTED) {
+    for character in value.chars().take(MAX_QUOTED_CHARS) {
         match character {
             '"' | '\\' => text.extend(['\\', character]),
             ' '..='~' => text.push(character),

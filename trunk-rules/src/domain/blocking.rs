@@ -1,42 +1,42 @@
-//! What an owner's write does to a trunk that is blocked, or to be blocked: by hand or by its threshold.
+//! The effect of an owner's write on a trunk's blocking, which is manual or by the threshold.
 
 use didww_types::values::Money;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use super::settle::Draft;
+use super::draft::Draft;
 use super::{Act, Case};
 use crate::carrier::{Gate, SpendEvent, decide_gate};
 
-/// Decides the status and whether it is called back. A new trunk spent nothing and was never open, so nothing is
-/// told of it.
+/// Sets the status, and whether the callback URL is notified of it. A new trunk has spent nothing and was
+/// never open, so its creation is not notified.
 pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
-    let Act::Update(before) = case.act else { return };
-    let was = gate(before);
-    let wanted = gate(&draft.attributes).blocked;
+    let Act::Update(stored) = case.act else { return };
+    let before = gate(stored);
+    let blocked_after = gate(&draft.attributes).blocked;
     let limit = amount(&draft.attributes, "threshold_amount");
-    let limit_changed = (limit != amount(before, "threshold_amount")).then_some(SpendEvent::LimitChanged);
-    // A status that the owner names holds against a limit in the same request, so it has the last word when it
-    // opens and the first when it blocks: a block by hand is not lifted by time.
-    let events = match (was.blocked, wanted) {
+    let limit_changed = (limit != amount(stored, "threshold_amount")).then_some(SpendEvent::LimitChanged);
+    // A requested status takes precedence over a threshold in the same request. So activation is applied
+    // after the new threshold, and a manual block before it: a manual block is never lifted by ageing.
+    let events = match (before.blocked, blocked_after) {
         (false, true) => [Some(SpendEvent::BlockedByHand), limit_changed],
         (true, false) => [limit_changed, Some(SpendEvent::Activated)],
         _ => [limit_changed, None],
     };
     let spent = amount(case.meta, "spent_amount").unwrap_or_default();
-    let mut now = was;
+    let mut after = before;
     for event in events.into_iter().flatten() {
-        let Some(change) = decide_gate(now, event, limit, spent, case.callback_on_manual_block) else {
+        let Some(change) = decide_gate(after, event, limit, spent, case.callback_on_manual_block) else {
             continue;
         };
-        now = change.gate;
+        after = change.gate;
         if change.callback {
-            draft.notice = Some(now);
+            draft.notice = Some(after);
         }
     }
-    let status = if now.blocked { "blocked" } else { "active" };
+    let status = if after.blocked { "blocked" } else { "active" };
     draft.attributes.insert("status".to_owned(), Value::String(status.to_owned()));
-    draft.attributes.insert("threshold_reached".to_owned(), Value::Bool(now.threshold_reached));
+    draft.attributes.insert("threshold_reached".to_owned(), Value::Bool(after.threshold_reached));
 }
 
 fn gate(attributes: &Map<String, Value>) -> Gate {
@@ -65,8 +65,8 @@ mod tests {
     const BY_SPENDING: Gate = Gate { blocked: true, threshold_reached: true };
     const BY_HAND: Gate = Gate { blocked: true, threshold_reached: false };
 
-    /// A trunk in a state with a threshold of 10 dollars, of which 10 are spent, is sent these attributes. Gives
-    /// its state afterwards, and what is told.
+    /// Writes attributes to a trunk in the given state, with a threshold of 10 dollars of which 10 are spent.
+    /// Returns its state afterwards, and the notification.
     fn write(was: Gate, sent: &serde_json::Value, manual: bool) -> (Gate, Option<Gate>) {
         let before = json!({
             "name": "T", "threshold_amount": "10.0", "threshold_reached": was.threshold_reached,
@@ -92,12 +92,12 @@ mod tests {
     }
 
     #[test]
-    fn activating_a_trunk_that_its_threshold_blocked_re_opens_it_and_is_told() {
+    fn activating_a_trunk_that_its_threshold_blocked_re_opens_it_and_is_notified() {
         assert_eq!(write(BY_SPENDING, &json!({ "status": "active" }), false), (OPEN, Some(OPEN)));
     }
 
     #[test]
-    fn raising_or_taking_away_the_threshold_re_opens_and_is_told() {
+    fn raising_or_removing_the_threshold_re_opens_and_is_notified() {
         for limit in [json!("10.01"), json!(null), json!(11)] {
             let sent = json!({ "threshold_amount": limit });
             assert_eq!(write(BY_SPENDING, &sent, false), (OPEN, Some(OPEN)), "{sent}");
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_threshold_set_to_what_was_spent_blocks_and_is_told() {
+    fn a_threshold_set_to_the_amount_spent_blocks_and_is_notified() {
         let sent = json!({ "threshold_amount": "9.99" });
         assert_eq!(write(OPEN, &sent, false), (BY_SPENDING, Some(BY_SPENDING)));
     }
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn blocking_and_opening_by_hand_is_told_only_where_that_is_set() {
+    fn manual_blocking_and_opening_is_notified_only_where_that_is_set() {
         let (block, open) = (json!({ "status": "blocked" }), json!({ "status": "active" }));
         assert_eq!(write(OPEN, &block, false), (BY_HAND, None));
         assert_eq!(write(OPEN, &block, true), (BY_HAND, Some(BY_HAND)));
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_status_holds_against_a_threshold_in_the_same_request() {
+    fn a_status_takes_precedence_over_a_threshold_in_the_same_request() {
         let sent = json!({ "status": "blocked", "threshold_amount": "1.0" });
         assert_eq!(write(OPEN, &sent, false), (BY_HAND, None));
         let sent = json!({ "status": "active", "threshold_amount": "1.0" });

@@ -3,10 +3,11 @@
 use didww_types::Violation;
 use serde_json::Value;
 
-use super::settle::Draft;
+use super::draft::Draft;
 use super::{Case, Refusal};
 
-/// A DID routes to a trunk or to a group, and takes its channels from a pool or from a group: never both.
+/// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
+/// group. Setting one clears the other.
 const EXCLUSIVE: [(&str, &str); 2] =
     [("voice_in_trunk", "voice_in_trunk_group"), ("capacity_pool", "shared_capacity_group")];
 
@@ -14,15 +15,16 @@ pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
     for (name, linked) in case.links {
         if linked.records.iter().any(|record| record.attributes.is_none()) {
             let refusal = Refusal::relationship(name, Violation::Invalid);
-            // These two are recorded with the pointer of the column that the older resource had.
-            let old = matches!(*name, "voice_in_trunk" | "voice_in_trunk_group");
-            let refusal = if old { refusal.at(format!("/data/attributes/{name}_id")) } else { refusal };
+            // Recorded responses give these two the pointer of the column that the older resource had.
+            let uses_column_pointer = matches!(*name, "voice_in_trunk" | "voice_in_trunk_group");
+            let refusal =
+                if uses_column_pointer { refusal.at(format!("/data/attributes/{name}_id")) } else { refusal };
             draft.refusals.push(refusal.because("the account has no such record"));
         }
     }
     for (one, other) in EXCLUSIVE {
-        exclude(one, other, draft);
-        exclude(other, one, draft);
+        clear_if_set(one, other, draft);
+        clear_if_set(other, one, draft);
     }
     let channels = draft.attributes.get("dedicated_channels_count").and_then(Value::as_i64).unwrap_or(0);
     let sent = case.sent.contains_key("dedicated_channels_count");
@@ -35,7 +37,8 @@ pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
     }
 }
 
-fn exclude(set: &'static str, cleared: &'static str, draft: &mut Draft) {
+/// Clears a relationship of the pair if the request sets the other one and does not mention this one.
+fn clear_if_set(set: &'static str, cleared: &'static str, draft: &mut Draft) {
     let is_set = draft.links.get(set).is_some_and(|members| !members.is_empty());
     if is_set && !draft.links.contains_key(cleared) {
         draft.links.insert(cleared, Vec::new());

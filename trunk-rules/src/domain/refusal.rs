@@ -1,4 +1,4 @@
-//! A broken rule, said twice: once to the client, once to the operator.
+//! A broken rule, described for the client and for the operator.
 
 use std::fmt;
 
@@ -7,35 +7,35 @@ use didww_types::{ErrorCode, ErrorObject, Flaw, Violation};
 /// Why a write is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// Where in the body, as a JSON pointer.
+    /// The member of the request body, as a JSON pointer.
     pub pointer: String,
-    /// The member as the message names it.
+    /// The member's name in the error message.
     pub field: String,
-    /// The rule.
+    /// The broken rule.
     pub violation: Violation,
-    /// What the operator's log says, where it knows more than the client is told.
+    /// Details for the operator's log that the client does not receive; may be empty.
     pub internal: String,
 }
 
 impl Refusal {
-    /// A rule that an attribute breaks.
+    /// Creates a refusal for an attribute.
     pub fn attribute(name: &str, violation: Violation) -> Self {
         Self::new(format!("/data/attributes/{name}"), name, violation)
     }
 
-    /// A rule that something inside an attribute breaks.
+    /// Creates a refusal for a value inside an attribute.
     pub fn flaw(name: &str, flaw: Flaw) -> Self {
         let field =
             flaw.pointer.rsplit('/').next().filter(|leaf| !leaf.is_empty()).unwrap_or(name).to_owned();
         Self::new(format!("/data/attributes/{name}{}", flaw.pointer), field, flaw.violation)
     }
 
-    /// A rule that a relationship breaks.
+    /// Creates a refusal for a relationship.
     pub fn relationship(name: &str, violation: Violation) -> Self {
         Self::new(format!("/data/relationships/{name}"), name, violation)
     }
 
-    /// A rule that one member of a relationship breaks.
+    /// Creates a refusal for one member of a relationship.
     pub fn member(name: &str, id: &str, violation: Violation) -> Self {
         Self::new(format!("/data/relationships/{name}/{id}"), format!("{name}/{id}"), violation)
     }
@@ -44,21 +44,21 @@ impl Refusal {
         Self { pointer, field: field.into(), violation, internal: String::new() }
     }
 
-    /// The same refusal at another place.
+    /// Replaces the JSON pointer.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = pointer.into();
         self
     }
 
-    /// The same refusal with a word for the operator.
+    /// Sets the details for the operator's log.
     #[must_use]
     pub fn because(mut self, internal: impl Into<String>) -> Self {
         self.internal = internal.into();
         self
     }
 
-    /// The error object that the client is sent.
+    /// Returns the error object for the client.
     pub fn to_error(&self) -> ErrorObject {
         let message = self.violation.to_string();
         let detail = format!("{} - {message}", self.field);

@@ -1,16 +1,17 @@
-//! The rules of credential rotation, an act upon a trunk.
+//! The rules of credential rotation, which is an operation on a trunk.
 
 use didww_types::Violation;
 
-use super::settle::Effect;
+use super::draft::Effect;
 use super::voice_out_trunk::{TrunkAct, act_on_trunk};
 use super::{Case, Refusal};
 
-const TRUNK: &str = "voice_out_trunk";
+const TRUNK_RELATIONSHIP: &str = "voice_out_trunk";
 
 pub(super) fn apply(case: &Case<'_>) -> Result<Effect, Vec<Refusal>> {
-    let refuse = |violation, why: &str| Err(vec![Refusal::relationship(TRUNK, violation).because(why)]);
-    let Some(trunk) = case.links.get(TRUNK).and_then(|linked| linked.records.first()) else {
+    let refuse =
+        |violation, why: &str| Err(vec![Refusal::relationship(TRUNK_RELATIONSHIP, violation).because(why)]);
+    let Some(trunk) = case.links.get(TRUNK_RELATIONSHIP).and_then(|linked| linked.records.first()) else {
         return refuse(Violation::Blank, "");
     };
     let Some(attributes) = &trunk.attributes else {

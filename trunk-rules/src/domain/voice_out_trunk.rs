@@ -3,29 +3,29 @@
 use didww_types::{ApiVersion, Feature, Violation};
 use serde_json::{Map, Value, json};
 
-use super::settle::{Draft, require_known};
+use super::draft::Draft;
 use super::{Act, Case, Credentials, Refusal, blocking};
 
 pub(super) fn apply(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
     threshold(case, sent, draft);
     mismatch_action(case, sent, draft);
     authentication(case, sent, draft);
-    require_known(case, draft);
-    kept_by_service("allow_any_did_as_cli", "dids", case, draft);
-    kept_by_service("emergency_enable_all", "emergency_dids", case, draft);
+    draft.require_linked_records(case);
+    clear_managed_members("allow_any_did_as_cli", "dids", case, draft);
+    clear_managed_members("emergency_enable_all", "emergency_dids", case, draft);
     emergency_members(case, draft);
     blocking::apply(case, draft);
 }
 
-/// Accounts of the older versions start without a threshold.
+/// In the older API versions, a new trunk has no threshold unless one is sent.
 fn threshold(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
-    let older = case.version < ApiVersion::V2026_04_16;
-    if older && matches!(case.act, Act::Create) && !sent.contains_key("threshold_amount") {
+    let is_older = case.version < ApiVersion::V2026_04_16;
+    if is_older && matches!(case.act, Act::Create) && !sent.contains_key("threshold_amount") {
         draft.attributes.insert("threshold_amount".to_owned(), Value::Null);
     }
 }
 
-/// Two of the actions need a feature of the account.
+/// Two of the mismatch actions require a feature of the account.
 fn mismatch_action(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
     let feature = match sent.get("on_cli_mismatch_action").and_then(Value::as_str) {
         Some("replace_cli") => Feature::ReplaceCli,
@@ -33,21 +33,22 @@ fn mismatch_action(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft
         _ => return,
     };
     if !case.features.has(feature) {
-        let why = format!("the account has not the feature {}", feature.as_str());
+        let why = format!("the account does not have the feature {}", feature.as_str());
         draft
             .refusals
             .push(Refusal::attribute("on_cli_mismatch_action", Violation::NotIncluded).because(why));
     }
 }
 
-/// Only staff can choose `ip_only`; whoever moves to credentials gets new ones, whoever stays keeps them.
+/// Only staff can set `ip_only`. A trunk that changes to `credentials_and_ip` receives new credentials; a
+/// trunk that has this method already keeps its credentials.
 fn authentication(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
     let Some(method) = sent.get("authentication_method") else { return };
     let before = match case.act {
         Act::Create => None,
         Act::Update(before) => before.get("authentication_method"),
     };
-    let flat = case.version < ApiVersion::V2026_04_16;
+    let is_older = case.version < ApiVersion::V2026_04_16;
     if kind(Some(method)) == Some("ip_only") {
         let violation =
             if before.is_none() { Violation::NotAllowedForCreation } else { Violation::NotAllowedForUpdate };
@@ -55,8 +56,8 @@ fn authentication(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft)
         draft.refusals.push(Refusal::attribute("type", violation).at(pointer));
         return;
     }
-    if flat && kind(before) == Some("ip_only") {
-        let why = "the addresses of an ip_only trunk are kept by staff";
+    if is_older && kind(before) == Some("ip_only") {
+        let why = "only staff can change the addresses of an ip_only trunk";
         draft
             .refusals
             .push(Refusal::attribute("allowed_sip_ips", Violation::NotAllowedForUpdate).because(why));
@@ -65,13 +66,13 @@ fn authentication(case: &Case<'_>, sent: &Map<String, Value>, draft: &mut Draft)
     if kind(Some(method)) != Some("credentials_and_ip") {
         return;
     }
-    let part = |name: &str| before.and_then(|method| method.get("attributes")?.get(name)).cloned();
-    let stays = kind(before) == Some("credentials_and_ip");
+    let stored = |name: &str| before.and_then(|method| method.get("attributes")?.get(name)).cloned();
+    let keeps_credentials = kind(before) == Some("credentials_and_ip");
     let sent = |name: &str| method.get("attributes").and_then(|inner| inner.get(name)).cloned();
-    // The older versions cannot say a tech prefix, so they do not take it away either.
-    let prefix = if flat { part("tech_prefix") } else { sent("tech_prefix") };
-    let (username, password) = match (part("username"), part("password")) {
-        (Some(username), Some(password)) if stays => (username, password),
+    // The older versions have no member for the tech prefix, so they keep the stored one.
+    let prefix = if is_older { stored("tech_prefix") } else { sent("tech_prefix") };
+    let (username, password) = match (stored("username"), stored("password")) {
+        (Some(username), Some(password)) if keeps_credentials => (username, password),
         _ => (json!(case.fresh.username), json!(case.fresh.password)),
     };
     let method = json!({
@@ -90,8 +91,9 @@ fn kind(method: Option<&Value>) -> Option<&str> {
     method?.get("type")?.as_str()
 }
 
-/// While the switch is on, the service keeps the members: none may be named, and those named before go.
-fn kept_by_service(switch: &str, relationship: &'static str, case: &Case<'_>, draft: &mut Draft) {
+/// While the switch is on, the service maintains the members: a request may name none, and the linked members
+/// are removed.
+fn clear_managed_members(switch: &str, relationship: &'static str, case: &Case<'_>, draft: &mut Draft) {
     if draft.attributes.get(switch) != Some(&Value::Bool(true)) {
         return;
     }
@@ -102,7 +104,7 @@ fn kept_by_service(switch: &str, relationship: &'static str, case: &Case<'_>, dr
     draft.links.insert(relationship, Vec::new());
 }
 
-/// Only a DID with emergency calling can make emergency calls.
+/// Only a DID with emergency calling may be an emergency DID.
 fn emergency_members(case: &Case<'_>, draft: &mut Draft) {
     let Some(linked) = case.links.get("emergency_dids") else { return };
     for record in &linked.records {
@@ -113,19 +115,20 @@ fn emergency_members(case: &Case<'_>, draft: &mut Draft) {
     }
 }
 
-/// What staff can do to a trunk that its owner cannot.
+/// An operation on a trunk that only staff may perform.
 #[derive(Debug, Clone)]
 pub enum TrunkAct {
-    /// Make it accept calls by address alone, from these normalised networks.
+    /// Set the authentication method to `ip_only`, with these normalised networks.
     IpOnly {
-        /// The networks.
+        /// The addresses and subnets that calls may come from.
         allowed_sip_ips: Vec<String>,
     },
-    /// Give it new credentials.
+    /// Replace the digest credentials.
     Regenerate(Credentials),
 }
 
-/// Applies an act to a trunk's canonical attributes; `None` when the trunk's kind of authentication forbids it.
+/// Applies an operation to a trunk's canonical attributes. Returns `None` if the trunk's authentication
+/// method does not permit it.
 pub fn act_on_trunk(attributes: &Map<String, Value>, act: TrunkAct) -> Option<Map<String, Value>> {
     let mut attributes = attributes.clone();
     let method = attributes.get_mut("authentication_method")?;

@@ -1,27 +1,27 @@
-//! An end of a call, as the platform names it.
+//! An endpoint of a call, as the platform describes it.
 
-/// An address object. Empty members are those that were not given.
+/// An address object. A member that was not sent is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Address {
-    /// `tel`, `sip` or another type.
+    /// The type: `tel`, `sip` or another one.
     pub kind: String,
     /// The number or URI.
     pub target: String,
-    /// What a display shows for the target.
+    /// The display name of the target.
     pub target_name: String,
-    /// A name of the address itself.
+    /// A name for the address itself.
     pub name: String,
-    /// Notes.
+    /// Free-text notes.
     pub detail: String,
 }
 
 impl Address {
-    /// An address of a number.
+    /// Creates an address of type `tel`.
     pub fn tel(target: impl Into<String>) -> Self {
         Self { kind: "tel".into(), target: target.into(), ..Self::default() }
     }
 
-    /// An address as a call keeps it: `tel` targets become a leading `+` and digits.
+    /// Returns the address as a call record stores it: a `tel` target becomes a leading `+` and digits.
     #[must_use]
     pub fn normalised(&self) -> Self {
         let target = if self.kind == "tel" { normalise_tel(&self.target) } else { self.target.clone() };
@@ -29,7 +29,7 @@ impl Address {
     }
 }
 
-/// Trims, keeps a leading `+` and the ASCII digits. A text without any digit is kept as it is.
+/// Trims the text and keeps a leading `+` and the ASCII digits. A text without a digit is returned unchanged.
 pub fn normalise_tel(target: &str) -> String {
     let mut number = String::with_capacity(target.len());
     if target.trim().starts_with('+') {

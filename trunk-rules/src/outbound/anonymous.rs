@@ -1,21 +1,22 @@
-//! Whether the called side sees who calls.
+//! Whether the caller's number is withheld from the callee.
 //!
-//! Any text is accepted and kept: nothing enforces the three documented words, and only one has an effect.
+//! Any text is accepted and stored: nothing enforces the three documented values, and only `yes` has an
+//! effect.
 
-/// What a request says of its caller's number.
+/// The `anonymous` value of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Anonymous {
     /// The number is withheld.
     Yes,
-    /// The number is shown.
+    /// The number is presented.
     No,
-    /// The platform decides; today it shows the number. Every text that is not known counts as this.
+    /// The platform decides; at present it presents the number. Every unknown text counts as this value.
     #[default]
     Auto,
 }
 
 impl Anonymous {
-    /// Reads what a request said, which may be nothing.
+    /// Parses the value of a request; `None` if it was not sent.
     pub fn read(text: Option<&str>) -> Self {
         match text {
             Some("yes") => Self::Yes,
@@ -30,7 +31,7 @@ impl Anonymous {
     }
 }
 
-/// What the record of a provider call says: the text as it was sent, `auto` where nothing was.
+/// Returns the value for the record of a provider call: the text as sent, or `auto` if none was.
 pub fn recorded_anonymous(text: Option<&str>) -> &str {
     text.unwrap_or("auto")
 }

@@ -1,20 +1,20 @@
 //! Whether a customer can pay for one call.
 //!
-//! What a call costs, and what is charged for it afterwards, is decided elsewhere.
+//! The price of a call, and its charge afterwards, are computed elsewhere.
 
 use rust_decimal::Decimal;
 
-/// What a customer has, and what a call to the destination's country costs at least.
+/// A customer's balance and the minimum price of a call to the destination's country.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Balance {
-    /// Money on the account; `None` for an account without a limit.
+    /// The balance; `None` for an account without a limit.
     pub amount: Option<Decimal>,
-    /// The least that one call costs; zero where it is not known.
+    /// The minimum price of one call; zero if unknown.
     pub call_price: Decimal,
 }
 
 impl Balance {
-    /// Whether there is money at all, and enough for one call.
+    /// Whether the balance is positive and covers one call.
     pub fn covers_a_call(self) -> bool {
         self.amount.is_none_or(|amount| amount > Decimal::ZERO && amount >= self.call_price)
     }

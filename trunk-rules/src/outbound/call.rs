@@ -1,37 +1,37 @@
-//! The life of a call, which only goes forward.
+//! The states of a call, which only advance.
 
-/// How far a call has come. The order is that of a call's life.
+/// The status of a call, in the order of a call's life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CallStatus {
-    /// An INVITE is out.
+    /// An INVITE was sent.
     Dialing,
-    /// The called side rings.
+    /// The callee is ringing.
     Ringing,
-    /// It answered.
+    /// The callee answered.
     Progressing,
-    /// It is being ended after the answer.
+    /// The call is being ended after its answer.
     Terminating,
-    /// It is being given up before the answer.
+    /// The call is being cancelled before its answer.
     Canceling,
-    /// It is over.
+    /// The call has ended.
     Hangup,
 }
 
-/// What happens to a call.
+/// An event that may change the status of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallEvent {
-    /// The called side rings.
+    /// The callee is ringing.
     Ringing,
-    /// The called side answered.
+    /// The callee answered.
     Answered,
-    /// Our side wants to end it: a request, or an action.
+    /// The platform ends the call, by a request or an action.
     HangupRequested,
-    /// The channel is gone.
+    /// The channel no longer exists.
     Gone,
 }
 
 impl CallStatus {
-    /// All statuses.
+    /// All statuses, in order.
     pub const ALL: [Self; 6] =
         [Self::Dialing, Self::Ringing, Self::Progressing, Self::Terminating, Self::Canceling, Self::Hangup];
 
@@ -47,17 +47,17 @@ impl CallStatus {
         }
     }
 
-    /// Reads a name.
+    /// Parses a name; `None` if it is unknown.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == name)
     }
 
-    /// Whether the called side has not answered, and nobody gave up yet.
+    /// Whether the call is unanswered and not being cancelled.
     pub const fn is_before_answer(self) -> bool {
         matches!(self, Self::Dialing | Self::Ringing)
     }
 
-    /// Whether a call may pass from here to another status.
+    /// Whether a call may change from this status to `next`.
     pub const fn may_become(self, next: Self) -> bool {
         match self {
             Self::Dialing => !matches!(next, Self::Dialing),
@@ -68,7 +68,7 @@ impl CallStatus {
         }
     }
 
-    /// The status after an event; `None` when the event changes nothing.
+    /// Returns the status after an event; `None` if the event changes nothing.
     pub fn after(self, event: CallEvent) -> Option<Self> {
         let next = match event {
             CallEvent::Ringing => Self::Ringing,

@@ -1,53 +1,54 @@
-//! The hosts that a destination of type `sip` may not name.
+//! Hosts that a destination of type `sip` must not name.
 //!
-//! A call to a SIP URI is not asked for a whitelisted country, a number of one's own or a route. Carriers trust the
-//! address that calls come from, so a URI at a carrier's host would be a call through its trunk without any of the
-//! three. Hosts are compared as they are named: what a name resolves to is not known here.
+//! A call to a SIP URI needs no whitelisted country, no number of the customer's own and no route. Carriers
+//! trust the source address of calls, so a URI at a carrier's host would be a call through the platform's
+//! trunk that evades all three checks. Hosts are compared by name; no name is resolved here.
 
 use std::collections::BTreeSet;
 
 use super::sip_uri::{canonical_host, host_and_port};
 
-/// Hosts that are reached through providers alone.
+/// Hosts that can be reached only through providers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClosedHosts {
-    /// Each stands for every name below it, too.
-    mapped: BTreeSet<String>,
-    places: BTreeSet<String>,
+    /// Names in the configuration's host map. Each includes all its subdomains.
+    map_names: BTreeSet<String>,
+    map_hosts: BTreeSet<String>,
     providers: BTreeSet<String>,
 }
 
 /// Why a host is closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
-    /// The configuration says where it is, or that another one is there.
+    /// The host is in the configuration's host map, as a name or as an address.
     #[error("it is in the host map of the configuration")]
     Mapped,
-    /// A provider has it.
+    /// The host belongs to a provider.
     #[error("it is the host of a provider")]
     Provider,
 }
 
 impl ClosedHosts {
-    /// The hosts of a configuration's map, names and places (`host` or `host:port`), and those of providers, as their
-    /// records say (with a port and a transport, if they do).
+    /// Builds the set. `map` is the configuration's host map: names and their addresses (`host` or
+    /// `host:port`). `providers` are the host names of provider records, with an optional port and transport.
     pub fn new<'a>(
         map: impl IntoIterator<Item = (&'a str, &'a str)>,
         providers: impl IntoIterator<Item = &'a str>,
     ) -> Self {
         let host = |text: &str| canonical_host(host_and_port(text).map_or(text, |(host, _)| host));
-        let (mapped, places) = map.into_iter().map(|(name, at)| (canonical_host(name), host(at))).unzip();
+        let (map_names, map_hosts) =
+            map.into_iter().map(|(name, at)| (canonical_host(name), host(at))).unzip();
         let hostname = |text: &'a str| text.split(';').next().map(host);
         let providers = providers.into_iter().filter_map(hostname).filter(|host| !host.is_empty()).collect();
-        Self { mapped, places, providers }
+        Self { map_names, map_hosts, providers }
     }
 
-    /// Whether a host is closed, and why.
+    /// Returns why a host is closed; `None` if it is not.
     pub fn closes(&self, host: &str) -> Option<Closed> {
         let host = canonical_host(host);
         let mut names =
-            std::iter::successors(Some(host.as_str()), |name| name.split_once('.').map(|(_, above)| above));
-        if self.places.contains(&host) || names.any(|name| self.mapped.contains(name)) {
+            std::iter::successors(Some(host.as_str()), |name| name.split_once('.').map(|(_, parent)| parent));
+        if self.map_hosts.contains(&host) || names.any(|name| self.map_names.contains(name)) {
             return Some(Closed::Mapped);
         }
         self.providers.contains(&host).then_some(Closed::Provider)
@@ -72,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_map_names_is_closed_with_all_below_it_and_where_it_leads() {
+    fn names_in_the_map_are_closed_with_their_subdomains_and_their_addresses() {
         for host in
             ["out.didww.com", "nyc.us.OUT.didww.com.", "sbc.example.net", "127.0.0.1", "2001:db8:0::9"]
         {
@@ -100,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_closed_where_there_is_nothing() {
+    fn an_empty_set_closes_nothing() {
         assert_eq!(ClosedHosts::default().closes("carrier.example.com"), None);
         assert_eq!(ClosedHosts::new([], [""]).closes("carrier.example.com"), None);
     }

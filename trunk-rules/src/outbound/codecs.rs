@@ -1,11 +1,11 @@
-//! Lists of codec names: one form for a customer's configuration, a looser one for providers.
+//! Validates lists of codec names: strictly for a customer's configuration, loosely for providers.
 //!
-//! Neither knows which codecs exist: the names are handed on.
+//! The names themselves are not checked against known codecs.
 
-/// The most bytes that either list may have.
-const MOST: usize = 255;
+/// The maximum length of either list in bytes.
+const MAX_LIST_BYTES: usize = 255;
 
-/// A configuration's codec list has a form that is not accepted.
+/// A configuration's codec list is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "codecs must be empty or a comma-separated list of codec names: letters and digits, single hyphens inside \
@@ -16,37 +16,41 @@ pub struct ConfigCodecsError;
 /// Why a provider's codec list is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderCodecsError {
-    /// It is longer than 255 bytes.
+    /// The list is longer than 255 bytes.
     #[error("codecs string exceeds 255 characters")]
     TooLong,
-    /// It holds a line break.
+    /// The list contains a line break.
     #[error("codecs must not contain CRLF characters")]
     LineBreak,
-    /// It holds a parenthesis.
+    /// The list contains a parenthesis.
     #[error("codecs must not contain parentheses")]
     Parenthesis,
-    /// An element is blank.
+    /// An element of the list is blank.
     #[error("codecs must not contain empty list elements (double comma)")]
     EmptyElement,
 }
 
 impl ProviderCodecsError {
-    /// The message of the refusal that is sent.
+    /// The error message for the client.
     pub fn message(self) -> String {
         format!("Invalid codecs value: {self}")
     }
 }
 
-/// Checks a configuration's list: nothing, or names of letters and digits with single hyphens inside.
+/// Validates a configuration's list: empty, or names of letters and digits with single hyphens inside.
 pub fn config_codecs(codecs: &str) -> Result<(), ConfigCodecsError> {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let well_formed = codecs.split(',').all(|name| name.split('-').all(is_word));
-    if codecs.is_empty() || (codecs.len() <= MOST && well_formed) { Ok(()) } else { Err(ConfigCodecsError) }
+    if codecs.is_empty() || (codecs.len() <= MAX_LIST_BYTES && well_formed) {
+        Ok(())
+    } else {
+        Err(ConfigCodecsError)
+    }
 }
 
-/// Checks a provider's list, and gives it without the blanks around its elements.
+/// Validates a provider's list and returns it without blanks around its elements.
 pub fn provider_codecs(codecs: &str) -> Result<String, ProviderCodecsError> {
-    if codecs.len() > MOST {
+    if codecs.len() > MAX_LIST_BYTES {
         return Err(ProviderCodecsError::TooLong);
     }
     if codecs.contains(['\r', '\n']) {

@@ -1,7 +1,7 @@
-//! What a customer's outbound configuration may be changed to.
+//! Validates updates of a customer's outbound configuration.
 //!
-//! An update is like a merge patch: what is absent stays. Its parts are checked in one order, whitelist,
-//! codecs, number, and the first that is wrong refuses the whole.
+//! An update is like a merge patch: an absent member keeps its value. The members are checked in the order
+//! whitelist, codecs, number, and the first invalid one refuses the whole update.
 
 use uuid::Uuid;
 
@@ -10,50 +10,50 @@ use super::country::Country;
 use super::source::OwnNumber;
 use super::whitelist::{WhitelistError, read_whitelist};
 
-/// What an update or create asks for; `None` leaves a member alone.
+/// The members of an update or create; `None` keeps the stored value.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ConfigUpdate<'a> {
-    /// Countries, in any case.
+    /// Country codes, in any case.
     pub destination_whitelist: Option<&'a [String]>,
-    /// Codec names.
+    /// Codec names, separated by commas.
     pub codecs: Option<&'a str>,
-    /// The default source number's id, nil to have none, and what the stock knows of it.
+    /// The default source number: its id, nil for none, and the platform's record of it.
     pub default_number: Option<(Uuid, Option<OwnNumber<'a>>)>,
 }
 
-/// What is to be stored; `None` leaves a member alone.
+/// The values to store; `None` keeps the stored value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConfigChange {
-    /// Countries, lower case, in the order given.
+    /// The countries, in the order in which they were sent.
     pub destination_whitelist: Option<Vec<Country>>,
-    /// Codec names.
+    /// Codec names, separated by commas.
     pub codecs: Option<String>,
-    /// The default source number's id, nil for none.
+    /// The default source number's id; nil for none.
     pub default_outgoing_source_number_id: Option<Uuid>,
 }
 
 /// Why an update is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
-    /// The whitelist is not in order.
+    /// The whitelist is invalid.
     #[error(transparent)]
     Whitelist(#[from] WhitelistError),
-    /// The codecs are not in order.
+    /// The codec list is malformed.
     #[error(transparent)]
     Codecs(#[from] ConfigCodecsError),
-    /// The number is not the customer's, not normal, not active or gone.
+    /// The number is deleted, is not the customer's, or is not normal and active.
     #[error(
         "default_outgoing_source_number_id {id} is not a valid normal active number for customer {customer_id}"
     )]
     Number {
         /// The id that was sent.
         id: Uuid,
-        /// Whose configuration it is.
+        /// The customer whose configuration is updated.
         customer_id: Uuid,
     },
 }
 
-/// Checks an update of a customer's configuration, and gives what it changes.
+/// Validates an update of a customer's configuration and returns the values to store.
 pub fn settle_config(update: &ConfigUpdate<'_>, customer_id: Uuid) -> Result<ConfigChange, ConfigError> {
     let destination_whitelist = update.destination_whitelist.map(read_whitelist).transpose()?;
     update.codecs.map(config_codecs).transpose()?;

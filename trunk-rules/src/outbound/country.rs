@@ -1,17 +1,17 @@
-//! Which country a telephone number belongs to, and its calling code.
+//! Determines the country and the calling code of a telephone number.
 //!
-//! A whitelist of countries is worth what this lookup is worth, so a number that is not clearly of one country
-//! is of none. The table behind it is our own: the crates that carry libphonenumber's whole metadata bring a
-//! parser, a formatter and several hundred regular expressions for one question, some ten megabytes of memory
-//! and a slow first call; here it is a few string comparisons. It refuses to read what people write
-//! (spaces, brackets, national forms): a number here is `+` and digits, or the same digits without the `+`.
+//! A country whitelist is only as reliable as this look-up, so a number that does not clearly belong to one
+//! country belongs to none. The table is this project's own: crates with libphonenumber's complete metadata
+//! bring a parser, a formatter, several hundred regular expressions, some ten megabytes of memory and a slow
+//! first call, where a few string comparisons suffice. Human-readable forms (spaces, brackets, national
+//! numbers) are not parsed: a number here is `+` and digits, or digits alone.
 
 mod plan;
 
 use plan::{PLANS, Plan, WITHOUT_COUNTRY};
 
-/// Two-letter codes that a whitelist may hold: ISO 3166-1, and `ac` and `xk`.
-const CODES: &str = "\
+/// Two-letter codes that a whitelist may contain: ISO 3166-1, and `ac` and `xk`.
+const COUNTRY_CODES: &str = "\
     ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bl bm bn bo bq br bs \
     bt bv bw by bz ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg \
     eh er es et fi fj fk fm fo fr ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr \
@@ -26,17 +26,17 @@ const CODES: &str = "\
 pub struct Country(&'static str);
 
 impl Country {
-    /// Reads a two-letter code in any case. `None` for what is no code of the table.
+    /// Parses a two-letter code in any case; `None` if it is unknown.
     pub fn parse(code: &str) -> Option<Self> {
         Self::all().find(|country| country.0.eq_ignore_ascii_case(code))
     }
 
-    /// All countries that a whitelist may hold, in the order of their codes.
+    /// All countries that a whitelist may contain, sorted by code.
     pub fn all() -> impl Iterator<Item = Self> {
-        CODES.split_ascii_whitespace().map(Self)
+        COUNTRY_CODES.split_ascii_whitespace().map(Self)
     }
 
-    /// The code, lower case.
+    /// The code in lower case.
     pub const fn as_str(self) -> &'static str {
         self.0
     }
@@ -48,7 +48,8 @@ impl std::fmt::Display for Country {
     }
 }
 
-/// The country of a full number, `+` optional: calling code, beginning and length must all fit.
+/// Returns the country of a full number, with or without `+`. The calling code, the leading digits and the
+/// length must all match.
 pub fn country(number: &str) -> Option<Country> {
     let digits = number.strip_prefix('+').unwrap_or(number);
     let (code, national) = split(digits)?;
@@ -65,27 +66,29 @@ pub fn country(number: &str) -> Option<Country> {
     Some(Country(plan.region))
 }
 
-/// The calling code of a dialled text, read as from the United States: `+` or `011` begin an international
-/// number, all else is a number of calling code 1. Signs that are not digits do not count.
+/// Returns the calling code of a dialled text, parsed as dialled in the United States: `+` or `011` begins an
+/// international number, anything else is a number of calling code 1. Characters other than digits are
+/// ignored.
 pub fn calling_code(dialled: &str) -> Option<u16> {
     let digits: String = dialled.chars().filter(char::is_ascii_digit).collect();
-    let abroad = if dialled.trim_start().starts_with('+') {
+    let international = if dialled.trim_start().starts_with('+') {
         Some(digits.as_str())
     } else {
         digits.strip_prefix("011").filter(|rest| !rest.starts_with('0'))
     };
-    match abroad {
+    match international {
         Some(digits) => split(digits).filter(|(_, national)| national.len() >= 2).map(|(code, _)| code),
         None => (digits.len() >= 2).then_some(1),
     }
 }
 
-/// The target under which routes for a dialled text are looked up: `+` and the calling code.
+/// Returns the target under which routes for a dialled text are stored: `+` and the calling code.
 pub fn route_target(dialled: &str) -> Option<String> {
     calling_code(dialled).map(|code| format!("+{code}"))
 }
 
-/// Calling code and national number. No calling code begins with another, so the first that fits is it.
+/// Splits digits into calling code and national number. No calling code is a prefix of another, so the first
+/// match is the only one.
 fn split(digits: &str) -> Option<(u16, &str)> {
     if digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) || digits.starts_with('0') {
         return None;
@@ -142,11 +145,11 @@ mod tests {
         ] {
             assert_eq!(of(number), Some(region), "{number}");
         }
-        assert_eq!(of("+19995551234"), None, "an area code that nobody has");
+        assert_eq!(of("+19995551234"), None, "an unassigned area code");
     }
 
     #[test]
-    fn regions_that_share_a_calling_code_are_told_apart() {
+    fn regions_that_share_a_calling_code_are_distinguished() {
         for (number, region) in [
             ("+74951234567", "ru"),
             ("+77271234567", "kz"),

@@ -1,7 +1,7 @@
-//! Whether one destination of a request becomes a call, asked in one fixed order.
+//! Decides whether one destination of a request becomes a call, in a fixed order of steps.
 //!
-//! Nothing after the first failed step is looked at: a country that is not whitelisted is refused before its
-//! routes are searched, and the source is asked for last. One destination's failure says nothing of the others.
+//! No step runs after one has failed: a country that is not whitelisted is refused before its routes are
+//! searched, and the source number is checked last. A failure for one destination does not affect the others.
 
 use uuid::Uuid;
 
@@ -16,108 +16,108 @@ use super::sip_uri::SipUri;
 use super::source::{NoSource, Source, choose_source};
 use super::whitelist::is_whitelisted;
 
-/// Who calls.
+/// The customer that places the call.
 #[derive(Debug, Clone, Copy)]
 pub struct Customer<'a> {
     /// The customer's id.
     pub id: Uuid,
-    /// `active` or another status.
+    /// The status; only `active` customers may call.
     pub status: &'a str,
-    /// `verified` or another status.
+    /// The status of identity verification; only `verified` customers may call telephone numbers.
     pub identity_verification_status: &'a str,
 }
 
-/// What the customer's outbound configuration says. A customer without one has an empty one.
+/// The customer's outbound configuration. A customer without one has an empty one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct OutboundConfig<'a> {
-    /// Countries that may be called.
+    /// Country codes that the customer may call.
     pub destination_whitelist: &'a [String],
-    /// Codec names for `sip` destinations.
+    /// Codec names for `sip` destinations; may be empty.
     pub codecs: &'a str,
 }
 
-/// How the ways to a destination are found.
+/// How the routes to a destination are found.
 #[derive(Debug, Clone, Copy)]
 pub enum Routing<'a> {
-    /// From the stored routes; those of other customers and other targets do no harm.
+    /// From the stored routes. Routes of other customers and other targets may be included; they are ignored.
     Stored(&'a [Route]),
-    /// Through these providers, in their order.
+    /// Through these providers, in this order.
     Forced(&'a [Uuid]),
 }
 
-/// What is known at the moment of the decision.
+/// The state of the platform at the time of the decision.
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot<'a> {
-    /// The customer, if there is one.
+    /// The customer; `None` if it does not exist.
     pub customer: Option<Customer<'a>>,
-    /// What it can pay.
+    /// The customer's balance.
     pub balance: Balance,
-    /// Its configuration.
+    /// The customer's configuration.
     pub config: OutboundConfig<'a>,
-    /// Its ways.
+    /// The routes that may be used.
     pub routing: Routing<'a>,
-    /// The hosts that a `sip` destination may not name.
+    /// Hosts that a `sip` destination must not name.
     pub closed_hosts: &'a ClosedHosts,
-    /// The source, and what the stock knows of it.
+    /// The requested source, and the platform's records of the numbers involved.
     pub source: Source<'a>,
 }
 
-/// What is asked for.
+/// One destination of a request.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
-    /// One destination.
+    /// The destination.
     pub destination: &'a Address,
-    /// What the request says of the caller's number.
+    /// The request's `anonymous` value, if sent.
     pub anonymous: Option<&'a str>,
 }
 
-/// A call that may be made.
+/// A call that may be placed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// The destination, normalised.
     pub destination: Address,
-    /// The source to show.
+    /// The source to present.
     pub source: Address,
-    /// Whether it is shown.
+    /// Whether the source is withheld.
     pub anonymous: Anonymous,
     /// The destination's country; `None` for `sip`.
     pub country: Option<Country>,
-    /// The ways to try, at least one; none for `sip`, which needs none.
+    /// The routes to try, at least one; empty for `sip`, which needs none.
     pub dialroutes: Vec<Dialroute>,
-    /// The codecs that the call's metadata names; only for `sip`, and only when configured.
+    /// The codecs for the call's metadata; only for `sip`, and only if configured.
     pub codecs: Option<String>,
 }
 
-/// A step of the decision. The order of the variants is the order of the steps.
+/// A step of the decision. The steps run in the order of the variants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Step {
-    /// The destination's type can be called.
+    /// The destination is of a type that can be called.
     DestinationType,
-    /// There is such a customer.
+    /// The customer exists.
     Customer,
     /// The customer is active.
     CustomerStatus,
     /// The customer's identity is verified.
     IdentityVerification,
-    /// The customer can pay.
+    /// The customer's balance covers a call.
     Balance,
-    /// The host of a `sip` destination may be named.
+    /// The host of a `sip` destination is not closed.
     Host,
     /// The destination's country is whitelisted.
     Whitelist,
-    /// There is a way to it.
+    /// At least one route leads to the destination.
     Dialroute,
-    /// There is a number to show.
+    /// A source number may be presented.
     Source,
 }
 
 /// Why a destination does not become a call.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
-    /// The type is neither of the two.
+    /// The destination type is neither `tel` nor `sip`.
     #[error("the destination type must be sip or tel, not {0:?}")]
     DestinationType(String),
-    /// There is no such customer.
+    /// The customer does not exist.
     #[error("the customer was not found")]
     NoCustomer,
     /// The customer is not active.
@@ -126,27 +126,27 @@ pub enum Failure {
     /// The customer's identity is not verified.
     #[error("customer identity verification is required to call telephone numbers")]
     IdentityVerification,
-    /// There is not enough money.
+    /// The balance does not cover a call.
     #[error("the customer's balance does not cover a call to this destination")]
     Balance,
-    /// The host of a `sip` destination is one that only providers lead to.
-    #[error("calls to {host} go through a provider and not to a SIP URI: {why}")]
+    /// The host of a `sip` destination can be reached only through a provider.
+    #[error("calls to {host} must go through a provider, not to a SIP URI: {why}")]
     Host {
-        /// The host, as it was named.
+        /// The host, as sent.
         host: String,
-        /// Why it is closed.
+        /// Why the host is closed.
         why: Closed,
     },
-    /// The country is not on the whitelist, or the number is of no country.
+    /// The country is not whitelisted, or the number belongs to no country.
     #[error("outbound destination country not whitelisted")]
     Whitelist {
-        /// The country, if the number has one.
+        /// The number's country, if it has one.
         country: Option<Country>,
     },
-    /// No route leads there.
+    /// No route leads to the destination.
     #[error("no route leads to the destination")]
     NoDialroute,
-    /// There is no number to show.
+    /// No source number may be presented.
     #[error(transparent)]
     Source(#[from] NoSource),
 }
@@ -168,16 +168,17 @@ impl Failure {
     }
 }
 
-/// Whether a request failed as a whole, and for the whitelist alone: then its refusal says so.
+/// Whether every destination of a request was refused by the whitelist. The error response then names the
+/// whitelist.
 pub fn whitelist_refused_all(outcomes: &[Result<Plan, Failure>]) -> bool {
     let refused = |outcome: &Result<Plan, Failure>| matches!(outcome, Err(Failure::Whitelist { .. }));
     !outcomes.is_empty() && outcomes.iter().all(refused)
 }
 
-/// Decides about one destination.
+/// Decides on one destination.
 pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Failure> {
     let destination = request.destination;
-    let to_network = match destination.kind.as_str() {
+    let is_telephone = match destination.kind.as_str() {
         "tel" => true,
         "sip" => false,
         other => return Err(Failure::DestinationType(other.to_owned())),
@@ -186,15 +187,15 @@ pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Fa
     if customer.status != "active" {
         return Err(Failure::CustomerStatus(customer.status.to_owned()));
     }
-    if to_network && customer.identity_verification_status != "verified" {
+    if is_telephone && customer.identity_verification_status != "verified" {
         return Err(Failure::IdentityVerification);
     }
     if !snapshot.balance.covers_a_call() {
         return Err(Failure::Balance);
     }
     let anonymous = Anonymous::read(request.anonymous);
-    if !to_network {
-        // A text that is no URI is dialled nowhere: that is said where it is dialled.
+    if !is_telephone {
+        // A text that is not a URI passes this step; it fails when the call is dialled.
         let uri = sip_uri(&destination.target).unwrap_or_default();
         let host = SipUri::parse(&uri).map(|uri| uri.host).unwrap_or_default();
         if let Some(why) = snapshot.closed_hosts.closes(host) {
@@ -210,7 +211,7 @@ pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Fa
             codecs: (!codecs.is_empty()).then(|| codecs.to_owned()),
         });
     }
-    // The text as it was sent: separators make a number of no country, and are refused.
+    // The text is used as sent: with separators it belongs to no country, and is refused.
     let country = country(&destination.target);
     let whitelist = snapshot.config.destination_whitelist;
     if !country.is_some_and(|country| is_whitelisted(whitelist, country)) {
@@ -237,7 +238,7 @@ mod tests {
     const OWN: Uuid = Uuid::from_u128(7);
     const PROVIDER: Uuid = Uuid::from_u128(9);
 
-    /// Everything in order, but for the steps that are named.
+    /// Returns the outcome of a request in which everything is valid except for the given steps.
     fn outcome(kind: &str, broken: &[Step]) -> Result<Plan, Failure> {
         let ok = |step| !broken.contains(&step);
         let either = |step, good, bad| if ok(step) { good } else { bad };
@@ -280,7 +281,7 @@ mod tests {
     ];
 
     #[test]
-    fn a_call_to_a_number_gets_its_ways_its_source_and_its_country() {
+    fn a_call_to_a_number_gets_its_routes_its_source_and_its_country() {
         let plan = outcome("tel", &[]).unwrap();
         assert_eq!(plan.dialroutes, [Dialroute { id: PROVIDER, provider_id: PROVIDER }]);
         assert_eq!(plan.source.target, "+14155551234");
@@ -302,10 +303,10 @@ mod tests {
         let failure = outcome("sip", &[Step::Host, Step::Whitelist]).unwrap_err();
         assert_eq!(failure.step(), Step::Host);
         let text =
-            "calls to b.example go through a provider and not to a SIP URI: it is the host of a provider";
+            "calls to b.example must go through a provider, not to a SIP URI: it is the host of a provider";
         assert_eq!(failure.to_string(), text);
         assert_eq!(outcome("sip", &[Step::Host, Step::Balance]).unwrap_err().step(), Step::Balance);
-        assert!(outcome("tel", &[Step::Host]).is_ok(), "that is the way of a call to a number");
+        assert!(outcome("tel", &[Step::Host]).is_ok(), "a call to a number goes through the provider");
     }
 
     #[test]

@@ -1,61 +1,62 @@
-//! What one attempt sends: the address that is dialled, the caller that is shown, and the headers.
+//! What an attempt sends: the request URI, the caller and the additional headers.
 //!
-//! A provider's record takes any text, so this is where a text that would make another address than the one
-//! meant is refused. It never sends SIP: that is the dialler's part.
+//! A provider record may contain any text, so a text that would change the dialled address is refused here.
+//! SIP itself is sent by the dialler.
 
 use super::Address;
 use super::anonymous::Anonymous;
 use super::headers::carrier_headers;
 
-/// What an attempt needs of a provider.
+/// The parts of a provider record that an attempt needs.
 #[derive(Debug, Clone, Copy)]
 pub struct Provider<'a> {
-    /// Where the carrier is: a host, with `:port` if need be. Beyond the platform, `;transport=` and `udp`, `tcp`
-    /// or `tls` may follow; without it the transport is UDP.
+    /// The carrier's host, with an optional `:port`. As an extension to the platform, `;transport=` with
+    /// `udp`, `tcp` or `tls` may follow; the default transport is UDP.
     pub hostname: &'a str,
-    /// Put before the number.
+    /// The text before the number.
     pub tech_prefix: &'a str,
-    /// Put after the number.
+    /// The text after the number.
     pub tech_postfix: &'a str,
-    /// The provider's own headers.
+    /// The provider's additional headers.
     pub tech_headers: &'a [(String, String)],
 }
 
-/// What an INVITE says.
+/// The contents of an INVITE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The request URI.
     pub uri: String,
-    /// The display name of From, without line breaks; not quoted. Empty for none.
+    /// The display name of `From`, unquoted and without control characters; empty for none.
     pub from_display: String,
-    /// Whom From names, as it is: whoever writes the URI escapes it. Empty when the call has no source.
+    /// The user part of `From`, unescaped: the writer of the URI must escape it. Empty if the call has no
+    /// source.
     pub from_user: String,
-    /// Headers besides those of every INVITE, in their order.
+    /// The additional headers, in order.
     pub headers: Vec<(String, String)>,
 }
 
 /// Why an attempt cannot be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DialError {
-    /// The hostname is no host with an optional port and transport.
+    /// The hostname is not a host with an optional port and transport.
     #[error(
-        "the provider's hostname is no host name or address, with an optional :port and ;transport=udp|tcp|tls"
+        "the provider's hostname must be a host name or address, optionally with :port and ;transport=udp|tcp|tls"
     )]
     Hostname,
-    /// Prefix, number and postfix make no user part.
+    /// Prefix, number and postfix do not form a valid user part.
     #[error(
-        "tech prefix, number and tech postfix hold a character that cannot stand before the @ of a SIP URI"
+        "tech prefix, number or tech postfix contains a character that is not allowed before the @ of a SIP URI"
     )]
     User,
-    /// The destination of type `sip` is no SIP URI.
-    #[error("the destination is no SIP URI; write user@host or sip:user@host")]
+    /// The destination of type `sip` is not a SIP URI.
+    #[error("the destination is not a SIP URI; write user@host or sip:user@host")]
     Uri,
-    /// An anonymous call needs a number to assert.
+    /// An anonymous call needs a number for `P-Asserted-Identity`.
     #[error("an anonymous call needs a source number that begins with +")]
     AnonymousSource,
 }
 
-/// An attempt at a `tel` destination through a provider.
+/// Prepares an attempt at a `tel` destination through a provider.
 pub fn to_carrier(
     provider: &Provider<'_>,
     destination: &str,
@@ -63,7 +64,7 @@ pub fn to_carrier(
     anonymous: Anonymous,
 ) -> Result<Outgoing, DialError> {
     let user = format!("{}{destination}{}", provider.tech_prefix, provider.tech_postfix);
-    if user.is_empty() || !user.bytes().all(|byte| is_plain(byte) && byte != b'@') {
+    if user.is_empty() || !user.bytes().all(|byte| is_uri_character(byte) && byte != b'@') {
         return Err(DialError::User);
     }
     let uri = format!("sip:{user}@{}", host_and_transport(provider.hostname)?);
@@ -71,25 +72,26 @@ pub fn to_carrier(
     with_caller(uri, headers, source, anonymous)
 }
 
-/// A call to a `sip` destination, which needs no provider. `sip:` is added where no scheme is named.
+/// Prepares a call to a `sip` destination, which needs no provider. `sip:` is added if the destination has no
+/// scheme.
 pub fn to_sip(destination: &str, source: &Address, anonymous: Anonymous) -> Result<Outgoing, DialError> {
     with_caller(sip_uri(destination)?, Vec::new(), source, anonymous)
 }
 
-/// The URI that a `sip` destination means.
+/// Returns the URI of a `sip` destination.
 pub(super) fn sip_uri(destination: &str) -> Result<String, DialError> {
     let address = destination.trim();
     let named = address.starts_with("sip:") || address.starts_with("sips:");
     let uri = if named { address.to_owned() } else { format!("sip:{address}") };
     let (_, rest) = uri.split_once(':').ok_or(DialError::Uri)?;
-    if rest.is_empty() || !rest.bytes().all(is_plain) {
+    if rest.is_empty() || !rest.bytes().all(is_uri_character) {
         return Err(DialError::Uri);
     }
     Ok(uri)
 }
 
-/// Printable ASCII that neither ends a URI nor a quoted one.
-fn is_plain(byte: u8) -> bool {
+/// Whether a byte is printable ASCII that ends neither a URI nor a quoted string.
+fn is_uri_character(byte: u8) -> bool {
     byte.is_ascii_graphic() && !b"<>\"\\".contains(&byte)
 }
 
@@ -120,7 +122,7 @@ fn with_caller(
     anonymous: Anonymous,
 ) -> Result<Outgoing, DialError> {
     if !anonymous.hides() {
-        let from_display = source.target_name.chars().filter(|sign| !sign.is_control()).collect();
+        let from_display = source.target_name.chars().filter(|character| !character.is_control()).collect();
         return Ok(Outgoing { uri, from_display, from_user: source.target.clone(), headers });
     }
     let number = source.target.strip_prefix('+').ok_or(DialError::AnonymousSource)?;

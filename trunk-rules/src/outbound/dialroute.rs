@@ -1,62 +1,62 @@
-//! Which providers a call tries, and in which order.
+//! Selects the providers that a call tries, in order.
 
 use std::cmp::Reverse;
 
 use uuid::Uuid;
 
-/// The target of a route that serves every destination its customer has no other route for.
+/// The target of a route that serves every destination without a more specific route.
 pub const ALL_TARGETS: &str = "all";
 
-/// The customer whose routes are everybody's defaults.
+/// The customer whose routes are the defaults of all customers.
 pub const SYSTEM_CUSTOMER: Uuid = Uuid::from_u128(1);
 
-/// The most routes that one group takes part with.
-const MOST: usize = 1000;
+/// The maximum number of routes that one group contributes.
+const MAX_ROUTES_PER_GROUP: usize = 1000;
 
-/// A stored route that was not deleted.
+/// A stored route that is not deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     /// The route's id.
     pub id: Uuid,
-    /// Whose route it is; [`SYSTEM_CUSTOMER`] for a default.
+    /// The customer that owns the route; [`SYSTEM_CUSTOMER`] for a default.
     pub customer_id: Uuid,
-    /// Where it leads.
+    /// The provider that the route leads to.
     pub provider_id: Uuid,
-    /// The lowest is tried first.
+    /// Routes with lower values are tried first.
     pub priority: i64,
-    /// [`ALL_TARGETS`], or a calling code with `+`; compared as a whole.
+    /// [`ALL_TARGETS`], or `+` and a calling code. Targets are compared for equality.
     pub target: String,
-    /// When it was made, in any unit that grows.
+    /// The creation time, in any unit that increases.
     pub created: i64,
 }
 
-/// One attempt's way out.
+/// The route of one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dialroute {
-    /// The route's id; the provider's where the route was made up for one call.
+    /// The route's id; the provider's id if the request forced the provider.
     pub id: Uuid,
-    /// The provider.
+    /// The provider to dial.
     pub provider_id: Uuid,
 }
 
-/// The ways that a request forces: its providers in their order, repeated ones too.
+/// Returns the routes that a request forces: its providers in their order, including repeated ones.
 pub fn forced(provider_ids: &[Uuid]) -> Vec<Dialroute> {
     provider_ids.iter().map(|id| Dialroute { id: *id, provider_id: *id }).collect()
 }
 
-/// The ways of a customer to a target: its own routes before the defaults, and in both the target's own before
-/// those for all. In each of the four groups the lowest priority is first, then the newest. A later group adds
-/// only providers that are not there yet.
+/// Returns the routes of a customer to a target: its own routes before the defaults, and within each, those
+/// for the target before those for all targets. Each of the four groups is sorted by priority, then newest
+/// first. A later group adds only providers that are not in the list yet.
 pub fn merge(routes: &[Route], customer_id: Uuid, target: &str) -> Vec<Dialroute> {
-    let own = of_customer(routes, customer_id, target);
-    let defaults = of_customer(routes, SYSTEM_CUSTOMER, target);
-    joined(own, defaults)
+    let own = customer_routes(routes, customer_id, target);
+    let defaults = customer_routes(routes, SYSTEM_CUSTOMER, target);
+    append_missing_providers(own, defaults)
 }
 
-fn of_customer(routes: &[Route], customer_id: Uuid, target: &str) -> Vec<Dialroute> {
+fn customer_routes(routes: &[Route], customer_id: Uuid, target: &str) -> Vec<Dialroute> {
     let exact = group(routes, customer_id, target);
     let general = if target == ALL_TARGETS { Vec::new() } else { group(routes, customer_id, ALL_TARGETS) };
-    joined(exact, general)
+    append_missing_providers(exact, general)
 }
 
 fn group(routes: &[Route], customer_id: Uuid, target: &str) -> Vec<Dialroute> {
@@ -65,12 +65,12 @@ fn group(routes: &[Route], customer_id: Uuid, target: &str) -> Vec<Dialroute> {
     group.sort_by_key(|route| (route.priority, Reverse(route.created), Reverse(route.id)));
     group
         .into_iter()
-        .take(MOST)
+        .take(MAX_ROUTES_PER_GROUP)
         .map(|route| Dialroute { id: route.id, provider_id: route.provider_id })
         .collect()
 }
 
-fn joined(mut first: Vec<Dialroute>, second: Vec<Dialroute>) -> Vec<Dialroute> {
+fn append_missing_providers(mut first: Vec<Dialroute>, second: Vec<Dialroute>) -> Vec<Dialroute> {
     let known = first.len();
     for route in second {
         let (before, _) = first.split_at(known);

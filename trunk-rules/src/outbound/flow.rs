@@ -1,8 +1,8 @@
-//! What happens on an answered call: the actions of a request, as a small machine.
+//! Runs the actions of a request on an answered call, as a small state machine.
 //!
-//! It takes time where an action takes time, follows `goto`, and ends. It refuses to be a media platform:
-//! actions that need one, or an agent, a queue, a conference or a model, are accepted and pass at once, and a
-//! condition that only such a platform can judge counts as true.
+//! It waits where an action takes time, follows `goto`, and ends. It is not a media platform: actions that
+//! need one, or an agent, a queue, a conference or a model, are accepted and complete at once, and a
+//! condition that only such a platform can evaluate counts as true.
 
 mod action;
 mod estimate;
@@ -12,13 +12,14 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::hangup::HangupReason;
-use action::Act;
+use action::Behaviour;
 pub use action::{Action, FlowError};
 
-/// The most actions that one call runs. A flow that goes on beyond them is ended: no real one is that long.
+/// The maximum number of actions that one call runs; a flow that exceeds it is ended. No real flow is that
+/// long.
 pub const MOST_STEPS: u32 = 1_000;
 
-/// Checked actions.
+/// A list of validated actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flow {
     nodes: Box<[Node]>,
@@ -28,83 +29,84 @@ pub struct Flow {
 struct Node {
     id: Uuid,
     next_id: Uuid,
-    act: Act,
+    behaviour: Behaviour,
 }
 
-/// How far a call has come in its flow.
+/// The position of a call in its flow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cursor {
-    /// The place of the next action; `None` behind the last.
+    /// The index of the next action; `None` after the last.
     next: Option<usize>,
-    /// How often each `goto` still leads back; `None` where it was not met yet.
-    loops: Vec<Option<u64>>,
+    /// How often each `goto` still jumps; `None` for one that has not run yet.
+    loops_left: Vec<Option<u64>>,
     steps: u32,
 }
 
-/// What an action does to the call.
+/// The effect of an action on the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// The call is answered, if it was not.
+    /// The call is answered, unless it already is.
     Answer,
-    /// It takes this long, as far as that can be known.
+    /// The action takes this long, as far as the duration can be known.
     Takes(Duration),
-    /// It passes at once.
+    /// The action completes at once.
     AtOnce,
 }
 
-/// What to do next.
+/// The next thing to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
-    /// The action at this place is the call's current one.
+    /// An action becomes the call's current one.
     Run {
-        /// Its place in the actions that the flow was made of.
+        /// Its index in the actions that the flow was created from.
         index: usize,
-        /// What it does.
+        /// Its effect on the call.
         effect: Effect,
     },
     /// The call is hung up.
     HangUp {
-        /// The place of the action that says so; `None` at the end of the flow.
+        /// The index of the `hangup` action; `None` at the end of the flow.
         index: Option<usize>,
-        /// The reason that it gives. The record says `normal` all the same.
+        /// The reason that the action names. The call record states `normal` regardless.
         reason: HangupReason,
     },
 }
 
 impl Flow {
-    /// Checks actions, in their order.
+    /// Validates actions, in order.
     pub fn new(actions: &[Action]) -> Result<Self, FlowError> {
-        let node = |action: &Action| Ok(Node { id: action.id, next_id: action.next_id, act: action.read()? });
+        let node =
+            |action: &Action| Ok(Node { id: action.id, next_id: action.next_id, behaviour: action.read()? });
         Ok(Self { nodes: actions.iter().map(node).collect::<Result<_, _>>()? })
     }
 
-    /// The beginning.
+    /// Returns the position before the first action.
     pub fn start(&self) -> Cursor {
-        Cursor { next: Some(0), loops: vec![None; self.nodes.len()], steps: 0 }
+        Cursor { next: Some(0), loops_left: vec![None; self.nodes.len()], steps: 0 }
     }
 
-    /// Takes the next action. Whoever asks again says that the one before is done.
+    /// Returns the next action. Calling it again means that the previous action is complete.
     pub fn step(&self, cursor: &mut Cursor) -> Next {
         let end = Next::HangUp { index: None, reason: HangupReason::Normal };
         while let Some(index) = cursor.next {
             let Some(node) = self.nodes.get(index).filter(|_| cursor.steps < MOST_STEPS) else { break };
             cursor.steps += 1;
             cursor.next = self.after(index, node);
-            match &node.act {
-                Act::Answer => return Next::Run { index, effect: Effect::Answer },
-                Act::Takes(duration) => return Next::Run { index, effect: Effect::Takes(*duration) },
-                Act::AtOnce => return Next::Run { index, effect: Effect::AtOnce },
-                Act::Goto { target, loops } => {
-                    if let Some(left) = cursor.loops.get_mut(index) {
-                        let times = left.unwrap_or(*loops);
+            match &node.behaviour {
+                Behaviour::Answer => return Next::Run { index, effect: Effect::Answer },
+                Behaviour::Takes(duration) => return Next::Run { index, effect: Effect::Takes(*duration) },
+                Behaviour::AtOnce => return Next::Run { index, effect: Effect::AtOnce },
+                Behaviour::Goto { target, loop_count } => {
+                    if let Some(left) = cursor.loops_left.get_mut(index) {
+                        let times = left.unwrap_or(*loop_count);
                         *left = Some(times.saturating_sub(1));
                         if times > 0 {
                             cursor.next = self.find(*target);
                         }
                     }
                 }
-                Act::Stop => break,
-                Act::Hangup(reason) => {
+                Behaviour::Stop => break,
+                Behaviour::Hangup(reason) => {
                     cursor.next = None;
                     return Next::HangUp { index: Some(index), reason: *reason };
                 }
@@ -138,7 +140,7 @@ mod tests {
         Uuid::from_u128(id).to_string()
     }
 
-    /// Every step until the end, which must come.
+    /// Runs the flow to its end, which must exist, and returns every step.
     fn run(actions: &[Action]) -> Vec<Next> {
         let flow = Flow::new(actions).unwrap();
         let mut cursor = flow.start();
@@ -180,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hangup_gives_its_reason_and_ends_what_follows() {
+    fn a_hangup_names_its_reason_and_ends_the_flow() {
         let steps = run(&[action(0, "hangup", json!({"reason": "busy"})), action(0, "answer", json!({}))]);
         assert_eq!(steps, [Next::HangUp { index: Some(0), reason: HangupReason::Busy }]);
     }
@@ -214,7 +216,7 @@ mod tests {
         let beep = || action(0, "sleep", json!({"duration": 1}));
         let ran = |count: usize| run(&vec![beep(); count]).len() - 1;
         assert_eq!([ran(999), ran(1_000), ran(1_001)], [999, 1_000, 1_000]);
-        // A step that leads elsewhere is one, too.
+        // A `goto` is a step, too.
         let round = json!({"target_id": name(5), "loop_count": 2_000});
         let mut first = beep();
         first.id = Uuid::from_u128(5);

@@ -1,8 +1,10 @@
-//! What the end of an attempt means: the cause, whether another way is tried, and what the record says.
+//! The meaning of the end of an attempt: its cause, whether another route is tried, and what the call record
+//! states.
 //!
-//! The causes are those of Q.850 as the open PBX under the platform derives them from SIP; they decide whether another
-//! way is tried. The reason of a call that a carrier rejects (401, 403, 407) or redirects is `failed`, as the platform's
-//! documents have it; its running code says `noanswer`, or `normal` of a redirection.
+//! The causes are those of Q.850, as the open-source PBX underneath the platform derives them from SIP; they
+//! decide whether another route is tried. A call that a carrier rejects (401, 403, 407) or redirects has the
+//! reason `failed`, as the platform documents; its running code records `noanswer`, or `normal` for a
+//! redirection.
 
 use super::call::CallStatus;
 
@@ -13,24 +15,24 @@ pub struct Cause(pub u16);
 impl Cause {
     /// The platform's own ring timeout.
     pub const RING_TIMEOUT: Self = Self(0);
-    /// Somebody hung up.
+    /// Normal clearing: one side hung up.
     pub const NORMAL: Self = Self(16);
-    /// The called side is busy.
+    /// The callee is busy.
     pub const BUSY: Self = Self(17);
-    /// There was no answer from the called side at all.
+    /// The callee's side did not respond at all.
     pub const NO_RESPONSE: Self = Self(18);
-    /// The called side was rung, or is away.
+    /// The callee was alerted but did not answer, or is away.
     pub const NO_ANSWER: Self = Self(19);
-    /// The called side refuses.
+    /// The callee rejects the call.
     pub const REJECTED: Self = Self(21);
-    /// Another device took the call.
+    /// Another device answered the call.
     pub const ANSWERED_ELSEWHERE: Self = Self(26);
-    /// The longest duration is over.
+    /// The call reached the maximum duration.
     pub const DURATION: Self = Self(200);
-    /// A machine answered.
+    /// An answering machine answered.
     pub const MACHINE: Self = Self(201);
 
-    /// The cause that a final response of SIP stands for.
+    /// Returns the cause for a final SIP response.
     pub const fn of_response(code: u16) -> Self {
         Self(match code {
             401 | 403 | 407 | 603 => return Self::REJECTED,
@@ -54,33 +56,33 @@ impl Cause {
         })
     }
 
-    /// Whether a call that ended so before the answer is tried another way.
+    /// Whether another route is tried after an unanswered call ended with this cause.
     const fn may_be_retried(self) -> bool {
         !matches!(self.0, 16 | 17 | 19 | 21 | 26 | 200 | 201)
     }
 }
 
-/// How an attempt, or an answered call, ended.
+/// How an attempt or an answered call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
-    /// A final response that refuses, 300 to 699.
+    /// A final response from 300 to 699.
     Refused(u16),
-    /// No answer to the INVITE at all: silence, an unreachable or unknown host.
+    /// No response to the INVITE: silence, or an unreachable or unknown host.
     NoResponse,
-    /// Nobody answered within our own ring timeout.
+    /// The callee did not answer within the platform's ring timeout.
     RingTimeout,
-    /// The far end hung up.
+    /// The callee hung up.
     FarEnd,
-    /// Our side ended it: a request, an action, the end of the flow.
+    /// The platform ended the call: by a request, an action, or the end of the flow.
     OurSide,
-    /// The longest duration of a call is over.
+    /// The call reached the maximum duration.
     LongestDuration,
-    /// A machine answered, and the flow wanted none.
+    /// An answering machine answered, and the flow does not want one.
     Machine,
 }
 
 impl Ending {
-    /// The cause of the channel's end.
+    /// The cause with which the channel ended.
     pub const fn cause(self) -> Cause {
         match self {
             Self::Refused(code) => Cause::of_response(code),
@@ -93,7 +95,7 @@ impl Ending {
     }
 }
 
-macro_rules! words {
+macro_rules! wire_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,14 +104,14 @@ macro_rules! words {
         }
 
         impl $name {
-            /// The word on the wire.
+            /// The name on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
             }
 
-            /// Reads a word.
-            pub fn parse(word: &str) -> Option<Self> {
-                match word { $($text => Some(Self::$variant),)+ _ => None }
+            /// Parses a name; `None` if it is unknown.
+            pub fn parse(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)+ _ => None }
             }
         }
 
@@ -121,48 +123,49 @@ macro_rules! words {
     };
 }
 
-words! {
-    /// Why a call ended, as its record says.
+wire_enum! {
+    /// Why a call ended, as its record states.
     HangupReason {
-        /// Somebody hung up.
+        /// One side hung up.
         Normal = "normal",
-        /// The call could not be made.
+        /// The call could not be connected.
         Failed = "failed",
-        /// The called side is busy.
+        /// The callee is busy.
         Busy = "busy",
-        /// We gave up before the answer.
+        /// The platform cancelled the call before its answer.
         Cancel = "cancel",
-        /// The longest duration is over.
+        /// The call reached the maximum duration.
         Timeout = "timeout",
-        /// The called side does not answer, or refuses.
+        /// The callee does not answer, or refuses.
         NoAnswer = "noanswer",
-        /// Nobody answered within our own ring timeout.
+        /// The callee did not answer within the platform's ring timeout.
         DialOut = "dialout",
-        /// A machine answered.
+        /// An answering machine answered.
         Machine = "amd",
     }
 }
 
-words! {
-    /// Who ended a call, as its record says.
+wire_enum! {
+    /// The side that ended a call, as its record states.
     HangupBy {
-        /// The far end.
+        /// The callee.
         Remote = "remote",
-        /// Our side.
+        /// The platform.
         Local = "local",
     }
 }
 
-/// What a call's record says of its end.
+/// The end of a call, as its record states it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hangup {
-    /// Why.
+    /// Why the call ended.
     pub reason: HangupReason,
-    /// Who.
+    /// The side that ended it.
     pub by: HangupBy,
 }
 
-/// What the record says of a call whose channel ended when it had come to a status.
+/// Returns what the record states about a call. `last` is the status that the call had when its channel
+/// ended.
 pub const fn hangup(last: CallStatus, ending: Ending) -> Hangup {
     let cause = ending.cause();
     match last {
@@ -199,11 +202,15 @@ const fn unanswered(cause: Cause) -> HangupReason {
     }
 }
 
-/// The place, in a call's list of `ways`, of the next attempt after the one at `current`; `None` when the call is
-/// over. Only `tel` destinations have ways.
-pub const fn next_attempt(last: CallStatus, ending: Ending, current: usize, ways: usize) -> Option<usize> {
+/// The index, in a call's list of routes, of the next attempt after the one at `current`; `None` if there is
+/// none. `routes` is the length of the list. Only `tel` destinations have routes.
+pub const fn next_attempt(last: CallStatus, ending: Ending, current: usize, routes: usize) -> Option<usize> {
     let next = current.saturating_add(1);
-    if last.is_before_answer() && ending.cause().may_be_retried() && next < ways { Some(next) } else { None }
+    if last.is_before_answer() && ending.cause().may_be_retried() && next < routes {
+        Some(next)
+    } else {
+        None
+    }
 }
 
 #[cfg(test)]
@@ -211,7 +218,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// SIP codes, Q.850 cause, reason, and whether the next way is tried.
+    /// SIP codes, Q.850 cause, reason, and whether the next route is tried.
     const TABLE: &[(&[u16], u16, &str, bool)] = &[
         (&[300, 301, 302, 305, 380, 399], 16, "failed", false),
         (&[401, 403, 407], 21, "failed", false),
@@ -234,7 +241,7 @@ mod tests {
     ];
 
     #[test]
-    fn every_final_response_has_its_cause_its_reason_and_its_say_about_another_way() {
+    fn every_final_response_has_its_cause_its_reason_and_whether_another_route_is_tried() {
         for (codes, cause, reason, again) in TABLE {
             for code in *codes {
                 let ending = Ending::Refused(*code);
@@ -249,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn silence_fails_and_our_own_ring_timeout_says_dialout_and_both_try_another_way() {
+    fn silence_fails_and_the_ring_timeout_records_dialout_and_both_try_another_route() {
         for (ending, reason) in
             [(Ending::NoResponse, HangupReason::Failed), (Ending::RingTimeout, HangupReason::DialOut)]
         {
@@ -275,13 +282,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_way_has_no_next_one() {
+    fn the_last_route_has_no_next_one() {
         assert_eq!(next_attempt(CallStatus::Dialing, Ending::NoResponse, 0, 1), None);
         assert_eq!(next_attempt(CallStatus::Dialing, Ending::NoResponse, 0, 0), None);
     }
 
     #[test]
-    fn words_are_read_as_they_are_written() {
+    fn names_are_parsed_as_they_are_written() {
         for reason in ["normal", "failed", "busy", "cancel", "timeout", "noanswer", "dialout", "amd"] {
             assert_eq!(HangupReason::parse(reason).map(HangupReason::as_str), Some(reason));
         }
@@ -290,21 +297,21 @@ mod tests {
 
     proptest! {
         #[test]
-        fn another_way_is_never_tried_once_a_call_was_answered_or_given_up(code in 300u16..700, ways in 0usize..5) {
+        fn another_route_is_never_tried_once_a_call_was_answered_or_cancelled(code in 300u16..700, routes in 0usize..5) {
             for last in CallStatus::ALL.into_iter().filter(|status| !status.is_before_answer()) {
-                prop_assert_eq!(next_attempt(last, Ending::Refused(code), 0, ways), None);
+                prop_assert_eq!(next_attempt(last, Ending::Refused(code), 0, routes), None);
             }
         }
 
         #[test]
-        fn attempts_come_to_an_end(code in 300u16..700, ways in 0usize..50) {
+        fn attempts_come_to_an_end(code in 300u16..700, routes in 0usize..50) {
             let mut current = 0;
             let mut made = 1;
-            while let Some(next) = next_attempt(CallStatus::Dialing, Ending::Refused(code), current, ways) {
+            while let Some(next) = next_attempt(CallStatus::Dialing, Ending::Refused(code), current, routes) {
                 prop_assert!(next > current);
                 (current, made) = (next, made + 1);
             }
-            prop_assert!(made <= ways.max(1));
+            prop_assert!(made <= routes.max(1));
         }
     }
 }

@@ -1,13 +1,13 @@
-//! Which of a provider's own headers reach its carrier.
+//! Selects the headers of a provider record that are sent to its carrier.
 //!
-//! A header that cannot be sent is left out without a word, as the platform does: a provider's record takes
-//! any text. Beyond the platform's list this one refuses the headers that frame a SIP message, and compares
-//! names without regard to case, as SIP does; else `privacy: none` would undo an anonymous call.
+//! A header that cannot be sent is left out silently, as on the platform: a provider record may contain any
+//! text. In addition to the platform's list, headers that frame a SIP message are left out, and names are
+//! compared without regard to case, as in SIP; otherwise `privacy: none` would undo an anonymous call.
 //!
-//! The platform's hints to its own proxy (`VBOUT-SDP_Transport`, `VBOUT-CODECS`) end there. There is no such
-//! proxy here, so they are never made; a provider's codecs are for whoever writes the offer.
+//! The platform's hints to its own proxy (`VBOUT-SDP_Transport`, `VBOUT-CODECS`) never leave it. There is no
+//! such proxy here, so they are not generated; a provider's codecs are for the code that writes the offer.
 
-/// What the platform sets itself, and what carries its bookkeeping.
+/// Headers that the platform sets itself, and those for its bookkeeping.
 const RESERVED: &[&str] = &[
     "P-Asserted-Identity",
     "Privacy",
@@ -18,7 +18,7 @@ const RESERVED: &[&str] = &[
     "VB-DIRECTION",
 ];
 
-/// What the message itself is made of, with the short names.
+/// Headers that frame the message, with their compact forms.
 const FRAMING: &[&str] = &[
     "Via",
     "v",
@@ -50,7 +50,7 @@ const FRAMING: &[&str] = &[
     "User-Agent",
 ];
 
-/// The headers that go out, in their order.
+/// Returns the headers to send, in order.
 pub fn carrier_headers<'a, K, V>(headers: impl IntoIterator<Item = (&'a K, &'a V)>) -> Vec<(String, String)>
 where
     K: AsRef<str> + ?Sized + 'a,
@@ -61,11 +61,11 @@ where
     sendable.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// Whether a header can be added to a message: its name is a token and none of those that the message itself is made
-/// of, and its value stays on its line.
+/// Whether a header may be added to a message: its name is a token and does not frame the message, and its
+/// value has no control characters except tabs.
 pub fn can_be_added(name: &str, value: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-.!%*_+`'~".contains(&byte);
-    let is_one_line = !value.chars().any(|sign| sign.is_control() && sign != '\t');
+    let is_one_line = !value.chars().any(|character| character.is_control() && character != '\t');
     !name.is_empty() && name.bytes().all(is_token) && !is_in(FRAMING, name) && is_one_line
 }
 

@@ -1,4 +1,4 @@
-//! Who may do what: permission bits, and the one rule that every endpoint asks.
+//! Permission bits, and the access rule of every endpoint.
 
 use uuid::Uuid;
 
@@ -7,52 +7,52 @@ use uuid::Uuid;
 pub struct Permission(pub u16);
 
 impl Permission {
-    /// No bits: a direct token.
+    /// No bits, as for a direct token.
     pub const NONE: Self = Self(0);
-    /// May do everything, in every customer's name.
+    /// All rights, on behalf of every customer.
     pub const PROJECT_SUPER_ADMIN: Self = Self(0x0001);
-    /// Every bit of the platform's own staff.
+    /// All bits of the platform's own staff.
     pub const PROJECT_ALL: Self = Self(0x000F);
     /// An agent of a customer.
     pub const CUSTOMER_AGENT: Self = Self(0x0010);
-    /// An administrator of a customer. An access key has this bit and no other.
+    /// An administrator of a customer. An access key has this bit only.
     pub const CUSTOMER_ADMIN: Self = Self(0x0020);
     /// A manager of a customer.
     pub const CUSTOMER_MANAGER: Self = Self(0x0040);
-    /// Every bit of a customer's people.
+    /// All bits of a customer's users.
     pub const CUSTOMER_ALL: Self = Self(0x00F0);
-    /// As a wanted permission: whoever belongs to the customer.
+    /// As a required permission: every user of the customer.
     pub const ALL: Self = Self(0xFFFF);
 
-    /// The bits of both.
+    /// Returns the bits of both sets.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// Whether any of the wanted bits is among these. [`Self::ALL`] wants nothing in particular.
+    /// Whether this set contains any of the required bits. [`Self::ALL`] is always satisfied.
     pub const fn has_any(self, wanted: Self) -> bool {
         wanted.0 == Self::ALL.0 || self.0 & wanted.0 != 0
     }
 }
 
-/// Who asks.
+/// The authenticated maker of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {
     /// The customer that the caller acts for.
     pub customer_id: Uuid,
-    /// The caller's bits.
+    /// The caller's permission bits.
     pub permission: Permission,
 }
 
 impl Caller {
-    /// Whether the caller is of the platform's own staff with full rights.
+    /// Whether the caller is a super administrator of the platform.
     pub const fn is_super_admin(self) -> bool {
         self.permission.has_any(Permission::PROJECT_SUPER_ADMIN)
     }
 
-    /// Whether the caller may act on what belongs to a customer. What belongs to the platform itself belongs
-    /// to the nil customer, of which nobody is: only super admins pass.
+    /// Whether the caller may act on a resource of a customer. Resources of the platform itself belong to the
+    /// nil customer, which has no users: only super administrators may act on them.
     pub fn may(self, wanted: Permission, customer_id: Uuid) -> bool {
         self.is_super_admin()
             || (!customer_id.is_nil() && self.customer_id == customer_id && self.permission.has_any(wanted))
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn wanting_all_means_anybody_of_the_customer() {
+    fn wanting_all_means_any_user_of_the_customer() {
         assert!(caller(0).may(Permission::ALL, OWN));
         assert!(!caller(0).may(Permission::ALL, OTHER));
     }
@@ -96,8 +96,8 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_the_platforms_own_is_for_super_admins_alone(bits in any::<u16>(), wanted in any::<u16>()) {
-            let nobody = Caller { customer_id: Uuid::nil(), permission: Permission(bits) };
-            prop_assert_eq!(nobody.may(Permission(wanted), Uuid::nil()), bits & 1 == 1);
+            let caller = Caller { customer_id: Uuid::nil(), permission: Permission(bits) };
+            prop_assert_eq!(caller.may(Permission(wanted), Uuid::nil()), bits & 1 == 1);
         }
     }
 }

@@ -1,27 +1,27 @@
-//! As much of a SIP URI as says where it leads.
+//! Parses the parts of a SIP URI that determine its destination.
 //!
-//! What is decided about a destination and what is dialled read the same text with this, so that they cannot differ
-//! about its host. The URI itself stays the text that it is.
+//! The decision on a destination and the dialler both parse the text with this type, so that they cannot
+//! disagree about its host. The URI text itself is not changed.
 
 use std::net::IpAddr;
 
-/// A `sip:` or `sips:` URI in its parts.
+/// A parsed `sip:` or `sips:` URI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SipUri<'a> {
     /// Whether it is a `sips:` URI.
     pub secure: bool,
     /// The URI without parameters and headers.
     pub who: &'a str,
-    /// A name, or an address without brackets; never empty.
+    /// A host name, or an address without brackets; never empty.
     pub host: &'a str,
-    /// The port, if it names one.
+    /// The port, if the URI has one.
     pub port: Option<u16>,
-    /// What follows: `;name=value` parameters, and headers after a `?`.
+    /// The rest: `;name=value` parameters, and headers after a `?`.
     pub rest: &'a str,
 }
 
 impl<'a> SipUri<'a> {
-    /// Reads a URI; `None` when it is none, or cannot stand in a request as it is.
+    /// Parses a URI; returns `None` if it is invalid or cannot be sent in a request unchanged.
     pub fn parse(uri: &'a str) -> Option<Self> {
         if uri.bytes().any(|byte| !byte.is_ascii_graphic() || b"<>\"".contains(&byte)) {
             return None;
@@ -31,14 +31,14 @@ impl<'a> SipUri<'a> {
         if !secure && !scheme.eq_ignore_ascii_case("sip") {
             return None;
         }
-        let place = after.split_once('@').map_or(after, |(_, place)| place);
-        let end = place.find([';', '?']).unwrap_or(place.len());
-        let (address, rest) = place.split_at_checked(end)?;
+        let host_part = after.split_once('@').map_or(after, |(_, host_part)| host_part);
+        let end = host_part.find([';', '?']).unwrap_or(host_part.len());
+        let (address, rest) = host_part.split_at_checked(end)?;
         let (host, port) = host_and_port(address)?;
         Some(Self { secure, who: uri.strip_suffix(rest)?, host, port, rest })
     }
 
-    /// A parameter's value. Names are the same in either case.
+    /// Returns a parameter's value. Names are compared without regard to case.
     pub fn parameter(&self, name: &str) -> Option<&'a str> {
         let parameters = self.rest.split('?').next().unwrap_or_default();
         let mut named = parameters.split(';').filter_map(|parameter| parameter.split_once('='));
@@ -65,7 +65,8 @@ pub fn host_and_port(text: &str) -> Option<(&str, Option<u16>)> {
     (!host.is_empty()).then_some((host, port))
 }
 
-/// A host as it is compared: in lower case, without the dot at its end, and an address in its one canonical form.
+/// Returns a host in the form for comparisons: lower case, without a trailing dot, addresses in canonical
+/// form.
 pub fn canonical_host(host: &str) -> String {
     let host = host.trim_start_matches('[').trim_end_matches([']', '.']);
     match host.parse::<IpAddr>() {
@@ -93,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_nowhere_is_none() {
+    fn an_invalid_uri_is_refused() {
         for uri in [
             "",
             "tel:+1",
@@ -122,7 +123,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_text_is_too_odd_to_be_read(text in "\\PC{0,24}", uri in "sips?:[a@:;.?=%\\[\\]0-9é]{0,24}") {
+        fn no_text_makes_it_panic(text in "\\PC{0,24}", uri in "sips?:[a@:;.?=%\\[\\]0-9é]{0,24}") {
             for text in [&text, &uri] {
                 if let Some(read) = SipUri::parse(text) {
                     prop_assert!(!read.host.is_empty());

@@ -1,50 +1,52 @@
-//! Whose number a call to the telephone network shows.
+//! Chooses the number that a call to the telephone network presents.
 
 use uuid::Uuid;
 
 use super::Address;
 
-/// A number of the platform's stock.
+/// A number in the platform's inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OwnNumber<'a> {
-    /// The number, `+` and digits.
+    /// The number: `+` and digits.
     pub number: &'a str,
-    /// Whose it is.
+    /// The customer that owns the number.
     pub customer_id: Uuid,
-    /// `normal` or another type.
+    /// The type: `normal` or another one.
     pub kind: &'a str,
-    /// `active` or another status.
+    /// The status: `active` or another one.
     pub status: &'a str,
-    /// Whether it was deleted.
+    /// Whether the number was deleted.
     pub deleted: bool,
 }
 
 impl OwnNumber<'_> {
-    /// Whether a customer may show it: its own, of type normal, active and not deleted.
+    /// Whether a customer may present the number: it is the customer's own, of type `normal`, active and not
+    /// deleted.
     pub fn is_usable_by(&self, customer_id: Uuid) -> bool {
         self.customer_id == customer_id && self.kind == "normal" && self.status == "active" && !self.deleted
     }
 }
 
-/// What is known of the source of a call.
+/// What is known about the source of a call.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Source<'a> {
-    /// What the request names; `None` when it names nothing.
+    /// The source that the request names; `None` if it names none.
     pub requested: Option<&'a Address>,
-    /// Whether it is taken as it is, as provider calls do.
+    /// Whether the requested source is used without a check, as for provider calls.
     pub unchecked: bool,
-    /// The stock's entry for exactly the requested target, if there is one.
+    /// The inventory's record of exactly the requested target, if there is one.
     pub requested_number: Option<OwnNumber<'a>>,
-    /// The stock's entry for the configuration's default number, if one is set and there.
+    /// The inventory's record of the configuration's default number, if it is set and exists.
     pub default_number: Option<OwnNumber<'a>>,
 }
 
-/// No source may be shown.
+/// No source number may be presented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no valid source number available for outgoing call")]
 pub struct NoSource;
 
-/// The address that the call shows: the requested one when it is the customer's own, else the default number.
+/// Returns the source that the call presents: the requested one if it is the customer's own, else the default
+/// number.
 pub fn choose_source(source: &Source<'_>, customer_id: Uuid) -> Result<Address, NoSource> {
     if source.unchecked {
         return Ok(source.requested.cloned().unwrap_or_default());
@@ -91,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_not_usable_gives_way_to_the_default() {
+    fn a_number_that_is_not_usable_is_replaced_by_the_default() {
         let own = number("+12125551234");
         for unusable in [
             OwnNumber { customer_id: Uuid::from_u128(8), ..own },

@@ -2,21 +2,21 @@
 
 use super::country::Country;
 
-/// Why a whitelist cannot be set.
+/// Why a whitelist is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum WhitelistError {
     /// An entry is blank.
     #[error("destination_whitelist entry cannot be empty")]
     Empty,
-    /// An entry is no code of the table.
+    /// An entry is not a known country code.
     #[error("invalid ISO 3166 alpha-2 country code: {0:?}")]
     Unknown(String),
-    /// A country stands there twice, in whatever case.
+    /// A country occurs twice, in any case.
     #[error("duplicate country code after normalization: {0:?}")]
     Duplicate(String),
 }
 
-/// Reads entries in any case and with blanks around them, in their order.
+/// Parses entries in any case, with or without surrounding blanks, and keeps their order.
 pub fn read_whitelist(entries: &[impl AsRef<str>]) -> Result<Vec<Country>, WhitelistError> {
     let mut whitelist = Vec::with_capacity(entries.len().min(256));
     for entry in entries.iter().map(AsRef::as_ref) {
@@ -33,7 +33,7 @@ pub fn read_whitelist(entries: &[impl AsRef<str>]) -> Result<Vec<Country>, White
     Ok(whitelist)
 }
 
-/// Whether a country is on a stored whitelist. An empty list permits nothing.
+/// Whether a country is on a stored whitelist. An empty list permits no country.
 pub fn is_whitelisted(whitelist: &[impl AsRef<str>], country: Country) -> bool {
     whitelist.iter().any(|entry| entry.as_ref().eq_ignore_ascii_case(country.as_str()))
 }

@@ -1,25 +1,26 @@
-//! Whose call it is: source address, tech prefix and digest.
+//! Identifies the trunk of a call by source address, tech prefix and digest.
 //!
-//! A digest names its trunk, so it is looked at before the crowd of trunks that allow an address: half a
-//! million may allow everybody. Three more decisions stand here. A digest for this realm that is wrong is
-//! challenged again even where another trunk would take the address alone, for the caller meant that one.
-//! A header for another realm is nobody's business here, and does not hinder a trunk that goes by address.
-//! A Twilio account SID names its trunk outright.
+//! A digest names its trunk, so it is checked before the trunks that allow the source address: half a million
+//! of these may allow every address. Three more rules apply. A wrong digest for this realm is challenged
+//! again, even if another trunk would accept the address alone, because the caller meant the trunk that it
+//! named. A header for another realm is ignored, and does not prevent a match by address. A Twilio account
+//! SID identifies its trunk without further checks.
 
 use std::sync::Arc;
 
 use super::super::authorization::Credentials;
-use super::super::digest::{choose, is_ours, verify_chosen};
+use super::super::digest::{choose, is_for_realm, verify_chosen};
 use super::super::index::Entry;
 use super::super::network::Address;
 use super::super::source_table::Found;
+use super::super::uri::lossy_text;
 use super::super::{
     Attempt, Authentication, Cause, Challenge, Check, Checks, DigestRefusal, Identified, Refusal,
     SignedRequest, Verdict, reason_phrase,
 };
-use super::{Snapshot, phrase, text};
+use super::snapshot::Snapshot;
 
-/// Finds the trunk of a call, how it was found, and the checks that were passed on the way.
+/// Returns the trunk of a call, how it was identified, and the checks that were passed.
 pub(super) fn select<'a>(
     snapshot: &Snapshot<'a>,
     attempt: &Attempt<'_>,
@@ -32,16 +33,16 @@ pub(super) fn select<'a>(
     }
     let source = Address::of(attempt.source);
     let sent = choose(attempt.credentials, snapshot.settings);
-    let ours = sent.as_ref().ok().filter(|sent| is_ours(sent, snapshot.settings));
-    let named = ours.and_then(|sent| snapshot.trunks.by_username(&sent.username.text()));
-    let allowed =
-        named.is_some_and(|entry| entry.terms.allows_source(source) && entry.terms.allows_dialled(dialled));
-    // The trunk that is named allows both: then some trunk does, and no other one matters.
+    let for_realm = sent.as_ref().ok().filter(|sent| is_for_realm(sent, snapshot.settings));
+    let named_trunk = for_realm.and_then(|sent| snapshot.trunks.by_username(&sent.username.text()));
+    let allowed = named_trunk
+        .is_some_and(|entry| entry.terms.allows_source(source) && entry.terms.allows_dialled(dialled));
+    // If the named trunk allows both the address and the prefix, no other trunk needs to be looked up.
     if !allowed {
         match snapshot.trunks.find_source(source, dialled) {
             Found::NoAddress => return Err(unknown_source(snapshot, attempt, dialled)),
             Found::NoPrefix => return Err(unknown_prefix(snapshot, attempt, dialled)),
-            Found::Open(slot) if ours.is_none() => {
+            Found::Open(slot) if for_realm.is_none() => {
                 if let Some(entry) = snapshot.trunks.entry(slot) {
                     return Ok((entry, Identified::Address, all));
                 }
@@ -50,14 +51,14 @@ pub(super) fn select<'a>(
         }
     }
     let verified = sent.as_ref().map_err(|failure| DigestRefusal::from(*failure));
-    let (entry, identified) = match verified.and_then(|sent| verify(snapshot, attempt, sent, named)) {
+    let (entry, identified) = match verified.and_then(|sent| verify(snapshot, attempt, sent, named_trunk)) {
         Ok(found) => found,
         Err(refusal) => return Err(challenge(snapshot, &refusal)),
     };
     if allowed {
         Ok((entry, identified, all))
     } else {
-        Err(not_a_candidate(snapshot, attempt, entry, source, dialled))
+        Err(trunk_not_allowed(snapshot, attempt, entry, source, dialled))
     }
 }
 
@@ -65,11 +66,11 @@ fn verify<'a>(
     snapshot: &Snapshot<'a>,
     attempt: &Attempt<'_>,
     sent: &Credentials<'_>,
-    named: Option<&'a Entry>,
+    named_trunk: Option<&'a Entry>,
 ) -> Result<(&'a Entry, Identified), DigestRefusal<&'a Entry>> {
     let request = SignedRequest { method: attempt.method, body: attempt.body };
     let accepted = verify_chosen(sent, request, snapshot.settings, snapshot.nonces, |_| {
-        let entry = named?;
+        let entry = named_trunk?;
         match &entry.terms.authentication {
             Authentication::Credentials { password, .. } => Some((entry, password)),
             _ => None,
@@ -103,36 +104,37 @@ fn refuse(
         check,
         cause: Cause::NoCustomer,
         code,
-        phrase: phrase(snapshot.settings, Cause::NoCustomer, code),
+        phrase: snapshot.settings.phrase(Cause::NoCustomer, code),
         trunk: trunk.map(|entry| Arc::clone(&entry.terms)),
         configured,
         received,
         explanation,
-        dialled: text(dialled),
+        dialled: lossy_text(dialled),
         passed: Checks::of(passed.iter().copied()),
     }))
 }
 
-/// The nearest allowed subnet is for the log alone: it may be of another account.
+/// The nearest allowed subnet appears in the log only, because it may belong to another account.
 fn unknown_source(snapshot: &Snapshot<'_>, attempt: &Attempt<'_>, dialled: &[u8]) -> Verdict {
-    let words = [
+    let details = [
         "allowed_sip_ips of any trunk".to_owned(),
         attempt.source.to_string(),
         "no trunk allows the address; NAT, a second way out or IPv6 may have changed it".to_owned(),
     ];
-    refuse(snapshot, (Check::Source, &[]), None, dialled, words)
+    refuse(snapshot, (Check::Source, &[]), None, dialled, details)
 }
 
 fn unknown_prefix(snapshot: &Snapshot<'_>, attempt: &Attempt<'_>, dialled: &[u8]) -> Verdict {
-    let words = [
+    let details = [
         format!("tech_prefix of a trunk that allows {}", attempt.source),
-        text(dialled),
-        "what was dialled begins with no tech prefix of the trunks that allow the address".to_owned(),
+        lossy_text(dialled),
+        "the dialled text begins with none of the tech prefixes of the trunks that allow the address"
+            .to_owned(),
     ];
-    refuse(snapshot, (Check::TechPrefix, &[Check::Source]), None, dialled, words)
+    refuse(snapshot, (Check::TechPrefix, &[Check::Source]), None, dialled, details)
 }
 
-fn not_a_candidate(
+fn trunk_not_allowed(
     snapshot: &Snapshot<'_>,
     attempt: &Attempt<'_>,
     entry: &Entry,
@@ -140,15 +142,15 @@ fn not_a_candidate(
     dialled: &[u8],
 ) -> Verdict {
     let terms = &entry.terms;
-    let words = if terms.allows_source(source) {
+    let details = if terms.allows_source(source) {
         let prefix = &terms.tech_prefix;
         let explanation =
-            "the digest is right, but the dialled text does not begin with the trunk's tech prefix";
-        [format!("tech_prefix {prefix}"), text(dialled), explanation.to_owned()]
+            "the digest is valid, but the dialled text does not begin with the trunk's tech prefix";
+        [format!("tech_prefix {prefix}"), lossy_text(dialled), explanation.to_owned()]
     } else {
         let nearest = terms.networks.iter().max_by_key(|network| network.shared_bits(source));
-        let nearest = nearest.map_or_else(|| "nobody".to_owned(), ToString::to_string);
-        let explanation = "the digest is right, but the trunk does not allow the address; other trunks do";
+        let nearest = nearest.map_or_else(|| "none".to_owned(), ToString::to_string);
+        let explanation = "the digest is valid, but the trunk does not allow the address; other trunks do";
         [
             format!("{} allowed_sip_ips, the nearest {nearest}", terms.networks.len()),
             attempt.source.to_string(),
@@ -156,5 +158,5 @@ fn not_a_candidate(
         ]
     };
     let passed = &[Check::Source, Check::TechPrefix, Check::Digest];
-    refuse(snapshot, (Check::Trunk, passed), Some(entry), dialled, words)
+    refuse(snapshot, (Check::Trunk, passed), Some(entry), dialled, details)
 }

@@ -1,4 +1,4 @@
-//! The rules of the carrier edge, one test each, through the one function that decides.
+//! Tests of the carrier edge's rules, one each, through [`admit_and_hold`].
 
 mod capacity;
 mod cli;
@@ -15,64 +15,73 @@ mod status;
 mod terms;
 mod verdict;
 
-use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
+use didww_types::values::Money;
+use didww_types::{Resource as _, Timestamp};
 use serde_json::{Value, json};
 
 use super::super::digest::tests::with;
 use super::*;
 use crate::carrier::{
-    AccountDids, Admitted, Challenge, DidFacts, DigestFailure, NonceKey, NoncesAt, TrunkLinks,
+    AccountDids, Admitted, Challenge, DidFacts, DigestFailure, NonceKey, NoncesAt, RateCard, TrunkIndex,
+    TrunkLinks,
 };
 
 const NOW: Timestamp = Timestamp::from_unix_millis(1_700_000_000_000);
-const OFFICE: &str = "203.0.113.5";
-const OWN: &str = "442011111111";
-const SECOND: &str = "442022222222";
-const RESCUE: &str = "442099999999";
-const PLAIN: &str =
+const OFFICE_ADDRESS: &str = "203.0.113.5";
+const FIRST_DID: &str = "442011111111";
+const SECOND_DID: &str = "442022222222";
+const EMERGENCY_DID: &str = "442099999999";
+const PLAIN_OFFER: &str =
     "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 40000 RTP/AVP 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 
-struct World {
+struct TestEdge {
     index: TrunkIndex,
     settings: Settings,
     key: NonceKey,
     rates: Option<RateCard>,
     random: u64,
-    purse: Purse,
+    funds: TestFunds,
 }
 
-/// The money of every trunk.
+/// The spending of every trunk of a test.
 #[derive(Default)]
-struct Purse {
-    /// What was spent, where that is too much.
+struct TestFunds {
+    /// The amount spent, if it leaves no room for another call.
     exhausted: Option<Money>,
-    /// Whether nothing can be written.
-    is_shut: bool,
+    /// Whether charges cannot be stored.
+    cannot_record: bool,
 }
 
-impl Funds for Purse {
+impl Funds for TestFunds {
     fn exhausted(&self, _: &TrunkTerms) -> Option<Money> {
         self.exhausted
     }
 
     fn are_recorded(&self, _: &TrunkTerms) -> bool {
-        !self.is_shut
+        !self.cannot_record
     }
 }
 
-/// What a test says of an attempt.
-struct Try<'a> {
+/// The INVITE of a test.
+struct Invite<'a> {
     source: &'a str,
     dialled: &'a str,
     from: &'a str,
     header: Option<String>,
     sdp: Option<&'a str>,
-    more: fn(&mut Attempt<'_>),
+    modify: fn(&mut Attempt<'_>),
 }
 
-fn a_try(dialled: &str) -> Try<'_> {
-    Try { source: OFFICE, dialled, from: OWN, header: None, sdp: Some(PLAIN), more: |_| {} }
+fn invite_to(dialled: &str) -> Invite<'_> {
+    Invite {
+        source: OFFICE_ADDRESS,
+        dialled,
+        from: FIRST_DID,
+        header: None,
+        sdp: Some(PLAIN_OFFER),
+        modify: |_| {},
+    }
 }
 
 fn account() -> Arc<AccountDids> {
@@ -84,9 +93,9 @@ fn account() -> Arc<AccountDids> {
         expires_at: None,
     };
     Arc::new(AccountDids::new([
-        did("own", OWN, false),
-        did("second", SECOND, false),
-        did("rescue", RESCUE, true),
+        did("own", FIRST_DID, false),
+        did("second", SECOND_DID, false),
+        did("rescue", EMERGENCY_DID, true),
     ]))
 }
 
@@ -132,17 +141,25 @@ fn method(method: &Value) -> Value {
     json!({ "authentication_method": method })
 }
 
-impl World {
+impl TestEdge {
     fn of(trunks: &[(&str, Value)]) -> Self {
         let mut index = TrunkIndex::new();
         for (id, attributes) in trunks {
             index.insert(terms(id, attributes)).unwrap();
         }
         let key = NonceKey::new(&[9; 32]);
-        Self { index, settings: Settings::default(), key, rates: None, random: 0, purse: Purse::default() }
+        Self {
+            index,
+            settings: Settings::default(),
+            key,
+            rates: None,
+            random: 0,
+            funds: TestFunds::default(),
+        }
     }
 
-    /// One trunk that takes calls from the office by address alone: what follows the digest is tested on it.
+    /// An edge with one trunk that accepts calls from the office by address alone, for tests of the later
+    /// checks.
     fn open(mut attributes: Value) -> Self {
         attributes["authentication_method"] = ip_only(&["203.0.113.0/24"], "");
         Self::of(&[("t", attributes)])
@@ -160,54 +177,54 @@ impl World {
         with(&all)
     }
 
-    fn decide_and_hold(&self, call: &Try<'_>) -> (Verdict, Option<Channel>) {
+    fn decide_and_hold(&self, call: &Invite<'_>) -> (Verdict, Option<Channel>) {
         let nonces = NoncesAt { key: &self.key, now: NOW, ttl: self.settings.nonce_ttl };
         let snapshot = Snapshot {
             trunks: &self.index,
             settings: &self.settings,
             nonces: &nonces,
             rates: self.rates.as_ref(),
-            funds: Some(&self.purse),
+            funds: Some(&self.funds),
             now: NOW,
             random: self.random,
         };
         let uri = format!("sip:{}@nyc.us.out.didww.com;user=phone", call.dialled);
-        let from = format!("\"Somebody\" <sip:{}@customer.example>;tag=1", call.from);
+        let from = format!("\"Alice\" <sip:{}@customer.example>;tag=1", call.from);
         let header = call.header.as_ref().map(String::as_bytes);
         let mut attempt = Attempt::new(call.source.parse().unwrap(), uri.as_bytes(), from.as_bytes());
         attempt.credentials = header.as_slice();
         attempt.sdp = call.sdp.map(str::as_bytes);
-        (call.more)(&mut attempt);
+        (call.modify)(&mut attempt);
         admit_and_hold(&snapshot, &attempt)
     }
 
-    fn decide(&self, call: &Try<'_>) -> Verdict {
+    fn decide(&self, call: &Invite<'_>) -> Verdict {
         self.decide_and_hold(call).0
     }
 
-    fn admitted(&self, call: &Try<'_>) -> Admitted {
+    fn admitted(&self, call: &Invite<'_>) -> Admitted {
         match self.decide(call) {
             Verdict::Admitted(admitted) => *admitted,
             other => panic!("{other:?}"),
         }
     }
 
-    fn challenged(&self, call: &Try<'_>) -> Challenge {
+    fn challenged(&self, call: &Invite<'_>) -> Challenge {
         match self.decide(call) {
             Verdict::Challenged(challenge) => *challenge,
             other => panic!("{other:?}"),
         }
     }
 
-    fn refused(&self, call: &Try<'_>) -> Refusal {
+    fn refused(&self, call: &Invite<'_>) -> Refusal {
         match self.decide(call) {
             Verdict::Refused(refusal) => *refusal,
             other => panic!("{other:?}"),
         }
     }
 
-    /// Check, cause and code of a refusal.
-    fn refusal(&self, call: &Try<'_>) -> (Check, Cause, u16) {
+    /// Returns the check, the cause and the code of a refusal.
+    fn refusal(&self, call: &Invite<'_>) -> (Check, Cause, u16) {
         let refusal = self.refused(call);
         (refusal.check, refusal.cause, refusal.code)
     }

@@ -16,7 +16,7 @@ fn hex<D: sha2::Digest>(parts: &[&[u8]]) -> String {
     String::from_utf8(Hex::of(&hash::<D>(parts)).text().to_vec()).unwrap()
 }
 
-/// A client's side of the digest, written from RFC 7616 §3.4 and not from the code above.
+/// The client's side of the digest, written from RFC 7616 §3.4 and independent of the code under test.
 fn header(change: impl Fn(&str) -> Option<String>) -> String {
     let value = |name: &str, default: &str| change(name).unwrap_or_else(|| default.to_owned());
     let (user, realm, uri) = (value("username", "user"), value("realm", REALM), value("uri", URI));
@@ -142,7 +142,7 @@ fn each_way_to_fail_is_a_cause_of_its_own() {
     assert_eq!(failure(&with(&[("realm", "nyc.us.out.didww.com")])), DigestFailure::RealmMismatch);
     let short = failure(&with(&[("response", "abc")]));
     assert_eq!(short, DigestFailure::ResponseLength { received: 3, expected: 32 });
-    assert_eq!(failure(&with(&[("username", "nobody")])), DigestFailure::UserUnknown);
+    assert_eq!(failure(&with(&[("username", "unknown")])), DigestFailure::UserUnknown);
     assert_eq!(failure(&with(&[("nc", "1")])), DigestFailure::NonceCountUnparsable);
     assert_eq!(failure(&with(&[("nc", "0000000g")])), DigestFailure::NonceCountUnparsable);
     assert_eq!(failure(&with(&[("password", "wrong")])), DigestFailure::ResponseMismatch);

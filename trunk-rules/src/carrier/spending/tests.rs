@@ -1,4 +1,4 @@
-//! Histories of answers, acknowledgements, steps, ends and lost servers, and what they cost.
+//! Sequences of answers, acknowledgements, charges, ends and server crashes, and their cost.
 
 use std::num::NonZeroU32;
 
@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const DAY: i64 = 24 * 3_600 * 1_000;
+const DAY_MILLIS: i64 = 24 * 3_600 * 1_000;
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
@@ -24,8 +24,8 @@ fn rate(per_minute: &str, initial: u32, next: u32) -> Rate {
     }
 }
 
-/// A dollar a second.
-fn dear() -> Rate {
+/// One dollar per second.
+fn dollar_a_second() -> Rate {
     rate("60", 1, 1)
 }
 
@@ -42,19 +42,19 @@ fn a_running_call_costs_its_first_interval_at_once_and_each_further_one_when_it_
     let charge = spending.end(meter, at(42_001));
     assert_eq!((charge.duration, charge.billed, charge.price), (43, 48, dollars("48")));
     assert_eq!(spending.spent(at(42_001)), dollars("48"), "it entered the window and left the running calls");
-    assert_eq!(spending.spent(at(42_001 + DAY)), Decimal::ZERO);
+    assert_eq!(spending.spent(at(42_001 + DAY_MILLIS)), Decimal::ZERO);
 }
 
 #[test]
 fn what_running_calls_cost_does_not_age() {
     let mut spending = Spending::default();
-    let mut meter = spending.begin(Some(dear()), at(0));
+    let mut meter = spending.begin(Some(dollar_a_second()), at(0));
     spending.acknowledge(&mut meter, at(0));
-    spending.grow(&mut meter, at(2 * DAY));
-    assert_eq!(spending.spent(at(2 * DAY)), Decimal::from(2 * DAY / 1_000));
-    let _charge = spending.end(meter, at(2 * DAY));
-    assert_eq!(spending.spent(at(3 * DAY - 1)), Decimal::from(2 * DAY / 1_000));
-    assert_eq!(spending.spent(at(3 * DAY)), Decimal::ZERO);
+    spending.grow(&mut meter, at(2 * DAY_MILLIS));
+    assert_eq!(spending.spent(at(2 * DAY_MILLIS)), Decimal::from(2 * DAY_MILLIS / 1_000));
+    let _charge = spending.end(meter, at(2 * DAY_MILLIS));
+    assert_eq!(spending.spent(at(3 * DAY_MILLIS - 1)), Decimal::from(2 * DAY_MILLIS / 1_000));
+    assert_eq!(spending.spent(at(3 * DAY_MILLIS)), Decimal::ZERO);
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn of_calls_that_are_answered_together_as_many_go_on_as_the_limit_pays() {
     let mut meters = Vec::new();
     for _ in 0..200 {
         if !spending.is_exhausted(limit, at(0)) {
-            meters.push(spending.begin(Some(dear()), at(0)));
+            meters.push(spending.begin(Some(dollar_a_second()), at(0)));
         }
     }
     assert_eq!(meters.len(), 5);
@@ -106,11 +106,11 @@ fn a_trunk_that_its_owner_opened_stays_open_until_it_is_charged_again() {
     assert!(spending.blocks(limit, at(1)) && spending.is_exhausted(limit, at(1)));
     spending.pardon();
     assert!(!spending.blocks(limit, at(1)) && !spending.is_exhausted(limit, at(1)));
-    let forged = spending.begin(Some(dear()), at(1));
+    let forged = spending.begin(Some(dollar_a_second()), at(1));
     assert!(spending.is_exhausted(limit, at(1)) && !spending.blocks(limit, at(1)));
     let _nothing = spending.end(forged, at(2));
-    assert!(!spending.is_exhausted(limit, at(2)), "an answer that nobody acknowledged takes no pardon away");
-    let mut meter = spending.begin(Some(dear()), at(2));
+    assert!(!spending.is_exhausted(limit, at(2)), "an unacknowledged answer does not end a pardon");
+    let mut meter = spending.begin(Some(dollar_a_second()), at(2));
     spending.acknowledge(&mut meter, at(2));
     assert!(spending.blocks(limit, at(2)));
     let _charge = spending.end(meter, at(2));
@@ -131,7 +131,7 @@ fn a_call_without_a_rate_costs_nothing_and_has_its_duration() {
 #[test]
 fn a_clock_that_steps_back_takes_nothing_away_that_was_charged() {
     let mut spending = Spending::default();
-    let mut meter = spending.begin(Some(dear()), at(100_000));
+    let mut meter = spending.begin(Some(dollar_a_second()), at(100_000));
     spending.acknowledge(&mut meter, at(100_000));
     spending.grow(&mut meter, at(110_000));
     let charge = spending.end(meter, at(50_000));
@@ -147,7 +147,7 @@ fn a_lost_call_is_charged_up_to_the_last_moment_that_its_server_is_known_to_have
     assert_eq!(lost(false, 41_000), Charge::NOTHING);
 }
 
-/// One thing that happens, after so many milliseconds.
+/// An event, preceded by a pause in milliseconds.
 #[derive(Debug, Clone)]
 enum Step {
     Answer {
@@ -156,10 +156,10 @@ enum Step {
         next: u32,
     },
     Acknowledge(usize),
-    /// The prices of all calls are brought up to date, and what is known to be alive is written.
+    /// The prices of all calls are updated, and the time is stored as the last at which the server ran.
     Tick,
     End(usize),
-    /// The server dies, and another one starts on what is written.
+    /// The server process ends unexpectedly, and another one starts from the stored state.
     Crash,
 }
 
@@ -174,8 +174,8 @@ fn steps() -> impl Strategy<Value = Vec<(u16, Step)>> {
     proptest::collection::vec((any::<u16>(), step), 0..60)
 }
 
-/// A call as the test knows it: its rate, when it was answered, and its meter.
-struct Known {
+/// A call in progress: its rate, its answer time in milliseconds, and its meter.
+struct TestCall {
     rate: Option<Rate>,
     answered: i64,
     meter: Meter,
@@ -186,8 +186,8 @@ proptest! {
     fn whatever_happens_every_call_is_charged_once_and_by_its_real_duration_or_the_last_step(history in steps()) {
         let (mut now, mut last_seen) = (0_i64, 0_i64);
         let mut spending = Spending::default();
-        let mut up: Vec<Known> = Vec::new();
-        // What was charged for calls that are over, as a record of each has it.
+        let mut up: Vec<TestCall> = Vec::new();
+        // The sum of the charges in the records of ended calls.
         let mut charged = Decimal::ZERO;
         let mut before = Decimal::ZERO;
         for (wait, step) in history {
@@ -195,10 +195,10 @@ proptest! {
             match step {
                 Step::Answer { cents, initial, next } => {
                     let rate = Some(rate(&Decimal::new(cents.into(), 2).to_string(), initial, next));
-                    up.push(Known { rate, answered: now, meter: spending.begin(rate, at(now)) });
+                    up.push(TestCall { rate, answered: now, meter: spending.begin(rate, at(now)) });
                 }
                 Step::Acknowledge(which) if which < up.len() => {
-                    let Known { answered, meter, .. } = &mut up[which];
+                    let TestCall { answered, meter, .. } = &mut up[which];
                     spending.acknowledge(meter, at(*answered));
                 }
                 Step::Tick => {
@@ -208,7 +208,7 @@ proptest! {
                     last_seen = now;
                 }
                 Step::End(which) if which < up.len() => {
-                    let Known { rate, answered, meter } = up.swap_remove(which);
+                    let TestCall { rate, answered, meter } = up.swap_remove(which);
                     let acknowledged = meter.is_acknowledged();
                     let real = Duration::from_millis(u64::try_from(now - answered).unwrap());
                     let expected = rate.unwrap().charge(acknowledged.then_some(real));
@@ -221,9 +221,9 @@ proptest! {
                     let known_before = spending.spent(at(now));
                     spending = Spending::default();
                     spending.add(at(now), charged);
-                    for Known { rate, answered, meter } in up.drain(..) {
+                    for TestCall { rate, answered, meter } in up.drain(..) {
                         let charge = charge_of_lost(rate, at(answered), meter.is_acknowledged(), at(last_seen));
-                        let step = rate.unwrap().charge(meter.is_acknowledged().then(|| between(at(answered), at(last_seen))));
+                        let step = rate.unwrap().charge(meter.is_acknowledged().then(|| elapsed(at(answered), at(last_seen))));
                         prop_assert_eq!(charge.price, step.price);
                         prop_assert!(!meter.is_acknowledged() || charge.price >= meter.price, "never less than was written");
                         spending.add(at(now), charge.price);
@@ -233,8 +233,8 @@ proptest! {
                 }
                 Step::Acknowledge(_) | Step::End(_) => {}
             }
-            // All of it is within 24 hours, so nothing ages: what is spent never falls.
-            prop_assert!(now < DAY);
+            // All events are within 24 hours, so nothing ages and the amount spent never decreases.
+            prop_assert!(now < DAY_MILLIS);
             let spent = spending.spent(at(now));
             prop_assert!(spent >= before, "{} after {}", spent, before);
             before = spent;

@@ -1,25 +1,26 @@
-//! The world's numbering plan, as far as it tells countries apart.
+//! The world's numbering plan, as far as it distinguishes countries.
 //!
-//! One row says which national numbers behind a calling code belong to a region: how many digits they have,
-//! and how they begin. The facts are those of libphonenumber's metadata 9.0.33 (Apache-2.0), with its rule that
-//! a range shared by several regions counts for the main one. It refuses to know more than that: not which
-//! numbers are assigned, not what kind of line they are, not how they are written. A region that opens a new
-//! range gets a new beginning in its row; until then numbers in it belong to no country and are denied.
+//! A row states which national numbers of a calling code belong to a region: their possible lengths and their
+//! leading digits. The data is that of libphonenumber's metadata 9.0.33 (Apache-2.0), with its rule that a
+//! range shared by several regions counts for the main one. It contains nothing else: not which numbers are
+//! assigned, of which line type they are, or how they are formatted. When a region opens a new range, its row
+//! needs the new leading digits; until then numbers in it belong to no country and are refused.
 
-/// National numbers of one region.
+/// The national numbers of one region.
 pub(super) struct Plan {
-    /// The calling code, 1 to 999. Rows stand in its order.
+    /// The calling code, 1 to 999. Rows are sorted by it.
     pub(super) code: u16,
-    /// ISO 3166 alpha-2, lower case.
+    /// The ISO 3166 alpha-2 code, in lower case.
     pub(super) region: &'static str,
-    /// How many digits a national number may have, as a set of bits.
+    /// The possible lengths of national numbers, as a bit set.
     lengths: u16,
-    /// How national numbers begin. Where several regions share a calling code, the longest beginning decides.
+    /// The leading digits of national numbers, separated by blanks. Where several regions share a calling
+    /// code, the longest match decides.
     pub(super) beginnings: &'static str,
 }
 
 impl Plan {
-    /// Whether national numbers may have so many digits.
+    /// Whether national numbers may have this many digits.
     pub(super) fn has_length(&self, digits: usize) -> bool {
         u32::try_from(digits)
             .is_ok_and(|digits| self.lengths.checked_shr(digits).is_some_and(|bits| bits & 1 == 1))
@@ -36,10 +37,10 @@ const fn plan(code: u16, region: &'static str, digits: &[u8], beginnings: &'stat
     Plan { code, region, lengths, beginnings }
 }
 
-/// Calling codes of no country: free phones, satellites, shared networks.
+/// Calling codes that belong to no country: freephone, satellite and shared networks.
 pub(super) const WITHOUT_COUNTRY: &[u16] = &[800, 808, 870, 878, 881, 882, 883, 888, 979];
 
-/// The rows, by calling code.
+/// The rows, sorted by calling code.
 pub(super) const PLANS: &[Plan] = &[
     plan(
         1,

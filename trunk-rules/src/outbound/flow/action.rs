@@ -1,4 +1,4 @@
-//! Actions as they are sent, and what the machine understands of them.
+//! Actions as sent, and how the state machine interprets them.
 
 use std::time::Duration;
 
@@ -8,48 +8,48 @@ use uuid::Uuid;
 use super::super::hangup::HangupReason;
 use super::estimate;
 
-/// Every action type that is accepted.
-const TYPES: &str = "amd answer ai_summary ai_talk ai_task beep block branch call case_create \
+/// Every accepted action type.
+const ACTION_TYPES: &str = "amd answer ai_summary ai_talk ai_task beep block branch call case_create \
     condition_call_digits condition_call_status condition_datetime condition_variable confbridge_join \
     conference_join connect conversation_send digits_receive digits_send echo email_send empty \
     external_media_start external_media_stop fetch fetch_flow goto hangup message_send mute play queue_join \
     recording_start recording_stop sleep stop stream_echo talk transcribe_start transcribe_stop \
     transcribe_recording variable_set webhook_send";
 
-/// How long `echo` and `stream_echo` take when nothing is said.
-const ECHO: Duration = Duration::from_mins(3);
+/// The default duration of `echo` and `stream_echo`.
+const DEFAULT_ECHO_DURATION: Duration = Duration::from_mins(3);
 
 /// An action of a request.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Action {
-    /// Its id, by which others name it; nil for none.
+    /// The action's id, by which other actions refer to it; nil for none.
     pub id: Uuid,
-    /// The action that follows; nil for the next in the list.
+    /// The id of the following action; nil for the next one in the list.
     pub next_id: Uuid,
-    /// Its type.
+    /// The action type.
     pub kind: String,
-    /// Its options. Those of a wrong kind count as absent.
+    /// The options. An option of the wrong JSON type counts as absent.
     pub option: Map<String, Value>,
 }
 
 /// Why actions are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FlowError {
-    /// There is no such type.
+    /// The action type is unknown.
     #[error("not supported action type: {0}")]
     Type(String),
-    /// A `call` or `connect` says of the caller's number what is none of the three words.
+    /// The `anonymous` option of a `call` or `connect` is none of the three documented values.
     #[error("invalid anonymous value for {kind} action: {value}")]
     Anonymous {
-        /// The action's type.
+        /// The action type.
         kind: &'static str,
-        /// What it says.
+        /// The value that was sent.
         value: String,
     },
 }
 
 impl FlowError {
-    /// The reason code of the refusal that is sent.
+    /// The reason code in the error response.
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Type(_) => "INVALID_ACTION_TYPE",
@@ -58,49 +58,51 @@ impl FlowError {
     }
 }
 
-/// What the machine does for an action.
+/// What the state machine does for an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Act {
+pub(super) enum Behaviour {
     Answer,
     Takes(Duration),
     AtOnce,
-    Goto { target: Uuid, loops: u64 },
+    Goto { target: Uuid, loop_count: u64 },
     Stop,
     Hangup(HangupReason),
 }
 
 impl Action {
-    pub(super) fn read(&self) -> Result<Act, FlowError> {
+    pub(super) fn read(&self) -> Result<Behaviour, FlowError> {
         Ok(match self.kind.as_str() {
-            "answer" => Act::Answer,
-            "sleep" | "digits_receive" => Act::Takes(self.millis("duration").unwrap_or_default()),
-            "echo" | "stream_echo" => {
-                Act::Takes(self.millis("duration").filter(|time| !time.is_zero()).unwrap_or(ECHO))
-            }
-            "beep" => Act::Takes(estimate::BEEP),
-            "talk" if self.option.get("async").and_then(Value::as_bool) == Some(true) => Act::AtOnce,
-            "talk" => Act::Takes(estimate::speech(self.text("text"))),
-            "play" => Act::Takes(estimate::streams(
+            "answer" => Behaviour::Answer,
+            "sleep" | "digits_receive" => Behaviour::Takes(self.millis("duration").unwrap_or_default()),
+            "echo" | "stream_echo" => Behaviour::Takes(
+                self.millis("duration").filter(|time| !time.is_zero()).unwrap_or(DEFAULT_ECHO_DURATION),
+            ),
+            "beep" => Behaviour::Takes(estimate::BEEP_DURATION),
+            "talk" if self.option.get("async").and_then(Value::as_bool) == Some(true) => Behaviour::AtOnce,
+            "talk" => Behaviour::Takes(estimate::speech(self.text("text"))),
+            "play" => Behaviour::Takes(estimate::streams(
                 self.option.get("stream_urls").and_then(Value::as_array).map_or(0, Vec::len),
             )),
-            "digits_send" => Act::Takes(self.tones()),
-            "goto" => Act::Goto {
+            "digits_send" => Behaviour::Takes(self.tones()),
+            "goto" => Behaviour::Goto {
                 target: Uuid::try_parse(self.text("target_id")).unwrap_or_default(),
-                loops: self.option.get("loop_count").and_then(Value::as_u64).unwrap_or_default(),
+                loop_count: self.option.get("loop_count").and_then(Value::as_u64).unwrap_or_default(),
             },
-            "stop" => Act::Stop,
-            "hangup" => Act::Hangup(HangupReason::parse(self.text("reason")).unwrap_or(HangupReason::Normal)),
-            "call" => self.placed("call")?,
-            "connect" => self.placed("connect")?,
-            kind if TYPES.split_ascii_whitespace().any(|known| known == kind) => Act::AtOnce,
+            "stop" => Behaviour::Stop,
+            "hangup" => {
+                Behaviour::Hangup(HangupReason::parse(self.text("reason")).unwrap_or(HangupReason::Normal))
+            }
+            "call" => self.outgoing_call("call")?,
+            "connect" => self.outgoing_call("connect")?,
+            kind if ACTION_TYPES.split_ascii_whitespace().any(|known| known == kind) => Behaviour::AtOnce,
             other => return Err(FlowError::Type(other.to_owned())),
         })
     }
 
-    /// An action that would place another call.
-    fn placed(&self, kind: &'static str) -> Result<Act, FlowError> {
+    /// Validates an action that would place another call.
+    fn outgoing_call(&self, kind: &'static str) -> Result<Behaviour, FlowError> {
         match self.text("anonymous") {
-            "" | "yes" | "no" | "auto" => Ok(Act::AtOnce),
+            "" | "yes" | "no" | "auto" => Ok(Behaviour::AtOnce),
             value => Err(FlowError::Anonymous { kind, value: value.to_owned() }),
         }
     }
@@ -116,7 +118,7 @@ impl Action {
         self.option.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
-    /// Milliseconds; a negative number counts as none.
+    /// An option in milliseconds; a negative number counts as absent.
     fn millis(&self, name: &str) -> Option<Duration> {
         self.option.get(name).and_then(Value::as_u64).map(Duration::from_millis)
     }
@@ -127,22 +129,22 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn read(kind: &str, option: Value) -> Result<Act, FlowError> {
+    fn read(kind: &str, option: Value) -> Result<Behaviour, FlowError> {
         let Value::Object(option) = option else { panic!("an option is an object") };
         Action { kind: kind.into(), option, ..Action::default() }.read()
     }
 
     fn millis(kind: &str, option: Value) -> u128 {
         match read(kind, option) {
-            Ok(Act::Takes(duration)) => duration.as_millis(),
+            Ok(Behaviour::Takes(duration)) => duration.as_millis(),
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
     fn every_listed_type_is_accepted_and_others_are_refused_by_name() {
-        assert_eq!(TYPES.split_ascii_whitespace().count(), 44);
-        for kind in TYPES.split_ascii_whitespace() {
+        assert_eq!(ACTION_TYPES.split_ascii_whitespace().count(), 44);
+        for kind in ACTION_TYPES.split_ascii_whitespace() {
             assert!(read(kind, json!({})).is_ok(), "{kind}");
         }
         let error = read("bogus", json!({})).unwrap_err();
@@ -156,7 +158,7 @@ mod tests {
     #[test]
     fn a_call_or_connect_with_an_unknown_anonymous_value_is_refused() {
         for value in ["yes", "no", "auto", ""] {
-            assert_eq!(read("connect", json!({"anonymous": value})), Ok(Act::AtOnce));
+            assert_eq!(read("connect", json!({"anonymous": value})), Ok(Behaviour::AtOnce));
         }
         for kind in ["call", "connect"] {
             let error = read(kind, json!({"anonymous": "maybe"})).unwrap_err();
@@ -192,6 +194,6 @@ mod tests {
 
     #[test]
     fn talk_that_is_not_waited_for_passes_at_once() {
-        assert_eq!(read("talk", json!({"text": "hello", "async": true})), Ok(Act::AtOnce));
+        assert_eq!(read("talk", json!({"text": "hello", "async": true})), Ok(Behaviour::AtOnce));
     }
 }

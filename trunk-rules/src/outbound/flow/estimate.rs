@@ -1,45 +1,48 @@
-//! How long sound takes that nobody makes here.
+//! Estimated durations of audio that is not produced here.
 //!
-//! No speech is synthesised and no stream is fetched, so these are estimates and said to be: good enough that
-//! a call with a sentence on it is not over in no time, and the same for everybody.
+//! No speech is synthesised and no stream is fetched, so the durations are estimates and documented as such.
+//! They are deterministic, and long enough that a call with a sentence does not end at once.
 
 use std::time::Duration;
 
-/// A beep.
-pub(super) const BEEP: Duration = Duration::from_millis(400);
+/// The duration of a beep.
+pub(super) const BEEP_DURATION: Duration = Duration::from_millis(400);
 
-/// A stream whose length is not known.
-const STREAM: Duration = Duration::from_secs(5);
+/// The duration assumed for a stream of unknown length.
+const STREAM_DURATION: Duration = Duration::from_secs(5);
 
-/// A letter of an alphabet: some 150 words a minute.
-const LETTER: Duration = Duration::from_millis(70);
+/// The duration of a letter in an alphabetic script: about 150 words per minute.
+const LETTER_DURATION: Duration = Duration::from_millis(70);
 
-/// A sign that is a syllable or more: Chinese characters, kana, Hangul.
-const SYLLABLE: Duration = Duration::from_millis(180);
+/// The duration of a character that stands for a syllable or more: Chinese characters, kana, Hangul.
+const SYLLABLE_DURATION: Duration = Duration::from_millis(180);
 
-/// Streams, one after the other.
+/// The duration of streams played one after the other.
 pub(super) fn streams(count: usize) -> Duration {
-    STREAM.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+    STREAM_DURATION.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// Speech, counted by the signs of a text; the marks of SSML are silent. The script tells more of the length
-/// than the language does.
+/// The duration of speech, by the characters of its text. SSML tags are silent. The script determines the
+/// length more than the language does.
 pub(super) fn speech(text: &str) -> Duration {
-    let mut in_mark = false;
+    let mut in_tag = false;
     let mut length = Duration::ZERO;
-    for sign in text.trim().chars() {
-        match sign {
-            '<' => in_mark = true,
-            '>' => in_mark = false,
-            _ if in_mark => {}
-            _ => length = length.saturating_add(if is_syllable(sign) { SYLLABLE } else { LETTER }),
+    for character in text.trim().chars() {
+        match character {
+            '<' => in_tag = true,
+            '>' => in_tag = false,
+            _ if in_tag => {}
+            _ => {
+                let duration = if is_syllable(character) { SYLLABLE_DURATION } else { LETTER_DURATION };
+                length = length.saturating_add(duration);
+            }
         }
     }
     length
 }
 
-const fn is_syllable(sign: char) -> bool {
-    matches!(sign, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{20000}'..='\u{3ffff}')
+const fn is_syllable(character: char) -> bool {
+    matches!(character, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}' | '\u{20000}'..='\u{3ffff}')
 }
 
 #[cfg(test)]
@@ -55,13 +58,13 @@ mod tests {
 
     #[test]
     fn a_syllable_takes_longer_than_a_letter() {
-        assert_eq!(speech("안녕하세요"), SYLLABLE * 5);
-        assert_eq!(speech("hello"), LETTER * 5);
+        assert_eq!(speech("안녕하세요"), SYLLABLE_DURATION * 5);
+        assert_eq!(speech("hello"), LETTER_DURATION * 5);
     }
 
     #[test]
     fn marks_and_surrounding_blanks_are_silent() {
-        assert_eq!(speech(" <speak>hi<break time=\"1s\"/></speak> "), LETTER * 2);
+        assert_eq!(speech(" <speak>hi<break time=\"1s\"/></speak> "), LETTER_DURATION * 2);
         assert_eq!(speech(""), Duration::ZERO);
     }
 

@@ -2,22 +2,22 @@
 
 use super::*;
 
-fn rescue(dialled: &str) -> Try<'_> {
-    Try { from: RESCUE, ..a_try(dialled) }
+fn emergency_call(dialled: &str) -> Invite<'_> {
+    Invite { from: EMERGENCY_DID, ..invite_to(dialled) }
 }
 
 #[test]
 fn an_emergency_call_must_show_an_emergency_did_whatever_the_mismatch_action_is() {
     for action in ["send_original_cli", "reject_call", "replace_cli", "randomize_cli"] {
-        let world = World::open(json!({ "on_cli_mismatch_action": action }));
-        assert_eq!(world.refusal(&a_try("112")), (Check::Emergency, Cause::SourceBlacklisted, 403));
-        let anonymous = Try { from: "anonymous", ..a_try("112") };
-        assert_eq!(world.refused(&anonymous).check, Check::Emergency);
-        let admitted = world.admitted(&rescue("112"));
+        let edge = TestEdge::open(json!({ "on_cli_mismatch_action": action }));
+        assert_eq!(edge.refusal(&invite_to("112")), (Check::Emergency, Cause::SourceBlacklisted, 403));
+        let anonymous = Invite { from: "anonymous", ..invite_to("112") };
+        assert_eq!(edge.refused(&anonymous).check, Check::Emergency);
+        let admitted = edge.admitted(&emergency_call("112"));
         assert!(!admitted.emergency.unwrap().test);
         assert_eq!(
             (admitted.destination.to_string().as_str(), admitted.cli.presented.as_str()),
-            ("112", RESCUE)
+            ("112", EMERGENCY_DID)
         );
     }
 }
@@ -33,10 +33,10 @@ fn with_emergency_enable_all_every_emergency_enabled_did_counts() {
         let terms = TrunkTerms::new(&trunk, &TrunkLinks::default(), "a".into(), &account(), "r").unwrap();
         index.insert(terms).unwrap();
     }
-    let world = World { index, ..World::of(&[]) };
-    assert!(matches!(world.decide(&rescue("112")), Verdict::Admitted(_)));
-    let none = Try { source: "198.51.100.1", ..rescue("112") };
-    assert_eq!(world.refused(&none).check, Check::Emergency);
+    let edge = TestEdge { index, ..TestEdge::of(&[]) };
+    assert!(matches!(edge.decide(&emergency_call("112")), Verdict::Admitted(_)));
+    let none = Invite { source: "198.51.100.1", ..emergency_call("112") };
+    assert_eq!(edge.refused(&none).check, Check::Emergency);
 }
 
 #[test]
@@ -44,24 +44,27 @@ fn an_emergency_call_skips_destination_threshold_and_capacity_but_no_block_by_ha
     let full = json!({
         "capacity_limit": 0, "default_dst_action": "reject_all", "status": "blocked", "threshold_reached": true
     });
-    let world = World::open(full.clone());
-    let admitted = world.admitted(&rescue("999"));
+    let edge = TestEdge::open(full.clone());
+    let admitted = edge.admitted(&emergency_call("999"));
     for skipped in [Check::Destination, Check::Cli, Check::Route, Check::Capacity] {
         assert!(!admitted.passed.contains(skipped));
     }
-    assert_eq!(World::open(json!({ "status": "blocked" })).refused(&rescue("999")).check, Check::Status);
-    let strict = World::open(full).set(|settings| settings.emergency_bypass = false);
-    assert_eq!(strict.refused(&rescue("999")).check, Check::Status);
+    assert_eq!(
+        TestEdge::open(json!({ "status": "blocked" })).refused(&emergency_call("999")).check,
+        Check::Status
+    );
+    let strict = TestEdge::open(full).set(|settings| settings.emergency_bypass = false);
+    assert_eq!(strict.refused(&emergency_call("999")).check, Check::Status);
 }
 
 #[test]
 fn an_emergency_number_needs_the_tech_prefix_too() {
-    let world = World::of(&[("a", method(&ip_only(&["203.0.113.0/24"], "123#")))]);
-    assert_eq!(world.admitted(&rescue("123#112")).dialled, "123#112");
-    assert_eq!(world.refused(&rescue("112")).check, Check::TechPrefix);
+    let edge = TestEdge::of(&[("a", method(&ip_only(&["203.0.113.0/24"], "123#")))]);
+    assert_eq!(edge.admitted(&emergency_call("123#112")).dialled, "123#112");
+    assert_eq!(edge.refused(&emergency_call("112")).check, Check::TechPrefix);
 }
 
 #[test]
 fn the_test_number_is_admitted_and_marked() {
-    assert!(World::open(json!({})).admitted(&rescue("933")).emergency.unwrap().test);
+    assert!(TestEdge::open(json!({})).admitted(&emergency_call("933")).emergency.unwrap().test);
 }

@@ -1,4 +1,4 @@
-//! Invites of anything at all.
+//! INVITEs of arbitrary bytes.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ proptest! {
         parts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..60), 8),
         text in "[ -~]{0,60}"
     ) {
-        let world = World::of(&[("a", method(&ip_only(&["0.0.0.0/0"], "")))]);
-        let nonces = NoncesAt { key: &world.key, now: NOW, ttl: Duration::from_mins(5) };
+        let edge = TestEdge::of(&[("a", method(&ip_only(&["0.0.0.0/0"], "")))]);
+        let nonces = NoncesAt { key: &edge.key, now: NOW, ttl: Duration::from_mins(5) };
         let snapshot = Snapshot {
-            trunks: &world.index, settings: &world.settings, nonces: &nonces, rates: None, funds: None, now: NOW, random: 3,
+            trunks: &edge.index, settings: &edge.settings, nonces: &nonces, rates: None, funds: None, now: NOW, random: 3,
         };
         let uri = format!("sip:{text}@h");
         for uri in [parts[0].as_slice(), uri.as_bytes(), b"sip:442012345678@h"] {

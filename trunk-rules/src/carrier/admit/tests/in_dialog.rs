@@ -1,16 +1,16 @@
-//! Requests inside a dialog: from its own address, and from another.
+//! Requests inside a dialog, from its own address and from others.
 
 use std::sync::Arc;
 
 use super::*;
 use crate::carrier::{InDialog, admit_in_dialog};
 
-const PEER: &str = OFFICE;
+const PEER: &str = OFFICE_ADDRESS;
 const NEIGHBOUR: &str = "203.0.113.77";
 const FOREIGN: &str = "198.51.100.1";
 const SID: &str = "AC00000000000000000000000000000001";
 
-/// What becomes of a request that comes from here, with this digest and this account.
+/// The decision on a request from this source, with this digest and account SID.
 fn decided(method_of: &Value, source: &str, header: Option<&str>, sid: Option<&str>) -> &'static str {
     let trunk = Arc::new(terms("a", &method(method_of)));
     let (key, settings) = (NonceKey::new(&[9; 32]), Settings::default());
@@ -33,7 +33,7 @@ fn decided(method_of: &Value, source: &str, header: Option<&str>, sid: Option<&s
 }
 
 #[test]
-fn from_the_address_of_the_dialog_nothing_more_is_asked() {
+fn from_the_address_of_the_dialog_no_digest_is_required() {
     for trunk in [credentials("a", &["192.0.2.1"], ""), ip_only(&["192.0.2.1"], "")] {
         assert_eq!(decided(&trunk, PEER, None, None), "accepted");
         assert_eq!(decided(&trunk, &format!("::ffff:{PEER}"), None, None), "accepted");
@@ -43,13 +43,13 @@ fn from_the_address_of_the_dialog_nothing_more_is_asked() {
 #[test]
 fn from_another_address_a_trunk_with_credentials_wants_a_digest_and_an_allowed_address() {
     let trunk = credentials("a", &["203.0.113.0/24"], "");
-    let world = World::of(&[]);
-    let right = world.signed("a", &[]);
+    let edge = TestEdge::of(&[]);
+    let right = edge.signed("a", &[]);
     for (source, header, expected) in [
         (NEIGHBOUR, None, "challenged"),
         (FOREIGN, None, "challenged"),
-        (NEIGHBOUR, Some(world.signed("a", &[("password", "wrong")])), "challenged"),
-        (NEIGHBOUR, Some(world.signed("b", &[])), "challenged"),
+        (NEIGHBOUR, Some(edge.signed("a", &[("password", "wrong")])), "challenged"),
+        (NEIGHBOUR, Some(edge.signed("b", &[])), "challenged"),
         (NEIGHBOUR, Some(right.clone()), "accepted"),
         (FOREIGN, Some(right), "refused"),
     ] {

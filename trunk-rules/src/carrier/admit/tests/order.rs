@@ -1,4 +1,4 @@
-//! The order of the checks: total, and each of them alone.
+//! The order of the checks.
 
 use std::num::NonZeroU32;
 
@@ -14,7 +14,7 @@ const FLAW: Flaw<'_> = Flaw {
     explanation: "an extension is required that is not supported",
 };
 
-/// A call that fails the chosen checks and no others, and how many channels it holds while it is up.
+/// Makes a call that fails exactly the chosen checks. Returns the verdict and the channels that it holds.
 fn faulty(faults: &[Check]) -> (Verdict, u32) {
     let fails = |check| faults.contains(&check);
     let mut trunk = method(&credentials("a", &["203.0.113.0/24"], "12#"));
@@ -28,13 +28,13 @@ fn faulty(faults: &[Check]) -> (Verdict, u32) {
         trunk["capacity_limit"] = json!(0);
     }
     let other = method(&credentials("b", &["198.51.100.0/24"], "12#"));
-    let mut world = World::of(&[("a", trunk), ("b", other)]);
+    let mut edge = TestEdge::of(&[("a", trunk), ("b", other)]);
     let prefix = if fails(Check::Route) { "33" } else { "44" };
     let one = NonZeroU32::MIN;
     let rate = Rate { per_minute: Decimal::ONE, initial_interval: one, next_interval: one };
-    world.rates = Some(RateCard::new([(prefix.parse().unwrap(), rate)]));
-    world.purse.is_shut = fails(Check::Recording);
-    let secure = PLAIN.replace("RTP/AVP", "RTP/SAVP");
+    edge.rates = Some(RateCard::new([(prefix.parse().unwrap(), rate)]));
+    edge.funds.cannot_record = fails(Check::Recording);
+    let secure = PLAIN_OFFER.replace("RTP/AVP", "RTP/SAVP");
     let dialled = format!(
         "{}{}",
         if fails(Check::TechPrefix) { "" } else { "12#" },
@@ -46,24 +46,24 @@ fn faulty(faults: &[Check]) -> (Verdict, u32) {
             "442012345678"
         }
     );
-    let call = Try {
+    let call = Invite {
         source: if fails(Check::Source) {
             "192.0.2.1"
         } else if fails(Check::Trunk) {
             "198.51.100.1"
         } else {
-            OFFICE
+            OFFICE_ADDRESS
         },
-        from: if fails(Check::Cli) { "15550100" } else { OWN },
-        header: Some(world.signed("a", if fails(Check::Digest) { &[("password", "wrong")] } else { &[] })),
-        sdp: Some(if fails(Check::Media) { &secure } else { PLAIN }),
-        more: if fails(Check::Request) { |attempt| attempt.flaw = Some(FLAW) } else { |_| {} },
-        ..a_try(&dialled)
+        from: if fails(Check::Cli) { "15550100" } else { FIRST_DID },
+        header: Some(edge.signed("a", if fails(Check::Digest) { &[("password", "wrong")] } else { &[] })),
+        sdp: Some(if fails(Check::Media) { &secure } else { PLAIN_OFFER }),
+        modify: if fails(Check::Request) { |attempt| attempt.flaw = Some(FLAW) } else { |_| {} },
+        ..invite_to(&dialled)
     };
-    let (verdict, channel) = world.decide_and_hold(&call);
-    let held = world.index.channels(&Id::from("a")).unwrap().held();
+    let (verdict, channel) = edge.decide_and_hold(&call);
+    let held = edge.index.channels(&Id::from("a")).unwrap().held();
     drop(channel);
-    assert_eq!(world.index.channels(&Id::from("a")).unwrap().held(), 0);
+    assert_eq!(edge.index.channels(&Id::from("a")).unwrap().held(), 0);
     (verdict, held)
 }
 
@@ -72,11 +72,12 @@ fn the_order_of_checks_is_total_and_a_refused_call_never_holds_a_channel() {
     for bits in 0u16..1 << Check::ALL.len() {
         let mut faults: Vec<Check> =
             Check::ALL.into_iter().filter(|check| bits & (1 << *check as u8) != 0).collect();
-        // A malformed number is no emergency number, and 112 is none where the foreign caller is.
+        // A malformed number is not an emergency number, and 112 is not one in the country of the foreign
+        // caller.
         if faults.contains(&Check::Number) || faults.contains(&Check::Cli) {
             faults.retain(|check| *check != Check::Emergency);
         }
-        // An emergency call is let in although it cannot be recorded.
+        // An emergency call is admitted although it cannot be recorded.
         if faults.contains(&Check::Emergency) {
             faults.retain(|check| *check != Check::Recording);
         }

@@ -1,4 +1,4 @@
-//! Which trunk a call is on: by address, digest, account id and tech prefix.
+//! The trunk of a call, by source address, digest, account SID and tech prefix.
 
 use super::*;
 use crate::carrier::Identified;
@@ -8,56 +8,58 @@ const SID: &str = "AC22222222222222222222222222222222";
 
 #[test]
 fn an_address_that_no_trunk_allows_is_refused_without_a_challenge() {
-    let world = World::of(&[("a", json!({}))]);
-    let call = Try { source: "198.51.100.7", header: Some(world.signed("a", &[])), ..a_try("442012345678") };
-    let refusal = world.refused(&call);
+    let edge = TestEdge::of(&[("a", json!({}))]);
+    let call =
+        Invite { source: "198.51.100.7", header: Some(edge.signed("a", &[])), ..invite_to("442012345678") };
+    let refusal = edge.refused(&call);
     assert_eq!((refusal.check, refusal.cause, refusal.code), (Check::Source, Cause::NoCustomer, 403));
     assert_eq!((refusal.phrase, refusal.received.as_str()), ("Forbidden", "198.51.100.7"));
     assert!(!refusal.is_recorded() && refusal.trunk.is_none());
-    assert_eq!(world.index.nearest_network("198.51.100.7".parse().unwrap()), "203.0.113.0/24".parse().ok());
+    assert_eq!(edge.index.nearest_network("198.51.100.7".parse().unwrap()), "203.0.113.0/24".parse().ok());
 }
 
 #[test]
 fn credentials_need_both_the_address_and_the_digest() {
-    let world = World::of(&[("a", json!({}))]);
-    let challenge = world.challenged(&a_try("442012345678"));
+    let edge = TestEdge::of(&[("a", json!({}))]);
+    let challenge = edge.challenged(&invite_to("442012345678"));
     assert_eq!((challenge.code, challenge.failure), (401, DigestFailure::NoHeader));
-    let admitted = world.admitted(&Try { header: Some(world.signed("a", &[])), ..a_try("442012345678") });
+    let admitted =
+        edge.admitted(&Invite { header: Some(edge.signed("a", &[])), ..invite_to("442012345678") });
     assert!(matches!(admitted.identified, Identified::Digest { count: 1, .. }));
     assert_eq!(admitted.trunk.id.as_str(), "a");
 }
 
 #[test]
 fn a_trunk_by_address_is_accepted_by_the_address_alone() {
-    let world = World::open(json!({}));
-    assert_eq!(world.admitted(&a_try("442012345678")).identified, Identified::Address);
+    let edge = TestEdge::open(json!({}));
+    assert_eq!(edge.admitted(&invite_to("442012345678")).identified, Identified::Address);
 }
 
 #[test]
 fn a_header_for_another_realm_does_not_hinder_a_trunk_by_address() {
-    let world = World::open(json!({}));
+    let edge = TestEdge::open(json!({}));
     for header in [with(&[("realm", "pbx.example")]), "nonsense".to_owned()] {
-        let admitted = world.admitted(&Try { header: Some(header), ..a_try("442012345678") });
+        let admitted = edge.admitted(&Invite { header: Some(header), ..invite_to("442012345678") });
         assert_eq!(admitted.identified, Identified::Address);
     }
 }
 
 #[test]
 fn a_wrong_digest_for_this_realm_is_challenged_even_where_the_address_would_do() {
-    let world = World::open(json!({}));
-    let call = Try { header: Some(world.signed("nobody", &[])), ..a_try("442012345678") };
-    assert_eq!(world.challenged(&call).failure, DigestFailure::UserUnknown);
+    let edge = TestEdge::open(json!({}));
+    let call = Invite { header: Some(edge.signed("unknown", &[])), ..invite_to("442012345678") };
+    assert_eq!(edge.challenged(&call).failure, DigestFailure::UserUnknown);
 }
 
 #[test]
 fn a_right_digest_names_its_trunk_even_where_another_one_goes_by_address_with_a_longer_mask() {
-    let world = World::of(&[
+    let edge = TestEdge::of(&[
         ("a", method(&credentials("a", &["0.0.0.0/0"], ""))),
         ("open", method(&ip_only(&["203.0.113.5/32"], ""))),
     ]);
-    let signed = Try { header: Some(world.signed("a", &[])), ..a_try("442012345678") };
-    assert_eq!(world.admitted(&signed).trunk.id.as_str(), "a");
-    assert_eq!(world.admitted(&a_try("442012345678")).trunk.id.as_str(), "open");
+    let signed = Invite { header: Some(edge.signed("a", &[])), ..invite_to("442012345678") };
+    assert_eq!(edge.admitted(&signed).trunk.id.as_str(), "a");
+    assert_eq!(edge.admitted(&invite_to("442012345678")).trunk.id.as_str(), "open");
 }
 
 #[test]
@@ -65,58 +67,62 @@ fn a_trunk_without_credentials_yet_takes_no_call_and_none_can_be_selected_by_an_
     let unfinished =
         json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["0.0.0.0/0"] } });
     let unknown = json!({ "type": "certificate", "attributes": { "allowed_sip_ips": ["0.0.0.0/0"] } });
-    let world = World::of(&[("a", method(&unfinished)), ("b", method(&unknown))]);
-    assert_eq!(world.refused(&a_try("442012345678")).check, Check::Source);
+    let edge = TestEdge::of(&[("a", method(&unfinished)), ("b", method(&unknown))]);
+    assert_eq!(edge.refused(&invite_to("442012345678")).check, Check::Source);
 }
 
 #[test]
 fn a_twilio_trunk_is_selected_by_the_account_sid() {
     let twilio = json!({ "type": "twilio", "attributes": { "twilio_account_sid": SID } });
-    let world = World::of(&[("t", method(&twilio))]);
-    let call =
-        Try { more: |attempt| attempt.twilio_account_sid = Some(SID.as_bytes()), ..a_try("442012345678") };
-    assert_eq!(world.admitted(&call).identified, Identified::TwilioAccount);
-    let other =
-        Try { more: |attempt| attempt.twilio_account_sid = Some(b"ACother"), ..a_try("442012345678") };
-    assert_eq!(world.refused(&other).check, Check::Source);
+    let edge = TestEdge::of(&[("t", method(&twilio))]);
+    let call = Invite {
+        modify: |attempt| attempt.twilio_account_sid = Some(SID.as_bytes()),
+        ..invite_to("442012345678")
+    };
+    assert_eq!(edge.admitted(&call).identified, Identified::TwilioAccount);
+    let other = Invite {
+        modify: |attempt| attempt.twilio_account_sid = Some(b"ACother"),
+        ..invite_to("442012345678")
+    };
+    assert_eq!(edge.refused(&other).check, Check::Source);
 }
 
 #[test]
-fn everybody_may_call_where_everybody_is_allowed_but_only_of_that_family() {
-    let world = World::of(&[("a", method(&ip_only(&["0.0.0.0/0"], "")))]);
-    assert!(matches!(world.decide(&a_try("442012345678")), Verdict::Admitted(_)));
-    let v6 = Try { source: "2001:db8::1", ..a_try("442012345678") };
-    assert_eq!(world.refused(&v6).check, Check::Source);
+fn every_address_may_call_where_every_address_is_allowed_but_only_of_that_family() {
+    let edge = TestEdge::of(&[("a", method(&ip_only(&["0.0.0.0/0"], "")))]);
+    assert!(matches!(edge.decide(&invite_to("442012345678")), Verdict::Admitted(_)));
+    let v6 = Invite { source: "2001:db8::1", ..invite_to("442012345678") };
+    assert_eq!(edge.refused(&v6).check, Check::Source);
 }
 
 #[test]
 fn of_several_candidates_the_longest_mask_wins_and_then_the_longest_prefix() {
-    let world = World::of(&[
+    let edge = TestEdge::of(&[
         ("wide", method(&ip_only(&["203.0.0.0/16"], "12"))),
         ("near", method(&ip_only(&["203.0.113.0/24"], ""))),
         ("near with prefix", method(&ip_only(&["203.0.113.0/24"], "9"))),
     ]);
-    let trunk = |dialled| world.admitted(&a_try(dialled)).trunk.id.to_string();
+    let trunk = |dialled| edge.admitted(&invite_to(dialled)).trunk.id.to_string();
     assert_eq!(trunk("12442012345678"), "near");
     assert_eq!(trunk("9442012345678"), "near with prefix");
-    let far = Try { source: "203.0.9.9", ..a_try("12442012345678") };
-    assert_eq!(world.admitted(&far).trunk.id.as_str(), "wide");
+    let far = Invite { source: "203.0.9.9", ..invite_to("12442012345678") };
+    assert_eq!(edge.admitted(&far).trunk.id.as_str(), "wide");
 }
 
 #[test]
 fn a_dialled_text_without_any_tech_prefix_of_the_address_is_refused() {
-    let world = World::of(&[("a", method(&credentials("a", &["203.0.113.0/24"], "123#")))]);
-    assert_eq!(world.refusal(&a_try("442012345678")), (Check::TechPrefix, Cause::NoCustomer, 403));
+    let edge = TestEdge::of(&[("a", method(&credentials("a", &["203.0.113.0/24"], "123#")))]);
+    assert_eq!(edge.refusal(&invite_to("442012345678")), (Check::TechPrefix, Cause::NoCustomer, 403));
 }
 
 #[test]
 fn good_credentials_with_a_wrong_tech_prefix_are_refused_and_not_challenged() {
-    let world = World::of(&[
+    let edge = TestEdge::of(&[
         ("a", method(&credentials("a", &["203.0.113.0/24"], "123#"))),
         ("b", method(&credentials("b", &["203.0.113.0/24"], ""))),
     ]);
-    let call = Try { header: Some(world.signed("a", &[])), ..a_try("442012345678") };
-    let refusal = world.refused(&call);
+    let call = Invite { header: Some(edge.signed("a", &[])), ..invite_to("442012345678") };
+    let refusal = edge.refused(&call);
     assert_eq!(
         (refusal.check, refusal.code, refusal.configured.as_str()),
         (Check::Trunk, 403, "tech_prefix 123#")
@@ -126,11 +132,11 @@ fn good_credentials_with_a_wrong_tech_prefix_are_refused_and_not_challenged() {
 
 #[test]
 fn good_credentials_from_an_address_of_another_trunk_are_refused_with_the_nearest_entry() {
-    let world = World::of(&[
+    let edge = TestEdge::of(&[
         ("a", method(&credentials("a", &["198.51.100.0/24", "203.0.112.0/24"], ""))),
         ("b", json!({})),
     ]);
-    let refusal = world.refused(&Try { header: Some(world.signed("a", &[])), ..a_try("442012345678") });
+    let refusal = edge.refused(&Invite { header: Some(edge.signed("a", &[])), ..invite_to("442012345678") });
     assert_eq!(refusal.check, Check::Trunk);
     assert_eq!(refusal.configured, "2 allowed_sip_ips, the nearest 203.0.112.0/24");
     assert_eq!(refusal.passed.iter().collect::<Vec<_>>(), [Check::Source, Check::TechPrefix, Check::Digest]);
@@ -138,37 +144,37 @@ fn good_credentials_from_an_address_of_another_trunk_are_refused_with_the_neares
 
 #[test]
 fn the_tech_prefix_is_stripped_exactly_once_and_the_record_keeps_it() {
-    let world = World::of(&[("a", method(&ip_only(&["203.0.113.0/24"], "123#")))]);
+    let edge = TestEdge::of(&[("a", method(&ip_only(&["203.0.113.0/24"], "123#")))]);
     for dialled in ["123#442012345678", "123%23442012345678", "123#+442012345678", "123#00442012345678"] {
-        let admitted = world.admitted(&a_try(dialled));
+        let admitted = edge.admitted(&invite_to(dialled));
         assert_eq!(admitted.destination.to_string(), "442012345678", "{dialled}");
         assert_eq!(admitted.dialled, dialled.replace("%23", "#"));
     }
-    assert_eq!(world.refused(&a_try("123#123#442012345678")).check, Check::Number);
-    let digits = World::of(&[("a", method(&ip_only(&["203.0.113.0/24"], "44")))]);
-    assert_eq!(digits.admitted(&a_try("444420123456")).destination.to_string(), "4420123456");
+    assert_eq!(edge.refused(&invite_to("123#123#442012345678")).check, Check::Number);
+    let digits = TestEdge::of(&[("a", method(&ip_only(&["203.0.113.0/24"], "44")))]);
+    assert_eq!(digits.admitted(&invite_to("444420123456")).destination.to_string(), "4420123456");
 }
 
 #[test]
 fn a_username_belongs_to_one_trunk() {
-    let mut world = World::of(&[("a", json!({}))]);
+    let mut edge = TestEdge::of(&[("a", json!({}))]);
     let twin = terms("b", &method(&credentials("a", &["203.0.113.0/24"], "")));
     let error = IndexError { trunk: "b".into(), owner: "a".into() };
-    assert_eq!(world.index.insert(twin), Err(error));
-    assert!(world.index.insert(terms("a", &json!({}))).is_ok(), "its own trunk may be written again");
+    assert_eq!(edge.index.insert(twin), Err(error));
+    assert!(edge.index.insert(terms("a", &json!({}))).is_ok(), "its own trunk may be written again");
 }
 
 #[test]
 fn a_change_is_met_by_the_next_call_and_calls_in_progress_keep_their_channels() {
-    let mut world = World::open(json!({ "capacity_limit": 1 }));
-    let (verdict, channel) = world.decide_and_hold(&a_try("442012345678"));
+    let mut edge = TestEdge::open(json!({ "capacity_limit": 1 }));
+    let (verdict, channel) = edge.decide_and_hold(&invite_to("442012345678"));
     let Verdict::Admitted(before) = verdict else { panic!() };
     let moved = method(&ip_only(&["198.51.100.0/24"], "9"));
-    world.index.insert(terms("t", &moved)).unwrap();
-    assert_eq!(world.refused(&a_try("442012345678")).check, Check::Source);
+    edge.index.insert(terms("t", &moved)).unwrap();
+    assert_eq!(edge.refused(&invite_to("442012345678")).check, Check::Source);
     assert_eq!(before.trunk.capacity, Some(1));
-    assert_eq!(world.index.channels(&"t".into()).unwrap().held(), 1);
-    assert_eq!(world.index.remove(&"t".into()).unwrap().id.as_str(), "t");
+    assert_eq!(edge.index.channels(&"t".into()).unwrap().held(), 1);
+    assert_eq!(edge.index.remove(&"t".into()).unwrap().id.as_str(), "t");
     drop(channel);
-    assert!(world.index.is_clean());
+    assert!(edge.index.is_clean());
 }

@@ -1,9 +1,9 @@
-//! Terms that are no terms, and links that are not known.
+//! Trunks with invalid values, and trunks read without their links.
 
 use super::*;
 
 #[test]
-fn terms_that_no_call_could_meet_are_refused_by_name() {
+fn invalid_values_of_a_trunk_are_refused_by_name() {
     let error = |attributes: Value| {
         let trunk = decoded("a", &attributes);
         TrunkTerms::new(&trunk, &links(), "a".into(), &account(), "r").unwrap_err().to_string()

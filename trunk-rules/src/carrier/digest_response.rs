@@ -1,0 +1,135 @@
+//! Computes digest responses, which the server verifies and the client sends (RFC 2617, RFC 7616, RFC 8760).
+
+use didww_types::Secret;
+use md5::Md5;
+use sha2::Sha256;
+
+/// A hash algorithm for digests. Its session variant (`-sess`) is accepted wherever the algorithm is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// MD5, which every SIP client supports.
+    Md5,
+    /// SHA-256 (RFC 8760).
+    Sha256,
+}
+
+impl Algorithm {
+    /// The name in a challenge.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Md5 => "MD5",
+            Self::Sha256 => "SHA-256",
+        }
+    }
+
+    pub(super) const fn hex_length(self) -> usize {
+        match self {
+            Self::Md5 => 32,
+            Self::Sha256 => 64,
+        }
+    }
+
+    pub(super) fn named(text: &[u8]) -> Option<(Self, bool)> {
+        let (name, session) = match text.len().checked_sub(5).and_then(|at| text.split_at_checked(at)) {
+            Some((name, end)) if end.eq_ignore_ascii_case(b"-sess") => (name, true),
+            _ => (text, false),
+        };
+        let algorithm = [Self::Md5, Self::Sha256]
+            .into_iter()
+            .find(|algorithm| name.eq_ignore_ascii_case(algorithm.name().as_bytes()))?;
+        Some((algorithm, session))
+    }
+}
+
+/// The hash of username, realm and password, which is all that verification needs. Within its realm it is as
+/// sensitive as the password, so `Debug` hides it.
+#[derive(Clone)]
+pub struct PasswordHash {
+    md5: [u8; 16],
+    sha256: [u8; 32],
+}
+
+impl PasswordHash {
+    /// Hashes the password under every algorithm, so that no call has to.
+    pub fn new(username: &str, realm: &str, password: &Secret) -> Self {
+        let parts = [username.as_bytes(), b":", realm.as_bytes(), b":", password.expose().as_bytes()];
+        Self { md5: hash::<Md5>(&parts).into(), sha256: hash::<Sha256>(&parts).into() }
+    }
+
+    pub(super) fn of(&self, algorithm: Algorithm) -> &[u8] {
+        match algorithm {
+            Algorithm::Md5 => &self.md5,
+            Algorithm::Sha256 => &self.sha256,
+        }
+    }
+}
+
+impl std::fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PasswordHash(hidden)")
+    }
+}
+
+/// Computes the digest. `count_and_qop` is the nonce count and the qop, if there is one; `request_hash` is
+/// the hash of what the digest covers (A2 in RFC 2617).
+pub(super) fn response<D: sha2::Digest>(
+    password: &[u8],
+    nonce: &[u8],
+    cnonce: &[u8],
+    session: bool,
+    count_and_qop: Option<(&[u8], &[u8])>,
+    request_hash: &[u8],
+) -> Hex {
+    let mut secret = Hex::of(password);
+    if session {
+        secret = Hex::of(&hash::<D>(&[secret.text(), b":", nonce, b":", cnonce]));
+    }
+    let request = Hex::of(request_hash);
+    let digest = match count_and_qop {
+        Some((count, qop)) => hash::<D>(&[
+            secret.text(),
+            b":",
+            nonce,
+            b":",
+            count,
+            b":",
+            cnonce,
+            b":",
+            qop,
+            b":",
+            request.text(),
+        ]),
+        None => hash::<D>(&[secret.text(), b":", nonce, b":", request.text()]),
+    };
+    Hex::of(&digest)
+}
+
+pub(super) fn hash<D: sha2::Digest>(parts: &[&[u8]]) -> sha2::digest::Output<D> {
+    let mut hasher = D::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    hasher.finalize()
+}
+
+/// A hash as hexadecimal text, without a heap allocation.
+pub(super) struct Hex {
+    bytes: [u8; 64],
+    pub(super) length: usize,
+}
+
+impl Hex {
+    pub(super) fn of(hash: &[u8]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied().unwrap_or(b'0');
+        let mut bytes = [0; 64];
+        for (pair, byte) in bytes.chunks_exact_mut(2).zip(hash) {
+            pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+        }
+        Self { bytes, length: 2 * hash.len() }
+    }
+
+    pub(super) fn text(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
