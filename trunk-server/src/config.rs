@@ -86,17 +86,17 @@ impl SipConfig {
     ///
     /// # Errors
     /// When a value is not right; the error names it.
-    pub fn to_edge(&self) -> Result<crate::edge::EdgeConfig, ConfigError> {
+    pub fn to_edge(&self) -> Result<carrier_edge::EdgeConfig, ConfigError> {
         let address = |name, text: &str| {
             let right = "give IP:PORT, such as 127.0.0.1:5060 or [::1]:5060";
             text.parse().map_err(|_| ConfigError::Value { name, given: text.to_owned(), right })
         };
         let listen = address("sip-listen", self.listen.as_deref().unwrap_or(USUAL_SIP_LISTEN))?;
-        let mut edge = crate::edge::EdgeConfig::new(listen);
+        let mut edge = carrier_edge::EdgeConfig::new(listen);
         edge.tls = match (&self.tls_listen, &self.tls_cert, &self.tls_key) {
             (None, None, None) => None,
             (Some(listen), Some(certificate), Some(key)) => {
-                let tls = crate::edge::Tls { certificate: certificate.clone(), key: key.clone() };
+                let tls = carrier_edge::Tls { certificate: certificate.clone(), key: key.clone() };
                 Some((address("sip-tls-listen", listen)?, tls))
             }
             (listen, ..) => {

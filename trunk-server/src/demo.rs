@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::control::{Control, ControlError, NewDid};
+use control_plane::{Control, ControlError, NewDid};
 
 /// Numbers from ranges that are set aside for fiction, where a country has them.
 const DIDS: [(&str, &str); 6] = [

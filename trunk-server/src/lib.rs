@@ -17,53 +17,26 @@
 // A test reads a packet or two.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
-pub mod account;
-#[cfg(feature = "sip")]
-mod buckets;
-pub mod callbacks;
 pub mod cli;
-mod clock;
 pub mod config;
-pub mod control;
-mod core;
 mod demo;
-mod descriptors;
-#[cfg(feature = "sip")]
-pub mod edge;
-#[cfg(feature = "sip")]
-mod ending;
-mod forwarded;
-mod guessing;
-mod http;
-mod ids;
-mod jsonapi;
-#[cfg(feature = "sip")]
-mod keep;
-mod limiter;
-#[cfg(feature = "sip")]
-mod mailbox;
-mod net;
-pub mod openapi;
-#[cfg(feature = "sip")]
-mod places;
-mod public_address;
-pub mod serve;
 mod server;
-#[cfg(feature = "sip")]
-mod sip;
-pub mod store;
-mod summed;
 pub mod telemetry;
 mod test_server;
-mod turns;
-#[cfg(feature = "voipbin")]
-pub mod voipbin;
 
-pub use clock::Clock;
-pub use control::Control;
-pub use descriptors::raise as raise_open_files;
-pub use forwarded::{Proxies, ProxyHeader};
-pub use guessing::GuessLimits;
-pub use ids::Ids;
+pub use callbacks;
+#[cfg(feature = "sip")]
+pub use carrier_edge as edge;
+pub use control_plane::{self as control, Control};
+pub use didww_api::openapi;
+pub use http_listener as serve;
 pub use server::{Server, ServerBuilder, StartError};
+pub use service_base::clock::Clock;
+pub use service_base::descriptors::raise as raise_open_files;
+pub use service_base::forwarded::{Proxies, ProxyHeader};
+pub use service_base::guessing::GuessLimits;
+pub use service_base::ids::Ids;
 pub use test_server::{TestServer, TestServerBuilder};
+pub use trunk_store::{self as store, account};
+#[cfg(feature = "voipbin")]
+pub use voipbin_platform as voipbin;

@@ -9,24 +9,25 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::callbacks;
-use crate::clock::Clock;
 #[cfg(feature = "voipbin")]
 use crate::config::ConfigError;
 use crate::config::{Config, Database};
-use crate::control::{Control, ControlError, Guard, NewAccount, control_router};
-use crate::core::{Core, Outbox};
 use crate::demo;
-use crate::descriptors::{self, Descriptors, Share};
-use crate::http::{Api, RateLimits, api_router, health_router};
-use crate::ids::Ids;
-use crate::net;
+use callbacks;
+use control_plane::{Control, ControlError, Guard, NewAccount, control_router};
+use didww_api::{Api, api_router};
+use http_listener::{Door, Limits, serve};
+use http_listener::{RateLimits, health_router};
+use service_base::clock::Clock;
+use service_base::descriptors::{self, Descriptors, Share};
+use service_base::ids::Ids;
+use service_base::net;
 #[cfg(feature = "sip")]
-use crate::net::{Entered, Use};
-use crate::serve::{Door, Limits, serve};
-use crate::store::{OpenError, SqliteStore, Store, StoreError, StoreLimits};
+use service_base::net::{Entered, Use};
+use service_core::{Core, Outbox};
+use trunk_store::{OpenError, SqliteStore, Store, StoreError, StoreLimits};
 #[cfg(feature = "voipbin")]
-use crate::voipbin::Platform;
+use voipbin_platform::Platform;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +45,7 @@ pub enum StartError {
     /// Calls cannot be taken.
     #[cfg(feature = "sip")]
     #[error(transparent)]
-    Edge(#[from] crate::edge::EdgeError),
+    Edge(#[from] carrier_edge::EdgeError),
     /// A setting is not right.
     #[error(transparent)]
     Config(#[from] crate::config::ConfigError),
@@ -55,18 +56,18 @@ pub enum StartError {
     /// Calls cannot be placed.
     #[cfg(feature = "voipbin")]
     #[error(transparent)]
-    Dialler(#[from] crate::voipbin::DiallerError),
+    Dialler(#[from] voipbin_platform::DiallerError),
     /// The first account or the demo set could not be made.
     #[error("the account could not be set up: {0}")]
     Setup(#[from] ControlError),
 }
 
 #[cfg(feature = "voipbin")]
-impl From<crate::voipbin::PlatformError> for StartError {
-    fn from(error: crate::voipbin::PlatformError) -> Self {
+impl From<voipbin_platform::PlatformError> for StartError {
+    fn from(error: voipbin_platform::PlatformError) -> Self {
         match error {
-            crate::voipbin::PlatformError::Store(error) => Self::Platform(error),
-            crate::voipbin::PlatformError::Dialler(error) => Self::Dialler(error),
+            voipbin_platform::PlatformError::Store(error) => Self::Platform(error),
+            voipbin_platform::PlatformError::Dialler(error) => Self::Dialler(error),
         }
     }
 }
@@ -101,7 +102,7 @@ pub struct Server {
     #[cfg(feature = "sip")]
     _own: Vec<Entered>,
     #[cfg(feature = "sip")]
-    edge: Option<crate::edge::Edge>,
+    edge: Option<carrier_edge::Edge>,
 }
 
 impl ServerBuilder {
@@ -192,7 +193,7 @@ impl ServerBuilder {
             #[cfg(feature = "voipbin")]
             Arc::clone(&platform),
             #[cfg(feature = "sip")]
-            edge.as_ref().map(crate::edge::Edge::handle),
+            edge.as_ref().map(carrier_edge::Edge::handle),
         );
         #[cfg(feature = "voipbin")]
         if let Some((username, password)) = &config.voipbin.admin {
@@ -222,7 +223,7 @@ impl ServerBuilder {
         let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates);
         let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
         #[cfg(feature = "voipbin")]
-        let router = router.merge(crate::voipbin::router(Arc::clone(&platform)));
+        let router = router.merge(voipbin_platform::router(Arc::clone(&platform)));
         tasks.push(tokio::spawn(serve(listener, router, door(&core, &config, limits, Share::Api), stopped)));
         Ok(Server {
             core,
@@ -274,10 +275,10 @@ async fn ended_with(task: impl Future<Output = ()>, mut stop: watch::Receiver<bo
 #[cfg(feature = "sip")]
 async fn start_edge(
     core: &Arc<Core>,
-    config: crate::edge::EdgeConfig,
+    config: carrier_edge::EdgeConfig,
     asked: bool,
-) -> Result<Option<crate::edge::Edge>, StartError> {
-    use crate::edge::{Edge, EdgeError};
+) -> Result<Option<carrier_edge::Edge>, StartError> {
+    use carrier_edge::{Edge, EdgeError};
     match Edge::start(Arc::clone(core), config).await {
         Ok(edge) => Ok(Some(edge)),
         Err(error @ EdgeError::Listen { .. }) if !asked => {
@@ -292,7 +293,7 @@ async fn start_edge(
 #[cfg(feature = "voipbin")]
 async fn start_platform(
     platform: &Arc<Platform>,
-    edge: Option<&crate::edge::Edge>,
+    edge: Option<&carrier_edge::Edge>,
 ) -> Result<impl Future<Output = ()> + use<>, StartError> {
     if edge.is_none()
         && let Some((name, _)) = platform.config.hosts.iter().find(|(_, place)| *place == "edge")
@@ -301,7 +302,7 @@ async fn start_platform(
         let given = format!("{name} = edge");
         return Err(ConfigError::Value { name: "voipbin.hosts", given, right }.into());
     }
-    Ok(crate::voipbin::start(platform, edge.map(crate::edge::Edge::address)).await?)
+    Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address)).await?)
 }
 
 /// Listens for control requests, if that is wanted and safe; gives the address too, and as it was told.
@@ -348,7 +349,8 @@ async fn first_account(control: &Control, config: &Config) -> Result<FirstAccoun
         return Ok(FirstAccount::default());
     }
     let name = if existing.is_empty() { "default" } else { "" };
-    let new = NewAccount { api_key: config.api_key.clone(), ..NewAccount::named(name) };
+    let mut new = NewAccount::named(name);
+    new.api_key.clone_from(&config.api_key);
     let (account, key) = control.create_account(new).await?;
     if !existing.is_empty() {
         let before = existing.len();
@@ -390,13 +392,13 @@ impl Server {
     /// Where SIP is taken, over UDP and TCP.
     #[cfg(feature = "sip")]
     pub fn sip_address(&self) -> Option<SocketAddr> {
-        self.edge.as_ref().map(crate::edge::Edge::address)
+        self.edge.as_ref().map(carrier_edge::Edge::address)
     }
 
     /// Where SIP is taken over TLS.
     #[cfg(feature = "sip")]
     pub fn sip_tls_address(&self) -> Option<SocketAddr> {
-        self.edge.as_ref().and_then(crate::edge::Edge::tls_address)
+        self.edge.as_ref().and_then(carrier_edge::Edge::tls_address)
     }
 
     /// The API's base URL, for an SDK.
@@ -437,7 +439,7 @@ impl Server {
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.core.stop_taking_work();
         #[cfg(feature = "voipbin")]
-        crate::voipbin::stop(&self.platform).await;
+        voipbin_platform::stop(&self.platform).await;
         #[cfg(feature = "sip")]
         if let Some(edge) = self.edge.take() {
             edge.stop().await;
@@ -457,10 +459,10 @@ impl Drop for Server {
         self.core.stop_taking_work();
         #[cfg(feature = "voipbin")]
         {
-            crate::voipbin::abandon(&self.platform);
+            voipbin_platform::abandon(&self.platform);
             // A call that goes out through the own edge is hung up by whoever placed it.
             if let Some(edge) = self.edge.take() {
-                edge.abandon_after(self.platform.live.over(crate::voipbin::HANGING_UP));
+                edge.abandon_after(self.platform.live.over(voipbin_platform::HANGING_UP));
             }
         }
         // Connections hear of it and end; the listeners are not waited for.

@@ -3,14 +3,14 @@
 use didww_types::{ApiVersion, Feature, Secret};
 use uuid::Uuid;
 
-use crate::callbacks;
-use crate::clock::Clock;
 use crate::config::{Config, Database};
-use crate::control::{Control, NewAccount};
-use crate::ids::Ids;
-use crate::serve::Limits;
 use crate::server::{Server, StartError};
-use crate::store::StoreLimits;
+use callbacks;
+use control_plane::{Control, NewAccount};
+use http_listener::Limits;
+use service_base::clock::Clock;
+use service_base::ids::Ids;
+use trunk_store::StoreLimits;
 
 /// A server in memory on a random port of loopback, with an account and a key. Dropping it ends it.
 ///
@@ -43,7 +43,7 @@ pub struct TestServerBuilder {
     #[cfg(feature = "sip")]
     sip: Option<crate::config::SipConfig>,
     #[cfg(feature = "voipbin")]
-    voipbin: Option<crate::voipbin::PlatformConfig>,
+    voipbin: Option<voipbin_platform::PlatformConfig>,
     limits: Limits,
     proxies: crate::Proxies,
     store_limits: StoreLimits,
@@ -178,7 +178,7 @@ impl TestServerBuilder {
     /// asks with [`Control::probe_providers`], and calls to SIP URIs may go to loopback, where a test's peers are.
     #[cfg(feature = "voipbin")]
     #[must_use]
-    pub fn voipbin(mut self, config: crate::voipbin::PlatformConfig) -> Self {
+    pub fn voipbin(mut self, config: voipbin_platform::PlatformConfig) -> Self {
         self.voipbin = Some(config);
         self
     }
@@ -211,15 +211,14 @@ impl TestServerBuilder {
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {
-                let usual = crate::voipbin::PlatformConfig::default();
-                crate::voipbin::PlatformConfig {
-                    probe_interval: std::time::Duration::ZERO,
-                    allow_private_destinations: true,
-                    ..usual
-                }
+                let mut near = voipbin_platform::PlatformConfig::default();
+                near.probe_interval = std::time::Duration::ZERO;
+                near.allow_private_destinations = true;
+                near
             });
         }
-        let near = callbacks::Settings { allow_loopback: true, ..callbacks::Settings::default() };
+        let mut near = callbacks::Settings::default();
+        near.allow_loopback = true;
         let server = Server::builder(config)
             .clock(self.clock.unwrap_or_default())
             .ids(ids)
@@ -230,11 +229,9 @@ impl TestServerBuilder {
             .await?;
         let control = server.control();
         let account = control.account_of_key(&api_key).map(|account| account.id).unwrap_or_default();
-        let patch = crate::control::AccountPatch {
-            version: Some(self.account.version),
-            features: Some(self.account.features),
-            ..Default::default()
-        };
+        let mut patch = control_plane::AccountPatch::default();
+        patch.version = Some(self.account.version);
+        patch.features = Some(self.account.features);
         control.update_account(account, patch).await?;
         Ok(TestServer { server, account, api_key })
     }

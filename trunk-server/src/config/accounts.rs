@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use crate::account::MAX_RATE_LIMIT;
+use trunk_store::account::MAX_RATE_LIMIT;
 
 /// Records of a type that an account may have when nothing else is said.
 pub const RECORD_QUOTA: u64 = 100_000;

@@ -4,8 +4,8 @@ use didww_types::values::IpNetworks;
 use serde::{Deserialize, Serialize};
 
 use super::ConfigError;
-use crate::forwarded::{Proxies, ProxyHeader};
-use crate::serve::Limits;
+use http_listener::Limits;
+use service_base::forwarded::{Proxies, ProxyHeader};
 
 /// How HTTP is served.
 #[derive(Debug, Clone, Default)]
@@ -61,7 +61,9 @@ impl HttpConfig {
     /// The same for the control listener, which has places of its own.
     pub(crate) fn control_limits(&self, limits: Limits) -> Limits {
         let of_control = self.table.control_connections.unwrap_or(limits.control_connections);
-        Limits { connections: of_control, ..self.limits(limits) }
+        let mut limits = self.limits(limits);
+        limits.connections = of_control;
+        limits
     }
 
     /// The table as a file would say it; none when it says nothing.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::{Algorithm, CliHeader, Digits, Rate, RateCard, Settings};
 
 use super::ConfigError;
-use crate::edge::{EdgeConfig, FarEnd, FarEndRule, Outcome, Then};
+use carrier_edge::{EdgeConfig, FarEnd, FarEndRule, Outcome, Then};
 
 /// The table's keys. What is absent keeps its default.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use trunk_rules::outbound::host_and_port;
 
 use super::ConfigError;
-use crate::voipbin::{PlatformConfig, SipGatewayError};
+use voipbin_platform::{PlatformConfig, SipGatewayError};
 
 /// How the communication platform's side works.
 #[derive(Debug, Clone, Default)]

@@ -1,0 +1,89 @@
+//! What the operator's log says about a call that did not go through.
+
+use didww_types::Timestamp;
+use trunk_rules::carrier::{Challenge, Check, DigestFailure, Refusal};
+
+use super::Inner;
+use super::attempt::Parts;
+use super::stack::Incoming;
+use service_base::summed::Summed;
+
+/// The lines that callers can cause: the first ones of a minute are written, the others summed up.
+#[derive(Debug)]
+pub struct Sums {
+    challenged: Summed,
+    refused: Summed,
+    unrecorded: Summed,
+    pub registrations: Summed,
+    pub media: Summed,
+}
+
+impl Sums {
+    pub const fn new() -> Self {
+        Self {
+            challenged: Summed::new("attempts were challenged again"),
+            refused: Summed::new("attempts were refused"),
+            unrecorded: Summed::new("trunks had refusals that were not recorded"),
+            registrations: Summed::new("registrations were refused"),
+            media: Summed::new("calls had something wrong with their media"),
+        }
+    }
+
+    pub fn sum_up(&self, now: Timestamp) {
+        let Self { challenged, refused, unrecorded, registrations, media } = self;
+        for kind in [challenged, refused, unrecorded, registrations, media] {
+            kind.sum_up(now);
+        }
+    }
+
+    /// That refusals of a trunk are not recorded.
+    pub fn not_recorded(&self, trunk: &str, most: u32, now: Timestamp) {
+        if self.unrecorded.admits(trunk, now) {
+            tracing::warn!(%trunk, most, "no more refusals of the trunk are recorded in this minute");
+        }
+    }
+}
+
+/// A challenge: the first of a call is ordinary, a second one says what was wrong with the answer.
+pub fn challenged(inner: &Inner, request: &Incoming, challenge: &Challenge) {
+    let (source, call_id) = (request.source(), request.call_id());
+    let trunk = challenge.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();
+    if challenge.failure == DigestFailure::NoHeader {
+        tracing::debug!(%source, call_id, "challenged");
+    } else if inner
+        .sums
+        .challenged
+        .admits((source.ip(), challenge.failure.to_string()), inner.core.clock.now())
+    {
+        tracing::warn!(%source, call_id, trunk, why = %challenge.failure, "challenged again");
+    }
+}
+
+pub fn refused(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
+    let (source, call_id) = (request.source(), request.call_id());
+    if !inner.sums.refused.admits((source.ip(), refusal.check), inner.core.clock.now()) {
+        return;
+    }
+    let trunk = refusal.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();
+    let (check, configured, received) = (refusal.check, &refusal.configured, &refusal.received);
+    let why = &refusal.explanation;
+    match check {
+        Check::Source => {
+            let nearest = inner.trunks.read().index.nearest_network(source.ip());
+            let nearest = nearest.map_or_else(|| "none".to_owned(), |network| network.to_string());
+            tracing::warn!(%source, call_id, nearest, why, code = refusal.code, "refused: unknown address");
+        }
+        Check::Cli => {
+            let from = parts.from();
+            tracing::warn!(%source, call_id, trunk, %check, configured, received, from, why, code = refusal.code, "refused");
+        }
+        Check::Capacity => {
+            let id = refusal.trunk.as_ref().map(|trunk| trunk.id.to_string()).unwrap_or_default();
+            let callers = inner.calls.callers_on(&id, 10);
+            tracing::warn!(%source, call_id, trunk, configured, received, why, ?callers, code = refusal.code, "refused: full");
+        }
+        _ => tracing::warn!(
+            %source, call_id, trunk, %check, configured, received, why, code = refusal.code, "refused"
+        ),
+    }
+}

@@ -1,0 +1,188 @@
+//! What would become of a call, without placing it.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit};
+
+use super::Inner;
+use super::spend::FundsAt;
+use service_core::Core;
+
+/// A call that is not placed.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Question {
+    /// The address that it comes from.
+    pub source: IpAddr,
+    /// What is dialled, tech prefix and all: a number, or a whole `sip:` or `tel:` URI.
+    pub to: String,
+    /// The caller number, or a whole URI.
+    #[serde(default)]
+    pub from: String,
+    /// The username of a right digest; none sends no digest.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The Twilio account that it says it comes from.
+    #[serde(default)]
+    pub twilio_account_sid: Option<String>,
+    /// The number in `P-Asserted-Identity`.
+    #[serde(default)]
+    pub asserted_identity: Option<String>,
+    /// The SDP; none is an offer of plain G.711, and the empty text no offer at all.
+    #[serde(default)]
+    pub sdp: Option<String>,
+}
+
+/// What would become of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// `admitted`, `challenged` or `refused`.
+    pub verdict: &'static str,
+    /// The response that decides it; 200 when it is admitted.
+    pub code: u16,
+    /// Its reason phrase.
+    pub phrase: String,
+    /// The checks that it passed, in their order.
+    pub passed: Vec<&'static str>,
+    /// The check that it failed.
+    pub check: Option<&'static str>,
+    /// The cause's number.
+    pub cause: Option<u16>,
+    /// What is configured there.
+    pub configured: Option<String>,
+    /// What came instead.
+    pub received: Option<String>,
+    /// Why, and what would be right.
+    pub explanation: String,
+    /// The trunk, once one was found.
+    pub trunk_id: Option<String>,
+    /// Its name.
+    pub trunk_name: Option<String>,
+    /// The number that the call would go to.
+    pub destination: Option<String>,
+    /// The caller number that it would go on with.
+    pub cli: Option<String>,
+    /// The allowed subnet that comes closest to an address that no trunk allows.
+    pub nearest_allowed: Option<String>,
+}
+
+const PLAIN_OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
+                           m=audio 40000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\n";
+
+fn as_uri(text: &str) -> String {
+    let whole = ["sip:", "sips:", "tel:"].iter().any(|scheme| text.to_ascii_lowercase().starts_with(scheme));
+    if whole { text.to_owned() } else { format!("sip:{text}@out.didww.com") }
+}
+
+pub fn explain(inner: &Inner, question: &Question) -> Explanation {
+    let core: &Core = &inner.core;
+    let settings = &inner.config.settings;
+    let now = core.clock.now();
+    let trunks = inner.trunks.read();
+    let (to, from) = (as_uri(&question.to), format!("<{}>", as_uri(&question.from)));
+    let nonce = inner.front.nonce(question.source, now);
+    let authorization = question.username.as_deref().map(|username| {
+        let known = trunks.index.with_username(username).and_then(|terms| match &terms.authentication {
+            Authentication::Credentials { password, .. } => {
+                Some(password.authorization(username, &settings.realm, &nonce, "INVITE", &to))
+            }
+            _ => None,
+        });
+        known.unwrap_or_else(|| {
+            let response = "0".repeat(32);
+            format!(
+                "Digest username=\"{}\", realm=\"{}\", nonce=\"{nonce}\", uri=\"{to}\", response=\"{response}\"",
+                username.replace(['"', '\\'], ""),
+                settings.realm
+            )
+        })
+    });
+    let credentials: Vec<&[u8]> = authorization.iter().map(String::as_bytes).collect();
+    let asserted = question.asserted_identity.as_deref().map(|number| format!("<{}>", as_uri(number)));
+    let sdp = question.sdp.as_deref().unwrap_or(PLAIN_OFFER);
+    let attempt = Attempt {
+        credentials: &credentials,
+        twilio_account_sid: question.twilio_account_sid.as_deref().map(str::as_bytes),
+        asserted_identity: asserted.as_deref().map(str::as_bytes),
+        body: sdp.as_bytes(),
+        sdp: (!sdp.is_empty()).then_some(sdp.as_bytes()),
+        ..Attempt::new(question.source, to.as_bytes(), from.as_bytes())
+    };
+    let nonces = inner.front.nonces_at(now);
+    let snapshot = Snapshot {
+        trunks: &trunks.index,
+        settings,
+        nonces: &nonces,
+        rates: Some(&inner.config.rates),
+        funds: Some(&FundsAt { inner, now }),
+        now,
+        random: core.ids.word(),
+    };
+    let mut explanation = Explanation::of(&admit(&snapshot, &attempt));
+    if explanation.check == Some("source") {
+        let nearest = trunks.index.nearest_network(question.source);
+        explanation.nearest_allowed = nearest.map(|network| network.to_string());
+    }
+    explanation
+}
+
+impl Explanation {
+    fn of(verdict: &Verdict) -> Self {
+        let blank = Self {
+            verdict: "admitted",
+            code: 200,
+            phrase: "OK".to_owned(),
+            passed: Vec::new(),
+            check: None,
+            cause: None,
+            configured: None,
+            received: None,
+            explanation: String::new(),
+            trunk_id: None,
+            trunk_name: None,
+            destination: None,
+            cli: None,
+            nearest_allowed: None,
+        };
+        match verdict {
+            Verdict::Admitted(admitted) => Self {
+                passed: admitted.passed.iter().map(trunk_rules::carrier::Check::name).collect(),
+                explanation: "the call goes on".to_owned(),
+                trunk_id: Some(admitted.trunk.id.to_string()),
+                trunk_name: Some(admitted.trunk.name.to_string()),
+                destination: Some(admitted.destination.to_string()),
+                cli: Some(admitted.cli.presented.clone()),
+                ..blank
+            },
+            Verdict::Challenged(challenge) => Self {
+                verdict: "challenged",
+                code: challenge.code,
+                phrase: challenge.phrase.to_owned(),
+                passed: challenge.passed.iter().map(trunk_rules::carrier::Check::name).collect(),
+                check: Some("digest"),
+                cause: Some(trunk_rules::carrier::Challenge::CAUSE.id()),
+                explanation: challenge.failure.to_string(),
+                trunk_id: challenge.trunk.as_ref().map(|trunk| trunk.id.to_string()),
+                trunk_name: challenge.trunk.as_ref().map(|trunk| trunk.name.to_string()),
+                ..blank
+            },
+            Verdict::Refused(refusal) => Self {
+                verdict: "refused",
+                code: refusal.code,
+                phrase: refusal.phrase.to_owned(),
+                passed: refusal.passed.iter().map(trunk_rules::carrier::Check::name).collect(),
+                check: Some(refusal.check.name()),
+                cause: Some(refusal.cause.id()),
+                configured: Some(refusal.configured.clone()),
+                received: Some(refusal.received.clone()),
+                explanation: refusal.explanation.clone(),
+                trunk_id: refusal.trunk.as_ref().map(|trunk| trunk.id.to_string()),
+                trunk_name: refusal.trunk.as_ref().map(|trunk| trunk.name.to_string()),
+                ..blank
+            },
+        }
+    }
+}

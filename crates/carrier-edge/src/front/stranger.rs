@@ -1,0 +1,159 @@
+//! What a stranger is answered.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+
+use didww_types::Timestamp;
+use trunk_rules::carrier::{
+    Attempt, Check, Identified, Refusal, Snapshot, Verdict, claimed_username, identify, reason_phrase,
+};
+
+use super::{Front, Tied, key_of};
+use crate::attempt::TWILIO_HEADER;
+use crate::guesses::Try;
+use crate::stack::{ALLOW, SUPPORTED};
+use sip_transport::body::ACCEPT;
+use sip_transport::{Arrival, Entry, Head, Reply, body_of_datagram, tag_of, unfolded};
+
+/// Methods that are known and begin nothing here.
+const NOT_ALLOWED: [&[u8]; 7] =
+    [b"REGISTER", b"SUBSCRIBE", b"PUBLISH", b"MESSAGE", b"REFER", b"INFO", b"NOTIFY"];
+/// Methods that stand in a dialog.
+const IN_DIALOG: [&[u8]; 3] = [b"BYE", b"UPDATE", b"PRACK"];
+
+/// What an attempt that was let in is known by, so that what belongs to it is let in, too.
+fn attempt_of<'a>(head: &Head<'a>, arrival: &Arrival) -> (IpAddr, Option<Cow<'a, [u8]>>) {
+    (arrival.source.ip(), head.value(["Call-ID", "i"]))
+}
+
+impl Front {
+    pub(super) fn stranger(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> Entry {
+        let head = Head::of(bytes);
+        let Some((head, [method, uri, version])) =
+            head.and_then(|head| head.request().map(|request| (head, request)))
+        else {
+            self.counts.unreadable();
+            return Entry::Drop;
+        };
+        if matches!(method, b"ACK" | b"CANCEL") {
+            if self.proven.knows(attempt_of(&head, arrival), now) {
+                return Entry::Pass;
+            }
+            self.counts.unanswered();
+            return Entry::Drop;
+        }
+        let is_tagged = |names| {
+            let value = head.value(names)?;
+            Some(std::str::from_utf8(&value).is_ok_and(|value| tag_of(value).is_some()))
+        };
+        let reply = match (is_tagged(["From", "f"]), is_tagged(["To", "t"])) {
+            _ if !version.eq_ignore_ascii_case(b"SIP/2.0") => Reply::new(505, "Version Not Supported"),
+            _ if head.value(["Max-Forwards", ""]).is_some_and(|hops| &*hops == b"0") => {
+                Reply::new(483, "Too Many Hops")
+            }
+            (None | Some(false), _) | (_, None) => Reply::new(400, "Bad Request"),
+            // Our tag is known to whom it was sent, and to nobody who only knows the address.
+            (Some(true), Some(true)) if key_of(&head).is_some_and(|key| self.calls.has(&key)) => {
+                return Entry::Pass;
+            }
+            (Some(true), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
+            (Some(true), Some(false)) => match method {
+                b"INVITE" => return self.attempt(&head, bytes, uri, arrival, now),
+                b"OPTIONS" => Reply::new(200, "OK")
+                    .useful("Allow", ALLOW)
+                    .useful("Accept", ACCEPT)
+                    .useful("Supported", SUPPORTED),
+                _ if IN_DIALOG.contains(&method) => Reply::new(481, "Call/Transaction Does Not Exist"),
+                _ if NOT_ALLOWED.contains(&method) => {
+                    Reply::new(405, "Method Not Allowed").useful("Allow", ALLOW)
+                }
+                _ => Reply::new(501, "Not Implemented").useful("Allow", ALLOW),
+            },
+        };
+        self.answer(&head, bytes.len(), arrival, reply)
+    }
+
+    /// An INVITE that begins a call. What it proves lets it in.
+    fn attempt(&self, head: &Head<'_>, bytes: &[u8], uri: &[u8], arrival: &Arrival, now: Timestamp) -> Entry {
+        let (settings, source) = (&self.settings, arrival.source.ip());
+        let values: Vec<Cow<'_, [u8]>> =
+            head.values([settings.credentials_header(), ""]).map(unfolded).collect();
+        let credentials: Vec<&[u8]> = values.iter().map(|value| &**value).collect();
+        let name = claimed_username(&credentials, settings);
+        let tried = name.as_deref().map(|name| Try { source, name, now });
+        if tried.is_some_and(|tried| !self.may_try(tried)) {
+            return Entry::Drop;
+        }
+        let from = head.value(["From", "f"]).unwrap_or_default();
+        let account = head.value([TWILIO_HEADER, ""]);
+        let attempt = Attempt {
+            credentials: &credentials,
+            twilio_account_sid: account.as_deref(),
+            body: body_of_datagram(bytes).unwrap_or_default(),
+            ..Attempt::new(source, uri, &from)
+        };
+        let nonces = Tied { nonces: self.nonces_at(now), tie: self.tie(source) };
+        let identified = {
+            let trunks = self.trunks.read();
+            let snapshot = Snapshot {
+                trunks: &trunks.index,
+                settings,
+                nonces: &nonces,
+                rates: None,
+                funds: None,
+                now,
+                random: 0,
+            };
+            identify(&snapshot, &attempt)
+        };
+        let reply = match identified {
+            Ok(Identified::Digest { .. }) => {
+                if let Some(tried) = tried {
+                    self.right(tried);
+                }
+                return Entry::Pass;
+            }
+            // Its trunk wants no proof of anybody: then it is as rare as an answer, for it may be forged.
+            Ok(Identified::Address | Identified::TwilioAccount) => {
+                if self.may_answer(source, now) {
+                    self.proven.note(attempt_of(head, arrival), now);
+                    return Entry::Pass;
+                }
+                self.counts.unanswered();
+                return Entry::Drop;
+            }
+            Err(Verdict::Refused(refusal)) if refusal.check >= Check::Trunk => {
+                self.proven.note(attempt_of(head, arrival), now);
+                return Entry::Pass;
+            }
+            Err(Verdict::Refused(refusal)) => {
+                self.refused(head, arrival, &refusal, now);
+                Reply::new(refusal.code, reason_phrase(refusal.code))
+            }
+            Err(Verdict::Challenged(challenge)) => {
+                if challenge.failure.is_guess() && tried.is_some_and(|tried| !self.wrong(tried)) {
+                    return Entry::Drop;
+                }
+                let nonce = self.nonce(source, now);
+                let values = challenge.headers(settings, &nonce);
+                let mut reply = Reply::new(challenge.code, challenge.phrase);
+                reply.needed.extend(values.into_iter().map(|value| (settings.challenge_header(), value)));
+                reply
+            }
+            Err(Verdict::Admitted(_)) => return Entry::Drop,
+        };
+        self.answer(head, bytes.len(), arrival, reply)
+    }
+
+    fn refused(&self, head: &Head<'_>, arrival: &Arrival, refusal: &Refusal, now: Timestamp) {
+        if !self.sums.refused.admits((), now) {
+            return;
+        }
+        let (source, code, why) = (arrival.source, refusal.code, &refusal.explanation);
+        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
+        let call_id = String::from_utf8_lossy(&call_id);
+        let nearest = self.trunks.read().index.nearest_network(source.ip());
+        let nearest = nearest.map_or_else(|| "none".to_owned(), |network| network.to_string());
+        tracing::warn!(%source, %call_id, nearest, why, code, "refused: unknown address");
+    }
+}

@@ -1,0 +1,238 @@
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use didww_types::Secret;
+use proptest::prelude::*;
+use trunk_rules::carrier::{DigestChallenge, PasswordHash};
+use uuid::Uuid;
+
+use super::*;
+use trunk_store::{Committed, Observer as _, Record};
+
+const START: i64 = 1_767_225_600_000;
+const REALM: &str = "out.didww.com";
+
+/// A front whose trunks take calls from everywhere with credentials, from `203.0.113.0/24` alike, and from
+/// `198.51.0.0/15` by address alone.
+fn front() -> Front {
+    let clock = Clock::system();
+    clock.freeze(Some(Timestamp::from_unix_millis(START)));
+    let trunks = Trunks::new(REALM.to_owned());
+    let methods = [
+        (
+            "credentials_and_ip",
+            r#"["0.0.0.0/0","::/0","203.0.113.0/24"]"#,
+            r#""username":"user","password":"secret","#,
+        ),
+        ("ip_only", r#"["198.50.0.0/15"]"#, ""),
+    ];
+    for (at, (kind, networks, further)) in methods.into_iter().enumerate() {
+        let attributes = format!(
+            r#"{{"name":"Trunk {at}","status":"active","on_cli_mismatch_action":"send_original_cli","capacity_limit":null,
+            "threshold_reached":false,"threshold_amount":"3000.0","media_encryption_mode":"disabled","rtp_timeout":30,
+            "default_dst_action":"allow_all","dst_prefixes":[],"force_symmetric_rtp":false,"rtp_ping":false,
+            "callback_url":null,"external_reference_id":null,"allowed_rtp_ips":null,"allow_any_did_as_cli":false,
+            "emergency_enable_all":false,"created_at":"2026-04-08T06:57:33.304Z","authentication_method":{{"type":"{kind}",
+            "attributes":{{{further}"allowed_sip_ips":{networks},"tech_prefix":null}}}}}}"#
+        );
+        let id = Uuid::from_u128(at as u128 + 1);
+        let record = Record { number: 1, id, kind: "voice_out_trunks", revision: 0, attributes, meta: None };
+        trunks.committed(&Committed::Stored { account: 1, record, links: Vec::new() });
+    }
+    let front = Front::new(
+        (clock, Ids::seeded(7)),
+        Arc::new(trunks),
+        Arc::default(),
+        Settings::default(),
+        "trunk-server".to_owned(),
+    );
+    assert_eq!(front.trunks.read().index.len(), 2);
+    front
+}
+
+fn arrival(source: &str) -> Arrival {
+    let source = SocketAddr::new(source.parse().unwrap(), 5060);
+    Arrival { source, local: "192.0.2.1:5060".parse().unwrap(), transport: Transport::Udp }
+}
+
+fn request(method: &str, call: usize, further: &str) -> String {
+    format!(
+        "{method} sip:442079460018@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP host;branch=z9hG4bK{call}\r\n\
+         From: <sip:a@host>;tag={call}\r\nTo: <sip:442079460018@192.0.2.1>\r\nCall-ID: {call}@host\r\nCSeq: 1 {method}\r\n\
+         {further}Content-Length: 0\r\n\r\n"
+    )
+}
+
+fn reply(front: &Front, bytes: &str, source: &str) -> Option<String> {
+    match front.knock(bytes.as_bytes(), &arrival(source)) {
+        Entry::Reply(answer) => Some(String::from_utf8(answer).unwrap()),
+        Entry::Pass => Some("passed".to_owned()),
+        Entry::Drop => None,
+    }
+}
+
+/// The answer to a challenge, as a header line.
+fn authorization(challenge: &str, password: &str) -> String {
+    let line = challenge.lines().find_map(|line| line.strip_prefix("WWW-Authenticate: ")).unwrap();
+    let challenge = DigestChallenge::parse(line.as_bytes()).unwrap();
+    let hash = PasswordHash::new("user", REALM, &Secret::new(password));
+    let answer = challenge.answer("user", &hash, "INVITE", "sip:442079460018@192.0.2.1", "c");
+    format!("Authorization: {answer}\r\n")
+}
+
+#[test]
+fn a_source_that_a_trunk_names_is_let_in_and_everybody_else_is_a_stranger() {
+    let front = front();
+    assert_eq!(reply(&front, &request("INVITE", 1, ""), "203.0.113.5").unwrap(), "passed");
+    assert_eq!(reply(&front, "anything at all", "203.0.113.5").unwrap(), "passed");
+    assert_eq!(reply(&front, "\r\n\r\n", "203.0.113.5").unwrap(), "\r\n");
+    assert_eq!(reply(&front, "\r\n\r\n", "203.0.114.5"), None);
+    assert!(
+        front.names("::ffff:203.0.113.5".parse().unwrap()) && !front.names("203.0.114.5".parse().unwrap())
+    );
+}
+
+#[test]
+fn a_stranger_is_challenged_without_a_word_of_trunks_and_let_in_with_the_right_digest() {
+    let front = front();
+    let challenge = reply(&front, &request("INVITE", 1, ""), "8.8.8.8").unwrap();
+    assert!(
+        challenge.starts_with("SIP/2.0 401 Unauthorized\r\n") && !challenge.contains("X-Refusal"),
+        "{challenge}"
+    );
+    assert!(challenge.contains("Via: SIP/2.0/UDP host;branch=z9hG4bK1;received=8.8.8.8\r\n"), "{challenge}");
+    let again = reply(&front, &request("INVITE", 1, ""), "8.8.8.8").unwrap();
+    let to = |text: &str| text.lines().find(|line| line.starts_with("To: ")).unwrap().to_owned();
+    assert_eq!(to(&challenge), to(&again), "the same request gets the same tag");
+    assert!(to(&challenge).contains(";tag="));
+
+    let wrong = request("INVITE", 2, &authorization(&challenge, "wrong"));
+    assert!(reply(&front, &wrong, "8.8.8.8").unwrap().starts_with("SIP/2.0 401"));
+    let right = request("INVITE", 3, &authorization(&challenge, "secret"));
+    assert!(
+        reply(&front, &right, "8.8.4.4").unwrap().starts_with("SIP/2.0 401"),
+        "the nonce was given to another"
+    );
+    assert_eq!(reply(&front, &right, "8.8.8.8").unwrap(), "passed");
+    assert_eq!(reply(&front, &request("INVITE", 4, ""), "8.8.8.8").unwrap(), "passed", "it is known now");
+    front.clock.advance(std::time::Duration::from_hours(1));
+    assert!(reply(&front, &request("INVITE", 5, ""), "8.8.8.8").unwrap().starts_with("SIP/2.0 401"));
+}
+
+#[test]
+fn what_a_stranger_asks_besides_is_answered_shortly_or_not_at_all() {
+    let front = front();
+    for (method, code) in [
+        ("OPTIONS", "200 OK"),
+        ("REGISTER", "405 Method Not Allowed"),
+        ("INFO", "405 Method Not Allowed"),
+        ("BYE", "481 Call/Transaction Does Not Exist"),
+        ("NEW", "501 Not Implemented"),
+    ] {
+        let answer = reply(&front, &request(method, 1, ""), "2001:db8::1").unwrap();
+        assert!(answer.starts_with(&format!("SIP/2.0 {code}\r\n")), "{method}: {answer}");
+        assert!(!answer.contains("Warning"), "{answer}");
+    }
+    assert!(
+        reply(&front, &request("INVITE", 1, "Max-Forwards: 0\r\n"), "8.8.8.8").unwrap().contains(" 483 ")
+    );
+    for silent in ["ACK", "CANCEL"] {
+        assert_eq!(reply(&front, &request(silent, 1, ""), "8.8.8.8"), None);
+    }
+    assert_eq!(reply(&front, "SIP/2.0 200 OK\r\nVia: x\r\n\r\n", "8.8.8.8"), None);
+    assert_eq!(reply(&front, "nonsense", "8.8.8.8"), None);
+}
+
+#[test]
+fn a_trunk_that_takes_a_crowd_by_address_alone_lets_in_as_many_as_are_answered() {
+    let front = front();
+    let passed = (0..1_000).filter(|call| {
+        reply(&front, &request("INVITE", *call, ""), "198.51.100.1").as_deref() == Some("passed")
+    });
+    assert!((40..=80).contains(&passed.count()), "a burst, and no more");
+    assert_eq!(reply(&front, &request("ACK", 0, ""), "198.51.100.1").unwrap(), "passed", "it is one of them");
+    assert_eq!(reply(&front, &request("CANCEL", 0, ""), "198.51.100.1").unwrap(), "passed");
+    assert_eq!(reply(&front, &request("ACK", 999, ""), "198.51.100.1"), None);
+    assert_eq!(reply(&front, &request("ACK", 0, ""), "198.51.100.2"), None);
+}
+
+#[test]
+fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_always_heard() {
+    let front = front();
+    let challenge = reply(&front, &request("INVITE", 0, ""), "8.8.8.8").unwrap();
+    let (right, wrong) = (authorization(&challenge, "secret"), authorization(&challenge, "guess"));
+    assert_eq!(reply(&front, &request("INVITE", 1, &right), "8.8.8.8").unwrap(), "passed");
+    let other = reply(&front, &request("INVITE", 0, ""), "9.9.9.9").unwrap();
+    let guess = authorization(&other, "guess");
+    let heard = (0..500).filter(|call| reply(&front, &request("INVITE", *call, &guess), "9.9.9.9").is_some());
+    assert!(heard.count() <= 21);
+    let truth = authorization(&other, "secret");
+    assert_eq!(
+        reply(&front, &request("INVITE", 1, &truth), "9.9.9.9"),
+        None,
+        "a guess too many is not looked at"
+    );
+    // Both the name and the address of the first are under attack.
+    let tried =
+        |_| front.wrong(Try { source: "8.8.8.8".parse().unwrap(), name: b"user", now: front.clock.now() });
+    assert!((0..500).filter(|at| tried(*at)).count() < 30);
+    assert!(front.may_try(Try { source: "8.8.8.8".parse().unwrap(), name: b"user", now: front.clock.now() }));
+    assert!(reply(&front, &request("INVITE", 2, &wrong), "8.8.8.8").is_some(), "it goes the ordinary way");
+    assert!(front.counts().guesses_unanswered > 500);
+}
+
+#[test]
+fn the_tables_of_the_front_do_not_grow_with_what_strangers_send() {
+    let front = front();
+    for source in 0..50_000_u32 {
+        let source = IpAddr::from((source.wrapping_mul(2_654_435_761) | 1 << 24).to_be_bytes());
+        let _ = front.knock(request("INVITE", 1, "").as_bytes(), &arrival(&source.to_string()));
+    }
+    let counts = front.counts();
+    assert!(counts.unknown_answered <= 6_000, "{counts:?}");
+    assert_eq!(counts.dropped, 0);
+    assert!(front.shares.has_room("8.8.8.8".parse().unwrap(), None));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn no_stranger_gets_more_than_twice_the_bytes_that_seem_to_be_its(
+        messages in proptest::collection::vec(
+            (
+                prop::sample::select(vec!["INVITE", "OPTIONS", "REGISTER", "BYE", "ACK", "CANCEL", "INFO", "X"]),
+                prop::sample::select(vec!["8.8.8.8", "8.8.8.9", "9.9.9.9", "2001:db8::1"]),
+                prop::sample::select(vec!["", "Max-Forwards: 0\r\n", "Authorization: Digest username=\"user\"\r\n", "X-Long: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy\r\n"]),
+                0usize..400,
+                any::<u8>(),
+                1usize..6,
+            ),
+            1..60,
+        ),
+    ) {
+        let front = front();
+        let mut sent = HashMap::<&str, (usize, usize)>::new();
+        for (method, source, further, at, byte, repetitions) in messages {
+            let mut bytes = request(method, 1, further).into_bytes();
+            // Some are spoiled in one place, or cut off.
+            if at < bytes.len() {
+                if byte < 200 { bytes[at] = byte } else { bytes.truncate(at) }
+            }
+            for _ in 0..repetitions {
+                let (bytes_in, bytes_out) = sent.entry(source).or_default();
+                *bytes_in += bytes.len();
+                match front.knock(&bytes, &arrival(source)) {
+                    Entry::Reply(answer) => *bytes_out += answer.len(),
+                    Entry::Drop => {}
+                    Entry::Pass => prop_assert!(false, "nobody proved anything"),
+                }
+                let unreadable = front.unreadable(&bytes, &arrival(source), &Reply::new(400, "Bad Request"));
+                if let Entry::Reply(answer) = unreadable {
+                    *bytes_in += bytes.len();
+                    *bytes_out += answer.len();
+                }
+                prop_assert!(*bytes_out <= 2 * *bytes_in, "{source}: {bytes_out} for {bytes_in}");
+            }
+        }
+    }
+}

@@ -1,0 +1,198 @@
+use didww_types::Resource as _;
+use didww_types::resources::VoiceOutTrunk;
+use serde_json::{Value, json};
+use trunk_rules::carrier::{AccountDids, Settings, TrunkLinks, negotiate};
+
+use super::*;
+use service_base::net::Use;
+
+const CALLER: &str = "127.0.0.9:4000";
+
+fn at(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix_millis(0)
+}
+
+fn trunk(further: &Value) -> Arc<TrunkTerms> {
+    let mut attributes = json!({
+        "name": "trunk", "status": "active", "on_cli_mismatch_action": "reject_call",
+        "created_at": "2026-01-01T00:00:00.000Z", "allow_any_did_as_cli": false, "threshold_reached": false,
+        "media_encryption_mode": "disabled", "default_dst_action": "allow_all", "dst_prefixes": [],
+        "rtp_ping": true, "force_symmetric_rtp": false,
+        "authentication_method": {
+            "type": "ip_only", "attributes": { "allowed_sip_ips": ["127.0.0.0/8"], "tech_prefix": null }
+        }
+    });
+    for (name, value) in further.as_object().unwrap() {
+        attributes[name] = value.clone();
+    }
+    let object = json!({
+        "type": "voice_out_trunks", "id": "t", "attributes": attributes, "meta": { "spent_amount": "0" }
+    });
+    let trunk = VoiceOutTrunk::decode(serde_json::from_value(object).unwrap()).unwrap();
+    let dids = Arc::new(AccountDids::new([]));
+    Arc::new(TrunkTerms::new(&trunk, &TrunkLinks::default(), "1".into(), &dids, "realm").unwrap())
+}
+
+fn media(payload_type: u8) -> Media {
+    let sdp = format!("v=0\r\nc=IN IP4 127.0.0.9\r\nm=audio 4000 RTP/AVP {payload_type}\r\n");
+    let settings = Settings::default();
+    negotiate(&trunk(&json!({})).media_encryption_mode, &settings, Some(sdp.as_bytes())).unwrap().unwrap()
+}
+
+struct Stage {
+    stream: Stream,
+    own: OwnSockets,
+    all_calls: Budget,
+}
+
+impl Stage {
+    /// A call from the caller's address whose SDP names another, perhaps.
+    fn of(offered: &str, further: &Value) -> Self {
+        let own = OwnSockets::default();
+        let signalling = at(CALLER).ip();
+        let mut stream = Stream::new(signalling, trunk(further), own.clone(), 0x0102_0304_0506_0708, now());
+        stream.negotiated(&media(8), Some(at(offered)), now());
+        Self { stream, own, all_calls: Budget::new(1_000_000, 1_000_000) }
+    }
+
+    /// What is sent for a packet, and where to.
+    fn hears(
+        &mut self,
+        mut packet: Vec<u8>,
+        from: &str,
+        stopwatch: Duration,
+    ) -> Option<(Vec<u8>, SocketAddr)> {
+        let target = self.stream.heard(&mut packet, at(from), now(), stopwatch, &self.all_calls)?;
+        Some((packet, target))
+    }
+
+    fn echoes(&mut self, from: &str) -> Option<SocketAddr> {
+        self.hears(packet(1), from, Duration::ZERO).map(|(_, target)| target)
+    }
+}
+
+fn packet(sequence: u8) -> Vec<u8> {
+    let mut packet = vec![0x80, 8, 0, sequence, 0, 0, 9, 9, 0xca, 0x11, 0xe4, 0x00];
+    packet.extend([0xd5; 160]);
+    packet
+}
+
+#[test]
+fn an_echo_bears_our_own_source_and_numbers_and_is_as_long_as_what_came() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    let (ping, _) = stage.stream.ping().unwrap();
+    let (first, target) = stage.hears(packet(200), CALLER, Duration::ZERO).unwrap();
+    let (second, _) = stage.hears(packet(7), CALLER, Duration::ZERO).unwrap();
+    assert_eq!((first.len(), target), (packet(200).len(), at(CALLER)));
+    for sent in [&first, &second] {
+        assert_eq!(sent[8..12], ping[8..12], "one source");
+        assert_ne!(sent[8..12], packet(1)[8..12], "not the caller's");
+        assert_eq!((&sent[4..8], &sent[12..]), (&packet(1)[4..8], &packet(1)[12..]));
+    }
+    let number = |packet: &[u8]| u16::from_be_bytes([packet[2], packet[3]]);
+    assert_eq!((number(&first) - number(&ping), number(&second) - number(&first)), (1, 1));
+    assert_eq!((first[1], second[1]), (0x88, 8), "the first is marked");
+}
+
+#[test]
+fn nothing_is_sent_to_special_addresses_whatever_an_sdp_names_and_whatever_comes() {
+    for special in
+        ["169.254.169.254:4000", "224.0.0.1:4000", "255.255.255.255:4000", "0.0.0.0:4000", "127.0.0.9:53"]
+    {
+        for symmetric in [false, true] {
+            let mut stage = Stage::of(special, &json!({ "force_symmetric_rtp": symmetric }));
+            assert_eq!(stage.stream.ping(), None, "{special}");
+            for _ in 0..20 {
+                assert_eq!(stage.echoes(special), None, "{special}");
+            }
+            assert_eq!(stage.stream.traffic().sent, 0);
+            assert!(stage.stream.traffic().why_silent.is_some());
+        }
+    }
+}
+
+#[test]
+fn nothing_is_sent_to_our_own_sockets_and_they_may_open_later() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
+    for purpose in [Use::EdgeMedia, Use::Other] {
+        let entered = stage.own.enter(at(CALLER), purpose);
+        assert_eq!((stage.echoes(CALLER), stage.stream.ping()), (None, None), "{purpose:?}");
+        drop(entered);
+        let everywhere = stage.own.enter(at("0.0.0.0:4000"), purpose);
+        assert_eq!((stage.echoes(CALLER), stage.stream.ping()), (None, None), "{purpose:?}");
+        drop(everywhere);
+        assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
+    }
+}
+
+#[test]
+fn a_third_party_that_an_sdp_names_gets_nothing_but_a_ping_if_it_is_listed() {
+    let victim = "203.0.113.9:4000";
+    let mut stage = Stage::of(victim, &json!({}));
+    assert_eq!(stage.stream.ping(), None);
+    for _ in 0..100 {
+        assert_eq!(stage.echoes(CALLER), None);
+    }
+    assert_eq!(
+        stage.stream.traffic().why_silent,
+        Some("the SDP names another address than RTP comes from, and force_symmetric_rtp is off")
+    );
+    let mut listed = Stage::of(victim, &json!({ "allowed_rtp_ips": ["203.0.113.0/24"] }));
+    assert_eq!(listed.stream.ping().map(|(_, target)| target), Some(at(victim)));
+}
+
+#[test]
+fn what_is_no_rtp_is_neither_counted_nor_echoed() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    let mut report = packet(1);
+    report[1] = 200;
+    for other in [Vec::new(), vec![0x80], vec![0; 200], vec![0xff; 200], vec![0x80; 11], report] {
+        assert_eq!(stage.hears(other, CALLER, Duration::ZERO), None);
+    }
+    assert_eq!(stage.stream.traffic().received, 0);
+}
+
+#[test]
+fn more_packets_than_the_codec_has_reason_to_send_are_dropped_and_counted() {
+    for (payload_type, most) in [(8, 200), (3, 100), (4, 67)] {
+        let mut stage = Stage::of(CALLER, &json!({}));
+        stage.stream.negotiated(&media(payload_type), Some(at(CALLER)), now());
+        let sent = (0..1_000).filter(|_| stage.echoes(CALLER).is_some()).count();
+        assert_eq!(sent, most);
+        let traffic = stage.stream.traffic();
+        assert_eq!(
+            (traffic.received, traffic.sent, traffic.excess),
+            (1_000, most as u64, 1_000 - most as u64)
+        );
+        stage.stream.negotiated(&media(payload_type), Some(at(CALLER)), now());
+        assert_eq!(stage.echoes(CALLER), None, "an offer that changes nothing gives nothing");
+        let later = Duration::from_secs(1);
+        let sent = (0..1_000).filter(|_| stage.hears(packet(1), CALLER, later).is_some()).count();
+        assert_eq!(sent, most);
+    }
+}
+
+#[test]
+fn all_calls_together_send_no_more_than_the_node_may() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    stage.all_calls = Budget::new(1_720, 1_720);
+    let sent = (0..100).filter(|_| stage.echoes(CALLER).is_some()).count();
+    assert_eq!(sent, 10, "of 172 bytes each");
+    assert_eq!(stage.stream.traffic().excess, 90);
+}
+
+#[test]
+fn a_stream_that_was_taken_out_is_silent_and_may_be_until_it_comes_back() {
+    let mut stage = Stage::of(CALLER, &json!({}));
+    assert!(stage.stream.silent_until().is_some());
+    stage.stream.taken_out(now());
+    assert_eq!((stage.echoes(CALLER), stage.stream.silent_until()), (None, None));
+    stage.stream.negotiated(&media(8), Some(at(CALLER)), now());
+    assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
+    assert!(stage.stream.silent_until().is_some());
+}

@@ -1,0 +1,180 @@
+//! The trunks as calls meet them, in memory: they follow every write before that write is answered.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use didww_types::resources::{Did, VoiceOutTrunk};
+use didww_types::{Id, Resource as _, ResourceObject};
+use trunk_rules::carrier::{AccountDids, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
+use uuid::Uuid;
+
+use trunk_store::{Committed, Observer, Record, Store, StoreError};
+
+/// The trunks and the numbers that their rules depend on.
+#[derive(Debug)]
+pub struct Trunks {
+    realm: String,
+    state: RwLock<State>,
+}
+
+#[derive(Debug, Default)]
+pub struct State {
+    pub index: TrunkIndex,
+    accounts: HashMap<i64, AccountState>,
+    /// Accounts whose numbers changed since their trunks were worked out. The next call does it: a thousand
+    /// numbers that are added at once are worked out once.
+    stale: HashSet<i64>,
+}
+
+#[derive(Debug, Default)]
+struct AccountState {
+    dids: HashMap<Uuid, DidFacts>,
+    prepared: Arc<AccountDids>,
+    /// Trunks that depend on numbers, with what is needed to work them out again.
+    dependent: HashMap<Uuid, Dependent>,
+}
+
+/// A trunk's attributes, its meta and its links.
+type Dependent = (Arc<str>, Option<Arc<str>>, TrunkLinks);
+
+impl Trunks {
+    pub fn new(realm: String) -> Self {
+        Self { realm, state: RwLock::default() }
+    }
+
+    /// Reads everything. What the observer sees meanwhile waits for the lock and comes after.
+    pub fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let mut state = self.write();
+        for spec in [Did::SPEC, VoiceOutTrunk::SPEC] {
+            store.visit(spec, &mut |committed| self.apply(&mut state, committed))?;
+            self.refresh(&mut state);
+        }
+        tracing::debug!(trunks = state.index.len(), "the edge knows its trunks");
+        Ok(())
+    }
+
+    /// The trunks as of now, every earlier write included.
+    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        if state.stale.is_empty() {
+            return state;
+        }
+        drop(state);
+        self.refresh(&mut self.write());
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn refresh(&self, state: &mut State) {
+        for account in std::mem::take(&mut state.stale) {
+            let Some(known) = state.accounts.get_mut(&account) else { continue };
+            known.prepared = Arc::new(AccountDids::new(known.dids.values().cloned()));
+            let dependent: Vec<_> = known.dependent.iter().map(|(id, from)| (*id, from.clone())).collect();
+            for (id, (attributes, meta, links)) in dependent {
+                self.insert(state, account, id, &attributes, meta.as_deref(), &links);
+            }
+        }
+    }
+
+    fn apply(&self, state: &mut State, committed: &Committed) {
+        match committed {
+            Committed::Stored { account, record, links: _ } if record.kind == "dids" => {
+                if let Some(did) = decode::<Did>(record.kind, record.id, &record.attributes, None) {
+                    state
+                        .accounts
+                        .entry(*account)
+                        .or_default()
+                        .dids
+                        .insert(record.id, DidFacts::of(&did, true));
+                    state.stale.insert(*account);
+                }
+            }
+            Committed::Stored { account, record, links } if record.kind == "voice_out_trunks" => {
+                self.trunk(state, *account, record, links);
+            }
+            Committed::Deleted { account, kind, id } => {
+                if let Some(known) = state.accounts.get_mut(account) {
+                    known.dependent.remove(id);
+                    if *kind == "dids" && known.dids.remove(id).is_some() {
+                        state.stale.insert(*account);
+                    }
+                }
+                if *kind == "voice_out_trunks" {
+                    state.index.remove(&Id::new(id.to_string()));
+                }
+            }
+            Committed::Reset { account: None } => *state = State::default(),
+            Committed::Reset { account: Some(account) } => {
+                let name = account.to_string();
+                for id in state.index.ids_of(&name) {
+                    state.index.remove(&id);
+                }
+                state.accounts.remove(account);
+            }
+            Committed::Stored { .. } => {}
+        }
+    }
+
+    fn trunk(&self, state: &mut State, account: i64, record: &Record, links: &[(&'static str, Vec<Uuid>)]) {
+        let of = |name: &str| -> Vec<Id<Did>> {
+            let found = links.iter().find(|(relationship, _)| *relationship == name);
+            found.map(|(_, ids)| ids.iter().map(|id| Id::new(id.to_string())).collect()).unwrap_or_default()
+        };
+        let links = TrunkLinks {
+            dids: of("dids"),
+            default_did: of("default_did").into_iter().next(),
+            emergency_dids: of("emergency_dids"),
+        };
+        let known = state.accounts.entry(account).or_default();
+        let depends = links != TrunkLinks::default()
+            || record.attributes.contains("\"allow_any_did_as_cli\":true")
+            || record.attributes.contains("\"emergency_enable_all\":true");
+        if depends {
+            let from =
+                (record.attributes.as_str().into(), record.meta.as_deref().map(Into::into), links.clone());
+            known.dependent.insert(record.id, from);
+        } else {
+            known.dependent.remove(&record.id);
+        }
+        self.insert(state, account, record.id, &record.attributes, record.meta.as_deref(), &links);
+    }
+
+    fn insert(
+        &self,
+        state: &mut State,
+        account: i64,
+        id: Uuid,
+        attributes: &str,
+        meta: Option<&str>,
+        links: &TrunkLinks,
+    ) {
+        let Some(trunk) = decode::<VoiceOutTrunk>("voice_out_trunks", id, attributes, meta) else { return };
+        let dids = state.accounts.get(&account).map(|known| Arc::clone(&known.prepared)).unwrap_or_default();
+        let terms = TrunkTerms::new(&trunk, links, account.to_string().into(), &dids, &self.realm);
+        let inserted = terms
+            .map_err(|error| error.to_string())
+            .and_then(|terms| state.index.insert(terms).map_err(|error| error.to_string()));
+        if let Err(error) = inserted {
+            // A trunk that cannot be understood takes no calls; that is better than taking the wrong ones.
+            tracing::error!(trunk = %id, error, "a trunk cannot take calls");
+            state.index.remove(&Id::new(id.to_string()));
+        }
+    }
+}
+
+fn decode<R: didww_types::Resource>(kind: &str, id: Uuid, attributes: &str, meta: Option<&str>) -> Option<R> {
+    let attributes = serde_json::from_str(attributes).ok()?;
+    let meta = meta.and_then(|text| serde_json::from_str(text).ok());
+    let object =
+        ResourceObject { id: id.to_string(), kind: kind.to_owned(), attributes, meta, ..Default::default() };
+    R::decode(object).inspect_err(|error| tracing::error!(kind, %id, %error, "a record cannot be read")).ok()
+}
+
+impl Observer for Trunks {
+    fn committed(&self, committed: &Committed) {
+        self.apply(&mut self.write(), committed);
+    }
+}

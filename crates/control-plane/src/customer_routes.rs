@@ -1,0 +1,212 @@
+//! The control listener's paths of the communication platform's side.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::Response;
+use axum::routing::{delete, get, post};
+use didww_types::Secret;
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::customers::{CustomerPatch, NewAccessKey, NewCustomer, TokenKind};
+use super::routes::{Outcome, answer, read, uuid};
+use super::{Control, ControlError};
+
+pub(crate) fn routes() -> Router<Control> {
+    Router::new()
+        .route("/control/v1/customers", get(list).post(create))
+        .route("/control/v1/customers/{id}", get(show).patch(update).delete(remove))
+        .route("/control/v1/customers/{id}/agents", get(list_agents).post(create_agent))
+        .route("/control/v1/customers/{id}/accesskeys", get(list_keys).post(create_key))
+        .route("/control/v1/customers/{id}/accesskeys/{key}", delete(remove_key))
+        .route("/control/v1/customers/{id}/numbers", get(list_numbers).post(add_number))
+        .route("/control/v1/customers/{id}/numbers/{number}", delete(remove_number))
+        .route("/control/v1/customers/{id}/tokens", post(create_token))
+        .route("/control/v1/customers/{id}/flows", get(list_flows))
+        .route("/control/v1/providers/probe", post(probe))
+}
+
+fn customer(id: &str) -> Result<Uuid, ControlError> {
+    uuid(id, "customer")
+}
+
+async fn list(State(control): State<Control>) -> Response {
+    answer(async { Ok((StatusCode::OK, json!({ "customers": control.customers().await? }))) }.await)
+}
+
+async fn create(State(control): State<Control>, body: Bytes) -> Response {
+    let create = async {
+        let body: CustomerPatch = read(&body)?;
+        let mut new = NewCustomer::named(body.name.unwrap_or_default());
+        new.status = body.status.unwrap_or(new.status);
+        new.identity_verified = body.identity_verified.unwrap_or(new.identity_verified);
+        new.balance = body.balance.unwrap_or(new.balance);
+        new.rtp_debug = body.rtp_debug.unwrap_or(new.rtp_debug);
+        new.webhook_uri = body.webhook_uri.unwrap_or_default();
+        new.webhook_method = body.webhook_method.unwrap_or_default();
+        new.webhook_secret = body.webhook_secret.filter(|secret| !secret.expose().is_empty());
+        Ok((StatusCode::CREATED, json!(control.create_customer(new).await?)))
+    };
+    answer(create.await)
+}
+
+async fn show(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    answer(customer(&id).and_then(|id| control.customer(id)).map(|it| (StatusCode::OK, json!(it))))
+}
+
+async fn update(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    let change = async {
+        let patch: CustomerPatch = read(&body)?;
+        Ok((StatusCode::OK, json!(control.update_customer(customer(&id)?, patch).await?)))
+    };
+    answer(change.await)
+}
+
+async fn remove(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let delete = async {
+        control.delete_customer(customer(&id)?).await?;
+        Ok((StatusCode::OK, json!({ "deleted": id })))
+    };
+    answer(delete.await)
+}
+
+async fn list_agents(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let list = async { Ok((StatusCode::OK, json!({ "agents": control.agents(customer(&id)?).await? }))) };
+    answer(list.await)
+}
+
+async fn create_agent(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct AgentBody {
+        username: String,
+        password: Secret,
+        #[serde(default = "admin")]
+        permission: u16,
+    }
+    let create = async {
+        let AgentBody { username, password, permission } = read(&body)?;
+        let agent = control.create_agent(customer(&id)?, &username, password, permission).await?;
+        Ok((StatusCode::CREATED, json!(agent)))
+    };
+    answer(create.await)
+}
+
+fn admin() -> u16 {
+    super::customers::CUSTOMER_ADMIN
+}
+
+async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let list =
+        async { Ok((StatusCode::OK, json!({ "accesskeys": control.access_keys(customer(&id)?).await? }))) };
+    answer(list.await)
+}
+
+async fn create_key(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct KeyBody {
+        #[serde(default)]
+        name: String,
+        permission: Option<u16>,
+        tm_expire: Option<String>,
+    }
+    let create = async {
+        let KeyBody { name, permission, tm_expire } = read(&body)?;
+        let new = NewAccessKey { name, permission, tm_expire };
+        let (key, secret) = control.create_access_key(customer(&id)?, new).await?;
+        let mut value = json!(key);
+        if let Some(object) = value.as_object_mut() {
+            object.insert("accesskey".to_owned(), json!(secret.expose()));
+        }
+        Ok((StatusCode::CREATED, value))
+    };
+    answer(create.await)
+}
+
+async fn remove_key(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Response {
+    let remove = async {
+        control.delete_access_key(customer(&id)?, uuid(&key, "access key")?).await?;
+        Ok((StatusCode::OK, json!({ "deleted": key })))
+    };
+    answer(remove.await)
+}
+
+async fn list_numbers(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let list =
+        async { Ok((StatusCode::OK, json!({ "numbers": control.phone_numbers(customer(&id)?).await? }))) };
+    answer(list.await)
+}
+
+async fn add_number(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct NumberBody {
+        number: String,
+        #[serde(rename = "type", default = "normal")]
+        kind: String,
+        #[serde(default = "active")]
+        status: String,
+    }
+    fn normal() -> String {
+        "normal".to_owned()
+    }
+    fn active() -> String {
+        "active".to_owned()
+    }
+    let add = async {
+        let NumberBody { number, kind, status } = read(&body)?;
+        let number = control.add_phone_number(customer(&id)?, &number, &kind, &status).await?;
+        Ok((StatusCode::CREATED, json!(number)))
+    };
+    answer(add.await)
+}
+
+async fn remove_number(
+    State(control): State<Control>,
+    Path((id, number)): Path<(String, String)>,
+) -> Response {
+    let remove = async {
+        control.remove_phone_number(customer(&id)?, uuid(&number, "phone number")?).await?;
+        Ok((StatusCode::OK, json!({ "deleted": number })))
+    };
+    answer(remove.await)
+}
+
+async fn create_token(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum Kind {
+        Direct,
+        Delegate,
+    }
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct TokenBody {
+        #[serde(rename = "type")]
+        kind: Kind,
+    }
+    let create = || -> Outcome {
+        let TokenBody { kind } = read(&body)?;
+        let kind = match kind {
+            Kind::Direct => TokenKind::Direct,
+            Kind::Delegate => TokenKind::Delegate,
+        };
+        let token = control.token(customer(&id)?, kind)?;
+        Ok((StatusCode::CREATED, json!({ "token": token.expose() })))
+    };
+    answer(create())
+}
+
+async fn list_flows(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let list = async { Ok((StatusCode::OK, json!({ "flows": control.flows(customer(&id)?).await? }))) };
+    answer(list.await)
+}
+
+async fn probe(State(control): State<Control>) -> Response {
+    let probe = async { Ok((StatusCode::OK, json!({ "probed": control.probe_providers().await? }))) };
+    answer(probe.await)
+}

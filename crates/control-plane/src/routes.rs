@@ -1,0 +1,512 @@
+//! The control listener's small JSON API. `docs/control.md` describes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use axum::routing::{delete, get, patch, post};
+use didww_types::values::IpNetworks;
+use didww_types::{ApiVersion, Feature, Secret, Timestamp};
+use http::{StatusCode, Uri};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::guard::{Guarded, check};
+use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, NewDid};
+use http_listener::Limits;
+use http_listener::{health_router, plain_json};
+use service_base::clock::Clock;
+use service_base::guessing::Guesses;
+use trunk_store::account::Account;
+use trunk_store::{Backlog, Delivery, Owner, StoreError};
+
+/// The routes of the control listener.
+pub fn control_router(control: Control, guard: Guard, limits: Limits) -> Router {
+    let guesses = Guesses::new("control tokens", limits.guesses);
+    let guarded = Guarded { guard, guesses, clock: control.clock().clone() };
+    let health = health_router(Arc::clone(&control.core));
+    let patience = limits.body_deadline;
+    let routes = Router::new()
+        .route("/control/v1/accounts", get(list_accounts).post(create_account))
+        .route("/control/v1/accounts/{id}", get(show_account).patch(update_account).delete(delete_account))
+        .route("/control/v1/accounts/{id}/keys", get(list_keys).post(add_key))
+        .route("/control/v1/accounts/{id}/keys/{key}", delete(remove_key))
+        .route("/control/v1/accounts/{id}/dids", post(add_dids))
+        .route("/control/v1/accounts/{id}/dids/{did}", patch(update_did))
+        .route("/control/v1/accounts/{id}/trunks/{trunk}/ip_only", post(make_ip_only))
+        .route("/control/v1/deliveries", get(list_deliveries))
+        .route("/control/v1/reset", post(reset))
+        .route("/control/v1/clock", get(show_clock))
+        .route("/control/v1/clock/freeze", post(freeze_clock))
+        .route("/control/v1/clock/advance", post(advance_clock))
+        .route("/control/v1/clock/resume", post(resume_clock));
+    #[cfg(feature = "sip")]
+    let routes = routes.merge(super::calls::routes());
+    #[cfg(feature = "voipbin")]
+    let routes = routes.merge(super::customer_routes::routes());
+    let routes = routes.with_state(control);
+    routes
+        .merge(health)
+        .fallback(async || {
+            answer(Err(ControlError::NotFound("such path; docs/control.md lists them".to_owned())))
+        })
+        .method_not_allowed_fallback(async || {
+            let error = "this path has other methods; docs/control.md lists them";
+            plain_json(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": error }))
+        })
+        .layer(from_fn_with_state(patience, whole_body))
+        .layer(from_fn_with_state(Arc::new(guarded), check))
+}
+
+/// Most bytes of a body: ten thousand DIDs with descriptions.
+const BODY_BYTES: usize = 4 << 20;
+
+/// Reads the body before a handler is asked; none is waited for longer than this.
+async fn whole_body(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let refused = |status, error: String| plain_json(status, &json!({ "error": error }));
+    match tokio::time::timeout(patience, axum::body::to_bytes(body, BODY_BYTES)).await {
+        Ok(Ok(bytes)) => {
+            // A task of its own: a client that goes away must not stop an act between its write and what follows it.
+            let act = tokio::spawn(next.run(Request::from_parts(parts, Body::from(bytes))));
+            act.await.unwrap_or_else(|_| {
+                let error = "the act failed; what is written in the log says why".to_owned();
+                refused(StatusCode::INTERNAL_SERVER_ERROR, error)
+            })
+        }
+        Ok(Err(_)) => {
+            let error = format!("the body must come whole and have at most {BODY_BYTES} bytes");
+            refused(StatusCode::PAYLOAD_TOO_LARGE, error)
+        }
+        Err(_) => {
+            let error = format!("the body did not come within {} seconds", patience.as_secs_f64());
+            refused(StatusCode::REQUEST_TIMEOUT, error)
+        }
+    }
+}
+
+pub(crate) type Outcome = Result<(StatusCode, Value), ControlError>;
+
+pub(crate) fn answer(outcome: Outcome) -> Response {
+    match outcome {
+        Ok((status, value)) => plain_json(status, &value),
+        Err(error) => {
+            let status = match &error {
+                ControlError::NotFound(_) => StatusCode::NOT_FOUND,
+                ControlError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+                ControlError::Store(
+                    StoreError::Overloaded
+                    | StoreError::Full
+                    | StoreError::Ended
+                    | StoreError::Unknown
+                    | StoreError::Crowded
+                    | StoreError::TooLong,
+                ) => StatusCode::SERVICE_UNAVAILABLE,
+                ControlError::Store(StoreError::Quota { .. } | StoreError::TooLarge(_)) => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
+                ControlError::Store(StoreError::Conflict) => StatusCode::CONFLICT,
+                ControlError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            };
+            plain_json(status, &json!({ "error": error.to_string() }))
+        }
+    }
+}
+
+/// Reads a body; an unknown member or a wrong value names itself.
+pub(crate) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
+    let text: &[u8] = if body.is_empty() { b"{}" } else { body };
+    serde_json::from_slice(text).map_err(|error| ControlError::invalid("body", error.to_string()))
+}
+
+/// Reads a query; an unknown member or a wrong value names itself.
+pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ControlError> {
+    let wrong = |refused: QueryRejection| ControlError::invalid("query", refused.body_text());
+    Query::try_from_uri(uri).map(|Query(query)| query).map_err(wrong)
+}
+
+pub(crate) fn uuid(text: &str, what: &str) -> Result<Uuid, ControlError> {
+    Uuid::try_parse(text).map_err(|_| ControlError::NotFound(format!("{what} {text}")))
+}
+
+fn account_json(account: &Account) -> Value {
+    json!({
+        "id": account.id.to_string(),
+        "name": account.name,
+        "version": account.version.as_str(),
+        "features": account.features.iter().map(Feature::as_str).collect::<Vec<_>>(),
+        "rate_limit": account.rate_limit,
+        "record_quota": account.record_quota,
+        "created_at": account.created_at,
+    })
+}
+
+fn version(text: &str) -> Result<ApiVersion, ControlError> {
+    text.parse()
+        .map_err(|error: didww_types::UnknownVersion| ControlError::invalid("version", error.to_string()))
+}
+
+fn features(names: &[String]) -> Result<Vec<Feature>, ControlError> {
+    let known = Feature::ALL.map(Feature::as_str).join(", ");
+    names
+        .iter()
+        .map(|name| {
+            let found = Feature::ALL.into_iter().find(|feature| feature.as_str() == name);
+            found.ok_or_else(|| ControlError::invalid("features", format!("`{name}` is none of {known}")))
+        })
+        .collect()
+}
+
+/// A member that may be absent, null or a number, each of which says something else.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+enum Member<T> {
+    #[default]
+    Absent,
+    Given(Option<T>),
+}
+
+impl<T> Member<T> {
+    fn given(self) -> Option<T> {
+        if let Self::Given(value) = self { value } else { None }
+    }
+}
+
+impl<T> From<Member<T>> for didww_types::Patch<T> {
+    fn from(member: Member<T>) -> Self {
+        match member {
+            Member::Absent => Self::Keep,
+            Member::Given(value) => value.into(),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(Self::Given)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AccountBody {
+    name: Option<String>,
+    version: Option<String>,
+    features: Option<Vec<String>>,
+    #[serde(default)]
+    rate_limit: Member<u32>,
+    #[serde(default)]
+    record_quota: Member<u64>,
+    api_key: Option<Secret>,
+}
+
+async fn list_accounts(State(control): State<Control>) -> Response {
+    let accounts: Vec<Value> = control.accounts().iter().map(|account| account_json(account)).collect();
+    answer(Ok((StatusCode::OK, json!({ "accounts": accounts }))))
+}
+
+async fn create_account(State(control): State<Control>, body: Bytes) -> Response {
+    answer(async { new_account(&control, read(&body)?).await }.await)
+}
+
+async fn new_account(control: &Control, body: AccountBody) -> Outcome {
+    let mut new = NewAccount::named(body.name.unwrap_or_default());
+    if let Some(text) = body.version {
+        new.version = version(&text)?;
+    }
+    if let Some(names) = body.features {
+        new.features = features(&names)?;
+    }
+    new.rate_limit = body.rate_limit.given();
+    new.record_quota = body.record_quota.given();
+    new.api_key = body.api_key;
+    let (account, key) = control.create_account(new).await?;
+    let mut value = account_json(&account);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("api_key".to_owned(), json!(key.expose()));
+    }
+    Ok((StatusCode::CREATED, value))
+}
+
+async fn show_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    answer(
+        uuid(&id, "account").and_then(|id| control.account(id)).map(|a| (StatusCode::OK, account_json(&a))),
+    )
+}
+
+async fn update_account(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    let change = async {
+        let body: AccountBody = read(&body)?;
+        if body.api_key.is_some() {
+            return Err(ControlError::invalid("api_key", "is added with POST to the account's keys"));
+        }
+        let patch = AccountPatch {
+            name: body.name,
+            version: body.version.as_deref().map(version).transpose()?,
+            features: body.features.as_deref().map(features).transpose()?,
+            rate_limit: body.rate_limit.into(),
+            record_quota: body.record_quota.into(),
+        };
+        let account = control.update_account(uuid(&id, "account")?, patch).await?;
+        Ok((StatusCode::OK, account_json(&account)))
+    };
+    answer(change.await)
+}
+
+async fn delete_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let delete = async {
+        control.delete_account(uuid(&id, "account")?).await?;
+        Ok((StatusCode::OK, json!({ "deleted": id })))
+    };
+    answer(delete.await)
+}
+
+async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Response {
+    let list = async {
+        let keys = control.keys(uuid(&id, "account")?).await?;
+        let keys: Vec<Value> = keys
+            .iter()
+            .map(|key| json!({ "id": key.id.to_string(), "created_at": key.created_at }))
+            .collect();
+        Ok((StatusCode::OK, json!({ "keys": keys })))
+    };
+    answer(list.await)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyBody {
+    api_key: Option<Secret>,
+}
+
+async fn add_key(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    let add = async {
+        let body: KeyBody = read(&body)?;
+        let (id, key) = control.add_key(uuid(&id, "account")?, body.api_key).await?;
+        Ok((StatusCode::CREATED, json!({ "id": id.to_string(), "api_key": key.expose() })))
+    };
+    answer(add.await)
+}
+
+async fn remove_key(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Response {
+    let remove = async {
+        control.remove_key(uuid(&id, "account")?, uuid(&key, "key")?).await?;
+        Ok((StatusCode::OK, json!({ "deleted": key })))
+    };
+    answer(remove.await)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DidBody {
+    number: String,
+    #[serde(default)]
+    description: Option<String>,
+    #[serde(default)]
+    emergency_enabled: bool,
+    #[serde(default)]
+    expires_at: Option<Timestamp>,
+}
+
+impl From<DidBody> for NewDid {
+    fn from(body: DidBody) -> Self {
+        let DidBody { number, description, emergency_enabled, expires_at } = body;
+        Self { number, description, emergency_enabled, expires_at }
+    }
+}
+
+async fn add_dids(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Many {
+        dids: Vec<DidBody>,
+    }
+    let add = async {
+        let value: Value = read(&body)?;
+        let parse = |error: serde_json::Error| ControlError::invalid("body", error.to_string());
+        let dids = if value.get("dids").is_some() {
+            serde_json::from_value::<Many>(value).map_err(parse)?.dids
+        } else {
+            vec![serde_json::from_value::<DidBody>(value).map_err(parse)?]
+        };
+        let numbers: Vec<String> = dids.iter().map(|did| did.number.clone()).collect();
+        let ids = control.add_dids(uuid(&id, "account")?, dids.into_iter().map(NewDid::from)).await?;
+        let dids: Vec<Value> = ids
+            .iter()
+            .zip(numbers)
+            .map(|(id, number)| json!({ "id": id.to_string(), "number": number.trim_start_matches('+') }))
+            .collect();
+        Ok((StatusCode::CREATED, json!({ "dids": dids })))
+    };
+    answer(add.await)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DidPatchBody {
+    emergency_enabled: Option<bool>,
+    blocked: Option<bool>,
+    awaiting_registration: Option<bool>,
+    expires_at: Option<Timestamp>,
+}
+
+async fn update_did(
+    State(control): State<Control>,
+    Path((id, did)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let change = async {
+        let DidPatchBody { emergency_enabled, blocked, awaiting_registration, expires_at } = read(&body)?;
+        let patch = DidPatch { emergency_enabled, blocked, awaiting_registration, expires_at };
+        control.update_did(uuid(&id, "account")?, uuid(&did, "DID")?, patch).await?;
+        Ok((StatusCode::OK, json!({ "updated": did })))
+    };
+    answer(change.await)
+}
+
+async fn make_ip_only(
+    State(control): State<Control>,
+    Path((id, trunk)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Networks {
+        allowed_sip_ips: Vec<String>,
+    }
+    let change = async {
+        let body: Networks = read(&body)?;
+        let networks = IpNetworks::parse(&body.allowed_sip_ips)
+            .map_err(|error| ControlError::invalid("allowed_sip_ips", error.to_string()))?;
+        control.make_ip_only(uuid(&id, "account")?, uuid(&trunk, "trunk")?, &networks).await?;
+        Ok((StatusCode::OK, json!({ "updated": trunk })))
+    };
+    answer(change.await)
+}
+
+/// Attempts that are listed when the request does not say how many.
+const LISTED: u64 = 100;
+
+/// Which deliveries are meant.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeliveryQuery {
+    account: Option<Uuid>,
+    customer: Option<Uuid>,
+    limit: Option<u64>,
+}
+
+async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
+    let list = async {
+        let DeliveryQuery { account, customer, limit } = query(&uri)?;
+        let limit = limit.unwrap_or(LISTED);
+        let (backlog, deliveries) = match (account, customer) {
+            (account, None) => (control.backlog(account).await?, control.deliveries(account, limit).await?),
+            (None, Some(customer)) => {
+                (control.webhook_backlog(customer).await?, control.webhook_deliveries(customer, limit).await?)
+            }
+            (Some(_), Some(_)) => {
+                let why = "a delivery is of an account or of a customer: leave one of the two out";
+                return Err(ControlError::invalid("customer", why));
+            }
+        };
+        let accounts = control.accounts();
+        let deliveries: Vec<Value> =
+            deliveries.iter().map(|delivery| delivery_json(delivery, &accounts)).collect();
+        let Backlog { waiting, dropped } = backlog;
+        Ok((StatusCode::OK, json!({ "deliveries": deliveries, "waiting": waiting, "dropped": dropped })))
+    };
+    answer(list.await)
+}
+
+/// An attempt. The names of its owner and its subject say what they are.
+fn delivery_json(delivery: &Delivery, accounts: &[Arc<Account>]) -> Value {
+    let (whose, owner, what) = match delivery.owner {
+        Owner::Account(number) => {
+            let account = accounts.iter().find(|account| account.number == number);
+            ("account", account.map(|account| account.id.to_string()), "trunk")
+        }
+        Owner::Customer(customer) => ("customer", Some(customer.to_string()), "call"),
+    };
+    json!({
+        (whose): owner,
+        (what): delivery.subject.to_string(),
+        "url": delivery.url,
+        "events": delivery.events,
+        "attempt": delivery.attempt,
+        "at": delivery.at,
+        "status": delivery.status,
+        "error": delivery.error,
+    })
+}
+
+async fn reset(State(control): State<Control>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Whose {
+        account: Option<String>,
+    }
+    let reset = async {
+        let body: Whose = read(&body)?;
+        let account = body.account.as_deref().map(|id| uuid(id, "account")).transpose()?;
+        control.reset(account).await?;
+        Ok((StatusCode::OK, json!({ "reset": body.account.unwrap_or_else(|| "all".to_owned()) })))
+    };
+    answer(reset.await)
+}
+
+fn clock_json(control: &Control) -> Value {
+    json!({ "now": control.clock().now(), "frozen": control.clock().is_frozen() })
+}
+
+async fn show_clock(State(control): State<Control>) -> Response {
+    answer(Ok((StatusCode::OK, clock_json(&control))))
+}
+
+async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct When {
+        at: Option<Timestamp>,
+    }
+    answer(read::<When>(&body).and_then(|body| {
+        if body.at.is_some_and(|at| !Clock::can_be_set_to(at)) {
+            return Err(ControlError::invalid("at", "must be in the years 1970 to 8999"));
+        }
+        control.clock().freeze(body.at);
+        Ok((StatusCode::OK, clock_json(&control)))
+    }))
+}
+
+/// Longest step of the clock.
+const MOST_SECONDS: u64 = 100 * 365 * 24 * 3600;
+
+async fn advance_clock(State(control): State<Control>, body: Bytes) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Span {
+        seconds: u64,
+    }
+    answer(read::<Span>(&body).and_then(|body| {
+        if body.seconds > MOST_SECONDS {
+            let message = format!("must be at most {MOST_SECONDS}, which is 100 years");
+            return Err(ControlError::invalid("seconds", message));
+        }
+        let by = Duration::from_secs(body.seconds);
+        if !Clock::can_be_set_to(control.clock().now().after(by)) {
+            return Err(ControlError::invalid("seconds", "must not lead beyond the year 8999"));
+        }
+        control.clock().advance(by);
+        Ok((StatusCode::OK, clock_json(&control)))
+    }))
+}
+
+async fn resume_clock(State(control): State<Control>) -> Response {
+    control.clock().resume();
+    answer(Ok((StatusCode::OK, clock_json(&control))))
+}

@@ -1,0 +1,61 @@
+//! What staff do to trunks.
+
+use didww_types::Resource as _;
+use didww_types::resources::VoiceOutTrunk;
+use didww_types::values::IpNetworks;
+use serde_json::{Map, Value};
+use trunk_rules::domain::{TrunkAct, act_on_trunk};
+use uuid::Uuid;
+
+use super::{Control, ControlError};
+use trunk_store::{Change, Scope, StoreError};
+
+/// How often a change is decided anew because somebody else changed the record meanwhile.
+const ATTEMPTS: usize = 8;
+
+impl Control {
+    /// Makes a trunk accept calls by address alone, which no request of its owner can.
+    ///
+    /// # Errors
+    /// When there is no such account or trunk, or no address is named.
+    pub async fn make_ip_only(
+        &self,
+        account: Uuid,
+        trunk: Uuid,
+        allowed_sip_ips: &IpNetworks,
+    ) -> Result<(), ControlError> {
+        if allowed_sip_ips.texts().is_empty() {
+            return Err(ControlError::invalid("allowed_sip_ips", "must name at least one address or subnet"));
+        }
+        let scope = Scope { account: self.account(account)?.number, spec: VoiceOutTrunk::SPEC };
+        self.change_record(scope, trunk, |attributes| {
+            let act = TrunkAct::IpOnly { allowed_sip_ips: allowed_sip_ips.texts().to_vec() };
+            let forbidden = || ControlError::invalid("trunk", "has no authentication method");
+            *attributes = act_on_trunk(attributes, act).ok_or_else(forbidden)?;
+            Ok(())
+        })
+        .await
+    }
+
+    /// Changes a record's attributes beside all rules.
+    pub(crate) async fn change_record(
+        &self,
+        scope: Scope,
+        id: Uuid,
+        change: impl Fn(&mut Map<String, Value>) -> Result<(), ControlError>,
+    ) -> Result<(), ControlError> {
+        for _ in 0..ATTEMPTS {
+            let found = self.core.store.find(scope, id).await?;
+            let before = found.ok_or_else(|| ControlError::NotFound(format!("{} {id}", scope.spec.name)))?;
+            let mut attributes = before.attributes()?;
+            change(&mut attributes)?;
+            let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta: None };
+            match self.core.store.commit(vec![replace]).await {
+                Ok(_) => return Ok(()),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+}

@@ -1,0 +1,100 @@
+//! The headers of answers, as recorded from the service.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use didww_types::MEDIA_TYPE;
+use http::header::{self, HeaderName};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+/// The headers of every answer. Copying a map is a good deal quicker than filling one.
+static ALWAYS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    // Those of a single answer come on top, and hyper adds two.
+    let mut headers = HeaderMap::with_capacity(ALWAYS_SAME.len() + 8);
+    headers.extend(ALWAYS_SAME);
+    headers
+});
+
+const ALWAYS_SAME: [(HeaderName, HeaderValue); 9] = [
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
+    (header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (HeaderName::from_static("x-permitted-cross-domain-policies"), HeaderValue::from_static("none")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin")),
+    (
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, DELETE, PUT, PATCH, OPTIONS"),
+    ),
+    (header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true")),
+    (
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        HeaderValue::from_static(
+            "Origin, X-Requested-With, Content-Type, Accept, auth-key, x-api-key, api-key, x-api-token",
+        ),
+    ),
+    (
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Date, X-Request-Id, Content-Disposition"),
+    ),
+];
+
+/// An answer of the API with all its headers.
+pub fn answer(
+    status: StatusCode,
+    body: Bytes,
+    request: &Parts,
+    request_id: &str,
+    runtime: Duration,
+) -> Response {
+    let mut headers = ALWAYS.clone();
+    let mut status = status;
+    let mut body = body;
+    if status.is_success() && !body.is_empty() {
+        let tag = entity_tag(&body);
+        let reads = matches!(request.method, Method::GET | Method::HEAD);
+        let known = request.headers.get(header::IF_NONE_MATCH).filter(|_| reads);
+        let unchanged = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
+        headers.insert(header::ETAG, tag);
+        headers
+            .insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=0, private, must-revalidate"));
+        if status == StatusCode::OK && unchanged {
+            status = StatusCode::NOT_MODIFIED;
+            body = Bytes::new();
+        }
+    } else {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    if !body.is_empty() {
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert(HeaderName::from_static("x-request-id"), value);
+    }
+    let seconds = format!("{}.{:06}", runtime.as_secs(), runtime.subsec_micros());
+    if let Ok(value) = HeaderValue::from_str(&seconds) {
+        headers.insert(HeaderName::from_static("x-runtime"), value);
+    }
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// `W/"` and 32 hexadecimal digits that change with the body.
+fn entity_tag(body: &[u8]) -> HeaderValue {
+    let mut tag = String::with_capacity(36);
+    tag.push_str("W/\"");
+    let digits = Sha256::digest(body).into_iter().take(16).flat_map(|byte| [byte >> 4, byte & 15]);
+    tag.extend(digits.filter_map(|digit| char::from_digit(u32::from(digit), 16)));
+    tag.push('"');
+    HeaderValue::from_str(&tag).unwrap_or(HeaderValue::from_static("W/\"\""))
+}

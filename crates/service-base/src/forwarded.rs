@@ -1,0 +1,301 @@
+//! Which client a request is of that comes through a proxy: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//!
+//! Both are written by whoever sends them, hop by hop, the newest last. So only what trusted proxies wrote is believed:
+//! the list is read from its end, and the first address that is no trusted proxy's is the client's. What stands before
+//! it may be anything. A hop that is hidden, unknown or not an address is nobody's: the client is then who stands
+//! behind it, a proxy. Nothing here looks at a connection or keeps anything.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use didww_types::values::IpNetworks;
+use http::{HeaderMap, HeaderName, header};
+use ipnetwork::IpNetwork;
+
+/// Most hops that are looked at.
+const HOPS: usize = 32;
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Whom a request is of: the peer, or who stands behind the proxies. Every request of a listener carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Client(pub IpAddr);
+
+impl Client {
+    /// The client of a request. Without a connection, as in a test, it is nobody.
+    pub fn of(extensions: &http::Extensions) -> IpAddr {
+        extensions.get::<Self>().map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |Self(address)| *address)
+    }
+}
+
+/// Which header the trusted proxies write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProxyHeader {
+    /// Whichever of the two there is. Where a request has both, one of them may be the client's own, so neither is
+    /// believed.
+    #[default]
+    Either,
+    /// `X-Forwarded-For`, whatever `Forwarded` says.
+    XForwardedFor,
+    /// `Forwarded`, whatever `X-Forwarded-For` says.
+    Forwarded,
+}
+
+/// The proxies that are believed; none by default. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Proxies {
+    networks: Arc<[IpNetwork]>,
+    header: ProxyHeader,
+}
+
+impl Proxies {
+    /// Those in these networks, which write this header.
+    pub fn new(networks: &IpNetworks, header: ProxyHeader) -> Self {
+        Self { networks: networks.networks().collect(), header }
+    }
+
+    /// Whether a peer is one of them.
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.networks.iter().any(|network| network.contains(plain(peer)))
+    }
+
+    /// The address that a request of this peer is of. An IPv4 address inside an IPv6 one is shown as itself.
+    pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let peer = plain(peer);
+        if !self.trusts(peer) {
+            return peer;
+        }
+        let has = |name| headers.contains_key(name);
+        let header = match (self.header, has(header::FORWARDED), has(X_FORWARDED_FOR)) {
+            (ProxyHeader::Either, true, true) | (_, false, false) => return peer,
+            (ProxyHeader::Either, true, false) => ProxyHeader::Forwarded,
+            (ProxyHeader::Either, false, true) => ProxyHeader::XForwardedFor,
+            (named, ..) => named,
+        };
+        let mut client = peer;
+        for hop in hops(header, headers) {
+            let Some(address) = hop else { return client };
+            client = address;
+            if !self.trusts(address) {
+                break;
+            }
+        }
+        client
+    }
+}
+
+/// The hops, the newest first; none for one that is not known.
+fn hops(header: ProxyHeader, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
+    let mut hops = Vec::new();
+    let name = if header == ProxyHeader::Forwarded { header::FORWARDED } else { X_FORWARDED_FOR };
+    let lines: Vec<_> = headers.get_all(name).iter().collect();
+    for line in lines.into_iter().rev() {
+        // What cannot be read is not known, and ends the list.
+        let Ok(line) = line.to_str() else {
+            hops.push(None);
+            return hops;
+        };
+        for element in split(line, b',').into_iter().rev() {
+            if hops.len() == HOPS {
+                return hops;
+            }
+            hops.push(match header {
+                ProxyHeader::Forwarded => forwarded_for(element),
+                _ => node(element.trim()),
+            });
+        }
+    }
+    hops
+}
+
+/// The parts of a list. What stands in quotes is not looked into.
+fn split(text: &str, at: u8) -> Vec<&str> {
+    let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
+    for (index, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if byte == at && !quoted => {
+                parts.extend(text.get(start..index));
+                start = index + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.extend(text.get(start..));
+    parts
+}
+
+/// The address of `for=…` in one element of `Forwarded`.
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let pair = |pair: &'_ str| {
+        let (name, value) = pair.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("for").then(|| unquoted(value.trim()))
+    };
+    // Two of them would be as good as none.
+    let mut found = split(element, b';').into_iter().filter_map(pair);
+    let value = found.next()?;
+    if found.next().is_some() { None } else { node(&value) }
+}
+
+fn unquoted(value: &str) -> String {
+    let Some(inner) = value.strip_prefix('"').and_then(|value| value.strip_suffix('"')) else {
+        return value.to_owned();
+    };
+    let (mut text, mut letters) = (String::with_capacity(inner.len()), inner.chars());
+    while let Some(letter) = letters.next() {
+        // What follows a backslash stands for itself.
+        text.extend(if letter == '\\' { letters.next() } else { Some(letter) });
+    }
+    text
+}
+
+/// An address with or without a port, an IPv6 one in brackets or bare; none for `unknown` and hidden names.
+fn node(text: &str) -> Option<IpAddr> {
+    let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    // A hidden port, as `192.0.2.1:_p`, says nothing against the address.
+    let hidden_port = || {
+        let (host, port) = text.rsplit_once(':')?;
+        let host = port.starts_with('_').then_some(host)?;
+        host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
+    };
+    let address = text
+        .parse()
+        .ok()
+        .or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+        .or_else(bracketed)
+        .or_else(hidden_port)?;
+    Some(plain(address))
+}
+
+/// An IPv4 address inside an IPv6 one as itself.
+pub fn plain(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+/// Whose share an address takes: its own, or that of the /64 it lies in, which is what one subscriber has of IPv6.
+pub fn origin(address: IpAddr) -> IpAddr {
+    match plain(address) {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+        address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const PEER: &str = "10.0.0.1";
+
+    fn client_at(peer: &str, header: ProxyHeader, lines: &[(&str, &str)]) -> String {
+        let networks = IpNetworks::parse(["10.0.0.0/24", "2001:db8:ffff::/48"]).unwrap();
+        let proxies = Proxies::new(&networks, header);
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            headers.append(HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap());
+        }
+        proxies.client(peer.parse().unwrap(), &headers).to_string()
+    }
+
+    fn of(name: &str, value: &str) -> String {
+        client_at(PEER, ProxyHeader::Either, &[(name, value)])
+    }
+
+    #[test]
+    fn a_peer_that_is_no_trusted_proxy_is_the_client_whatever_it_says() {
+        let lines = [("x-forwarded-for", "198.51.100.7"), ("forwarded", "for=198.51.100.7")];
+        for header in [ProxyHeader::Either, ProxyHeader::XForwardedFor, ProxyHeader::Forwarded] {
+            assert_eq!(client_at("192.0.2.9", header, &lines), "192.0.2.9");
+        }
+        assert_eq!(client_at("::ffff:192.0.2.9", ProxyHeader::Either, &lines), "192.0.2.9");
+    }
+
+    #[test]
+    fn the_rightmost_address_that_is_no_trusted_proxy_is_the_client() {
+        for (value, client) in [
+            ("198.51.100.7", "198.51.100.7"),
+            ("198.51.100.7, 10.0.0.5, 10.0.0.6", "198.51.100.7"),
+            ("203.0.113.1, 198.51.100.7,10.0.0.5", "198.51.100.7"),
+            ("198.51.100.7:4711", "198.51.100.7"),
+            ("2001:db8::7", "2001:db8::7"),
+            ("[2001:db8::7]", "2001:db8::7"),
+            ("[2001:db8::7]:4711", "2001:db8::7"),
+            ("2001:db8::7, 2001:db8:ffff::1", "2001:db8::7"),
+            ("::ffff:198.51.100.7", "198.51.100.7"),
+            ("198.51.100.7,", PEER),
+            ("198.51.100.7, unknown", PEER),
+            ("198.51.100.7, unknown, 10.0.0.5", "10.0.0.5"),
+            ("10.0.0.7", "10.0.0.7"),
+            ("", PEER),
+            ("example.com", PEER),
+        ] {
+            assert_eq!(of("x-forwarded-for", value), client, "{value}");
+        }
+    }
+
+    #[test]
+    fn forwarded_is_read_as_its_grammar_says() {
+        for (value, client) in [
+            ("for=198.51.100.7", "198.51.100.7"),
+            ("For=198.51.100.7;proto=https;by=10.0.0.1", "198.51.100.7"),
+            ("proto=https ; for = 198.51.100.7", "198.51.100.7"),
+            ("for=\"198.51.100.7:4711\"", "198.51.100.7"),
+            ("for=\"[2001:db8::7]:4711\"", "2001:db8::7"),
+            ("for=\"[2001:db8::7]\", for=10.0.0.5", "2001:db8::7"),
+            ("for=\"[2001:db8::7]:_port\"", "2001:db8::7"),
+            ("for=\"198.51.1\\00.7\"", "198.51.100.7"),
+            ("for=203.0.113.1, for=198.51.100.7, for=10.0.0.5", "198.51.100.7"),
+            // A comma and a semicolon in quotes part nothing.
+            ("for=203.0.113.1;host=\"a, for=203.0.113.2;\", for=198.51.100.7", "198.51.100.7"),
+            ("for=198.51.100.7, for=_hidden", PEER),
+            ("for=unknown", PEER),
+            ("proto=https", PEER),
+            ("for=198.51.100.7;for=198.51.100.8", PEER),
+            ("for=\"198.51.100.7", PEER),
+        ] {
+            assert_eq!(of("forwarded", value), client, "{value}");
+        }
+    }
+
+    #[test]
+    fn several_lines_are_one_list() {
+        let lines = [("x-forwarded-for", "203.0.113.1, 198.51.100.7"), ("x-forwarded-for", "10.0.0.5")];
+        assert_eq!(client_at(PEER, ProxyHeader::Either, &lines), "198.51.100.7");
+        let lines = [("forwarded", "for=203.0.113.1"), ("forwarded", "for=198.51.100.7, for=10.0.0.5")];
+        assert_eq!(client_at(PEER, ProxyHeader::Either, &lines), "198.51.100.7");
+    }
+
+    #[test]
+    fn what_a_client_puts_in_front_of_the_list_or_into_the_other_header_is_not_believed() {
+        assert_eq!(of("x-forwarded-for", "127.0.0.1, 10.0.0.9, 198.51.100.7"), "198.51.100.7");
+        let lines = [("forwarded", "for=203.0.113.1"), ("x-forwarded-for", "198.51.100.7")];
+        assert_eq!(client_at(PEER, ProxyHeader::Either, &lines), PEER);
+        assert_eq!(client_at(PEER, ProxyHeader::XForwardedFor, &lines), "198.51.100.7");
+        assert_eq!(client_at(PEER, ProxyHeader::Forwarded, &lines), "203.0.113.1");
+        let alone = [("forwarded", "for=203.0.113.1")];
+        assert_eq!(client_at(PEER, ProxyHeader::XForwardedFor, &alone), PEER);
+    }
+
+    #[test]
+    fn no_more_hops_are_looked_at_than_a_sane_path_has() {
+        let long = format!("198.51.100.7{}", ", 10.0.0.5".repeat(HOPS));
+        assert_eq!(of("x-forwarded-for", &long), "10.0.0.5");
+        let fits = format!("198.51.100.7{}", ", 10.0.0.5".repeat(HOPS - 1));
+        assert_eq!(of("x-forwarded-for", &fits), "198.51.100.7");
+    }
+
+    #[test]
+    fn a_share_is_taken_by_an_ipv4_address_and_by_an_ipv6_network_of_64_bits() {
+        let of = |text: &str| origin(text.parse().unwrap()).to_string();
+        assert_eq!(of("198.51.100.7"), "198.51.100.7");
+        assert_eq!(of("::ffff:198.51.100.7"), "198.51.100.7");
+        assert_eq!(of("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+    }
+}

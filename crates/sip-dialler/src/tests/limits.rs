@@ -1,0 +1,156 @@
+//! What a far end may cost, and that nothing of a dialler stays behind.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+
+use super::super::registry::Inbound;
+use super::carrier::Carrier;
+use super::{
+    Clock, DiallerConfig, Ids, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, invitation, next,
+    placed, start,
+};
+use crate::{Dialler, incoming};
+
+/// Waits for a condition that nothing tells of.
+async fn until(mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PROMPT, waiting).await.expect("it comes true in time");
+}
+
+#[tokio::test]
+async fn reliable_responses_are_acknowledged_one_after_another_and_not_without_end() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let contact = carrier.contact();
+    for number in 1..=40 {
+        let further = format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+        carrier.answer(&invite, "183 Session Progress", &further, "").await;
+        // The events of the call show that it keeps up.
+        if number == 1 {
+            assert_eq!(next(&mut leg).await, LegEvent::Progress);
+        }
+        if number % 8 == 0 {
+            carrier.answer(&invite, "100 Trying", "", "").await;
+        }
+        if number == 3 {
+            let prack = carrier.expect("PRACK").await;
+            assert_eq!(prack.header("RAck"), "1 1 INVITE");
+            carrier.hears_nothing_for(SHORT).await;
+            carrier.answer(&prack, "200 OK", "", "").await;
+        } else if number > 3 {
+            let prack = tokio::time::timeout(SHORT * 5, carrier.expect("PRACK")).await;
+            let Ok(prack) = prack else {
+                assert_eq!(number, 35, "after 32 there is none; it runs two behind");
+                return;
+            };
+            assert_eq!(prack.header("RAck"), format!("{} 1 INVITE", number - 2));
+            carrier.answer(&prack, "200 OK", "", "").await;
+        }
+    }
+    panic!("every response was acknowledged");
+}
+
+#[tokio::test]
+async fn a_flooded_call_is_not_denied_and_can_still_be_hung_up() {
+    let dialler = dialler().await;
+    let mut inbox = dialler.inner.registry.open("flooded");
+    let carrier = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let own = carrier.local_addr().unwrap();
+    let request = |method: &str, number: u32| {
+        format!(
+            "{method} sip:{0} SIP/2.0\r\nVia: SIP/2.0/UDP {own};branch=z9hG4bK{number};rport\r\nFrom: <sip:f@{own}>;tag=f\r\n\
+             To: <sip:t@{0}>;tag=t\r\nCall-ID: flooded\r\nCSeq: {number} {method}\r\nMax-Forwards: 70\r\n\
+             Content-Length: 0\r\n\r\n",
+            dialler.address()
+        )
+    };
+    for number in 1..=20 {
+        carrier.send_to(request("OPTIONS", number).as_bytes(), dialler.address()).await.unwrap();
+    }
+    carrier.send_to(request("BYE", 21).as_bytes(), dialler.address()).await.unwrap();
+    // What is asked last, of nobody, is answered after everything before it was dealt with.
+    let last = request("OPTIONS", 22).replace("Call-ID: flooded", "Call-ID: another");
+    carrier.send_to(last.as_bytes(), dialler.address()).await.unwrap();
+    let mut answer = [0; 2048];
+    let length = tokio::time::timeout(PROMPT, carrier.recv(&mut answer)).await.unwrap().unwrap();
+    let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
+    assert!(answer.contains("Call-ID: another") && answer.starts_with("SIP/2.0 481"), "{answer}");
+    let mut methods = Vec::new();
+    for _ in 0..17 {
+        let inbound = tokio::time::timeout(PROMPT, inbox.next()).await.expect("it is there");
+        let Inbound::Request(request) = inbound else { panic!("only requests were sent") };
+        methods.push(request.original.method.to_string());
+        incoming::finish_alone(*request, 200, "OK", Vec::new());
+    }
+    assert_eq!(methods.pop().as_deref(), Some("BYE"));
+    assert!(methods.iter().all(|method| method == "OPTIONS"), "{methods:?}");
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_never_decided_ends_the_call() {
+    let clock = Clock::system();
+    clock.freeze(None);
+    let config = DiallerConfig { t1: SHORT, ..config() };
+    let dialler = Dialler::start(config, clock.clone(), Ids::system()).await.unwrap();
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\n", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    clock.advance(Duration::from_secs(45));
+    let refresh = carrier.await_next("INVITE").await;
+    carrier.answer(&refresh, "100 Trying", "", "").await;
+    let bye = carrier.await_next("BYE").await;
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+}
+
+#[tokio::test]
+async fn a_dialler_that_is_dropped_leaves_no_call_and_no_port_behind() {
+    let dialler = dialler().await;
+    let address = dialler.address();
+    let mut carrier = Carrier::udp().await;
+    // One that is over, of which something is left; one that is up; and one that rings.
+    let mut over = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "486 Busy Here", "", "").await;
+    carrier.expect("ACK").await;
+    assert_eq!(ended(&mut over).await, LegEnd::Refused(486));
+    let mut up = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.pick_up(&invite, "", 4000).await;
+    carrier.expect("ACK").await;
+    assert_eq!(next(&mut up).await, LegEvent::Answered);
+    let mut rings = dialler.call(invitation(&carrier.uri("1")));
+    let invite = carrier.expect("INVITE").await;
+    carrier.answer(&invite, "180 Ringing", "", "").await;
+    assert_eq!(next(&mut rings).await, LegEvent::Ringing);
+    // A request that was answered, whose transaction would go on for half a minute.
+    carrier.request(&invite, "OPTIONS", 1, "", "").await;
+    assert_eq!(carrier.next().await.code(), 200);
+    let inner = Arc::downgrade(&dialler.inner);
+    drop(dialler);
+    assert_eq!(ended(&mut up).await, LegEnd::HungUpByUs);
+    assert_eq!(ended(&mut rings).await, LegEnd::Cancelled);
+    until(|| inner.strong_count() == 0).await;
+    until(|| std::net::UdpSocket::bind(address).is_ok()).await;
+    until(|| std::net::TcpListener::bind(address).is_ok()).await;
+}
+
+#[tokio::test]
+async fn a_dialler_that_is_abandoned_gives_up_its_port_though_it_is_still_there() {
+    let dialler = start(config()).await;
+    let address = dialler.address();
+    dialler.abandon();
+    until(|| std::net::UdpSocket::bind(address).is_ok()).await;
+    until(|| std::net::TcpListener::bind(address).is_ok()).await;
+    let mut leg = dialler.call(invitation("sip:1@127.0.0.1"));
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+}

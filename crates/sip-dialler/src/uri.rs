@@ -1,0 +1,142 @@
+//! As much of a SIP URI as is needed to send a request to it; the URI itself stays the text that it is.
+
+use rsipstack::sip::{Domain, Host, HostWithPort, Transport, Uri};
+use trunk_rules::outbound::SipUri;
+
+use super::Reach;
+
+/// A URI that requests can be sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The URI without parameters and headers: whom `To` names.
+    pub who: String,
+    /// A name, or an address without brackets.
+    pub host: String,
+    pub port: Option<u16>,
+    pub transport: Transport,
+    /// Whether it is a `sips:` URI.
+    pub secure: bool,
+    /// How far a request to it may go.
+    pub reach: Reach,
+}
+
+impl Target {
+    /// Reads a `sip:` or `sips:` URI; `None` when it is none, or cannot stand in a request as it is.
+    pub fn parse(uri: &str, reach: Reach) -> Option<Self> {
+        let uri = SipUri::parse(uri)?;
+        let secure = uri.secure;
+        let transport = match uri.parameter("transport").map(str::to_ascii_lowercase).as_deref() {
+            // Old URIs say TCP and mean TLS over it.
+            None | Some("tcp" | "tls") if secure => Transport::Tls,
+            None | Some("udp") if !secure => Transport::Udp,
+            Some("tcp") => Transport::Tcp,
+            Some("tls") => Transport::Tls,
+            _ => return None,
+        };
+        let (who, host) = (uri.who.to_owned(), uri.host.to_owned());
+        Some(Self { who, host, port: uri.port, transport, secure, reach })
+    }
+}
+
+/// A URI that is written as it was given: the library escapes user parts once more, so that `#` would read `%23` and
+/// `%23` would read `%2523`. What it takes for the host it leaves alone.
+pub fn verbatim(uri: &str) -> Uri {
+    Uri {
+        host_with_port: HostWithPort { host: Host::Domain(Domain(uri.to_owned())), port: None },
+        ..Uri::default()
+    }
+}
+
+pub use sip_transport::address::entries;
+
+/// The URI of a `Contact`, `Route` or `From` value.
+pub fn uri_of(value: &str) -> &str {
+    let uri = trunk_rules::carrier::address_uri(value.as_bytes());
+    let uri = std::str::from_utf8(uri).unwrap_or_default();
+    // Without angle brackets, parameters belong to the header.
+    if value.contains('<') { uri } else { uri.split(';').next().unwrap_or_default() }
+}
+
+/// The tag of a `From` or `To` value.
+pub fn tag_of(value: &str) -> Option<&str> {
+    let parameters = match value.rfind('>') {
+        Some(end) => value.get(end + 1..)?,
+        None => value,
+    };
+    let mut named = parameters.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
+    named.find(|(name, _)| name.trim().eq_ignore_ascii_case("tag")).map(|(_, tag)| tag.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target(uri: &str) -> (String, Option<u16>, Transport, bool) {
+        let target = Target::parse(uri, Reach::Anywhere).unwrap_or_else(|| panic!("{uri}"));
+        (target.host, target.port, target.transport, target.secure)
+    }
+
+    #[test]
+    fn host_port_and_transport_are_read_from_a_uri() {
+        let host = || "carrier.example.com".to_owned();
+        for (uri, port, transport, secure) in [
+            ("sip:0011+15551234#@carrier.example.com;transport=udp", None, Transport::Udp, false),
+            ("sip:1@carrier.example.com", None, Transport::Udp, false),
+            ("SIP:1@carrier.example.com:5070;lr;Transport=TCP", Some(5070), Transport::Tcp, false),
+            ("sip:carrier.example.com;transport=tls?X=1", None, Transport::Tls, false),
+            ("sips:1;npdi=yes@carrier.example.com:5061", Some(5061), Transport::Tls, true),
+            ("sips:1@carrier.example.com;transport=tcp", None, Transport::Tls, true),
+        ] {
+            assert_eq!(target(uri), (host(), port, transport, secure), "{uri}");
+        }
+        assert_eq!(target("sip:1@[::1]:5070"), ("::1".to_owned(), Some(5070), Transport::Udp, false));
+        assert_eq!(target("sip:1@[::1]"), ("::1".to_owned(), None, Transport::Udp, false));
+        let who = |uri| Target::parse(uri, Reach::Anywhere).unwrap().who;
+        assert_eq!(who("sip:0011+1#@h:5070;transport=tcp"), "sip:0011+1#@h:5070");
+    }
+
+    #[test]
+    fn what_cannot_be_dialled_is_none() {
+        for uri in [
+            "",
+            "tel:+15551234",
+            "sip:",
+            "sip:1@",
+            "sip:1@h:0",
+            "sip:1@h:99999",
+            "sip:1@h;transport=ws",
+            "sips:1@h;transport=udp",
+            "sip:1 2@h",
+            "sip:1@h\r\nX: 1",
+            "sip:<1@h>",
+            "sip:1@[::1",
+        ] {
+            assert_eq!(Target::parse(uri, Reach::Anywhere), None, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_uri_is_written_as_it_was_given() {
+        for uri in ["sip:0011+15551234#@h;transport=udp", "sip:123%23+44@h:5070", "sip:\u{7f}%@h"] {
+            assert_eq!(verbatim(uri).to_string(), uri);
+        }
+    }
+
+    #[test]
+    fn tags_and_uris_are_found_with_and_without_brackets() {
+        assert_eq!(tag_of("\"a;tag=x\" <sip:1@h;tag=y>;q=1; TAG = z "), Some("z"));
+        assert_eq!(tag_of("sip:1@h;tag=z"), Some("z"));
+        assert_eq!(tag_of("<sip:1@h;tag=y>"), None);
+        assert_eq!(uri_of("\"<x>\" <sip:1@h;lr>;expires=3"), "sip:1@h;lr");
+        assert_eq!(uri_of("sip:1@h;expires=3"), "sip:1@h");
+    }
+
+    #[test]
+    fn lists_are_split_at_commas_that_are_neither_quoted_nor_in_brackets() {
+        assert_eq!(
+            entries("<sip:a,b@h;lr>, \"x, \\\"y\" <sip:c@h>,,"),
+            ["<sip:a,b@h;lr>", "\"x, \\\"y\" <sip:c@h>"]
+        );
+        assert!(entries(" ").is_empty());
+    }
+}

@@ -1,0 +1,24 @@
+//! Header values that name somebody, taken apart as they were received.
+
+/// The entries of a header that may hold several, separated by commas.
+pub fn entries(value: &str) -> Vec<&str> {
+    let (mut entries, mut from) = (Vec::new(), 0);
+    let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
+    for (at, byte) in value.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b'<' if !quoted => bracketed = true,
+            b'>' if !quoted => bracketed = false,
+            b',' if !quoted && !bracketed => {
+                entries.push(value.get(from..at).unwrap_or_default().trim());
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    entries.push(value.get(from..).unwrap_or_default().trim());
+    entries.retain(|entry| !entry.is_empty());
+    entries
+}

@@ -1,0 +1,524 @@
+//! What of a message's body is a session description (RFC 3261 §7.4 and §8.2.3, RFC 5621).
+//!
+//! The description is the body itself, or one part of a `multipart` body. A part that may be ignored
+//! (`handling=optional`, as ISUP has it) is passed over; one that must be understood, and is not, has the message
+//! refused. What the description says is not looked at here.
+//!
+//! Bounds: 16 parts in all, multiparts nested two deep, 32 header lines in a part.
+
+use std::borrow::Cow;
+
+use rsipstack::sip::{Header, Headers};
+
+/// The types that are understood: the value of `Accept`.
+pub const ACCEPT: &str = "application/sdp, multipart/mixed";
+
+const MOST_PARTS: usize = 16;
+const DEEPEST: usize = 2;
+const MOST_HEADERS: usize = 32;
+/// Longest boundary (RFC 2046 §5.1.1).
+const LONGEST_BOUNDARY: usize = 70;
+
+/// Why a body is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BodyRefusal {
+    /// Its type is not understood.
+    #[error("the body, or a required part of it, is of the type `{0}`, which is not understood")]
+    Type(String),
+    /// It is compressed or otherwise encoded.
+    #[error("the body, or a required part of it, has the encoding `{0}`, which is not understood")]
+    Encoding(String),
+    /// It is not a session, and must be understood.
+    #[error("the body, or a required part of it, has the disposition `{0}`, which is not understood")]
+    Disposition(String),
+    /// It cannot be read.
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+impl BodyRefusal {
+    /// The response to a request with such a body.
+    pub const fn code(&self) -> u16 {
+        match self {
+            Self::Type(_) | Self::Encoding(_) | Self::Disposition(_) => 415,
+            Self::Malformed(_) => 400,
+        }
+    }
+
+    /// The header of that response that says what would be right.
+    pub const fn header(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Type(_) | Self::Disposition(_) => Some(("Accept", ACCEPT)),
+            Self::Encoding(_) => Some(("Accept-Encoding", "identity")),
+            Self::Malformed(_) => None,
+        }
+    }
+}
+
+/// The session description in a message; `None` when the message has none.
+///
+/// A body without a type is taken for a description when it begins like one: some programs leave the header out.
+pub fn session_description<'a>(
+    headers: &'a Headers,
+    body: &'a [u8],
+) -> Result<Option<&'a [u8]>, BodyRefusal> {
+    if body.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    let mut entity = Entity::default();
+    for header in headers.iter() {
+        match header {
+            Header::ContentType(_) if entity.kind.is_some() => {
+                return Err(BodyRefusal::Malformed("Content-Type stands there twice"));
+            }
+            Header::ContentType(_) => entity.kind = Some(header.value()),
+            Header::ContentEncoding(_) => entity.encoding = Some(header.value()),
+            Header::ContentDisposition(_) => entity.disposition = Some(header.value()),
+            _ => {}
+        }
+    }
+    Reader { parts: 0 }.read(&entity, body, 0)
+}
+
+/// What the headers of a body or of a part say about it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Entity<'a> {
+    kind: Option<&'a str>,
+    encoding: Option<&'a str>,
+    transfer_encoding: Option<&'a str>,
+    disposition: Option<&'a str>,
+    has_id: bool,
+}
+
+impl Entity<'_> {
+    /// Whether it need not be understood. What has an id and no disposition is there for a header that refers to it
+    /// (RFC 5621 §8), such as `Geolocation`, and none that is understood does.
+    fn is_optional(&self, depth: usize) -> bool {
+        match self.disposition {
+            None => depth > 0 && self.has_id && !self.is_session(),
+            Some(value) => match parameter(value, "handling") {
+                Some(handling) => handling.eq_ignore_ascii_case("optional"),
+                None => token(value).eq_ignore_ascii_case("by-reference"),
+            },
+        }
+    }
+
+    fn is_session(&self) -> bool {
+        self.kind.is_some_and(|kind| token(kind).eq_ignore_ascii_case("application/sdp"))
+    }
+}
+
+struct Reader {
+    parts: usize,
+}
+
+impl Reader {
+    fn read<'a>(
+        &mut self,
+        entity: &Entity<'a>,
+        body: &'a [u8],
+        depth: usize,
+    ) -> Result<Option<&'a [u8]>, BodyRefusal> {
+        match self.understand(entity, body, depth) {
+            Err(_) if entity.is_optional(depth) => Ok(None),
+            understood => understood,
+        }
+    }
+
+    fn understand<'a>(
+        &mut self,
+        entity: &Entity<'a>,
+        body: &'a [u8],
+        depth: usize,
+    ) -> Result<Option<&'a [u8]>, BodyRefusal> {
+        for encoding in entity.encoding.into_iter().flat_map(|value| value.split(',')) {
+            if !encoding.trim().eq_ignore_ascii_case("identity") {
+                return Err(BodyRefusal::Encoding(encoding.trim().to_owned()));
+            }
+        }
+        if let Some(encoding) = entity.transfer_encoding
+            && !["7bit", "8bit", "binary"].iter().any(|known| encoding.trim().eq_ignore_ascii_case(known))
+        {
+            return Err(BodyRefusal::Encoding(encoding.trim().to_owned()));
+        }
+        let Some(kind) = entity.kind else {
+            let begins_like_one = body.trim_ascii_start().starts_with(b"v=0");
+            return if begins_like_one { Ok(Some(body)) } else { Err(BodyRefusal::Type("none".to_owned())) };
+        };
+        if entity.is_session() {
+            return match entity.disposition.map(token) {
+                Some(other) if !other.eq_ignore_ascii_case("session") => {
+                    Err(BodyRefusal::Disposition(other.to_owned()))
+                }
+                _ => Ok(Some(body)),
+            };
+        }
+        let subtype = token(kind).split_once('/').filter(|(top, _)| top.eq_ignore_ascii_case("multipart"));
+        let Some((_, subtype)) = subtype else { return Err(BodyRefusal::Type(token(kind).to_owned())) };
+        if depth >= DEEPEST {
+            return Err(BodyRefusal::Malformed("multiparts are nested too deep"));
+        }
+        let parts = self.split(kind, body)?;
+        if subtype.eq_ignore_ascii_case("alternative") {
+            self.alternative(&parts, depth + 1)
+        } else if subtype.eq_ignore_ascii_case("related") {
+            let start = parameter(kind, "start");
+            let named = |part: &&&[u8]| id_of(part).is_some_and(|id| Some(id) == start.as_deref());
+            let root = start.as_ref().and_then(|_| parts.iter().find(named)).or(parts.first());
+            root.map_or(Ok(None), |root| self.part(root, depth + 1))
+        } else {
+            // A subtype that is not known is read as `mixed` (RFC 2046 §5.1.7).
+            self.mixed(&parts, depth + 1)
+        }
+    }
+
+    /// Each part counts.
+    fn mixed<'a>(&mut self, parts: &[&'a [u8]], depth: usize) -> Result<Option<&'a [u8]>, BodyRefusal> {
+        let mut found = None;
+        for part in parts {
+            if let Some(session) = self.part(part, depth)?
+                && found.replace(session).is_some()
+            {
+                return Err(BodyRefusal::Malformed("the body has two session descriptions"));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The last part that is understood counts.
+    fn alternative<'a>(&mut self, parts: &[&'a [u8]], depth: usize) -> Result<Option<&'a [u8]>, BodyRefusal> {
+        let mut best = Ok(None);
+        for part in parts {
+            match self.part(part, depth) {
+                Ok(Some(session)) => best = Ok(Some(session)),
+                Err(why) if matches!(best, Ok(None)) => best = Err(why),
+                _ => {}
+            }
+        }
+        best
+    }
+
+    fn part<'a>(&mut self, part: &'a [u8], depth: usize) -> Result<Option<&'a [u8]>, BodyRefusal> {
+        let (entity, body) = headed(part)?;
+        self.read(&entity, body, depth)
+    }
+
+    /// The parts of a multipart body, with their headers. What stands before the first and after the last delimiter
+    /// is nobody's; a last delimiter that is missing is forgiven.
+    fn split<'a>(&mut self, kind: &str, body: &'a [u8]) -> Result<Vec<&'a [u8]>, BodyRefusal> {
+        let boundary = parameter(kind, "boundary")
+            .filter(|boundary| (1..=LONGEST_BOUNDARY).contains(&boundary.len()))
+            .ok_or(BodyRefusal::Malformed("a multipart body has no usable boundary"))?;
+        let (mut parts, mut begin, mut at) = (Vec::new(), None, 0);
+        for line in body.split_inclusive(|byte| *byte == b'\n') {
+            if let Some(is_last) = delimiter(line, boundary.as_bytes()) {
+                if let Some(begin) = begin {
+                    self.parts += 1;
+                    if self.parts > MOST_PARTS {
+                        return Err(BodyRefusal::Malformed("a multipart body has more than 16 parts"));
+                    }
+                    parts.push(without_line_end(body.get(begin..at).unwrap_or_default()));
+                }
+                begin = (!is_last).then_some(at + line.len());
+                if is_last {
+                    break;
+                }
+            }
+            at += line.len();
+        }
+        if let Some(rest) = begin.and_then(|begin| body.get(begin..)).filter(|rest| !rest.is_empty()) {
+            parts.push(rest);
+        }
+        if parts.is_empty() {
+            return Err(BodyRefusal::Malformed("a multipart body has no part"));
+        }
+        Ok(parts)
+    }
+}
+
+/// Whether a line is a delimiter, and then whether it is the last one.
+fn delimiter(line: &[u8], boundary: &[u8]) -> Option<bool> {
+    let rest = line.strip_prefix(b"--")?.strip_prefix(boundary)?.trim_ascii_end();
+    match rest {
+        b"" => Some(false),
+        b"--" => Some(true),
+        _ => None,
+    }
+}
+
+fn without_line_end(bytes: &[u8]) -> &[u8] {
+    let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    bytes.strip_suffix(b"\r").unwrap_or(bytes)
+}
+
+/// Parts a part into what its headers say and its body.
+fn headed(part: &[u8]) -> Result<(Entity<'_>, &[u8]), BodyRefusal> {
+    let mut entity = Entity::default();
+    let (mut at, mut lines) = (0, 0);
+    while let Some(rest) = part.get(at..).filter(|rest| !rest.is_empty()) {
+        let length = header_length(rest);
+        let header = rest.get(..length).unwrap_or_default();
+        at += length;
+        if header.trim_ascii().is_empty() {
+            break;
+        }
+        lines += 1;
+        if lines > MOST_HEADERS {
+            return Err(BodyRefusal::Malformed("a part of the body has too many headers"));
+        }
+        let Some((name, value)) = std::str::from_utf8(header).ok().and_then(|text| text.split_once(':'))
+        else {
+            return Err(BodyRefusal::Malformed("a part of the body has a header that cannot be read"));
+        };
+        let value = Some(value.trim());
+        match name.trim().to_ascii_lowercase().as_str() {
+            "content-type" | "c" => entity.kind = value,
+            "content-encoding" | "e" => entity.encoding = value,
+            "content-transfer-encoding" => entity.transfer_encoding = value,
+            "content-disposition" => entity.disposition = value,
+            "content-id" => entity.has_id = true,
+            _ => {}
+        }
+    }
+    Ok((entity, part.get(at..).unwrap_or_default()))
+}
+
+/// How long a header is with the lines that go on with it.
+fn header_length(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        if length > 0 && !matches!(line.first(), Some(b' ' | b'\t')) {
+            break;
+        }
+        length += line.len();
+        if line.trim_ascii().is_empty() {
+            break;
+        }
+    }
+    length
+}
+
+/// The `Content-ID` of a part, with its angle brackets.
+fn id_of(part: &[u8]) -> Option<&str> {
+    let mut rest = part;
+    for _ in 0..MOST_HEADERS {
+        let (header, further) = rest.split_at_checked(header_length(rest))?;
+        let (name, value) = std::str::from_utf8(header).ok()?.split_once(':')?;
+        if name.trim().eq_ignore_ascii_case("content-id") {
+            return Some(value.trim());
+        }
+        rest = further;
+    }
+    None
+}
+
+/// What stands before the parameters of a value.
+fn token(value: &str) -> &str {
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+/// A parameter of a value such as `multipart/mixed;boundary="a b"`, without its quotes.
+fn parameter<'a>(value: &'a str, name: &str) -> Option<Cow<'a, str>> {
+    let mut rest = value.get(value.find(';')?..)?;
+    while let Some(after) = rest.strip_prefix(';') {
+        let end = outside_quotes(after, b';');
+        let (one, further) = after.split_at_checked(end)?;
+        rest = further;
+        if let Some((known, text)) = one.split_once('=')
+            && known.trim().eq_ignore_ascii_case(name)
+        {
+            return Some(unquoted(text.trim()));
+        }
+    }
+    None
+}
+
+/// Where a byte stands first that is in no quotes, or the end.
+fn outside_quotes(text: &str, wanted: u8) -> usize {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ if byte == wanted && !quoted => return at,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn unquoted(text: &str) -> Cow<'_, str> {
+    let Some(inner) = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) else {
+        return Cow::Borrowed(text);
+    };
+    if !inner.contains('\\') {
+        return Cow::Borrowed(inner);
+    }
+    let mut escaped = false;
+    let kept = |character: &char| {
+        escaped = *character == '\\' && !escaped;
+        !escaped
+    };
+    Cow::Owned(inner.chars().filter(kept).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const SDP: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\n";
+    const ISUP: &str = "Content-Type: application/ISUP;version=itu-t92+\r\n";
+
+    fn read(headers: &[(&str, &str)], body: &str) -> Result<Option<String>, BodyRefusal> {
+        let header = |(name, value): &(&str, &str)| match *name {
+            "Content-Type" => Header::ContentType((*value).into()),
+            "Content-Encoding" => Header::ContentEncoding((*value).into()),
+            "Content-Disposition" => Header::ContentDisposition((*value).into()),
+            other => panic!("{other}"),
+        };
+        let headers: Headers = headers.iter().map(header).collect::<Vec<_>>().into();
+        let found = session_description(&headers, body.as_bytes())?;
+        Ok(found.map(|found| String::from_utf8(found.to_vec()).unwrap()))
+    }
+
+    fn multipart(kind: &str, parts: &[&str]) -> Result<Option<String>, BodyRefusal> {
+        let mut body = "This is the preamble.\r\n".to_owned();
+        for part in parts {
+            body.extend(["--b\r\n", part, "\r\n"]);
+        }
+        body.push_str("--b--\r\nThe epilogue, with --b\r\n");
+        read(&[("Content-Type", &format!("{kind};boundary=b"))], &body)
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "it is compared with what was read")]
+    fn described() -> Result<Option<String>, BodyRefusal> {
+        Ok(Some(SDP.to_owned()))
+    }
+
+    fn kind_refused(kind: &str) -> Result<Option<String>, BodyRefusal> {
+        Err(BodyRefusal::Type(kind.to_owned()))
+    }
+
+    #[test]
+    fn a_description_is_the_body_whatever_the_letters_and_parameters_of_its_type() {
+        for kind in ["application/sdp", "Application/SDP;charset=utf-8", "application/sdp ; x=y"] {
+            assert_eq!(read(&[("Content-Type", kind)], SDP), described(), "{kind}");
+        }
+        assert_eq!(read(&[("Content-Type", "application/sdp")], ""), Ok(None));
+        assert_eq!(read(&[], SDP), described(), "a body without a type that begins like a description");
+        assert_eq!(read(&[], "hello"), kind_refused("none"));
+        assert_eq!(read(&[("Content-Type", "application/sdpx")], SDP), kind_refused("application/sdpx"));
+        let twice = [("Content-Type", "application/sdp"), ("Content-Type", "text/plain")];
+        assert_eq!(read(&twice, SDP).unwrap_err().code(), 400);
+    }
+
+    #[test]
+    fn what_is_encoded_or_must_be_something_else_is_refused_with_what_would_be_right() {
+        let with = |name, value| read(&[("Content-Type", "application/sdp"), (name, value)], SDP);
+        assert_eq!(with("Content-Encoding", "Identity"), described());
+        let gzip = with("Content-Encoding", "identity, gzip").unwrap_err();
+        assert_eq!((gzip.code(), gzip.header()), (415, Some(("Accept-Encoding", "identity"))));
+        assert_eq!(with("Content-Disposition", "session"), described());
+        assert_eq!(with("Content-Disposition", "Session;handling=required"), described());
+        assert_eq!(with("Content-Disposition", "early-session").unwrap_err().code(), 415);
+        assert_eq!(with("Content-Disposition", "early-session; handling = \"Optional\""), Ok(None));
+        let text = read(&[("Content-Type", "text/plain")], "hello").unwrap_err();
+        assert_eq!((text.code(), text.header()), (415, Some(("Accept", ACCEPT))));
+        let optional = [("Content-Type", "text/plain"), ("Content-Disposition", "render;handling=optional")];
+        assert_eq!(read(&optional, "hello"), Ok(None));
+    }
+
+    #[test]
+    fn the_description_is_found_beside_parts_that_may_be_ignored() {
+        let sdp = format!("Content-Type: application/sdp\r\n\r\n{SDP}");
+        let isup = format!("{ISUP}Content-Disposition: signal;\r\n handling=optional\r\n\r\n\x01\x02");
+        let location = "Content-ID: <x@y>\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>";
+        for parts in [&[sdp.as_str()][..], &[&sdp, &isup], &[&isup, &sdp], &[&isup, location, &sdp]] {
+            assert_eq!(multipart("multipart/mixed", parts), described(), "{parts:?}");
+        }
+        assert_eq!(multipart("multipart/mixed", &[&isup]), Ok(None));
+        let compact = format!("c: application/sdp\r\nContent-Disposition: session\r\n\r\n{SDP}");
+        assert_eq!(multipart("Multipart/X-Unknown", &[&compact]), described());
+        assert_eq!(
+            multipart("multipart/mixed", &[&format!("\r\n{SDP}")]),
+            described(),
+            "a part without headers"
+        );
+    }
+
+    #[test]
+    fn a_part_that_must_be_understood_and_is_not_is_refused() {
+        let sdp = format!("Content-Type: application/sdp\r\n\r\n{SDP}");
+        for handling in
+            ["", "Content-Disposition: signal\r\n", "Content-Disposition: signal;handling=required\r\n"]
+        {
+            let isup = format!("{ISUP}{handling}\r\n\x01");
+            assert_eq!(multipart("multipart/mixed", &[&sdp, &isup]), kind_refused("application/ISUP"));
+        }
+        assert_eq!(multipart("multipart/mixed", &[&sdp, &sdp]).unwrap_err().code(), 400);
+        let encoded =
+            format!("Content-Type: application/sdp\r\nContent-Transfer-Encoding: base64\r\n\r\n{SDP}");
+        assert!(matches!(multipart("multipart/mixed", &[&encoded]), Err(BodyRefusal::Encoding(_))));
+    }
+
+    #[test]
+    fn of_alternatives_the_last_that_is_understood_counts_and_of_related_parts_the_root() {
+        let sdp = format!("Content-Type: application/sdp\r\nContent-ID: <sdp@x>\r\n\r\n{SDP}");
+        let html = "Content-Type: text/html\r\n\r\n<p>";
+        assert_eq!(multipart("multipart/alternative", &[html, &sdp]), described());
+        assert_eq!(multipart("multipart/alternative", &[&sdp, html]), described());
+        assert_eq!(multipart("multipart/alternative", &[html]), kind_refused("text/html"));
+        assert_eq!(multipart("multipart/related", &[&sdp, html]), described());
+        assert_eq!(multipart("multipart/related;start=\"<sdp@x>\"", &[html, &sdp]), described());
+        assert_eq!(multipart("multipart/related", &[html, &sdp]), kind_refused("text/html"));
+    }
+
+    #[test]
+    fn multiparts_may_be_nested_once_and_have_sixteen_parts() {
+        let inner = format!(
+            "Content-Type: multipart/alternative; boundary=\"in;ner\"\r\n\r\n--in;ner\r\nContent-Type: \
+             application/sdp\r\n\r\n{SDP}\r\n--in;ner--\r\n"
+        );
+        assert_eq!(multipart("multipart/mixed", &[&inner]), described());
+        let nested = |inside: &str| {
+            format!("Content-Type: multipart/mixed;boundary=x\r\n\r\n--x\r\n{inside}\r\n--x--\r\n")
+        };
+        assert_eq!(multipart("multipart/mixed", &[&nested(&inner)]).unwrap_err().code(), 400);
+        let optional = "Content-Type: a/b\r\nContent-Disposition: x;handling=optional\r\n\r\n";
+        let sdp = format!("Content-Type: application/sdp\r\n\r\n{SDP}");
+        let mut parts = vec![optional; 15];
+        parts.push(&sdp);
+        assert_eq!(multipart("multipart/mixed", &parts), described());
+        parts.push(optional);
+        assert_eq!(multipart("multipart/mixed", &parts).unwrap_err().code(), 400);
+    }
+
+    #[test]
+    fn a_boundary_may_be_quoted_and_a_last_delimiter_missing() {
+        let body = format!("--a b\\\r\nContent-Type: application/sdp\n\n{SDP}");
+        assert_eq!(
+            read(&[("Content-Type", "multipart/mixed; x=\"y;boundary=z\"; Boundary=\"a b\\\\\"")], &body),
+            described()
+        );
+        for kind in ["multipart/mixed", "multipart/mixed;boundary=", "multipart/mixed;boundary=\"\""] {
+            assert_eq!(read(&[("Content-Type", kind)], &body).unwrap_err().code(), 400, "{kind}");
+        }
+        assert_eq!(read(&[("Content-Type", "multipart/mixed;boundary=c")], &body).unwrap_err().code(), 400);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(
+            kind in "(multipart/(mixed|related|alternative)|application/sdp)[;=\"\\\\ a-z]{0,30}(;boundary=b)?",
+            body in proptest::collection::vec(any::<u8>(), 0..200),
+            lines in proptest::collection::vec("(--b|--b--|[Cc]ontent-[A-Za-z]{2,12}: [ -~]{0,20}|| x)", 0..40)
+        ) {
+            let headers: Headers = vec![Header::ContentType(kind.as_str().into())].into();
+            let _ = session_description(&headers, &body);
+            let _ = session_description(&headers, lines.join("\r\n").as_bytes());
+        }
+    }
+}

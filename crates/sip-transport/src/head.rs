@@ -1,0 +1,147 @@
+//! The head of a message, looked at without parsing it: where its lines are, and nothing of what they mean.
+//!
+//! A flood is turned away by what stands here, so that only what is let through is parsed and copied. Everything borrows
+//! from the bytes that came, nothing is allocated but what a folded line needs, and each look goes over the head once.
+//! A message has 65,535 bytes at most wherever it comes from.
+
+use std::borrow::Cow;
+
+/// The end of a head.
+const END: &[u8] = b"\r\n\r\n";
+
+/// A message's start line, header lines and body.
+#[derive(Debug, Clone, Copy)]
+pub struct Head<'a> {
+    start: &'a [u8],
+    lines: &'a [u8],
+    /// What follows the head, whatever `Content-Length` says.
+    pub rest: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    /// Finds the head; `None` when there is no end of it, or no first line.
+    pub fn of(bytes: &'a [u8]) -> Option<Self> {
+        let end = find(bytes, END)?;
+        let (head, rest) = (bytes.get(..end + 2)?, bytes.get(end + END.len()..)?);
+        let first = find(head, b"\r\n")?;
+        let (start, lines) = (head.get(..first)?, head.get(first + 2..)?);
+        (!start.is_empty()).then_some(Self { start, lines, rest })
+    }
+
+    /// Method, Request-URI and version; `None` when it is no request.
+    pub fn request(&self) -> Option<[&'a [u8]; 3]> {
+        let first = self.start.iter().position(|byte| *byte == b' ')?;
+        let last = self.start.iter().rposition(|byte| *byte == b' ')?;
+        let method = self.start.get(..first)?;
+        let uri = self.start.get(first + 1..last)?.trim_ascii();
+        let version = self.start.get(last + 1..)?;
+        let is_version = version.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case(b"SIP/"));
+        (is_version && is_token(method)).then_some([method, uri, version])
+    }
+
+    /// The method of a request.
+    pub fn method(&self) -> Option<&'a [u8]> {
+        self.request().map(|[method, ..]| method)
+    }
+
+    /// Names and values of the header lines, as they came: a folded line is one value with its line ends.
+    pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let mut rest = self.lines;
+        std::iter::from_fn(move || {
+            while !rest.is_empty() {
+                let line = logical_line(rest);
+                rest = rest.get(line.len()..).unwrap_or_default();
+                if let Some(colon) = line.iter().position(|byte| *byte == b':') {
+                    let (name, value) = line.split_at(colon);
+                    return Some((name.trim_ascii(), value.get(1..).unwrap_or_default().trim_ascii()));
+                }
+            }
+            None
+        })
+    }
+
+    /// The values of a header, which may have a short name.
+    pub fn values(&self, [long, short]: [&str; 2]) -> impl Iterator<Item = &'a [u8]> {
+        let is_named = move |name: &[u8]| {
+            name.eq_ignore_ascii_case(long.as_bytes())
+                || (!short.is_empty() && name.eq_ignore_ascii_case(short.as_bytes()))
+        };
+        self.headers().filter(move |(name, _)| is_named(name)).map(|(_, value)| value)
+    }
+
+    /// The first value of a header, on one line.
+    pub fn value(&self, names: [&str; 2]) -> Option<Cow<'a, [u8]>> {
+        self.values(names).next().map(unfolded)
+    }
+}
+
+/// A value on one line.
+pub fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
+    if !value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        return Cow::Borrowed(value);
+    }
+    let space = |byte: &u8| if matches!(byte, b'\r' | b'\n' | b'\t') { b' ' } else { *byte };
+    Cow::Owned(value.iter().map(space).collect())
+}
+
+/// The first line with those that continue it, line ends included.
+fn logical_line(bytes: &[u8]) -> &[u8] {
+    let mut end = 0;
+    loop {
+        let rest = bytes.get(end..).unwrap_or_default();
+        end += rest.iter().position(|byte| *byte == b'\n').map_or(rest.len(), |at| at + 1);
+        if !matches!(bytes.get(end), Some(b' ' | b'\t')) {
+            return bytes.get(..end).unwrap_or_default();
+        }
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    bytes.windows(what.len()).position(|window| window == what)
+}
+
+/// Whether this may be a method (RFC 3261 §25.1).
+fn is_token(text: &[u8]) -> bool {
+    let is_mark = |byte: &u8| b"-.!%*_+`'~".contains(byte);
+    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || is_mark(byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn lines_are_found_with_short_names_and_folds() {
+        let text = b"INVITE  sip:a b@c  SIP/2.0\r\nv: one\r\nVia : two,\r\n\t three\r\nno colon\r\nFrom:x\r\n\r\nbody";
+        let head = Head::of(text).unwrap();
+        assert_eq!(head.request(), Some([&b"INVITE"[..], b"sip:a b@c", b"SIP/2.0"]));
+        let vias: Vec<&[u8]> = head.values(["Via", "v"]).collect();
+        assert_eq!(vias, [&b"one"[..], b"two,\r\n\t three"]);
+        assert_eq!(&*unfolded(vias[1]), b"two,    three");
+        assert_eq!((head.value(["From", "f"]).as_deref(), head.rest), (Some(&b"x"[..]), &b"body"[..]));
+        assert_eq!(head.value(["To", "t"]), None);
+    }
+
+    #[test]
+    fn a_response_and_what_is_no_message_are_no_requests() {
+        let is = |text: &[u8]| Head::of(text).map(|head| head.method().is_some());
+        assert_eq!(is(b"SIP/2.0 200 OK\r\nVia: x\r\n\r\n"), Some(false));
+        assert_eq!(is(b"GET / HTTP/1.1\r\n\r\n"), Some(false));
+        assert_eq!(is(b"OPTIONS sip:x SIP/2.0\r\n\r\n"), Some(true));
+        assert_eq!(is(b"OPT\0ONS sip:x SIP/2.0\r\n\r\n"), Some(false));
+        assert_eq!(is(b"OPTIONS sip:x SIP/2.0\r\nVia: x\r\n"), None);
+        assert_eq!(is(b"\r\n\r\n"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), tail in "[\r\n :,;a]{0,40}") {
+            let bytes = [bytes.as_slice(), tail.as_bytes(), END].concat();
+            if let Some(head) = Head::of(&bytes) {
+                let _ = (head.request(), head.headers().count(), head.value(["Via", "v"]));
+            }
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Session descriptions: answers, and offers.
+
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::net::SocketAddr;
+
+use sha2::{Digest as _, Sha256};
+use trunk_rules::carrier::{Codec, Direction, Media, OFFERED_SUITE, Profile, Protection, Setup};
+
+/// What names a session in all its descriptions (RFC 3264 §5 and §8): an id that stays, and a version that grows by
+/// one whenever the description is another one than the last.
+#[derive(Debug)]
+pub struct Identity {
+    id: u64,
+    version: u32,
+    /// What was described last, hashed: a call that is up keeps no text.
+    last: u64,
+}
+
+impl Identity {
+    /// A session that nothing was said of yet.
+    pub fn new(random: u64) -> Self {
+        // Some programs keep it in a signed or a floating-point number.
+        Self { id: 1 + (random >> 12), version: 0, last: 0 }
+    }
+
+    /// The whole description; `rest` is what follows the second line.
+    fn describe(&mut self, at: SocketAddr, rest: &str) -> String {
+        let mut hasher = DefaultHasher::new();
+        (at.ip(), rest).hash(&mut hasher);
+        let hash = hasher.finish();
+        if self.version == 0 || self.last != hash {
+            self.version = self.version.saturating_add(1);
+            self.last = hash;
+        }
+        let Self { id, version, .. } = self;
+        let (family, host) = if at.is_ipv6() { ("IP6", at.ip()) } else { ("IP4", at.ip()) };
+        format!("v=0\r\no=- {id} {version} IN {family} {host}\r\ns=-\r\nc=IN {family} {host}\r\n{rest}")
+    }
+}
+
+/// The body that answers an offer: the chosen stream, and the others refused. The key is ours, for SRTP.
+pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str) -> String {
+    // The time is that of the offer (RFC 3264 §6).
+    let mut text = format!("t={}\r\n", media.time);
+    for (place, line) in media.lines.iter().enumerate() {
+        if place == media.stream {
+            let mut words = line.split_ascii_whitespace();
+            let profile = words.nth(2).unwrap_or("RTP/AVP");
+            let event = media.telephone_event.map(|payload| format!(" {payload}")).unwrap_or_default();
+            let _ = write!(text, "m=audio {} {profile} {}{event}\r\n", at.port(), media.payload_type);
+            let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", media.payload_type, media.codec.name());
+            if let Some(payload) = media.telephone_event {
+                let _ = write!(text, "a=rtpmap:{payload} telephone-event/8000\r\na=fmtp:{payload} 0-15\r\n");
+            }
+            match &media.protection {
+                Protection::Sdes { tag, suite, .. } => {
+                    let _ = write!(text, "a=crypto:{tag} {suite} inline:{key}\r\n");
+                }
+                Protection::Dtls { setup, .. } => {
+                    // The connection is never opened from this side.
+                    let side = if *setup == Setup::Passive { "active" } else { "passive" };
+                    let _ = write!(text, "a=setup:{side}\r\na=fingerprint:{}\r\n", fingerprint(key));
+                }
+                _ => {}
+            }
+            let _ = write!(text, "a={}\r\n", mirrored(media.direction));
+        } else {
+            refuse(&mut text, line);
+        }
+    }
+    identity.describe(at, &text)
+}
+
+/// The body that answers an offer that takes every stream out of the call.
+pub fn answer_taken_out(identity: &mut Identity, lines: &[String], at: SocketAddr) -> String {
+    let mut text = "t=0 0\r\n".to_owned();
+    for line in lines {
+        refuse(&mut text, line);
+    }
+    identity.describe(at, &text)
+}
+
+/// A stream that is not used has the port 0.
+fn refuse(text: &mut String, line: &str) {
+    let refused: Vec<&str> = line.split_ascii_whitespace().collect();
+    let kind = refused.first().copied().unwrap_or("audio");
+    let rest = refused.get(2..).unwrap_or_default().join(" ");
+    let _ = write!(text, "m={kind} 0 {rest}\r\n");
+}
+
+/// An offer of codecs, the best first, and of telephone events. With the profile `RTP/SAVP` it carries our key.
+pub fn offer(
+    identity: &mut Identity,
+    at: SocketAddr,
+    codecs: &[Codec],
+    profile: Profile,
+    key: &str,
+) -> String {
+    let mut text = format!("t=0 0\r\nm=audio {} {}", at.port(), profile.name());
+    for codec in codecs {
+        let _ = write!(text, " {}", codec.static_payload_type());
+    }
+    text.push_str(" 101\r\n");
+    for codec in codecs {
+        let _ = write!(text, "a=rtpmap:{} {}/8000\r\n", codec.static_payload_type(), codec.name());
+    }
+    text.push_str("a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n");
+    match profile {
+        Profile::Savp => {
+            let _ = write!(text, "a=crypto:1 {OFFERED_SUITE} inline:{key}\r\n");
+        }
+        Profile::DtlsSavp => {
+            let _ = write!(text, "a=setup:actpass\r\na=fingerprint:{}\r\n", fingerprint(key));
+        }
+        _ => {}
+    }
+    text.push_str("a=sendrecv\r\n");
+    identity.describe(at, &text)
+}
+
+/// A fingerprint of a certificate that does not exist: what is described is signalling alone.
+fn fingerprint(key: &str) -> String {
+    let bytes = Sha256::digest(key.as_bytes());
+    let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
+    format!("sha-256 {}", pairs.join(":"))
+}
+
+/// What the answerer does, by what the offerer says.
+fn mirrored(direction: Direction) -> &'static str {
+    match direction {
+        Direction::SendRecv => "sendrecv",
+        Direction::SendOnly => "recvonly",
+        Direction::RecvOnly => "sendonly",
+        Direction::Inactive => "inactive",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn origin(description: &str) -> (u64, u32) {
+        let line = description.lines().find_map(|line| line.strip_prefix("o=- ")).unwrap();
+        let mut words = line.split(' ');
+        (words.next().unwrap().parse().unwrap(), words.next().unwrap().parse().unwrap())
+    }
+
+    #[test]
+    fn the_version_grows_with_each_change_and_stays_where_nothing_changed() {
+        let mut identity = Identity::new(u64::MAX);
+        let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        let mut offered =
+            |port, codecs: &[Codec]| origin(&offer(&mut identity, at(port), codecs, Profile::Avp, ""));
+        let all = [Codec::Pcma, Codec::Pcmu];
+        let (id, first) = offered(4000, &all);
+        assert_eq!((id >> 53, first), (0, 1));
+        assert_eq!(offered(4000, &all), (id, 1));
+        assert_eq!(offered(4002, &all), (id, 2));
+        assert_eq!(offered(4002, &all[1..]), (id, 3));
+        assert_eq!(offered(4000, &all), (id, 4), "a version is never used again");
+        assert_ne!(Identity::new(1 << 20).id, id);
+    }
+
+    #[test]
+    fn an_encrypted_offer_has_its_profile_and_a_key() {
+        let text =
+            offer(&mut Identity::new(7), ([192, 0, 2, 1], 4000).into(), &[Codec::Pcmu], Profile::Savp, "KEY");
+        assert!(text.contains("\r\nm=audio 4000 RTP/SAVP 0 101\r\n"), "{text}");
+        assert!(text.contains("\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:KEY\r\n"), "{text}");
+        assert!(text.contains("\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm="), "{text}");
+    }
+}

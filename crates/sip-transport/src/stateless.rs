@@ -1,0 +1,216 @@
+//! Responses that are made of a request's bytes alone (RFC 3261 §8.2.7): no transaction, no repetition, no memory.
+//!
+//! Such a response goes to where the request came from, which may be forged, so it never has more bytes than its caller
+//! grants: what is not needed is left out, and when even the rest is too long there is none.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
+
+use super::head::{Head, unfolded};
+use super::tag::tag_of;
+
+/// How every response ends: it has no body.
+const TAIL: &[u8] = b"Content-Length: 0\r\n\r\n";
+
+/// What a response says besides what it copies.
+#[derive(Debug, Clone, Default)]
+pub struct Reply<'a> {
+    pub code: u16,
+    pub phrase: &'a str,
+    /// Header lines, of which the first is needed.
+    pub needed: Vec<(&'a str, String)>,
+    /// Header lines that stand as far as there is room, the most useful first.
+    pub useful: Vec<(&'a str, String)>,
+}
+
+impl<'a> Reply<'a> {
+    pub fn new(code: u16, phrase: &'a str) -> Self {
+        Self { code, phrase, ..Self::default() }
+    }
+
+    pub fn useful(mut self, name: &'a str, value: impl Into<String>) -> Self {
+        self.useful.push((name, value.into()));
+        self
+    }
+
+    /// The response to a request, of `most` bytes at most. `None` when the request wants none, has no `Via`, or leaves
+    /// no room. `tag` is what `To` gets if it has none.
+    pub fn to(&self, head: &Head<'_>, source: SocketAddr, tag: &str, most: usize) -> Option<Vec<u8>> {
+        if matches!(head.method()?, b"ACK") {
+            return None;
+        }
+        let mut bytes = Vec::with_capacity(most.min(1_024));
+        line(&mut bytes, format!("SIP/2.0 {} {}", self.code, self.phrase).as_bytes(), b"");
+        let mut vias = head.values(["Via", "v"]);
+        line(&mut bytes, b"Via: ", &stamped(vias.next()?, source));
+        for via in vias {
+            line(&mut bytes, b"Via: ", via);
+        }
+        for (long, short) in [("From", "f"), ("To", "t"), ("Call-ID", "i"), ("CSeq", "")] {
+            let Some(value) = head.value([long, short]) else { continue };
+            let name = format!("{long}: ");
+            if long == "To" && !has_tag(&value) {
+                line(&mut bytes, name.as_bytes(), &[&*value, b";tag=", tag.as_bytes()].concat());
+            } else {
+                line(&mut bytes, name.as_bytes(), &value);
+            }
+        }
+        let mut room = most.checked_sub(bytes.len() + TAIL.len())?;
+        let needed = self.needed.iter().enumerate().map(|(at, header)| (at == 0, header));
+        for (is_needed, (name, value)) in needed.chain(self.useful.iter().map(|header| (false, header))) {
+            match room.checked_sub(name.len() + value.len() + 4) {
+                Some(left) => {
+                    room = left;
+                    line(&mut bytes, format!("{name}: ").as_bytes(), value.as_bytes());
+                }
+                None if is_needed => return None,
+                None => {}
+            }
+        }
+        bytes.extend_from_slice(TAIL);
+        Some(bytes)
+    }
+}
+
+fn line(bytes: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    bytes.extend_from_slice(name);
+    bytes.extend_from_slice(value);
+    bytes.extend_from_slice(b"\r\n");
+}
+
+/// Whether a `To` value has a tag.
+fn has_tag(value: &[u8]) -> bool {
+    std::str::from_utf8(value).is_ok_and(|value| tag_of(value).is_some())
+}
+
+/// A `Via` line whose first value says where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
+fn stamped(line: &[u8], source: SocketAddr) -> Vec<u8> {
+    let line = unfolded(line);
+    let end = line.iter().position(|byte| *byte == b',').unwrap_or(line.len());
+    let (first, others) = line.split_at(end);
+    let mut parameters = first.split(|byte| *byte == b';');
+    let sent_by = parameters.next().unwrap_or_default();
+    let mut value = sent_by.trim_ascii_end().to_vec();
+    let mut wants_port = false;
+    for parameter in parameters {
+        let name = parameter.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        // Only the receiver says these: what a sender writes there may be anybody's address.
+        if name.eq_ignore_ascii_case(b"rport") {
+            wants_port = true;
+        } else if !name.eq_ignore_ascii_case(b"received") {
+            value.push(b';');
+            value.extend_from_slice(parameter);
+        }
+    }
+    if wants_port || host_of(sent_by) != Some(source.ip()) {
+        let mut text = String::new();
+        let _infallible = write!(text, ";received={}", source.ip());
+        if wants_port {
+            let _infallible = write!(text, ";rport={}", source.port());
+        }
+        value.extend_from_slice(text.as_bytes());
+    }
+    value.extend_from_slice(others);
+    value
+}
+
+/// The address of `SIP/2.0/UDP 192.0.2.1:5060`, if it is one.
+fn host_of(sent_by: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(sent_by).ok()?.trim().rsplit([' ', '\t']).next()?;
+    let host = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next()?,
+        None => text.split(':').next()?,
+    };
+    host.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const REQUEST: &[u8] = b"OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;rport;branch=z9hG4bKa, SIP/2.0/UDP b\r\n\
+        v: SIP/2.0/UDP c\r\nf: <sip:a@b>;tag=1\r\nTo: \"x;tag=no\" <sip:b;tag=no>\r\ni: 7\r\nCSeq: 1 OPTIONS\r\n\r\n";
+
+    fn source() -> SocketAddr {
+        "198.51.100.7:9".parse().unwrap()
+    }
+
+    fn text(reply: &Reply<'_>, most: usize) -> Option<String> {
+        let bytes = reply.to(&Head::of(REQUEST).unwrap(), source(), "ours", most)?;
+        Some(String::from_utf8(bytes).unwrap())
+    }
+
+    #[test]
+    fn what_must_be_copied_is_copied_and_the_rest_stands_as_far_as_there_is_room() {
+        let whole = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa;received=198.51.100.7;rport=9, SIP/2.0/UDP b\r\n\
+            Via: SIP/2.0/UDP c\r\nFrom: <sip:a@b>;tag=1\r\nTo: \"x;tag=no\" <sip:b;tag=no>;tag=ours\r\nCall-ID: 7\r\n\
+            CSeq: 1 OPTIONS\r\nAllow: ACK\r\nServer: s\r\nContent-Length: 0\r\n\r\n";
+        let reply = Reply::new(200, "OK").useful("Allow", "ACK").useful("Server", "s");
+        assert_eq!(text(&reply, 1_000).as_deref(), Some(whole));
+        let shorter = whole.replace("Allow: ACK\r\n", "");
+        assert_eq!(
+            text(&reply, shorter.len()).as_deref(),
+            Some(shorter.as_str()),
+            "the first that fits stands"
+        );
+        let least = shorter.replace("Server: s\r\n", "");
+        assert_eq!(text(&reply, least.len()).as_deref(), Some(least.as_str()));
+        assert_eq!(text(&reply, least.len() - 1), None);
+    }
+
+    #[test]
+    fn a_header_that_is_needed_is_there_or_there_is_no_response() {
+        let mut reply = Reply::new(401, "Unauthorized");
+        reply.needed.push(("WWW-Authenticate", "Digest realm=\"r\"".to_owned()));
+        let whole = text(&reply, 1_000).unwrap();
+        assert!(whole.contains("WWW-Authenticate: Digest realm=\"r\"\r\n"));
+        assert_eq!(text(&reply, whole.len()), Some(whole.clone()));
+        assert_eq!(text(&reply, whole.len() - 1), None);
+    }
+
+    #[test]
+    fn a_via_names_the_source_and_no_address_that_its_sender_made_up() {
+        let stamp = |via: &str| String::from_utf8(stamped(via.as_bytes(), source())).unwrap();
+        assert_eq!(stamp("SIP/2.0/UDP 198.51.100.7:9;branch=a"), "SIP/2.0/UDP 198.51.100.7:9;branch=a");
+        assert_eq!(
+            stamp("SIP/2.0/UDP 198.51.100.7:9;received=203.0.113.9;branch=a"),
+            "SIP/2.0/UDP 198.51.100.7:9;branch=a"
+        );
+        assert_eq!(
+            stamp("SIP/2.0/UDP host;rport=1;branch=a"),
+            "SIP/2.0/UDP host;branch=a;received=198.51.100.7;rport=9"
+        );
+        let v6 = stamped(b"SIP/2.0/UDP [2001:db8::1]:5060;branch=a", "[2001:db8::2]:5060".parse().unwrap());
+        assert_eq!(v6, b"SIP/2.0/UDP [2001:db8::1]:5060;branch=a;received=2001:db8::2");
+    }
+
+    #[test]
+    fn an_ack_a_response_and_a_request_without_via_get_none() {
+        for bytes in [
+            &b"ACK sip:x SIP/2.0\r\nVia: a\r\n\r\n"[..],
+            b"SIP/2.0 200 OK\r\nVia: a\r\n\r\n",
+            b"OPTIONS sip:x SIP/2.0\r\nFrom: a\r\n\r\n",
+        ] {
+            let head = Head::of(bytes).unwrap();
+            assert_eq!(Reply::new(400, "Bad Request").to(&head, source(), "t", 10_000), None);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_response_is_longer_than_it_may_be(
+            lines in proptest::collection::vec("(Via|v|To|From|Call-ID|CSeq|X): [ -~]{0,30}", 0..8),
+            most in 0usize..600,
+        ) {
+            let bytes = format!("BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP a\r\n{}\r\n\r\n", lines.join("\r\n"));
+            let head = Head::of(bytes.as_bytes()).unwrap();
+            let reply = Reply::new(481, "Call/Transaction Does Not Exist").useful("Server", "server");
+            if let Some(response) = reply.to(&head, source(), "tag", most) {
+                prop_assert!(response.len() <= most);
+                prop_assert!(response.ends_with(b"Content-Length: 0\r\n\r\n"));
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Calls that are over.
+
+use didww_types::Timestamp;
+use rusqlite::types::Value as SqlValue;
+use rusqlite::{Connection, Row, params, params_from_iter};
+
+use super::error::failed;
+use super::uuid;
+use crate::{CallQuery, StoreError, StoredCall, StoredCharge};
+
+/// Keeps a record. One that is there stays as it is: it may be written again when nothing is known of the first time.
+pub(super) fn insert(connection: &Connection, call: &StoredCall) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(
+            "INSERT INTO call (id, account, trunk, ended_at, cause, code, source, destination, price, attributes) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO NOTHING",
+        )
+        .map_err(failed)?
+        .execute(params![
+            call.id.as_bytes().as_slice(),
+            call.account,
+            call.trunk.as_bytes().as_slice(),
+            call.ended_at.as_unix_millis(),
+            call.cause,
+            call.code,
+            call.source,
+            call.destination,
+            call.price,
+            call.attributes,
+        ])
+        .map(|_| ())
+        .map_err(failed)
+}
+
+pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<StoredCall>, StoreError> {
+    let mut conditions = vec!["1".to_owned()];
+    let mut parameters: Vec<SqlValue> = Vec::new();
+    let mut add = |condition: &str, value: Option<SqlValue>| {
+        if let Some(value) = value {
+            parameters.push(value);
+            conditions.push(condition.replace('?', &format!("?{}", parameters.len())));
+        }
+    };
+    add("account = ?", query.account.map(SqlValue::Integer));
+    add("trunk = ?", query.trunk.map(|id| SqlValue::Blob(id.as_bytes().to_vec())));
+    add("cause = ?", query.cause.map(|cause| SqlValue::Integer(cause.into())));
+    let number = query.number.clone().map(SqlValue::Text);
+    add("(instr(source, ?) > 0 OR instr(destination, ?) > 0)", number);
+    add("ended_at >= ?", query.from.map(|at| SqlValue::Integer(at.as_unix_millis())));
+    add("ended_at < ?", query.to.map(|at| SqlValue::Integer(at.as_unix_millis())));
+    let text = format!(
+        "SELECT id, account, trunk, ended_at, cause, code, source, destination, price, attributes FROM call \
+         WHERE {} ORDER BY number DESC LIMIT {}",
+        conditions.join(" AND "),
+        query.limit
+    );
+    let mut statement = connection.prepare_cached(&text).map_err(failed)?;
+    let rows = statement.query_map(params_from_iter(parameters), call).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+fn call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
+    Ok(StoredCall {
+        id: uuid(row, 0)?,
+        account: row.get(1)?,
+        trunk: uuid(row, 2)?,
+        ended_at: Timestamp::from_unix_millis(row.get(3)?),
+        cause: row.get(4)?,
+        code: row.get(5)?,
+        source: row.get(6)?,
+        destination: row.get(7)?,
+        price: row.get(8)?,
+        attributes: row.get(9)?,
+    })
+}
+
+/// Records come about in the order of the time, so those with the lowest numbers are the oldest: no index is needed
+/// to find them.
+pub(super) fn forget(connection: &Connection, before: Timestamp, most: u64) -> Result<u64, StoreError> {
+    let forgotten = connection
+        .prepare_cached(
+            "DELETE FROM call WHERE ended_at < ?1 AND number IN (SELECT number FROM call ORDER BY number LIMIT ?2)",
+        )
+        .and_then(|mut delete| delete.execute(params![before.as_unix_millis(), i64::try_from(most).unwrap_or(i64::MAX)]))
+        .map_err(failed)?;
+    Ok(u64::try_from(forgotten).unwrap_or_default())
+}
+
+pub(super) fn charges_since(
+    connection: &Connection,
+    from: Timestamp,
+) -> Result<Vec<StoredCharge>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT trunk, ended_at, price, account FROM call WHERE price <> '0' AND ended_at >= ?1",
+        )
+        .map_err(failed)?;
+    let rows = statement
+        .query_map(params![from.as_unix_millis()], |row| {
+            Ok(StoredCharge {
+                trunk: uuid(row, 0)?,
+                ended_at: Timestamp::from_unix_millis(row.get(1)?),
+                price: row.get(2)?,
+                account: row.get(3)?,
+            })
+        })
+        .map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}

@@ -1,0 +1,290 @@
+//! What the communication platform's side keeps.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
+use uuid::Uuid;
+
+use super::error::{failed, is_taken};
+use super::uuid;
+use crate::{Aged, Document, DocumentKind, DocumentQuery, NewDocument, StoreError};
+
+/// The columns that [`read`] reads.
+const COLUMNS: &str = "d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body";
+
+fn read(kind: DocumentKind) -> impl Fn(&Row<'_>) -> rusqlite::Result<Document> {
+    move |row| {
+        Ok(Document {
+            kind,
+            number: row.get(0)?,
+            id: uuid(row, 1)?,
+            customer: uuid(row, 2)?,
+            created_at: row.get(3)?,
+            deleted: row.get(4)?,
+            revision: row.get(5)?,
+            body: row.get(6)?,
+        })
+    }
+}
+
+pub(super) fn find(
+    connection: &Connection,
+    kind: DocumentKind,
+    id: Uuid,
+) -> Result<Option<Document>, StoreError> {
+    connection
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM document d WHERE d.kind = ?1 AND d.id = ?2"))
+        .map_err(failed)?
+        .query_row(params![kind as i64, id.as_bytes().as_slice()], read(kind))
+        .optional()
+        .map_err(failed)
+}
+
+pub(super) fn find_unique(
+    connection: &Connection,
+    kind: DocumentKind,
+    name: &str,
+    value: &str,
+) -> Result<Option<Document>, StoreError> {
+    connection
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM document_unique u JOIN document d ON d.number = u.document \
+             WHERE u.kind = ?1 AND u.name = ?2 AND u.value = ?3"
+        ))
+        .map_err(failed)?
+        .query_row(params![kind as i64, name, value], read(kind))
+        .optional()
+        .map_err(failed)
+}
+
+pub(super) fn list(connection: &Connection, query: &DocumentQuery) -> Result<Vec<Document>, StoreError> {
+    let kind = query.kind;
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let rows = match &query.key {
+        None if query.live => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM document d WHERE d.kind = ?1 AND d.live = 1 AND d.created_at < ?2 \
+                 ORDER BY d.created_at DESC LIMIT ?3"
+            ))
+            .map_err(failed)?
+            .query_map(params![kind as i64, query.before, limit], read(kind))
+            .map_err(failed)?
+            .collect::<Result<_, _>>(),
+        None => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM document d WHERE d.kind = ?1 AND d.deleted = 0 AND d.created_at < ?2 \
+                 ORDER BY d.created_at DESC LIMIT ?3"
+            ))
+            .map_err(failed)?
+            .query_map(params![kind as i64, query.before, limit], read(kind))
+            .map_err(failed)?
+            .collect::<Result<_, _>>(),
+        Some((name, value)) => connection
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM document_key k JOIN document d ON d.number = k.document \
+                 WHERE k.kind = ?1 AND k.name = ?2 AND k.value = ?3 AND k.created_at < ?4 \
+                 ORDER BY k.created_at DESC LIMIT ?5"
+            ))
+            .map_err(failed)?
+            .query_map(params![kind as i64, name, value, query.before, limit], read(kind))
+            .map_err(failed)?
+            .collect::<Result<_, _>>(),
+    };
+    rows.map_err(failed)
+}
+
+/// Documents of one list, from its end.
+const AGED: &str = "SELECT d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body FROM document d \
+    WHERE d.kind = ?1 AND d.deleted = ?2 AND d.live = 0 AND d.created_at >= ?3 AND d.created_at < ?4 \
+    ORDER BY d.created_at LIMIT ?5";
+
+pub(super) fn aged(connection: &Connection, query: Aged) -> Result<Vec<Document>, StoreError> {
+    let Aged { kind, deleted, from, before, limit } = query;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut select = connection.prepare_cached(AGED).map_err(failed)?;
+    let rows =
+        select.query_map(params![kind as i64, deleted, from, before, limit], read(kind)).map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+/// Deletes a document that is still as it was read, and its keys.
+pub(super) fn forget(
+    connection: &Connection,
+    kind: DocumentKind,
+    id: Uuid,
+    revision: i64,
+) -> Result<(), StoreError> {
+    let number: Option<i64> = connection
+        .prepare_cached("DELETE FROM document WHERE kind = ?1 AND id = ?2 AND revision = ?3 RETURNING number")
+        .map_err(failed)?
+        .query_row(params![kind as i64, id.as_bytes().as_slice(), revision], |row| row.get(0))
+        .optional()
+        .map_err(failed)?;
+    let Some(number) = number else { return Ok(()) };
+    for table in ["document_key", "document_unique"] {
+        connection
+            .prepare_cached(&format!("DELETE FROM {table} WHERE document = ?1"))
+            .and_then(|mut delete| delete.execute([number]))
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Writes a document: a new one without a revision, else the one that still has it.
+pub(super) fn put(
+    connection: &Connection,
+    revision: Option<i64>,
+    document: &NewDocument,
+) -> Result<(), StoreError> {
+    let (kind, id) = (document.kind as i64, document.id.as_bytes().as_slice());
+    let number = match revision {
+        None => {
+            let inserted = connection
+                .prepare_cached(
+                    "INSERT INTO document (kind, id, customer, created_at, deleted, live, body) \
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                )
+                .and_then(|mut insert| {
+                    insert.execute(params![
+                        kind,
+                        id,
+                        document.customer.as_bytes().as_slice(),
+                        document.created_at,
+                        document.deleted,
+                        document.live,
+                        document.body,
+                    ])
+                });
+            match inserted {
+                Ok(_) => connection.last_insert_rowid(),
+                Err(error) if is_taken(&error) => return Err(StoreError::Taken("id".to_owned())),
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Some(revision) => {
+            replace(connection, revision, document)?;
+            if !document.keyed {
+                return Ok(());
+            }
+            connection
+                .prepare_cached("SELECT number FROM document WHERE kind = ?1 AND id = ?2")
+                .and_then(|mut select| select.query_row(params![kind, id], |row| row.get(0)))
+                .map_err(failed)?
+        }
+    };
+    if document.keyed { key(connection, number, revision.is_none(), document) } else { Ok(()) }
+}
+
+/// Writes a document that still has its revision. A column that is named is written anew in every index that has it, so
+/// those are left out that cannot have changed: nothing comes back that was deleted or over.
+fn replace(connection: &Connection, revision: i64, document: &NewDocument) -> Result<(), StoreError> {
+    let flags = match (document.deleted, document.live) {
+        (false, true) => "",
+        (false, false) => "live = 0, ",
+        (true, false) => "deleted = 1, live = 0, ",
+        (true, true) => "deleted = 1, ",
+    };
+    let changed = connection
+        .prepare_cached(&format!(
+            "UPDATE document SET {flags}body = ?4, revision = revision + 1 \
+             WHERE kind = ?1 AND id = ?2 AND revision = ?3"
+        ))
+        .and_then(|mut update| {
+            let id = document.id.as_bytes().as_slice();
+            update.execute(params![document.kind as i64, id, revision, document.body])
+        })
+        .map_err(failed)?;
+    if changed == 0 { Err(StoreError::Conflict) } else { Ok(()) }
+}
+
+/// Writes what a document is looked for by, where it is not what it was.
+fn key(connection: &Connection, number: i64, new: bool, document: &NewDocument) -> Result<(), StoreError> {
+    let kind = document.kind as i64;
+    let keys: &[(&str, String)] = if document.deleted { &[] } else { &document.keys };
+    for (table, wanted) in [("document_key", keys), ("document_unique", &document.unique)] {
+        let there: Vec<(String, String)> = if new {
+            Vec::new()
+        } else {
+            connection
+                .prepare_cached(&format!("SELECT name, value FROM {table} WHERE document = ?1"))
+                .map_err(failed)?
+                .query_map(params![number], |row| Ok((row.get(0)?, row.get(1)?)))
+                .map_err(failed)?
+                .collect::<Result<_, _>>()
+                .map_err(failed)?
+        };
+        let same =
+            |(name, value): &(String, String), other: &(&str, String)| name == other.0 && *value == other.1;
+        for gone in there.iter().filter(|there| !wanted.iter().any(|wanted| same(there, wanted))) {
+            connection
+                .prepare_cached(&format!(
+                    "DELETE FROM {table} WHERE document = ?1 AND name = ?2 AND value = ?3"
+                ))
+                .map_err(failed)?
+                .execute(params![number, gone.0, gone.1])
+                .map_err(failed)?;
+        }
+        for added in wanted.iter().filter(|wanted| !there.iter().any(|there| same(there, wanted))) {
+            let (columns, values) = if table == "document_key" {
+                ("kind, name, value, document, created_at", "?1, ?2, ?3, ?4, ?5")
+            } else {
+                ("kind, name, value, document", "?1, ?2, ?3, ?4")
+            };
+            let mut insert = connection
+                .prepare_cached(&format!("INSERT INTO {table} ({columns}) VALUES ({values})"))
+                .map_err(failed)?;
+            let inserted = if table == "document_key" {
+                insert.execute(params![kind, added.0, added.1, number, document.created_at])
+            } else {
+                insert.execute(params![kind, added.0, added.1, number])
+            };
+            match inserted {
+                Ok(_) => {}
+                Err(error) if is_taken(&error) => return Err(StoreError::Taken(added.0.to_owned())),
+                Err(error) => return Err(failed(error)),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The kind after one, of those that there are.
+const NEXT_KIND: &str = "SELECT min(kind) FROM document WHERE kind > ?1";
+
+/// When the newest of a list was made.
+const NEWEST: &str = "SELECT max(created_at) FROM document WHERE kind = ?1 AND deleted = ?2";
+
+/// When the newest document of any kind was made; zero when there is none. Each list is asked for its end: there is no
+/// index of all documents by their time, for nothing else needs it.
+pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
+    let one = |sql: &str, parameters: &[&dyn ToSql]| {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut select| select.query_row(parameters, |row| row.get::<_, Option<i64>>(0)))
+            .map_err(failed)
+    };
+    let (mut newest, mut before) = (0, -1);
+    while let Some(kind) = one(NEXT_KIND, params![before])? {
+        for deleted in [false, true] {
+            newest = newest.max(one(NEWEST, params![kind, deleted])?.unwrap_or_default());
+        }
+        before = kind;
+    }
+    Ok(newest)
+}
+
+/// Deletes all documents but those that say who somebody is: they stay as accounts and keys do.
+pub(super) fn reset(connection: &Connection) -> Result<(), StoreError> {
+    use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform};
+    let kept: Vec<String> = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig]
+        .into_iter()
+        .map(|kind| (kind as i64).to_string())
+        .collect();
+    for table in ["document_key", "document_unique", "document"] {
+        connection
+            .execute(&format!("DELETE FROM {table} WHERE kind NOT IN ({})", kept.join(", ")), [])
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

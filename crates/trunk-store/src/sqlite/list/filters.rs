@@ -1,0 +1,214 @@
+//! Which records belong to a list: the index that leads, and what the rest must fulfil.
+
+use didww_types::{FilterTest, ResourceSpec};
+use rusqlite::params_from_iter;
+use rusqlite::types::Value as SqlValue;
+use uuid::Uuid;
+
+use super::Lists;
+use crate::sqlite::error::failed;
+use crate::sqlite::symbols::Symbols;
+use crate::{Condition, IndexValue, ListQuery, StoreError};
+
+/// A statement in the making. Its text depends only on the shape of the query, so that it is compiled once.
+#[derive(Default)]
+struct Sql {
+    from: String,
+    /// The column that has a record's number.
+    number: &'static str,
+    conditions: Vec<String>,
+    parameters: Vec<SqlValue>,
+}
+
+impl Sql {
+    fn parameter(&mut self, value: impl Into<SqlValue>) -> String {
+        self.parameters.push(value.into());
+        format!("?{}", self.parameters.len())
+    }
+
+    fn value(&mut self, value: &IndexValue) -> String {
+        self.parameter(match value {
+            IndexValue::Integer(number) => SqlValue::Integer(*number),
+            IndexValue::Text(text) => SqlValue::Text(text.clone()),
+            IndexValue::Null => SqlValue::Blob(Vec::new()),
+        })
+    }
+
+    fn one_of(&mut self, column: &str, values: &[IndexValue]) -> String {
+        let values: Vec<String> = values.iter().map(|value| self.value(value)).collect();
+        match values.as_slice() {
+            [one] => format!("{column} = {one}"),
+            several => format!("{column} IN ({})", several.join(", ")),
+        }
+    }
+}
+
+impl Lists<'_> {
+    /// The numbers of the records that belong to a list, in the order of creation.
+    pub(super) fn belonging(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
+        let sql = build(self.symbols, query);
+        let text = format!("SELECT {} FROM {} WHERE {}", sql.number, sql.from, sql.conditions.join(" AND "));
+        let mut select = self.connection.prepare_cached(&text).map_err(failed)?;
+        let numbers = select.query_map(params_from_iter(sql.parameters), |row| row.get(0)).map_err(failed)?;
+        let mut numbers: Vec<i64> = numbers.collect::<Result<_, _>>().map_err(failed)?;
+        // An index of one value has them in this order already.
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+}
+
+fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
+    let mut sql = Sql::default();
+    let spec = query.scope.spec;
+    let leader = if query.linked_from.is_some() { None } else { leader(query) };
+    if let Some((kind, owner, relationship)) = query.linked_from {
+        let (owner, relationship) = (sql.parameter(owner), sql.parameter(symbols.member(kind, relationship)));
+        "link l CROSS JOIN record r ON r.number = l.target".clone_into(&mut sql.from);
+        sql.number = "r.number";
+        sql.conditions.push(format!("l.owner = {owner} AND l.relationship = {relationship}"));
+        let kind = sql.parameter(symbols.kind(spec.name));
+        sql.conditions.push(format!("r.kind = {kind}"));
+    } else if let Some(condition) = leader.and_then(|place| query.conditions.get(place)) {
+        let path = path(condition).unwrap_or_default();
+        let (account, field) =
+            (sql.parameter(query.scope.account), sql.parameter(symbols.member(spec.name, path)));
+        let of_record = |place_and: &(usize, &Condition)| {
+            Some(place_and.0) != leader
+                && !matches!(place_and.1.test, FilterTest::Equals(_) | FilterTest::Linked(_))
+        };
+        // Records are looked at only where a condition is not in an index.
+        let join = if query.conditions.iter().enumerate().any(|pair| of_record(&pair)) {
+            " CROSS JOIN record r ON r.number = l.record"
+        } else {
+            ""
+        };
+        sql.from = format!("{} l{join}", table(spec, path));
+        sql.number = "l.record";
+        sql.conditions.push(format!("l.account = {account} AND l.field = {field}"));
+        let test = match condition.test {
+            FilterTest::Contains(_) => contains(&mut sql, "l.value", &condition.values),
+            _ => sql.one_of("l.value", &condition.values),
+        };
+        sql.conditions.push(test);
+    } else {
+        "record r".clone_into(&mut sql.from);
+        sql.number = "r.number";
+        let (account, kind) = (sql.parameter(query.scope.account), sql.parameter(symbols.kind(spec.name)));
+        sql.conditions.push(format!("r.account = {account} AND r.kind = {kind}"));
+    }
+    for (place, condition) in query.conditions.iter().enumerate() {
+        if Some(place) != leader {
+            let test = filter(&mut sql, symbols, query, condition);
+            sql.conditions.push(test);
+        }
+    }
+    sql
+}
+
+/// The condition whose index leads: a unique attribute before any other, equality before a search in the text.
+fn leader(query: &ListQuery) -> Option<usize> {
+    let rank = |condition: &Condition| match condition.test {
+        FilterTest::Equals(path) if unique(query.scope.spec, path) => Some(0),
+        FilterTest::Equals(_) => Some(1),
+        FilterTest::Contains(_) => Some(2),
+        _ => None,
+    };
+    let ranked = query.conditions.iter().enumerate().filter_map(|(place, c)| Some((rank(c)?, place)));
+    ranked.min().map(|(_, place)| place)
+}
+
+fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condition) -> String {
+    let number = sql.number;
+    let spec = query.scope.spec;
+    match condition.test {
+        FilterTest::Id => {
+            let ids: Vec<String> = condition
+                .values
+                .iter()
+                .filter_map(|value| match value {
+                    IndexValue::Text(text) => Uuid::parse_str(text).ok(),
+                    _ => None,
+                })
+                .map(|id| sql.parameter(id.as_bytes().to_vec()))
+                .collect();
+            format!("r.id IN ({})", ids.join(", "))
+        }
+        FilterTest::Equals(path) => {
+            let account = sql.parameter(query.scope.account);
+            let field = sql.parameter(symbols.member(spec.name, path));
+            let test = sql.one_of("f.value", &condition.values);
+            format!(
+                "EXISTS (SELECT 1 FROM {} f WHERE f.account = {account} AND f.field = {field} AND {test} \
+                 AND f.record = {number})",
+                table(spec, path)
+            )
+        }
+        FilterTest::Contains(name) => contains(sql, &format!("r.attributes ->> '{name}'"), &condition.values),
+        FilterTest::Linked(relationship) => {
+            let relationship = sql.parameter(symbols.member(spec.name, relationship));
+            let linked = format!(
+                "SELECT 1 FROM link k JOIN record t ON t.number = k.target \
+                 WHERE k.owner = {number} AND k.relationship = {relationship}"
+            );
+            let ids: Vec<String> = condition
+                .values
+                .iter()
+                .filter_map(|value| match value {
+                    IndexValue::Text(text) => Some(Uuid::parse_str(text).ok()?.as_bytes().to_vec()),
+                    _ => None,
+                })
+                .map(|id| sql.parameter(id))
+                .collect();
+            let to_any = format!("EXISTS ({linked} AND t.id IN ({}))", ids.join(", "));
+            if condition.values.contains(&IndexValue::Null) {
+                format!("({to_any} OR NOT EXISTS ({linked}))")
+            } else {
+                to_any
+            }
+        }
+        // A test that this engine does not know must not let everything through.
+        _ => "0".to_owned(),
+    }
+}
+
+fn contains(sql: &mut Sql, column: &str, values: &[IndexValue]) -> String {
+    let tests: Vec<String> = values
+        .iter()
+        .map(|value| match value {
+            // Null in a record, an empty blob in an index.
+            IndexValue::Null => format!("coalesce(length({column}), 0) = 0"),
+            IndexValue::Integer(number) => {
+                format!("instr({column}, {}) > 0", sql.parameter(number.to_string()))
+            }
+            IndexValue::Text(_) => format!("instr({column}, {}) > 0", sql.value(value)),
+        })
+        .collect();
+    any_of(&tests)
+}
+
+/// Alternatives as a tree: the engine bounds the depth of an expression, and a chain is as deep as it is long.
+fn any_of(tests: &[String]) -> String {
+    match tests {
+        [] => "0".to_owned(),
+        [one] => one.clone(),
+        several => {
+            let (left, right) = several.split_at(several.len() / 2);
+            format!("({} OR {})", any_of(left), any_of(right))
+        }
+    }
+}
+
+fn path(condition: &Condition) -> Option<&'static str> {
+    match condition.test {
+        FilterTest::Equals(path) | FilterTest::Contains(path) => Some(path),
+        _ => None,
+    }
+}
+
+fn unique(spec: &ResourceSpec, path: &str) -> bool {
+    spec.attribute(path).is_some_and(|attribute| attribute.unique)
+}
+
+pub(super) fn table(spec: &ResourceSpec, path: &str) -> &'static str {
+    if unique(spec, path) { "unique_facet" } else { "facet" }
+}

@@ -1,0 +1,224 @@
+//! Events to tell, and what became of them.
+
+mod due;
+mod surplus;
+
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use rusqlite::{Connection, Row, params};
+use uuid::Uuid;
+
+use super::error::failed;
+use super::uuid;
+use crate::{Attempted, Backlog, Delivery, EventForm, NewEvent, Owner, StoreError};
+
+pub(super) use due::{due, next_due};
+pub(super) use surplus::{drop_surplus, is_overfull};
+
+/// Attempts, and events that are over, that are kept for whoever asks; older ones are forgotten.
+const KEPT: i64 = 100_000;
+
+/// The account of what belongs to a customer: the numbers of accounts begin at 1.
+const NO_ACCOUNT: i64 = 0;
+
+/// What the columns `account` and `customer` hold.
+fn columns(owner: Owner) -> (i64, Option<Uuid>) {
+    match owner {
+        Owner::Account(account) => (account, None),
+        Owner::Customer(customer) => (NO_ACCOUNT, Some(customer)),
+    }
+}
+
+const INSERT: &str = "INSERT INTO outbox \
+    (account, customer, subject, url, method, signature, body, created_at, due_at, first) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?8, \
+        NOT EXISTS (SELECT 1 FROM outbox WHERE subject = ?3 AND outcome IS NULL))";
+
+pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), StoreError> {
+    let owner = event.form.owner();
+    let (account, customer) = columns(owner);
+    let (method, signature) = match &event.form {
+        EventForm::Trunk { .. } => ("POST", None),
+        EventForm::Webhook { method, signature, .. } => (method.as_str(), signature.as_deref()),
+    };
+    connection
+        .prepare_cached(INSERT)
+        .map_err(failed)?
+        .execute(params![
+            account,
+            customer.as_ref().map(Uuid::as_bytes),
+            event.subject.as_bytes().as_slice(),
+            event.url,
+            method,
+            signature,
+            event.body,
+            event.created_at.as_unix_millis(),
+        ])
+        .map_err(failed)?;
+    settle(connection, owner, 1, 0)
+}
+
+/// The next event of a subject is the first now, if there is one.
+const LEAD: &str = "UPDATE outbox SET first = 1 \
+    WHERE number = (SELECT min(number) FROM outbox WHERE subject = ?1 AND outcome IS NULL)";
+
+fn lead(connection: &Connection, subject: &[u8]) -> Result<(), StoreError> {
+    connection.prepare_cached(LEAD).and_then(|mut lead| lead.execute([subject])).map(|_| ()).map_err(failed)
+}
+
+const SETTLE: &str = "INSERT INTO backlog (account, customer, waiting, dropped, due_at) \
+    VALUES (?1, coalesce(?2, x''), ?3, ?4, \
+        (SELECT min(due_at) FROM outbox WHERE first = 1 AND account = ?1 AND customer IS ?2)) \
+    ON CONFLICT (account, customer) DO UPDATE SET \
+        waiting = waiting + excluded.waiting, dropped = dropped + excluded.dropped, due_at = excluded.due_at";
+
+/// Notes that so many events more wait of an owner, or fewer, that so many were dropped, and when the first is due.
+fn settle(connection: &Connection, owner: Owner, waiting: i64, dropped: i64) -> Result<(), StoreError> {
+    let (account, customer) = columns(owner);
+    connection
+        .prepare_cached(SETTLE)
+        .and_then(|mut settle| {
+            settle.execute(params![account, customer.as_ref().map(Uuid::as_bytes), waiting, dropped])
+        })
+        .map(|_| ())
+        .map_err(failed)
+}
+
+const FORGET: &str = "DELETE FROM outbox \
+    WHERE outcome IS NOT NULL AND number <= (SELECT max(number) FROM outbox) - ?1";
+
+/// Forgets events that are over and have many later ones.
+fn forget_over(connection: &Connection) -> Result<(), StoreError> {
+    connection
+        .prepare_cached(FORGET)
+        .and_then(|mut forget| forget.execute([KEPT]))
+        .map(|_| ())
+        .map_err(failed)
+}
+
+/// A reset may have taken the event while it was under way, and its number may be another's now; or it was dropped.
+const NOTE: &str = "UPDATE outbox SET attempts = attempts + 1, due_at = coalesce(?2, due_at), outcome = ?3, \
+    first = first AND ?3 IS NULL WHERE number = ?1 AND subject = ?4 AND outcome IS NULL";
+
+pub(super) fn attempted(connection: &Connection, attempted: &Attempted) -> Result<(), StoreError> {
+    let Attempted { numbers, delivery, again_at } = attempted;
+    let outcome = match (again_at, &delivery.error) {
+        (Some(_), _) => None,
+        (None, None) => Some("told"),
+        (None, Some(_)) => Some("given up"),
+    };
+    let subject = delivery.subject.as_bytes().as_slice();
+    let mut noted = 0;
+    for number in numbers {
+        noted += connection
+            .prepare_cached(NOTE)
+            .map_err(failed)?
+            .execute(params![number, again_at.map(Timestamp::as_unix_millis), outcome, subject])
+            .map_err(failed)?;
+    }
+    let over = if outcome.is_some() { i64::try_from(noted).unwrap_or_default() } else { 0 };
+    if over > 0 {
+        lead(connection, subject)?;
+    }
+    settle(connection, delivery.owner, -over, 0)?;
+    let (account, customer) = columns(delivery.owner);
+    connection
+        .prepare_cached(
+            "INSERT INTO delivery (account, customer, subject, url, events, attempt, at, status, error) \
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        )
+        .map_err(failed)?
+        .execute(params![
+            account,
+            customer.as_ref().map(Uuid::as_bytes),
+            delivery.subject.as_bytes().as_slice(),
+            delivery.url,
+            delivery.events,
+            delivery.attempt,
+            delivery.at.as_unix_millis(),
+            delivery.status,
+            delivery.error,
+        ])
+        .map_err(failed)?;
+    connection
+        .prepare_cached("DELETE FROM delivery WHERE number <= ?1")
+        .map_err(failed)?
+        .execute(params![connection.last_insert_rowid() - KEPT])
+        .map_err(failed)?;
+    forget_over(connection)
+}
+
+/// Brings forward what is due later than now, when the clock was set back.
+pub(super) fn set_back(connection: &Connection, now: Timestamp, by: Duration) -> Result<(), StoreError> {
+    let (now, by) = (now.as_unix_millis(), i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    connection
+        .execute(
+            "UPDATE outbox SET due_at = max(due_at - ?2, ?1) WHERE outcome IS NULL AND due_at > ?1",
+            params![now, by],
+        )
+        .map_err(failed)?;
+    connection
+        .execute(
+            "UPDATE backlog SET due_at = (SELECT min(due_at) FROM outbox o WHERE o.first = 1 \
+             AND o.account = backlog.account AND o.customer IS nullif(backlog.customer, x'')) \
+             WHERE due_at > ?1",
+            params![now],
+        )
+        .map_err(failed)?;
+    Ok(())
+}
+
+pub(super) fn backlog(connection: &Connection, owner: Option<Owner>) -> Result<Backlog, StoreError> {
+    let (account, customer) = owner.map(columns).unzip();
+    connection
+        .prepare_cached(
+            "SELECT coalesce(sum(waiting), 0), coalesce(sum(dropped), 0) FROM backlog \
+             WHERE ?1 IS NULL OR account = ?1 AND customer = coalesce(?2, x'')",
+        )
+        .map_err(failed)?
+        .query_row(params![account, customer.flatten().as_ref().map(Uuid::as_bytes)], |row| {
+            let count =
+                |column| row.get::<_, i64>(column).map(|count| u64::try_from(count).unwrap_or_default());
+            Ok(Backlog { waiting: count(0)?, dropped: count(1)? })
+        })
+        .map_err(failed)
+}
+
+pub(super) fn deliveries(
+    connection: &Connection,
+    owner: Option<Owner>,
+    limit: u64,
+) -> Result<Vec<Delivery>, StoreError> {
+    let mut statement = connection
+        .prepare_cached(
+            "SELECT account, subject, url, events, attempt, at, status, error, customer FROM delivery \
+             WHERE ?1 IS NULL OR account = ?1 AND customer IS ?2 ORDER BY number DESC LIMIT ?3",
+        )
+        .map_err(failed)?;
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let delivery = |row: &Row<'_>| {
+        Ok(Delivery {
+            owner: match row.get(8)? {
+                None => Owner::Account(row.get(0)?),
+                Some(bytes) => Owner::Customer(Uuid::from_bytes(bytes)),
+            },
+            subject: uuid(row, 1)?,
+            url: row.get(2)?,
+            events: row.get(3)?,
+            attempt: row.get(4)?,
+            at: Timestamp::from_unix_millis(row.get(5)?),
+            status: row.get(6)?,
+            error: row.get(7)?,
+        })
+    };
+    let (account, customer) = owner.map(columns).unzip();
+    let customer = customer.flatten();
+    let rows = statement
+        .query_map(params![account, customer.as_ref().map(Uuid::as_bytes), limit], delivery)
+        .map_err(failed)?;
+    rows.collect::<Result<_, _>>().map_err(failed)
+}
+
+#[cfg(test)]
+mod tests;

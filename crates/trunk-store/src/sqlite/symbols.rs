@@ -1,0 +1,63 @@
+//! The numbers that stand for names in the tables.
+
+use std::collections::HashMap;
+
+use didww_types::{FilterTest, REGISTRY};
+use rusqlite::{Connection, params};
+use serde_json::Map;
+
+use crate::index_of;
+
+/// The number of no name: it stands in no table.
+const NOWHERE: i64 = -1;
+
+/// The numbers of every declared type, and of what is indexed and linked of it.
+#[derive(Debug)]
+pub(super) struct Symbols {
+    kinds: HashMap<&'static str, i64>,
+    members: HashMap<(&'static str, &'static str), i64>,
+}
+
+impl Symbols {
+    /// Gives every declared name its number; a name that is new gets a new one.
+    pub(super) fn intern(connection: &Connection) -> rusqlite::Result<Self> {
+        let mut symbols = Self { kinds: HashMap::new(), members: HashMap::new() };
+        let mut insert =
+            connection.prepare("INSERT INTO symbol (name) VALUES (?1) ON CONFLICT DO NOTHING")?;
+        let mut select = connection.prepare("SELECT number FROM symbol WHERE name = ?1")?;
+        let mut number = |name: &str| -> rusqlite::Result<i64> {
+            if let Ok(number) = select.query_row(params![name], |row| row.get(0)) {
+                return Ok(number);
+            }
+            insert.execute(params![name])?;
+            select.query_row(params![name], |row| row.get(0))
+        };
+        for spec in REGISTRY {
+            symbols.kinds.insert(spec.name, number(spec.name)?);
+            let linked = spec.filters.iter().filter_map(|filter| match filter.test {
+                FilterTest::Linked(relationship) => Some(relationship),
+                _ => None,
+            });
+            let members = index_of(spec, &Map::new())
+                .into_iter()
+                .map(|entry| entry.path)
+                .chain(spec.relationships.iter().map(|relationship| relationship.name))
+                .chain(linked);
+            for member in members {
+                let number = number(&format!("{}/{member}", spec.name))?;
+                symbols.members.insert((spec.name, member), number);
+            }
+        }
+        Ok(symbols)
+    }
+
+    /// The number of a type.
+    pub(super) fn kind(&self, name: &str) -> i64 {
+        self.kinds.get(name).copied().unwrap_or(NOWHERE)
+    }
+
+    /// The number of an attribute, a path or a relationship of a type.
+    pub(super) fn member(&self, kind: &'static str, name: &'static str) -> i64 {
+        self.members.get(&(kind, name)).copied().unwrap_or(NOWHERE)
+    }
+}

@@ -1,0 +1,407 @@
+//! The changes of a write, inside its transaction.
+
+use didww_types::ResourceSpec;
+use rusqlite::{
+    Connection, OptionalExtension as _, ToSql, params, types::ToSqlOutput, types::Value as SqlValue,
+};
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use super::accounts::SharedDirectory;
+use super::error::{failed, is_taken};
+use super::symbols::Symbols;
+use super::{calls, claims, documents, find, outbox, record, running, uuid};
+use crate::{
+    Change, Committed, DocumentKind, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text,
+    index_of,
+};
+
+impl ToSql for IndexValue {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(match self {
+            Self::Integer(number) => ToSqlOutput::from(*number),
+            Self::Text(text) => ToSqlOutput::from(text.as_str()),
+            // Blobs sort after texts, so null is last, as in the service's own database.
+            Self::Null => ToSqlOutput::Owned(SqlValue::Blob(Vec::new())),
+        })
+    }
+}
+
+/// What a write did.
+pub(super) struct Written {
+    /// The records as they are now.
+    pub(super) records: Vec<Record>,
+    /// What an observer of records is told.
+    pub(super) committed: Vec<Committed>,
+    /// The documents that were changed: what they are, which, and whose.
+    pub(super) documents: Vec<(DocumentKind, Uuid, Uuid)>,
+}
+
+/// How many records accounts may have.
+pub(super) struct Quotas {
+    /// What accounts say of themselves.
+    pub(super) directory: SharedDirectory,
+    /// What is so for the others; none is no limit.
+    pub(super) usual: Option<u64>,
+}
+
+/// Does all the changes; the first that cannot be done ends it, and the caller undoes the others.
+pub(super) fn apply(
+    connection: &Connection,
+    symbols: &Symbols,
+    quotas: &Quotas,
+    changes: &[Change],
+    watched: bool,
+) -> Result<Written, StoreError> {
+    let write = Write { connection, symbols };
+    let (mut records, mut documents) = (Vec::new(), Vec::new());
+    let (mut committed, mut gone) = (Vec::new(), Vec::new());
+    let mut stored = |scope: Scope, record: &Record| -> Result<(), StoreError> {
+        if watched {
+            let links = write.links(scope.spec, record.number)?;
+            committed.push(Committed::Stored { account: scope.account, record: record.clone(), links });
+        }
+        Ok(())
+    };
+    for change in changes {
+        match change {
+            Change::Insert { scope, id, created_at, attributes, links } => {
+                write.check_quota(*scope, quotas)?;
+                let record = write.insert(*scope, *id, created_at.as_unix_millis(), attributes, links)?;
+                stored(*scope, &record)?;
+                records.push(record);
+            }
+            Change::Replace { scope, before, attributes, links, meta } => {
+                let record = write.replace(*scope, before, attributes, links, meta.as_deref())?;
+                stored(*scope, &record)?;
+                records.push(record);
+            }
+            Change::Members { scope, owner, relationship, add, members } => {
+                write.touch(owner)?;
+                let relationship = symbols.member(scope.spec.name, relationship);
+                for member in members {
+                    if *add {
+                        write.link(*scope, owner.number, relationship, *member)?;
+                    } else {
+                        write.unlink(*scope, owner.number, relationship, *member)?;
+                    }
+                }
+                stored(*scope, owner)?;
+            }
+            Change::Delete { scope, id } => {
+                write.delete(*scope, *id)?;
+                gone.push(Committed::Deleted { account: scope.account, kind: scope.spec.name, id: *id });
+            }
+            Change::Answered(call) => running::keep(connection, call)?,
+            Change::Acknowledged(id) => running::acknowledge(connection, *id)?,
+            Change::Step(at) => running::step(connection, *at)?,
+            Change::Call(call) => {
+                calls::insert(connection, call)?;
+                running::forget(connection, call.id)?;
+            }
+            Change::Emit(event) => outbox::insert(connection, event)?,
+            Change::Put { revision, document } => {
+                documents::put(connection, *revision, document)?;
+                documents.extend(revision.map(|_| (document.kind, document.id, document.customer)));
+            }
+            Change::Forget { kind, id, revision } => documents::forget(connection, *kind, *id, *revision)?,
+        }
+    }
+    committed.extend(gone);
+    Ok(Written { records, committed, documents })
+}
+
+struct Write<'a> {
+    connection: &'a Connection,
+    symbols: &'a Symbols,
+}
+
+impl Write<'_> {
+    fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> rusqlite::Result<usize> {
+        self.connection.prepare_cached(sql)?.execute(parameters)
+    }
+
+    fn insert(
+        &self,
+        scope: Scope,
+        id: Uuid,
+        created_at: i64,
+        attributes: &Map<String, Value>,
+        links: &[(&'static str, Vec<Uuid>)],
+    ) -> Result<Record, StoreError> {
+        let entries = index_of(scope.spec, attributes);
+        // Looked up before anything is changed: then a name that is taken, which is no rare mistake, leaves
+        // nothing to undo.
+        for entry in entries.iter().filter(|entry| entry.unique) {
+            self.check_free(scope, entry)?;
+        }
+        claims::check_free(self.connection, self.symbols, scope, &entries)?;
+        let text = canonical_text(scope.spec, attributes);
+        let kind = self.symbols.kind(scope.spec.name);
+        let inserted = self.execute(
+            "INSERT INTO record (account, kind, id, created_at, attributes) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![scope.account, kind, id.as_bytes().as_slice(), created_at, text],
+        );
+        match inserted {
+            Ok(_) => {}
+            Err(error) if is_taken(&error) => return Err(StoreError::Taken("id".to_owned())),
+            Err(error) => return Err(failed(error)),
+        }
+        let number = self.connection.last_insert_rowid();
+        for entry in &entries {
+            self.index(scope, number, entry)?;
+        }
+        claims::insert(self.connection, self.symbols, scope, number, &entries)?;
+        self.count(scope, 1)?;
+        for (relationship, targets) in links {
+            let relationship = self.symbols.member(scope.spec.name, relationship);
+            for target in targets {
+                self.link(scope, number, relationship, *target)?;
+            }
+        }
+        Ok(Record { number, id, kind: scope.spec.name, revision: 0, attributes: text, meta: None })
+    }
+
+    fn replace(
+        &self,
+        scope: Scope,
+        before: &Record,
+        attributes: &Map<String, Value>,
+        links: &[(&'static str, Vec<Uuid>)],
+        meta: Option<&str>,
+    ) -> Result<Record, StoreError> {
+        let text = canonical_text(scope.spec, attributes);
+        let meta = meta.map(str::to_owned).or_else(|| before.meta.clone());
+        let changed = self
+            .execute(
+                "UPDATE record SET attributes = ?1, meta = ?5, revision = revision + 1 \
+                 WHERE number = ?2 AND id = ?3 AND revision = ?4",
+                params![text, before.number, before.id.as_bytes().as_slice(), before.revision, meta],
+            )
+            .map_err(failed)?;
+        if changed == 0 {
+            return Err(StoreError::Conflict);
+        }
+        self.count(scope, 0)?;
+        let old = index_of(scope.spec, &before.attributes()?);
+        let new = index_of(scope.spec, attributes);
+        for entry in old.iter().filter(|entry| !new.contains(entry)) {
+            self.unindex(scope, before.number, entry)?;
+        }
+        for entry in new.iter().filter(|entry| !old.contains(entry)) {
+            self.index(scope, before.number, entry)?;
+        }
+        for (relationship, targets) in links {
+            let relationship = self.symbols.member(scope.spec.name, relationship);
+            self.execute(
+                "DELETE FROM link WHERE owner = ?1 AND relationship = ?2",
+                params![before.number, relationship],
+            )
+            .map_err(failed)?;
+            for target in targets {
+                self.link(scope, before.number, relationship, *target)?;
+            }
+        }
+        Ok(Record { attributes: text, revision: before.revision + 1, meta, ..before.clone() })
+    }
+
+    /// Marks a record as changed, if it is still as it was read.
+    fn touch(&self, record: &Record) -> Result<(), StoreError> {
+        let changed = self
+            .execute(
+                "UPDATE record SET revision = revision + 1 WHERE number = ?1 AND id = ?2 AND revision = ?3",
+                params![record.number, record.id.as_bytes().as_slice(), record.revision],
+            )
+            .map_err(failed)?;
+        if changed == 0 { Err(StoreError::Conflict) } else { Ok(()) }
+    }
+
+    fn delete(&self, scope: Scope, id: Uuid) -> Result<(), StoreError> {
+        let Some(record) = find(self.connection, self.symbols, scope, id)? else {
+            return Err(StoreError::Conflict);
+        };
+        let entries = index_of(scope.spec, &record.attributes()?);
+        for entry in &entries {
+            self.unindex(scope, record.number, entry)?;
+        }
+        claims::remove(self.connection, self.symbols, scope, &record, &entries)?;
+        for sql in [
+            "DELETE FROM link WHERE owner = ?1",
+            "DELETE FROM link WHERE target = ?1",
+            "DELETE FROM record WHERE number = ?1",
+        ] {
+            self.execute(sql, params![record.number]).map_err(failed)?;
+        }
+        self.count(scope, -1)
+    }
+
+    /// Refuses one record more than the account may have. It is asked before anything is changed: then a refusal, of
+    /// which there may be many, leaves nothing to undo.
+    fn check_quota(&self, scope: Scope, quotas: &Quotas) -> Result<(), StoreError> {
+        let quota = quotas.directory.read().quota(scope.account, quotas.usual);
+        let Some(most) = quota else { return Ok(()) };
+        let records: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT records FROM record_count WHERE account = ?1 AND kind = ?2")
+            .map_err(failed)?
+            .query_row(params![scope.account, self.symbols.kind(scope.spec.name)], |row| row.get(0))
+            .optional()
+            .map_err(failed)?;
+        if u64::try_from(records.unwrap_or_default()).unwrap_or_default() < most {
+            return Ok(());
+        }
+        Err(StoreError::Quota { kind: scope.spec.name, most })
+    }
+
+    fn check_free(&self, scope: Scope, entry: &IndexEntry) -> Result<(), StoreError> {
+        let field = self.symbols.member(scope.spec.name, entry.path);
+        let taken = self
+            .connection
+            .prepare_cached("SELECT 1 FROM unique_facet WHERE account = ?1 AND field = ?2 AND value = ?3")
+            .and_then(|mut select| select.exists(params![scope.account, field, entry.value]));
+        if taken.map_err(failed)? { Err(StoreError::Taken(entry.path.to_owned())) } else { Ok(()) }
+    }
+
+    fn index(&self, scope: Scope, record: i64, entry: &IndexEntry) -> Result<(), StoreError> {
+        let sql = if entry.unique {
+            "INSERT INTO unique_facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)"
+        } else {
+            "INSERT INTO facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)"
+        };
+        let field = self.symbols.member(scope.spec.name, entry.path);
+        match self.execute(sql, params![scope.account, field, entry.value, record]) {
+            Ok(_) => Ok(()),
+            Err(error) if is_taken(&error) => Err(StoreError::Taken(entry.path.to_owned())),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn unindex(&self, scope: Scope, record: i64, entry: &IndexEntry) -> Result<(), StoreError> {
+        let sql = if entry.unique {
+            "DELETE FROM unique_facet WHERE account = ?1 AND field = ?2 AND value = ?3 AND record = ?4"
+        } else {
+            "DELETE FROM facet WHERE account = ?1 AND field = ?2 AND value = ?3 AND record = ?4"
+        };
+        let field = self.symbols.member(scope.spec.name, entry.path);
+        self.execute(sql, params![scope.account, field, entry.value, record]).map(|_| ()).map_err(failed)
+    }
+
+    /// Counts a change of a list, by which it has more records or fewer.
+    fn count(&self, scope: Scope, by: i64) -> Result<(), StoreError> {
+        let kind = self.symbols.kind(scope.spec.name);
+        self.execute(
+            "INSERT INTO record_count (account, kind, records, changes) VALUES (?1, ?2, ?3, 1) \
+             ON CONFLICT (account, kind) DO UPDATE SET records = records + excluded.records, changes = changes + 1",
+            params![scope.account, kind, by],
+        )
+        .map(|_| ())
+        .map_err(failed)
+    }
+
+    /// The ids that each relationship of a record leads to, in the order they were linked.
+    fn links(
+        &self,
+        spec: &'static ResourceSpec,
+        owner: i64,
+    ) -> Result<Vec<(&'static str, Vec<Uuid>)>, StoreError> {
+        let mut statement = self
+            .connection
+            .prepare_cached(
+                "SELECT l.relationship, r.id FROM link l JOIN record r ON r.number = l.target \
+                 WHERE l.owner = ?1 ORDER BY l.number",
+            )
+            .map_err(failed)?;
+        let rows = statement
+            .query_map(params![owner], |row| Ok((row.get::<_, i64>(0)?, uuid(row, 1)?)))
+            .map_err(failed)?;
+        let rows = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let of = |name: &'static str| {
+            let number = self.symbols.member(spec.name, name);
+            rows.iter().filter(|(relationship, _)| *relationship == number).map(|(_, id)| *id).collect()
+        };
+        Ok(spec.relationships.iter().map(|rel| (rel.name, of(rel.name))).collect())
+    }
+
+    fn number_of(&self, scope: Scope, id: Uuid) -> Result<Option<i64>, StoreError> {
+        self.connection
+            .prepare_cached("SELECT number FROM record WHERE id = ?1 AND account = ?2")
+            .map_err(failed)?
+            .query_row(params![id.as_bytes().as_slice(), scope.account], |row| row.get(0))
+            .optional()
+            .map_err(failed)
+    }
+
+    fn link(&self, scope: Scope, owner: i64, relationship: i64, target: Uuid) -> Result<(), StoreError> {
+        // It was there when the rules were asked; if it is gone, they must be asked again.
+        let Some(target) = self.number_of(scope, target)? else { return Err(StoreError::Conflict) };
+        self.execute(
+            "INSERT INTO link (owner, relationship, target) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+            params![owner, relationship, target],
+        )
+        .map(|_| ())
+        .map_err(failed)
+    }
+
+    fn unlink(&self, scope: Scope, owner: i64, relationship: i64, target: Uuid) -> Result<(), StoreError> {
+        let Some(target) = self.number_of(scope, target)? else { return Ok(()) };
+        self.execute(
+            "DELETE FROM link WHERE owner = ?1 AND relationship = ?2 AND target = ?3",
+            params![owner, relationship, target],
+        )
+        .map(|_| ())
+        .map_err(failed)
+    }
+}
+
+/// Deletes all records, of one account or of all, and with `accounts` the accounts and keys too.
+pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: bool) -> Result<(), StoreError> {
+    let of_records = [
+        "DELETE FROM link WHERE owner IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
+        "DELETE FROM facet WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM unique_facet WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM claim WHERE record IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
+        "DELETE FROM unclaimed WHERE record IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
+        // The row stays, so that no number of changes comes a second time.
+        "UPDATE record_count SET records = 0, changes = changes + 1 WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM record WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM outbox WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM backlog WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM delivery WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM call WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM running_call WHERE ?1 IS NULL OR account = ?1",
+    ];
+    let of_accounts = [
+        "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",
+        "DELETE FROM account WHERE ?1 IS NULL OR number = ?1",
+    ];
+    for sql in of_records.into_iter().chain(of_accounts.into_iter().filter(|_| accounts)) {
+        connection.execute(sql, params![account]).map_err(failed)?;
+    }
+    if account.is_none() {
+        documents::reset(connection)?;
+    }
+    Ok(())
+}
+
+/// Shows every record of a type, with its relationships, oldest first.
+pub(super) fn visit(
+    connection: &Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+    visit: &mut dyn FnMut(&Committed),
+) -> Result<(), StoreError> {
+    let write = Write { connection, symbols };
+    let mut statement = connection
+        .prepare(
+            "SELECT number, id, revision, attributes, meta, account FROM record WHERE kind = ?1 ORDER BY number",
+        )
+        .map_err(failed)?;
+    let mut rows = statement.query(params![symbols.kind(spec.name)]).map_err(failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let record = record(row, spec.name).map_err(failed)?;
+        let links = write.links(spec, record.number)?;
+        let account = row.get(5).map_err(failed)?;
+        visit(&Committed::Stored { account, record, links });
+    }
+    Ok(())
+}

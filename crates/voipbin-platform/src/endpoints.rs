@@ -1,0 +1,142 @@
+//! The endpoints: what can be asked, and who may.
+
+use axum::http::Method;
+
+/// One endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Endpoint {
+    /// The method's name.
+    pub method: &'static str,
+    /// The path below the version; `{id}` stands for an id.
+    pub path: &'static str,
+    /// Who may ask.
+    pub needs: Needs,
+    pub(crate) operation: Operation,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Needs {
+    /// A super admin of the platform.
+    SuperAdmin,
+    /// An admin of the customer; a super admin on its own customer.
+    CustomerAdmin,
+    /// An admin or manager of the customer; a super admin on any.
+    CustomerAdminOrManager,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Operation {
+    OwnConfig,
+    UpdateOwnConfig,
+    ListConfigs,
+    CreateConfig,
+    GetConfig,
+    UpdateConfig,
+    DeleteConfig,
+    ListProviders,
+    CreateProvider,
+    SetUpProvider,
+    GetProvider,
+    UpdateProvider,
+    DeleteProvider,
+    ListRoutes,
+    CreateRoute,
+    GetRoute,
+    UpdateRoute,
+    DeleteRoute,
+    ListProviderCalls,
+    CreateProviderCall,
+    GetProviderCall,
+    DeleteProviderCall,
+    ListCalls,
+    CreateCalls,
+    GetCall,
+    DeleteCall,
+    HangUpCall,
+}
+
+impl Endpoint {
+    /// Whether it may be dropped half-way: it writes nothing, or sees to it that what follows a write is done.
+    pub(crate) fn may_be_left(&self) -> bool {
+        let sees_to_it = matches!(self.operation, Operation::CreateCalls | Operation::CreateProviderCall);
+        self.method == "GET" || sees_to_it
+    }
+}
+
+const fn endpoint(method: &'static str, path: &'static str, needs: Needs, operation: Operation) -> Endpoint {
+    Endpoint { method, path, needs, operation }
+}
+
+/// Every endpoint below the version. There is no other.
+pub const ENDPOINTS: &[Endpoint] = {
+    use Needs::{CustomerAdmin, CustomerAdminOrManager, SuperAdmin};
+    use Operation as Op;
+    &[
+        endpoint("GET", "/outbound_config", CustomerAdmin, Op::OwnConfig),
+        endpoint("PUT", "/outbound_config", CustomerAdmin, Op::UpdateOwnConfig),
+        endpoint("GET", "/outbound_configs", SuperAdmin, Op::ListConfigs),
+        endpoint("POST", "/outbound_configs", SuperAdmin, Op::CreateConfig),
+        endpoint("GET", "/outbound_configs/{id}", SuperAdmin, Op::GetConfig),
+        endpoint("PUT", "/outbound_configs/{id}", SuperAdmin, Op::UpdateConfig),
+        endpoint("DELETE", "/outbound_configs/{id}", SuperAdmin, Op::DeleteConfig),
+        endpoint("GET", "/providers", SuperAdmin, Op::ListProviders),
+        endpoint("POST", "/providers", SuperAdmin, Op::CreateProvider),
+        endpoint("POST", "/providers/setup", SuperAdmin, Op::SetUpProvider),
+        endpoint("GET", "/providers/{id}", SuperAdmin, Op::GetProvider),
+        endpoint("PUT", "/providers/{id}", SuperAdmin, Op::UpdateProvider),
+        endpoint("DELETE", "/providers/{id}", SuperAdmin, Op::DeleteProvider),
+        endpoint("GET", "/routes", SuperAdmin, Op::ListRoutes),
+        endpoint("POST", "/routes", SuperAdmin, Op::CreateRoute),
+        endpoint("GET", "/routes/{id}", SuperAdmin, Op::GetRoute),
+        endpoint("PUT", "/routes/{id}", SuperAdmin, Op::UpdateRoute),
+        endpoint("DELETE", "/routes/{id}", SuperAdmin, Op::DeleteRoute),
+        endpoint("GET", "/providercalls", SuperAdmin, Op::ListProviderCalls),
+        endpoint("POST", "/providercalls", SuperAdmin, Op::CreateProviderCall),
+        endpoint("GET", "/providercalls/{id}", SuperAdmin, Op::GetProviderCall),
+        endpoint("DELETE", "/providercalls/{id}", SuperAdmin, Op::DeleteProviderCall),
+        endpoint("GET", "/calls", CustomerAdminOrManager, Op::ListCalls),
+        endpoint("POST", "/calls", CustomerAdminOrManager, Op::CreateCalls),
+        endpoint("GET", "/calls/{id}", CustomerAdminOrManager, Op::GetCall),
+        endpoint("DELETE", "/calls/{id}", CustomerAdminOrManager, Op::DeleteCall),
+        endpoint("POST", "/calls/{id}/hangup", CustomerAdminOrManager, Op::HangUpCall),
+    ]
+};
+
+/// The endpoint of a method and a path below the version, and the id in the path.
+pub(crate) fn find<'a>(method: &Method, path: &'a str) -> Option<(&'static Endpoint, &'a str)> {
+    let matched = |endpoint: &'static Endpoint| {
+        let Some((before, after)) = endpoint.path.split_once("{id}") else {
+            return (endpoint.path == path).then_some((endpoint, ""));
+        };
+        let id = path.strip_prefix(before)?.strip_suffix(after)?;
+        (!id.is_empty() && !id.contains('/')).then_some((endpoint, id))
+    };
+    ENDPOINTS.iter().filter(|endpoint| endpoint.method == method.as_str()).find_map(matched)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_to_their_endpoints() {
+        let found = |method: Method, path| find(&method, path).map(|(found, id)| (found.operation, id));
+        assert_eq!(found(Method::GET, "/providers"), Some((Operation::ListProviders, "")));
+        assert_eq!(found(Method::GET, "/providers/7"), Some((Operation::GetProvider, "7")));
+        assert_eq!(found(Method::POST, "/providers/setup"), Some((Operation::SetUpProvider, "")));
+        assert_eq!(found(Method::POST, "/calls/7/hangup"), Some((Operation::HangUpCall, "7")));
+        for (method, path) in [
+            (Method::PATCH, "/providers"),
+            (Method::GET, "/providers/"),
+            (Method::GET, "/providers/7/8"),
+            (Method::GET, "/calls/7/hangup"),
+            (Method::PUT, "/providercalls/7"),
+            (Method::GET, "/nosuch"),
+        ] {
+            assert_eq!(found(method, path), None, "{path}");
+        }
+    }
+}
