@@ -1,4 +1,4 @@
-//! The rows, in the order of the report.
+//! The rows of the report, in order.
 
 mod admit;
 mod calls;

@@ -1,40 +1,40 @@
-//! What is written down.
+//! The report, written to `BENCHMARKS.md`.
 
 use std::fmt::Write as _;
 
 use crate::plan::Plan;
 use crate::rounds::Compared;
 
-/// What a row must come to.
+/// The required figure of a row, and the desired one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
-    /// At least the first, at best the second.
+    /// Required minimum, and desired minimum.
     AtLeast(f64, f64),
-    /// At most the first, at best the second.
+    /// Required maximum, and desired maximum.
     AtMost(f64, f64),
-    /// It is only told.
+    /// No target; the figure is only reported.
     Reported,
 }
 
 /// A row of the report.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// What was measured against what.
+    /// What was measured, and against which reference.
     pub(crate) name: &'static str,
-    /// Our side, with its unit.
+    /// The server's or SDK's value, with its unit.
     pub(crate) ours: String,
-    /// The other side, with its unit.
+    /// The reference's value, with its unit.
     pub(crate) reference: String,
-    /// The figure that the target speaks of.
+    /// The figure that is compared with the target.
     pub(crate) figure: f64,
-    /// The unit of that figure: empty for a ratio.
+    /// The unit of that figure; empty for a ratio.
     pub(crate) unit: &'static str,
-    /// What it must come to.
+    /// The required and the desired figure.
     pub(crate) target: Target,
 }
 
 impl Row {
-    /// Two rates a second, and their ratio.
+    /// A row with two rates a second and their ratio.
     pub(crate) fn rates(name: &'static str, compared: &Compared, target: Target) -> Self {
         Self {
             name,
@@ -46,7 +46,7 @@ impl Row {
         }
     }
 
-    /// Whether the row is what it must be.
+    /// Whether the row meets its required figure.
     pub(crate) fn is_reached(&self) -> bool {
         match self.target {
             Target::AtLeast(must, _) => self.figure >= must,
@@ -76,7 +76,7 @@ impl Row {
         }
     }
 
-    /// The row as a line of the table.
+    /// The row as a line of the Markdown table.
     pub(crate) fn line(&self) -> String {
         let (must, aim) = self.targets();
         let figure = if self.unit.is_empty() {
@@ -94,7 +94,7 @@ impl Row {
     }
 }
 
-/// The whole report.
+/// The whole report as Markdown.
 pub(crate) fn write(plan: &Plan, machine: &[(&'static str, String)], rows: &[Row]) -> String {
     let mut text = String::from(HEAD);
     if plan.quick {

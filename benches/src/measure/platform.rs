@@ -1,4 +1,4 @@
-//! The communication platform's side: reading a provider, placing calls, and what a call needs of memory.
+//! The communication platform's API: reading a provider, placing calls, and the memory that a call needs.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(crate) fn placed(plan: &Plan, name: &'static str) -> Outcome<Row> {
     Ok(Row::rates(name, &compared, Target::AtLeast(0.5, 0.75)))
 }
 
-/// Destinations of one request.
+/// Number of destinations in one request.
 const TOGETHER: u32 = 50;
 
 pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
@@ -61,7 +61,7 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
         "actions": [{ "type": "answer" }, { "type": "sleep", "option": { "duration": 3_000_000 } }],
     });
     let place = || platform.send(reqwest::Method::POST, "/v1.0/providercalls", &body);
-    // The first calls bring what all of them share.
+    // The first calls allocate what all calls share.
     let mut last = Value::Null;
     for _ in 0..4 {
         last = place()?;
@@ -84,7 +84,8 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
-/// How long something is left of a call, for answers that come again (RFC 3261 §17.1.1.2), and a while more.
+/// Time after which no state of an ended call is left: responses are absorbed for 32 s (RFC 3261 §17.1.1.2),
+/// and a margin.
 const FORGOTTEN: Duration = Duration::from_secs(45);
 
 pub(crate) fn afterwards(plan: &Plan, name: &'static str) -> Outcome<Row> {

@@ -1,4 +1,4 @@
-//! What a request costs in a large database beside a small one.
+//! The time of a request with a large database, against a small one.
 
 use reqwest::Client;
 use tokio::runtime::{Builder, Runtime};
@@ -11,7 +11,7 @@ use crate::seed;
 use crate::stopwatch::Stopwatch;
 use crate::trunk::{KEY, Trunk, VERSION};
 
-/// Requests a turn.
+/// Requests in a turn.
 const REQUESTS: u64 = 200;
 
 pub(crate) fn first_page(plan: &Plan, name: &'static str) -> Outcome<Row> {
@@ -19,7 +19,7 @@ pub(crate) fn first_page(plan: &Plan, name: &'static str) -> Outcome<Row> {
 }
 
 pub(crate) fn by_name(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    // Each request asks for another name, spread over the whole index.
+    // Each request filters by another name, spread over the whole index.
     let query =
         |records: u64, request: u64| format!("?filter[name]={}", seed::name(request * 7_919 % records));
     beside(plan, name, query, Target::AtMost(2.0, 1.2))

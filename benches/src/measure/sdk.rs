@@ -1,4 +1,4 @@
-//! What the SDK adds to a request.
+//! The time that the SDK adds to a request.
 
 use didww_client::resources::VoiceOutTrunk;
 use didww_client::{ApiVersion, Client, Id};
@@ -12,10 +12,10 @@ use crate::stopwatch::Stopwatch;
 use crate::trunk::{KEY, Trunk, VERSION};
 use crate::{Outcome, seed};
 
-/// Requests a turn. Turns are short and many: what disturbs one of them hardly touches the median.
+/// Requests in a turn. Many short turns keep single disturbances out of the median.
 const REQUESTS: u32 = 100;
 
-/// The least that a program without the SDK would write down.
+/// The smallest struct that a program without the SDK would define.
 #[derive(Debug, Deserialize)]
 struct Document {
     data: Plain,
