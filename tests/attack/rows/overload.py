@@ -1,4 +1,4 @@
-"""More work than the server can do."""
+"""More load than the server can process."""
 
 import time
 
@@ -7,26 +7,27 @@ from ..case import attack
 from ..load import creates
 from ..wellbeing import api
 
-# As many clients as saturate the writer on two cores.
+# Number of clients that saturates the writer on two cores.
 CLIENTS = 600
 
 
 @attack("overload", short=False)
 def overload(case):
-    """Durable creates by 1, 2, 5 and 10 times the clients that saturate the server. What succeeds stays near its peak,
-    memory is bounded, and a second after the load everything answers as before.
+    """Durable creates by 1, 2, 5 and 10 times the clients that saturate the server. The rate of successful ones
+    stays near its peak, memory is bounded, and a second after the load every request is answered as before.
     """
     config = case.knows("[http]\nconnections_per_address = 8192\n")
     server = case.server(database=case.folder / "overload.db", config=config)
     server.control.send("PATCH", f"accounts/{server.account.id}", {"record_quota": 10_000_000})
     rates = {}
     with measure.Memory(server.pid) as memory:
-        # The peak is taken first and last: whatever slows the machine meanwhile must not count against the server.
+        # The peak is measured first and last, so that other load on the machine does not count against the
+        # server.
         for times in (1, 2, 5, 10, 1):
             with creates(server, server.account, CLIENTS * times, 8) as load:
                 rates.setdefault(times, []).append(load.finish().good)
             began = time.monotonic()
-            while api(server, patience=1.0) is None and time.monotonic() - began < 10:
+            while api(server, timeout=1.0) is None and time.monotonic() - began < 10:
                 time.sleep(0.05)
             if times == 10:
                 case.at_most("from the end of the load to an answer", time.monotonic() - began, 1.0, "s")
