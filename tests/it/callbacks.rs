@@ -1,4 +1,5 @@
-//! Callbacks from the change of a trunk to the receiver: signed, in order, at least once, and again when due.
+//! Callbacks from the change of a trunk to the receiver: signed, in order, at least once, and repeated when
+//! due.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,10 +31,10 @@ use crate::support::api::Api;
 use crate::support::receiver::{Answer, Callback, Receiver};
 
 const KEY: &str = "callbackkey";
-/// 2026-04-16T00:00:00Z.
+/// 2026-04-16T00:00:00Z, in milliseconds.
 const START: i64 = 1_776_297_600_000;
 
-/// Loopback is open, and blocking by hand is told: the shortest way to an event.
+/// Loopback is allowed, and a manual block sends a callback, which is the shortest way to an event.
 fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.allow_loopback = true;
@@ -41,7 +42,7 @@ fn settings() -> Settings {
     settings
 }
 
-/// A server in memory whose time stands still.
+/// Starts a server in memory with a frozen clock.
 async fn start(settings: Settings) -> (TestServer, Api) {
     let server = TestServer::builder().api_key(KEY).callbacks(settings).clock(frozen()).start().await;
     let api = Api::new(server.base_url(), KEY);
@@ -77,13 +78,13 @@ fn states(events: &[TrunkEvent]) -> Vec<(VoiceOutTrunkStatus, bool)> {
     events.iter().map(|event| (event.status.clone(), event.threshold_reached)).collect()
 }
 
-/// An id that no other test has.
+/// An id that is unique in this process.
 fn unique() -> Uuid {
     let ids = trunk_server::Ids::system();
     ids.request()
 }
 
-/// Looks again, letting others run, until something holds.
+/// Repeats a question, letting other tasks run, until it has an answer.
 async fn until<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) -> T {
     let look = async {
         loop {
@@ -96,7 +97,7 @@ async fn until<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) ->
     tokio::time::timeout(Duration::from_secs(30), look).await.expect("it never held")
 }
 
-/// Attempts, oldest first, once there are at least this many.
+/// The attempts, oldest first, once there are at least `count`.
 async fn deliveries(control: &Control, count: usize) -> Vec<Delivery> {
     until(async || {
         let mut deliveries = control.deliveries(None, 1_000).await.unwrap();
@@ -141,7 +142,8 @@ async fn a_block_by_hand_is_not_told_by_default() {
     set(&api, &quiet, "active").await;
     server.stop().await.unwrap();
 
-    // The trunk spent 12 dollars of its 10, as the carrier edge would have noted: the sum and the call behind it.
+    // The trunk spent 12 US dollars of its 10, written as the carrier edge would: the sum and the call that
+    // caused it.
     let store = SqliteStore::open(&database.0).unwrap();
     let account = store.accounts()[0].number;
     let scope = Scope { account, spec: VoiceOutTrunk::SPEC };
@@ -201,14 +203,14 @@ async fn a_clock_that_is_set_back_keeps_no_callback_waiting() {
     set(&api, &id, "blocked").await;
     receiver.next().await;
     deliveries(&server.control(), 1).await;
-    // The second attempt is due in a minute, and the clock is an hour behind.
+    // The second attempt is due in a minute; the clock is set back by an hour.
     let clock = server.control().clock().clone();
     clock.freeze(Some(didww_types::Timestamp::from_unix_millis(START - 3_600_000)));
     until(async || {
         clock.advance(Duration::from_secs(1));
         let passed = clock.now().as_unix_millis() - (START - 3_600_000);
         assert!(passed < 1_800_000, "it was not repeated within half an hour");
-        // The worker's turn, before the time goes on.
+        // Lets the delivery task run before the clock advances.
         tokio::time::sleep(Duration::from_millis(2)).await;
         (control_attempts(&server).await >= 2).then_some(())
     })
@@ -234,7 +236,7 @@ async fn failed_attempts_are_repeated_exactly_when_documented_and_given_up_after
     for minutes in [1, 10, 30, 60, 180, 360, 720, 1_440, 2_880] {
         deliveries(&control, attempts + witnessed).await;
         control.clock().advance(Duration::from_millis(minutes * 60_000 - 1));
-        // Another trunk's event is told now. Were the first one due, it would have been told before.
+        // Another trunk's event is delivered now. If the first one were due, it would be delivered before.
         set(&api, &other, if witnessed % 2 == 0 { "blocked" } else { "active" }).await;
         witness.next().await;
         witnessed += 1;
@@ -254,7 +256,7 @@ async fn failed_attempts_are_repeated_exactly_when_documented_and_given_up_after
     );
     assert!(failed.iter().all(|delivery| delivery.error.as_deref() == Some("answered 500")));
 
-    // Given up: a year later nothing comes but the next event.
+    // The event is abandoned: a year later only the next event is delivered.
     control.clock().advance(Duration::from_hours(24 * 365));
     receiver.answers(Answer::Status(200));
     set(&api, &id, "active").await;
@@ -315,7 +317,7 @@ async fn a_receiver_that_hangs_delays_nobody_else() {
     let id = trunk(&api, "Quick", &quick.url("/")).await;
     set(&api, &id, "blocked").await;
     quick.next().await;
-    // Nor does news of others repeat what is under way.
+    // Events of other trunks do not repeat a delivery in progress either.
     assert_eq!(hanging.untaken(), 0);
 }
 
@@ -391,9 +393,9 @@ async fn a_change_that_was_rolled_back_or_refused_is_not_told() {
     let (_server, api) = start(settings()).await;
     let id = trunk(&api, "First", &receiver.url("/first")).await;
     let other = trunk(&api, "Second", &receiver.url("/second")).await;
-    // Found only by the store, inside the transaction that would have written the event.
+    // Only the store detects this one, inside the transaction that would have written the event.
     assert_eq!(patch(&api, &id, json!({ "status": "blocked", "name": "Second" })).await, 422);
-    // Found by the rules.
+    // The rules detect this one.
     assert_eq!(patch(&api, &id, json!({ "status": "blocked", "capacity_limit": -1 })).await, 422);
     set(&api, &other, "blocked").await;
     assert_eq!(receiver.next().await.path, "/second");
@@ -443,7 +445,7 @@ async fn attempts_are_listed_on_the_control_api_without_passwords() {
     assert_eq!(listed.get("/deliveries?limit=0").await.at("/deliveries"), json!([]));
 }
 
-/// A database file that goes with the test.
+/// A database file that is deleted with the test.
 struct File(PathBuf);
 
 impl File {
@@ -494,7 +496,8 @@ async fn what_waits_and_what_was_under_way_survive_a_restart() {
     hanging.answers(Answer::Status(200));
     failing.answers(Answer::Status(200));
     let server = database.start(settings(), clock.clone()).await;
-    // What was cut short was not noted, so it is made again at once; what failed waits its minute.
+    // The interrupted attempt was not recorded, so it is repeated at once; the failed one waits for its
+    // minute.
     assert_eq!(states(&hanging.next().await.verified(&hanging.url("/"), KEY)), [(Blocked, false)]);
     deliveries(&server.control(), 2).await;
     assert_eq!(failing.untaken(), 0);
@@ -532,7 +535,7 @@ async fn an_event_whose_server_died_right_after_the_commit_is_told_by_the_next_o
     assert_eq!(states(&events), [(Blocked, true), (Active, false)]);
     deliveries(&server.control(), 1).await;
     server.stop().await.unwrap();
-    // Told once: a further start has nothing left to tell.
+    // Delivered once: after another start nothing is left to deliver.
     let server = database.start(settings(), frozen()).await;
     let marker = trunk(&Api::new(server.base_url(), KEY), "Marker", &receiver.url("/marker")).await;
     set(&Api::new(server.base_url(), KEY), &marker, "blocked").await;

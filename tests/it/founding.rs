@@ -1,7 +1,8 @@
-//! The documents that the project began with, sent again as they stand and compared with what came back then.
+//! The documents that the project began with: their requests are sent again, and the answers compared with
+//! the documented ones.
 //!
-//! The records that a document names are put into the database before the server starts, under the very ids of
-//! the document, so that no byte of a request changes.
+//! The records that a document names are put into the database before the server starts, under the document's
+//! ids, so that requests are sent byte for byte.
 
 use std::path::Path;
 
@@ -29,16 +30,16 @@ fn document(name: &str) -> Value {
     serde_json::from_str(&fixture(name)).unwrap()
 }
 
-/// A server whose records have ids that a document names.
+/// A server with records whose ids a document names.
 struct Stage {
     server: Server,
     api: Api,
     account: Uuid,
-    /// Ends with the stage, after the server.
+    /// Deleted with the stage, after the server.
     _folder: TempDir,
 }
 
-/// A record to be there when the server starts: its type, id and attributes, and whom it is linked to.
+/// A record that exists when the server starts: its type, id, attributes and links.
 struct Prop {
     spec: &'static ResourceSpec,
     id: &'static str,
@@ -51,7 +52,7 @@ impl Prop {
         Self { spec: Did::SPEC, id, attributes: json!({ "number": "37061498222" }), links: Vec::new() }
     }
 
-    /// Another number: no two DIDs have the same.
+    /// Sets a different number: no two DIDs may share one.
     fn numbered(mut self, number: &str) -> Self {
         self.attributes["number"] = json!(number);
         self
@@ -67,7 +68,7 @@ impl Prop {
         Self { spec: VoiceOutTrunk::SPEC, id, attributes, links: Vec::new() }
     }
 
-    /// A record as an answer showed it at a version.
+    /// A record from an answer of a version.
     fn shown(spec: &'static ResourceSpec, version: ApiVersion, id: &'static str, resource: &Value) -> Self {
         let mut attributes = resource["attributes"].as_object().unwrap().clone();
         spec.lift(version, &mut attributes);
@@ -134,7 +135,7 @@ impl Stage {
         self.server.control()
     }
 
-    /// Takes features from the account.
+    /// Sets the account's features.
     async fn features(&self, features: &[Feature]) {
         let mut patch = trunk_server::control::AccountPatch::default();
         patch.features = Some(features.to_vec());
@@ -146,7 +147,7 @@ impl Stage {
         self.api.at(Some(version)).send(method, path, &fixture(name)).await
     }
 
-    /// The text with this server's address where the recorded service's was.
+    /// Replaces the recorded service's address by this server's.
     fn here(&self, text: &str) -> String {
         ["https://api.didww.com/v3", "https://sandbox-api.didww.com/v3"]
             .into_iter()
@@ -154,7 +155,7 @@ impl Stage {
     }
 }
 
-/// Puts what the service generates anew into the recorded answer: id, credentials, time and the links' ids.
+/// The recorded answer with this answer's generated values: id, credentials, time and the links' ids.
 fn generated(recorded: &str, answer: &Answer) -> Value {
     let before: Value = serde_json::from_str(recorded).unwrap();
     let id = before["data"]["id"].as_str().unwrap();
@@ -182,7 +183,7 @@ async fn the_three_founding_creates_are_answered_as_documented() {
     stage.features(&[Feature::Outbound]).await;
     for (name, slip) in [
         ("create_active", None),
-        // The page answers with another name than was sent; see the fixtures' manifest.
+        // The page answers with a different name than the request's; see the fixtures' manifest.
         ("create_blocked_with_callback", Some(("/data/attributes/name", "Outbound callback"))),
         ("create_with_dids", None),
     ] {
@@ -195,7 +196,7 @@ async fn the_three_founding_creates_are_answered_as_documented() {
             *expected.pointer_mut(pointer).unwrap() = json!(right);
         }
         assert_eq!(answer.json(), expected, "{name}");
-        // Our bytes are compact; apart from that they are the document's, member by member in its order.
+        // The server's JSON is compact; otherwise it equals the document's, member by member in order.
         let spaced: Vec<&str> = recorded.split_whitespace().collect();
         let names = |text: &str| -> Vec<String> {
             text.split('"')
@@ -227,7 +228,7 @@ const OTHER_22: &str = "b7183e37-f660-4d67-87dc-b2d9faa7041d";
 const DID_ONE: &str = "7de7f718-4042-4d74-9fe9-863fa1777520";
 const DID_TWO: &str = "eeda315a-f016-4945-a3a9-bafc24302cdd";
 
-/// The account as it was recorded in February 2022.
+/// The account as recorded in February 2022.
 async fn sandbox_of_2022() -> Stage {
     let version = ApiVersion::V2021_12_15;
     let shown = document("2021-12-15/voice_out_trunks.get_with_dids.response.json");
@@ -263,7 +264,7 @@ async fn what_was_recorded_of_a_trunk_in_2022_is_answered_byte_for_byte() {
 async fn the_recorded_list_of_2022_is_answered_byte_for_byte() {
     let stage = sandbox_of_2022().await;
     let api = stage.api.at(Some(OLD));
-    // A third trunk stands by for the rotation; the recorded account had two.
+    // The third trunk is for the rotation; the recorded account had two.
     assert_eq!(api.delete(&format!("{TRUNKS}/5fc59e7e-79eb-498a-8779-800416b5c68a")).await.status, 204);
     let recorded = stage.here(&fixture("2021-12-15/voice_out_trunks.list.response.json"));
     assert_eq!(api.get(TRUNKS).await.text, recorded);
@@ -356,14 +357,14 @@ async fn the_recorded_updates_of_dids_are_done_or_refused_as_their_records_are_t
     for (name, relationship) in recorded["data"]["relationships"].as_object().unwrap() {
         assert_eq!(answer.at(&format!("/data/relationships/{name}")), *relationship);
     }
-    // Shared capacity groups are not declared yet, so the account has not the group that was recorded.
+    // Shared capacity groups are not declared yet, so the account does not have the recorded group.
     let answer = stage
         .send(Method::PATCH, &format!("{DIDS}/{OLDER}"), "2017-09-18", "2017-09-18/dids.update.request.json")
         .await;
     refused(&answer, &[relationship("shared_capacity_group", "is invalid")]);
 }
 
-/// Recorded refusals that nothing of today can provoke, and why.
+/// Recorded refusals that no current request can cause, and the reason.
 const NOT_PROVOKED: [(&str, &str); 3] = [
     ("dids_shared_capacity", "shared_capacity_groups is not declared yet"),
     (

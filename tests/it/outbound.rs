@@ -1,5 +1,5 @@
-//! Calls of the platform, from an API to SIP and back: through both SDKs, to this server's own edge, to sipp and to
-//! peers that misbehave.
+//! Outbound calls of the platform, from its API to SIP: through both SDKs, to this server's own edge, to sipp
+//! and to misbehaving peers.
 
 mod crash;
 mod dropped;

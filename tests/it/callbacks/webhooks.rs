@@ -1,5 +1,5 @@
-//! Customers' webhooks from the stored event to the receiver. The events are written as the engine of calls would
-//! write them, into the database of a server that is not running yet.
+//! Customers' webhooks from the stored event to the receiver. The events are written into the database before
+//! the server starts, as the call engine would write them.
 
 use didww_types::{Secret, Timestamp};
 use trunk_server::callbacks::Webhook;
@@ -7,11 +7,11 @@ use trunk_server::store::{Backlog, Owner};
 
 use super::*;
 
-/// The customer of most events, and their call.
+/// The customer of most events, and the call of these events.
 const CUSTOMER: Uuid = Uuid::from_u128(0x5c3d_2c80_7f6a_4e0b_9a53_0d3f_1f0f_2b61);
 const CALL: Uuid = Uuid::from_u128(0x1dd7_a68b_e235_402b_8912_fe73_ee14_243a);
 
-/// An event of a customer's call, so many milliseconds after the start.
+/// An event of a customer's call, `millis` milliseconds after the start.
 fn event(customer: Uuid, call: Uuid, url: &str, kind: &str, millis: i64) -> NewEvent {
     let webhook = Webhook { customer, uri: url, method: "POST", secret: None };
     webhook.event(kind, call, "{}", Timestamp::from_unix_millis(START + millis))
@@ -28,13 +28,13 @@ async fn write(database: &File, events: impl IntoIterator<Item = NewEvent>) {
     store.close().await.unwrap();
 }
 
-/// A server with these events to tell, whose time stands still.
+/// Starts a server with these events to deliver and a frozen clock.
 async fn telling(database: &File, events: impl IntoIterator<Item = NewEvent>) -> Server {
     write(database, events).await;
     database.start(settings(), frozen()).await
 }
 
-/// Attempts of one customer, oldest first, once there are at least this many.
+/// The attempts for one customer, oldest first, once there are at least `count`.
 async fn attempts(server: &Server, customer: Uuid, count: usize) -> Vec<Delivery> {
     until(async || {
         let mut attempts = server.control().webhook_deliveries(customer, 1_000).await.unwrap();
@@ -44,7 +44,7 @@ async fn attempts(server: &Server, customer: Uuid, count: usize) -> Vec<Delivery
     .await
 }
 
-/// What the event of a request is called.
+/// The type of the event in a request.
 fn kind(callback: &Callback) -> String {
     let body: Value = serde_json::from_str(&callback.body).unwrap();
     body["type"].as_str().unwrap().to_owned()
@@ -73,7 +73,7 @@ async fn case_61_a_webhook_is_one_event_signed_with_the_customers_secret() {
     assert_eq!((told[0].owner, told[0].subject), (Owner::Customer(CUSTOMER), CALL));
     assert_eq!((told[0].events, told[0].attempt, told[0].status), (1, 1, Some(200)));
     server.stop().await.unwrap();
-    // The event is kept for a while after it was told; the secret never is.
+    // A delivered event is kept for a while; its secret is never stored with it.
     let kept = std::fs::read(&database.0).unwrap();
     let holds = |text: &str| kept.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(holds("be9c378eb7256bc0") && holds("call_hangup") && !holds(secret.expose()));
@@ -122,7 +122,8 @@ async fn a_failing_receiver_is_tried_three_times_a_second_apart_and_then_told_of
         [
             event(CUSTOMER, CALL, &url, "call_created", 0),
             event(CUSTOMER, CALL, &url, "call_ringing", 0),
-            // Told a moment before a second has passed. Were a first event due by then, it would be told before.
+            // Due just before a second has passed. If a first event were due by then, it would be delivered
+            // before.
             event(other, other, &witness_url, "call_created", 999),
             event(other, other, &witness_url, "call_ringing", 1_999),
         ],
@@ -261,7 +262,8 @@ async fn webhooks_that_wait_and_that_were_under_way_survive_a_restart() {
     hanging.answers(Answer::Status(200));
     failing.answers(Answer::Status(200));
     let server = database.start(settings(), clock.clone()).await;
-    // What was cut short was not noted, so it is made again at once; what failed waits its second.
+    // The interrupted attempt was not recorded, so it is repeated at once; the failed one waits for its
+    // second.
     assert_eq!(kind(&hanging.next().await), "call_created");
     attempts(&server, CUSTOMER, 2).await;
     assert_eq!(failing.untaken(), 0);
@@ -291,7 +293,7 @@ async fn a_customer_whose_receiver_hangs_delays_neither_customers_nor_accounts()
     let id = trunk(&api, "Quick", &quick_url).await;
     set(&api, &id, "blocked").await;
     assert_eq!(states(&quick.next().await.verified(&quick_url, KEY)), [(Blocked, false)]);
-    // Nor does news of others repeat what is under way.
+    // Events of other customers do not repeat a delivery in progress either.
     assert_eq!(hanging.untaken(), 0);
 }
 
@@ -336,7 +338,7 @@ async fn webhooks_and_trunks_callbacks_go_each_in_their_own_form() {
     assert_eq!(of_account.map(|delivery| delivery.events).collect::<Vec<_>>(), [2]);
 }
 
-/// What a customer has still to be told, and what it never will be, once it is that.
+/// Waits until a customer has this many waiting and dropped events.
 async fn backlog(server: &Server, customer: Uuid, waiting: u64, dropped: u64) {
     let expected = Backlog { waiting, dropped };
     until(async || (server.control().webhook_backlog(customer).await.unwrap() == expected).then_some(()))
@@ -359,7 +361,7 @@ async fn of_more_events_than_may_wait_the_oldest_are_dropped_and_the_rest_is_tol
     for _ in 0..4 {
         told.push(kind(&receiver.next().await));
     }
-    // Another customer's is in no order with them.
+    // Events of another customer have no order relative to these.
     told.retain(|kind| kind != "call_deleted");
     assert_eq!(told, kinds[2..]);
     backlog(&server, CUSTOMER, 0, 2).await;
@@ -380,7 +382,7 @@ async fn while_a_receiver_hangs_no_more_waits_than_may() {
     let url = hanging.url("/");
     let mut tight = settings();
     (tight.webhooks_waiting, tight.parallel_per_owner) = (250, 1);
-    // More than one write drops them.
+    // Dropping them takes more than one write.
     let queue = (1..=801).map(|number| event(CUSTOMER, call(number), &url, "call_created", 0));
     write(&database, queue).await;
     let server = database.start(tight, frozen()).await;
@@ -414,7 +416,7 @@ async fn what_waited_for_too_long_is_dropped_within_a_minute_and_what_follows_it
     assert_eq!(receiver.untaken(), 0);
     drop(server);
 
-    // Also at a start after which nothing is asked.
+    // The same at a start without any request.
     let database = File::new();
     let events =
         [event(CUSTOMER, CALL, &up, "call_created", 0), event(CUSTOMER, CALL, &up, "call_hangup", 1)];
@@ -455,7 +457,7 @@ async fn attempts_are_listed_on_the_control_api_with_their_customer_and_call() {
     assert_eq!(api.get(&format!("/deliveries?account={account}&customer={CUSTOMER}")).await.status, 422);
     assert_eq!(api.get("/deliveries?customer=nobody").await.status, 422);
 
-    // What is an account's goes with it; what is a customer's goes with everything.
+    // Resetting an account removes its events; resetting everything removes those of customers.
     server.control().reset(Some(account)).await.unwrap();
     assert_eq!(server.control().deliveries(None, 9).await.unwrap().len(), 2);
     server.control().reset(None).await.unwrap();

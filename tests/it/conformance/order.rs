@@ -1,4 +1,4 @@
-//! What is checked before what, and which errors come together.
+//! The order of checks, and the errors that are reported together.
 
 use http::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::api::Answer;
 use crate::support::world::*;
 
-/// One request that breaks every rule, made right one rule at a time.
+/// A request that breaks every rule, corrected one rule at a time.
 #[tokio::test]
 async fn the_checks_come_in_their_documented_order() {
     let world = World::start().await;

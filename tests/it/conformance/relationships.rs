@@ -1,4 +1,4 @@
-//! The endpoints of relationships: linkage, and the records that it leads to.
+//! The endpoints of relationships: linkage, and related records.
 
 use didww_types::Feature;
 use http::Method;

@@ -1,4 +1,4 @@
-//! What an answer shows: `include` and `fields`.
+//! The parameters that select an answer's members: `include` and `fields`.
 
 use didww_types::Resource as _;
 use didww_types::resources::Did;

@@ -1,4 +1,4 @@
-//! `docs/voipbin.md`: the lines that lead from nothing to a call.
+//! `docs/voipbin.md`: the commands that lead from an empty server to a call.
 
 use std::process::Command;
 

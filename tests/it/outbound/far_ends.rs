@@ -1,4 +1,4 @@
-//! What the edge is configured to do, as the platform sees it: callees that do not answer, and what is taken for the
+//! The edge's configuration, as the platform sees it: callees that do not answer, and the header with the
 //! caller number.
 
 use didww_client::resources::{OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkCreate};
@@ -26,7 +26,7 @@ ring = 0.1
 hang_up_after = 0.1
 "#;
 
-/// Calls a number, and gives how that ended.
+/// Calls a number. Returns the call's hangup reason, and the side that hung up.
 async fn ending_of(server: &Durable, provider: &Provider, number: &str) -> (String, String) {
     let destinations = vec![Address::tel(number)];
     ended(server, ProviderCallCreate { destinations, ..long(provider) }).await
@@ -51,7 +51,7 @@ async fn a_callee_that_does_not_take_the_call_decides_how_it_ends() {
     }
 }
 
-/// A trunk that takes calls from its account's numbers alone.
+/// A trunk that only accepts its account's numbers as caller numbers.
 fn strict() -> VoiceOutTrunkCreate {
     let method = open("Strict").authentication_method;
     VoiceOutTrunk::create("Strict", OnCliMismatchAction::RejectCall, method).allow_any_did_as_cli(true)

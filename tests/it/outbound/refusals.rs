@@ -1,5 +1,5 @@
-//! What the edge refuses, as the platform sees it: the carrier's response decides the reason, and its record names
-//! the check.
+//! Refusals of the edge, as the platform sees them: the carrier's response determines the reason, and the
+//! edge's record names the check.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -12,10 +12,10 @@ use voipbin_client::types::{Address, CallCreate, CallStatus, Provider, ProviderB
 
 use super::stage::*;
 
-/// A host that leads to the edge.
+/// A host that the configuration routes to the edge.
 const HOST: &str = "nyc.us.out.didww.com";
 
-/// Checks that a call ends because the carrier refuses it, and that nobody is told otherwise.
+/// Checks that a call ends because the carrier refuses it, and that the webhooks report the same.
 async fn ends_refused(stage: &mut Stage, body: ProviderCallCreate, reason: &str) {
     let id = stage.call(body).await;
     assert_eq!(stage.ending(id).await, because(reason, "remote"));
@@ -23,7 +23,7 @@ async fn ends_refused(stage: &mut Stage, body: ProviderCallCreate, reason: &str)
     assert_eq!(kinds(&story), ["call_created", "call_hangup"]);
 }
 
-/// The same, and that the newest of so many records of the trunk names the check and the response.
+/// The same; also checks that the newest of `count` records of the trunk names the check and the response.
 async fn refused_by(
     stage: &mut Stage,
     trunk: &VoiceOutTrunk,
@@ -49,7 +49,7 @@ async fn passes(stage: &Stage, body: ProviderCallCreate) {
     assert_eq!(stage.ending(id).await, because("normal", "local"));
 }
 
-/// A provider that was made by hand.
+/// Creates a provider without a set-up.
 async fn by_hand(stage: &Stage, prefix: &str) -> Provider {
     let body = ProviderBody { tech_prefix: prefix.to_owned(), ..ProviderBody::sip("By hand", HOST) };
     stage.platform.providers().create(body).await.unwrap()
@@ -115,7 +115,7 @@ async fn a_caller_number_that_is_not_the_trunks_is_refused_and_one_that_is_passe
     let record = stage.record(&trunk, 1).await;
     assert_eq!(record["received"].as_str(), Some(US), "{record}");
     passes(&stage, short(&provider).source(Address::tel("+37061498222"))).await;
-    // The number of an anonymous call is not in `From`, and that is what the trunk looks at.
+    // An anonymous call's number is not in `From`, which is the header that the trunk checks.
     let hidden = short(&provider).source(Address::tel("+37061498222"));
     let hidden = hidden.anonymous(voipbin_client::types::Anonymous::Yes);
     refused_by(&mut stage, &trunk, hidden, ("cli", 403, "failed"), 3).await;
@@ -148,7 +148,7 @@ async fn calls_from_an_address_that_no_trunk_allows_are_refused_without_a_challe
         "it is no attempt of anybody"
     );
     assert!(stage.records(&trunk).await.is_empty(), "nobody is known to have called");
-    // A trunk that is made for the platform allows the address that its calls come from.
+    // A trunk that is created for the platform allows the source address of the platform's calls.
     let provider = stage.platform.providers().setup(stage.setup("Made for it", None)).await.unwrap();
     passes(&stage, short(&provider)).await;
 }
@@ -189,7 +189,7 @@ async fn a_provider_that_was_made_by_hand_has_no_credentials_for_a_challenge() {
     assert_eq!(attempts(&stage.server.control().call_counts().unwrap()), [1, 0, 0, 0]);
 }
 
-/// A trunk that takes calls from this machine and asks for no credentials.
+/// A trunk that accepts calls from this machine without credentials.
 async fn by_address(stage: &Stage) -> VoiceOutTrunk {
     let networks = IpNetworks::parse(["127.0.0.1"]).unwrap();
     let trunk = stage.trunk(open("By address")).await;
@@ -222,7 +222,7 @@ async fn a_trunk_that_asks_for_no_credentials_is_not_reached_by_a_sip_uri() {
         let body = CallCreate::new(Address::tel(US), [Address::sip(format!("sip:{number}@{host}"))]);
         assert_eq!(refused(stage.platform.calls().create(body).await), "The request contains invalid data.");
     }
-    // Another name of the same machine is found out when it is dialled.
+    // Another name of the same machine is only detected when it is dialled.
     let body =
         CallCreate::new(Address::tel(US), [Address::sip(format!("sip:{number}@localhost:{}", edge.port()))]);
     let call = stage.platform.calls().create(body).await.unwrap().calls[0].id;

@@ -1,4 +1,4 @@
-//! A server that is asked to end hangs up first.
+//! A server that is asked to stop hangs up its calls first.
 
 use uuid::Uuid;
 use voipbin_client::types::{Call, CallStatus, ProviderBody, ProviderCallCreate};
@@ -42,7 +42,7 @@ async fn a_stop_cancels_what_rings_and_hangs_up_what_is_up() {
         let call = server.platform.calls().get(*id).await.unwrap();
         assert_eq!((call.status.clone(), ending(&call)), (CallStatus::Hangup, because(reason, "local")));
     }
-    // Whatever was not delivered before the end is delivered after the start.
+    // Webhooks that were not delivered before the stop are delivered after the start.
     let mut ends = Vec::new();
     while ends.len() < calls.len() {
         let (_, call) = told(&hooks.next().await);

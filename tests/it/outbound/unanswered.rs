@@ -1,4 +1,5 @@
-//! Carriers that ring and ring, say nothing, or are not there; and calls that the carrier ends, or time.
+//! Carriers that only ring, do not respond, or do not exist; and calls that end by the carrier or by a time
+//! limit.
 
 use std::time::Duration;
 
@@ -61,7 +62,7 @@ async fn a_carrier_that_says_nothing_at_all_fails_the_call() {
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let provider = stage.provider_at(silent.local_addr().unwrap().to_string()).await;
     let id = stage.call(short(&provider)).await;
-    // The INVITE is given up after 64 round trips of half a second.
+    // The INVITE times out after 64 times half a second (64 * T1).
     let over = stage.platform.calls().wait_until_hung_up(id, Duration::from_mins(1)).await.unwrap();
     assert_eq!(ending(&over), because("failed", "remote"));
     assert_eq!(over.tm_ringing, None);
@@ -108,7 +109,7 @@ async fn a_call_may_take_an_hour_unless_told_otherwise() {
     let stage = Stage::start().await;
     let sipp = Sipp::start(&Steps::invited().answered().hung_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
-    // An action takes an hour at most: two that follow each other take longer than the call may.
+    // An action lasts at most an hour: two in a row last longer than the call may.
     let half = ActionBody::sleep(Duration::from_mins(40));
     let id = stage.call(short(&provider).actions([half.clone(), half])).await;
     let begun = async |before: Option<Timestamp>| {
@@ -133,7 +134,7 @@ async fn a_call_may_take_an_hour_unless_told_otherwise() {
 async fn a_customer_whose_receiver_is_away_is_told_nothing_and_its_calls_go_on() {
     let mut stage = Stage::start().await;
     let (_trunk, provider) = stage.provider().await;
-    // The port is free from here on: nobody answers there.
+    // The port is closed from here on.
     drop(std::mem::replace(&mut stage.hooks, Receiver::start(Answer::Status(200)).await));
     let id = stage.call(short(&provider)).await;
     assert_eq!(stage.ending(id).await, because("normal", "local"));

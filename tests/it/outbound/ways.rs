@@ -1,4 +1,4 @@
-//! What becomes of calls that are hidden, hung up, rerouted, placed in company, or whose record is deleted.
+//! Calls that are anonymous, hung up, rerouted, placed together, or whose record is deleted.
 
 use tokio::net::UdpSocket;
 use voipbin_client::types::{Address, Anonymous, CallStatus, Provider, ProviderCallCreate};
@@ -8,14 +8,14 @@ use super::stage::*;
 use crate::sip::edge::PATIENCE;
 use crate::sip::message::Message;
 
-/// Takes an INVITE by hand, refuses it as busy, and gives it.
+/// Receives an INVITE over a plain socket, refuses it as busy, and returns it.
 async fn refused_by_hand(carrier: &UdpSocket) -> Message {
     let mut buffer = vec![0; 65_536];
     let (invite, from) = loop {
         let came = tokio::time::timeout(PATIENCE, carrier.recv_from(&mut buffer));
         let (length, from) = came.await.expect("an INVITE comes").unwrap();
         let message = Message::parse(&buffer[..length]);
-        // The call before this one may still be acknowledging.
+        // The previous call may still send its ACK.
         if message.method() == "INVITE" {
             break (message, from);
         }
@@ -227,7 +227,7 @@ async fn a_provider_call_whose_record_is_deleted_goes_on() {
     assert_eq!(deleted.call_ids, [call]);
     assert_eq!(stage.platform.provider_calls().list().all().await.unwrap(), []);
     assert_eq!(stage.platform.provider_calls().get(record).await.unwrap(), deleted);
-    // The call does not know of it, and neither does the carrier.
+    // Neither the call nor the carrier is affected.
     assert_eq!(stage.platform.calls().get(call).await.unwrap().status, CallStatus::Progressing);
     assert_eq!(stage.platform.calls().get(call).await.unwrap().tm_progressing, before.tm_progressing);
     assert_eq!(stage.server.control().active_calls().unwrap().len(), 1);

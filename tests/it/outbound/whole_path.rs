@@ -1,4 +1,4 @@
-//! From a trunk at the carrier to a call that was answered, and back to what it cost.
+//! From a trunk at the carrier to an answered call and its cost.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ fn verification(provider: &Provider) -> ProviderCallCreate {
     short(provider).actions([ActionBody::answer(), ActionBody::sleep(pause), ActionBody::hangup()])
 }
 
-/// A call that the trunk admits, told five times: by the record, the call, the webhooks, the carrier's record and the
-/// carrier's bill.
+/// A call that the trunk admits, seen in five places: the provider call's record, the call, the webhooks, the
+/// carrier's record and the carrier's charge.
 async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTrunk, provider: &Provider) {
     let spent = stage.shown(&trunk.id).await.meta.spent_amount;
     let asked = verification(provider);
@@ -78,7 +78,7 @@ async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
     let trunks = stage.carrier.voice_out_trunks();
     let own = stage.trunk(open("Provisioned")).await;
 
-    // A provider on the trunk that is there, and one for which a trunk is made.
+    // One provider with the existing trunk, and one for which a trunk is created.
     let providers = stage.platform.providers();
     let on_own = providers.setup(stage.setup("On its own trunk", Some(&own.id))).await.unwrap();
     assert_eq!(on_own.metadata["didww_trunk_id"], own.id.as_str());
@@ -97,7 +97,7 @@ async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
         assert!(!shown.contains(username) && !shown.contains(password.expose()), "{shown}");
     }
 
-    // Nobody may be called: nothing comes of it anywhere.
+    // No destination is allowed: the request creates nothing on either side.
     let refusal = stage.platform.provider_calls().create(verification(&on_own)).await;
     assert_eq!(refused(refusal), "outbound destination country not whitelisted");
     assert_eq!(stage.platform.calls().list().all().await.unwrap(), []);
@@ -110,7 +110,7 @@ async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
     the_story_is_the_same_everywhere(&mut stage, &own, &on_own).await;
     the_story_is_the_same_everywhere(&mut stage, &new, &on_new).await;
 
-    // What was made is what was asked for, and no more.
+    // Only the requested records were created.
     assert_eq!(stage.platform.calls().list().all().await.unwrap().len(), 2);
     let flows = stage.server.control().flows(stage.customer).await.unwrap();
     assert_eq!(flows.iter().map(|flow| flow.name.as_str()).collect::<Vec<_>>(), ["tmp", "tmp"]);

@@ -1,4 +1,5 @@
-//! Kamailio as the carrier behind a provider: it challenges with 401 or 407, and sends what it lets through to sipp.
+//! Kamailio as the carrier behind a provider: it challenges with 401 or 407, and relays authenticated calls
+//! to sipp.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,7 +12,7 @@ use crate::sip::edge::source;
 
 const CONFIG: &str = include_str!("carrier.cfg");
 
-/// sipp taking calls, as it does without being told how.
+/// A sipp that accepts calls with its built-in scenario.
 struct Callee {
     child: Child,
     at: SocketAddr,
@@ -45,7 +46,7 @@ impl Drop for Callee {
 async fn a_provider_call_goes_out_through_a_kamailio_that_challenges() {
     for (proxy, right) in [(false, true), (true, true), (true, false)] {
         let callee = Callee::start();
-        // Where Kamailio is must be known before the server starts, and whom it lets through after that.
+        // Kamailio's address must be known before the server starts, and the credentials only after it.
         let address = source();
         let at = SocketAddr::new(address.into(), free_port(address));
         let hosts = BTreeMap::from([("out.didww.com".to_owned(), at.to_string())]);

@@ -1,4 +1,4 @@
-//! A phone that calls the edge itself.
+//! A phone that calls the edge directly.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::baresip::{Account, Baresip};
 use crate::sip::certificates::Certificates;
 use crate::sip::edge::{Edge, PROMPT, STRANGER, Trunk};
 
-/// An edge that speaks TLS too.
+/// An edge that also listens for TLS.
 async fn edge(made: &Certificates) -> Edge {
     let (certificate, key) = (made.path("cert.pem"), made.path("key.pem"));
     let arguments =

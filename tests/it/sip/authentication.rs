@@ -1,4 +1,4 @@
-//! Digests through the wire: those that clients really send, and those that are wrong in one place.
+//! Digests over the network: those that real clients send, and those that are wrong in one member.
 
 use serde_json::json;
 
@@ -138,7 +138,7 @@ async fn headers_that_hold_no_digest_are_challenged() {
         call.invite(&[format!("Authorization: {value}")]).await;
         assert_eq!(call.answer().await.code(), 401, "{value}");
     }
-    // More than a datagram can hold, as far as the SIP library goes.
+    // Larger than the SIP library accepts in a datagram.
     let mut call = Call::over(super::uac::Uac::tcp(&edge).await, &edge, PROMPT).await;
     call.invite(&[format!("Authorization: Digest username=\"{}\"", "x".repeat(20_000))]).await;
     assert_eq!(call.answer().await.code(), 401);

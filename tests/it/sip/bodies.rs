@@ -7,7 +7,7 @@ use super::media::hears_its_echo;
 use super::message::Message;
 use super::uac::Call;
 
-/// A trunk that goes by address: what a body does is seen without a digest.
+/// A trunk that authenticates by address, so that bodies can be tested without a digest.
 async fn open_trunk(edge: &Edge) -> Trunk {
     let trunk = edge.trunk(json!({})).await;
     edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
@@ -148,7 +148,7 @@ async fn the_same_holds_for_requests_inside_a_dialog() {
         assert_eq!(answer.code(), 200, "{answer:?}");
         assert!(answer.media().1.ends_with("RTP/AVP 8 101"), "{answer:?}");
     }
-    // The answer to an offer of the edge's may be one part as well.
+    // The answer to an offer of the edge may be one part of a multipart as well.
     call.acknowledgement = body;
     let offer = call.request("INVITE", &[], "").await;
     assert_eq!(offer.code(), 200);

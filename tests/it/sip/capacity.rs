@@ -1,4 +1,4 @@
-//! Many callers at once: exactly the limit is let through, and nothing is ever lost of it.
+//! Many callers at once: exactly the limit is admitted, and no channel is ever lost.
 
 use std::sync::Arc;
 
@@ -9,11 +9,11 @@ use tokio::task::JoinSet;
 use super::edge::{Edge, PROMPT, Trunk, acknowledged, until};
 use super::uac::Call;
 
-/// Callers of a burst.
+/// Number of callers in a burst.
 const CALLERS: usize = 200;
 const LIMIT: usize = 20;
 
-/// Places many calls at once; gives those that are up and the codes that refused the others.
+/// Places many calls at once. Returns the established calls, and the codes that refused the others.
 async fn burst(edge: &Arc<Edge>, trunk: &Trunk, cancelling: usize) -> (Vec<Call>, Vec<u16>) {
     let mut callers = JoinSet::new();
     for at in 0..CALLERS {
@@ -142,7 +142,7 @@ async fn calls_that_end_together_at_a_stop_are_recorded_charged_and_remembered()
     assert_eq!(Call::new(&edge, PROMPT).await.place(&trunk).await.code(), 403);
     drop(edge);
 
-    // Two days without a server: what was spent is older than 24 hours at the next start.
+    // Two days without a server: at the next start the spending is older than 24 hours.
     let aged = Connection::open(&database).unwrap();
     aged.execute("UPDATE call SET ended_at = ended_at - 172800000", []).unwrap();
     drop(aged);

@@ -1,4 +1,4 @@
-//! What is changed through the API counts from the next INVITE on, and never for a call that is up.
+//! Changes over the API apply from the next INVITE on, and never to an active call.
 
 use serde_json::{Value, json};
 

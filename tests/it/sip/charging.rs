@@ -1,4 +1,5 @@
-//! Money: calls cost as they run, what they cost outlives the server, and nothing is charged that was not heard.
+//! Charging: active calls cost money, their cost survives the server, and unacknowledged answers are not
+//! charged.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,9 +14,9 @@ use super::edge::{Edge, PROMPT, Trunk, acknowledged, scratch, until};
 use super::uac::{Call, Uac, unique};
 use crate::support::binary::{self, Binary};
 
-/// A dollar a second.
+/// A rate of one US dollar a second.
 const BY_THE_SECOND: &str = "[[sip.rates]]\nprefix = \"999\"\nper_minute = \"60\"\n";
-/// Sixty dollars a begun minute.
+/// A rate of sixty US dollars for each minute that begins.
 const SIXTY: &str =
     "[[sip.rates]]\nprefix = \"999\"\nper_minute = \"60\"\ninitial_interval = 60\nnext_interval = 60\n";
 
@@ -93,7 +94,7 @@ async fn calls_go_on_past_the_threshold_where_the_setting_says_so() {
     call.hang_up().await;
 }
 
-/// How many callers come at once.
+/// Number of simultaneous callers.
 const CALLERS: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -126,7 +127,7 @@ async fn of_many_calls_at_once_as_many_are_answered_as_the_threshold_pays() {
     let records = edge.records(&trunk).await;
     let prices = records.iter().map(|record| record["price"].as_str().unwrap().parse::<Decimal>().unwrap());
     let sum: Decimal = prices.sum();
-    // Seconds may have begun before all were answered.
+    // More seconds may have begun before all calls were answered.
     assert!(sum >= Decimal::from(5) && sum <= Decimal::from(5 + 2 * up.len()), "{sum} of {} calls", up.len());
     until("all is shown", async || (spent(&edge, &trunk).await == sum).then_some(())).await;
     assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, true);
@@ -150,7 +151,7 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
     let (_up, _other) = (Call::up(&edge, &trunk, PROMPT).await, Call::up(&edge, &free, PROMPT).await);
     until("a few steps are written", async || (spent(&edge, &trunk).await >= Decimal::from(3)).then_some(()))
         .await;
-    // As soon as they are acknowledged.
+    // Possible again once they are acknowledged.
     let _late = Call::up(&edge, &trunk, PROMPT).await;
     acknowledged(&database, 3).await;
     let least = spent(&edge, &trunk).await;
@@ -171,7 +172,7 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
             }
         }
         assert_eq!((edge.records(&trunk).await.len(), edge.records(&free).await.len()), (2, 1), "each once");
-        // A step was written after the amount was shown, or with it.
+        // A step was written after the amount was read, or together with it.
         assert!(sum + Decimal::ONE >= least && sum >= Decimal::from(2), "{sum} of {least}");
         until("all is shown", async || (spent(&edge, &trunk).await == sum).then_some(())).await;
         assert!(edge.active().await.is_empty());
@@ -179,7 +180,7 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
     std::fs::remove_file(config).unwrap();
 }
 
-/// A caller that a trunk knows by its address, and that sends from it again and again.
+/// A caller that a trunk identifies by its address, and that places several calls from it.
 async fn from(edge: &Edge, source: std::net::Ipv4Addr) -> Call {
     Call::over(Uac::udp_from(edge, source).await, edge, PROMPT).await
 }
@@ -193,7 +194,7 @@ async fn an_answer_that_nobody_heard_costs_nothing_and_blocks_nothing() {
     for count in 1..=3 {
         let mut call = from(&edge, source).await;
         assert_eq!(call.attempt().await.code(), 200);
-        // Whoever forged the INVITE knows its branch, and not the tag of the answer.
+        // The sender of a forged INVITE knows its branch, but not the tag of the answer.
         let (head, _) = call.sent.split_once("\r\n\r\n").unwrap();
         let blind = head.replacen("INVITE", "ACK", 1).replace(" INVITE\r\n", " ACK\r\n");
         let blind =
@@ -247,7 +248,8 @@ async fn a_source_of_datagrams_has_a_few_answers_until_it_acknowledges_one() {
     }
 }
 
-/// The binary with what a limit on the size of files needs: without the trap it would end the process.
+/// Starts the binary with the trap that a limit on the size of files needs: without it the signal would end
+/// the process.
 async fn started(database: &Path, config: &Path) -> Edge {
     let mut command = Command::new("sh");
     command
@@ -270,7 +272,7 @@ fn limit(edge: &Edge, bytes: &str) {
     assert!(set.is_ok_and(|status| status.success()), "prlimit limits what files grow to");
 }
 
-/// Whether the server takes a write.
+/// Whether the server accepts a write.
 async fn takes_writes(edge: &Edge) -> bool {
     let account = json!({ "name": format!("Account {}", unique()) });
     edge.control.post("/accounts", &account).await.status == 201
@@ -288,7 +290,7 @@ async fn with_a_full_disk_no_call_of_a_trunk_with_a_threshold_comes_in_and_every
     let body = json!({ "data": { "type": "voice_out_trunks", "id": free.id, "attributes": { "threshold_amount": null } } });
     let old = edge.api.at(Some("2022-05-10"));
     assert_eq!(old.patch(&format!("/voice_out_trunks/{}", free.id), &body).await.status, 200);
-    // Up before: it goes on, and is charged.
+    // This call is already active: it continues, and is charged.
     let mut before = Call::up(&edge, &trunk, PROMPT).await;
     spends(&edge, &trunk, "60").await;
 

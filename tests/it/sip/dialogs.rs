@@ -1,4 +1,4 @@
-//! Requests inside a dialog: from where they may come, and in which order.
+//! Requests inside a dialog: the addresses that they may come from, and their order.
 
 use serde_json::json;
 
@@ -52,7 +52,7 @@ async fn a_right_digest_from_an_address_that_may_not_call_is_refused() {
     let edge = Edge::start().await;
     let own = Uac::udp(&edge).await;
     let address = own.local.ip().to_string();
-    // Another trunk makes the address one that is answered at all.
+    // Because of another trunk, the address is no stranger, so its requests are answered.
     edge.trunk(json!({})).await;
     let trunk = edge.trunk(json!({ "authentication_method": credentials(&[&address], None) })).await;
     let mut call = Call::over(own, &edge, PROMPT).await;
@@ -102,7 +102,7 @@ async fn nobody_else_cancels_an_invite() {
     let cancel = cancel.split_once("Content-Type").unwrap().0.to_owned() + "Content-Length: 0\r\n\r\n";
     let mut other = Uac::udp(&edge).await;
     other.send(&cancel).await;
-    // What is asked after that is answered after that.
+    // Later requests are answered after it.
     assert_eq!(other.options().await.code(), 200);
     assert_eq!(edge.active().await.len(), 1, "it still rings");
     assert_eq!(call.cancel().await.code(), 200);

@@ -1,4 +1,4 @@
-//! How calls that were let through end, over UDP and over TCP: what the peer sees, and what the record says.
+//! The ends of admitted calls, over UDP and over TCP: the messages that the peer receives, and the record.
 
 use serde_json::{Value, json};
 

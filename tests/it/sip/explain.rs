@@ -1,4 +1,4 @@
-//! The explanation of a call that is not placed agrees with what a placed call meets.
+//! The explanation of a call agrees with the outcome of a placed call.
 
 use serde_json::{Value, json};
 
@@ -147,7 +147,7 @@ async fn a_question_that_makes_no_sense_says_what_is_wrong() {
     }
 }
 
-/// What `trunk-server explain` prints, says on standard error, and ends with.
+/// The standard output, standard error and exit code of `trunk-server explain`.
 fn command(control: &str, arguments: &[&str]) -> (String, String, Option<i32>) {
     let output = crate::support::binary::command()
         .args(["explain", "--control-listen", control])

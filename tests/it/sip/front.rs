@@ -13,7 +13,7 @@ use super::media::hears_its_echo;
 use super::message::Message;
 use super::uac::{Call, Uac, unique};
 
-/// Longer than the first two repetitions over UDP are apart.
+/// Longer than the interval between the first two retransmissions over UDP.
 const REPEATED: Duration = Duration::from_millis(1_800);
 
 fn options(from: SocketAddr, further: &str) -> String {
@@ -24,7 +24,7 @@ fn options(from: SocketAddr, further: &str) -> String {
     )
 }
 
-/// A trunk that takes calls from any address of IPv4 with its credentials.
+/// A trunk that accepts calls from every IPv4 address with its credentials.
 async fn wide_trunk(edge: &Edge) -> Trunk {
     edge.trunk(json!({ "authentication_method": credentials(&["0.0.0.0/0"], None) })).await
 }
@@ -33,7 +33,7 @@ async fn front(edge: &Edge, name: &str) -> u64 {
     edge.control.get("/calls/counts").await.json()[name].as_u64().unwrap()
 }
 
-/// An edge that listens on every address, and the address of it that a test calls.
+/// An edge that listens on every address, and a caller of one of them.
 async fn everywhere(listen: &str, called: &str) -> (Edge, Uac) {
     let mut edge = Edge::with_arguments(&["--sip-listen", listen]).await;
     edge.sip = SocketAddr::new(called.parse().unwrap(), edge.sip.port());
@@ -47,7 +47,7 @@ async fn an_answer_leaves_from_the_address_that_was_called() {
     let _named = edge.trunk(json!({})).await;
     for called in ["127.0.0.1", "127.0.0.2", "127.9.8.7"] {
         let called = SocketAddr::new(called.parse().unwrap(), edge.sip.port());
-        // Not connected: it hears whoever answers.
+        // Not connected, so it receives from every address.
         let socket = UdpSocket::bind((source(), 0)).await.unwrap();
         let text = options(socket.local_addr().unwrap(), "Content-Length: 0\r\n");
         socket.send_to(text.as_bytes(), called).await.unwrap();
@@ -68,7 +68,7 @@ async fn an_answer_goes_to_where_its_request_came_from_whatever_the_via_says() {
         let text = options(uac.local, "Content-Length: 0\r\n");
         let lie = format!("{}{received}{};branch", uac.local, elsewhere.ip());
         let text = text.replace(&format!("{};branch", uac.local), &lie);
-        // The second one is answered from what is kept.
+        // The second request is answered from the transaction.
         for _ in 0..2 {
             uac.send(&text).await;
             assert_eq!(uac.receive(PATIENCE).await.expect(received).code(), 200);
@@ -96,7 +96,7 @@ async fn a_call_to_one_of_all_addresses_is_told_that_address_and_ends_from_there
         hears_its_echo(&call, media, 1).await;
         let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
         edge.control.delete(&format!("/calls/active/{id}")).await;
-        // The caller's socket hears nobody but the address that it called.
+        // The caller's connected socket only receives from the address that it called.
         let bye = call.hung_up().await;
         assert!(bye.header("Via").unwrap().contains(&own.to_string()), "{bye:?}");
         let record = edge.record(&trunk, 1).await;
@@ -254,12 +254,12 @@ async fn where_a_trunk_allows_everybody_a_source_is_a_stranger_until_its_digest_
     assert_eq!(call.place(&trunk).await.code(), 200);
     assert_eq!(edge.counts().await, [0, 0, 1]);
     call.hang_up().await;
-    // Now it goes the ordinary way.
+    // Now the source is no stranger any more.
     let mut again = Call::over(Uac::udp_from(&edge, ipv4(&call)).await, &edge, PROMPT).await;
     again.attempt().await;
     assert_eq!(again.provisional.iter().map(Message::code).collect::<Vec<_>>(), [100]);
     assert_eq!(edge.counts().await, [1, 0, 1]);
-    // What refuses it then is still not told to an address that no trunk names.
+    // A later refusal is still not explained to an address that no trunk names.
     edge.patch(&trunk, json!({ "default_dst_action": "reject_all" })).await;
     let refused = again.attempt_as(&trunk, |_| {}).await;
     assert_eq!((refused.code(), refused.header("X-Refusal")), (403, None));
@@ -327,7 +327,7 @@ async fn wrong_digests_get_rare_answers_and_hinder_neither_others_nor_who_was_ri
     assert!(challenged <= 20, "{challenged} lines");
 }
 
-/// Whether a connection is closed from the other side, and how soon.
+/// Whether the other side closes a connection within this time.
 async fn closes(stream: &mut TcpStream, patience: Duration) -> bool {
     let mut buffer = [0; 1_024];
     let read = async { while stream.read(&mut buffer).await.is_ok_and(|length| length > 0) {} };

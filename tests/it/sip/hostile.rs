@@ -1,4 +1,4 @@
-//! Messages that are broken, cut off or changed: nothing stops the server, and no call is left behind.
+//! Malformed, truncated and mutated messages: none stops the server, and none leaves a call behind.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use super::edge::{Edge, PATIENCE, PROMPT, Trunk};
 use super::message::Message;
 use super::uac::{Call, Uac, unique};
 
-/// A small generator of numbers that are the same in every run.
+/// Reproducible random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -21,7 +21,7 @@ impl Dice {
         usize::try_from(self.next() % (end.max(1) as u64)).unwrap()
     }
 
-    /// The bytes, changed in one to four places.
+    /// The bytes, changed at one to four positions.
     fn mutated(&mut self, bytes: &[u8]) -> Vec<u8> {
         const PIECES: [&[u8]; 12] = [
             b"\r\n",
@@ -68,17 +68,18 @@ impl Dice {
     }
 }
 
-/// A trunk of three channels that goes by address, so that changed messages come as far as they can.
+/// A trunk with three channels that authenticates by address, so that mutated messages pass as many checks as
+/// possible.
 async fn open_trunk(edge: &Edge) -> Trunk {
     let trunk = edge.trunk(json!({ "capacity_limit": 3 })).await;
     edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
     trunk
 }
 
-/// The server is well: it answers, it has no call that nobody knows of, and all its channels are free.
+/// Checks the server: it answers, it has no call that is not known to a caller, and all channels are free.
 async fn is_well(edge: &mut Edge, uac: &mut Uac) {
     assert_eq!(uac.options().await.code(), 200);
-    // A message that came before may still be a call after; what leaked stays leaked.
+    // An earlier message may still become a call after this; only a leak is permanent.
     let up = super::edge::until("all channels are free", async || all_up(edge).await).await;
     assert_eq!(Call::new(edge, PROMPT).await.attempt().await.code(), 480);
     for mut call in up {
@@ -91,7 +92,7 @@ async fn is_well(edge: &mut Edge, uac: &mut Uac) {
     assert_eq!(panicked, None);
 }
 
-/// Ends the calls that nobody knows of, and takes every channel; `None` when one of them is not free.
+/// Ends unexpected calls, and occupies every channel; `None` if one of them is not free.
 async fn all_up(edge: &Edge) -> Option<Vec<Call>> {
     for call in edge.active().await {
         edge.control.delete(&format!("/calls/active/{}", call["id"].as_str().unwrap())).await;
@@ -111,7 +112,7 @@ async fn all_up(edge: &Edge) -> Option<Vec<Call>> {
     Some(up)
 }
 
-/// Hears what comes, and ends calls that were answered, as long as something comes.
+/// Receives messages, and ends answered calls, until no more arrive.
 async fn settle(uac: &mut Uac) {
     while let Some(message) = uac.receive(PATIENCE / 300).await {
         if message.code() == 200 && message.method() == "INVITE" {

@@ -1,4 +1,4 @@
-//! What every request must have before anybody asks what it wants: version, sequence, scheme, extensions, contact.
+//! General checks of every request: version, sequence, scheme, extensions, contact.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ async fn open_trunk(edge: &Edge) -> Trunk {
     trunk
 }
 
-/// The answer to a request that is changed before it is sent.
+/// The answer to a request that is modified before it is sent.
 async fn changed(edge: &Edge, method: &str, change: impl FnOnce(String) -> String) -> Message {
     let mut call = Call::new(edge, PROMPT).await;
     let text = change(call.text(method));

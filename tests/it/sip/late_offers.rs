@@ -1,4 +1,4 @@
-//! Calls that come without an offer, encryption, and the versions of what is described.
+//! Calls without an offer in the INVITE, encryption, and the versions of session descriptions.
 
 use serde_json::json;
 
@@ -15,7 +15,7 @@ async fn trunk_with(edge: &Edge, mode: &str) -> Trunk {
     trunk
 }
 
-/// A call without an offer, and what it is offered.
+/// Places a call without an offer. Returns the call, the edge's offer and its response.
 async fn offered(edge: &Edge) -> (Call, String, Message) {
     let mut call = Call::new(edge, PROMPT).await;
     let own = std::mem::take(&mut call.offer);
@@ -219,7 +219,7 @@ async fn a_trunk_with_dtls_is_refused_unless_signalling_alone_is_wanted() {
     call.hang_up().await;
 }
 
-/// The id and the version of a description.
+/// The id and the version of a session description.
 fn origin(message: &Message) -> (u64, u64) {
     let line = message.body.lines().find_map(|line| line.strip_prefix("o=")).unwrap();
     let words: Vec<&str> = line.split(' ').collect();
@@ -250,7 +250,7 @@ async fn a_description_has_the_id_of_its_call_and_a_version_that_grows_with_each
         (id, first + 2),
         "an offer is of the same session"
     );
-    // An offer that comes before the answer to the edge's own was taken is told to wait.
+    // An offer that crosses the edge's own is refused with a request to retry.
     let again = super::edge::until("the answer is taken", async || {
         let answer = call.request("INVITE", &[], &same).await;
         (answer.code() == 200).then_some(answer)

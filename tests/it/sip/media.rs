@@ -1,4 +1,4 @@
-//! Media: who is heard, where it is sent to, and what the record says about packets that were dropped.
+//! Media: accepted sources, targets, and the record of dropped packets.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -18,7 +18,7 @@ pub fn packet(sequence: u16) -> Vec<u8> {
     packet
 }
 
-/// What a socket hears next.
+/// The next packet at a socket, and its source.
 async fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut buffer = [0; 2048];
     let heard = tokio::time::timeout(PATIENCE, socket.recv_from(&mut buffer)).await;
@@ -26,7 +26,7 @@ async fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     (buffer[..length].to_vec(), from)
 }
 
-/// What an echo has of the packet that it is of: all but the source, the number and the mark.
+/// Whether a packet is the echo of another: equal except for source, sequence number and marker.
 fn is_echo(heard: &[u8], sent: &[u8]) -> bool {
     heard.len() == sent.len()
         && (heard[0], heard[1] & 0x7f) == (sent[0], sent[1] & 0x7f)
@@ -35,7 +35,7 @@ fn is_echo(heard: &[u8], sent: &[u8]) -> bool {
         && heard[12..] == sent[12..]
 }
 
-/// Sends a packet from a call's own socket and hears it again there.
+/// Sends a packet from a call's socket and waits for its echo there.
 pub async fn hears_its_echo(call: &Call, edge: SocketAddr, sequence: u16) {
     call.media.send_to(&packet(sequence), edge).await.unwrap();
     let (echo, from) = heard(&call.media).await;
@@ -43,7 +43,7 @@ pub async fn hears_its_echo(call: &Call, edge: SocketAddr, sequence: u16) {
     assert_eq!(from, edge);
 }
 
-/// Waits until the edge has looked at the packets that were sent to a call: it does between two requests.
+/// Waits until the edge has read the packets that were sent to a call: it reads them between two requests.
 async fn looked_at(call: &mut Call) {
     for _ in 0..2 {
         assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
@@ -168,7 +168,7 @@ async fn media_goes_to_the_offered_address_or_to_where_it_comes_from_if_the_trun
         let mut call = Call::new(&edge, PROMPT).await;
         let (at, _) = call.place(&trunk).await.media();
         let real = UdpSocket::bind((source(), 0)).await.unwrap();
-        // Four are too few to believe in.
+        // Four packets are too few to change the target.
         for sequence in 0..5 {
             real.send_to(&packet(sequence), at).await.unwrap();
         }
@@ -223,7 +223,7 @@ async fn a_caller_that_hears_nothing_is_said_why() {
     edge.logs(&["RTP came and none was sent", "force_symmetric_rtp is off"]).await;
 }
 
-/// Media that a peer aims at this server must go round neither within one call nor between two.
+/// Media that a peer directs at this server must not loop, neither within one call nor between two.
 #[tokio::test]
 async fn media_that_is_aimed_at_this_server_holds_up_nobody() {
     let edge = Edge::start().await;
@@ -308,7 +308,7 @@ async fn a_flood_of_packets_is_echoed_at_the_rate_of_its_codec_and_counted() {
     let (at, _) = call.place(&trunk).await.media();
     let mut buffer = [0; 2048];
     let (mut sent, mut echoed) = (0, 0);
-    // Until an echo stays out.
+    // Until an echo is missing.
     loop {
         call.media.send_to(&packet(sent), at).await.unwrap();
         sent += 1;

@@ -1,4 +1,4 @@
-//! INVITEs that come twice on different ways.
+//! INVITEs that arrive twice over different paths.
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ async fn open_trunk(edge: &Edge) -> Trunk {
     trunk
 }
 
-/// The final answer to the last INVITE as it comes on another way.
+/// Sends the last INVITE again with another branch. Returns the final answer to it.
 async fn on_another_way(call: &mut Call, way: &str) -> Message {
     let branch = format!("branch=z9hG4bK-{way}-");
     let text = call.sent.replace("branch=z9hG4bK-", &branch);
@@ -66,7 +66,7 @@ async fn a_refused_invite_may_be_tried_again_with_the_same_number() {
     let mut call = Call::new(&edge, "9990486").await;
     assert_eq!(call.attempt().await.code(), 486);
     call.sent = call.sent.replace("9990486", PROMPT);
-    // The refusal's ACK is on its way.
+    // The ACK of the refusal is on its way.
     super::edge::until("the refusal is confirmed", async || {
         let answer = on_another_way(&mut call, &super::uac::unique()).await;
         (answer.code() == 200).then_some(())

@@ -1,4 +1,4 @@
-//! Provisional responses that the caller confirms.
+//! Reliable provisional responses (RFC 3262).
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use super::edge::{Edge, PATIENT, Trunk};
 use super::message::Message;
 use super::uac::Call;
 
-/// Places a call that rings, and gives the first response that is not the last.
+/// Places a call that rings. Returns the first response with this code.
 async fn rings(call: &mut Call, trunk: &Trunk, code: u16) -> Message {
     let challenge = call.attempt().await;
     let digest = Answer::to(&challenge, trunk, &call.uri());
@@ -15,12 +15,12 @@ async fn rings(call: &mut Call, trunk: &Trunk, code: u16) -> Message {
     call.ringing(code).await
 }
 
-/// Confirms a response with the dialog's request of this number; gives the answer to the PRACK.
+/// Acknowledges a response with the dialog's `nth` request. Returns the code of the answer to the PRACK.
 async fn confirms(call: &mut Call, number: &str, nth: u32) -> u16 {
     let invite = call.sequence;
     call.sequence += nth;
     let answer = call.request("PRACK", &[&format!("RAck: {number} {invite} INVITE")], "").await;
-    // What still comes belongs to the INVITE.
+    // Later responses belong to the INVITE.
     call.sequence = invite;
     answer.code()
 }
@@ -59,7 +59,7 @@ async fn a_call_with_early_media_is_answered_when_that_was_confirmed() {
     call.headers.push("Supported: 100rel".to_owned());
     let progress = rings(&mut call, &trunk, 183).await;
     let number = progress.header("RSeq").expect("a number to confirm").to_owned();
-    // It would be answered at once; instead the response comes again.
+    // Without the PRACK the call is not answered; the response is retransmitted.
     call.ringing(183).await;
     assert_eq!(confirms(&mut call, &number, 0).await, 200);
     let answer = call.answer().await;

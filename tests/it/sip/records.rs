@@ -1,5 +1,5 @@
-//! What calls leave behind, and for how long: records that age, floods of refusals, records as they come, and what
-//! outlives a kill.
+//! Call records: their retention, floods of refusals, the stream of new records, and records that survive a
+//! kill.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const DAY: u64 = 86_400;
 async fn records_of_this_month_and_two_before_are_kept_and_older_ones_are_forgotten() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    // More than one write forgets.
+    // Deleting them takes more than one write.
     let blocked = edge.trunk(json!({ "status": "blocked" })).await;
     Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
     edge.record(&trunk, 1).await;
@@ -26,7 +26,7 @@ async fn records_of_this_month_and_two_before_are_kept_and_older_ones_are_forgot
     Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
     let later = edge.record(&trunk, 2).await["id"].clone();
 
-    // A hundred days are more than any three months that touch.
+    // A hundred days are longer than any three consecutive months.
     edge.advance(40 * DAY).await;
     until("what is old is forgotten", async || {
         let records = edge.records(&trunk).await;

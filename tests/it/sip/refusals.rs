@@ -1,5 +1,5 @@
-//! Each refusal of the order of checks, as a peer meets it: the response, the header that names the check, and the
-//! record that it leaves or does not leave.
+//! Each refusal in the order of checks, as a peer sees it: the response, the header that names the check, and
+//! whether there is a record.
 
 use serde_json::{Value, json};
 
@@ -153,7 +153,7 @@ async fn destination_prefixes_are_exceptions_to_the_default_action() {
     }
 }
 
-/// Three DIDs of an account, and a trunk that is linked to two of them.
+/// Adds three DIDs to an account, and creates a trunk that is linked to two of them.
 async fn with_dids(edge: &Edge, attributes: Value, default: bool) -> Trunk {
     let first = edge.did("37061498222", false).await;
     let second = edge.did("37061498333", false).await;
@@ -194,7 +194,7 @@ async fn a_foreign_caller_number_is_refused_replaced_drawn_or_sent_on_as_the_tru
         ("replace_cli", false, &["37061498222"][..]),
         ("randomize_cli", false, &own[..]),
     ] {
-        // A number is a DID once on a server.
+        // A number can be a DID only once on a server, so each case has its own.
         let edge = Edge::start().await;
         let trunk = with_dids(&edge, json!({ "on_cli_mismatch_action": action }), default).await;
         let call = Scenario::to(PROMPT).for_trunk(&trunk);

@@ -1,4 +1,5 @@
-//! Everything that no source states can be set in the configuration file, and is seen on the wire.
+//! Every behaviour that no source documents is a setting in the configuration file, tested by its effect on
+//! the network.
 
 use serde_json::{Value, json};
 

@@ -1,5 +1,6 @@
-//! What ends a call by itself: no acknowledgement, silence, a session that is not refreshed. The server's own time
-//! is moved; only the 32 seconds of a missing ACK are real, for they are the SIP library's.
+//! Timers that end a call: missing acknowledgement, missing media, a session that is not refreshed. The tests
+//! move the server's clock; only the 32 seconds of a missing ACK are real, because they are the SIP
+//! library's.
 
 use serde_json::json;
 
@@ -101,7 +102,7 @@ async fn a_session_that_is_not_refreshed_is_ended() {
     call.headers.extend(["Supported: timer".to_owned(), "Session-Expires: 120".to_owned()]);
     let answer = call.place(&trunk).await;
     assert_eq!(answer.header("Session-Expires"), Some("120;refresher=uac"));
-    // 32 seconds before its end it would be given up.
+    // It would be ended 32 seconds before its expiry.
     edge.advance(87).await;
     let refreshed = call.request("UPDATE", &["Supported: timer", "Session-Expires: 120"], "").await;
     assert_eq!((refreshed.code(), refreshed.header("Session-Expires")), (200, Some("120;refresher=uac")));

@@ -1,4 +1,4 @@
-//! What is not a call: options, registrations, methods that nobody knows; and the way over TCP and TLS.
+//! Requests that are not calls: OPTIONS, REGISTER, unknown methods; and the transports TCP and TLS.
 
 use std::process::Command;
 use std::sync::Arc;
