@@ -1,11 +1,11 @@
-//! Bodies whose members are of another JSON type than they must be.
+//! Bodies with members of the wrong JSON type.
 
 use serde_json::{Value, json};
 
 use super::refusal::*;
 use super::stage::*;
 
-/// A body with one member replaced by lists, which no object is.
+/// A body with one member replaced by lists, which are valid for no object.
 fn with_lists<'a>(body: &'a Value, pointer: &'a str) -> impl Iterator<Item = String> + 'a {
     [json!([]), json!([[]]), json!(["tel", "+12025550143", "", "", ""])].into_iter().map(move |list| {
         let mut body = body.clone();
@@ -64,7 +64,7 @@ async fn null_is_a_member_that_is_absent() {
     });
     let record = stage.sa.post("/providercalls", &body).await.ok();
     assert_eq!(record["source"], Value::Null);
-    // An address of no type is none that can be called.
+    // An address without a type cannot be called.
     assert_eq!(record["call_ids"].as_array().unwrap().len(), 1, "{record}");
     assert_eq!(record["destinations"], json!([{}, tel(US)]));
     stage.sa.send("PUT", "/outbound_config", "null").await.ok();

@@ -1,4 +1,4 @@
-//! Who is asking: where a credential is looked for, which one wins, what is inside, and how long it lasts.
+//! Credentials: where they are read, their precedence, contents and lifetime.
 
 use std::time::Duration;
 
@@ -51,17 +51,17 @@ async fn case_5_an_access_key_is_an_admin_of_its_customer_and_no_more() {
     let key = stage.key(stage.admin, None).await;
     key.get("/providers").await.refused(&permission_denied());
     key.get("/outbound_config").await.ok();
-    // A mask may be given to a key for tests, and is the key's then.
+    // The control API can set the permission bits of a key.
     let key = stage.key(stage.admin, Some(SUPER_ADMIN)).await;
     key.get("/providers").await.ok();
 }
 
-/// The token inside a caller's query.
+/// The token in a caller's query.
 async fn token(stage: &Stage) -> String {
     log_in(stage.at, "root", "correct horse").await
 }
 
-/// A place for a credential: its name, how one is put there, and whether it takes tokens.
+/// A place for a credential: its name, a function that puts one there, and whether it accepts tokens.
 type Place = (&'static str, fn(&Caller, &str) -> Caller, bool);
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_credential_is_taken_from_the_first_place_that_has_one() {
         new.permission = Some(SUPER_ADMIN);
         stage.control().create_access_key(stage.admin, new).await.unwrap()
     };
-    // Each place with a good credential; the order is that of the list.
+    // Each place with a valid credential, in the order of precedence.
     let places: [Place; 5] = [
         ("cookie token", |caller, text| caller.header(format!("Cookie: a=b; token={text}")), true),
         ("query token", |caller, text| caller.query(format!("token={text}")), true),
@@ -85,7 +85,7 @@ async fn a_credential_is_taken_from_the_first_place_that_has_one() {
     for (first, (name, put, is_token)) in places.iter().enumerate() {
         put(&stage.nobody(), right(*is_token)).get("/providers").await.ok();
         for (other, put_other, other_is_token) in &places[first + 1..] {
-            // Two cookies are two lines here, which no browser sends.
+            // The two cookies would be two header lines here, which no browser sends.
             if name.starts_with("cookie") && other.starts_with("cookie") {
                 continue;
             }
@@ -146,7 +146,7 @@ fn parts(token: &str) -> [String; 3] {
     parts.try_into().unwrap()
 }
 
-/// Reads a part of a token: base64 with the alphabet of URLs and without padding.
+/// Decodes a part of a token: base64 with the URL-safe alphabet and without padding.
 fn decoded(part: &str) -> Value {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
@@ -266,7 +266,7 @@ async fn a_frozen_customer_is_told_when_it_ends_and_how_to_come_back() {
         assert_eq!(instant(&details["deletion_effective_at"]), "2026-05-21T23:15:00Z");
         assert_eq!(details["recovery_endpoint"], "DELETE /auth/unregister");
         assert!(answer.text.starts_with(r#"{"error":{"details":[{"#), "{}", answer.text);
-        // Before anything else is asked.
+        // Refused before all other checks.
         caller.get("/providers/xyz").await.refused_somehow("PERMISSION_DENIED", "ACCOUNT_FROZEN");
     }
     direct.get("/outbound_config").await.refused(&direct_access());

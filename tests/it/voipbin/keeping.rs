@@ -1,4 +1,4 @@
-//! For how long calls that are over are kept, and what was made for them.
+//! Retention of ended calls, and of the records that were created for them.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use super::stage::*;
 use crate::sip::edge::until;
 
 const DAY: u64 = 24 * 3600;
-/// Longer than any test's calls.
+/// Longer than any call of a test.
 const LONG: Duration = Duration::from_hours(1_000 * 24);
 
-/// A carrier behind a provider, and whoever runs the platform on a server whose time stands still.
+/// A carrier behind a provider, and a super admin on a server with a frozen clock.
 struct Kept {
     stage: Stage,
     carrier: Carrier,
@@ -23,7 +23,7 @@ struct Kept {
     caller: Caller,
 }
 
-/// A provider call, its call, and the flow of that.
+/// The ids of a provider call, its call, and the call's flow.
 struct Placed {
     record: String,
     call: String,
@@ -31,7 +31,7 @@ struct Placed {
 }
 
 impl Kept {
-    /// It is the 15th of January of a year that no clock has come to, for what waits for a later time sleeps until then.
+    /// Freezes the clock in a January of a future year: tasks that wait for a later time sleep until it.
     async fn start(change: impl FnOnce(&mut Config)) -> Self {
         let carrier = Carrier::start().await;
         let stage = Stage::with(|config| {
@@ -52,7 +52,7 @@ impl Kept {
         self.stage.control().clock().advance(Duration::from_secs(days * DAY));
     }
 
-    /// Places a provider call with these members more; it rings.
+    /// Places a provider call with these additional members. Returns when it rings.
     async fn ring(&mut self, further: Value) -> Placed {
         let mut body = json!({
             "provider_id": self.provider, "source": tel(US_TOO), "destinations": [tel(US)],
@@ -66,7 +66,7 @@ impl Kept {
         Placed { record: text("id"), call, flow: text("flow_id") }
     }
 
-    /// The same with a flow of its own, and it ends at once.
+    /// Places a provider call with its own flow, which ends at once.
     async fn place(&mut self) -> Placed {
         let placed = self.ring(json!({ "actions": [{ "type": "answer" }] })).await;
         self.end(&placed).await;
@@ -78,9 +78,9 @@ impl Kept {
         call_is(&self.caller, &placed.call, "hangup").await;
     }
 
-    /// Which of the three are there: the record, the call, the flow.
+    /// Whether the record, the call and the flow exist.
     async fn there(&self, placed: &Placed) -> [bool; 3] {
-        // One that is deleted is there, and in no state to be shown.
+        // A deleted one exists, but is answered with another error than 404.
         let found = async |path: String| self.caller.get(&path).await.status != 404;
         let flows = self.stage.flows(self.stage.admin).await;
         [
@@ -100,7 +100,7 @@ impl Kept {
 async fn a_call_that_ended_before_the_month_and_two_before_it_is_forgotten_with_its_record_and_flow() {
     let mut kept = Kept::start(|_| {}).await;
     let ended = kept.place().await;
-    // One that is up, and one that ended within the three months.
+    // An active call, and one that ended within the three months.
     let up = kept.ring(json!({ "actions": [{ "type": "answer" }] })).await;
     kept.advance(31);
     let later = kept.place().await;
@@ -115,7 +115,7 @@ async fn a_call_that_ended_before_the_month_and_two_before_it_is_forgotten_with_
     assert_eq!(kept.there(&up).await, [true; 3], "it is not over");
     assert_eq!(call(&kept.caller, &up.call).await["status"], "ringing");
 
-    // It ends in April: that is what counts, not when it was placed.
+    // It ends in April, and the time of its end counts, not that of its start.
     kept.end(&up).await;
     kept.advance(30);
     kept.forgotten(&later).await;
@@ -149,7 +149,7 @@ async fn deleted_calls_and_more_than_one_write_forgets_go_too() {
     let deleted = kept.place().await;
     kept.caller.delete(&format!("/calls/{}", deleted.call)).await.ok();
     kept.caller.delete(&format!("/providercalls/{}", deleted.record)).await.ok();
-    // A refused call of every destination: more than one write forgets.
+    // All destinations are refused: deleting the calls takes more than one write.
     let body = json!({
         "provider_id": kept.provider, "source": tel(US_TOO), "destinations": vec![tel(US); 70],
         "actions": [{ "type": "answer" }],

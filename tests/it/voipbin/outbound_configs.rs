@@ -10,7 +10,7 @@ use crate::sip::edge::scratch;
 const OWN: &str = "/outbound_config";
 const ALL: &str = "/outbound_configs";
 
-/// A server, and an admin of a fresh customer.
+/// A server, and an admin of a new customer.
 async fn fresh() -> (Stage, uuid::Uuid, Caller) {
     let stage = Stage::start().await;
     let customer = stage.customer("fresh").await;
@@ -53,7 +53,7 @@ async fn case_11_a_customer_without_a_config_is_told_so() {
     admin.put(OWN, &json!({ "name": "x" })).await.refused(&not_found());
 }
 
-/// A config without its times.
+/// A config without its timestamps.
 fn timeless(mut config: Value) -> Value {
     for name in ["tm_create", "tm_update", "tm_delete"] {
         config[name].take();
@@ -73,7 +73,7 @@ async fn case_12_a_change_leaves_the_rest() {
     assert_eq!(after["tm_create"], before["tm_create"]);
     assert!(cursor(&after["tm_update"]) > cursor(&before["tm_update"]));
     assert_eq!(admin.get(OWN).await.ok(), after);
-    // Nothing is a change too: of the time alone.
+    // An empty body is a change too, of the timestamp alone.
     let again = admin.put(OWN, &json!({})).await.ok();
     assert_eq!(timeless(again.clone()), timeless(after.clone()));
     assert!(cursor(&again["tm_update"]) > cursor(&after["tm_update"]));
@@ -126,12 +126,12 @@ async fn case_14_a_whitelist_has_countries_each_once() {
         (json!({ "name": "changed", "destination_whitelist": ["gb", " gb "] }), "gb"),
     ];
     refused_changes(&admin, &changes).await;
-    // Any case is taken, and kept in lower case.
+    // Every case is accepted, and stored in lower case.
     let kept = admin.put(OWN, &json!({ "destination_whitelist": ["US", " Gb ", "xk", "AC"] })).await.ok();
     assert_eq!(kept["destination_whitelist"], json!(["us", "gb", "xk", "ac"]));
 }
 
-/// Every country that there is.
+/// Every country code.
 const COUNTRIES: &str = "ac ad ae af ag ai al am ao aq ar as at au aw ax az ba bb bd be bf bg bh bi bj bl bm bn bo bq br bs bt bv bw by bz \
 ca cc cd cf cg ch ci ck cl cm cn co cr cu cv cw cx cy cz de dj dk dm do dz ec ee eg eh er es et fi fj fk fm fo fr \
 ga gb gd ge gf gg gh gi gl gm gn gp gq gr gs gt gu gw gy hk hm hn hr ht hu id ie il im in io iq ir is it je jm jo jp \
@@ -153,7 +153,7 @@ async fn exactly_the_listed_countries_are_taken() {
         .filter(|pair| !known.contains(&pair.as_str()))
         .collect();
     assert_eq!(unknown.len() + known.len(), 26 * 26);
-    // One bad one spoils a list, so that each must be asked alone; a sample of neighbours will do.
+    // One invalid code makes the whole list invalid, so each must be sent alone; a sample is enough.
     for code in unknown.iter().step_by(9) {
         let answer = admin.put(OWN, &json!({ "destination_whitelist": [code] })).await;
         assert_eq!(answer.status, 400, "{code}");
@@ -237,7 +237,7 @@ async fn what_is_wrong_first_is_said_whitelist_before_codecs_before_number() {
     ] {
         let answer = admin.put(OWN, &body).await;
         let message = answer.refused_somehow("INVALID_ARGUMENT", "INVALID_ARGUMENT");
-        // The first is said in words of countries.
+        // The first list's error mentions countries.
         let word = if name == "destination_whitelist" { "zz" } else { name };
         assert!(message.contains(word), "{message}");
         body[name] = fine;
@@ -250,7 +250,7 @@ async fn case_18_the_platforms_view_is_for_super_admins() {
     let (stage, customer, admin) = fresh().await;
     admin.get(ALL).await.refused(&permission_denied());
     let answer = stage.sa.get(ALL).await;
-    // Everybody's, the newest first.
+    // Those of all customers, the newest first.
     assert_eq!(answer.column("customer_id"), [customer.to_string(), stage.admin.to_string()]);
     assert!(answer.text.starts_with(r#"{"result":[{"id":""#), "{}", answer.text);
     let last = &answer.rows()[1]["tm_create"];
@@ -296,7 +296,7 @@ async fn case_20_a_deleted_config_is_gone() {
 async fn case_21_a_customer_has_one_config_and_gets_another_after_it_was_deleted() {
     let (stage, customer, admin) = fresh().await;
     stage.sa.post(ALL, &json!({})).await.refused(&wrong_state());
-    // For another customer, where the body names one.
+    // For another customer, if the body names one.
     let body = json!({ "customer_id": customer, "destination_whitelist": ["us"] });
     stage.sa.post(ALL, &body).await.refused(&wrong_state());
     for _ in 0..2 {
@@ -342,7 +342,7 @@ async fn a_config_that_an_earlier_release_deleted_makes_room_too() {
     stage.sa.post(ALL, &json!({ "customer_id": customer })).await.ok();
     stage.server.stop().await.unwrap();
     for end in ["", "-wal", "-shm", ".lock"] {
-        // What stays is cleaned with the build.
+        // If this fails, the file is deleted with the build.
         let _stays = std::fs::remove_file(format!("{}{end}", file.display()));
     }
 }
@@ -355,7 +355,7 @@ async fn a_config_is_made_where_the_usual_one_is_missing() {
     let customer = stage.customer("without").await;
     let id = stage.agent(customer, ADMIN).await.get(OWN).await.id();
     stage.server.stop().await.unwrap();
-    // Nobody can do this from outside: it is what an older version of the platform left.
+    // No request can cause this state: an older version of the platform left it.
     let connection = rusqlite::Connection::open(&file).unwrap();
     let bytes = uuid::Uuid::parse_str(&id).unwrap().into_bytes();
     let number: i64 =
@@ -378,7 +378,7 @@ async fn a_config_is_made_where_the_usual_one_is_missing() {
     stage.sa.post(ALL, &body).await.refused(&wrong_state());
     stage.server.stop().await.unwrap();
     for end in ["", "-wal", "-shm", "-commits"] {
-        // What stays is cleaned with the build.
+        // If this fails, the file is deleted with the build.
         let _stays = std::fs::remove_file(format!("{}{end}", file.display()));
     }
 }

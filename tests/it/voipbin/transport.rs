@@ -1,4 +1,4 @@
-//! What every answer has in common: paths, request ids, the envelope, redirects, CORS and limits.
+//! Common properties of all answers: paths, request ids, the envelope, redirects, CORS and limits.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -78,7 +78,7 @@ async fn case_60_a_customer_over_its_rate_is_told_when_to_come_back() {
     let customer = stage.customer("eager").await;
     let agent = stage.agent(customer, ADMIN).await;
     let key = stage.key(customer, None).await;
-    // An agent and a key of a customer share its bucket.
+    // An agent and an access key of a customer share the customer's limit.
     for caller in [&agent, &key, &agent] {
         caller.get("/outbound_config").await.ok();
     }
@@ -87,7 +87,7 @@ async fn case_60_a_customer_over_its_rate_is_told_when_to_come_back() {
         answer.refused(&too_many("customer"));
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
-    // Who is not known is nobody's customer, and another customer has a bucket of its own.
+    // A client without a credential belongs to no customer, and another customer has its own limit.
     stage.nobody().get("/outbound_config").await.refused(&authentication_required());
     stage.sa.get("/outbound_config").await.ok();
     stage.control().clock().advance(std::time::Duration::from_secs(1));
@@ -98,7 +98,7 @@ async fn case_60_a_customer_over_its_rate_is_told_when_to_come_back() {
 #[tokio::test]
 async fn an_address_over_its_rate_is_refused_before_it_is_known() {
     let stage = Stage::with(|config| {
-        // Logging in has a bucket of its own.
+        // Logins have a separate limit.
         config.voipbin.platform.ip_rate = (1, 2);
     })
     .await;
@@ -115,7 +115,7 @@ async fn an_address_over_its_rate_is_refused_before_it_is_known() {
 async fn logging_in_too_often_is_refused() {
     let stage = Stage::with(|config| config.voipbin.platform.login_rate = (1, 2)).await;
     stage.control().clock().freeze(None);
-    // Who logged in from there before, as the super admin did, is not counted.
+    // A name that logged in from there before, such as the super admin, is not counted.
     let body = json!({ "username": "guest", "password": "wrong" });
     let base = stage.nobody().below("");
     let mut last = base.post("/auth/login", &body).await;
@@ -224,7 +224,7 @@ async fn a_body_is_needed_and_must_be_an_object() {
     }
 }
 
-/// One answer of a connection that may go on: its status, and its body.
+/// One answer on a connection that may continue: its status, and its body.
 async fn answer(stream: &mut TcpStream) -> (u16, String) {
     let mut read = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! What a customer is told of its calls, and by whom.
+//! Webhooks: the events of a call that its customer receives, and their signatures.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -12,7 +12,7 @@ use crate::support::receiver::{Answer, Callback, Receiver};
 
 const SECRET: &str = "whsec-7c0e";
 
-/// HMAC-SHA256 in hexadecimal, worked out here so that no code of the server's is asked.
+/// HMAC-SHA256 in hexadecimal, computed here independently of the server's code.
 fn hmac(secret: &str, body: &str) -> String {
     let mut key = secret.as_bytes().to_vec();
     key.resize(64, 0);
@@ -26,14 +26,14 @@ fn hmac(secret: &str, body: &str) -> String {
         .collect()
 }
 
-/// The event of a webhook: its name and what it is about.
+/// The event of a webhook: its name and its data.
 fn event(callback: &Callback) -> (String, Value) {
     let body: Value = serde_json::from_str(&callback.body).unwrap();
     assert_eq!(callback.header("content-type").as_deref(), Some("application/json"));
     (body["type"].as_str().unwrap().to_owned(), body["data"].clone())
 }
 
-/// The next events up to the one with this name; all of them.
+/// All events up to the first one with this name.
 async fn until_event(receiver: &mut Receiver, last: &str) -> Vec<(String, Value)> {
     let mut events = Vec::new();
     loop {
@@ -50,7 +50,7 @@ fn names(events: &[(String, Value)]) -> Vec<&str> {
     events.iter().map(|(name, _)| name.as_str()).collect()
 }
 
-/// A receiver, a server, a carrier that everybody's calls go to, and an admin of a customer that is told.
+/// A receiver, a server, a carrier with a route of all customers, and an admin of a customer with webhooks.
 struct Told {
     receiver: Receiver,
     carrier: Carrier,
@@ -77,7 +77,7 @@ impl Told {
         Self { receiver, carrier, stage, caller, customer }
     }
 
-    /// Places a call that does this once it is answered.
+    /// Places a call with these actions.
     async fn place(&self, actions: Value) -> String {
         let body = json!({ "source": tel(US_TOO), "destinations": [tel(US)], "actions": actions });
         first_call(&self.caller.post("/calls", &body).await.ok())
@@ -182,7 +182,7 @@ async fn nothing_but_calls_is_told_and_to_nobody_else() {
     let mut others = Receiver::start(Answer::Status(200)).await;
     let other = NewCustomer::named("other").webhook(others.url("/"), None);
     let other = told.stage.control().create_customer(other).await.unwrap().id;
-    // Whatever the platform and the customer change.
+    // Changes by the platform and by the customer send no event.
     told.caller.put("/outbound_config", &json!({ "name": "n" })).await.ok();
     let provider = told.stage.provider("h").await;
     told.stage.sa.delete(&format!("/providers/{provider}")).await.ok();
@@ -192,7 +192,7 @@ async fn nothing_but_calls_is_told_and_to_nobody_else() {
     told.carrier.call().await.refuse(404).await;
     let events = until_event(&mut told.receiver, "call_hangup").await;
     assert!(events.iter().all(|(_, data)| data["id"] == json!(id)));
-    // The other one's first event is of its own call, and not signed.
+    // The other customer's first event is of its own call, and not signed.
     let caller = told.stage.agent(other, ADMIN).await;
     let body = json!({ "source": tel(US), "destinations": [sip("bob", told.carrier.at)] });
     let own = first_call(&caller.post("/calls", &body).await.ok());

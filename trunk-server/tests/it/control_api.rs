@@ -1,4 +1,4 @@
-//! The control API over HTTP: every endpoint, what it refuses, and who may not ask at all.
+//! The control API over HTTP: every endpoint, its refusals, and requests that are not authorized.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::support::wire::{Wire, request};
 
 const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 
-/// A caller of the control API.
+/// A client of the control API.
 struct Staff {
     server: TestServer,
 }
@@ -27,7 +27,7 @@ impl Staff {
         let head =
             format!("{method} /control/v1{path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}");
         let mut wire = Wire::open(address).await;
-        // The answer to a body that is too long may come before its end.
+        // The answer to a body that is too long may arrive before its end is sent.
         wire.send(format!("{head}\r\n\r\n{body}")).await;
         let answer = wire.answer().await;
         assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -49,7 +49,7 @@ impl Staff {
         self.send(Method::PATCH, path, &body.to_string()).await
     }
 
-    /// Refused with this status, and with an error that has all of these words.
+    /// Checks that a request is refused with this status and an error that contains all of these words.
     async fn refused(&self, method: Method, path: &str, body: &str, status: u16, words: &[&str]) {
         let (given, answer) = self.send(method.clone(), path, body).await;
         let error = answer["error"].as_str().unwrap_or_else(|| panic!("no error in {answer}"));
@@ -63,7 +63,7 @@ impl Staff {
         format!("/accounts/{}", self.server.account())
     }
 
-    /// A request of the public API, with a key, at the newest version.
+    /// Sends a request to the public API, with a key, at the newest version.
     async fn api(&self, key: &str, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = request(method.as_str(), &format!("/v3{path}"), key, "", &body);

@@ -1,4 +1,4 @@
-//! What a client may take of the server, put to the test by clients that take more.
+//! Limits of the server, tested by clients that exceed them.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const LIST: &str = "/v3/voice_out_trunks";
 /// A deadline that a test waits for.
 const SHORT: Duration = Duration::from_millis(150);
 
-/// A server with these differences from limits that no test reaches.
+/// Starts a server whose limits are too high to be reached, except for this change.
 async fn server(change: impl FnOnce(&mut Limits)) -> TestServer {
     let mut limits = Limits::default();
     limits.header_deadline = PATIENCE * 10;
@@ -119,7 +119,7 @@ async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
         [(sized(most), 400), (sized(most + 1), 413), (chunked(most), 400), (chunked(most + 1), 413)]
     {
         let mut wire = wire(&server).await;
-        // The answer comes before the last byte is taken.
+        // The answer arrives before the server has read the last byte.
         wire.send(&request).await;
         let answer = wire.answer().await;
         assert_eq!(answer.status, status, "{}", answer.text());
@@ -127,7 +127,7 @@ async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
     }
 }
 
-/// A request that is refused before its body is looked at, of which so many bytes are promised and so many sent.
+/// A request that is refused before its body is read, with this announced and this actual length of the body.
 fn refused(promised: usize, sent: usize) -> String {
     let whole = request("POST", LIST, "wrong", "", "");
     whole.replace("Content-Length: 0", &format!("Content-Length: {promised}")) + &"x".repeat(sent)
@@ -166,7 +166,7 @@ async fn a_body_without_end_that_nobody_asked_for_is_not_taken() {
     let mut wire = wire(&server).await;
     wire.send(refused(1 << 40, 0)).await;
     let (chunk, mut taken) = ("x".repeat(64 << 10), 0);
-    // The system's own buffers take some, too.
+    // The system's own buffers accept some data, too.
     while wire.send(&chunk).await {
         taken += chunk.len();
         assert!(taken < 64 << 20, "it goes on and on");
@@ -199,7 +199,7 @@ async fn json_may_be_nested_64_deep() {
     let server = server(|_| {}).await;
     let mut wire = wire(&server).await;
     for (depth, said) in [(64, "Param not allowed"), (65, "nesting of 65 is too deep")] {
-        // Three of the levels are the document, its data and its attributes.
+        // The outer three levels are the document, its data and its attributes.
         let inner = format!("{}{}", "[".repeat(depth - 3), "]".repeat(depth - 3));
         let body = format!(r#"{{"data":{{"type":"voice_out_trunks","attributes":{{"nothing":{inner}}}}}}}"#);
         let answer = wire.ask(request("POST", LIST, "key", "", &body)).await;
@@ -224,7 +224,7 @@ async fn one_connection_too_many_is_told_at_once_and_served_when_there_is_room()
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     assert_eq!(refused.hung_up().await, "");
 
-    // Whoever sends the request late, and whoever never does, is told too.
+    // Clients that send the request late, or never, also receive an answer.
     let mut late = wire(&server).await;
     late.send("GET /v3/voice_out_trunks HTTP/1.1\r\n").await;
     assert_eq!(late.answer().await.status, 503);
@@ -250,7 +250,7 @@ async fn a_client_that_never_takes_its_answers_makes_room_for_another() {
     let page = request("GET", "/v3/dids?page[size]=1000", "key", "", "");
     assert!(greedy.send(page.repeat(40)).await);
 
-    // The only place is taken by whoever does not read, until that is noticed.
+    // The only slot is occupied by a client that does not read, until the server detects that.
     let next = async {
         loop {
             let mut patient = wire(&server).await;
@@ -275,7 +275,7 @@ async fn requests_that_are_sent_ahead_are_answered_in_order() {
         request("POST", LIST, "key", "", &body.to_string())
     };
     let all = [create("a"), get(), request("GET", "/v3/nothing", "key", "", ""), create("b"), get()].concat();
-    // Cut where it hurts: in the middle of a head.
+    // Split in the middle of a head, the hardest position.
     let (first, second) = all.split_at(all.len() - 30);
     wire.send(first).await;
     wire.send(second).await;
@@ -381,7 +381,7 @@ async fn each_of_many_connections_too_many_is_told_so() {
         refused.push(wire_from(&server, 7).await);
     }
     for wire in &mut refused {
-        // One that was answered before it asked may be closed by now.
+        // A connection that was answered before its request may be closed by now.
         let _sent = wire.send(get()).await;
         let answer = wire.answer().await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
@@ -389,7 +389,7 @@ async fn each_of_many_connections_too_many_is_told_so() {
     assert_eq!(known.ask(get()).await.status, 200);
 }
 
-/// A server behind a proxy on this machine, which listens to two wrong keys of each client.
+/// Starts a server behind a proxy on this machine that allows two wrong keys from each client.
 async fn behind_a_proxy(header: ProxyHeader) -> TestServer {
     let networks = IpNetworks::parse(["127.0.0.1"]).unwrap();
     let mut limits = Limits::default();
@@ -410,7 +410,7 @@ async fn wrong_keys_are_counted_by_client_and_who_was_right_before_is_served_all
     for key in ["a", "b"] {
         assert_eq!(ask(key, guesser).await.status, 401);
     }
-    // What stands before the last hop is the client's own invention.
+    // The entries before the last hop are forged by the client.
     let spoofed = "X-Forwarded-For: 203.0.113.2, 198.51.100.7\r\n";
     let (wrong, right) = (ask("c", spoofed).await, ask("key", guesser).await);
     assert_eq!((wrong.status, right.status), (429, 429), "right and wrong are refused alike");
@@ -466,7 +466,7 @@ async fn two_thousand_half_open_connections_do_not_keep_others_from_being_served
     }
 }
 
-/// Lets this process have as many files open as it is allowed to: both ends of the connections are its own.
+/// Raises this process's limit on open files as far as allowed: both ends of the connections are its own.
 fn more_files() {
     let raised = std::process::Command::new("prlimit")
         .args(["--nofile=8192:", "--pid", &std::process::id().to_string()])

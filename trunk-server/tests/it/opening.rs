@@ -1,4 +1,4 @@
-//! What a file may be that a database is opened in, and that every other file stays as it was.
+//! The files that can be opened as a database; every other file is refused and left unchanged.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -14,7 +14,7 @@ use trunk_server::store::{
 
 use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
 
-/// A database with records in a file, closed.
+/// A closed database with records in a file.
 async fn filled(folder: &Path) -> PathBuf {
     let path = folder.join("filled.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -99,7 +99,7 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
     theirs
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (a); INSERT INTO t VALUES (1);")
         .unwrap();
-    // As their process would leave it if it were killed: the table is in the log alone.
+    // The files as their process would leave them if it were killed: the table is only in the log.
     let copy = folder.path().join("copy.db");
     let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
     fs::copy(&path, &copy).unwrap();
@@ -111,7 +111,7 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
     drop(theirs);
 }
 
-/// The schemas of older servers, by version.
+/// The schemas of earlier releases, by version.
 const OLDER: [&str; 9] = [
     include_str!("../../src/store/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/store/sqlite/migrations/0002_calls.sql"),
@@ -124,7 +124,7 @@ const OLDER: [&str; 9] = [
     include_str!("../../src/store/sqlite/migrations/0009_commits.sql"),
 ];
 
-/// A database as the server of a schema left it.
+/// Creates a database as the server with this schema left it.
 fn older(path: &Path, schema: usize) -> Connection {
     let version = i64::try_from(schema).unwrap();
     let connection = Connection::open(path).unwrap();
@@ -206,7 +206,7 @@ async fn what_an_older_server_had_to_tell_is_told_in_its_order_and_counted() {
              VALUES (0, ?1, ?2, 'http://example.com/', ?3, 1000, ?4, ?5)",
         )
         .unwrap();
-    // Of one call the first is told and the second is tried again later; of another both are due.
+    // Of one call, the first event is delivered and the second is to be repeated; of another, both are due.
     for (call, body, due_at, outcome) in [
         (7, "1", 1_000, Some("told")),
         (7, "2", 3_000, None),
@@ -240,7 +240,7 @@ async fn calls_that_an_older_server_kept_are_found_by_their_flow() {
     let before = older(&path, 5);
     let with = |flow: &str| format!(r#"{{"wire":{{"flow_id":"{flow}"}},"own":{{}}}}"#);
     let (flow, none) = (id(77).to_string(), id(0).to_string());
-    // A call, one that is deleted, one without a flow, one that nobody can read, and something that is no call.
+    // A call, a deleted one, one without a flow, an unreadable one, and a document that is not a call.
     for (kind, number, deleted, body) in [
         (9, 1, false, with(&flow)),
         (9, 2, true, with(&flow)),

@@ -1,4 +1,4 @@
-//! What every engine of the store keeps to. Another engine is one more module at the end of this file.
+//! The contract of the store's engines. Another engine is one more module at the end of this file.
 
 mod accounts;
 mod batches;
@@ -30,7 +30,8 @@ async fn ids_of(store: &dyn Store, owner: &Record, relationship: &'static str) -
     members.into_iter().map(|(_, _, id)| id).collect()
 }
 
-/// Puts the whole contract to an engine: how a store is opened, and what must outlive it.
+/// Defines the tests of the contract for an engine, from a function that opens a store and a value that must
+/// outlive it.
 macro_rules! contract {
     ($($part:ident { $($case:ident)* })*) => {
         macro_rules! engine {

@@ -1,4 +1,4 @@
-//! The writer of a database in a file: what waits for it, and what happens when it cannot keep up.
+//! The writer of a database in a file: its queue, and overload.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use trunk_server::store::{SqliteStore, Store as _, StoreError};
 use crate::support::records::{everything, id, insert, trunk, trunks};
 use crate::support::within;
 
-/// Most writes that wait, and most that the writer takes at once.
+/// Maximum number of writes that wait, plus the maximum that the writer takes at once.
 const ROOM: usize = 4096 + 256;
 
-/// Another connection that holds the database's write lock, so that the store's writer waits.
+/// Opens another connection that holds the database's write lock, so that the store's writer waits.
 fn hold(path: &Path) -> Connection {
     let other = Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();

@@ -1,4 +1,4 @@
-//! Calls that were answered: their rows, and the records that take their place.
+//! Answered calls: their rows, and the records that replace them.
 
 use std::sync::Arc;
 

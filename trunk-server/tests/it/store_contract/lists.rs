@@ -127,7 +127,7 @@ pub(super) async fn lists_are_sorted_with_ties_by_creation_and_null_last(store: 
         (vec![by("blocked", false), by("description", true)], vec![1, 3, 4, 2, 5]),
         (vec![by("blocked", false), by("created_at", true)], vec![3, 1, 5, 4, 2]),
     ];
-    // With a condition that all records fulfil, another way leads to the same list.
+    // With a condition that all records satisfy, another query plan leads to the same list.
     let all_of_them =
         Condition { test: FilterTest::Equals("terminated"), values: vec![IndexValue::Integer(0)] };
     let ids = (1..=5).map(|n| value(&id(n).to_string())).collect();

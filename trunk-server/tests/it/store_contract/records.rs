@@ -1,4 +1,4 @@
-//! Records one at a time: inserted, replaced, linked and deleted.
+//! Single records: inserted, replaced, linked and deleted.
 
 use serde_json::json;
 use trunk_server::store::{Change, ListQuery, Store, StoreError};
