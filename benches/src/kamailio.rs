@@ -66,7 +66,7 @@ fn free_port() -> Outcome<SocketAddr> {
 }
 
 fn wait_for_challenge(address: SocketAddr) -> Outcome<()> {
-    const LONGEST: Duration = Duration::from_secs(10);
+    const START_TIMEOUT: Duration = Duration::from_secs(10);
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.set_read_timeout(Some(Duration::from_millis(200)))?;
     let local = socket.local_addr()?;
@@ -76,7 +76,7 @@ fn wait_for_challenge(address: SocketAddr) -> Outcome<()> {
          Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
     );
     let (watch, mut answer) = (Stopwatch::start(), [0; 2048]);
-    while watch.elapsed() < LONGEST {
+    while watch.elapsed() < START_TIMEOUT {
         // Until Kamailio listens, the kernel may report that the port is closed.
         let _refused = socket.send_to(probe.as_bytes(), address);
         if socket.recv(&mut answer).is_ok() && answer.starts_with(b"SIP/2.0 401") {

@@ -13,7 +13,7 @@ use crate::Outcome;
 use crate::trunk::{KEY, VERSION};
 
 /// Number of trunks in one write.
-const GROUP: u64 = 5_000;
+const TRUNKS_PER_WRITE: u64 = 5_000;
 
 /// The body of a request that creates a trunk.
 pub(crate) fn body(name: &str) -> String {
@@ -43,7 +43,7 @@ pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
         let (ids, start) = (Ids::system(), first.as_unix_millis());
         let mut number = 1;
         while number < trunks {
-            let end = trunks.min(number + GROUP);
+            let end = trunks.min(number + TRUNKS_PER_WRITE);
             let insert = |number: u64| {
                 let mut attributes = attributes.clone();
                 let created_at = Timestamp::from_unix_millis(start.saturating_add_unsigned(number));

@@ -108,7 +108,7 @@ async fn deliveries(control: &Control, count: usize) -> Vec<Delivery> {
 }
 
 #[tokio::test]
-async fn a_change_is_told_once_signed_with_the_oldest_key() {
+async fn a_change_sends_one_callback_signed_with_the_oldest_key() {
     let mut receiver = Receiver::start(Answer::Status(204)).await;
     let (server, api) = start(settings()).await;
     server.control().clock().advance(Duration::from_millis(1));
@@ -122,14 +122,17 @@ async fn a_change_is_told_once_signed_with_the_oldest_key() {
     assert_eq!((events[0].id.as_str(), events[0].created_at.as_unix_millis()), (id.as_str(), START + 1));
     assert_eq!(callback.path, "/didww_callbacks?opaque=123");
     assert_eq!(callback.header("content-type").as_deref(), Some("application/json"));
-    let told = deliveries(&server.control(), 1).await;
-    assert_eq!((told.len(), told[0].attempt, told[0].status, &told[0].error), (1, 1, Some(204), &None));
+    let delivered = deliveries(&server.control(), 1).await;
+    assert_eq!(
+        (delivered.len(), delivered[0].attempt, delivered[0].status, &delivered[0].error),
+        (1, 1, Some(204), &None)
+    );
     set(&api, &id, "active").await;
     assert_eq!(states(&receiver.next().await.verified(&url, KEY)), [(Active, false)]);
 }
 
 #[tokio::test]
-async fn a_block_by_hand_is_not_told_by_default() {
+async fn a_manual_block_sends_no_callback_by_default() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let mut usual = Settings::default();
     usual.allow_loopback = true;
@@ -188,7 +191,7 @@ async fn a_block_by_hand_is_not_told_by_default() {
     ] {
         assert_eq!(patch(&api, &spent, attributes.clone()).await, 200, "{attributes}");
         let callback = receiver.next().await;
-        assert_eq!(callback.path, "/spent", "the block by hand was told");
+        assert_eq!(callback.path, "/spent", "the manual block sent a callback");
         assert_eq!(states(&callback.verified(&url, KEY)), [state], "{attributes}");
     }
     assert_eq!(receiver.untaken(), 0);
@@ -282,8 +285,8 @@ async fn events_behind_a_failed_one_wait_and_go_with_it_in_their_order() {
     let events = receiver.next().await.verified(&url, KEY);
     assert_eq!(states(&events), [(Blocked, false), (Active, false), (Blocked, false), (Active, false)]);
     assert!(events.is_sorted_by_key(|event| event.created_at.as_unix_millis()));
-    let told = deliveries(&control, 2).await;
-    assert_eq!((told[1].events, told[1].attempt, told[1].status), (4, 2, Some(200)));
+    let delivered = deliveries(&control, 2).await;
+    assert_eq!((delivered[1].events, delivered[1].attempt, delivered[1].status), (4, 2, Some(200)));
 }
 
 #[tokio::test]
@@ -300,8 +303,8 @@ async fn another_url_does_not_let_a_later_event_overtake() {
     server.control().clock().advance(Duration::from_mins(1));
     assert_eq!(states(&first.next().await.verified(&first.url("/"), KEY)), [(Blocked, false)]);
     assert_eq!(states(&second.next().await.verified(&second.url("/"), KEY)), [(Active, false)]);
-    let told = deliveries(&server.control(), 3).await;
-    assert!(told[1].url == first.url("/") && told[2].url == second.url("/"));
+    let delivered = deliveries(&server.control(), 3).await;
+    assert!(delivered[1].url == first.url("/") && delivered[2].url == second.url("/"));
 }
 
 #[tokio::test]
@@ -372,7 +375,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_was_down_is_told_when_it_is_back() {
+async fn a_receiver_that_was_down_is_notified_when_it_is_back() {
     let receiver = Receiver::start(Answer::Status(200)).await;
     let (address, url) = (receiver.address(), receiver.url("/"));
     drop(receiver);
@@ -388,7 +391,7 @@ async fn a_receiver_that_was_down_is_told_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_change_that_was_rolled_back_or_refused_is_not_told() {
+async fn a_change_that_was_rolled_back_or_refused_sends_no_callback() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let (_server, api) = start(settings()).await;
     let id = trunk(&api, "First", &receiver.url("/first")).await;
@@ -503,13 +506,13 @@ async fn what_waits_and_what_was_under_way_survive_a_restart() {
     assert_eq!(failing.untaken(), 0);
     clock.advance(Duration::from_mins(1));
     assert_eq!(states(&failing.next().await.verified(&failing.url("/"), KEY)), [(Blocked, false)]);
-    let told = deliveries(&server.control(), 3).await;
-    assert_eq!(told.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2]);
+    let delivered = deliveries(&server.control(), 3).await;
+    assert_eq!(delivered.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2]);
     server.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_event_whose_server_died_right_after_the_commit_is_told_by_the_next_one() {
+async fn an_event_whose_server_died_right_after_the_commit_is_sent_after_the_restart() {
     let database = File::new();
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let url = receiver.url("/");

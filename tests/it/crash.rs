@@ -92,7 +92,7 @@ async fn work_until_killed(
 ) {
     let kill_after = 5 + dice.roll(150);
     let answered = Arc::new(AtomicUsize::new(0));
-    let (reached, mut told) = watch::channel(false);
+    let (reached, mut progress) = watch::channel(false);
     let reached = Arc::new(reached);
     let writers: Vec<_> = (0..WRITERS)
         .map(|number| {
@@ -109,7 +109,7 @@ async fn work_until_killed(
             })
         })
         .collect();
-    told.wait_for(|reached| *reached).await.unwrap();
+    progress.wait_for(|reached| *reached).await.unwrap();
     binary.kill();
     for writer in writers {
         writer.await.unwrap();
@@ -244,7 +244,11 @@ fn compare(ledger: &Mutex<Ledger>, there: &BTreeMap<String, Content>, round: u64
     let unanswered = std::mem::take(&mut ledger.unanswered);
     for (id, content) in there {
         if !ledger.trunks.contains_key(id) {
-            assert_eq!(unanswered.get(&content.name), Some(content), "after kill {round}, nobody made {id}");
+            assert_eq!(
+                unanswered.get(&content.name),
+                Some(content),
+                "after kill {round}, no create of {id} is known"
+            );
             ledger.trunks.insert(id.clone(), vec![Some(content.clone())]);
         }
     }

@@ -11,7 +11,7 @@ use crate::support::api::Api;
 use crate::support::binary::{self, Binary};
 
 /// Maximum time for every step of these tests.
-const PATIENCE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(20);
 /// Number of calls that are placed with a limit of 1,024 files.
 const CALLS: usize = 1_200;
 
@@ -40,7 +40,7 @@ async fn the_limit_on_open_files_is_raised_as_far_as_the_system_allows() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, said).await.unwrap();
+    tokio::time::timeout(DEADLINE, said).await.unwrap();
 }
 
 /// Creates a trunk that accepts calls from loopback without credentials.
@@ -95,7 +95,7 @@ async fn call(socket: &UdpSocket, number: usize) -> u16 {
             return code;
         }
     };
-    tokio::time::timeout(PATIENCE, answered).await.expect("a call is answered or refused")
+    tokio::time::timeout(DEADLINE, answered).await.expect("a call is answered or refused")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

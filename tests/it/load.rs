@@ -19,7 +19,7 @@ use crate::support::api::Api;
 use crate::support::binary::{self, Binary};
 
 /// Maximum time for every step of these tests; much shorter than the server's own limit for its end.
-const PATIENCE: Duration = Duration::from_secs(8);
+const DEADLINE: Duration = Duration::from_secs(8);
 
 fn trunk(name: &str) -> Value {
     let method =
@@ -37,13 +37,13 @@ fn names_in(database: &Path) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_told_to_end_finishes_every_request_that_it_took() {
+async fn a_stopping_server_finishes_every_accepted_request() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("end.db");
     let binary = Binary::start(&["--database", database.to_str().unwrap(), "--api-key", "end"]);
     let api = Api::new(&binary.base, "end");
     let answered = Arc::new(AtomicUsize::new(0));
-    let (reached, mut told) = watch::channel(false);
+    let (reached, mut progress) = watch::channel(false);
     let reached = Arc::new(reached);
     let writers: Vec<_> = (0..16)
         .map(|writer| {
@@ -69,7 +69,7 @@ async fn a_server_that_is_told_to_end_finishes_every_request_that_it_took() {
             })
         })
         .collect();
-    told.wait_for(|reached| *reached).await.unwrap();
+    progress.wait_for(|reached| *reached).await.unwrap();
     assert_eq!(binary.terminate(), Some(0));
     assert!(!database.with_extension("db-wal").exists(), "the log is folded into the file");
     let there = names_in(&database);
@@ -89,7 +89,7 @@ async fn a_server_that_is_told_to_end_finishes_every_request_that_it_took() {
 fn request_in_flight(base: &str) -> TcpStream {
     let address = base.strip_prefix("http://").unwrap().strip_suffix("/v3").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let types = "Content-Type: application/vnd.api+json\r\nExpect: 100-continue\r\nContent-Length: 10";
     let head =
         format!("POST /v3/voice_out_trunks HTTP/1.1\r\nHost: {address}\r\nApi-Key: end\r\n{types}\r\n\r\n");
@@ -131,7 +131,7 @@ fn half_a_head_does_not_hold_it_up() {
     let binary = Binary::start(&["--ephemeral", "--api-key", "end"]);
     let address = binary.base.strip_prefix("http://").unwrap().strip_suffix("/v3").unwrap();
     let mut half = TcpStream::connect(address).unwrap();
-    half.set_read_timeout(Some(PATIENCE)).unwrap();
+    half.set_read_timeout(Some(DEADLINE)).unwrap();
     half.write_all(b"GET /v3/dids HTTP/1.1\r\nHost: loc").unwrap();
     binary.signal("TERM");
     let mut rest = Vec::new();
@@ -182,9 +182,9 @@ async fn a_full_disk_refuses_writes_keeps_reads_and_is_forgotten_when_there_is_r
     };
     assert_eq!(refused.status, 503, "{}", refused.text);
     assert_eq!(refused.headers["retry-after"], "1");
-    assert!(!refused.text.contains("disk"), "the client is not told what the operator is");
-    let told = std::fs::read_to_string(&log).unwrap();
-    assert!(told.contains("ERROR") && told.contains("is full"), "{told}");
+    assert!(!refused.text.contains("disk"), "the client does not see the cause, the operator does");
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("ERROR") && logged.contains("is full"), "{logged}");
 
     let many = futures_util::future::join_all((0..32).map(|n| {
         let api = api.clone();

@@ -121,7 +121,7 @@ async fn what_only_the_newest_version_knows_is_kept_through_a_change_in_an_older
 }
 
 #[tokio::test]
-async fn the_three_kinds_of_authentication_are_told_apart() {
+async fn the_three_kinds_of_authentication_are_distinguished() {
     let server = TestServer::start().await;
     let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
     let sid = TwilioAccountSid::new("AC22222222222222222222222222222222").unwrap();

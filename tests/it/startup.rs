@@ -232,7 +232,7 @@ fn a_database_that_another_server_has_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_file_of_somebody_else_is_refused_and_left_alone() {
+fn a_file_of_another_program_is_refused_and_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("notes.txt");
     fs::write(&notes, "Dear diary").unwrap();

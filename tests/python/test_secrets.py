@@ -39,5 +39,5 @@ def test_a_log_of_everything_holds_no_key_and_no_credentials(tmp_path):
         code = talkative.stop()
     log = talkative.log.read_text()
     assert code == 0
-    assert re.search("TRACE|DEBUG", log), "the log is as talkative as it was told to be"
+    assert re.search("TRACE|DEBUG", log), "the log has the configured level"
     assert [secret for secret in secrets if secret in log] == []

@@ -17,17 +17,17 @@ pub(crate) const MEMORY: &str = "20,000 simultaneous calls, memory";
 pub(crate) const STEADY: &str = "steady calls, memory at the end / after one minute";
 
 /// Simultaneous calls while the rate is measured: few enough that no socket's buffer overflows.
-const AT_ONCE: u32 = 64;
+const CALLS_IN_FLIGHT: u32 = 64;
 /// Number of simultaneous calls to which the memory row is scaled.
-const UP: u32 = 20_000;
+const SIMULTANEOUS_CALLS: u32 = 20_000;
 /// Files that the server opens in addition to one socket for each call.
-const FILES: u32 = 200;
+const RESERVED_FILES: u32 = 200;
 
 pub(crate) fn rate(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let edge = Edge::start(&["--ephemeral"])?;
     let (_running, bare) = uas::start()?;
     let turn = |callee: &Callee, calls: u32| {
-        let pace = Pace { calls, rate: 20_000, at_once: AT_ONCE, up: Duration::ZERO };
+        let pace = Pace { calls, rate: 20_000, at_once: CALLS_IN_FLIGHT, up: Duration::ZERO };
         let watch = Stopwatch::start();
         Callers::start(&plan.work, callee, pace)?.finish()?;
         Ok(f64::from(calls) / watch.seconds())
@@ -42,7 +42,7 @@ pub(crate) fn challenges(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let edge = Edge::start(&["--ephemeral"])?;
     let (_running, kamailio) = kamailio::start(&plan.work)?;
     let turn = |callee: &Callee, calls: u32| {
-        let pace = Pace { calls, rate: 40_000, at_once: AT_ONCE, up: Duration::ZERO };
+        let pace = Pace { calls, rate: 40_000, at_once: CALLS_IN_FLIGHT, up: Duration::ZERO };
         let watch = Stopwatch::start();
         Callers::only_challenged(&plan.work, callee, pace)?.finish()?;
         Ok(f64::from(calls) / watch.seconds())
@@ -57,7 +57,7 @@ pub(crate) fn challenges(plan: &Plan, name: &'static str) -> Outcome<Row> {
 /// Number of calls that a server can hold with this limit on open files: it reserves some files for its other
 /// parts.
 fn room(open_files: u32) -> u32 {
-    open_files.saturating_sub(FILES) / 8 * 5
+    open_files.saturating_sub(RESERVED_FILES) / 8 * 5
 }
 
 pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
@@ -75,8 +75,8 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     if answered + 1 < usize::try_from(calls)? {
         return Err(format!("of {calls} calls only {answered} are up").into());
     }
-    let figure = idle + (resident - idle) * f64::from(UP) / f64::from(calls);
-    let scaled = if calls < UP { ", the rest by the slope" } else { "" };
+    let figure = idle + (resident - idle) * f64::from(SIMULTANEOUS_CALLS) / f64::from(calls);
+    let scaled = if calls < SIMULTANEOUS_CALLS { ", the rest by the slope" } else { "" };
     Ok(Row {
         name,
         ours: format!("{resident:.1} MB with {calls} calls{scaled}"),

@@ -15,7 +15,7 @@ use crate::trunk::{Trunk, VERSION};
 use crate::{Outcome, seed};
 
 /// Maximum time that Prism may take to start.
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn one(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let small = seed::database(&plan.work, 50)?;
@@ -35,7 +35,7 @@ pub(crate) fn one(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let _prism = Running::silent(&mut command)?;
     let watch = Stopwatch::start();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if watch.elapsed() > START {
+        if watch.elapsed() > START_TIMEOUT {
             return Err("Prism did not listen in time".into());
         }
         std::thread::sleep(Duration::from_millis(20));

@@ -12,7 +12,7 @@ use crate::stopwatch::Stopwatch;
 use crate::trunk::{KEY, Trunk, VERSION};
 
 /// Requests in a turn.
-const REQUESTS: u64 = 200;
+const REQUESTS_PER_TURN: u64 = 200;
 
 pub(crate) fn first_page(plan: &Plan, name: &'static str) -> Outcome<Row> {
     beside(plan, name, |_, _| String::new(), Target::AtMost(1.5, 1.1))
@@ -52,7 +52,7 @@ fn beside(plan: &Plan, name: &'static str, query: fn(u64, u64) -> String, target
 /// The median time of a request, in seconds.
 fn median_of(runtime: &Runtime, client: &Client, url: &str, query: impl Fn(u64) -> String) -> Outcome<f64> {
     let mut times = Vec::new();
-    for request in 0..REQUESTS {
+    for request in 0..REQUESTS_PER_TURN {
         let url = format!("{url}{}", query(request));
         let watch = Stopwatch::start();
         let size = runtime.block_on(async {

@@ -13,7 +13,7 @@ use crate::trunk::{KEY, Trunk, VERSION};
 use crate::{Outcome, seed};
 
 /// Requests in a turn. Many short turns keep single disturbances out of the median.
-const REQUESTS: u32 = 100;
+const REQUESTS_PER_TURN: u32 = 100;
 
 /// The smallest struct that a program without the SDK would define.
 #[derive(Debug, Deserialize)]
@@ -84,18 +84,18 @@ pub(crate) fn get(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let ours = || {
         let watch = Stopwatch::start();
         runtime.block_on(async {
-            for _ in 0..REQUESTS {
+            for _ in 0..REQUESTS_PER_TURN {
                 let trunk = trunks.get(&id).await?;
                 assert_eq!(trunk.id, id);
             }
             Outcome::Ok(())
         })?;
-        Ok(watch.seconds() / f64::from(REQUESTS))
+        Ok(watch.seconds() / f64::from(REQUESTS_PER_TURN))
     };
     let theirs = || {
         let watch = Stopwatch::start();
         runtime.block_on(async {
-            for _ in 0..REQUESTS {
+            for _ in 0..REQUESTS_PER_TURN {
                 let request = http
                     .get(&url)
                     .header("Api-Key", KEY)
@@ -107,7 +107,7 @@ pub(crate) fn get(plan: &Plan, name: &'static str) -> Outcome<Row> {
             }
             Outcome::Ok(())
         })?;
-        Ok(watch.seconds() / f64::from(REQUESTS))
+        Ok(watch.seconds() / f64::from(REQUESTS_PER_TURN))
     };
     ours()?;
     theirs()?;

@@ -69,9 +69,9 @@ async fn case_61_a_webhook_is_one_event_signed_with_the_customers_secret() {
         Some("sha256=be9c378eb7256bc089d2136015b9e6bdfecf5567b767123d387c566abb9e6129")
     );
     assert_eq!(callback.header("x-didww-signature"), None);
-    let told = attempts(&server, CUSTOMER, 1).await;
-    assert_eq!((told[0].owner, told[0].subject), (Owner::Customer(CUSTOMER), CALL));
-    assert_eq!((told[0].events, told[0].attempt, told[0].status), (1, 1, Some(200)));
+    let delivered = attempts(&server, CUSTOMER, 1).await;
+    assert_eq!((delivered[0].owner, delivered[0].subject), (Owner::Customer(CUSTOMER), CALL));
+    assert_eq!((delivered[0].events, delivered[0].attempt, delivered[0].status), (1, 1, Some(200)));
     server.stop().await.unwrap();
     // A delivered event is kept for a while; its secret is never stored with it.
     let kept = std::fs::read(&database.0).unwrap();
@@ -98,7 +98,7 @@ async fn a_webhook_is_sent_with_the_customers_method_and_unsigned_without_a_secr
 }
 
 #[tokio::test]
-async fn the_events_of_a_call_are_told_one_by_one_in_their_order() {
+async fn the_events_of_a_call_are_sent_one_by_one_in_order() {
     let mut receiver = Receiver::start(Answer::Status(204)).await;
     let (database, url) = (File::new(), receiver.url("/"));
     let kinds = ["call_created", "call_ringing", "call_progressing", "call_updated", "call_hangup"];
@@ -106,13 +106,13 @@ async fn the_events_of_a_call_are_told_one_by_one_in_their_order() {
     for expected in kinds {
         assert_eq!(kind(&receiver.next().await), expected);
     }
-    let told = attempts(&server, CUSTOMER, kinds.len()).await;
-    assert!(told.iter().all(|delivery| delivery.events == 1 && delivery.attempt == 1));
-    assert_eq!((told.len(), receiver.untaken()), (kinds.len(), 0));
+    let delivered = attempts(&server, CUSTOMER, kinds.len()).await;
+    assert!(delivered.iter().all(|delivery| delivery.events == 1 && delivery.attempt == 1));
+    assert_eq!((delivered.len(), receiver.untaken()), (kinds.len(), 0));
 }
 
 #[tokio::test]
-async fn a_failing_receiver_is_tried_three_times_a_second_apart_and_then_told_of_what_follows() {
+async fn a_failing_receiver_is_tried_three_times_a_second_apart_and_then_receives_later_events() {
     let mut receiver = Receiver::start(Answer::Status(500)).await;
     let mut witness = Receiver::start(Answer::Status(200)).await;
     let (database, other) = (File::new(), call(2));
@@ -162,9 +162,9 @@ async fn an_answer_that_is_no_servers_error_counts_as_delivered() {
     for expected in kinds {
         assert_eq!(kind(&receiver.next().await), expected);
     }
-    let told = attempts(&server, CUSTOMER, 2).await;
-    assert!(told.iter().all(|delivery| delivery.status == Some(404) && delivery.error.is_none()));
-    assert!(told.iter().all(|delivery| delivery.attempt == 1));
+    let delivered = attempts(&server, CUSTOMER, 2).await;
+    assert!(delivered.iter().all(|delivery| delivery.status == Some(404) && delivery.error.is_none()));
+    assert!(delivered.iter().all(|delivery| delivery.attempt == 1));
     assert_eq!(receiver.untaken(), 0);
 }
 
@@ -190,8 +190,8 @@ async fn a_redirect_is_followed() {
     let server = telling(&database, [event(CUSTOMER, CALL, &url, "call_created", 0)]).await;
     receiver.next().await;
     assert!(target.next().await.head.starts_with("GET /moved "));
-    let told = attempts(&server, CUSTOMER, 1).await;
-    assert_eq!((told[0].status, &told[0].error, &told[0].url), (Some(200), &None, &url));
+    let delivered = attempts(&server, CUSTOMER, 1).await;
+    assert_eq!((delivered[0].status, &delivered[0].error, &delivered[0].url), (Some(200), &None, &url));
 }
 
 #[tokio::test]
@@ -205,8 +205,8 @@ async fn redirects_without_end_are_a_failure_after_the_third() {
     assert_eq!(receiver.untaken(), 4);
     receiver.answers(Answer::Status(200));
     server.control().clock().advance(Duration::from_secs(1));
-    let told = attempts(&server, CUSTOMER, 2).await;
-    assert_eq!((told[1].attempt, told[1].status), (2, Some(200)));
+    let delivered = attempts(&server, CUSTOMER, 2).await;
+    assert_eq!((delivered[1].attempt, delivered[1].status), (2, Some(200)));
     for _ in 0..5 {
         receiver.next().await;
     }
@@ -270,8 +270,8 @@ async fn webhooks_that_wait_and_that_were_under_way_survive_a_restart() {
     clock.advance(Duration::from_secs(1));
     assert_eq!(kind(&failing.next().await), "call_created");
     assert_eq!(kind(&failing.next().await), "call_hangup");
-    let told = attempts(&server, CUSTOMER, 4).await;
-    assert_eq!(told.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2, 1]);
+    let delivered = attempts(&server, CUSTOMER, 4).await;
+    assert_eq!(delivered.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2, 1]);
     server.stop().await.unwrap();
 }
 
@@ -332,9 +332,9 @@ async fn webhooks_and_trunks_callbacks_go_each_in_their_own_form() {
     }
     assert_eq!(kinds, ["call_created", "call_ringing", "call_hangup"]);
     assert_eq!(batches, [[(Blocked, false), (Active, false)]]);
-    let told = deliveries(&server.control(), 4).await;
-    assert_eq!((told.len(), receiver.untaken()), (4, 0));
-    let of_account = told.iter().filter(|delivery| delivery.owner == Owner::Account(account));
+    let delivered = deliveries(&server.control(), 4).await;
+    assert_eq!((delivered.len(), receiver.untaken()), (4, 0));
+    let of_account = delivered.iter().filter(|delivery| delivery.owner == Owner::Account(account));
     assert_eq!(of_account.map(|delivery| delivery.events).collect::<Vec<_>>(), [2]);
 }
 
@@ -346,7 +346,7 @@ async fn backlog(server: &Server, customer: Uuid, waiting: u64, dropped: u64) {
 }
 
 #[tokio::test]
-async fn of_more_events_than_may_wait_the_oldest_are_dropped_and_the_rest_is_told_in_order() {
+async fn of_more_events_than_may_wait_the_oldest_are_dropped_and_the_rest_is_sent_in_order() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let (database, other) = (File::new(), call(9));
     let url = receiver.url("/");
@@ -357,13 +357,13 @@ async fn of_more_events_than_may_wait_the_oldest_are_dropped_and_the_rest_is_tol
     config.control_listen = Some("127.0.0.1:0".to_owned());
     config.voipbin.platform.webhooks_waiting = Some(3);
     let server = Server::builder(config).callbacks(settings()).clock(frozen()).start().await.unwrap();
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for _ in 0..4 {
-        told.push(kind(&receiver.next().await));
+        delivered.push(kind(&receiver.next().await));
     }
     // Events of another customer have no order relative to these.
-    told.retain(|kind| kind != "call_deleted");
-    assert_eq!(told, kinds[2..]);
+    delivered.retain(|kind| kind != "call_deleted");
+    assert_eq!(delivered, kinds[2..]);
     backlog(&server, CUSTOMER, 0, 2).await;
     backlog(&server, other, 0, 0).await;
     assert_eq!(receiver.untaken(), 0);
@@ -391,7 +391,7 @@ async fn while_a_receiver_hangs_no_more_waits_than_may() {
 }
 
 #[tokio::test]
-async fn what_waited_for_too_long_is_dropped_within_a_minute_and_what_follows_it_is_told() {
+async fn an_event_that_waited_too_long_is_dropped_within_a_minute_and_later_ones_are_sent() {
     let mut hanging = Receiver::start(Answer::Hang).await;
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let database = File::new();

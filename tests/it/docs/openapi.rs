@@ -15,7 +15,7 @@ use crate::support::api::{Answer, Api};
 const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
 
 #[test]
-fn the_files_are_what_the_server_gives() {
+fn the_files_are_the_documents_that_the_server_generates() {
     for version in VERSIONS {
         let text = serde_json::to_string_pretty(&document(version)).unwrap();
         hold(&format!("trunk-server/openapi/{version}.json"), &format!("{text}\n"));
@@ -109,7 +109,7 @@ async fn every_operation_of_a_document_is_served_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_server_gives_the_documents_itself() {
+async fn the_server_serves_the_documents() {
     let server = TestServer::start().await;
     let root = server.base_url().trim_end_matches("/v3").to_owned();
     let public = Api::new(root, "").with_key(None);

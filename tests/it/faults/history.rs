@@ -193,5 +193,5 @@ pub async fn compare(database: &Path, ledger: &Ledger, what: &str) {
         let found = there.remove(name);
         assert!(states.contains(&found), "{what}: {name} is {found:?} and should be one of {states:?}");
     }
-    assert!(there.is_empty(), "{what}: nobody made {there:?}");
+    assert!(there.is_empty(), "{what}: no create of {there:?} is known");
 }

@@ -27,7 +27,7 @@ impl Heard {
     /// was cut off, is fine.
     async fn ends_of(&mut self, calls: &BTreeSet<Uuid>, hooks: &mut Receiver) {
         while !calls.is_subset(&self.ends) {
-            let (kind, call) = told(&hooks.next().await);
+            let (kind, call) = webhook_event(&hooks.next().await);
             if kind == EventKind::CallHangup {
                 assert!(call.hangup_reason.is_some() && call.tm_hangup.is_some(), "{call:?}");
                 self.ends.insert(call.id);
@@ -67,7 +67,7 @@ fn three(provider: &Provider) -> ProviderCallCreate {
 }
 
 #[tokio::test]
-async fn a_kill_right_after_the_answer_leaves_calls_that_are_over_and_told_of() {
+async fn after_a_kill_right_after_the_answer_calls_have_ended_and_their_ends_are_sent() {
     let folder = tempfile::tempdir().unwrap();
     let mut hooks = Receiver::start(Answer::Status(200)).await;
     let mut server = Durable::start(folder.path(), EDGE).await;
@@ -118,7 +118,7 @@ async fn a_kill_while_calls_are_up_ends_them_at_the_next_start() {
     // The provider's credentials survived the kill: calls through it still work.
     let placed = server.platform.provider_calls().create(short(&provider)).await.unwrap();
     let call =
-        server.platform.calls().wait_until_hung_up(placed.call_ids[0], crate::sip::edge::PATIENCE).await;
+        server.platform.calls().wait_until_hung_up(placed.call_ids[0], crate::sip::edge::DEADLINE).await;
     assert_eq!(ending(&call.unwrap()), because("normal", "local"));
     assert_eq!(server.binary.terminate(), Some(0));
 }
@@ -136,7 +136,7 @@ async fn a_kill_between_calls_and_their_record_leaves_both_or_neither() {
     let mut heard = Heard::default();
     for kill_after in [1, 7, 18] {
         let answered = Arc::new(AtomicUsize::new(0));
-        let (reached, mut told) = watch::channel(false);
+        let (reached, mut progress) = watch::channel(false);
         let reached = Arc::new(reached);
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| {
@@ -154,7 +154,7 @@ async fn a_kill_between_calls_and_their_record_leaves_both_or_neither() {
                 })
             })
             .collect();
-        told.wait_for(|reached| *reached).await.unwrap();
+        progress.wait_for(|reached| *reached).await.unwrap();
         server.binary.kill();
         for writer in writers {
             writer.await.unwrap();

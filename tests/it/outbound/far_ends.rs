@@ -7,7 +7,7 @@ use voipbin_client::types::{Address, Anonymous, Provider, ProviderCallCreate};
 
 use super::durable::{Durable, EDGE};
 use super::stage::*;
-use crate::sip::edge::PATIENCE;
+use crate::sip::edge::DEADLINE;
 use crate::support::receiver::{Answer, Receiver};
 
 const FAR_ENDS: &str = r#"
@@ -34,7 +34,7 @@ async fn ending_of(server: &Durable, provider: &Provider, number: &str) -> (Stri
 
 async fn ended(server: &Durable, body: ProviderCallCreate) -> (String, String) {
     let placed = server.platform.provider_calls().create(body).await.unwrap();
-    ending(&server.platform.calls().wait_until_hung_up(placed.call_ids[0], PATIENCE).await.unwrap())
+    ending(&server.platform.calls().wait_until_hung_up(placed.call_ids[0], DEADLINE).await.unwrap())
 }
 
 #[tokio::test]

@@ -147,7 +147,7 @@ async fn calls_from_an_address_that_no_trunk_allows_are_refused_without_a_challe
         ([0; 4], 1),
         "it is no attempt of anybody"
     );
-    assert!(stage.records(&trunk).await.is_empty(), "nobody is known to have called");
+    assert!(stage.records(&trunk).await.is_empty(), "the caller is not known");
     // A trunk that is created for the platform allows the source address of the platform's calls.
     let provider = stage.platform.providers().setup(stage.setup("Made for it", None)).await.unwrap();
     passes(&stage, short(&provider)).await;

@@ -105,7 +105,7 @@ async fn a_response_that_may_mean_the_carrier_alone_is_followed_by_the_next_rout
     // The events of each call report the new route, and all have the same call id.
     let mut seen: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
     while !expected.is_empty() {
-        let (kind, call) = told(&stage.hooks.next().await);
+        let (kind, call) = webhook_event(&stage.hooks.next().await);
         seen.entry(call.id).or_default().push(kind.to_string());
         if call.is_over() {
             let (code, _, again) = expected.remove(&call.id).unwrap();

@@ -22,7 +22,7 @@ use voipbin_client::types::{
 use voipbin_client::webhook::{Event, read};
 use voipbin_client::{Client, Error};
 
-use crate::sip::edge::{PATIENCE, until};
+use crate::sip::edge::{DEADLINE, until};
 use crate::support::receiver::{Answer, Callback, Receiver};
 
 /// The caller number of calls, and a number that is called.
@@ -31,7 +31,7 @@ pub const GB: &str = "+442079460018";
 /// The secret that webhooks are signed with.
 pub const WEBHOOK_SECRET: &str = "whsec-2b9d";
 /// Duration of a call that must stay up during a test.
-pub const LONG: Duration = Duration::from_mins(10);
+pub const HELD_CALL_DURATION: Duration = Duration::from_mins(10);
 
 /// The server; DIDWW's hosts are routed to its own edge.
 pub struct Stage {
@@ -166,7 +166,7 @@ impl Stage {
 
     /// Waits until a call has ended. Returns the call.
     pub async fn over(&self, id: Uuid) -> Call {
-        self.platform.calls().wait_until_hung_up(id, PATIENCE).await.unwrap()
+        self.platform.calls().wait_until_hung_up(id, DEADLINE).await.unwrap()
     }
 
     /// Waits until a call has ended. Returns the hangup reason, and the side that hung up.
@@ -194,7 +194,7 @@ impl Stage {
     pub async fn story(&mut self, id: Uuid) -> Vec<(EventKind, Call)> {
         let mut story = Vec::new();
         loop {
-            let (kind, call) = told(&self.hooks.next().await);
+            let (kind, call) = webhook_event(&self.hooks.next().await);
             if call.id == id {
                 let over = kind == EventKind::CallHangup;
                 story.push((kind, call));
@@ -232,7 +232,7 @@ pub fn short(provider: &Provider) -> ProviderCallCreate {
 
 /// The same, but the call stays up.
 pub fn long(provider: &Provider) -> ProviderCallCreate {
-    short(provider).actions([ActionBody::answer(), ActionBody::sleep(LONG)])
+    short(provider).actions([ActionBody::answer(), ActionBody::sleep(HELD_CALL_DURATION)])
 }
 
 /// The hangup reason of a call, and the side that hung up.
@@ -247,7 +247,7 @@ pub fn because(reason: &str, by: &str) -> (String, String) {
 }
 
 /// The event of a webhook, after a check of its signature.
-pub fn told(callback: &Callback) -> (EventKind, Call) {
+pub fn webhook_event(callback: &Callback) -> (EventKind, Call) {
     let signature = callback.header("x-voipbin-signature").expect("a webhook is signed");
     match read(&Secret::new(WEBHOOK_SECRET), callback.body.as_bytes(), &signature).unwrap() {
         Event::Call { kind, call } => (kind, *call),

@@ -45,7 +45,7 @@ async fn a_stop_cancels_what_rings_and_hangs_up_what_is_up() {
     // Webhooks that were not delivered before the stop are delivered after the start.
     let mut ends = Vec::new();
     while ends.len() < calls.len() {
-        let (_, call) = told(&hooks.next().await);
+        let (_, call) = webhook_event(&hooks.next().await);
         if call.is_over() && !ends.contains(&call.id) {
             ends.push(call.id);
         }

@@ -16,7 +16,7 @@ fn ringing() -> Steps {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_answers_in_time_is_dialled_out() {
+async fn a_call_that_is_not_answered_in_time_is_dialled_out() {
     let mut stage = Stage::with(|config| config.ring_timeout = Duration::from_secs(1)).await;
     let sipp = Sipp::start(&ringing().cancelled(), 1);
     let provider = stage.provider_at(sipp.host()).await;
@@ -27,7 +27,7 @@ async fn a_call_that_nobody_answers_in_time_is_dialled_out() {
 }
 
 #[tokio::test]
-async fn a_call_rings_for_a_minute_unless_told_otherwise() {
+async fn a_call_rings_for_a_minute_by_default() {
     let stage = Stage::start().await;
     let sipp = Sipp::start(&ringing().cancelled(), 1);
     let provider = stage.provider_at(sipp.host()).await;
@@ -105,7 +105,7 @@ async fn a_call_that_takes_too_long_times_out() {
 }
 
 #[tokio::test]
-async fn a_call_may_take_an_hour_unless_told_otherwise() {
+async fn a_call_may_take_an_hour_by_default() {
     let stage = Stage::start().await;
     let sipp = Sipp::start(&Steps::invited().answered().hung_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
@@ -131,7 +131,7 @@ async fn a_call_may_take_an_hour_unless_told_otherwise() {
 }
 
 #[tokio::test]
-async fn a_customer_whose_receiver_is_away_is_told_nothing_and_its_calls_go_on() {
+async fn a_customer_whose_receiver_is_away_receives_nothing_and_its_calls_go_on() {
     let mut stage = Stage::start().await;
     let (_trunk, provider) = stage.provider().await;
     // The port is closed from here on.

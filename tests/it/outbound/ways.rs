@@ -5,14 +5,14 @@ use voipbin_client::types::{Address, Anonymous, CallStatus, Provider, ProviderCa
 
 use super::sipp_carrier::{Sipp, Steps};
 use super::stage::*;
-use crate::sip::edge::PATIENCE;
+use crate::sip::edge::DEADLINE;
 use crate::sip::message::Message;
 
 /// Receives an INVITE over a plain socket, refuses it as busy, and returns it.
 async fn refused_by_hand(carrier: &UdpSocket) -> Message {
     let mut buffer = vec![0; 65_536];
     let (invite, from) = loop {
-        let came = tokio::time::timeout(PATIENCE, carrier.recv_from(&mut buffer));
+        let came = tokio::time::timeout(DEADLINE, carrier.recv_from(&mut buffer));
         let (length, from) = came.await.expect("an INVITE comes").unwrap();
         let message = Message::parse(&buffer[..length]);
         // The previous call may still send its ACK.

@@ -73,7 +73,7 @@ async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTru
 }
 
 #[tokio::test]
-async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
+async fn a_call_through_a_trunk_has_the_same_outcome_in_every_record() {
     let mut stage = Stage::closed(|_| {}).await;
     let trunks = stage.carrier.voice_out_trunks();
     let own = stage.trunk(open("Provisioned")).await;

@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::sip::edge::{PATIENCE, source, until};
+use crate::sip::edge::{DEADLINE, source, until};
 
 /// Its control port, at a separate address. Its calls come from 127.0.0.1: the kernel would send its media
 /// from there anyway, regardless of the announced address.
-const CONTROL: u16 = 4444;
+const CONTROL_PORT: u16 = 4444;
 /// Bytes of recorded audio that prove reception: two tenths of a second.
-const HEARD: u64 = 3_200;
+const AUDIBLE_BYTES: u64 = 3_200;
 
 /// The account of a baresip.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Baresip {
             .stderr(log)
             .spawn()
             .expect("baresip is installed: scripts/test does it");
-        let at = SocketAddr::new(address.into(), CONTROL);
+        let at = SocketAddr::new(address.into(), CONTROL_PORT);
         let control = until("baresip's control port", async || TcpStream::connect(at).await.ok()).await;
         Self { child, control, input: Vec::new(), unheard: VecDeque::new(), folder }
     }
@@ -111,7 +111,7 @@ impl Baresip {
     pub async fn hears(&self) {
         let before = self.heard();
         until(&format!("sound at baresip: {}", self.log()), async || {
-            (self.heard() >= before + HEARD).then_some(())
+            (self.heard() >= before + AUDIBLE_BYTES).then_some(())
         })
         .await;
     }
@@ -155,7 +155,7 @@ impl Baresip {
                 assert!(read > 0, "baresip ended");
             }
         };
-        let Ok(said) = tokio::time::timeout(PATIENCE, reading).await else {
+        let Ok(said) = tokio::time::timeout(DEADLINE, reading).await else {
             panic!("baresip says nothing more: {}", self.log());
         };
         said
@@ -195,7 +195,7 @@ fn config(folder: &Path, address: Ipv4Addr, account: &Account<'_>) -> String {
          ausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\nsnd_path {folder}\n\
          module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\
          module srtp.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
-         ctrl_tcp_listen {address}:{CONTROL}\n"
+         ctrl_tcp_listen {address}:{CONTROL_PORT}\n"
     );
     if let Some(authority) = &account.authority {
         let _infallible = writeln!(text, "sip_cafile {authority}");

@@ -7,7 +7,7 @@ use super::baresip::{Account, Baresip};
 use super::free_port;
 use super::kamailio::Kamailio;
 use crate::sip::certificates::Certificates;
-use crate::sip::edge::{Edge, PROMPT, STRANGER, Trunk};
+use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk};
 
 /// The configuration in `docs/calls.md`.
 const CONFIG: &str = include_str!("../../../docs/kamailio.cfg");
@@ -57,10 +57,14 @@ async fn a_phone_behind_kamailio_talks_over_every_transport_by_credentials_and_b
         for (number, transport) in ["udp", "tcp", "tls"].into_iter().enumerate() {
             let kamailio = proxy(&edge, &made, transport, &trunk).await;
             let domain = kamailio.at.to_string();
-            let account =
-                Account { number: STRANGER, domain: domain.clone(), transport: "udp", ..Account::default() };
+            let account = Account {
+                number: FOREIGN_NUMBER,
+                domain: domain.clone(),
+                transport: "udp",
+                ..Account::default()
+            };
             let mut phone = Baresip::start(&account).await;
-            phone.call(&format!("sip:{PROMPT}@{domain}")).await;
+            phone.call(&format!("sip:{ANSWERS_AT_ONCE}@{domain}")).await;
             phone.hears().await;
             if !by_address && transport == "tcp" {
                 phone.holds_and_resumes().await;

@@ -10,7 +10,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::edge::{Edge, PROMPT, Trunk, acknowledged, scratch, until};
+use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk, acknowledged, scratch, until};
 use super::uac::{Call, Uac, unique};
 use crate::support::binary::{self, Binary};
 
@@ -34,7 +34,7 @@ async fn a_call_costs_while_it_is_up_and_its_record_costs_no_more() {
     let edge = Edge::with_config(BY_THE_SECOND).await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "threshold_amount": "1000.0", "rtp_timeout": 600 })).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "1").await;
     for seconds in [10, 20, 30] {
         edge.advance(10).await;
@@ -54,13 +54,13 @@ async fn a_call_whose_trunk_reaches_its_threshold_ends_when_its_paid_time_is_ove
     let edge = Edge::with_config(SIXTY).await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "threshold_amount": "100.0", "rtp_timeout": 600 })).await;
-    let mut first = Call::up(&edge, &trunk, PROMPT).await;
+    let mut first = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "60").await;
     edge.advance(30).await;
-    let mut second = Call::up(&edge, &trunk, PROMPT).await;
+    let mut second = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "120").await;
     assert_eq!(edge.shown(&trunk, "/attributes/status").await, "blocked");
-    assert_eq!(Call::new(&edge, PROMPT).await.place(&trunk).await.code(), 403);
+    assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(), 403);
     edge.advance(30).await;
     let bye = first.hung_up().await;
     assert!(bye.header("Reason").unwrap().contains("Threshold reached"), "{bye:?}");
@@ -83,7 +83,7 @@ async fn calls_go_on_past_the_threshold_where_the_setting_says_so() {
     let edge = Edge::with_config(&format!("[sip]\nthreshold_ends_calls = false\n{SIXTY}")).await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "threshold_amount": "100.0", "rtp_timeout": 600 })).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "60").await;
     for sum in ["120", "180"] {
         edge.advance(60).await;
@@ -105,7 +105,7 @@ async fn of_many_calls_at_once_as_many_are_answered_as_the_threshold_pays() {
     for _ in 0..CALLERS {
         let (edge, trunk) = (Arc::clone(&edge), trunk.clone());
         callers.spawn(async move {
-            let mut call = Call::new(&edge, PROMPT).await;
+            let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
             let code = call.place(&trunk).await.code();
             (call, code)
         });
@@ -148,11 +148,12 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
     let mut edge = Edge::with_arguments(&arguments).await;
     let trunk = edge.trunk(json!({ "threshold_amount": "1000.0" })).await;
     let free = edge.trunk(json!({})).await;
-    let (_up, _other) = (Call::up(&edge, &trunk, PROMPT).await, Call::up(&edge, &free, PROMPT).await);
+    let (_up, _other) =
+        (Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await, Call::up(&edge, &free, ANSWERS_AT_ONCE).await);
     until("a few steps are written", async || (spent(&edge, &trunk).await >= Decimal::from(3)).then_some(()))
         .await;
     // Possible again once they are acknowledged.
-    let _late = Call::up(&edge, &trunk, PROMPT).await;
+    let _late = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     acknowledged(&database, 3).await;
     let least = spent(&edge, &trunk).await;
     edge.binary.signal("KILL");
@@ -182,11 +183,11 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
 
 /// A caller that a trunk identifies by its address, and that places several calls from it.
 async fn from(edge: &Edge, source: std::net::Ipv4Addr) -> Call {
-    Call::over(Uac::udp_from(edge, source).await, edge, PROMPT).await
+    Call::over(Uac::udp_from(edge, source).await, edge, ANSWERS_AT_ONCE).await
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_heard_costs_nothing_and_blocks_nothing() {
+async fn an_unacknowledged_answer_costs_nothing_and_blocks_nothing() {
     let edge = Edge::with_config(SIXTY).await;
     let trunk = edge.trunk(json!({ "threshold_amount": "100.0" })).await;
     let source = super::edge::source();
@@ -291,19 +292,19 @@ async fn with_a_full_disk_no_call_of_a_trunk_with_a_threshold_comes_in_and_every
     let old = edge.api.at(Some("2022-05-10"));
     assert_eq!(old.patch(&format!("/voice_out_trunks/{}", free.id), &body).await.status, 200);
     // This call is already active: it continues, and is charged.
-    let mut before = Call::up(&edge, &trunk, PROMPT).await;
+    let mut before = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "60").await;
 
     let sizes = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
     limit(&edge, &sizes.max().unwrap().to_string());
     until("the disk is full", async || (!takes_writes(&edge).await).then_some(())).await;
     for _ in 0..8 {
-        let refusal = Call::new(&edge, PROMPT).await.place(&trunk).await;
+        let refusal = Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await;
         assert_eq!(refusal.code(), 503, "{refusal:?}");
     }
     before.hang_up().await;
     for _ in 0..3 {
-        Call::up(&edge, &free, PROMPT).await.hang_up().await;
+        Call::up(&edge, &free, ANSWERS_AT_ONCE).await.hang_up().await;
     }
     edge.calls_up(0).await;
     limit(&edge, "unlimited");
@@ -312,7 +313,7 @@ async fn with_a_full_disk_no_call_of_a_trunk_with_a_threshold_comes_in_and_every
     spends(&edge, &free, "180").await;
     spends(&edge, &trunk, "60").await;
     until("calls are taken again", async || {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let code = call.place(&trunk).await.code();
         (code == 200).then_some(())
     })
@@ -342,7 +343,7 @@ async fn when_nothing_can_be_written_for_too_long_calls_end() {
     let config = file(&format!("[sip]\nunrecorded_seconds = 1\n{SIXTY}"));
     let edge = started(&database, &config).await;
     let trunk = edge.trunk(json!({ "threshold_amount": "1000.0" })).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "60").await;
     let sizes = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
     limit(&edge, &sizes.max().unwrap().to_string());

@@ -12,14 +12,14 @@ use crate::support::api::Api;
 use crate::support::binary::Binary;
 
 /// Maximum wait for an event that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(15);
 
 /// A caller number that no test adds as a DID.
-pub const STRANGER: &str = "12025550143";
+pub const FOREIGN_NUMBER: &str = "12025550143";
 /// A number that rings for a short time, is answered, and stays up.
-pub const PATIENT: &str = "442079460018";
+pub const RINGS_THEN_ANSWERS: &str = "442079460018";
 /// A number that is answered at once and stays up.
-pub const PROMPT: &str = "9990200";
+pub const ANSWERS_AT_ONCE: &str = "9990200";
 
 /// The binary with an account and an edge.
 pub struct Edge {
@@ -59,7 +59,7 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let Ok(answer) = tokio::time::timeout(PATIENCE, asking).await else { panic!("waited in vain: {what}") };
+    let Ok(answer) = tokio::time::timeout(DEADLINE, asking).await else { panic!("waited in vain: {what}") };
     answer
 }
 
@@ -123,12 +123,12 @@ impl Edge {
             binary,
         };
         let features = json!({ "features": ["outbound", "replace_cli", "randomize_cli"] });
-        edge.told(&format!("/accounts/{}", edge.account), "PATCH", &features).await;
+        edge.control_request(&format!("/accounts/{}", edge.account), "PATCH", &features).await;
         edge
     }
 
     /// Sends a request to the control API that must succeed.
-    async fn told(&self, path: &str, method: &str, body: &Value) -> Value {
+    async fn control_request(&self, path: &str, method: &str, body: &Value) -> Value {
         let answer = self.control.send(method.parse().unwrap(), path, &body.to_string()).await;
         assert!(answer.status < 300, "{path}: {}", answer.text);
         answer.json()
@@ -136,24 +136,24 @@ impl Edge {
 
     /// Moves the server's clock forward.
     pub async fn advance(&self, seconds: u64) {
-        self.told("/clock/advance", "POST", &json!({ "seconds": seconds })).await;
+        self.control_request("/clock/advance", "POST", &json!({ "seconds": seconds })).await;
     }
 
     /// Freezes the server's clock.
     pub async fn freeze(&self) {
-        self.told("/clock/freeze", "POST", &json!({})).await;
+        self.control_request("/clock/freeze", "POST", &json!({})).await;
     }
 
     /// Adds a DID to the account.
     pub async fn did(&self, number: &str, emergency: bool) -> String {
         let body = json!({ "number": number, "emergency_enabled": emergency });
-        let added = self.told(&format!("/accounts/{}/dids", self.account), "POST", &body).await;
+        let added = self.control_request(&format!("/accounts/{}/dids", self.account), "POST", &body).await;
         added["dids"][0]["id"].as_str().unwrap().to_owned()
     }
 
     /// Changes a DID over the control API.
     pub async fn change_did(&self, did: &str, patch: &Value) {
-        self.told(&format!("/accounts/{}/dids/{did}", self.account), "PATCH", patch).await;
+        self.control_request(&format!("/accounts/{}/dids/{did}", self.account), "PATCH", patch).await;
     }
 
     /// Creates a trunk that any caller on loopback may use with its credentials, with any caller number;
@@ -207,7 +207,7 @@ impl Edge {
     /// Makes a trunk accept calls by address alone, over the control API.
     pub async fn ip_only(&self, trunk: &Trunk, networks: &[&str]) {
         let path = format!("/accounts/{}/trunks/{}/ip_only", self.account, trunk.id);
-        self.told(&path, "POST", &json!({ "allowed_sip_ips": networks })).await;
+        self.control_request(&path, "POST", &json!({ "allowed_sip_ips": networks })).await;
     }
 
     /// A value of a trunk's document, by its JSON pointer below `/data`.
@@ -248,7 +248,7 @@ impl Edge {
 
     /// The decision on a call, without placing it.
     pub async fn explain(&self, question: &Value) -> Value {
-        self.told("/explain", "POST", question).await
+        self.control_request("/explain", "POST", question).await
     }
 
     /// Waits until the log has a line that contains all these words.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::digest::Answer;
-use super::edge::{Edge, PATIENT, Trunk};
+use super::edge::{Edge, RINGS_THEN_ANSWERS, Trunk};
 use super::message::Message;
 use super::uac::Call;
 
@@ -31,7 +31,7 @@ async fn a_caller_that_can_confirm_it_rings_gets_the_response_again_until_it_doe
     edge.freeze().await;
     let trunk = edge.trunk(json!({})).await;
     for line in ["Supported: timer, 100rel", "k: 100rel", "Require: 100rel"] {
-        let mut call = Call::new(&edge, PATIENT).await;
+        let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
         call.headers.push(line.to_owned());
         let ringing = rings(&mut call, &trunk, 180).await;
         assert_eq!(ringing.header("Require"), Some("100rel"), "{ringing:?}");
@@ -43,7 +43,7 @@ async fn a_caller_that_can_confirm_it_rings_gets_the_response_again_until_it_doe
         call.cancel().await;
         assert_eq!(call.answer().await.code(), 487);
     }
-    let mut plain = Call::new(&edge, PATIENT).await;
+    let mut plain = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     let ringing = rings(&mut plain, &trunk, 180).await;
     assert_eq!((ringing.header("Require"), ringing.header("RSeq")), (None, None));
     plain.cancel().await;
@@ -55,7 +55,7 @@ async fn a_caller_that_can_confirm_it_rings_gets_the_response_again_until_it_doe
 async fn a_call_with_early_media_is_answered_when_that_was_confirmed() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PATIENT).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     call.headers.push("Supported: 100rel".to_owned());
     let progress = rings(&mut call, &trunk, 183).await;
     let number = progress.header("RSeq").expect("a number to confirm").to_owned();
@@ -73,7 +73,7 @@ async fn a_call_with_early_media_is_answered_when_that_was_confirmed() {
 async fn a_call_whose_ringing_is_never_confirmed_is_given_up() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     let trunk = edge.trunk(json!({ "capacity_limit": 1 })).await;
-    let mut call = Call::new(&edge, PATIENT).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     call.headers.push("Supported: 100rel".to_owned());
     rings(&mut call, &trunk, 183).await;
     assert_eq!(call.answer().await.code(), 504);

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::process::Command;
 
-use super::edge::{Edge, STRANGER, Trunk, scratch, source};
+use super::edge::{Edge, FOREIGN_NUMBER, Trunk, scratch, source};
 
 /// A scenario under construction.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ impl Scenario {
     pub fn to(number: &str) -> Self {
         Self {
             to: number.to_owned(),
-            from: format!("<sip:{STRANGER}@[local_ip]:[local_port]>"),
+            from: format!("<sip:{FOREIGN_NUMBER}@[local_ip]:[local_port]>"),
             headers: String::new(),
             body: Some(PLAIN.to_owned()),
             credentials: String::new(),
@@ -234,8 +234,8 @@ impl Scenario {
             .expect("sipp runs; Debian has it in the package sip-tester");
         if !output.status.success() {
             let errors = std::fs::read_to_string(&errors).unwrap_or_default();
-            let told = String::from_utf8_lossy(&output.stderr);
-            panic!("sipp ended with {}: {told}{errors}\n{text}{}", output.status, edge.binary.log());
+            let printed = String::from_utf8_lossy(&output.stderr);
+            panic!("sipp ended with {}: {printed}{errors}\n{text}{}", output.status, edge.binary.log());
         }
         for file in [file, errors] {
             // If this fails, the file is deleted with the build.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::edge::{Edge, PROMPT, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
 use super::uac::Call;
 
@@ -15,7 +15,7 @@ async fn frozen() -> (Edge, Trunk) {
 }
 
 async fn up(edge: &Edge, lines: &[&str]) -> (Call, Message) {
-    let mut call = Call::new(edge, PROMPT).await;
+    let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
     call.headers = lines.iter().map(|line| (*line).to_owned()).collect();
     let answer = call.attempt().await;
     assert_eq!(answer.code(), 200, "{answer:?}");
@@ -48,12 +48,12 @@ async fn the_caller_says_who_refreshes_and_an_interval_may_be_too_short() {
         call.hang_up().await;
     }
     for (line, least) in [("Session-Expires: 30", "90"), ("Session-Expires: 100\r\nMin-SE: 110", "110")] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         call.headers = vec!["Supported: timer".to_owned(), line.to_owned()];
         let answer = call.attempt().await;
         assert_eq!((answer.code(), answer.header("Min-SE")), (422, Some(least)), "{answer:?}");
     }
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.headers.push("Session-Expires: soon".to_owned());
     assert_eq!(call.attempt().await.code(), 400);
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::edge::{Edge, PATIENCE, PROMPT, source, until};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, source, until};
 use super::uac::{Call, Uac, unique};
 
 async fn connect(edge: &Edge, from: Ipv4Addr) -> TcpStream {
@@ -26,7 +26,7 @@ async fn answers(stream: &mut TcpStream) -> bool {
         stream.read_exact(&mut pong).await?;
         Ok::<_, std::io::Error>(pong == *b"\r\n")
     };
-    tokio::time::timeout(PATIENCE, ping).await.expect("an answer or an end").unwrap_or(false)
+    tokio::time::timeout(DEADLINE, ping).await.expect("an answer or an end").unwrap_or(false)
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn a_peer_that_floods_over_tcp_and_never_reads_delays_no_call_over_udp_and
     let trunk = edge.trunk(json!({})).await;
     // Requests of every kind that is answered: by the edge, and by the library from its transactions.
     let mut requests = String::new();
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     for method in ["INVITE", "OPTIONS", "BYE"] {
         requests.push_str(&call.text(method).replace("UDP", "TCP"));
     }
@@ -61,12 +61,12 @@ async fn a_peer_that_floods_over_tcp_and_never_reads_delays_no_call_over_udp_and
     until("the floods are refused and answered", async || (edge.counts().await[0] > 100).then_some(())).await;
     for _ in 0..20 {
         let quickly = async {
-            Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+            Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
         };
         tokio::time::timeout(Duration::from_secs(2), quickly).await.expect("the call is not held up");
     }
     for flood in floods {
-        let sent = tokio::time::timeout(PATIENCE, flood).await.expect("the peer is cut off").unwrap();
+        let sent = tokio::time::timeout(DEADLINE, flood).await.expect("the peer is cut off").unwrap();
         assert!(sent > 0);
     }
     assert_eq!(edge.record(&trunk, 20).await["success"], true);
@@ -82,7 +82,7 @@ async fn prove(stream: &mut TcpStream) {
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
-        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut answer)).await;
+        let read = tokio::time::timeout(DEADLINE, stream.read_buf(&mut answer)).await;
         assert!(read.expect("an answer").unwrap() > 0);
     }
     assert!(answer.starts_with(b"SIP/2.0 200 OK\r\n"));

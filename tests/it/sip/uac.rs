@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, UdpSocket};
 
 use super::digest::Answer;
-use super::edge::{Edge, PATIENCE, STRANGER, Trunk, source};
+use super::edge::{DEADLINE, Edge, FOREIGN_NUMBER, Trunk, source};
 use super::message::Message;
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -105,10 +105,10 @@ impl Uac {
         request: Option<&str>,
         meant: impl Fn(&Message) -> bool,
     ) -> Message {
-        const REPEAT: Duration = Duration::from_millis(1500);
+        const RETRANSMISSION_INTERVAL: Duration = Duration::from_millis(1500);
         let waiting = async {
             loop {
-                match self.receive(REPEAT).await {
+                match self.receive(RETRANSMISSION_INTERVAL).await {
                     Some(message) if meant(&message) => return message,
                     Some(_) => {}
                     None => {
@@ -119,7 +119,7 @@ impl Uac {
                 }
             }
         };
-        let heard = tokio::time::timeout(3 * PATIENCE, waiting).await;
+        let heard = tokio::time::timeout(3 * DEADLINE, waiting).await;
         heard.unwrap_or_else(|_elapsed| panic!("{what} never came"))
     }
 
@@ -235,7 +235,7 @@ impl Call {
             media,
             to: to.to_owned(),
             uri: None,
-            from: format!("<sip:{STRANGER}@{local}>"),
+            from: format!("<sip:{FOREIGN_NUMBER}@{local}>"),
             headers: Vec::new(),
             content: vec!["Content-Type: application/sdp".to_owned()],
             contact: vec![format!(

@@ -34,8 +34,8 @@ pub fn path() -> PathBuf {
 /// The binary's command, without settings from the environment of the tests.
 pub fn command() -> Command {
     let mut command = Command::new(path());
-    let told = std::env::vars_os().map(|(name, _)| name);
-    for name in told.filter(|name| name.to_string_lossy().starts_with("TRUNK_SERVER_")) {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_string_lossy().starts_with("TRUNK_SERVER_")) {
         command.env_remove(name);
     }
     command

@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
 /// Maximum wait for a request.
-const LONGEST: Duration = Duration::from_mins(1);
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The answer to a request.
 #[derive(Debug, Clone)]
@@ -100,7 +100,7 @@ impl Receiver {
 
     /// The next request. Fails the test if none arrives in time.
     pub async fn next(&mut self) -> Callback {
-        tokio::time::timeout(LONGEST, self.came.recv()).await.expect("nothing came").unwrap()
+        tokio::time::timeout(REQUEST_TIMEOUT, self.came.recv()).await.expect("nothing came").unwrap()
     }
 
     /// Number of received requests that were not taken with `next` yet.

@@ -48,7 +48,7 @@ async fn a_list_is_no_object_wherever_it_stands() {
 #[tokio::test]
 async fn a_list_does_not_log_in() {
     let stage = Stage::start().await;
-    let login = stage.nobody().below("");
+    let login = stage.anonymous().below("");
     assert_eq!(login.send("POST", "/auth/login", r#"["root","correct horse"]"#).await.status, 400);
     let body = r#"{"username":"root","password":"correct horse"}"#;
     assert_eq!(login.send("POST", "/auth/login", body).await.status, 200);

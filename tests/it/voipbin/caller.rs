@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 /// Maximum wait for an answer.
-const LONGEST: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client of the API, with or without a credential.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct Caller {
 
 impl Caller {
     /// A client without a credential, with the base path `/v1.0`.
-    pub fn nobody(at: SocketAddr) -> Self {
+    pub fn anonymous(at: SocketAddr) -> Self {
         Self { at, base: "/v1.0", query: Vec::new(), headers: Vec::new() }
     }
 
@@ -100,7 +100,7 @@ impl Caller {
             stream.read_to_end(&mut bytes).await?;
             Ok::<_, std::io::Error>(bytes)
         };
-        let asked = tokio::time::timeout(LONGEST, asking).await;
+        let asked = tokio::time::timeout(ANSWER_TIMEOUT, asking).await;
         Answer::parse(&asked.unwrap_or_else(|_elapsed| panic!("{method} {target} takes too long")).ok()?)
     }
 }

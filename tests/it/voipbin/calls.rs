@@ -230,7 +230,7 @@ async fn a_customer_that_is_not_verified_calls_no_number() {
 }
 
 #[tokio::test]
-async fn nobody_who_answers_nothing_can_be_reached() {
+async fn a_call_to_a_host_that_does_not_resolve_fails() {
     let (stage, _carrier, _) = two_hosts(|_| {}).await;
     let provider = stage.provider("nowhere.invalid").await;
     let id = first_call(&stage.place(&provider, US).await);

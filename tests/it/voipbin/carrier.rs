@@ -10,7 +10,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use crate::sip::edge::PATIENCE;
+use crate::sip::edge::DEADLINE;
 use crate::sip::message::Message;
 
 /// A carrier on loopback. After it is dropped, it does not answer.
@@ -35,8 +35,8 @@ struct Line {
 struct Leg {
     invite: Message,
     /// The last response to the INVITE, which answers its retransmissions.
-    said: Option<String>,
-    tell: UnboundedSender<Message>,
+    last_response: Option<String>,
+    messages: UnboundedSender<Message>,
 }
 
 /// A call that the carrier received.
@@ -60,7 +60,7 @@ impl Carrier {
 
     /// The next call. Fails the test if none arrives in time.
     pub async fn call(&mut self) -> Incoming {
-        tokio::time::timeout(PATIENCE, self.came.recv()).await.expect("no call came").unwrap()
+        tokio::time::timeout(DEADLINE, self.came.recv()).await.expect("no call came").unwrap()
     }
 
     /// Number of received calls that were not taken with `call` yet.
@@ -75,7 +75,7 @@ impl Carrier {
 
     /// The next OPTIONS.
     pub async fn asked(&mut self) -> Message {
-        tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("nobody asked").unwrap()
+        tokio::time::timeout(DEADLINE, self.asked.recv()).await.expect("no OPTIONS arrived").unwrap()
     }
 }
 
@@ -92,7 +92,7 @@ async fn listen(line: Arc<Line>, calls: UnboundedSender<Incoming>, questions: Un
         let message = Message::parse(&buffer[..length]);
         if message.code() != 0 {
             // A response to a BYE of the carrier.
-            line.tell(&message);
+            line.forward(&message);
             continue;
         }
         match message.method() {
@@ -108,15 +108,15 @@ async fn listen(line: Arc<Line>, calls: UnboundedSender<Incoming>, questions: Un
             "CANCEL" => {
                 line.send(&response(&message, "200 OK", "", line.at), from).await;
                 let cancelled = line.say(&message, "487 Request Terminated", "");
-                line.tell(&message);
+                line.forward(&message);
                 if let Some(text) = cancelled {
                     line.send(&text, from).await;
                 }
             }
-            "ACK" => line.tell(&message),
+            "ACK" => line.forward(&message),
             _ => {
                 line.send(&response(&message, "200 OK", "", line.at), from).await;
-                line.tell(&message);
+                line.forward(&message);
             }
         }
     }
@@ -131,15 +131,15 @@ impl Line {
         let id = invite.header("Call-ID").unwrap().to_owned();
         // An INVITE with another `CSeq` is not a retransmission: it answers a challenge.
         let same = |leg: &&Leg| leg.invite.sequence() == invite.sequence();
-        let again = self.legs.lock().unwrap().get(&id).filter(same).map(|leg| leg.said.clone());
-        if let Some(said) = again {
-            if let Some(text) = said {
+        let again = self.legs.lock().unwrap().get(&id).filter(same).map(|leg| leg.last_response.clone());
+        if let Some(last_response) = again {
+            if let Some(text) = last_response {
                 self.send(&text, from).await;
             }
             return;
         }
-        let (tell, heard) = unbounded_channel();
-        self.legs.lock().unwrap().insert(id, Leg { invite: invite.clone(), said: None, tell });
+        let (messages, heard) = unbounded_channel();
+        self.legs.lock().unwrap().insert(id, Leg { invite: invite.clone(), last_response: None, messages });
         let _over = calls.send(Incoming { invite, from, line: Arc::clone(self), heard });
     }
 
@@ -148,15 +148,15 @@ impl Line {
         let mut legs = self.legs.lock().unwrap();
         let leg = legs.get_mut(message.header("Call-ID")?)?;
         let text = response(&leg.invite, status, body, self.at);
-        leg.said = Some(text.clone());
+        leg.last_response = Some(text.clone());
         Some(text)
     }
 
     /// Forwards a message to its call's test.
-    fn tell(&self, message: &Message) {
+    fn forward(&self, message: &Message) {
         let legs = self.legs.lock().unwrap();
         if let Some(leg) = message.header("Call-ID").and_then(|id| legs.get(id)) {
-            let _over = leg.tell.send(message.clone());
+            let _over = leg.messages.send(message.clone());
         }
     }
 }
@@ -222,7 +222,7 @@ impl Incoming {
                 }
             }
         };
-        let heard = tokio::time::timeout(PATIENCE, waiting).await;
+        let heard = tokio::time::timeout(DEADLINE, waiting).await;
         heard.unwrap_or_else(|_elapsed| panic!("no {method} came"))
     }
 
@@ -249,7 +249,7 @@ impl Incoming {
                 }
             }
         };
-        let code = tokio::time::timeout(PATIENCE, waiting).await.expect("the BYE was never answered");
+        let code = tokio::time::timeout(DEADLINE, waiting).await.expect("the BYE was never answered");
         assert_eq!(code, 200);
     }
 }

@@ -147,7 +147,7 @@ async fn the_documented_list_and_deletion_have_the_documented_members() {
 }
 
 #[tokio::test]
-async fn the_documented_troubles_are_told_as_documented() {
+async fn the_documented_errors_are_answered_as_documented() {
     let (stage, mut carrier, provider) = ready().await;
     allow_korea(&stage).await;
     // "403 Forbidden": tokens of the customer's own agents.

@@ -17,7 +17,7 @@ async fn behind_a_proxy() -> Stage {
 }
 
 fn client(stage: &Stage, address: &str) -> Caller {
-    stage.nobody().header(format!("X-Forwarded-For: {address}"))
+    stage.anonymous().header(format!("X-Forwarded-For: {address}"))
 }
 
 async fn log_in_from(stage: &Stage, address: &str, username: &str, password: &str) -> Answer {
@@ -107,5 +107,5 @@ async fn tokens_and_access_keys_are_not_guessed_at_without_end() {
     assert_eq!(guess.header("retry-after"), Some("1"));
     key.header("X-Forwarded-For: 198.51.100.7").get("/providers").await.refused(&too_many("ip"));
     key.header("X-Forwarded-For: 198.51.100.8").get("/providers").await.ok();
-    stage.nobody().get("/providers").await.refused(&authentication_required());
+    stage.anonymous().get("/providers").await.refused(&authentication_required());
 }

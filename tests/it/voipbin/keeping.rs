@@ -13,7 +13,7 @@ use crate::sip::edge::until;
 
 const DAY: u64 = 24 * 3600;
 /// Longer than any call of a test.
-const LONG: Duration = Duration::from_hours(1_000 * 24);
+const MAX_CALL_DURATION: Duration = Duration::from_hours(1_000 * 24);
 
 /// A carrier behind a provider, and a super admin on a server with a frozen clock.
 struct Kept {
@@ -37,7 +37,7 @@ impl Kept {
         let stage = Stage::with(|config| {
             host(config, &[("carrier.example.com", carrier.at)]);
             let platform = &mut config.voipbin.platform;
-            (platform.longest_call, platform.ring_timeout) = (LONG, LONG);
+            (platform.longest_call, platform.ring_timeout) = (MAX_CALL_DURATION, MAX_CALL_DURATION);
             change(config);
         })
         .await;

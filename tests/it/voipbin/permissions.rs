@@ -204,15 +204,15 @@ async fn each_permission_against_each_endpoint() {
 }
 
 #[tokio::test]
-async fn who_is_not_known_is_told_so_everywhere() {
+async fn every_endpoint_requires_authentication() {
     let cast = Cast::meet().await;
-    let bad = cast.stage.nobody().token("garbage");
+    let bad = cast.stage.anonymous().token("garbage");
     for (method, path, _) in DOCUMENTED {
-        cast.ask(&cast.stage.nobody(), method, path).await.refused(&authentication_required());
+        cast.ask(&cast.stage.anonymous(), method, path).await.refused(&authentication_required());
         cast.ask(&bad, method, path).await.refused(&invalid_credentials());
         // Regardless of other errors in the request.
         let path = path.replace("{id}", "xyz") + "?page_size=x";
-        cast.stage.nobody().send(method, &path, "x").await.refused(&authentication_required());
+        cast.stage.anonymous().send(method, &path, "x").await.refused(&authentication_required());
     }
 }
 
@@ -239,7 +239,7 @@ async fn what_is_refused_changes_nothing() {
         let body = cast.body(method, path).to_string();
         // The carrier is silent, so its calls do not change by themselves.
         let before = cast.dump().await;
-        for caller in [&agent, &direct, &cast.stage.nobody()] {
+        for caller in [&agent, &direct, &cast.stage.anonymous()] {
             let body = if *method == "DELETE" { "" } else { body.as_str() };
             let answer = caller.send(method, &target, body).await;
             assert!([401, 403].contains(&answer.status), "{method} {target}: {}", answer.text);

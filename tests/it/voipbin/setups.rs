@@ -273,8 +273,8 @@ async fn what_does_not_fit_is_refused_before_telnyx_is_asked() {
         body[member] = Value::Null;
         stage.sa.post("/providers/setup", &body).await.refused(&invalid_data());
     }
-    let somebody = stage.key(stage.admin, None).await;
-    somebody.post("/providers/setup", &body(&telnyx)).await.refused(&permission_denied());
+    let admin = stage.key(stage.admin, None).await;
+    admin.post("/providers/setup", &body(&telnyx)).await.refused(&permission_denied());
     assert!(telnyx.lines().is_empty() && stage.sa.get("/providers").await.rows().is_empty());
     // An empty text means no credential.
     let mut body = body(&telnyx);
@@ -359,7 +359,7 @@ async fn the_credentials_answer_telnyxs_challenge_and_are_in_no_log() {
     ]);
     std::fs::remove_file(config).unwrap();
     let at = binary.base.trim_start_matches("http://").trim_end_matches("/v3").parse().unwrap();
-    let caller = Caller::nobody(at).token(&log_in(at, "root", "correct horse").await);
+    let caller = Caller::anonymous(at).token(&log_in(at, "root", "correct horse").await);
     allow(&caller).await;
     let mut secrets = vec![KEY.to_owned()];
 

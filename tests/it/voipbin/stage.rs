@@ -78,7 +78,7 @@ impl Stage {
         let agent = server.control().ensure_super_admin("root", password).await.unwrap();
         let at = server.address();
         let token = log_in(at, "root", "correct horse").await;
-        let sa = Caller::nobody(at).token(&token);
+        let sa = Caller::anonymous(at).token(&token);
         Self { at, admin: agent.customer_id, sa, server }
     }
 
@@ -87,8 +87,8 @@ impl Stage {
     }
 
     /// A client without a credential.
-    pub fn nobody(&self) -> Caller {
-        Caller::nobody(self.at)
+    pub fn anonymous(&self) -> Caller {
+        Caller::anonymous(self.at)
     }
 
     /// Creates a customer that may call.
@@ -103,7 +103,7 @@ impl Stage {
         let password = "battery staple";
         let control = self.control();
         control.create_agent(customer, &name, password.to_owned().into(), permission).await.unwrap();
-        self.nobody().token(&log_in(self.at, &name, password).await)
+        self.anonymous().token(&log_in(self.at, &name, password).await)
     }
 
     /// Creates an access key of a customer. Returns a client with it.
@@ -111,12 +111,12 @@ impl Stage {
         let mut new = NewAccessKey::default();
         new.permission = permission;
         let (_, key) = self.control().create_access_key(customer, new).await.unwrap();
-        self.nobody().key(key.expose())
+        self.anonymous().key(key.expose())
     }
 
     /// A client with a token of a kind that login does not issue.
     pub fn holder(&self, customer: Uuid, kind: TokenKind) -> Caller {
-        self.nobody().token(self.control().token(customer, kind).unwrap().expose())
+        self.anonymous().token(self.control().token(customer, kind).unwrap().expose())
     }
 
     /// Adds a normal number to a customer. Returns its id.
@@ -182,7 +182,7 @@ pub fn host(config: &mut Config, hosts: &[(&str, SocketAddr)]) {
 /// Logs in. Returns the token.
 pub async fn log_in(at: SocketAddr, username: &str, password: &str) -> String {
     let body = json!({ "username": username, "password": password });
-    let answer = Caller::nobody(at).below("").post("/auth/login", &body).await;
+    let answer = Caller::anonymous(at).below("").post("/auth/login", &body).await;
     answer.ok()["token"].as_str().unwrap().to_owned()
 }
 

@@ -61,7 +61,7 @@ pub struct Asked {
 
 #[derive(Default)]
 struct State {
-    told: HashMap<String, Answer>,
+    configured: HashMap<String, Answer>,
     asked: Vec<Asked>,
 }
 
@@ -88,7 +88,7 @@ impl Telnyx {
 
     /// Sets the answer to a request such as `POST /fqdns` from now on.
     pub fn answers(&self, line: impl Into<String>, answer: Answer) {
-        self.state.lock().unwrap().told.insert(line.into(), answer);
+        self.state.lock().unwrap().configured.insert(line.into(), answer);
     }
 
     /// Restores the default answers, and forgets the requests.
@@ -108,8 +108,8 @@ impl Telnyx {
 
     /// The username and password in the last request that set them.
     pub fn sip(&self) -> (String, String) {
-        let told = self.asked().into_iter().rfind(|asked| asked.line == format!("POST {CONNECTIONS}"));
-        let body = told.expect("it was told none").body;
+        let request = self.asked().into_iter().rfind(|asked| asked.line == format!("POST {CONNECTIONS}"));
+        let body = request.expect("no request set them").body;
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         (text("user_name"), text("password"))
     }
@@ -184,7 +184,7 @@ impl State {
         if header(head, "authorization") != Some(&bearer) {
             return Answer::error(401, "The required authentication headers were invalid.");
         }
-        if let Some(answer) = self.told.get(&line) {
+        if let Some(answer) = self.configured.get(&line) {
             return answer.clone();
         }
         self.usual(&line, &json_body)

@@ -8,7 +8,7 @@ use trunk_server::{Server, StartError};
 
 use crate::support::wire::{Wire, request};
 
-const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// A client of the control API.
 struct Staff {
@@ -190,8 +190,10 @@ async fn a_trunk_is_made_ip_only() {
         )
         .await;
     staff.refused(Method::POST, &path, "{}", 422, &["allowed_sip_ips"]).await;
-    let nothing = format!("{}/trunks/{NOBODY}/ip_only", staff.account());
-    staff.refused(Method::POST, &nothing, r#"{"allowed_sip_ips": ["198.51.100.1"]}"#, 404, &[NOBODY]).await;
+    let nothing = format!("{}/trunks/{UNKNOWN_ID}/ip_only", staff.account());
+    staff
+        .refused(Method::POST, &nothing, r#"{"allowed_sip_ips": ["198.51.100.1"]}"#, 404, &[UNKNOWN_ID])
+        .await;
 }
 
 #[tokio::test]
@@ -204,8 +206,10 @@ async fn a_reset_takes_records_and_leaves_accounts() {
     let (status, _) = staff.post("/reset", &json!({ "account": staff.server.account().to_string() })).await;
     assert_eq!((status, total().await), (200, json!(0)));
     staff.trunk().await;
-    staff.refused(Method::POST, "/reset", &json!({ "account": NOBODY }).to_string(), 404, &[NOBODY]).await;
-    assert_eq!(total().await, 1, "nobody's reset is not everybody's");
+    staff
+        .refused(Method::POST, "/reset", &json!({ "account": UNKNOWN_ID }).to_string(), 404, &[UNKNOWN_ID])
+        .await;
+    assert_eq!(total().await, 1, "a reset of an unknown account resets no other one");
     assert_eq!(staff.send(Method::POST, "/reset", "").await, (200, json!({ "reset": "all" })));
     assert_eq!(total().await, 0);
 }
@@ -294,8 +298,8 @@ async fn what_is_wrong_names_itself_and_changes_nothing() {
     for (method, path, body, status, words) in cases {
         staff.refused(method, path, body, status, words).await;
     }
-    let did = format!("{dids}/{NOBODY}");
-    staff.refused(Method::PATCH, &did, r#"{"blocked":true}"#, 404, &[NOBODY]).await;
+    let did = format!("{dids}/{UNKNOWN_ID}");
+    staff.refused(Method::PATCH, &did, r#"{"blocked":true}"#, 404, &[UNKNOWN_ID]).await;
     staff.refused(Method::PATCH, &did, r#"{"blocked":"yes"}"#, 422, &["yes"]).await;
     let huge = "x".repeat((4 << 20) + 1);
     staff.refused(Method::POST, "/accounts", &huge, 413, &["4194304 bytes"]).await;
@@ -372,7 +376,7 @@ async fn control_for_other_machines_needs_a_token_and_then_asks_for_it() {
     let mut guarded = config;
     guarded.control_token = Some("open sesame".into());
     let server = Server::builder(guarded).start().await.unwrap();
-    assert!(server.new_key().is_some(), "the start that failed made no account, whose key nobody would know");
+    assert!(server.new_key().is_some(), "the failed start created no account, whose key would be lost");
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.control_address().unwrap().port()));
     let ask = async |host: &str, more: &str| {
         let request = format!("GET /control/v1/accounts HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");

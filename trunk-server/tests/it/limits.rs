@@ -10,18 +10,18 @@ use trunk_server::serve::Limits;
 use trunk_server::{Proxies, ProxyHeader, TestServer};
 
 use crate::support::wire::{Wire, request};
-use crate::support::{PATIENCE, within};
+use crate::support::{DEADLINE, within};
 
 const LIST: &str = "/v3/voice_out_trunks";
 /// A deadline that a test waits for.
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT_DEADLINE: Duration = Duration::from_millis(150);
 
 /// Starts a server whose limits are too high to be reached, except for this change.
 async fn server(change: impl FnOnce(&mut Limits)) -> TestServer {
     let mut limits = Limits::default();
-    limits.header_deadline = PATIENCE * 10;
-    limits.idle_deadline = PATIENCE * 10;
-    limits.body_deadline = PATIENCE * 10;
+    limits.header_deadline = DEADLINE * 10;
+    limits.idle_deadline = DEADLINE * 10;
+    limits.body_deadline = DEADLINE * 10;
     change(&mut limits);
     TestServer::builder().api_key("key").limits(limits).start().await
 }
@@ -41,7 +41,7 @@ fn code(body: &[u8]) -> Value {
 
 #[tokio::test]
 async fn half_a_head_is_hung_up_on_at_the_deadline() {
-    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let server = server(|limits| limits.header_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: loc").await;
     wire.hung_up().await;
@@ -49,7 +49,7 @@ async fn half_a_head_is_hung_up_on_at_the_deadline() {
 
 #[tokio::test]
 async fn half_a_second_head_is_hung_up_on_too() {
-    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let server = server(|limits| limits.header_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     assert_eq!(wire.ask(get()).await.status, 200);
     wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: loc").await;
@@ -58,7 +58,7 @@ async fn half_a_second_head_is_hung_up_on_too() {
 
 #[tokio::test]
 async fn a_head_that_drips_is_hung_up_on_at_the_same_deadline() {
-    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let server = server(|limits| limits.header_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: localhost\r\nX-Drip: ").await;
     let mut pace = tokio::time::interval(Duration::from_millis(10));
@@ -83,7 +83,7 @@ async fn a_head_that_comes_slowly_but_in_time_is_served() {
 
 #[tokio::test]
 async fn a_connection_without_requests_is_hung_up_on() {
-    let server = server(|limits| limits.idle_deadline = SHORT).await;
+    let server = server(|limits| limits.idle_deadline = SHORT_DEADLINE).await;
     let mut silent = wire(&server).await;
     silent.hung_up().await;
     let mut once = wire(&server).await;
@@ -93,7 +93,7 @@ async fn a_connection_without_requests_is_hung_up_on() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let server = server(|limits| limits.body_deadline = SHORT).await;
+    let server = server(|limits| limits.body_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     let whole = request("POST", LIST, "key", "", &"x".repeat(100));
     wire.send(&whole[..whole.len() - 60]).await;
@@ -134,7 +134,7 @@ fn refused(promised: usize, sent: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_asked_for_goes_by_and_its_connection_serves_the_next_request() {
+async fn an_unread_body_is_skipped_and_its_connection_serves_the_next_request() {
     let server = server(|_| {}).await;
     let mut wire = wire(&server).await;
     for bytes in [1, 1 << 20] {
@@ -144,7 +144,7 @@ async fn a_body_that_nobody_asked_for_goes_by_and_its_connection_serves_the_next
 }
 
 #[tokio::test]
-async fn of_a_body_that_nobody_asked_for_a_mebibyte_is_waited_for_a_second_and_one_byte_more_for_nothing() {
+async fn of_an_unread_body_a_mebibyte_is_skipped_within_a_second_and_a_longer_one_is_not() {
     let server = server(|_| {}).await;
     let (mut at, mut past) = (wire(&server).await, wire(&server).await);
     let most = 1 << 20;
@@ -161,7 +161,7 @@ async fn of_a_body_that_nobody_asked_for_a_mebibyte_is_waited_for_a_second_and_o
 }
 
 #[tokio::test]
-async fn a_body_without_end_that_nobody_asked_for_is_not_taken() {
+async fn an_endless_unread_body_ends_its_connection() {
     let server = server(|_| {}).await;
     let mut wire = wire(&server).await;
     wire.send(refused(1 << 40, 0)).await;
@@ -211,7 +211,7 @@ async fn json_may_be_nested_64_deep() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_at_once_and_served_when_there_is_room() {
+async fn one_connection_beyond_the_limit_is_answered_503_and_served_when_another_closes() {
     let server = server(|limits| limits.connections = 3).await;
     let mut taken = Vec::new();
     for _ in 0..3 {
@@ -239,7 +239,7 @@ async fn one_connection_too_many_is_told_at_once_and_served_when_there_is_room()
 async fn a_client_that_never_takes_its_answers_makes_room_for_another() {
     let server = server(|limits| {
         limits.connections = 1;
-        limits.idle_deadline = SHORT;
+        limits.idle_deadline = SHORT_DEADLINE;
     })
     .await;
     let dids = (0..1_000).map(|n| NewDid::new(format!("1202555{n:04}")).description("x".repeat(500)));
@@ -330,7 +330,7 @@ async fn one_address_has_its_connections_and_leaves_the_others_to_other_addresse
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     assert_eq!(wire_from(&server, 8).await.ask(get()).await.status, 200);
     for wire in &mut taken {
-        assert_eq!(wire.ask(get()).await.status, 200, "nobody who was served was hung up on");
+        assert_eq!(wire.ask(get()).await.status, 200, "connections in use were not closed");
     }
 }
 
@@ -367,11 +367,15 @@ async fn where_all_connections_are_taken_half_open_ones_make_room_and_those_that
         wire.hung_up().await;
     }
     assert_eq!(known.ask(get()).await.status, 200);
-    assert_eq!(wire(&server).await.ask(get()).await.status, 503, "there is nobody left who could make room");
+    assert_eq!(
+        wire(&server).await.ask(get()).await.status,
+        503,
+        "no connection is left that could be closed"
+    );
 }
 
 #[tokio::test]
-async fn each_of_many_connections_too_many_is_told_so() {
+async fn each_connection_beyond_the_limit_is_answered_503() {
     more_files();
     let server = server(|limits| limits.connections = 1).await;
     let mut known = wire(&server).await;

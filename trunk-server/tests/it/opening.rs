@@ -150,7 +150,7 @@ async fn the_database_of_every_older_server_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn what_an_older_server_had_to_tell_and_told_is_a_trunks() {
+async fn the_events_and_attempts_of_an_older_server_belong_to_trunks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("older.db");
     let before = older(&path, 2);
@@ -195,7 +195,7 @@ async fn what_an_older_server_had_to_tell_and_told_is_a_trunks() {
 }
 
 #[tokio::test]
-async fn what_an_older_server_had_to_tell_is_told_in_its_order_and_counted() {
+async fn the_events_of_an_older_server_are_sent_in_order_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("older.db");
     let before = older(&path, 4);

@@ -11,15 +11,15 @@ use trunk_server::serve::Limits;
 use trunk_server::{Ids, Server};
 
 use crate::support::wire::{Wire, request};
-use crate::support::{PATIENCE, within};
+use crate::support::{DEADLINE, within};
 
 /// Limits that end no test before [`DEADLINE`] does.
 fn patient() -> Limits {
     let mut limits = Limits::default();
-    limits.header_deadline = PATIENCE * 10;
-    limits.idle_deadline = PATIENCE * 10;
-    limits.body_deadline = PATIENCE * 10;
-    limits.shutdown_deadline = PATIENCE * 10;
+    limits.header_deadline = DEADLINE * 10;
+    limits.idle_deadline = DEADLINE * 10;
+    limits.body_deadline = DEADLINE * 10;
+    limits.shutdown_deadline = DEADLINE * 10;
     limits
 }
 

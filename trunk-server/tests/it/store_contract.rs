@@ -73,7 +73,7 @@ contract! {
         a_document_is_written_while_it_is_as_it_was_read
         what_is_over_or_deleted_leaves_the_lists
         a_document_is_found_by_its_keys_as_they_are_now
-        changes_of_documents_are_told_and_new_ones_are_not
+        observers_receive_changes_of_documents_but_not_new_ones
     }
     batches {
         a_batch_that_fails_anywhere_leaves_nothing
@@ -90,7 +90,7 @@ contract! {
     accounts {
         accounts_and_their_keys_are_kept_apart
         an_account_that_is_gone_cannot_be_changed_back_into_being
-        what_is_done_is_known_though_nobody_waited_for_it
+        a_write_completes_although_its_caller_stopped_waiting
         a_reset_takes_what_it_names
     }
 }

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 /// Maximum time for every step: far longer than any step takes, and far shorter than a deadline of the server
 /// that must not be the one that ends it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Waits for a future. Returns its output.
 ///
 /// # Panics
 /// Panics if the future takes longer than [`DEADLINE`].
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let outcome = tokio::time::timeout(PATIENCE, future).await;
-    outcome.unwrap_or_else(|_| panic!("{what} took longer than {} seconds", PATIENCE.as_secs()))
+    let outcome = tokio::time::timeout(DEADLINE, future).await;
+    outcome.unwrap_or_else(|_| panic!("{what} took longer than {} seconds", DEADLINE.as_secs()))
 }

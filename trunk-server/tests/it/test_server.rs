@@ -48,7 +48,7 @@ async fn two_hundred_servers_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn the_clock_stands_still_and_leaps_as_it_is_told() {
+async fn the_clock_can_be_frozen_and_advanced() {
     let server = TestServer::start().await;
     let clock = server.control().clock().clone();
     let at: Timestamp = "2026-04-08T06:57:33.304Z".parse().unwrap();

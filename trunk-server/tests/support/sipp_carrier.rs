@@ -91,7 +91,7 @@ impl Steps {
 }
 
 /// Maximum time for all calls of a sipp, in seconds.
-const LONGEST: u64 = 60;
+const RUN_TIMEOUT_SECONDS: u64 = 60;
 
 /// The second number of the next sipp's address.
 static NEXT: AtomicU8 = AtomicU8::new(128);
@@ -119,7 +119,7 @@ impl Sipp {
             .arg("-sf")
             .arg(&file)
             .args(["-i", &ip.to_string(), "-mi", &ip.to_string(), "-p", &at.port().to_string(), "-nostdin"])
-            .args(["-m", &calls.to_string(), "-timeout", &LONGEST.to_string(), "-timeout_error"])
+            .args(["-m", &calls.to_string(), "-timeout", &RUN_TIMEOUT_SECONDS.to_string(), "-timeout_error"])
             .args(["-trace_err", "-error_file", "errors"])
             .current_dir(folder.path())
             .stdout(Stdio::null())
@@ -137,10 +137,11 @@ impl Sipp {
 
     /// Waits until every call has followed the scenario.
     pub(crate) async fn went_as_written(self) {
-        let output = tokio::time::timeout(Duration::from_secs(2 * LONGEST), self.child.wait_with_output());
+        let output =
+            tokio::time::timeout(Duration::from_secs(2 * RUN_TIMEOUT_SECONDS), self.child.wait_with_output());
         let output = output.await.expect("sipp ends").unwrap();
         let errors = std::fs::read_to_string(self.folder.path().join("errors")).unwrap_or_default();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "sipp ended with {}: {told}{errors}", output.status);
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "sipp ended with {}: {printed}{errors}", output.status);
     }
 }

@@ -103,7 +103,7 @@ impl DocumentObserver for Heard {
     }
 }
 
-pub async fn changes_of_documents_are_told_and_new_ones_are_not(store: &dyn Store) {
+pub async fn observers_receive_changes_of_documents_but_not_new_ones(store: &dyn Store) {
     let heard = Arc::new(Heard::default());
     store.observe_documents(heard.clone());
     put(store, None, &document(1, "new")).await.unwrap();

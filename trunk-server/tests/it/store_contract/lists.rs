@@ -79,7 +79,7 @@ pub(super) async fn every_filter_finds_what_it_should(store: &dyn Store) {
         ("linked", vec![default_did(vec![did()])], vec![2]),
         ("linked to nothing", vec![default_did(vec![null()])], vec![1, 3, 4]),
         ("linked or not", vec![default_did(vec![did(), null()])], vec![1, 2, 3, 4]),
-        ("linked to somebody else", vec![default_did(vec![value(&id(3).to_string())])], vec![]),
+        ("linked to another record", vec![default_did(vec![value(&id(3).to_string())])], vec![]),
         ("linked, and more", vec![default_did(vec![null()]), equals("status", "blocked")], vec![4]),
         ("no value of an attribute", vec![any("name", &[])], vec![]),
         (
