@@ -127,7 +127,7 @@ impl Watch {
 async fn follow(client: &Client) -> Outcome {
     let trunks = client.voice_out_trunks();
     let mut watch = Watch::default();
-    println!("\nfirst reading: {} trunks came", watch.poll(client).await?.len());
+    println!("\nfirst reading: {} trunks appeared", watch.poll(client).await?.len());
 
     let list = trunks.list().filter(VoiceOutTrunkFilter::name_contains(FLEET)).sort(VoiceOutTrunkSort::Name);
     if let [first, second, third, ..] = list.page_size(3).await?.items.as_slice() {

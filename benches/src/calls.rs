@@ -58,7 +58,7 @@ impl Edge {
             greeting(line, "SIP:")
         })?;
         let (base, control) = (base.into_inner(), control.into_inner());
-        let (base, control) = base.zip(control).ok_or("the server does not say where its two APIs are")?;
+        let (base, control) = base.zip(control).ok_or("the server did not print the addresses of its two APIs")?;
         let (runtime, client) = (Builder::new_current_thread().enable_all().build()?, reqwest::Client::new());
         let (username, password) = runtime.block_on(make_trunk(&client, &base))?;
         let callee = Callee { sip, username, password };
@@ -73,14 +73,14 @@ impl Edge {
     /// Number of calls admitted since the start.
     pub(crate) fn admitted(&self) -> Outcome<u64> {
         let counts = self.asked("/calls/counts")?;
-        Ok(counts.get("admitted").and_then(Value::as_u64).ok_or("the server does not count calls")?)
+        Ok(counts.get("admitted").and_then(Value::as_u64).ok_or("the server returned no count of calls")?)
     }
 
     /// Number of answered calls that have not ended. Use it sparingly: the answer is large, so the request
     /// itself makes the server's memory grow.
     pub(crate) fn answered(&self) -> Outcome<usize> {
         let calls = self.asked("/calls/active")?;
-        let calls = calls.get("calls").and_then(Value::as_array).ok_or("the server lists no calls")?;
+        let calls = calls.get("calls").and_then(Value::as_array).ok_or("the server returned no list of calls")?;
         Ok(calls.iter().filter(|call| call.get("time_connect").is_some_and(|time| !time.is_null())).count())
     }
 

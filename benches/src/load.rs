@@ -40,6 +40,6 @@ pub(crate) fn load(url: &str, turn: Duration, script: Option<&Path>) -> Outcome<
     let requests = text.lines().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
     match (rate, requests) {
         (Some(rate), Some(requests)) => Ok(Load { rate, requests }),
-        _ => Err(format!("wrk said something else than its figures:\n{text}").into()),
+        _ => Err(format!("wrk printed no figures:\n{text}").into()),
     }
 }

@@ -25,10 +25,10 @@ pub(crate) fn describe(plan: &Plan) -> Outcome<Vec<(&'static str, String)>> {
         ("Load average before", format!("{busy}; near 0 on a machine that does nothing else")),
         ("Memory", format!("{:.0} GB", memory / 1024.0 / 1024.0)),
         ("Kernel", format!("Linux {}", kernel.trim())),
-        ("Compiler", said("rustc", &["--version"])),
-        ("Load generator", said("wrk", &["-v"])),
-        ("Callers", said("sipp", &["-v"])),
-        ("Node", said("node", &["--version"])),
+        ("Compiler", first_line_of("rustc", &["--version"])),
+        ("Load generator", first_line_of("wrk", &["-v"])),
+        ("Callers", first_line_of("sipp", &["-v"])),
+        ("Node", first_line_of("node", &["--version"])),
         ("Disk", format!("{:.0} times a second 4 kB appended and made durable (fdatasync)", syncs(plan)?)),
     ])
 }
@@ -39,7 +39,7 @@ fn field(file: &str, name: &str) -> Option<String> {
 }
 
 /// The first line of a program's output.
-fn said(program: &str, arguments: &[&str]) -> String {
+fn first_line_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown").to_owned()

@@ -38,7 +38,7 @@ pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
     runtime.block_on(async {
         let (first, attributes) = first_trunk(&file).await?;
         let store = SqliteStore::open(&file)?;
-        let account = store.account_by_key(KeyDigest::of(KEY)).ok_or("the account is gone")?;
+        let account = store.account_by_key(KeyDigest::of(KEY)).ok_or("the account does not exist")?;
         let scope = Scope { account: account.number, spec: VoiceOutTrunk::SPEC };
         let (ids, start) = (Ids::system(), first.as_unix_millis());
         let mut number = 1;

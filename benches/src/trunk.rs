@@ -75,5 +75,5 @@ pub(crate) fn resident(process: &Running) -> Outcome<f64> {
     let kilobytes = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
-    Ok(kilobytes.ok_or("the kernel does not tell the server's memory")? / 1024.0)
+    Ok(kilobytes.ok_or("the kernel does not report the server's memory")? / 1024.0)
 }

@@ -93,7 +93,7 @@ pub(super) fn open_files() -> Outcome<u32> {
     let limit =
         limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
     // A limit too large for the integer type means no limit.
-    Ok(limit.ok_or("the kernel does not tell how many files may be open")?.parse().unwrap_or(u32::MAX))
+    Ok(limit.ok_or("the kernel does not report the limit on open files")?.parse().unwrap_or(u32::MAX))
 }
 
 pub(crate) fn steady(plan: &Plan, name: &'static str) -> Outcome<Row> {
