@@ -58,7 +58,8 @@ impl Edge {
             greeting(line, "SIP:")
         })?;
         let (base, control) = (base.into_inner(), control.into_inner());
-        let (base, control) = base.zip(control).ok_or("the server did not print the addresses of its two APIs")?;
+        let (base, control) =
+            base.zip(control).ok_or("the server did not print the addresses of its two APIs")?;
         let (runtime, client) = (Builder::new_current_thread().enable_all().build()?, reqwest::Client::new());
         let (username, password) = runtime.block_on(make_trunk(&client, &base))?;
         let callee = Callee { sip, username, password };
@@ -80,7 +81,8 @@ impl Edge {
     /// itself makes the server's memory grow.
     pub(crate) fn answered(&self) -> Outcome<usize> {
         let calls = self.asked("/calls/active")?;
-        let calls = calls.get("calls").and_then(Value::as_array).ok_or("the server returned no list of calls")?;
+        let calls =
+            calls.get("calls").and_then(Value::as_array).ok_or("the server returned no list of calls")?;
         Ok(calls.iter().filter(|call| call.get("time_connect").is_some_and(|time| !time.is_null())).count())
     }
 

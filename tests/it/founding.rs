@@ -40,14 +40,14 @@ struct Stage {
 }
 
 /// A record that exists when the server starts: its type, id, attributes and links.
-struct Prop {
+struct StoredRecord {
     spec: &'static ResourceSpec,
     id: &'static str,
     attributes: Value,
     links: Vec<(&'static str, Vec<&'static str>)>,
 }
 
-impl Prop {
+impl StoredRecord {
     fn did(id: &'static str) -> Self {
         Self { spec: Did::SPEC, id, attributes: json!({ "number": "37061498222" }), links: Vec::new() }
     }
@@ -100,7 +100,7 @@ impl Prop {
 }
 
 impl Stage {
-    async fn set(props: Vec<Prop>) -> Self {
+    async fn set(props: Vec<StoredRecord>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("records.db");
         let store = SqliteStore::open(&file).unwrap();
@@ -179,7 +179,7 @@ const FOUNDING_DID: &str = "7a6c177d-a054-4c75-9b4c-b1596ed6fa25";
 
 #[tokio::test]
 async fn the_three_founding_creates_are_answered_as_documented() {
-    let stage = Stage::set(vec![Prop::did(FOUNDING_DID)]).await;
+    let stage = Stage::set(vec![StoredRecord::did(FOUNDING_DID)]).await;
     stage.features(&[Feature::Outbound]).await;
     for (name, slip) in [
         ("create_active", None),
@@ -234,14 +234,14 @@ async fn sandbox_of_2022() -> Stage {
     let shown = document("2021-12-15/voice_out_trunks.get_with_dids.response.json");
     let list = document("2021-12-15/voice_out_trunks.list.response.json");
     Stage::set(vec![
-        Prop::shown(Did::SPEC, version, DID_ONE, &shown["included"][0]),
-        Prop::shown(Did::SPEC, version, DID_TWO, &shown["included"][1]),
-        Prop::shown(VoiceOutTrunk::SPEC, version, TRUNK_22, &list["data"][0])
+        StoredRecord::shown(Did::SPEC, version, DID_ONE, &shown["included"][0]),
+        StoredRecord::shown(Did::SPEC, version, DID_TWO, &shown["included"][1]),
+        StoredRecord::shown(VoiceOutTrunk::SPEC, version, TRUNK_22, &list["data"][0])
             .linked("default_did", &[DID_ONE])
             .linked("dids", &[DID_TWO, DID_ONE]),
-        Prop::shown(VoiceOutTrunk::SPEC, version, OTHER_22, &list["data"][1]),
-        Prop::did("7a028c32-e6b6-4c86-bf01-90f901b37012").numbered("37061498223"),
-        Prop::trunk("5fc59e7e-79eb-498a-8779-800416b5c68a"),
+        StoredRecord::shown(VoiceOutTrunk::SPEC, version, OTHER_22, &list["data"][1]),
+        StoredRecord::did("7a028c32-e6b6-4c86-bf01-90f901b37012").numbered("37061498223"),
+        StoredRecord::trunk("5fc59e7e-79eb-498a-8779-800416b5c68a"),
     ])
     .await
 }
@@ -311,7 +311,7 @@ async fn the_creates_of_2026_are_answered_as_published() {
 async fn an_ip_only_trunk_is_shown_byte_for_byte_as_recorded() {
     const ID: &str = "5a1e7c0b-2f4d-4c53-9d3a-0c8be62f9a10";
     let recorded = document("2026-04-16/voice_out_trunks.get_ip_only.response.json");
-    let trunk = Prop::shown(VoiceOutTrunk::SPEC, ApiVersion::NEWEST, ID, &recorded["data"]);
+    let trunk = StoredRecord::shown(VoiceOutTrunk::SPEC, ApiVersion::NEWEST, ID, &recorded["data"]);
     let stage = Stage::set(vec![trunk]).await;
     stage.features(&[Feature::Outbound]).await;
     let answer = stage.api.get(&format!("{TRUNKS}/{ID}")).await;
@@ -323,11 +323,11 @@ async fn what_all_official_sdks_send_for_emergency_settings_is_done() {
     const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
     const A: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
     const B: &str = "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb";
-    let able = |id, number: &str| Prop {
+    let able = |id, number: &str| StoredRecord {
         attributes: json!({ "number": number, "emergency_enabled": true }),
-        ..Prop::did(id)
+        ..StoredRecord::did(id)
     };
-    let stage = Stage::set(vec![Prop::trunk(ID), able(A, "1"), able(B, "2")]).await;
+    let stage = Stage::set(vec![StoredRecord::trunk(ID), able(A, "1"), able(B, "2")]).await;
     let path = format!("{TRUNKS}/{ID}");
     let linkage = format!("{path}/relationships/emergency_dids");
     for (name, members, all) in [
@@ -347,7 +347,8 @@ async fn what_all_official_sdks_send_for_emergency_settings_is_done() {
 async fn the_recorded_updates_of_dids_are_done_or_refused_as_their_records_are_there() {
     const ID: &str = "44957076-778a-4802-b60c-d22db0cda284";
     const OLDER: &str = "9df99644-f1a5-4a3c-99a4-559d758eb96b";
-    let stage = Stage::set(vec![Prop::did(ID), Prop::did(OLDER).numbered("37061498223")]).await;
+    let stage =
+        Stage::set(vec![StoredRecord::did(ID), StoredRecord::did(OLDER).numbered("37061498223")]).await;
     let name = "2026-04-16/dids.update_unassign_emergency.request.json";
     let path = format!("{DIDS}/{ID}?include=emergency_calling_service");
     let answer = stage.send(Method::PATCH, &path, NEW, name).await;
@@ -376,7 +377,7 @@ const NOT_PROVOKED: [(&str, &str); 3] = [
 
 #[tokio::test]
 async fn every_recorded_refusal_is_provoked_and_is_the_same_to_the_byte() {
-    let stage = Stage::set(vec![Prop::did(FOUNDING_DID), Prop::trunk(TRUNK_22)]).await;
+    let stage = Stage::set(vec![StoredRecord::did(FOUNDING_DID), StoredRecord::trunk(TRUNK_22)]).await;
     stage.features(&[Feature::Outbound]).await;
     let api = &stage.api;
     let (did, trunk) = (format!("{DIDS}/{FOUNDING_DID}"), format!("{TRUNKS}/{TRUNK_22}"));

@@ -1,6 +1,7 @@
 //! Outbound calls of the platform, from its API to SIP: through both SDKs, to this server's own edge, to sipp
 //! and to misbehaving peers.
 
+mod call_variants;
 mod crash;
 mod dropped;
 mod durable;
@@ -12,5 +13,4 @@ mod sipp_carrier;
 pub mod stage;
 mod stop;
 mod unanswered;
-mod ways;
 mod whole_path;

@@ -63,7 +63,7 @@ async fn nothing_dangles(platform: &Client, acknowledged: &BTreeMap<Uuid, Vec<Uu
 /// A body with three numbers that answer after a moment and stay up.
 fn three(provider: &Provider) -> ProviderCallCreate {
     let destinations = [GB, "+12025550187", "+442079460019"].map(Address::tel).to_vec();
-    ProviderCallCreate { destinations, ..long(provider) }
+    ProviderCallCreate { destinations, ..long_call(provider) }
 }
 
 #[tokio::test]
@@ -109,17 +109,17 @@ async fn a_kill_while_calls_are_up_ends_them_at_the_next_start() {
     let calls = nothing_dangles(&server.platform, &acknowledged).await;
     for id in &calls {
         let call = server.platform.calls().get(*id).await.unwrap();
-        assert_eq!(ending(&call), because("normal", "remote"));
+        assert_eq!(hangup_of(&call), hangup("normal", "remote"));
         assert!(call.tm_progressing.is_some() && call.tm_hangup > call.tm_progressing);
         // The call has ended: hanging up again changes nothing.
         assert_eq!(server.platform.calls().hangup(*id).await.unwrap(), call);
     }
     Heard::default().ends_of(&calls, &mut hooks).await;
     // The provider's credentials survived the kill: calls through it still work.
-    let placed = server.platform.provider_calls().create(short(&provider)).await.unwrap();
+    let placed = server.platform.provider_calls().create(short_call(&provider)).await.unwrap();
     let call =
         server.platform.calls().wait_until_hung_up(placed.call_ids[0], crate::sip::edge::DEADLINE).await;
-    assert_eq!(ending(&call.unwrap()), because("normal", "local"));
+    assert_eq!(hangup_of(&call.unwrap()), hangup("normal", "local"));
     assert_eq!(server.binary.terminate(), Some(0));
 }
 

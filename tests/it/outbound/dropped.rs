@@ -36,7 +36,7 @@ async fn platform(server: &Server) -> voipbin_client::Client {
 }
 
 async fn placed(platform: &voipbin_client::Client, provider: &Provider) -> uuid::Uuid {
-    let id = platform.provider_calls().create(long(provider)).await.unwrap().call_ids[0];
+    let id = platform.provider_calls().create(long_call(provider)).await.unwrap().call_ids[0];
     until("the call is up", async || {
         Some(platform.calls().get(id).await.unwrap()).filter(|call| call.status == CallStatus::Progressing)
     })
@@ -82,7 +82,7 @@ async fn a_server_that_is_dropped_hangs_up_and_lets_its_database_go() {
     let client = platform(&server).await;
     for id in calls {
         let call = client.calls().get(id).await.unwrap();
-        assert_eq!((&call.status, ending(&call)), (&CallStatus::Hangup, because("normal", "local")));
+        assert_eq!((&call.status, hangup_of(&call)), (&CallStatus::Hangup, hangup("normal", "local")));
     }
     let records = server.control().call_records(trunk_server::store::CallQuery::default()).await.unwrap();
     assert_eq!(records.len(), 1, "the edge's call was recorded before");

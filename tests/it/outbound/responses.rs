@@ -76,7 +76,7 @@ async fn every_final_response_of_a_carrier_has_its_reason() {
         stage.place(ProviderCallCreate::new(provider.id, destinations).source(Address::tel(US))).await;
     assert_eq!(placed.call_ids.len(), codes().len());
     for (id, (code, reason, _)) in placed.call_ids.iter().zip(codes()) {
-        assert_eq!(stage.ending(*id).await, because(reason, "remote"), "{code}");
+        assert_eq!(stage.hangup_of(*id).await, hangup(reason, "remote"), "{code}");
     }
     sipp.went_as_written().await;
 }
@@ -91,15 +91,15 @@ async fn a_response_that_may_mean_the_carrier_alone_is_followed_by_the_next_rout
         let provider = stage.provider_at(sipp.host()).await;
         stage.route("+1", &provider, priority).await;
     }
-    stage.owns(US).await;
+    stage.add_number(US).await;
     let body = CallCreate::new(Address::tel(US), codes().into_iter().map(|(code, ..)| number(code)));
     let placed = stage.platform.calls().create(body).await.unwrap().calls;
     let mut expected: BTreeMap<Uuid, (u16, &str, bool)> =
         placed.iter().map(|call| call.id).zip(codes()).collect();
     for call in &placed {
         let (code, reason, again) = expected[&call.id];
-        let ending = stage.ending(call.id).await;
-        let right = if again { because("normal", "local") } else { because(reason, "remote") };
+        let ending = stage.hangup_of(call.id).await;
+        let right = if again { hangup("normal", "local") } else { hangup(reason, "remote") };
         assert_eq!(ending, right, "{code}");
     }
     // The events of each call report the new route, and all have the same call id.

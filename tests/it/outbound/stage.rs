@@ -92,7 +92,7 @@ impl Stage {
     }
 
     /// Reads a trunk.
-    pub async fn shown(&self, id: &Id<VoiceOutTrunk>) -> VoiceOutTrunk {
+    pub async fn trunk_document(&self, id: &Id<VoiceOutTrunk>) -> VoiceOutTrunk {
         self.carrier.voice_out_trunks().get(id).await.unwrap().into_inner()
     }
 
@@ -133,7 +133,7 @@ impl Stage {
     }
 
     /// Adds a number that the customer may call from.
-    pub async fn owns(&self, number: &str) {
+    pub async fn add_number(&self, number: &str) {
         self.server.control().add_phone_number(self.customer, number, "normal", "active").await.unwrap();
     }
 
@@ -157,7 +157,7 @@ impl Stage {
     }
 
     /// Waits until a call has a status. Returns the call.
-    pub async fn is(&self, id: Uuid, status: CallStatus) -> Call {
+    pub async fn wait_for_status(&self, id: Uuid, status: CallStatus) -> Call {
         until(&format!("call {id} is {status}"), async || {
             Some(self.platform.calls().get(id).await.unwrap()).filter(|call| call.status == status)
         })
@@ -165,13 +165,13 @@ impl Stage {
     }
 
     /// Waits until a call has ended. Returns the call.
-    pub async fn over(&self, id: Uuid) -> Call {
+    pub async fn wait_for_end(&self, id: Uuid) -> Call {
         self.platform.calls().wait_until_hung_up(id, DEADLINE).await.unwrap()
     }
 
     /// Waits until a call has ended. Returns the hangup reason, and the side that hung up.
-    pub async fn ending(&self, id: Uuid) -> (String, String) {
-        ending(&self.over(id).await)
+    pub async fn hangup_of(&self, id: Uuid) -> (String, String) {
+        hangup_of(&self.wait_for_end(id).await)
     }
 
     /// The edge's records of a trunk's calls, newest first.
@@ -191,15 +191,15 @@ impl Stage {
     }
 
     /// Receives the webhooks of a call up to its end.
-    pub async fn story(&mut self, id: Uuid) -> Vec<(EventKind, Call)> {
-        let mut story = Vec::new();
+    pub async fn events_until_end(&mut self, id: Uuid) -> Vec<(EventKind, Call)> {
+        let mut events = Vec::new();
         loop {
             let (kind, call) = webhook_event(&self.hooks.next().await);
             if call.id == id {
                 let over = kind == EventKind::CallHangup;
-                story.push((kind, call));
+                events.push((kind, call));
                 if over {
-                    return story;
+                    return events;
                 }
             }
         }
@@ -224,25 +224,25 @@ pub fn from(network: &str, name: &str) -> VoiceOutTrunkCreate {
 }
 
 /// A call between the test numbers that hangs up when it is answered.
-pub fn short(provider: &Provider) -> ProviderCallCreate {
+pub fn short_call(provider: &Provider) -> ProviderCallCreate {
     ProviderCallCreate::new(provider.id, [Address::tel(GB)])
         .source(Address::tel(US))
         .actions([ActionBody::answer(), ActionBody::hangup()])
 }
 
 /// The same, but the call stays up.
-pub fn long(provider: &Provider) -> ProviderCallCreate {
-    short(provider).actions([ActionBody::answer(), ActionBody::sleep(HELD_CALL_DURATION)])
+pub fn long_call(provider: &Provider) -> ProviderCallCreate {
+    short_call(provider).actions([ActionBody::answer(), ActionBody::sleep(HELD_CALL_DURATION)])
 }
 
 /// The hangup reason of a call, and the side that hung up.
-pub fn ending(call: &Call) -> (String, String) {
+pub fn hangup_of(call: &Call) -> (String, String) {
     let (Some(reason), Some(by)) = (&call.hangup_reason, &call.hangup_by) else { panic!("{call:?}") };
     (reason.to_string(), by.to_string())
 }
 
-/// The expected value of [`ending`].
-pub fn because(reason: &str, by: &str) -> (String, String) {
+/// The expected value of [`hangup_of`].
+pub fn hangup(reason: &str, by: &str) -> (String, String) {
     (reason.to_owned(), by.to_owned())
 }
 
@@ -256,8 +256,8 @@ pub fn webhook_event(callback: &Callback) -> (EventKind, Call) {
 }
 
 /// The types of the events.
-pub fn kinds(story: &[(EventKind, Call)]) -> Vec<&str> {
-    story.iter().map(|(kind, _)| kind.as_str()).collect()
+pub fn kinds(events: &[(EventKind, Call)]) -> Vec<&str> {
+    events.iter().map(|(kind, _)| kind.as_str()).collect()
 }
 
 /// The message of a refusal with 400.

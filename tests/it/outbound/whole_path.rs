@@ -12,28 +12,28 @@ use crate::sip::edge::until;
 
 fn verification(provider: &Provider) -> ProviderCallCreate {
     let pause = Duration::from_millis(50);
-    short(provider).actions([ActionBody::answer(), ActionBody::sleep(pause), ActionBody::hangup()])
+    short_call(provider).actions([ActionBody::answer(), ActionBody::sleep(pause), ActionBody::hangup()])
 }
 
 /// A call that the trunk admits, seen in five places: the provider call's record, the call, the webhooks, the
 /// carrier's record and the carrier's charge.
 async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTrunk, provider: &Provider) {
-    let spent = stage.shown(&trunk.id).await.meta.spent_amount;
+    let spent = stage.trunk_document(&trunk.id).await.meta.spent_amount;
     let asked = verification(provider);
     let placed = stage.place(asked.clone()).await;
     let id = placed.call_ids[0];
     assert_eq!((placed.provider_id, placed.source), (provider.id, asked.source));
     assert_eq!((placed.destinations, placed.call_ids.len()), (asked.destinations, 1));
 
-    let call = stage.over(id).await;
-    assert_eq!(ending(&call), because("normal", "local"));
+    let call = stage.wait_for_end(id).await;
+    assert_eq!(hangup_of(&call), hangup("normal", "local"));
     assert_eq!(call.metadata["route_provider_ids"], serde_json::json!([provider.id]));
     let (answered, over) = (call.tm_progressing.unwrap(), call.tm_hangup.unwrap());
     assert!(call.tm_create < call.tm_ringing && call.tm_ringing < call.tm_progressing && answered < over);
 
-    let story = stage.story(id).await;
+    let events = stage.events_until_end(id).await;
     assert_eq!(
-        kinds(&story),
+        kinds(&events),
         [
             "call_created",
             "call_ringing",
@@ -45,14 +45,14 @@ async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTru
             "call_hangup"
         ]
     );
-    let statuses: Vec<&CallStatus> = story.iter().map(|(_, call)| &call.status).collect();
+    let statuses: Vec<&CallStatus> = events.iter().map(|(_, call)| &call.status).collect();
     assert_eq!(
         statuses,
         [&Dialing, &Ringing, &Progressing, &Progressing, &Progressing, &Progressing, &Terminating, &Hangup]
     );
-    let actions: Vec<_> = story[3..6].iter().map(|(_, call)| call.action.kind.clone().unwrap()).collect();
+    let actions: Vec<_> = events[3..6].iter().map(|(_, call)| call.action.kind.clone().unwrap()).collect();
     assert_eq!(actions, [ActionKind::Answer, ActionKind::Sleep, ActionKind::Hangup]);
-    assert_eq!(story.last().unwrap().1, call, "the last webhook has the call as it stays");
+    assert_eq!(events.last().unwrap().1, call, "the last webhook has the call as it stays");
 
     let record = stage.record(trunk, 1).await;
     assert_eq!(record["trunk_id"], trunk.id.as_str());
@@ -66,7 +66,7 @@ async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTru
     let price: Money = record["price"].as_str().unwrap().parse().unwrap();
     assert!(price.amount() > spent.amount());
     until("the trunk's spending", async || {
-        (stage.shown(&trunk.id).await.meta.spent_amount.amount() == spent.amount() + price.amount())
+        (stage.trunk_document(&trunk.id).await.meta.spent_amount.amount() == spent.amount() + price.amount())
             .then_some(())
     })
     .await;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use super::free_port;
 use super::kamailio::Kamailio;
-use crate::outbound::stage::{Stage, because, open, short};
+use crate::outbound::stage::{Stage, hangup, open, short_call};
 use crate::sip::edge::source;
 
 const CONFIG: &str = include_str!("carrier.cfg");
@@ -64,8 +64,8 @@ async fn a_provider_call_goes_out_through_a_kamailio_that_challenges() {
             if proxy { config.replacen('\n', "\n#!define PROXY\n", 1) } else { config }
         })
         .await;
-        let id = stage.call(short(&provider)).await;
-        let expected = if right { because("normal", "local") } else { because("failed", "remote") };
-        assert_eq!(stage.ending(id).await, expected, "{}", kamailio.log());
+        let id = stage.call(short_call(&provider)).await;
+        let expected = if right { hangup("normal", "local") } else { hangup("failed", "remote") };
+        assert_eq!(stage.hangup_of(id).await, expected, "{}", kamailio.log());
     }
 }

@@ -67,7 +67,7 @@ fn the_documented_endpoints_are_those_that_are_served() {
 }
 
 /// A customer, its callers, and all that a request needs to be valid except for the permission.
-struct Cast {
+struct Fixture {
     stage: Stage,
     customer: Uuid,
     /// A carrier that receives calls and never responds.
@@ -77,7 +77,7 @@ struct Cast {
     owner: Caller,
 }
 
-impl Cast {
+impl Fixture {
     async fn meet() -> Self {
         let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let at = silent.local_addr().unwrap();
@@ -168,7 +168,7 @@ impl Cast {
 
 #[tokio::test]
 async fn each_permission_against_each_endpoint() {
-    let cast = Cast::meet().await;
+    let cast = Fixture::meet().await;
     let (stage, customer) = (&cast.stage, cast.customer);
     // The caller, its permission bits, and the groups that it may use.
     let callers = [
@@ -205,7 +205,7 @@ async fn each_permission_against_each_endpoint() {
 
 #[tokio::test]
 async fn every_endpoint_requires_authentication() {
-    let cast = Cast::meet().await;
+    let cast = Fixture::meet().await;
     let bad = cast.stage.anonymous().token("garbage");
     for (method, path, _) in DOCUMENTED {
         cast.ask(&cast.stage.anonymous(), method, path).await.refused(&authentication_required());
@@ -218,7 +218,7 @@ async fn every_endpoint_requires_authentication() {
 
 #[tokio::test]
 async fn case_62_a_direct_token_opens_nothing() {
-    let cast = Cast::meet().await;
+    let cast = Fixture::meet().await;
     for customer in [cast.customer, cast.stage.admin] {
         let direct = cast.stage.holder(customer, TokenKind::Direct);
         for (method, path, _) in DOCUMENTED {
@@ -231,7 +231,7 @@ async fn case_62_a_direct_token_opens_nothing() {
 
 #[tokio::test]
 async fn what_is_refused_changes_nothing() {
-    let cast = Cast::meet().await;
+    let cast = Fixture::meet().await;
     let agent = cast.stage.agent(cast.customer, AGENT).await;
     let direct = cast.stage.holder(cast.customer, TokenKind::Direct);
     for (method, path, _) in DOCUMENTED.iter().filter(|(method, ..)| *method != "GET") {

@@ -16,7 +16,7 @@ const DAY: u64 = 24 * 3600;
 const MAX_CALL_DURATION: Duration = Duration::from_hours(1_000 * 24);
 
 /// A carrier behind a provider, and a super admin on a server with a frozen clock.
-struct Kept {
+struct Retained {
     stage: Stage,
     carrier: Carrier,
     provider: String,
@@ -30,7 +30,7 @@ struct Placed {
     flow: String,
 }
 
-impl Kept {
+impl Retained {
     /// Freezes the clock in a January of a future year: tasks that wait for a later time sleep until it.
     async fn start(change: impl FnOnce(&mut Config)) -> Self {
         let carrier = Carrier::start().await;
@@ -98,93 +98,93 @@ impl Kept {
 
 #[tokio::test]
 async fn a_call_that_ended_before_the_month_and_two_before_it_is_forgotten_with_its_record_and_flow() {
-    let mut kept = Kept::start(|_| {}).await;
-    let ended = kept.place().await;
+    let mut retained = Retained::start(|_| {}).await;
+    let ended = retained.place().await;
     // An active call, and one that ended within the three months.
-    let up = kept.ring(json!({ "actions": [{ "type": "answer" }] })).await;
-    kept.advance(31);
-    let later = kept.place().await;
-    kept.advance(43);
+    let up = retained.ring(json!({ "actions": [{ "type": "answer" }] })).await;
+    retained.advance(31);
+    let later = retained.place().await;
+    retained.advance(43);
     for placed in [&ended, &up, &later] {
-        assert_eq!(kept.there(placed).await, [true; 3], "March is the third month");
+        assert_eq!(retained.there(placed).await, [true; 3], "March is the third month");
     }
-    kept.advance(4);
-    kept.forgotten(&ended).await;
-    kept.caller.get(&format!("/calls/{}", ended.call)).await.refused(&no_call());
-    assert_eq!(kept.there(&later).await, [true; 3]);
-    assert_eq!(kept.there(&up).await, [true; 3], "it is not over");
-    assert_eq!(call(&kept.caller, &up.call).await["status"], "ringing");
+    retained.advance(4);
+    retained.forgotten(&ended).await;
+    retained.caller.get(&format!("/calls/{}", ended.call)).await.refused(&no_call());
+    assert_eq!(retained.there(&later).await, [true; 3]);
+    assert_eq!(retained.there(&up).await, [true; 3], "it is not over");
+    assert_eq!(call(&retained.caller, &up.call).await["status"], "ringing");
 
     // It ends in April, and the time of its end counts, not that of its start.
-    kept.end(&up).await;
-    kept.advance(30);
-    kept.forgotten(&later).await;
-    assert_eq!(kept.there(&up).await, [true; 3]);
-    kept.advance(61);
-    kept.forgotten(&up).await;
-    assert_eq!(kept.caller.get("/calls").await.rows().len(), 0);
-    assert_eq!(kept.caller.get("/providercalls").await.rows().len(), 0);
-    assert!(kept.stage.flows(kept.stage.admin).await.is_empty());
+    retained.end(&up).await;
+    retained.advance(30);
+    retained.forgotten(&later).await;
+    assert_eq!(retained.there(&up).await, [true; 3]);
+    retained.advance(61);
+    retained.forgotten(&up).await;
+    assert_eq!(retained.caller.get("/calls").await.rows().len(), 0);
+    assert_eq!(retained.caller.get("/providercalls").await.rows().len(), 0);
+    assert!(retained.stage.flows(retained.stage.admin).await.is_empty());
 }
 
 #[tokio::test]
 async fn a_flow_is_kept_as_long_as_a_later_call_that_named_it() {
-    let mut kept = Kept::start(|_| {}).await;
-    let first = kept.place().await;
-    kept.advance(31);
-    let second = kept.ring(json!({ "flow_id": first.flow })).await;
-    kept.end(&second).await;
-    kept.advance(47);
+    let mut retained = Retained::start(|_| {}).await;
+    let first = retained.place().await;
+    retained.advance(31);
+    let second = retained.ring(json!({ "flow_id": first.flow })).await;
+    retained.end(&second).await;
+    retained.advance(47);
     until("the first call is forgotten", async || {
-        (kept.there(&first).await == [false, false, true]).then_some(())
+        (retained.there(&first).await == [false, false, true]).then_some(())
     })
     .await;
-    kept.advance(30);
-    kept.forgotten(&second).await;
+    retained.advance(30);
+    retained.forgotten(&second).await;
 }
 
 #[tokio::test]
 async fn deleted_calls_and_more_than_one_write_forgets_go_too() {
-    let mut kept = Kept::start(|_| {}).await;
-    let deleted = kept.place().await;
-    kept.caller.delete(&format!("/calls/{}", deleted.call)).await.ok();
-    kept.caller.delete(&format!("/providercalls/{}", deleted.record)).await.ok();
+    let mut retained = Retained::start(|_| {}).await;
+    let deleted = retained.place().await;
+    retained.caller.delete(&format!("/calls/{}", deleted.call)).await.ok();
+    retained.caller.delete(&format!("/providercalls/{}", deleted.record)).await.ok();
     // All destinations are refused: deleting the calls takes more than one write.
     let body = json!({
-        "provider_id": kept.provider, "source": tel(US_TOO), "destinations": vec![tel(US); 70],
+        "provider_id": retained.provider, "source": tel(US_TOO), "destinations": vec![tel(US); 70],
         "actions": [{ "type": "answer" }],
     });
     for _ in 0..2 {
-        kept.caller.post("/providercalls", &body).await.ok();
+        retained.caller.post("/providercalls", &body).await.ok();
         for _ in 0..70 {
-            kept.carrier.call().await.respond("486 Busy Here").await;
+            retained.carrier.call().await.respond("486 Busy Here").await;
         }
     }
     until("all calls are over", async || {
-        let first = kept.caller.get("/calls").await;
+        let first = retained.caller.get("/calls").await;
         let token = first.at("/next_page_token").as_str().unwrap().to_owned();
-        let second = kept.caller.get(&format!("/calls?page_token={token}")).await;
+        let second = retained.caller.get(&format!("/calls?page_token={token}")).await;
         let rows = [first.rows(), second.rows()].concat();
         assert_eq!(rows.len(), 140);
         rows.iter().all(|call| call["status"] == "hangup").then_some(())
     })
     .await;
-    kept.advance(90);
-    kept.forgotten(&deleted).await;
+    retained.advance(90);
+    retained.forgotten(&deleted).await;
     until("nothing is left", async || {
-        let rows = kept.caller.get("/calls").await.rows().len();
-        (rows == 0 && kept.stage.flows(kept.stage.admin).await.is_empty()).then_some(())
+        let rows = retained.caller.get("/calls").await.rows().len();
+        (rows == 0 && retained.stage.flows(retained.stage.admin).await.is_empty()).then_some(())
     })
     .await;
-    kept.caller.get(&format!("/calls/{}", deleted.call)).await.refused(&no_call());
+    retained.caller.get(&format!("/calls/{}", deleted.call)).await.refused(&no_call());
 }
 
 #[tokio::test]
 async fn months_are_a_setting() {
-    let mut kept = Kept::start(|config| config.voipbin.platform.keep_months = 1).await;
-    let placed = kept.place().await;
-    kept.advance(16);
-    assert_eq!(kept.there(&placed).await, [true; 3], "it is still January");
-    kept.advance(1);
-    kept.forgotten(&placed).await;
+    let mut retained = Retained::start(|config| config.voipbin.platform.keep_months = 1).await;
+    let placed = retained.place().await;
+    retained.advance(16);
+    assert_eq!(retained.there(&placed).await, [true; 3], "it is still January");
+    retained.advance(1);
+    retained.forgotten(&placed).await;
 }
