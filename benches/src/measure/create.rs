@@ -1,4 +1,4 @@
-//! Durable creates over HTTP, against plain SQLite inserts with one row a transaction.
+//! Durable creates over HTTP, against plain `SQLite` inserts with one row a transaction.
 
 use std::path::Path;
 use std::time::Duration;
