@@ -1,6 +1,6 @@
-//! From a trunk to a call: provisions an outbound trunk, sets a provider up on it, lets a country be called, places a
-//! call, and follows it to its end. A server in this process is the platform as well as the carrier, and the call
-//! between the two is real SIP.
+//! From a trunk to a call: provisions an outbound trunk, sets up a provider with it, whitelists a country,
+//! places a call, and follows it to its end. One server in this process is both the platform and the carrier;
+//! the call between the two is real SIP.
 //!
 //! `cargo run -p trunk-examples --example call_through_a_trunk`
 
@@ -26,7 +26,8 @@ struct World {
 }
 
 impl World {
-    /// A server in memory: its edge is where DIDWW's hosts are, and somebody runs its platform.
+    /// Starts a server in memory that routes DIDWW's hosts to its own edge and has a super admin for its
+    /// platform.
     async fn in_process() -> Outcome<Self> {
         let mut config = PlatformConfig::default();
         config.sip_bind = Some(Ipv4Addr::LOCALHOST.into());
@@ -41,14 +42,15 @@ impl World {
         Ok(Self { server, carrier, platform })
     }
 
-    /// A trunk for calls from this machine.
+    /// Creates a trunk for calls from this machine.
     async fn trunk(&self) -> Outcome<Single<VoiceOutTrunk>> {
         let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["127.0.0.1"])?);
         let body = VoiceOutTrunk::create("Verification", OnCliMismatchAction::SendOriginalCli, method);
         Ok(self.carrier.voice_out_trunks().create(body).await?)
     }
 
-    /// Sets a provider up on the trunk. The platform fetches the SIP credentials itself, and keeps them to itself.
+    /// A request that sets up a provider with the trunk. The platform fetches the SIP credentials itself and
+    /// does not return them.
     fn setup(&self, trunk: &Id<VoiceOutTrunk>) -> ProviderSetup {
         let mut credentials = ProviderCredentials::new(self.server.api_key());
         credentials.base_url = Some(self.server.base_url());
@@ -61,12 +63,12 @@ impl World {
         }
     }
 
-    /// Calls a number through a new provider on the trunk, and waits until the call is over.
+    /// Calls a number through a new provider with the trunk, and waits until the call ends.
     async fn call(&self, trunk: &Id<VoiceOutTrunk>, number: &str) -> Outcome<Call> {
         let provider = self.platform.providers().setup(self.setup(trunk)).await?;
         println!("provider {} leads to {}", provider.id, provider.hostname);
 
-        // Until a country is named here, nobody in it can be called.
+        // Calls to a country are refused until the whitelist contains it.
         let allowed = OutboundConfigPatch::default().destination_whitelist(["gb"]);
         self.platform.outbound_config().update(allowed).await?;
 

@@ -1,4 +1,4 @@
-//! Where the examples find a service: the one that the environment names, or one of their own.
+//! The service that the examples use: the one in the environment, or a server in this process.
 
 use std::error::Error;
 
@@ -6,23 +6,24 @@ use didww_client::Client;
 use trunk_server::TestServer;
 use trunk_server::control::NewDid;
 
-/// What an example's functions give.
+/// The result of the examples' functions.
 pub type Outcome<T = ()> = Result<T, Box<dyn Error>>;
 
 /// A service with a client for it.
 #[derive(Debug)]
 pub struct Service {
-    /// The client.
+    /// A client with the service's base URL and key.
     pub client: Client,
     // Held so that the server lives as long as its client.
     _server: Option<TestServer>,
 }
 
 impl Service {
-    /// The service of `DIDWW_BASE_URL` with the key of `DIDWW_API_KEY`, or one of this process's own.
+    /// Connects to `DIDWW_BASE_URL` with the key in `DIDWW_API_KEY`, or starts a server in this process if
+    /// neither is set.
     ///
     /// # Errors
-    /// When only one of the two is set, or what they say makes no client.
+    /// Returns an error if only one of the two is set, or if they are not a valid URL and key.
     pub async fn from_environment() -> Outcome<Self> {
         match (std::env::var("DIDWW_BASE_URL"), std::env::var("DIDWW_API_KEY")) {
             (Ok(url), Ok(key)) => {
@@ -36,10 +37,10 @@ impl Service {
         }
     }
 
-    /// A server in memory with three DIDs, gone with the value.
+    /// Starts a server in memory with three DIDs. It ends when the value is dropped.
     ///
     /// # Errors
-    /// When the DIDs cannot be added.
+    /// Returns an error if the DIDs cannot be added.
     pub async fn in_process() -> Outcome<Self> {
         let server = TestServer::start().await;
         let dids =
@@ -50,7 +51,7 @@ impl Service {
     }
 }
 
-/// The Rust programs of the README, compiled, and run where they need no server beside them.
+/// The Rust programs of the README: compiled, and run if they need no separate server.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 pub struct Readme;

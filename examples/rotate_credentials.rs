@@ -1,4 +1,4 @@
-//! Gives a trunk new SIP credentials, and shows what a trunk without any is answered.
+//! Generates new SIP credentials for a trunk, and shows the error for a trunk that has none.
 //!
 //! `cargo run -p trunk-examples --example rotate_credentials`
 
@@ -26,7 +26,7 @@ async fn run(client: &Client) -> Outcome {
     let before = own.credentials().map(|(username, _)| username.to_owned());
     println!("before: {}", before.as_deref().unwrap_or("no credentials"));
     rotate(client, &own.id, |username, password| {
-        // A real program stores `password.expose()` where its SIP stack finds it. Printing hides it.
+        // A real program passes `password.expose()` to its SIP stack. Printing hides the password.
         println!("after:  {username} with the password {password:?}");
     })
     .await?;
@@ -42,7 +42,7 @@ async fn run(client: &Client) -> Outcome {
     Ok(())
 }
 
-/// Rotates, and hands the new credentials over. The old ones stop working at once.
+/// Rotates the credentials and passes the new ones to `store`. The old ones stop working at once.
 async fn rotate(
     client: &Client,
     trunk: &Id<VoiceOutTrunk>,

@@ -6,7 +6,7 @@ use didww_client::resources::{DidFilter, VoiceOutTrunk, VoiceOutTrunkFilter};
 use didww_client::{Client, Error};
 use trunk_examples::{Outcome, Service};
 
-/// What became of the wish to call as a number.
+/// The outcome of a request for a caller number.
 #[derive(Debug, PartialEq, Eq)]
 enum Allowed {
     Yes,
@@ -14,7 +14,7 @@ enum Allowed {
     NoSuchTrunk,
 }
 
-/// Lets a trunk call as one more number: the function under test.
+/// Adds a caller number to a trunk: the function under test.
 async fn allow_caller(client: &Client, trunk: &str, number: &str) -> Result<Allowed, Error> {
     let trunks = client.voice_out_trunks();
     let named = trunks.list().filter(VoiceOutTrunkFilter::name(trunk)).await?.items;
@@ -89,7 +89,7 @@ mod tests {
         assert_eq!(allow_caller(&client, "Riga", "442079460018").await.unwrap(), Allowed::NoSuchTrunk);
     }
 
-    /// A stub that was written by hand would not have known this answer.
+    /// A stub that was written by hand would not have this rule.
     #[tokio::test]
     async fn an_account_without_an_outbound_plan_is_an_error_and_not_an_absent_trunk() {
         let server = TestServer::start().await;

@@ -1,5 +1,5 @@
-//! Creates many trunks, reads them page by page with their DIDs, and follows what changes by polling: the API
-//! tells nobody about a change that a customer made, so a program that must know compares two readings.
+//! Creates many trunks, reads them page by page with their DIDs, and follows changes by polling: the API
+//! sends no notification of changes that a customer makes, so a program compares two readings.
 //!
 //! `cargo run -p trunk-examples --example watch_and_page`
 
@@ -16,7 +16,7 @@ use futures_util::stream;
 use trunk_examples::{Outcome, Service};
 
 const MANY: usize = 60;
-/// Begins the name of every trunk of this example.
+/// The first word in the name of every trunk of this example.
 const FLEET: &str = "Fleet";
 
 #[tokio::main(flavor = "current_thread")]
@@ -38,7 +38,8 @@ async fn run(client: &Client) -> Outcome {
     Ok(())
 }
 
-/// Eight requests at once; every third trunk refuses all destinations, the first may call as a DID.
+/// Sends eight requests at once; every third trunk refuses all destinations, the first may use a DID as its
+/// caller number.
 async fn create(client: &Client) -> Outcome {
     let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.0/24"])?);
     let did = client.dids().list().page_size(1).await?.items.into_iter().next();
@@ -57,7 +58,7 @@ async fn create(client: &Client) -> Outcome {
     Ok(())
 }
 
-/// Names that the API does not have for a trunk (a filter, a sort, an include) do not compile.
+/// A filter, sort or include that trunks do not have does not compile.
 async fn page(client: &Client) -> Outcome {
     let list = client
         .voice_out_trunks()
@@ -82,7 +83,7 @@ async fn page(client: &Client) -> Outcome {
     Ok(())
 }
 
-/// What a trunk did between two readings.
+/// A change of a trunk between two readings.
 #[derive(Debug, PartialEq, Eq)]
 enum Change {
     Came(String),
@@ -91,14 +92,15 @@ enum Change {
     Other(String),
 }
 
-/// The trunks as they were at the last reading.
+/// The trunks as of the last reading.
 #[derive(Default)]
 struct Watch {
     known: BTreeMap<Id<VoiceOutTrunk>, VoiceOutTrunk>,
 }
 
 impl Watch {
-    /// Reads all trunks and says what changed since the reading before, the new and changed ones by name.
+    /// Reads all trunks and returns the changes since the previous reading, with new and changed trunks
+    /// sorted by name.
     async fn poll(&mut self, client: &Client) -> Result<Vec<Change>, Error> {
         let list = client.voice_out_trunks().list().sort(VoiceOutTrunkSort::Name).page_size(1000);
         let mut trunks = list.filter(VoiceOutTrunkFilter::name_contains(FLEET)).stream();
@@ -121,11 +123,11 @@ impl Watch {
     }
 }
 
-/// Three readings. A program that runs for long takes one on each tick of a `tokio::time::interval`.
+/// Three readings. A long-running program would read on each tick of a `tokio::time::interval`.
 async fn follow(client: &Client) -> Outcome {
     let trunks = client.voice_out_trunks();
     let mut watch = Watch::default();
-    println!("\nfirst reading: {} trunks came", watch.poll(client).await?.len());
+    println!("\nfirst reading: {} trunks appeared", watch.poll(client).await?.len());
 
     let list = trunks.list().filter(VoiceOutTrunkFilter::name_contains(FLEET)).sort(VoiceOutTrunkSort::Name);
     if let [first, second, third, ..] = list.page_size(3).await?.items.as_slice() {

@@ -1,1 +1,1 @@
-//! Nothing: this package exists for its tests, which a virtual workspace would not find elsewhere.
+//! Empty: this package exists for its tests, because a virtual workspace has no tests of its own.

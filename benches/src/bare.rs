@@ -1,4 +1,4 @@
-//! The ceiling: axum, a router with one route, and bytes that are there already.
+//! The upper bound for HTTP: axum, a router with one route, and a body that is already in memory.
 
 use std::path::Path;
 
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use crate::Outcome;
 use crate::child::Running;
 
-/// Serves a file's bytes on a random port of loopback, which it prints, until it is killed.
+/// Serves a file's bytes on a random port of loopback, prints the port's URL, and runs until it is killed.
 pub(crate) fn serve(file: &Path) -> Outcome<()> {
     let body = Bytes::from(std::fs::read(file)?);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -25,7 +25,7 @@ pub(crate) fn serve(file: &Path) -> Outcome<()> {
             async move { ([(CONTENT_TYPE, MEDIA_TYPE)], body).into_response() }
         };
         let router = Router::new().route("/v3/{*path}", get(answer));
-        // An accepted connection of our own server sends at once too.
+        // `trunk-server` sets `TCP_NODELAY` on its connections too.
         let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
             let _best_effort = stream.set_nodelay(true);
         });
@@ -34,7 +34,7 @@ pub(crate) fn serve(file: &Path) -> Outcome<()> {
     })
 }
 
-/// Starts this program as the bare server; gives its base URL.
+/// Starts this program as the bare server. Returns the process and its base URL.
 pub(crate) fn start(file: &Path) -> Outcome<(Running, String)> {
     let mut command = std::process::Command::new(std::env::current_exe()?);
     command.arg("--bare").arg(file);

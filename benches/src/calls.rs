@@ -1,4 +1,4 @@
-//! Calls from sipp, and the server's edge that takes them.
+//! Calls from sipp, and the `trunk-server` whose edge receives them.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,10 +12,10 @@ use crate::child::Running;
 use crate::stopwatch::Stopwatch;
 use crate::trunk::{KEY, VERSION, binary};
 
-/// Where callers call from.
+/// The callers' source address.
 const SOURCE: &str = "127.0.77.1";
 
-/// Whom to call, and as whom.
+/// The SIP address of a callee, and the digest credentials for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Callee {
     pub(crate) sip: String,
@@ -23,7 +23,7 @@ pub(crate) struct Callee {
     pub(crate) password: String,
 }
 
-/// A server with its edge and one trunk.
+/// A running server with its SIP edge and one trunk.
 #[derive(Debug)]
 pub(crate) struct Edge {
     pub(crate) callee: Callee,
@@ -33,13 +33,13 @@ pub(crate) struct Edge {
     client: reqwest::Client,
 }
 
-/// What follows a label in a greeting's line, up to the next space.
+/// The value after a label in a line of the start-up message, up to the next space.
 pub(crate) fn greeting(line: &str, label: &str) -> Option<String> {
     Some(line.trim().strip_prefix(label)?.split_whitespace().next()?.to_owned())
 }
 
 impl Edge {
-    /// Starts a server with these further arguments, and makes a trunk for callers on loopback.
+    /// Starts a server with these additional arguments, and creates a trunk for callers on loopback.
     pub(crate) fn start(further: &[&str]) -> Outcome<Self> {
         let mut command = Command::new(binary()?);
         command
@@ -51,14 +51,15 @@ impl Edge {
         let (process, sip) = Running::announced(&mut command, |line| {
             for (label, cell) in [("API:", &base), ("Control:", &control)] {
                 if let Some(found) = greeting(line, label) {
-                    // The first one stays.
+                    // The first line with the label counts.
                     let _ignored = cell.set(found);
                 }
             }
             greeting(line, "SIP:")
         })?;
         let (base, control) = (base.into_inner(), control.into_inner());
-        let (base, control) = base.zip(control).ok_or("the server does not say where its two APIs are")?;
+        let (base, control) =
+            base.zip(control).ok_or("the server did not print the addresses of its two APIs")?;
         let (runtime, client) = (Builder::new_current_thread().enable_all().build()?, reqwest::Client::new());
         let (username, password) = runtime.block_on(make_trunk(&client, &base))?;
         let callee = Callee { sip, username, password };
@@ -70,20 +71,23 @@ impl Edge {
         crate::trunk::resident(&self.process)
     }
 
-    /// How many calls were admitted since the start.
+    /// Number of calls admitted since the start.
     pub(crate) fn admitted(&self) -> Outcome<u64> {
         let counts = self.asked("/calls/counts")?;
-        Ok(counts.get("admitted").and_then(Value::as_u64).ok_or("the server does not count calls")?)
+        Ok(counts.get("admitted").and_then(Value::as_u64).ok_or("the server returned no count of calls")?)
     }
 
-    /// How many calls are answered and not over. The answer is large: the server's memory grows by asking.
+    /// Number of answered calls that have not ended. Use it sparingly: the answer is large, so the request
+    /// itself makes the server's memory grow.
     pub(crate) fn answered(&self) -> Outcome<usize> {
         let calls = self.asked("/calls/active")?;
-        let calls = calls.get("calls").and_then(Value::as_array).ok_or("the server lists no calls")?;
+        let calls =
+            calls.get("calls").and_then(Value::as_array).ok_or("the server returned no list of calls")?;
         Ok(calls.iter().filter(|call| call.get("time_connect").is_some_and(|time| !time.is_null())).count())
     }
 
-    /// Waits until so many calls were admitted since the start, as long as the callers go on.
+    /// Waits until `admitted` calls were admitted since the start. Fails if the callers end before, or after
+    /// `longest`.
     pub(crate) fn wait_for(&self, admitted: u64, callers: &mut Callers, longest: Duration) -> Outcome<()> {
         let watch = Stopwatch::start();
         while self.admitted()? < admitted {
@@ -107,7 +111,8 @@ impl Edge {
     }
 }
 
-/// Makes a trunk that takes every caller of loopback with its credentials; gives those.
+/// Creates a trunk that accepts every caller on loopback with its credentials. Returns the username and
+/// password.
 async fn make_trunk(client: &reqwest::Client, base: &str) -> Outcome<(String, String)> {
     let body = json!({ "data": { "type": "voice_out_trunks", "attributes": {
         "name": "calls", "rtp_timeout": 600,
@@ -131,20 +136,20 @@ async fn make_trunk(client: &reqwest::Client, base: &str) -> Outcome<(String, St
     Ok(credentials.ok_or_else(|| format!("no trunk was made: {answer}"))?)
 }
 
-/// How sipp calls.
+/// The number and rate of calls that sipp places.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
-    /// All calls.
+    /// Total number of calls.
     pub(crate) calls: u32,
-    /// Calls a second at most.
+    /// Maximum number of new calls a second.
     pub(crate) rate: u32,
-    /// Calls at once at most.
+    /// Maximum number of simultaneous calls.
     pub(crate) at_once: u32,
-    /// How long each is up.
+    /// Duration of each call.
     pub(crate) up: Duration,
 }
 
-/// A running sipp.
+/// A running sipp process.
 #[derive(Debug)]
 pub(crate) struct Callers {
     process: Running,
@@ -152,12 +157,12 @@ pub(crate) struct Callers {
 }
 
 impl Callers {
-    /// Starts to call: challenged, answered, and hung up.
+    /// Starts to place calls that are challenged, answered and hung up.
     pub(crate) fn start(work: &Path, callee: &Callee, pace: Pace) -> Outcome<Self> {
         Self::play(include_str!("calls.xml"), work, callee, pace)
     }
 
-    /// Starts to call, and gives up when it is challenged.
+    /// Starts to place calls that end when they are challenged.
     pub(crate) fn only_challenged(work: &Path, callee: &Callee, pace: Pace) -> Outcome<Self> {
         Self::play(include_str!("challenges.xml"), work, callee, pace)
     }
@@ -182,7 +187,7 @@ impl Callers {
         Ok(Self { process: Running::silent(command.stdin(Stdio::null()))?, errors })
     }
 
-    /// Waits until every call is over; a call that went any other way is an error.
+    /// Waits until every call has ended. Returns an error if one of them did not follow the scenario.
     pub(crate) fn finish(mut self) -> Outcome<()> {
         if self.process.ended()? { Ok(()) } else { Err(self.failure().into()) }
     }

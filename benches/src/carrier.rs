@@ -1,4 +1,4 @@
-//! A carrier that answers every INVITE the same way, at once: for calls that go out.
+//! A carrier that answers every INVITE at once with the same response: the far end of outbound calls.
 
 #![expect(clippy::disallowed_methods, reason = "what is read is sent by this program's own children")]
 
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use crate::Outcome;
 
-/// What an INVITE is answered with.
+/// The response to every INVITE.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
-    /// 486: the call is over.
+    /// 486: the call ends.
     Busy,
-    /// 200: the call is up until somebody hangs up.
+    /// 200: the call stays up until one side hangs up.
     Ok,
 }
 
@@ -30,7 +30,7 @@ fn serve(socket: &UdpSocket, address: SocketAddr, answer: Answer) {
     while let Ok((length, from)) = socket.recv_from(&mut buffer) {
         let text = String::from_utf8_lossy(buffer.get(..length).unwrap_or_default());
         if let Some(response) = respond(&text, address, answer) {
-            // A datagram that is lost is sent again by the caller.
+            // The caller retransmits if the datagram is lost.
             let _lost = socket.send_to(response.as_bytes(), from);
         }
     }
@@ -63,6 +63,6 @@ fn respond(request: &str, address: SocketAddr, answer: Answer) -> Option<String>
     Some(format!("{response}Contact: <sip:{address}>\r\nContent-Length: {length}\r\n\r\n{body}"))
 }
 
-/// Media to nowhere: the discard port, on hold from the first.
+/// An SDP whose media goes nowhere: the discard port, on hold from the start.
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
                    m=audio 9 RTP/AVP 0\r\na=rtpmap:0 PCMU/8000\r\na=inactive\r\n";

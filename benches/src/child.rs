@@ -1,22 +1,22 @@
-//! Processes that end when nobody needs them any more.
+//! Child processes that are killed when their handle is dropped.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use crate::Outcome;
 
-/// A running process, killed when it is dropped.
+/// A running process, killed when this value is dropped.
 #[derive(Debug)]
 pub(crate) struct Running(Child);
 
 impl Running {
-    /// Starts a command with nothing to read and nothing to say.
+    /// Starts a command without input and with its output discarded.
     pub(crate) fn silent(command: &mut Command) -> Outcome<Self> {
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
         Ok(Self(child.map_err(|error| format!("{} did not start: {error}", name(command)))?))
     }
 
-    /// Starts a command and gives the first line in which `find` finds something.
+    /// Starts a command. Returns the first value that `find` returns for a line of its output.
     pub(crate) fn announced<T>(
         command: &mut Command,
         find: impl Fn(&str) -> Option<T>,
@@ -27,7 +27,7 @@ impl Running {
         let mut lines = BufReader::new(output).lines();
         for line in lines.by_ref() {
             if let Some(found) = find(&line?) {
-                // Read on, so that the child never finds its pipe full or closed.
+                // Keep reading, so that the child's pipe is never full or closed.
                 std::thread::spawn(move || lines.for_each(drop));
                 return Ok((running, found));
             }
@@ -35,12 +35,12 @@ impl Running {
         Err(format!("{} ended before it was ready", name(command)).into())
     }
 
-    /// Waits until it ends by itself; gives whether it succeeded.
+    /// Waits until the process ends by itself. Returns true if it succeeded.
     pub(crate) fn ended(&mut self) -> Outcome<bool> {
         Ok(self.0.wait()?.success())
     }
 
-    /// Whether it has ended already, and if so whether it succeeded.
+    /// Whether the process succeeded, if it has ended; `None` while it runs.
     pub(crate) fn has_ended(&mut self) -> Outcome<Option<bool>> {
         Ok(self.0.try_wait()?.map(|status| status.success()))
     }
@@ -52,7 +52,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended by itself needs no killing.
+        // Killing a process that has already ended fails, which is fine.
         let _ended = self.0.kill();
         let _reaped = self.0.wait();
     }

@@ -1,4 +1,4 @@
-//! Kamailio, the SIP server that much of the field runs on, doing one thing: it challenges every INVITE.
+//! Kamailio, a widely used SIP server, with a configuration that only challenges every INVITE.
 
 #![expect(clippy::disallowed_methods, reason = "what is read is sent by this program's own children")]
 
@@ -11,25 +11,25 @@ use crate::Outcome;
 use crate::calls::Callee;
 use crate::stopwatch::Stopwatch;
 
-/// A running Kamailio. It has several processes, so it is asked to end, not killed.
+/// A running Kamailio. It consists of several processes, so it receives SIGTERM rather than SIGKILL.
 #[derive(Debug)]
 pub(crate) struct Kamailio(Child);
 
 impl Drop for Kamailio {
     fn drop(&mut self) {
-        // One that is gone already needs no asking.
+        // This fails if it has already ended, which is fine.
         let _asked = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
         let _reaped = self.0.wait();
     }
 }
 
-/// Starts one with two workers, and waits until it challenges.
+/// Starts Kamailio with two workers, and waits until it answers an INVITE with a challenge.
 pub(crate) fn start(work: &Path) -> Outcome<(Kamailio, Callee)> {
     let address = free_port()?;
     let config = work.join("kamailio.cfg");
     std::fs::write(&config, format!("{HEAD}listen=udp:{address}\n{ROUTE}"))?;
     let mut command = Command::new("kamailio");
-    // In the foreground, with its files where they are cleared away.
+    // In the foreground, with its runtime files in a folder that is deleted afterwards.
     command.arg("-DD").arg("-f").arg(&config).arg("-Y").arg(work).args(["-m", "256"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let process = command.spawn().map_err(|error| format!("kamailio did not start: {error}"))?;
@@ -59,13 +59,14 @@ request_route {
 }
 ";
 
-/// A port that nobody has. Somebody may take it before Kamailio does; then the row fails, and says so.
+/// A port that is free now. Another process may take it before Kamailio does; the row then fails with an
+/// error.
 fn free_port() -> Outcome<SocketAddr> {
     Ok(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 fn wait_for_challenge(address: SocketAddr) -> Outcome<()> {
-    const LONGEST: Duration = Duration::from_secs(10);
+    const START_TIMEOUT: Duration = Duration::from_secs(10);
     let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
     socket.set_read_timeout(Some(Duration::from_millis(200)))?;
     let local = socket.local_addr()?;
@@ -75,8 +76,8 @@ fn wait_for_challenge(address: SocketAddr) -> Outcome<()> {
          Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
     );
     let (watch, mut answer) = (Stopwatch::start(), [0; 2048]);
-    while watch.elapsed() < LONGEST {
-        // Before it listens, the kernel says so.
+    while watch.elapsed() < START_TIMEOUT {
+        // Until Kamailio listens, the kernel may report that the port is closed.
         let _refused = socket.send_to(probe.as_bytes(), address);
         if socket.recv(&mut answer).is_ok() && answer.starts_with(b"SIP/2.0 401") {
             return Ok(());

@@ -1,4 +1,4 @@
-//! Load from wrk: one thread, 32 connections.
+//! HTTP load from wrk: one thread, 32 connections.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,16 +7,17 @@ use std::time::Duration;
 use crate::Outcome;
 use crate::trunk::{KEY, VERSION};
 
-/// What a turn came to.
+/// The result of one turn.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Load {
     /// Requests a second.
     pub(crate) rate: f64,
-    /// Requests answered.
+    /// Number of answered requests.
     pub(crate) requests: u64,
 }
 
-/// Asks a URL for a while. Any answer that is no success is an error: a refusal is quick and proves nothing.
+/// Requests a URL for one turn. Any answer but 2xx or 3xx is an error, because a refusal takes less work than
+/// the request that is measured.
 pub(crate) fn load(url: &str, turn: Duration, script: Option<&Path>) -> Outcome<Load> {
     let mut wrk = Command::new("wrk");
     wrk.args(["-t1", "-c32", &format!("-d{}s", turn.as_secs())]);
@@ -39,6 +40,6 @@ pub(crate) fn load(url: &str, turn: Duration, script: Option<&Path>) -> Outcome<
     let requests = text.lines().find_map(|line| line.trim().split_once(" requests in ")?.0.parse().ok());
     match (rate, requests) {
         (Some(rate), Some(requests)) => Ok(Load { rate, requests }),
-        _ => Err(format!("wrk said something else than its figures:\n{text}").into()),
+        _ => Err(format!("wrk printed no figures:\n{text}").into()),
     }
 }

@@ -1,4 +1,4 @@
-//! What the figures were measured on.
+//! A description of the machine that the figures were measured on.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -8,7 +8,7 @@ use crate::Outcome;
 use crate::plan::Plan;
 use crate::stopwatch::Stopwatch;
 
-/// A line for each thing that a reader must know to compare.
+/// One entry for each property of the machine that matters when figures are compared.
 pub(crate) fn describe(plan: &Plan) -> Outcome<Vec<(&'static str, String)>> {
     let cores = std::thread::available_parallelism()?;
     let processor = field("/proc/cpuinfo", "model name").unwrap_or_else(|| "unknown".to_owned());
@@ -16,7 +16,8 @@ pub(crate) fn describe(plan: &Plan) -> Outcome<Vec<(&'static str, String)>> {
         .and_then(|text| text.split_whitespace().next()?.parse().ok())
         .unwrap_or(f64::NAN);
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-    // Whoever waits for the disk also waits for a core: on a busy machine the raw inserts look far too slow.
+    // A busy machine slows the raw inserts, which wait for the disk and then for a core, more than the
+    // server.
     let busy = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let busy = busy.split_whitespace().next().unwrap_or("unknown");
     Ok(vec![
@@ -24,10 +25,10 @@ pub(crate) fn describe(plan: &Plan) -> Outcome<Vec<(&'static str, String)>> {
         ("Load average before", format!("{busy}; near 0 on a machine that does nothing else")),
         ("Memory", format!("{:.0} GB", memory / 1024.0 / 1024.0)),
         ("Kernel", format!("Linux {}", kernel.trim())),
-        ("Compiler", said("rustc", &["--version"])),
-        ("Load generator", said("wrk", &["-v"])),
-        ("Callers", said("sipp", &["-v"])),
-        ("Node", said("node", &["--version"])),
+        ("Compiler", first_line_of("rustc", &["--version"])),
+        ("Load generator", first_line_of("wrk", &["-v"])),
+        ("Callers", first_line_of("sipp", &["-v"])),
+        ("Node", first_line_of("node", &["--version"])),
         ("Disk", format!("{:.0} times a second 4 kB appended and made durable (fdatasync)", syncs(plan)?)),
     ])
 }
@@ -37,14 +38,14 @@ fn field(file: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| Some(line.strip_prefix(name)?.split_once(':')?.1.trim().to_owned()))
 }
 
-/// The first line that a program says.
-fn said(program: &str, arguments: &[&str]) -> String {
+/// The first line of a program's output.
+fn first_line_of(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output();
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or("unknown").to_owned()
 }
 
-/// How often a second the disk makes 4 kB durable.
+/// How many times a second the disk can sync 4 kB.
 fn syncs(plan: &Plan) -> Outcome<f64> {
     let path = plan.work.join("syncs");
     let mut file = File::create(&path)?;

@@ -1,8 +1,9 @@
-//! Measures the server and the SDK beside what they are compared with, in one run on one machine.
+//! Measures the server and the SDK against references, in one run on one machine.
 //!
-//! An absolute number says as much about the machine as about the program, so each row is a ratio: both sides
-//! take turns, several rounds long, and the median counts. Only loopback is used, every loop ends, and only
-//! processes started here are ended. `scripts/bench` builds everything and calls this.
+//! An absolute figure depends on the machine as much as on the program, so each row is a ratio: both sides
+//! take turns for several rounds, and the median of the rounds' ratios counts. Only loopback is used, every
+//! loop is bounded, and only processes started here are ended. `scripts/bench` builds everything and runs
+//! this program.
 
 mod bare;
 mod calls;
@@ -28,13 +29,14 @@ use clap::Parser;
 
 use plan::Plan;
 
-/// What anything here gives: a failure ends the run with its text.
+/// The result of every function here; an error ends the run and is printed.
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-/// Measures the server and the SDK, and writes what came out.
+/// Measures the server and the SDK, and writes a report.
 #[derive(Debug, Parser)]
 struct Cli {
-    /// Measure briefly: fewer and shorter rounds, 50,000 records for 1,000,000. For a look, not for the record
+    /// Run a short measurement: fewer and shorter rounds, 50,000 records instead of 1,000,000. Not for
+    /// publication
     #[arg(long)]
     quick: bool,
 
@@ -42,7 +44,7 @@ struct Cli {
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
 
-    /// The folder that Prism is installed in
+    /// The folder where Prism is installed
     #[arg(long, value_name = "FOLDER", default_value = "target/bench/prism")]
     prism: PathBuf,
 
@@ -54,11 +56,11 @@ struct Cli {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// Answer every GET with this file's bytes: the bare server to compare with
+    /// Answer every GET with this file's bytes: the bare HTTP server to compare with
     #[arg(long, value_name = "FILE", hide = true)]
     bare: Option<PathBuf>,
 
-    /// Challenge and answer every call over SIP, checking nothing: the bare callee to compare with
+    /// Challenge and answer every call over SIP without any check: the bare callee to compare with
     #[arg(long, hide = true)]
     bare_sip: bool,
 }
@@ -74,7 +76,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Gives whether every target was reached.
+/// Returns true if every target was reached.
 fn run(cli: &Cli) -> Outcome<bool> {
     if let Some(file) = &cli.bare {
         bare::serve(file)?;
@@ -84,7 +86,7 @@ fn run(cli: &Cli) -> Outcome<bool> {
         uas::serve()?;
         return Ok(true);
     }
-    // Nothing here speaks TLS, but no HTTP client is made without a provider of it.
+    // No TLS is used here, but the HTTP client cannot be built without a TLS provider.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let plan = Plan::new(cli.quick, cli.work.clone(), cli.prism.clone())?;
     let machine = machine::describe(&plan)?;

@@ -1,4 +1,4 @@
-//! The rows, in the order of the report.
+//! The rows of the report, in order.
 
 mod admit;
 mod calls;
@@ -39,7 +39,7 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         (platform::READ, platform::read),
         (platform::PLACED, platform::placed),
         (platform::MEMORY, platform::memory),
-        (platform::AFTERWARDS, platform::afterwards),
+        (platform::MEMORY_AFTER_CALLS, platform::afterwards),
         (index::LOADED, index::loaded),
     ];
     let mut rows = Vec::new();

@@ -1,36 +1,36 @@
-//! How long and how much is measured.
+//! Durations and sizes of a run.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Outcome;
 
-/// The sizes of a run.
+/// The sizes of a run, for the full and the short form.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// Whether it is a short run.
+    /// True for a short run (`--quick`).
     pub(crate) quick: bool,
-    /// A folder for databases, empty at the start.
+    /// Folder for databases, empty at the start.
     pub(crate) work: PathBuf,
-    /// Where Prism is installed.
+    /// Folder where Prism is installed.
     pub(crate) prism: PathBuf,
-    /// How often each side takes its turn.
+    /// Number of rounds; each side has one turn in each.
     pub(crate) rounds: usize,
-    /// How long a turn under load is.
+    /// Duration of a turn under load.
     pub(crate) turn: Duration,
-    /// Records in the small and in the large database.
+    /// Number of records in the small and in the large database.
     pub(crate) records: (u64, u64),
-    /// Requests before resident memory is looked at.
+    /// Number of requests before resident memory is read.
     pub(crate) requests: u64,
-    /// Calls a turn.
+    /// Number of calls in a turn.
     pub(crate) calls: u32,
-    /// Calls that are up at once before memory is looked at.
+    /// Number of simultaneous calls when memory is read.
     pub(crate) calls_up: u32,
-    /// Calls that are placed and over before memory is looked at.
+    /// Number of placed and ended calls before memory is read.
     pub(crate) calls_over: u64,
-    /// For how long calls come steadily, and after which part of it memory is looked at first.
+    /// Duration of the steady calls, and the time after which memory is first read.
     pub(crate) steady: (Duration, Duration),
-    /// How often something short is timed.
+    /// Number of repetitions of short measurements.
     pub(crate) repeats: usize,
 }
 

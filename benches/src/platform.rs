@@ -1,4 +1,4 @@
-//! The communication platform's side of the server: a super admin, and a provider that calls go out through.
+//! A server with a super admin of the communication platform, and a provider for outbound calls.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::trunk;
 /// A running server with a provider.
 #[derive(Debug)]
 pub(crate) struct Platform {
-    /// The base URL of the trunks' API.
+    /// The base URL of the trunk API.
     pub(crate) trunks: String,
     /// The provider's id.
     pub(crate) provider: String,
@@ -25,7 +25,8 @@ pub(crate) struct Platform {
 }
 
 impl Platform {
-    /// Starts a server on this database, with these lines of configuration, and makes a provider at this address.
+    /// Starts a server on this database, with these lines of configuration, and creates a provider at this
+    /// address.
     pub(crate) fn start(work: &Path, database: &str, table: &str, carrier: SocketAddr) -> Outcome<Self> {
         let config = work.join("platform.toml");
         std::fs::write(
@@ -51,12 +52,12 @@ impl Platform {
         Ok(platform)
     }
 
-    /// A URL of the platform's API, with its credentials.
+    /// A URL of the platform's API, with an access token.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}?token={}", self.base, self.token)
     }
 
-    /// Sends JSON; any answer that is no success is an error.
+    /// Sends JSON. Any answer without a success status is an error.
     pub(crate) fn send(&self, method: reqwest::Method, path: &str, body: &Value) -> Outcome<Value> {
         let request = self.client.request(method, self.url(path)).body(body.to_string());
         self.runtime.block_on(async {

@@ -1,40 +1,40 @@
-//! What is written down.
+//! The report, written to `BENCHMARKS.md`.
 
 use std::fmt::Write as _;
 
 use crate::plan::Plan;
 use crate::rounds::Compared;
 
-/// What a row must come to.
+/// The required figure of a row, and the desired one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Target {
-    /// At least the first, at best the second.
+    /// Required minimum, and desired minimum.
     AtLeast(f64, f64),
-    /// At most the first, at best the second.
+    /// Required maximum, and desired maximum.
     AtMost(f64, f64),
-    /// It is only told.
+    /// No target; the figure is only reported.
     Reported,
 }
 
 /// A row of the report.
 #[derive(Debug)]
 pub(crate) struct Row {
-    /// What was measured against what.
+    /// What was measured, and against which reference.
     pub(crate) name: &'static str,
-    /// Our side, with its unit.
+    /// The server's or SDK's value, with its unit.
     pub(crate) ours: String,
-    /// The other side, with its unit.
+    /// The reference's value, with its unit.
     pub(crate) reference: String,
-    /// The figure that the target speaks of.
+    /// The figure that is compared with the target.
     pub(crate) figure: f64,
-    /// The unit of that figure: empty for a ratio.
+    /// The unit of that figure; empty for a ratio.
     pub(crate) unit: &'static str,
-    /// What it must come to.
+    /// The required and the desired figure.
     pub(crate) target: Target,
 }
 
 impl Row {
-    /// Two rates a second, and their ratio.
+    /// A row with two rates a second and their ratio.
     pub(crate) fn rates(name: &'static str, compared: &Compared, target: Target) -> Self {
         Self {
             name,
@@ -46,7 +46,7 @@ impl Row {
         }
     }
 
-    /// Whether the row is what it must be.
+    /// Whether the row meets its required figure.
     pub(crate) fn is_reached(&self) -> bool {
         match self.target {
             Target::AtLeast(must, _) => self.figure >= must,
@@ -76,7 +76,7 @@ impl Row {
         }
     }
 
-    /// The row as a line of the table.
+    /// The row as a line of the Markdown table.
     pub(crate) fn line(&self) -> String {
         let (must, aim) = self.targets();
         let figure = if self.unit.is_empty() {
@@ -94,11 +94,11 @@ impl Row {
     }
 }
 
-/// The whole report.
+/// The whole report as Markdown.
 pub(crate) fn write(plan: &Plan, machine: &[(&'static str, String)], rows: &[Row]) -> String {
     let mut text = String::from(HEAD);
     if plan.quick {
-        text.push_str("\nThis was a short run (`--quick`): for a look, not for the record.\n");
+        text.push_str("\nThis was a short run (`--quick`), not for publication.\n");
     }
     text.push_str("\n## Machine\n\n");
     for (name, value) in machine {
@@ -126,50 +126,51 @@ pub(crate) fn write(plan: &Plan, machine: &[(&'static str, String)], rows: &[Row
 
 const HEAD: &str = "# Benchmarks
 
-Written by `scripts/bench`; run it to get your own. Absolute figures say as much about the machine as about
-the program, so each row sets ours beside a reference that was measured in the same run, and both take turns:
+Written by `scripts/bench`; run it to measure on your machine. Absolute figures depend on the machine as much as
+on the program, so each row compares the value with a reference measured in the same run. Both take turns, and
 the ratio of a row is the median of the ratios of its rounds.
 ";
 
 const FOOT: &str = "
 ## What is compared
 
-- **Bare axum** answers the same body with nothing but its content type from memory: the ceiling of the HTTP
-  stack. Our answer comes out of the database file, for a checked key, and with the service's fifteen headers.
-- **Raw inserts** are rows of 600 bytes with a unique id and one secondary index, each in a transaction of its
-  own with `synchronous=FULL`, by one thread. Our creates are HTTP requests that are checked, stored with
+- **Bare axum** answers the same body from memory, with only its content type: the upper bound of the HTTP
+  stack. The server's answer is read from the database file, for a checked key, and has the service's fifteen
+  headers.
+- **Raw inserts** are rows of 600 bytes with a unique id and one secondary index, each in its own transaction
+  with `synchronous=FULL`, by one thread. The server's creates are HTTP requests that are validated, stored with
   every index that filters and sorting need, and answered once they are as durable.
-- **Prism** 5.14.2 mocks the server's own OpenAPI document. It validates and keeps no state; its log goes
-  nowhere, which favours it.
+- **Prism** 5.14.2 mocks the server's own OpenAPI document. It validates and keeps no state; its log is
+  discarded, which is an advantage for it.
 - **First page** and **filter by name** are single requests over one connection, to a server with the large
   database and one with the small database.
 - **Memory** is resident memory of the process; of twenty requests seventeen get one trunk, two list fifty
   and one creates a trunk durably.
 - **Start** is from the start of the process without a database to the last byte of the first list.
-- **SDK** gets and decodes one trunk, beside `reqwest` with `serde_json` into a plain struct; both in this
+- **SDK** gets and decodes one trunk, against `reqwest` with `serde_json` into a plain struct; both in this
   process, from the same server.
-- **Authenticated calls** are whole calls over UDP from one sipp, 64 at once: an INVITE, the challenge, its ACK,
-  an INVITE with a digest, the answer, its ACK and a BYE. The bare callee is the same SIP library at transaction
-  level; it challenges with a constant, checks nothing, answers with a constant and keeps nothing. Our server
-  also says 100 to each INVITE, checks the digest and every rule, opens an RTP socket and writes a record.
-- **Challenges** are INVITEs that are challenged, and confirm that and no more. Kamailio (Debian's, two workers)
-  says `www_challenge` and forgets; ours says 100 first, looks the address up among the trunks, and repeats its
-  401 until it is confirmed.
-- **Simultaneous calls** is resident memory of the process while calls are up, each with its RTP socket; the
-  sockets' own buffers are the kernel's. Each call needs an open file: where fewer are allowed (`ulimit -n`),
-  as many are held as can be, and the figure is scaled to 20,000 by what each call took.
-- **Steady calls** are 200 new ones a second, up for two seconds each, recorded in a database file, for ten
-  minutes. A short run takes one minute, and looks first after six seconds.
-- **Trunks in the edge's index** is how long a server with the large database takes from its start to its
-  greeting, and its resident memory then, with the edge and without.
+- **Authenticated calls** are complete calls over UDP from one sipp, 64 at once: an INVITE, the challenge, its
+  ACK, an INVITE with a digest, the answer, its ACK and a BYE. The bare callee is the same SIP library at
+  transaction level; its challenge and answer are constants, it checks nothing and keeps nothing. The server
+  also sends 100 for each INVITE, checks the digest and every rule, opens an RTP socket and writes a record.
+- **Challenges** are INVITEs that are challenged, and the ACK. Kamailio (Debian's, two workers) calls
+  `www_challenge` and keeps no state; the server sends 100 first, looks the address up among the trunks, and
+  retransmits its 401 until the ACK.
+- **Simultaneous calls** is resident memory of the process while calls are active, each with its RTP socket; the
+  sockets' own buffers are the kernel's. Each call needs an open file: if fewer are allowed (`ulimit -n`), as
+  many calls as possible are held, and the figure is scaled to 20,000 by the memory of each call.
+- **Steady calls** are 200 new ones a second that last two seconds each, recorded in a database file, for ten
+  minutes. A short run takes one minute, and reads memory first after six seconds.
+- **Trunks in the edge's index** is the time of a server with the large database from its start to its
+  start-up message, and its resident memory then, with the edge and without.
 - **Decision about a call** is one call of the rules in this process: digest, 60 networks, 1,000 prefixes, SDP.
-- **GET of one provider** is with a token, whose signature is checked; the provider is known from the read before it.
-- **Provider calls** are placed by `wrk`, one destination each, with the call, its record and what they are
-  looked for by written in one transaction. Each is dialled to a carrier in the bench's own process that says 486, and
-  its end is written too. The reference is the create of the durable POST row, on the same server.
+- **GET of one provider** is with a token, whose signature is checked; the provider is cached by the read before.
+- **Provider calls** are placed by `wrk`, with one destination each; the call, its record and their index keys are
+  written in one transaction. Each call is dialled to a carrier in the benchmark's own process that answers 486,
+  and its end is written too. The reference is the create of the durable POST row, on the same server.
 - **A call that is up** has been answered by such a carrier, runs a flow, and has an RTP socket.
-- **Memory once calls are over** is resident memory of the process, 45 seconds after the last call: for 32 something is
-  left of each, to confirm answers that come again.
+- **Memory once calls are over** is resident memory of the process, 45 seconds after the last call: for 32 seconds
+  the state of each call is kept to absorb retransmissions.
 
 Load is `wrk -t1 -c32`; calls are from `sipp`.
 ";

@@ -1,17 +1,18 @@
-//! Two sides taking turns, so that whatever else the machine does happens to both.
+//! Both sides take turns, so that other load on the machine affects both.
 
 use crate::Outcome;
 
-/// What both sides reached, and the median of the ratios of the rounds.
+/// The median figure of each side, and the median of the ratios of the rounds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Compared {
     pub(crate) ours: f64,
     pub(crate) reference: f64,
-    /// Ours by theirs.
+    /// Our figure divided by the reference's.
     pub(crate) ratio: f64,
 }
 
-/// Lets ours and theirs take turns; each gives one figure a turn. Who begins changes with every round.
+/// Measures ours and the reference alternately; each function returns one figure a turn. The order alternates
+/// with every round.
 pub(crate) fn compare(
     rounds: usize,
     mut ours: impl FnMut() -> Outcome<f64>,
@@ -33,7 +34,7 @@ pub(crate) fn compare(
     Ok(Compared { ours: median(first), reference: median(second), ratio: median(ratios) })
 }
 
-/// The middle one; of an even number the upper of the two in the middle.
+/// The median; of an even number of values the upper of the two in the middle.
 pub(crate) fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures.get(figures.len() / 2).copied().unwrap_or(f64::NAN)

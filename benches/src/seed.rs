@@ -1,4 +1,4 @@
-//! Databases with many trunks, written through the store itself.
+//! Databases with many trunks, written directly through the store.
 
 use std::path::{Path, PathBuf};
 
@@ -12,22 +12,22 @@ use trunk_server::{Ids, Server};
 use crate::Outcome;
 use crate::trunk::{KEY, VERSION};
 
-/// Trunks in one write.
-const GROUP: u64 = 5_000;
+/// Number of trunks in one write.
+const TRUNKS_PER_WRITE: u64 = 5_000;
 
-/// A body that creates a trunk, as a user would send it.
+/// The body of a request that creates a trunk.
 pub(crate) fn body(name: &str) -> String {
     format!(
         r#"{{"data":{{"type":"voice_out_trunks","attributes":{{"name":"{name}","on_cli_mismatch_action":"reject_call","authentication_method":{{"type":"credentials_and_ip","attributes":{{"allowed_sip_ips":["203.0.113.0/24"]}}}}}}}}}}"#
     )
 }
 
-/// The name of the trunk of a number.
+/// The name of trunk `number`.
 pub(crate) fn name(number: u64) -> String {
     format!("trunk {number}")
 }
 
-/// The database with so many trunks in one account, made when it is not there yet.
+/// The database with this number of trunks in one account; created if it does not exist.
 pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
     let file = folder.join(format!("trunks-{trunks}.db"));
     if file.exists() {
@@ -38,12 +38,12 @@ pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
     runtime.block_on(async {
         let (first, attributes) = first_trunk(&file).await?;
         let store = SqliteStore::open(&file)?;
-        let account = store.account_by_key(KeyDigest::of(KEY)).ok_or("the account is gone")?;
+        let account = store.account_by_key(KeyDigest::of(KEY)).ok_or("the account does not exist")?;
         let scope = Scope { account: account.number, spec: VoiceOutTrunk::SPEC };
         let (ids, start) = (Ids::system(), first.as_unix_millis());
         let mut number = 1;
         while number < trunks {
-            let end = trunks.min(number + GROUP);
+            let end = trunks.min(number + TRUNKS_PER_WRITE);
             let insert = |number: u64| {
                 let mut attributes = attributes.clone();
                 let created_at = Timestamp::from_unix_millis(start.saturating_add_unsigned(number));
@@ -66,7 +66,7 @@ pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
     })
 }
 
-/// No two trunks have a digest username in common.
+/// Sets a digest username that no other trunk has.
 fn give_username(attributes: &mut Map<String, Value>, number: u64) {
     let method = attributes.get_mut("authentication_method").and_then(|method| method.get_mut("attributes"));
     if let Some(method) = method.and_then(Value::as_object_mut) {
@@ -74,7 +74,8 @@ fn give_username(attributes: &mut Map<String, Value>, number: u64) {
     }
 }
 
-/// Lets a server make the account and one trunk; gives when it was made, and its attributes.
+/// Starts a server that creates the account and one trunk. Returns the trunk's time of creation and its
+/// attributes.
 async fn first_trunk(file: &Path) -> Outcome<(Timestamp, Map<String, Value>)> {
     let mut config = Config::default();
     "127.0.0.1:0".clone_into(&mut config.listen);
@@ -91,7 +92,7 @@ async fn first_trunk(file: &Path) -> Outcome<(Timestamp, Map<String, Value>)> {
     Ok((created_at.parse()?, attributes))
 }
 
-/// Makes a trunk of a name over HTTP; gives the answer.
+/// Creates a trunk with this name over HTTP. Returns the answer.
 pub(crate) async fn post(url: &str, name: &str) -> Outcome<Value> {
     let request = reqwest::Client::new()
         .post(url)

@@ -1,10 +1,10 @@
-//! The one place that looks at a clock.
+//! The only use of the system's clock in this crate.
 
 #![expect(clippy::disallowed_methods, reason = "measuring time is what this program is for")]
 
 use std::time::{Duration, Instant};
 
-/// A moment to measure from.
+/// The start of a measurement.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stopwatch(Instant);
 

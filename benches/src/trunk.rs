@@ -1,4 +1,4 @@
-//! The server that is measured: the real binary, its database in a file, durable.
+//! The server under measurement: the real binary with a durable database in a file.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,9 +6,9 @@ use std::process::Command;
 use crate::Outcome;
 use crate::child::Running;
 
-/// The key of every account here.
+/// The API key of every account here.
 pub(crate) const KEY: &str = "benchmark";
-/// The version of every request here.
+/// The API version of every request here.
 pub(crate) const VERSION: &str = "2026-04-16";
 
 /// A running server.
@@ -18,7 +18,7 @@ pub(crate) struct Trunk {
     process: Running,
 }
 
-/// Where the build put the binary: beside this program.
+/// The path of the server's binary, which the build puts beside this program.
 pub(crate) fn binary() -> Outcome<PathBuf> {
     let binary = std::env::current_exe()?.with_file_name("trunk-server");
     if !binary.exists() {
@@ -27,12 +27,12 @@ pub(crate) fn binary() -> Outcome<PathBuf> {
     Ok(binary)
 }
 
-/// The command that serves this database, without calls.
+/// The command that serves this database, with SIP off.
 pub(crate) fn command(database: &Path) -> Outcome<Command> {
     serving(database, "off")
 }
 
-/// The command that serves this database and takes calls here.
+/// The command that serves this database, with SIP on this address.
 pub(crate) fn serving(database: &Path, sip: &str) -> Outcome<Command> {
     let mut command = Command::new(binary()?);
     command
@@ -44,13 +44,13 @@ pub(crate) fn serving(database: &Path, sip: &str) -> Outcome<Command> {
     Ok(command)
 }
 
-/// The base URL in a line of the server's greeting.
+/// The base URL in a line of the server's start-up message.
 pub(crate) fn base(line: &str) -> Option<String> {
     line.trim().strip_prefix("API:").map(|base| base.trim().to_owned())
 }
 
 impl Trunk {
-    /// Starts a server on this database, in which an account may have more records than it usually may.
+    /// Starts a server on this database, with the quota of records raised.
     pub(crate) fn start(database: &Path) -> Outcome<Self> {
         let config = database.with_extension("toml");
         std::fs::write(&config, "[accounts]\nrecord_quota = 0\n")?;
@@ -58,7 +58,7 @@ impl Trunk {
         Ok(Self { base, process })
     }
 
-    /// The URL of all trunks.
+    /// The URL of the list of trunks.
     pub(crate) fn trunks(&self) -> String {
         format!("{}/voice_out_trunks", self.base)
     }
@@ -75,5 +75,5 @@ pub(crate) fn resident(process: &Running) -> Outcome<f64> {
     let kilobytes = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB")?.trim().parse::<f64>().ok());
-    Ok(kilobytes.ok_or("the kernel does not tell the server's memory")? / 1024.0)
+    Ok(kilobytes.ok_or("the kernel does not report the server's memory")? / 1024.0)
 }

@@ -1,4 +1,4 @@
-//! The ceiling for calls: the SIP library at transaction level, and a callee that decides nothing.
+//! The upper bound for calls: the SIP library at transaction level, with a callee that checks nothing.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -21,14 +21,14 @@ const CHALLENGE: &str =
 const SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 8\r\na=rtpmap:8 PCMA/8000\r\n";
 
-/// What every call shares.
+/// The state that all calls share.
 #[derive(Debug)]
 struct Shared {
     contact: String,
     tags: AtomicU64,
 }
 
-/// Takes calls on a random port of loopback, which it prints, until it is killed.
+/// Accepts calls on a random port of loopback, prints the address, and runs until it is killed.
 pub(crate) fn serve() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {
@@ -53,7 +53,7 @@ pub(crate) fn serve() -> Outcome<()> {
     })
 }
 
-/// Challenges an INVITE without a digest, and says 200 to everything else.
+/// Challenges an INVITE without a digest, and answers 200 to everything else.
 async fn answer(shared: &Shared, mut transaction: Transaction) {
     let request = &mut transaction.original;
     let is_invite = match request.method {
@@ -85,7 +85,7 @@ async fn answer(shared: &Shared, mut transaction: Transaction) {
     if transaction.respond(response).await.is_err() || !is_invite {
         return;
     }
-    // The ACK, or the end of all repetitions.
+    // Until the ACK, or the last retransmission.
     while let Some(message) = transaction.receive().await {
         if matches!(message, SipMessage::Request(request) if request.method == Method::Ack) {
             return;

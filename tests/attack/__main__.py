@@ -1,4 +1,4 @@
-"""The command line: runs attacks, prints a line for each figure, and ends with 1 where one does not hold."""
+"""The command line: runs attacks, prints a line for each figure, and exits with 1 if a figure misses its threshold."""
 
 import argparse
 import concurrent.futures
@@ -16,7 +16,7 @@ WORKSPACE = Path(__file__).resolve().parents[2]
 
 def main():
     options = arguments()
-    # Attacks with thousands of connections need as many descriptors.
+    # Some attacks open thousands of connections and need as many file descriptors.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     chosen = attacks(options.only, options.short)
@@ -38,11 +38,11 @@ def main():
 
     with tempfile.TemporaryDirectory(prefix="attack-") as folder, concurrent.futures.ThreadPoolExecutor(8) as beside:
         shared = Path(folder)
-        patient = [beside.submit(run, attack) for attack in chosen if attack.patient]
+        waiting = [beside.submit(run, attack) for attack in chosen if attack.waits]
         for attack in chosen:
-            if not attack.patient:
+            if not attack.waits:
                 run(attack)
-        for each in patient:
+        for each in waiting:
             each.result()
     failed = [figure for figure in figures if not figure.holds]
     if options.report:

@@ -1,4 +1,4 @@
-"""HTTP in this package's own words: requests with a deadline, and what attacks provision."""
+"""A small HTTP client with timeouts, and the records that attacks create with it."""
 
 import http.client
 import itertools
@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 VERSION = "2026-04-16"
 MEDIA_TYPE = "application/vnd.api+json"
-# A request that takes longer has no answer.
-PATIENCE = 5.0
+# In seconds; a request that takes longer counts as unanswered.
+REQUEST_TIMEOUT = 5.0
 
 _NAMES = itertools.count(1)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """An answer and the seconds that it took, connecting included. Status 0: there was none."""
+    """An answer and the seconds that it took, including the connection. Status 0: there was no answer."""
 
     status: int
     seconds: float
@@ -28,11 +28,11 @@ class Answer:
         return json.loads(self.body)
 
 
-def send(address, method, path, body=None, headers=None, source=None, patience=PATIENCE):
-    """One request on a connection of its own. What goes wrong below HTTP is an answer with status 0."""
+def send(address, method, path, body=None, headers=None, source=None, timeout=REQUEST_TIMEOUT):
+    """Sends one request on a new connection. A failure below HTTP is returned as status 0."""
     started = time.monotonic()
     host, _, port = address.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=patience,
+    connection = http.client.HTTPConnection(host, int(port), timeout=timeout,
                                             source_address=(source, 0) if source else None)
     try:
         connection.request(method, path, body=body, headers=headers or {})
@@ -46,7 +46,7 @@ def send(address, method, path, body=None, headers=None, source=None, patience=P
 
 
 class Refused(Exception):
-    """A request that an attack needs to succeed was refused."""
+    """A request that must succeed for the attack to be possible was refused."""
 
 
 def expect(answer, what):
@@ -56,15 +56,15 @@ def expect(answer, what):
 
 
 class Control:
-    """The control API."""
+    """A client of the control API."""
 
     def __init__(self, url):
         self.address, _, base = url.removeprefix("http://").partition("/")
         self.base = "/" + base
 
-    def send(self, method, path, body=None, patience=PATIENCE):
+    def send(self, method, path, body=None, timeout=REQUEST_TIMEOUT):
         text = None if body is None else json.dumps(body)
-        return send(self.address, method, f"{self.base}/{path}", text, patience=patience)
+        return send(self.address, method, f"{self.base}/{path}", text, timeout=timeout)
 
     def get(self, path):
         return expect(self.send("GET", path), path)
@@ -76,14 +76,14 @@ class Control:
         return expect(self.send("PATCH", path, body), path)
 
     def account(self, server, **body):
-        """A new account."""
+        """Creates an account."""
         made = self.post("accounts", version=VERSION, **body)
         return Account(server, made["id"], made["api_key"])
 
 
 @dataclass(frozen=True)
 class Trunk:
-    """A trunk that calls can come in on."""
+    """A trunk with the credentials for calls through it."""
 
     account: "Account"
     id: str
@@ -91,7 +91,7 @@ class Trunk:
     password: str | None
 
     def read(self):
-        """The trunk's document as its owner sees it."""
+        """Returns the trunk's document as its owner sees it."""
         answer = self.account.send("GET", f"voice_out_trunks/{self.id}")
         return expect(answer, "reading a trunk")["data"]
 
@@ -103,7 +103,7 @@ class Trunk:
 
 
 class Account:
-    """An account, by its key."""
+    """An account, identified by its key."""
 
     def __init__(self, server, id, key):
         self.server = server
@@ -113,7 +113,7 @@ class Account:
     @property
     def id(self):
         if self._id is None:
-            # The one that the server's command line made is the oldest.
+            # The account that the server's command line created is the oldest.
             self._id = self.server.control.get("accounts")["accounts"][0]["id"]
         return self._id
 
@@ -121,10 +121,10 @@ class Account:
     def headers(self):
         return {"Api-Key": self.key, "X-DIDWW-API-Version": VERSION, "Content-Type": MEDIA_TYPE}
 
-    def send(self, method, path, body=None, source=None, patience=PATIENCE, version=VERSION):
+    def send(self, method, path, body=None, source=None, timeout=REQUEST_TIMEOUT, version=VERSION):
         text = None if body is None else json.dumps(body)
         headers = self.headers | {"X-DIDWW-API-Version": version}
-        return send(self.server.api, method, f"/v3/{path}", text, headers, source, patience)
+        return send(self.server.api, method, f"/v3/{path}", text, headers, source, timeout)
 
     def trunk_body(self, name=None, allowed=("127.0.0.2",), **attributes):
         method = {"type": "credentials_and_ip", "attributes": {"allowed_sip_ips": list(allowed)}}
@@ -133,17 +133,17 @@ class Account:
         return {"data": {"type": "voice_out_trunks", "attributes": attributes}}
 
     def create(self, name=None, source=None, **attributes):
-        """The answer to the creation of a trunk."""
+        """Returns the answer to the creation of a trunk."""
         return self.send("POST", "voice_out_trunks", self.trunk_body(name, **attributes), source)
 
     def trunk(self, allowed=("127.0.0.2",), **attributes):
-        """A new trunk whose calls are authenticated by digest, from these addresses."""
+        """Creates a trunk whose calls are authenticated by digest, from these addresses."""
         made = expect(self.create(allowed=allowed, **attributes), "making a trunk")["data"]
         method = made["attributes"]["authentication_method"]["attributes"]
         return Trunk(self, made["id"], method["username"], method["password"])
 
     def trunk_by_address(self, allowed, **attributes):
-        """A new trunk whose calls are known by their source address alone."""
+        """Creates a trunk whose calls are authenticated by their source address alone."""
         made = self.trunk(allowed=allowed, **attributes)
         self.server.control.post(f"accounts/{self.id}/trunks/{made.id}/ip_only", allowed_sip_ips=list(allowed))
         return Trunk(self, made.id, None, None)

@@ -1,4 +1,4 @@
-"""What an attack is, and what it reports."""
+"""Attacks, and the figures that they report."""
 
 import contextlib
 import importlib
@@ -15,7 +15,7 @@ from .server import Server
 
 @dataclass(frozen=True)
 class Figure:
-    """One measured value and the threshold that it must keep. Without a value nothing was answered at all."""
+    """One measured value and its threshold. The value is None if there was no answer to measure."""
 
     attack: str
     what: str
@@ -47,13 +47,13 @@ def quantity(value, unit):
 
 @dataclass(frozen=True)
 class Attack:
-    """A named function that attacks servers of its own and reports figures to its case."""
+    """A named function that attacks its own servers and reports figures to its case."""
 
     name: str
     about: str
     run: Callable
     short: bool
-    patient: bool
+    waits: bool
 
     def __call__(self, case):
         self.run(case)
@@ -62,23 +62,23 @@ class Attack:
 ATTACKS: list[Attack] = []
 
 
-def attack(name, short=True, patient=False):
-    """Makes a function an attack. The first paragraph of its documentation is what the report says of it.
+def attack(name, short=True, waits=False):
+    """Registers a function as an attack. The report describes the attack with the first paragraph of its docstring.
 
-    One that shows nothing in a small form is no part of the short one. A patient one only waits, for a timer of SIP for
-    instance: it runs beside the others.
+    `short` is False for an attack that shows nothing in a small form; it is not part of the short form. `waits` is
+    True for an attack that mostly waits, for a SIP timer for instance: it runs concurrently with the others.
     """
 
     def register(function):
         about = " ".join(function.__doc__.strip().split("\n\n")[0].split())
-        ATTACKS.append(Attack(name, about, function, short, patient))
+        ATTACKS.append(Attack(name, about, function, short, waits))
         return function
 
     return register
 
 
 def attacks(only, short):
-    """The attacks of a form whose name holds a word, in the order of their files and lines."""
+    """Returns the attacks of a form whose name contains `only`, in the order of their files and lines."""
     from . import rows
 
     for module in sorted(pkgutil.iter_modules(rows.__path__), key=lambda module: module.name):
@@ -87,11 +87,11 @@ def attacks(only, short):
 
 
 class Case:
-    """One run of one attack: it starts servers, which end with it, and takes figures."""
+    """One run of one attack: it starts servers, which end with it, and records figures."""
 
     def __init__(self, attack, binary, short, report, shared):
         self.attack = attack
-        # What is too long in the making to be made for each attack.
+        # Folder for data that takes too long to create for each attack.
         self.shared = shared
         self.binary = binary
         self.short = short
@@ -111,11 +111,11 @@ class Case:
         return isinstance(error, Exception)
 
     def size(self, whole, short):
-        """The size of the whole form, or that of the short one."""
+        """Returns the size for the full or for the short form."""
         return short if self.short else whole
 
     def server(self, *arguments, **options):
-        """A server of this attack's own."""
+        """Starts a server for this attack alone."""
         return self._ends.enter_context(Server(self.binary, self.folder, *arguments, **options))
 
     def keep(self, manager):
@@ -123,7 +123,9 @@ class Case:
         return self._ends.enter_context(manager)
 
     def knows(self, config):
-        """The configuration if this build takes it, else nothing: a build from before a setting runs without it."""
+        """Returns the configuration if this build supports it, else an empty text, so that older builds can run
+        too.
+        """
         file = self.folder / "asked.toml"
         file.write_text(config)
         asked = subprocess.run([self.binary, "--print-config", "--config", file], capture_output=True, timeout=30)

@@ -1,4 +1,4 @@
-"""A disk that fails on demand: the fault shim of `tests/faults`, built and loaded before the server's C library."""
+"""A disk that fails on demand: the fault shim of `tests/faults`, compiled and preloaded into the server."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "faults" / "faults.c"
 
 
 class Faults:
-    """Faults of files in a folder. `preload` is the environment of a server that has them."""
+    """Injects faults into files of a folder. `preload` is the environment for the server."""
 
     def __init__(self, folder, scratch):
         self._control = scratch / "faults.control"
@@ -19,7 +19,7 @@ class Faults:
         self.preload = {"LD_PRELOAD": str(library), "FAULTS_FOLDER": str(folder), "FAULTS_CONTROL": str(self._control)}
 
     def set(self, text):
-        """What happens from the next operation on; nothing for the empty text."""
+        """Sets the faults from the next operation on; an empty text means none."""
         new = self._control.with_suffix(".new")
         new.write_text(text)
         new.rename(self._control)

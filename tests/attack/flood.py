@@ -1,6 +1,6 @@
-"""Floods, each from a process of its own, so that what is measured beside them does not wait for them.
+"""Floods, each in a separate process, so that measurements beside them are not delayed by them.
 
-One socket speaks for any address of 127.0.0.0/8: the source is chosen for each datagram (`IP_PKTINFO`), as a sender
+One socket sends from any address of 127.0.0.0/8: the source is chosen for each datagram (`IP_PKTINFO`), as a sender
 of forged packets does.
 """
 
@@ -11,25 +11,25 @@ import time
 
 from . import rtp, sip
 
-IP_PKTINFO = 8  # Linux; Python has no name for it.
+IP_PKTINFO = 8  # The value on Linux; Python does not define it.
 SPAWN = multiprocessing.get_context("spawn")
-# A flood that its attack forgot ends by itself.
-LONGEST = 120.0
+# In seconds; a flood that its attack does not end stops by itself.
+MAX_SECONDS = 120.0
 
 
 def source(address):
-    """Ancillary data that makes a datagram come from this address."""
+    """Ancillary data that sets a datagram's source address."""
     info = struct.pack("@i4s4s", 0, socket.inet_aton(address), bytes(4))
     return [(socket.IPPROTO_IP, IP_PKTINFO, info)]
 
 
 def sources(count):
-    """So many addresses, 250 of each of as many networks as are needed."""
+    """Returns `count` addresses, 250 in each network."""
     return [f"127.{100 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}" for number in range(count)]
 
 
 class Flood:
-    """Sends until the block ends, what the static method `flood` of a subclass says, with the arguments of the class."""
+    """Runs the static method `flood` of a subclass, with the constructor's arguments, until the block ends."""
 
     def __init__(self, *arguments):
         self._sent, self._ready, self._end = SPAWN.Value("Q", 0), SPAWN.Event(), SPAWN.Event()
@@ -54,13 +54,13 @@ class Flood:
 
 
 def paced(tools, rate, act):
-    """Calls `act(number)` so many times a second, until it is over."""
+    """Calls `act(number)` at this rate a second until the flood ends."""
     sent, ready, end = tools
     ready.set()
     started, number = time.monotonic(), 0
-    while not end.is_set() and time.monotonic() - started < LONGEST:
+    while not end.is_set() and time.monotonic() - started < MAX_SECONDS:
         due = int((time.monotonic() - started) * rate)
-        # What could not be sent in time is not made up for in one go.
+        # After a delay, only part of the backlog is sent at once.
         for _ in range(min(due - number, 500)):
             try:
                 act(number)
@@ -72,7 +72,9 @@ def paced(tools, rate, act):
 
 
 class Media(Flood):
-    """Packets to media ports: one in four is RTP of the caller, the others are a stranger's, too large, or no RTP."""
+    """Packets to media ports: one in four is RTP of the caller, the others are from strangers, too large, or not
+    RTP.
+    """
 
     @staticmethod
     def flood(tools, targets, caller, rate):
@@ -91,12 +93,12 @@ class Media(Flood):
 
 
 class Unknown(Flood):
-    """Datagrams of every kind to a SIP port, from as many addresses as are named."""
+    """Datagrams of every kind to a SIP port, from `count` addresses."""
 
     @staticmethod
     def flood(tools, target, count, rate):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            # Answers that are not read are dropped by the kernel.
+            # The kernel drops answers, because they are never read.
             sender.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
             sender.bind(("0.0.0.0", 0))
             port = sender.getsockname()[1]
@@ -104,7 +106,7 @@ class Unknown(Flood):
             infos = [source(address) for address in addresses]
 
             def act(number):
-                # Consecutive packets come from addresses far apart.
+                # Consecutive packets come from distant addresses.
                 at = number * 7919 % count
                 sender.sendmsg([datagram(number, addresses[at], port, target[0])], infos[at], 0, target)
 
@@ -112,7 +114,7 @@ class Unknown(Flood):
 
 
 class Known(Flood):
-    """INVITEs without credentials to a SIP port, all from one address, never acknowledged."""
+    """INVITEs without credentials to a SIP port, all from one address, whose answers are never acknowledged."""
 
     @staticmethod
     def flood(tools, target, address, rate):
@@ -124,7 +126,7 @@ class Known(Flood):
 
 
 class InCall(Flood):
-    """Requests of a call that is up, from the caller's address: re-INVITE, UPDATE, INFO, OPTIONS, never acknowledged."""
+    """Requests in an active call, from the caller's address: re-INVITE, UPDATE, INFO, OPTIONS, never acknowledged."""
 
     def __init__(self, target, call, media, rate):
         dialog = {"call_id": call.id, "sender": call.sender, "to": call.to}

@@ -1,4 +1,4 @@
-"""Load by `wrk`, where Python is too slow to be the attacker."""
+"""Load from `wrk`, for attacks that need a faster client than Python."""
 
 import re
 import subprocess
@@ -13,7 +13,7 @@ UNAUTHORIZED = Path(__file__).parent / "unauthorized.lua"
 
 @dataclass(frozen=True)
 class Load:
-    """What a run of wrk says: requests a second that were answered, refused with a status above 399, or failed."""
+    """The figures of a run of wrk: requests a second, and how many were refused with a status above 399 or failed."""
 
     a_second: float
     refused: float
@@ -23,12 +23,12 @@ class Load:
 
     @property
     def good(self):
-        """Requests a second that did what they asked for."""
+        """Successful requests a second."""
         return self.a_second - self.refused
 
 
 class Wrk:
-    """A running wrk. Its figures come with `finish`, its end with the block's."""
+    """A running wrk. `finish` returns its figures; the process ends with the block."""
 
     def __init__(self, url, headers, connections, seconds, script=None, threads=1, timeout=10):
         command = ["wrk", "-t", str(threads), "-c", str(connections), "-d", f"{seconds}s", "--timeout", f"{timeout}s"]
@@ -63,5 +63,5 @@ class Wrk:
 
 
 def creates(server, account, connections, seconds):
-    """Durable creations of trunks, over so many connections at once."""
+    """Creates trunks durably, over this number of connections."""
     return Wrk(f"http://{server.api}/v3/voice_out_trunks", account.headers, connections, seconds, CREATE, threads=2)

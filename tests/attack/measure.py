@@ -1,4 +1,4 @@
-"""What can be seen of a process from outside, and how long others wait beside an attack."""
+"""Measurements of a process from outside, and of the response times of other clients during an attack."""
 
 import os
 import statistics
@@ -19,13 +19,13 @@ def memory(pid):
 
 
 def cpu_seconds(pid):
-    """Processor time that the process has used so far."""
+    """Processor time in seconds that the process has used since its start."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def cpu_share(pid, seconds):
-    """Percent of one core that the process uses while one waits so long."""
+    """Percentage of one core that the process uses during this time."""
     used, started = cpu_seconds(pid), time.monotonic()
     time.sleep(seconds)
     return 100 * (cpu_seconds(pid) - used) / (time.monotonic() - started)
@@ -36,7 +36,7 @@ def descriptors(pid):
 
 
 def percentile(values, share):
-    """The value below which this share of the values is; None counts as above all others."""
+    """The percentile of the values; None is greater than every other value."""
     ordered = sorted(values, key=lambda value: float("inf") if value is None else value)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
 
@@ -46,7 +46,7 @@ def median(values):
 
 
 class Watch(threading.Thread):
-    """Runs beside a block until that ends."""
+    """Runs in a thread until the block ends."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -82,7 +82,7 @@ class Memory(Watch):
 
 
 class Pulse(Watch):
-    """Does one thing again and again beside an attack, and keeps the seconds that each took; None: it failed."""
+    """Repeats an action during an attack, and keeps the seconds that each run took; None for a failure."""
 
     def __init__(self, act, pause=0.05):
         super().__init__()
@@ -112,7 +112,7 @@ class Pulse(Watch):
 
 
 def seconds_of(answer, status=200):
-    """How long an answer took; None where it was another one."""
+    """Seconds that an answer took; None if it has another status."""
     return answer.seconds if answer.status == status else None
 
 

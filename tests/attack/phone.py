@@ -1,7 +1,7 @@
-"""A caller over UDP, as a well-behaved client is: it repeats what is lost, answers challenges, acknowledges.
+"""A well-behaved caller over UDP: it retransmits lost messages, answers challenges and acknowledges.
 
-One phone holds any number of calls on one signalling socket and one media socket, without threads: `run` reads and
-repeats until what is asked for has happened.
+One phone holds any number of calls on one signalling socket and one media socket, without threads: `run` receives and
+retransmits until a condition holds.
 """
 
 import select
@@ -10,11 +10,11 @@ import time
 
 from . import sip
 
-# RFC 3261: T1, and how long an INVITE waits for its final answer (64 * T1).
+# RFC 3261: T1 in seconds, and the time that an INVITE waits for its final answer (64 * T1).
 T1 = 0.5
 GIVE_UP = 32.0
-# Longest wait for the answer to a call.
-PATIENCE = 8.0
+# In seconds: the maximum wait for the answer to a call.
+ANSWER_TIMEOUT = 8.0
 
 
 
@@ -26,7 +26,7 @@ def datagram_socket(source, port=0, room=1 << 22):
 
 
 class Call:
-    """One call: `code` is its final answer, None while there is none."""
+    """One call: `code` is the code of its final answer, None before it."""
 
     def __init__(self, phone, uri, body, sender, headers):
         self.phone = phone
@@ -58,7 +58,7 @@ class Call:
                            headers=headers, body=body)
 
     def invite(self, further=(), body=None):
-        """Sends an INVITE, and repeats it until something comes."""
+        """Sends an INVITE, and retransmits it until the first response."""
         self.sequence += 1
         self.branch = sip.unique()
         text = self.text("INVITE", target=self.target, branch=self.branch, headers=[*self.headers, *further],
@@ -66,7 +66,7 @@ class Call:
         self._send("INVITE", text)
 
     def ask(self, method, body=b"", headers=()):
-        """Sends a request inside the dialog, and repeats it until its answer comes."""
+        """Sends a request in the dialog, and retransmits it until its answer."""
         self.sequence += 1
         self.answer = None
         self._send(method, self.text(method, target=self.target, headers=headers, body=body))
@@ -77,7 +77,7 @@ class Call:
         self.phone.send(text)
 
     def repeat(self, now):
-        """Sends again what was not answered in time."""
+        """Retransmits a message that was not answered in time."""
         if self.pending and now >= self.pending[2]:
             _, text, _, wait, end = self.pending
             if now >= end:
@@ -87,12 +87,12 @@ class Call:
             self.phone.send(text)
 
     def take(self, message):
-        """What the server sent for this call."""
+        """Handles a message from the server for this call."""
         if not message.code:
             self._take_request(message)
             return
         if message.sequence != self.sequence:
-            # The server repeats the answer to an INVITE that it takes for unacknowledged.
+            # The server retransmits an answer to an INVITE until it receives the ACK.
             return
         if message.code < 200:
             if self.pending and message.method == "INVITE":
@@ -145,7 +145,7 @@ class Call:
 
 
 class Phone:
-    """A caller at an address of its own."""
+    """A caller with its own source address."""
 
     def __init__(self, server, source="127.0.0.2", trunk=None, password=None, acknowledges=True):
         self.server = server
@@ -168,11 +168,11 @@ class Phone:
         try:
             self.socket.sendto(text, self.server.sip)
         except OSError:
-            # A server that is gone answers with an ICMP error; the call is then repeated or given up.
+            # A closed port answers with an ICMP error; the call is then retransmitted or given up.
             pass
 
     def call(self, to="9990200", media=None, sender=None, headers=()):
-        """Sends an INVITE; `media` is the host and port that its offer names."""
+        """Sends an INVITE; `media` is the host and port in its offer."""
         host, port = media or self.media.getsockname()
         call = Call(self, f"sip:{to}@{self.server.sip[0]}", sip.offer(host, port), sender, headers)
         self.calls[call.id] = call
@@ -180,7 +180,7 @@ class Phone:
         return call
 
     def run(self, done, seconds):
-        """Reads and repeats until something has happened, and whether it has."""
+        """Receives and retransmits until a condition holds. Returns whether it does."""
         end = time.monotonic() + seconds
         sweep = 0.0
         while not done():
@@ -196,7 +196,7 @@ class Phone:
         return True
 
     def _read(self):
-        # As many as are there, but not for ever.
+        # All messages that are waiting, but not without end.
         for _ in range(256):
             try:
                 data = self.socket.recv(65_536, socket.MSG_DONTWAIT)
@@ -207,14 +207,14 @@ class Phone:
             if call:
                 call.take(message)
 
-    def place(self, to="9990200", seconds=PATIENCE, **options):
-        """A call with its final answer, if one came in time."""
+    def place(self, to="9990200", seconds=ANSWER_TIMEOUT, **options):
+        """Places a call and waits for its final answer. Returns None if none came in time."""
         call = self.call(to, **options)
         self.run(lambda: call.code is not None, seconds)
         return call
 
     def place_many(self, count, to="9990200", seconds=60.0, at_once=64):
-        """Calls that are placed side by side, so many of them unanswered at a time."""
+        """Places calls concurrently, with a limit on the unanswered ones."""
         made = []
         end = time.monotonic() + seconds
         while len(made) < count and time.monotonic() < end:
@@ -224,17 +224,17 @@ class Phone:
         self.run(lambda: all(call.code is not None for call in made), end - time.monotonic())
         return made
 
-    def ask(self, call, method, seconds=PATIENCE, body=b"", headers=()):
-        """The code that answers a request inside a call; None where nothing came."""
+    def ask(self, call, method, seconds=ANSWER_TIMEOUT, body=b"", headers=()):
+        """Returns the code of the answer to a request in a call; None if there was none."""
         call.ask(method, body, headers)
         self.run(lambda: call.answer is not None or call.ended, seconds)
         return call.answer
 
-    def hang_up(self, call, seconds=PATIENCE):
+    def hang_up(self, call, seconds=ANSWER_TIMEOUT):
         return self.ask(call, "BYE", seconds)
 
-    def place_and_hang_up(self, seconds=PATIENCE):
-        """Places a call and ends it: the seconds to its answer, or None where it was not answered with 200."""
+    def place_and_hang_up(self, seconds=ANSWER_TIMEOUT):
+        """Places a call and ends it. Returns the seconds to its answer, or None if it was not answered with 200."""
         call = self.place(seconds=seconds)
         if call.code != 200:
             return None

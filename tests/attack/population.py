@@ -1,4 +1,4 @@
-"""Accounts with many trunks, made over the API by wrk as a tenant would make them."""
+"""Accounts with many trunks, created over the API with wrk, as a tenant would create them."""
 
 import time
 
@@ -6,13 +6,13 @@ from .load import creates
 
 
 def records(account):
-    """How many trunks an account has."""
-    answer = account.send("GET", "voice_out_trunks?page[size]=1", patience=30)
+    """Returns the number of trunks of an account."""
+    answer = account.send("GET", "voice_out_trunks?page[size]=1", timeout=30)
     return answer.json()["meta"]["total_records"] if answer.status == 200 else 0
 
 
 def populate(server, account, count, longest=240):
-    """Lets an account create trunks until it has so many, or a little more."""
+    """Creates trunks in an account until it has at least this many."""
     end = time.monotonic() + longest
     seconds = 1
     while (made := records(account)) < count:
@@ -28,5 +28,5 @@ def populate(server, account, count, longest=240):
 
 
 def unlimited(server, account, count):
-    """Lets an account have so many records of a type, where there is a quota."""
+    """Sets an account's quota of records of a type, if the build has quotas."""
     server.control.send("PATCH", f"accounts/{account.id}", {"record_quota": count})

@@ -1,4 +1,4 @@
-"""The table of figures, in a page between its markers."""
+"""The table of figures, written into a page between its markers."""
 
 import datetime
 import os
@@ -10,7 +10,7 @@ BEGIN, END = "<!-- generated: attack -->", "<!-- end -->"
 
 
 def write(page, figures, short):
-    """Replaces what stands between the markers of a page."""
+    """Replaces the text between the markers of a page."""
     text = page.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
@@ -20,7 +20,7 @@ def write(page, figures, short):
 
 
 def table(figures, short):
-    """Every attack with what it does, and the figures of those that were run."""
+    """Returns the description of every attack, with the figures of those that were run."""
     form = "the short form" if short else "the whole form"
     day = datetime.date.today().isoformat()
     lines = [f"Measured on {day}, {form}, {os.cpu_count()} cores, {platform.machine()}.", ""]

@@ -1,17 +1,17 @@
-"""RTP packets and what they show."""
+"""RTP packets."""
 
 import socket
 import struct
 
 
 def packet(sequence, payload=b"\xff" * 160, ssrc=0x4711, payload_type=0):
-    """One packet of PCMU: 20 ms when its payload is left alone."""
+    """Returns one packet of PCMU; the default payload is 20 ms."""
     header = struct.pack("!BBHII", 0x80, payload_type, sequence & 0xFFFF, sequence * 160 & 0xFFFFFFFF, ssrc)
     return header + payload
 
 
 def drain(receiver, most=1_000_000):
-    """What lies at a socket: how many packets, how many bytes."""
+    """Reads all packets that wait at a socket. Returns their number and their bytes."""
     packets = size = 0
     while packets < most:
         try:

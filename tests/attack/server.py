@@ -1,4 +1,4 @@
-"""The server as a process: started, looked at from outside, ended."""
+"""The server as a process."""
 
 import os
 import signal
@@ -8,17 +8,17 @@ import time
 from .api import Account, Control
 
 KEY = "attacked-key"
-# A deadline, not a wait: a server that works says so in milliseconds.
+# A deadline: a working server starts in milliseconds.
 SECONDS_TO_START = 60
 SECONDS_TO_STOP = 15
 
 
 class DidNotStart(Exception):
-    """The server ended, or stayed silent, instead of starting."""
+    """The server ended, or printed nothing, instead of starting."""
 
 
 class Server:
-    """A running server. It is killed when the block ends, if nothing ended it before."""
+    """A running server. It is killed when the block ends, if it still runs."""
 
     def __init__(self, binary, folder, *arguments, database=None, config="", files=None, preload=None, key=KEY,
                  listen="127.0.0.1:0", sip="127.0.0.1:0"):
@@ -32,11 +32,12 @@ class Server:
             file = folder / f"server-{number}.toml"
             file.write_text(config)
             command += ["--config", str(file)]
-        # A setting in the caller's environment must not reach the server.
+        # Settings in the caller's environment must not affect the server.
         environment = {name: text for name, text in os.environ.items() if not name.startswith("TRUNK_SERVER_")}
         environment |= preload or {}
         if files:
-            # By a shell and not between fork and exec, where a program with threads may do next to nothing.
+            # The limit is set by a shell, because between fork and exec a program with threads may call
+            # almost nothing.
             soft, hard = files
             command = ["sh", "-c", f'ulimit -S -n {soft}; ulimit -H -n {hard}; exec "$@"', "sh", *command]
         greeting = folder / f"server-{number}.out"
@@ -76,13 +77,13 @@ class Server:
         return self.process.pid
 
     def kill(self):
-        """`kill -9`: what a crash leaves is what is on disk."""
+        """Kills the server with SIGKILL: a crash, after which only the files remain."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
 
     def stop(self):
-        """Asks it to end; the seconds that took, or None where it had to be killed."""
+        """Asks the server to stop. Returns the seconds that it took, or None if it had to be killed."""
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         try:

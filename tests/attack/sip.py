@@ -1,4 +1,4 @@
-"""SIP messages as bytes: what is sent, and what comes back."""
+"""SIP messages as bytes, built and parsed."""
 
 import hashlib
 import itertools
@@ -10,13 +10,13 @@ _UNIQUE = itertools.count(1)
 
 
 def unique():
-    """A text that no other message of this run has."""
+    """Returns a text that is unique in this run."""
     return f"{os.getpid():x}-{next(_UNIQUE):x}"
 
 
 def request(method, uri, *, local, branch=None, call_id=None, sender=None, to=None, sequence=1, contact=True,
             headers=(), body=b"", transport="UDP"):
-    """A well-formed request. `local` is the host and port that it comes from."""
+    """Returns a well-formed request. `local` is the host and port that it comes from."""
     host = f"{local[0]}:{local[1]}"
     lines = [
         f"{method} {uri} SIP/2.0",
@@ -37,14 +37,14 @@ def request(method, uri, *, local, branch=None, call_id=None, sender=None, to=No
 
 
 def offer(host, port, direction="sendrecv", version=1):
-    """An offer of PCMU and PCMA whose media goes to a host and port."""
+    """Returns an offer of PCMU and PCMA whose media goes to a host and port."""
     return (f"v=0\r\no=- 4711 {version} IN IP4 {host}\r\ns=-\r\nc=IN IP4 {host}\r\nt=0 0\r\n"
             f"m=audio {port} RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na={direction}\r\n").encode()
 
 
 @dataclass(frozen=True)
 class Message:
-    """A message that came."""
+    """A received message."""
 
     first: str
     headers: tuple
@@ -80,19 +80,19 @@ class Message:
         return [value for found, value in self.headers if found == name]
 
     def target(self):
-        """The URI of `Contact`."""
+        """The URI in `Contact`."""
         found = re.search(r"<([^>]+)>", self.header("contact") or "")
         return found.group(1) if found else None
 
     def media(self):
-        """The host and port that the body's SDP names."""
+        """The host and port for media in the body's SDP."""
         text = self.body.decode(errors="replace")
         host, port = re.search(r"c=IN IP4 (\S+)", text), re.search(r"m=audio (\d+)", text)
         return (host.group(1), int(port.group(1))) if host and port else None
 
 
 def authorization(challenge, username, password, method, uri):
-    """The header line that answers a challenge."""
+    """Returns the header line that answers a challenge."""
     name = "Proxy-Authorization" if challenge.code == 407 else "Authorization"
     value = challenge.header("proxy-authenticate" if challenge.code == 407 else "www-authenticate") or ""
     said = dict(re.findall(r'(\w+)="?([^",]*)"?', value))

@@ -1,35 +1,36 @@
 /*
- * A disk that fails on demand, for a process under test. Loaded with LD_PRELOAD; no part of the product.
+ * A disk that fails on demand, for a process under test. Loaded with LD_PRELOAD; not part of the product.
  *
  *     cc -shared -fPIC -O1 -o faults.so faults.c
  *     LD_PRELOAD=./faults.so FAULTS_FOLDER=/data FAULTS_CONTROL=/tmp/control trunk-server --database /data/t.db …
  *
- * It stands before write, pwrite, fsync, fdatasync and ftruncate on files directly in FAULTS_FOLDER (an absolute path
- * without links), and leaves every other file and every socket alone.
+ * It intercepts write, pwrite, fsync, fdatasync and ftruncate on files directly in FAULTS_FOLDER (an absolute path
+ * without links). Other files and sockets are not affected.
  *
  *     FAULTS_FOLDER    the folder
- *     FAULTS_CONTROL   what happens; read anew before each operation, and may be replaced while the process runs (write
- *                      another file and rename it). A text that is not there, or is empty, lets everything pass
- *     FAULTS_LOG       optional: a file that gets one line for each fault, `fail sync t.db-wal`, and for each operation
- *                      with the line `trace`
- *     FAULTS_IMAGE     optional: an empty folder for what a power cut would leave; `cut` needs it
+ *     FAULTS_CONTROL   the file with the rules; read before each operation, and may be replaced while the process runs
+ *                      (write another file and rename it). Without a file, or with an empty one, no operation fails
+ *     FAULTS_LOG       optional: a file that receives one line for each fault, `fail sync t.db-wal`, and, with the line
+ *                      `trace`, one for each operation
+ *     FAULTS_IMAGE     optional: an empty folder for the files as a power cut would leave them; required by `cut`
  *
- * Lines of FAULTS_CONTROL. The operations are `write`, `sync` and `truncate`, several joined by commas, or `any`. FIRST
- * and LAST count those that the line matches from 1 on, since the text was last changed; LAST 0 is without end. SUFFIX
- * is how the file's name ends (`-wal`); without it all files in the folder count. The first line that matches holds.
+ * Lines of FAULTS_CONTROL. The operations are `write`, `sync` and `truncate`, several joined by commas, or `any`.
+ * FIRST and LAST are numbers, from 1, of the operations that the line matches since the text was last changed; LAST
+ * 0 means no end. SUFFIX is the end of the file's name (`-wal`); without it all files in the folder match. The first
+ * matching line applies.
  *
  *     fail  OPERATIONS FIRST LAST ERRNO [SUFFIX]   not done, and reported: EIO, ENOSPC, EDQUOT, EFBIG or a number
- *     half  OPERATIONS FIRST LAST ERRNO [SUFFIX]   half of a write is done, the rest is reported; others as `fail`
- *     late  OPERATIONS FIRST LAST ERRNO [SUFFIX]   done, and reported as failed
- *     lie   OPERATIONS FIRST LAST [SUFFIX]         not done, and reported as done
- *     cut   N SEED                                 a power cut in place of the N-th operation
+ *     half  OPERATIONS FIRST LAST ERRNO [SUFFIX]   half of a write is done, and an error reported; others as `fail`
+ *     late  OPERATIONS FIRST LAST ERRNO [SUFFIX]   done, but reported as failed
+ *     lie   OPERATIONS FIRST LAST [SUFFIX]         not done, but reported as done
+ *     cut   N SEED                                 a power cut instead of the N-th operation
  *     trace                                        logs all operations
  *
- * A power cut: what was synced is in the image; of what was not, each write is there, is not, or is there in some of its
- * 512-byte sectors, as the seed decides, and each change of a length is there or not. The process then ends with code
- * 99. A sync that fails decides the same of what was written before it, at once and for good, as Linux does: no later
- * sync brings back what it dropped. Names are taken for durable at once, and `-shm` files, which no start reads, are not
- * in the image.
+ * A power cut: the image contains all synced data. Each unsynced write is in it, is not, or is in it with some of
+ * its 512-byte sectors, as the seed decides; each change of a length is in it or not. The process then exits with
+ * code 99. A failed sync decides the same about earlier writes, at once and permanently, as on Linux: no later sync
+ * restores the data that it dropped. File names are treated as durable at once. `-shm` files, which no start reads,
+ * are not in the image.
  */
 
 #define _GNU_SOURCE
@@ -51,7 +52,7 @@ enum { SECTOR = 512, MOST_RULES = 16, MOST_FILES = 32, TEXT = 4096, NAME = 256 }
 enum kind { WRITE = 1, SYNC = 2, TRUNCATE = 4 };
 enum act { PASS, FAIL, HALF, LATE, LIE, CUT };
 
-/* One operation that is not synced yet. */
+/* One operation that has not been synced. */
 struct pending {
     struct pending *next;
     enum kind kind;
@@ -60,7 +61,7 @@ struct pending {
     char bytes[];
 };
 
-/* What of a file is durable, and what is not. */
+/* The durable contents of a file, and its pending operations. */
 struct file {
     char name[NAME];
     int image;
@@ -171,7 +172,7 @@ static void read_rule(const char *line) {
     rule_count++;
 }
 
-/* Reads what shall happen; a text that is as it was keeps its counts. */
+/* Reads the rules. If the text is unchanged, the rules keep their counts. */
 static void read_control(void) {
     char now[TEXT] = "";
     int fd = control ? open(control, O_RDONLY | O_CLOEXEC) : -1;
@@ -191,7 +192,7 @@ static int ends_with(const char *name, const char *suffix) {
     return length >= end && !strcmp(name + length - end, suffix);
 }
 
-/* The name of a file in the folder; 0 for every other file. */
+/* Returns 1 and the name for a file in the folder; 0 for every other file. */
 static int named(int fd, char name[NAME]) {
     if (!folder) return 0;
     char link[64], path[4096];
@@ -207,7 +208,7 @@ static int named(int fd, char name[NAME]) {
     return 1;
 }
 
-/* What happens to an operation. */
+/* Returns the rule that applies to an operation, or NULL. */
 static struct rule *ruled(enum kind kind, const char *name) {
     read_control();
     struct rule *held = NULL;
@@ -235,7 +236,7 @@ static void in_folder(char path[4096], const char *above, const char *name) {
     snprintf(path, 4096, "%s/%s", above, name);
 }
 
-/* The record of a file, begun with the file as it is before anything happens to it. */
+/* Returns the record of a file. The first call for a file copies its contents to the image. */
 static struct file *recorded(const char *name) {
     if (!image || ends_with(name, "-shm")) return NULL;
     for (int i = 0; i < file_count; i++)
@@ -271,7 +272,7 @@ static void apply(struct file *file, const struct pending *pending) {
     else (void)!real_pwrite(file->image, pending->bytes, pending->length, pending->at);
 }
 
-/* Some of an operation: all, nothing, or some sectors of it. */
+/* Applies all, nothing, or some sectors of an operation. */
 static void apply_some(struct file *file, const struct pending *pending) {
     uint64_t fate = roll(3);
     if (fate == 0) return;
@@ -287,7 +288,7 @@ static void apply_some(struct file *file, const struct pending *pending) {
     }
 }
 
-/* Everything that is pending is decided: all of it becomes durable, or some. Lengths are kept back for later if asked. */
+/* Makes all or some pending operations durable, and drops the rest. keep_lengths: changes of length stay pending. */
 static void settle(struct file *file, int all, int keep_lengths) {
     struct pending *pending = file->first;
     file->first = NULL;
@@ -308,7 +309,7 @@ static void settle(struct file *file, int all, int keep_lengths) {
     }
 }
 
-/* Leaves the image of a power cut, and ends. */
+/* Completes the image as a power cut would leave it, and exits. */
 static void cut(void) {
     for (int i = 0; i < file_count; i++) settle(&files[i], 0, 0);
     DIR *all = opendir(folder);
@@ -324,7 +325,7 @@ static void cut(void) {
     _exit(99);
 }
 
-/* Decides an operation. Gives 1 when it shall be done; else its result is in `result`. */
+/* Decides about an operation. Returns 1 if it is to be performed; otherwise its result is in `result`. */
 static int decide(enum kind kind, const char *name, struct file *file, struct rule **rule, ssize_t *result) {
     static const char *const words[] = {"pass", "fail", "half", "late", "lie", "cut"};
     *rule = ruled(kind, name);

@@ -1,4 +1,5 @@
-//! Callbacks from the change of a trunk to the receiver: signed, in order, at least once, and again when due.
+//! Callbacks from the change of a trunk to the receiver: signed, in order, at least once, and repeated when
+//! due.
 
 #![allow(
     clippy::unwrap_used,
@@ -30,10 +31,10 @@ use crate::support::api::Api;
 use crate::support::receiver::{Answer, Callback, Receiver};
 
 const KEY: &str = "callbackkey";
-/// 2026-04-16T00:00:00Z.
+/// 2026-04-16T00:00:00Z, in milliseconds.
 const START: i64 = 1_776_297_600_000;
 
-/// Loopback is open, and blocking by hand is told: the shortest way to an event.
+/// Loopback is allowed, and a manual block sends a callback, which is the shortest way to an event.
 fn settings() -> Settings {
     let mut settings = Settings::default();
     settings.allow_loopback = true;
@@ -41,7 +42,7 @@ fn settings() -> Settings {
     settings
 }
 
-/// A server in memory whose time stands still.
+/// Starts a server in memory with a frozen clock.
 async fn start(settings: Settings) -> (TestServer, Api) {
     let server = TestServer::builder().api_key(KEY).callbacks(settings).clock(frozen()).start().await;
     let api = Api::new(server.base_url(), KEY);
@@ -77,13 +78,13 @@ fn states(events: &[TrunkEvent]) -> Vec<(VoiceOutTrunkStatus, bool)> {
     events.iter().map(|event| (event.status.clone(), event.threshold_reached)).collect()
 }
 
-/// An id that no other test has.
+/// An id that is unique in this process.
 fn unique() -> Uuid {
     let ids = trunk_server::Ids::system();
     ids.request()
 }
 
-/// Looks again, letting others run, until something holds.
+/// Repeats a question, letting other tasks run, until it has an answer.
 async fn until<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) -> T {
     let look = async {
         loop {
@@ -96,7 +97,7 @@ async fn until<T, F: Future<Output = Option<T>>>(mut look: impl FnMut() -> F) ->
     tokio::time::timeout(Duration::from_secs(30), look).await.expect("it never held")
 }
 
-/// Attempts, oldest first, once there are at least this many.
+/// The attempts, oldest first, once there are at least `count`.
 async fn deliveries(control: &Control, count: usize) -> Vec<Delivery> {
     until(async || {
         let mut deliveries = control.deliveries(None, 1_000).await.unwrap();
@@ -107,7 +108,7 @@ async fn deliveries(control: &Control, count: usize) -> Vec<Delivery> {
 }
 
 #[tokio::test]
-async fn a_change_is_told_once_signed_with_the_oldest_key() {
+async fn a_change_sends_one_callback_signed_with_the_oldest_key() {
     let mut receiver = Receiver::start(Answer::Status(204)).await;
     let (server, api) = start(settings()).await;
     server.control().clock().advance(Duration::from_millis(1));
@@ -121,14 +122,17 @@ async fn a_change_is_told_once_signed_with_the_oldest_key() {
     assert_eq!((events[0].id.as_str(), events[0].created_at.as_unix_millis()), (id.as_str(), START + 1));
     assert_eq!(callback.path, "/didww_callbacks?opaque=123");
     assert_eq!(callback.header("content-type").as_deref(), Some("application/json"));
-    let told = deliveries(&server.control(), 1).await;
-    assert_eq!((told.len(), told[0].attempt, told[0].status, &told[0].error), (1, 1, Some(204), &None));
+    let delivered = deliveries(&server.control(), 1).await;
+    assert_eq!(
+        (delivered.len(), delivered[0].attempt, delivered[0].status, &delivered[0].error),
+        (1, 1, Some(204), &None)
+    );
     set(&api, &id, "active").await;
     assert_eq!(states(&receiver.next().await.verified(&url, KEY)), [(Active, false)]);
 }
 
 #[tokio::test]
-async fn a_block_by_hand_is_not_told_by_default() {
+async fn a_manual_block_sends_no_callback_by_default() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let mut usual = Settings::default();
     usual.allow_loopback = true;
@@ -141,7 +145,8 @@ async fn a_block_by_hand_is_not_told_by_default() {
     set(&api, &quiet, "active").await;
     server.stop().await.unwrap();
 
-    // The trunk spent 12 dollars of its 10, as the carrier edge would have noted: the sum and the call behind it.
+    // The trunk spent 12 US dollars of its 10, written as the carrier edge would: the sum and the call that
+    // caused it.
     let store = SqliteStore::open(&database.0).unwrap();
     let account = store.accounts()[0].number;
     let scope = Scope { account, spec: VoiceOutTrunk::SPEC };
@@ -186,7 +191,7 @@ async fn a_block_by_hand_is_not_told_by_default() {
     ] {
         assert_eq!(patch(&api, &spent, attributes.clone()).await, 200, "{attributes}");
         let callback = receiver.next().await;
-        assert_eq!(callback.path, "/spent", "the block by hand was told");
+        assert_eq!(callback.path, "/spent", "the manual block sent a callback");
         assert_eq!(states(&callback.verified(&url, KEY)), [state], "{attributes}");
     }
     assert_eq!(receiver.untaken(), 0);
@@ -201,14 +206,14 @@ async fn a_clock_that_is_set_back_keeps_no_callback_waiting() {
     set(&api, &id, "blocked").await;
     receiver.next().await;
     deliveries(&server.control(), 1).await;
-    // The second attempt is due in a minute, and the clock is an hour behind.
+    // The second attempt is due in a minute; the clock is set back by an hour.
     let clock = server.control().clock().clone();
     clock.freeze(Some(didww_types::Timestamp::from_unix_millis(START - 3_600_000)));
     until(async || {
         clock.advance(Duration::from_secs(1));
         let passed = clock.now().as_unix_millis() - (START - 3_600_000);
         assert!(passed < 1_800_000, "it was not repeated within half an hour");
-        // The worker's turn, before the time goes on.
+        // Lets the delivery task run before the clock advances.
         tokio::time::sleep(Duration::from_millis(2)).await;
         (control_attempts(&server).await >= 2).then_some(())
     })
@@ -234,7 +239,7 @@ async fn failed_attempts_are_repeated_exactly_when_documented_and_given_up_after
     for minutes in [1, 10, 30, 60, 180, 360, 720, 1_440, 2_880] {
         deliveries(&control, attempts + witnessed).await;
         control.clock().advance(Duration::from_millis(minutes * 60_000 - 1));
-        // Another trunk's event is told now. Were the first one due, it would have been told before.
+        // Another trunk's event is delivered now. If the first one were due, it would be delivered before.
         set(&api, &other, if witnessed % 2 == 0 { "blocked" } else { "active" }).await;
         witness.next().await;
         witnessed += 1;
@@ -254,7 +259,7 @@ async fn failed_attempts_are_repeated_exactly_when_documented_and_given_up_after
     );
     assert!(failed.iter().all(|delivery| delivery.error.as_deref() == Some("answered 500")));
 
-    // Given up: a year later nothing comes but the next event.
+    // The event is abandoned: a year later only the next event is delivered.
     control.clock().advance(Duration::from_hours(24 * 365));
     receiver.answers(Answer::Status(200));
     set(&api, &id, "active").await;
@@ -280,8 +285,8 @@ async fn events_behind_a_failed_one_wait_and_go_with_it_in_their_order() {
     let events = receiver.next().await.verified(&url, KEY);
     assert_eq!(states(&events), [(Blocked, false), (Active, false), (Blocked, false), (Active, false)]);
     assert!(events.is_sorted_by_key(|event| event.created_at.as_unix_millis()));
-    let told = deliveries(&control, 2).await;
-    assert_eq!((told[1].events, told[1].attempt, told[1].status), (4, 2, Some(200)));
+    let delivered = deliveries(&control, 2).await;
+    assert_eq!((delivered[1].events, delivered[1].attempt, delivered[1].status), (4, 2, Some(200)));
 }
 
 #[tokio::test]
@@ -298,8 +303,8 @@ async fn another_url_does_not_let_a_later_event_overtake() {
     server.control().clock().advance(Duration::from_mins(1));
     assert_eq!(states(&first.next().await.verified(&first.url("/"), KEY)), [(Blocked, false)]);
     assert_eq!(states(&second.next().await.verified(&second.url("/"), KEY)), [(Active, false)]);
-    let told = deliveries(&server.control(), 3).await;
-    assert!(told[1].url == first.url("/") && told[2].url == second.url("/"));
+    let delivered = deliveries(&server.control(), 3).await;
+    assert!(delivered[1].url == first.url("/") && delivered[2].url == second.url("/"));
 }
 
 #[tokio::test]
@@ -315,7 +320,7 @@ async fn a_receiver_that_hangs_delays_nobody_else() {
     let id = trunk(&api, "Quick", &quick.url("/")).await;
     set(&api, &id, "blocked").await;
     quick.next().await;
-    // Nor does news of others repeat what is under way.
+    // Events of other trunks do not repeat a delivery in progress either.
     assert_eq!(hanging.untaken(), 0);
 }
 
@@ -370,7 +375,7 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_was_down_is_told_when_it_is_back() {
+async fn a_receiver_that_was_down_is_notified_when_it_is_back() {
     let receiver = Receiver::start(Answer::Status(200)).await;
     let (address, url) = (receiver.address(), receiver.url("/"));
     drop(receiver);
@@ -386,14 +391,14 @@ async fn a_receiver_that_was_down_is_told_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_change_that_was_rolled_back_or_refused_is_not_told() {
+async fn a_change_that_was_rolled_back_or_refused_sends_no_callback() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let (_server, api) = start(settings()).await;
     let id = trunk(&api, "First", &receiver.url("/first")).await;
     let other = trunk(&api, "Second", &receiver.url("/second")).await;
-    // Found only by the store, inside the transaction that would have written the event.
+    // Only the store detects this one, inside the transaction that would have written the event.
     assert_eq!(patch(&api, &id, json!({ "status": "blocked", "name": "Second" })).await, 422);
-    // Found by the rules.
+    // The rules detect this one.
     assert_eq!(patch(&api, &id, json!({ "status": "blocked", "capacity_limit": -1 })).await, 422);
     set(&api, &other, "blocked").await;
     assert_eq!(receiver.next().await.path, "/second");
@@ -443,7 +448,7 @@ async fn attempts_are_listed_on_the_control_api_without_passwords() {
     assert_eq!(listed.get("/deliveries?limit=0").await.at("/deliveries"), json!([]));
 }
 
-/// A database file that goes with the test.
+/// A database file that is deleted with the test.
 struct File(PathBuf);
 
 impl File {
@@ -494,19 +499,20 @@ async fn what_waits_and_what_was_under_way_survive_a_restart() {
     hanging.answers(Answer::Status(200));
     failing.answers(Answer::Status(200));
     let server = database.start(settings(), clock.clone()).await;
-    // What was cut short was not noted, so it is made again at once; what failed waits its minute.
+    // The interrupted attempt was not recorded, so it is repeated at once; the failed one waits for its
+    // minute.
     assert_eq!(states(&hanging.next().await.verified(&hanging.url("/"), KEY)), [(Blocked, false)]);
     deliveries(&server.control(), 2).await;
     assert_eq!(failing.untaken(), 0);
     clock.advance(Duration::from_mins(1));
     assert_eq!(states(&failing.next().await.verified(&failing.url("/"), KEY)), [(Blocked, false)]);
-    let told = deliveries(&server.control(), 3).await;
-    assert_eq!(told.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2]);
+    let delivered = deliveries(&server.control(), 3).await;
+    assert_eq!(delivered.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2]);
     server.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn an_event_whose_server_died_right_after_the_commit_is_told_by_the_next_one() {
+async fn an_event_whose_server_died_right_after_the_commit_is_sent_after_the_restart() {
     let database = File::new();
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let url = receiver.url("/");
@@ -532,7 +538,7 @@ async fn an_event_whose_server_died_right_after_the_commit_is_told_by_the_next_o
     assert_eq!(states(&events), [(Blocked, true), (Active, false)]);
     deliveries(&server.control(), 1).await;
     server.stop().await.unwrap();
-    // Told once: a further start has nothing left to tell.
+    // Delivered once: after another start nothing is left to deliver.
     let server = database.start(settings(), frozen()).await;
     let marker = trunk(&Api::new(server.base_url(), KEY), "Marker", &receiver.url("/marker")).await;
     set(&Api::new(server.base_url(), KEY), &marker, "blocked").await;

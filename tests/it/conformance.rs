@@ -1,7 +1,7 @@
 //! The documented behaviour of the API, case by case, over plain HTTP.
 //!
-//! The numbered cases of the wire specification are tests whose names begin with the number. What the harness
-//! itself lists is what counts: a case that no test has, or a verb that no test exercises, is an error here.
+//! A test of a numbered case of the wire specification begins with the number. The tests are listed by
+//! running the harness itself: a case without a test, or a verb without a test, is an error here.
 
 mod access;
 mod bodies;
@@ -24,17 +24,17 @@ use std::process::Command;
 
 use didww_types::{ApiVersion, REGISTRY, Verb};
 
-/// The numbered cases.
+/// The numbers of the specification's cases.
 const CASES: std::ops::RangeInclusive<u8> = 1..=90;
 
-/// Cases that wait for their resource or for a later part, and why.
+/// Cases that cannot be tested yet, and the reason.
 const WAITING: [(u8, &str); 3] = [
     (3, "public_keys is not declared yet"),
     (84, "nothing spends money yet, so no threshold is reached and no callback is due"),
     (90, "voice_in_trunks is not declared yet"),
 ];
 
-/// Cases that are tested beside the code they are about: the file, and a test in it.
+/// Cases that are tested beside the code: the file, and a test in it.
 const ELSEWHERE: [(u8, &str, &str); 1] = [(
     85,
     include_str!("../../didww-types/tests/it/signatures.rs"),
@@ -46,7 +46,7 @@ use ApiVersion::{V2017_09_18, V2021_04_19, V2021_12_15, V2022_05_10, V2026_04_16
 const EVERY: &[ApiVersion] = &[V2017_09_18, V2021_04_19, V2021_12_15, V2022_05_10, V2026_04_16];
 const SINCE_TRUNKS: &[ApiVersion] = &[V2021_12_15, V2022_05_10, V2026_04_16];
 
-/// Which test exercises which verb of which resource in which versions.
+/// The resource, the verb, the versions, and the test that exercises the verb.
 const COVERED: [(&str, Verb, &[ApiVersion], &str); 9] = [
     ("dids", Verb::List, EVERY, "versions::dids_are_listed_read_and_updated_in_every_version"),
     ("dids", Verb::Get, EVERY, "versions::dids_are_listed_read_and_updated_in_every_version"),
@@ -85,7 +85,7 @@ fn listed() -> Vec<String> {
     text.lines().filter_map(path).collect()
 }
 
-/// The number in a test's name.
+/// The case number at the beginning of a test's name.
 fn number(path: &str) -> Option<u8> {
     path.rsplit("::").next()?.strip_prefix("case_")?.split('_').next()?.parse().ok()
 }

@@ -1,7 +1,8 @@
-//! The server is killed in the middle of its work, again and again: what it acknowledged must be there.
+//! The server is killed repeatedly while it works: every acknowledged write must be there after the next
+//! start.
 //!
-//! `KILLS=200` makes it a long run, `SEED=1234` another one. Which write a kill meets is up to the machine; what is
-//! written, and after how many answers the kill comes, is up to the seed.
+//! `KILLS=200` makes the run long, `SEED=1234` changes it. The seed determines what is written and after how
+//! many answers the kill comes; which write the kill interrupts depends on the machine.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -18,7 +19,7 @@ use crate::support::binary::Binary;
 
 const WRITERS: usize = 16;
 
-/// What is compared of a trunk.
+/// The attributes of a trunk that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Content {
     name: String,
@@ -27,17 +28,18 @@ struct Content {
     dids: Vec<String>,
 }
 
-/// What the service promised so far.
+/// The writes that the service acknowledged so far.
 #[derive(Debug, Default)]
 struct Ledger {
-    /// By id, the states that a trunk may be in; none is deleted. More than one while an answer is missing.
+    /// By id, the states that a trunk may be in (`None`: deleted). There are several while an answer is
+    /// missing.
     trunks: BTreeMap<String, Vec<Option<Content>>>,
     /// Creates whose answer is missing, by name.
     unanswered: BTreeMap<String, Content>,
     acknowledged: usize,
 }
 
-/// Numbers that are the same for the same seed (splitmix64).
+/// Reproducible random numbers (splitmix64).
 #[derive(Debug, Clone)]
 struct Dice(u64);
 
@@ -90,7 +92,7 @@ async fn work_until_killed(
 ) {
     let kill_after = 5 + dice.roll(150);
     let answered = Arc::new(AtomicUsize::new(0));
-    let (reached, mut told) = watch::channel(false);
+    let (reached, mut progress) = watch::channel(false);
     let reached = Arc::new(reached);
     let writers: Vec<_> = (0..WRITERS)
         .map(|number| {
@@ -98,7 +100,7 @@ async fn work_until_killed(
             let (answered, reached) = (Arc::clone(&answered), Arc::clone(&reached));
             let mut dice = Dice(dice.roll(usize::MAX) as u64);
             tokio::spawn(async move {
-                // The writer ends with the first answer that does not come.
+                // The writer stops at the first missing answer.
                 while write(&api, number, &dids, &ledger, &mut dice).await {
                     if answered.fetch_add(1, Ordering::SeqCst) + 1 == kill_after {
                         reached.send_replace(true);
@@ -107,14 +109,14 @@ async fn work_until_killed(
             })
         })
         .collect();
-    told.wait_for(|reached| *reached).await.unwrap();
+    progress.wait_for(|reached| *reached).await.unwrap();
     binary.kill();
     for writer in writers {
         writer.await.unwrap();
     }
 }
 
-/// One write of one writer, who touches no other writer's trunks. Gives whether it was answered.
+/// Sends one write of one writer, which only changes its own trunks. Returns true if it was answered.
 async fn write(api: &Api, writer: usize, dids: &[String], ledger: &Mutex<Ledger>, dice: &mut Dice) -> bool {
     let own: Vec<(String, Content)> = {
         let ledger = ledger.lock().unwrap();
@@ -176,7 +178,7 @@ async fn create(api: &Api, writer: usize, dids: &[String], ledger: &Mutex<Ledger
         return false;
     };
     let status = answer.status();
-    // An answer that was cut off tells the id of nothing; the status alone acknowledges.
+    // A truncated answer does not contain the id, but its status acknowledges the write.
     let Ok(text) = answer.text().await else { return false };
     assert_eq!(status, 201, "{text}");
     let made: Value = serde_json::from_str(&text).unwrap();
@@ -228,7 +230,7 @@ async fn read_all(api: &Api) -> BTreeMap<String, Content> {
     all
 }
 
-/// Compares what is there with what was promised, and goes on from what is there.
+/// Compares the trunks with the acknowledged writes, and continues with the trunks as they are.
 fn compare(ledger: &Mutex<Ledger>, there: &BTreeMap<String, Content>, round: u64) {
     let mut ledger = ledger.lock().unwrap();
     for (id, states) in &mut ledger.trunks {
@@ -242,13 +244,17 @@ fn compare(ledger: &Mutex<Ledger>, there: &BTreeMap<String, Content>, round: u64
     let unanswered = std::mem::take(&mut ledger.unanswered);
     for (id, content) in there {
         if !ledger.trunks.contains_key(id) {
-            assert_eq!(unanswered.get(&content.name), Some(content), "after kill {round}, nobody made {id}");
+            assert_eq!(
+                unanswered.get(&content.name),
+                Some(content),
+                "after kill {round}, no create of {id} is known"
+            );
             ledger.trunks.insert(id.clone(), vec![Some(content.clone())]);
         }
     }
 }
 
-/// Looks into the file that a kill left: every index and counter agrees with the records.
+/// Checks the database file that a kill left: every index and counter matches the records.
 pub fn check_file(database: &Path, round: u64) {
     let file = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     let check: String = file.query_row("PRAGMA quick_check", [], |row| row.get(0)).unwrap();

@@ -1,4 +1,4 @@
-//! The real binary where few files may be open: calls take theirs and leave the APIs their own.
+//! The real binary with a low limit on open files: calls use up their share and leave the APIs theirs.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -10,12 +10,12 @@ use tokio::net::{TcpStream, UdpSocket};
 use crate::support::api::Api;
 use crate::support::binary::{self, Binary};
 
-/// Longest time that anything here may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// Calls that are placed where 1,024 files may be open.
+/// Maximum time for every step of these tests.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// Number of calls that are placed with a limit of 1,024 files.
 const CALLS: usize = 1_200;
 
-/// A binary that may have so many files open, and can raise that to so many.
+/// Starts a binary with this soft and hard limit on open files.
 fn limited(soft: u32, hard: u32, further: &[&str]) -> Binary {
     let mut command = Command::new("prlimit");
     command.arg(format!("--nofile={soft}:{hard}")).arg(binary::path());
@@ -24,7 +24,7 @@ fn limited(soft: u32, hard: u32, further: &[&str]) -> Binary {
     Binary::launch(command)
 }
 
-/// What the kernel says of a process's limit on open files: the soft and the hard one.
+/// The soft and the hard limit on open files of a process, as the kernel reports them.
 fn limits(process: u32) -> Vec<String> {
     let text = std::fs::read_to_string(format!("/proc/{process}/limits")).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix("Max open files")).unwrap();
@@ -40,10 +40,10 @@ async fn the_limit_on_open_files_is_raised_as_far_as_the_system_allows() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, said).await.unwrap();
+    tokio::time::timeout(DEADLINE, said).await.unwrap();
 }
 
-/// A trunk that takes calls from loopback without credentials.
+/// Creates a trunk that accepts calls from loopback without credentials.
 async fn trunk(binary: &Binary) {
     let (api, control) = (Api::new(&binary.base, "few"), Api::new(binary.control.as_ref().unwrap(), ""));
     let method = json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["127.0.0.1"] } });
@@ -58,7 +58,7 @@ async fn trunk(binary: &Binary) {
     assert_eq!(control.post(&path, &networks).await.status, 200);
 }
 
-/// Places one call and acknowledges its answer; returns the code.
+/// Places one call and acknowledges its answer. Returns the response code.
 async fn call(socket: &UdpSocket, number: usize) -> u16 {
     let local = socket.local_addr().unwrap();
     let (uri, from) = ("sip:9990200@127.0.0.1", format!("<sip:12025550143@{local}>;tag=t{number}"));
@@ -95,7 +95,7 @@ async fn call(socket: &UdpSocket, number: usize) -> u16 {
             return code;
         }
     };
-    tokio::time::timeout(PATIENCE, answered).await.expect("a call is answered or refused")
+    tokio::time::timeout(DEADLINE, answered).await.expect("a call is answered or refused")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -117,7 +117,7 @@ async fn where_1024_files_may_be_open_1200_calls_leave_the_apis_theirs() {
     assert!((300..700).contains(&up), "{up} of {CALLS} calls are up");
     assert!(codes.iter().all(|code| [200, 500].contains(code)), "others have no free port");
 
-    // As many connections as a share holds beside, and the next is refused with a reason.
+    // As many connections as the share allows; the next one is refused with a reason.
     let (api, control) = (Api::new(&binary.base, "few"), Api::new(binary.control.as_ref().unwrap(), ""));
     let address = binary.base.trim_start_matches("http://").trim_end_matches("/v3").to_owned();
     let mut half_open = Vec::new();

@@ -1,6 +1,7 @@
-//! Holds the documents to the program: what they say is made from it, run against it or looked up in it.
+//! Tests of the documents: their contents are generated from the program, run against it, or compared with
+//! it.
 //!
-//! `UPDATE_DOCS=1 cargo test -p trunk-tests docs` writes anew what is made from the program.
+//! `UPDATE_DOCS=1 cargo test -p trunk-tests docs` rewrites the generated parts.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 

@@ -1,7 +1,7 @@
-//! The disk fails: what was acknowledged is there, what was refused is not, and the server says how it stands.
+//! A failing disk: acknowledged writes are there, refused ones are not, and the server reports its state.
 //!
-//! `FAULTS=all` fails every operation of the history in turn, where else every third write is passed over; `CUTS=200`
-//! makes as many power cuts; `SEED=1234` makes other ones.
+//! `FAULTS=all` fails every operation of the history in turn (default: two of three writes); `CUTS=200` sets
+//! the number of power cuts; `SEED=1234` changes them.
 
 mod history;
 
@@ -16,7 +16,7 @@ use crate::support::binary::Binary;
 use crate::support::disk::{Disk, KEY};
 use history::{Answer, Ledger, create, names};
 
-/// Asks until an answer has a status, in a bounded loop.
+/// Requests `/readyz` until it has this status, a bounded number of times.
 async fn until_ready(binary: &Binary, status: u16) -> String {
     let root = Api::new(binary.base.trim_end_matches("/v3"), KEY);
     for _ in 0..400 {
@@ -85,7 +85,7 @@ async fn a_failed_flush_of_the_database_ends_writing_and_loses_nothing() {
     let api = Api::new(&binary.base, KEY);
     disk.set("fail sync 1 1 EIO .db");
     let mut ledger = Ledger::default();
-    // So many that the log is folded into the database.
+    // Enough writes that the log is checkpointed into the database.
     for n in 0..400 {
         let name = format!("{n:03}");
         let answer = create(&api, &name).await;
@@ -118,7 +118,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room_and_says_so() {
         assert!(until_ready(&binary, 503).await.contains("is full"));
         assert_eq!(names(&api).await, ["before"]);
         disk.set("");
-        // Noticed without a request that writes.
+        // Detected without a request that writes.
         until_ready(&binary, 200).await;
         let log = binary.log();
         assert_eq!(log.matches("the disk is full").count(), 1, "{log}");
@@ -160,7 +160,7 @@ async fn a_limit_on_file_sizes_is_a_full_disk_and_no_end() {
     assert!(binary.runs());
 }
 
-/// Every operation of a history fails once, in each way that it can.
+/// Every operation of a history fails once, in each possible way.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_fails_once_nothing_acknowledged_is_lost_and_nothing_refused_is_there() {
     let all = std::env::var("FAULTS").is_ok_and(|which| which == "all");
@@ -171,7 +171,7 @@ async fn whatever_fails_once_nothing_acknowledged_is_lost_and_nothing_refused_is
         ("fail write", "EIO", 3),
         ("late write", "EIO", 3),
         ("half write", "ENOSPC", 3),
-        // From the n-th on.
+        // Every operation from the n-th on.
         ("fail any", "EIO", 3),
     ];
     let mut fired = 0;
@@ -200,7 +200,7 @@ async fn whatever_fails_once_nothing_acknowledged_is_lost_and_nothing_refused_is
     assert!(fired > 60, "{fired}");
 }
 
-/// Does the history with one fault; says whether it came.
+/// Runs the history with one fault. Returns true if the fault occurred.
 async fn fail_once(way: &str, n: usize, error: &str) -> bool {
     let disk = Disk::new();
     let binary = disk.start();
@@ -213,7 +213,7 @@ async fn fail_once(way: &str, n: usize, error: &str) -> bool {
     !disk.faults().is_empty()
 }
 
-/// The power fails at random operations, under several writers and with a log that is folded now and then.
+/// Power cuts at random operations, with several writers and occasional checkpoints of the log.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn what_was_acknowledged_outlives_every_power_cut() {
     let number = |name: &str, default: u64| {
@@ -232,13 +232,13 @@ async fn what_was_acknowledged_outlives_every_power_cut() {
     assert!(acknowledged as u64 > cuts * 5, "the cuts came while there was work");
 }
 
-/// Works until the power fails, in one of three rounds with a flush that failed before. Returns how many writes were
-/// acknowledged.
+/// Writes until the power cut; one of three rounds has a failed flush before. Returns the number of
+/// acknowledged writes.
 async fn cut(seed: u64) -> usize {
     let mut dice = history::Dice(seed);
     let disk = Disk::new();
     let mut binary = disk.start();
-    // Most cuts come early, some after the log was folded.
+    // Most cuts come early, some after a checkpoint of the log.
     let most = if dice.roll(4) == 0 { 4_000 } else { 600 };
     let mut control = format!("cut {} {seed}", 1 + dice.roll(most));
     let fails = dice.roll(3) == 0;
@@ -249,7 +249,7 @@ async fn cut(seed: u64) -> usize {
     disk.set(&control);
     let (ledger, acknowledged) = history::work(&Api::new(&binary.base, KEY), seed).await;
     if fails && binary.runs() {
-        // Writing ended before the power did.
+        // The server stopped writing before the power cut.
         binary.kill();
         history::compare(&disk.database(), &ledger, &control).await;
     } else {
@@ -259,7 +259,7 @@ async fn cut(seed: u64) -> usize {
     acknowledged
 }
 
-/// Opens what is left as the server would, and looks into the file.
+/// Opens the remaining files as the server would, and checks the database.
 fn opened(database: &std::path::Path, what: &str) -> SqliteStore {
     let store = SqliteStore::open(database).unwrap_or_else(|error| panic!("{what}: {error}"));
     assert_eq!(trunk_server::store::Store::missing_commits(&store), None, "{what}");

@@ -1,7 +1,8 @@
-//! The documents that the project began with, sent again as they stand and compared with what came back then.
+//! The documents that the project began with: their requests are sent again, and the answers compared with
+//! the documented ones.
 //!
-//! The records that a document names are put into the database before the server starts, under the very ids of
-//! the document, so that no byte of a request changes.
+//! The records that a document names are put into the database before the server starts, under the document's
+//! ids, so that requests are sent byte for byte.
 
 use std::path::Path;
 
@@ -29,29 +30,29 @@ fn document(name: &str) -> Value {
     serde_json::from_str(&fixture(name)).unwrap()
 }
 
-/// A server whose records have ids that a document names.
+/// A server with records whose ids a document names.
 struct Stage {
     server: Server,
     api: Api,
     account: Uuid,
-    /// Ends with the stage, after the server.
+    /// Deleted with the stage, after the server.
     _folder: TempDir,
 }
 
-/// A record to be there when the server starts: its type, id and attributes, and whom it is linked to.
-struct Prop {
+/// A record that exists when the server starts: its type, id, attributes and links.
+struct StoredRecord {
     spec: &'static ResourceSpec,
     id: &'static str,
     attributes: Value,
     links: Vec<(&'static str, Vec<&'static str>)>,
 }
 
-impl Prop {
+impl StoredRecord {
     fn did(id: &'static str) -> Self {
         Self { spec: Did::SPEC, id, attributes: json!({ "number": "37061498222" }), links: Vec::new() }
     }
 
-    /// Another number: no two DIDs have the same.
+    /// Sets a different number: no two DIDs may share one.
     fn numbered(mut self, number: &str) -> Self {
         self.attributes["number"] = json!(number);
         self
@@ -67,7 +68,7 @@ impl Prop {
         Self { spec: VoiceOutTrunk::SPEC, id, attributes, links: Vec::new() }
     }
 
-    /// A record as an answer showed it at a version.
+    /// A record from an answer of a version.
     fn shown(spec: &'static ResourceSpec, version: ApiVersion, id: &'static str, resource: &Value) -> Self {
         let mut attributes = resource["attributes"].as_object().unwrap().clone();
         spec.lift(version, &mut attributes);
@@ -99,7 +100,7 @@ impl Prop {
 }
 
 impl Stage {
-    async fn set(props: Vec<Prop>) -> Self {
+    async fn set(props: Vec<StoredRecord>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("records.db");
         let store = SqliteStore::open(&file).unwrap();
@@ -134,7 +135,7 @@ impl Stage {
         self.server.control()
     }
 
-    /// Takes features from the account.
+    /// Sets the account's features.
     async fn features(&self, features: &[Feature]) {
         let mut patch = trunk_server::control::AccountPatch::default();
         patch.features = Some(features.to_vec());
@@ -146,7 +147,7 @@ impl Stage {
         self.api.at(Some(version)).send(method, path, &fixture(name)).await
     }
 
-    /// The text with this server's address where the recorded service's was.
+    /// Replaces the recorded service's address by this server's.
     fn here(&self, text: &str) -> String {
         ["https://api.didww.com/v3", "https://sandbox-api.didww.com/v3"]
             .into_iter()
@@ -154,7 +155,7 @@ impl Stage {
     }
 }
 
-/// Puts what the service generates anew into the recorded answer: id, credentials, time and the links' ids.
+/// The recorded answer with this answer's generated values: id, credentials, time and the links' ids.
 fn generated(recorded: &str, answer: &Answer) -> Value {
     let before: Value = serde_json::from_str(recorded).unwrap();
     let id = before["data"]["id"].as_str().unwrap();
@@ -178,11 +179,11 @@ const FOUNDING_DID: &str = "7a6c177d-a054-4c75-9b4c-b1596ed6fa25";
 
 #[tokio::test]
 async fn the_three_founding_creates_are_answered_as_documented() {
-    let stage = Stage::set(vec![Prop::did(FOUNDING_DID)]).await;
+    let stage = Stage::set(vec![StoredRecord::did(FOUNDING_DID)]).await;
     stage.features(&[Feature::Outbound]).await;
     for (name, slip) in [
         ("create_active", None),
-        // The page answers with another name than was sent; see the fixtures' manifest.
+        // The page answers with a different name than the request's; see the fixtures' manifest.
         ("create_blocked_with_callback", Some(("/data/attributes/name", "Outbound callback"))),
         ("create_with_dids", None),
     ] {
@@ -195,7 +196,7 @@ async fn the_three_founding_creates_are_answered_as_documented() {
             *expected.pointer_mut(pointer).unwrap() = json!(right);
         }
         assert_eq!(answer.json(), expected, "{name}");
-        // Our bytes are compact; apart from that they are the document's, member by member in its order.
+        // The server's JSON is compact; otherwise it equals the document's, member by member in order.
         let spaced: Vec<&str> = recorded.split_whitespace().collect();
         let names = |text: &str| -> Vec<String> {
             text.split('"')
@@ -227,20 +228,20 @@ const OTHER_22: &str = "b7183e37-f660-4d67-87dc-b2d9faa7041d";
 const DID_ONE: &str = "7de7f718-4042-4d74-9fe9-863fa1777520";
 const DID_TWO: &str = "eeda315a-f016-4945-a3a9-bafc24302cdd";
 
-/// The account as it was recorded in February 2022.
+/// The account as recorded in February 2022.
 async fn sandbox_of_2022() -> Stage {
     let version = ApiVersion::V2021_12_15;
     let shown = document("2021-12-15/voice_out_trunks.get_with_dids.response.json");
     let list = document("2021-12-15/voice_out_trunks.list.response.json");
     Stage::set(vec![
-        Prop::shown(Did::SPEC, version, DID_ONE, &shown["included"][0]),
-        Prop::shown(Did::SPEC, version, DID_TWO, &shown["included"][1]),
-        Prop::shown(VoiceOutTrunk::SPEC, version, TRUNK_22, &list["data"][0])
+        StoredRecord::shown(Did::SPEC, version, DID_ONE, &shown["included"][0]),
+        StoredRecord::shown(Did::SPEC, version, DID_TWO, &shown["included"][1]),
+        StoredRecord::shown(VoiceOutTrunk::SPEC, version, TRUNK_22, &list["data"][0])
             .linked("default_did", &[DID_ONE])
             .linked("dids", &[DID_TWO, DID_ONE]),
-        Prop::shown(VoiceOutTrunk::SPEC, version, OTHER_22, &list["data"][1]),
-        Prop::did("7a028c32-e6b6-4c86-bf01-90f901b37012").numbered("37061498223"),
-        Prop::trunk("5fc59e7e-79eb-498a-8779-800416b5c68a"),
+        StoredRecord::shown(VoiceOutTrunk::SPEC, version, OTHER_22, &list["data"][1]),
+        StoredRecord::did("7a028c32-e6b6-4c86-bf01-90f901b37012").numbered("37061498223"),
+        StoredRecord::trunk("5fc59e7e-79eb-498a-8779-800416b5c68a"),
     ])
     .await
 }
@@ -263,7 +264,7 @@ async fn what_was_recorded_of_a_trunk_in_2022_is_answered_byte_for_byte() {
 async fn the_recorded_list_of_2022_is_answered_byte_for_byte() {
     let stage = sandbox_of_2022().await;
     let api = stage.api.at(Some(OLD));
-    // A third trunk stands by for the rotation; the recorded account had two.
+    // The third trunk is for the rotation; the recorded account had two.
     assert_eq!(api.delete(&format!("{TRUNKS}/5fc59e7e-79eb-498a-8779-800416b5c68a")).await.status, 204);
     let recorded = stage.here(&fixture("2021-12-15/voice_out_trunks.list.response.json"));
     assert_eq!(api.get(TRUNKS).await.text, recorded);
@@ -310,7 +311,7 @@ async fn the_creates_of_2026_are_answered_as_published() {
 async fn an_ip_only_trunk_is_shown_byte_for_byte_as_recorded() {
     const ID: &str = "5a1e7c0b-2f4d-4c53-9d3a-0c8be62f9a10";
     let recorded = document("2026-04-16/voice_out_trunks.get_ip_only.response.json");
-    let trunk = Prop::shown(VoiceOutTrunk::SPEC, ApiVersion::NEWEST, ID, &recorded["data"]);
+    let trunk = StoredRecord::shown(VoiceOutTrunk::SPEC, ApiVersion::NEWEST, ID, &recorded["data"]);
     let stage = Stage::set(vec![trunk]).await;
     stage.features(&[Feature::Outbound]).await;
     let answer = stage.api.get(&format!("{TRUNKS}/{ID}")).await;
@@ -322,11 +323,11 @@ async fn what_all_official_sdks_send_for_emergency_settings_is_done() {
     const ID: &str = "01234567-89ab-cdef-0123-456789abcdef";
     const A: &str = "aaaaaaaa-aaaa-aaaa-aaaa-aaaaaaaaaaaa";
     const B: &str = "bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb";
-    let able = |id, number: &str| Prop {
+    let able = |id, number: &str| StoredRecord {
         attributes: json!({ "number": number, "emergency_enabled": true }),
-        ..Prop::did(id)
+        ..StoredRecord::did(id)
     };
-    let stage = Stage::set(vec![Prop::trunk(ID), able(A, "1"), able(B, "2")]).await;
+    let stage = Stage::set(vec![StoredRecord::trunk(ID), able(A, "1"), able(B, "2")]).await;
     let path = format!("{TRUNKS}/{ID}");
     let linkage = format!("{path}/relationships/emergency_dids");
     for (name, members, all) in [
@@ -346,7 +347,8 @@ async fn what_all_official_sdks_send_for_emergency_settings_is_done() {
 async fn the_recorded_updates_of_dids_are_done_or_refused_as_their_records_are_there() {
     const ID: &str = "44957076-778a-4802-b60c-d22db0cda284";
     const OLDER: &str = "9df99644-f1a5-4a3c-99a4-559d758eb96b";
-    let stage = Stage::set(vec![Prop::did(ID), Prop::did(OLDER).numbered("37061498223")]).await;
+    let stage =
+        Stage::set(vec![StoredRecord::did(ID), StoredRecord::did(OLDER).numbered("37061498223")]).await;
     let name = "2026-04-16/dids.update_unassign_emergency.request.json";
     let path = format!("{DIDS}/{ID}?include=emergency_calling_service");
     let answer = stage.send(Method::PATCH, &path, NEW, name).await;
@@ -356,14 +358,14 @@ async fn the_recorded_updates_of_dids_are_done_or_refused_as_their_records_are_t
     for (name, relationship) in recorded["data"]["relationships"].as_object().unwrap() {
         assert_eq!(answer.at(&format!("/data/relationships/{name}")), *relationship);
     }
-    // Shared capacity groups are not declared yet, so the account has not the group that was recorded.
+    // Shared capacity groups are not declared yet, so the account does not have the recorded group.
     let answer = stage
         .send(Method::PATCH, &format!("{DIDS}/{OLDER}"), "2017-09-18", "2017-09-18/dids.update.request.json")
         .await;
     refused(&answer, &[relationship("shared_capacity_group", "is invalid")]);
 }
 
-/// Recorded refusals that nothing of today can provoke, and why.
+/// Recorded refusals that no current request can cause, and the reason.
 const NOT_PROVOKED: [(&str, &str); 3] = [
     ("dids_shared_capacity", "shared_capacity_groups is not declared yet"),
     (
@@ -375,7 +377,7 @@ const NOT_PROVOKED: [(&str, &str); 3] = [
 
 #[tokio::test]
 async fn every_recorded_refusal_is_provoked_and_is_the_same_to_the_byte() {
-    let stage = Stage::set(vec![Prop::did(FOUNDING_DID), Prop::trunk(TRUNK_22)]).await;
+    let stage = Stage::set(vec![StoredRecord::did(FOUNDING_DID), StoredRecord::trunk(TRUNK_22)]).await;
     stage.features(&[Feature::Outbound]).await;
     let api = &stage.api;
     let (did, trunk) = (format!("{DIDS}/{FOUNDING_DID}"), format!("{TRUNKS}/{TRUNK_22}"));

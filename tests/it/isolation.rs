@@ -1,4 +1,4 @@
-//! Another account's records do not exist: whatever is asked about them, the answer is that of an absent record.
+//! Another account's records are invisible: every request about them is answered as for an absent record.
 
 use didww_types::{Access, ApiVersion, Feature, REGISTRY, ResourceSpec, Verb};
 use http::Method;
@@ -16,7 +16,7 @@ struct Neighbours {
     /// A trunk of the other account, linked to its DID.
     trunk: String,
     did: String,
-    /// A trunk of our own.
+    /// A trunk of this account.
     own: String,
 }
 
@@ -40,7 +40,7 @@ impl Neighbours {
         Self { world, other, trunk, did, own }
     }
 
-    /// A record of a type that the other account has.
+    /// The id of the other account's record of a type.
     fn foreign(&self, spec: &ResourceSpec) -> &str {
         match spec.name {
             "voice_out_trunks" | "voice_out_trunk_regenerate_credentials" => &self.trunk,
@@ -49,7 +49,7 @@ impl Neighbours {
         }
     }
 
-    /// Everything the other account can see of itself.
+    /// Everything that the other account can read of its own records.
     async fn theirs(&self) -> String {
         let query = "include=dids,emergency_dids,default_did";
         let trunks = self.other.get(&format!("{TRUNKS}?{query}")).await;
@@ -57,12 +57,12 @@ impl Neighbours {
     }
 }
 
-/// An answer without what tells the two ids apart.
+/// An answer with the requested id replaced, so that answers for two ids can be compared.
 fn seen(answer: &Answer, id: &str) -> (u16, String) {
     (answer.status, answer.text.replace(id, "ID"))
 }
 
-/// Every request that speaks of one record of a type: method, path and body, with the id in all of them.
+/// Every request about one record of a type: method, path and body, each with the id.
 fn requests(
     spec: &'static ResourceSpec,
     version: ApiVersion,

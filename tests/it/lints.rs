@@ -1,9 +1,10 @@
-//! Lints of the workspace that a design rests on, seen at work.
+//! Lints of the workspace that the design depends on, tested by running them.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A file as a programmer may write it: every line with `socket`, `listener` or `blocking` in its body is refused.
+/// Code as a programmer may write it: every line with `socket`, `listener` or `blocking` in its body is
+/// refused.
 const RAW: &str = r#"
 pub async fn raw(
     socket: &tokio::net::UdpSocket,
@@ -38,7 +39,7 @@ fn receiving_from_a_peer_without_a_budget_is_refused_by_the_lint() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("raw.rs");
     std::fs::write(&file, RAW).unwrap();
-    // Beside the cargo that runs this test, and the libraries beside the test itself.
+    // The driver is beside the cargo that runs this test, and the libraries are beside the test itself.
     let driver =
         Path::new(&std::env::var_os("CARGO").expect("cargo runs this test")).with_file_name("clippy-driver");
     let test = std::env::current_exe().unwrap();
@@ -48,7 +49,7 @@ fn receiving_from_a_peer_without_a_budget_is_refused_by_the_lint() {
         is_runtime && path.extension().is_some_and(|extension| extension == "rlib")
     });
     let mut said = String::new();
-    // There may be several, of other features or another compiler; any that can be linked will do.
+    // There may be several, with other features or from another compiler; any that links will do.
     for runtime in runtimes {
         let output = Command::new(&driver)
             .env("CLIPPY_CONF_DIR", root())
@@ -93,6 +94,6 @@ fn raw_receiving_is_allowed_in_one_module_and_time_and_chance_in_theirs() {
         }
     }
     allowing.sort();
-    // `lib.rs` allows it to its own tests.
+    // `lib.rs` allows it for its own tests.
     assert_eq!(allowing, ["clock.rs", "ids.rs", "lib.rs", "net.rs", "net/datagrams.rs"]);
 }

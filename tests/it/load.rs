@@ -1,4 +1,4 @@
-//! The real binary under load: told to end, told twice, and out of room on its disk.
+//! The real binary under load: stopped, stopped by two signals, and with a full disk.
 
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
@@ -18,8 +18,8 @@ use crate::crash::check_file;
 use crate::support::api::Api;
 use crate::support::binary::{self, Binary};
 
-/// Longest time that anything here may take; far less than the server's own patience at its end.
-const PATIENCE: Duration = Duration::from_secs(8);
+/// Maximum time for every step of these tests; much shorter than the server's own limit for its end.
+const DEADLINE: Duration = Duration::from_secs(8);
 
 fn trunk(name: &str) -> Value {
     let method =
@@ -37,13 +37,13 @@ fn names_in(database: &Path) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_is_told_to_end_finishes_every_request_that_it_took() {
+async fn a_stopping_server_finishes_every_accepted_request() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("end.db");
     let binary = Binary::start(&["--database", database.to_str().unwrap(), "--api-key", "end"]);
     let api = Api::new(&binary.base, "end");
     let answered = Arc::new(AtomicUsize::new(0));
-    let (reached, mut told) = watch::channel(false);
+    let (reached, mut progress) = watch::channel(false);
     let reached = Arc::new(reached);
     let writers: Vec<_> = (0..16)
         .map(|writer| {
@@ -54,10 +54,10 @@ async fn a_server_that_is_told_to_end_finishes_every_request_that_it_took() {
                     let name = format!("{writer}-{n}");
                     let request =
                         api.request(Method::POST, "/voice_out_trunks").body(trunk(&name).to_string());
-                    // A connection that was closed before the request was taken answers nothing.
+                    // A connection that was closed before the request was accepted has no answer.
                     let Ok(answer) = request.send().await else { break };
                     assert_eq!(answer.status(), 201);
-                    // An answer that has begun is whole.
+                    // An answer that has begun is complete.
                     let made: Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
                     assert_eq!(made["data"]["attributes"]["name"], name);
                     acknowledged.push(name);
@@ -69,7 +69,7 @@ async fn a_server_that_is_told_to_end_finishes_every_request_that_it_took() {
             })
         })
         .collect();
-    told.wait_for(|reached| *reached).await.unwrap();
+    progress.wait_for(|reached| *reached).await.unwrap();
     assert_eq!(binary.terminate(), Some(0));
     assert!(!database.with_extension("db-wal").exists(), "the log is folded into the file");
     let there = names_in(&database);
@@ -85,11 +85,11 @@ async fn a_server_that_is_told_to_end_finishes_every_request_that_it_took() {
     check_file(&database, 0);
 }
 
-/// A request whose body is asked for and never sent.
+/// Sends the head of a request, waits until the server asks for the body, and does not send it.
 fn request_in_flight(base: &str) -> TcpStream {
     let address = base.strip_prefix("http://").unwrap().strip_suffix("/v3").unwrap();
     let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let types = "Content-Type: application/vnd.api+json\r\nExpect: 100-continue\r\nContent-Length: 10";
     let head =
         format!("POST /v3/voice_out_trunks HTTP/1.1\r\nHost: {address}\r\nApi-Key: end\r\n{types}\r\n\r\n");
@@ -100,7 +100,7 @@ fn request_in_flight(base: &str) -> TcpStream {
     stream
 }
 
-/// Waits until nobody listens at the API's address any more.
+/// Waits until the API's port is closed.
 fn refused(base: &str) {
     let address = base.strip_prefix("http://").unwrap().strip_suffix("/v3").unwrap();
     while TcpStream::connect(address).is_ok() {
@@ -116,7 +116,7 @@ fn a_second_signal_ends_it_at_once() {
         binary.signal(signal);
         refused(&binary.base);
         binary.signal(signal);
-        // Its own patience with the request would be longer than the time that this waits for.
+        // The server's own deadline for the request would be longer than this test waits.
         let mut rest = Vec::new();
         assert!(
             in_flight.read_to_end(&mut rest).is_ok_and(|_| rest.is_empty()),
@@ -131,7 +131,7 @@ fn half_a_head_does_not_hold_it_up() {
     let binary = Binary::start(&["--ephemeral", "--api-key", "end"]);
     let address = binary.base.strip_prefix("http://").unwrap().strip_suffix("/v3").unwrap();
     let mut half = TcpStream::connect(address).unwrap();
-    half.set_read_timeout(Some(PATIENCE)).unwrap();
+    half.set_read_timeout(Some(DEADLINE)).unwrap();
     half.write_all(b"GET /v3/dids HTTP/1.1\r\nHost: loc").unwrap();
     binary.signal("TERM");
     let mut rest = Vec::new();
@@ -140,11 +140,11 @@ fn half_a_head_does_not_hold_it_up() {
     assert!(rest.is_empty());
 }
 
-/// A server whose files may grow to so many bytes; a write beyond that fails as on a full disk. The limit is the
-/// process's own, so that this works for every user on every file system.
+/// Starts a server whose files may grow to this size; a write beyond it fails as on a full disk. The limit is
+/// the process's own, so this works for every user and on every file system.
 fn start_in_little_room(database: &Path, bytes: u64, log: &Path) -> Binary {
     let mut command = Command::new("sh");
-    // Without the trap the limit would end the process instead of failing its write.
+    // Without the trap the limit's signal would end the process instead of failing its write.
     command
         .args(["-c", r#"trap "" XFSZ; exec prlimit --fsize="$0": "$@""#, &bytes.to_string()])
         .arg(binary::path())
@@ -182,9 +182,9 @@ async fn a_full_disk_refuses_writes_keeps_reads_and_is_forgotten_when_there_is_r
     };
     assert_eq!(refused.status, 503, "{}", refused.text);
     assert_eq!(refused.headers["retry-after"], "1");
-    assert!(!refused.text.contains("disk"), "the client is not told what the operator is");
-    let told = std::fs::read_to_string(&log).unwrap();
-    assert!(told.contains("ERROR") && told.contains("is full"), "{told}");
+    assert!(!refused.text.contains("disk"), "the client does not see the cause, the operator does");
+    let logged = std::fs::read_to_string(&log).unwrap();
+    assert!(logged.contains("ERROR") && logged.contains("is full"), "{logged}");
 
     let many = futures_util::future::join_all((0..32).map(|n| {
         let api = api.clone();

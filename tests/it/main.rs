@@ -1,4 +1,4 @@
-//! Our client, the official SDK and hostile peers against the real server.
+//! The client, the official SDK and hostile peers against the real server.
 
 #![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
 #![allow(

@@ -1,16 +1,16 @@
-//! Calls of the platform, from an API to SIP and back: through both SDKs, to this server's own edge, to sipp and to
-//! peers that misbehave.
+//! Outbound calls of the platform, from its API to SIP: through both SDKs, to this server's own edge, to sipp
+//! and to misbehaving peers.
 
+mod call_variants;
 mod crash;
 mod dropped;
 mod durable;
 mod far_ends;
 mod refusals;
 mod responses;
-#[path = "../../trunk-server/tests/support/sipp_carrier.rs"]
+#[path = "../support/sipp_carrier.rs"]
 mod sipp_carrier;
 pub mod stage;
 mod stop;
 mod unanswered;
-mod ways;
 mod whole_path;

@@ -1,4 +1,4 @@
-//! What holds for every trunk, list, body and query, not for examples alone.
+//! Properties of all trunks, lists, bodies and queries.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 use crate::support::api::{Answer, Api, NEW, OLD};
 use crate::support::world::*;
 
-/// Runs a property a bounded number of times against one server.
+/// Tests a property a bounded number of times against one server.
 fn check<S: Strategy>(cases: u32, strategy: &S, property: impl AsyncFn(&World, S::Value)) {
     let runtime = Runtime::new().unwrap();
     let world = runtime.block_on(World::start());
@@ -42,7 +42,7 @@ fn networks() -> impl Strategy<Value = Vec<String>> {
     vec(any::<[u8; 4]>().prop_map(|[a, b, c, d]| format!("{a}.{b}.{c}.{d}/32")), 0..4)
 }
 
-/// Right values of an attribute in the form that an answer shows.
+/// Valid values of an attribute, in the form that answers show.
 fn right(name: &str) -> BoxedStrategy<Value> {
     match name {
         "name" => json_of("[^\\s]{1,20}"),
@@ -80,7 +80,7 @@ const COMMON: [&str; 13] = [
     "rtp_ping",
 ];
 
-/// Some attributes of a version, with right values.
+/// Some attributes of a version, with valid values.
 fn some(version: &str) -> BoxedStrategy<Map<String, Value>> {
     let own: &[&str] = if version == NEW {
         &["external_reference_id", "rtp_timeout", "emergency_enable_all"]
@@ -139,7 +139,7 @@ fn an_update_keeps_what_it_does_not_name() {
     });
 }
 
-/// A list of trunks, and how it is asked for.
+/// A set of trunks, and the parameters of a list of them.
 #[derive(Debug, Clone)]
 struct Question {
     trunks: Vec<(String, bool, bool, Option<String>)>,
@@ -171,7 +171,7 @@ fn question() -> impl Strategy<Value = Question> {
         .prop_map(|(trunks, sort, filters, size)| Question { trunks, sort, filters, size })
 }
 
-/// Whether a trunk belongs to a filtered list.
+/// Whether a trunk matches a filter.
 fn belongs(trunk: &Value, filter: &str, value: &str) -> bool {
     let attributes = &trunk["attributes"];
     let text = |name: &str| match &attributes[name] {
@@ -189,7 +189,7 @@ fn belongs(trunk: &Value, filter: &str, value: &str) -> bool {
     }
 }
 
-/// The order of two trunks by a criterion; what is null or empty comes last.
+/// The order of two trunks by a criterion; null and empty values come last.
 fn order(one: &Value, other: &Value, name: &str) -> Ordering {
     let key = |trunk: &Value| match &trunk["attributes"][name] {
         Value::String(text) if !text.is_empty() => (false, text.clone()),
@@ -231,7 +231,7 @@ fn pages_of_any_list_neither_skip_nor_repeat() {
         let sort: Vec<String> =
             question.sort.iter().map(|(name, down)| format!("{}{name}", direction(*down))).collect();
         let mut query = format!("sort={}", sort.join(","));
-        // Of a filter that comes twice the last one counts.
+        // If a filter is repeated, the last one counts.
         let mut filters = question.filters.clone();
         filters.reverse();
         let mut seen = BTreeSet::new();
@@ -274,12 +274,12 @@ fn pages_of_any_list_neither_skip_nor_repeat() {
     });
 }
 
-/// Whether a filter's value has a meaning that the model leaves out: nothing between its commas.
+/// Whether the model does not cover a filter's value: an empty text between commas.
 fn blank(name: &str, value: &str) -> bool {
     name == "name_contains" && value.split(',').any(str::is_empty)
 }
 
-/// Any JSON, with a liking for what the API uses.
+/// Any JSON, with a preference for names and values of the API.
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
@@ -310,7 +310,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Every place of a document, as JSON pointers.
+/// Every position in a document, as JSON pointers.
 fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     found.push(at.to_owned());
     match value {
@@ -329,7 +329,7 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// A right body in which some places hold something else, or text that was cut or is none at all.
+/// A valid body in which some positions hold another value, or a text that was truncated or is not JSON.
 #[derive(Debug, Clone)]
 enum Damage {
     Replace(Vec<(prop::sample::Index, Value)>),
@@ -405,7 +405,7 @@ fn no_body_makes_the_server_fail_and_a_refused_one_changes_nothing() {
             refusal_headers(&answer);
             assert_eq!(world.dump().await, before, "{method} {path} with {sent} was refused");
         } else {
-            // What was taken can be shown in every version.
+            // Every version can show an accepted trunk.
             for version in TRUNK_VERSIONS {
                 assert_eq!(world.api.at(Some(version)).get(TRUNKS).await.status, 200, "{sent}");
             }
@@ -413,7 +413,7 @@ fn no_body_makes_the_server_fail_and_a_refused_one_changes_nothing() {
     });
 }
 
-/// A query: anything, or pairs of known names with known and unknown values.
+/// A query: any text, or pairs of known names with known and unknown values.
 fn query() -> impl Strategy<Value = String> {
     let names = [
         "sort",
@@ -496,7 +496,7 @@ fn no_query_makes_the_server_fail() {
             3 => format!("{TRUNKS}/{trunk}/dids"),
             _ => format!("{TRUNKS}/{trunk}/relationships/dids"),
         };
-        // A fragment is not sent.
+        // A fragment would not be sent.
         let query = query.replace('#', "%23");
         let answer = api.get(&format!("{path}?{query}")).await;
         assert!(matches!(answer.status, 200 | 400), "{path}?{query}: {} {}", answer.status, answer.text);

@@ -1,4 +1,4 @@
-//! Our client against our server: every verb of every resource, in the three versions.
+//! The client against the server: every verb of every resource, in three versions.
 
 use didww_client::resources::{
     AuthenticationMethod, Did, DidField, DidFilter, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkField,
@@ -121,7 +121,7 @@ async fn what_only_the_newest_version_knows_is_kept_through_a_change_in_an_older
 }
 
 #[tokio::test]
-async fn the_three_kinds_of_authentication_are_told_apart() {
+async fn the_three_kinds_of_authentication_are_distinguished() {
     let server = TestServer::start().await;
     let trunks = client(&server, ApiVersion::NEWEST).voice_out_trunks();
     let sid = TwilioAccountSid::new("AC22222222222222222222222222222222").unwrap();
@@ -140,7 +140,7 @@ async fn the_three_kinds_of_authentication_are_told_apart() {
     assert!(by_credentials.credentials().is_some());
     assert!(matches!(&ip_only.authentication_method, AuthenticationMethod::IpOnly(_)));
 
-    // Staff's choice cannot be made by the owner, but everything else of such a trunk can be changed.
+    // Only staff can select this method, but the owner can change everything else of such a trunk.
     let renamed = trunks.update(&ip_only.id, VoiceOutTrunk::patch().name("renamed")).await.unwrap();
     assert_eq!(renamed.authentication_method, ip_only.authentication_method);
     let refused = trunks

@@ -1,5 +1,5 @@
-//! SIP peers against the real binary: sipp for what a peer does as it should, and a caller of our own for what
-//! sipp cannot do: wrong digests, media, TLS, garbage.
+//! SIP peers against the real binary: sipp for correct peers, and a caller in this crate for wrong digests,
+//! media, TLS and garbage.
 
 mod authentication;
 mod bodies;

@@ -1,4 +1,4 @@
-//! One create and one read through every room: our SDK, the server, the store.
+//! One create and one read through SDK, server and store.
 
 use didww_client::Client;
 use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};

@@ -1,4 +1,4 @@
-//! How the real binary starts: what it is told, what it refuses, and what it never says.
+//! The start of the real binary: its settings, its refusals, and secrets that it never prints.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -17,7 +17,7 @@ fn run(arguments: &[&str], environment: &[(&str, &str)]) -> Output {
     command().args(arguments).envs(environment.iter().copied()).stdin(Stdio::null()).output().unwrap()
 }
 
-/// What the binary says when it refuses to start with this exit code.
+/// The message of a binary that refuses to start with this exit code.
 fn refusal(arguments: &[&str], environment: &[(&str, &str)], code: i32) -> String {
     let output = run(arguments, environment);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -26,7 +26,7 @@ fn refusal(arguments: &[&str], environment: &[(&str, &str)], code: i32) -> Strin
     said
 }
 
-/// The configuration that is in force.
+/// The resulting configuration, as `--print-config` prints it.
 fn configuration(arguments: &[&str], environment: &[(&str, &str)]) -> String {
     let output = run(&[arguments, &["--print-config"]].concat(), environment);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
@@ -232,7 +232,7 @@ fn a_database_that_another_server_has_is_refused_and_left_alone() {
 }
 
 #[test]
-fn a_file_of_somebody_else_is_refused_and_left_alone() {
+fn a_file_of_another_program_is_refused_and_left_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let notes = folder.path().join("notes.txt");
     fs::write(&notes, "Dear diary").unwrap();
@@ -247,7 +247,8 @@ fn a_file_of_somebody_else_is_refused_and_left_alone() {
 fn a_file_or_folder_that_cannot_be_written_is_named() {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    // The superuser may write everywhere, so the server runs as nobody, who may not read the build's folder.
+    // The superuser may write everywhere, so the server runs as user nobody, who may not read the build's
+    // folder.
     let program = folder.path().join("trunk-server");
     fs::copy(path(), &program).unwrap();
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
@@ -286,7 +287,7 @@ fn a_file_or_folder_that_cannot_be_written_is_named() {
     assert_eq!(fs::read_dir(&closed).unwrap().count(), 0);
 }
 
-/// Everything that a server logs at its most talkative, while secrets pass through it in every way.
+/// The whole log at the most detailed level, while secrets pass through the server in every possible way.
 async fn logged(format: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");

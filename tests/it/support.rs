@@ -1,4 +1,4 @@
-//! What the tests share: the real binary as a process, and HTTP without our own client.
+//! Shared helpers: the real binary as a process, and HTTP without the SDK.
 
 pub mod api;
 pub mod binary;

@@ -1,4 +1,4 @@
-//! A database that an earlier release wrote is opened, brought up to date, and keeps everything.
+//! A database of an earlier release is migrated when it is opened, and keeps its records.
 
 use std::path::PathBuf;
 

@@ -1,8 +1,8 @@
-//! VoIPBIN's outbound side, case by case, over plain HTTP and SIP by hand.
+//! VoIPBIN's outbound side, case by case, over plain HTTP and SIP without the SDKs.
 //!
-//! The numbered cases of the platform's specification are tests whose names begin with the number. What the harness
-//! itself lists is what counts: a case that no test has is an error here. That no endpoint is left out is proven in
-//! `permissions`.
+//! A test of a numbered case of the platform's specification begins with the number. The tests are listed by
+//! running the harness itself: a case without a test is an error here. The module `permissions` checks that
+//! every endpoint is tested.
 
 mod actions;
 mod bodies;
@@ -14,13 +14,13 @@ mod destinations;
 mod documents;
 mod guessing;
 mod isolation;
-mod keeping;
 mod limits;
 mod outbound_configs;
 mod permissions;
 mod provider_calls;
 mod providers;
 mod refusal;
+mod retention;
 mod routes;
 mod setups;
 mod stage;
@@ -30,7 +30,7 @@ mod webhooks;
 
 use std::process::Command;
 
-/// The numbered cases.
+/// The numbers of the specification's cases.
 const CASES: std::ops::RangeInclusive<u8> = 1..=62;
 
 /// The numbers in the names of this module's tests, as the harness lists them.

@@ -1,4 +1,4 @@
-"""One server for the whole run; an account of its own for each test, so that no test sees another's records."""
+"""One server for the whole run, and a separate account for each test, so that no test sees another's records."""
 
 import os
 
@@ -15,7 +15,7 @@ from trunk_server import Server
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
-    # Loopback is reached directly, whatever proxy the machine has.
+    # Loopback is reached without the machine's proxy, if it has one.
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1"
     running = Server(tmp_path_factory.mktemp("server") / "log", api_key="python-sdk-key")
     yield running
@@ -24,7 +24,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def connect(server):
-    """Makes SDK clients. Nothing but `base_url` differs from a program that talks to DIDWW."""
+    """Creates SDK clients. Only `base_url` differs from a program that connects to DIDWW."""
     made = []
 
     def connect(api_key):
@@ -38,13 +38,13 @@ def connect(server):
 
 @pytest.fixture
 def demo(connect, server):
-    """The client of the account that the command line made, with its six DIDs."""
+    """The client of the account that the command line created, with its six DIDs."""
     return connect(server.api_key)
 
 
 @pytest.fixture
 def create_account(server):
-    """Makes accounts that end with the test: a number is the DID of one account at a time, on the whole server."""
+    """Creates accounts that are deleted with the test: on one server, a number is the DID of one account at a time."""
     made = []
 
     def create_account():
@@ -73,13 +73,13 @@ def trunks(client):
 
 @pytest.fixture
 def create(trunks):
-    """Creates a trunk with credentials and whatever else is named, and gives it as the server answered it."""
+    """Creates a trunk with credentials and these attributes. Returns it as the server answered it."""
     return lambda name="Main", **attributes: trunks.create(new_trunk(name, **attributes)).data
 
 
 @pytest.fixture
 def refusal():
-    """Calls something that the server must refuse, and gives the SDK's exception."""
+    """Calls a function that the server must refuse. Returns the SDK's exception."""
 
     def refusal(call, *arguments):
         with pytest.raises(DidwwApiError) as caught:
@@ -91,7 +91,7 @@ def refusal():
 
 @pytest.fixture
 def refused_by_rule(refusal):
-    """The same for what breaks a rule: gives the one error's detail and pointer."""
+    """The same for a validation error. Returns the detail and pointer of the only error."""
 
     def refused_by_rule(call, *arguments):
         error = refusal(call, *arguments)
@@ -120,5 +120,5 @@ def credentials(*networks, **attributes):
 
 
 def did(id):
-    """A DID that only stands for its id, as the SDK's examples link one."""
+    """A DID with only an id, as the SDK's examples link one."""
     return Did.build(id)

@@ -1,4 +1,4 @@
-"""`voice_out_trunk_regenerate_credentials()`: create is all that exists of it, though the SDK offers more."""
+"""`voice_out_trunk_regenerate_credentials()`: only create exists, although the SDK has more methods."""
 
 import pytest
 from didww.resources.authentication_method import TwilioAuthenticationMethod

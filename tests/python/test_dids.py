@@ -1,4 +1,4 @@
-"""`dids()`: list, find and update; numbers are ordered, so the SDK's create and delete meet nothing."""
+"""`dids()`: list, find and update; DIDs are ordered, so the SDK's create and delete are not served."""
 
 from datetime import timedelta
 
@@ -188,7 +188,7 @@ def test_an_unknown_inbound_trunk_is_refused_at_the_pointer_of_the_older_column(
     ["voice_in_trunk", "voice_in_trunk_group", "capacity_pool", "shared_capacity_group", "emergency_calling_service"],
 )
 def test_a_null_relationship_is_accepted(dids, number, relationship):
-    # The way in which the SDK itself writes a null relationship; it offers no other.
+    # The SDK's internal method for a null relationship; it has no public one.
     number._null_relationship(relationship)
     assert dids.update(number).data.attributes == number.attributes
 

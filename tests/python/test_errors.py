@@ -1,4 +1,4 @@
-"""What the SDK makes of a refusal that is not about a value: `DidwwApiError` and the error objects in it."""
+"""The SDK's result for a refusal that does not concern a value: `DidwwApiError` and its error objects."""
 
 import pytest
 
@@ -59,7 +59,7 @@ def test_two_accounts_may_use_one_name(connect, create, create_account):
 
 
 def test_an_attribute_that_the_api_lacks_is_refused_by_name(client, refusal):
-    # Beneath the SDK's model, which would not send it.
+    # Without the SDK's model, which would not send it.
     document = {"data": new_trunk("Main").to_jsonapi()}
     document["data"]["attributes"]["allowed_sip_ips"] = ["203.0.113.5"]
     error = refusal(client.post, "voice_out_trunks", document)

@@ -1,4 +1,4 @@
-"""What a program does through the SDK leaves no secret in the log, even when everything is logged."""
+"""Requests through the SDK leave no secret in the log, even at the most detailed level."""
 
 import re
 
@@ -11,7 +11,7 @@ from conftest import credentials, new_trunk
 from trunk_server import Server
 
 
-# `server` for the loopback setting that comes with it.
+# `server` sets the proxy exception for loopback.
 @pytest.mark.usefixtures("server")
 def test_a_log_of_everything_holds_no_key_and_no_credentials(tmp_path):
     talkative = Server(tmp_path / "log", "key-of-the-account", "--log", "trace")
@@ -39,5 +39,5 @@ def test_a_log_of_everything_holds_no_key_and_no_credentials(tmp_path):
         code = talkative.stop()
     log = talkative.log.read_text()
     assert code == 0
-    assert re.search("TRACE|DEBUG", log), "the log is as talkative as it was told to be"
+    assert re.search("TRACE|DEBUG", log), "the log has the configured level"
     assert [secret for secret in secrets if secret in log] == []

@@ -1,4 +1,4 @@
-"""The SDK's validator against the signatures that this project's own code is held to (fixtures/callbacks)."""
+"""The SDK's validator with the signatures that this project's own code is tested with (fixtures/callbacks)."""
 
 import json
 from pathlib import Path
@@ -21,8 +21,8 @@ def test_the_validator_and_the_fixture_agree(case):
     assert validator.validate(case["url"], case["parameters"], case["signature"]) is case["valid"]
 
 
-# The validator takes one map of texts. A list of one event is signed as that event is, so it can judge this much
-# of the form in which trunks report.
+# The validator accepts one map of texts. A list with one event is signed like that event, so the validator
+# covers this part of the list form that trunks use.
 @pytest.mark.parametrize("case", SINGLE_EVENTS, ids=lambda case: case["url"])
 def test_a_list_of_one_event_is_signed_as_the_event(case):
     [event] = case["events"]

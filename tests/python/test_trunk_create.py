@@ -1,4 +1,4 @@
-"""`voice_out_trunks().create`: what a program sends, and what the SDK then holds."""
+"""`voice_out_trunks().create`: the request of a program, and the SDK's resulting object."""
 
 import re
 from datetime import datetime, timedelta, timezone
@@ -163,7 +163,7 @@ def test_an_incomplete_or_unknown_method_is_refused(trunks, refused_by_rule, met
     assert refused_by_rule(trunks.create, trunk) == (detail, pointer)
 
 
-# The SDK leaves out what is None, so an absent member is a None here.
+# The SDK leaves out a member that is None, so None stands for an absent member here.
 @pytest.mark.parametrize("attribute", ["name", "on_cli_mismatch_action", "authentication_method"])
 def test_a_required_attribute_is_asked_for(trunks, refused_by_rule, attribute):
     trunk = new_trunk("Main", **{attribute: None})

@@ -193,7 +193,7 @@ def test_a_default_did_is_found_by_filter_changed_and_cleared(account, create, n
     trunks.update(trunk)
     assert trunks.find(trunk.id, included).data.default_did.id == numbers[2]
     stub = VoiceOutTrunk.build(trunk.id)
-    # The way in which the SDK itself writes a null relationship; it offers no other.
+    # The SDK's internal method for a null relationship; it has no public one.
     stub._null_relationship("default_did")
     trunks.update(stub)
     assert trunks.find(trunk.id, included).data.default_did is None

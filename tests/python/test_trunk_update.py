@@ -1,4 +1,4 @@
-"""`voice_out_trunks().update` and `delete`: the SDK sends what was touched, and what was touched may be loaded."""
+"""`voice_out_trunks().update` and `delete`: the SDK sends changed members, of loaded and of new objects."""
 
 import pytest
 from didww.enums import VoiceOutTrunkStatus

@@ -1,7 +1,7 @@
 """The real binary as a child process, and its control API.
 
-The tests reach the server's API through the official SDK alone. What the SDK cannot do, because DIDWW's staff
-does it, goes through the control API.
+The tests use the server's API only through the official SDK. Actions that the SDK does not have, because DIDWW's
+staff performs them, use the control API.
 """
 
 import os
@@ -14,13 +14,13 @@ from pathlib import Path
 import requests
 
 WORKSPACE = Path(__file__).resolve().parents[2]
-# A deadline, not a wait: a server that works says so in milliseconds.
+# A deadline: a working server starts in milliseconds.
 SECONDS_TO_START = 30
 SECONDS_TO_STOP = 30
 
 
 def binary():
-    """The binary under test: TRUNK_SERVER_BINARY, or the debug build of this workspace."""
+    """The path of the binary: TRUNK_SERVER_BINARY, or the debug build of this workspace."""
     given = os.environ.get("TRUNK_SERVER_BINARY")
     target = Path(os.environ.get("CARGO_TARGET_DIR") or WORKSPACE / "target")
     path = Path(given) if given else target / "debug" / "trunk-server"
@@ -31,10 +31,10 @@ def binary():
 
 
 class Server:
-    """A running server, known by what it prints."""
+    """A running server, whose addresses are read from its output."""
 
     def __init__(self, log, api_key, *arguments):
-        # A setting in the caller's environment must not reach the server.
+        # Settings in the caller's environment must not affect the server.
         environment = {name: text for name, text in os.environ.items() if not name.startswith("TRUNK_SERVER_")}
         listeners = ["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"]
         self.log = log
@@ -55,7 +55,7 @@ class Server:
         self.control = Control(said["Control"])
 
     def _read(self):
-        """Reads to the end, so that the server never waits for a full pipe."""
+        """Reads to the end, so that the server never blocks on a full pipe."""
         for line in self.process.stdout:
             self._lines.put(line.strip())
         self._lines.put(None)
@@ -78,7 +78,7 @@ class Server:
                 return said
 
     def stop(self):
-        """Asks it to end and gives its exit code."""
+        """Asks it to stop. Returns its exit code."""
         self.control.close()
         self.process.send_signal(signal.SIGTERM)
         try:
@@ -92,7 +92,7 @@ class Server:
 
 
 class Control:
-    """The control API, as far as the tests need it."""
+    """The endpoints of the control API that the tests need."""
 
     def __init__(self, url):
         self.url = url
@@ -112,7 +112,7 @@ class Control:
 
 
 class Account:
-    """An account that one test has for itself."""
+    """An account for a single test."""
 
     def __init__(self, control, id, api_key):
         self.control = control
@@ -126,7 +126,7 @@ class Account:
         self.control.send("PATCH", f"accounts/{self.id}", features=list(features))
 
     def add_did(self, number, emergency=False):
-        """The id of a new DID."""
+        """Adds a DID. Returns its id."""
         path = f"accounts/{self.id}/dids"
         added = self.control.send("POST", path, number=number, emergency_enabled=emergency)
         return added["dids"][0]["id"]

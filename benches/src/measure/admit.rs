@@ -1,4 +1,4 @@
-//! What a decision about a call takes, without the network around it.
+//! The time of one decision about a call, without network I/O.
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ const PASSWORD: &str = "secret";
 const URI: &str = "sip:442012345678@out.didww.com";
 const SDP: &[u8] = b"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
     m=audio 40000 RTP/AVP 8 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\n";
-/// Decisions that are timed.
+/// Number of decisions that are timed.
 const DECISIONS: usize = 100_000;
 
 pub(crate) fn decision(plan: &Plan, name: &'static str) -> Outcome<Row> {
@@ -71,7 +71,7 @@ pub(crate) fn decision(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
-/// One big trunk among small ones, of which half allow everybody.
+/// An index with one large trunk among `count` small ones, half of which allow every source address.
 fn index(count: u32, realm: &str) -> Outcome<TrunkIndex> {
     let dids = Arc::new(AccountDids::new([DidFacts {
         id: "own".into(),

@@ -1,4 +1,4 @@
-//! Calls: how many a second, and what they need of memory.
+//! Calls: the rate, and the memory that calls need.
 
 use std::time::Duration;
 
@@ -16,18 +16,18 @@ pub(crate) const CHALLENGES: &str = "challenges per second (INVITE, 401, ACK) / 
 pub(crate) const MEMORY: &str = "20,000 simultaneous calls, memory";
 pub(crate) const STEADY: &str = "steady calls, memory at the end / after one minute";
 
-/// Calls at once while the rate is measured: so few that no socket's buffer overflows.
-const AT_ONCE: u32 = 64;
-/// Simultaneous calls that the memory row speaks of.
-const UP: u32 = 20_000;
-/// Files that the server opens besides one socket for each call.
-const FILES: u32 = 200;
+/// Simultaneous calls while the rate is measured: few enough that no socket's buffer overflows.
+const CALLS_IN_FLIGHT: u32 = 64;
+/// Number of simultaneous calls to which the memory row is scaled.
+const SIMULTANEOUS_CALLS: u32 = 20_000;
+/// Files that the server opens in addition to one socket for each call.
+const RESERVED_FILES: u32 = 200;
 
 pub(crate) fn rate(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let edge = Edge::start(&["--ephemeral"])?;
     let (_running, bare) = uas::start()?;
     let turn = |callee: &Callee, calls: u32| {
-        let pace = Pace { calls, rate: 20_000, at_once: AT_ONCE, up: Duration::ZERO };
+        let pace = Pace { calls, rate: 20_000, at_once: CALLS_IN_FLIGHT, up: Duration::ZERO };
         let watch = Stopwatch::start();
         Callers::start(&plan.work, callee, pace)?.finish()?;
         Ok(f64::from(calls) / watch.seconds())
@@ -42,7 +42,7 @@ pub(crate) fn challenges(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let edge = Edge::start(&["--ephemeral"])?;
     let (_running, kamailio) = kamailio::start(&plan.work)?;
     let turn = |callee: &Callee, calls: u32| {
-        let pace = Pace { calls, rate: 40_000, at_once: AT_ONCE, up: Duration::ZERO };
+        let pace = Pace { calls, rate: 40_000, at_once: CALLS_IN_FLIGHT, up: Duration::ZERO };
         let watch = Stopwatch::start();
         Callers::only_challenged(&plan.work, callee, pace)?.finish()?;
         Ok(f64::from(calls) / watch.seconds())
@@ -54,14 +54,15 @@ pub(crate) fn challenges(plan: &Plan, name: &'static str) -> Outcome<Row> {
     Ok(Row::rates(name, &compared, Target::AtLeast(0.7, 1.0)))
 }
 
-/// Calls for which a server has files that may open so many: it keeps some for its other parts.
+/// Number of calls that a server can hold with this limit on open files: it reserves some files for its other
+/// parts.
 fn room(open_files: u32) -> u32 {
-    open_files.saturating_sub(FILES) / 8 * 5
+    open_files.saturating_sub(RESERVED_FILES) / 8 * 5
 }
 
 pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let config = plan.work.join("calls.toml");
-    // The usual range has 8,192 even ports.
+    // The default range contains only 8,192 even ports.
     std::fs::write(&config, "[sip]\nrtp_ports = [1024, 65535]\ncalls_per_account = 65535\n")?;
     let edge = Edge::start(&["--ephemeral", "--config", &config.display().to_string()])?;
     let idle = edge.resident()?;
@@ -74,8 +75,8 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     if answered + 1 < usize::try_from(calls)? {
         return Err(format!("of {calls} calls only {answered} are up").into());
     }
-    let figure = idle + (resident - idle) * f64::from(UP) / f64::from(calls);
-    let scaled = if calls < UP { ", the rest by the slope" } else { "" };
+    let figure = idle + (resident - idle) * f64::from(SIMULTANEOUS_CALLS) / f64::from(calls);
+    let scaled = if calls < SIMULTANEOUS_CALLS { ", the rest by the slope" } else { "" };
     Ok(Row {
         name,
         ours: format!("{resident:.1} MB with {calls} calls{scaled}"),
@@ -86,13 +87,13 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
-/// How many files a child may open.
+/// The limit on open files that a child process inherits.
 pub(super) fn open_files() -> Outcome<u32> {
     let limits = std::fs::read_to_string("/proc/self/limits")?;
     let limit =
         limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next());
-    // More than a number has room for is no limit.
-    Ok(limit.ok_or("the kernel does not tell how many files may be open")?.parse().unwrap_or(u32::MAX))
+    // A limit too large for the integer type means no limit.
+    Ok(limit.ok_or("the kernel does not report the limit on open files")?.parse().unwrap_or(u32::MAX))
 }
 
 pub(crate) fn steady(plan: &Plan, name: &'static str) -> Outcome<Row> {
@@ -102,7 +103,7 @@ pub(crate) fn steady(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let (calls, early) = (count(long)?, count(early)?);
     let database = plan.work.join("steady.db");
     let edge = Edge::start(&["--database", &database.display().to_string()])?;
-    // Each is up for two seconds.
+    // Each call lasts two seconds.
     let pace = Pace { calls, rate: RATE, at_once: RATE * 4, up: Duration::from_secs(2) };
     let mut callers = Callers::start(&plan.work, &edge.callee, pace)?;
     edge.wait_for(u64::from(early), &mut callers, long * 2)?;

@@ -1,4 +1,4 @@
-//! Durable creates over HTTP beside the engine's own, one row a transaction.
+//! Durable creates over HTTP, against plain `SQLite` inserts with one row a transaction.
 
 use std::path::Path;
 use std::time::Duration;
@@ -36,7 +36,7 @@ fn raw_table(file: &Path) -> Outcome<Connection> {
     Ok(connection)
 }
 
-/// Rows a second.
+/// Measures inserts in rows a second.
 fn raw_inserts(connection: &Connection, turn: Duration, number: &mut u64) -> Outcome<f64> {
     let body = "x".repeat(600);
     let (watch, first) = (Stopwatch::start(), *number);

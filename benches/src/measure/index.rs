@@ -1,4 +1,4 @@
-//! What it takes to know every trunk of a large database when calls come.
+//! The time and memory to load every trunk of a large database into the edge's index.
 
 use crate::Outcome;
 use crate::child::Running;

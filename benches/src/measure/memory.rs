@@ -1,4 +1,4 @@
-//! Resident memory after a long load of everything.
+//! Resident memory after a long mixed load.
 
 use super::read::first;
 use crate::load::load;

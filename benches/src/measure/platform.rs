@@ -1,4 +1,4 @@
-//! The communication platform's side: reading a provider, placing calls, and what a call needs of memory.
+//! The communication platform's API: reading a provider, placing calls, and the memory that a call needs.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,11 +20,11 @@ pub(crate) const READ: &str = "GET of one provider / bare axum";
 pub(crate) const PLACED: &str =
     "provider calls per second, the call created durably / durable POST of a trunk";
 pub(crate) const MEMORY: &str = "a call that is up, memory";
-pub(crate) const AFTERWARDS: &str = "memory once many provider calls are over / once 1,000 are";
+pub(crate) const MEMORY_AFTER_CALLS: &str = "memory once many provider calls are over / once 1,000 are";
 
 pub(crate) fn read(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
-    let platform = Platform::start(&plan.work, "providers.db", "", nobody)?;
+    let closed_port = SocketAddr::from(([127, 0, 0, 1], 9));
+    let platform = Platform::start(&plan.work, "providers.db", "", closed_port)?;
     let url = platform.url(&format!("/v1.0/providers/{}", platform.provider));
     beside_bare(plan, name, &url, Target::AtLeast(0.5, 0.75))
 }
@@ -45,15 +45,15 @@ pub(crate) fn placed(plan: &Plan, name: &'static str) -> Outcome<Row> {
     Ok(Row::rates(name, &compared, Target::AtLeast(0.5, 0.75)))
 }
 
-/// Destinations of one request.
-const TOGETHER: u32 = 50;
+/// Number of destinations in one request.
+const DESTINATIONS_PER_REQUEST: u32 = 50;
 
 pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let carrier = carrier::start(Answer::Ok)?;
     let platform = Platform::start(&plan.work, "up.db", "rtp_ports = [1024, 65535]\n", carrier)?;
-    let requests = (plan.calls_up / 4).min(open_files()?.saturating_sub(400)) / TOGETHER;
+    let requests = (plan.calls_up / 4).min(open_files()?.saturating_sub(400)) / DESTINATIONS_PER_REQUEST;
     let destination = json!({ "type": "tel", "target": "+442079460018" });
-    let destinations: Vec<&Value> = (0..TOGETHER).map(|_| &destination).collect();
+    let destinations: Vec<&Value> = (0..DESTINATIONS_PER_REQUEST).map(|_| &destination).collect();
     let body = json!({
         "provider_id": platform.provider,
         "source": { "type": "tel", "target": "+12025550143" },
@@ -61,7 +61,7 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
         "actions": [{ "type": "answer" }, { "type": "sleep", "option": { "duration": 3_000_000 } }],
     });
     let place = || platform.send(reqwest::Method::POST, "/v1.0/providercalls", &body);
-    // The first calls bring what all of them share.
+    // The first calls allocate what all calls share.
     let mut last = Value::Null;
     for _ in 0..4 {
         last = place()?;
@@ -73,7 +73,7 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     }
     wait_until_up(&platform, &last)?;
     let after = platform.resident()?;
-    let calls = requests * TOGETHER;
+    let calls = requests * DESTINATIONS_PER_REQUEST;
     Ok(Row {
         name,
         ours: format!("{after:.1} MB with {calls} more calls"),
@@ -84,8 +84,9 @@ pub(crate) fn memory(plan: &Plan, name: &'static str) -> Outcome<Row> {
     })
 }
 
-/// How long something is left of a call, for answers that come again (RFC 3261 §17.1.1.2), and a while more.
-const FORGOTTEN: Duration = Duration::from_secs(45);
+/// Time after which no state of an ended call is left: responses are absorbed for 32 s (RFC 3261 §17.1.1.2),
+/// and a margin.
+const TRANSACTION_LIFETIME: Duration = Duration::from_secs(45);
 
 pub(crate) fn afterwards(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let carrier = carrier::start(Answer::Busy)?;
@@ -100,14 +101,14 @@ pub(crate) fn afterwards(plan: &Plan, name: &'static str) -> Outcome<Row> {
     for _ in 0..1_000 {
         platform.send(reqwest::Method::POST, "/v1.0/providercalls", &body)?;
     }
-    std::thread::sleep(FORGOTTEN);
+    std::thread::sleep(TRANSACTION_LIFETIME);
     let before = platform.resident()?;
     let (url, mut calls) = (platform.url("/v1.0/providercalls"), 1_000);
     while calls < plan.calls_over {
         calls += load(&url, plan.turn, Some(&script))?.requests;
     }
     let during = platform.resident()?;
-    std::thread::sleep(FORGOTTEN);
+    std::thread::sleep(TRANSACTION_LIFETIME);
     let after = platform.resident()?;
     Ok(Row {
         name,
@@ -121,7 +122,7 @@ pub(crate) fn afterwards(plan: &Plan, name: &'static str) -> Outcome<Row> {
 
 /// Waits until the last call of a request is answered.
 fn wait_until_up(platform: &Platform, placed: &Value) -> Outcome<()> {
-    let id = placed.pointer(&format!("/call_ids/{}", TOGETHER - 1)).and_then(Value::as_str);
+    let id = placed.pointer(&format!("/call_ids/{}", DESTINATIONS_PER_REQUEST - 1)).and_then(Value::as_str);
     let path = format!("/v1.0/calls/{}", id.ok_or("a call was not placed")?);
     let watch = Stopwatch::start();
     loop {

@@ -1,4 +1,4 @@
-//! The same GET from a stub server that knows nothing but our `OpenAPI` document.
+//! The same GET from Prism, a stub server that only has the server's `OpenAPI` document.
 
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
@@ -14,8 +14,8 @@ use crate::stopwatch::Stopwatch;
 use crate::trunk::{Trunk, VERSION};
 use crate::{Outcome, seed};
 
-/// Longest time that Prism may take to start.
-const START: Duration = Duration::from_secs(30);
+/// Maximum time that Prism may take to start.
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 
 pub(crate) fn one(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let small = seed::database(&plan.work, 50)?;
@@ -28,14 +28,14 @@ pub(crate) fn one(plan: &Plan, name: &'static str) -> Outcome<Row> {
     if !program.exists() {
         return Err(format!("{} is missing; scripts/bench installs it", program.display()).into());
     }
-    // Prism takes no port 0, so one that is free now is looked for.
+    // Prism does not accept port 0, so this finds a free port first.
     let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut command = Command::new("node");
     command.arg(program).args(["mock", "--host", "127.0.0.1", "--port", &port.to_string()]).arg(&document);
     let _prism = Running::silent(&mut command)?;
     let watch = Stopwatch::start();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
-        if watch.elapsed() > START {
+        if watch.elapsed() > START_TIMEOUT {
             return Err("Prism did not listen in time".into());
         }
         std::thread::sleep(Duration::from_millis(20));

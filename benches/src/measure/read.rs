@@ -1,4 +1,4 @@
-//! Reading over HTTP beside a bare axum answer of the same bytes.
+//! Reads over HTTP, against a bare axum server that sends the same bytes.
 
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ pub(super) fn beside_bare(plan: &Plan, name: &'static str, url: &str, target: Ta
     Ok(Row::rates(name, &compared, target))
 }
 
-/// Caches and pools fill before anything counts.
+/// Fills caches and connection pools before measuring.
 pub(crate) fn warm_up(url: &str) -> Outcome<()> {
     load(url, Duration::from_secs(1), None).map(|_| ())
 }
@@ -46,7 +46,7 @@ pub(crate) fn first(trunks: &str) -> Outcome<String> {
     Ok(format!("{trunks}/{}", id.ok_or("there is no trunk")?))
 }
 
-/// The body of an answer.
+/// Requests a URL and returns the answer's body.
 pub(crate) fn get(url: &str) -> Outcome<Vec<u8>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {

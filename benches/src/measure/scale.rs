@@ -1,4 +1,4 @@
-//! What a request costs in a large database beside a small one.
+//! The time of a request with a large database, against a small one.
 
 use reqwest::Client;
 use tokio::runtime::{Builder, Runtime};
@@ -11,15 +11,15 @@ use crate::seed;
 use crate::stopwatch::Stopwatch;
 use crate::trunk::{KEY, Trunk, VERSION};
 
-/// Requests a turn.
-const REQUESTS: u64 = 200;
+/// Requests in a turn.
+const REQUESTS_PER_TURN: u64 = 200;
 
 pub(crate) fn first_page(plan: &Plan, name: &'static str) -> Outcome<Row> {
     beside(plan, name, |_, _| String::new(), Target::AtMost(1.5, 1.1))
 }
 
 pub(crate) fn by_name(plan: &Plan, name: &'static str) -> Outcome<Row> {
-    // Each request asks for another name, spread over the whole index.
+    // Each request filters by another name, spread over the whole index.
     let query =
         |records: u64, request: u64| format!("?filter[name]={}", seed::name(request * 7_919 % records));
     beside(plan, name, query, Target::AtMost(2.0, 1.2))
@@ -52,7 +52,7 @@ fn beside(plan: &Plan, name: &'static str, query: fn(u64, u64) -> String, target
 /// The median time of a request, in seconds.
 fn median_of(runtime: &Runtime, client: &Client, url: &str, query: impl Fn(u64) -> String) -> Outcome<f64> {
     let mut times = Vec::new();
-    for request in 0..REQUESTS {
+    for request in 0..REQUESTS_PER_TURN {
         let url = format!("{url}{}", query(request));
         let watch = Stopwatch::start();
         let size = runtime.block_on(async {

@@ -1,4 +1,4 @@
-//! What the SDK adds to a request.
+//! The time that the SDK adds to a request.
 
 use didww_client::resources::VoiceOutTrunk;
 use didww_client::{ApiVersion, Client, Id};
@@ -12,10 +12,10 @@ use crate::stopwatch::Stopwatch;
 use crate::trunk::{KEY, Trunk, VERSION};
 use crate::{Outcome, seed};
 
-/// Requests a turn. Turns are short and many: what disturbs one of them hardly touches the median.
-const REQUESTS: u32 = 100;
+/// Requests in a turn. Many short turns keep single disturbances out of the median.
+const REQUESTS_PER_TURN: u32 = 100;
 
-/// The least that a program without the SDK would write down.
+/// The smallest struct that a program without the SDK would define.
 #[derive(Debug, Deserialize)]
 struct Document {
     data: Plain,
@@ -84,18 +84,18 @@ pub(crate) fn get(plan: &Plan, name: &'static str) -> Outcome<Row> {
     let ours = || {
         let watch = Stopwatch::start();
         runtime.block_on(async {
-            for _ in 0..REQUESTS {
+            for _ in 0..REQUESTS_PER_TURN {
                 let trunk = trunks.get(&id).await?;
                 assert_eq!(trunk.id, id);
             }
             Outcome::Ok(())
         })?;
-        Ok(watch.seconds() / f64::from(REQUESTS))
+        Ok(watch.seconds() / f64::from(REQUESTS_PER_TURN))
     };
     let theirs = || {
         let watch = Stopwatch::start();
         runtime.block_on(async {
-            for _ in 0..REQUESTS {
+            for _ in 0..REQUESTS_PER_TURN {
                 let request = http
                     .get(&url)
                     .header("Api-Key", KEY)
@@ -107,7 +107,7 @@ pub(crate) fn get(plan: &Plan, name: &'static str) -> Outcome<Row> {
             }
             Outcome::Ok(())
         })?;
-        Ok(watch.seconds() / f64::from(REQUESTS))
+        Ok(watch.seconds() / f64::from(REQUESTS_PER_TURN))
     };
     ours()?;
     theirs()?;

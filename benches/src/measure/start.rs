@@ -1,4 +1,4 @@
-//! From nothing to the first answer, as a process and inside a test.
+//! The time from a start without a database to the first answer, as a process and inside a test.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;

@@ -1,1 +1,1 @@
-"""One file for each attack, or for a few of one kind."""
+"""The attacks: one file for each, or for a few of one kind."""

@@ -1,4 +1,4 @@
-"""Connections that are opened and then say nothing, or next to nothing."""
+"""Connections that are opened and then send nothing, or almost nothing."""
 
 import contextlib
 import resource
@@ -16,10 +16,11 @@ from ..wellbeing import api
 
 @attack("half-open")
 def half_open(case):
-    """One address opens connections to the API and begins a request on each. Others are answered as before, the address
-    holds only its share, and past it one of its own makes room, or the answer is the documented 503.
+    """One address opens connections to the API and begins a request on each. Other addresses are answered as
+    before. The address holds only its share; beyond it, one of its own connections is closed, or it receives the
+    documented 503.
     """
-    # As many as this process may hold, where that is less.
+    # Limited by the number of files that this process may open.
     count = min(case.size(10_200, 1_500), resource.getrlimit(resource.RLIMIT_NOFILE)[0] - 200)
     server = case.server()
     host, _, port = server.api.rpartition(":")
@@ -37,8 +38,8 @@ def half_open(case):
 
 @attack("sip-connections")
 def sip_connections(case):
-    """Five addresses open idle connections to the SIP ports over TCP and TLS. Another address's request is answered over
-    both.
+    """Five addresses open idle connections to the SIP ports over TCP and TLS. A request from another address is
+    answered over both.
     """
     certificate = made_certificate(case.folder)
     server = case.server("--sip-tls-listen", "127.0.0.1:0", "--tls-cert", str(certificate), "--tls-key",
@@ -56,8 +57,8 @@ def sip_connections(case):
 
 @attack("slow-requests", short=False)
 def slow_requests(case):
-    """Requests whose headers or bodies come a byte at a time, and bodies of any announced size: each is ended by its
-    deadline, nothing is kept, others are answered.
+    """Requests whose headers or bodies arrive a byte at a time, and bodies with any announced size: each ends at
+    its deadline, none is kept in memory, and other clients are answered.
     """
     server = case.server()
     host, _, port = server.api.rpartition(":")
@@ -84,8 +85,8 @@ def slow_requests(case):
 
 @attack("unread-answers")
 def unread_answers(case):
-    """Five addresses ask for a thousand trunks on each of hundreds of connections, again and again, and read no answer.
-    Memory is bounded and others are answered.
+    """Five addresses repeatedly request a thousand trunks on each of hundreds of connections, and read no answer.
+    Memory is bounded and other clients are answered.
     """
     server = case.server()
     attacker = server.control.account(server, name="attacker", api_key="attacker")
@@ -106,8 +107,8 @@ def unread_answers(case):
 
 @attack("endless-messages")
 def endless_messages(case):
-    """Connections to the SIP port over TCP that send headers, or a body, without end: nothing of it is kept for long, and
-    requests of others are answered.
+    """Connections to the SIP port over TCP send endless headers, or an endless body: the data is not kept for long,
+    and requests of other clients are answered.
     """
     server = case.server()
     server.account.trunk(allowed=("127.0.0.3", "127.0.0.2"))
@@ -127,13 +128,13 @@ def endless_messages(case):
 
 @contextlib.contextmanager
 def opened(count, source, target, text):
-    """So many connections from an address, each with the beginning of a request; what is refused stays refused."""
+    """Opens connections from an address, each with the beginning of a request; refused connections are not retried."""
     sockets = []
     try:
         for _ in range(count):
             made = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
             sockets.append(made)
-            # Every connection has its own port of the source: the kernel chooses it at the connection.
+            # The kernel then chooses the source port at the connection, so each connection can have its own.
             made.setsockopt(socket.IPPROTO_IP, 24, 1)  # IP_BIND_ADDRESS_NO_PORT
             made.settimeout(2)
             with contextlib.suppress(OSError):
@@ -148,7 +149,7 @@ def opened(count, source, target, text):
 
 
 def alive(connection):
-    """Whether the server has not answered on a connection, nor closed it."""
+    """Whether the server has neither answered on a connection nor closed it."""
     try:
         return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b"?"
     except BlockingIOError:
@@ -158,7 +159,7 @@ def alive(connection):
 
 
 def options(target, source, certificate):
-    """How long an OPTIONS took over a stream of its own; None where it was not answered."""
+    """Returns the seconds that an OPTIONS took over a new stream; None if it was not answered."""
     started = time.monotonic()
     try:
         with contextlib.ExitStack() as ends:
@@ -175,7 +176,7 @@ def options(target, source, certificate):
 
 
 def made_certificate(folder):
-    """A certificate of the attack's own, with its key beside it."""
+    """Creates a certificate for the attack, with its key beside it."""
     file = folder / "sip.pem"
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
                     "-days", "2", "-subj", "/CN=attacked", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",

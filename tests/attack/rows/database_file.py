@@ -1,4 +1,4 @@
-"""The database's file, taken away, replaced, cut, or opened twice."""
+"""The database's file, deleted, replaced, truncated, or opened twice."""
 
 import contextlib
 import os
@@ -9,14 +9,14 @@ from ..api import send
 from ..case import attack
 from ..server import DidNotStart
 
-# What a start, or an operator's eye on `readyz`, needs.
-NOTICED = 2.0
+# In seconds: the maximum time until `readyz` and the log report it.
+DETECTION_SECONDS = 2.0
 
 
 @attack("vanished-file")
 def vanished_file(case):
-    """The database's folder is deleted, or its file replaced by a copy, under the running server. Two seconds later no
-    write is acknowledged, `readyz` says so, and so does the log.
+    """The database's folder is deleted, or its file replaced by a copy, under the running server. Two seconds later
+    no write is acknowledged, and `readyz` and the log report it.
     """
     vanish(case, "folder deleted", shutil.rmtree)
     vanish(case, "file replaced", replace)
@@ -36,7 +36,7 @@ def vanish(case, what, act):
     created = server.account.create().status == 201
     lines = server.log_lines()
     act(folder)
-    time.sleep(NOTICED)
+    time.sleep(DETECTION_SECONDS)
     answers = [server.account.create().status for _ in range(5)]
     case.at_most(f"{what}: writes acknowledged afterwards", answers.count(201), 0 if created else -1)
     ready = send(server.api, "GET", "/readyz").status
@@ -47,8 +47,8 @@ def vanish(case, what, act):
 
 @attack("second-server")
 def second_server(case):
-    """Another server is started on the same database: beside its lock file, after that was deleted, and by a hard link to
-    the file. It does not start, and nothing that the first acknowledged is lost.
+    """Another server is started on the same database: after the lock file was deleted, and through a hard link to
+    the file. It does not start, and no write that the first server acknowledged is lost.
     """
     folder = case.folder / "twice"
     folder.mkdir()
@@ -82,8 +82,9 @@ def second_server(case):
 
 @attack("cut-log")
 def cut_log(case):
-    """After `kill -9` the write-ahead log is cut in half, or one bit of it is flipped; after an orderly end the database
-    is emptied. The next start says that commits are missing, or refuses; after `kill -9` alone it says nothing.
+    """After `kill -9` the write-ahead log is truncated to half, or one bit of it is flipped; after an orderly stop
+    the database is emptied. The next start reports missing commits, or fails; after `kill -9` alone it reports
+    nothing.
     """
     damages = {"log cut in half": halve, "one bit of the log flipped": flip, "database emptied": empty,
                "nothing damaged": None}
@@ -93,7 +94,7 @@ def cut_log(case):
         database = folder / "trunks.db"
         server = case.server(database=database)
         acknowledged = sum(server.account.create().status == 201 for _ in range(60))
-        # An orderly end leaves no log: what is then emptied is all there is.
+        # An orderly stop leaves no write-ahead log, so emptying the file removes everything.
         server.stop() if damage is empty else server.kill()
         if damage:
             damage(database)
@@ -132,7 +133,7 @@ def empty(database):
 
 @attack("loose-mode")
 def loose_mode(case):
-    """A database that others may read is mended at the start, or named in the log."""
+    """The mode of a database that others can read is restricted at the start, or the log reports it."""
     database = case.folder / "loose.db"
     case.server(database=database).stop()
     database.chmod(0o644)

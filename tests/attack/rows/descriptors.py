@@ -1,4 +1,4 @@
-"""Too few file descriptors, and who gets them."""
+"""Too few file descriptors, and their distribution."""
 
 import json
 import time
@@ -19,8 +19,9 @@ probe_interval = 0
 
 @attack("descriptors")
 def descriptors(case):
-    """The process may open few files, and one trunk without a capacity limit gets more calls than that; then one customer
-    of the platform places hundreds of calls at once. The API, the control API and another account's call go on.
+    """The process may open few files, and one trunk without a capacity limit receives more calls than that; then
+    one customer of the platform places hundreds of calls at once. The API, the control API and another account's
+    call still work.
     """
     soft, calls, bursts = case.size((1024, 1200, 12), (256, 300, 4))
     for what, hard in (("soft limit", 20_000), ("hard limit", soft)):
@@ -34,7 +35,7 @@ def descriptors(case):
             case.at_most(f"{what}, {calls:,} calls of a trunk: slowest other answer",
                          worst_of_three(server, theirs), 1.0, "s")
         customer = Customer(server)
-        # Nothing answers there, so calls stay as long as they may.
+        # No one answers there, so calls last as long as they can.
         with datagram_socket("127.0.0.98") as silent:
             for _ in range(bursts):
                 customer.burst(silent.getsockname(), 100)
@@ -64,7 +65,7 @@ class Customer:
             self.key = made.json().get("accesskey") if made.status == 201 else None
 
     def burst(self, target, count):
-        """Places so many calls with one request; what is answered does not matter."""
+        """Places this number of calls with one request; the answer is ignored."""
         body = {"source": {"type": "sip", "target": "sip:attack@127.0.0.98"},
                 "destinations": [{"type": "sip", "target": f"sip:{number}@{target[0]}:{target[1]}"}
                                  for number in range(count)],

@@ -17,7 +17,7 @@ TENANTS = ("first", "second", "third", "fourth")
 
 
 def world(case):
-    """A server of four tenants, the first with very many trunks. Made once: it takes a minute or two."""
+    """A server with four tenants, the first with very many trunks. Created once, because it takes a minute or two."""
     database = case.shared / "tenants.db"
     if not database.exists():
         server = case.server(database=database)
@@ -33,8 +33,8 @@ def world(case):
 
 @attack("expensive-lists")
 def expensive_lists(case):
-    """Four tenants ask for their worst list again and again: the deepest page of a thousand, sorted both ways, with its
-    includes. Beside them another tenant reads one trunk, and calls come in.
+    """Four tenants repeatedly request their most expensive list: the last page of a thousand, sorted in both
+    directions, with its includes. Meanwhile another tenant reads one trunk, and calls arrive.
     """
     server, tenants = world(case)
     trunk = server.account.trunk(rtp_timeout=600)
@@ -66,14 +66,14 @@ def expensive_lists(case):
 
 @attack("deep-page", short=False)
 def deep_page(case):
-    """The last page of a list of 300,000 costs about what its first page costs, and neither is dear."""
+    """The last page of a list of 300,000 costs about as much as its first page, and both are cheap."""
     server, [first, *_] = world(case)
     last = records(first) // 1000
     sorts = {"as created": "", "by name": "sort=name&", "sorted both ways": "sort=threshold_reached,-name&"}
     for name, sort in sorts.items():
         def seconds(page, sort=sort):
             path = f"/v3/voice_out_trunks?{sort}page[size]=1000&page[number]={page}"
-            taken = [send(server.api, "GET", path, None, first.headers, patience=20) for _ in range(7)]
+            taken = [send(server.api, "GET", path, None, first.headers, timeout=20) for _ in range(7)]
             return measure.median([measure.seconds_of(answer) for answer in taken])
 
         shallow, deep = seconds(1), seconds(last)
@@ -84,7 +84,7 @@ def deep_page(case):
 
 @attack("quota")
 def quota(case):
-    """A tenant creates records without end: its quota ends them, and not those of another tenant."""
+    """A tenant creates records without end: its quota stops it, and does not stop another tenant."""
     most = 50
     server = case.server()
     tenant, other = (server.control.account(server, name=name) for name in ("greedy", "other"))

@@ -1,4 +1,4 @@
-"""A disk that does not keep what it is given."""
+"""A disk whose flushes fail."""
 
 from ..api import send
 from ..case import attack
@@ -7,8 +7,8 @@ from ..faults import Faults
 
 @attack("failing-sync")
 def failing_sync(case):
-    """Every flush of the database fails for a while, and the server is then killed at once, or after the disk is well
-    again. What was acknowledged is there, what was refused is not, and until a restart no further write is taken.
+    """Every flush of the database fails for a while, and the server is then killed at once, or after the disk works
+    again. Acknowledged writes are there, refused ones are not, and until a restart no further write is accepted.
     """
     for what, heals in (("killed at once", False), ("disk well again", True)):
         fail(case, what, heals)
@@ -41,5 +41,7 @@ def fail(case, what, heals):
 
 
 def refuses(answer):
-    """Whether an answer says that nothing was done. A 503 without `Retry-After` says that the outcome is unknown."""
+    """Whether an answer states that nothing was done. A 503 without `Retry-After` states that the outcome is
+    unknown.
+    """
     return answer.status >= 400 and not (answer.status == 503 and answer.retry_after is None)

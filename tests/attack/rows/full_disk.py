@@ -1,4 +1,4 @@
-"""A disk without room, while calls that cost money come in."""
+"""A disk without space, while chargeable calls arrive."""
 
 import contextlib
 import os
@@ -16,8 +16,8 @@ PRICE = 60.0
 
 @attack("full-disk")
 def full_disk(case):
-    """The disk is full, then has room again, then the server is killed: no call of a trunk with a threshold was admitted
-    that is not charged, and none beyond the threshold. Calls of other trunks go on for a while.
+    """The disk is full, then has space again, then the server is killed: every admitted call of a trunk with a
+    threshold is charged, and none exceeds the threshold. Calls of other trunks continue for a while.
     """
     disk = case.keep(small_disk(case.folder / "disk"))
     database, config = disk.folder / "trunks.db", rated(case, SIXTY_A_CALL)
@@ -26,7 +26,7 @@ def full_disk(case):
     free = without_threshold(server)
     disk.fill(server)
     with Phone(server, "127.0.0.2", trunk) as phone, Phone(server, "127.0.0.3", free) as other:
-        # The first write that fails is what shows that the disk is full.
+        # The server detects the full disk at the first failed write.
         server.account.create()
         answered = [place(phone) for _ in range(8)]
         case.at_most("calls admitted beyond the threshold", max(0, sum(answered) - 2), 0)
@@ -48,8 +48,8 @@ def full_disk(case):
 
 @attack("file-size-limit")
 def file_size_limit(case):
-    """The kernel refuses to let files grow, and sends SIGXFSZ, which ends a program that does not expect it. The server
-    refuses writes and goes on.
+    """The kernel refuses to let files grow, and sends SIGXFSZ, which ends a program that does not handle it. The
+    server refuses writes and continues to run.
     """
     folder = case.folder / "data"
     folder.mkdir()
@@ -67,7 +67,7 @@ def file_size_limit(case):
 
 
 def place(phone):
-    """Places a call and ends it; whether it was admitted."""
+    """Places a call and ends it. Returns whether it was admitted."""
     call = phone.place()
     if call.code == 200:
         phone.hang_up(call)
@@ -75,7 +75,7 @@ def place(phone):
 
 
 def without_threshold(server):
-    """A trunk without a threshold, which only versions before 2026-04-16 let a trunk be."""
+    """Creates a trunk without a threshold, which only versions before 2026-04-16 allow."""
     made = server.account.trunk(allowed=("127.0.0.3",))
     body = {"data": {"type": "voice_out_trunks", "id": made.id, "attributes": {"threshold_amount": None}}}
     expect(server.account.send("PATCH", f"voice_out_trunks/{made.id}", body, version="2022-05-10"), "no threshold")
@@ -83,7 +83,7 @@ def without_threshold(server):
 
 
 class Tmpfs:
-    """A file system of its own, as small as a test needs; only root can mount one."""
+    """A separate, small file system; only root can mount one."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -98,7 +98,7 @@ class Tmpfs:
 
 
 class FileSize:
-    """Files that may not grow, which needs no rights: the kernel's limit on the size of a file."""
+    """A folder whose files cannot grow, without root: the kernel's limit on the size of a file."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -118,7 +118,7 @@ class FileSize:
 
 @contextlib.contextmanager
 def small_disk(folder):
-    """A place for a database whose room can be used up."""
+    """A folder for a database whose space can be used up."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "attack", str(folder)]
     if os.geteuid() or subprocess.run(mount, capture_output=True).returncode:

@@ -1,4 +1,4 @@
-"""Credentials that are guessed."""
+"""Guesses at credentials."""
 
 import concurrent.futures
 import json
@@ -16,8 +16,8 @@ ADMIN = ("admin", "a right password")
 
 @attack("guessing-digest")
 def guessing_digest(case):
-    """One source answers challenge after challenge with wrong passwords of one user. It gets few verdicts a second, and
-    the user's calls from the usual source go on.
+    """One source answers every challenge with wrong passwords of one user. Few of its guesses a second are checked,
+    and the user's calls from the usual source continue.
     """
     server = case.server()
     trunk = server.account.trunk(allowed=("127.0.0.0/8",))
@@ -25,7 +25,7 @@ def guessing_digest(case):
     with Phone(server, "127.0.0.2", trunk) as phone:
         phone.place_and_hang_up()
         lines = server.log_lines()
-        # Only the thread of the pulse uses the phone meanwhile.
+        # Only the pulse's thread uses the phone during the measurement.
         with measure.Pulse(lambda: phone.place_and_hang_up(16.0), 0.2) as calls:
             verdicts = guesses(server, trunk, seconds)
         lines = server.log_lines() - lines
@@ -40,7 +40,7 @@ def guessing_digest(case):
 
 
 def guesses(server, trunk, seconds):
-    """Guesses as fast as answers come, 32 under way; how many were judged."""
+    """Sends guesses as fast as answers arrive, 32 at a time. Returns how many were checked."""
     judged, end, tries = 0, time.monotonic() + seconds, {}
     uri = f"sip:9990200@{server.sip[0]}"
     with datagram_socket("127.0.0.66") as own:
@@ -77,8 +77,8 @@ def guesses(server, trunk, seconds):
 
 @attack("guessing-login")
 def guessing_login(case):
-    """Hundreds of connections log in with wrong passwords, of one name and of many. Right logins from another address
-    succeed all the while.
+    """Hundreds of connections log in with wrong passwords, for one name and for many. Right logins from another
+    address succeed at all times.
     """
     server = case.server("--voipbin-admin", ":".join(ADMIN))
     connections, seconds = case.size((500, 20), (100, 6))
@@ -111,12 +111,12 @@ def guessing_login(case):
 
 @attack("login-timing", short=False)
 def login_timing(case):
-    """How long a refused login takes does not say whether its name is known."""
+    """The time of a refused login does not reveal whether its name exists."""
     server = case.server("--voipbin-admin", ":".join(ADMIN))
     names = {ADMIN[0]: [], "stranger": []}
     for number in range(40):
         for name, seconds in names.items():
-            # Each from an address of its own: what is measured is the verdict, not the limit on guesses.
+            # Each from another address: this measures the check, not the limit on guesses.
             answer = login(server, name, "wrong", f"127.0.{10 + number}.{1 + len(name)}")
             if answer.status in (400, 401, 403):
                 seconds.append(answer.seconds)
@@ -132,8 +132,8 @@ def login(server, name, password, source):
 
 @attack("guessing-keys")
 def guessing_keys(case):
-    """One address tries API keys as fast as answers come. It gets few verdicts a second; a right key from another address
-    is served.
+    """One address tries API keys as fast as answers arrive. Few of its guesses a second are checked; a right key
+    from another address is served.
     """
     server = case.server()
     seconds = case.size(10, 4)

@@ -9,8 +9,8 @@ from ..phone import Phone, datagram_socket
 
 @attack("in-dialog-hijack")
 def in_dialog_hijack(case):
-    """Another address knows the tags of a call and sends re-INVITE, UPDATE, INFO and BYE in it. None is accepted, the
-    media stays where it was, the call stays up.
+    """Another address knows the tags of a call and sends re-INVITE, UPDATE, INFO and BYE in it. None is accepted,
+    the media's target is unchanged, the call stays up.
     """
     server = case.server()
     trunks = {
@@ -48,7 +48,7 @@ def hijack(case, server, what, phone):
 
 
 def ask(server, call, thief, method, media):
-    """The code that answers a request of the call from another address; None where nothing comes."""
+    """Returns the code of the answer to a request in the call from another address; None if there was none."""
     body = sip.offer(*media, version=9) if method in ("INVITE", "UPDATE") else b""
     call.sequence += 1
     text = sip.request(method, call.target, local=thief.getsockname(), call_id=call.id, sender=call.sender, to=call.to,

@@ -1,4 +1,4 @@
-"""Calls whose media is a flood."""
+"""Calls with floods of media."""
 
 import time
 
@@ -11,8 +11,9 @@ from ..wellbeing import api
 
 @attack("hostile-media")
 def hostile_media(case):
-    """Many calls are up, and their media ports get far more than a codec sends: packets of the caller and of strangers,
-    too large ones, no RTP at all. API and call set-up keep answering, and no call is echoed more than its codec can need.
+    """Many calls are active, and their media ports receive far more than a codec sends: packets of the caller and
+    of strangers, too large ones, and data that is not RTP. API and call set-up still answer, and echoes of a call
+    are limited to what its codec can need.
     """
     calls, rate, seconds = case.size((1000, 40_000, 10), (50, 8_000, 4))
     server = case.server()
@@ -35,7 +36,7 @@ def hostile_media(case):
 
 
 def one(case, server, trunk):
-    """One call alone, so that the rate of its echo can be seen."""
+    """Floods a single call, and measures the rate of its echo."""
     seconds, rate = 4.0, 2_000
     with Phone(server, "127.0.0.2", trunk) as phone:
         call = phone.place()

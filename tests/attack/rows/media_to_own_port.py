@@ -1,4 +1,4 @@
-"""Media that a caller aims at the server itself."""
+"""Media that a caller directs at the server itself."""
 
 import time
 
@@ -10,8 +10,8 @@ from ..wellbeing import slowest_answer
 
 @attack("media-to-own-port")
 def media_to_own_port(case):
-    """One caller re-INVITEs so that its media is aimed at the edge: at its own media port, at the edge's SIP port, at
-    another call. One packet of its own then starts the loop.
+    """A caller sends re-INVITEs that direct its media at the edge: at its own media port, at the edge's SIP port,
+    at another call. One packet of the caller would then start a loop.
     """
     aims = {"its own media port": own_media_port, "the SIP port": sip_port, "another call": one_another}
     for name, aim in aims.items():
@@ -27,7 +27,7 @@ def media_to_own_port(case):
 
 
 def aim(phone, call, target):
-    """Moves a call's media there, and starts it with one packet."""
+    """Directs a call's media at the target, and sends one packet to start it."""
     phone.ask(call, "INVITE", body=sip.offer(*target, version=2))
     for sequence in range(3):
         phone.media.sendto(rtp.packet(sequence), call.media)

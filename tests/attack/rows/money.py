@@ -1,11 +1,11 @@
-"""Calls that would cost more than a threshold lets them, or nothing at all."""
+"""Calls that would exceed a threshold, or cost nothing at all."""
 
 import time
 
 from ..case import attack
 from ..phone import Phone
 
-# A dollar a second, and sixty a call.
+# Rates: one US dollar a second, and sixty US dollars a call.
 BY_THE_SECOND = """
 [sip]
 {step}
@@ -18,14 +18,15 @@ STEP = "cost_step_seconds = 1"
 
 
 def rated(case, rates):
-    """A configuration with the rates, and with a step of one second where the build has steps."""
+    """A configuration with these rates, and with a step of one second if the build has steps."""
     return case.knows(rates.format(step=STEP)) or rates.format(step="")
 
 
 @attack("threshold-running")
 def threshold_running(case):
-    """200 INVITEs at once on a trunk with a threshold of 5 US dollars, a dollar a second. Running calls count: what they
-    cost in all stays within the threshold and one step of those admitted, and the threshold ends them.
+    """200 INVITEs at once on a trunk with a threshold of 5 US dollars, at a dollar a second. The cost of active
+    calls counts: the total stays within the threshold and one step of the admitted calls, and the threshold ends
+    them.
     """
     threshold = 5.0
     server = case.server(config=rated(case, BY_THE_SECOND), database=case.folder / "running.db")
@@ -40,15 +41,15 @@ def threshold_running(case):
             if call.up:
                 phone.hang_up(call)
         time.sleep(0.5)
-    # A step of a second, and the second that was begun.
+    # Each call may cost a step of one second and the second that has begun.
     case.at_most("charged in all, of a threshold of 5", trunk.spent(), threshold + 2 * len(admitted), "USD")
     case.at_least("calls that were admitted", len(admitted), 1)
 
 
 @attack("killed-call")
 def killed_call(case):
-    """`kill -9` with calls up, and with calls whose BYE was just answered: after the restart each has a record and is
-    charged.
+    """`kill -9` with active calls, and with calls whose BYE was just answered: after the restart each has a record
+    and is charged.
     """
     database, config = case.folder / "killed.db", rated(case, BY_THE_SECOND)
     server = case.server(config=config, database=database)
@@ -67,24 +68,24 @@ def killed_call(case):
     trunk = type(trunk)(server.account, trunk.id, trunk.username, trunk.password)
     case.at_least("calls that were up", up, 5)
     case.at_least("charged after the restart", trunk.spent(), up + over, "USD")
-    # What an earlier server left counts at once, and is written soon.
+    # The cost of calls that an earlier server left counts at once, and is written soon after.
     end, records = time.monotonic() + 5, 0
     while records < up + over and time.monotonic() < end:
         records = len(server.control.get("calls?limit=100")["calls"])
     case.at_least("records after the restart", records, up + over)
 
 
-@attack("never-acked", patient=True)
+@attack("never-acked", waits=True)
 def never_acked(case):
-    """Blind INVITEs with the forged source of an `ip_only` trunk, never acknowledged: they cost nothing, and the trunk
-    stays open.
+    """INVITEs with the forged source of an `ip_only` trunk, whose answers are never acknowledged: they cost
+    nothing, and the trunk is not blocked.
     """
     server = case.server(config=rated(case, SIXTY_A_CALL))
     trunk = server.account.trunk_by_address(["127.0.0.2"], threshold_amount="100.0")
     with Phone(server, "127.0.0.2", trunk, acknowledges=False) as forger:
         for _ in range(3):
             forger.call()
-        # An answer is repeated for 64 * T1 before it counts as unacknowledged.
+        # An answer is retransmitted for 64 * T1 before it counts as unacknowledged.
         forger.run(lambda: False, 35.0)
     case.at_most("charged for three unacknowledged calls", trunk.spent(), 0.0, "USD")
     case.at_most("trunks that they blocked", int(trunk.status() != "active"), 0)

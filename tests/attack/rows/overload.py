@@ -1,4 +1,4 @@
-"""More work than the server can do."""
+"""More load than the server can process."""
 
 import statistics
 import time
@@ -8,16 +8,16 @@ from ..case import attack
 from ..load import creates
 from ..wellbeing import api
 
-# As many clients as saturate the writer on two cores.
+# Number of clients that saturates the writer on two cores.
 CLIENTS = 600
-# Each load comes so often.
+# How often each load is run.
 ROUNDS = 3
 
 
 @attack("overload", short=False)
 def overload(case):
-    """Durable creates by 1, 2, 5 and 10 times the clients that saturate the server. What succeeds stays near its peak,
-    memory is bounded, and a second after the load everything answers as before.
+    """Durable creates by 1, 2, 5 and 10 times the clients that saturate the server. The rate of successful ones
+    stays near its peak, memory is bounded, and a second after the load every request is answered as before.
     """
     config = case.knows("[http]\nconnections_per_address = 8192\n")
     server = case.server(database=case.folder / "overload.db", config=config)
@@ -30,7 +30,7 @@ def overload(case):
             with creates(server, server.account, CLIENTS * times, 5) as load:
                 rates.setdefault(times, []).append(load.finish().good)
             began = time.monotonic()
-            while api(server, patience=1.0) is None and time.monotonic() - began < 10:
+            while api(server, timeout=1.0) is None and time.monotonic() - began < 10:
                 time.sleep(0.05)
             recovery = max(recovery, time.monotonic() - began)
         case.at_most("from the end of a load to an answer, slowest", recovery, 1.0, "s")

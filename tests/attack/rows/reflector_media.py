@@ -1,4 +1,4 @@
-"""Media that would reach an address that asked for nothing."""
+"""Media sent to an address that did not ask for it."""
 
 import time
 
@@ -12,8 +12,8 @@ PACKETS = 200
 
 @attack("reflector-media")
 def reflector_media(case):
-    """The offer of a call, and twenty re-INVITEs after it, name another machine's address for the media, while the
-    caller floods the call: that address receives one packet at most. A caller receives no more than it sent.
+    """The offer of a call, and twenty later re-INVITEs, name another machine's address for the media, while the
+    caller floods the call: that address receives at most one packet. A caller receives no more than it sent.
     """
     server = case.server()
     for symmetric in (False, True):
@@ -40,7 +40,7 @@ def flood(phone, call, packets=PACKETS):
 
 
 def echo(case, server, trunk):
-    """Bytes back for bytes sent, where the caller names its own address."""
+    """Returns the bytes received for bytes sent, if the caller names its own address."""
     with Phone(server, "127.0.0.2", trunk) as phone:
         call = phone.place()
         size = 0

@@ -8,15 +8,15 @@ from .. import sip
 from ..case import attack
 from ..phone import datagram_socket
 
-# Longer than anything is repeated (RFC 3261: 64 * T1).
-WATCHED = 35.0
+# In seconds: longer than any retransmission (RFC 3261: 64 * T1).
+WATCH_SECONDS = 35.0
 METHODS = ("INVITE", "OPTIONS", "REGISTER", "BYE", "CANCEL", "ACK", "MESSAGE", "SUBSCRIBE", "UPDATE", "PRACK", "FOO")
 
 
-@attack("reflector-sip", patient=True)
+@attack("reflector-sip", waits=True)
 def reflector_sip(case):
-    """An address that no trunk names sends one request of each method, a cut one, garbage, and the same ten times: it
-    gets at most twice its bytes, repetitions of the answer included.
+    """An address that no trunk names sends one request of each method, a truncated one, garbage, and the same ten
+    times: it receives at most twice its bytes, retransmissions of the answer included.
     """
     narrow, wide = case.server(), case.server()
     narrow.account.trunk(allowed=("127.0.0.2",))
@@ -26,7 +26,7 @@ def reflector_sip(case):
 
 
 def requests(local, host):
-    """Name and datagrams of each attempt."""
+    """Returns name and datagrams of each attempt."""
     uri = f"sip:442079460018@{host}"
     for method in METHODS:
         yield method, [sip.request(method, uri, local=local)]
@@ -45,7 +45,7 @@ def requests(local, host):
 
 
 def reflect(servers):
-    """Sends every attempt from an address of its own; what came back to the worst of each server."""
+    """Sends every attempt from a separate address. Returns the largest answer of each server."""
     attempts = []
     for network, (what, server) in enumerate(servers.items()):
         for number, _ in enumerate(requests(("127.0.0.1", 1), "a")):
@@ -54,7 +54,7 @@ def reflect(servers):
             for datagram in datagrams:
                 own.sendto(datagram, server.sip)
             attempts.append([what, own, name, sum(map(len, datagrams)), 0])
-    end = time.monotonic() + WATCHED
+    end = time.monotonic() + WATCH_SECONDS
     while (left := end - time.monotonic()) > 0:
         for ready in select.select([attempt[1] for attempt in attempts], [], [], left)[0]:
             attempt = next(attempt for attempt in attempts if attempt[1] is ready)

@@ -1,4 +1,4 @@
-"""More packets at the SIP port than anyone needs."""
+"""Floods at the SIP port."""
 
 import time
 
@@ -10,9 +10,9 @@ from ..phone import Phone
 
 @attack("unknown-flood")
 def unknown_flood(case):
-    """20,000 datagrams a second (short form: 8,000) from 10,000 addresses: INVITE, REGISTER, OPTIONS and garbage. Beside
-    them calls of a known source are placed, once where every trunk names its addresses, once where one allows every
-    address.
+    """20,000 datagrams a second (short form: 8,000) from 10,000 addresses: INVITE, REGISTER, OPTIONS and garbage.
+    Meanwhile a known source places calls, once when every trunk names its addresses, once when one trunk allows
+    every address.
     """
     flood(case, "no trunk allows any address", ("127.0.0.2",))
     flood(case, "a trunk allows any address", ("0.0.0.0/0",))
@@ -30,7 +30,7 @@ def flood(case, what, allowed):
         lines = server.log_lines()
         with Unknown(server.sip, 10_000, rate) as flooding, measure.Memory(server.pid) as memory:
             began = time.monotonic()
-            # A caller waits for its answer as long as RFC 3261 says: 64 * T1.
+            # A caller waits for its answer for the time in RFC 3261: 64 * T1.
             with measure.Pulse(lambda: phone.place_and_hang_up(32.0), 0.1) as calls:
                 time.sleep(seconds - 2)
                 with Phone(server, "127.9.9.9", trunk) as newcomer:
@@ -50,8 +50,8 @@ def flood(case, what, allowed):
 
 @attack("known-flood")
 def known_flood(case):
-    """A source that a trunk names sends INVITEs without credentials, as fast as it can, and acknowledges no answer. Calls
-    of another trunk's source go on.
+    """A source that a trunk names sends INVITEs without credentials, as fast as it can, and acknowledges no answer.
+    Calls from another trunk's source continue.
     """
     rate, seconds = case.size((10_000, 20), (10_000, 9))
     server = case.server()
@@ -63,7 +63,7 @@ def known_flood(case):
 
 
 def beside(case, server, phone, flood, rate, seconds):
-    """Calls of a phone beside a flood of another source, and what the flood leaves behind."""
+    """Measures a phone's calls during a flood from another source, and the state that the flood leaves behind."""
     lines = server.log_lines()
     with flood, measure.Memory(server.pid) as memory:
         began = time.monotonic()
@@ -80,8 +80,8 @@ def beside(case, server, phone, flood, rate, seconds):
 
 @attack("in-call-flood")
 def in_call_flood(case):
-    """A caller sends thousands of requests a second inside its own call: re-INVITEs, UPDATE, INFO, OPTIONS. Calls of
-    another trunk's source go on, and memory is bounded.
+    """A caller sends thousands of requests a second inside its own call: re-INVITEs, UPDATE, INFO, OPTIONS. Calls
+    from another trunk's source continue, and memory is bounded.
     """
     rate, seconds = case.size((5_000, 20), (3_000, 8))
     server = case.server()

@@ -1,5 +1,5 @@
-//! Customers' webhooks from the stored event to the receiver. The events are written as the engine of calls would
-//! write them, into the database of a server that is not running yet.
+//! Customers' webhooks from the stored event to the receiver. The events are written into the database before
+//! the server starts, as the call engine would write them.
 
 use didww_types::{Secret, Timestamp};
 use trunk_server::callbacks::Webhook;
@@ -7,11 +7,11 @@ use trunk_server::store::{Backlog, Owner};
 
 use super::*;
 
-/// The customer of most events, and their call.
+/// The customer of most events, and the call of these events.
 const CUSTOMER: Uuid = Uuid::from_u128(0x5c3d_2c80_7f6a_4e0b_9a53_0d3f_1f0f_2b61);
 const CALL: Uuid = Uuid::from_u128(0x1dd7_a68b_e235_402b_8912_fe73_ee14_243a);
 
-/// An event of a customer's call, so many milliseconds after the start.
+/// An event of a customer's call, `millis` milliseconds after the start.
 fn event(customer: Uuid, call: Uuid, url: &str, kind: &str, millis: i64) -> NewEvent {
     let webhook = Webhook { customer, uri: url, method: "POST", secret: None };
     webhook.event(kind, call, "{}", Timestamp::from_unix_millis(START + millis))
@@ -28,13 +28,13 @@ async fn write(database: &File, events: impl IntoIterator<Item = NewEvent>) {
     store.close().await.unwrap();
 }
 
-/// A server with these events to tell, whose time stands still.
+/// Starts a server with these events to deliver and a frozen clock.
 async fn telling(database: &File, events: impl IntoIterator<Item = NewEvent>) -> Server {
     write(database, events).await;
     database.start(settings(), frozen()).await
 }
 
-/// Attempts of one customer, oldest first, once there are at least this many.
+/// The attempts for one customer, oldest first, once there are at least `count`.
 async fn attempts(server: &Server, customer: Uuid, count: usize) -> Vec<Delivery> {
     until(async || {
         let mut attempts = server.control().webhook_deliveries(customer, 1_000).await.unwrap();
@@ -44,7 +44,7 @@ async fn attempts(server: &Server, customer: Uuid, count: usize) -> Vec<Delivery
     .await
 }
 
-/// What the event of a request is called.
+/// The type of the event in a request.
 fn kind(callback: &Callback) -> String {
     let body: Value = serde_json::from_str(&callback.body).unwrap();
     body["type"].as_str().unwrap().to_owned()
@@ -69,11 +69,11 @@ async fn case_61_a_webhook_is_one_event_signed_with_the_customers_secret() {
         Some("sha256=be9c378eb7256bc089d2136015b9e6bdfecf5567b767123d387c566abb9e6129")
     );
     assert_eq!(callback.header("x-didww-signature"), None);
-    let told = attempts(&server, CUSTOMER, 1).await;
-    assert_eq!((told[0].owner, told[0].subject), (Owner::Customer(CUSTOMER), CALL));
-    assert_eq!((told[0].events, told[0].attempt, told[0].status), (1, 1, Some(200)));
+    let delivered = attempts(&server, CUSTOMER, 1).await;
+    assert_eq!((delivered[0].owner, delivered[0].subject), (Owner::Customer(CUSTOMER), CALL));
+    assert_eq!((delivered[0].events, delivered[0].attempt, delivered[0].status), (1, 1, Some(200)));
     server.stop().await.unwrap();
-    // The event is kept for a while after it was told; the secret never is.
+    // A delivered event is kept for a while; its secret is never stored with it.
     let kept = std::fs::read(&database.0).unwrap();
     let holds = |text: &str| kept.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(holds("be9c378eb7256bc0") && holds("call_hangup") && !holds(secret.expose()));
@@ -98,7 +98,7 @@ async fn a_webhook_is_sent_with_the_customers_method_and_unsigned_without_a_secr
 }
 
 #[tokio::test]
-async fn the_events_of_a_call_are_told_one_by_one_in_their_order() {
+async fn the_events_of_a_call_are_sent_one_by_one_in_order() {
     let mut receiver = Receiver::start(Answer::Status(204)).await;
     let (database, url) = (File::new(), receiver.url("/"));
     let kinds = ["call_created", "call_ringing", "call_progressing", "call_updated", "call_hangup"];
@@ -106,13 +106,13 @@ async fn the_events_of_a_call_are_told_one_by_one_in_their_order() {
     for expected in kinds {
         assert_eq!(kind(&receiver.next().await), expected);
     }
-    let told = attempts(&server, CUSTOMER, kinds.len()).await;
-    assert!(told.iter().all(|delivery| delivery.events == 1 && delivery.attempt == 1));
-    assert_eq!((told.len(), receiver.untaken()), (kinds.len(), 0));
+    let delivered = attempts(&server, CUSTOMER, kinds.len()).await;
+    assert!(delivered.iter().all(|delivery| delivery.events == 1 && delivery.attempt == 1));
+    assert_eq!((delivered.len(), receiver.untaken()), (kinds.len(), 0));
 }
 
 #[tokio::test]
-async fn a_failing_receiver_is_tried_three_times_a_second_apart_and_then_told_of_what_follows() {
+async fn a_failing_receiver_is_tried_three_times_a_second_apart_and_then_receives_later_events() {
     let mut receiver = Receiver::start(Answer::Status(500)).await;
     let mut witness = Receiver::start(Answer::Status(200)).await;
     let (database, other) = (File::new(), call(2));
@@ -122,7 +122,8 @@ async fn a_failing_receiver_is_tried_three_times_a_second_apart_and_then_told_of
         [
             event(CUSTOMER, CALL, &url, "call_created", 0),
             event(CUSTOMER, CALL, &url, "call_ringing", 0),
-            // Told a moment before a second has passed. Were a first event due by then, it would be told before.
+            // Due just before a second has passed. If a first event were due by then, it would be delivered
+            // before.
             event(other, other, &witness_url, "call_created", 999),
             event(other, other, &witness_url, "call_ringing", 1_999),
         ],
@@ -161,9 +162,9 @@ async fn an_answer_that_is_no_servers_error_counts_as_delivered() {
     for expected in kinds {
         assert_eq!(kind(&receiver.next().await), expected);
     }
-    let told = attempts(&server, CUSTOMER, 2).await;
-    assert!(told.iter().all(|delivery| delivery.status == Some(404) && delivery.error.is_none()));
-    assert!(told.iter().all(|delivery| delivery.attempt == 1));
+    let delivered = attempts(&server, CUSTOMER, 2).await;
+    assert!(delivered.iter().all(|delivery| delivery.status == Some(404) && delivery.error.is_none()));
+    assert!(delivered.iter().all(|delivery| delivery.attempt == 1));
     assert_eq!(receiver.untaken(), 0);
 }
 
@@ -189,8 +190,8 @@ async fn a_redirect_is_followed() {
     let server = telling(&database, [event(CUSTOMER, CALL, &url, "call_created", 0)]).await;
     receiver.next().await;
     assert!(target.next().await.head.starts_with("GET /moved "));
-    let told = attempts(&server, CUSTOMER, 1).await;
-    assert_eq!((told[0].status, &told[0].error, &told[0].url), (Some(200), &None, &url));
+    let delivered = attempts(&server, CUSTOMER, 1).await;
+    assert_eq!((delivered[0].status, &delivered[0].error, &delivered[0].url), (Some(200), &None, &url));
 }
 
 #[tokio::test]
@@ -204,8 +205,8 @@ async fn redirects_without_end_are_a_failure_after_the_third() {
     assert_eq!(receiver.untaken(), 4);
     receiver.answers(Answer::Status(200));
     server.control().clock().advance(Duration::from_secs(1));
-    let told = attempts(&server, CUSTOMER, 2).await;
-    assert_eq!((told[1].attempt, told[1].status), (2, Some(200)));
+    let delivered = attempts(&server, CUSTOMER, 2).await;
+    assert_eq!((delivered[1].attempt, delivered[1].status), (2, Some(200)));
     for _ in 0..5 {
         receiver.next().await;
     }
@@ -261,15 +262,16 @@ async fn webhooks_that_wait_and_that_were_under_way_survive_a_restart() {
     hanging.answers(Answer::Status(200));
     failing.answers(Answer::Status(200));
     let server = database.start(settings(), clock.clone()).await;
-    // What was cut short was not noted, so it is made again at once; what failed waits its second.
+    // The interrupted attempt was not recorded, so it is repeated at once; the failed one waits for its
+    // second.
     assert_eq!(kind(&hanging.next().await), "call_created");
     attempts(&server, CUSTOMER, 2).await;
     assert_eq!(failing.untaken(), 0);
     clock.advance(Duration::from_secs(1));
     assert_eq!(kind(&failing.next().await), "call_created");
     assert_eq!(kind(&failing.next().await), "call_hangup");
-    let told = attempts(&server, CUSTOMER, 4).await;
-    assert_eq!(told.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2, 1]);
+    let delivered = attempts(&server, CUSTOMER, 4).await;
+    assert_eq!(delivered.iter().map(|delivery| delivery.attempt).collect::<Vec<_>>(), [1, 1, 2, 1]);
     server.stop().await.unwrap();
 }
 
@@ -291,7 +293,7 @@ async fn a_customer_whose_receiver_hangs_delays_neither_customers_nor_accounts()
     let id = trunk(&api, "Quick", &quick_url).await;
     set(&api, &id, "blocked").await;
     assert_eq!(states(&quick.next().await.verified(&quick_url, KEY)), [(Blocked, false)]);
-    // Nor does news of others repeat what is under way.
+    // Events of other customers do not repeat a delivery in progress either.
     assert_eq!(hanging.untaken(), 0);
 }
 
@@ -330,13 +332,13 @@ async fn webhooks_and_trunks_callbacks_go_each_in_their_own_form() {
     }
     assert_eq!(kinds, ["call_created", "call_ringing", "call_hangup"]);
     assert_eq!(batches, [[(Blocked, false), (Active, false)]]);
-    let told = deliveries(&server.control(), 4).await;
-    assert_eq!((told.len(), receiver.untaken()), (4, 0));
-    let of_account = told.iter().filter(|delivery| delivery.owner == Owner::Account(account));
+    let delivered = deliveries(&server.control(), 4).await;
+    assert_eq!((delivered.len(), receiver.untaken()), (4, 0));
+    let of_account = delivered.iter().filter(|delivery| delivery.owner == Owner::Account(account));
     assert_eq!(of_account.map(|delivery| delivery.events).collect::<Vec<_>>(), [2]);
 }
 
-/// What a customer has still to be told, and what it never will be, once it is that.
+/// Waits until a customer has this many waiting and dropped events.
 async fn backlog(server: &Server, customer: Uuid, waiting: u64, dropped: u64) {
     let expected = Backlog { waiting, dropped };
     until(async || (server.control().webhook_backlog(customer).await.unwrap() == expected).then_some(()))
@@ -344,7 +346,7 @@ async fn backlog(server: &Server, customer: Uuid, waiting: u64, dropped: u64) {
 }
 
 #[tokio::test]
-async fn of_more_events_than_may_wait_the_oldest_are_dropped_and_the_rest_is_told_in_order() {
+async fn of_more_events_than_may_wait_the_oldest_are_dropped_and_the_rest_is_sent_in_order() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let (database, other) = (File::new(), call(9));
     let url = receiver.url("/");
@@ -355,13 +357,13 @@ async fn of_more_events_than_may_wait_the_oldest_are_dropped_and_the_rest_is_tol
     config.control_listen = Some("127.0.0.1:0".to_owned());
     config.voipbin.platform.webhooks_waiting = Some(3);
     let server = Server::builder(config).callbacks(settings()).clock(frozen()).start().await.unwrap();
-    let mut told = Vec::new();
+    let mut delivered = Vec::new();
     for _ in 0..4 {
-        told.push(kind(&receiver.next().await));
+        delivered.push(kind(&receiver.next().await));
     }
-    // Another customer's is in no order with them.
-    told.retain(|kind| kind != "call_deleted");
-    assert_eq!(told, kinds[2..]);
+    // Events of another customer have no order relative to these.
+    delivered.retain(|kind| kind != "call_deleted");
+    assert_eq!(delivered, kinds[2..]);
     backlog(&server, CUSTOMER, 0, 2).await;
     backlog(&server, other, 0, 0).await;
     assert_eq!(receiver.untaken(), 0);
@@ -380,7 +382,7 @@ async fn while_a_receiver_hangs_no_more_waits_than_may() {
     let url = hanging.url("/");
     let mut tight = settings();
     (tight.webhooks_waiting, tight.parallel_per_owner) = (250, 1);
-    // More than one write drops them.
+    // Dropping them takes more than one write.
     let queue = (1..=801).map(|number| event(CUSTOMER, call(number), &url, "call_created", 0));
     write(&database, queue).await;
     let server = database.start(tight, frozen()).await;
@@ -389,7 +391,7 @@ async fn while_a_receiver_hangs_no_more_waits_than_may() {
 }
 
 #[tokio::test]
-async fn what_waited_for_too_long_is_dropped_within_a_minute_and_what_follows_it_is_told() {
+async fn an_event_that_waited_too_long_is_dropped_within_a_minute_and_later_ones_are_sent() {
     let mut hanging = Receiver::start(Answer::Hang).await;
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let database = File::new();
@@ -414,7 +416,7 @@ async fn what_waited_for_too_long_is_dropped_within_a_minute_and_what_follows_it
     assert_eq!(receiver.untaken(), 0);
     drop(server);
 
-    // Also at a start after which nothing is asked.
+    // The same at a start without any request.
     let database = File::new();
     let events =
         [event(CUSTOMER, CALL, &up, "call_created", 0), event(CUSTOMER, CALL, &up, "call_hangup", 1)];
@@ -455,7 +457,7 @@ async fn attempts_are_listed_on_the_control_api_with_their_customer_and_call() {
     assert_eq!(api.get(&format!("/deliveries?account={account}&customer={CUSTOMER}")).await.status, 422);
     assert_eq!(api.get("/deliveries?customer=nobody").await.status, 422);
 
-    // What is an account's goes with it; what is a customer's goes with everything.
+    // Resetting an account removes its events; resetting everything removes those of customers.
     server.control().reset(Some(account)).await.unwrap();
     assert_eq!(server.control().deliveries(None, 9).await.unwrap().len(), 2);
     server.control().reset(None).await.unwrap();

@@ -1,4 +1,4 @@
-//! Who is let in, at which version, and how often.
+//! API keys, versions and rate limits.
 
 use didww_types::ApiVersion;
 use http::Method;

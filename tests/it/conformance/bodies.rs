@@ -1,4 +1,4 @@
-//! The form of bodies: what is no resource, no linkage, or may not be sent.
+//! Invalid bodies: not a resource, not a linkage, or with members that may not be sent.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -322,7 +322,7 @@ async fn a_body_above_the_limit_is_refused_without_being_kept() {
     let world = World::start().await;
     let body = with(credentials("A"), json!({ "name": "x".repeat(1 << 20) }));
     let request = world.api.request(Method::POST, TRUNKS).body(body.to_string());
-    // The server may end the connection before the whole body is sent: that is a refusal as well.
+    // The server may close the connection before the whole body is sent; that is a refusal as well.
     if let Ok(response) = request.send().await {
         assert_eq!(response.status().as_u16(), 413);
     }

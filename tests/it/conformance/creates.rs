@@ -1,4 +1,4 @@
-//! Trunks that are made, and those that are not.
+//! Accepted and refused creates of trunks.
 
 use didww_types::Feature;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use trunk_server::TestServer;
 use crate::support::api::OLD;
 use crate::support::world::*;
 
-/// Posts and gives what became of it, having checked that a refusal changed nothing.
+/// Posts a body, compares the errors of the refusal, and checks that it changed nothing.
 async fn refusal(world: &World, body: &Value, errors: &[Expected]) {
     let before = world.dump().await;
     refused(&world.api.post(TRUNKS, body).await, errors);

@@ -1,4 +1,4 @@
-//! What this project chose where the sources of the API disagree or are silent.
+//! Behaviour that this project chose where the API's sources disagree or are silent.
 
 use serde_json::{Value, json};
 

@@ -15,7 +15,7 @@ fn names(answer: &Answer) -> Vec<String> {
     records.iter().map(|record| record["attributes"]["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// The page numbers that the links lead to: first, prev, next, last.
+/// The page numbers in the links: first, prev, next, last.
 fn links(answer: &Answer) -> Vec<(String, Option<u64>)> {
     let text = &answer.text[answer.text.find("\"links\":{\"first\"").unwrap()..];
     let mut found: Vec<(usize, String, Option<u64>)> = ["first", "prev", "next", "last"]
@@ -366,7 +366,7 @@ async fn of_a_parameter_that_is_sent_twice_the_last_one_counts() {
 #[tokio::test]
 async fn as_many_values_and_criteria_as_a_request_holds_are_answered() {
     let world = three().await;
-    // As many as a request's line holds.
+    // As many values as fit into a request line.
     let many = |text: &str| vec![text; 14_000 / (text.len() + 1)].join(",");
     for query in [
         format!("filter[name]={}", many("A")),

@@ -1,4 +1,4 @@
-//! DIDs: what their owner may change, and what not.
+//! DIDs: the attributes that their owner can change, and those that they cannot.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! What is checked before what, and which errors come together.
+//! The order of checks, and the errors that are reported together.
 
 use http::Method;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::api::Answer;
 use crate::support::world::*;
 
-/// One request that breaks every rule, made right one rule at a time.
+/// A request that breaks every rule, corrected one rule at a time.
 #[tokio::test]
 async fn the_checks_come_in_their_documented_order() {
     let world = World::start().await;
@@ -81,7 +81,7 @@ fn codes(answer: &Answer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn wrong_includes_filters_and_pages_are_told_together_in_that_order() {
+async fn wrong_includes_filters_and_pages_are_reported_together_in_that_order() {
     let world = World::start().await;
     let query = "page[size]=0&page[x]=1&filter[a]=1&filter[status]=x&include=a,b&page[number]=0";
     let answer = world.api.get(&format!("{TRUNKS}?{query}")).await;
@@ -100,7 +100,7 @@ async fn a_wrong_sort_ends_the_reading() {
 }
 
 #[tokio::test]
-async fn wrong_fields_are_told_alone() {
+async fn wrong_fields_are_reported_alone() {
     let world = World::start().await;
     let query = "page[size]=0&filter[a]=1&include=a&sort=x&fields[dids]=x";
     let answer = world.api.get(&format!("{TRUNKS}?{query}")).await;
@@ -108,7 +108,7 @@ async fn wrong_fields_are_told_alone() {
 }
 
 #[tokio::test]
-async fn broken_rules_are_told_together_relationships_after_attributes() {
+async fn broken_rules_are_reported_together_relationships_after_attributes() {
     let world = World::start().await;
     let did = world.did("37061498222").await;
     let sent = json!({

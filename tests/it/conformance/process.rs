@@ -1,4 +1,4 @@
-//! A walk through the cases against the real binary, so that they do not hold in a library alone.
+//! A selection of the cases against the real binary, because the other tests use the server as a library.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Single records, and records that are not there.
+//! Single records, and absent records.
 
 use serde_json::json;
 

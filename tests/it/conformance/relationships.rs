@@ -1,4 +1,4 @@
-//! The endpoints of relationships: linkage, and the records that it leads to.
+//! The endpoints of relationships: linkage, and related records.
 
 use didww_types::Feature;
 use http::Method;
@@ -270,7 +270,7 @@ async fn a_query_does_not_keep_linkage_from_being_read_or_written() {
 }
 
 #[tokio::test]
-async fn the_relationships_of_a_did_lead_to_nobody() {
+async fn the_relationships_of_a_did_are_empty() {
     let world = World::start().await;
     let did = world.did("37061498222").await;
     for name in ["did_group", "order", "capacity_pool", "voice_in_trunk", "identity"] {

@@ -1,4 +1,4 @@
-//! Methods, paths and headers: what surrounds every answer.
+//! Methods, paths, and the headers of every answer.
 
 use http::{HeaderMap, Method};
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! Trunks that change: what is sent changes, everything else stays.
+//! Updates of trunks: they change the attributes in the request and no others.
 
 use http::Method;
 use serde_json::{Value, json};

@@ -1,4 +1,4 @@
-//! Every verb of every resource in every version that has it, in the shape of the version.
+//! Every verb of every resource in every version that has it, in that version's format.
 
 use didww_types::ApiVersion;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ const DID: [&str; 12] = [
     "emergency_enabled",
 ];
 
-/// The names of the members of the first `"attributes"` object in a text, in the order of the text.
+/// The member names of the first `"attributes"` object in a text, in order.
 fn attribute_names(text: &str) -> Vec<String> {
     let start = text.find("\"attributes\":{").unwrap() + "\"attributes\":".len();
     let (mut depth, mut in_text, mut names, mut name) = (0, false, Vec::new(), String::new());

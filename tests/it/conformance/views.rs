@@ -1,4 +1,4 @@
-//! What an answer shows: `include` and `fields`.
+//! The parameters that select an answer's members: `include` and `fields`.
 
 use didww_types::Resource as _;
 use didww_types::resources::Did;
@@ -99,7 +99,7 @@ async fn a_path_through_an_undeclared_type_is_taken_where_it_is_declared_and_lea
 }
 
 #[tokio::test]
-async fn an_include_that_finds_nothing_gives_linkage_and_no_included() {
+async fn an_include_without_a_match_has_linkage_and_no_included() {
     let world = World::start().await;
     let trunk = world.trunk("A").await;
     let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include=dids")).await;

@@ -1,4 +1,4 @@
-//! `docs/configuration.md` against the command line's and the file's own definitions.
+//! `docs/configuration.md` against the definitions of the command line and of the file.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use trunk_server::config::{Config, ConfigError};
 use super::pages::{blocks, hold_part, read};
 use crate::support::binary;
 
-/// Settings of the command line alone.
+/// Settings that exist only on the command line.
 const NO_KEYS: [&str; 2] = ["config", "print_config"];
 
 fn settings() -> Vec<Arg> {
@@ -18,7 +18,7 @@ fn settings() -> Vec<Arg> {
     Cli::command().get_arguments().filter(|argument| own(argument)).cloned().collect()
 }
 
-/// What the help says, and the default that it ends with.
+/// A setting's help text, and the default at its end.
 fn help(argument: &Arg) -> (String, Option<String>) {
     let help = argument.get_help().unwrap().to_string();
     match help.split_once(" [default: ") {
@@ -34,7 +34,7 @@ fn table() -> String {
         let id = argument.get_id().as_str();
         let takes_value = argument.get_action().takes_values();
         let name = argument.get_value_names().filter(|_| takes_value).map(|names| names[0].as_str());
-        // A switch that may be given a value takes it after an equals sign.
+        // A switch with an optional value takes the value after an equals sign.
         let switch = argument.is_require_equals_set() || name.is_none();
         let value = match name {
             Some(name) if switch => format!("[={name}]"),
@@ -76,7 +76,7 @@ fn the_defaults_that_the_help_names_are_those_in_force() {
     }
 }
 
-/// A file that says this, in a folder that `cargo` keeps for tests.
+/// Writes a file with this text to the folder that `cargo` provides for tests.
 fn file(name: &str, text: &str) -> PathBuf {
     let path =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("docs-{name}-{}.toml", std::process::id()));
@@ -102,7 +102,7 @@ fn the_file_knows_the_keys_of_the_table_and_no_others() {
         let line =
             example.lines().map(|line| line.trim_start_matches("# ")).find(|line| line.starts_with(&start));
         match line {
-            // These three are given together or not at all.
+            // All three of these must be set, or none.
             Some(_) if ["sip_tls_listen", "tls_cert", "tls_key"].contains(&id) => {}
             Some(line) => drop(load(id, line).unwrap_or_else(|error| panic!("{line}: {error}"))),
             None => assert!(NO_KEYS.contains(&id), "the example file has no {id}"),

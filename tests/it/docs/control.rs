@@ -17,7 +17,7 @@ fn documented(page: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// The routes that are declared, as `METHOD /path`.
+/// The routes in the source, as `METHOD /path`.
 fn declared() -> BTreeSet<String> {
     let source = ["routes", "calls", "customer_routes"]
         .map(|file| read(&format!("trunk-server/src/control/{file}.rs")))

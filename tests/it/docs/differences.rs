@@ -1,4 +1,4 @@
-//! `docs/differences.md`: how sure each choice is, and what is waiting.
+//! `docs/differences.md`: the standing of each choice, and the resources that are not served yet.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use didww_types::REGISTRY;
 
 use super::pages::{read, section};
 
-/// Every resource type of the API.
+/// Number of resource types of the API.
 const TYPES: usize = 38;
 
 #[test]

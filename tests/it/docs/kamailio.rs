@@ -1,4 +1,4 @@
-//! The Kamailio configuration on the page of calls is the file that the tests run.
+//! The Kamailio configuration in `docs/calls.md` is the file that the tests run.
 
 use super::pages;
 

@@ -1,4 +1,4 @@
-//! The `OpenAPI` documents: the files against the program, and the program against the files.
+//! The `OpenAPI` documents: the files match the server's documents, and the server matches the files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use crate::support::api::{Answer, Api};
 const ABSENT: &str = "00000000-0000-4000-8000-000000000000";
 
 #[test]
-fn the_files_are_what_the_server_gives() {
+fn the_files_are_the_documents_that_the_server_generates() {
     for version in VERSIONS {
         let text = serde_json::to_string_pretty(&document(version)).unwrap();
         hold(&format!("trunk-server/openapi/{version}.json"), &format!("{text}\n"));
@@ -49,7 +49,7 @@ impl World {
         Self { _server: server, api, ids }
     }
 
-    /// The path of a template, of a record that is there.
+    /// The path of a template with the id of an existing record, if there is one of its type.
     fn path(&self, template: &str) -> String {
         let kind = template.split('/').nth(1).unwrap();
         template.replace("{id}", self.ids.get(kind).map_or(ABSENT, String::as_str))
@@ -67,7 +67,7 @@ fn operations(document: &Value) -> Vec<(String, String, &Value)> {
         .collect()
 }
 
-/// Whether an answer comes from something that is served.
+/// Whether an answer shows that the route exists and can be written.
 fn is_served(answer: &Answer, relationship: &str) -> bool {
     let (code, detail, _) = answer.error();
     let no_route = answer.status == 404 && answer.at("/errors/0/title") == "Not Found";
@@ -109,7 +109,7 @@ async fn every_operation_of_a_document_is_served_and_no_other() {
 }
 
 #[tokio::test]
-async fn the_server_gives_the_documents_itself() {
+async fn the_server_serves_the_documents() {
     let server = TestServer::start().await;
     let root = server.base_url().trim_end_matches("/v3").to_owned();
     let public = Api::new(root, "").with_key(None);
@@ -119,7 +119,7 @@ async fn the_server_gives_the_documents_itself() {
     assert_eq!(public.get("/openapi/2017-09-18.json").await.status, 404);
 }
 
-/// Values that a schema permits: every one of a closed set, else one.
+/// Values that a schema permits: all values of a closed set, else one example.
 fn samples(schema: &Value) -> Vec<Value> {
     if let Some(values) = schema["enum"].as_array() {
         return values.clone();
@@ -168,7 +168,7 @@ async fn every_parameter_of_a_document_is_accepted_with_every_value_that_it_name
     }
 }
 
-/// Whether a body with this one member is refused because of the member's name.
+/// Whether a body with only this member is refused because of the member's name.
 async fn is_foreign(world: &World, kind: &str, update: bool, place: &str, name: &str, value: &Value) -> bool {
     let mut data =
         Map::from_iter([("type".to_owned(), json!(kind)), (place.to_owned(), json!({ name: value }))]);
@@ -227,7 +227,7 @@ async fn an_answer_holds_the_members_of_its_schema_and_no_others() {
     }
 }
 
-/// The rules of a Schema Object that can be broken by hand.
+/// Checks the rules for a Schema Object that handwritten code can break.
 fn check_schema(schema: &Value, place: &str) {
     let members = schema.as_object().unwrap_or_else(|| panic!("{place} is no object"));
     if let Some(reference) = members.get("$ref") {

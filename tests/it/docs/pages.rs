@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// The pages that people read.
+/// The pages for readers.
 pub const PAGES: [&str; 7] = [
     "README.md",
     "docs/calls.md",
@@ -13,23 +13,23 @@ pub const PAGES: [&str; 7] = [
     "docs/voipbin.md",
 ];
 
-/// A file of the workspace by its path from the workspace's root.
+/// The path of a file, from its path below the workspace's root.
 pub fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(name)
 }
 
-/// The file's text.
+/// The text of a file, from its path below the workspace's root.
 pub fn read(name: &str) -> String {
     std::fs::read_to_string(path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Fails when a file is not this text, or writes the text when `UPDATE_DOCS` is set.
+/// Fails if a file does not contain this text, or writes the text if `UPDATE_DOCS` is set.
 pub fn hold(name: &str, text: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(path(name), text).unwrap();
         return;
     }
-    // No `assert_eq`: it would print both texts whole.
+    // Not `assert_eq`, which would print both texts completely.
     let differs = read(name).lines().zip(text.lines()).position(|(held, made)| held != made);
     let differs =
         differs.or((read(name) != text).then(|| text.lines().count().min(read(name).lines().count())));
@@ -50,7 +50,7 @@ pub fn hold_part(page: &str, name: &str, text: &str) {
     hold(page, &format!("{before}{start}{text}<!-- end -->{after}"));
 }
 
-/// The part of a page below a heading, up to the next one of the same level.
+/// The part of a page below a heading, up to the next heading of the same level.
 pub fn section<'a>(page: &'a str, heading: &str) -> &'a str {
     let (_, rest) = page.split_once(&format!("\n{heading}\n")).unwrap_or_else(|| panic!("no {heading}"));
     let next = format!("\n{} ", heading.split(' ').next().unwrap());

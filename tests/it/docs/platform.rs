@@ -1,4 +1,4 @@
-//! `docs/voipbin.md`: the lines that lead from nothing to a call.
+//! `docs/voipbin.md`: the commands that lead from an empty server to a call.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::support::binary::Binary;
 #[test]
 fn the_lines_of_the_platforms_page_can_be_pasted() {
     let page = read("docs/voipbin.md");
-    let part = section(&page, "## From nothing to a call");
+    let part = section(&page, "## From an empty server to a call");
     let start = blocks(part, "text").concat();
     let (settings, server) = start.trim().split_once('\n').unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 //! Runs the shell blocks of a page as a reader would paste them.
 //!
-//! A line `#> text` says what the commands since the last such line print; `…` stands for anything.
+//! A line `#> text` is the expected output of the commands since the last such line; `…` matches any text.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,8 @@ use crate::support::binary::Binary;
 
 const END: &str = "#= end of an expectation";
 
-/// Pastes blocks into one shell. Fails when something prints other than what is said, or nothing is said of it.
+/// Pastes blocks into one shell. Fails if a command prints something else than expected, or has no
+/// expectation.
 pub fn paste(page: &str, blocks: &[String], binary: &Binary) {
     let text = blocks.concat();
     let expectations: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#> ")).collect();

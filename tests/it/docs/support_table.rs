@@ -1,4 +1,4 @@
-//! The README's table of what is supported, made from the registry.
+//! The README's table of supported resources, generated from the registry.
 
 use std::fmt::Write as _;
 
@@ -34,7 +34,7 @@ fn includes(spec: &ResourceSpec) -> Named {
     relationships.chain(spec.nested_includes.iter().map(|path| (*path, spec.since))).collect()
 }
 
-/// The names, each with its first version where that is not its resource's.
+/// The names, each with its first version if that is newer than its resource's.
 fn names(spec: &ResourceSpec, names: Named) -> String {
     let text = |(name, since): (&str, ApiVersion)| {
         if since > spec.since { format!("`{name}` ({since})") } else { format!("`{name}`") }

@@ -1,4 +1,4 @@
-//! The README's tour, and the commands that it begins with.
+//! The README's tour, and the commands at its start.
 
 use super::pages::{blocks, read, section};
 use super::shell::paste;

@@ -1,4 +1,4 @@
-//! Writes whose answers are kept, and the comparison of what is there with what they promised.
+//! Writes with their answers, and the comparison of a database with them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,23 +12,23 @@ use trunk_server::store::{Committed, Store as _};
 
 use crate::support::api::Api;
 
-/// What a write was answered.
+/// The answer to a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
-    /// It was done.
+    /// The write was acknowledged.
     Done,
-    /// It was not done.
+    /// The write was refused.
     Refused,
-    /// It may have been done or not, or there was no answer.
+    /// The outcome is unknown, or there was no answer.
     Unknown,
 }
 
-/// By name, the states that a trunk may be in: none is no trunk.
+/// By name, the states that a trunk may be in; `None` means no trunk.
 #[derive(Debug, Default)]
 pub struct Ledger(BTreeMap<String, Vec<Option<String>>>);
 
 impl Ledger {
-    /// Notes what a write to a trunk was answered.
+    /// Records the answer to a write of a trunk.
     pub fn note(&mut self, name: &str, after: Option<&str>, answer: Answer) {
         let states = self.0.entry(name.to_owned()).or_insert_with(|| vec![None]);
         let after = after.map(str::to_owned);
@@ -40,7 +40,7 @@ impl Ledger {
     }
 }
 
-/// Numbers that are the same for the same seed (splitmix64).
+/// Reproducible random numbers (splitmix64).
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -53,7 +53,7 @@ impl Dice {
     }
 }
 
-/// Sends a write. Returns status, `Retry-After` and body; nothing when there was no whole answer.
+/// Sends a write. Returns status, `Retry-After` and body, or `None` without a complete answer.
 async fn send(api: &Api, method: Method, path: &str, body: &Value) -> Option<(u16, Option<String>, String)> {
     let request = api.request(method, path);
     let request = if body.is_null() { request } else { request.body(body.to_string()) };
@@ -72,7 +72,7 @@ fn meant(answer: Option<&(u16, Option<String>, String)>) -> Answer {
     }
 }
 
-/// Sends a new trunk.
+/// Sends a request that creates a trunk.
 pub async fn post(api: &Api, name: &str) -> Option<(u16, Option<String>, String)> {
     let method =
         json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": ["203.0.113.5"] } });
@@ -82,7 +82,7 @@ pub async fn post(api: &Api, name: &str) -> Option<(u16, Option<String>, String)
     send(api, Method::POST, "/voice_out_trunks", &body).await
 }
 
-/// Makes a trunk.
+/// Creates a trunk, and classifies the answer.
 pub async fn create(api: &Api, name: &str) -> Answer {
     meant(post(api, name).await.as_ref())
 }
@@ -112,7 +112,7 @@ pub async fn names(api: &Api) -> Vec<String> {
     trunks.map(|trunk| trunk["attributes"]["name"].as_str().unwrap().to_owned()).collect()
 }
 
-/// A few writes of every kind, one after the other, always the same.
+/// Sends a fixed sequence of a few writes of every kind.
 pub async fn fixed(api: &Api) -> Ledger {
     let mut ledger = Ledger::default();
     let mut made = Vec::new();
@@ -131,7 +131,8 @@ pub async fn fixed(api: &Api) -> Ledger {
     ledger
 }
 
-/// Four writers, each with trunks of its own, until the server is gone. Returns what was promised, and how often.
+/// Four writers, each with its own trunks, write until the server is gone. Returns the ledger and the number
+/// of acknowledged writes.
 pub async fn work(api: &Api, seed: u64) -> (Ledger, usize) {
     let kept = Arc::new(Mutex::new((Ledger::default(), 0)));
     let writers = (0..4).map(|writer| {
@@ -174,7 +175,7 @@ pub async fn work(api: &Api, seed: u64) -> (Ledger, usize) {
     (std::mem::take(&mut kept.0), kept.1)
 }
 
-/// Compares what a database holds with what was promised.
+/// Compares the contents of a database with the acknowledged writes.
 pub async fn compare(database: &Path, ledger: &Ledger, what: &str) {
     let store = super::opened(database, what);
     let mut there = BTreeMap::new();
@@ -192,5 +193,5 @@ pub async fn compare(database: &Path, ledger: &Ledger, what: &str) {
         let found = there.remove(name);
         assert!(states.contains(&found), "{what}: {name} is {found:?} and should be one of {states:?}");
     }
-    assert!(there.is_empty(), "{what}: nobody made {there:?}");
+    assert!(there.is_empty(), "{what}: no create of {there:?} is known");
 }

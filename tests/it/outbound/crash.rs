@@ -1,5 +1,5 @@
-//! The real binary is killed while it places calls. At the next start every record's calls are there, every call is
-//! over and is some record's, and whoever is told of calls hears of each end.
+//! The real binary is killed while it places calls. After the next start every record has its calls, every
+//! call has ended and belongs to a record, and the webhook receiver is notified of each end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +15,7 @@ use super::stage::*;
 use crate::sip::edge::until;
 use crate::support::receiver::{Answer, Receiver};
 
-/// What came of the calls, as the receiver heard it.
+/// The outcome of the calls, as the receiver was notified.
 #[derive(Default)]
 struct Heard {
     ends: BTreeSet<Uuid>,
@@ -23,10 +23,11 @@ struct Heard {
 }
 
 impl Heard {
-    /// Hears until each of these ended. What comes twice, for its answer was cut off, does no harm.
+    /// Receives events until each of these calls has ended. An event that arrives twice, because its answer
+    /// was cut off, is fine.
     async fn ends_of(&mut self, calls: &BTreeSet<Uuid>, hooks: &mut Receiver) {
         while !calls.is_subset(&self.ends) {
-            let (kind, call) = told(&hooks.next().await);
+            let (kind, call) = webhook_event(&hooks.next().await);
             if kind == EventKind::CallHangup {
                 assert!(call.hangup_reason.is_some() && call.tm_hangup.is_some(), "{call:?}");
                 self.ends.insert(call.id);
@@ -38,7 +39,7 @@ impl Heard {
     }
 }
 
-/// Looks at everything: no record without its calls, no call without its record, none that is not over. Gives the calls.
+/// Checks that every record has its calls, and every call a record and an end. Returns the ids of the calls.
 async fn nothing_dangles(platform: &Client, acknowledged: &BTreeMap<Uuid, Vec<Uuid>>) -> BTreeSet<Uuid> {
     let records = platform.provider_calls().list().all().await.unwrap();
     let placed: BTreeMap<Uuid, Vec<Uuid>> =
@@ -59,14 +60,14 @@ async fn nothing_dangles(platform: &Client, acknowledged: &BTreeMap<Uuid, Vec<Uu
     calls
 }
 
-/// Three numbers that are answered after a moment, and stay up.
+/// A body with three numbers that answer after a moment and stay up.
 fn three(provider: &Provider) -> ProviderCallCreate {
     let destinations = [GB, "+12025550187", "+442079460019"].map(Address::tel).to_vec();
-    ProviderCallCreate { destinations, ..long(provider) }
+    ProviderCallCreate { destinations, ..long_call(provider) }
 }
 
 #[tokio::test]
-async fn a_kill_right_after_the_answer_leaves_calls_that_are_over_and_told_of() {
+async fn after_a_kill_right_after_the_answer_calls_have_ended_and_their_ends_are_sent() {
     let folder = tempfile::tempdir().unwrap();
     let mut hooks = Receiver::start(Answer::Status(200)).await;
     let mut server = Durable::start(folder.path(), EDGE).await;
@@ -108,17 +109,17 @@ async fn a_kill_while_calls_are_up_ends_them_at_the_next_start() {
     let calls = nothing_dangles(&server.platform, &acknowledged).await;
     for id in &calls {
         let call = server.platform.calls().get(*id).await.unwrap();
-        assert_eq!(ending(&call), because("normal", "remote"));
+        assert_eq!(hangup_of(&call), hangup("normal", "remote"));
         assert!(call.tm_progressing.is_some() && call.tm_hangup > call.tm_progressing);
-        // It is over: asking for its end changes nothing.
+        // The call has ended: hanging up again changes nothing.
         assert_eq!(server.platform.calls().hangup(*id).await.unwrap(), call);
     }
     Heard::default().ends_of(&calls, &mut hooks).await;
-    // Its credentials outlived the kill: the provider takes calls as before.
-    let placed = server.platform.provider_calls().create(short(&provider)).await.unwrap();
+    // The provider's credentials survived the kill: calls through it still work.
+    let placed = server.platform.provider_calls().create(short_call(&provider)).await.unwrap();
     let call =
-        server.platform.calls().wait_until_hung_up(placed.call_ids[0], crate::sip::edge::PATIENCE).await;
-    assert_eq!(ending(&call.unwrap()), because("normal", "local"));
+        server.platform.calls().wait_until_hung_up(placed.call_ids[0], crate::sip::edge::DEADLINE).await;
+    assert_eq!(hangup_of(&call.unwrap()), hangup("normal", "local"));
     assert_eq!(server.binary.terminate(), Some(0));
 }
 
@@ -135,7 +136,7 @@ async fn a_kill_between_calls_and_their_record_leaves_both_or_neither() {
     let mut heard = Heard::default();
     for kill_after in [1, 7, 18] {
         let answered = Arc::new(AtomicUsize::new(0));
-        let (reached, mut told) = watch::channel(false);
+        let (reached, mut progress) = watch::channel(false);
         let reached = Arc::new(reached);
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| {
@@ -143,7 +144,7 @@ async fn a_kill_between_calls_and_their_record_leaves_both_or_neither() {
                 let (acknowledged, answered) = (Arc::clone(&acknowledged), Arc::clone(&answered));
                 let reached = Arc::clone(&reached);
                 tokio::spawn(async move {
-                    // The writer ends with the first answer that does not come.
+                    // The writer stops at the first missing answer.
                     while let Ok(placed) = platform.provider_calls().create(body.clone()).await {
                         acknowledged.lock().unwrap().insert(placed.id, placed.call_ids);
                         if answered.fetch_add(1, Ordering::SeqCst) + 1 == kill_after {
@@ -153,7 +154,7 @@ async fn a_kill_between_calls_and_their_record_leaves_both_or_neither() {
                 })
             })
             .collect();
-        told.wait_for(|reached| *reached).await.unwrap();
+        progress.wait_for(|reached| *reached).await.unwrap();
         server.binary.kill();
         for writer in writers {
             writer.await.unwrap();

@@ -1,4 +1,5 @@
-//! A server that is dropped and not stopped leaves nothing behind in its process: no call, no port, no database.
+//! A server that is dropped without a stop leaves nothing behind in its process: no call, no port, no
+//! database.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
@@ -29,13 +30,13 @@ fn config(folder: &Path) -> Config {
     config
 }
 
-/// The super admin, logged in.
+/// A client of the platform, logged in as the super admin.
 async fn platform(server: &Server) -> voipbin_client::Client {
     log_in(&server.voipbin_url(), "root", "correct horse").await
 }
 
 async fn placed(platform: &voipbin_client::Client, provider: &Provider) -> uuid::Uuid {
-    let id = platform.provider_calls().create(long(provider)).await.unwrap().call_ids[0];
+    let id = platform.provider_calls().create(long_call(provider)).await.unwrap().call_ids[0];
     until("the call is up", async || {
         Some(platform.calls().get(id).await.unwrap()).filter(|call| call.status == CallStatus::Progressing)
     })
@@ -54,7 +55,7 @@ async fn a_server_that_is_dropped_hangs_up_and_lets_its_database_go() {
     let client = platform(&server).await;
     let patch = OutboundConfigPatch::default().destination_whitelist(["gb"]);
     client.outbound_config().update(patch).await.unwrap();
-    // One call to somebody else, and one through a trunk of the own edge.
+    // One call to an external callee, and one through a trunk of the server's own edge.
     let callee = Sipp::start(&Steps::invited().answered().hung_up(), 1);
     let elsewhere = client.providers().create(ProviderBody::sip("sipp", callee.host())).await.unwrap();
     let mut credentials = ProviderCredentials::new("key");
@@ -81,7 +82,7 @@ async fn a_server_that_is_dropped_hangs_up_and_lets_its_database_go() {
     let client = platform(&server).await;
     for id in calls {
         let call = client.calls().get(id).await.unwrap();
-        assert_eq!((&call.status, ending(&call)), (&CallStatus::Hangup, because("normal", "local")));
+        assert_eq!((&call.status, hangup_of(&call)), (&CallStatus::Hangup, hangup("normal", "local")));
     }
     let records = server.control().call_records(trunk_server::store::CallQuery::default()).await.unwrap();
     assert_eq!(records.len(), 1, "the edge's call was recorded before");

@@ -13,7 +13,7 @@ use crate::support::api::Api;
 use crate::support::binary::Binary;
 use crate::support::receiver::Receiver;
 
-/// DIDWW's hosts are at the binary's own edge.
+/// Routes DIDWW's hosts to the binary's own edge.
 pub const EDGE: &str = "[voipbin.hosts]\n\"out.didww.com\" = \"edge\"\n";
 
 /// The binary on a database that outlives it.
@@ -24,7 +24,8 @@ pub struct Durable {
 }
 
 impl Durable {
-    /// Starts it on what there is in a folder, or on nothing, with these tables in its configuration file.
+    /// Starts it with the folder's database, or with a new one, and with these tables in its configuration
+    /// file.
     pub async fn start(folder: &Path, tables: &str) -> Self {
         let config = folder.join("voipbin.toml");
         std::fs::write(&config, tables).unwrap();
@@ -43,14 +44,14 @@ impl Durable {
         ]);
         let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
         let url = binary.base.replace("/v3", "/v1.0");
-        // What was not answered must not be sent again behind the test's back.
+        // An unanswered request must not be repeated unnoticed.
         let builder = Client::builder().base_url(url).retry(RetryPolicy::none());
         let poll = Duration::from_millis(5);
         let platform = builder.poll(poll, 10 * poll).login("admin", "secret").await.unwrap();
         Self { binary, platform, control }
     }
 
-    /// Lets the admin's customer call the usual numbers, and has it told of its calls.
+    /// Allows the admin's customer to call the test numbers, and sends its webhooks to the receiver.
     pub async fn ready(&self, hooks: &Receiver) {
         let listed = self.control.get("/customers").await;
         let customer = listed.at("/customers/0/id").as_str().unwrap().to_owned();
@@ -61,12 +62,12 @@ impl Durable {
         self.platform.outbound_config().update(patch).await.unwrap();
     }
 
-    /// Sets a provider up on a new trunk of the binary's own edge.
+    /// Sets up a provider with a new trunk of the binary's own edge.
     pub async fn provider(&self) -> Provider {
         self.provider_on(open("Durable")).await
     }
 
-    /// Sets a provider up on a new trunk of which more is said.
+    /// Sets up a provider with a new trunk that has these attributes.
     pub async fn provider_on(&self, body: VoiceOutTrunkCreate) -> Provider {
         let client = didww_client::Client::builder(&self.binary.base, "good").build().unwrap();
         let trunk = client.voice_out_trunks().create(body).await.unwrap();

@@ -1,5 +1,5 @@
-//! Every final response of a carrier, and what the platform makes of it: `noanswer`, `busy` or `failed`, by the carrier,
-//! and whether the next route is tried.
+//! Every final response of a carrier, and the platform's result: `noanswer`, `busy` or `failed`, by the
+//! carrier, and whether the next route is tried.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use voipbin_client::types::{Address, CallCreate, ProviderCallCreate};
 use super::sipp_carrier::{Sipp, Steps};
 use super::stage::*;
 
-/// Responses, the reason, and whether another way is tried.
+/// Responses, the hangup reason, and whether the next route is tried.
 const TABLE: &[(&[u16], &str, bool)] = &[
     (&[300, 302, 380, 401, 403, 407], "failed", false),
     (&[603], "noanswer", false),
@@ -36,12 +36,12 @@ fn codes() -> Vec<(u16, &'static str, bool)> {
     rows.collect()
 }
 
-/// The call comes; the last three digits of the number are the response that it is given, one of these.
+/// Accepts a call; the last three digits of its number select the response, one of `codes`.
 fn refused_as_dialled(codes: &[u16]) -> Steps {
     let read = "<recv request=\"INVITE\" crlf=\"true\"><action><ereg regexp=\"[0-9]{3}@\" search_in=\"msg\" \
                 assign_to=\"code\"/></action></recv>";
     let mut steps = Steps::default().step(read);
-    // sipp takes no variable for the code of a response: each has its own branch.
+    // sipp accepts no variable for the code of a response, so each has its own branch.
     for code in codes {
         let branch = format!(
             "<nop test=\"same\" next=\"{code}\"><action>\
@@ -61,7 +61,7 @@ fn refusals() -> Steps {
     refused_as_dialled(&codes().into_iter().map(|(code, ..)| code).collect::<Vec<_>>())
 }
 
-/// A number in the United States that ends with a response.
+/// A number in the United States that ends with a response code.
 fn number(code: u16) -> Address {
     Address::tel(format!("+1202555{code:04}"))
 }
@@ -76,7 +76,7 @@ async fn every_final_response_of_a_carrier_has_its_reason() {
         stage.place(ProviderCallCreate::new(provider.id, destinations).source(Address::tel(US))).await;
     assert_eq!(placed.call_ids.len(), codes().len());
     for (id, (code, reason, _)) in placed.call_ids.iter().zip(codes()) {
-        assert_eq!(stage.ending(*id).await, because(reason, "remote"), "{code}");
+        assert_eq!(stage.hangup_of(*id).await, hangup(reason, "remote"), "{code}");
     }
     sipp.went_as_written().await;
 }
@@ -91,21 +91,21 @@ async fn a_response_that_may_mean_the_carrier_alone_is_followed_by_the_next_rout
         let provider = stage.provider_at(sipp.host()).await;
         stage.route("+1", &provider, priority).await;
     }
-    stage.owns(US).await;
+    stage.add_number(US).await;
     let body = CallCreate::new(Address::tel(US), codes().into_iter().map(|(code, ..)| number(code)));
     let placed = stage.platform.calls().create(body).await.unwrap().calls;
     let mut expected: BTreeMap<Uuid, (u16, &str, bool)> =
         placed.iter().map(|call| call.id).zip(codes()).collect();
     for call in &placed {
         let (code, reason, again) = expected[&call.id];
-        let ending = stage.ending(call.id).await;
-        let right = if again { because("normal", "local") } else { because(reason, "remote") };
+        let ending = stage.hangup_of(call.id).await;
+        let right = if again { hangup("normal", "local") } else { hangup(reason, "remote") };
         assert_eq!(ending, right, "{code}");
     }
-    // Each is told of the new way, and of one call all the time.
+    // The events of each call report the new route, and all have the same call id.
     let mut seen: BTreeMap<Uuid, Vec<String>> = BTreeMap::new();
     while !expected.is_empty() {
-        let (kind, call) = told(&stage.hooks.next().await);
+        let (kind, call) = webhook_event(&stage.hooks.next().await);
         seen.entry(call.id).or_default().push(kind.to_string());
         if call.is_over() {
             let (code, _, again) = expected.remove(&call.id).unwrap();

@@ -1,4 +1,4 @@
-//! A server that is asked to end hangs up first.
+//! A server that is asked to stop hangs up its calls first.
 
 use uuid::Uuid;
 use voipbin_client::types::{Call, CallStatus, ProviderBody, ProviderCallCreate};
@@ -9,7 +9,7 @@ use super::stage::*;
 use crate::sip::edge::until;
 use crate::support::receiver::{Answer, Receiver};
 
-async fn is(server: &Durable, id: Uuid, status: CallStatus) -> Call {
+async fn wait_for_status(server: &Durable, id: Uuid, status: CallStatus) -> Call {
     until(&format!("call {id} is {status}"), async || {
         Some(server.platform.calls().get(id).await.unwrap()).filter(|call| call.status == status)
     })
@@ -28,9 +28,9 @@ async fn a_stop_cancels_what_rings_and_hangs_up_what_is_up() {
     for (sipp, status) in [(&ringing, CallStatus::Ringing), (&up, CallStatus::Progressing)] {
         let provider =
             server.platform.providers().create(ProviderBody::sip("sipp", sipp.host())).await.unwrap();
-        let body: ProviderCallCreate = long(&provider);
+        let body: ProviderCallCreate = long_call(&provider);
         let placed = server.platform.provider_calls().create(body).await.unwrap();
-        is(&server, placed.call_ids[0], status).await;
+        wait_for_status(&server, placed.call_ids[0], status).await;
         calls.push(placed.call_ids[0]);
     }
     assert_eq!(server.binary.terminate(), Some(0));
@@ -40,12 +40,12 @@ async fn a_stop_cancels_what_rings_and_hangs_up_what_is_up() {
     let server = Durable::start(folder.path(), "").await;
     for (id, reason) in calls.iter().zip(["cancel", "normal"]) {
         let call = server.platform.calls().get(*id).await.unwrap();
-        assert_eq!((call.status.clone(), ending(&call)), (CallStatus::Hangup, because(reason, "local")));
+        assert_eq!((call.status.clone(), hangup_of(&call)), (CallStatus::Hangup, hangup(reason, "local")));
     }
-    // Whatever was not delivered before the end is delivered after the start.
+    // Webhooks that were not delivered before the stop are delivered after the start.
     let mut ends = Vec::new();
     while ends.len() < calls.len() {
-        let (_, call) = told(&hooks.next().await);
+        let (_, call) = webhook_event(&hooks.next().await);
         if call.is_over() && !ends.contains(&call.id) {
             ends.push(call.id);
         }

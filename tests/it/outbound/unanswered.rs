@@ -1,4 +1,5 @@
-//! Carriers that ring and ring, say nothing, or are not there; and calls that the carrier ends, or time.
+//! Carriers that only ring, do not respond, or do not exist; and calls that end by the carrier or by a time
+//! limit.
 
 use std::time::Duration;
 
@@ -15,27 +16,27 @@ fn ringing() -> Steps {
 }
 
 #[tokio::test]
-async fn a_call_that_nobody_answers_in_time_is_dialled_out() {
+async fn a_call_that_is_not_answered_in_time_is_dialled_out() {
     let mut stage = Stage::with(|config| config.ring_timeout = Duration::from_secs(1)).await;
     let sipp = Sipp::start(&ringing().cancelled(), 1);
     let provider = stage.provider_at(sipp.host()).await;
-    let id = stage.call(short(&provider)).await;
-    assert_eq!(stage.ending(id).await, because("dialout", "remote"));
-    assert_eq!(kinds(&stage.story(id).await), ["call_created", "call_ringing", "call_hangup"]);
+    let id = stage.call(short_call(&provider)).await;
+    assert_eq!(stage.hangup_of(id).await, hangup("dialout", "remote"));
+    assert_eq!(kinds(&stage.events_until_end(id).await), ["call_created", "call_ringing", "call_hangup"]);
     sipp.went_as_written().await;
 }
 
 #[tokio::test]
-async fn a_call_rings_for_a_minute_unless_told_otherwise() {
+async fn a_call_rings_for_a_minute_by_default() {
     let stage = Stage::start().await;
     let sipp = Sipp::start(&ringing().cancelled(), 1);
     let provider = stage.provider_at(sipp.host()).await;
-    let id = stage.call(short(&provider)).await;
-    stage.is(id, CallStatus::Ringing).await;
+    let id = stage.call(short_call(&provider)).await;
+    stage.wait_for_status(id, CallStatus::Ringing).await;
     stage.server.control().clock().advance(Duration::from_secs(50));
     assert_eq!(stage.platform.calls().get(id).await.unwrap().status, CallStatus::Ringing);
     stage.server.control().clock().advance(Duration::from_secs(10));
-    assert_eq!(stage.ending(id).await, because("dialout", "remote"));
+    assert_eq!(stage.hangup_of(id).await, hangup("dialout", "remote"));
     sipp.went_as_written().await;
 }
 
@@ -48,9 +49,9 @@ async fn a_ring_that_timed_out_is_followed_by_the_next_route() {
         let provider = stage.provider_at(sipp.host()).await;
         stage.route("all", &provider, priority).await;
     }
-    stage.owns(US).await;
+    stage.add_number(US).await;
     let call = stage.ordinary_call().await;
-    assert_eq!(stage.ending(call).await, because("busy", "remote"));
+    assert_eq!(stage.hangup_of(call).await, hangup("busy", "remote"));
     first.went_as_written().await;
     second.went_as_written().await;
 }
@@ -60,10 +61,10 @@ async fn a_carrier_that_says_nothing_at_all_fails_the_call() {
     let stage = Stage::start().await;
     let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let provider = stage.provider_at(silent.local_addr().unwrap().to_string()).await;
-    let id = stage.call(short(&provider)).await;
-    // The INVITE is given up after 64 round trips of half a second.
+    let id = stage.call(short_call(&provider)).await;
+    // The INVITE times out after 64 times half a second (64 * T1).
     let over = stage.platform.calls().wait_until_hung_up(id, Duration::from_mins(1)).await.unwrap();
-    assert_eq!(ending(&over), because("failed", "remote"));
+    assert_eq!(hangup_of(&over), hangup("failed", "remote"));
     assert_eq!(over.tm_ringing, None);
 }
 
@@ -75,8 +76,8 @@ async fn a_host_that_is_not_there_fails_the_call() {
     .await;
     for host in ["nowhere.example.com", "", "not a host", "127.0.0.1:99999"] {
         let provider = stage.provider_at(host).await;
-        let id = stage.call(short(&provider)).await;
-        assert_eq!(stage.ending(id).await, because("failed", "remote"), "{host}");
+        let id = stage.call(short_call(&provider)).await;
+        assert_eq!(stage.hangup_of(id).await, hangup("failed", "remote"), "{host}");
     }
 }
 
@@ -85,11 +86,11 @@ async fn a_callee_that_hangs_up_ends_the_call_as_normal() {
     let mut stage = Stage::start().await;
     let sipp = Sipp::start(&ringing().answered().hangs_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
-    let id = stage.call(long(&provider)).await;
-    assert_eq!(stage.ending(id).await, because("normal", "remote"));
-    let story = stage.story(id).await;
-    assert_eq!(kinds(&story).last(), Some(&"call_hangup"));
-    assert!(!kinds(&story).contains(&"call_terminating"), "it was not ended from here");
+    let id = stage.call(long_call(&provider)).await;
+    assert_eq!(stage.hangup_of(id).await, hangup("normal", "remote"));
+    let events = stage.events_until_end(id).await;
+    assert_eq!(kinds(&events).last(), Some(&"call_hangup"));
+    assert!(!kinds(&events).contains(&"call_terminating"), "it was not ended from here");
     sipp.went_as_written().await;
 }
 
@@ -98,19 +99,19 @@ async fn a_call_that_takes_too_long_times_out() {
     let stage = Stage::with(|config| config.longest_call = Duration::from_secs(1)).await;
     let sipp = Sipp::start(&ringing().answered().hung_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
-    let id = stage.call(long(&provider)).await;
-    assert_eq!(stage.ending(id).await, because("timeout", "remote"));
+    let id = stage.call(long_call(&provider)).await;
+    assert_eq!(stage.hangup_of(id).await, hangup("timeout", "remote"));
     sipp.went_as_written().await;
 }
 
 #[tokio::test]
-async fn a_call_may_take_an_hour_unless_told_otherwise() {
+async fn a_call_may_take_an_hour_by_default() {
     let stage = Stage::start().await;
     let sipp = Sipp::start(&Steps::invited().answered().hung_up(), 1);
     let provider = stage.provider_at(sipp.host()).await;
-    // An action takes an hour at most: two that follow each other take longer than the call may.
+    // An action lasts at most an hour: two in a row last longer than the call may.
     let half = ActionBody::sleep(Duration::from_mins(40));
-    let id = stage.call(short(&provider).actions([half.clone(), half])).await;
+    let id = stage.call(short_call(&provider).actions([half.clone(), half])).await;
     let begun = async |before: Option<Timestamp>| {
         until("the next action", async || {
             let action = stage.platform.calls().get(id).await.unwrap().action;
@@ -125,16 +126,16 @@ async fn a_call_may_take_an_hour_unless_told_otherwise() {
     clock.advance(Duration::from_mins(19));
     assert_eq!(stage.platform.calls().get(id).await.unwrap().status, CallStatus::Progressing);
     clock.advance(Duration::from_mins(1));
-    assert_eq!(stage.ending(id).await, because("timeout", "remote"));
+    assert_eq!(stage.hangup_of(id).await, hangup("timeout", "remote"));
     sipp.went_as_written().await;
 }
 
 #[tokio::test]
-async fn a_customer_whose_receiver_is_away_is_told_nothing_and_its_calls_go_on() {
+async fn a_customer_whose_receiver_is_away_receives_nothing_and_its_calls_go_on() {
     let mut stage = Stage::start().await;
     let (_trunk, provider) = stage.provider().await;
-    // The port is free from here on: nobody answers there.
+    // The port is closed from here on.
     drop(std::mem::replace(&mut stage.hooks, Receiver::start(Answer::Status(200)).await));
-    let id = stage.call(short(&provider)).await;
-    assert_eq!(stage.ending(id).await, because("normal", "local"));
+    let id = stage.call(short_call(&provider)).await;
+    assert_eq!(stage.hangup_of(id).await, hangup("normal", "local"));
 }

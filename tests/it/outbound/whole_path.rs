@@ -1,4 +1,4 @@
-//! From a trunk at the carrier to a call that was answered, and back to what it cost.
+//! From a trunk at the carrier to an answered call and its cost.
 
 use std::time::Duration;
 
@@ -12,28 +12,28 @@ use crate::sip::edge::until;
 
 fn verification(provider: &Provider) -> ProviderCallCreate {
     let pause = Duration::from_millis(50);
-    short(provider).actions([ActionBody::answer(), ActionBody::sleep(pause), ActionBody::hangup()])
+    short_call(provider).actions([ActionBody::answer(), ActionBody::sleep(pause), ActionBody::hangup()])
 }
 
-/// A call that the trunk admits, told five times: by the record, the call, the webhooks, the carrier's record and the
-/// carrier's bill.
+/// A call that the trunk admits, seen in five places: the provider call's record, the call, the webhooks, the
+/// carrier's record and the carrier's charge.
 async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTrunk, provider: &Provider) {
-    let spent = stage.shown(&trunk.id).await.meta.spent_amount;
+    let spent = stage.trunk_document(&trunk.id).await.meta.spent_amount;
     let asked = verification(provider);
     let placed = stage.place(asked.clone()).await;
     let id = placed.call_ids[0];
     assert_eq!((placed.provider_id, placed.source), (provider.id, asked.source));
     assert_eq!((placed.destinations, placed.call_ids.len()), (asked.destinations, 1));
 
-    let call = stage.over(id).await;
-    assert_eq!(ending(&call), because("normal", "local"));
+    let call = stage.wait_for_end(id).await;
+    assert_eq!(hangup_of(&call), hangup("normal", "local"));
     assert_eq!(call.metadata["route_provider_ids"], serde_json::json!([provider.id]));
     let (answered, over) = (call.tm_progressing.unwrap(), call.tm_hangup.unwrap());
     assert!(call.tm_create < call.tm_ringing && call.tm_ringing < call.tm_progressing && answered < over);
 
-    let story = stage.story(id).await;
+    let events = stage.events_until_end(id).await;
     assert_eq!(
-        kinds(&story),
+        kinds(&events),
         [
             "call_created",
             "call_ringing",
@@ -45,14 +45,14 @@ async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTru
             "call_hangup"
         ]
     );
-    let statuses: Vec<&CallStatus> = story.iter().map(|(_, call)| &call.status).collect();
+    let statuses: Vec<&CallStatus> = events.iter().map(|(_, call)| &call.status).collect();
     assert_eq!(
         statuses,
         [&Dialing, &Ringing, &Progressing, &Progressing, &Progressing, &Progressing, &Terminating, &Hangup]
     );
-    let actions: Vec<_> = story[3..6].iter().map(|(_, call)| call.action.kind.clone().unwrap()).collect();
+    let actions: Vec<_> = events[3..6].iter().map(|(_, call)| call.action.kind.clone().unwrap()).collect();
     assert_eq!(actions, [ActionKind::Answer, ActionKind::Sleep, ActionKind::Hangup]);
-    assert_eq!(story.last().unwrap().1, call, "the last webhook has the call as it stays");
+    assert_eq!(events.last().unwrap().1, call, "the last webhook has the call as it stays");
 
     let record = stage.record(trunk, 1).await;
     assert_eq!(record["trunk_id"], trunk.id.as_str());
@@ -66,19 +66,19 @@ async fn the_story_is_the_same_everywhere(stage: &mut Stage, trunk: &VoiceOutTru
     let price: Money = record["price"].as_str().unwrap().parse().unwrap();
     assert!(price.amount() > spent.amount());
     until("the trunk's spending", async || {
-        (stage.shown(&trunk.id).await.meta.spent_amount.amount() == spent.amount() + price.amount())
+        (stage.trunk_document(&trunk.id).await.meta.spent_amount.amount() == spent.amount() + price.amount())
             .then_some(())
     })
     .await;
 }
 
 #[tokio::test]
-async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
+async fn a_call_through_a_trunk_has_the_same_outcome_in_every_record() {
     let mut stage = Stage::closed(|_| {}).await;
     let trunks = stage.carrier.voice_out_trunks();
     let own = stage.trunk(open("Provisioned")).await;
 
-    // A provider on the trunk that is there, and one for which a trunk is made.
+    // One provider with the existing trunk, and one for which a trunk is created.
     let providers = stage.platform.providers();
     let on_own = providers.setup(stage.setup("On its own trunk", Some(&own.id))).await.unwrap();
     assert_eq!(on_own.metadata["didww_trunk_id"], own.id.as_str());
@@ -97,7 +97,7 @@ async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
         assert!(!shown.contains(username) && !shown.contains(password.expose()), "{shown}");
     }
 
-    // Nobody may be called: nothing comes of it anywhere.
+    // No destination is allowed: the request creates nothing on either side.
     let refusal = stage.platform.provider_calls().create(verification(&on_own)).await;
     assert_eq!(refused(refusal), "outbound destination country not whitelisted");
     assert_eq!(stage.platform.calls().list().all().await.unwrap(), []);
@@ -110,7 +110,7 @@ async fn a_call_through_a_trunk_is_the_same_story_wherever_it_is_told() {
     the_story_is_the_same_everywhere(&mut stage, &own, &on_own).await;
     the_story_is_the_same_everywhere(&mut stage, &new, &on_new).await;
 
-    // What was made is what was asked for, and no more.
+    // Only the requested records were created.
     assert_eq!(stage.platform.calls().list().all().await.unwrap().len(), 2);
     let flows = stage.server.control().flows(stage.customer).await.unwrap();
     assert_eq!(flows.iter().map(|flow| flow.name.as_str()).collect::<Vec<_>>(), ["tmp", "tmp"]);

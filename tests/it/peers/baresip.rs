@@ -1,4 +1,5 @@
-//! baresip as a caller: it plays a tone, writes down what it hears, and obeys its control port.
+//! baresip as a caller: it plays a tone, records the received audio, and is controlled through its control
+//! port.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -10,15 +11,15 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::sip::edge::{PATIENCE, source, until};
+use crate::sip::edge::{DEADLINE, source, until};
 
-/// Where its control port is, at an address of its own. Its calls come from 127.0.0.1: the kernel would send its media
-/// from there anyway, whatever it announces.
-const CONTROL: u16 = 4444;
-/// Bytes of what it wrote down that show that it hears: two tenths of a second.
-const HEARD: u64 = 3_200;
+/// Its control port, at a separate address. Its calls come from 127.0.0.1: the kernel would send its media
+/// from there anyway, regardless of the announced address.
+const CONTROL_PORT: u16 = 4444;
+/// Bytes of recorded audio that prove reception: two tenths of a second.
+const AUDIBLE_BYTES: u64 = 3_200;
 
-/// How it calls.
+/// The account of a baresip.
 #[derive(Debug, Default)]
 pub struct Account<'a> {
     /// The caller number.
@@ -27,11 +28,11 @@ pub struct Account<'a> {
     pub domain: String,
     /// `udp`, `tcp` or `tls`.
     pub transport: &'a str,
-    /// Username and password; none where it is asked for none.
+    /// Username and password; `None` if it is not challenged.
     pub credentials: Option<(&'a str, &'a str)>,
     /// Further parameters of the account, such as `mediaenc=srtp-mand`.
     pub parameters: &'a str,
-    /// The authority that it trusts, where it speaks TLS.
+    /// The certificate authority that it trusts, for TLS.
     pub authority: Option<String>,
 }
 
@@ -40,7 +41,7 @@ pub struct Baresip {
     child: Child,
     control: TcpStream,
     input: Vec<u8>,
-    /// What it said since the last command and nobody waited for: events may come before a command's answer.
+    /// Messages since the last command that were not awaited yet: events may come before a command's answer.
     unheard: VecDeque<Value>,
     folder: tempfile::TempDir,
 }
@@ -61,12 +62,12 @@ impl Baresip {
             .stderr(log)
             .spawn()
             .expect("baresip is installed: scripts/test does it");
-        let at = SocketAddr::new(address.into(), CONTROL);
+        let at = SocketAddr::new(address.into(), CONTROL_PORT);
         let control = until("baresip's control port", async || TcpStream::connect(at).await.ok()).await;
         Self { child, control, input: Vec::new(), unheard: VecDeque::new(), folder }
     }
 
-    /// Calls a URI and waits until it is answered.
+    /// Calls a URI and waits until the call is established.
     pub async fn call(&mut self, uri: &str) {
         self.command("dial", uri).await;
         self.event("CALL_ESTABLISHED").await;
@@ -78,15 +79,15 @@ impl Baresip {
         self.event("CALL_CLOSED").await;
     }
 
-    /// Puts the call on hold, or takes it back, and waits for the answer to that.
+    /// Puts the call on hold or resumes it, and waits for the answer to the re-INVITE.
     async fn modify(&mut self, command: &str) {
         self.command(command, "").await;
         self.event("CALL_REMOTE_SDP").await;
     }
 
-    /// Puts the call on hold, waits until nothing comes, takes it back, and waits until something does.
+    /// Puts the call on hold, waits until no media arrives, resumes it, and waits until media arrives.
     pub async fn holds_and_resumes(&mut self) {
-        // What it says of the past seconds must be of sound before it can be of silence.
+        // Its statistics of the past seconds must show media before they can show silence.
         self.receives(|bits| bits > 0).await;
         self.modify("hold").await;
         self.receives(|bits| bits == 0).await;
@@ -94,7 +95,7 @@ impl Baresip {
         self.receives(|bits| bits > 0).await;
     }
 
-    /// Waits until it says of the bits a second that it receives what it has not said before.
+    /// Waits until it logs a new rate of received bits a second that satisfies `wanted`.
     async fn receives(&self, wanted: impl Fn(u32) -> bool) {
         let said = self.log().len();
         until("what baresip says of its media", async || {
@@ -106,23 +107,23 @@ impl Baresip {
         .await;
     }
 
-    /// Waits until it has heard more than it has now. It writes down what it hears until the first hold.
+    /// Waits until it has recorded more audio. It records until the first hold.
     pub async fn hears(&self) {
         let before = self.heard();
         until(&format!("sound at baresip: {}", self.log()), async || {
-            (self.heard() >= before + HEARD).then_some(())
+            (self.heard() >= before + AUDIBLE_BYTES).then_some(())
         })
         .await;
     }
 
-    /// Bytes of sound that it wrote down.
+    /// Bytes of recorded audio.
     fn heard(&self) -> u64 {
         let files = std::fs::read_dir(self.folder.path()).unwrap().map(|file| file.unwrap().path());
         let heard = files.filter(|file: &PathBuf| file.to_string_lossy().ends_with("-dec.wav"));
         heard.map(|file| std::fs::metadata(file).map_or(0, |file| file.len())).sum()
     }
 
-    /// Has it do something. It says so in a netstring of JSON, as it is told.
+    /// Sends a command, as a netstring with JSON, and waits for its answer.
     pub async fn command(&mut self, command: &str, parameters: &str) {
         self.unheard.clear();
         let text = json!({ "command": command, "params": parameters, "token": command }).to_string();
@@ -154,13 +155,13 @@ impl Baresip {
                 assert!(read > 0, "baresip ended");
             }
         };
-        let Ok(said) = tokio::time::timeout(PATIENCE, reading).await else {
+        let Ok(said) = tokio::time::timeout(DEADLINE, reading).await else {
             panic!("baresip says nothing more: {}", self.log());
         };
         said
     }
 
-    /// The next whole netstring, `LENGTH:JSON,`.
+    /// The next complete netstring, `LENGTH:JSON,`.
     fn take(&mut self) -> Option<Value> {
         let colon = self.input.iter().position(|byte| *byte == b':')?;
         let length: usize = std::str::from_utf8(&self.input[..colon]).unwrap().parse().unwrap();
@@ -194,7 +195,7 @@ fn config(folder: &Path, address: Ipv4Addr, account: &Account<'_>) -> String {
          ausrc_channels 1\nauplay_channels 1\naudio_buffer 20-160\nsnd_path {folder}\n\
          module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aufile.so\nmodule sndfile.so\n\
          module srtp.so\nmodule_tmp uuid.so\nmodule_tmp account.so\nmodule_app menu.so\nmodule_app ctrl_tcp.so\n\
-         ctrl_tcp_listen {address}:{CONTROL}\n"
+         ctrl_tcp_listen {address}:{CONTROL_PORT}\n"
     );
     if let Some(authority) = &account.authority {
         let _infallible = writeln!(text, "sip_cafile {authority}");
@@ -214,7 +215,7 @@ fn line(account: &Account<'_>) -> String {
     text + "\n"
 }
 
-/// A minute of a square wave of 400 Hz, in 16 bits at 8 kHz. The call ends with the file.
+/// Writes a minute of a square wave of 400 Hz, in 16 bits at 8 kHz. The call ends with the file.
 fn write_tone(file: &Path) {
     const SAMPLES: u32 = 480_000;
     let size = SAMPLES * 2;

@@ -1,4 +1,5 @@
-//! Kamailio as the carrier behind a provider: it challenges with 401 or 407, and sends what it lets through to sipp.
+//! Kamailio as the carrier behind a provider: it challenges with 401 or 407, and relays authenticated calls
+//! to sipp.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -6,12 +7,12 @@ use std::process::{Child, Command, Stdio};
 
 use super::free_port;
 use super::kamailio::Kamailio;
-use crate::outbound::stage::{Stage, because, open, short};
+use crate::outbound::stage::{Stage, hangup, open, short_call};
 use crate::sip::edge::source;
 
 const CONFIG: &str = include_str!("carrier.cfg");
 
-/// sipp taking calls, as it does without being told how.
+/// A sipp that accepts calls with its built-in scenario.
 struct Callee {
     child: Child,
     at: SocketAddr,
@@ -45,7 +46,7 @@ impl Drop for Callee {
 async fn a_provider_call_goes_out_through_a_kamailio_that_challenges() {
     for (proxy, right) in [(false, true), (true, true), (true, false)] {
         let callee = Callee::start();
-        // Where Kamailio is must be known before the server starts, and whom it lets through after that.
+        // Kamailio's address must be known before the server starts, and the credentials only after it.
         let address = source();
         let at = SocketAddr::new(address.into(), free_port(address));
         let hosts = BTreeMap::from([("out.didww.com".to_owned(), at.to_string())]);
@@ -63,8 +64,8 @@ async fn a_provider_call_goes_out_through_a_kamailio_that_challenges() {
             if proxy { config.replacen('\n', "\n#!define PROXY\n", 1) } else { config }
         })
         .await;
-        let id = stage.call(short(&provider)).await;
-        let expected = if right { because("normal", "local") } else { because("failed", "remote") };
-        assert_eq!(stage.ending(id).await, expected, "{}", kamailio.log());
+        let id = stage.call(short_call(&provider)).await;
+        let expected = if right { hangup("normal", "local") } else { hangup("failed", "remote") };
+        assert_eq!(stage.hangup_of(id).await, expected, "{}", kamailio.log());
     }
 }

@@ -8,10 +8,10 @@ use tokio::net::UdpSocket;
 use super::free_port;
 use crate::sip::edge::{source, until};
 
-/// A running Kamailio. It has several processes, so it is asked to end, not killed.
+/// A running Kamailio. It consists of several processes, so it receives SIGTERM rather than SIGKILL.
 pub struct Kamailio {
     child: Child,
-    /// Where it takes SIP over UDP.
+    /// Its SIP address over UDP.
     pub at: SocketAddr,
     folder: tempfile::TempDir,
 }
@@ -23,14 +23,15 @@ impl Kamailio {
         Self::start_at(SocketAddr::new(address.into(), free_port(address)), config).await
     }
 
-    /// The same at an address that is known already.
+    /// The same at a given address.
     pub async fn start_at(at: SocketAddr, config: impl FnOnce(SocketAddr) -> String) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("kamailio.cfg");
         std::fs::write(&file, config(at)).unwrap();
         let log = std::fs::File::create(folder.path().join("log")).unwrap();
         let child = Command::new("kamailio")
-            // In the foreground, with its log on standard error and its files where they are cleared away.
+            // In the foreground, with its log on standard error and its runtime files in a folder that is
+            // deleted afterwards.
             .args(["-DD", "-E", "-m", "32", "-f"])
             .arg(&file)
             .arg("-Y")
@@ -55,7 +56,7 @@ impl Kamailio {
         );
         let what = format!("Kamailio's answer: {}", self.log());
         until(&what, async || {
-            // Before it listens, the kernel says so.
+            // Until Kamailio listens, the kernel may report that the port is closed.
             socket.send_to(probe.as_bytes(), at).await.ok()?;
             let mut answer = [0; 2048];
             let read = tokio::time::timeout(std::time::Duration::from_millis(100), socket.recv(&mut answer));
@@ -64,7 +65,7 @@ impl Kamailio {
         .await;
     }
 
-    /// What it says of itself.
+    /// Its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
@@ -72,7 +73,7 @@ impl Kamailio {
 
 impl Drop for Kamailio {
     fn drop(&mut self) {
-        // One that is gone already needs no asking.
+        // This fails if it has already ended, which is fine.
         let _asked = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();
         let _reaped = self.child.wait();
     }

@@ -1,12 +1,12 @@
-//! A phone that calls the edge itself.
+//! A phone that calls the edge directly.
 
 use serde_json::json;
 
 use super::baresip::{Account, Baresip};
 use crate::sip::certificates::Certificates;
-use crate::sip::edge::{Edge, PROMPT, STRANGER, Trunk};
+use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk};
 
-/// An edge that speaks TLS too.
+/// An edge that also listens for TLS.
 async fn edge(made: &Certificates) -> Edge {
     let (certificate, key) = (made.path("cert.pem"), made.path("key.pem"));
     let arguments =
@@ -28,7 +28,7 @@ async fn phone(
 ) -> Baresip {
     let credentials = trunk.map(|trunk| (trunk.username.as_str(), trunk.password.as_str()));
     Baresip::start(&Account {
-        number: STRANGER,
+        number: FOREIGN_NUMBER,
         domain: at(edge, transport),
         transport,
         credentials,
@@ -49,7 +49,7 @@ async fn a_phone_talks_over_every_transport_by_credentials_and_by_address() {
         }
         for (number, transport) in ["udp", "tcp", "tls"].into_iter().enumerate() {
             let mut phone = phone(&edge, &made, transport, (!by_address).then_some(&trunk), "").await;
-            phone.call(&format!("sip:{PROMPT}@{}", at(&edge, transport))).await;
+            phone.call(&format!("sip:{ANSWERS_AT_ONCE}@{}", at(&edge, transport))).await;
             phone.hears().await;
             phone.hang_up().await;
             let record = edge.record(&trunk, number + 1 + 3 * usize::from(by_address)).await;
@@ -65,7 +65,7 @@ async fn a_phone_holds_and_resumes_and_hears_again() {
     let made = Certificates::make();
     let trunk = edge.trunk(json!({})).await;
     let mut phone = phone(&edge, &made, "udp", Some(&trunk), "").await;
-    phone.call(&format!("sip:{PROMPT}@{}", edge.sip)).await;
+    phone.call(&format!("sip:{ANSWERS_AT_ONCE}@{}", edge.sip)).await;
     phone.hears().await;
     phone.holds_and_resumes().await;
     phone.hang_up().await;
@@ -77,7 +77,7 @@ async fn a_phone_that_insists_on_srtp_is_taken_by_a_trunk_that_does_too_and_by_n
     let edge = Edge::start().await;
     let made = Certificates::make();
     let trunk = edge.trunk(json!({ "media_encryption_mode": "srtp_sdes" })).await;
-    let uri = format!("sip:{PROMPT}@{}", edge.sip);
+    let uri = format!("sip:{ANSWERS_AT_ONCE}@{}", edge.sip);
     for parameters in ["mediaenc=srtp-mand", "mediaenc=srtp"] {
         let mut phone = phone(&edge, &made, "udp", Some(&trunk), parameters).await;
         phone.call(&uri).await;

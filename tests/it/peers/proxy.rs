@@ -1,5 +1,5 @@
-//! A phone behind Kamailio: the proxy answers the trunk's challenge, and its configuration is the one that users are
-//! shown.
+//! A phone behind Kamailio: the proxy answers the trunk's challenge. Its configuration is the one in the
+//! documentation.
 
 use serde_json::json;
 
@@ -7,12 +7,12 @@ use super::baresip::{Account, Baresip};
 use super::free_port;
 use super::kamailio::Kamailio;
 use crate::sip::certificates::Certificates;
-use crate::sip::edge::{Edge, PROMPT, STRANGER, Trunk};
+use crate::sip::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk};
 
-/// What `docs/calls.md` prints.
+/// The configuration in `docs/calls.md`.
 const CONFIG: &str = include_str!("../../../docs/kamailio.cfg");
 
-/// The printed configuration with what its reader is to change, changed.
+/// The documented configuration, with the settings that a reader has to change replaced.
 fn changed(changes: &[(&str, &str)]) -> String {
     let mut config = CONFIG.to_owned();
     for (printed, own) in changes {
@@ -36,7 +36,7 @@ async fn proxy(edge: &Edge, made: &Certificates, transport: &str, trunk: &Trunk)
             ("/etc/kamailio/certificate.pem", &made.path("cert.pem")),
             ("/etc/kamailio/key.pem", &made.path("key.pem")),
         ]);
-        // As `-A WITH_TLS` does.
+        // Equivalent to `-A WITH_TLS`.
         if transport == "tls" { config.replacen('\n', "\n#!define WITH_TLS\n", 1) } else { config }
     })
     .await
@@ -57,15 +57,19 @@ async fn a_phone_behind_kamailio_talks_over_every_transport_by_credentials_and_b
         for (number, transport) in ["udp", "tcp", "tls"].into_iter().enumerate() {
             let kamailio = proxy(&edge, &made, transport, &trunk).await;
             let domain = kamailio.at.to_string();
-            let account =
-                Account { number: STRANGER, domain: domain.clone(), transport: "udp", ..Account::default() };
+            let account = Account {
+                number: FOREIGN_NUMBER,
+                domain: domain.clone(),
+                transport: "udp",
+                ..Account::default()
+            };
             let mut phone = Baresip::start(&account).await;
-            phone.call(&format!("sip:{PROMPT}@{domain}")).await;
+            phone.call(&format!("sip:{ANSWERS_AT_ONCE}@{domain}")).await;
             phone.hears().await;
             if !by_address && transport == "tcp" {
                 phone.holds_and_resumes().await;
             }
-            // One call, whatever Kamailio repeated, and it ends from either side.
+            // Kamailio's retransmissions cause no second call, and either side can end the call.
             let active = edge.active().await;
             assert_eq!(active.len(), 1, "{active:?}");
             if by_address {

@@ -1,9 +1,9 @@
-//! Digests through the wire: those that clients really send, and those that are wrong in one place.
+//! Digests over the network: those that real clients send, and those that are wrong in one member.
 
 use serde_json::json;
 
 use super::digest::Answer;
-use super::edge::{Edge, PROMPT, credentials};
+use super::edge::{ANSWERS_AT_ONCE, Edge, credentials};
 use super::uac::Call;
 
 type Spoil = fn(&mut Answer);
@@ -12,7 +12,7 @@ type Spoil = fn(&mut Answer);
 async fn a_challenge_is_401_for_the_fixed_realm_with_a_nonce_of_its_own() {
     let edge = Edge::start().await;
     let _trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let (first, second) = (call.attempt().await, call.attempt().await);
     for challenge in [&first, &second] {
         assert_eq!(challenge.start, "SIP/2.0 401 Unauthorized");
@@ -99,7 +99,7 @@ async fn a_digest_that_is_wrong_in_one_place_is_challenged_anew_and_the_log_says
     ];
     let mut asked = Vec::new();
     for (at, (spoil, why)) in spoils.into_iter().enumerate() {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let answer = call.attempt_as(&trunk, spoil).await;
         assert_eq!(answer.code(), 401, "{at}: {why}");
         asked.push(answer.parameter("WWW-Authenticate", "nonce").unwrap());
@@ -134,15 +134,15 @@ async fn headers_that_hold_no_digest_are_challenged() {
         "Digest nonce=\"\u{e9}\u{4e16}\", username=\"\u{0}\"",
         &long,
     ] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         call.invite(&[format!("Authorization: {value}")]).await;
         assert_eq!(call.answer().await.code(), 401, "{value}");
     }
-    // More than a datagram can hold, as far as the SIP library goes.
-    let mut call = Call::over(super::uac::Uac::tcp(&edge).await, &edge, PROMPT).await;
+    // Larger than the SIP library accepts in a datagram.
+    let mut call = Call::over(super::uac::Uac::tcp(&edge).await, &edge, ANSWERS_AT_ONCE).await;
     call.invite(&[format!("Authorization: Digest username=\"{}\"", "x".repeat(20_000))]).await;
     assert_eq!(call.answer().await.code(), 401);
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let challenge = call.attempt().await;
     let right = Answer::to(&challenge, &trunk, &call.uri()).value();
     call.invite(&[format!("Proxy-Authorization: {right}")]).await;
@@ -159,18 +159,18 @@ async fn a_trunk_that_goes_by_address_is_not_challenged_whatever_realm_a_header_
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
     edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.attempt().await.code(), 200);
     call.acknowledge().await;
     call.hang_up().await;
     let foreign = "Digest username=\"a\", realm=\"b\", nonce=\"c\", uri=\"d\", response=\"e\"";
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.invite(&[format!("Authorization: {foreign}")]).await;
     assert_eq!(call.answer().await.code(), 200);
     call.acknowledge().await;
     call.hang_up().await;
     edge.ip_only(&trunk, &["192.0.2.1"]).await;
-    assert_eq!(Call::new(&edge, PROMPT).await.attempt().await.code(), 403);
+    assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.attempt().await.code(), 403);
 }
 
 #[tokio::test]
@@ -179,12 +179,12 @@ async fn a_twilio_trunk_is_found_by_its_account() {
     let sid = format!("AC{}", "0123456789abcdef".repeat(2));
     let method = json!({ "type": "twilio", "attributes": { "twilio_account_sid": sid } });
     let _trunk = edge.trunk(json!({ "authentication_method": method })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.headers.push(format!("X-Twilio-AccountSid: {sid}"));
     assert_eq!(call.attempt().await.code(), 200);
     call.acknowledge().await;
     call.hang_up().await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.headers.push(format!("X-Twilio-AccountSid: {}", sid.replace('0', "1")));
     assert_eq!(call.attempt().await.code(), 403);
 }
@@ -193,10 +193,10 @@ async fn a_twilio_trunk_is_found_by_its_account() {
 async fn a_nonce_may_be_used_again_by_another_call() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut first = Call::new(&edge, PROMPT).await;
+    let mut first = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let challenge = first.attempt().await;
     for nc in ["00000001", "00000002", "00000002"] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let mut right = Answer::to(&challenge, &trunk, &call.uri());
         nc.clone_into(&mut right.nc);
         call.invite(&[format!("Authorization: {}", right.value())]).await;

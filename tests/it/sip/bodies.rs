@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::edge::{Edge, PROMPT, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::media::hears_its_echo;
 use super::message::Message;
 use super::uac::Call;
 
-/// A trunk that goes by address: what a body does is seen without a digest.
+/// A trunk that authenticates by address, so that bodies can be tested without a digest.
 async fn open_trunk(edge: &Edge) -> Trunk {
     let trunk = edge.trunk(json!({})).await;
     edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
@@ -35,7 +35,7 @@ fn sdp_part(call: &Call) -> String {
 }
 
 async fn with(edge: &Edge, content: &[&str], body: &str) -> Message {
-    let mut call = Call::new(edge, PROMPT).await;
+    let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
     call.content = content.iter().map(|line| (*line).to_owned()).collect();
     call.offer = body.replace("SDP", &call.offer);
     call.attempt().await
@@ -47,7 +47,7 @@ async fn an_offer_in_a_multipart_body_is_the_offer() {
     open_trunk(&edge).await;
     let location = "Content-ID: <a@b>\r\nContent-Type: application/pidf+xml\r\n\r\n<presence/>";
     for further in [&[][..], &[ISUP], &[location, ISUP]] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let sdp = sdp_part(&call);
         let parts: Vec<&str> = [sdp.as_str()].iter().chain(further).copied().collect();
         mixed(&mut call, &parts);
@@ -122,7 +122,7 @@ async fn a_caller_that_takes_no_description_is_refused_with_406() {
         ("Accept: application/*;q=0.5", 200),
         ("Accept: text/plain, */*", 200),
     ] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         call.headers.push(accept.to_owned());
         assert_eq!(call.attempt().await.code(), code, "{accept}");
     }
@@ -132,7 +132,7 @@ async fn a_caller_that_takes_no_description_is_refused_with_406() {
 async fn the_same_holds_for_requests_inside_a_dialog() {
     let edge = Edge::start().await;
     let trunk = open_trunk(&edge).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.attempt().await.code(), 200);
     call.acknowledge().await;
     let plain = std::mem::replace(&mut call.content, vec!["Content-Type: text/plain".to_owned()]);
@@ -148,7 +148,7 @@ async fn the_same_holds_for_requests_inside_a_dialog() {
         assert_eq!(answer.code(), 200, "{answer:?}");
         assert!(answer.media().1.ends_with("RTP/AVP 8 101"), "{answer:?}");
     }
-    // The answer to an offer of the edge's may be one part as well.
+    // The answer to an offer of the edge may be one part of a multipart as well.
     call.acknowledgement = body;
     let offer = call.request("INVITE", &[], "").await;
     assert_eq!(offer.code(), 200);

@@ -1,4 +1,4 @@
-//! Many callers at once: exactly the limit is let through, and nothing is ever lost of it.
+//! Many callers at once: exactly the limit is admitted, and no channel is ever lost.
 
 use std::sync::Arc;
 
@@ -6,21 +6,21 @@ use rusqlite::Connection;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use super::edge::{Edge, PROMPT, Trunk, acknowledged, until};
+use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk, acknowledged, until};
 use super::uac::Call;
 
-/// Callers of a burst.
+/// Number of callers in a burst.
 const CALLERS: usize = 200;
 const LIMIT: usize = 20;
 
-/// Places many calls at once; gives those that are up and the codes that refused the others.
+/// Places many calls at once. Returns the established calls, and the codes that refused the others.
 async fn burst(edge: &Arc<Edge>, trunk: &Trunk, cancelling: usize) -> (Vec<Call>, Vec<u16>) {
     let mut callers = JoinSet::new();
     for at in 0..CALLERS {
         let (edge, trunk) = (Arc::clone(edge), trunk.clone());
         callers.spawn(async move {
             let gives_up = at % 10 < cancelling;
-            let mut call = Call::new(&edge, if gives_up { "9990180" } else { PROMPT }).await;
+            let mut call = Call::new(&edge, if gives_up { "9990180" } else { ANSWERS_AT_ONCE }).await;
             let challenge = call.attempt().await;
             assert_eq!(challenge.code(), 401);
             let right = super::digest::Answer::to(&challenge, &trunk, &call.uri());
@@ -75,9 +75,13 @@ async fn callers_who_give_up_give_their_channels_back() {
     assert!(refused.iter().all(|code| matches!(code, 480 | 487)), "{refused:?}");
     edge.calls_up(up.len()).await;
     while up.len() < LIMIT {
-        up.push(Call::up(&edge, &trunk, PROMPT).await);
+        up.push(Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await);
     }
-    assert_eq!(Call::new(&edge, PROMPT).await.place(&trunk).await.code(), 480, "the limit is exact again");
+    assert_eq!(
+        Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(),
+        480,
+        "the limit is exact again"
+    );
     for call in &mut up {
         call.hang_up().await;
     }
@@ -139,10 +143,10 @@ async fn calls_that_end_together_at_a_stop_are_recorded_charged_and_remembered()
     assert_eq!(charged(&edge).await, 40);
     assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "2.0");
     assert_eq!(edge.shown(&trunk, "/attributes/status").await, "blocked");
-    assert_eq!(Call::new(&edge, PROMPT).await.place(&trunk).await.code(), 403);
+    assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(), 403);
     drop(edge);
 
-    // Two days without a server: what was spent is older than 24 hours at the next start.
+    // Two days without a server: at the next start the spending is older than 24 hours.
     let aged = Connection::open(&database).unwrap();
     aged.execute("UPDATE call SET ended_at = ended_at - 172800000", []).unwrap();
     drop(aged);
@@ -153,7 +157,7 @@ async fn calls_that_end_together_at_a_stop_are_recorded_charged_and_remembered()
     .await;
     assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "0.0");
     assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, false);
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
     until("the call is recorded", async || (charged(&edge).await == 41).then_some(())).await;
 
     let reset = edge.control.post("/reset", &json!({})).await;

@@ -1,4 +1,4 @@
-//! Certificates for TLS on loopback, made by OpenSSL.
+//! Certificates for TLS on loopback, generated with OpenSSL.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use super::edge::scratch;
 use super::uac::unique;
 
-/// A certificate authority and a certificate of its own for 127.0.0.1, made by OpenSSL.
+/// A certificate authority, and a certificate for 127.0.0.1 that it issued.
 pub struct Certificates {
     pub folder: std::path::PathBuf,
 }
@@ -51,12 +51,12 @@ impl Certificates {
         Self { folder }
     }
 
-    /// One of its files: `ca.pem`, `cert.pem`, `key.pem`.
+    /// The path of one of its files: `ca.pem`, `cert.pem`, `key.pem`.
     pub fn path(&self, name: &str) -> String {
         self.folder.join(name).to_str().unwrap().to_owned()
     }
 
-    /// A client that trusts the authority in a file.
+    /// The configuration of a client that trusts the authority in a file.
     pub fn client(authority: &Path) -> Arc<rustls::ClientConfig> {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(authority).unwrap()).unwrap();
@@ -69,7 +69,7 @@ impl Certificates {
 
 impl Drop for Certificates {
     fn drop(&mut self) {
-        // What stays is cleaned with the build.
+        // If this fails, the folder is deleted with the build.
         let _stays = std::fs::remove_dir_all(&self.folder);
     }
 }

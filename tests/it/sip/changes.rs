@@ -1,12 +1,12 @@
-//! What is changed through the API counts from the next INVITE on, and never for a call that is up.
+//! Changes over the API apply from the next INVITE on, and never to an active call.
 
 use serde_json::{Value, json};
 
-use super::edge::{Edge, PROMPT, STRANGER, Trunk, credentials};
+use super::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, Trunk, credentials};
 use super::uac::Call;
 
 async fn code(edge: &Edge, trunk: &Trunk) -> u16 {
-    let mut call = Call::new(edge, PROMPT).await;
+    let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
     let code = match call.attempt().await.code() {
         401 => call.attempt_as(trunk, |_| {}).await.code(),
         other => other,
@@ -22,7 +22,7 @@ async fn code(edge: &Edge, trunk: &Trunk) -> u16 {
 async fn every_attribute_counts_from_the_next_call_on_and_calls_that_are_up_stay() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut up = Call::up(&edge, &trunk, PROMPT).await;
+    let mut up = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     for (attributes, expected) in [
         (json!({ "dst_prefixes": ["999"] }), 403),
         (json!({ "default_dst_action": "reject_all" }), 200),
@@ -46,7 +46,7 @@ async fn every_attribute_counts_from_the_next_call_on_and_calls_that_are_up_stay
         assert_eq!(up.request("UPDATE", &[], "").await.code(), 200, "the call stays with {attributes}");
     }
     assert_eq!(edge.api.delete(&format!("/voice_out_trunks/{}", trunk.id)).await.status, 204);
-    assert_eq!(code(&edge, &trunk).await, 403, "nobody allows the address now");
+    assert_eq!(code(&edge, &trunk).await, 403, "no trunk allows the address now");
     assert_eq!(up.request("UPDATE", &[], "").await.code(), 200, "the call outlives its trunk");
     up.hang_up().await;
     edge.calls_up(0).await;
@@ -58,7 +58,7 @@ async fn dids_count_from_the_moment_that_they_are_linked_and_no_longer_than_they
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({ "on_cli_mismatch_action": "reject_call" })).await;
     assert_eq!(code(&edge, &trunk).await, 403);
-    let did = edge.did(STRANGER, false).await;
+    let did = edge.did(FOREIGN_NUMBER, false).await;
     assert_eq!(code(&edge, &trunk).await, 403, "it is of the account, not of the trunk");
     let link = async |ids: &[&str]| {
         let data: Vec<Value> = ids.iter().map(|id| json!({ "type": "dids", "id": id })).collect();
@@ -88,7 +88,7 @@ async fn dids_count_from_the_moment_that_they_are_linked_and_no_longer_than_they
 async fn credentials_that_are_rotated_between_challenge_and_answer_are_challenged_again() {
     let edge = Edge::start().await;
     let old = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let challenge = call.attempt().await;
     let whose = json!({ "voice_out_trunk": { "data": { "type": "voice_out_trunks", "id": old.id } } });
     let body = json!({ "data": {
@@ -120,7 +120,7 @@ async fn lowering_the_capacity_ends_nothing_and_counts_calls_that_are_up() {
     let trunk = edge.trunk(json!({ "capacity_limit": 3 })).await;
     let mut up = Vec::new();
     for _ in 0..3 {
-        up.push(Call::up(&edge, &trunk, PROMPT).await);
+        up.push(Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await);
     }
     edge.patch(&trunk, json!({ "capacity_limit": 2 })).await;
     for (left, expected) in [(3, 480), (2, 480), (1, 200)] {

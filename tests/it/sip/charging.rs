@@ -1,4 +1,5 @@
-//! Money: calls cost as they run, what they cost outlives the server, and nothing is charged that was not heard.
+//! Charging: active calls cost money, their cost survives the server, and unacknowledged answers are not
+//! charged.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,13 +10,13 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::edge::{Edge, PROMPT, Trunk, acknowledged, scratch, until};
+use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk, acknowledged, scratch, until};
 use super::uac::{Call, Uac, unique};
 use crate::support::binary::{self, Binary};
 
-/// A dollar a second.
+/// A rate of one US dollar a second.
 const BY_THE_SECOND: &str = "[[sip.rates]]\nprefix = \"999\"\nper_minute = \"60\"\n";
-/// Sixty dollars a begun minute.
+/// A rate of sixty US dollars for each minute that begins.
 const SIXTY: &str =
     "[[sip.rates]]\nprefix = \"999\"\nper_minute = \"60\"\ninitial_interval = 60\nnext_interval = 60\n";
 
@@ -33,7 +34,7 @@ async fn a_call_costs_while_it_is_up_and_its_record_costs_no_more() {
     let edge = Edge::with_config(BY_THE_SECOND).await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "threshold_amount": "1000.0", "rtp_timeout": 600 })).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "1").await;
     for seconds in [10, 20, 30] {
         edge.advance(10).await;
@@ -53,13 +54,13 @@ async fn a_call_whose_trunk_reaches_its_threshold_ends_when_its_paid_time_is_ove
     let edge = Edge::with_config(SIXTY).await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "threshold_amount": "100.0", "rtp_timeout": 600 })).await;
-    let mut first = Call::up(&edge, &trunk, PROMPT).await;
+    let mut first = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "60").await;
     edge.advance(30).await;
-    let mut second = Call::up(&edge, &trunk, PROMPT).await;
+    let mut second = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "120").await;
     assert_eq!(edge.shown(&trunk, "/attributes/status").await, "blocked");
-    assert_eq!(Call::new(&edge, PROMPT).await.place(&trunk).await.code(), 403);
+    assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(), 403);
     edge.advance(30).await;
     let bye = first.hung_up().await;
     assert!(bye.header("Reason").unwrap().contains("Threshold reached"), "{bye:?}");
@@ -82,7 +83,7 @@ async fn calls_go_on_past_the_threshold_where_the_setting_says_so() {
     let edge = Edge::with_config(&format!("[sip]\nthreshold_ends_calls = false\n{SIXTY}")).await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "threshold_amount": "100.0", "rtp_timeout": 600 })).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "60").await;
     for sum in ["120", "180"] {
         edge.advance(60).await;
@@ -93,7 +94,7 @@ async fn calls_go_on_past_the_threshold_where_the_setting_says_so() {
     call.hang_up().await;
 }
 
-/// How many callers come at once.
+/// Number of simultaneous callers.
 const CALLERS: usize = 200;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -104,7 +105,7 @@ async fn of_many_calls_at_once_as_many_are_answered_as_the_threshold_pays() {
     for _ in 0..CALLERS {
         let (edge, trunk) = (Arc::clone(&edge), trunk.clone());
         callers.spawn(async move {
-            let mut call = Call::new(&edge, PROMPT).await;
+            let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
             let code = call.place(&trunk).await.code();
             (call, code)
         });
@@ -126,7 +127,7 @@ async fn of_many_calls_at_once_as_many_are_answered_as_the_threshold_pays() {
     let records = edge.records(&trunk).await;
     let prices = records.iter().map(|record| record["price"].as_str().unwrap().parse::<Decimal>().unwrap());
     let sum: Decimal = prices.sum();
-    // Seconds may have begun before all were answered.
+    // More seconds may have begun before all calls were answered.
     assert!(sum >= Decimal::from(5) && sum <= Decimal::from(5 + 2 * up.len()), "{sum} of {} calls", up.len());
     until("all is shown", async || (spent(&edge, &trunk).await == sum).then_some(())).await;
     assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, true);
@@ -147,11 +148,12 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
     let mut edge = Edge::with_arguments(&arguments).await;
     let trunk = edge.trunk(json!({ "threshold_amount": "1000.0" })).await;
     let free = edge.trunk(json!({})).await;
-    let (_up, _other) = (Call::up(&edge, &trunk, PROMPT).await, Call::up(&edge, &free, PROMPT).await);
+    let (_up, _other) =
+        (Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await, Call::up(&edge, &free, ANSWERS_AT_ONCE).await);
     until("a few steps are written", async || (spent(&edge, &trunk).await >= Decimal::from(3)).then_some(()))
         .await;
-    // As soon as they are acknowledged.
-    let _late = Call::up(&edge, &trunk, PROMPT).await;
+    // Possible again once they are acknowledged.
+    let _late = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     acknowledged(&database, 3).await;
     let least = spent(&edge, &trunk).await;
     edge.binary.signal("KILL");
@@ -171,7 +173,7 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
             }
         }
         assert_eq!((edge.records(&trunk).await.len(), edge.records(&free).await.len()), (2, 1), "each once");
-        // A step was written after the amount was shown, or with it.
+        // A step was written after the amount was read, or together with it.
         assert!(sum + Decimal::ONE >= least && sum >= Decimal::from(2), "{sum} of {least}");
         until("all is shown", async || (spent(&edge, &trunk).await == sum).then_some(())).await;
         assert!(edge.active().await.is_empty());
@@ -179,13 +181,13 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
     std::fs::remove_file(config).unwrap();
 }
 
-/// A caller that a trunk knows by its address, and that sends from it again and again.
+/// A caller that a trunk identifies by its address, and that places several calls from it.
 async fn from(edge: &Edge, source: std::net::Ipv4Addr) -> Call {
-    Call::over(Uac::udp_from(edge, source).await, edge, PROMPT).await
+    Call::over(Uac::udp_from(edge, source).await, edge, ANSWERS_AT_ONCE).await
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_heard_costs_nothing_and_blocks_nothing() {
+async fn an_unacknowledged_answer_costs_nothing_and_blocks_nothing() {
     let edge = Edge::with_config(SIXTY).await;
     let trunk = edge.trunk(json!({ "threshold_amount": "100.0" })).await;
     let source = super::edge::source();
@@ -193,7 +195,7 @@ async fn an_answer_that_nobody_heard_costs_nothing_and_blocks_nothing() {
     for count in 1..=3 {
         let mut call = from(&edge, source).await;
         assert_eq!(call.attempt().await.code(), 200);
-        // Whoever forged the INVITE knows its branch, and not the tag of the answer.
+        // The sender of a forged INVITE knows its branch, but not the tag of the answer.
         let (head, _) = call.sent.split_once("\r\n\r\n").unwrap();
         let blind = head.replacen("INVITE", "ACK", 1).replace(" INVITE\r\n", " ACK\r\n");
         let blind =
@@ -247,7 +249,8 @@ async fn a_source_of_datagrams_has_a_few_answers_until_it_acknowledges_one() {
     }
 }
 
-/// The binary with what a limit on the size of files needs: without the trap it would end the process.
+/// Starts the binary with the trap that a limit on the size of files needs: without it the signal would end
+/// the process.
 async fn started(database: &Path, config: &Path) -> Edge {
     let mut command = Command::new("sh");
     command
@@ -270,7 +273,7 @@ fn limit(edge: &Edge, bytes: &str) {
     assert!(set.is_ok_and(|status| status.success()), "prlimit limits what files grow to");
 }
 
-/// Whether the server takes a write.
+/// Whether the server accepts a write.
 async fn takes_writes(edge: &Edge) -> bool {
     let account = json!({ "name": format!("Account {}", unique()) });
     edge.control.post("/accounts", &account).await.status == 201
@@ -288,20 +291,20 @@ async fn with_a_full_disk_no_call_of_a_trunk_with_a_threshold_comes_in_and_every
     let body = json!({ "data": { "type": "voice_out_trunks", "id": free.id, "attributes": { "threshold_amount": null } } });
     let old = edge.api.at(Some("2022-05-10"));
     assert_eq!(old.patch(&format!("/voice_out_trunks/{}", free.id), &body).await.status, 200);
-    // Up before: it goes on, and is charged.
-    let mut before = Call::up(&edge, &trunk, PROMPT).await;
+    // This call is already active: it continues, and is charged.
+    let mut before = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "60").await;
 
     let sizes = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
     limit(&edge, &sizes.max().unwrap().to_string());
     until("the disk is full", async || (!takes_writes(&edge).await).then_some(())).await;
     for _ in 0..8 {
-        let refusal = Call::new(&edge, PROMPT).await.place(&trunk).await;
+        let refusal = Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await;
         assert_eq!(refusal.code(), 503, "{refusal:?}");
     }
     before.hang_up().await;
     for _ in 0..3 {
-        Call::up(&edge, &free, PROMPT).await.hang_up().await;
+        Call::up(&edge, &free, ANSWERS_AT_ONCE).await.hang_up().await;
     }
     edge.calls_up(0).await;
     limit(&edge, "unlimited");
@@ -310,7 +313,7 @@ async fn with_a_full_disk_no_call_of_a_trunk_with_a_threshold_comes_in_and_every
     spends(&edge, &free, "180").await;
     spends(&edge, &trunk, "60").await;
     until("calls are taken again", async || {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let code = call.place(&trunk).await.code();
         (code == 200).then_some(())
     })
@@ -340,7 +343,7 @@ async fn when_nothing_can_be_written_for_too_long_calls_end() {
     let config = file(&format!("[sip]\nunrecorded_seconds = 1\n{SIXTY}"));
     let edge = started(&database, &config).await;
     let trunk = edge.trunk(json!({ "threshold_amount": "1000.0" })).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     spends(&edge, &trunk, "60").await;
     let sizes = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().metadata().unwrap().len());
     limit(&edge, &sizes.max().unwrap().to_string());

@@ -1,9 +1,9 @@
-//! Requests inside a dialog: from where they may come, and in which order.
+//! Requests inside a dialog: the addresses that they may come from, and their order.
 
 use serde_json::json;
 
 use super::digest::Answer;
-use super::edge::{Edge, PROMPT, credentials, source};
+use super::edge::{ANSWERS_AT_ONCE, Edge, credentials, source};
 use super::media::hears_its_echo;
 use super::uac::{Call, Uac};
 
@@ -23,7 +23,7 @@ fn digest(
 async fn from_another_address_a_request_of_a_trunk_with_credentials_is_challenged() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     let at = {
         let body = call.offer.clone();
         call.request("INVITE", &[], &body).await.media().0
@@ -52,10 +52,10 @@ async fn a_right_digest_from_an_address_that_may_not_call_is_refused() {
     let edge = Edge::start().await;
     let own = Uac::udp(&edge).await;
     let address = own.local.ip().to_string();
-    // Another trunk makes the address one that is answered at all.
+    // Because of another trunk, the address is no stranger, so its requests are answered.
     edge.trunk(json!({})).await;
     let trunk = edge.trunk(json!({ "authentication_method": credentials(&[&address], None) })).await;
-    let mut call = Call::over(own, &edge, PROMPT).await;
+    let mut call = Call::over(own, &edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.place(&trunk).await.code(), 200);
     let mut other = Uac::udp(&edge).await;
     let challenge = call.request_from(&mut other, "BYE", &[], "").await;
@@ -72,7 +72,7 @@ async fn from_another_address_a_request_of_a_trunk_by_address_is_taken_where_the
     let trunk = edge.trunk(json!({})).await;
     let (own, neighbour) = (source(), source());
     edge.ip_only(&trunk, &[&own.to_string(), &neighbour.to_string()]).await;
-    let mut call = Call::over(Uac::udp_from(&edge, own).await, &edge, PROMPT).await;
+    let mut call = Call::over(Uac::udp_from(&edge, own).await, &edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.attempt().await.code(), 200);
     call.acknowledge().await;
     let mut other = Uac::udp(&edge).await;
@@ -102,7 +102,7 @@ async fn nobody_else_cancels_an_invite() {
     let cancel = cancel.split_once("Content-Type").unwrap().0.to_owned() + "Content-Length: 0\r\n\r\n";
     let mut other = Uac::udp(&edge).await;
     other.send(&cancel).await;
-    // What is asked after that is answered after that.
+    // Later requests are answered after it.
     assert_eq!(other.options().await.code(), 200);
     assert_eq!(edge.active().await.len(), 1, "it still rings");
     assert_eq!(call.cancel().await.code(), 200);
@@ -113,7 +113,7 @@ async fn nobody_else_cancels_an_invite() {
 async fn a_request_that_is_older_than_one_that_was_taken_is_refused() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     call.sequence += 10;
     assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
     call.sequence -= 5;
@@ -125,11 +125,11 @@ async fn a_request_that_is_older_than_one_that_was_taken_is_refused() {
 }
 
 #[tokio::test]
-async fn an_offer_that_meets_one_of_ours_is_told_to_wait() {
+async fn an_offer_that_crosses_one_of_the_edges_is_refused_with_491() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
     edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let own = std::mem::take(&mut call.offer);
     assert_eq!(call.attempt().await.code(), 200);
     let invite = call.sequence;

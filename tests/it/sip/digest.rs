@@ -1,4 +1,4 @@
-//! A digest computed here and nowhere else: what the edge accepts is not compared with the edge's own hash.
+//! An independent digest computation, so that the edge is not tested with its own hash.
 
 use std::fmt::Write as _;
 
@@ -8,7 +8,7 @@ use sha2::Sha256;
 use super::edge::Trunk;
 use super::message::Message;
 
-/// What a client puts into `Authorization`. Each member can be made wrong.
+/// The members of an `Authorization` header. Each can be set to a wrong value.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub username: String,
@@ -17,9 +17,9 @@ pub struct Answer {
     pub nonce: String,
     pub uri: String,
     pub method: String,
-    /// `MD5`, `MD5-sess`, `SHA-256`, or another name, which is hashed as MD5; none sends none.
+    /// `MD5`, `MD5-sess`, `SHA-256`, or another name, which is hashed as MD5; `None` omits the member.
     pub algorithm: Option<String>,
-    /// None is the way of RFC 2069.
+    /// `None` selects the calculation of RFC 2069.
     pub qop: Option<String>,
     pub nc: String,
     pub cnonce: String,

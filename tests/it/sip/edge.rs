@@ -1,4 +1,4 @@
-//! The real binary with its edge, and what a test asks of its two APIs.
+//! The real binary with its edge, and requests of tests to its two APIs.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -11,28 +11,28 @@ use serde_json::{Value, json};
 use crate::support::api::Api;
 use crate::support::binary::Binary;
 
-/// How long a test waits for something that must happen.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+/// Maximum wait for an event that must happen.
+pub const DEADLINE: Duration = Duration::from_secs(15);
 
-/// A caller number that no test makes a DID of.
-pub const STRANGER: &str = "12025550143";
-/// A number that rings shortly, is answered, and stays up.
-pub const PATIENT: &str = "442079460018";
+/// A caller number that no test adds as a DID.
+pub const FOREIGN_NUMBER: &str = "12025550143";
+/// A number that rings for a short time, is answered, and stays up.
+pub const RINGS_THEN_ANSWERS: &str = "442079460018";
 /// A number that is answered at once and stays up.
-pub const PROMPT: &str = "9990200";
+pub const ANSWERS_AT_ONCE: &str = "9990200";
 
 /// The binary with an account and an edge.
 pub struct Edge {
     pub binary: Binary,
     pub api: Api,
     pub control: Api,
-    /// Where it takes SIP over UDP and TCP.
+    /// Its SIP address over UDP and TCP.
     pub sip: SocketAddr,
     account: String,
     config: Option<PathBuf>,
 }
 
-/// A trunk as callers know it.
+/// A trunk's id and credentials.
 #[derive(Debug, Clone)]
 pub struct Trunk {
     pub id: String,
@@ -40,16 +40,16 @@ pub struct Trunk {
     pub password: String,
 }
 
-/// A loopback address that nobody else of this run has, so that callers in parallel never share a port.
+/// A loopback address that is unique in this run, so that parallel callers never share a port.
 pub fn source() -> Ipv4Addr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    // The first and the last address of a subnet are left out.
+    // The first and the last address of a subnet are skipped.
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let [.., subnet, host] = (((number / 254) << 8) | (1 + number % 254)).to_be_bytes();
     Ipv4Addr::new(127, 100, subnet, host)
 }
 
-/// Waits until a question has an answer; it is asked again and again.
+/// Repeats a question until it has an answer.
 pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let asking = async {
         loop {
@@ -59,12 +59,12 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    let Ok(answer) = tokio::time::timeout(PATIENCE, asking).await else { panic!("waited in vain: {what}") };
+    let Ok(answer) = tokio::time::timeout(DEADLINE, asking).await else { panic!("waited in vain: {what}") };
     answer
 }
 
-/// Waits until so many calls that are up, whose answer was acknowledged, are in the database. An ACK is not answered, so
-/// nothing else shows that it came.
+/// Waits until the database has this many active calls whose answer was acknowledged. An ACK has no answer,
+/// so this is the only sign that it arrived.
 pub async fn acknowledged(database: &Path, count: i64) {
     let rows = Connection::open_with_flags(database, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
     until(&format!("{count} acknowledged calls that are written"), async || {
@@ -75,12 +75,12 @@ pub async fn acknowledged(database: &Path, count: i64) {
 }
 
 impl Edge {
-    /// With every setting at its default.
+    /// Starts it with every setting at its default.
     pub async fn start() -> Self {
         Self::begin(None, &[]).await
     }
 
-    /// With a configuration file that says this.
+    /// Starts it with a configuration file.
     pub async fn with_config(text: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -89,7 +89,7 @@ impl Edge {
         Self::begin(Some(file), &[]).await
     }
 
-    /// With these further arguments.
+    /// Starts it with additional arguments.
     pub async fn with_arguments(arguments: &[&str]) -> Self {
         Self::begin(None, arguments).await
     }
@@ -110,7 +110,7 @@ impl Edge {
         Self::of(Binary::start(&arguments), config).await
     }
 
-    /// That of a binary which was started with the key `good`.
+    /// Uses a binary that was started with the key `good`.
     pub async fn of(binary: Binary, config: Option<PathBuf>) -> Self {
         let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
         let account = control.get("/accounts").await.at("/accounts/0/id").as_str().unwrap().to_owned();
@@ -123,41 +123,41 @@ impl Edge {
             binary,
         };
         let features = json!({ "features": ["outbound", "replace_cli", "randomize_cli"] });
-        edge.told(&format!("/accounts/{}", edge.account), "PATCH", &features).await;
+        edge.control_request(&format!("/accounts/{}", edge.account), "PATCH", &features).await;
         edge
     }
 
-    /// Does something over the control API that must succeed.
-    async fn told(&self, path: &str, method: &str, body: &Value) -> Value {
+    /// Sends a request to the control API that must succeed.
+    async fn control_request(&self, path: &str, method: &str, body: &Value) -> Value {
         let answer = self.control.send(method.parse().unwrap(), path, &body.to_string()).await;
         assert!(answer.status < 300, "{path}: {}", answer.text);
         answer.json()
     }
 
-    /// Moves the server's time forward.
+    /// Moves the server's clock forward.
     pub async fn advance(&self, seconds: u64) {
-        self.told("/clock/advance", "POST", &json!({ "seconds": seconds })).await;
+        self.control_request("/clock/advance", "POST", &json!({ "seconds": seconds })).await;
     }
 
-    /// Stops the server's time.
+    /// Freezes the server's clock.
     pub async fn freeze(&self) {
-        self.told("/clock/freeze", "POST", &json!({})).await;
+        self.control_request("/clock/freeze", "POST", &json!({})).await;
     }
 
-    /// Puts a DID into the account.
+    /// Adds a DID to the account.
     pub async fn did(&self, number: &str, emergency: bool) -> String {
         let body = json!({ "number": number, "emergency_enabled": emergency });
-        let added = self.told(&format!("/accounts/{}/dids", self.account), "POST", &body).await;
+        let added = self.control_request(&format!("/accounts/{}/dids", self.account), "POST", &body).await;
         added["dids"][0]["id"].as_str().unwrap().to_owned()
     }
 
-    /// Changes a DID as staff can.
+    /// Changes a DID over the control API.
     pub async fn change_did(&self, did: &str, patch: &Value) {
-        self.told(&format!("/accounts/{}/dids/{did}", self.account), "PATCH", patch).await;
+        self.control_request(&format!("/accounts/{}/dids/{did}", self.account), "PATCH", patch).await;
     }
 
-    /// Makes a trunk that any caller on loopback may use with its credentials, whatever its caller number; the
-    /// attributes go before.
+    /// Creates a trunk that any caller on loopback may use with its credentials, with any caller number;
+    /// `attributes` override these defaults.
     pub async fn trunk(&self, attributes: Value) -> Trunk {
         self.linked_trunk(attributes, json!({})).await
     }
@@ -204,13 +204,13 @@ impl Edge {
         assert_eq!(answer.status, 200, "{}", answer.text);
     }
 
-    /// Makes a trunk take calls by address alone, as staff can.
+    /// Makes a trunk accept calls by address alone, over the control API.
     pub async fn ip_only(&self, trunk: &Trunk, networks: &[&str]) {
         let path = format!("/accounts/{}/trunks/{}/ip_only", self.account, trunk.id);
-        self.told(&path, "POST", &json!({ "allowed_sip_ips": networks })).await;
+        self.control_request(&path, "POST", &json!({ "allowed_sip_ips": networks })).await;
     }
 
-    /// Something of a trunk as the API shows it, by its JSON pointer below `/data`.
+    /// A value of a trunk's document, by its JSON pointer below `/data`.
     pub async fn shown(&self, trunk: &Trunk, pointer: &str) -> Value {
         self.api.get(&format!("/voice_out_trunks/{}", trunk.id)).await.at(&format!("/data{pointer}"))
     }
@@ -221,7 +221,7 @@ impl Edge {
         answer.at("/calls").as_array().unwrap_or_else(|| panic!("{}", answer.text)).clone()
     }
 
-    /// Waits until a trunk has so many records, and gives the newest.
+    /// Waits until a trunk has this many records. Returns the newest.
     pub async fn record(&self, trunk: &Trunk, count: usize) -> Value {
         until(&format!("{count} call records"), async || {
             self.records(trunk).await.into_iter().rev().nth(count - 1)
@@ -229,29 +229,29 @@ impl Edge {
         .await
     }
 
-    /// The calls that are up.
+    /// The active calls.
     pub async fn active(&self) -> Vec<Value> {
         self.control.get("/calls/active").await.at("/calls").as_array().unwrap().clone()
     }
 
-    /// Waits until so many calls are up.
+    /// Waits until this many calls are active.
     pub async fn calls_up(&self, count: usize) {
         let up = async || (self.active().await.len() == count).then_some(());
         until(&format!("{count} calls that are up"), up).await;
     }
 
-    /// How many attempts were challenged, refused and admitted.
+    /// The counts of attempts that were challenged, refused and admitted.
     pub async fn counts(&self) -> [u64; 3] {
         let answer = self.control.get("/calls/counts").await;
         ["challenged", "refused", "admitted"].map(|name| answer.json()[name].as_u64().unwrap())
     }
 
-    /// What would become of a call.
+    /// The decision on a call, without placing it.
     pub async fn explain(&self, question: &Value) -> Value {
-        self.told("/explain", "POST", question).await
+        self.control_request("/explain", "POST", question).await
     }
 
-    /// Waits until the log has a line with all these words.
+    /// Waits until the log has a line that contains all these words.
     pub async fn logs(&self, words: &[&str]) -> String {
         until(&format!("a log line with {words:?}"), async || {
             let log = self.binary.log();
@@ -264,20 +264,20 @@ impl Edge {
 impl Drop for Edge {
     fn drop(&mut self) {
         if let Some(file) = self.config.take() {
-            // What stays is cleaned with the build.
+            // If this fails, the file is deleted with the build.
             let _stays = std::fs::remove_file(file);
         }
     }
 }
 
-/// A file for this run, in the build's own folder.
+/// The path of a file for this run, in the build's folder.
 pub fn scratch(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(&folder).unwrap();
     folder.join(name)
 }
 
-/// An authentication method that a create or a patch takes.
+/// An authentication method for a create or a patch.
 pub fn credentials(networks: &[&str], tech_prefix: Option<&str>) -> Value {
     json!({
         "type": "credentials_and_ip",

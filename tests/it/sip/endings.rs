@@ -1,8 +1,8 @@
-//! How calls that were let through end, over UDP and over TCP: what the peer sees, and what the record says.
+//! The ends of admitted calls, over UDP and over TCP: the messages that the peer receives, and the record.
 
 use serde_json::{Value, json};
 
-use super::edge::{Edge, PATIENT, PROMPT, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, Edge, RINGS_THEN_ANSWERS, Trunk};
 use super::scenario::{Run, Scenario};
 use super::uac::Call;
 
@@ -25,8 +25,8 @@ async fn every_ending_is_seen_by_the_peer_and_recorded_over_udp_and_tcp() {
     for tcp in [false, true] {
         let call = |number: &str| Scenario::to(number).for_trunk(&trunk).call().challenged();
         for (scenario, code, reason, success) in [
-            (call(PATIENT).progress(180).answered().hang_up(), 200, "Bye", true),
-            (call(PROMPT).answered().hang_up(), 200, "Bye", true),
+            (call(RINGS_THEN_ANSWERS).progress(180).answered().hang_up(), 200, "Bye", true),
+            (call(ANSWERS_AT_ONCE).answered().hang_up(), 200, "Bye", true),
             (call("9990201").answered().hung_up(), 200, "Bye", true),
             (call("9990183").progress(183).answered().hang_up(), 200, "Bye", true),
             (call("9990486").refused(486), 486, "Busy Here", false),
@@ -81,7 +81,7 @@ async fn nobody_answers_until_the_ringing_times_out() {
         (&record["disconnect_code"], &record["disconnect_reason"]),
         (&json!(487), &json!("Ringing timeout"))
     );
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
 }
 
 #[tokio::test]
@@ -120,7 +120,7 @@ async fn a_bye_before_the_answer_ends_the_ringing() {
 async fn the_operator_ends_a_call_that_is_up_and_one_that_rings() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     let id = edge.active().await[0]["id"].as_str().unwrap().to_owned();
     assert_eq!(edge.control.delete(&format!("/calls/active/{id}")).await.status, 200);
     let bye = call.hung_up().await;
@@ -144,17 +144,17 @@ async fn the_operator_ends_a_call_that_is_up_and_one_that_rings() {
 async fn calls_end_when_the_server_is_asked_to_stop() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     let Ok(pid) = i32::try_from(edge.binary.id()) else { unreachable!("ids of processes are small") };
     std::process::Command::new("kill").args(["-TERM", &pid.to_string()]).status().unwrap();
     call.hung_up().await;
 }
 
 #[tokio::test]
-async fn requests_for_a_dialog_that_nobody_has_are_told_so() {
+async fn requests_for_an_unknown_dialog_are_answered_481() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     call.hang_up().await;
     for method in ["BYE", "UPDATE"] {
         let answer = call.request(method, &[], "").await;

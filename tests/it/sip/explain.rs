@@ -1,8 +1,8 @@
-//! The explanation of a call that is not placed agrees with what a placed call meets.
+//! The explanation of a call agrees with the outcome of a placed call.
 
 use serde_json::{Value, json};
 
-use super::edge::{Edge, PATIENT, STRANGER, Trunk, credentials};
+use super::edge::{Edge, FOREIGN_NUMBER, RINGS_THEN_ANSWERS, Trunk, credentials};
 use super::uac::Call;
 
 #[tokio::test]
@@ -38,12 +38,12 @@ async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
         (with(json!({ "sdp": "" })), "admitted", 200, None),
         (with(json!({ "source": "192.0.2.9" })), "refused", 403, Some("source")),
         (with(json!({ "source": "2001:db8::1" })), "refused", 403, Some("source")),
-        (with(json!({ "to": PATIENT })), "refused", 403, Some("tech_prefix")),
+        (with(json!({ "to": RINGS_THEN_ANSWERS })), "refused", 403, Some("tech_prefix")),
         (with(json!({ "username": null })), "challenged", 401, Some("digest")),
         (with(json!({ "username": "nobody" })), "challenged", 401, Some("digest")),
         (with(json!({ "to": "9#020" })), "refused", 484, Some("number")),
         (with(json!({ "to": "9#447012345678" })), "refused", 403, Some("destination")),
-        (with(json!({ "from": STRANGER })), "refused", 403, Some("cli")),
+        (with(json!({ "from": FOREIGN_NUMBER })), "refused", 403, Some("cli")),
         (
             with(json!({ "from": "anonymous", "asserted_identity": "442079460000" })),
             "refused",
@@ -51,7 +51,7 @@ async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
             Some("cli"),
         ),
         (with(json!({ "to": "9#999" })), "admitted", 200, None),
-        (with(json!({ "to": "9#911", "from": STRANGER })), "refused", 403, Some("emergency")),
+        (with(json!({ "to": "9#911", "from": FOREIGN_NUMBER })), "refused", 403, Some("emergency")),
         (with(json!({ "sdp": savp })), "refused", 488, Some("media")),
         (
             with(json!({ "sdp": "v=0\r\nc=IN IP4 192.0.2.1\r\nm=audio 4000 RTP/AVP 99\r\n" })),
@@ -77,7 +77,10 @@ async fn questions_get_the_verdict_and_the_check_that_a_call_would_meet() {
     let unknown = edge.explain(&with(json!({ "source": "198.51.101.7" }))).await;
     assert_eq!(unknown["nearest_allowed"], "198.51.100.0/24");
     let admitted = edge.explain(&base).await;
-    assert_eq!((&admitted["destination"], &admitted["cli"]), (&json!(PATIENT), &json!("442079460000")));
+    assert_eq!(
+        (&admitted["destination"], &admitted["cli"]),
+        (&json!(RINGS_THEN_ANSWERS), &json!("442079460000"))
+    );
     let order = [
         "source",
         "tech_prefix",
@@ -118,16 +121,16 @@ async fn an_explanation_agrees_with_the_call_that_is_placed() {
         let trunk: Trunk = edge.trunk(attributes.clone()).await;
         let mut call = Call::new(&edge, "9990200").await;
         let question = json!({
-            "source": call.uac.local.ip(), "to": "9990200", "from": STRANGER, "username": trunk.username,
+            "source": call.uac.local.ip(), "to": "9990200", "from": FOREIGN_NUMBER, "username": trunk.username,
         });
-        let told = edge.explain(&question).await;
+        let explanation = edge.explain(&question).await;
         let met = call.place(&trunk).await;
-        assert_eq!(told["code"], met.code(), "{attributes}: {told}");
+        assert_eq!(explanation["code"], met.code(), "{attributes}: {explanation}");
         if met.code() == 200 {
             call.hang_up().await;
         } else {
-            let check = format!("check={};", told["check"].as_str().unwrap());
-            assert!(met.header("X-Refusal").unwrap().starts_with(&check), "{told} {met:?}");
+            let check = format!("check={};", explanation["check"].as_str().unwrap());
+            assert!(met.header("X-Refusal").unwrap().starts_with(&check), "{explanation} {met:?}");
         }
     }
 }
@@ -147,7 +150,7 @@ async fn a_question_that_makes_no_sense_says_what_is_wrong() {
     }
 }
 
-/// What `trunk-server explain` prints, says on standard error, and ends with.
+/// The standard output, standard error and exit code of `trunk-server explain`.
 fn command(control: &str, arguments: &[&str]) -> (String, String, Option<i32>) {
     let output = crate::support::binary::command()
         .args(["explain", "--control-listen", control])
@@ -168,21 +171,30 @@ async fn the_command_says_the_verdict_in_words_and_by_its_exit_code() {
     let control = edge.binary.control.clone().unwrap();
     let control = control.trim_start_matches("http://").trim_end_matches("/control/v1");
 
-    let asked =
-        ["--source", "198.51.100.7", "--to", PATIENT, "--from", STRANGER, "--username", &trunk.username];
+    let asked = [
+        "--source",
+        "198.51.100.7",
+        "--to",
+        RINGS_THEN_ANSWERS,
+        "--from",
+        FOREIGN_NUMBER,
+        "--username",
+        &trunk.username,
+    ];
     let (said, complaint, code) = command(control, &asked);
     assert!(said.starts_with("200 OK: admitted\n"), "{said}{complaint}");
-    for part in [&trunk.id, "Explained", "passed:", PATIENT, STRANGER] {
+    for part in [&trunk.id, "Explained", "passed:", RINGS_THEN_ANSWERS, FOREIGN_NUMBER] {
         assert!(said.contains(part), "no {part} in {said}");
     }
     assert_eq!((code, complaint.as_str()), (Some(0), ""));
 
-    let (said, _, code) = command(control, &["--source", "198.51.101.7", "--to", PATIENT]);
+    let (said, _, code) = command(control, &["--source", "198.51.101.7", "--to", RINGS_THEN_ANSWERS]);
     assert!(said.starts_with("403 Forbidden: refused by the check `source`, cause 110\n"), "{said}");
     assert!(said.contains("nearest allowed: 198.51.100.0/24"), "{said}");
     assert_eq!(code, Some(3));
 
-    let (said, _, code) = command(control, &["--source", "198.51.100.7", "--to", PATIENT, "--json"]);
+    let (said, _, code) =
+        command(control, &["--source", "198.51.100.7", "--to", RINGS_THEN_ANSWERS, "--json"]);
     let answer: Value = serde_json::from_str(&said).unwrap();
     assert_eq!((&answer["verdict"], code), (&json!("challenged"), Some(3)));
 
@@ -194,9 +206,9 @@ async fn the_command_says_the_verdict_in_words_and_by_its_exit_code() {
 }
 
 #[test]
-fn the_command_says_why_nobody_can_be_asked() {
+fn the_command_reports_why_the_server_cannot_be_reached() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-    let asked = ["--source", "198.51.100.7", "--to", PATIENT];
+    let asked = ["--source", "198.51.100.7", "--to", RINGS_THEN_ANSWERS];
     let (said, complaint, code) = command(&free, &asked);
     assert_eq!((said.as_str(), code), ("", Some(1)));
     assert!(complaint.contains(&free) && complaint.contains("--control-listen"), "{complaint}");
@@ -205,6 +217,6 @@ fn the_command_says_why_nobody_can_be_asked() {
     assert!(complaint.contains("not a place") && code == Some(1), "{complaint}");
     let (_, complaint, code) = command(&free, &[&asked[..], &["--sdp", "no-such-file.sdp"]].concat());
     assert!(complaint.contains("no-such-file.sdp") && code == Some(1), "{complaint}");
-    let (_, complaint, code) = command(&free, &["--to", PATIENT]);
+    let (_, complaint, code) = command(&free, &["--to", RINGS_THEN_ANSWERS]);
     assert!(complaint.contains("--source") && code == Some(2), "{complaint}");
 }

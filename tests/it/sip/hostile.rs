@@ -1,12 +1,12 @@
-//! Messages that are broken, cut off or changed: nothing stops the server, and no call is left behind.
+//! Malformed, truncated and mutated messages: none stops the server, and none leaves a call behind.
 
 use serde_json::json;
 
-use super::edge::{Edge, PATIENCE, PROMPT, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, Trunk};
 use super::message::Message;
 use super::uac::{Call, Uac, unique};
 
-/// A small generator of numbers that are the same in every run.
+/// Reproducible random numbers.
 struct Dice(u64);
 
 impl Dice {
@@ -21,7 +21,7 @@ impl Dice {
         usize::try_from(self.next() % (end.max(1) as u64)).unwrap()
     }
 
-    /// The bytes, changed in one to four places.
+    /// The bytes, changed at one to four positions.
     fn mutated(&mut self, bytes: &[u8]) -> Vec<u8> {
         const PIECES: [&[u8]; 12] = [
             b"\r\n",
@@ -68,19 +68,20 @@ impl Dice {
     }
 }
 
-/// A trunk of three channels that goes by address, so that changed messages come as far as they can.
+/// A trunk with three channels that authenticates by address, so that mutated messages pass as many checks as
+/// possible.
 async fn open_trunk(edge: &Edge) -> Trunk {
     let trunk = edge.trunk(json!({ "capacity_limit": 3 })).await;
     edge.ip_only(&trunk, &["127.0.0.0/8"]).await;
     trunk
 }
 
-/// The server is well: it answers, it has no call that nobody knows of, and all its channels are free.
+/// Checks the server: it answers, it has no call that is not known to a caller, and all channels are free.
 async fn is_well(edge: &mut Edge, uac: &mut Uac) {
     assert_eq!(uac.options().await.code(), 200);
-    // A message that came before may still be a call after; what leaked stays leaked.
+    // An earlier message may still become a call after this; only a leak is permanent.
     let up = super::edge::until("all channels are free", async || all_up(edge).await).await;
-    assert_eq!(Call::new(edge, PROMPT).await.attempt().await.code(), 480);
+    assert_eq!(Call::new(edge, ANSWERS_AT_ONCE).await.attempt().await.code(), 480);
     for mut call in up {
         call.hang_up().await;
     }
@@ -91,14 +92,14 @@ async fn is_well(edge: &mut Edge, uac: &mut Uac) {
     assert_eq!(panicked, None);
 }
 
-/// Ends the calls that nobody knows of, and takes every channel; `None` when one of them is not free.
+/// Ends unexpected calls, and occupies every channel; `None` if one of them is not free.
 async fn all_up(edge: &Edge) -> Option<Vec<Call>> {
     for call in edge.active().await {
         edge.control.delete(&format!("/calls/active/{}", call["id"].as_str().unwrap())).await;
     }
     let mut up: Vec<Call> = Vec::new();
     for _ in 0..3 {
-        let mut call = Call::new(edge, PROMPT).await;
+        let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
         if call.attempt().await.code() != 200 {
             for mut call in up {
                 call.hang_up().await;
@@ -111,9 +112,9 @@ async fn all_up(edge: &Edge) -> Option<Vec<Call>> {
     Some(up)
 }
 
-/// Hears what comes, and ends calls that were answered, as long as something comes.
+/// Receives messages, and ends answered calls, until no more arrive.
 async fn settle(uac: &mut Uac) {
-    while let Some(message) = uac.receive(PATIENCE / 300).await {
+    while let Some(message) = uac.receive(DEADLINE / 300).await {
         if message.code() == 200 && message.method() == "INVITE" {
             for method in ["ACK", "BYE"] {
                 let sequence = message.sequence() + u32::from(method == "BYE");
@@ -176,7 +177,8 @@ async fn changed_and_cut_off_messages_neither_stop_the_server_nor_leak_a_channel
     let mut dice = Dice(7);
     let mut uac = Uac::udp(&edge).await;
     for round in 0..MESSAGES {
-        let mut pattern = Call::new(&edge, ["9990486", "9990201", "9990180", PROMPT][round % 4]).await;
+        let mut pattern =
+            Call::new(&edge, ["9990486", "9990201", "9990180", ANSWERS_AT_ONCE][round % 4]).await;
         pattern.headers.push("Supported: timer, 100rel".to_owned());
         pattern.headers.push("Session-Expires: 90;refresher=uac".to_owned());
         let text = pattern.text(["INVITE", "INVITE", "INVITE", "CANCEL", "BYE", "ACK", "OPTIONS"][round % 7]);
@@ -233,12 +235,12 @@ async fn a_stream_that_talks_nonsense_hurts_nobody_else() {
         drop(bad);
         assert_eq!(well.options().await.code(), 200);
     }
-    let text = Call::new(&edge, PROMPT).await.text("OPTIONS");
+    let text = Call::new(&edge, ANSWERS_AT_ONCE).await.text("OPTIONS");
     let mut slow = Uac::tcp(&edge).await;
     for byte in text.replace("UDP", "TCP").as_bytes().chunks(7) {
         slow.send(byte).await;
     }
-    let answer: Option<Message> = slow.receive(PATIENCE).await;
+    let answer: Option<Message> = slow.receive(DEADLINE).await;
     assert_eq!(answer.map(|message| message.code()), Some(200), "a message may come in pieces");
     is_well(&mut edge, &mut well).await;
 }
@@ -247,7 +249,7 @@ async fn a_stream_that_talks_nonsense_hurts_nobody_else() {
 async fn the_same_invite_again_is_the_same_call() {
     let mut edge = Edge::start().await;
     let trunk = open_trunk(&edge).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.invite(&[]).await;
     let text = call.sent.clone();
     for _ in 0..20 {
@@ -270,7 +272,7 @@ async fn an_invite_whose_dialog_nobody_could_name_takes_no_channel() {
     let mut uac = Uac::udp(&edge).await;
     for broken in ["", "To: <sip:9990200@127.0.0.1;tag\r\n", "To: \r\n"] {
         for _ in 0..3 {
-            let text = Call::new(&edge, PROMPT).await.text("INVITE");
+            let text = Call::new(&edge, ANSWERS_AT_ONCE).await.text("INVITE");
             let line = text.lines().find(|line| line.starts_with("To: ")).unwrap();
             uac.send(text.replace(&format!("{line}\r\n"), broken)).await;
         }

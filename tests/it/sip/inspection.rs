@@ -1,8 +1,8 @@
-//! What every request must have before anybody asks what it wants: version, sequence, scheme, extensions, contact.
+//! General checks of every request: version, sequence, scheme, extensions, contact.
 
 use serde_json::json;
 
-use super::edge::{Edge, PROMPT, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
 use super::uac::{Call, Uac};
 
@@ -12,9 +12,9 @@ async fn open_trunk(edge: &Edge) -> Trunk {
     trunk
 }
 
-/// The answer to a request that is changed before it is sent.
+/// The answer to a request that is modified before it is sent.
 async fn changed(edge: &Edge, method: &str, change: impl FnOnce(String) -> String) -> Message {
-    let mut call = Call::new(edge, PROMPT).await;
+    let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
     let text = change(call.text(method));
     call.uac.send(&text).await;
     let final_one = |message: &Message| message.code() >= 200;
@@ -30,7 +30,7 @@ async fn an_extension_that_is_required_and_not_supported_is_refused_with_420() {
         ("Require: 100rel, Some-Thing, timer", "Some-Thing"),
         ("Proxy-Require: sec-agree", "sec-agree"),
     ] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         call.headers.push(line.to_owned());
         let answer = call.attempt().await;
         assert_eq!((answer.code(), answer.header("Unsupported")), (420, Some(unsupported)), "{answer:?}");
@@ -40,7 +40,7 @@ async fn an_extension_that_is_required_and_not_supported_is_refused_with_420() {
     }
     assert_eq!(edge.record(&trunk, 3).await["check"], "request");
 
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.headers.push("Require: timer".to_owned());
     call.headers.push("Proxy-Require: privacy".to_owned());
     assert_eq!(call.attempt().await.code(), 200);
@@ -60,7 +60,7 @@ async fn an_extension_that_is_required_and_not_supported_is_refused_with_420() {
 async fn an_extension_is_looked_at_when_the_trunk_is_known_and_not_before() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.headers.push("Require: replaces".to_owned());
     assert_eq!(call.attempt_as(&trunk, |_| {}).await.code(), 420, "after the challenge");
 }
@@ -78,7 +78,7 @@ async fn an_invite_without_one_contact_that_can_be_used_is_refused_and_leaves_no
         &["Contact: <mailto:a@b>"],
     ];
     for contact in all {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         call.contact = contact.iter().map(|line| (*line).to_owned()).collect();
         let answer = call.attempt().await;
         assert_eq!(answer.code(), 400, "{contact:?}: {answer:?}");
@@ -87,7 +87,7 @@ async fn an_invite_without_one_contact_that_can_be_used_is_refused_and_leaves_no
     let record = edge.record(&trunk, all.len()).await;
     assert_eq!((&record["check"], &record["disconnect_code"]), (&json!("request"), &json!(400)), "{record}");
     for contact in ["Contact: \"A, B\" <sips:a@127.0.0.1>;expires=5", "m: sip:a@127.0.0.1;x=y"] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         call.contact = vec![contact.to_owned()];
         assert_eq!(call.attempt().await.code(), 200, "{contact}");
         call.acknowledge().await;

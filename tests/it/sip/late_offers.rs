@@ -1,8 +1,8 @@
-//! Calls that come without an offer, encryption, and the versions of what is described.
+//! Calls without an offer in the INVITE, encryption, and the versions of session descriptions.
 
 use serde_json::json;
 
-use super::edge::{Edge, PATIENT, PROMPT, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, Edge, RINGS_THEN_ANSWERS, Trunk};
 use super::media::hears_its_echo;
 use super::message::Message;
 use super::uac::Call;
@@ -15,9 +15,9 @@ async fn trunk_with(edge: &Edge, mode: &str) -> Trunk {
     trunk
 }
 
-/// A call without an offer, and what it is offered.
+/// Places a call without an offer. Returns the call, the edge's offer and its response.
 async fn offered(edge: &Edge) -> (Call, String, Message) {
-    let mut call = Call::new(edge, PROMPT).await;
+    let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
     let own = std::mem::take(&mut call.offer);
     let answer = call.attempt().await;
     assert_eq!(answer.code(), 200, "{answer:?}");
@@ -102,7 +102,7 @@ async fn a_call_whose_answer_does_not_fit_the_offer_is_ended_and_its_record_says
 async fn the_same_holds_for_a_re_invite_without_an_offer() {
     let edge = Edge::start().await;
     let trunk = trunk_with(&edge, "srtp_sdes").await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.offer = call.offer.replace("RTP/AVP", "RTP/SAVP") + &crypto(1);
     let answer = call.attempt().await;
     assert_eq!(answer.code(), 200);
@@ -126,7 +126,7 @@ async fn a_caller_that_insists_on_confirming_gets_the_offer_early_and_answers_it
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     let trunk = trunk_with(&edge, "disabled").await;
     for fits in [true, false] {
-        let mut call = Call::new(&edge, PATIENT).await;
+        let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
         let own = std::mem::take(&mut call.offer);
         call.headers.push("Require: 100rel".to_owned());
         call.invite(&[]).await;
@@ -156,7 +156,7 @@ async fn a_caller_that_insists_on_confirming_gets_the_offer_early_and_answers_it
 async fn an_offer_in_a_prack_is_answered_once_the_first_one_was() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     trunk_with(&edge, "disabled").await;
-    let mut call = Call::new(&edge, PATIENT).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     call.headers.push("Supported: 100rel".to_owned());
     call.invite(&[]).await;
     let progress = call.ringing(183).await;
@@ -177,7 +177,7 @@ async fn an_offer_in_a_prack_is_answered_once_the_first_one_was() {
 async fn encryption_that_is_offered_as_optional_is_taken_where_the_trunk_demands_it() {
     let edge = Edge::start().await;
     trunk_with(&edge, "srtp_sdes").await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let plain = call.offer.clone();
     call.offer += &crypto(4);
     let answer = call.attempt().await;
@@ -186,7 +186,7 @@ async fn encryption_that_is_offered_as_optional_is_taken_where_the_trunk_demands
     assert!(answer.body.contains("a=crypto:4 AES_CM_128_HMAC_SHA1_80 inline:"), "{answer:?}");
     call.acknowledge().await;
     call.hang_up().await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.offer = plain;
     assert_eq!(call.attempt().await.code(), 488);
 }
@@ -200,7 +200,7 @@ async fn a_trunk_with_dtls_is_refused_unless_signalling_alone_is_wanted() {
     let edge = Edge::start().await;
     let trunk = trunk_with(&edge, "srtp_dtls").await;
     for late in [false, true] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         call.offer = if late { String::new() } else { dtls(&call) };
         assert_eq!(call.attempt().await.code(), 488);
     }
@@ -208,7 +208,7 @@ async fn a_trunk_with_dtls_is_refused_unless_signalling_alone_is_wanted() {
 
     let edge = Edge::with_config("[sip]\ndtls_signalling_only = true\n").await;
     trunk_with(&edge, "srtp_dtls").await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.offer = dtls(&call);
     let answer = call.attempt().await;
     assert!(
@@ -219,7 +219,7 @@ async fn a_trunk_with_dtls_is_refused_unless_signalling_alone_is_wanted() {
     call.hang_up().await;
 }
 
-/// The id and the version of a description.
+/// The id and the version of a session description.
 fn origin(message: &Message) -> (u64, u64) {
     let line = message.body.lines().find_map(|line| line.strip_prefix("o=")).unwrap();
     let words: Vec<&str> = line.split(' ').collect();
@@ -230,7 +230,7 @@ fn origin(message: &Message) -> (u64, u64) {
 async fn a_description_has_the_id_of_its_call_and_a_version_that_grows_with_each_change() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     trunk_with(&edge, "disabled").await;
-    let mut call = Call::new(&edge, PATIENT).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     call.offer = call.offer.replace("t=0 0", "t=3034423619 3042462419");
     let answer = call.attempt().await;
     assert_eq!(answer.code(), 200);
@@ -250,7 +250,7 @@ async fn a_description_has_the_id_of_its_call_and_a_version_that_grows_with_each
         (id, first + 2),
         "an offer is of the same session"
     );
-    // An offer that comes before the answer to the edge's own was taken is told to wait.
+    // An offer that crosses the edge's own is refused with a request to retry.
     let again = super::edge::until("the answer is taken", async || {
         let answer = call.request("INVITE", &[], &same).await;
         (answer.code() == 200).then_some(answer)
@@ -259,7 +259,7 @@ async fn a_description_has_the_id_of_its_call_and_a_version_that_grows_with_each
     assert_eq!(origin(&again), (id, first + 3));
     assert_eq!(origin(&call.request("UPDATE", &[], &same).await), (id, first + 3));
     call.hang_up().await;
-    let mut other = Call::new(&edge, PROMPT).await;
+    let mut other = Call::new(&edge, ANSWERS_AT_ONCE).await;
     assert_ne!(origin(&other.attempt().await).0, id);
 }
 
@@ -267,7 +267,7 @@ async fn a_description_has_the_id_of_its_call_and_a_version_that_grows_with_each
 async fn the_key_of_a_call_stays_when_it_is_negotiated_again() {
     let edge = Edge::start().await;
     trunk_with(&edge, "srtp_sdes").await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.offer = call.offer.replace("RTP/AVP", "RTP/SAVP") + &crypto(1);
     let answer = call.attempt().await;
     call.acknowledge().await;

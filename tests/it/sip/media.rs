@@ -1,11 +1,11 @@
-//! Media: who is heard, where it is sent to, and what the record says about packets that were dropped.
+//! Media: accepted sources, targets, and the record of dropped packets.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use serde_json::json;
 use tokio::net::UdpSocket;
 
-use super::edge::{Edge, PATIENCE, PROMPT, source};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, source};
 use super::uac::{Call, offer};
 
 /// An RTP packet of G.711 A-law.
@@ -18,15 +18,15 @@ pub fn packet(sequence: u16) -> Vec<u8> {
     packet
 }
 
-/// What a socket hears next.
+/// The next packet at a socket, and its source.
 async fn heard(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut buffer = [0; 2048];
-    let heard = tokio::time::timeout(PATIENCE, socket.recv_from(&mut buffer)).await;
+    let heard = tokio::time::timeout(DEADLINE, socket.recv_from(&mut buffer)).await;
     let (length, from) = heard.expect("media comes").unwrap();
     (buffer[..length].to_vec(), from)
 }
 
-/// What an echo has of the packet that it is of: all but the source, the number and the mark.
+/// Whether a packet is the echo of another: equal except for source, sequence number and marker.
 fn is_echo(heard: &[u8], sent: &[u8]) -> bool {
     heard.len() == sent.len()
         && (heard[0], heard[1] & 0x7f) == (sent[0], sent[1] & 0x7f)
@@ -35,7 +35,7 @@ fn is_echo(heard: &[u8], sent: &[u8]) -> bool {
         && heard[12..] == sent[12..]
 }
 
-/// Sends a packet from a call's own socket and hears it again there.
+/// Sends a packet from a call's socket and waits for its echo there.
 pub async fn hears_its_echo(call: &Call, edge: SocketAddr, sequence: u16) {
     call.media.send_to(&packet(sequence), edge).await.unwrap();
     let (echo, from) = heard(&call.media).await;
@@ -43,7 +43,7 @@ pub async fn hears_its_echo(call: &Call, edge: SocketAddr, sequence: u16) {
     assert_eq!(from, edge);
 }
 
-/// Waits until the edge has looked at the packets that were sent to a call: it does between two requests.
+/// Waits until the edge has read the packets that were sent to a call: it reads them between two requests.
 async fn looked_at(call: &mut Call) {
     for _ in 0..2 {
         assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
@@ -54,7 +54,7 @@ async fn looked_at(call: &mut Call) {
 async fn a_caller_hears_itself() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let (at, audio) = call.place(&trunk).await.media();
     assert!(audio.contains("RTP/AVP 8"), "{audio}");
     assert!(at.port() % 2 == 0 && (16_384..32_768).contains(&at.port()), "{at}");
@@ -71,7 +71,7 @@ async fn a_caller_hears_itself() {
 async fn a_call_that_came_without_an_offer_is_offered_one_and_hears_itself_at_the_address_of_its_ack() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.acknowledgement = std::mem::take(&mut call.offer);
     let (at, audio) = call.place(&trunk).await.media();
     assert!(audio.contains("RTP/AVP 8 0 101"), "{audio}");
@@ -83,7 +83,7 @@ async fn a_call_that_came_without_an_offer_is_offered_one_and_hears_itself_at_th
 async fn a_re_invite_without_an_offer_is_answered_with_one() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let (at, _) = call.place(&trunk).await.media();
     call.acknowledgement = call.offer.clone();
     let answer = call.request("INVITE", &[], "").await;
@@ -96,7 +96,7 @@ async fn a_re_invite_without_an_offer_is_answered_with_one() {
 async fn media_moves_with_a_re_invite_and_stays_with_one_that_does_not_fit() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let (at, _) = call.place(&trunk).await.media();
     let encrypted = call.offer.replace("RTP/AVP", "RTP/SAVP");
     assert_eq!(call.request("INVITE", &[], &encrypted).await.code(), 488);
@@ -114,7 +114,7 @@ async fn media_moves_with_a_re_invite_and_stays_with_one_that_does_not_fit() {
 async fn a_ping_comes_first_where_the_trunk_says_so() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({ "rtp_ping": true })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let (at, _) = call.place(&trunk).await.media();
     let (ping, from) = heard(&call.media).await;
     assert_eq!((from, ping.len()), (at, 14));
@@ -132,7 +132,7 @@ async fn without_a_ping_two_peers_that_wait_for_each_other_hear_nothing_until_th
     let edge = Edge::start().await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     edge.advance(30).await;
     call.hung_up().await;
     assert!(call.media.try_recv(&mut [0; 64]).is_err(), "the edge never spoke first");
@@ -141,7 +141,7 @@ async fn without_a_ping_two_peers_that_wait_for_each_other_hear_nothing_until_th
 #[tokio::test]
 async fn packets_from_an_address_that_is_not_allowed_are_dropped_and_counted_in_the_record() {
     let edge = Edge::start().await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let own = call.uac.local.ip().to_string();
     let trunk = edge.trunk(json!({ "allowed_rtp_ips": [own] })).await;
     let (at, _) = call.place(&trunk).await.media();
@@ -165,10 +165,10 @@ async fn media_goes_to_the_offered_address_or_to_where_it_comes_from_if_the_trun
     let edge = Edge::start().await;
     for symmetric in [false, true] {
         let trunk = edge.trunk(json!({ "force_symmetric_rtp": symmetric })).await;
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let (at, _) = call.place(&trunk).await.media();
         let real = UdpSocket::bind((source(), 0)).await.unwrap();
-        // Four are too few to believe in.
+        // Four packets are too few to change the target.
         for sequence in 0..5 {
             real.send_to(&packet(sequence), at).await.unwrap();
         }
@@ -192,7 +192,7 @@ async fn media_goes_to_the_offered_address_or_to_where_it_comes_from_if_the_trun
 async fn a_third_party_that_an_sdp_names_gets_nothing() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({ "rtp_ping": true })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let victim = UdpSocket::bind((source(), 0)).await.unwrap();
     call.offer = offer(victim.local_addr().unwrap());
     let (at, _) = call.place(&trunk).await.media();
@@ -212,7 +212,7 @@ async fn a_third_party_that_an_sdp_names_gets_nothing() {
 async fn a_caller_that_hears_nothing_is_said_why() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.offer = offer("192.0.2.1:4000".parse().unwrap());
     let (at, _) = call.place(&trunk).await.media();
     call.media.send_to(&packet(1), at).await.unwrap();
@@ -223,14 +223,15 @@ async fn a_caller_that_hears_nothing_is_said_why() {
     edge.logs(&["RTP came and none was sent", "force_symmetric_rtp is off"]).await;
 }
 
-/// Media that a peer aims at this server must go round neither within one call nor between two.
+/// Media that a peer directs at this server must not loop, neither within one call nor between two.
 #[tokio::test]
 async fn media_that_is_aimed_at_this_server_holds_up_nobody() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({ "force_symmetric_rtp": false })).await;
     let http = edge.binary.base.trim_start_matches("http://").trim_end_matches("/v3");
     let services = [edge.sip, http.parse().unwrap()];
-    let (mut one, mut two) = (Call::new(&edge, PROMPT).await, Call::new(&edge, PROMPT).await);
+    let (mut one, mut two) =
+        (Call::new(&edge, ANSWERS_AT_ONCE).await, Call::new(&edge, ANSWERS_AT_ONCE).await);
     let ports = [one.place(&trunk).await.media().0, two.place(&trunk).await.media().0];
     let aims = [[ports[0], ports[1]], [ports[1], ports[0]], services];
     for aim in aims {
@@ -244,13 +245,13 @@ async fn media_that_is_aimed_at_this_server_holds_up_nobody() {
         }
         let well = async {
             assert_eq!(edge.active().await.len(), 2);
-            let mut third = Call::new(&edge, PROMPT).await;
+            let mut third = Call::new(&edge, ANSWERS_AT_ONCE).await;
             let (at, _) = third.place(&trunk).await.media();
             hears_its_echo(&third, at, 1).await;
             third.hang_up().await;
             edge.calls_up(2).await;
         };
-        tokio::time::timeout(PATIENCE, well).await.unwrap_or_else(|_| panic!("it hangs, aimed at {aim:?}"));
+        tokio::time::timeout(DEADLINE, well).await.unwrap_or_else(|_| panic!("it hangs, aimed at {aim:?}"));
     }
     one.hang_up().await;
     two.hang_up().await;
@@ -265,7 +266,7 @@ async fn media_that_is_aimed_at_this_server_holds_up_nobody() {
 async fn nothing_is_sent_to_a_caller_that_does_not_listen_until_it_does_again() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let (at, _) = call.place(&trunk).await.media();
     hears_its_echo(&call, at, 1).await;
     let plain = call.offer.clone();
@@ -302,18 +303,18 @@ async fn nothing_is_sent_to_a_caller_that_does_not_listen_until_it_does_again() 
 async fn a_flood_of_packets_is_echoed_at_the_rate_of_its_codec_and_counted() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     // The codec with the longest packets.
     call.offer = call.offer.replace("RTP/AVP 8 0 101", "RTP/AVP 4");
     let (at, _) = call.place(&trunk).await.media();
     let mut buffer = [0; 2048];
     let (mut sent, mut echoed) = (0, 0);
-    // Until an echo stays out.
+    // Until an echo is missing.
     loop {
         call.media.send_to(&packet(sent), at).await.unwrap();
         sent += 1;
         assert!(sent < 5_000, "every packet came back");
-        if tokio::time::timeout(PATIENCE / 30, call.media.recv(&mut buffer)).await.is_err() {
+        if tokio::time::timeout(DEADLINE / 30, call.media.recv(&mut buffer)).await.is_err() {
             break;
         }
         echoed += 1;
@@ -328,7 +329,7 @@ async fn a_flood_of_packets_is_echoed_at_the_rate_of_its_codec_and_counted() {
 async fn what_is_no_rtp_is_not_echoed_and_encrypted_media_is_only_counted() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({ "media_encryption_mode": "srtp_sdes" })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.offer = call.offer.replace("RTP/AVP", "RTP/SAVP")
         + "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj\r\n";
     let answer = call.place(&trunk).await;
@@ -338,7 +339,7 @@ async fn what_is_no_rtp_is_not_echoed_and_encrypted_media_is_only_counted() {
     assert!(call.media.try_recv(&mut [0; 64]).is_err());
 
     let plain = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let (at, _) = call.place(&plain).await.media();
     for garbage in [&b""[..], b"x", &[0; 12], &[0xff; 200], &[0x80; 2000]] {
         call.media.send_to(garbage, at).await.unwrap();
@@ -357,7 +358,7 @@ async fn calls_beyond_the_media_ports_are_refused_and_ports_are_used_again() {
     let trunk = edge.trunk(json!({})).await;
     let mut up = Vec::new();
     let refused = loop {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let answer = call.place(&trunk).await;
         if answer.code() != 200 {
             break answer;
@@ -368,9 +369,9 @@ async fn calls_beyond_the_media_ports_are_refused_and_ports_are_used_again() {
     assert_eq!(refused.code(), 500);
     let record = edge.record(&trunk, 1).await;
     assert_eq!(record["disconnect_reason"], "No Free RTP ports");
-    let Some(mut call) = up.pop() else { panic!("somebody else took both ports") };
+    let Some(mut call) = up.pop() else { panic!("other processes took both ports") };
     call.hang_up().await;
     edge.calls_up(up.len()).await;
     edge.record(&trunk, 2).await;
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
 }

@@ -1,9 +1,9 @@
-//! INVITEs that come twice on different ways.
+//! INVITEs that arrive twice over different paths.
 
 use serde_json::json;
 
 use super::digest::Answer;
-use super::edge::{Edge, PROMPT, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
 use super::uac::Call;
 
@@ -13,7 +13,7 @@ async fn open_trunk(edge: &Edge) -> Trunk {
     trunk
 }
 
-/// The final answer to the last INVITE as it comes on another way.
+/// Sends the last INVITE again with another branch. Returns the final answer to it.
 async fn on_another_way(call: &mut Call, way: &str) -> Message {
     let branch = format!("branch=z9hG4bK-{way}-");
     let text = call.sent.replace("branch=z9hG4bK-", &branch);
@@ -36,7 +36,7 @@ async fn a_copy_of_an_invite_is_no_second_call() {
     call.cancel().await;
     assert_eq!(call.answer().await.code(), 487);
 
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.attempt().await.code(), 200);
     call.acknowledge().await;
     assert_eq!(on_another_way(&mut call, "up").await.code(), 482);
@@ -50,7 +50,7 @@ async fn a_copy_of_an_invite_is_no_second_call() {
 async fn a_client_that_does_not_count_on_may_answer_a_challenge() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let challenge = call.attempt().await;
     assert_eq!(challenge.code(), 401);
     let digest = Answer::to(&challenge, &trunk, &call.uri()).value();
@@ -65,8 +65,8 @@ async fn a_refused_invite_may_be_tried_again_with_the_same_number() {
     open_trunk(&edge).await;
     let mut call = Call::new(&edge, "9990486").await;
     assert_eq!(call.attempt().await.code(), 486);
-    call.sent = call.sent.replace("9990486", PROMPT);
-    // The refusal's ACK is on its way.
+    call.sent = call.sent.replace("9990486", ANSWERS_AT_ONCE);
+    // The ACK of the refusal is on its way.
     super::edge::until("the refusal is confirmed", async || {
         let answer = on_another_way(&mut call, &super::uac::unique()).await;
         (answer.code() == 200).then_some(())

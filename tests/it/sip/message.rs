@@ -1,19 +1,19 @@
-//! SIP messages as they came, read leniently: a test says what must be in them.
+//! SIP messages, parsed leniently: the tests check their contents.
 
 use std::fmt::Write as _;
 
 /// A request or a response.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// The first line.
+    /// The request line or status line.
     pub start: String,
     headers: Vec<(String, String)>,
-    /// The body.
+    /// The text after the empty line.
     pub body: String,
 }
 
 impl Message {
-    /// Reads a whole message.
+    /// Parses a complete message.
     pub fn parse(bytes: &[u8]) -> Self {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
@@ -26,7 +26,7 @@ impl Message {
         Self { start, headers, body: body.to_owned() }
     }
 
-    /// The length of the message that some bytes begin with, when it came whole.
+    /// The length of the complete message at the beginning of these bytes; `None` if it is not complete.
     pub fn length(bytes: &[u8]) -> Option<usize> {
         let head = bytes.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
         let body: usize = Self::parse(&bytes[..head]).header("Content-Length")?.parse().ok()?;
@@ -58,7 +58,7 @@ impl Message {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The values of a header.
+    /// All values of a header.
     pub fn headers<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str())
@@ -73,7 +73,7 @@ impl Message {
         })
     }
 
-    /// The response that somebody gives to this request.
+    /// A response to this request.
     pub fn answered(&self, status: &str) -> String {
         let mut text = format!("SIP/2.0 {status}\r\n");
         for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
@@ -84,7 +84,7 @@ impl Message {
         text + "Content-Length: 0\r\n\r\n"
     }
 
-    /// Where the SDP of the body wants its media, and the whole audio line.
+    /// The media address in the body's SDP, and the whole audio line.
     pub fn media(&self) -> (std::net::SocketAddr, String) {
         let line = |kind: &str| {
             let found = self.body.lines().find_map(|line| line.strip_prefix(kind));

@@ -1,13 +1,13 @@
-//! Provisional responses that the caller confirms.
+//! Reliable provisional responses (RFC 3262).
 
 use serde_json::json;
 
 use super::digest::Answer;
-use super::edge::{Edge, PATIENT, Trunk};
+use super::edge::{Edge, RINGS_THEN_ANSWERS, Trunk};
 use super::message::Message;
 use super::uac::Call;
 
-/// Places a call that rings, and gives the first response that is not the last.
+/// Places a call that rings. Returns the first response with this code.
 async fn rings(call: &mut Call, trunk: &Trunk, code: u16) -> Message {
     let challenge = call.attempt().await;
     let digest = Answer::to(&challenge, trunk, &call.uri());
@@ -15,12 +15,12 @@ async fn rings(call: &mut Call, trunk: &Trunk, code: u16) -> Message {
     call.ringing(code).await
 }
 
-/// Confirms a response with the dialog's request of this number; gives the answer to the PRACK.
+/// Acknowledges a response with the dialog's `nth` request. Returns the code of the answer to the PRACK.
 async fn confirms(call: &mut Call, number: &str, nth: u32) -> u16 {
     let invite = call.sequence;
     call.sequence += nth;
     let answer = call.request("PRACK", &[&format!("RAck: {number} {invite} INVITE")], "").await;
-    // What still comes belongs to the INVITE.
+    // Later responses belong to the INVITE.
     call.sequence = invite;
     answer.code()
 }
@@ -31,7 +31,7 @@ async fn a_caller_that_can_confirm_it_rings_gets_the_response_again_until_it_doe
     edge.freeze().await;
     let trunk = edge.trunk(json!({})).await;
     for line in ["Supported: timer, 100rel", "k: 100rel", "Require: 100rel"] {
-        let mut call = Call::new(&edge, PATIENT).await;
+        let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
         call.headers.push(line.to_owned());
         let ringing = rings(&mut call, &trunk, 180).await;
         assert_eq!(ringing.header("Require"), Some("100rel"), "{ringing:?}");
@@ -43,7 +43,7 @@ async fn a_caller_that_can_confirm_it_rings_gets_the_response_again_until_it_doe
         call.cancel().await;
         assert_eq!(call.answer().await.code(), 487);
     }
-    let mut plain = Call::new(&edge, PATIENT).await;
+    let mut plain = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     let ringing = rings(&mut plain, &trunk, 180).await;
     assert_eq!((ringing.header("Require"), ringing.header("RSeq")), (None, None));
     plain.cancel().await;
@@ -55,11 +55,11 @@ async fn a_caller_that_can_confirm_it_rings_gets_the_response_again_until_it_doe
 async fn a_call_with_early_media_is_answered_when_that_was_confirmed() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::new(&edge, PATIENT).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     call.headers.push("Supported: 100rel".to_owned());
     let progress = rings(&mut call, &trunk, 183).await;
     let number = progress.header("RSeq").expect("a number to confirm").to_owned();
-    // It would be answered at once; instead the response comes again.
+    // Without the PRACK the call is not answered; the response is retransmitted.
     call.ringing(183).await;
     assert_eq!(confirms(&mut call, &number, 0).await, 200);
     let answer = call.answer().await;
@@ -73,7 +73,7 @@ async fn a_call_with_early_media_is_answered_when_that_was_confirmed() {
 async fn a_call_whose_ringing_is_never_confirmed_is_given_up() {
     let edge = Edge::with_config("[[sip.far_end]]\nprefix = \"44\"\nearly_media = true\n").await;
     let trunk = edge.trunk(json!({ "capacity_limit": 1 })).await;
-    let mut call = Call::new(&edge, PATIENT).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     call.headers.push("Supported: 100rel".to_owned());
     rings(&mut call, &trunk, 183).await;
     assert_eq!(call.answer().await.code(), 504);

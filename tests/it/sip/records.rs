@@ -1,11 +1,11 @@
-//! What calls leave behind, and for how long: records that age, floods of refusals, records as they come, and what
-//! outlives a kill.
+//! Call records: their retention, floods of refusals, the stream of new records, and records that survive a
+//! kill.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::edge::{Edge, PATIENCE, PROMPT, acknowledged, until};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, acknowledged, until};
 use super::uac::Call;
 
 const DAY: u64 = 86_400;
@@ -14,19 +14,19 @@ const DAY: u64 = 86_400;
 async fn records_of_this_month_and_two_before_are_kept_and_older_ones_are_forgotten() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    // More than one write forgets.
+    // Deleting them takes more than one write.
     let blocked = edge.trunk(json!({ "status": "blocked" })).await;
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
     edge.record(&trunk, 1).await;
     for _ in 0..130 {
-        assert_eq!(Call::new(&edge, PROMPT).await.place(&blocked).await.code(), 403);
+        assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(&blocked).await.code(), 403);
     }
     edge.record(&blocked, 130).await;
     edge.advance(60 * DAY).await;
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
     let later = edge.record(&trunk, 2).await["id"].clone();
 
-    // A hundred days are more than any three months that touch.
+    // A hundred days are longer than any three consecutive months.
     edge.advance(40 * DAY).await;
     until("what is old is forgotten", async || {
         let records = edge.records(&trunk).await;
@@ -43,10 +43,10 @@ async fn records_of_this_month_and_two_before_are_kept_and_older_ones_are_forgot
 async fn months_that_records_are_kept_are_a_setting() {
     let edge = Edge::with_config("[sip]\nkeep_months = 12\n").await;
     let trunk = edge.trunk(json!({})).await;
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
     let old = edge.record(&trunk, 1).await;
     edge.advance(300 * DAY).await;
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
     edge.record(&trunk, 2).await;
     assert_eq!(edge.records(&trunk).await[1], old);
     edge.advance(100 * DAY).await;
@@ -61,7 +61,7 @@ async fn of_a_flood_of_refusals_so_many_a_minute_and_trunk_are_recorded_and_the_
     let other = edge.trunk(json!({ "status": "blocked" })).await;
     let refused = async |trunk, count| {
         for _ in 0..count {
-            assert_eq!(Call::new(&edge, PROMPT).await.place(trunk).await.code(), 403);
+            assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(trunk).await.code(), 403);
         }
     };
     refused(&blocked, 5).await;
@@ -78,7 +78,7 @@ async fn of_a_flood_of_refusals_so_many_a_minute_and_trunk_are_recorded_and_the_
 }
 
 #[tokio::test]
-async fn whoever_follows_gets_each_record_when_its_call_ends() {
+async fn a_follower_receives_each_record_when_its_call_ends() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
     let request = edge.control.request(http::Method::GET, "/calls/follow");
@@ -92,19 +92,19 @@ async fn whoever_follows_gets_each_record_when_its_call_ends() {
                 text = rest.to_owned();
                 return record;
             }
-            let chunk = tokio::time::timeout(PATIENCE, stream.chunk()).await.expect("a record comes");
+            let chunk = tokio::time::timeout(DEADLINE, stream.chunk()).await.expect("a record comes");
             text.push_str(std::str::from_utf8(&chunk.unwrap().expect("the stream goes on")).unwrap());
         }
     };
     for _ in 0..2 {
-        let mut call = Call::up(&edge, &trunk, PROMPT).await;
+        let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
         call.hang_up().await;
         let record = next().await;
         assert_eq!((&record["call_id"], &record["success"]), (&json!(call.id), &json!(true)));
         assert_eq!(edge.record(&trunk, 1).await["trunk_id"], record["trunk_id"]);
     }
     edge.patch(&trunk, json!({ "status": "blocked" })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.place(&trunk).await.code(), 403);
     let record = next().await;
     assert_eq!((&record["call_id"], &record["check"]), (&json!(call.id), &json!("status")));
@@ -118,10 +118,10 @@ async fn what_a_trunk_spent_outlives_a_kill() {
     let mut edge = Edge::with_arguments(&arguments).await;
     let trunk = edge.trunk(json!({ "threshold_amount": "0.15" })).await;
     for count in 1..=2 {
-        Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+        Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
         edge.record(&trunk, count).await;
     }
-    let _unfinished = Call::up(&edge, &trunk, PROMPT).await;
+    let _unfinished = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     acknowledged(&database, 1).await;
     edge.binary.signal("KILL");
     until("the server is gone", async || (!edge.binary.runs()).then_some(())).await;
@@ -139,7 +139,7 @@ async fn what_a_trunk_spent_outlives_a_kill() {
     })
     .await;
     assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "0.15");
-    assert_eq!(Call::new(&edge, PROMPT).await.place(&trunk).await.code(), 403);
+    assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(), 403);
 }
 
 #[tokio::test]
@@ -148,7 +148,7 @@ async fn calls_that_end_together_share_writes_and_every_one_of_them_is_recorded_
     let trunk = edge.trunk(json!({})).await;
     let mut calls = Vec::new();
     for _ in 0..60 {
-        calls.push(Call::up(&edge, &trunk, PROMPT).await);
+        calls.push(Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await);
     }
     futures_util::future::join_all(calls.iter_mut().map(Call::hang_up)).await;
     edge.record(&trunk, 60).await;

@@ -1,9 +1,9 @@
-//! Each refusal of the order of checks, as a peer meets it: the response, the header that names the check, and the
-//! record that it leaves or does not leave.
+//! Each refusal in the order of checks, as a peer sees it: the response, the header that names the check, and
+//! whether there is a record.
 
 use serde_json::{Value, json};
 
-use super::edge::{Edge, PATIENT, PROMPT, STRANGER, Trunk, credentials};
+use super::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, RINGS_THEN_ANSWERS, Trunk, credentials};
 use super::scenario::{Run, Scenario};
 
 /// A call that a trunk must refuse after a right digest.
@@ -40,7 +40,7 @@ async fn a_caller_from_an_unknown_address_is_refused_without_a_challenge_and_lea
     let edge = Edge::start().await;
     let other = json!({ "authentication_method": credentials(&["127.255.255.0/24"], None) });
     let trunk = edge.trunk(other).await;
-    let call = Scenario::to(PATIENT).for_trunk(&trunk).call();
+    let call = Scenario::to(RINGS_THEN_ANSWERS).for_trunk(&trunk).call();
     call.refused(403).passes(&edge).await;
     assert_eq!(edge.counts().await, [0, 0, 0], "it is no attempt of anybody");
     assert!(edge.records(&trunk).await.is_empty());
@@ -53,7 +53,7 @@ async fn a_trunk_is_chosen_by_the_address_that_the_packet_came_from() {
     let run = Run::default();
     let own = run.source.to_string();
     let trunk = edge.trunk(json!({ "authentication_method": credentials(&[&own], None) })).await;
-    let call = || Scenario::to(PROMPT).for_trunk(&trunk);
+    let call = || Scenario::to(ANSWERS_AT_ONCE).for_trunk(&trunk);
     call().call().challenged().answered().hang_up().passes_as(&edge, run).await;
     let headers =
         call().header(&format!("Via: SIP/2.0/UDP {own}")).header(&format!("X-Forwarded-For: {own}"));
@@ -66,7 +66,7 @@ async fn a_right_digest_from_an_address_that_only_another_trunk_allows_is_refuse
     let _everybody = edge.trunk(json!({})).await;
     let narrow = json!({ "authentication_method": credentials(&["127.255.255.0/24"], None) });
     let trunk = edge.trunk(narrow).await;
-    let call = Scenario::to(PATIENT).for_trunk(&trunk).call().challenged();
+    let call = Scenario::to(RINGS_THEN_ANSWERS).for_trunk(&trunk).call().challenged();
     call.refused_saying(403, "X-Refusal", "check=trunk;cause=110;").passes(&edge).await;
     assert!(edge.records(&trunk).await.is_empty());
 }
@@ -76,7 +76,7 @@ async fn what_is_dialled_must_begin_with_the_tech_prefix() {
     let edge = Edge::start().await;
     let prefixed = json!({ "authentication_method": credentials(&["127.0.0.0/8"], Some("123#")) });
     let trunk = edge.trunk(prefixed).await;
-    for dialled in [PATIENT, "124#442079460018", "123442079460018", "#442079460018"] {
+    for dialled in [RINGS_THEN_ANSWERS, "124#442079460018", "123442079460018", "#442079460018"] {
         let call = Scenario::to(dialled).for_trunk(&trunk).call();
         call.refused_saying(403, "X-Refusal", "check=tech_prefix;").passes(&edge).await;
     }
@@ -87,7 +87,7 @@ async fn what_is_dialled_must_begin_with_the_tech_prefix() {
     let records = edge.record(&trunk, 4).await;
     assert_eq!(records["dst_number"], "123#009990200", "records keep the prefix: {records}");
     let open = edge.trunk(json!({})).await;
-    let call = Scenario::to(PATIENT).for_trunk(&trunk).call().challenged();
+    let call = Scenario::to(RINGS_THEN_ANSWERS).for_trunk(&trunk).call().challenged();
     call.refused_saying(403, "X-Refusal", "check=trunk;").passes(&edge).await;
     let call = Scenario::to("123#123#9990200").for_trunk(&trunk).call().challenged();
     call.refused_saying(484, "X-Refusal", "check=number;").passes(&edge).await;
@@ -98,12 +98,19 @@ async fn what_is_dialled_must_begin_with_the_tech_prefix() {
 async fn a_wrong_password_is_challenged_again_and_again() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    let call = Scenario::to(PATIENT).with_password(&trunk, "wrong").call();
+    let call = Scenario::to(RINGS_THEN_ANSWERS).with_password(&trunk, "wrong").call();
     call.challenged().challenged().challenged().refused(401).passes(&edge).await;
     assert_eq!(edge.counts().await, [4, 0, 0]);
     assert!(edge.records(&trunk).await.is_empty());
     edge.logs(&["challenged again", "the password is wrong"]).await;
-    Scenario::to(PROMPT).for_trunk(&trunk).call().challenged().answered().hang_up().passes(&edge).await;
+    Scenario::to(ANSWERS_AT_ONCE)
+        .for_trunk(&trunk)
+        .call()
+        .challenged()
+        .answered()
+        .hang_up()
+        .passes(&edge)
+        .await;
     assert!(!edge.binary.log().contains(&trunk.password), "a password is in the log");
 }
 
@@ -111,13 +118,13 @@ async fn a_wrong_password_is_challenged_again_and_again() {
 async fn a_blocked_trunk_refuses_after_the_digest_and_not_before() {
     let edge = Edge::start().await;
     let blocked = json!({ "status": "blocked" });
-    let refused = Refused::new(blocked.clone(), Scenario::to(PATIENT), (403, "status", 8004));
+    let refused = Refused::new(blocked.clone(), Scenario::to(RINGS_THEN_ANSWERS), (403, "status", 8004));
     refused.holds(&edge).await;
     let trunk = edge.trunk(blocked).await;
-    let wrong = Scenario::to(PATIENT).with_password(&trunk, "wrong").call();
+    let wrong = Scenario::to(RINGS_THEN_ANSWERS).with_password(&trunk, "wrong").call();
     wrong.challenged().refused(401).passes(&edge).await;
     let nothing = json!({ "threshold_amount": "0.0" });
-    Refused::new(nothing, Scenario::to(PATIENT), (403, "status", 8004)).holds(&edge).await;
+    Refused::new(nothing, Scenario::to(RINGS_THEN_ANSWERS), (403, "status", 8004)).holds(&edge).await;
 }
 
 #[tokio::test]
@@ -137,10 +144,10 @@ async fn destination_prefixes_are_exceptions_to_the_default_action() {
         |action: &str, prefixes: &[&str]| json!({ "default_dst_action": action, "dst_prefixes": prefixes });
     let refused = (403, "destination", 8001);
     for (attributes, dialled) in [
-        (rule("allow_all", &["4420"]), PATIENT),
+        (rule("allow_all", &["4420"]), RINGS_THEN_ANSWERS),
         (rule("allow_all", &["1", "44"]), "+442079460018"),
-        (rule("reject_all", &["447", "1"]), PATIENT),
-        (rule("reject_all", &[]), PATIENT),
+        (rule("reject_all", &["447", "1"]), RINGS_THEN_ANSWERS),
+        (rule("reject_all", &[]), RINGS_THEN_ANSWERS),
     ] {
         Refused::new(attributes, Scenario::to(dialled), refused).holds(&edge).await;
     }
@@ -148,12 +155,12 @@ async fn destination_prefixes_are_exceptions_to_the_default_action() {
         [rule("allow_all", &["4420"]), rule("allow_all", &[]), rule("reject_all", &["99902", "1"])]
     {
         let trunk = edge.trunk(attributes).await;
-        let call = Scenario::to(PROMPT).for_trunk(&trunk).call().challenged().answered().hang_up();
+        let call = Scenario::to(ANSWERS_AT_ONCE).for_trunk(&trunk).call().challenged().answered().hang_up();
         call.passes(&edge).await;
     }
 }
 
-/// Three DIDs of an account, and a trunk that is linked to two of them.
+/// Adds three DIDs to an account, and creates a trunk that is linked to two of them.
 async fn with_dids(edge: &Edge, attributes: Value, default: bool) -> Trunk {
     let first = edge.did("37061498222", false).await;
     let second = edge.did("37061498333", false).await;
@@ -170,18 +177,18 @@ async fn a_caller_number_of_the_trunk_passes_as_it_is_whatever_the_mismatch_acti
     let edge = Edge::start().await;
     let trunk = with_dids(&edge, json!({ "on_cli_mismatch_action": "reject_call" }), false).await;
     for caller in ["37061498222", "+37061498222", "0037061498333"] {
-        let call = Scenario::to(PROMPT).from(caller).for_trunk(&trunk);
+        let call = Scenario::to(ANSWERS_AT_ONCE).from(caller).for_trunk(&trunk);
         call.call().challenged().answered().hang_up().passes(&edge).await;
     }
     let record = edge.record(&trunk, 3).await;
     assert_eq!(record["original_src_number"], "0037061498333");
     assert_eq!(record["src_number"], "37061498333");
-    for caller in [STRANGER, "37061498444", "3706149822", "sip-user"] {
-        let call = Scenario::to(PROMPT).from(caller).for_trunk(&trunk).call().challenged();
+    for caller in [FOREIGN_NUMBER, "37061498444", "3706149822", "sip-user"] {
+        let call = Scenario::to(ANSWERS_AT_ONCE).from(caller).for_trunk(&trunk).call().challenged();
         call.refused_saying(403, "X-Refusal", "check=cli;cause=8002;").passes(&edge).await;
     }
     edge.patch(&trunk, json!({ "allow_any_did_as_cli": true })).await;
-    let any = Scenario::to(PROMPT).from("37061498444").for_trunk(&trunk);
+    let any = Scenario::to(ANSWERS_AT_ONCE).from("37061498444").for_trunk(&trunk);
     any.call().challenged().answered().hang_up().passes(&edge).await;
 }
 
@@ -189,24 +196,24 @@ async fn a_caller_number_of_the_trunk_passes_as_it_is_whatever_the_mismatch_acti
 async fn a_foreign_caller_number_is_refused_replaced_drawn_or_sent_on_as_the_trunk_says() {
     let own = ["37061498222", "37061498333"];
     for (action, default, shown) in [
-        ("send_original_cli", false, &[STRANGER][..]),
+        ("send_original_cli", false, &[FOREIGN_NUMBER][..]),
         ("replace_cli", true, &["37061498333"][..]),
         ("replace_cli", false, &["37061498222"][..]),
         ("randomize_cli", false, &own[..]),
     ] {
-        // A number is a DID once on a server.
+        // A number can be a DID only once on a server, so each case has its own.
         let edge = Edge::start().await;
         let trunk = with_dids(&edge, json!({ "on_cli_mismatch_action": action }), default).await;
-        let call = Scenario::to(PROMPT).for_trunk(&trunk);
+        let call = Scenario::to(ANSWERS_AT_ONCE).for_trunk(&trunk);
         call.call().challenged().answered().hang_up().passes(&edge).await;
         let record = edge.record(&trunk, 1).await;
         assert!(shown.contains(&record["src_number"].as_str().unwrap()), "{action}: {record}");
-        assert_eq!(record["original_src_number"], STRANGER);
+        assert_eq!(record["original_src_number"], FOREIGN_NUMBER);
     }
     let edge = Edge::start().await;
     for action in ["reject_call", "replace_cli", "randomize_cli"] {
         let attributes = json!({ "on_cli_mismatch_action": action });
-        Refused::new(attributes, Scenario::to(PATIENT), (403, "cli", 8002)).holds(&edge).await;
+        Refused::new(attributes, Scenario::to(RINGS_THEN_ANSWERS), (403, "cli", 8002)).holds(&edge).await;
     }
 }
 
@@ -215,7 +222,7 @@ async fn from_is_what_is_checked_even_of_an_anonymous_call_that_asserts_a_did() 
     let edge = Edge::start().await;
     let trunk = with_dids(&edge, json!({ "on_cli_mismatch_action": "reject_call" }), false).await;
     let anonymous = || {
-        Scenario::to(PROMPT)
+        Scenario::to(ANSWERS_AT_ONCE)
             .with_from("\"Anonymous\" <sip:anonymous@anonymous.invalid>")
             .header("P-Asserted-Identity: <tel:+37061498222>")
             .header("Privacy: id")
@@ -246,7 +253,7 @@ async fn an_emergency_call_needs_a_did_that_may_make_one_and_skips_destination_r
     call("442079460000", "7#999").challenged().answered().hang_up().passes(&edge).await;
     let record = edge.record(&trunk, 1).await;
     assert_eq!((&record["call_type"], &record["price"]), (&json!("emergency"), &json!("0")), "{record}");
-    let stranger = call(STRANGER, "7#911").challenged();
+    let stranger = call(FOREIGN_NUMBER, "7#911").challenged();
     stranger.refused_saying(403, "X-Refusal", "check=emergency;").passes(&edge).await;
     edge.patch(&trunk, json!({ "status": "blocked" })).await;
     call("442079460000", "7#999").challenged().refused(403).passes(&edge).await;
@@ -277,7 +284,9 @@ async fn media_must_fit_the_encryption_mode_and_a_codec() {
         (mode("disabled"), "m=video [media_port] RTP/AVP 31", profile),
         (mode("disabled"), "m=audio many RTP/AVP 8", (500, "media", 1500)),
     ] {
-        Refused::new(attributes, Scenario::to(PATIENT).offering(offer), refused).holds(&edge).await;
+        Refused::new(attributes, Scenario::to(RINGS_THEN_ANSWERS).offering(offer), refused)
+            .holds(&edge)
+            .await;
     }
     for (attributes, offer) in [
         (mode("disabled"), plain),
@@ -286,7 +295,7 @@ async fn media_must_fit_the_encryption_mode_and_a_codec() {
         (mode("zrtp"), plain),
     ] {
         let trunk = edge.trunk(attributes).await;
-        let call = Scenario::to(PROMPT).offering(offer).for_trunk(&trunk).call().challenged();
+        let call = Scenario::to(ANSWERS_AT_ONCE).offering(offer).for_trunk(&trunk).call().challenged();
         call.answered().hang_up().passes(&edge).await;
     }
 }
@@ -299,7 +308,7 @@ async fn a_full_trunk_refuses_one_call_more_and_takes_one_when_another_has_ended
     let holder = held.passes_as(&edge, Run { calls: 3, ..Run::default() });
     let prober = async {
         edge.calls_up(3).await;
-        let probe = || Scenario::to(PROMPT).for_trunk(&trunk).call().challenged();
+        let probe = || Scenario::to(ANSWERS_AT_ONCE).for_trunk(&trunk).call().challenged();
         probe().refused_saying(480, "X-Refusal", "check=capacity;cause=1507;").passes(&edge).await;
         let held = edge.active().await;
         let path = format!("/calls/active/{}", held[0]["id"].as_str().unwrap());
@@ -313,7 +322,7 @@ async fn a_full_trunk_refuses_one_call_more_and_takes_one_when_another_has_ended
     tokio::join!(holder, prober);
     edge.calls_up(0).await;
     let none = json!({ "capacity_limit": 0 });
-    Refused::new(none, Scenario::to(PATIENT), (480, "capacity", 1507)).holds(&edge).await;
+    Refused::new(none, Scenario::to(RINGS_THEN_ANSWERS), (480, "capacity", 1507)).holds(&edge).await;
 }
 
 #[tokio::test]
@@ -345,10 +354,17 @@ async fn the_destination_is_checked_before_the_caller_number_and_the_capacity_la
         };
         call.refused_saying(code, "X-Refusal", &format!("check={check};")).passes(&edge).await;
         if right.is_null() {
-            dialled = PROMPT;
+            dialled = ANSWERS_AT_ONCE;
         } else {
             edge.patch(&trunk, right).await;
         }
     }
-    Scenario::to(PROMPT).for_trunk(&trunk).call().challenged().answered().hang_up().passes(&edge).await;
+    Scenario::to(ANSWERS_AT_ONCE)
+        .for_trunk(&trunk)
+        .call()
+        .challenged()
+        .answered()
+        .hang_up()
+        .passes(&edge)
+        .await;
 }

@@ -1,5 +1,5 @@
-//! What a sipp caller does, step by step; every response that a step names is mandatory, so that exit code 0 means
-//! that each of them came.
+//! Scenarios for sipp as a caller. Every response in a step is mandatory, so exit code 0 means that each of
+//! them was received.
 
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::process::Command;
 
-use super::edge::{Edge, STRANGER, Trunk, scratch, source};
+use super::edge::{Edge, FOREIGN_NUMBER, Trunk, scratch, source};
 
 /// A scenario under construction.
 #[derive(Debug, Clone)]
@@ -21,7 +21,7 @@ pub struct Scenario {
     sequence: u32,
 }
 
-/// How a scenario is run.
+/// Parameters of a run: source address, transport and number of calls.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub source: Ipv4Addr,
@@ -39,11 +39,11 @@ const PLAIN: &str = "v=0\no=- 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [media_ip]\nt
                      m=audio [media_port] RTP/AVP 8\na=rtpmap:8 PCMA/8000\n";
 
 impl Scenario {
-    /// A call to a number, from an ordinary caller number, with a plain offer.
+    /// A call to a number, with the default caller number and a plain offer.
     pub fn to(number: &str) -> Self {
         Self {
             to: number.to_owned(),
-            from: format!("<sip:{STRANGER}@[local_ip]:[local_port]>"),
+            from: format!("<sip:{FOREIGN_NUMBER}@[local_ip]:[local_port]>"),
             headers: String::new(),
             body: Some(PLAIN.to_owned()),
             credentials: String::new(),
@@ -52,32 +52,32 @@ impl Scenario {
         }
     }
 
-    /// The caller number.
+    /// Sets the caller number.
     pub fn from(self, number: &str) -> Self {
         self.with_from(&format!("<sip:{number}@[local_ip]:[local_port]>"))
     }
 
-    /// The whole value of `From`, without its tag.
+    /// Sets the value of `From`, without its tag.
     pub fn with_from(mut self, value: &str) -> Self {
         value.clone_into(&mut self.from);
         self
     }
 
-    /// One more header line in every INVITE.
+    /// Adds a header line to every INVITE.
     pub fn header(mut self, line: &str) -> Self {
         self.headers.push_str(line);
         self.headers.push('\n');
         self
     }
 
-    /// Another offer: from its `m=` line on.
+    /// Replaces the offer from its `m=` line on.
     pub fn offering(mut self, media: &str) -> Self {
         let head = PLAIN.split("m=audio").next().unwrap();
         self.body = Some(format!("{head}{media}\n"));
         self
     }
 
-    /// Whose credentials a challenge is answered with.
+    /// Sets the trunk whose credentials answer a challenge.
     pub fn for_trunk(self, trunk: &Trunk) -> Self {
         self.with_password(trunk, &trunk.password)
     }
@@ -131,12 +131,12 @@ impl Scenario {
         self.invite(false)
     }
 
-    /// The call is challenged, and sent again with a digest.
+    /// Expects a challenge with 401, and sends the INVITE again with a digest.
     pub fn challenged(self) -> Self {
         self.challenged_by(401)
     }
 
-    /// The same with 407.
+    /// The same with another code, such as 407.
     pub fn challenged_by(mut self, code: u16) -> Self {
         self.receive(&format!("response=\"{code}\""), " auth=\"true\"");
         self.acknowledge_refusal();
@@ -148,20 +148,20 @@ impl Scenario {
         self.request("ACK", &branch, true, "", None);
     }
 
-    /// Something comes that is neither expected last nor final.
+    /// Expects a provisional response.
     pub fn progress(mut self, code: u16) -> Self {
         self.receive(&format!("response=\"{code}\""), "");
         self
     }
 
-    /// The call is refused.
+    /// Expects a refusal with this code.
     pub fn refused(mut self, code: u16) -> Self {
         self.receive(&format!("response=\"{code}\""), "");
         self.acknowledge_refusal();
         self
     }
 
-    /// The call is refused, and a header of the refusal matches a pattern.
+    /// Expects a refusal with a header that matches a pattern.
     pub fn refused_saying(mut self, code: u16, header: &str, pattern: &str) -> Self {
         let _infallible = writeln!(
             self.steps,
@@ -172,7 +172,7 @@ impl Scenario {
         self
     }
 
-    /// The call is answered.
+    /// Expects an answer.
     pub fn answered(mut self) -> Self {
         self.receive("response=\"180\"", " optional=\"true\"");
         self.receive("response=\"200\"", " rrs=\"true\"");
@@ -181,7 +181,7 @@ impl Scenario {
         self
     }
 
-    /// The caller hangs up.
+    /// Hangs up as the caller.
     pub fn hang_up(mut self) -> Self {
         self.sequence += 1;
         let branch = format!("in-{}", self.sequence);
@@ -190,7 +190,7 @@ impl Scenario {
         self
     }
 
-    /// The callee hangs up.
+    /// Expects that the callee hangs up.
     pub fn hung_up(mut self) -> Self {
         self.receive("request=\"BYE\"", "");
         self.steps.push_str(
@@ -200,7 +200,7 @@ impl Scenario {
         self
     }
 
-    /// The caller gives up while it rings.
+    /// Cancels the call while it rings.
     pub fn cancel(mut self) -> Self {
         let branch = self.sequence.to_string();
         self.request("CANCEL", &branch, false, "", None);
@@ -208,12 +208,12 @@ impl Scenario {
         self.refused(487)
     }
 
-    /// Runs it once, over UDP from an address of its own.
+    /// Runs it once, over UDP from a separate address.
     pub async fn passes(self, edge: &Edge) {
         self.passes_as(edge, Run::default()).await;
     }
 
-    /// Runs it; every call must go as written.
+    /// Runs it; every call must follow the scenario.
     pub async fn passes_as(self, edge: &Edge, run: Run) {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("sipp-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
@@ -234,11 +234,11 @@ impl Scenario {
             .expect("sipp runs; Debian has it in the package sip-tester");
         if !output.status.success() {
             let errors = std::fs::read_to_string(&errors).unwrap_or_default();
-            let told = String::from_utf8_lossy(&output.stderr);
-            panic!("sipp ended with {}: {told}{errors}\n{text}{}", output.status, edge.binary.log());
+            let printed = String::from_utf8_lossy(&output.stderr);
+            panic!("sipp ended with {}: {printed}{errors}\n{text}{}", output.status, edge.binary.log());
         }
         for file in [file, errors] {
-            // What stays is cleaned with the build.
+            // If this fails, the file is deleted with the build.
             let _stays = std::fs::remove_file(file);
         }
     }

@@ -1,8 +1,8 @@
-//! Session timers (RFC 4028): who refreshes, how short they may be, and what becomes of a session that nobody refreshes.
+//! Session timers (RFC 4028): the refresher, the minimum interval, and sessions that are not refreshed.
 
 use serde_json::json;
 
-use super::edge::{Edge, PROMPT, Trunk};
+use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk};
 use super::message::Message;
 use super::uac::Call;
 
@@ -15,7 +15,7 @@ async fn frozen() -> (Edge, Trunk) {
 }
 
 async fn up(edge: &Edge, lines: &[&str]) -> (Call, Message) {
-    let mut call = Call::new(edge, PROMPT).await;
+    let mut call = Call::new(edge, ANSWERS_AT_ONCE).await;
     call.headers = lines.iter().map(|line| (*line).to_owned()).collect();
     let answer = call.attempt().await;
     assert_eq!(answer.code(), 200, "{answer:?}");
@@ -48,12 +48,12 @@ async fn the_caller_says_who_refreshes_and_an_interval_may_be_too_short() {
         call.hang_up().await;
     }
     for (line, least) in [("Session-Expires: 30", "90"), ("Session-Expires: 100\r\nMin-SE: 110", "110")] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         call.headers = vec!["Supported: timer".to_owned(), line.to_owned()];
         let answer = call.attempt().await;
         assert_eq!((answer.code(), answer.header("Min-SE")), (422, Some(least)), "{answer:?}");
     }
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.headers.push("Session-Expires: soon".to_owned());
     assert_eq!(call.attempt().await.code(), 400);
 }
@@ -108,7 +108,7 @@ async fn a_refusal_of_a_refresh_is_heeded() {
     assert_eq!(call.request("OPTIONS", &[], "").await.code(), 200);
     edge.advance(150).await;
     call.asked("INVITE", "500 Server Internal Error", &[], "").await;
-    // It may be tried again until the session is given up, 32 seconds before its end.
+    // It may be retried until the session is ended, 32 seconds before its expiry.
     edge.advance(118).await;
     call.hung_up().await;
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Session Timeout");
@@ -120,7 +120,7 @@ async fn a_session_that_the_caller_does_not_refresh_is_ended_before_its_end() {
     for (interval, given_up) in [(90, 60), (1800, 1768)] {
         let expires = format!("Session-Expires: {interval};refresher=uac");
         let (mut call, _) = up(&edge, &["Supported: timer", &expires]).await;
-        // Silence would end it before.
+        // Without hold, the missing media would end it earlier.
         let hold = format!("{}a=inactive\r\n", call.offer);
         assert_eq!(call.request("INVITE", &["Supported: timer", &expires], &hold).await.code(), 200);
         edge.advance(given_up - 1).await;

@@ -1,9 +1,10 @@
-//! Everything that no source states can be set in the configuration file, and is seen on the wire.
+//! Every behaviour that no source documents is a setting in the configuration file, tested by its effect on
+//! the network.
 
 use serde_json::{Value, json};
 
 use super::digest;
-use super::edge::{Edge, PATIENT, PROMPT, STRANGER, credentials};
+use super::edge::{ANSWERS_AT_ONCE, Edge, FOREIGN_NUMBER, RINGS_THEN_ANSWERS, credentials};
 use super::scenario::Scenario;
 use super::uac::Call;
 
@@ -18,15 +19,15 @@ async fn the_codes_of_refusals_are_settings() {
     .await;
     let trunk = |attributes: Value| edge.trunk(attributes);
     for (attributes, call, code) in [
-        (json!({ "status": "blocked" }), Scenario::to(PROMPT), 402),
-        (json!({ "on_cli_mismatch_action": "reject_call" }), Scenario::to(PROMPT), 433),
-        (json!({ "default_dst_action": "reject_all" }), Scenario::to(PROMPT), 603),
+        (json!({ "status": "blocked" }), Scenario::to(ANSWERS_AT_ONCE), 402),
+        (json!({ "on_cli_mismatch_action": "reject_call" }), Scenario::to(ANSWERS_AT_ONCE), 433),
+        (json!({ "default_dst_action": "reject_all" }), Scenario::to(ANSWERS_AT_ONCE), 603),
         (json!({}), Scenario::to("nobody"), 404),
-        (json!({}), Scenario::to(PATIENT), 503),
-        (json!({ "capacity_limit": 0 }), Scenario::to(PROMPT), 503),
-        (json!({ "media_encryption_mode": "srtp_sdes" }), Scenario::to(PROMPT), 500),
-        (json!({}), Scenario::to(PROMPT).offering("m=audio [media_port] RTP/AVP 97"), 415),
-        (json!({}), Scenario::to(PROMPT).offering("m=audio"), 400),
+        (json!({}), Scenario::to(RINGS_THEN_ANSWERS), 503),
+        (json!({ "capacity_limit": 0 }), Scenario::to(ANSWERS_AT_ONCE), 503),
+        (json!({ "media_encryption_mode": "srtp_sdes" }), Scenario::to(ANSWERS_AT_ONCE), 500),
+        (json!({}), Scenario::to(ANSWERS_AT_ONCE).offering("m=audio [media_port] RTP/AVP 97"), 415),
+        (json!({}), Scenario::to(ANSWERS_AT_ONCE).offering("m=audio"), 400),
     ] {
         let trunk = trunk(attributes).await;
         call.for_trunk(&trunk).call().challenged_by(407).refused(code).passes(&edge).await;
@@ -35,17 +36,24 @@ async fn the_codes_of_refusals_are_settings() {
     let far = json!({ "authentication_method": credentials(&["127.0.0.0/8"], Some("99")) });
     let edge = Edge::with_config("[sip]\nip_reject_code = 404\n").await;
     let trunk = edge.trunk(far).await;
-    Scenario::to(PATIENT).for_trunk(&trunk).call().refused(404).passes(&edge).await;
+    Scenario::to(RINGS_THEN_ANSWERS).for_trunk(&trunk).call().refused(404).passes(&edge).await;
 }
 
 #[tokio::test]
 async fn a_destination_that_the_rate_card_lacks_has_no_route() {
     let edge = Edge::with_config("[[sip.rates]]\nprefix = \"999\"\nper_minute = \"0.6\"\n").await;
     let trunk = edge.trunk(json!({})).await;
-    let call = Scenario::to(PATIENT).for_trunk(&trunk).call().challenged();
+    let call = Scenario::to(RINGS_THEN_ANSWERS).for_trunk(&trunk).call().challenged();
     call.refused_saying(404, "X-Refusal", "check=route;cause=111;").passes(&edge).await;
     assert_eq!(edge.record(&trunk, 1).await["check"], "route");
-    Scenario::to(PROMPT).for_trunk(&trunk).call().challenged().answered().hang_up().passes(&edge).await;
+    Scenario::to(ANSWERS_AT_ONCE)
+        .for_trunk(&trunk)
+        .call()
+        .challenged()
+        .answered()
+        .hang_up()
+        .passes(&edge)
+        .await;
     let record = edge.record(&trunk, 2).await;
     assert_eq!((&record["rate"], &record["price"]), (&json!("0.6"), &json!("0.01")), "{record}");
 }
@@ -58,7 +66,7 @@ async fn realm_server_name_phrases_and_diagnostic_headers_are_settings() {
     )
     .await;
     let trunk = edge.trunk(json!({ "status": "blocked" })).await;
-    let mut call = Call::new(&edge, PATIENT).await;
+    let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
     let challenge = call.attempt().await;
     assert_eq!(challenge.header("Server"), Some("node 7"));
     let offered: Vec<&str> = challenge.headers("WWW-Authenticate").collect();
@@ -94,14 +102,14 @@ async fn with_strict_nc_a_nonce_counts_up_and_without_it_may_be_used_again() {
     for (strict, again) in [(false, 200), (true, 401)] {
         let edge = Edge::with_config(&format!("[sip]\nstrict_nc = {strict}\n")).await;
         let trunk = edge.trunk(json!({})).await;
-        let mut first = Call::new(&edge, PROMPT).await;
+        let mut first = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let mut used = None;
         let answer = first.attempt_as(&trunk, |answer| used = Some(answer.clone())).await;
         assert_eq!(answer.code(), 200, "{answer:?}");
         first.acknowledge().await;
         let used = used.unwrap();
         for (nc, code) in [("00000001", again), ("00000002", 200), ("00000002", again), ("0000000a", 200)] {
-            let mut call = Call::new(&edge, PROMPT).await;
+            let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
             let answer = digest::Answer { nc: nc.to_owned(), uri: call.uri(), ..used.clone() };
             call.invite(&[format!("Authorization: {}", answer.value())]).await;
             let response = call.answer().await;
@@ -120,7 +128,7 @@ async fn the_header_that_holds_the_caller_number_is_a_setting() {
     let attributes = json!({ "on_cli_mismatch_action": "reject_call" });
     let trunk = edge.linked_trunk(attributes, json!({ "dids": [did] })).await;
     let call = |headers: &[&str]| {
-        let call = Scenario::to(PROMPT).for_trunk(&trunk);
+        let call = Scenario::to(ANSWERS_AT_ONCE).for_trunk(&trunk);
         headers.iter().fold(call, |call, header| call.header(header)).call().challenged()
     };
     let (asserted, preferred) =
@@ -139,13 +147,13 @@ async fn a_did_in_diversion_satisfies_the_check_only_where_that_is_set() {
         let attributes = json!({ "on_cli_mismatch_action": "reject_call" });
         let trunk = edge.linked_trunk(attributes, json!({ "dids": [did] })).await;
         let forwarded = |from: &str| {
-            let call = Scenario::to(PROMPT)
+            let call = Scenario::to(ANSWERS_AT_ONCE)
                 .header(&format!("Diversion: <sip:{from}@127.0.0.1>;reason=unconditional"));
             call.for_trunk(&trunk).call().challenged()
         };
         if admitted {
             forwarded("37061498222").answered().hang_up().passes(&edge).await;
-            assert_eq!(edge.record(&trunk, 1).await["src_number"], STRANGER);
+            assert_eq!(edge.record(&trunk, 1).await["src_number"], FOREIGN_NUMBER);
         } else {
             forwarded("37061498222").refused_saying(403, "X-Refusal", "check=cli;").passes(&edge).await;
         }

@@ -1,4 +1,4 @@
-//! Peers over TCP that do not behave, and what they must not do to others.
+//! Misbehaving peers over TCP, and other peers during their attacks.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -7,12 +7,12 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::edge::{Edge, PATIENCE, PROMPT, source, until};
+use super::edge::{ANSWERS_AT_ONCE, DEADLINE, Edge, source, until};
 use super::uac::{Call, Uac, unique};
 
 async fn connect(edge: &Edge, from: Ipv4Addr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    // Little room, so that whoever does not read is soon noticed.
+    // A small buffer, so that the server soon detects a peer that does not read.
     socket.set_recv_buffer_size(4_096).unwrap();
     socket.bind((from, 0).into()).unwrap();
     socket.connect(edge.sip).await.unwrap()
@@ -26,16 +26,16 @@ async fn answers(stream: &mut TcpStream) -> bool {
         stream.read_exact(&mut pong).await?;
         Ok::<_, std::io::Error>(pong == *b"\r\n")
     };
-    tokio::time::timeout(PATIENCE, ping).await.expect("an answer or an end").unwrap_or(false)
+    tokio::time::timeout(DEADLINE, ping).await.expect("an answer or an end").unwrap_or(false)
 }
 
 #[tokio::test]
 async fn a_peer_that_floods_over_tcp_and_never_reads_delays_no_call_over_udp_and_is_cut_off() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
-    // Requests of every kind that is answered: by the edge, and by the library from what it keeps.
+    // Requests of every kind that is answered: by the edge, and by the library from its transactions.
     let mut requests = String::new();
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     for method in ["INVITE", "OPTIONS", "BYE"] {
         requests.push_str(&call.text(method).replace("UDP", "TCP"));
     }
@@ -47,7 +47,7 @@ async fn a_peer_that_floods_over_tcp_and_never_reads_delays_no_call_over_udp_and
         let (mut stream, requests) = (connect(&edge, source()).await, requests.clone());
         floods.push(tokio::spawn(async move {
             let mut sent = 0_u64;
-            // Each round is new requests, and each of them comes twice.
+            // Each round consists of new requests, each of them sent twice.
             while stream
                 .write_all(requests.replace("z9hG4bK", &format!("z9hG4bK{sent}")).as_bytes())
                 .await
@@ -61,18 +61,18 @@ async fn a_peer_that_floods_over_tcp_and_never_reads_delays_no_call_over_udp_and
     until("the floods are refused and answered", async || (edge.counts().await[0] > 100).then_some(())).await;
     for _ in 0..20 {
         let quickly = async {
-            Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+            Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
         };
         tokio::time::timeout(Duration::from_secs(2), quickly).await.expect("the call is not held up");
     }
     for flood in floods {
-        let sent = tokio::time::timeout(PATIENCE, flood).await.expect("the peer is cut off").unwrap();
+        let sent = tokio::time::timeout(DEADLINE, flood).await.expect("the peer is cut off").unwrap();
         assert!(sent > 0);
     }
     assert_eq!(edge.record(&trunk, 20).await["success"], true);
 }
 
-/// Sends a request that is let in: from then on the connection makes no room for others.
+/// Sends a request that is admitted: after that, the connection is not closed to make room for others.
 async fn prove(stream: &mut TcpStream) {
     let call = unique();
     let text = format!(
@@ -82,7 +82,7 @@ async fn prove(stream: &mut TcpStream) {
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     while !answer.ends_with(b"\r\n\r\n") {
-        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut answer)).await;
+        let read = tokio::time::timeout(DEADLINE, stream.read_buf(&mut answer)).await;
         assert!(read.expect("an answer").unwrap() > 0);
     }
     assert!(answer.starts_with(b"SIP/2.0 200 OK\r\n"));
@@ -114,7 +114,7 @@ async fn connections_beyond_the_limits_are_refused_until_others_end() {
     for stream in [&mut second, &mut third, &mut fourth] {
         assert!(answers(stream).await);
     }
-    // The fourth never sent anything that was let in: it makes room.
+    // The fourth connection never sent an admitted request: it is closed to make room.
     assert!(answers(&mut connect(&edge, other).await).await);
     assert!(!answers(&mut fourth).await);
     assert!(answers(&mut second).await && answers(&mut third).await);

@@ -1,9 +1,10 @@
-//! What ends a call by itself: no acknowledgement, silence, a session that is not refreshed. The server's own time
-//! is moved; only the 32 seconds of a missing ACK are real, for they are the SIP library's.
+//! Timers that end a call: missing acknowledgement, missing media, a session that is not refreshed. The tests
+//! move the server's clock; only the 32 seconds of a missing ACK are real, because they are the SIP
+//! library's.
 
 use serde_json::json;
 
-use super::edge::{Edge, PROMPT};
+use super::edge::{ANSWERS_AT_ONCE, Edge};
 use super::media::{hears_its_echo, packet};
 use super::uac::Call;
 
@@ -11,7 +12,7 @@ use super::uac::Call;
 async fn an_answer_that_is_never_acknowledged_is_repeated_and_then_the_call_is_ended() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({ "capacity_limit": 1 })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.attempt_as(&trunk, |_| {}).await.code(), 200);
     let repeated = call.answer().await;
     assert_eq!(repeated.code(), 200, "the answer is repeated");
@@ -19,7 +20,7 @@ async fn an_answer_that_is_never_acknowledged_is_repeated_and_then_the_call_is_e
     call.hung_up().await;
     let record = edge.record(&trunk, 1).await;
     assert_eq!((&record["disconnect_code"], &record["disconnect_reason"]), (&json!(200), &json!("NoAck")));
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
 }
 
 #[tokio::test]
@@ -27,7 +28,7 @@ async fn a_call_without_media_is_ended_after_the_rtp_timeout_and_media_puts_it_o
     let edge = Edge::start().await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "rtp_timeout": 45 })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let edge_media = call.place(&trunk).await.media().0;
     edge.advance(44).await;
     hears_its_echo(&call, edge_media, 1).await;
@@ -50,7 +51,7 @@ async fn media_from_an_address_that_is_not_allowed_does_not_put_the_timeout_off(
     let edge = Edge::start().await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "allowed_rtp_ips": ["192.0.2.0/24"] })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     let edge_media = call.place(&trunk).await.media().0;
     edge.advance(29).await;
     call.media.send_to(&packet(1), edge_media).await.unwrap();
@@ -64,7 +65,7 @@ async fn a_call_on_hold_may_be_silent_until_it_is_taken_off_hold() {
     let edge = Edge::start().await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({})).await;
-    let mut call = Call::up(&edge, &trunk, PROMPT).await;
+    let mut call = Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await;
     let plain = call.offer.clone();
     let nowhere = plain.replace(&format!("c=IN IP4 {}", call.uac.local.ip()), "c=IN IP4 0.0.0.0");
     for (body, mirrored) in [
@@ -97,11 +98,11 @@ async fn a_session_that_is_not_refreshed_is_ended() {
     let edge = Edge::start().await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "rtp_timeout": 600 })).await;
-    let mut call = Call::new(&edge, PROMPT).await;
+    let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.headers.extend(["Supported: timer".to_owned(), "Session-Expires: 120".to_owned()]);
     let answer = call.place(&trunk).await;
     assert_eq!(answer.header("Session-Expires"), Some("120;refresher=uac"));
-    // 32 seconds before its end it would be given up.
+    // It would be ended 32 seconds before its expiry.
     edge.advance(87).await;
     let refreshed = call.request("UPDATE", &["Supported: timer", "Session-Expires: 120"], "").await;
     assert_eq!((refreshed.code(), refreshed.header("Session-Expires")), (200, Some("120;refresher=uac")));
@@ -121,7 +122,7 @@ async fn a_nonce_is_good_for_five_minutes() {
     edge.freeze().await;
     let trunk = edge.trunk(json!({})).await;
     for (age, code) in [(300, 200), (301, 401)] {
-        let mut call = Call::new(&edge, PROMPT).await;
+        let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
         let challenge = call.attempt().await;
         edge.advance(age).await;
         let right = super::digest::Answer::to(&challenge, &trunk, &call.uri());
@@ -145,14 +146,14 @@ async fn spending_blocks_a_trunk_and_24_hours_later_it_is_open_again() {
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "threshold_amount": "0.1" })).await;
     for _ in 0..2 {
-        Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+        Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
         edge.calls_up(0).await;
     }
     edge.record(&trunk, 2).await;
     assert_eq!(edge.shown(&trunk, "/attributes/status").await, "blocked");
     assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, true);
     assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "0.1");
-    assert_eq!(Call::new(&edge, PROMPT).await.place(&trunk).await.code(), 403);
+    assert_eq!(Call::new(&edge, ANSWERS_AT_ONCE).await.place(&trunk).await.code(), 403);
     edge.advance(86_400).await;
     super::edge::until("the trunk is open again", async || {
         (edge.shown(&trunk, "/attributes/status").await == "active").then_some(())
@@ -160,5 +161,5 @@ async fn spending_blocks_a_trunk_and_24_hours_later_it_is_open_again() {
     .await;
     assert_eq!(edge.shown(&trunk, "/attributes/threshold_reached").await, false);
     assert_eq!(edge.shown(&trunk, "/meta/spent_amount").await, "0.0");
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
 }

@@ -1,4 +1,4 @@
-//! What is not a call: options, registrations, methods that nobody knows; and the way over TCP and TLS.
+//! Requests that are not calls: OPTIONS, REGISTER, unknown methods; and the transports TCP and TLS.
 
 use std::process::Command;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::certificates::Certificates;
-use super::edge::{Edge, PROMPT, credentials, scratch};
+use super::edge::{ANSWERS_AT_ONCE, Edge, credentials, scratch};
 use super::media::hears_its_echo;
 use super::message::Message;
 use super::uac::{Call, Uac, unique};
@@ -24,7 +24,7 @@ async fn asked(uac: &mut Uac, method: &str, further: &str) -> Message {
 }
 
 #[tokio::test]
-async fn options_are_answered_to_everybody_over_udp_and_tcp() {
+async fn options_are_answered_to_every_source_over_udp_and_tcp() {
     let edge = Edge::with_config("[sip]\nserver_name = \"Y balancing node\"\n").await;
     for mut uac in [Uac::udp(&edge).await, Uac::tcp(&edge).await] {
         let answer = uac.options().await;
@@ -35,7 +35,7 @@ async fn options_are_answered_to_everybody_over_udp_and_tcp() {
 }
 
 #[tokio::test]
-async fn registrations_and_unknown_methods_are_told_what_is_allowed() {
+async fn registrations_and_unknown_methods_are_answered_with_the_allowed_methods() {
     let edge = Edge::start().await;
     let _named = edge.trunk(json!({})).await;
     let mut uac = Uac::udp(&edge).await;
@@ -87,7 +87,7 @@ async fn a_call_over_tcp_keeps_its_connection_and_hears_itself() {
     let edge = Edge::start().await;
     let trunk = edge.trunk(json!({})).await;
     let uac = Uac::tcp(&edge).await;
-    let mut call = Call::over(uac, &edge, PROMPT).await;
+    let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
     let answer = call.place(&trunk).await;
     assert!(answer.header("Contact").is_some_and(|contact| contact.contains("transport=tcp")), "{answer:?}");
     hears_its_echo(&call, answer.media().0, 1).await;
@@ -105,7 +105,7 @@ async fn a_call_over_ipv6_is_let_through_by_its_address_and_hears_itself() {
     assert!(edge.sip.is_ipv6());
     let trunk = edge.trunk(json!({ "authentication_method": credentials(&["::1/128"], None) })).await;
     for uac in [Uac::udp_over_ipv6(&edge).await, Uac::tcp_over_ipv6(&edge).await] {
-        let mut call = Call::over(uac, &edge, PROMPT).await;
+        let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
         let answer = call.place(&trunk).await;
         assert_eq!(answer.code(), 200, "{answer:?}");
         assert!(
@@ -122,7 +122,7 @@ async fn a_call_over_ipv6_is_let_through_by_its_address_and_hears_itself() {
     assert_eq!(edge.record(&trunk, 2).await["source_ip"], "::1");
     let elsewhere =
         edge.trunk(json!({ "authentication_method": credentials(&["2001:db8::/32"], None) })).await;
-    let mut call = Call::over(Uac::udp_over_ipv6(&edge).await, &edge, PROMPT).await;
+    let mut call = Call::over(Uac::udp_over_ipv6(&edge).await, &edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.attempt_as(&elsewhere, |_| {}).await.code(), 403, "the address is not that trunk's");
 }
 
@@ -131,13 +131,13 @@ async fn a_caller_whose_connection_breaks_gives_its_channel_back_when_its_media_
     let edge = Edge::start().await;
     edge.freeze().await;
     let trunk = edge.trunk(json!({ "capacity_limit": 1 })).await;
-    let mut call = Call::over(Uac::tcp(&edge).await, &edge, PROMPT).await;
+    let mut call = Call::over(Uac::tcp(&edge).await, &edge, ANSWERS_AT_ONCE).await;
     assert_eq!(call.place(&trunk).await.code(), 200);
     drop(call);
     edge.advance(30).await;
     edge.calls_up(0).await;
     assert_eq!(edge.record(&trunk, 1).await["disconnect_reason"], "Rtp timeout");
-    Call::up(&edge, &trunk, PROMPT).await.hang_up().await;
+    Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await;
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_call_over_tls_goes_as_any_other_and_its_media_need_not_be_encrypted()
     let client = Certificates::client(&made.folder.join("ca.pem"));
     let mut uac = Uac::tls(&edge, Arc::clone(&client)).await.unwrap();
     assert_eq!(uac.options().await.code(), 200);
-    let mut call = Call::over(uac, &edge, PROMPT).await;
+    let mut call = Call::over(uac, &edge, ANSWERS_AT_ONCE).await;
     let answer = call.place(&trunk).await;
     let contact = answer.header("Contact").unwrap();
     let port = edge.binary.sip_tls.unwrap().port();

@@ -1,4 +1,4 @@
-//! A caller by hand, over UDP, TCP or TLS: it sends what a test wants, right or wrong.
+//! A caller over UDP, TCP or TLS that can also send invalid messages.
 
 use std::collections::VecDeque;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, UdpSocket};
 
 use super::digest::Answer;
-use super::edge::{Edge, PATIENCE, STRANGER, Trunk, source};
+use super::edge::{DEADLINE, Edge, FOREIGN_NUMBER, Trunk, source};
 use super::message::Message;
 
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -31,7 +31,7 @@ pub struct Uac {
 }
 
 impl Uac {
-    /// Over UDP, from an address of its own.
+    /// Over UDP, from a unique address.
     pub async fn udp(edge: &Edge) -> Self {
         Self::udp_from(edge, source()).await
     }
@@ -44,7 +44,7 @@ impl Uac {
         Self { wire: Wire::Datagrams(socket), transport: "UDP", local, waiting: VecDeque::new() }
     }
 
-    /// Over UDP and IPv6, from a port of its own.
+    /// Over UDP and IPv6, from a port chosen by the kernel.
     pub async fn udp_over_ipv6(edge: &Edge) -> Self {
         let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).await.unwrap();
         socket.connect(edge.sip).await.unwrap();
@@ -52,7 +52,7 @@ impl Uac {
         Self { wire: Wire::Datagrams(socket), transport: "UDP", local, waiting: VecDeque::new() }
     }
 
-    /// Over TCP and IPv6, from a port of its own.
+    /// Over TCP and IPv6, from a port chosen by the kernel.
     pub async fn tcp_over_ipv6(edge: &Edge) -> Self {
         let stream = tokio::net::TcpStream::connect(edge.sip).await.unwrap();
         let local = stream.local_addr().unwrap();
@@ -60,14 +60,14 @@ impl Uac {
         Self { wire, transport: "TCP", local, waiting: VecDeque::new() }
     }
 
-    /// Over TCP, from an address of its own.
+    /// Over TCP, from a unique address.
     pub async fn tcp(edge: &Edge) -> Self {
         let (stream, local) = connect(edge.sip).await;
         let wire = Wire::Stream(Box::new(stream), Vec::new());
         Self { wire, transport: "TCP", local, waiting: VecDeque::new() }
     }
 
-    /// Over TLS, from an address of its own; the server must prove that it is at 127.0.0.1.
+    /// Over TLS, from a unique address; the server must prove that it is 127.0.0.1.
     pub async fn tls(edge: &Edge, config: Arc<rustls::ClientConfig>) -> std::io::Result<Self> {
         let (stream, local) = connect(edge.binary.sip_tls.expect("TLS is listened on")).await;
         let name = rustls::pki_types::ServerName::from(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -76,7 +76,7 @@ impl Uac {
         Ok(Self { wire, transport: "TLS", local, waiting: VecDeque::new() })
     }
 
-    /// Sends bytes as they are.
+    /// Sends bytes unchanged.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         match &mut self.wire {
             Wire::Datagrams(socket) => {
@@ -89,7 +89,7 @@ impl Uac {
         }
     }
 
-    /// The next message, whatever it is; `None` when none came for so long.
+    /// The next message of any kind; `None` if none arrives in this time.
     pub async fn receive(&mut self, patience: Duration) -> Option<Message> {
         if let Some(message) = self.waiting.pop_front() {
             return Some(message);
@@ -97,18 +97,18 @@ impl Uac {
         tokio::time::timeout(patience, self.wire.read()).await.ok()
     }
 
-    /// The next message that is meant; others are thrown away. The request is sent again while nothing comes, as
-    /// datagrams demand.
+    /// The next message that matches; others are discarded. Over UDP the request is retransmitted until a
+    /// message arrives.
     pub async fn expect(
         &mut self,
         what: &str,
         request: Option<&str>,
         meant: impl Fn(&Message) -> bool,
     ) -> Message {
-        const REPEAT: Duration = Duration::from_millis(1500);
+        const RETRANSMISSION_INTERVAL: Duration = Duration::from_millis(1500);
         let waiting = async {
             loop {
-                match self.receive(REPEAT).await {
+                match self.receive(RETRANSMISSION_INTERVAL).await {
                     Some(message) if meant(&message) => return message,
                     Some(_) => {}
                     None => {
@@ -119,11 +119,11 @@ impl Uac {
                 }
             }
         };
-        let heard = tokio::time::timeout(3 * PATIENCE, waiting).await;
+        let heard = tokio::time::timeout(3 * DEADLINE, waiting).await;
         heard.unwrap_or_else(|_elapsed| panic!("{what} never came"))
     }
 
-    /// Asks for the server's options, and gives the next message, be it the answer or not.
+    /// Sends OPTIONS. Returns the next message, which may be another than the answer.
     pub async fn options_or_anything(&mut self) -> Message {
         let request = self.options_request(&unique());
         self.send(&request).await;
@@ -139,7 +139,7 @@ impl Uac {
         )
     }
 
-    /// Asks for the server's options, which it always answers while it is well.
+    /// Sends OPTIONS, which a working server always answers. Returns the answer.
     pub async fn options(&mut self) -> Message {
         let call = unique();
         let text = self.options_request(&call);
@@ -165,7 +165,7 @@ impl Wire {
                     return Message::parse(&std::mem::replace(bytes, rest));
                 }
                 if stream.read_buf(bytes).await.unwrap_or(0) == 0 {
-                    // The connection is gone: nothing will ever come.
+                    // The connection is closed: nothing will ever arrive.
                     return std::future::pending().await;
                 }
             },
@@ -181,34 +181,34 @@ async fn connect(edge: SocketAddr) -> (tokio::net::TcpStream, SocketAddr) {
     (stream, local)
 }
 
-/// A text that nobody else of this run has.
+/// A text that is unique in this run.
 pub fn unique() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     format!("{:x}-{:x}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
-/// A call, or the attempt at one.
+/// A call, or an attempt at one.
 pub struct Call {
     pub uac: Uac,
-    /// What hears and sends media.
+    /// The socket for media.
     pub media: UdpSocket,
     /// The user part of the Request-URI.
     pub to: String,
-    /// The whole Request-URI, where it is another one.
+    /// The whole Request-URI, if it is not the default one.
     pub uri: Option<String>,
     /// The value of `From`, without its tag.
     pub from: String,
     /// Further header lines of the INVITE.
     pub headers: Vec<String>,
-    /// The offer; the empty text is none.
+    /// The offer; an empty text means none.
     pub offer: String,
-    /// The header lines of a body, which say what it is.
+    /// The header lines that describe a body.
     pub content: Vec<String>,
-    /// The lines that say where requests in the dialog go.
+    /// The header lines with the address for requests in the dialog.
     pub contact: Vec<String>,
-    /// What the ACK of an answered call carries.
+    /// The body of the ACK.
     pub acknowledgement: String,
-    /// The last response to an INVITE that was not final.
+    /// Provisional responses to the last INVITE.
     pub provisional: Vec<Message>,
     /// The value of `Call-ID`.
     pub id: String,
@@ -216,12 +216,12 @@ pub struct Call {
     remote: String,
     target: String,
     pub sequence: u32,
-    /// The INVITE's text as it was sent last.
+    /// The text of the last INVITE.
     pub sent: String,
 }
 
 impl Call {
-    /// A call over UDP from an address of its own, with an ordinary caller number and offer.
+    /// A call over UDP from a unique address, with the default caller number and offer.
     pub async fn new(edge: &Edge, to: &str) -> Self {
         Self::over(Uac::udp(edge).await, edge, to).await
     }
@@ -235,7 +235,7 @@ impl Call {
             media,
             to: to.to_owned(),
             uri: None,
-            from: format!("<sip:{STRANGER}@{local}>"),
+            from: format!("<sip:{FOREIGN_NUMBER}@{local}>"),
             headers: Vec::new(),
             content: vec!["Content-Type: application/sdp".to_owned()],
             contact: vec![format!(
@@ -300,7 +300,7 @@ impl Call {
         format!("{}-{}", self.tag, self.sequence)
     }
 
-    /// Sends a new INVITE, with these further lines.
+    /// Sends a new INVITE, with these additional header lines.
     pub async fn invite(&mut self, further: &[String]) {
         self.sequence += 1;
         let lines: Vec<String> = self.headers.iter().chain(further).cloned().collect();
@@ -309,7 +309,7 @@ impl Call {
         self.uac.send(&text).await;
     }
 
-    /// The final response to the INVITE. One that refuses is acknowledged here.
+    /// Waits for the final response to the INVITE. A refusal is acknowledged here.
     pub async fn answer(&mut self) -> Message {
         let answer = loop {
             let (call_id, sequence) = (self.id.clone(), self.sequence);
@@ -339,7 +339,7 @@ impl Call {
         answer
     }
 
-    /// Waits until the INVITE is answered with this, before its final answer.
+    /// Waits for a provisional response with this code.
     pub async fn ringing(&mut self, code: u16) -> Message {
         let call_id = self.id.clone();
         let meant =
@@ -349,7 +349,7 @@ impl Call {
         progress
     }
 
-    /// Takes from a response what requests in its dialog need.
+    /// Takes the remote tag and the target of the dialog from a response.
     fn enter(&mut self, response: &Message) {
         response.header("To").unwrap().clone_into(&mut self.remote);
         let contact = response.header("Contact").expect("a response that makes a dialog has a Contact");
@@ -363,13 +363,14 @@ impl Call {
         self.uac.send(&ack).await;
     }
 
-    /// Sends an INVITE without a digest and gives its final response.
+    /// Sends an INVITE without a digest. Returns its final response.
     pub async fn attempt(&mut self) -> Message {
         self.invite(&[]).await;
         self.answer().await
     }
 
-    /// Sends an INVITE, answers the challenge with what `spoil` leaves of the right answer, and gives the response.
+    /// Sends an INVITE, answers the challenge after `spoil` has changed the right answer, and returns the
+    /// final response.
     pub async fn attempt_as(&mut self, trunk: &Trunk, spoil: impl FnOnce(&mut Answer)) -> Message {
         let challenge = self.attempt().await;
         assert!(matches!(challenge.code(), 401 | 407), "{challenge:?}");
@@ -380,7 +381,7 @@ impl Call {
         self.answer().await
     }
 
-    /// Places the call as it should be placed: digest, answer, acknowledgement.
+    /// Places a correct call: digest, answer, acknowledgement.
     pub async fn place(&mut self, trunk: &Trunk) -> Message {
         let answer = self.attempt_as(trunk, |_| {}).await;
         if answer.code() == 200 {
@@ -397,7 +398,7 @@ impl Call {
         call
     }
 
-    /// Gives up an INVITE that has no final answer yet; gives the response to the CANCEL.
+    /// Cancels an INVITE without a final answer. Returns the response to the CANCEL.
     pub async fn cancel(&mut self) -> Message {
         let cancel = self.message("CANCEL", &self.uri(), &self.branch(), &[], "");
         self.uac.send(&cancel).await;
@@ -405,7 +406,7 @@ impl Call {
         let answers = |message: &Message| {
             message.header("Call-ID") == Some(call_id.as_str()) && message.method() == "CANCEL"
         };
-        // The INVITE's own answer may come first.
+        // The final response to the INVITE may arrive first.
         let mut others = VecDeque::new();
         let response = loop {
             let message = self.uac.expect("an answer to the CANCEL", Some(&cancel), |_| true).await;
@@ -419,7 +420,7 @@ impl Call {
         response
     }
 
-    /// Sends a request in the dialog and gives its final response.
+    /// Sends a request in the dialog. Returns its final response.
     pub async fn request(&mut self, method: &str, further: &[&str], body: &str) -> Message {
         self.sequence += 1;
         let further: Vec<String> = further.iter().map(|line| (*line).to_owned()).collect();
@@ -442,7 +443,7 @@ impl Call {
         answer
     }
 
-    /// Sends a request in the dialog over another path, and returns its final response.
+    /// Sends a request in the dialog over another path. Returns its final response.
     pub async fn request_from(
         &mut self,
         other: &mut Uac,
@@ -474,7 +475,7 @@ impl Call {
         &self.target
     }
 
-    /// Hears a request of the other side, and answers it with this status and these lines.
+    /// Waits for a request of the other side, and answers it with this status and these lines.
     pub async fn asked(&mut self, method: &str, status: &str, further: &[&str], body: &str) -> Message {
         let call_id = self.id.clone();
         let meant = |message: &Message| {
@@ -499,7 +500,7 @@ impl Call {
         assert_eq!(answer.code(), 200, "{answer:?}");
     }
 
-    /// Waits until the other side hangs up, and agrees.
+    /// Waits until the other side hangs up, and answers its BYE.
     pub async fn hung_up(&mut self) -> Message {
         let call_id = self.id.clone();
         let bye = self

@@ -1,15 +1,15 @@
-//! HTTP as any program speaks it, without our own client.
+//! HTTP requests without the SDK.
 
 use http::Method;
 use reqwest::{Client, Request, RequestBuilder, Response};
 use serde_json::Value;
 
-/// A version whose trunks are nested.
+/// A version with nested attributes of trunks.
 pub const NEW: &str = "2026-04-16";
-/// A version whose trunks are flat.
+/// A version with flat attributes of trunks.
 pub const OLD: &str = "2021-12-15";
 
-/// A caller with a key, at a version.
+/// A client with an API key and a version.
 #[derive(Clone)]
 pub struct Api {
     http: Client,
@@ -18,7 +18,7 @@ pub struct Api {
     version: Option<String>,
 }
 
-/// An answer, read whole.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -26,27 +26,28 @@ pub struct Answer {
     pub text: String,
 }
 
-/// A client for loopback. The workspace's feature set makes `reqwest` ask for a TLS provider that it does not use.
+/// A client for loopback. The workspace's features make `reqwest` require a TLS provider, which loopback does
+/// not use.
 fn http_client() -> Client {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Another thread may have been quicker; the provider is there then.
+        // This fails if another thread has installed the provider already, which is fine.
         let _installed = rustls::crypto::ring::default_provider().install_default();
     }
     Client::builder().no_proxy().tls_certs_only([]).build().unwrap()
 }
 
 impl Api {
-    /// A caller of the API at a base URL such as `http://127.0.0.1:1234/v3`, at the newest version.
+    /// A client for a base URL such as `http://127.0.0.1:1234/v3`, at the newest version.
     pub fn new(base: impl Into<String>, key: impl Into<String>) -> Self {
         Self { http: http_client(), base: base.into(), key: Some(key.into()), version: Some(NEW.to_owned()) }
     }
 
-    /// The same caller at another version; none sends no version.
+    /// The same client at another version; `None` sends no version header.
     pub fn at(&self, version: Option<&str>) -> Self {
         Self { version: version.map(str::to_owned), ..self.clone() }
     }
 
-    /// The same caller with another key; none sends no key.
+    /// The same client with another key; `None` sends no key.
     pub fn with_key(&self, key: Option<&str>) -> Self {
         Self { key: key.map(str::to_owned), ..self.clone() }
     }
@@ -88,12 +89,12 @@ impl Api {
         Answer::of(self.request(Method::DELETE, path).send().await.unwrap()).await
     }
 
-    /// A request that was built by hand.
+    /// Sends a request that a test has built.
     pub async fn execute(&self, request: Request) -> Answer {
         Answer::of(self.http.execute(request).await.unwrap()).await
     }
 
-    /// Any method with any text for a body.
+    /// Sends any method with any text as the body.
     pub async fn send(&self, method: Method, path: &str, body: &str) -> Answer {
         Answer::of(self.request(method, path).body(body.to_owned()).send().await.unwrap()).await
     }
@@ -110,7 +111,7 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
     }
 
-    /// A value of the body by its JSON pointer; null when there is none.
+    /// A value of the body by its JSON pointer; null if it is absent.
     pub fn at(&self, pointer: &str) -> Value {
         self.json().pointer(pointer).cloned().unwrap_or(Value::Null)
     }

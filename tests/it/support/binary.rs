@@ -11,18 +11,18 @@ pub struct Binary {
     child: Child,
     /// The API's base URL.
     pub base: String,
-    /// The control API's base URL, when there is one.
+    /// The control API's base URL, if it is enabled.
     pub control: Option<String>,
-    /// Where it takes SIP over UDP and TCP, when it does.
+    /// The SIP address over UDP and TCP, if it is enabled.
     pub sip: Option<SocketAddr>,
-    /// Where it takes SIP over TLS, when it does.
+    /// The SIP address over TLS, if it is enabled.
     pub sip_tls: Option<SocketAddr>,
-    /// Everything it printed until it was ready.
+    /// Everything that it printed until it was ready.
     pub greeting: String,
     log: Arc<Mutex<String>>,
 }
 
-/// Where the build put the binary: beside the folder of this test.
+/// The path of the binary, which the build puts beside the folder of this test.
 pub fn path() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let target = test.parent().and_then(Path::parent).unwrap();
@@ -31,31 +31,31 @@ pub fn path() -> PathBuf {
     binary
 }
 
-/// The binary without anything that the environment of the tests says to it.
+/// The binary's command, without settings from the environment of the tests.
 pub fn command() -> Command {
     let mut command = Command::new(path());
-    let told = std::env::vars_os().map(|(name, _)| name);
-    for name in told.filter(|name| name.to_string_lossy().starts_with("TRUNK_SERVER_")) {
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_string_lossy().starts_with("TRUNK_SERVER_")) {
         command.env_remove(name);
     }
     command
 }
 
 impl Binary {
-    /// Starts it on random ports of loopback with these further arguments, and waits until it is ready. It takes
-    /// no calls unless the arguments say so.
+    /// Starts it on random ports of loopback with these additional arguments, and waits until it is ready.
+    /// SIP is off unless the arguments enable it.
     pub fn start(arguments: &[&str]) -> Self {
         let mut command = command();
         command.args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"]);
         if !arguments.contains(&"--sip-listen") {
             command.args(["--sip-listen", "off"]);
         }
-        // Colours would stand between the words of the log.
+        // Colours would split the words of the log.
         command.args(arguments).env("NO_COLOR", "1").stderr(Stdio::piped());
         Self::launch(command)
     }
 
-    /// Starts what a command says, and waits until it is ready. Its log is kept if its standard error is piped.
+    /// Starts a command, and waits until the server is ready. Its log is kept if its standard error is piped.
     pub fn launch(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let log = child.stderr.take().map(keep).unwrap_or_default();
@@ -80,7 +80,7 @@ impl Binary {
                 break;
             }
         }
-        // Read on, so that the child never blocks on a full pipe.
+        // Keep reading, so that the child never blocks on a full pipe.
         std::thread::spawn(move || lines.for_each(drop));
         let base = base.unwrap_or_else(|| panic!("the server does not say where its API is: {greeting}"));
         // `127.0.0.1:1 (UDP, TCP), 127.0.0.1:2 (TLS)`
@@ -90,7 +90,7 @@ impl Binary {
         Self { child, base, control, sip, sip_tls, greeting, log }
     }
 
-    /// What it logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
     }
@@ -105,13 +105,13 @@ impl Binary {
         self.child.id()
     }
 
-    /// Ends it as a power cut would, as far as a process can tell.
+    /// Kills it with SIGKILL: like a power cut, but the kernel still writes its data.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Asks it to end, and gives its exit code.
+    /// Asks it to stop. Returns its exit code.
     pub fn terminate(self) -> Option<i32> {
         self.signal("TERM");
         self.exit_code()
@@ -123,13 +123,13 @@ impl Binary {
         assert!(sent.is_ok_and(|status| status.success()), "the process is there");
     }
 
-    /// Waits for its end, and gives its exit code; none when a signal ended it.
+    /// Waits for its end. Returns its exit code; `None` if a signal ended it.
     pub fn exit_code(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
     }
 }
 
-/// Keeps what a pipe brings, and reads on, so that the child never blocks on it.
+/// Collects the output of a pipe in a thread, so that the child never blocks on it.
 fn keep(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
     let log = Arc::new(Mutex::new(String::new()));
     let kept = Arc::clone(&log);

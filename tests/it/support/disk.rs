@@ -1,4 +1,5 @@
-//! The real binary on a disk that fails on demand: `tests/faults/faults.c`, whose head says what it can.
+//! The real binary on a disk that fails on demand, with `tests/faults/faults.c`, whose head describes the
+//! faults.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,12 +13,12 @@ use super::binary::{self, Binary};
 /// The account's key.
 pub const KEY: &str = "faults";
 
-/// A folder for a database, and what happens to the files in it.
+/// A folder for a database, and the faults of its files.
 pub struct Disk {
     root: TempDir,
 }
 
-/// The shim, built once.
+/// The path of the fault shim, compiled once.
 fn shim() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -34,7 +35,8 @@ fn shim() -> &'static Path {
     })
 }
 
-/// A database with an account, closed; made once, for a start that makes one writes a good deal.
+/// A folder with a closed database and an account; made once, because the start that creates a database
+/// writes a lot.
 fn prepared() -> &'static TempDir {
     static MADE: OnceLock<TempDir> = OnceLock::new();
     MADE.get_or_init(|| {
@@ -47,7 +49,7 @@ fn prepared() -> &'static TempDir {
 }
 
 impl Disk {
-    /// A folder with a database in it, on which nothing fails yet.
+    /// A folder with a database, without faults so far.
     pub fn new() -> Self {
         let disk = Self { root: tempfile::tempdir().unwrap() };
         for folder in ["data", "image"] {
@@ -61,28 +63,28 @@ impl Disk {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        // The shim compares with what the system says, where there are no links.
+        // The shim compares with the kernel's path, which contains no links.
         self.root.path().canonicalize().unwrap().join(name)
     }
 
-    /// The database.
+    /// The path of the database.
     pub fn database(&self) -> PathBuf {
         self.path("data").join("faults.db")
     }
 
-    /// The database as a power cut left it.
+    /// The path of the database as a power cut left it.
     pub fn image(&self) -> PathBuf {
         self.path("image").join("faults.db")
     }
 
-    /// Says what happens from here on, in the words of the shim.
+    /// Sets the faults from now on, in the shim's syntax.
     pub fn set(&self, control: &str) {
         let new = self.path("control.new");
         fs::write(&new, control).unwrap();
         fs::rename(new, self.path("control")).unwrap();
     }
 
-    /// The faults that there were, a line each.
+    /// The faults so far, one a line.
     pub fn faults(&self) -> String {
         fs::read_to_string(self.path("log")).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Somebody who is called back: takes requests, answers as the test says, and keeps what came.
+//! A receiver of callbacks and webhooks: it accepts requests, answers as configured, and keeps them.
 
 #![allow(
     clippy::unwrap_used,
@@ -18,28 +18,28 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-/// Longest wait for a request.
-const LONGEST: Duration = Duration::from_mins(1);
+/// Maximum wait for a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// What a request is answered with.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// A status without a body.
     Status(u16),
     /// A redirect to a URL.
     Redirect(String),
-    /// Nothing, on a connection that stays open.
+    /// No answer, on a connection that stays open.
     Hang,
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug)]
 pub struct Callback {
     /// Path and query.
     pub path: String,
-    /// Lines of the head.
+    /// The request line and the headers.
     pub head: String,
-    /// The body.
+    /// The body as text.
     pub body: String,
 }
 
@@ -68,12 +68,12 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    /// On a random port.
+    /// Starts it on a random port.
     pub async fn start(answer: Answer) -> Self {
         Self::at("127.0.0.1:0".parse().unwrap(), answer).await
     }
 
-    /// On this address, as one that comes back.
+    /// Starts it on this address, to simulate a receiver that is available again.
     pub async fn at(address: SocketAddr, answer: Answer) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -83,27 +83,27 @@ impl Receiver {
         Self { address, answer, came, task }
     }
 
-    /// Where it is.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// A URL of it; the path begins with a slash.
+    /// A URL of the receiver; the path begins with a slash.
     pub fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
-    /// Answers otherwise from now on.
+    /// Sets the answer from now on.
     pub fn answers(&self, answer: Answer) {
         *self.answer.lock().unwrap() = answer;
     }
 
-    /// The next request. One that does not come fails its test instead of holding it up.
+    /// The next request. Fails the test if none arrives in time.
     pub async fn next(&mut self) -> Callback {
-        tokio::time::timeout(LONGEST, self.came.recv()).await.expect("nothing came").unwrap()
+        tokio::time::timeout(REQUEST_TIMEOUT, self.came.recv()).await.expect("nothing came").unwrap()
     }
 
-    /// How many requests came that nobody took yet.
+    /// Number of received requests that were not taken with `next` yet.
     pub fn untaken(&self) -> usize {
         self.came.len()
     }
@@ -134,7 +134,7 @@ async fn serve(mut stream: TcpStream, answer: Answer, came: UnboundedSender<Call
             break callback;
         }
     };
-    // The test may be over already.
+    // The test may have ended already.
     let _over = came.send(callback);
     let head = match answer {
         Answer::Hang => std::future::pending().await,
@@ -150,7 +150,7 @@ fn parse(bytes: &[u8]) -> Option<Callback> {
     let (head, body) = text.split_once("\r\n\r\n")?;
     let path = head.split(' ').nth(1)?.to_owned();
     let callback = Callback { path, head: head.to_owned(), body: body.to_owned() };
-    // A request without a body need not say so.
+    // A request without a body may omit the header.
     let length: usize = callback.header("content-length").map_or(Ok(0), |length| length.parse()).ok()?;
     (callback.body.len() >= length).then_some(callback)
 }

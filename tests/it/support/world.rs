@@ -1,4 +1,4 @@
-//! A server in memory with a caller, and the bodies and refusals that tests speak of.
+//! A server in memory with a client, and bodies and refusals that several tests use.
 
 use http::header;
 use serde_json::{Value, json};
@@ -18,31 +18,31 @@ pub const UNKNOWN: &str = "c3947e93-4a3b-4080-b9d3-cbcc633ab808";
 /// Every version that has trunks.
 pub const TRUNK_VERSIONS: [&str; 3] = ["2021-12-15", "2022-05-10", "2026-04-16"];
 
-/// A server with its account's caller, at the newest version.
+/// A server, and a client of its account at the newest version.
 pub struct World {
     pub server: TestServer,
     pub api: Api,
 }
 
 impl World {
-    /// The usual one: an account at 2021-12-15 with the outbound plan.
+    /// Starts the default server: an account at 2021-12-15 with the outbound plan.
     pub async fn start() -> Self {
         Self::of(TestServer::builder()).await
     }
 
-    /// Another one.
+    /// Starts a server with these settings.
     pub async fn of(builder: TestServerBuilder) -> Self {
         let server = builder.start().await;
         let api = Api::new(server.base_url(), server.api_key());
         Self { server, api }
     }
 
-    /// A new DID's id.
+    /// Adds a DID. Returns its id.
     pub async fn did(&self, number: &str) -> String {
         self.add(NewDid::new(number)).await
     }
 
-    /// The id of a new DID with emergency calling.
+    /// Adds a DID with emergency calling. Returns its id.
     pub async fn emergency_did(&self, number: &str) -> String {
         self.add(NewDid::new(number).emergency()).await
     }
@@ -51,26 +51,26 @@ impl World {
         self.server.control().add_did(self.server.account(), did).await.unwrap().to_string()
     }
 
-    /// The id of a new trunk with credentials.
+    /// Creates a trunk with credentials. Returns its id.
     pub async fn trunk(&self, name: &str) -> String {
         self.created(&credentials(name)).await.id()
     }
 
-    /// The answer to a create that must work.
+    /// Sends a create that must succeed. Returns the answer.
     pub async fn created(&self, body: &Value) -> Answer {
         let answer = self.api.post(TRUNKS, body).await;
         assert_eq!(answer.status, 201, "{}", answer.text);
         answer
     }
 
-    /// Makes a trunk `ip_only`, as staff does.
+    /// Makes a trunk `ip_only`, over the control API.
     pub async fn make_ip_only(&self, trunk: &str, address: &str) {
         let networks = didww_types::values::IpNetworks::parse([address]).unwrap();
         let trunk = trunk.parse().unwrap();
         self.server.control().make_ip_only(self.server.account(), trunk, &networks).await.unwrap();
     }
 
-    /// Everything that the account can see of its records, as text.
+    /// Everything that the account can read of its records, as text.
     pub async fn dump(&self) -> String {
         let trunks = self.api.get(&format!("{TRUNKS}?include=dids,emergency_dids&page[size]=1000")).await;
         let dids = self.api.get(&format!("{DIDS}?page[size]=1000")).await;
@@ -79,12 +79,12 @@ impl World {
     }
 }
 
-/// A body with a type and attributes, to create a record.
+/// A body that creates a record with this type and these attributes.
 pub fn resource(kind: &str, attributes: Value) -> Value {
     json!({ "data": { "type": kind, "attributes": attributes } })
 }
 
-/// The least that a trunk with credentials needs at the newest version.
+/// A trunk with credentials at the newest version, with only the required attributes.
 pub fn credentials(name: &str) -> Value {
     resource(
         "voice_out_trunks",
@@ -99,7 +99,7 @@ pub fn credentials(name: &str) -> Value {
     )
 }
 
-/// The least that a trunk needs before 2026-04-16.
+/// A trunk before 2026-04-16, with only the required attributes.
 pub fn flat(name: &str) -> Value {
     resource(
         "voice_out_trunks",
@@ -107,16 +107,16 @@ pub fn flat(name: &str) -> Value {
     )
 }
 
-/// The least that a trunk of a Twilio account needs.
+/// A trunk of a Twilio account, with only the required attributes.
 pub fn twilio(name: &str) -> Value {
     let method = json!({ "type": "twilio", "attributes": { "twilio_account_sid": SID } });
     with(credentials(name), json!({ "authentication_method": method }))
 }
 
-/// A Twilio account.
+/// The SID of a Twilio account.
 pub const SID: &str = "AC22222222222222222222222222222222";
 
-/// The body with these attributes too; null takes nothing away, it is sent.
+/// The body with these additional attributes; a null is sent as null.
 pub fn with(mut body: Value, attributes: Value) -> Value {
     let Value::Object(attributes) = attributes else { panic!("attributes are an object") };
     body["data"]["attributes"].as_object_mut().unwrap().extend(attributes);
@@ -129,18 +129,18 @@ pub fn without(mut body: Value, attribute: &str) -> Value {
     body
 }
 
-/// The body with a relationship whose linkage is this.
+/// The body with a relationship with this linkage.
 pub fn linking(mut body: Value, relationship: &str, linkage: Value) -> Value {
     body["data"]["relationships"][relationship] = json!({ "data": linkage });
     body
 }
 
-/// Changes to a trunk.
+/// A body that changes a trunk.
 pub fn patch(id: &str, attributes: Value) -> Value {
     update("voice_out_trunks", id, attributes)
 }
 
-/// Changes to a record.
+/// A body that changes a record.
 pub fn update(kind: &str, id: &str, attributes: Value) -> Value {
     json!({ "data": { "type": kind, "id": id, "attributes": attributes } })
 }
@@ -155,7 +155,7 @@ pub fn identifier(kind: &str, id: &str) -> Value {
     json!({ "type": kind, "id": id })
 }
 
-/// A request for new credentials.
+/// A body that requests new credentials for a trunk.
 pub fn rotation(trunk: &str) -> Value {
     json!({ "data": {
         "type": "voice_out_trunk_regenerate_credentials",
@@ -163,20 +163,20 @@ pub fn rotation(trunk: &str) -> Value {
     } })
 }
 
-/// An error as it stands on the wire.
+/// An error as it appears on the wire.
 pub struct Expected {
     status: u16,
     text: String,
 }
 
-/// An error without a place, such as `error(400, "102", "Filter not allowed", "bogus is not allowed.")`.
+/// An error without a pointer, such as `error(400, "102", "Filter not allowed", "bogus is not allowed.")`.
 pub fn error(status: u16, code: &str, title: &str, detail: &str) -> Expected {
     let [title, detail] = [title, detail].map(|text| json!(text).to_string());
     let text = format!(r#"{{"title":{title},"detail":{detail},"code":"{code}","status":"{status}"}}"#);
     Expected { status, text }
 }
 
-/// A validation error of a member at a place.
+/// A validation error of a member with a pointer.
 pub fn invalid(field: &str, message: &str, pointer: &str) -> Expected {
     let text = format!(
         r#"{{"title":"{message}","detail":"{field} - {message}","code":"100","source":{{"pointer":"{pointer}"}},"status":"422"}}"#
@@ -194,27 +194,27 @@ pub fn relationship(name: &str, message: &str) -> Expected {
     invalid(name, message, &format!("/data/relationships/{name}"))
 }
 
-/// The error of a name that may not be sent.
+/// The error for a name that may not be sent.
 pub fn not_allowed(name: &str) -> Expected {
     error(400, "105", "Param not allowed", &format!("{name} is not allowed."))
 }
 
-/// The error of an id that leads nowhere.
+/// The error for an unknown id.
 pub fn not_found(id: &str) -> Expected {
     error(404, "404", "Record not found", &format!("The record identified by {id} could not be found."))
 }
 
-/// The error of a path or verb that is not served.
+/// The error for a path or verb that is not served.
 pub fn no_route() -> Expected {
     error(404, "404", "Not Found", "Not Found")
 }
 
-/// The error of a missing or wrong key.
+/// The error for a missing or wrong key.
 pub fn unauthorised() -> Expected {
     error(401, "401", "Unauthorized", "Authorization failed")
 }
 
-/// Checks a refusal to the byte, with the headers that every refusal has.
+/// Checks a refusal byte for byte, with the headers that every refusal has.
 #[track_caller]
 pub fn refused(answer: &Answer, errors: &[Expected]) {
     let texts: Vec<&str> = errors.iter().map(|error| error.text.as_str()).collect();

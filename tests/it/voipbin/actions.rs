@@ -1,4 +1,4 @@
-//! What a call does once it is answered: each action takes its time, by the server's clock.
+//! The actions of an answered call: each takes its time, by the server's clock.
 
 use std::time::Duration;
 
@@ -12,12 +12,12 @@ use crate::sip::edge::until;
 const FIRST: &str = "11111111-1111-4111-8111-111111111111";
 const SECOND: &str = "22222222-2222-4222-8222-222222222222";
 
-/// A server whose time stands still, a carrier, and a call that does these things and was answered.
+/// Starts a server with a frozen clock and a carrier, and places a call with these actions that is answered.
 async fn answered(actions: Value) -> (Stage, Carrier, Incoming, String) {
     answered_for_at_most(Duration::from_hours(1), actions).await
 }
 
-/// The same, of a server whose calls may take this long.
+/// The same with this maximum duration of calls.
 async fn answered_for_at_most(longest: Duration, actions: Value) -> (Stage, Carrier, Incoming, String) {
     let mut carrier = Carrier::start().await;
     let stage = Stage::with(|config| {
@@ -39,7 +39,7 @@ fn sleep(millis: u64) -> Value {
     json!({ "type": "sleep", "option": { "duration": millis } })
 }
 
-/// Waits until a call is at an action of this kind, and gives the action.
+/// Waits until a call is at an action of this kind. Returns the action.
 async fn at(caller: &Caller, id: &str, kind: &str) -> Value {
     until(&format!("the call's {kind}"), async || {
         Some(call(caller, id).await["action"].clone()).filter(|action| action["type"] == kind)
@@ -129,12 +129,12 @@ async fn nothing_follows_a_hangup_or_a_stop() {
             json!([{ "type": "answer" }, { "type": last, "option": { "reason": "busy" } }, sleep(3_600_000)]);
         let (stage, _carrier, mut incoming, id) = answered_shortly(actions).await;
         incoming.hears("BYE").await;
-        // Whatever reason it gives, the call was answered and ended from here.
+        // The action's reason is ignored: the call ended normally, from this side.
         assert_eq!(call_ends(&stage.sa, &id).await, ("normal".to_owned(), "local".to_owned()), "{last}");
     }
 }
 
-/// The same as [`answered`], for a call that may be over before it can be seen.
+/// The same as [`answered`], for a call that may end before its state can be observed.
 async fn answered_shortly(actions: Value) -> (Stage, Carrier, Incoming, String) {
     let mut carrier = Carrier::start().await;
     let stage = Stage::hosting(&[("carrier.example.com", carrier.at)]).await;
@@ -164,7 +164,7 @@ async fn a_flow_without_an_end_is_ended() {
         { "type": "goto", "option": { "target_id": FIRST, "loop_count": 4_000_000_000_u64 } },
     ]);
     let (stage, _carrier, mut incoming, id) = answered_shortly(actions).await;
-    // It is hung up by the machine's own limit, or from here; the server stays well either way.
+    // The call is hung up by the platform's own limit, or from here; the server still answers in both cases.
     stage.sa.get("/providers").await.ok();
     stage.sa.send("POST", &format!("/calls/{id}/hangup"), "").await.ok();
     incoming.hears("BYE").await;

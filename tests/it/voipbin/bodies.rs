@@ -1,11 +1,11 @@
-//! Bodies whose members are of another JSON type than they must be.
+//! Bodies with members of the wrong JSON type.
 
 use serde_json::{Value, json};
 
 use super::refusal::*;
 use super::stage::*;
 
-/// A body with one member replaced by lists, which no object is.
+/// A body with one member replaced by lists, which are valid for no object.
 fn with_lists<'a>(body: &'a Value, pointer: &'a str) -> impl Iterator<Item = String> + 'a {
     [json!([]), json!([[]]), json!(["tel", "+12025550143", "", "", ""])].into_iter().map(move |list| {
         let mut body = body.clone();
@@ -48,7 +48,7 @@ async fn a_list_is_no_object_wherever_it_stands() {
 #[tokio::test]
 async fn a_list_does_not_log_in() {
     let stage = Stage::start().await;
-    let login = stage.nobody().below("");
+    let login = stage.anonymous().below("");
     assert_eq!(login.send("POST", "/auth/login", r#"["root","correct horse"]"#).await.status, 400);
     let body = r#"{"username":"root","password":"correct horse"}"#;
     assert_eq!(login.send("POST", "/auth/login", body).await.status, 200);
@@ -64,7 +64,7 @@ async fn null_is_a_member_that_is_absent() {
     });
     let record = stage.sa.post("/providercalls", &body).await.ok();
     assert_eq!(record["source"], Value::Null);
-    // An address of no type is none that can be called.
+    // An address without a type cannot be called.
     assert_eq!(record["call_ids"].as_array().unwrap().len(), 1, "{record}");
     assert_eq!(record["destinations"], json!([{}, tel(US)]));
     stage.sa.send("PUT", "/outbound_config", "null").await.ok();

@@ -1,4 +1,5 @@
-//! HTTP by hand, so that a test sees bytes, header lines and status as they are, and sends what no client would.
+//! A minimal HTTP client, so that tests see bytes, header lines and status unchanged, and can send what no
+//! other client would.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,10 +8,10 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// Longest wait for an answer.
-const LONGEST: Duration = Duration::from_secs(30);
+/// Maximum wait for an answer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Somebody who asks, with or without a credential.
+/// A client of the API, with or without a credential.
 #[derive(Debug, Clone)]
 pub struct Caller {
     at: SocketAddr,
@@ -20,36 +21,36 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Somebody without a credential, who speaks to `/v1.0`.
-    pub fn nobody(at: SocketAddr) -> Self {
+    /// A client without a credential, with the base path `/v1.0`.
+    pub fn anonymous(at: SocketAddr) -> Self {
         Self { at, base: "/v1.0", query: Vec::new(), headers: Vec::new() }
     }
 
-    /// The same at another base path.
+    /// The same client with another base path.
     pub fn below(&self, base: &'static str) -> Self {
         Self { base, ..self.clone() }
     }
 
-    /// The same with a further part of the query, such as `token=…`.
+    /// The same client with an additional part of the query, such as `token=…`.
     pub fn query(&self, part: impl Into<String>) -> Self {
         let mut other = self.clone();
         other.query.push(part.into());
         other
     }
 
-    /// The same with a further line of the head, such as `Cookie: token=…`.
+    /// The same client with an additional header line, such as `Cookie: token=…`.
     pub fn header(&self, line: impl Into<String>) -> Self {
         let mut other = self.clone();
         other.headers.push(line.into());
         other
     }
 
-    /// The same with a token in the query.
+    /// The same client with a token in the query.
     pub fn token(&self, token: &str) -> Self {
         self.query(format!("token={token}"))
     }
 
-    /// The same with an access key in the query.
+    /// The same client with an access key in the query.
     pub fn key(&self, key: &str) -> Self {
         self.query(format!("accesskey={key}"))
     }
@@ -70,13 +71,13 @@ impl Caller {
         self.send("DELETE", path, "").await
     }
 
-    /// Any method with any text for a body; the empty text is none.
+    /// Sends any method with any text as the body; an empty text means no body.
     pub async fn send(&self, method: &str, path: &str, body: &str) -> Answer {
         let answer = self.attempt(method, path, body).await;
         answer.unwrap_or_else(|| panic!("{method} {path} was not answered"))
     }
 
-    /// None when the connection ends without a whole answer.
+    /// `None` if the connection ends without a complete answer.
     async fn attempt(&self, method: &str, path: &str, body: &str) -> Option<Answer> {
         let mut target = format!("{}{path}", self.base);
         for part in &self.query {
@@ -99,12 +100,12 @@ impl Caller {
             stream.read_to_end(&mut bytes).await?;
             Ok::<_, std::io::Error>(bytes)
         };
-        let asked = tokio::time::timeout(LONGEST, asking).await;
+        let asked = tokio::time::timeout(ANSWER_TIMEOUT, asking).await;
         Answer::parse(&asked.unwrap_or_else(|_elapsed| panic!("{method} {target} takes too long")).ok()?)
     }
 }
 
-/// An answer as it came.
+/// An answer as it was received.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -125,7 +126,7 @@ impl Answer {
         let answer = Self { status, headers: lines.map(pair).collect(), text: body.to_owned() };
         assert_eq!(answer.header("transfer-encoding"), None, "the length of a whole body is known");
         let length = answer.header("content-length").map_or(0, |length| length.parse().unwrap());
-        // The head alone answers HEAD.
+        // An answer to HEAD has no body.
         (body.is_empty() || body.len() == length).then_some(answer)
     }
 
@@ -140,12 +141,12 @@ impl Answer {
             .unwrap_or_else(|error| panic!("{error}: {} {}", self.status, self.text))
     }
 
-    /// A value of the body by its JSON pointer; null when there is none.
+    /// A value of the body by its JSON pointer; null if it is absent.
     pub fn at(&self, pointer: &str) -> Value {
         self.json().pointer(pointer).cloned().unwrap_or(Value::Null)
     }
 
-    /// The body of a request that succeeded.
+    /// The body of a request that must have succeeded.
     #[track_caller]
     pub fn ok(&self) -> Value {
         assert_eq!(self.status, 200, "{}", self.text);

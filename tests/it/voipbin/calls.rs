@@ -1,4 +1,4 @@
-//! Calls: their states, what a carrier's answer makes of them, and the next provider's turn.
+//! Calls: their states, the results of a carrier's responses, and the next provider.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ async fn two_hosts(change: impl FnOnce(&mut trunk_server::config::Config)) -> (S
     (stage, carrier, providers)
 }
 
-/// Everybody's calls go to the first provider, and to the second after it.
+/// The same, with routes of all customers: the first provider for `+1`, the second for all targets.
 async fn routed() -> (Stage, Carrier) {
     let (stage, carrier, [first, second]) = two_hosts(|_| {}).await;
     stage.route(BASIC, "+1", &first, 1).await;
@@ -33,12 +33,12 @@ async fn routed() -> (Stage, Carrier) {
     (stage, carrier)
 }
 
-/// What an ordinary call's body says.
+/// The body of a call from `US_TOO` to a number.
 fn body(number: &str) -> Value {
     json!({ "source": tel(US_TOO), "destinations": [tel(number)] })
 }
 
-/// Places an ordinary call to a number; gives its id.
+/// Places a call to a number. Returns its id.
 async fn ordinary(caller: &Caller, number: &str) -> String {
     let answer = caller.post("/calls", &body(number)).await.ok();
     assert_eq!((answer["calls"].as_array().unwrap().len(), &answer["groupcalls"]), (1, &json!([])));
@@ -75,13 +75,14 @@ async fn case_46_a_source_must_be_the_customers_own_or_there_must_be_a_default()
     let customer = stage.customer("c").await;
     let caller = stage.agent(customer, ADMIN).await;
     allow(&caller).await;
-    // Of two destinations, the one that asks for no source is called.
+    // Of two destinations, only the one that needs no source is called.
     let bob = sip("bob", carrier.at);
     let mixed = |source: Value| json!({ "source": source, "destinations": [tel(US), bob] });
     let asleep = stage.control().add_phone_number(customer, GB, "normal", "suspended").await.unwrap();
     let unreal = "+12125550188";
     stage.control().add_phone_number(customer, unreal, "virtual", "active").await.unwrap();
-    // The super admin's number, one that is nobody's, one that is suspended or virtual, one without its plus.
+    // The super admin's number, an unassigned one, one that is suspended or virtual, and one without its
+    // plus.
     for source in [US_TOO, "+12125550199", asleep.number.as_str(), unreal, "12125550187", ""] {
         let answer = caller.post("/calls", &mixed(tel(source))).await.ok();
         assert_eq!(answer["calls"].as_array().unwrap().len(), 1, "{source}");
@@ -92,7 +93,7 @@ async fn case_46_a_source_must_be_the_customers_own_or_there_must_be_a_default()
     let alone = json!({ "source": tel("+12125550199"), "destinations": [tel(US)] });
     caller.post("/calls", &alone).await.refused(&invalid_data());
     assert_eq!(caller.get("/calls").await.rows().len(), before);
-    // With a default, that is the source.
+    // With a default in the outbound config, that number is the source.
     let own = "+12025550111";
     let number = stage.number(customer, own).await;
     let config = json!({ "default_outgoing_source_number_id": number });
@@ -102,13 +103,13 @@ async fn case_46_a_source_must_be_the_customers_own_or_there_must_be_a_default()
     assert_eq!(shown["source"], json!({ "type": "tel", "target": own, "target_name": own }));
     let incoming = carrier.call().await;
     assert!(incoming.invite.header("From").unwrap().contains(&format!("<sip:{own}@")));
-    // It is looked at again for each call.
+    // It is checked again for each call.
     stage.control().remove_phone_number(customer, number.parse().unwrap()).await.unwrap();
     caller.post("/calls", &alone).await.refused(&invalid_data());
     assert_eq!(carrier.untaken(), 0);
 }
 
-/// What the final responses make of a call, and whether the next provider is asked.
+/// Final responses, the hangup reason, and whether the next provider is tried.
 const CAUSES: [(&[u16], &str, bool); 8] = [
     (&[300, 302, 380, 401, 403, 407], "failed", false),
     (&[603], "noanswer", false),
@@ -131,7 +132,7 @@ async fn case_50_a_carriers_answer_decides_why_a_call_ended() {
             assert_eq!(call_ends(&stage.sa, &id).await, over(reason, "remote"), "{code}");
         }
     }
-    // The same after it rang.
+    // The same after ringing.
     for (code, reason) in [(486, "busy"), (480, "noanswer"), (503, "failed")] {
         let id = first_call(&stage.place(&provider, US).await);
         let mut incoming = carrier.call().await;
@@ -163,7 +164,7 @@ async fn case_51_the_next_provider_is_asked_when_that_can_help() {
             assert_eq!(call_ends(&stage.sa, &id).await, over("busy", "remote"));
         }
     }
-    // The second one takes the call, which rang at the first.
+    // The second provider answers the call, which was ringing at the first.
     let id = ordinary(&stage.sa, US).await;
     let mut incoming = carrier.call().await;
     incoming.respond("180 Ringing").await;
@@ -229,7 +230,7 @@ async fn a_customer_that_is_not_verified_calls_no_number() {
 }
 
 #[tokio::test]
-async fn nobody_who_answers_nothing_can_be_reached() {
+async fn a_call_to_a_host_that_does_not_resolve_fails() {
     let (stage, _carrier, _) = two_hosts(|_| {}).await;
     let provider = stage.provider("nowhere.invalid").await;
     let id = first_call(&stage.place(&provider, US).await);
@@ -284,7 +285,7 @@ fn staying() -> Value {
 async fn case_52_a_hangup_cancels_a_ringing_call_and_ends_an_answered_one() {
     let (stage, mut carrier, [provider, _]) = two_hosts(|_| {}).await;
     let hang_up = async |id: &str| stage.sa.send("POST", &format!("/calls/{id}/hangup"), "").await;
-    // Ringing.
+    // A ringing call.
     let id = first_call(&stage.place_with(&provider, US, staying()).await);
     let mut incoming = carrier.call().await;
     incoming.respond("180 Ringing").await;
@@ -295,7 +296,7 @@ async fn case_52_a_hangup_cancels_a_ringing_call_and_ends_an_answered_one() {
     assert_eq!(call_ends(&stage.sa, &id).await, over("cancel", "local"));
     let last = call(&stage.sa, &id).await;
     assert_eq!(hang_up(&id).await.ok(), last, "it is over");
-    // Answered.
+    // An answered call.
     let id = first_call(&stage.place_with(&provider, US, staying()).await);
     let mut incoming = carrier.call().await;
     incoming.answer().await;
@@ -358,7 +359,7 @@ async fn case_53_a_call_is_unknown_or_anothers_or_deleted() {
     let other = stage.customer("other").await;
     let other = stage.agent(other, ADMIN).await;
     other.get(&path).await.refused(&permission_denied());
-    // Whether it is there is said first.
+    // Whether the call exists is checked first.
     other.get(&unknown).await.refused(&no_call());
     let deleted = stage.sa.delete(&path).await.ok();
     instant(&deleted["tm_delete"]);
@@ -446,7 +447,7 @@ async fn a_carrier_that_answers_with_media_that_was_not_offered_is_hung_up() {
     first.answer_with("v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 18\r\n").await;
     first.hears("ACK").await;
     first.hears("BYE").await;
-    // As after any other refusal of what was offered, the next provider is tried.
+    // The next provider is tried, as after any other rejection of the offer.
     let mut second = carrier.call().await;
     second.answer_with("").await;
     second.hears("BYE").await;

@@ -1,4 +1,4 @@
-//! A carrier by hand: a SIP user agent server over UDP that does what a test says, call by call.
+//! A simulated carrier: a SIP user agent server over UDP that a test controls call by call.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -10,10 +10,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinHandle;
 
-use crate::sip::edge::PATIENCE;
+use crate::sip::edge::DEADLINE;
 use crate::sip::message::Message;
 
-/// A carrier on loopback. Dropping it makes it silent.
+/// A carrier on loopback. After it is dropped, it does not answer.
 pub struct Carrier {
     pub at: SocketAddr,
     line: Arc<Line>,
@@ -22,24 +22,24 @@ pub struct Carrier {
     task: JoinHandle<()>,
 }
 
-/// What the carrier and its calls share.
+/// State that the carrier and its calls share.
 struct Line {
     socket: UdpSocket,
     at: SocketAddr,
-    /// What OPTIONS is answered with; nothing when it is zero.
+    /// The response code to OPTIONS; zero means no answer.
     options: AtomicU16,
     legs: Mutex<HashMap<String, Leg>>,
 }
 
-/// What is known of a call by its `Call-ID`.
+/// The state of a call, by its `Call-ID`.
 struct Leg {
     invite: Message,
-    /// The last answer to the INVITE: said again when the INVITE comes again.
-    said: Option<String>,
-    tell: UnboundedSender<Message>,
+    /// The last response to the INVITE, which answers its retransmissions.
+    last_response: Option<String>,
+    messages: UnboundedSender<Message>,
 }
 
-/// A call that came.
+/// A call that the carrier received.
 pub struct Incoming {
     pub invite: Message,
     from: SocketAddr,
@@ -58,24 +58,24 @@ impl Carrier {
         Self { at, line, came, asked, task }
     }
 
-    /// The next call. One that does not come fails its test instead of holding it up.
+    /// The next call. Fails the test if none arrives in time.
     pub async fn call(&mut self) -> Incoming {
-        tokio::time::timeout(PATIENCE, self.came.recv()).await.expect("no call came").unwrap()
+        tokio::time::timeout(DEADLINE, self.came.recv()).await.expect("no call came").unwrap()
     }
 
-    /// How many calls came that nobody took yet.
+    /// Number of received calls that were not taken with `call` yet.
     pub fn untaken(&self) -> usize {
         self.came.len()
     }
 
-    /// Answers OPTIONS with this code from now on; zero is silence.
+    /// Sets the response code to OPTIONS; zero means no answer.
     pub fn options(&self, code: u16) {
         self.line.options.store(code, Ordering::SeqCst);
     }
 
     /// The next OPTIONS.
     pub async fn asked(&mut self) -> Message {
-        tokio::time::timeout(PATIENCE, self.asked.recv()).await.expect("nobody asked").unwrap()
+        tokio::time::timeout(DEADLINE, self.asked.recv()).await.expect("no OPTIONS arrived").unwrap()
     }
 }
 
@@ -91,8 +91,8 @@ async fn listen(line: Arc<Line>, calls: UnboundedSender<Incoming>, questions: Un
         let (length, from) = line.socket.recv_from(&mut buffer).await.unwrap();
         let message = Message::parse(&buffer[..length]);
         if message.code() != 0 {
-            // The answer to a BYE of ours.
-            line.tell(&message);
+            // A response to a BYE of the carrier.
+            line.forward(&message);
             continue;
         }
         match message.method() {
@@ -102,21 +102,21 @@ async fn listen(line: Arc<Line>, calls: UnboundedSender<Incoming>, questions: Un
                 if code != 0 {
                     line.send(&response(&message, &format!("{code} As Told"), "", line.at), from).await;
                 }
-                // The test may be over already.
+                // The test may have ended already.
                 let _over = questions.send(message);
             }
             "CANCEL" => {
                 line.send(&response(&message, "200 OK", "", line.at), from).await;
                 let cancelled = line.say(&message, "487 Request Terminated", "");
-                line.tell(&message);
+                line.forward(&message);
                 if let Some(text) = cancelled {
                     line.send(&text, from).await;
                 }
             }
-            "ACK" => line.tell(&message),
+            "ACK" => line.forward(&message),
             _ => {
                 line.send(&response(&message, "200 OK", "", line.at), from).await;
-                line.tell(&message);
+                line.forward(&message);
             }
         }
     }
@@ -129,34 +129,34 @@ impl Line {
 
     async fn invited(self: &Arc<Self>, invite: Message, from: SocketAddr, calls: &UnboundedSender<Incoming>) {
         let id = invite.header("Call-ID").unwrap().to_owned();
-        // One with another number is not the same again: it answers a challenge.
+        // An INVITE with another `CSeq` is not a retransmission: it answers a challenge.
         let same = |leg: &&Leg| leg.invite.sequence() == invite.sequence();
-        let again = self.legs.lock().unwrap().get(&id).filter(same).map(|leg| leg.said.clone());
-        if let Some(said) = again {
-            if let Some(text) = said {
+        let again = self.legs.lock().unwrap().get(&id).filter(same).map(|leg| leg.last_response.clone());
+        if let Some(last_response) = again {
+            if let Some(text) = last_response {
                 self.send(&text, from).await;
             }
             return;
         }
-        let (tell, heard) = unbounded_channel();
-        self.legs.lock().unwrap().insert(id, Leg { invite: invite.clone(), said: None, tell });
+        let (messages, heard) = unbounded_channel();
+        self.legs.lock().unwrap().insert(id, Leg { invite: invite.clone(), last_response: None, messages });
         let _over = calls.send(Incoming { invite, from, line: Arc::clone(self), heard });
     }
 
-    /// Makes the answer to the INVITE of a message's call, and remembers it.
+    /// Builds the response to the INVITE of a message's call, and keeps it for retransmissions.
     fn say(&self, message: &Message, status: &str, body: &str) -> Option<String> {
         let mut legs = self.legs.lock().unwrap();
         let leg = legs.get_mut(message.header("Call-ID")?)?;
         let text = response(&leg.invite, status, body, self.at);
-        leg.said = Some(text.clone());
+        leg.last_response = Some(text.clone());
         Some(text)
     }
 
-    /// Tells a call's test what came.
-    fn tell(&self, message: &Message) {
+    /// Forwards a message to its call's test.
+    fn forward(&self, message: &Message) {
         let legs = self.legs.lock().unwrap();
         if let Some(leg) = message.header("Call-ID").and_then(|id| legs.get(id)) {
-            let _over = leg.tell.send(message.clone());
+            let _over = leg.messages.send(message.clone());
         }
     }
 }
@@ -175,7 +175,7 @@ fn response(request: &Message, status: &str, body: &str, at: SocketAddr) -> Stri
 }
 
 impl Incoming {
-    /// The Request-URI.
+    /// The Request-URI of the INVITE.
     pub fn uri(&self) -> &str {
         self.invite.start.split(' ').nth(1).unwrap()
     }
@@ -190,12 +190,12 @@ impl Incoming {
         self.line.send(&text, self.from).await;
     }
 
-    /// Answers with any body, or with none, and waits for nothing.
+    /// Answers the INVITE with 200 and any body, or none, without waiting for the ACK.
     pub async fn answer_with(&mut self, body: &str) {
         self.say("200 OK", body).await;
     }
 
-    /// Takes the call. Its media goes nowhere.
+    /// Answers the call with an SDP whose media goes nowhere, and waits for the ACK.
     pub async fn answer(&mut self) {
         let ip = self.line.at.ip();
         let body = format!(
@@ -206,7 +206,7 @@ impl Incoming {
         self.hears("ACK").await;
     }
 
-    /// Refuses the call, and waits until it is known.
+    /// Refuses the call, and waits for the ACK.
     pub async fn refuse(&mut self, code: u16) {
         self.respond(&format!("{code} As Told")).await;
         self.hears("ACK").await;
@@ -222,11 +222,11 @@ impl Incoming {
                 }
             }
         };
-        let heard = tokio::time::timeout(PATIENCE, waiting).await;
+        let heard = tokio::time::timeout(DEADLINE, waiting).await;
         heard.unwrap_or_else(|_elapsed| panic!("no {method} came"))
     }
 
-    /// Ends a call that was answered, as the far end.
+    /// Ends an answered call with BYE.
     pub async fn hang_up(&mut self) {
         let header = |name| self.invite.header(name).unwrap().to_owned();
         let contact = header("Contact");
@@ -249,7 +249,7 @@ impl Incoming {
                 }
             }
         };
-        let code = tokio::time::timeout(PATIENCE, waiting).await.expect("the BYE was never answered");
+        let code = tokio::time::timeout(DEADLINE, waiting).await.expect("the BYE was never answered");
         assert_eq!(code, 200);
     }
 }

@@ -1,4 +1,4 @@
-//! Who is asking: where a credential is looked for, which one wins, what is inside, and how long it lasts.
+//! Credentials: where they are read, their precedence, contents and lifetime.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::stage::*;
 async fn case_1_without_a_credential_authentication_is_required() {
     let stage = Stage::start().await;
     for path in ["/providers", "/outbound_config", "/calls", "/routes", "/providercalls"] {
-        stage.nobody().get(path).await.refused(&authentication_required());
+        stage.anonymous().get(path).await.refused(&authentication_required());
     }
 }
 
@@ -21,10 +21,10 @@ async fn case_1_without_a_credential_authentication_is_required() {
 async fn case_2_a_token_that_is_none_is_invalid() {
     let stage = Stage::start().await;
     for garbage in ["garbage", "a.b.c", "..", "eyJhbGciOiJIUzI1NiJ9.e30.e30"] {
-        stage.nobody().token(garbage).get("/providers").await.refused(&invalid_credentials());
+        stage.anonymous().token(garbage).get("/providers").await.refused(&invalid_credentials());
     }
     for key in ["vb_nothing", "garbage"] {
-        stage.nobody().key(key).get("/providers").await.refused(&invalid_credentials());
+        stage.anonymous().key(key).get("/providers").await.refused(&invalid_credentials());
     }
 }
 
@@ -40,7 +40,7 @@ async fn case_3_a_bad_token_wins_over_a_good_access_key() {
 async fn case_4_another_scheme_counts_as_none() {
     let stage = Stage::start().await;
     for line in ["Basic YTpi", "bearer x", "Token x", "Bearer", "Bearer "] {
-        let caller = stage.nobody().header(format!("Authorization: {line}"));
+        let caller = stage.anonymous().header(format!("Authorization: {line}"));
         caller.get("/providers").await.refused(&authentication_required());
     }
 }
@@ -51,17 +51,17 @@ async fn case_5_an_access_key_is_an_admin_of_its_customer_and_no_more() {
     let key = stage.key(stage.admin, None).await;
     key.get("/providers").await.refused(&permission_denied());
     key.get("/outbound_config").await.ok();
-    // A mask may be given to a key for tests, and is the key's then.
+    // The control API can set the permission bits of a key.
     let key = stage.key(stage.admin, Some(SUPER_ADMIN)).await;
     key.get("/providers").await.ok();
 }
 
-/// The token inside a caller's query.
+/// The token in a caller's query.
 async fn token(stage: &Stage) -> String {
     log_in(stage.at, "root", "correct horse").await
 }
 
-/// A place for a credential: its name, how one is put there, and whether it takes tokens.
+/// A place for a credential: its name, a function that puts one there, and whether it accepts tokens.
 type Place = (&'static str, fn(&Caller, &str) -> Caller, bool);
 
 #[tokio::test]
@@ -73,7 +73,7 @@ async fn a_credential_is_taken_from_the_first_place_that_has_one() {
         new.permission = Some(SUPER_ADMIN);
         stage.control().create_access_key(stage.admin, new).await.unwrap()
     };
-    // Each place with a good credential; the order is that of the list.
+    // Each place with a valid credential, in the order of precedence.
     let places: [Place; 5] = [
         ("cookie token", |caller, text| caller.header(format!("Cookie: a=b; token={text}")), true),
         ("query token", |caller, text| caller.query(format!("token={text}")), true),
@@ -83,47 +83,47 @@ async fn a_credential_is_taken_from_the_first_place_that_has_one() {
     ];
     let right = |is_token: bool| if is_token { good.as_str() } else { key.expose() };
     for (first, (name, put, is_token)) in places.iter().enumerate() {
-        put(&stage.nobody(), right(*is_token)).get("/providers").await.ok();
+        put(&stage.anonymous(), right(*is_token)).get("/providers").await.ok();
         for (other, put_other, other_is_token) in &places[first + 1..] {
-            // Two cookies are two lines here, which no browser sends.
+            // The two cookies would be two header lines here, which no browser sends.
             if name.starts_with("cookie") && other.starts_with("cookie") {
                 continue;
             }
-            let caller = put_other(&put(&stage.nobody(), "bad"), right(*other_is_token));
+            let caller = put_other(&put(&stage.anonymous(), "bad"), right(*other_is_token));
             let answer = caller.get("/providers").await;
             assert_eq!(answer.status, 401, "a bad {name} before a good {other}");
-            let caller = put_other(&put(&stage.nobody(), right(*is_token)), "bad");
+            let caller = put_other(&put(&stage.anonymous(), right(*is_token)), "bad");
             let answer = caller.get("/providers").await;
             assert_eq!(answer.status, 200, "a good {name} before a bad {other}");
-            let caller = put_other(&put(&stage.nobody(), ""), right(*other_is_token));
+            let caller = put_other(&put(&stage.anonymous(), ""), right(*other_is_token));
             let answer = caller.get("/providers").await;
             assert_eq!(answer.status, 200, "an empty {name} before a good {other}");
         }
     }
-    let both = stage.nobody().header(format!("Cookie: accesskey=bad; token={good}"));
+    let both = stage.anonymous().header(format!("Cookie: accesskey=bad; token={good}"));
     both.get("/providers").await.ok();
-    let both = stage.nobody().header(format!("Cookie: accesskey={}; token=bad", key.expose()));
+    let both = stage.anonymous().header(format!("Cookie: accesskey={}; token=bad", key.expose()));
     both.get("/providers").await.refused(&invalid_credentials());
 }
 
 #[tokio::test]
-async fn a_login_gives_a_token_and_a_cookie() {
+async fn a_login_returns_a_token_and_a_cookie() {
     let stage = Stage::start().await;
-    let base = stage.nobody().below("");
+    let base = stage.anonymous().below("");
     let body = json!({ "username": "root", "password": "correct horse" });
     let answer = base.post("/auth/login", &body).await;
     let token = answer.ok()["token"].as_str().unwrap().to_owned();
     assert_eq!(answer.text, format!(r#"{{"username":"root","token":"{token}"}}"#));
     let cookie = answer.header("set-cookie").unwrap();
     assert_eq!(cookie, format!("token={token}; Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=Strict"));
-    stage.nobody().token(&token).get("/providers").await.ok();
+    stage.anonymous().token(&token).get("/providers").await.ok();
     assert!(answer.header("x-request-id").is_some());
 }
 
 #[tokio::test]
 async fn a_login_that_fails_says_nothing() {
     let stage = Stage::start().await;
-    let base = stage.nobody().below("");
+    let base = stage.anonymous().below("");
     for body in [
         json!({ "username": "root", "password": "wrong" }),
         json!({ "username": "nobody", "password": "correct horse" }),
@@ -146,7 +146,7 @@ fn parts(token: &str) -> [String; 3] {
     parts.try_into().unwrap()
 }
 
-/// Reads a part of a token: base64 with the alphabet of URLs and without padding.
+/// Decodes a part of a token: base64 with the URL-safe alphabet and without padding.
 fn decoded(part: &str) -> Value {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let (mut bytes, mut bits, mut count) = (Vec::new(), 0_u32, 0);
@@ -170,11 +170,11 @@ async fn a_token_says_who_it_is_for_and_until_when_and_cannot_be_altered() {
     let [head, claims, signature] = parts(&token);
     let head_json = decoded(&head);
     assert_eq!(head_json["alg"], "HS256");
-    let told = decoded(&claims);
-    assert_eq!(told["type"], "agent");
-    assert_eq!(told["expire"], "2026-04-28T23:15:00.000000Z");
-    assert_eq!(told.get("exp"), None);
-    let agent = &told["agent"];
+    let payload = decoded(&claims);
+    assert_eq!(payload["type"], "agent");
+    assert_eq!(payload["expire"], "2026-04-28T23:15:00.000000Z");
+    assert_eq!(payload.get("exp"), None);
+    let agent = &payload["agent"];
     assert_eq!(agent["username"], "root");
     assert_eq!(agent["customer_id"], json!(stage.admin));
     assert_eq!(agent["permission"].as_u64().unwrap() & u64::from(SUPER_ADMIN), 1);
@@ -194,9 +194,9 @@ async fn a_token_says_who_it_is_for_and_until_when_and_cannot_be_altered() {
         format!("{none}.{claims}."),
         format!("{none}.{claims}.{signature}"),
     ] {
-        stage.nobody().token(&altered).get("/providers").await.refused(&invalid_credentials());
+        stage.anonymous().token(&altered).get("/providers").await.refused(&invalid_credentials());
     }
-    stage.nobody().token(&token).get("/providers").await.ok();
+    stage.anonymous().token(&token).get("/providers").await.ok();
 }
 
 #[tokio::test]
@@ -234,20 +234,20 @@ async fn an_access_key_ends_at_its_time_and_when_it_is_taken_away() {
     new.tm_expire = Some("2026-04-21T23:16:00Z".to_owned());
     let (_, key) = stage.control().create_access_key(stage.admin, new).await.unwrap();
     assert!(key.expose().starts_with("vb_") && key.expose().len() > 20);
-    let caller = stage.nobody().key(key.expose());
+    let caller = stage.anonymous().key(key.expose());
     caller.get("/outbound_config").await.ok();
     stage.control().clock().advance(Duration::from_secs(61));
     caller.get("/outbound_config").await.refused(&invalid_credentials());
     let (record, key) =
         stage.control().create_access_key(stage.admin, NewAccessKey::default()).await.unwrap();
-    let caller = stage.nobody().key(key.expose());
+    let caller = stage.anonymous().key(key.expose());
     caller.get("/outbound_config").await.ok();
     stage.control().delete_access_key(stage.admin, record.id).await.unwrap();
     caller.get("/outbound_config").await.refused(&invalid_credentials());
 }
 
 #[tokio::test]
-async fn a_frozen_customer_is_told_when_it_ends_and_how_to_come_back() {
+async fn a_frozen_customers_error_names_the_deletion_date_and_the_way_back() {
     let stage = Stage::start().await;
     stage.control().clock().freeze(Some("2026-04-21T23:15:00Z".parse().unwrap()));
     let customer = stage.customer("frozen").await;
@@ -266,7 +266,7 @@ async fn a_frozen_customer_is_told_when_it_ends_and_how_to_come_back() {
         assert_eq!(instant(&details["deletion_effective_at"]), "2026-05-21T23:15:00Z");
         assert_eq!(details["recovery_endpoint"], "DELETE /auth/unregister");
         assert!(answer.text.starts_with(r#"{"error":{"details":[{"#), "{}", answer.text);
-        // Before anything else is asked.
+        // Refused before all other checks.
         caller.get("/providers/xyz").await.refused_somehow("PERMISSION_DENIED", "ACCOUNT_FROZEN");
     }
     direct.get("/outbound_config").await.refused(&direct_access());
@@ -279,7 +279,7 @@ async fn the_platforms_admin_of_the_command_line_can_log_in_and_call() {
     let binary = crate::support::binary::Binary::start(&arguments);
     let at = binary.base.trim_start_matches("http://").trim_end_matches("/v3").parse().unwrap();
     let token = log_in(at, "operator", "pass:word").await;
-    let caller = Caller::nobody(at).token(&token);
+    let caller = Caller::anonymous(at).token(&token);
     caller.get("/providers").await.ok();
     assert_eq!(caller.get("/outbound_config").await.ok()["destination_whitelist"], json!([]));
     assert!(!binary.log().contains("pass:word") && !binary.greeting.contains("pass:word"));

@@ -1,4 +1,5 @@
-//! Destinations of type `sip`: where they may lead, for they ask for no whitelisted country, own number or route.
+//! Destinations of type `sip`: the hosts that they may name, because they need no whitelisted country, own
+//! number or route.
 
 use serde_json::{Value, json};
 
@@ -7,13 +8,13 @@ use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
 
-/// A customer that may call, and one of its admins.
+/// Creates a customer that may call, with one of its admins.
 async fn customer(stage: &Stage) -> Caller {
     let customer = stage.customer("c").await;
     stage.agent(customer, ADMIN).await
 }
 
-/// Calls a URI, and another one.
+/// A body that calls these URIs.
 fn to(uris: &[&str]) -> Value {
     let destinations: Vec<Value> = uris.iter().map(|uri| at(uri)).collect();
     json!({ "source": tel("+12125550199"), "destinations": destinations })
@@ -57,14 +58,14 @@ async fn a_uri_at_a_providers_host_is_not_called_as_long_as_there_is_the_provide
     for uri in [&uri, "sip:442079460018@LOCALHOST", "sip:1@localhost.:5070", "sip:1@other.example.com"] {
         caller.post("/calls", &to(&[uri])).await.refused(&invalid_data());
     }
-    // Of two destinations the other one is called.
+    // Of two destinations, only the other one is called.
     let near = format!("sip:bob@{}", carrier.at);
     let answer = caller.post("/calls", &to(&[&uri, &near])).await.ok();
     assert_eq!(answer["calls"].as_array().unwrap().len(), 1);
     let mut incoming = carrier.call().await;
     assert_eq!(incoming.uri(), near);
     incoming.refuse(486).await;
-    // A host is closed because somebody is there now.
+    // A host is closed only as long as a provider is there.
     stage.sa.delete(&format!("/providers/{}", ids[0])).await.ok();
     caller.post("/calls", &to(&[&uri])).await.ok();
     assert_eq!(carrier.call().await.uri(), uri);
@@ -91,7 +92,7 @@ async fn a_uri_that_leads_to_this_machine_or_a_private_network_fails_unless_that
         assert_eq!(ending, ("failed".to_owned(), "remote".to_owned()), "{uri}");
     }
     assert_eq!(carrier.untaken(), 0);
-    // What a provider says is not a customer's choice.
+    // The restriction does not apply to a provider's own host.
     stage.allow().await;
     let provider = stage.provider(carrier.at).await;
     let mut carrier = carrier;

@@ -1,4 +1,4 @@
-//! Guessing at passwords and tokens, and those who log in meanwhile.
+//! Guesses at passwords and tokens, and legitimate logins during them.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -10,14 +10,14 @@ use super::caller::{Answer, Caller};
 use super::refusal::*;
 use super::stage::*;
 
-/// A server behind a proxy on this machine, at which a test can be any client.
+/// A server behind a proxy on this machine, so that a test can be any client.
 async fn behind_a_proxy() -> Stage {
     let networks = didww_types::values::IpNetworks::parse(["127.0.0.1"]).unwrap();
     Stage::with(|config| config.http.proxies = Proxies::new(&networks, ProxyHeader::Either)).await
 }
 
 fn client(stage: &Stage, address: &str) -> Caller {
-    stage.nobody().header(format!("X-Forwarded-For: {address}"))
+    stage.anonymous().header(format!("X-Forwarded-For: {address}"))
 }
 
 async fn log_in_from(stage: &Stage, address: &str, username: &str, password: &str) -> Answer {
@@ -25,19 +25,19 @@ async fn log_in_from(stage: &Stage, address: &str, username: &str, password: &st
     client(stage, address).below("").post("/auth/login", &body).await
 }
 
-/// Clients that guess.
+/// Number of guessing clients.
 const GUESSERS: usize = 300;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_hundred_who_guess_at_a_password_keep_nobody_from_logging_in() {
     let stage = Arc::new(behind_a_proxy().await);
-    // Somebody who shares an address with the guessers, and has logged in from there before.
+    // A user who shares an address with guessers, and has logged in from there before.
     log_in_from(&stage, "198.51.100.7", "root", "correct horse").await.ok();
     let (over, refused) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
     let guessers: Vec<_> = (0..GUESSERS)
         .map(|n| {
             let (stage, over, refused) = (Arc::clone(&stage), Arc::clone(&over), Arc::clone(&refused));
-            // Half of them from one address, with names of all kinds; half from as many addresses.
+            // Half of them from one address, with various names; half from different addresses.
             let (address, name) = match n % 2 {
                 0 => ("198.51.100.7".to_owned(), format!("name{}", n % 10)),
                 _ => (format!("203.0.{}.{}", 113 + n / 256, n % 256), "root".to_owned()),
@@ -74,7 +74,7 @@ async fn who_fails_to_log_in_too_often_learns_nothing_more_and_others_log_in_wit
     })
     .await;
     stage.control().clock().freeze(None);
-    // A name that is there and one that is not.
+    // An existing name and an unknown one.
     for (address, name) in [("198.51.100.7", "root"), ("198.51.100.9", "nobody")] {
         for n in 0..20 {
             let answer = log_in_from(&stage, address, name, &format!("wrong {n}")).await;
@@ -107,5 +107,5 @@ async fn tokens_and_access_keys_are_not_guessed_at_without_end() {
     assert_eq!(guess.header("retry-after"), Some("1"));
     key.header("X-Forwarded-For: 198.51.100.7").get("/providers").await.refused(&too_many("ip"));
     key.header("X-Forwarded-For: 198.51.100.8").get("/providers").await.ok();
-    stage.nobody().get("/providers").await.refused(&authentication_required());
+    stage.anonymous().get("/providers").await.refused(&authentication_required());
 }

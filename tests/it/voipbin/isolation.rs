@@ -1,4 +1,4 @@
-//! Customers do not see, use or hear of what is another's.
+//! Customers cannot read, use or be notified of another customer's records.
 
 use serde_json::{Value, json};
 use trunk_server::control::customers::TokenKind;
@@ -34,7 +34,7 @@ impl Neighbours {
         Self { stage, carrier, ours, theirs, us, them }
     }
 
-    /// A call of theirs that is up.
+    /// Places an answered call of the other customer.
     async fn up(&mut self) -> (String, Incoming) {
         let actions = json!([{ "type": "answer" }, { "type": "sleep", "option": { "duration": 3_600_000 } }]);
         let body = json!({
@@ -74,12 +74,12 @@ async fn anothers_call_is_not_ones_own_whoever_asks() {
     assert_eq!(asked, 3 * callers.len());
     for caller in &callers {
         assert!(caller.get("/calls").await.rows().is_empty());
-        // A filter does not help.
+        // A filter by the other customer does not help.
         let query = format!("/calls?customer_id={}", near.theirs);
         assert!(caller.get(&query).await.rows().is_empty());
     }
     assert_eq!(call(&near.them, &id).await, before);
-    // A super admin may.
+    // A super admin is allowed to.
     assert_eq!(call(&near.stage.sa, &id).await, before);
     near.stage.sa.send("POST", &format!("/calls/{id}/hangup"), "").await.ok();
     assert_eq!(call_ends(&near.them, &id).await.1, "local");
@@ -109,7 +109,7 @@ async fn each_customer_reads_and_changes_its_own_config() {
     assert_eq!(near.them.get("/outbound_config").await.text, theirs);
     let path = format!("/outbound_config?customer_id={}", near.theirs);
     assert_eq!(near.us.get(&path).await.ok(), ours);
-    // A super admin's own is its own.
+    // The super admin's own config is that of its own customer.
     assert_eq!(near.stage.sa.get("/outbound_config").await.ok()["customer_id"], json!(near.stage.admin));
 }
 
@@ -183,7 +183,7 @@ async fn a_super_admins_provider_call_is_its_own_customers() {
     assert_eq!(second["customer_id"], json!(near.theirs));
     near.carrier.call().await;
     near.carrier.call().await;
-    // The list is the platform's; the calls are each customer's.
+    // The list of provider calls is the platform's; the calls belong to each customer.
     for caller in [&near.stage.sa, &another] {
         assert_eq!(caller.get("/providercalls").await.rows(), [second.clone(), first.clone()]);
     }

@@ -1,4 +1,4 @@
-//! What a request may ask of the platform, and that one more is refused and changes nothing.
+//! Limits of a request to the platform: one more item is refused and changes nothing.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
 
-/// A server whose super admin may call the United States, a carrier that says nothing, and a body that asks for calls.
+/// A server that may call the United States, a carrier that does not respond, and a body that places calls.
 async fn ready() -> (Stage, Carrier, Value) {
     let carrier = Carrier::start().await;
     let stage = Stage::hosting(&[("carrier.example.com", carrier.at)]).await;

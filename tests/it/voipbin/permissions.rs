@@ -1,4 +1,4 @@
-//! Each kind of caller against each endpoint, proven complete against the server's own list.
+//! Each kind of caller against each endpoint, complete according to the server's own list.
 
 use std::collections::BTreeSet;
 
@@ -12,20 +12,20 @@ use super::caller::Caller;
 use super::refusal::*;
 use super::stage::*;
 
-/// Who may ask, as the platform's documents say.
+/// Groups of endpoints by the permission that the platform's documents require.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Family {
-    /// The customer's own config: an admin of it.
+    /// The customer's own config: an admin of the customer.
     Own,
-    /// A super admin of the platform.
+    /// The platform's records: a super admin.
     Platform,
-    /// A customer's calls: an admin or a manager of it.
+    /// A customer's calls: an admin or a manager of the customer.
     Calls,
 }
 
 use Family::{Calls, Own, Platform};
 
-/// Every endpoint that the documents name.
+/// Every endpoint in the documents.
 const DOCUMENTED: &[(&str, &str, Family)] = &[
     ("GET", "/outbound_config", Own),
     ("PUT", "/outbound_config", Own),
@@ -66,18 +66,18 @@ fn the_documented_endpoints_are_those_that_are_served() {
     assert_eq!((served.len(), documented.len()), (ENDPOINTS.len(), DOCUMENTED.len()), "each once");
 }
 
-/// A customer, its callers, and what a request needs to be right in every way but who sends it.
-struct Cast {
+/// A customer, its callers, and all that a request needs to be valid except for the permission.
+struct Fixture {
     stage: Stage,
     customer: Uuid,
-    /// Takes calls and never says anything.
+    /// A carrier that receives calls and never responds.
     silent: UdpSocket,
     provider: String,
-    /// Who places the calls that are asked about.
+    /// The caller who places the calls that other callers request.
     owner: Caller,
 }
 
-impl Cast {
+impl Fixture {
     async fn meet() -> Self {
         let silent = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let at = silent.local_addr().unwrap();
@@ -97,7 +97,7 @@ impl Cast {
         })
     }
 
-    /// A new record for an endpoint to be asked about: the path with its id.
+    /// Creates a record for an endpoint. Returns the path with its id.
     async fn path(&self, path: &str) -> String {
         let id = match path.split('/').nth(1).unwrap() {
             _ if !path.contains("{id}") => String::new(),
@@ -118,7 +118,7 @@ impl Cast {
         path.replace("{id}", &id)
     }
 
-    /// A body that is fine for an endpoint.
+    /// A valid body for an endpoint.
     fn body(&self, method: &str, path: &str) -> Value {
         match (method, path) {
             ("POST", "/providercalls") => json!({
@@ -127,7 +127,7 @@ impl Cast {
             ("POST", "/calls") => self.calling(),
             ("POST", "/providers/setup") => json!({
                 "carrier": "didww", "name": "n",
-                // Nobody is there, which is found out only after the permission.
+                // No carrier answers there, which is only detected after the permission check.
                 "credentials": { "api_key": "k", "base_url": "http://127.0.0.1:1/v3" },
             }),
             _ => json!({}),
@@ -148,7 +148,7 @@ impl Cast {
         caller.send(method, &target, &body).await
     }
 
-    /// Every customer begins with a config, which makes room for another when it is deleted.
+    /// Deletes the config that every customer begins with, so that another can be created.
     async fn customer_without_a_config(&self) -> Uuid {
         let customer = self.stage.customer("without").await;
         let list = self.stage.sa.get(&format!("/outbound_configs?customer_id={customer}")).await;
@@ -156,7 +156,7 @@ impl Cast {
         customer
     }
 
-    /// Everything that the super admin can see, and the customer's own.
+    /// Everything that the super admin can read, and the customer's own records.
     async fn dump(&self) -> String {
         let mut text = String::new();
         for path in ["/outbound_configs", "/providers", "/routes", "/providercalls", "/calls"] {
@@ -168,9 +168,9 @@ impl Cast {
 
 #[tokio::test]
 async fn each_permission_against_each_endpoint() {
-    let cast = Cast::meet().await;
+    let cast = Fixture::meet().await;
     let (stage, customer) = (&cast.stage, cast.customer);
-    // Who, with which bits, and which families they may ask.
+    // The caller, its permission bits, and the groups that it may use.
     let callers = [
         ("nothing", stage.agent(customer, 0).await, &[][..]),
         ("agent", stage.agent(customer, AGENT).await, &[]),
@@ -192,7 +192,7 @@ async fn each_permission_against_each_endpoint() {
                 answer.refused(&permission_denied());
                 continue;
             }
-            // Nobody is at the carrier's address.
+            // No carrier answers at its address.
             match (*method, *path) {
                 ("POST", "/providers/setup") => {
                     assert!(![200, 401, 403].contains(&answer.status), "{who}: {}", answer.text);
@@ -204,21 +204,21 @@ async fn each_permission_against_each_endpoint() {
 }
 
 #[tokio::test]
-async fn who_is_not_known_is_told_so_everywhere() {
-    let cast = Cast::meet().await;
-    let bad = cast.stage.nobody().token("garbage");
+async fn every_endpoint_requires_authentication() {
+    let cast = Fixture::meet().await;
+    let bad = cast.stage.anonymous().token("garbage");
     for (method, path, _) in DOCUMENTED {
-        cast.ask(&cast.stage.nobody(), method, path).await.refused(&authentication_required());
+        cast.ask(&cast.stage.anonymous(), method, path).await.refused(&authentication_required());
         cast.ask(&bad, method, path).await.refused(&invalid_credentials());
-        // Whatever else is wrong.
+        // Regardless of other errors in the request.
         let path = path.replace("{id}", "xyz") + "?page_size=x";
-        cast.stage.nobody().send(method, &path, "x").await.refused(&authentication_required());
+        cast.stage.anonymous().send(method, &path, "x").await.refused(&authentication_required());
     }
 }
 
 #[tokio::test]
 async fn case_62_a_direct_token_opens_nothing() {
-    let cast = Cast::meet().await;
+    let cast = Fixture::meet().await;
     for customer in [cast.customer, cast.stage.admin] {
         let direct = cast.stage.holder(customer, TokenKind::Direct);
         for (method, path, _) in DOCUMENTED {
@@ -231,15 +231,15 @@ async fn case_62_a_direct_token_opens_nothing() {
 
 #[tokio::test]
 async fn what_is_refused_changes_nothing() {
-    let cast = Cast::meet().await;
+    let cast = Fixture::meet().await;
     let agent = cast.stage.agent(cast.customer, AGENT).await;
     let direct = cast.stage.holder(cast.customer, TokenKind::Direct);
     for (method, path, _) in DOCUMENTED.iter().filter(|(method, ..)| *method != "GET") {
         let target = cast.path(path).await;
         let body = cast.body(method, path).to_string();
-        // Calls to somebody silent stay as they are.
+        // The carrier is silent, so its calls do not change by themselves.
         let before = cast.dump().await;
-        for caller in [&agent, &direct, &cast.stage.nobody()] {
+        for caller in [&agent, &direct, &cast.stage.anonymous()] {
             let body = if *method == "DELETE" { "" } else { body.as_str() };
             let answer = caller.send(method, &target, body).await;
             assert!([401, 403].contains(&answer.status), "{method} {target}: {}", answer.text);

@@ -1,4 +1,4 @@
-//! Provider calls: what is asked first, what is kept, and the INVITE that leaves.
+//! Provider calls: the order of checks, the stored record, and the INVITE that is sent.
 
 use serde_json::{Value, json};
 use trunk_server::control::customers::{CustomerPatch, TokenKind};
@@ -9,7 +9,7 @@ use super::stage::*;
 
 const PATH: &str = "/providercalls";
 
-/// A server whose super admin may call the United States, a carrier, and a provider there.
+/// A server that may call the United States, a carrier, and a provider there.
 async fn ready() -> (Stage, Carrier, String) {
     let carrier = Carrier::start().await;
     let stage = Stage::hosting(&[("carrier.example.com", carrier.at)]).await;
@@ -18,12 +18,12 @@ async fn ready() -> (Stage, Carrier, String) {
     (stage, carrier, provider)
 }
 
-/// A body that asks for one call.
+/// A body that places one call.
 fn body(provider: &str) -> Value {
     json!({ "provider_id": provider, "source": tel(US_TOO), "destinations": [tel(US)] })
 }
 
-/// Checks that nothing was made by what was refused: no record, no call, no flow.
+/// Checks that a refused request created no record, no call and no flow.
 async fn nothing_made(stage: &Stage) {
     assert_eq!(stage.sa.get(PATH).await.text, r#"{"result":[],"next_page_token":""}"#);
     assert_eq!(stage.sa.get("/calls").await.text, r#"{"result":[],"next_page_token":""}"#);
@@ -38,7 +38,7 @@ async fn case_34_a_provider_is_required() {
     without.as_object_mut().unwrap().remove("provider_id");
     stage.sa.post(PATH, &without).await.refused(&words);
     stage.sa.post(PATH, &body(ZERO)).await.refused(&words);
-    // Before the destinations are looked at.
+    // Before the destinations are checked.
     stage.sa.post(PATH, &json!({})).await.refused(&words);
     nothing_made(&stage).await;
 }
@@ -75,7 +75,7 @@ async fn case_36_the_body_is_looked_at_before_the_permission() {
 async fn case_37_an_unknown_provider_is_named_in_the_refusal() {
     let (stage, carrier, provider) = ready().await;
     stage.sa.delete(&format!("/providers/{provider}")).await.ok();
-    // One that never was, and one that was deleted.
+    // An id that never existed, and a deleted provider.
     for id in [UNKNOWN, provider.as_str()] {
         let mut body = body(id);
         body["actions"] = json!([{ "type": "answer" }]);
@@ -169,7 +169,7 @@ async fn case_41_a_country_that_is_not_allowed_is_said() {
     stage.sa.post(PATH, &sent).await.refused(&words);
     sent["actions"] = json!([{ "type": "answer" }]);
     stage.sa.post(PATH, &sent).await.refused(&words);
-    // Other numbers of the same code are other countries; what is no number is in none.
+    // Some numbers with the same code belong to other countries; an invalid number belongs to none.
     for number in ["+14165550143", "+18765550143", "12025550143000", "+1202555", "2025550143", "+", ""] {
         sent["destinations"] = json!([tel(number), korea]);
         stage.sa.post(PATH, &sent).await.refused(&words);
@@ -201,7 +201,7 @@ async fn case_42_of_two_destinations_the_allowed_one_is_called() {
     let incoming = carrier.call().await;
     assert!(incoming.uri().contains(US), "{}", incoming.uri());
     assert_eq!(call(&stage.sa, &first_call(&record)).await["destination"], tel(US));
-    // Destinations of a kind that is not called fail as those that may not be called do.
+    // Destinations of an unsupported type fail like those that are not allowed.
     sent["destinations"] = json!([tel(US), { "target": US }, { "type": "email", "target": "a@b" }, tel(GB)]);
     let record = stage.sa.post(PATH, &sent).await.ok();
     assert_eq!(record["call_ids"].as_array().unwrap().len(), 2);
@@ -232,7 +232,7 @@ async fn case_43_actions_become_a_flow() {
     incoming.answer().await;
     incoming.hears("BYE").await;
     assert_eq!(call_ends(&stage.sa, &id).await, ("normal".to_owned(), "local".to_owned()));
-    // With a flow that is named, the actions are not looked at.
+    // If a flow is named, the actions are not checked.
     sent["flow_id"] = record["flow_id"].clone();
     sent["actions"] = json!([{ "type": "bogus" }]);
     let again = stage.sa.post(PATH, &sent).await.ok();
@@ -272,7 +272,7 @@ async fn every_known_action_is_taken() {
 #[tokio::test]
 async fn case_45_a_source_is_taken_as_it_is() {
     let (stage, mut carrier, provider) = ready().await;
-    // A default that must not be taken.
+    // A default that must not be used.
     let number = stage.number(stage.admin, "+12125550199").await;
     let own = json!({ "default_outgoing_source_number_id": number });
     stage.sa.put("/outbound_config", &own).await.ok();
@@ -317,7 +317,7 @@ async fn case_47_an_anonymous_call_tells_the_carrier_alone_who_calls() {
     assert_eq!(incoming.invite.header("P-Asserted-Identity"), Some(format!("<tel:{US_TOO}>").as_str()));
     assert_eq!(incoming.invite.header("Privacy"), Some("id"));
     assert_eq!(call(&stage.sa, &first_call(&record)).await["source"], tel(US_TOO));
-    // Any other word shows the caller, and is kept as it was sent.
+    // Any other word shows the caller, and is stored as it was sent.
     for word in ["no", "auto", "", "perhaps"] {
         let record = stage.place_with(&provider, US, json!({ "anonymous": word })).await;
         assert_eq!(record["anonymous"], word);
@@ -343,7 +343,8 @@ async fn an_anonymous_call_without_a_number_to_assert_does_not_leave() {
     assert_eq!(carrier.untaken(), 0);
 }
 
-/// Places a call through a provider at the carrier of which this is said.
+/// Places a call through a provider with these attributes at the carrier. Returns the call as the carrier
+/// received it.
 async fn invited(stage: &Stage, carrier: &mut Carrier, mut provider: Value) -> Incoming {
     provider["hostname"] = json!("carrier.example.com");
     let provider = stage.provider_with(provider).await;
@@ -361,7 +362,7 @@ async fn case_48_prefix_and_postfix_surround_the_number() {
         assert_eq!(incoming.uri(), uri);
         assert!(incoming.invite.header("To").unwrap().contains(&format!("{prefix}{US}{postfix}@")));
     }
-    // A host that carries a port is called at that port.
+    // A host with a port is called at that port.
     let host = carrier.at.to_string();
     let provider = stage.provider(&host).await;
     stage.place(&provider, US).await;
@@ -383,7 +384,7 @@ async fn case_49_a_header_that_is_reserved_or_broken_is_not_sent() {
         assert_eq!(incoming.invite.header(name), None, "{name}");
     }
     assert_eq!(incoming.invite.header("X-Injected"), None);
-    // Anonymity adds its own.
+    // An anonymous call has the platform's own `Privacy` and `P-Asserted-Identity`.
     let provider =
         stage.provider_with(json!({ "hostname": "carrier.example.com", "tech_headers": headers })).await;
     stage.place_with(&provider, US, json!({ "anonymous": "yes" })).await;
@@ -491,7 +492,7 @@ async fn a_provider_call_with_an_unknown_flow_is_refused_and_nothing_is_dialled(
     let mut sent = body(&provider);
     sent["flow_id"] = json!(UNKNOWN);
     stage.sa.post(PATH, &sent).await.refused(&flow_not_found());
-    // Actions beside it change nothing.
+    // Actions in addition to it change nothing.
     sent["actions"] = json!([{ "type": "answer" }]);
     stage.sa.post(PATH, &sent).await.refused(&flow_not_found());
     nothing_made(&stage).await;
@@ -508,7 +509,7 @@ async fn the_admins_own_customer_must_be_able_to_call() {
     };
     let mut patch = CustomerPatch::default();
     patch.identity_verified = Some(false);
-    // Every destination failed, which is all that is said.
+    // Every destination failed; the error contains no more than that.
     refused(patch, invalid_data()).await;
     let mut patch = CustomerPatch::default();
     (patch.identity_verified, patch.balance) = (Some(true), Some(serde_json::from_str("0").unwrap()));

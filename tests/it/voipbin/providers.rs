@@ -1,4 +1,4 @@
-//! Providers: what is kept of them, their health, and setting one up on a carrier's trunk.
+//! Providers: their stored attributes, their health, and setting one up with a carrier's trunk.
 
 use serde_json::{Value, json};
 use trunk_server::TestServer;
@@ -7,7 +7,7 @@ use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
 
-/// A body that says everything.
+/// A body with every member.
 fn full() -> Value {
     json!({
         "type": "sip", "hostname": "carrier.example.com", "tech_prefix": "0011", "tech_postfix": "#",
@@ -131,7 +131,7 @@ async fn case_27_an_id_that_is_none_is_invalid() {
         stage.sa.get(&path).await.refused(&invalid_id());
         stage.sa.put(&path, &json!({})).await.refused(&invalid_id());
         stage.sa.delete(&path).await.refused(&invalid_id());
-        // Before the body is read.
+        // Before the body is parsed.
         stage.sa.send("PUT", &path, "x").await.refused(&invalid_id());
     }
     let id = stage.provider("h").await;
@@ -152,7 +152,7 @@ async fn case_28_whether_a_provider_is_there_is_said_before_who_may_see_it() {
     stage.sa.get(&unknown).await.refused(&no_provider());
     key.get(&unknown).await.refused(&no_provider());
     key.get(&existing).await.refused(&permission_denied());
-    // A change asks for the permission first.
+    // For a change, the permission is checked first.
     key.put(&unknown, &json!({})).await.refused(&permission_denied());
     key.delete(&unknown).await.refused(&permission_denied());
     key.send("PUT", &unknown, "x").await.refused(&invalid_body());
@@ -212,7 +212,7 @@ async fn case_31_pages_follow_each_other_by_the_time_of_creation() {
     assert_eq!(last, cursor(&second.rows()[0]["tm_create"]));
     let end = stage.sa.get(&format!("/providers?page_size=2&page_token={last}")).await;
     assert_eq!(end.text, r#"{"result":[],"next_page_token":""}"#);
-    // The older form of an instant, with its space escaped in two ways.
+    // The older format of an instant, with its space escaped in two ways.
     let older = token.replace('T', "%20").replace('Z', "");
     for older in [older.clone(), older.replace("%20", "+")] {
         let page = stage.sa.get(&format!("/providers?page_token={older}")).await;
@@ -252,7 +252,7 @@ async fn case_59_a_host_that_answers_anything_is_healthy_and_one_that_does_not_i
     assert_eq!(asked.header("Content-Length"), Some("0"));
     assert!(asked.header("From").unwrap().contains("sip:healthcheck@"), "{asked:?}");
     assert!(asked.header("Contact").is_some());
-    // What comes of the next probe replaces it.
+    // The result of the next health check replaces it.
     ill.options(200);
     stage.control().probe_providers().await.unwrap();
     assert_eq!(shown(&ill_id).await["health_status"], "healthy");
@@ -317,7 +317,7 @@ async fn a_setup_makes_a_trunk_at_the_carrier_and_a_provider_that_names_it() {
         assert!(!answer.text.contains(&secret), "{}", answer.text);
     }
     assert!(!answer.text.contains("carrierkey"));
-    // Another provider on the same trunk.
+    // Another provider with the same trunk.
     let mut again = body("carrierkey");
     again["credentials"]["trunk_id"] = json!(trunk);
     let second = stage.sa.post("/providers/setup", &again).await.ok();

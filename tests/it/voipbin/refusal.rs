@@ -1,10 +1,10 @@
-//! What a refusal says on the wire, to the byte.
+//! The expected errors, byte for byte.
 
 use serde_json::{Value, json};
 
 use super::caller::Answer;
 
-/// An error of the catalogue.
+/// An error of the platform's catalogue.
 #[derive(Debug, Clone)]
 pub struct Refusal {
     code: u16,
@@ -28,7 +28,7 @@ const fn http(status: &str) -> u16 {
     }
 }
 
-/// An error with any words.
+/// An error with any message.
 pub fn error(status: &'static str, reason: &'static str, message: impl Into<String>) -> Refusal {
     Refusal { code: http(status), status, reason, message: message.into(), details: None }
 }
@@ -82,12 +82,12 @@ pub fn invalid_parameter(name: &str) -> Refusal {
     error("INVALID_ARGUMENT", "INVALID_REQUEST_PARAMETER", message)
 }
 
-/// Invalid data of which this is said.
+/// `INVALID_ARGUMENT` with this message.
 pub fn invalid(message: impl Into<String>) -> Refusal {
     error("INVALID_ARGUMENT", "INVALID_ARGUMENT", message)
 }
 
-/// Invalid data of which nothing is said.
+/// `INVALID_ARGUMENT` with the general message.
 pub fn invalid_data() -> Refusal {
     invalid("The request contains invalid data.")
 }
@@ -136,11 +136,11 @@ pub fn too_many(limited_by: &str) -> Refusal {
 }
 
 impl Refusal {
-    /// The body, with the request id that the answer's header has.
+    /// The body, with the request id of the answer's header.
     fn text(&self, id: &str) -> String {
         let Self { status, reason, message, details, .. } = self;
         let details = details.as_ref().map(|details| format!("\"details\":{details},")).unwrap_or_default();
-        // As the platform's language writes JSON.
+        // The platform's JSON library escapes these characters.
         let escaped = [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026")];
         let message = escaped.iter().fold(json!(message).to_string(), |text, (c, to)| text.replace(*c, to));
         format!(
@@ -150,18 +150,18 @@ impl Refusal {
 }
 
 impl Answer {
-    /// Checks a refusal to the byte.
+    /// Checks a refusal byte for byte.
     #[track_caller]
     pub fn refused(&self, refusal: &Refusal) {
         let id = self.header("x-request-id").unwrap_or_default();
         assert_eq!((self.status, self.text.as_str()), (refusal.code, refusal.text(id).as_str()));
         let kind = self.header("content-type").unwrap_or_default();
-        // The platform's framework labels this one as text.
+        // The platform's framework sends this one as text.
         let text = refusal.reason == "INVALID_JSON_BODY" && kind == "text/plain; charset=utf-8";
         assert!(text || kind == "application/json; charset=utf-8", "{kind}");
     }
 
-    /// Checks that this is a refusal of a class and reason whose words are not fixed, and gives its words.
+    /// Checks a refusal's status and reason. Returns its message, which is not fixed.
     #[track_caller]
     pub fn refused_somehow(&self, status: &str, reason: &str) -> String {
         let expected = json!([http(status), status, reason]);

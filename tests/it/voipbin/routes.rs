@@ -1,4 +1,4 @@
-//! Routes, and the order in which they send a call to providers.
+//! Routes, and the order in which providers are tried for a call.
 
 use serde_json::{Value, json};
 
@@ -91,8 +91,8 @@ async fn routes_are_listed_by_customer_and_deleted_softly() {
     assert!(cursor(&again["tm_delete"]) > cursor(&deleted["tm_delete"]));
 }
 
-/// Which hosts a call of a new customer to a US number reaches, in their order, when all refuse it. A route is
-/// its customer's (or everybody's), a target, a provider's number and a priority.
+/// The hosts that a new customer's call to a US number reaches, in order, if all of them refuse it. A route
+/// consists of whether it is the customer's own, a target, a provider's number and a priority.
 async fn reached(routes: &[(bool, &str, usize, i64)]) -> Vec<String> {
     let mut carrier = Carrier::start().await;
     let names: Vec<String> = (1..=3).map(|number| format!("p{number}.example.com")).collect();
@@ -120,7 +120,7 @@ async fn reached(routes: &[(bool, &str, usize, i64)]) -> Vec<String> {
     let id = first_call(&caller.post("/calls", &body).await.ok());
     let mut reached = Vec::new();
     loop {
-        // The call is over when there is nobody left to ask.
+        // The call ends after the last provider.
         let mut incoming = tokio::select! {
             incoming = carrier.call() => incoming,
             _ = call_is(&caller, &id, "hangup") => break,
@@ -143,7 +143,7 @@ async fn case_33_a_customers_routes_go_before_everybodys_and_exact_ones_before_a
 async fn in_a_group_the_lower_priority_goes_first_and_then_the_newest() {
     let ordered = [(true, "+1", 1, 2), (true, "+1", 2, 1), (true, "+1", 3, 2)];
     assert_eq!(reached(&ordered).await, ["p2", "p3", "p1"]);
-    // Priorities never move a route out of its group.
+    // A priority does not move a route out of its group.
     let groups = [(false, "all", 3, -5), (false, "+1", 2, 9), (true, "all", 1, 100)];
     assert_eq!(reached(&groups).await, ["p1", "p2", "p3"]);
 }

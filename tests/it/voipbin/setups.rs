@@ -1,5 +1,5 @@
-//! Setting up a provider at Telnyx: what is made there, what is taken away when it fails, and who never hears of the
-//! credentials.
+//! Setting up a provider at Telnyx: the objects that it creates there, their deletion when it fails, and the
+//! secrecy of the credentials.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::sip::digest;
 use crate::sip::edge::scratch;
 use crate::support::binary::Binary;
 
-/// Where the platform says that it takes calls.
+/// The platform's public SIP address.
 const GATEWAY: &str = "pstn.example.com:5060";
 
 fn gateway(config: &mut Config) {
@@ -50,7 +50,7 @@ fn unavailable() -> Refusal {
     error("UNAVAILABLE", "SERVICE_UNAVAILABLE", "An upstream service is temporarily unavailable.")
 }
 
-/// The requests of a setup that fails at the one with this number, and of what is undone then.
+/// The requests of a setup that fails at request `number`, and those that undo it.
 fn until_the(number: usize) -> Vec<String> {
     let steps = [
         "GET /whoami".to_owned(),
@@ -124,7 +124,7 @@ async fn a_setup_makes_a_profile_a_connection_and_the_platforms_name_at_telnyx()
             assert!(!text.contains(secret), "{text}");
         }
     }
-    // Another one of the same name gets credentials of its own.
+    // Another provider of the same name receives different credentials.
     set_up(&stage, &telnyx).await.ok();
     let (second_name, second_password) = telnyx.sip();
     assert!(second_name != username && second_password != password);
@@ -151,7 +151,7 @@ async fn whatever_fails_at_telnyx_is_undone_in_reverse() {
             (Answer::error(500, "no"), unavailable()),
             (Answer::error(408, "no"), unavailable()),
             (Answer::Redirect("/elsewhere".to_owned()), unavailable()),
-            // It says that something was made, and not what.
+            // The answer reports that something was created, but not what.
             (Answer::Text(201, "<html>".to_owned()), unavailable()),
             (Answer::json(201, json!({ "data": { "id": "../../whoami" } })), unavailable()),
             (Answer::json(201, json!({ "data": { "id": "1", "long": "x".repeat(300_000) } })), unavailable()),
@@ -217,7 +217,7 @@ async fn a_telnyx_that_does_not_answer_is_not_waited_for() {
         set_up(&stage, &telnyx).await.refused(&unavailable());
         assert_eq!(telnyx.lines(), until_the(3));
     }
-    // Nor is it waited for when something is undone.
+    // Undoing has a time limit too.
     let stage = Stage::with(|config| {
         gateway(config);
         config.voipbin.platform.carrier_patience.undo = short;
@@ -273,10 +273,10 @@ async fn what_does_not_fit_is_refused_before_telnyx_is_asked() {
         body[member] = Value::Null;
         stage.sa.post("/providers/setup", &body).await.refused(&invalid_data());
     }
-    let somebody = stage.key(stage.admin, None).await;
-    somebody.post("/providers/setup", &body(&telnyx)).await.refused(&permission_denied());
+    let admin = stage.key(stage.admin, None).await;
+    admin.post("/providers/setup", &body(&telnyx)).await.refused(&permission_denied());
     assert!(telnyx.lines().is_empty() && stage.sa.get("/providers").await.rows().is_empty());
-    // An empty one is none.
+    // An empty text means no credential.
     let mut body = body(&telnyx);
     body["credentials"]["trunk_id"] = json!("");
     stage.sa.post("/providers/setup", &body).await.ok();
@@ -293,7 +293,7 @@ async fn what_was_made_for_a_provider_that_cannot_be_written_is_taken_away_again
         config.database = Database::File(file.clone());
     });
     let stage = stage.await;
-    // As a disk that is full.
+    // Simulates a full disk.
     let connection = rusqlite::Connection::open(&file).unwrap();
     let full = "CREATE TRIGGER full BEFORE INSERT ON document BEGIN SELECT RAISE(ABORT, 'full'); END";
     connection.execute_batch(full).unwrap();
@@ -359,11 +359,11 @@ async fn the_credentials_answer_telnyxs_challenge_and_are_in_no_log() {
     ]);
     std::fs::remove_file(config).unwrap();
     let at = binary.base.trim_start_matches("http://").trim_end_matches("/v3").parse().unwrap();
-    let caller = Caller::nobody(at).token(&log_in(at, "root", "correct horse").await);
+    let caller = Caller::anonymous(at).token(&log_in(at, "root", "correct horse").await);
     allow(&caller).await;
     let mut secrets = vec![KEY.to_owned()];
 
-    // A carrier that says them itself is not repeated.
+    // If the carrier's answer contains them, they are not passed on.
     telnyx.answers(format!("DELETE {PROFILES}/{PROFILE}"), Answer::error(409, &format!("{KEY} is in use")));
     telnyx.answers(format!("POST {CONNECTIONS}"), Answer::error(422, &format!("{KEY} is in debt")));
     let refused = caller.post("/providers/setup", &body(&telnyx)).await;
@@ -380,7 +380,7 @@ async fn the_credentials_answer_telnyxs_challenge_and_are_in_no_log() {
     let challenge =
         "Proxy-Authenticate: Digest realm=\"sip.telnyx.com\", nonce=\"n0nce\", algorithm=MD5, qop=\"auth\"";
     let refusal = format!("407 Proxy Authentication Required\r\n{challenge}");
-    // Telnyx's other hosts know the same credentials.
+    // Telnyx's other hosts accept the same credentials.
     for host in ["sip.telnyx.com", "sip.telnyx.eu"] {
         caller.put(&format!("/providers/{id}"), &json!({ "hostname": host })).await.ok();
         caller.post("/providercalls", &call).await.ok();
@@ -393,7 +393,7 @@ async fn the_credentials_answer_telnyxs_challenge_and_are_in_no_log() {
         assert!(answers(&second.invite, &sip), "{:?}", second.invite);
         second.refuse(486).await;
     }
-    // Another carrier is not shown them.
+    // Another carrier does not receive them.
     caller.put(&format!("/providers/{id}"), &json!({ "hostname": "sip.example.com" })).await.ok();
     let record = caller.post("/providercalls", &call).await.ok();
     let mut first = carrier.call().await;

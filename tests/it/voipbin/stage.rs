@@ -1,4 +1,4 @@
-//! A server with the platform's super admin, and what a test makes on it over the control API.
+//! A server with the platform's super admin, and helpers that create records over the control API.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -12,14 +12,14 @@ use uuid::Uuid;
 use super::caller::Caller;
 use crate::sip::edge::until;
 
-/// An id that stands for none.
+/// The id that means no record.
 pub const ZERO: &str = "00000000-0000-0000-0000-000000000000";
-/// The customer whose routes are everybody's.
+/// The customer whose routes apply to all customers.
 pub const BASIC: &str = "00000000-0000-0000-0000-000000000001";
 /// An id that no record has.
 pub const UNKNOWN: &str = "c3947e93-4a3b-4080-b9d3-cbcc633ab808";
 
-/// A number in the United States, and another.
+/// Two numbers in the United States.
 pub const US: &str = "+12025550143";
 pub const US_TOO: &str = "+12125550187";
 /// A number in the United Kingdom.
@@ -33,7 +33,7 @@ pub const MANAGER: u16 = 0x0040;
 /// A running server.
 pub struct Stage {
     pub server: Server,
-    /// Where the API is.
+    /// The API's address.
     pub at: SocketAddr,
     /// The super admin's own customer.
     pub admin: Uuid,
@@ -42,17 +42,17 @@ pub struct Stage {
 }
 
 impl Stage {
-    /// The usual one: in memory, without limits; nobody is asked whether it is there.
+    /// Starts the default server: in memory, without rate limits and health checks.
     pub async fn start() -> Self {
         Self::with(|_| {}).await
     }
 
-    /// One that finds the hosts of providers at these places.
+    /// Starts a server that routes the hosts of providers to these addresses.
     pub async fn hosting(hosts: &[(&str, SocketAddr)]) -> Self {
         Self::with(|config| host(config, hosts)).await
     }
 
-    /// One whose configuration is changed before the start.
+    /// Starts a server with a changed configuration.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         "127.0.0.1:0".clone_into(&mut config.listen);
@@ -63,22 +63,22 @@ impl Stage {
         let platform = &mut config.voipbin.platform;
         platform.sip_bind = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
         platform.probe_interval = std::time::Duration::ZERO;
-        // Peers that are called by a URI are on loopback, as all of a test is.
+        // Peers that are called by a URI are on loopback, like everything in a test.
         platform.allow_private_destinations = true;
-        // All who log in during a test do so from one address.
+        // All logins of a test come from one address.
         platform.login_rate = (0, 0);
         change(&mut config);
         let server = Server::builder(config).start().await.unwrap();
         Self::of(server).await
     }
 
-    /// One that runs already.
+    /// Uses a running server.
     pub async fn of(server: Server) -> Self {
         let password = "correct horse".to_owned().into();
         let agent = server.control().ensure_super_admin("root", password).await.unwrap();
         let at = server.address();
         let token = log_in(at, "root", "correct horse").await;
-        let sa = Caller::nobody(at).token(&token);
+        let sa = Caller::anonymous(at).token(&token);
         Self { at, admin: agent.customer_id, sa, server }
     }
 
@@ -86,61 +86,61 @@ impl Stage {
         self.server.control()
     }
 
-    /// Somebody without a credential.
-    pub fn nobody(&self) -> Caller {
-        Caller::nobody(self.at)
+    /// A client without a credential.
+    pub fn anonymous(&self) -> Caller {
+        Caller::anonymous(self.at)
     }
 
-    /// A new customer that may call.
+    /// Creates a customer that may call.
     pub async fn customer(&self, name: &str) -> Uuid {
         self.control().create_customer(NewCustomer::named(name)).await.unwrap().id
     }
 
-    /// A new agent of a customer with these permission bits, logged in.
+    /// Creates an agent of a customer with these permission bits, logged in.
     pub async fn agent(&self, customer: Uuid, permission: u16) -> Caller {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("agent{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let password = "battery staple";
         let control = self.control();
         control.create_agent(customer, &name, password.to_owned().into(), permission).await.unwrap();
-        self.nobody().token(&log_in(self.at, &name, password).await)
+        self.anonymous().token(&log_in(self.at, &name, password).await)
     }
 
-    /// The holder of a new access key of a customer.
+    /// Creates an access key of a customer. Returns a client with it.
     pub async fn key(&self, customer: Uuid, permission: Option<u16>) -> Caller {
         let mut new = NewAccessKey::default();
         new.permission = permission;
         let (_, key) = self.control().create_access_key(customer, new).await.unwrap();
-        self.nobody().key(key.expose())
+        self.anonymous().key(key.expose())
     }
 
-    /// The holder of a token that no login gives.
+    /// A client with a token of a kind that login does not issue.
     pub fn holder(&self, customer: Uuid, kind: TokenKind) -> Caller {
-        self.nobody().token(self.control().token(customer, kind).unwrap().expose())
+        self.anonymous().token(self.control().token(customer, kind).unwrap().expose())
     }
 
-    /// Gives a customer an ordinary number; gives its id.
+    /// Adds a normal number to a customer. Returns its id.
     pub async fn number(&self, customer: Uuid, number: &str) -> String {
         let control = self.control();
         control.add_phone_number(customer, number, "normal", "active").await.unwrap().id.to_string()
     }
 
-    /// Lets the super admin's customer call numbers in the United States and the United Kingdom.
+    /// Allows the super admin's customer to call the United States and the United Kingdom.
     pub async fn allow(&self) {
         allow(&self.sa).await;
     }
 
-    /// A new provider at a host; gives its id.
+    /// Creates a provider at a host. Returns its id.
     pub async fn provider(&self, hostname: impl ToString) -> String {
         self.provider_with(json!({ "hostname": hostname.to_string() })).await
     }
 
-    /// A new provider of which more is said; gives its id.
+    /// Creates a provider with this body. Returns its id.
     pub async fn provider_with(&self, body: Value) -> String {
         self.sa.post("/providers", &body).await.id()
     }
 
-    /// A new route; gives its id.
+    /// Creates a route. Returns its id.
     pub async fn route(&self, customer: &str, target: &str, provider: &str, priority: i64) -> String {
         let body = json!({
             "customer_id": customer, "target": target, "provider_id": provider, "priority": priority,
@@ -148,12 +148,12 @@ impl Stage {
         self.sa.post("/routes", &body).await.id()
     }
 
-    /// Places a provider call to a number as the super admin; gives its record.
+    /// Places a provider call to a number as the super admin. Returns its record.
     pub async fn place(&self, provider: &str, destination: &str) -> Value {
         self.place_with(provider, destination, json!({})).await
     }
 
-    /// The same with further members of the body.
+    /// The same with additional members in the body.
     pub async fn place_with(&self, provider: &str, destination: &str, further: Value) -> Value {
         let mut body = json!({
             "provider_id": provider, "source": tel(US_TOO), "destinations": [tel(destination)],
@@ -162,27 +162,27 @@ impl Stage {
         self.sa.post("/providercalls", &body).await.ok()
     }
 
-    /// The customer's flows, as the control API shows them.
+    /// The customer's flows, from the control API.
     pub async fn flows(&self, customer: Uuid) -> Vec<Value> {
         self.control().flows(customer).await.unwrap().iter().map(|flow| json!(flow)).collect()
     }
 }
 
-/// Lets the caller's customer call numbers in the United States and the United Kingdom.
+/// Allows the caller's customer to call the United States and the United Kingdom.
 pub async fn allow(caller: &Caller) {
     caller.put("/outbound_config", &json!({ "destination_whitelist": ["us", "gb"] })).await.ok();
 }
 
-/// Says where hosts of providers are.
+/// Routes hosts of providers to these addresses.
 pub fn host(config: &mut Config, hosts: &[(&str, SocketAddr)]) {
     let hosts = hosts.iter().map(|(name, at)| ((*name).to_owned(), at.to_string()));
     config.voipbin.platform.hosts.extend(hosts);
 }
 
-/// Logs in, and gives the token.
+/// Logs in. Returns the token.
 pub async fn log_in(at: SocketAddr, username: &str, password: &str) -> String {
     let body = json!({ "username": username, "password": password });
-    let answer = Caller::nobody(at).below("").post("/auth/login", &body).await;
+    let answer = Caller::anonymous(at).below("").post("/auth/login", &body).await;
     answer.ok()["token"].as_str().unwrap().to_owned()
 }
 
@@ -191,7 +191,8 @@ pub fn tel(number: &str) -> Value {
     json!({ "type": "tel", "target": number })
 }
 
-/// The address of somebody at a SIP peer. It is named as no provider is: their hosts are not called by a URI.
+/// The address of a user at a SIP peer. Its host has another name than a provider's, because providers' hosts
+/// cannot be called by a URI.
 pub fn sip(user: &str, peer: SocketAddr) -> Value {
     at(&format!("sip:{user}@localhost:{}", peer.port()))
 }
@@ -207,12 +208,12 @@ pub fn first_call(record: &Value) -> String {
     id.and_then(Value::as_str).unwrap_or_else(|| panic!("no call in {record}")).to_owned()
 }
 
-/// A call as somebody sees it.
+/// A call as this caller sees it.
 pub async fn call(caller: &Caller, id: &str) -> Value {
     caller.get(&format!("/calls/{id}")).await.ok()
 }
 
-/// Waits until a call has this status, and gives it.
+/// Waits until a call has this status. Returns the call.
 pub async fn call_is(caller: &Caller, id: &str, status: &str) -> Value {
     until(&format!("call {id} is {status}"), async || {
         Some(call(caller, id).await).filter(|call| call["status"] == status)
@@ -220,14 +221,14 @@ pub async fn call_is(caller: &Caller, id: &str, status: &str) -> Value {
     .await
 }
 
-/// Waits until a call is over, and gives why and by whom.
+/// Waits until a call has ended. Returns the hangup reason, and the side that hung up.
 pub async fn call_ends(caller: &Caller, id: &str) -> (String, String) {
     let call = call_is(caller, id, "hangup").await;
     let text = |name: &str| call[name].as_str().unwrap_or_else(|| panic!("no {name} in {call}")).to_owned();
     (text("hangup_reason"), text("hangup_by"))
 }
 
-/// Checks that a value is an instant as the platform writes it: without trailing zeros in its fraction.
+/// Checks that a value is an instant in the platform's format: without trailing zeros in its fraction.
 #[track_caller]
 pub fn instant(value: &Value) -> &str {
     let text = value.as_str().unwrap_or_else(|| panic!("{value} is no instant"));
@@ -240,7 +241,7 @@ pub fn instant(value: &Value) -> &str {
     text
 }
 
-/// An instant as a page's token says it: with six digits.
+/// An instant in the format of a page token: with six digits of fraction.
 #[track_caller]
 pub fn cursor(value: &Value) -> String {
     let text = instant(value).trim_end_matches('Z');

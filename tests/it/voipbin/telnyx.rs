@@ -1,6 +1,7 @@
-//! Telnyx by hand, as far as setting up a provider needs it: it keeps what was asked, and answers as a test says.
+//! A simulated Telnyx with the endpoints that setting up a provider needs: it keeps the requests, and answers
+//! as a test configures it.
 //!
-//! What it refuses by itself is what the platform's public source says that Telnyx refuses.
+//! By itself it refuses what Telnyx refuses according to the platform's public source.
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -11,27 +12,27 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// The key that it knows.
+/// The API key that it accepts.
 pub const KEY: &str = "KEY0123_telnyx";
 
-/// What it makes, and what is taken away again, the newest first.
+/// The paths of the objects that it creates; they are deleted in the reverse order.
 pub const PROFILES: &str = "/outbound_voice_profiles";
 pub const CONNECTIONS: &str = "/fqdn_connections";
 pub const FQDNS: &str = "/fqdns";
 
-/// The ids of what it makes: one of them is a number on the wire.
+/// The ids of the objects; one of them is a number on the wire.
 pub const PROFILE: &str = "1293384261075731499";
 pub const CONNECTION: &str = "12933842610757314990";
 pub const FQDN: &str = "c3947e93-4a3b-4080-b9d3-cbcc633ab808";
 
-/// What a request is answered with.
+/// The answer to a request.
 #[derive(Debug, Clone)]
 pub enum Answer {
     /// A status and a text.
     Text(u16, String),
     /// A redirect to a URL.
     Redirect(String),
-    /// Nothing, on a connection that stays open.
+    /// No answer, on a connection that stays open.
     Hang,
 }
 
@@ -41,7 +42,7 @@ impl Answer {
         Self::Text(status, body.to_string())
     }
 
-    /// A refusal as Telnyx words them.
+    /// An error in Telnyx's format.
     pub fn error(status: u16, detail: &str) -> Self {
         Self::json(
             status,
@@ -50,7 +51,7 @@ impl Answer {
     }
 }
 
-/// A request as it came.
+/// A received request.
 #[derive(Debug, Clone)]
 pub struct Asked {
     /// Method and path below the base URL, such as `POST /fqdns`.
@@ -60,7 +61,7 @@ pub struct Asked {
 
 #[derive(Default)]
 struct State {
-    told: HashMap<String, Answer>,
+    configured: HashMap<String, Answer>,
     asked: Vec<Asked>,
 }
 
@@ -85,30 +86,30 @@ impl Telnyx {
         format!("http://{}/v2", self.at)
     }
 
-    /// Answers a request such as `POST /fqdns` like this from now on.
+    /// Sets the answer to a request such as `POST /fqdns` from now on.
     pub fn answers(&self, line: impl Into<String>, answer: Answer) {
-        self.state.lock().unwrap().told.insert(line.into(), answer);
+        self.state.lock().unwrap().configured.insert(line.into(), answer);
     }
 
-    /// Answers everything as usual again, and forgets what came.
+    /// Restores the default answers, and forgets the requests.
     pub fn forget(&self) {
         *self.state.lock().unwrap() = State::default();
     }
 
-    /// What came so far.
+    /// The requests so far.
     pub fn asked(&self) -> Vec<Asked> {
         self.state.lock().unwrap().asked.clone()
     }
 
-    /// The first lines of what came so far.
+    /// The methods and paths of the requests so far.
     pub fn lines(&self) -> Vec<String> {
         self.asked().into_iter().map(|asked| asked.line).collect()
     }
 
-    /// The username and password that it was last told.
+    /// The username and password in the last request that set them.
     pub fn sip(&self) -> (String, String) {
-        let told = self.asked().into_iter().rfind(|asked| asked.line == format!("POST {CONNECTIONS}"));
-        let body = told.expect("it was told none").body;
+        let request = self.asked().into_iter().rfind(|asked| asked.line == format!("POST {CONNECTIONS}"));
+        let body = request.expect("no request set them").body;
         let text = |name: &str| body[name].as_str().unwrap().to_owned();
         (text("user_name"), text("password"))
     }
@@ -151,7 +152,7 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     let _gone = stream.write_all(text.as_bytes()).await;
 }
 
-/// Head and body, once they came whole.
+/// Head and body of a complete request.
 fn parse(bytes: &[u8]) -> Option<(String, String)> {
     let text = String::from_utf8_lossy(bytes);
     let (head, body) = text.split_once("\r\n\r\n")?;
@@ -183,7 +184,7 @@ impl State {
         if header(head, "authorization") != Some(&bearer) {
             return Answer::error(401, "The required authentication headers were invalid.");
         }
-        if let Some(answer) = self.told.get(&line) {
+        if let Some(answer) = self.configured.get(&line) {
             return answer.clone();
         }
         self.usual(&line, &json_body)
@@ -210,7 +211,7 @@ impl State {
                 let taken = [(PROFILES, PROFILE), (CONNECTIONS, CONNECTION), (FQDNS, FQDN)]
                     .into_iter()
                     .any(|(path, id)| line == format!("DELETE {path}/{id}") && there(path));
-                // Both are known of it.
+                // Telnyx answers deletions with either status.
                 let status = if line.contains(FQDNS) { 204 } else { 200 };
                 if taken { Answer::Text(status, String::new()) } else { Answer::error(404, "Not found") }
             }

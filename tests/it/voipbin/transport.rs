@@ -1,4 +1,4 @@
-//! What every answer has in common: paths, request ids, the envelope, redirects, CORS and limits.
+//! Common properties of all answers: paths, request ids, the envelope, redirects, CORS and limits.
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,7 +22,7 @@ async fn case_6_what_is_not_served_is_not_there_for_anybody() {
         ("POST", "/outbound_config"),
         ("PUT", "/calls"),
     ] {
-        let answer = stage.nobody().send(method, path, "").await;
+        let answer = stage.anonymous().send(method, path, "").await;
         if method == "HEAD" {
             assert_eq!((answer.status, answer.text.as_str()), (404, ""));
         } else {
@@ -37,7 +37,7 @@ async fn case_7_a_request_id_is_echoed_or_made() {
     let stage = Stage::start().await;
     let longest = "x".repeat(64);
     for id in ["abc-1", "A_b-9", "x", longest.as_str()] {
-        let answer = stage.nobody().header(format!("X-Request-Id: {id}")).get("/providers").await;
+        let answer = stage.anonymous().header(format!("X-Request-Id: {id}")).get("/providers").await;
         answer.refused(&authentication_required());
         assert_eq!(answer.header("x-request-id"), Some(id));
         assert_eq!(answer.at("/error/request_id"), id);
@@ -47,7 +47,7 @@ async fn case_7_a_request_id_is_echoed_or_made() {
     let too_long = "x".repeat(65);
     let mut made = std::collections::BTreeSet::new();
     for id in ["a b", "", "ä", "a.b", too_long.as_str()] {
-        let answer = stage.nobody().header(format!("X-Request-Id: {id}")).get("/providers").await;
+        let answer = stage.anonymous().header(format!("X-Request-Id: {id}")).get("/providers").await;
         answer.refused(&authentication_required());
         let id = answer.header("x-request-id").unwrap();
         let random = id.strip_prefix("req_").unwrap();
@@ -57,13 +57,13 @@ async fn case_7_a_request_id_is_echoed_or_made() {
         made.insert(id.to_owned());
     }
     assert_eq!(made.len(), 5, "no two requests have one id");
-    assert!(stage.nobody().get("/nosuch").await.header("x-request-id").is_some());
+    assert!(stage.anonymous().get("/nosuch").await.header("x-request-id").is_some());
 }
 
 #[tokio::test]
 async fn case_8_an_error_is_these_bytes() {
     let stage = Stage::start().await;
-    let answer = stage.nobody().header("X-Request-Id: abc-1").get("/providers").await;
+    let answer = stage.anonymous().header("X-Request-Id: abc-1").get("/providers").await;
     assert_eq!(
         answer.text,
         r#"{"error":{"message":"Authentication is required.","reason":"AUTHENTICATION_REQUIRED","request_id":"abc-1","status":"UNAUTHENTICATED"}}"#
@@ -78,7 +78,7 @@ async fn case_60_a_customer_over_its_rate_is_told_when_to_come_back() {
     let customer = stage.customer("eager").await;
     let agent = stage.agent(customer, ADMIN).await;
     let key = stage.key(customer, None).await;
-    // An agent and a key of a customer share its bucket.
+    // An agent and an access key of a customer share the customer's limit.
     for caller in [&agent, &key, &agent] {
         caller.get("/outbound_config").await.ok();
     }
@@ -87,8 +87,8 @@ async fn case_60_a_customer_over_its_rate_is_told_when_to_come_back() {
         answer.refused(&too_many("customer"));
         assert_eq!(answer.header("retry-after"), Some("1"));
     }
-    // Who is not known is nobody's customer, and another customer has a bucket of its own.
-    stage.nobody().get("/outbound_config").await.refused(&authentication_required());
+    // A client without a credential belongs to no customer, and another customer has its own limit.
+    stage.anonymous().get("/outbound_config").await.refused(&authentication_required());
     stage.sa.get("/outbound_config").await.ok();
     stage.control().clock().advance(std::time::Duration::from_secs(1));
     agent.get("/outbound_config").await.ok();
@@ -98,14 +98,14 @@ async fn case_60_a_customer_over_its_rate_is_told_when_to_come_back() {
 #[tokio::test]
 async fn an_address_over_its_rate_is_refused_before_it_is_known() {
     let stage = Stage::with(|config| {
-        // Logging in has a bucket of its own.
+        // Logins have a separate limit.
         config.voipbin.platform.ip_rate = (1, 2);
     })
     .await;
     stage.control().clock().freeze(None);
-    stage.nobody().get("/providers").await.refused(&authentication_required());
+    stage.anonymous().get("/providers").await.refused(&authentication_required());
     stage.sa.get("/providers").await.ok();
-    let answer = stage.nobody().get("/providers").await;
+    let answer = stage.anonymous().get("/providers").await;
     answer.refused(&too_many("ip"));
     assert_eq!(answer.header("retry-after"), Some("1"));
     stage.sa.get("/providers").await.refused(&too_many("ip"));
@@ -115,9 +115,9 @@ async fn an_address_over_its_rate_is_refused_before_it_is_known() {
 async fn logging_in_too_often_is_refused() {
     let stage = Stage::with(|config| config.voipbin.platform.login_rate = (1, 2)).await;
     stage.control().clock().freeze(None);
-    // Who logged in from there before, as the super admin did, is not counted.
+    // A name that logged in from there before, such as the super admin, is not counted.
     let body = json!({ "username": "guest", "password": "wrong" });
-    let base = stage.nobody().below("");
+    let base = stage.anonymous().below("");
     let mut last = base.post("/auth/login", &body).await;
     for _ in 0..2 {
         last = base.post("/auth/login", &body).await;
@@ -134,26 +134,26 @@ async fn the_older_path_is_an_alias() {
     let old = stage.sa.below("/v1");
     assert_eq!(old.get(&format!("/providers/{id}")).await.id(), id);
     old.post("/providers", &json!({})).await.ok();
-    stage.nobody().below("/v1").get("/providers").await.refused(&authentication_required());
-    stage.nobody().below("/v1").get("/nosuch").await.refused(&no_endpoint());
+    stage.anonymous().below("/v1").get("/providers").await.refused(&authentication_required());
+    stage.anonymous().below("/v1").get("/nosuch").await.refused(&no_endpoint());
 }
 
 #[tokio::test]
 async fn a_ping_is_answered_to_anybody() {
     let stage = Stage::start().await;
-    assert_eq!(stage.nobody().below("").get("/ping").await.status, 200);
+    assert_eq!(stage.anonymous().below("").get("/ping").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_slash_at_the_end_leads_to_the_path_without() {
     let stage = Stage::start().await;
-    let answer = stage.nobody().get("/providers/").await;
+    let answer = stage.anonymous().get("/providers/").await;
     assert_eq!((answer.status, answer.header("location")), (301, Some("/v1.0/providers")));
-    let answer = stage.nobody().post("/providers/", &json!({})).await;
+    let answer = stage.anonymous().post("/providers/", &json!({})).await;
     assert_eq!((answer.status, answer.header("location")), (307, Some("/v1.0/providers")));
-    let answer = stage.nobody().get("/providers/?page_size=2").await;
+    let answer = stage.anonymous().get("/providers/?page_size=2").await;
     assert_eq!((answer.status, answer.header("location")), (301, Some("/v1.0/providers?page_size=2")));
-    stage.nobody().get("/nosuch/").await.refused(&no_endpoint());
+    stage.anonymous().get("/nosuch/").await.refused(&no_endpoint());
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn pages_of_any_origin_may_ask() {
     let exposed = answer.header("access-control-expose-headers").unwrap_or_default();
     assert_eq!(exposed.to_ascii_lowercase(), "content-length");
     let preflight = stage
-        .nobody()
+        .anonymous()
         .header("Origin: https://app.example.com")
         .header("Access-Control-Request-Method: PUT")
         .header("Access-Control-Request-Headers: authorization")
@@ -224,7 +224,7 @@ async fn a_body_is_needed_and_must_be_an_object() {
     }
 }
 
-/// One answer of a connection that may go on: its status, and its body.
+/// One answer on a connection that may continue: its status, and its body.
 async fn answer(stream: &mut TcpStream) -> (u16, String) {
     let mut read = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! What a customer is told of its calls, and by whom.
+//! Webhooks: the events of a call that its customer receives, and their signatures.
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -12,7 +12,7 @@ use crate::support::receiver::{Answer, Callback, Receiver};
 
 const SECRET: &str = "whsec-7c0e";
 
-/// HMAC-SHA256 in hexadecimal, worked out here so that no code of the server's is asked.
+/// HMAC-SHA256 in hexadecimal, computed here independently of the server's code.
 fn hmac(secret: &str, body: &str) -> String {
     let mut key = secret.as_bytes().to_vec();
     key.resize(64, 0);
@@ -26,14 +26,14 @@ fn hmac(secret: &str, body: &str) -> String {
         .collect()
 }
 
-/// The event of a webhook: its name and what it is about.
+/// The event of a webhook: its name and its data.
 fn event(callback: &Callback) -> (String, Value) {
     let body: Value = serde_json::from_str(&callback.body).unwrap();
     assert_eq!(callback.header("content-type").as_deref(), Some("application/json"));
     (body["type"].as_str().unwrap().to_owned(), body["data"].clone())
 }
 
-/// The next events up to the one with this name; all of them.
+/// All events up to the first one with this name.
 async fn until_event(receiver: &mut Receiver, last: &str) -> Vec<(String, Value)> {
     let mut events = Vec::new();
     loop {
@@ -50,8 +50,8 @@ fn names(events: &[(String, Value)]) -> Vec<&str> {
     events.iter().map(|(name, _)| name.as_str()).collect()
 }
 
-/// A receiver, a server, a carrier that everybody's calls go to, and an admin of a customer that is told.
-struct Told {
+/// A receiver, a server, a carrier with a route of all customers, and an admin of a customer with webhooks.
+struct Notified {
     receiver: Receiver,
     carrier: Carrier,
     stage: Stage,
@@ -59,7 +59,7 @@ struct Told {
     customer: Uuid,
 }
 
-impl Told {
+impl Notified {
     async fn start() -> Self {
         let receiver = Receiver::start(Answer::Status(200)).await;
         let carrier = Carrier::start().await;
@@ -77,7 +77,7 @@ impl Told {
         Self { receiver, carrier, stage, caller, customer }
     }
 
-    /// Places a call that does this once it is answered.
+    /// Places a call with these actions.
     async fn place(&self, actions: Value) -> String {
         let body = json!({ "source": tel(US_TOO), "destinations": [tel(US)], "actions": actions });
         first_call(&self.caller.post("/calls", &body).await.ok())
@@ -86,7 +86,7 @@ impl Told {
 
 #[tokio::test]
 async fn case_61_a_webhook_is_signed_and_shows_the_call_as_it_is() {
-    let Told { mut receiver, mut carrier, stage: _stage, caller, customer } = Told::start().await;
+    let Notified { mut receiver, mut carrier, stage: _stage, caller, customer } = Notified::start().await;
     let body = json!({ "source": tel(US_TOO), "destinations": [tel(US)], "actions": [{ "type": "answer" }] });
     let id = first_call(&caller.post("/calls", &body).await.ok());
     carrier.call().await.refuse(486).await;
@@ -108,13 +108,13 @@ async fn case_61_a_webhook_is_signed_and_shows_the_call_as_it_is() {
 
 #[tokio::test]
 async fn the_events_of_an_unanswered_call_come_in_their_order() {
-    let mut told = Told::start().await;
-    let id = told.place(json!([{ "type": "answer" }])).await;
-    let mut incoming = told.carrier.call().await;
+    let mut notified = Notified::start().await;
+    let id = notified.place(json!([{ "type": "answer" }])).await;
+    let mut incoming = notified.carrier.call().await;
     incoming.respond("180 Ringing").await;
-    call_is(&told.caller, &id, "ringing").await;
+    call_is(&notified.caller, &id, "ringing").await;
     incoming.refuse(480).await;
-    let events = until_event(&mut told.receiver, "call_hangup").await;
+    let events = until_event(&mut notified.receiver, "call_hangup").await;
     assert_eq!(names(&events), ["call_created", "call_ringing", "call_hangup"]);
     let statuses: Vec<&Value> = events.iter().map(|(_, data)| &data["status"]).collect();
     assert_eq!(statuses, ["dialing", "ringing", "hangup"]);
@@ -124,15 +124,15 @@ async fn the_events_of_an_unanswered_call_come_in_their_order() {
 
 #[tokio::test]
 async fn the_events_of_an_answered_call_follow_its_actions() {
-    let mut told = Told::start().await;
+    let mut notified = Notified::start().await;
     let talk = json!({ "type": "talk", "option": { "text": "Hi", "language": "en-US" } });
-    let id = told.place(json!([{ "type": "answer" }, talk, { "type": "hangup" }])).await;
-    let mut incoming = told.carrier.call().await;
+    let id = notified.place(json!([{ "type": "answer" }, talk, { "type": "hangup" }])).await;
+    let mut incoming = notified.carrier.call().await;
     incoming.respond("180 Ringing").await;
-    call_is(&told.caller, &id, "ringing").await;
+    call_is(&notified.caller, &id, "ringing").await;
     incoming.answer().await;
     incoming.hears("BYE").await;
-    let events = until_event(&mut told.receiver, "call_hangup").await;
+    let events = until_event(&mut notified.receiver, "call_hangup").await;
     let names = names(&events);
     assert_eq!(names[..3], ["call_created", "call_ringing", "call_progressing"]);
     assert_eq!(names[names.len() - 2..], ["call_terminating", "call_hangup"]);
@@ -145,29 +145,29 @@ async fn the_events_of_an_answered_call_follow_its_actions() {
 
 #[tokio::test]
 async fn a_failover_is_an_update_of_the_same_call() {
-    let mut told = Told::start().await;
-    let id = told.place(json!([{ "type": "answer" }])).await;
-    told.carrier.call().await.refuse(503).await;
-    let mut second = told.carrier.call().await;
+    let mut notified = Notified::start().await;
+    let id = notified.place(json!([{ "type": "answer" }])).await;
+    notified.carrier.call().await.refuse(503).await;
+    let mut second = notified.carrier.call().await;
     assert!(second.uri().contains("@p2."), "{}", second.uri());
     second.answer().await;
-    let events = until_event(&mut told.receiver, "call_hangup").await;
+    let events = until_event(&mut notified.receiver, "call_hangup").await;
     assert_eq!(names(&events)[..3], ["call_created", "call_updated", "call_progressing"]);
     assert_eq!(events[1].1["status"], "dialing");
     assert!(events.iter().all(|(_, data)| data["id"] == json!(id)));
 }
 
 #[tokio::test]
-async fn a_hangup_and_a_deletion_are_told() {
-    let mut told = Told::start().await;
-    let id = told.place(json!([{ "type": "answer" }])).await;
-    let incoming = told.carrier.call().await;
+async fn a_hangup_and_a_deletion_send_events() {
+    let mut notified = Notified::start().await;
+    let id = notified.place(json!([{ "type": "answer" }])).await;
+    let incoming = notified.carrier.call().await;
     incoming.respond("180 Ringing").await;
-    call_is(&told.caller, &id, "ringing").await;
-    told.caller.post(&format!("/calls/{id}/hangup"), &json!({})).await.ok();
-    call_ends(&told.caller, &id).await;
-    let deleted = told.caller.delete(&format!("/calls/{id}")).await.ok();
-    let events = until_event(&mut told.receiver, "call_deleted").await;
+    call_is(&notified.caller, &id, "ringing").await;
+    notified.caller.post(&format!("/calls/{id}/hangup"), &json!({})).await.ok();
+    call_ends(&notified.caller, &id).await;
+    let deleted = notified.caller.delete(&format!("/calls/{id}")).await.ok();
+    let events = until_event(&mut notified.receiver, "call_deleted").await;
     assert_eq!(
         names(&events),
         ["call_created", "call_ringing", "call_canceling", "call_hangup", "call_deleted"]
@@ -177,28 +177,28 @@ async fn a_hangup_and_a_deletion_are_told() {
 }
 
 #[tokio::test]
-async fn nothing_but_calls_is_told_and_to_nobody_else() {
-    let mut told = Told::start().await;
+async fn only_calls_send_webhooks_and_only_to_their_customer() {
+    let mut notified = Notified::start().await;
     let mut others = Receiver::start(Answer::Status(200)).await;
     let other = NewCustomer::named("other").webhook(others.url("/"), None);
-    let other = told.stage.control().create_customer(other).await.unwrap().id;
-    // Whatever the platform and the customer change.
-    told.caller.put("/outbound_config", &json!({ "name": "n" })).await.ok();
-    let provider = told.stage.provider("h").await;
-    told.stage.sa.delete(&format!("/providers/{provider}")).await.ok();
-    told.caller.post("/calls", &json!({ "destinations": [tel("+821012345678")] })).await;
-    let id = told.place(json!([{ "type": "answer" }])).await;
-    told.carrier.call().await.refuse(404).await;
-    told.carrier.call().await.refuse(404).await;
-    let events = until_event(&mut told.receiver, "call_hangup").await;
+    let other = notified.stage.control().create_customer(other).await.unwrap().id;
+    // Changes by the platform and by the customer send no event.
+    notified.caller.put("/outbound_config", &json!({ "name": "n" })).await.ok();
+    let provider = notified.stage.provider("h").await;
+    notified.stage.sa.delete(&format!("/providers/{provider}")).await.ok();
+    notified.caller.post("/calls", &json!({ "destinations": [tel("+821012345678")] })).await;
+    let id = notified.place(json!([{ "type": "answer" }])).await;
+    notified.carrier.call().await.refuse(404).await;
+    notified.carrier.call().await.refuse(404).await;
+    let events = until_event(&mut notified.receiver, "call_hangup").await;
     assert!(events.iter().all(|(_, data)| data["id"] == json!(id)));
-    // The other one's first event is of its own call, and not signed.
-    let caller = told.stage.agent(other, ADMIN).await;
-    let body = json!({ "source": tel(US), "destinations": [sip("bob", told.carrier.at)] });
+    // The other customer's first event is of its own call, and not signed.
+    let caller = notified.stage.agent(other, ADMIN).await;
+    let body = json!({ "source": tel(US), "destinations": [sip("bob", notified.carrier.at)] });
     let own = first_call(&caller.post("/calls", &body).await.ok());
     let callback = others.next().await;
     assert_eq!(callback.header("x-voipbin-signature"), None);
     let (name, data) = event(&callback);
     assert_eq!((name.as_str(), &data["id"]), ("call_created", &json!(own)));
-    assert_eq!(told.receiver.untaken(), 0);
+    assert_eq!(notified.receiver.untaken(), 0);
 }

@@ -1,4 +1,4 @@
-//! The control API over HTTP: every endpoint, what it refuses, and who may not ask at all.
+//! The control API over HTTP: every endpoint, its refusals, and requests that are not authorized.
 
 use http::Method;
 use serde_json::{Value, json};
@@ -8,9 +8,9 @@ use trunk_server::{Server, StartError};
 
 use crate::support::wire::{Wire, request};
 
-const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
+const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
 
-/// A caller of the control API.
+/// A client of the control API.
 struct Staff {
     server: TestServer,
 }
@@ -27,7 +27,7 @@ impl Staff {
         let head =
             format!("{method} /control/v1{path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}");
         let mut wire = Wire::open(address).await;
-        // The answer to a body that is too long may come before its end.
+        // The answer to a body that is too long may arrive before its end is sent.
         wire.send(format!("{head}\r\n\r\n{body}")).await;
         let answer = wire.answer().await;
         assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -49,7 +49,7 @@ impl Staff {
         self.send(Method::PATCH, path, &body.to_string()).await
     }
 
-    /// Refused with this status, and with an error that has all of these words.
+    /// Checks that a request is refused with this status and an error that contains all of these words.
     async fn refused(&self, method: Method, path: &str, body: &str, status: u16, words: &[&str]) {
         let (given, answer) = self.send(method.clone(), path, body).await;
         let error = answer["error"].as_str().unwrap_or_else(|| panic!("no error in {answer}"));
@@ -63,7 +63,7 @@ impl Staff {
         format!("/accounts/{}", self.server.account())
     }
 
-    /// A request of the public API, with a key, at the newest version.
+    /// Sends a request to the public API, with a key, at the newest version.
     async fn api(&self, key: &str, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
         let body = body.map(Value::to_string).unwrap_or_default();
         let request = request(method.as_str(), &format!("/v3{path}"), key, "", &body);
@@ -190,8 +190,10 @@ async fn a_trunk_is_made_ip_only() {
         )
         .await;
     staff.refused(Method::POST, &path, "{}", 422, &["allowed_sip_ips"]).await;
-    let nothing = format!("{}/trunks/{NOBODY}/ip_only", staff.account());
-    staff.refused(Method::POST, &nothing, r#"{"allowed_sip_ips": ["198.51.100.1"]}"#, 404, &[NOBODY]).await;
+    let nothing = format!("{}/trunks/{UNKNOWN_ID}/ip_only", staff.account());
+    staff
+        .refused(Method::POST, &nothing, r#"{"allowed_sip_ips": ["198.51.100.1"]}"#, 404, &[UNKNOWN_ID])
+        .await;
 }
 
 #[tokio::test]
@@ -204,8 +206,10 @@ async fn a_reset_takes_records_and_leaves_accounts() {
     let (status, _) = staff.post("/reset", &json!({ "account": staff.server.account().to_string() })).await;
     assert_eq!((status, total().await), (200, json!(0)));
     staff.trunk().await;
-    staff.refused(Method::POST, "/reset", &json!({ "account": NOBODY }).to_string(), 404, &[NOBODY]).await;
-    assert_eq!(total().await, 1, "nobody's reset is not everybody's");
+    staff
+        .refused(Method::POST, "/reset", &json!({ "account": UNKNOWN_ID }).to_string(), 404, &[UNKNOWN_ID])
+        .await;
+    assert_eq!(total().await, 1, "a reset of an unknown account resets no other one");
     assert_eq!(staff.send(Method::POST, "/reset", "").await, (200, json!({ "reset": "all" })));
     assert_eq!(total().await, 0);
 }
@@ -294,8 +298,8 @@ async fn what_is_wrong_names_itself_and_changes_nothing() {
     for (method, path, body, status, words) in cases {
         staff.refused(method, path, body, status, words).await;
     }
-    let did = format!("{dids}/{NOBODY}");
-    staff.refused(Method::PATCH, &did, r#"{"blocked":true}"#, 404, &[NOBODY]).await;
+    let did = format!("{dids}/{UNKNOWN_ID}");
+    staff.refused(Method::PATCH, &did, r#"{"blocked":true}"#, 404, &[UNKNOWN_ID]).await;
     staff.refused(Method::PATCH, &did, r#"{"blocked":"yes"}"#, 422, &["yes"]).await;
     let huge = "x".repeat((4 << 20) + 1);
     staff.refused(Method::POST, "/accounts", &huge, 413, &["4194304 bytes"]).await;
@@ -372,7 +376,7 @@ async fn control_for_other_machines_needs_a_token_and_then_asks_for_it() {
     let mut guarded = config;
     guarded.control_token = Some("open sesame".into());
     let server = Server::builder(guarded).start().await.unwrap();
-    assert!(server.new_key().is_some(), "the start that failed made no account, whose key nobody would know");
+    assert!(server.new_key().is_some(), "the failed start created no account, whose key would be lost");
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.control_address().unwrap().port()));
     let ask = async |host: &str, more: &str| {
         let request = format!("GET /control/v1/accounts HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");

@@ -1,4 +1,4 @@
-//! What a client may take of the server, put to the test by clients that take more.
+//! Limits of the server, tested by clients that exceed them.
 
 use std::time::Duration;
 
@@ -10,18 +10,18 @@ use trunk_server::serve::Limits;
 use trunk_server::{Proxies, ProxyHeader, TestServer};
 
 use crate::support::wire::{Wire, request};
-use crate::support::{PATIENCE, within};
+use crate::support::{DEADLINE, within};
 
 const LIST: &str = "/v3/voice_out_trunks";
 /// A deadline that a test waits for.
-const SHORT: Duration = Duration::from_millis(150);
+const SHORT_DEADLINE: Duration = Duration::from_millis(150);
 
-/// A server with these differences from limits that no test reaches.
+/// Starts a server whose limits are too high to be reached, except for this change.
 async fn server(change: impl FnOnce(&mut Limits)) -> TestServer {
     let mut limits = Limits::default();
-    limits.header_deadline = PATIENCE * 10;
-    limits.idle_deadline = PATIENCE * 10;
-    limits.body_deadline = PATIENCE * 10;
+    limits.header_deadline = DEADLINE * 10;
+    limits.idle_deadline = DEADLINE * 10;
+    limits.body_deadline = DEADLINE * 10;
     change(&mut limits);
     TestServer::builder().api_key("key").limits(limits).start().await
 }
@@ -41,7 +41,7 @@ fn code(body: &[u8]) -> Value {
 
 #[tokio::test]
 async fn half_a_head_is_hung_up_on_at_the_deadline() {
-    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let server = server(|limits| limits.header_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: loc").await;
     wire.hung_up().await;
@@ -49,7 +49,7 @@ async fn half_a_head_is_hung_up_on_at_the_deadline() {
 
 #[tokio::test]
 async fn half_a_second_head_is_hung_up_on_too() {
-    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let server = server(|limits| limits.header_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     assert_eq!(wire.ask(get()).await.status, 200);
     wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: loc").await;
@@ -58,7 +58,7 @@ async fn half_a_second_head_is_hung_up_on_too() {
 
 #[tokio::test]
 async fn a_head_that_drips_is_hung_up_on_at_the_same_deadline() {
-    let server = server(|limits| limits.header_deadline = SHORT).await;
+    let server = server(|limits| limits.header_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     wire.send("GET /v3/voice_out_trunks HTTP/1.1\r\nHost: localhost\r\nX-Drip: ").await;
     let mut pace = tokio::time::interval(Duration::from_millis(10));
@@ -83,7 +83,7 @@ async fn a_head_that_comes_slowly_but_in_time_is_served() {
 
 #[tokio::test]
 async fn a_connection_without_requests_is_hung_up_on() {
-    let server = server(|limits| limits.idle_deadline = SHORT).await;
+    let server = server(|limits| limits.idle_deadline = SHORT_DEADLINE).await;
     let mut silent = wire(&server).await;
     silent.hung_up().await;
     let mut once = wire(&server).await;
@@ -93,7 +93,7 @@ async fn a_connection_without_requests_is_hung_up_on() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_not_waited_for() {
-    let server = server(|limits| limits.body_deadline = SHORT).await;
+    let server = server(|limits| limits.body_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     let whole = request("POST", LIST, "key", "", &"x".repeat(100));
     wire.send(&whole[..whole.len() - 60]).await;
@@ -119,7 +119,7 @@ async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
         [(sized(most), 400), (sized(most + 1), 413), (chunked(most), 400), (chunked(most + 1), 413)]
     {
         let mut wire = wire(&server).await;
-        // The answer comes before the last byte is taken.
+        // The answer arrives before the server has read the last byte.
         wire.send(&request).await;
         let answer = wire.answer().await;
         assert_eq!(answer.status, status, "{}", answer.text());
@@ -127,14 +127,14 @@ async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
     }
 }
 
-/// A request that is refused before its body is looked at, of which so many bytes are promised and so many sent.
+/// A request that is refused before its body is read, with this announced and this actual length of the body.
 fn refused(promised: usize, sent: usize) -> String {
     let whole = request("POST", LIST, "wrong", "", "");
     whole.replace("Content-Length: 0", &format!("Content-Length: {promised}")) + &"x".repeat(sent)
 }
 
 #[tokio::test]
-async fn a_body_that_nobody_asked_for_goes_by_and_its_connection_serves_the_next_request() {
+async fn an_unread_body_is_skipped_and_its_connection_serves_the_next_request() {
     let server = server(|_| {}).await;
     let mut wire = wire(&server).await;
     for bytes in [1, 1 << 20] {
@@ -144,7 +144,7 @@ async fn a_body_that_nobody_asked_for_goes_by_and_its_connection_serves_the_next
 }
 
 #[tokio::test]
-async fn of_a_body_that_nobody_asked_for_a_mebibyte_is_waited_for_a_second_and_one_byte_more_for_nothing() {
+async fn of_an_unread_body_a_mebibyte_is_skipped_within_a_second_and_a_longer_one_is_not() {
     let server = server(|_| {}).await;
     let (mut at, mut past) = (wire(&server).await, wire(&server).await);
     let most = 1 << 20;
@@ -161,12 +161,12 @@ async fn of_a_body_that_nobody_asked_for_a_mebibyte_is_waited_for_a_second_and_o
 }
 
 #[tokio::test]
-async fn a_body_without_end_that_nobody_asked_for_is_not_taken() {
+async fn an_endless_unread_body_ends_its_connection() {
     let server = server(|_| {}).await;
     let mut wire = wire(&server).await;
     wire.send(refused(1 << 40, 0)).await;
     let (chunk, mut taken) = ("x".repeat(64 << 10), 0);
-    // The system's own buffers take some, too.
+    // The system's own buffers accept some data, too.
     while wire.send(&chunk).await {
         taken += chunk.len();
         assert!(taken < 64 << 20, "it goes on and on");
@@ -199,7 +199,7 @@ async fn json_may_be_nested_64_deep() {
     let server = server(|_| {}).await;
     let mut wire = wire(&server).await;
     for (depth, said) in [(64, "Param not allowed"), (65, "nesting of 65 is too deep")] {
-        // Three of the levels are the document, its data and its attributes.
+        // The outer three levels are the document, its data and its attributes.
         let inner = format!("{}{}", "[".repeat(depth - 3), "]".repeat(depth - 3));
         let body = format!(r#"{{"data":{{"type":"voice_out_trunks","attributes":{{"nothing":{inner}}}}}}}"#);
         let answer = wire.ask(request("POST", LIST, "key", "", &body)).await;
@@ -211,7 +211,7 @@ async fn json_may_be_nested_64_deep() {
 }
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_at_once_and_served_when_there_is_room() {
+async fn one_connection_beyond_the_limit_is_answered_503_and_served_when_another_closes() {
     let server = server(|limits| limits.connections = 3).await;
     let mut taken = Vec::new();
     for _ in 0..3 {
@@ -224,7 +224,7 @@ async fn one_connection_too_many_is_told_at_once_and_served_when_there_is_room()
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     assert_eq!(refused.hung_up().await, "");
 
-    // Whoever sends the request late, and whoever never does, is told too.
+    // Clients that send the request late, or never, also receive an answer.
     let mut late = wire(&server).await;
     late.send("GET /v3/voice_out_trunks HTTP/1.1\r\n").await;
     assert_eq!(late.answer().await.status, 503);
@@ -239,7 +239,7 @@ async fn one_connection_too_many_is_told_at_once_and_served_when_there_is_room()
 async fn a_client_that_never_takes_its_answers_makes_room_for_another() {
     let server = server(|limits| {
         limits.connections = 1;
-        limits.idle_deadline = SHORT;
+        limits.idle_deadline = SHORT_DEADLINE;
     })
     .await;
     let dids = (0..1_000).map(|n| NewDid::new(format!("1202555{n:04}")).description("x".repeat(500)));
@@ -250,7 +250,7 @@ async fn a_client_that_never_takes_its_answers_makes_room_for_another() {
     let page = request("GET", "/v3/dids?page[size]=1000", "key", "", "");
     assert!(greedy.send(page.repeat(40)).await);
 
-    // The only place is taken by whoever does not read, until that is noticed.
+    // The only slot is occupied by a client that does not read, until the server detects that.
     let next = async {
         loop {
             let mut patient = wire(&server).await;
@@ -275,7 +275,7 @@ async fn requests_that_are_sent_ahead_are_answered_in_order() {
         request("POST", LIST, "key", "", &body.to_string())
     };
     let all = [create("a"), get(), request("GET", "/v3/nothing", "key", "", ""), create("b"), get()].concat();
-    // Cut where it hurts: in the middle of a head.
+    // Split in the middle of a head, the hardest position.
     let (first, second) = all.split_at(all.len() - 30);
     wire.send(first).await;
     wire.send(second).await;
@@ -330,7 +330,7 @@ async fn one_address_has_its_connections_and_leaves_the_others_to_other_addresse
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
     assert_eq!(wire_from(&server, 8).await.ask(get()).await.status, 200);
     for wire in &mut taken {
-        assert_eq!(wire.ask(get()).await.status, 200, "nobody who was served was hung up on");
+        assert_eq!(wire.ask(get()).await.status, 200, "connections in use were not closed");
     }
 }
 
@@ -367,11 +367,15 @@ async fn where_all_connections_are_taken_half_open_ones_make_room_and_those_that
         wire.hung_up().await;
     }
     assert_eq!(known.ask(get()).await.status, 200);
-    assert_eq!(wire(&server).await.ask(get()).await.status, 503, "there is nobody left who could make room");
+    assert_eq!(
+        wire(&server).await.ask(get()).await.status,
+        503,
+        "no connection is left that could be closed"
+    );
 }
 
 #[tokio::test]
-async fn each_of_many_connections_too_many_is_told_so() {
+async fn each_connection_beyond_the_limit_is_answered_503() {
     more_files();
     let server = server(|limits| limits.connections = 1).await;
     let mut known = wire(&server).await;
@@ -381,7 +385,7 @@ async fn each_of_many_connections_too_many_is_told_so() {
         refused.push(wire_from(&server, 7).await);
     }
     for wire in &mut refused {
-        // One that was answered before it asked may be closed by now.
+        // A connection that was answered before its request may be closed by now.
         let _sent = wire.send(get()).await;
         let answer = wire.answer().await;
         assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
@@ -389,7 +393,7 @@ async fn each_of_many_connections_too_many_is_told_so() {
     assert_eq!(known.ask(get()).await.status, 200);
 }
 
-/// A server behind a proxy on this machine, which listens to two wrong keys of each client.
+/// Starts a server behind a proxy on this machine that allows two wrong keys from each client.
 async fn behind_a_proxy(header: ProxyHeader) -> TestServer {
     let networks = IpNetworks::parse(["127.0.0.1"]).unwrap();
     let mut limits = Limits::default();
@@ -410,7 +414,7 @@ async fn wrong_keys_are_counted_by_client_and_who_was_right_before_is_served_all
     for key in ["a", "b"] {
         assert_eq!(ask(key, guesser).await.status, 401);
     }
-    // What stands before the last hop is the client's own invention.
+    // The entries before the last hop are forged by the client.
     let spoofed = "X-Forwarded-For: 203.0.113.2, 198.51.100.7\r\n";
     let (wrong, right) = (ask("c", spoofed).await, ask("key", guesser).await);
     assert_eq!((wrong.status, right.status), (429, 429), "right and wrong are refused alike");
@@ -466,7 +470,7 @@ async fn two_thousand_half_open_connections_do_not_keep_others_from_being_served
     }
 }
 
-/// Lets this process have as many files open as it is allowed to: both ends of the connections are its own.
+/// Raises this process's limit on open files as far as allowed: both ends of the connections are its own.
 fn more_files() {
     let raised = std::process::Command::new("prlimit")
         .args(["--nofile=8192:", "--pid", &std::process::id().to_string()])

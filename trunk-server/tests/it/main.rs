@@ -1,16 +1,12 @@
-//! The server's inner rooms, each from its own door: the store, the listener's limits, control, the test server.
+//! Tests of the server's parts through their own interfaces: the store, the listener's limits, control, the
+//! test server.
 
 #![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod control_api;
 mod limits;
-mod opening;
 mod shutdown;
-mod store_contract;
-mod store_files;
-mod store_model;
-mod store_writer;
 mod support;
 mod tenants;
 mod test_server;

@@ -1,4 +1,4 @@
-//! A server that stops finishes what it began, and waits for nobody else.
+//! A stopping server finishes the requests in flight, and waits for no other client.
 
 use std::time::Duration;
 
@@ -11,15 +11,15 @@ use trunk_server::serve::Limits;
 use trunk_server::{Ids, Server};
 
 use crate::support::wire::{Wire, request};
-use crate::support::{PATIENCE, within};
+use crate::support::{DEADLINE, within};
 
-/// Limits of which none ends a test before [`PATIENCE`] does.
+/// Limits that end no test before [`DEADLINE`] does.
 fn patient() -> Limits {
     let mut limits = Limits::default();
-    limits.header_deadline = PATIENCE * 10;
-    limits.idle_deadline = PATIENCE * 10;
-    limits.body_deadline = PATIENCE * 10;
-    limits.shutdown_deadline = PATIENCE * 10;
+    limits.header_deadline = DEADLINE * 10;
+    limits.idle_deadline = DEADLINE * 10;
+    limits.body_deadline = DEADLINE * 10;
+    limits.shutdown_deadline = DEADLINE * 10;
     limits
 }
 
@@ -48,7 +48,7 @@ async fn a_request_whose_body_is_still_coming_is_finished() {
     let mut wire = Wire::open(address).await;
     let whole = create("in flight");
     let (first, rest) = whole.split_at(whole.len() - 20);
-    // A hundred-continue would do as well: the server asks for the body, so the request is in flight.
+    // The `100 Continue` shows that the server has read the head, so the request is in flight.
     let first = first.replacen("Host:", "Expect: 100-continue\r\nHost:", 1);
     assert_eq!(wire.ask(first).await.status, 100);
     let stop = tokio::spawn(server.stop());
@@ -70,7 +70,7 @@ async fn an_answer_that_is_still_being_taken_arrives_whole() {
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut slow = Wire::over(socket.connect(address).await.unwrap());
     let page = request("GET", "/v3/dids?page[size]=1000", "key", "", "");
-    // So much that no buffer between the two holds it; the first byte is there, so it is being answered.
+    // Too much for the buffers between the two; the first byte has arrived, so the request is being answered.
     slow.send(page.repeat(8)).await;
     let first = slow.answer().await;
     assert_eq!(first.status, 200);
@@ -142,7 +142,7 @@ async fn a_test_server_that_is_dropped_is_gone() {
     refused(address).await;
 }
 
-/// Waits until nobody listens at an address any more.
+/// Waits until an address refuses connections.
 async fn refused(address: std::net::SocketAddr) {
     let refused = async {
         while tokio::net::TcpStream::connect(address).await.is_ok() {

@@ -1,19 +1,18 @@
-//! What the tests share: records to store, and HTTP byte by byte.
+//! Shared helpers: HTTP at the level of bytes, and a time limit.
 
-pub mod records;
 pub mod wire;
 
 use std::time::Duration;
 
-/// Longest time that anything may take here: far more than it takes, and far less than a deadline that must not
-/// be the one that ends it.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// Maximum time for every step: far longer than any step takes, and far shorter than a deadline of the server
+/// that must not be the one that ends it.
+pub const DEADLINE: Duration = Duration::from_secs(20);
 
-/// What a future gives.
+/// Waits for a future. Returns its output.
 ///
 /// # Panics
-/// When it takes longer than [`PATIENCE`].
+/// Panics if the future takes longer than [`DEADLINE`].
 pub async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
-    let outcome = tokio::time::timeout(PATIENCE, future).await;
-    outcome.unwrap_or_else(|_| panic!("{what} took longer than {} seconds", PATIENCE.as_secs()))
+    let outcome = tokio::time::timeout(DEADLINE, future).await;
+    outcome.unwrap_or_else(|_| panic!("{what} took longer than {} seconds", DEADLINE.as_secs()))
 }

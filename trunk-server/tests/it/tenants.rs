@@ -1,4 +1,4 @@
-//! What one account may take, and that it ends there.
+//! The limits of an account, and that they do not affect other accounts.
 
 use didww_types::{ApiVersion, Patch};
 use futures_util::future::join_all;

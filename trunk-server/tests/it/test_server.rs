@@ -1,4 +1,4 @@
-//! The server inside a test: as many as one likes, each for itself, each the same when it is told to be.
+//! The server inside a test: several servers are independent, and the same seed makes them equal.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ async fn two_hundred_servers_know_nothing_of_each_other() {
         servers.push(TestServer::start().await);
     }
     for server in &servers {
-        // The same name everywhere: in one database it would be taken.
+        // The same name on each server: in one database it would be taken.
         let made = ask(server, "POST", "/v3/voice_out_trunks", &create("only")).await;
         assert_eq!(made.status, 201, "{}", made.text());
     }
@@ -48,7 +48,7 @@ async fn two_hundred_servers_know_nothing_of_each_other() {
 }
 
 #[tokio::test]
-async fn the_clock_stands_still_and_leaps_as_it_is_told() {
+async fn the_clock_can_be_frozen_and_advanced() {
     let server = TestServer::start().await;
     let clock = server.control().clock().clone();
     let at: Timestamp = "2026-04-08T06:57:33.304Z".parse().unwrap();
@@ -78,7 +78,7 @@ async fn a_rate_limit_ends_when_the_clock_moves_on() {
     assert_eq!(status().await, 200);
 }
 
-/// Everything that a server answers to a fixed sequence of requests.
+/// The answers of a server to a fixed sequence of requests.
 async fn transcript(seed: u64) -> Vec<String> {
     let server = TestServer::builder().seed(seed).version(ApiVersion::V2026_04_16).start().await;
     let control = server.control();
@@ -106,7 +106,7 @@ async fn transcript(seed: u64) -> Vec<String> {
     }
     let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     assert_eq!(statuses, [201, 204, 200, 201, 200, 422, 204, 404]);
-    // How long an answer took, and when it was sent, are measured and not decided.
+    // These headers are measured, not determined by the seed.
     let measured = |line: &&str| !line.starts_with("x-runtime:") && !line.starts_with("date:");
     answers
         .iter()

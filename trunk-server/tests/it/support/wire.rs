@@ -1,4 +1,4 @@
-//! HTTP byte by byte, for clients that do not behave.
+//! HTTP at the level of bytes, for misbehaving clients.
 
 use std::net::SocketAddr;
 
@@ -7,10 +7,10 @@ use tokio::net::TcpStream;
 
 use super::within;
 
-/// A connection on which nothing is done that the test does not do.
+/// A connection on which only the test's own calls read and write.
 pub struct Wire {
     stream: TcpStream,
-    /// What came and was not looked at.
+    /// Received bytes that were not read by the test yet.
     come: Vec<u8>,
 }
 
@@ -32,7 +32,7 @@ impl Wire {
         Self { stream, come: Vec::new() }
     }
 
-    /// Sends bytes; gives whether the server still takes them.
+    /// Sends bytes. Returns false if the connection is closed.
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
         self.stream.write_all(bytes.as_ref()).await.is_ok()
     }
@@ -63,7 +63,7 @@ impl Wire {
         .await
     }
 
-    /// Reads what else there is, until the server hangs up.
+    /// Reads until the server closes the connection. Returns the remaining text.
     pub async fn hung_up(&mut self) -> String {
         within("hanging up", async { while self.more().await {} }).await;
         String::from_utf8_lossy(&self.come).into_owned()
@@ -71,7 +71,7 @@ impl Wire {
 
     async fn more(&mut self) -> bool {
         let read = self.stream.read_buf(&mut self.come).await;
-        // A connection that is reset is as closed as another one.
+        // A reset connection is a closed one.
         read.is_ok_and(|bytes| bytes > 0)
     }
 }
@@ -90,7 +90,7 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
 }
 
-/// A request of the API with a body, and with these further header lines.
+/// A request to the API with a body and these additional header lines.
 pub fn request(method: &str, path: &str, key: &str, more: &str, body: &str) -> String {
     let length = body.len();
     let types = "Accept: application/vnd.api+json\r\nContent-Type: application/vnd.api+json";

@@ -1,4 +1,4 @@
-//! What every engine of the store keeps to. Another engine is one more module at the end of this file.
+//! The contract of the store's engines. Another engine is one more module at the end of this file.
 
 mod accounts;
 mod batches;
@@ -8,7 +8,7 @@ mod lists;
 mod records;
 
 use didww_types::FilterTest;
-use trunk_server::store::{Condition, IndexValue, Record, SqliteStore, Store};
+use trunk_store::{Condition, IndexValue, Record, SqliteStore, Store};
 use uuid::Uuid;
 
 use crate::support::records::trunks;
@@ -30,7 +30,8 @@ async fn ids_of(store: &dyn Store, owner: &Record, relationship: &'static str) -
     members.into_iter().map(|(_, _, id)| id).collect()
 }
 
-/// Puts the whole contract to an engine: how a store is opened, and what must outlive it.
+/// Defines the tests of the contract for an engine, from a function that opens a store and a value that must
+/// outlive it.
 macro_rules! contract {
     ($($part:ident { $($case:ident)* })*) => {
         macro_rules! engine {
@@ -72,7 +73,7 @@ contract! {
         a_document_is_written_while_it_is_as_it_was_read
         what_is_over_or_deleted_leaves_the_lists
         a_document_is_found_by_its_keys_as_they_are_now
-        changes_of_documents_are_told_and_new_ones_are_not
+        observers_receive_changes_of_documents_but_not_new_ones
     }
     batches {
         a_batch_that_fails_anywhere_leaves_nothing
@@ -89,7 +90,7 @@ contract! {
     accounts {
         accounts_and_their_keys_are_kept_apart
         an_account_that_is_gone_cannot_be_changed_back_into_being
-        what_is_done_is_known_though_nobody_waited_for_it
+        a_write_completes_although_its_caller_stopped_waiting
         a_reset_takes_what_it_names
     }
 }

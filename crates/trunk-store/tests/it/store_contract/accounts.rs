@@ -1,8 +1,8 @@
 //! Accounts, their keys, and resets.
 
 use serde_json::json;
-use trunk_server::account::KeyDigest;
-use trunk_server::store::{ListQuery, Store, StoreError};
+use trunk_store::account::KeyDigest;
+use trunk_store::{ListQuery, Store, StoreError};
 
 use crate::support::records::{
     account, commit, did, dids, everything, id, insert, key, linked, trunk, trunks,
@@ -55,7 +55,7 @@ pub(super) async fn an_account_that_is_gone_cannot_be_changed_back_into_being(st
     assert_ne!(next.number, gone.number);
 }
 
-pub(super) async fn what_is_done_is_known_though_nobody_waited_for_it(store: &dyn Store) {
+pub(super) async fn a_write_completes_although_its_caller_stopped_waiting(store: &dyn Store) {
     drop(store.create_account(account(1, "a"), key(11, "key-1")));
     drop(store.create_account(account(2, "b"), key(12, "key-2")));
     let third = store.create_account(account(3, "c"), key(13, "key-3")).await.unwrap();
@@ -63,7 +63,7 @@ pub(super) async fn what_is_done_is_known_though_nobody_waited_for_it(store: &dy
     commit(store, vec![insert(trunks(1), id(1), trunk("after all of that", &json!({})))]).await;
     let known = |secret: &str| store.account_by_key(KeyDigest::of(secret)).is_some();
     assert!(known("key-1") && known("key-2"));
-    assert!(!known("key-3"), "a key that was taken away opens nothing, whoever hung up meanwhile");
+    assert!(!known("key-3"), "a removed key is refused, even if the client disconnected meanwhile");
 }
 
 pub(super) async fn a_reset_takes_what_it_names(store: &dyn Store) {

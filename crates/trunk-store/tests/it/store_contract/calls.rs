@@ -1,9 +1,9 @@
-//! Calls that were answered: their rows, and the records that take their place.
+//! Answered calls: their rows, and the records that replace them.
 
 use std::sync::Arc;
 
 use didww_types::Timestamp;
-use trunk_server::store::{CallQuery, Change, RunningCall, RunningCalls, Store, StoredCall};
+use trunk_store::{CallQuery, Change, RunningCall, RunningCalls, Store, StoredCall};
 
 use crate::support::records::{commit, id};
 

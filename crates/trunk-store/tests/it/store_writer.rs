@@ -1,19 +1,19 @@
-//! The writer of a database in a file: what waits for it, and what happens when it cannot keep up.
+//! The writer of a database in a file: its queue, and overload.
 
 use std::path::Path;
 
 use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use serde_json::json;
-use trunk_server::store::{SqliteStore, Store as _, StoreError};
+use trunk_store::{SqliteStore, Store as _, StoreError};
 
 use crate::support::records::{everything, id, insert, trunk, trunks};
 use crate::support::within;
 
-/// Most writes that wait, and most that the writer takes at once.
-const ROOM: usize = 4096 + 256;
+/// Maximum number of writes that wait, plus the maximum that the writer takes at once.
+const QUEUE_CAPACITY: usize = 4096 + 256;
 
-/// Another connection that holds the database's write lock, so that the store's writer waits.
+/// Opens another connection that holds the database's write lock, so that the store's writer waits.
 fn hold(path: &Path) -> Connection {
     let other = Connection::open(path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -31,7 +31,7 @@ async fn a_full_queue_refuses_at_once_and_forgets_nothing_that_it_took() {
 
     let mut waiting = Vec::new();
     let refused = loop {
-        assert!(waiting.len() <= ROOM, "the queue has no end");
+        assert!(waiting.len() <= QUEUE_CAPACITY, "the queue has no end");
         let mut write = write(waiting.len());
         match (&mut write).now_or_never() {
             Some(outcome) => break outcome,
@@ -48,7 +48,7 @@ async fn a_full_queue_refuses_at_once_and_forgets_nothing_that_it_took() {
         within("a write that waited", write).await.unwrap();
     }
     assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, taken);
-    within("a write after the crowd", write(ROOM + 1)).await.unwrap();
+    within("a write after the crowd", write(QUEUE_CAPACITY + 1)).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
-//! Records one at a time: inserted, replaced, linked and deleted.
+//! Single records: inserted, replaced, linked and deleted.
 
 use serde_json::json;
-use trunk_server::store::{Change, ListQuery, Store, StoreError};
+use trunk_store::{Change, ListQuery, Store, StoreError};
 use uuid::Uuid;
 
 use crate::support::records::{
@@ -90,7 +90,7 @@ pub(super) async fn a_deleted_record_is_gone_with_its_links_and_its_number(store
 
     commit(store, delete(trunks(1), id(3))).await;
     let next = commit(store, vec![insert(trunks(2), id(4), trunk("a", &json!({})))]).await.remove(0);
-    assert!(next.number > owner.number, "whoever still holds the deleted record must not meet another one");
+    assert!(next.number > owner.number, "a reader with the deleted record must not find another one");
     assert_eq!(ids_of(store, &owner, "dids").await, Vec::<Uuid>::new());
     let stale = replace(trunks(1), owner, trunk("b", &json!({})));
     assert_eq!(store.commit(vec![stale]).await, Err(StoreError::Conflict));

@@ -2,7 +2,7 @@
 
 use didww_types::FilterTest;
 use serde_json::json;
-use trunk_server::store::{Condition, IndexValue, ListQuery, Order, Store};
+use trunk_store::{Condition, IndexValue, ListQuery, Order, Store};
 use uuid::Uuid;
 
 use crate::support::records::{commit, did, dids, everything, id, insert, linked, trunk, trunks};
@@ -79,7 +79,7 @@ pub(super) async fn every_filter_finds_what_it_should(store: &dyn Store) {
         ("linked", vec![default_did(vec![did()])], vec![2]),
         ("linked to nothing", vec![default_did(vec![null()])], vec![1, 3, 4]),
         ("linked or not", vec![default_did(vec![did(), null()])], vec![1, 2, 3, 4]),
-        ("linked to somebody else", vec![default_did(vec![value(&id(3).to_string())])], vec![]),
+        ("linked to another record", vec![default_did(vec![value(&id(3).to_string())])], vec![]),
         ("linked, and more", vec![default_did(vec![null()]), equals("status", "blocked")], vec![4]),
         ("no value of an attribute", vec![any("name", &[])], vec![]),
         (
@@ -127,7 +127,7 @@ pub(super) async fn lists_are_sorted_with_ties_by_creation_and_null_last(store: 
         (vec![by("blocked", false), by("description", true)], vec![1, 3, 4, 2, 5]),
         (vec![by("blocked", false), by("created_at", true)], vec![3, 1, 5, 4, 2]),
     ];
-    // With a condition that all records fulfil, another way leads to the same list.
+    // With a condition that all records satisfy, another query plan leads to the same list.
     let all_of_them =
         Condition { test: FilterTest::Equals("terminated"), values: vec![IndexValue::Integer(0)] };
     let ids = (1..=5).map(|n| value(&id(n).to_string())).collect();

@@ -1,21 +1,21 @@
-//! What becomes of calls that are hidden, hung up, rerouted, placed in company, or whose record is deleted.
+//! Calls that are anonymous, hung up, rerouted, placed together, or whose record is deleted.
 
 use tokio::net::UdpSocket;
 use voipbin_client::types::{Address, Anonymous, CallStatus, Provider, ProviderCallCreate};
 
 use super::sipp_carrier::{Sipp, Steps};
 use super::stage::*;
-use crate::sip::edge::PATIENCE;
+use crate::sip::edge::DEADLINE;
 use crate::sip::message::Message;
 
-/// Takes an INVITE by hand, refuses it as busy, and gives it.
+/// Receives an INVITE over a plain socket, refuses it as busy, and returns it.
 async fn refused_by_hand(carrier: &UdpSocket) -> Message {
     let mut buffer = vec![0; 65_536];
     let (invite, from) = loop {
-        let came = tokio::time::timeout(PATIENCE, carrier.recv_from(&mut buffer));
+        let came = tokio::time::timeout(DEADLINE, carrier.recv_from(&mut buffer));
         let (length, from) = came.await.expect("an INVITE comes").unwrap();
         let message = Message::parse(&buffer[..length]);
-        // The call before this one may still be acknowledging.
+        // The previous call may still send its ACK.
         if message.method() == "INVITE" {
             break (message, from);
         }
@@ -39,7 +39,7 @@ async fn an_anonymous_call_shows_its_number_to_the_carrier_alone() {
     let (carrier, host) = by_hand().await;
     let provider = stage.provider_at(host.clone()).await;
     let source = Address::tel(US).target_name("Acme");
-    let body = short(&provider).source(source);
+    let body = short_call(&provider).source(source);
 
     let id = stage.call(body.clone().anonymous(Anonymous::Yes)).await;
     let invite = refused_by_hand(&carrier).await;
@@ -48,8 +48,8 @@ async fn an_anonymous_call_shows_its_number_to_the_carrier_alone() {
     assert_eq!(invite.header("P-Asserted-Identity"), Some(format!("<tel:{US}>").as_str()));
     assert_eq!(invite.header("Privacy"), Some("id"));
     assert!(invite.start.starts_with(&format!("INVITE sip:{GB}@{host}")), "{}", invite.start);
-    let call = stage.over(id).await;
-    assert_eq!(ending(&call), because("busy", "remote"));
+    let call = stage.wait_for_end(id).await;
+    assert_eq!(hangup_of(&call), hangup("busy", "remote"));
     assert_eq!(call.source.target, US, "its owner sees it as it was placed");
 
     for shown in [Anonymous::No, Anonymous::Auto] {
@@ -58,7 +58,7 @@ async fn an_anonymous_call_shows_its_number_to_the_carrier_alone() {
         let from = invite.header("From").unwrap();
         assert!(from.starts_with(&format!("\"Acme\" <sip:{US}@")), "{from}");
         assert_eq!((invite.header("P-Asserted-Identity"), invite.header("Privacy")), (None, None));
-        assert_eq!(stage.ending(id).await, because("busy", "remote"));
+        assert_eq!(stage.hangup_of(id).await, hangup("busy", "remote"));
     }
 }
 
@@ -66,8 +66,8 @@ async fn an_anonymous_call_shows_its_number_to_the_carrier_alone() {
 async fn an_anonymous_call_goes_through_a_trunk() {
     let stage = Stage::start().await;
     let (trunk, provider) = stage.provider().await;
-    let id = stage.call(short(&provider).anonymous(Anonymous::Yes)).await;
-    assert_eq!(stage.ending(id).await, because("normal", "local"));
+    let id = stage.call(short_call(&provider).anonymous(Anonymous::Yes)).await;
+    assert_eq!(stage.hangup_of(id).await, hangup("normal", "local"));
     let record = stage.record(&trunk, 1).await;
     assert_eq!(
         (record["original_src_number"].as_str(), &record["success"]),
@@ -87,13 +87,13 @@ async fn what_a_provider_adds_is_in_the_invite_and_what_it_may_not_add_is_not() 
             .into_iter()
             .collect();
     stage.platform.providers().update(made.id, body).await.unwrap();
-    let id = stage.call(short(&made)).await;
+    let id = stage.call(short_call(&made)).await;
     let invite = refused_by_hand(&carrier).await;
     assert_eq!(invite.start, format!("INVITE sip:0011{GB}#@{host};transport=udp SIP/2.0"));
     assert_eq!(invite.header("X-Account"), Some("7"));
     assert_eq!((invite.header("Privacy"), invite.header("P-Asserted-Identity")), (None, None));
     assert_eq!((invite.header("B("), invite.header("Authorization")), (None, None));
-    stage.over(id).await;
+    stage.wait_for_end(id).await;
 }
 
 #[tokio::test]
@@ -104,13 +104,13 @@ async fn a_call_that_the_first_carrier_cannot_take_goes_to_the_next_with_its_own
     let at_broken = stage.provider_at(broken.host()).await;
     stage.route("all", &at_broken, 1).await;
     stage.route("all", &on_trunk, 2).await;
-    stage.owns(US).await;
+    stage.add_number(US).await;
     let id = stage.ordinary_call().await;
-    assert_eq!(stage.ending(id).await, because("normal", "local"));
-    let story = stage.story(id).await;
+    assert_eq!(stage.hangup_of(id).await, hangup("normal", "local"));
+    let events = stage.events_until_end(id).await;
     let start = ["call_created", "call_updated", "call_ringing", "call_progressing"];
-    assert_eq!(kinds(&story)[..4], start, "{:?}", kinds(&story));
-    assert_eq!((&story[1].1.status, story[1].1.tm_ringing), (&CallStatus::Dialing, None));
+    assert_eq!(kinds(&events)[..4], start, "{:?}", kinds(&events));
+    assert_eq!((&events[1].1.status, events[1].1.tm_ringing), (&CallStatus::Dialing, None));
     assert_eq!(stage.record(&trunk, 1).await["success"], true);
     broken.went_as_written().await;
 }
@@ -124,9 +124,9 @@ async fn a_call_whose_ways_are_all_used_up_ends_with_the_last_ones_reason() {
         let provider = stage.provider_at(sipp.host()).await;
         stage.route("+44", &provider, priority).await;
     }
-    stage.owns(US).await;
+    stage.add_number(US).await;
     let id = stage.ordinary_call().await;
-    assert_eq!(stage.ending(id).await, because("failed", "remote"));
+    assert_eq!(stage.hangup_of(id).await, hangup("failed", "remote"));
     for sipp in carriers {
         sipp.went_as_written().await;
     }
@@ -138,8 +138,8 @@ async fn a_provider_call_has_one_way_and_no_other() {
     let broken = Sipp::start(&Steps::invited().refused(503), 1);
     let (at_broken, spare) = (stage.provider_at(broken.host()).await, stage.provider().await);
     stage.route("all", &spare.1, 1).await;
-    let id = stage.call(short(&at_broken)).await;
-    assert_eq!(stage.ending(id).await, because("failed", "remote"));
+    let id = stage.call(short_call(&at_broken)).await;
+    assert_eq!(stage.hangup_of(id).await, hangup("failed", "remote"));
     assert_eq!(attempts(&stage.server.control().call_counts().unwrap()), [0, 0, 0, 0]);
     broken.went_as_written().await;
 }
@@ -149,14 +149,14 @@ async fn a_call_that_is_hung_up_while_it_rings_is_cancelled_at_the_carrier() {
     let mut stage = Stage::start().await;
     let sipp = Sipp::start(&Steps::invited().progress("180 Ringing").cancelled(), 1);
     let provider = stage.provider_at(sipp.host()).await;
-    let id = stage.call(short(&provider)).await;
-    stage.is(id, CallStatus::Ringing).await;
+    let id = stage.call(short_call(&provider)).await;
+    stage.wait_for_status(id, CallStatus::Ringing).await;
     let asked = stage.platform.calls().hangup(id).await.unwrap();
     assert!([CallStatus::Canceling, CallStatus::Hangup].contains(&asked.status), "{asked:?}");
-    assert_eq!(stage.ending(id).await, because("cancel", "local"));
-    let story = stage.story(id).await;
-    assert_eq!(kinds(&story), ["call_created", "call_ringing", "call_canceling", "call_hangup"]);
-    let over = stage.over(id).await;
+    assert_eq!(stage.hangup_of(id).await, hangup("cancel", "local"));
+    let events = stage.events_until_end(id).await;
+    assert_eq!(kinds(&events), ["call_created", "call_ringing", "call_canceling", "call_hangup"]);
+    let over = stage.wait_for_end(id).await;
     assert_eq!(stage.platform.calls().hangup(id).await.unwrap(), over, "a second time changes nothing");
     sipp.went_as_written().await;
 }
@@ -165,13 +165,13 @@ async fn a_call_that_is_hung_up_while_it_rings_is_cancelled_at_the_carrier() {
 async fn a_call_that_is_hung_up_while_it_is_up_ends_at_the_carrier_too() {
     let mut stage = Stage::start().await;
     let (trunk, provider) = stage.provider().await;
-    let id = stage.call(long(&provider)).await;
-    stage.is(id, CallStatus::Progressing).await;
+    let id = stage.call(long_call(&provider)).await;
+    stage.wait_for_status(id, CallStatus::Progressing).await;
     let asked = stage.platform.calls().hangup(id).await.unwrap();
     assert_eq!(asked.status, CallStatus::Terminating);
-    assert_eq!(stage.ending(id).await, because("normal", "local"));
-    let story = stage.story(id).await;
-    assert_eq!(kinds(&story)[kinds(&story).len() - 2..], ["call_terminating", "call_hangup"]);
+    assert_eq!(stage.hangup_of(id).await, hangup("normal", "local"));
+    let events = stage.events_until_end(id).await;
+    assert_eq!(kinds(&events)[kinds(&events).len() - 2..], ["call_terminating", "call_hangup"]);
     let record = stage.record(&trunk, 1).await;
     assert_eq!((&record["success"], &record["disconnect_code"]), (&true.into(), &200.into()));
     assert!(stage.server.control().active_calls().unwrap().is_empty());
@@ -183,10 +183,11 @@ async fn of_two_destinations_the_one_that_may_be_called_is_called() {
     stage.allow(["gb"]).await;
     let (_trunk, provider) = stage.provider().await;
     let both = vec![Address::tel(US), Address::tel(GB)];
-    let placed = stage.place(ProviderCallCreate { destinations: both.clone(), ..short(&provider) }).await;
+    let placed =
+        stage.place(ProviderCallCreate { destinations: both.clone(), ..short_call(&provider) }).await;
     assert_eq!((placed.destinations, placed.call_ids.len()), (both, 1));
-    let call = stage.over(placed.call_ids[0]).await;
-    assert_eq!((call.destination.target.as_str(), ending(&call)), (GB, because("normal", "local")));
+    let call = stage.wait_for_end(placed.call_ids[0]).await;
+    assert_eq!((call.destination.target.as_str(), hangup_of(&call)), (GB, hangup("normal", "local")));
     assert_eq!(stage.platform.calls().list().all().await.unwrap().len(), 1);
 }
 
@@ -199,10 +200,10 @@ async fn of_two_destinations_the_one_that_the_carrier_refuses_ends_and_the_other
     let trunk = stage.trunk(body).await;
     let provider = stage.provider_on(&trunk).await;
     let both = vec![Address::tel("+12025550187"), Address::tel(GB)];
-    let placed = stage.place(ProviderCallCreate { destinations: both, ..short(&provider) }).await;
+    let placed = stage.place(ProviderCallCreate { destinations: both, ..short_call(&provider) }).await;
     assert_eq!(placed.call_ids.len(), 2);
-    assert_eq!(stage.ending(placed.call_ids[0]).await, because("failed", "remote"));
-    assert_eq!(stage.ending(placed.call_ids[1]).await, because("normal", "local"));
+    assert_eq!(stage.hangup_of(placed.call_ids[0]).await, hangup("failed", "remote"));
+    assert_eq!(stage.hangup_of(placed.call_ids[1]).await, hangup("normal", "local"));
     stage.record(&trunk, 2).await;
     let records = stage.records(&trunk).await;
     let mut outcomes: Vec<_> = records.iter().map(|record| record["disconnect_code"].as_u64()).collect();
@@ -211,8 +212,8 @@ async fn of_two_destinations_the_one_that_the_carrier_refuses_ends_and_the_other
 }
 
 async fn up(stage: &Stage, provider: &Provider) -> (uuid::Uuid, uuid::Uuid) {
-    let placed = stage.place(long(provider)).await;
-    stage.is(placed.call_ids[0], CallStatus::Progressing).await;
+    let placed = stage.place(long_call(provider)).await;
+    stage.wait_for_status(placed.call_ids[0], CallStatus::Progressing).await;
     (placed.id, placed.call_ids[0])
 }
 
@@ -227,14 +228,14 @@ async fn a_provider_call_whose_record_is_deleted_goes_on() {
     assert_eq!(deleted.call_ids, [call]);
     assert_eq!(stage.platform.provider_calls().list().all().await.unwrap(), []);
     assert_eq!(stage.platform.provider_calls().get(record).await.unwrap(), deleted);
-    // The call does not know of it, and neither does the carrier.
+    // Neither the call nor the carrier is affected.
     assert_eq!(stage.platform.calls().get(call).await.unwrap().status, CallStatus::Progressing);
     assert_eq!(stage.platform.calls().get(call).await.unwrap().tm_progressing, before.tm_progressing);
     assert_eq!(stage.server.control().active_calls().unwrap().len(), 1);
     assert!(stage.records(&trunk).await.is_empty());
     stage.platform.calls().hangup(call).await.unwrap();
-    assert_eq!(stage.ending(call).await, because("normal", "local"));
-    assert!(!kinds(&stage.story(call).await).contains(&"call_deleted"));
+    assert_eq!(stage.hangup_of(call).await, hangup("normal", "local"));
+    assert!(!kinds(&stage.events_until_end(call).await).contains(&"call_deleted"));
 }
 
 #[tokio::test]
@@ -244,8 +245,8 @@ async fn a_call_whose_provider_is_deleted_goes_on_and_the_next_is_refused() {
     let (_, call) = up(&stage, &provider).await;
     stage.platform.providers().delete(provider.id).await.unwrap();
     assert_eq!(stage.platform.calls().get(call).await.unwrap().status, CallStatus::Progressing);
-    let message = refused(stage.platform.provider_calls().create(short(&provider)).await);
+    let message = refused(stage.platform.provider_calls().create(short_call(&provider)).await);
     assert!(message.contains("provider not found"), "{message}");
     stage.platform.calls().hangup(call).await.unwrap();
-    assert_eq!(stage.ending(call).await, because("normal", "local"));
+    assert_eq!(stage.hangup_of(call).await, hangup("normal", "local"));
 }

@@ -1,4 +1,4 @@
-//! What a file may be that a database is opened in, and that every other file stays as it was.
+//! The files that can be opened as a database; every other file is refused and left unchanged.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use didww_types::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
-use trunk_server::store::{
+use trunk_store::{
     Backlog, Delivery, DocumentKind, DocumentQuery, Due, EventForm, NewEvent, OpenError, Owner, SqliteStore,
     Store as _,
 };
 
 use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
 
-/// A database with records in a file, closed.
+/// A closed database with records in a file.
 async fn filled(folder: &Path) -> PathBuf {
     let path = folder.join("filled.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -99,7 +99,7 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
     theirs
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (a); INSERT INTO t VALUES (1);")
         .unwrap();
-    // As their process would leave it if it were killed: the table is in the log alone.
+    // The files as their process would leave them if it were killed: the table is only in the log.
     let copy = folder.path().join("copy.db");
     let log = |path: &Path| PathBuf::from(format!("{}-wal", path.display()));
     fs::copy(&path, &copy).unwrap();
@@ -111,20 +111,20 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
     drop(theirs);
 }
 
-/// The schemas of older servers, by version.
+/// The schemas of earlier releases, by version.
 const OLDER: [&str; 9] = [
-    include_str!("../../src/store/sqlite/migrations/0001_records.sql"),
-    include_str!("../../src/store/sqlite/migrations/0002_calls.sql"),
-    include_str!("../../src/store/sqlite/migrations/0003_webhooks.sql"),
-    include_str!("../../src/store/sqlite/migrations/0004_documents.sql"),
-    include_str!("../../src/store/sqlite/migrations/0005_backlog.sql"),
-    include_str!("../../src/store/sqlite/migrations/0006_flows.sql"),
-    include_str!("../../src/store/sqlite/migrations/0007_running_calls.sql"),
-    include_str!("../../src/store/sqlite/migrations/0008_claims.sql"),
-    include_str!("../../src/store/sqlite/migrations/0009_commits.sql"),
+    include_str!("../../src/sqlite/migrations/0001_records.sql"),
+    include_str!("../../src/sqlite/migrations/0002_calls.sql"),
+    include_str!("../../src/sqlite/migrations/0003_webhooks.sql"),
+    include_str!("../../src/sqlite/migrations/0004_documents.sql"),
+    include_str!("../../src/sqlite/migrations/0005_backlog.sql"),
+    include_str!("../../src/sqlite/migrations/0006_flows.sql"),
+    include_str!("../../src/sqlite/migrations/0007_running_calls.sql"),
+    include_str!("../../src/sqlite/migrations/0008_claims.sql"),
+    include_str!("../../src/sqlite/migrations/0009_commits.sql"),
 ];
 
-/// A database as the server of a schema left it.
+/// Creates a database as the server with this schema left it.
 fn older(path: &Path, schema: usize) -> Connection {
     let version = i64::try_from(schema).unwrap();
     let connection = Connection::open(path).unwrap();
@@ -150,7 +150,7 @@ async fn the_database_of_every_older_server_is_brought_up_to_date() {
 }
 
 #[tokio::test]
-async fn what_an_older_server_had_to_tell_and_told_is_a_trunks() {
+async fn the_events_and_attempts_of_an_older_server_belong_to_trunks() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("older.db");
     let before = older(&path, 2);
@@ -195,7 +195,7 @@ async fn what_an_older_server_had_to_tell_and_told_is_a_trunks() {
 }
 
 #[tokio::test]
-async fn what_an_older_server_had_to_tell_is_told_in_its_order_and_counted() {
+async fn the_events_of_an_older_server_are_sent_in_order_and_counted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("older.db");
     let before = older(&path, 4);
@@ -206,7 +206,7 @@ async fn what_an_older_server_had_to_tell_is_told_in_its_order_and_counted() {
              VALUES (0, ?1, ?2, 'http://example.com/', ?3, 1000, ?4, ?5)",
         )
         .unwrap();
-    // Of one call the first is told and the second is tried again later; of another both are due.
+    // Of one call, the first event is delivered and the second is to be repeated; of another, both are due.
     for (call, body, due_at, outcome) in [
         (7, "1", 1_000, Some("told")),
         (7, "2", 3_000, None),
@@ -240,7 +240,7 @@ async fn calls_that_an_older_server_kept_are_found_by_their_flow() {
     let before = older(&path, 5);
     let with = |flow: &str| format!(r#"{{"wire":{{"flow_id":"{flow}"}},"own":{{}}}}"#);
     let (flow, none) = (id(77).to_string(), id(0).to_string());
-    // A call, one that is deleted, one without a flow, one that nobody can read, and something that is no call.
+    // A call, a deleted one, one without a flow, an unreadable one, and a document that is not a call.
     for (kind, number, deleted, body) in [
         (9, 1, false, with(&flow)),
         (9, 2, true, with(&flow)),

@@ -1,25 +1,25 @@
-//! The files of an open database: locked, private, where their names say, and with all that was acknowledged in them.
+//! The files of an open database: locked, private, at their paths, and with all acknowledged writes.
 
 use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use trunk_server::store::{OpenError, SqliteStore, Store, StoreError, WriteHealth};
+use trunk_store::{OpenError, SqliteStore, Store, StoreError, WriteHealth};
 
 use crate::support::records::{commit, everything, id, insert, trunk, trunks};
 use crate::support::within;
 
-/// What it is called, and what it does to the file.
+/// The name of the damage to a file, and the function that causes it.
 type Harm = (&'static str, fn(&Path));
-/// What it is called, and what it does to the log.
+/// The name of the damage to the write-ahead log, and the function that causes it.
 type Damage = (&'static str, fn(&mut Vec<u8>));
 
 fn beside(path: &Path, ending: &str) -> PathBuf {
     PathBuf::from(format!("{}{ending}", path.display()))
 }
 
-/// Writes trunks one after the other, each in a commit of its own.
+/// Writes trunks one after the other, each in a separate commit.
 async fn write(store: &SqliteStore, numbers: std::ops::Range<u128>) {
     for n in numbers {
         commit(store, vec![insert(trunks(1), id(n), trunk(&n.to_string(), &json!({})))]).await;
@@ -30,7 +30,7 @@ async fn count(store: &SqliteStore) -> u64 {
     store.list(everything(trunks(1))).await.unwrap().total
 }
 
-/// The files as a kill would leave them, in another folder.
+/// Copies the files to another folder, as a kill would leave them. Returns the database's path.
 fn killed(path: &Path, folder: &Path) -> PathBuf {
     fs::create_dir_all(folder).unwrap();
     let copy = folder.join(path.file_name().unwrap());
@@ -51,7 +51,7 @@ fn a_database_is_locked_itself_whatever_becomes_of_its_names_and_of_lock_files()
     let other = folder.path().join("other.db");
     fs::hard_link(&path, &other).unwrap();
     for name in [&path, &other] {
-        // A descriptor of its own is to this lock what another process is.
+        // To this lock, another file descriptor is like another process.
         let outside = File::options().write(true).open(name).unwrap();
         assert!(matches!(outside.try_lock(), Err(fs::TryLockError::WouldBlock)), "{}", name.display());
         let error = SqliteStore::open(name).unwrap_err();
@@ -120,7 +120,7 @@ async fn a_file_that_is_deleted_moved_or_replaced_ends_writing_and_not_reading()
             harm(&path);
             let write = || store.commit(vec![insert(trunks(1), id(9), trunk("late", &json!({})))]);
             if waits {
-                // Seen without a write.
+                // Detected without a write.
                 let ended =
                     |health: &WriteHealth| matches!(health, WriteHealth::Ended(why) if why.contains(said));
                 within("the end of writing", health.wait_for(ended)).await.unwrap();

@@ -1,7 +1,7 @@
-//! Writes together: all of a batch or nothing, and each write for itself.
+//! Batches: either all changes of a batch are written or none, and batches do not affect each other.
 
 use serde_json::json;
-use trunk_server::store::{Change, ListQuery, Order, Store, StoreError};
+use trunk_store::{Change, ListQuery, Order, Store, StoreError};
 
 use crate::support::records::{
     commit, did, dids, everything, found, id, insert, linked, members, replace, trunk, trunks,
@@ -66,7 +66,7 @@ pub(super) async fn of_two_changes_to_the_same_record_one_is_a_conflict(store: &
     assert_eq!(outcomes.iter().filter(|outcome| **outcome == Err(StoreError::Conflict)).count(), 19);
 }
 
-/// Everything of account 1, as it can be seen from outside.
+/// Everything of account 1 that the store's interface returns.
 pub(super) async fn dump(store: &dyn Store) -> Vec<String> {
     let mut lines = Vec::new();
     for scope in [trunks(1), dids(1)] {

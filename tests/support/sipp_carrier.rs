@@ -1,7 +1,7 @@
-//! sipp as the carrier: a peer that is written by others takes the calls, step by step. Every request that a step
-//! names must come, so that exit code 0 means that each of them came.
+//! sipp as the carrier: an independent SIP implementation receives the calls, step by step. Every request in
+//! a step is mandatory, so exit code 0 means that each of them was received.
 //!
-//! For the dialler's own tests and for those of the whole product.
+//! Used by the dialler's own tests and by those of the whole product.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
-/// What is said of each call.
+/// The scenario of each call.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Steps(String);
 
@@ -23,12 +23,12 @@ const SDP: &str = "v=0\no=- 1 1 IN IP4 [local_ip]\ns=-\nc=IN IP4 [media_ip]\nt=0
                    a=rtpmap:0 PCMU/8000\n";
 
 impl Steps {
-    /// The call comes.
+    /// Expects an INVITE.
     pub(crate) fn invited() -> Self {
         Self::default().step("<recv request=\"INVITE\" crlf=\"true\" rrs=\"true\"/>")
     }
 
-    /// One step, as sipp writes it.
+    /// Adds one step, in sipp's format.
     pub(crate) fn step(mut self, text: &str) -> Self {
         let _infallible = writeln!(self.0, "{text}");
         self
@@ -39,22 +39,22 @@ impl Steps {
         self.step(&format!("<send{repeated}><![CDATA[\n{text}]]></send>"))
     }
 
-    /// It is answered with something that is not final.
+    /// Sends a provisional response.
     pub(crate) fn progress(self, status: &str) -> Self {
         self.said(&format!("SIP/2.0 {status}\n{HEAD}Content-Length: 0\n\n"), false)
     }
 
-    /// It is answered with something that is final and no answer. The ACK is another step.
+    /// Sends a final response other than 200. The ACK is a separate step.
     pub(crate) fn answered_with(self, code: u16) -> Self {
         self.said(&format!("SIP/2.0 {code} As Told\n{HEAD}Content-Length: 0\n\n"), true)
     }
 
-    /// It is refused.
+    /// Refuses the call, and expects the ACK.
     pub(crate) fn refused(self, code: u16) -> Self {
         self.answered_with(code).hears("ACK")
     }
 
-    /// It is answered.
+    /// Answers the call, and expects the ACK.
     pub(crate) fn answered(self) -> Self {
         let text =
             format!("SIP/2.0 200 OK\n{HEAD}Content-Type: application/sdp\nContent-Length: [len]\n\n{SDP}");
@@ -65,24 +65,24 @@ impl Steps {
         self.said(&text, true).step(kept)
     }
 
-    /// A request of the caller comes.
+    /// Expects a request of the caller.
     pub(crate) fn hears(self, method: &str) -> Self {
         self.step(&format!("<recv request=\"{method}\"/>"))
     }
 
-    /// The caller hangs up.
+    /// Expects that the caller hangs up.
     pub(crate) fn hung_up(self) -> Self {
         self.hears("BYE").said(&format!("SIP/2.0 200 OK\n{INSIDE}"), false)
     }
 
-    /// The caller gives up.
+    /// Expects that the caller cancels the call, and answers the INVITE with 487.
     pub(crate) fn cancelled(self) -> Self {
         let ended = "SIP/2.0 487 Request Terminated\n[last_Via:]\n[last_From:]\n[last_To:];tag=[pid]-[call_number]\n\
                      [last_Call-ID:]\nCSeq: 1 INVITE\nContent-Length: 0\n\n";
         self.hears("CANCEL").said(&format!("SIP/2.0 200 OK\n{INSIDE}"), false).said(ended, true).hears("ACK")
     }
 
-    /// The callee hangs up.
+    /// Hangs up as the callee.
     pub(crate) fn hangs_up(self) -> Self {
         let bye = "BYE [next_url] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n\
                    From: [$us]\nTo: [$them]\n[last_Call-ID:]\nCSeq: 1 BYE\nMax-Forwards: 70\nContent-Length: 0\n\n";
@@ -90,13 +90,13 @@ impl Steps {
     }
 }
 
-/// Longest that sipp takes for all of its calls, in seconds.
-const LONGEST: u64 = 60;
+/// Maximum time for all calls of a sipp, in seconds.
+const RUN_TIMEOUT_SECONDS: u64 = 60;
 
 /// The second number of the next sipp's address.
 static NEXT: AtomicU8 = AtomicU8::new(128);
 
-/// A sipp that takes so many calls.
+/// A sipp that accepts this number of calls.
 pub(crate) struct Sipp {
     child: Child,
     at: SocketAddr,
@@ -104,13 +104,14 @@ pub(crate) struct Sipp {
 }
 
 impl Sipp {
-    /// Starts one that takes each call as these steps say.
+    /// Starts a sipp that handles each call with these steps.
     pub(crate) fn start(steps: &Steps, calls: usize) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("carrier.xml");
         let text = format!("<?xml version=\"1.0\"?>\n<scenario name=\"carrier\">\n{}</scenario>\n", steps.0);
         std::fs::write(&file, text).unwrap();
-        // sipp takes a port by its number: at an address of this process and this sipp nobody else has it.
+        // sipp needs a fixed port: the address is derived from this process and this sipp, so no other
+        // process uses it.
         let [.., high, low] = std::process::id().to_be_bytes();
         let ip = Ipv4Addr::new(127, NEXT.fetch_add(1, Ordering::Relaxed), high, low.clamp(1, 254));
         let at = UdpSocket::bind((ip, 0)).unwrap().local_addr().unwrap();
@@ -118,7 +119,7 @@ impl Sipp {
             .arg("-sf")
             .arg(&file)
             .args(["-i", &ip.to_string(), "-mi", &ip.to_string(), "-p", &at.port().to_string(), "-nostdin"])
-            .args(["-m", &calls.to_string(), "-timeout", &LONGEST.to_string(), "-timeout_error"])
+            .args(["-m", &calls.to_string(), "-timeout", &RUN_TIMEOUT_SECONDS.to_string(), "-timeout_error"])
             .args(["-trace_err", "-error_file", "errors"])
             .current_dir(folder.path())
             .stdout(Stdio::null())
@@ -129,17 +130,18 @@ impl Sipp {
         Self { child, at, folder }
     }
 
-    /// What a provider calls its host.
+    /// The host to use as a provider's hostname.
     pub(crate) fn host(&self) -> String {
         self.at.to_string()
     }
 
-    /// Waits until every call went as it was written.
+    /// Waits until every call has followed the scenario.
     pub(crate) async fn went_as_written(self) {
-        let output = tokio::time::timeout(Duration::from_secs(2 * LONGEST), self.child.wait_with_output());
+        let output =
+            tokio::time::timeout(Duration::from_secs(2 * RUN_TIMEOUT_SECONDS), self.child.wait_with_output());
         let output = output.await.expect("sipp ends").unwrap();
         let errors = std::fs::read_to_string(self.folder.path().join("errors")).unwrap_or_default();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "sipp ended with {}: {told}{errors}", output.status);
+        let printed = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "sipp ended with {}: {printed}{errors}", output.status);
     }
 }

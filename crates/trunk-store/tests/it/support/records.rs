@@ -4,8 +4,8 @@ use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{ApiVersion, Feature, Resource as _, ResourceSpec, Secret, Timestamp};
 use serde_json::{Map, Value, json};
 use trunk_rules::domain::Features;
-use trunk_server::account::{Account, ApiKey};
-use trunk_server::store::{Change, ListQuery, Record, Scope, Store};
+use trunk_store::account::{Account, ApiKey};
+use trunk_store::{Change, ListQuery, Record, Scope, Store};
 use uuid::Uuid;
 
 /// The trunks of an account.
@@ -50,7 +50,7 @@ fn complete(spec: &'static ResourceSpec, differences: [&Value; 2]) -> Map<String
     attributes
 }
 
-/// An insert at the beginning of time.
+/// An insert at timestamp zero.
 pub fn insert(scope: Scope, id: Uuid, attributes: Map<String, Value>) -> Change {
     linked(scope, id, attributes, Vec::new())
 }
@@ -65,12 +65,12 @@ pub fn linked(
     Change::Insert { scope, id, created_at: Timestamp::from_unix_millis(0), attributes, links }
 }
 
-/// A replace that leaves the links alone.
+/// A replace that leaves the links unchanged.
 pub fn replace(scope: Scope, before: Record, attributes: Map<String, Value>) -> Change {
     Change::Replace { scope, before, attributes, links: Vec::new(), meta: None }
 }
 
-/// More, or fewer, members.
+/// A change that adds or removes members of a relationship.
 pub fn members(
     scope: Scope,
     owner: Record,
@@ -81,22 +81,22 @@ pub fn members(
     Change::Members { scope, owner, relationship, add, members }
 }
 
-/// A list of everything.
+/// A query for all records, without filters.
 pub fn everything(scope: Scope) -> ListQuery {
     ListQuery { scope, linked_from: None, conditions: Vec::new(), order: Vec::new(), offset: 0, limit: 1_000 }
 }
 
-/// Commits changes that must work.
+/// Commits changes that must succeed.
 pub async fn commit(store: &dyn Store, changes: Vec<Change>) -> Vec<Record> {
     store.commit(changes).await.unwrap()
 }
 
-/// A record that must be there.
+/// Reads a record that must exist.
 pub async fn found(store: &dyn Store, scope: Scope, id: Uuid) -> Record {
     store.find(scope, id).await.unwrap().unwrap_or_else(|| panic!("{} {id} is gone", scope.spec.name))
 }
 
-/// An account that is not made yet.
+/// An account that is not stored yet.
 pub fn account(number: u128, name: &str) -> Account {
     Account {
         number: 0,

@@ -1,4 +1,4 @@
-//! The store against a model that is too simple to be wrong, with the file closed and opened in between.
+//! The store against a simple model, with the file closed and opened in between.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -8,25 +8,25 @@ use didww_types::FilterTest;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
-use trunk_server::store::{
+use trunk_store::{
     Change, Condition, IndexValue, ListQuery, Order, Record, SqliteStore, Store as _, StoreError,
 };
 use uuid::Uuid;
 
 use crate::support::records::{did, dids, everything, id, linked, trunk, trunks};
 
-/// What is done to the store and to the model alike. An index picks one of the records that there are.
+/// Operations on both the store and the model. An index selects one of the existing records.
 #[derive(Debug, Clone)]
 enum Act {
     InsertDid(u8),
     InsertTrunk(Trunk, Vec<Index>),
     ReplaceTrunk(Index, Trunk, Option<Vec<Index>>),
-    /// With a record as it was read before somebody else changed it.
+    /// Replaces a record with a revision that is out of date.
     ReplaceStale(Index, Trunk),
     Members(Index, bool, Vec<Index>),
     DeleteTrunk(Index),
     DeleteDid(Index),
-    /// Two inserts, the second of which has a name that is taken if there is any.
+    /// Two inserts, the second of which has a name that is taken, if there is one.
     Batch(Trunk, Trunk),
     List(List),
     Reopen,
@@ -41,7 +41,7 @@ struct Trunk {
 
 #[derive(Debug, Clone)]
 struct List {
-    /// The text is empty where none or an empty one is meant.
+    /// An empty text matches a null or empty reference.
     reference: Option<&'static str>,
     blocked: Option<bool>,
     contains: Option<u8>,
@@ -103,7 +103,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// A trunk of the model: as the store should give it, and its links in order.
+/// A trunk of the model: the record that the store should return, and its links in order.
 #[derive(Debug, Clone)]
 struct Kept {
     id: Uuid,
@@ -119,7 +119,7 @@ struct World {
     made: u128,
     trunks: Vec<Kept>,
     dids: Vec<Uuid>,
-    /// The DID of each number: there is one.
+    /// The DID of each number; there is at most one.
     numbers: BTreeMap<String, Uuid>,
 }
 
@@ -281,7 +281,7 @@ impl World {
         }
     }
 
-    /// Asks the store and the model for the same list.
+    /// Compares a list of the store with that of the model.
     fn compare(&self, list: &List) {
         let text = |text: &str| IndexValue::of(&json!(text));
         let equals = |path, value| Condition { test: FilterTest::Equals(path), values: vec![value] };
@@ -326,7 +326,7 @@ impl World {
         assert_eq!(ids, page.map(|kept| kept.id).collect::<Vec<_>>(), "{query:?}");
     }
 
-    /// Compares all that there is.
+    /// Compares the whole contents.
     fn check(&self) {
         for kept in &self.trunks {
             let record = self.read(kept.id);
@@ -352,8 +352,8 @@ impl World {
     }
 }
 
-/// The model's trunks are in the order of creation, and so are those that no criterion tells apart; in the reverse
-/// order, when the last criterion is descending.
+/// The model's trunks are in the order of creation, which also orders trunks that the criteria do not
+/// distinguish; it is reversed if the last criterion is descending.
 fn sort(kept: &mut [&Kept], order: &[Order]) {
     if order.last().is_some_and(|last| last.descending) {
         kept.reverse();

@@ -1,8 +1,8 @@
-//! Documents: revisions, lists, keys, and who is told of them.
+//! Documents: revisions, lists, keys, and observers.
 
 use std::sync::{Arc, Mutex};
 
-use trunk_server::store::{
+use trunk_store::{
     Change, Document, DocumentKind, DocumentObserver, DocumentQuery, NewDocument, Store, StoreError,
 };
 use uuid::Uuid;
@@ -33,7 +33,7 @@ async fn read(store: &dyn Store, number: u128) -> Document {
     store.document(KIND, Uuid::from_u128(number)).await.unwrap().unwrap()
 }
 
-/// The bodies that a query finds.
+/// The bodies of the documents that match a query.
 async fn bodies(store: &dyn Store, query: DocumentQuery) -> Vec<String> {
     store.documents(query).await.unwrap().into_iter().map(|document| document.body).collect()
 }
@@ -60,7 +60,7 @@ pub async fn what_is_over_or_deleted_leaves_the_lists(store: &dyn Store) {
     }
     assert_eq!(bodies(store, DocumentQuery::all(KIND)).await, ["3", "2", "1"]);
     assert_eq!(bodies(store, DocumentQuery::live(KIND)).await, ["3", "2", "1"]);
-    // One goes on, one is over, one is deleted while it goes on.
+    // An active one, an ended one, and one that is deleted while it is active.
     put(store, Some(0), &document(1, "goes on")).await.unwrap();
     put(store, Some(0), &NewDocument { live: false, ..document(2, "over") }).await.unwrap();
     put(store, Some(0), &NewDocument { deleted: true, ..document(3, "deleted") }).await.unwrap();
@@ -85,7 +85,7 @@ pub async fn a_document_is_found_by_its_keys_as_they_are_now(store: &dyn Store) 
     assert_eq!((by("x").await, by("y").await), (false, true));
     assert!(bodies(store, DocumentQuery::with(KIND, "customer", "a")).await.is_empty());
     assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "b")).await, ["one"]);
-    // Whoever says that the keys stay leaves them as they are.
+    // A write with `keyed: false` leaves the index keys unchanged.
     put(store, Some(1), &NewDocument { keyed: false, ..with("c", "z") }).await.unwrap();
     assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "b")).await, ["one"]);
 }
@@ -103,7 +103,7 @@ impl DocumentObserver for Heard {
     }
 }
 
-pub async fn changes_of_documents_are_told_and_new_ones_are_not(store: &dyn Store) {
+pub async fn observers_receive_changes_of_documents_but_not_new_ones(store: &dyn Store) {
     let heard = Arc::new(Heard::default());
     store.observe_documents(heard.clone());
     put(store, None, &document(1, "new")).await.unwrap();

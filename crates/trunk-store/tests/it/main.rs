@@ -1,0 +1,11 @@
+//! The store, as its users see it: the contract of the trait, the files, and what happens when they fail.
+
+#![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod opening;
+mod store_contract;
+mod store_files;
+mod store_model;
+mod store_writer;
+mod support;
