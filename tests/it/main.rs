@@ -14,6 +14,7 @@ mod callbacks;
 mod conformance;
 mod crash;
 mod descriptors;
+mod dialler;
 mod docs;
 mod faults;
 mod founding;

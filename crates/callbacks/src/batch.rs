@@ -77,7 +77,13 @@ impl Batch {
 
     /// What is to be noted. After a failure, events that had their last attempt are given up; the others wait as
     /// long as the oldest of them has to, for none may overtake it.
-    pub(crate) fn noted(&self, outcome: &Outcome, at: Timestamp, now: Timestamp, factor: Decimal) -> Vec<Attempted> {
+    pub(crate) fn noted(
+        &self,
+        outcome: &Outcome,
+        at: Timestamp,
+        now: Timestamp,
+        factor: Decimal,
+    ) -> Vec<Attempted> {
         let note = |events: &[&PendingEvent], again_at: Option<Timestamp>| {
             let first = events.first()?;
             Some(Attempted {

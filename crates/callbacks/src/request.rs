@@ -32,7 +32,12 @@ impl Request {
     }
 
     /// A customer's event with the signature that it was given when it was made.
-    pub(crate) fn webhook(method: &str, url: &str, signature: Option<&str>, body: String) -> Result<Self, String> {
+    pub(crate) fn webhook(
+        method: &str,
+        url: &str,
+        signature: Option<&str>,
+        body: String,
+    ) -> Result<Self, String> {
         let known = Method::from_bytes(method.as_bytes()).ok();
         // CONNECT asks for a tunnel and not for a resource.
         let method = known

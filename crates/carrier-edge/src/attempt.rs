@@ -16,7 +16,7 @@ pub struct Parts<'a> {
 }
 
 /// The header that names a Twilio account; no page of DIDWW's does.
-pub const TWILIO_HEADER: &str = "X-Twilio-AccountSid";
+pub(crate) const TWILIO_HEADER: &str = "X-Twilio-AccountSid";
 
 impl<'a> Parts<'a> {
     pub fn of(request: &'a Incoming, settings: &Settings) -> Self {

@@ -35,15 +35,15 @@ const LONGEST: Duration = Duration::from_hours(24);
 static FULL: Summed = Summed::new("calls were refused: their account has as many as it may have");
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
-pub const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
+pub(crate) const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
 
-pub const fn ending(cause: Cause) -> Ending {
+pub(crate) const fn ending(cause: Cause) -> Ending {
     Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
 }
 
 /// Takes a call from admission to its record. The channel is given back when the call is over, however it ends.
 /// Returns whether the call was answered or given up by its caller: a copy of its INVITE that still comes is none.
-pub async fn run(
+pub(crate) async fn run(
     inner: &Arc<Inner>,
     stack: &Arc<Stack>,
     request: Incoming,
@@ -117,7 +117,7 @@ fn record_of(
     Box::new(CallRecord::of_call(inner, facts, ending, over, &traffic))
 }
 
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     pub inner: &'a Arc<Inner>,
     pub stack: &'a Arc<Stack>,
     pub registered: Registered<'a>,

@@ -63,7 +63,7 @@ impl ActiveCall {
 
 /// All of them.
 #[derive(Debug, Default)]
-pub struct Calls {
+pub(crate) struct Calls {
     state: Mutex<HashSet<Entry>>,
     /// How many of them each source has.
     sources: Mutex<HashMap<IpAddr, usize>>,
@@ -96,13 +96,13 @@ impl PartialEq for Entry {
 impl Eq for Entry {}
 
 /// A call's place among the active ones; it leaves when this is dropped, if not before.
-pub struct Registered<'a> {
+pub(crate) struct Registered<'a> {
     counted: Counted<'a>,
     pub facts: Arc<Facts>,
 }
 
 /// Something that a server that stops waits for, until this is dropped.
-pub struct Counted<'a>(&'a Calls);
+pub(crate) struct Counted<'a>(&'a Calls);
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
@@ -111,7 +111,7 @@ impl Drop for Counted<'_> {
 }
 
 impl Calls {
-    pub fn register(&self, facts: Facts) -> Registered<'_> {
+    pub(crate) fn register(&self, facts: Facts) -> Registered<'_> {
         let facts = Arc::new(facts);
         self.lock().replace(Entry(Arc::clone(&facts)));
         *self.sources().entry(facts.origin.source.ip()).or_default() += 1;
@@ -119,18 +119,18 @@ impl Calls {
     }
 
     /// Has a server that stops wait, for a record that is to be written.
-    pub fn count_in(&self) -> Counted<'_> {
+    pub(crate) fn count_in(&self) -> Counted<'_> {
         self.count.send_modify(|count| *count += 1);
         Counted(self)
     }
 
     /// Whether there is such a call.
-    pub fn has(&self, key: &Key) -> bool {
+    pub(crate) fn has(&self, key: &Key) -> bool {
         self.lock().contains(key)
     }
 
     /// Whether a call came from there.
-    pub fn has_source(&self, source: IpAddr) -> bool {
+    pub(crate) fn has_source(&self, source: IpAddr) -> bool {
         self.sources().contains_key(&source)
     }
 
@@ -138,19 +138,19 @@ impl Calls {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn find(&self, key: &Key) -> Option<Arc<Facts>> {
+    pub(crate) fn find(&self, key: &Key) -> Option<Arc<Facts>> {
         self.lock().get(key).map(|entry| Arc::clone(&entry.0))
     }
 
     /// The caller numbers of some calls of a trunk.
-    pub fn callers_on(&self, trunk: &str, most: usize) -> Vec<String> {
+    pub(crate) fn callers_on(&self, trunk: &str, most: usize) -> Vec<String> {
         let state = self.lock();
         let on_trunk = state.iter().filter(|Entry(facts)| facts.trunk.id.as_str() == trunk);
         on_trunk.take(most).map(|Entry(facts)| facts.cli.presented.clone()).collect()
     }
 
     /// All of them, oldest first.
-    pub fn list(&self) -> Vec<ActiveCall> {
+    pub(crate) fn list(&self) -> Vec<ActiveCall> {
         let mut calls: Vec<ActiveCall> =
             self.lock().iter().map(|Entry(facts)| ActiveCall::of(facts)).collect();
         calls.sort_by_key(|call| (call.time_start, call.id));
@@ -158,27 +158,27 @@ impl Calls {
     }
 
     /// Ends one call from our side; gives whether there was one.
-    pub fn end(&self, id: Uuid) -> bool {
+    pub(crate) fn end(&self, id: Uuid) -> bool {
         let state = self.lock();
         let found = state.iter().find(|Entry(facts)| facts.origin.id == id);
         found.is_some_and(|Entry(facts)| facts.mailbox.put(Event::End).is_ok())
     }
 
     /// Ends those that a test finds, for a cause; returns how many.
-    pub fn end_for(&self, cause: Cause, test: impl Fn(&Facts) -> bool) -> usize {
+    pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&Facts) -> bool) -> usize {
         let state = self.lock();
         let found = state.iter().filter(|Entry(facts)| test(facts));
         found.filter(|Entry(facts)| facts.mailbox.put(Event::EndFor(cause)).is_ok()).count()
     }
 
-    pub fn end_all(&self) {
+    pub(crate) fn end_all(&self) {
         for Entry(facts) in self.lock().iter() {
             // A call whose queue is full is ending, or floods itself and is dropped with the server.
             let _full = facts.mailbox.put(Event::End);
         }
     }
 
-    pub async fn wait_until_empty(&self, most: Duration) {
+    pub(crate) async fn wait_until_empty(&self, most: Duration) {
         let mut count = self.count.subscribe();
         let _late = tokio::time::timeout(most, count.wait_for(|count| *count == 0)).await;
     }
@@ -190,7 +190,7 @@ impl Calls {
 
 impl Registered<'_> {
     /// The call is over: nothing comes for it any more. It counts until its record is written.
-    pub fn leave(&self) {
+    pub(crate) fn leave(&self) {
         self.facts.mailbox.close();
         self.counted.0.lock().remove(&self.facts.key);
     }

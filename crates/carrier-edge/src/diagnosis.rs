@@ -10,7 +10,7 @@ use service_base::summed::Summed;
 
 /// The lines that callers can cause: the first ones of a minute are written, the others summed up.
 #[derive(Debug)]
-pub struct Sums {
+pub(crate) struct Sums {
     challenged: Summed,
     refused: Summed,
     unrecorded: Summed,
@@ -19,7 +19,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             challenged: Summed::new("attempts were challenged again"),
             refused: Summed::new("attempts were refused"),
@@ -29,7 +29,7 @@ impl Sums {
         }
     }
 
-    pub fn sum_up(&self, now: Timestamp) {
+    pub(crate) fn sum_up(&self, now: Timestamp) {
         let Self { challenged, refused, unrecorded, registrations, media } = self;
         for kind in [challenged, refused, unrecorded, registrations, media] {
             kind.sum_up(now);
@@ -37,7 +37,7 @@ impl Sums {
     }
 
     /// That refusals of a trunk are not recorded.
-    pub fn not_recorded(&self, trunk: &str, most: u32, now: Timestamp) {
+    pub(crate) fn not_recorded(&self, trunk: &str, most: u32, now: Timestamp) {
         if self.unrecorded.admits(trunk, now) {
             tracing::warn!(%trunk, most, "no more refusals of the trunk are recorded in this minute");
         }
@@ -45,7 +45,7 @@ impl Sums {
 }
 
 /// A challenge: the first of a call is ordinary, a second one says what was wrong with the answer.
-pub fn challenged(inner: &Inner, request: &Incoming, challenge: &Challenge) {
+pub(crate) fn challenged(inner: &Inner, request: &Incoming, challenge: &Challenge) {
     let (source, call_id) = (request.source(), request.call_id());
     let trunk = challenge.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();
     if challenge.failure == DigestFailure::NoHeader {
@@ -59,7 +59,7 @@ pub fn challenged(inner: &Inner, request: &Incoming, challenge: &Challenge) {
     }
 }
 
-pub fn refused(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
+pub(crate) fn refused(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
     let (source, call_id) = (request.source(), request.call_id());
     if !inner.sums.refused.admits((source.ip(), refusal.check), inner.core.clock.now()) {
         return;

@@ -13,7 +13,7 @@ use super::stack::Incoming;
 use super::{Inner, inspection, invite};
 
 /// Hands a request to its call, or says that there is no such call.
-pub async fn serve(inner: &Arc<Inner>, request: Incoming) {
+pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
     let Some(facts) = Key::of(&request).and_then(|key| inner.calls.find(&key)) else {
         return absent(request).await;
     };

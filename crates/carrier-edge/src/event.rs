@@ -22,4 +22,4 @@ pub enum Event {
 }
 
 /// Events that wait for a call. A peer that floods its own call loses the rest.
-pub const MOST: usize = 16;
+pub(crate) const MOST: usize = 16;

@@ -77,7 +77,7 @@ fn as_uri(text: &str) -> String {
     if whole { text.to_owned() } else { format!("sip:{text}@out.didww.com") }
 }
 
-pub fn explain(inner: &Inner, question: &Question) -> Explanation {
+pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
     let core: &Core = &inner.core;
     let settings = &inner.config.settings;
     let now = core.clock.now();

@@ -41,7 +41,7 @@ const OF_PREFIX: Rate = Rate { per_second: 10, at_once: 40 };
 const OF_ALL: Rate = Rate { per_second: 5_000, at_once: 5_000 };
 
 /// The front of an edge.
-pub struct Front {
+pub(crate) struct Front {
     clock: Clock,
     ids: Ids,
     trunks: Arc<Trunks>,
@@ -85,7 +85,7 @@ impl std::fmt::Debug for Front {
 }
 
 impl Front {
-    pub fn new(
+    pub(crate) fn new(
         (clock, ids): (Clock, Ids),
         trunks: Arc<Trunks>,
         calls: Arc<Calls>,
@@ -116,18 +116,18 @@ impl Front {
     }
 
     /// Whether a trunk names a source: it alone is told why it is refused.
-    pub fn names(&self, source: IpAddr) -> bool {
+    pub(crate) fn names(&self, source: IpAddr) -> bool {
         self.trunks.read().index.naming(source).is_some()
     }
 
     /// A nonce for a source.
-    pub fn nonce(&self, source: IpAddr, now: Timestamp) -> String {
+    pub(crate) fn nonce(&self, source: IpAddr, now: Timestamp) -> String {
         let random = self.ids.word() & u64::from(u32::MAX);
         self.nonces.issue(now, self.tie(source) | random)
     }
 
     /// The nonces at a moment, whoever they were given to.
-    pub fn nonces_at(&self, now: Timestamp) -> NoncesAt<'_> {
+    pub(crate) fn nonces_at(&self, now: Timestamp) -> NoncesAt<'_> {
         NoncesAt { key: &self.nonces, now, ttl: self.settings.nonce_ttl }
     }
 
@@ -137,7 +137,7 @@ impl Front {
     }
 
     /// Whether a digest is looked at; one of a source that guesses is not. It is counted then.
-    pub fn may_try(&self, tried: Try<'_>) -> bool {
+    pub(crate) fn may_try(&self, tried: Try<'_>) -> bool {
         let may = self.guesses.may_try(tried, &self.proven);
         if !may {
             self.counts.guess_unanswered();
@@ -146,7 +146,7 @@ impl Front {
     }
 
     /// Counts a wrong digest; whether it is answered.
-    pub fn wrong(&self, tried: Try<'_>) -> bool {
+    pub(crate) fn wrong(&self, tried: Try<'_>) -> bool {
         let wrong = self.guesses.wrong(tried, &self.proven);
         if wrong == Wrong::Last && self.sums.guesses.admits(tried.source, tried.now) {
             let source = tried.source;
@@ -159,19 +159,19 @@ impl Front {
     }
 
     /// Notes that a digest was right.
-    pub fn right(&self, tried: Try<'_>) {
+    pub(crate) fn right(&self, tried: Try<'_>) {
         self.proven.note(tried.source, tried.now);
         self.proven.note((tried.source, tried.name), tried.now);
     }
 
     /// Notes that a source had a call: what comes late for it is still understood.
-    pub fn had_a_call(&self, source: IpAddr) {
+    pub(crate) fn had_a_call(&self, source: IpAddr) {
         self.proven.note(source, self.clock.now());
     }
 
     /// Reserves a place for a request that was let in, which it keeps as long as it is there. `None` when its source has none
     /// left; what ends a call needs none.
-    pub fn placed(&self, mut request: Incoming) -> Option<Incoming> {
+    pub(crate) fn placed(&self, mut request: Incoming) -> Option<Incoming> {
         let source = request.source().ip();
         let share = self.shares.take(source, self.trunks.read().index.naming(source));
         if share.is_none() && !(request.method() == "BYE" && self.is_in_a_call(&request)) {
@@ -194,12 +194,12 @@ impl Front {
     }
 
     /// What was counted since the start.
-    pub fn counts(&self) -> FrontCounts {
+    pub(crate) fn counts(&self) -> FrontCounts {
         self.counts.read()
     }
 
     /// Writes the log lines of the last minute.
-    pub fn sum_up(&self) {
+    pub(crate) fn sum_up(&self) {
         let now = self.clock.now();
         for kind in [&self.sums.refused, &self.sums.guesses, &self.sums.dropped] {
             kind.sum_up(now);

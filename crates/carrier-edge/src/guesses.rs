@@ -27,7 +27,7 @@ const OF_SOURCE_IN_AN_ATTACK: u32 = 3;
 const APART: i64 = 1_000;
 
 #[derive(Debug)]
-pub struct Guesses {
+pub(crate) struct Guesses {
     key: RandomState,
     places: Mutex<Box<[Place]>>,
 }
@@ -42,7 +42,7 @@ struct Place {
 
 /// What is known of a source and a username that it sends a digest for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Try<'a> {
+pub(crate) struct Try<'a> {
     pub source: IpAddr,
     pub name: &'a [u8],
     pub now: Timestamp,
@@ -50,7 +50,7 @@ pub struct Try<'a> {
 
 /// What a wrong digest is answered with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wrong {
+pub(crate) enum Wrong {
     /// A challenge.
     Answered,
     /// A challenge; it is the last that is certain in this minute.
@@ -67,7 +67,7 @@ impl Default for Guesses {
 
 impl Guesses {
     /// Whether a digest is looked at.
-    pub fn may_try(&self, tried: Try<'_>, proven: &Proven) -> bool {
+    pub(crate) fn may_try(&self, tried: Try<'_>, proven: &Proven) -> bool {
         if proven.knows((tried.source, tried.name), tried.now) {
             return true;
         }
@@ -78,7 +78,7 @@ impl Guesses {
     }
 
     /// Counts one that was wrong.
-    pub fn wrong(&self, tried: Try<'_>, proven: &Proven) -> Wrong {
+    pub(crate) fn wrong(&self, tried: Try<'_>, proven: &Proven) -> Wrong {
         let mut places = self.lock();
         if let Some(place) = self.place(&mut places, tried.name, tried.now) {
             place.wrong = place.wrong.saturating_add(1);

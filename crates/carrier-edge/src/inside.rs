@@ -13,7 +13,7 @@ use sip_transport::session_timer::{Decision, Said, Session};
 
 impl Call<'_> {
     /// A request in the dialog that does not end it.
-    pub async fn inside(&mut self, request: Box<Incoming>) {
+    pub(crate) async fn inside(&mut self, request: Box<Incoming>) {
         if request.method() == "PRACK" {
             // It crossed the answer: nothing hangs on it any more.
             let _no_media = Box::pin(self.confirmed(*request)).await;
@@ -23,7 +23,7 @@ impl Call<'_> {
     }
 
     /// A re-INVITE or an UPDATE.
-    pub async fn take_inside(&mut self, request: Incoming) {
+    pub(crate) async fn take_inside(&mut self, request: Incoming) {
         let invites = request.method() == "INVITE";
         let offer = request.description().ok().flatten().map(<[u8]>::to_vec);
         let refreshes = self.refreshing.as_ref().is_some_and(|refreshing| refreshing.offers);
@@ -39,7 +39,7 @@ impl Call<'_> {
     }
 
     /// Answers a request that brings an offer. One that does not fit leaves the call as it is.
-    pub async fn respond_to_offer(&mut self, request: Incoming, offer: &[u8]) {
+    pub(crate) async fn respond_to_offer(&mut self, request: Incoming, offer: &[u8]) {
         match self.renegotiated(offer).await {
             Ok(answer) => self.agree(request, &answer, false).await,
             Err(why) => {
@@ -81,7 +81,7 @@ impl Call<'_> {
     }
 
     /// Starts the session timer anew as a request wants it; returns the headers that say so.
-    pub fn agree_on_session(&mut self, request: &Incoming, now: Timestamp) -> Vec<inspection::Header> {
+    pub(crate) fn agree_on_session(&mut self, request: &Incoming, now: Timestamp) -> Vec<inspection::Header> {
         // What cannot be read, or is too short, was refused before.
         let said = Said::of(request.headers()).unwrap_or_default();
         let Decision::With(terms) = said.decide(self.session.map(|session| session.terms)) else {
@@ -98,7 +98,7 @@ impl Call<'_> {
 }
 
 /// Answers a request whose transaction nobody else waits for.
-pub fn respond_alone(request: Incoming, code: u16) {
+pub(crate) fn respond_alone(request: Incoming, code: u16) {
     let phrase = if code == 200 { "OK" } else { reason_phrase(code) };
     tokio::spawn(async move { request.finish(code, phrase, &[]).await });
 }

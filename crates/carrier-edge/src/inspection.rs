@@ -18,11 +18,11 @@ const EXTENSIONS_OF_PROXIES: [&str; 3] = ["100rel", "timer", "privacy"];
 const MOST_SEQUENCE: u32 = 1 << 31;
 
 /// A header of a response.
-pub type Header = (&'static str, String);
+pub(crate) type Header = (&'static str, String);
 
 /// Why a request is refused, and the header that says what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotSupported {
+pub(crate) struct NotSupported {
     pub cause: Cause,
     pub header: Option<Header>,
     configured: &'static str,
@@ -40,13 +40,13 @@ impl NotSupported {
         Self { header: Some((name, value.into())), ..self }
     }
 
-    pub fn flaw(&self) -> Flaw<'_> {
+    pub(crate) fn flaw(&self) -> Flaw<'_> {
         let Self { cause, configured, received, explanation, .. } = self;
         Flaw { cause: *cause, configured, received, explanation }
     }
 
     /// Refuses a request that nobody else decides about.
-    pub async fn refuse(self, request: Incoming) {
+    pub(crate) async fn refuse(self, request: Incoming) {
         let Self { cause, header, explanation, .. } = self;
         let (code, call_id) = (cause.code(), request.call_id());
         tracing::debug!(method = request.method(), code, call_id, why = explanation, "a request was refused");
@@ -56,7 +56,7 @@ impl NotSupported {
 }
 
 /// What makes a message no request of this version: the response that it gets.
-pub fn malformed(request: &Incoming) -> Option<u16> {
+pub(crate) fn malformed(request: &Incoming) -> Option<u16> {
     if !request.is_of_this_version() {
         return Some(505);
     }
@@ -71,7 +71,7 @@ pub fn malformed(request: &Incoming) -> Option<u16> {
 }
 
 /// What of a request is not supported.
-pub fn not_supported(request: &Incoming) -> Option<NotSupported> {
+pub(crate) fn not_supported(request: &Incoming) -> Option<NotSupported> {
     extension(request).or_else(|| match request.method() {
         "INVITE" => {
             accept(request).or_else(|| body(request)).or_else(|| contact(request)).or_else(|| timer(request))
@@ -170,7 +170,7 @@ fn timer(request: &Incoming) -> Option<NotSupported> {
 }
 
 /// The header that a refusal of the far end must have (RFC 3261 §8.2, RFC 4028 §6); `random` names a challenge.
-pub fn header_of(code: u16, random: u64) -> Option<Header> {
+pub(crate) fn header_of(code: u16, random: u64) -> Option<Header> {
     let challenge = || format!("Digest realm=\"far-end.invalid\", nonce=\"{random:016x}\", algorithm=MD5");
     Some(match code {
         401 => ("WWW-Authenticate", challenge()),

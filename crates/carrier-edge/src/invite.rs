@@ -29,7 +29,7 @@ enum Step {
     Give,
 }
 
-pub async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
+pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     let stopwatch = || inner.core.clock.stopwatch();
     let Some(pending) = inner.merged.begin(&request, stopwatch()) else {
         return request.finish(482, "Loop Detected", &[]).await;
@@ -157,7 +157,7 @@ impl Inner {
     }
 }
 
-pub async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
+pub(crate) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
     let settings = &inner.config.settings;
     let nonce = inner.front.nonce(request.source().ip(), inner.core.clock.now());
     let values = challenge.headers(settings, &nonce);

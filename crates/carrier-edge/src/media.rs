@@ -27,7 +27,7 @@ pub(crate) use stream::Traffic;
 const READ: (u64, u64) = (2_000, 256);
 
 /// The media of one call.
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     socket: UdpSocket,
     /// Its place among our own sockets, and the right to have it open.
     _held: Held,
@@ -38,7 +38,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    pub async fn open(
+    pub(crate) async fn open(
         inner: &Inner,
         bind: IpAddr,
         advertise: IpAddr,
@@ -67,12 +67,12 @@ impl Endpoint {
     }
 
     /// What peers are told.
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Takes what an offer or an answer said.
-    pub async fn negotiated(&mut self, inner: &Inner, media: &Media, now: Timestamp) {
+    pub(crate) async fn negotiated(&mut self, inner: &Inner, media: &Media, now: Timestamp) {
         let offered = match &media.host {
             // The unspecified address is the old way to say "hold".
             MediaHost::Address(address) if address.is_unspecified() => None,
@@ -88,12 +88,12 @@ impl Endpoint {
     }
 
     /// The caller takes its stream out of the call.
-    pub fn taken_out(&mut self, now: Timestamp) {
+    pub(crate) fn taken_out(&mut self, now: Timestamp) {
         self.stream.taken_out(now);
     }
 
     /// Starts the watch for silence anew, and makes a peer speak that waits for the first packet.
-    pub async fn answered(&mut self, now: Timestamp) {
+    pub(crate) async fn answered(&mut self, now: Timestamp) {
         self.stream.restart(now);
         if let Some((packet, target)) = self.stream.ping() {
             // A packet that cannot be sent is lost, as packets are.
@@ -102,7 +102,7 @@ impl Endpoint {
     }
 
     /// Hears and echoes for as long as nobody gives up waiting, which is always safe.
-    pub async fn hear(&mut self, inner: &Inner) {
+    pub(crate) async fn hear(&mut self, inner: &Inner) {
         let (clock, is_ipv6) = (&inner.core.clock, self.is_ipv6());
         let Self { socket, stream, read, .. } = self;
         let take = |packet: &mut [u8], from| {
@@ -124,12 +124,12 @@ impl Endpoint {
     }
 
     /// When the call ends if it stays silent.
-    pub fn silent_until(&self) -> Option<Timestamp> {
+    pub(crate) fn silent_until(&self) -> Option<Timestamp> {
         self.stream.silent_until()
     }
 
     /// What came and went.
-    pub fn traffic(&self) -> Traffic<'_> {
+    pub(crate) fn traffic(&self) -> Traffic<'_> {
         self.stream.traffic()
     }
 }

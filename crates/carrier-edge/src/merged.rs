@@ -19,7 +19,7 @@ const MOST: usize = 65_536;
 
 /// The INVITEs outside of dialogs that are pending, or were until just now.
 #[derive(Debug)]
-pub struct Merged {
+pub(crate) struct Merged {
     /// What nobody outside can know, so that nobody can make two names alike.
     secret: [u64; 2],
     state: Mutex<State>,
@@ -33,19 +33,19 @@ struct State {
 }
 
 /// An INVITE that is pending, until this is dropped.
-pub struct Pending<'a> {
+pub(crate) struct Pending<'a> {
     merged: &'a Merged,
     name: u64,
     remembered_until: Option<Duration>,
 }
 
 impl Merged {
-    pub fn new(secret: [u64; 2]) -> Self {
+    pub(crate) fn new(secret: [u64; 2]) -> Self {
         Self { secret, state: Mutex::default() }
     }
 
     /// Notes an INVITE; `None` when it is one that is pending, on another way.
-    pub fn begin(&self, request: &Incoming, now: Duration) -> Option<Pending<'_>> {
+    pub(crate) fn begin(&self, request: &Incoming, now: Duration) -> Option<Pending<'_>> {
         let (number, _) = request.sequence()?;
         self.note((request.call_id(), request.remote_tag().unwrap_or_default(), number), now)
     }
@@ -71,7 +71,7 @@ impl Merged {
 
 impl Pending<'_> {
     /// It is over, and a copy that still comes is none that may become a call.
-    pub fn remember(mut self, now: Duration) {
+    pub(crate) fn remember(mut self, now: Duration) {
         self.remembered_until = Some(now + REMEMBERED);
     }
 }

@@ -9,24 +9,24 @@ use trunk_rules::carrier::{NonceState, Nonces, NoncesAt};
 
 /// The highest count that each nonce was used with. A nonce that is too old is refused anyway, so it is forgotten.
 #[derive(Debug, Default)]
-pub struct Counts(Mutex<Known>);
+pub(crate) struct Counts(Mutex<Known>);
 
 #[derive(Debug, Default)]
-pub struct Known {
+pub(crate) struct Known {
     of: HashMap<Box<[u8]>, (u32, Timestamp)>,
     swept: Option<Timestamp>,
 }
 
 impl Counts {
     /// The counts, for as long as one attempt is decided: of two with the same count only one is let through.
-    pub fn lock(&self) -> MutexGuard<'_, Known> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Known {
     /// Notes that a nonce was used.
-    pub fn note(&mut self, nonce: Box<[u8]>, count: u32, now: Timestamp, ttl: Duration) {
+    pub(crate) fn note(&mut self, nonce: Box<[u8]>, count: u32, now: Timestamp, ttl: Duration) {
         if self.swept.is_none_or(|swept| now >= swept.after(ttl)) {
             self.of.retain(|_, (_, at)| at.after(ttl) > now);
             self.swept = Some(now);
@@ -36,7 +36,7 @@ impl Known {
 }
 
 /// The nonces at a moment, counted.
-pub struct Counted<'a> {
+pub(crate) struct Counted<'a> {
     pub nonces: NoncesAt<'a>,
     pub known: &'a Known,
 }

@@ -8,7 +8,7 @@ use super::sdp;
 use super::stack::Acknowledgement;
 
 /// What of a call's descriptions stays from one to the next.
-pub struct Speech {
+pub(crate) struct Speech {
     identity: sdp::Identity,
     /// Our key for SRTP, once one was needed.
     key: Option<Box<str>>,
@@ -17,14 +17,14 @@ pub struct Speech {
 }
 
 impl Speech {
-    pub fn new(random: u64) -> Self {
+    pub(crate) fn new(random: u64) -> Self {
         Self { identity: sdp::Identity::new(random), key: None, awaits: false }
     }
 }
 
 impl Call<'_> {
     /// Whether one more log line may say that something is wrong with the media of this caller's.
-    pub fn may_warn(&self) -> bool {
+    pub(crate) fn may_warn(&self) -> bool {
         let source = self.registered.facts.origin.source.ip();
         self.inner.sums.media.admits(source, self.inner.core.clock.now())
     }
@@ -39,7 +39,7 @@ impl Call<'_> {
     }
 
     /// What the edge says about its media: the answer to an offer, or an offer of its own.
-    pub fn description(&mut self, offered: Option<&Media>) -> String {
+    pub(crate) fn description(&mut self, offered: Option<&Media>) -> String {
         match offered {
             Some(media) => self.answer_to(media),
             None => self.offer(),
@@ -47,7 +47,7 @@ impl Call<'_> {
     }
 
     /// An offer, for whose answer the call waits from now on.
-    pub fn offer(&mut self) -> String {
+    pub(crate) fn offer(&mut self) -> String {
         let Some(at) = self.media.as_ref().map(super::media::Endpoint::address) else { return String::new() };
         self.speech.awaits = true;
         let (profile, codecs) =
@@ -70,7 +70,7 @@ impl Call<'_> {
     }
 
     /// Follows an offer of the caller's, and returns the answer to it.
-    pub async fn renegotiated(&mut self, offer: &[u8]) -> Result<String, MediaRefusal> {
+    pub(crate) async fn renegotiated(&mut self, offer: &[u8]) -> Result<String, MediaRefusal> {
         let mode = &self.registered.facts.trunk.media_encryption_mode;
         let negotiated = negotiate(mode, &self.inner.config.settings, Some(offer));
         if negotiated.is_err()
@@ -88,7 +88,7 @@ impl Call<'_> {
     }
 
     /// Takes the answer to an offer of ours. A call whose answer does not fit, or is missing, has no media and ends.
-    pub async fn answered_offer(&mut self, answer: Option<&[u8]>) -> Result<(), Ending> {
+    pub(crate) async fn answered_offer(&mut self, answer: Option<&[u8]>) -> Result<(), Ending> {
         self.speech.awaits = false;
         let mode = &self.registered.facts.trunk.media_encryption_mode;
         let media =
@@ -100,7 +100,7 @@ impl Call<'_> {
     }
 
     /// The same for the answer that an ACK brings, or fails to bring.
-    pub async fn acknowledged_offer(&mut self, ack: Option<Acknowledgement>) -> Result<(), Ending> {
+    pub(crate) async fn acknowledged_offer(&mut self, ack: Option<Acknowledgement>) -> Result<(), Ending> {
         if !self.speech.awaits {
             return Ok(());
         }

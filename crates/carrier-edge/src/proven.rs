@@ -16,7 +16,7 @@ const GENERATION: i64 = 30 * 60_000;
 const MOST: usize = 32_768;
 
 #[derive(Debug, Default)]
-pub struct Proven {
+pub(crate) struct Proven {
     key: RandomState,
     generations: RwLock<Generations>,
 }
@@ -30,7 +30,7 @@ struct Generations {
 
 impl Proven {
     /// Notes a proof.
-    pub fn note(&self, who: impl Hash, now: Timestamp) {
+    pub(crate) fn note(&self, who: impl Hash, now: Timestamp) {
         let (who, now) = (self.key.hash_one(who), now.as_unix_millis());
         let is_fresh = |generations: &Generations| {
             generations.is_of(now) && generations.current.len() < MOST && generations.current.contains(&who)
@@ -46,7 +46,7 @@ impl Proven {
     }
 
     /// Whether there was a proof.
-    pub fn knows(&self, who: impl Hash, now: Timestamp) -> bool {
+    pub(crate) fn knows(&self, who: impl Hash, now: Timestamp) -> bool {
         let (who, now) = (self.key.hash_one(who), now.as_unix_millis());
         let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
         // A generation that no proof ended yet is as old as if one had.

@@ -9,7 +9,7 @@ use service_core::keep::keep;
 const TOGETHER: u64 = 100;
 
 /// Forgets for as long as the server runs.
-pub async fn run(inner: Arc<Inner>) {
+pub(crate) async fn run(inner: Arc<Inner>) {
     let core = &inner.core;
     let forget = |before| core.store.forget_calls(before, TOGETHER);
     keep(&core.clock, inner.config.keep_months, "records of calls", forget).await;

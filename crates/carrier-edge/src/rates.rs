@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use trunk_rules::carrier::{Rate, RateCard};
 
 /// A small card: North America, the United Kingdom, mobiles there, and the rest of the world.
-pub fn default_rates() -> RateCard {
+pub(crate) fn default_rates() -> RateCard {
     let rate = |per_minute: Decimal, initial: u32, next: u32| Rate {
         per_minute,
         initial_interval: NonZeroU32::new(initial).unwrap_or(NonZeroU32::MIN),

@@ -240,10 +240,10 @@ impl CallRecord {
 }
 
 /// The record of a call whose server died, as it wrote it when the call was answered.
-pub struct LostRecord(Map<String, Value>);
+pub(crate) struct LostRecord(Map<String, Value>);
 
 impl LostRecord {
-    pub fn read(attributes: &str) -> Option<Self> {
+    pub(crate) fn read(attributes: &str) -> Option<Self> {
         serde_json::from_str(attributes).ok().map(Self)
     }
 
@@ -252,7 +252,7 @@ impl LostRecord {
     }
 
     /// What a minute of it costs and how it is billed; none when it costs nothing.
-    pub fn rate(&self) -> Option<Rate> {
+    pub(crate) fn rate(&self) -> Option<Rate> {
         let interval = |name: &str| u32::try_from(self.0.get(name)?.as_u64()?).ok()?.try_into().ok();
         Some(Rate {
             per_minute: self.text("rate")?.parse().ok()?,
@@ -262,7 +262,12 @@ impl LostRecord {
     }
 
     /// The record with its end: when the call was last known to be up.
-    pub fn into_stored(mut self, call: &RunningCall, ended: Timestamp, charge: Charge) -> Option<StoredCall> {
+    pub(crate) fn into_stored(
+        mut self,
+        call: &RunningCall,
+        ended: Timestamp,
+        charge: Charge,
+    ) -> Option<StoredCall> {
         let ended_at = ended;
         let connected = call.acknowledged.then_some(call.answered_at);
         for (name, value) in [

@@ -15,14 +15,14 @@ const AGAIN: Duration = Duration::from_secs(3);
 const STEPS_AFTER_GLARE: u64 = 200;
 
 /// A refresh that is under way.
-pub struct Refreshing {
+pub(crate) struct Refreshing {
     outcome: oneshot::Receiver<Option<Final>>,
     /// Whether it carries an offer.
     pub offers: bool,
 }
 
 /// What became of a refresh; for ever where there is none. Safe to give up waiting for.
-pub async fn outcome(refreshing: Option<&mut Refreshing>) -> Option<Final> {
+pub(crate) async fn outcome(refreshing: Option<&mut Refreshing>) -> Option<Final> {
     match refreshing {
         Some(refreshing) => (&mut refreshing.outcome).await.ok().flatten(),
         None => std::future::pending().await,
@@ -31,7 +31,7 @@ pub async fn outcome(refreshing: Option<&mut Refreshing>) -> Option<Final> {
 
 impl Call<'_> {
     /// Refreshes the session: by UPDATE where the caller understands it, else by an INVITE with what was said before.
-    pub async fn refresh(&mut self) {
+    pub(crate) async fn refresh(&mut self) {
         let (Some(session), Some(dialog)) = (self.session.as_mut(), self.dialog.as_ref()) else { return };
         let (updates, contact) = (dialog.updates, dialog.contact.clone());
         session.wait();
@@ -69,7 +69,7 @@ impl Call<'_> {
 
     /// Takes what became of a refresh; returns whether the call goes on. One that fails for another reason than that
     /// the caller does not know the call is tried again until the session is over.
-    pub async fn refreshed(&mut self, response: Option<Final>) -> bool {
+    pub(crate) async fn refreshed(&mut self, response: Option<Final>) -> bool {
         let offered = self.refreshing.take().is_some_and(|refreshing| refreshing.offers);
         let Some(Final { code, headers, description }) = response else { return false };
         if offered && !(200..300).contains(&code) {

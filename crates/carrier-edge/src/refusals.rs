@@ -9,7 +9,7 @@ const MINUTE: i64 = 60_000;
 
 /// What was recorded in the current minute.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<Recorded>);
+pub(crate) struct Refusals(Mutex<Recorded>);
 
 #[derive(Debug, Default)]
 struct Recorded {
@@ -19,7 +19,7 @@ struct Recorded {
 
 /// Whether a refusal is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
+pub(crate) enum Room {
     Recorded,
     /// It is the first of its trunk in this minute that is not.
     Full,
@@ -29,7 +29,7 @@ pub enum Room {
 
 impl Refusals {
     /// Counts a refusal of a trunk; so many of each minute are recorded.
-    pub fn count(&self, trunk: &str, most: u32, now: Timestamp) -> Room {
+    pub(crate) fn count(&self, trunk: &str, most: u32, now: Timestamp) -> Room {
         let minute = now.as_unix_millis().div_euclid(MINUTE);
         let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if recorded.minute != minute {

@@ -13,7 +13,7 @@ const FIRST: Duration = Duration::from_millis(500);
 const REPETITIONS: u32 = 5;
 
 /// A provisional response that a caller confirms with PRACK.
-pub struct Reliable {
+pub(crate) struct Reliable {
     /// What names the response: the value of `RSeq`.
     pub number: String,
     /// The number of the INVITE.
@@ -27,7 +27,7 @@ pub struct Reliable {
 
 /// What an unconfirmed response needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
+pub(crate) enum Due {
     Repetition,
     /// The caller never confirmed it.
     GivingUp,
@@ -35,7 +35,7 @@ pub enum Due {
 
 impl Reliable {
     /// A response that the caller confirms.
-    pub fn new(request: &Incoming, random: u64, agrees: bool) -> Option<Self> {
+    pub(crate) fn new(request: &Incoming, random: u64, agrees: bool) -> Option<Self> {
         let invite = request.value("CSeq")?.split_ascii_whitespace().next()?.to_owned();
         // From 1 to 2^31 - 1, so that it can grow.
         let number = (1 + random % 0x3fff_ffff).to_string();
@@ -44,30 +44,30 @@ impl Reliable {
     }
 
     /// Whether a PRACK is meant for this response.
-    pub fn is_named_by(&self, prack: &Incoming) -> bool {
+    pub(crate) fn is_named_by(&self, prack: &Incoming) -> bool {
         prack.value("RAck").is_some_and(|value| {
             value.split_ascii_whitespace().eq([self.number.as_str(), self.invite.as_str(), "INVITE"])
         })
     }
 
     /// The caller has it. Returns whether it described a session.
-    pub fn confirm(&mut self) -> bool {
+    pub(crate) fn confirm(&mut self) -> bool {
         self.confirmed = true;
         self.agrees
     }
 
     /// Whether an offer and its answer were exchanged in it and in what confirmed it.
-    pub fn has_agreed(&self) -> bool {
+    pub(crate) fn has_agreed(&self) -> bool {
         self.agrees && self.confirmed
     }
 
     /// Whether the call must not be answered yet.
-    pub fn holds_back(&self) -> bool {
+    pub(crate) fn holds_back(&self) -> bool {
         self.agrees && !self.confirmed
     }
 
     /// Waits until something is due; for ever once it was confirmed. Safe to give up waiting for.
-    pub async fn due(&mut self) -> Due {
+    pub(crate) async fn due(&mut self) -> Due {
         if self.confirmed {
             return std::future::pending().await;
         }
@@ -82,7 +82,7 @@ impl Reliable {
 }
 
 /// The same where there may be none.
-pub async fn due(reliable: Option<&mut Reliable>) -> Due {
+pub(crate) async fn due(reliable: Option<&mut Reliable>) -> Due {
     match reliable {
         Some(reliable) => reliable.due().await,
         None => std::future::pending().await,

@@ -46,7 +46,7 @@ impl Ringing {
 
 impl Call<'_> {
     /// Rings until the far end decides. Returns an ending when the caller or the server was quicker.
-    pub async fn ring(
+    pub(crate) async fn ring(
         &mut self,
         request: &mut Incoming,
         offered: bool,
@@ -143,7 +143,7 @@ impl Call<'_> {
 
     /// A PRACK. It may answer an offer of ours, or make one when there was an answer (RFC 3262 §5). An error is a call
     /// without media.
-    pub async fn confirmed(&mut self, prack: Incoming) -> Result<(), Ending> {
+    pub(crate) async fn confirmed(&mut self, prack: Incoming) -> Result<(), Ending> {
         let Some(reliable) = self.reliable.as_mut().filter(|reliable| reliable.is_named_by(&prack)) else {
             respond_alone(prack, 481);
             return Ok(());

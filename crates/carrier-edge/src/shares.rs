@@ -16,20 +16,20 @@ use ipnetwork::IpNetwork;
 use service_base::forwarded::origin;
 
 /// The subnet that names a source; none where it only proved itself.
-pub type Named = Option<IpNetwork>;
+pub(crate) type Named = Option<IpNetwork>;
 
 /// Most places.
 #[derive(Debug, Clone, Copy)]
-pub struct Most {
+pub(crate) struct Most {
     pub all: usize,
     pub of_network: usize,
     pub of_source: usize,
 }
 
-pub const MOST: Most = Most { all: 32_768, of_network: 16_384, of_source: 2_048 };
+pub(crate) const MOST: Most = Most { all: 32_768, of_network: 16_384, of_source: 2_048 };
 
 #[derive(Debug)]
-pub struct Shares {
+pub(crate) struct Shares {
     most: Most,
     taken: Mutex<Taken>,
 }
@@ -43,24 +43,24 @@ struct Taken {
 
 /// A place; dropping it gives it back.
 #[derive(Debug)]
-pub struct Share {
+pub(crate) struct Share {
     shares: Arc<Shares>,
     source: IpAddr,
     network: Named,
 }
 
 impl Shares {
-    pub fn new(most: Most) -> Arc<Self> {
+    pub(crate) fn new(most: Most) -> Arc<Self> {
         Arc::new(Self { most, taken: Mutex::default() })
     }
 
     /// Whether a source has places left.
-    pub fn has_room(&self, source: IpAddr, network: Named) -> bool {
+    pub(crate) fn has_room(&self, source: IpAddr, network: Named) -> bool {
         self.lock().has_room(self.most, origin(source), network)
     }
 
     /// A place for a request, if its source has one left.
-    pub fn take(self: &Arc<Self>, source: IpAddr, network: Named) -> Option<Share> {
+    pub(crate) fn take(self: &Arc<Self>, source: IpAddr, network: Named) -> Option<Share> {
         let source = origin(source);
         let mut taken = self.lock();
         if !taken.has_room(self.most, source, network) {

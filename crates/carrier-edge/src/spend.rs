@@ -39,7 +39,7 @@ pub(crate) use recording::watch;
 pub(crate) use settle::age;
 
 /// The tasks that write what running calls need, and look at what they cost.
-pub fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
+pub(crate) fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
     [
         tokio::spawn(rows::run(Arc::clone(inner))),
         tokio::spawn(tick::run(Arc::clone(inner))),
@@ -55,7 +55,7 @@ pub(crate) use lost::charge_lost;
 /// Whatever changes a trunk because of its spending is written by one task a trunk at a time: calls that end
 /// together share one write, and none of them loses to another.
 #[derive(Debug, Default)]
-pub struct Spend {
+pub(crate) struct Spend {
     accounts: Mutex<HashMap<Uuid, Account>>,
     /// Rings when something could not be written.
     failed: Notify,
@@ -166,7 +166,7 @@ impl Account {
 }
 
 /// The money of trunks at a moment.
-pub struct FundsAt<'a> {
+pub(crate) struct FundsAt<'a> {
     pub inner: &'a Inner,
     pub now: Timestamp,
 }
@@ -196,7 +196,7 @@ const MOST_UNWRITTEN: usize = 65_536;
 impl Spend {
     /// Adds up what is recorded. Trunks that ever spent are looked at once: their spending may have aged while no
     /// server ran.
-    pub async fn load(&self, store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn load(&self, store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
         let from =
             Timestamp::from_unix_millis(now.as_unix_millis() - i64::try_from(DAY.as_millis()).unwrap_or(0));
         let charges = store.charges_since(from).await?;
@@ -229,7 +229,12 @@ impl Spend {
     ///
     /// # Errors
     /// Why the call must not be answered. Whoever asked ends it with [`Self::over`] all the same.
-    pub async fn answered(&self, inner: &Inner, facts: &Arc<Facts>, at: Timestamp) -> Result<(), Cause> {
+    pub(crate) async fn answered(
+        &self,
+        inner: &Inner,
+        facts: &Arc<Facts>,
+        at: Timestamp,
+    ) -> Result<(), Cause> {
         let Some(trunk) = facts.trunk_number() else { return Ok(()) };
         let limit = limit_of(inner, facts);
         {
@@ -253,7 +258,7 @@ impl Spend {
     }
 
     /// The caller acknowledged the answer, which went out at this moment: from here on the call is charged.
-    pub fn acknowledged(&self, inner: &Arc<Inner>, facts: &Facts, answered: Timestamp) {
+    pub(crate) fn acknowledged(&self, inner: &Arc<Inner>, facts: &Facts, answered: Timestamp) {
         let Some(trunk) = facts.trunk_number() else { return };
         let limit = limit_of(inner, facts);
         let (blocks, settles) = {
@@ -274,7 +279,7 @@ impl Spend {
     }
 
     /// A call is over, at this moment. Returns what it cost, if it was answered.
-    pub fn over(&self, facts: &Facts, ended: Timestamp) -> Option<Over> {
+    pub(crate) fn over(&self, facts: &Facts, ended: Timestamp) -> Option<Over> {
         let mut accounts = self.lock();
         let account = accounts.get_mut(&facts.trunk_number()?)?;
         let Running { meter, .. } = account.running.remove(&facts.origin.id)?;
@@ -285,7 +290,7 @@ impl Spend {
     /// Keeps the record of a call that is over, and blocks the trunk if it spent too much: all in one write. Then
     /// tells whoever follows. What an answered call cost is kept until it can be written; a refused or unanswered
     /// one, which costs nothing, is not.
-    pub async fn record(
+    pub(crate) async fn record(
         &self,
         inner: &Arc<Inner>,
         trunk: &TrunkTerms,

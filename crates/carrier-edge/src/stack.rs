@@ -30,13 +30,13 @@ use sip_transport::streams::{Limits, Listener, Places, Refused};
 use sip_transport::{Common, Door, listen, shut_down};
 
 /// The methods that the edge knows.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
 
 /// The extensions that it supports.
-pub const SUPPORTED: &str = "timer, 100rel";
+pub(crate) const SUPPORTED: &str = "timer, 100rel";
 
 /// The listening endpoint.
-pub struct Stack {
+pub(crate) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
     address: SocketAddr,
@@ -58,7 +58,7 @@ impl std::fmt::Debug for Stack {
 }
 
 /// The requests that come in.
-pub struct Requests {
+pub(crate) struct Requests {
     receiver: TransactionReceiver,
     own: Arc<Own>,
 }
@@ -80,14 +80,14 @@ impl Own {
 }
 
 impl Requests {
-    pub async fn next(&mut self) -> Option<Incoming> {
+    pub(crate) async fn next(&mut self) -> Option<Incoming> {
         let transaction = self.receiver.recv().await?;
         Some(Incoming::new(transaction, Arc::clone(&self.own)))
     }
 }
 
 impl Stack {
-    pub fn start(
+    pub(crate) fn start(
         config: &EdgeConfig,
         front: Arc<Front>,
         clock: &Clock,
@@ -151,39 +151,39 @@ impl Stack {
         Ok((Self { endpoint, token, address, tls_address, advertise, refused, _entered: entered }, requests))
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    pub fn tls_address(&self) -> Option<SocketAddr> {
+    pub(crate) fn tls_address(&self) -> Option<SocketAddr> {
         self.tls_address
     }
 
     /// Where a call's media is bound, and what its caller is told: the address that it called, unless it is told another.
-    pub fn media_at(&self, request: &Incoming) -> (IpAddr, IpAddr) {
+    pub(crate) fn media_at(&self, request: &Incoming) -> (IpAddr, IpAddr) {
         let called = request.local().ip();
         (called, self.advertise.unwrap_or(called))
     }
 
     /// The URI that a caller sends in-dialog requests to: where its request came to.
-    pub fn contact(&self, request: &Incoming) -> String {
+    pub(crate) fn contact(&self, request: &Incoming) -> String {
         let (called, transport) = (request.local(), request.transport());
         let address = self.advertise.unwrap_or(called.ip());
         format!("<sip:{}:{};transport={transport}>", bracketed(address), called.port())
     }
 
     /// Writes the log lines of the last minute.
-    pub fn sum_up(&self, clock: &Clock) {
+    pub(crate) fn sum_up(&self, clock: &Clock) {
         self.refused.sum_up(clock);
     }
 
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.token.cancel();
         shut_down(&self.endpoint, None);
     }
 }
 
-pub fn bracketed(address: IpAddr) -> String {
+pub(crate) fn bracketed(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),

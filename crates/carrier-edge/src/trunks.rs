@@ -12,13 +12,13 @@ use trunk_store::{Committed, Observer, Record, Store, StoreError};
 
 /// The trunks and the numbers that their rules depend on.
 #[derive(Debug)]
-pub struct Trunks {
+pub(crate) struct Trunks {
     realm: String,
     state: RwLock<State>,
 }
 
 #[derive(Debug, Default)]
-pub struct State {
+pub(crate) struct State {
     pub index: TrunkIndex,
     accounts: HashMap<i64, AccountState>,
     /// Accounts whose numbers changed since their trunks were worked out. The next call does it: a thousand
@@ -38,12 +38,12 @@ struct AccountState {
 type Dependent = (Arc<str>, Option<Arc<str>>, TrunkLinks);
 
 impl Trunks {
-    pub fn new(realm: String) -> Self {
+    pub(crate) fn new(realm: String) -> Self {
         Self { realm, state: RwLock::default() }
     }
 
     /// Reads everything. What the observer sees meanwhile waits for the lock and comes after.
-    pub fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
+    pub(crate) fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
         let mut state = self.write();
         for spec in [Did::SPEC, VoiceOutTrunk::SPEC] {
             store.visit(spec, &mut |committed| self.apply(&mut state, committed))?;
@@ -54,7 +54,7 @@ impl Trunks {
     }
 
     /// The trunks as of now, every earlier write included.
-    pub fn read(&self) -> RwLockReadGuard<'_, State> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if state.stale.is_empty() {
             return state;

@@ -16,14 +16,14 @@ use service_base::places::{self, Places};
 
 /// Answers that wait for their acknowledgement.
 #[derive(Debug)]
-pub struct Unacknowledged {
+pub(crate) struct Unacknowledged {
     waiting: Arc<Places<IpAddr>>,
     heard: Proven,
 }
 
 /// An answer that waits; dropped, it waits no more.
 #[derive(Debug)]
-pub struct Place<'a> {
+pub(crate) struct Place<'a> {
     heard: &'a Proven,
     source: IpAddr,
     _waiting: places::Place<IpAddr>,
@@ -31,13 +31,13 @@ pub struct Place<'a> {
 
 impl Unacknowledged {
     /// With so many for one source that never acknowledged one.
-    pub fn new(most: u32) -> Self {
+    pub(crate) fn new(most: u32) -> Self {
         let most = usize::try_from(most).unwrap_or(usize::MAX);
         Self { waiting: Places::new(most), heard: Proven::default() }
     }
 
     /// A place for an answer to this source; none when as many wait already, and it acknowledged none lately.
-    pub fn take(&self, source: IpAddr, now: Timestamp) -> Option<Place<'_>> {
+    pub(crate) fn take(&self, source: IpAddr, now: Timestamp) -> Option<Place<'_>> {
         let (source, heard) = (origin(source), &self.heard);
         let is_heard = heard.knows(source, now);
         let waiting = if is_heard { self.waiting.take_anyway(source) } else { self.waiting.take(source) }?;
@@ -47,7 +47,7 @@ impl Unacknowledged {
 
 impl Place<'_> {
     /// The source acknowledged the answer.
-    pub fn acknowledged(self, now: Timestamp) {
+    pub(crate) fn acknowledged(self, now: Timestamp) {
         self.heard.note(self.source, now);
     }
 }

@@ -29,7 +29,7 @@ use trunk_store::account::{Account, KeyDigest};
 static BUSY: Summed = Summed::new("requests were told to try again later");
 
 /// Serves a request of the API; beside `/v3/` there is nothing to be found.
-pub async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
+pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
     let started = api.core.clock.stopwatch();
     let (parts, body) = request.into_parts();
     let request_id = request_id(&parts.headers, &api.core.ids);

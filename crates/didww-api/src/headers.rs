@@ -44,7 +44,7 @@ const ALWAYS_SAME: [(HeaderName, HeaderValue); 9] = [
 ];
 
 /// An answer of the API with all its headers.
-pub fn answer(
+pub(crate) fn answer(
     status: StatusCode,
     body: Bytes,
     request: &Parts,

@@ -25,14 +25,14 @@ use service_core::Core;
 use trunk_store::Scope;
 use trunk_store::account::Account;
 
-pub use error::{Lasts, Refused};
-pub use operation::Operation;
-pub use query::View;
-pub use target::{Place, Target};
+pub(crate) use error::{Lasts, Refused};
+pub(crate) use operation::Operation;
+pub(crate) use query::View;
+pub(crate) use target::{Place, Target};
 
 /// An authorised request, as far as the API is concerned.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub(crate) struct Call<'a> {
     /// The server.
     pub core: &'a Core,
     /// Whose request it is.
@@ -66,7 +66,7 @@ impl Call<'_> {
 
 /// What the API answers.
 #[derive(Debug)]
-pub struct Reply {
+pub(crate) struct Reply {
     /// The status.
     pub status: StatusCode,
     /// The document; empty for 204.
@@ -87,7 +87,7 @@ impl Reply {
 ///
 /// # Errors
 /// What the client is told instead.
-pub async fn perform(
+pub(crate) async fn perform(
     call: &Call<'_>,
     operation: Operation,
     view: View,

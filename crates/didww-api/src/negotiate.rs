@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use crate::jsonapi::Refused;
 
 /// Refuses a body of another media type, or of the right one with parameters.
-pub fn content_type(headers: &HeaderMap) -> Result<(), Refused> {
+pub(crate) fn content_type(headers: &HeaderMap) -> Result<(), Refused> {
     let sent = headers.get(header::CONTENT_TYPE).map_or("", |value| value.to_str().unwrap_or("unreadable"));
     if sent == MEDIA_TYPE {
         return Ok(());
@@ -20,7 +20,7 @@ pub fn content_type(headers: &HeaderMap) -> Result<(), Refused> {
 }
 
 /// Refuses a request whose `Accept` leaves out the API's media type without parameters.
-pub fn accept(headers: &HeaderMap) -> Result<(), Refused> {
+pub(crate) fn accept(headers: &HeaderMap) -> Result<(), Refused> {
     let mut texts =
         headers.get_all(header::ACCEPT).iter().map(|value| value.to_str().unwrap_or("unreadable"));
     let Some(first) = texts.next() else { return Ok(()) };

@@ -145,7 +145,14 @@ impl Seats {
     }
 
     /// Takes a place that there is room for.
-    pub(crate) fn take(&mut self, room: &Room, permit: Permit, seat: Arc<Seat>, task: AbortHandle, now: Duration) {
+    pub(crate) fn take(
+        &mut self,
+        room: &Room,
+        permit: Permit,
+        seat: Arc<Seat>,
+        task: AbortHandle,
+        now: Duration,
+    ) {
         let (id, origin) = (task.id(), room.origin);
         self.half_open.push_back(id);
         if let Some(origin) = origin {

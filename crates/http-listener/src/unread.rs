@@ -96,7 +96,12 @@ impl Unread {
     }
 
     /// The answer, counted if it is long; 503 when there is no room for it.
-    pub(crate) fn count(self: &Arc<Self>, answer: Response, client: IpAddr, backlog: &Arc<Backlog>) -> Response {
+    pub(crate) fn count(
+        self: &Arc<Self>,
+        answer: Response,
+        client: IpAddr,
+        backlog: &Arc<Backlog>,
+    ) -> Response {
         let length = answer.body().size_hint().exact().and_then(|length| usize::try_from(length).ok());
         let Some(length) = length.filter(|length| *length >= LONG) else { return answer };
         if !self.take(client, length) {

@@ -21,7 +21,6 @@ use crate::summed::Summed;
 
 /// How many failures are listened to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct GuessLimits {
     /// Failures of one source, a minute and at once; zero is no limit.
     pub of_source: u32,

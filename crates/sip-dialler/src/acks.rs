@@ -15,11 +15,11 @@ struct Ack {
 }
 
 #[derive(Default)]
-pub struct Acks(Vec<Ack>);
+pub(crate) struct Acks(Vec<Ack>);
 
 impl Acks {
     /// Sends one, and keeps it.
-    pub async fn send(&mut self, sequence: u32, tag: &str, request: &Request, hop: &Hop) {
+    pub(crate) async fn send(&mut self, sequence: u32, tag: &str, request: &Request, hop: &Hop) {
         let message = request.to_bytes().into();
         let ack = Ack { sequence, tag: tag.into(), message, hop: Hop::clone(hop) };
         ack.send().await;
@@ -31,7 +31,7 @@ impl Acks {
     }
 
     /// Sends one again; gives whether there was one.
-    pub async fn again(&self, sequence: u32, tag: &str) -> bool {
+    pub(crate) async fn again(&self, sequence: u32, tag: &str) -> bool {
         let known = self.0.iter().find(|ack| ack.sequence == sequence && *ack.tag == *tag);
         if let Some(ack) = known {
             ack.send().await;
@@ -39,7 +39,7 @@ impl Acks {
         known.is_some()
     }
 
-    pub fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.0.len() >= MOST
     }
 }

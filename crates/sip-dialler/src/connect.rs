@@ -34,13 +34,13 @@ const KNOWN: usize = 1024;
 /// There is no way, and why.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
-pub struct NoWay(String);
+pub(crate) struct NoWay(String);
 
 /// Shared by all that a call keeps.
-pub type Hop = Arc<Way>;
+pub(crate) type Hop = Arc<Way>;
 
 /// Where the next request goes, and how.
-pub struct Way {
+pub(crate) struct Way {
     pub connection: SipConnection,
     pub destination: SipAddr,
     /// What the far end is told of us.
@@ -52,22 +52,22 @@ pub struct Way {
 
 impl Way {
     /// Where it leads.
-    pub fn address(&self) -> Option<SocketAddr> {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.destination.get_socketaddr().ok()
     }
 
     /// Whether nothing is lost on the way.
-    pub fn is_reliable(&self) -> bool {
+    pub(crate) fn is_reliable(&self) -> bool {
         self.transport != Transport::Udp
     }
 
     /// Whether something can still be sent.
-    pub fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         !self.is_reliable() || !is_closed(&self.connection)
     }
 
     /// Waits until nothing can be sent any more.
-    pub async fn closed(&self) {
+    pub(crate) async fn closed(&self) {
         match self.connection.cancel_token().filter(|_| self.is_reliable()) {
             Some(token) => token.cancelled().await,
             None => std::future::pending().await,
@@ -75,7 +75,7 @@ impl Way {
     }
 
     /// Sends a message once.
-    pub async fn send(&self, message: &[u8]) -> Result<(), NoWay> {
+    pub(crate) async fn send(&self, message: &[u8]) -> Result<(), NoWay> {
         if let Some(user) = &self.user {
             return user.send(message).map_err(|why| NoWay(why.to_string()));
         }
@@ -90,7 +90,7 @@ impl Way {
     }
 
     /// The URI that the far end sends requests of the dialog to.
-    pub fn contact(&self, secure: bool) -> String {
+    pub(crate) fn contact(&self, secure: bool) -> String {
         let local = self.local;
         match self.transport {
             _ if secure => format!("<sips:{local}>"),
@@ -137,7 +137,7 @@ impl Last {
     }
 }
 
-pub struct Connect {
+pub(crate) struct Connect {
     listen: SocketAddr,
     advertise: Option<IpAddr>,
     /// Those that certificates must lead to; the system's when there are none.
@@ -152,7 +152,7 @@ pub struct Connect {
 }
 
 impl Connect {
-    pub fn new(config: &DiallerConfig, clock: Clock, stack: &Stack) -> Result<Self, DiallerError> {
+    pub(crate) fn new(config: &DiallerConfig, clock: Clock, stack: &Stack) -> Result<Self, DiallerError> {
         let roots = config
             .tls_roots
             .as_ref()
@@ -170,7 +170,7 @@ impl Connect {
     }
 
     /// The way to an address; `name` is what a certificate must be for.
-    pub async fn to(
+    pub(crate) async fn to(
         &self,
         stack: &Stack,
         transport: Transport,

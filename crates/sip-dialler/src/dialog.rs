@@ -19,7 +19,7 @@ const FINDING: Duration = Duration::from_secs(2);
 const SENDING: Duration = Duration::from_secs(1);
 
 /// The values of a header, one for each line, as they were received.
-pub fn values<'a>(
+pub(crate) fn values<'a>(
     headers: &'a rsipstack::sip::Headers,
     name: &'a str,
 ) -> impl Iterator<Item = &'a str> {
@@ -27,30 +27,30 @@ pub fn values<'a>(
 }
 
 /// The first value of a header.
-pub fn value<'a>(headers: &'a rsipstack::sip::Headers, name: &'a str) -> Option<&'a str> {
+pub(crate) fn value<'a>(headers: &'a rsipstack::sip::Headers, name: &'a str) -> Option<&'a str> {
     values(headers, name).next()
 }
 
 /// Whether a header lists a word, such as an option tag.
-pub fn lists(headers: &rsipstack::sip::Headers, name: &str, word: &str) -> bool {
+pub(crate) fn lists(headers: &rsipstack::sip::Headers, name: &str, word: &str) -> bool {
     values(headers, name)
         .flat_map(|value| value.split(','))
         .any(|listed| listed.trim().eq_ignore_ascii_case(word))
 }
 
 /// The number and the method of `CSeq`.
-pub fn sequence(headers: &rsipstack::sip::Headers) -> Option<(u32, &str)> {
+pub(crate) fn sequence(headers: &rsipstack::sip::Headers) -> Option<(u32, &str)> {
     let mut words = value(headers, "CSeq")?.split_ascii_whitespace();
     Some((words.next()?.parse().ok()?, words.next()?))
 }
 
 /// The far end's tag in a response; empty when it is an old one that knows no tags.
-pub fn remote_tag(response: &Response) -> &str {
+pub(crate) fn remote_tag(response: &Response) -> &str {
     value(&response.headers, "To").and_then(tag_of).unwrap_or_default()
 }
 
 #[derive(Clone)]
-pub struct Dialog {
+pub(crate) struct Dialog {
     pub tag: String,
     /// The value of `To`.
     to: String,
@@ -65,7 +65,7 @@ pub struct Dialog {
 
 impl Dialog {
     /// The dialog that a response to our INVITE makes. `way` is where the INVITE went, `sequence` its number.
-    pub async fn of(
+    pub(crate) async fn of(
         origin: &Origin,
         response: &Response,
         way: &Hop,
@@ -90,12 +90,12 @@ impl Dialog {
     }
 
     /// Goes on counting where the same dialog stood before its answer.
-    pub fn continues(&mut self, early: &Self) {
+    pub(crate) fn continues(&mut self, early: &Self) {
         self.sequence = self.sequence.max(early.sequence);
     }
 
     /// Takes the far end's new contact.
-    pub async fn retarget(&mut self, origin: &Origin, headers: &rsipstack::sip::Headers) {
+    pub(crate) async fn retarget(&mut self, origin: &Origin, headers: &rsipstack::sip::Headers) {
         let contact =
             value(headers, "Contact").and_then(|contact| entries(contact).into_iter().next()).map(uri_of);
         if let Some(contact) = contact.filter(|contact| *contact != self.target) {
@@ -135,20 +135,20 @@ impl Dialog {
     }
 
     /// Finds another way where the one that there was is closed.
-    pub async fn reconnect(&mut self, origin: &Origin) {
+    pub(crate) async fn reconnect(&mut self, origin: &Origin) {
         if !self.hop.is_open() {
             self.hop = self.next_hop(origin, &self.hop.clone()).await;
         }
     }
 
     /// The number of the next request.
-    pub fn next_sequence(&mut self) -> u32 {
+    pub(crate) fn next_sequence(&mut self) -> u32 {
         self.sequence += 1;
         self.sequence
     }
 
     /// A request in the dialog.
-    pub fn request(
+    pub(crate) fn request(
         &self,
         origin: &Origin,
         method: Method,
@@ -171,7 +171,7 @@ impl Dialog {
 
     /// Sends a request, again with a digest if it is challenged, and waits for its answer. `None` when it could not
     /// be sent.
-    pub async fn ask(
+    pub(crate) async fn ask(
         mut self,
         origin: &Origin,
         method: Method,
@@ -191,7 +191,7 @@ impl Dialog {
     }
 
     /// Hangs up. It goes on by itself when it is not waited for.
-    pub fn bye(mut self, origin: &Arc<Origin>) -> tokio::task::JoinHandle<()> {
+    pub(crate) fn bye(mut self, origin: &Arc<Origin>) -> tokio::task::JoinHandle<()> {
         let origin = Arc::clone(origin);
         let inner = Arc::clone(&origin.inner);
         inner.stack.spawn(async move {
@@ -212,7 +212,7 @@ fn is_loose(uri: &str) -> bool {
 
 /// Sends a request that is no INVITE, and waits for its final response. The library repeats it, and says 408 itself
 /// when nothing comes.
-pub async fn ask(origin: &Origin, request: Request, hop: &Hop) -> Option<Response> {
+pub(crate) async fn ask(origin: &Origin, request: Request, hop: &Hop) -> Option<Response> {
     let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
     let endpoint = origin.inner.stack.endpoint().clone();
     let mut transaction = Transaction::new_client(key, request, endpoint, Some(hop.connection.clone()));
@@ -238,7 +238,7 @@ pub async fn ask(origin: &Origin, request: Request, hop: &Hop) -> Option<Respons
 }
 
 /// The header that answers a challenge, where the password is known.
-pub fn answer(origin: &Origin, response: &Response, method: &str, uri: &str) -> Option<Header> {
+pub(crate) fn answer(origin: &Origin, response: &Response, method: &str, uri: &str) -> Option<Header> {
     let credentials = origin.credentials.as_ref()?;
     let challenge = challenge(response)?;
     let password = PasswordHash::new(&credentials.username, &challenge.realm(), &credentials.password);
@@ -251,7 +251,7 @@ pub fn answer(origin: &Origin, response: &Response, method: &str, uri: &str) -> 
 }
 
 /// The challenge of a 401 or 407 that can be answered.
-pub fn challenge(response: &Response) -> Option<DigestChallenge> {
+pub(crate) fn challenge(response: &Response) -> Option<DigestChallenge> {
     let name = match response.status_code.code() {
         401 => "WWW-Authenticate",
         407 => "Proxy-Authenticate",

@@ -20,7 +20,7 @@ use sip_transport::body::session_description;
 const AT_ONCE: usize = 1024;
 
 /// Takes requests until the endpoint ends.
-pub async fn take(inner: Weak<Inner>, mut requests: TransactionReceiver) {
+pub(crate) async fn take(inner: Weak<Inner>, mut requests: TransactionReceiver) {
     let room = Arc::new(Semaphore::new(AT_ONCE));
     while let Some(request) = requests.recv().await {
         let Some(inner) = inner.upgrade() else { return };
@@ -88,14 +88,14 @@ async fn stranger(inner: &Inner, mut request: Transaction) {
 }
 
 /// Answers a request for a call that is over: both sides may hang up at the same time.
-pub fn finish_late(request: Transaction) {
+pub(crate) fn finish_late(request: Transaction) {
     let bye = request.original.method == Method::Bye;
     let (code, phrase) = if bye { (200, "OK") } else { (481, "Call/Transaction Does Not Exist") };
     finish_alone(request, code, phrase, Vec::new());
 }
 
 /// Sends a response. A failure to send is the network's, and the far end's timers deal with it.
-pub async fn respond(
+pub(crate) async fn respond(
     request: &mut Transaction,
     code: u16,
     phrase: &str,
@@ -117,13 +117,13 @@ pub async fn respond(
 }
 
 /// Sends a final response and sees the transaction to its end.
-pub async fn finish(mut request: Transaction, code: u16, phrase: &str, further: Vec<Header>) {
+pub(crate) async fn finish(mut request: Transaction, code: u16, phrase: &str, further: Vec<Header>) {
     respond(&mut request, code, phrase, further, String::new()).await;
     let _unread = see_off(request).await;
 }
 
 /// Sees an answered transaction to its end: repetitions need it. Returns the session description in its ACK.
-pub async fn see_off(mut request: Transaction) -> Vec<u8> {
+pub(crate) async fn see_off(mut request: Transaction) -> Vec<u8> {
     // The library's timers end with the endpoint, and so do all its connections.
     let open = request.connection.as_ref().and_then(SipConnection::cancel_token).unwrap_or_default();
     let acknowledged = async {
@@ -144,6 +144,6 @@ pub async fn see_off(mut request: Transaction) -> Vec<u8> {
 }
 
 /// The same for a request that nobody else waits for.
-pub fn finish_alone(request: Transaction, code: u16, phrase: &'static str, further: Vec<Header>) {
+pub(crate) fn finish_alone(request: Transaction, code: u16, phrase: &'static str, further: Vec<Header>) {
     tokio::spawn(async move { finish(request, code, phrase, further).await });
 }

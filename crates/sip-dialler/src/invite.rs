@@ -9,7 +9,7 @@ use super::connect::{Hop, NoWay};
 use super::dialog::value;
 
 /// An INVITE that was sent.
-pub struct Invite {
+pub(crate) struct Invite {
     pub request: Request,
     pub hop: Hop,
     pub sequence: u32,
@@ -23,7 +23,7 @@ pub struct Invite {
 
 impl Invite {
     /// Sends it. An error says that there is no way to the far end.
-    pub async fn send(
+    pub(crate) async fn send(
         inner: &Inner,
         request: Request,
         hop: Hop,
@@ -42,12 +42,12 @@ impl Invite {
     }
 
     /// When there is something to do.
-    pub fn next(&self) -> Option<Duration> {
+    pub(crate) fn next(&self) -> Option<Duration> {
         [self.repeat_at, self.give_up_at].into_iter().flatten().min()
     }
 
     /// Does what is to be done by now; gives whether it is given up.
-    pub async fn on_time(&mut self, now: Duration) -> bool {
+    pub(crate) async fn on_time(&mut self, now: Duration) -> bool {
         if self.give_up_at.is_some_and(|at| at <= now) {
             return true;
         }
@@ -62,23 +62,23 @@ impl Invite {
     }
 
     /// Something was heard: the far end has it, and takes its time.
-    pub fn heard(&mut self) {
+    pub(crate) fn heard(&mut self) {
         (self.repeat_at, self.give_up_at) = (None, None);
     }
 
     /// It arrived, or is not wanted any more: it is given up at its time, and not repeated until then.
-    pub fn fall_silent(&mut self) {
+    pub(crate) fn fall_silent(&mut self) {
         self.repeat_at = None;
     }
 
     /// The ACK of a refusal, which belongs to this transaction.
-    pub fn acknowledgement(&self, refusal: &Response) -> Request {
+    pub(crate) fn acknowledgement(&self, refusal: &Response) -> Request {
         let to = value(&refusal.headers, "To").unwrap_or_default();
         self.belonging(Method::Ack, Some(to))
     }
 
     /// The request that cancels it.
-    pub fn cancel(&self) -> Request {
+    pub(crate) fn cancel(&self) -> Request {
         self.belonging(Method::Cancel, None)
     }
 

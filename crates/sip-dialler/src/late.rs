@@ -12,7 +12,7 @@ use super::dialog::{Dialog, remote_tag, sequence};
 use super::origin::Origin;
 
 /// What is left of a call.
-pub struct Late {
+pub(crate) struct Late {
     pub origin: Arc<Origin>,
     /// What was called.
     pub uri: Box<str>,
@@ -25,7 +25,7 @@ pub struct Late {
 
 impl Late {
     /// Deals with a response that came after the end.
-    pub async fn response(&self, response: &Response) {
+    pub(crate) async fn response(&self, response: &Response) {
         let mut acks = self.acks.lock().await;
         late(&self.origin, &self.uri, &self.way, &self.digests, &mut acks, response).await;
     }
@@ -33,7 +33,7 @@ impl Late {
 
 /// Acknowledges a final response that came again. One of another dialog, which a fork made after the call was
 /// answered or given up, is acknowledged and hung up.
-pub async fn late(
+pub(crate) async fn late(
     origin: &Arc<Origin>,
     uri: &str,
     way: &Hop,

@@ -21,7 +21,7 @@ use super::{Inner, Invitation, LegEnd, LegEvent};
 use service_base::mailbox::Sender;
 
 /// The work of a call.
-pub struct Call {
+pub(crate) struct Call {
     pub inner: Arc<Inner>,
     pub origin: Arc<Origin>,
     pub target: Target,
@@ -53,7 +53,7 @@ pub struct Call {
 }
 
 /// The answer to a challenge.
-pub struct Authorization {
+pub(crate) struct Authorization {
     /// Whether a proxy asked for it.
     pub proxy: bool,
     pub realm: String,
@@ -85,7 +85,7 @@ impl Drop for Counted<'_> {
 }
 
 /// Takes a call from its invitation to its end.
-pub async fn run(
+pub(crate) async fn run(
     inner: Arc<Inner>,
     invitation: Invitation,
     events: Sender<LegEvent>,
@@ -144,7 +144,7 @@ impl Call {
     }
 
     /// Tells an event, once.
-    pub fn tell(&mut self, event: LegEvent) {
+    pub(crate) fn tell(&mut self, event: LegEvent) {
         let told = match event {
             LegEvent::Ringing => &mut self.told.ringing,
             LegEvent::Progress => &mut self.told.progress,
@@ -164,12 +164,12 @@ impl Call {
     }
 
     /// The headers of the digests.
-    pub fn digests(&self) -> Vec<Header> {
+    pub(crate) fn digests(&self) -> Vec<Header> {
         self.authorizations.iter().map(|authorization| authorization.header.clone()).collect()
     }
 
     /// Deals with a response that is none to the INVITE that is under way.
-    pub async fn late(&mut self, response: &Response) {
+    pub(crate) async fn late(&mut self, response: &Response) {
         if let Some(way) = &self.way {
             let digests = self.digests();
             // Seldom needed, and large: not a part of every call's state.

@@ -46,6 +46,10 @@ use didww_types::Secret;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use connect::Connect;
+pub use reach::Reach;
+use registry::Registry;
+use resolve::Resolver;
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
@@ -53,10 +57,6 @@ use service_base::mailbox::{Receiver, mailbox};
 use service_base::net::{Entered, OwnSockets, Use};
 use sip_transport::streams::Limits;
 use sip_transport::{Books, Connections, Ports};
-use connect::Connect;
-pub use reach::Reach;
-use registry::Registry;
-use resolve::Resolver;
 use stack::Stack;
 
 /// The dialler's configuration.

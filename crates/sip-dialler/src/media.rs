@@ -41,7 +41,7 @@ struct Stream {
     silence: u8,
 }
 
-pub struct Media {
+pub(crate) struct Media {
     bound: Bound,
     /// What the far end is told.
     address: SocketAddr,
@@ -61,7 +61,7 @@ pub struct Media {
 
 impl Media {
     /// Takes a port; `None` when none is free.
-    pub async fn open(ports: &Ports, bind: IpAddr, told: IpAddr, random: u64) -> Option<Self> {
+    pub(crate) async fn open(ports: &Ports, bind: IpAddr, told: IpAddr, random: u64) -> Option<Self> {
         let bound = ports.bind(bind).await?;
         let socket = &bound.socket;
         // Nobody reads: the least that the system keeps is enough. It is no harm if it keeps more.
@@ -87,30 +87,30 @@ impl Media {
     }
 
     /// The end. A socket that nothing was sent from serves another call.
-    pub fn close(self, ports: &Ports) {
+    pub(crate) fn close(self, ports: &Ports) {
         if self.sent == 0 && self.stream.is_none() {
             ports.give_back(self.bound);
         }
     }
 
     #[cfg(test)]
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// Our offer.
-    pub fn offer(&mut self) -> String {
+    pub(crate) fn offer(&mut self) -> String {
         sdp::offer(&mut self.identity, self.address, &CODECS, Profile::Avp, "")
     }
 
     /// Our answer to an offer.
-    pub fn answer(&mut self, offer: &Described) -> String {
+    pub(crate) fn answer(&mut self, offer: &Described) -> String {
         // There is no key: encrypted media is not negotiated.
         sdp::answer(&mut self.identity, offer, self.address, "")
     }
 
     /// Sends to where a description of a carrier at an address says, from now on, if it may go there.
-    pub async fn follow(
+    pub(crate) async fn follow(
         &mut self,
         inner: &Inner,
         reach: Reach,
@@ -140,22 +140,22 @@ impl Media {
     }
 
     /// Nothing is sent any more until there is a description again.
-    pub fn taken_out(&mut self) {
+    pub(crate) fn taken_out(&mut self) {
         self.stream = None;
     }
 
     /// Our answer to an offer that takes every stream out of the call.
-    pub fn answer_taken_out(&mut self, lines: &[String]) -> String {
+    pub(crate) fn answer_taken_out(&mut self, lines: &[String]) -> String {
         sdp::answer_taken_out(&mut self.identity, lines, self.address)
     }
 
     /// When the next packet is due.
-    pub fn next(&self) -> Option<Duration> {
+    pub(crate) fn next(&self) -> Option<Duration> {
         self.stream.map(|_| self.next)
     }
 
     /// Sends what is due by now.
-    pub fn on_time(&mut self, now: Duration) {
+    pub(crate) fn on_time(&mut self, now: Duration) {
         let Some(stream) = self.stream.filter(|_| self.next <= now) else { return };
         // A packet that follows a pause begins a talkspurt, and says so.
         let begins = self.sent == 0 || self.sent >= OPENING;
@@ -199,7 +199,7 @@ fn may_go(inner: &Inner, carrier: IpAddr, to: SocketAddr) -> bool {
 }
 
 /// What a body describes; `None` when it describes nothing.
-pub fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::carrier::MediaRefusal> {
+pub(crate) fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::carrier::MediaRefusal> {
     let settings = Settings { codecs: CODECS.to_vec(), ..Settings::default() };
     negotiate(&MediaEncryptionMode::Disabled, &settings, Some(body))
 }

@@ -17,7 +17,7 @@ use sip_transport::body::session_description;
 impl Call {
     /// Takes the answer to an offer of ours, and returns true if it fits. One that does not fit leaves the media where
     /// it was.
-    pub async fn take_answer(&mut self, answer: &[u8]) -> bool {
+    pub(crate) async fn take_answer(&mut self, answer: &[u8]) -> bool {
         let carrier = self.carrier();
         match (described(answer), self.media.as_mut(), carrier) {
             (Ok(Some(described)), Some(media), Some(carrier)) => {
@@ -38,7 +38,7 @@ impl Call {
     }
 
     /// Answers a request that may bring a new offer, or ask for one.
-    pub async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) {
+    pub(crate) async fn renegotiate(&mut self, mut request: Transaction, further: Vec<Header>) {
         let invites = request.original.method == Method::Invite;
         let carrier = self.carrier();
         let (Some(media), Some(way), Some(carrier)) = (self.media.as_mut(), self.way.as_ref(), carrier)

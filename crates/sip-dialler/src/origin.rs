@@ -11,7 +11,7 @@ use super::uri::verbatim;
 use super::{Inner, Invitation, Reach, SipCredentials};
 
 /// What stays the same in all requests of a call.
-pub struct Origin {
+pub(crate) struct Origin {
     pub inner: Arc<Inner>,
     pub call_id: String,
     /// Our tag.
@@ -26,7 +26,7 @@ pub struct Origin {
 }
 
 /// What differs between requests.
-pub struct Line<'a> {
+pub(crate) struct Line<'a> {
     pub method: Method,
     pub uri: &'a str,
     /// The value of `To`.
@@ -36,7 +36,7 @@ pub struct Line<'a> {
 }
 
 impl Origin {
-    pub fn new(inner: Arc<Inner>, invitation: &Invitation, secure: bool) -> Self {
+    pub(crate) fn new(inner: Arc<Inner>, invitation: &Invitation, secure: bool) -> Self {
         let call_id = inner.ids.request().to_string();
         let tag = inner.ids.tag();
         Self {
@@ -59,7 +59,7 @@ impl Origin {
     }
 
     /// A request with a branch of its own.
-    pub fn request(&self, line: &Line<'_>, hop: &Hop, further: Vec<Header>, body: String) -> Request {
+    pub(crate) fn request(&self, line: &Line<'_>, hop: &Hop, further: Vec<Header>, body: String) -> Request {
         let branch = format!("z9hG4bK{}", self.inner.ids.tag());
         let via = format!("SIP/2.0/{} {};branch={branch};rport", hop.transport, hop.local);
         let mut headers = vec![Header::Via(via.into()), Header::MaxForwards(70.into())];
@@ -87,13 +87,13 @@ impl Origin {
         }
     }
 
-    pub fn contact(&self, hop: &Hop) -> Header {
+    pub(crate) fn contact(&self, hop: &Hop) -> Header {
         Header::Contact(hop.contact(self.secure).into())
     }
 }
 
 /// The given headers, without those that would break the request.
-pub fn given(headers: &[(String, String)]) -> Vec<Header> {
+pub(crate) fn given(headers: &[(String, String)]) -> Vec<Header> {
     let mut kept = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         if can_be_added(name, value) {

@@ -13,7 +13,7 @@ use super::origin::Origin;
 use sip_transport::body::session_description;
 
 /// A dialog before the answer, for reliable provisional responses.
-pub struct Early {
+pub(crate) struct Early {
     pub dialog: Dialog,
     /// The number of the last response that was acknowledged.
     confirmed: u32,
@@ -32,7 +32,7 @@ const MOST: usize = 32;
 
 impl Call {
     /// Acknowledges a reliable provisional response (RFC 3262).
-    pub async fn confirm(&mut self, response: &Response, invite: &Invite) {
+    pub(crate) async fn confirm(&mut self, response: &Response, invite: &Invite) {
         let number = value(&response.headers, "RSeq").and_then(|number| number.trim().parse::<u32>().ok());
         let Some(number) = number else { return };
         if self.early.iter().map(|early| early.count).sum::<usize>() >= MOST {

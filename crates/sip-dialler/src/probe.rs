@@ -17,7 +17,7 @@ const PORT: u16 = 5060;
 const WHO: &str = "healthcheck";
 
 /// Any response is good, and gives its code.
-pub async fn probe(inner: &Arc<Inner>, hostname: &str) -> Result<u16, ProbeError> {
+pub(crate) async fn probe(inner: &Arc<Inner>, hostname: &str) -> Result<u16, ProbeError> {
     let asked = async {
         // An IPv6 address needs brackets in a URI, and may come with them.
         let host = match host_and_port(hostname) {

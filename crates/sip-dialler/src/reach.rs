@@ -15,7 +15,7 @@ pub enum Reach {
 }
 
 /// What an address is that is neither of the public internet nor somebody else's; none when it is both.
-pub fn near(address: IpAddr) -> Option<&'static str> {
+pub(crate) fn near(address: IpAddr) -> Option<&'static str> {
     not_public(address).or_else(|| is_own_address(address).then_some("one of this machine"))
 }
 

@@ -22,7 +22,7 @@ use super::{Inner, incoming};
 use service_base::mailbox::{Receiver, Sender, mailbox};
 
 /// What comes in for a call.
-pub enum Inbound {
+pub(crate) enum Inbound {
     /// A response to an INVITE or OPTIONS.
     Response(Box<Response>),
     /// A request of the far end, with its transaction.
@@ -55,7 +55,7 @@ enum Entry {
 }
 
 /// Why something was not handed to its call.
-pub enum Undelivered {
+pub(crate) enum Undelivered {
     /// There is no such call.
     Absent(Inbound),
     /// The call is flooded.
@@ -66,7 +66,7 @@ pub enum Undelivered {
 type Due = Reverse<(Duration, Arc<str>)>;
 
 #[derive(Default)]
-pub struct Registry {
+pub(crate) struct Registry {
     calls: Mutex<Calls>,
     /// Until when, on the clock's stopwatch, something is left of calls that are over.
     late: Mutex<BinaryHeap<Due>>,
@@ -81,7 +81,7 @@ struct Calls {
 
 impl Registry {
     /// Opens the inbox of a call.
-    pub fn open(self: &Arc<Self>, call_id: &str) -> Inbox {
+    pub(crate) fn open(self: &Arc<Self>, call_id: &str) -> Inbox {
         let (sender, receiver) = mailbox(QUEUE + FOR_BYE);
         let call_id: Arc<str> = call_id.into();
         self.lock().by_id.insert(Arc::clone(&call_id), Entry::Live(sender));
@@ -89,7 +89,7 @@ impl Registry {
     }
 
     /// Hands something to its call; gives it back when there is none, or when the call is flooded.
-    pub fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Undelivered> {
+    pub(crate) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Undelivered> {
         let late = match (self.lock().by_id.get(call_id), &inbound) {
             (Some(Entry::Live(sender)), _) => {
                 // The lock is held: nobody else takes a place between the look and the leap.
@@ -112,7 +112,7 @@ impl Registry {
     }
 
     /// Whether something is left of a call that is over.
-    pub fn is_late(&self, call_id: &str) -> bool {
+    pub(crate) fn is_late(&self, call_id: &str) -> bool {
         matches!(self.lock().by_id.get(call_id), Some(Entry::Late(_)))
     }
 
@@ -137,7 +137,7 @@ impl Registry {
     }
 
     /// Forgets everything, for good. What is left of calls keeps the dialler, and this is kept by the dialler.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         let mut calls = self.lock();
         calls.closed = true;
         let forgotten = std::mem::take(&mut calls.by_id);
@@ -153,7 +153,7 @@ impl Registry {
 }
 
 /// Forgets what is too late to matter, and in the end everything: what is left of calls holds what they shared.
-pub async fn forget(inner: Weak<Inner>, ended: CancellationToken) {
+pub(crate) async fn forget(inner: Weak<Inner>, ended: CancellationToken) {
     let mut ticks = tokio::time::interval(FORGETTING);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while ended.run_until_cancelled(ticks.tick()).await.is_some() {
@@ -166,7 +166,7 @@ pub async fn forget(inner: Weak<Inner>, ended: CancellationToken) {
 }
 
 /// What comes in for one call; it is closed when this is dropped.
-pub struct Inbox {
+pub(crate) struct Inbox {
     registry: Arc<Registry>,
     call_id: Arc<str>,
     receiver: Receiver<Inbound>,
@@ -174,7 +174,7 @@ pub struct Inbox {
 
 impl Inbox {
     /// What comes next. Safe to give up waiting for.
-    pub async fn next(&mut self) -> Inbound {
+    pub(crate) async fn next(&mut self) -> Inbound {
         match self.receiver.recv().await {
             Some(inbound) => inbound,
             // The registry keeps the other end until this is dropped.
@@ -183,7 +183,7 @@ impl Inbox {
     }
 
     /// The call is over; something is left of it for a while, on the clock's stopwatch.
-    pub fn retire(mut self, late: Late, until: Duration) {
+    pub(crate) fn retire(mut self, late: Late, until: Duration) {
         let (registry, call_id) = (Arc::clone(&self.registry), Arc::clone(&self.call_id));
         let mut calls = registry.lock();
         if calls.closed {
@@ -212,7 +212,7 @@ impl Drop for Inbox {
 }
 
 /// The registry's ear at the SIP library.
-pub struct Ear(pub Arc<Registry>);
+pub(crate) struct Ear(pub Arc<Registry>);
 
 impl TransportEventInspector for Ear {
     // The library's trait is written with a macro; this is what it stands for.
@@ -236,7 +236,7 @@ impl TransportEventInspector for Ear {
 
 impl Ear {
     /// Gives back what is for the library.
-    pub fn hear(&self, message: SipMessage) -> Option<SipMessage> {
+    pub(crate) fn hear(&self, message: SipMessage) -> Option<SipMessage> {
         match message {
             SipMessage::Response(response) => self.take(response).err().map(SipMessage::Response),
             request @ SipMessage::Request(_) => Some(request),

@@ -35,7 +35,7 @@ const AT_ONCE: usize = 32;
 /// Most addresses that are tried for one request.
 const MOST: usize = 4;
 
-pub struct Resolver {
+pub(crate) struct Resolver {
     hosts: BTreeMap<String, (String, Option<u16>)>,
     allow_private: bool,
     /// `None` when the system has no name servers to ask: then the system itself is asked, without SRV.
@@ -45,7 +45,7 @@ pub struct Resolver {
 }
 
 impl Resolver {
-    pub fn new(config: &DiallerConfig) -> Result<Self, DiallerError> {
+    pub(crate) fn new(config: &DiallerConfig) -> Result<Self, DiallerError> {
         let mut hosts = BTreeMap::new();
         for (name, place) in &config.hosts {
             let (host, port) = host_and_port(place)
@@ -91,7 +91,7 @@ impl Resolver {
     }
 
     /// Where requests to a URI go, the best address first; none when it leads nowhere.
-    pub async fn targets(&self, target: &Target, ids: &Ids) -> Vec<SocketAddr> {
+    pub(crate) async fn targets(&self, target: &Target, ids: &Ids) -> Vec<SocketAddr> {
         let mapped = self.mapped(&target.host);
         if mapped.is_some() && target.reach == Reach::Public {
             tracing::info!(
@@ -129,7 +129,7 @@ impl Resolver {
     }
 
     /// The addresses of a bare host, and the port that the map gives it.
-    pub async fn host(&self, name: &str, reach: Reach) -> Option<(IpAddr, Option<u16>)> {
+    pub(crate) async fn host(&self, name: &str, reach: Reach) -> Option<(IpAddr, Option<u16>)> {
         let mapped = self.mapped(name).filter(|_| reach == Reach::Anywhere);
         let (host, port) = mapped.unwrap_or((name, None));
         let found = tokio::time::timeout(LOOKUP, self.addresses(host)).await.ok()?;
@@ -138,7 +138,7 @@ impl Resolver {
     }
 
     /// Whether an address that a host led to is within reach. One that is not is told of.
-    pub fn reaches(&self, reach: Reach, host: &str, address: IpAddr) -> bool {
+    pub(crate) fn reaches(&self, reach: Reach, host: &str, address: IpAddr) -> bool {
         let what = if reach == Reach::Public && !self.allow_private { near(address) } else { None };
         if let Some(what) = what {
             tracing::info!(host, %address, what, "a call to a SIP URI leads where it may not go; nothing is sent there");

@@ -15,21 +15,21 @@ use super::origin::Line;
 use super::registry::Inbound;
 use super::stack::ALLOW;
 use super::{LegEnd, LegEvent};
+use service_base::summed::Summed;
 use sip_transport::body::session_description;
 use sip_transport::session_timer::{Said, Session};
-use service_base::summed::Summed;
 
 /// Calls for which there was no port, or no file that may be open for it.
 static NO_PORT: Summed = Summed::new("calls were not placed: no port for media was free");
 
 /// How a setup ends.
-pub enum Outcome {
+pub(crate) enum Outcome {
     Up(Box<Up>),
     Over(LegEnd),
 }
 
 /// An answered call.
-pub struct Up {
+pub(crate) struct Up {
     pub dialog: Dialog,
     pub session: Option<Session>,
     /// Whether the far end understands UPDATE.
@@ -48,7 +48,7 @@ enum Attempt {
 
 /// A call that is given up while its INVITE is under way.
 #[derive(Debug)]
-pub struct Leaving {
+pub(crate) struct Leaving {
     end: LegEnd,
     /// When its end is told even if the far end has not confirmed it.
     tell_at: Duration,
@@ -57,14 +57,14 @@ pub struct Leaving {
 }
 
 /// How many round trips the end of a call may take before it is told all the same.
-pub const PATIENCE: u32 = 4;
+pub(crate) const PATIENCE: u32 = 4;
 /// What a call ends with whose answer has no media that was offered: nobody could hear anything.
 const NOT_ACCEPTABLE_HERE: u16 = 488;
 /// Most challenges of different realms that are answered.
 const MOST_CHALLENGES: usize = 4;
 
 impl Call {
-    pub async fn set_up(&mut self) -> Outcome {
+    pub(crate) async fn set_up(&mut self) -> Outcome {
         let inner = Arc::clone(&self.inner);
         let addresses = match self.unless_given_up(inner.resolver.targets(&self.target, &inner.ids)).await {
             Ok(addresses) => addresses,
@@ -349,7 +349,7 @@ impl Call {
 }
 
 /// Waits until the clock's stopwatch shows a time; for ever when there is none.
-pub async fn pause(clock: &service_base::clock::Clock, until: Option<Duration>) {
+pub(crate) async fn pause(clock: &service_base::clock::Clock, until: Option<Duration>) {
     match until {
         Some(until) => tokio::time::sleep(until.saturating_sub(clock.stopwatch())).await,
         None => std::future::pending().await,

@@ -17,9 +17,9 @@ use sip_transport::streams::{Listener, Places, Refused};
 use sip_transport::{Common, listen, shut_down};
 
 /// The methods that the dialler understands.
-pub const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
+pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
 
-pub struct Stack {
+pub(crate) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
     address: SocketAddr,
@@ -29,7 +29,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    pub async fn start(
+    pub(crate) async fn start(
         config: &DiallerConfig,
         registry: Arc<Registry>,
         clock: &Clock,
@@ -81,31 +81,31 @@ impl Stack {
         Ok((Self { endpoint, token, address, udp: Mutex::new(Some(udp)), common }, requests))
     }
 
-    pub fn address(&self) -> SocketAddr {
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The socket that all UDP goes through; `None` when the endpoint has ended.
-    pub fn udp(&self) -> Option<SipConnection> {
+    pub(crate) fn udp(&self) -> Option<SipConnection> {
         self.udp.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What connections are made with.
-    pub fn common(&self) -> &Common {
+    pub(crate) fn common(&self) -> &Common {
         &self.common
     }
 
-    pub fn endpoint(&self) -> &EndpointInnerRef {
+    pub(crate) fn endpoint(&self) -> &EndpointInnerRef {
         &self.endpoint.inner
     }
 
     /// Ends with the endpoint.
-    pub fn token(&self) -> &CancellationToken {
+    pub(crate) fn token(&self) -> &CancellationToken {
         &self.token
     }
 
     /// Does some work that ends with the endpoint.
-    pub fn spawn<F>(&self, work: F) -> JoinHandle<()>
+    pub(crate) fn spawn<F>(&self, work: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -116,7 +116,7 @@ impl Stack {
     }
 
     /// Ends the endpoint and everything that waits for it.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         self.token.cancel();
         let udp = self.udp.lock().unwrap_or_else(PoisonError::into_inner).take();
         shut_down(&self.endpoint, udp.as_ref().map(SipConnection::get_addr));

@@ -37,7 +37,7 @@ struct Talk {
 }
 
 impl Call {
-    pub async fn talk(&mut self, up: Up) -> LegEnd {
+    pub(crate) async fn talk(&mut self, up: Up) -> LegEnd {
         self.tell(LegEvent::Answered);
         let Up { dialog, session, updates } = up;
         let mut talk = Talk { dialog, session, least_interval: 0, updates, update: None, invite: None };

@@ -1,4 +1,4 @@
-//! The dialler against carriers: scripted ones over raw sockets, the edge, and sipp.
+//! The dialler against carriers: scripted ones over raw sockets, and sipp.
 
 mod answered;
 mod carrier;
@@ -22,9 +22,9 @@ use std::time::Duration;
 use super::{
     Connections, Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, Limits, Reach, SipCredentials,
 };
+use carrier::{Carrier, Message};
 use service_base::clock::Clock;
 use service_base::ids::Ids;
-use carrier::{Carrier, Message};
 
 /// Longest that a test waits for anything.
 const PROMPT: Duration = Duration::from_secs(10);

@@ -7,7 +7,7 @@ use super::Reach;
 
 /// A URI that requests can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The URI without parameters and headers: whom `To` names.
     pub who: String,
     /// A name, or an address without brackets.
@@ -22,7 +22,7 @@ pub struct Target {
 
 impl Target {
     /// Reads a `sip:` or `sips:` URI; `None` when it is none, or cannot stand in a request as it is.
-    pub fn parse(uri: &str, reach: Reach) -> Option<Self> {
+    pub(crate) fn parse(uri: &str, reach: Reach) -> Option<Self> {
         let uri = SipUri::parse(uri)?;
         let secure = uri.secure;
         let transport = match uri.parameter("transport").map(str::to_ascii_lowercase).as_deref() {
@@ -40,17 +40,17 @@ impl Target {
 
 /// A URI that is written as it was given: the library escapes user parts once more, so that `#` would read `%23` and
 /// `%23` would read `%2523`. What it takes for the host it leaves alone.
-pub fn verbatim(uri: &str) -> Uri {
+pub(crate) fn verbatim(uri: &str) -> Uri {
     Uri {
         host_with_port: HostWithPort { host: Host::Domain(Domain(uri.to_owned())), port: None },
         ..Uri::default()
     }
 }
 
-pub use sip_transport::address::entries;
+pub(crate) use sip_transport::address::entries;
 
 /// The URI of a `Contact`, `Route` or `From` value.
-pub fn uri_of(value: &str) -> &str {
+pub(crate) fn uri_of(value: &str) -> &str {
     let uri = trunk_rules::carrier::address_uri(value.as_bytes());
     let uri = std::str::from_utf8(uri).unwrap_or_default();
     // Without angle brackets, parameters belong to the header.
@@ -58,7 +58,7 @@ pub fn uri_of(value: &str) -> &str {
 }
 
 /// The tag of a `From` or `To` value.
-pub fn tag_of(value: &str) -> Option<&str> {
+pub(crate) fn tag_of(value: &str) -> Option<&str> {
     let parameters = match value.rfind('>') {
         Some(end) => value.get(end + 1..)?,
         None => value,

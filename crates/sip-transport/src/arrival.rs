@@ -60,7 +60,7 @@ impl Arrival {
 }
 
 /// An address of IPv4 as such, also where a socket for both families shows it mapped.
-pub fn canonical(address: SocketAddr) -> SocketAddr {
+pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V6(v6) => match v6.ip().to_ipv4_mapped() {
             Some(v4) => SocketAddr::new(v4.into(), v6.port()),
@@ -90,7 +90,7 @@ pub trait Door: Send + Sync {
 }
 
 /// Hears every message first, and gives back those that are for the library.
-pub type Ear = Arc<dyn Fn(SipMessage) -> Option<SipMessage> + Send + Sync>;
+pub(crate) type Ear = Arc<dyn Fn(SipMessage) -> Option<SipMessage> + Send + Sync>;
 
 /// What all ways into an endpoint have in common.
 #[derive(Clone)]

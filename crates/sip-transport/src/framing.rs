@@ -12,7 +12,7 @@ const MOST: usize = 65_535;
 
 /// What a stream brings.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Frame {
+pub(crate) enum Frame {
     Message(Bytes),
     /// Two empty lines, which want one back (RFC 5626).
     Ping,
@@ -32,7 +32,7 @@ pub enum Malformed {
 }
 
 /// Takes the next whole thing that a stream brought.
-pub fn next(input: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
+pub(crate) fn next(input: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
     loop {
         if input.starts_with(b"\r\n\r\n") {
             input.advance(4);

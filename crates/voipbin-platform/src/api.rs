@@ -31,7 +31,7 @@ use service_base::limiter::Limiter;
 use trunk_store::Document;
 
 /// An authorised request.
-pub struct Asked {
+pub(crate) struct Asked {
     pub platform: Arc<Platform>,
     pub caller: Caller,
     /// The id in the path, as it was sent.
@@ -41,14 +41,14 @@ pub struct Asked {
 }
 
 /// What is answered: a JSON text. The status is always 200.
-pub type Answered = Result<String, ApiError>;
+pub(crate) type Answered = Result<String, ApiError>;
 
 impl Asked {
     /// The id in the path of a resource that takes it as a text: nil is none.
     ///
     /// # Errors
     /// When it is no id.
-    pub fn text_id(&self) -> Result<Uuid, ApiError> {
+    pub(crate) fn text_id(&self) -> Result<Uuid, ApiError> {
         self.path_id().filter(|id| !id.is_nil()).ok_or_else(ApiError::invalid_id)
     }
 
@@ -56,7 +56,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is no id.
-    pub fn typed_id(&self) -> Result<Uuid, ApiError> {
+    pub(crate) fn typed_id(&self) -> Result<Uuid, ApiError> {
         self.path_id().ok_or_else(|| ApiError::invalid_parameter("id"))
     }
 
@@ -70,7 +70,7 @@ impl Asked {
     ///
     /// # Errors
     /// When it is missing, or is not what it must be.
-    pub fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         from_json(&self.body).map_err(|_| ApiError::invalid_json())
     }
 
@@ -78,13 +78,13 @@ impl Asked {
     ///
     /// # Errors
     /// For everybody else.
-    pub fn must_manage(&self, customer: Uuid) -> Result<(), ApiError> {
+    pub(crate) fn must_manage(&self, customer: Uuid) -> Result<(), ApiError> {
         self.caller.must(Permission::CUSTOMER_ADMIN.or(Permission::CUSTOMER_MANAGER), customer)
     }
 }
 
 /// A page of documents as the platform writes lists.
-pub fn page(documents: &[Document]) -> Answered {
+pub(crate) fn page(documents: &[Document]) -> Answered {
     let texts = documents.iter().map(wire_text).collect::<Result<Vec<_>, _>>()?;
     Ok(format!("{{\"result\":[{}],\"next_page_token\":\"{}\"}}", texts.join(","), next_token(documents)))
 }
@@ -147,7 +147,7 @@ fn refuse(error: &ApiError, request_id: &str) -> Response {
     response
 }
 
-pub fn json_response(status: StatusCode, text: String) -> Response {
+pub(crate) fn json_response(status: StatusCode, text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     *response.status_mut() = status;
     let kind = HeaderValue::from_static("application/json; charset=utf-8");

@@ -169,7 +169,7 @@ pub fn newborn(platform: &Platform) -> (Uuid, Moment) {
 }
 
 /// What a document says on the wire, without it being read.
-pub fn wire_text(document: &Document) -> Result<&str, StoreError> {
+pub(crate) fn wire_text(document: &Document) -> Result<&str, StoreError> {
     #[derive(Deserialize)]
     struct Wire<'a> {
         #[serde(borrow)]
@@ -181,7 +181,7 @@ pub fn wire_text(document: &Document) -> Result<&str, StoreError> {
 }
 
 /// JSON as the platform's own encoder writes it.
-pub fn json<T: Serialize + ?Sized>(value: &T) -> String {
+pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
     // Structs of texts, numbers and times: nothing in them can fail to be written, and JSON is text.
     to_json(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }

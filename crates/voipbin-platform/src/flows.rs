@@ -54,7 +54,7 @@ const MOST_ACTIONS: usize = 200;
 ///
 /// # Errors
 /// When an action is of no known type, or says something that is not known.
-pub fn temporary(
+pub(crate) fn temporary(
     asked: &Asked,
     mut actions: Vec<ActionBody>,
     detail: &str,

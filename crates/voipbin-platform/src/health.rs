@@ -18,7 +18,7 @@ const AT_ONCE: usize = 32;
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Asks all of them again and again.
-pub async fn watch(platform: Arc<Platform>) {
+pub(crate) async fn watch(platform: Arc<Platform>) {
     let interval = platform.config.probe_interval;
     if interval.is_zero() {
         return;

@@ -9,7 +9,7 @@ use service_base::clock::Clock;
 pub type Moment = voipbin_types::Timestamp;
 
 /// An instant of the clock.
-pub fn of(at: didww_types::Timestamp) -> Moment {
+pub(crate) fn of(at: didww_types::Timestamp) -> Moment {
     Moment::from_unix_micros(at.as_unix_millis().saturating_mul(1_000))
 }
 

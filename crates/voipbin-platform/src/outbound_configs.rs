@@ -41,7 +41,10 @@ pub fn empty(id: Uuid, customer: Uuid, at: Moment) -> Entity<OutboundConfigs> {
 }
 
 /// The one of a customer, unless it is deleted.
-pub async fn of(store: &dyn Store, customer: Uuid) -> Result<Option<Entity<OutboundConfigs>>, StoreError> {
+pub(crate) async fn of(
+    store: &dyn Store,
+    customer: Uuid,
+) -> Result<Option<Entity<OutboundConfigs>>, StoreError> {
     let found = Entity::<OutboundConfigs>::find_by(store, "customer", customer.to_string()).await?;
     Ok(found.filter(|config| !config.deleted))
 }
@@ -50,13 +53,13 @@ fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "OUTBOUND_CONFIG_NOT_FOUND", "The outbound config was not found.")
 }
 
-pub async fn own(asked: &Asked) -> Answered {
+pub(crate) async fn own(asked: &Asked) -> Answered {
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
     Ok(of(&*asked.platform.core.store, customer).await?.ok_or_else(ApiError::not_found)?.text())
 }
 
-pub async fn update_own(asked: &Asked) -> Answered {
+pub(crate) async fn update_own(asked: &Asked) -> Answered {
     let patch: OutboundConfigPatch = asked.read()?;
     let customer = asked.caller.customer();
     asked.caller.must(Permission::CUSTOMER_ADMIN, customer)?;
@@ -68,14 +71,14 @@ pub async fn update_own(asked: &Asked) -> Answered {
     }
 }
 
-pub async fn list(asked: &Asked) -> Answered {
+pub(crate) async fn list(asked: &Asked) -> Answered {
     let mut query = asked.query.page(DocumentKind::OutboundConfig)?;
     query.key = asked.query.id("customer_id")?.map(|customer| ("customer", customer.to_string()));
     asked.caller.must_run_the_platform()?;
     page(&asked.platform.core.store.documents(query).await?)
 }
 
-pub async fn create(asked: &Asked) -> Answered {
+pub(crate) async fn create(asked: &Asked) -> Answered {
     let OutboundConfigCreate { customer_id, config } = asked.read()?;
     asked.caller.must_run_the_platform()?;
     let customer = customer_id.filter(|id| !id.is_nil()).unwrap_or_else(|| asked.caller.customer());
@@ -93,13 +96,13 @@ pub async fn create(asked: &Asked) -> Answered {
     Ok(new.text())
 }
 
-pub async fn get(asked: &Asked) -> Answered {
+pub(crate) async fn get(asked: &Asked) -> Answered {
     let id = asked.typed_id()?;
     asked.caller.must_run_the_platform()?;
     Ok(existing(asked, id).await?.text())
 }
 
-pub async fn update(asked: &Asked) -> Answered {
+pub(crate) async fn update(asked: &Asked) -> Answered {
     let id = asked.typed_id()?;
     let patch: OutboundConfigPatch = asked.read()?;
     asked.caller.must_run_the_platform()?;
@@ -111,7 +114,7 @@ pub async fn update(asked: &Asked) -> Answered {
     }
 }
 
-pub async fn delete(asked: &Asked) -> Answered {
+pub(crate) async fn delete(asked: &Asked) -> Answered {
     let id = asked.typed_id()?;
     asked.caller.must_run_the_platform()?;
     loop {

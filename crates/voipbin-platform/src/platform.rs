@@ -248,6 +248,6 @@ impl Platform {
     }
 }
 
-pub fn rate((per_second, burst): (u32, u32)) -> Rate {
+pub(crate) fn rate((per_second, burst): (u32, u32)) -> Rate {
     Rate::per_second(per_second, burst)
 }

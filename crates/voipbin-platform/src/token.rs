@@ -90,7 +90,7 @@ impl Claims {
 }
 
 /// Whom a delegate's token is made for.
-pub const AUDIENCE: &str = "voipbin-api";
+pub(crate) const AUDIENCE: &str = "voipbin-api";
 
 fn signature(secret: &Secret, signed: &str) -> Hmac<Sha256> {
     // A key of any length will do.
@@ -110,7 +110,7 @@ pub fn sign(secret: &Secret, claims: &Claims) -> String {
 }
 
 /// Reads a token, if this server signed it and its time has not run out.
-pub fn verify(secret: &Secret, token: &str, now: Moment) -> Option<Claims> {
+pub(crate) fn verify(secret: &Secret, token: &str, now: Moment) -> Option<Claims> {
     #[derive(Deserialize)]
     struct Head {
         alg: String,

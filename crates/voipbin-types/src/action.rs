@@ -134,7 +134,7 @@ pub struct Action {
 /// An action to be done.
 ///
 /// ```
-/// use voipbin_client::types::{ActionBody, ActionKind};
+/// use voipbin_types::{ActionBody, ActionKind};
 /// let action = ActionBody::new(ActionKind::Beep).option("volume", 3);
 /// assert_eq!(serde_json::to_string(&action)?, r#"{"type":"beep","option":{"volume":3}}"#);
 /// # Ok::<(), serde_json::Error>(())

@@ -47,7 +47,7 @@ impl AddressKind {
 /// One end of a call. Every empty member is left out on the wire.
 ///
 /// ```
-/// use voipbin_client::types::Address;
+/// use voipbin_types::Address;
 /// let wire = serde_json::to_string(&Address::tel("+14155551234"))?;
 /// assert_eq!(wire, r#"{"type":"tel","target":"+14155551234"}"#);
 /// # Ok::<(), serde_json::Error>(())

@@ -12,7 +12,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 /// Reads JSON as the service does.
 ///
 /// ```
-/// use voipbin_client::types::{CallCreate, from_json};
+/// use voipbin_types::{CallCreate, from_json};
 /// assert!(from_json::<CallCreate>(br#"{"source":null}"#).is_ok());
 /// assert!(from_json::<CallCreate>(br#"{"source":[]}"#).is_err());
 /// ```

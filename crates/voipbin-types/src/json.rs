@@ -10,7 +10,7 @@ use serde_json::ser::{Formatter, Serializer};
 /// A signature is over these bytes, so they matter.
 ///
 /// ```
-/// assert_eq!(voipbin_client::types::to_json(&"<a & b>")?, br#""\u003ca \u0026 b\u003e""#);
+/// assert_eq!(voipbin_types::to_json(&"<a & b>")?, br#""\u003ca \u0026 b\u003e""#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 ///

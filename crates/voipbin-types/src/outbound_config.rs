@@ -46,7 +46,7 @@ pub struct OutboundConfig {
 /// `""` and [`ZERO`](super::ZERO) empty it.
 ///
 /// ```
-/// use voipbin_client::types::OutboundConfigPatch;
+/// use voipbin_types::OutboundConfigPatch;
 /// let patch = OutboundConfigPatch::default().destination_whitelist(["us", "gb"]);
 /// assert_eq!(serde_json::to_string(&patch)?, r#"{"destination_whitelist":["us","gb"]}"#);
 /// # Ok::<(), serde_json::Error>(())

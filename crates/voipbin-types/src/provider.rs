@@ -151,7 +151,7 @@ pub struct Provider {
 /// To change one thing, begin with what is there:
 ///
 /// ```
-/// use voipbin_client::types::{Provider, ProviderBody};
+/// use voipbin_types::{Provider, ProviderBody};
 /// fn renamed(provider: Provider) -> ProviderBody {
 ///     ProviderBody { name: "Berlin".to_owned(), ..provider.into() }
 /// }

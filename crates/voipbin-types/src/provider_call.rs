@@ -49,7 +49,7 @@ pub struct ProviderCall {
 /// Places calls through one provider.
 ///
 /// ```
-/// use voipbin_client::types::{ActionBody, Address, ProviderCallCreate, ZERO};
+/// use voipbin_types::{ActionBody, Address, ProviderCallCreate, ZERO};
 /// let body = ProviderCallCreate::new(ZERO, [Address::tel("+821012345678")])
 ///     .source(Address::tel("+14155551234"))
 ///     .actions([ActionBody::answer(), ActionBody::talk("Hello", "en-US"), ActionBody::hangup()]);

@@ -13,11 +13,11 @@ wire_core::timestamp! {
     /// nine decimals, of which six are kept, and the older form of the documents, which has a space and no zone.
     ///
     /// ```
-    /// use voipbin_client::types::Timestamp;
+    /// use voipbin_types::Timestamp;
     /// let at: Timestamp = "2026-04-21 23:15:00.120000".parse()?;
     /// assert_eq!(at.to_string(), "2026-04-21T23:15:00.12Z");
     /// assert_eq!(at.to_page_token(), "2026-04-21T23:15:00.120000Z");
-    /// # Ok::<(), voipbin_client::types::TimestampError>(())
+    /// # Ok::<(), voipbin_types::TimestampError>(())
     /// ```
     Timestamp in PRECISION, read by read;
     /// The text is not an instant.

@@ -68,7 +68,7 @@ pub fn sign(secret: &Secret, body: &[u8]) -> String {
 /// The body is the bytes that came: JSON that was read and written again is another text.
 ///
 /// ```
-/// use voipbin_client::types::{Secret, verify};
+/// use voipbin_types::{Secret, verify};
 /// let secret = Secret::new("key");
 /// let body = b"The quick brown fox jumps over the lazy dog";
 /// let header = "sha256=f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8";

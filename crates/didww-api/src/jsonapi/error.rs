@@ -10,7 +10,7 @@ const TOO_MANY_REQUESTS: &str = r#"{"errors":[{"status":"429","detail":"Too Many
 
 /// A refused request: what is sent, and what the log says beyond it.
 #[derive(Debug)]
-pub struct Refused {
+pub(crate) struct Refused {
     /// The errors; the first one's status is the answer's.
     pub errors: Vec<ErrorObject>,
     /// What the operator may know and the client may not.
@@ -21,7 +21,7 @@ pub struct Refused {
 
 /// How long it lasts that requests are refused for want of something, and who logs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lasts {
+pub(crate) enum Lasts {
     /// It passes, and each request that meets it is logged.
     Briefly,
     /// It passes, and the store logs it once and summed.
@@ -32,27 +32,27 @@ pub enum Lasts {
 
 impl Refused {
     /// One error.
-    pub fn one(error: ErrorObject) -> Self {
+    pub(crate) fn one(error: ErrorObject) -> Self {
         Self::all(vec![error])
     }
 
     /// Errors.
-    pub fn all(errors: Vec<ErrorObject>) -> Self {
+    pub(crate) fn all(errors: Vec<ErrorObject>) -> Self {
         Self { errors, internal: None, lasts: Lasts::Briefly }
     }
 
     /// One error with title and detail.
-    pub fn new(code: ErrorCode, title: &str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(code: ErrorCode, title: &str, detail: impl Into<String>) -> Self {
         Self::one(ErrorObject::new(code, title, detail))
     }
 
     /// An attribute, relationship or member that may not be sent here.
-    pub fn param(name: &str) -> Self {
+    pub(crate) fn param(name: &str) -> Self {
         Self::new(ErrorCode::ParamNotAllowed, "Param not allowed", format!("{name} is not allowed."))
     }
 
     /// The record is not there, or belongs to another account.
-    pub fn not_found(id: &str) -> Self {
+    pub(crate) fn not_found(id: &str) -> Self {
         Self::new(
             ErrorCode::NotFound,
             "Record not found",
@@ -61,18 +61,18 @@ impl Refused {
     }
 
     /// There is no such path, or it has no such verb.
-    pub fn no_route() -> Self {
+    pub(crate) fn no_route() -> Self {
         Self::new(ErrorCode::NotFound, "Not Found", "Not Found")
     }
 
     /// The server failed; why is for the operator alone.
-    pub fn internal(why: impl Into<String>) -> Self {
+    pub(crate) fn internal(why: impl Into<String>) -> Self {
         let text = "Internal Server Error";
         Self { internal: Some(why.into()), ..Self::new(ErrorCode::Internal, text, text) }
     }
 
     /// The server is full; the client may try again.
-    pub fn busy(why: impl Into<String>) -> Self {
+    pub(crate) fn busy(why: impl Into<String>) -> Self {
         Self {
             internal: Some(why.into()),
             ..Self::new(ErrorCode::Unavailable, "Service Unavailable", "Try again later.")
@@ -89,13 +89,13 @@ impl Refused {
     }
 
     /// Status of the answer.
-    pub fn status(&self) -> StatusCode {
+    pub(crate) fn status(&self) -> StatusCode {
         let status = self.errors.first().and_then(|error| error.status.as_deref()?.parse().ok());
         status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
     /// The answer's body.
-    pub fn body(&self) -> String {
+    pub(crate) fn body(&self) -> String {
         if self.status() == StatusCode::TOO_MANY_REQUESTS {
             // The one recorded answer whose members stand in another order.
             return TOO_MANY_REQUESTS.to_owned();

@@ -13,7 +13,7 @@ use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
 
 /// A relationship to include, with those to include from there.
 #[derive(Debug, Clone)]
-pub struct Node {
+pub(crate) struct Node {
     /// The relationship.
     pub relationship: &'static RelationshipSpec,
     /// Further ones.

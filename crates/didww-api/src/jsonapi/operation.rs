@@ -7,7 +7,7 @@ use super::{Call, Place, Target};
 
 /// What a request asks for.
 #[derive(Debug, Clone)]
-pub enum Operation {
+pub(crate) enum Operation {
     /// A page of a list.
     List {
         /// The resource.
@@ -72,7 +72,7 @@ pub enum Operation {
 
 /// How a relationship changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Relinking {
+pub(crate) enum Relinking {
     /// Members come.
     Add,
     /// Members are replaced.
@@ -83,7 +83,7 @@ pub enum Relinking {
 
 impl Operation {
     /// What a method asks for at a place; `None` when nothing is served there.
-    pub fn of(call: &Call<'_>, method: &Method, target: &Target) -> Option<Self> {
+    pub(crate) fn of(call: &Call<'_>, method: &Method, target: &Target) -> Option<Self> {
         let spec = target.spec().filter(|spec| call.version >= spec.since)?;
         let reads = *method == Method::GET || *method == Method::HEAD;
         let writes = *method == Method::PATCH || *method == Method::PUT;
@@ -115,7 +115,7 @@ impl Operation {
     }
 
     /// The resource's verb that the operation needs.
-    pub fn verb(&self) -> Verb {
+    pub(crate) fn verb(&self) -> Verb {
         match self {
             Self::List { .. } => Verb::List,
             Self::Get { .. } | Self::Linkage { .. } | Self::Related { .. } => Verb::Get,
@@ -126,7 +126,7 @@ impl Operation {
     }
 
     /// The resource whose records the answer holds, which the query speaks of; `None` when it holds none.
-    pub fn shown(&self) -> Option<&'static ResourceSpec> {
+    pub(crate) fn shown(&self) -> Option<&'static ResourceSpec> {
         match self {
             Self::Related { relationship, .. } => didww_types::find(relationship.target),
             Self::List { spec }
@@ -138,7 +138,7 @@ impl Operation {
     }
 
     /// Whether the answer is a page of a list.
-    pub fn is_list(&self) -> bool {
+    pub(crate) fn is_list(&self) -> bool {
         match self {
             Self::List { .. } => true,
             Self::Related { relationship, .. } => relationship.many,
@@ -147,23 +147,23 @@ impl Operation {
     }
 
     /// Whether something is changed.
-    pub fn writes(&self) -> bool {
+    pub(crate) fn writes(&self) -> bool {
         !matches!(self, Self::List { .. } | Self::Get { .. } | Self::Linkage { .. } | Self::Related { .. })
     }
 
     /// Whether any number of records is answered.
-    pub fn lists(&self) -> bool {
+    pub(crate) fn lists(&self) -> bool {
         matches!(self, Self::List { .. } | Self::Linkage { .. } | Self::Related { .. })
     }
 
     /// Whether a body of the API's media type is expected.
-    pub fn has_checked_body(&self) -> bool {
+    pub(crate) fn has_checked_body(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Update { .. })
             || matches!(self, Self::Relink { act, .. } if *act != Relinking::Remove)
     }
 
     /// Whether there is a body at all.
-    pub fn has_body(&self) -> bool {
+    pub(crate) fn has_body(&self) -> bool {
         self.has_checked_body() || matches!(self, Self::Relink { .. })
     }
 }

@@ -13,7 +13,7 @@ use trunk_store::{Condition, IndexValue, Order};
 
 /// What the query says about the answer.
 #[derive(Debug, Clone, Default)]
-pub struct View {
+pub(crate) struct View {
     /// Chosen names by type.
     pub fields: Vec<(&'static str, Vec<String>)>,
     /// What to include.
@@ -34,7 +34,7 @@ impl View {
     /// # Errors
     /// The first wrong name in `fields`; else every wrong include, filter and page value. A sort criterion that
     /// is wrong ends the reading, so nothing is said of pages then.
-    pub fn read(call: &Call<'_>, operation: &Operation, query: &str) -> Result<Self, Refused> {
+    pub(crate) fn read(call: &Call<'_>, operation: &Operation, query: &str) -> Result<Self, Refused> {
         let mut view = Self::default();
         let Some(spec) = operation.shown().filter(|_| !query.is_empty()) else { return Ok(view) };
         let pairs = last_of_each(QueryPairs::parse(query).0);
@@ -53,7 +53,7 @@ impl View {
     }
 
     /// The names chosen of a type; `None` when all are.
-    pub fn chosen(&self, kind: &str) -> Option<&[String]> {
+    pub(crate) fn chosen(&self, kind: &str) -> Option<&[String]> {
         self.fields.iter().find(|(of, _)| *of == kind).map(|(_, names)| names.as_slice())
     }
 

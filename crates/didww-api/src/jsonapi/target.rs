@@ -4,7 +4,7 @@ use didww_types::{ResourceSpec, find};
 
 /// A resource and a place in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
+pub(crate) struct Target {
     /// The resource's type name in the path.
     pub kind: &'static str,
     /// The place.
@@ -13,7 +13,7 @@ pub struct Target {
 
 /// A place in a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub(crate) enum Place {
     /// `/T`
     Collection,
     /// `/T/{id}`
@@ -26,7 +26,7 @@ pub enum Place {
 
 impl Target {
     /// Reads the path that follows `/v3/`; `None` when nothing declared has it.
-    pub fn parse(path: &str) -> Option<Self> {
+    pub(crate) fn parse(path: &str) -> Option<Self> {
         let decode = |segment: &str| -> Option<String> {
             let text = percent_decode(segment)?;
             if text.is_empty() { None } else { Some(text) }
@@ -48,7 +48,7 @@ impl Target {
     }
 
     /// The resource's declaration.
-    pub fn spec(&self) -> Option<&'static ResourceSpec> {
+    pub(crate) fn spec(&self) -> Option<&'static ResourceSpec> {
         find(self.kind)
     }
 }

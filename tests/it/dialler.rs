@@ -1,0 +1,260 @@
+//! The dialler with the carrier edge of this server as the carrier.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::ApiVersion;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use sip_dialler::{Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, Reach, SipCredentials};
+use trunk_server::config::{Config, Database, SipConfig};
+use trunk_server::edge::CallRecord;
+use trunk_server::{Clock, Control, Ids, Server, TestServer};
+
+/// The realm's host, which the dialler finds at the edge.
+const HOST: &str = "out.didww.com";
+/// Longest that a test waits for anything.
+const PROMPT: Duration = Duration::from_secs(10);
+
+fn config() -> DiallerConfig {
+    DiallerConfig::new(IpAddr::V4(Ipv4Addr::LOCALHOST))
+}
+
+async fn start(config: DiallerConfig) -> Dialler {
+    Dialler::start(config, Clock::system(), Ids::system()).await.unwrap()
+}
+
+fn invitation(uri: &str) -> Invitation {
+    Invitation {
+        uri: uri.to_owned(),
+        from_display: "Alice".to_owned(),
+        from_user: "+37061498222".to_owned(),
+        headers: Vec::new(),
+        reach: Reach::Anywhere,
+        credentials: None,
+    }
+}
+
+async fn next(leg: &mut Leg) -> LegEvent {
+    tokio::time::timeout(PROMPT, leg.next())
+        .await
+        .expect("an event comes in time")
+        .expect("there is an event")
+}
+
+async fn ended(leg: &mut Leg) -> LegEnd {
+    match next(leg).await {
+        LegEvent::Ended(end) => end,
+        other => panic!("{other:?} instead of the end"),
+    }
+}
+
+struct Edge {
+    server: TestServer,
+    records: tokio::sync::broadcast::Receiver<Arc<CallRecord>>,
+    credentials: SipCredentials,
+}
+
+impl Edge {
+    /// An edge with a trunk that wants the technical prefix `0011#`.
+    async fn with_trunk() -> Self {
+        let server = TestServer::builder().version(ApiVersion::V2026_04_16).sip().start().await;
+        let body = r#"{"data":{"type":"voice_out_trunks","attributes":{"name":"Outbound",
+            "on_cli_mismatch_action":"send_original_cli","authentication_method":{"type":"credentials_and_ip",
+            "attributes":{"allowed_sip_ips":["127.0.0.1/32"],"tech_prefix":"0011#"}}}}}"#;
+        let head = format!(
+            "POST /v3/voice_out_trunks HTTP/1.1\r\nHost: localhost\r\nApi-Key: {}\r\nConnection: close\r\n\
+             X-DIDWW-API-Version: 2026-04-16\r\nContent-Type: application/vnd.api+json\r\nContent-Length: {}\r\n\r\n",
+            server.api_key(),
+            body.len()
+        );
+        let mut stream = TcpStream::connect(server.server().address()).await.unwrap();
+        stream.write_all((head + body).as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        let document = answer.split_once("\r\n\r\n").unwrap().1;
+        let trunk: serde_json::Value =
+            serde_json::from_str(document).unwrap_or_else(|error| panic!("{error} in {answer}"));
+        let text = |name: &str| {
+            let path = format!("/data/attributes/authentication_method/attributes/{name}");
+            trunk
+                .pointer(&path)
+                .and_then(|text| text.as_str())
+                .unwrap_or_else(|| panic!("{answer}"))
+                .to_owned()
+        };
+        let credentials =
+            SipCredentials { username: text("username"), password: text("password").as_str().into() };
+        let records = server.control().follow_calls().unwrap();
+        Self { server, records, credentials }
+    }
+
+    async fn dialler(&self) -> Dialler {
+        let at = self.server.server().sip_address().unwrap();
+        start(DiallerConfig { hosts: [(HOST.to_owned(), at.to_string())].into(), ..config() }).await
+    }
+
+    fn call(&self, number: &str) -> Invitation {
+        let uri = format!("sip:{number}@{HOST};transport=udp");
+        Invitation { credentials: Some(self.credentials.clone()), ..invitation(&uri) }
+    }
+
+    async fn record(&mut self) -> Arc<CallRecord> {
+        tokio::time::timeout(PROMPT, self.records.recv()).await.expect("a record comes").unwrap()
+    }
+
+    fn control(&self) -> Control {
+        self.server.control()
+    }
+}
+
+#[tokio::test]
+async fn a_call_through_a_trunk_is_challenged_admitted_answered_and_hung_up() {
+    let mut edge = Edge::with_trunk().await;
+    let dialler = edge.dialler().await;
+    for transport in ["udp", "tcp"] {
+        let mut call = edge.call("0011#+442079460018");
+        call.uri = call.uri.replace("udp", transport);
+        let mut leg = dialler.call(call);
+        assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+        assert_eq!(next(&mut leg).await, LegEvent::Answered);
+        assert_eq!(edge.control().active_calls().unwrap().len(), 1);
+        leg.hang_up();
+        assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+        let record = edge.record().await;
+        assert_eq!((record.dst_number.as_str(), record.source_protocol), ("0011#+442079460018", transport));
+        assert_eq!((record.original_src_number.as_str(), record.disconnect_code), ("+37061498222", 200));
+        assert_eq!(record.user_agent.as_deref(), Some("trunk-server"));
+    }
+    dialler.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_edge_refuses_is_refused_with_its_code() {
+    let edge = Edge::with_trunk().await;
+    let dialler = edge.dialler().await;
+    for (number, code) in [("0011#9990486", 486), ("0011#9990603", 603), ("9990486", 403), ("0011#123a", 484)]
+    {
+        let mut leg = dialler.call(edge.call(number));
+        assert_eq!(ended(&mut leg).await, LegEnd::Refused(code), "{number}");
+    }
+    let mut unknown = edge.call("0011#9990200");
+    unknown.credentials = None;
+    assert_eq!(ended(&mut dialler.call(unknown)).await, LegEnd::Refused(401));
+    let mut wrong = edge.call("0011#9990200");
+    wrong.credentials =
+        Some(SipCredentials { username: edge.credentials.username.clone(), password: "wrong".into() });
+    assert_eq!(ended(&mut dialler.call(wrong)).await, LegEnd::Refused(401));
+    dialler.stop().await;
+}
+
+#[tokio::test]
+async fn calls_are_cancelled_and_hung_up_by_the_far_end() {
+    let mut edge = Edge::with_trunk().await;
+    let dialler = edge.dialler().await;
+    let mut leg = dialler.call(edge.call("0011#9990180"));
+    assert_eq!(next(&mut leg).await, LegEvent::Ringing);
+    leg.hang_up();
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
+    assert_eq!(edge.record().await.disconnect_code, 487);
+    let mut leg = dialler.call(edge.call("0011#9990201"));
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
+    assert_eq!(edge.record().await.disconnect_code, 200);
+    let mut leg = dialler.call(edge.call("0011#9990183"));
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    drop(leg);
+    assert_eq!(edge.record().await.disconnect_code, 200);
+    dialler.stop().await;
+}
+
+#[tokio::test]
+async fn silence_keeps_a_call_from_its_rtp_timeout() {
+    let mut edge = Edge::with_trunk().await;
+    let dialler = edge.dialler().await;
+    let mut leg = dialler.call(edge.call("0011#9990200"));
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    // The edge's time runs fifty times as fast as the silence does: one packet in twenty-five of its seconds.
+    for _ in 0..3 {
+        edge.control().clock().advance(Duration::from_secs(25));
+        let event = tokio::time::timeout(Duration::from_millis(1200), leg.next()).await;
+        assert!(event.is_err(), "{event:?}");
+    }
+    leg.hang_up();
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+    assert_eq!(edge.record().await.disconnect_reason, "Bye");
+}
+
+#[tokio::test]
+async fn the_edge_is_well() {
+    let edge = Edge::with_trunk().await;
+    assert_eq!(edge.dialler().await.probe(HOST).await, Ok(200));
+}
+
+/// A certificate authority, and a certificate for the host, made by OpenSSL.
+struct Certificates(tempfile::TempDir);
+
+impl Certificates {
+    fn make() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("san"), format!("subjectAltName=DNS:{HOST}\n")).unwrap();
+        let run = |arguments: &str| {
+            let output =
+                Command::new("openssl").args(arguments.split(' ')).current_dir(folder.path()).output();
+            let output = output.expect("openssl runs");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        };
+        let new = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        run(&format!("req -x509 {new} -days 2 -subj /CN=CA -keyout ca.key -out ca.pem"));
+        run(&format!("req {new} -subj /CN=edge -keyout key.pem -out edge.csr"));
+        run(
+            "x509 -req -in edge.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out cert.pem",
+        );
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+}
+
+#[tokio::test]
+async fn over_tls_the_certificate_must_be_for_the_host() {
+    let certificates = Certificates::make();
+    let app = edge_config(&certificates);
+    let server = Server::builder(app).start().await.unwrap();
+    let at = server.sip_tls_address().unwrap();
+    let hosts = [(HOST.to_owned(), at.to_string()), ("other.example.com".to_owned(), at.to_string())];
+    let roots = Some(certificates.path("ca.pem"));
+    let trusting = start(DiallerConfig { hosts: hosts.clone().into(), tls_roots: roots, ..config() }).await;
+    // No trunk is there: the edge refuses, which shows that it was reached.
+    for uri in [format!("sip:1@{HOST};transport=tls"), format!("sips:1@{HOST}"), format!("sips:1@{HOST}")] {
+        let mut leg = trusting.call(invitation(&uri));
+        assert_eq!(ended(&mut leg).await, LegEnd::Refused(403), "{uri}");
+    }
+    let mut leg = trusting.call(invitation("sips:1@other.example.com"));
+    assert_eq!(ended(&mut leg).await, LegEnd::NoResponse, "the certificate is for another name");
+    let doubting = start(DiallerConfig { hosts: hosts.into(), ..config() }).await;
+    let mut leg = doubting.call(invitation(&format!("sips:1@{HOST}")));
+    assert_eq!(ended(&mut leg).await, LegEnd::NoResponse, "nobody the system trusts made the certificate");
+    server.stop().await.unwrap();
+}
+
+fn edge_config(certificates: &Certificates) -> Config {
+    let mut sip = SipConfig::at("127.0.0.1:0");
+    sip.tls_listen = Some("127.0.0.1:0".to_owned());
+    sip.tls_cert = Some(certificates.path("cert.pem"));
+    sip.tls_key = Some(certificates.path("key.pem"));
+    Config {
+        listen: "127.0.0.1:0".to_owned(),
+        control_listen: None,
+        database: Database::Ephemeral,
+        sip: Some(sip),
+        ..Config::default()
+    }
+}
