@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::raw_server::{bytes_of, nobody, raw_server, read_head};
+use crate::raw_server::{raw_response, raw_server, read_head, unreachable_url};
 use crate::support::{TRUNK, answer, builder, document, id, trunk, trunk_with};
 
 async fn read(client: &Client) -> Error {
@@ -75,7 +75,7 @@ async fn html_in_the_place_of_json_is_an_error_of_the_answer() {
 #[tokio::test]
 async fn a_truncated_answer_is_an_interruption_and_no_half_record() {
     let body = document(&trunk()).to_string();
-    let base = raw_server(vec![bytes_of("200 OK", body.len(), &body[..body.len() - 1])]).await;
+    let base = raw_server(vec![raw_response("200 OK", body.len(), &body[..body.len() - 1])]).await;
     let client = builder(&base).retry(RetryPolicy::none()).build().unwrap();
     assert_eq!(kind(read(&client).await), TransportKind::Interrupted);
 }
@@ -115,7 +115,7 @@ async fn a_body_that_stops_coming_runs_into_the_timeout() {
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_head(&mut stream).await;
-        stream.write_all(bytes_of("200 OK", 100, "{").as_bytes()).await.unwrap();
+        stream.write_all(raw_response("200 OK", 100, "{").as_bytes()).await.unwrap();
         stream
     });
     let client =
@@ -126,9 +126,12 @@ async fn a_body_that_stops_coming_runs_into_the_timeout() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_apart_and_names_no_url() {
-    let client = builder(&nobody().await).retry(RetryPolicy::none()).build().unwrap();
+    let client = builder(&unreachable_url().await).retry(RetryPolicy::none()).build().unwrap();
     let error = client.voice_out_trunks().update(&id(TRUNK), VoiceOutTrunk::patch()).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("PATCH /v3/voice_out_trunks/{TRUNK}: no connection could be made"));
+    assert_eq!(
+        error.to_string(),
+        format!("PATCH /v3/voice_out_trunks/{TRUNK}: no connection could be established")
+    );
     assert!(!format!("{error:?}").contains("http://"), "{error:?}");
     assert_eq!(kind(error), TransportKind::Connect);
 }

@@ -8,7 +8,7 @@ use serde_json::json;
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::raw_server::{raw_response, raw_server, unreachable_url};
 use crate::support::{TRUNK, answer, builder, client, document, error, id, received, trunk};
 
 async fn first_then(server: &MockServer, first: ResponseTemplate, then: ResponseTemplate) {
@@ -97,8 +97,8 @@ async fn a_delete_that_finds_nothing_at_once_or_after_a_clear_refusal_has_failed
 #[tokio::test]
 async fn an_answer_that_breaks_off_is_asked_for_again_unless_it_creates() {
     let body = document(&trunk()).to_string();
-    let broken = || bytes_of("200 OK", body.len(), &body[..40]);
-    let whole = || bytes_of("200 OK", body.len(), &body);
+    let broken = || raw_response("200 OK", body.len(), &body[..40]);
+    let whole = || raw_response("200 OK", body.len(), &body);
     let client = |base: String| builder(&base).build().unwrap().voice_out_trunks();
 
     let trunks = client(raw_server(vec![broken(), whole()]).await);
@@ -116,7 +116,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again_unless_it_creates() {
 
 #[tokio::test]
 async fn where_nobody_listens_even_a_create_is_repeated() {
-    let client = builder(&nobody().await).build().unwrap();
+    let client = builder(&unreachable_url().await).build().unwrap();
     let error = client.voice_out_trunks().regenerate_credentials(&id(TRUNK)).await.unwrap_err();
     let Error::Transport(error) = error else { panic!("{error}") };
     assert_eq!((error.kind, error.exchange.attempts), (TransportKind::Connect, 4));

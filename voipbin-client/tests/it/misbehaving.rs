@@ -7,7 +7,7 @@ use voipbin_client::{Client, Error, RetryPolicy, TransportKind};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::raw_server::{raw_response, raw_server, unreachable_url};
 use crate::support::{ID, builder, ok};
 
 async fn read(client: &Client) -> Error {
@@ -57,7 +57,7 @@ async fn html_or_nothing_in_the_place_of_json_is_an_error_of_the_answer() {
 
 #[tokio::test]
 async fn a_truncated_answer_is_an_interruption_and_no_half_record() {
-    let base = raw_server(vec![bytes_of("200 OK", 60, &format!(r#"{{"id":"{ID}"}}"#))]).await;
+    let base = raw_server(vec![raw_response("200 OK", 60, &format!(r#"{{"id":"{ID}"}}"#))]).await;
     let client = builder(&base).retry(RetryPolicy::none()).build().unwrap();
     assert_eq!(kind(read(&client).await), TransportKind::Interrupted);
 }
@@ -79,9 +79,9 @@ async fn an_answer_that_does_not_come_runs_into_the_timeout() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_apart_and_names_no_url() {
-    let client = builder(&nobody().await).retry(RetryPolicy::none()).build().unwrap();
+    let client = builder(&unreachable_url().await).retry(RetryPolicy::none()).build().unwrap();
     let error = read(&client).await;
-    assert_eq!(error.to_string(), format!("GET /v1.0/providers/{ID}: no connection could be made"));
+    assert_eq!(error.to_string(), format!("GET /v1.0/providers/{ID}: no connection could be established"));
     assert!(!format!("{error:?}").contains("http://"), "{error:?}");
     assert_eq!(kind(error), TransportKind::Connect);
 }

@@ -8,7 +8,7 @@ use voipbin_client::{Error, TransportKind};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::raw_server::{raw_response, raw_server, unreachable_url};
 use crate::support::{ID, builder, call, client, error, ok, received};
 
 async fn first_then_record(first: ResponseTemplate) -> MockServer {
@@ -49,13 +49,13 @@ async fn a_call_is_placed_again_only_where_it_cannot_have_been_placed() {
 
 #[tokio::test]
 async fn a_call_whose_answer_was_lost_is_not_placed_again() {
-    let cut = bytes_of("200 OK", 100, "{");
+    let cut = raw_response("200 OK", 100, "{");
     let base = raw_server(vec![cut.clone(), cut]).await;
     let error =
         builder(&base).build().unwrap().provider_calls().create(ProviderCallCreate::new(ID, [])).await;
     let Err(Error::Transport(error)) = error else { panic!("{error:?}") };
     assert_eq!((error.kind, error.exchange.attempts), (TransportKind::Interrupted, 1));
-    let base = nobody().await;
+    let base = unreachable_url().await;
     let error =
         builder(&base).build().unwrap().provider_calls().create(ProviderCallCreate::new(ID, [])).await;
     let Err(Error::Transport(error)) = error else { panic!("{error:?}") };
