@@ -18,8 +18,8 @@ pub(crate) fn base_url(text: &str) -> Result<Url, &'static str> {
 
 /// Appends a percent-encoded path and query to a base URL.
 ///
-/// Returns `None` when the path does not begin with a slash, has an empty segment or contains `..`: the URL would
-/// then name something else, for example a collection instead of a record.
+/// Returns `None` when the path does not begin with a slash, has an empty segment or contains `..`: the URL
+/// would then name something else, for example a collection instead of a record.
 pub fn url_below(base: &Url, path: &str, query: &str) -> Option<Url> {
     let full_path = [base.path().trim_end_matches('/'), path].concat();
     let mut url = base.clone();

@@ -1,7 +1,8 @@
 //! The settings that the builder of every client has.
 
 /// Writes the setters that every client's builder has. It is invoked in an `impl` block of a type whose field
-/// `settings` is a [`Settings`](crate::Settings). Its argument is the documentation of the default rate limit.
+/// `settings` is a [`Settings`](crate::Settings). Its argument is the documentation of the default rate
+/// limit.
 ///
 /// It is a macro because the user of a client would have to import a trait to call its methods.
 #[macro_export]
@@ -9,24 +10,24 @@ macro_rules! builder_settings {
     ($(#[$rate:meta])+) => {
         /// Sends every request through this HTTP client, with its proxies, certificates and connection pool.
         ///
-        /// Disable its redirects with `redirect(Policy::none())`: when it follows one, it sends the credentials to
-        /// the host that the redirect names. Its own connect timeout applies instead of
+        /// Disable its redirects with `redirect(Policy::none())`: when it follows one, it sends the
+        /// credentials to the host that the redirect names. Its own connect timeout applies instead of
         /// [`connect_timeout`](Self::connect_timeout); [`timeout`](Self::timeout) applies in any case.
         pub fn http_client(mut self, client: $crate::macro_support::reqwest::Client) -> Self {
             self.settings.http = Some(client);
             self
         }
 
-        /// Sets the time limit for establishing a connection: 10 s by default, more than zero, at most one hour.
-        /// Other values are an error of `build`.
+        /// Sets the time limit for establishing a connection: 10 s by default, more than zero, at most one
+        /// hour. Other values are an error of `build`.
         pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.settings.connect_timeout = timeout;
             self
         }
 
-        /// Sets the time limit of one attempt, from sending to the last byte of the response: 30 s by default, more
-        /// than zero, at most one hour. Other values are an error of `build`. The waits between attempts are not
-        /// included: see [`RetryPolicy`](crate::RetryPolicy).
+        /// Sets the time limit of one attempt, from sending to the last byte of the response: 30 s by
+        /// default, more than zero, at most one hour. Other values are an error of `build`. The waits between
+        /// attempts are not included: see [`RetryPolicy`](crate::RetryPolicy).
         pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
             self.settings.timeout = timeout;
             self
@@ -38,8 +39,8 @@ macro_rules! builder_settings {
             self
         }
 
-        /// Sends at most `per_second` requests in any period of one second, retries included. The clones of a client
-        /// share the limit.
+        /// Sends at most `per_second` requests in any period of one second, retries included. The clones of a
+        /// client share the limit.
         ///
         $(#[$rate])+
         pub fn rate_limit(mut self, per_second: std::num::NonZeroU32) -> Self {

@@ -13,8 +13,8 @@ use crate::retry::{Attempts, Retrier};
 use crate::transport::{self, Failure, Received};
 use crate::{Exchange, Repeatable, SpanFields, TransportError};
 
-/// The HTTP client, base URL, headers and limits that the clones of a client share. `Debug` prints only the base
-/// URL.
+/// The HTTP client, base URL, headers and limits that the clones of a client share. `Debug` prints only the
+/// base URL.
 pub struct Channel {
     pub(crate) http: reqwest::Client,
     pub(crate) base: Url,

@@ -10,8 +10,8 @@ pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Milliseconds since 1970 on the system clock; 0 before 1970. Only used to evaluate a `Retry-After` with a date
-/// when the response has no `Date` header.
+/// Milliseconds since 1970 on the system clock; 0 before 1970. Only used to evaluate a `Retry-After` with a
+/// date when the response has no `Date` header.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(crate) fn unix_millis() -> i64 {
     SystemTime::now()

@@ -2,8 +2,8 @@
 
 use crate::Exchange;
 
-/// The client stopped reading a list because its pages would never end. The caller has received the pages read so
-/// far.
+/// The client stopped reading a list because its pages would never end. The caller has received the pages
+/// read so far.
 ///
 /// `R` is the SDK's own reason: services link their pages in different ways.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

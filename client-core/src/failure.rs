@@ -8,8 +8,8 @@ use crate::Exchange;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportKind {
-    /// No connection could be established: the name did not resolve, there was no route, the peer refused, or TLS
-    /// failed. The request was not sent.
+    /// No connection could be established: the name did not resolve, there was no route, the peer refused, or
+    /// TLS failed. The request was not sent.
     Connect,
     /// The response was not complete within the client's timeout. The request may have taken effect.
     Timeout,

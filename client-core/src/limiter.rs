@@ -1,9 +1,9 @@
 //! The client-side rate limit.
 //!
-//! A service counts the requests of a key in each second. A plain token bucket would send up to twice its rate in
-//! the second after a pause. This limiter is a sliding window: a request waits until the request `rate` places
-//! before it is one second old. So no period of one second contains more than `rate` requests, and a burst of up to
-//! `rate` requests after a pause is still sent at once.
+//! A service counts the requests of a key in each second. A plain token bucket would send up to twice its
+//! rate in the second after a pause. This limiter is a sliding window: a request waits until the request
+//! `rate` places before it is one second old. So no period of one second contains more than `rate` requests,
+//! and a burst of up to `rate` requests after a pause is still sent at once.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -30,8 +30,8 @@ impl Limiter {
         Self { rate, slots: Mutex::default() }
     }
 
-    /// Reserves the next free slot and waits for it. Slots are assigned in the order of the calls. A slot whose
-    /// future is dropped stays reserved.
+    /// Reserves the next free slot and waits for it. Slots are assigned in the order of the calls. A slot
+    /// whose future is dropped stays reserved.
     pub(crate) async fn acquire(&self) {
         let now = clock::now();
         let at = self.reserve(now);

@@ -39,7 +39,8 @@ impl<R: fmt::Display> fmt::Display for NotSent<R> {
 }
 
 impl<R: Error> Error for NotSent<R> {
-    /// The source of the reason. The reason itself is left out, because its text is part of this error's text.
+    /// The source of the reason. The reason itself is left out, because its text is part of this error's
+    /// text.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason.source()
     }

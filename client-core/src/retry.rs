@@ -1,7 +1,8 @@
 //! The retry policy: whether a request is retried, and after which wait.
 //!
-//! The decision is a pure function. A request that creates something is retried only when it cannot have taken
-//! effect: neither API has idempotency keys, and a second trunk or a second call costs more than an error.
+//! The decision is a pure function. A request that creates something is retried only when it cannot have
+//! taken effect: neither API has idempotency keys, and a second trunk or a second call costs more than an
+//! error.
 
 mod backoff;
 mod budget;
@@ -21,10 +22,10 @@ use crate::transport::{Failure, Received};
 /// How often a client retries a request, and how long it waits before each retry.
 ///
 /// GET, PATCH, PUT, DELETE and other requests that are safe to repeat are retried when no connection could be
-/// established, when an attempt timed out, when the connection closed early, and on 429, 502, 503 and 504. Requests
-/// that create something are retried only when no connection could be established, on 429, and on 503 with
-/// `Retry-After`. The wait is the one that `Retry-After` asks for; without that header it is a random part of a wait
-/// that doubles with each attempt.
+/// established, when an attempt timed out, when the connection closed early, and on 429, 502, 503 and 504.
+/// Requests that create something are retried only when no connection could be established, on 429, and on
+/// 503 with `Retry-After`. The wait is the one that `Retry-After` asks for; without that header it is a
+/// random part of a wait that doubles with each attempt.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,8 +44,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Four attempts, with waits of up to 250 ms, 500 ms and 1 s between them; a `Retry-After` of at most 30 s; a
-    /// budget of 20 retries.
+    /// Four attempts, with waits of up to 250 ms, 500 ms and 1 s between them; a `Retry-After` of at most 30
+    /// s; a budget of 20 retries.
     fn default() -> Self {
         Self {
             max_attempts: 4,
@@ -68,24 +69,25 @@ impl RetryPolicy {
         self
     }
 
-    /// Sets the longest wait before the second attempt, 250 ms by default. It doubles with each further attempt.
+    /// Sets the longest wait before the second attempt, 250 ms by default. It doubles with each further
+    /// attempt.
     #[must_use]
     pub fn base_wait(mut self, wait: Duration) -> Self {
         self.base_wait = wait;
         self
     }
 
-    /// Sets the longest wait before any attempt, 30 s by default. When `Retry-After` asks for more, the request is
-    /// not retried and the response is returned at once.
+    /// Sets the longest wait before any attempt, 30 s by default. When `Retry-After` asks for more, the
+    /// request is not retried and the response is returned at once.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
     }
 
-    /// Sets how many retries a client and its clones may make while nothing succeeds, 20 by default. Ten successful
-    /// responses add one retry, up to this number. When the budget is used up, requests are sent once, so that
-    /// retries do not keep an overloaded service down.
+    /// Sets how many retries a client and its clones may make while nothing succeeds, 20 by default. Ten
+    /// successful responses add one retry, up to this number. When the budget is used up, requests are sent
+    /// once, so that retries do not keep an overloaded service down.
     #[must_use]
     pub fn budget(mut self, retries: u32) -> Self {
         self.budget = retries;

@@ -6,9 +6,9 @@ use wire_core::rfc3339;
 
 /// Parses the header into a wait; `None` for a text of neither form.
 ///
-/// A date is compared with `date`, the response's own `Date` header, so that a wrong clock on the client does not
-/// matter. `now` returns milliseconds since 1970 and is only called when there is no valid `date`. A date in the
-/// past is a wait of zero.
+/// A date is compared with `date`, the response's own `Date` header, so that a wrong clock on the client does
+/// not matter. `now` returns milliseconds since 1970 and is only called when there is no valid `date`. A date
+/// in the past is a wait of zero.
 pub(crate) fn wait(header: &str, date: Option<&str>, now: impl FnOnce() -> i64) -> Option<Duration> {
     let header = header.trim();
     if header.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -20,8 +20,8 @@ pub(crate) fn wait(header: &str, date: Option<&str>, now: impl FnOnce() -> i64) 
     Some(Duration::from_millis(u64::try_from(until.saturating_sub(since)).unwrap_or(0)))
 }
 
-/// Parses a date such as `Sun, 06 Nov 1994 08:49:37 GMT` into milliseconds since 1970. RFC 9110 lets a sender use
-/// no other form.
+/// Parses a date such as `Sun, 06 Nov 1994 08:49:37 GMT` into milliseconds since 1970. RFC 9110 lets a sender
+/// use no other form.
 fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

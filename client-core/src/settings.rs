@@ -68,7 +68,8 @@ pub struct Settings {
 }
 
 impl Default for Settings {
-    /// 10 s to connect, 30 s for one attempt, 64 MiB for a response body, and the rate that the service documents.
+    /// 10 s to connect, 30 s for one attempt, 64 MiB for a response body, and the rate that the service
+    /// documents.
     fn default() -> Self {
         Self {
             http: None,
@@ -82,8 +83,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// Builds the HTTP client now, unless one is set, so that the channels opened from clones of these settings share
-    /// its connections.
+    /// Builds the HTTP client now, unless one is set, so that the channels opened from clones of these
+    /// settings share its connections.
     ///
     /// # Errors
     /// Returns an error when the HTTP client cannot be built.
@@ -96,8 +97,8 @@ impl Settings {
 
     /// Creates the channel without sending anything.
     ///
-    /// Every request carries `headers`, and `secret_query`, a complete query such as `key=value`, at the end of its
-    /// URL. The secret query never reaches an error, a log or a span.
+    /// Every request carries `headers`, and `secret_query`, a complete query such as `key=value`, at the end
+    /// of its URL. The secret query never reaches an error, a log or a span.
     ///
     /// # Errors
     /// Returns an error for a timeout out of range, and when the HTTP client cannot be built.

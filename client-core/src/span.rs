@@ -10,8 +10,8 @@ pub struct SpanFields {
     pub request_id: &'static str,
 }
 
-/// Creates the span of a request. Method, path and template are set at once; status, attempts and request id are
-/// empty until [`Channel::send`](crate::Channel::send) records them.
+/// Creates the span of a request. Method, path and template are set at once; status, attempts and request id
+/// are empty until [`Channel::send`](crate::Channel::send) records them.
 ///
 /// It is a macro because `tracing` needs the names of a span and its fields at compile time.
 #[macro_export]

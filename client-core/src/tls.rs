@@ -4,17 +4,19 @@ use std::time::Duration;
 
 use crate::SetupError;
 
-/// Builds a client that does not follow redirects: a redirect would send the API key to another host. It does TLS
-/// only if `secure` is true.
+/// Builds a client that does not follow redirects: a redirect would send the API key to another host. It does
+/// TLS only if `secure` is true.
 #[cfg(feature = "rustls")]
 pub(crate) fn http_client(secure: bool, connect_timeout: Duration) -> Result<reqwest::Client, SetupError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // If two threads install it at once, the second call fails, and the provider is installed all the same.
+        // If two threads install it at once, the second call fails, and the provider is installed all the
+        // same.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        // This crate decides and counts the retries. With its own ones off, reqwest keeps no copy of each request.
+        // This crate decides and counts the retries. With its own ones off, reqwest keeps no copy of each
+        // request.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         .connect_timeout(connect_timeout);
     // Plain HTTP needs no root certificates, and a minimal container has none to load.
@@ -22,8 +24,8 @@ pub(crate) fn http_client(secure: bool, connect_timeout: Duration) -> Result<req
     builder.build().map_err(|error| SetupError::HttpClient(error.without_url()))
 }
 
-/// Without the feature `rustls` there is no client to build: one without TLS would fail on its first request to the
-/// service.
+/// Without the feature `rustls` there is no client to build: one without TLS would fail on its first request
+/// to the service.
 #[cfg(not(feature = "rustls"))]
 pub(crate) fn http_client(_secure: bool, _connect_timeout: Duration) -> Result<reqwest::Client, SetupError> {
     Err(SetupError::NoHttpClient)

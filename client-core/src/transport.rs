@@ -42,8 +42,8 @@ impl From<reqwest::Error> for Failure {
 
 /// Sends a request and reads a response body of at most `limit` bytes.
 ///
-/// The request is passed to the HTTP client before the future is built: the future would otherwise hold the whole
-/// request until it completes.
+/// The request is passed to the HTTP client before the future is built: the future would otherwise hold the
+/// whole request until it completes.
 pub(crate) fn send(
     http: &reqwest::Client,
     request: reqwest::Request,

@@ -18,7 +18,8 @@ impl DecodeError {
         Self { path: path.into(), message: message.to_string() }
     }
 
-    /// Converts an error of `serde_path_to_error`, prefixing its path with the path of the value that was decoded.
+    /// Converts an error of `serde_path_to_error`, prefixing its path with the path of the value that was
+    /// decoded.
     pub fn below<E: fmt::Display>(parent: impl fmt::Display, error: &serde_path_to_error::Error<E>) -> Self {
         let inner = error.path().to_string();
         let path = match inner.as_str() {

@@ -2,8 +2,8 @@
 
 /// A text for which a declared enumeration has no variant. It is serialised exactly as it was read.
 ///
-/// It has no public constructor. Compare it by [`as_str`](Self::as_str): a later release may declare a variant
-/// for the text, and a match on `Unknown` would then stop matching.
+/// It has no public constructor. Compare it by [`as_str`](Self::as_str): a later release may declare a
+/// variant for the text, and a match on `Unknown` would then stop matching.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UnknownText(Box<str>);
 

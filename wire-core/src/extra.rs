@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 /// Undeclared members of a JSON object, preserved so that they survive a read-modify-write.
 ///
-/// It dereferences to the map that it holds. `Debug` prints the names without the values, because an undeclared
-/// member may be a credential.
+/// It dereferences to the map that it holds. `Debug` prints the names without the values, because an
+/// undeclared member may be a credential.
 ///
 /// ```
 /// let mut extra = wire_core::Extra::default();

@@ -32,8 +32,8 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Writes seconds since 1970-01-01T00:00:00Z as `YYYY-MM-DDTHH:MM:SS`, without fraction or zone. Years outside
-/// 0 to 9999 are written with more digits or a sign, which RFC 3339 does not allow.
+/// Writes seconds since 1970-01-01T00:00:00Z as `YYYY-MM-DDTHH:MM:SS`, without fraction or zone. Years
+/// outside 0 to 9999 are written with more digits or a sign, which RFC 3339 does not allow.
 ///
 /// # Errors
 /// Returns an error only when the formatter does.
@@ -44,8 +44,8 @@ pub fn write_seconds(f: &mut fmt::Formatter<'_>, seconds: i64) -> fmt::Result {
     write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}")
 }
 
-/// Parses an RFC 3339 instant with at most nine decimals and any offset; `None` for any other text. A space in
-/// place of the `T` and a second of 60 are accepted.
+/// Parses an RFC 3339 instant with at most nine decimals and any offset; `None` for any other text. A space
+/// in place of the `T` and a second of 60 are accepted.
 pub fn parse(text: &str) -> Option<Instant> {
     let digit = |b: &u8| b.is_ascii_digit().then(|| i64::from(b - b'0'));
     let number = |range: std::ops::Range<usize>| -> Option<i64> {

@@ -8,9 +8,9 @@ use subtle::ConstantTimeEq as _;
 
 /// A password, key or other text that must not be printed.
 ///
-/// `Debug` hides the text and there is no `Display`. Comparison takes the same time wherever two texts of equal
-/// length differ. The memory is overwritten with zeros on drop. Serialisation writes the text in clear, because
-/// the API needs it.
+/// `Debug` hides the text and there is no `Display`. Comparison takes the same time wherever two texts of
+/// equal length differ. The memory is overwritten with zeros on drop. Serialisation writes the text in clear,
+/// because the API needs it.
 ///
 /// ```
 /// let password = wire_core::Secret::new("s3cret");

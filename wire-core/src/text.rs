@@ -5,8 +5,8 @@ use std::marker::PhantomData;
 
 use serde::{Deserializer, de};
 
-/// Deserialises a text and parses it, without copying the text first. The error of `parse` becomes the error of
-/// the deserialiser.
+/// Deserialises a text and parses it, without copying the text first. The error of `parse` becomes the error
+/// of the deserialiser.
 pub fn parsed<'de, D, T, E>(deserializer: D, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

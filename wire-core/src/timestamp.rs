@@ -10,8 +10,8 @@ const YEAR_0: i64 = -62_167_219_200;
 const YEAR_10000: i64 = 253_402_300_800;
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// The precision of a service's timestamps: the length of a tick. Ticks are counted from 1970-01-01T00:00:00Z and
-/// are negative before.
+/// The precision of a service's timestamps: the length of a tick. Ticks are counted from 1970-01-01T00:00:00Z
+/// and are negative before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Precision {
     ticks_per_second: i64,
@@ -84,8 +84,8 @@ impl Precision {
 
 /// Declares a timestamp type: a number of ticks with conversions from text and from and to `SystemTime`.
 ///
-/// The caller writes `Display`, which serialisation uses, and the constructors that take a number. Those call the
-/// private `hold`, which clamps a number of ticks to the years 0 to 9999.
+/// The caller writes `Display`, which serialisation uses, and the constructors that take a number. Those call
+/// the private `hold`, which clamps a number of ticks to the years 0 to 9999.
 ///
 /// ```
 /// use wire_core::Precision;

@@ -21,8 +21,8 @@ impl Write for Log {
 impl Log {
     /// Begins to capture the traces of every crate at every level.
     ///
-    /// The subscriber is global. One of a single thread would miss events: tracing caches that a call site has no
-    /// subscriber when another test's thread reaches it first.
+    /// The subscriber is global. One of a single thread would miss events: tracing caches that a call site
+    /// has no subscriber when another test's thread reaches it first.
     pub(crate) fn begin() -> Self {
         let log = Self::default();
         let writer = log.clone();
