@@ -11,7 +11,7 @@ use crate::raw_server::unreachable_url;
 use crate::support::{TRUNK, answer, builder, client, document, error, id, trunk, trunk_with};
 use crate::trace_log::Log;
 
-/// Whatever is printed, in whatever way, must not hold these.
+/// Texts that no output may contain.
 const CANARIES: Canaries<4> = Canaries(["canary-api-key", "canary-password", "canary-passkey", "4711471147"]);
 
 async fn exercise(server: &MockServer, client: &Client) {
@@ -31,7 +31,7 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
     let log = Log::begin();
     let server = MockServer::start().await;
     let mut body = document(&trunk());
-    // A record that is included keeps its credentials to itself, too.
+    // Included records have credentials as well.
     body["included"] = json!([trunk_with(&json!({"name": "other"}))]);
     Mock::given(any()).respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&server).await;
     Mock::given(method("POST")).respond_with(error(422, "no", None)).mount(&server).await;
@@ -47,14 +47,14 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
     let closed =
         |line: &&str| line.contains("url.path=\"/voice_out_trunks/traced\"") && line.contains("close");
     let span = text.lines().find(closed).unwrap();
-    for told in [
+    for field in [
         "http.request.method=\"GET\"",
         "url.template=\"/voice_out_trunks/{id}\"",
         "http.response.status_code=200",
         "didww.attempts=2",
         "didww.request_id=\"request-7\"",
     ] {
-        assert!(span.contains(told), "`{told}` is not in {span}");
+        assert!(span.contains(field), "`{field}` is not in {span}");
     }
 }
 

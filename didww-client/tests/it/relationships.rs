@@ -67,15 +67,15 @@ async fn related_records_are_a_list_or_one_or_none() {
 }
 
 #[tokio::test]
-async fn linkage_of_the_wrong_shape_is_located() {
+async fn the_error_of_linkage_of_the_wrong_shape_has_its_path() {
     let server = serving(&json!({"data": null})).await;
     let dids = client(&server).voice_out_trunks().to_many(&id(TRUNK), VoiceOutTrunk::DIDS);
-    let Err(Error::Decode(unreadable)) = dids.ids().await else { panic!("it was read") };
+    let Err(Error::Decode(unreadable)) = dids.ids().await else { panic!("it was decoded") };
     assert_eq!(unreadable.error.path(), "data");
 }
 
 #[tokio::test]
-async fn what_the_service_alone_sets_or_the_version_has_not_is_refused_here() {
+async fn read_only_relationships_and_those_that_the_version_lacks_are_refused_before_sending() {
     let server = serving(&json!({"data": null})).await;
     let dids = client(&server).dids();
     let order = dids.to_one(&id(DID), Did::ORDER);

@@ -1,4 +1,4 @@
-//! What is on the wire.
+//! The requests on the wire.
 
 use didww_client::resources::{
     AuthenticationMethod, DidField, DidFilter, DidSort, OnCliMismatchAction, VoiceOutTrunk,
@@ -15,7 +15,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn every_request_carries_the_headers_of_the_api_and_a_media_type_only_with_a_body() {
+async fn every_request_has_the_headers_of_the_api_and_a_media_type_only_with_a_body() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(answer(200, &document(&trunk()))).mount(&server).await;
     let trunks = client(&server).voice_out_trunks();
@@ -33,7 +33,7 @@ async fn every_request_carries_the_headers_of_the_api_and_a_media_type_only_with
 }
 
 #[tokio::test]
-async fn a_trunk_is_created_with_what_is_required() {
+async fn a_trunk_is_created_with_its_required_attributes() {
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(answer(201, &document(&trunk()))).mount(&server).await;
     let auth = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.168.1.1"]).unwrap());
@@ -68,7 +68,7 @@ async fn a_query_is_typed_and_written_as_the_service_writes_it() {
 }
 
 #[tokio::test]
-async fn chosen_fields_are_read_as_a_partial_record() {
+async fn selected_fields_are_decoded_as_a_partial_record() {
     let server = MockServer::start().await;
     let partial = json!({"id": DID, "type": "dids", "attributes": {"number": "371"}});
     Mock::given(any()).respond_with(answer(200, &json!({"data": [partial]}))).mount(&server).await;
@@ -79,7 +79,7 @@ async fn chosen_fields_are_read_as_a_partial_record() {
 }
 
 #[tokio::test]
-async fn included_records_are_reached_from_the_record_that_names_them() {
+async fn included_records_are_found_from_the_record_that_links_to_them() {
     let server = MockServer::start().await;
     let mut trunk = trunk();
     trunk["relationships"]["dids"]["data"] = json!([{"type": "dids", "id": DID}]);
@@ -97,17 +97,17 @@ async fn included_records_are_reached_from_the_record_that_names_them() {
 }
 
 #[tokio::test]
-async fn a_rotation_posts_the_act_and_reads_the_fresh_trunk() {
+async fn a_rotation_posts_its_request_and_reads_the_trunk_again() {
     let server = MockServer::start().await;
-    let act = json!({"id": TRUNK, "type": "voice_out_trunk_regenerate_credentials"});
+    let rotation = json!({"id": TRUNK, "type": "voice_out_trunk_regenerate_credentials"});
     Mock::given(method("POST"))
         .and(path("/v3/voice_out_trunk_regenerate_credentials"))
-        .respond_with(answer(201, &document(&act)))
+        .respond_with(answer(201, &document(&rotation)))
         .mount(&server)
         .await;
     Mock::given(method("GET")).respond_with(answer(200, &document(&trunk()))).mount(&server).await;
-    let fresh = client(&server).voice_out_trunks().regenerate_credentials(&id(TRUNK)).await.unwrap();
-    assert_eq!(fresh.credentials().unwrap().1.expose(), "canary-password");
+    let rotated = client(&server).voice_out_trunks().regenerate_credentials(&id(TRUNK)).await.unwrap();
+    assert_eq!(rotated.credentials().unwrap().1.expose(), "canary-password");
     let expected = [
         "POST /v3/voice_out_trunk_regenerate_credentials".to_owned(),
         format!("GET /v3/voice_out_trunks/{TRUNK}"),
@@ -116,7 +116,7 @@ async fn a_rotation_posts_the_act_and_reads_the_fresh_trunk() {
 }
 
 #[tokio::test]
-async fn what_is_unknown_survives_a_read_and_a_write() {
+async fn unknown_values_survive_a_read_modify_write() {
     let server = MockServer::start().await;
     let unknown = json!({"type": "passkey", "attributes": {"key": "canary-passkey"}});
     let odd = trunk_with(&json!({
@@ -134,7 +134,7 @@ async fn what_is_unknown_survives_a_read_and_a_write() {
         last_body(&server).await,
         json!({"data": {"id": TRUNK, "type": "voice_out_trunks", "attributes": {"name": "Paris"}}})
     );
-    // Even when it is written on purpose, it is written as it was read.
+    // A program that sets an unknown value sends it exactly as it was read.
     let patch = VoiceOutTrunk::patch()
         .status(before.status.clone())
         .authentication_method(before.authentication_method.clone());
@@ -169,7 +169,7 @@ async fn saving_without_a_difference_sends_nothing_and_saving_another_record_is_
 }
 
 #[tokio::test]
-async fn an_id_that_would_lead_to_the_collection_is_refused() {
+async fn an_id_that_would_address_the_collection_is_refused() {
     let server = MockServer::start().await;
     for odd in ["", ".."] {
         let error = client(&server).voice_out_trunks().delete(&id(odd)).await.unwrap_err();
@@ -179,7 +179,7 @@ async fn an_id_that_would_lead_to_the_collection_is_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_declared_is_reached_raw() {
+async fn undeclared_resources_are_reached_by_raw_requests() {
     let server = MockServer::start().await;
     let pops = json!({"data": [{"id": "1", "type": "pops", "attributes": {"name": "DE, FRA"}}]});
     Mock::given(method("GET")).respond_with(answer(200, &pops)).mount(&server).await;

@@ -1,4 +1,4 @@
-//! What is sent again over the wire, and what is not.
+//! Which requests are retried over the wire, and which are not.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ async fn first_then(server: &MockServer, first: ResponseTemplate, then: Response
 }
 
 #[tokio::test]
-async fn a_read_is_repeated_after_each_passing_refusal() {
+async fn a_read_is_retried_after_each_temporary_refusal() {
     for status in [429, 502, 503, 504] {
         let server = MockServer::start().await;
         first_then(&server, ResponseTemplate::new(status), answer(200, &document(&trunk()))).await;
@@ -27,7 +27,7 @@ async fn a_read_is_repeated_after_each_passing_refusal() {
 }
 
 #[tokio::test]
-async fn a_read_is_not_repeated_after_an_error_of_its_own() {
+async fn a_read_is_not_retried_after_a_permanent_refusal() {
     for status in [400, 401, 404, 422, 500] {
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(error(status, "no", None)).expect(1).mount(&server).await;
@@ -36,7 +36,7 @@ async fn a_read_is_not_repeated_after_an_error_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_create_is_repeated_only_where_it_cannot_have_taken_effect() {
+async fn a_create_is_retried_only_when_it_cannot_have_taken_effect() {
     let wait = |status| ResponseTemplate::new(status).insert_header("retry-after", "0");
     let cases = [
         (ResponseTemplate::new(429), 2),
@@ -48,8 +48,8 @@ async fn a_create_is_repeated_only_where_it_cannot_have_taken_effect() {
     ];
     for (first, requests) in cases {
         let server = MockServer::start().await;
-        let act = json!({"id": TRUNK, "type": "voice_out_trunk_regenerate_credentials"});
-        first_then(&server, first, answer(201, &document(&act))).await;
+        let created = json!({"id": TRUNK, "type": "voice_out_trunk_regenerate_credentials"});
+        first_then(&server, first, answer(201, &document(&created))).await;
         let rotation = didww_client::resources::VoiceOutTrunkRegenerateCredentials::create(TRUNK);
         let _ = client(&server).voice_out_trunk_regenerate_credentials().create(rotation).await;
         assert_eq!(received(&server).await.len(), requests);
@@ -57,7 +57,7 @@ async fn a_create_is_repeated_only_where_it_cannot_have_taken_effect() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_too_long_is_handed_to_the_caller() {
+async fn a_retry_after_that_is_too_long_is_returned_to_the_caller() {
     let server = MockServer::start().await;
     let busy = error(429, "Too Many Requests", None).insert_header("retry-after", "3600");
     Mock::given(any()).respond_with(busy).expect(1).mount(&server).await;
@@ -67,7 +67,7 @@ async fn a_wait_that_is_too_long_is_handed_to_the_caller() {
 }
 
 #[tokio::test]
-async fn a_date_in_retry_after_is_compared_with_the_answers_own_date() {
+async fn a_date_in_retry_after_is_compared_with_the_date_of_the_response() {
     let server = MockServer::start().await;
     let busy = ResponseTemplate::new(503)
         .insert_header("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")
@@ -77,7 +77,7 @@ async fn a_date_in_retry_after_is_compared_with_the_answers_own_date() {
 }
 
 #[tokio::test]
-async fn a_delete_that_finds_nothing_after_an_unclear_failure_has_succeeded() {
+async fn a_delete_answered_404_after_an_unclear_failure_has_succeeded() {
     let server = MockServer::start().await;
     first_then(&server, ResponseTemplate::new(504), error(404, "Record not found", None)).await;
     client(&server).voice_out_trunks().delete(&id(TRUNK)).await.unwrap();
@@ -85,7 +85,7 @@ async fn a_delete_that_finds_nothing_after_an_unclear_failure_has_succeeded() {
 }
 
 #[tokio::test]
-async fn a_delete_that_finds_nothing_at_once_or_after_a_clear_refusal_has_failed() {
+async fn a_delete_answered_404_at_once_or_after_a_clear_refusal_has_failed() {
     let server = MockServer::start().await;
     Mock::given(method("DELETE")).respond_with(error(404, "Record not found", None)).mount(&server).await;
     assert!(matches!(client(&server).voice_out_trunks().delete(&id(TRUNK)).await, Err(Error::NotFound(_))));
@@ -95,7 +95,7 @@ async fn a_delete_that_finds_nothing_at_once_or_after_a_clear_refusal_has_failed
 }
 
 #[tokio::test]
-async fn an_answer_that_breaks_off_is_asked_for_again_unless_it_creates() {
+async fn a_truncated_response_is_retried_unless_the_request_creates() {
     let body = document(&trunk()).to_string();
     let broken = || raw_response("200 OK", body.len(), &body[..40]);
     let whole = || raw_response("200 OK", body.len(), &body);
@@ -115,7 +115,7 @@ async fn an_answer_that_breaks_off_is_asked_for_again_unless_it_creates() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_even_a_create_is_repeated() {
+async fn even_a_create_is_retried_when_no_connection_can_be_established() {
     let client = builder(&unreachable_url().await).build().unwrap();
     let error = client.voice_out_trunks().regenerate_credentials(&id(TRUNK)).await.unwrap_err();
     let Error::Transport(error) = error else { panic!("{error}") };

@@ -15,7 +15,7 @@ pub(crate) const KEY: &str = "canary-api-key";
 pub(crate) const TRUNK: &str = "0a161808-bb05-42b1-8398-7888abdfa9ef";
 pub(crate) const DID: &str = "7de7f718-4042-4d74-9fe9-863fa1777520";
 
-/// A client that repeats without waiting.
+/// A client that retries without waiting.
 pub(crate) fn builder(base: &str) -> ClientBuilder {
     let retry = RetryPolicy::default().base_wait(Duration::ZERO);
     Client::builder(format!("{base}/v3"), KEY).retry(retry)
@@ -29,7 +29,7 @@ pub(crate) fn id<R>(text: &str) -> Id<R> {
     Id::new(text)
 }
 
-/// A trunk as 2026-04-16 answers it.
+/// A trunk in the form of 2026-04-16.
 pub(crate) fn trunk() -> Value {
     let link = |name: &str| {
         json!({"links": {
