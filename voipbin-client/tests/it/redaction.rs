@@ -11,7 +11,7 @@ use crate::raw_server::{raw_response, raw_server, unreachable_url};
 use crate::support::{ID, builder, error, ok};
 use crate::trace_log::Log;
 
-/// Whatever is printed, in whatever way, must not hold these.
+/// Texts that no output may contain.
 const CANARIES: Canaries<7> = Canaries([
     "canary-token",
     "canary-accesskey",
@@ -22,7 +22,7 @@ const CANARIES: Canaries<7> = Canaries([
     "4711471147",
 ]);
 
-/// No other test asks for this one: the log is that of the whole process.
+/// The id of a provider that no other test reads, because the log is that of the whole process.
 const TRACED: Uuid = Uuid::from_u128(0x007a_ced0);
 
 fn by_key(base: &str) -> Client {
@@ -64,7 +64,7 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
     CANARIES.assert_absent_from(&text);
     let path = format!("url.path=\"/providers/{TRACED}\"");
     let span = text.lines().find(|line| line.contains(&path) && line.contains("close")).unwrap();
-    for told in [
+    for field in [
         "voipbin{",
         "http.request.method=\"GET\"",
         "url.template=\"/providers/{id}\"",
@@ -72,7 +72,7 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
         "voipbin.attempts=1",
         "voipbin.request_id=\"req_7\"",
     ] {
-        assert!(span.contains(told), "`{told}` is not in {span}");
+        assert!(span.contains(field), "`{field}` is not in {span}");
     }
 }
 
@@ -97,10 +97,10 @@ async fn no_secret_is_in_an_error() {
 }
 
 #[tokio::test]
-async fn the_url_with_the_access_key_is_in_no_error_of_the_transport() {
-    let cut = raw_server(vec![raw_response("200 OK", 100, "{")]).await;
+async fn the_url_with_the_access_key_is_in_no_transport_error() {
+    let truncated = raw_server(vec![raw_response("200 OK", 100, "{")]).await;
     let garbage = raw_server(vec!["no http at all\r\n\r\n".to_owned()]).await;
-    for base in [unreachable_url().await, cut, garbage] {
+    for base in [unreachable_url().await, truncated, garbage] {
         let client =
             builder(&base).access_key("canary-accesskey").retry(RetryPolicy::none()).build().unwrap();
         let error = client.calls().get(ID).await.unwrap_err();
@@ -112,7 +112,7 @@ async fn the_url_with_the_access_key_is_in_no_error_of_the_transport() {
 }
 
 #[test]
-fn what_is_built_by_hand_hides_its_secrets() {
+fn values_built_by_a_program_hide_their_secrets() {
     let login = LoginBody { username: "u".to_owned(), password: "canary-password".into() };
     let headers = TechHeaders::from_iter([("X-Key", "canary-header")]);
     let builder = Client::builder().access_key("canary-accesskey");
