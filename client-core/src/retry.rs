@@ -126,7 +126,7 @@ impl From<&Method> for Repeatable {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
     /// A complete response.
-    Answered { status: u16, retry_after: Option<Duration> },
+    Response { status: u16, retry_after: Option<Duration> },
     /// No complete response.
     Failed(TransportKind),
 }
@@ -135,7 +135,7 @@ impl Outcome {
     pub(crate) fn of(result: &Result<Received, Failure>) -> Self {
         match result {
             Ok(received) => {
-                Self::Answered { status: received.status.as_u16(), retry_after: received.retry_after }
+                Self::Response { status: received.status.as_u16(), retry_after: received.retry_after }
             }
             Err(failure) => Self::Failed(failure.kind),
         }
@@ -144,7 +144,7 @@ impl Outcome {
     /// Whether the request may have taken effect although the attempt failed.
     pub(crate) const fn is_unclear(self) -> bool {
         match self {
-            Self::Answered { status, .. } => status >= 500,
+            Self::Response { status, .. } => status >= 500,
             Self::Failed(kind) => !matches!(kind, TransportKind::Connect),
         }
     }
@@ -171,7 +171,7 @@ pub(crate) fn decide(
         return Decision::Stop;
     }
     let retry_after = match outcome {
-        Outcome::Answered { retry_after, .. } => retry_after,
+        Outcome::Response { retry_after, .. } => retry_after,
         Outcome::Failed(_) => None,
     };
     let wait = retry_after.unwrap_or_else(|| policy.backoff().wait(attempts, jitter));
@@ -182,11 +182,11 @@ fn is_retried(repeat: Repeatable, outcome: Outcome) -> bool {
     let harmless = repeat == Repeatable::Harmless;
     match outcome {
         Outcome::Failed(TransportKind::Connect)
-        | Outcome::Answered { status: 429, .. }
-        | Outcome::Answered { status: 503, retry_after: Some(_) } => true,
+        | Outcome::Response { status: 429, .. }
+        | Outcome::Response { status: 503, retry_after: Some(_) } => true,
         Outcome::Failed(TransportKind::Timeout | TransportKind::Interrupted)
-        | Outcome::Answered { status: 502..=504, .. } => harmless,
-        Outcome::Failed(TransportKind::TooLarge { .. }) | Outcome::Answered { .. } => false,
+        | Outcome::Response { status: 502..=504, .. } => harmless,
+        Outcome::Failed(TransportKind::TooLarge { .. }) | Outcome::Response { .. } => false,
     }
 }
 
@@ -194,12 +194,12 @@ fn is_retried(repeat: Repeatable, outcome: Outcome) -> bool {
 mod tests {
     use super::*;
 
-    fn answered(status: u16) -> Outcome {
-        Outcome::Answered { status, retry_after: None }
+    fn response(status: u16) -> Outcome {
+        Outcome::Response { status, retry_after: None }
     }
 
     fn with_retry_after(status: u16, seconds: u64) -> Outcome {
-        Outcome::Answered { status, retry_after: Some(Duration::from_secs(seconds)) }
+        Outcome::Response { status, retry_after: Some(Duration::from_secs(seconds)) }
     }
 
     #[test]
@@ -211,22 +211,22 @@ mod tests {
             (Outcome::Failed(Timeout), true, false),
             (Outcome::Failed(Interrupted), true, false),
             (Outcome::Failed(TooLarge { limit: 1 }), false, false),
-            (answered(200), false, false),
-            (answered(302), false, false),
-            (answered(400), false, false),
-            (answered(401), false, false),
-            (answered(404), false, false),
-            (answered(422), false, false),
-            (answered(429), true, true),
+            (response(200), false, false),
+            (response(302), false, false),
+            (response(400), false, false),
+            (response(401), false, false),
+            (response(404), false, false),
+            (response(422), false, false),
+            (response(429), true, true),
             (with_retry_after(429, 1), true, true),
-            (answered(500), false, false),
-            (answered(501), false, false),
-            (answered(502), true, false),
+            (response(500), false, false),
+            (response(501), false, false),
+            (response(502), true, false),
             (with_retry_after(502, 1), true, false),
-            (answered(503), true, false),
+            (response(503), true, false),
             (with_retry_after(503, 1), true, true),
-            (answered(504), true, false),
-            (answered(505), false, false),
+            (response(504), true, false),
+            (response(505), false, false),
         ];
         let policy = RetryPolicy::default();
         for (outcome, harmless, post) in cases {
@@ -244,7 +244,7 @@ mod tests {
     fn the_wait_doubles_is_random_and_has_a_limit() {
         let policy = RetryPolicy::default().max_attempts(99).max_wait(Duration::from_secs(3));
         let wait =
-            |attempts, jitter| match decide(&policy, attempts, Repeatable::Harmless, answered(502), jitter) {
+            |attempts, jitter| match decide(&policy, attempts, Repeatable::Harmless, response(502), jitter) {
                 Decision::Retry(wait) => wait.as_millis(),
                 Decision::Stop => panic!("no retry after {attempts} attempts"),
             };
@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn the_last_attempt_is_not_retried() {
         let at = |policy: &RetryPolicy, attempts| {
-            decide(policy, attempts, Repeatable::Harmless, answered(503), 0.0)
+            decide(policy, attempts, Repeatable::Harmless, response(503), 0.0)
         };
         assert_eq!(at(&RetryPolicy::default(), 3), Decision::Retry(Duration::ZERO));
         assert_eq!(at(&RetryPolicy::default(), 4), Decision::Stop);
@@ -278,8 +278,8 @@ mod tests {
     #[test]
     fn only_outcomes_that_prove_the_request_had_no_effect_are_clear() {
         assert!(!Outcome::Failed(TransportKind::Connect).is_unclear());
-        assert!(!answered(429).is_unclear());
+        assert!(!response(429).is_unclear());
         assert!(Outcome::Failed(TransportKind::Timeout).is_unclear());
-        assert!(answered(502).is_unclear());
+        assert!(response(502).is_unclear());
     }
 }

@@ -71,7 +71,7 @@ mod tests {
     use crate::{TransportKind, clock};
 
     #[expect(clippy::unnecessary_wraps, reason = "same type as `failed`")]
-    fn answered(status: u16, retry_after: Option<u64>) -> Result<Received, Failure> {
+    fn response(status: u16, retry_after: Option<u64>) -> Result<Received, Failure> {
         Ok(Received {
             status: StatusCode::from_u16(status).unwrap(),
             request_id: None,
@@ -93,7 +93,7 @@ mod tests {
     async fn the_wait_that_the_service_asks_for_is_kept() {
         let retrier = Retrier::new(RetryPolicy::default(), Jitter::seeded(1));
         let start = clock::now();
-        let results = vec![answered(429, Some(7)), answered(503, Some(2)), answered(200, None)];
+        let results = vec![response(429, Some(7)), response(503, Some(2)), response(200, None)];
         let result = run(&retrier, Repeatable::Creates, results).await;
         assert_eq!(start.elapsed(), Duration::from_secs(9));
         assert_eq!((result.count, result.last.unwrap().status), (3, StatusCode::OK));
@@ -103,7 +103,7 @@ mod tests {
     async fn without_a_retry_after_the_wait_is_a_random_part_of_a_doubling_one() {
         let retrier = Retrier::new(RetryPolicy::default(), Jitter::seeded(1));
         let start = clock::now();
-        let results = (0..4).map(|_| answered(502, None)).collect();
+        let results = (0..4).map(|_| response(502, None)).collect();
         let result = run(&retrier, Repeatable::Harmless, results).await;
         let waited = start.elapsed();
         assert_eq!(result.count, 4);
@@ -113,9 +113,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_attempt_whose_effect_is_not_known_is_remembered() {
         let retrier = Retrier::new(RetryPolicy::default(), Jitter::seeded(1));
-        let unclear = vec![failed(TransportKind::Timeout), answered(404, None)];
+        let unclear = vec![failed(TransportKind::Timeout), response(404, None)];
         assert!(run(&retrier, Repeatable::Harmless, unclear).await.unclear);
-        let clear = vec![failed(TransportKind::Connect), answered(429, None), answered(404, None)];
+        let clear = vec![failed(TransportKind::Connect), response(429, None), response(404, None)];
         assert!(!run(&retrier, Repeatable::Harmless, clear).await.unclear);
     }
 
@@ -123,11 +123,11 @@ mod tests {
     async fn a_spent_budget_ends_the_retries_until_successes_fill_it() {
         let policy = RetryPolicy::default().budget(1);
         let retrier = Retrier::new(policy, Jitter::seeded(1));
-        let broken = || vec![answered(503, None), answered(503, None)];
+        let broken = || vec![response(503, None), response(503, None)];
         assert_eq!(run(&retrier, Repeatable::Harmless, broken()).await.count, 2);
         assert_eq!(run(&retrier, Repeatable::Harmless, broken()).await.count, 1);
         for _ in 0..10 {
-            run(&retrier, Repeatable::Harmless, vec![answered(200, None)]).await;
+            run(&retrier, Repeatable::Harmless, vec![response(200, None)]).await;
         }
         assert_eq!(run(&retrier, Repeatable::Harmless, broken()).await.count, 2);
     }
