@@ -10,11 +10,11 @@ use didww_types::{ApiVersion, Resource, Secret};
 use reqwest::{Method, StatusCode};
 use tracing::Instrument as _;
 
-use crate::answer::Answer;
 use crate::api::Api;
 use crate::builder::{ClientBuilder, PRODUCTION, SANDBOX};
 use crate::raw::RawRequest;
 use crate::request::Request;
+use crate::response::Response;
 use crate::{Error, Refusal};
 
 /// A client of one account. It is cheap to clone; clones share connections, rate limit and retry budget.
@@ -102,7 +102,7 @@ impl Client {
     }
 
     /// Sends a request with retries, and returns a response with a 2xx status or an error.
-    pub(crate) async fn execute(&self, request: &Request) -> Result<Answer, Error> {
+    pub(crate) async fn execute(&self, request: &Request) -> Result<Response, Error> {
         let span = client_core::request_span!(
             "didww",
             "didww.attempts",
@@ -116,21 +116,21 @@ impl Client {
             let repeat = Repeatable::from(&request.method);
             let outgoing =
                 Outgoing { method: &request.method, url: &url, body: request.body.as_ref(), repeat };
-            let answered = self.0.channel.send(outgoing).await;
-            self.conclude(answered.map_err(|error| Error::Transport(Box::new(error)))?)
+            let response = self.0.channel.send(outgoing).await;
+            self.conclude(response.map_err(|error| Error::Transport(Box::new(error)))?)
         };
         exchange.instrument(span).await
     }
 
-    fn conclude(&self, answered: Answered) -> Result<Answer, Error> {
-        let Answered { exchange, status, retry_after, body, unclear } = answered;
+    fn conclude(&self, response: Answered) -> Result<Response, Error> {
+        let Answered { exchange, status, retry_after, body, unclear } = response;
         let requested = self.0.version;
         if status.is_success() {
-            return Ok(Answer { exchange, status, body, requested });
+            return Ok(Response { exchange, status, body, requested });
         }
         // An earlier attempt deleted the record, and its response was lost.
         if exchange.method == Method::DELETE && unclear && status == StatusCode::NOT_FOUND {
-            return Ok(Answer { exchange, status: StatusCode::NO_CONTENT, body: Bytes::new(), requested });
+            return Ok(Response { exchange, status: StatusCode::NO_CONTENT, body: Bytes::new(), requested });
         }
         Err(Refusal::read(exchange, status, &body).into_error(retry_after))
     }

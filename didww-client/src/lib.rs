@@ -22,9 +22,9 @@
 //! #     "code": "100", "source": {"pointer": "/data/attributes/name"}, "status": "422"}]});
 //! # Mock::given(method("GET")).and(wiremock::matchers::path("/v3/voice_out_trunks"))
 //! #     .respond_with(ResponseTemplate::new(200).set_body_json(json!({"data": [&trunk]}))).mount(&server).await;
-//! # let act = json!({"data": {"type": "voice_out_trunk_regenerate_credentials", "id": "1"}});
+//! # let rotation = json!({"data": {"type": "voice_out_trunk_regenerate_credentials", "id": "1"}});
 //! # Mock::given(wiremock::matchers::path("/v3/voice_out_trunk_regenerate_credentials"))
-//! #     .respond_with(ResponseTemplate::new(201).set_body_json(act)).mount(&server).await;
+//! #     .respond_with(ResponseTemplate::new(201).set_body_json(rotation)).mount(&server).await;
 //! # for verb in ["GET", "POST"] { Mock::given(method(verb)).respond_with(one()).mount(&server).await; }
 //! # Mock::given(method("PATCH")).respond_with(ResponseTemplate::new(422).set_body_json(taken)).mount(&server).await;
 //! let client = Client::sandbox("your API key")?;
@@ -84,7 +84,6 @@
 //!
 //! This crate is compatible with DIDWW's API and not affiliated with DIDWW.
 
-mod answer;
 mod api;
 mod builder;
 mod client;
@@ -92,6 +91,7 @@ mod error;
 mod page;
 mod raw;
 mod request;
+mod response;
 mod single;
 
 pub use client_core::{Exchange, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable};

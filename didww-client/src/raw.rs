@@ -10,8 +10,8 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::answer::Answer;
 use crate::request::Request;
+use crate::response::Response;
 use crate::{Client, Error, Exchange};
 
 /// A request with a path of the caller's choice. Await it, or call [`send`](Self::send).
@@ -82,7 +82,7 @@ impl fmt::Debug for RawRequest {
 }
 
 /// A response with a 2xx status. `Debug` does not print the body.
-pub struct RawAnswer(Answer);
+pub struct RawAnswer(Response);
 
 impl RawAnswer {
     /// The HTTP status of the response.

@@ -190,8 +190,8 @@ mod tests {
                 (_, refused) => assert!(matches!(refused, Err(Error::NotSent(_))), "{id}"),
             }
         }
-        let odd = Request::record(Method::GET, "dids", "a/b?c#d");
-        assert_eq!(url(&odd), "https://api.didww.com/v3/dids/a%2Fb%3Fc%23d");
+        let escaped = Request::record(Method::GET, "dids", "a/b?c#d");
+        assert_eq!(url(&escaped), "https://api.didww.com/v3/dids/a%2Fb%3Fc%23d");
     }
 
     #[test]

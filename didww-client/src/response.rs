@@ -11,7 +11,7 @@ use crate::{Error, Exchange, Page, Single};
 pub(crate) type Decode<T> = fn(ApiVersion, ResourceObject) -> Result<T, DecodeError>;
 
 /// A response with a 2xx status.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) exchange: Exchange,
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
@@ -19,7 +19,7 @@ pub(crate) struct Answer {
     pub(crate) requested: ApiVersion,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn document<T: DeserializeOwned>(&self) -> Result<Document<T>, Error> {
         Document::parse(&self.body).map_err(|error| Error::decode(&self.exchange, error))
     }

@@ -190,7 +190,7 @@ impl<R> ToOne<R> {
     }
 
     /// The id of the member; `None` when there is none, or when the request did not include the relationship.
-    /// Use [`is_loaded`](Self::is_loaded) to tell the two apart.
+    /// Use [`is_loaded`](Self::is_loaded) to distinguish the two.
     pub fn id(&self) -> Option<Id<R>> {
         self.identifier().map(|member| Id::new(member.id.as_str()))
     }

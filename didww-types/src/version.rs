@@ -53,7 +53,7 @@ impl ApiVersion {
     /// ```
     #[must_use]
     pub fn serving(self, header: Option<&str>) -> Self {
-        header.and_then(|text| text.parse().ok()).map_or(self, |asked: Self| asked.max(self))
+        header.and_then(|text| text.parse().ok()).map_or(self, |requested: Self| requested.max(self))
     }
 }
 

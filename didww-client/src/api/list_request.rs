@@ -11,9 +11,9 @@ use futures_util::stream::{iter, try_unfold};
 use serde::de::DeserializeOwned;
 
 use super::version_check;
-use crate::answer::Decode;
 use crate::page::Progress;
 use crate::request::Request;
+use crate::response::Decode;
 use crate::{Client, Endless, Error, Exchange, Page};
 
 /// A request for a list of records. Await it for one page, or use [`stream`](Self::stream) or
@@ -138,8 +138,8 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
         let request = self.request.clone().with_query(&self.parameters);
         version_check::parameters(R::SPEC, self.client.api_version(), &self.parameters)
             .map_err(|error| request.refused(error))?;
-        let answer = self.client.execute(&request).await?;
-        Ok((answer.page::<R, T>(self.decode)?, answer.exchange))
+        let response = self.client.execute(&request).await?;
+        Ok((response.page::<R, T>(self.decode)?, response.exchange))
     }
 }
 

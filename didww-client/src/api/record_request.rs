@@ -8,8 +8,8 @@ use didww_types::{Parameters, Partial, Resource};
 use serde::de::DeserializeOwned;
 
 use super::version_check;
-use crate::answer::Decode;
 use crate::request::Request;
+use crate::response::Decode;
 use crate::{Client, Error, Single};
 
 /// A request whose response is one record. Await it, or call [`send`](Self::send).

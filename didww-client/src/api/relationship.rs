@@ -42,12 +42,12 @@ impl<R: Resource, T> ToManyApi<R, T> {
 
     /// Reads the ids of the members.
     pub async fn ids(&self) -> Result<Vec<Id<T>>, Error> {
-        let answer = self.client.execute(&self.linkage(Method::GET)?).await?;
-        match answer.document::<Linkage>()?.data {
+        let response = self.client.execute(&self.linkage(Method::GET)?).await?;
+        match response.document::<Linkage>()?.data {
             Linkage::Many(members) => Ok(members.into_iter().map(|member| Id::new(member.id)).collect()),
             Linkage::One(_) => {
                 let error = DecodeError::new("data", "expected an array of identifiers");
-                Err(Error::decode(&answer.exchange, error))
+                Err(Error::decode(&response.exchange, error))
             }
         }
     }
@@ -115,12 +115,12 @@ impl<R: Resource, T> ToOneApi<R, T> {
 
     /// Reads the id of the member; `None` if there is none.
     pub async fn id(&self) -> Result<Option<Id<T>>, Error> {
-        let answer = self.client.execute(&self.linkage(Method::GET)?).await?;
-        match answer.document::<Linkage>()?.data {
+        let response = self.client.execute(&self.linkage(Method::GET)?).await?;
+        match response.document::<Linkage>()?.data {
             Linkage::One(member) => Ok(member.map(|member| Id::new(member.id))),
             Linkage::Many(_) => {
                 let error = DecodeError::new("data", "expected one identifier or null");
-                Err(Error::decode(&answer.exchange, error))
+                Err(Error::decode(&response.exchange, error))
             }
         }
     }

@@ -6,7 +6,7 @@ use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{TRUNK, answer, builder, client, error, id};
+use crate::support::{TRUNK, builder, client, error, id, response};
 
 async fn refused(response: ResponseTemplate) -> Error {
     let server = MockServer::start().await;
@@ -58,7 +58,7 @@ async fn a_refusal_without_a_json_api_document_keeps_its_status() {
 #[tokio::test]
 async fn a_malformed_error_object_does_not_hide_the_others() {
     let body = json!({"errors": [{"code": 7}, {"detail": "Insufficient balance", "meta": {"available_balance": "1.9"}}]});
-    let error = refused(answer(400, &body)).await;
+    let error = refused(response(400, &body)).await;
     assert_eq!(error.errors().len(), 1);
     assert_eq!(error.errors()[0].meta.as_ref().unwrap()["available_balance"], "1.9");
 }
@@ -76,7 +76,7 @@ async fn a_redirect_is_refused_and_not_followed() {
 async fn the_documented_error_of_the_rate_limit_has_neither_title_nor_code() {
     let server = MockServer::start().await;
     let body = json!({"errors": [{"status": "429", "detail": "Too Many Requests"}]});
-    Mock::given(any()).respond_with(answer(429, &body)).expect(4).mount(&server).await;
+    Mock::given(any()).respond_with(response(429, &body)).expect(4).mount(&server).await;
     let error = client(&server).dids().list().await.unwrap_err();
     assert!(matches!(error, Error::RateLimited { .. }));
     assert!(

@@ -9,7 +9,7 @@ use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::raw_server::{raw_response, raw_server, read_head, unreachable_url};
-use crate::support::{TRUNK, answer, builder, document, id, trunk, trunk_with};
+use crate::support::{TRUNK, builder, document, id, response, trunk, trunk_with};
 
 async fn read(client: &Client) -> Error {
     client.voice_out_trunks().get(&id(TRUNK)).await.unwrap_err()
@@ -23,7 +23,7 @@ async fn serving(response: ResponseTemplate) -> (MockServer, Client) {
 }
 
 async fn unreadable(body: &Value) -> DecodeError {
-    let (_server, client) = serving(answer(200, body)).await;
+    let (_server, client) = serving(response(200, body)).await;
     let error = read(&client).await;
     let Error::Decode(unreadable) = error else { panic!("{error}") };
     assert_eq!(unreadable.exchange.path, format!("/v3/voice_out_trunks/{TRUNK}"));
@@ -56,7 +56,7 @@ async fn the_error_of_a_value_of_the_wrong_type_has_its_path() {
 #[tokio::test]
 async fn the_error_of_a_record_of_a_list_has_its_index() {
     let body = json!({"data": [trunk(), trunk_with(&json!({"rtp_ping": "perhaps"}))]});
-    let (_server, client) = serving(answer(200, &body)).await;
+    let (_server, client) = serving(response(200, &body)).await;
     let Err(Error::Decode(unreadable)) = client.voice_out_trunks().list().await else {
         panic!("it was decoded")
     };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, query_param};
 use wiremock::{Mock, MockServer};
 
-use crate::support::{answer, client, did, received};
+use crate::support::{client, did, received, response};
 
 fn page(numbers: std::ops::Range<u64>, total: u64, next: Option<u64>) -> Value {
     let records: Vec<Value> =
@@ -22,12 +22,12 @@ fn page(numbers: std::ops::Range<u64>, total: u64, next: Option<u64>) -> Value {
 
 async fn mount(server: &MockServer, number: u64, body: &Value) {
     let requested = query_param("page[number]", number.to_string());
-    Mock::given(requested).respond_with(answer(200, body)).with_priority(1).mount(server).await;
+    Mock::given(requested).respond_with(response(200, body)).with_priority(1).mount(server).await;
 }
 
 async fn three_pages() -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 5, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 5, Some(2)))).mount(&server).await;
     mount(&server, 2, &page(2..4, 5, Some(3))).await;
     mount(&server, 3, &page(4..5, 5, None)).await;
     server
@@ -80,7 +80,7 @@ async fn the_stream_can_begin_in_the_middle() {
 #[tokio::test]
 async fn an_empty_list_is_one_page() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..0, 0, None))).expect(1).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..0, 0, None))).expect(1).mount(&server).await;
     assert!(client(&server).dids().list().all().await.unwrap().is_empty());
 }
 
@@ -103,21 +103,21 @@ async fn endless(server: &MockServer) -> (usize, EndlessReason) {
 #[tokio::test]
 async fn a_page_that_links_to_itself_ends_the_stream_after_its_records() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 9, Some(1)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 9, Some(1)))).mount(&server).await;
     assert_eq!(endless(&server).await, (2, EndlessReason::Repeated { next: 1 }));
 }
 
 #[tokio::test]
 async fn a_server_that_returns_the_first_page_for_every_number_is_detected() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 9, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 9, Some(2)))).mount(&server).await;
     assert_eq!(endless(&server).await, (4, EndlessReason::Repeated { next: 2 }));
 }
 
 #[tokio::test]
 async fn pages_without_end_are_detected_by_the_total() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 4, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 4, Some(2)))).mount(&server).await;
     mount(&server, 2, &page(2..4, 4, Some(3))).await;
     assert_eq!(endless(&server).await, (4, EndlessReason::BeyondTotal { total: 4 }));
 }
@@ -125,14 +125,14 @@ async fn pages_without_end_are_detected_by_the_total() {
 #[tokio::test]
 async fn empty_pages_without_end_are_detected() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..0, 9, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..0, 9, Some(2)))).mount(&server).await;
     assert_eq!(endless(&server).await, (0, EndlessReason::Empty));
 }
 
 #[tokio::test]
 async fn an_error_on_a_later_page_ends_the_stream() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 5, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 5, Some(2)))).mount(&server).await;
     mount(&server, 2, &json!({"data": [{"type": "dids", "id": "x", "attributes": {"number": 7}}]})).await;
     let mut stream = client(&server).dids().list().stream();
     let mut successes = Vec::new();

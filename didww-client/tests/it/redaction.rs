@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::canaries::Canaries;
 use crate::raw_server::unreachable_url;
-use crate::support::{TRUNK, answer, builder, client, document, error, id, trunk, trunk_with};
+use crate::support::{TRUNK, builder, client, document, error, id, response, trunk, trunk_with};
 use crate::trace_log::Log;
 
 /// Texts that no output may contain.
@@ -36,7 +36,7 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
     Mock::given(any()).respond_with(ResponseTemplate::new(503)).up_to_n_times(1).mount(&server).await;
     Mock::given(method("POST")).respond_with(error(422, "no", None)).mount(&server).await;
     Mock::given(any())
-        .respond_with(answer(200, &body).insert_header("x-request-id", "request-7"))
+        .respond_with(response(200, &body).insert_header("x-request-id", "request-7"))
         .mount(&server)
         .await;
     let client = client(&server);
@@ -63,7 +63,10 @@ async fn no_secret_is_in_an_error() {
     let server = MockServer::start().await;
     let wrong = json!({"authentication_method": {"type": "credentials_and_ip", "attributes": {
         "allowed_sip_ips": ["192.0.2.1"], "username": "u", "password": 4_711_471_147_u64}}});
-    Mock::given(method("GET")).respond_with(answer(200, &document(&trunk_with(&wrong)))).mount(&server).await;
+    Mock::given(method("GET"))
+        .respond_with(response(200, &document(&trunk_with(&wrong))))
+        .mount(&server)
+        .await;
     Mock::given(any()).respond_with(error(422, "no", None)).mount(&server).await;
     let client = client(&server);
     let trunks = client.voice_out_trunks();

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{DID, TRUNK, answer, builder, client, did, document, id, last_body, received};
+use crate::support::{DID, TRUNK, builder, client, did, document, id, last_body, received, response};
 
 const LINKAGE: &str = "/v3/voice_out_trunks/0a161808-bb05-42b1-8398-7888abdfa9ef/relationships";
 
 async fn serving(body: &Value) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(answer(200, body)).mount(&server).await;
+    Mock::given(method("GET")).respond_with(response(200, body)).mount(&server).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(204)).mount(&server).await;
     server
 }

@@ -9,7 +9,7 @@ use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::raw_server::{raw_response, raw_server, unreachable_url};
-use crate::support::{TRUNK, answer, builder, client, document, error, id, received, trunk};
+use crate::support::{TRUNK, builder, client, document, error, id, received, response, trunk};
 
 async fn first_then(server: &MockServer, first: ResponseTemplate, then: ResponseTemplate) {
     Mock::given(any()).respond_with(first).up_to_n_times(1).mount(server).await;
@@ -20,7 +20,7 @@ async fn first_then(server: &MockServer, first: ResponseTemplate, then: Response
 async fn a_read_is_retried_after_each_temporary_refusal() {
     for status in [429, 502, 503, 504] {
         let server = MockServer::start().await;
-        first_then(&server, ResponseTemplate::new(status), answer(200, &document(&trunk()))).await;
+        first_then(&server, ResponseTemplate::new(status), response(200, &document(&trunk()))).await;
         assert!(client(&server).voice_out_trunks().get(&id(TRUNK)).await.is_ok(), "{status}");
         assert_eq!(received(&server).await.len(), 2, "{status}");
     }
@@ -49,7 +49,7 @@ async fn a_create_is_retried_only_when_it_cannot_have_taken_effect() {
     for (first, requests) in cases {
         let server = MockServer::start().await;
         let created = json!({"id": TRUNK, "type": "voice_out_trunk_regenerate_credentials"});
-        first_then(&server, first, answer(201, &document(&created))).await;
+        first_then(&server, first, response(201, &document(&created))).await;
         let rotation = didww_client::resources::VoiceOutTrunkRegenerateCredentials::create(TRUNK);
         let _ = client(&server).voice_out_trunk_regenerate_credentials().create(rotation).await;
         assert_eq!(received(&server).await.len(), requests);
@@ -72,7 +72,7 @@ async fn a_date_in_retry_after_is_compared_with_the_date_of_the_response() {
     let busy = ResponseTemplate::new(503)
         .insert_header("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")
         .insert_header("date", "Sun, 06 Nov 1994 08:49:37 GMT");
-    first_then(&server, busy, answer(200, &document(&trunk()))).await;
+    first_then(&server, busy, response(200, &document(&trunk()))).await;
     assert!(client(&server).voice_out_trunks().get(&id(TRUNK)).await.is_ok());
 }
 
@@ -98,17 +98,17 @@ async fn a_delete_answered_404_at_once_or_after_a_clear_refusal_has_failed() {
 async fn a_truncated_response_is_retried_unless_the_request_creates() {
     let body = document(&trunk()).to_string();
     let broken = || raw_response("200 OK", body.len(), &body[..40]);
-    let whole = || raw_response("200 OK", body.len(), &body);
+    let complete = || raw_response("200 OK", body.len(), &body);
     let client = |base: String| builder(&base).build().unwrap().voice_out_trunks();
 
-    let trunks = client(raw_server(vec![broken(), whole()]).await);
+    let trunks = client(raw_server(vec![broken(), complete()]).await);
     assert_eq!(trunks.get(&id(TRUNK)).await.unwrap().name, "Berlin");
 
-    let trunks = client(raw_server(vec![broken(), whole()]).await);
+    let trunks = client(raw_server(vec![broken(), complete()]).await);
     let patch = VoiceOutTrunk::patch().name("Berlin");
     assert_eq!(trunks.update(&id(TRUNK), patch).await.unwrap().name, "Berlin");
 
-    let trunks = client(raw_server(vec![broken(), whole()]).await);
+    let trunks = client(raw_server(vec![broken(), complete()]).await);
     let error = trunks.regenerate_credentials(&id(TRUNK)).await.unwrap_err();
     let Error::Transport(error) = error else { panic!("{error}") };
     assert_eq!((error.kind, error.exchange.attempts), (TransportKind::Interrupted, 1));

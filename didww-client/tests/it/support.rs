@@ -74,7 +74,7 @@ pub(crate) fn document(data: &Value) -> Value {
     json!({"data": data, "meta": {"api_version": "2026-04-16"}})
 }
 
-pub(crate) fn answer(status: u16, body: &Value) -> ResponseTemplate {
+pub(crate) fn response(status: u16, body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body.to_string(), "application/vnd.api+json")
 }
 
@@ -83,5 +83,5 @@ pub(crate) fn error(status: u16, detail: &str, pointer: Option<&str>) -> Respons
     if let Some(pointer) = pointer {
         error["source"] = json!({"pointer": pointer});
     }
-    answer(status, &json!({"errors": [error]})).insert_header("x-request-id", "request-7")
+    response(status, &json!({"errors": [error]})).insert_header("x-request-id", "request-7")
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer};
 
-use crate::support::{TRUNK, answer, builder, document, id, last_body, received, trunk};
+use crate::support::{TRUNK, builder, document, id, last_body, received, response, trunk};
 
 fn flat(version: Option<&str>) -> Value {
     let mut body = json!({"data": {"id": TRUNK, "type": "voice_out_trunks", "attributes": {
@@ -24,7 +24,7 @@ fn flat(version: Option<&str>) -> Value {
 
 async fn serving(body: &Value, version: ApiVersion) -> (MockServer, Client) {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, body)).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, body)).mount(&server).await;
     let client = builder(&server.uri()).api_version(version).build().unwrap();
     (server, client)
 }

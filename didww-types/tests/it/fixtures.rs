@@ -42,7 +42,7 @@ pub(crate) fn object_with(attribute: &str, value: Value) -> ResourceObject {
 
 /// The record as the service returns it at a version: in that version's form, without attributes that it
 /// lacks.
-pub(crate) fn answered<R: Resource>(record: &R, version: ApiVersion) -> Value {
+pub(crate) fn encoded_at<R: Resource>(record: &R, version: ApiVersion) -> Value {
     let mut object = record.encode().unwrap();
     R::SPEC.lower(version, &mut object.attributes);
     object

@@ -8,7 +8,7 @@ use didww_types::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::fixtures::{CREDENTIALS, answered, object, trunk};
+use crate::fixtures::{CREDENTIALS, encoded_at, object, trunk};
 
 fn leaf() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -108,7 +108,7 @@ fn stable<R: Resource + PartialEq + std::fmt::Debug>(
     let Some(record) = explained(R::decode_at(version, object))? else { return Ok(()) };
     let again = R::decode(record.encode().unwrap());
     prop_assert_eq!(again, Ok(record.clone()));
-    let _ = answered(&record, version);
+    let _ = encoded_at(&record, version);
     Ok(())
 }
 

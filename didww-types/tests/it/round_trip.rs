@@ -8,17 +8,17 @@ use didww_types::{ApiVersion, Document, Included, Named as _, Resource as _, Res
 use serde_json::{Value, json};
 
 use crate::fixtures::{
-    CREDENTIALS, FOUNDING, IP_ONLY, TWILIO, answered, bytes, json as document, object, trunk,
+    CREDENTIALS, FOUNDING, IP_ONLY, TWILIO, bytes, encoded_at, json as document, object, trunk,
 };
 
 const OLD: ApiVersion = ApiVersion::V2021_12_15;
 
 fn again(object: ResourceObject, version: ApiVersion) -> Value {
     match object.kind.as_str() {
-        VoiceOutTrunk::TYPE => answered(&VoiceOutTrunk::decode_at(version, object).unwrap(), version),
-        Did::TYPE => answered(&Did::decode_at(version, object).unwrap(), version),
+        VoiceOutTrunk::TYPE => encoded_at(&VoiceOutTrunk::decode_at(version, object).unwrap(), version),
+        Did::TYPE => encoded_at(&Did::decode_at(version, object).unwrap(), version),
         VoiceOutTrunkRegenerateCredentials::TYPE => {
-            answered(&VoiceOutTrunkRegenerateCredentials::decode_at(version, object).unwrap(), version)
+            encoded_at(&VoiceOutTrunkRegenerateCredentials::decode_at(version, object).unwrap(), version)
         }
         other => panic!("{other} is not declared"),
     }
@@ -70,7 +70,7 @@ fn a_number_of_2018_keeps_the_attribute_that_later_versions_lack() {
     let name = "2017-09-18/dids.update.response.json";
     let did = Did::decode_at(ApiVersion::V2017_09_18, object(name)).unwrap();
     assert_eq!(did.extra["pending_removal"], json!(false));
-    let written = answered(&did, ApiVersion::V2017_09_18);
+    let written = encoded_at(&did, ApiVersion::V2017_09_18);
     assert_eq!(written["attributes"], document(name)["data"]["attributes"]);
 }
 
@@ -115,9 +115,9 @@ fn each_type_of_authentication_method_is_decoded() {
 
 #[test]
 fn authentication_types_that_old_versions_lack_are_encoded_as_addresses_alone() {
-    let ip_only = answered(&trunk(IP_ONLY), OLD);
+    let ip_only = encoded_at(&trunk(IP_ONLY), OLD);
     assert_eq!(ip_only["attributes"]["allowed_sip_ips"], json!(["203.0.113.1/32"]));
-    let twilio = answered(&trunk(TWILIO), OLD);
+    let twilio = encoded_at(&trunk(TWILIO), OLD);
     assert_eq!(twilio["attributes"]["allowed_sip_ips"], json!([]));
     for record in [ip_only, twilio] {
         assert!(record["attributes"].get("authentication_method").is_none());
