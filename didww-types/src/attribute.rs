@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{Flaw, Id, Timestamp, Violation};
 
-/// The kind of an attribute's value, with its limits. The OpenAPI document is generated from it.
+/// The kind of an attribute's value, with its limits. Descriptions of the API are generated from it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
