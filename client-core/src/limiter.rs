@@ -1,9 +1,9 @@
 //! The client-side rate limit.
 //!
 //! A service counts the requests of a key in each second. A plain token bucket would send up to twice its
-//! rate in the second after a pause. This limiter is a sliding window: a request waits until the request
-//! `rate` places before it is one second old. So no period of one second contains more than `rate` requests,
-//! and a burst of up to `rate` requests after a pause is still sent at once.
+//! rate in the second after a pause. This limiter is a sliding window: a request waits until the `rate`-th
+//! request before it is one second old. So no period of one second contains more than `rate` requests, and a
+//! burst of up to `rate` requests after a pause is still sent at once.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;

@@ -44,8 +44,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Four attempts, with waits of up to 250 ms, 500 ms and 1 s between them; a `Retry-After` of at most 30
-    /// s; a budget of 20 retries.
+    /// Four attempts, with waits of up to 250 ms, 500 ms and 1 s between them. A `Retry-After` is obeyed up
+    /// to 30 s. The budget is 20 retries.
     fn default() -> Self {
         Self {
             max_attempts: 4,

@@ -45,7 +45,7 @@ pub enum Error {
     /// 422: values break rules. [`Error::field`] returns the errors of an attribute or relationship.
     #[error("not valid: {0}")]
     Validation(Box<Refusal>),
-    /// 429: the API key's rate limit is exceeded, and was in every attempt that the retry policy allows.
+    /// 429: the API key's rate limit is exceeded, and the retry policy allows no further attempt.
     #[error("the rate limit is exceeded: {refusal}")]
     RateLimited {
         /// The wait that the last response's `Retry-After` header asks for.

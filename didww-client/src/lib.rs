@@ -31,7 +31,7 @@
 //! # let client = Client::builder(format!("{}/v3", server.uri()), "key").build()?;
 //! let trunks = client.voice_out_trunks();
 //!
-//! // Create: required attributes are parameters of the constructor; invalid values are refused before sending.
+//! // Create: required attributes are constructor parameters; invalid values are refused before sending.
 //! let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.7"])?);
 //! let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::RejectCall, method);
 //! let trunk = trunks.create(body).await?;

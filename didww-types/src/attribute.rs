@@ -25,9 +25,9 @@ pub enum Kind {
     },
     /// An exact decimal, written as text.
     Decimal {
-        /// The smallest valid value.
+        /// The smallest valid value, in whole units.
         min: i64,
-        /// The largest valid value.
+        /// The largest valid value, in whole units.
         max: i64,
     },
     /// `true` or `false`.

@@ -26,7 +26,7 @@ wire_core::timestamp! {
 impl Timestamp {
     /// Creates an instant from milliseconds since 1970-01-01T00:00:00Z, clamped to the years 0 to 9999.
     pub const fn from_unix_millis(millis: i64) -> Self {
-        Self::hold(millis)
+        Self::clamped(millis)
     }
 
     /// The number of milliseconds since 1970-01-01T00:00:00Z; negative before.

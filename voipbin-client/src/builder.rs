@@ -86,8 +86,8 @@ impl ClientBuilder {
     }
 
     client_core::builder_settings! {
-        /// The default is 16 requests a second for hosts of `voipbin.net`, which documents a limit of 16.7
-        /// for a customer, and no limit for other hosts.
+        /// The default is 16 requests a second for hosts of `voipbin.net`, where VoIPBIN documents a limit of
+        /// 16.7 a second for a customer, and no limit for other hosts.
     }
 
     /// Sets the waits between the requests of [`wait_until_hung_up`](crate::Calls::wait_until_hung_up). The

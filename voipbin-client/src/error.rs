@@ -55,7 +55,7 @@ pub enum Error {
     /// 409: the state of the record does not allow the request, for example because the record is deleted.
     #[error("not possible in the present state: {0}")]
     Conflict(Box<Refusal>),
-    /// 429: the rate limit is exceeded, and was in every attempt that the retry policy allows.
+    /// 429: the rate limit is exceeded, and the retry policy allows no further attempt.
     #[error("the rate limit is exceeded: {refusal}")]
     RateLimited {
         /// The wait that the last response's `Retry-After` header asks for.

@@ -74,7 +74,7 @@
 //! - **Retries.** [`RetryPolicy`] determines which requests are retried and when. A request that places calls
 //!   or creates a record is retried only when it cannot have taken effect.
 //! - **Rate limit.** All clones of a client together send at most 16 requests a second to VoIPBIN's own
-//!   hosts, which document a limit of 16.7 for a customer.
+//!   hosts, where VoIPBIN documents a limit of 16.7 a second for a customer.
 //! - **Pages.** Lists are streams. A list whose pages would never end yields an error.
 //! - **Forward compatibility.** Unknown members are ignored, and unknown texts of enumerations are preserved.
 //!   Providers and routes also preserve unknown members, because an update replaces all members.

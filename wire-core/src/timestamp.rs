@@ -85,7 +85,7 @@ impl Precision {
 /// Declares a timestamp type: a number of ticks with conversions from text and from and to `SystemTime`.
 ///
 /// The caller writes `Display`, which serialisation uses, and the constructors that take a number. Those call
-/// the private `hold`, which clamps a number of ticks to the years 0 to 9999.
+/// the private `clamped`, which clamps a number of ticks to the years 0 to 9999.
 ///
 /// ```
 /// use wire_core::Precision;
@@ -106,7 +106,7 @@ impl Precision {
 ///
 /// let at: At = serde_json::from_str(r#""1970-01-01T02:00:01+02:00""#)?;
 /// assert_eq!(at.after(std::time::Duration::from_secs(1)).to_string(), "1970-01-01T00:00:02Z");
-/// assert_eq!(serde_json::to_string(&At::hold(i64::MAX))?, r#""9999-12-31T23:59:59Z""#);
+/// assert_eq!(serde_json::to_string(&At::clamped(i64::MAX))?, r#""9999-12-31T23:59:59Z""#);
 /// assert!("soon".parse::<At>().is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -125,20 +125,20 @@ macro_rules! timestamp {
         pub struct $error(String);
 
         impl $name {
-            const fn hold(ticks: i64) -> Self {
+            const fn clamped(ticks: i64) -> Self {
                 Self($precision.hold(ticks))
             }
 
             /// The instant `wait` later, at the latest the last one of year 9999.
             #[must_use]
             pub fn after(self, wait: std::time::Duration) -> Self {
-                Self::hold(self.0.saturating_add($precision.within(wait)))
+                Self::clamped(self.0.saturating_add($precision.within(wait)))
             }
         }
 
         impl From<std::time::SystemTime> for $name {
             fn from(at: std::time::SystemTime) -> Self {
-                Self::hold($precision.of_system(at))
+                Self::clamped($precision.of_system(at))
             }
         }
 
@@ -153,7 +153,7 @@ macro_rules! timestamp {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let read = $read(text).ok_or_else(|| $error(text.to_owned()))?;
-                Ok(Self::hold($precision.of(read)))
+                Ok(Self::clamped($precision.of(read)))
             }
         }
 

@@ -52,7 +52,8 @@ impl<R: Resource, T> ToManyApi<R, T> {
         }
     }
 
-    /// Adds members to the existing ones. It is a POST and is retried only when it cannot have taken effect.
+    /// Adds members; existing members stay. It is a POST and is retried only when it cannot have taken
+    /// effect.
     pub async fn add(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::POST, ids).await
     }

@@ -32,7 +32,7 @@ fn parse(text: &str) -> Option<rfc3339::Instant> {
 impl Timestamp {
     /// Creates an instant from microseconds since 1970-01-01T00:00:00Z, clamped to the years 0 to 9999.
     pub const fn from_unix_micros(micros: i64) -> Self {
-        Self::hold(micros)
+        Self::clamped(micros)
     }
 
     /// The number of microseconds since 1970-01-01T00:00:00Z; negative before.
