@@ -1,10 +1,10 @@
-//! Where a request goes, and how it is kept from going elsewhere.
+//! The URL of a request: validation of base URLs, and paths that cannot leave them.
 
 use reqwest::Url;
 
-/// Reads a base URL, or says what it does wrong.
+/// Parses a base URL. The error completes a sentence that begins with "the base URL".
 pub(crate) fn base_url(text: &str) -> Result<Url, &'static str> {
-    let url: Url = text.trim_end_matches('/').parse().map_err(|_| "is no URL")?;
+    let url: Url = text.trim_end_matches('/').parse().map_err(|_| "is not a URL")?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
         Err("is not one of http or https")
     } else if !url.username().is_empty() || url.password().is_some() {
@@ -16,15 +16,15 @@ pub(crate) fn base_url(text: &str) -> Result<Url, &'static str> {
     }
 }
 
-/// The URL of a percent-encoded path and query below a base.
+/// Appends a percent-encoded path and query to a base URL.
 ///
-/// Nothing when the path would make the URL another one, a collection in place of a record: an empty segment,
-/// `..`, or no slash at its beginning.
+/// Returns `None` when the path does not begin with a slash, has an empty segment or contains `..`: the URL
+/// would then name something else, for example a collection instead of a record.
 pub fn url_below(base: &Url, path: &str, query: &str) -> Option<Url> {
-    let whole = [base.path().trim_end_matches('/'), path].concat();
+    let full_path = [base.path().trim_end_matches('/'), path].concat();
     let mut url = base.clone();
-    url.set_path(&whole);
+    url.set_path(&full_path);
     url.set_query(Some(query).filter(|query| !query.is_empty()));
     let empty_segment = path.split('/').skip(1).any(str::is_empty);
-    (url.path() == whole && !empty_segment && path.starts_with('/')).then_some(url)
+    (url.path() == full_path && !empty_segment && path.starts_with('/')).then_some(url)
 }

@@ -1,41 +1,46 @@
-//! What can be set about every client.
+//! The settings that the builder of every client has.
 
-/// Gives a client's builder the settings that every client has; it stands in an `impl` of a type whose field
-/// `settings` is a [`Settings`](crate::Settings). What is given to it is said of the rate limit.
+/// Writes the setters that every client's builder has. It is invoked in an `impl` block of a type whose field
+/// `settings` is a [`Settings`](crate::Settings). Its argument is the documentation of the default rate
+/// limit.
 ///
-/// A macro, because a method of a trait would have to be imported to be found.
+/// It is a macro because the user of a client would have to import a trait to call its methods.
 #[macro_export]
 macro_rules! builder_settings {
     ($(#[$rate:meta])+) => {
-        /// Sends through this HTTP client, with its proxies, certificates and connections.
+        /// Sends every request through this HTTP client, with its proxies, certificates and connection pool.
         ///
-        /// Switch its redirects off (`redirect(Policy::none())`): it would take the credentials along to wherever it
-        /// is sent. Its connect timeout is its own; [`timeout`](Self::timeout) holds in any case.
+        /// Disable its redirects with `redirect(Policy::none())`: when it follows one, it sends the
+        /// credentials to the host that the redirect names. Its own connect timeout applies instead of
+        /// [`connect_timeout`](Self::connect_timeout); [`timeout`](Self::timeout) applies in any case.
         pub fn http_client(mut self, client: $crate::macro_support::reqwest::Client) -> Self {
             self.settings.http = Some(client);
             self
         }
 
-        /// The longest time to connect, 10 s unless set; more than zero, at most an hour.
+        /// Sets the time limit for establishing a connection: 10 s by default, more than zero, at most one
+        /// hour. Other values are an error of `build`.
         pub fn connect_timeout(mut self, timeout: std::time::Duration) -> Self {
             self.settings.connect_timeout = timeout;
             self
         }
 
-        /// The longest time of one attempt up to the answer's last byte, 30 s unless set; more than zero, at most an
-        /// hour. Waits between attempts come on top: see [`RetryPolicy`](crate::RetryPolicy).
+        /// Sets the time limit of one attempt, from sending to the last byte of the response: 30 s by
+        /// default, more than zero, at most one hour. Other values are an error of `build`. The waits between
+        /// attempts are not included: see [`RetryPolicy`](crate::RetryPolicy).
         pub fn timeout(mut self, timeout: std::time::Duration) -> Self {
             self.settings.timeout = timeout;
             self
         }
 
-        /// How requests are repeated.
+        /// Sets how often and after which wait a request is retried.
         pub fn retry(mut self, policy: $crate::RetryPolicy) -> Self {
             self.settings.retry = policy;
             self
         }
 
-        /// Sends at most so many requests in any second, the clones of the client together.
+        /// Sends at most `per_second` requests in any period of one second, retries included. The clones of a
+        /// client share the limit.
         ///
         $(#[$rate])+
         pub fn rate_limit(mut self, per_second: std::num::NonZeroU32) -> Self {
@@ -43,13 +48,13 @@ macro_rules! builder_settings {
             self
         }
 
-        /// Sends as fast as it is asked to.
+        /// Removes the rate limit, including the one that the service documents.
         pub fn no_rate_limit(mut self) -> Self {
             self.settings.rate = $crate::Rate::Unlimited;
             self
         }
 
-        /// The most bytes of an answer that are read, 64 MiB unless set.
+        /// Sets the size limit of a response body in bytes, 64 MiB by default. A larger response is an error.
         pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
             self.settings.max_answer = bytes;
             self

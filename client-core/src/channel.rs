@@ -1,4 +1,4 @@
-//! The way of every request: its turn, its attempts, its end.
+//! Sends requests: waits for the rate limit, makes the attempts, and records the result in the current span.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +9,12 @@ use reqwest::{Method, StatusCode, Url};
 use wire_core::Secret;
 
 use crate::limiter::Limiter;
-use crate::retry::{Repeated, Repeater};
+use crate::retry::{Attempts, Retrier};
 use crate::transport::{self, Failure, Received};
 use crate::{Exchange, Repeatable, SpanFields, TransportError};
 
-/// What the clones of a client share. `Debug` shows the base URL alone.
+/// The HTTP client, base URL, headers and limits that the clones of a client share. `Debug` prints only the
+/// base URL.
 pub struct Channel {
     pub(crate) http: reqwest::Client,
     pub(crate) base: Url,
@@ -21,66 +22,71 @@ pub struct Channel {
     pub(crate) secret_query: Option<Secret>,
     pub(crate) fields: SpanFields,
     pub(crate) timeout: Duration,
-    pub(crate) repeater: Repeater,
+    pub(crate) retrier: Retrier,
     pub(crate) limiter: Option<Limiter>,
     pub(crate) max_answer: usize,
 }
 
-/// A body and what it is.
+/// The body of a request.
 #[derive(Clone)]
 pub struct Body {
-    /// Its media type.
+    /// The value of the `Content-Type` header.
     pub media_type: &'static str,
-    /// Its bytes.
+    /// The encoded body.
     pub bytes: Bytes,
 }
 
-/// A request as it is sent, without what the channel adds to each.
+/// A request, without the headers and the secret query that the channel adds to each one.
 pub struct Outgoing<'a> {
-    /// The method.
+    /// The HTTP method.
     pub method: &'a Method,
-    /// The whole URL.
+    /// The complete URL, except for the channel's secret query.
     pub url: &'a Url,
-    /// The body.
+    /// The body; without one, no `Content-Type` is sent.
     pub body: Option<&'a Body>,
-    /// Whether it does harm to send it twice.
+    /// Whether the request can be retried after it may have taken effect.
     pub repeat: Repeatable,
 }
 
-/// A whole answer, whatever it says.
+/// A complete response with any status.
 #[derive(Debug)]
 pub struct Answered {
-    /// The request.
+    /// The request, with its id and the number of attempts.
     pub exchange: Exchange,
-    /// The HTTP status.
+    /// The HTTP status of the last attempt.
     pub status: StatusCode,
-    /// The wait that the answer asks for.
+    /// The wait that the response's `Retry-After` header asks for.
     pub retry_after: Option<Duration>,
-    /// The body.
+    /// The response body, at most as large as the channel's limit.
     pub body: Bytes,
-    /// Whether an attempt before the last may have taken effect.
+    /// Whether an attempt before the last may have taken effect on the service.
     pub unclear: bool,
 }
 
 impl Channel {
-    /// The base URL, without a slash at its end.
+    /// The base URL; its path does not end with a slash, unless it is `/`.
     pub fn base(&self) -> &Url {
         &self.base
     }
 
-    /// A random number, from 0.0 up to but not including 1.0, for waits of the client's own.
+    /// A random number, 0.0 or more and less than 1.0, for the client's own waits. Not for secrets.
     pub fn jitter(&self) -> f64 {
-        self.repeater.jitter()
+        self.retrier.jitter()
     }
 
-    /// Sends until there is an answer to take or none to be had, and tells the current span how it went.
+    /// Sends a request, retrying it as the retry policy allows, and returns the last attempt's response.
+    ///
+    /// Status, number of attempts and request id are recorded in the current span.
+    ///
+    /// # Errors
+    /// Returns an error when the last attempt did not yield a complete response.
     pub async fn send(&self, request: Outgoing<'_>) -> Result<Answered, TransportError> {
-        let Repeated { last, attempts, unclear } =
-            self.repeater.run(request.repeat, || self.attempt(&request)).await;
+        let Attempts { last, count, unclear } =
+            self.retrier.run(request.repeat, || self.attempt(&request)).await;
         let mut exchange = Exchange::unsent(request.method, request.url.path());
-        exchange.attempts = attempts;
+        exchange.attempts = count;
         let span = tracing::Span::current();
-        span.record(self.fields.attempts, attempts);
+        span.record(self.fields.attempts, count);
         match last {
             Ok(Received { status, request_id, retry_after, body }) => {
                 span.record("http.response.status_code", status.as_u16());
@@ -96,13 +102,13 @@ impl Channel {
 
     async fn attempt(&self, request: &Outgoing<'_>) -> Result<Received, Failure> {
         if let Some(limiter) = &self.limiter {
-            limiter.turn().await;
+            limiter.acquire().await;
         }
-        transport::send(&self.http, self.wire(request), self.max_answer).await
+        transport::send(&self.http, self.http_request(request), self.max_answer).await
     }
 
-    /// What one attempt sends.
-    fn wire(&self, request: &Outgoing<'_>) -> reqwest::Request {
+    /// Builds the HTTP request of one attempt.
+    fn http_request(&self, request: &Outgoing<'_>) -> reqwest::Request {
         let mut url = request.url.clone();
         if let Some(secret) = &self.secret_query {
             let query = match url.query() {
@@ -111,15 +117,15 @@ impl Channel {
             };
             url.set_query(Some(&query));
         }
-        let mut wire = reqwest::Request::new(request.method.clone(), url);
-        *wire.headers_mut() = self.headers.clone();
-        // On the request, so that it holds for an HTTP client that the user brought, too.
-        *wire.timeout_mut() = Some(self.timeout);
+        let mut http_request = reqwest::Request::new(request.method.clone(), url);
+        *http_request.headers_mut() = self.headers.clone();
+        // Set on the request, so that it also applies to an HTTP client that the user supplied.
+        *http_request.timeout_mut() = Some(self.timeout);
         if let Some(body) = request.body {
-            wire.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(body.media_type));
-            *wire.body_mut() = Some(body.bytes.clone().into());
+            http_request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(body.media_type));
+            *http_request.body_mut() = Some(body.bytes.clone().into());
         }
-        wire
+        http_request
     }
 }
 

@@ -1,16 +1,17 @@
-//! The one place of the clients that reads the time.
+//! The clock. No other module of the clients reads the time.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
-/// Now, on the clock that waits are measured with; tests can pause it.
+/// The current time on Tokio's clock, which measures the waits and which tests can pause.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub fn now() -> Instant {
     Instant::now()
 }
 
-/// Milliseconds since 1970, for a `Retry-After` that names a date in an answer that names none.
+/// Milliseconds since 1970 on the system clock; 0 before 1970. Only used to evaluate a `Retry-After` with a
+/// date when the response has no `Date` header.
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
 pub(crate) fn unix_millis() -> i64 {
     SystemTime::now()

@@ -1,25 +1,25 @@
-//! What is told of a request: enough to find it in a log, nothing that must stay secret.
+//! The description of a request in errors: enough to find it in a log, and nothing secret.
 
 use std::fmt;
 
 use reqwest::Method;
 
-/// A request, named without its query, headers or body.
+/// A request as errors name it: without query, headers and body, which may hold secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Exchange {
-    /// The method.
+    /// The HTTP method.
     pub method: Method,
-    /// The path, such as `/v3/dids`. It may hold ids.
+    /// The path, such as `/v3/dids`. It may contain ids.
     pub path: String,
-    /// The service's own name for the request (`x-request-id`), which its support asks for.
+    /// The `x-request-id` of the response, by which the service's support finds the request.
     pub request_id: Option<String>,
-    /// How often it was sent.
+    /// The number of attempts; 0 when the request was not sent.
     pub attempts: u32,
 }
 
 impl Exchange {
-    /// One that has not been sent.
+    /// Describes a request that has not been sent.
     pub fn unsent(method: &Method, path: impl Into<String>) -> Self {
         Self { method: method.clone(), path: path.into(), request_id: None, attempts: 0 }
     }

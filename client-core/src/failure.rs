@@ -1,22 +1,23 @@
-//! No whole answer came.
+//! The error of a request that did not receive a complete response.
 
 use std::fmt;
 
 use crate::Exchange;
 
-/// What went wrong between the client and the service.
+/// Why there is no complete response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum TransportKind {
-    /// No connection could be made: name, route, refusal or TLS. The request was not sent.
+    /// No connection could be established: the name did not resolve, there was no route, the peer refused, or
+    /// TLS failed. The request was not sent.
     Connect,
-    /// The answer was not there within the client's timeout.
+    /// The response was not complete within the client's timeout. The request may have taken effect.
     Timeout,
-    /// The connection ended before the answer did.
+    /// The connection closed before the response was complete. The request may have taken effect.
     Interrupted,
-    /// The answer is larger than the client reads.
+    /// The response is larger than the client's limit. The request may have taken effect.
     TooLarge {
-        /// The most bytes that the client reads.
+        /// The limit in bytes.
         limit: usize,
     },
 }
@@ -24,24 +25,24 @@ pub enum TransportKind {
 impl fmt::Display for TransportKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Connect => f.write_str("no connection could be made"),
-            Self::Timeout => f.write_str("no answer within the timeout"),
-            Self::Interrupted => f.write_str("the connection ended before the answer did"),
-            Self::TooLarge { limit } => write!(f, "the answer is larger than {limit} bytes"),
+            Self::Connect => f.write_str("no connection could be established"),
+            Self::Timeout => f.write_str("no complete response within the timeout"),
+            Self::Interrupted => f.write_str("the connection closed before the response was complete"),
+            Self::TooLarge { limit } => write!(f, "the response is larger than {limit} bytes"),
         }
     }
 }
 
-/// There is no whole answer to a request.
+/// A request did not receive a complete response.
 #[derive(Debug, thiserror::Error)]
 #[error("{exchange}: {kind}")]
 #[non_exhaustive]
 pub struct TransportError {
-    /// The request.
+    /// The request, with the number of attempts.
     pub exchange: Exchange,
-    /// What went wrong.
+    /// The reason, as a value to match on.
     pub kind: TransportKind,
-    /// The HTTP client's own error, without its URL.
+    /// The error of the HTTP client, without the URL, which may hold secrets.
     #[source]
     pub source: Option<reqwest::Error>,
 }

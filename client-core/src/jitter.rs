@@ -1,24 +1,23 @@
-//! Random numbers that keep clients from coming back all at once. Not for secrets.
+//! Random numbers that keep clients from retrying all at the same time. Not for secrets.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// `SplitMix64`, shared by the clones of a client.
+/// A `SplitMix64` generator, shared by the clones of a client.
 #[derive(Debug)]
 pub(crate) struct Jitter(AtomicU64);
 
 impl Jitter {
-    /// Begins with a seed that differs from process to process.
+    /// Seeds the generator differently in each process.
     pub(crate) fn new() -> Self {
         Self::seeded(RandomState::new().hash_one(0))
     }
 
-    /// Begins with this seed.
     pub(crate) const fn seeded(seed: u64) -> Self {
         Self(AtomicU64::new(seed))
     }
 
-    /// The next number, from 0.0 up to but not including 1.0.
+    /// The next number, 0.0 or more and less than 1.0.
     pub(crate) fn next(&self) -> f64 {
         const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
         let mut z = self.0.fetch_add(STEP, Ordering::Relaxed).wrapping_add(STEP);
@@ -35,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_numbers_all_within_the_unit() {
+    fn the_same_seed_yields_the_same_numbers_between_zero_and_one() {
         let (one, other) = (Jitter::seeded(7), Jitter::seeded(7));
         let numbers: Vec<f64> = (0..1000).map(|_| one.next()).collect();
         assert!(numbers.iter().all(|number| (0.0..1.0).contains(number)));

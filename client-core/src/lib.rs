@@ -1,8 +1,9 @@
-//! What lies between a typed request and the wire, once for every SDK of the workspace.
+//! The HTTP layer that the SDKs of this workspace share.
 //!
-//! A [`Channel`] takes a request and gives a whole answer or a [`TransportError`]: within its limits of time,
-//! bytes and requests a second, repeated where that does no harm, and traced. It decides nothing about
-//! statuses and bodies, and knows no service. No header, query or body reaches an error, a log or a span.
+//! A [`Channel`] sends a request and returns a complete response or a [`TransportError`]. It enforces a time
+//! limit, a size limit and a rate limit, retries where that is safe, and records each request in a span. It
+//! does not interpret statuses or bodies, and knows no particular service. Headers, queries and bodies never
+//! reach an error, a log or a span.
 
 mod address;
 mod builder;
@@ -36,7 +37,7 @@ pub use settings::{Rate, Settings, SetupError};
 pub use span::SpanFields;
 pub use unreadable::Unreadable;
 
-/// What the output of the macros names; not part of the public interface.
+/// Paths that the output of the macros refers to; not part of the public interface.
 #[doc(hidden)]
 pub mod macro_support {
     pub use reqwest;

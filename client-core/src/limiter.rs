@@ -1,8 +1,9 @@
-//! How many requests a client sends in a second.
+//! The client-side rate limit.
 //!
-//! The service counts requests of a key in a second. A plain token bucket lets up to twice its rate through
-//! in the second after a pause; here a request waits until the one `rate` before it is a second old, so that
-//! no second ever holds more than `rate`, and a burst after a pause still goes at once.
+//! A service counts the requests of a key in each second. A plain token bucket would send up to twice its
+//! rate in the second after a pause. This limiter is a sliding window: a request waits until the `rate`-th
+//! request before it is one second old. So no period of one second contains more than `rate` requests, and a
+//! burst of up to `rate` requests after a pause is still sent at once.
 
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
@@ -15,11 +16,11 @@ use crate::clock;
 
 const WINDOW: Duration = Duration::from_secs(1);
 
-/// The limiter that the clones of a client share.
+/// A rate limiter, shared by the clones of a client.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     rate: usize,
-    /// When the last `rate` requests went or will go, in that order.
+    /// The send times, past or future, of the last `rate` requests, in ascending order.
     slots: Mutex<VecDeque<Instant>>,
 }
 
@@ -29,18 +30,19 @@ impl Limiter {
         Self { rate, slots: Mutex::default() }
     }
 
-    /// Waits for the caller's turn. Turns are given in the order of the calls; one that is not used is lost.
-    pub(crate) async fn turn(&self) {
+    /// Reserves the next free slot and waits for it. Slots are assigned in the order of the calls. A slot
+    /// whose future is dropped stays reserved.
+    pub(crate) async fn acquire(&self) {
         let now = clock::now();
         let at = self.reserve(now);
-        // Even an elapsed timer costs a trip through the scheduler.
+        // Awaiting even an elapsed timer yields to the scheduler.
         if at > now {
             sleep_until(at).await;
         }
     }
 
     fn reserve(&self, now: Instant) -> Instant {
-        // A panic elsewhere leaves the queue as it was: it is never half written.
+        // A poisoned lock is safe to use: no panic can leave the queue partly updated.
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let at = if slots.len() < self.rate {
             now
@@ -57,26 +59,26 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_burst_goes_at_once_and_no_second_holds_more_than_the_rate() {
+    async fn a_burst_is_sent_at_once_and_no_second_holds_more_than_the_rate() {
         let limiter = Limiter::new(NonZeroU32::new(3).unwrap());
         let start = clock::now();
-        let mut turns = Vec::new();
+        let mut sent_at = Vec::new();
         for _ in 0..8 {
-            limiter.turn().await;
-            turns.push(start.elapsed().as_millis());
+            limiter.acquire().await;
+            sent_at.push(start.elapsed().as_millis());
         }
-        assert_eq!(turns, [0, 0, 0, 1000, 1000, 1000, 2000, 2000]);
+        assert_eq!(sent_at, [0, 0, 0, 1000, 1000, 1000, 2000, 2000]);
         tokio::time::advance(Duration::from_millis(500)).await;
-        limiter.turn().await;
+        limiter.acquire().await;
         assert_eq!(start.elapsed().as_millis(), 2500, "a free slot is used at once");
     }
 
     #[tokio::test(start_paused = true)]
-    async fn turns_are_given_in_the_order_of_the_calls() {
+    async fn slots_are_assigned_in_the_order_of_the_calls() {
         let limiter = Limiter::new(NonZeroU32::MIN);
         let start = clock::now();
         let waits = futures_util::future::join_all((0..3).map(|_| async {
-            limiter.turn().await;
+            limiter.acquire().await;
             start.elapsed().as_secs()
         }));
         assert_eq!(waits.await, [0, 1, 2]);

@@ -1,27 +1,29 @@
-//! Refused before anything was sent.
+//! The error of a request or a client that was refused before anything was sent.
 
 use std::error::Error;
 use std::fmt;
 
 use crate::Exchange;
 
-/// Nothing was sent. The reasons are each SDK's own, [`SetupError`](crate::SetupError) among them.
+/// The client refused a request, or could not be built; nothing was sent.
+///
+/// `R` is the SDK's own reason, which includes [`SetupError`](crate::SetupError).
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct NotSent<R> {
-    /// The request, unless the client itself could not be built.
+    /// The request; `None` when the client itself could not be built.
     pub exchange: Option<Exchange>,
-    /// Why.
+    /// Why nothing was sent.
     pub reason: R,
 }
 
 impl<R> NotSent<R> {
-    /// A request that was not sent.
+    /// Creates the error for a request that was not sent.
     pub fn request(exchange: Exchange, reason: impl Into<R>) -> Self {
         Self { exchange: Some(exchange), reason: reason.into() }
     }
 
-    /// A client that could not be built.
+    /// Creates the error for a client that could not be built.
     pub fn client(reason: impl Into<R>) -> Self {
         Self { exchange: None, reason: reason.into() }
     }
@@ -37,7 +39,8 @@ impl<R: fmt::Display> fmt::Display for NotSent<R> {
 }
 
 impl<R: Error> Error for NotSent<R> {
-    /// What is behind the reason, whose own text is a part of this one's.
+    /// The source of the reason. The reason itself is left out, because its text is part of this error's
+    /// text.
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.reason.source()
     }

@@ -1,11 +1,12 @@
-//! Whether a request is sent again, and when.
+//! The retry policy: whether a request is retried, and after which wait.
 //!
-//! The decision is a pure function. A request that creates is repeated only where it cannot have taken effect:
-//! neither API has idempotency keys, and a second trunk or a second call costs more than an error.
+//! The decision is a pure function. A request that creates something is retried only when it cannot have
+//! taken effect: neither API has idempotency keys, and a second trunk or a second call costs more than an
+//! error.
 
 mod backoff;
 mod budget;
-mod repeat;
+mod retrier;
 
 use std::time::Duration;
 
@@ -13,17 +14,18 @@ use reqwest::Method;
 
 pub use backoff::Backoff;
 pub(crate) use budget::Budget;
-pub(crate) use repeat::{Repeated, Repeater};
+pub(crate) use retrier::{Attempts, Retrier};
 
 use crate::TransportKind;
 use crate::transport::{Failure, Received};
 
-/// How often and how patiently a client repeats a request.
+/// How often a client retries a request, and how long it waits before each retry.
 ///
-/// What does no harm when it is done twice, such as GET, PATCH, PUT and DELETE, is repeated when no connection could
-/// be made, when the connection or the patience ended, and on 429, 502, 503 and 504. What creates is repeated when no
-/// connection could be made, on 429, and on 503 with `Retry-After`. The wait is the one that `Retry-After` asks for,
-/// else a random part of one that doubles.
+/// GET, PATCH, PUT, DELETE and other requests that are safe to repeat are retried when no connection could be
+/// established, when an attempt timed out, when the connection closed early, and on 429, 502, 503 and 504.
+/// Requests that create something are retried only when no connection could be established, on 429, and on
+/// 503 with `Retry-After`. The wait is the one that `Retry-After` asks for; without that header it is a
+/// random part of a wait that doubles with each attempt.
 ///
 /// ```
 /// use std::time::Duration;
@@ -42,7 +44,8 @@ pub struct RetryPolicy {
 }
 
 impl Default for RetryPolicy {
-    /// Four attempts, waits of up to 250 ms, 500 ms and 1 s, at most 30 s for a `Retry-After`, a budget of 20.
+    /// Four attempts, with waits of up to 250 ms, 500 ms and 1 s between them. A `Retry-After` is obeyed up
+    /// to 30 s. The budget is 20 retries.
     fn default() -> Self {
         Self {
             max_attempts: 4,
@@ -54,37 +57,40 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Sends every request once.
+    /// No retries: every request is sent once.
     pub fn none() -> Self {
         Self::default().max_attempts(1)
     }
 
-    /// Sends a request at most so often; 0 counts as 1.
+    /// Sets the maximum number of attempts for one request, the first included; 0 counts as 1.
     #[must_use]
     pub fn max_attempts(mut self, attempts: u32) -> Self {
         self.max_attempts = attempts.max(1);
         self
     }
 
-    /// The longest wait before the second attempt; it doubles with each further one.
+    /// Sets the longest wait before the second attempt, 250 ms by default. It doubles with each further
+    /// attempt.
     #[must_use]
     pub fn base_wait(mut self, wait: Duration) -> Self {
         self.base_wait = wait;
         self
     }
 
-    /// The longest wait before any attempt. A `Retry-After` beyond it ends the attempts.
+    /// Sets the longest wait before any attempt, 30 s by default. When `Retry-After` asks for more, the
+    /// request is not retried and the response is returned at once.
     #[must_use]
     pub fn max_wait(mut self, wait: Duration) -> Self {
         self.max_wait = wait;
         self
     }
 
-    /// How many repetitions a client and its clones may spend while nothing succeeds. Ten successes give one
-    /// back. When it is spent, requests are sent once: a service that is down is not helped by more of them.
+    /// Sets how many retries a client and its clones may make while nothing succeeds, 20 by default. Ten
+    /// successful responses add one retry, up to this number. When the budget is used up, requests are sent
+    /// once, so that retries do not keep an overloaded service down.
     #[must_use]
-    pub fn budget(mut self, repetitions: u32) -> Self {
-        self.budget = repetitions;
+    pub fn budget(mut self, retries: u32) -> Self {
+        self.budget = retries;
         self
     }
 
@@ -92,21 +98,22 @@ impl RetryPolicy {
         Backoff { first: self.base_wait, longest: self.max_wait }
     }
 
-    pub(crate) const fn repetitions(&self) -> u32 {
+    pub(crate) const fn retry_budget(&self) -> u32 {
         self.budget
     }
 }
 
-/// Whether it does harm to send a request twice.
+/// Whether a request can be sent twice without harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeatable {
-    /// Twice is once: it reads, deletes, or sets values to what it says.
+    /// Idempotent: it reads, deletes, or sets attributes to fixed values.
     Harmless,
-    /// It makes something, each time.
+    /// Not idempotent: each request creates another record or places another call.
     Creates,
 }
 
 impl From<&Method> for Repeatable {
+    /// POST and unknown methods count as not idempotent.
     fn from(method: &Method) -> Self {
         match *method {
             Method::GET | Method::HEAD | Method::PUT | Method::PATCH | Method::DELETE => Self::Harmless,
@@ -115,12 +122,12 @@ impl From<&Method> for Repeatable {
     }
 }
 
-/// How an attempt ended.
+/// The outcome of one attempt, as far as the retry decision depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// With an answer of this status, which may ask for a wait.
-    Answered { status: u16, retry_after: Option<Duration> },
-    /// Without a whole answer.
+    /// A complete response.
+    Response { status: u16, retry_after: Option<Duration> },
+    /// No complete response.
     Failed(TransportKind),
 }
 
@@ -128,16 +135,16 @@ impl Outcome {
     pub(crate) fn of(result: &Result<Received, Failure>) -> Self {
         match result {
             Ok(received) => {
-                Self::Answered { status: received.status.as_u16(), retry_after: received.retry_after }
+                Self::Response { status: received.status.as_u16(), retry_after: received.retry_after }
             }
             Err(failure) => Self::Failed(failure.kind),
         }
     }
 
-    /// Whether the request may have taken effect although it looks as if it had not.
+    /// Whether the request may have taken effect although the attempt failed.
     pub(crate) const fn is_unclear(self) -> bool {
         match self {
-            Self::Answered { status, .. } => status >= 500,
+            Self::Response { status, .. } => status >= 500,
             Self::Failed(kind) => !matches!(kind, TransportKind::Connect),
         }
     }
@@ -146,13 +153,13 @@ impl Outcome {
 /// What to do after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// Take the outcome as it is.
+    /// Return the outcome to the caller.
     Stop,
     /// Send the request again after this wait.
-    Again(Duration),
+    Retry(Duration),
 }
 
-/// Decides after `attempts` attempts, of which the last had this outcome.
+/// Decides whether to retry after `attempts` attempts, the last of which had this outcome.
 pub(crate) fn decide(
     policy: &RetryPolicy,
     attempts: u32,
@@ -160,26 +167,26 @@ pub(crate) fn decide(
     outcome: Outcome,
     jitter: f64,
 ) -> Decision {
-    if attempts >= policy.max_attempts || !is_repeated(repeat, outcome) {
+    if attempts >= policy.max_attempts || !is_retried(repeat, outcome) {
         return Decision::Stop;
     }
-    let asked = match outcome {
-        Outcome::Answered { retry_after, .. } => retry_after,
+    let retry_after = match outcome {
+        Outcome::Response { retry_after, .. } => retry_after,
         Outcome::Failed(_) => None,
     };
-    let wait = asked.unwrap_or_else(|| policy.backoff().wait(attempts, jitter));
-    if wait > policy.max_wait { Decision::Stop } else { Decision::Again(wait) }
+    let wait = retry_after.unwrap_or_else(|| policy.backoff().wait(attempts, jitter));
+    if wait > policy.max_wait { Decision::Stop } else { Decision::Retry(wait) }
 }
 
-fn is_repeated(repeat: Repeatable, outcome: Outcome) -> bool {
+fn is_retried(repeat: Repeatable, outcome: Outcome) -> bool {
     let harmless = repeat == Repeatable::Harmless;
     match outcome {
         Outcome::Failed(TransportKind::Connect)
-        | Outcome::Answered { status: 429, .. }
-        | Outcome::Answered { status: 503, retry_after: Some(_) } => true,
+        | Outcome::Response { status: 429, .. }
+        | Outcome::Response { status: 503, retry_after: Some(_) } => true,
         Outcome::Failed(TransportKind::Timeout | TransportKind::Interrupted)
-        | Outcome::Answered { status: 502..=504, .. } => harmless,
-        Outcome::Failed(TransportKind::TooLarge { .. }) | Outcome::Answered { .. } => false,
+        | Outcome::Response { status: 502..=504, .. } => harmless,
+        Outcome::Failed(TransportKind::TooLarge { .. }) | Outcome::Response { .. } => false,
     }
 }
 
@@ -187,48 +194,49 @@ fn is_repeated(repeat: Repeatable, outcome: Outcome) -> bool {
 mod tests {
     use super::*;
 
-    fn answered(status: u16) -> Outcome {
-        Outcome::Answered { status, retry_after: None }
+    fn response(status: u16) -> Outcome {
+        Outcome::Response { status, retry_after: None }
     }
 
-    fn asking(status: u16, seconds: u64) -> Outcome {
-        Outcome::Answered { status, retry_after: Some(Duration::from_secs(seconds)) }
+    fn with_retry_after(status: u16, seconds: u64) -> Outcome {
+        Outcome::Response { status, retry_after: Some(Duration::from_secs(seconds)) }
     }
 
     #[test]
-    fn each_outcome_is_repeated_for_the_methods_that_bear_it() {
+    fn each_outcome_is_retried_for_the_methods_that_are_safe_to_repeat() {
         use TransportKind::{Connect, Interrupted, Timeout, TooLarge};
-        // Outcome; whether GET, PATCH and DELETE are repeated; whether POST is.
+        // Outcome; whether GET, PUT, PATCH and DELETE are retried; whether POST is.
         let cases: &[(Outcome, bool, bool)] = &[
             (Outcome::Failed(Connect), true, true),
             (Outcome::Failed(Timeout), true, false),
             (Outcome::Failed(Interrupted), true, false),
             (Outcome::Failed(TooLarge { limit: 1 }), false, false),
-            (answered(200), false, false),
-            (answered(302), false, false),
-            (answered(400), false, false),
-            (answered(401), false, false),
-            (answered(404), false, false),
-            (answered(422), false, false),
-            (answered(429), true, true),
-            (asking(429, 1), true, true),
-            (answered(500), false, false),
-            (answered(501), false, false),
-            (answered(502), true, false),
-            (asking(502, 1), true, false),
-            (answered(503), true, false),
-            (asking(503, 1), true, true),
-            (answered(504), true, false),
-            (answered(505), false, false),
+            (response(200), false, false),
+            (response(302), false, false),
+            (response(400), false, false),
+            (response(401), false, false),
+            (response(404), false, false),
+            (response(422), false, false),
+            (response(429), true, true),
+            (with_retry_after(429, 1), true, true),
+            (response(500), false, false),
+            (response(501), false, false),
+            (response(502), true, false),
+            (with_retry_after(502, 1), true, false),
+            (response(503), true, false),
+            (with_retry_after(503, 1), true, true),
+            (response(504), true, false),
+            (response(505), false, false),
         ];
         let policy = RetryPolicy::default();
         for (outcome, harmless, post) in cases {
             for method in [Method::GET, Method::PUT, Method::PATCH, Method::DELETE] {
-                let again = decide(&policy, 1, Repeatable::from(&method), *outcome, 0.5) != Decision::Stop;
-                assert_eq!(again, *harmless, "{method} {outcome:?}");
+                let retried = decide(&policy, 1, Repeatable::from(&method), *outcome, 0.5) != Decision::Stop;
+                assert_eq!(retried, *harmless, "{method} {outcome:?}");
             }
-            let again = decide(&policy, 1, Repeatable::from(&Method::POST), *outcome, 0.5) != Decision::Stop;
-            assert_eq!(again, *post, "POST {outcome:?}");
+            let retried =
+                decide(&policy, 1, Repeatable::from(&Method::POST), *outcome, 0.5) != Decision::Stop;
+            assert_eq!(retried, *post, "POST {outcome:?}");
         }
     }
 
@@ -236,9 +244,9 @@ mod tests {
     fn the_wait_doubles_is_random_and_has_a_limit() {
         let policy = RetryPolicy::default().max_attempts(99).max_wait(Duration::from_secs(3));
         let wait =
-            |attempts, jitter| match decide(&policy, attempts, Repeatable::Harmless, answered(502), jitter) {
-                Decision::Again(wait) => wait.as_millis(),
-                Decision::Stop => panic!("no repetition after {attempts} attempts"),
+            |attempts, jitter| match decide(&policy, attempts, Repeatable::Harmless, response(502), jitter) {
+                Decision::Retry(wait) => wait.as_millis(),
+                Decision::Stop => panic!("no retry after {attempts} attempts"),
             };
         assert_eq!(
             [1, 2, 3, 4, 5, 40].map(|attempts| wait(attempts, 1.0)),
@@ -248,30 +256,30 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_that_is_asked_for_is_kept_exactly_or_not_at_all() {
+    fn a_retry_after_is_waited_for_exactly_or_ends_the_retries() {
         let policy = RetryPolicy::default().max_wait(Duration::from_secs(5));
-        let decide = |seconds| decide(&policy, 1, Repeatable::Harmless, asking(429, seconds), 0.1);
-        assert_eq!(decide(0), Decision::Again(Duration::ZERO));
-        assert_eq!(decide(5), Decision::Again(Duration::from_secs(5)));
+        let decide = |seconds| decide(&policy, 1, Repeatable::Harmless, with_retry_after(429, seconds), 0.1);
+        assert_eq!(decide(0), Decision::Retry(Duration::ZERO));
+        assert_eq!(decide(5), Decision::Retry(Duration::from_secs(5)));
         assert_eq!(decide(6), Decision::Stop);
     }
 
     #[test]
-    fn the_last_attempt_is_the_last() {
+    fn the_last_attempt_is_not_retried() {
         let at = |policy: &RetryPolicy, attempts| {
-            decide(policy, attempts, Repeatable::Harmless, answered(503), 0.0)
+            decide(policy, attempts, Repeatable::Harmless, response(503), 0.0)
         };
-        assert_eq!(at(&RetryPolicy::default(), 3), Decision::Again(Duration::ZERO));
+        assert_eq!(at(&RetryPolicy::default(), 3), Decision::Retry(Duration::ZERO));
         assert_eq!(at(&RetryPolicy::default(), 4), Decision::Stop);
         assert_eq!(at(&RetryPolicy::none(), 1), Decision::Stop);
         assert_eq!(at(&RetryPolicy::default().max_attempts(0), 1), Decision::Stop);
     }
 
     #[test]
-    fn only_what_was_surely_not_done_is_clear() {
+    fn only_outcomes_that_prove_the_request_had_no_effect_are_clear() {
         assert!(!Outcome::Failed(TransportKind::Connect).is_unclear());
-        assert!(!answered(429).is_unclear());
+        assert!(!response(429).is_unclear());
         assert!(Outcome::Failed(TransportKind::Timeout).is_unclear());
-        assert!(answered(502).is_unclear());
+        assert!(response(502).is_unclear());
     }
 }

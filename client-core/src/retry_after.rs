@@ -1,17 +1,18 @@
-//! How long an answer asks to wait: the `Retry-After` header, in seconds or as a date (RFC 9110, 10.2.3).
+//! The `Retry-After` header: a wait in seconds, or a date (RFC 9110, section 10.2.3).
 
 use std::time::Duration;
 
 use wire_core::rfc3339;
 
-/// The wait that the header asks for.
+/// Parses the header into a wait; `None` for a text of neither form.
 ///
-/// A date is compared with the answer's own `Date`, so that a clock that is wrong here does no harm; `now` is
-/// asked, for milliseconds since 1970, only when the answer has none. A text of neither form asks for nothing.
+/// A date is compared with `date`, the response's own `Date` header, so that a wrong clock on the client does
+/// not matter. `now` returns milliseconds since 1970 and is only called when there is no valid `date`. A date
+/// in the past is a wait of zero.
 pub(crate) fn wait(header: &str, date: Option<&str>, now: impl FnOnce() -> i64) -> Option<Duration> {
     let header = header.trim();
     if header.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a very long wait, not a malformed one.
+        // A number too large for u64 is a very long wait, not a malformed header.
         return (!header.is_empty()).then(|| Duration::from_secs(header.parse().unwrap_or(u64::MAX)));
     }
     let until = http_date(header)?;
@@ -19,7 +20,8 @@ pub(crate) fn wait(header: &str, date: Option<&str>, now: impl FnOnce() -> i64) 
     Some(Duration::from_millis(u64::try_from(until.saturating_sub(since)).unwrap_or(0)))
 }
 
-/// Milliseconds since 1970 of a date such as `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that may be sent.
+/// Parses a date such as `Sun, 06 Nov 1994 08:49:37 GMT` into milliseconds since 1970. RFC 9110 lets a sender
+/// use no other form.
 fn http_date(text: &str) -> Option<i64> {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
@@ -42,7 +44,7 @@ mod tests {
     const NOW: i64 = 784_111_777_000;
 
     #[test]
-    fn every_form_of_the_header_is_understood() {
+    fn every_form_of_the_header_is_parsed() {
         let cases: &[(&str, Option<&str>, Option<u64>)] = &[
             ("0", None, Some(0)),
             (" 120 ", None, Some(120_000)),

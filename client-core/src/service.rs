@@ -1,4 +1,4 @@
-//! What a client knows of the service that it speaks to.
+//! The facts about a service that its client depends on.
 
 use std::num::NonZeroU32;
 
@@ -10,35 +10,38 @@ use crate::{Rate, SetupError, SpanFields};
 /// A service, as its own documents describe it.
 #[derive(Debug, Clone, Copy)]
 pub struct Service {
-    /// The base URL of its production environment.
+    /// The base URL of the production environment.
     pub production: &'static str,
-    /// The domain that its own hosts lie in.
+    /// The domain of the service's own hosts, such as `example.com`.
     pub domain: &'static str,
-    /// The most requests in a second that it documents; nothing where it documents none.
+    /// The documented limit of requests a second; `None` where the service documents none.
     pub rate: Option<NonZeroU32>,
-    /// What is told of a request to it.
+    /// The names of the span fields of a request.
     pub fields: SpanFields,
 }
 
 impl Service {
-    /// Reads a base URL, of this service or of another one that speaks as it does: http or https, no credentials, no
-    /// query. A slash at its end is dropped.
+    /// Parses a base URL of this service or of a compatible one. Slashes at the end are removed.
+    ///
+    /// # Errors
+    /// Returns [`SetupError::BaseUrl`] unless the text is an http or https URL without credentials, query and
+    /// fragment.
     pub fn base_url(&self, text: &str) -> Result<Url, SetupError> {
         base_url(text).map_err(|problem| SetupError::BaseUrl { problem, example: self.production })
     }
 
-    /// The most requests in a second that are sent to a host; nothing when there is no limit.
+    /// The rate limit for requests to `base`, in requests a second; `None` when there is no limit.
     pub fn limit(&self, rate: Rate, base: &Url) -> Option<NonZeroU32> {
         match rate {
-            Rate::Documented => self.rate.filter(|_| self.runs(base)),
+            Rate::Documented => self.rate.filter(|_| self.owns_host_of(base)),
             Rate::PerSecond(rate) => Some(rate),
             Rate::Unlimited => None,
         }
     }
 
-    fn runs(&self, base: &Url) -> bool {
-        let before = base.host_str().and_then(|host| host.strip_suffix(self.domain));
-        before.is_some_and(|before| before.is_empty() || before.ends_with('.'))
+    fn owns_host_of(&self, base: &Url) -> bool {
+        let subdomain = base.host_str().and_then(|host| host.strip_suffix(self.domain));
+        subdomain.is_some_and(|subdomain| subdomain.is_empty() || subdomain.ends_with('.'))
     }
 }
 
@@ -54,7 +57,7 @@ mod tests {
     };
 
     #[test]
-    fn the_documented_rate_is_that_of_the_services_own_hosts() {
+    fn the_documented_rate_applies_to_the_services_own_hosts_only() {
         let limit = |rate, url: &str| SERVICE.limit(rate, &SERVICE.base_url(url).unwrap()).map(u32::from);
         for own in [SERVICE.production, "https://example.com", "https://a.b.example.com/v1/"] {
             assert_eq!(limit(Rate::Documented, own), Some(10), "{own}");
@@ -67,18 +70,18 @@ mod tests {
     }
 
     #[test]
-    fn a_base_url_that_cannot_be_used_is_told_with_its_mistake_and_one_that_can() {
+    fn the_error_of_a_base_url_names_its_problem_and_an_example() {
         for (text, problem) in [
-            ("", "is no URL"),
-            ("api.example.com", "is no URL"),
+            ("", "is not a URL"),
+            ("api.example.com", "is not a URL"),
             ("ftp://x/v1", "is not one of http or https"),
             ("data:x", "is not one of http or https"),
             ("http://u:p@x/v1", "holds credentials, which would reach logs"),
             ("http://x/v1?a", "has a query or a fragment"),
             ("http://x/v1#a", "has a query or a fragment"),
         ] {
-            let told = format!("the base URL {problem}; it looks like `https://api.example.com/v1`");
-            assert_eq!(SERVICE.base_url(text).unwrap_err().to_string(), told, "{text}");
+            let expected = format!("the base URL {problem}; it looks like `https://api.example.com/v1`");
+            assert_eq!(SERVICE.base_url(text).unwrap_err().to_string(), expected, "{text}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Everything about a channel that is settled before it is made.
+//! The settings of a channel, and the errors of creating one.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -10,65 +10,66 @@ use wire_core::Secret;
 use crate::channel::Channel;
 use crate::jitter::Jitter;
 use crate::limiter::Limiter;
-use crate::retry::Repeater;
+use crate::retry::Retrier;
 use crate::{RetryPolicy, Service, tls};
 
-const LONGEST: Duration = Duration::from_hours(1);
+const MAX_TIMEOUT: Duration = Duration::from_hours(1);
 
-/// Why a client cannot be made.
+/// Why a client cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// The base URL cannot be used.
+    /// The base URL is not an http or https URL without credentials, query and fragment.
     #[error("the base URL {problem}; it looks like `{example}`")]
     BaseUrl {
-        /// What it does wrong.
+        /// What is wrong with it, such as `is not a URL`.
         problem: &'static str,
-        /// One that could be used.
+        /// The base URL of the production environment.
         example: &'static str,
     },
-    /// A timeout is none.
-    #[error("a timeout is more than zero and at most an hour")]
+    /// A timeout is zero or longer than one hour.
+    #[error("a timeout must be more than zero and at most one hour")]
     Timeout,
-    /// The HTTP client cannot be made.
-    #[error("the HTTP client cannot be made")]
+    /// The HTTP client could not be built, for example because no root certificates could be loaded.
+    #[error("the HTTP client cannot be built")]
     HttpClient(#[source] reqwest::Error),
-    /// This build has no TLS of its own.
+    /// The crate was compiled without the feature `rustls`, and the builder received no HTTP client.
     #[error("without the feature `rustls` the builder needs an HTTP client: `ClientBuilder::http_client`")]
     NoHttpClient,
 }
 
-/// How many requests a client sends in any second, the repetitions included.
+/// The limit of the requests that a client sends in any period of one second, retries included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Rate {
-    /// What the service documents, to its own hosts; as many as it is asked to send, to others.
+    /// The limit that the service documents, for the service's own hosts; no limit for other hosts.
     #[default]
     Documented,
-    /// So many at most.
+    /// At most this many requests a second.
     PerSecond(NonZeroU32),
-    /// As many as it is asked to send.
+    /// No limit.
     Unlimited,
 }
 
-/// The limits of a channel.
+/// The settings of a channel.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The HTTP client to send through; one of the channel's own when there is none.
+    /// The HTTP client to send through; without one, the channel builds its own.
     pub http: Option<reqwest::Client>,
-    /// The longest time to connect, unless the HTTP client was given.
+    /// The time limit for establishing a connection. It does not apply to a supplied HTTP client.
     pub connect_timeout: Duration,
-    /// The longest time of one attempt up to the answer's last byte.
+    /// The time limit of one attempt, from sending to the last byte of the response.
     pub timeout: Duration,
-    /// How requests are repeated.
+    /// How often and after which wait a request is retried.
     pub retry: RetryPolicy,
-    /// The most requests in any second.
+    /// The limit of requests a second.
     pub rate: Rate,
-    /// The most bytes of an answer that are read.
+    /// The size limit of a response body, in bytes.
     pub max_answer: usize,
 }
 
 impl Default for Settings {
-    /// 10 s to connect, 30 s for an attempt, 64 MiB, the rate that the service documents.
+    /// 10 s to connect, 30 s for one attempt, 64 MiB for a response body, and the rate that the service
+    /// documents.
     fn default() -> Self {
         Self {
             http: None,
@@ -82,7 +83,11 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The settings with an HTTP client, so that several channels share its connections.
+    /// Builds the HTTP client now, unless one is set, so that the channels opened from clones of these
+    /// settings share its connections.
+    ///
+    /// # Errors
+    /// Returns an error when the HTTP client cannot be built.
     pub fn with_http(mut self, base: &Url) -> Result<Self, SetupError> {
         if self.http.is_none() {
             self.http = Some(tls::http_client(base.scheme() == "https", self.connect_timeout)?);
@@ -90,10 +95,13 @@ impl Settings {
         Ok(self)
     }
 
-    /// Makes the channel. Nothing is sent.
+    /// Creates the channel without sending anything.
     ///
-    /// `headers` go with every request, and `secret_query`, a whole query such as `key=value`, stands at the
-    /// end of every URL, but is never told.
+    /// Every request carries `headers`, and `secret_query`, a complete query such as `key=value`, at the end
+    /// of its URL. The secret query never reaches an error, a log or a span.
+    ///
+    /// # Errors
+    /// Returns an error for a timeout out of range, and when the HTTP client cannot be built.
     pub fn open(
         self,
         base: Url,
@@ -101,7 +109,7 @@ impl Settings {
         secret_query: Option<Secret>,
         service: &Service,
     ) -> Result<Channel, SetupError> {
-        if [self.connect_timeout, self.timeout].iter().any(|time| time.is_zero() || *time > LONGEST) {
+        if [self.connect_timeout, self.timeout].iter().any(|time| time.is_zero() || *time > MAX_TIMEOUT) {
             return Err(SetupError::Timeout);
         }
         let http = match self.http {
@@ -116,7 +124,7 @@ impl Settings {
             secret_query,
             fields: service.fields,
             timeout: self.timeout,
-            repeater: Repeater::new(self.retry, Jitter::new()),
+            retrier: Retrier::new(self.retry, Jitter::new()),
             max_answer: self.max_answer,
         })
     }

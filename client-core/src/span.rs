@@ -1,18 +1,19 @@
-//! The one span of a request.
+//! The tracing span of a request.
 
-/// The names of what is told about a request at its end; the span that [`request_span!`](crate::request_span)
-/// makes has fields of these names.
+/// The names of the span fields that are recorded when a request ends. The span that
+/// [`request_span!`](crate::request_span) creates must have fields of these names.
 #[derive(Debug, Clone, Copy)]
 pub struct SpanFields {
-    /// How often it was sent.
+    /// The field for the number of attempts.
     pub attempts: &'static str,
-    /// The service's own name for it.
+    /// The field for the `x-request-id` of the response.
     pub request_id: &'static str,
 }
 
-/// Makes the span of a request: method, path and template now, status, attempts and request id at its end.
+/// Creates the span of a request. Method, path and template are set at once; status, attempts and request id
+/// are empty until [`Channel::send`](crate::Channel::send) records them.
 ///
-/// A macro, because a span's names are part of its place in the program.
+/// It is a macro because `tracing` needs the names of a span and its fields at compile time.
 #[macro_export]
 macro_rules! request_span {
     ($service:literal, $attempts:literal, $request_id:literal, $method:expr, $template:expr, $path:expr $(,)?) => {

@@ -1,27 +1,31 @@
-//! The HTTP client that is made when the user brings none.
+//! The HTTP client that the channel builds when the user does not supply one.
 
 use std::time::Duration;
 
 use crate::SetupError;
 
-/// A client without redirects, for a key must not follow one to another host.
+/// Builds a client that does not follow redirects: a redirect would send the API key to another host. It does
+/// TLS only if `secure` is true.
 #[cfg(feature = "rustls")]
 pub(crate) fn http_client(secure: bool, connect_timeout: Duration) -> Result<reqwest::Client, SetupError> {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // When two threads come here at once the second is refused, and the provider is there all the same.
+        // If two threads install it at once, the second call fails, and the provider is installed all the
+        // same.
         let _ = rustls::crypto::ring::default_provider().install_default();
     }
     let builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
-        // Repetitions are decided and counted here; without its own, reqwest keeps no copy of each request.
+        // This crate decides and counts the retries. With its own ones off, reqwest keeps no copy of each
+        // request.
         .retry(reqwest::retry::never().max_retries_per_request(0))
         .connect_timeout(connect_timeout);
-    // Without TLS there is no use for certificates, and a bare container has none to load.
+    // Plain HTTP needs no root certificates, and a minimal container has none to load.
     let builder = if secure { builder } else { builder.tls_certs_only([]) };
     builder.build().map_err(|error| SetupError::HttpClient(error.without_url()))
 }
 
-/// Without TLS of its own this crate makes no client: it would fail on the first request to the service.
+/// Without the feature `rustls` there is no client to build: one without TLS would fail on its first request
+/// to the service.
 #[cfg(not(feature = "rustls"))]
 pub(crate) fn http_client(_secure: bool, _connect_timeout: Duration) -> Result<reqwest::Client, SetupError> {
     Err(SetupError::NoHttpClient)

@@ -1,4 +1,4 @@
-//! One attempt: a request goes out, an answer of bounded size comes back.
+//! One attempt: sends a request and reads a response of limited size.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::{TransportKind, clock, retry_after};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// A whole answer.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(crate) status: StatusCode,
@@ -19,7 +19,7 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
 }
 
-/// No whole answer.
+/// The reason why there is no complete response.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) kind: TransportKind,
@@ -28,7 +28,7 @@ pub(crate) struct Failure {
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Self {
-        // First of all: a connect that times out has not sent anything.
+        // Checked first: a connect that times out is both, and nothing was sent.
         let kind = if error.is_connect() {
             TransportKind::Connect
         } else if error.is_timeout() {
@@ -40,9 +40,10 @@ impl From<reqwest::Error> for Failure {
     }
 }
 
-/// Sends and reads at most `limit` bytes of a body.
+/// Sends a request and reads a response body of at most `limit` bytes.
 ///
-/// The request is handed over before the future is made, which would otherwise carry it to its end.
+/// The request is passed to the HTTP client before the future is built: the future would otherwise hold the
+/// whole request until it completes.
 pub(crate) fn send(
     http: &reqwest::Client,
     request: reqwest::Request,
@@ -73,7 +74,7 @@ async fn read(response: &mut Response, limit: usize) -> Result<Bytes, Failure> {
         if chunk.len() > limit.saturating_sub(read) {
             return Err(too_large());
         }
-        // Most answers come in one piece, which needs no copy.
+        // Most bodies arrive in one chunk, which is returned without a copy.
         if read == 0 {
             first = chunk;
             continue;
@@ -87,10 +88,12 @@ async fn read(response: &mut Response, limit: usize) -> Result<Bytes, Failure> {
     Ok(if body.is_empty() { first } else { body.freeze() })
 }
 
-/// The service's name for the request, unless it is so long or odd that it is no name.
+const MAX_REQUEST_ID_BYTES: usize = 128;
+
+/// The `x-request-id` of the response, if it is visible ASCII of 1 to 128 bytes.
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(REQUEST_ID)?.to_str().ok()?;
-    (!id.is_empty() && id.len() <= 128).then(|| id.to_owned())
+    (!id.is_empty() && id.len() <= MAX_REQUEST_ID_BYTES).then(|| id.to_owned())
 }
 
 fn wait(headers: &HeaderMap) -> Option<Duration> {

@@ -1,22 +1,22 @@
-//! An answer that came, and says something else than it should.
+//! The error of a response that cannot be decoded.
 
 use wire_core::DecodeError;
 
 use crate::Exchange;
 
-/// An answer is not what the declaration says.
+/// A successful response whose body does not have the declared shape.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{exchange}: the answer cannot be read {error}")]
+#[error("{exchange}: the response cannot be decoded {error}")]
 #[non_exhaustive]
 pub struct Unreadable {
-    /// The request.
+    /// The request that was answered.
     pub exchange: Exchange,
-    /// The place in the document, and what is wrong there.
+    /// The path in the document, and what is wrong there.
     pub error: DecodeError,
 }
 
 impl Unreadable {
-    /// The answer to this request.
+    /// Creates the error for the response to a request.
     pub fn new(exchange: Exchange, error: DecodeError) -> Self {
         Self { exchange, error }
     }

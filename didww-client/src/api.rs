@@ -1,4 +1,4 @@
-//! What can be done with a resource: the verbs that its declaration lists, and no others.
+//! The operations of a resource: those that its declaration lists, and no others.
 
 mod list_request;
 mod record_request;
@@ -22,9 +22,10 @@ pub use relationship::{ToManyApi, ToOneApi};
 use crate::request::Request;
 use crate::{Client, Error, Reason};
 
-/// What can be done with a resource.
+/// The operations of the resource `R`.
 ///
-/// A verb that the API does not have does not compile. DIDs are listed, read and updated, but never deleted:
+/// An operation that the API does not have does not compile. DIDs can be listed, read and updated, but not
+/// deleted:
 ///
 /// ```compile_fail,E0277
 /// # async fn f(client: didww_client::Client) -> Result<(), didww_client::Error> {
@@ -32,7 +33,7 @@ use crate::{Client, Error, Reason};
 /// # }
 /// ```
 ///
-/// Trunks are:
+/// Trunks can be deleted:
 ///
 /// ```
 /// # async fn f(client: didww_client::Client) -> Result<(), didww_client::Error> {
@@ -49,7 +50,7 @@ impl<R: Resource> Api<R> {
         Self { client, resource: PhantomData }
     }
 
-    /// The records, page by page.
+    /// Lists the records, page by page.
     pub fn list(&self) -> ListRequest<R>
     where
         R: Listable,
@@ -57,7 +58,7 @@ impl<R: Resource> Api<R> {
         ListRequest::new(self.client.clone(), Request::collection(Method::GET, R::TYPE))
     }
 
-    /// One record.
+    /// Reads a record. One that does not exist or belongs to another account is [`Error::NotFound`].
     pub fn get(&self, id: &Id<R>) -> RecordRequest<R>
     where
         R: Gettable,
@@ -65,37 +66,44 @@ impl<R: Resource> Api<R> {
         RecordRequest::new(self.client.clone(), Ok(Request::record(Method::GET, R::TYPE, id.as_str())))
     }
 
-    /// Makes a record.
-    #[expect(clippy::needless_pass_by_value, reason = "it is built in the call")]
+    /// Creates a record and returns it. The request is retried only when it cannot have taken effect.
+    #[expect(clippy::needless_pass_by_value, reason = "callers build it in the call")]
     pub fn create(&self, body: R::Create) -> RecordRequest<R>
     where
         R: Creatable,
     {
         let request = Request::collection(Method::POST, R::TYPE);
-        let request = match say::<R>(self.client.api_version(), body.to_sent()) {
+        let request = match at_version::<R>(self.client.api_version(), body.to_sent()) {
             Ok(sent) => Ok(request.with_record(R::TYPE, None, sent)),
             Err(reason) => Err(request.refused(reason)),
         };
         RecordRequest::new(self.client.clone(), request)
     }
 
-    /// Changes a record; what the patch does not set keeps its value.
-    #[expect(clippy::needless_pass_by_value, reason = "it is built in the call")]
+    /// Updates a record and returns it. Members that the patch does not set keep their values.
+    #[expect(clippy::needless_pass_by_value, reason = "callers build it in the call")]
     pub fn update(&self, id: &Id<R>, patch: R::Patch) -> RecordRequest<R>
     where
         R: Updatable,
     {
         let request = Request::record(Method::PATCH, R::TYPE, id.as_str());
-        let request = match say::<R>(self.client.api_version(), patch.to_sent()) {
+        let request = match at_version::<R>(self.client.api_version(), patch.to_sent()) {
             Ok(sent) => Ok(request.with_record(R::TYPE, Some(id.as_str()), sent)),
             Err(reason) => Err(request.refused(reason)),
         };
         RecordRequest::new(self.client.clone(), request)
     }
 
-    /// Writes back a record that was read and changed: only the attributes that differ are sent, so what this
-    /// crate does not know stays as it is. Returns the record as it is now; without a difference nothing is
-    /// sent. Relationships are changed by [`update`](Self::update) or [`to_many`](Self::to_many).
+    /// Updates a record with the attributes in which `after` differs from `before`, and returns the updated
+    /// record.
+    ///
+    /// Only the differing attributes are sent, so that attributes which this crate does not know keep their
+    /// values. Without a difference nothing is sent and `after` is returned. Relationships are not compared;
+    /// update them with [`update`](Self::update), [`to_many`](Self::to_many) or [`to_one`](Self::to_one).
+    ///
+    /// # Errors
+    /// Returns [`Reason::DifferentRecords`] when `before` and `after` have different ids, else the errors of
+    /// an update.
     ///
     /// ```
     /// # async fn f(client: &didww_client::Client, id: didww_client::Id<didww_client::resources::VoiceOutTrunk>)
@@ -122,7 +130,10 @@ impl<R: Resource> Api<R> {
         Ok(self.update(after.id(), patch).send().await?.into_inner())
     }
 
-    /// Deletes a record. One that is found gone after an attempt whose end was not seen counts as deleted.
+    /// Deletes a record.
+    ///
+    /// A 404 counts as success when an earlier attempt of the same request may have deleted the record;
+    /// otherwise it is [`Error::NotFound`].
     pub async fn delete(&self, id: &Id<R>) -> Result<(), Error>
     where
         R: Deletable,
@@ -131,24 +142,24 @@ impl<R: Resource> Api<R> {
         Ok(())
     }
 
-    /// A relationship to any number of records, such as `VoiceOutTrunk::DIDS`.
+    /// The operations of a record's to-many relationship, such as `VoiceOutTrunk::DIDS`.
     pub fn to_many<T>(&self, id: &Id<R>, name: ToManyName<R, T>) -> ToManyApi<R, T> {
         ToManyApi::new(self.client.clone(), id.clone(), name)
     }
 
-    /// A relationship to one record at most, such as `VoiceOutTrunk::DEFAULT_DID`.
+    /// The operations of a record's to-one relationship, such as `VoiceOutTrunk::DEFAULT_DID`.
     pub fn to_one<T>(&self, id: &Id<R>, name: ToOneName<R, T>) -> ToOneApi<R, T> {
         ToOneApi::new(self.client.clone(), id.clone(), name)
     }
 }
 
-/// Brings a body into the words of a version.
-fn say<R: Resource>(version: ApiVersion, sent: Result<Sent, DecodeError>) -> Result<Sent, Reason> {
+/// Converts a body from the canonical form into the form of an API version.
+fn at_version<R: Resource>(version: ApiVersion, sent: Result<Sent, DecodeError>) -> Result<Sent, Reason> {
     version_check::resource(R::SPEC, version)?;
     Ok(sent?.at(R::SPEC, version)?)
 }
 
-// Written out because a derive would ask the same of `R`.
+// Not derived, because a derive would require `R: Clone`.
 impl<R> Clone for Api<R> {
     fn clone(&self) -> Self {
         Self { client: self.client.clone(), resource: PhantomData }

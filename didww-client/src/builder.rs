@@ -1,4 +1,4 @@
-//! Settles everything about a client before it is made.
+//! The builder of a client.
 
 use std::num::NonZeroU32;
 
@@ -8,20 +8,20 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 use crate::{Client, Error, Reason, client};
 
-/// DIDWW's production environment.
+/// The base URL of DIDWW's production environment.
 pub const PRODUCTION: &str = "https://api.didww.com/v3";
-/// DIDWW's sandbox. Keys of one environment do not work in the other.
+/// The base URL of DIDWW's sandbox. API keys of one environment are not valid in the other.
 pub const SANDBOX: &str = "https://sandbox-api.didww.com/v3";
 
 const SERVICE: Service = Service {
     production: PRODUCTION,
     domain: "didww.com",
-    // For each key.
+    // DIDWW counts the requests of each API key.
     rate: NonZeroU32::new(10),
     fields: SpanFields { attempts: "didww.attempts", request_id: "didww.request_id" },
 };
 
-/// Settings of a [`Client`].
+/// The settings of a [`Client`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,18 +55,24 @@ impl ClientBuilder {
     }
 
     client_core::builder_settings! {
-        /// Unless set it is 10 for DIDWW's own hosts, which is what DIDWW allows a key, and unlimited for others.
+        /// The default is 10 requests a second for hosts of `didww.com`, the limit that DIDWW documents for
+        /// an API key, and no limit for other hosts.
     }
 
-    /// The API version to ask for, the newest unless set.
+    /// Sets the API version that requests ask for, [`ApiVersion::NEWEST`] by default.
     ///
-    /// An account that has a newer one is served by its own: then answers say so, and are read accordingly.
+    /// DIDWW serves an account that is assigned a newer version with that one. Each response states its
+    /// version, and is decoded accordingly.
     pub fn api_version(mut self, version: ApiVersion) -> Self {
         self.version = version;
         self
     }
 
-    /// Makes the client. Nothing is sent.
+    /// Builds the client without sending anything.
+    ///
+    /// # Errors
+    /// Returns [`Error::NotSent`] for an unusable base URL or API key, for a timeout out of range, and when
+    /// the HTTP client cannot be built.
     pub fn build(self) -> Result<Client, Error> {
         let base = SERVICE.base_url(&self.base_url)?;
         let headers = headers(&self.key, self.version)?;
@@ -106,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_client_is_refused_with_a_reason() {
+    fn settings_that_cannot_make_a_client_are_refused_with_a_reason() {
         for url in ["", "api.didww.com", "http://u:p@x/v3"] {
             let refused = reason(ClientBuilder::new(url, "key"));
             assert!(matches!(refused, Reason::Setup(SetupError::BaseUrl { .. })), "{url}");
@@ -123,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_rate_is_that_of_didwws_own_hosts() {
+    fn the_documented_rate_applies_to_didwws_own_hosts_only() {
         let limit = |url| SERVICE.limit(Rate::Documented, &SERVICE.base_url(url).unwrap()).map(u32::from);
         assert_eq!([PRODUCTION, SANDBOX].map(limit), [Some(10); 2]);
         assert_eq!(limit("http://127.0.0.1:8080/v3"), None);

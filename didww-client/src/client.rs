@@ -1,4 +1,4 @@
-//! The client: what its clones share, and the way of every request.
+//! The client, which sends the requests of every resource.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use didww_types::{ApiVersion, Resource, Secret};
 use reqwest::{Method, StatusCode};
 use tracing::Instrument as _;
 
-use crate::answer::Answer;
 use crate::api::Api;
 use crate::builder::{ClientBuilder, PRODUCTION, SANDBOX};
 use crate::raw::RawRequest;
 use crate::request::Request;
+use crate::response::Response;
 use crate::{Error, Refusal};
 
-/// A client of one account, cheap to clone. Clones share connections, rate limit and retry budget.
+/// A client of one account. It is cheap to clone; clones share connections, rate limit and retry budget.
 ///
-/// `Debug` shows no key.
+/// `Debug` does not print the API key.
 #[derive(Clone)]
 pub struct Client(Arc<Parts>);
 
@@ -28,7 +28,7 @@ pub(crate) struct Parts {
     pub(crate) version: ApiVersion,
 }
 
-/// Gives each declared resource its method.
+/// Declares the method of each resource.
 macro_rules! accessors {
     ($($(#[$meta:meta])* $name:ident: $resource:ty,)+) => {
         impl Client {
@@ -36,7 +36,7 @@ macro_rules! accessors {
                 self.api()
             })+
 
-            /// The type names that have a method.
+            /// The type names for which there is a method.
             #[cfg(test)]
             const ACCESSORS: &'static [&'static str] = &[$(stringify!($name)),+];
         }
@@ -44,28 +44,34 @@ macro_rules! accessors {
 }
 
 accessors! {
-    /// Phone numbers.
+    /// The operations of DIDs, the account's telephone numbers.
     dids: Did,
-    /// Acts of giving a trunk new credentials; [`Api::regenerate_credentials`] also reads them.
+    /// Requests for new credentials of a trunk; [`Api::regenerate_credentials`] also reads the credentials.
     voice_out_trunk_regenerate_credentials: VoiceOutTrunkRegenerateCredentials,
-    /// Outbound trunks.
+    /// The operations of outbound trunks.
     voice_out_trunks: VoiceOutTrunk,
 }
 
 impl Client {
-    /// A client of the production environment.
+    /// Creates a client of the production environment with default settings.
+    ///
+    /// # Errors
+    /// Returns the errors of [`ClientBuilder::build`].
     pub fn production(key: impl Into<Secret>) -> Result<Self, Error> {
         Self::builder(PRODUCTION, key).build()
     }
 
-    /// A client of the sandbox.
+    /// Creates a client of the sandbox with default settings.
+    ///
+    /// # Errors
+    /// Returns the errors of [`ClientBuilder::build`].
     pub fn sandbox(key: impl Into<Secret>) -> Result<Self, Error> {
         Self::builder(SANDBOX, key).build()
     }
 
-    /// Begins a client of any base URL, such as [`PRODUCTION`] or `http://127.0.0.1:8080/v3`.
+    /// Creates a builder for any base URL, such as [`PRODUCTION`] or `http://127.0.0.1:8080/v3`.
     ///
-    /// Over plain http the key is sent in clear.
+    /// Over plain HTTP the API key is sent unencrypted.
     pub fn builder(base_url: impl Into<String>, key: impl Into<Secret>) -> ClientBuilder {
         ClientBuilder::new(base_url, key)
     }
@@ -74,28 +80,29 @@ impl Client {
         Self(Arc::new(parts))
     }
 
-    /// What can be done with a resource.
+    /// The operations of the resource `R`.
     pub fn api<R: Resource>(&self) -> Api<R> {
         Api::new(self.clone())
     }
 
-    /// A request of something that this crate does not declare yet: a path below the base URL, such as `/pops`.
+    /// Creates a request for a resource that this crate does not declare. `path` is relative to the base URL,
+    /// begins with a slash and is percent-encoded, such as `/pops`.
     pub fn raw(&self, method: Method, path: &str) -> RawRequest {
         RawRequest::new(self.clone(), method, path)
     }
 
-    /// The base URL.
+    /// The base URL without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.0.channel.base().as_str()
     }
 
-    /// The API version that is asked for.
+    /// The API version that requests ask for.
     pub fn api_version(&self) -> ApiVersion {
         self.0.version
     }
 
-    /// Sends until there is an answer to take or an error to give.
-    pub(crate) async fn execute(&self, request: &Request) -> Result<Answer, Error> {
+    /// Sends a request with retries, and returns a response with a 2xx status or an error.
+    pub(crate) async fn execute(&self, request: &Request) -> Result<Response, Error> {
         let span = client_core::request_span!(
             "didww",
             "didww.attempts",
@@ -104,26 +111,26 @@ impl Client {
             request.template(),
             request.path,
         );
-        let work = async {
+        let exchange = async {
             let url = request.url(self.0.channel.base())?;
             let repeat = Repeatable::from(&request.method);
             let outgoing =
                 Outgoing { method: &request.method, url: &url, body: request.body.as_ref(), repeat };
-            let answered = self.0.channel.send(outgoing).await;
-            self.conclude(answered.map_err(|error| Error::Transport(Box::new(error)))?)
+            let response = self.0.channel.send(outgoing).await;
+            self.conclude(response.map_err(|error| Error::Transport(Box::new(error)))?)
         };
-        work.instrument(span).await
+        exchange.instrument(span).await
     }
 
-    fn conclude(&self, answered: Answered) -> Result<Answer, Error> {
-        let Answered { exchange, status, retry_after, body, unclear } = answered;
-        let asked = self.0.version;
+    fn conclude(&self, response: Answered) -> Result<Response, Error> {
+        let Answered { exchange, status, retry_after, body, unclear } = response;
+        let requested = self.0.version;
         if status.is_success() {
-            return Ok(Answer { exchange, status, body, asked });
+            return Ok(Response { exchange, status, body, requested });
         }
-        // An earlier attempt did it, though its answer was lost.
+        // An earlier attempt deleted the record, and its response was lost.
         if exchange.method == Method::DELETE && unclear && status == StatusCode::NOT_FOUND {
-            return Ok(Answer { exchange, status: StatusCode::NO_CONTENT, body: Bytes::new(), asked });
+            return Ok(Response { exchange, status: StatusCode::NO_CONTENT, body: Bytes::new(), requested });
         }
         Err(Refusal::read(exchange, status, &body).into_error(retry_after))
     }

@@ -1,7 +1,7 @@
-//! Errors that one can act on.
+//! The errors of the client, distinguished by how a caller can react to them.
 //!
-//! Each names the method, the path and the request's id. None holds a header, a query, a body that was sent
-//! or the key.
+//! Each names the method, the path and the request's id. None contains a header, a query, a request body or
+//! the API key.
 
 mod endless;
 mod not_sent;
@@ -19,7 +19,7 @@ pub use refusal::Refusal;
 
 use crate::{Exchange, TransportError};
 
-/// Why a request has no usable answer.
+/// Why a request did not succeed.
 ///
 /// ```
 /// use didww_client::Error;
@@ -36,43 +36,43 @@ use crate::{Exchange, TransportError};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// 401: the key is missing, wrong, of the other environment or not allowed from this address.
+    /// 401: the API key is missing, wrong, of the other environment, or not allowed from this source address.
     #[error("the API key is not accepted: {0}")]
     Unauthorized(Box<Refusal>),
-    /// 404: there is no such record, or it is another account's.
+    /// 404: the record does not exist or belongs to another account.
     #[error("not found: {0}")]
     NotFound(Box<Refusal>),
-    /// 422: values break rules; [`Error::field`] finds those of an attribute.
+    /// 422: values break rules. [`Error::field`] returns the errors of an attribute or relationship.
     #[error("not valid: {0}")]
     Validation(Box<Refusal>),
-    /// 429: the key's rate limit was reached, and stayed so as long as the retry policy allows to wait.
-    #[error("the rate limit is reached: {refusal}")]
+    /// 429: the API key's rate limit is exceeded, and the retry policy allows no further attempt.
+    #[error("the rate limit is exceeded: {refusal}")]
     RateLimited {
-        /// The wait that the service asked for, if it did.
+        /// The wait that the last response's `Retry-After` header asks for.
         retry_after: Option<Duration>,
-        /// The answer.
+        /// The last response.
         refusal: Box<Refusal>,
     },
-    /// Any other status that is not a success.
+    /// Any other status outside 2xx.
     #[error("refused: {0}")]
     Api(Box<Refusal>),
-    /// There is no whole answer. Whether a request that changes something took effect is not known, except
-    /// when no connection could be made.
+    /// No complete response was received. A request that changes something may have taken effect, unless the
+    /// kind is [`TransportKind::Connect`](crate::TransportKind::Connect).
     #[error(transparent)]
     Transport(Box<TransportError>),
-    /// The answer is not what the declaration says; the error names the place in the document.
+    /// A successful response does not have the declared shape. The error has the path in the document.
     #[error(transparent)]
     Decode(Box<Unreadable>),
-    /// Nothing was sent: the client or the request cannot be built.
+    /// Nothing was sent, because the client or the request could not be built.
     #[error(transparent)]
     NotSent(Box<NotSent>),
-    /// A list that does not come to its end was left.
+    /// The client stopped reading a list because its pages would never end.
     #[error(transparent)]
     Endless(Box<Endless>),
 }
 
 impl Error {
-    /// The answer that refused the request, if it was refused.
+    /// The response that refused the request; `None` for other errors.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Unauthorized(refusal)
@@ -84,22 +84,22 @@ impl Error {
         }
     }
 
-    /// The HTTP status of the answer that refused the request.
+    /// The HTTP status of the response that refused the request; `None` for other errors.
     pub fn status(&self) -> Option<StatusCode> {
         self.refusal().map(|refusal| refusal.status)
     }
 
-    /// The service's own error objects.
+    /// The service's error objects; empty for errors that have none.
     pub fn errors(&self) -> &[ErrorObject] {
         self.refusal().map_or(&[], |refusal| &refusal.errors)
     }
 
-    /// The error objects about an attribute or relationship, or about something inside of it.
+    /// The error objects whose pointer leads to or into the attribute or relationship `name`.
     pub fn field(&self, name: &str) -> Vec<&ErrorObject> {
         self.errors().iter().filter(|error| is_about(error, name)).collect()
     }
 
-    /// The request, unless the client itself could not be built.
+    /// The request; `None` when the client itself could not be built.
     pub fn exchange(&self) -> Option<&Exchange> {
         match self {
             Self::Transport(error) => Some(&error.exchange),
@@ -110,7 +110,7 @@ impl Error {
         }
     }
 
-    /// The service's own name for the request.
+    /// The `x-request-id` of the response, by which DIDWW's support finds the request.
     pub fn request_id(&self) -> Option<&str> {
         self.exchange()?.request_id.as_deref()
     }
@@ -120,7 +120,8 @@ impl Error {
     }
 }
 
-/// Pointers look like `/data/attributes/name` or `/data/relationships/dids/0`.
+/// Whether an error's pointer, such as `/data/attributes/name` or `/data/relationships/dids/0`, contains the
+/// name.
 fn is_about(error: &ErrorObject, name: &str) -> bool {
     error.pointer().is_some_and(|pointer| pointer.split('/').skip(3).any(|segment| segment == name))
 }
@@ -150,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn each_status_has_its_kind() {
+    fn each_status_has_its_variant() {
         assert!(matches!(refused(401, &[]), Error::Unauthorized(_)));
         assert!(matches!(refused(404, &[]), Error::NotFound(_)));
         assert!(matches!(refused(422, &[]), Error::Validation(_)));
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_are_found_by_the_field_they_are_about() {
+    fn errors_are_found_by_the_field_that_caused_them() {
         let error = refused(
             422,
             &[

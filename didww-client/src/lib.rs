@@ -22,30 +22,30 @@
 //! #     "code": "100", "source": {"pointer": "/data/attributes/name"}, "status": "422"}]});
 //! # Mock::given(method("GET")).and(wiremock::matchers::path("/v3/voice_out_trunks"))
 //! #     .respond_with(ResponseTemplate::new(200).set_body_json(json!({"data": [&trunk]}))).mount(&server).await;
-//! # let act = json!({"data": {"type": "voice_out_trunk_regenerate_credentials", "id": "1"}});
+//! # let rotation = json!({"data": {"type": "voice_out_trunk_regenerate_credentials", "id": "1"}});
 //! # Mock::given(wiremock::matchers::path("/v3/voice_out_trunk_regenerate_credentials"))
-//! #     .respond_with(ResponseTemplate::new(201).set_body_json(act)).mount(&server).await;
+//! #     .respond_with(ResponseTemplate::new(201).set_body_json(rotation)).mount(&server).await;
 //! # for verb in ["GET", "POST"] { Mock::given(method(verb)).respond_with(one()).mount(&server).await; }
 //! # Mock::given(method("PATCH")).respond_with(ResponseTemplate::new(422).set_body_json(taken)).mount(&server).await;
 //! let client = Client::sandbox("your API key")?;
 //! # let client = Client::builder(format!("{}/v3", server.uri()), "key").build()?;
 //! let trunks = client.voice_out_trunks();
 //!
-//! // Create: what is required are the constructor's parameters, what is wrong is refused before it is sent.
+//! // Create: required attributes are constructor parameters; invalid values are refused before sending.
 //! let method = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["203.0.113.7"])?);
 //! let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::RejectCall, method);
 //! let trunk = trunks.create(body).await?;
 //!
-//! // List: one page, or all of them as a stream.
+//! // List: one page, or the records of all pages as a stream.
 //! let mut all = trunks.list().stream();
 //! while let Some(trunk) = all.try_next().await? {
 //!     println!("{}", trunk.name);
 //! }
 //!
-//! // Rotate the SIP credentials. They print as `Secret(hidden)`.
+//! // Rotate the SIP credentials. The password prints as `Secret(hidden)`.
 //! let trunk = trunks.regenerate_credentials(&trunk.id).await?;
 //!
-//! // Patch, and act on what is wrong.
+//! // Update, and react to a validation error of one attribute.
 //! match trunks.update(&trunk.id, VoiceOutTrunk::patch().name("Paris")).await {
 //!     Ok(trunk) => println!("now {}", trunk.name),
 //!     Err(error @ Error::Validation(_)) if !error.field("name").is_empty() => println!("the name is taken"),
@@ -55,32 +55,35 @@
 //! # }
 //! ```
 //!
-//! # What it does for you
+//! # Behaviour
 //!
-//! - **Verbs.** [`Api`] has the verbs that the API has for a resource; another one does not compile.
-//! - **Time.** Every request has a timeout. It can be set, and cannot be switched off.
-//! - **Repetition.** [`RetryPolicy`] says what is sent again and when. A POST is sent again only where it cannot
-//!   have taken effect.
-//! - **Rate.** The clones of a client together stay within the ten requests a second that DIDWW allows a key.
-//! - **Versions.** A body, filter or include that the client's [`ApiVersion`] has no words for is an error before
-//!   anything is sent. Answers are read as the version wrote them that served the request.
-//! - **Tolerance.** Attributes, enumeration values and kinds of authentication that this crate does not know
-//!   survive a read and a write.
-//! - **Secrets.** Keys and passwords are in no `Debug`, error, log or span.
-//! - **Traces.** One [`tracing`](https://docs.rs/tracing) span a request: method, path, status, attempts and the
-//!   service's request id.
+//! - **Operations.** [`Api`] has only the operations that the API has for a resource; any other does not
+//!   compile.
+//! - **Timeouts.** Every request has a timeout, 30 s by default. It can be changed but not disabled.
+//! - **Retries.** [`RetryPolicy`] determines which requests are retried and when. A POST is retried only when
+//!   it cannot have taken effect.
+//! - **Rate limit.** All clones of a client together send at most the ten requests a second that DIDWW
+//!   documents for an API key.
+//! - **API versions.** A body, filter, sort attribute or include path that the client's [`ApiVersion`] does
+//!   not have is an error before anything is sent. A response is decoded in the form of the version that
+//!   served the request.
+//! - **Forward compatibility.** Attributes, enumeration texts and types of authentication methods that this
+//!   crate does not know survive a read-modify-write.
+//! - **Secrets.** API keys and passwords never appear in `Debug` output, errors, logs or spans.
+//! - **Tracing.** Each request is one [`tracing`](https://docs.rs/tracing) span with method, path, status,
+//!   number of attempts and the service's request id.
 //!
-//! Callbacks are checked with [`callback`]. What is not declared yet is reached by [`Client::raw`].
+//! The module [`callback`] verifies the callbacks that DIDWW sends. [`Client::raw`] sends requests for
+//! resources that this crate does not declare.
 //!
 //! # Features
 //!
-//! `rustls` (default) makes HTTPS clients with rustls, ring and the platform's certificates. ring becomes the
-//! process's provider only if there is none yet. Without the feature, bring a client:
-//! [`ClientBuilder::http_client`].
+//! `rustls` (default) builds HTTPS clients with rustls, ring and the platform's certificates. ring is
+//! installed as the process's default crypto provider only if there is none yet. Without the feature, pass an
+//! HTTP client to [`ClientBuilder::http_client`].
 //!
-//! Compatible with DIDWW, not affiliated with it.
+//! This crate is compatible with DIDWW's API and not affiliated with DIDWW.
 
-mod answer;
 mod api;
 mod builder;
 mod client;
@@ -88,6 +91,7 @@ mod error;
 mod page;
 mod raw;
 mod request;
+mod response;
 mod single;
 
 pub use client_core::{Exchange, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable};

@@ -1,4 +1,4 @@
-//! One page of a list, and which page comes next.
+//! A page of a list, and the number of the page after it.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use crate::EndlessReason;
 
 /// One page of a list.
 ///
-/// `Debug` shows no included records, for they may hold credentials.
+/// `Debug` prints the number of included records instead of the records, which may hold credentials.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// The page's records.
+    /// The records on the page.
     pub items: Vec<T>,
-    /// How many records the whole list has, if the service says so.
+    /// The number of records on all pages, if the service reports it.
     pub total: Option<u64>,
-    /// The records that the request asked to include.
+    /// The related records that the request included.
     pub included: Included,
-    /// Where the other pages are; all absent when the service does not page the list.
+    /// The URLs of the other pages; all absent when the service does not divide the list into pages.
     pub links: PageLinks,
     /// The API version that served the request.
     pub version: ApiVersion,
@@ -44,14 +44,14 @@ impl<T> IntoIterator for Page<T> {
     }
 }
 
-/// What a walk over the pages has seen.
+/// The progress of reading the pages of a list one after the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
-    /// The number of the page that is read.
+    /// The number of the page to read.
     pub(crate) number: u64,
-    /// The records of the pages before it.
+    /// The number of records on the pages read before.
     seen: u64,
-    /// The largest total so far: records may come and go during the walk.
+    /// The largest total reported so far. The total changes when records are created or deleted meanwhile.
     total: Option<u64>,
 }
 
@@ -60,9 +60,10 @@ impl Progress {
         Self { number, seen: 0, total: None }
     }
 
-    /// The walk after a page with so many records, or nothing at the list's end.
+    /// The progress after reading a page with this number of records; `None` at the end of the list.
     ///
-    /// Only the number is taken from the link, never the URL: the key is sent nowhere but to the base URL.
+    /// Only the page number of a link is used, never its URL, so that the API key is only sent to the base
+    /// URL.
     pub(crate) fn after(
         self,
         records: usize,
@@ -84,7 +85,7 @@ impl Progress {
                 }
                 next
             }
-            // A list that has a total and no links at all may still have pages.
+            // A list with a total and no links at all can still have further pages.
             None if *links == PageLinks::default() && total.is_some() && all.is_none() && records > 0 => {
                 self.number.saturating_add(1)
             }
@@ -118,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn the_number_is_taken_from_the_link_however_it_is_written() {
+    fn the_page_number_is_parsed_from_links_of_any_form() {
         let after = |query| number(Progress::at(1).after(50, Some(120), &links(Some(query))));
         assert_eq!(after("page%5Bnumber%5D=2&page%5Bsize%5D=50"), Some(2));
         assert_eq!(after("page[size]=50&page[number]=3#top"), Some(3));
@@ -127,14 +128,14 @@ mod tests {
     }
 
     #[test]
-    fn a_list_ends_where_no_next_page_is_named() {
+    fn a_list_ends_at_a_page_without_a_next_link() {
         assert_eq!(number(Progress::at(3).after(20, Some(120), &links(None))), None);
         assert_eq!(number(Progress::at(1).after(2, Some(2), &PageLinks::default())), None);
         assert_eq!(number(Progress::at(1).after(2, None, &PageLinks::default())), None);
     }
 
     #[test]
-    fn a_list_without_links_is_walked_by_its_total() {
+    fn a_list_without_links_is_read_up_to_its_total() {
         let first = Progress::at(1).after(50, Some(60), &PageLinks::default()).unwrap().unwrap();
         assert_eq!(first.number, 2);
         assert_eq!(number(first.after(10, Some(60), &PageLinks::default())), None);
@@ -142,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_does_not_end_is_noticed() {
+    fn a_list_that_does_not_end_is_detected() {
         let after =
             |records, total, query| Progress::at(2).after(records, total, &links(Some(query))).unwrap_err();
         assert_eq!(after(5, None, "page[number]=2"), EndlessReason::Repeated { next: 2 });
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn records_that_go_during_the_walk_are_no_error() {
+    fn records_that_are_deleted_while_the_list_is_read_are_not_an_error() {
         let first = Progress::at(1).after(50, Some(120), &links(Some("page[number]=2"))).unwrap().unwrap();
         let second = first.after(50, Some(101), &links(Some("page[number]=3"))).unwrap().unwrap();
         assert_eq!(number(second.after(1, Some(101), &links(None))), None);

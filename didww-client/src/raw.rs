@@ -1,4 +1,5 @@
-//! Requests of what this crate does not declare yet, with all the rest: key, retries, limits, errors.
+//! Requests for resources that this crate does not declare, with the API key, retries, limits and errors of
+//! the client.
 
 use std::fmt;
 use std::pin::Pin;
@@ -9,11 +10,11 @@ use reqwest::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::answer::Answer;
 use crate::request::Request;
+use crate::response::Response;
 use crate::{Client, Error, Exchange};
 
-/// A request of a path that the caller names. Await it, or [`send`](Self::send) it.
+/// A request with a path of the caller's choice. Await it, or call [`send`](Self::send).
 ///
 /// ```
 /// # async fn f(client: &didww_client::Client) -> Result<(), didww_client::Error> {
@@ -35,7 +36,7 @@ impl RawRequest {
         Self { client, request: Request::raw(method, path) }
     }
 
-    /// Adds a query parameter; name and value are encoded here.
+    /// Adds a query parameter. Name and value are percent-encoded by this method.
     pub fn query(mut self, name: &str, value: &str) -> Self {
         if !self.request.query.is_empty() {
             self.request.query.push('&');
@@ -46,13 +47,17 @@ impl RawRequest {
         self
     }
 
-    /// Sets the body.
+    /// Sets the JSON body, with the media type `application/vnd.api+json`.
     pub fn body(mut self, body: &Value) -> Self {
         self.request = self.request.with_body(body);
         self
     }
 
-    /// Sends it. POST is repeated as carefully as every other.
+    /// Sends the request. As with declared resources, a POST is retried only when it cannot have taken
+    /// effect.
+    ///
+    /// # Errors
+    /// Returns an error for a status outside 2xx.
     pub async fn send(self) -> Result<RawAnswer, Error> {
         Ok(RawAnswer(self.client.execute(&self.request).await?))
     }
@@ -76,33 +81,39 @@ impl fmt::Debug for RawRequest {
     }
 }
 
-/// An answer with a status of success. `Debug` shows no body.
-pub struct RawAnswer(Answer);
+/// A response with a 2xx status. `Debug` does not print the body.
+pub struct RawAnswer(Response);
 
 impl RawAnswer {
-    /// The HTTP status.
+    /// The HTTP status of the response.
     pub fn status(&self) -> StatusCode {
         self.0.status
     }
 
-    /// The request.
+    /// The request, with its id and the number of attempts.
     pub fn exchange(&self) -> &Exchange {
         &self.0.exchange
     }
 
-    /// The body as it came.
+    /// The body as received.
     pub fn bytes(&self) -> &Bytes {
         &self.0.body
     }
 
-    /// The body as JSON.
+    /// Decodes the body as JSON.
+    ///
+    /// # Errors
+    /// Returns [`Error::Decode`] when the body is not JSON.
     pub fn json(&self) -> Result<Value, Error> {
         serde_json::from_slice(&self.0.body)
             .map_err(|error| Error::decode(&self.0.exchange, DecodeError::new(".", error)))
     }
 
-    /// The body as a JSON:API document, such as a [`Document`] of
-    /// [`ResourceObject`](didww_types::ResourceObject).
+    /// Decodes the body as a JSON:API document whose primary data is `T`, such as a
+    /// [`ResourceObject`](didww_types::ResourceObject) or a list of them.
+    ///
+    /// # Errors
+    /// Returns [`Error::Decode`] with the path when the body does not have this shape.
     pub fn document<T: DeserializeOwned>(&self) -> Result<Document<T>, Error> {
         self.0.document()
     }

@@ -1,4 +1,4 @@
-//! What is sent, before anything is sent: built and tested without I/O.
+//! Construction of requests, without I/O.
 
 use std::ops::Range;
 
@@ -13,16 +13,16 @@ use crate::{Error, Exchange, NotSent, Reason};
 #[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) method: Method,
-    /// Percent-encoded, with a slash at its beginning.
+    /// The path below the base URL: percent-encoded, beginning with a slash.
     pub(crate) path: String,
-    /// Where in the path an id stands, if one does.
+    /// The range of the record's id in the path; empty if there is none.
     id: Range<usize>,
     pub(crate) query: String,
     pub(crate) body: Option<Body>,
 }
 
 impl Request {
-    /// A request of a path that is given as it is.
+    /// A request with a percent-encoded path of the caller's choice.
     pub(crate) fn raw(method: Method, path: &str) -> Self {
         Self::new(method, path.to_owned())
     }
@@ -31,22 +31,22 @@ impl Request {
         Self { method, path, id: 0..0, query: String::new(), body: None }
     }
 
-    /// A request of a type's collection.
+    /// A request for the collection of a type.
     pub(crate) fn collection(method: Method, kind: &str) -> Self {
         Self::new(method, ["/", kind].concat())
     }
 
-    /// A request of one record.
+    /// A request for one record.
     pub(crate) fn record(method: Method, kind: &str, id: &str) -> Self {
         Self::below(method, kind, id, ["", ""])
     }
 
-    /// A request of a relationship's linkage.
+    /// A request for the linkage of a relationship.
     pub(crate) fn linkage(method: Method, kind: &str, id: &str, name: &str) -> Self {
         Self::below(method, kind, id, ["/relationships/", name])
     }
 
-    /// A request of the records that a relationship leads to.
+    /// A request for the related records of a relationship.
     pub(crate) fn related(method: Method, kind: &str, id: &str, name: &str) -> Self {
         Self::below(method, kind, id, ["/", name])
     }
@@ -60,7 +60,7 @@ impl Request {
         }
     }
 
-    /// The path with `{id}` in the place of an id, so that traces of the same kind can be counted together.
+    /// The path with `{id}` instead of the record's id, so that spans can be grouped by it.
     pub(crate) fn template(&self) -> String {
         match (self.path.get(..self.id.start), self.path.get(self.id.end..)) {
             (Some(before), Some(after)) if self.id.start > 0 => [before, "{id}", after].concat(),
@@ -68,19 +68,19 @@ impl Request {
         }
     }
 
-    /// The same request with a query.
+    /// Sets the query.
     pub(crate) fn with_query(mut self, parameters: &Parameters) -> Self {
         self.query = parameters.to_query();
         self
     }
 
-    /// The same request with a body.
+    /// Sets the body.
     pub(crate) fn with_body(mut self, body: &Value) -> Self {
         self.body = Some(Body { media_type: MEDIA_TYPE, bytes: body.to_string().into() });
         self
     }
 
-    /// The same request with a record to create, or to change when it has an id.
+    /// Sets the body to a record: one to create without an id, one to update with an id.
     pub(crate) fn with_record(self, kind: &str, id: Option<&str>, sent: Sent) -> Self {
         let mut data = Map::new();
         if let Some(id) = id {
@@ -96,25 +96,25 @@ impl Request {
         self.with_body(&json!({ "data": data }))
     }
 
-    /// The same request with to-many linkage.
+    /// Sets the body to the linkage of a to-many relationship.
     pub(crate) fn with_many(self, members: &[ResourceIdentifier]) -> Self {
         let members: Vec<Value> = members.iter().map(identifier).collect();
         self.with_body(&json!({ "data": members }))
     }
 
-    /// The same request with to-one linkage.
+    /// Sets the body to the linkage of a to-one relationship.
     pub(crate) fn with_one(self, member: Option<&ResourceIdentifier>) -> Self {
         self.with_body(&json!({ "data": member.map(identifier) }))
     }
 
-    /// The URL below a base that has no slash at its end.
+    /// The URL of the request below a base URL.
     ///
-    /// An id such as `..` would make the URL another one, a collection in place of a record: it is refused.
+    /// An id such as `..` is refused: the URL would be that of a collection instead of a record.
     pub(crate) fn url(&self, base: &Url) -> Result<Url, Error> {
         url_below(base, &self.path, &self.query).ok_or_else(|| self.refused(Reason::Path))
     }
 
-    /// The error of a request that is not sent.
+    /// The error of this request when it is not sent.
     pub(crate) fn refused(&self, reason: impl Into<Reason>) -> Error {
         let exchange = Exchange::unsent(&self.method, self.path.as_str());
         Error::NotSent(Box::new(NotSent::request(exchange, reason)))
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_cannot_lead_elsewhere() {
+    fn an_id_cannot_change_the_path() {
         for id in ["", ".", "..", "%2e%2e"] {
             let refused = Request::record(Method::DELETE, "dids", id).url(&base());
             match (id, refused) {
@@ -190,8 +190,8 @@ mod tests {
                 (_, refused) => assert!(matches!(refused, Err(Error::NotSent(_))), "{id}"),
             }
         }
-        let odd = Request::record(Method::GET, "dids", "a/b?c#d");
-        assert_eq!(url(&odd), "https://api.didww.com/v3/dids/a%2Fb%3Fc%23d");
+        let escaped = Request::record(Method::GET, "dids", "a/b?c#d");
+        assert_eq!(url(&escaped), "https://api.didww.com/v3/dids/a%2Fb%3Fc%23d");
     }
 
     #[test]
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_names_the_record_and_leaves_out_what_is_empty() {
+    fn a_body_names_the_record_and_leaves_out_empty_members() {
         let body = |request: Request| serde_json::from_slice::<Value>(&request.body.unwrap().bytes).unwrap();
         let request = Request::record(Method::PATCH, "dids", ID);
         assert_eq!(

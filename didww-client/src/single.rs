@@ -1,13 +1,14 @@
-//! One record that was answered.
+//! A response with one record.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
 use didww_types::{ApiVersion, Included};
 
-/// One record, with what its document included.
+/// One record, with the related records that its document includes.
 ///
-/// It can be used as the record itself. `Debug` shows no included records, for they may hold credentials.
+/// It dereferences to the record. `Debug` prints the number of included records instead of the records, which
+/// may hold credentials.
 ///
 /// ```
 /// # async fn f(client: &didww_client::Client, id: didww_client::Id<didww_client::resources::VoiceOutTrunk>)
@@ -25,14 +26,14 @@ use didww_types::{ApiVersion, Included};
 #[non_exhaustive]
 pub struct Single<T> {
     pub(crate) value: T,
-    /// The records that the request asked to include.
+    /// The related records that the request included.
     pub included: Included,
     /// The API version that served the request.
     pub version: ApiVersion,
 }
 
 impl<T> Single<T> {
-    /// The record alone.
+    /// Returns the record and drops the included ones.
     pub fn into_inner(self) -> T {
         self.value
     }

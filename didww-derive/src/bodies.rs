@@ -1,4 +1,4 @@
-//! Writes the bodies that create and change a record, and the marker of each verb.
+//! Generates the bodies of create and update requests, and the marker trait of each verb.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -18,11 +18,12 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     quote! { #(#markers)* #create #patch }
 }
 
-/// One member of a body.
+/// One member of a request body.
 struct Member<'a> {
     ident: &'a Ident,
     name: &'a str,
     doc: &'a str,
+    /// For a required member, its position among the constructor's parameters.
     required: Option<usize>,
     shape: Shape<'a>,
 }
@@ -45,7 +46,7 @@ impl<'a> Member<'a> {
         Self { ident: &rel.ident, name: &rel.name, doc: &rel.doc, required, shape }
     }
 
-    /// The type of the value that is given.
+    /// The type of the value that the caller passes.
     fn value(&self) -> TokenStream {
         match self.shape {
             Shape::Plain(ty) | Shape::Nullable(ty) => quote!(#ty),
@@ -54,7 +55,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// The type of the field that holds it.
+    /// The type of the body's field for this member.
     fn field(&self) -> TokenStream {
         let value = self.value();
         match (self.required, &self.shape) {
@@ -82,7 +83,7 @@ impl<'a> Member<'a> {
                 }
             },
             Shape::Many(record) => {
-                let doc = format!("Replaces the whole of `{name}`; none clears it.");
+                let doc = format!("Replaces all members of `{name}`. No ids remove all of them.");
                 quote! {
                     #[doc = #doc]
                     #[must_use]
@@ -167,9 +168,10 @@ fn create(declaration: &Declaration) -> TokenStream {
     let fields = members.iter().map(Member::declaration);
     let setters = optional.iter().map(|member| member.setters());
     let sends = members.iter().map(Member::send);
-    let doc = format!("The body that creates a [`{ident}`].");
-    let new_doc = "A body with what is required; all else keeps the service's default.";
-    let create_doc = format!("Begins a [`{body}`] with what is required.");
+    let doc = format!("The body of a request that creates a [`{ident}`].");
+    let new_doc = "Creates a body with the required members. The service sets its default for every other \
+                   member that is not set.";
+    let create_doc = format!("Creates a [`{body}`] with the required members.");
     quote! {
         #[doc = #doc]
         #[derive(Debug, Clone, PartialEq)]
@@ -241,9 +243,11 @@ fn patch(declaration: &Declaration) -> TokenStream {
             }
         }
     });
-    let doc = format!("Changes to a [`{ident}`]; what is not set keeps its value.");
-    let changes_doc = "The attributes that differ from an earlier reading, as changes to send. Relationships are \
-                       changed by their own setters.";
+    let doc = format!(
+        "The body of a request that updates a [`{ident}`]. Members that are not set keep their values."
+    );
+    let changes_doc = "Returns a body with the attributes that differ from `before`. Relationships are not \
+                       compared; set them on the returned body.";
     quote! {
         #[doc = #doc]
         #[derive(Debug, Clone, PartialEq, Default)]
@@ -251,7 +255,7 @@ fn patch(declaration: &Declaration) -> TokenStream {
         pub struct #body { #(#fields,)* }
 
         impl #body {
-            #[doc = "Changes nothing yet."]
+            #[doc = "Creates an empty body, which changes nothing."]
             pub fn new() -> Self {
                 Self::default()
             }
@@ -260,7 +264,7 @@ fn patch(declaration: &Declaration) -> TokenStream {
         }
 
         impl #ident {
-            #[doc = "Begins a patch that changes nothing yet."]
+            #[doc = "Creates an empty update body, which changes nothing."]
             pub fn patch() -> #body {
                 #body::default()
             }

@@ -1,4 +1,4 @@
-//! Reads the annotated struct.
+//! Parses the annotated struct.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens as _, format_ident, quote};
@@ -8,7 +8,7 @@ use syn::{
     Path, PathArguments, Result, Token, Type, parenthesized,
 };
 
-/// Everything that the marks say.
+/// The parsed declaration of a resource.
 pub(crate) struct Declaration {
     pub(crate) ident: Ident,
     pub(crate) doc: String,
@@ -29,7 +29,7 @@ pub(crate) struct Attr {
     pub(crate) ident: Ident,
     pub(crate) name: String,
     pub(crate) ty: Type,
-    /// The type inside `Option`, when null is a value.
+    /// The type inside `Option`, for a nullable attribute.
     pub(crate) inner: Option<Type>,
     pub(crate) doc: String,
     pub(crate) create: Access,
@@ -65,7 +65,8 @@ pub(crate) struct Filter {
     pub(crate) since: Option<TokenStream>,
 }
 
-/// What a create does with a member. A required one says where it stands among the constructor's parameters.
+/// Whether a create request may, or must, have a member. A required one has a position among the
+/// constructor's parameters.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Access {
     Never,
@@ -86,10 +87,10 @@ impl Access {
 impl Declaration {
     pub(crate) fn read(input: &DeriveInput) -> Result<Self> {
         let Data::Struct(data) = &input.data else {
-            return Err(Error::new_spanned(input, "a resource is declared by a struct"));
+            return Err(Error::new_spanned(input, "a resource must be a struct"));
         };
         let Fields::Named(fields) = &data.fields else {
-            return Err(Error::new_spanned(input, "a resource is declared by a struct with named fields"));
+            return Err(Error::new_spanned(input, "a resource must be a struct with named fields"));
         };
         let mut declaration = Self {
             ident: input.ident.clone(),
@@ -114,7 +115,7 @@ impl Declaration {
             }
         }
         if declaration.name.is_empty() {
-            return Err(Error::new_spanned(&input.ident, "say `#[resource(name = \"...\")]`"));
+            return Err(Error::new_spanned(&input.ident, "missing `#[resource(name = \"...\")]`"));
         }
         for field in &fields.named {
             declaration.read_field(field)?;
@@ -141,7 +142,7 @@ impl Declaration {
                     "create" => "Create",
                     "update" => "Update",
                     "delete" => "Delete",
-                    _ => return Err(verb.error("verbs are list, get, create, update, delete")),
+                    _ => return Err(verb.error("unknown verb; known: list, get, create, update, delete")),
                 };
                 self.verbs.push(Ident::new(name, ident.span()));
                 Ok(())
@@ -155,7 +156,7 @@ impl Declaration {
                 .collect();
         } else {
             return Err(
-                meta.error("unknown mark; known: name, since, verbs, adapter, list_needs, nested_includes")
+                meta.error("unknown option; known: name, since, verbs, adapter, list_needs, nested_includes")
             );
         }
         Ok(())
@@ -179,7 +180,7 @@ impl Declaration {
                 return Ok(());
             }
         }
-        Err(Error::new_spanned(field, "mark the field with #[attr], #[rel], #[meta] or #[extra]"))
+        Err(Error::new_spanned(field, "the field needs #[attr], #[rel], #[meta] or #[extra]"))
     }
 
     fn read_attr(&mut self, ident: Ident, field: &Field, attribute: &Attribute) -> Result<()> {
@@ -215,11 +216,12 @@ impl Declaration {
                 } else if meta.path.is_ident("sort") {
                     attr.sort = true;
                 } else if meta.path.is_ident("filter") {
-                    filter = Some(marks_of_filter(&meta)?);
+                    filter = Some(filter_options(&meta)?);
                 } else {
-                    let known =
-                        "known: create, update, since, default, unique, unique_everywhere, sort, filter";
-                    return Err(meta.error(known));
+                    return Err(meta.error(
+                        "unknown option; known: create, update, since, default, unique, unique_everywhere, \
+                         sort, filter",
+                    ));
                 }
                 Ok(())
             })?;
@@ -244,7 +246,7 @@ impl Declaration {
         let (record, many) = match (argument_of(&field.ty, "ToOne"), argument_of(&field.ty, "ToMany")) {
             (Some(record), _) => (record, false),
             (_, Some(record)) => (record, true),
-            _ => return Err(Error::new_spanned(&field.ty, "a relationship is a ToOne or a ToMany")),
+            _ => return Err(Error::new_spanned(&field.ty, "a relationship must be a `ToOne` or a `ToMany`")),
         };
         let mut rel = Rel {
             name: ident.to_string(),
@@ -261,7 +263,7 @@ impl Declaration {
         attribute.parse_nested_meta(|meta| {
             if meta.path.is_ident("one") || meta.path.is_ident("many") {
                 if meta.path.is_ident("many") != many {
-                    return Err(meta.error("`one` goes with ToOne, `many` with ToMany"));
+                    return Err(meta.error("use `one` for a `ToOne` and `many` for a `ToMany`"));
                 }
                 rel.target = meta.value()?.parse::<LitStr>()?.value();
             } else if meta.path.is_ident("create") {
@@ -273,12 +275,12 @@ impl Declaration {
             } else if meta.path.is_ident("feature") {
                 rel.feature = Some(meta.value()?.parse()?);
             } else {
-                return Err(meta.error("known: one, many, create, update, since, feature"));
+                return Err(meta.error("unknown option; known: one, many, create, update, since, feature"));
             }
             Ok(())
         })?;
         if rel.target.is_empty() {
-            return Err(Error::new_spanned(attribute, "say `one = \"type\"` or `many = \"type\"`"));
+            return Err(Error::new_spanned(attribute, "missing `one = \"type\"` or `many = \"type\"`"));
         }
         self.relationships.push(rel);
         Ok(())
@@ -321,9 +323,9 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         } else if meta.path.is_ident("legacy") {
             legacy = true;
         } else {
-            return Err(
-                meta.error("known: name, id, equals, contains, linked, value, since, list, blank, legacy")
-            );
+            return Err(meta.error(
+                "unknown option; known: name, id, equals, contains, linked, value, since, list, blank, legacy",
+            ));
         }
         Ok(())
     })?;
@@ -331,21 +333,22 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         (Some(name), Some(test), Some(value)) => Ok(Filter { name, test, value, list, blank, legacy, since }),
         _ => Err(Error::new_spanned(
             attribute,
-            "a filter has a name, a test (id, equals, contains, linked) and a value",
+            "a filter needs a name, a test (id, equals, contains or linked) and a value",
         )),
     }
 }
 
-fn marks_of_filter(meta: &ParseNestedMeta<'_>) -> Result<(bool, bool)> {
+/// The options `list` and `blank` of `filter(...)` in an `#[attr]`.
+fn filter_options(meta: &ParseNestedMeta<'_>) -> Result<(bool, bool)> {
     let (mut list, mut blank) = (false, false);
     if meta.input.peek(syn::token::Paren) {
-        meta.parse_nested_meta(|mark| {
-            if mark.path.is_ident("list") {
+        meta.parse_nested_meta(|option| {
+            if option.path.is_ident("list") {
                 list = true;
-            } else if mark.path.is_ident("blank") {
+            } else if option.path.is_ident("blank") {
                 blank = true;
             } else {
-                return Err(mark.error("known: list, blank"));
+                return Err(option.error("unknown option; known: list, blank"));
             }
             Ok(())
         })?;
@@ -359,7 +362,10 @@ fn access(meta: &ParseNestedMeta<'_>) -> Result<Access> {
     }
     let word: Ident = meta.value()?.parse()?;
     if word != "required" {
-        return Err(Error::new(word.span(), "say `create` or `create = required`"));
+        return Err(Error::new(
+            word.span(),
+            "expected `create`, `create = required` or `create = required(n)`",
+        ));
     }
     if !meta.input.peek(syn::token::Paren) {
         return Ok(Access::Required(usize::MAX));
@@ -381,14 +387,14 @@ fn default_value(value: &Expr) -> Result<TokenStream> {
             Ok(quote!(::didww_types::DefaultValue::Text(#text)))
         }
         Expr::Array(array) if array.elems.is_empty() => Ok(quote!(::didww_types::DefaultValue::EmptyList)),
-        other => Err(Error::new_spanned(other, "a default is a boolean, a number, a text or []")),
+        other => Err(Error::new_spanned(other, "a default must be a boolean, an integer, a string or `[]`")),
     }
 }
 
 fn version(date: &LitStr) -> Result<TokenStream> {
     let known = ["2017-09-18", "2021-04-19", "2021-12-15", "2022-05-10", "2026-04-16"];
     if !known.contains(&date.value().as_str()) {
-        return Err(Error::new(date.span(), format!("versions are {}", known.join(", "))));
+        return Err(Error::new(date.span(), format!("unknown version; known: {}", known.join(", "))));
     }
     let variant = Ident::new(&format!("V{}", date.value().replace('-', "_")), Span::call_site());
     Ok(quote!(::didww_types::ApiVersion::#variant))
@@ -416,12 +422,12 @@ fn argument_of(ty: &Type, wrapper: &str) -> Option<Type> {
     }
 }
 
-/// The Rust name of a wire name that may hold dots, in the case of functions.
+/// The function name for a wire name such as `did_group.id`.
 pub(crate) fn function_name(name: &str) -> Ident {
     format_ident!("{}", name.replace('.', "_"))
 }
 
-/// The Rust name of a wire name that may hold dots, in the case of enum variants.
+/// The name of an enum variant for a wire name such as `did_group.id`.
 pub(crate) fn variant_name(name: &str) -> Ident {
     let mut variant = String::new();
     for word in name.split(['_', '.']) {

@@ -1,8 +1,8 @@
-//! The derive behind `didww-types`: one annotated struct declares a DIDWW resource.
+//! The derive macro of `didww-types`: one annotated struct declares a DIDWW resource.
 //!
-//! It writes what would be the same forty lines for each resource: the declaration as data, decoding and
-//! encoding, the bodies that create and patch, and the typed filters, sorts, includes and fields. It holds no
-//! knowledge of any resource.
+//! It generates the code that would otherwise be repeated for each resource: the declaration as data,
+//! decoding and encoding, the bodies of create and update requests, and the typed filters, sorts, includes
+//! and fields. It knows no particular resource.
 
 mod bodies;
 mod declaration;
@@ -14,7 +14,10 @@ use proc_macro::TokenStream;
 use quote::quote;
 use syn::{DeriveInput, parse_macro_input};
 
-/// Declares a resource. The marks are described in `CONTRIBUTING.md`.
+/// Derives `Resource` and its companion types for a struct with named fields.
+///
+/// The helper attributes `#[resource]`, `#[attr]`, `#[rel]`, `#[filter]`, `#[meta]` and `#[extra]` are
+/// described in `CONTRIBUTING.md`. A missing or unknown one is a compile error that lists the valid ones.
 #[proc_macro_derive(Resource, attributes(resource, attr, rel, filter, meta, extra))]
 pub fn resource(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);

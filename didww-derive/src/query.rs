@@ -1,4 +1,4 @@
-//! Writes the typed filters, sorts, includes and fields.
+//! Generates the typed filters, sorts, includes and fields.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -22,18 +22,27 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         .chain(declaration.relationships.iter().map(|rel| rel.name.clone()))
         .collect();
     let filters = filters(declaration);
-    let sorts =
-        names(&declaration.named("Sort"), &format!("What a list of [`{ident}`] can be sorted by."), &sorts);
-    let includes =
-        names(&declaration.named("Include"), &format!("What can be included with a [`{ident}`]."), &includes);
-    let fields =
-        names(&declaration.named("Field"), &format!("What can be chosen of a [`{ident}`]."), &fields);
+    let sorts = names(
+        &declaration.named("Sort"),
+        &format!("The attributes by which a list of [`{ident}`] can be sorted."),
+        &sorts,
+    );
+    let includes = names(
+        &declaration.named("Include"),
+        &format!("The relationship paths that can be included with a [`{ident}`]."),
+        &includes,
+    );
+    let fields = names(
+        &declaration.named("Field"),
+        &format!("The attributes and relationships of a [`{ident}`] that a request can select."),
+        &fields,
+    );
     quote! { #filters #sorts #includes #fields }
 }
 
 fn names(name: &Ident, doc: &str, texts: &[String]) -> TokenStream {
     let variants: Vec<Ident> = texts.iter().map(|text| variant_name(text)).collect();
-    let docs = texts.iter().map(|text| format!("`{text}`."));
+    let docs = texts.iter().map(|text| format!("`{text}` on the wire."));
     quote! {
         #[doc = #doc]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -51,7 +60,7 @@ fn names(name: &Ident, doc: &str, texts: &[String]) -> TokenStream {
 fn filters(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
     let name = declaration.named("Filter");
-    let doc = format!("A filter of the list of [`{ident}`], with its value.");
+    let doc = format!("A filter for a list of [`{ident}`], with its value.");
     let constructors = declaration.filters.iter().filter(|filter| !filter.legacy).map(constructor);
     quote! {
         #[doc = #doc]
@@ -80,7 +89,9 @@ fn constructor(filter: &Filter) -> TokenStream {
     let function = function_name(name);
     let blank = filter.blank.then(|| {
         let function = format_ident!("{function}_blank");
-        let doc = format!("Records whose `{name}` is null or empty.");
+        let doc = format!(
+            "Matches records whose `{name}` is null or empty (`filter[{name}]` with an empty value)."
+        );
         quote! {
             #[doc = #doc]
             pub fn #function() -> Self {
@@ -89,7 +100,7 @@ fn constructor(filter: &Filter) -> TokenStream {
         }
     });
     let one = if filter.list {
-        let doc = format!("`filter[{name}]`: one value, or several of which any will do.");
+        let doc = format!("Matches `filter[{name}]` against one value, or against any of several values.");
         quote! {
             #[doc = #doc]
             pub fn #function(values: impl Into<::didww_types::OneOf<#value>>) -> Self {
@@ -97,7 +108,7 @@ fn constructor(filter: &Filter) -> TokenStream {
             }
         }
     } else {
-        let doc = format!("`filter[{name}]`: one value.");
+        let doc = format!("Matches `filter[{name}]` against one value.");
         quote! {
             #[doc = #doc]
             pub fn #function(value: impl Into<#value>) -> Self {

@@ -1,4 +1,4 @@
-//! Writes decoding and encoding of the record, and the record with every attribute optional.
+//! Generates decoding and encoding of the record, and the partial record, whose attributes are all optional.
 
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
@@ -25,7 +25,7 @@ fn names(declaration: &Declaration) -> TokenStream {
         }
     });
     quote! {
-        #[doc = "The names of the relationships."]
+        #[doc = "The names of the relationships, as arguments of the client's relationship requests."]
         impl #ident { #(#names)* }
     }
 }
@@ -94,11 +94,12 @@ fn record(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// The record with every attribute optional. Both readings go through it: out of a tree, and field by field.
+/// The partial record. Both ways of decoding use it: from a tree, and field by field.
 fn partial(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
     let partial = declaration.named("Partial");
-    let partial_doc = format!("A [`{ident}`] of which only the chosen fields are there.");
+    let partial_doc =
+        format!("A [`{ident}`] with only the fields that the request selected; the others are `None`.");
     let attributes = declaration.attributes.iter().map(|attr| {
         let (ident, ty, doc) = (&attr.ident, &attr.ty, &attr.doc);
         quote! { #[doc = #doc] pub #ident: Option<#ty> }
@@ -111,10 +112,10 @@ fn partial(declaration: &Declaration) -> TokenStream {
     let meta = declaration
         .meta
         .iter()
-        .map(|(ident, ty)| quote! { #[doc = "The record's own meta."] pub #ident: #ty });
+        .map(|(ident, ty)| quote! { #[doc = "The record's `meta` member."] pub #ident: #ty });
     let extra = declaration.extra.iter().map(|ident| {
         quote! {
-            #[doc = "Attributes that this crate does not know."]
+            #[doc = "Attributes that this crate does not declare."]
             pub #ident: ::didww_types::Extra
         }
     });
@@ -139,7 +140,7 @@ fn partial(declaration: &Declaration) -> TokenStream {
         #[derive(Debug, Clone, PartialEq)]
         #[non_exhaustive]
         pub struct #partial {
-            #[doc = "The record's id."]
+            #[doc = "The record's id, a UUID."]
             pub id: ::didww_types::Id<#ident>,
             #(#attributes,)*
             #(#relationships,)*
@@ -162,7 +163,7 @@ fn partial(declaration: &Declaration) -> TokenStream {
     }
 }
 
-/// Reading field by field, straight from the text.
+/// Decoding field by field, straight from the text.
 fn fields(declaration: &Declaration) -> TokenStream {
     let ident = &declaration.ident;
     let partial = declaration.named("Partial");

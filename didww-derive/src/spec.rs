@@ -1,4 +1,4 @@
-//! Writes the declaration as data.
+//! Generates the declaration as data, a `ResourceSpec`.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -20,7 +20,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
             const TYPE: &'static str = #name;
         }
 
-        #[expect(non_upper_case_globals, reason = "the name cannot clash with one that is written by hand")]
+        #[expect(non_upper_case_globals, reason = "the name cannot clash with a hand-written one")]
         static #constant: ::didww_types::ResourceSpec = ::didww_types::ResourceSpec {
             name: #name,
             doc: #doc,

@@ -1,75 +1,82 @@
-//! What a type must tell to serve as an attribute.
+//! The trait of attribute types, and its implementations for types of the standard library.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::{Flaw, Id, Timestamp, Violation};
 
-/// The kind of an attribute's value, as documents about the API describe it.
+/// The kind of an attribute's value, with its limits. Descriptions of the API are generated from it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Kind {
-    /// Text, of at most so many characters.
+    /// A text.
     Text {
-        /// Most characters.
+        /// The maximum number of characters; `None` is no limit.
         max: Option<usize>,
-        /// A regular expression that the text fulfils.
+        /// A regular expression that the text must match.
         pattern: Option<&'static str>,
     },
     /// A whole number within bounds.
     Integer {
-        /// Smallest.
+        /// The smallest valid value.
         min: i64,
-        /// Largest.
+        /// The largest valid value.
         max: i64,
     },
     /// An exact decimal, written as text.
     Decimal {
-        /// Smallest, in whole units.
+        /// The smallest valid value, in whole units.
         min: i64,
-        /// Largest, in whole units.
+        /// The largest valid value, in whole units.
         max: i64,
     },
     /// `true` or `false`.
     Boolean,
     /// One of these texts.
     Enumeration(&'static [&'static str]),
-    /// An instant, `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+    /// An instant in UTC, written `YYYY-MM-DDTHH:MM:SS.mmmZ`.
     Timestamp,
-    /// An http or https URL.
+    /// An absolute http or https URL.
     Url,
-    /// A UUID.
+    /// A UUID in lower case.
     Uuid,
-    /// A list of at most so many values of one kind.
+    /// A list of values of one kind.
     List {
-        /// Kind of the items.
+        /// The kind of the items.
         of: &'static Kind,
-        /// Most items.
+        /// The maximum number of items; `None` is no limit.
         max: Option<usize>,
     },
-    /// One of several `{"type", "attributes"}` objects: their type names.
+    /// A `{"type", "attributes"}` object whose `type` is one of these texts.
     Variant(&'static [&'static str]),
 }
 
 /// A type that an attribute of a resource can have.
 ///
-/// Deserialising is the tolerant road, for what a service answers. [`admit`](Self::admit) is the strict one,
-/// for what a client sends.
+/// Deserialisation is tolerant and is meant for values that a service returns. [`admit`](Self::admit) is
+/// strict and is meant for values that a client sends to a server.
 pub trait Attribute: Serialize + DeserializeOwned + Clone + PartialEq {
-    /// What documents say of it.
+    /// The kind and limits of the value, for documentation.
     const KIND: Kind;
-    /// Whether `null` is a value of it.
+    /// Whether `null` is a valid value.
     const NULLABLE: bool = false;
 
-    /// Checks a value that a client sent and returns its normal form, or all that is wrong with it.
+    /// Validates a value that a client sent, and returns it in normal form.
+    ///
+    /// # Errors
+    /// Returns every violation, each with its position inside the value.
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>>;
 
-    /// The value when an answer leaves the attribute out and no default is declared.
+    /// The value when a response leaves the attribute out and no default is declared. `None` makes that an
+    /// error.
     fn when_missing() -> Option<Self> {
         None
     }
 
-    /// What is sent when the value is written: all of it, unless a part of it is the service's own.
+    /// The JSON to send in a request. Types with parts that only the service sets leave those parts out.
+    ///
+    /// # Errors
+    /// Returns an error only when the value cannot be serialised.
     fn to_sent(&self) -> Result<Value, serde_json::Error> {
         serde_json::to_value(self)
     }
@@ -95,7 +102,8 @@ impl<T: Attribute> Attribute for Option<T> {
 impl Attribute for bool {
     const KIND: Kind = Kind::Boolean;
 
-    // The framework behind the API casts these texts, and official collections send them.
+    // The framework behind the API casts these texts to booleans, and the official Postman collections send
+    // them.
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
         match sent {
             Value::Bool(_) => Ok(sent.clone()),
@@ -109,12 +117,12 @@ impl Attribute for bool {
 }
 
 impl Attribute for String {
-    const KIND: Kind = Kind::Text { max: Some(TEXT_LIMIT), pattern: None };
+    const KIND: Kind = Kind::Text { max: Some(MAX_TEXT_CHARACTERS), pattern: None };
 
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
         match sent {
-            Value::String(text) if text.chars().count() > TEXT_LIMIT => {
-                Err(Violation::TooLong(TEXT_LIMIT).into())
+            Value::String(text) if text.chars().count() > MAX_TEXT_CHARACTERS => {
+                Err(Violation::TooLong(MAX_TEXT_CHARACTERS).into())
             }
             Value::String(_) => Ok(sent.clone()),
             Value::Number(number) => Ok(Value::String(number.to_string())),
@@ -124,14 +132,15 @@ impl Attribute for String {
     }
 }
 
-/// Most characters of a text that no source limits: the width of the column type such services use.
-const TEXT_LIMIT: usize = 255;
+/// The maximum number of characters of a text for which no source states a limit. 255 is the default width of
+/// a string column in the framework behind the API; it is inferred, not documented.
+const MAX_TEXT_CHARACTERS: usize = 255;
 
 impl Attribute for i64 {
     const KIND: Kind = Kind::Integer { min: i32::MIN as i64, max: i32::MAX as i64 };
 
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        crate::values::admit_integer(sent, i32::MIN.into(), i32::MAX.into())
+        crate::values::validate_integer(sent, i32::MIN.into(), i32::MAX.into())
     }
 }
 

@@ -1,9 +1,10 @@
-//! Callbacks: their signature, and the events that a trunk's callback carries.
+//! Callbacks: their signature, and the events in a trunk's callback.
 //!
 //! The signature is the lower-case hexadecimal HMAC-SHA1, keyed with the account's API key, of the normalised
-//! URL followed by the payload. In the URL the port is always written; nothing else is touched. Of the
-//! payload, the keys are sorted and each is followed by its value, without separators; an array does so for
-//! each of its objects in turn. The array form is known from one official SDK only.
+//! URL followed by the normalised payload. A URL is normalised by writing its port even where it is the
+//! default port of the scheme; nothing else changes. A payload is normalised by sorting its keys and writing
+//! each key followed by its value, without separators. For an array, this is done for each object in turn.
+//! The array form is known from one official SDK only.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -16,20 +17,20 @@ use sha1::Sha1;
 use crate::resources::{VoiceOutTrunk, VoiceOutTrunkStatus};
 use crate::{DecodeError, Id, Secret, Timestamp};
 
-/// What a callback carries, as far as the signature is concerned.
+/// The payload of a callback, from which its signature is computed.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Payload {
-    /// Form or query parameters, as orders, exports and verifications send them.
+    /// Form or query parameters, which the callbacks of orders, exports and verifications carry.
     Parameters(BTreeMap<String, String>),
-    /// The JSON array of a trunk's callback.
+    /// The JSON array that a trunk's callback carries.
     Events(Vec<BTreeMap<String, Value>>),
 }
 
 impl Payload {
-    /// Reads the JSON body of a trunk's callback; a single object counts as an array of one.
+    /// Parses the JSON body of a trunk's callback. A single object counts as an array of one.
     ///
     /// # Errors
-    /// When the body is no JSON, or holds something else than objects.
+    /// Returns an error when the body is not JSON, or is not an object or an array of objects.
     pub fn from_json(body: &[u8]) -> Result<Self, DecodeError> {
         #[derive(Deserialize)]
         #[serde(untagged)]
@@ -43,6 +44,7 @@ impl Payload {
         }
     }
 
+    /// The normalised payload.
     fn message(&self) -> String {
         let mut message = String::new();
         match self {
@@ -70,7 +72,8 @@ impl Payload {
 }
 
 fn mac(key: &Secret, url: &str, payload: &Payload) -> Hmac<Sha1> {
-    // An HMAC takes a key of any length, so this cannot fail; an empty MAC would verify nothing.
+    // HMAC accepts keys of any length, so the error cannot occur. If it did, an all-zero key would match no
+    // signature.
     let mut mac = match Hmac::<Sha1>::new_from_slice(key.expose().as_bytes()) {
         Ok(mac) => mac,
         Err(_) => Hmac::<Sha1>::new(&hmac::digest::Key::<Hmac<Sha1>>::default()),
@@ -80,14 +83,16 @@ fn mac(key: &Secret, url: &str, payload: &Payload) -> Hmac<Sha1> {
     mac
 }
 
-/// The signature of a callback: what the header `X-DIDWW-Signature` holds.
+/// Computes the signature of a callback, the value of its `X-DIDWW-Signature` header: 40 lower-case
+/// hexadecimal digits.
 pub fn sign(key: &Secret, url: &str, payload: &Payload) -> String {
     wire_core::to_hex(&mac(key, url, payload).finalize().into_bytes())
 }
 
-/// Whether a signature is the right one, decided in constant time.
+/// Checks the signature of a callback. The comparison takes constant time.
 ///
-/// `url` is the callback URL exactly as it was configured, query and all.
+/// `url` is the callback URL exactly as it was configured, including its query. A signature that is not 40
+/// lower-case hexadecimal digits is wrong.
 ///
 /// ```
 /// use didww_types::{Secret, callback::{Payload, verify}};
@@ -106,7 +111,7 @@ pub fn verify(key: &Secret, url: &str, payload: &Payload, signature: &str) -> bo
     mac(key, url, payload).verify_slice(&bytes).is_ok()
 }
 
-/// Writes the port into a URL that has none.
+/// Inserts the default port of the scheme into a URL without a port.
 fn with_port(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -121,25 +126,26 @@ fn with_port(url: &str) -> String {
     format!("{scheme}://{authority}:{port}{tail}")
 }
 
-/// One event of a trunk: it was blocked because it reached its 24-hour threshold, or unblocked.
+/// An event in a trunk's callback: the trunk was blocked because it reached its 24-hour threshold, or was
+/// unblocked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrunkEvent {
-    /// The trunk.
+    /// The trunk's id.
     pub id: Id<VoiceOutTrunk>,
     /// Always `voice_out_trunks`.
     #[serde(rename = "type")]
     pub kind: String,
     /// The trunk's status after the event.
     pub status: VoiceOutTrunkStatus,
-    /// Whether the threshold is reached after the event.
+    /// Whether the trunk is at its threshold after the event.
     pub threshold_reached: bool,
-    /// When it happened.
+    /// The time of the event.
     pub created_at: Timestamp,
 }
 
 impl TrunkEvent {
-    /// An event of this trunk at this time.
+    /// Creates an event, with the trunk's status and threshold state after it.
     pub fn new(
         id: Id<VoiceOutTrunk>,
         status: VoiceOutTrunkStatus,
@@ -150,22 +156,26 @@ impl TrunkEvent {
     }
 }
 
-/// A callback that was refused.
+/// Why [`trunk_events`] refused a callback.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CallbackError {
-    /// The signature is missing, malformed or wrong.
-    #[error("the callback's signature does not fit its URL, its body and the API key")]
+    /// The signature is malformed or does not match, or the body is not JSON of the form that is signed.
+    #[error("the callback's signature does not match its URL, its body and the API key")]
     Signature,
-    /// The body is not what a trunk's callback carries.
-    #[error("the callback's body cannot be read: {0}")]
+    /// The signature is right, but the body does not contain trunk events.
+    #[error("the callback's body cannot be decoded: {0}")]
     Body(#[from] DecodeError),
 }
 
-/// Verifies a trunk's callback and reads its events.
+/// Verifies the signature of a trunk's callback and decodes its events.
+///
+/// `url` is the callback URL exactly as it was configured, `body` the request body as received, and
+/// `signature` the value of the [`SIGNATURE_HEADER`](crate::SIGNATURE_HEADER).
 ///
 /// # Errors
-/// [`CallbackError::Signature`] before anything else is looked at; [`CallbackError::Body`] with the place.
+/// Returns [`CallbackError::Signature`] unless the signature matches, and [`CallbackError::Body`] with the
+/// path when a signed body is not an array of events.
 pub fn trunk_events(
     key: &Secret,
     url: &str,

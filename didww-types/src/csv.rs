@@ -1,12 +1,12 @@
-//! Filter values: one line of CSV (RFC 4180), so that a value may hold a comma.
+//! Filter values: one line of CSV (RFC 4180), in which a quoted value can contain a comma.
 //!
-//! The API reads a filter that takes several values with a CSV reader: `a,b` is two values, `"a,b"` is one, and a
-//! quote inside quotes is doubled. Text that is no CSV (`5" pipe`) is one value as it stands, as the API's framework
-//! takes it.
+//! The API parses a filter that accepts several values as CSV: `a,b` is two values, `"a,b"` is one, and a
+//! quote inside quotes is doubled. A text that is not valid CSV, such as `5" pipe`, is taken as one value, as
+//! the API's framework does.
 
 use std::borrow::Cow;
 
-/// Joins values into one line. A value is quoted where it would be read differently without quotes.
+/// Joins values into one line of CSV, quoting only the values that need it.
 pub(crate) fn join_values<'a>(values: impl IntoIterator<Item = &'a str>) -> String {
     values.into_iter().map(quoted).collect::<Vec<_>>().join(",")
 }
@@ -19,43 +19,44 @@ fn quoted(value: &str) -> Cow<'_, str> {
     }
 }
 
-/// The values of a line; text that is no CSV is one value.
+/// Splits the value of a filter into its values. A text that is not valid CSV is returned as one value, and
+/// the result is never empty.
 pub fn split_values(text: &str) -> Vec<Cow<'_, str>> {
     parse(text).unwrap_or_else(|| vec![Cow::Borrowed(text)])
 }
 
-/// `None` for a quote in an unquoted value, text behind a closing quote, or a quote that is never closed.
+/// Returns `None` for a quote in an unquoted value, text after a closing quote, or a missing closing quote.
 fn parse(text: &str) -> Option<Vec<Cow<'_, str>>> {
     let mut values = Vec::new();
     let mut rest = text;
     loop {
-        let (value, behind) = if let Some(inside) = rest.strip_prefix('"') {
+        let (value, after) = if let Some(inside) = rest.strip_prefix('"') {
             quoted_value(inside)?
         } else {
-            let (value, behind) = rest.split_at(rest.find(',').unwrap_or(rest.len()));
+            let (value, after) = rest.split_at(rest.find(',').unwrap_or(rest.len()));
             if value.contains('"') {
                 return None;
             }
-            (Cow::Borrowed(value), behind)
+            (Cow::Borrowed(value), after)
         };
         values.push(value);
-        if behind.is_empty() {
+        if after.is_empty() {
             return Some(values);
         }
-        rest = behind.strip_prefix(',')?;
+        rest = after.strip_prefix(',')?;
     }
 }
 
-/// The value before the closing quote, and what follows that.
+/// Splits the text after an opening quote into the value and the text after the closing quote.
 fn quoted_value(inside: &str) -> Option<(Cow<'_, str>, &str)> {
     let mut from = 0;
     loop {
         let end = from + inside.get(from..)?.find('"')?;
-        let (value, behind) = (inside.get(..end)?, inside.get(end + 1..)?);
-        if !behind.starts_with('"') {
+        let (value, after) = (inside.get(..end)?, inside.get(end + 1..)?);
+        if !after.starts_with('"') {
             let value =
                 if from == 0 { Cow::Borrowed(value) } else { Cow::Owned(value.replace("\"\"", "\"")) };
-            return Some((value, behind));
+            return Some((value, after));
         }
         from = end + 2;
     }

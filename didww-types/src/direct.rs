@@ -1,8 +1,9 @@
-//! Records read straight from the text of a document.
+//! Decoding of records straight from the text of a document.
 //!
-//! A [`ResourceObject`](crate::ResourceObject) holds a record as a tree, in which an older form can be lifted
-//! and the place of an error found. The newest form needs no lifting, so here each member goes from the text
-//! into its field. An error says what is wrong; who wants to know where reads the tree.
+//! A [`ResourceObject`](crate::ResourceObject) holds a record as a tree. A tree can be converted from the
+//! form of an older API version, and its decode errors have a path. A record in the canonical form needs no
+//! conversion, so this module decodes each member from the text into its field, which is faster. Its errors
+//! have a message and no path.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,19 +13,19 @@ use serde::Deserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::resource::Named;
-use crate::text::Lent;
+use crate::text::CowStr;
 use crate::{DecodeError, Id};
 
-/// What takes the members of an object one by one.
-pub(crate) trait Members {
-    /// Takes the value of the member whose name was just read.
+/// A value that is filled from the members of a JSON object, one at a time.
+pub(crate) trait MemberSink {
+    /// Reads the value of the member `name`, which is the next thing in `members`.
     fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error>;
 }
 
-/// Reads an object into what takes its members.
+/// Deserialises a JSON object into a [`MemberSink`].
 pub(crate) struct ReadInto<'a, M>(pub(crate) &'a mut M);
 
-impl<'de, M: Members> DeserializeSeed<'de> for ReadInto<'_, M> {
+impl<'de, M: MemberSink> DeserializeSeed<'de> for ReadInto<'_, M> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -32,7 +33,7 @@ impl<'de, M: Members> DeserializeSeed<'de> for ReadInto<'_, M> {
     }
 }
 
-impl<'de, M: Members> Visitor<'de> for ReadInto<'_, M> {
+impl<'de, M: MemberSink> Visitor<'de> for ReadInto<'_, M> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,39 +41,42 @@ impl<'de, M: Members> Visitor<'de> for ReadInto<'_, M> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(Lent(name)) = members.next_key()? {
+        while let Some(CowStr(name)) = members.next_key()? {
             self.0.take(name, &mut members)?;
         }
         Ok(())
     }
 }
 
-/// A record whose fields are filled one by one: what the derive writes of it.
+/// A partial record that is filled field by field. The derive implements it.
 pub trait Fields: Sized {
-    /// The whole record.
+    /// The complete record.
     type Record: Named;
 
-    /// One without any field.
+    /// Creates a partial record without any field.
     fn empty() -> Self;
-    /// Gives it its id.
+    /// Sets the id.
     fn identify(&mut self, id: Id<Self::Record>);
-    /// Takes an attribute.
+    /// Reads the value of the attribute `name`; an undeclared one is kept or ignored.
     fn attribute<'de, A: MapAccess<'de>>(
         &mut self,
         name: Cow<'de, str>,
         members: &mut A,
     ) -> Result<(), A::Error>;
-    /// Takes a relationship.
+    /// Reads the value of the relationship `name`; an undeclared one is ignored.
     fn relationship<'de, A: MapAccess<'de>>(&mut self, name: &str, members: &mut A) -> Result<(), A::Error>;
-    /// Takes the record's own meta.
+    /// Reads the record's `meta` member.
     fn meta<'de, A: MapAccess<'de>>(&mut self, members: &mut A) -> Result<(), A::Error>;
-    /// Makes it whole with the service's defaults, or misses an attribute that has none.
+    /// Fills missing attributes with their declared defaults and returns the complete record.
+    ///
+    /// # Errors
+    /// Returns an error for a missing attribute without a default.
     fn complete(self) -> Result<Self::Record, DecodeError>;
 }
 
 struct Attributes<'a, F>(&'a mut F);
 
-impl<F: Fields> Members for Attributes<'_, F> {
+impl<F: Fields> MemberSink for Attributes<'_, F> {
     fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error> {
         self.0.attribute(name, members)
     }
@@ -80,23 +84,23 @@ impl<F: Fields> Members for Attributes<'_, F> {
 
 struct Relationships<'a, F>(&'a mut F);
 
-impl<F: Fields> Members for Relationships<'_, F> {
+impl<F: Fields> MemberSink for Relationships<'_, F> {
     fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error> {
         self.0.relationship(&name, members)
     }
 }
 
-/// Reads a resource object of which fields may be missing.
+/// Decodes a resource object that may lack attributes.
 pub fn read_partial<'de, F: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<F, D::Error> {
     deserializer.deserialize_map(ResourceVisitor(PhantomData))
 }
 
-/// Reads a resource object.
+/// Decodes a complete resource object.
 pub fn read_record<'de, F: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<F::Record, D::Error> {
     read_partial::<F, D>(deserializer)?.complete().map_err(D::Error::custom)
 }
 
-/// Passes over a member that is of no use.
+/// Skips the value of a member.
 pub fn ignore<'de, A: MapAccess<'de>>(members: &mut A) -> Result<(), A::Error> {
     members.next_value::<IgnoredAny>().map(drop)
 }
@@ -113,10 +117,10 @@ impl<'de, F: Fields> Visitor<'de> for ResourceVisitor<F> {
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<F, A::Error> {
         let mut fields = F::empty();
         let mut kind = Cow::Borrowed("");
-        while let Some(Lent(name)) = members.next_key()? {
+        while let Some(CowStr(name)) = members.next_key()? {
             match &*name {
                 "id" => fields.identify(members.next_value()?),
-                "type" => kind = members.next_value::<Lent<'de>>()?.0,
+                "type" => kind = members.next_value::<CowStr<'de>>()?.0,
                 "attributes" => members.next_value_seed(ReadInto(&mut Attributes(&mut fields)))?,
                 "relationships" => members.next_value_seed(ReadInto(&mut Relationships(&mut fields)))?,
                 "meta" => fields.meta(&mut members)?,

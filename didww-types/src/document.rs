@@ -1,4 +1,4 @@
-//! The JSON:API envelope.
+//! JSON:API documents and the resource objects in them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -11,24 +11,24 @@ use crate::relationship::RelationshipLinks;
 use crate::resource::Resource;
 use crate::{ApiVersion, PageLinks, ResourceIdentifier};
 
-/// A record as the wire carries it.
+/// A JSON:API resource object: a record in the form of any API version.
 ///
-/// `Debug` names the attributes without their values, for they may be credentials.
+/// `Debug` prints the names of the attributes without their values, which may be credentials.
 #[derive(Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ResourceObject {
-    /// The id; absent in a body that creates.
+    /// The record's id; empty in the body of a create request.
     #[serde(default)]
     pub id: String,
-    /// The plural type name.
+    /// The plural type name, such as `dids`.
     #[serde(rename = "type", default)]
     pub kind: String,
-    /// The attributes, of whatever version the document is.
+    /// The attributes by name, in the form of the document's API version.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub attributes: Map<String, Value>,
-    /// The relationships.
+    /// The relationships by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub relationships: BTreeMap<String, RelationshipObject>,
-    /// The record's own meta.
+    /// The record's `meta` member, with facts that are not attributes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Map<String, Value>>,
 }
@@ -45,78 +45,78 @@ impl fmt::Debug for ResourceObject {
     }
 }
 
-/// A relationship as the wire carries it.
+/// A JSON:API relationship object.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RelationshipObject {
-    /// Where to read and write it.
+    /// The URLs of the linkage and of the related records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<RelationshipLinks>,
-    /// Whom it leads to; absent unless it was included.
+    /// The ids of the related records; `None` unless the request included the relationship.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
     pub data: Option<Linkage>,
 }
 
-// Without this, `null` would read as "absent", which is a different answer.
+// Distinguishes `"data": null`, a to-one relationship without a member, from an absent `data`.
 pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
-/// Whom a relationship leads to.
+/// JSON:API resource linkage: the type and id of each related record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Linkage {
-    /// To one record at most.
+    /// The linkage of a to-one relationship: at most one record.
     One(Option<ResourceIdentifier>),
-    /// To any number of records.
+    /// The linkage of a to-many relationship: any number of records.
     Many(Vec<ResourceIdentifier>),
 }
 
-/// A document whose primary data is `T`: a record of the newest form, a [`ResourceObject`] of any, a list of
-/// either, or linkage.
+/// A JSON:API document whose primary data is `T`: a record in the canonical form, a [`ResourceObject`] in the
+/// form of any version, a list of either, or linkage.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct Document<T> {
     /// The primary data.
     pub data: T,
-    /// Records named by the `include` parameter.
+    /// The related records that the `include` parameter asked for.
     #[serde(default)]
     pub included: Vec<ResourceObject>,
-    /// Facts about the answer.
+    /// The document's `meta` member.
     #[serde(default)]
     pub meta: CollectionMeta,
-    /// Where the other pages are.
+    /// The links to the other pages of a list.
     #[serde(default)]
     pub links: PageLinks,
 }
 
-/// Facts about an answer.
+/// The `meta` member of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CollectionMeta {
-    /// How many records the whole list has.
+    /// The number of records on all pages of the list; only in the document of a list.
     #[serde(default)]
     pub total_records: Option<u64>,
-    /// The version that served the request.
+    /// The API version that served the request, such as `2026-04-16`.
     #[serde(default)]
     pub api_version: Option<String>,
 }
 
 impl<T: DeserializeOwned> Document<T> {
-    /// Reads a document.
+    /// Decodes a document.
     ///
     /// # Errors
-    /// When the text is no JSON or not of this shape; the error names the place.
+    /// Returns an error with the path when the text is not JSON or does not have this shape.
     pub fn parse(body: &[u8]) -> Result<Self, DecodeError> {
         parse_json(body)
     }
 
-    /// The version that served the request, if the answer names a known one.
+    /// The API version that served the request; `None` if the document names none or an unknown one.
     pub fn version(&self) -> Option<ApiVersion> {
         self.meta.api_version.as_deref()?.parse().ok()
     }
 }
 
-/// The records that a document includes, found by type and id.
+/// The included records of a document, indexed by type and id.
 #[derive(Debug, Clone, Default)]
 pub struct Included {
     version: Option<ApiVersion>,
@@ -124,7 +124,7 @@ pub struct Included {
 }
 
 impl Included {
-    /// Takes the included records of a document that this version wrote.
+    /// Indexes the included records of a document. `version` is the API version of the document.
     pub fn new(version: ApiVersion, records: Vec<ResourceObject>) -> Self {
         let records = records
             .into_iter()
@@ -133,17 +133,17 @@ impl Included {
         Self { version: Some(version), records }
     }
 
-    /// How many records there are.
+    /// The number of included records.
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether there are none.
+    /// Whether the document includes no records.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
     }
 
-    /// A record as the wire carried it.
+    /// Looks up a record, in the form of the document's API version.
     pub fn raw(&self, identifier: &ResourceIdentifier) -> Option<&ResourceObject> {
         self.records.get(identifier)
     }

@@ -1,6 +1,7 @@
-//! Enumerations of texts as attributes.
+//! Enumerations of wire texts as attribute types.
 
-/// Declares an enumeration of wire texts that is the type of an attribute.
+/// Declares an enumeration of wire texts that implements [`Attribute`](crate::Attribute). Decoding accepts
+/// any text; validation accepts only the texts of the declared variants.
 macro_rules! string_enum {
     ($(#[$meta:meta])* $name:ident { $($variants:tt)+ }) => {
         wire_core::string_enum! { $(#[$meta])* $name { $($variants)+ } }

@@ -1,32 +1,33 @@
-//! Error objects and the table of their codes.
+//! JSON:API error objects, and the table of DIDWW's error codes.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// One error of an answer. Every member is optional: the answer to a full rate limit has neither title nor code.
+/// A JSON:API error object. Every member is optional: the error of an exceeded rate limit has no title and no
+/// code.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ErrorObject {
-    /// The error in few words.
+    /// A short description, such as `is invalid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The error with the member it is about.
+    /// The description with the name of the member, such as `name - is invalid`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The code; see [`ErrorCode`].
+    /// DIDWW's error code; see [`ErrorCode`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The place in the body that was sent.
+    /// The member of the request body that caused the error.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<ErrorSource>,
-    /// The HTTP status as text.
+    /// The HTTP status code as a text, such as `422`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
-    /// Further facts, such as the balance that did not suffice.
+    /// Further facts about the error, such as the balance when it is too low.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub meta: Option<Map<String, Value>>,
 }
 
-/// Where an error lies in the body that was sent.
+/// The member of a request body that caused an error.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ErrorSource {
     /// A JSON pointer such as `/data/attributes/name`.
@@ -34,15 +35,15 @@ pub struct ErrorSource {
     pub pointer: Option<String>,
 }
 
-/// A document that carries errors and nothing else.
+/// A JSON:API document with errors instead of data.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ErrorDocument {
-    /// The errors, at least one.
+    /// At least one error.
     pub errors: Vec<ErrorObject>,
 }
 
 impl ErrorObject {
-    /// An error with title, detail, code and HTTP status.
+    /// Creates an error; `status` is the HTTP status of the code.
     pub fn new(code: ErrorCode, title: impl Into<String>, detail: impl Into<String>) -> Self {
         Self {
             title: Some(title.into()),
@@ -54,20 +55,21 @@ impl ErrorObject {
         }
     }
 
-    /// The same error with the place it is about.
+    /// Sets the JSON pointer to the member that caused the error.
     #[must_use]
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.source = Some(ErrorSource { pointer: Some(pointer.into()) });
         self
     }
 
-    /// The place it is about.
+    /// The JSON pointer to the member that caused the error.
     pub fn pointer(&self) -> Option<&str> {
         self.source.as_ref()?.pointer.as_deref()
     }
 
-    /// The attribute or relationship that it is about: the last segment of the pointer, or the relationship's
-    /// name when the pointer goes on to one of its members.
+    /// The name of the attribute or relationship that caused the error: the last segment of the pointer, or
+    /// the relationship's name when the pointer leads into a relationship. `None` without a pointer, and for
+    /// a pointer to `data` itself.
     ///
     /// ```
     /// use didww_types::{ErrorCode, ErrorObject};
@@ -87,18 +89,19 @@ impl ErrorObject {
 
 macro_rules! error_codes {
     ($($(#[$meta:meta])* $name:ident = $text:literal, $status:literal;)+) => {
-        /// What the `code` member says. It is an HTTP status only where it repeats one.
+        /// The value of an error's `code` member. Codes below 400 are DIDWW's own; the others equal the HTTP
+        /// status.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorCode { $($(#[$meta])* $name,)+ }
 
         impl ErrorCode {
-            /// The text on the wire.
+            /// The code as it is written on the wire, such as `100`.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
             }
 
-            /// The HTTP status that it comes with.
+            /// The HTTP status of a response with this error.
             pub const fn http_status(self) -> u16 {
                 match self { $(Self::$name => $status,)+ }
             }
@@ -107,58 +110,58 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    /// A value breaks a rule.
+    /// A value is invalid, a rule between several members is broken, or the account's quota is exceeded.
     Validation = "100", 422;
-    /// A type is not the one that belongs here.
+    /// A type name in the body or in `fields` does not exist or is not that of the resource at this path.
     InvalidResource = "101", 400;
-    /// A filter does not exist.
+    /// The resource has no filter of this name.
     FilterNotAllowed = "102", 400;
-    /// An id has not the form of one.
+    /// An id is malformed.
     InvalidFieldValue = "103", 400;
-    /// A name in `fields` does not exist.
+    /// `fields` names an attribute or relationship that the resource does not have.
     InvalidField = "104", 400;
-    /// An attribute, relationship or parameter may not be sent here.
+    /// The request contains an attribute, relationship or parameter that is unknown or cannot be written.
     ParamNotAllowed = "105", 400;
     /// A required member is missing.
     MissingParameter = "106", 400;
-    /// A filter's value is none of its values.
+    /// The value of a filter is not one of its valid values.
     InvalidFilterValue = "107", 400;
-    /// An update has no `data.id`.
+    /// The body of an update has no `data.id`.
     KeyRequired = "109", 400;
-    /// An update's `data.id` is not the one in the path.
+    /// The `data.id` of an update differs from the id in the path.
     KeyNotInUrl = "110", 400;
-    /// A path in `include` does not exist.
+    /// `include` contains a relationship path that does not exist.
     InvalidInclude = "112", 400;
-    /// A name in `sort` does not exist.
+    /// `sort` names an attribute by which the list cannot be sorted.
     InvalidSort = "114", 400;
-    /// Linkage has not the form of linkage.
+    /// The `data` of a relationship is not valid linkage.
     InvalidLinks = "115", 400;
-    /// Linkage names the wrong type.
+    /// Linkage contains a record of the wrong type.
     TypeMismatch = "116", 400;
-    /// A page number or size is out of range.
+    /// The page number or size is out of range.
     InvalidPageValue = "118", 400;
-    /// `fields` names no type.
+    /// `fields` is written without the name of a type.
     InvalidFieldFormat = "119", 400;
-    /// `filter` names no filter.
+    /// `filter` is written without the name of a filter.
     InvalidFiltersSyntax = "120", 400;
     /// `data` is not an object.
     InvalidDataFormat = "122", 400;
-    /// The request cannot be read.
+    /// The request is malformed.
     BadRequest = "400", 400;
-    /// The key is missing or wrong.
+    /// The API key is missing or wrong.
     Unauthorized = "401", 401;
-    /// The account may not do this.
+    /// The account is not allowed to make this request.
     Forbidden = "403", 403;
-    /// There is no such record or path.
+    /// The record or the path does not exist.
     NotFound = "404", 404;
-    /// `Accept` leaves out the API's media type.
+    /// The `Accept` header excludes the API's media type.
     NotAcceptable = "406", 406;
-    /// The body is too large.
+    /// The request body is too large.
     ContentTooLarge = "413", 413;
-    /// The body is of another media type.
+    /// The request body has a media type other than the API's.
     UnsupportedMediaType = "415", 415;
     /// The service failed.
     Internal = "500", 500;
-    /// The service is full for the moment.
+    /// The service is temporarily overloaded.
     Unavailable = "503", 503;
 }

@@ -1,4 +1,4 @@
-//! Ids that remember whose they are.
+//! Typed ids.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -9,21 +9,22 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::resource::Named;
 
-/// The id of one `R`, a UUID in lower case on the wire.
+/// The id of a record of type `R`: a UUID, in lower case on the wire.
 ///
-/// The text is kept as the service sent it. An id of one resource cannot be used where another is wanted.
+/// The text is kept as the service sent it and is not validated. Ids of different resources are different
+/// types.
 pub struct Id<R> {
     text: Box<str>,
     resource: PhantomData<fn() -> R>,
 }
 
 impl<R> Id<R> {
-    /// Takes an id as it is written on the wire.
+    /// Creates an id from its wire text, without validation.
     pub fn new(text: impl Into<Box<str>>) -> Self {
         Self { text: text.into(), resource: PhantomData }
     }
 
-    /// The id as the wire writes it.
+    /// The id as it is written on the wire.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -36,7 +37,7 @@ impl<R: Named> Id<R> {
     }
 }
 
-// Written out because a derive would ask the same of `R`.
+// The following are not derived, because a derive would require the same traits of `R`.
 impl<R> Clone for Id<R> {
     fn clone(&self) -> Self {
         Self::new(self.text.clone())
@@ -99,12 +100,12 @@ impl<'de, R> Deserialize<'de> for Id<R> {
     }
 }
 
-/// A resource named by type and id, the unit of JSON:API linkage.
+/// A JSON:API resource identifier: the type and id of a record.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ResourceIdentifier {
     /// The plural type name, such as `dids`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The id, a UUID.
+    /// The record's id, a UUID.
     pub id: String,
 }

@@ -1,15 +1,16 @@
-//! What DIDWW's API v3 says on the wire, declared once.
+//! The wire types of DIDWW's API v3, declared once for clients and servers.
 //!
-//! A resource is one annotated struct in [`resources`]. From it come the typed struct itself, the bodies
-//! that create and patch it, its typed filters, sorts, includes and fields, and a [`ResourceSpec`]: the
+//! Each resource is one annotated struct in [`resources`]. [`derive@Resource`] generates from it the bodies
+//! of create and update requests, the typed filters, sorts, includes and fields, and a [`ResourceSpec`]: the
 //! same facts as data, for programs that serve the API instead of calling it.
 //!
-//! This crate does no I/O and knows no HTTP client or server. It is tolerant when it reads (unknown
-//! attributes, enum values and nested kinds survive) and strict when a value is built by hand.
+//! Decoding is tolerant: unknown attributes, enumeration texts and nested types are preserved, and values
+//! outside the documented limits are accepted. Constructors are strict: they return an error for a value
+//! outside its documented limits. This crate does no I/O and knows no HTTP client or server.
 //!
-//! Compatible with DIDWW, not affiliated with it.
+//! It is compatible with DIDWW's API and not affiliated with DIDWW.
 
-// The derive's output names this crate from outside and from inside.
+// The derive's output refers to this crate by name, also inside this crate.
 extern crate self as didww_types;
 
 mod attribute;
@@ -58,7 +59,7 @@ pub use version::{ApiVersion, UnknownVersion};
 pub use violation::{Flaw, Violation};
 pub use wire_core::{DecodeError, Extra, Secret, UnknownText};
 
-/// What the derive's output names; not part of the public interface.
+/// Paths that the derive's output refers to; not part of the public interface.
 #[doc(hidden)]
 pub mod derive_support {
     pub use crate::direct::{Fields, ignore, read_partial, read_record};
@@ -66,15 +67,15 @@ pub mod derive_support {
     pub use serde::de::MapAccess;
     pub use serde::{Deserialize, Deserializer};
     pub use serde_json::{Map, Value};
-    /// The members of an object.
+    /// The members of a JSON object.
     pub type Members = Map<String, Value>;
 }
 
 /// The media type of every request and response body.
 pub const MEDIA_TYPE: &str = "application/vnd.api+json";
-/// The header that carries an account's API key.
+/// The request header with the account's API key.
 pub const API_KEY_HEADER: &str = "api-key";
-/// The header that asks for a newer API version for one request.
+/// The request header that selects an API version for one request; see [`ApiVersion::serving`].
 pub const VERSION_HEADER: &str = "x-didww-api-version";
-/// The header that carries a callback's signature.
+/// The header of a callback with its signature; see [`callback::verify`].
 pub const SIGNATURE_HEADER: &str = "x-didww-signature";

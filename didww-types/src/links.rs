@@ -1,37 +1,38 @@
-//! Pages and the links between them.
+//! The pages of a list, and the URLs in responses.
 
 use serde::{Deserialize, Serialize};
 
 use crate::encode_component;
 
-/// Which page of a list.
+/// A page of a list, by number and size.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Page {
     /// The page's number, from 1.
     pub number: u64,
-    /// Records on a page.
+    /// The maximum number of records on a page.
     pub size: u64,
 }
 
 impl Page {
-    /// Records on a page when the request names no size.
+    /// The page size when the request does not set one.
     pub const DEFAULT_SIZE: u64 = 50;
-    /// Most records on a page.
+    /// The largest page size that a request can set.
     pub const MAX_SIZE: u64 = 1000;
 
-    /// How many records come before the page.
+    /// The number of records on the pages before this one.
     pub const fn offset(self) -> u64 {
         self.number.saturating_sub(1).saturating_mul(self.size)
     }
 
-    /// The number of the last page of a list of so many records; an empty list has one page.
+    /// The number of the last page of a list of `total` records. An empty list has one page.
     pub const fn last(self, total: u64) -> u64 {
         if total == 0 || self.size == 0 { 1 } else { total.div_ceil(self.size) }
     }
 
-    /// The links of this page, in the form that the API gives them.
+    /// Builds the links of this page in the form that DIDWW uses: all parameters, sorted by name.
     ///
-    /// `parameters` are the request's own, names and values decoded, without the page.
+    /// `url` is the URL of the list without a query, `parameters` are the request's other parameters with
+    /// decoded names and values, and `total` is the number of records on all pages.
     pub fn links(self, url: &str, parameters: &[(String, String)], total: u64) -> PageLinks {
         let last = self.last(total);
         let link = |number: u64| {
@@ -61,42 +62,42 @@ impl Default for Page {
     }
 }
 
-/// The links of a list's page, in the order of the wire.
+/// The links in the document of a list, in the order of the wire.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PageLinks {
-    /// The first page.
+    /// The URL of the first page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<String>,
-    /// The page before, absent on the first.
+    /// The URL of the previous page; absent on the first one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prev: Option<String>,
-    /// The page after, absent on the last.
+    /// The URL of the next page; absent on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
-    /// The last page.
+    /// The URL of the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last: Option<String>,
 }
 
-/// Builds the URLs inside answers, all below one base such as `https://api.didww.com/v3`.
+/// Builds the URLs in responses from one base URL.
 #[derive(Debug, Clone, Copy)]
 pub struct Links<'a> {
-    /// The base, without a slash at its end.
+    /// The base URL without a slash at its end, such as `https://api.didww.com/v3`.
     pub base: &'a str,
 }
 
 impl Links<'_> {
-    /// The collection of a type.
+    /// The URL of the list of a resource. `kind` is the plural type name.
     pub fn collection(self, kind: &str) -> String {
         format!("{}/{kind}", self.base)
     }
 
-    /// Where a relationship's linkage is.
+    /// The URL of a relationship's linkage.
     pub fn relationship(self, kind: &str, id: &str, name: &str) -> String {
         format!("{}/{kind}/{id}/relationships/{name}", self.base)
     }
 
-    /// Where a relationship's records are.
+    /// The URL of a relationship's records.
     pub fn related(self, kind: &str, id: &str, name: &str) -> String {
         format!("{}/{kind}/{id}/{name}", self.base)
     }
@@ -131,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn beyond_the_last_page_there_is_a_way_back_and_none_forward() {
+    fn a_page_after_the_last_one_links_back_but_not_forward() {
         let links = Page { number: 9, size: 50 }.links(URL, &[], 60);
         assert!(links.prev.is_some_and(|link| link.contains("number%5D=8&")));
         assert_eq!(links.next, None);

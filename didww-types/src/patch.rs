@@ -1,6 +1,6 @@
-//! The three things that an update can do to a nullable attribute.
+//! Changes to nullable attributes.
 
-/// What an update does to an attribute that may be null: leave it, set it to null, or set a value.
+/// What an update does to a nullable attribute: leave it unchanged, set it to null, or set a value.
 ///
 /// ```
 /// use didww_types::Patch;
@@ -21,12 +21,12 @@ pub enum Patch<T> {
 }
 
 impl<T> Patch<T> {
-    /// Whether the attribute is left alone.
+    /// Whether the attribute is left unchanged.
     pub const fn is_keep(&self) -> bool {
         matches!(self, Self::Keep)
     }
 
-    /// What is sent: nothing, `null` or a value.
+    /// The value to send: `None` sends nothing, `Some(None)` sends `null`.
     pub const fn as_sent(&self) -> Option<Option<&T>> {
         match self {
             Self::Keep => None,
@@ -37,6 +37,7 @@ impl<T> Patch<T> {
 }
 
 impl<T> From<Option<T>> for Patch<T> {
+    /// `None` becomes [`Clear`](Self::Clear), not [`Keep`](Self::Keep).
     fn from(value: Option<T>) -> Self {
         value.map_or(Self::Clear, Self::Set)
     }

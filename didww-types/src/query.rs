@@ -1,4 +1,4 @@
-//! Query strings: built for requests, taken apart from them.
+//! Building and parsing of query strings.
 
 use std::borrow::Cow;
 
@@ -6,33 +6,34 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_perc
 
 use crate::csv::join_values;
 
-/// What form encoding leaves as it is.
-const FORM: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*');
+/// The characters that form encoding escapes: all but letters, digits, `-`, `_`, `.` and `*`.
+const FORM_ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'*');
 
-/// Encodes a name, a value or a path segment the way the API writes its own links (`[` is `%5B`).
+/// Percent-encodes a name, a value or a path segment as DIDWW does in its own links: `[` becomes `%5B`, and a
+/// space becomes `%20`.
 pub fn encode_component(text: &str) -> String {
-    Cow::from(utf8_percent_encode(text, FORM)).into_owned()
+    Cow::from(utf8_percent_encode(text, FORM_ESCAPED)).into_owned()
 }
 
-/// The parameters of a request, before they become a query string.
+/// The query parameters of a request.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Parameters {
-    /// Filters: name and value.
+    /// The filters, each with the text inside `filter[...]` and its value.
     pub filters: Vec<(String, String)>,
-    /// Sort criteria, a minus before a descending one; the first is the primary one.
+    /// The names to sort by, the primary one first; a minus before a name sorts in descending order.
     pub sort: Vec<String>,
-    /// Include paths.
+    /// The relationship paths to include.
     pub include: Vec<String>,
-    /// Fields by type.
+    /// The selected fields of each type, by type name.
     pub fields: Vec<(String, Vec<String>)>,
-    /// Page number.
+    /// The page number, from 1; `None` sends none.
     pub number: Option<u64>,
-    /// Page size.
+    /// The page size in records; `None` sends none.
     pub size: Option<u64>,
 }
 
 impl Parameters {
-    /// The pairs to send, values not encoded yet, in the order of their names.
+    /// The parameters as pairs of name and value, not percent-encoded, sorted by name.
     pub fn pairs(&self) -> Vec<(String, String)> {
         let mut pairs = Vec::new();
         pairs.extend(self.filters.iter().map(|(name, value)| (format!("filter[{name}]"), value.clone())));
@@ -49,7 +50,7 @@ impl Parameters {
         pairs
     }
 
-    /// The query string, empty when there is nothing to say.
+    /// The percent-encoded query string, without a question mark; empty when there are no parameters.
     pub fn to_query(&self) -> String {
         let encoded: Vec<String> = self
             .pairs()
@@ -60,12 +61,13 @@ impl Parameters {
     }
 }
 
-/// The pairs of a query string, decoded, in the order they came.
+/// The decoded names and values of a query string, in their original order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct QueryPairs(pub Vec<(String, String)>);
 
 impl QueryPairs {
-    /// Takes a query string apart. A name without `=` has an empty value; bytes that are no UTF-8 are replaced.
+    /// Parses a query string. A name without `=` has an empty value, `+` is a space, and bytes that are not
+    /// UTF-8 become replacement characters.
     pub fn parse(query: &str) -> Self {
         let decode = |text: &str| {
             let spaced = text.replace('+', " ");
@@ -82,7 +84,7 @@ impl QueryPairs {
     }
 }
 
-/// One value of a filter, or several of which any will do.
+/// One or several values of a filter. A record matches when it matches any of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OneOf<T>(Vec<T>);
 
@@ -127,7 +129,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_built_is_taken_apart_again(
+        fn a_built_query_is_parsed_into_the_same_pairs(
             filters in proptest::collection::vec(("[a-z_.]{1,12}", ".{0,20}"), 0..4),
             sort in proptest::collection::vec("-?[a-z_]{1,9}", 0..3),
             number in proptest::option::of(1u64..1_000_000),
@@ -137,7 +139,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_taken_apart_without_a_panic(query in ".{0,200}") {
+        fn any_text_is_parsed_without_a_panic(query in ".{0,200}") {
             let _ = QueryPairs::parse(&query);
         }
     }

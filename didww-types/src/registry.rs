@@ -1,14 +1,14 @@
-//! Every declared resource.
+//! The list of all declared resources.
 
 use crate::ResourceSpec;
 use crate::resource::Resource as _;
 use crate::resources::{Did, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials};
 
-/// The declarations, in the order of their type names. A new resource is one line here and one file.
+/// The declarations of all resources, ordered by type name. A new resource needs one entry here.
 pub const REGISTRY: &[&ResourceSpec] =
     &[Did::SPEC, VoiceOutTrunkRegenerateCredentials::SPEC, VoiceOutTrunk::SPEC];
 
-/// The declaration of a type by its wire name, such as `voice_out_trunks`.
+/// Finds the declaration of a resource by its plural type name, such as `voice_out_trunks`.
 pub fn find(name: &str) -> Option<&'static ResourceSpec> {
     REGISTRY.iter().copied().find(|spec| spec.name == name)
 }

@@ -1,4 +1,4 @@
-//! Relationships of a record that was read.
+//! The relationships of a decoded record.
 
 use std::marker::PhantomData;
 
@@ -8,7 +8,7 @@ use crate::document::present;
 use crate::resource::{Named, Resource};
 use crate::{DecodeError, Id, Included, Linkage, RelationshipObject, ResourceIdentifier};
 
-/// Stands for the target of a relationship whose type is not declared here yet.
+/// The target of a relationship whose type this crate does not declare yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnyResource;
 
@@ -16,25 +16,25 @@ impl Named for AnyResource {
     const TYPE: &'static str = "";
 }
 
-/// The name of a to-many relationship of `R`, which leads to records of `T`.
+/// The name of a to-many relationship from `R` to records of type `T`.
 ///
-/// The declaration makes one of each, such as `VoiceOutTrunk::DIDS`.
+/// The derive generates a constant for each relationship, such as `VoiceOutTrunk::DIDS`.
 #[derive(Debug)]
 pub struct ToManyName<R, T> {
     name: &'static str,
     ends: PhantomData<fn() -> (R, T)>,
 }
 
-/// The name of a to-one relationship of `R`, which leads to one `T` at most.
+/// The name of a to-one relationship from `R` to at most one record of type `T`.
 ///
-/// The declaration makes one of each, such as `VoiceOutTrunk::DEFAULT_DID`.
+/// The derive generates a constant for each relationship, such as `VoiceOutTrunk::DEFAULT_DID`.
 #[derive(Debug)]
 pub struct ToOneName<R, T> {
     name: &'static str,
     ends: PhantomData<fn() -> (R, T)>,
 }
 
-// Written out because a derive would ask the same of `R` and `T`.
+// The following are not derived, because a derive would require the same traits of `R` and `T`.
 impl<R, T> Clone for ToManyName<R, T> {
     fn clone(&self) -> Self {
         *self
@@ -54,7 +54,7 @@ impl<R, T> ToManyName<R, T> {
         Self { name, ends: PhantomData }
     }
 
-    /// The name on the wire.
+    /// The relationship's name on the wire.
     pub const fn as_str(&self) -> &'static str {
         self.name
     }
@@ -66,24 +66,24 @@ impl<R, T> ToOneName<R, T> {
         Self { name, ends: PhantomData }
     }
 
-    /// The name on the wire.
+    /// The relationship's name on the wire.
     pub const fn as_str(&self) -> &'static str {
         self.name
     }
 }
 
-/// The links of a relationship.
+/// The URLs of a relationship.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct RelationshipLinks {
-    /// Where the linkage itself is read and written.
+    /// The URL at which the linkage is read and written; `self` on the wire.
     #[serde(rename = "self", default, skip_serializing_if = "Option::is_none")]
     pub own: Option<String>,
-    /// Where the related records are read.
+    /// The URL at which the related records are read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub related: Option<String>,
 }
 
-/// A relationship whose declaration says what its linkage is.
+/// A relationship object whose linkage has the declared type `T`: a list, or an optional identifier.
 #[derive(Deserialize)]
 struct Declared<T> {
     #[serde(default)]
@@ -92,12 +92,13 @@ struct Declared<T> {
     data: Option<T>,
 }
 
-// `Option::default` would ask for a default of `T`.
+// `#[serde(default)]` alone would require `T: Default`.
 fn none<T>() -> Option<T> {
     None
 }
 
-/// A relationship to any number of records. Its members are known only when it was included.
+/// A relationship to any number of records. The ids of its members are only known when the request included
+/// the relationship.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToMany<R> {
     members: Option<Vec<ResourceIdentifier>>,
@@ -127,14 +128,14 @@ impl<R> ToMany<R> {
         Self { members: Some(members), links, target: PhantomData }
     }
 
-    /// The ids of the members, or `None` when the relationship was not included.
+    /// The ids of the members; `None` when the request did not include the relationship.
     pub fn ids(&self) -> Option<Vec<Id<R>>> {
         self.members
             .as_ref()
             .map(|members| members.iter().map(|member| Id::new(member.id.as_str())).collect())
     }
 
-    /// The links, which every full answer carries.
+    /// The URLs of the relationship. Every complete record has them.
     pub fn links(&self) -> Option<&RelationshipLinks> {
         self.links.as_ref()
     }
@@ -146,19 +147,21 @@ impl<R> ToMany<R> {
 }
 
 impl<R: Resource> ToMany<R> {
-    /// The members themselves, as far as the document included them.
+    /// Decodes the members from the included records of their document. Members that are not included are
+    /// left out.
     ///
     /// # Errors
-    /// When an included record cannot be read.
+    /// Returns an error with the path when an included record cannot be decoded.
     pub fn included(&self, included: &Included) -> Result<Vec<R>, DecodeError> {
         self.members.iter().flatten().filter_map(|member| included.find(member)).collect()
     }
 }
 
-/// A relationship to one record at most. Whom it leads to is known only when it was included.
+/// A relationship to at most one record. The id of its member is only known when the request included the
+/// relationship.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToOne<R> {
-    #[expect(clippy::option_option, reason = "not answered, answered with nobody, answered with one")]
+    #[expect(clippy::option_option, reason = "not included, included without a member, included with one")]
     member: Option<Option<ResourceIdentifier>>,
     links: Option<RelationshipLinks>,
     target: PhantomData<fn() -> R>,
@@ -186,22 +189,23 @@ impl<R> ToOne<R> {
         Self { member: Some(member), links, target: PhantomData }
     }
 
-    /// The id of the member; `None` when there is none or when the relationship was not included.
+    /// The id of the member; `None` when there is none, or when the request did not include the relationship.
+    /// Use [`is_loaded`](Self::is_loaded) to distinguish the two.
     pub fn id(&self) -> Option<Id<R>> {
         self.identifier().map(|member| Id::new(member.id.as_str()))
     }
 
-    /// Type and id of the member.
+    /// The type and id of the member; `None` in the same cases as [`id`](Self::id).
     pub fn identifier(&self) -> Option<&ResourceIdentifier> {
         self.member.as_ref()?.as_ref()
     }
 
-    /// Whether the answer said whom it leads to, if only to nobody.
+    /// Whether the response contained the linkage, even if there is no member.
     pub const fn is_loaded(&self) -> bool {
         self.member.is_some()
     }
 
-    /// The links, which every full answer carries.
+    /// The URLs of the relationship. Every complete record has them.
     pub fn links(&self) -> Option<&RelationshipLinks> {
         self.links.as_ref()
     }
@@ -213,10 +217,10 @@ impl<R> ToOne<R> {
 }
 
 impl<R: Resource> ToOne<R> {
-    /// The member itself, if the document included it.
+    /// Decodes the member from the included records of its document; `None` if it is not included.
     ///
     /// # Errors
-    /// When the included record cannot be read.
+    /// Returns an error with the path when the included record cannot be decoded.
     pub fn included(&self, included: &Included) -> Result<Option<R>, DecodeError> {
         self.identifier().and_then(|member| included.find(member)).transpose()
     }

@@ -1,4 +1,4 @@
-//! What the derive makes of a declaration, and what a client may ask of it by the type alone.
+//! The traits that the derive implements for a resource, including one marker trait for each verb of the API.
 
 use std::fmt;
 
@@ -9,52 +9,63 @@ use wire_core::Names;
 
 use crate::{ApiVersion, DecodeError, Id, Linkage, ResourceObject, ResourceSpec};
 
-/// A type with a name on the wire.
+/// A type that has a JSON:API type name.
 pub trait Named {
     /// The plural type name, such as `dids`.
     const TYPE: &'static str;
 }
 
-/// A declared resource. Derive it; see `CONTRIBUTING.md` for how a declaration is written.
+/// A declared resource. It is derived; `CONTRIBUTING.md` describes how a declaration is written.
 ///
-/// Deserialising reads a resource object in its canonical form straight from the text, which is several times
-/// as fast as [`decode`](Self::decode), but tells less of an error and lifts no older form.
+/// There are two ways of decoding. Deserialisation reads a resource object in the canonical form, that of
+/// [`ApiVersion::NEWEST`], straight from the text. It is several times as fast as [`decode`](Self::decode),
+/// but its errors have no path. [`decode_at`](Self::decode_at) also reads the forms of older API versions.
 pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'static {
     /// The declaration as data.
     const SPEC: &'static ResourceSpec;
-    /// The record with every attribute optional, for answers to a request that named `fields`.
+    /// The record with all attributes optional, for responses to requests that select `fields`.
     type Partial: Partial<Self>;
-    /// Its filters.
+    /// The filters of the resource's list.
     type Filter: Filter;
-    /// The names it can be sorted by.
+    /// The attributes by which the resource's list can be sorted.
     type Sort: Copy + Into<&'static str>;
-    /// The paths that can be included.
+    /// The relationship paths that can be included.
     type Include: Copy + Into<&'static str>;
-    /// The names that `fields` can choose.
+    /// The attributes and relationships that `fields` can select.
     type Field: Copy + Into<&'static str>;
 
     /// The record's id.
     fn id(&self) -> &Id<Self>;
 
-    /// Reads a record in its canonical form.
+    /// Decodes a record in the canonical form.
+    ///
+    /// # Errors
+    /// Returns an error with the path when an attribute or relationship has the wrong shape, or when an
+    /// attribute without a default is missing.
     fn decode(object: ResourceObject) -> Result<Self, DecodeError>;
 
-    /// Writes the record in its canonical form, attributes that this crate does not know included.
+    /// Encodes the record in the canonical form, including the attributes that this crate does not declare.
+    ///
+    /// # Errors
+    /// Returns an error only when a value cannot be serialised.
     fn encode(&self) -> Result<ResourceObject, DecodeError>;
 
-    /// Reads a record as a version of the API wrote it.
+    /// Decodes a record in the form of an API version. Errors are those of [`decode`](Self::decode).
     fn decode_at(version: ApiVersion, mut object: ResourceObject) -> Result<Self, DecodeError> {
         Self::SPEC.lift(version, &mut object.attributes);
         Self::decode(object)
     }
 }
 
-/// A record of which only the chosen fields are there.
+/// A record with only the fields that the request selected.
 pub trait Partial<R>: DeserializeOwned + Clone + Send + Sync + Sized + 'static {
-    /// Reads a record in its canonical form.
+    /// Decodes a record in the canonical form.
+    ///
+    /// # Errors
+    /// Returns an error with the path when an attribute or relationship has the wrong shape.
     fn decode(object: ResourceObject) -> Result<Self, DecodeError>;
 
-    /// Reads a record as a version of the API wrote it.
+    /// Decodes a record in the form of an API version. Errors are those of [`decode`](Self::decode).
     fn decode_at(version: ApiVersion, mut object: ResourceObject) -> Result<Self, DecodeError>
     where
         R: Resource,
@@ -64,47 +75,47 @@ pub trait Partial<R>: DeserializeOwned + Clone + Send + Sync + Sized + 'static {
     }
 }
 
-/// A filter with its value, ready to be sent.
+/// A filter with its value.
 pub trait Filter: Clone + Send {
     /// The text inside `filter[...]`.
     fn name(&self) -> &'static str;
-    /// The value, a comma list when there are several.
+    /// The value, not percent-encoded; several values are one line of CSV.
     fn value(&self) -> &str;
 }
 
-/// A resource with a list.
+/// A resource whose records can be listed (GET of the collection).
 #[diagnostic::on_unimplemented(message = "`{Self}` has no list in the API")]
 pub trait Listable: Resource {}
-/// A resource of which one can be read by its id.
+/// A resource whose records can be read by id (GET).
 #[diagnostic::on_unimplemented(message = "`{Self}` cannot be read by its id in the API")]
 pub trait Gettable: Resource {}
-/// A resource that can be created.
+/// A resource whose records can be created (POST).
 #[diagnostic::on_unimplemented(message = "`{Self}` cannot be created through the API")]
 pub trait Creatable: Resource {
-    /// The body that creates one.
+    /// The body of a create request.
     type Create: Create;
 }
-/// A resource that can be changed.
+/// A resource whose records can be updated (PATCH).
 #[diagnostic::on_unimplemented(message = "`{Self}` cannot be changed through the API")]
 pub trait Updatable: Resource {
-    /// The changes.
+    /// The body of an update request.
     type Patch: Update;
 
-    /// The attributes that differ from an earlier reading, as changes to send.
+    /// Returns a body with the attributes that differ from `before`. Relationships are not compared.
     fn changes_since(&self, before: &Self) -> Self::Patch;
 }
-/// A resource that can be deleted.
+/// A resource whose records can be deleted (DELETE).
 #[diagnostic::on_unimplemented(message = "`{Self}` cannot be deleted through the API")]
 pub trait Deletable: Resource {}
 
-/// The members of a body that creates or changes a record, in the canonical form.
+/// The attributes and relationships of a create or update request, in the canonical form.
 ///
-/// `Debug` names the members without their values, for they may be credentials.
+/// `Debug` prints the names of the members without their values, which may be credentials.
 #[derive(Clone, PartialEq, Default)]
 pub struct Sent {
-    /// Attributes.
+    /// The attributes by name.
     pub attributes: Map<String, Value>,
-    /// Relationships.
+    /// The relationships by name, each an object with `data`.
     pub relationships: Map<String, Value>,
 }
 
@@ -117,22 +128,25 @@ impl fmt::Debug for Sent {
     }
 }
 
-/// A body cannot be said in the API version that is asked for.
+/// A request body that cannot be expressed in the client's API version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{member}` of {resource} cannot be sent with API version {version}: {reason}")]
 pub struct VersionError {
     /// The resource's type name.
     pub resource: &'static str,
-    /// The attribute or relationship, or `data` when the version has no such resource.
+    /// The name of the attribute or relationship; `data` when the version does not have the resource at all.
     pub member: String,
-    /// The version that was asked for.
+    /// The API version of the request.
     pub version: ApiVersion,
-    /// Why, and what would do.
+    /// The reason, with the version or value that would be valid.
     pub reason: String,
 }
 
 impl Sent {
-    /// Brings the body into the form of a version; refuses what that version has no words for.
+    /// Converts the body from the canonical form into the form of an API version.
+    ///
+    /// # Errors
+    /// Returns an error for a resource, attribute, relationship or value that the version does not have.
     pub fn at(mut self, spec: &'static ResourceSpec, version: ApiVersion) -> Result<Self, VersionError> {
         let error = |member: &str, reason: String| VersionError {
             resource: spec.name,
@@ -161,21 +175,27 @@ impl Sent {
     }
 }
 
-/// A body that creates a record.
+/// The body of a create request.
 pub trait Create: Clone + Send + Sync {
-    /// The members to send, in the canonical form.
+    /// The attributes and relationships to send, in the canonical form.
+    ///
+    /// # Errors
+    /// Returns an error only when a value cannot be serialised.
     fn to_sent(&self) -> Result<Sent, DecodeError>;
 }
 
-/// A body that changes a record.
+/// The body of an update request.
 pub trait Update: Clone + Send + Sync + Default {
-    /// The members to send, in the canonical form.
+    /// The attributes and relationships to send, in the canonical form.
+    ///
+    /// # Errors
+    /// Returns an error only when a value cannot be serialised.
     fn to_sent(&self) -> Result<Sent, DecodeError>;
-    /// Whether nothing would change.
+    /// Whether no member is set, so that the request would change nothing.
     fn is_empty(&self) -> bool;
 }
 
-/// The few functions that the derive's output calls, so that the output itself stays small.
+/// Functions that the derive's output calls, which keep that output small.
 #[expect(unreachable_pub, reason = "re-exported under `derive_support`")]
 pub mod support {
     use std::borrow::Cow;
@@ -187,7 +207,7 @@ pub mod support {
     use crate::{Attribute, DefaultValue, Extra, Patch, RelationshipObject, ResourceObject};
     use wire_core::DecodeError;
 
-    /// The attribute, or its default when the answer left it out.
+    /// Returns the attribute, or its default when the response left it out.
     pub fn complete<T: Attribute>(
         value: Option<T>,
         name: &'static str,
@@ -205,7 +225,7 @@ pub mod support {
         }
     }
 
-    /// Takes an attribute out of the members if it is there.
+    /// Removes an attribute from the members and decodes it; `None` if it is absent.
     pub fn take_partial<T: Attribute>(
         members: &mut Map<String, Value>,
         name: &'static str,
@@ -214,7 +234,7 @@ pub mod support {
     }
 
     fn read<T: Attribute>(value: Value, name: &'static str) -> Result<T, DecodeError> {
-        // Following the path costs more than reading, and only an error has a use for it.
+        // Tracking the path costs more than decoding, and only an error needs it.
         if let Ok(read) = T::deserialize(&value) {
             return Ok(read);
         }
@@ -222,7 +242,7 @@ pub mod support {
             .map_err(|error| DecodeError::below(format_args!("attributes.{name}"), &error))
     }
 
-    /// Keeps an attribute that is not declared.
+    /// Stores an undeclared attribute in `extra`.
     pub fn keep<'de, A: MapAccess<'de>>(
         extra: &mut Extra,
         name: Cow<'de, str>,
@@ -231,7 +251,7 @@ pub mod support {
         extra.keep(name, members)
     }
 
-    /// Takes the resource's own `meta`.
+    /// Removes and decodes the `meta` member of the record.
     pub fn take_meta<M: serde::de::DeserializeOwned + Default>(
         object: &mut ResourceObject,
     ) -> Result<M, DecodeError> {
@@ -242,7 +262,7 @@ pub mod support {
         }
     }
 
-    /// Takes a to-many relationship; one that is missing has neither data nor links.
+    /// Removes and decodes a to-many relationship; an absent one has neither data nor links.
     pub fn take_many<R>(object: &mut ResourceObject, name: &'static str) -> Result<ToMany<R>, DecodeError> {
         let relationship = object.relationships.remove(name).unwrap_or_default();
         match relationship.data {
@@ -255,7 +275,7 @@ pub mod support {
         }
     }
 
-    /// Takes a to-one relationship; one that is missing has neither data nor links.
+    /// Removes and decodes a to-one relationship; an absent one has neither data nor links.
     pub fn take_one<R>(object: &mut ResourceObject, name: &'static str) -> Result<ToOne<R>, DecodeError> {
         let relationship = object.relationships.remove(name).unwrap_or_default();
         match relationship.data {
@@ -267,7 +287,7 @@ pub mod support {
         }
     }
 
-    /// Puts an attribute among the members as an answer shows it.
+    /// Inserts an attribute as a response shows it.
     pub fn put<T: Serialize>(
         members: &mut Map<String, Value>,
         name: &str,
@@ -279,14 +299,14 @@ pub mod support {
         Ok(())
     }
 
-    /// Puts an attribute among the members as a body sends it.
+    /// Inserts an attribute as a request sends it.
     pub fn send<T: Attribute>(sent: &mut Sent, name: &str, value: &T) -> Result<(), DecodeError> {
         let value = value.to_sent().map_err(|e| DecodeError::new(format!("attributes.{name}"), e))?;
         sent.attributes.insert(name.to_owned(), value);
         Ok(())
     }
 
-    /// Puts a nullable attribute among the members unless it is kept.
+    /// Inserts a nullable attribute, unless it is left unchanged.
     pub fn send_patch<T: Attribute>(
         sent: &mut Sent,
         name: &str,
@@ -302,13 +322,13 @@ pub mod support {
         }
     }
 
-    /// Puts a to-many linkage among the members.
+    /// Inserts the linkage of a to-many relationship.
     pub fn link_many<R: Named>(sent: &mut Sent, name: &str, ids: &[Id<R>]) {
         let members: Vec<Value> = ids.iter().map(identifier).collect();
         sent.relationships.insert(name.to_owned(), serde_json::json!({ "data": members }));
     }
 
-    /// Puts a to-one linkage among the members unless it is kept.
+    /// Inserts the linkage of a to-one relationship, unless it is left unchanged.
     pub fn link_one<R: Named>(sent: &mut Sent, name: &str, id: &Patch<Id<R>>) {
         let Some(id) = id.as_sent() else { return };
         let data = id.map_or(Value::Null, identifier);
@@ -319,7 +339,7 @@ pub mod support {
         serde_json::json!({ "type": R::TYPE, "id": id.as_str() })
     }
 
-    /// Writes a relationship as an answer shows it.
+    /// Inserts a relationship as a response shows it, unless it has neither data nor links.
     pub fn relationship(object: &mut ResourceObject, name: &str, relationship: RelationshipObject) {
         if relationship != RelationshipObject::default() {
             object.relationships.insert(name.to_owned(), relationship);

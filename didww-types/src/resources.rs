@@ -1,4 +1,4 @@
-//! The resources, one file each. The file's table is the whole declaration.
+//! The resources of the API, each declared by one annotated struct in a file of its own.
 
 mod authentication_method;
 mod did;

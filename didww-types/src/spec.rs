@@ -1,26 +1,26 @@
-//! A resource's declaration as data, for programs that serve the API or describe it.
+//! The declaration of a resource as data, for programs that serve the API or describe it.
 
 use serde_json::{Map, Value};
 
 use crate::{ApiVersion, Flaw, Kind};
 
-/// What can be done with a resource.
+/// An operation on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
     /// GET of the collection.
     List,
-    /// GET of one.
+    /// GET of a record.
     Get,
     /// POST to the collection.
     Create,
-    /// PATCH (or PUT, which is the same) of one.
+    /// PATCH of a record. PUT has the same effect.
     Update,
-    /// DELETE of one.
+    /// DELETE of a record.
     Delete,
 }
 
 impl Verb {
-    /// The verb in the words of the documentation.
+    /// The verb's name in lower case, such as `list`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::List => "list",
@@ -32,41 +32,41 @@ impl Verb {
     }
 }
 
-/// Whether a member may be, or must be, in the body that creates a record.
+/// Whether the body of a create request may, or must, contain a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Refused.
+    /// A body with the member is refused.
     Never,
-    /// Taken when it is sent.
+    /// The body may contain the member.
     Optional,
-    /// Missing or null is an error.
+    /// A body without the member, or with null, is refused.
     Required,
 }
 
 impl Access {
-    /// Whether the member may be sent at all.
+    /// Whether the body may contain the member.
     pub const fn allowed(self) -> bool {
         !matches!(self, Self::Never)
     }
 }
 
-/// Something that an account has or has not, and that a member or value depends on.
+/// A feature that DIDWW enables per account, and on which members and values depend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Feature {
     /// The account has an outbound plan.
     Outbound,
-    /// The account may replace the caller's number (`replace_cli`, `default_did`).
+    /// A trunk of the account can replace caller numbers (`replace_cli`, `default_did`).
     ReplaceCli,
-    /// The account may send a random one of its numbers (`randomize_cli`).
+    /// A trunk of the account can send a random one of its DIDs as caller number (`randomize_cli`).
     RandomizeCli,
 }
 
 impl Feature {
-    /// Every feature.
+    /// All features.
     pub const ALL: [Self; 3] = [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli];
 
-    /// The name used in configuration and on the control interface.
+    /// The feature's name in the configuration and on the control interface, such as `replace_cli`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Outbound => "outbound",
@@ -76,7 +76,7 @@ impl Feature {
     }
 }
 
-/// The value of an attribute that a create leaves out.
+/// The value of an attribute that a create request leaves out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum DefaultValue {
     /// `null`.
@@ -85,7 +85,7 @@ pub enum DefaultValue {
     Boolean(bool),
     /// A whole number.
     Integer(i64),
-    /// Text, also of enumerations and decimals.
+    /// A text, also of enumerations and decimals.
     Text(&'static str),
     /// The empty list.
     EmptyList,
@@ -104,42 +104,43 @@ impl DefaultValue {
     }
 }
 
-/// One attribute of a resource.
+/// The declaration of an attribute.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct AttributeSpec {
-    /// Name on the wire.
+    /// The name on the wire.
     pub name: &'static str,
-    /// What it means.
+    /// The description, from the doc comment of the declaration.
     pub doc: &'static str,
-    /// Kind of its value, with limits.
+    /// The kind of the value, with its limits.
     pub kind: Kind,
-    /// Whether null may be sent and answered.
+    /// Whether null is a valid value.
     pub nullable: bool,
-    /// Whether a create takes it.
+    /// Whether a create request may, or must, contain the attribute.
     pub create: Access,
-    /// Whether an update takes it.
+    /// Whether an update request may contain the attribute.
     pub update: bool,
-    /// First version that has it.
+    /// The first version that has the attribute.
     pub since: ApiVersion,
-    /// Last version that has it, when a newer one has not.
+    /// The last version that has the attribute; `None` if the newest version has it.
     pub until: Option<ApiVersion>,
-    /// For a member of older versions only: the attribute that it is written before.
+    /// For an attribute of older versions only: the canonical attribute before which responses write it. Else
+    /// empty.
     pub before: &'static str,
-    /// Value of a create that leaves it out.
+    /// The value of a create request that leaves the attribute out; `None` if there is no default.
     pub default: Option<DefaultValue>,
-    /// Whether no two records of an account may share a value.
+    /// Whether the value must be unique among the records of an account.
     pub unique: bool,
-    /// Whether no two records of all accounts may share a value; null is shared by any number.
+    /// Whether the value must be unique among the records of all accounts; null values are exempt.
     pub unique_everywhere: bool,
-    /// Whether a list can be sorted by it.
+    /// Whether a list can be sorted by the attribute.
     pub sort: bool,
-    /// The strict check of a value that a client sent.
+    /// The strict validation of a value that a client sent: [`Attribute::admit`](crate::Attribute::admit).
     pub admit: fn(&Value) -> Result<Value, Vec<Flaw>>,
 }
 
 impl AttributeSpec {
-    /// The declaration of an attribute of this type that can only be read.
+    /// Declares a read-only attribute of type `T` that every version has.
     pub const fn of<T: crate::Attribute>(name: &'static str, doc: &'static str) -> Self {
         Self {
             name,
@@ -159,28 +160,29 @@ impl AttributeSpec {
         }
     }
 
-    /// Says what a create does with it.
+    /// Sets whether a create request may, or must, contain the attribute.
     #[must_use]
     pub const fn create(mut self, access: Access) -> Self {
         self.create = access;
         self
     }
 
-    /// Lets updates write it.
+    /// Allows the attribute in update requests.
     #[must_use]
     pub const fn update(mut self) -> Self {
         self.update = true;
         self
     }
 
-    /// Names the first version that has it.
+    /// Sets the first version that has the attribute.
     #[must_use]
     pub const fn since(mut self, version: ApiVersion) -> Self {
         self.since = version;
         self
     }
 
-    /// Names the last version that has it, and the attribute that it is written before.
+    /// Sets the last version that has the attribute, and the canonical attribute before which responses write
+    /// it.
     #[must_use]
     pub const fn until(mut self, version: ApiVersion, before: &'static str) -> Self {
         self.until = Some(version);
@@ -188,64 +190,64 @@ impl AttributeSpec {
         self
     }
 
-    /// Gives the value of a create that leaves it out.
+    /// Sets the value of a create request that leaves the attribute out.
     #[must_use]
     pub const fn default(mut self, value: DefaultValue) -> Self {
         self.default = Some(value);
         self
     }
 
-    /// Makes it unique within an account.
+    /// Requires the value to be unique within an account.
     #[must_use]
     pub const fn unique(mut self) -> Self {
         self.unique = true;
         self
     }
 
-    /// Makes it unique among the records of all accounts.
+    /// Requires the value to be unique among the records of all accounts.
     #[must_use]
     pub const fn unique_everywhere(mut self) -> Self {
         self.unique_everywhere = true;
         self
     }
 
-    /// Lets lists be sorted by it.
+    /// Allows sorting a list by the attribute.
     #[must_use]
     pub const fn sort(mut self) -> Self {
         self.sort = true;
         self
     }
 
-    /// Whether the version has it.
+    /// Whether a version has the attribute.
     pub fn exists_in(&self, version: ApiVersion) -> bool {
         version >= self.since && self.until.is_none_or(|last| version <= last)
     }
 }
 
-/// One relationship of a resource.
+/// The declaration of a relationship.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct RelationshipSpec {
-    /// Name on the wire.
+    /// The name on the wire.
     pub name: &'static str,
-    /// What it means.
+    /// The description, from the doc comment of the declaration.
     pub doc: &'static str,
-    /// Type of the records it leads to. The type may not be declared yet.
+    /// The type name of the related records. The registry may not contain it yet.
     pub target: &'static str,
-    /// Whether it leads to any number of records, or to one at most.
+    /// Whether the relationship is to-many: true for any number of records, false for at most one.
     pub many: bool,
-    /// Whether a create takes it.
+    /// Whether a create request may, or must, contain the relationship.
     pub create: Access,
-    /// Whether an update takes it.
+    /// Whether an update request may contain the relationship.
     pub update: bool,
-    /// First version that has it.
+    /// The first version that has the relationship.
     pub since: ApiVersion,
-    /// The feature without which an account does not see it.
+    /// The feature without which the relationship does not exist for an account.
     pub feature: Option<Feature>,
 }
 
 impl RelationshipSpec {
-    /// The declaration of a relationship that can only be read.
+    /// Declares a read-only relationship that every version has.
     pub const fn of(name: &'static str, doc: &'static str, target: &'static str, many: bool) -> Self {
         Self {
             name,
@@ -259,28 +261,28 @@ impl RelationshipSpec {
         }
     }
 
-    /// Says what a create does with it.
+    /// Sets whether a create request may, or must, contain the relationship.
     #[must_use]
     pub const fn create(mut self, access: Access) -> Self {
         self.create = access;
         self
     }
 
-    /// Lets updates write it.
+    /// Allows the relationship in update requests.
     #[must_use]
     pub const fn update(mut self) -> Self {
         self.update = true;
         self
     }
 
-    /// Names the first version that has it.
+    /// Sets the first version that has the relationship.
     #[must_use]
     pub const fn since(mut self, version: ApiVersion) -> Self {
         self.since = version;
         self
     }
 
-    /// Names the feature without which an account does not see it.
+    /// Sets the feature without which the relationship does not exist for an account.
     #[must_use]
     pub const fn feature(mut self, feature: Feature) -> Self {
         self.feature = Some(feature);
@@ -288,68 +290,69 @@ impl RelationshipSpec {
     }
 }
 
-/// How a filter decides.
+/// The condition that a filter tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FilterTest {
-    /// The record's id is the value.
+    /// The record's id equals the value.
     Id,
     /// The attribute at this dotted path equals the value.
     Equals(&'static str),
     /// The attribute of this name contains the value.
     Contains(&'static str),
-    /// The relationship of this name leads to the id. A relationship that the record has not leads nowhere.
+    /// The relationship of this name has a member with the value as id. An absent relationship has no
+    /// members.
     Linked(&'static str),
 }
 
-/// One filter of a resource's list.
+/// The declaration of a filter of a resource's list.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct FilterSpec {
-    /// Name on the wire, the text inside `filter[...]`.
+    /// The name on the wire, the text inside `filter[...]`.
     pub name: &'static str,
-    /// How it decides.
+    /// The condition that the filter tests.
     pub test: FilterTest,
-    /// Kind of its values.
+    /// The kind of the filter's values.
     pub kind: Kind,
-    /// Whether a comma list means any of its values.
+    /// Whether the filter accepts several values, separated by commas, of which one must match.
     pub list: bool,
-    /// Whether an empty value means null or empty.
+    /// Whether an empty value matches null and empty values.
     pub blank: bool,
-    /// First version that has it.
+    /// The first version that has the filter.
     pub since: ApiVersion,
-    /// Kept for old programs; not offered by the SDK.
+    /// Whether the filter only exists for old programs. The SDK does not offer it.
     pub legacy: bool,
 }
 
 impl FilterSpec {
-    /// A filter that takes one value.
+    /// Declares a filter that accepts one value and that every version has.
     pub const fn of(name: &'static str, test: FilterTest, kind: Kind) -> Self {
         Self { name, test, kind, list: false, blank: false, since: ApiVersion::V2017_09_18, legacy: false }
     }
 
-    /// Lets a comma list mean any of its values.
+    /// Accepts several values, separated by commas, of which one must match.
     #[must_use]
     pub const fn list(mut self) -> Self {
         self.list = true;
         self
     }
 
-    /// Lets an empty value mean null or empty.
+    /// Makes an empty value match null and empty values.
     #[must_use]
     pub const fn blank(mut self) -> Self {
         self.blank = true;
         self
     }
 
-    /// Names the first version that has it.
+    /// Sets the first version that has the filter.
     #[must_use]
     pub const fn since(mut self, version: ApiVersion) -> Self {
         self.since = version;
         self
     }
 
-    /// Marks a name kept for old programs.
+    /// Marks a filter that only exists for old programs. The SDK does not offer it.
     #[must_use]
     pub const fn legacy(mut self) -> Self {
         self.legacy = true;
@@ -357,73 +360,76 @@ impl FilterSpec {
     }
 }
 
-/// Why a canonical body cannot be said in an older version.
+/// Why a body in the canonical form cannot be expressed in an older version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Obstacle {
-    /// The canonical attribute that stands in the way.
+    /// The canonical attribute that cannot be expressed.
     pub attribute: &'static str,
     /// The reason, in words.
     pub reason: &'static str,
 }
 
-/// How a resource differs in versions older than the canonical one, beyond members that did not exist.
+/// Conversions between the canonical form of a resource and the forms of older versions, for differences
+/// other than members that an older version lacks.
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter {
-    /// Members of older versions only.
+    /// The attributes that only older versions have.
     pub attributes: &'static [AttributeSpec],
-    /// From the canonical form to an older one: an answer, or a body that is to be sent.
+    /// Converts attributes from the canonical form to that of a version. Servers use it for responses,
+    /// clients for request bodies.
     pub lower: fn(ApiVersion, &mut Map<String, Value>),
-    /// From an older form to the canonical one: a body that was received, or an answer.
+    /// Converts attributes from the form of a version to the canonical one. Servers use it for request
+    /// bodies, clients for responses.
     pub lift: fn(ApiVersion, &mut Map<String, Value>),
-    /// Why a canonical body cannot be said in an older version, if it cannot.
+    /// Returns why canonical attributes cannot be expressed in a version; `None` if they can.
     pub obstacle: fn(ApiVersion, &Map<String, Value>) -> Option<Obstacle>,
 }
 
-/// A resource's whole declaration.
+/// The declaration of a resource.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct ResourceSpec {
-    /// Type name on the wire, plural, and its path below `/v3`.
+    /// The plural type name on the wire, which is also the path below `/v3`.
     pub name: &'static str,
-    /// What it is.
+    /// The description, from the doc comment of the declaration.
     pub doc: &'static str,
-    /// First version that has it.
+    /// The first version that has the resource.
     pub since: ApiVersion,
-    /// What can be done with it.
+    /// The operations of the resource.
     pub verbs: &'static [Verb],
-    /// Attributes in the order of the canonical form.
+    /// The attributes, in the order of the canonical form.
     pub attributes: &'static [AttributeSpec],
-    /// Relationships in the order of answers.
+    /// The relationships, in the order of responses.
     pub relationships: &'static [RelationshipSpec],
-    /// Filters of its list.
+    /// The filters of the resource's list, sorted by name.
     pub filters: &'static [FilterSpec],
-    /// Include paths through more than one relationship.
+    /// The include paths through more than one relationship.
     pub nested_includes: &'static [&'static str],
-    /// Whether each record carries a `meta` member.
+    /// Whether each record has a `meta` member.
     pub has_meta: bool,
-    /// The feature without which a list is refused.
+    /// The feature without which an account's list request is refused.
     pub list_needs: Option<Feature>,
-    /// How older versions differ.
+    /// The conversions to and from older versions; `None` if they only lack members.
     pub adapter: Option<&'static Adapter>,
 }
 
 impl ResourceSpec {
-    /// Whether the resource has the verb.
+    /// Whether the resource has an operation.
     pub fn has(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb)
     }
 
-    /// The declaration of a canonical attribute.
+    /// The declaration of an attribute of the canonical form, by name.
     pub fn attribute(&self, name: &str) -> Option<&'static AttributeSpec> {
         self.attributes.iter().find(|attribute| attribute.name == name)
     }
 
-    /// The declaration of a relationship.
+    /// The declaration of a relationship, by name.
     pub fn relationship(&self, name: &str) -> Option<&'static RelationshipSpec> {
         self.relationships.iter().find(|relationship| relationship.name == name)
     }
 
-    /// The attributes of a version, in the order of its answers.
+    /// The attributes of a version, in the order of its responses.
     pub fn attributes_at(&self, version: ApiVersion) -> Vec<&'static AttributeSpec> {
         let mut attributes: Vec<&'static AttributeSpec> =
             self.attributes.iter().filter(|attribute| attribute.exists_in(version)).collect();
@@ -438,7 +444,7 @@ impl ResourceSpec {
         attributes
     }
 
-    /// The relationships of a version, whatever an account's features.
+    /// The relationships of a version, including those that depend on a feature of the account.
     pub fn relationships_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static RelationshipSpec> {
         self.relationships.iter().filter(move |relationship| version >= relationship.since)
     }
@@ -448,19 +454,19 @@ impl ResourceSpec {
         self.filters.iter().filter(move |filter| version >= filter.since)
     }
 
-    /// Whether records of a version must be lifted before they have the canonical form.
+    /// Whether records in the form of a version must be converted to the canonical form.
     pub fn lifts(&self, version: ApiVersion) -> bool {
         self.adapter.is_some() && version < ApiVersion::NEWEST
     }
 
-    /// Brings the attributes of an older version into the canonical form.
+    /// Converts attributes from the form of a version to the canonical form.
     pub fn lift(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
         if let Some(adapter) = self.adapter {
             (adapter.lift)(version, attributes);
         }
     }
 
-    /// Brings canonical attributes into the form of an older version.
+    /// Converts attributes from the canonical form to that of a version.
     pub fn lower(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
         if let Some(adapter) = self.adapter {
             (adapter.lower)(version, attributes);

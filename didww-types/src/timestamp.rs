@@ -1,4 +1,4 @@
-//! Instants as the wire writes them: UTC, always three decimals, always `Z`.
+//! DIDWW's timestamps: UTC, always with three decimals and `Z`.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use wire_core::{Precision, rfc3339};
 const PRECISION: Precision = Precision::MILLISECONDS;
 
 wire_core::timestamp! {
-    /// An instant in UTC with millisecond precision, from year 0 to 9999.
+    /// An instant in UTC with millisecond precision, in the years 0 to 9999.
     ///
-    /// Reading accepts any RFC 3339 text with up to nine decimals and any offset; writing is always
-    /// `YYYY-MM-DDTHH:MM:SS.mmmZ`.
+    /// Any RFC 3339 text with at most nine decimals and any offset is accepted; further decimals than three
+    /// are dropped. It is always written as `YYYY-MM-DDTHH:MM:SS.mmmZ`.
     ///
     /// ```
     /// use didww_types::Timestamp;
@@ -24,12 +24,12 @@ wire_core::timestamp! {
 }
 
 impl Timestamp {
-    /// The instant that many milliseconds after (or before) 1970-01-01T00:00:00Z, held to year 0 to 9999.
+    /// Creates an instant from milliseconds since 1970-01-01T00:00:00Z, clamped to the years 0 to 9999.
     pub const fn from_unix_millis(millis: i64) -> Self {
-        Self::hold(millis)
+        Self::clamped(millis)
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// The number of milliseconds since 1970-01-01T00:00:00Z; negative before.
     pub const fn as_unix_millis(self) -> i64 {
         self.0
     }

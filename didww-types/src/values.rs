@@ -1,7 +1,7 @@
-//! Values that cannot be built wrong.
+//! Attribute values with documented limits.
 //!
-//! A constructor checks and tells what would be right. Deserialising does not check: what the service
-//! answers is taken as it is and written back unchanged, even when it lies outside the documented range.
+//! Constructors validate, and their error states the valid values. Deserialisation does not validate: a value
+//! that the service returns is accepted and written back unchanged, even outside the documented limits.
 
 mod bounded_integer;
 mod callback_url;
@@ -14,7 +14,7 @@ mod tech_prefix;
 mod threshold;
 mod twilio_account_sid;
 
-pub(crate) use bounded_integer::admit_integer;
+pub(crate) use bounded_integer::validate_integer;
 pub use bounded_integer::{BillingCycles, CapacityLimit, RtpTimeout};
 pub use callback_url::CallbackUrl;
 pub use dst_prefix::DstPrefix;
@@ -28,21 +28,21 @@ pub use twilio_account_sid::TwilioAccountSid;
 
 use crate::Violation;
 
-/// A value refused by its constructor: what was given, which value it was to be, and what would be right.
+/// A constructor refused a value that is outside its documented limits.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{what} `{given}` {violation}; {right}")]
 pub struct ValueError {
-    /// The kind of value, in words.
+    /// What the value was meant to be, such as `tech prefix`.
     pub what: &'static str,
-    /// The value that was given.
+    /// The refused value, or the number of items of a list that is too long.
     pub given: String,
-    /// The rule that it breaks.
+    /// The rule that the value breaks.
     pub violation: Violation,
-    /// What would be right.
+    /// The valid values, in words, such as `1 to 15 digits`.
     pub right: &'static str,
 }
 
-/// Declares a text value whose constructor checks and whose deserialiser does not.
+/// Declares a text value. Its constructor validates and its deserialiser does not.
 macro_rules! checked_text {
     ($(#[$meta:meta])* $name:ident, $what:literal, $right:literal, $kind:expr, $check:expr) => {
         $(#[$meta])*
@@ -51,7 +51,10 @@ macro_rules! checked_text {
         pub struct $name(String);
 
         impl $name {
-            #[doc = concat!("Checks the text: ", $right, ".")]
+            #[doc = concat!("Validates a text. Valid is: ", $right, ".")]
+            ///
+            /// # Errors
+            /// Returns an error for any other text.
             pub fn new(text: impl Into<String>) -> Result<Self, $crate::values::ValueError> {
                 let text = text.into();
                 let check: fn(&str) -> Option<$crate::Violation> = $check;
@@ -63,7 +66,8 @@ macro_rules! checked_text {
                 }
             }
 
-            /// The text on the wire.
+            /// The text as it is written on the wire. A text that a service returned may break the documented
+            /// limits.
             pub fn as_str(&self) -> &str {
                 &self.0
             }

@@ -1,33 +1,34 @@
-//! The dated versions of the API and the rule that picks the one that serves a request.
+//! The dated versions of the API, and the rule that selects the version of a request.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A dated version of the API. Newer versions compare greater.
+/// A dated version of the API. A newer version compares greater than an older one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ApiVersion {
-    /// 2017-09-18, the first.
+    /// 2017-09-18, the first version.
     V2017_09_18,
-    /// 2021-04-19.
+    /// 2021-04-19. It adds `billing_cycles_count` to DIDs.
     V2021_04_19,
-    /// 2021-12-15: outbound trunks appear, with flat `allowed_sip_ips`, `username` and `password`.
+    /// 2021-12-15. It adds outbound trunks, with the attributes `allowed_sip_ips`, `username` and `password`.
     V2021_12_15,
-    /// 2022-05-10: trunks as before.
+    /// 2022-05-10. Outbound trunks and DIDs are the same as in 2021-12-15.
     V2022_05_10,
-    /// 2026-04-16: `authentication_method`, emergency settings. The canonical form of this crate.
+    /// 2026-04-16. It adds `authentication_method`, which replaces those attributes, and emergency settings.
+    /// Its form is the canonical one in this crate.
     V2026_04_16,
 }
 
 impl ApiVersion {
-    /// Every known version, oldest first.
+    /// All versions that this crate knows, oldest first.
     pub const ALL: [Self; 5] =
         [Self::V2017_09_18, Self::V2021_04_19, Self::V2021_12_15, Self::V2022_05_10, Self::V2026_04_16];
 
-    /// The newest version, whose shape is the canonical one.
+    /// The newest version. Its form is the canonical one in this crate.
     pub const NEWEST: Self = Self::V2026_04_16;
 
-    /// The date as the wire writes it.
+    /// The date as it is written on the wire, such as `2026-04-16`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::V2017_09_18 => "2017-09-18",
@@ -38,7 +39,8 @@ impl ApiVersion {
         }
     }
 
-    /// The version that serves a request: the account's own, or a newer one that the header names.
+    /// The version that serves a request. `self` is the version assigned to the account, and `header` the
+    /// value of the [`VERSION_HEADER`](crate::VERSION_HEADER), which can only select a newer version.
     ///
     /// An older, unknown or malformed header value is ignored without an error, as DIDWW documents.
     ///
@@ -51,7 +53,7 @@ impl ApiVersion {
     /// ```
     #[must_use]
     pub fn serving(self, header: Option<&str>) -> Self {
-        header.and_then(|text| text.parse().ok()).map_or(self, |asked: Self| asked.max(self))
+        header.and_then(|text| text.parse().ok()).map_or(self, |requested: Self| requested.max(self))
     }
 }
 
@@ -61,7 +63,7 @@ impl fmt::Display for ApiVersion {
     }
 }
 
-/// The text names no known API version.
+/// The text is not an API version that this crate knows.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not an API version; known are 2017-09-18, 2021-04-19, 2021-12-15, 2022-05-10, 2026-04-16")]
 pub struct UnknownVersion(String);

@@ -1,43 +1,43 @@
-//! What is wrong with a value, in the words that the API uses for it.
+//! Violations of the rules for values, with the messages that the API sends.
 
 use std::fmt;
 
 use rust_decimal::Decimal;
 
-/// A rule that a value breaks. `Display` gives the message as the API sends it.
+/// A rule that a value breaks. `Display` writes the message that the API sends.
 ///
-/// The texts of [`LessOrEqual`](Self::LessOrEqual) and [`TooLong`](Self::TooLong) in characters are recorded
-/// from DIDWW; the others are the defaults of the framework it runs on.
+/// The messages of [`LessOrEqual`](Self::LessOrEqual) and [`TooLong`](Self::TooLong) are recorded from DIDWW.
+/// The others are the default messages of the framework behind the API; they are inferred.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Violation {
     /// A required value is missing, null or empty.
     Blank,
-    /// The value has not the right form.
+    /// The value is malformed.
     Invalid,
-    /// The value is none of the allowed ones.
+    /// The value is not one of the allowed ones.
     NotIncluded,
     /// The value is not a number.
     NotANumber,
     /// The value is a number with a fraction.
     NotAnInteger,
-    /// The value is below its lower bound.
+    /// The value is below this lower limit.
     GreaterOrEqual(Decimal),
-    /// The value is above its upper bound.
+    /// The value is above this upper limit.
     LessOrEqual(Decimal),
-    /// The text has too many characters.
+    /// The text has more than this number of characters.
     TooLong(usize),
-    /// The list has too many items.
+    /// The list has more than this number of items.
     TooMany(usize),
-    /// Another record of the account has this value already.
+    /// Another record already has this value, which must be unique.
     Taken,
-    /// A value was sent where none may be.
+    /// A value was sent where only null or an empty value is allowed.
     MustBeBlank,
-    /// The kind may not be chosen when the record is created.
+    /// A create request cannot set this type of authentication method.
     NotAllowedForCreation,
-    /// The kind may not be chosen when the record is updated.
+    /// An update request cannot set this type of authentication method.
     NotAllowedForUpdate,
-    /// The DID has no emergency calling.
+    /// The DID does not support emergency calling.
     NoEmergency,
 }
 
@@ -51,8 +51,8 @@ impl fmt::Display for Violation {
             Self::NotAnInteger => f.write_str("must be an integer"),
             Self::GreaterOrEqual(bound) => write!(f, "must be greater than or equal to {bound}"),
             Self::LessOrEqual(bound) => write!(f, "must be less than or equal to {bound}"),
-            Self::TooLong(most) => write!(f, "is too long (maximum is {most} characters)"),
-            Self::TooMany(most) => write!(f, "is too long (maximum is {most} items)"),
+            Self::TooLong(max) => write!(f, "is too long (maximum is {max} characters)"),
+            Self::TooMany(max) => write!(f, "is too long (maximum is {max} items)"),
             Self::Taken => f.write_str("has already been taken"),
             Self::MustBeBlank => f.write_str("must be blank"),
             Self::NotAllowedForCreation => f.write_str("is not allowed for creation"),
@@ -64,12 +64,13 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// A violation and where inside an attribute's value it lies.
+/// A violation and its position inside an attribute's value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flaw {
-    /// JSON pointer below the attribute: empty for the attribute itself, or such as `/attributes/tech_prefix`.
+    /// A JSON pointer relative to the attribute: empty for the attribute itself, else such as
+    /// `/attributes/tech_prefix`.
     pub pointer: String,
-    /// The rule that is broken there.
+    /// The rule that is broken at that position.
     pub violation: Violation,
 }
 

@@ -1,4 +1,4 @@
-//! What can be done with each kind of record: a method for each endpoint, and no others.
+//! The operations of each kind of record: one method for each endpoint of the API.
 
 mod calls;
 mod outbound_config;

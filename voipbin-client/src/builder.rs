@@ -1,4 +1,4 @@
-//! Settles everything about a client before it is made.
+//! The builder of a client.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use crate::request::Request;
 use crate::types::{Login, LoginBody, Secret};
 use crate::{Client, Error, Reason, client};
 
-/// VoIPBIN's own service.
+/// The base URL of VoIPBIN's production environment.
 pub const PRODUCTION: &str = "https://api.voipbin.net/v1.0";
 
 const SERVICE: Service = Service {
     production: PRODUCTION,
     domain: "voipbin.net",
-    // 16.7 for a customer, its agents and access keys together.
+    // VoIPBIN documents 16.7 a second for a customer, with all its agents and access keys together.
     rate: NonZeroU32::new(16),
     fields: SpanFields { attempts: "voipbin.attempts", request_id: "voipbin.request_id" },
 };
 
-/// Settings of a [`Client`].
+/// The settings of a [`Client`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -62,52 +62,65 @@ impl ClientBuilder {
         }
     }
 
-    /// Speaks to another service, such as `http://127.0.0.1:8080/v1.0`; [`PRODUCTION`] unless set.
+    /// Sets the base URL, such as `http://127.0.0.1:8080/v1.0`. The default is [`PRODUCTION`].
     ///
-    /// Over plain http the credentials are sent in clear.
+    /// Over plain HTTP the credentials are sent unencrypted.
     pub fn base_url(mut self, url: impl Into<String>) -> Self {
         self.base_url = url.into();
         self
     }
 
-    /// Calls with an access key. It is sent in the query of every request, the one place where VoIPBIN's own
-    /// programs put it, and is told nowhere else. It can do what an administrator of its customer can.
+    /// Authenticates with an access key, which has the permissions of an administrator of its customer.
+    ///
+    /// The key is sent in the query of every request, as VoIPBIN's own programs do. It never appears in an
+    /// error, a log or a span.
     pub fn access_key(mut self, key: impl Into<Secret>) -> Self {
         self.credentials = Some(Credentials::AccessKey(key.into()));
         self
     }
 
-    /// Calls with a token, as [`login`](Self::login) gives one.
+    /// Authenticates with a token, such as the one that [`login`](Self::login) obtains.
     pub fn token(mut self, token: impl Into<Secret>) -> Self {
         self.credentials = Some(Credentials::Token(token.into()));
         self
     }
 
     client_core::builder_settings! {
-        /// Unless set it is 16 for VoIPBIN's own hosts, which allow a customer 16.7, and unlimited for others.
+        /// The default is 16 requests a second for hosts of `voipbin.net`, where VoIPBIN documents a limit of
+        /// 16.7 a second for a customer, and no limit for other hosts.
     }
 
-    /// How often a call is asked for while [its end is waited for](crate::Calls::wait_until_hung_up): the wait
-    /// doubles from the first to the longest, 250 ms and 5 s unless set.
+    /// Sets the waits between the requests of [`wait_until_hung_up`](crate::Calls::wait_until_hung_up). The
+    /// wait doubles from `first` to `longest`, 250 ms and 5 s by default. Each wait is multiplied by a random
+    /// number between 0.5 and 1.0.
     pub fn poll(mut self, first: Duration, longest: Duration) -> Self {
         self.poll = Backoff { first, longest };
         self
     }
 
-    /// Makes the client. Nothing is sent.
+    /// Builds the client without sending anything.
+    ///
+    /// # Errors
+    /// Returns [`Error::NotSent`] for an unusable base URL, for missing or unusable credentials, for a
+    /// timeout out of range, and when the HTTP client cannot be built.
     pub fn build(self) -> Result<Client, Error> {
         let base = SERVICE.base_url(&self.base_url)?;
         let credentials = self.credentials.as_ref().ok_or(Reason::NoCredentials)?;
         let poll = self.poll;
-        let (headers, query) = carried(credentials)?;
+        let (headers, query) = headers_and_query(credentials)?;
         let channel = self.settings.open(base, headers, query, &SERVICE)?;
         Ok(Client::from_parts(client::Parts { channel, poll }))
     }
 
-    /// Exchanges a name and a password for a token, and makes a client that calls with it.
+    /// Logs in with the name and password of an agent, and builds a client that authenticates with the token
+    /// received.
     ///
-    /// The token is good for seven days. After that, requests are refused with [`Error::Unauthorized`], as
-    /// here a wrong password is; log in again then.
+    /// The token is valid for seven days. After that, requests return [`Error::Unauthorized`], and the
+    /// program must log in again.
+    ///
+    /// # Errors
+    /// Returns [`Error::Unauthorized`] for a wrong name or password, and the errors of
+    /// [`build`](Self::build).
     ///
     /// ```
     /// # async fn f() -> Result<(), voipbin_client::Error> {
@@ -121,22 +134,22 @@ impl ClientBuilder {
         password: impl Into<Secret> + Send,
     ) -> Result<Client, Error> {
         let base = SERVICE.base_url(&self.base_url)?;
-        // The client that logs in and the one that comes of it share their connections.
+        // The login and the client that it returns share one connection pool.
         self.settings = self.settings.with_http(&base)?;
         let channel = self.login_channel(&base)?;
         let body = LoginBody { username: username.into(), password: password.into() };
-        let request = Request::new(Method::POST, "/auth/login").with_body(&body)?.harmless();
-        let (login, _) = client::fetch::<Login>(&channel, &request).await.map_err(Error::of_login)?;
+        let request = Request::new(Method::POST, "/auth/login").with_body(&body)?.idempotent();
+        let (login, _) = client::fetch::<Login>(&channel, &request).await.map_err(Error::for_login)?;
         self.token(login.token).build()
     }
 
-    /// The login lies beside the version and not below it.
+    /// Opens the channel for the login, whose path is relative to the parent of the versioned base URL.
     fn login_channel(&self, base: &Url) -> Result<Channel, Error> {
-        let mut beside = base.clone();
-        if let Ok(mut segments) = beside.path_segments_mut() {
+        let mut parent = base.clone();
+        if let Ok(mut segments) = parent.path_segments_mut() {
             segments.pop_if_empty().pop();
         }
-        Ok(self.settings.clone().open(beside, common_headers(), None, &SERVICE)?)
+        Ok(self.settings.clone().open(parent, common_headers(), None, &SERVICE)?)
     }
 }
 
@@ -147,8 +160,8 @@ fn common_headers() -> HeaderMap {
     ])
 }
 
-/// Where the credentials travel: in a header, or in the query.
-fn carried(credentials: &Credentials) -> Result<(HeaderMap, Option<Secret>), Reason> {
+/// The headers of every request, and the secret query: a token is a header, an access key is a query.
+fn headers_and_query(credentials: &Credentials) -> Result<(HeaderMap, Option<Secret>), Reason> {
     let mut headers = common_headers();
     match credentials {
         Credentials::Token(token) | Credentials::AccessKey(token) if token.expose().is_empty() => {
@@ -183,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_a_client_is_refused_with_a_reason() {
+    fn settings_that_cannot_make_a_client_are_refused_with_a_reason() {
         let builder = || ClientBuilder::new().token("t");
         for url in ["", "api.voipbin.net", "http://x/v1.0?accesskey=k"] {
             let refused = reason(builder().base_url(url));
@@ -203,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_rate_is_that_of_voipbins_own_hosts() {
+    fn the_documented_rate_applies_to_voipbins_own_hosts_only() {
         let limit = |url| SERVICE.limit(Rate::Documented, &SERVICE.base_url(url).unwrap()).map(u32::from);
         assert_eq!(limit(PRODUCTION), Some(16));
         assert_eq!(limit("http://127.0.0.1:8080/v1.0"), None);
@@ -211,10 +224,10 @@ mod tests {
 
     #[test]
     fn the_token_is_a_sensitive_header_and_the_access_key_an_encoded_query() {
-        let (headers, query) = carried(&Credentials::Token(Secret::new("t"))).unwrap();
+        let (headers, query) = headers_and_query(&Credentials::Token(Secret::new("t"))).unwrap();
         assert!(headers[AUTHORIZATION].is_sensitive() && query.is_none());
         assert_eq!(headers[AUTHORIZATION], "Bearer t");
-        let (headers, query) = carried(&Credentials::AccessKey(Secret::new("a&b=c d"))).unwrap();
+        let (headers, query) = headers_and_query(&Credentials::AccessKey(Secret::new("a&b=c d"))).unwrap();
         assert_eq!(query.unwrap().expose(), "accesskey=a%26b%3Dc+d");
         assert!(!headers.contains_key(AUTHORIZATION));
     }

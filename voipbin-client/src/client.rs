@@ -1,4 +1,4 @@
-//! The client: what its clones share, and the way of every request.
+//! The client, which sends the requests of every endpoint.
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,9 +12,10 @@ use crate::api::{Calls, OutboundConfigApi, OutboundConfigs, ProviderCalls, Provi
 use crate::request::Request;
 use crate::{ClientBuilder, Error, Exchange, Refusal};
 
-/// A client of one caller, cheap to clone. Clones share connections, rate limit and retry budget.
+/// A client with the credentials of one user. It is cheap to clone; clones share connections, rate limit and
+/// retry budget.
 ///
-/// `Debug` shows no credentials.
+/// `Debug` does not print the credentials.
 #[derive(Clone)]
 pub struct Client(Arc<Parts>);
 
@@ -24,7 +25,8 @@ pub(crate) struct Parts {
 }
 
 impl Client {
-    /// Begins a client of VoIPBIN's own service; [`ClientBuilder::base_url`] names another.
+    /// Creates a builder for VoIPBIN's production environment. [`ClientBuilder::base_url`] selects another
+    /// service.
     pub fn builder() -> ClientBuilder {
         ClientBuilder::new()
     }
@@ -33,37 +35,37 @@ impl Client {
         Self(Arc::new(parts))
     }
 
-    /// What the caller's own customer may call.
+    /// The outbound config of the credentials' own customer; for administrators of the customer.
     pub fn outbound_config(&self) -> OutboundConfigApi {
         OutboundConfigApi::new(self.clone())
     }
 
-    /// What each customer may call; for the platform's administrators.
+    /// The outbound configs of all customers; for administrators of the platform.
     pub fn outbound_configs(&self) -> OutboundConfigs {
         OutboundConfigs::new(self.clone())
     }
 
-    /// Carriers; for the platform's administrators.
+    /// The carriers through which the platform sends calls; for administrators of the platform.
     pub fn providers(&self) -> Providers {
         Providers::new(self.clone())
     }
 
-    /// Which provider takes which calls; for the platform's administrators.
+    /// The routes, which assign calls to providers; for administrators of the platform.
     pub fn routes(&self) -> Routes {
         Routes::new(self.clone())
     }
 
-    /// Calls through one provider; for the platform's administrators.
+    /// The calls through one provider; for administrators of the platform.
     pub fn provider_calls(&self) -> ProviderCalls {
         ProviderCalls::new(self.clone())
     }
 
-    /// Calls.
+    /// The calls of the credentials' own customer.
     pub fn calls(&self) -> Calls {
         Calls::new(self.clone())
     }
 
-    /// The base URL.
+    /// The base URL without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.channel().base().as_str()
     }
@@ -76,13 +78,13 @@ impl Client {
         self.0.poll
     }
 
-    /// Sends, and reads what a success says.
+    /// Sends a request and decodes the body of a 2xx response.
     pub(crate) async fn fetch<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
         Ok(fetch(self.channel(), request).await?.0)
     }
 
-    /// Sends, and reads what a success says.
-    pub(crate) async fn fetch_told<T: DeserializeOwned>(
+    /// Like [`fetch`](Self::fetch), but also returns the description of the request for errors.
+    pub(crate) async fn fetch_with_exchange<T: DeserializeOwned>(
         &self,
         request: &Request,
     ) -> Result<(T, Exchange), Error> {
@@ -90,7 +92,7 @@ impl Client {
     }
 }
 
-/// Sends until there is an answer to take or an error to give.
+/// Sends a request with retries, and decodes the body of a 2xx response.
 pub(crate) async fn fetch<T: DeserializeOwned>(
     channel: &Channel,
     request: &Request,
@@ -103,7 +105,7 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
         request.template,
         request.path,
     );
-    let work = async {
+    let exchange = async {
         let url = request.url(channel.base())?;
         let outgoing = Outgoing {
             method: &request.method,
@@ -111,8 +113,8 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
             body: request.body.as_ref(),
             repeat: request.repeat,
         };
-        let answered = channel.send(outgoing).await.map_err(|error| Error::Transport(Box::new(error)))?;
-        let Answered { exchange, status, retry_after, body, .. } = answered;
+        let response = channel.send(outgoing).await.map_err(|error| Error::Transport(Box::new(error)))?;
+        let Answered { exchange, status, retry_after, body, .. } = response;
         if !status.is_success() {
             return Err(Refusal::read(exchange, status, &body).into_error(retry_after));
         }
@@ -121,7 +123,7 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
             Err(error) => Err(Error::Decode(Box::new(Unreadable::new(exchange, error)))),
         }
     };
-    work.instrument(span).await
+    exchange.instrument(span).await
 }
 
 impl fmt::Debug for Client {

@@ -1,7 +1,7 @@
-//! Errors that one can act on.
+//! The errors of the client, distinguished by how a caller can react to them.
 //!
-//! Each names the method, the path and the request's id. None holds a header, a query, a body that was sent
-//! or a credential.
+//! Each names the method, the path and the request's id. None contains a header, a query, a request body or a
+//! credential.
 
 mod endless;
 mod not_sent;
@@ -21,7 +21,7 @@ pub use still_up::StillUp;
 
 use crate::types::ErrorReason;
 
-/// Why a request has no usable answer.
+/// Why a request did not succeed.
 ///
 /// ```
 /// use voipbin_client::Error;
@@ -40,52 +40,53 @@ use crate::types::ErrorReason;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// 400: something in the request is not as it must be.
+    /// 400: the request is malformed or has an invalid value.
     #[error("not valid: {0}")]
     Invalid(Box<Refusal>),
-    /// 401: the credential is missing, wrong, expired or deleted; or a login was refused.
+    /// 401: the credentials are missing, wrong, expired or deleted. Also a refused login.
     #[error("the credentials are not accepted: {0}")]
     Unauthorized(Box<Refusal>),
-    /// 403: the caller may not do this.
+    /// 403: the credentials do not have the permission for this request.
     #[error("not permitted: {0}")]
     Forbidden(Box<Refusal>),
-    /// 404: there is no such record.
+    /// 404: the record does not exist.
     #[error("not found: {0}")]
     NotFound(Box<Refusal>),
-    /// 409: the record's state does not allow it.
-    #[error("not in this state: {0}")]
+    /// 409: the state of the record does not allow the request, for example because the record is deleted.
+    #[error("not possible in the present state: {0}")]
     Conflict(Box<Refusal>),
-    /// 429: the rate limit was reached, and stayed so as long as the retry policy allows to wait.
-    #[error("the rate limit is reached: {refusal}")]
+    /// 429: the rate limit is exceeded, and the retry policy allows no further attempt.
+    #[error("the rate limit is exceeded: {refusal}")]
     RateLimited {
-        /// The wait that the service asked for, if it did.
+        /// The wait that the last response's `Retry-After` header asks for.
         retry_after: Option<Duration>,
-        /// The answer.
+        /// The last response.
         refusal: Box<Refusal>,
     },
-    /// Any other status that is not a success.
+    /// Any other status outside 2xx.
     #[error("refused: {0}")]
     Api(Box<Refusal>),
-    /// There is no whole answer. Whether a request that changes something took effect is not known, except
-    /// when no connection could be made.
+    /// No complete response was received. A request that changes something may have taken effect, unless the
+    /// kind is [`TransportKind::Connect`](crate::TransportKind::Connect).
     #[error(transparent)]
     Transport(Box<TransportError>),
-    /// The answer is not what the declaration says; the error names the place in the document.
+    /// A successful response does not have the declared shape. The error has the path in the document.
     #[error(transparent)]
     Decode(Box<Unreadable>),
-    /// Nothing was sent: the client or the request cannot be built.
+    /// Nothing was sent, because the client or the request could not be built.
     #[error(transparent)]
     NotSent(Box<NotSent>),
-    /// A list that does not come to its end was left.
+    /// The client stopped reading a list because its pages would never end.
     #[error(transparent)]
     Endless(Box<Endless>),
-    /// A call was not over when the time to wait for it was.
+    /// A call had not ended within the time limit of
+    /// [`wait_until_hung_up`](crate::Calls::wait_until_hung_up).
     #[error(transparent)]
     StillUp(Box<StillUp>),
 }
 
 impl Error {
-    /// The answer that refused the request, if it was refused.
+    /// The response that refused the request; `None` for other errors.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Invalid(refusal)
@@ -99,27 +100,27 @@ impl Error {
         }
     }
 
-    /// The HTTP status of the answer that refused the request.
+    /// The HTTP status of the response that refused the request; `None` for other errors.
     pub fn status(&self) -> Option<StatusCode> {
         self.refusal().map(|refusal| refusal.status)
     }
 
-    /// The service's word for what is wrong.
+    /// The machine-readable reason that the service sent.
     pub fn reason(&self) -> Option<&ErrorReason> {
         self.refusal()?.reason.as_ref()
     }
 
-    /// The service's sentence about what is wrong.
+    /// The human-readable message that the service sent.
     pub fn message(&self) -> Option<&str> {
         self.refusal()?.message.as_deref()
     }
 
-    /// The service's facts about what is wrong.
+    /// The further facts that the service sent; empty for errors that have none.
     pub fn details(&self) -> &[Map<String, Value>] {
         self.refusal().map_or(&[], |refusal| &refusal.details)
     }
 
-    /// The request, unless the client itself could not be built.
+    /// The request; `None` when the client itself could not be built, and for [`Error::StillUp`].
     pub fn exchange(&self) -> Option<&Exchange> {
         match self {
             Self::Transport(error) => Some(&error.exchange),
@@ -130,13 +131,13 @@ impl Error {
         }
     }
 
-    /// The service's own name for the request.
+    /// The request id that the service assigned, from the `x-request-id` header or the body of the response.
     pub fn request_id(&self) -> Option<&str> {
         self.exchange()?.request_id.as_deref()
     }
 
-    /// Whether the same request may well succeed a little later.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether the same request is likely to succeed later.
+    pub(crate) fn is_temporary(&self) -> bool {
         match self {
             Self::Transport(_) | Self::RateLimited { .. } => true,
             Self::Api(refusal) => refusal.status.is_server_error(),
@@ -144,8 +145,9 @@ impl Error {
         }
     }
 
-    /// A login that is refused says 400 and nothing else.
-    pub(crate) fn of_login(self) -> Self {
+    /// Converts the error of a login: the service answers a wrong name or password with a 400 without a
+    /// reason.
+    pub(crate) fn for_login(self) -> Self {
         match self {
             Self::Invalid(refusal) => Self::Unauthorized(refusal),
             other => other,
@@ -172,21 +174,20 @@ mod tests {
     }
 
     #[test]
-    fn each_status_has_its_kind() {
-        let of = |status| refused(status, &Value::Null);
-        assert!(matches!(of(400), Error::Invalid(_)));
-        assert!(matches!(of(401), Error::Unauthorized(_)));
-        assert!(matches!(of(403), Error::Forbidden(_)));
-        assert!(matches!(of(404), Error::NotFound(_)));
-        assert!(matches!(of(409), Error::Conflict(_)));
-        assert!(matches!(of(429), Error::RateLimited { .. }));
+    fn each_status_has_its_variant() {
+        let error = |status| refused(status, &Value::Null);
+        assert!(matches!(error(400), Error::Invalid(_)));
+        assert!(matches!(error(401), Error::Unauthorized(_)));
+        assert!(matches!(error(403), Error::Forbidden(_)));
+        assert!(matches!(error(404), Error::NotFound(_)));
+        assert!(matches!(error(409), Error::Conflict(_)));
+        assert!(matches!(error(429), Error::RateLimited { .. }));
         for status in [301, 402, 500, 503] {
-            assert!(matches!(of(status), Error::Api(_)), "{status}");
+            assert!(matches!(error(status), Error::Api(_)), "{status}");
         }
-        assert!(matches!(of(400).of_login(), Error::Unauthorized(_)));
-        assert!(
-            of(503).is_passing() && of(429).is_passing() && !of(402).is_passing() && !of(404).is_passing()
-        );
+        assert!(matches!(error(400).for_login(), Error::Unauthorized(_)));
+        assert!(error(503).is_temporary() && error(429).is_temporary());
+        assert!(!error(402).is_temporary() && !error(404).is_temporary());
     }
 
     #[test]
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_odd_in_an_envelope_does_not_hide_the_rest() {
+    fn a_malformed_member_of_an_envelope_does_not_hide_the_others() {
         let body =
             json!({"error": {"message": 7, "reason": "NEW_ONE", "request_id": null, "details": ["x", {}]}});
         let error = refused(500, &body);

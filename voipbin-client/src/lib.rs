@@ -35,17 +35,17 @@
 //! let builder = Client::builder();
 //! let client = builder.token("your token").build()?;
 //!
-//! // Countries that may be called: with none, every call to a telephone number is refused.
+//! // The countries that can be called. Without any, every call to a telephone number is refused.
 //! client.outbound_config().update(OutboundConfigPatch::default().destination_whitelist(["kr"])).await?;
 //!
-//! // A provider, and a call through it and no other.
+//! // Create a provider and place a call through it, without the use of routes.
 //! let provider = client.providers().create(ProviderBody::sip("Berlin", "sip.example.com")).await?;
 //! let body = ProviderCallCreate::new(provider.id, [Address::tel("+821012345678")])
 //!     .source(Address::tel("+14155551234"))
 //!     .actions([ActionBody::talk("Hello", "en-US"), ActionBody::hangup()]);
 //! let placed = client.provider_calls().create(body).await?;
 //!
-//! // The record does not follow its calls; each call tells how it ends.
+//! // The record is not updated when its calls end; the result is in each call.
 //! for id in placed.call_ids {
 //!     let call = client.calls().wait_until_hung_up(id, Duration::from_secs(90)).await?;
 //!     if call.hangup_reason == Some(HangupReason::Busy) {
@@ -53,13 +53,13 @@
 //!     }
 //! }
 //!
-//! // All records, page by page.
+//! // Read all records, page by page.
 //! let mut placed = client.provider_calls().list().provider(provider.id).stream();
 //! while let Some(record) = placed.try_next().await? {
 //!     println!("{}", record.id);
 //! }
 //!
-//! // What is refused says why.
+//! // A refusal has a machine-readable reason.
 //! if let Err(error) = client.providers().delete(provider.id).await {
 //!     assert_eq!(error.reason(), Some(&ErrorReason::ProviderNotFound));
 //!     println!("{error}");
@@ -68,29 +68,31 @@
 //! # }
 //! ```
 //!
-//! # What it does for you
+//! # Behaviour
 //!
-//! - **Time.** Every request has a timeout. It can be set, and cannot be switched off.
-//! - **Repetition.** [`RetryPolicy`] says what is sent again and when. What places a call or makes a record is
-//!   sent again only where it cannot have taken effect.
-//! - **Rate.** The clones of a client together stay within the requests a second that VoIPBIN allows a customer.
-//! - **Pages.** Lists are streams; one that would not come to its end is left.
-//! - **Tolerance.** Unknown members do no harm, unknown texts of enumerations are kept. Providers and routes keep
-//!   unknown members too, because an update replaces them whole.
-//! - **Secrets.** Passwords, tokens and keys are in no `Debug`, error, log or span, although an access key travels
-//!   in the URL.
-//! - **Traces.** One [`tracing`](https://docs.rs/tracing) span a request: method, path, status, attempts and the
-//!   service's request id.
+//! - **Timeouts.** Every request has a timeout, 30 s by default. It can be changed but not disabled.
+//! - **Retries.** [`RetryPolicy`] determines which requests are retried and when. A request that places calls
+//!   or creates a record is retried only when it cannot have taken effect.
+//! - **Rate limit.** All clones of a client together send at most 16 requests a second to VoIPBIN's own
+//!   hosts, where VoIPBIN documents a limit of 16.7 a second for a customer.
+//! - **Pages.** Lists are streams. A list whose pages would never end yields an error.
+//! - **Forward compatibility.** Unknown members are ignored, and unknown texts of enumerations are preserved.
+//!   Providers and routes also preserve unknown members, because an update replaces all members.
+//! - **Secrets.** Passwords, tokens and keys never appear in `Debug` output, errors, logs or spans, although
+//!   an access key is sent in the URL.
+//! - **Tracing.** Each request is one [`tracing`](https://docs.rs/tracing) span with method, path, status,
+//!   number of attempts and the service's request id.
 //!
-//! Webhooks are checked and read by [`webhook`].
+//! The module [`webhook`] verifies and decodes the webhooks that VoIPBIN sends.
 //!
 //! # Features
 //!
-//! `http` (default) is the client; without it there are [`types`] and [`webhook`] alone. `rustls` (default) makes
-//! HTTPS clients with rustls, ring and the platform's certificates. ring becomes the process's provider only if
-//! there is none yet. Without it, bring a client: `ClientBuilder::http_client`.
+//! `http` (default) is the client; without it, the crate has only [`types`] and [`webhook`]. `rustls`
+//! (default) builds HTTPS clients with rustls, ring and the platform's certificates. ring is installed as the
+//! process's default crypto provider only if there is none yet. Without `rustls`, pass an HTTP client to
+//! `ClientBuilder::http_client`.
 //!
-//! Compatible with VoIPBIN, not affiliated with it.
+//! This crate is compatible with VoIPBIN's API and not affiliated with VoIPBIN.
 
 #[cfg(feature = "http")]
 mod api;

@@ -1,4 +1,4 @@
-//! A request for records, page by page.
+//! Requests for a list of records, read page by page.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -16,8 +16,8 @@ use crate::request::Request;
 use crate::types::Page;
 use crate::{Client, Endless, Error, Exchange};
 
-/// A request for records, the newest first. Await it for one page, or [`stream`](Self::stream) it for the records
-/// of all pages.
+/// A request for a list of records, the newest first. Await it for one page, or use [`stream`](Self::stream)
+/// or [`all`](Self::all) for the records of all pages.
 ///
 /// ```
 /// # async fn f(client: &voipbin_client::Client) -> Result<(), voipbin_client::Error> {
@@ -45,43 +45,47 @@ impl<T: DeserializeOwned + Send + 'static> ListRequest<T> {
         Self { client, path, size: None, token: None, filters: Vec::new(), record: PhantomData }
     }
 
-    /// Leaves out the records that do not have this value.
+    /// Lists only the records whose member `name` has this value.
     pub(crate) fn filter(mut self, name: &'static str, value: Uuid) -> Self {
         self.filters.push((name, value.to_string()));
         self
     }
 
-    /// Records on a page: 1 to 100, and 100 unless set or when it is more.
+    /// Sets the number of records on a page: 1 to 100, 100 by default. The service takes a larger number as
+    /// 100.
     pub fn page_size(mut self, size: u32) -> Self {
         self.size = Some(size);
         self
     }
 
-    /// Begins at a page that another one named.
+    /// Sets the page to read, or the first page of a stream, by the
+    /// [`next_page_token`](crate::types::Page::next_page_token) of the page before it.
     pub fn page_token(mut self, token: impl Into<String>) -> Self {
         self.token = Some(token.into());
         self
     }
 
-    /// Reads one page.
+    /// Sends the request and returns one page.
     pub async fn send(self) -> Result<Page<T>, Error> {
         Ok(self.fetch(self.token.as_deref()).await?.0)
     }
 
-    /// The pages that have records, from the first or the given one to the last, each read when it is asked for.
+    /// Streams the pages that have records, from the first, or from that set by
+    /// [`page_token`](Self::page_token), to the last. A page is requested when the stream is polled for it.
     ///
-    /// A list that would not come to its end ends with [`Error::Endless`], after its pages so far.
+    /// When the service's pages would never end, the stream yields the pages so far and then
+    /// [`Error::Endless`].
     pub fn pages(self) -> impl Stream<Item = Result<Page<T>, Error>> + Send + Unpin + use<T> {
         let progress = Progress::from(self.token.clone());
-        Box::pin(try_unfold(Walk::Ask(Box::new(self), progress), Walk::step))
+        Box::pin(try_unfold(Pages::Next(Box::new(self), progress), Pages::step))
     }
 
-    /// The records of all pages; see [`pages`](Self::pages).
+    /// Streams the records of all pages; see [`pages`](Self::pages).
     pub fn stream(self) -> impl Stream<Item = Result<T, Error>> + Send + Unpin + use<T> {
         self.pages().map_ok(|page| iter(page.result.into_iter().map(Ok))).try_flatten()
     }
 
-    /// The records of all pages at once.
+    /// Reads all pages and returns their records. An error on any page discards the records read before.
     pub async fn all(self) -> Result<Vec<T>, Error> {
         self.stream().try_collect().await
     }
@@ -90,28 +94,28 @@ impl<T: DeserializeOwned + Send + 'static> ListRequest<T> {
         let mut parameters = self.filters.clone();
         parameters.extend(self.size.map(|size| ("page_size", size.to_string())));
         parameters.extend(token.map(|token| ("page_token", token.to_owned())));
-        self.client.fetch_told(&Request::new(Method::GET, self.path).with_query(&parameters)).await
+        self.client.fetch_with_exchange(&Request::new(Method::GET, self.path).with_query(&parameters)).await
     }
 }
 
-/// The state of a walk over the pages.
-enum Walk<T> {
-    Ask(Box<ListRequest<T>>, Progress),
+/// The state of a stream of pages: the next request, an error to yield, or the end.
+enum Pages<T> {
+    Next(Box<ListRequest<T>>, Progress),
     Fail(Endless),
     End,
 }
 
-impl<T: DeserializeOwned + Send + 'static> Walk<T> {
+impl<T: DeserializeOwned + Send + 'static> Pages<T> {
     async fn step(self) -> Result<Option<(Page<T>, Self)>, Error> {
         let (list, progress) = match self {
-            Self::Ask(list, progress) => (list, progress),
+            Self::Next(list, progress) => (list, progress),
             Self::Fail(endless) => return Err(Error::Endless(Box::new(endless))),
             Self::End => return Ok(None),
         };
         let (page, exchange) = list.fetch(progress.token.as_deref()).await?;
         let number = progress.pages + 1;
         let next = match progress.after(page.result.len(), page.next_page_token.clone()) {
-            Ok(Some(progress)) => Self::Ask(list, progress),
+            Ok(Some(progress)) => Self::Next(list, progress),
             Ok(None) if page.result.is_empty() => return Ok(None),
             Ok(None) => Self::End,
             Err(reason) => Self::Fail(Endless::new(exchange, number, reason)),
@@ -129,7 +133,7 @@ impl<T: DeserializeOwned + Send + 'static> IntoFuture for ListRequest<T> {
     }
 }
 
-// Written out because a derive would ask the same of `T`.
+// Not derived, because a derive would require `T: Clone`.
 impl<T> Clone for ListRequest<T> {
     fn clone(&self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! What is sent, before anything is sent: built and tested without I/O.
+//! Construction of requests, without I/O.
 
 use client_core::{Body, Repeatable, url_below};
 use reqwest::{Method, Url};
@@ -15,9 +15,9 @@ const JSON: &str = "application/json";
 #[derive(Clone)]
 pub(crate) struct Request {
     pub(crate) method: Method,
-    /// With a slash at its beginning.
+    /// The path below the base URL, beginning with a slash.
     pub(crate) path: String,
-    /// The path with `{id}` in the place of an id, so that traces of the same kind can be counted together.
+    /// The path with `{id}` instead of the record's id, so that spans can be grouped by it.
     pub(crate) template: String,
     pub(crate) query: String,
     pub(crate) body: Option<Body>,
@@ -25,7 +25,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A request of a path without ids, such as `/providers`.
+    /// A request for a path without ids, such as `/providers`.
     pub(crate) fn new(method: Method, path: &str) -> Self {
         Self {
             repeat: Repeatable::from(&method),
@@ -37,12 +37,12 @@ impl Request {
         }
     }
 
-    /// A request of one record of a collection.
+    /// A request for one record of a collection.
     pub(crate) fn record(method: Method, collection: &str, id: Uuid) -> Self {
         Self::below(method, collection, id, "")
     }
 
-    /// A request of something below a record, such as `/hangup`.
+    /// A request for a path below a record; `tail` is that path, such as `/hangup`.
     pub(crate) fn below(method: Method, collection: &str, id: Uuid, tail: &str) -> Self {
         Self {
             path: format!("{collection}/{id}{tail}"),
@@ -51,30 +51,30 @@ impl Request {
         }
     }
 
-    /// The same request, which does no harm when it is sent twice.
-    pub(crate) fn harmless(self) -> Self {
+    /// Marks a POST as safe to retry.
+    pub(crate) fn idempotent(self) -> Self {
         Self { repeat: Repeatable::Harmless, ..self }
     }
 
-    /// The same request with a query.
+    /// Sets the query.
     pub(crate) fn with_query(mut self, parameters: &[(&'static str, String)]) -> Self {
         self.query = Serializer::new(String::new()).extend_pairs(parameters).finish();
         self
     }
 
-    /// The same request with a body.
+    /// Sets the JSON body.
     pub(crate) fn with_body<T: Serialize>(mut self, body: &T) -> Result<Self, Error> {
         let bytes = serde_json::to_vec(body).map_err(|error| self.refused(Reason::Body(error)))?;
         self.body = Some(Body { media_type: JSON, bytes: bytes.into() });
         Ok(self)
     }
 
-    /// The URL below a base that has no slash at its end.
+    /// The URL of the request below a base URL.
     pub(crate) fn url(&self, base: &Url) -> Result<Url, Error> {
         url_below(base, &self.path, &self.query).ok_or_else(|| self.refused(Reason::Path))
     }
 
-    /// The error of a request that is not sent.
+    /// The error of this request when it is not sent.
     fn refused(&self, reason: Reason) -> Error {
         let exchange = Exchange::unsent(&self.method, self.path.as_str());
         Error::NotSent(Box::new(NotSent::request(exchange, reason)))
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_stands_in_the_path_and_not_in_the_template() {
+    fn an_id_is_in_the_path_and_not_in_the_template() {
         let id = Uuid::from_u128(7);
         let request = Request::below(Method::POST, "/calls", id, "/hangup").with_query(&[
             ("page_token", "2026-04-21T23:15:00.000000Z".to_owned()),
@@ -102,10 +102,10 @@ mod tests {
     }
 
     #[test]
-    fn what_creates_is_told_from_what_can_be_said_twice() {
+    fn only_a_post_that_is_not_marked_idempotent_counts_as_creating() {
         let repeat = |method| Request::new(method, "/x").repeat;
         assert_eq!(repeat(Method::POST), Repeatable::Creates);
         assert_eq!(repeat(Method::PUT), Repeatable::Harmless);
-        assert_eq!(Request::new(Method::POST, "/x").harmless().repeat, Repeatable::Harmless);
+        assert_eq!(Request::new(Method::POST, "/x").idempotent().repeat, Repeatable::Harmless);
     }
 }

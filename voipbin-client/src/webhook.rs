@@ -1,7 +1,8 @@
-//! Webhooks: whether one is the service's, and what it says.
+//! Verification and decoding of webhooks.
 //!
-//! The service sends each event on its own and without an order: what is told of a call's status may come after
-//! its end. Believe the one with the latest `tm_update`, or ask for the call.
+//! The service sends each event independently, and events can arrive out of order: an event with an earlier
+//! status can arrive after the one with `hangup`. Use the event with the latest `tm_update`, or read the
+//! call.
 
 use serde_json::Value;
 use wire_core::{DecodeError, parse_json};
@@ -10,35 +11,35 @@ pub use crate::types::{SIGNATURE_HEADER, sign, verify};
 
 use crate::types::{Call, EventKind, Secret, Webhook};
 
-/// What a webhook says.
+/// The event in a webhook.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// Something happened to a call.
+    /// An event of a call.
     Call {
-        /// What happened.
+        /// The type of the event.
         kind: EventKind,
-        /// The call as it is after that.
+        /// The call after the event.
         call: Box<Call>,
     },
-    /// Something that this crate does not know.
+    /// An event of a type that this crate does not know.
     Other(Webhook<Value>),
 }
 
-/// A webhook that was refused.
+/// Why a webhook was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
     /// The signature is missing, malformed or wrong.
-    #[error("the webhook's signature does not fit its body and the signing secret")]
+    #[error("the webhook's signature does not match its body and the signing secret")]
     Signature,
-    /// The body is not what a webhook carries.
-    #[error("the webhook's body cannot be read {0}")]
+    /// The signature is right, but the body is not that of a webhook.
+    #[error("the webhook's body cannot be decoded {0}")]
     Body(#[from] DecodeError),
 }
 
-/// Verifies a webhook and reads its event: `body` is the bytes that came, `header` the value of
-/// [`SIGNATURE_HEADER`].
+/// Verifies the signature of a webhook and decodes its event. `body` is the request body as received, and
+/// `header` the value of the [`SIGNATURE_HEADER`].
 ///
 /// ```
 /// use voipbin_client::types::{EventKind, Secret, sign};
@@ -54,7 +55,8 @@ pub enum WebhookError {
 /// ```
 ///
 /// # Errors
-/// [`WebhookError::Signature`] before anything else is looked at; [`WebhookError::Body`] with the place.
+/// Returns [`WebhookError::Signature`] unless the signature matches, and [`WebhookError::Body`] with the path
+/// when a signed body cannot be decoded.
 pub fn read(secret: &Secret, body: &[u8], header: &str) -> Result<Event, WebhookError> {
     if !verify(secret, body, header) {
         return Err(WebhookError::Signature);
@@ -62,10 +64,11 @@ pub fn read(secret: &Secret, body: &[u8], header: &str) -> Result<Event, Webhook
     read_unsigned(body)
 }
 
-/// Reads the event of a webhook of a customer that has no signing secret. Anyone can have sent it.
+/// Decodes the event of a webhook without verification, for customers without a signing secret. The sender of
+/// such a webhook is unknown.
 ///
 /// # Errors
-/// When the body is not what a webhook carries; the error names the place.
+/// Returns [`WebhookError::Body`] with the path when the body cannot be decoded.
 pub fn read_unsigned(body: &[u8]) -> Result<Event, WebhookError> {
     let webhook: Webhook<Value> = parse_json(body)?;
     if !EventKind::TEXTS.contains(&webhook.kind.as_str()) {
@@ -83,7 +86,7 @@ mod tests {
         br#"{"type":"call_hangup","data":{"id":"9f8e7d6c-5b4a-3c2d-1e0f-abcdef012345","status":"hangup"}}"#;
 
     #[test]
-    fn what_is_not_signed_is_not_read() {
+    fn a_body_with_a_wrong_signature_is_not_decoded() {
         let secret = Secret::new("s");
         for header in ["", "sha256=", &sign(&Secret::new("other"), HANGUP)] {
             assert_eq!(read(&secret, HANGUP, header), Err(WebhookError::Signature), "{header}");
@@ -92,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_not_known_is_kept() {
+    fn an_event_of_an_unknown_type_is_preserved() {
         let body = br#"{"type":"fax_created","data":{"pages":3}}"#;
         let Event::Other(webhook) = read_unsigned(body).unwrap() else { panic!("it is known") };
         assert_eq!(webhook.kind.as_str(), "fax_created");
@@ -100,9 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn a_body_that_cannot_be_read_is_located() {
+    fn the_error_of_a_malformed_body_has_its_path() {
         let body = br#"{"type":"call_hangup","data":{"id":"x","status":"hangup"}}"#;
-        let Err(WebhookError::Body(error)) = read_unsigned(body) else { panic!("it was read") };
+        let Err(WebhookError::Body(error)) = read_unsigned(body) else { panic!("it was decoded") };
         assert_eq!(error.path(), "data.id");
     }
 }

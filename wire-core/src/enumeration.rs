@@ -1,40 +1,41 @@
-//! Enumerations of texts that keep a text they do not know.
+//! Enumerations of texts that preserve texts without a variant.
 
-/// A text that a declaration has no name for. It is written back as it was read.
+/// A text for which a declared enumeration has no variant. It is serialised exactly as it was read.
 ///
-/// Only decoding makes one, so that a value which is named later stays equal to itself: compare by `as_str`.
+/// It has no public constructor. Compare it by [`as_str`](Self::as_str): a later release may declare a
+/// variant for the text, and a match on `Unknown` would then stop matching.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UnknownText(Box<str>);
 
 impl UnknownText {
-    /// For the output of [`string_enum!`](crate::string_enum) alone.
+    /// Only the output of [`string_enum!`](crate::string_enum) calls this.
     #[doc(hidden)]
     pub fn read(text: &str) -> Self {
         Self(text.into())
     }
 
-    /// The text as it was read.
+    /// The text, exactly as it was read.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Declares an enumeration of wire texts with a hidden variant for texts not known yet.
+/// Declares an enumeration of wire texts with a hidden variant that preserves any other text.
 ///
 /// ```
 /// wire_core::string_enum! {
-///     /// How it is.
-///     Mood {
-///         /// Well.
-///         Glad = "glad",
-///         /// Not well.
-///         Sad = "sad",
+///     /// The state of a line.
+///     LineState {
+///         /// No call is up.
+///         Idle = "idle",
+///         /// A call is up.
+///         Busy = "busy",
 ///     }
 /// }
-/// let read: Vec<Mood> = serde_json::from_str(r#"["sad","puzzled"]"#)?;
-/// assert_eq!(read[0], Mood::Sad);
-/// assert_eq!(read[1].as_str(), "puzzled");
-/// assert_eq!(serde_json::to_string(&read)?, r#"["sad","puzzled"]"#);
+/// let read: Vec<LineState> = serde_json::from_str(r#"["busy","parked"]"#)?;
+/// assert_eq!(read[0], LineState::Busy);
+/// assert_eq!(read[1].as_str(), "parked");
+/// assert_eq!(serde_json::to_string(&read)?, r#"["busy","parked"]"#);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[macro_export]
@@ -50,10 +51,10 @@ macro_rules! string_enum {
         }
 
         impl $name {
-            /// The texts that have a name here.
+            /// The wire texts of the named variants, in the order of their declaration.
             pub const TEXTS: &'static [&'static str] = &[$($text),+];
 
-            /// The text on the wire.
+            /// The wire text of this value; for an unknown value, the text as it was read.
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$variant => $text,)+

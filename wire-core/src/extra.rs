@@ -1,4 +1,4 @@
-//! Members that a declaration does not know.
+//! Members of a JSON object that a declaration does not list.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,9 +8,10 @@ use serde::de::MapAccess;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Members that a declaration does not know, kept so that they survive being written back.
+/// Undeclared members of a JSON object, preserved so that they survive a read-modify-write.
 ///
-/// It is used as the map that it holds. `Debug` shows the names alone: what is not known may be a credential.
+/// It dereferences to the map that it holds. `Debug` prints the names without the values, because an
+/// undeclared member may be a credential.
 ///
 /// ```
 /// let mut extra = wire_core::Extra::default();
@@ -23,7 +24,9 @@ use serde_json::{Map, Value};
 pub struct Extra(Map<String, Value>);
 
 impl Extra {
-    /// Keeps the member whose name was just read.
+    /// Reads the value of the member `name` and stores it under that name.
+    ///
+    /// The caller has read the name; the value is the next thing in `members`.
     pub fn keep<'de, A: MapAccess<'de>>(
         &mut self,
         name: Cow<'de, str>,
@@ -84,7 +87,7 @@ impl fmt::Debug for Extra {
     }
 }
 
-/// The `Debug` of members whose values may be credentials.
+/// Prints the names of members whose values may be credentials: its `Debug` omits the values.
 pub struct Names<'a>(pub &'a Map<String, Value>);
 
 impl fmt::Debug for Names<'_> {

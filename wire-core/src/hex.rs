@@ -1,6 +1,6 @@
 //! Bytes as hexadecimal text.
 
-/// Reads `N` bytes from as many pairs of lower-case digits; nothing of any other text.
+/// Decodes `N` bytes from exactly `2 * N` lower-case hexadecimal digits; `None` for any other text.
 pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -17,7 +17,7 @@ pub fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     Some(bytes)
 }
 
-/// Writes bytes as pairs of lower-case digits.
+/// Encodes bytes as lower-case hexadecimal digits, two for each byte.
 pub fn to_hex(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 0xf]);
     let mut text = String::with_capacity(bytes.len() * 2);

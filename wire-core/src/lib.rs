@@ -1,7 +1,7 @@
-//! What the wire types of several services share, once: texts that must not be printed, enumerations that keep
-//! a text they do not know, instants, members that are not declared, and errors that name a place.
+//! Building blocks that the wire types of several services share: secrets, enumerations that preserve unknown
+//! texts, instants, undeclared members, and decode errors with a path.
 //!
-//! It knows no service, no HTTP and no clock, and does no I/O.
+//! This crate knows no particular service and no HTTP, reads no clock, and does no I/O.
 
 mod decode_error;
 mod enumeration;
@@ -20,7 +20,7 @@ pub use secret::Secret;
 pub use text::parsed;
 pub use timestamp::Precision;
 
-/// What the output of [`string_enum!`] and [`timestamp!`] names; not part of the public interface.
+/// Paths that the output of [`string_enum!`] and [`timestamp!`] refers to; not part of the public interface.
 #[doc(hidden)]
 pub mod macro_support {
     pub use serde;

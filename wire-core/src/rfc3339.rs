@@ -1,17 +1,17 @@
-//! Instants as texts (RFC 3339) and back, without a calendar library.
+//! Parses and formats instants as RFC 3339 texts, without a calendar library.
 
 use std::fmt;
 
 /// An instant in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant {
-    /// Whole seconds since (or before) 1970-01-01T00:00:00Z, rounded down.
+    /// Whole seconds since 1970-01-01T00:00:00Z, rounded down; negative before.
     pub seconds: i64,
-    /// What comes on top, below 1,000,000,000.
+    /// Nanoseconds after `seconds`, 0 to 999,999,999.
     pub nanos: u32,
 }
 
-// The civil calendar in days since 1970-01-01, by the well-known era arithmetic (400 years = 146,097 days).
+// The civil calendar in days since 1970-01-01, by era arithmetic: 400 years are 146,097 days.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
@@ -32,10 +32,11 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
-/// Writes `YYYY-MM-DDTHH:MM:SS` of seconds since 1970, without fraction and zone.
+/// Writes seconds since 1970-01-01T00:00:00Z as `YYYY-MM-DDTHH:MM:SS`, without fraction or zone. Years
+/// outside 0 to 9999 are written with more digits or a sign, which RFC 3339 does not allow.
 ///
 /// # Errors
-/// Those of the formatter alone.
+/// Returns an error only when the formatter does.
 pub fn write_seconds(f: &mut fmt::Formatter<'_>, seconds: i64) -> fmt::Result {
     let (year, month, day) = civil_from_days(seconds.div_euclid(86_400));
     let second = seconds.rem_euclid(86_400);
@@ -43,7 +44,8 @@ pub fn write_seconds(f: &mut fmt::Formatter<'_>, seconds: i64) -> fmt::Result {
     write!(f, "{year:04}-{month:02}-{day:02}T{hours:02}:{minutes:02}:{seconds:02}")
 }
 
-/// Reads an instant with up to nine decimals and any offset; a space may stand in the place of the `T`.
+/// Parses an RFC 3339 instant with at most nine decimals and any offset; `None` for any other text. A space
+/// in place of the `T` and a second of 60 are accepted.
 pub fn parse(text: &str) -> Option<Instant> {
     let digit = |b: &u8| b.is_ascii_digit().then(|| i64::from(b - b'0'));
     let number = |range: std::ops::Range<usize>| -> Option<i64> {

@@ -1,4 +1,4 @@
-//! Text that reaches the wire and nothing else.
+//! A text that is sent on the wire and printed nowhere.
 
 use std::fmt;
 
@@ -8,8 +8,9 @@ use subtle::ConstantTimeEq as _;
 
 /// A password, key or other text that must not be printed.
 ///
-/// `Debug` hides it, there is no `Display`, comparison takes the same time wherever two texts differ, and
-/// the memory is wiped on drop. Serialising writes it in clear: that is what the wire is for.
+/// `Debug` hides the text and there is no `Display`. Comparison takes the same time wherever two texts of
+/// equal length differ. The memory is overwritten with zeros on drop. Serialisation writes the text in clear,
+/// because the API needs it.
 ///
 /// ```
 /// let password = wire_core::Secret::new("s3cret");
@@ -20,12 +21,12 @@ use subtle::ConstantTimeEq as _;
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes the text into custody.
+    /// Wraps a text. Other copies of it that the caller holds are not wiped.
     pub fn new(text: impl Into<String>) -> Self {
         Self(SecretString::from(text.into()))
     }
 
-    /// The text itself. Do not log it.
+    /// The text in clear. Do not log it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -63,7 +64,7 @@ impl Serialize for Secret {
 
 impl<'de> Deserialize<'de> for Secret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // The deserialiser's own message would quote a number or list that stands in the place of the text.
+        // serde's own message would quote a number or list that was sent instead of a text.
         String::deserialize(deserializer)
             .map(Self::new)
             .map_err(|_| de::Error::custom("expected a secret text"))

@@ -1,11 +1,12 @@
-//! Texts that are read where they stand, without a copy.
+//! Deserialisation of types that are parsed from a text.
 
 use std::fmt;
 use std::marker::PhantomData;
 
 use serde::{Deserializer, de};
 
-/// Makes a value of a text that only passes by.
+/// Deserialises a text and parses it, without copying the text first. The error of `parse` becomes the error
+/// of the deserialiser.
 pub fn parsed<'de, D, T, E>(deserializer: D, parse: impl FnOnce(&str) -> Result<T, E>) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,

@@ -1,41 +1,44 @@
-//! Instants as a type of a service: a whole number of small parts of a second, written as that service writes them.
+//! Timestamp types: each service declares its own, with its own precision and text form.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::rfc3339::Instant;
 
-/// Seconds from 1970 to the years 0 and 10000: a year of more digits has no wire form.
-const YEARS: (i64, i64) = (-62_167_219_200, 253_402_300_800);
-const NANOS: i64 = 1_000_000_000;
+/// Seconds from 1970-01-01T00:00:00Z to the start of year 0.
+const YEAR_0: i64 = -62_167_219_200;
+/// Seconds from 1970-01-01T00:00:00Z to the start of year 10000. RFC 3339 has only years of four digits.
+const YEAR_10000: i64 = 253_402_300_800;
+const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
-/// How finely a service tells the time. Ticks are counted from 1970-01-01T00:00:00Z.
+/// The precision of a service's timestamps: the length of a tick. Ticks are counted from 1970-01-01T00:00:00Z
+/// and are negative before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Precision {
-    a_second: i64,
+    ticks_per_second: i64,
 }
 
 impl Precision {
-    /// A tick is a thousandth of a second.
-    pub const MILLISECONDS: Self = Self { a_second: 1_000 };
-    /// A tick is a millionth of a second.
-    pub const MICROSECONDS: Self = Self { a_second: 1_000_000 };
+    /// A tick is a millisecond.
+    pub const MILLISECONDS: Self = Self { ticks_per_second: 1_000 };
+    /// A tick is a microsecond.
+    pub const MICROSECONDS: Self = Self { ticks_per_second: 1_000_000 };
 
-    /// Ticks in a second.
+    /// The number of ticks in a second.
     pub const fn a_second(self) -> i64 {
-        self.a_second
+        self.ticks_per_second
     }
 
     /// The first tick of year 0.
     pub const fn earliest(self) -> i64 {
-        YEARS.0 * self.a_second
+        YEAR_0 * self.ticks_per_second
     }
 
     /// The last tick of year 9999.
     pub const fn latest(self) -> i64 {
-        YEARS.1 * self.a_second - 1
+        YEAR_10000 * self.ticks_per_second - 1
     }
 
-    /// The nearest tick of the years 0 to 9999.
+    /// Clamps a tick to the years 0 to 9999.
     pub const fn hold(self, ticks: i64) -> i64 {
         if ticks > self.latest() {
             self.latest()
@@ -46,18 +49,18 @@ impl Precision {
         }
     }
 
-    /// The ticks in a span of time.
+    /// The number of whole ticks in a duration; `i64::MAX` when there are more.
     pub fn within(self, span: Duration) -> i64 {
         let seconds = i64::try_from(span.as_secs()).unwrap_or(i64::MAX);
-        seconds.saturating_mul(self.a_second).saturating_add(self.of_nanos(span.subsec_nanos()))
+        seconds.saturating_mul(self.ticks_per_second).saturating_add(self.of_nanos(span.subsec_nanos()))
     }
 
-    /// The tick of an instant that was read, rounded down.
+    /// The tick of a parsed instant, rounded down.
     pub fn of(self, at: Instant) -> i64 {
-        at.seconds.saturating_mul(self.a_second).saturating_add(self.of_nanos(at.nanos))
+        at.seconds.saturating_mul(self.ticks_per_second).saturating_add(self.of_nanos(at.nanos))
     }
 
-    /// The tick of an instant of the system's clock. Before 1970 it is rounded up.
+    /// The tick of a system time, rounded towards 1970: down after it, up before it.
     pub fn of_system(self, at: SystemTime) -> i64 {
         match at.duration_since(UNIX_EPOCH) {
             Ok(since) => self.within(since),
@@ -65,22 +68,24 @@ impl Precision {
         }
     }
 
-    /// The instant of a tick on the system's clock.
+    /// The system time of a tick.
     pub fn to_system(self, ticks: i64) -> SystemTime {
-        let (distance, a_second) = (ticks.unsigned_abs(), self.a_second.unsigned_abs());
-        let rest = Duration::from_nanos(distance % a_second * (NANOS.unsigned_abs() / a_second));
-        let distance = Duration::from_secs(distance / a_second) + rest;
+        let (distance, per_second) = (ticks.unsigned_abs(), self.ticks_per_second.unsigned_abs());
+        let rest =
+            Duration::from_nanos(distance % per_second * (NANOS_PER_SECOND.unsigned_abs() / per_second));
+        let distance = Duration::from_secs(distance / per_second) + rest;
         if ticks < 0 { UNIX_EPOCH - distance } else { UNIX_EPOCH + distance }
     }
 
     fn of_nanos(self, nanos: u32) -> i64 {
-        i64::from(nanos) / (NANOS / self.a_second)
+        i64::from(nanos) / (NANOS_PER_SECOND / self.ticks_per_second)
     }
 }
 
-/// Declares the type of a service's instants: a number of ticks that is read from text, and is told by the system's
-/// clock. How it is written is left to a `Display`, and how it is made of a number to its own functions, for which it
-/// has the private `hold`.
+/// Declares a timestamp type: a number of ticks with conversions from text and from and to `SystemTime`.
+///
+/// The caller writes `Display`, which serialisation uses, and the constructors that take a number. Those call
+/// the private `clamped`, which clamps a number of ticks to the years 0 to 9999.
 ///
 /// ```
 /// use wire_core::Precision;
@@ -88,7 +93,7 @@ impl Precision {
 /// wire_core::timestamp! {
 ///     /// An instant.
 ///     At in Precision::MILLISECONDS, read by wire_core::rfc3339::parse;
-///     /// The text is no instant.
+///     /// The text is not an instant.
 ///     AtError, "`{0}` is not an instant such as 1970-01-01T00:00:01Z"
 /// }
 ///
@@ -101,7 +106,7 @@ impl Precision {
 ///
 /// let at: At = serde_json::from_str(r#""1970-01-01T02:00:01+02:00""#)?;
 /// assert_eq!(at.after(std::time::Duration::from_secs(1)).to_string(), "1970-01-01T00:00:02Z");
-/// assert_eq!(serde_json::to_string(&At::hold(i64::MAX))?, r#""9999-12-31T23:59:59Z""#);
+/// assert_eq!(serde_json::to_string(&At::clamped(i64::MAX))?, r#""9999-12-31T23:59:59Z""#);
 /// assert!("soon".parse::<At>().is_err());
 /// # Ok::<(), serde_json::Error>(())
 /// ```
@@ -120,20 +125,20 @@ macro_rules! timestamp {
         pub struct $error(String);
 
         impl $name {
-            const fn hold(ticks: i64) -> Self {
+            const fn clamped(ticks: i64) -> Self {
                 Self($precision.hold(ticks))
             }
 
-            /// The instant this much later.
+            /// The instant `wait` later, at the latest the last one of year 9999.
             #[must_use]
             pub fn after(self, wait: std::time::Duration) -> Self {
-                Self::hold(self.0.saturating_add($precision.within(wait)))
+                Self::clamped(self.0.saturating_add($precision.within(wait)))
             }
         }
 
         impl From<std::time::SystemTime> for $name {
             fn from(at: std::time::SystemTime) -> Self {
-                Self::hold($precision.of_system(at))
+                Self::clamped($precision.of_system(at))
             }
         }
 
@@ -148,7 +153,7 @@ macro_rules! timestamp {
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
                 let read = $read(text).ok_or_else(|| $error(text.to_owned()))?;
-                Ok(Self::hold($precision.of(read)))
+                Ok(Self::clamped($precision.of(read)))
             }
         }
 
@@ -184,13 +189,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const EACH: [Precision; 2] = [Precision::MILLISECONDS, Precision::MICROSECONDS];
+    const PRECISIONS: [Precision; 2] = [Precision::MILLISECONDS, Precision::MICROSECONDS];
 
     #[test]
     fn ticks_beyond_four_digits_of_years_are_held_at_the_last_that_can_be_written() {
-        assert_eq!(EACH.map(Precision::latest), [253_402_300_799_999, 253_402_300_799_999_999]);
-        assert_eq!(EACH.map(Precision::earliest), [-62_167_219_200_000, -62_167_219_200_000_000]);
-        for precision in EACH {
+        assert_eq!(PRECISIONS.map(Precision::latest), [253_402_300_799_999, 253_402_300_799_999_999]);
+        assert_eq!(PRECISIONS.map(Precision::earliest), [-62_167_219_200_000, -62_167_219_200_000_000]);
+        for precision in PRECISIONS {
             let (earliest, latest) = (precision.earliest(), precision.latest());
             assert_eq!((precision.hold(earliest), precision.hold(latest)), (earliest, latest));
             assert_eq!((precision.hold(earliest - 1), precision.hold(latest + 1)), (earliest, latest));
@@ -200,14 +205,14 @@ mod tests {
     #[test]
     fn a_span_is_counted_in_whole_ticks_and_the_longest_one_is_no_overflow() {
         let span = Duration::new(2, 1_999_999);
-        assert_eq!(EACH.map(|precision| precision.within(span)), [2_001, 2_001_999]);
-        assert_eq!(EACH.map(|precision| precision.within(Duration::MAX)), [i64::MAX; 2]);
+        assert_eq!(PRECISIONS.map(|precision| precision.within(span)), [2_001, 2_001_999]);
+        assert_eq!(PRECISIONS.map(|precision| precision.within(Duration::MAX)), [i64::MAX; 2]);
     }
 
     proptest! {
         #[test]
         fn every_tick_survives_the_clock_of_the_system(part in 0.0..1.0_f64) {
-            for precision in EACH {
+            for precision in PRECISIONS {
                 let (earliest, latest) = (precision.earliest(), precision.latest());
                 #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "any will do")]
                 let ticks = precision.hold(earliest + ((latest - earliest) as f64 * part) as i64);

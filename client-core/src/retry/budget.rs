@@ -1,34 +1,34 @@
-//! What keeps many patient clients from keeping a broken service down.
+//! The retry budget, which keeps the retries of many clients from overloading a failing service.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// What one repetition costs, in successes.
-const COST: u32 = 10;
+/// The number of successful responses that pay for one retry.
+const SUCCESSES_PER_RETRY: u32 = 10;
 
-/// The repetitions that the clones of a client may still spend.
+/// The retries that the clones of a client may still make, counted in successful responses.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    most: u32,
-    left: AtomicU32,
+    capacity: u32,
+    credit: AtomicU32,
 }
 
 impl Budget {
-    pub(crate) const fn new(repetitions: u32) -> Self {
-        let most = repetitions.saturating_mul(COST);
-        Self { most, left: AtomicU32::new(most) }
+    pub(crate) const fn new(retries: u32) -> Self {
+        let capacity = retries.saturating_mul(SUCCESSES_PER_RETRY);
+        Self { capacity, credit: AtomicU32::new(capacity) }
     }
 
-    /// Takes one repetition, if there is one.
+    /// Pays for one retry. Returns false when the credit does not suffice.
     pub(crate) fn spend(&self) -> bool {
-        let take = |left: u32| left.checked_sub(COST);
-        self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+        let spend = |credit: u32| credit.checked_sub(SUCCESSES_PER_RETRY);
+        self.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend).is_ok()
     }
 
-    /// Counts a success.
+    /// Counts a successful response.
     pub(crate) fn earn(&self) {
-        let give = |left: u32| (left < self.most).then(|| left + 1);
-        // Refused when nothing is missing, which is as it should be.
-        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, give);
+        let earn = |credit: u32| (credit < self.capacity).then(|| credit + 1);
+        // An error means that the budget is full; the success is not counted.
+        let _ = self.credit.fetch_update(Ordering::Relaxed, Ordering::Relaxed, earn);
     }
 }
 
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ten_successes_pay_for_one_repetition_and_nothing_is_saved_beyond_the_budget() {
+    fn ten_successes_pay_for_one_retry_and_nothing_is_saved_beyond_the_budget() {
         let budget = Budget::new(2);
         budget.earn();
         assert_eq!([(); 3].map(|()| budget.spend()), [true, true, false]);

@@ -1,24 +1,24 @@
-//! Texts that must not be printed, for the tests of each SDK.
+//! Checks that secrets are not printed, for the tests of each SDK.
 
 use std::error::Error;
 
-/// Secrets of a test.
+/// The secrets of a test.
 pub(crate) struct Canaries<const N: usize>(pub(crate) [&'static str; N]);
 
 impl<const N: usize> Canaries<N> {
-    /// That none of them is in a text.
-    pub(crate) fn are_not_in(&self, text: &str) {
+    /// Asserts that a text contains none of the secrets.
+    pub(crate) fn assert_absent_from(&self, text: &str) {
         for canary in self.0 {
             assert!(!text.contains(canary), "`{canary}` in {text}");
         }
     }
 
-    /// That none of them is in what an error prints, in whatever way, nor in what is behind it.
-    pub(crate) fn are_not_told_by(&self, error: &dyn Error) {
-        self.are_not_in(&format!("{error:?} {error:#?}"));
+    /// Asserts that neither an error nor its sources print any of the secrets, by `Display` or by `Debug`.
+    pub(crate) fn assert_absent_from_error(&self, error: &dyn Error) {
+        self.assert_absent_from(&format!("{error:?} {error:#?}"));
         let mut cause = Some(error);
         while let Some(error) = cause {
-            self.are_not_in(&format!("{error} {error:?}"));
+            self.assert_absent_from(&format!("{error} {error:?}"));
             cause = error.source();
         }
     }

@@ -1,9 +1,9 @@
-//! Everything that a process traces, for the tests of what must not be in it.
+//! Captures the traces of the whole process, for the tests of what must not be in them.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-/// What a process traced.
+/// The captured trace output.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -19,10 +19,10 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Everything that the process traces, at every level, from every crate.
+    /// Begins to capture the traces of every crate at every level.
     ///
-    /// A subscriber of one thread would miss what another test's thread asked for first: tracing remembers
-    /// that nobody listened there.
+    /// The subscriber is global. One of a single thread would miss events: tracing caches that a call site
+    /// has no subscriber when another test's thread reaches it first.
     pub(crate) fn begin() -> Self {
         let log = Self::default();
         let writer = log.clone();
@@ -35,7 +35,7 @@ impl Log {
         log
     }
 
-    /// What was traced so far.
+    /// The output so far.
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }

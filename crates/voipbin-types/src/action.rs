@@ -1,4 +1,4 @@
-//! What is done on a call after its answer.
+//! The actions of a flow, which the service executes on a call after it is answered.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,127 +11,127 @@ use super::Timestamp;
 use super::lenient::{is_zero, or_default};
 
 wire_core::string_enum! {
-    /// What an action does.
+    /// The type of an action.
     ActionKind {
-        /// Finds out whether a person or a machine answered.
+        /// Detect whether a person or an answering machine has answered.
         Amd = "amd",
-        /// Answers the call.
+        /// Answer the call.
         Answer = "answer",
-        /// Sums up what was said.
+        /// Summarise the conversation by an AI.
         AiSummary = "ai_summary",
-        /// Lets an AI talk.
+        /// Connect the call to an AI that talks.
         AiTalk = "ai_talk",
-        /// Gives an AI a task.
+        /// Give an AI a task.
         AiTask = "ai_task",
-        /// Plays a beep.
+        /// Play a beep.
         Beep = "beep",
-        /// Holds the call.
+        /// Hold the call at this action.
         Block = "block",
-        /// Goes on elsewhere, by a variable.
+        /// Jump to an action that depends on a variable.
         Branch = "branch",
-        /// Makes another call.
+        /// Place another call.
         Call = "call",
-        /// Opens a case.
+        /// Create a case.
         CaseCreate = "case_create",
-        /// Goes on by the digits received.
+        /// Continue or jump, depending on the received digits.
         ConditionCallDigits = "condition_call_digits",
-        /// Goes on by the call's status.
+        /// Continue or jump, depending on the status of the call.
         ConditionCallStatus = "condition_call_status",
-        /// Goes on by the time of day.
+        /// Continue or jump, depending on date and time.
         ConditionDatetime = "condition_datetime",
-        /// Goes on by a variable.
+        /// Continue or jump, depending on a variable.
         ConditionVariable = "condition_variable",
-        /// Joins a bridge.
+        /// Join a conference bridge.
         ConfbridgeJoin = "confbridge_join",
-        /// Joins a conference.
+        /// Join a conference.
         ConferenceJoin = "conference_join",
-        /// Connects another party.
+        /// Connect the call to another party.
         Connect = "connect",
-        /// Sends into a conversation.
+        /// Send a message to a conversation.
         ConversationSend = "conversation_send",
-        /// Waits for digits.
+        /// Wait for DTMF digits.
         DigitsReceive = "digits_receive",
-        /// Sends digits.
+        /// Send DTMF digits.
         DigitsSend = "digits_send",
-        /// Sends back what it hears.
+        /// Send the received media back.
         Echo = "echo",
-        /// Sends a mail.
+        /// Send an e-mail.
         EmailSend = "email_send",
-        /// Does nothing.
+        /// Do nothing.
         Empty = "empty",
-        /// Begins to send the media elsewhere.
+        /// Begin to send the call's media to an external address.
         ExternalMediaStart = "external_media_start",
-        /// Ends it.
+        /// Stop sending the call's media to an external address.
         ExternalMediaStop = "external_media_stop",
-        /// Asks a URL for what comes next.
+        /// Fetch the next actions from a URL.
         Fetch = "fetch",
-        /// Takes what comes next from a flow.
+        /// Fetch the next actions from a flow.
         FetchFlow = "fetch_flow",
-        /// Goes on elsewhere.
+        /// Jump to another action.
         Goto = "goto",
-        /// Hangs up.
+        /// Hang up the call.
         Hangup = "hangup",
-        /// Sends a message.
+        /// Send a text message.
         MessageSend = "message_send",
-        /// Mutes.
+        /// Mute the call.
         Mute = "mute",
-        /// Plays files.
+        /// Play audio files.
         Play = "play",
-        /// Joins a queue.
+        /// Join a queue.
         QueueJoin = "queue_join",
-        /// Begins to record.
+        /// Start a recording.
         RecordingStart = "recording_start",
-        /// Ends it.
+        /// Stop a recording.
         RecordingStop = "recording_stop",
-        /// Waits.
+        /// Wait for a fixed time.
         Sleep = "sleep",
-        /// Ends the flow.
+        /// End the flow.
         Stop = "stop",
-        /// Sends back the stream.
+        /// Send the received stream back.
         StreamEcho = "stream_echo",
-        /// Says a text.
+        /// Speak a text.
         Talk = "talk",
-        /// Begins to write down what is said.
+        /// Start a live transcription.
         TranscribeStart = "transcribe_start",
-        /// Ends it.
+        /// Stop a live transcription.
         TranscribeStop = "transcribe_stop",
-        /// Writes down what was recorded.
+        /// Transcribe a recording.
         TranscribeRecording = "transcribe_recording",
-        /// Sets a variable.
+        /// Set a variable of the flow.
         VariableSet = "variable_set",
-        /// Sends a webhook.
+        /// Send a webhook.
         WebhookSend = "webhook_send",
     }
 }
 
-/// An action's own settings, by name.
+/// The settings of an action, by name.
 pub type ActionOption = BTreeMap<String, Value>;
 
-/// The action that a call is at.
+/// The present action of a call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Action {
-    /// The id; [`BASIC`](super::BASIC) before the first action.
+    /// The action's id; [`BASIC`](super::BASIC) before the first action.
     #[serde(deserialize_with = "or_default")]
     pub id: Uuid,
-    /// The action that comes next; [`ZERO`](super::ZERO) is the one that follows.
+    /// The id of the next action; [`ZERO`](super::ZERO) for the one that follows in the list.
     #[serde(deserialize_with = "or_default")]
     pub next_id: Uuid,
-    /// What it does; nothing at a call's first moment.
+    /// The type of the action; `None` before the first action.
     #[serde(
         rename = "type",
         deserialize_with = "super::lenient::not_empty",
         skip_serializing_if = "Option::is_none"
     )]
     pub kind: Option<ActionKind>,
-    /// Its settings.
+    /// The settings of the action.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub option: ActionOption,
-    /// When it began.
+    /// The time at which the action began.
     pub tm_execute: Option<Timestamp>,
 }
 
-/// An action to be done.
+/// An action in a request.
 ///
 /// ```
 /// use voipbin_types::{ActionBody, ActionKind};
@@ -141,16 +141,16 @@ pub struct Action {
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionBody {
-    /// An id that other actions go to; the service gives one when there is none.
+    /// The id by which other actions jump to this one. For [`ZERO`](super::ZERO), the service assigns an id.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_zero")]
     pub id: Uuid,
-    /// The action that comes next; the one that follows when there is none.
+    /// The id of the next action; [`ZERO`](super::ZERO) for the one that follows in the list.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_zero")]
     pub next_id: Uuid,
-    /// What it does.
+    /// The type of the action.
     #[serde(rename = "type", default = "ActionBody::no_kind")]
     pub kind: ActionKind,
-    /// Its settings.
+    /// The settings of the action.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub option: ActionOption,
 }
@@ -160,51 +160,51 @@ impl ActionBody {
         ActionKind::from("")
     }
 
-    /// An action without settings.
+    /// Creates an action without settings.
     pub fn new(kind: ActionKind) -> Self {
         Self { id: Uuid::nil(), next_id: Uuid::nil(), kind, option: ActionOption::new() }
     }
 
-    /// Answers the call.
+    /// Creates an action that answers the call.
     pub fn answer() -> Self {
         Self::new(ActionKind::Answer)
     }
 
-    /// Says a text in a language such as `en-US`.
+    /// Creates an action that speaks a text in a language such as `en-US`.
     pub fn talk(text: impl Into<String>, language: impl Into<String>) -> Self {
         Self::new(ActionKind::Talk).option("text", text.into()).option("language", language.into())
     }
 
-    /// Plays the files at these URLs.
+    /// Creates an action that plays the audio files at these URLs, one after the other.
     pub fn play<U: Into<String>>(urls: impl IntoIterator<Item = U>) -> Self {
         let urls: Vec<String> = urls.into_iter().map(Into::into).collect();
         Self::new(ActionKind::Play).option("stream_urls", urls)
     }
 
-    /// Waits.
+    /// Creates an action that waits. The duration is sent in whole milliseconds.
     pub fn sleep(duration: Duration) -> Self {
         Self::new(ActionKind::Sleep)
             .option("duration", u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Goes on at the action with this id, so many times.
+    /// Creates an action that jumps to the action with this id, at most `loop_count` times.
     pub fn goto(target: Uuid, loop_count: u32) -> Self {
         Self::new(ActionKind::Goto).option("target_id", target.to_string()).option("loop_count", loop_count)
     }
 
-    /// Hangs up.
+    /// Creates an action that hangs up the call.
     pub fn hangup() -> Self {
         Self::new(ActionKind::Hangup)
     }
 
-    /// The same action with an id that others can go to.
+    /// Sets the id by which other actions jump to this one.
     #[must_use]
     pub fn id(mut self, id: Uuid) -> Self {
         self.id = id;
         self
     }
 
-    /// The same action with a setting.
+    /// Adds a setting.
     #[must_use]
     pub fn option(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.option.insert(name.into(), value.into());

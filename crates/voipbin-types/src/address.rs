@@ -1,14 +1,14 @@
-//! The two ends of a call.
+//! The addresses of the two parties of a call.
 
 use serde::{Deserialize, Serialize};
 
 use super::lenient::or_default;
 
 wire_core::string_enum! {
-    /// What an address is.
+    /// The type of an address.
     #[derive(Default)]
     AddressKind {
-        /// Nothing: the member is absent.
+        /// No type: the member is absent on the wire.
         #[default]
         Unspecified = "",
         /// An agent of the customer.
@@ -19,7 +19,7 @@ wire_core::string_enum! {
         AiTeam = "ai_team",
         /// A conference.
         Conference = "conference",
-        /// A mail address.
+        /// An e-mail address.
         Email = "email",
         /// An extension of the customer.
         Extension = "extension",
@@ -27,7 +27,7 @@ wire_core::string_enum! {
         Line = "line",
         /// A SIP URI.
         Sip = "sip",
-        /// A telephone number.
+        /// A telephone number in E.164 form.
         Tel = "tel",
         /// A web chat.
         Webchat = "webchat",
@@ -44,7 +44,7 @@ impl AddressKind {
     }
 }
 
-/// One end of a call. Every empty member is left out on the wire.
+/// The address of one party of a call. Empty members are omitted on the wire.
 ///
 /// ```
 /// use voipbin_types::Address;
@@ -55,44 +55,44 @@ impl AddressKind {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Address {
-    /// What it is.
+    /// The type of the address.
     #[serde(
         rename = "type",
         deserialize_with = "or_default",
         skip_serializing_if = "AddressKind::is_unspecified"
     )]
     pub kind: AddressKind,
-    /// The number, URI or id.
+    /// The number, URI or id, depending on the type.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub target: String,
-    /// The name that is shown with it.
+    /// The display name.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub target_name: String,
-    /// A name of the customer's own.
+    /// The customer's own name for the address.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// A note of the customer's own.
+    /// The customer's own note about the address.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub detail: String,
 }
 
 impl Address {
-    /// An address of some kind.
+    /// Creates an address of this type.
     pub fn new(kind: AddressKind, target: impl Into<String>) -> Self {
         Self { kind, target: target.into(), ..Self::default() }
     }
 
-    /// A telephone number in E.164, with its plus.
+    /// Creates the address of a telephone number in E.164 form with the plus sign, such as `+14155551234`.
     pub fn tel(number: impl Into<String>) -> Self {
         Self::new(AddressKind::Tel, number)
     }
 
-    /// A SIP URI.
+    /// Creates the address of a SIP URI, such as `sip:alice@example.com`. The service adds a missing `sip:`.
     pub fn sip(uri: impl Into<String>) -> Self {
         Self::new(AddressKind::Sip, uri)
     }
 
-    /// The same address with a name that is shown with it.
+    /// Sets the display name.
     #[must_use]
     pub fn target_name(mut self, name: impl Into<String>) -> Self {
         self.target_name = name.into();

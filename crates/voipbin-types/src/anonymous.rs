@@ -1,14 +1,14 @@
-//! Whether the caller's number is shown.
+//! The presentation of the caller's number.
 
 wire_core::string_enum! {
-    /// Whether the caller's number is shown.
+    /// Whether the caller's number is presented to the called party.
     #[derive(Default)]
     Anonymous {
-        /// It is hidden.
+        /// The number is withheld.
         Yes = "yes",
-        /// It is shown.
+        /// The number is presented.
         No = "no",
-        /// The service decides; today it is shown.
+        /// The service decides; at present it presents the number.
         #[default]
         Auto = "auto",
     }

@@ -1,4 +1,4 @@
-//! Calls, as far as the outbound side shows them.
+//! Calls, with the members that the outbound side uses.
 
 use std::collections::BTreeMap;
 
@@ -10,51 +10,51 @@ use super::lenient::{is_zero, not_empty, or_default};
 use super::{Action, ActionBody, Address, Anonymous, Timestamp};
 
 wire_core::string_enum! {
-    /// How far a call is. It never goes back.
+    /// The status of a call. It only advances in the order in which a call proceeds.
     #[derive(Default)]
     CallStatus {
-        /// The INVITE is on its way.
+        /// The INVITE has been sent.
         #[default]
         Dialing = "dialing",
-        /// The far end rings.
+        /// The called party is alerted.
         Ringing = "ringing",
-        /// It was answered.
+        /// The call is answered.
         Progressing = "progressing",
-        /// It is being hung up after its answer.
+        /// The service hangs up a call that has been answered.
         Terminating = "terminating",
-        /// It is being hung up before an answer.
+        /// The service hangs up a call that has not been answered.
         Canceling = "canceling",
-        /// It is over.
+        /// The call has ended.
         Hangup = "hangup",
     }
 }
 
 wire_core::string_enum! {
-    /// Why a call is over.
+    /// The reason for which a call ended.
     HangupReason {
-        /// One side hung up after the answer.
+        /// One party hung up after the call was answered.
         Normal = "normal",
-        /// The carrier refused the call, or could not be reached.
+        /// The carrier refused the call or could not be reached.
         Failed = "failed",
-        /// The far end is busy.
+        /// The called party is busy.
         Busy = "busy",
-        /// It was cancelled before an answer.
+        /// The call was cancelled before it was answered.
         Cancel = "cancel",
-        /// It reached the longest time that a call may take.
+        /// The call reached the maximum duration of calls.
         Timeout = "timeout",
-        /// The far end did not answer, or was not allowed to be called by its carrier.
+        /// The called party did not answer, or its carrier did not allow the call.
         Noanswer = "noanswer",
-        /// It rang for as long as the service lets it.
+        /// The call reached the service's maximum ringing time.
         Dialout = "dialout",
-        /// A machine answered.
+        /// An answering machine answered.
         Amd = "amd",
     }
 }
 
 wire_core::string_enum! {
-    /// Which side ended a call.
+    /// The side that ended a call.
     HangupBy {
-        /// The far end or its carrier.
+        /// The called party or its carrier.
         Remote = "remote",
         /// The service.
         Local = "local",
@@ -62,31 +62,31 @@ wire_core::string_enum! {
 }
 
 wire_core::string_enum! {
-    /// Which way a call goes.
+    /// The direction of a call, as seen from the service.
     CallDirection {
-        /// Into the service.
+        /// The service receives the call.
         Incoming = "incoming",
-        /// Out of the service.
+        /// The service places the call.
         Outgoing = "outgoing",
     }
 }
 
 wire_core::string_enum! {
-    /// What a call runs.
+    /// The type of a call: what it executes.
     CallKind {
-        /// A flow.
+        /// The call executes a flow.
         Flow = "flow",
     }
 }
 
 wire_core::string_enum! {
-    /// Which way of a call is muted.
+    /// The direction of muted media, as seen from the service.
     MuteDirection {
-        /// Both.
+        /// Both directions.
         Both = "both",
-        /// What comes out of the service.
+        /// The media that the service sends.
         Out = "out",
-        /// What comes into the service.
+        /// The media that the service receives.
         In = "in",
     }
 }
@@ -94,24 +94,24 @@ wire_core::string_enum! {
 /// A call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Call {
-    /// The id.
+    /// The call's id.
     pub id: Uuid,
-    /// The customer.
+    /// The id of the customer to whom the call belongs.
     #[serde(default, deserialize_with = "or_default")]
     pub customer_id: Uuid,
-    /// What kind of owner it has; mostly empty.
+    /// The type of the call's owner; usually empty.
     #[serde(default, deserialize_with = "or_default")]
     pub owner_type: String,
-    /// Its owner.
+    /// The id of the call's owner.
     #[serde(default, deserialize_with = "or_default")]
     pub owner_id: Uuid,
-    /// The flow that it runs.
+    /// The id of the flow that the call executes.
     #[serde(default, deserialize_with = "or_default")]
     pub flow_id: Uuid,
-    /// The run of the flow.
+    /// The id of this execution of the flow.
     #[serde(default, deserialize_with = "or_default")]
     pub activeflow_id: Uuid,
-    /// What it runs.
+    /// The type of the call.
     #[serde(
         rename = "type",
         default,
@@ -119,125 +119,126 @@ pub struct Call {
         skip_serializing_if = "Option::is_none"
     )]
     pub kind: Option<CallKind>,
-    /// The call that it hangs on.
+    /// The id of the call to which this call is chained.
     #[serde(default, deserialize_with = "or_default")]
     pub master_call_id: Uuid,
-    /// The calls that hang on it.
+    /// The ids of the calls that are chained to this call.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub chained_call_ids: Vec<Uuid>,
-    /// The recording that is being made.
+    /// The id of the recording in progress; [`ZERO`](super::ZERO) if there is none.
     #[serde(default, deserialize_with = "or_default")]
     pub recording_id: Uuid,
-    /// The recordings that were made.
+    /// The ids of the call's recordings.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub recording_ids: Vec<Uuid>,
-    /// Its group; the service leaves it [`ZERO`](super::ZERO).
+    /// The id of the call's group; the service always sends [`ZERO`](super::ZERO).
     #[serde(default, deserialize_with = "or_default")]
     pub groupcall_id: Uuid,
-    /// Who calls.
+    /// The address of the calling party.
     #[serde(default, deserialize_with = "or_default")]
     pub source: Address,
-    /// Who is called.
+    /// The address of the called party.
     #[serde(default, deserialize_with = "or_default")]
     pub destination: Address,
-    /// How far it is.
+    /// The status of the call.
     pub status: CallStatus,
-    /// The action that it is at.
+    /// The action that the call executes at present.
     #[serde(default, deserialize_with = "or_default")]
     pub action: Action,
-    /// What the service was told about it, such as `route_provider_ids`.
+    /// Facts that the service records about the call, such as `route_provider_ids`.
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, Value>,
-    /// Which way it goes.
+    /// The direction of the call.
     #[serde(default, deserialize_with = "not_empty", skip_serializing_if = "Option::is_none")]
     pub direction: Option<CallDirection>,
-    /// Which way of it is muted.
+    /// The direction of muted media; `None` if no media is muted.
     #[serde(default, deserialize_with = "not_empty", skip_serializing_if = "Option::is_none")]
     pub mute_direction: Option<MuteDirection>,
-    /// Which side ended it; nothing until its end.
+    /// The side that ended the call; `None` until it has ended.
     #[serde(default, deserialize_with = "not_empty", skip_serializing_if = "Option::is_none")]
     pub hangup_by: Option<HangupBy>,
-    /// Why it is over; nothing until its end.
+    /// The reason for which the call ended; `None` until it has ended.
     #[serde(default, deserialize_with = "not_empty", skip_serializing_if = "Option::is_none")]
     pub hangup_reason: Option<HangupReason>,
-    /// When it was answered.
+    /// The time at which the call was answered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tm_progressing: Option<Timestamp>,
-    /// When the far end began to ring.
+    /// The time at which ringing began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tm_ringing: Option<Timestamp>,
-    /// When it was over.
+    /// The time at which the call ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tm_hangup: Option<Timestamp>,
-    /// When it was made.
+    /// The time at which the call was placed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tm_create: Option<Timestamp>,
-    /// When it changed.
+    /// The time of the last change of the record.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tm_update: Option<Timestamp>,
-    /// When it was deleted.
+    /// The time at which the record was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tm_delete: Option<Timestamp>,
 }
 
 impl Call {
-    /// Whether it is over.
+    /// Whether the call has ended: its status is `hangup`.
     pub fn is_over(&self) -> bool {
         self.status == CallStatus::Hangup
     }
 
-    /// Whether it was answered, be it over or not.
+    /// Whether the call was answered. It stays true after the call has ended.
     pub fn was_answered(&self) -> bool {
         self.tm_progressing.is_some()
     }
 }
 
-/// Places calls by the customer's routes.
+/// The body of a request that places calls through the customer's routes.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallCreate {
-    /// The flow that runs after the answer.
+    /// The id of the flow to execute when the call is answered; [`ZERO`](super::ZERO) for none.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_zero")]
     pub flow_id: Uuid,
-    /// What is done after the answer; ignored when there is a flow.
+    /// The actions to execute when the call is answered; ignored when there is a flow.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<ActionBody>,
-    /// Who calls: a number of the customer, else the customer's default one is taken.
+    /// The address of the calling party. Unless it is a number of the customer, the customer's default number
+    /// is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Address>,
-    /// Who is called.
+    /// The addresses to call.
     #[serde(deserialize_with = "or_default")]
     pub destinations: Vec<Address>,
-    /// Whether the caller's number is shown; `auto` when absent.
+    /// Whether the caller's number is presented; `None` is `auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anonymous: Option<Anonymous>,
-    /// Variables of the flow.
+    /// The variables of the flow, by name.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
 }
 
 impl CallCreate {
-    /// Calls from one address to others.
+    /// Creates a body that places a call from the source to each destination.
     pub fn new(source: Address, destinations: impl IntoIterator<Item = Address>) -> Self {
         let destinations = destinations.into_iter().collect();
         Self { source: Some(source), destinations, ..Self::default() }
     }
 
-    /// Sets the flow that runs after the answer.
+    /// Sets the flow to execute when the call is answered.
     #[must_use]
     pub fn flow_id(mut self, flow: Uuid) -> Self {
         self.flow_id = flow;
         self
     }
 
-    /// Sets what is done after the answer.
+    /// Sets the actions to execute when the call is answered.
     #[must_use]
     pub fn actions(mut self, actions: impl IntoIterator<Item = ActionBody>) -> Self {
         self.actions = actions.into_iter().collect();
         self
     }
 
-    /// Sets whether the caller's number is shown.
+    /// Sets whether the caller's number is presented.
     #[must_use]
     pub fn anonymous(mut self, anonymous: Anonymous) -> Self {
         self.anonymous = Some(anonymous);
@@ -245,14 +246,14 @@ impl CallCreate {
     }
 }
 
-/// What placing calls made.
+/// The response to a request that places calls.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallsCreated {
-    /// The calls; fewer than the destinations when some could not be called.
+    /// The calls that were placed: fewer than the destinations when some of those could not be called.
     #[serde(deserialize_with = "or_default")]
     pub calls: Vec<Call>,
-    /// The groups of calls, for agents and extensions.
+    /// The groups of calls that were placed, for destinations that are agents or extensions.
     #[serde(deserialize_with = "or_default")]
     pub groupcalls: Vec<Value>,
 }

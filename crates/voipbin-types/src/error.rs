@@ -1,36 +1,36 @@
-//! How the service says no.
+//! The error envelope of the service.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 wire_core::string_enum! {
-    /// The kind of an error; it decides the HTTP status.
+    /// The status of an error, which determines the HTTP status of the response.
     ErrorStatus {
-        /// 400.
+        /// HTTP 400: the request is invalid.
         InvalidArgument = "INVALID_ARGUMENT",
-        /// 401.
+        /// HTTP 401: the credentials are missing or wrong.
         Unauthenticated = "UNAUTHENTICATED",
-        /// 402.
+        /// HTTP 402: the customer's balance does not suffice.
         PaymentRequired = "PAYMENT_REQUIRED",
-        /// 403.
+        /// HTTP 403: the credentials do not have the permission.
         PermissionDenied = "PERMISSION_DENIED",
-        /// 404.
+        /// HTTP 404: the record or the path does not exist.
         NotFound = "NOT_FOUND",
-        /// 409.
+        /// HTTP 409: a record exists already.
         AlreadyExists = "ALREADY_EXISTS",
-        /// 409.
+        /// HTTP 409: the state of the record does not allow the request.
         FailedPrecondition = "FAILED_PRECONDITION",
-        /// 429.
+        /// HTTP 429: the rate limit is exceeded.
         ResourceExhausted = "RESOURCE_EXHAUSTED",
-        /// 503.
+        /// HTTP 503: a part of the service is not available.
         Unavailable = "UNAVAILABLE",
-        /// 500.
+        /// HTTP 500: the service failed.
         Internal = "INTERNAL",
     }
 }
 
 impl ErrorStatus {
-    /// The HTTP status that it is sent with.
+    /// The HTTP status of a response with this status; 500 for an unknown one.
     pub const fn http(&self) -> u16 {
         match self {
             Self::InvalidArgument => 400,
@@ -47,88 +47,88 @@ impl ErrorStatus {
 }
 
 wire_core::string_enum! {
-    /// What an error is about.
+    /// The machine-readable reason of an error.
     ErrorReason {
-        /// No credential was found.
+        /// The request has no credentials.
         AuthenticationRequired = "AUTHENTICATION_REQUIRED",
-        /// The credential is wrong, expired or deleted.
+        /// The credentials are wrong, expired or deleted.
         InvalidCredentials = "INVALID_CREDENTIALS",
-        /// The caller may not do this.
+        /// The credentials do not have the permission for the request.
         PermissionDenied = "PERMISSION_DENIED",
-        /// A direct token cannot do this.
+        /// The request cannot be made with a direct token.
         DirectAccessNotSupported = "DIRECT_ACCESS_NOT_SUPPORTED",
         /// The customer's identity must be verified first.
         IdentityVerificationRequired = "IDENTITY_VERIFICATION_REQUIRED",
-        /// The customer is frozen.
+        /// The customer's account is frozen.
         AccountFrozen = "ACCOUNT_FROZEN",
-        /// The body is missing, no JSON, or of the wrong types.
+        /// The body is missing, is not JSON, or has members of the wrong type.
         InvalidJsonBody = "INVALID_JSON_BODY",
-        /// The id in the path is none.
+        /// The id in the path is malformed.
         InvalidId = "INVALID_ID",
-        /// A parameter cannot be read.
+        /// A request parameter is malformed.
         InvalidRequestParameter = "INVALID_REQUEST_PARAMETER",
-        /// A parameter is missing.
+        /// A request parameter is missing.
         MissingRequestParameter = "MISSING_REQUEST_PARAMETER",
         /// A value is not allowed.
         InvalidArgument = "INVALID_ARGUMENT",
-        /// The codecs of a provider cannot be read.
+        /// The codecs of a provider are malformed.
         InvalidCodecs = "INVALID_CODECS",
-        /// There is no such action.
+        /// The type of an action does not exist.
         InvalidActionType = "INVALID_ACTION_TYPE",
-        /// An action's `anonymous` is none of its values.
+        /// The `anonymous` member has an invalid value.
         InvalidAnonymousValue = "INVALID_ANONYMOUS_VALUE",
-        /// The carrier refused the credentials of a setup.
+        /// The carrier refused the credentials of a provider setup.
         CarrierCredentialsRejected = "CARRIER_CREDENTIALS_REJECTED",
         /// The customer's balance is too low.
         InsufficientBalance = "INSUFFICIENT_BALANCE",
-        /// There is no such record.
+        /// The record does not exist.
         ResourceNotFound = "RESOURCE_NOT_FOUND",
-        /// There is no such path or method, or no such route.
+        /// The path or method does not exist, or the route (a record) does not exist.
         RouteNotFound = "ROUTE_NOT_FOUND",
-        /// There is no such provider.
+        /// The provider does not exist.
         ProviderNotFound = "PROVIDER_NOT_FOUND",
-        /// There is no such provider call.
+        /// The provider call does not exist.
         ProvidercallNotFound = "PROVIDERCALL_NOT_FOUND",
-        /// There is no such outbound config.
+        /// The outbound config does not exist.
         OutboundConfigNotFound = "OUTBOUND_CONFIG_NOT_FOUND",
-        /// There is no such call.
+        /// The call does not exist.
         CallNotFound = "CALL_NOT_FOUND",
-        /// The record's state does not allow it.
+        /// The state of the record does not allow the request.
         StateInvalid = "STATE_INVALID",
-        /// Too many requests.
+        /// The rate limit is exceeded.
         RateLimitExceeded = "RATE_LIMIT_EXCEEDED",
-        /// A part of the service did not answer in time.
+        /// A part of the service did not respond in time.
         RequestTimeout = "REQUEST_TIMEOUT",
-        /// The caller went away.
+        /// The client closed the connection before the response.
         RequestCanceled = "REQUEST_CANCELED",
-        /// A part of the service is not there.
+        /// A part of the service is not available.
         ServiceUnavailable = "SERVICE_UNAVAILABLE",
-        /// Anything else.
+        /// The service failed for any other reason.
         Internal = "INTERNAL",
     }
 }
 
-/// The body of every refusal.
+/// The body of every response with an error.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorEnvelope {
-    /// The refusal.
+    /// The error.
     pub error: ErrorBody,
 }
 
-/// Why a request was refused.
+/// An error of the service.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ErrorBody {
-    /// Facts about it.
+    /// Further facts about the error.
     #[serde(default, deserialize_with = "super::lenient::or_default", skip_serializing_if = "Vec::is_empty")]
     pub details: Vec<Map<String, Value>>,
-    /// A sentence for people.
+    /// The human-readable message.
     #[serde(default)]
     pub message: String,
-    /// A word for programs.
+    /// The machine-readable reason.
     pub reason: ErrorReason,
-    /// The service's name for the request.
+    /// The id that the service assigned to the request.
     #[serde(default)]
     pub request_id: String,
-    /// The kind.
+    /// The status, which determines the HTTP status.
     pub status: ErrorStatus,
 }

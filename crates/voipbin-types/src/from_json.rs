@@ -1,15 +1,18 @@
-//! JSON as Go reads it, where that differs from serde: a list is no struct, and `null` is one without members.
+//! Decoding of JSON as Go does it, where that differs from serde: an array is not a struct, and `null` is a
+//! struct without members.
 //!
-//! serde reads a list into a struct, member by member in their order, so that `{"source":[]}` would name an empty
-//! source. One deserializer around another sees to every struct of a body, however deep. Members that come by
-//! `#[serde(flatten)]` are read by serde itself: a struct that is flattened must hold no other.
+//! serde decodes an array into a struct, member by member in their order, so that `{"source":[]}` would be an
+//! empty source. A deserializer that wraps another one prevents this for every struct of a body at any depth.
+//! serde itself decodes the members of a `#[serde(flatten)]` field, so a flattened struct must not contain
+//! another struct.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, forward_to_deserialize_any};
 
-/// Reads JSON as the service does.
+/// Decodes JSON as the service does: an array does not stand for an object, and `null` stands for an empty
+/// one.
 ///
 /// ```
 /// use voipbin_types::{CallCreate, from_json};
@@ -18,7 +21,7 @@ use serde::{Deserialize, forward_to_deserialize_any};
 /// ```
 ///
 /// # Errors
-/// When it is no JSON, or not what the type says.
+/// Returns an error when the text is not JSON, does not have the shape of `T`, or continues after the value.
 pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_json::Error> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let read = T::deserialize(Strict(&mut deserializer))?;
@@ -26,7 +29,7 @@ pub fn from_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, serde_jso
     Ok(read)
 }
 
-/// A deserializer, or a part of one, whose structs are objects.
+/// A wrapper of a deserializer, or of a part of one, that decodes structs only from objects and `null`.
 struct Strict<T>(T);
 
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
@@ -74,7 +77,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Strict<D> {
         self.0.deserialize_ignored_any(visitor)
     }
 
-    // JSON says itself what a value is.
+    // In JSON the text determines the type of a value, so these all forward to `deserialize_any`.
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit unit_struct seq tuple
         tuple_struct identifier
@@ -177,7 +180,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Strict<S> {
     }
 }
 
-/// What a struct or a map is read by: an object's members, or none.
+/// A wrapper of the visitor of a struct or map. It accepts an object, or `null` as an object without members.
 struct Object<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Object<V> {
@@ -228,13 +231,17 @@ mod tests {
         from_json(value.to_string().as_bytes()).map_err(|error| error.to_string())
     }
 
-    /// Checks that a body is read as it was written, and that no list stands for it or for one of its objects.
-    fn holds<T: Serialize + for<'a> Deserialize<'a> + PartialEq + Debug>(body: &T, objects: &[&str]) {
-        let whole = serde_json::to_value(body).unwrap();
-        assert_eq!(read::<T>(&whole).as_ref(), Ok(body));
+    /// Asserts that a body round-trips, and that an array is refused in place of it and of each of its
+    /// objects.
+    fn assert_objects_only<T: Serialize + for<'a> Deserialize<'a> + PartialEq + Debug>(
+        body: &T,
+        objects: &[&str],
+    ) {
+        let json = serde_json::to_value(body).unwrap();
+        assert_eq!(read::<T>(&json).as_ref(), Ok(body));
         for pointer in objects {
             for list in [json!([]), json!([""]), json!(["", "", "", "", "", "", "", ""])] {
-                let mut wrong = whole.clone();
+                let mut wrong = json.clone();
                 let object = wrong.pointer_mut(pointer).unwrap();
                 assert!(object.is_object(), "{pointer}");
                 *object = list;
@@ -244,26 +251,29 @@ mod tests {
     }
 
     #[test]
-    fn no_list_stands_for_an_object_in_any_request() {
-        let near = || Address::tel("+14155551234").target_name("A");
+    fn an_array_is_refused_for_every_object_of_every_request() {
+        let address = || Address::tel("+14155551234").target_name("A");
         let actions = || [ActionBody::talk("Hello", "en-US"), ActionBody::goto(ZERO, 2)];
         let objects =
             ["", "/source", "/destinations/0", "/destinations/1", "/actions/0", "/actions/1/option"];
-        holds(&ProviderCallCreate::new(ZERO, [near(), near()]).source(near()).actions(actions()), &objects);
-        holds(&CallCreate::new(near(), [near(), near()]).actions(actions()), &objects);
+        assert_objects_only(
+            &ProviderCallCreate::new(ZERO, [address(), address()]).source(address()).actions(actions()),
+            &objects,
+        );
+        assert_objects_only(&CallCreate::new(address(), [address(), address()]).actions(actions()), &objects);
         let mut provider = ProviderBody::sip("A", "carrier.example.com");
         provider.tech_headers = [("X-A", "1")].into_iter().collect();
-        holds(&provider, &["", "/tech_headers"]);
-        holds(
+        assert_objects_only(&provider, &["", "/tech_headers"]);
+        assert_objects_only(
             &ProviderSetup { carrier: "didww".to_owned(), ..ProviderSetup::default() },
             &["", "/credentials"],
         );
         let patch = || OutboundConfigPatch::default().destination_whitelist(["us", "gb"]).name("A");
-        holds(&patch(), &[""]);
-        holds(&OutboundConfigCreate::from(patch()), &[""]);
-        holds(&RouteUpdate::new("+1", ZERO), &[""]);
-        holds(&RouteCreate { customer_id: ZERO, route: RouteUpdate::new("+1", ZERO) }, &[""]);
-        holds(&LoginBody { username: "a".to_owned(), password: "b".to_owned().into() }, &[""]);
+        assert_objects_only(&patch(), &[""]);
+        assert_objects_only(&OutboundConfigCreate::from(patch()), &[""]);
+        assert_objects_only(&RouteUpdate::new("+1", ZERO), &[""]);
+        assert_objects_only(&RouteCreate { customer_id: ZERO, route: RouteUpdate::new("+1", ZERO) }, &[""]);
+        assert_objects_only(&LoginBody { username: "a".to_owned(), password: "b".to_owned().into() }, &[""]);
     }
 
     #[test]
@@ -275,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_or_goes_on_behind_it_is_refused() {
+    fn a_text_that_is_not_json_or_continues_after_it_is_refused() {
         for text in ["", "x", "{", "{}x", "{} {}", "1", "\"\""] {
             assert!(from_json::<CallCreate>(text.as_bytes()).is_err(), "{text}");
         }
@@ -301,7 +311,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_holds_no_struct_is_read_as_ever(value in any_value()) {
+        fn a_value_without_structs_is_decoded_as_by_serde(value in any_value()) {
             let text = value.to_string();
             prop_assert_eq!(from_json::<Value>(text.as_bytes()).unwrap(), serde_json::from_str::<Value>(&text).unwrap());
         }

@@ -1,13 +1,13 @@
-//! JSON as Go writes it.
+//! Encoding of JSON as Go does it.
 
 use std::io;
 
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 
-/// Writes JSON as the service does: compact, and `<`, `>`, `&`, U+2028 and U+2029 as escapes.
+/// Encodes JSON as the service does: compact, with `<`, `>`, `&`, U+2028 and U+2029 as escapes.
 ///
-/// A signature is over these bytes, so they matter.
+/// The signature of a webhook is computed over these bytes.
 ///
 /// ```
 /// assert_eq!(voipbin_types::to_json(&"<a & b>")?, br#""\u003ca \u0026 b\u003e""#);
@@ -15,7 +15,8 @@ use serde_json::ser::{Formatter, Serializer};
 /// ```
 ///
 /// # Errors
-/// Those of the value's own `Serialize`, such as a map whose keys are no texts.
+/// Returns an error only when the value's `Serialize` does, for example for a map with keys that are not
+/// texts.
 pub fn to_json<T: Serialize + ?Sized>(value: &T) -> Result<Vec<u8>, serde_json::Error> {
     let mut bytes = Vec::with_capacity(256);
     value.serialize(&mut Serializer::with_formatter(&mut bytes, GoFormatter))?;

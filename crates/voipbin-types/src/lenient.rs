@@ -1,10 +1,10 @@
-//! How members are read that the service's own programs read leniently.
+//! Decoding of members for which the service's own programs are lenient.
 
 use serde::{Deserialize, Deserializer};
 use uuid::Uuid;
 use wire_core::parsed;
 
-/// `null` is the empty value, as for every member that the service reads.
+/// Decodes `null` as the empty value, as the service does for every member.
 pub(super) fn or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
@@ -13,7 +13,8 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
-/// `""` is no value: the documents show it where the running service leaves the member out.
+/// Decodes `""` as an absent value: the service's documents show it where the running service omits the
+/// member.
 pub(super) fn not_empty<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -23,15 +24,16 @@ where
 
     impl<'de, T: for<'a> From<&'a str>> Deserialize<'de> for Text<T> {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let read = |text: &str| Some(text).filter(|text| !text.is_empty()).map(T::from);
-            parsed(deserializer, |text| Ok::<_, std::convert::Infallible>(Self(read(text))))
+            let value = |text: &str| Some(text).filter(|text| !text.is_empty()).map(T::from);
+            parsed(deserializer, |text| Ok::<_, std::convert::Infallible>(Self(value(text))))
         }
     }
 
     Ok(Option::<Text<T>>::deserialize(deserializer)?.and_then(|text| text.0))
 }
 
-/// A text that is no UUID is [`ZERO`](super::ZERO), where the service binds the member as a text.
+/// Decodes a text that is not a UUID as [`ZERO`](super::ZERO), for members that the service itself declares
+/// as texts.
 pub(super) fn uuid_or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Uuid, D::Error> {
     struct Loose(Uuid);
 
@@ -46,7 +48,7 @@ pub(super) fn uuid_or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     Ok(Option::<Loose>::deserialize(deserializer)?.map_or(Uuid::nil(), |loose| loose.0))
 }
 
-/// Whether a member that an id may be absent from is left out.
+/// Whether an optional id is omitted on the wire.
 pub(super) fn is_zero(id: &Uuid) -> bool {
     id.is_nil()
 }

@@ -1,11 +1,11 @@
-//! What the outbound side of VoIPBIN's API says on the wire, declared once for clients and servers.
+//! The wire types of the outbound side of VoIPBIN's API, declared once for clients and servers.
 //!
-//! The order of a struct's fields is the order of the members on the wire, and what is left out here is left
-//! out there. Reading is tolerant: unknown members do no harm, absent ones and `null` are the empty value, an
-//! unknown text of an enumeration is kept. Provider and route keep unknown members too, because an update
-//! replaces them whole.
+//! The fields of a struct have the order of the members on the wire, and each is omitted in the same cases as
+//! by the service. Decoding is tolerant: unknown members are ignored, absent members and `null` are the empty
+//! value, and unknown texts of enumerations are preserved. Providers and routes also preserve unknown
+//! members, because an update replaces all members.
 //!
-//! Nothing here sends, receives or decides: a value that the service would refuse can be written down.
+//! The types do not validate: they can hold values that the service refuses.
 
 mod action;
 mod address;
@@ -48,8 +48,9 @@ pub use timestamp::{Timestamp, TimestampError};
 pub use webhook::{EventKind, SIGNATURE_HEADER, Webhook, sign, verify};
 pub use wire_core::{Extra, Secret, UnknownText};
 
-/// The id that says "none".
+/// The nil UUID, by which the API represents an absent id.
 pub const ZERO: Uuid = Uuid::nil();
 
-/// The customer of the routes that hold for every customer, and the id of a call's first action.
+/// The customer id of routes that apply to every customer, and the action id of a call that has begun no
+/// action yet.
 pub const BASIC: Uuid = Uuid::from_u128(1);

@@ -1,23 +1,23 @@
-//! How a password becomes a token.
+//! The login, which exchanges a password for a token.
 
 use serde::{Deserialize, Serialize};
 
 use super::Secret;
 
-/// What `POST /auth/login` asks for.
+/// The request body of `POST /auth/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoginBody {
-    /// The agent's name.
+    /// The name with which the agent logs in.
     pub username: String,
-    /// The agent's password.
+    /// The password of the agent.
     pub password: Secret,
 }
 
-/// What a login gives.
+/// The response to `POST /auth/login`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    /// The agent's name.
+    /// The name with which the agent logged in.
     pub username: String,
-    /// The token, good for seven days.
+    /// The token, which is valid for seven days.
     pub token: Secret,
 }

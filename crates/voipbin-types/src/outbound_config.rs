@@ -1,4 +1,4 @@
-//! What a customer may call.
+//! The outbound config of a customer.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,44 +6,45 @@ use uuid::Uuid;
 use super::Timestamp;
 use super::lenient::or_default;
 
-/// What a customer may call: there is one for each customer.
+/// The rules for a customer's outgoing calls. Each customer has at most one outbound config.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OutboundConfig {
-    /// The id.
+    /// The config's id.
     pub id: Uuid,
-    /// The customer.
+    /// The id of the customer.
     #[serde(default)]
     pub customer_id: Uuid,
-    /// A name.
+    /// The name of the config.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// A note.
+    /// A note about the config.
     #[serde(default, deserialize_with = "or_default")]
     pub detail: String,
-    /// The countries (ISO 3166-1 alpha-2, lower case) that telephone numbers may be called in; with none,
-    /// every such call is refused.
+    /// The countries whose telephone numbers the customer can call, as ISO 3166-1 alpha-2 codes in lower
+    /// case. When it is empty, every call to a telephone number is refused.
     #[serde(default, deserialize_with = "or_default")]
     pub destination_whitelist: Vec<String>,
-    /// The codecs of calls to SIP URIs in the order of preference, separated by commas; empty is the service's
-    /// own choice.
+    /// The codecs for calls to SIP URIs, separated by commas, in the order of preference. When it is empty,
+    /// the service chooses.
     #[serde(default, deserialize_with = "or_default")]
     pub codecs: String,
-    /// The number that calls without a valid source are made from; [`ZERO`](super::ZERO) is none.
+    /// The id of the number that replaces the source of calls without a valid one; [`ZERO`](super::ZERO) for
+    /// none.
     #[serde(default, deserialize_with = "or_default")]
     pub default_outgoing_source_number_id: Uuid,
-    /// When it was made.
+    /// The time at which the config was created.
     #[serde(default)]
     pub tm_create: Option<Timestamp>,
-    /// When it was changed.
+    /// The time of the last change.
     #[serde(default)]
     pub tm_update: Option<Timestamp>,
-    /// When it was deleted.
+    /// The time at which the config was deleted.
     #[serde(default)]
     pub tm_delete: Option<Timestamp>,
 }
 
-/// Changes of an [`OutboundConfig`]: what is absent keeps its value, and so does what is sent as `null`; `[]`,
-/// `""` and [`ZERO`](super::ZERO) empty it.
+/// The body of a request that updates an [`OutboundConfig`]. Absent members and `null` keep the value; `[]`,
+/// `""` and [`ZERO`](super::ZERO) clear it.
 ///
 /// ```
 /// use voipbin_types::OutboundConfigPatch;
@@ -54,19 +55,19 @@ pub struct OutboundConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OutboundConfigPatch {
-    /// A name.
+    /// The name of the config.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// A note.
+    /// A note about the config.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The countries that may be called.
+    /// See [`OutboundConfig::destination_whitelist`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub destination_whitelist: Option<Vec<String>>,
-    /// The codecs of calls to SIP URIs.
+    /// See [`OutboundConfig::codecs`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub codecs: Option<String>,
-    /// The number that calls without a valid source are made from.
+    /// See [`OutboundConfig::default_outgoing_source_number_id`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub default_outgoing_source_number_id: Option<Uuid>,
 }
@@ -86,21 +87,23 @@ impl OutboundConfigPatch {
         self
     }
 
-    /// Sets the countries that may be called; none forbids all calls to telephone numbers.
+    /// Sets the countries whose telephone numbers can be called. An empty list refuses all calls to telephone
+    /// numbers.
     #[must_use]
     pub fn destination_whitelist<C: Into<String>>(mut self, countries: impl IntoIterator<Item = C>) -> Self {
         self.destination_whitelist = Some(countries.into_iter().map(Into::into).collect());
         self
     }
 
-    /// Sets the codecs, separated by commas.
+    /// Sets the codecs for calls to SIP URIs, separated by commas.
     #[must_use]
     pub fn codecs(mut self, codecs: impl Into<String>) -> Self {
         self.codecs = Some(codecs.into());
         self
     }
 
-    /// Sets the number that calls without a valid source are made from; [`ZERO`](super::ZERO) removes it.
+    /// Sets the number that replaces the source of calls without a valid one; [`ZERO`](super::ZERO) removes
+    /// it.
     #[must_use]
     pub fn default_outgoing_source_number_id(mut self, number: Uuid) -> Self {
         self.default_outgoing_source_number_id = Some(number);
@@ -108,14 +111,15 @@ impl OutboundConfigPatch {
     }
 }
 
-/// A new [`OutboundConfig`].
+/// The body of a request that creates an [`OutboundConfig`].
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct OutboundConfigCreate {
-    /// The customer that it is for; the caller's own when absent. Not every deployment reads it.
+    /// The id of the customer; `None` is the credentials' own customer. Not every deployment of VoIPBIN reads
+    /// it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_id: Option<Uuid>,
-    /// What it says.
+    /// The members of the config; its fields are members of this object on the wire.
     #[serde(flatten)]
     pub config: OutboundConfigPatch,
 }

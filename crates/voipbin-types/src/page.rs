@@ -1,13 +1,14 @@
-//! One page of a list.
+//! A page of a list.
 
 use serde::{Deserialize, Serialize};
 
 /// One page of a list, the newest records first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Page<T> {
-    /// The records.
+    /// The records on the page.
     pub result: Vec<T>,
-    /// What to ask the next page with. Only the empty page after the last has none: the last page names one.
+    /// The token that requests the next page; empty when there is none. The service sends a token even on the
+    /// last page with records, and an empty page after it.
     #[serde(default)]
     pub next_page_token: String,
 }

@@ -1,4 +1,4 @@
-//! Carriers that calls go out through.
+//! Providers: the carriers through which calls are sent.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,44 +12,45 @@ use super::lenient::or_default;
 use super::{Extra, Secret, Timestamp};
 
 wire_core::string_enum! {
-    /// How a provider is called.
+    /// The protocol of a provider.
     ProviderKind {
-        /// By SIP.
+        /// SIP.
         Sip = "sip",
     }
 }
 
 impl Default for ProviderKind {
-    /// The empty text, which a provider has that was made without a type.
+    /// The empty text, which is the type of a provider that was created without one.
     fn default() -> Self {
         Self::from("")
     }
 }
 
 wire_core::string_enum! {
-    /// Whether a provider answers. It decides nothing: an unhealthy one is called all the same.
+    /// The result of a provider's last health check. It has no effect on calls: they are also sent to an
+    /// unhealthy provider.
     #[derive(Default)]
     HealthStatus {
-        /// It was not asked yet, or not since its hostname changed.
+        /// The provider has not been checked since it was created or its hostname changed.
         #[default]
         NotAsked = "unknown",
-        /// It answered a SIP OPTIONS, whatever it said.
+        /// The provider answered a SIP OPTIONS request with any status.
         Healthy = "healthy",
-        /// It did not answer.
+        /// The provider did not answer a SIP OPTIONS request.
         Unhealthy = "unhealthy",
     }
 }
 
-/// Headers of an INVITE by name.
+/// Additional headers of an INVITE, by name.
 ///
-/// `Debug` shows the names alone: a value may be what the carrier knows its customer by.
+/// `Debug` prints the names without the values, because a carrier may authenticate its customer by a header.
 #[derive(Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct TechHeaders(BTreeMap<String, String>);
 
 impl<'de> Deserialize<'de> for TechHeaders {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // A secret does not quote what stands in its place.
+        // The decode error of a `Secret`, unlike that of a `String`, does not quote the value.
         let headers = BTreeMap::<String, Secret>::deserialize(deserializer)?;
         Ok(headers.into_iter().map(|(name, value)| (name, value.expose().to_owned())).collect())
     }
@@ -93,62 +94,63 @@ impl From<TechHeaders> for BTreeMap<String, String> {
     }
 }
 
-/// A carrier that calls go out through. It belongs to the platform and not to a customer.
+/// A carrier through which calls are sent. Providers belong to the platform, not to a customer.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Provider {
-    /// The id.
+    /// The provider's id.
     pub id: Uuid,
-    /// How it is called.
+    /// The protocol.
     #[serde(rename = "type", default, deserialize_with = "or_default")]
     pub kind: ProviderKind,
-    /// The SIP host that calls are sent to.
+    /// The SIP host to which calls are sent.
     #[serde(default, deserialize_with = "or_default")]
     pub hostname: String,
-    /// What is put before the number.
+    /// The text that is put before the called number.
     #[serde(default, deserialize_with = "or_default")]
     pub tech_prefix: String,
-    /// What is put after the number.
+    /// The text that is put after the called number.
     #[serde(default, deserialize_with = "or_default")]
     pub tech_postfix: String,
-    /// Headers of its INVITEs.
+    /// Additional headers of INVITEs to this provider.
     #[serde(default, deserialize_with = "or_default")]
     pub tech_headers: TechHeaders,
-    /// A name.
+    /// The provider's name.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// A note.
+    /// A note about the provider.
     #[serde(default, deserialize_with = "or_default")]
     pub detail: String,
-    /// What the service notes about a provider that it set up; it cannot be written.
+    /// Read-only facts that the service records about a provider that was created by a [`ProviderSetup`].
     #[serde(default, deserialize_with = "or_default")]
     pub metadata: BTreeMap<String, Value>,
-    /// The codecs that it is offered, separated by commas; empty is no restriction.
+    /// The codecs that are offered to the provider, separated by commas. When it is empty, there is no
+    /// restriction.
     #[serde(default, deserialize_with = "or_default")]
     pub codecs: String,
-    /// Whether it answers.
+    /// The result of the last health check.
     #[serde(default, deserialize_with = "or_default")]
     pub health_status: HealthStatus,
-    /// When it was asked last.
+    /// The time of the last health check.
     #[serde(default)]
     pub health_checked_at: Option<Timestamp>,
-    /// When it was made.
+    /// The time at which the provider was created.
     #[serde(default)]
     pub tm_create: Option<Timestamp>,
-    /// When it was changed, or its health asked.
+    /// The time of the last change or health check.
     #[serde(default)]
     pub tm_update: Option<Timestamp>,
-    /// When it was deleted.
+    /// The time at which the provider was deleted.
     #[serde(default)]
     pub tm_delete: Option<Timestamp>,
-    /// Members that are not declared here; an update sends them back.
+    /// Members that this crate does not declare. An update sends them back.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// A new provider, or all of what an existing one becomes: an update replaces it whole, and what is left out
-/// becomes empty.
+/// The body of a request that creates a provider, or that replaces all members of an existing one. Members
+/// that it leaves out become empty.
 ///
-/// To change one thing, begin with what is there:
+/// To change single members, build the body from the present provider:
 ///
 /// ```
 /// use voipbin_types::{Provider, ProviderBody};
@@ -159,37 +161,39 @@ pub struct Provider {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProviderBody {
-    /// How it is called.
+    /// The protocol.
     #[serde(rename = "type", deserialize_with = "or_default")]
     pub kind: ProviderKind,
-    /// The SIP host that calls are sent to. One with a port can be called, but is never healthy.
+    /// The SIP host to which calls are sent. Calls can be sent to a host with a port, but its health checks
+    /// always fail.
     #[serde(deserialize_with = "or_default")]
     pub hostname: String,
-    /// What is put before the number.
+    /// The text that is put before the called number.
     #[serde(deserialize_with = "or_default")]
     pub tech_prefix: String,
-    /// What is put after the number.
+    /// The text that is put after the called number.
     #[serde(deserialize_with = "or_default")]
     pub tech_postfix: String,
-    /// Headers of its INVITEs.
+    /// Additional headers of INVITEs to this provider.
     #[serde(deserialize_with = "or_default")]
     pub tech_headers: TechHeaders,
-    /// A name.
+    /// The provider's name.
     #[serde(deserialize_with = "or_default")]
     pub name: String,
-    /// A note.
+    /// A note about the provider.
     #[serde(deserialize_with = "or_default")]
     pub detail: String,
-    /// The codecs that it is offered, separated by commas; empty is no restriction.
+    /// The codecs that are offered to the provider, separated by commas. When it is empty, there is no
+    /// restriction.
     #[serde(deserialize_with = "or_default")]
     pub codecs: String,
-    /// Members that are not declared here.
+    /// Members that this crate does not declare.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
 impl ProviderBody {
-    /// A SIP provider.
+    /// Creates the body of a SIP provider.
     pub fn sip(name: impl Into<String>, hostname: impl Into<String>) -> Self {
         Self { kind: ProviderKind::Sip, name: name.into(), hostname: hostname.into(), ..Self::default() }
     }
@@ -211,36 +215,37 @@ impl From<Provider> for ProviderBody {
     }
 }
 
-/// Has the service make what it needs at a carrier, and the provider that references it.
+/// The body of a request that makes the service create the resources that it needs at a carrier, and a
+/// provider that refers to them.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProviderSetup {
-    /// The carrier: `telnyx`, or `didww` where the service knows it.
+    /// The name of the carrier: `telnyx`, or `didww` where the service supports it.
     #[serde(deserialize_with = "or_default")]
     pub carrier: String,
     /// The provider's name.
     #[serde(deserialize_with = "or_default")]
     pub name: String,
-    /// The provider's note.
+    /// A note about the provider.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub detail: String,
-    /// What the carrier knows its customer by.
+    /// The credentials for the carrier's API.
     #[serde(deserialize_with = "or_default")]
     pub credentials: ProviderCredentials,
 }
 
-/// What a carrier knows its customer by.
+/// The credentials for a carrier's API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProviderCredentials {
-    /// The key of the carrier's API.
+    /// The API key.
     #[serde(deserialize_with = "secret")]
     pub api_key: Secret,
-    /// The base URL of the carrier's API, where the service takes one; that of its production environment when
-    /// absent.
+    /// The base URL of the carrier's API, for services that accept one; `None` is the carrier's production
+    /// environment.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub base_url: Option<String>,
-    /// For `didww` alone: a trunk that exists already; a new one is made when absent.
+    /// Only for `didww`: the id of an existing trunk; `None` creates a new trunk.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trunk_id: Option<String>,
 }
@@ -256,7 +261,7 @@ impl Default for ProviderCredentials {
 }
 
 impl ProviderCredentials {
-    /// A key of the carrier's API.
+    /// Creates credentials from an API key, for the carrier's production environment.
     pub fn new(api_key: impl Into<Secret>) -> Self {
         Self { api_key: api_key.into(), base_url: None, trunk_id: None }
     }

@@ -1,4 +1,4 @@
-//! Calls that are made through one provider and no other.
+//! Provider calls: calls that are placed through one provider, without the use of routes.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,47 +6,50 @@ use uuid::Uuid;
 use super::lenient::{is_zero, or_default};
 use super::{ActionBody, Address, Anonymous, Timestamp};
 
-/// The record of calls that were made through one provider. It does not follow them: ask for each call.
+/// The record of calls that were placed through one provider. It is not updated when the calls proceed; read
+/// each call for its status.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ProviderCall {
-    /// The id.
+    /// The record's id.
     pub id: Uuid,
-    /// The customer who pays: the caller's own.
+    /// The id of the customer who is charged: that of the credentials of the request.
     #[serde(default, deserialize_with = "or_default")]
     pub customer_id: Uuid,
-    /// The provider.
+    /// The id of the provider.
     #[serde(default, deserialize_with = "or_default")]
     pub provider_id: Uuid,
-    /// The flow that runs after the answer; one that was made for it when there were actions.
+    /// The id of the flow to execute when a call is answered. For a request with actions, the service creates
+    /// a flow.
     #[serde(default, deserialize_with = "or_default")]
     pub flow_id: Uuid,
-    /// Who calls, as it was given.
+    /// The address of the calling party, as in the request.
     #[serde(default)]
     pub source: Option<Address>,
-    /// Who is called, as it was given.
+    /// The called addresses, as in the request.
     #[serde(default, deserialize_with = "or_default")]
     pub destinations: Vec<Address>,
-    /// Whether the caller's number is shown, as it was given.
+    /// Whether the caller's number is presented, as in the request.
     #[serde(default, deserialize_with = "or_default")]
     pub anonymous: Anonymous,
-    /// The calls that were made; fewer than the destinations when some could not be called.
+    /// The ids of the calls that were placed: fewer than the destinations when some of those could not be
+    /// called.
     #[serde(default, deserialize_with = "or_default")]
     pub call_ids: Vec<Uuid>,
-    /// The groups of calls that were made, for agents and extensions.
+    /// The ids of the groups of calls that were placed, for destinations that are agents or extensions.
     #[serde(default, deserialize_with = "or_default")]
     pub groupcall_ids: Vec<Uuid>,
-    /// When it was made.
+    /// The time at which the record was created.
     #[serde(default)]
     pub tm_create: Option<Timestamp>,
-    /// When it was changed.
+    /// The time of the last change.
     #[serde(default)]
     pub tm_update: Option<Timestamp>,
-    /// When it was deleted. Its calls go on.
+    /// The time at which the record was deleted. Its calls continue.
     #[serde(default)]
     pub tm_delete: Option<Timestamp>,
 }
 
-/// Places calls through one provider.
+/// The body of a request that places calls through one provider.
 ///
 /// ```
 /// use voipbin_types::{ActionBody, Address, ProviderCallCreate, ZERO};
@@ -58,54 +61,54 @@ pub struct ProviderCall {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ProviderCallCreate {
-    /// The provider.
+    /// The id of the provider.
     #[serde(deserialize_with = "or_default")]
     pub provider_id: Uuid,
-    /// Who calls; without one the carrier is given no number.
+    /// The address of the calling party. Without one, no caller number is sent to the carrier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Address>,
-    /// Who is called, at least one.
+    /// The addresses to call; at least one.
     #[serde(deserialize_with = "or_default")]
     pub destinations: Vec<Address>,
-    /// The flow that runs after the answer.
+    /// The id of the flow to execute when a call is answered; [`ZERO`](super::ZERO) for none.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "is_zero")]
     pub flow_id: Uuid,
-    /// What is done after the answer; ignored when there is a flow.
+    /// The actions to execute when a call is answered; ignored when there is a flow.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub actions: Vec<ActionBody>,
-    /// Whether the caller's number is shown; `auto` when absent.
+    /// Whether the caller's number is presented; `None` is `auto`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub anonymous: Option<Anonymous>,
 }
 
 impl ProviderCallCreate {
-    /// Calls through this provider.
+    /// Creates a body that places a call to each destination through this provider.
     pub fn new(provider_id: Uuid, destinations: impl IntoIterator<Item = Address>) -> Self {
         Self { provider_id, destinations: destinations.into_iter().collect(), ..Self::default() }
     }
 
-    /// Sets who calls.
+    /// Sets the address of the calling party.
     #[must_use]
     pub fn source(mut self, source: Address) -> Self {
         self.source = Some(source);
         self
     }
 
-    /// Sets the flow that runs after the answer.
+    /// Sets the flow to execute when a call is answered.
     #[must_use]
     pub fn flow_id(mut self, flow: Uuid) -> Self {
         self.flow_id = flow;
         self
     }
 
-    /// Sets what is done after the answer.
+    /// Sets the actions to execute when a call is answered.
     #[must_use]
     pub fn actions(mut self, actions: impl IntoIterator<Item = ActionBody>) -> Self {
         self.actions = actions.into_iter().collect();
         self
     }
 
-    /// Sets whether the caller's number is shown.
+    /// Sets whether the caller's number is presented.
     #[must_use]
     pub fn anonymous(mut self, anonymous: Anonymous) -> Self {
         self.anonymous = Some(anonymous);

@@ -1,4 +1,4 @@
-//! Which provider takes a customer's calls to a country.
+//! Routes, which assign a customer's calls to providers.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,87 +6,88 @@ use uuid::Uuid;
 use super::lenient::{or_default, uuid_or_zero};
 use super::{Extra, Timestamp};
 
-/// Which provider takes a customer's calls to a country.
+/// The assignment of a customer's calls with a calling code to a provider.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Route {
-    /// The id.
+    /// The route's id.
     pub id: Uuid,
-    /// The customer; [`BASIC`](super::BASIC) is every customer.
+    /// The id of the customer; [`BASIC`](super::BASIC) for every customer.
     #[serde(default, deserialize_with = "or_default")]
     pub customer_id: Uuid,
-    /// A name.
+    /// The route's name.
     #[serde(default, deserialize_with = "or_default")]
     pub name: String,
-    /// A note.
+    /// A note about the route.
     #[serde(default, deserialize_with = "or_default")]
     pub detail: String,
-    /// The provider.
+    /// The id of the provider.
     #[serde(default, deserialize_with = "or_default")]
     pub provider_id: Uuid,
-    /// Lower ones are tried first.
+    /// The priority. Routes with a lower number are tried first.
     #[serde(default, deserialize_with = "or_default")]
     pub priority: i64,
-    /// A calling code with its plus, such as `+82`, or `all`.
+    /// The calling code with the plus sign, such as `+82`, or `all`.
     #[serde(default, deserialize_with = "or_default")]
     pub target: String,
-    /// When it was made.
+    /// The time at which the route was created.
     #[serde(default)]
     pub tm_create: Option<Timestamp>,
-    /// When it was changed.
+    /// The time of the last change.
     #[serde(default)]
     pub tm_update: Option<Timestamp>,
-    /// When it was deleted.
+    /// The time at which the route was deleted.
     #[serde(default)]
     pub tm_delete: Option<Timestamp>,
-    /// Members that are not declared here; an update sends them back.
+    /// Members that this crate does not declare. An update sends them back.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// A new route.
+/// The body of a request that creates a route.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RouteCreate {
-    /// The customer; [`BASIC`](super::BASIC) is every customer.
+    /// The id of the customer; [`BASIC`](super::BASIC) for every customer.
     #[serde(deserialize_with = "uuid_or_zero")]
     pub customer_id: Uuid,
-    /// What it says.
+    /// The members of the route; its fields are members of this object on the wire.
     #[serde(flatten)]
     pub route: RouteUpdate,
 }
 
-/// All of what a route becomes: an update replaces it whole, and what is left out becomes empty. Its customer
-/// stays.
+/// The body of a request that replaces all members of a route except its customer. Members that it leaves out
+/// become empty.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RouteUpdate {
-    /// A name.
+    /// The route's name.
     #[serde(deserialize_with = "or_default")]
     pub name: String,
-    /// A note.
+    /// A note about the route.
     #[serde(deserialize_with = "or_default")]
     pub detail: String,
-    /// The provider.
+    /// The id of the provider.
     #[serde(deserialize_with = "uuid_or_zero")]
     pub provider_id: Uuid,
-    /// Lower ones are tried first.
+    /// The priority. Routes with a lower number are tried first.
     #[serde(deserialize_with = "or_default")]
     pub priority: i64,
-    /// A calling code with its plus, such as `+82`, or `all`.
+    /// The calling code with the plus sign, such as `+82`, or `all`.
     #[serde(deserialize_with = "or_default")]
     pub target: String,
-    /// Members that are not declared here.
+    /// Members that this crate does not declare.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
 impl RouteUpdate {
-    /// A route of this calling code, or of `all`, to a provider.
+    /// Creates a route with priority 0 from this calling code, or from `all`, to a provider.
     pub fn new(target: impl Into<String>, provider_id: Uuid) -> Self {
         Self { target: target.into(), provider_id, ..Self::default() }
     }
 
-    /// This route for a customer.
+    /// Creates the body that creates this route for a customer, or for every customer with
+    /// [`BASIC`](super::BASIC).
     pub fn of(self, customer_id: Uuid) -> RouteCreate {
         RouteCreate { customer_id, route: self }
     }

@@ -1,4 +1,4 @@
-//! Instants as the service writes them: UTC, `Z`, no more decimals than there are.
+//! VoIPBIN's timestamps: UTC with `Z`, without trailing zeros in the fraction.
 
 use std::fmt;
 
@@ -7,10 +7,11 @@ use wire_core::{Precision, rfc3339};
 const PRECISION: Precision = Precision::MICROSECONDS;
 
 wire_core::timestamp! {
-    /// An instant in UTC with microsecond precision, from year 0 to 9999.
+    /// An instant in UTC with microsecond precision, in the years 0 to 9999.
     ///
-    /// Writing trims the zeros at the fraction's end, as Go does. Reading accepts any RFC 3339 text with up to
-    /// nine decimals, of which six are kept, and the older form of the documents, which has a space and no zone.
+    /// It is written without trailing zeros in the fraction, as Go does. Any RFC 3339 text with at most nine
+    /// decimals is accepted, of which six are kept. The older form in VoIPBIN's documents, with a space and
+    /// without a zone, is accepted as UTC.
     ///
     /// ```
     /// use voipbin_types::Timestamp;
@@ -19,27 +20,27 @@ wire_core::timestamp! {
     /// assert_eq!(at.to_page_token(), "2026-04-21T23:15:00.120000Z");
     /// # Ok::<(), voipbin_types::TimestampError>(())
     /// ```
-    Timestamp in PRECISION, read by read;
+    Timestamp in PRECISION, read by parse;
     /// The text is not an instant.
     TimestampError, "`{0}` is not a timestamp such as 2026-04-21T23:15:00.12Z"
 }
 
-fn read(text: &str) -> Option<rfc3339::Instant> {
+fn parse(text: &str) -> Option<rfc3339::Instant> {
     rfc3339::parse(text).or_else(|| rfc3339::parse(&format!("{text}Z")))
 }
 
 impl Timestamp {
-    /// The instant that many microseconds after (or before) 1970-01-01T00:00:00Z, held to year 0 to 9999.
+    /// Creates an instant from microseconds since 1970-01-01T00:00:00Z, clamped to the years 0 to 9999.
     pub const fn from_unix_micros(micros: i64) -> Self {
-        Self::hold(micros)
+        Self::clamped(micros)
     }
 
-    /// Microseconds since 1970-01-01T00:00:00Z.
+    /// The number of microseconds since 1970-01-01T00:00:00Z; negative before.
     pub const fn as_unix_micros(self) -> i64 {
         self.0
     }
 
-    /// The token of the page that begins after a record of this instant: always six decimals.
+    /// The token of the page after a record with this `tm_create`: the timestamp with always six decimals.
     pub fn to_page_token(self) -> String {
         struct Token(i64);
 

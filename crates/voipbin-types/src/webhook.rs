@@ -1,7 +1,7 @@
-//! What the service tells its customers, and how they know that it was the service.
+//! The body of webhooks, and their signature.
 //!
-//! The header `X-VoIPBIN-Signature` is `sha256=` and the lower-case hexadecimal HMAC-SHA256 of the body, keyed
-//! with the customer's signing secret.
+//! The value of the header `X-VoIPBIN-Signature` is `sha256=` followed by the lower-case hexadecimal
+//! HMAC-SHA256 of the body, keyed with the customer's signing secret.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
@@ -9,31 +9,31 @@ use sha2::Sha256;
 
 use super::Secret;
 
-/// The header that carries a webhook's signature.
+/// The header of a webhook with its signature.
 pub const SIGNATURE_HEADER: &str = "x-voipbin-signature";
 
 const SCHEME: &str = "sha256=";
 
 wire_core::string_enum! {
-    /// What happened.
+    /// The type of an event.
     EventKind {
-        /// A call was made; it is `dialing`.
+        /// A call was placed; its status is `dialing`.
         CallCreated = "call_created",
-        /// It is `dialing`; the service does not send it when a call is made.
+        /// The status of a call became `dialing`. The service does not send this event for a new call.
         CallDialing = "call_dialing",
-        /// It rings.
+        /// The called party is alerted.
         CallRinging = "call_ringing",
-        /// It was answered.
+        /// The call was answered.
         CallProgressing = "call_progressing",
-        /// It is being hung up before an answer.
+        /// The service began to hang up a call that has not been answered.
         CallCanceling = "call_canceling",
-        /// It is being hung up after its answer.
+        /// The service began to hang up a call that has been answered.
         CallTerminating = "call_terminating",
-        /// It goes another way, or is at another action.
+        /// The call was sent to another provider, or began another action.
         CallUpdated = "call_updated",
-        /// It is over.
+        /// The call has ended.
         CallHangup = "call_hangup",
-        /// Its record was deleted.
+        /// The record of the call was deleted.
         CallDeleted = "call_deleted",
     }
 }
@@ -41,15 +41,16 @@ wire_core::string_enum! {
 /// The body of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook<T> {
-    /// What happened.
+    /// The type of the event.
     #[serde(rename = "type")]
     pub kind: EventKind,
-    /// The record as it is after that.
+    /// The record after the event.
     pub data: T,
 }
 
 fn mac(secret: &Secret, body: &[u8]) -> Hmac<Sha256> {
-    // An HMAC takes a key of any length, so this cannot fail; an empty MAC would verify nothing.
+    // HMAC accepts keys of any length, so the error cannot occur. If it did, an all-zero key would match no
+    // signature.
     let mut mac = match Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) {
         Ok(mac) => mac,
         Err(_) => Hmac::<Sha256>::new(&hmac::digest::Key::<Hmac<Sha256>>::default()),
@@ -58,14 +59,15 @@ fn mac(secret: &Secret, body: &[u8]) -> Hmac<Sha256> {
     mac
 }
 
-/// The signature of a body: what the header `X-VoIPBIN-Signature` holds.
+/// Computes the signature of a body: the value of the header `X-VoIPBIN-Signature`, including `sha256=`.
 pub fn sign(secret: &Secret, body: &[u8]) -> String {
     [SCHEME, &wire_core::to_hex(&mac(secret, body).finalize().into_bytes())].concat()
 }
 
-/// Whether a header is the right signature of a body, decided in constant time.
+/// Checks the signature of a webhook. The comparison takes constant time.
 ///
-/// The body is the bytes that came: JSON that was read and written again is another text.
+/// `body` must be the bytes as received: JSON that was decoded and encoded again can differ in its bytes.
+/// `header` is the value of the [`SIGNATURE_HEADER`].
 ///
 /// ```
 /// use voipbin_types::{Secret, verify};
@@ -85,8 +87,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_signature_is_that_of_the_published_vector() {
-        // RFC 4231, test case 2: the one whose key and data are text.
+    fn the_signature_matches_the_published_test_vector() {
+        // RFC 4231, test case 2, whose key and data are texts.
         assert_eq!(
             sign(&Secret::new("Jefe"), b"what do ya want for nothing?"),
             "sha256=5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
@@ -94,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_signature_of_these_bytes_by_this_secret_is_right() {
+    fn only_the_signature_of_the_same_bytes_with_the_same_secret_is_right() {
         let (secret, body) = (Secret::new("s"), b"{}");
         let right = sign(&secret, body);
         assert!(verify(&secret, body, &right));

@@ -1,4 +1,4 @@
-//! A request for records, page by page.
+//! Requests for a list of records, read page by page.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -11,12 +11,13 @@ use futures_util::stream::{iter, try_unfold};
 use serde::de::DeserializeOwned;
 
 use super::version_check;
-use crate::answer::Decode;
 use crate::page::Progress;
 use crate::request::Request;
+use crate::response::Decode;
 use crate::{Client, Endless, Error, Exchange, Page};
 
-/// A request for records. Await it for one page, or [`stream`](Self::stream) it for the records of all pages.
+/// A request for a list of records. Await it for one page, or use [`stream`](Self::stream) or
+/// [`all`](Self::all) for the records of all pages.
 ///
 /// ```
 /// # async fn f(client: &didww_client::Client) -> Result<(), didww_client::Error> {
@@ -57,32 +58,33 @@ impl<R: Resource> ListRequest<R> {
 }
 
 impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
-    /// Leaves out the records that the filter does not fit. Several filters must all fit.
-    #[expect(clippy::needless_pass_by_value, reason = "it is built in the call")]
+    /// Lists only the records that match the filter. When several filters are set, a record must match all of
+    /// them.
+    #[expect(clippy::needless_pass_by_value, reason = "callers build it in the call")]
     pub fn filter(mut self, filter: R::Filter) -> Self {
         self.parameters.filters.push((filter.name().to_owned(), filter.value().to_owned()));
         self
     }
 
-    /// Sorts by this, smallest first, after what was given before.
+    /// Sorts in ascending order. A second call sorts the records that are equal by the first, and so on.
     pub fn sort(mut self, by: R::Sort) -> Self {
         self.parameters.sort.push(by.into().to_owned());
         self
     }
 
-    /// Sorts by this, largest first, after what was given before.
+    /// Sorts in descending order. It combines with [`sort`](Self::sort) in the order of the calls.
     pub fn sort_descending(mut self, by: R::Sort) -> Self {
         self.parameters.sort.push(format!("-{}", by.into()));
         self
     }
 
-    /// Includes the records that these relationships lead to.
+    /// Includes related records in the response: see [`Page::included`].
     pub fn include(mut self, paths: impl IntoIterator<Item = R::Include>) -> Self {
         self.parameters.include.extend(paths.into_iter().map(|path| path.into().to_owned()));
         self
     }
 
-    /// Asks for these fields alone; the answers are records of which only they are there.
+    /// Requests only these fields. The response has partial records, in which all other fields are absent.
     pub fn fields(mut self, names: impl IntoIterator<Item = R::Field>) -> ListRequest<R, R::Partial> {
         let names = names.into_iter().map(|name| name.into().to_owned()).collect();
         self.parameters.fields.push((R::TYPE.to_owned(), names));
@@ -95,37 +97,39 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
         }
     }
 
-    /// The page to read, or to begin with, from 1.
+    /// Sets the number of the page to read, or of the first page of a stream: from 1, which is the default.
     pub fn page(mut self, number: u64) -> Self {
         self.parameters.number = Some(number);
         self
     }
 
-    /// Records on a page: 1 to 1000, and 50 unless set.
+    /// Sets the number of records on a page: 1 to 1000, 50 by default.
     pub fn page_size(mut self, size: u64) -> Self {
         self.parameters.size = Some(size);
         self
     }
 
-    /// Reads one page.
+    /// Sends the request and returns one page.
     pub async fn send(self) -> Result<Page<T>, Error> {
         Ok(self.fetch().await?.0)
     }
 
-    /// The pages, from the first or the given one to the last, each read when it is asked for.
+    /// Streams the pages from the first, or from that set by [`page`](Self::page), to the last. A page is
+    /// requested when the stream is polled for it.
     ///
-    /// A list that would not come to its end ends with [`Error::Endless`], after its pages so far.
+    /// When the service's pages would never end, the stream yields the pages so far and then
+    /// [`Error::Endless`].
     pub fn pages(self) -> impl Stream<Item = Result<Page<T>, Error>> + Send + Unpin + use<R, T> {
         let progress = Progress::at(self.parameters.number.unwrap_or(1));
-        Box::pin(try_unfold(Walk::Ask(Box::new(self), progress), Walk::step))
+        Box::pin(try_unfold(Pages::Next(Box::new(self), progress), Pages::step))
     }
 
-    /// The records of all pages; see [`pages`](Self::pages).
+    /// Streams the records of all pages; see [`pages`](Self::pages).
     pub fn stream(self) -> impl Stream<Item = Result<T, Error>> + Send + Unpin + use<R, T> {
         self.pages().map_ok(|page| iter(page.items.into_iter().map(Ok))).try_flatten()
     }
 
-    /// The records of all pages at once.
+    /// Reads all pages and returns their records. An error on any page discards the records read before.
     pub async fn all(self) -> Result<Vec<T>, Error> {
         self.stream().try_collect().await
     }
@@ -134,22 +138,22 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> ListRequest<R, T> {
         let request = self.request.clone().with_query(&self.parameters);
         version_check::parameters(R::SPEC, self.client.api_version(), &self.parameters)
             .map_err(|error| request.refused(error))?;
-        let answer = self.client.execute(&request).await?;
-        Ok((answer.page::<R, T>(self.decode)?, answer.exchange))
+        let response = self.client.execute(&request).await?;
+        Ok((response.page::<R, T>(self.decode)?, response.exchange))
     }
 }
 
-/// The state of a walk over the pages.
-enum Walk<R: Resource, T> {
-    Ask(Box<ListRequest<R, T>>, Progress),
+/// The state of a stream of pages: the next request, an error to yield, or the end.
+enum Pages<R: Resource, T> {
+    Next(Box<ListRequest<R, T>>, Progress),
     Fail(Endless),
     End,
 }
 
-impl<R: Resource, T: DeserializeOwned + Send + 'static> Walk<R, T> {
+impl<R: Resource, T: DeserializeOwned + Send + 'static> Pages<R, T> {
     async fn step(self) -> Result<Option<(Page<T>, Self)>, Error> {
         let (mut list, progress) = match self {
-            Self::Ask(list, progress) => (list, progress),
+            Self::Next(list, progress) => (list, progress),
             Self::Fail(endless) => return Err(Error::Endless(Box::new(endless))),
             Self::End => return Ok(None),
         };
@@ -157,7 +161,7 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> Walk<R, T> {
         let next = match progress.after(page.items.len(), page.total, &page.links) {
             Ok(Some(progress)) => {
                 list.parameters.number = Some(progress.number);
-                Self::Ask(list, progress)
+                Self::Next(list, progress)
             }
             Ok(None) => Self::End,
             Err(reason) => Self::Fail(Endless::new(exchange, progress.number, reason)),
@@ -175,7 +179,7 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> IntoFuture for ListReque
     }
 }
 
-// Written out because a derive would ask the same of `T`.
+// Not derived, because a derive would require `T: Clone`.
 impl<R: Resource, T> Clone for ListRequest<R, T> {
     fn clone(&self) -> Self {
         Self {

@@ -1,4 +1,4 @@
-//! A request that one record answers: get, create and update.
+//! Requests whose response is one record: get, create and update.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,11 +8,11 @@ use didww_types::{Parameters, Partial, Resource};
 use serde::de::DeserializeOwned;
 
 use super::version_check;
-use crate::answer::Decode;
 use crate::request::Request;
+use crate::response::Decode;
 use crate::{Client, Error, Single};
 
-/// A request that one record answers. Await it, or [`send`](Self::send) it.
+/// A request whose response is one record. Await it, or call [`send`](Self::send).
 #[must_use = "nothing is sent until it is awaited"]
 pub struct RecordRequest<R: Resource, T = R> {
     client: Client,
@@ -35,13 +35,13 @@ impl<R: Resource> RecordRequest<R> {
 }
 
 impl<R: Resource, T: DeserializeOwned + Send + 'static> RecordRequest<R, T> {
-    /// Includes the records that these relationships lead to.
+    /// Includes related records in the response: see [`Single::included`].
     pub fn include(mut self, paths: impl IntoIterator<Item = R::Include>) -> Self {
         self.parameters.include.extend(paths.into_iter().map(|path| path.into().to_owned()));
         self
     }
 
-    /// Asks for these fields alone; the answer is a record of which only they are there.
+    /// Requests only these fields. The response is a partial record, in which all other fields are absent.
     pub fn fields(mut self, names: impl IntoIterator<Item = R::Field>) -> RecordRequest<R, R::Partial> {
         let names = names.into_iter().map(|name| name.into().to_owned()).collect();
         self.parameters.fields.push((R::TYPE.to_owned(), names));
@@ -54,10 +54,10 @@ impl<R: Resource, T: DeserializeOwned + Send + 'static> RecordRequest<R, T> {
         }
     }
 
-    /// Sends it.
+    /// Sends the request and returns the record.
     pub fn send(self) -> impl Future<Output = Result<Single<T>, Error>> + Send + use<R, T> {
         let decode = self.decode;
-        // Out here, so that the future carries no more than it needs while it waits.
+        // Prepared outside the future, which then only holds the client and the request.
         let prepared = self.prepare();
         async move {
             let (client, request) = prepared?;

@@ -1,4 +1,4 @@
-//! A record's relationships: the linkage itself, and the records that it leads to.
+//! Requests for the relationships of a record: their linkage, and the related records.
 
 use std::fmt;
 
@@ -11,7 +11,9 @@ use super::{ListRequest, version_check};
 use crate::request::Request;
 use crate::{Client, Error, Reason, Single};
 
-/// A relationship of one record to any number of others.
+/// The operations of a record's to-many relationship.
+///
+/// Writing a relationship that only the service sets is [`Reason::ReadOnly`].
 ///
 /// ```
 /// # async fn f(client: &didww_client::Client, trunk: didww_client::Id<didww_client::resources::VoiceOutTrunk>)
@@ -38,39 +40,40 @@ impl<R: Resource, T> ToManyApi<R, T> {
         Self { client, id, name }
     }
 
-    /// The ids of the members.
+    /// Reads the ids of the members.
     pub async fn ids(&self) -> Result<Vec<Id<T>>, Error> {
-        let answer = self.client.execute(&self.linkage(Method::GET)?).await?;
-        match answer.document::<Linkage>()?.data {
+        let response = self.client.execute(&self.linkage(Method::GET)?).await?;
+        match response.document::<Linkage>()?.data {
             Linkage::Many(members) => Ok(members.into_iter().map(|member| Id::new(member.id)).collect()),
             Linkage::One(_) => {
                 let error = DecodeError::new("data", "expected an array of identifiers");
-                Err(Error::decode(&answer.exchange, error))
+                Err(Error::decode(&response.exchange, error))
             }
         }
     }
 
-    /// Adds members; those that are there already stay.
+    /// Adds members; existing members stay. It is a POST and is retried only when it cannot have taken
+    /// effect.
     pub async fn add(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::POST, ids).await
     }
 
-    /// Makes these the members, and no others. To leave none, [`clear`](Self::clear) it.
+    /// Replaces all members. Use [`clear`](Self::clear) to remove all of them.
     pub async fn replace(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::PATCH, ids).await
     }
 
-    /// Leaves it without members.
+    /// Removes all members.
     pub async fn clear(&self) -> Result<(), Error> {
         self.write(Method::PATCH, std::iter::empty::<Id<T>>()).await
     }
 
-    /// Removes members.
+    /// Removes these members and leaves the others.
     pub async fn remove(&self, ids: impl IntoIterator<Item = impl Into<Id<T>>>) -> Result<(), Error> {
         self.write(Method::DELETE, ids).await
     }
 
-    /// The members themselves.
+    /// Lists the members as records, page by page.
     pub fn related(&self) -> ListRequest<T>
     where
         T: Resource,
@@ -97,7 +100,9 @@ impl<R: Resource, T> ToManyApi<R, T> {
     }
 }
 
-/// A relationship of one record to one other at most.
+/// The operations of a record's to-one relationship.
+///
+/// Writing a relationship that only the service sets is [`Reason::ReadOnly`].
 pub struct ToOneApi<R, T> {
     client: Client,
     id: Id<R>,
@@ -109,29 +114,29 @@ impl<R: Resource, T> ToOneApi<R, T> {
         Self { client, id, name }
     }
 
-    /// The id of the member, if there is one.
+    /// Reads the id of the member; `None` if there is none.
     pub async fn id(&self) -> Result<Option<Id<T>>, Error> {
-        let answer = self.client.execute(&self.linkage(Method::GET)?).await?;
-        match answer.document::<Linkage>()?.data {
+        let response = self.client.execute(&self.linkage(Method::GET)?).await?;
+        match response.document::<Linkage>()?.data {
             Linkage::One(member) => Ok(member.map(|member| Id::new(member.id))),
             Linkage::Many(_) => {
                 let error = DecodeError::new("data", "expected one identifier or null");
-                Err(Error::decode(&answer.exchange, error))
+                Err(Error::decode(&response.exchange, error))
             }
         }
     }
 
-    /// Makes this the member.
+    /// Sets the member, replacing the present one.
     pub async fn set(&self, id: &Id<T>) -> Result<(), Error> {
         self.write(Some(id)).await
     }
 
-    /// Leaves it without a member.
+    /// Removes the member.
     pub async fn clear(&self) -> Result<(), Error> {
         self.write(None).await
     }
 
-    /// The member itself, if there is one.
+    /// Reads the member as a record; `None` if there is none.
     pub async fn related(&self) -> Result<Option<Single<T>>, Error>
     where
         T: Resource,
@@ -168,7 +173,7 @@ fn linkage<R: Resource>(
     }
 }
 
-/// The declaration of a relationship that updates may write.
+/// The declaration of a relationship, or an error if update requests cannot contain it.
 fn writable<R: Resource>(request: &Request, name: &'static str) -> Result<&'static RelationshipSpec, Error> {
     let spec = R::SPEC.relationship(name).filter(|relationship| relationship.update);
     spec.ok_or_else(|| request.refused(Reason::ReadOnly(name)))

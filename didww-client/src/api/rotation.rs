@@ -1,4 +1,4 @@
-//! New SIP credentials for a trunk.
+//! Rotation of a trunk's SIP credentials.
 
 use didww_types::Id;
 use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials};
@@ -6,11 +6,12 @@ use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials};
 use crate::{Api, Error, Single};
 
 impl Api<VoiceOutTrunk> {
-    /// Gives a trunk a new username and password, and reads the trunk with them. The old ones stop working.
+    /// Replaces a trunk's digest username and password with new ones that the service generates, and returns
+    /// the trunk with them. The old credentials stop working.
     ///
-    /// Two requests are sent: the answer to the first has no credentials. The first is a POST and is repeated
-    /// only where it cannot have taken effect. When the error's [`exchange`](Error::exchange) is a GET, the
-    /// trunk has new credentials that could not be read; read the trunk again.
+    /// Two requests are sent, because the response to the first one has no credentials. The first one is a
+    /// POST and is retried only when it cannot have taken effect. When the [`exchange`](Error::exchange) of
+    /// an error is a GET, the trunk has new credentials that could not be read; read the trunk again.
     ///
     /// ```
     /// # async fn f(client: &didww_client::Client, id: didww_client::Id<didww_client::resources::VoiceOutTrunk>)

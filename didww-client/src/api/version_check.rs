@@ -1,8 +1,8 @@
-//! Refuses names that the client's API version does not have, before the service would.
+//! Refuses names that the client's API version does not have, before anything is sent.
 
 use didww_types::{ApiVersion, Parameters, ResourceSpec, VersionError};
 
-/// Checks that the version has the resource at all.
+/// Checks that the version has the resource.
 pub(super) fn resource(spec: &'static ResourceSpec, version: ApiVersion) -> Result<(), VersionError> {
     since(spec, version, spec.name, spec.since)
 }
@@ -17,7 +17,7 @@ pub(super) fn relationship(
     spec.relationship(name).map_or(Ok(()), |found| since(spec, version, name, found.since))
 }
 
-/// Checks that the version has all that a query names.
+/// Checks that the version has every filter, include path, sort attribute and field of a query.
 pub(super) fn parameters(
     spec: &'static ResourceSpec,
     version: ApiVersion,

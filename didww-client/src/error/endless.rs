@@ -1,24 +1,24 @@
-//! A list that does not come to its end.
+//! The error of a list whose pages never end.
 
 use std::fmt;
 
-/// A list that was left because it would not come to its end.
+/// The client stopped reading a list because its pages would never end.
 pub type Endless = client_core::Endless<EndlessReason>;
 
-/// How a list showed that it would not come to its end.
+/// How the client detected that the pages of a list would never end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndlessReason {
-    /// The next page is one that was read already.
+    /// A page links to a next page that has been read already.
     Repeated {
-        /// The number of the page that is named as the next one.
+        /// The number of the page to which it links.
         next: u64,
     },
-    /// A page without records names a next one.
+    /// A page without records links to a next page.
     Empty,
-    /// All records that the list says it has were read, and it names a next page.
+    /// As many records as the list's `total_records` have been read, and the page links to a next page.
     BeyondTotal {
-        /// How many records the list says it has.
+        /// The list's `total_records`.
         total: u64,
     },
 }
@@ -26,9 +26,9 @@ pub enum EndlessReason {
 impl fmt::Display for EndlessReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Repeated { next } => write!(f, "names page {next} as the next one"),
-            Self::Empty => f.write_str("has no records and names a next one"),
-            Self::BeyondTotal { total } => write!(f, "names a next one after all {total} records"),
+            Self::Repeated { next } => write!(f, "links to page {next} as the next page"),
+            Self::Empty => f.write_str("has no records and links to a next page"),
+            Self::BeyondTotal { total } => write!(f, "links to a next page after all {total} records"),
         }
     }
 }

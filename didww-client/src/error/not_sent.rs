@@ -1,4 +1,4 @@
-//! Refused here, before anything was sent.
+//! The reasons for which a client or a request is refused before anything is sent.
 
 use client_core::SetupError;
 use didww_types::{DecodeError, VersionError};
@@ -9,30 +9,31 @@ use crate::Error;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The client cannot be made of its settings.
+    /// The settings are invalid, or the HTTP client could not be built.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// The key cannot be a header.
-    #[error("the API key is empty or has characters that a header cannot carry")]
+    /// The API key is empty, or is not a valid value of an HTTP header.
+    #[error("the API key is empty or contains characters that a header cannot contain")]
     ApiKey,
-    /// An id or a path would lead elsewhere.
-    #[error("the path is not one below the base URL: ids are not empty, and segments are percent-encoded")]
+    /// The id or the path would make the URL point outside the record or the base URL. An id must not be
+    /// empty, `.` or `..`; a path must begin with a slash and be percent-encoded.
+    #[error("the path is not valid below the base URL: ids must not be empty, paths must be percent-encoded")]
     Path,
-    /// The API version of the client has no words for it.
+    /// The client's API version does not have the resource, a member of the body, or a name in the query.
     #[error(transparent)]
     Version(#[from] VersionError),
-    /// The body cannot be written.
-    #[error("the body cannot be written {0}")]
+    /// The body could not be encoded.
+    #[error("the body cannot be encoded {0}")]
     Body(#[from] DecodeError),
-    /// The relationship is one that the service alone sets.
-    #[error("the relationship `{0}` can only be read")]
+    /// Only the service sets this relationship.
+    #[error("the relationship `{0}` is read-only")]
     ReadOnly(&'static str),
-    /// What was before and what comes after are not the same record.
-    #[error("the two readings are of different records")]
+    /// The two records passed to [`Api::save`](crate::Api::save) have different ids.
+    #[error("the two records have different ids")]
     DifferentRecords,
 }
 
-/// Nothing was sent.
+/// The client refused a request, or could not be built; nothing was sent.
 pub type NotSent = client_core::NotSent<Reason>;
 
 impl From<Reason> for Error {

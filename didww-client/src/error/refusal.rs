@@ -1,4 +1,4 @@
-//! An answer that is not a success.
+//! A response with a status outside 2xx.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,20 +10,20 @@ use serde_json::Value;
 
 use crate::{Error, Exchange};
 
-/// An answer that is not a success, with the service's own error objects.
+/// A response with a status outside 2xx, with the service's error objects.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// The request.
+    /// The request that was refused.
     pub exchange: Exchange,
-    /// The HTTP status.
+    /// The HTTP status of the response.
     pub status: StatusCode,
-    /// The error objects; none when the answer came from something else than the API.
+    /// The error objects; empty when the body is not a JSON:API error document, for example that of a proxy.
     pub errors: Vec<ErrorObject>,
 }
 
 impl Refusal {
-    /// Reads what can be read of the body: one odd member must not hide the rest.
+    /// Decodes the error objects one by one, so that a malformed one does not hide the others.
     pub(crate) fn read(exchange: Exchange, status: StatusCode, body: &[u8]) -> Self {
         #[derive(Deserialize)]
         struct Errors {

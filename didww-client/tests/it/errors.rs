@@ -1,4 +1,4 @@
-//! Refusals of the service.
+//! Responses with a status outside 2xx.
 
 use didww_client::resources::VoiceOutTrunk;
 use didww_client::{Error, RetryPolicy};
@@ -6,11 +6,11 @@ use serde_json::json;
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{TRUNK, answer, builder, client, error, id};
+use crate::support::{TRUNK, builder, client, error, id, response};
 
-async fn refused(answer: ResponseTemplate) -> Error {
+async fn refused(response: ResponseTemplate) -> Error {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer).mount(&server).await;
+    Mock::given(any()).respond_with(response).mount(&server).await;
     let client = builder(&server.uri()).retry(RetryPolicy::none()).build().unwrap();
     let patch = VoiceOutTrunk::patch().name("Berlin");
     client.voice_out_trunks().update(&id(TRUNK), patch).await.unwrap_err()
@@ -33,13 +33,13 @@ async fn a_validation_error_is_found_by_its_field_and_names_the_request() {
 }
 
 #[tokio::test]
-async fn each_kind_of_refusal_is_told_apart() {
-    let kind = async |status| refused(error(status, "no", None)).await;
-    assert!(matches!(kind(401).await, Error::Unauthorized(_)));
-    assert!(matches!(kind(404).await, Error::NotFound(_)));
-    assert!(matches!(kind(429).await, Error::RateLimited { retry_after: None, .. }));
+async fn each_status_has_its_error_variant() {
+    let response = async |status| refused(error(status, "no", None)).await;
+    assert!(matches!(response(401).await, Error::Unauthorized(_)));
+    assert!(matches!(response(404).await, Error::NotFound(_)));
+    assert!(matches!(response(429).await, Error::RateLimited { retry_after: None, .. }));
     for status in [400, 403, 500] {
-        let error = kind(status).await;
+        let error = response(status).await;
         assert!(matches!(error, Error::Api(_)), "{error}");
         assert_eq!(error.request_id(), Some("request-7"));
         assert_eq!(error.errors()[0].detail.as_deref(), Some("no"));
@@ -47,7 +47,7 @@ async fn each_kind_of_refusal_is_told_apart() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_is_no_document_of_the_api_keeps_its_status() {
+async fn a_refusal_without_a_json_api_document_keeps_its_status() {
     let error =
         refused(ResponseTemplate::new(502).set_body_raw("<html>Bad gateway</html>", "text/html")).await;
     assert_eq!(error.status().unwrap().as_u16(), 502);
@@ -56,9 +56,9 @@ async fn a_refusal_that_is_no_document_of_the_api_keeps_its_status() {
 }
 
 #[tokio::test]
-async fn one_odd_error_object_does_not_hide_the_others() {
+async fn a_malformed_error_object_does_not_hide_the_others() {
     let body = json!({"errors": [{"code": 7}, {"detail": "Insufficient balance", "meta": {"available_balance": "1.9"}}]});
-    let error = refused(answer(400, &body)).await;
+    let error = refused(response(400, &body)).await;
     assert_eq!(error.errors().len(), 1);
     assert_eq!(error.errors()[0].meta.as_ref().unwrap()["available_balance"], "1.9");
 }
@@ -73,10 +73,10 @@ async fn a_redirect_is_refused_and_not_followed() {
 }
 
 #[tokio::test]
-async fn the_rate_limit_as_documented_has_neither_title_nor_code() {
+async fn the_documented_error_of_the_rate_limit_has_neither_title_nor_code() {
     let server = MockServer::start().await;
     let body = json!({"errors": [{"status": "429", "detail": "Too Many Requests"}]});
-    Mock::given(any()).respond_with(answer(429, &body)).expect(4).mount(&server).await;
+    Mock::given(any()).respond_with(response(429, &body)).expect(4).mount(&server).await;
     let error = client(&server).dids().list().await.unwrap_err();
     assert!(matches!(error, Error::RateLimited { .. }));
     assert!(

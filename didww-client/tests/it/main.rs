@@ -1,8 +1,8 @@
-//! The client against servers that behave, and servers that do not.
+//! The client against servers that follow the API, and servers that do not.
 
 #![cfg(feature = "rustls")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
-#![allow(clippy::disallowed_methods, reason = "servers of tests take a connection or two")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic fails the test")]
+#![allow(clippy::disallowed_methods, reason = "the servers of the tests accept few connections")]
 
 #[path = "../../../client-core/tests/support/canaries.rs"]
 mod canaries;

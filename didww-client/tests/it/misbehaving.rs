@@ -1,4 +1,4 @@
-//! Servers that answer wrongly, too much, too late or not at all.
+//! Servers whose responses are malformed, too large, too late or missing.
 
 use std::time::Duration;
 
@@ -8,22 +8,22 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::raw_server::{bytes_of, nobody, raw_server, read_head};
-use crate::support::{TRUNK, answer, builder, document, id, trunk, trunk_with};
+use crate::raw_server::{raw_response, raw_server, read_head, unreachable_url};
+use crate::support::{TRUNK, builder, document, id, response, trunk, trunk_with};
 
 async fn read(client: &Client) -> Error {
     client.voice_out_trunks().get(&id(TRUNK)).await.unwrap_err()
 }
 
-async fn serving(answer: ResponseTemplate) -> (MockServer, Client) {
+async fn serving(response: ResponseTemplate) -> (MockServer, Client) {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer).mount(&server).await;
+    Mock::given(any()).respond_with(response).mount(&server).await;
     let client = builder(&server.uri()).max_answer_bytes(4096).build().unwrap();
     (server, client)
 }
 
 async fn unreadable(body: &Value) -> DecodeError {
-    let (_server, client) = serving(answer(200, body)).await;
+    let (_server, client) = serving(response(200, body)).await;
     let error = read(&client).await;
     let Error::Decode(unreadable) = error else { panic!("{error}") };
     assert_eq!(unreadable.exchange.path, format!("/v3/voice_out_trunks/{TRUNK}"));
@@ -36,7 +36,7 @@ fn kind(error: Error) -> TransportKind {
 }
 
 #[tokio::test]
-async fn a_value_of_the_wrong_type_is_located() {
+async fn the_error_of_a_value_of_the_wrong_type_has_its_path() {
     let cases = [
         (json!({"created_at": 7}), "data.attributes.created_at"),
         (json!({"name": null}), "data.attributes.name"),
@@ -54,17 +54,17 @@ async fn a_value_of_the_wrong_type_is_located() {
 }
 
 #[tokio::test]
-async fn a_record_of_a_list_is_located_by_its_index() {
+async fn the_error_of_a_record_of_a_list_has_its_index() {
     let body = json!({"data": [trunk(), trunk_with(&json!({"rtp_ping": "perhaps"}))]});
-    let (_server, client) = serving(answer(200, &body)).await;
+    let (_server, client) = serving(response(200, &body)).await;
     let Err(Error::Decode(unreadable)) = client.voice_out_trunks().list().await else {
-        panic!("it was read")
+        panic!("it was decoded")
     };
     assert_eq!(unreadable.error.path(), "data[1].attributes.rtp_ping");
 }
 
 #[tokio::test]
-async fn html_in_the_place_of_json_is_an_error_of_the_answer() {
+async fn html_instead_of_json_is_a_decode_error() {
     let (_server, client) =
         serving(ResponseTemplate::new(200).set_body_raw("<html></html>", "text/html")).await;
     assert!(matches!(read(&client).await, Error::Decode(_)));
@@ -73,22 +73,22 @@ async fn html_in_the_place_of_json_is_an_error_of_the_answer() {
 }
 
 #[tokio::test]
-async fn a_truncated_answer_is_an_interruption_and_no_half_record() {
+async fn a_truncated_response_is_an_interruption_and_not_a_partial_record() {
     let body = document(&trunk()).to_string();
-    let base = raw_server(vec![bytes_of("200 OK", body.len(), &body[..body.len() - 1])]).await;
+    let base = raw_server(vec![raw_response("200 OK", body.len(), &body[..body.len() - 1])]).await;
     let client = builder(&base).retry(RetryPolicy::none()).build().unwrap();
     assert_eq!(kind(read(&client).await), TransportKind::Interrupted);
 }
 
 #[tokio::test]
-async fn an_oversized_answer_is_not_read_and_not_asked_for_again() {
+async fn an_oversized_response_is_not_read_and_not_retried() {
     let limit = TransportKind::TooLarge { limit: 4096 };
     let (server, client) =
         serving(ResponseTemplate::new(200).set_body_raw("x".repeat(4097), "text/plain")).await;
     assert_eq!(kind(read(&client).await), limit);
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
 
-    // Without a length that announces it, the bytes are counted.
+    // Without a `Content-Length`, the client counts the bytes.
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096));
     let endless = format!("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n{chunk}{chunk}0\r\n\r\n");
     let client = builder(&raw_server(vec![endless]).await).max_answer_bytes(4096).build().unwrap();
@@ -96,26 +96,26 @@ async fn an_oversized_answer_is_not_read_and_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_runs_into_the_timeout() {
+async fn a_missing_response_is_a_timeout() {
     let base = raw_server(Vec::new()).await;
-    let patience = |builder: didww_client::ClientBuilder| {
+    let with_timeout = |builder: didww_client::ClientBuilder| {
         builder.timeout(Duration::from_millis(20)).retry(RetryPolicy::none()).build().unwrap()
     };
-    assert_eq!(kind(read(&patience(builder(&base))).await), TransportKind::Timeout);
-    // An HTTP client of the user's own is held to it as well.
+    assert_eq!(kind(read(&with_timeout(builder(&base))).await), TransportKind::Timeout);
+    // The timeout also applies to an HTTP client that the user supplies.
     let own = builder(&base).http_client(reqwest::Client::builder().tls_certs_only([]).build().unwrap());
-    assert_eq!(kind(read(&patience(own)).await), TransportKind::Timeout);
+    assert_eq!(kind(read(&with_timeout(own)).await), TransportKind::Timeout);
 }
 
 #[tokio::test]
-async fn a_body_that_stops_coming_runs_into_the_timeout() {
+async fn a_body_that_stalls_is_a_timeout() {
     use tokio::io::AsyncWriteExt as _;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let server = tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         read_head(&mut stream).await;
-        stream.write_all(bytes_of("200 OK", 100, "{").as_bytes()).await.unwrap();
+        stream.write_all(raw_response("200 OK", 100, "{").as_bytes()).await.unwrap();
         stream
     });
     let client =
@@ -125,10 +125,13 @@ async fn a_body_that_stops_coming_runs_into_the_timeout() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_told_apart_and_names_no_url() {
-    let client = builder(&nobody().await).retry(RetryPolicy::none()).build().unwrap();
+async fn a_refused_connection_has_its_kind_and_does_not_name_the_url() {
+    let client = builder(&unreachable_url().await).retry(RetryPolicy::none()).build().unwrap();
     let error = client.voice_out_trunks().update(&id(TRUNK), VoiceOutTrunk::patch()).await.unwrap_err();
-    assert_eq!(error.to_string(), format!("PATCH /v3/voice_out_trunks/{TRUNK}: no connection could be made"));
+    assert_eq!(
+        error.to_string(),
+        format!("PATCH /v3/voice_out_trunks/{TRUNK}: no connection could be established")
+    );
     assert!(!format!("{error:?}").contains("http://"), "{error:?}");
     assert_eq!(kind(error), TransportKind::Connect);
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, query_param};
 use wiremock::{Mock, MockServer};
 
-use crate::support::{answer, client, did, received};
+use crate::support::{client, did, received, response};
 
 fn page(numbers: std::ops::Range<u64>, total: u64, next: Option<u64>) -> Value {
     let records: Vec<Value> =
@@ -21,13 +21,13 @@ fn page(numbers: std::ops::Range<u64>, total: u64, next: Option<u64>) -> Value {
 }
 
 async fn mount(server: &MockServer, number: u64, body: &Value) {
-    let asked = query_param("page[number]", number.to_string());
-    Mock::given(asked).respond_with(answer(200, body)).with_priority(1).mount(server).await;
+    let requested = query_param("page[number]", number.to_string());
+    Mock::given(requested).respond_with(response(200, body)).with_priority(1).mount(server).await;
 }
 
 async fn three_pages() -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 5, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 5, Some(2)))).mount(&server).await;
     mount(&server, 2, &page(2..4, 5, Some(3))).await;
     mount(&server, 3, &page(4..5, 5, None)).await;
     server
@@ -38,7 +38,7 @@ fn numbers(dids: &[Did]) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn a_page_tells_its_records_the_total_and_the_links() {
+async fn a_page_has_its_records_the_total_and_the_links() {
     let server = three_pages().await;
     let page = client(&server).dids().list().await.unwrap();
     assert_eq!(numbers(&page.items), ["0", "1"]);
@@ -48,7 +48,7 @@ async fn a_page_tells_its_records_the_total_and_the_links() {
 }
 
 #[tokio::test]
-async fn the_stream_walks_all_pages_at_the_base_url_with_the_query_it_was_given() {
+async fn the_stream_reads_all_pages_at_the_base_url_with_the_same_query() {
     let server = three_pages().await;
     let dids = client(&server).dids().list().page_size(2).all().await.unwrap();
     assert_eq!(numbers(&dids), ["0", "1", "2", "3", "4"]);
@@ -63,7 +63,7 @@ async fn the_stream_walks_all_pages_at_the_base_url_with_the_query_it_was_given(
 }
 
 #[tokio::test]
-async fn a_page_is_read_only_when_it_is_asked_for() {
+async fn a_page_is_requested_only_when_the_stream_is_polled_for_it() {
     let server = three_pages().await;
     let dids: Vec<_> = client(&server).dids().list().stream().take(2).try_collect().await.unwrap();
     assert_eq!(dids.len(), 2);
@@ -80,7 +80,7 @@ async fn the_stream_can_begin_in_the_middle() {
 #[tokio::test]
 async fn an_empty_list_is_one_page() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..0, 0, None))).expect(1).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..0, 0, None))).expect(1).mount(&server).await;
     assert!(client(&server).dids().list().all().await.unwrap().is_empty());
 }
 
@@ -101,43 +101,43 @@ async fn endless(server: &MockServer) -> (usize, EndlessReason) {
 }
 
 #[tokio::test]
-async fn a_page_that_names_itself_as_the_next_one_ends_the_stream_after_its_records() {
+async fn a_page_that_links_to_itself_ends_the_stream_after_its_records() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 9, Some(1)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 9, Some(1)))).mount(&server).await;
     assert_eq!(endless(&server).await, (2, EndlessReason::Repeated { next: 1 }));
 }
 
 #[tokio::test]
-async fn a_server_that_gives_the_first_page_for_every_number_is_noticed() {
+async fn a_server_that_returns_the_first_page_for_every_number_is_detected() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 9, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 9, Some(2)))).mount(&server).await;
     assert_eq!(endless(&server).await, (4, EndlessReason::Repeated { next: 2 }));
 }
 
 #[tokio::test]
-async fn pages_without_end_are_noticed_by_the_total() {
+async fn pages_without_end_are_detected_by_the_total() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 4, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 4, Some(2)))).mount(&server).await;
     mount(&server, 2, &page(2..4, 4, Some(3))).await;
     assert_eq!(endless(&server).await, (4, EndlessReason::BeyondTotal { total: 4 }));
 }
 
 #[tokio::test]
-async fn empty_pages_without_end_are_noticed() {
+async fn empty_pages_without_end_are_detected() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..0, 9, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..0, 9, Some(2)))).mount(&server).await;
     assert_eq!(endless(&server).await, (0, EndlessReason::Empty));
 }
 
 #[tokio::test]
 async fn an_error_on_a_later_page_ends_the_stream() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &page(0..2, 5, Some(2)))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &page(0..2, 5, Some(2)))).mount(&server).await;
     mount(&server, 2, &json!({"data": [{"type": "dids", "id": "x", "attributes": {"number": 7}}]})).await;
     let mut stream = client(&server).dids().list().stream();
-    let mut ends = Vec::new();
+    let mut successes = Vec::new();
     while let Some(did) = stream.next().await {
-        ends.push(did.is_ok());
+        successes.push(did.is_ok());
     }
-    assert_eq!(ends, [true, true, false]);
+    assert_eq!(successes, [true, true, false]);
 }

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{DID, TRUNK, answer, builder, client, did, document, id, last_body, received};
+use crate::support::{DID, TRUNK, builder, client, did, document, id, last_body, received, response};
 
 const LINKAGE: &str = "/v3/voice_out_trunks/0a161808-bb05-42b1-8398-7888abdfa9ef/relationships";
 
 async fn serving(body: &Value) -> MockServer {
     let server = MockServer::start().await;
-    Mock::given(method("GET")).respond_with(answer(200, body)).mount(&server).await;
+    Mock::given(method("GET")).respond_with(response(200, body)).mount(&server).await;
     Mock::given(any()).respond_with(ResponseTemplate::new(204)).mount(&server).await;
     server
 }
@@ -67,15 +67,15 @@ async fn related_records_are_a_list_or_one_or_none() {
 }
 
 #[tokio::test]
-async fn linkage_of_the_wrong_shape_is_located() {
+async fn the_error_of_linkage_of_the_wrong_shape_has_its_path() {
     let server = serving(&json!({"data": null})).await;
     let dids = client(&server).voice_out_trunks().to_many(&id(TRUNK), VoiceOutTrunk::DIDS);
-    let Err(Error::Decode(unreadable)) = dids.ids().await else { panic!("it was read") };
+    let Err(Error::Decode(unreadable)) = dids.ids().await else { panic!("it was decoded") };
     assert_eq!(unreadable.error.path(), "data");
 }
 
 #[tokio::test]
-async fn what_the_service_alone_sets_or_the_version_has_not_is_refused_here() {
+async fn read_only_relationships_and_those_that_the_version_lacks_are_refused_before_sending() {
     let server = serving(&json!({"data": null})).await;
     let dids = client(&server).dids();
     let order = dids.to_one(&id(DID), Did::ORDER);

@@ -1,4 +1,4 @@
-//! What is on the wire.
+//! The requests on the wire.
 
 use didww_client::resources::{
     AuthenticationMethod, DidField, DidFilter, DidSort, OnCliMismatchAction, VoiceOutTrunk,
@@ -11,13 +11,13 @@ use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{
-    DID, KEY, TRUNK, answer, client, did, document, id, last_body, received, trunk, trunk_with,
+    DID, KEY, TRUNK, client, did, document, id, last_body, received, response, trunk, trunk_with,
 };
 
 #[tokio::test]
-async fn every_request_carries_the_headers_of_the_api_and_a_media_type_only_with_a_body() {
+async fn every_request_has_the_headers_of_the_api_and_a_media_type_only_with_a_body() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &document(&trunk()))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &document(&trunk()))).mount(&server).await;
     let trunks = client(&server).voice_out_trunks();
     trunks.get(&id(TRUNK)).await.unwrap();
     trunks.update(&id(TRUNK), VoiceOutTrunk::patch().name("Paris")).await.unwrap();
@@ -33,9 +33,9 @@ async fn every_request_carries_the_headers_of_the_api_and_a_media_type_only_with
 }
 
 #[tokio::test]
-async fn a_trunk_is_created_with_what_is_required() {
+async fn a_trunk_is_created_with_its_required_attributes() {
     let server = MockServer::start().await;
-    Mock::given(method("POST")).respond_with(answer(201, &document(&trunk()))).mount(&server).await;
+    Mock::given(method("POST")).respond_with(response(201, &document(&trunk()))).mount(&server).await;
     let auth = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["192.168.1.1"]).unwrap());
     let body = VoiceOutTrunk::create("Berlin", OnCliMismatchAction::SendOriginalCli, auth).dids([id(DID)]);
     let trunk = client(&server).voice_out_trunks().create(body).await.unwrap();
@@ -50,7 +50,7 @@ async fn a_trunk_is_created_with_what_is_required() {
 #[tokio::test]
 async fn a_query_is_typed_and_written_as_the_service_writes_it() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &json!({"data": []}))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &json!({"data": []}))).mount(&server).await;
     let list = client(&server).dids().list();
     list.filter(DidFilter::number(["1", "2"]))
         .sort_descending(DidSort::CreatedAt)
@@ -68,10 +68,10 @@ async fn a_query_is_typed_and_written_as_the_service_writes_it() {
 }
 
 #[tokio::test]
-async fn chosen_fields_are_read_as_a_partial_record() {
+async fn selected_fields_are_decoded_as_a_partial_record() {
     let server = MockServer::start().await;
     let partial = json!({"id": DID, "type": "dids", "attributes": {"number": "371"}});
-    Mock::given(any()).respond_with(answer(200, &json!({"data": [partial]}))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &json!({"data": [partial]}))).mount(&server).await;
     let page = client(&server).dids().list().fields([DidField::Number]).await.unwrap();
     assert_eq!(page.items[0].number.as_deref(), Some("371"));
     assert_eq!(page.items[0].blocked, None);
@@ -79,13 +79,13 @@ async fn chosen_fields_are_read_as_a_partial_record() {
 }
 
 #[tokio::test]
-async fn included_records_are_reached_from_the_record_that_names_them() {
+async fn included_records_are_found_from_the_record_that_links_to_them() {
     let server = MockServer::start().await;
     let mut trunk = trunk();
     trunk["relationships"]["dids"]["data"] = json!([{"type": "dids", "id": DID}]);
     let mut body = document(&trunk);
     body["included"] = json!([did(DID, "37061498222")]);
-    Mock::given(any()).respond_with(answer(200, &body)).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &body)).mount(&server).await;
     let trunk = client(&server)
         .voice_out_trunks()
         .get(&id(TRUNK))
@@ -97,17 +97,17 @@ async fn included_records_are_reached_from_the_record_that_names_them() {
 }
 
 #[tokio::test]
-async fn a_rotation_posts_the_act_and_reads_the_fresh_trunk() {
+async fn a_rotation_posts_its_request_and_reads_the_trunk_again() {
     let server = MockServer::start().await;
-    let act = json!({"id": TRUNK, "type": "voice_out_trunk_regenerate_credentials"});
+    let rotation = json!({"id": TRUNK, "type": "voice_out_trunk_regenerate_credentials"});
     Mock::given(method("POST"))
         .and(path("/v3/voice_out_trunk_regenerate_credentials"))
-        .respond_with(answer(201, &document(&act)))
+        .respond_with(response(201, &document(&rotation)))
         .mount(&server)
         .await;
-    Mock::given(method("GET")).respond_with(answer(200, &document(&trunk()))).mount(&server).await;
-    let fresh = client(&server).voice_out_trunks().regenerate_credentials(&id(TRUNK)).await.unwrap();
-    assert_eq!(fresh.credentials().unwrap().1.expose(), "canary-password");
+    Mock::given(method("GET")).respond_with(response(200, &document(&trunk()))).mount(&server).await;
+    let rotated = client(&server).voice_out_trunks().regenerate_credentials(&id(TRUNK)).await.unwrap();
+    assert_eq!(rotated.credentials().unwrap().1.expose(), "canary-password");
     let expected = [
         "POST /v3/voice_out_trunk_regenerate_credentials".to_owned(),
         format!("GET /v3/voice_out_trunks/{TRUNK}"),
@@ -116,13 +116,13 @@ async fn a_rotation_posts_the_act_and_reads_the_fresh_trunk() {
 }
 
 #[tokio::test]
-async fn what_is_unknown_survives_a_read_and_a_write() {
+async fn unknown_values_survive_a_read_modify_write() {
     let server = MockServer::start().await;
     let unknown = json!({"type": "passkey", "attributes": {"key": "canary-passkey"}});
-    let odd = trunk_with(&json!({
+    let unknown_values = trunk_with(&json!({
         "status": "hibernating", "new_attribute": {"a": 1}, "authentication_method": unknown, "rtp_timeout": 9000
     }));
-    Mock::given(any()).respond_with(answer(200, &document(&odd))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &document(&unknown_values))).mount(&server).await;
     let trunks = client(&server).voice_out_trunks();
     let before = trunks.get(&id(TRUNK)).await.unwrap();
     assert_eq!(before.status.as_str(), "hibernating");
@@ -134,7 +134,7 @@ async fn what_is_unknown_survives_a_read_and_a_write() {
         last_body(&server).await,
         json!({"data": {"id": TRUNK, "type": "voice_out_trunks", "attributes": {"name": "Paris"}}})
     );
-    // Even when it is written on purpose, it is written as it was read.
+    // A program that sets an unknown value sends it exactly as it was read.
     let patch = VoiceOutTrunk::patch()
         .status(before.status.clone())
         .authentication_method(before.authentication_method.clone());
@@ -155,10 +155,10 @@ async fn saving_without_a_difference_sends_nothing_and_saving_another_record_is_
         other
     };
     Mock::given(path("/v3/voice_out_trunks/other"))
-        .respond_with(answer(200, &document(&other)))
+        .respond_with(response(200, &document(&other)))
         .mount(&server)
         .await;
-    Mock::given(any()).respond_with(answer(200, &document(&trunk()))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &document(&trunk()))).mount(&server).await;
     let trunks = client(&server).voice_out_trunks();
     let before = trunks.get(&id(TRUNK)).await.unwrap();
     let other = trunks.get(&id("other")).await.unwrap();
@@ -169,25 +169,25 @@ async fn saving_without_a_difference_sends_nothing_and_saving_another_record_is_
 }
 
 #[tokio::test]
-async fn an_id_that_would_lead_to_the_collection_is_refused() {
+async fn an_id_that_would_address_the_collection_is_refused() {
     let server = MockServer::start().await;
-    for odd in ["", ".."] {
-        let error = client(&server).voice_out_trunks().delete(&id(odd)).await.unwrap_err();
+    for invalid in ["", ".."] {
+        let error = client(&server).voice_out_trunks().delete(&id(invalid)).await.unwrap_err();
         assert!(matches!(&error, Error::NotSent(error) if matches!(error.reason, Reason::Path)), "{error}");
     }
     assert_eq!(received(&server).await.len(), 0);
 }
 
 #[tokio::test]
-async fn what_is_not_declared_is_reached_raw() {
+async fn undeclared_resources_are_reached_by_raw_requests() {
     let server = MockServer::start().await;
     let pops = json!({"data": [{"id": "1", "type": "pops", "attributes": {"name": "DE, FRA"}}]});
-    Mock::given(method("GET")).respond_with(answer(200, &pops)).mount(&server).await;
+    Mock::given(method("GET")).respond_with(response(200, &pops)).mount(&server).await;
     Mock::given(method("POST")).respond_with(ResponseTemplate::new(204)).mount(&server).await;
     let client = client(&server);
-    let answer = client.raw(Method::GET, "/pops").query("filter[name]", "DE, FRA").await.unwrap();
-    assert_eq!(answer.json().unwrap(), pops);
-    assert_eq!(answer.document::<Vec<didww_client::ResourceObject>>().unwrap().data[0].kind, "pops");
+    let response = client.raw(Method::GET, "/pops").query("filter[name]", "DE, FRA").await.unwrap();
+    assert_eq!(response.json().unwrap(), pops);
+    assert_eq!(response.document::<Vec<didww_client::ResourceObject>>().unwrap().data[0].kind, "pops");
     client.raw(Method::POST, "/orders").body(&json!({"data": {"type": "orders"}})).await.unwrap();
     assert_eq!(last_body(&server).await, json!({"data": {"type": "orders"}}));
     assert_eq!(received(&server).await, ["GET /v3/pops?filter%5Bname%5D=DE%2C%20FRA", "POST /v3/orders"]);
@@ -196,7 +196,7 @@ async fn what_is_not_declared_is_reached_raw() {
 #[tokio::test]
 async fn requests_can_be_spawned() {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, &document(&trunk()))).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, &document(&trunk()))).mount(&server).await;
     let client = client(&server);
     let partial = [VoiceOutTrunkField::Name];
     let task = tokio::spawn(async move { client.voice_out_trunks().get(&id(TRUNK)).fields(partial).await });

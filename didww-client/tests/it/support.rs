@@ -15,7 +15,7 @@ pub(crate) const KEY: &str = "canary-api-key";
 pub(crate) const TRUNK: &str = "0a161808-bb05-42b1-8398-7888abdfa9ef";
 pub(crate) const DID: &str = "7de7f718-4042-4d74-9fe9-863fa1777520";
 
-/// A client that repeats without waiting.
+/// A client that retries without waiting.
 pub(crate) fn builder(base: &str) -> ClientBuilder {
     let retry = RetryPolicy::default().base_wait(Duration::ZERO);
     Client::builder(format!("{base}/v3"), KEY).retry(retry)
@@ -29,7 +29,7 @@ pub(crate) fn id<R>(text: &str) -> Id<R> {
     Id::new(text)
 }
 
-/// A trunk as 2026-04-16 answers it.
+/// A trunk in the form of 2026-04-16.
 pub(crate) fn trunk() -> Value {
     let link = |name: &str| {
         json!({"links": {
@@ -74,7 +74,7 @@ pub(crate) fn document(data: &Value) -> Value {
     json!({"data": data, "meta": {"api_version": "2026-04-16"}})
 }
 
-pub(crate) fn answer(status: u16, body: &Value) -> ResponseTemplate {
+pub(crate) fn response(status: u16, body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body.to_string(), "application/vnd.api+json")
 }
 
@@ -83,5 +83,5 @@ pub(crate) fn error(status: u16, detail: &str, pointer: Option<&str>) -> Respons
     if let Some(pointer) = pointer {
         error["source"] = json!({"pointer": pointer});
     }
-    answer(status, &json!({"errors": [error]})).insert_header("x-request-id", "request-7")
+    response(status, &json!({"errors": [error]})).insert_header("x-request-id", "request-7")
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer};
 
-use crate::support::{TRUNK, answer, builder, document, id, last_body, received, trunk};
+use crate::support::{TRUNK, builder, document, id, last_body, received, response, trunk};
 
 fn flat(version: Option<&str>) -> Value {
     let mut body = json!({"data": {"id": TRUNK, "type": "voice_out_trunks", "attributes": {
@@ -24,13 +24,13 @@ fn flat(version: Option<&str>) -> Value {
 
 async fn serving(body: &Value, version: ApiVersion) -> (MockServer, Client) {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer(200, body)).mount(&server).await;
+    Mock::given(any()).respond_with(response(200, body)).mount(&server).await;
     let client = builder(&server.uri()).api_version(version).build().unwrap();
     (server, client)
 }
 
 #[tokio::test]
-async fn a_flat_trunk_is_read_and_written_in_the_canonical_form() {
+async fn a_flat_trunk_is_converted_from_and_to_the_canonical_form() {
     let (server, client) = serving(&flat(Some("2022-05-10")), ApiVersion::V2022_05_10).await;
     let auth = AuthenticationMethod::credentials_and_ip(IpNetworks::parse(["0.0.0.0/0"]).unwrap());
     let body = VoiceOutTrunk::create("php-test", OnCliMismatchAction::ReplaceCli, auth);
@@ -43,15 +43,15 @@ async fn a_flat_trunk_is_read_and_written_in_the_canonical_form() {
 }
 
 #[tokio::test]
-async fn the_version_that_served_decides_how_an_answer_is_read() {
+async fn a_response_is_decoded_in_the_form_of_the_version_that_served_it() {
     let (_server, client) = serving(&document(&trunk()), ApiVersion::V2022_05_10).await;
     let newer = client.voice_out_trunks().get(&id(TRUNK)).await.unwrap();
     assert_eq!(newer.version, ApiVersion::V2026_04_16);
     assert_eq!(newer.credentials().unwrap().0, "canary-username");
 
     let (_server, client) = serving(&flat(None), ApiVersion::V2021_12_15).await;
-    let silent = client.voice_out_trunks().get(&id(TRUNK)).await.unwrap();
-    assert_eq!(silent.version, ApiVersion::V2021_12_15);
+    let unversioned = client.voice_out_trunks().get(&id(TRUNK)).await.unwrap();
+    assert_eq!(unversioned.version, ApiVersion::V2021_12_15);
 
     let mut future = document(&trunk());
     future["meta"]["api_version"] = json!("2031-01-01");
@@ -60,7 +60,7 @@ async fn the_version_that_served_decides_how_an_answer_is_read() {
 }
 
 #[tokio::test]
-async fn a_service_that_is_older_than_the_client_is_understood() {
+async fn the_responses_of_an_older_service_are_decoded() {
     let (_server, client) = serving(&flat(Some("2022-05-10")), ApiVersion::V2026_04_16).await;
     let trunk = client.voice_out_trunks().get(&id(TRUNK)).await.unwrap();
     assert_eq!(trunk.version, ApiVersion::V2022_05_10);
@@ -71,7 +71,7 @@ async fn a_service_that_is_older_than_the_client_is_understood() {
 }
 
 #[tokio::test]
-async fn what_a_version_has_no_words_for_is_refused_before_it_is_sent() {
+async fn members_that_the_version_lacks_are_refused_before_sending() {
     let (server, client) = serving(&flat(None), ApiVersion::V2022_05_10).await;
     let trunks = client.voice_out_trunks();
     let refused = |error: Error, member: &str| match error {

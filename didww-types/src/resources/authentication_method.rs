@@ -1,4 +1,5 @@
-//! How a trunk knows who calls: the nested object of `voice_out_trunks` since 2026-04-16.
+//! The authentication of calls to a trunk: the nested object `authentication_method` of `voice_out_trunks`,
+//! since 2026-04-16.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,84 +8,85 @@ use serde::de::{DeserializeSeed as _, Error as _, IgnoredAny, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser::SerializeStruct as _};
 use serde_json::{Map, Value};
 
-use crate::direct::{Members, ReadInto};
+use crate::direct::{MemberSink, ReadInto};
 use crate::enumeration::string_enum;
-use crate::text::Lent;
+use crate::text::CowStr;
 use crate::values::{IpNetworks, TechPrefix, TwilioAccountSid};
 use crate::{Attribute, DecodeError, Extra, Flaw, Kind, Secret, Violation};
 
 string_enum! {
-    /// The kinds of authentication, as filters name them.
+    /// The types of authentication methods, as the filter `authentication_method.type` names them.
     AuthenticationMethodType {
-        /// SIP credentials together with allowed addresses.
+        /// SIP digest credentials and allowed source addresses.
         CredentialsAndIp = "credentials_and_ip",
-        /// Allowed addresses alone. Only DIDWW's staff can set it.
+        /// Only allowed source addresses. Only DIDWW's staff can set it.
         IpOnly = "ip_only",
-        /// A Twilio account.
+        /// Calls from a Twilio account.
         Twilio = "twilio",
     }
 }
 
-/// How a trunk knows who calls. An update replaces the whole of it.
+/// How a trunk authenticates calls. An update replaces the whole object.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum AuthenticationMethod {
-    /// SIP credentials together with allowed addresses.
+    /// SIP digest credentials and allowed source addresses. The service generates the credentials.
     CredentialsAndIp(CredentialsAndIp),
-    /// Allowed addresses alone; readable, never writable.
+    /// Only allowed source addresses. It can be read; the service refuses it in create and update requests.
     IpOnly(IpOnly),
-    /// A Twilio account.
+    /// Calls from a Twilio account.
     Twilio(Twilio),
-    /// A kind that this crate does not know; it is written back as it was read.
+    /// A type that this crate does not declare. It is sent exactly as it was read.
     Unknown(UnknownMethod),
 }
 
-/// Attributes of `credentials_and_ip`.
+/// The attributes of a `credentials_and_ip` method.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct CredentialsAndIp {
-    /// Addresses that SIP may come from; at least one. `0.0.0.0/0` and `::/0` allow everybody.
+    /// The source addresses from which SIP requests are accepted, 1 to 60. `0.0.0.0/0` and `::/0` allow any
+    /// address.
     pub allowed_sip_ips: IpNetworks,
-    /// What callers dial before the number.
+    /// The prefix that the caller dials before the number.
     pub tech_prefix: Option<TechPrefix>,
-    /// Digest username. The service makes it and refuses nothing when it is sent back.
+    /// The digest username, which the service generates. Requests do not contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// Digest password, made by the service.
+    /// The digest password, which the service generates. Requests do not contain it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password: Option<Secret>,
-    /// Attributes that this crate does not know.
+    /// Attributes that this crate does not declare.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// Attributes of `ip_only`.
+/// The attributes of an `ip_only` method.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct IpOnly {
-    /// Addresses that SIP may come from.
+    /// The source addresses from which SIP requests are accepted, at most 60.
     pub allowed_sip_ips: IpNetworks,
-    /// What callers dial before the number.
+    /// The prefix that the caller dials before the number.
     pub tech_prefix: Option<TechPrefix>,
-    /// Attributes that this crate does not know.
+    /// Attributes that this crate does not declare.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// Attributes of `twilio`.
+/// The attributes of a `twilio` method.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Twilio {
-    /// The Twilio account.
+    /// The SID of the Twilio account whose calls the trunk accepts.
     pub twilio_account_sid: TwilioAccountSid,
-    /// Attributes that this crate does not know.
+    /// Attributes that this crate does not declare.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// A kind of authentication that this crate does not know.
+/// An authentication method of a type that this crate does not declare.
 ///
-/// `Debug` hides the values, for they may be credentials.
+/// `Debug` omits the values of the attributes, which may be credentials.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UnknownMethod {
     kind: String,
@@ -92,29 +94,30 @@ pub struct UnknownMethod {
 }
 
 impl UnknownMethod {
-    /// The kind's name on the wire.
+    /// The `type` member of the method.
     pub fn kind(&self) -> &str {
         &self.kind
     }
 
-    /// The attributes as they were read.
+    /// The attributes, exactly as they were read.
     pub fn attributes(&self) -> &Map<String, Value> {
         &self.attributes
     }
 }
 
 impl AuthenticationMethod {
-    /// SIP credentials, which the service makes, together with these addresses.
+    /// Creates a method with generated SIP credentials and these source addresses, of which the service
+    /// requires at least one.
     pub fn credentials_and_ip(allowed_sip_ips: IpNetworks) -> Self {
         Self::CredentialsAndIp(CredentialsAndIp { allowed_sip_ips, ..CredentialsAndIp::default() })
     }
 
-    /// A Twilio account.
+    /// Creates a method that accepts the calls of a Twilio account.
     pub fn twilio(twilio_account_sid: TwilioAccountSid) -> Self {
         Self::Twilio(Twilio { twilio_account_sid, extra: Extra::default() })
     }
 
-    /// The same method with a tech prefix; a method that has none is returned unchanged.
+    /// Sets the tech prefix. A `twilio` or unknown method, which has none, is returned unchanged.
     #[must_use]
     pub fn with_tech_prefix(mut self, prefix: TechPrefix) -> Self {
         match &mut self {
@@ -125,7 +128,7 @@ impl AuthenticationMethod {
         self
     }
 
-    /// The kind's name on the wire.
+    /// The `type` member of the method, such as `credentials_and_ip`.
     pub fn kind(&self) -> &str {
         match self {
             Self::CredentialsAndIp(_) => "credentials_and_ip",
@@ -135,7 +138,8 @@ impl AuthenticationMethod {
         }
     }
 
-    /// The digest username and password, where the method has them.
+    /// The digest username and password; `None` unless the method is `credentials_and_ip` and was returned by
+    /// the service.
     pub fn credentials(&self) -> Option<(&str, &Secret)> {
         match self {
             Self::CredentialsAndIp(method) => Some((method.username.as_deref()?, method.password.as_ref()?)),
@@ -143,7 +147,7 @@ impl AuthenticationMethod {
         }
     }
 
-    /// The addresses that SIP may come from, where the method has them.
+    /// The source addresses from which SIP requests are accepted; `None` for a `twilio` or unknown method.
     pub fn allowed_sip_ips(&self) -> Option<&IpNetworks> {
         match self {
             Self::CredentialsAndIp(method) => Some(&method.allowed_sip_ips),
@@ -152,7 +156,7 @@ impl AuthenticationMethod {
         }
     }
 
-    /// The tech prefix, where the method has one that is not empty.
+    /// The tech prefix; `None` if it is absent or empty.
     pub fn tech_prefix(&self) -> Option<&TechPrefix> {
         match self {
             Self::CredentialsAndIp(method) => method.tech_prefix.as_ref(),
@@ -177,8 +181,8 @@ impl Serialize for AuthenticationMethod {
     }
 }
 
-// Written out because serde's `flatten` reads every member twice.
-impl Members for CredentialsAndIp {
+// Decoding is not derived, because serde's `flatten` buffers every member and decodes it a second time.
+impl MemberSink for CredentialsAndIp {
     fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error> {
         match &*name {
             "allowed_sip_ips" => self.allowed_sip_ips = members.next_value()?,
@@ -191,7 +195,7 @@ impl Members for CredentialsAndIp {
     }
 }
 
-impl Members for IpOnly {
+impl MemberSink for IpOnly {
     fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error> {
         match &*name {
             "allowed_sip_ips" => self.allowed_sip_ips = members.next_value()?,
@@ -202,14 +206,14 @@ impl Members for IpOnly {
     }
 }
 
-/// A [`Twilio`] whose account has not been read yet.
+/// A [`Twilio`] that is being decoded, whose account SID may not have been read yet.
 #[derive(Default)]
-struct SomeTwilio {
+struct PartialTwilio {
     twilio_account_sid: Option<TwilioAccountSid>,
     extra: Extra,
 }
 
-impl Members for SomeTwilio {
+impl MemberSink for PartialTwilio {
     fn take<'de, A: MapAccess<'de>>(&mut self, name: Cow<'de, str>, members: &mut A) -> Result<(), A::Error> {
         match &*name {
             "twilio_account_sid" => self.twilio_account_sid = Some(members.next_value()?),
@@ -237,7 +241,7 @@ impl<'de> Deserialize<'de> for IpOnly {
 
 impl<'de> Deserialize<'de> for Twilio {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut method = SomeTwilio::default();
+        let mut method = PartialTwilio::default();
         ReadInto(&mut method).deserialize(deserializer)?;
         let missing = || D::Error::missing_field("twilio_account_sid");
         let twilio_account_sid = method.twilio_account_sid.ok_or_else(missing)?;
@@ -246,7 +250,7 @@ impl<'de> Deserialize<'de> for Twilio {
 }
 
 impl AuthenticationMethod {
-    /// Reads the attributes of a kind that is already known; `None` when they are null.
+    /// Decodes the attributes of a method whose type has already been read; `None` when they are null.
     fn read<'de, A: MapAccess<'de>>(kind: &str, members: &mut A) -> Result<Option<Self>, A::Error> {
         Ok(match kind {
             "credentials_and_ip" => members.next_value::<Option<_>>()?.map(Self::CredentialsAndIp),
@@ -258,8 +262,8 @@ impl AuthenticationMethod {
         })
     }
 
-    /// Makes a method of attributes that came before their kind, as in every sorted object.
-    fn of<E: de::Error>(kind: &str, attributes: Map<String, Value>) -> Result<Self, E> {
+    /// Decodes a method whose attributes were read before its type, as in every object with sorted members.
+    fn from_parts<E: de::Error>(kind: &str, attributes: Map<String, Value>) -> Result<Self, E> {
         fn read<T: de::DeserializeOwned, E: de::Error>(attributes: Map<String, Value>) -> Result<T, E> {
             serde_path_to_error::deserialize(Value::Object(attributes)).map_err(|error| {
                 let error = DecodeError::below("attributes", &error);
@@ -287,19 +291,19 @@ impl<'de> Deserialize<'de> for AuthenticationMethod {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self::Value, A::Error> {
-                let (mut kind, mut method, mut early) = (None::<Cow<'de, str>>, None, None);
-                while let Some(Lent(name)) = members.next_key()? {
+                let (mut kind, mut method, mut attributes) = (None::<Cow<'de, str>>, None, None);
+                while let Some(CowStr(name)) = members.next_key()? {
                     match (&*name, &kind) {
-                        ("type", None) => kind = Some(members.next_value::<Lent<'de>>()?.0),
-                        // It would be read as one kind and be of another.
+                        ("type", None) => kind = Some(members.next_value::<CowStr<'de>>()?.0),
+                        // The attributes could have been decoded as those of the first type.
                         ("type", Some(_)) => return Err(A::Error::duplicate_field("type")),
                         ("attributes", Some(kind)) => method = Self::Value::read(kind, &mut members)?,
-                        ("attributes", None) => early = members.next_value::<Option<_>>()?,
+                        ("attributes", None) => attributes = members.next_value::<Option<_>>()?,
                         _ => drop(members.next_value::<IgnoredAny>()?),
                     }
                 }
                 let kind = kind.ok_or_else(|| A::Error::missing_field("type"))?;
-                method.map_or_else(|| Self::Value::of(&kind, early.unwrap_or_default()), Ok)
+                method.map_or_else(|| Self::Value::from_parts(&kind, attributes.unwrap_or_default()), Ok)
             }
         }
 
@@ -310,7 +314,7 @@ impl<'de> Deserialize<'de> for AuthenticationMethod {
 impl Attribute for AuthenticationMethod {
     const KIND: Kind = Kind::Variant(AuthenticationMethodType::TEXTS);
 
-    /// Checks the form; whether a kind may be chosen at all is a rule of the trunk.
+    /// Validates the form. Whether a create or update may set the type is a rule of the trunk.
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let Some(method) = sent.as_object() else {
             return Err(if sent.is_null() { Violation::Blank } else { Violation::Invalid }.into());
@@ -320,17 +324,17 @@ impl Attribute for AuthenticationMethod {
         else {
             return Err(Violation::Invalid.into());
         };
-        let admitted = match kind {
-            "credentials_and_ip" => admit_addresses(attributes),
-            // Refused by the rule that follows, whatever it holds.
+        let validated = match kind {
+            "credentials_and_ip" => validate_credentials_and_ip(attributes),
+            // The rule of the trunk refuses this type with any attributes.
             "ip_only" => Ok(Map::new()),
-            "twilio" => admit_twilio(attributes),
+            "twilio" => validate_twilio(attributes),
             _ => Err(Violation::Invalid.into()),
         }?;
-        Ok(serde_json::json!({ "type": kind, "attributes": admitted }))
+        Ok(serde_json::json!({ "type": kind, "attributes": validated }))
     }
 
-    /// Leaves out the credentials: they are the service's own, and it makes new ones when they are needed.
+    /// Leaves out the credentials, which only the service generates.
     fn to_sent(&self) -> Result<Value, serde_json::Error> {
         let mut sent = serde_json::to_value(self)?;
         if let (Self::CredentialsAndIp(_), Some(attributes)) =
@@ -343,25 +347,26 @@ impl Attribute for AuthenticationMethod {
     }
 }
 
-/// What the service says of an `authentication_method` without usable addresses is about the whole of it.
-fn admit_addresses(attributes: &Map<String, Value>) -> Result<Map<String, Value>, Vec<Flaw>> {
-    let mut admitted = Map::new();
+/// Validates the attributes of a `credentials_and_ip` method. When there are no addresses, or an attribute is
+/// unknown, the service reports the whole object as invalid, without a pointer to the attribute.
+fn validate_credentials_and_ip(attributes: &Map<String, Value>) -> Result<Map<String, Value>, Vec<Flaw>> {
+    let mut validated = Map::new();
     let mut flaws = Vec::new();
     for (name, value) in attributes {
         match name.as_str() {
             "allowed_sip_ips" => match IpNetworks::admit(value) {
                 Ok(networks) => {
-                    admitted.insert(name.clone(), networks);
+                    validated.insert(name.clone(), networks);
                 }
                 Err(found) => flaws.extend(found.into_iter().map(|flaw| nested(name, flaw))),
             },
             "tech_prefix" => match <Option<TechPrefix>>::admit(value) {
                 Ok(prefix) => {
-                    admitted.insert(name.clone(), prefix);
+                    validated.insert(name.clone(), prefix);
                 }
                 Err(found) => flaws.extend(found.into_iter().map(|flaw| nested(name, flaw))),
             },
-            // Official SDKs send a loaded method back whole.
+            // The official SDKs send back a method that they read, with its credentials. They are ignored.
             "username" | "password" => {}
             _ => return Err(Violation::Invalid.into()),
         }
@@ -372,10 +377,10 @@ fn admit_addresses(attributes: &Map<String, Value>) -> Result<Map<String, Value>
     if empty {
         return Err(Violation::Invalid.into());
     }
-    if flaws.is_empty() { Ok(admitted) } else { Err(flaws) }
+    if flaws.is_empty() { Ok(validated) } else { Err(flaws) }
 }
 
-fn admit_twilio(attributes: &Map<String, Value>) -> Result<Map<String, Value>, Vec<Flaw>> {
+fn validate_twilio(attributes: &Map<String, Value>) -> Result<Map<String, Value>, Vec<Flaw>> {
     if attributes.keys().any(|name| name != "twilio_account_sid") {
         return Err(Violation::Invalid.into());
     }

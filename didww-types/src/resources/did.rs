@@ -40,79 +40,79 @@ use crate::{AnyResource, Extra, Id, Resource, Timestamp, ToOne};
 pub struct Did {
     /// The DID's id.
     pub id: Id<Did>,
-    /// Whether it cannot take traffic.
+    /// Whether the DID is blocked and carries no traffic.
     #[attr(sort, filter, default = false)]
     pub blocked: bool,
-    /// Most simultaneous calls, 0 to 32767. None is no limit.
+    /// The maximum number of simultaneous calls, 0 to 32767. None is no limit.
     #[attr(update, sort)]
     pub capacity_limit: Option<CapacityLimit>,
-    /// A note of the customer's.
+    /// The customer's note about the DID.
     #[attr(update, sort, filter(list, blank))]
     pub description: Option<String>,
-    /// Whether it ends with the paid period: true cancels, false restores.
+    /// Whether the DID is cancelled at the end of the paid period. Setting it to false restores the DID.
     #[attr(update, sort, filter, default = false)]
     pub terminated: bool,
-    /// Whether a regulatory step is pending.
+    /// Whether the DID waits for the completion of a regulatory registration.
     #[attr(sort, filter, default = false)]
     pub awaiting_registration: bool,
-    /// When it was ordered.
+    /// The time at which the DID was ordered.
     #[attr(sort)]
     pub created_at: Timestamp,
-    /// Renewals left, 0 to 999. None renews for ever.
+    /// The number of renewals left, 0 to 999. None renews the DID without end.
     #[attr(update, since = "2021-04-19", sort, filter)]
     pub billing_cycles_count: Option<BillingCycles>,
-    /// The number in E.164 without the plus.
+    /// The telephone number in E.164 form without the plus sign.
     #[attr(unique_everywhere, sort, filter(list, blank))]
     pub number: String,
-    /// When the paid period ends.
+    /// The end of the paid period.
     #[attr(sort)]
     pub expires_at: Option<Timestamp>,
-    /// Channels that come with it.
+    /// The number of channels included in the price of the DID.
     #[attr(sort, default = 0)]
     pub channels_included_count: i64,
-    /// Channels bought for it; they need a capacity pool.
+    /// The number of channels bought for this DID. They need a capacity pool.
     #[attr(update, sort, default = 0)]
     pub dedicated_channels_count: i64,
-    /// Whether emergency calls can be made from it.
+    /// Whether emergency calls can be made from the DID.
     #[attr(since = "2026-04-16", filter, default = false)]
     pub emergency_enabled: bool,
-    /// The group of numbers that it belongs to.
+    /// The DID group that the DID belongs to.
     #[rel(one = "did_groups")]
     pub did_group: ToOne<AnyResource>,
-    /// The order that it came with.
+    /// The order with which the DID was bought.
     #[rel(one = "orders")]
     pub order: ToOne<AnyResource>,
-    /// The pool that its channels come from.
+    /// The capacity pool from which the DID takes its channels.
     #[rel(one = "capacity_pools", update)]
     pub capacity_pool: ToOne<AnyResource>,
-    /// The group that it shares channels in.
+    /// The group of DIDs that share channels with this DID.
     #[rel(one = "shared_capacity_groups", update)]
     pub shared_capacity_group: ToOne<AnyResource>,
-    /// The verification of its address.
+    /// The verification of the address that the DID's registration requires.
     #[rel(one = "address_verifications", update)]
     pub address_verification: ToOne<AnyResource>,
-    /// The inbound trunk that its calls go to; excludes a group.
+    /// The inbound trunk that receives calls to the DID. It excludes `voice_in_trunk_group`.
     #[rel(one = "voice_in_trunks", update, since = "2021-12-15")]
     pub voice_in_trunk: ToOne<AnyResource>,
-    /// The group of inbound trunks that its calls go to; excludes a trunk.
+    /// The group of inbound trunks that receives calls to the DID. It excludes `voice_in_trunk`.
     #[rel(one = "voice_in_trunk_groups", update, since = "2021-12-15")]
     pub voice_in_trunk_group: ToOne<AnyResource>,
-    /// Its emergency calling.
+    /// The emergency calling service of the DID.
     #[rel(one = "emergency_calling_services", update, since = "2026-04-16")]
     pub emergency_calling_service: ToOne<AnyResource>,
-    /// The verification of its emergency calling.
+    /// The verification of the DID's emergency calling service.
     #[rel(one = "emergency_verifications", since = "2026-04-16")]
     pub emergency_verification: ToOne<AnyResource>,
-    /// Whom it is registered to.
+    /// The identity to which the DID is registered.
     #[rel(one = "identities", since = "2026-04-16")]
     pub identity: ToOne<AnyResource>,
-    /// Attributes that this crate does not know.
+    /// Attributes that this crate does not declare.
     #[extra]
     pub extra: Extra,
 }
 
 crate::enumeration::string_enum! {
-    /// What a group of numbers can do.
+    /// The features of a DID group.
     DidFeature {
         /// Incoming calls.
         VoiceIn = "voice_in",
@@ -122,13 +122,13 @@ crate::enumeration::string_enum! {
         T38 = "t38",
         /// Incoming text messages.
         SmsIn = "sms_in",
-        /// Text messages between people.
+        /// Text messages from person to person.
         P2p = "p2p",
-        /// Text messages from applications.
+        /// Text messages from application to person.
         A2p = "a2p",
         /// Emergency calls.
         Emergency = "emergency",
-        /// The caller's name on outgoing calls.
+        /// The caller's name (CNAM) on outgoing calls.
         CnamOut = "cnam_out",
     }
 }

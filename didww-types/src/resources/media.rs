@@ -3,15 +3,15 @@
 use crate::enumeration::string_enum;
 
 string_enum! {
-    /// How a trunk's media is encrypted.
+    /// The encryption of a trunk's media.
     MediaEncryptionMode {
-        /// Plain RTP.
+        /// Unencrypted RTP.
         Disabled = "disabled",
-        /// SRTP, keys in the SDP (RFC 4568).
+        /// SRTP with keys in the SDP (SDES, RFC 4568).
         SrtpSdes = "srtp_sdes",
-        /// SRTP, keys by DTLS (RFC 5764).
+        /// SRTP with keys from a DTLS handshake (DTLS-SRTP, RFC 5764).
         SrtpDtls = "srtp_dtls",
-        /// ZRTP, keys in the media (RFC 6189).
+        /// SRTP with keys agreed on the media path (ZRTP, RFC 6189).
         Zrtp = "zrtp",
     }
 }

@@ -14,43 +14,46 @@ use crate::{
 };
 
 string_enum! {
-    /// Whether a trunk takes calls.
+    /// Whether a trunk accepts calls.
     VoiceOutTrunkStatus {
-        /// It takes calls.
+        /// The trunk accepts calls.
         Active = "active",
-        /// It refuses every call, by hand or because the threshold is reached.
+        /// The trunk refuses every call. It was blocked by a user, or because it reached its spending
+        /// threshold.
         Blocked = "blocked",
     }
 }
 
 string_enum! {
-    /// What happens to a call whose caller number is none of the trunk's DIDs.
+    /// The treatment of a call whose caller number is not one of the trunk's DIDs.
     OnCliMismatchAction {
-        /// The call goes on with the caller number as it came.
+        /// Place the call with the caller number unchanged.
         SendOriginalCli = "send_original_cli",
-        /// The call is refused.
+        /// Refuse the call.
         RejectCall = "reject_call",
-        /// The call goes on with one of the trunk's DIDs. The account must have the feature.
+        /// Place the call with one of the trunk's DIDs as caller number. DIDWW enables this per account.
         ReplaceCli = "replace_cli",
-        /// The call goes on with a random one of the trunk's DIDs. The account must have the feature.
+        /// Place the call with a random one of the trunk's DIDs as caller number. DIDWW enables this per
+        /// account.
         RandomizeCli = "randomize_cli",
     }
 }
 
 string_enum! {
-    /// What happens to a destination that no prefix names.
+    /// The treatment of calls to destinations that match none of the trunk's `dst_prefixes`.
     DefaultDstAction {
-        /// It is allowed, and the prefixes are refused.
+        /// Allow all destinations except the prefixes.
         AllowAll = "allow_all",
-        /// It is refused, and the prefixes are allowed.
+        /// Refuse all destinations except the prefixes.
         RejectAll = "reject_all",
     }
 }
 
-/// The exceptions to a trunk's default destination action. No source limits them; 1,000 is this project's limit.
+/// The exceptions to a trunk's default destination action, at most 1,000. DIDWW documents no limit; this one
+/// is chosen by this project.
 pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
 
-/// An outbound trunk: who may call, as whom, where to, how many at once and for how much.
+/// An outbound trunk: its authentication, caller numbers, destinations, call limit and spending threshold.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(
     name = "voice_out_trunks",
@@ -73,124 +76,131 @@ pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
 pub struct VoiceOutTrunk {
     /// The trunk's id.
     pub id: Id<VoiceOutTrunk>,
-    /// Addresses that media may come from, at most 60. None is no restriction.
+    /// The addresses from which media is accepted, at most 60. None is no restriction.
     #[attr(create, update)]
     pub allowed_rtp_ips: Option<IpNetworks>,
-    /// Whether any eligible DID of the account may be the caller number. Then `dids` cannot be set.
+    /// Whether any eligible DID of the account can be the caller number. If true, `dids` cannot be set.
     #[attr(create, update, default = false, sort, filter)]
     pub allow_any_did_as_cli: bool,
-    /// Whether the trunk takes calls.
+    /// Whether the trunk accepts calls.
     #[attr(create, update, default = "active", filter)]
     pub status: VoiceOutTrunkStatus,
-    /// What happens to a call whose caller number is none of the trunk's DIDs.
+    /// The treatment of a call whose caller number is not one of the trunk's DIDs.
     #[attr(create = required(2), update, filter(list, blank))]
     pub on_cli_mismatch_action: OnCliMismatchAction,
     /// The trunk's name, unique within the account.
     #[attr(create = required(1), update, unique, sort, filter(list, blank))]
     pub name: String,
-    /// Most simultaneous calls, 0 to 32767. None is no limit.
+    /// The maximum number of simultaneous calls, 0 to 32767. None is no limit.
     #[attr(create, update)]
     pub capacity_limit: Option<CapacityLimit>,
-    /// When the trunk was created.
+    /// The time at which the trunk was created.
     #[attr(sort)]
     pub created_at: Timestamp,
     /// Whether the spending of the last 24 hours reached the threshold.
     #[attr(default = false, sort, filter)]
     pub threshold_reached: bool,
-    /// Most US dollars in a rolling 24 hours, 0.0 to 100000.0. None is no threshold.
+    /// The spending threshold for a rolling 24 hours, 0.0 to 100000.0 US dollars. None is no threshold.
     #[attr(create, update, default = "3000.0")]
     pub threshold_amount: Option<ThresholdAmount>,
-    /// How media is encrypted.
+    /// The encryption of media.
     #[attr(create, update, default = "disabled", filter)]
     pub media_encryption_mode: MediaEncryptionMode,
-    /// What happens to a destination that no prefix names.
+    /// The treatment of calls to destinations that match none of `dst_prefixes`.
     #[attr(create, update, default = "allow_all", filter)]
     pub default_dst_action: DefaultDstAction,
-    /// Exceptions to the default destination action, 1 to 15 digits each.
+    /// Exceptions to the default destination action: prefixes of 1 to 15 digits.
     #[attr(create, update, default = [])]
     pub dst_prefixes: DstPrefixes,
-    /// Whether media goes to where it comes from (COMEDIA) instead of to the address in the SDP.
+    /// Whether media is sent to the address from which media arrives (COMEDIA) instead of the address in the
+    /// SDP.
     #[attr(create, update, default = false)]
     pub force_symmetric_rtp: bool,
     /// Whether an empty RTP packet is sent once a call is established.
     #[attr(create, update, default = false)]
     pub rtp_ping: bool,
-    /// Where it is told that the trunk was blocked by its threshold, or unblocked.
+    /// The URL that is notified when the trunk is blocked by its threshold, or unblocked.
     #[attr(create, update)]
     pub callback_url: Option<CallbackUrl>,
-    /// The customer's own name for the trunk, at most 100 characters.
+    /// The trunk's identifier in the customer's own system, at most 100 characters.
     #[attr(create, update, since = "2026-04-16", sort, filter(blank))]
     pub external_reference_id: Option<ExternalReference>,
-    /// How the trunk knows who calls. An update replaces the whole of it.
+    /// How the trunk authenticates calls. An update replaces the whole object.
     #[attr(create = required(3), update, since = "2026-04-16")]
     pub authentication_method: AuthenticationMethod,
-    /// Whether every emergency-enabled DID may make emergency calls. Then `emergency_dids` cannot be set.
+    /// Whether emergency calls can be made from every emergency-enabled DID. If true, `emergency_dids` cannot
+    /// be set.
     #[attr(create, update, default = false, since = "2026-04-16")]
     pub emergency_enable_all: bool,
-    /// Seconds without RTP after which a call is ended, 30 to 600.
+    /// The time without RTP after which a call is ended, 30 to 600 seconds.
     #[attr(create, update, default = 30, since = "2026-04-16")]
     pub rtp_timeout: Option<RtpTimeout>,
-    /// The DID to replace a caller number with. Only for accounts that may replace it.
+    /// The DID that replaces a mismatching caller number. Only for accounts for which DIDWW enables
+    /// `replace_cli`.
     #[rel(one = "dids", create, update, feature = ReplaceCli)]
     pub default_did: ToOne<Did>,
-    /// The DIDs that may be the caller number.
+    /// The DIDs that can be the caller number.
     #[rel(many = "dids", create, update)]
     pub dids: ToMany<Did>,
-    /// The DIDs that may make emergency calls.
+    /// The DIDs from which emergency calls can be made.
     #[rel(many = "dids", create, update, since = "2026-04-16")]
     pub emergency_dids: ToMany<Did>,
-    /// What the trunk spent.
+    /// The trunk's spending.
     #[meta]
     pub meta: VoiceOutTrunkMeta,
-    /// Attributes that this crate does not know.
+    /// Attributes that this crate does not declare.
     #[extra]
     pub extra: Extra,
 }
 
-/// Facts about a trunk that are no attributes.
+/// The `meta` member of a trunk.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct VoiceOutTrunkMeta {
-    /// US dollars spent, as measured against the threshold.
+    /// The US dollars spent, as compared with the threshold.
     #[serde(default)]
     pub spent_amount: Money,
 }
 
 impl VoiceOutTrunk {
-    /// Whether the trunk takes calls.
+    /// Whether the trunk accepts calls: its status is `active`.
     pub fn is_active(&self) -> bool {
         self.status == VoiceOutTrunkStatus::Active
     }
 
-    /// The digest username and password, where the trunk has them.
+    /// The digest username and password; `None` unless the trunk authenticates with `credentials_and_ip`.
     pub fn credentials(&self) -> Option<(&str, &crate::Secret)> {
         self.authentication_method.credentials()
     }
 }
 
-/// Until 2022-05-10 a trunk had flat credentials and addresses, and no other kind of authentication.
+/// The flat form: up to 2022-05-10, credentials and addresses are attributes of the trunk, and
+/// `credentials_and_ip` is the only authentication method.
 static FLAT: Adapter = Adapter {
     attributes: &[
-        AttributeSpec::of::<IpNetworks>("allowed_sip_ips", "Addresses that SIP may come from, at most 60.")
-            .create(Access::Required)
-            .update()
-            .until(ApiVersion::V2022_05_10, "allowed_rtp_ips"),
-        AttributeSpec::of::<Option<String>>("username", "Digest username, made by the service.")
+        AttributeSpec::of::<IpNetworks>(
+            "allowed_sip_ips",
+            "The source addresses from which SIP requests are accepted, at most 60.",
+        )
+        .create(Access::Required)
+        .update()
+        .until(ApiVersion::V2022_05_10, "allowed_rtp_ips"),
+        AttributeSpec::of::<Option<String>>("username", "The digest username, which the service generates.")
             .until(ApiVersion::V2022_05_10, "created_at"),
-        AttributeSpec::of::<Option<String>>("password", "Digest password, made by the service.")
+        AttributeSpec::of::<Option<String>>("password", "The digest password, which the service generates.")
             .until(ApiVersion::V2022_05_10, "created_at"),
     ],
-    lower,
-    lift,
-    obstacle,
+    lower: to_flat,
+    lift: from_flat,
+    obstacle: not_representable,
 };
 
-fn flat(version: ApiVersion) -> bool {
+fn is_flat(version: ApiVersion) -> bool {
     version <= ApiVersion::V2022_05_10
 }
 
-fn lower(version: ApiVersion, attributes: &mut Map<String, Value>) {
-    if !flat(version) {
+fn to_flat(version: ApiVersion, attributes: &mut Map<String, Value>) {
+    if !is_flat(version) {
         return;
     }
     let Some(method) = attributes.remove("authentication_method") else { return };
@@ -206,12 +216,12 @@ fn lower(version: ApiVersion, attributes: &mut Map<String, Value>) {
     }
 }
 
-fn lift(version: ApiVersion, attributes: &mut Map<String, Value>) {
-    if !flat(version) {
+fn from_flat(version: ApiVersion, attributes: &mut Map<String, Value>) {
+    if !is_flat(version) {
         return;
     }
-    // An answer to chosen `fields` may hold any of the three alone. A null is the credential of a trunk that
-    // has none.
+    // A response to selected `fields` may contain only some of the three. A trunk without credentials has
+    // null.
     let inner: Map<String, Value> = ["allowed_sip_ips", "username", "password"]
         .into_iter()
         .filter_map(|name| Some((name.to_owned(), attributes.remove(name)?)))
@@ -226,9 +236,9 @@ fn lift(version: ApiVersion, attributes: &mut Map<String, Value>) {
     );
 }
 
-fn obstacle(version: ApiVersion, attributes: &Map<String, Value>) -> Option<Obstacle> {
+fn not_representable(version: ApiVersion, attributes: &Map<String, Value>) -> Option<Obstacle> {
     let attribute = "authentication_method";
-    let method = attributes.get(attribute).filter(|_| flat(version))?;
+    let method = attributes.get(attribute).filter(|_| is_flat(version))?;
     if method.get("type").and_then(Value::as_str) != Some("credentials_and_ip") {
         return Some(Obstacle { attribute, reason: "only `credentials_and_ip` exists before 2026-04-16" });
     }

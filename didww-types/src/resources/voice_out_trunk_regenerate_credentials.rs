@@ -1,19 +1,19 @@
-//! New SIP credentials for a trunk: `voice_out_trunk_regenerate_credentials`.
+//! Rotation of a trunk's SIP credentials: `voice_out_trunk_regenerate_credentials`.
 
 use super::VoiceOutTrunk;
 use crate::{Id, Resource, ToOne};
 
-/// The act of giving a trunk a new username and password.
+/// A request for a new digest username and password of a trunk.
 ///
-/// The answer holds nothing but the trunk's id; read the trunk for its new credentials. Only a trunk of kind
-/// `credentials_and_ip` has any.
+/// The response contains only the trunk's id; the new credentials are attributes of the trunk. Only a trunk
+/// with the authentication method `credentials_and_ip` has credentials.
 #[derive(Debug, Clone, PartialEq, Resource)]
 #[resource(name = "voice_out_trunk_regenerate_credentials", since = "2021-12-15", verbs(create))]
 #[non_exhaustive]
 pub struct VoiceOutTrunkRegenerateCredentials {
-    /// The id of the trunk, not of the act.
+    /// The id of the trunk; the request itself has no id.
     pub id: Id<VoiceOutTrunkRegenerateCredentials>,
-    /// The trunk.
+    /// The trunk whose credentials are replaced.
     #[rel(one = "voice_out_trunks", create = required)]
     pub voice_out_trunk: ToOne<VoiceOutTrunk>,
 }

@@ -1,4 +1,4 @@
-//! Whole numbers with documented bounds.
+//! Whole numbers with documented limits.
 
 use std::num::IntErrorKind;
 
@@ -7,12 +7,13 @@ use serde_json::Value;
 use crate::values::ValueError;
 use crate::{Attribute, Flaw, Kind, Violation};
 
-/// Checks an integer as the API does: digits in a string count, a fraction and other text do not.
-pub(crate) fn admit_integer(sent: &Value, min: i64, max: i64) -> Result<Value, Vec<Flaw>> {
+/// Validates an integer as the API does: a text of digits is accepted, a fraction or any other text is
+/// refused.
+pub(crate) fn validate_integer(sent: &Value, min: i64, max: i64) -> Result<Value, Vec<Flaw>> {
     let number = match sent {
         Value::Number(number) => match number.as_i64() {
             Some(number) => number,
-            // A fraction of zero is still a whole number to the framework behind the API.
+            // The framework behind the API accepts a number such as 7.0 as an integer.
             None => match number.as_f64() {
                 #[expect(
                     clippy::cast_possible_truncation,
@@ -61,12 +62,15 @@ macro_rules! bounded_integer {
         pub struct $name(i64);
 
         impl $name {
-            /// The smallest value.
+            /// The smallest valid value.
             pub const MIN: Self = Self($min);
-            /// The largest value.
+            /// The largest valid value.
             pub const MAX: Self = Self($max);
 
-            #[doc = concat!("Checks the number: ", $right, ".")]
+            #[doc = concat!("Validates a number. Valid is: ", $right, ".")]
+            ///
+            /// # Errors
+            /// Returns an error for any other number.
             pub fn new(number: $input) -> Result<Self, ValueError> {
                 let number = i64::from(number);
                 match check(number, $min, $max) {
@@ -77,7 +81,7 @@ macro_rules! bounded_integer {
                 }
             }
 
-            /// The number. What a service answered may lie outside the documented bounds.
+            /// The number. One that a service returned may be outside the documented limits.
             pub const fn get(self) -> i64 {
                 self.0
             }
@@ -100,23 +104,24 @@ macro_rules! bounded_integer {
             const KIND: Kind = Kind::Integer { min: $min, max: $max };
 
             fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
-                admit_integer(sent, $min, $max)
+                validate_integer(sent, $min, $max)
             }
         }
     };
 }
 
 bounded_integer! {
-    /// The most simultaneous calls of a trunk or DID, 0 to 32767. No limit is `None`, not a large number.
+    /// The maximum number of simultaneous calls of a trunk or DID, 0 to 32767. An attribute without a limit
+    /// is `None`.
     CapacityLimit(u32), 0..=32_767, "capacity limit", "0 to 32767 simultaneous calls"
 }
 
 bounded_integer! {
-    /// Seconds without accepted RTP after which a call is ended, 30 to 600.
+    /// The time without accepted RTP after which a call is ended, 30 to 600 seconds.
     RtpTimeout(u32), 30..=600, "RTP timeout", "30 to 600 seconds"
 }
 
 bounded_integer! {
-    /// Renewals that a DID has left, 0 to 999. Renewed for ever is `None`.
+    /// The number of renewals that a DID has left, 0 to 999. A DID that is renewed without end has `None`.
     BillingCycles(u32), 0..=999, "billing cycles count", "0 to 999 renewals"
 }

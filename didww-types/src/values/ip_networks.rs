@@ -1,4 +1,4 @@
-//! Lists of addresses and subnets.
+//! Lists of IP addresses and subnets.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -10,13 +10,13 @@ use serde_json::Value;
 use crate::values::ValueError;
 use crate::{Attribute, Flaw, Kind, Violation};
 
-const MOST: usize = 60;
-const RIGHT: &str = "IPv4 or IPv6 addresses or subnets such as 203.0.113.5 or 2001:db8::/32, at most 60";
+const MAX_NETWORKS: usize = 60;
+const VALID_FORM: &str = "IPv4 or IPv6 addresses or subnets such as 203.0.113.5 or 2001:db8::/32, at most 60";
 
 /// At most 60 IPv4 or IPv6 addresses or subnets, in the order given.
 ///
-/// They are written as the API writes them: a single address gets `/32` or `/128`, and the host bits of a
-/// subnet are cleared.
+/// The constructors normalise the entries as DIDWW does: `/32` or `/128` is appended to a single address, and
+/// the host bits of a subnet are cleared. `null` is decoded as the empty list.
 ///
 /// ```
 /// use didww_types::values::IpNetworks;
@@ -30,12 +30,18 @@ const RIGHT: &str = "IPv4 or IPv6 addresses or subnets such as 203.0.113.5 or 20
 pub struct IpNetworks(Vec<String>);
 
 impl IpNetworks {
-    /// Takes networks, normalises them and checks their number.
+    /// Creates a list from parsed networks and normalises them.
+    ///
+    /// # Errors
+    /// Returns an error for more than 60 networks.
     pub fn new(networks: impl IntoIterator<Item = IpNetwork>) -> Result<Self, ValueError> {
         Self::checked(networks.into_iter().map(|network| normalised(network).to_string()).collect())
     }
 
-    /// Parses, normalises and counts.
+    /// Creates a list from texts and normalises them.
+    ///
+    /// # Errors
+    /// Returns an error for more than 60 entries, and for a text that is neither an address nor a subnet.
     pub fn parse<S: AsRef<str>>(texts: impl IntoIterator<Item = S>) -> Result<Self, ValueError> {
         let networks: Result<Vec<String>, ValueError> = texts
             .into_iter()
@@ -49,44 +55,45 @@ impl IpNetworks {
     }
 
     fn checked(networks: Vec<String>) -> Result<Self, ValueError> {
-        if networks.len() > MOST {
-            return Err(error(format!("of {} entries", networks.len()), Violation::TooMany(MOST)));
+        if networks.len() > MAX_NETWORKS {
+            return Err(error(format!("{} entries", networks.len()), Violation::TooMany(MAX_NETWORKS)));
         }
         Ok(Self(networks))
     }
 
-    /// The networks as the wire writes them.
+    /// The networks as they are written on the wire.
     pub fn texts(&self) -> &[String] {
         &self.0
     }
 
-    /// The networks that this crate can parse; an answer may hold others.
+    /// The parsed networks. Entries from a response that cannot be parsed are left out.
     pub fn networks(&self) -> impl Iterator<Item = IpNetwork> + '_ {
         self.0.iter().filter_map(|text| normalised_network(text))
     }
 
-    /// Whether an address lies in one of the networks.
+    /// Whether an address is in one of the networks. Entries that cannot be parsed contain no address.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.networks().any(|network| network.contains(address))
     }
 }
 
 fn error(given: String, violation: Violation) -> ValueError {
-    ValueError { what: "list of networks", given, violation, right: RIGHT }
+    ValueError { what: "list of networks", given, violation, right: VALID_FORM }
 }
 
 fn normalised(network: IpNetwork) -> IpNetwork {
-    // The prefix comes from a valid network, so the pair is one too.
+    // The prefix length comes from a valid network of the same family, so it is valid here too.
     IpNetwork::new(network.network(), network.prefix()).unwrap_or(network)
 }
 
-/// Parses an address or a subnet and clears its host bits; `None` when the text is neither.
+/// Parses an address, or a subnet with a prefix length, and clears its host bits; `None` when the text is
+/// neither.
 pub fn normalised_network(text: &str) -> Option<IpNetwork> {
-    // `IpNetwork` reads a dotted mask (`10.0.0.0/255.0.0.0`), which the API does not know.
-    let plain = text.split_once('/').is_none_or(|(_, mask)| {
+    // `IpNetwork` also parses a dotted mask such as `10.0.0.0/255.0.0.0`, which the API does not accept.
+    let has_valid_mask = text.split_once('/').is_none_or(|(_, mask)| {
         !mask.is_empty() && mask.len() <= 3 && mask.bytes().all(|b| b.is_ascii_digit())
     });
-    if !plain {
+    if !has_valid_mask {
         return None;
     }
     IpNetwork::from_str(text).ok().map(normalised)
@@ -99,14 +106,15 @@ impl<'de> Deserialize<'de> for IpNetworks {
 }
 
 impl Attribute for IpNetworks {
-    const KIND: Kind = Kind::List { of: &Kind::Text { max: Some(43), pattern: None }, max: Some(MOST) };
+    const KIND: Kind =
+        Kind::List { of: &Kind::Text { max: Some(43), pattern: None }, max: Some(MAX_NETWORKS) };
 
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let Value::Array(items) = sent else {
             return Err(if sent.is_null() { Violation::Blank } else { Violation::Invalid }.into());
         };
-        if items.len() > MOST {
-            return Err(Violation::TooMany(MOST).into());
+        if items.len() > MAX_NETWORKS {
+            return Err(Violation::TooMany(MAX_NETWORKS).into());
         }
         let networks: Option<Vec<Value>> = items
             .iter()

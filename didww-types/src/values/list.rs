@@ -1,4 +1,4 @@
-//! Lists with a documented or chosen bound.
+//! Lists with a maximum length.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -6,55 +6,58 @@ use serde_json::Value;
 use crate::values::ValueError;
 use crate::{Attribute, Flaw, Kind, Violation};
 
-/// At most `MOST` values, in the order given. `null` reads as the empty list.
+/// At most `MAX_ITEMS` values, in the order given. `null` is decoded as the empty list.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 #[serde(transparent)]
-pub struct BoundedList<T, const MOST: usize>(Vec<T>);
+pub struct BoundedList<T, const MAX_ITEMS: usize>(Vec<T>);
 
-impl<T, const MOST: usize> BoundedList<T, MOST> {
-    /// Checks the length.
+impl<T, const MAX_ITEMS: usize> BoundedList<T, MAX_ITEMS> {
+    /// Creates a list.
+    ///
+    /// # Errors
+    /// Returns an error for more than `MAX_ITEMS` items.
     pub fn new(items: impl IntoIterator<Item = T>) -> Result<Self, ValueError> {
         let items: Vec<T> = items.into_iter().collect();
-        if items.len() > MOST {
+        if items.len() > MAX_ITEMS {
             return Err(ValueError {
                 what: "list",
                 given: format!("{} items", items.len()),
-                violation: Violation::TooMany(MOST),
-                right: "give fewer items",
+                violation: Violation::TooMany(MAX_ITEMS),
+                right: "use fewer items",
             });
         }
         Ok(Self(items))
     }
 
-    /// The items.
+    /// The items, in order. A list that a service returned may be longer than `MAX_ITEMS`.
     pub fn as_slice(&self) -> &[T] {
         &self.0
     }
 }
 
-impl<T, const MOST: usize> Default for BoundedList<T, MOST> {
+impl<T, const MAX_ITEMS: usize> Default for BoundedList<T, MAX_ITEMS> {
     fn default() -> Self {
         Self(Vec::new())
     }
 }
 
-impl<'de, T: Deserialize<'de>, const MOST: usize> Deserialize<'de> for BoundedList<T, MOST> {
+impl<'de, T: Deserialize<'de>, const MAX_ITEMS: usize> Deserialize<'de> for BoundedList<T, MAX_ITEMS> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Option::<Vec<T>>::deserialize(deserializer).map(|items| Self(items.unwrap_or_default()))
     }
 }
 
-impl<T: Attribute, const MOST: usize> Attribute for BoundedList<T, MOST> {
-    const KIND: Kind = Kind::List { of: &T::KIND, max: Some(MOST) };
+impl<T: Attribute, const MAX_ITEMS: usize> Attribute for BoundedList<T, MAX_ITEMS> {
+    const KIND: Kind = Kind::List { of: &T::KIND, max: Some(MAX_ITEMS) };
 
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
         match sent {
             Value::Null => Ok(Value::Array(Vec::new())),
-            Value::Array(items) if items.len() > MOST => Err(Violation::TooMany(MOST).into()),
+            Value::Array(items) if items.len() > MAX_ITEMS => Err(Violation::TooMany(MAX_ITEMS).into()),
             Value::Array(items) => {
-                let admitted: Result<Vec<Value>, _> = items.iter().map(T::admit).collect();
-                // The API names the list, not the item, in what it says.
-                admitted.map(Value::Array).map_err(|_| Violation::Invalid.into())
+                let validated: Result<Vec<Value>, _> = items.iter().map(T::admit).collect();
+                // The API's error names the list, not the item.
+                validated.map(Value::Array).map_err(|_| Violation::Invalid.into())
             }
             _ => Err(Violation::Invalid.into()),
         }

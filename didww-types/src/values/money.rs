@@ -1,4 +1,4 @@
-//! Exact amounts, carried as decimal text.
+//! Exact amounts of money, written as decimal texts.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,18 +8,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// An exact amount of US dollars.
 ///
-/// The wire carries text with no trailing zeros beyond one decimal, such as `"0.0"`, `"200.0"` or `"0.02"`.
-/// Reading accepts a number as well, since some recorded answers hold one.
+/// It is written as a text with at least one decimal and no further trailing zeros, such as `"0.0"`,
+/// `"200.0"` or `"0.02"`. Decoding also accepts a JSON number, because some recorded responses contain one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Money(Decimal);
 
 impl Money {
-    /// Takes an exact amount.
+    /// Creates an amount of US dollars.
     pub const fn new(amount: Decimal) -> Self {
         Self(amount)
     }
 
-    /// The exact amount.
+    /// The amount in US dollars.
     pub const fn amount(self) -> Decimal {
         self.0
     }
@@ -35,8 +35,10 @@ impl fmt::Display for Money {
 impl FromStr for Money {
     type Err = rust_decimal::Error;
 
+    /// Parses a decimal text; white space around it is ignored.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // More digits than a Decimal holds must not be rounded silently; neither is `1_000` a number here.
+        // `Decimal` accepts `1_000`, which the API does not. `from_str_exact` refuses more digits than a
+        // `Decimal` has, instead of rounding.
         if text.contains('_') {
             return Err(rust_decimal::Error::ErrorString("not a decimal number".to_owned()));
         }
@@ -70,7 +72,8 @@ impl<'de> Deserialize<'de> for Money {
                 Ok(Money(number.into()))
             }
             fn visit_f64<E: de::Error>(self, number: f64) -> Result<Money, E> {
-                // The shortest text of a float is what the sender wrote.
+                // Rust formats a float as the shortest text that parses back to it, which is what the sender
+                // wrote.
                 self.visit_str(&number.to_string())
             }
         }

@@ -1,12 +1,13 @@
-//! The technical prefix that a caller dials before the number.
+//! The tech prefix that a caller dials before the number.
 
 use super::checked_text;
 use crate::{Kind, Violation};
 
-const MOST: usize = 8;
+const MAX_CHARACTERS: usize = 8;
 
 checked_text! {
-    /// At most eight of the characters `0` to `9` and `#`, dialled before the number and stripped once.
+    /// A prefix that the caller dials before the number: at most eight of the characters `0` to `9` and `#`.
+    /// The trunk removes it from the dialled number once.
     ///
     /// ```
     /// use didww_types::values::TechPrefix;
@@ -15,12 +16,12 @@ checked_text! {
     /// assert_eq!(refused.to_string(), "tech prefix `+1` is invalid; at most 8 of the characters 0 to 9 and #");
     /// ```
     TechPrefix, "tech prefix", "at most 8 of the characters 0 to 9 and #",
-    Kind::Text { max: Some(MOST), pattern: Some("^[0-9#]*$") },
+    Kind::Text { max: Some(MAX_CHARACTERS), pattern: Some("^[0-9#]*$") },
     |text| {
         if text.bytes().any(|b| !b.is_ascii_digit() && b != b'#') {
             Some(Violation::Invalid)
-        } else if text.len() > MOST {
-            Some(Violation::TooLong(MOST))
+        } else if text.len() > MAX_CHARACTERS {
+            Some(Violation::TooLong(MAX_CHARACTERS))
         } else {
             None
         }

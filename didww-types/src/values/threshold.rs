@@ -1,4 +1,4 @@
-//! What a trunk may spend in 24 hours.
+//! The spending threshold of a trunk.
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -7,9 +7,10 @@ use serde_json::Value;
 use crate::values::{Money, ValueError};
 use crate::{Attribute, Flaw, Kind, Violation};
 
-const MOST: i64 = 100_000;
+const MAX_US_DOLLARS: i64 = 100_000;
 
-/// The most that a trunk may spend in a rolling 24 hours, 0.0 to 100000.0 US dollars, exactly.
+/// The spending of a rolling 24 hours at which a trunk is blocked: 0.0 to 100000.0 US dollars, as an exact
+/// decimal.
 ///
 /// ```
 /// use didww_types::values::ThresholdAmount;
@@ -23,13 +24,16 @@ const MOST: i64 = 100_000;
 pub struct ThresholdAmount(Money);
 
 impl ThresholdAmount {
-    /// Checks the amount: 0.0 to 100000.0 US dollars.
+    /// Validates an amount in US dollars.
+    ///
+    /// # Errors
+    /// Returns an error for an amount below 0.0 or above 100000.0.
     pub fn new(amount: Decimal) -> Result<Self, ValueError> {
         check(amount)
             .map_or(Ok(Self(Money::new(amount))), |violation| Err(error(amount.to_string(), violation)))
     }
 
-    /// The amount. What a service answered may lie outside the documented bounds.
+    /// The amount. One that a service returned may be outside the documented limits.
     pub const fn money(self) -> Money {
         self.0
     }
@@ -38,18 +42,19 @@ impl ThresholdAmount {
 fn check(amount: Decimal) -> Option<Violation> {
     if amount < Decimal::ZERO {
         Some(Violation::GreaterOrEqual(Decimal::ZERO))
-    } else if amount > Decimal::from(MOST) {
-        Some(Violation::LessOrEqual(Decimal::from(MOST)))
+    } else if amount > Decimal::from(MAX_US_DOLLARS) {
+        Some(Violation::LessOrEqual(Decimal::from(MAX_US_DOLLARS)))
     } else {
         None
     }
 }
 
-fn beyond(float: f64) -> Violation {
+/// The violation of a number that is too large for an exact decimal.
+fn out_of_range(float: f64) -> Violation {
     if float < 0.0 {
         Violation::GreaterOrEqual(Decimal::ZERO)
     } else {
-        Violation::LessOrEqual(Decimal::from(MOST))
+        Violation::LessOrEqual(Decimal::from(MAX_US_DOLLARS))
     }
 }
 
@@ -75,7 +80,7 @@ impl std::fmt::Display for ThresholdAmount {
 }
 
 impl Attribute for ThresholdAmount {
-    const KIND: Kind = Kind::Decimal { min: 0, max: MOST };
+    const KIND: Kind = Kind::Decimal { min: 0, max: MAX_US_DOLLARS };
 
     fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (money, float) = match sent {
@@ -86,8 +91,8 @@ impl Attribute for ThresholdAmount {
         match (money.map(|money| (money, check(money.amount()))), float) {
             (Some((money, None)), _) => Ok(Value::String(money.to_string())),
             (Some((_, Some(violation))), _) => Err(violation.into()),
-            // A number that is too large to be held exactly is too large all the same.
-            (None, Some(float)) if float.is_finite() && float.abs() > 1e5 => Err(beyond(float).into()),
+            // A number too large for a `Decimal` is out of range, not malformed.
+            (None, Some(float)) if float.is_finite() && float.abs() > 1e5 => Err(out_of_range(float).into()),
             (None, _) => Err(Violation::NotANumber.into()),
         }
     }

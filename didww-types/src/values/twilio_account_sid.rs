@@ -1,4 +1,4 @@
-//! The account that a Twilio trunk belongs to.
+//! The SID of a Twilio account.
 
 use super::checked_text;
 use crate::{Kind, Violation};
@@ -6,9 +6,11 @@ use crate::{Kind, Violation};
 const LENGTH: usize = 34;
 
 checked_text! {
-    /// A Twilio account SID: 34 characters, `AC` and 32 hexadecimal digits in every documented example.
+    /// The SID of a Twilio account: 34 characters, `AC` and 32 hexadecimal digits in every documented
+    /// example.
     ///
-    /// Only the length and the alphabet (letters and digits) are checked, for that is all that is documented.
+    /// Only the length and the alphabet (letters and digits) are validated, because DIDWW documents nothing
+    /// more.
     TwilioAccountSid, "Twilio account SID", "34 letters and digits, such as AC22222222222222222222222222222222",
     Kind::Text { max: Some(LENGTH), pattern: Some("^[0-9A-Za-z]{34}$") },
     |text| {

@@ -1,4 +1,4 @@
-//! The bodies that are sent: exactly what was said, nothing besides, in the words of the version.
+//! Request bodies contain exactly the members that were set, in the form of the API version.
 
 use didww_types::resources::{
     AuthenticationMethod, DefaultDstAction, Did, DstPrefixes, MediaEncryptionMode, OnCliMismatchAction,
@@ -36,7 +36,7 @@ fn members(sent: Sent) -> Value {
 }
 
 #[test]
-fn a_create_says_what_is_required_and_nothing_else() {
+fn a_create_contains_the_required_members_and_nothing_else() {
     assert_eq!(
         members(create().to_sent().unwrap()),
         json!({
@@ -53,7 +53,7 @@ fn a_create_says_what_is_required_and_nothing_else() {
 }
 
 #[test]
-fn the_recorded_twilio_create_is_said_to_the_letter() {
+fn the_recorded_twilio_create_is_reproduced_exactly() {
     let recorded = object("2026-04-16/voice_out_trunks.create_twilio.request.json");
     let sid = TwilioAccountSid::new("AC33333333333333333333333333333333").unwrap();
     let sent = VoiceOutTrunk::create(
@@ -66,10 +66,11 @@ fn the_recorded_twilio_create_is_said_to_the_letter() {
     assert_eq!(sent.attributes, recorded.attributes);
 }
 
-/// The founding requests, said with types and sent to the version that they were written for.
+/// The requests in `fixtures/founding`, built from types and sent to the API version that they were written
+/// for.
 #[test]
-fn the_founding_requests_are_said_with_types() {
-    let one = |name: &str, limit: u32, amount: &str| {
+fn the_founding_requests_can_be_built_from_types() {
+    let body = |name: &str, limit: u32, amount: &str| {
         VoiceOutTrunk::create(
             name,
             OnCliMismatchAction::SendOriginalCli,
@@ -83,20 +84,20 @@ fn the_founding_requests_are_said_with_types() {
     };
     let callback = CallbackUrl::new("http://example.com").unwrap();
     let bodies = [
-        one("Outbound trunk 11", 100, "9999.0")
+        body("Outbound trunk 11", 100, "9999.0")
             .allow_any_did_as_cli(true)
             .status(VoiceOutTrunkStatus::Active)
             .dst_prefixes(prefixes(&["23"]))
             .force_symmetric_rtp(false)
             .rtp_ping(false),
-        one("Outbound callback", 300, "1000.0")
+        body("Outbound callback", 300, "1000.0")
             .allow_any_did_as_cli(true)
             .status(VoiceOutTrunkStatus::Blocked)
             .dst_prefixes(prefixes(&["23", "45"]))
             .force_symmetric_rtp(true)
             .callback_url(callback.clone())
             .rtp_ping(true),
-        one("Outbound trunk 100", 300, "1000.0")
+        body("Outbound trunk 100", 300, "1000.0")
             .allow_any_did_as_cli(false)
             .status(VoiceOutTrunkStatus::Active)
             .dst_prefixes(prefixes(&[]))
@@ -107,7 +108,7 @@ fn the_founding_requests_are_said_with_types() {
     ];
     for (name, body) in crate::fixtures::FOUNDING.iter().zip(bodies) {
         let mut expected = document(&format!("founding/{name}.request.json"))["data"].take();
-        // The documents leave the mask out; the service adds it, and so do the types.
+        // The documents have addresses without a prefix length; the service and the types add it.
         for list in ["allowed_sip_ips", "allowed_rtp_ips"] {
             expected["attributes"][list] = json!(["192.168.1.1/32"]);
         }
@@ -121,7 +122,7 @@ fn the_founding_requests_are_said_with_types() {
 }
 
 #[test]
-fn absent_null_and_a_value_are_three_things() {
+fn absent_null_and_a_value_are_sent_differently() {
     let unset = VoiceOutTrunk::patch();
     assert!(unset.is_empty());
     assert_eq!(members(unset.to_sent().unwrap()), json!({"attributes": {}, "relationships": {}}));
@@ -153,7 +154,7 @@ fn absent_null_and_a_value_are_three_things() {
     let mut patch = VoiceOutTrunk::patch();
     patch.capacity_limit = None.into();
     assert_eq!(patch.capacity_limit, Patch::Clear);
-    // The last word counts.
+    // The last setter wins.
     let patch = patch.capacity_limit(CapacityLimit::MAX).clear_capacity_limit();
     assert_eq!(members(patch.to_sent().unwrap())["attributes"], json!({"capacity_limit": null}));
 }
@@ -234,7 +235,7 @@ fn credentials_are_never_sent_back() {
 }
 
 #[test]
-fn old_versions_are_not_sent_what_they_have_no_words_for() {
+fn members_that_an_old_version_lacks_are_not_sent_to_it() {
     let refused = |sent: Sent, member: &str, reason: &str| {
         for version in OLD {
             let error = sent.clone().at(VoiceOutTrunk::SPEC, version).unwrap_err();
@@ -268,7 +269,7 @@ fn old_versions_are_not_sent_what_they_have_no_words_for() {
 }
 
 #[test]
-fn versions_without_trunks_are_not_sent_one() {
+fn trunks_are_not_sent_to_versions_without_them() {
     for version in [ApiVersion::V2017_09_18, ApiVersion::V2021_04_19] {
         let error = create().to_sent().unwrap().at(VoiceOutTrunk::SPEC, version).unwrap_err();
         assert_eq!(

@@ -1,4 +1,4 @@
-//! A record that is read straight from the text is the one that is read out of the tree.
+//! Decoding straight from the text and decoding from a tree yield the same record.
 
 use didww_types::resources::{AuthenticationMethod, Did, VoiceOutTrunk, VoiceOutTrunkPartial};
 use didww_types::{ApiVersion, Document, Partial, Resource, ResourceObject, ResourceSpec};
@@ -24,7 +24,7 @@ where
 }
 
 #[test]
-fn both_ways_of_reading_agree() {
+fn both_ways_of_decoding_agree() {
     for name in [CREDENTIALS, TWILIO, IP_ONLY] {
         assert_same::<VoiceOutTrunk>(name);
     }
@@ -32,7 +32,7 @@ fn both_ways_of_reading_agree() {
 }
 
 #[test]
-fn linkage_is_read_as_it_is_in_the_tree() {
+fn linkage_is_decoded_as_from_the_tree() {
     let mut body = document(CREDENTIALS);
     let id = json!({"type": "dids", "id": "7de7f718-4042-4d74-9fe9-863fa1777520"});
     body["data"]["relationships"]["dids"]["data"] = json!([id]);
@@ -70,7 +70,7 @@ fn a_record_of_another_type_is_refused() {
 }
 
 #[test]
-fn a_place_is_found_without_a_tree_as_well() {
+fn an_error_has_a_path_when_a_document_is_decoded_from_text() {
     let mut body = document(CREDENTIALS);
     body["data"]["attributes"]["dst_prefixes"] = json!(["1", 2]);
     let error = Document::<VoiceOutTrunk>::parse(body.to_string().as_bytes()).unwrap_err();
@@ -78,7 +78,7 @@ fn a_place_is_found_without_a_tree_as_well() {
 }
 
 #[test]
-fn a_kind_of_authentication_may_stand_before_or_after_its_attributes() {
+fn the_type_of_an_authentication_method_may_come_before_or_after_its_attributes() {
     for (kind, attributes) in [
         ("credentials_and_ip", r#"{"allowed_sip_ips":["192.0.2.1/32"],"tech_prefix":null,"realm":"x"}"#),
         ("ip_only", r#"{"allowed_sip_ips":[],"tech_prefix":"12#","realm":"x"}"#),
@@ -117,14 +117,14 @@ fn a_text_with_escapes_is_read_like_one_without() {
 }
 
 #[test]
-fn only_versions_with_another_form_are_lifted() {
-    let lifted = |spec: &ResourceSpec| ApiVersion::ALL.map(|version| spec.lifts(version));
-    assert_eq!(lifted(VoiceOutTrunk::SPEC), [true, true, true, true, false]);
-    assert_eq!(lifted(Did::SPEC), [false; 5]);
+fn only_versions_with_another_form_are_converted() {
+    let converted = |spec: &ResourceSpec| ApiVersion::ALL.map(|version| spec.lifts(version));
+    assert_eq!(converted(VoiceOutTrunk::SPEC), [true, true, true, true, false]);
+    assert_eq!(converted(Did::SPEC), [false; 5]);
 }
 
 #[test]
-fn what_is_not_known_is_printed_by_its_name_alone() {
+fn undeclared_members_are_printed_without_their_values() {
     let mut object = object_with("token", json!("c4n4ry"));
     object.meta = Some(serde_json::Map::from_iter([("hint".to_owned(), json!("c4n4ry"))]));
     let trunk = VoiceOutTrunk::decode(object.clone()).unwrap();

@@ -1,4 +1,4 @@
-//! Error objects as the service sends them, and the table of codes.
+//! Error objects as the service sends them, and the table of error codes.
 
 use didww_types::{ErrorCode, ErrorDocument, ErrorObject, Violation};
 use serde_json::{Value, json};
@@ -11,13 +11,14 @@ fn error(name: &str) -> ErrorObject {
 }
 
 #[test]
-fn every_error_body_comes_back_byte_for_byte() {
+fn every_recorded_error_body_is_reproduced_byte_for_byte() {
     let mut seen = 0;
     for entry in std::fs::read_dir(directory().join("errors")).unwrap() {
         let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
         let read: ErrorDocument = serde_json::from_str(&text).unwrap();
         if text.starts_with(r#"{"errors":[{"status""#) {
-            // The answer to a full rate limit is made before the framework, and has its own order.
+            // The error of an exceeded rate limit does not come from the framework; its members are ordered
+            // differently.
             assert_eq!(serde_json::to_value(&read).unwrap(), serde_json::from_str::<Value>(&text).unwrap());
         } else {
             assert_eq!(serde_json::to_string(&read).unwrap(), text);
@@ -28,7 +29,7 @@ fn every_error_body_comes_back_byte_for_byte() {
 }
 
 #[test]
-fn a_full_rate_limit_has_neither_title_nor_code() {
+fn the_error_of_an_exceeded_rate_limit_has_neither_title_nor_code() {
     let limited = error("rate_limited");
     assert_eq!((&limited.title, &limited.code, limited.field()), (&None, &None, None));
     assert_eq!(limited.detail.as_deref(), Some("Too Many Requests"));
@@ -36,7 +37,7 @@ fn a_full_rate_limit_has_neither_title_nor_code() {
 }
 
 #[test]
-fn an_error_names_the_member_that_it_is_about() {
+fn an_error_names_the_member_that_caused_it() {
     for (name, field) in [
         ("unauthorized", None),
         ("record_not_found", None),
@@ -53,15 +54,15 @@ fn an_error_names_the_member_that_it_is_about() {
     ] {
         assert_eq!(error(name).field(), field, "{name}");
     }
-    let about = |pointer: &str| ErrorObject::default().at(pointer).field().map(str::to_owned);
-    for nothing in ["/data", "", "/", "/data/relationships/"] {
-        assert_eq!(about(nothing), None, "{nothing}");
+    let field = |pointer: &str| ErrorObject::default().at(pointer).field().map(str::to_owned);
+    for pointer in ["/data", "", "/", "/data/relationships/"] {
+        assert_eq!(field(pointer), None, "{pointer}");
     }
-    assert_eq!(about("/data/relationships/default_did").as_deref(), Some("default_did"));
+    assert_eq!(field("/data/relationships/default_did").as_deref(), Some("default_did"));
 }
 
 #[test]
-fn errors_are_built_in_the_words_of_the_service() {
+fn errors_are_built_with_the_messages_of_the_service() {
     let message = Violation::LessOrEqual(32_767.into()).to_string();
     let built = ErrorObject::new(ErrorCode::Validation, &message, format!("capacity_limit - {message}"))
         .at("/data/attributes/capacity_limit");
@@ -82,21 +83,21 @@ fn errors_are_built_in_the_words_of_the_service() {
 }
 
 #[test]
-fn a_poor_error_is_read_and_a_rich_one_keeps_its_facts() {
-    let poor: ErrorDocument =
+fn an_error_without_members_is_decoded_and_one_with_meta_keeps_it() {
+    let sparse: ErrorDocument =
         serde_json::from_value(json!({"errors": [{}, {"title": "x", "new": 1}]})).unwrap();
-    assert_eq!(poor.errors[0], ErrorObject::default());
-    assert_eq!(poor.errors[1].title.as_deref(), Some("x"));
+    assert_eq!(sparse.errors[0], ErrorObject::default());
+    assert_eq!(sparse.errors[1].title.as_deref(), Some("x"));
     let body = json!({"errors": [{"title": "Insufficient balance", "detail": "Insufficient balance",
         "code": "400", "status": "400", "meta": {"available_balance": "1.9", "total_cost": "2.0"}}]});
-    let rich: ErrorDocument = serde_json::from_value(body.clone()).unwrap();
-    assert_eq!(rich.errors[0].meta.as_ref().unwrap()["total_cost"], "2.0");
-    assert_eq!(serde_json::to_value(rich).unwrap(), body);
+    let full: ErrorDocument = serde_json::from_value(body.clone()).unwrap();
+    assert_eq!(full.errors[0].meta.as_ref().unwrap()["total_cost"], "2.0");
+    assert_eq!(serde_json::to_value(full).unwrap(), body);
     assert!(serde_json::from_value::<ErrorDocument>(document("callbacks/trunk_blocked.json")).is_err());
 }
 
 #[test]
-fn each_code_goes_with_its_status() {
+fn each_code_has_its_http_status() {
     for (code, text, status) in [
         (ErrorCode::Validation, "100", 422),
         (ErrorCode::InvalidResource, "101", 400),

@@ -1,4 +1,4 @@
-//! Reading the documents of `fixtures/`, and saying a record as a version of the service would.
+//! Reads the documents in `fixtures/`, and encodes records in the form of an API version.
 
 use std::path::PathBuf;
 
@@ -23,25 +23,26 @@ pub(crate) fn json(name: &str) -> Value {
     serde_json::from_slice(&bytes(name)).unwrap()
 }
 
-/// The primary data of a document about one record.
+/// The primary data of a document with one record.
 pub(crate) fn object(name: &str) -> ResourceObject {
     Document::parse(&bytes(name)).unwrap().data
 }
 
-/// A trunk of the newest version.
+/// A trunk in the form of the newest version.
 pub(crate) fn trunk(name: &str) -> VoiceOutTrunk {
     VoiceOutTrunk::decode(object(name)).unwrap()
 }
 
-/// The credentials trunk of the newest version with one attribute replaced, as the wire would carry it.
+/// The trunk with credentials in the form of the newest version, with one attribute replaced.
 pub(crate) fn object_with(attribute: &str, value: Value) -> ResourceObject {
     let mut object = object(CREDENTIALS);
     object.attributes.insert(attribute.to_owned(), value);
     object
 }
 
-/// What a service of that version answers: older words where it has them, nothing that it does not know yet.
-pub(crate) fn answered<R: Resource>(record: &R, version: ApiVersion) -> Value {
+/// The record as the service returns it at a version: in that version's form, without attributes that it
+/// lacks.
+pub(crate) fn encoded_at<R: Resource>(record: &R, version: ApiVersion) -> Value {
     let mut object = record.encode().unwrap();
     R::SPEC.lower(version, &mut object.attributes);
     object

@@ -1,12 +1,12 @@
-//! The crate as its users see it, held against documents of the real service.
+//! Tests of the public interface against documents of the real service.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::indexing_slicing,
-    reason = "a test that cannot go on fails"
+    reason = "a panic fails the test"
 )]
-#![allow(clippy::needless_pass_by_value, reason = "a `json!` literal is handed over where it is written")]
+#![allow(clippy::needless_pass_by_value, reason = "`json!` literals are passed by value")]
 
 mod bodies;
 mod direct;

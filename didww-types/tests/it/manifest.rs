@@ -1,4 +1,4 @@
-//! The README of `fixtures/` names every file there is, and no other.
+//! The README of `fixtures/` lists every file in it and no other.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -31,7 +31,7 @@ fn the_manifest_names_every_fixture_once_and_no_other() {
         .collect();
     let named: BTreeSet<String> = rows.iter().map(|name| (*name).to_owned()).collect();
     assert_eq!(named, present);
-    assert_eq!(named.len(), rows.len(), "a file is named twice");
+    assert_eq!(named.len(), rows.len(), "a file is listed twice");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Whatever arrives, nothing panics, and a refusal says where.
+//! Decoding never panics on any input, and each error has a path.
 
 use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{
@@ -8,7 +8,7 @@ use didww_types::{
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
-use crate::fixtures::{CREDENTIALS, answered, object, trunk};
+use crate::fixtures::{CREDENTIALS, encoded_at, object, trunk};
 
 fn leaf() -> impl Strategy<Value = Value> {
     prop_oneof![
@@ -100,7 +100,7 @@ fn explained<T>(read: Result<T, DecodeError>) -> Result<Option<T>, TestCaseError
     }
 }
 
-/// What is read can be written, and reads the same again.
+/// Asserts that a record which decodes can be encoded, and that its encoded form decodes to the same record.
 fn stable<R: Resource + PartialEq + std::fmt::Debug>(
     version: ApiVersion,
     object: ResourceObject,
@@ -108,16 +108,16 @@ fn stable<R: Resource + PartialEq + std::fmt::Debug>(
     let Some(record) = explained(R::decode_at(version, object))? else { return Ok(()) };
     let again = R::decode(record.encode().unwrap());
     prop_assert_eq!(again, Ok(record.clone()));
-    let _ = answered(&record, version);
+    let _ = encoded_at(&record, version);
     Ok(())
 }
 
-/// What is read straight from the text is what is read out of the tree, and neither refuses what the other takes.
+/// Asserts that decoding from the text and from a tree yield the same record or both fail.
 fn agrees<R: Resource + PartialEq + std::fmt::Debug>(object: &ResourceObject) -> Result<(), TestCaseError> {
     let object = ResourceObject { kind: R::TYPE.to_owned(), ..object.clone() };
     let text = serde_json::to_string(&object).unwrap();
     let direct = serde_json::from_str::<R>(&text);
-    // Out of the same text, for writing and reading a number may change its last digit.
+    // Both decode the same text, because writing and parsing a float may change its last digit.
     let tree = R::decode(serde_json::from_str(&text).unwrap());
     prop_assert_eq!(direct.is_ok(), tree.is_ok(), "{:?} {:?}", direct, tree);
     if let (Ok(direct), Ok(tree)) = (direct, tree) {
@@ -141,7 +141,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_json_is_read_as_a_document_or_refused_with_a_place(body in any_json(), version in any_version()) {
+    fn any_json_is_decoded_or_refused_with_a_path(body in any_json(), version in any_version()) {
         for body in [json!({ "data": body.clone() }), body] {
             let bytes = serde_json::to_vec(&body).unwrap();
             if let Some(document) = explained(Document::<ResourceObject>::parse(&bytes))? {
@@ -157,20 +157,20 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_refused_with_a_place(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn any_bytes_are_refused_with_a_path(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         explained(Document::<ResourceObject>::parse(&bytes))?;
         explained(Payload::from_json(&bytes))?;
     }
 
     #[test]
-    fn a_document_that_breaks_off_is_refused_with_a_place(at in 0usize..1600) {
+    fn a_truncated_document_is_refused_with_a_path(at in 0usize..1600) {
         let whole = serde_json::to_vec(&json!({ "data": object(CREDENTIALS) })).unwrap();
         let part = &whole[..at.min(whole.len() - 1)];
         prop_assert!(explained(Document::<ResourceObject>::parse(part))?.is_none());
     }
 
     #[test]
-    fn a_trunk_with_any_json_among_its_attributes_is_read_and_written_or_refused_with_a_place(
+    fn a_trunk_with_any_json_among_its_attributes_round_trips_or_is_refused_with_a_path(
         members in prop::collection::btree_map(
             prop_oneof![attributes().prop_map(|(_, attribute)| attribute.name.to_owned()), key()],
             any_json(),
@@ -200,10 +200,10 @@ proptest! {
     }
 
     #[test]
-    fn what_is_admitted_is_admitted_again_unchanged((kind, attribute) in attributes(), value in any_json()) {
+    fn a_validated_value_is_valid_and_in_normal_form((kind, attribute) in attributes(), value in any_json()) {
         match (attribute.admit)(&value) {
-            Ok(admitted) => prop_assert_eq!(
-                (attribute.admit)(&admitted), Ok(admitted.clone()), "{}.{}", kind, attribute.name
+            Ok(valid) => prop_assert_eq!(
+                (attribute.admit)(&valid), Ok(valid.clone()), "{}.{}", kind, attribute.name
             ),
             Err(flaws) => {
                 prop_assert!(!flaws.is_empty());
@@ -213,19 +213,19 @@ proptest! {
     }
 
     #[test]
-    fn what_is_admitted_is_read_and_written_as_it_is((_, attribute) in attributes(), value in any_json()) {
-        let Ok(admitted) = (attribute.admit)(&value) else { return Ok(()) };
-        // The method gains its empty members, which a body may leave out.
+    fn a_validated_value_round_trips_unchanged((_, attribute) in attributes(), value in any_json()) {
+        let Ok(valid) = (attribute.admit)(&value) else { return Ok(()) };
+        // Encoding adds the null members of an authentication method, which a request may leave out.
         if VoiceOutTrunk::SPEC.attribute(attribute.name).is_none() || attribute.name == "authentication_method" {
             return Ok(());
         }
         let mut object = object(CREDENTIALS);
-        object.attributes.insert(attribute.name.to_owned(), admitted.clone());
+        object.attributes.insert(attribute.name.to_owned(), valid.clone());
         if let Ok(trunk) = VoiceOutTrunk::decode(object) {
-            prop_assert_eq!(&trunk.encode().unwrap().attributes[attribute.name], &admitted);
+            prop_assert_eq!(&trunk.encode().unwrap().attributes[attribute.name], &valid);
         } else {
-            // A name that two resources share may have another kind in the other one.
-            prop_assert!((VoiceOutTrunk::SPEC.attribute(attribute.name).unwrap().admit)(&admitted).is_err());
+            // The attribute may be another resource's, with the same name and another kind.
+            prop_assert!((VoiceOutTrunk::SPEC.attribute(attribute.name).unwrap().admit)(&valid).is_err());
         }
     }
 

@@ -1,4 +1,4 @@
-//! The declarations are sound, and say what the service's documents say.
+//! The declarations are consistent and agree with the service's documents.
 
 use std::collections::BTreeSet;
 
@@ -8,6 +8,7 @@ use didww_types::{
     ResourceSpec, Verb, find,
 };
 
+/// The attributes that only older versions have.
 fn former(spec: &ResourceSpec) -> &'static [AttributeSpec] {
     spec.adapter.map_or(&[], |adapter| adapter.attributes)
 }
@@ -21,13 +22,14 @@ fn unique<'a>(names: impl IntoIterator<Item = &'a str>) -> bool {
     names.into_iter().all(|name| seen.insert(name))
 }
 
-/// The first version of a member that says none is the resource's own.
+/// Whether the first version of a member is later than that of its resource. A member that declares none has
+/// the first version of the API, and exists as long as its resource.
 fn in_order(spec: &ResourceSpec, since: ApiVersion) -> bool {
     since == ApiVersion::V2017_09_18 || since > spec.since
 }
 
 #[test]
-fn resources_are_found_by_name_and_stand_in_order() {
+fn resources_are_found_by_name_and_are_sorted() {
     let listed: Vec<&str> = REGISTRY.iter().map(|spec| spec.name).collect();
     assert!(listed.is_sorted() && unique(listed.iter().copied()), "{listed:?}");
     for spec in REGISTRY {
@@ -38,11 +40,11 @@ fn resources_are_found_by_name_and_stand_in_order() {
 }
 
 #[test]
-fn no_name_stands_twice_in_a_resource() {
+fn no_name_occurs_twice_in_a_resource() {
     for spec in REGISTRY {
         let members = spec.attributes.iter().chain(former(spec)).map(|attribute| attribute.name);
         let relationships = spec.relationships.iter().map(|relationship| relationship.name);
-        // JSON:API lets attributes and relationships share one space of names.
+        // In JSON:API, attributes and relationships share one namespace.
         assert!(unique(members.chain(relationships)), "{}", spec.name);
         assert!(unique(spec.filters.iter().map(|filter| filter.name)), "{}", spec.name);
         assert!(spec.filters.is_sorted_by_key(|filter| filter.name), "{}", spec.name);
@@ -50,7 +52,7 @@ fn no_name_stands_twice_in_a_resource() {
 }
 
 #[test]
-fn filters_sorts_and_includes_lead_to_declared_members() {
+fn filters_sorts_and_includes_refer_to_declared_members() {
     for spec in REGISTRY {
         for FilterSpec { name, test, since, legacy, .. } in spec.filters {
             let head = |path: &'static str| path.split('.').next().unwrap();
@@ -58,18 +60,22 @@ fn filters_sorts_and_includes_lead_to_declared_members() {
                 FilterTest::Equals(path) | FilterTest::Contains(path) => {
                     spec.attribute(head(path)).unwrap_or_else(|| panic!("{} filter {name}", spec.name)).since
                 }
-                // Places of a number are known through its group alone, which is not declared yet.
+                // A DID's city, country and region are relationships of its group, which is not declared yet.
                 FilterTest::Id | FilterTest::Linked("city" | "country" | "region") => spec.since,
                 FilterTest::Linked(path) => {
                     spec.relationship(head(path))
                         .unwrap_or_else(|| panic!("{} filter {name}", spec.name))
                         .since
                 }
-                _ => panic!("{name} has a test that is not known here"),
+                _ => panic!("{name} has a test that this test does not know"),
             };
-            // A member that says no version is as old as its resource.
+            // A member that declares no version is as old as its resource.
             let old_enough = (*since).max(spec.since) >= from.max(spec.since);
-            assert!(old_enough || *legacy, "{} filter {name} is older than what it asks for", spec.name);
+            assert!(
+                old_enough || *legacy,
+                "{} filter {name} is older than the member that it tests",
+                spec.name
+            );
         }
         for path in spec.nested_includes {
             let (head, rest) = path.split_once('.').unwrap();
@@ -82,7 +88,7 @@ fn filters_sorts_and_includes_lead_to_declared_members() {
 }
 
 #[test]
-fn defaults_are_values_that_the_attribute_takes() {
+fn defaults_are_valid_values_of_their_attributes() {
     for spec in REGISTRY {
         for attribute in spec.attributes.iter().chain(former(spec)) {
             let Some(default) = attribute.default else { continue };
@@ -96,14 +102,14 @@ fn defaults_are_values_that_the_attribute_takes() {
 }
 
 #[test]
-fn null_is_admitted_where_it_is_declared() {
+fn null_is_valid_exactly_for_nullable_attributes() {
     for spec in REGISTRY {
         for attribute in spec.attributes.iter().chain(former(spec)) {
             let null = (attribute.admit)(&serde_json::Value::Null);
             if attribute.nullable {
                 assert_eq!(null, Ok(serde_json::Value::Null), "{}.{}", spec.name, attribute.name);
             } else {
-                // A list may read null as empty.
+                // The validation of a list may turn null into the empty list.
                 assert_ne!(null, Ok(serde_json::Value::Null), "{}.{}", spec.name, attribute.name);
             }
         }
@@ -148,14 +154,18 @@ fn versions_run_forward() {
         }
         for attribute in former(spec) {
             assert!(attribute.until.is_some_and(|until| until < ApiVersion::NEWEST), "{}", attribute.name);
-            assert!(spec.attribute(attribute.before).is_some(), "{} stands before nothing", attribute.name);
+            assert!(
+                spec.attribute(attribute.before).is_some(),
+                "{} is placed before an undeclared attribute",
+                attribute.name
+            );
         }
     }
 }
 
 #[test]
-fn limits_and_patterns_are_sound() {
-    fn sound(kind: Kind) -> bool {
+fn limits_and_patterns_are_consistent() {
+    fn is_consistent(kind: Kind) -> bool {
         match kind {
             Kind::Integer { min, max } | Kind::Decimal { min, max } => min < max,
             Kind::Text { max, pattern } => {
@@ -164,13 +174,13 @@ fn limits_and_patterns_are_sound() {
             Kind::Enumeration(texts) | Kind::Variant(texts) => {
                 !texts.is_empty() && unique(texts.iter().copied())
             }
-            Kind::List { of, max } => max != Some(0) && sound(*of),
+            Kind::List { of, max } => max != Some(0) && is_consistent(*of),
             _ => true,
         }
     }
     for spec in REGISTRY {
         for attribute in spec.attributes.iter().chain(former(spec)) {
-            assert!(sound(attribute.kind), "{}.{}", spec.name, attribute.name);
+            assert!(is_consistent(attribute.kind), "{}.{}", spec.name, attribute.name);
         }
     }
 }
@@ -251,7 +261,7 @@ fn a_number_has_the_recorded_attributes_in_their_order() {
 }
 
 #[test]
-fn relationships_stand_in_the_recorded_order() {
+fn relationships_are_in_the_recorded_order() {
     let at = |spec: &ResourceSpec, version| -> Vec<&str> {
         spec.relationships_at(version).map(|relationship| relationship.name).collect()
     };
@@ -358,7 +368,7 @@ fn numbers_are_filtered_and_sorted_by_what_is_documented() {
 }
 
 #[test]
-fn what_the_service_makes_cannot_be_written() {
+fn attributes_that_the_service_generates_cannot_be_written() {
     for name in ["created_at", "threshold_reached"] {
         let attribute = VoiceOutTrunk::SPEC.attribute(name).unwrap();
         assert!(!attribute.create.allowed() && !attribute.update, "{name}");

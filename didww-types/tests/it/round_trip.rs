@@ -1,4 +1,4 @@
-//! What the service answered is read, and written again as the service wrote it.
+//! Recorded responses are decoded and encoded again to the same documents.
 
 use didww_types::resources::{
     AuthenticationMethod, Did, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials,
@@ -8,17 +8,17 @@ use didww_types::{ApiVersion, Document, Included, Named as _, Resource as _, Res
 use serde_json::{Value, json};
 
 use crate::fixtures::{
-    CREDENTIALS, FOUNDING, IP_ONLY, TWILIO, answered, bytes, json as document, object, trunk,
+    CREDENTIALS, FOUNDING, IP_ONLY, TWILIO, bytes, encoded_at, json as document, object, trunk,
 };
 
 const OLD: ApiVersion = ApiVersion::V2021_12_15;
 
 fn again(object: ResourceObject, version: ApiVersion) -> Value {
     match object.kind.as_str() {
-        VoiceOutTrunk::TYPE => answered(&VoiceOutTrunk::decode_at(version, object).unwrap(), version),
-        Did::TYPE => answered(&Did::decode_at(version, object).unwrap(), version),
+        VoiceOutTrunk::TYPE => encoded_at(&VoiceOutTrunk::decode_at(version, object).unwrap(), version),
+        Did::TYPE => encoded_at(&Did::decode_at(version, object).unwrap(), version),
         VoiceOutTrunkRegenerateCredentials::TYPE => {
-            answered(&VoiceOutTrunkRegenerateCredentials::decode_at(version, object).unwrap(), version)
+            encoded_at(&VoiceOutTrunkRegenerateCredentials::decode_at(version, object).unwrap(), version)
         }
         other => panic!("{other} is not declared"),
     }
@@ -38,7 +38,7 @@ fn assert_same(name: &str, version: ApiVersion) {
 }
 
 #[test]
-fn recorded_records_of_2021_come_back_as_they_were() {
+fn recorded_records_of_2021_round_trip_unchanged() {
     for name in [
         "2021-12-15/voice_out_trunks.list.response.json",
         "2021-12-15/voice_out_trunks.get_with_dids.response.json",
@@ -52,14 +52,14 @@ fn recorded_records_of_2021_come_back_as_they_were() {
 }
 
 #[test]
-fn the_founding_answers_come_back_as_they_were() {
+fn the_founding_responses_round_trip_unchanged() {
     for name in FOUNDING {
         assert_same(&format!("founding/{name}.response.json"), OLD);
     }
 }
 
 #[test]
-fn records_of_2026_come_back_as_they_were() {
+fn records_of_2026_round_trip_unchanged() {
     for name in [CREDENTIALS, TWILIO, IP_ONLY, "2026-04-16/dids.update_unassign_emergency.response.json"] {
         assert_same(name, ApiVersion::V2026_04_16);
     }
@@ -70,12 +70,12 @@ fn a_number_of_2018_keeps_the_attribute_that_later_versions_lack() {
     let name = "2017-09-18/dids.update.response.json";
     let did = Did::decode_at(ApiVersion::V2017_09_18, object(name)).unwrap();
     assert_eq!(did.extra["pending_removal"], json!(false));
-    let written = answered(&did, ApiVersion::V2017_09_18);
+    let written = encoded_at(&did, ApiVersion::V2017_09_18);
     assert_eq!(written["attributes"], document(name)["data"]["attributes"]);
 }
 
 #[test]
-fn a_flat_trunk_is_lifted_to_the_canonical_form() {
+fn a_flat_trunk_is_converted_to_the_canonical_form() {
     let trunk =
         VoiceOutTrunk::decode_at(OLD, object("2021-12-15/voice_out_trunks.create.response.json")).unwrap();
     assert_eq!(trunk.id.as_str(), "b60201c1-21f0-4d9a-aafa-0e6d1e12f22e");
@@ -87,13 +87,13 @@ fn a_flat_trunk_is_lifted_to_the_canonical_form() {
     assert_eq!(trunk.threshold_amount, None);
     assert_eq!(trunk.meta.spent_amount.to_string(), "0.0");
     assert!(trunk.is_active() && trunk.extra.is_empty());
-    // Members that the old version had no words for have the service's defaults.
+    // Members that the old version lacks have the service's defaults.
     assert_eq!(trunk.rtp_timeout.unwrap().get(), 30);
     assert!(!trunk.emergency_enable_all);
 }
 
 #[test]
-fn both_old_versions_read_a_flat_trunk_alike_and_the_newest_does_not_lift() {
+fn both_old_versions_decode_a_flat_trunk_alike_and_the_newest_refuses_it() {
     let flat = || object("2021-12-15/voice_out_trunks.create.response.json");
     let one = VoiceOutTrunk::decode_at(OLD, flat()).unwrap();
     assert_eq!(VoiceOutTrunk::decode_at(ApiVersion::V2022_05_10, flat()).unwrap(), one);
@@ -102,7 +102,7 @@ fn both_old_versions_read_a_flat_trunk_alike_and_the_newest_does_not_lift() {
 }
 
 #[test]
-fn the_kinds_of_authentication_are_told_apart() {
+fn each_type_of_authentication_method_is_decoded() {
     let credentials = trunk(CREDENTIALS);
     assert!(matches!(credentials.authentication_method, AuthenticationMethod::CredentialsAndIp(_)));
     assert_eq!(credentials.credentials().unwrap().0, "7mfVbgdurFkORaf2");
@@ -114,19 +114,19 @@ fn the_kinds_of_authentication_are_told_apart() {
 }
 
 #[test]
-fn kinds_that_old_versions_lack_are_answered_to_them_by_addresses_alone() {
-    let ip_only = answered(&trunk(IP_ONLY), OLD);
+fn authentication_types_that_old_versions_lack_are_encoded_as_addresses_alone() {
+    let ip_only = encoded_at(&trunk(IP_ONLY), OLD);
     assert_eq!(ip_only["attributes"]["allowed_sip_ips"], json!(["203.0.113.1/32"]));
-    let twilio = answered(&trunk(TWILIO), OLD);
+    let twilio = encoded_at(&trunk(TWILIO), OLD);
     assert_eq!(twilio["attributes"]["allowed_sip_ips"], json!([]));
-    for answer in [ip_only, twilio] {
-        assert!(answer["attributes"].get("authentication_method").is_none());
-        assert!(answer["attributes"].get("password").is_none());
+    for record in [ip_only, twilio] {
+        assert!(record["attributes"].get("authentication_method").is_none());
+        assert!(record["attributes"].get("password").is_none());
     }
 }
 
 #[test]
-fn request_bodies_of_old_versions_are_lifted_and_lowered_to_themselves() {
+fn request_bodies_of_old_versions_are_converted_to_the_canonical_form_and_back() {
     let names = FOUNDING.iter().map(|name| format!("founding/{name}.request.json"));
     for name in names.chain(["2021-12-15/voice_out_trunks.create.request.json".to_owned()]) {
         let body = object(&name);
@@ -146,7 +146,7 @@ fn request_bodies_of_old_versions_are_lifted_and_lowered_to_themselves() {
 }
 
 #[test]
-fn a_body_without_addresses_is_lifted_to_itself() {
+fn a_body_without_addresses_needs_no_conversion() {
     let body = object("2021-12-15/voice_out_trunks.update.request.json");
     let mut attributes = body.attributes.clone();
     VoiceOutTrunk::SPEC.lift(OLD, &mut attributes);
@@ -180,7 +180,7 @@ fn linkage_is_known_only_when_it_was_included() {
 }
 
 #[test]
-fn linkage_to_nobody_differs_from_no_linkage() {
+fn empty_linkage_differs_from_absent_linkage() {
     let did = Did::decode(object("2026-04-16/dids.update_unassign_emergency.response.json")).unwrap();
     assert!(did.emergency_calling_service.is_loaded());
     assert_eq!(did.emergency_calling_service.id(), None);
@@ -188,7 +188,7 @@ fn linkage_to_nobody_differs_from_no_linkage() {
 }
 
 #[test]
-fn the_facts_about_a_list_are_read() {
+fn the_meta_and_links_of_a_list_are_decoded() {
     let body = bytes("2021-12-15/voice_out_trunks.list.response.json");
     let list: Document<Vec<ResourceObject>> = Document::parse(&body).unwrap();
     assert_eq!(list.data.len(), 2);

@@ -1,4 +1,4 @@
-//! Callback signatures, held against the vectors of the official SDKs' tests.
+//! Callback signatures, checked with the test vectors of the official SDKs.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ fn key() -> Secret {
 }
 
 #[test]
-fn every_vector_verifies_or_is_refused_as_it_says() {
+fn every_vector_is_verified_or_refused_as_recorded() {
     for case in cases() {
         assert_eq!(
             verify(&case.key, &case.url, &case.payload(), &case.signature),
@@ -57,7 +57,7 @@ fn every_vector_verifies_or_is_refused_as_it_says() {
 }
 
 #[test]
-fn signing_gives_the_very_signature_of_every_valid_vector() {
+fn signing_reproduces_the_signature_of_every_valid_vector() {
     for case in cases().iter().filter(|case| case.valid) {
         assert_eq!(sign(&case.key, &case.url, &case.payload()), case.signature, "{}", case.url);
     }
@@ -84,7 +84,7 @@ fn a_right_signature_in_the_wrong_form_is_refused() {
         format!("{right}\n"),
         format!("sha1={right}"),
         right.replacen('f', "g", 1),
-        // Forty bytes, but not forty characters.
+        // 40 bytes but 39 characters.
         format!("{}é", &right[..38]),
         String::new(),
     ] {
@@ -93,7 +93,7 @@ fn a_right_signature_in_the_wrong_form_is_refused() {
 }
 
 #[test]
-fn key_url_and_payload_all_count() {
+fn the_signature_depends_on_key_url_and_payload() {
     let case = &cases()[0];
     assert!(!verify(&Secret::new("OTHERAPIKEY"), &case.url, &case.payload(), &case.signature));
     assert!(!verify(&Secret::new(""), &case.url, &case.payload(), &case.signature));
@@ -174,8 +174,8 @@ fn a_tampered_or_broken_body_is_a_wrong_signature() {
 }
 
 #[test]
-fn a_verified_body_that_is_no_trunk_event_says_where() {
-    for (body, place) in [
+fn the_error_of_a_signed_body_without_trunk_events_has_a_path() {
+    for (body, path) in [
         (
             r#"[{"id":"x","type":"voice_out_trunks","status":"active","threshold_reached":"no"}]"#,
             "[0].threshold_reached",
@@ -185,14 +185,14 @@ fn a_verified_body_that_is_no_trunk_event_says_where() {
         let payload = Payload::from_json(body.as_bytes()).unwrap();
         let signature = sign(&key(), URL, &payload);
         let Err(CallbackError::Body(error)) = trunk_events(&key(), URL, body.as_bytes(), &signature) else {
-            panic!("{body} was read");
+            panic!("{body} was decoded");
         };
-        assert_eq!(error.path(), place);
+        assert_eq!(error.path(), path);
     }
 }
 
 #[test]
-fn a_status_that_is_not_known_yet_still_reaches_the_program() {
+fn an_unknown_status_is_preserved() {
     let body = r#"{"id":"x","type":"voice_out_trunks","status":"paused","threshold_reached":false,"created_at":"2026-01-01T00:00:00.000Z","reason":"new"}"#;
     let signature = sign(&key(), URL, &Payload::from_json(body.as_bytes()).unwrap());
     let events = trunk_events(&key(), URL, body.as_bytes(), &signature).unwrap();

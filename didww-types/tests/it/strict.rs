@@ -1,4 +1,4 @@
-//! Values that are built by hand, and values that a client sent: right up to each limit, and one past it.
+//! Constructors and validation, at each limit and one step beyond it.
 
 use didww_types::resources::{
     AuthenticationMethod, DefaultDstAction, DstPrefixes, MediaEncryptionMode, OnCliMismatchAction,
@@ -13,21 +13,21 @@ use serde_json::{Value, json};
 
 const SID: &str = "AC22222222222222222222222222222222";
 
-/// The refusal says what was given, what is wrong with it and what would be right.
+/// Asserts the message of a refused value, which states the value, the violation and the valid values.
 fn refused<T>(built: Result<T, ValueError>, message: &str) {
     match built {
-        Ok(_) => panic!("was taken, should be: {message}"),
+        Ok(_) => panic!("was accepted, expected: {message}"),
         Err(error) => assert_eq!(error.to_string(), message),
     }
 }
 
-fn admitted<T: Attribute>(sent: Value) -> Value {
+fn validated<T: Attribute>(sent: Value) -> Value {
     T::admit(&sent).unwrap_or_else(|flaws| panic!("{sent}: {flaws:?}"))
 }
 
-/// The messages for a value that is refused as a whole.
+/// The message for a value with one violation, which is of the whole value.
 fn flaw<T: Attribute>(sent: Value) -> String {
-    let flaws = T::admit(&sent).expect_err(&format!("{sent} was admitted"));
+    let flaws = T::admit(&sent).expect_err(&format!("{sent} was accepted"));
     assert_eq!(flaws.len(), 1, "{sent}");
     assert_eq!(flaws[0].pointer, "", "{sent}");
     flaws[0].violation.to_string()
@@ -37,7 +37,7 @@ fn flaw<T: Attribute>(sent: Value) -> String {
 fn a_tech_prefix_has_at_most_eight_digits_or_hashes() {
     for right in ["", "0", "123#", "0123456#", "########"] {
         assert_eq!(TechPrefix::new(right).unwrap().as_str(), right);
-        assert_eq!(admitted::<TechPrefix>(json!(right)), right);
+        assert_eq!(validated::<TechPrefix>(json!(right)), right);
     }
     let right = "at most 8 of the characters 0 to 9 and #";
     let long = "is too long (maximum is 8 characters)";
@@ -47,8 +47,8 @@ fn a_tech_prefix_has_at_most_eight_digits_or_hashes() {
         assert_eq!(flaw::<TechPrefix>(json!(wrong)), "is invalid");
     }
     assert_eq!(flaw::<TechPrefix>(json!("123456789")), long);
-    assert_eq!(admitted::<TechPrefix>(json!(99)), "99");
-    assert_eq!(admitted::<Option<TechPrefix>>(Value::Null), Value::Null);
+    assert_eq!(validated::<TechPrefix>(json!(99)), "99");
+    assert_eq!(validated::<Option<TechPrefix>>(Value::Null), Value::Null);
     assert_eq!(flaw::<TechPrefix>(json!(["1"])), "is invalid");
 }
 
@@ -64,9 +64,9 @@ fn an_rtp_timeout_is_30_to_600_seconds() {
         RtpTimeout::new(601u32),
         "RTP timeout `601` must be less than or equal to 600; 30 to 600 seconds",
     );
-    assert_eq!(admitted::<RtpTimeout>(json!(30)), 30);
-    assert_eq!(admitted::<RtpTimeout>(json!("600")), 600);
-    assert_eq!(admitted::<Option<RtpTimeout>>(Value::Null), Value::Null);
+    assert_eq!(validated::<RtpTimeout>(json!(30)), 30);
+    assert_eq!(validated::<RtpTimeout>(json!("600")), 600);
+    assert_eq!(validated::<Option<RtpTimeout>>(Value::Null), Value::Null);
     assert_eq!(flaw::<RtpTimeout>(json!(29)), "must be greater than or equal to 30");
     assert_eq!(flaw::<RtpTimeout>(json!("601")), "must be less than or equal to 600");
 }
@@ -80,9 +80,9 @@ fn a_capacity_limit_is_0_to_32767_calls() {
         "capacity limit `32768` must be less than or equal to 32767; 0 to 32767 simultaneous calls",
     );
     assert!(CapacityLimit::new(u32::MAX).is_err());
-    assert_eq!(admitted::<CapacityLimit>(json!(0)), 0);
-    assert_eq!(admitted::<CapacityLimit>(json!("32767")), 32_767);
-    assert_eq!(admitted::<CapacityLimit>(json!(7.0)), 7);
+    assert_eq!(validated::<CapacityLimit>(json!(0)), 0);
+    assert_eq!(validated::<CapacityLimit>(json!("32767")), 32_767);
+    assert_eq!(validated::<CapacityLimit>(json!(7.0)), 7);
     for (wrong, message) in [
         (json!(32_768), "must be less than or equal to 32767"),
         (json!("32768"), "must be less than or equal to 32767"),
@@ -103,7 +103,7 @@ fn a_capacity_limit_is_0_to_32767_calls() {
     ] {
         assert_eq!(flaw::<CapacityLimit>(wrong.clone()), message, "{wrong}");
     }
-    assert_eq!(admitted::<Option<CapacityLimit>>(Value::Null), Value::Null);
+    assert_eq!(validated::<Option<CapacityLimit>>(Value::Null), Value::Null);
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn a_threshold_is_0_to_100000_dollars_exactly() {
         (" 7.25 ", "7.25"),
     ] {
         assert_eq!(given.parse::<ThresholdAmount>().unwrap().to_string(), written, "{given}");
-        assert_eq!(admitted::<ThresholdAmount>(json!(given)), written, "{given}");
+        assert_eq!(validated::<ThresholdAmount>(json!(given)), written, "{given}");
     }
     let right = "0.0 to 100000.0 US dollars";
     for (wrong, message) in [
@@ -144,13 +144,13 @@ fn a_threshold_is_0_to_100000_dollars_exactly() {
         refused(wrong.parse::<ThresholdAmount>(), &format!("threshold amount `{wrong}` {message}; {right}"));
         assert_eq!(flaw::<ThresholdAmount>(json!(wrong)), message);
     }
-    assert_eq!(admitted::<ThresholdAmount>(json!(9999)), "9999.0");
-    assert_eq!(admitted::<ThresholdAmount>(json!(0.1)), "0.1");
-    assert_eq!(admitted::<ThresholdAmount>(json!(0.000_01)), "0.00001", "JSON writes an exponent");
+    assert_eq!(validated::<ThresholdAmount>(json!(9999)), "9999.0");
+    assert_eq!(validated::<ThresholdAmount>(json!(0.1)), "0.1");
+    assert_eq!(validated::<ThresholdAmount>(json!(0.000_01)), "0.00001", "JSON writes an exponent");
     assert_eq!(flaw::<ThresholdAmount>(json!(100_000.1)), "must be less than or equal to 100000");
     assert_eq!(flaw::<ThresholdAmount>(json!(1e300)), "must be less than or equal to 100000");
     assert_eq!(flaw::<ThresholdAmount>(json!(true)), "is not a number");
-    assert_eq!(admitted::<Option<ThresholdAmount>>(Value::Null), Value::Null);
+    assert_eq!(validated::<Option<ThresholdAmount>>(Value::Null), Value::Null);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn networks_are_normalised_and_keep_their_order() {
         ["192.168.1.1/32", "10.11.12.13/32", "203.0.113.0/24", "2001:db8::1/128", "2001:db8::/32", "::/0"];
     let networks = IpNetworks::parse(given).unwrap();
     assert_eq!(networks.texts(), written);
-    assert_eq!(admitted::<IpNetworks>(json!(given)), json!(written));
+    assert_eq!(validated::<IpNetworks>(json!(given)), json!(written));
     assert_eq!(IpNetworks::new(networks.networks()).unwrap(), networks);
     assert!(networks.contains("203.0.113.200".parse().unwrap()));
     assert!(!networks.contains("203.0.114.1".parse().unwrap()));
@@ -174,17 +174,17 @@ fn at_most_60_networks_are_taken() {
     let right = "IPv4 or IPv6 addresses or subnets such as 203.0.113.5 or 2001:db8::/32, at most 60";
     refused(
         IpNetworks::parse(many(61)),
-        &format!("list of networks `of 61 entries` is too long (maximum is 60 items); {right}"),
+        &format!("list of networks `61 entries` is too long (maximum is 60 items); {right}"),
     );
     assert!(IpNetworks::parse(Vec::<String>::new()).unwrap().texts().is_empty());
     let sent = |count| json!(many(count).collect::<Vec<_>>());
-    assert_eq!(admitted::<IpNetworks>(sent(60)).as_array().unwrap().len(), 60);
+    assert_eq!(validated::<IpNetworks>(sent(60)).as_array().unwrap().len(), 60);
     assert_eq!(flaw::<IpNetworks>(sent(61)), "is too long (maximum is 60 items)");
-    assert_eq!(admitted::<IpNetworks>(json!([])), json!([]));
+    assert_eq!(validated::<IpNetworks>(json!([])), json!([]));
 }
 
 #[test]
-fn what_is_no_network_is_refused() {
+fn texts_that_are_not_networks_are_refused() {
     let right = "IPv4 or IPv6 addresses or subnets such as 203.0.113.5 or 2001:db8::/32, at most 60";
     for wrong in [
         "",
@@ -208,7 +208,7 @@ fn what_is_no_network_is_refused() {
     assert_eq!(flaw::<IpNetworks>(json!("10.0.0.1")), "is invalid");
     assert_eq!(flaw::<IpNetworks>(json!([1])), "is invalid");
     assert_eq!(flaw::<IpNetworks>(Value::Null), "can't be blank");
-    assert_eq!(admitted::<Option<IpNetworks>>(Value::Null), Value::Null);
+    assert_eq!(validated::<Option<IpNetworks>>(Value::Null), Value::Null);
 }
 
 #[test]
@@ -229,7 +229,7 @@ fn a_twilio_account_sid_has_34_letters_and_digits() {
 fn an_external_reference_has_at_most_100_characters_not_bytes() {
     for most in ["x".repeat(100), "é".repeat(100), "漢".repeat(100), "📞".repeat(100), String::new()] {
         assert_eq!(ExternalReference::new(most.as_str()).unwrap().as_str(), most);
-        assert_eq!(admitted::<ExternalReference>(json!(most)), most.as_str());
+        assert_eq!(validated::<ExternalReference>(json!(most)), most.as_str());
     }
     for more in ["x".repeat(101), "漢".repeat(101)] {
         refused(
@@ -240,7 +240,7 @@ fn an_external_reference_has_at_most_100_characters_not_bytes() {
         );
         assert_eq!(flaw::<ExternalReference>(json!(more)), "is too long (maximum is 100 characters)");
     }
-    assert_eq!(admitted::<Option<ExternalReference>>(Value::Null), Value::Null);
+    assert_eq!(validated::<Option<ExternalReference>>(Value::Null), Value::Null);
 }
 
 #[test]
@@ -256,7 +256,7 @@ fn a_callback_goes_to_http_or_https() {
         longest.as_str(),
     ] {
         assert_eq!(CallbackUrl::new(right).unwrap().as_str(), right, "the text is kept");
-        assert_eq!(admitted::<CallbackUrl>(json!(right)), right);
+        assert_eq!(validated::<CallbackUrl>(json!(right)), right);
     }
     let form = "an absolute http or https URL of at most 255 characters";
     for wrong in [
@@ -279,7 +279,7 @@ fn a_callback_goes_to_http_or_https() {
         assert_eq!(flaw::<CallbackUrl>(json!(wrong)), "is invalid");
     }
     assert_eq!(flaw::<CallbackUrl>(json!(format!("{longest}x"))), "is too long (maximum is 255 characters)");
-    assert_eq!(admitted::<Option<CallbackUrl>>(Value::Null), Value::Null);
+    assert_eq!(validated::<Option<CallbackUrl>>(Value::Null), Value::Null);
 }
 
 #[test]
@@ -290,24 +290,24 @@ fn a_destination_prefix_has_1_to_15_digits() {
     for wrong in ["", "1234567890123456", "+370", "37 0", "37#", "٣"] {
         refused(DstPrefix::new(wrong), &format!("destination prefix `{wrong}` is invalid; 1 to 15 digits"));
     }
-    assert_eq!(admitted::<DstPrefixes>(json!(["23", 45])), json!(["23", "45"]));
-    assert_eq!(admitted::<DstPrefixes>(Value::Null), json!([]));
+    assert_eq!(validated::<DstPrefixes>(json!(["23", 45])), json!(["23", "45"]));
+    assert_eq!(validated::<DstPrefixes>(Value::Null), json!([]));
     assert_eq!(flaw::<DstPrefixes>(json!(["23", "+45"])), "is invalid");
     assert_eq!(flaw::<DstPrefixes>(json!("23")), "is invalid");
     let many = |count: u32| (0..count).map(|n| DstPrefix::new(n.to_string()).unwrap());
     assert_eq!(DstPrefixes::new(many(1000)).unwrap().as_slice().len(), 1000);
     refused(
         DstPrefixes::new(many(1001)),
-        "list `1001 items` is too long (maximum is 1000 items); give fewer items",
+        "list `1001 items` is too long (maximum is 1000 items); use fewer items",
     );
     assert_eq!(flaw::<DstPrefixes>(json!(vec!["1"; 1001])), "is too long (maximum is 1000 items)");
 }
 
 #[test]
-fn an_enumeration_admits_its_own_texts_alone() {
+fn only_the_declared_texts_of_an_enumeration_are_valid() {
     fn check<T: Attribute>(texts: &[&str]) {
         for text in texts {
-            assert_eq!(admitted::<T>(json!(text)), *text);
+            assert_eq!(validated::<T>(json!(text)), *text);
             assert_eq!(flaw::<T>(json!(text.to_uppercase())), "is not included in the list");
         }
         assert_eq!(flaw::<T>(json!("of_tomorrow")), "is not included in the list");
@@ -323,36 +323,36 @@ fn an_enumeration_admits_its_own_texts_alone() {
 #[test]
 fn booleans_and_texts_are_cast_as_the_service_casts_them() {
     for yes in [json!(true), json!("true"), json!("1"), json!(1)] {
-        assert_eq!(admitted::<bool>(yes), true);
+        assert_eq!(validated::<bool>(yes), true);
     }
     for no in [json!(false), json!("false"), json!("0"), json!(0)] {
-        assert_eq!(admitted::<bool>(no), false);
+        assert_eq!(validated::<bool>(no), false);
     }
     for wrong in [json!("yes"), json!(""), json!(2), json!([]), Value::Null] {
         assert_eq!(flaw::<bool>(wrong), "is not included in the list");
     }
-    assert_eq!(admitted::<String>(json!(7)), "7");
-    assert_eq!(admitted::<String>(json!("x".repeat(255))).as_str().unwrap().len(), 255);
+    assert_eq!(validated::<String>(json!(7)), "7");
+    assert_eq!(validated::<String>(json!("x".repeat(255))).as_str().unwrap().len(), 255);
     assert_eq!(flaw::<String>(json!("é".repeat(256))), "is too long (maximum is 255 characters)");
     assert_eq!(flaw::<String>(json!({})), "is invalid");
     assert_eq!(flaw::<String>(Value::Null), "can't be blank");
-    assert_eq!(admitted::<Timestamp>(json!("2026-04-08T08:57:33+02:00")), "2026-04-08T06:57:33.000Z");
+    assert_eq!(validated::<Timestamp>(json!("2026-04-08T08:57:33+02:00")), "2026-04-08T06:57:33.000Z");
     assert_eq!(flaw::<Timestamp>(json!("tomorrow")), "is invalid");
 }
 
 #[test]
-fn an_authentication_method_is_normalised_and_loses_what_the_service_makes() {
+fn an_authentication_method_is_normalised_and_loses_its_generated_credentials() {
     let sent = json!({"type": "credentials_and_ip", "attributes": {
         "allowed_sip_ips": ["192.168.1.1"], "tech_prefix": 12, "username": "mine", "password": "mine"
     }});
     assert_eq!(
-        admitted::<AuthenticationMethod>(sent),
+        validated::<AuthenticationMethod>(sent),
         json!({"type": "credentials_and_ip", "attributes": {
             "allowed_sip_ips": ["192.168.1.1/32"], "tech_prefix": "12"
         }})
     );
     let twilio = json!({"type": "twilio", "attributes": {"twilio_account_sid": SID}});
-    assert_eq!(admitted::<AuthenticationMethod>(twilio.clone()), twilio);
+    assert_eq!(validated::<AuthenticationMethod>(twilio.clone()), twilio);
 }
 
 #[test]
@@ -377,7 +377,7 @@ fn a_broken_authentication_method_is_invalid_as_a_whole() {
 }
 
 #[test]
-fn a_flaw_inside_an_authentication_method_has_its_own_place() {
+fn a_violation_inside_an_authentication_method_has_a_pointer() {
     let flaws = |sent: Value| AuthenticationMethod::admit(&sent).unwrap_err();
     assert_eq!(
         flaws(json!({"type": "twilio", "attributes": {}})),

@@ -1,4 +1,5 @@
-//! What the service may answer one day is read today, and is not lost when it is written back.
+//! Values that a future version of the service may return are decoded and are not lost when they are sent
+//! back.
 
 use didww_types::resources::{AuthenticationMethod, Did, VoiceOutTrunk, VoiceOutTrunkPartial};
 use didww_types::values::CapacityLimit;
@@ -20,7 +21,7 @@ fn an_unknown_enumeration_value_is_kept() {
     for attribute in ["status", "on_cli_mismatch_action", "media_encryption_mode", "default_dst_action"] {
         let trunk = with(attribute, json!("of_tomorrow"));
         assert_eq!(encoded(&trunk, attribute), "of_tomorrow");
-        // It is sent when it changed, and only then.
+        // It is sent only when it has changed.
         let before = self::trunk(CREDENTIALS);
         let sent = trunk.changes_since(&before).to_sent().unwrap();
         assert_eq!(Value::Object(sent.attributes), json!({ attribute: "of_tomorrow" }));
@@ -58,7 +59,7 @@ fn unknown_attributes_are_kept_on_both_levels() {
     let trunk = VoiceOutTrunk::decode(object.clone()).unwrap();
     assert_eq!(trunk.extra["jurisdiction"], json!({"code": "LT"}));
     assert_eq!(trunk.encode().unwrap(), object);
-    // Its own part is left out, what is not understood is not.
+    // The generated credentials are left out; undeclared attributes are not.
     let sent = trunk.authentication_method.to_sent().unwrap();
     assert_eq!(
         sent["attributes"],
@@ -95,7 +96,7 @@ fn a_value_outside_its_documented_range_is_read_and_written_back() {
 }
 
 #[test]
-fn an_address_that_cannot_be_parsed_lets_nobody_in() {
+fn an_address_that_cannot_be_parsed_allows_no_address() {
     let trunk = with("allowed_rtp_ips", json!(["localhost", "10.0.0.77/8"]));
     let networks = trunk.allowed_rtp_ips.unwrap();
     assert_eq!(networks.texts().len(), 2);
@@ -105,7 +106,7 @@ fn an_address_that_cannot_be_parsed_lets_nobody_in() {
 }
 
 #[test]
-fn amounts_may_come_as_numbers_and_lists_as_null() {
+fn amounts_are_decoded_from_numbers_and_lists_from_null() {
     assert_eq!(encoded(&with("threshold_amount", json!(200)), "threshold_amount"), "200.0");
     assert_eq!(encoded(&with("threshold_amount", json!(0.02)), "threshold_amount"), "0.02");
     assert_eq!(encoded(&with("threshold_amount", json!("9999.00")), "threshold_amount"), "9999.0");
@@ -116,7 +117,7 @@ fn amounts_may_come_as_numbers_and_lists_as_null() {
 }
 
 #[test]
-fn what_an_answer_leaves_out_has_the_services_default() {
+fn attributes_that_a_response_leaves_out_have_the_services_defaults() {
     let mut sparse = object(CREDENTIALS);
     let required = ["name", "on_cli_mismatch_action", "authentication_method", "created_at"];
     sparse.attributes.retain(|name, _| required.contains(&name.as_str()));
@@ -130,7 +131,7 @@ fn what_an_answer_leaves_out_has_the_services_default() {
 }
 
 #[test]
-fn what_cannot_be_left_out_is_missed_by_name() {
+fn the_error_of_a_missing_attribute_names_it() {
     for name in ["name", "on_cli_mismatch_action", "authentication_method", "created_at"] {
         let mut sparse = object(CREDENTIALS);
         sparse.attributes.remove(name);
@@ -141,7 +142,7 @@ fn what_cannot_be_left_out_is_missed_by_name() {
 }
 
 #[test]
-fn a_value_of_the_wrong_form_is_refused_with_its_place() {
+fn a_value_of_the_wrong_form_is_refused_with_its_path() {
     for (attribute, value, path) in [
         ("name", json!(1), "attributes.name"),
         ("rtp_ping", json!("yes"), "attributes.rtp_ping"),
@@ -164,7 +165,7 @@ fn a_value_of_the_wrong_form_is_refused_with_its_place() {
 }
 
 #[test]
-fn linkage_of_the_wrong_form_is_refused_with_its_place() {
+fn linkage_of_the_wrong_form_is_refused_with_its_path() {
     let mut object = object(CREDENTIALS);
     object.relationships.get_mut("dids").unwrap().data = Some(didww_types::Linkage::One(None));
     let error = VoiceOutTrunk::decode(object).unwrap_err();
@@ -172,28 +173,28 @@ fn linkage_of_the_wrong_form_is_refused_with_its_place() {
 }
 
 #[test]
-fn chosen_fields_are_read_alone() {
-    let mut chosen = object(CREDENTIALS);
-    chosen.attributes.retain(|name, _| ["name", "capacity_limit"].contains(&name.as_str()));
-    let partial = VoiceOutTrunkPartial::decode(chosen).unwrap();
+fn a_partial_record_has_only_the_selected_fields() {
+    let mut selected = object(CREDENTIALS);
+    selected.attributes.retain(|name, _| ["name", "capacity_limit"].contains(&name.as_str()));
+    let partial = VoiceOutTrunkPartial::decode(selected).unwrap();
     assert_eq!(partial.name.as_deref(), Some("Trunk credentials_and_ip"));
-    // Null was answered; the status was not.
+    // `capacity_limit` is present and null, `status` is absent.
     assert_eq!(partial.capacity_limit, Some(None));
     assert_eq!(partial.status, None);
 }
 
 #[test]
-fn chosen_credentials_of_an_old_version_reach_the_canonical_place() {
-    let mut chosen = object("2021-12-15/voice_out_trunks.create.response.json");
-    chosen.attributes.retain(|name, _| ["username", "password"].contains(&name.as_str()));
-    let partial = VoiceOutTrunkPartial::decode_at(ApiVersion::V2021_12_15, chosen).unwrap();
+fn selected_credentials_of_an_old_version_are_converted_to_the_canonical_form() {
+    let mut selected = object("2021-12-15/voice_out_trunks.create.response.json");
+    selected.attributes.retain(|name, _| ["username", "password"].contains(&name.as_str()));
+    let partial = VoiceOutTrunkPartial::decode_at(ApiVersion::V2021_12_15, selected).unwrap();
     let method = partial.authentication_method.unwrap();
     assert_eq!(method.credentials().unwrap().1.expose(), "np34mftrrq");
     assert!(partial.extra.is_empty());
 }
 
 #[test]
-fn a_change_is_the_difference_between_two_readings() {
+fn a_patch_contains_the_difference_between_two_records() {
     let before = trunk(CREDENTIALS);
     let mut after = before.clone();
     assert!(after.changes_since(&before).is_empty());
@@ -209,7 +210,7 @@ fn a_change_is_the_difference_between_two_readings() {
 }
 
 #[test]
-fn a_number_with_unknown_attributes_is_read_too() {
+fn a_did_keeps_unknown_attributes() {
     let mut object = object("2026-04-16/dids.update_unassign_emergency.response.json");
     object.attributes.insert("colour".to_owned(), json!("blue"));
     let did = Did::decode(object.clone()).unwrap();

@@ -1,4 +1,4 @@
-//! `/calls`.
+//! The endpoints below `/calls`.
 
 mod wait;
 
@@ -11,7 +11,7 @@ use crate::{Client, Error, ListRequest};
 
 const PATH: &str = "/calls";
 
-/// Calls of the caller's customer.
+/// The calls of the customer to whom the credentials belong.
 #[derive(Debug, Clone)]
 pub struct Calls(Client);
 
@@ -20,31 +20,35 @@ impl Calls {
         Self(client)
     }
 
-    /// All of them that are not deleted.
+    /// Lists the calls that are not deleted, the newest first.
     pub fn list(&self) -> ListRequest<Call> {
         ListRequest::new(self.0.clone(), PATH)
     }
 
-    /// Reads one. A deleted one is [`Error::Conflict`].
+    /// Reads a call. A deleted call is [`Error::Conflict`].
     pub async fn get(&self, id: Uuid) -> Result<Call, Error> {
         self.0.fetch(&Request::record(Method::GET, PATH, id)).await
     }
 
-    /// Places calls by the customer's routes.
+    /// Places calls through the customer's routes and returns them. The response can have fewer calls than
+    /// the request has destinations; see [`CallsCreated::calls`].
     ///
-    /// It is sent again only where it cannot have placed a call.
+    /// The request is retried only when it cannot have placed a call.
     pub async fn create(&self, body: CallCreate) -> Result<CallsCreated, Error> {
         self.0.fetch(&Request::new(Method::POST, PATH).with_body(&body)?).await
     }
 
-    /// Begins to end a call and gives it as it is now: `canceling` before an answer, `terminating` after one,
-    /// `hangup` when it was over. To end one twice does no harm.
+    /// Begins to hang up a call, and returns the call with its new status: `canceling` if it has not been
+    /// answered, `terminating` if it has, `hangup` if it had ended before. A second request has no further
+    /// effect.
     pub async fn hangup(&self, id: Uuid) -> Result<Call, Error> {
-        self.0.fetch(&Request::below(Method::POST, PATH, id, "/hangup").harmless()).await
+        self.0.fetch(&Request::below(Method::POST, PATH, id, "/hangup").idempotent()).await
     }
 
-    /// Ends a call if it is not over, deletes its record, and gives it as it was last. One that is deleted is
-    /// [`Error::Conflict`], also when an earlier attempt of the same request deleted it.
+    /// Hangs up a call unless it has ended, deletes its record, and returns the last state of the record.
+    ///
+    /// A call that is already deleted is [`Error::Conflict`], even when an earlier attempt of the same
+    /// request deleted it.
     pub async fn delete(&self, id: Uuid) -> Result<Call, Error> {
         self.0.fetch(&Request::record(Method::DELETE, PATH, id)).await
     }

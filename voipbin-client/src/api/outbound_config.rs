@@ -1,4 +1,4 @@
-//! `/outbound_config`: what the caller's own customer may call.
+//! The endpoint `/outbound_config`: the outbound config of the credentials' own customer.
 
 use reqwest::Method;
 
@@ -8,7 +8,8 @@ use crate::{Client, Error};
 
 const PATH: &str = "/outbound_config";
 
-/// What the caller's own customer may call. Needs an administrator of the customer.
+/// The outbound config of the customer to whom the credentials belong: which destinations the customer can
+/// call. It requires the permission of an administrator of the customer.
 #[derive(Debug, Clone)]
 pub struct OutboundConfigApi(Client);
 
@@ -17,12 +18,12 @@ impl OutboundConfigApi {
         Self(client)
     }
 
-    /// Reads it.
+    /// Reads the config.
     pub async fn get(&self) -> Result<OutboundConfig, Error> {
         self.0.fetch(&Request::new(Method::GET, PATH)).await
     }
 
-    /// Changes it; what the patch does not set keeps its value.
+    /// Updates the config and returns it. Members that the patch does not set keep their values.
     ///
     /// ```
     /// # async fn f(client: &voipbin_client::Client) -> Result<(), voipbin_client::Error> {

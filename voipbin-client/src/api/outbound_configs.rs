@@ -1,4 +1,4 @@
-//! `/outbound_configs`: what each customer may call.
+//! The endpoints below `/outbound_configs`: the outbound configs of all customers.
 
 use reqwest::Method;
 use uuid::Uuid;
@@ -9,7 +9,8 @@ use crate::{Client, Error, ListRequest};
 
 const PATH: &str = "/outbound_configs";
 
-/// What each customer may call. Needs an administrator of the platform.
+/// The outbound configs of all customers: which destinations each customer can call. They require the
+/// permission of an administrator of the platform.
 #[derive(Debug, Clone)]
 pub struct OutboundConfigs(Client);
 
@@ -18,17 +19,18 @@ impl OutboundConfigs {
         Self(client)
     }
 
-    /// Those of all customers, or of [one](ListRequest::customer).
+    /// Lists the configs of all customers, or of [one customer](ListRequest::customer), the newest first.
     pub fn list(&self) -> ListRequest<OutboundConfig> {
         ListRequest::new(self.0.clone(), PATH)
     }
 
-    /// Reads one.
+    /// Reads a config.
     pub async fn get(&self, id: Uuid) -> Result<OutboundConfig, Error> {
         self.0.fetch(&Request::record(Method::GET, PATH, id)).await
     }
 
-    /// Makes one for a customer that has none, and never had: [`Error::Conflict`] otherwise.
+    /// Creates the config of a customer. A customer that has one, or has ever had one, is
+    /// [`Error::Conflict`].
     pub async fn create(
         &self,
         body: impl Into<OutboundConfigCreate> + Send,
@@ -36,20 +38,20 @@ impl OutboundConfigs {
         self.0.fetch(&Request::new(Method::POST, PATH).with_body(&body.into())?).await
     }
 
-    /// Changes one; what the patch does not set keeps its value.
+    /// Updates a config and returns it. Members that the patch does not set keep their values.
     pub async fn update(&self, id: Uuid, patch: OutboundConfigPatch) -> Result<OutboundConfig, Error> {
         self.0.fetch(&Request::record(Method::PUT, PATH, id).with_body(&patch)?).await
     }
 
-    /// Deletes one and gives it as it was last. One that is gone is [`Error::NotFound`], also when an earlier
-    /// attempt of the same request deleted it.
+    /// Deletes a config and returns its last state. A config that is already deleted is [`Error::NotFound`],
+    /// even when an earlier attempt of the same request deleted it.
     pub async fn delete(&self, id: Uuid) -> Result<OutboundConfig, Error> {
         self.0.fetch(&Request::record(Method::DELETE, PATH, id)).await
     }
 }
 
 impl ListRequest<OutboundConfig> {
-    /// Those of one customer alone.
+    /// Lists only the config of this customer.
     pub fn customer(self, id: Uuid) -> Self {
         self.filter("customer_id", id)
     }

@@ -1,4 +1,4 @@
-//! `/providers`: carriers that calls go out through.
+//! The endpoints below `/providers`: the carriers through which calls are sent.
 
 use reqwest::Method;
 use uuid::Uuid;
@@ -9,7 +9,8 @@ use crate::{Client, Error, ListRequest};
 
 const PATH: &str = "/providers";
 
-/// Carriers that calls go out through. Needs an administrator of the platform.
+/// The carriers through which the platform sends calls. They require the permission of an administrator of
+/// the platform.
 #[derive(Debug, Clone)]
 pub struct Providers(Client);
 
@@ -18,22 +19,23 @@ impl Providers {
         Self(client)
     }
 
-    /// All of them that are not deleted.
+    /// Lists the providers that are not deleted, the newest first.
     pub fn list(&self) -> ListRequest<Provider> {
         ListRequest::new(self.0.clone(), PATH)
     }
 
-    /// Reads one; a deleted one is still there, with its `tm_delete`.
+    /// Reads a provider. A deleted one can still be read and has a `tm_delete`.
     pub async fn get(&self, id: Uuid) -> Result<Provider, Error> {
         self.0.fetch(&Request::record(Method::GET, PATH, id)).await
     }
 
-    /// Makes one.
+    /// Creates a provider. The request is retried only when it cannot have taken effect.
     pub async fn create(&self, body: ProviderBody) -> Result<Provider, Error> {
         self.0.fetch(&Request::new(Method::POST, PATH).with_body(&body)?).await
     }
 
-    /// Replaces one: what the body leaves empty becomes empty. Begin with what is there:
+    /// Replaces all members of a provider and returns it. A member that is empty in the body becomes empty.
+    /// To change single members, build the body from the present provider:
     ///
     /// ```
     /// # async fn f(client: &voipbin_client::Client, id: voipbin_client::Uuid) -> Result<(), voipbin_client::Error> {
@@ -49,14 +51,15 @@ impl Providers {
         self.0.fetch(&Request::record(Method::PUT, PATH, id).with_body(&body)?).await
     }
 
-    /// Deletes one and gives it as it is now.
+    /// Deletes a provider and returns it.
     pub async fn delete(&self, id: Uuid) -> Result<Provider, Error> {
         self.0.fetch(&Request::record(Method::DELETE, PATH, id)).await
     }
 
-    /// Has the service make what it needs at a carrier, and a provider that references it. It may take half a
-    /// minute, and when it fails as long again, until what was made is taken away: see
-    /// [`ClientBuilder::timeout`](crate::ClientBuilder::timeout).
+    /// Makes the service create the resources that it needs at a carrier, and a provider that refers to them.
+    ///
+    /// It can take 30 s, and as long again when it fails and the service deletes the resources that it has
+    /// created. Set [`ClientBuilder::timeout`](crate::ClientBuilder::timeout) accordingly.
     pub async fn setup(&self, body: ProviderSetup) -> Result<Provider, Error> {
         self.0.fetch(&Request::new(Method::POST, "/providers/setup").with_body(&body)?).await
     }

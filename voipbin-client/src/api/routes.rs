@@ -1,4 +1,4 @@
-//! `/routes`: which provider takes which calls.
+//! The endpoints below `/routes`: which provider receives which calls.
 
 use reqwest::Method;
 use uuid::Uuid;
@@ -9,7 +9,8 @@ use crate::{Client, Error, ListRequest};
 
 const PATH: &str = "/routes";
 
-/// Which provider takes which calls. Needs an administrator of the platform.
+/// The routes, which assign calls to providers by customer and destination. They require the permission of an
+/// administrator of the platform.
 #[derive(Debug, Clone)]
 pub struct Routes(Client);
 
@@ -18,17 +19,17 @@ impl Routes {
         Self(client)
     }
 
-    /// Those of all customers, or of [one](ListRequest::customer).
+    /// Lists the routes of all customers, or of [one customer](ListRequest::customer), the newest first.
     pub fn list(&self) -> ListRequest<Route> {
         ListRequest::new(self.0.clone(), PATH)
     }
 
-    /// Reads one; a deleted one is still there, with its `tm_delete`.
+    /// Reads a route. A deleted one can still be read and has a `tm_delete`.
     pub async fn get(&self, id: Uuid) -> Result<Route, Error> {
         self.0.fetch(&Request::record(Method::GET, PATH, id)).await
     }
 
-    /// Makes one.
+    /// Creates a route. The request is retried only when it cannot have taken effect.
     ///
     /// ```
     /// # async fn f(client: &voipbin_client::Client, provider: voipbin_client::Uuid) -> Result<(), voipbin_client::Error> {
@@ -42,20 +43,21 @@ impl Routes {
         self.0.fetch(&Request::new(Method::POST, PATH).with_body(&body)?).await
     }
 
-    /// Replaces one, except its customer: what the body leaves empty becomes empty. `RouteUpdate::from` begins
-    /// with what is there.
+    /// Replaces all members of a route, except its customer, and returns it. A member that is empty in the
+    /// body becomes empty. To change single members, build the body with `RouteUpdate::from` the present
+    /// route.
     pub async fn update(&self, id: Uuid, body: RouteUpdate) -> Result<Route, Error> {
         self.0.fetch(&Request::record(Method::PUT, PATH, id).with_body(&body)?).await
     }
 
-    /// Deletes one and gives it as it is now.
+    /// Deletes a route and returns it.
     pub async fn delete(&self, id: Uuid) -> Result<Route, Error> {
         self.0.fetch(&Request::record(Method::DELETE, PATH, id)).await
     }
 }
 
 impl ListRequest<Route> {
-    /// Those of one customer alone.
+    /// Lists only the routes of this customer.
     pub fn customer(self, id: Uuid) -> Self {
         self.filter("customer_id", id)
     }

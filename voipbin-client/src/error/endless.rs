@@ -1,28 +1,30 @@
-//! A list that does not come to its end.
+//! The error of a list whose pages never end.
 
 use std::fmt;
 
-/// A list that was left because it would not come to its end.
+/// The client stopped reading a list because its pages would never end.
 pub type Endless = client_core::Endless<EndlessReason>;
 
-/// How a list showed that it would not come to its end.
+/// How the client detected that the pages of a list would never end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EndlessReason {
-    /// The next page does not lie beyond the one that was read.
+    /// The token of the next page leads to a page that has been read already.
     NoProgress {
         /// The token of the next page.
         next: String,
     },
-    /// A page without records names a next one.
+    /// A page without records has the token of a next page.
     Empty,
 }
 
 impl fmt::Display for EndlessReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoProgress { next } => write!(f, "names `{next}` as the next one, which leads back"),
-            Self::Empty => f.write_str("has no records and names a next one"),
+            Self::NoProgress { next } => {
+                write!(f, "has the next page token `{next}`, which leads back to a page already read")
+            }
+            Self::Empty => f.write_str("has no records and has a next page token"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Refused here, before anything was sent.
+//! The reasons for which a client or a request is refused before anything is sent.
 
 use client_core::SetupError;
 
@@ -8,24 +8,24 @@ use crate::Error;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The client cannot be made of its settings.
+    /// The settings are invalid, or the HTTP client could not be built.
     #[error(transparent)]
     Setup(#[from] SetupError),
-    /// There is nothing to say who calls.
-    #[error("there are no credentials: give an access key or a token, or log in")]
+    /// The builder has received neither an access key nor a token, and has not logged in.
+    #[error("there are no credentials: set an access key or a token, or log in")]
     NoCredentials,
-    /// The credentials cannot be sent.
-    #[error("the access key or token is empty or has characters that a header cannot carry")]
+    /// The access key or token is empty, or is not a valid value of an HTTP header.
+    #[error("the access key or token is empty or contains characters that a header cannot contain")]
     Credentials,
-    /// A path would lead elsewhere.
-    #[error("the path is not one below the base URL")]
+    /// The path is not valid below the base URL.
+    #[error("the path is not valid below the base URL")]
     Path,
-    /// The body cannot be written.
-    #[error("the body cannot be written")]
+    /// The body could not be encoded.
+    #[error("the body cannot be encoded")]
     Body(#[source] serde_json::Error),
 }
 
-/// Nothing was sent.
+/// The client refused a request, or could not be built; nothing was sent.
 pub type NotSent = client_core::NotSent<Reason>;
 
 impl From<Reason> for Error {

@@ -1,4 +1,4 @@
-//! An answer that is not a success.
+//! A response with a status outside 2xx.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,26 +9,28 @@ use serde_json::{Map, Value};
 use crate::types::{ErrorReason, ErrorStatus};
 use crate::{Error, Exchange};
 
-/// An answer that is not a success, with what the service says about it.
+/// A response with a status outside 2xx, with the members of the service's error envelope.
+///
+/// All of those are absent when the body is not an error envelope, for example that of a proxy.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Refusal {
-    /// The request.
+    /// The request that was refused.
     pub exchange: Exchange,
-    /// The HTTP status.
+    /// The HTTP status of the response.
     pub status: StatusCode,
-    /// The service's word for the status; nothing when the answer came from something else than the API.
+    /// The service's own status, such as `NOT_FOUND`.
     pub kind: Option<ErrorStatus>,
-    /// The service's word for what is wrong.
+    /// The machine-readable reason, such as `PROVIDER_NOT_FOUND`.
     pub reason: Option<ErrorReason>,
-    /// The service's sentence about it.
+    /// The human-readable message.
     pub message: Option<String>,
-    /// The service's facts about it.
+    /// Further facts about the error, such as `{"limited_by": "customer"}`.
     pub details: Vec<Map<String, Value>>,
 }
 
 impl Refusal {
-    /// Reads what can be read of the body: one odd member must not hide the rest.
+    /// Decodes the members of the envelope one by one, so that a malformed one does not hide the others.
     pub(crate) fn read(mut exchange: Exchange, status: StatusCode, body: &[u8]) -> Self {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         let error = body.get("error");

@@ -1,4 +1,4 @@
-//! A call that went on for longer than it was waited for.
+//! The error of a call that had not ended within a time limit.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,26 +8,27 @@ use uuid::Uuid;
 use crate::Error;
 use crate::types::Call;
 
-/// A call was not over when the time to wait for it was.
+/// A call had not ended within the time limit of [`wait_until_hung_up`](crate::Calls::wait_until_hung_up), or
+/// the client could not read it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StillUp {
-    /// The call.
+    /// The call's id.
     pub id: Uuid,
-    /// How long it was waited for.
+    /// The time limit.
     pub waited: Duration,
-    /// The call as it was seen last, if it was seen.
+    /// The last state of the call that the client read; `None` if it read none.
     pub call: Option<Call>,
-    /// Why it was not seen the last time, if it was not.
+    /// The error of the last request; `None` if it succeeded.
     pub error: Option<Error>,
 }
 
 impl fmt::Display for StillUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "after {:?} call {} is not known to be over", self.waited, self.id)?;
+        write!(f, "call {} is not known to have ended within {:?}", self.id, self.waited)?;
         match &self.call {
-            Some(call) => write!(f, ": it was {} when it was seen last", call.status),
-            None => f.write_str(": it was not seen"),
+            Some(call) => write!(f, ": its last known status is {}", call.status),
+            None => f.write_str(": it could not be read"),
         }
     }
 }

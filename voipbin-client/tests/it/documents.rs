@@ -35,7 +35,7 @@ fn verification_call() -> ProviderCallCreate {
 }
 
 #[test]
-fn what_the_documents_send_is_what_the_builders_write() {
+fn the_builders_write_the_requests_of_the_documents() {
     let minimal = verification_call().anonymous(Anonymous::Auto);
     assert_eq!(written(&minimal), json("providercalls.create.request"));
     assert_eq!(minimal, read("providercalls.create.request"));
@@ -51,7 +51,7 @@ fn what_the_documents_send_is_what_the_builders_write() {
 }
 
 #[test]
-fn the_record_of_a_provider_call_is_read() {
+fn the_record_of_a_provider_call_is_decoded() {
     let record: ProviderCall = read("providercalls.create.response");
     assert_eq!(record.flow_id, ZERO);
     assert_eq!(record.source, Some(Address::tel("+14155551234")));
@@ -62,7 +62,7 @@ fn the_record_of_a_provider_call_is_read() {
 }
 
 #[test]
-fn examples_that_show_a_record_in_part_are_read() {
+fn examples_with_incomplete_records_are_decoded() {
     let call: Call = read("calls.get.response");
     assert_eq!((call.status, call.hangup_reason), (CallStatus::Progressing, None));
     assert_eq!(call.metadata["skip_source_validation"], true);
@@ -73,11 +73,11 @@ fn examples_that_show_a_record_in_part_are_read() {
 }
 
 #[tokio::test]
-async fn the_tutorial_is_walked_from_the_call_to_the_deletion_of_its_record() {
+async fn the_tutorial_works_from_the_call_to_the_deletion_of_its_record() {
     let server = MockServer::start().await;
-    let mount = async |verb: &str, at: &str, answer: &str| {
-        let answer = ResponseTemplate::new(200).set_body_raw(bytes(answer), "application/json");
-        Mock::given(method(verb)).and(path(at)).respond_with(answer).expect(1).mount(&server).await;
+    let mount = async |verb: &str, at: &str, document: &str| {
+        let response = ResponseTemplate::new(200).set_body_raw(bytes(document), "application/json");
+        Mock::given(method(verb)).and(path(at)).respond_with(response).expect(1).mount(&server).await;
     };
     Mock::given(method("POST"))
         .and(path("/v1.0/providercalls"))

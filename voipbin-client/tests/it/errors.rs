@@ -1,34 +1,34 @@
-//! Refusals, as they are told.
+//! Responses with a status outside 2xx.
 
 use voipbin_client::types::{ErrorReason, ErrorStatus};
 use voipbin_client::{Error, StatusCode};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::support::{ID, answer, client};
+use crate::support::{ID, client, response};
 
-async fn refused(answer: ResponseTemplate) -> Error {
+async fn refused(response: ResponseTemplate) -> Error {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer).mount(&server).await;
+    Mock::given(any()).respond_with(response).mount(&server).await;
     client(&server).providers().get(ID).await.unwrap_err()
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_with_all_that_the_service_says() {
+async fn an_error_has_all_members_of_the_services_envelope() {
     let body = serde_json::json!({"error": {"message": "The provider was not found.",
         "reason": "PROVIDER_NOT_FOUND", "request_id": "req_BODY", "status": "NOT_FOUND"}});
-    let error = refused(answer(404, &body).insert_header("x-request-id", "req_HEADER")).await;
+    let error = refused(response(404, &body).insert_header("x-request-id", "req_HEADER")).await;
     assert_eq!(error.status(), Some(StatusCode::NOT_FOUND));
     assert_eq!(error.reason(), Some(&ErrorReason::ProviderNotFound));
     assert_eq!(error.refusal().unwrap().kind, Some(ErrorStatus::NotFound));
     assert_eq!(error.message(), Some("The provider was not found."));
     assert_eq!(error.request_id(), Some("req_HEADER"));
-    assert_eq!(refused(answer(404, &body)).await.request_id(), Some("req_BODY"));
+    assert_eq!(refused(response(404, &body)).await.request_id(), Some("req_BODY"));
     assert!(matches!(error, Error::NotFound(_)));
 }
 
 #[tokio::test]
-async fn an_answer_of_something_else_than_the_service_is_told_by_its_status() {
+async fn an_error_without_an_envelope_has_its_status() {
     let error = refused(ResponseTemplate::new(502).set_body_string("<html>bad gateway</html>")).await;
     assert!(matches!(error, Error::Api(_)));
     assert_eq!((error.reason(), error.message(), error.details().len()), (None, None, 0));

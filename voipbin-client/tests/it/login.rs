@@ -1,4 +1,4 @@
-//! The three ways to say who calls.
+//! The three ways to authenticate: access key, token and login.
 
 use serde_json::json;
 use voipbin_client::{Client, Error};
@@ -8,7 +8,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 use crate::support::{ID, builder, call, ok, received};
 
 #[tokio::test]
-async fn an_access_key_is_the_last_part_of_every_query_and_goes_into_no_header() {
+async fn an_access_key_is_the_last_parameter_of_every_query_and_in_no_header() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ok(&json!({"result": [], "next_page_token": ""}))).mount(&server).await;
     let client = builder(&server.uri()).access_key("vb_a&b").build().unwrap();
@@ -22,7 +22,7 @@ async fn an_access_key_is_the_last_part_of_every_query_and_goes_into_no_header()
 }
 
 #[tokio::test]
-async fn a_login_beside_the_version_gives_the_token_of_the_requests_below_it() {
+async fn a_login_outside_the_versioned_path_obtains_the_token_of_the_requests() {
     let server = MockServer::start().await;
     for base in [format!("{}/v1.0", server.uri()), format!("{}/v1.0/", server.uri())] {
         server.reset().await;
@@ -46,7 +46,7 @@ async fn a_login_beside_the_version_gives_the_token_of_the_requests_below_it() {
 }
 
 #[tokio::test]
-async fn a_login_that_is_refused_is_about_the_credentials() {
+async fn a_refused_login_is_an_error_of_the_credentials() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ResponseTemplate::new(400)).mount(&server).await;
     let error = builder(&server.uri()).login("admin", "wrong").await.unwrap_err();

@@ -1,4 +1,4 @@
-//! Servers that answer wrongly, too much, too late or not at all.
+//! Servers whose responses are malformed, too large, too late or missing.
 
 use std::time::Duration;
 
@@ -7,16 +7,16 @@ use voipbin_client::{Client, Error, RetryPolicy, TransportKind};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::raw_server::{raw_response, raw_server, unreachable_url};
 use crate::support::{ID, builder, ok};
 
 async fn read(client: &Client) -> Error {
     client.providers().get(ID).await.unwrap_err()
 }
 
-async fn serving(answer: ResponseTemplate) -> (MockServer, Client) {
+async fn serving(response: ResponseTemplate) -> (MockServer, Client) {
     let server = MockServer::start().await;
-    Mock::given(any()).respond_with(answer).mount(&server).await;
+    Mock::given(any()).respond_with(response).mount(&server).await;
     let client = builder(&server.uri()).max_answer_bytes(4096).build().unwrap();
     (server, client)
 }
@@ -27,7 +27,7 @@ fn kind(error: Error) -> TransportKind {
 }
 
 #[tokio::test]
-async fn a_value_of_the_wrong_type_is_located() {
+async fn the_error_of_a_value_of_the_wrong_type_has_its_path() {
     let cases = [
         (json!({"id": ID, "tm_create": 7}), "tm_create"),
         (json!({"id": ID, "name": 7}), "name"),
@@ -37,40 +37,41 @@ async fn a_value_of_the_wrong_type_is_located() {
     ];
     for (body, path) in cases {
         let (_server, client) = serving(ok(&body)).await;
-        let Error::Decode(unreadable) = read(&client).await else { panic!("{body} was read") };
+        let Error::Decode(unreadable) = read(&client).await else { panic!("{body} was decoded") };
         assert_eq!(unreadable.exchange.path, format!("/v1.0/providers/{ID}"));
         assert_eq!(unreadable.error.path(), path, "{body}: {unreadable}");
     }
     let (_server, client) =
         serving(ok(&json!({"result": [{"id": ID, "status": "dialing"}, {"id": 7}]}))).await;
-    let Err(Error::Decode(unreadable)) = client.calls().list().await else { panic!("it was read") };
+    let Err(Error::Decode(unreadable)) = client.calls().list().await else { panic!("it was decoded") };
     assert_eq!(unreadable.error.path(), "result[1].id");
 }
 
 #[tokio::test]
-async fn html_or_nothing_in_the_place_of_json_is_an_error_of_the_answer() {
-    for answer in [ResponseTemplate::new(200).set_body_string("<html></html>"), ResponseTemplate::new(204)] {
-        let (_server, client) = serving(answer).await;
+async fn html_or_nothing_instead_of_json_is_a_decode_error() {
+    for response in [ResponseTemplate::new(200).set_body_string("<html></html>"), ResponseTemplate::new(204)]
+    {
+        let (_server, client) = serving(response).await;
         assert!(matches!(read(&client).await, Error::Decode(_)));
     }
 }
 
 #[tokio::test]
-async fn a_truncated_answer_is_an_interruption_and_no_half_record() {
-    let base = raw_server(vec![bytes_of("200 OK", 60, &format!(r#"{{"id":"{ID}"}}"#))]).await;
+async fn a_truncated_response_is_an_interruption_and_not_a_partial_record() {
+    let base = raw_server(vec![raw_response("200 OK", 60, &format!(r#"{{"id":"{ID}"}}"#))]).await;
     let client = builder(&base).retry(RetryPolicy::none()).build().unwrap();
     assert_eq!(kind(read(&client).await), TransportKind::Interrupted);
 }
 
 #[tokio::test]
-async fn an_oversized_answer_is_not_read_and_not_asked_for_again() {
+async fn an_oversized_response_is_not_read_and_not_retried() {
     let (server, client) = serving(ResponseTemplate::new(200).set_body_string("x".repeat(4097))).await;
     assert_eq!(kind(read(&client).await), TransportKind::TooLarge { limit: 4096 });
     assert_eq!(server.received_requests().await.unwrap().len(), 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_does_not_come_runs_into_the_timeout() {
+async fn a_missing_response_is_a_timeout() {
     let base = raw_server(Vec::new()).await;
     let client =
         builder(&base).timeout(Duration::from_millis(20)).retry(RetryPolicy::none()).build().unwrap();
@@ -78,10 +79,10 @@ async fn an_answer_that_does_not_come_runs_into_the_timeout() {
 }
 
 #[tokio::test]
-async fn a_refused_connection_is_told_apart_and_names_no_url() {
-    let client = builder(&nobody().await).retry(RetryPolicy::none()).build().unwrap();
+async fn a_refused_connection_has_its_kind_and_does_not_name_the_url() {
+    let client = builder(&unreachable_url().await).retry(RetryPolicy::none()).build().unwrap();
     let error = read(&client).await;
-    assert_eq!(error.to_string(), format!("GET /v1.0/providers/{ID}: no connection could be made"));
+    assert_eq!(error.to_string(), format!("GET /v1.0/providers/{ID}: no connection could be established"));
     assert!(!format!("{error:?}").contains("http://"), "{error:?}");
     assert_eq!(kind(error), TransportKind::Connect);
 }

@@ -17,12 +17,12 @@ fn page(ids: std::ops::Range<u128>, next: &str) -> Value {
     json!({"result": records, "next_page_token": next})
 }
 
-async fn mount(server: &MockServer, asked: &str, body: &Value) {
-    let asked = query_param("page_token", asked);
-    Mock::given(asked).respond_with(ok(body)).with_priority(1).mount(server).await;
+async fn mount(server: &MockServer, token: &str, body: &Value) {
+    let requested = query_param("page_token", token);
+    Mock::given(requested).respond_with(ok(body)).with_priority(1).mount(server).await;
 }
 
-/// Two pages with records, and the empty one after the last, as the service has it.
+/// A server with two pages of records and an empty page after them, like the real service.
 async fn two_pages() -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ok(&page(1..3, &token(1)))).mount(&server).await;
@@ -40,20 +40,20 @@ async fn the_stream_ends_with_the_empty_page_after_the_last() {
     let server = two_pages().await;
     let providers = client(&server).providers().list().page_size(2).all().await.unwrap();
     assert_eq!(ids(&providers), [1, 2, 3]);
-    let asked: Vec<String> = received(&server).await;
-    assert_eq!(asked.len(), 3);
-    assert_eq!(asked[2], "GET /v1.0/providers?page_size=2&page_token=2026-04-21T23%3A57%3A00.000000Z");
+    let requests: Vec<String> = received(&server).await;
+    assert_eq!(requests.len(), 3);
+    assert_eq!(requests[2], "GET /v1.0/providers?page_size=2&page_token=2026-04-21T23%3A57%3A00.000000Z");
 }
 
 #[tokio::test]
-async fn a_stream_of_pages_has_none_that_is_empty() {
+async fn a_stream_of_pages_yields_no_empty_page() {
     let server = two_pages().await;
     let pages: Vec<_> = client(&server).providers().list().pages().try_collect().await.unwrap();
     assert_eq!(pages.iter().map(|page| page.result.len()).collect::<Vec<_>>(), [2, 1]);
 }
 
 #[tokio::test]
-async fn one_page_names_the_next_and_a_walk_can_begin_there() {
+async fn a_stream_can_begin_at_the_token_of_a_page() {
     let server = two_pages().await;
     let client = client(&server);
     let first = client.providers().list().await.unwrap();
@@ -63,7 +63,7 @@ async fn one_page_names_the_next_and_a_walk_can_begin_there() {
 }
 
 #[tokio::test]
-async fn a_page_is_read_only_when_it_is_asked_for() {
+async fn a_page_is_requested_only_when_the_stream_is_polled_for_it() {
     let server = two_pages().await;
     let stream = client(&server).providers().list().stream();
     assert_eq!(stream.take(2).try_collect::<Vec<_>>().await.unwrap().len(), 2);
@@ -71,7 +71,7 @@ async fn a_page_is_read_only_when_it_is_asked_for() {
 }
 
 #[tokio::test]
-async fn an_empty_list_and_a_last_page_without_a_token_end_the_walk() {
+async fn an_empty_list_and_a_last_page_without_a_token_end_the_stream() {
     for (body, records) in [(page(0..0, ""), 0), (page(1..3, ""), 2)] {
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(ok(&body)).expect(1).mount(&server).await;
@@ -96,25 +96,25 @@ async fn endless(server: &MockServer) -> (usize, u64, EndlessReason) {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_mind_the_token_is_noticed_at_the_second_page() {
+async fn a_server_that_ignores_the_token_is_detected_at_the_second_page() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ok(&page(1..3, &token(1)))).mount(&server).await;
     assert_eq!(endless(&server).await, (4, 2, EndlessReason::NoProgress { next: token(1) }));
 }
 
 #[tokio::test]
-async fn a_circle_of_pages_is_noticed() {
+async fn a_cycle_of_pages_is_detected() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ok(&page(1..3, "a"))).mount(&server).await;
-    for (asked, next) in [("a", "b"), ("b", "c"), ("c", "a")] {
-        mount(&server, asked, &page(1..3, next)).await;
+    for (token, next) in [("a", "b"), ("b", "c"), ("c", "a")] {
+        mount(&server, token, &page(1..3, next)).await;
     }
     let (_, pages, reason) = endless(&server).await;
     assert!(matches!(reason, EndlessReason::NoProgress { .. }) && pages < 10, "{pages}");
 }
 
 #[tokio::test]
-async fn an_empty_page_that_names_a_next_one_is_noticed() {
+async fn an_empty_page_with_a_token_is_detected() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ok(&page(0..0, &token(1)))).mount(&server).await;
     assert_eq!(endless(&server).await, (0, 1, EndlessReason::Empty));
@@ -129,6 +129,7 @@ async fn an_error_on_a_later_page_ends_the_stream() {
         .mount(&server)
         .await;
     Mock::given(any()).respond_with(ok(&page(1..3, &token(1)))).mount(&server).await;
-    let ends: Vec<bool> = client(&server).providers().list().stream().map(|end| end.is_ok()).collect().await;
-    assert_eq!(ends, [true, true, false]);
+    let successes: Vec<bool> =
+        client(&server).providers().list().stream().map(|provider| provider.is_ok()).collect().await;
+    assert_eq!(successes, [true, true, false]);
 }

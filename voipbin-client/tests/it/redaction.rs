@@ -7,11 +7,11 @@ use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::canaries::Canaries;
-use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::raw_server::{raw_response, raw_server, unreachable_url};
 use crate::support::{ID, builder, error, ok};
 use crate::trace_log::Log;
 
-/// Whatever is printed, in whatever way, must not hold these.
+/// Texts that no output may contain.
 const CANARIES: Canaries<7> = Canaries([
     "canary-token",
     "canary-accesskey",
@@ -22,7 +22,7 @@ const CANARIES: Canaries<7> = Canaries([
     "4711471147",
 ]);
 
-/// No other test asks for this one: the log is that of the whole process.
+/// The id of a provider that no other test reads, because the log is that of the whole process.
 const TRACED: Uuid = Uuid::from_u128(0x007a_ced0);
 
 fn by_key(base: &str) -> Client {
@@ -53,15 +53,18 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
     for client in [&logged_in, &client] {
         let provider = client.providers().get(ID).await.unwrap();
         assert!(format!("{provider:?}").contains("X-Key"));
-        CANARIES.are_not_in(&format!("{provider:?} {:?} {client:?}", ProviderBody::from(provider.clone())));
+        CANARIES.assert_absent_from(&format!(
+            "{provider:?} {:?} {client:?}",
+            ProviderBody::from(provider.clone())
+        ));
         client.providers().setup(setup()).await.unwrap_err();
-        CANARIES.are_not_in(&format!("{:?} {:?}", client.providers(), client.providers().list()));
+        CANARIES.assert_absent_from(&format!("{:?} {:?}", client.providers(), client.providers().list()));
     }
     let text = log.text();
-    CANARIES.are_not_in(&text);
+    CANARIES.assert_absent_from(&text);
     let path = format!("url.path=\"/providers/{TRACED}\"");
     let span = text.lines().find(|line| line.contains(&path) && line.contains("close")).unwrap();
-    for told in [
+    for field in [
         "voipbin{",
         "http.request.method=\"GET\"",
         "url.template=\"/providers/{id}\"",
@@ -69,7 +72,7 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
         "voipbin.attempts=1",
         "voipbin.request_id=\"req_7\"",
     ] {
-        assert!(span.contains(told), "`{told}` is not in {span}");
+        assert!(span.contains(field), "`{field}` is not in {span}");
     }
 }
 
@@ -86,38 +89,38 @@ async fn no_secret_is_in_an_error() {
 
     let decode = by_key(&server.uri()).providers().get(ID).await.unwrap_err();
     assert!(matches!(decode, Error::Decode(_)));
-    CANARIES.are_not_told_by(&decode);
+    CANARIES.assert_absent_from_error(&decode);
     let login = builder(&server.uri()).login("u", "canary-password").await.unwrap_err();
     assert!(matches!(login, Error::Decode(_)));
-    CANARIES.are_not_told_by(&login);
-    CANARIES.are_not_told_by(&by_key(&server.uri()).providers().setup(setup()).await.unwrap_err());
+    CANARIES.assert_absent_from_error(&login);
+    CANARIES.assert_absent_from_error(&by_key(&server.uri()).providers().setup(setup()).await.unwrap_err());
 }
 
 #[tokio::test]
-async fn the_url_with_the_access_key_is_in_no_error_of_the_transport() {
-    let cut = raw_server(vec![bytes_of("200 OK", 100, "{")]).await;
+async fn the_url_with_the_access_key_is_in_no_transport_error() {
+    let truncated = raw_server(vec![raw_response("200 OK", 100, "{")]).await;
     let garbage = raw_server(vec!["no http at all\r\n\r\n".to_owned()]).await;
-    for base in [nobody().await, cut, garbage] {
+    for base in [unreachable_url().await, truncated, garbage] {
         let client =
             builder(&base).access_key("canary-accesskey").retry(RetryPolicy::none()).build().unwrap();
         let error = client.calls().get(ID).await.unwrap_err();
         assert!(matches!(error, Error::Transport(_)), "{error}");
-        CANARIES.are_not_told_by(&error);
+        CANARIES.assert_absent_from_error(&error);
         let login = builder(&base).timeout(std::time::Duration::from_millis(50)).retry(RetryPolicy::none());
-        CANARIES.are_not_told_by(&login.login("u", "canary-password").await.unwrap_err());
+        CANARIES.assert_absent_from_error(&login.login("u", "canary-password").await.unwrap_err());
     }
 }
 
 #[test]
-fn what_is_built_by_hand_hides_its_secrets() {
+fn values_built_by_a_program_hide_their_secrets() {
     let login = LoginBody { username: "u".to_owned(), password: "canary-password".into() };
     let headers = TechHeaders::from_iter([("X-Key", "canary-header")]);
     let builder = Client::builder().access_key("canary-accesskey");
-    CANARIES.are_not_in(&format!(
+    CANARIES.assert_absent_from(&format!(
         "{login:?} {headers:?} {:?} {builder:?} {:?}",
         setup(),
         Client::builder().token("canary-token")
     ));
     let refused = Client::builder().base_url("http://user:canary-password@127.0.0.1/v1.0").token("t");
-    CANARIES.are_not_told_by(&refused.build().unwrap_err());
+    CANARIES.assert_absent_from_error(&refused.build().unwrap_err());
 }

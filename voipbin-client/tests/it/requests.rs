@@ -1,4 +1,4 @@
-//! What each method sends.
+//! The requests of each method.
 
 use serde_json::{Value, json};
 use voipbin_client::types::{
@@ -10,9 +10,9 @@ use wiremock::{Mock, MockServer};
 
 use crate::support::{ID, call, client, last_body, ok, received};
 
-const IN_PATH: &str = "9f8e7d6c-5b4a-3c2d-1e0f-abcdef012345";
+const ID_TEXT: &str = "9f8e7d6c-5b4a-3c2d-1e0f-abcdef012345";
 
-/// A server that answers every request with a record.
+/// A server that returns a record for every request.
 async fn records() -> MockServer {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ok(&call("dialing"))).mount(&server).await;
@@ -71,7 +71,7 @@ async fn each_method_has_its_endpoint() {
         "POST calls/ID/hangup",
         "DELETE calls/ID",
     ]
-    .map(|line| line.replace(' ', " /v1.0/").replace("ID", IN_PATH));
+    .map(|line| line.replace(' ', " /v1.0/").replace("ID", ID_TEXT));
     assert_eq!(received(&server).await, expected);
 }
 
@@ -87,10 +87,10 @@ async fn lists_have_their_filters() {
     client.provider_calls().list().provider(ID).await.unwrap();
     client.calls().list().await.unwrap();
     let expected = [
-        format!("GET /v1.0/outbound_configs?customer_id={IN_PATH}"),
+        format!("GET /v1.0/outbound_configs?customer_id={ID_TEXT}"),
         "GET /v1.0/providers?page_size=2&page_token=2026-04-21T23%3A15%3A00.000000Z".to_owned(),
         format!("GET /v1.0/routes?customer_id={BASIC}"),
-        format!("GET /v1.0/providercalls?provider_id={IN_PATH}"),
+        format!("GET /v1.0/providercalls?provider_id={ID_TEXT}"),
         "GET /v1.0/calls".to_owned(),
     ];
     assert_eq!(received(&server).await, expected);
@@ -105,7 +105,7 @@ async fn body_of<T, E: std::fmt::Debug>(
 }
 
 #[tokio::test]
-async fn bodies_carry_what_was_set() {
+async fn bodies_contain_the_members_that_were_set() {
     let server = records().await;
     let client = client(&server);
     let patch = OutboundConfigPatch::default().name("n").destination_whitelist::<&str>([]).codecs("");
@@ -153,7 +153,7 @@ async fn bodies_carry_what_was_set() {
 }
 
 #[tokio::test]
-async fn every_request_says_what_it_takes_and_what_it_carries() {
+async fn every_request_has_accept_and_content_type_headers() {
     let server = records().await;
     let client = client(&server);
     client.providers().create(ProviderBody::default()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is sent again over the wire, and what is not.
+//! Which requests are retried over the wire, and which are not.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use voipbin_client::{Error, TransportKind};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::raw_server::{bytes_of, nobody, raw_server};
+use crate::raw_server::{raw_response, raw_server, unreachable_url};
 use crate::support::{ID, builder, call, client, error, ok, received};
 
 async fn first_then_record(first: ResponseTemplate) -> MockServer {
@@ -19,7 +19,7 @@ async fn first_then_record(first: ResponseTemplate) -> MockServer {
 }
 
 #[tokio::test]
-async fn what_can_be_said_twice_is_repeated_after_each_passing_refusal() {
+async fn idempotent_requests_are_retried_after_each_temporary_refusal() {
     for status in [429, 502, 503, 504] {
         let server = first_then_record(ResponseTemplate::new(status)).await;
         client(&server).calls().get(ID).await.unwrap();
@@ -32,7 +32,7 @@ async fn what_can_be_said_twice_is_repeated_after_each_passing_refusal() {
 }
 
 #[tokio::test]
-async fn a_call_is_placed_again_only_where_it_cannot_have_been_placed() {
+async fn a_call_is_placed_again_only_when_it_cannot_have_been_placed() {
     let wait = |status| ResponseTemplate::new(status).insert_header("retry-after", "0");
     let timed_out = error(503, "REQUEST_TIMEOUT", "The request timed out.");
     let cases =
@@ -48,14 +48,14 @@ async fn a_call_is_placed_again_only_where_it_cannot_have_been_placed() {
 }
 
 #[tokio::test]
-async fn a_call_whose_answer_was_lost_is_not_placed_again() {
-    let cut = bytes_of("200 OK", 100, "{");
-    let base = raw_server(vec![cut.clone(), cut]).await;
+async fn a_call_whose_response_was_lost_is_not_placed_again() {
+    let truncated = raw_response("200 OK", 100, "{");
+    let base = raw_server(vec![truncated.clone(), truncated]).await;
     let error =
         builder(&base).build().unwrap().provider_calls().create(ProviderCallCreate::new(ID, [])).await;
     let Err(Error::Transport(error)) = error else { panic!("{error:?}") };
     assert_eq!((error.kind, error.exchange.attempts), (TransportKind::Interrupted, 1));
-    let base = nobody().await;
+    let base = unreachable_url().await;
     let error =
         builder(&base).build().unwrap().provider_calls().create(ProviderCallCreate::new(ID, [])).await;
     let Err(Error::Transport(error)) = error else { panic!("{error:?}") };
@@ -63,7 +63,7 @@ async fn a_call_whose_answer_was_lost_is_not_placed_again() {
 }
 
 #[tokio::test]
-async fn an_error_of_the_request_is_not_repeated() {
+async fn a_permanent_refusal_is_not_retried() {
     for status in [400, 401, 402, 403, 404, 409, 500] {
         let server = MockServer::start().await;
         Mock::given(any()).respond_with(error(status, "X", "no")).expect(1).mount(&server).await;
@@ -72,7 +72,7 @@ async fn an_error_of_the_request_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn a_wait_that_is_too_long_is_handed_to_the_caller() {
+async fn a_retry_after_that_is_too_long_is_returned_to_the_caller() {
     let server = MockServer::start().await;
     let body = json!({"error": {"details": [{"limited_by": "customer"}], "reason": "RATE_LIMIT_EXCEEDED"}});
     let busy = ResponseTemplate::new(429).set_body_json(body).insert_header("retry-after", "3600");

@@ -14,7 +14,7 @@ pub(crate) use received::{last_body, received};
 pub(crate) const TOKEN: &str = "canary-token";
 pub(crate) const ID: Uuid = Uuid::from_u128(0x9f8e_7d6c_5b4a_3c2d_1e0f_abcd_ef01_2345);
 
-/// A client that repeats and polls without waiting.
+/// A client that retries and polls without waiting.
 pub(crate) fn builder(base: &str) -> ClientBuilder {
     let retry = RetryPolicy::default().base_wait(Duration::ZERO);
     let builder = Client::builder().base_url(format!("{base}/v1.0")).token(TOKEN);
@@ -30,14 +30,14 @@ pub(crate) fn call(status: &str) -> Value {
 }
 
 pub(crate) fn ok(body: &Value) -> ResponseTemplate {
-    answer(200, body)
+    response(200, body)
 }
 
-pub(crate) fn answer(status: u16, body: &Value) -> ResponseTemplate {
+pub(crate) fn response(status: u16, body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(status).set_body_raw(body.to_string(), "application/json; charset=utf-8")
 }
 
 pub(crate) fn error(status: u16, reason: &str, message: &str) -> ResponseTemplate {
     let body = json!({"error": {"message": message, "reason": reason, "request_id": "req_7", "status": "X"}});
-    answer(status, &body).insert_header("x-request-id", "req_7")
+    response(status, &body).insert_header("x-request-id", "req_7")
 }

@@ -1,4 +1,4 @@
-//! What this crate does not know yet survives.
+//! Unknown members and texts are preserved.
 
 use serde_json::{Value, json};
 use voipbin_client::types::{CallStatus, ProviderBody, RouteUpdate};
@@ -42,7 +42,7 @@ async fn unknown_members_of_a_route_survive_its_update() {
 }
 
 #[tokio::test]
-async fn a_call_with_unknown_texts_and_members_is_read() {
+async fn a_call_with_unknown_texts_and_members_is_decoded() {
     let server = serving(&json!({"id": ID, "status": "parked", "hangup_by": "", "hangup_reason": "eclipse",
         "destination": {"type": "hologram", "target": "x", "colour": "green"}, "tm_parked": "never",
         "action": {"type": "levitate"}, "mute_direction": "sideways", "chained_call_ids": null}))
@@ -52,12 +52,12 @@ async fn a_call_with_unknown_texts_and_members_is_read() {
     assert_ne!(call.status, CallStatus::Hangup);
     assert_eq!(call.hangup_by, None);
     let written = serde_json::to_value(&call).unwrap();
-    for (place, text) in [
+    for (pointer, text) in [
         ("/hangup_reason", "eclipse"),
         ("/destination/type", "hologram"),
         ("/action/type", "levitate"),
         ("/mute_direction", "sideways"),
     ] {
-        assert_eq!(written.pointer(place).unwrap(), text);
+        assert_eq!(written.pointer(pointer).unwrap(), text);
     }
 }

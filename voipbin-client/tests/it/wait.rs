@@ -1,4 +1,4 @@
-//! Following a call to its end.
+//! Polling of a call until it has ended.
 
 use std::time::Duration;
 
@@ -12,16 +12,21 @@ use crate::support::{ID, builder, call, client, error, ok, received};
 
 const LONG: Duration = Duration::from_mins(1);
 
-async fn in_turn(answers: Vec<ResponseTemplate>) -> MockServer {
+async fn in_turn(responses: Vec<ResponseTemplate>) -> MockServer {
     let server = MockServer::start().await;
-    for (index, answer) in answers.into_iter().enumerate() {
+    for (index, response) in responses.into_iter().enumerate() {
         let priority = u8::try_from(index + 1).unwrap();
-        Mock::given(any()).respond_with(answer).up_to_n_times(1).with_priority(priority).mount(&server).await;
+        Mock::given(any())
+            .respond_with(response)
+            .up_to_n_times(1)
+            .with_priority(priority)
+            .mount(&server)
+            .await;
     }
     server
 }
 
-fn over() -> ResponseTemplate {
+fn ended() -> ResponseTemplate {
     let mut call = call("hangup");
     call["hangup_reason"] = json!("noanswer");
     call["hangup_by"] = json!("remote");
@@ -29,24 +34,25 @@ fn over() -> ResponseTemplate {
 }
 
 #[tokio::test]
-async fn a_call_is_asked_for_until_it_is_over() {
+async fn a_call_is_polled_until_it_has_ended() {
     let steps = ["dialing", "ringing", "progressing", "terminating"].map(|status| ok(&call(status)));
-    let server = in_turn(steps.into_iter().chain([over()]).collect()).await;
+    let server = in_turn(steps.into_iter().chain([ended()]).collect()).await;
     let call = client(&server).calls().wait_until_hung_up(ID, LONG).await.unwrap();
     assert_eq!(call.hangup_reason, Some(HangupReason::Noanswer));
     assert_eq!(received(&server).await.len(), 5);
 }
 
 #[tokio::test]
-async fn a_service_that_is_away_for_a_moment_is_asked_again() {
-    let answers = vec![ResponseTemplate::new(500), ResponseTemplate::new(503), ok(&call("ringing")), over()];
-    let server = in_turn(answers).await;
+async fn temporary_errors_of_the_service_are_tolerated() {
+    let responses =
+        vec![ResponseTemplate::new(500), ResponseTemplate::new(503), ok(&call("ringing")), ended()];
+    let server = in_turn(responses).await;
     let client = builder(&server.uri()).retry(RetryPolicy::none()).build().unwrap();
     assert!(client.calls().wait_until_hung_up(ID, LONG).await.unwrap().is_over());
 }
 
 #[tokio::test]
-async fn what_is_refused_for_good_is_an_error_at_once() {
+async fn a_permanent_refusal_is_an_error_at_once() {
     let server = in_turn(vec![ok(&call("ringing")), error(409, "STATE_INVALID", "deleted")]).await;
     let error = client(&server).calls().wait_until_hung_up(ID, LONG).await.unwrap_err();
     assert!(matches!(error, Error::Conflict(_)), "{error}");
@@ -54,7 +60,7 @@ async fn what_is_refused_for_good_is_an_error_at_once() {
 }
 
 #[tokio::test]
-async fn a_call_that_goes_on_is_told_as_it_was_seen_last() {
+async fn the_error_of_a_call_that_continues_has_its_last_known_state() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ok(&call("progressing"))).mount(&server).await;
     let waiting =
@@ -64,12 +70,12 @@ async fn a_call_that_goes_on_is_told_as_it_was_seen_last() {
     assert_eq!(still_up.call.as_ref().unwrap().status, CallStatus::Progressing);
     assert_eq!(
         still_up.to_string(),
-        format!("after 100ms call {ID} is not known to be over: it was progressing when it was seen last")
+        format!("call {ID} is not known to have ended within 100ms: its last known status is progressing")
     );
 }
 
 #[tokio::test]
-async fn a_service_that_never_answers_does_not_hold_the_wait_beyond_its_time() {
+async fn the_time_limit_applies_to_a_service_that_never_responds() {
     let base = crate::raw_server::raw_server(Vec::new()).await;
     let client = builder(&base).build().unwrap();
     let error = client.calls().wait_until_hung_up(ID, Duration::from_millis(20)).await.unwrap_err();

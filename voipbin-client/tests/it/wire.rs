@@ -1,4 +1,4 @@
-//! The order of members, and which are left out: what the service writes, byte for byte.
+//! The order of members, and which of them are omitted: byte for byte as the service writes them.
 
 use serde_json::json;
 use voipbin_client::Uuid;
@@ -21,7 +21,7 @@ fn at() -> Timestamp {
 }
 
 #[test]
-fn a_fresh_outbound_config() {
+fn a_new_outbound_config_is_encoded_as_by_the_service() {
     let config = OutboundConfig {
         id: ID,
         customer_id: ID,
@@ -36,7 +36,7 @@ fn a_fresh_outbound_config() {
 }
 
 #[test]
-fn a_provider_without_anything() {
+fn an_empty_provider_is_encoded_as_by_the_service() {
     let expected = format!(
         r#"{{"id":"{ID_TEXT}","type":"","hostname":"","tech_prefix":"","tech_postfix":"","tech_headers":{{}},"name":"","detail":"","metadata":{{}},"codecs":"","health_status":"unknown","health_checked_at":null,"tm_create":null,"tm_update":null,"tm_delete":null}}"#
     );
@@ -44,7 +44,7 @@ fn a_provider_without_anything() {
 }
 
 #[test]
-fn a_route_for_every_customer() {
+fn a_route_for_every_customer_is_encoded_as_by_the_service() {
     let route =
         Route { id: ID, customer_id: BASIC, provider_id: ID, target: "+1".to_owned(), ..Default::default() };
     let expected = format!(
@@ -54,7 +54,7 @@ fn a_route_for_every_customer() {
 }
 
 #[test]
-fn a_provider_call_without_a_source() {
+fn a_provider_call_without_a_source_is_encoded_as_by_the_service() {
     let record = ProviderCall { id: ID, destinations: vec![Address::tel("+1")], ..Default::default() };
     let expected = format!(
         r#"{{"id":"{ID_TEXT}","customer_id":"{ZERO_TEXT}","provider_id":"{ZERO_TEXT}","flow_id":"{ZERO_TEXT}","source":null,"destinations":[{{"type":"tel","target":"+1"}}],"anonymous":"auto","call_ids":[],"groupcall_ids":[],"tm_create":null,"tm_update":null,"tm_delete":null}}"#
@@ -63,7 +63,7 @@ fn a_provider_call_without_a_source() {
 }
 
 #[test]
-fn a_call_at_its_beginning_has_no_hangup_reason_and_no_instants_but_its_creation() {
+fn a_new_call_has_no_hangup_reason_and_only_its_creation_time() {
     let call = Call {
         id: ID,
         kind: Some(CallKind::Flow),
@@ -81,7 +81,7 @@ fn a_call_at_its_beginning_has_no_hangup_reason_and_no_instants_but_its_creation
 }
 
 #[test]
-fn envelopes() {
+fn envelopes_are_encoded_as_by_the_service() {
     assert_eq!(text(&Page::<Route>::default()), r#"{"result":[],"next_page_token":""}"#);
     let webhook = Webhook { kind: EventKind::CallHangup, data: 7 };
     assert_eq!(text(&webhook), r#"{"type":"call_hangup","data":7}"#);
@@ -111,14 +111,14 @@ fn a_text_is_escaped_as_go_does() {
 }
 
 #[test]
-fn a_body_is_read_as_the_service_reads_it() {
+fn a_body_is_decoded_as_by_the_service() {
     use voipbin_client::types::{ProviderBody, ProviderCallCreate, RouteCreate};
     assert_eq!(
         serde_json::from_str::<ProviderBody>(r#"{"name":null,"tech_headers":null}"#).unwrap(),
         ProviderBody::default()
     );
     assert!(serde_json::from_str::<ProviderBody>(r#"{"name":5}"#).is_err());
-    // Ids of routes are texts to the service, those of provider calls are not.
+    // The service declares the ids in routes as texts, those in provider calls as UUIDs.
     let route: RouteCreate =
         serde_json::from_str(r#"{"customer_id":"x","provider_id":"","target":"all"}"#).unwrap();
     assert_eq!(route, RouteUpdate::new("all", ZERO).of(ZERO));

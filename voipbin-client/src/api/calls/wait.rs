@@ -1,4 +1,4 @@
-//! Following a call to its end.
+//! Polling of a call until it has ended.
 
 use std::time::Duration;
 
@@ -12,11 +12,15 @@ use crate::error::StillUp;
 use crate::types::Call;
 
 impl Calls {
-    /// Asks for a call until it is over, at most for so long, and gives it with its hangup reason.
+    /// Polls a call until it has ended, for at most `at_most`, and returns the call with its hangup reason.
     ///
-    /// The waits between two questions double (see [`ClientBuilder::poll`](crate::ClientBuilder::poll)). A service
-    /// that is busy or away for a moment is asked again; what is refused for good is an error at once. When the
-    /// time is over the error is [`Error::StillUp`], with the call as it was seen last; the call goes on.
+    /// The wait between two requests doubles up to a limit: see
+    /// [`ClientBuilder::poll`](crate::ClientBuilder::poll).
+    ///
+    /// # Errors
+    /// Returns [`Error::StillUp`] with the last known state of the call when the call has not ended in time;
+    /// the call itself continues. Transport errors, rate limits and 5xx statuses are tolerated until then.
+    /// Any other error is returned at once.
     ///
     /// ```
     /// # async fn f(client: &voipbin_client::Client, id: voipbin_client::Uuid) -> Result<(), voipbin_client::Error> {
@@ -35,7 +39,7 @@ impl Calls {
     /// ```
     pub async fn wait_until_hung_up(&self, id: Uuid, at_most: Duration) -> Result<Call, Error> {
         let mut last = StillUp { id, waited: at_most, call: None, error: None };
-        // A wait without an end is one of a century.
+        // A duration that the clock cannot represent is shortened to 100 years.
         let start = now();
         let deadline = start.checked_add(at_most).unwrap_or(start + Duration::from_hours(24 * 36_525));
         match timeout_at(deadline, self.follow(&mut last)).await {
@@ -47,23 +51,23 @@ impl Calls {
     async fn follow(&self, last: &mut StillUp) -> Result<Call, Error> {
         let mut attempts = 0;
         loop {
-            let mut asked = None;
+            let mut requested_wait = None;
             match self.get(last.id).await {
                 Ok(call) if call.is_over() => return Ok(call),
                 Ok(call) => (last.call, last.error) = (Some(call), None),
-                Err(error) if error.is_passing() => {
+                Err(error) if error.is_temporary() => {
                     if let Error::RateLimited { retry_after, .. } = &error {
-                        asked = *retry_after;
+                        requested_wait = *retry_after;
                     }
                     last.error = Some(error);
                 }
                 Err(error) => return Err(error),
             }
             attempts += 1;
-            // Half of a wait is fixed, so that no question follows the one before at once.
+            // The jitter is at least 0.5, so that there is always a wait between two requests.
             let jitter = 0.5 + self.0.channel().jitter() / 2.0;
             let wait = self.0.poll().wait(attempts, jitter);
-            sleep(asked.map_or(wait, |asked| asked.max(wait))).await;
+            sleep(requested_wait.map_or(wait, |requested| requested.max(wait))).await;
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A successful answer, and what is read out of it.
+//! A successful response, and the decoding of its records.
 
 use bytes::Bytes;
 use didww_types::{ApiVersion, CollectionMeta, DecodeError, Document, Included, Resource, ResourceObject};
@@ -7,53 +7,55 @@ use serde::de::DeserializeOwned;
 
 use crate::{Error, Exchange, Page, Single};
 
-/// How a record is read out of a tree: whole or in part.
+/// The function that decodes a complete or a partial record from a tree.
 pub(crate) type Decode<T> = fn(ApiVersion, ResourceObject) -> Result<T, DecodeError>;
 
-/// An answer with a status of success.
-pub(crate) struct Answer {
+/// A response with a 2xx status.
+pub(crate) struct Response {
     pub(crate) exchange: Exchange,
     pub(crate) status: StatusCode,
     pub(crate) body: Bytes,
-    pub(crate) asked: ApiVersion,
+    /// The API version that the request asked for.
+    pub(crate) requested: ApiVersion,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn document<T: DeserializeOwned>(&self) -> Result<Document<T>, Error> {
         Document::parse(&self.body).map_err(|error| Error::decode(&self.exchange, error))
     }
 
-    /// Reads a document whose records have the newest form already: straight from the text.
+    /// Decodes a document whose records are in the canonical form straight from the text, which is faster.
     ///
-    /// Nothing comes of an older form, which must be lifted, or of an error, whose place only the tree tells.
+    /// Returns `None` for records in an older form, which must be converted in a tree, and for an error,
+    /// whose path only decoding from a tree yields.
     fn direct<R: Resource, D: DeserializeOwned>(&self) -> Option<(Document<D>, ApiVersion)> {
-        if R::SPEC.lifts(self.asked) {
+        if R::SPEC.lifts(self.requested) {
             return None;
         }
         let document: Document<D> = serde_json::from_slice(&self.body).ok()?;
-        let version = served(self.asked, &document.meta);
+        let version = served_version(self.requested, &document.meta);
         (!R::SPEC.lifts(version)).then_some((document, version))
     }
 
-    /// Reads a document with one record.
+    /// Decodes a document with one record.
     pub(crate) fn single<R: Resource, T: DeserializeOwned>(
         &self,
         decode: Decode<T>,
     ) -> Result<Single<T>, Error> {
         if let Some((document, version)) = self.direct::<R, T>() {
-            return Ok(found(document.data, document.included, version));
+            return Ok(single(document.data, document.included, version));
         }
         let Document { data, included, meta, .. } = self.document::<ResourceObject>()?;
         self.record::<R, T>(data, included, &meta, decode)
     }
 
-    /// Reads a document with one record or none.
+    /// Decodes a document with one record or none.
     pub(crate) fn optional<R: Resource, T: DeserializeOwned>(
         &self,
         decode: Decode<T>,
     ) -> Result<Option<Single<T>>, Error> {
         if let Some((document, version)) = self.direct::<R, Option<T>>() {
-            return Ok(document.data.map(|data| found(data, document.included, version)));
+            return Ok(document.data.map(|data| single(data, document.included, version)));
         }
         let Document { data, included, meta, .. } = self.document::<Option<ResourceObject>>()?;
         data.map(|data| self.record::<R, T>(data, included, &meta, decode)).transpose()
@@ -66,35 +68,35 @@ impl Answer {
         meta: &CollectionMeta,
         decode: Decode<T>,
     ) -> Result<Single<T>, Error> {
-        let version = served(self.asked, meta);
-        let value = read::<R, T>(version, data, decode)
+        let version = served_version(self.requested, meta);
+        let value = decode_record::<R, T>(version, data, decode)
             .map_err(|error| Error::decode(&self.exchange, error.under("data")))?;
-        Ok(found(value, included, version))
+        Ok(single(value, included, version))
     }
 
-    /// Reads a document with a page of records.
+    /// Decodes a document with a page of records.
     pub(crate) fn page<R: Resource, T: DeserializeOwned>(&self, decode: Decode<T>) -> Result<Page<T>, Error> {
         if let Some((Document { data, included, meta, links }, version)) = self.direct::<R, Vec<T>>() {
             let included = Included::new(version, included);
             return Ok(Page { items: data, total: meta.total_records, included, links, version });
         }
         let Document { data, included, meta, links } = self.document::<Vec<ResourceObject>>()?;
-        let version = served(self.asked, &meta);
-        let read = |(index, data)| {
-            read::<R, T>(version, data, decode)
+        let version = served_version(self.requested, &meta);
+        let decode_at = |(index, data)| {
+            decode_record::<R, T>(version, data, decode)
                 .map_err(|error| Error::decode(&self.exchange, error.under(format_args!("data[{index}]"))))
         };
-        let items = data.into_iter().enumerate().map(read).collect::<Result<Vec<T>, Error>>()?;
+        let items = data.into_iter().enumerate().map(decode_at).collect::<Result<Vec<T>, Error>>()?;
         let included = Included::new(version, included);
         Ok(Page { items, total: meta.total_records, included, links, version })
     }
 }
 
-fn found<T>(value: T, included: Vec<ResourceObject>, version: ApiVersion) -> Single<T> {
+fn single<T>(value: T, included: Vec<ResourceObject>, version: ApiVersion) -> Single<T> {
     Single { value, included: Included::new(version, included), version }
 }
 
-fn read<R: Resource, T>(
+fn decode_record<R: Resource, T>(
     version: ApiVersion,
     data: ResourceObject,
     decode: Decode<T>,
@@ -105,7 +107,8 @@ fn read<R: Resource, T>(
     decode(version, data)
 }
 
-/// The version that wrote the answer. One that is not known here can only be newer than those that are.
-fn served(asked: ApiVersion, meta: &CollectionMeta) -> ApiVersion {
-    meta.api_version.as_deref().map_or(asked, |named| named.parse().unwrap_or(ApiVersion::NEWEST))
+/// The API version of the response. One that this crate does not know is newer than all that it knows, and is
+/// decoded as the newest of them.
+fn served_version(requested: ApiVersion, meta: &CollectionMeta) -> ApiVersion {
+    meta.api_version.as_deref().map_or(requested, |named| named.parse().unwrap_or(ApiVersion::NEWEST))
 }
