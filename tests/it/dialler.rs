@@ -250,11 +250,10 @@ fn edge_config(certificates: &Certificates) -> Config {
     sip.tls_listen = Some("127.0.0.1:0".to_owned());
     sip.tls_cert = Some(certificates.path("cert.pem"));
     sip.tls_key = Some(certificates.path("key.pem"));
-    Config {
-        listen: "127.0.0.1:0".to_owned(),
-        control_listen: None,
-        database: Database::Ephemeral,
-        sip: Some(sip),
-        ..Config::default()
-    }
+    let mut config = Config::default();
+    config.listen = "127.0.0.1:0".to_owned();
+    config.control_listen = None;
+    config.database = Database::Ephemeral;
+    config.sip = Some(sip);
+    config
 }

@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use crate::config::{Config, Database};
 use crate::server::{Server, StartError};
-use callbacks;
 use control_plane::{Control, NewAccount};
 use http_listener::Limits;
 use service_base::clock::Clock;

@@ -6,7 +6,7 @@ use super::inspection::{self, NotSupported};
 use super::stack::Incoming;
 
 /// The parts of an INVITE that an [`Attempt`] is made of.
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     request: &'a Incoming,
     uri: String,
     from: &'a str,
@@ -19,7 +19,7 @@ pub struct Parts<'a> {
 pub(crate) const TWILIO_HEADER: &str = "X-Twilio-AccountSid";
 
 impl<'a> Parts<'a> {
-    pub fn of(request: &'a Incoming, settings: &Settings) -> Self {
+    pub(crate) fn of(request: &'a Incoming, settings: &Settings) -> Self {
         Self {
             request,
             uri: request.request_uri(),
@@ -32,16 +32,16 @@ impl<'a> Parts<'a> {
     }
 
     /// What `From` said, for the log and the record.
-    pub fn from(&self) -> &'a str {
+    pub(crate) fn from(&self) -> &'a str {
         self.from
     }
 
     /// The header that a refusal of what is not supported carries.
-    pub fn header(&self) -> Option<inspection::Header> {
+    pub(crate) fn header(&self) -> Option<inspection::Header> {
         self.not_supported.as_ref()?.header.clone()
     }
 
-    pub fn attempt(&self) -> Attempt<'_> {
+    pub(crate) fn attempt(&self) -> Attempt<'_> {
         let Self { request, .. } = self;
         let bytes = |name| request.value(name).map(str::as_bytes);
         Attempt {

@@ -6,7 +6,7 @@ use trunk_rules::carrier::Cause;
 use super::stack::{Acknowledgement, Incoming};
 
 /// What comes for a call that is up.
-pub enum Event {
+pub(crate) enum Event {
     /// The caller hung up, and was told that this is well. Nothing comes after it.
     HungUp,
     /// Another request in its dialog.

@@ -15,15 +15,15 @@ use service_base::mailbox::Mailbox;
 
 /// What names a dialog: the call id, the caller's tag and ours.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Key {
-    pub call_id: Box<str>,
-    pub remote: Box<str>,
-    pub local: Box<str>,
+pub(crate) struct Key {
+    pub(crate) call_id: Box<str>,
+    pub(crate) remote: Box<str>,
+    pub(crate) local: Box<str>,
 }
 
 impl Key {
     /// The dialog of a request that comes in.
-    pub fn of(request: &Incoming) -> Option<Self> {
+    pub(crate) fn of(request: &Incoming) -> Option<Self> {
         Some(Self {
             call_id: request.call_id().into(),
             remote: request.remote_tag()?.into(),
@@ -34,18 +34,18 @@ impl Key {
 
 /// Where an INVITE came from and what it says of itself.
 #[derive(Debug, Clone)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// The id of its record.
-    pub id: Uuid,
-    pub started: Timestamp,
-    pub source: SocketAddr,
-    pub protocol: &'static str,
-    pub user_agent: Option<Box<str>>,
-    pub p_charge_info: Option<Box<str>>,
+    pub(crate) id: Uuid,
+    pub(crate) started: Timestamp,
+    pub(crate) source: SocketAddr,
+    pub(crate) protocol: &'static str,
+    pub(crate) user_agent: Option<Box<str>>,
+    pub(crate) p_charge_info: Option<Box<str>>,
 }
 
 impl Origin {
-    pub fn of(inner: &Inner, request: &Incoming, started: Timestamp) -> Self {
+    pub(crate) fn of(inner: &Inner, request: &Incoming, started: Timestamp) -> Self {
         Self {
             id: inner.core.ids.record(started),
             started,
@@ -59,19 +59,19 @@ impl Origin {
 
 /// A call that was let through.
 #[derive(Debug)]
-pub struct Facts {
-    pub key: Key,
-    pub origin: Origin,
-    pub trunk: Arc<TrunkTerms>,
-    pub dialled: Box<str>,
-    pub destination: Digits,
-    pub cli: Cli,
-    pub is_emergency: bool,
-    pub rate: Option<Rate>,
+pub(crate) struct Facts {
+    pub(crate) key: Key,
+    pub(crate) origin: Origin,
+    pub(crate) trunk: Arc<TrunkTerms>,
+    pub(crate) dialled: Box<str>,
+    pub(crate) destination: Digits,
+    pub(crate) cli: Cli,
+    pub(crate) is_emergency: bool,
+    pub(crate) rate: Option<Rate>,
     /// Whether the caller has shown that it hears what is sent to its address.
-    pub is_heard: bool,
+    pub(crate) is_heard: bool,
     /// What comes for it.
-    pub mailbox: Mailbox<Event>,
+    pub(crate) mailbox: Mailbox<Event>,
     /// When it was answered, in milliseconds; `NEVER` before.
     connected: AtomicI64,
     /// The number of the caller's last request in the dialog.
@@ -81,7 +81,7 @@ pub struct Facts {
 const NEVER: i64 = i64::MIN;
 
 impl Facts {
-    pub fn new(key: Key, origin: Origin, sequence: u32, admitted: Admitted) -> Self {
+    pub(crate) fn new(key: Key, origin: Origin, sequence: u32, admitted: Admitted) -> Self {
         let Admitted { trunk, identified, dialled, destination, cli, emergency, rate, .. } = admitted;
         let is_heard = origin.protocol != "udp" || matches!(identified, Identified::Digest { .. });
         Self {
@@ -101,33 +101,33 @@ impl Facts {
     }
 
     /// Notes the number of a request in the dialog; returns whether it comes in its order.
-    pub fn follows(&self, sequence: u32) -> bool {
+    pub(crate) fn follows(&self, sequence: u32) -> bool {
         self.sequence.fetch_max(sequence, Ordering::Relaxed) <= sequence
     }
 
     /// Notes that it was answered.
-    pub fn connect(&self, at: Timestamp) {
+    pub(crate) fn connect(&self, at: Timestamp) {
         self.connected.store(at.as_unix_millis(), Ordering::Relaxed);
     }
 
     /// When it was answered.
-    pub fn connected(&self) -> Option<Timestamp> {
+    pub(crate) fn connected(&self) -> Option<Timestamp> {
         let at = self.connected.load(Ordering::Relaxed);
         (at != NEVER).then(|| Timestamp::from_unix_millis(at))
     }
 
     /// The store's id of the trunk.
-    pub fn trunk_number(&self) -> Option<Uuid> {
+    pub(crate) fn trunk_number(&self) -> Option<Uuid> {
         self.trunk.id.as_str().parse().ok()
     }
 
     /// Whether the threshold does not hold for it.
-    pub fn is_exempt(&self, inner: &Inner) -> bool {
+    pub(crate) fn is_exempt(&self, inner: &Inner) -> bool {
         self.is_emergency && inner.config.settings.emergency_bypass
     }
 
     /// The store's number of the account.
-    pub fn account(&self) -> i64 {
+    pub(crate) fn account(&self) -> i64 {
         self.trunk.account.parse().unwrap_or_default()
     }
 }

@@ -142,7 +142,7 @@ impl CallRecord {
         }
     }
 
-    pub fn of_refusal(
+    pub(crate) fn of_refusal(
         inner: &Inner,
         request: &Incoming,
         parts: &Parts<'_>,
@@ -171,7 +171,7 @@ impl CallRecord {
     }
 
     /// The record of a call that was let through and was over at a moment, with what it cost if it was answered.
-    pub fn of_call(
+    pub(crate) fn of_call(
         inner: &Inner,
         facts: &Facts,
         ending: Ending,
@@ -214,11 +214,11 @@ impl CallRecord {
         Self::of_call(inner, facts, ending, (facts.origin.started, None), &Traffic::default())
     }
 
-    pub fn to_json(&self) -> Option<String> {
+    pub(crate) fn to_json(&self) -> Option<String> {
         serde_json::to_string(self).ok()
     }
 
-    pub fn to_stored(&self, account: i64) -> Option<StoredCall> {
+    pub(crate) fn to_stored(&self, account: i64) -> Option<StoredCall> {
         Some(StoredCall {
             id: self.id,
             account,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::Path;
 use axum::response::Response;
 use axum::routing::get;
 use didww_types::ApiVersion;
@@ -15,7 +15,6 @@ use http_listener::plain_json;
 
 use super::api;
 use crate::openapi;
-use service_core::Core;
 
 /// The routes of the API and of its description, and the answer to every path that no room has.
 pub fn api_router(api: Arc<Api>) -> Router {

@@ -76,7 +76,7 @@ impl Inner {
 
     /// Lets those begin whose turn it is.
     fn go_on(self: &Arc<Self>, turns: &mut Turns<Asker, oneshot::Sender<Turn>>) {
-        while let Some((asker, reply)) = turns.next() {
+        while let Some((asker, reply)) = turns.begin_next() {
             if let Err(mut unwanted) = reply.send(Turn(Some((Arc::clone(self), asker)))) {
                 // It waited too long, or its client is gone. The lock is held: the turn must not give itself back.
                 unwanted.0 = None;

@@ -81,7 +81,7 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
 
     /// The next piece, which counts as under way until it is [`done`](Self::done). None when nothing waits that may
     /// begin now.
-    pub fn next(&mut self) -> Option<(K, T)> {
+    pub fn begin_next(&mut self) -> Option<(K, T)> {
         if self.running >= self.bounds.running {
             return None;
         }
@@ -142,7 +142,7 @@ mod tests {
         }
         turns.push('b', 10).unwrap();
         turns.push('c', 20).unwrap();
-        let order: Vec<_> = std::iter::from_fn(|| turns.next()).collect();
+        let order: Vec<_> = std::iter::from_fn(|| turns.begin_next()).collect();
         assert_eq!(order, [('a', 0), ('b', 10), ('c', 20), ('a', 1), ('a', 2), ('a', 3)]);
     }
 
@@ -152,12 +152,15 @@ mod tests {
         for work in 0..3 {
             turns.push('a', work).unwrap();
         }
-        assert_eq!((turns.next(), turns.next(), turns.next()), (Some(('a', 0)), Some(('a', 1)), None));
+        assert_eq!(
+            (turns.begin_next(), turns.begin_next(), turns.begin_next()),
+            (Some(('a', 0)), Some(('a', 1)), None)
+        );
         turns.push('b', 9).unwrap();
-        assert_eq!(turns.next(), Some(('b', 9)));
+        assert_eq!(turns.begin_next(), Some(('b', 9)));
         turns.done('a');
-        assert_eq!(turns.next(), Some(('a', 2)));
-        assert_eq!(turns.next(), None);
+        assert_eq!(turns.begin_next(), Some(('a', 2)));
+        assert_eq!(turns.begin_next(), None);
     }
 
     #[test]
@@ -172,7 +175,7 @@ mod tests {
         }
         assert_eq!(turns.push('c', 0), Err(0), "too much in all");
         assert_eq!(turns.clear().len(), 8);
-        assert_eq!((turns.next(), turns.askers.len()), (None, 0));
+        assert_eq!((turns.begin_next(), turns.askers.len()), (None, 0));
     }
 
     proptest! {
@@ -193,7 +196,7 @@ mod tests {
                     }
                     1 => {
                         let at_share = |asker: &u32| under_way.iter().filter(|one| *one == asker).count() >= 2;
-                        if let Some((began, ())) = turns.next() {
+                        if let Some((began, ())) = turns.begin_next() {
                             prop_assert!(!at_share(&began));
                             passed.remove(&began);
                             for (other, seen) in &mut passed {

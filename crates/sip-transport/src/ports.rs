@@ -89,7 +89,7 @@ impl Ports {
     }
 }
 
-#[cfg(all(test, feature = "voipbin"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -20,7 +20,7 @@ fn documented(page: &str) -> Vec<(String, String)> {
 /// The routes in the source, as `METHOD /path`.
 fn declared() -> BTreeSet<String> {
     let source = ["routes", "calls", "customer_routes"]
-        .map(|file| read(&format!("trunk-server/src/control/{file}.rs")))
+        .map(|file| read(&format!("crates/control-plane/src/{file}.rs")))
         .concat();
     let mut routes = BTreeSet::new();
     for route in source.split(".route(").skip(1) {
@@ -48,10 +48,10 @@ fn every_control_route_is_described_and_no_other() {
 
 #[test]
 fn every_control_endpoint_has_a_line_to_paste_and_a_method_that_exists() {
-    let folder = std::fs::read_dir(path("trunk-server/src/control")).unwrap();
-    let files = folder.map(|entry| entry.unwrap().path()).chain([path("trunk-server/src/control.rs")]);
+    let folder = std::fs::read_dir(path("crates/control-plane/src")).unwrap();
+    let files = folder.map(|entry| entry.unwrap().path());
     let control: String = files.map(|file| std::fs::read_to_string(file).unwrap()).collect();
-    let clock = read("trunk-server/src/clock.rs");
+    let clock = read("crates/service-base/src/clock.rs");
     for (heading, text) in documented(&read("docs/control.md")) {
         assert!(blocks(&text, "sh").concat().contains("curl -s"), "{heading} has no curl line");
         let mut methods = 0;

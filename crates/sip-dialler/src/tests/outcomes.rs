@@ -3,9 +3,7 @@
 use std::net::UdpSocket;
 
 use super::carrier::Carrier;
-use super::{
-    Invitation, LegEnd, LegEvent, Reach, dialler, ended, hasty, idle, invitation, mapped, next, placed,
-};
+use super::{Invitation, LegEnd, LegEvent, dialler, ended, hasty, idle, invitation, mapped, next, placed};
 
 #[tokio::test]
 async fn the_invite_is_what_a_carrier_of_the_platform_sees() {

@@ -218,7 +218,7 @@ fn next(shared: &Shared) -> Option<(Asker, Box<dyn Scan>)> {
         if shared.closed.load(Ordering::Relaxed) {
             return None;
         }
-        if let Some(next) = state.turns.next() {
+        if let Some(next) = state.turns.begin_next() {
             return Some(next);
         }
         state.idle += 1;
