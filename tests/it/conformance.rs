@@ -37,7 +37,7 @@ const WAITING: [(u8, &str); 3] = [
 /// Cases that are tested beside the code: the file, and a test in it.
 const ELSEWHERE: [(u8, &str, &str); 1] = [(
     85,
-    include_str!("../../didww-types/tests/it/signatures.rs"),
+    include_str!("../../crates/didww-types/tests/it/signatures.rs"),
     "every_vector_verifies_or_is_refused_as_it_says",
 )];
 

@@ -4,18 +4,18 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a panic fails the test")]
 #![allow(clippy::disallowed_methods, reason = "the servers of the tests accept few connections")]
 
-#[path = "../../../client-core/tests/support/canaries.rs"]
+#[path = "../../../crates/client-core/tests/support/canaries.rs"]
 mod canaries;
 mod errors;
 mod misbehaving;
 mod pages;
-#[path = "../../../client-core/tests/support/raw_server.rs"]
+#[path = "../../../crates/client-core/tests/support/raw_server.rs"]
 mod raw_server;
 mod redaction;
 mod relationships;
 mod requests;
 mod retry;
 mod support;
-#[path = "../../../client-core/tests/support/trace_log.rs"]
+#[path = "../../../crates/client-core/tests/support/trace_log.rs"]
 mod trace_log;
 mod versions;

@@ -1,6 +1,6 @@
 //! Servers, clients and documents that the tests share.
 
-#[path = "../../../client-core/tests/support/received.rs"]
+#[path = "../../../crates/client-core/tests/support/received.rs"]
 mod received;
 
 use std::time::Duration;

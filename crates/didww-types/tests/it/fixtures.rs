@@ -12,7 +12,7 @@ pub(crate) const IP_ONLY: &str = "2026-04-16/voice_out_trunks.get_ip_only.respon
 pub(crate) const FOUNDING: [&str; 3] = ["create_active", "create_blocked_with_callback", "create_with_dids"];
 
 pub(crate) fn directory() -> PathBuf {
-    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"))
+    PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures"))
 }
 
 pub(crate) fn bytes(name: &str) -> Vec<u8> {

@@ -112,7 +112,7 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
-    const EXAMPLES: &str = include_str!("../../../fixtures/numbering/examples.tsv");
+    const EXAMPLES: &str = include_str!("../../../../fixtures/numbering/examples.tsv");
 
     fn of(number: &str) -> Option<&'static str> {
         country(number).map(Country::as_str)
