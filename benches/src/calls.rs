@@ -41,7 +41,12 @@ pub(crate) fn greeting(line: &str, label: &str) -> Option<String> {
 impl Edge {
     /// Starts a server with these additional arguments, and creates a trunk for callers on loopback.
     pub(crate) fn start(further: &[&str]) -> Outcome<Self> {
-        let mut command = Command::new(binary()?);
+        Self::of(&binary()?, further)
+    }
+
+    /// The same with another binary.
+    pub(crate) fn of(binary: &Path, further: &[&str]) -> Outcome<Self> {
+        let mut command = Command::new(binary);
         command
             .args(["--listen", "127.0.0.1:0", "--control-listen", "127.0.0.1:0"])
             .args(["--sip-listen", "127.0.0.1:0", "--log", "warn", "--api-key", KEY])

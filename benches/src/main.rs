@@ -5,6 +5,7 @@
 //! loop is bounded, and only processes started here are ended. `scripts/bench` builds everything and runs
 //! this program.
 
+mod against;
 mod bare;
 mod calls;
 mod carrier;
@@ -56,6 +57,10 @@ struct Cli {
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
 
+    /// Compare this build of the server with this binary and measure nothing else; fails if a row is worse
+    #[arg(long, value_name = "BINARY")]
+    against: Option<PathBuf>,
+
     /// Answer every GET with this file's bytes: the bare HTTP server to compare with
     #[arg(long, value_name = "FILE", hide = true)]
     bare: Option<PathBuf>,
@@ -89,6 +94,13 @@ fn run(cli: &Cli) -> Outcome<bool> {
     // No TLS is used here, but the HTTP client cannot be built without a TLS provider.
     let _already_there = rustls::crypto::ring::default_provider().install_default();
     let plan = Plan::new(cli.quick, cli.work.clone(), cli.prism.clone())?;
+    if let Some(other) = &cli.against {
+        let compared = against::run(&plan.work, other);
+        std::fs::remove_dir_all(&plan.work)?;
+        let (text, is_well) = compared?;
+        print!("{text}");
+        return Ok(is_well);
+    }
     let machine = machine::describe(&plan)?;
     let rows = measure::all(&plan, cli.only.as_deref());
     std::fs::remove_dir_all(&plan.work)?;

@@ -12,6 +12,8 @@ mod scale;
 mod sdk;
 mod start;
 
+pub(crate) use read::{first, warm_up};
+
 use crate::Outcome;
 use crate::plan::Plan;
 use crate::report::Row;

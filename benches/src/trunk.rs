@@ -32,16 +32,25 @@ pub(crate) fn command(database: &Path) -> Outcome<Command> {
     serving(database, "off")
 }
 
+/// The command that serves this database with another binary, with SIP off.
+pub(crate) fn command_of(binary: &Path, database: &Path) -> Command {
+    serving_of(binary, database, "off")
+}
+
 /// The command that serves this database, with SIP on this address.
 pub(crate) fn serving(database: &Path, sip: &str) -> Outcome<Command> {
-    let mut command = Command::new(binary()?);
+    Ok(serving_of(&binary()?, database, sip))
+}
+
+fn serving_of(binary: &Path, database: &Path, sip: &str) -> Command {
+    let mut command = Command::new(binary);
     command
         .args(["--listen", "127.0.0.1:0", "--control-listen", "off", "--sip-listen", sip])
         .args(["--log", "warn", "--api-key", KEY])
         .arg("--database")
         .arg(database)
         .env_clear();
-    Ok(command)
+    command
 }
 
 /// The base URL in a line of the server's start-up message.
@@ -52,9 +61,15 @@ pub(crate) fn base(line: &str) -> Option<String> {
 impl Trunk {
     /// Starts a server on this database, with the quota of records raised.
     pub(crate) fn start(database: &Path) -> Outcome<Self> {
+        Self::of(&binary()?, database)
+    }
+
+    /// The same with another binary.
+    pub(crate) fn of(binary: &Path, database: &Path) -> Outcome<Self> {
         let config = database.with_extension("toml");
         std::fs::write(&config, "[accounts]\nrecord_quota = 0\n")?;
-        let (process, base) = Running::announced(command(database)?.arg("--config").arg(&config), base)?;
+        let (process, base) =
+            Running::announced(command_of(binary, database).arg("--config").arg(&config), base)?;
         Ok(Self { base, process })
     }
 

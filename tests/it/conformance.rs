@@ -38,7 +38,7 @@ const WAITING: [(u8, &str); 3] = [
 const ELSEWHERE: [(u8, &str, &str); 1] = [(
     85,
     include_str!("../../crates/didww-types/tests/it/signatures.rs"),
-    "every_vector_verifies_or_is_refused_as_it_says",
+    "every_vector_is_verified_or_refused_as_recorded",
 )];
 
 use ApiVersion::{V2017_09_18, V2021_04_19, V2021_12_15, V2022_05_10, V2026_04_16};

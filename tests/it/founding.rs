@@ -6,12 +6,12 @@
 
 use std::path::Path;
 
+use didww_types::Features;
 use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{ApiVersion, DefaultValue, Feature, Resource, ResourceSpec, Secret, Timestamp};
 use http::Method;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use trunk_rules::domain::Features;
 use trunk_server::account::{Account, ApiKey};
 use trunk_server::config::{Config, Database};
 use trunk_server::store::{Change, Scope, SqliteStore, Store as _};

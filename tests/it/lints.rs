@@ -82,11 +82,13 @@ fn receiving_from_a_peer_without_a_budget_is_refused_by_the_lint() {
 fn raw_receiving_is_allowed_in_one_module_and_time_and_chance_in_theirs() {
     let mut allowing = Vec::new();
     let mut folders = vec![root().join("crates"), root().join("trunk-server/src")];
+    // The SDKs have a clock of their own: they know nothing of the server's.
+    let sdk = root().join("crates/client-core");
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
-                folders.push(path);
+                folders.extend((path != sdk).then_some(path));
             } else if !path.ends_with("lib.rs")
                 && std::fs::read_to_string(&path).unwrap().contains("clippy::disallowed_methods")
             {

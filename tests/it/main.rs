@@ -10,6 +10,7 @@
 #![allow(clippy::disallowed_methods, reason = "peers of tests take a packet or a connection or two")]
 #![allow(clippy::needless_pass_by_value, reason = "a `json!` literal is handed over where it is written")]
 
+mod architecture;
 mod callbacks;
 mod conformance;
 mod crash;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use didww_types::Features;
 use didww_types::{ApiVersion, Feature, Patch, Secret};
-use trunk_rules::domain::Features;
 use uuid::Uuid;
 
 use super::{Control, ControlError};

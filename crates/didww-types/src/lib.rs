@@ -20,6 +20,7 @@ mod direct;
 mod document;
 mod enumeration;
 mod error_object;
+mod feature;
 mod id;
 mod links;
 mod patch;
@@ -40,6 +41,7 @@ pub use csv::split_values;
 pub use didww_derive::Resource;
 pub use document::{CollectionMeta, Document, Included, Linkage, RelationshipObject, ResourceObject};
 pub use error_object::{ErrorCode, ErrorDocument, ErrorObject, ErrorSource};
+pub use feature::{Feature, Features};
 pub use id::{Id, ResourceIdentifier};
 pub use links::{Links, Page, PageLinks};
 pub use patch::Patch;
@@ -51,8 +53,8 @@ pub use resource::{
     Update, VersionError,
 };
 pub use spec::{
-    Access, Adapter, AttributeSpec, DefaultValue, Feature, FilterSpec, FilterTest, Obstacle,
-    RelationshipSpec, ResourceSpec, Verb,
+    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, Obstacle, RelationshipSpec,
+    ResourceSpec, Verb,
 };
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};

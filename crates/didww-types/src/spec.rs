@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use crate::{ApiVersion, Flaw, Kind};
+use crate::{ApiVersion, Feature, Flaw, Kind};
 
 /// An operation on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -47,32 +47,6 @@ impl Access {
     /// Whether the body may contain the member.
     pub const fn allowed(self) -> bool {
         !matches!(self, Self::Never)
-    }
-}
-
-/// A feature that DIDWW enables per account, and on which members and values depend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[non_exhaustive]
-pub enum Feature {
-    /// The account has an outbound plan.
-    Outbound,
-    /// A trunk of the account can replace caller numbers (`replace_cli`, `default_did`).
-    ReplaceCli,
-    /// A trunk of the account can send a random one of its DIDs as caller number (`randomize_cli`).
-    RandomizeCli,
-}
-
-impl Feature {
-    /// All features.
-    pub const ALL: [Self; 3] = [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli];
-
-    /// The feature's name in the configuration and on the control interface, such as `replace_cli`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Outbound => "outbound",
-            Self::ReplaceCli => "replace_cli",
-            Self::RandomizeCli => "randomize_cli",
-        }
     }
 }
 

@@ -15,7 +15,7 @@ mod regenerate_credentials;
 mod settle;
 mod voice_out_trunk;
 
-pub use case::{Act, Case, Credentials, Features, Linked, LinkedRecord};
+pub use case::{Act, Case, Credentials, Linked, LinkedRecord};
 pub use draft::Effect;
 pub use membership::{Membership, initial_meta, membership};
 pub use refusal::Refusal;

@@ -1,9 +1,9 @@
 //! Whom everything belongs to.
 
+use didww_types::Features;
 use didww_types::{ApiVersion, Secret, Timestamp};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
-use trunk_rules::domain::Features;
 use uuid::Uuid;
 
 /// The largest rate limit that an account or the server may have, in requests a second.

@@ -43,11 +43,27 @@ pub async fn hears_its_echo(call: &Call, edge: SocketAddr, sequence: u16) {
     assert_eq!(from, edge);
 }
 
-/// Waits until the edge has read the packets that were sent to a call: it reads them between two requests.
-async fn looked_at(call: &mut Call) {
-    for _ in 0..2 {
-        assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
-    }
+/// Waits until the edge has read and processed the packets that were sent to a call's media address: none waits in the
+/// kernel, and a request of the call is answered after that.
+async fn looked_at(call: &mut Call, at: SocketAddr) {
+    tokio::time::timeout(DEADLINE, async {
+        while waiting_bytes(at) > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the packets are read");
+    assert_eq!(call.request("UPDATE", &[], "").await.code(), 200);
+}
+
+/// Bytes that the kernel holds for the UDP socket on an IPv4 address, because the process has not read them.
+fn waiting_bytes(at: SocketAddr) -> u64 {
+    let SocketAddr::V4(at) = at else { panic!("{at} is not IPv4") };
+    let local = format!("{:08X}:{:04X}", u32::from_le_bytes(at.ip().octets()), at.port());
+    let sockets = std::fs::read_to_string("/proc/net/udp").unwrap();
+    let fields = sockets.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let of_socket = fields.filter(|fields| fields.get(1) == Some(&local.as_str()));
+    of_socket.map(|fields| u64::from_str_radix(fields[4].split_once(':').unwrap().1, 16).unwrap()).sum()
 }
 
 #[tokio::test]
@@ -199,7 +215,7 @@ async fn a_third_party_that_an_sdp_names_gets_nothing() {
     for sequence in 0..20 {
         call.media.send_to(&packet(sequence), at).await.unwrap();
     }
-    looked_at(&mut call).await;
+    looked_at(&mut call, at).await;
     let back = offer(call.media.local_addr().unwrap());
     assert_eq!(call.request("INVITE", &[], &back).await.code(), 200);
     hears_its_echo(&call, at, 30).await;
@@ -216,7 +232,7 @@ async fn a_caller_that_hears_nothing_is_said_why() {
     call.offer = offer("192.0.2.1:4000".parse().unwrap());
     let (at, _) = call.place(&trunk).await.media();
     call.media.send_to(&packet(1), at).await.unwrap();
-    looked_at(&mut call).await;
+    looked_at(&mut call, at).await;
     call.hang_up().await;
     let record = edge.record(&trunk, 1).await;
     assert_eq!((&record["rtp_received"], &record["rtp_sent"]), (&json!(1), &json!(0)), "{record}");
@@ -286,7 +302,7 @@ async fn nothing_is_sent_to_a_caller_that_does_not_listen_until_it_does_again() 
         for sequence in 2..10 {
             call.media.send_to(&packet(sequence), at).await.unwrap();
         }
-        looked_at(&mut call).await;
+        looked_at(&mut call, at).await;
         let answer = call.request("INVITE", &[], &plain).await;
         assert!(answer.body.contains("a=sendrecv"), "{}", answer.body);
         call.media.send_to(&packet(100), at).await.unwrap();

@@ -55,11 +55,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use didww_types::resources::VoiceOutTrunk;
-    use didww_types::{ApiVersion, Resource as _, Secret, Timestamp};
+    use didww_types::{ApiVersion, Features, Resource as _, Secret, Timestamp};
     use serde_json::json;
 
     use crate::carrier::Gate;
-    use crate::domain::{Act, Case, Credentials, Effect, Features, settle};
+    use crate::domain::{Act, Case, Credentials, Effect, settle};
 
     const OPEN: Gate = Gate { blocked: false, threshold_reached: false };
     const BY_SPENDING: Gate = Gate { blocked: true, threshold_reached: true };

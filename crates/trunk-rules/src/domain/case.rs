@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use didww_types::{ApiVersion, Feature, Secret, Timestamp};
+use didww_types::{ApiVersion, Features, Secret, Timestamp};
 use serde_json::{Map, Value};
 
 /// One write, with everything that the decision depends on.
@@ -60,55 +60,4 @@ pub struct LinkedRecord {
     pub id: String,
     /// The record's canonical attributes; `None` if the account has no such record.
     pub attributes: Option<Map<String, Value>>,
-}
-
-/// A set of account features.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Features(u8);
-
-impl Features {
-    /// The empty set.
-    pub const NONE: Self = Self(0);
-
-    /// Collects features into a set.
-    pub fn of(features: impl IntoIterator<Item = Feature>) -> Self {
-        features.into_iter().fold(Self::NONE, Self::with)
-    }
-
-    /// Returns the set with `feature` added.
-    #[must_use]
-    pub fn with(self, feature: Feature) -> Self {
-        Self(self.0 | Self::bit(feature))
-    }
-
-    /// Returns the set with `feature` removed.
-    #[must_use]
-    pub fn without(self, feature: Feature) -> Self {
-        Self(self.0 & !Self::bit(feature))
-    }
-
-    /// Whether the set contains `feature`.
-    pub fn has(self, feature: Feature) -> bool {
-        self.0 & Self::bit(feature) != 0
-    }
-
-    /// Iterates over the features in the set.
-    pub fn iter(self) -> impl Iterator<Item = Feature> {
-        Feature::ALL.into_iter().filter(move |feature| self.has(*feature))
-    }
-
-    /// The set as a number, for storage.
-    pub const fn bits(self) -> u8 {
-        self.0
-    }
-
-    /// The set of a stored number. Bits that stand for no feature are ignored.
-    pub fn from_bits(bits: u8) -> Self {
-        Self::of(Feature::ALL.into_iter().filter(|feature| bits & Self::bit(*feature) != 0))
-    }
-
-    fn bit(feature: Feature) -> u8 {
-        let position = Feature::ALL.iter().position(|known| *known == feature).unwrap_or(0);
-        1 << position
-    }
 }

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use didww_types::Features;
 use didww_types::{ApiVersion, Secret, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
-use trunk_rules::domain::Features;
 use uuid::Uuid;
 
 use super::error::{failed, is_gone, is_taken};

@@ -1,9 +1,9 @@
 //! Records to store, complete and canonical.
 
+use didww_types::Features;
 use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{ApiVersion, Feature, Resource as _, ResourceSpec, Secret, Timestamp};
 use serde_json::{Map, Value, json};
-use trunk_rules::domain::Features;
 use trunk_store::account::{Account, ApiKey};
 use trunk_store::{Change, ListQuery, Record, Scope, Store};
 use uuid::Uuid;

@@ -1,0 +1,78 @@
+//! What DIDWW enables for an account, beside its version.
+
+/// A feature that DIDWW enables per account, and on which members and values depend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Feature {
+    /// The account has an outbound plan.
+    Outbound,
+    /// A trunk of the account can replace caller numbers (`replace_cli`, `default_did`).
+    ReplaceCli,
+    /// A trunk of the account can send a random one of its DIDs as caller number (`randomize_cli`).
+    RandomizeCli,
+}
+
+impl Feature {
+    /// All features.
+    pub const ALL: [Self; 3] = [Self::Outbound, Self::ReplaceCli, Self::RandomizeCli];
+
+    /// The feature's name in the configuration and on the control interface, such as `replace_cli`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Outbound => "outbound",
+            Self::ReplaceCli => "replace_cli",
+            Self::RandomizeCli => "randomize_cli",
+        }
+    }
+}
+
+/// A set of account features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Features(u8);
+
+impl Features {
+    /// The empty set.
+    pub const NONE: Self = Self(0);
+
+    /// Collects features into a set.
+    pub fn of(features: impl IntoIterator<Item = Feature>) -> Self {
+        features.into_iter().fold(Self::NONE, Self::with)
+    }
+
+    /// Returns the set with `feature` added.
+    #[must_use]
+    pub fn with(self, feature: Feature) -> Self {
+        Self(self.0 | Self::bit(feature))
+    }
+
+    /// Returns the set with `feature` removed.
+    #[must_use]
+    pub fn without(self, feature: Feature) -> Self {
+        Self(self.0 & !Self::bit(feature))
+    }
+
+    /// Whether the set contains `feature`.
+    pub fn has(self, feature: Feature) -> bool {
+        self.0 & Self::bit(feature) != 0
+    }
+
+    /// Iterates over the features in the set.
+    pub fn iter(self) -> impl Iterator<Item = Feature> {
+        Feature::ALL.into_iter().filter(move |feature| self.has(*feature))
+    }
+
+    /// The set as a number, for storage.
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The set of a stored number. Bits that stand for no feature are ignored.
+    pub fn from_bits(bits: u8) -> Self {
+        Self::of(Feature::ALL.into_iter().filter(|feature| bits & Self::bit(*feature) != 0))
+    }
+
+    fn bit(feature: Feature) -> u8 {
+        let position = Feature::ALL.iter().position(|known| *known == feature).unwrap_or(0);
+        1 << position
+    }
+}
