@@ -1,4 +1,4 @@
-//! Whom everything belongs to.
+//! Accounts, the owners of all records, and their API keys.
 
 use didww_types::Features;
 use didww_types::{ApiVersion, Secret, Timestamp};
@@ -6,57 +6,58 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use uuid::Uuid;
 
-/// The largest rate limit that an account or the server may have, in requests a second.
+/// The largest rate limit that can be configured for an account or the server, in requests per second.
 pub const MAX_RATE_LIMIT: u32 = 100_000;
 
-/// A customer of the service. Records of one account do not exist for another.
+/// A customer of the service. Requests of one account cannot see the records of another.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
-    /// The store's own number of it.
+    /// The store's internal number, from 1. It is never reused.
     pub number: i64,
-    /// Its id on the control interface.
+    /// The id on the control interface.
     pub id: Uuid,
-    /// A name for people; unique.
+    /// The display name, unique among accounts.
     pub name: String,
-    /// The version that serves it when a request names no newer one.
+    /// The API version of requests that do not name a newer one.
     pub version: ApiVersion,
-    /// What it has.
+    /// The enabled features.
     pub features: Features,
-    /// Requests per second of each of its keys; 0 is no limit, and none is the server's own.
+    /// Maximum requests per second of each key. 0 means no limit; `None` means the server's default.
     pub rate_limit: Option<u32>,
-    /// Most records of a type; 0 is no limit, and none is the server's own.
+    /// Maximum number of records of each type. 0 means no limit; `None` means the server's default.
     pub record_quota: Option<u64>,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
 }
 
-/// A key of an account. Kept recoverable, for callbacks are signed with it.
+/// An API key of an account. It is stored in recoverable form, because callbacks are signed with it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiKey {
-    /// Its id on the control interface.
+    /// The id on the control interface.
     pub id: Uuid,
-    /// The key itself.
+    /// The key.
     pub secret: Secret,
-    /// When it was made.
+    /// The time of creation.
     pub created_at: Timestamp,
 }
 
-/// What a key is looked up by, so that a look-up tells nothing about the key's bytes.
+/// The SHA-256 digest of a key. Keys are looked up by it, so that the timing of a look-up reveals nothing about the
+/// key's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyDigest([u8; 32]);
 
 impl KeyDigest {
-    /// The digest of a key.
+    /// Computes the digest of a key.
     pub fn of(key: &str) -> Self {
         Self(Sha256::digest(key.as_bytes()).into())
     }
 
-    /// The digest's bytes.
+    /// Returns the bytes of the digest.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// Whether two digests are the same, decided in constant time.
+    /// Compares two digests in constant time.
     pub fn is(&self, other: &Self) -> bool {
         self.0.ct_eq(&other.0).into()
     }

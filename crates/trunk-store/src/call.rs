@@ -1,79 +1,82 @@
-//! Calls as they are kept: those that are over, and those that were answered and are not.
+//! Stored calls: the records of calls that ended, and the rows of calls that are running.
 
 use didww_types::Timestamp;
 use uuid::Uuid;
 
-/// A call or refused attempt that is over. What is looked for has a column; the rest is JSON.
+/// The record of a call that ended or was refused. Attributes that queries filter by have a field each; all attributes
+/// are in the JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCall {
-    /// Its id.
+    /// The call's id.
     pub id: Uuid,
-    /// Whose trunk it came in on.
+    /// The number of the account that owns the trunk.
     pub account: i64,
-    /// The trunk.
+    /// The trunk on which the call came in.
     pub trunk: Uuid,
-    /// When it ended.
+    /// When the call ended.
     pub ended_at: Timestamp,
-    /// Disconnect cause of the edge's own table.
+    /// The disconnect cause, from the carrier edge's own table.
     pub cause: u16,
-    /// Disconnect code: a SIP response.
+    /// The disconnect code, a SIP response code.
     pub code: u16,
-    /// The caller number that went on, or that was sent when none did.
+    /// The caller number that was passed on, or the one that was received if none was passed on.
     pub source: String,
-    /// What was dialled, tech prefix and all.
+    /// The dialled number, including the tech prefix.
     pub destination: String,
-    /// What it cost, an exact decimal.
+    /// The price, as an exact decimal.
     pub price: String,
-    /// Everything that the call record shows, as JSON.
+    /// All attributes of the call record, as JSON.
     pub attributes: String,
 }
 
-/// A call that was answered and is not over: what its record needs if its server dies. The record takes its place.
+/// A call that was answered and has not ended: the data for its record in case the server dies. The record replaces it
+/// when the call ends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningCall {
-    /// Its id, which its record will have.
+    /// The call's id, which is also the id of its record.
     pub id: Uuid,
-    /// Whose trunk it came in on.
+    /// The number of the account that owns the trunk.
     pub account: i64,
-    /// The trunk.
+    /// The trunk on which the call came in.
     pub trunk: Uuid,
-    /// When it was answered.
+    /// When the call was answered.
     pub answered_at: Timestamp,
-    /// Whether the caller acknowledged the answer.
+    /// Whether the caller acknowledged the answer with an ACK.
     pub acknowledged: bool,
-    /// Its record as far as it is known, as JSON.
+    /// The attributes of its record that are known so far, as JSON.
     pub attributes: String,
 }
 
-/// The calls that were up when their server was last heard of.
+/// The calls that were running when the server last wrote to the store.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunningCalls {
     /// The calls, in the order in which their rows were written.
     pub calls: Vec<RunningCall>,
-    /// Up to when they are known to have been up; none where no step was ever written.
+    /// The last time at which they are known to have been running; `None` if no
+    /// [`Change::Step`](crate::Change::Step) was ever written.
     pub step: Option<Timestamp>,
 }
 
-/// Which calls, newest first.
+/// A query for call records, newest first. A filter that is `None` matches every record.
 #[derive(Debug, Clone, Default)]
 pub struct CallQuery {
-    /// Whose.
+    /// The account number.
     pub account: Option<i64>,
-    /// Of which trunk.
+    /// The trunk.
     pub trunk: Option<Uuid>,
-    /// With which cause.
+    /// The disconnect cause.
     pub cause: Option<u16>,
-    /// From or to a number that contains this.
+    /// A substring of the source or the destination number.
     pub number: Option<String>,
-    /// Ended at this time or later.
+    /// The earliest end of a call, inclusive.
     pub from: Option<Timestamp>,
-    /// Ended before this time.
+    /// The latest end of a call, exclusive.
     pub to: Option<Timestamp>,
-    /// Most calls.
+    /// Maximum number of records to return.
     pub limit: u64,
 }
 
-/// What a call cost, for the sum of the last 24 hours.
+/// The price of a call, for the sum of the last 24 hours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredCharge {
     /// The account's number.
@@ -82,6 +85,6 @@ pub struct StoredCharge {
     pub trunk: Uuid,
     /// When the call ended.
     pub ended_at: Timestamp,
-    /// What it cost, an exact decimal.
+    /// The price, as an exact decimal.
     pub price: String,
 }

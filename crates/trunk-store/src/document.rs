@@ -1,138 +1,138 @@
-//! What the communication platform's side keeps.
+//! Documents: the entities of the communication platform, as JSON with index keys.
 
 use uuid::Uuid;
 
-use super::StoreError;
+use crate::error::StoreError;
 
-/// What a document is. The numbers stand in the database: they are never given to another kind.
+/// The kind of a document. The numbers are stored in the database and are never reassigned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DocumentKind {
-    /// What the platform itself must remember.
+    /// State of the platform itself.
     Platform = 0,
-    /// Somebody who has agents, keys, numbers and calls.
+    /// A customer, who owns agents, access keys, numbers and calls.
     Customer = 1,
-    /// Somebody who logs in.
+    /// A user of a customer, who logs in with a password.
     Agent = 2,
-    /// A key that stands for a customer.
+    /// A key that authenticates as a customer.
     AccessKey = 3,
-    /// A phone number that a customer may call from.
+    /// A phone number that a customer may use as the caller number.
     Number = 4,
-    /// What a customer's calls may do.
+    /// The restrictions on a customer's outgoing calls.
     OutboundConfig = 5,
-    /// A carrier.
+    /// A carrier that takes outgoing calls.
     Provider = 6,
-    /// Which carrier takes whose calls where.
+    /// Assigns a carrier to the calls of a customer to a destination.
     Route = 7,
-    /// A call that was placed through one carrier on purpose.
+    /// A call that was requested through a specific carrier.
     ProviderCall = 8,
-    /// A call.
+    /// A call of a customer.
     Call = 9,
-    /// What a call does once it is answered.
+    /// The actions of a call after it is answered.
     Flow = 10,
 }
 
 /// A stored document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// What it is.
+    /// The kind.
     pub kind: DocumentKind,
-    /// The store's own number of it, in the order of creation; never given to another one.
+    /// The store's internal number, ascending in the order of creation. It is never reused.
     pub number: i64,
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// Whose it is; nil for what belongs to nobody.
+    /// The customer who owns the document, or nil if it has no owner.
     pub customer: Uuid,
-    /// When it was made, in microseconds since 1970.
+    /// When the document was created, in microseconds since 1970.
     pub created_at: i64,
-    /// Whether it is deleted. It can still be read by its id.
+    /// Whether the document is marked as deleted. It can still be read by its id.
     pub deleted: bool,
-    /// How often it was changed.
+    /// How many times the document was changed, from 0.
     pub revision: i64,
-    /// What it says, as JSON.
+    /// The contents, as JSON.
     pub body: String,
 }
 
 impl Document {
-    /// What it says.
+    /// Parses the body.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] when that is not what its kind says.
+    /// [`StoreError::Corrupt`] if the body is not a valid `T`.
     pub fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, StoreError> {
         serde_json::from_str(&self.body)
             .map_err(|error| StoreError::Corrupt(format!("{:?} {}: {error}", self.kind, self.id)))
     }
 }
 
-/// Documents that nothing is under way with, oldest first.
+/// A query for documents that are not live, oldest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aged {
-    /// What they are.
+    /// The kind.
     pub kind: DocumentKind,
-    /// Whether deleted ones are meant, or those that are not.
+    /// True for deleted documents only, false for documents that are not deleted.
     pub deleted: bool,
-    /// When the first was made, or later, in microseconds since 1970.
+    /// The earliest time of creation, inclusive, in microseconds since 1970.
     pub from: i64,
-    /// Before when the last was made, in microseconds since 1970.
+    /// The latest time of creation, exclusive, in microseconds since 1970.
     pub before: i64,
-    /// Most documents.
+    /// Maximum number of documents to return.
     pub limit: u64,
 }
 
-/// A document to be written.
+/// A document to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDocument {
-    /// What it is.
+    /// The kind.
     pub kind: DocumentKind,
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// Whose it is; nil for what belongs to nobody.
+    /// The customer who owns the document, or nil if it has no owner.
     pub customer: Uuid,
-    /// When it was made, in microseconds since 1970.
+    /// When the document was created, in microseconds since 1970.
     pub created_at: i64,
-    /// Whether it is deleted. A deleted one is in no list and is found by no key that is not unique, and is never
-    /// written again as one that is not deleted.
+    /// Whether the document is marked as deleted. A deleted document is in no list and is found only by its id and its
+    /// unique keys. A later write cannot undelete it.
     pub deleted: bool,
-    /// Whether something is under way with it, which the next start must see to. Only a new one begins so: what is over
-    /// is never written again as one that is not.
+    /// Whether work on the document is in progress, which the next start of the server must resume or end. Only a new
+    /// document can become live; a later write can end that and cannot begin it.
     pub live: bool,
-    /// What it says, as JSON.
+    /// The contents, as JSON.
     pub body: String,
-    /// Whether what it is looked for by may have changed; else the following two are left as they were written.
+    /// If false, the index keys are unchanged, and `keys` and `unique` are ignored.
     pub keyed: bool,
-    /// What it is looked for by: name and value. All of them, every time.
+    /// All index keys of the document, as name and value.
     pub keys: Vec<(&'static str, String)>,
-    /// What no other one of its kind may have, deleted ones included: name and value. All of them, every time.
+    /// All unique keys of the document, as name and value. No other document of the kind, deleted or not, can have them.
     pub unique: Vec<(&'static str, String)>,
 }
 
-/// Which documents, newest first. Deleted ones are left out.
+/// A query for documents, newest first. Deleted documents are left out, unless [`live`](Self::live) is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentQuery {
-    /// What they are.
+    /// The kind.
     pub kind: DocumentKind,
-    /// Only those with this key: name and value.
+    /// If set, only documents with this index key: name and value.
     pub key: Option<(&'static str, String)>,
-    /// Only those that something is under way with. There is no key then.
+    /// If true, only live documents, deleted or not. Ignored if `key` is set.
     pub live: bool,
-    /// Only those that were made before, in microseconds since 1970.
+    /// The latest time of creation, exclusive, in microseconds since 1970.
     pub before: i64,
-    /// Most documents.
+    /// Maximum number of documents to return.
     pub limit: u64,
 }
 
 impl DocumentQuery {
-    /// All of a kind.
+    /// Selects all documents of a kind.
     pub fn all(kind: DocumentKind) -> Self {
         Self { kind, key: None, live: false, before: i64::MAX, limit: u64::MAX }
     }
 
-    /// All of a kind that something is under way with.
+    /// Selects all live documents of a kind.
     pub fn live(kind: DocumentKind) -> Self {
         Self { live: true, ..Self::all(kind) }
     }
 
-    /// All of a kind that have a key.
+    /// Selects all documents of a kind that have an index key.
     pub fn with(kind: DocumentKind, name: &'static str, value: impl Into<String>) -> Self {
         Self { key: Some((name, value.into())), ..Self::all(kind) }
     }

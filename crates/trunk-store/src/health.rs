@@ -1,49 +1,49 @@
-//! Whether the store takes writes, and what it missed when it was opened: for those who must know before they ask.
+//! The health of the store: whether it accepts writes, and which commits were missing when it was opened.
 
 use didww_types::Timestamp;
 
-/// Whether the store takes writes, as the last ones showed. A reader of it learns of each change.
+/// Whether the store accepts writes, according to the outcome of the latest writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WriteHealth {
-    /// It does.
+    /// Writes are accepted.
     Writable,
-    /// The disk, its quota or a limit on file sizes is full: writes are refused. The store tries by itself whether there
-    /// is room again, every half second.
+    /// The disk, its quota or a limit on file sizes is full, and writes are refused. The store tests every half second
+    /// whether it has space again.
     Full,
-    /// No write is taken until the server is started again, because what a write left on the disk cannot be known, or
-    /// because the file is gone. The text says which, for the operator.
+    /// No write is accepted until the server is restarted, because it is not known what a failed write left on the disk,
+    /// or because the database's file is gone. The text is the reason, for the operator.
     Ended(String),
 }
 
 impl WriteHealth {
-    /// Why writes are refused; nothing when they are not.
+    /// Returns why writes are refused, or `None` if they are accepted.
     pub fn reason(&self) -> Option<String> {
         match self {
             Self::Writable => None,
             Self::Full => {
                 Some("writes are refused: the disk, its quota or a limit on file sizes is full".to_owned())
             }
-            Self::Ended(why) => Some(format!("writes have ended until the server is started again: {why}")),
+            Self::Ended(why) => Some(format!("writes have ended until the server is restarted: {why}")),
         }
     }
 }
 
-/// Commits that were acknowledged once and are not in the database that was opened.
+/// Commits that were acknowledged and are missing from the database that was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MissingCommits {
-    /// How many. A commit holds all writes that waited at the same time, so they are at least as many writes.
+    /// Number of commits. A commit contains all writes that waited at the same time, so at least as many writes are lost.
     pub commits: u64,
-    /// When the last one was made that is there; 1970 when there is none.
+    /// Time of the last commit that is present; 1970 if there is none.
     pub since: Timestamp,
-    /// When the last one was made that is missing.
+    /// Time of the last missing commit.
     pub until: Timestamp,
 }
 
 impl MissingCommits {
-    /// So many commits, acknowledged between two times in milliseconds since 1970.
-    pub fn new(commits: u64, since: i64, until: i64) -> Self {
+    /// Both times are in milliseconds since 1970.
+    pub(crate) fn new(commits: u64, since: i64, until: i64) -> Self {
         let at = Timestamp::from_unix_millis;
         Self { commits, since: at(since), until: at(until) }
     }

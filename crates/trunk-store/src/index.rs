@@ -1,23 +1,23 @@
-//! What of a record is indexed: every attribute that a list can be filtered or sorted by, or that is unique.
+//! The index entries of a record: one for every attribute that a list can be filtered or sorted by, or that is unique.
 
 use std::borrow::Cow;
 
 use didww_types::{FilterTest, ResourceSpec};
 use serde_json::{Map, Value};
 
-/// A value in an index. Null sorts after everything else, as the service's own database has it.
+/// A value in an index. Null sorts after every other value, as in the database of the original service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum IndexValue {
-    /// A boolean is 0 or 1.
+    /// A number, or a boolean as 0 or 1.
     Integer(i64),
-    /// Text; compared byte by byte.
+    /// Text, compared byte by byte.
     Text(String),
-    /// Null or empty.
+    /// Null or empty text.
     Null,
 }
 
 impl IndexValue {
-    /// The index value of an attribute's value.
+    /// Converts an attribute's value. Arrays and objects have no index value and become [`Null`](Self::Null).
     pub fn of(value: &Value) -> Self {
         match value {
             Value::Bool(flag) => Self::Integer(i64::from(*flag)),
@@ -31,23 +31,22 @@ impl IndexValue {
     }
 }
 
-/// One entry of a record in an index.
+/// An entry of a record in an index.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IndexEntry {
-    /// The attribute's name, or a dotted path into it.
-    pub path: &'static str,
-    /// Its value.
-    pub value: IndexValue,
+pub(crate) struct IndexEntry {
+    /// The attribute's name, or a dotted path into the attribute.
+    pub(crate) path: &'static str,
+    pub(crate) value: IndexValue,
     /// Whether no other record of the account may have the value.
-    pub unique: bool,
+    pub(crate) unique: bool,
 }
 
-/// The entries of a record with these attributes.
-pub fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> Vec<IndexEntry> {
+/// Returns the index entries of a record with these attributes.
+pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> Vec<IndexEntry> {
     let mut paths: Vec<(&'static str, bool)> = spec
         .attributes
         .iter()
-        // The order of creation is the order of `created_at`, and every record has it anyway.
+        // Lists are ordered by `created_at` through the record numbers, which ascend in the order of creation.
         .filter(|attribute| {
             (attribute.sort || attribute.unique || attribute.unique_everywhere)
                 && attribute.name != "created_at"
@@ -67,8 +66,8 @@ pub fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Value>) ->
         .collect()
 }
 
-/// The entries whose values only one record of all accounts may have.
-pub fn claims_of<'a>(
+/// Selects the entries whose values must be unique among the records of all accounts.
+pub(crate) fn claims_of<'a>(
     spec: &'static ResourceSpec,
     entries: &'a [IndexEntry],
 ) -> impl Iterator<Item = &'a IndexEntry> {

@@ -1,53 +1,55 @@
-//! How much of a store one may take, and who "one" is.
+//! Limits on reads and on stored records, and the askers to which the limits apply.
 
 use std::time::Duration;
 
 use uuid::Uuid;
 
-/// Whose time a long read takes. Nobody's read waits behind more than one of each other asker's.
+/// The party on whose behalf a long read runs. Askers take turns: a read waits behind at most one read of every other
+/// asker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Asker {
     /// An account, by its number.
     Account(i64),
     /// A customer of the communication platform.
     Customer(Uuid),
-    /// Who runs the server, over the control API.
+    /// The operator of the server, through the control API.
     Operator,
 }
 
-/// How much is kept, and how much is read at once and for how long. What goes beyond is refused.
+/// Limits of the store. What exceeds a limit is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoreLimits {
-    /// Records of a type that an account may have which has no quota of its own; none is no limit.
+    /// Default quota: the maximum number of records of each type in an account without a quota of its own. `None` means
+    /// no limit.
     pub records: Option<u64>,
-    /// Long reads under way at once. A database in memory has one connection, and does one.
-    pub reads: usize,
-    /// Those of one asker.
-    pub reads_of_one: usize,
-    /// Long reads that wait.
+    /// Maximum number of long reads that run at once. A database in memory has one connection and runs one.
+    pub running: usize,
+    /// Maximum number of long reads of one asker that run at once.
+    pub running_per_asker: usize,
+    /// Maximum number of long reads that wait.
     pub waiting: usize,
-    /// Those of one asker.
-    pub waiting_of_one: usize,
-    /// How long one may wait.
-    pub patience: Duration,
-    /// How long one may take.
+    /// Maximum number of long reads of one asker that wait.
+    pub waiting_per_asker: usize,
+    /// Maximum time that a long read waits before it starts.
+    pub max_wait: Duration,
+    /// Maximum time that a long read runs.
     pub time: Duration,
-    /// Most bytes of the records of a page, as they are stored.
-    pub bytes: usize,
+    /// Maximum size of the records of a page in bytes, as they are stored.
+    pub page_bytes: usize,
 }
 
 impl Default for StoreLimits {
     fn default() -> Self {
         Self {
             records: None,
-            reads: 4,
-            reads_of_one: 2,
+            running: 4,
+            running_per_asker: 2,
             waiting: 1_024,
-            waiting_of_one: 64,
-            patience: Duration::from_secs(2),
+            waiting_per_asker: 64,
+            max_wait: Duration::from_secs(2),
             time: Duration::from_secs(2),
-            bytes: 16 << 20,
+            page_bytes: 16 << 20,
         }
     }
 }

@@ -1,53 +1,55 @@
-//! Who must know of a write before it is answered.
+//! Observers: parts of the server that are notified of a durable write before its caller receives the answer.
 
 use uuid::Uuid;
 
-use super::{DocumentKind, Record};
+use crate::document::DocumentKind;
+use crate::record::Record;
 
-/// A record as a write left it.
+/// The effect of a write on a record.
 #[derive(Debug, Clone)]
 pub enum Committed {
-    /// It was made or changed.
+    /// The record was created or changed.
     Stored {
-        /// Whose it is.
+        /// The number of the account that owns it.
         account: i64,
-        /// The record.
+        /// The record after the write.
         record: Record,
-        /// The ids that each of its relationships leads to.
+        /// The ids of the members of each relationship.
         links: Vec<(&'static str, Vec<Uuid>)>,
     },
-    /// It is gone.
+    /// The record was deleted.
     Deleted {
-        /// Whose it was.
+        /// The number of the account that owned it.
         account: i64,
-        /// Its type.
+        /// The name of its type.
         kind: &'static str,
-        /// Its id.
+        /// The record's id.
         id: Uuid,
     },
-    /// Every record of an account, or of all accounts, is gone.
+    /// Every record of an account, or of all accounts, was deleted.
     Reset {
-        /// Whose; none is everybody's.
+        /// The account's number; `None` means all accounts.
         account: Option<i64>,
     },
 }
 
-/// Told of every durable write, in the order of the commits and before the write is answered.
+/// Is notified of every durable write of records, in the order of the commits and before the write is answered.
 ///
-/// It is called on the writer's thread: it must be quick and must not ask the store for a write.
+/// The notification runs on the writer's thread: it must be quick, and must not wait for a write to the store.
 pub trait Observer: Send + Sync + std::fmt::Debug {
-    /// A write is durable.
+    /// Receives the effect of a write that is durable.
     fn committed(&self, committed: &Committed);
 }
 
-/// Told of every durable change of a document, in the order of the commits and before the write is answered.
+/// Is notified of every durable change of a document, in the order of the commits and before the write is answered.
 ///
-/// It is called on the writer's thread, as an [`Observer`] is.
+/// The notification runs on the writer's thread, with the same restrictions as that of an [`Observer`].
 pub trait DocumentObserver: Send + Sync + std::fmt::Debug {
-    /// A document that was there is another one now. Neither a new one is told of nor one that is
-    /// forgotten, which only happens to what nobody keeps: calls, and what was made for them.
+    /// An existing document was changed. There is no notification of a new document, nor of one that is
+    /// [forgotten](crate::Change::Forget): only calls and documents created for them are forgotten, and observers do not
+    /// cache those.
     fn changed(&self, kind: DocumentKind, id: Uuid, customer: Uuid);
 
-    /// Many documents are gone.
+    /// Many documents were deleted by a reset.
     fn reset(&self);
 }

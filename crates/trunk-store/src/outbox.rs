@@ -1,9 +1,9 @@
-//! Events that somebody has to be told of.
+//! The outbox: events to deliver to customers, and the history of delivery attempts.
 
 use didww_types::Timestamp;
 use uuid::Uuid;
 
-/// Whose an event is. Owners take turns, so that one with a long queue holds up nobody else.
+/// The owner of an event. Owners take turns, so that a long queue of one owner does not delay the events of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// An account, by its number.
@@ -12,27 +12,28 @@ pub enum Owner {
     Customer(Uuid),
 }
 
-/// How an event is told, and whom it belongs to.
+/// How an event is delivered, and who owns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EventForm {
-    /// Among others of its trunk, in an array that is signed with the account's key when it is sent.
+    /// As a callback of a trunk: together with other events of the trunk, in an array that is signed with the account's
+    /// key when it is sent.
     Trunk {
         /// The account's number.
         account: i64,
     },
-    /// Alone, and signed when it was made: so the customer's secret is not kept with the event.
+    /// As a webhook: alone, and signed when the event was created, so that the customer's secret is not stored with it.
     Webhook {
         /// The customer's id.
         customer: Uuid,
         /// The HTTP method.
         method: String,
-        /// What the signature's header holds, if the customer has a secret.
+        /// The value of the signature header, if the customer has a secret.
         signature: Option<String>,
     },
 }
 
 impl EventForm {
-    /// Whose an event of this form is.
+    /// Returns the owner of an event of this form.
     pub fn owner(&self) -> Owner {
         match self {
             Self::Trunk { account } => Owner::Account(*account),
@@ -41,109 +42,109 @@ impl EventForm {
     }
 }
 
-/// An event, written together with the change that it tells of.
+/// An event, stored in the same transaction as the change that it reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
-    /// How it is told, and whom it belongs to.
+    /// How the event is delivered, and who owns it.
     pub form: EventForm,
-    /// The trunk or call that changed. Events of one subject are told in their order.
+    /// The trunk or call that changed. Events of one subject are delivered in their order.
     pub subject: Uuid,
-    /// Where it is told.
+    /// The URL to which the event is sent.
     pub url: String,
     /// The event, as JSON.
     pub body: String,
-    /// When it happened.
+    /// When the event happened.
     pub created_at: Timestamp,
 }
 
-/// An event that is still to be told.
+/// An event that is not delivered yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingEvent {
-    /// The store's own number of it, in the order of events.
+    /// The store's internal number, ascending in the order of events.
     pub number: i64,
     /// The event.
     pub event: NewEvent,
-    /// How often it was tried.
+    /// Number of failed attempts so far.
     pub attempts: u32,
 }
 
-/// Which of the events that are due are asked for.
+/// A query for events that are due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Due {
-    /// The time.
+    /// The current time.
     pub now: Timestamp,
-    /// Most events.
+    /// Maximum number of events to return.
     pub limit: u64,
-    /// Most subjects of one owner.
+    /// Maximum number of subjects of one owner.
     pub of_owner: u64,
 }
 
-/// How much of a customer's may wait to be told. What is an account's may wait as long as it is repeated.
+/// Bounds of each customer's queue. Events of an account have none: they wait for as long as they are repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Most events of one customer.
+    /// Maximum number of events of one customer that wait.
     pub most: u64,
-    /// When the oldest that may still wait happened.
+    /// Events that happened before this time are too old to wait.
     pub before: Timestamp,
 }
 
-/// Which bound was broken.
+/// The bound that a queue exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surplus {
-    /// More events waited than may.
+    /// More than [`Bounds::most`] events waited.
     TooMany,
-    /// Events waited for longer than they may.
+    /// Events had happened before [`Bounds::before`].
     TooOld,
 }
 
-/// What was dropped.
+/// The events of one customer that were dropped for one reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Dropped {
-    /// Whose.
+    /// The customer.
     pub customer: Uuid,
-    /// How many events.
+    /// Number of dropped events.
     pub events: u64,
-    /// Why.
+    /// The bound that was exceeded.
     pub why: Surplus,
 }
 
-/// How much of an owner's, or of everybody's, is still to be told.
+/// The number of waiting and dropped events, of one owner or of all owners.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Backlog {
-    /// Events that are still to be told.
+    /// Events that are not delivered yet.
     pub waiting: u64,
-    /// Events that were dropped without being told, ever since.
+    /// Events that were dropped undelivered since the database was created or reset.
     pub dropped: u64,
 }
 
-/// What became of an attempt to tell some events of one subject.
+/// The outcome of an attempt to deliver events of one subject.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempted {
-    /// The events, by their numbers.
+    /// The numbers of the events.
     pub numbers: Vec<i64>,
-    /// Whose, of which subject, and where they were told.
+    /// The entry for the history of attempts.
     pub delivery: Delivery,
-    /// When they are tried again; none when they were told or are given up.
+    /// When the events are tried again; `None` if they were delivered or are given up.
     pub again_at: Option<Timestamp>,
 }
 
-/// One attempt, for whoever asks why a callback did not come.
+/// An entry in the history of attempts, which shows the operator why a callback did not arrive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Whose events.
+    /// The owner of the events.
     pub owner: Owner,
     /// The trunk or call.
     pub subject: Uuid,
-    /// Where it was told.
+    /// The URL to which the events were sent.
     pub url: String,
-    /// How many events the request carried.
+    /// Number of events in the request.
     pub events: u32,
-    /// Which attempt it was, from 1.
+    /// The number of the attempt, from 1.
     pub attempt: u32,
-    /// When.
+    /// The time of the attempt.
     pub at: Timestamp,
-    /// The answer's HTTP status, if there was one.
+    /// The HTTP status of the response, if there was one.
     pub status: Option<u16>,
-    /// Why it did not work, if it did not.
+    /// Why the attempt failed, if it failed.
     pub error: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! Accounts and keys: in the tables, and in memory for every request.
+//! Accounts and keys: in the tables, and in a directory in memory, which every request reads.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -8,12 +8,12 @@ use didww_types::{ApiVersion, Secret, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
-use super::error::{failed, is_gone, is_taken};
-use super::uuid;
+use super::error::{failed, is_missing_reference, is_taken};
+use super::row::uuid;
 use crate::StoreError;
 use crate::account::{Account, ApiKey, KeyDigest};
 
-/// Who has which key, in memory: every request asks.
+/// All accounts and the owners of all keys, in memory.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     accounts: BTreeMap<i64, Arc<Account>>,
@@ -39,14 +39,15 @@ impl Directory {
     }
 
     pub(super) fn by_key(&self, digest: KeyDigest) -> Option<Arc<Account>> {
-        let (known, account) = self.keys.get_key_value(&digest)?;
-        if known.is(&digest) { self.accounts.get(account).cloned() } else { None }
+        let (stored, account) = self.keys.get_key_value(&digest)?;
+        if stored.is(&digest) { self.accounts.get(account).cloned() } else { None }
     }
 
-    /// Most records of a type that an account may have, when the usual quota is this; none is no limit.
-    pub(super) fn quota(&self, account: i64, usual: Option<u64>) -> Option<u64> {
+    /// Returns the maximum number of records of a type in an account, from its own quota or else the default one. `None`
+    /// means no limit.
+    pub(super) fn quota(&self, account: i64, default: Option<u64>) -> Option<u64> {
         let own = self.accounts.get(&account).and_then(|account| account.record_quota);
-        own.map_or(usual, |own| Some(own).filter(|own| *own > 0))
+        own.map_or(default, |own| Some(own).filter(|own| *own > 0))
     }
 
     pub(super) fn accounts(&self) -> Vec<Arc<Account>> {
@@ -65,13 +66,15 @@ impl Directory {
         self.keys.remove(&digest);
     }
 
-    pub(super) fn forget(&mut self, account: Option<i64>) {
-        self.accounts.retain(|number, _| account.is_some_and(|gone| gone != *number));
-        self.keys.retain(|_, number| account.is_some_and(|gone| gone != *number));
+    /// Removes one account or all accounts, and their keys.
+    pub(super) fn remove(&mut self, account: Option<i64>) {
+        self.accounts.retain(|number, _| account.is_some_and(|removed| removed != *number));
+        self.keys.retain(|_, number| account.is_some_and(|removed| removed != *number));
     }
 }
 
-/// The directory, which the writer changes as soon as a change is durable, and in the same order.
+/// The directory as the store and its writer share it. The writer updates it after each durable change of an account or
+/// key, in the order of the changes.
 #[derive(Debug, Clone, Default)]
 pub(super) struct SharedDirectory(Arc<RwLock<Directory>>);
 
@@ -106,12 +109,12 @@ fn account(row: &Row<'_>) -> rusqlite::Result<Account> {
     })
 }
 
-/// What the column can hold: a quota that is greater is as good as this one.
+/// Converts a quota to the column's type. A quota above its maximum becomes the maximum, which no account reaches.
 fn quota(account: &Account) -> Option<i64> {
     account.record_quota.map(|quota| i64::try_from(quota).unwrap_or(i64::MAX))
 }
 
-/// Makes an account and its first key.
+/// Creates an account and its first key.
 pub(super) fn create(
     connection: &Connection,
     mut account: Account,
@@ -137,7 +140,7 @@ pub(super) fn create(
     Ok(account)
 }
 
-/// Replaces the account of its number.
+/// Replaces the account with the same number and id.
 pub(super) fn save(connection: &Connection, account: Account) -> Result<Account, StoreError> {
     let saved = connection
         .prepare_cached(
@@ -181,7 +184,7 @@ pub(super) fn add_key(connection: &Connection, account: i64, key: &ApiKey) -> Re
     match added {
         Ok(_) => Ok(()),
         Err(error) if is_taken(&error) => Err(StoreError::Taken("api_key".to_owned())),
-        Err(error) if is_gone(&error) => Err(StoreError::Conflict),
+        Err(error) if is_missing_reference(&error) => Err(StoreError::Conflict),
         Err(error) => Err(failed(error)),
     }
 }

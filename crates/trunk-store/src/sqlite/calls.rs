@@ -1,14 +1,15 @@
-//! Calls that are over.
+//! The records of calls that ended or were refused.
 
 use didww_types::Timestamp;
 use rusqlite::types::Value as SqlValue;
 use rusqlite::{Connection, Row, params, params_from_iter};
 
 use super::error::failed;
-use super::uuid;
+use super::row::uuid;
 use crate::{CallQuery, StoreError, StoredCall, StoredCharge};
 
-/// Keeps a record. One that is there stays as it is: it may be written again when nothing is known of the first time.
+/// Inserts a call record. An existing record with the same id is unchanged: the caller repeats a write whose outcome it
+/// does not know.
 pub(super) fn insert(connection: &Connection, call: &StoredCall) -> Result<(), StoreError> {
     connection
         .prepare_cached(
@@ -74,16 +75,16 @@ fn call(row: &Row<'_>) -> rusqlite::Result<StoredCall> {
     })
 }
 
-/// Records come about in the order of the time, so those with the lowest numbers are the oldest: no index is needed
-/// to find them.
-pub(super) fn forget(connection: &Connection, before: Timestamp, most: u64) -> Result<u64, StoreError> {
-    let forgotten = connection
+/// Deletes the records that ended before a time, among the `max` records with the lowest numbers. Records are written in
+/// the order of time, so the lowest numbers are the oldest, and no index on the time is needed.
+pub(super) fn delete_oldest(connection: &Connection, before: Timestamp, max: u64) -> Result<u64, StoreError> {
+    let deleted = connection
         .prepare_cached(
             "DELETE FROM call WHERE ended_at < ?1 AND number IN (SELECT number FROM call ORDER BY number LIMIT ?2)",
         )
-        .and_then(|mut delete| delete.execute(params![before.as_unix_millis(), i64::try_from(most).unwrap_or(i64::MAX)]))
+        .and_then(|mut delete| delete.execute(params![before.as_unix_millis(), i64::try_from(max).unwrap_or(i64::MAX)]))
         .map_err(failed)?;
-    Ok(u64::try_from(forgotten).unwrap_or_default())
+    Ok(u64::try_from(deleted).unwrap_or_default())
 }
 
 pub(super) fn charges_since(

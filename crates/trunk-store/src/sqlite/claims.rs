@@ -1,18 +1,20 @@
-//! Values that only one record of all accounts may have, such as a phone number.
+//! Values that must be unique among the records of all accounts, such as phone numbers. A claim is such a value and the
+//! record that has it.
 //!
-//! Records that shared one before this was looked after keep it: they are named when the database is opened, and the
-//! value is given to nobody else while any of them is there.
+//! Records that shared a value before claims were introduced keep it: the table `unclaimed` has these values, opening
+//! the database logs them, and no further record can have such a value while any of these records exists.
 
 use rusqlite::{Connection, params};
 
 use super::error::{failed, is_taken};
 use super::symbols::Symbols;
-use crate::{IndexEntry, Record, Scope, StoreError, claims_of};
+use crate::index::{IndexEntry, claims_of};
+use crate::{Record, Scope, StoreError};
 
-/// Most shared values that are named when a database is opened; the rest are counted.
-const NAMED: i64 = 20;
+/// Maximum number of shared values that are logged when a database is opened. The log line has the total.
+const MAX_LOGGED_VALUES: i64 = 20;
 
-/// Fails where another record has one of the values; nothing is changed.
+/// Fails if another record has one of the values. Nothing is changed.
 pub(super) fn check_free(
     connection: &Connection,
     symbols: &Symbols,
@@ -34,7 +36,7 @@ pub(super) fn check_free(
     Ok(())
 }
 
-/// Notes what a new record has.
+/// Claims the values of a new record.
 pub(super) fn insert(
     connection: &Connection,
     symbols: &Symbols,
@@ -56,7 +58,7 @@ pub(super) fn insert(
     Ok(())
 }
 
-/// Frees what a record has.
+/// Removes the claims of a deleted record.
 pub(super) fn remove(
     connection: &Connection,
     symbols: &Symbols,
@@ -79,26 +81,26 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// Names the values in the log that several records have.
-pub(super) fn name_shared(connection: &Connection) -> rusqlite::Result<()> {
+/// Logs the values that several records share.
+pub(super) fn log_shared(connection: &Connection) -> rusqlite::Result<()> {
     let mut select = connection.prepare(
         "SELECT s.name, u.value, count(*) OVER () FROM (SELECT DISTINCT field, value FROM unclaimed) u \
          JOIN symbol s ON s.number = u.field ORDER BY u.value LIMIT ?1",
     )?;
-    let mut rows = select.query(params![NAMED])?;
-    let (mut all, mut named) = (0, Vec::new());
+    let mut rows = select.query(params![MAX_LOGGED_VALUES])?;
+    let (mut total, mut listed) = (0, Vec::new());
     while let Some(row) = rows.next()? {
         let (member, value): (String, rusqlite::types::Value) = (row.get(0)?, row.get(1)?);
-        all = row.get::<_, i64>(2)?;
+        total = row.get::<_, i64>(2)?;
         if let rusqlite::types::Value::Text(value) = value {
-            named.push(format!("{member} {value}"));
+            listed.push(format!("{member} {value}"));
         }
     }
-    if all > 0 {
+    if total > 0 {
         tracing::warn!(
-            values = all,
-            named = named.join(", "),
-            "several records have a value that one may have; they stay, and new ones are refused"
+            values = total,
+            listed = listed.join(", "),
+            "several records share a value that must be unique; they are kept, and new ones are refused"
         );
     }
     Ok(())

@@ -1,29 +1,30 @@
-//! How many commits there were: counted in the database, noted outside it, compared at the start.
+//! The number of commits: counted in the database, noted in a file beside it, and compared when the database is opened.
 //!
-//! A write-ahead log that is cut, changed or gone leaves an older database that is whole in itself, and the engine says
-//! nothing. So each commit counts itself in its own transaction, and once it is durable the count is noted in a file
-//! beside the database, which costs one small write and no flush. A database that holds fewer commits than are noted has
-//! lost some. The note may be older than the database, after a power cut; it is never newer, for it follows the flush.
+//! If the write-ahead log is truncated, changed or deleted, an older state of the database remains, which is consistent
+//! in itself, and the engine reports no error. So each commit increments a count in its own transaction, and after the
+//! commit is durable, the count is noted in a file beside the database, which costs one small write and no flush. A
+//! database with fewer commits than noted has lost some. After a power cut the note may be older than the database. It
+//! is never newer, because it is written after the flush.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, params};
-
-use super::files::beside;
-use crate::MissingCommits;
 use service_base::clock::Clock;
 
-/// A count, and when the last one was made, in milliseconds since 1970 by the system's clock.
+use super::files::with_suffix;
+use crate::MissingCommits;
+
+/// A number of commits, and the time of the last one in milliseconds since 1970 by the system's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Count {
+pub(super) struct CommitCount {
     pub(super) made: i64,
     pub(super) at: i64,
 }
 
-impl Count {
-    /// One line with a checksum, of the same length for every count.
+impl CommitCount {
+    /// Formats a line with a checksum. Its length is the same for every count.
     fn to_line(self) -> String {
         let text = format!("{:020} {:020}", self.made, self.at);
         format!("{text} {:016x}\n", checksum(text.as_bytes()))
@@ -32,89 +33,91 @@ impl Count {
     fn parse(line: &str) -> Option<Self> {
         let (text, sum) = line.strip_suffix('\n')?.rsplit_once(' ')?;
         let (made, at) = text.split_once(' ')?;
-        let is_whole = u64::from_str_radix(sum, 16) == Ok(checksum(text.as_bytes()));
-        is_whole.then_some(Self { made: made.parse().ok()?, at: at.parse().ok()? })
+        let is_intact = u64::from_str_radix(sum, 16) == Ok(checksum(text.as_bytes()));
+        is_intact.then_some(Self { made: made.parse().ok()?, at: at.parse().ok()? })
     }
 
-    /// What a database counted.
+    /// Reads the count from a database.
     pub(super) fn of(connection: &Connection) -> rusqlite::Result<Self> {
         let mut select = connection.prepare_cached("SELECT made, at FROM commits")?;
         select.query_row([], |row| Ok(Self { made: row.get(0)?, at: row.get(1)? }))
     }
 }
 
-/// FNV-1a: it finds a line that was torn or edited, and defends against nobody.
+/// FNV-1a. It detects a torn or edited line, but not a deliberate forgery.
 fn checksum(bytes: &[u8]) -> u64 {
     let mix = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, mix)
 }
 
-/// The file beside a database in which its commits are noted.
-pub(super) fn note_of(path: &Path) -> PathBuf {
-    beside(path, "-commits")
+/// Returns the path of the note of a database.
+pub(super) fn note_path(path: &Path) -> PathBuf {
+    with_suffix(path, "-commits")
 }
 
-/// What is noted beside a database; nothing when there is no note, or none that can be read.
-pub(super) fn noted(path: &Path) -> Option<Count> {
-    let note = std::fs::read_to_string(note_of(path)).ok()?;
-    let count = Count::parse(&note);
+/// Reads the note of a database. Returns `None` if there is no note or it cannot be read.
+pub(super) fn read_note(path: &Path) -> Option<CommitCount> {
+    let note = std::fs::read_to_string(note_path(path)).ok()?;
+    let count = CommitCount::parse(&note);
     if count.is_none() && !note.is_empty() {
-        let note = note_of(path);
-        tracing::warn!(note = %note.display(), "the note of commits cannot be read: whether any are missing is not known");
+        let note = note_path(path);
+        tracing::warn!(note = %note.display(), "the note of commits cannot be read: it is not known whether any commits are missing");
     }
     count
 }
 
-/// The commits that a database lost.
-pub(super) fn missing(noted: Count, there: Count) -> Option<MissingCommits> {
-    let lost = u64::try_from(noted.made.saturating_sub(there.made)).ok().filter(|lost| *lost > 0)?;
-    Some(MissingCommits::new(lost, there.at, noted.at))
+/// Compares the note with the database. Returns the commits that the database has lost.
+pub(super) fn missing(noted: CommitCount, stored: CommitCount) -> Option<MissingCommits> {
+    let lost = u64::try_from(noted.made.saturating_sub(stored.made)).ok().filter(|lost| *lost > 0)?;
+    Some(MissingCommits::new(lost, stored.at, noted.at))
 }
 
 /// Counts the commits of an open database.
 #[derive(Debug)]
 pub(super) struct Commits {
     note: File,
-    /// As the last commit left it.
-    count: Count,
+    /// The count of the last durable commit.
+    count: CommitCount,
     clock: Clock,
+    /// Whether the last attempt to write the note succeeded.
     is_noted: bool,
 }
 
 impl Commits {
-    /// Goes on from what the database counted.
-    pub(super) fn open(path: &Path, count: Count, clock: Clock) -> std::io::Result<Self> {
+    /// Opens the note of a database, and writes the count of the database into it.
+    pub(super) fn open(path: &Path, count: CommitCount, clock: Clock) -> std::io::Result<Self> {
         let note =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(note_of(path))?;
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(note_path(path))?;
         let line = count.to_line();
         note.write_all_at(line.as_bytes(), 0)?;
         note.set_len(line.len() as u64)?;
         Ok(Self { note, count, clock, is_noted: true })
     }
 
-    /// Counts the commit that a transaction will be, in this transaction. Returns the count that it makes.
-    pub(super) fn count(&self, connection: &Connection) -> rusqlite::Result<Count> {
-        let count = Count { made: self.count.made.saturating_add(1), at: self.clock.now().as_unix_millis() };
+    /// Increments the count inside a transaction, before its commit. Returns the new count.
+    pub(super) fn increment(&self, connection: &Connection) -> rusqlite::Result<CommitCount> {
+        let count =
+            CommitCount { made: self.count.made.saturating_add(1), at: self.clock.now().as_unix_millis() };
         let mut update = connection.prepare_cached("UPDATE commits SET made = ?1, at = ?2")?;
         update.execute(params![count.made, count.at])?;
         Ok(count)
     }
 
-    /// The commit is durable.
-    pub(super) fn note(&mut self, count: Count) {
+    /// Notes the count of a durable commit.
+    pub(super) fn note(&mut self, count: CommitCount) {
         self.count = count;
         match self.note.write_all_at(count.to_line().as_bytes(), 0) {
             Ok(()) => self.is_noted = true,
             Err(error) if self.is_noted => {
                 self.is_noted = false;
-                tracing::warn!(%error, "commits cannot be noted: the next start will not see whether some are missing");
+                tracing::warn!(%error, "commits cannot be noted: the next start cannot detect missing ones");
             }
             Err(_) => {}
         }
     }
 
-    /// As the last durable commit left it.
-    pub(super) fn last(&self) -> Count {
+    /// Returns the count of the last durable commit.
+    pub(super) fn last(&self) -> CommitCount {
         self.count
     }
 }
@@ -125,17 +128,20 @@ mod tests {
 
     #[test]
     fn a_count_is_read_back_and_a_torn_one_is_not() {
-        let count = Count { made: 1_234, at: 1_764_307_200_000 };
+        let count = CommitCount { made: 1_234, at: 1_764_307_200_000 };
         let line = count.to_line();
-        assert_eq!((Count::parse(&line), line.len()), (Some(count), Count::default().to_line().len()));
+        assert_eq!(
+            (CommitCount::parse(&line), line.len()),
+            (Some(count), CommitCount::default().to_line().len())
+        );
         for torn in [&line[1..], &line[..line.len() - 1], &line.replace('4', "5"), "", "\n", "1 2 3\n"] {
-            assert_eq!(Count::parse(torn), None, "{torn:?}");
+            assert_eq!(CommitCount::parse(torn), None, "{torn:?}");
         }
     }
 
     #[test]
     fn fewer_commits_than_are_noted_are_missing_and_more_are_not() {
-        let count = |made, at| Count { made, at };
+        let count = |made, at| CommitCount { made, at };
         assert_eq!(missing(count(7, 70), count(4, 40)), Some(MissingCommits::new(3, 40, 70)));
         assert_eq!(missing(count(7, 70), count(7, 70)), None);
         assert_eq!(missing(count(7, 70), count(9, 90)), None);

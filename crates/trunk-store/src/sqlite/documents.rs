@@ -1,15 +1,16 @@
-//! What the communication platform's side keeps.
+//! The documents of the communication platform, and their index keys.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, ToSql, params};
 use uuid::Uuid;
 
 use super::error::{failed, is_taken};
-use super::uuid;
+use super::row::uuid;
 use crate::{Aged, Document, DocumentKind, DocumentQuery, NewDocument, StoreError};
 
 /// The columns that [`read`] reads.
 const COLUMNS: &str = "d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body";
 
+/// Returns a function that reads a document from [`COLUMNS`].
 fn read(kind: DocumentKind) -> impl Fn(&Row<'_>) -> rusqlite::Result<Document> {
     move |row| {
         Ok(Document {
@@ -91,7 +92,7 @@ pub(super) fn list(connection: &Connection, query: &DocumentQuery) -> Result<Vec
     rows.map_err(failed)
 }
 
-/// Documents of one list, from its end.
+/// Selects documents by kind and deletion mark from the oldest on.
 const AGED: &str = "SELECT d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body FROM document d \
     WHERE d.kind = ?1 AND d.deleted = ?2 AND d.live = 0 AND d.created_at >= ?3 AND d.created_at < ?4 \
     ORDER BY d.created_at LIMIT ?5";
@@ -105,8 +106,8 @@ pub(super) fn aged(connection: &Connection, query: Aged) -> Result<Vec<Document>
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// Deletes a document that is still as it was read, and its keys.
-pub(super) fn forget(
+/// Deletes a document and its keys, if its revision still matches.
+pub(super) fn delete(
     connection: &Connection,
     kind: DocumentKind,
     id: Uuid,
@@ -128,7 +129,7 @@ pub(super) fn forget(
     Ok(())
 }
 
-/// Writes a document: a new one without a revision, else the one that still has it.
+/// Writes a document: inserts it if `revision` is `None`, else replaces it if its revision still matches.
 pub(super) fn put(
     connection: &Connection,
     revision: Option<i64>,
@@ -170,11 +171,11 @@ pub(super) fn put(
                 .map_err(failed)?
         }
     };
-    if document.keyed { key(connection, number, revision.is_none(), document) } else { Ok(()) }
+    if document.keyed { write_keys(connection, number, revision.is_none(), document) } else { Ok(()) }
 }
 
-/// Writes a document that still has its revision. A column that is named is written anew in every index that has it, so
-/// those are left out that cannot have changed: nothing comes back that was deleted or over.
+/// Replaces a document if its revision still matches. The engine rewrites every index with a column that the statement
+/// names, so columns that cannot change are left out: a document never becomes undeleted or live again.
 fn replace(connection: &Connection, revision: i64, document: &NewDocument) -> Result<(), StoreError> {
     let flags = match (document.deleted, document.live) {
         (false, true) => "",
@@ -195,12 +196,17 @@ fn replace(connection: &Connection, revision: i64, document: &NewDocument) -> Re
     if changed == 0 { Err(StoreError::Conflict) } else { Ok(()) }
 }
 
-/// Writes what a document is looked for by, where it is not what it was.
-fn key(connection: &Connection, number: i64, new: bool, document: &NewDocument) -> Result<(), StoreError> {
+/// Inserts and deletes index keys, so that the tables contain exactly the keys of the document.
+fn write_keys(
+    connection: &Connection,
+    number: i64,
+    new: bool,
+    document: &NewDocument,
+) -> Result<(), StoreError> {
     let kind = document.kind as i64;
     let keys: &[(&str, String)] = if document.deleted { &[] } else { &document.keys };
     for (table, wanted) in [("document_key", keys), ("document_unique", &document.unique)] {
-        let there: Vec<(String, String)> = if new {
+        let stored: Vec<(String, String)> = if new {
             Vec::new()
         } else {
             connection
@@ -213,16 +219,16 @@ fn key(connection: &Connection, number: i64, new: bool, document: &NewDocument) 
         };
         let same =
             |(name, value): &(String, String), other: &(&str, String)| name == other.0 && *value == other.1;
-        for gone in there.iter().filter(|there| !wanted.iter().any(|wanted| same(there, wanted))) {
+        for removed in stored.iter().filter(|stored| !wanted.iter().any(|wanted| same(stored, wanted))) {
             connection
                 .prepare_cached(&format!(
                     "DELETE FROM {table} WHERE document = ?1 AND name = ?2 AND value = ?3"
                 ))
                 .map_err(failed)?
-                .execute(params![number, gone.0, gone.1])
+                .execute(params![number, removed.0, removed.1])
                 .map_err(failed)?;
         }
-        for added in wanted.iter().filter(|wanted| !there.iter().any(|there| same(there, wanted))) {
+        for added in wanted.iter().filter(|wanted| !stored.iter().any(|stored| same(stored, wanted))) {
             let (columns, values) = if table == "document_key" {
                 ("kind, name, value, document, created_at", "?1, ?2, ?3, ?4, ?5")
             } else {
@@ -246,14 +252,14 @@ fn key(connection: &Connection, number: i64, new: bool, document: &NewDocument) 
     Ok(())
 }
 
-/// The kind after one, of those that there are.
+/// Selects the next kind of which documents exist.
 const NEXT_KIND: &str = "SELECT min(kind) FROM document WHERE kind > ?1";
 
-/// When the newest of a list was made.
+/// Selects the time of creation of the newest document of a kind, of the deleted ones or of the others.
 const NEWEST: &str = "SELECT max(created_at) FROM document WHERE kind = ?1 AND deleted = ?2";
 
-/// When the newest document of any kind was made; zero when there is none. Each list is asked for its end: there is no
-/// index of all documents by their time, for nothing else needs it.
+/// Returns when the newest document of any kind was created; zero if there is none. It searches each kind separately:
+/// nothing else needs an index of all documents by time.
 pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
     let one = |sql: &str, parameters: &[&dyn ToSql]| {
         connection
@@ -271,7 +277,8 @@ pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
     Ok(newest)
 }
 
-/// Deletes all documents but those that say who somebody is: they stay as accounts and keys do.
+/// Deletes all documents except the state of the platform, identities and their configuration, which a reset keeps as
+/// it keeps accounts and keys.
 pub(super) fn reset(connection: &Connection) -> Result<(), StoreError> {
     use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform};
     let kept: Vec<String> = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig]

@@ -1,19 +1,19 @@
-//! What the engine's errors mean to a caller.
+//! Converts errors of the engine into errors of the store.
 
 use rusqlite::{Error, ErrorCode, ffi};
 
 use crate::StoreError;
 
-/// The store's error for an engine's error.
-#[expect(clippy::needless_pass_by_value, reason = "it is handed to map_err")]
+/// Converts an error of the engine.
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to map_err")]
 pub(super) fn failed(error: Error) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full,
-        // Nothing but the bound on the time of a read interrupts the engine.
+        // Only the time limit of a read interrupts the engine.
         Some(ErrorCode::OperationInterrupted) => StoreError::TooLong,
         Some(ErrorCode::SystemIoFailure) => match error.sqlite_extended_error_code() {
-            // A quota and a limit on file sizes reach the engine as writes that fail, and so does a full disk where the
-            // memory that readers share with the writer has to grow.
+            // The engine sees an exceeded quota or file size limit as a failed write, and also a full disk when the memory
+            // that readers share with the writer must grow.
             Some(ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_SHMSIZE) => StoreError::Full,
             Some(ffi::SQLITE_IOERR_FSYNC | ffi::SQLITE_IOERR_DIR_FSYNC) => StoreError::Ended,
             _ => StoreError::Failed(error.to_string()),
@@ -23,7 +23,7 @@ pub(super) fn failed(error: Error) -> StoreError {
     }
 }
 
-/// Whether a statement failed because a value is there already.
+/// Whether a statement failed because a unique value exists already.
 pub(super) fn is_taken(error: &Error) -> bool {
     matches!(
         error.sqlite_extended_error_code(),
@@ -33,7 +33,7 @@ pub(super) fn is_taken(error: &Error) -> bool {
     )
 }
 
-/// Whether a statement failed because what it refers to is gone.
-pub(super) fn is_gone(error: &Error) -> bool {
+/// Whether a statement failed because a row that it refers to does not exist.
+pub(super) fn is_missing_reference(error: &Error) -> bool {
     error.sqlite_extended_error_code() == Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY)
 }

@@ -1,11 +1,12 @@
-//! The files of a database: one process has them, nobody else reads them, and they are where their names say.
+//! The files of a database: locked by one process, not accessible to other users, and checked to stay at their paths.
 //!
-//! The lock is `flock` on the database itself, held by a descriptor that lives as long as the store. So neither another
-//! name of the file nor a lock file that somebody deletes leads past it. A file that is deleted, moved or replaced while
-//! it is open would take writes that no later start finds: it is looked at by name again and again.
+//! The lock is an `flock` on the database itself, held by a descriptor that lives as long as the store. So it cannot be
+//! bypassed by another name of the file or by deleting a lock file. If a file is deleted, moved or replaced while it is
+//! open, writes would go to a file that no later start finds. Therefore the paths are checked after every commit, and
+//! while the writer is idle.
 //!
-//! Closing any descriptor of a file drops all of a process's POSIX locks on it, also those of the engine. So the
-//! database is opened here once, and a second store of this process is refused before it opens anything.
+//! Closing any descriptor of a file releases all POSIX locks of the process on it, including those of the engine. So the
+//! database is opened here once, and a second store of this process is refused before it opens the file.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, Metadata, OpenOptions, Permissions, TryLockError};
@@ -14,55 +15,57 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
-/// Device and inode.
-type Identity = (u64, u64);
+/// The device and inode of a file.
+type FileId = (u64, u64);
 
-/// The databases that this process has open.
-static CLAIMED: Mutex<BTreeSet<Identity>> = Mutex::new(BTreeSet::new());
+/// The databases that are open in this process.
+static OPEN_DATABASES: Mutex<BTreeSet<FileId>> = Mutex::new(BTreeSet::new());
 
-/// Everything that no other user may do with the files.
-const OTHERS: u32 = 0o077;
+/// The permissions of the group and of other users, which the files must not have.
+const GROUP_AND_OTHERS: u32 = 0o077;
 
-/// A claimed database.
+/// The locked files of a database.
 #[derive(Debug)]
 pub(super) struct Files {
     path: PathBuf,
-    /// Holds the lock; closed before the claim is given back.
+    /// Holds the lock. Declared, and so closed, before the entry in [`OPEN_DATABASES`] is removed.
     database: File,
-    /// What an older server locked, if it left one: it must not run beside this one.
-    _older: Option<File>,
-    /// Whether there was a file before.
+    /// The lock file of an older server, if it exists. It is locked too, so that an older server cannot open the database
+    /// meanwhile.
+    _older_lock: Option<File>,
+    /// Whether the database existed before it was opened.
     existed: bool,
-    /// The names that must stay, and what they stand for.
-    places: Vec<(PathBuf, Identity)>,
-    _claim: Claim,
+    /// The paths that are checked, and the files that must be there.
+    watched: Vec<(PathBuf, FileId)>,
+    _registration: Registration,
 }
 
+/// The entry of a database in [`OPEN_DATABASES`], which is removed on drop.
 #[derive(Debug)]
-struct Claim(Identity);
+struct Registration(FileId);
 
-impl Drop for Claim {
+impl Drop for Registration {
     fn drop(&mut self) {
-        CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
+        OPEN_DATABASES.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.0);
     }
 }
 
 impl Files {
-    /// Opens and locks a database, or makes an empty one.
+    /// Opens and locks a database, or creates an empty file.
     ///
     /// # Errors
-    /// [`OpenError::InUse`] or [`OpenError::Access`]; an existing file is as it was.
-    pub(super) fn claim(path: &Path) -> Result<Self, OpenError> {
+    /// [`OpenError::InUse`] or [`OpenError::Access`]; an existing file is unchanged then.
+    pub(super) fn open(path: &Path) -> Result<Self, OpenError> {
         let access = |error| OpenError::Access { file: path.to_owned(), error };
         let in_use = || OpenError::InUse { file: path.to_owned() };
-        let mut claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open_databases = OPEN_DATABASES.lock().unwrap_or_else(PoisonError::into_inner);
         let before = fs::metadata(path).ok();
-        if before.as_ref().is_some_and(|found| claimed.contains(&identity(found))) {
+        if before.as_ref().is_some_and(|found| open_databases.contains(&file_id(found))) {
             return Err(in_use());
         }
-        // Made by hand so that nobody else can read the keys, not even for a moment.
+        // The file is created here and not by the engine, so that other users can at no time read the keys in it.
         let database =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path);
         let database = database.map_err(access)?;
@@ -74,9 +77,9 @@ impl Files {
         if fs::metadata(&path).map_err(access)?.ino() != found.ino() {
             return Err(access(io::Error::other("it was replaced while it was opened")));
         }
-        let older = OpenOptions::new().write(true).open(beside(&path, ".lock")).ok();
-        if let Some(older) = &older
-            && !lock(older).map_err(access)?
+        let older_lock = OpenOptions::new().write(true).open(with_suffix(&path, ".lock")).ok();
+        if let Some(older_lock) = &older_lock
+            && !lock(older_lock).map_err(access)?
         {
             return Err(in_use());
         }
@@ -86,94 +89,101 @@ impl Files {
         if found.nlink() > 1 {
             tracing::warn!(
                 database = %path.display(), names = found.nlink(),
-                "the database has more than one name: its write-ahead log stands beside this one alone"
+                "the database has several hard links: its write-ahead log is only beside this one"
             );
         }
-        claimed.insert(identity(&found));
-        let places = vec![(path.clone(), identity(&found))];
-        let claim = Claim(identity(&found));
-        Ok(Self { path, database, _older: older, existed: before.is_some(), places, _claim: claim })
+        let id = file_id(&found);
+        open_databases.insert(id);
+        Ok(Self {
+            watched: vec![(path.clone(), id)],
+            path,
+            database,
+            _older_lock: older_lock,
+            existed: before.is_some(),
+            _registration: Registration(id),
+        })
     }
 
-    /// Where the database is, without links.
+    /// The canonical path of the database.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The database. It must not be opened a second time.
+    /// The open file of the database, which must not be opened a second time.
     pub(super) fn database(&self) -> &File {
         &self.database
     }
 
-    /// Its length in bytes.
+    /// The length of the database in bytes.
     pub(super) fn length(&self) -> io::Result<u64> {
         self.database.metadata().map(|found| found.len())
     }
 
-    /// Whether there was a file before this process made one.
+    /// Whether the database existed before it was opened.
     pub(super) fn existed(&self) -> bool {
         self.existed
     }
 
-    /// Takes from others what they may do with the files, or says that it cannot.
+    /// Removes the permissions of other users on the files, and logs a warning if it had to or could not.
     pub(super) fn make_private(&self) {
-        for path in [self.path.clone(), beside(&self.path, "-wal"), beside(&self.path, "-shm")] {
+        for path in [self.path.clone(), with_suffix(&self.path, "-wal"), with_suffix(&self.path, "-shm")] {
             let Ok(found) = fs::metadata(&path) else { continue };
             let mode = found.permissions().mode() & 0o7777;
-            if mode & OTHERS == 0 {
+            if mode & GROUP_AND_OTHERS == 0 {
                 continue;
             }
-            let (file, was) = (path.display(), format!("{mode:04o}"));
-            match fs::set_permissions(&path, Permissions::from_mode(mode & !OTHERS)) {
+            let (file, old_mode) = (path.display(), format!("{mode:04o}"));
+            match fs::set_permissions(&path, Permissions::from_mode(mode & !GROUP_AND_OTHERS)) {
                 Ok(()) => {
-                    tracing::warn!(%file, was, "others could use this file, which holds keys; now they cannot");
+                    tracing::warn!(%file, old_mode, "other users had access to this file, which contains keys; it was removed");
                 }
                 Err(error) => {
-                    tracing::warn!(%file, was, %error, "others can use this file, which holds keys: take that from them");
+                    tracing::warn!(%file, old_mode, %error, "other users have access to this file, which contains keys: remove it");
                 }
             }
         }
     }
 
-    /// Remembers the files that the engine keeps beside the database. Returns its log, open for writing.
-    pub(super) fn settle(&mut self) -> io::Result<File> {
-        for ending in ["-wal", "-shm"] {
-            let path = beside(&self.path, ending);
+    /// Adds the log and the shared memory, which the engine creates beside the database, to the files that are checked.
+    /// Returns the log, open for writing.
+    pub(super) fn watch_companions(&mut self) -> io::Result<File> {
+        for suffix in ["-wal", "-shm"] {
+            let path = with_suffix(&self.path, suffix);
             let found = fs::metadata(&path)?;
-            self.places.push((path, identity(&found)));
+            self.watched.push((path, file_id(&found)));
         }
-        // The engine locks nothing in its log, so that closing a descriptor of it is harmless.
-        OpenOptions::new().read(true).write(true).open(beside(&self.path, "-wal"))
+        // The engine takes no locks on its log, so closing a descriptor of it releases none.
+        OpenOptions::new().read(true).write(true).open(with_suffix(&self.path, "-wal"))
     }
 
-    /// Whether each name still stands for the file that is open.
+    /// Checks that each path still leads to the open file.
     ///
     /// # Errors
-    /// What happened to which.
+    /// The text states which file was deleted, moved or replaced.
     pub(super) fn check(&self) -> Result<(), String> {
-        self.places.iter().try_for_each(|(path, open)| match fs::metadata(path) {
-            Ok(found) if identity(&found) == *open => Ok(()),
+        self.watched.iter().try_for_each(|(path, open)| match fs::metadata(path) {
+            Ok(found) if file_id(&found) == *open => Ok(()),
             Ok(_) => Err(format!("{} was replaced by another file", path.display())),
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 Err(format!("{} was deleted or moved", path.display()))
             }
-            Err(error) => Err(format!("{} cannot be looked at any more: {error}", path.display())),
+            Err(error) => Err(format!("{} cannot be checked any more: {error}", path.display())),
         })
     }
 }
 
-/// The file beside another one that has this ending more.
-pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+/// Appends a suffix to the name of a file.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
-    name.push(ending);
+    name.push(suffix);
     PathBuf::from(name)
 }
 
-fn identity(found: &Metadata) -> Identity {
+fn file_id(found: &Metadata) -> FileId {
     (found.dev(), found.ino())
 }
 
-/// Whether nobody else has the lock.
+/// Locks a file. Returns false if another descriptor has the lock.
 fn lock(file: &File) -> io::Result<bool> {
     match file.try_lock() {
         Ok(()) => Ok(true),

@@ -1,13 +1,14 @@
-//! Lists: which records belong, in which order they stand, and which of them are on the page.
+//! Lists: which records match a query, their order, and which of them are on the page.
 //!
-//! First the page's numbers are found, from indexes alone; then its records are read, by their numbers. The beginning
-//! and the end of a list that an index has in its order are walked to. Anything else is arranged as a whole, once for
-//! as long as nothing changes ([`Arranged`]): so a page in the depth costs what the first one does.
+//! First the record numbers of the page are found, from indexes alone, and then its records are read by their numbers. If
+//! an index has the order of the list, a page near the beginning or the end is read from the index. Otherwise the whole
+//! list is sorted once, and stays in a cache until a record changes ([`ListCache`]), so that a page far from both ends
+//! costs no more than the first one.
 //!
-//! Bounds: the bytes of a page's records, and how many ids a list without records may have. The time that a list takes
-//! is bounded where it is run.
+//! Bounds: the bytes of a page's records, the number of members of relationships, and the size of the cache. The thread
+//! that runs the read (`scan`) bounds its time.
 
-mod arranged;
+mod cache;
 mod filters;
 mod sort;
 
@@ -15,46 +16,46 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::error::failed;
+use super::row::{find, record, uuid};
 use super::symbols::Symbols;
-use super::{find, record, uuid};
 use crate::{ListQuery, Listing, Order, Record, Scope, StoreError};
 
-pub(super) use arranged::Arranged;
+pub(super) use cache::ListCache;
 
-/// How many entries of an index are passed over sooner than the whole list is arranged.
-const WALKED: u64 = if cfg!(test) { 3 } else { 2_000 };
+/// Maximum number of index entries that are skipped to reach a page. Beyond it, the whole list is sorted instead.
+const MAX_SKIPPED_ENTRIES: u64 = if cfg!(test) { 3 } else { 2_000 };
 
-/// What lists are made with.
+/// What the evaluation of a list uses.
 pub(super) struct Lists<'a> {
     pub(super) connection: &'a Connection,
     pub(super) symbols: &'a Symbols,
-    pub(super) arranged: &'a Arranged,
+    pub(super) cache: &'a ListCache,
 }
 
-/// How many records a list without conditions has, and how often any of them was changed.
+/// The number of records of a type in an account, and the number of changes among them since the account exists.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counted {
+struct RecordCount {
     records: u64,
     changes: i64,
 }
 
-/// The numbers of a page's records, and how many the whole list has.
+/// The numbers of a page's records, and the length of the whole list.
 struct Page {
     numbers: Vec<i64>,
     total: u64,
 }
 
 impl Lists<'_> {
-    /// A page of a list, of so many bytes at most.
-    pub(super) fn list(&self, query: &ListQuery, bytes: usize) -> Result<Listing, StoreError> {
-        // One state of the database for everything: the page is counted from the total's end, and what was arranged is
-        // good for the number of changes that this state has.
+    /// Returns a page of a list. Its records have at most `max_bytes` bytes.
+    pub(super) fn list(&self, query: &ListQuery, max_bytes: usize) -> Result<Listing, StoreError> {
+        // All statements must read the same state of the database: a page may be counted from the end of the list, and a
+        // cached list is valid for one number of changes.
         let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
         let Page { numbers, total } = self.page(query)?;
-        Ok(Listing { records: self.records(query.scope, &numbers, bytes)?, total })
+        Ok(Listing { records: self.records(query.scope, &numbers, max_bytes)?, total })
     }
 
-    /// The ids of a page of a list.
+    /// Returns the ids of a page of a list.
     pub(super) fn ids(&self, query: &ListQuery) -> Result<Vec<Uuid>, StoreError> {
         let _snapshot = self.connection.unchecked_transaction().map_err(failed)?;
         let Page { numbers, .. } = self.page(query)?;
@@ -64,30 +65,30 @@ impl Lists<'_> {
         numbers.into_iter().map(id).collect()
     }
 
-    /// Records by their ids, those that there are, of so many bytes at most.
+    /// Returns the records that exist among these ids, of at most `max_bytes` bytes.
     pub(super) fn find_all(
         &self,
         scope: Scope,
         ids: &[Uuid],
-        bytes: usize,
+        max_bytes: usize,
     ) -> Result<Vec<Record>, StoreError> {
-        let (mut records, mut room) = (Vec::with_capacity(ids.len()), Room(bytes));
+        let (mut records, mut budget) = (Vec::with_capacity(ids.len()), ByteBudget(max_bytes));
         for id in ids {
             if let Some(record) = find(self.connection, self.symbols, scope, *id)? {
-                room.take(&record)?;
+                budget.take(&record)?;
                 records.push(record);
             }
         }
         Ok(records)
     }
 
-    /// What a relationship of these records leads to, so many at most.
+    /// Returns the members of a relationship of these records, at most `max` in total.
     pub(super) fn members(
         &self,
         scope: Scope,
         owners: &[i64],
         relationship: &'static str,
-        most: usize,
+        max: usize,
     ) -> Result<Vec<(i64, String, Uuid)>, StoreError> {
         let relationship = self.symbols.member(scope.spec.name, relationship);
         let mut select = self
@@ -102,36 +103,37 @@ impl Lists<'_> {
             let rows = select
                 .query_map(params![owner, relationship], |row| Ok((*owner, row.get(0)?, uuid(row, 1)?)))
                 .map_err(failed)?;
-            for row in rows.take(most - members.len()) {
+            for row in rows.take(max - members.len()) {
                 members.push(row.map_err(failed)?);
             }
         }
         Ok(members)
     }
 
+    /// Finds the record numbers of a page.
     fn page(&self, query: &ListQuery) -> Result<Page, StoreError> {
-        let counted = self.counted(query.scope)?;
-        if let Some(page) = self.walk(query, counted)? {
+        let count = self.count(query.scope)?;
+        if let Some(page) = self.page_from_index(query, count)? {
             return Ok(page);
         }
-        let kept = is_own(query);
-        if kept && let Some(numbers) = self.arranged.get(query, counted.changes) {
+        let is_cacheable = is_cacheable(query);
+        if is_cacheable && let Some(numbers) = self.cache.get(query, count.changes) {
             return Ok(slice(&numbers, query));
         }
         let numbers = if query.linked_from.is_none() && query.conditions.is_empty() {
             self.sorted_all(query)?
         } else {
-            self.sorted(query, self.belonging(query)?, counted.records)?
+            self.sorted(query, self.matching(query)?, count.records)?
         };
         let page = slice(&numbers, query);
-        if kept {
-            self.arranged.keep(query, counted.changes, numbers);
+        if is_cacheable {
+            self.cache.insert(query, count.changes, numbers);
         }
         Ok(page)
     }
 
-    /// A page that an index leads to in few steps, from either end.
-    fn walk(&self, query: &ListQuery, counted: Counted) -> Result<Option<Page>, StoreError> {
+    /// Finds a page near either end of a list whose order an index has. Returns `None` for every other page.
+    fn page_from_index(&self, query: &ListQuery, count: RecordCount) -> Result<Option<Page>, StoreError> {
         let order = match query.order.as_slice() {
             [] => None,
             [one] => Some(one),
@@ -140,7 +142,7 @@ impl Lists<'_> {
         if query.linked_from.is_some() || !query.conditions.is_empty() {
             return Ok(None);
         }
-        let total = counted.records;
+        let total = count.records;
         let rest = total.saturating_sub(query.offset);
         let limit = query.limit.min(rest);
         if limit == 0 {
@@ -148,19 +150,19 @@ impl Lists<'_> {
         }
         let (offset, backwards) =
             if query.offset <= rest - limit { (query.offset, false) } else { (rest - limit, true) };
-        if offset > WALKED {
+        if offset > MAX_SKIPPED_ENTRIES {
             return Ok(None);
         }
-        let mut numbers = self.along(query.scope, order, backwards, limit, offset)?;
+        let mut numbers = self.numbers_from_index(query.scope, order, backwards, limit, offset)?;
         if backwards {
             numbers.reverse();
         }
         Ok(Some(Page { numbers, total }))
     }
 
-    /// The numbers of an account's records as an index has them that is in this order, or in the other direction; in
-    /// the order of creation without one.
-    fn along(
+    /// Reads record numbers of an account from the index with this order, or the order of creation if it is `None`; with
+    /// `backwards`, from the end of the index.
+    fn numbers_from_index(
         &self,
         scope: Scope,
         order: Option<&Order>,
@@ -193,40 +195,40 @@ impl Lists<'_> {
         numbers.collect::<Result<_, _>>().map_err(failed)
     }
 
-    fn counted(&self, scope: Scope) -> Result<Counted, StoreError> {
-        let counted = self
+    fn count(&self, scope: Scope) -> Result<RecordCount, StoreError> {
+        let count = self
             .connection
             .prepare_cached("SELECT records, changes FROM record_count WHERE account = ?1 AND kind = ?2")
             .map_err(failed)?
             .query_row(params![scope.account, self.symbols.kind(scope.spec.name)], |row| {
                 let records = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
-                Ok(Counted { records, changes: row.get(1)? })
+                Ok(RecordCount { records, changes: row.get(1)? })
             })
             .optional()
             .map_err(failed)?;
-        Ok(counted.unwrap_or_default())
+        Ok(count.unwrap_or_default())
     }
 
-    /// The records of these numbers, in their order.
-    fn records(&self, scope: Scope, numbers: &[i64], bytes: usize) -> Result<Vec<Record>, StoreError> {
+    /// Reads the records with these numbers, in the same order, of at most `max_bytes` bytes.
+    fn records(&self, scope: Scope, numbers: &[i64], max_bytes: usize) -> Result<Vec<Record>, StoreError> {
         let mut select = self
             .connection
             .prepare_cached("SELECT number, id, revision, attributes, meta FROM record WHERE number = ?1")
             .map_err(failed)?;
-        let (mut records, mut room) = (Vec::with_capacity(numbers.len()), Room(bytes));
+        let (mut records, mut budget) = (Vec::with_capacity(numbers.len()), ByteBudget(max_bytes));
         for number in numbers {
             let record = select.query_row([number], |row| record(row, scope.spec.name)).map_err(failed)?;
-            room.take(&record)?;
+            budget.take(&record)?;
             records.push(record);
         }
         Ok(records)
     }
 }
 
-/// Bytes that records may still have.
-struct Room(usize);
+/// The number of bytes that further records may have.
+struct ByteBudget(usize);
 
-impl Room {
+impl ByteBudget {
     fn take(&mut self, record: &Record) -> Result<(), StoreError> {
         let length = record.attributes.len() + record.meta.as_ref().map_or(0, String::len);
         let left = self.0.checked_sub(length);
@@ -235,16 +237,15 @@ impl Room {
     }
 }
 
-/// Whether nothing but the records of its type, in its account, decides what a list holds: then it stays as it is for
-/// as long as none of them is changed.
-fn is_own(query: &ListQuery) -> bool {
+/// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
+fn is_cacheable(query: &ListQuery) -> bool {
     let linked = |condition: &crate::Condition| matches!(condition.test, didww_types::FilterTest::Linked(_));
     query.linked_from.is_none() && !query.conditions.iter().any(linked)
 }
 
 fn slice(numbers: &[i64], query: &ListQuery) -> Page {
-    let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let page = numbers.iter().skip(place(query.offset)).take(place(query.limit));
+    let index = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let page = numbers.iter().skip(index(query.offset)).take(index(query.limit));
     Page { numbers: page.copied().collect(), total: numbers.len() as u64 }
 }
 

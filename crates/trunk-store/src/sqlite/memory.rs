@@ -1,50 +1,50 @@
-//! The one connection of a database in memory, and who waits for it.
+//! The only connection of a database in memory, which all threads share.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rusqlite::Connection;
-
 use service_base::clock::Stopwatch;
 
-/// A connection that reads and writes of all threads share.
-pub(super) struct Memory {
+/// A connection that is used by one thread at a time.
+pub(super) struct SharedConnection {
     connection: Mutex<Connection>,
+    /// Number of threads that wait in [`lock_briefly`](Self::lock_briefly).
     waiting: AtomicUsize,
 }
 
-impl Memory {
+impl SharedConnection {
     pub(super) fn new(connection: Connection) -> Self {
         Self { connection: Mutex::new(connection), waiting: AtomicUsize::new(0) }
     }
 
-    /// The connection, for something short. A long read that has it makes way.
-    pub(super) fn borrow(&self) -> MutexGuard<'_, Connection> {
+    /// Locks the connection for a write or a read by a key. A long read that holds it yields.
+    pub(super) fn lock_briefly(&self) -> MutexGuard<'_, Connection> {
         if let Ok(connection) = self.connection.try_lock() {
             return connection;
         }
         self.waiting.fetch_add(1, Ordering::Relaxed);
-        let connection = self.hold();
+        let connection = self.lock_for_long();
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         connection
     }
 
-    /// The connection, for a long read.
-    pub(super) fn hold(&self) -> MutexGuard<'_, Connection> {
+    /// Locks the connection for a long read.
+    pub(super) fn lock_for_long(&self) -> MutexGuard<'_, Connection> {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether somebody waits for the connection with something short.
+    /// Whether a thread waits in [`lock_briefly`](Self::lock_briefly).
     pub(super) fn is_awaited(&self) -> bool {
         self.waiting.load(Ordering::Relaxed) > 0
     }
 
-    /// Waits until nobody waits any more, for so long at most: a lock that is let go of and taken again at once is
-    /// seldom had by another.
-    pub(super) fn make_way(&self, most: Duration) {
+    /// Waits until no thread waits for the connection, for at most `max`. Without this, a long read that releases the
+    /// lock and takes it again at once would mostly overtake the threads that wait.
+    pub(super) fn yield_to_waiting(&self, max: Duration) {
         let since = Stopwatch::start();
-        while self.is_awaited() && since.elapsed() < most {
+        while self.is_awaited() && since.elapsed() < max {
             std::thread::yield_now();
         }
     }

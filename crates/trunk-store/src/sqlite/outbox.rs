@@ -1,6 +1,7 @@
-//! Events to tell, and what became of them.
+//! The outbox: events to deliver, and the history of attempts.
 
 mod due;
+mod queue;
 mod surplus;
 
 use std::time::Duration;
@@ -10,25 +11,13 @@ use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
 use super::error::failed;
-use super::uuid;
+use super::row::uuid;
 use crate::{Attempted, Backlog, Delivery, EventForm, NewEvent, Owner, StoreError};
+
+use queue::{MAX_HISTORY, columns, delete_finished, mark_first, update_backlog};
 
 pub(super) use due::{due, next_due};
 pub(super) use surplus::{drop_surplus, is_overfull};
-
-/// Attempts, and events that are over, that are kept for whoever asks; older ones are forgotten.
-const KEPT: i64 = 100_000;
-
-/// The account of what belongs to a customer: the numbers of accounts begin at 1.
-const NO_ACCOUNT: i64 = 0;
-
-/// What the columns `account` and `customer` hold.
-fn columns(owner: Owner) -> (i64, Option<Uuid>) {
-    match owner {
-        Owner::Account(account) => (account, None),
-        Owner::Customer(customer) => (NO_ACCOUNT, Some(customer)),
-    }
-}
 
 const INSERT: &str = "INSERT INTO outbox \
     (account, customer, subject, url, method, signature, body, created_at, due_at, first) \
@@ -56,52 +45,15 @@ pub(super) fn insert(connection: &Connection, event: &NewEvent) -> Result<(), St
             event.created_at.as_unix_millis(),
         ])
         .map_err(failed)?;
-    settle(connection, owner, 1, 0)
+    update_backlog(connection, owner, 1, 0)
 }
 
-/// The next event of a subject is the first now, if there is one.
-const LEAD: &str = "UPDATE outbox SET first = 1 \
-    WHERE number = (SELECT min(number) FROM outbox WHERE subject = ?1 AND outcome IS NULL)";
-
-fn lead(connection: &Connection, subject: &[u8]) -> Result<(), StoreError> {
-    connection.prepare_cached(LEAD).and_then(|mut lead| lead.execute([subject])).map(|_| ()).map_err(failed)
-}
-
-const SETTLE: &str = "INSERT INTO backlog (account, customer, waiting, dropped, due_at) \
-    VALUES (?1, coalesce(?2, x''), ?3, ?4, \
-        (SELECT min(due_at) FROM outbox WHERE first = 1 AND account = ?1 AND customer IS ?2)) \
-    ON CONFLICT (account, customer) DO UPDATE SET \
-        waiting = waiting + excluded.waiting, dropped = dropped + excluded.dropped, due_at = excluded.due_at";
-
-/// Notes that so many events more wait of an owner, or fewer, that so many were dropped, and when the first is due.
-fn settle(connection: &Connection, owner: Owner, waiting: i64, dropped: i64) -> Result<(), StoreError> {
-    let (account, customer) = columns(owner);
-    connection
-        .prepare_cached(SETTLE)
-        .and_then(|mut settle| {
-            settle.execute(params![account, customer.as_ref().map(Uuid::as_bytes), waiting, dropped])
-        })
-        .map(|_| ())
-        .map_err(failed)
-}
-
-const FORGET: &str = "DELETE FROM outbox \
-    WHERE outcome IS NOT NULL AND number <= (SELECT max(number) FROM outbox) - ?1";
-
-/// Forgets events that are over and have many later ones.
-fn forget_over(connection: &Connection) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(FORGET)
-        .and_then(|mut forget| forget.execute([KEPT]))
-        .map(|_| ())
-        .map_err(failed)
-}
-
-/// A reset may have taken the event while it was under way, and its number may be another's now; or it was dropped.
-const NOTE: &str = "UPDATE outbox SET attempts = attempts + 1, due_at = coalesce(?2, due_at), outcome = ?3, \
+/// Updates an event after an attempt. Nothing changes if a reset deleted it during the attempt, even if another event has
+/// its number now, nor if it was dropped.
+const RECORD_ATTEMPT: &str = "UPDATE outbox SET attempts = attempts + 1, due_at = coalesce(?2, due_at), outcome = ?3, \
     first = first AND ?3 IS NULL WHERE number = ?1 AND subject = ?4 AND outcome IS NULL";
 
-pub(super) fn attempted(connection: &Connection, attempted: &Attempted) -> Result<(), StoreError> {
+pub(super) fn record_attempt(connection: &Connection, attempted: &Attempted) -> Result<(), StoreError> {
     let Attempted { numbers, delivery, again_at } = attempted;
     let outcome = match (again_at, &delivery.error) {
         (Some(_), _) => None,
@@ -109,19 +61,19 @@ pub(super) fn attempted(connection: &Connection, attempted: &Attempted) -> Resul
         (None, Some(_)) => Some("given up"),
     };
     let subject = delivery.subject.as_bytes().as_slice();
-    let mut noted = 0;
+    let mut updated = 0;
     for number in numbers {
-        noted += connection
-            .prepare_cached(NOTE)
+        updated += connection
+            .prepare_cached(RECORD_ATTEMPT)
             .map_err(failed)?
             .execute(params![number, again_at.map(Timestamp::as_unix_millis), outcome, subject])
             .map_err(failed)?;
     }
-    let over = if outcome.is_some() { i64::try_from(noted).unwrap_or_default() } else { 0 };
-    if over > 0 {
-        lead(connection, subject)?;
+    let finished = if outcome.is_some() { i64::try_from(updated).unwrap_or_default() } else { 0 };
+    if finished > 0 {
+        mark_first(connection, subject)?;
     }
-    settle(connection, delivery.owner, -over, 0)?;
+    update_backlog(connection, delivery.owner, -finished, 0)?;
     let (account, customer) = columns(delivery.owner);
     connection
         .prepare_cached(
@@ -144,12 +96,12 @@ pub(super) fn attempted(connection: &Connection, attempted: &Attempted) -> Resul
     connection
         .prepare_cached("DELETE FROM delivery WHERE number <= ?1")
         .map_err(failed)?
-        .execute(params![connection.last_insert_rowid() - KEPT])
+        .execute(params![connection.last_insert_rowid() - MAX_HISTORY])
         .map_err(failed)?;
-    forget_over(connection)
+    delete_finished(connection)
 }
 
-/// Brings forward what is due later than now, when the clock was set back.
+/// Brings forward the events that are due later than `now`, after the clock was set back.
 pub(super) fn set_back(connection: &Connection, now: Timestamp, by: Duration) -> Result<(), StoreError> {
     let (now, by) = (now.as_unix_millis(), i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
     connection

@@ -1,11 +1,11 @@
-//! How the engine goes about a statement, for tests that hold it to an index.
+//! Query plans, for tests that require the use of an index.
 
 use rusqlite::Connection;
 
-/// The steps of a statement's plan.
+/// Returns the steps of a statement's query plan.
 pub(super) fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     let mut explain = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();
-    // What is bound plays no part: it is read anew for each value.
+    // The parameters stay unbound: the plan does not depend on them.
     let mut rows = explain.raw_query();
     let mut steps = Vec::new();
     while let Some(row) = rows.next().unwrap() {
@@ -14,17 +14,17 @@ pub(super) fn plan(connection: &Connection, sql: &str) -> Vec<String> {
     steps
 }
 
-/// Fails when a statement reads a whole table or index, sorts what it read, or does not go by this index. What a part
-/// of it gives may be read.
+/// Asserts that a statement uses this index, sorts nothing, and scans no table or index. It may scan the result of a
+/// subquery.
 #[track_caller]
-pub(super) fn seeks(connection: &Connection, sql: &str, index: &str) {
+pub(super) fn assert_seeks(connection: &Connection, sql: &str, index: &str) {
     let steps = plan(connection, sql);
-    let walks = |step: &String| {
+    let scans = |step: &String| {
         step.strip_prefix("SCAN ").is_some_and(|what| !what.starts_with('('))
-            // Of the least and the greatest the engine says so in any case; what it goes by is in brackets.
+            // For `min` and `max` the engine reports a search in any case; the columns that it searches by are in brackets.
             || step.contains(" USING ") && !step.contains('(')
             || step.contains("TEMP B-TREE")
     };
-    assert!(!steps.iter().any(walks), "{sql}\nwalks: {steps:?}");
+    assert!(!steps.iter().any(scans), "{sql}\nscans: {steps:?}");
     assert!(steps.iter().any(|step| step.contains(index)), "{sql}\ndoes not use {index}: {steps:?}");
 }

@@ -1,18 +1,18 @@
-//! Calls that were answered and are not over, and up to when they are known to have been up.
+//! Calls that were answered and have not ended, and the last time at which they are known to have been running.
 
 use didww_types::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
 use super::error::failed;
-use super::uuid;
+use super::row::uuid;
 use crate::{RunningCall, RunningCalls, StoreError};
 
-/// The one node that a database in a file has.
+/// The number of the node that runs the calls. A database in a file has one node.
 const NODE: i64 = 0;
 
-/// Keeps a call that was answered. Where its record is there already, it is over: its row came late.
-pub(super) fn keep(connection: &Connection, call: &RunningCall) -> Result<(), StoreError> {
+/// Inserts a call that was answered, unless its record exists already, because the call ended before this write.
+pub(super) fn insert(connection: &Connection, call: &RunningCall) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO running_call (id, node, account, trunk, answered_at, acknowledged, attributes) \
@@ -33,7 +33,7 @@ pub(super) fn keep(connection: &Connection, call: &RunningCall) -> Result<(), St
         .map_err(failed)
 }
 
-/// Notes that the caller acknowledged the answer.
+/// Marks a call as acknowledged by the caller.
 pub(super) fn acknowledge(connection: &Connection, id: Uuid) -> Result<(), StoreError> {
     connection
         .prepare_cached("UPDATE running_call SET acknowledged = 1 WHERE id = ?1")
@@ -42,8 +42,8 @@ pub(super) fn acknowledge(connection: &Connection, id: Uuid) -> Result<(), Store
         .map_err(failed)
 }
 
-/// Notes up to when all calls are known to have been up.
-pub(super) fn step(connection: &Connection, at: Timestamp) -> Result<(), StoreError> {
+/// Stores the time until which all running calls are known to have been running.
+pub(super) fn set_step(connection: &Connection, at: Timestamp) -> Result<(), StoreError> {
     connection
         .prepare_cached(
             "INSERT INTO call_step VALUES (?1, ?2) ON CONFLICT (node) DO UPDATE SET at = excluded.at",
@@ -53,8 +53,8 @@ pub(super) fn step(connection: &Connection, at: Timestamp) -> Result<(), StoreEr
         .map_err(failed)
 }
 
-/// Forgets a call whose record takes its place.
-pub(super) fn forget(connection: &Connection, id: Uuid) -> Result<(), StoreError> {
+/// Deletes a call whose record replaces it.
+pub(super) fn delete(connection: &Connection, id: Uuid) -> Result<(), StoreError> {
     connection
         .prepare_cached("DELETE FROM running_call WHERE id = ?1")
         .and_then(|mut delete| delete.execute([id.as_bytes().as_slice()]))
@@ -62,7 +62,7 @@ pub(super) fn forget(connection: &Connection, id: Uuid) -> Result<(), StoreError
         .map_err(failed)
 }
 
-/// All of them, in the order of their answers.
+/// Returns all running calls, in the order in which they were answered.
 pub(super) fn list(connection: &Connection) -> Result<RunningCalls, StoreError> {
     let step = connection
         .query_row("SELECT at FROM call_step WHERE node = ?1", [NODE], |row| row.get(0))

@@ -1,39 +1,40 @@
-//! Reads whose cost grows with what is stored: on threads of their own, fair between those who ask.
+//! Long reads, whose cost grows with the stored data: they run on threads of their own, and askers take turns.
 //!
-//! A read by a key takes microseconds and is done where it is asked for. Everything else comes here, so that no list
-//! keeps a request, a call or a write of another from being served. It refuses to run for longer than its time, and to
-//! let anybody wait for more than that.
+//! A read by a key takes microseconds and runs on the caller's thread. All other reads run here, so that no list delays
+//! a request, a call or a write of another account. A read is refused if it waits too long, and is interrupted if it runs
+//! too long.
 //!
-//! Bounds: threads, and of them those that one asker has; reads that wait, in all and of one asker; how long a read
-//! waits, and how long it runs. What is past them is answered at once.
+//! Bounds, from [`StoreLimits`]: the threads, and how many of them one asker occupies; the reads that wait, in total and
+//! of one asker; the time that a read waits, and the time that it runs. A read that exceeds a bound is refused at once.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use rusqlite::Connection;
+use service_base::clock::Stopwatch;
+use service_base::turns::{Bounds, Turns};
 use tokio::sync::oneshot;
 
 use super::error::failed;
-use super::memory::Memory;
+use super::job::{closed, lock};
+use super::memory::SharedConnection;
 use crate::{Asker, StoreError, StoreLimits};
-use service_base::clock::Stopwatch;
-use service_base::turns::{Bounds, Turns};
 
-/// Steps of the engine's machine between two looks at the time: some ten microseconds.
-const STEPS: i32 = 1_000;
+/// Instructions of the engine's virtual machine between two checks of the time limit: about ten microseconds.
+const CHECK_INTERVAL: i32 = 1_000;
 
-/// What a thread reads on.
+/// The connection of a read thread.
 pub(super) enum Source {
-    /// A connection of its own, on a database in a file.
+    /// A connection of the thread alone, to a database in a file.
     Own(Connection),
     /// The only connection of a database in memory.
-    Shared(Arc<Memory>),
+    Shared(Arc<SharedConnection>),
 }
 
-/// The threads that read, and what waits for them. They are started when there is work for them.
+/// The read threads and their queue. A thread is started when a read waits and no thread is idle.
 pub(super) struct Scans {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -41,7 +42,7 @@ pub(super) struct Scans {
 
 struct Shared {
     state: Mutex<State>,
-    /// Something waits, or nothing will any more.
+    /// Notified when a read is queued, and when the store is closed.
     changed: Condvar,
     limits: StoreLimits,
     closed: AtomicBool,
@@ -49,14 +50,17 @@ struct Shared {
 
 struct State {
     turns: Turns<Asker, Box<dyn Scan>>,
-    /// What no thread was started for yet.
+    /// The connections of threads that are not started yet.
     sources: Vec<Source>,
+    /// Number of threads that wait for a read.
     idle: usize,
 }
 
-/// A read that waits. It may be run again when it had to make way.
+/// A read in the queue. It may run several times, if it yields to other users of a shared connection.
 trait Scan: Send {
+    /// Whether the caller still waits for the result.
     fn is_awaited(&self) -> bool;
+    /// How long the read has existed.
     fn waited(&self) -> Duration;
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
@@ -88,28 +92,20 @@ where
     }
 
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
-        let missing = || StoreError::Failed("a read gave no result".to_owned());
+        let missing = || StoreError::Failed("a read returned no result".to_owned());
         let Self { result, reply, .. } = *self;
-        // Whoever asked may be gone.
-        let _gone = reply.send(outcome.and_then(|()| result.ok_or_else(missing)));
+        // The caller may have dropped the future.
+        let _unsent = reply.send(outcome.and_then(|()| result.ok_or_else(missing)));
     }
-}
-
-fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn closed() -> StoreError {
-    StoreError::Failed("the store is closed".to_owned())
 }
 
 impl Scans {
     pub(super) fn new(sources: Vec<Source>, limits: StoreLimits) -> Self {
         let bounds = Bounds {
             waiting: limits.waiting,
-            waiting_of_one: limits.waiting_of_one,
+            waiting_of_one: limits.waiting_per_asker,
             running: sources.len(),
-            running_of_one: limits.reads_of_one,
+            running_of_one: limits.running_per_asker,
         };
         let state = State { turns: Turns::new(bounds), sources, idle: 0 };
         let shared = Shared {
@@ -121,7 +117,7 @@ impl Scans {
         Self { shared: Arc::new(shared), threads: Mutex::default() }
     }
 
-    /// Reads when it is this asker's turn.
+    /// Queues a read, which runs when it is the asker's turn.
     pub(super) fn read<T: Send + 'static>(
         &self,
         asker: Asker,
@@ -137,7 +133,7 @@ impl Scans {
     }
 
     fn push(&self, asker: Asker, scan: Box<dyn Scan>) -> Result<(), StoreError> {
-        let mut state = held(&self.shared.state);
+        let mut state = lock(&self.shared.state);
         if self.shared.closed.load(Ordering::Relaxed) {
             return Err(closed());
         }
@@ -151,25 +147,25 @@ impl Scans {
         Ok(())
     }
 
-    /// Starts a thread. Where the system has no room for one, nothing waits any more: without threads it would wait for
-    /// ever.
+    /// Starts a thread. If the operating system refuses one, all reads that wait are refused, because without threads
+    /// they would wait forever.
     fn start(&self, source: Source) {
         let shared = Arc::clone(&self.shared);
         let thread = std::thread::Builder::new().name("store-scan".to_owned());
-        match thread.spawn(move || work(&shared, source)) {
-            Ok(thread) => held(&self.threads).push(thread),
+        match thread.spawn(move || run_thread(&shared, source)) {
+            Ok(thread) => lock(&self.threads).push(thread),
             Err(error) => {
-                tracing::error!(%error, "a thread for reading could not be started");
-                for scan in held(&self.shared.state).turns.clear() {
+                tracing::error!(%error, "a read thread could not be started");
+                for scan in lock(&self.shared.state).turns.clear() {
                     scan.answer(Err(StoreError::Crowded));
                 }
             }
         }
     }
 
-    /// Takes no more work and ends what is under way. Returns the threads, which end at once.
+    /// Refuses the reads that wait and interrupts those that run. Returns the threads, which end at once.
     pub(super) fn end(&self) -> Vec<JoinHandle<()>> {
-        let mut state = held(&self.shared.state);
+        let mut state = lock(&self.shared.state);
         self.shared.closed.store(true, Ordering::Relaxed);
         let dropped = state.turns.clear();
         state.sources.clear();
@@ -178,12 +174,12 @@ impl Scans {
         for scan in dropped {
             scan.answer(Err(closed()));
         }
-        std::mem::take(&mut *held(&self.threads))
+        std::mem::take(&mut *lock(&self.threads))
     }
 }
 
 impl Drop for Scans {
-    /// Waits for the threads, so that nothing reads the file any more.
+    /// Waits for the threads, so that none reads the file afterwards.
     fn drop(&mut self) {
         join(self.end());
     }
@@ -195,25 +191,26 @@ impl std::fmt::Debug for Scans {
     }
 }
 
-/// Waits for threads that were told to end.
+/// Waits for threads that are ending.
 pub(super) fn join(threads: Vec<JoinHandle<()>>) {
     for thread in threads {
         if thread.join().is_err() {
-            tracing::error!("a thread that reads ended badly");
+            tracing::error!("a read thread panicked");
         }
     }
 }
 
-/// A thread's life.
-fn work(shared: &Arc<Shared>, mut source: Source) {
-    while let Some((asker, scan)) = next(shared) {
-        one(shared, &mut source, scan);
-        held(&shared.state).turns.done(asker);
+/// Runs reads on a thread until the store is closed.
+fn run_thread(shared: &Arc<Shared>, mut source: Source) {
+    while let Some((asker, scan)) = next_scan(shared) {
+        run_scan(shared, &mut source, scan);
+        lock(&shared.state).turns.done(asker);
     }
 }
 
-fn next(shared: &Shared) -> Option<(Asker, Box<dyn Scan>)> {
-    let mut state = held(&shared.state);
+/// Waits for the next read. Returns `None` once the store is closed.
+fn next_scan(shared: &Shared) -> Option<(Asker, Box<dyn Scan>)> {
+    let mut state = lock(&shared.state);
     loop {
         if shared.closed.load(Ordering::Relaxed) {
             return None;
@@ -227,64 +224,68 @@ fn next(shared: &Shared) -> Option<(Asker, Box<dyn Scan>)> {
     }
 }
 
-fn one(shared: &Arc<Shared>, source: &mut Source, mut scan: Box<dyn Scan>) {
+fn run_scan(shared: &Arc<Shared>, source: &mut Source, mut scan: Box<dyn Scan>) {
     if !scan.is_awaited() {
         return;
     }
-    if scan.waited() > shared.limits.patience {
+    if scan.waited() > shared.limits.max_wait {
         return scan.answer(Err(StoreError::Crowded));
     }
     let outcome = match source {
         Source::Own(connection) => {
             let since = Stopwatch::start();
-            let limits = Arc::clone(shared);
-            let stop = move || since.elapsed() > limits.limits.time || limits.closed.load(Ordering::Relaxed);
-            bounded(connection, stop, &mut *scan)
+            let shared = Arc::clone(shared);
+            let stop = move || since.elapsed() > shared.limits.time || shared.closed.load(Ordering::Relaxed);
+            run_interruptible(connection, stop, &mut *scan)
         }
-        Source::Shared(memory) => in_slices(shared, memory, &mut *scan),
+        Source::Shared(memory) => run_in_slices(shared, memory, &mut *scan),
     };
     scan.answer(outcome);
 }
 
-/// Runs a read that is interrupted once this says so.
-fn bounded(
+/// Runs a read, and interrupts it as soon as `stop` returns true.
+fn run_interruptible(
     connection: &mut Connection,
     stop: impl FnMut() -> bool + Send + 'static,
     scan: &mut dyn Scan,
 ) -> Result<(), StoreError> {
-    connection.progress_handler(STEPS, Some(stop)).map_err(failed)?;
+    connection.progress_handler(CHECK_INTERVAL, Some(stop)).map_err(failed)?;
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| scan.run(connection)))
         .unwrap_or_else(|_| Err(StoreError::Failed("a read panicked".to_owned())));
     connection.progress_handler(0, None::<fn() -> bool>).map_err(failed)?;
     outcome
 }
 
-/// Reads on the one connection of a database in memory. Where others wait for it, the read makes way after a slice of
-/// its time and begins anew, with a longer slice each time: so a short one always ends, and a long one neither keeps
-/// the others out for long nor goes on for ever.
-fn in_slices(shared: &Arc<Shared>, memory: &Arc<Memory>, scan: &mut dyn Scan) -> Result<(), StoreError> {
-    const FIRST: Duration = Duration::from_millis(10);
-    const LONGEST: Duration = Duration::from_millis(200);
+/// Runs a read on the shared connection of a database in memory. If other threads wait for the connection, the read
+/// yields after a time slice and starts again, with a longer slice each time: so a short read always completes, and a
+/// long one neither blocks the other threads for long nor runs forever.
+fn run_in_slices(
+    shared: &Arc<Shared>,
+    memory: &Arc<SharedConnection>,
+    scan: &mut dyn Scan,
+) -> Result<(), StoreError> {
+    const FIRST_SLICE: Duration = Duration::from_millis(10);
+    const MAX_SLICE: Duration = Duration::from_millis(200);
     let since = Stopwatch::start();
-    let mut slice = FIRST;
+    let mut slice = FIRST_SLICE;
     loop {
-        let made_way = Arc::new(AtomicBool::new(false));
+        let yielded = Arc::new(AtomicBool::new(false));
         let stop = {
-            let (shared, memory, made_way) = (Arc::clone(shared), Arc::clone(memory), Arc::clone(&made_way));
-            let begun = Stopwatch::start();
+            let (shared, memory, yielded) = (Arc::clone(shared), Arc::clone(memory), Arc::clone(&yielded));
+            let slice_start = Stopwatch::start();
             move || {
-                let makes_way = begun.elapsed() > slice && memory.is_awaited();
-                made_way.store(makes_way, Ordering::Relaxed);
-                makes_way || since.elapsed() > shared.limits.time || shared.closed.load(Ordering::Relaxed)
+                let yields = slice_start.elapsed() > slice && memory.is_awaited();
+                yielded.store(yields, Ordering::Relaxed);
+                yields || since.elapsed() > shared.limits.time || shared.closed.load(Ordering::Relaxed)
             }
         };
-        let outcome = bounded(&mut memory.hold(), stop, scan);
-        let again = made_way.load(Ordering::Relaxed) && since.elapsed() <= shared.limits.time;
+        let outcome = run_interruptible(&mut memory.lock_for_long(), stop, scan);
+        let again = yielded.load(Ordering::Relaxed) && since.elapsed() <= shared.limits.time;
         if !again || outcome != Err(StoreError::TooLong) {
             return outcome;
         }
-        memory.make_way(slice);
-        slice = LONGEST.min(slice * 2);
+        memory.yield_to_waiting(slice);
+        slice = MAX_SLICE.min(slice * 2);
     }
 }
 

@@ -1,4 +1,4 @@
-//! The numbers that stand for names in the tables.
+//! Symbols: the numbers by which the tables refer to types, attributes and relationships.
 
 use std::collections::HashMap;
 
@@ -6,12 +6,12 @@ use didww_types::{FilterTest, REGISTRY};
 use rusqlite::{Connection, params};
 use serde_json::Map;
 
-use crate::index_of;
+use crate::index::index_of;
 
-/// The number of no name: it stands in no table.
-const NOWHERE: i64 = -1;
+/// The number for names that are not declared. It is in no table, so a query with it finds nothing.
+const UNKNOWN: i64 = -1;
 
-/// The numbers of every declared type, and of what is indexed and linked of it.
+/// The numbers of every declared type, and of its indexed attributes and its relationships.
 #[derive(Debug)]
 pub(super) struct Symbols {
     kinds: HashMap<&'static str, i64>,
@@ -19,7 +19,7 @@ pub(super) struct Symbols {
 }
 
 impl Symbols {
-    /// Gives every declared name its number; a name that is new gets a new one.
+    /// Loads the number of every declared name, and inserts the names that are new.
     pub(super) fn intern(connection: &Connection) -> rusqlite::Result<Self> {
         let mut symbols = Self { kinds: HashMap::new(), members: HashMap::new() };
         let mut insert =
@@ -51,13 +51,13 @@ impl Symbols {
         Ok(symbols)
     }
 
-    /// The number of a type.
+    /// Returns the number of a type.
     pub(super) fn kind(&self, name: &str) -> i64 {
-        self.kinds.get(name).copied().unwrap_or(NOWHERE)
+        self.kinds.get(name).copied().unwrap_or(UNKNOWN)
     }
 
-    /// The number of an attribute, a path or a relationship of a type.
+    /// Returns the number of an attribute, a path or a relationship of a type.
     pub(super) fn member(&self, kind: &'static str, name: &'static str) -> i64 {
-        self.members.get(&(kind, name)).copied().unwrap_or(NOWHERE)
+        self.members.get(&(kind, name)).copied().unwrap_or(UNKNOWN)
     }
 }

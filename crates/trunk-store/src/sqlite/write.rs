@@ -1,4 +1,4 @@
-//! The changes of a write, inside its transaction.
+//! Applies the changes of a write, inside its transaction.
 
 use didww_types::ResourceSpec;
 use rusqlite::{
@@ -9,55 +9,57 @@ use uuid::Uuid;
 
 use super::accounts::SharedDirectory;
 use super::error::{failed, is_taken};
+use super::row::{find, record, uuid};
 use super::symbols::Symbols;
-use super::{calls, claims, documents, find, outbox, record, running, uuid};
-use crate::{
-    Change, Committed, DocumentKind, IndexEntry, IndexValue, Record, Scope, StoreError, canonical_text,
-    index_of,
-};
+use super::{calls, claims, documents, outbox, running};
+use crate::canonical::canonical_text;
+use crate::index::{IndexEntry, index_of};
+use crate::{Change, Committed, DocumentKind, IndexValue, Record, Scope, StoreError};
 
 impl ToSql for IndexValue {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
         Ok(match self {
             Self::Integer(number) => ToSqlOutput::from(*number),
             Self::Text(text) => ToSqlOutput::from(text.as_str()),
-            // Blobs sort after texts, so null is last, as in the service's own database.
+            // Blobs sort after texts, so null is last, as in the database of the original service.
             Self::Null => ToSqlOutput::Owned(SqlValue::Blob(Vec::new())),
         })
     }
 }
 
-/// What a write did.
+/// The effects of a write.
 pub(super) struct Written {
-    /// The records as they are now.
+    /// The inserted and replaced records, in the order of the changes.
     pub(super) records: Vec<Record>,
-    /// What an observer of records is told.
+    /// The effects on records, if there is an observer of records.
     pub(super) committed: Vec<Committed>,
-    /// The documents that were changed: what they are, which, and whose.
+    /// The changed documents: kind, id and customer.
     pub(super) documents: Vec<(DocumentKind, Uuid, Uuid)>,
 }
 
-/// How many records accounts may have.
+/// The quotas of accounts.
 pub(super) struct Quotas {
-    /// What accounts say of themselves.
+    /// The accounts with their own quotas.
     pub(super) directory: SharedDirectory,
-    /// What is so for the others; none is no limit.
-    pub(super) usual: Option<u64>,
+    /// The quota of the other accounts. `None` means no limit.
+    pub(super) default: Option<u64>,
 }
 
-/// Does all the changes; the first that cannot be done ends it, and the caller undoes the others.
+/// Applies all changes. It stops at the first one that fails, and the caller rolls the transaction back.
+///
+/// `observed` states whether there is an observer of records.
 pub(super) fn apply(
     connection: &Connection,
     symbols: &Symbols,
     quotas: &Quotas,
     changes: &[Change],
-    watched: bool,
+    observed: bool,
 ) -> Result<Written, StoreError> {
-    let write = Write { connection, symbols };
+    let write = RecordWriter { connection, symbols };
     let (mut records, mut documents) = (Vec::new(), Vec::new());
-    let (mut committed, mut gone) = (Vec::new(), Vec::new());
+    let (mut committed, mut deleted) = (Vec::new(), Vec::new());
     let mut stored = |scope: Scope, record: &Record| -> Result<(), StoreError> {
-        if watched {
+        if observed {
             let links = write.links(scope.spec, record.number)?;
             committed.push(Committed::Stored { account: scope.account, record: record.clone(), links });
         }
@@ -77,7 +79,7 @@ pub(super) fn apply(
                 records.push(record);
             }
             Change::Members { scope, owner, relationship, add, members } => {
-                write.touch(owner)?;
+                write.increment_revision(owner)?;
                 let relationship = symbols.member(scope.spec.name, relationship);
                 for member in members {
                     if *add {
@@ -90,33 +92,33 @@ pub(super) fn apply(
             }
             Change::Delete { scope, id } => {
                 write.delete(*scope, *id)?;
-                gone.push(Committed::Deleted { account: scope.account, kind: scope.spec.name, id: *id });
+                deleted.push(Committed::Deleted { account: scope.account, kind: scope.spec.name, id: *id });
             }
-            Change::Answered(call) => running::keep(connection, call)?,
+            Change::Answered(call) => running::insert(connection, call)?,
             Change::Acknowledged(id) => running::acknowledge(connection, *id)?,
-            Change::Step(at) => running::step(connection, *at)?,
+            Change::Step(at) => running::set_step(connection, *at)?,
             Change::Call(call) => {
                 calls::insert(connection, call)?;
-                running::forget(connection, call.id)?;
+                running::delete(connection, call.id)?;
             }
             Change::Emit(event) => outbox::insert(connection, event)?,
             Change::Put { revision, document } => {
                 documents::put(connection, *revision, document)?;
                 documents.extend(revision.map(|_| (document.kind, document.id, document.customer)));
             }
-            Change::Forget { kind, id, revision } => documents::forget(connection, *kind, *id, *revision)?,
+            Change::Forget { kind, id, revision } => documents::delete(connection, *kind, *id, *revision)?,
         }
     }
-    committed.extend(gone);
+    committed.extend(deleted);
     Ok(Written { records, committed, documents })
 }
 
-struct Write<'a> {
+struct RecordWriter<'a> {
     connection: &'a Connection,
     symbols: &'a Symbols,
 }
 
-impl Write<'_> {
+impl RecordWriter<'_> {
     fn execute(&self, sql: &str, parameters: &[&dyn ToSql]) -> rusqlite::Result<usize> {
         self.connection.prepare_cached(sql)?.execute(parameters)
     }
@@ -130,8 +132,8 @@ impl Write<'_> {
         links: &[(&'static str, Vec<Uuid>)],
     ) -> Result<Record, StoreError> {
         let entries = index_of(scope.spec, attributes);
-        // Looked up before anything is changed: then a name that is taken, which is no rare mistake, leaves
-        // nothing to undo.
+        // Checked before anything is changed: a name that is taken is a frequent mistake, and this way it needs no
+        // rollback.
         for entry in entries.iter().filter(|entry| entry.unique) {
             self.check_free(scope, entry)?;
         }
@@ -152,7 +154,7 @@ impl Write<'_> {
             self.index(scope, number, entry)?;
         }
         claims::insert(self.connection, self.symbols, scope, number, &entries)?;
-        self.count(scope, 1)?;
+        self.count_change(scope, 1)?;
         for (relationship, targets) in links {
             let relationship = self.symbols.member(scope.spec.name, relationship);
             for target in targets {
@@ -182,7 +184,7 @@ impl Write<'_> {
         if changed == 0 {
             return Err(StoreError::Conflict);
         }
-        self.count(scope, 0)?;
+        self.count_change(scope, 0)?;
         let old = index_of(scope.spec, &before.attributes()?);
         let new = index_of(scope.spec, attributes);
         for entry in old.iter().filter(|entry| !new.contains(entry)) {
@@ -205,8 +207,8 @@ impl Write<'_> {
         Ok(Record { attributes: text, revision: before.revision + 1, meta, ..before.clone() })
     }
 
-    /// Marks a record as changed, if it is still as it was read.
-    fn touch(&self, record: &Record) -> Result<(), StoreError> {
+    /// Increments the revision of a record, if it still matches.
+    fn increment_revision(&self, record: &Record) -> Result<(), StoreError> {
         let changed = self
             .execute(
                 "UPDATE record SET revision = revision + 1 WHERE number = ?1 AND id = ?2 AND revision = ?3",
@@ -232,14 +234,14 @@ impl Write<'_> {
         ] {
             self.execute(sql, params![record.number]).map_err(failed)?;
         }
-        self.count(scope, -1)
+        self.count_change(scope, -1)
     }
 
-    /// Refuses one record more than the account may have. It is asked before anything is changed: then a refusal, of
-    /// which there may be many, leaves nothing to undo.
+    /// Refuses a further record if the account has reached its quota. It is checked before anything is changed: refusals
+    /// can be frequent, and this way they need no rollback.
     fn check_quota(&self, scope: Scope, quotas: &Quotas) -> Result<(), StoreError> {
-        let quota = quotas.directory.read().quota(scope.account, quotas.usual);
-        let Some(most) = quota else { return Ok(()) };
+        let quota = quotas.directory.read().quota(scope.account, quotas.default);
+        let Some(max) = quota else { return Ok(()) };
         let records: Option<i64> = self
             .connection
             .prepare_cached("SELECT records FROM record_count WHERE account = ?1 AND kind = ?2")
@@ -247,12 +249,13 @@ impl Write<'_> {
             .query_row(params![scope.account, self.symbols.kind(scope.spec.name)], |row| row.get(0))
             .optional()
             .map_err(failed)?;
-        if u64::try_from(records.unwrap_or_default()).unwrap_or_default() < most {
+        if u64::try_from(records.unwrap_or_default()).unwrap_or_default() < max {
             return Ok(());
         }
-        Err(StoreError::Quota { kind: scope.spec.name, most })
+        Err(StoreError::Quota { kind: scope.spec.name, most: max })
     }
 
+    /// Fails if another record of the account has the value of a unique attribute.
     fn check_free(&self, scope: Scope, entry: &IndexEntry) -> Result<(), StoreError> {
         let field = self.symbols.member(scope.spec.name, entry.path);
         let taken = self
@@ -286,8 +289,8 @@ impl Write<'_> {
         self.execute(sql, params![scope.account, field, entry.value, record]).map(|_| ()).map_err(failed)
     }
 
-    /// Counts a change of a list, by which it has more records or fewer.
-    fn count(&self, scope: Scope, by: i64) -> Result<(), StoreError> {
+    /// Counts a change among the records of a type, and adds `by` to their number.
+    fn count_change(&self, scope: Scope, by: i64) -> Result<(), StoreError> {
         let kind = self.symbols.kind(scope.spec.name);
         self.execute(
             "INSERT INTO record_count (account, kind, records, changes) VALUES (?1, ?2, ?3, 1) \
@@ -298,7 +301,7 @@ impl Write<'_> {
         .map_err(failed)
     }
 
-    /// The ids that each relationship of a record leads to, in the order they were linked.
+    /// Returns the members of each relationship of a record, in the order in which they were linked.
     fn links(
         &self,
         spec: &'static ResourceSpec,
@@ -332,7 +335,7 @@ impl Write<'_> {
     }
 
     fn link(&self, scope: Scope, owner: i64, relationship: i64, target: Uuid) -> Result<(), StoreError> {
-        // It was there when the rules were asked; if it is gone, they must be asked again.
+        // The target existed when the caller applied the rules. If it was deleted since, the caller must apply them again.
         let Some(target) = self.number_of(scope, target)? else { return Err(StoreError::Conflict) };
         self.execute(
             "INSERT INTO link (owner, relationship, target) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
@@ -353,7 +356,7 @@ impl Write<'_> {
     }
 }
 
-/// Deletes all records, of one account or of all, and with `accounts` the accounts and keys too.
+/// Deletes all records, calls and events, of one account or of all, and with `accounts` also the accounts and keys.
 pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: bool) -> Result<(), StoreError> {
     let of_records = [
         "DELETE FROM link WHERE owner IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
@@ -361,7 +364,7 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM unique_facet WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM claim WHERE record IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
         "DELETE FROM unclaimed WHERE record IN (SELECT number FROM record WHERE ?1 IS NULL OR account = ?1)",
-        // The row stays, so that no number of changes comes a second time.
+        // The row stays, so that the number of changes never has the same value twice.
         "UPDATE record_count SET records = 0, changes = changes + 1 WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM record WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM outbox WHERE ?1 IS NULL OR account = ?1",
@@ -383,14 +386,14 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
     Ok(())
 }
 
-/// Shows every record of a type, with its relationships, oldest first.
+/// Passes every record of a type, with its relationships, to `visit`, the oldest first.
 pub(super) fn visit(
     connection: &Connection,
     symbols: &Symbols,
     spec: &'static ResourceSpec,
     visit: &mut dyn FnMut(&Committed),
 ) -> Result<(), StoreError> {
-    let write = Write { connection, symbols };
+    let write = RecordWriter { connection, symbols };
     let mut statement = connection
         .prepare(
             "SELECT number, id, revision, attributes, meta, account FROM record WHERE kind = ?1 ORDER BY number",

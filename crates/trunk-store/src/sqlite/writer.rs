@@ -1,11 +1,13 @@
-//! The thread that writes: it commits in groups, answers after the commit, and knows when it must stop.
+//! The writer thread: it commits writes in groups, answers after the commit, and stops for good after a failed flush.
 //!
-//! A flush that failed says nothing about what is on the disk, and a later one that succeeds does not either: the kernel
-//! has forgotten which pages it lost. So the first such failure ends writing for good; the log is cut back to the last
-//! commit that was acknowledged, reads go on from it, and a start from the file is the way out. A full disk is another
-//! matter: what did not fit was not done, and a small write tries again and again whether there is room.
+//! After a failed flush it is not known what is on the disk, and a later successful flush does not change that: the
+//! kernel has forgotten which pages it lost. So the first failed flush ends writing for good. The write-ahead log is
+//! truncated to the last acknowledged commit, reads continue from it, and only a restart, which reads the file again,
+//! permits writes again. A full disk is different: what did not fit was not done, and small test writes show when there
+//! is space again.
 //!
-//! Bounds: a group is at most [`GROUP`] writes; the queue before it is bounded where it is made.
+//! Bounds: a group has at most [`MAX_GROUP_WRITES`] writes; [`Connections`](super::connections::Connections) bounds the
+//! queue.
 
 mod health;
 
@@ -14,59 +16,59 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
+use service_base::clock::Clock;
 use tokio::sync::watch;
 
-use super::commits::Commits;
+use super::commits::{CommitCount, Commits};
 use super::error::failed;
 use super::files::Files;
-use super::lane::Job;
-use super::log::Log;
+use super::job::Job;
+use super::wal::Wal;
 use crate::{StoreError, WriteHealth};
-use health::Health;
-use service_base::clock::Clock;
+use health::HealthReporter;
 
-/// Most writes in one transaction. Larger groups gain little and make the last to come wait.
-const GROUP: usize = 256;
-/// How often an idle writer looks whether its files are there, and whether a full disk has room again.
-const LOOK: Duration = Duration::from_millis(500);
-/// The wait before a log that could not be folded for want of room is folded again.
-const AGAIN: Duration = Duration::from_secs(1);
+/// Maximum number of writes in one transaction. Larger groups gain little and delay the writes that arrive meanwhile.
+const MAX_GROUP_WRITES: usize = 256;
+/// How often an idle writer checks that its files are in place, and whether a full disk has space again.
+const IDLE_CHECK_INTERVAL: Duration = Duration::from_millis(500);
+/// Delay before the next checkpoint after one that failed.
+const CHECKPOINT_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// What writes to a database in a file.
+/// The writer of a database in a file.
 pub(super) struct Writer {
     connection: Connection,
-    log: Log,
+    wal: Wal,
     commits: Commits,
     files: Files,
-    health: Health,
+    health: HealthReporter,
     clock: Clock,
-    /// When the log is folded again, on the clock's stopwatch.
-    fold_at: Duration,
+    /// The earliest time of the next checkpoint, on the clock's stopwatch.
+    next_checkpoint: Duration,
 }
 
 impl Writer {
     pub(super) fn new(
         connection: Connection,
-        log: Log,
+        wal: Wal,
         commits: Commits,
         files: Files,
         health: watch::Sender<WriteHealth>,
         clock: Clock,
     ) -> Self {
-        let health = Health::new(health, clock.clone());
-        Self { connection, log, commits, files, health, clock, fold_at: Duration::ZERO }
+        let health = HealthReporter::new(health, clock.clone());
+        Self { connection, wal, commits, files, health, clock, next_checkpoint: Duration::ZERO }
     }
 
-    /// Ends when nobody can send any more and all that was sent is done.
+    /// Runs jobs until the queue is closed and empty.
     pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
         loop {
-            match jobs.recv_timeout(LOOK) {
+            match jobs.recv_timeout(IDLE_CHECK_INTERVAL) {
                 Ok(first) => {
                     let mut group = vec![first];
-                    group.extend(jobs.try_iter().take(GROUP - 1));
+                    group.extend(jobs.try_iter().take(MAX_GROUP_WRITES - 1));
                     self.commit_group(group);
                 }
-                Err(RecvTimeoutError::Timeout) => self.look(),
+                Err(RecvTimeoutError::Timeout) => self.check_while_idle(),
                 Err(RecvTimeoutError::Disconnected) => break,
             }
         }
@@ -77,24 +79,24 @@ impl Writer {
         if self.health.has_ended() {
             return self.refuse(group, &StoreError::Ended);
         }
-        if let Err(group) = self.together(group) {
-            self.apart(group);
+        if let Err(group) = self.run_without_savepoints(group) {
+            self.run_with_savepoints(group);
         }
-        self.fold();
+        self.checkpoint_if_due();
     }
 
-    /// Does a group without a way back for a single job. Most jobs that fail have changed nothing yet, and need none;
-    /// when one has, everything is undone and the jobs are given back.
-    fn together(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), Vec<Box<dyn Job>>> {
+    /// Runs a group without savepoints, so that a single job cannot be rolled back. Most jobs that fail have changed
+    /// nothing yet. If one has, the whole group is rolled back and returned.
+    fn run_without_savepoints(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), Vec<Box<dyn Job>>> {
         if self.connection.execute_batch("BEGIN IMMEDIATE").is_err() {
             return Err(group);
         }
-        let at_first = self.connection.total_changes();
+        let changes_before_group = self.connection.total_changes();
         let mut done = Vec::with_capacity(group.len());
         let mut group = group.into_iter();
         while let Some(mut job) = group.next() {
             let before = self.connection.total_changes();
-            match guarded(&self.connection, &mut *job) {
+            match run_catching_panics(&self.connection, &mut *job) {
                 Ok(()) => done.push(job),
                 Err(error)
                     if self.connection.total_changes() == before && !self.connection.is_autocommit() =>
@@ -102,43 +104,43 @@ impl Writer {
                     self.refuse(vec![job], &error);
                 }
                 Err(error @ StoreError::Ended) => {
-                    undo(&self.connection);
+                    rollback(&self.connection);
                     done.push(job);
                     done.extend(group);
                     self.refuse(done, &error);
                     return Ok(());
                 }
                 Err(_) => {
-                    undo(&self.connection);
+                    rollback(&self.connection);
                     done.push(job);
                     done.extend(group);
                     return Err(done);
                 }
             }
         }
-        self.commit(done, at_first);
+        self.commit(done, changes_before_group);
         Ok(())
     }
 
-    /// Does a group so that each job can be undone alone, which costs a good deal more.
-    fn apart(&mut self, group: Vec<Box<dyn Job>>) {
+    /// Runs a group with a savepoint for each job, so that each can be rolled back alone. This is considerably slower.
+    fn run_with_savepoints(&mut self, group: Vec<Box<dyn Job>>) {
         let mut done = Vec::with_capacity(group.len());
         let mut group = group.into_iter();
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return self.refuse(group.collect(), &failed(error));
         }
-        let at_first = self.connection.total_changes();
+        let changes_before_group = self.connection.total_changes();
         while let Some(mut job) = group.next() {
-            match step(&self.connection, &mut *job) {
+            match run_in_savepoint(&self.connection, &mut *job) {
                 Ok(()) => done.push(job),
                 Err(error) => {
                     self.refuse(vec![job], &error);
                     if self.health.has_ended() {
-                        undo(&self.connection);
+                        rollback(&self.connection);
                         done.extend(group);
                         return self.refuse(done, &error);
                     }
-                    // Some failures of the disk end the whole transaction: what was done in it is undone.
+                    // Some disk failures make the engine roll the whole transaction back.
                     if self.connection.is_autocommit() {
                         self.refuse(std::mem::take(&mut done), &error);
                         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
@@ -148,14 +150,17 @@ impl Writer {
                 }
             }
         }
-        self.commit(done, at_first);
+        self.commit(done, changes_before_group);
     }
 
-    /// Makes the transaction durable and tells everybody in it how that went.
-    fn commit(&mut self, group: Vec<Box<dyn Job>>, at_first: u64) {
-        let outcome = if self.connection.total_changes() == at_first {
-            // What changes nothing costs no flush, and is no commit to count.
-            self.connection.execute_batch("COMMIT").map_err(failed).inspect_err(|_| undo(&self.connection))
+    /// Commits the transaction and answers all of its jobs.
+    fn commit(&mut self, group: Vec<Box<dyn Job>>, changes_before_group: u64) {
+        let outcome = if self.connection.total_changes() == changes_before_group {
+            // A transaction without changes needs no flush and is not counted.
+            self.connection
+                .execute_batch("COMMIT")
+                .map_err(failed)
+                .inspect_err(|_| rollback(&self.connection))
         } else {
             self.make_durable()
         };
@@ -170,64 +175,64 @@ impl Writer {
     }
 
     fn make_durable(&mut self) -> Result<(), StoreError> {
-        let counted = self.commits.count(&self.connection);
+        let counted = self.commits.increment(&self.connection);
         let committed = counted.and_then(|count| self.connection.execute_batch("COMMIT").map(|()| count));
         let count = match committed {
             Ok(count) => count,
             Err(error) => {
-                undo(&self.connection);
-                return Err(self.not_committed(error));
+                rollback(&self.connection);
+                return Err(self.handle_failed_commit(error));
             }
         };
-        // Looked at after the flush and before the answer: so what is acknowledged is in the file of this name.
+        // The check between the flush and the answer ensures that an acknowledged write is in the file at this path.
         if let Err(why) = self.files.check() {
             self.health.end(why);
             return Err(StoreError::Unknown);
         }
         self.commits.note(count);
-        self.health.writable();
+        self.health.report_writable();
         Ok(())
     }
 
-    /// Sees to it that nothing of a commit that failed comes back, and says what the failure means.
-    fn not_committed(&mut self, error: rusqlite::Error) -> StoreError {
+    /// Ensures that a failed commit cannot reappear after a restart. Returns the error for the callers.
+    fn handle_failed_commit(&mut self, error: rusqlite::Error) -> StoreError {
         let code = error.sqlite_error_code();
         if matches!(code, Some(ErrorCode::ConstraintViolation | ErrorCode::DatabaseBusy)) {
-            // Refused before anything was written.
+            // The engine refuses these before it writes to the log.
             return failed(error);
         }
-        let (said, meant) = (error.to_string(), failed(error));
-        let is_harmless = meant == StoreError::Full || code != Some(ErrorCode::SystemIoFailure);
-        match self.is_gone().and_then(|()| self.log.cut_back(&self.connection)) {
-            Ok(()) if is_harmless => meant,
+        let (text, meaning) = (error.to_string(), failed(error));
+        let is_harmless = meaning == StoreError::Full || code != Some(ErrorCode::SystemIoFailure);
+        match self.verify_rolled_back().and_then(|()| self.wal.truncate_to_last_commit(&self.connection)) {
+            Ok(()) if is_harmless => meaning,
             Ok(()) => {
-                self.health.end(format!("a commit failed ({said})"));
+                self.health.end(format!("a commit failed ({text})"));
                 StoreError::Ended
             }
             Err(why) => {
-                self.health.end(format!("a commit failed ({said}), and {why}"));
+                self.health.end(format!("a commit failed ({text}), and {why}"));
                 StoreError::Unknown
             }
         }
     }
 
-    /// Whether the engine itself takes the commit for failed.
-    fn is_gone(&self) -> Result<(), String> {
-        match super::commits::Count::of(&self.connection) {
+    /// Verifies that the engine itself considers the commit as failed.
+    fn verify_rolled_back(&self) -> Result<(), String> {
+        match CommitCount::of(&self.connection) {
             Ok(count) if count == self.commits.last() => Ok(()),
-            Ok(_) => Err("the engine shows what it said was not done".to_owned()),
-            Err(error) => Err(format!("what it left cannot be read: {error}")),
+            Ok(_) => Err("the engine shows the commit that it reported as failed".to_owned()),
+            Err(error) => Err(format!("the state after it cannot be read: {error}")),
         }
     }
 
-    /// Answers jobs that were not done, and draws the conclusions.
+    /// Answers jobs that failed, and updates the health.
     fn refuse(&mut self, jobs: Vec<Box<dyn Job>>, error: &StoreError) {
         match error {
-            StoreError::Full => self.health.full(jobs.len()),
+            StoreError::Full => self.health.report_full(jobs.len()),
             StoreError::Ended | StoreError::Unknown => {
-                // Only a flush says so before a commit.
+                // Before a commit, only a failed flush returns these errors.
                 self.health.end("a flush to the disk failed".to_owned());
-                self.health.refused(jobs.len());
+                self.health.count_refused(jobs.len());
             }
             _ => {}
         }
@@ -236,35 +241,37 @@ impl Writer {
         }
     }
 
-    /// Folds the log into the database when it is long. Everything in it was answered: nobody waits for this alone.
-    fn fold(&mut self) {
-        if self.health.has_ended() || self.clock.stopwatch() < self.fold_at || !Log::is_due(&self.connection)
+    /// Checkpoints the log if it is long. All of its writes are answered already, so no caller waits for this.
+    fn checkpoint_if_due(&mut self) {
+        if self.health.has_ended()
+            || self.clock.stopwatch() < self.next_checkpoint
+            || !Wal::is_due(&self.connection)
         {
             return;
         }
-        let Err(error) = Log::fold(&self.connection) else { return };
-        self.fold_at = self.clock.stopwatch() + AGAIN;
+        let Err(error) = Wal::checkpoint(&self.connection) else { return };
+        self.next_checkpoint = self.clock.stopwatch() + CHECKPOINT_RETRY_DELAY;
         let is_io = error.sqlite_error_code() == Some(ErrorCode::SystemIoFailure);
-        let said = error.to_string();
+        let text = error.to_string();
         match failed(error) {
-            // The log holds it all, and there will be room.
+            // Nothing is lost: the log contains all commits, and the next checkpoint will have space.
             StoreError::Full => {}
-            StoreError::Ended => self.end_folding(&said),
-            _ if is_io => self.end_folding(&said),
+            StoreError::Ended => self.end_after_checkpoint(&text),
+            _ if is_io => self.end_after_checkpoint(&text),
             _ => tracing::warn!(
-                error = said,
-                "the write-ahead log was not folded into the database; it is tried again"
+                error = text,
+                "the write-ahead log was not folded into the database; the server tries again"
             ),
         }
     }
 
-    fn end_folding(&mut self, said: &str) {
-        self.health.end(format!("the write-ahead log could not be folded into the database ({said})"));
+    fn end_after_checkpoint(&mut self, text: &str) {
+        self.health.end(format!("the write-ahead log could not be folded into the database ({text})"));
     }
 
-    /// What an idle writer looks after.
-    fn look(&mut self) {
-        self.health.sum_up();
+    /// Logs the number of refused writes, checks the files, and tests whether a full disk has space again.
+    fn check_while_idle(&mut self) {
+        self.health.log_refused_if_due();
         if self.health.has_ended() {
             return;
         }
@@ -272,18 +279,19 @@ impl Writer {
             return self.health.end(why);
         }
         if self.health.is_full() {
-            self.probe();
+            self.test_for_space();
         }
     }
 
-    /// Tries whether there is room again, for more than the smallest write, and takes back what it tried with.
-    fn probe(&mut self) {
+    /// Tests with a write of 64 KiB, more than the smallest write needs, whether the disk has space again, and then
+    /// removes the test data.
+    fn test_for_space(&mut self) {
         for room in ["zeroblob(65536)", "NULL"] {
             let begun = format!("BEGIN IMMEDIATE; UPDATE commits SET room = {room};");
             let outcome = match self.connection.execute_batch(&begun) {
                 Ok(()) => self.make_durable(),
                 Err(error) => {
-                    undo(&self.connection);
+                    rollback(&self.connection);
                     Err(failed(error))
                 }
             };
@@ -291,31 +299,31 @@ impl Writer {
                 return self.refuse(Vec::new(), &error);
             }
         }
-        self.fold();
+        self.checkpoint_if_due();
     }
 
-    /// Lets go of the files; a log that is folded whole is deleted by the engine.
+    /// Checkpoints the log and releases the files. The engine deletes a log that is checkpointed completely.
     fn close(mut self) {
-        self.health.sum_up();
+        self.health.log_refused_if_due();
         if !self.health.has_ended()
             && let Err(why) = self.files.check()
         {
             self.health.end(why);
         }
-        let folded = if self.health.has_ended() {
-            // What ended it must not be tried once more behind its back.
+        let checkpointed = if self.health.has_ended() {
+            // A checkpoint after the failure that ended writing would repeat the failed flush unnoticed.
             Err("writes had ended".to_owned())
         } else {
             self.connection
                 .execute_batch("PRAGMA wal_checkpoint(TRUNCATE);")
                 .map_err(|error| error.to_string())
         };
-        if let Err(error) = folded {
+        if let Err(error) = checkpointed {
             tracing::warn!(
                 error,
                 "the write-ahead log was not folded into the database; the next start does it"
             );
-            leave_log(&self.connection);
+            disable_checkpoint_on_close(&self.connection);
         }
         if let Err((_, error)) = self.connection.close() {
             tracing::warn!(%error, "the database was not closed cleanly; nothing is lost");
@@ -324,46 +332,47 @@ impl Writer {
     }
 }
 
-/// Keeps the engine from folding the log when the connection is closed.
-pub(super) fn leave_log(connection: &Connection) {
+/// Keeps the engine from checkpointing the log when the connection is closed.
+pub(super) fn disable_checkpoint_on_close(connection: &Connection) {
     if let Err(error) = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true) {
-        tracing::debug!(%error, "the engine does not leave its log alone");
+        tracing::debug!(%error, "the checkpoint on close cannot be disabled");
     }
 }
 
-/// One job of a group: what fails leaves the others of the group alone.
-fn step(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+/// Runs one job of a group. If it fails, only its own changes are rolled back.
+fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     let statement =
         |sql: &str| connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(failed);
     statement("SAVEPOINT job")?;
-    let outcome = guarded(connection, job).and_then(|()| statement("RELEASE job").map(|_| ()));
+    let outcome = run_catching_panics(connection, job).and_then(|()| statement("RELEASE job").map(|_| ()));
     if outcome.is_err()
         && !connection.is_autocommit()
         && connection.execute_batch("ROLLBACK TO job; RELEASE job").is_err()
     {
-        // Half of a job must not be committed with the others.
-        undo(connection);
+        // A part of a job must not be committed with the other jobs.
+        rollback(connection);
     }
     outcome
 }
 
-/// A panic in one write must not take the writer down with it.
-fn guarded(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+/// Runs a job and turns a panic into an error, so that the writer's thread continues.
+fn run_catching_panics(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run(connection)))
         .unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".to_owned())))
 }
 
-/// One job in a transaction of its own, on a database in memory.
-pub(super) fn alone(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+/// Runs one job in its own transaction, on a database in memory.
+pub(super) fn commit_alone(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let outcome = guarded(connection, job).and_then(|()| connection.execute_batch("COMMIT").map_err(failed));
+    let outcome = run_catching_panics(connection, job)
+        .and_then(|()| connection.execute_batch("COMMIT").map_err(failed));
     if outcome.is_err() {
-        undo(connection);
+        rollback(connection);
     }
     outcome
 }
 
-fn undo(connection: &Connection) {
-    // The first error is the one that matters; the transaction may be over already.
-    let _already_over = connection.execute_batch("ROLLBACK");
+fn rollback(connection: &Connection) {
+    // The caller reports the first error. This one only shows that the engine has rolled back already.
+    let _already_rolled_back = connection.execute_batch("ROLLBACK");
 }

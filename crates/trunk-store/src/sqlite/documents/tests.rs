@@ -1,11 +1,10 @@
-//! Which documents are old, what goes with one that is forgotten, and how the newest is found.
-
-use crate::sqlite::plan::seeks;
-use crate::{Change, SqliteStore, Store as _};
+//! Queries for old documents, the deletion of documents with their keys, and the search for the newest document.
 
 use super::*;
+use crate::sqlite::plan::assert_seeks;
+use crate::{Change, SqliteStore, Store as _};
 
-/// A document whose number is its id and the time when it was made.
+/// A document whose id, time of creation and keys are this number.
 fn document(kind: DocumentKind, number: u128) -> NewDocument {
     NewDocument {
         kind,
@@ -40,20 +39,20 @@ async fn aged(store: &SqliteStore, deleted: bool, from: i64, before: i64, limit:
 }
 
 #[tokio::test]
-async fn the_oldest_come_first_and_none_that_something_is_under_way_with() {
+async fn the_oldest_documents_come_first_and_live_ones_are_left_out() {
     let store = SqliteStore::in_memory().unwrap();
     let live = NewDocument { live: true, ..call(2) };
     let deleted = NewDocument { deleted: true, ..call(4) };
     write(&store, [call(5), call(1), live, call(3), deleted, document(DocumentKind::Flow, 6)]).await;
     assert_eq!(aged(&store, false, i64::MIN, 9, 9).await, [1, 3, 5]);
-    assert_eq!(aged(&store, false, i64::MIN, 5, 9).await, [1, 3], "before is not at");
-    assert_eq!(aged(&store, false, 3, 9, 9).await, [3, 5], "from is at");
+    assert_eq!(aged(&store, false, i64::MIN, 5, 9).await, [1, 3], "`before` is exclusive");
+    assert_eq!(aged(&store, false, 3, 9, 9).await, [3, 5], "`from` is inclusive");
     assert_eq!(aged(&store, false, i64::MIN, 9, 2).await, [1, 3]);
     assert_eq!(aged(&store, true, i64::MIN, 9, 9).await, [4]);
 }
 
 #[tokio::test]
-async fn a_document_is_forgotten_with_its_keys_if_it_is_still_as_it_was_read() {
+async fn a_document_is_deleted_with_its_keys_if_its_revision_matches() {
     let store = SqliteStore::in_memory().unwrap();
     write(&store, [call(1), call(2)]).await;
     let found = async |number: u128| {
@@ -64,19 +63,19 @@ async fn a_document_is_forgotten_with_its_keys_if_it_is_still_as_it_was_read() {
         [id.is_some(), unique.is_some(), !key.is_empty()]
     };
     store.commit(forget(1, 1)).await.unwrap();
-    assert_eq!(found(1).await, [true; 3], "it was never changed");
+    assert_eq!(found(1).await, [true; 3], "it has another revision");
     store.commit(forget(1, 0)).await.unwrap();
     assert_eq!((found(1).await, found(2).await), ([false; 3], [true; 3]));
     store.commit(forget(1, 0)).await.unwrap();
-    // Its unique key is free again.
-    let heir = NewDocument { unique: vec![("unique", "1".to_owned())], ..call(3) };
-    write(&store, [heir]).await;
-    let heir = store.document_by(DocumentKind::Call, "unique", "1".to_owned()).await.unwrap();
-    assert_eq!(heir.map(|heir| heir.created_at), Some(3));
+    // Its unique key is available again.
+    let successor = NewDocument { unique: vec![("unique", "1".to_owned())], ..call(3) };
+    write(&store, [successor]).await;
+    let found = store.document_by(DocumentKind::Call, "unique", "1".to_owned()).await.unwrap();
+    assert_eq!(found.map(|found| found.created_at), Some(3));
 }
 
 #[tokio::test]
-async fn the_newest_is_found_whatever_it_is() {
+async fn the_newest_document_of_any_kind_is_found() {
     let store = SqliteStore::in_memory().unwrap();
     assert_eq!(store.newest_document().await.unwrap(), 0);
     write(&store, [document(DocumentKind::Platform, 7)]).await;
@@ -88,17 +87,17 @@ async fn the_newest_is_found_whatever_it_is() {
 }
 
 #[test]
-fn neither_the_oldest_nor_the_newest_is_looked_for_among_all() {
+fn the_oldest_and_the_newest_documents_are_found_by_an_index() {
     let store = SqliteStore::in_memory().unwrap();
     store
-        .lane
+        .connections
         .read(|connection| {
             for (sql, index) in [
                 (AGED, "document_list (kind=? AND deleted=? AND created_at>? AND created_at<?)"),
                 (NEXT_KIND, "(kind>?)"),
                 (NEWEST, "document_list (kind=? AND deleted=?)"),
             ] {
-                seeks(connection, sql, index);
+                assert_seeks(connection, sql, index);
             }
             Ok(())
         })

@@ -1,4 +1,4 @@
-//! Which records belong to a list: the index that leads, and what the rest must fulfil.
+//! Finds the records that match a query: one condition selects candidates by its index, and the others filter them.
 
 use didww_types::{FilterTest, ResourceSpec};
 use rusqlite::params_from_iter;
@@ -10,11 +10,12 @@ use crate::sqlite::error::failed;
 use crate::sqlite::symbols::Symbols;
 use crate::{Condition, IndexValue, ListQuery, StoreError};
 
-/// A statement in the making. Its text depends only on the shape of the query, so that it is compiled once.
+/// A statement under construction. Its text depends only on the shape of the query, so that queries of the same shape
+/// share a compiled statement.
 #[derive(Default)]
 struct Sql {
     from: String,
-    /// The column that has a record's number.
+    /// The column with the record number.
     number: &'static str,
     conditions: Vec<String>,
     parameters: Vec<SqlValue>,
@@ -44,14 +45,14 @@ impl Sql {
 }
 
 impl Lists<'_> {
-    /// The numbers of the records that belong to a list, in the order of creation.
-    pub(super) fn belonging(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
+    /// Returns the numbers of the records that match a query, in the order of creation.
+    pub(super) fn matching(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
         let sql = build(self.symbols, query);
         let text = format!("SELECT {} FROM {} WHERE {}", sql.number, sql.from, sql.conditions.join(" AND "));
         let mut select = self.connection.prepare_cached(&text).map_err(failed)?;
         let numbers = select.query_map(params_from_iter(sql.parameters), |row| row.get(0)).map_err(failed)?;
         let mut numbers: Vec<i64> = numbers.collect::<Result<_, _>>().map_err(failed)?;
-        // An index of one value has them in this order already.
+        // For a single index value they are in this order already.
         numbers.sort_unstable();
         Ok(numbers)
     }
@@ -60,7 +61,7 @@ impl Lists<'_> {
 fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
     let mut sql = Sql::default();
     let spec = query.scope.spec;
-    let leader = if query.linked_from.is_some() { None } else { leader(query) };
+    let driving = if query.linked_from.is_some() { None } else { driving_condition(query) };
     if let Some((kind, owner, relationship)) = query.linked_from {
         let (owner, relationship) = (sql.parameter(owner), sql.parameter(symbols.member(kind, relationship)));
         "link l CROSS JOIN record r ON r.number = l.target".clone_into(&mut sql.from);
@@ -68,16 +69,15 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
         sql.conditions.push(format!("l.owner = {owner} AND l.relationship = {relationship}"));
         let kind = sql.parameter(symbols.kind(spec.name));
         sql.conditions.push(format!("r.kind = {kind}"));
-    } else if let Some(condition) = leader.and_then(|place| query.conditions.get(place)) {
+    } else if let Some(condition) = driving.and_then(|index| query.conditions.get(index)) {
         let path = path(condition).unwrap_or_default();
         let (account, field) =
             (sql.parameter(query.scope.account), sql.parameter(symbols.member(spec.name, path)));
-        let of_record = |place_and: &(usize, &Condition)| {
-            Some(place_and.0) != leader
-                && !matches!(place_and.1.test, FilterTest::Equals(_) | FilterTest::Linked(_))
+        let needs_record = |(index, condition): (usize, &Condition)| {
+            Some(index) != driving && !matches!(condition.test, FilterTest::Equals(_) | FilterTest::Linked(_))
         };
-        // Records are looked at only where a condition is not in an index.
-        let join = if query.conditions.iter().enumerate().any(|pair| of_record(&pair)) {
+        // Records are read only if an index cannot decide a condition.
+        let join = if query.conditions.iter().enumerate().any(needs_record) {
             " CROSS JOIN record r ON r.number = l.record"
         } else {
             ""
@@ -96,8 +96,8 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
         let (account, kind) = (sql.parameter(query.scope.account), sql.parameter(symbols.kind(spec.name)));
         sql.conditions.push(format!("r.account = {account} AND r.kind = {kind}"));
     }
-    for (place, condition) in query.conditions.iter().enumerate() {
-        if Some(place) != leader {
+    for (index, condition) in query.conditions.iter().enumerate() {
+        if Some(index) != driving {
             let test = filter(&mut sql, symbols, query, condition);
             sql.conditions.push(test);
         }
@@ -105,16 +105,17 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
     sql
 }
 
-/// The condition whose index leads: a unique attribute before any other, equality before a search in the text.
-fn leader(query: &ListQuery) -> Option<usize> {
+/// Returns the position of the condition whose index selects the candidates: preferably equality of a unique attribute,
+/// then any equality, then a search in a text.
+fn driving_condition(query: &ListQuery) -> Option<usize> {
     let rank = |condition: &Condition| match condition.test {
         FilterTest::Equals(path) if unique(query.scope.spec, path) => Some(0),
         FilterTest::Equals(_) => Some(1),
         FilterTest::Contains(_) => Some(2),
         _ => None,
     };
-    let ranked = query.conditions.iter().enumerate().filter_map(|(place, c)| Some((rank(c)?, place)));
-    ranked.min().map(|(_, place)| place)
+    let ranked = query.conditions.iter().enumerate().filter_map(|(index, c)| Some((rank(c)?, index)));
+    ranked.min().map(|(_, index)| index)
 }
 
 fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condition) -> String {
@@ -166,7 +167,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 to_any
             }
         }
-        // A test that this engine does not know must not let everything through.
+        // A test that this engine does not know must not match all records.
         _ => "0".to_owned(),
     }
 }
@@ -175,7 +176,7 @@ fn contains(sql: &mut Sql, column: &str, values: &[IndexValue]) -> String {
     let tests: Vec<String> = values
         .iter()
         .map(|value| match value {
-            // Null in a record, an empty blob in an index.
+            // An empty value is null in a record and an empty blob in an index.
             IndexValue::Null => format!("coalesce(length({column}), 0) = 0"),
             IndexValue::Integer(number) => {
                 format!("instr({column}, {}) > 0", sql.parameter(number.to_string()))
@@ -186,7 +187,8 @@ fn contains(sql: &mut Sql, column: &str, values: &[IndexValue]) -> String {
     any_of(&tests)
 }
 
-/// Alternatives as a tree: the engine bounds the depth of an expression, and a chain is as deep as it is long.
+/// Joins alternatives with `OR` as a balanced tree: the engine limits the depth of an expression, and the depth of a
+/// chain is its length.
 fn any_of(tests: &[String]) -> String {
     match tests {
         [] => "0".to_owned(),
@@ -209,6 +211,7 @@ fn unique(spec: &ResourceSpec, path: &str) -> bool {
     spec.attribute(path).is_some_and(|attribute| attribute.unique)
 }
 
+/// Returns the table with the index of an attribute or path.
 pub(super) fn table(spec: &ResourceSpec, path: &str) -> &'static str {
     if unique(spec, path) { "unique_facet" } else { "facet" }
 }

@@ -1,4 +1,4 @@
-//! In which order the records of a list stand.
+//! Sorts the records of a list.
 
 use rusqlite::types::{Value as SqlValue, ValueRef};
 use rusqlite::{Row, params};
@@ -8,39 +8,39 @@ use super::filters::table;
 use crate::sqlite::error::failed;
 use crate::{IndexValue, ListQuery, Order, Scope, StoreError};
 
-/// The place of each record among the values of one attribute, by its number: equal values have equal places.
-struct Places(Vec<(i64, u32)>);
+/// The rank of each record by the value of one attribute. Equal values have equal ranks. Sorted by the record number.
+struct Ranks(Vec<(i64, u32)>);
 
-impl Places {
-    /// Of values and numbers.
+impl Ranks {
+    /// Ranks record numbers by their values.
     fn of(mut values: Vec<(IndexValue, i64)>) -> Self {
         values.sort_unstable();
-        let mut counted = Counter::default();
+        let mut counter = RankCounter::default();
         let mut last: Option<&IndexValue> = None;
-        let mut places = Vec::with_capacity(values.len());
+        let mut ranks = Vec::with_capacity(values.len());
         for (value, number) in &values {
-            places.push((*number, counted.next(last == Some(value))));
+            ranks.push((*number, counter.next(last == Some(value))));
             last = Some(value);
         }
-        Self::by_number(places)
+        Self::by_number(ranks)
     }
 
-    fn by_number(mut places: Vec<(i64, u32)>) -> Self {
-        places.sort_unstable();
-        Self(places)
+    fn by_number(mut ranks: Vec<(i64, u32)>) -> Self {
+        ranks.sort_unstable();
+        Self(ranks)
     }
 
     fn of_number(&self, number: i64) -> u32 {
         let found = self.0.binary_search_by_key(&number, |(number, _)| *number);
-        found.ok().and_then(|place| self.0.get(place)).map_or(u32::MAX, |(_, place)| *place)
+        found.ok().and_then(|index| self.0.get(index)).map_or(u32::MAX, |(_, rank)| *rank)
     }
 }
 
-/// Counts the different values of a sequence that has equal ones side by side.
+/// Counts the distinct values of a sequence in which equal values are adjacent.
 #[derive(Default)]
-struct Counter(u32);
+struct RankCounter(u32);
 
-impl Counter {
+impl RankCounter {
     fn next(&mut self, same: bool) -> u32 {
         self.0 += u32::from(!same);
         self.0
@@ -48,19 +48,20 @@ impl Counter {
 }
 
 impl Lists<'_> {
-    /// All records of an account in the order of a list: an index has them in the order of the last criterion.
+    /// Returns the numbers of all records of an account in the order of a query without conditions. An index has the order
+    /// of the last criterion.
     pub(super) fn sorted_all(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
-        let mut numbers = self.along(query.scope, query.order.last(), false, u64::MAX, 0)?;
-        // Of times of creation there is only the order of creation, which is another one where a clock was set back.
+        let mut numbers = self.numbers_from_index(query.scope, query.order.last(), false, u64::MAX, 0)?;
+        // There is no index on the time of creation, only the order of creation, which differs if the clock was set back.
         let is_sorted = !matches!(query.order.as_slice(), [_, .., last] if last.attribute == "created_at");
         for criterion in query.order.iter().rev().skip(usize::from(is_sorted)) {
-            sort(&mut numbers, criterion, &self.places(query.scope, criterion)?);
+            sort(&mut numbers, criterion, &self.ranks_in_account(query.scope, criterion)?);
         }
         Ok(numbers)
     }
 
-    /// Puts some records of a list into its order. They come in the order of creation; `all` is how many there are
-    /// without conditions.
+    /// Sorts the matching records of a query, which are in the order of creation. `all` is the number of records of the
+    /// type in the account.
     pub(super) fn sorted(
         &self,
         query: &ListQuery,
@@ -70,22 +71,25 @@ impl Lists<'_> {
         if query.order.last().is_some_and(|last| last.descending) {
             numbers.reverse();
         }
-        // Alone, the time of creation sorts as the order of creation does.
+        // As the only criterion, the time of creation means the order of creation.
         if matches!(query.order.as_slice(), [one] if one.attribute == "created_at") {
             return Ok(numbers);
         }
-        // An index has the values of all records; of few it is quicker to look at the records themselves.
+        // An index has the values of all records. For few records it is faster to read the values from the records.
         let few = numbers.len() as u64 <= all / 16 + 500;
         for criterion in query.order.iter().rev() {
-            let places =
-                if few { self.places_of(criterion, &numbers)? } else { self.places(query.scope, criterion)? };
-            sort(&mut numbers, criterion, &places);
+            let ranks = if few {
+                self.ranks_of(criterion, &numbers)?
+            } else {
+                self.ranks_in_account(query.scope, criterion)?
+            };
+            sort(&mut numbers, criterion, &ranks);
         }
         Ok(numbers)
     }
 
-    /// The places of some records, by what they say themselves.
-    fn places_of(&self, criterion: &Order, numbers: &[i64]) -> Result<Places, StoreError> {
+    /// Ranks some records, by the values in the records themselves.
+    fn ranks_of(&self, criterion: &Order, numbers: &[i64]) -> Result<Ranks, StoreError> {
         let text = if criterion.attribute == "created_at" {
             "SELECT created_at, ?2 FROM record WHERE number = ?1"
         } else {
@@ -96,11 +100,11 @@ impl Lists<'_> {
             let value = select.query_row(params![number, criterion.attribute], value).map_err(failed)?;
             Ok((value, *number))
         };
-        Ok(Places::of(numbers.iter().map(&mut value).collect::<Result<_, StoreError>>()?))
+        Ok(Ranks::of(numbers.iter().map(&mut value).collect::<Result<_, StoreError>>()?))
     }
 
-    /// The places of all records of an account.
-    fn places(&self, scope: Scope, criterion: &Order) -> Result<Places, StoreError> {
+    /// Ranks all records of an account, by an index where there is one.
+    fn ranks_in_account(&self, scope: Scope, criterion: &Order) -> Result<Ranks, StoreError> {
         let Scope { account, spec } = scope;
         if criterion.attribute == "created_at" {
             let mut select = self
@@ -112,7 +116,7 @@ impl Lists<'_> {
                     Ok((value(row)?, row.get(1)?))
                 })
                 .map_err(failed)?;
-            return Ok(Places::of(values.collect::<Result<_, _>>().map_err(failed)?));
+            return Ok(Ranks::of(values.collect::<Result<_, _>>().map_err(failed)?));
         }
         let mut select = self
             .connection
@@ -123,30 +127,31 @@ impl Lists<'_> {
             .map_err(failed)?;
         let field = self.symbols.member(spec.name, criterion.attribute);
         let mut rows = select.query(params![account, field]).map_err(failed)?;
-        let (mut counted, mut last) = (Counter::default(), SqlValue::Null);
-        let mut places = Vec::new();
+        let (mut counter, mut last) = (RankCounter::default(), SqlValue::Null);
+        let mut ranks = Vec::new();
         while let Some(row) = rows.next().map_err(failed)? {
             let value = row.get_ref(0).map_err(failed)?;
             let same = value == ValueRef::from(&last);
-            places.push((row.get(1).map_err(failed)?, counted.next(same)));
+            ranks.push((row.get(1).map_err(failed)?, counter.next(same)));
             if !same {
-                last =
-                    value.try_into().map_err(|_| StoreError::Corrupt("an index holds no text".to_owned()))?;
+                last = value
+                    .try_into()
+                    .map_err(|_| StoreError::Corrupt("an index value is not valid UTF-8".to_owned()))?;
             }
         }
-        Ok(Places::by_number(places))
+        Ok(Ranks::by_number(ranks))
     }
 }
 
-/// Sorts by one criterion. What is alike stays in its order: so the last criterion comes first.
-fn sort(numbers: &mut [i64], criterion: &Order, places: &Places) {
+/// Sorts by one criterion. The sort is stable, so the caller applies the last criterion first.
+fn sort(numbers: &mut [i64], criterion: &Order, ranks: &Ranks) {
     numbers.sort_by_cached_key(|number| {
-        let place = places.of_number(*number);
-        if criterion.descending { u32::MAX - place } else { place }
+        let rank = ranks.of_number(*number);
+        if criterion.descending { u32::MAX - rank } else { rank }
     });
 }
 
-/// A value of an attribute, as an index has it.
+/// Reads a value from the first column, and converts it to an index value.
 fn value(row: &Row<'_>) -> rusqlite::Result<IndexValue> {
     Ok(match row.get_ref(0)? {
         ValueRef::Integer(number) => IndexValue::Integer(number),

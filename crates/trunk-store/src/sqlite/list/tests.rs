@@ -1,4 +1,5 @@
-//! Pages against the whole, on every way that leads to one. The bounds are small here, so that few records have depth.
+//! Compares pages with the whole list, on every way in which a page is found. The bounds are small in tests, so that a
+//! few records reach every way.
 
 use didww_types::resources::Did;
 use didww_types::{FilterTest, Resource as _, Timestamp};
@@ -33,7 +34,7 @@ fn insert(account: i64, n: u8) -> Change {
     let created_at = Timestamp::from_unix_millis(i64::from(n % 7));
     let mut attributes = did(n);
     if account != 1 {
-        // A number is one account's alone.
+        // A number is unique among all accounts.
         attributes.insert("number".to_owned(), json!(format!("{account}-{n}")));
     }
     Change::Insert { scope: dids(account), id, created_at, attributes, links: Vec::new() }
@@ -44,14 +45,14 @@ fn query(order: Vec<Order>, conditions: Vec<Condition>) -> ListQuery {
 }
 
 #[derive(Debug, Clone)]
-enum Act {
+enum Operation {
     Insert(u8),
     Delete(usize),
     Replace(usize, u8),
     Pages(Vec<Order>, Vec<Condition>, u64),
 }
 
-fn acts() -> impl Strategy<Value = Act> {
+fn operations() -> impl Strategy<Value = Operation> {
     let order = (
         select(vec!["number", "description", "blocked", "channels_included_count", "created_at"]),
         any::<bool>(),
@@ -63,23 +64,23 @@ fn acts() -> impl Strategy<Value = Act> {
         Condition { test: FilterTest::Contains("number"), values: vec![IndexValue::Text("1".to_owned())] },
     ]);
     prop_oneof![
-        6 => any::<u8>().prop_map(Act::Insert),
-        1 => any::<usize>().prop_map(Act::Delete),
-        1 => (any::<usize>(), any::<u8>()).prop_map(|(place, n)| Act::Replace(place, n)),
+        6 => any::<u8>().prop_map(Operation::Insert),
+        1 => any::<usize>().prop_map(Operation::Delete),
+        1 => (any::<usize>(), any::<u8>()).prop_map(|(index, n)| Operation::Replace(index, n)),
         3 => (
             proptest::collection::vec(order, 0..4),
             proptest::collection::vec(condition, 0..3),
             1_u64..8
         )
-            .prop_map(|(order, conditions, limit)| Act::Pages(order, conditions, limit)),
+            .prop_map(|(order, conditions, limit)| Operation::Pages(order, conditions, limit)),
     ]
 }
 
-/// What a list compares of a record: the value, and the number last.
+/// The numbers of the matching records in the expected order: by their values, and then by their numbers.
 fn expected(mut records: Vec<Record>, query: &ListQuery) -> Vec<i64> {
     let value = |record: &Record, attribute: &str| {
         if attribute == "created_at" {
-            // As it was made by `insert`.
+            // The same computation as in `insert`.
             return IndexValue::Integer(i64::from((record.id.as_u128() & 0xff) as u8 % 7));
         }
         IndexValue::of(&record.attributes().unwrap()[attribute])
@@ -114,41 +115,41 @@ fn expected(mut records: Vec<Record>, query: &ListQuery) -> Vec<i64> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn every_page_is_a_piece_of_the_list_that_there_is_now(acts in proptest::collection::vec(acts(), 1..60)) {
+    fn every_page_is_a_section_of_the_current_list(operations in proptest::collection::vec(operations(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let store = SqliteStore::in_memory().unwrap();
         let all = || runtime.block_on(store.list(query(Vec::new(), Vec::new()))).unwrap().records;
-        for act in acts {
-            match act {
-                // A number that is taken is none of this test's matters.
-                Act::Insert(n) => {
+        for operation in operations {
+            match operation {
+                // The insert fails if the number is taken, which this test ignores.
+                Operation::Insert(n) => {
                     drop(runtime.block_on(store.commit(vec![insert(1, n)])));
                     drop(runtime.block_on(store.commit(vec![insert(2, n)])));
                 }
-                Act::Delete(place) => {
+                Operation::Delete(index) => {
                     let records = all();
-                    let Some(record) = records.get(place % records.len().max(1)) else { continue };
+                    let Some(record) = records.get(index % records.len().max(1)) else { continue };
                     let change = Change::Delete { scope: dids(1), id: record.id };
                     runtime.block_on(store.commit(vec![change])).unwrap();
                 }
-                Act::Replace(place, n) => {
+                Operation::Replace(index, n) => {
                     let mut records = all();
                     if records.is_empty() { continue }
-                    let before = records.swap_remove(place % records.len());
+                    let before = records.swap_remove(index % records.len());
                     let mut attributes = did(n);
                     attributes.insert("number".to_owned(), before.attributes().unwrap()["number"].clone());
                     let change = Change::Replace { scope: dids(1), before, attributes, links: Vec::new(), meta: None };
                     runtime.block_on(store.commit(vec![change])).unwrap();
                 }
-                Act::Pages(order, conditions, limit) => {
+                Operation::Pages(order, conditions, limit) => {
                     let query = query(order, conditions);
                     let expected = expected(all(), &query);
                     let mut offset = 0;
                     while offset <= expected.len() as u64 + limit {
                         let page = runtime.block_on(store.list(ListQuery { offset, limit, ..query.clone() })).unwrap();
                         let numbers: Vec<i64> = page.records.iter().map(|record| record.number).collect();
-                        let place = |n: u64| usize::try_from(n).unwrap().min(expected.len());
-                        prop_assert_eq!(&numbers[..], &expected[place(offset)..place(offset + limit)], "{:?} from {}", &query, offset);
+                        let index = |n: u64| usize::try_from(n).unwrap().min(expected.len());
+                        prop_assert_eq!(&numbers[..], &expected[index(offset)..index(offset + limit)], "{:?} from {}", &query, offset);
                         prop_assert_eq!(page.total, expected.len() as u64);
                         offset += limit;
                     }
@@ -161,47 +162,47 @@ proptest! {
 #[tokio::test]
 async fn a_page_with_too_many_bytes_is_refused_and_a_smaller_one_is_not() {
     let one = did(0);
-    let length = crate::canonical_text(Did::SPEC, &one).len();
-    let limits = StoreLimits { bytes: length * 5 / 2, ..StoreLimits::default() };
+    let length = crate::canonical::canonical_text(Did::SPEC, &one).len();
+    let limits = StoreLimits { page_bytes: length * 5 / 2, ..StoreLimits::default() };
     let store = SqliteStore::in_memory_with(limits).unwrap();
     store.commit((0..3).map(|n| insert(1, n)).collect()).await.unwrap();
     let page = |limit| store.list(ListQuery { limit, ..query(Vec::new(), Vec::new()) });
     assert_eq!(page(2).await.unwrap().records.len(), 2);
     assert!(matches!(page(3).await, Err(StoreError::TooLarge(_))));
     let ids = store.list_ids(query(Vec::new(), Vec::new())).await.unwrap();
-    assert_eq!(ids.len(), 3, "ids alone take no room");
+    assert_eq!(ids.len(), 3, "ids are not counted");
 }
 
 #[test]
 fn an_account_that_keeps_too_many_lists_loses_its_own() {
-    let arranged = Arranged::default();
+    let cache = ListCache::default();
     let of = |account, n: i64| {
         let condition =
             Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(n)] };
         ListQuery { scope: dids(account), ..query(Vec::new(), vec![condition]) }
     };
-    let there = |account, n| arranged.get(&of(account, n), 1).is_some();
-    arranged.keep(&of(1, 0), 1, vec![1, 2, 3]);
+    let is_cached = |account, n| cache.get(&of(account, n), 1).is_some();
+    cache.insert(&of(1, 0), 1, vec![1, 2, 3]);
     for n in 0..1_000 {
-        arranged.keep(&of(2, n), 1, vec![n; 3]);
+        cache.insert(&of(2, n), 1, vec![n; 3]);
     }
-    assert!(there(1, 0) && there(2, 999) && there(2, 940) && !there(2, 0));
+    assert!(is_cached(1, 0) && is_cached(2, 999) && is_cached(2, 940) && !is_cached(2, 0));
     for account in 3..10 {
         for n in 0..64 {
-            arranged.keep(&of(account, n), 1, vec![n; 3]);
+            cache.insert(&of(account, n), 1, vec![n; 3]);
         }
     }
-    assert!(!there(1, 0), "what was asked for longest ago goes when there are too many of all");
-    assert!(arranged.get(&of(9, 3), 2).is_none(), "after a change a list is none any more");
-    arranged.keep(&of(9, 4), 2, vec![4]);
-    assert!(arranged.get(&of(9, 4), 1).is_none());
-    assert!(!there(9, 3) && there(8, 3), "nor are the others of the same records");
-    arranged.keep(&of(8, 0), 1, vec![0; super::arranged::OF_ONE]);
-    assert!(there(8, 0) && !there(8, 3), "a long list takes the place of many short ones of its account");
+    assert!(!is_cached(1, 0), "the least recently used list is evicted if there are too many in total");
+    assert!(cache.get(&of(9, 3), 2).is_none(), "after a change a list is invalid");
+    cache.insert(&of(9, 4), 2, vec![4]);
+    assert!(cache.get(&of(9, 4), 1).is_none());
+    assert!(!is_cached(9, 3) && is_cached(8, 3), "and so are the other lists of the same records");
+    cache.insert(&of(8, 0), 1, vec![0; super::cache::MAX_NUMBERS_PER_ACCOUNT]);
+    assert!(is_cached(8, 0) && !is_cached(8, 3), "a long list evicts many short ones of its account");
 }
 
 #[test]
-fn a_list_goes_by_its_indexes() {
+fn lists_use_covering_indexes() {
     use crate::sqlite::plan::plan;
     let mut connection = Connection::open_in_memory().unwrap();
     crate::sqlite::open::migrate(&mut connection).unwrap();

@@ -1,19 +1,19 @@
-//! What is due. It costs what is asked for, not what waits.
+//! Finds the events that are due. The cost depends on the number of events that are requested, not on how many wait.
 
 use didww_types::Timestamp;
 use rusqlite::{Connection, Row, params};
 use uuid::Uuid;
 
-use super::NO_ACCOUNT;
+use super::queue::NO_ACCOUNT;
 use crate::sqlite::error::failed;
-use crate::sqlite::uuid;
+use crate::sqlite::row::uuid;
 use crate::{Due, EventForm, NewEvent, Owner, PendingEvent, StoreError};
 
-/// Most events that are shown of one subject.
-const HEAD: usize = 100;
+/// Maximum number of events of one subject.
+const MAX_EVENTS_OF_SUBJECT: usize = 100;
 
-/// Owners of whom something is due, in the order in which it came to be.
-pub(super) const OWNERS: &str =
+/// Selects the owners with due events; the owner whose event has been due longest comes first.
+pub(super) const DUE_OWNERS: &str =
     "SELECT account, customer FROM backlog WHERE due_at <= ?1 ORDER BY due_at LIMIT ?2";
 
 macro_rules! columns {
@@ -22,59 +22,61 @@ macro_rules! columns {
     };
 }
 
-/// The first events of an owner's subjects.
-pub(super) const FIRSTS: &str = concat!(
+/// Selects the due first events of an owner's subjects.
+pub(super) const FIRST_EVENTS: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM outbox WHERE first = 1 AND account = ?1 AND customer IS ?2 AND due_at <= ?3 ORDER BY due_at, number LIMIT ?4"
 );
 
-/// What stands behind the first event of a subject.
-pub(super) const BEHIND: &str = concat!(
+/// Selects the events behind the first one of a subject.
+pub(super) const FOLLOWING_EVENTS: &str = concat!(
     "SELECT ",
     columns!(),
     " FROM outbox WHERE subject = ?1 AND outcome IS NULL AND number > ?2 ORDER BY number LIMIT ?3"
 );
 
-/// When the next first event of a subject is due. What stands behind it is due no earlier.
-pub(super) const NEXT: &str = "SELECT min(due_at) FROM outbox WHERE first = 1 AND due_at > ?1";
+/// Selects when the next first event of any subject is due. The events behind a first event are due no earlier.
+pub(super) const NEXT_DUE: &str = "SELECT min(due_at) FROM outbox WHERE first = 1 AND due_at > ?1";
 
-/// An event is due when its time has come and no earlier one of the same subject is still waiting for its own: so
-/// none is while the first of its subject is not. Each owner has its share of what is asked for.
+/// Returns the events that are due: those whose time has come, and that have no earlier event of the same subject that is
+/// not due. So no event of a subject is due before its first one. The owners share the limit equally.
 pub(in crate::sqlite) fn due(connection: &Connection, due: Due) -> Result<Vec<PendingEvent>, StoreError> {
     let (now, limit) = (due.now.as_unix_millis(), usize::try_from(due.limit).unwrap_or(usize::MAX));
     let owners = owners(connection, due)?;
-    let mut firsts: Vec<(usize, PendingEvent)> = Vec::new();
+    let mut first_events: Vec<(usize, PendingEvent)> = Vec::new();
     for (served, (account, customer)) in owners.iter().enumerate() {
-        let share = (limit - firsts.len()).div_ceil(owners.len() - served);
+        let share = (limit - first_events.len()).div_ceil(owners.len() - served);
         let share = i64::try_from(share.min(usize::try_from(due.of_owner).unwrap_or(usize::MAX)));
-        let mut select = connection.prepare_cached(FIRSTS).map_err(failed)?;
+        let mut select = connection.prepare_cached(FIRST_EVENTS).map_err(failed)?;
         let customer = customer.as_ref().map(Uuid::as_bytes);
         let rows = select
             .query_map(params![account, customer, now, share.unwrap_or(i64::MAX)], pending)
             .map_err(failed)?;
         let mut own = rows.collect::<Result<Vec<_>, _>>().map_err(failed)?;
         own.sort_by_key(|first| first.number);
-        firsts.extend(own.into_iter().enumerate());
+        first_events.extend(own.into_iter().enumerate());
     }
-    firsts.sort_by_key(|(turn, first)| (*turn, first.number));
-    let mut room = limit - firsts.len();
-    let mut events = Vec::with_capacity(firsts.len());
-    for (_, first) in firsts {
-        // A customer's event is told alone: what stands behind it is not looked at before its turn.
-        let behind = match first.event.form.owner() {
-            Owner::Account(_) => behind(connection, &first, room.min(HEAD - 1), now)?,
+    first_events.sort_by_key(|(turn, first)| (*turn, first.number));
+    let mut remaining = limit - first_events.len();
+    let mut events = Vec::with_capacity(first_events.len());
+    for (_, first) in first_events {
+        // A customer's event is sent alone, so the events behind it are not needed yet.
+        let following = match first.event.form.owner() {
+            Owner::Account(_) => {
+                following(connection, &first, remaining.min(MAX_EVENTS_OF_SUBJECT - 1), now)?
+            }
             Owner::Customer(_) => Vec::new(),
         };
-        room -= behind.len();
+        remaining -= following.len();
         events.push(first);
-        events.extend(behind);
+        events.extend(following);
     }
     Ok(events)
 }
 
 fn owners(connection: &Connection, due: Due) -> Result<Vec<(i64, Option<Uuid>)>, StoreError> {
-    let mut select = connection.prepare_cached(OWNERS).map_err(failed)?;
+    let mut select = connection.prepare_cached(DUE_OWNERS).map_err(failed)?;
     let limit = i64::try_from(due.limit).unwrap_or(i64::MAX);
     let owner = |row: &Row<'_>| {
         let account = row.get(0)?;
@@ -84,17 +86,18 @@ fn owners(connection: &Connection, due: Due) -> Result<Vec<(i64, Option<Uuid>)>,
     rows.collect::<Result<_, _>>().map_err(failed)
 }
 
-fn behind(
+/// Returns the due events behind the first one of a subject, up to the first that is not due.
+fn following(
     connection: &Connection,
     first: &PendingEvent,
-    most: usize,
+    max: usize,
     now: i64,
 ) -> Result<Vec<PendingEvent>, StoreError> {
-    let mut select = connection.prepare_cached(BEHIND).map_err(failed)?;
+    let mut select = connection.prepare_cached(FOLLOWING_EVENTS).map_err(failed)?;
     let subject = first.event.subject.as_bytes().as_slice();
     let read = |row: &Row<'_>| Ok((row.get::<_, i64>("due_at")?, pending(row)?));
-    let most = i64::try_from(most).unwrap_or_default();
-    let rows = select.query_map(params![subject, first.number, most], read).map_err(failed)?;
+    let max = i64::try_from(max).unwrap_or_default();
+    let rows = select.query_map(params![subject, first.number, max], read).map_err(failed)?;
     rows.take_while(|row| !matches!(row, Ok((due_at, _)) if *due_at > now))
         .map(|row| row.map(|(_, event)| event).map_err(failed))
         .collect()
@@ -122,13 +125,14 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<PendingEvent> {
     })
 }
 
-/// An event that is due already is left out: it is on its way, or waits for room.
+/// Returns when the next event will be due. Events that are due already are left out: their delivery is in progress, or
+/// waits for the limits of the sender.
 pub(in crate::sqlite) fn next_due(
     connection: &Connection,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, StoreError> {
     let due: Option<i64> = connection
-        .prepare_cached(NEXT)
+        .prepare_cached(NEXT_DUE)
         .map_err(failed)?
         .query_row(params![now.as_unix_millis()], |row| row.get(0))
         .map_err(failed)?;

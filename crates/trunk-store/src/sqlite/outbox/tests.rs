@@ -1,14 +1,13 @@
-//! What is due and when, whose turn it is, and what is dropped.
+//! When events are due, in which order owners take turns, and which events are dropped.
 
 use std::time::Duration;
 
-use crate::{Change, SqliteStore, Store as _};
-
-use super::due::{BEHIND, FIRSTS, NEXT, OWNERS};
-use super::surplus::{DROP, LONGEST, WAITING};
+use super::due::{DUE_OWNERS, FIRST_EVENTS, FOLLOWING_EVENTS, NEXT_DUE};
+use super::queue::{DELETE_FINISHED, MARK_FIRST, UPDATE_BACKLOG};
+use super::surplus::{DROP_OLDEST, OVERFULL_CUSTOMERS, WAITING_CUSTOMERS};
 use super::*;
-use crate::sqlite::plan::seeks;
-use crate::{Bounds, Dropped, Due, PendingEvent, Surplus};
+use crate::sqlite::plan::assert_seeks;
+use crate::{Bounds, Change, Dropped, Due, PendingEvent, SqliteStore, Store as _, Surplus};
 
 fn at(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
@@ -58,7 +57,7 @@ async fn due_of(store: &SqliteStore, due: Due) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn what_stands_behind_a_waiting_event_of_its_subject_is_not_due() {
+async fn an_event_behind_a_waiting_one_of_its_subject_is_not_due() {
     let store = SqliteStore::in_memory().unwrap();
     store.commit(vec![emit(1, 7), emit(1, 7), emit(1, 8)]).await.unwrap();
     assert!(due(&store, 999, 9).await.is_empty());
@@ -85,7 +84,7 @@ async fn a_long_queue_hides_neither_another_subject_nor_another_account() {
 }
 
 #[tokio::test]
-async fn an_attempt_at_an_event_that_a_reset_took_leaves_its_successor_alone() {
+async fn an_attempt_at_an_event_that_a_reset_deleted_does_not_change_its_successor() {
     let store = SqliteStore::in_memory().unwrap();
     store.commit(vec![emit(1, 7)]).await.unwrap();
     store.reset(Some(1), false).await.unwrap();
@@ -96,15 +95,15 @@ async fn an_attempt_at_an_event_that_a_reset_took_leaves_its_successor_alone() {
 }
 
 #[tokio::test]
-async fn a_webhook_is_kept_with_all_that_it_takes_to_send_it() {
+async fn a_webhook_is_stored_with_its_method_and_signature() {
     let store = SqliteStore::in_memory().unwrap();
     store.commit(vec![webhook(5, 7), emit(1, 8)]).await.unwrap();
     let due = store.due_events(Due { now: at(1_000), limit: 9, of_owner: 9 }).await.unwrap();
     let (customer, method) = (Uuid::from_u128(5), "PUT".to_owned());
-    let kept = EventForm::Webhook { customer, method, signature: Some("sha256=00".to_owned()) };
+    let stored = EventForm::Webhook { customer, method, signature: Some("sha256=00".to_owned()) };
     assert_eq!(
         due.iter().map(|due| &due.event.form).collect::<Vec<_>>(),
-        [&kept, &EventForm::Trunk { account: 1 }]
+        [&stored, &EventForm::Trunk { account: 1 }]
     );
 }
 
@@ -142,20 +141,20 @@ async fn a_reset_of_an_account_leaves_customers_alone_and_one_of_everything_does
 async fn of_a_customers_call_the_first_event_is_due_and_the_others_take_their_turns() {
     let store = SqliteStore::in_memory().unwrap();
     store.commit(vec![webhook(5, 7), webhook(5, 7), webhook(5, 8), webhook(5, 7)]).await.unwrap();
-    let told = async |number: i64| {
-        let mut told = failed_until(number, 7, None);
-        told.delivery.owner = Owner::Customer(Uuid::from_u128(5));
-        told.delivery.error = None;
-        store.attempted(told).await.unwrap();
+    let deliver = async |number: i64| {
+        let mut delivered = failed_until(number, 7, None);
+        delivered.delivery.owner = Owner::Customer(Uuid::from_u128(5));
+        delivered.delivery.error = None;
+        store.attempted(delivered).await.unwrap();
     };
     assert_eq!(due(&store, 1_000, 9).await, [1, 3]);
-    told(1).await;
+    deliver(1).await;
     assert_eq!(due(&store, 1_000, 9).await, [2, 3]);
-    // What is noted twice counts once.
-    told(1).await;
-    told(2).await;
+    // An attempt that is recorded twice counts once.
+    deliver(1).await;
+    deliver(2).await;
     assert_eq!(due(&store, 1_000, 9).await, [3, 4]);
-    told(4).await;
+    deliver(4).await;
     assert_eq!(due(&store, 1_000, 9).await, [3]);
     store.commit(vec![webhook(5, 7)]).await.unwrap();
     assert_eq!(due(&store, 1_000, 9).await, [3, 5]);
@@ -182,7 +181,7 @@ fn dropped(customer: u128, events: u64, why: Surplus) -> Dropped {
 }
 
 #[tokio::test]
-async fn one_event_more_than_may_wait_drops_the_oldest_of_its_customer_and_of_nobody_else() {
+async fn an_event_over_the_bound_drops_the_oldest_one_of_the_same_customer_only() {
     let store = SqliteStore::in_memory().unwrap();
     store.commit((0..9).map(|_| emit(1, 8)).collect()).await.unwrap();
     store.commit(vec![webhook(5, 7), webhook(6, 9), webhook(5, 7), webhook(5, 10)]).await.unwrap();
@@ -193,7 +192,7 @@ async fn one_event_more_than_may_wait_drops_the_oldest_of_its_customer_and_of_no
     let gone = store.drop_surplus(bounds(3, 0), 99).await.unwrap();
     assert_eq!(gone, [dropped(5, 1, Surplus::TooMany)]);
     assert!(!store.is_overfull(3).await.unwrap());
-    // The next event of its call is told instead, and accounts keep what they have.
+    // The next event of the same call takes its place, and the events of accounts are unchanged.
     let of = Due { now: at(1_000), limit: 99, of_owner: 99 };
     assert_eq!(due_of(&store, of).await, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13]);
     let backlog = async |owner| store.backlog(owner).await.unwrap();
@@ -210,7 +209,7 @@ async fn one_event_more_than_may_wait_drops_the_oldest_of_its_customer_and_of_no
 }
 
 #[tokio::test]
-async fn what_waited_for_too_long_is_dropped_and_what_happened_since_is_not() {
+async fn events_that_waited_too_long_are_dropped_and_younger_ones_are_not() {
     let store = SqliteStore::in_memory().unwrap();
     let mut young = webhook(5, 7);
     if let Change::Emit(event) = &mut young {
@@ -237,7 +236,7 @@ async fn a_long_queue_is_dropped_a_little_at_a_time_and_by_a_hundredth_at_least(
 }
 
 #[tokio::test]
-async fn an_attempt_at_an_event_that_was_dropped_meanwhile_changes_nothing_of_it() {
+async fn an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_change_it() {
     let store = SqliteStore::in_memory().unwrap();
     store.commit(vec![webhook(5, 7), webhook(5, 7)]).await.unwrap();
     store.drop_surplus(bounds(1, 0), 9).await.unwrap();
@@ -251,26 +250,26 @@ async fn an_attempt_at_an_event_that_was_dropped_meanwhile_changes_nothing_of_it
 }
 
 #[test]
-fn no_statement_of_the_outbox_walks_through_what_waits() {
+fn no_statement_of_the_outbox_scans_the_waiting_events() {
     let store = SqliteStore::in_memory().unwrap();
     store
-        .lane
+        .connections
         .read(|connection| {
             for (sql, index) in [
-                (OWNERS, "backlog_due"),
-                (FIRSTS, "outbox_turn"),
-                (BEHIND, "outbox_queue"),
-                (NEXT, "outbox_due"),
+                (DUE_OWNERS, "backlog_due"),
+                (FIRST_EVENTS, "outbox_turn"),
+                (FOLLOWING_EVENTS, "outbox_queue"),
+                (NEXT_DUE, "outbox_due"),
                 (INSERT, "outbox_queue"),
-                (LEAD, "outbox_queue"),
-                (NOTE, "PRIMARY KEY"),
-                (SETTLE, "outbox_turn"),
-                (FORGET, "outbox_over"),
-                (LONGEST, "backlog_longest"),
-                (WAITING, "backlog"),
-                (DROP, "outbox_oldest"),
+                (MARK_FIRST, "outbox_queue"),
+                (RECORD_ATTEMPT, "PRIMARY KEY"),
+                (UPDATE_BACKLOG, "outbox_turn"),
+                (DELETE_FINISHED, "outbox_over"),
+                (OVERFULL_CUSTOMERS, "backlog_longest"),
+                (WAITING_CUSTOMERS, "backlog"),
+                (DROP_OLDEST, "outbox_oldest"),
             ] {
-                seeks(connection, sql, index);
+                assert_seeks(connection, sql, index);
             }
             Ok(())
         })
@@ -282,7 +281,7 @@ async fn a_clock_that_is_set_back_makes_nothing_wait_longer() {
     let store = SqliteStore::in_memory().unwrap();
     store.commit(vec![emit(1, 7), emit(1, 7), emit(2, 8), webhook(5, 9)]).await.unwrap();
     store.attempted(failed_until(1, 7, Some(at(61_000)))).await.unwrap();
-    // From 1,000 to 400: what was due at once is due now, what had 60 seconds to go has as many.
+    // From 1,000 to 400: events that were due stay due, and an event that had 60 seconds to wait still has 60 seconds.
     store.set_back(at(400), Duration::from_millis(600)).await.unwrap();
     assert_eq!(due(&store, 400, 9).await, [3, 4]);
     assert_eq!(store.next_due(at(400)).await.unwrap(), Some(at(60_400)));

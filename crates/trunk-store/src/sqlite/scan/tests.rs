@@ -1,20 +1,20 @@
-//! Whose read runs when, and how one ends that may not go on.
+//! The order in which reads run, their limits, and how they are interrupted.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use super::*;
 
-/// Never ends by itself.
+/// A query that never ends by itself.
 const ENDLESS: &str =
     "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT count(*) FROM n";
-/// Longer than anything takes here.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// Maximum time for every step of a test; longer than any step takes.
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 const HEAVY: Asker = Asker::Account(1);
 const LIGHT: Asker = Asker::Account(2);
 
 fn limits() -> StoreLimits {
-    StoreLimits { time: PATIENCE, patience: PATIENCE, ..StoreLimits::default() }
+    StoreLimits { time: TIMEOUT, max_wait: TIMEOUT, ..StoreLimits::default() }
 }
 
 fn scans(threads: usize, limits: StoreLimits) -> Scans {
@@ -25,49 +25,50 @@ fn endless(connection: &Connection) -> Result<i64, StoreError> {
     connection.query_row(ENDLESS, [], |row| row.get(0)).map_err(failed)
 }
 
-/// A read that says that it has begun and ends when it is told to.
-fn held_up(
+/// A read that sends a message when it starts, and ends when it receives one.
+fn blocked_read(
     scans: &Scans,
     asker: Asker,
-    begun: &Sender<()>,
+    started: &Sender<()>,
 ) -> (Sender<()>, impl Future<Output = Result<(), StoreError>>) {
-    let begun = begun.clone();
+    let started = started.clone();
     let (release, released): (Sender<()>, Receiver<()>) = channel();
     let read = scans.read(asker, move |_| {
-        begun.send(()).unwrap();
+        started.send(()).unwrap();
         released.recv().map_err(|_| closed())
     });
     (release, read)
 }
 
 #[tokio::test]
-async fn a_heavy_askers_full_queue_keeps_nobody_else_waiting() {
+async fn a_full_queue_of_one_asker_does_not_delay_another() {
     let scans = scans(3, limits());
-    let (mark, begun) = channel();
-    let under_way: Vec<_> = (0..2).map(|_| held_up(&scans, HEAVY, &mark)).collect();
-    begun.recv_timeout(PATIENCE).unwrap();
-    begun.recv_timeout(PATIENCE).unwrap();
-    let waiting: Vec<_> = (0..64).map(|_| held_up(&scans, HEAVY, &mark)).collect();
-    assert_eq!(scans.read(HEAVY, |_| Ok(())).await, Err(StoreError::Crowded), "it may have 64 waiting");
-    for _ in 0..100 {
-        assert_eq!(scans.read(LIGHT, |_| Ok(7)).await, Ok(7), "another one is served at once");
-    }
-    assert!(
-        begun.try_recv().is_err(),
-        "none of those that wait was begun meanwhile, though a thread is idle"
+    let (started_sender, started) = channel();
+    let running: Vec<_> = (0..2).map(|_| blocked_read(&scans, HEAVY, &started_sender)).collect();
+    started.recv_timeout(TIMEOUT).unwrap();
+    started.recv_timeout(TIMEOUT).unwrap();
+    let waiting: Vec<_> = (0..64).map(|_| blocked_read(&scans, HEAVY, &started_sender)).collect();
+    assert_eq!(
+        scans.read(HEAVY, |_| Ok(())).await,
+        Err(StoreError::Crowded),
+        "its limit is 64 waiting reads"
     );
-    for (release, read) in under_way.into_iter().chain(waiting) {
+    for _ in 0..100 {
+        assert_eq!(scans.read(LIGHT, |_| Ok(7)).await, Ok(7), "another asker is served at once");
+    }
+    assert!(started.try_recv().is_err(), "no waiting read was started meanwhile, although a thread is idle");
+    for (release, read) in running.into_iter().chain(waiting) {
         release.send(()).unwrap();
         assert_eq!(read.await, Ok(()));
     }
 }
 
 #[tokio::test]
-async fn where_every_thread_is_taken_the_next_one_is_somebody_elses() {
+async fn when_every_thread_is_busy_the_next_free_one_runs_another_askers_read() {
     let scans = scans(1, limits());
-    let (mark, begun) = channel();
-    let (release, first) = held_up(&scans, HEAVY, &mark);
-    begun.recv_timeout(PATIENCE).unwrap();
+    let (started_sender, started) = channel();
+    let (release, first) = blocked_read(&scans, HEAVY, &started_sender);
+    started.recv_timeout(TIMEOUT).unwrap();
     let (end, order) = channel();
     let read = |asker, name: &'static str| {
         let end = end.clone();
@@ -83,7 +84,7 @@ async fn where_every_thread_is_taken_the_next_one_is_somebody_elses() {
 }
 
 #[tokio::test]
-async fn a_read_that_takes_too_long_is_ended_and_its_thread_goes_on() {
+async fn a_read_over_its_time_limit_is_interrupted_and_its_thread_continues() {
     let scans = scans(1, StoreLimits { time: Duration::from_millis(20), ..limits() });
     assert_eq!(scans.read(HEAVY, endless).await, Err(StoreError::TooLong));
     let shared = Scans::new(
@@ -97,21 +98,21 @@ async fn a_read_that_takes_too_long_is_ended_and_its_thread_goes_on() {
 }
 
 #[tokio::test]
-async fn what_waited_too_long_is_not_begun() {
-    // Long enough for the first to be begun on a busy machine.
-    let patience = Duration::from_millis(500);
-    let scans = scans(1, StoreLimits { patience, ..limits() });
-    let (mark, begun) = channel();
+async fn a_read_that_waited_too_long_is_not_started() {
+    // Long enough for the first read to start on a busy machine.
+    let max_wait = Duration::from_millis(500);
+    let scans = scans(1, StoreLimits { max_wait, ..limits() });
+    let (started_sender, started) = channel();
     let (release, first) = loop {
-        let (release, first) = held_up(&scans, HEAVY, &mark);
-        // Where the machine is busy, it may have waited too long itself.
-        if begun.recv_timeout(PATIENCE / 20).is_ok() {
+        let (release, first) = blocked_read(&scans, HEAVY, &started_sender);
+        // On a busy machine it may have waited too long itself.
+        if started.recv_timeout(TIMEOUT / 20).is_ok() {
             break (release, first);
         }
     };
-    let late = scans.read(LIGHT, |_| -> Result<(), StoreError> { panic!("it was begun") });
+    let late = scans.read(LIGHT, |_| -> Result<(), StoreError> { panic!("it was started") });
     let since = Stopwatch::start();
-    while since.elapsed() < patience + Duration::from_millis(1) {
+    while since.elapsed() < max_wait + Duration::from_millis(1) {
         std::thread::yield_now();
     }
     release.send(()).unwrap();
@@ -119,12 +120,12 @@ async fn what_waited_too_long_is_not_begun() {
 }
 
 #[tokio::test]
-async fn what_nobody_waits_for_any_more_is_not_begun() {
+async fn a_read_whose_caller_stopped_waiting_is_not_started() {
     let scans = scans(1, limits());
-    let (mark, begun) = channel();
-    let (release, first) = held_up(&scans, HEAVY, &mark);
-    begun.recv_timeout(PATIENCE).unwrap();
-    drop(scans.read(LIGHT, |_| -> Result<(), StoreError> { panic!("it was begun") }));
+    let (started_sender, started) = channel();
+    let (release, first) = blocked_read(&scans, HEAVY, &started_sender);
+    started.recv_timeout(TIMEOUT).unwrap();
+    drop(scans.read(LIGHT, |_| -> Result<(), StoreError> { panic!("it was started") }));
     release.send(()).unwrap();
     assert_eq!((first.await, scans.read(LIGHT, |_| Ok(7)).await), (Ok(()), Ok(7)));
 }
@@ -138,37 +139,37 @@ async fn a_panic_is_an_error_of_that_read_alone() {
 }
 
 #[tokio::test]
-async fn an_end_ends_what_is_under_way_and_what_waits() {
+async fn closing_interrupts_running_reads_and_refuses_waiting_ones() {
     let scans = scans(1, limits());
-    let (mark, begun) = channel();
-    let under_way = scans.read(HEAVY, move |connection| {
-        mark.send(()).unwrap();
+    let (started_sender, started) = channel();
+    let running = scans.read(HEAVY, move |connection| {
+        started_sender.send(()).unwrap();
         endless(connection)
     });
-    begun.recv_timeout(PATIENCE).unwrap();
+    started.recv_timeout(TIMEOUT).unwrap();
     let waits = scans.read(HEAVY, |_| Ok(()));
     join(scans.end());
-    assert_eq!((under_way.await, waits.await), (Err(StoreError::TooLong), Err(closed())));
+    assert_eq!((running.await, waits.await), (Err(StoreError::TooLong), Err(closed())));
     assert_eq!(scans.read(HEAVY, |_| Ok(())).await, Err(closed()));
 }
 
-fn memory() -> Arc<Memory> {
-    Arc::new(Memory::new(Connection::open_in_memory().unwrap()))
+fn memory() -> Arc<SharedConnection> {
+    Arc::new(SharedConnection::new(Connection::open_in_memory().unwrap()))
 }
 
 #[tokio::test]
-async fn in_memory_a_long_read_makes_way_for_whoever_waits_and_a_short_one_ends() {
+async fn in_memory_a_long_read_yields_to_short_ones() {
     let memory = memory();
     let scans = Scans::new(vec![Source::Shared(Arc::clone(&memory))], limits());
-    let (mark, begun) = channel();
+    let (started_sender, started) = channel();
     let long = scans.read(HEAVY, move |connection| {
-        let _heard = mark.send(());
+        let _unheard = started_sender.send(());
         endless(connection)
     });
     for _ in 0..20 {
-        begun.recv_timeout(PATIENCE).unwrap();
-        // The read has the connection, and has all the time it wants: it is taken from it all the same.
-        memory.borrow().query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).unwrap();
+        started.recv_timeout(TIMEOUT).unwrap();
+        // The long read holds the connection and is far from its time limit, and yields all the same.
+        memory.lock_briefly().query_row("SELECT 1", [], |row| row.get::<_, i64>(0)).unwrap();
     }
     drop((scans, long));
 }

@@ -1,95 +1,101 @@
-//! What the writer says of itself: to those who watch it, and once or summed to the log.
+//! Publishes the health of the writer, and logs each change of it once and refused writes as a count.
 
 use std::time::Duration;
 
+use service_base::clock::Clock;
 use tokio::sync::watch;
 
 use crate::WriteHealth;
-use service_base::clock::Clock;
 
-/// How often refused writes are summed in the log.
-const SUM: Duration = Duration::from_mins(1);
+/// Minimum time between two log lines about refused writes, and between two about a full disk.
+const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-pub(super) struct Health {
-    told: watch::Sender<WriteHealth>,
+pub(super) struct HealthReporter {
+    health: watch::Sender<WriteHealth>,
     clock: Clock,
-    /// Writes that were refused since the log said so last.
+    /// Number of refused writes that are not logged yet.
     refused: usize,
-    /// When that was, on the clock's stopwatch.
-    said_at: Duration,
-    /// When it said last that the disk is full, and whether it has yet to say that there is room again.
-    full_at: Option<Duration>,
-    said_full: bool,
+    /// When refused writes were last logged, on the clock's stopwatch.
+    logged_at: Duration,
+    /// When a full disk was last logged, on the clock's stopwatch.
+    full_logged_at: Option<Duration>,
+    /// Whether a full disk was logged, and its end was not.
+    is_full_logged: bool,
 }
 
-impl Health {
-    pub(super) fn new(told: watch::Sender<WriteHealth>, clock: Clock) -> Self {
-        Self { told, clock, refused: 0, said_at: Duration::ZERO, full_at: None, said_full: false }
+impl HealthReporter {
+    pub(super) fn new(health: watch::Sender<WriteHealth>, clock: Clock) -> Self {
+        Self {
+            health,
+            clock,
+            refused: 0,
+            logged_at: Duration::ZERO,
+            full_logged_at: None,
+            is_full_logged: false,
+        }
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        matches!(*self.told.borrow(), WriteHealth::Ended(_))
+        matches!(*self.health.borrow(), WriteHealth::Ended(_))
     }
 
     pub(super) fn is_full(&self) -> bool {
-        *self.told.borrow() == WriteHealth::Full
+        *self.health.borrow() == WriteHealth::Full
     }
 
-    /// A commit is durable.
-    pub(super) fn writable(&mut self) {
+    /// Reports a durable commit.
+    pub(super) fn report_writable(&mut self) {
         if self.is_full() {
-            self.told.send_replace(WriteHealth::Writable);
-            if std::mem::take(&mut self.said_full) {
+            self.health.send_replace(WriteHealth::Writable);
+            if std::mem::take(&mut self.is_full_logged) {
                 let refused = std::mem::take(&mut self.refused);
-                tracing::info!(refused, "there is room on the disk again; writes are taken");
+                tracing::info!(refused, "the disk has space again: writes are accepted");
             }
         }
     }
 
-    /// There is no room; so many writes were refused for it.
-    pub(super) fn full(&mut self, writes: usize) {
+    /// Reports that the disk is full, and the number of writes that were refused therefore.
+    pub(super) fn report_full(&mut self, writes: usize) {
         if self.has_ended() {
-            return self.refused(writes);
+            return self.count_refused(writes);
         }
         if !self.is_full() {
-            self.told.send_replace(WriteHealth::Full);
+            self.health.send_replace(WriteHealth::Full);
             let now = self.clock.stopwatch();
-            // A disk on which some writes fit and others do not is full again and again.
-            if self.full_at.is_none_or(|full_at| now.saturating_sub(full_at) >= SUM) {
-                (self.said_full, self.full_at, self.said_at) = (true, Some(now), now);
-                tracing::error!("the disk is full: writes are refused until there is room again");
+            // If some writes fit and others do not, the health changes again and again.
+            if self.full_logged_at.is_none_or(|logged_at| now.saturating_sub(logged_at) >= LOG_INTERVAL) {
+                (self.is_full_logged, self.full_logged_at, self.logged_at) = (true, Some(now), now);
+                tracing::error!("the disk is full: writes are refused until it has space again");
             }
         }
-        self.refused(writes);
+        self.count_refused(writes);
     }
 
-    /// No write is taken any more. The first reason stands.
+    /// Ends writing until the server is restarted. Only the first reason is kept.
     pub(super) fn end(&mut self, why: String) {
         if self.has_ended() {
             return;
         }
         tracing::error!(
             why,
-            "writes have ended until the server is started again: no write is taken, reads go on from what is durable"
+            "writes have ended until the server is restarted: reads continue from the durable state"
         );
-        self.said_at = self.clock.stopwatch();
-        self.told.send_replace(WriteHealth::Ended(why));
+        self.logged_at = self.clock.stopwatch();
+        self.health.send_replace(WriteHealth::Ended(why));
     }
 
-    /// So many writes were refused.
-    pub(super) fn refused(&mut self, writes: usize) {
+    /// Counts refused writes.
+    pub(super) fn count_refused(&mut self, writes: usize) {
         self.refused = self.refused.saturating_add(writes);
-        if self.clock.stopwatch().saturating_sub(self.said_at) >= SUM {
-            self.sum_up();
-        }
+        self.log_refused_if_due();
     }
 
-    /// Says how many writes were refused, if any were and it is time.
-    pub(super) fn sum_up(&mut self) {
+    /// Logs the number of refused writes, at most once a minute.
+    pub(super) fn log_refused_if_due(&mut self) {
         let now = self.clock.stopwatch();
-        if self.refused > 0 && now.saturating_sub(self.said_at) >= SUM {
+        if self.refused > 0 && now.saturating_sub(self.logged_at) >= LOG_INTERVAL {
             tracing::warn!(refused = std::mem::take(&mut self.refused), "writes were refused");
-            self.said_at = now;
+            self.logged_at = now;
         }
     }
 }

@@ -1,0 +1,93 @@
+//! Changes: the parts of a write.
+
+use std::sync::Arc;
+
+use didww_types::Timestamp;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::call::{RunningCall, StoredCall};
+use crate::document::{DocumentKind, NewDocument};
+use crate::outbox::NewEvent;
+use crate::record::{Record, Scope};
+
+/// One change of a write.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Creates a record.
+    Insert {
+        /// The account and the type.
+        scope: Scope,
+        /// The new record's id.
+        id: Uuid,
+        /// The time of creation.
+        created_at: Timestamp,
+        /// The attributes in canonical form.
+        attributes: Map<String, Value>,
+        /// The ids of the members of each relationship.
+        links: Vec<(&'static str, Vec<Uuid>)>,
+    },
+    /// Replaces the attributes of a record, and the members of the named relationships, if the record's revision is
+    /// still the one that was read.
+    Replace {
+        /// The account and the type.
+        scope: Scope,
+        /// The record as it was read.
+        before: Record,
+        /// The new attributes in canonical form.
+        attributes: Map<String, Value>,
+        /// The ids of the members of each named relationship. A relationship that is not named keeps its members.
+        links: Vec<(&'static str, Vec<Uuid>)>,
+        /// The new `meta` object as JSON. `None` keeps the old one.
+        meta: Option<String>,
+    },
+    /// Adds or removes members of a record's relationship, if the record's revision is still the one that was read.
+    Members {
+        /// The account and the type.
+        scope: Scope,
+        /// The record as it was read.
+        owner: Record,
+        /// The relationship.
+        relationship: &'static str,
+        /// True to add the members, false to remove them.
+        add: bool,
+        /// The members' ids. To add a member twice, or to remove one that is not linked, has no effect.
+        members: Vec<Uuid>,
+    },
+    /// Deletes a record, and its links in both directions.
+    Delete {
+        /// The account and the type.
+        scope: Scope,
+        /// The record's id.
+        id: Uuid,
+    },
+    /// A call was answered. If it is stored already, only its `acknowledged` flag may be raised; if its call record is
+    /// stored already, nothing changes.
+    Answered(Arc<RunningCall>),
+    /// The caller acknowledged the answer of the call with this id.
+    Acknowledged(Uuid),
+    /// All running calls are known to have been up until this time.
+    Step(Timestamp),
+    /// A call ended or was refused. Its record replaces the row that [`Answered`](Self::Answered) wrote. A second record
+    /// with the same id is ignored.
+    Call(Arc<StoredCall>),
+    /// Queues an event for delivery.
+    Emit(Box<NewEvent>),
+    /// Writes a document of the communication platform: creates it if `revision` is `None`, else replaces it if its
+    /// revision is still the one that was read.
+    Put {
+        /// The revision that was read.
+        revision: Option<i64>,
+        /// The document.
+        document: Box<NewDocument>,
+    },
+    /// Deletes a document and its index keys if its revision still matches. Otherwise nothing changes.
+    Forget {
+        /// The document's kind.
+        kind: DocumentKind,
+        /// The document's id.
+        id: Uuid,
+        /// The revision that was read.
+        revision: i64,
+    },
+}

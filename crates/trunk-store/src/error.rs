@@ -1,0 +1,52 @@
+//! The errors of the store.
+
+/// Why a read or write of the store failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another record has this value of a unique attribute. The text is the attribute's name.
+    #[error("`{0}` has already been taken")]
+    Taken(String),
+    /// The record or document was changed or deleted since it was read. The caller reads it again and decides anew.
+    #[error("the record was changed meanwhile")]
+    Conflict,
+    /// The queue of writes is full.
+    #[error("too many writes are waiting")]
+    Overloaded,
+    /// The queue of long reads is full, for this asker or in total, or the read waited longer than
+    /// [`StoreLimits::max_wait`](crate::StoreLimits::max_wait).
+    #[error("too many reads are waiting")]
+    Crowded,
+    /// A read ran longer than [`StoreLimits::time`](crate::StoreLimits::time).
+    #[error("a read exceeded its time limit")]
+    TooLong,
+    /// The result of a read exceeds a limit. The text names the limit.
+    #[error("the result of a read would contain {0}")]
+    TooLarge(String),
+    /// The account has reached its quota of records of a type.
+    #[error("the account has {most} {kind}, which is its quota")]
+    Quota {
+        /// The type.
+        kind: &'static str,
+        /// The quota.
+        most: u64,
+    },
+    /// The disk, its quota or a limit on file sizes is full. Nothing was changed.
+    #[error("the disk, its quota or a limit on file sizes is full, or the disk cannot be written")]
+    Full,
+    /// The store accepts no writes until the server is restarted. Nothing was changed.
+    #[error(
+        "the database accepts no writes until the server is restarted, because its disk or its file failed"
+    )]
+    Ended,
+    /// It is not known whether the write was done; only a restart of the server will show. The store accepts no further
+    /// writes.
+    #[error("it is not known whether the write was done; read before you repeat it")]
+    Unknown,
+    /// The engine failed. The text is for the operator.
+    #[error("the database failed: {0}")]
+    Failed(String),
+    /// Stored data cannot be read. The text is for the operator.
+    #[error("the database holds something unreadable: {0}")]
+    Corrupt(String),
+}

@@ -1,0 +1,52 @@
+//! Queries for lists of records, and their results.
+
+use didww_types::FilterTest;
+
+use crate::index::IndexValue;
+use crate::record::{Record, Scope};
+
+/// A condition that every record of a list satisfies.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// The attribute, id or relationship that is compared, and how.
+    pub test: FilterTest,
+    /// Alternatives: a record must match at least one of them. Without any, no record matches.
+    pub values: Vec<IndexValue>,
+}
+
+/// A sort criterion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// The attribute.
+    pub attribute: &'static str,
+    /// Whether the greatest value comes first.
+    pub descending: bool,
+}
+
+/// A query for one page of a list.
+#[derive(Debug, Clone)]
+pub struct ListQuery {
+    /// The account and the type.
+    pub scope: Scope,
+    /// If set, only records to which this record links: its type, its number, the relationship.
+    pub linked_from: Option<(&'static str, i64, &'static str)>,
+    /// Conditions, all of which must hold.
+    pub conditions: Vec<Condition>,
+    /// Sort criteria, the most significant first. Null and empty values come last, or first if descending. Records with
+    /// equal values, and all records if there is no criterion, are in the order of creation, which is reversed if the
+    /// last criterion is descending.
+    pub order: Vec<Order>,
+    /// Number of records to skip.
+    pub offset: u64,
+    /// Maximum number of records to return.
+    pub limit: u64,
+}
+
+/// A page of a list.
+#[derive(Debug, Clone, Default)]
+pub struct Listing {
+    /// The records of the page.
+    pub records: Vec<Record>,
+    /// Number of records in the whole list.
+    pub total: u64,
+}

@@ -1,0 +1,56 @@
+//! Records: the resources of an account as the store returns them.
+
+use didww_types::ResourceSpec;
+use serde_json::{Map, Value};
+use uuid::Uuid;
+
+use crate::error::StoreError;
+
+/// The records of one type in one account.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope {
+    /// The account's number.
+    pub account: i64,
+    /// The type.
+    pub spec: &'static ResourceSpec,
+}
+
+/// A stored record.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// The store's internal number. It ascends in the order of creation and is never reused.
+    pub number: i64,
+    /// The id on the wire.
+    pub id: Uuid,
+    /// The name of the type.
+    pub kind: &'static str,
+    /// How many times the record was changed, from 0.
+    pub revision: i64,
+    /// The attributes as canonical JSON, in the order of the declaration.
+    pub attributes: String,
+    /// The `meta` object as JSON, if the record has one.
+    pub meta: Option<String>,
+}
+
+impl Record {
+    /// Parses the attributes.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if they are not a JSON object.
+    pub fn attributes(&self) -> Result<Map<String, Value>, StoreError> {
+        serde_json::from_str(&self.attributes)
+            .map_err(|error| StoreError::Corrupt(format!("attributes of {} {}: {error}", self.kind, self.id)))
+    }
+
+    /// Parses the `meta` object. Returns an empty map if the record has none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if it is not a JSON object.
+    pub fn meta(&self) -> Result<Map<String, Value>, StoreError> {
+        self.meta.as_deref().map_or_else(|| Ok(Map::new()), serde_json::from_str).map_err(
+            |error: serde_json::Error| {
+                StoreError::Corrupt(format!("meta of {} {}: {error}", self.kind, self.id))
+            },
+        )
+    }
+}

@@ -1,0 +1,278 @@
+//! The connections of a database: a queue to the writer thread, and a pool of readers. A database in memory has one
+//! connection for both.
+//!
+//! Bounds: [`QUEUE_CAPACITY`] writes wait; the writer bounds how many of them share a transaction.
+
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::job::{Job, Task, closed, lock};
+use super::memory::SharedConnection;
+use super::readers::Readers;
+use super::writer::{Writer, commit_alone};
+use crate::StoreError;
+
+/// Maximum number of writes that wait. A further write is refused at once.
+const QUEUE_CAPACITY: usize = 4096;
+
+pub(super) enum Connections {
+    File {
+        queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+        writer: Mutex<Option<JoinHandle<()>>>,
+        readers: Readers,
+    },
+    Memory(Arc<SharedConnection>),
+}
+
+impl std::fmt::Debug for Connections {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::File { .. }) {
+            "Connections::File"
+        } else {
+            "Connections::Memory"
+        })
+    }
+}
+
+impl Connections {
+    /// Starts the thread of the writer, which ends after the last write.
+    pub(super) fn file(writer: Writer, readers: Vec<Connection>) -> std::io::Result<Self> {
+        let (queue, jobs) = sync_channel(QUEUE_CAPACITY);
+        let work = move || writer.run(&jobs);
+        let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(work)?;
+        Ok(Self::File {
+            queue: Mutex::new(Some(queue)),
+            writer: Mutex::new(Some(writer)),
+            readers: Readers::new(readers),
+        })
+    }
+
+    pub(super) fn memory(memory: Arc<SharedConnection>) -> Self {
+        Self::Memory(memory)
+    }
+
+    /// Reads one state of the database, on a connection that no other thread uses meanwhile. It runs on the caller's
+    /// thread, because a read by a key takes microseconds; longer reads belong to [`Scans`](super::scan::Scans).
+    pub(super) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match self {
+            Self::Memory(memory) => read(&memory.lock_briefly()),
+            Self::File { readers, .. } => {
+                let borrowed = readers.borrow().ok_or_else(closed)?;
+                borrowed.connection().map_or_else(|| Err(closed()), read)
+            }
+        }
+    }
+
+    /// Queues a write, which shares a transaction with other writes of the queue. The future returns the result after
+    /// the write is durable.
+    pub(super) fn write<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        self.write_then(work, |_| ())
+    }
+
+    /// As [`write`](Self::write), and calls `done` with the result after the write is durable and before the caller
+    /// receives the answer: in the order of the writes, and even if the caller dropped the future.
+    pub(super) fn write_then<T: Send + 'static>(
+        &self,
+        work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
+        done: impl FnOnce(&T) + Send + 'static,
+    ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
+        let (reply, answer) = oneshot::channel();
+        let mut task = Box::new(Task::new(work, done, reply));
+        match self {
+            Self::Memory(memory) => {
+                let connection = memory.lock_briefly();
+                let outcome = commit_alone(&connection, &mut *task);
+                task.answer(outcome);
+            }
+            Self::File { queue, .. } => {
+                let queue = lock(queue).clone();
+                match queue.map(|queue| queue.try_send(task as Box<dyn Job>)) {
+                    // Without a queue the task is dropped, and its reply channel reports that the store is closed.
+                    Some(Ok(())) | None => {}
+                    Some(Err(TrySendError::Full(task))) => task.answer(Err(StoreError::Overloaded)),
+                    Some(Err(TrySendError::Disconnected(task))) => task.answer(Err(closed())),
+                }
+            }
+        }
+        async move { answer.await.unwrap_or_else(|_| Err(closed())) }
+    }
+
+    /// Accepts no further work, and waits until the writer has completed the queue.
+    pub(super) fn close(&self) -> impl Future<Output = Result<(), StoreError>> + Send + 'static {
+        let writer = self.end();
+        async move {
+            let Some(writer) = writer else { return Ok(()) };
+            let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+            if matches!(joined, Ok(Ok(()))) {
+                Ok(())
+            } else {
+                Err(StoreError::Failed("the writer thread panicked".to_owned()))
+            }
+        }
+    }
+
+    /// Accepts no further work. Returns the writer's thread, which ends after it has completed the queue.
+    fn end(&self) -> Option<JoinHandle<()>> {
+        let Self::File { queue, writer, readers } = self else { return None };
+        drop(lock(queue).take());
+        readers.close();
+        lock(writer).take()
+    }
+}
+
+impl Drop for Connections {
+    /// Waits for the writer, so that the file can be opened again at once.
+    fn drop(&mut self) {
+        if let Some(Err(_)) = self.end().map(JoinHandle::join) {
+            tracing::error!("the store's writer thread panicked");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::SqliteStore;
+    use super::super::error::failed;
+    use super::*;
+
+    /// The connections of a database with a table `n`, and its folder, which is deleted with the test.
+    fn connections() -> (tempfile::TempDir, Connections) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("queue.db");
+        drop(SqliteStore::open(&path).unwrap());
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE n (n INTEGER UNIQUE)").unwrap();
+        let connections = SqliteStore::open(&path).unwrap().connections;
+        (folder, connections)
+    }
+
+    fn insert(connections: &Connections, n: i64) -> impl Future<Output = Result<(), StoreError>> {
+        connections.write(move |connection| {
+            connection.execute("INSERT INTO n VALUES (?1)", [n]).map(|_| ()).map_err(failed)
+        })
+    }
+
+    fn numbers(connections: &Connections) -> Vec<i64> {
+        connections
+            .read(|connection| {
+                let mut select = connection.prepare("SELECT n FROM n ORDER BY n").map_err(failed)?;
+                select
+                    .query_map([], |row| row.get(0))
+                    .map_err(failed)?
+                    .collect::<Result<_, _>>()
+                    .map_err(failed)
+            })
+            .unwrap()
+    }
+
+    /// Blocks the writer until a message is sent, so that all writes until then form one group.
+    fn occupy(connections: &Connections) -> std::sync::mpsc::Sender<()> {
+        let (release, released) = std::sync::mpsc::channel();
+        let (begun, started) = std::sync::mpsc::channel();
+        drop(connections.write(move |_| {
+            begun.send(()).unwrap();
+            released.recv().map_err(|_| closed())
+        }));
+        started.recv().unwrap();
+        release
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_a_write_is_an_error_of_that_write_alone() {
+        let (_folder, connections) = connections();
+        let release = occupy(&connections);
+        let before = insert(&connections, 1);
+        let panics = connections.write(|connection| -> Result<(), StoreError> {
+            connection.execute("INSERT INTO n VALUES (99)", []).map_err(failed)?;
+            panic!("on purpose")
+        });
+        let after = insert(&connections, 2);
+        release.send(()).unwrap();
+        assert_eq!((before.await, after.await), (Ok(()), Ok(())));
+        assert_eq!(panics.await, Err(StoreError::Failed("a write panicked".to_owned())));
+        assert_eq!(insert(&connections, 3).await, Ok(()), "the writer continues");
+        assert_eq!(numbers(&connections), [1, 2, 3], "the write that panicked changed nothing");
+    }
+
+    #[tokio::test]
+    async fn a_write_that_fails_halfway_costs_the_others_of_its_group_nothing() {
+        let (_folder, connections) = connections();
+        let release = occupy(&connections);
+        let before = insert(&connections, 1);
+        let clean = connections.write(|_| -> Result<(), StoreError> { Err(StoreError::Conflict) });
+        let halfway = connections.write(|connection| -> Result<(), StoreError> {
+            connection.execute("INSERT INTO n VALUES (2)", []).map_err(failed)?;
+            Err(StoreError::Taken("n".to_owned()))
+        });
+        let after = insert(&connections, 2);
+        release.send(()).unwrap();
+        assert_eq!((before.await, after.await), (Ok(()), Ok(())));
+        assert_eq!(clean.await, Err(StoreError::Conflict));
+        assert_eq!(halfway.await, Err(StoreError::Taken("n".to_owned())));
+        assert_eq!(numbers(&connections), [1, 2]);
+    }
+
+    #[tokio::test]
+    async fn no_write_of_a_group_succeeds_if_the_engine_rolls_the_group_back() {
+        let (_folder, connections) = connections();
+        let release = occupy(&connections);
+        let before = insert(&connections, 1);
+        let fatal = connections.write(|connection| -> Result<(), StoreError> {
+            connection.execute_batch("ROLLBACK").map_err(failed)?;
+            Err(StoreError::Full)
+        });
+        let after = insert(&connections, 2);
+        release.send(()).unwrap();
+        assert_eq!((before.await, fatal.await), (Err(StoreError::Full), Err(StoreError::Full)));
+        assert_eq!(after.await, Ok(()));
+        assert_eq!(numbers(&connections), [2]);
+    }
+
+    #[tokio::test]
+    async fn the_callback_of_a_write_runs_even_if_its_future_is_dropped() {
+        let (_folder, connections) = connections();
+        let (sender, called) = std::sync::mpsc::channel();
+        drop(connections.write_then(|_| Ok(7), move |n: &i32| sender.send(*n).unwrap()));
+        assert_eq!(called.recv(), Ok(7));
+        let (sender, called) = std::sync::mpsc::channel();
+        let failed =
+            connections.write_then(|_| Err(StoreError::Conflict), move |n: &i32| sender.send(*n).unwrap());
+        assert_eq!(failed.await, Err(StoreError::Conflict));
+        assert!(called.recv().is_err(), "a failed write calls nothing");
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_refuses_reads_and_writes_at_once() {
+        let (_folder, connections) = connections();
+        let waiting: Vec<_> = (0..100).map(|n| insert(&connections, n)).collect();
+        connections.close().await.unwrap();
+        for write in waiting {
+            assert_eq!(write.await, Ok(()), "waiting writes are completed");
+        }
+        assert_eq!(insert(&connections, 1_000).await, Err(closed()));
+        assert_eq!(connections.read(|_| Ok(())), Err(closed()));
+        assert_eq!(connections.close().await, Ok(()), "closing twice is harmless");
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_panics_returns_its_connection() {
+        let (_folder, connections) = connections();
+        // More iterations than connections in the pool.
+        for _ in 0..20 {
+            let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                connections.read(|_| -> Result<(), StoreError> { panic!("on purpose") })
+            }));
+            assert!(panicked.is_err());
+        }
+        assert!(numbers(&connections).is_empty(), "the pool is complete");
+    }
+}

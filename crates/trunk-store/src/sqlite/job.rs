@@ -1,0 +1,64 @@
+//! Writes as jobs for the writer, and errors that all kinds of jobs share.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::StoreError;
+
+/// A write that waits in the queue.
+pub(super) trait Job: Send {
+    /// Runs inside a transaction. It runs a second time if that transaction was rolled back because another job failed.
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
+
+    /// Answers the caller, after the write is durable or has failed.
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
+}
+
+/// A job that runs `work`, and after the commit passes the result to `done` and to the caller.
+pub(super) struct Task<T, F, D> {
+    work: F,
+    result: Option<T>,
+    done: D,
+    reply: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<T, F, D> Task<T, F, D> {
+    pub(super) fn new(work: F, done: D, reply: oneshot::Sender<Result<T, StoreError>>) -> Self {
+        Self { work, result: None, done, reply }
+    }
+}
+
+impl<T, F, D> Job for Task<T, F, D>
+where
+    T: Send,
+    F: Fn(&Connection) -> Result<T, StoreError> + Send,
+    D: FnOnce(&T) + Send,
+{
+    fn run(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        self.result = Some((self.work)(connection)?);
+        Ok(())
+    }
+
+    fn answer(self: Box<Self>, outcome: Result<(), StoreError>) {
+        let missing = || StoreError::Failed("a write returned no result".to_owned());
+        let Self { result, reply, done, .. } = *self;
+        let outcome = outcome.and_then(|()| result.ok_or_else(missing));
+        if let Ok(result) = &outcome {
+            done(result);
+        }
+        // The caller may have dropped the future; the write stands all the same.
+        let _unsent = reply.send(outcome);
+    }
+}
+
+/// The error of every read and write after the store is closed.
+pub(super) fn closed() -> StoreError {
+    StoreError::Failed("the store is closed".to_owned())
+}
+
+/// Locks a mutex, even if a thread panicked while it held the lock.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,95 @@
+//! The write-ahead log: checkpoints, and truncation after a failed commit.
+//!
+//! The engine's automatic checkpoint, which runs within a commit, hides a failed flush of the database; a later
+//! successful flush of the same pages would then prove nothing. So it is switched off, and checkpoints run here, where
+//! the error is seen.
+//!
+//! If a commit fails because its flush failed, its frames are complete in the log all the same, and the next start would
+//! take them for a commit. The engine knows the valid length of the log, and everything behind it is cut off.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use rusqlite::Connection;
+
+/// Number of frames not yet checkpointed that make a checkpoint due.
+const CHECKPOINT_FRAMES: u64 = 1_000;
+/// From this number of frames (about 64 MiB), checkpoints are ten times as frequent, so that the log restarts from its
+/// beginning as soon as no reader needs it.
+const LONG_LOG_FRAMES: u64 = 16_000;
+/// Bytes before the first frame.
+const HEADER_BYTES: u64 = 32;
+/// Bytes before the page of each frame.
+const FRAME_HEADER_BYTES: u64 = 24;
+
+/// The write-ahead log of an open database.
+#[derive(Debug)]
+pub(super) struct Wal {
+    file: File,
+    page_bytes: u64,
+}
+
+/// The number of valid frames in the log, and how many of them are checkpointed.
+struct Frames {
+    all: u64,
+    checkpointed: u64,
+}
+
+impl Wal {
+    pub(super) fn new(file: File, connection: &Connection) -> rusqlite::Result<Self> {
+        connection.execute_batch("PRAGMA wal_autocheckpoint = 0;")?;
+        let page_bytes: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
+        Ok(Self { file, page_bytes: u64::try_from(page_bytes).unwrap_or_default() })
+    }
+
+    /// Whether a checkpoint is due.
+    pub(super) fn is_due(connection: &Connection) -> bool {
+        frames(connection).is_ok_and(|frames| {
+            let threshold =
+                if frames.all < LONG_LOG_FRAMES { CHECKPOINT_FRAMES } else { CHECKPOINT_FRAMES / 10 };
+            frames.all.saturating_sub(frames.checkpointed) >= threshold
+        })
+    }
+
+    /// Copies the frames that no reader needs in the log any more into the database, durably.
+    pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+        connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)")?.query_row([], |_| Ok(()))
+    }
+
+    /// Truncates the log to its last valid commit, durably.
+    ///
+    /// # Errors
+    /// The text states what failed: frames of a failed commit may reappear as a commit at the next start.
+    pub(super) fn truncate_to_last_commit(&self, connection: &Connection) -> Result<(), String> {
+        let frames =
+            frames(connection).map_err(|error| format!("the length of the log cannot be read: {error}"))?;
+        let valid = match frames.all {
+            0 => 0,
+            all => HEADER_BYTES + all * (FRAME_HEADER_BYTES + self.page_bytes),
+        };
+        let length = self
+            .file
+            .metadata()
+            .map_err(|error| format!("the file of the log cannot be read: {error}"))?
+            .len();
+        if length > valid {
+            // Where the length cannot be changed, zeros in place of the next header invalidate it and all that follows.
+            self.file
+                .set_len(valid)
+                .or_else(|_| self.file.write_all_at(&[0; 32], valid))
+                .map_err(|error| format!("the log could not be truncated: {error}"))?;
+        }
+        self.file
+            .sync_all()
+            .map_err(|error| format!("the truncation of the log could not be flushed: {error}"))
+    }
+}
+
+/// Reads the state of the log without a checkpoint.
+fn frames(connection: &Connection) -> rusqlite::Result<Frames> {
+    let number =
+        |row: &rusqlite::Row<'_>, column| row.get::<_, i64>(column).map(|n| u64::try_from(n).unwrap_or(0));
+    connection
+        .prepare_cached("PRAGMA wal_checkpoint(NOOP)")?
+        .query_row([], |row| Ok(Frames { all: number(row, 1)?, checkpointed: number(row, 2)? }))
+}
