@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use didww_types::{FilterTest, ResourceSpec};
+use didww_types::{FilterTest, Kind, ResourceSpec, Timestamp};
+use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 /// A value in an index. Null sorts after every other value, as in the database of the original service.
@@ -17,8 +18,22 @@ pub enum IndexValue {
 }
 
 impl IndexValue {
-    /// Converts an attribute's value. Arrays and objects have no index value and become [`Null`](Self::Null).
-    pub fn of(value: &Value) -> Self {
+    /// Converts the value of an attribute of a kind. Values of one kind compare as the kind does: decimals by their amount,
+    /// instants by their time, texts byte by byte. Arrays and objects have no index value and become
+    /// [`Null`](Self::Null).
+    pub fn of(kind: Kind, value: &Value) -> Self {
+        match (kind, value) {
+            (Kind::Decimal { .. }, Value::String(text)) => {
+                decimal_key(text).map_or_else(|| Self::plain(value), Self::Text)
+            }
+            (Kind::Timestamp, Value::String(text)) => text
+                .parse::<Timestamp>()
+                .map_or_else(|_| Self::plain(value), |at| Self::Integer(at.as_unix_millis())),
+            _ => Self::plain(value),
+        }
+    }
+
+    fn plain(value: &Value) -> Self {
         match value {
             Value::Bool(flag) => Self::Integer(i64::from(*flag)),
             Value::Number(number) => {
@@ -54,7 +69,7 @@ pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Val
         .map(|attribute| (attribute.name, attribute.unique))
         .collect();
     for filter in spec.filters {
-        if let FilterTest::Equals(path) = filter.test
+        if let FilterTest::Equals(path) | FilterTest::Contains(path) = filter.test
             && !paths.iter().any(|(known, _)| *known == path)
         {
             paths.push((path, false));
@@ -62,8 +77,50 @@ pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Val
     }
     paths
         .into_iter()
-        .map(|(path, unique)| IndexEntry { path, value: IndexValue::of(&at(attributes, path)), unique })
+        .map(|(path, unique)| {
+            let value = IndexValue::of(kind_of(spec, path), &at(attributes, path));
+            IndexEntry { path, value, unique }
+        })
         .collect()
+}
+
+/// The kind of an attribute, or of what a dotted path leads to, as a filter declares it.
+fn kind_of(spec: &'static ResourceSpec, path: &str) -> Kind {
+    let leads_there = |test| matches!(test, FilterTest::Equals(to) | FilterTest::Contains(to) if to == path);
+    let of_filter = || spec.filters.iter().find(|filter| leads_there(filter.test)).map(|filter| filter.kind);
+    let kind = spec.attribute(path).map(|attribute| attribute.kind).or_else(of_filter);
+    kind.unwrap_or(Kind::Text { max: None, pattern: None })
+}
+
+/// The form of an attribute's index entries. Entries of different forms cannot be compared, or are in different tables.
+pub(crate) fn form_of(spec: &'static ResourceSpec, entry: &IndexEntry) -> String {
+    let form = match kind_of(spec, entry.path) {
+        Kind::Decimal { .. } => "decimal",
+        Kind::Timestamp => "time",
+        _ => "plain",
+    };
+    if entry.unique { format!("{form} unique") } else { form.to_owned() }
+}
+
+/// A text that sorts among others as the decimal does among decimals, and is the same for equal amounts; `None` if the text
+/// is no decimal.
+///
+/// A sign (0 below zero, 1 zero, 2 above), the number of digits before the point, and the digits. Below zero the last two
+/// are complemented, and a mark that is greater than every digit ends them.
+fn decimal_key(text: &str) -> Option<String> {
+    let amount: Decimal = text.parse().ok()?;
+    if amount.is_zero() {
+        return Some("1".to_owned());
+    }
+    let digits = amount.mantissa().unsigned_abs().to_string();
+    let before_point = i64::try_from(digits.len()).ok()? - i64::from(amount.scale());
+    let digits = digits.trim_end_matches('0');
+    // At most 29 digits before the point, and at most 28 zeros behind it.
+    if amount.is_sign_positive() {
+        return Some(format!("2{:02}{digits}", before_point + 50));
+    }
+    let complement = digits.bytes().map(|digit| char::from(b'0' + (b'9' - digit)));
+    Some(format!("0{:02}{}~", 49 - before_point, complement.collect::<String>()))
 }
 
 /// Selects the entries whose values must be unique among the records of all accounts.
@@ -82,4 +139,38 @@ fn at<'a>(attributes: &'a Map<String, Value>, path: &str) -> Cow<'a, Value> {
         .try_fold(first, |value, name| value.map(|value| value.get(name)))
         .flatten()
         .map_or(Cow::Owned(Value::Null), Cow::Borrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn decimals_sort_by_their_amount_and_not_by_their_text() {
+        let ascending = [
+            "-1000.5", "-1000", "-9.99", "-0.5", "-0.05", "0.0", "0.05", "0.5", "9", "9.99", "10.0", "100",
+            "3000.0",
+        ];
+        let keys: Vec<String> = ascending.iter().map(|text| decimal_key(text).unwrap()).collect();
+        assert!(keys.is_sorted(), "{keys:?}");
+        assert_eq!(decimal_key("5"), decimal_key("5.00"));
+        assert_eq!(decimal_key("five"), None);
+    }
+
+    #[test]
+    fn instants_sort_by_their_time_however_they_are_written() {
+        let at = |text: &str| IndexValue::of(Kind::Timestamp, &Value::from(text));
+        assert!(at("2026-04-08T06:57:33Z") < at("2026-04-08T06:57:33.304Z"));
+    }
+
+    proptest! {
+        #[test]
+        fn keys_of_decimals_compare_as_the_decimals_do(a in any::<(i64, u8)>(), b in any::<(i64, u8)>()) {
+            let decimal = |(mantissa, scale): (i64, u8)| Decimal::new(mantissa, u32::from(scale % 29));
+            let key = |decimal: Decimal| decimal_key(&decimal.to_string()).unwrap();
+            prop_assert_eq!(key(decimal(a)).cmp(&key(decimal(b))), decimal(a).cmp(&decimal(b)));
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod connections;
 mod documents;
 mod error;
 mod files;
+mod indexing;
 mod job;
 mod list;
 mod memory;

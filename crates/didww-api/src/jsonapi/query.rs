@@ -260,6 +260,6 @@ fn index_value(kind: Kind, text: &str) -> Option<IndexValue> {
         }
         Kind::Integer { .. } => text.parse().ok().map(IndexValue::Integer),
         _ if text.is_empty() => Some(IndexValue::Null),
-        _ => Some(IndexValue::Text(text.to_owned())),
+        kind => Some(IndexValue::of(kind, &serde_json::Value::from(text))),
     }
 }

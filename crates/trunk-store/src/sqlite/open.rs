@@ -14,6 +14,7 @@ use super::claims;
 use super::commits::{self, CommitCount, Commits};
 use super::connections::Connections;
 use super::files::{Files, with_suffix};
+use super::indexing::{self, Duplicates};
 use super::memory::SharedConnection;
 use super::open_error::OpenError;
 use super::scan::Source;
@@ -38,6 +39,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0008_claims.sql"),
     include_str!("migrations/0009_commits.sql"),
     include_str!("migrations/0010_quotas.sql"),
+    include_str!("migrations/0011_indexed.sql"),
 ];
 
 /// Number of connections for reads by a key.
@@ -83,6 +85,10 @@ impl SqliteStore {
             .map_err(engine)?;
         migrate(&mut writer).map_err(engine)?;
         let symbols = Arc::new(intern(&mut writer).map_err(engine)?);
+        if let Some(found) = indexing::bring_up_to_date(&mut writer, &symbols).map_err(engine)? {
+            let Duplicates { attribute, values, records } = found;
+            return Err(OpenError::Duplicates { file: path.to_owned(), attribute, values, records });
+        }
         claims::log_shared(&writer).map_err(engine)?;
         let directory = SharedDirectory::load(&writer).map_err(engine)?;
         let readers: Result<Vec<Connection>, _> =

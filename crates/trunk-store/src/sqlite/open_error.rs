@@ -49,6 +49,22 @@ pub enum OpenError {
         /// The error of the operating system.
         error: std::io::Error,
     },
+    /// An attribute became unique, and stored records have the same value of it.
+    #[error(
+        "the database {} has {records} records with a value of {attribute} that another record of their account has \
+         ({}), and this trunk-server requires it to be unique; change them with the trunk-server that wrote it",
+        file.display(), values.join(", ")
+    )]
+    Duplicates {
+        /// The path of the database.
+        file: PathBuf,
+        /// The type and the attribute, such as `voice_out_trunks/name`.
+        attribute: String,
+        /// The first of the values.
+        values: Vec<String>,
+        /// Number of records whose value another record has.
+        records: usize,
+    },
     /// The engine failed.
     #[error("the database {} cannot be used: {error}", file.display())]
     Engine {

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "nothing outside this binary can reach it")]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod declared_anew;
 mod opening;
 mod store_contract;
 mod store_files;

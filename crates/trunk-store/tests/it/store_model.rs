@@ -5,6 +5,8 @@ use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 
 use didww_types::FilterTest;
+use didww_types::Resource as _;
+use didww_types::resources::VoiceOutTrunk;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
@@ -283,7 +285,8 @@ impl World {
 
     /// Compares a list of the store with that of the model.
     fn compare(&self, list: &List) {
-        let text = |text: &str| IndexValue::of(&json!(text));
+        let kind = VoiceOutTrunk::SPEC.attribute("name").unwrap().kind;
+        let text = |text: &str| IndexValue::of(kind, &json!(text));
         let equals = |path, value| Condition { test: FilterTest::Equals(path), values: vec![value] };
         let mut conditions = Vec::new();
         let mut expected: Vec<&Kept> = self.trunks.iter().collect();
@@ -361,7 +364,8 @@ fn sort(kept: &mut [&Kept], order: &[Order]) {
     kept.sort_by(|one, other| {
         let criteria = order.iter().filter(|criterion| criterion.attribute != "created_at");
         let mut compared = criteria.map(|Order { attribute, descending }| {
-            let value = |kept: &Kept| IndexValue::of(&kept.attributes[*attribute]);
+            let kind = VoiceOutTrunk::SPEC.attribute(attribute).unwrap().kind;
+            let value = |kept: &Kept| IndexValue::of(kind, &kept.attributes[*attribute]);
             let compared = value(one).cmp(&value(other));
             if *descending { compared.reverse() } else { compared }
         });

@@ -83,7 +83,8 @@ fn expected(mut records: Vec<Record>, query: &ListQuery) -> Vec<i64> {
             // The same computation as in `insert`.
             return IndexValue::Integer(i64::from((record.id.as_u128() & 0xff) as u8 % 7));
         }
-        IndexValue::of(&record.attributes().unwrap()[attribute])
+        let kind = Did::SPEC.attribute(attribute).unwrap().kind;
+        IndexValue::of(kind, &record.attributes().unwrap()[attribute])
     };
     records.retain(|record| {
         query.conditions.iter().all(|condition| match condition.test {

@@ -1,0 +1,238 @@
+//! Brings the index in line with the declarations, before the store serves.
+//!
+//! A list that is sorted or filtered by an attribute finds records through their index entries. An attribute that gains a
+//! `sort`, `filter` or `unique` mark has none for the records that are stored already, and one whose kind changes has
+//! entries of another form. The table `indexed` knows the form of each attribute's entries; what differs from the
+//! declaration is built here, in batches, each of which notes how far it came: a start that is cut off goes on there.
+
+use didww_types::{REGISTRY, ResourceSpec};
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, OptionalExtension as _, Transaction, params};
+use serde_json::{Map, Value};
+
+use super::symbols::Symbols;
+use crate::index::{IndexEntry, form_of, index_of};
+
+/// Number of records in one transaction.
+const BATCH: usize = 1_000;
+/// Number of records after which progress is logged.
+const LOG_EVERY: usize = 100_000;
+/// Number of duplicate values that are named; the others are counted.
+const MAX_NAMED: usize = 20;
+
+/// An attribute whose index entries are missing or of another form.
+#[derive(Debug)]
+struct Stale {
+    path: &'static str,
+    field: i64,
+    form: String,
+    /// The number of the last visited record, if building was cut off.
+    after: Option<i64>,
+}
+
+/// Values of an attribute that several records have, although it is declared unique.
+#[derive(Debug)]
+pub(super) struct Duplicates {
+    /// The type and the attribute, such as `voice_out_trunks/name`.
+    pub(super) attribute: String,
+    /// The first values.
+    pub(super) values: Vec<String>,
+    /// Number of records that have the value of another one.
+    pub(super) records: usize,
+}
+
+/// Builds what is missing. Returns duplicates of an attribute that became unique: nothing of that attribute is kept then.
+pub(super) fn bring_up_to_date(
+    connection: &mut Connection,
+    symbols: &Symbols,
+) -> rusqlite::Result<Option<Duplicates>> {
+    forget_undeclared(connection, symbols)?;
+    for spec in REGISTRY {
+        let stale = stale(connection, symbols, spec)?;
+        if !stale.is_empty()
+            && let Some(duplicates) = build(connection, symbols, spec, &stale)?
+        {
+            return Ok(Some(duplicates));
+        }
+    }
+    Ok(None)
+}
+
+/// Forgets the form of attributes that are not indexed any more: records written meanwhile get no entries.
+fn forget_undeclared(connection: &Connection, symbols: &Symbols) -> rusqlite::Result<()> {
+    let declared: Vec<String> = REGISTRY
+        .iter()
+        .flat_map(|spec| {
+            paths(spec).into_iter().map(|entry| symbols.member(spec.name, entry.path).to_string())
+        })
+        .collect();
+    connection
+        .execute(&format!("DELETE FROM indexed WHERE field NOT IN ({})", declared.join(", ")), [])
+        .map(|_| ())
+}
+
+fn paths(spec: &'static ResourceSpec) -> Vec<IndexEntry> {
+    index_of(spec, &Map::new())
+}
+
+fn stale(
+    connection: &Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+) -> rusqlite::Result<Vec<Stale>> {
+    let mut select = connection.prepare("SELECT form, after FROM indexed WHERE field = ?1")?;
+    let mut stale = Vec::new();
+    for entry in paths(spec) {
+        let (field, form) = (symbols.member(spec.name, entry.path), form_of(spec, &entry));
+        let found: Option<(String, Option<i64>)> =
+            select.query_row(params![field], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let after = match found {
+            Some((found, None)) if found == form => continue,
+            Some((found, after)) if found == form => after,
+            _ => None,
+        };
+        stale.push(Stale { path: entry.path, field, form, after });
+    }
+    Ok(stale)
+}
+
+fn build(
+    connection: &mut Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+    stale: &[Stale],
+) -> rusqlite::Result<Option<Duplicates>> {
+    begin(connection, stale)?;
+    let mut after = stale.iter().map(|stale| stale.after.unwrap_or(0)).min().unwrap_or(0);
+    let mut visited = 0;
+    loop {
+        let transaction = connection.transaction()?;
+        let batch = batch(&transaction, symbols.kind(spec.name), after)?;
+        let Some((last, ..)) = batch.last() else {
+            note(&transaction, stale, None)?;
+            transaction.commit()?;
+            break;
+        };
+        after = *last;
+        for (record, account, attributes) in &batch {
+            for entry in index_of(spec, attributes) {
+                if let Some(stale) = stale.iter().find(|stale| stale.path == entry.path) {
+                    insert(&transaction, stale.field, *account, *record, &entry)?;
+                }
+            }
+        }
+        note(&transaction, stale, Some(after))?;
+        transaction.commit()?;
+        visited += batch.len();
+        if visited % LOG_EVERY < BATCH && visited >= LOG_EVERY {
+            tracing::info!(
+                kind = spec.name,
+                records = visited,
+                "records are indexed for attributes declared anew"
+            );
+        }
+    }
+    if visited > 0 {
+        let attributes: Vec<&str> = stale.iter().map(|stale| stale.path).collect();
+        tracing::info!(
+            kind = spec.name,
+            records = visited,
+            attributes = attributes.join(", "),
+            "stored records were indexed for attributes that are declared anew"
+        );
+    }
+    duplicates(connection, spec, stale)
+}
+
+/// Deletes entries of another form, and notes that building began.
+fn begin(connection: &mut Connection, stale: &[Stale]) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    let accounts: Vec<i64> = transaction
+        .prepare("SELECT number FROM account")?
+        .query_map([], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for stale in stale.iter().filter(|stale| stale.after.is_none()) {
+        for account in &accounts {
+            for sql in [
+                "DELETE FROM facet WHERE account = ?1 AND field = ?2",
+                "DELETE FROM unique_facet WHERE account = ?1 AND field = ?2",
+            ] {
+                transaction.execute(sql, params![account, stale.field])?;
+            }
+        }
+        transaction.execute(
+            "INSERT INTO indexed (field, form, after) VALUES (?1, ?2, 0) \
+             ON CONFLICT (field) DO UPDATE SET form = excluded.form, after = excluded.after",
+            params![stale.field, stale.form],
+        )?;
+    }
+    transaction.commit()
+}
+
+fn note(transaction: &Transaction<'_>, stale: &[Stale], after: Option<i64>) -> rusqlite::Result<()> {
+    for stale in stale {
+        transaction.execute("UPDATE indexed SET after = ?2 WHERE field = ?1", params![stale.field, after])?;
+    }
+    Ok(())
+}
+
+type Stored = (i64, i64, Map<String, Value>);
+
+/// The next records of a type: number, account and attributes.
+fn batch(transaction: &Transaction<'_>, kind: i64, after: i64) -> rusqlite::Result<Vec<Stored>> {
+    transaction
+        .prepare_cached(
+            "SELECT number, account, attributes FROM record WHERE kind = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
+        )?
+        .query_map(params![kind, after, i64::try_from(BATCH).unwrap_or(i64::MAX)], |row| {
+            let text: String = row.get(2)?;
+            let attributes = serde_json::from_str(&text)
+                .map_err(|error| Error::FromSqlConversionFailure(2, Type::Text, Box::new(error)))?;
+            Ok((row.get(0)?, row.get(1)?, attributes))
+        })?
+        .collect()
+}
+
+/// A duplicate of a unique value is left out; `duplicates` finds it.
+fn insert(
+    transaction: &Transaction<'_>,
+    field: i64,
+    account: i64,
+    record: i64,
+    entry: &IndexEntry,
+) -> rusqlite::Result<()> {
+    let sql = if entry.unique {
+        "INSERT OR IGNORE INTO unique_facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)"
+    } else {
+        "INSERT OR IGNORE INTO facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)"
+    };
+    transaction.prepare_cached(sql)?.execute(params![account, field, entry.value, record]).map(|_| ())
+}
+
+/// Finds records without an entry of an attribute that became unique; forgets what was built of it.
+fn duplicates(
+    connection: &Connection,
+    spec: &'static ResourceSpec,
+    stale: &[Stale],
+) -> rusqlite::Result<Option<Duplicates>> {
+    let unique =
+        stale.iter().filter(|stale| spec.attribute(stale.path).is_some_and(|attribute| attribute.unique));
+    for stale in unique {
+        let mut select = connection.prepare(
+            "SELECT r.attributes ->> ?2 FROM record r JOIN symbol s ON s.number = r.kind AND s.name = ?3 \
+             WHERE NOT EXISTS (SELECT 1 FROM unique_facet u WHERE u.account = r.account AND u.field = ?1 AND u.record = r.number)",
+        )?;
+        let values: Vec<Option<String>> = select
+            .query_map(params![stale.field, stale.path, spec.name], |row| row.get(0))?
+            .collect::<Result<_, _>>()?;
+        if !values.is_empty() {
+            connection.execute("DELETE FROM indexed WHERE field = ?1", params![stale.field])?;
+            return Ok(Some(Duplicates {
+                attribute: format!("{}/{}", spec.name, stale.path),
+                records: values.len(),
+                values: values.into_iter().flatten().take(MAX_NAMED).collect(),
+            }));
+        }
+    }
+    Ok(None)
+}
