@@ -9,17 +9,23 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     schemas.insert(spec.name.to_owned(), record(spec, &all, false));
     if spec.has(Verb::Create) {
         let create = members(spec, version, |a| a.create != Access::Never, |r| r.create != Access::Never);
-        let required: Vec<&str> = spec
-            .attributes_at(version)
-            .into_iter()
-            .filter(|attribute| attribute.create == Access::Required)
-            .map(|attribute| attribute.name)
-            .collect();
+        let attributes = spec.attributes_at(version).into_iter();
+        let relationships = spec.relationships_at(version);
+        let required = Required {
+            attributes: attributes
+                .filter(|attribute| attribute.create == Access::Required)
+                .map(|attribute| attribute.name)
+                .collect(),
+            relationships: relationships
+                .filter(|relationship| relationship.create == Access::Required)
+                .map(|relationship| relationship.name)
+                .collect(),
+        };
         schemas.insert(format!("{}_create", spec.name), body(spec, &create, &required, false));
     }
     if spec.has(Verb::Update) {
         let update = members(spec, version, |a| a.update, |r| r.update);
-        schemas.insert(format!("{}_update", spec.name), body(spec, &update, &[], true));
+        schemas.insert(format!("{}_update", spec.name), body(spec, &update, &Required::default(), true));
     }
     schemas
 }
@@ -115,19 +121,27 @@ fn record(spec: &ResourceSpec, members: &Members, writable: bool) -> Value {
     json!({ "type": "object", "description": spec.doc, "required": ["id", "type"], "properties": properties })
 }
 
-fn body(spec: &ResourceSpec, members: &Members, required: &[&str], keyed: bool) -> Value {
-    let mut attributes =
-        json!({ "type": "object", "additionalProperties": false, "properties": members.attributes });
-    if let (false, Some(object)) = (required.is_empty(), attributes.as_object_mut()) {
-        object.insert("required".to_owned(), json!(required));
-    }
+/// The members that a create request must contain.
+#[derive(Default)]
+struct Required {
+    attributes: Vec<&'static str>,
+    relationships: Vec<&'static str>,
+}
+
+fn body(spec: &ResourceSpec, members: &Members, required: &Required, keyed: bool) -> Value {
     let mut properties = identity(spec, keyed);
-    properties.insert("attributes".to_owned(), attributes);
-    properties.insert(
-        "relationships".to_owned(),
-        json!({ "type": "object", "additionalProperties": false, "properties": members.relationships }),
-    );
-    let needed = if keyed { json!(["id", "type"]) } else { json!(["type"]) };
+    let mut needed = if keyed { vec!["id", "type"] } else { vec!["type"] };
+    for (name, members, required) in [
+        ("attributes", &members.attributes, &required.attributes),
+        ("relationships", &members.relationships, &required.relationships),
+    ] {
+        let mut schema = json!({ "type": "object", "additionalProperties": false, "properties": members });
+        if let (false, Some(object)) = (required.is_empty(), schema.as_object_mut()) {
+            object.insert("required".to_owned(), json!(required));
+            needed.push(name);
+        }
+        properties.insert(name.to_owned(), schema);
+    }
     json!({ "type": "object", "additionalProperties": false, "required": needed, "properties": properties })
 }
 

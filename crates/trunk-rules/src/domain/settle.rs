@@ -60,6 +60,13 @@ fn validate(spec: &'static ResourceSpec, case: &Case<'_>, refusals: &mut Vec<Ref
             Err(flaws) => refusals.extend(flaws.into_iter().map(|flaw| Refusal::flaw(attribute.name, flaw))),
         }
     }
+    let required =
+        spec.relationships_at(case.version).filter(|one| creating && one.create == Access::Required);
+    for relationship in required {
+        if case.links.get(relationship.name).is_none_or(|linked| linked.records.is_empty()) {
+            refusals.push(Refusal::relationship(relationship.name, Violation::Blank));
+        }
+    }
     valid
 }
 
@@ -90,4 +97,58 @@ fn merge(spec: &'static ResourceSpec, case: &Case<'_>, sent: &Map<String, Value>
     };
     attributes.extend(sent.iter().map(|(name, value)| (name.clone(), value.clone())));
     attributes
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::resources::VoiceOutTrunk;
+    use didww_types::{ApiVersion, Features, RelationshipSpec, Resource as _, Secret, Timestamp};
+
+    use super::*;
+    use crate::domain::{Credentials, Linked, LinkedRecord};
+
+    /// A resource without attributes and rules of its own.
+    fn notes() -> &'static ResourceSpec {
+        let about = RelationshipSpec::of(
+            "voice_out_trunk",
+            "The trunk that the note is about.",
+            "voice_out_trunks",
+            false,
+        );
+        let mut spec = *VoiceOutTrunk::SPEC;
+        (spec.name, spec.attributes, spec.adapter) = ("notes", &[], None);
+        spec.relationships = Vec::leak(vec![about.create(Access::Required)]);
+        Box::leak(Box::new(spec))
+    }
+
+    fn create(links: &BTreeMap<&'static str, Linked>) -> Result<Effect, Vec<Refusal>> {
+        let fresh = Credentials { username: String::new(), password: Secret::new("") };
+        let case = Case {
+            act: Act::Create,
+            version: ApiVersion::V2026_04_16,
+            features: Features::NONE,
+            now: Timestamp::from_unix_millis(0),
+            sent: &Map::new(),
+            links,
+            fresh: &fresh,
+            meta: &Map::new(),
+            callback_on_manual_block: false,
+        };
+        settle(notes(), &case)
+    }
+
+    #[test]
+    fn a_required_relationship_must_be_sent_and_have_a_record() {
+        let trunk = || LinkedRecord { id: "1".to_owned(), attributes: Some(Map::new()) };
+        for records in [None, Some(Vec::new())] {
+            let links = records.into_iter().map(|records| ("voice_out_trunk", Linked { records })).collect();
+            let refusals = create(&links).unwrap_err();
+            assert_eq!(refusals.len(), 1);
+            let error = serde_json::to_value(refusals[0].to_error()).unwrap();
+            assert_eq!(error["source"]["pointer"], "/data/relationships/voice_out_trunk");
+            assert_eq!(error["detail"], "voice_out_trunk - can't be blank");
+        }
+        let links = BTreeMap::from([("voice_out_trunk", Linked { records: vec![trunk()] })]);
+        assert!(create(&links).is_ok());
+    }
 }
