@@ -20,7 +20,7 @@ use super::error::failed;
 use super::memory::Memory;
 use crate::{Asker, StoreError, StoreLimits};
 use service_base::clock::Stopwatch;
-use service_base::turns::{Bounds, Turns};
+use service_base::fair_queue::{Bounds, FairQueue};
 
 /// Steps of the engine's machine between two looks at the time: some ten microseconds.
 const STEPS: i32 = 1_000;
@@ -48,7 +48,7 @@ struct Shared {
 }
 
 struct State {
-    turns: Turns<Asker, Box<dyn Scan>>,
+    turns: FairQueue<Asker, Box<dyn Scan>>,
     /// What no thread was started for yet.
     sources: Vec<Source>,
     idle: usize,
@@ -111,7 +111,7 @@ impl Scans {
             running: sources.len(),
             running_of_one: limits.reads_of_one,
         };
-        let state = State { turns: Turns::new(bounds), sources, idle: 0 };
+        let state = State { turns: FairQueue::new(bounds), sources, idle: 0 };
         let shared = Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
