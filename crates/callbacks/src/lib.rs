@@ -63,9 +63,10 @@ pub struct Settings {
     /// not delay the events of others; 16 by default, and at least 1.
     pub parallel_per_owner: usize,
     /// The maximum number of events of one customer that wait for delivery; 0 means no limit. Beyond it the
-    /// oldest are dropped.
+    /// oldest are dropped. The default is 100,000.
     pub webhooks_waiting: u64,
-    /// The longest time that a customer's event waits for delivery; 0 means no limit. Older ones are dropped.
+    /// The longest time that a customer's event waits for delivery; 0 means no limit. Older ones are dropped. The
+    /// default is 24 hours.
     pub webhook_age: Duration,
     /// Resolves host names to addresses; the operating system's resolver by default.
     pub resolver: Arc<dyn Resolver>,

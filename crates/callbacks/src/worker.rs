@@ -80,7 +80,7 @@ struct Worker {
     attempts: JoinSet<()>,
     /// The owner and subject of each attempt in progress.
     in_progress: HashMap<Id, (Owner, Uuid)>,
-    /// When a search last found no events to drop.
+    /// When a search for surplus events last found none, or failed.
     age_checked_at: Option<Timestamp>,
     /// The clock's time when the current round of the loop started.
     now: Timestamp,

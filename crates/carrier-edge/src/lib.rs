@@ -318,7 +318,7 @@ impl Inner {
 
 /// Most calls of one account: half of those that ports and open files have room for, unless a setting says so.
 fn of_account(core: &Core, config: &EdgeConfig) -> usize {
-    let files = core.descriptors.most(Share::Calls);
+    let files = core.descriptors.max_for(Share::Calls);
     let room = files.min(config.rtp_ports.len().div_ceil(2));
     config.calls_per_account.unwrap_or_else(|| room.div_ceil(2))
 }

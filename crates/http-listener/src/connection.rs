@@ -95,7 +95,7 @@ pub(crate) async fn serve_connection(
         }
         _ = stop.wait_for(|stop| *stop) => {}
     }
-    // Otherwise no response is awaited, and an incomplete head would keep the connection open.
+    // Without a response in progress the connection is dropped, because an incomplete head would keep it open.
     if progress.busy.load(Ordering::Relaxed) || progress.unwritten.load(Ordering::Relaxed) {
         connection.as_mut().graceful_shutdown();
         if let Err(error) = connection.await {
@@ -104,7 +104,7 @@ pub(crate) async fn serve_connection(
     }
 }
 
-/// The state of a connection's requests, which the service sets and the stream below it reads.
+/// What a connection is doing, shared by the service and the stream below it.
 #[derive(Default)]
 struct Progress {
     /// Whether a request is being handled. Then the client may only send the request's body.

@@ -80,11 +80,11 @@ pub fn raise() -> u64 {
         Ok((from, to)) => tracing::info!(from, to, "files that may be open"),
         Err(error) => tracing::warn!(%error, "the limit on open files was not raised"),
     }
-    let most = open_files();
-    if most < FEW_FILES {
-        tracing::warn!(most, "the limit on open files is low: calls and connections will be refused early");
+    let limit = open_files();
+    if limit < FEW_FILES {
+        tracing::warn!(limit, "the limit on open files is low: calls and connections will be refused early");
     }
-    most
+    limit
 }
 
 impl Descriptors {
@@ -111,7 +111,7 @@ impl Descriptors {
 
     /// The maximum number of descriptors of a share, which it reaches if the other shares leave the common
     /// pool to it.
-    pub fn most(&self, share: Share) -> usize {
+    pub fn max_for(&self, share: Share) -> usize {
         let reserved = self.0.reserved.get(share as usize).copied().unwrap_or_default();
         reserved.saturating_add(self.0.max_common)
     }
@@ -169,7 +169,7 @@ mod tests {
         let files = Descriptors::new(1_024);
         let calls = all(&files, Share::Calls);
         assert_eq!(calls.len(), 96 + 228);
-        assert_eq!(calls.len(), files.most(Share::Calls));
+        assert_eq!(calls.len(), files.max_for(Share::Calls));
         assert_eq!(all(&files, Share::Api).len(), 192 + 76);
         let api = all(&files, Share::Api);
         // The common pool is empty: only the reserves are left.

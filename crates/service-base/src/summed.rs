@@ -84,9 +84,9 @@ impl Summed {
         (admitted, suppressed)
     }
 
-    fn write_summary(&self, more: u64) {
-        if more > 0 {
-            tracing::warn!(more, "{}: so many more in the last minute", self.what);
+    fn write_summary(&self, suppressed: u64) {
+        if suppressed > 0 {
+            tracing::warn!(suppressed, "{}: further lines in the last minute were not logged", self.what);
         }
     }
 

@@ -27,7 +27,7 @@ thread_local! {
 ///
 /// Each datagram takes 1 from `budget`. While the budget is used up, and after an error, nothing is read for
 /// 10 ms. This never returns. Cancel safe.
-pub async fn hear(
+pub async fn receive_loop(
     socket: &UdpSocket,
     clock: &Clock,
     budget: &Budget,
@@ -81,12 +81,12 @@ mod tests {
         socket.send_to(b"round", at).await.unwrap();
         let (clock, budget) = (Clock::system(), Budget::new(u64::from(u32::MAX), u64::from(u32::MAX)));
         let mut rounds = 0_u32;
-        let hearing = hear(&socket, &clock, &budget, |packet, from| {
+        let receiving = receive_loop(&socket, &clock, &budget, |packet, from| {
             rounds += 1;
             let _full = socket.try_send_to(packet, from);
         });
         // The test has one thread: the timeout only fires if the loop yields.
-        assert!(tokio::time::timeout(Duration::from_millis(100), hearing).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(100), receiving).await.is_err());
         assert!(rounds > 16, "{rounds}");
     }
 
@@ -97,11 +97,11 @@ mod tests {
         socket.send_to(b"round", at).await.unwrap();
         let (clock, budget) = (Clock::system(), Budget::new(1, 40));
         let mut rounds = 0_u32;
-        let hearing = hear(&socket, &clock, &budget, |packet, from| {
+        let receiving = receive_loop(&socket, &clock, &budget, |packet, from| {
             rounds += 1;
             let _full = socket.try_send_to(packet, from);
         });
-        assert!(tokio::time::timeout(Duration::from_millis(200), hearing).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(200), receiving).await.is_err());
         assert!((40..=80).contains(&rounds), "a burst of 40, then one after each pause: {rounds}");
     }
 
