@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::StatusCode;
 use trunk_store::EventForm;
 
-use crate::Settings;
+use crate::settings::Settings;
 
 /// The rules for the requests of one form of event.
 #[derive(Debug)]

@@ -9,11 +9,11 @@ use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, Response};
 use url::Url;
 
-use crate::Settings;
 use crate::egress::{EgressFilter, Forbidden};
 use crate::policy::Policy;
 use crate::request::Request;
 use crate::resolve::CheckedResolver;
+use crate::settings::Settings;
 
 /// The maximum number of bytes of a response's body that are read. They are discarded, but let the receiver
 /// finish.

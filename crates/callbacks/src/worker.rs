@@ -15,10 +15,10 @@ use tokio::task::{Id, JoinError, JoinSet};
 use trunk_store::{Attempted, Bounds, Due, EventForm, Owner, StoreError, Surplus};
 use uuid::Uuid;
 
-use crate::Settings;
 use crate::batch::{Batch, batches};
 use crate::request::Request;
 use crate::send::{Outcome, Sender};
+use crate::settings::Settings;
 
 /// The maximum number of events that are read from the store at a time.
 const MAX_EVENTS_PER_READ: u64 = 1024;

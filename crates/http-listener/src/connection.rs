@@ -19,8 +19,8 @@ use tokio::sync::watch;
 use tokio::time::Sleep;
 use tower::ServiceExt as _;
 
-use crate::ListenerContext;
 use crate::connection_table::ConnectionState;
+use crate::context::ListenerContext;
 use crate::unread_responses::{Backlog, UnreadResponses};
 
 /// A connection's peer and its share of the listener's state.
@@ -95,7 +95,8 @@ pub(crate) async fn serve_connection(
         }
         _ = stop.wait_for(|stop| *stop) => {}
     }
-    // Without a response in progress the connection is dropped, because an incomplete head would keep it open.
+    // Without a response in progress the connection is dropped, because an incomplete head would keep it
+    // open.
     if progress.busy.load(Ordering::Relaxed) || progress.unwritten.load(Ordering::Relaxed) {
         connection.as_mut().graceful_shutdown();
         if let Err(error) = connection.await {
