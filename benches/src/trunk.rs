@@ -68,8 +68,10 @@ impl Trunk {
     pub(crate) fn of(binary: &Path, database: &Path) -> Outcome<Self> {
         let config = database.with_extension("toml");
         std::fs::write(&config, "[accounts]\nrecord_quota = 0\n")?;
+        let with_quota = Running::announced(command_of(binary, database).arg("--config").arg(&config), base);
+        // A build from before quotas refuses the setting, and has no quota.
         let (process, base) =
-            Running::announced(command_of(binary, database).arg("--config").arg(&config), base)?;
+            with_quota.or_else(|_| Running::announced(&mut command_of(binary, database), base))?;
         Ok(Self { base, process })
     }
 

@@ -15,7 +15,7 @@ use crate::config::{Config, Database};
 use crate::demo;
 use control_plane::{Control, ControlError, Guard, NewAccount, control_router};
 use didww_api::{Api, api_router};
-use http_listener::{Door, Limits, RateLimits, health_router, serve};
+use http_listener::{Limits, ListenerContext, RateLimits, health_router, serve};
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
@@ -255,9 +255,9 @@ fn open_store(database: &Database, limits: StoreLimits) -> Result<(Arc<dyn Store
 }
 
 /// What a listener is served with.
-fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> Door {
+fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> ListenerContext {
     let (proxies, descriptors) = (config.http.proxies.clone(), core.descriptors.clone());
-    Door { limits, proxies, descriptors, share, clock: core.clock.clone() }
+    ListenerContext { limits, proxies, descriptors, share, clock: core.clock.clone() }
 }
 
 /// Ends a task when the server stops.

@@ -1,45 +1,46 @@
-//! Events that go out in one request, and what is noted of it.
+//! Events that are sent in one request, and the records of its attempts.
 
 use std::collections::HashMap;
 
 use didww_types::Timestamp;
 use rust_decimal::Decimal;
+use trunk_store::{Attempted, Delivery, EventForm, Owner, PendingEvent};
 use uuid::Uuid;
 
-use super::policy::{Policy, policy};
-use super::schedule::wait_after;
-use super::send::{Outcome, without_userinfo};
-use trunk_store::{Attempted, Delivery, EventForm, Owner, PendingEvent};
+use crate::policy::{Policy, policy};
+use crate::schedule::retry_delay;
+use crate::send::{Outcome, without_userinfo};
 
-/// Consecutive events of one subject to one URL, oldest first; a single one when its form is told alone.
+/// Consecutive events of one subject to one URL, the oldest first. A single event if its form is not batched.
 #[derive(Debug)]
 pub(crate) struct Batch {
-    /// How they are told.
+    /// The kind of request, and its account or customer.
     pub form: EventForm,
-    /// The trunk or call.
+    /// The trunk or call that the events are about.
     pub subject: Uuid,
-    /// Where they are told.
+    /// The URL that receives the request.
     pub url: String,
     events: Vec<PendingEvent>,
 }
 
-/// The next batch of each subject, in the order of their first events. What goes by another request waits its turn.
+/// Makes the next batch of each subject, in the order of their first events. Later events of a subject that
+/// need another request are left out.
 pub(crate) fn batches(due: Vec<PendingEvent>) -> Vec<Batch> {
     let mut batches: Vec<Batch> = Vec::new();
-    let mut places: HashMap<Uuid, Option<usize>> = HashMap::new();
+    let mut indices: HashMap<Uuid, Option<usize>> = HashMap::new();
     for pending in due {
         let subject = pending.event.subject;
-        match places.get_mut(&subject) {
+        match indices.get_mut(&subject) {
             None => {
-                places.insert(subject, Some(batches.len()));
+                indices.insert(subject, Some(batches.len()));
                 let (form, url) = (pending.event.form.clone(), pending.event.url.clone());
                 batches.push(Batch { form, subject, url, events: vec![pending] });
             }
-            Some(place) => {
-                match place.and_then(|place| batches.get_mut(place)) {
-                    Some(batch) if batch.takes(&pending) => batch.events.push(pending),
-                    // Another request: nothing later of this subject may overtake it.
-                    _ => *place = None,
+            Some(index) => {
+                match index.and_then(|index| batches.get_mut(index)) {
+                    Some(batch) if batch.accepts(&pending) => batch.events.push(pending),
+                    // It needs another request, and no later event of the subject may overtake it.
+                    _ => *index = None,
                 }
             }
         }
@@ -48,43 +49,43 @@ pub(crate) fn batches(due: Vec<PendingEvent>) -> Vec<Batch> {
 }
 
 impl Batch {
-    /// How its request is made.
+    /// The policy for its request.
     pub(crate) fn policy(&self) -> &'static Policy {
         policy(&self.form)
     }
 
-    /// Whose events.
+    /// The account or customer of the events.
     pub(crate) fn owner(&self) -> Owner {
         self.form.owner()
     }
 
-    /// Whether a later event of its subject goes in the same request.
-    fn takes(&self, later: &PendingEvent) -> bool {
+    /// Returns whether a later event of its subject belongs in the same request.
+    fn accepts(&self, later: &PendingEvent) -> bool {
         self.policy().batched && self.form == later.event.form && self.url == later.event.url
     }
 
-    /// The request's body: a JSON array, or the event where there is one alone.
+    /// The request's body: a JSON array of the events, or the event itself if the form is not batched.
     pub(crate) fn body(&self) -> String {
         let bodies: Vec<&str> = self.events.iter().map(|pending| pending.event.body.as_str()).collect();
         let bodies = bodies.join(",");
         if self.policy().batched { format!("[{bodies}]") } else { bodies }
     }
 
-    /// How many events it has.
+    /// The number of events.
     pub(crate) fn len(&self) -> usize {
         self.events.len()
     }
 
-    /// What is to be noted. After a failure, events that had their last attempt are given up; the others wait as
-    /// long as the oldest of them has to, for none may overtake it.
-    pub(crate) fn noted(
+    /// The records of an attempt that started at `at`. After a failure, events that had their last attempt
+    /// are abandoned. The others wait as long as the oldest of them, so that none overtakes it.
+    pub(crate) fn records(
         &self,
         outcome: &Outcome,
         at: Timestamp,
         now: Timestamp,
         factor: Decimal,
     ) -> Vec<Attempted> {
-        let note = |events: &[&PendingEvent], again_at: Option<Timestamp>| {
+        let record = |events: &[&PendingEvent], again_at: Option<Timestamp>| {
             let first = events.first()?;
             Some(Attempted {
                 numbers: events.iter().map(|pending| pending.number).collect(),
@@ -101,21 +102,23 @@ impl Batch {
                 again_at,
             })
         };
-        let waits = self.policy().waits;
-        let wait = |pending: &PendingEvent| wait_after(waits, pending.attempts.saturating_add(1), factor);
+        let delays = self.policy().retry_delays;
+        let delay = |pending: &PendingEvent| retry_delay(delays, pending.attempts.saturating_add(1), factor);
         if outcome.error.is_none() {
-            return note(&self.events.iter().collect::<Vec<_>>(), None).into_iter().collect();
+            return record(&self.events.iter().collect::<Vec<_>>(), None).into_iter().collect();
         }
-        let (again, over): (Vec<_>, Vec<_>) = self.events.iter().partition(|event| wait(event).is_some());
-        let again_at = again.first().and_then(|first| wait(first)).map(|wait| now.after(wait));
-        [note(&over, None), note(&again, again_at)].into_iter().flatten().collect()
+        let (repeated, abandoned): (Vec<_>, Vec<_>) =
+            self.events.iter().partition(|event| delay(event).is_some());
+        let again_at = repeated.first().and_then(|first| delay(first)).map(|delay| now.after(delay));
+        [record(&abandoned, None), record(&repeated, again_at)].into_iter().flatten().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use trunk_store::NewEvent;
+
+    use super::*;
 
     fn pending(number: i64, subject: u128, url: &str, attempts: u32) -> PendingEvent {
         let event = NewEvent {
@@ -149,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn webhooks_go_alone_and_the_next_of_their_call_waits() {
+    fn webhooks_are_sent_alone_and_the_next_of_their_call_waits() {
         let due = vec![
             webhook(1, 7, 0),
             pending(2, 8, "http://a/", 0),
@@ -166,36 +169,36 @@ mod tests {
         let at = Timestamp::from_unix_millis(1_000);
         let again = |attempts| {
             let batch = batches(vec![webhook(1, 7, attempts)]).remove(0);
-            let noted = batch.noted(&Outcome::failed("no"), at, at, Decimal::ONE).remove(0);
-            assert_eq!(noted.delivery.owner, Owner::Customer(Uuid::from_u128(5)));
-            noted.again_at.map(Timestamp::as_unix_millis)
+            let record = batch.records(&Outcome::failed("no"), at, at, Decimal::ONE).remove(0);
+            assert_eq!(record.delivery.owner, Owner::Customer(Uuid::from_u128(5)));
+            record.again_at.map(Timestamp::as_unix_millis)
         };
         assert_eq!([0, 1, 2].map(again), [Some(2_000), Some(2_000), None]);
     }
 
     #[test]
-    fn a_tenth_failure_gives_up_what_had_it_and_keeps_the_rest() {
+    fn a_tenth_failure_abandons_the_event_that_had_it_and_keeps_the_rest() {
         let due = vec![
             pending(1, 7, "http://u:p@a/", 9),
             pending(2, 7, "http://u:p@a/", 3),
             pending(3, 7, "http://u:p@a/", 0),
         ];
         let at = Timestamp::from_unix_millis(1_000);
-        let noted = batches(due)[0].noted(&Outcome::failed("no"), at, at, Decimal::ONE);
-        assert_eq!((noted[0].numbers.as_slice(), noted[0].again_at), ([1].as_slice(), None));
-        assert_eq!(noted[0].delivery.attempt, 10);
+        let records = batches(due)[0].records(&Outcome::failed("no"), at, at, Decimal::ONE);
+        assert_eq!((records[0].numbers.as_slice(), records[0].again_at), ([1].as_slice(), None));
+        assert_eq!(records[0].delivery.attempt, 10);
         let in_an_hour = Some(Timestamp::from_unix_millis(3_601_000));
-        assert_eq!((noted[1].numbers.as_slice(), noted[1].again_at), ([2, 3].as_slice(), in_an_hour));
-        assert_eq!((noted[1].delivery.attempt, noted[1].delivery.url.as_str()), (4, "http://a/"));
+        assert_eq!((records[1].numbers.as_slice(), records[1].again_at), ([2, 3].as_slice(), in_an_hour));
+        assert_eq!((records[1].delivery.attempt, records[1].delivery.url.as_str()), (4, "http://a/"));
     }
 
     #[test]
-    fn a_success_is_noted_once_for_all() {
+    fn a_success_is_one_record_for_all_events() {
         let due = vec![pending(1, 7, "http://a/", 9), pending(2, 7, "http://a/", 0)];
         let at = Timestamp::from_unix_millis(0);
         let outcome = Outcome { status: Some(204), error: None };
-        let noted = batches(due)[0].noted(&outcome, at, at, Decimal::ONE);
-        assert_eq!(noted.len(), 1);
-        assert_eq!((noted[0].numbers.len(), noted[0].again_at), (2, None));
+        let records = batches(due)[0].records(&outcome, at, at, Decimal::ONE);
+        assert_eq!(records.len(), 1);
+        assert_eq!((records[0].numbers.len(), records[0].again_at), (2, None));
     }
 }

@@ -1,31 +1,32 @@
-//! What the forms of events differ in, each form as a row.
+//! How requests are made and repeated, for each form of event.
 
 use std::time::Duration;
 
 use http::StatusCode;
-
-use super::Settings;
 use trunk_store::EventForm;
 
-/// How the requests of a form are made.
+use crate::settings::Settings;
+
+/// The rules for the requests of one form of event.
 #[derive(Debug)]
 pub(crate) struct Policy {
-    /// Whether consecutive events of one subject go in one request, as a JSON array.
+    /// Whether consecutive events of one subject are sent in one request, as a JSON array.
     pub batched: bool,
-    /// The waits between attempts. There is one attempt more than there are waits.
-    pub waits: &'static [Duration],
-    /// Which answers mean that the events were told.
-    pub told: fn(StatusCode) -> bool,
-    /// Most redirects that are followed, one more being a failure; none when a redirect is an answer like others.
+    /// The delays between attempts. There is one attempt more than there are delays.
+    pub retry_delays: &'static [Duration],
+    /// Returns whether a response status means that the events were delivered.
+    pub is_delivered: fn(StatusCode) -> bool,
+    /// The maximum number of redirects that are followed; a further one is a failure. `None` if redirects are
+    /// not followed and are judged by their status alone.
     pub redirects: Option<usize>,
-    /// Longest time from the look-up of the host to the last answer's status.
+    /// The longest time from the look-up of the host to the last response's status.
     pub timeout: fn(&Settings) -> Duration,
 }
 
-/// As DIDWW documents a trunk's callbacks. That no redirect is followed is inferred.
+/// The callbacks of trunks, as documented by DIDWW. That redirects are not followed is inferred.
 static TRUNK: Policy = Policy {
     batched: true,
-    waits: &[
+    retry_delays: &[
         Duration::from_mins(1),
         Duration::from_mins(10),
         Duration::from_mins(30),
@@ -36,21 +37,21 @@ static TRUNK: Policy = Policy {
         Duration::from_hours(24),
         Duration::from_hours(48),
     ],
-    told: |status| status.is_success(),
+    is_delivered: |status| status.is_success(),
     redirects: None,
     timeout: |settings| settings.timeout,
 };
 
-/// As the communication platform tells its customers.
+/// The webhooks of the communication platform's customers.
 static WEBHOOK: Policy = Policy {
     batched: false,
-    waits: &[Duration::from_secs(1); 2],
-    told: |status| status.as_u16() < 500,
+    retry_delays: &[Duration::from_secs(1); 2],
+    is_delivered: |status| status.as_u16() < 500,
     redirects: Some(3),
     timeout: |settings| settings.webhook_timeout,
 };
 
-/// The policy of a form.
+/// The policy for a form of event.
 pub(crate) fn policy(form: &EventForm) -> &'static Policy {
     match form {
         EventForm::Trunk { .. } => &TRUNK,
@@ -62,22 +63,22 @@ pub(crate) fn policy(form: &EventForm) -> &'static Policy {
 mod tests {
     use super::*;
 
-    fn told(policy: &Policy) -> Vec<u16> {
-        let told = |status: &u16| (policy.told)(StatusCode::from_u16(*status).unwrap());
-        [200, 204, 299, 304, 400, 404, 429, 499, 500, 503, 599].into_iter().filter(told).collect()
+    fn delivered(policy: &Policy) -> Vec<u16> {
+        let is_delivered = |status: &u16| (policy.is_delivered)(StatusCode::from_u16(*status).unwrap());
+        [200, 204, 299, 304, 400, 404, 429, 499, 500, 503, 599].into_iter().filter(is_delivered).collect()
     }
 
     #[test]
     fn a_trunks_callback_needs_success_and_a_webhook_anything_but_a_servers_error() {
-        assert_eq!(told(&TRUNK), [200, 204, 299]);
-        assert_eq!(told(&WEBHOOK), [200, 204, 299, 304, 400, 404, 429, 499]);
+        assert_eq!(delivered(&TRUNK), [200, 204, 299]);
+        assert_eq!(delivered(&WEBHOOK), [200, 204, 299, 304, 400, 404, 429, 499]);
     }
 
     #[test]
     fn a_trunks_callback_is_repeated_for_three_days_and_twenty_three_hours_and_a_webhook_for_two_seconds() {
         let minutes = 1 + 10 + 30 + 60 * (1 + 3 + 6 + 12 + 24 + 48);
-        assert_eq!(TRUNK.waits.iter().sum::<Duration>(), Duration::from_mins(minutes));
-        assert_eq!(WEBHOOK.waits.iter().sum::<Duration>(), Duration::from_secs(2));
-        assert_eq!((TRUNK.waits.len(), WEBHOOK.waits.len()), (9, 2));
+        assert_eq!(TRUNK.retry_delays.iter().sum::<Duration>(), Duration::from_mins(minutes));
+        assert_eq!(WEBHOOK.retry_delays.iter().sum::<Duration>(), Duration::from_secs(2));
+        assert_eq!((TRUNK.retry_delays.len(), WEBHOOK.retry_delays.len()), (9, 2));
     }
 }

@@ -1,7 +1,7 @@
-//! From a host's name to addresses that may be connected to.
+//! Resolves host names to addresses that callbacks are allowed to reach.
 //!
-//! The check stands inside the resolver that the connector itself asks, once for each connection. So there is no
-//! second look-up that could answer something else than the one that was checked.
+//! The check is part of the resolver that the HTTP connector uses, once for each connection. So there is no
+//! second look-up whose result could differ from the checked one (DNS rebinding).
 
 use std::fmt::Debug;
 use std::future::Future;
@@ -12,17 +12,18 @@ use std::sync::Arc;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use super::guard::Guard;
+use crate::egress::EgressFilter;
 
-/// Most addresses of a host that are tried.
-const TRIED: usize = 8;
+/// The maximum number of addresses of a host that are tried.
+const MAX_ADDRESSES: usize = 8;
 
-/// What a look-up gives.
+/// The future of [`Resolver::lookup`].
 pub type Lookup<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'a>>;
 
-/// Knows hosts' addresses.
+/// Resolves host names.
 pub trait Resolver: Send + Sync + Debug {
-    /// The addresses of a host. A port of 0 stands for the URL's; a port that the URL names goes before any other.
+    /// Returns the addresses of a host. A port of 0 stands for the URL's port. If the URL names a port, it
+    /// overrides the returned ones.
     fn lookup<'a>(&'a self, host: &'a str) -> Lookup<'a>;
 }
 
@@ -36,21 +37,21 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// A resolver whose every answer is checked before anybody sees it.
+/// A resolver that returns addresses only if all addresses of the host are allowed.
 #[derive(Debug, Clone)]
-pub(crate) struct Checked {
+pub(crate) struct CheckedResolver {
     pub resolver: Arc<dyn Resolver>,
-    pub guard: Guard,
+    pub filter: EgressFilter,
 }
 
-impl Resolve for Checked {
+impl Resolve for CheckedResolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let Self { resolver, guard } = self.clone();
+        let Self { resolver, filter } = self.clone();
         Box::pin(async move {
-            let mut found = resolver.lookup(name.as_str()).await?;
-            guard.addresses(&found)?;
-            found.truncate(TRIED);
-            Ok(Box::new(found.into_iter()) as Addrs)
+            let mut addresses = resolver.lookup(name.as_str()).await?;
+            filter.check_addresses(&addresses)?;
+            addresses.truncate(MAX_ADDRESSES);
+            Ok(Box::new(addresses.into_iter()) as Addrs)
         })
     }
 }

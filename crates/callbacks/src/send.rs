@@ -1,4 +1,5 @@
-//! One attempt: to checked addresses, without proxies, and after no redirect that its policy does not follow.
+//! Makes one attempt to deliver a request: only to allowed addresses, without HTTP proxies, and with the
+//! redirects that its policy permits.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,38 +9,40 @@ use http::header::{CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Client, Response};
 use url::Url;
 
-use super::Settings;
-use super::guard::{Forbidden, Guard};
-use super::policy::Policy;
-use super::request::Request;
-use super::resolve::Checked;
+use crate::egress::{EgressFilter, Forbidden};
+use crate::policy::Policy;
+use crate::request::Request;
+use crate::resolve::CheckedResolver;
+use crate::settings::Settings;
 
-/// Most bytes of an answer's body that are read; they only let the receiver finish.
-const BODY: usize = 4 * 1024;
-/// Longest time for a connection to one address.
-const CONNECT: Duration = Duration::from_secs(10);
+/// The maximum number of bytes of a response's body that are read. They are discarded, but let the receiver
+/// finish.
+const MAX_BODY_BYTES: usize = 4 * 1024;
+/// The longest time to connect to one address.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Sends callbacks and webhooks.
 #[derive(Debug)]
 pub(crate) struct Sender {
     settings: Settings,
-    guard: Guard,
-    resolver: Checked,
-    plain: OnceLock<Result<Client, String>>,
-    secure: OnceLock<Result<Client, String>>,
+    filter: EgressFilter,
+    resolver: CheckedResolver,
+    http: OnceLock<Result<Client, String>>,
+    https: OnceLock<Result<Client, String>>,
 }
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Outcome {
-    /// The answer's HTTP status, if there was one.
+    /// The response's HTTP status; `None` without a response.
     pub status: Option<u16>,
-    /// Why it did not work, if it did not. Never holds the URL, which may hold a password.
+    /// Why the attempt failed; `None` if it succeeded. It never contains the URL, which may contain a
+    /// password.
     pub error: Option<String>,
 }
 
 impl Outcome {
-    /// An attempt without an answer.
+    /// The outcome of an attempt without a response.
     pub(crate) fn failed(error: impl Into<String>) -> Self {
         Self { status: None, error: Some(error.into()) }
     }
@@ -47,60 +50,61 @@ impl Outcome {
 
 impl Sender {
     pub(crate) fn new(settings: &Settings) -> Self {
-        let guard = Guard { allow_loopback: settings.allow_loopback };
-        let resolver = Checked { resolver: Arc::clone(&settings.resolver), guard };
+        let filter = EgressFilter { allow_loopback: settings.allow_loopback };
+        let resolver = CheckedResolver { resolver: Arc::clone(&settings.resolver), filter };
         let settings = settings.clone();
-        Self { settings, guard, resolver, plain: OnceLock::new(), secure: OnceLock::new() }
+        Self { settings, filter, resolver, http: OnceLock::new(), https: OnceLock::new() }
     }
 
-    /// Makes a request as a policy says.
+    /// Sends a request and follows redirects by the rules of a policy. The policy's timeout covers all of it.
     pub(crate) async fn send(&self, policy: &Policy, request: Request) -> Outcome {
         let limit = (policy.timeout)(&self.settings);
         let deadline = tokio::time::sleep(limit);
         tokio::pin!(deadline);
-        let answer = tokio::select! {
-            answer = self.follow(policy.redirects, request) => answer,
+        let result = tokio::select! {
+            result = self.follow(policy.redirects, request) => result,
             () = &mut deadline => Err(format!("no answer within {} ms", limit.as_millis())),
         };
-        let response = match answer {
+        let response = match result {
             Ok(response) => response,
             Err(error) => return Outcome::failed(error),
         };
         let status = response.status();
-        if !(policy.told)(status) {
+        if !(policy.is_delivered)(status) {
             let error = Some(format!("answered {}", status.as_u16()));
             return Outcome { status: Some(status.as_u16()), error };
         }
         tokio::select! {
-            () = finish(response) => {}
+            () = discard_body(response) => {}
             () = deadline => {}
         }
         Outcome { status: Some(status.as_u16()), error: None }
     }
 
-    /// Makes a request and those that its answers redirect to. Each target is checked like the first URL.
+    /// Sends a request and follows up to `redirects` redirects. The target of each is checked like the first
+    /// URL.
     async fn follow(&self, redirects: Option<usize>, mut request: Request) -> Result<Response, String> {
-        let mut target = self.guard.url(&request.url).map_err(|forbidden| forbidden.to_string())?;
-        let mut response = self.once(&target, &request).await?;
-        let Some(most) = redirects else { return Ok(response) };
+        let mut target = self.filter.check_url(&request.url).map_err(|forbidden| forbidden.to_string())?;
+        let mut response = self.send_once(&target, &request).await?;
+        let Some(max) = redirects else { return Ok(response) };
         let mut followed = 0;
         while let Some(location) = location(&response) {
-            if followed == most {
-                return Err(format!("redirected more than {most} times"));
+            if followed == max {
+                return Err(format!("redirected more than {max} times"));
             }
             followed += 1;
             let next = target.join(&location).map_err(|_| Forbidden::Url);
-            let checked = next.and_then(|next| self.guard.url(next.as_str()));
+            let checked = next.and_then(|next| self.filter.check_url(next.as_str()));
             target = checked.map_err(|forbidden| format!("redirected: {forbidden}"))?;
-            request.redirected(response.status());
-            let answer = self.once(&target, &request).await;
-            response = answer.map_err(|error| format!("redirected: {error}"))?;
+            request.redirect(response.status());
+            let result = self.send_once(&target, &request).await;
+            response = result.map_err(|error| format!("redirected: {error}"))?;
         }
         Ok(response)
     }
 
-    /// Makes a request to a checked URL.
-    async fn once(&self, target: &Url, request: &Request) -> Result<Response, String> {
+    /// Sends a single request to a checked URL.
+    async fn send_once(&self, target: &Url, request: &Request) -> Result<Response, String> {
         let client = self.client(target.scheme() == "https")?;
         let mut builder = client.request(request.method.clone(), target.clone());
         if let Some(body) = &request.body {
@@ -113,12 +117,13 @@ impl Sender {
         builder.send().await.map_err(|error| reason(&error.without_url()))
     }
 
-    /// Made when it is first needed: without TLS there is no use for certificates, and a bare container has none.
-    fn client(&self, secure: bool) -> Result<&Client, String> {
-        let cell = if secure { &self.secure } else { &self.plain };
+    /// The HTTP client for a scheme, made when it is first needed. The one for http loads no root
+    /// certificates, so it also works in a container without any.
+    fn client(&self, is_https: bool) -> Result<&Client, String> {
+        let cell = if is_https { &self.https } else { &self.http };
         let client = cell.get_or_init(|| {
             if rustls::crypto::CryptoProvider::get_default().is_none() {
-                // When two threads come here at once the second is refused, and the provider is there all the same.
+                // This fails if another thread has installed one meanwhile, which is as good.
                 let _installed = rustls::crypto::ring::default_provider().install_default();
             }
             let builder = Client::builder()
@@ -127,19 +132,19 @@ impl Sender {
                 .retry(reqwest::retry::never())
                 .no_proxy()
                 .referer(false)
-                // A kept connection would be to an address that was checked for another attempt.
+                // A reused connection would lead to an address that was checked for another attempt.
                 .pool_max_idle_per_host(0)
                 .http1_only()
                 .user_agent(concat!("trunk-server/", env!("CARGO_PKG_VERSION")))
-                .connect_timeout(CONNECT);
-            let builder = if secure { builder } else { builder.tls_certs_only([]) };
+                .connect_timeout(CONNECT_TIMEOUT);
+            let builder = if is_https { builder } else { builder.tls_certs_only([]) };
             builder.build().map_err(|error| format!("no HTTP client could be made: {error}"))
         });
         client.as_ref().map_err(Clone::clone)
     }
 }
 
-/// Why there was no answer.
+/// Describes why a request failed: the refusal of its target, or the innermost cause of the error.
 fn reason(error: &reqwest::Error) -> String {
     let mut deepest: &dyn std::error::Error = error;
     loop {
@@ -155,9 +160,10 @@ fn reason(error: &reqwest::Error) -> String {
     format!("{what}: {deepest}")
 }
 
-/// Where an answer says that it is to be asked for instead. A redirect without a target is an answer.
+/// The target of a redirect. `None` if the response is no redirect that can be followed, or has no
+/// `Location`.
 fn location(response: &Response) -> Option<String> {
-    let redirects = matches!(
+    let is_redirect = matches!(
         response.status(),
         StatusCode::MOVED_PERMANENTLY
             | StatusCode::FOUND
@@ -165,28 +171,29 @@ fn location(response: &Response) -> Option<String> {
             | StatusCode::TEMPORARY_REDIRECT
             | StatusCode::PERMANENT_REDIRECT
     );
-    let location = response.headers().get(LOCATION).filter(|_| redirects)?;
+    let location = response.headers().get(LOCATION).filter(|_| is_redirect)?;
     Some(String::from_utf8_lossy(location.as_bytes()).into_owned())
 }
 
-/// Lets the receiver finish its answer, up to a limit. The status has decided already.
-async fn finish(mut response: Response) {
+/// Reads and discards the response's body, up to a limit. The outcome depends on the status alone.
+async fn discard_body(mut response: Response) {
     let mut read = 0;
     while let Ok(Some(chunk)) = response.chunk().await {
         read += chunk.len();
-        if read >= BODY {
+        if read >= MAX_BODY_BYTES {
             break;
         }
     }
 }
 
-/// A URL without its user and password, for a log or a record.
+/// Removes the user and password from a URL, for logs and records. Returns "(unreadable)" if the URL cannot
+/// be parsed.
 pub(crate) fn without_userinfo(text: &str) -> String {
     let Ok(mut url) = Url::parse(text) else { return "(unreadable)".to_owned() };
     if url.username().is_empty() && url.password().is_none() {
         return text.to_owned();
     }
-    // Both can be taken away from every URL that has a host, and others are refused before.
+    // This works for every URL with a host. Others are refused before they are sent.
     if url.set_username("").is_err() || url.set_password(None).is_err() {
         return "(unreadable)".to_owned();
     }

@@ -1,31 +1,31 @@
-//! What a customer is told of a call.
+//! The event of a customer's webhook.
 
 use didww_types::{Secret, Timestamp};
 use serde_json::Value;
+use trunk_store::{EventForm, NewEvent};
 use uuid::Uuid;
 use voipbin_types::sign;
 
-use trunk_store::{EventForm, NewEvent};
-
-/// Who is told, where and how.
+/// A customer's webhook settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Webhook<'a> {
     /// The customer's id.
     pub customer: Uuid,
     /// The customer's `webhook_uri`.
     pub uri: &'a str,
-    /// The customer's `webhook_method`; an empty one stands for POST.
+    /// The customer's `webhook_method`; if it is empty, POST is used.
     pub method: &'a str,
-    /// The customer's signing secret; an empty one stands for none.
+    /// The customer's signing secret; if it is empty or `None`, events are not signed.
     pub secret: Option<&'a Secret>,
 }
 
 impl Webhook<'_> {
-    /// An event of this type, such as `call_created`, to be written together with what it tells of.
+    /// Makes an event of a type such as `call_created`. The caller stores it in the transaction of the change
+    /// that it reports.
     ///
-    /// `data` is the resource as its owner reads it, as JSON; it is not looked at. The events of one `subject`, the
-    /// call, are told in the order in which they are written. The event is signed here: a secret that is changed
-    /// later signs later events.
+    /// `data` is the resource in JSON, in the form that the API returns to its owner; it is not validated.
+    /// The events of one `subject`, a call, are delivered in the order in which they are stored. The event is
+    /// signed here, so a later change of the secret only affects later events.
     pub fn event(&self, kind: &str, subject: Uuid, data: &str, now: Timestamp) -> NewEvent {
         let body = format!(r#"{{"type":{},"data":{data}}}"#, Value::from(kind));
         let secret = self.secret.filter(|secret| !secret.expose().is_empty());
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_holds_the_resource_as_it_was_given_and_no_secret() {
+    fn an_event_holds_the_resource_unchanged_and_no_secret() {
         let (customer, subject) = (Uuid::from_u128(5), Uuid::from_u128(7));
         let secret = Secret::new("hunter2");
         let webhook =
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_customer_without_method_and_secret_is_told_by_post_and_without_signature() {
+    fn without_method_and_secret_an_event_is_posted_unsigned() {
         let empty = Secret::new("");
         for secret in [None, Some(&empty)] {
             let webhook = Webhook { customer: Uuid::nil(), uri: "http://example.com/", method: "", secret };

@@ -55,8 +55,8 @@ use trunk_rules::carrier::reason_phrase;
 use calls::Calls;
 use front::Front;
 use refusals::Refusals;
+use service_base::background::in_background;
 use service_base::descriptors::Share;
-use service_base::ending::in_background;
 use service_base::net::{Budget, Use};
 use service_base::places::Places;
 use service_core::Core;
@@ -318,7 +318,7 @@ impl Inner {
 
 /// Most calls of one account: half of those that ports and open files have room for, unless a setting says so.
 fn of_account(core: &Core, config: &EdgeConfig) -> usize {
-    let files = core.descriptors.most(Share::Calls);
+    let files = core.descriptors.max_for(Share::Calls);
     let room = files.min(config.rtp_ports.len().div_ceil(2));
     config.calls_per_account.unwrap_or_else(|| room.div_ceil(2))
 }

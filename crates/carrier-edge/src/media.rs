@@ -112,7 +112,7 @@ impl Endpoint {
                 let _lost = socket.try_send_to(packet, of_family(target, is_ipv6));
             }
         };
-        net::hear(socket, clock, read, take).await;
+        net::receive_loop(socket, clock, read, take).await;
     }
 
     fn is_ipv6(&self) -> bool {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Inner;
-use service_core::keep::keep;
+use service_core::retention::enforce_retention;
 
 /// Records that one write forgets: few, for calls that end wait behind it.
 const TOGETHER: u64 = 100;
@@ -12,5 +12,5 @@ const TOGETHER: u64 = 100;
 pub(crate) async fn run(inner: Arc<Inner>) {
     let core = &inner.core;
     let forget = |before| core.store.forget_calls(before, TOGETHER);
-    keep(&core.clock, inner.config.keep_months, "records of calls", forget).await;
+    enforce_retention(&core.clock, inner.config.keep_months, "records of calls", forget).await;
 }

@@ -13,7 +13,7 @@ use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use super::state::Api;
-use http_listener::pass_over;
+use http_listener::drain_body;
 use http_listener::request_id;
 
 use super::{headers, negotiate};
@@ -36,7 +36,7 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     let mut body = Some(body);
     let served = AssertUnwindSafe(serve(&api, &parts, &mut body)).catch_unwind().await;
     if let Some(unread) = body {
-        pass_over(unread).await;
+        drain_body(unread).await;
     }
     let served = served.unwrap_or_else(|_| Err(Refused::internal("a handler panicked")));
     let runtime = api.core.clock.stopwatch().saturating_sub(started);

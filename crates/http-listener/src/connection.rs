@@ -1,4 +1,4 @@
-//! One connection: HTTP/1.1 with deadlines that a slow or silent client cannot stretch.
+//! Serves one HTTP/1.1 connection, with deadlines that a slow or silent client cannot extend.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,74 +12,75 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use service_base::forwarded::{Client, origin};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 use tower::ServiceExt as _;
 
-use super::Door;
-use super::seats::Seat;
-use super::unread::{Backlog, Unread};
-use service_base::forwarded::{Client, origin};
+use crate::connection_table::ConnectionState;
+use crate::context::ListenerContext;
+use crate::unread_responses::{Backlog, UnreadResponses};
 
-/// What a connection is served with.
-pub(crate) struct Served {
+/// A connection's peer and its share of the listener's state.
+pub(crate) struct ConnectionContext {
     pub router: Router,
-    pub seat: Arc<Seat>,
-    pub unread: Arc<Unread>,
+    pub state: Arc<ConnectionState>,
+    pub unread: Arc<UnreadResponses>,
     pub peer: SocketAddr,
-    pub door: Door,
+    pub listener: ListenerContext,
 }
 
-/// Serves requests until the client goes, a deadline passes, or the server stops and nothing is in flight.
+/// Serves requests until the client disconnects or a deadline passes. When the server stops, a request in
+/// progress is finished first.
 pub(crate) async fn serve_connection(
     stream: TcpStream,
-    Served { router, seat, unread, peer, door }: Served,
+    ConnectionContext { router, state, unread, peer, listener }: ConnectionContext,
     mut stop: watch::Receiver<bool>,
 ) {
-    let limits = door.limits;
-    // Answers are written whole; waiting to fill a packet only delays them.
+    let limits = listener.limits;
+    // Responses are written as a whole, so waiting to fill a packet would only delay them.
     let _best_effort = stream.set_nodelay(true);
     let progress = Arc::new(Progress::default());
-    let io = TokioIo::new(Timed {
+    let io = TokioIo::new(TimedStream {
         stream,
         progress: Arc::clone(&progress),
-        heads: 0,
+        heads_seen: 0,
         in_head: false,
         head: Deadline::new(limits.header_deadline),
-        write: Deadline::new(limits.idle_deadline.min(HURRIED)),
-        waited: Duration::ZERO,
-        longest: limits.idle_deadline,
+        write: Deadline::new(limits.idle_deadline.min(SCARCE_WRITE_DEADLINE)),
+        write_blocked: Duration::ZERO,
+        max_write_blocked: limits.idle_deadline,
         unread: Arc::clone(&unread),
     });
-    let (seen, backlog) = (Arc::clone(&progress), Arc::<Backlog>::default());
+    let (progress_of_stream, backlog) = (Arc::clone(&progress), Arc::<Backlog>::default());
     let service = tower::service_fn(move |mut request: http::Request<hyper::body::Incoming>| {
-        let client = door.proxies.client(peer.ip(), request.headers());
+        let client = listener.proxies.client(peer.ip(), request.headers());
         request.extensions_mut().insert(Client(client));
-        let (router, progress, seat) = (router.clone(), Arc::clone(&seen), Arc::clone(&seat));
-        let (unread, backlog, clock) = (Arc::clone(&unread), Arc::clone(&backlog), door.clock.clone());
+        let (router, progress, state) = (router.clone(), Arc::clone(&progress_of_stream), Arc::clone(&state));
+        let (unread, backlog, clock) = (Arc::clone(&unread), Arc::clone(&backlog), listener.clock.clone());
         async move {
             progress.heads.fetch_add(1, Ordering::Relaxed);
-            backlog.gone().await;
-            if !seat.begin() {
-                // It had to make room a moment ago, and is hung up on.
+            backlog.written().await;
+            if !state.start_request() {
+                // The connection was chosen to make room, and its task is being aborted.
                 return std::future::pending().await;
             }
             if let Some(refusal) = unread.refusal(origin(client)) {
-                seat.end(clock.stopwatch());
+                state.end_request(clock.stopwatch());
                 return Ok(refusal);
             }
             progress.busy.store(true, Ordering::Relaxed);
-            let answer = router.oneshot(request).await;
+            let response = router.oneshot(request).await;
             progress.busy.store(false, Ordering::Relaxed);
-            seat.end(clock.stopwatch());
-            answer.map(|answer| unread.count(answer, origin(client), &backlog))
+            state.end_request(clock.stopwatch());
+            response.map(|response| unread.count(response, origin(client), &backlog))
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        // Hyper counts the time between requests too; the time for a head alone is kept by `Timed`.
+        // Hyper includes the time between requests. `TimedStream` enforces the deadline for the head alone.
         .header_read_timeout(limits.idle_deadline)
         .max_buf_size(limits.header_bytes.max(8192))
         .max_headers(limits.header_count)
@@ -94,7 +95,8 @@ pub(crate) async fn serve_connection(
         }
         _ = stop.wait_for(|stop| *stop) => {}
     }
-    // A head that is half sent would keep the connection open; nobody waits for an answer on it.
+    // Without a response in progress the connection is dropped, because an incomplete head would keep it
+    // open.
     if progress.busy.load(Ordering::Relaxed) || progress.unwritten.load(Ordering::Relaxed) {
         connection.as_mut().graceful_shutdown();
         if let Err(error) = connection.await {
@@ -103,38 +105,39 @@ pub(crate) async fn serve_connection(
     }
 }
 
-/// What the service tells the stream below it.
+/// What a connection is doing, shared by the service and the stream below it.
 #[derive(Default)]
 struct Progress {
-    /// Whether a request is being answered: then nothing is awaited from the client but its body.
+    /// Whether a request is being handled. Then the client may only send the request's body.
     busy: AtomicBool,
-    /// How many heads were complete.
+    /// The number of requests whose head was complete.
     heads: AtomicU64,
-    /// Whether some of an answer waits for the client to take it.
+    /// Whether a part of a response cannot be written until the client reads.
     unwritten: AtomicBool,
 }
 
-/// A stream that gives up on a client that sends its headers, or takes its answers, too slowly.
-struct Timed {
+/// A stream that fails if the client sends its headers, or reads its responses, too slowly.
+struct TimedStream {
     stream: TcpStream,
     progress: Arc<Progress>,
-    /// How many heads were complete when last looked.
-    heads: u64,
-    /// Whether some of a head has come and the rest has not.
+    /// The number of complete heads at the last read.
+    heads_seen: u64,
+    /// Whether a part of a head has arrived.
     in_head: bool,
     head: Deadline,
-    /// A part of the time that an answer may stand unread: at its end it is looked whether there is more.
+    /// A part of the longest time in which writing can be blocked. At its end the stream fails if memory is
+    /// scarce, and else starts the next part.
     write: Deadline,
-    /// For how long nothing was taken.
-    waited: Duration,
-    longest: Duration,
-    unread: Arc<Unread>,
+    /// How long writing has been blocked already.
+    write_blocked: Duration,
+    max_write_blocked: Duration,
+    unread: Arc<UnreadResponses>,
 }
 
-/// How long an answer may stand unread when too much of the memory for answers is taken.
-const HURRIED: Duration = Duration::from_secs(5);
+/// The longest time in which writing can be blocked while the memory for responses is scarce.
+const SCARCE_WRITE_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A time span that begins when something is first waited for.
+/// A time limit that starts with the first wait, so that a connection that never waits needs no timer.
 struct Deadline {
     span: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -164,7 +167,7 @@ fn timed_out() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the client was too slow")
 }
 
-impl AsyncRead for Timed {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -172,19 +175,19 @@ impl AsyncRead for Timed {
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
         let heads = this.progress.heads.load(Ordering::Relaxed);
-        if heads != this.heads {
-            this.heads = heads;
+        if heads != this.heads_seen {
+            this.heads_seen = heads;
             this.in_head = false;
             this.head.clear();
         }
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(context, buffer);
         if read.is_ready() {
-            let came = buffer.filled().len() > before;
-            this.in_head |= came && !this.progress.busy.load(Ordering::Relaxed);
+            let has_data = buffer.filled().len() > before;
+            this.in_head |= has_data && !this.progress.busy.load(Ordering::Relaxed);
             return read;
         }
-        // A head that comes in one piece never gets here, so it never costs a timer.
+        // A head that arrives in one piece never reaches this point, so it costs no timer.
         if this.in_head {
             this.head.start();
             if this.head.passed(context) {
@@ -195,7 +198,7 @@ impl AsyncRead for Timed {
     }
 }
 
-impl AsyncWrite for Timed {
+impl AsyncWrite for TimedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -203,7 +206,7 @@ impl AsyncWrite for Timed {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let written = Pin::new(&mut this.stream).poll_write(context, bytes);
-        this.watch(context, written)
+        this.limit_blocking(context, written)
     }
 
     fn poll_write_vectored(
@@ -213,7 +216,7 @@ impl AsyncWrite for Timed {
     ) -> Poll<io::Result<usize>> {
         let this = &mut *self;
         let written = Pin::new(&mut this.stream).poll_write_vectored(context, slices);
-        this.watch(context, written)
+        this.limit_blocking(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -229,8 +232,9 @@ impl AsyncWrite for Timed {
     }
 }
 
-impl Timed {
-    fn watch(
+impl TimedStream {
+    /// Fails a write that has been blocked for too long.
+    fn limit_blocking(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<usize>>,
@@ -238,13 +242,13 @@ impl Timed {
         self.progress.unwritten.store(written.is_pending(), Ordering::Relaxed);
         if written.is_ready() {
             self.write.clear();
-            self.waited = Duration::ZERO;
+            self.write_blocked = Duration::ZERO;
             return written;
         }
         self.write.start();
         while self.write.passed(context) {
-            self.waited += self.write.span;
-            if self.waited >= self.longest || self.unread.is_pressed() {
+            self.write_blocked += self.write.span;
+            if self.write_blocked >= self.max_write_blocked || self.unread.is_scarce() {
                 return Poll::Ready(Err(timed_out()));
             }
             self.write.clear();

@@ -1,4 +1,4 @@
-//! Whether the server is well.
+//! The health endpoints, `/livez` and `/readyz`.
 
 use std::sync::Arc;
 
@@ -10,33 +10,37 @@ use http::StatusCode;
 use serde_json::json;
 use service_core::Core;
 
-use super::json::plain_json;
+use crate::json::plain_json;
 
-/// Whether the process lives, and whether it takes work.
+/// The routes of the health endpoints.
+///
+/// `/livez` answers 200 while the process runs. `/readyz` answers 200 if the server accepts work. While it is
+/// stopping, and while the store cannot be read or written, `/readyz` answers 503 with a `reason`. A store
+/// that lost commits adds a `warning`.
 pub fn health_router(core: Arc<Core>) -> Router {
-    Router::new().route("/livez", get(alive)).route("/readyz", get(ready)).with_state(core)
+    Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(core)
 }
 
-async fn alive() -> Response {
+async fn livez() -> Response {
     plain_json(StatusCode::OK, &json!({ "status": "ok" }))
 }
 
-async fn ready(State(core): State<Arc<Core>>) -> Response {
-    let unwell = |why: String| {
-        plain_json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "unavailable", "reason": why }))
+async fn readyz(State(core): State<Arc<Core>>) -> Response {
+    let unavailable = |reason: String| {
+        plain_json(StatusCode::SERVICE_UNAVAILABLE, &json!({ "status": "unavailable", "reason": reason }))
     };
     if !core.is_ready() {
-        return unwell("the server is stopping".to_owned());
+        return unavailable("the server is stopping".to_owned());
     }
-    let health = core.store.write_health().borrow().reason();
-    if let Some(why) = health {
-        return unwell(why);
+    let write_failure = core.store.write_health().borrow().reason();
+    if let Some(reason) = write_failure {
+        return unavailable(reason);
     }
     match (core.store.check().await, core.store.missing_commits()) {
         (Ok(()), None) => plain_json(StatusCode::OK, &json!({ "status": "ok" })),
         (Ok(()), Some(missing)) => {
             plain_json(StatusCode::OK, &json!({ "status": "ok", "warning": missing.to_string() }))
         }
-        (Err(error), _) => unwell(error.to_string()),
+        (Err(error), _) => unavailable(error.to_string()),
     }
 }

@@ -1,86 +1,94 @@
-//! How many requests of a kind are worked on at once, and whose turn it is.
+//! Limits how many requests of a kind are processed at the same time, fairly between accounts.
 //!
-//! A request waits for its turn before it is parsed, checked or read for, which costs its client's connection and
-//! nothing more, and accounts take turns. Whoever waits too long is told so. Two kinds need that. Work that the database
-//! has no room for: a write that is decided upon only to be refused costs as much as one that is stored. And lists: the
-//! database reads pages faster than answers are made of them, and a page in the making is larger than its answer; what
-//! is ready is bounded by the bytes that wait to be read.
+//! A request waits before its body is parsed or the store is read, so a waiting request only occupies its
+//! connection. Accounts take turns. A request that waits too long is refused. Two kinds of request need this.
+//! Writes: one that is checked and then refused because the database is busy costs as much as one that is
+//! stored. Lists: the database reads pages faster than responses are made of them, and a page takes more
+//! memory than its response. Complete responses have a bound of their own (`unread_responses`).
 //!
-//! Bounds: requests under way, in all and of one account; those that wait, likewise; how long one waits.
+//! Bounds: the requests in progress and the waiting requests, each in total and for one account, and the time
+//! that one waits.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use service_base::fair_queue::{Bounds, FairQueue};
 use tokio::sync::oneshot;
-
-use service_base::turns::{Bounds, Turns};
 use trunk_store::Asker;
 
-/// Twice what the database takes into one transaction: one group is written while the next is decided. An account has
-/// at most half of it, so that a whole group of another's is the most that one waits for.
+/// Twice as many as one transaction of the database holds: one group is committed while the next is prepared.
+/// One account has at most half, so a request of another account waits for one group at most.
 const WRITES: Bounds = Bounds { waiting: 16_384, waiting_of_one: 8_192, running: 512, running_of_one: 256 };
-const WRITES_PATIENCE: Duration = Duration::from_secs(3);
+const WRITES_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Twice what the database reads at once: answers are made of some pages while it reads the next.
+/// Twice as many as the database reads at the same time: responses are made of some pages while it reads the
+/// next.
 const LISTS: Bounds = Bounds { waiting: 1_024, waiting_of_one: 64, running: 8, running_of_one: 4 };
-const LISTS_PATIENCE: Duration = Duration::from_secs(2);
+const LISTS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whose requests of a kind are under way, and whose wait.
+/// The requests of a kind that are in progress or wait for their turn.
 #[derive(Debug)]
 pub struct InTurn(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    turns: Mutex<Turns<Asker, oneshot::Sender<Turn>>>,
-    patience: Duration,
+    queue: Mutex<TurnQueue>,
+    timeout: Duration,
 }
 
-/// A request's turn, until it is dropped.
+/// The queue of waiting requests, each of which receives its turn through a channel.
+type TurnQueue = FairQueue<Asker, oneshot::Sender<Turn>>;
+
+/// A request's permission to be processed. Dropping it starts the next request.
 #[derive(Debug)]
 pub struct Turn(Option<(Arc<Inner>, Asker)>);
 
 impl InTurn {
-    /// Requests that change something.
+    /// The limits for requests that write: 512 in progress, 256 of one account; 16,384 waiting, 8,192 of one
+    /// account, for up to 3 seconds.
     pub fn writes() -> Self {
-        Self::new(WRITES, WRITES_PATIENCE)
+        Self::new(WRITES, WRITES_TIMEOUT)
     }
 
-    /// Requests for lists.
+    /// The limits for requests for lists: 8 in progress, 4 of one account; 1,024 waiting, 64 of one account,
+    /// for up to 2 seconds.
     pub fn lists() -> Self {
-        Self::new(LISTS, LISTS_PATIENCE)
+        Self::new(LISTS, LISTS_TIMEOUT)
     }
 
-    fn new(bounds: Bounds, patience: Duration) -> Self {
-        Self(Arc::new(Inner { turns: Mutex::new(Turns::new(bounds)), patience }))
+    fn new(bounds: Bounds, timeout: Duration) -> Self {
+        Self(Arc::new(Inner { queue: Mutex::new(FairQueue::new(bounds)), timeout }))
     }
 
-    /// Waits for a turn. None when too many wait already, or when it does not come in time.
+    /// Waits for a turn. Returns `None` if too many requests wait already, or if the turn does not come in
+    /// time.
     pub async fn turn(&self, asker: Asker) -> Option<Turn> {
         let waiting = {
-            let mut turns = self.0.turns();
-            if turns.begin(asker) {
+            let mut queue = self.0.lock();
+            if queue.begin(asker) {
                 return Some(Turn(Some((Arc::clone(&self.0), asker))));
             }
             let (reply, waiting) = oneshot::channel();
-            turns.push(asker, reply).ok()?;
+            queue.push(asker, reply).ok()?;
             waiting
         };
-        tokio::time::timeout(self.0.patience, waiting).await.ok()?.ok()
+        tokio::time::timeout(self.0.timeout, waiting).await.ok()?.ok()
     }
 }
 
 impl Inner {
-    fn turns(&self) -> MutexGuard<'_, Turns<Asker, oneshot::Sender<Turn>>> {
-        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, TurnQueue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets those begin whose turn it is.
-    fn go_on(self: &Arc<Self>, turns: &mut Turns<Asker, oneshot::Sender<Turn>>) {
-        while let Some((asker, reply)) = turns.begin_next() {
-            if let Err(mut unwanted) = reply.send(Turn(Some((Arc::clone(self), asker)))) {
-                // It waited too long, or its client is gone. The lock is held: the turn must not give itself back.
-                unwanted.0 = None;
-                turns.done(asker);
+    /// Starts the waiting requests that may start now.
+    fn start_waiting(self: &Arc<Self>, queue: &mut TurnQueue) {
+        while let Some((asker, reply)) = queue.begin_next() {
+            if let Err(mut unused) = reply.send(Turn(Some((Arc::clone(self), asker)))) {
+                // The request timed out, or its client disconnected. The lock is held here, so dropping the
+                // turn must not take it again.
+                unused.0 = None;
+                queue.done(asker);
             }
         }
     }
@@ -89,9 +97,9 @@ impl Inner {
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some((inner, asker)) = self.0.take() {
-            let mut turns = inner.turns();
-            turns.done(asker);
-            inner.go_on(&mut turns);
+            let mut queue = inner.lock();
+            queue.done(asker);
+            inner.start_waiting(&mut queue);
         }
     }
 }
@@ -105,20 +113,20 @@ mod tests {
     const HEAVY: Asker = Asker::Account(1);
     const LIGHT: Asker = Asker::Account(2);
 
-    fn writes(patience: Duration) -> InTurn {
-        InTurn::new(Bounds { waiting: 4, waiting_of_one: 3, running: 3, running_of_one: 2 }, patience)
+    fn writes(timeout: Duration) -> InTurn {
+        InTurn::new(Bounds { waiting: 4, waiting_of_one: 3, running: 3, running_of_one: 2 }, timeout)
     }
 
     #[tokio::test]
-    async fn an_account_with_a_full_queue_keeps_nobody_else_waiting() {
+    async fn an_account_with_a_full_queue_does_not_delay_others() {
         let writes = writes(Duration::from_mins(1));
         let first = [writes.turn(HEAVY).await.unwrap(), writes.turn(HEAVY).await.unwrap()];
         let mut waiting: Vec<_> = (0..3).map(|_| Box::pin(writes.turn(HEAVY))).collect();
-        assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()), "it is at its share");
-        assert!(writes.turn(HEAVY).await.is_none(), "and as many wait as may");
-        let light = writes.turn(LIGHT).now_or_never().flatten().expect("another begins at once");
+        assert!(waiting.iter_mut().all(|turn| turn.now_or_never().is_none()), "the account is at its limit");
+        assert!(writes.turn(HEAVY).await.is_none(), "and its queue is full");
+        let light = writes.turn(LIGHT).now_or_never().flatten().expect("another account starts at once");
         let mut next = Box::pin(writes.turn(LIGHT));
-        assert!((&mut next).now_or_never().is_none(), "now every place is taken");
+        assert!((&mut next).now_or_never().is_none(), "now all turns are taken");
         drop(light);
         assert!(next.await.is_some());
         drop(first);
@@ -128,16 +136,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn whoever_waits_too_long_gets_none_and_takes_no_place() {
+    async fn a_request_that_waits_too_long_gets_no_turn_and_occupies_none() {
         let writes = writes(Duration::from_millis(5));
         let held = [writes.turn(HEAVY).await.unwrap(), writes.turn(HEAVY).await.unwrap()];
         assert!(writes.turn(HEAVY).await.is_none());
         let gone = Box::pin(writes.turn(HEAVY)).now_or_never();
-        assert!(gone.is_none(), "its client left while it waited");
+        assert!(gone.is_none(), "its client disconnected while it waited");
         drop(held);
         for _ in 0..10 {
             let turns = [writes.turn(HEAVY).await, writes.turn(HEAVY).await, writes.turn(LIGHT).await];
-            assert!(turns.iter().all(Option::is_some), "every place is there again");
+            assert!(turns.iter().all(Option::is_some), "all turns are free again");
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Answers outside of a published API.
+//! JSON responses that are not part of a published API.
 
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 
-/// An answer beside the API, in plain JSON.
+/// Makes a response with a JSON body (`application/json`) that no cache may store.
 pub fn plain_json(status: StatusCode, value: &serde_json::Value) -> Response {
     let mut response = Response::new(Body::from(value.to_string()));
     *response.status_mut() = status;

@@ -1,60 +1,63 @@
-//! How many requests a key may make in a second.
+//! The limit on requests of an API key in a second.
 //!
-//! DIDWW counts by key, and so does this. What an account says of itself goes before what the server says of all.
+//! DIDWW counts requests by key, and so does this server. An account's own limit overrides the server's
+//! default.
 //!
-//! Bounds: a key takes room for as many moments as it may make requests in a second, and only while it makes any; only
-//! keys that exist get here.
+//! Bounds: a key has at most as many stored times as its limit, and only while it makes requests. Unknown
+//! keys are refused before they reach the limiter.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use didww_types::Timestamp;
-
 use trunk_store::account::KeyDigest;
 
-/// The length of the window.
-const SECOND: i64 = 1_000;
+/// The length of the window, in milliseconds.
+const WINDOW_MILLIS: i64 = 1_000;
 
-/// The moments of each limited key's last requests. A key without a limit takes no room.
+/// The times of each limited key's requests in the last second. A key without a limit has no entry.
 ///
-/// A window that slides is exact: no second, wherever it begins, holds more requests than the limit.
+/// The window slides, so the limit holds exactly: no second, wherever it starts, has more requests than the
+/// limit.
 #[derive(Debug, Default)]
 pub struct RateLimits {
-    usual: u32,
+    default_limit: u32,
+    /// The times of each key's requests, the oldest first, in milliseconds since 1970.
     keys: Mutex<HashMap<KeyDigest, VecDeque<i64>>>,
 }
 
 impl RateLimits {
-    /// With this limit for keys of accounts that have none of their own; zero is no limit.
-    pub fn new(usual: u32) -> Self {
-        Self { usual, keys: Mutex::default() }
+    /// Creates a limiter with a default for accounts without a limit of their own, in requests per second; 0
+    /// means no limit.
+    pub fn new(default_limit: u32) -> Self {
+        Self { default_limit, keys: Mutex::default() }
     }
 
-    /// Counts a request of a key whose account has this limit; returns whether it is within the limit. A refused request
-    /// is not counted.
+    /// Returns whether a request of a key is within the limit. `own` is the limit of the key's account, if it
+    /// has one; 0 means no limit. A refused request is not counted.
     pub fn admit(&self, key: KeyDigest, own: Option<u32>, now: Timestamp) -> bool {
-        let limit = own.unwrap_or(self.usual);
+        let limit = own.unwrap_or(self.default_limit);
         if limit == 0 {
             return true;
         }
         let now = now.as_unix_millis();
         let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
         if keys.len() == keys.capacity() {
-            // Sooner than the table grows, keys are forgotten that make no requests.
-            keys.retain(|_, moments| moments.back().is_some_and(|last| now - last < SECOND));
+            // Before the table grows, keys without recent requests are removed.
+            keys.retain(|_, times| times.back().is_some_and(|last| now - last < WINDOW_MILLIS));
         }
-        let moments = keys.entry(key).or_default();
-        // The clock may have been set back: what was to come is now, and passes in a second.
-        for moment in moments.iter_mut().rev().take_while(|moment| **moment > now) {
-            *moment = now;
+        let times = keys.entry(key).or_default();
+        // The clock may have been set back. Times in the future count as now, so they expire in a second.
+        for time in times.iter_mut().rev().take_while(|time| **time > now) {
+            *time = now;
         }
-        while moments.front().is_some_and(|moment| now - moment >= SECOND) {
-            moments.pop_front();
+        while times.front().is_some_and(|time| now - time >= WINDOW_MILLIS) {
+            times.pop_front();
         }
-        if moments.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
+        if times.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
             return false;
         }
-        moments.push_back(now);
+        times.push_back(now);
         true
     }
 }
@@ -85,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_account_says_goes_before_what_the_server_says() {
+    fn an_accounts_limit_overrides_the_servers_default() {
         let limits = RateLimits::new(2);
         let of = |name: &str, own| (0..5).filter(|_| limits.admit(key(name), own, at(0))).count();
         assert_eq!((of("usual", None), of("own", Some(3)), of("free", Some(0))), (2, 3, 5));
@@ -99,14 +102,14 @@ mod tests {
         assert!(!admit(0), "the second is not over");
         assert!(!admit(999));
         assert!(admit(1_000) && admit(1_000) && !admit(1_000));
-        assert!(admit(i64::MAX) && admit(-1), "nor does any other step do harm");
+        assert!(admit(i64::MAX) && admit(-1), "no other step does harm");
     }
 
     #[test]
-    fn keys_that_make_no_requests_are_forgotten() {
+    fn keys_that_make_no_requests_are_removed() {
         let limits = RateLimits::new(1);
         for n in 0..10_000 {
-            assert!(limits.admit(key(&n.to_string()), None, at(n * SECOND)));
+            assert!(limits.admit(key(&n.to_string()), None, at(n * WINDOW_MILLIS)));
         }
         assert!(limits.keys.lock().unwrap().len() < 100);
     }

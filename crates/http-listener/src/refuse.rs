@@ -1,8 +1,9 @@
-//! Telling a client that there is no room for it.
+//! Refuses connections with 503 when the listener has no room.
 //!
-//! An answer that comes before the request, or a connection that is closed before the request is read, is an error to
-//! many clients. So a client is given a second to ask, and another to go; but only so many at a time. Who comes while
-//! all those wait is answered at once, and what it sends after that is not read.
+//! Many clients report an error if the response arrives before they sent the request, or if the connection is
+//! closed before the request was read. So a client has a second to send its request and another to close the
+//! connection. At most 64 clients are refused this way at a time. Further ones receive the response at once,
+//! and what they send after it is not read.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -13,57 +14,57 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Written by hand, for there is no connection to serve it on.
-const FULL: &[u8] =
+/// The complete response, because a refused connection has no HTTP implementation.
+const SERVICE_UNAVAILABLE: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
 
-/// Most clients that are waited for.
-const WAITED_FOR: usize = 64;
-/// How long each may take to ask, and to go.
-const GRACE: Duration = Duration::from_secs(1);
+/// The maximum number of clients whose request is awaited before the refusal.
+const MAX_WAITING: usize = 64;
+/// How long such a client may take to send its request, and again to close the connection.
+const STEP_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// The clients that are being told.
+/// Refuses connections, and limits how many clients it waits for.
 pub(crate) struct Refusals(Arc<Semaphore>);
 
 impl Default for Refusals {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(WAITED_FOR)))
+        Self(Arc::new(Semaphore::new(MAX_WAITING)))
     }
 }
 
 impl Refusals {
-    /// Tells a client, and hangs up.
+    /// Sends the refusal and closes the connection, in a task of its own or without waiting.
     pub(crate) fn refuse(&self, stream: TcpStream) {
-        if let Ok(place) = Arc::clone(&self.0).try_acquire_owned() {
-            tokio::spawn(in_time(stream, place));
+        if let Ok(permit) = Arc::clone(&self.0).try_acquire_owned() {
+            tokio::spawn(refuse_after_request(stream, permit));
         } else if let Ok(stream) = stream.into_std() {
-            // Who is gone already does not hear it.
-            let _gone = at_once(stream);
+            // An error means that the client has closed the connection.
+            let _closed = refuse_at_once(stream);
         }
     }
 }
 
-async fn in_time(mut stream: TcpStream, place: OwnedSemaphorePermit) {
+async fn refuse_after_request(mut stream: TcpStream, permit: OwnedSemaphorePermit) {
     let mut request = [0; 4096];
-    // A client that asks nothing is told too.
-    let _asked = tokio::time::timeout(GRACE, stream.read(&mut request)).await;
-    let answer = async {
-        stream.write_all(FULL).await?;
+    // A client that sends nothing receives the response too.
+    let _timed_out = tokio::time::timeout(STEP_TIMEOUT, stream.read(&mut request)).await;
+    let respond = async {
+        stream.write_all(SERVICE_UNAVAILABLE).await?;
         stream.shutdown().await?;
         while stream.read(&mut request).await? > 0 {}
         io::Result::Ok(())
     };
-    let _gone = tokio::time::timeout(GRACE, answer).await;
-    drop(place);
+    let _timed_out = tokio::time::timeout(STEP_TIMEOUT, respond).await;
+    drop(permit);
 }
 
-/// Without waiting for anything. The client finds the answer before it finds that the connection is closed.
-fn at_once(mut stream: std::net::TcpStream) -> io::Result<()> {
+/// Sends the response without waiting. The client receives it before the end of the connection.
+fn refuse_at_once(mut stream: std::net::TcpStream) -> io::Result<()> {
     let mut request = [0; 4096];
-    // Nothing may have come yet. What was not read would take the answer with it.
-    let _asked = stream.read(&mut request);
-    stream.write_all(FULL)?;
+    // Unread data would make the kernel reset the connection, and the client would lose the response.
+    let _no_data = stream.read(&mut request);
+    stream.write_all(SERVICE_UNAVAILABLE)?;
     stream.shutdown(Shutdown::Write)?;
-    let _rest = stream.read(&mut request);
+    let _no_data = stream.read(&mut request);
     Ok(())
 }

@@ -1,72 +1,74 @@
-//! How often something may happen for each of very many keys, in a table that never grows.
+//! Rate limits for an unbounded number of keys, in a table of fixed size.
 //!
-//! Each key has two of the table's 65,536 places by a keyed hash, and may use either: a key that shares a place with a
-//! flood still has the other one, and nobody can choose keys that share. A place is one number, the moment at which it
-//! is full again (the generic cell rate algorithm), so a table takes half a megabyte from its first day on. It reads no
-//! clock; a clock that goes back is not waited for.
+//! A keyed hash assigns two of the table's 65,536 buckets to each key, and the key may draw on either. So a
+//! key that shares one bucket with a flood still has the other, and an attacker cannot choose keys that
+//! collide with a victim's. A bucket is one 64-bit number, the time at which it is full again (the generic
+//! cell rate algorithm), so a table always occupies half a megabyte. The caller supplies the time. If the
+//! clock steps back, a key waits for no longer than its own burst takes.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// Places of a table.
-const PLACES: usize = 65_536;
+const BUCKETS: usize = 65_536;
 
-/// So many a second, of which so many at once.
+/// A sustained rate and a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Tokens that come back each second.
+    /// Tokens that are refilled each second; 0 counts as 1.
     pub per_second: u32,
-    /// Tokens of a full bucket.
+    /// Tokens in a full bucket, which is the largest burst; 0 counts as 1.
     pub at_once: u32,
 }
 
 impl Rate {
-    /// Microseconds for one.
+    /// The time in which one token is refilled, in microseconds.
     fn interval(self) -> i64 {
         1_000_000 / i64::from(self.per_second.max(1))
     }
 }
 
-/// One bucket.
+/// A single token bucket. It starts full, and threads share it without a lock.
 #[derive(Debug, Default)]
 pub struct Bucket(AtomicI64);
 
 impl Bucket {
-    /// Takes one; whether there was one. `now` is in milliseconds.
+    /// Takes one token, and returns whether the bucket had one. `now` is in milliseconds since 1970.
     pub fn take(&self, rate: Rate, now: i64) -> bool {
         let now = now.saturating_mul(1_000);
-        let whole = rate.interval().saturating_mul(i64::from(rate.at_once.max(1)));
-        let take = |full: i64| {
-            // What lies further ahead than a whole burst was written before the clock went back.
-            let begin = if full > now.saturating_add(whole) { now } else { full.max(now) };
-            let after = begin.saturating_add(rate.interval());
-            (after <= now.saturating_add(whole)).then_some(after)
+        let burst = rate.interval().saturating_mul(i64::from(rate.at_once.max(1)));
+        let take = |full_at: i64| {
+            // A time further ahead than a whole burst was stored before the clock stepped back.
+            let start = if full_at > now.saturating_add(burst) { now } else { full_at.max(now) };
+            let after = start.saturating_add(rate.interval());
+            (after <= now.saturating_add(burst)).then_some(after)
         };
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
 }
 
-/// A bucket for every key.
+/// A table of token buckets for any number of keys.
 #[derive(Debug)]
 pub struct Buckets {
     rate: Rate,
     key: RandomState,
-    places: Box<[Bucket]>,
+    table: Box<[Bucket]>,
 }
 
 impl Buckets {
-    /// Empty tables; every key begins with a full bucket of this rate.
+    /// Creates a table in which every key starts with full buckets of this rate.
     pub fn new(rate: Rate) -> Self {
-        let places = std::iter::repeat_with(Bucket::default).take(PLACES).collect();
-        Self { rate, key: RandomState::new(), places }
+        let table = std::iter::repeat_with(Bucket::default).take(BUCKETS).collect();
+        Self { rate, key: RandomState::new(), table }
     }
 
-    /// Takes one of a key; whether there was one. `now` is in milliseconds.
+    /// Takes one token of a key, and returns whether it had one. `now` is in milliseconds since 1970.
+    ///
+    /// A key can spend up to two bursts, because it has two buckets.
     pub fn take(&self, key: impl Hash, now: i64) -> bool {
         let hash = self.key.hash_one(key);
         [hash, hash >> 32].into_iter().any(|half| {
-            let place = usize::try_from(half % PLACES as u64).unwrap_or_default();
-            self.places.get(place).is_some_and(|bucket| bucket.take(self.rate, now))
+            let index = usize::try_from(half % BUCKETS as u64).unwrap_or_default();
+            self.table.get(index).is_some_and(|bucket| bucket.take(self.rate, now))
         })
     }
 }
@@ -80,21 +82,21 @@ mod tests {
     const RATE: Rate = Rate { per_second: 10, at_once: 3 };
 
     #[test]
-    fn a_burst_is_let_through_and_then_the_rate() {
+    fn a_burst_is_admitted_and_then_the_rate() {
         let bucket = Bucket::default();
         let taken = |now: i64, tries: usize| (0..tries).filter(|_| bucket.take(RATE, now)).count();
         assert_eq!([taken(1_000, 9), taken(1_099, 9), taken(1_100, 9), taken(9_000, 9)], [3, 0, 1, 3]);
     }
 
     #[test]
-    fn a_clock_that_goes_back_is_not_waited_for() {
+    fn after_a_clock_step_back_a_bucket_is_usable_at_once() {
         let bucket = Bucket::default();
         while bucket.take(RATE, 3_600_000) {}
         assert_eq!((0..9).filter(|_| bucket.take(RATE, 0)).count(), 3);
     }
 
     #[test]
-    fn keys_do_not_take_each_others_and_a_key_has_two_places_at_most() {
+    fn a_key_has_two_buckets_at_most_and_does_not_spend_another_keys_tokens() {
         let buckets = Buckets::new(RATE);
         let taken = (0..1_000).filter(|_| buckets.take("a", 0)).count();
         assert!((3..=6).contains(&taken), "{taken}");
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_keys_in_a_flood_leave_nearly_all_others_their_own() {
+    fn a_flood_of_ten_thousand_keys_leaves_most_other_keys_their_tokens() {
         let buckets = Buckets::new(RATE);
         for key in 0..10_000 {
             while buckets.take(key, 0) {}

@@ -1,4 +1,4 @@
-//! The one place that asks the system for the time.
+//! The service's clock, which tests can freeze, advance and set. Only this file reads the system's time.
 
 #![expect(clippy::disallowed_methods, reason = "this is where the time is injected")]
 
@@ -8,14 +8,15 @@ use std::time::{Duration, Instant, SystemTime};
 use didww_types::Timestamp;
 use tokio::sync::watch;
 
-/// Where the time can be set to, in milliseconds since 1970: the years 1970 to 8999. Before it there are no dates of
-/// records, and close to the year 10000 every later moment would be the same one, so that whoever waits for it spins.
-const SETTABLE: std::ops::Range<i64> = 0..221_845_392_000_000;
+/// The times to which the clock can be set, in milliseconds since 1970: the years 1970 to 8999. Records have
+/// no earlier dates. Timestamps end before the year 10000: close to it, a later time would equal the current
+/// one, and a task that waits for it would spin.
+const SETTABLE_MILLIS: std::ops::Range<i64> = 0..221_845_392_000_000;
 
-/// Longest sleep at a stretch, so that a step of the system's clock is noticed.
-const STRETCH: Duration = Duration::from_mins(1);
+/// The longest uninterrupted sleep. After it the time is read again, in case the system's clock was set.
+const MAX_SLEEP: Duration = Duration::from_mins(1);
 
-/// The server's time. Clones share it; a test freezes and advances it.
+/// The service's time. Clones share one state, so freezing or advancing one affects all.
 #[derive(Debug, Clone)]
 pub struct Clock(Arc<Inner>);
 
@@ -23,15 +24,15 @@ pub struct Clock(Arc<Inner>);
 struct Inner {
     started: Instant,
     state: Mutex<State>,
-    /// Wakes sleepers when the time is frozen, advanced or let run again.
+    /// Wakes sleepers when the time is frozen, advanced or resumed.
     changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
 struct State {
-    /// Milliseconds to add to the system's time.
-    ahead: i64,
-    /// The time that stands still, in milliseconds since 1970.
+    /// Milliseconds that are added to the system's time.
+    offset: i64,
+    /// While the clock is frozen: its time, in milliseconds since 1970.
     frozen: Option<i64>,
 }
 
@@ -42,7 +43,7 @@ impl Default for Clock {
 }
 
 impl Clock {
-    /// The system's time.
+    /// Creates a clock that runs with the system's time.
     pub fn system() -> Self {
         Self(Arc::new(Inner {
             started: Instant::now(),
@@ -51,79 +52,79 @@ impl Clock {
         }))
     }
 
-    /// What the server takes for now.
+    /// The current time of this clock, with a resolution of one millisecond.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix_millis(millis(self.state()))
     }
 
-    /// Whether the time can be set to an instant: one of the years 1970 to 8999.
+    /// Returns whether the clock can be set to a time, which must be in the years 1970 to 8999.
     pub fn can_be_set_to(at: Timestamp) -> bool {
-        SETTABLE.contains(&at.as_unix_millis())
+        SETTABLE_MILLIS.contains(&at.as_unix_millis())
     }
 
-    /// Stops the time, at an instant or where it is. Instead of an instant that it cannot be set to it takes the
-    /// nearest.
+    /// Freezes the clock at `at`, or at its current time, and returns the frozen time. A time outside the
+    /// years 1970 to 8999 is clamped to them.
     pub fn freeze(&self, at: Option<Timestamp>) -> Timestamp {
-        let at = at.map(|at| settable(at.as_unix_millis()));
+        let at = at.map(|at| clamp_to_settable(at.as_unix_millis()));
         self.change(|state| state.frozen = Some(at.unwrap_or_else(|| millis(*state))))
     }
 
-    /// Lets the time run again, from where it is.
+    /// Lets a frozen clock run on from its current time, and returns that time.
     pub fn resume(&self) -> Timestamp {
         self.change(|state| {
             if let Some(at) = state.frozen.take() {
-                state.ahead = at - system_millis();
+                state.offset = at - system_millis();
             }
         })
     }
 
-    /// Moves the time forward, whether it runs or stands still; to the end of the year 8999 at most.
+    /// Advances the clock, frozen or running, and returns the new time. It stops at the end of the year 8999.
     pub fn advance(&self, by: Duration) -> Timestamp {
         let by = i64::try_from(by.as_millis()).unwrap_or(i64::MAX);
         self.change(|state| {
             let now = millis(*state);
-            let then = settable(now.saturating_add(by));
+            let then = clamp_to_settable(now.saturating_add(by));
             match &mut state.frozen {
                 Some(at) => *at = then,
-                None => state.ahead += then - now,
+                None => state.offset += then - now,
             }
         })
     }
 
-    /// Whether the time stands still.
+    /// Returns whether the clock is frozen.
     pub fn is_frozen(&self) -> bool {
         self.state().frozen.is_some()
     }
 
-    /// Whether the time is another than the system's: it was frozen or advanced.
+    /// Returns whether the clock is frozen or runs with an offset to the system's time.
     pub fn is_set(&self) -> bool {
         let state = self.state();
-        state.frozen.is_some() || state.ahead != 0
+        state.frozen.is_some() || state.offset != 0
     }
 
-    /// Real time since the server started, for measuring how long something took. It cannot be frozen.
+    /// The monotonic time since this clock was created, for measuring durations. Freezing and advancing the
+    /// clock do not affect it.
     pub fn stopwatch(&self) -> Duration {
         self.0.started.elapsed()
     }
 
-    /// Waits until an instant has come, also when it comes because the time was advanced.
+    /// Waits until the clock reaches a time, by running or by being advanced.
     pub async fn sleep_until(&self, at: Timestamp) {
         let mut changed = self.0.changed.subscribe();
         loop {
-            // Marked as seen before the time is read: whoever changes it after that wakes this.
+            // Marked as seen before the time is read, so that every later change wakes this task.
             changed.mark_unchanged();
             let state = self.state();
             let left = at.as_unix_millis().saturating_sub(millis(state));
             let Some(left) = u64::try_from(left).ok().filter(|left| *left > 0) else { return };
-            let stretch =
-                if state.frozen.is_some() { STRETCH } else { STRETCH.min(Duration::from_millis(left)) };
-            // Woken or not, the time is looked at again.
-            let _woken = tokio::time::timeout(stretch, changed.changed()).await;
+            let sleep =
+                if state.frozen.is_some() { MAX_SLEEP } else { MAX_SLEEP.min(Duration::from_millis(left)) };
+            let _woken = tokio::time::timeout(sleep, changed.changed()).await;
         }
     }
 
-    /// Waits until it is earlier than an instant that was now once: until the time was set back, or the system's clock
-    /// stepped back, which is noticed within a minute.
+    /// Waits until the clock reads earlier than `at`, a time that it has reached before: until it was set
+    /// back. A step of the system's clock is noticed within a minute.
     pub async fn set_back_before(&self, at: Timestamp) {
         let mut changed = self.0.changed.subscribe();
         loop {
@@ -131,7 +132,7 @@ impl Clock {
             if self.now() < at {
                 return;
             }
-            let _woken = tokio::time::timeout(STRETCH, changed.changed()).await;
+            let _woken = tokio::time::timeout(MAX_SLEEP, changed.changed()).await;
         }
     }
 
@@ -147,28 +148,28 @@ impl Clock {
     }
 }
 
-fn settable(at: i64) -> i64 {
-    at.clamp(SETTABLE.start, SETTABLE.end - 1)
+fn clamp_to_settable(at: i64) -> i64 {
+    at.clamp(SETTABLE_MILLIS.start, SETTABLE_MILLIS.end - 1)
 }
 
-/// Real time since a moment, for what may only take so long. It can be neither frozen nor advanced.
+/// A monotonic stopwatch, for time limits on work. The [`Clock`] does not affect it.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(Instant);
 
 impl Stopwatch {
-    /// Begins now.
+    /// Starts a stopwatch.
     pub fn start() -> Self {
         Self(Instant::now())
     }
 
-    /// How long ago it began.
+    /// The time since [`start`](Self::start).
     pub fn elapsed(self) -> Duration {
         self.0.elapsed()
     }
 }
 
 fn millis(state: State) -> i64 {
-    state.frozen.unwrap_or_else(|| system_millis().saturating_add(state.ahead))
+    state.frozen.unwrap_or_else(|| system_millis().saturating_add(state.offset))
 }
 
 fn system_millis() -> i64 {
@@ -182,7 +183,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frozen_clock_moves_only_when_it_is_told_to() {
+    fn a_frozen_clock_moves_only_when_it_is_advanced() {
         let clock = Clock::system();
         let at = clock.freeze(Some(Timestamp::from_unix_millis(1_000)));
         assert_eq!(at.as_unix_millis(), 1_000);
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_time_stays_where_there_is_a_later_moment_to_wait_for() {
+    async fn the_time_stays_so_early_that_a_task_can_wait_for_a_later_one() {
         let clock = Clock::system();
         let far: Timestamp = "9999-12-31T23:59:59.999Z".parse().unwrap();
         for at in [Some(far), None] {
@@ -236,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_waits_for_the_time_to_be_set_back_wakes_then_and_not_before() {
+    async fn a_task_that_waits_for_the_clock_to_be_set_back_wakes_then_and_not_before() {
         let clock = Clock::system();
         let now = clock.freeze(None);
         let waiting = clock.set_back_before(now);

@@ -1,74 +1,78 @@
-//! How many files the process may have open, and which part of the server may have how many of them.
+//! The process's limit on open file descriptors, divided between the parts of the server.
 //!
-//! Sockets are files. Where the system allows few, calls or half-open connections could take all of them, and then no
-//! request is accepted and nothing is written. So the limit is shared out at the start: some are nobody's, for the
-//! database, the log, listeners and what lasts a moment; each [`Share`] has some of its own that no other can take; what
-//! is left is common, and goes to who comes first, but at most three quarters of it to one share. A part of the server that finds none says so at once, each in its
-//! own way; nothing here waits.
+//! Sockets take file descriptors. Where the system allows few, calls or half-open connections could use all
+//! of them, and the server could neither accept a request nor write its database. So the limit is divided at
+//! the start. Some descriptors stay unassigned, for the database, the log, listeners and short-lived uses.
+//! Each [`Share`] has a reserve that no other share can use. The rest is a common pool, first come, first
+//! served, of which one share can have at most three quarters. [`Descriptors::take`] never waits: a part of
+//! the server that receives no permit refuses its work at once.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-/// Whose files they are.
+/// A part of the server that opens descriptors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Share {
-    /// Connections to the API.
+    /// Connections to the public HTTP API.
     Api,
     /// Connections to the control API.
     Control,
     /// Connections of SIP peers, over TCP and TLS.
     Signalling,
-    /// Media of calls that come in.
+    /// Media sockets of inbound calls.
     Calls,
-    /// Media and connections of calls that go out.
+    /// Media sockets and connections of outbound calls.
     Outgoing,
 }
 
 const SHARES: usize = 5;
 
-/// Nobody's, of 1,024 files. It is more than a server has open that does nothing (some forty), callbacks under way,
-/// look-ups of names, probes of providers, and connections that are refused.
-const NOBODYS: usize = 256;
-/// Of 1,024 files, those that each share has of its own, in the order of [`Share`]: the rest, 304, is common.
-const OWN: [usize; SHARES] = [192, 48, 64, 96, 64];
-/// Most files that are shared out before the rest; beyond it all is common.
-const SHARED_OUT: u64 = 2_048;
-/// With fewer files than this something will be refused that should not be.
-const FEW: u64 = 512;
+/// Unassigned descriptors of each 1,024. They cover an idle server (about forty), callbacks in progress, DNS
+/// look-ups, probes of providers, and connections that are being refused.
+const UNASSIGNED: usize = 256;
+/// The reserve of each share of each 1,024 descriptors, in the order of [`Share`]. The remaining 304 are
+/// common.
+const RESERVED: [usize; SHARES] = [192, 48, 64, 96, 64];
+/// The unassigned part and the reserves grow with the limit up to this number. Descriptors beyond it are
+/// common.
+const MAX_DIVIDED: u64 = 2_048;
+/// With a lower limit than this a warning is logged: work will be refused under usual load.
+const FEW_FILES: u64 = 512;
 
-/// The files of the process. Clones share them.
+/// The descriptors of the process. Clones share one budget.
 #[derive(Debug, Clone)]
 pub struct Descriptors(Arc<Budget>);
 
 #[derive(Debug)]
 struct Budget {
-    own: [usize; SHARES],
-    /// Most of the common ones that one share may have.
-    of_common: usize,
+    reserved: [usize; SHARES],
+    /// The maximum number of descriptors of the common pool that one share can have.
+    max_common: usize,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
     used: [usize; SHARES],
+    /// Free descriptors in the common pool.
     common: usize,
 }
 
-/// The right to have one file open; dropping it gives it back.
+/// The right to have one descriptor open. Dropping it returns the descriptor to the budget.
 #[derive(Debug)]
 pub struct Permit {
     budget: Arc<Budget>,
     share: Share,
 }
 
-/// How many files the process may have open now.
+/// The process's current soft limit on open files; `u64::MAX` if the system does not report one.
 pub fn open_files() -> u64 {
-    // A system that does not say so has no limit that is known.
     getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft)
 }
 
-/// Lets the process have as many files open as the system allows, and says how many that are.
+/// Raises the soft limit on open files to the hard limit, and returns the limit in force. A failure is logged
+/// and leaves the limit as it was.
 pub fn raise() -> u64 {
     let raised = getrlimit(Resource::RLIMIT_NOFILE)
         .and_then(|(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map(|()| (soft, hard)));
@@ -76,36 +80,40 @@ pub fn raise() -> u64 {
         Ok((from, to)) => tracing::info!(from, to, "files that may be open"),
         Err(error) => tracing::warn!(%error, "the limit on open files was not raised"),
     }
-    let most = open_files();
-    if most < FEW {
-        tracing::warn!(most, "few files may be open: calls and connections will be refused early");
+    let limit = open_files();
+    if limit < FEW_FILES {
+        tracing::warn!(limit, "the limit on open files is low: calls and connections will be refused early");
     }
-    most
+    limit
 }
 
 impl Descriptors {
-    /// Shares out so many files.
+    /// Divides a limit on open files between the shares.
     pub fn new(open_files: u64) -> Self {
-        let shared_out = usize::try_from(open_files.min(SHARED_OUT)).unwrap_or(usize::MAX);
-        let part = |of_1024: usize| of_1024 * shared_out / 1_024;
-        let own = OWN.map(part);
+        let divided = usize::try_from(open_files.min(MAX_DIVIDED)).unwrap_or(usize::MAX);
+        let part = |of_1024: usize| of_1024 * divided / 1_024;
+        let reserved = RESERVED.map(part);
         let all = usize::try_from(open_files).unwrap_or(usize::MAX);
-        let common = all.saturating_sub(part(NOBODYS) + own.iter().sum::<usize>());
-        let of_common = common - common / 4;
-        Self(Arc::new(Budget { own, of_common, state: Mutex::new(State { used: [0; SHARES], common }) }))
+        let common = all.saturating_sub(part(UNASSIGNED) + reserved.iter().sum::<usize>());
+        let max_common = common - common / 4;
+        Self(Arc::new(Budget {
+            reserved,
+            max_common,
+            state: Mutex::new(State { used: [0; SHARES], common }),
+        }))
     }
 
-    /// Takes one; `None` when neither the share's own are left nor common ones.
+    /// Takes a descriptor of a share. Returns `None` if the share's reserve is used up and the common pool
+    /// has none for it.
     pub fn take(&self, share: Share) -> Option<Permit> {
         self.0.lock().take(share, &self.0).then(|| Permit { budget: Arc::clone(&self.0), share })
     }
-}
 
-impl Descriptors {
-    /// Most that a share can have when nobody else takes common ones.
-    pub fn most(&self, share: Share) -> usize {
-        let own = self.0.own.get(share as usize).copied().unwrap_or_default();
-        own.saturating_add(self.0.of_common)
+    /// The maximum number of descriptors of a share, which it reaches if the other shares leave the common
+    /// pool to it.
+    pub fn max_for(&self, share: Share) -> usize {
+        let reserved = self.0.reserved.get(share as usize).copied().unwrap_or_default();
+        reserved.saturating_add(self.0.max_common)
     }
 }
 
@@ -118,11 +126,13 @@ impl Budget {
 impl State {
     fn take(&mut self, share: Share, budget: &Budget) -> bool {
         let at = share as usize;
-        let (Some(used), Some(own)) = (self.used.get_mut(at), budget.own.get(at)) else { return false };
-        if *used >= own.saturating_add(budget.of_common) {
+        let (Some(used), Some(reserved)) = (self.used.get_mut(at), budget.reserved.get(at)) else {
+            return false;
+        };
+        if *used >= reserved.saturating_add(budget.max_common) {
             return false;
         }
-        if *used >= *own {
+        if *used >= *reserved {
             let Some(left) = self.common.checked_sub(1) else { return false };
             self.common = left;
         }
@@ -130,10 +140,10 @@ impl State {
         true
     }
 
-    fn give_back(&mut self, share: Share, own: &[usize; SHARES]) {
+    fn release(&mut self, share: Share, reserved: &[usize; SHARES]) {
         let at = share as usize;
-        let (Some(used), Some(own)) = (self.used.get_mut(at), own.get(at)) else { return };
-        if *used > *own {
+        let (Some(used), Some(reserved)) = (self.used.get_mut(at), reserved.get(at)) else { return };
+        if *used > *reserved {
             self.common += 1;
         }
         *used -= 1;
@@ -142,7 +152,7 @@ impl State {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.budget.lock().give_back(self.share, &self.budget.own);
+        self.budget.lock().release(self.share, &self.budget.reserved);
     }
 }
 
@@ -155,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn what_one_share_takes_leaves_the_others_their_own() {
+    fn one_share_cannot_use_the_reserves_of_the_others() {
         let files = Descriptors::new(1_024);
         let calls = all(&files, Share::Calls);
         assert_eq!(calls.len(), 96 + 228);
-        assert_eq!(calls.len(), files.most(Share::Calls));
+        assert_eq!(calls.len(), files.max_for(Share::Calls));
         assert_eq!(all(&files, Share::Api).len(), 192 + 76);
         let api = all(&files, Share::Api);
-        // Nothing is left but what each has of its own.
+        // The common pool is empty: only the reserves are left.
         assert_eq!(
             [Share::Control, Share::Signalling, Share::Outgoing].map(|of| all(&files, of).len()),
             [48, 64, 64]
@@ -172,19 +182,19 @@ mod tests {
     }
 
     #[test]
-    fn all_of_them_together_are_fewer_than_there_may_be_open() {
+    fn all_shares_together_stay_below_the_limit() {
         for open_files in [64, 256, 1_024, 20_000, 1 << 20] {
             let files = Descriptors::new(open_files);
             let shares = [Share::Api, Share::Control, Share::Signalling, Share::Calls, Share::Outgoing];
             let taken: Vec<_> = shares.map(|share| all(&files, share)).into_iter().flatten().collect();
-            let nobodys = NOBODYS as u64 * open_files.min(SHARED_OUT) / 1_024;
-            assert!(taken.len() as u64 + nobodys <= open_files, "{open_files}: {}", taken.len());
+            let unassigned = UNASSIGNED as u64 * open_files.min(MAX_DIVIDED) / 1_024;
+            assert!(taken.len() as u64 + unassigned <= open_files, "{open_files}: {}", taken.len());
             assert!(taken.len() as u64 * 2 > open_files, "{open_files}: {}", taken.len());
         }
     }
 
     #[test]
-    fn without_a_limit_there_are_always_some() {
+    fn without_a_limit_a_share_has_descriptors() {
         assert!(Descriptors::new(u64::MAX).take(Share::Calls).is_some());
     }
 }

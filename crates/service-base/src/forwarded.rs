@@ -1,9 +1,11 @@
-//! Which client a request is of that comes through a proxy: `Forwarded` (RFC 7239) and `X-Forwarded-For`.
+//! The client address of a request that came through proxies, from `Forwarded` (RFC 7239) or
+//! `X-Forwarded-For`.
 //!
-//! Both are written by whoever sends them, hop by hop, the newest last. So only what trusted proxies wrote is believed:
-//! the list is read from its end, and the first address that is no trusted proxy's is the client's. What stands before
-//! it may be anything. A hop that is hidden, unknown or not an address is nobody's: the client is then who stands
-//! behind it, a proxy. Nothing here looks at a connection or keeps anything.
+//! Each hop appends the address that it received the request from, and any client can send these headers
+//! itself. So only entries that a trusted proxy wrote count: the list is read from its end, and the first
+//! address that is not a trusted proxy's is the client's. Entries before it are not read. If a hop is
+//! obfuscated, `unknown` or not an address, the proxy that reported it counts as the client. The functions
+//! here keep no state.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -12,17 +14,20 @@ use didww_types::values::IpNetworks;
 use http::{HeaderMap, HeaderName, header};
 use ipnetwork::IpNetwork;
 
-/// Most hops that are looked at.
-const HOPS: usize = 32;
+/// The maximum number of hops that are read, from the end of the list. The last one read counts as the
+/// client.
+const MAX_HOPS: usize = 32;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Whom a request is of: the peer, or who stands behind the proxies. Every request of a listener carries it.
+/// The client address of a request: that of the peer, or that reported by trusted proxies. The listener adds
+/// it to the extensions of every request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Client(pub IpAddr);
 
 impl Client {
-    /// The client of a request. Without a connection, as in a test, it is nobody.
+    /// Reads the client address from a request's extensions; `0.0.0.0` if no listener set one, as in a test
+    /// of a router.
     pub fn of(extensions: &http::Extensions) -> IpAddr {
         extensions.get::<Self>().map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |Self(address)| *address)
     }
@@ -32,17 +37,17 @@ impl Client {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProxyHeader {
-    /// Whichever of the two there is. Where a request has both, one of them may be the client's own, so neither is
-    /// believed.
+    /// The one that the request has. If it has both, the client may have sent one of them, so both are
+    /// ignored.
     #[default]
     Either,
-    /// `X-Forwarded-For`, whatever `Forwarded` says.
+    /// `X-Forwarded-For`; `Forwarded` is ignored.
     XForwardedFor,
-    /// `Forwarded`, whatever `X-Forwarded-For` says.
+    /// `Forwarded`; `X-Forwarded-For` is ignored.
     Forwarded,
 }
 
-/// The proxies that are believed; none by default. Clones share them.
+/// The trusted proxies and the header that they write; no proxies by default. Clones share the list.
 #[derive(Debug, Clone, Default)]
 pub struct Proxies {
     networks: Arc<[IpNetwork]>,
@@ -50,19 +55,19 @@ pub struct Proxies {
 }
 
 impl Proxies {
-    /// Those in these networks, which write this header.
+    /// Trusts every proxy in these networks to write this header.
     pub fn new(networks: &IpNetworks, header: ProxyHeader) -> Self {
         Self { networks: networks.networks().collect(), header }
     }
 
-    /// Whether a peer is one of them.
+    /// Returns whether a peer is a trusted proxy.
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.networks.iter().any(|network| network.contains(plain(peer)))
+        self.networks.iter().any(|network| network.contains(peer.to_canonical()))
     }
 
-    /// The address that a request of this peer is of. An IPv4 address inside an IPv6 one is shown as itself.
+    /// The client address of a request that this peer sent. An IPv4-mapped IPv6 address is returned as IPv4.
     pub fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
-        let peer = plain(peer);
+        let peer = peer.to_canonical();
         if !self.trusts(peer) {
             return peer;
         }
@@ -85,31 +90,31 @@ impl Proxies {
     }
 }
 
-/// The hops, the newest first; none for one that is not known.
+/// The hops of a request, the newest first; `None` for a hop without a readable address.
 fn hops(header: ProxyHeader, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
     let mut hops = Vec::new();
     let name = if header == ProxyHeader::Forwarded { header::FORWARDED } else { X_FORWARDED_FOR };
     let lines: Vec<_> = headers.get_all(name).iter().collect();
     for line in lines.into_iter().rev() {
-        // What cannot be read is not known, and ends the list.
+        // An unreadable line hides its hops, so the list ends here.
         let Ok(line) = line.to_str() else {
             hops.push(None);
             return hops;
         };
         for element in split(line, b',').into_iter().rev() {
-            if hops.len() == HOPS {
+            if hops.len() == MAX_HOPS {
                 return hops;
             }
             hops.push(match header {
                 ProxyHeader::Forwarded => forwarded_for(element),
-                _ => node(element.trim()),
+                _ => parse_node(element.trim()),
             });
         }
     }
     hops
 }
 
-/// The parts of a list. What stands in quotes is not looked into.
+/// Splits a list at a separator outside of quoted strings.
 fn split(text: &str, at: u8) -> Vec<&str> {
     let (mut parts, mut start, mut quoted, mut escaped) = (Vec::new(), 0, false, false);
     for (index, byte) in text.bytes().enumerate() {
@@ -128,16 +133,16 @@ fn split(text: &str, at: u8) -> Vec<&str> {
     parts
 }
 
-/// The address of `for=…` in one element of `Forwarded`.
+/// The address in the `for` parameter of one element of `Forwarded`.
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let pair = |pair: &'_ str| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then(|| unquoted(value.trim()))
     };
-    // Two of them would be as good as none.
+    // RFC 7239 §4 allows each parameter once; two contradict each other.
     let mut found = split(element, b';').into_iter().filter_map(pair);
     let value = found.next()?;
-    if found.next().is_some() { None } else { node(&value) }
+    if found.next().is_some() { None } else { parse_node(&value) }
 }
 
 fn unquoted(value: &str) -> String {
@@ -146,17 +151,18 @@ fn unquoted(value: &str) -> String {
     };
     let (mut text, mut letters) = (String::with_capacity(inner.len()), inner.chars());
     while let Some(letter) = letters.next() {
-        // What follows a backslash stands for itself.
+        // A quoted pair (RFC 9110 §5.6.4) stands for its second character.
         text.extend(if letter == '\\' { letters.next() } else { Some(letter) });
     }
     text
 }
 
-/// An address with or without a port, an IPv6 one in brackets or bare; none for `unknown` and hidden names.
-fn node(text: &str) -> Option<IpAddr> {
+/// Parses a node identifier: an address with or without a port, IPv6 in brackets or bare. Returns `None` for
+/// `unknown` and obfuscated identifiers.
+fn parse_node(text: &str) -> Option<IpAddr> {
     let bracketed = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
-    // A hidden port, as `192.0.2.1:_p`, says nothing against the address.
-    let hidden_port = || {
+    // An obfuscated port, as in `192.0.2.1:_p`, leaves the address readable.
+    let obfuscated_port = || {
         let (host, port) = text.rsplit_once(':')?;
         let host = port.starts_with('_').then_some(host)?;
         host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host).parse().ok()
@@ -166,18 +172,14 @@ fn node(text: &str) -> Option<IpAddr> {
         .ok()
         .or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
         .or_else(bracketed)
-        .or_else(hidden_port)?;
-    Some(plain(address))
+        .or_else(obfuscated_port)?;
+    Some(address.to_canonical())
 }
 
-/// An IPv4 address inside an IPv6 one as itself.
-pub fn plain(address: IpAddr) -> IpAddr {
-    address.to_canonical()
-}
-
-/// Whose share an address takes: its own, or that of the /64 it lies in, which is what one subscriber has of IPv6.
+/// The network that counts as one client: an IPv4 address itself, and the /64 of an IPv6 address, which is
+/// what one subscriber has.
 pub fn origin(address: IpAddr) -> IpAddr {
-    match plain(address) {
+    match address.to_canonical() {
         IpAddr::V6(address) => {
             let [a, b, c, d, ..] = address.segments();
             IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peer_that_is_no_trusted_proxy_is_the_client_whatever_it_says() {
+    fn a_peer_that_is_no_trusted_proxy_is_the_client_whatever_it_sends() {
         let lines = [("x-forwarded-for", "198.51.100.7"), ("forwarded", "for=198.51.100.7")];
         for header in [ProxyHeader::Either, ProxyHeader::XForwardedFor, ProxyHeader::Forwarded] {
             assert_eq!(client_at("192.0.2.9", header, &lines), "192.0.2.9");
@@ -241,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn forwarded_is_read_as_its_grammar_says() {
+    fn forwarded_is_read_by_its_grammar() {
         for (value, client) in [
             ("for=198.51.100.7", "198.51.100.7"),
             ("For=198.51.100.7;proto=https;by=10.0.0.1", "198.51.100.7"),
@@ -252,7 +254,7 @@ mod tests {
             ("for=\"[2001:db8::7]:_port\"", "2001:db8::7"),
             ("for=\"198.51.1\\00.7\"", "198.51.100.7"),
             ("for=203.0.113.1, for=198.51.100.7, for=10.0.0.5", "198.51.100.7"),
-            // A comma and a semicolon in quotes part nothing.
+            // A comma and a semicolon in quotes separate nothing.
             ("for=203.0.113.1;host=\"a, for=203.0.113.2;\", for=198.51.100.7", "198.51.100.7"),
             ("for=198.51.100.7, for=_hidden", PEER),
             ("for=unknown", PEER),
@@ -273,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_puts_in_front_of_the_list_or_into_the_other_header_is_not_believed() {
+    fn what_a_client_puts_in_front_of_the_list_or_into_the_other_header_is_ignored() {
         assert_eq!(of("x-forwarded-for", "127.0.0.1, 10.0.0.9, 198.51.100.7"), "198.51.100.7");
         let lines = [("forwarded", "for=203.0.113.1"), ("x-forwarded-for", "198.51.100.7")];
         assert_eq!(client_at(PEER, ProxyHeader::Either, &lines), PEER);
@@ -284,15 +286,15 @@ mod tests {
     }
 
     #[test]
-    fn no_more_hops_are_looked_at_than_a_sane_path_has() {
-        let long = format!("198.51.100.7{}", ", 10.0.0.5".repeat(HOPS));
+    fn only_the_last_32_hops_are_read() {
+        let long = format!("198.51.100.7{}", ", 10.0.0.5".repeat(MAX_HOPS));
         assert_eq!(of("x-forwarded-for", &long), "10.0.0.5");
-        let fits = format!("198.51.100.7{}", ", 10.0.0.5".repeat(HOPS - 1));
+        let fits = format!("198.51.100.7{}", ", 10.0.0.5".repeat(MAX_HOPS - 1));
         assert_eq!(of("x-forwarded-for", &fits), "198.51.100.7");
     }
 
     #[test]
-    fn a_share_is_taken_by_an_ipv4_address_and_by_an_ipv6_network_of_64_bits() {
+    fn an_ipv4_address_and_an_ipv6_network_of_64_bits_are_one_client_each() {
         let of = |text: &str| origin(text.parse().unwrap()).to_string();
         assert_eq!(of("198.51.100.7"), "198.51.100.7");
         assert_eq!(of("::ffff:198.51.100.7"), "198.51.100.7");

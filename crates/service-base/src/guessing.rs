@@ -1,13 +1,14 @@
-//! Wrong credentials: how many of them are listened to.
+//! Limits on guessing credentials.
 //!
-//! Each failure is counted for its source (an IPv4 address, a /64 of IPv6) and, where somebody logs in, for the name and
-//! for the two together. A source that failed too often learns nothing more: right and wrong credentials are refused
-//! alike until its time has passed. But nobody is locked out by somebody else's guesses: a credential that was right
-//! from a source before is always taken from there, and a name that is guessed at from elsewhere is still open to a
-//! source that did not fail itself.
+//! Each failure counts against its source (an IPv4 address, or a /64 of IPv6). A failed login also counts
+//! against the name, and against the pair of source and name. A source with too many failures learns nothing
+//! more: correct and wrong credentials are refused alike until its wait has passed. Other clients' guesses
+//! lock out no legitimate client: a key or token that was correct from a source before is always accepted
+//! from it, a name that logged in from a source before is only limited by the failures of that pair, and a
+//! name that is under attack from elsewhere stays open to a source that has not failed itself.
 //!
-//! Bounds: three [`Limiter`]s of 10,000 keys each, and a table of [`PROVEN`] numbers that is never larger. Names and
-//! credentials are kept as keyed hashes alone.
+//! Bounds: four [`Limiter`]s of 10,000 keys each, and a table of 16,384 numbers. Names and credentials are kept
+//! only as keyed hashes.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
@@ -19,12 +20,13 @@ use crate::forwarded::origin;
 use crate::limiter::{Limiter, Rate};
 use crate::summed::Summed;
 
-/// How many failures are listened to.
+/// How many failed authentications are permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GuessLimits {
-    /// Failures of one source, a minute and at once; zero is no limit.
+    /// Failures of one source in a minute, which is also the burst; 0 means no limit. The default is 60.
     pub of_source: u32,
-    /// Failed logins with one name, from everywhere, a minute and at once; zero is no limit.
+    /// Failed logins with one name in a minute from all sources, which is also the burst; 0 means no limit.
+    /// The default is 20.
     pub of_name: u32,
 }
 
@@ -34,117 +36,123 @@ impl Default for GuessLimits {
     }
 }
 
-/// Failures after which a source is not thought to be somebody's who merely mistyped.
-const SLIPS: u32 = 3;
+/// Failures that are put down to a mistyped password. A source with more of them is held to the limit of the
+/// name.
+const MAX_TYPING_ERRORS: u32 = 3;
 
-/// Credentials and sources that are remembered as right. A power of two.
-const PROVEN: usize = 1 << 14;
+/// Pairs of source and credential that are remembered as correct. A power of two.
+const PROVEN_SLOTS: usize = 1 << 14;
 
-/// Who guesses, for the log.
-static GUESSES: Summed = Summed::new("wrong credentials");
+static WRONG_CREDENTIALS: Summed = Summed::new("wrong credentials");
 
-/// Where a credential is sent from.
+/// The network that a credential was sent from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Source(IpAddr);
 
 impl Source {
-    /// The source of an address: an IPv4 address itself, the /64 of an IPv6 address.
+    /// The source that an address belongs to: an IPv4 address itself, or the /64 of an IPv6 address.
     pub fn of(address: IpAddr) -> Self {
         Self(origin(address))
     }
 }
 
-/// A credential, or a name, that was sent, as no more than a number.
+/// The keyed hash of a credential or a name. The key is random and lives as long as its [`Guesses`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mark(u64);
 
-/// A credential is not taken.
+/// Why a credential is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotTaken {
-    /// It is wrong.
+    /// The credential is wrong.
     Wrong,
-    /// It was not looked at, and may be sent again after so many seconds.
+    /// The source failed too often, so valid credentials are refused as well. It can try again after this
+    /// many seconds.
     TooMany(u64),
 }
 
-/// What became of guesses at one door.
+/// The failures and successes of authentication with one kind of credential.
 #[derive(Debug)]
 pub struct Guesses {
     limits: GuessLimits,
-    /// What is guessed at, for the log.
+    /// The kind of credential, for the log.
     what: &'static str,
     sources: Limiter<Source>,
-    /// The same with a burst of a few slips.
-    slips: Limiter<Source>,
+    /// The same failures as in `sources`, with a burst of [`MAX_TYPING_ERRORS`].
+    typing_errors: Limiter<Source>,
     names: Limiter<Mark>,
     pairs: Limiter<(Source, Mark)>,
     proven: Proven,
 }
 
 impl Guesses {
-    /// Counts failures of `what`, as the log names it ("API keys and tokens").
+    /// Creates counters for one kind of credential. `what` names it in the log, such as "API keys and
+    /// tokens".
     pub fn new(what: &'static str, limits: GuessLimits) -> Self {
         Self {
             limits,
             what,
             sources: Limiter::default(),
-            slips: Limiter::default(),
+            typing_errors: Limiter::default(),
             names: Limiter::default(),
             pairs: Limiter::default(),
             proven: Proven::new(),
         }
     }
 
-    /// The mark of a credential or a name.
+    /// Hashes a credential or a name.
     pub fn mark(&self, sent: impl Hash) -> Mark {
         Mark(self.proven.key.hash_one(sent))
     }
 
-    /// Takes a key or a token that was looked up: `right` says whether it is one.
+    /// Decides about an API key or a token that was looked up; `right` is whether it is valid. A failure is
+    /// counted.
     ///
     /// # Errors
-    /// When it is wrong, or when its source failed too often for either to be told.
+    /// [`NotTaken::Wrong`] if it is not valid, and [`NotTaken::TooMany`], valid or not, if its source failed
+    /// too often.
     pub fn take(&self, source: Source, sent: Mark, right: bool, now: Timestamp) -> Result<(), NotTaken> {
-        // Nearly all that comes is right, and was right from there before: this takes no lock.
-        if right && self.proven.knows(source, sent) {
+        // Almost every request has a credential that was correct from its source before: this path takes no
+        // lock.
+        if right && self.proven.contains(source, sent) {
             return Ok(());
         }
         self.sources.ask(&source, self.of_source(), micros(now)).map_err(NotTaken::TooMany)?;
         if right {
-            self.proven.note(source, sent);
+            self.proven.insert(source, sent);
             return Ok(());
         }
         self.failed(source, now);
         Err(NotTaken::Wrong)
     }
 
-    /// Whether a login with this name is looked at, and whether it was right from there before.
+    /// Checks whether a login with this name may be attempted. Returns whether one succeeded from this source
+    /// before.
     ///
     /// # Errors
-    /// After how many seconds it will be.
+    /// The number of seconds to wait, if the source or the name has too many failures.
     pub fn may_log_in(&self, source: Source, name: Mark, now: Timestamp) -> Result<bool, u64> {
         let at = micros(now);
         self.pairs.ask(&(source, name), self.of_name(), at)?;
-        if self.proven.knows(source, name) {
+        if self.proven.contains(source, name) {
             return Ok(true);
         }
         self.sources.ask(&source, self.of_source(), at)?;
-        let is_clean = self.slips.ask(&source, self.of_slips(), at).is_ok();
-        if !is_clean {
+        let has_few_failures = self.typing_errors.ask(&source, self.of_typing_errors(), at).is_ok();
+        if !has_few_failures {
             self.names.ask(&name, self.of_name(), at)?;
         }
         Ok(false)
     }
 
-    /// A login that was looked at was right.
+    /// Records that an attempted login succeeded.
     pub fn logged_in(&self, source: Source, name: Mark) {
-        self.proven.note(source, name);
+        self.proven.insert(source, name);
     }
 
-    /// A login that was looked at was wrong.
+    /// Records that an attempted login failed.
     pub fn login_failed(&self, source: Source, name: Mark, now: Timestamp) {
         let at = micros(now);
-        // What is counted beyond the limit was under way when it was reached.
+        // A login that was in progress when the limit was reached can exceed it; that is not an error here.
         let _full = self.pairs.admit((source, name), self.of_name(), at);
         let _full = self.names.admit(name, self.of_name(), at);
         self.failed(source, now);
@@ -152,9 +160,9 @@ impl Guesses {
 
     fn failed(&self, source: Source, now: Timestamp) {
         let at = micros(now);
-        let _full = self.slips.admit(source, self.of_slips(), at);
+        let _full = self.typing_errors.admit(source, self.of_typing_errors(), at);
         let full = self.sources.admit(source, self.of_source(), at).is_err();
-        if GUESSES.admits(source, now) {
+        if WRONG_CREDENTIALS.admits(source, now) {
             let Source(source) = source;
             tracing::warn!(%source, what = self.what, refused_from_now_on = full, "wrong credentials");
         }
@@ -168,8 +176,8 @@ impl Guesses {
         Rate::per_minute(self.limits.of_name, self.limits.of_name)
     }
 
-    fn of_slips(&self) -> Rate {
-        Rate::per_minute(self.limits.of_name, SLIPS)
+    fn of_typing_errors(&self) -> Rate {
+        Rate::per_minute(self.limits.of_name, MAX_TYPING_ERRORS)
     }
 }
 
@@ -177,11 +185,11 @@ fn micros(at: Timestamp) -> i64 {
     at.as_unix_millis().saturating_mul(1_000)
 }
 
-/// What was right, from where: a hash table without collisions to resolve, in which the newer takes the place of the
-/// older. Only who has a right credential can write into it.
+/// The pairs of source and credential that were correct: a direct-mapped table, in which a new entry replaces
+/// the one with the same slot. Only a client with a correct credential can cause an entry.
 struct Proven {
     key: RandomState,
-    seen: Box<[AtomicU64]>,
+    slots: Box<[AtomicU64]>,
 }
 
 impl std::fmt::Debug for Proven {
@@ -192,23 +200,23 @@ impl std::fmt::Debug for Proven {
 
 impl Proven {
     fn new() -> Self {
-        Self { key: RandomState::new(), seen: (0..PROVEN).map(|_| AtomicU64::new(0)).collect() }
+        Self { key: RandomState::new(), slots: (0..PROVEN_SLOTS).map(|_| AtomicU64::new(0)).collect() }
     }
 
-    /// The place of a pair, and what stands there when it is known.
-    fn place(&self, source: Source, sent: Mark) -> Option<(&AtomicU64, u64)> {
-        let print = self.key.hash_one((source, sent));
-        let at = usize::try_from(print % PROVEN as u64).ok()?;
-        Some((self.seen.get(at)?, print))
+    /// The slot of a pair, and the hash that it holds if the pair is known.
+    fn slot(&self, source: Source, sent: Mark) -> Option<(&AtomicU64, u64)> {
+        let hash = self.key.hash_one((source, sent));
+        let index = usize::try_from(hash % PROVEN_SLOTS as u64).ok()?;
+        Some((self.slots.get(index)?, hash))
     }
 
-    fn knows(&self, source: Source, sent: Mark) -> bool {
-        self.place(source, sent).is_some_and(|(place, print)| place.load(Ordering::Relaxed) == print)
+    fn contains(&self, source: Source, sent: Mark) -> bool {
+        self.slot(source, sent).is_some_and(|(slot, hash)| slot.load(Ordering::Relaxed) == hash)
     }
 
-    fn note(&self, source: Source, sent: Mark) {
-        if let Some((place, print)) = self.place(source, sent) {
-            place.store(print, Ordering::Relaxed);
+    fn insert(&self, source: Source, sent: Mark) {
+        if let Some((slot, hash)) = self.slot(source, sent) {
+            slot.store(hash, Ordering::Relaxed);
         }
     }
 }
@@ -237,16 +245,20 @@ mod tests {
         assert_eq!(
             guesses.take(source(2), guesses.mark("right"), true, at(0)),
             Ok(()),
-            "elsewhere it is taken"
+            "another source is not affected"
         );
         assert_eq!(take("right", true, 6), Ok(()));
         assert_eq!(take("wrong", false, 6), Err(NotTaken::Wrong));
         assert_eq!(take("wrong", false, 6), Err(NotTaken::TooMany(6)));
-        assert_eq!(take("right", true, 6), Ok(()), "what was right from there is taken from there");
+        assert_eq!(
+            take("right", true, 6),
+            Ok(()),
+            "a credential that was correct from a source is accepted from it"
+        );
     }
 
     #[test]
-    fn a_name_that_is_guessed_at_is_open_to_those_who_did_not_guess() {
+    fn a_name_under_attack_stays_open_to_sources_that_did_not_fail() {
         let guesses = Guesses::new("logins", LIMITS);
         let (boss, other) = (guesses.mark("boss"), guesses.mark("other"));
         let may = |of, name, now| guesses.may_log_in(source(of), name, at(now));
@@ -255,18 +267,18 @@ mod tests {
             assert_eq!(may(last, boss, 0), Ok(false));
             guesses.login_failed(source(last), boss, at(0));
         }
-        assert_eq!(may(9, boss, 0), Ok(true), "who was right before is");
-        assert_eq!(may(8, boss, 0), Ok(false), "who did not fail yet may try");
+        assert_eq!(may(9, boss, 0), Ok(true), "a source that was correct before");
+        assert_eq!(may(8, boss, 0), Ok(false), "a source without failures may try");
         for _ in 0..3 {
             guesses.login_failed(source(7), other, at(0));
         }
-        assert!(may(7, boss, 0).is_err(), "who fails with other names may not");
-        assert_eq!(may(7, other, 0), Ok(false), "another name is not concerned");
-        assert_eq!(may(7, boss, 60), Ok(false), "a minute later all is forgotten");
+        assert!(may(7, boss, 0).is_err(), "a source that fails with other names may not");
+        assert_eq!(may(7, other, 0), Ok(false), "another name is not affected");
+        assert_eq!(may(7, boss, 60), Ok(false), "a minute later the failures have expired");
     }
 
     #[test]
-    fn who_was_right_once_cannot_guess_without_end() {
+    fn a_source_that_was_correct_once_cannot_guess_without_limit() {
         let guesses = Guesses::new("logins", LIMITS);
         let name = guesses.mark("boss");
         guesses.logged_in(source(1), name);
@@ -303,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_steps_back_locks_nobody_out() {
+    fn a_clock_that_steps_back_locks_no_source_out() {
         let guesses = Guesses::new("keys", LIMITS);
         let take = |right, now| guesses.take(source(1), guesses.mark("key"), right, at(now));
         for _ in 0..10 {

@@ -1,4 +1,4 @@
-//! The one place that makes ids, keys and credentials.
+//! Generates ids, keys and credentials. Only this file asks the system for randomness.
 
 #![expect(clippy::disallowed_methods, reason = "this is where the randomness is injected")]
 
@@ -10,62 +10,66 @@ use didww_types::{ApiVersion, Secret, Timestamp};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
-/// Makes everything that must be unguessable or unique. Clones share the sequence.
+/// Generates every value that must be unguessable or unique. Clones share the sequence.
 #[derive(Debug, Clone)]
 pub struct Ids(Arc<Source>);
 
 #[derive(Debug)]
 enum Source {
-    System { requests: Requests, drawn: Drawn },
+    System {
+        requests: RequestIds,
+        pool: RandomPool,
+    },
+    /// The seed, and the number of blocks that were generated.
     Seeded(Mutex<(u64, u64)>),
 }
 
-/// Names for requests, unlike each other and without order. They guard nothing, so a keyed hash of a count will
-/// do, and no request has to ask the system for randomness.
+/// Generates request ids, which are unique and unordered. They protect nothing, so each is a keyed hash of a
+/// counter, and a request costs no system call for randomness.
 #[derive(Debug, Default)]
-struct Requests {
+struct RequestIds {
     key: RandomState,
     count: AtomicU64,
 }
 
-/// The system's randomness, drawn in advance: a call needs ten small pieces, and each question to the system costs as
-/// much as all of the call's headers.
+/// Random bytes that were read from the system in advance. A phone call needs ten small pieces, and each
+/// system call costs as much as generating all of the call's headers.
 #[derive(Default)]
-struct Drawn(Mutex<Vec<u8>>);
+struct RandomPool(Mutex<Vec<u8>>);
 
-impl std::fmt::Debug for Drawn {
+impl std::fmt::Debug for RandomPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Drawn(hidden)")
+        f.write_str("RandomPool(hidden)")
     }
 }
 
-/// Bytes drawn at a time.
-const AHEAD: usize = 4_096;
+/// Bytes that are read from the system at a time.
+const POOL_BYTES: usize = 4_096;
 
-impl Drawn {
-    /// Gives bytes that nobody else gets.
+impl RandomPool {
+    /// Fills `bytes` from the pool. No byte is used twice.
     fn take(&self, bytes: &mut [u8]) {
-        let mut drawn = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if drawn.len() < bytes.len() {
-            drawn.resize(AHEAD.max(bytes.len()), 0);
-            ask_system(&mut drawn);
+        let mut pool = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if pool.len() < bytes.len() {
+            pool.resize(POOL_BYTES.max(bytes.len()), 0);
+            fill_from_system(&mut pool);
         }
-        let left = drawn.len() - bytes.len();
-        if let Some(next) = drawn.get_mut(left..) {
+        let left = pool.len() - bytes.len();
+        if let Some(next) = pool.get_mut(left..) {
             bytes.copy_from_slice(next);
             next.fill(0);
         }
-        drawn.truncate(left);
+        pool.truncate(left);
     }
 }
 
-fn ask_system(bytes: &mut [u8]) {
-    // Without randomness no key is secret: there is nothing sensible left to do.
-    assert!(getrandom::fill(bytes).is_ok(), "the system gives no random numbers");
+fn fill_from_system(bytes: &mut [u8]) {
+    // Without randomness no key is secret, so there is no sensible way to continue.
+    assert!(getrandom::fill(bytes).is_ok(), "the system returned no random numbers");
 }
 
-const MIXED: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-const LOWER: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+const LOWER_ALPHANUMERIC: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 impl Default for Ids {
     fn default() -> Self {
@@ -74,28 +78,29 @@ impl Default for Ids {
 }
 
 impl Ids {
-    /// The operating system's randomness.
+    /// Creates a generator that uses the operating system's randomness.
     pub fn system() -> Self {
-        Self(Arc::new(Source::System { requests: Requests::default(), drawn: Drawn::default() }))
+        Self(Arc::new(Source::System { requests: RequestIds::default(), pool: RandomPool::default() }))
     }
 
-    /// A sequence that is the same for the same seed. For tests: whoever knows the seed knows the keys.
+    /// Creates a generator whose sequence depends on the seed alone. For tests only: the seed reveals every
+    /// key.
     pub fn seeded(seed: u64) -> Self {
         Self(Arc::new(Source::Seeded(Mutex::new((seed, 0)))))
     }
 
-    /// An id of a record. It begins with the time, so that an index grows at its end.
+    /// The id of a record: a UUID of version 7. It starts with the time, so an index by id grows at its end.
     pub fn record(&self, now: Timestamp) -> Uuid {
         let mut random = [0; 10];
         self.fill(&mut random);
         uuid::Builder::from_unix_timestamp_millis(now.as_unix_millis().unsigned_abs(), &random).into_uuid()
     }
 
-    /// An id without order, for a request.
+    /// The id of a request: a UUID of version 4. It is unique but not secret.
     pub fn request(&self) -> Uuid {
         let mut random = [0; 16];
         match &*self.0 {
-            Source::System { requests: Requests { key, count }, .. } => {
+            Source::System { requests: RequestIds { key, count }, .. } => {
                 let count = count.fetch_add(1, Ordering::Relaxed);
                 let (high, low) = (key.hash_one((count, 0)), key.hash_one((count, 1)));
                 random = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
@@ -107,46 +112,49 @@ impl Ids {
 
     /// An API key: 32 lower-case letters and digits.
     pub fn api_key(&self) -> Secret {
-        Secret::new(self.text(32, LOWER))
+        Secret::new(self.text(32, LOWER_ALPHANUMERIC))
     }
 
-    /// SIP username and password in the form that a version has: 16 letters and digits each since 2026-04-16; before,
-    /// 10 lower-case letters and digits.
+    /// A trunk's SIP username and password, in the form of an API version: 16 letters and digits each from
+    /// 2026-04-16 on, and 10 lower-case letters and digits before.
     pub fn credentials(&self, version: ApiVersion) -> (String, Secret) {
-        let (length, alphabet) = if version >= ApiVersion::V2026_04_16 { (16, MIXED) } else { (10, LOWER) };
+        let (length, alphabet) =
+            if version >= ApiVersion::V2026_04_16 { (16, ALPHANUMERIC) } else { (10, LOWER_ALPHANUMERIC) };
         (self.text(length, alphabet), Secret::new(self.text(length, alphabet)))
     }
 
-    /// SIP username and password to set at a carrier: 32 letters and digits each, the username in lower case.
+    /// A SIP username and password for a trunk at an upstream carrier: 32 letters and digits each, the
+    /// username in lower case.
     pub fn carrier_credentials(&self) -> (String, Secret) {
-        (self.text(32, LOWER), Secret::new(self.text(32, MIXED)))
+        (self.text(32, LOWER_ALPHANUMERIC), Secret::new(self.text(32, ALPHANUMERIC)))
     }
 
-    /// A random word.
+    /// A random number of 64 bits.
     pub fn word(&self) -> u64 {
         let mut random = [0; 8];
         self.fill(&mut random);
         u64::from_be_bytes(random)
     }
 
-    /// The local tag of a SIP dialog.
+    /// The local tag of a SIP dialog: 16 lower-case letters and digits.
     pub fn tag(&self) -> String {
-        self.text(16, LOWER)
+        self.text(16, LOWER_ALPHANUMERIC)
     }
 
-    /// The key that nonces are made with. It lives as long as the server.
+    /// A key that authenticates the nonces of SIP digest challenges: 32 bytes. A server uses one key until it
+    /// stops.
     pub fn nonce_key(&self) -> [u8; 32] {
         let mut key = [0; 32];
         self.fill(&mut key);
         key
     }
 
-    /// Key and salt of an SRTP stream: 30 bytes, which are 40 characters of base64.
+    /// The master key and salt of an SRTP stream: 30 bytes, as 40 characters of base64.
     pub fn media_key(&self) -> String {
-        self.text(40, MIXED)
+        self.text(40, ALPHANUMERIC)
     }
 
-    /// Salt for the hash of a password.
+    /// The salt for the hash of a password: 16 bytes.
     pub fn salt(&self) -> [u8; 16] {
         let mut salt = [0; 16];
         self.fill(&mut salt);
@@ -155,16 +163,16 @@ impl Ids {
 
     /// A secret token: 43 letters and digits.
     pub fn token(&self) -> Secret {
-        Secret::new(self.text(43, MIXED))
+        Secret::new(self.text(43, ALPHANUMERIC))
     }
 
     fn text(&self, length: usize, alphabet: &[u8]) -> String {
         let mut text = String::with_capacity(length);
-        // A byte beyond the last whole multiple of the alphabet would favour its beginning.
+        // Bytes beyond the last whole multiple of the alphabet's length would favour its first letters.
         let fair = 256 - 256 % alphabet.len();
         let mut random = [0; 64];
         while text.len() < length {
-            // A few more than are left, for some bytes are not used.
+            // A few more than are missing, because some bytes are discarded.
             let wanted = (length - text.len() + 8).min(random.len());
             let random = random.get_mut(..wanted).unwrap_or_default();
             self.fill(random);
@@ -179,8 +187,8 @@ impl Ids {
 
     fn fill(&self, bytes: &mut [u8]) {
         match &*self.0 {
-            Source::System { drawn, .. } if bytes.len() <= 64 => drawn.take(bytes),
-            Source::System { .. } => ask_system(bytes),
+            Source::System { pool, .. } if bytes.len() <= 64 => pool.take(bytes),
+            Source::System { .. } => fill_from_system(bytes),
             Source::Seeded(state) => {
                 let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                 for chunk in bytes.chunks_mut(32) {
@@ -202,7 +210,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_sequence() {
+    fn the_same_seed_yields_the_same_sequence() {
         let make = || {
             let ids = Ids::seeded(7);
             (ids.record(Timestamp::from_unix_millis(1)), ids.api_key().expose().to_owned())
@@ -211,13 +219,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_drawn_in_advance_is_given_once() {
+    fn no_byte_of_the_pool_is_used_twice() {
         let ids = Ids::system();
         let words: std::collections::HashSet<u64> = (0..10_000).map(|_| ids.word()).collect();
         assert_eq!(words.len(), 10_000);
         let tags: std::collections::HashSet<String> = (0..1_000).map(|_| ids.tag()).collect();
         assert!(tags.len() == 1_000 && tags.iter().all(|tag| tag.len() == 16));
-        assert!(!format!("{ids:?}").contains('['), "what is drawn is not printed");
+        assert!(!format!("{ids:?}").contains('['), "the pool is not printed");
     }
 
     #[test]

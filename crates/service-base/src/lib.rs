@@ -1,15 +1,17 @@
-//! What every service of this kind is built from: time, ids, and what peers may take.
+//! Building blocks of the workspace's network services: time, ids, and limits on what peers can consume.
 //!
-//! Sockets are read with a budget, queues and tables have bounds by who fills them, and what a peer can repeat is
-//! counted and summed up in the log. Nothing here knows what is served, or where anything is stored.
+//! Sockets are read with a budget. Queues and tables have a maximum size, in total and for each client. Log
+//! lines that a peer can cause repeatedly are limited, and the rest are counted. This crate knows nothing of
+//! the services and the storage that are built on it.
 
-// A test reads a packet or two.
+// Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod background;
 pub mod buckets;
 pub mod clock;
 pub mod descriptors;
-pub mod ending;
+pub mod fair_queue;
 pub mod forwarded;
 pub mod guessing;
 pub mod ids;
@@ -19,4 +21,3 @@ pub mod net;
 pub mod places;
 pub mod public_address;
 pub mod summed;
-pub mod turns;

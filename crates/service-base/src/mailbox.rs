@@ -1,12 +1,12 @@
-//! A queue to one task, made for tasks of which there are many and to which little is sent.
+//! A bounded queue to one task, optimised for very many tasks that receive few messages each.
 //!
-//! Tens of thousands of calls wait for theirs at the same time, and most get one thing in their life: it takes no
-//! memory before something is in it, and fewer than a hundred bytes then beside what it holds. The runtime's own takes
-//! more than a kilobyte, for it has room for 32 messages from the first. It never waits for room: what does not fit is
-//! given back.
+//! Tens of thousands of calls wait for messages at the same time, and most receive a single one. So an empty
+//! mailbox allocates nothing, and a used one takes less than a hundred bytes beside its messages. A Tokio
+//! channel takes more than a kilobyte, because it allocates room for 32 messages at once. Sending never
+//! waits: a message that does not fit is returned to the sender.
 //!
-//! Where many know the task's record, the mailbox lies in the record. Where a sender and the task have nothing else in
-//! common, each has an end of one.
+//! A [`Mailbox`] can be part of a record that senders and the task share. Where they share nothing else,
+//! [`mailbox`] makes a [`Sender`] and a [`Receiver`].
 
 mod ends;
 
@@ -18,36 +18,42 @@ use std::task::{Context, Poll, Waker};
 
 pub use ends::{Receiver, Sender, mailbox};
 
-/// The queue. One task at a time may wait for what is put in.
+/// A bounded queue of messages. Only one task at a time can wait for them.
 pub struct Mailbox<T>(Mutex<State<T>>);
 
 struct State<T> {
     queue: VecDeque<T>,
-    most: usize,
-    /// Whether nothing more is taken.
+    capacity: usize,
+    /// Whether it accepts no more messages.
     closed: bool,
     waker: Option<Waker>,
 }
 
 impl<T> Mailbox<T> {
-    /// One that holds this many messages at most.
-    pub const fn new(most: usize) -> Self {
-        Self(Mutex::new(State { queue: VecDeque::new(), most, closed: false, waker: None }))
+    /// Creates a mailbox that holds up to `capacity` messages.
+    pub const fn new(capacity: usize) -> Self {
+        Self(Mutex::new(State { queue: VecDeque::new(), capacity, closed: false, waker: None }))
     }
 
-    /// Puts a message in; gives it back when there is no room, or it is closed.
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// The message itself, if the mailbox is full or closed.
     pub fn put(&self, message: T) -> Result<(), T> {
         self.add(message, false)
     }
 
-    /// Puts in the last message, for which there is always room; gives it back when it is closed.
+    /// Adds a last message, also to a full mailbox, and closes it. What it holds can still be read.
+    ///
+    /// # Errors
+    /// The message itself, if the mailbox is closed already.
     pub fn put_last(&self, message: T) -> Result<(), T> {
         self.add(message, true)
     }
 
     fn add(&self, message: T, last: bool) -> Result<(), T> {
         let mut state = self.lock();
-        if state.closed || (state.queue.len() >= state.most && !last) {
+        if state.closed || (state.queue.len() >= state.capacity && !last) {
             return Err(message);
         }
         state.closed = last;
@@ -56,7 +62,7 @@ impl<T> Mailbox<T> {
         Ok(())
     }
 
-    /// The next message; `None` when there is none left and it is closed. Safe to give up waiting for.
+    /// Waits for the next message. Returns `None` when the mailbox is closed and empty. Cancel safe.
     pub async fn next(&self) -> Option<T> {
         poll_fn(|context| self.poll(context)).await
     }
@@ -71,16 +77,16 @@ impl<T> Mailbox<T> {
         }
         match &mut state.waker {
             Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
+            empty => *empty = Some(context.waker().clone()),
         }
         Poll::Pending
     }
 
-    /// Takes nothing more, and forgets what nobody looked at.
+    /// Closes the mailbox and drops the messages that were not read.
     pub fn close(&self) {
         let mut state = self.lock();
         state.closed = true;
-        // Dropped without the lock: a message may hold a mailbox, too.
+        // Dropped after the lock is released: a message may itself contain a mailbox.
         let _unread = std::mem::take(&mut state.queue);
         wake(state);
     }
@@ -90,7 +96,7 @@ impl<T> Mailbox<T> {
     }
 }
 
-/// Wakes the reader, who takes the lock at once.
+/// Wakes the reader. The lock is released first, because the reader takes it at once.
 fn wake<T>(mut state: MutexGuard<'_, State<T>>) {
     let waker = state.waker.take();
     drop(state);
@@ -115,7 +121,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn messages_come_in_their_order_and_the_one_past_the_bound_is_given_back() {
+    async fn messages_arrive_in_order_and_one_that_does_not_fit_is_returned() {
         let mailbox = Mailbox::new(3);
         assert_eq!(mailbox.next().now_or_never(), None);
         assert_eq!([1, 2, 3, 4].map(|message| mailbox.put(message)), [Ok(()), Ok(()), Ok(()), Err(4)]);
@@ -142,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_that_is_closed_takes_nothing_and_keeps_nothing() {
+    async fn a_closed_mailbox_accepts_nothing_and_keeps_nothing() {
         let mailbox = Mailbox::new(1);
         let message = Arc::new(());
         assert!(mailbox.put(Arc::clone(&message)).is_ok());
@@ -166,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_one_is_small_and_has_nothing_beside_itself() {
+    fn an_empty_mailbox_is_small_and_allocates_nothing() {
         let mailbox = Mailbox::<[u8; 1_000]>::new(16);
         assert!(size_of_val(&mailbox) <= 72, "{}", size_of_val(&mailbox));
         assert_eq!(mailbox.lock().queue.capacity(), 0);

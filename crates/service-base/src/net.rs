@@ -1,21 +1,21 @@
-//! Receiving from peers: the one place where datagrams are read and connections accepted.
+//! Receives datagrams and accepts connections, with bounds on what a peer can cause.
 //!
-//! The readiness of a socket does not count against a task's cooperative budget: a loop over `readable` and
-//! `try_recv_from` whose socket always has the next packet never lets another task run, and on a machine with few cores
-//! that is the end of the service. A peer can make it so, by speed or by having packets sent in a circle. So the raw calls
-//! are refused by a lint everywhere else (`disallowed-methods` in `clippy.toml`), and every loop over them stands on what
-//! is here:
+//! In Tokio, the readiness of a socket does not count against a task's cooperative budget. A loop over
+//! `readable` and `try_recv_from` whose socket always has the next packet never yields, and on a machine with
+//! few cores it stops the service. A peer can cause this by sending fast, or by making packets circulate. So
+//! a lint (`disallowed-methods` in `clippy.toml`) forbids the raw calls everywhere else, and every loop over
+//! them uses these parts:
 //!
-//! - [`Turns`]: after [`IN_A_ROW`] passes a loop lets other tasks run, whatever readiness says;
-//! - `Budget`: so many packets or bytes a second, and so many at once;
-//! - `hear` and `receive`, the loops over datagrams, and [`accept`], the step of a loop over connections;
-//! - [`listen`], which lets [`BACKLOG`] connections wait to be accepted.
+//! - [`Turns`] yields to other tasks after 16 passes of a loop;
+//! - [`Budget`] limits packets or bytes in a second and in a burst;
+//! - [`receive_loop`] and [`receive`] read datagrams, and [`accept`] accepts one connection;
+//! - [`listen`] allows 4,096 connections to wait for `accept`.
 //!
-//! It refuses to know what is received.
+//! This module does not interpret what is received.
 
 mod budget;
 mod datagrams;
-mod own;
+mod own_sockets;
 
 use std::io;
 use std::net::SocketAddr;
@@ -23,45 +23,51 @@ use std::net::SocketAddr;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 pub use budget::Budget;
-pub use datagrams::{hear, receive};
-pub use own::is_own_address;
-pub use own::{Entered, OwnSockets, Use};
+pub use datagrams::{receive, receive_loop};
+pub use own_sockets::{Entered, OwnSockets, Use, is_own_address};
 
-/// Passes of a loop after which other tasks run.
-const IN_A_ROW: u32 = 16;
+/// Passes of a loop after which it yields to other tasks.
+const PASSES_BEFORE_YIELD: u32 = 16;
 
-/// Connections of one listener that the kernel completes before they are accepted; its own maximum
-/// (`net.core.somaxconn`, 4,096 on Linux) may be lower. Past it, a peer's SYN is lost and comes again a second later: with
-/// the 1,024 of Tokio's default, five addresses with their share of connections make every other caller wait so long.
-pub const BACKLOG: u32 = 4_096;
+/// The connections of one listener that the kernel completes before they are accepted. The kernel's own
+/// maximum (`net.core.somaxconn`, 4,096 on Linux) may be lower. Beyond it the kernel drops a peer's SYN,
+/// which the peer repeats a second later. With Tokio's default of 1,024, five addresses that use their limit
+/// of connections would delay all other clients by that second.
+const BACKLOG: u32 = 4_096;
 
-/// Listens on the address.
+/// Binds a TCP listener to an address, with a queue of 4,096 connections that wait for `accept`.
+///
+/// # Errors
+/// The system's error if the address cannot be bound.
 pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-    // A server that starts again takes its port at once, as `TcpListener::bind` has it.
+    // As in `TcpListener::bind`: a restarted server can bind its port at once.
     #[cfg(not(windows))]
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
 }
 
-/// Makes a loop that peers feed let others run.
+/// Makes a loop over a peer's input yield regularly. Each loop has its own.
 #[derive(Debug, Default)]
 pub struct Turns(u32);
 
 impl Turns {
-    /// Belongs into every pass of such a loop. Safe to give up waiting for.
+    /// Yields to other tasks in every 16th call. Each pass of the loop must call it. Cancel safe.
     pub async fn pass(&mut self) {
         self.0 += 1;
-        if self.0 >= IN_A_ROW {
+        if self.0 >= PASSES_BEFORE_YIELD {
             self.0 = 0;
             tokio::task::yield_now().await;
         }
     }
 }
 
-/// The next connection. Safe to give up waiting for.
-#[expect(clippy::disallowed_methods, reason = "the loop that calls this passes its turns")]
+/// Waits for the next connection and the address of its peer. Cancel safe.
+///
+/// # Errors
+/// The system's error, such as a lack of file descriptors.
+#[expect(clippy::disallowed_methods, reason = "the loop yields through its turns")]
 pub async fn accept(listener: &TcpListener, turns: &mut Turns) -> io::Result<(TcpStream, SocketAddr)> {
     turns.pass().await;
     listener.accept().await
@@ -72,13 +78,13 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_loop_that_never_waits_lets_others_run() {
-        let (tell, mut told) = tokio::sync::oneshot::channel();
-        tokio::spawn(async move { tell.send(()) });
+    async fn a_loop_that_never_waits_yields_to_other_tasks() {
+        let (sender, mut receiver) = tokio::sync::oneshot::channel();
+        tokio::spawn(async move { sender.send(()) });
         let mut turns = Turns::default();
-        for _ in 0..=IN_A_ROW {
+        for _ in 0..=PASSES_BEFORE_YIELD {
             turns.pass().await;
         }
-        assert_eq!(told.try_recv(), Ok(()));
+        assert_eq!(receiver.try_recv(), Ok(()));
     }
 }

@@ -1,19 +1,20 @@
-//! Places that are counted by who takes them, so that nobody takes those of all others.
+//! A limit on what each key holds at a time, so that one client cannot use up what all share.
 //!
-//! It knows only those who have a place, so it is as large as what it counts is bounded elsewhere.
+//! The table has an entry only for keys that hold something, so its size is bounded by the total that the
+//! caller admits.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// So many places for each key.
+/// Counts the slots that each key holds, such as an account's active calls, and limits them.
 #[derive(Debug)]
 pub struct Places<K> {
-    of_one: usize,
+    max_per_key: usize,
     taken: Mutex<HashMap<K, usize>>,
 }
 
-/// A place; dropping it frees it.
+/// A slot that a key holds. Dropping it frees the slot.
 #[derive(Debug)]
 pub struct Place<K: Eq + Hash> {
     places: Arc<Places<K>>,
@@ -21,26 +22,27 @@ pub struct Place<K: Eq + Hash> {
 }
 
 impl<K: Eq + Hash + Clone> Places<K> {
-    /// With so many for one key.
-    pub fn new(of_one: usize) -> Arc<Self> {
-        Arc::new(Self { of_one, taken: Mutex::default() })
+    /// Creates a table in which each key can hold up to `max_per_key` slots.
+    pub fn new(max_per_key: usize) -> Arc<Self> {
+        Arc::new(Self { max_per_key, taken: Mutex::default() })
     }
 
-    /// Takes a place; `None` when the key has all that it may have.
+    /// Takes a slot. Returns `None` if the key holds its maximum already.
     pub fn take(self: &Arc<Self>, key: K) -> Option<Place<K>> {
-        self.take_within(key, self.of_one)
+        self.take_up_to(key, self.max_per_key)
     }
 
-    /// Takes a place whatever the key has already. It counts all the same.
+    /// Takes a slot even if the key holds its maximum already, such as for an emergency call. The slot counts
+    /// as any other. Always returns `Some`.
     pub fn take_anyway(self: &Arc<Self>, key: K) -> Option<Place<K>> {
-        self.take_within(key, usize::MAX)
+        self.take_up_to(key, usize::MAX)
     }
 
-    fn take_within(self: &Arc<Self>, key: K, most: usize) -> Option<Place<K>> {
+    fn take_up_to(self: &Arc<Self>, key: K, max: usize) -> Option<Place<K>> {
         let mut taken = self.lock();
         let count = taken.entry(key.clone()).or_default();
-        if *count >= most {
-            // One that may have none leaves nothing behind.
+        if *count >= max {
+            // With a maximum of 0 the entry was created just now.
             if *count == 0 {
                 taken.remove(&key);
             }
@@ -74,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_key_has_its_places_and_no_more_and_they_come_back() {
+    fn a_key_holds_up_to_its_maximum_and_freed_slots_are_available_again() {
         let places = Places::new(2);
         let first = places.take("a").unwrap();
         let _second = places.take("a").unwrap();
@@ -85,7 +87,7 @@ mod tests {
         let _third = places.take("a").unwrap();
         assert!(places.take("a").is_none());
         drop(other);
-        assert_eq!(places.lock().len(), 1, "a key without places is forgotten");
+        assert_eq!(places.lock().len(), 1, "a key without slots has no entry");
         assert!(Places::new(0).take("a").is_none());
     }
 }

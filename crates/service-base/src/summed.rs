@@ -1,87 +1,92 @@
-//! Log lines that a peer can cause: the first ones are written, the others counted, and their number is written once a
-//! minute.
+//! Limits log lines that a peer can cause: the first of a minute are written, and the others are counted.
 //!
-//! A line for each packet of a flood fills the disk and hides what matters. It keeps 64 keys a minute and nothing of a
-//! line itself; it refuses to write, for the line's own fields are its caller's.
+//! One line for each packet of a flood would fill the disk and hide important lines. The caller writes its
+//! own line when [`Summed::admits`] permits it; this module only writes the number of suppressed lines, once
+//! a minute. It keeps 64 keys a minute, and no part of any line.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
 use std::sync::{Mutex, PoisonError};
 
 use didww_types::Timestamp;
 
-/// Lines about one key that are usually written in a minute.
-const OF_ONE_KEY: u8 = 3;
-/// Lines that are usually written in a minute.
-const IN_ALL: u32 = 20;
-/// Keys that are told apart in a minute; the lines of others are only counted.
-const KEYS: usize = 64;
+/// The maximum number of lines about one key in a minute.
+const MAX_LINES_PER_KEY: u8 = 3;
+/// The maximum number of lines of one kind in a minute, for [`Summed::new`].
+const MAX_LINES: u32 = 20;
+/// The maximum number of keys that have lines in a minute. Lines about further keys are only counted.
+const MAX_KEYS: usize = 64;
 
-const MINUTE: i64 = 60_000;
+const MINUTE_MILLIS: i64 = 60_000;
 
-/// One kind of line.
+/// The limit on one kind of log line.
 #[derive(Debug)]
 pub struct Summed {
     what: &'static str,
-    in_all: u32,
+    max_lines: u32,
     minute: Mutex<Minute>,
 }
 
 #[derive(Debug)]
 struct Minute {
+    /// When its first line was admitted or suppressed, in milliseconds since 1970; `i64::MIN` before that.
     began: i64,
     written: u32,
-    more: u64,
+    suppressed: u64,
+    /// The hash of each key, and its number of lines.
     keys: Vec<(u64, u8)>,
 }
 
 impl Summed {
-    /// `what` names the kind in the line that sums up.
+    /// Admits 20 lines a minute, 3 of them about one key. `what` names the kind of line in the summary, such
+    /// as "connections were refused".
     pub const fn new(what: &'static str) -> Self {
-        Self::of(what, IN_ALL)
+        Self::with_max_lines(what, MAX_LINES)
     }
 
-    /// A kind of which one line a minute is written, whoever it is about.
+    /// Admits one line a minute, whatever its key. `what` names the kind of line in the summary.
     pub const fn once(what: &'static str) -> Self {
-        Self::of(what, 1)
+        Self::with_max_lines(what, 1)
     }
 
-    const fn of(what: &'static str, in_all: u32) -> Self {
-        let minute = Minute { began: i64::MIN, written: 0, more: 0, keys: Vec::new() };
-        Self { what, in_all, minute: Mutex::new(minute) }
+    const fn with_max_lines(what: &'static str, max_lines: u32) -> Self {
+        let minute = Minute { began: i64::MIN, written: 0, suppressed: 0, keys: Vec::new() };
+        Self { what, max_lines, minute: Mutex::new(minute) }
     }
 
-    /// Whether a line about a key is written now. When it is not, it is counted.
+    /// Returns whether the caller may write a line about a key now. If not, the line is counted as
+    /// suppressed.
     pub fn admits(&self, key: impl Hash, now: Timestamp) -> bool {
-        let (written, over) = self.count(&key, now);
-        self.write(over);
-        written
+        let (admitted, suppressed) = self.count(&key, now);
+        self.write_summary(suppressed);
+        admitted
     }
 
-    /// Writes the sum of a minute that is over. The next line does it too, if one comes.
+    /// Writes the summary of a minute that has ended, if it suppressed any lines. [`admits`](Self::admits)
+    /// does so as well, but only when it is called.
     pub fn sum_up(&self, now: Timestamp) {
-        let over = self.lock().turn(now);
-        self.write(over);
+        let suppressed = self.lock().end_if_over(now);
+        self.write_summary(suppressed);
     }
 
     fn count(&self, key: &impl Hash, now: Timestamp) -> (bool, u64) {
         let key = BuildHasherDefault::<DefaultHasher>::default().hash_one(key);
         let mut minute = self.lock();
-        let over = minute.turn(now);
+        let suppressed = minute.end_if_over(now);
         if minute.began == i64::MIN {
             minute.began = now.as_unix_millis();
         }
-        let written = minute.written < self.in_all && minute.take(key);
-        if written {
+        let admitted = minute.written < self.max_lines && minute.take(key);
+        if admitted {
             minute.written += 1;
         } else {
-            minute.more = minute.more.saturating_add(1);
+            minute.suppressed = minute.suppressed.saturating_add(1);
         }
-        (written, over)
+        (admitted, suppressed)
     }
 
-    fn write(&self, more: u64) {
-        if more > 0 {
-            tracing::warn!(more, "{}: so many more in the last minute", self.what);
+    fn write_summary(&self, suppressed: u64) {
+        if suppressed > 0 {
+            tracing::warn!(suppressed, "{}: further lines in the last minute were not logged", self.what);
         }
     }
 
@@ -91,26 +96,26 @@ impl Summed {
 }
 
 impl Minute {
-    /// Begins anew when the minute is over, also when the clock went back behind its begin; returns how many lines it did
-    /// not write.
-    fn turn(&mut self, now: Timestamp) -> u64 {
+    /// Starts a new minute if this one has ended, or if the clock stepped back before its start. Returns the
+    /// number of lines that the ended minute suppressed.
+    fn end_if_over(&mut self, now: Timestamp) -> u64 {
         let now = now.as_unix_millis();
-        if self.began == i64::MIN || (self.began..self.began.saturating_add(MINUTE)).contains(&now) {
+        if self.began == i64::MIN || (self.began..self.began.saturating_add(MINUTE_MILLIS)).contains(&now) {
             return 0;
         }
         self.began = i64::MIN;
         self.written = 0;
         self.keys.clear();
-        std::mem::take(&mut self.more)
+        std::mem::take(&mut self.suppressed)
     }
 
-    /// Whether the key has a line left.
+    /// Takes a line of a key, and returns whether it had one left.
     fn take(&mut self, key: u64) -> bool {
-        if let Some((_, lines)) = self.keys.iter_mut().find(|(known, _)| *known == key) {
+        if let Some((_, lines)) = self.keys.iter_mut().find(|(hash, _)| *hash == key) {
             *lines = lines.saturating_add(1);
-            return *lines <= OF_ONE_KEY;
+            return *lines <= MAX_LINES_PER_KEY;
         }
-        let has_room = self.keys.len() < KEYS;
+        let has_room = self.keys.len() < MAX_KEYS;
         if has_room {
             self.keys.push((key, 1));
         }
@@ -127,34 +132,34 @@ mod tests {
     }
 
     #[test]
-    fn a_key_has_three_lines_a_minute_and_the_rest_is_one_number() {
+    fn a_key_has_three_lines_a_minute_and_the_rest_is_counted() {
         let summed = Summed::new("refused");
         let written = (0..1_000).filter(|_| summed.admits("a", at(0))).count();
         assert_eq!(written, 3);
         assert!(summed.admits("b", at(1)), "another key has lines of its own");
         assert_eq!(summed.count(&"a", at(59)), (false, 0));
         assert_eq!(summed.count(&"a", at(60)), (true, 998), "what was not written is counted");
-        assert_eq!(summed.lock().turn(at(61)), 0);
+        assert_eq!(summed.lock().end_if_over(at(61)), 0);
     }
 
     #[test]
-    fn ten_thousand_keys_write_twenty_lines_and_take_no_more_room() {
+    fn ten_thousand_keys_have_twenty_lines_and_bounded_memory() {
         let summed = Summed::new("refused");
         let written = (0..10_000).filter(|key| summed.admits(key, at(0))).count();
         assert_eq!(written, 20);
-        assert!(summed.lock().keys.len() <= KEYS);
-        assert_eq!(summed.lock().turn(at(60)), 9_980);
+        assert!(summed.lock().keys.len() <= MAX_KEYS);
+        assert_eq!(summed.lock().end_if_over(at(60)), 9_980);
     }
 
     #[test]
-    fn one_line_a_minute_is_one_line() {
+    fn one_line_a_minute_is_admitted_for_all_keys() {
         let summed = Summed::once("refused");
         assert_eq!((0..1_000).filter(|key| summed.admits(key, at(0))).count(), 1);
         assert!(summed.admits(0, at(60)));
     }
 
     #[test]
-    fn a_clock_that_goes_back_begins_a_new_minute() {
+    fn a_clock_that_steps_back_starts_a_new_minute() {
         let summed = Summed::new("refused");
         assert_eq!((0..9).filter(|_| summed.admits("a", at(3_600))).count(), 3);
         assert!(summed.admits("a", at(0)));

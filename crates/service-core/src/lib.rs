@@ -1,46 +1,49 @@
-//! What the rooms of a running server share: where things are kept, the time, ids, and word of events to send.
+//! The parts that the components of a running server share: the store, the clock, ids, and the outbox of
+//! events.
 //!
-//! It knows no room. Each holds its own state beside this; the server alone knows them all.
+//! The components are the APIs, the carrier edge, the outbound platform, the callbacks and the control API.
+//! This crate depends on none of them. Each has its own state and holds a reference to [`Core`].
 
-// A test reads a packet or two.
+// Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
-pub mod keep;
+pub mod retention;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-
-use tokio::sync::Notify;
 
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::guessing::{GuessLimits, Guesses};
 use service_base::ids::Ids;
+use service_base::net::OwnSockets;
+use tokio::sync::Notify;
 use trunk_store::Store;
 
-/// The shared parts of a running server.
+/// The state that all components of a running server share.
 #[derive(Debug)]
 pub struct Core {
-    /// Accounts, records and documents.
+    /// The database: accounts, resources, records of calls, and events to send.
     pub store: Arc<dyn Store>,
-    /// The time.
+    /// The server's time, which the control API can freeze and advance.
     pub clock: Clock,
-    /// Ids, keys and credentials.
+    /// The generator of ids, keys and credentials.
     pub ids: Ids,
-    /// Events that wait to be sent.
+    /// Notifies the sender of callbacks about stored events.
     pub outbox: Outbox,
-    /// Wrong API keys and tokens, counted together: a source has one share of guesses, whichever API it asks.
+    /// Failed authentications with API keys and tokens. All APIs share it, so a client cannot multiply its
+    /// guesses.
     pub guesses: Guesses,
-    /// The files that may be open.
+    /// The budget of file descriptors.
     pub descriptors: Descriptors,
-    /// The sockets that this server listens on.
-    pub own: service_base::net::OwnSockets,
-    /// Whether new work is taken.
+    /// The sockets of this process that peers can reach, to which no media is sent.
+    pub own: OwnSockets,
+    /// False as soon as the server is stopping.
     ready: AtomicBool,
 }
 
 impl Core {
-    /// A core that takes new work, with no sockets of its own yet.
+    /// Creates the shared state of a server that is ready and has registered no sockets yet.
     pub fn new(
         store: Arc<dyn Store>,
         clock: Clock,
@@ -56,43 +59,46 @@ impl Core {
             outbox,
             guesses: Guesses::new("API keys and tokens", guesses),
             descriptors,
-            own: service_base::net::OwnSockets::default(),
+            own: OwnSockets::default(),
             ready: AtomicBool::new(true),
         }
     }
 
-    /// Whether new work is taken.
+    /// Returns whether the server accepts new work. `/readyz` reports it.
     pub fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Relaxed)
     }
 
-    /// Declares that the server is about to stop.
+    /// Marks the server as stopping. From then on it is not ready.
     pub fn stop_taking_work(&self) {
         self.ready.store(false, Ordering::Relaxed);
     }
 }
 
-/// The writers' side of the events that are stored to be sent.
+/// The signal from components that store events to the task that sends them.
 #[derive(Debug, Default)]
 pub struct Outbox {
-    news: Notify,
-    /// Whether an event is written when a trunk is blocked or unblocked by hand. DIDWW documents the threshold alone.
+    stored: Notify,
+    /// Whether manually blocking or unblocking a trunk also creates an event. DIDWW only documents events for
+    /// the spending threshold.
     pub on_manual_block: bool,
 }
 
 impl Outbox {
-    /// An outbox that nothing woke yet.
+    /// Creates an outbox without a pending signal.
     pub fn new(on_manual_block: bool) -> Self {
-        Self { news: Notify::new(), on_manual_block }
+        Self { stored: Notify::new(), on_manual_block }
     }
 
-    /// Declares that a write with events is durable. Without it they wait for the next occasion.
+    /// Signals that a transaction with events was committed. Without the signal, the events are found when
+    /// the sender next reads the store.
     pub fn wake(&self) {
-        self.news.notify_one();
+        self.stored.notify_one();
     }
 
-    /// Returns after [`wake`](Self::wake), also when that was called before.
+    /// Waits for [`wake`](Self::wake). A call that came before, and was not awaited yet, ends the wait at
+    /// once.
     pub async fn woken(&self) {
-        self.news.notified().await;
+        self.stored.notified().await;
     }
 }

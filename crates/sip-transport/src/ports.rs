@@ -108,7 +108,7 @@ mod tests {
             taken.push(bound);
             assert!(taken.len() < 512);
         }
-        assert_eq!(taken.len(), ports.books.descriptors.most(Share::Outgoing));
+        assert_eq!(taken.len(), ports.books.descriptors.max_for(Share::Outgoing));
         taken.pop();
         assert!(ports.bind(here).await.is_some());
     }

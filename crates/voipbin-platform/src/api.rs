@@ -25,7 +25,7 @@ use super::moment::Moment;
 use super::platform::{Platform, rate};
 use super::query::{Query, next_token};
 use super::{calls, login, outbound_configs, provider_calls, providers, routes};
-use http_listener::pass_over;
+use http_listener::drain_body;
 use service_base::forwarded::{Client, origin};
 use service_base::limiter::Limiter;
 use trunk_store::Document;
@@ -112,7 +112,7 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
         }
     };
     if let Some(unread) = body {
-        pass_over(unread).await;
+        drain_body(unread).await;
     }
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::try_from(&request_id) {

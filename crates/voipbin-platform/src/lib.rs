@@ -44,7 +44,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use service_base::ending::in_background;
+use service_base::background::in_background;
 use trunk_store::StoreError;
 
 pub use api::router;

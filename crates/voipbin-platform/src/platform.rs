@@ -205,7 +205,7 @@ impl Platform {
     /// Reads what there is. Calls have room as far as descriptors have.
     pub async fn load(core: Arc<Core>, config: PlatformConfig, limits: Limits) -> Result<Self, StoreError> {
         let (store, ids) = (&*core.store, &core.ids);
-        let room = core.descriptors.most(Share::Outgoing);
+        let room = core.descriptors.max_for(Share::Outgoing);
         let moments = Moments::after(core.clock.clone(), store.newest_document().await?);
         let signing = if let Some(Signing { secret }) =
             Entity::<Remembered>::find(store, Uuid::nil()).await?.and_then(|it| it.own)

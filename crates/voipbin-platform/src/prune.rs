@@ -11,7 +11,7 @@ use super::flows::Flows;
 use super::moment::{self, Moment};
 use super::platform::Platform;
 use super::provider_calls::ProviderCalls;
-use service_core::keep::keep;
+use service_core::retention::enforce_retention;
 use trunk_store::{Aged, DocumentKind, DocumentQuery, Store, StoreError};
 
 /// Documents that one write forgets: few, for calls wait behind it.
@@ -20,7 +20,10 @@ const TOGETHER: u64 = 100;
 /// Forgets for as long as the server runs.
 pub(crate) async fn run(platform: Arc<Platform>) {
     let months = platform.config.keep_months;
-    keep(&platform.core.clock, months, "calls that are over", |before| forget(&platform, before)).await;
+    enforce_retention(&platform.core.clock, months, "calls that are over", |before| {
+        forget(&platform, before)
+    })
+    .await;
 }
 
 /// Forgets a little of what is too old, calls first; gives how much.

@@ -1,70 +1,69 @@
-//! The real sender against a real listener, and against everything that it must refuse.
+//! Tests of the sender against a local listener, and with URLs and host names that it must refuse.
 
 use std::collections::VecDeque;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Mutex;
 
+use didww_types::Secret;
 use futures_util::FutureExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-
-use didww_types::Secret;
+use trunk_store::EventForm;
 use uuid::Uuid;
 
-use super::super::policy::policy;
-use super::super::resolve::{Lookup, Resolver};
 use super::*;
-use trunk_store::EventForm;
+use crate::policy::policy;
+use crate::resolve::{Lookup, Resolver};
 
-/// Answers each look-up with the next row, and the last one for ever.
+/// A resolver that returns the next of its results for each look-up, and repeats the last one.
 #[derive(Debug)]
-struct Script {
-    rows: Mutex<VecDeque<Vec<SocketAddr>>>,
-    asked: Mutex<Vec<String>>,
+struct ScriptedResolver {
+    results: Mutex<VecDeque<Vec<SocketAddr>>>,
+    lookups: Mutex<Vec<String>>,
 }
 
-impl Script {
-    fn new(rows: impl IntoIterator<Item = Vec<SocketAddr>>) -> Arc<Self> {
-        Arc::new(Self { rows: Mutex::new(rows.into_iter().collect()), asked: Mutex::default() })
+impl ScriptedResolver {
+    fn new(results: impl IntoIterator<Item = Vec<SocketAddr>>) -> Arc<Self> {
+        Arc::new(Self { results: Mutex::new(results.into_iter().collect()), lookups: Mutex::default() })
     }
 
-    fn asked(&self) -> usize {
-        self.asked.lock().unwrap().len()
+    fn lookup_count(&self) -> usize {
+        self.lookups.lock().unwrap().len()
     }
 }
 
-impl Resolver for Script {
+impl Resolver for ScriptedResolver {
     fn lookup<'a>(&'a self, host: &'a str) -> Lookup<'a> {
-        self.asked.lock().unwrap().push(host.to_owned());
-        let mut rows = self.rows.lock().unwrap();
-        let row = if rows.len() > 1 { rows.pop_front() } else { rows.front().cloned() };
-        let row = row.ok_or_else(|| io::Error::other("there is no such host"));
-        Box::pin(std::future::ready(row))
+        self.lookups.lock().unwrap().push(host.to_owned());
+        let mut results = self.results.lock().unwrap();
+        let result = if results.len() > 1 { results.pop_front() } else { results.front().cloned() };
+        let result = result.ok_or_else(|| io::Error::other("there is no such host"));
+        Box::pin(std::future::ready(result))
     }
 }
 
-fn sender(resolver: &Arc<Script>, allow_loopback: bool) -> Sender {
+fn sender(resolver: &Arc<ScriptedResolver>, allow_loopback: bool) -> Sender {
     let resolver = Arc::clone(resolver) as Arc<dyn Resolver>;
     Sender::new(&Settings { allow_loopback, resolver, ..Settings::default() })
 }
 
 /// Sends a JSON array as a trunk's callback.
-async fn call_back(sender: &Sender, key: &Secret, url: &str, body: &str) -> Outcome {
+async fn send_callback(sender: &Sender, key: &Secret, url: &str, body: &str) -> Outcome {
     let request = Request::callback(key, url, body.to_owned()).unwrap();
     sender.send(policy(&EventForm::Trunk { account: 1 }), request).await
 }
 
 /// Sends an event as a customer's webhook.
-async fn hook(sender: &Sender, method: &str, url: &str) -> Outcome {
+async fn send_webhook(sender: &Sender, method: &str, url: &str) -> Outcome {
     let form = EventForm::Webhook { customer: Uuid::nil(), method: method.to_owned(), signature: None };
     let request = Request::webhook(method, url, Some("sha256=00"), r#"{"type":"t"}"#.to_owned()).unwrap();
     sender.send(policy(&form), request).await
 }
 
-/// An answer that redirects.
+/// A response that redirects to a URL.
 fn redirect(status: u16, to: &str) -> String {
     format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 }
@@ -75,24 +74,24 @@ async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Takes one request.
-async fn take(listener: &TcpListener) -> (TcpStream, String) {
+/// Accepts a connection and reads one request.
+async fn receive(listener: &TcpListener) -> (TcpStream, String) {
     let (mut stream, _) = listener.accept().await.unwrap();
     let mut request = Vec::new();
-    while !is_whole(&request) {
-        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "a request ended early");
+    while !is_complete(&request) {
+        assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0, "the connection ended within a request");
     }
     (stream, String::from_utf8(request).unwrap())
 }
 
-/// Takes one request, answers it with this text, and gives the request.
-async fn serve(listener: &TcpListener, answer: &str) -> String {
-    let (mut stream, request) = take(listener).await;
-    stream.write_all(answer.as_bytes()).await.unwrap();
+/// Reads one request, sends this response, and returns the request.
+async fn serve(listener: &TcpListener, response: &str) -> String {
+    let (mut stream, request) = receive(listener).await;
+    stream.write_all(response.as_bytes()).await.unwrap();
     request
 }
 
-fn is_whole(request: &[u8]) -> bool {
+fn is_complete(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request).to_ascii_lowercase();
     let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
     let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
@@ -116,12 +115,12 @@ async fn what_the_sender_puts_on_the_wire_has_the_signatures_of_the_official_vec
     let vectors: Vec<Vector> =
         serde_json::from_str(include_str!("../../../../fixtures/callbacks/signatures.json")).unwrap();
     let (listener, address) = listener().await;
-    let resolver = Script::new([vec![address]]);
+    let resolver = ScriptedResolver::new([vec![address]]);
     let sender = sender(&resolver, true);
     let mut sent = 0;
     for vector in vectors.iter().filter(|vector| vector.valid) {
         let url = Url::parse(&vector.url).unwrap();
-        // Only where neither a certificate nor another port stands between the vector and the listener.
+        // The listener has no certificate, and only serves URLs with a name and the default port.
         if url.scheme() != "http"
             || vector.url.contains(":80")
             || vector.url.contains(":443")
@@ -134,7 +133,7 @@ async fn what_the_sender_puts_on_the_wire_has_the_signatures_of_the_official_vec
             vector.events.clone().unwrap_or_else(|| Value::Array(vec![vector.parameters.clone().unwrap()]));
         let text = body.to_string();
         let (outcome, request) =
-            tokio::join!(call_back(&sender, &vector.key, &vector.url, &text), serve(&listener, DONE));
+            tokio::join!(send_callback(&sender, &vector.key, &vector.url, &text), serve(&listener, DONE));
         assert_eq!(outcome, Outcome { status: Some(204), error: None }, "{}", vector.url);
         let (head, payload) = request.split_once("\r\n\r\n").unwrap();
         let signature = format!("x-didww-signature: {}", vector.signature);
@@ -148,7 +147,7 @@ async fn what_the_sender_puts_on_the_wire_has_the_signatures_of_the_official_vec
     assert!(sent >= 10, "{sent} vectors");
 }
 
-/// A URL, what its host is resolved to, and why it is refused.
+/// A URL, the addresses that its host resolves to, and a part of the error with which it is refused.
 const HOSTILE: &[(&str, &[&str], &str)] = &[
     ("http://127.0.0.1/", &[], "loopback"),
     ("http://127.0.0.1:8081/control/v1/reset", &[], "loopback"),
@@ -194,12 +193,12 @@ const HOSTILE: &[(&str, &[&str], &str)] = &[
     ("http://168.63.129.16/machine", &[], "cloud"),
     ("http://100.100.100.200/latest/meta-data/", &[], "NAT"),
     ("http://100.64.0.1/", &[], "NAT"),
-    ("http://192.0.0.192/opc/v1/instance/", &[], "kept for protocols"),
+    ("http://192.0.0.192/opc/v1/instance/", &[], "IETF protocol assignments"),
     ("http://192.0.2.1/", &[], "documentation"),
     ("http://198.51.100.1/", &[], "documentation"),
     ("http://203.0.113.1/", &[], "documentation"),
-    ("http://198.18.0.1/", &[], "benchmarks"),
-    ("http://198.19.255.255/", &[], "benchmarks"),
+    ("http://198.18.0.1/", &[], "benchmarking"),
+    ("http://198.19.255.255/", &[], "benchmarking"),
     ("http://192.88.99.1/", &[], "6to4"),
     ("http://224.0.0.1/", &[], "multicast"),
     ("http://239.255.255.250:1900/", &[], "multicast"),
@@ -210,25 +209,25 @@ const HOSTILE: &[(&str, &[&str], &str)] = &[
     ("http://[::ffff:7f00:1]/", &[], "IPv6 form"),
     ("http://[::ffff:8.8.8.8]/", &[], "IPv6 form"),
     ("http://[::127.0.0.1]/", &[], "IPv6 form"),
-    ("http://[::ffff:0:127.0.0.1]/", &[], "not of the public internet"),
+    ("http://[::ffff:0:127.0.0.1]/", &[], "not on the public internet"),
     ("http://[64:ff9b::7f00:1]/", &[], "NAT64"),
     ("http://[64:ff9b::169.254.169.254]/", &[], "NAT64"),
     ("http://[64:ff9b:1::a00:1]/", &[], "NAT64"),
     ("http://[2002:7f00:1::]/", &[], "6to4"),
     ("http://[2002:a9fe:a9fe::1]/", &[], "6to4"),
     ("http://[2001:0:7f00:1::]/", &[], "Teredo"),
-    ("http://[2001:2::1]/", &[], "kept for protocols"),
-    ("http://[2001:10::1]/", &[], "kept for protocols"),
+    ("http://[2001:2::1]/", &[], "IETF protocol assignments"),
+    ("http://[2001:10::1]/", &[], "IETF protocol assignments"),
     ("http://[2001:db8::1]/", &[], "documentation"),
     ("http://[3fff::1]/", &[], "documentation"),
-    ("http://[100::1]/", &[], "discarding"),
+    ("http://[100::1]/", &[], "discard-only"),
     ("http://[fc00::1]/", &[], "private"),
     ("http://[fd12:3456:789a::1]/", &[], "private"),
     ("http://[fe80::1]/", &[], "link-local"),
-    ("http://[fec0::1]/", &[], "private"),
+    ("http://[fec0::1]/", &[], "site-local"),
     ("http://[ff02::1]/", &[], "multicast"),
-    ("http://[5f00::1]/", &[], "not of the public internet"),
-    ("http://[4000::1]/", &[], "not of the public internet"),
+    ("http://[5f00::1]/", &[], "not on the public internet"),
+    ("http://[4000::1]/", &[], "not on the public internet"),
     ("http://localhost/", &["127.0.0.1"], "loopback"),
     ("http://localhost./", &["127.0.0.1"], "loopback"),
     ("http://ip6-localhost/", &["::1"], "loopback"),
@@ -260,14 +259,14 @@ const HOSTILE: &[(&str, &[&str], &str)] = &[
 
 #[tokio::test]
 async fn no_hostile_url_is_connected_to() {
-    for (url, answers, why) in HOSTILE {
-        let addresses = answers.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
-        let resolver = Script::new([addresses]);
-        let outcome = call_back(&sender(&resolver, false), &Secret::new("k"), url, "[]").await;
+    for (url, resolved, why) in HOSTILE {
+        let addresses = resolved.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
+        let resolver = ScriptedResolver::new([addresses]);
+        let outcome = send_callback(&sender(&resolver, false), &Secret::new("k"), url, "[]").await;
         assert_eq!(outcome.status, None, "{url}");
         let error = outcome.error.unwrap_or_else(|| panic!("{url} was sent"));
         assert!(error.contains(why), "{url}: {error}");
-        // A refusal, not a failure of the network that nobody here has.
+        // The error must come from the check, and not from a failed connection.
         assert!(!error.contains("no connection") && !error.contains("no answer"), "{url}: {error}");
     }
     assert!(HOSTILE.len() >= 60, "{} rows", HOSTILE.len());
@@ -276,50 +275,52 @@ async fn no_hostile_url_is_connected_to() {
 #[tokio::test]
 async fn a_name_that_changes_its_address_is_connected_to_where_it_was_checked() {
     let ((first, first_at), (second, second_at)) = (listener().await, listener().await);
-    let resolver = Script::new([vec![first_at], vec![second_at]]);
+    let resolver = ScriptedResolver::new([vec![first_at], vec![second_at]]);
     let sender = sender(&resolver, true);
     let key = Secret::new("k");
     let (outcome, _) =
-        tokio::join!(call_back(&sender, &key, "http://rebinding.example/", "[]"), serve(&first, DONE));
+        tokio::join!(send_callback(&sender, &key, "http://rebinding.example/", "[]"), serve(&first, DONE));
     assert_eq!(outcome.status, Some(204));
-    assert_eq!(resolver.asked(), 1, "one attempt asks once");
+    assert_eq!(resolver.lookup_count(), 1, "one look-up for an attempt");
     assert!(second.accept().now_or_never().is_none());
 }
 
 #[tokio::test]
 async fn a_name_is_checked_again_at_each_attempt() {
     let (listener, address) = listener().await;
-    let resolver = Script::new([vec![address], vec![SocketAddr::from(([10, 0, 0, 1], 0))]]);
+    let resolver = ScriptedResolver::new([vec![address], vec![SocketAddr::from(([10, 0, 0, 1], 0))]]);
     let sender = sender(&resolver, true);
     let (key, url) = (Secret::new("k"), "http://rebinding.example/");
     let failing = "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let (outcome, _) = tokio::join!(call_back(&sender, &key, url, "[]"), serve(&listener, failing));
+    let (outcome, _) = tokio::join!(send_callback(&sender, &key, url, "[]"), serve(&listener, failing));
     assert_eq!(outcome, Outcome { status: Some(500), error: Some("answered 500".to_owned()) });
-    let outcome = call_back(&sender, &key, url, "[]").await;
+    let outcome = send_callback(&sender, &key, url, "[]").await;
     assert_eq!(outcome, Outcome::failed("10.0.0.1 is not allowed: it is private"));
 }
 
 #[tokio::test]
-async fn the_checked_resolver_gives_the_public_answer_and_refuses_the_private_one_after_it() {
+async fn the_checked_resolver_returns_a_public_address_and_refuses_a_private_one_after_it() {
     let public: IpAddr = "93.184.216.34".parse().unwrap();
-    let resolver =
-        Script::new([vec![SocketAddr::new(public, 0)], vec![SocketAddr::from(([127, 0, 0, 1], 0))]]);
-    let checked = Checked { resolver, guard: Guard { allow_loopback: false } };
-    let ask = || reqwest::dns::Resolve::resolve(&checked, "rebinding.example".parse().unwrap());
-    let found: Vec<SocketAddr> = ask().await.unwrap().collect();
+    let resolver = ScriptedResolver::new([
+        vec![SocketAddr::new(public, 0)],
+        vec![SocketAddr::from(([127, 0, 0, 1], 0))],
+    ]);
+    let checked = CheckedResolver { resolver, filter: EgressFilter { allow_loopback: false } };
+    let lookup = || reqwest::dns::Resolve::resolve(&checked, "rebinding.example".parse().unwrap());
+    let found: Vec<SocketAddr> = lookup().await.unwrap().collect();
     assert_eq!(found, [SocketAddr::new(public, 0)]);
-    assert!(ask().await.is_err_and(|error| error.is::<Forbidden>()));
+    assert!(lookup().await.is_err_and(|error| error.is::<Forbidden>()));
 }
 
 #[tokio::test]
-async fn a_redirect_of_a_trunks_callback_is_an_answer_and_is_not_followed() {
+async fn a_redirect_of_a_trunks_callback_is_not_followed() {
     let ((first, first_at), (second, second_at)) = (listener().await, listener().await);
-    let resolver = Script::new([vec![first_at]]);
+    let resolver = ScriptedResolver::new([vec![first_at]]);
     let sender = sender(&resolver, true);
-    let answer = redirect(307, &format!("http://{second_at}/"));
+    let response = redirect(307, &format!("http://{second_at}/"));
     let key = Secret::new("k");
     let (outcome, _) =
-        tokio::join!(call_back(&sender, &key, "http://example.com/", "[]"), serve(&first, &answer));
+        tokio::join!(send_callback(&sender, &key, "http://example.com/", "[]"), serve(&first, &response));
     assert_eq!(outcome.status, Some(307));
     assert_eq!(outcome.error.as_deref(), Some("answered 307"));
     assert!(second.accept().now_or_never().is_none());
@@ -328,11 +329,13 @@ async fn a_redirect_of_a_trunks_callback_is_an_answer_and_is_not_followed() {
 #[tokio::test]
 async fn a_webhook_is_sent_as_the_customer_set_it() {
     let (listener, address) = listener().await;
-    let resolver = Script::new([vec![address]]);
+    let resolver = ScriptedResolver::new([vec![address]]);
     let sender = sender(&resolver, true);
     for method in ["POST", "GET", "PUT", "DELETE"] {
-        let (outcome, request) =
-            tokio::join!(hook(&sender, method, "http://u:p@example.com/a?b=c#d"), serve(&listener, DONE));
+        let (outcome, request) = tokio::join!(
+            send_webhook(&sender, method, "http://u:p@example.com/a?b=c#d"),
+            serve(&listener, DONE)
+        );
         assert_eq!(outcome, Outcome { status: Some(204), error: None }, "{method}");
         let (head, body) = request.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with(&format!("{method} /a?b=c HTTP/1.1\r\n")), "{head}");
@@ -347,7 +350,7 @@ async fn a_webhook_is_sent_as_the_customer_set_it() {
 #[tokio::test]
 async fn three_redirects_of_a_webhook_are_followed_and_a_fourth_is_a_failure() {
     let (listener, address) = listener().await;
-    let resolver = Script::new([vec![address]]);
+    let resolver = ScriptedResolver::new([vec![address]]);
     let sender = sender(&resolver, true);
     let fourth = redirect(308, "/hop/4");
     let cases = [
@@ -363,7 +366,8 @@ async fn three_redirects_of_a_webhook_are_followed_and_a_fourth_is_a_failure() {
             }
             serve(&listener, last).await
         };
-        let (outcome, request) = tokio::join!(hook(&sender, "POST", "http://example.com/hop/0"), serving);
+        let (outcome, request) =
+            tokio::join!(send_webhook(&sender, "POST", "http://example.com/hop/0"), serving);
         assert_eq!(outcome, expected);
         assert!(request.starts_with("POST /hop/3 "), "{request}");
     }
@@ -374,11 +378,11 @@ async fn three_redirects_of_a_webhook_are_followed_and_a_fourth_is_a_failure() {
 async fn a_redirect_takes_the_body_and_its_signature_along_or_neither() {
     let ((first, first_at), (second, second_at)) = (listener().await, listener().await);
     for (status, repeated) in [(301, false), (302, false), (303, false), (307, true), (308, true)] {
-        let resolver = Script::new([vec![first_at], vec![second_at]]);
+        let resolver = ScriptedResolver::new([vec![first_at], vec![second_at]]);
         let sender = sender(&resolver, true);
         let elsewhere = redirect(status, "http://second.example/x?y");
         let (outcome, _, request) = tokio::join!(
-            hook(&sender, "PUT", "http://u:p@first.example/"),
+            send_webhook(&sender, "PUT", "http://u:p@first.example/"),
             serve(&first, &elsewhere),
             serve(&second, DONE)
         );
@@ -389,24 +393,26 @@ async fn a_redirect_takes_the_body_and_its_signature_along_or_neither() {
         assert_eq!(request.contains("content-type: "), repeated, "{status}");
         assert_eq!(request.ends_with(r#"{"type":"t"}"#), repeated, "{status}");
         assert!(!request.contains("uthorization"), "the password of one host went to another");
-        assert_eq!(*resolver.asked.lock().unwrap(), ["first.example", "second.example"]);
+        assert_eq!(*resolver.lookups.lock().unwrap(), ["first.example", "second.example"]);
     }
 }
 
 #[tokio::test]
-async fn no_redirect_leads_where_a_url_may_not() {
+async fn no_redirect_to_a_refused_url_is_followed() {
     let (listener, address) = listener().await;
-    for (target, answers, why) in HOSTILE {
-        // The flag opens loopback, which the listener is on; what is left must be refused all the same.
+    for (target, resolved, why) in HOSTILE {
+        // Loopback is allowed here, for the listener. All other targets must be refused.
         if *why == "loopback" || target.starts_with("//") {
             continue;
         }
-        let addresses = answers.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
-        let resolver = Script::new([vec![address], addresses]);
+        let addresses = resolved.iter().map(|text| SocketAddr::new(text.parse().unwrap(), 0)).collect();
+        let resolver = ScriptedResolver::new([vec![address], addresses]);
         let sender = sender(&resolver, true);
-        let answer = redirect(307, target);
-        let (outcome, _) =
-            tokio::join!(hook(&sender, "POST", "http://public.example/"), serve(&listener, &answer));
+        let response = redirect(307, target);
+        let (outcome, _) = tokio::join!(
+            send_webhook(&sender, "POST", "http://public.example/"),
+            serve(&listener, &response)
+        );
         let error = outcome.error.unwrap_or_else(|| panic!("{target} was followed"));
         assert!(error.starts_with("redirected: ") && error.contains(why), "{target}: {error}");
         assert!(!error.contains("no connection") && !error.contains("no answer"), "{target}: {error}");
@@ -414,41 +420,41 @@ async fn no_redirect_leads_where_a_url_may_not() {
 }
 
 #[tokio::test]
-async fn an_answer_that_says_redirect_and_not_where_is_an_answer() {
+async fn a_redirect_without_a_location_is_judged_by_its_status() {
     let (listener, address) = listener().await;
-    let resolver = Script::new([vec![address]]);
+    let resolver = ScriptedResolver::new([vec![address]]);
     let sender = sender(&resolver, true);
-    for answer in ["302 Found", "304 Not Modified", "300 Multiple Choices"] {
-        let text = format!("HTTP/1.1 {answer}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    for reply in ["302 Found", "304 Not Modified", "300 Multiple Choices"] {
+        let text = format!("HTTP/1.1 {reply}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
         let (outcome, _) =
-            tokio::join!(hook(&sender, "POST", "http://example.com/"), serve(&listener, &text));
-        assert_eq!(outcome.status, answer[..3].parse().ok());
-        assert_eq!(outcome.error, None, "{answer}");
+            tokio::join!(send_webhook(&sender, "POST", "http://example.com/"), serve(&listener, &text));
+        assert_eq!(outcome.status, reply[..3].parse().ok());
+        assert_eq!(outcome.error, None, "{reply}");
     }
 }
 
 #[tokio::test]
 async fn the_deadline_of_a_webhook_spans_its_redirects() {
     let (listener, address) = listener().await;
-    let resolver = Script::new([vec![address]]) as Arc<dyn Resolver>;
+    let resolver = ScriptedResolver::new([vec![address]]) as Arc<dyn Resolver>;
     let webhook_timeout = Duration::from_millis(300);
     let settings = Settings { allow_loopback: true, resolver, webhook_timeout, ..Settings::default() };
     let sender = Sender::new(&settings);
     let serving = async {
         serve(&listener, &redirect(307, "/next")).await;
-        take(&listener).await
+        receive(&listener).await
     };
-    let (outcome, _hanging) = tokio::join!(hook(&sender, "POST", "http://example.com/"), serving);
+    let (outcome, _hanging) = tokio::join!(send_webhook(&sender, "POST", "http://example.com/"), serving);
     assert_eq!(outcome, Outcome::failed("no answer within 300 ms"));
 }
 
 #[tokio::test]
-async fn an_endless_answer_is_read_to_a_limit_only() {
+async fn an_endless_response_is_read_to_a_limit_only() {
     let (listener, address) = listener().await;
-    let resolver = Script::new([vec![address]]);
+    let resolver = ScriptedResolver::new([vec![address]]);
     let sender = sender(&resolver, true);
     let endless = async {
-        let (mut stream, _) = take(&listener).await;
+        let (mut stream, _) = receive(&listener).await;
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n").await.unwrap();
         let mut written = 0_usize;
         while stream.write_all(&vec![b'x'; 65_536]).await.is_ok() {
@@ -457,14 +463,14 @@ async fn an_endless_answer_is_read_to_a_limit_only() {
         written
     };
     let key = Secret::new("k");
-    let (outcome, written) = tokio::join!(call_back(&sender, &key, "http://example.com/", "[]"), endless);
+    let (outcome, written) = tokio::join!(send_callback(&sender, &key, "http://example.com/", "[]"), endless);
     assert_eq!(outcome, Outcome { status: Some(200), error: None });
-    // What the sockets' buffers hold, and no more.
+    // The sockets' buffers hold some more than the limit.
     assert!(written < 64 << 20, "{written} bytes were taken");
 }
 
 #[test]
-fn an_error_and_a_record_never_hold_user_and_password() {
+fn errors_and_records_never_contain_user_and_password() {
     assert_eq!(
         without_userinfo("https://user:pa%40ss@example.com:444/a?b#c"),
         "https://example.com:444/a?b#c"

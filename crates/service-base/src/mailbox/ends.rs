@@ -1,4 +1,4 @@
-//! The two ends of a mailbox that lies nowhere else.
+//! A mailbox as a pair of sender and receiver.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{Mailbox, wake};
 
-/// Makes a mailbox that holds this many messages at most.
-pub fn mailbox<T>(most: usize) -> (Sender<T>, Receiver<T>) {
-    let shared = Arc::new(Shared { mailbox: Mailbox::new(most), senders: AtomicUsize::new(1) });
+/// Creates a mailbox that holds up to `capacity` messages, as a pair of sender and receiver.
+pub fn mailbox<T>(capacity: usize) -> (Sender<T>, Receiver<T>) {
+    let shared = Arc::new(Shared { mailbox: Mailbox::new(capacity), senders: AtomicUsize::new(1) });
     (Sender(Arc::clone(&shared)), Receiver(shared))
 }
 
@@ -17,32 +17,36 @@ struct Shared<T> {
     senders: AtomicUsize,
 }
 
-/// Puts messages in. The mailbox ends when the last of them is dropped.
+/// The sending end of a mailbox. Dropping the last clone closes the mailbox.
 pub struct Sender<T>(Arc<Shared<T>>);
 
-/// Takes messages out.
+/// The receiving end of a mailbox. Dropping it closes the mailbox and drops unread messages.
 pub struct Receiver<T>(Arc<Shared<T>>);
 
 impl<T> Sender<T> {
-    /// How many more messages fit.
+    /// How many more messages fit at this moment.
     pub fn room(&self) -> usize {
         let state = self.0.mailbox.lock();
-        state.most.saturating_sub(state.queue.len())
+        state.capacity.saturating_sub(state.queue.len())
     }
 
-    /// Puts a message in; gives it back when there is no room, or nobody to read it.
+    /// Adds a message without waiting.
+    ///
+    /// # Errors
+    /// The message itself, if the mailbox is full or the receiver was dropped.
     pub fn try_send(&self, message: T) -> Result<(), T> {
         self.0.mailbox.put(message)
     }
 }
 
 impl<T> Receiver<T> {
-    /// The next message; `None` when there is none left and nobody to send one. Safe to give up waiting for.
+    /// Waits for the next message. Returns `None` when all senders were dropped and the mailbox is empty.
+    /// Cancel safe.
     pub async fn recv(&mut self) -> Option<T> {
         self.0.mailbox.next().await
     }
 
-    /// The next message, if one is there.
+    /// Takes the next message without waiting, or returns `None` if the mailbox is empty.
     pub fn try_recv(&mut self) -> Option<T> {
         self.0.mailbox.lock().queue.pop_front()
     }
@@ -57,7 +61,7 @@ impl<T> Clone for Sender<T> {
 
 impl<T> Drop for Sender<T> {
     fn drop(&mut self) {
-        // What the others sent is in the queue, under its lock, before this one sees that it is the last.
+        // `AcqRel`: messages of the other senders are in the queue before this one sees that it is the last.
         if self.0.senders.fetch_sub(1, Ordering::AcqRel) == 1 {
             let mut state = self.0.mailbox.lock();
             state.closed = true;
@@ -91,18 +95,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_mailbox_ends_with_its_last_sender_and_what_was_sent_is_still_read() {
+    async fn the_last_sender_closes_the_mailbox_and_what_was_sent_is_still_read() {
         let (sender, mut receiver) = mailbox(8);
         let other = sender.clone();
         sender.try_send(1).unwrap();
         other.try_send(2).unwrap();
         drop(sender);
         assert_eq!((receiver.recv().await, receiver.try_recv()), (Some(1), Some(2)));
-        assert_eq!(
-            (receiver.recv().now_or_never(), receiver.try_recv()),
-            (None, None),
-            "somebody may still send"
-        );
+        assert_eq!((receiver.recv().now_or_never(), receiver.try_recv()), (None, None), "a sender is left");
         other.try_send(3).unwrap();
         drop(other);
         assert_eq!(receiver.recv().now_or_never(), Some(Some(3)));
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_or_is_not_read_is_given_back() {
+    fn a_message_that_does_not_fit_or_has_no_reader_is_returned() {
         let (sender, mut receiver) = mailbox(1);
         assert_eq!((sender.try_send(1), sender.room(), sender.try_send(2)), (Ok(()), 0, Err(2)));
         assert_eq!((receiver.try_recv(), sender.room(), sender.try_send(3)), (Some(1), 1, Ok(())));

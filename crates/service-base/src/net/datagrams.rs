@@ -1,4 +1,4 @@
-//! The loops over datagrams.
+//! Loops that read datagrams from a socket.
 
 #![expect(clippy::disallowed_methods, reason = "this is where datagrams are read, with a budget")]
 
@@ -13,19 +13,21 @@ use tokio::net::UdpSocket;
 use super::{Budget, Turns};
 use crate::clock::Clock;
 
-/// How long nothing is read from a socket whose budget is used up. What comes meanwhile waits in the system, which
-/// drops what it has no room for.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How long no datagram is read from a socket after its budget is used up. Meanwhile the kernel queues
+/// datagrams, and drops those that exceed its buffer.
+const PAUSE_OVER_BUDGET: Duration = Duration::from_millis(10);
 
 thread_local! {
-    /// Where a packet is received. One for each thread: a call that waits for packets, and nearly all calls do
-    /// nothing else, must not keep room for one.
-    static PACKET: RefCell<[u8; 2048]> = const { RefCell::new([0; 2048]) };
+    /// The receive buffer of a thread. Calls share it, because almost all of them only wait for packets, and
+    /// a buffer for each would waste memory.
+    static RECEIVE_BUFFER: RefCell<[u8; 2048]> = const { RefCell::new([0; 2048]) };
 }
 
-/// Hands over each datagram that comes, of which the first 2,048 bytes are read, and its source. Never returns, and is
-/// always safe to give up waiting for.
-pub async fn hear(
+/// Calls `take` with each datagram that arrives and its source address. Datagrams are cut off at 2,048 bytes.
+///
+/// Each datagram takes 1 from `budget`. While the budget is used up, and after an error, nothing is read for
+/// 10 ms. This never returns. Cancel safe.
+pub async fn receive_loop(
     socket: &UdpSocket,
     clock: &Clock,
     budget: &Budget,
@@ -34,21 +36,24 @@ pub async fn hear(
     let mut turns = Turns::default();
     loop {
         let received = receive(socket, &mut turns, |socket| {
-            PACKET.with_borrow_mut(|buffer| {
+            RECEIVE_BUFFER.with_borrow_mut(|buffer| {
                 let (length, from) = socket.try_recv_from(buffer)?;
                 take(buffer.get_mut(..length).unwrap_or_default(), from);
                 Ok(())
             })
         });
-        // An error passes, such as that a peer closed its port, but not at once.
+        // Errors are temporary, such as a peer's closed port, but can repeat at once.
         if received.await.is_err() || !budget.take(clock.stopwatch(), 1) {
-            // On the heap: it is seldom needed, and there are many calls.
-            Box::pin(tokio::time::sleep(PAUSE)).await;
+            // On the heap, because it is seldom needed and would enlarge the future of every call.
+            Box::pin(tokio::time::sleep(PAUSE_OVER_BUDGET)).await;
         }
     }
 }
 
-/// Reads once there is something to read, by a call that does not wait itself. Safe to give up waiting for.
+/// Waits until the socket is readable and then calls `read`, which must not wait itself. Cancel safe.
+///
+/// # Errors
+/// An error of `read` or of the socket, except `WouldBlock`, after which it waits again.
 pub async fn receive<T>(
     socket: &UdpSocket,
     turns: &mut Turns,
@@ -68,36 +73,36 @@ pub async fn receive<T>(
 mod tests {
     use super::*;
 
-    /// A socket that sends itself what it hears always has the next packet.
+    /// A socket that sends itself what it receives always has the next packet.
     #[tokio::test]
-    async fn a_socket_whose_packets_go_in_a_circle_lets_others_run() {
+    async fn a_socket_whose_packets_circulate_yields_to_other_tasks() {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let at = socket.local_addr().unwrap();
         socket.send_to(b"round", at).await.unwrap();
         let (clock, budget) = (Clock::system(), Budget::new(u64::from(u32::MAX), u64::from(u32::MAX)));
         let mut rounds = 0_u32;
-        let hearing = hear(&socket, &clock, &budget, |packet, from| {
+        let receiving = receive_loop(&socket, &clock, &budget, |packet, from| {
             rounds += 1;
             let _full = socket.try_send_to(packet, from);
         });
-        // On the only thread there is: the time is looked at when the loop lets it.
-        assert!(tokio::time::timeout(Duration::from_millis(100), hearing).await.is_err());
+        // The test has one thread: the timeout only fires if the loop yields.
+        assert!(tokio::time::timeout(Duration::from_millis(100), receiving).await.is_err());
         assert!(rounds > 16, "{rounds}");
     }
 
     #[tokio::test]
-    async fn what_is_beyond_the_budget_is_left_to_the_system() {
+    async fn packets_beyond_the_budget_stay_in_the_kernels_queue() {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let at = socket.local_addr().unwrap();
         socket.send_to(b"round", at).await.unwrap();
         let (clock, budget) = (Clock::system(), Budget::new(1, 40));
         let mut rounds = 0_u32;
-        let hearing = hear(&socket, &clock, &budget, |packet, from| {
+        let receiving = receive_loop(&socket, &clock, &budget, |packet, from| {
             rounds += 1;
             let _full = socket.try_send_to(packet, from);
         });
-        assert!(tokio::time::timeout(Duration::from_millis(200), hearing).await.is_err());
-        assert!((40..=80).contains(&rounds), "40 at once, then one after each pause: {rounds}");
+        assert!(tokio::time::timeout(Duration::from_millis(200), receiving).await.is_err());
+        assert!((40..=80).contains(&rounds), "a burst of 40, then one after each pause: {rounds}");
     }
 
     #[tokio::test]

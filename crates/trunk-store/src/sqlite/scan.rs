@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 use service_base::clock::Stopwatch;
-use service_base::turns::{Bounds, Turns};
+use service_base::fair_queue::{Bounds, FairQueue};
 use tokio::sync::oneshot;
 
 use super::error::failed;
@@ -49,7 +49,7 @@ struct Shared {
 }
 
 struct State {
-    turns: Turns<Asker, Box<dyn Scan>>,
+    turns: FairQueue<Asker, Box<dyn Scan>>,
     /// The connections of threads that are not started yet.
     sources: Vec<Source>,
     /// Number of threads that wait for a read.
@@ -107,7 +107,7 @@ impl Scans {
             running: sources.len(),
             running_of_one: limits.running_per_asker,
         };
-        let state = State { turns: Turns::new(bounds), sources, idle: 0 };
+        let state = State { turns: FairQueue::new(bounds), sources, idle: 0 };
         let shared = Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),

@@ -1,32 +1,33 @@
-//! Which addresses are this process's own: nothing of ours is ever sent to them as media.
+//! The sockets of this process, to which it must not send media.
 //!
-//! What is listened on is entered here as long as it is open. The map grows with the sockets of this process alone.
+//! Each socket that peers can reach is registered while it is open. The table grows only with this process's
+//! sockets.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
-/// What a socket of ours is for.
+/// The purpose of a socket of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
-    /// Media of a call that came in: what our own dialler may send to when it calls our own edge.
+    /// Media of an inbound call. The dialler may send media there if it calls the edge of the same process.
     EdgeMedia,
-    /// Everything else: the APIs, SIP, media of calls that go out.
+    /// All other purposes: the APIs, SIP, and media of outbound calls.
     Other,
 }
 
-/// The sockets of this process that peers can send to. Clones share them.
+/// A table of the sockets of this process that peers can reach. Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct OwnSockets(Arc<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     by_port: RwLock<HashMap<u16, Vec<(IpAddr, Use)>>>,
-    /// What peers are told instead of an address of this machine.
+    /// The address that peers receive in SIP and SDP instead of one of this machine's, as behind a NAT.
     advertised: OnceLock<IpAddr>,
 }
 
-/// A socket's entry; dropping it takes it out.
+/// The registration of a socket. Dropping it removes the socket from the table.
 #[derive(Debug)]
 pub struct Entered {
     own: OwnSockets,
@@ -35,7 +36,7 @@ pub struct Entered {
 }
 
 impl OwnSockets {
-    /// Enters a socket.
+    /// Registers a socket's local address, which may be unspecified (`0.0.0.0` or `::`).
     pub fn enter(&self, address: SocketAddr, purpose: Use) -> Entered {
         let address = SocketAddr::new(address.ip().to_canonical(), address.port());
         let mut by_port = self.0.by_port.write().unwrap_or_else(PoisonError::into_inner);
@@ -43,25 +44,25 @@ impl OwnSockets {
         Entered { own: self.clone(), address, purpose }
     }
 
-    /// Notes an address that leads here by way of others. There is one; a second is not taken.
+    /// Sets the public address under which peers reach this machine. Only the first call has an effect.
     pub fn advertise(&self, address: IpAddr) {
         let _second = self.0.advertised.set(address.to_canonical());
     }
 
-    /// Whether an address can be one of ours at all, whatever the port.
+    /// Returns whether an address, regardless of the port, is one of this machine's or the advertised one.
     pub fn is_near(&self, address: IpAddr) -> bool {
         self.0.advertised.get() == Some(&address.to_canonical()) || is_own_address(address)
     }
 
-    /// What stands at an address of ours; none when it is somebody else's.
+    /// The purpose of this process's socket at an address; `None` if it has no socket there.
     pub fn at(&self, address: SocketAddr) -> Option<Use> {
         let ip = address.ip().to_canonical();
         let by_port = self.0.by_port.read().unwrap_or_else(PoisonError::into_inner);
         let at_port = by_port.get(&address.port())?;
         let exactly = at_port.iter().find(|(bound, _)| *bound == ip);
         let found = exactly.or_else(|| {
-            let anywhere = self.0.advertised.get() == Some(&ip);
-            at_port.iter().find(|(bound, _)| anywhere || (bound.is_unspecified() && is_own_address(ip)))
+            let is_advertised = self.0.advertised.get() == Some(&ip);
+            at_port.iter().find(|(bound, _)| is_advertised || (bound.is_unspecified() && is_own_address(ip)))
         });
         found.map(|(_, purpose)| *purpose)
     }
@@ -72,8 +73,8 @@ impl Drop for Entered {
         let mut by_port = self.own.0.by_port.write().unwrap_or_else(PoisonError::into_inner);
         let Some(at_port) = by_port.get_mut(&self.address.port()) else { return };
         let own = (self.address.ip(), self.purpose);
-        if let Some(place) = at_port.iter().position(|entry| *entry == own) {
-            at_port.swap_remove(place);
+        if let Some(index) = at_port.iter().position(|entry| *entry == own) {
+            at_port.swap_remove(index);
         }
         if at_port.is_empty() {
             by_port.remove(&self.address.port());
@@ -81,7 +82,8 @@ impl Drop for Entered {
     }
 }
 
-/// Whether an address is one of this machine's: the way to such a one begins where it ends.
+/// Returns whether an address belongs to this machine. The system's routing table decides: packets to such an
+/// address also have it as their source.
 pub fn is_own_address(address: IpAddr) -> bool {
     let address = address.to_canonical();
     if address.is_loopback() {
@@ -91,12 +93,12 @@ pub fn is_own_address(address: IpAddr) -> bool {
         IpAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
         IpAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
     };
-    // Connecting a UDP socket sends nothing; it finds the way.
-    let begins = UdpSocket::bind(SocketAddr::new(any, 0)).and_then(|socket| {
+    // Connecting a UDP socket sends nothing; it only selects the route.
+    let source = UdpSocket::bind(SocketAddr::new(any, 0)).and_then(|socket| {
         socket.connect(SocketAddr::new(address, 9))?;
         socket.local_addr()
     });
-    begins.is_ok_and(|begins| begins.ip() == address)
+    source.is_ok_and(|source| source.ip() == address)
 }
 
 #[cfg(test)]
@@ -108,14 +110,14 @@ mod tests {
     }
 
     #[test]
-    fn this_machines_own_addresses_are_known() {
+    fn this_machines_own_addresses_are_recognised() {
         assert!(is_own_address(Ipv4Addr::LOCALHOST.into()));
         assert!(is_own_address(Ipv4Addr::new(127, 3, 2, 1).to_ipv6_mapped().into()));
         assert!(!is_own_address(Ipv4Addr::new(192, 0, 2, 1).into()));
     }
 
     #[test]
-    fn a_socket_is_our_own_as_long_as_it_is_open() {
+    fn a_socket_is_in_the_table_while_it_is_open() {
         let own = OwnSockets::default();
         let first = own.enter(at("127.0.0.1:4000"), Use::EdgeMedia);
         let second = own.enter(at("127.0.0.2:4000"), Use::EdgeMedia);
@@ -133,15 +135,15 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_that_listens_everywhere_is_our_own_at_every_address_of_the_machine() {
+    fn a_socket_at_an_unspecified_address_is_found_at_every_address_of_the_machine() {
         let own = OwnSockets::default();
-        let _everywhere = own.enter(at("0.0.0.0:5060"), Use::Other);
+        let _unspecified = own.enter(at("0.0.0.0:5060"), Use::Other);
         assert_eq!(own.at(at("127.9.9.9:5060")), Some(Use::Other));
         assert_eq!(own.at(at("192.0.2.1:5060")), None);
     }
 
     #[test]
-    fn the_address_that_peers_are_told_leads_to_our_own_sockets() {
+    fn the_advertised_address_leads_to_this_processs_sockets() {
         let own = OwnSockets::default();
         own.advertise("192.0.2.1".parse().unwrap());
         let _inside = own.enter(at("127.0.0.1:4000"), Use::EdgeMedia);

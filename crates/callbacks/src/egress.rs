@@ -1,0 +1,123 @@
+//! Restricts callbacks to the public internet.
+//!
+//! Every client with an API key can set callback URLs, so a callback must not reach services that only this
+//! machine can reach. A host is refused if any of its addresses is.
+
+use std::net::{IpAddr, SocketAddr};
+
+use service_base::public_address::not_public;
+use url::{Host, Url};
+
+/// Checks URLs and addresses before a request is sent to them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct EgressFilter {
+    /// Whether 127.0.0.0/8 and `::1` are allowed.
+    pub allow_loopback: bool,
+}
+
+/// Why a URL or its host is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Forbidden {
+    /// The text is not an http or https URL with a host.
+    #[error("the callback URL is not an http or https URL with a host")]
+    Url,
+    /// The port is below 1024 and not a standard port of HTTP.
+    #[error("port {0} is not allowed: callbacks are sent to 80, 443 and 1024 to 65535")]
+    Port(u16),
+    /// The host has an address that is not on the public internet.
+    #[error("{address} is not allowed: it is {what}")]
+    Address {
+        /// The refused address.
+        address: IpAddr,
+        /// The address's special purpose, such as "private".
+        what: &'static str,
+    },
+    /// The host's name resolves to no address.
+    #[error("the host has no address")]
+    NoAddress,
+}
+
+impl EgressFilter {
+    /// Parses a URL and checks its scheme, its port, and its host if that is an address. The parser converts
+    /// decimal, octal and hexadecimal hosts to addresses first. A host name is checked when it is resolved.
+    pub(crate) fn check_url(self, text: &str) -> Result<Url, Forbidden> {
+        let url = Url::parse(text).map_err(|_| Forbidden::Url)?;
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(Forbidden::Url);
+        }
+        match url.host() {
+            Some(Host::Ipv4(address)) => self.check_address(IpAddr::V4(address))?,
+            Some(Host::Ipv6(address)) => self.check_address(IpAddr::V6(address))?,
+            Some(Host::Domain(name)) if !name.is_empty() => {}
+            _ => return Err(Forbidden::Url),
+        }
+        match url.port_or_known_default() {
+            Some(80 | 443 | 1024..) => Ok(url),
+            Some(port) => Err(Forbidden::Port(port)),
+            None => Err(Forbidden::Url),
+        }
+    }
+
+    /// Checks that a host has addresses and that all of them are allowed.
+    pub(crate) fn check_addresses(self, addresses: &[SocketAddr]) -> Result<(), Forbidden> {
+        if addresses.is_empty() {
+            return Err(Forbidden::NoAddress);
+        }
+        addresses.iter().try_for_each(|address| self.check_address(address.ip()))
+    }
+
+    fn check_address(self, address: IpAddr) -> Result<(), Forbidden> {
+        if self.allow_loopback && address.is_loopback() {
+            return Ok(());
+        }
+        not_public(address).map_or(Ok(()), |what| Err(Forbidden::Address { address, what }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PUBLIC_ONLY: EgressFilter = EgressFilter { allow_loopback: false };
+    const WITH_LOOPBACK: EgressFilter = EgressFilter { allow_loopback: true };
+
+    #[test]
+    fn public_addresses_and_names_are_allowed() {
+        for url in [
+            "http://example.com/callbacks",
+            "https://user:pass@example.com/",
+            "http://8.8.8.8:8080/a?b=c#d",
+            "https://[2606:4700:4700::1111]/",
+            "http://93.184.216.34:1024",
+            "http://172.32.0.1/",
+            "http://100.128.0.1/",
+            "http://[2001:4860:4860::8888]:65535/",
+        ] {
+            assert!(PUBLIC_ONLY.check_url(url).is_ok(), "{url}");
+        }
+    }
+
+    #[test]
+    fn the_flag_allows_loopback_and_nothing_else() {
+        for url in
+            ["http://127.0.0.1:8080/", "http://[::1]:8080/", "http://0x7f.1/", "http://127.255.255.254/"]
+        {
+            assert!(PUBLIC_ONLY.check_url(url).is_err(), "{url}");
+            assert!(WITH_LOOPBACK.check_url(url).is_ok(), "{url}");
+        }
+        for url in
+            ["http://10.0.0.1/", "http://[::ffff:127.0.0.1]/", "http://0.0.0.0/", "http://169.254.169.254/"]
+        {
+            assert!(WITH_LOOPBACK.check_url(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_host_with_one_private_address_among_public_ones_is_refused() {
+        let public = SocketAddr::from(([8, 8, 8, 8], 0));
+        let private = SocketAddr::from(([10, 0, 0, 1], 0));
+        assert_eq!(PUBLIC_ONLY.check_addresses(&[public]), Ok(()));
+        assert!(PUBLIC_ONLY.check_addresses(&[public, private]).is_err());
+        assert_eq!(PUBLIC_ONLY.check_addresses(&[]), Err(Forbidden::NoAddress));
+    }
+}

@@ -1,0 +1,276 @@
+//! The connections of a listener, and which of them is closed when there is no room for a new one.
+//!
+//! Only the accept loop uses the table, so it needs no lock. Each connection shares its state with the table
+//! in one atomic number. A connection that has never completed the head of a request is half open. Half-open
+//! connections cost a client almost nothing, so they are closed first, the oldest one before the others, and
+//! the fuller the table, the shorter they may stay half open. A connection that has served a request is
+//! closed only if it has been idle for a while and no connection is half open. A connection with a request in
+//! progress is never closed. The table holds up to [`ConnectionLimits::total`] connections, and its queues
+//! hold up to twice as many entries.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use service_base::descriptors::Permit;
+use tokio::task::{AbortHandle, Id};
+
+/// The maximum numbers of connections.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionLimits {
+    pub total: usize,
+    pub per_origin: usize,
+}
+
+/// A connection that has served a request can be evicted after this time without another.
+const MIN_IDLE_TIME: Duration = Duration::from_secs(5);
+/// The time between two searches for an idle connection that found none. A search visits every connection.
+const IDLE_SEARCH_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The state of a connection, which the accept loop and the connection's task share.
+#[derive(Debug, Default)]
+pub(crate) struct ConnectionState(AtomicU64);
+
+const HALF_OPEN: u64 = 0;
+const BUSY: u64 = 1;
+const EVICTED: u64 = 2;
+/// This value and greater ones mean idle. The difference is the time of the last response, in milliseconds of
+/// the stopwatch.
+const IDLE: u64 = 3;
+
+impl ConnectionState {
+    /// Records that a request's head is complete. Returns false if the connection was evicted.
+    pub(crate) fn start_request(&self) -> bool {
+        self.0
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |state| (state != EVICTED).then_some(BUSY))
+            .is_ok()
+    }
+
+    /// Records that the response is ready. The connection is idle then.
+    pub(crate) fn end_request(&self, now: Duration) {
+        self.0.store(IDLE.saturating_add(millis(now)), Ordering::Release);
+    }
+
+    fn is_half_open(&self) -> bool {
+        self.0.load(Ordering::Acquire) == HALF_OPEN
+    }
+
+    fn idle_since(&self) -> Option<u64> {
+        self.0.load(Ordering::Acquire).checked_sub(IDLE)
+    }
+
+    /// Marks the connection as evicted if it is still in this state, and returns whether it did.
+    fn evict_if(&self, state: u64) -> bool {
+        self.0.compare_exchange(state, EVICTED, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A connection in the table.
+#[derive(Debug)]
+struct Connection {
+    state: Arc<ConnectionState>,
+    task: AbortHandle,
+    /// When it was accepted, as a reading of the stopwatch.
+    accepted_at: Duration,
+    /// The network that it counts against. `None` for a trusted proxy, which has many clients.
+    origin: Option<IpAddr>,
+    permit: Permit,
+}
+
+/// The connections of one origin: an IPv4 address, or a /64 of IPv6.
+#[derive(Debug, Default)]
+struct Origin {
+    count: usize,
+    /// As [`ConnectionTable::half_open`], for this origin alone.
+    half_open: VecDeque<Id>,
+}
+
+/// The table of a listener's connections.
+#[derive(Debug)]
+pub(crate) struct ConnectionTable {
+    limits: ConnectionLimits,
+    /// The longest time that a connection may be half open while the table is half full or less.
+    half_open_deadline: Duration,
+    connections: HashMap<Id, Connection>,
+    origins: HashMap<IpAddr, Origin>,
+    /// Connections that were half open when they were added, the oldest first. Some have changed since.
+    half_open: VecDeque<Id>,
+    /// When the last search found no idle connection to evict.
+    searched_at: Option<Duration>,
+}
+
+/// Which limit leaves no room for a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    Total,
+    PerOrigin,
+}
+
+/// Room for one connection of an origin.
+#[derive(Debug)]
+pub(crate) struct Room {
+    origin: Option<IpAddr>,
+    /// The descriptor of the connection that was evicted to make room, if one was.
+    pub permit: Option<Permit>,
+}
+
+impl ConnectionTable {
+    pub(crate) fn new(limits: ConnectionLimits, half_open_deadline: Duration) -> Self {
+        let (connections, origins, half_open) = (HashMap::new(), HashMap::new(), VecDeque::new());
+        Self { limits, half_open_deadline, connections, origins, half_open, searched_at: None }
+    }
+
+    /// Makes room for a connection of this origin, if necessary by evicting another one.
+    ///
+    /// # Errors
+    /// The limit that is reached, if no connection can be evicted.
+    pub(crate) fn make_room(&mut self, origin: Option<IpAddr>, now: Duration) -> Result<Room, Full> {
+        self.evict_overdue(now);
+        let mut permit = None;
+        let of_origin = origin.and_then(|origin| self.origins.get(&origin)).map_or(0, |origin| origin.count);
+        if of_origin >= self.limits.per_origin {
+            permit = Some(self.evict_half_open_of(origin).ok_or(Full::PerOrigin)?);
+        }
+        if self.connections.len() >= self.limits.total {
+            permit = Some(self.evict_any(now).ok_or(Full::Total)?);
+        }
+        Ok(Room { origin, permit })
+    }
+
+    /// Evicts a connection so that a new one can have its descriptor. `None` if no connection can be evicted.
+    pub(crate) fn evict_for_descriptor(&mut self, now: Duration) -> Option<Permit> {
+        self.evict_any(now)
+    }
+
+    /// Adds a connection for which room was made.
+    pub(crate) fn insert(
+        &mut self,
+        room: &Room,
+        permit: Permit,
+        state: Arc<ConnectionState>,
+        task: AbortHandle,
+        now: Duration,
+    ) {
+        let (id, origin) = (task.id(), room.origin);
+        self.half_open.push_back(id);
+        if let Some(origin) = origin {
+            let entry = self.origins.entry(origin).or_default();
+            entry.count += 1;
+            entry.half_open.push_back(id);
+        }
+        self.connections.insert(id, Connection { state, task, accepted_at: now, origin, permit });
+        self.compact_queues(origin);
+    }
+
+    /// Removes a connection that has ended, and returns its descriptor. `None` if it was evicted before.
+    pub(crate) fn remove(&mut self, id: Id) -> Option<Permit> {
+        let Connection { origin, permit, .. } = self.connections.remove(&id)?;
+        if let Some(origin) = origin
+            && let Some(entry) = self.origins.get_mut(&origin)
+        {
+            entry.count -= 1;
+            if entry.count == 0 {
+                self.origins.remove(&origin);
+            }
+        }
+        Some(permit)
+    }
+
+    /// How long a connection may be half open while the table is this full. `None` if the table is less than
+    /// half full: then only the connection's own deadline applies.
+    fn current_half_open_deadline(&self) -> Option<Duration> {
+        let eighths = self.connections.len() * 8 / self.limits.total.max(1);
+        match eighths {
+            0..4 => None,
+            4..6 => Some(self.half_open_deadline),
+            6..7 => Some(self.half_open_deadline / 4),
+            _ => Some(self.half_open_deadline / 10),
+        }
+    }
+
+    /// Evicts the connections that have been half open for too long.
+    fn evict_overdue(&mut self, now: Duration) {
+        let Some(deadline) = self.current_half_open_deadline() else { return };
+        while let Some(id) = self.half_open.front().copied() {
+            let is_overdue = self
+                .connections
+                .get(&id)
+                .is_none_or(|connection| now.saturating_sub(connection.accepted_at) >= deadline);
+            if !is_overdue {
+                return;
+            }
+            self.half_open.pop_front();
+            drop(self.evict_half_open(id));
+        }
+    }
+
+    /// Evicts the oldest half-open connection of an origin.
+    fn evict_half_open_of(&mut self, origin: Option<IpAddr>) -> Option<Permit> {
+        loop {
+            let id = self.origins.get_mut(&origin?)?.half_open.pop_front()?;
+            if let Some(permit) = self.evict_half_open(id) {
+                return Some(permit);
+            }
+        }
+    }
+
+    /// Evicts the oldest half-open connection, or else the one that has been idle for the longest time.
+    fn evict_any(&mut self, now: Duration) -> Option<Permit> {
+        while let Some(id) = self.half_open.pop_front() {
+            if let Some(permit) = self.evict_half_open(id) {
+                return Some(permit);
+            }
+        }
+        if self.searched_at.is_some_and(|searched| now.saturating_sub(searched) < IDLE_SEARCH_INTERVAL) {
+            return None;
+        }
+        self.searched_at = Some(now);
+        let idle = self
+            .connections
+            .iter()
+            .filter_map(|(id, connection)| Some((connection.state.idle_since()?, *id)));
+        let (since, id) = idle.min_by_key(|(since, _)| *since)?;
+        if millis(now).saturating_sub(since) < millis(MIN_IDLE_TIME) {
+            return None;
+        }
+        // Another one may be idle for as long, so the next search need not wait.
+        self.searched_at = None;
+        let Connection { state, task, .. } = self.connections.get(&id)?;
+        if !state.evict_if(IDLE.saturating_add(since)) {
+            return None;
+        }
+        task.abort();
+        self.remove(id)
+    }
+
+    /// Evicts a connection if it is still half open.
+    fn evict_half_open(&mut self, id: Id) -> Option<Permit> {
+        let Connection { state, task, .. } = self.connections.get(&id)?;
+        if !state.evict_if(HALF_OPEN) {
+            return None;
+        }
+        task.abort();
+        self.remove(id)
+    }
+
+    /// Removes entries that are no longer half open from queues that have grown too long.
+    fn compact_queues(&mut self, origin: Option<IpAddr>) {
+        let connections = &self.connections;
+        let is_half_open =
+            |id: &Id| connections.get(id).is_some_and(|connection| connection.state.is_half_open());
+        if self.half_open.len() > self.limits.total.saturating_mul(2) {
+            self.half_open.retain(is_half_open);
+        }
+        if let Some(entry) = origin.and_then(|origin| self.origins.get_mut(&origin))
+            && entry.half_open.len() > entry.count.saturating_mul(2) + 16
+        {
+            entry.half_open.retain(is_half_open);
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The settings of one listener, and the parts of the server that its connections use.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use service_base::clock::Clock;
+use service_base::descriptors::{Descriptors, Share};
+use service_base::forwarded::{Proxies, origin};
+
+use crate::limits::Limits;
+
+/// The settings of a listener, and the parts of the server that it uses.
+#[derive(Debug, Clone)]
+pub struct ListenerContext {
+    /// The limits on connections and requests.
+    pub limits: Limits,
+    /// The trusted proxies, which report the addresses of their clients.
+    pub proxies: Proxies,
+    /// The budget that each connection takes a file descriptor from.
+    pub descriptors: Descriptors,
+    /// The listener's share of the descriptors.
+    pub share: Share,
+    /// The clock, whose stopwatch measures how long connections are half open or idle.
+    pub clock: Clock,
+}
+
+impl ListenerContext {
+    /// The network whose connections a peer's connection counts among. `None` for a peer without a limit.
+    pub(crate) fn origin(&self, peer: IpAddr) -> Option<IpAddr> {
+        let local = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+        let is_exempt = self.limits.connections_per_address.is_none() && local.contains(&peer.to_canonical());
+        (!is_exempt && !self.proxies.trusts(peer)).then(|| origin(peer))
+    }
+}

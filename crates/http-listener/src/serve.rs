@@ -1,0 +1,135 @@
+//! The accept loop of a listener.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use service_base::clock::Clock;
+use service_base::forwarded::origin;
+use service_base::net;
+use service_base::summed::Summed;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinError, JoinSet};
+
+use crate::connection::{ConnectionContext, serve_connection};
+use crate::connection_table::{ConnectionLimits, ConnectionState, ConnectionTable, Full};
+use crate::context::ListenerContext;
+use crate::refuse::Refusals;
+use crate::unread_responses::UnreadResponses;
+
+/// The maximum number of connections of one address without a configured limit.
+const DEFAULT_MAX_PER_ADDRESS: usize = 256;
+static REFUSED: Summed = Summed::new("connections were refused: no room");
+static ACCEPT_FAILED: Summed = Summed::new("connections could not be accepted");
+
+/// The delay after a failed accept. It doubles with each further failure, up to [`MAX_ACCEPT_RETRY_DELAY`].
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(5);
+const MAX_ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// Serves a listener until `stop` is true. Then it closes the listener and waits for the requests in
+/// progress, up to [`Limits::shutdown_deadline`](crate::Limits::shutdown_deadline).
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    context: ListenerContext,
+    mut stop: watch::Receiver<bool>,
+) {
+    let limits = context.limits;
+    let per_origin = limits.connections_per_address.unwrap_or(DEFAULT_MAX_PER_ADDRESS);
+    let mut table = ConnectionTable::new(
+        ConnectionLimits { total: limits.connections, per_origin },
+        limits.header_deadline,
+    );
+    let mut connections = JoinSet::new();
+    let (refusals, unread) = (Refusals::default(), UnreadResponses::new(limits.unread_bytes));
+    let (mut turns, mut retry_delay) = (net::Turns::default(), ACCEPT_RETRY_DELAY);
+    loop {
+        let accepted = tokio::select! {
+            accepted = net::accept(&listener, &mut turns) => accepted,
+            _ = stop.wait_for(|stop| *stop) => break,
+            Some(ended) = connections.join_next_with_id() => {
+                drop(table.remove(id_of(&ended)));
+                continue;
+            }
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                delay_after(&error, &mut retry_delay, &context.clock).await;
+                continue;
+            }
+        };
+        retry_delay = ACCEPT_RETRY_DELAY;
+        // Connections that ended meanwhile must not count against this one.
+        while let Some(ended) = connections.try_join_next_with_id() {
+            drop(table.remove(id_of(&ended)));
+        }
+        let now = context.clock.stopwatch();
+        let room = table.make_room(context.origin(peer.ip()), now);
+        let admitted = room.and_then(|mut room| {
+            let permit = room.permit.take().or_else(|| context.descriptors.take(context.share));
+            let permit = permit.or_else(|| table.evict_for_descriptor(now)).ok_or(Full::Total)?;
+            Ok((room, permit))
+        });
+        match admitted {
+            Ok((room, permit)) => {
+                let state = Arc::new(ConnectionState::default());
+                let connection = ConnectionContext {
+                    router: router.clone(),
+                    state: Arc::clone(&state),
+                    unread: Arc::clone(&unread),
+                    peer,
+                    listener: context.clone(),
+                };
+                let task = connections.spawn(serve_connection(stream, connection, stop.clone()));
+                table.insert(&room, permit, state, task, now);
+            }
+            Err(full) => refuse(&refusals, stream, peer.ip(), full, &context),
+        }
+    }
+    drop(listener);
+    let finish = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(limits.shutdown_deadline, finish).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "requests were still in flight at the shutdown deadline"
+        );
+    }
+}
+
+fn id_of(ended: &Result<(tokio::task::Id, ()), JoinError>) -> tokio::task::Id {
+    match ended {
+        Ok((id, ())) => *id,
+        Err(error) => error.id(),
+    }
+}
+
+fn refuse(refusals: &Refusals, stream: TcpStream, peer: IpAddr, full: Full, context: &ListenerContext) {
+    if REFUSED.admits(origin(peer), context.clock.now()) {
+        let why = match full {
+            Full::Total => "the listener has its maximum of connections",
+            Full::PerOrigin => "the address has its maximum of connections",
+        };
+        tracing::warn!(%peer, listener = ?context.share, why, "a connection was refused");
+    }
+    refusals.refuse(stream);
+}
+
+/// Logs a failed accept and waits. A connection that its peer closed before it was accepted needs neither;
+/// other errors, such as a lack of file descriptors, last for a while.
+async fn delay_after(error: &io::Error, delay: &mut Duration, clock: &Clock) {
+    let is_peers_doing = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    );
+    if !is_peers_doing {
+        if ACCEPT_FAILED.admits(error.kind(), clock.now()) {
+            tracing::error!(%error, "a connection could not be accepted");
+        }
+        tokio::time::sleep(*delay).await;
+        *delay = (*delay * 2).min(MAX_ACCEPT_RETRY_DELAY);
+    }
+}
