@@ -11,9 +11,6 @@
 //! each, the bytes and ids of a page, and the lists in the cache. The modules of the engine document each number; what
 //! exceeds a bound is refused with an error of [`StoreError`], never queued without end.
 
-// The tests do not distinguish between real and injected time and sockets.
-#![cfg_attr(test, allow(clippy::disallowed_methods))]
-
 pub mod account;
 mod call;
 mod canonical;

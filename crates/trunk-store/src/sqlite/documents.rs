@@ -277,8 +277,8 @@ pub(super) fn newest(connection: &Connection) -> Result<i64, StoreError> {
     Ok(newest)
 }
 
-/// Deletes all documents except the state of the platform, identities and their configuration, which a reset keeps as
-/// it keeps accounts and keys.
+/// Deletes all documents except the state of the platform, customers and what identifies or configures them. A reset
+/// keeps those, like accounts and keys.
 pub(super) fn reset(connection: &Connection) -> Result<(), StoreError> {
     use DocumentKind::{AccessKey, Agent, Customer, Number, OutboundConfig, Platform};
     let kept: Vec<String> = [Platform, Customer, Agent, AccessKey, Number, OutboundConfig]

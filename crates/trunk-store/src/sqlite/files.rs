@@ -135,10 +135,10 @@ impl Files {
             let (file, old_mode) = (path.display(), format!("{mode:04o}"));
             match fs::set_permissions(&path, Permissions::from_mode(mode & !GROUP_AND_OTHERS)) {
                 Ok(()) => {
-                    tracing::warn!(%file, old_mode, "other users had access to this file, which contains keys; it was removed");
+                    tracing::warn!(%file, old_mode, "other users had access to this file, which contains keys; their access was removed");
                 }
                 Err(error) => {
-                    tracing::warn!(%file, old_mode, %error, "other users have access to this file, which contains keys: remove it");
+                    tracing::warn!(%file, old_mode, %error, "other users have access to this file, which contains keys: remove their access");
                 }
             }
         }

@@ -48,7 +48,7 @@ where
         if let Ok(result) = &outcome {
             done(result);
         }
-        // The caller may have dropped the future; the write stands all the same.
+        // The caller may have dropped the future; the write is done nevertheless.
         let _unsent = reply.send(outcome);
     }
 }

@@ -13,7 +13,6 @@ use uuid::Uuid;
 use super::error::failed;
 use super::row::uuid;
 use crate::{Attempted, Backlog, Delivery, EventForm, NewEvent, Owner, StoreError};
-
 use queue::{MAX_HISTORY, columns, delete_finished, mark_first, update_backlog};
 
 pub(super) use due::{due, next_due};

@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use super::job::lock;
 
-/// The connections of the pool.
+/// Connections that threads borrow for one read each.
 pub(super) struct Readers {
     pool: Mutex<Pool>,
     returned: Condvar,

@@ -60,7 +60,7 @@ struct State {
 trait Scan: Send {
     /// Whether the caller still waits for the result.
     fn is_awaited(&self) -> bool;
-    /// How long the read has existed.
+    /// The time since the read was queued.
     fn waited(&self) -> Duration;
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);

@@ -37,7 +37,7 @@ pub(super) struct Written {
     pub(super) documents: Vec<(DocumentKind, Uuid, Uuid)>,
 }
 
-/// The quotas of accounts.
+/// The maximum numbers of records of each type in an account.
 pub(super) struct Quotas {
     /// The accounts with their own quotas.
     pub(super) directory: SharedDirectory,

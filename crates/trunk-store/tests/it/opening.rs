@@ -33,7 +33,7 @@ fn refusal(path: &Path) -> OpenError {
 }
 
 #[tokio::test]
-async fn what_was_stored_is_there_when_it_is_opened_again() {
+async fn stored_data_is_present_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(folder.path()).await;
     let store = SqliteStore::open(&path).unwrap();
@@ -43,7 +43,7 @@ async fn what_was_stored_is_there_when_it_is_opened_again() {
 }
 
 #[tokio::test]
-async fn nobody_else_may_read_the_files() {
+async fn other_users_have_no_access_to_the_files() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("private.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -75,17 +75,17 @@ fn a_database_that_is_open_is_refused_under_every_name() {
 }
 
 #[test]
-fn what_is_no_database_is_refused_and_left_alone() {
+fn a_file_that_is_not_a_database_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notes.txt");
     for text in ["x".to_owned(), "Dear diary,\n".repeat(3), "all work and no play\n".repeat(10_000)] {
         fs::write(&path, &text).unwrap();
         let error = refusal(&path);
         assert!(matches!(error, OpenError::Foreign { .. }), "{error}");
-        let said = error.to_string();
+        let message = error.to_string();
         assert!(
-            said.contains("notes.txt is not a database of trunk-server") && said.contains("--database"),
-            "{said}"
+            message.contains("notes.txt is not a database of trunk-server") && message.contains("--database"),
+            "{message}"
         );
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
     }
@@ -280,7 +280,7 @@ async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
 }
 
 #[tokio::test]
-async fn a_damaged_database_is_refused_or_says_so_and_is_left_alone() {
+async fn a_damaged_database_is_refused_and_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(folder.path()).await;
     let whole = fs::read(&path).unwrap();
@@ -306,8 +306,8 @@ async fn a_damaged_database_is_refused_or_says_so_and_is_left_alone() {
         fs::write(&path, &bytes).unwrap();
         let error = refusal(&path);
         assert!(matches!(error, OpenError::Damaged { .. } | OpenError::Foreign { .. }), "{what}: {error:?}");
-        let said = error.to_string();
-        assert!(said.contains("filled.db") && said.contains("--database"), "{what}: {said}");
+        let message = error.to_string();
+        assert!(message.contains("filled.db") && message.contains("--database"), "{what}: {message}");
         assert_eq!(fs::read(&path).unwrap(), bytes, "{what}");
         for ending in ["-wal", "-shm"] {
             let _there = fs::remove_file(format!("{}{ending}", path.display()));
@@ -318,7 +318,7 @@ async fn a_damaged_database_is_refused_or_says_so_and_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_damaged_record_is_an_error_and_not_a_wrong_answer() {
+async fn reading_a_damaged_page_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let path = filled(folder.path()).await;
     let page: i64 = Connection::open(&path)
@@ -335,7 +335,7 @@ async fn a_damaged_record_is_an_error_and_not_a_wrong_answer() {
 }
 
 #[test]
-fn an_empty_file_is_a_new_database_unless_its_log_says_otherwise() {
+fn an_empty_file_becomes_a_new_database_unless_it_has_a_log() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("empty.db");
     fs::write(&path, "").unwrap();
@@ -356,7 +356,7 @@ fn an_empty_file_is_a_new_database_unless_its_log_says_otherwise() {
 }
 
 #[test]
-fn a_place_that_cannot_hold_a_file_is_named() {
+fn the_error_names_a_path_that_cannot_be_opened() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     fs::write(&file, "").unwrap();

@@ -54,8 +54,8 @@ macro_rules! contract {
 contract! {
     calls {
         a_call_that_was_answered_is_kept_until_its_record_takes_its_place
-        a_record_is_kept_once_and_no_row_comes_after_it
-        a_reset_takes_the_calls_of_the_accounts_that_it_names
+        a_second_record_or_a_late_running_call_is_ignored
+        a_reset_deletes_the_running_calls_of_its_account
     }
     records {
         a_record_is_found_as_it_was_inserted_and_only_where_it_belongs
@@ -67,31 +67,31 @@ contract! {
         a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted
         members_keep_the_order_in_which_they_were_linked
         a_link_to_nothing_or_to_another_account_is_a_conflict
-        a_store_says_that_it_is_well_until_it_is_closed
+        the_check_succeeds_until_the_store_is_closed
     }
     documents {
-        a_document_is_written_while_it_is_as_it_was_read
-        what_is_over_or_deleted_leaves_the_lists
+        a_document_is_replaced_if_its_revision_matches
+        ended_and_deleted_documents_leave_the_lists
         a_document_is_found_by_its_keys_as_they_are_now
         observers_receive_changes_of_documents_but_not_new_ones
     }
     batches {
         a_batch_that_fails_anywhere_leaves_nothing
-        one_failing_write_leaves_the_others_of_its_moment_alone
+        one_failing_write_does_not_affect_concurrent_writes
         of_two_changes_to_the_same_record_one_is_a_conflict
     }
     lists {
         every_filter_finds_what_it_should
         lists_are_sorted_with_ties_by_creation_and_null_last
-        every_page_is_a_piece_of_the_whole_wherever_it_begins
+        every_page_is_a_section_of_the_whole_list
         a_list_can_be_what_a_record_is_linked_to
-        a_page_holds_what_its_total_promises_while_others_write
+        a_page_matches_its_total_during_concurrent_writes
     }
     accounts {
         accounts_and_their_keys_are_kept_apart
-        an_account_that_is_gone_cannot_be_changed_back_into_being
+        a_deleted_account_cannot_be_saved_again
         a_write_completes_although_its_caller_stopped_waiting
-        a_reset_takes_what_it_names
+        a_reset_deletes_only_the_account_that_it_names
     }
 }
 

@@ -41,7 +41,7 @@ fn killed(path: &Path, folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn a_database_is_locked_itself_whatever_becomes_of_its_names_and_of_lock_files() {
+fn the_lock_is_on_the_database_and_holds_for_every_name_of_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("one.db");
     let older = File::create(beside(&path, ".lock")).unwrap();
@@ -67,7 +67,7 @@ fn a_database_is_locked_itself_whatever_becomes_of_its_names_and_of_lock_files()
 }
 
 #[test]
-fn a_server_that_locks_a_file_beside_the_database_keeps_this_one_out() {
+fn the_lock_file_of_an_older_server_keeps_the_database_from_being_opened() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("one.db");
     drop(SqliteStore::open(&path).unwrap());
@@ -79,7 +79,7 @@ fn a_server_that_locks_a_file_beside_the_database_keeps_this_one_out() {
 }
 
 #[tokio::test]
-async fn files_that_others_could_read_are_theirs_no_more() {
+async fn permissions_of_other_users_on_existing_files_are_removed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("open.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -97,7 +97,7 @@ async fn files_that_others_could_read_are_theirs_no_more() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_deleted_moved_or_replaced_ends_writing_and_not_reading() {
+async fn deleting_moving_or_replacing_a_file_ends_writing_but_not_reading() {
     let harms: [Harm; 5] = [
         ("was deleted or moved", |path| fs::remove_dir_all(path.parent().unwrap()).unwrap()),
         ("was deleted or moved", |path| fs::rename(path, beside(path, ".old")).unwrap()),
@@ -108,7 +108,7 @@ async fn a_file_that_is_deleted_moved_or_replaced_ends_writing_and_not_reading()
             fs::rename(beside(path, ".new"), path).unwrap();
         }),
     ];
-    for (said, harm) in harms {
+    for (reason, harm) in harms {
         for waits in [true, false] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("in").join("gone.db");
@@ -122,13 +122,13 @@ async fn a_file_that_is_deleted_moved_or_replaced_ends_writing_and_not_reading()
             if waits {
                 // Detected without a write.
                 let ended =
-                    |health: &WriteHealth| matches!(health, WriteHealth::Ended(why) if why.contains(said));
+                    |health: &WriteHealth| matches!(health, WriteHealth::Ended(why) if why.contains(reason));
                 within("the end of writing", health.wait_for(ended)).await.unwrap();
-                assert_eq!(write().await, Err(StoreError::Ended), "{said}");
+                assert_eq!(write().await, Err(StoreError::Ended), "{reason}");
             } else {
                 let refused = write().await;
                 assert!(matches!(refused, Err(StoreError::Ended | StoreError::Unknown)), "{refused:?}");
-                assert_eq!(write().await, Err(StoreError::Ended), "{said}");
+                assert_eq!(write().await, Err(StoreError::Ended), "{reason}");
             }
             assert!(count(&store).await >= 3, "reads go on");
             store.close().await.unwrap();
@@ -137,7 +137,7 @@ async fn a_file_that_is_deleted_moved_or_replaced_ends_writing_and_not_reading()
 }
 
 #[tokio::test]
-async fn what_a_damaged_log_lost_is_counted_at_the_start() {
+async fn commits_that_a_damaged_log_lost_are_counted_at_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("log.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -155,13 +155,13 @@ async fn what_a_damaged_log_lost_is_counted_at_the_start() {
         harm(&mut log);
         fs::write(beside(&copy, "-wal"), &log).unwrap();
         let opened = SqliteStore::open(&copy).unwrap();
-        let there = count(&opened).await;
+        let present = count(&opened).await;
         let missing = opened.missing_commits();
-        assert_eq!(missing.map_or(0, |missing| missing.commits), 60 - there, "{name}: {missing:?}");
+        assert_eq!(missing.map_or(0, |missing| missing.commits), 60 - present, "{name}: {missing:?}");
         assert_eq!(missing.is_some(), name != "whole", "{name}");
         opened.close().await.unwrap();
         drop(opened);
-        assert_eq!(SqliteStore::open(&copy).unwrap().missing_commits(), None, "{name}: said once");
+        assert_eq!(SqliteStore::open(&copy).unwrap().missing_commits(), None, "{name}: reported once");
     }
     store.close().await.unwrap();
 }
@@ -189,7 +189,7 @@ async fn an_older_copy_and_an_emptied_database_are_noticed_and_a_clean_stop_is_n
     let error = SqliteStore::open(&path).unwrap_err();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     assert!(error.to_string().contains("it is empty, and 3 commits were in it"), "{error}");
-    assert_eq!(fs::metadata(&path).unwrap().len(), 0, "and is left alone");
+    assert_eq!(fs::metadata(&path).unwrap().len(), 0, "and is unchanged");
     fs::remove_file(beside(&path, "-commits")).unwrap();
     SqliteStore::open(&path).unwrap();
 }

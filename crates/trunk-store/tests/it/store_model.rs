@@ -19,7 +19,7 @@ use crate::support::records::{did, dids, everything, id, linked, trunk, trunks};
 
 /// Operations on both the store and the model. An index selects one of the existing records.
 #[derive(Debug, Clone)]
-enum Act {
+enum Operation {
     InsertDid(u8),
     InsertTrunk(Trunk, Vec<Index>),
     ReplaceTrunk(Index, Trunk, Option<Vec<Index>>),
@@ -89,43 +89,43 @@ fn any_list() -> impl Strategy<Value = List> {
         })
 }
 
-fn act() -> impl Strategy<Value = Act> {
+fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        2 => (0..30_u8).prop_map(Act::InsertDid),
-        4 => (any_trunk(), picks()).prop_map(|(trunk, links)| Act::InsertTrunk(trunk, links)),
+        2 => (0..30_u8).prop_map(Operation::InsertDid),
+        4 => (any_trunk(), picks()).prop_map(|(trunk, links)| Operation::InsertTrunk(trunk, links)),
         4 => (any::<Index>(), any_trunk(), prop::option::of(picks()))
-            .prop_map(|(which, trunk, links)| Act::ReplaceTrunk(which, trunk, links)),
-        1 => (any::<Index>(), any_trunk()).prop_map(|(which, trunk)| Act::ReplaceStale(which, trunk)),
-        3 => (any::<Index>(), any::<bool>(), picks()).prop_map(|(which, add, dids)| Act::Members(which, add, dids)),
-        2 => any::<Index>().prop_map(Act::DeleteTrunk),
-        1 => any::<Index>().prop_map(Act::DeleteDid),
-        1 => (any_trunk(), any_trunk()).prop_map(|(one, two)| Act::Batch(one, two)),
-        6 => any_list().prop_map(Act::List),
-        1 => Just(Act::Reopen),
+            .prop_map(|(which, trunk, links)| Operation::ReplaceTrunk(which, trunk, links)),
+        1 => (any::<Index>(), any_trunk()).prop_map(|(which, trunk)| Operation::ReplaceStale(which, trunk)),
+        3 => (any::<Index>(), any::<bool>(), picks()).prop_map(|(which, add, dids)| Operation::Members(which, add, dids)),
+        2 => any::<Index>().prop_map(Operation::DeleteTrunk),
+        1 => any::<Index>().prop_map(Operation::DeleteDid),
+        1 => (any_trunk(), any_trunk()).prop_map(|(one, two)| Operation::Batch(one, two)),
+        6 => any_list().prop_map(Operation::List),
+        1 => Just(Operation::Reopen),
     ]
 }
 
 /// A trunk of the model: the record that the store should return, and its links in order.
 #[derive(Debug, Clone)]
-struct Kept {
+struct ModelTrunk {
     id: Uuid,
     revision: i64,
     attributes: Map<String, Value>,
     links: Vec<Uuid>,
 }
 
-struct World {
+struct Model {
     path: PathBuf,
     store: Option<SqliteStore>,
     runtime: tokio::runtime::Runtime,
     made: u128,
-    trunks: Vec<Kept>,
+    trunks: Vec<ModelTrunk>,
     dids: Vec<Uuid>,
     /// The DID of each number; there is at most one.
     numbers: BTreeMap<String, Uuid>,
 }
 
-impl World {
+impl Model {
     fn new(path: PathBuf) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let store = Some(SqliteStore::open(&path).unwrap());
@@ -170,9 +170,9 @@ impl World {
         self.trunks.iter().any(|kept| kept.attributes["name"] == *name && Some(kept.id) != except)
     }
 
-    fn act(&mut self, act: Act) {
-        match act {
-            Act::InsertDid(number) => {
+    fn apply(&mut self, operation: Operation) {
+        match operation {
+            Operation::InsertDid(number) => {
                 let new = self.next_id();
                 let change = linked(dids(1), new, did(&number.to_string(), &json!({})), Vec::new());
                 let done = self.commit(vec![change]);
@@ -185,17 +185,17 @@ impl World {
                     }
                 }
             }
-            Act::InsertTrunk(of, links) => {
+            Operation::InsertTrunk(of, links) => {
                 let (new, links, attributes) = (self.next_id(), self.pick(&links), Self::attributes(&of));
                 let taken = self.is_taken(&attributes["name"], None);
                 let change = linked(trunks(1), new, attributes.clone(), vec![("dids", links.clone())]);
                 let done = self.commit(vec![change]);
                 assert_eq!(done.is_err(), taken, "{done:?}");
                 if !taken {
-                    self.trunks.push(Kept { id: new, revision: 0, attributes, links });
+                    self.trunks.push(ModelTrunk { id: new, revision: 0, attributes, links });
                 }
             }
-            Act::Batch(one, two) => {
+            Operation::Batch(one, two) => {
                 let (first, second) = (self.next_id(), self.next_id());
                 let (one, two) = (Self::attributes(&one), Self::attributes(&two));
                 let fails = self.is_taken(&one["name"], None)
@@ -206,15 +206,15 @@ impl World {
                 assert_eq!(done.is_err(), fails, "{done:?}");
                 if !fails {
                     for (id, attributes) in [(first, one), (second, two)] {
-                        self.trunks.push(Kept { id, revision: 0, attributes, links: Vec::new() });
+                        self.trunks.push(ModelTrunk { id, revision: 0, attributes, links: Vec::new() });
                     }
                 }
             }
-            Act::Reopen => {
+            Operation::Reopen => {
                 self.store = None;
                 self.store = Some(SqliteStore::open(&self.path).unwrap());
             }
-            Act::DeleteDid(which) => {
+            Operation::DeleteDid(which) => {
                 if !self.dids.is_empty() {
                     let gone = self.dids.remove(which.index(self.dids.len()));
                     self.commit(vec![Change::Delete { scope: dids(1), id: gone }]).unwrap();
@@ -222,9 +222,9 @@ impl World {
                     self.trunks.iter_mut().for_each(|kept| kept.links.retain(|link| *link != gone));
                 }
             }
-            Act::List(list) => self.compare(&list),
+            Operation::List(list) => self.compare(&list),
             _ if self.trunks.is_empty() => {}
-            Act::ReplaceTrunk(which, of, links) => {
+            Operation::ReplaceTrunk(which, of, links) => {
                 let place = which.index(self.trunks.len());
                 let kept = self.trunks[place].clone();
                 let (attributes, links) = (Self::attributes(&of), links.map(|links| self.pick(&links)));
@@ -242,10 +242,11 @@ impl World {
                 assert_eq!(done.is_err(), taken, "{done:?}");
                 if !taken {
                     let links = links.unwrap_or(kept.links);
-                    self.trunks[place] = Kept { id: kept.id, revision: kept.revision + 1, attributes, links };
+                    self.trunks[place] =
+                        ModelTrunk { id: kept.id, revision: kept.revision + 1, attributes, links };
                 }
             }
-            Act::ReplaceStale(which, of) => {
+            Operation::ReplaceStale(which, of) => {
                 let kept = which.get(&self.trunks);
                 let stale = Record { revision: kept.revision - 1, ..self.read(kept.id) };
                 let attributes = Self::attributes(&of);
@@ -258,8 +259,8 @@ impl World {
                 };
                 assert_eq!(self.commit(vec![replace]), Err(StoreError::Conflict));
             }
-            Act::Members(which, add, members) => self.change_members(which, add, &members),
-            Act::DeleteTrunk(which) => {
+            Operation::Members(which, add, members) => self.change_members(which, add, &members),
+            Operation::DeleteTrunk(which) => {
                 let gone = self.trunks.remove(which.index(self.trunks.len()));
                 self.commit(vec![Change::Delete { scope: trunks(1), id: gone.id }]).unwrap();
             }
@@ -289,7 +290,7 @@ impl World {
         let text = |text: &str| IndexValue::of(kind, &json!(text));
         let equals = |path, value| Condition { test: FilterTest::Equals(path), values: vec![value] };
         let mut conditions = Vec::new();
-        let mut expected: Vec<&Kept> = self.trunks.iter().collect();
+        let mut expected: Vec<&ModelTrunk> = self.trunks.iter().collect();
         if let Some(reference) = list.reference {
             conditions.push(equals("external_reference_id", text(reference)));
             expected
@@ -357,7 +358,7 @@ impl World {
 
 /// The model's trunks are in the order of creation, which also orders trunks that the criteria do not
 /// distinguish; it is reversed if the last criterion is descending.
-fn sort(kept: &mut [&Kept], order: &[Order]) {
+fn sort(kept: &mut [&ModelTrunk], order: &[Order]) {
     if order.last().is_some_and(|last| last.descending) {
         kept.reverse();
     }
@@ -365,7 +366,7 @@ fn sort(kept: &mut [&Kept], order: &[Order]) {
         let criteria = order.iter().filter(|criterion| criterion.attribute != "created_at");
         let mut compared = criteria.map(|Order { attribute, descending }| {
             let kind = VoiceOutTrunk::SPEC.attribute(attribute).unwrap().kind;
-            let value = |kept: &Kept| IndexValue::of(kind, &kept.attributes[*attribute]);
+            let value = |kept: &ModelTrunk| IndexValue::of(kind, &kept.attributes[*attribute]);
             let compared = value(one).cmp(&value(other));
             if *descending { compared.reverse() } else { compared }
         });
@@ -377,14 +378,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_does_what_the_model_does(acts in prop::collection::vec(act(), 1..60)) {
+    fn the_store_does_what_the_model_does(operations in prop::collection::vec(operation(), 1..60)) {
         let folder = tempfile::tempdir().unwrap();
-        let mut world = World::new(folder.path().join("model.db"));
-        for act in acts {
-            world.act(act);
+        let mut model = Model::new(folder.path().join("model.db"));
+        for operation in operations {
+            model.apply(operation);
         }
-        world.check();
-        world.act(Act::Reopen);
-        world.check();
+        model.check();
+        model.apply(Operation::Reopen);
+        model.check();
     }
 }

@@ -21,7 +21,7 @@ fn hold(path: &Path) -> Connection {
 }
 
 #[tokio::test]
-async fn a_full_queue_refuses_at_once_and_forgets_nothing_that_it_took() {
+async fn a_full_queue_refuses_at_once_and_completes_all_accepted_writes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("full.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -40,7 +40,7 @@ async fn a_full_queue_refuses_at_once_and_forgets_nothing_that_it_took() {
     };
     assert_eq!(refused, Err(StoreError::Overloaded));
     assert!(waiting.len() >= 4096, "only {} waited", waiting.len());
-    assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, 0, "reads go on");
+    assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, 0, "reads continue");
 
     drop(held);
     let taken = waiting.len() as u64;
@@ -52,7 +52,7 @@ async fn a_full_queue_refuses_at_once_and_forgets_nothing_that_it_took() {
 }
 
 #[tokio::test]
-async fn closing_finishes_what_waits_and_lets_go_of_the_file() {
+async fn closing_completes_waiting_writes_and_releases_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("close.db");
     let store = SqliteStore::open(&path).unwrap();
@@ -79,7 +79,7 @@ async fn closing_finishes_what_waits_and_lets_go_of_the_file() {
 }
 
 #[tokio::test]
-async fn dropping_finishes_what_waits_too() {
+async fn dropping_completes_waiting_writes_too() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("drop.db");
     for round in 1..=5_u64 {

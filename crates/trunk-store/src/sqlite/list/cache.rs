@@ -21,7 +21,7 @@ const MAX_LISTS_PER_ACCOUNT: usize = MAX_LISTS / 4;
 /// Minimum length of a cached list without conditions. A shorter one is sorted faster than it is found.
 const MIN_LENGTH: usize = if cfg!(test) { 2 } else { 200 };
 
-/// The cache.
+/// The cache, shared by all threads that read lists.
 #[derive(Debug, Default)]
 pub(in crate::sqlite) struct ListCache(Mutex<State>);
 

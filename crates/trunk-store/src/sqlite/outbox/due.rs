@@ -39,8 +39,8 @@ pub(super) const FOLLOWING_EVENTS: &str = concat!(
 /// Selects when the next first event of any subject is due. The events behind a first event are due no earlier.
 pub(super) const NEXT_DUE: &str = "SELECT min(due_at) FROM outbox WHERE first = 1 AND due_at > ?1";
 
-/// Returns the events that are due: those whose time has come, and that have no earlier event of the same subject that is
-/// not due. So no event of a subject is due before its first one. The owners share the limit equally.
+/// Returns the events that are due: those whose due time has passed, unless an earlier event of the same subject is not
+/// due. So no event of a subject is due before its first one. The owners share the limit equally.
 pub(in crate::sqlite) fn due(connection: &Connection, due: Due) -> Result<Vec<PendingEvent>, StoreError> {
     let (now, limit) = (due.now.as_unix_millis(), usize::try_from(due.limit).unwrap_or(usize::MAX));
     let owners = owners(connection, due)?;

@@ -45,7 +45,7 @@ pub(super) async fn accounts_and_their_keys_are_kept_apart(store: &dyn Store) {
     assert_eq!((by_key("key-1"), by_key("key-4")), (Some(first.number), None));
 }
 
-pub(super) async fn an_account_that_is_gone_cannot_be_changed_back_into_being(store: &dyn Store) {
+pub(super) async fn a_deleted_account_cannot_be_saved_again(store: &dyn Store) {
     let gone = store.create_account(account(1, "gone"), key(11, "key-1")).await.unwrap();
     store.reset(Some(gone.number), true).await.unwrap();
     assert_eq!(store.save_account((*gone).clone()).await, Err(StoreError::Conflict));
@@ -66,7 +66,7 @@ pub(super) async fn a_write_completes_although_its_caller_stopped_waiting(store:
     assert!(!known("key-3"), "a removed key is refused, even if the client disconnected meanwhile");
 }
 
-pub(super) async fn a_reset_takes_what_it_names(store: &dyn Store) {
+pub(super) async fn a_reset_deletes_only_the_account_that_it_names(store: &dyn Store) {
     let one = store.create_account(account(1, "one"), key(11, "key-1")).await.unwrap();
     let two = store.create_account(account(2, "two"), key(12, "key-2")).await.unwrap();
     let fill = async |account: i64, from: u128| {

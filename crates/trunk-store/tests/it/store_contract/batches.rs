@@ -41,7 +41,7 @@ pub(super) async fn a_batch_that_fails_anywhere_leaves_nothing(store: &dyn Store
     assert_ne!(dump(store).await, before);
 }
 
-pub(super) async fn one_failing_write_leaves_the_others_of_its_moment_alone(store: &dyn Store) {
+pub(super) async fn one_failing_write_does_not_affect_concurrent_writes(store: &dyn Store) {
     commit(store, vec![insert(trunks(1), id(1), trunk("taken", &json!({})))]).await;
     let writes = (100..400_u128).map(|n| {
         let name = if n % 10 == 0 { "taken".to_owned() } else { n.to_string() };

@@ -55,7 +55,7 @@ pub(super) async fn a_call_that_was_answered_is_kept_until_its_record_takes_its_
     assert_eq!(store.charges_since(at(0)).await.unwrap().len(), 1);
 }
 
-pub(super) async fn a_record_is_kept_once_and_no_row_comes_after_it(store: &dyn Store) {
+pub(super) async fn a_second_record_or_a_late_running_call_is_ignored(store: &dyn Store) {
     commit(store, vec![record(1, "0.5")]).await;
     commit(store, vec![answered(1, true), record(1, "0.7")]).await;
     assert_eq!(store.running_calls().await.unwrap().calls, []);
@@ -64,7 +64,7 @@ pub(super) async fn a_record_is_kept_once_and_no_row_comes_after_it(store: &dyn 
     assert_eq!(prices, ["0.5"]);
 }
 
-pub(super) async fn a_reset_takes_the_calls_of_the_accounts_that_it_names(store: &dyn Store) {
+pub(super) async fn a_reset_deletes_the_running_calls_of_its_account(store: &dyn Store) {
     commit(store, vec![answered(1, true)]).await;
     store.reset(Some(2), false).await.unwrap();
     assert_eq!(store.running_calls().await.unwrap().calls.len(), 1);

@@ -38,7 +38,7 @@ async fn bodies(store: &dyn Store, query: DocumentQuery) -> Vec<String> {
     store.documents(query).await.unwrap().into_iter().map(|document| document.body).collect()
 }
 
-pub async fn a_document_is_written_while_it_is_as_it_was_read(store: &dyn Store) {
+pub async fn a_document_is_replaced_if_its_revision_matches(store: &dyn Store) {
     put(store, None, &document(1, "first")).await.unwrap();
     assert_eq!(put(store, None, &document(1, "twin")).await, Err(StoreError::Taken("id".to_owned())));
     assert_eq!((read(store, 1).await.revision, read(store, 1).await.body), (0, "first".to_owned()));
@@ -54,7 +54,7 @@ pub async fn a_document_is_written_while_it_is_as_it_was_read(store: &dyn Store)
     assert_eq!(put(store, Some(0), &document(2, "never was")).await, Err(StoreError::Conflict));
 }
 
-pub async fn what_is_over_or_deleted_leaves_the_lists(store: &dyn Store) {
+pub async fn ended_and_deleted_documents_leave_the_lists(store: &dyn Store) {
     for number in 1..=3 {
         put(store, None, &document(number, &number.to_string())).await.unwrap();
     }
@@ -91,9 +91,9 @@ pub async fn a_document_is_found_by_its_keys_as_they_are_now(store: &dyn Store) 
 }
 
 #[derive(Debug, Default)]
-struct Heard(Mutex<Vec<Option<(DocumentKind, Uuid, Uuid)>>>);
+struct Recorder(Mutex<Vec<Option<(DocumentKind, Uuid, Uuid)>>>);
 
-impl DocumentObserver for Heard {
+impl DocumentObserver for Recorder {
     fn changed(&self, kind: DocumentKind, id: Uuid, customer: Uuid) {
         self.0.lock().unwrap().push(Some((kind, id, customer)));
     }
@@ -104,12 +104,12 @@ impl DocumentObserver for Heard {
 }
 
 pub async fn observers_receive_changes_of_documents_but_not_new_ones(store: &dyn Store) {
-    let heard = Arc::new(Heard::default());
-    store.observe_documents(heard.clone());
+    let recorder = Arc::new(Recorder::default());
+    store.observe_documents(recorder.clone());
     put(store, None, &document(1, "new")).await.unwrap();
     put(store, Some(5), &document(1, "stale")).await.unwrap_err();
     put(store, Some(0), &document(1, "changed")).await.unwrap();
     store.reset(None, false).await.unwrap();
     let changed = (KIND, Uuid::from_u128(1), Uuid::from_u128(7));
-    assert_eq!(*heard.0.lock().unwrap(), [Some(changed), None]);
+    assert_eq!(*recorder.0.lock().unwrap(), [Some(changed), None]);
 }

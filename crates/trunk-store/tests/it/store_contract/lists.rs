@@ -142,7 +142,7 @@ pub(super) async fn lists_are_sorted_with_ties_by_creation_and_null_last(store: 
     }
 }
 
-pub(super) async fn every_page_is_a_piece_of_the_whole_wherever_it_begins(store: &dyn Store) {
+pub(super) async fn every_page_is_a_section_of_the_whole_list(store: &dyn Store) {
     const ALL: u64 = 23;
     let inserts = (1..=u128::from(ALL)).map(|n| {
         let differences = json!({ "description": format!("{}", n % 4), "blocked": n % 3 == 0 });
@@ -204,7 +204,7 @@ pub(super) async fn a_list_can_be_what_a_record_is_linked_to(store: &dyn Store) 
     assert_eq!(ids(ListQuery { offset: 2, limit: 1, ..from("dids") }).await, (vec![id(4)], 3));
 }
 
-pub(super) async fn a_page_holds_what_its_total_promises_while_others_write(store: &dyn Store) {
+pub(super) async fn a_page_matches_its_total_during_concurrent_writes(store: &dyn Store) {
     let write = async {
         for n in 0..400_u128 {
             commit(store, vec![insert(dids(1), id(1_000 + n), did(&n.to_string(), &json!({})))]).await;

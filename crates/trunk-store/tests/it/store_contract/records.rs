@@ -84,7 +84,11 @@ pub(super) async fn a_deleted_record_is_gone_with_its_links_and_its_number(store
     let delete = |scope, id| vec![Change::Delete { scope, id }];
     assert_eq!(store.commit(delete(dids(2), id(1))).await, Err(StoreError::Conflict), "another account's");
     commit(store, delete(dids(1), id(1))).await;
-    assert_eq!(store.commit(delete(dids(1), id(1))).await, Err(StoreError::Conflict), "it is gone");
+    assert_eq!(
+        store.commit(delete(dids(1), id(1))).await,
+        Err(StoreError::Conflict),
+        "it was deleted already"
+    );
     assert_eq!(ids_of(store, &owner, "dids").await, [id(2)]);
     assert_eq!(store.list(everything(dids(1))).await.unwrap().total, 1);
 
@@ -155,7 +159,7 @@ pub(super) async fn a_link_to_nothing_or_to_another_account_is_a_conflict(store:
     assert_eq!(store.find(trunks(1), id(3)).await, Ok(None));
 }
 
-pub(super) async fn a_store_says_that_it_is_well_until_it_is_closed(store: &dyn Store) {
+pub(super) async fn the_check_succeeds_until_the_store_is_closed(store: &dyn Store) {
     assert_eq!(store.check().await, Ok(()));
     assert_eq!(store.close().await, Ok(()));
     assert_eq!(store.close().await, Ok(()), "closing twice is harmless");
