@@ -169,7 +169,7 @@ impl Control {
         let _turn = platform.changes.lock().await;
         check_webhook(&new.webhook_uri)?;
         let (id, at) = self.platform.new_id_and_time();
-        let wire = Customer {
+        let public = Customer {
             id,
             name: new.name,
             status: new.status,
@@ -182,8 +182,8 @@ impl Control {
             tm_create: at.to_string(),
         };
         let frozen_at = (new.status == CustomerStatus::Frozen).then(|| at.as_unix_micros());
-        let own = CustomerPrivate { webhook_secret: new.webhook_secret, frozen_at };
-        let customer = Entity::<Customers>::new(id, id, at, wire, own);
+        let private = CustomerPrivate { webhook_secret: new.webhook_secret, frozen_at };
+        let customer = Entity::<Customers>::new(id, id, at, public, private);
         let (config, at) = self.platform.new_id_and_time();
         let config = empty_config(config, id, at);
         self.core.store.commit(vec![customer.put(), config.put()]).await?;
@@ -220,12 +220,12 @@ impl Control {
             };
             customer.public.status = status;
         }
-        let wire = &mut customer.public;
-        wire.name = name.unwrap_or_else(|| std::mem::take(&mut wire.name));
-        wire.identity_verified = identity_verified.unwrap_or(wire.identity_verified);
-        wire.balance = balance.unwrap_or(wire.balance);
-        wire.rtp_debug = rtp_debug.unwrap_or(wire.rtp_debug);
-        wire.webhook_method = webhook_method.unwrap_or(wire.webhook_method);
+        let public = &mut customer.public;
+        public.name = name.unwrap_or_else(|| std::mem::take(&mut public.name));
+        public.identity_verified = identity_verified.unwrap_or(public.identity_verified);
+        public.balance = balance.unwrap_or(public.balance);
+        public.rtp_debug = rtp_debug.unwrap_or(public.rtp_debug);
+        public.webhook_method = webhook_method.unwrap_or(public.webhook_method);
         self.core.store.commit(vec![customer.put()]).await?;
         self.remember(id).await
     }
@@ -299,14 +299,14 @@ impl Control {
         let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
         let (id, at) = self.platform.new_id_and_time();
-        let wire = Agent {
+        let public = Agent {
             id,
             customer_id: customer,
             username: username.to_owned(),
             permission,
             tm_create: at.to_string(),
         };
-        let agent = Entity::<Agents>::new(id, customer, at, wire, AgentPrivate { password });
+        let agent = Entity::<Agents>::new(id, customer, at, public, AgentPrivate { password });
         self.core.store.commit(vec![agent.put()]).await?;
         self.platform.directory.put_agent(&agent);
         Ok(agent.public)
@@ -347,7 +347,7 @@ impl Control {
         let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
         let (id, at) = self.platform.new_id_and_time();
-        let wire = AccessKey {
+        let public = AccessKey {
             id,
             customer_id: customer,
             name: new.name,
@@ -355,11 +355,11 @@ impl Control {
             tm_expire: expires.map(|at| at.to_string()),
             tm_create: at.to_string(),
         };
-        let own = AccessKeyPrivate {
+        let private = AccessKeyPrivate {
             digest: digest(secret.expose()),
             expires: expires.map(Timestamp::as_unix_micros),
         };
-        let key = Entity::<AccessKeys>::new(id, customer, at, wire, own);
+        let key = Entity::<AccessKeys>::new(id, customer, at, public, private);
         self.core.store.commit(vec![key.put()]).await?;
         self.platform.directory.put_key(&key);
         Ok((key.public, secret))
@@ -399,7 +399,7 @@ impl Control {
         let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
         let (id, at) = self.platform.new_id_and_time();
-        let wire = PhoneNumber {
+        let public = PhoneNumber {
             id,
             customer_id: customer,
             number: number.to_owned(),
@@ -407,7 +407,7 @@ impl Control {
             status: status.to_owned(),
             tm_create: at.to_string(),
         };
-        let number = Entity::<PhoneNumbers>::new(id, customer, at, wire, ());
+        let number = Entity::<PhoneNumbers>::new(id, customer, at, public, ());
         self.core.store.commit(vec![number.put()]).await?;
         Ok(number.public)
     }

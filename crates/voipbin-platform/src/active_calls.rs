@@ -1,6 +1,7 @@
 //! The calls that have not ended, their limits, and the channels to their tasks.
 //!
-//! A call has one task, which alone writes it: a request about an active call is sent to that task as a [`Command`].
+//! A call has one task, which alone writes it: a request about an active call is sent to that task as a
+//! [`Command`].
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,8 +25,8 @@ pub(crate) enum Command {
     Stop,
 }
 
-/// All calls that have not ended. Their number is limited in all and for each customer, so that one customer cannot
-/// use up the capacity of the others.
+/// All calls that have not ended. Their number is limited in all and for each customer, so that one customer
+/// cannot use up the capacity of the others.
 pub struct ActiveCalls {
     max_calls: usize,
     max_calls_per_customer: usize,
@@ -72,8 +73,8 @@ impl ActiveCalls {
         self.max_calls_per_customer
     }
 
-    /// Reserves slots for new calls of a customer before the calls are written, and returns the receiver of each
-    /// call's commands, in the order of the ids. From now on the calls can be sent commands.
+    /// Reserves slots for new calls of a customer before the calls are written, and returns the receiver of
+    /// each call's commands, in the order of the ids. From now on the calls can be sent commands.
     ///
     /// # Errors
     /// When there is not enough capacity for all of them; then none is reserved.
@@ -93,7 +94,8 @@ impl ActiveCalls {
         }
         state.per_customer.insert(customer, of_customer + ids.len());
         let reserve = |id: &Uuid| {
-            // Each request waits for its reply: the mailbox holds no more commands than there are open requests.
+            // Each request waits for its reply: the mailbox holds no more commands than there are open
+            // requests.
             let (sender, receiver) = mailbox(usize::MAX);
             if self.stopping.load(Ordering::Relaxed) {
                 // This cannot fail: the mailbox is empty and its receiver is here.
@@ -122,8 +124,8 @@ impl ActiveCalls {
         answer.await.ok()
     }
 
-    /// Makes every call hang up, including those that are reserved from now on, and waits at most `timeout` until all
-    /// have ended.
+    /// Makes every call hang up, including those that are reserved from now on, and waits at most `timeout`
+    /// until all have ended.
     pub(crate) async fn stop(&self, timeout: Duration) {
         self.abandon();
         self.hang_up_all(timeout).await;

@@ -1,8 +1,9 @@
-//! The platform's own API: reads a request, authenticates its caller, checks the limits, and dispatches it to the
-//! handler of its endpoint.
+//! The platform's own API: reads a request, authenticates its caller, checks the limits, and dispatches it to
+//! the handler of its endpoint.
 //!
-//! Bounds: a body is at most as long, and takes at most as long to arrive, as `http_listener::Limits` permit. Wrong
-//! credentials and logins of an address, and requests of an address and of a customer, are limited per time.
+//! Bounds: a body is at most as long, and takes at most as long to arrive, as `http_listener::Limits` permit.
+//! Wrong credentials and logins of an address, and requests of an address and of a customer, are limited per
+//! time.
 
 mod calls;
 mod flows;
@@ -44,8 +45,8 @@ use crate::request::{RequestContext, check_rate};
 /// The paths of the platform on the public listener.
 const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping"];
 
-/// The time from the freezing of a customer to its deletion, as the error for a frozen customer announces it. This server
-/// deletes no frozen customer.
+/// The time from the freezing of a customer to its deletion, as the error for a frozen customer announces it.
+/// This server deletes no frozen customer.
 const DELETION_DELAY: Duration = Duration::from_hours(24 * 30);
 
 /// The platform's routes on the public listener.
@@ -120,7 +121,8 @@ async fn respond(
     let text = if endpoint.is_cancel_safe() {
         dispatch(operation, &request).await?
     } else {
-        // A separate task: a client that disconnects must not cancel it between a write and what has to follow.
+        // A separate task: a client that disconnects must not cancel it between a write and what has to
+        // follow.
         let done = tokio::spawn(async move { dispatch(operation, &request).await });
         done.await.unwrap_or_else(|_| Err(ApiError::unavailable()))?
     };
@@ -132,8 +134,8 @@ fn is_endpoint_with_slash(method: &Method, below_version: &str) -> bool {
     below_version.strip_suffix('/').is_some_and(|path| endpoints::find(method, path).is_some())
 }
 
-/// Refuses the callers of a frozen customer. Super admins are exempt; direct tokens are refused elsewhere, with another
-/// reason.
+/// Refuses the callers of a frozen customer. Super admins are exempt; direct tokens are refused elsewhere,
+/// with another reason.
 fn refuse_frozen(platform: &Platform, caller: &Caller) -> Result<(), ApiError> {
     if caller.is_super_admin() || caller.is_direct() {
         return Ok(());
@@ -168,7 +170,8 @@ async fn read_body(platform: &Platform, body: Body) -> Result<Bytes, ApiError> {
 }
 
 async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
-    // The largest futures are boxed: else the future of every request would be as large as the largest of them.
+    // The largest futures are boxed: else the future of every request would be as large as the largest of
+    // them.
     match operation {
         Operation::OwnConfig => outbound_configs::own(request).await,
         Operation::UpdateOwnConfig => outbound_configs::update_own(request).await,

@@ -37,7 +37,8 @@ pub(crate) struct Order<'a> {
     pub(crate) provider: Option<Uuid>,
 }
 
-/// Most destinations of a request. VoIPBIN documents no limit; without one, a single request could delay all others.
+/// Most destinations of a request. VoIPBIN documents no limit; without one, a single request could delay all
+/// others.
 const MAX_DESTINATIONS: usize = 100;
 
 /// The calls to place. A destination that cannot be called is left out, and the reason is logged.
@@ -106,7 +107,8 @@ pub(crate) async fn plan(
         let outcome = decide(&snapshot, &request);
         if let Err(failure) = &outcome {
             let step = failure.step();
-            tracing::info!(customer = %owner.id, destination = %destination.target, ?step, %failure, "a destination is not called");
+            let (customer, destination) = (owner.id, &destination.target);
+            tracing::info!(%customer, %destination, ?step, %failure, "a destination is not called");
         }
         outcomes.push(outcome);
     }
@@ -139,7 +141,8 @@ async fn closed_hosts(platform: &Platform) -> Result<ClosedHosts, ApiError> {
     Ok(ClosedHosts::new(map, providers.iter().map(|provider| provider.public.hostname.as_str())))
 }
 
-/// The applicable routes by the target of a destination, so that the destinations of one country need a single read.
+/// The applicable routes by the target of a destination, so that the destinations of one country need a
+/// single read.
 #[derive(Default)]
 struct StoredRoutes(HashMap<String, Vec<outbound::Route>>);
 

@@ -33,7 +33,8 @@ impl Caller {
     /// Authenticates the caller by the first credential of the request.
     ///
     /// # Errors
-    /// When the request has no credential, the credential is wrong, or too many wrong ones came from this address.
+    /// When the request has no credential, the credential is wrong, or too many wrong ones came from this
+    /// address.
     pub(crate) fn authenticate(
         platform: &Platform,
         address: IpAddr,
@@ -69,8 +70,8 @@ impl Caller {
         }
     }
 
-    /// The caller that a valid token identifies, if the agent or customer still exists. An agent has its current
-    /// permissions, not those in the token.
+    /// The caller that a valid token identifies, if the agent or customer still exists. An agent has its
+    /// current permissions, not those in the token.
     fn of_claims(platform: &Platform, claims: &Claims) -> Option<Self> {
         let existing = |customer: Uuid| platform.directory.customer(customer).map(|_| customer);
         match claims.kind.as_deref() {
@@ -128,8 +129,8 @@ impl Caller {
     }
 }
 
-/// The first credential that is not empty. A token takes precedence over an access key; for both, a cookie takes
-/// precedence over the query, and for tokens the query over the `Authorization` header.
+/// The first credential that is not empty. A token takes precedence over an access key; for both, a cookie
+/// takes precedence over the query, and for tokens the query over the `Authorization` header.
 fn find<'a>(headers: &'a HeaderMap, query: &'a QueryParams) -> Option<Credential<'a>> {
     let bearer = || {
         let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;

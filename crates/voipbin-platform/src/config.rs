@@ -16,22 +16,23 @@ use crate::sip_gateway::SipGateway;
 pub struct PlatformConfig {
     /// The local address that calls are sent from. None lets the system choose.
     pub sip_bind: Option<IpAddr>,
-    /// The networks that carriers are asked to accept calls from when a trunk is set up there. None means `sip_bind`, or
-    /// every address when `sip_bind` is none or unspecified.
+    /// The networks that carriers are asked to accept calls from when a trunk is set up there. None means
+    /// `sip_bind`, or every address when `sip_bind` is none or unspecified.
     pub source_networks: Option<IpNetworks>,
-    /// The platform's public SIP address, for carriers that require one. With none, no provider can be set up at those
-    /// carriers.
+    /// The platform's public SIP address, for carriers that require one. With none, no provider can be set up
+    /// at those carriers.
     pub sip_gateway: Option<SipGateway>,
     /// Time limits for carriers' APIs while a provider is set up.
     pub carrier_timeouts: CarrierTimeouts,
     /// The UDP ports for the media of calls.
     pub rtp_ports: Range<u16>,
-    /// Replacements for the hosts of providers: from a name to `host:port`, `host`, or `edge` for this server's own
-    /// carrier edge. A name also applies to every name below it: `out.didww.com` to `nyc.us.out.didww.com`.
+    /// Replacements for the hosts of providers: from a name to `host:port`, `host`, or `edge` for this
+    /// server's own carrier edge. A name also applies to every name below it: `out.didww.com` to
+    /// `nyc.us.out.didww.com`.
     pub hosts: BTreeMap<String, String>,
-    /// Whether calls to SIP URIs may go to addresses that are not public: private networks and this machine, including
-    /// its own edge. For tests and development: every caller who may place calls can then send INVITEs to every service
-    /// there.
+    /// Whether calls to SIP URIs may go to addresses that are not public: private networks and this machine,
+    /// including its own edge. For tests and development: every caller who may place calls can then send
+    /// INVITEs to every service there.
     pub allow_private_destinations: bool,
     /// How long a call may ring before it is cancelled.
     pub ring_timeout: Duration,
@@ -43,18 +44,19 @@ pub struct PlatformConfig {
     pub ip_rate: (u32, u32),
     /// Requests of one customer: sustained rate per second, and burst. Zero means no limit.
     pub customer_rate: (u32, u32),
-    /// Login requests of one client address: sustained rate per second, and burst. Zero means no limit. A username that
-    /// logged in from the same address before is exempt.
+    /// Login requests of one client address: sustained rate per second, and burst. Zero means no limit. A
+    /// username that logged in from the same address before is exempt.
     pub login_rate: (u32, u32),
     /// Most active calls at once. Each needs a file descriptor.
     pub calls: usize,
-    /// Most active calls of one customer. None means 500, or half of the calls that the limit on file descriptors permits
-    /// if that is less.
+    /// Most active calls of one customer. None means 500, or half of the calls that the limit on file
+    /// descriptors permits if that is less.
     pub calls_per_customer: Option<usize>,
-    /// How many months calls are kept after they ended, including the current month; zero keeps them for ever. Provider
-    /// calls and flows are kept as long as one of their calls is.
+    /// How many months calls are kept after they ended, including the current month; zero keeps them for
+    /// ever. Provider calls and flows are kept as long as one of their calls is.
     pub keep_months: u32,
-    /// Most webhook events of one customer that wait for delivery. None means the default of `callbacks::Settings`.
+    /// Most webhook events of one customer that wait for delivery. None means the default of
+    /// `callbacks::Settings`.
     pub webhooks_waiting: Option<u64>,
     /// How long a webhook event may wait for delivery. None means the default of `callbacks::Settings`.
     pub webhook_age: Option<Duration>,
@@ -66,8 +68,8 @@ pub struct PlatformConfig {
 pub struct CarrierTimeouts {
     /// For one request; 10 seconds by default, as on VoIPBIN's own platform.
     pub request: Duration,
-    /// For all requests of a setup together; 30 seconds by default, as on VoIPBIN's own platform. For a carrier that
-    /// needs a single request, this is the limit of that request.
+    /// For all requests of a setup together; 30 seconds by default, as on VoIPBIN's own platform. For a
+    /// carrier that needs a single request, this is the limit of that request.
     pub setup: Duration,
     /// For deleting one of the objects that a failed setup created at the carrier; 5 seconds by default.
     pub undo: Duration,

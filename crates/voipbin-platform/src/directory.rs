@@ -1,6 +1,7 @@
 //! Customers, agents and access keys in memory: every request needs them.
 //!
-//! The directory is complete: it is loaded when the server starts, and the control API updates it after every write.
+//! The directory is complete: it is loaded when the server starts, and the control API updates it after every
+//! write.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -92,15 +93,16 @@ impl Directory {
         customers.get(&id).filter(|customer| !customer.deleted).cloned()
     }
 
-    /// The customer of an agent and the agent's current permissions; none if the agent or its customer is deleted.
+    /// The customer of an agent and the agent's current permissions; none if the agent or its customer is
+    /// deleted.
     pub(crate) fn agent(&self, id: Uuid) -> Option<(Uuid, Permission)> {
         let agents = self.agents.read().unwrap_or_else(PoisonError::into_inner);
         let AgentEntry { customer, permission } = agents.get(&id).copied()?;
         self.customer(customer).map(|_| (customer, permission))
     }
 
-    /// The customer of an access key and the key's permissions; none if the key is unknown or expired, or its customer
-    /// is deleted.
+    /// The customer of an access key and the key's permissions; none if the key is unknown or expired, or its
+    /// customer is deleted.
     pub(crate) fn access_key(&self, key: &str, now: Timestamp) -> Option<(Uuid, Permission)> {
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let entry = keys.get(&digest(key)).copied()?;

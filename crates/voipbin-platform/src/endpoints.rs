@@ -60,8 +60,8 @@ pub(crate) enum Operation {
 }
 
 impl Endpoint {
-    /// Whether the handler's future may be dropped at any point: it writes nothing, or completes what follows its write in
-    /// a separate task.
+    /// Whether the handler's future may be dropped at any point: it writes nothing, or completes what follows
+    /// its write in a separate task.
     pub(crate) fn is_cancel_safe(&self) -> bool {
         let completes_in_task =
             matches!(self.operation, Operation::CreateCalls | Operation::CreateProviderCall);

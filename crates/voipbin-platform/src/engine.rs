@@ -1,7 +1,7 @@
 //! Calls from their first INVITE to their end. Each call has one task, which alone writes its record.
 //!
-//! A call follows its leg at the dialler, its flow, and the commands of requests. Bounds: a call ends after the longest
-//! duration of the configuration; it tries each of its providers once.
+//! A call follows its leg at the dialler, its flow, and the commands of requests. Bounds: a call ends after
+//! the longest duration of the configuration; it tries each of its providers once.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,8 +35,8 @@ pub(crate) fn creation_changes<'a>(
     calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(platform, call, "call_created")))
 }
 
-/// Commits the changes that create the calls of one customer, then dials the calls. Dropping the future after its first
-/// poll does not stop that.
+/// Commits the changes that create the calls of one customer, then dials the calls. Dropping the future after
+/// its first poll does not stop that.
 ///
 /// # Errors
 /// When there is no capacity for the calls, or they could not be written; then no call is dialled.
@@ -62,7 +62,7 @@ pub(crate) async fn place(
     let (reply, written) = oneshot::channel();
     // A separate task: a client that disconnects must not cancel it between the write and the dialling.
     tokio::spawn(begin(Arc::clone(platform), calls, changes, reply));
-    written.await.unwrap_or_else(|_| Err(StoreError::Failed("the write ended badly".to_owned())))?;
+    written.await.unwrap_or_else(|_| Err(StoreError::Failed("the task of the write panicked".to_owned())))?;
     Ok(())
 }
 
@@ -116,7 +116,7 @@ async fn run(platform: Arc<Platform>, mut call: Box<Entity<Calls>>, commands: Re
     Box::pin(running.end(ending)).await;
 }
 
-/// A call that has not ended.
+/// The state of a call's task.
 struct Running<'a> {
     platform: &'a Arc<Platform>,
     call: Box<Entity<Calls>>,
@@ -156,7 +156,8 @@ impl Running<'_> {
         }
     }
 
-    /// The INVITE for the current provider, as its record is now; none if the provider is missing or makes no valid INVITE.
+    /// The INVITE for the current provider, built from the provider's current record. Returns none if the
+    /// provider does not exist or its record makes no valid INVITE.
     async fn invitation(&self) -> Option<Invitation> {
         let CallPrivate { providers, current, anonymous, .. } = &self.call.private;
         let (source, destination) = (&self.call.public.source, &self.call.public.destination);
@@ -177,7 +178,8 @@ impl Running<'_> {
     /// Follows one attempt to its end.
     async fn follow(&mut self, leg: &mut Leg) -> Ending {
         let clock = self.platform.core.clock.clone();
-        // Short steps are boxed: their memory is then in use only while they run. Calls are long, and there are many.
+        // Short steps are boxed: their memory is then in use only while they run. Calls are long, and there
+        // are many.
         loop {
             if self.is_removed {
                 leg.hang_up();
@@ -196,7 +198,9 @@ impl Running<'_> {
                             self.flow.begin(clock.now());
                         }
                     }
-                    Some(LegEvent::Ended(end)) => return self.forced_ending.take().unwrap_or_else(|| ending_of(end)),
+                    Some(LegEvent::Ended(end)) => {
+                        return self.forced_ending.take().unwrap_or_else(|| ending_of(end));
+                    }
                     None => return self.forced_ending.take().unwrap_or(Ending::OurSide),
                 },
                 command = self.slot.commands.recv() => match command {
@@ -312,7 +316,8 @@ impl Running<'_> {
         self.unwritten.push(self.call.put());
         self.unwritten.extend(event(self.platform, &self.call, kind));
         if let Err(error) = self.write().await {
-            tracing::error!(%error, call = %self.call.id, kind, "a call could not be written; the call continues");
+            let call = self.call.id;
+            tracing::error!(%error, %call, kind, "a call could not be written; the call continues");
         }
     }
 
@@ -338,7 +343,8 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Writes the end of the call, and retries until that succeeds: until then the call is active for all clients.
+    /// Writes the end of the call, and retries until that succeeds: until then the call is active for all
+    /// clients.
     async fn end(mut self, ending: Ending) {
         mark_ended(self.platform, &mut self.call, ending);
         self.save("call_hangup").await;
@@ -366,7 +372,8 @@ fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
     (public.tm_hangup, public.tm_update) = (at, at);
 }
 
-/// Ends the calls that were active when an earlier process of the server was killed, and returns their number.
+/// Ends the calls that were active when an earlier process of the server was killed, and returns their
+/// number.
 ///
 /// # Errors
 /// When the store cannot be read or written.

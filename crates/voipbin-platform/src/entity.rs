@@ -1,5 +1,5 @@
-//! The records of the platform: the public part of each, as the API sends it, and the private part that never leaves
-//! the server.
+//! The records of the platform: the public part of each, as the API sends it, and the private part that never
+//! leaves the server.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,12 +17,12 @@ pub trait Kind {
     /// The part that no response contains.
     type Private: Serialize + DeserializeOwned + Clone + Default;
 
-    /// Whether the index keys of a record never change between its creation and its deletion. Writes in between then
-    /// leave the index untouched.
+    /// Whether the index keys of a record never change between its creation and its deletion. Writes in
+    /// between then leave the index untouched.
     const KEYS_ARE_FIXED: bool = false;
 
-    /// Whether the record describes something that is still running, such as a call. The next start of the server
-    /// ends what a crash left running, and retention never deletes it.
+    /// Whether the record describes something that is still running, such as a call. The next start of the
+    /// server ends what a crash left running, and retention never deletes it.
     fn is_live(_public: &Self::Public) -> bool {
         false
     }
@@ -35,8 +35,8 @@ pub trait Kind {
         Vec::new()
     }
 
-    /// The unique index keys of a record. The store refuses a second record with the same key; a deleted record keeps
-    /// the keys that it returns here.
+    /// The unique index keys of a record. The store refuses a second record with the same key; a deleted
+    /// record keeps the keys that it returns here.
     fn unique(_entity: &Entity<Self>) -> Vec<(&'static str, String)>
     where
         Self: Sized,
@@ -69,8 +69,8 @@ impl<K: Kind> Clone for Entity<K> {
     }
 }
 
-/// The body of a document. The names of its members are part of the stored format. The public part is stored exactly
-/// as the API sends it.
+/// The body of a document. The names of its members are part of the stored format. The public part is stored
+/// exactly as the API sends it.
 #[derive(Deserialize)]
 struct Body<'a, P> {
     #[serde(rename = "wire", borrow)]
@@ -112,13 +112,14 @@ impl<K: Kind> Entity<K> {
         json_text(&self.public)
     }
 
-    /// The change that writes the record. The commit fails with [`StoreError::Conflict`] if the stored revision is not
-    /// the one that was read.
+    /// The change that writes the record. The commit fails with [`StoreError::Conflict`] if the stored
+    /// revision is not the one that was read.
     pub fn put(&self) -> Change {
         self.put_with_json(&self.public_json())
     }
 
-    /// Like [`put`](Self::put), with the result of [`public_json`](Self::public_json), which is not computed again.
+    /// Like [`put`](Self::put), with the result of [`public_json`](Self::public_json), which is not computed
+    /// again.
     pub fn put_with_json(&self, public_json: &str) -> Change {
         // The format that `Body` reads.
         let body = format!("{{\"wire\":{public_json},\"own\":{}}}", json_text(&self.private));
@@ -138,15 +139,15 @@ impl<K: Kind> Entity<K> {
         Change::Put { revision: self.revision, document: Box::new(document) }
     }
 
-    /// The change that removes the record and its index keys from the store, if the stored revision is the one that
-    /// was read.
+    /// The change that removes the record and its index keys from the store, if the stored revision is the
+    /// one that was read.
     pub fn forget(&self) -> Change {
         // A record without a revision was never stored: no stored revision is -1.
         Change::Forget { kind: K::KIND, id: self.id, revision: self.revision.unwrap_or(-1) }
     }
 
-    /// Writes the record and returns true, or returns false if the stored revision is not the one that was read. The
-    /// caller then reads the record again and decides anew.
+    /// Writes the record and returns true, or returns false if the stored revision is not the one that was
+    /// read. The caller then reads the record again and decides anew.
     ///
     /// # Errors
     /// Every error of the store but [`StoreError::Conflict`].

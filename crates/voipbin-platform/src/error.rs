@@ -205,13 +205,14 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            // A concurrent request wrote the same record, or took the same unique value. The client has to look again.
+            // A concurrent request wrote the same record, or took the same unique value. The client has to
+            // look again.
             StoreError::Taken(_) | StoreError::Conflict => Self::state_invalid(),
             StoreError::Overloaded | StoreError::Full | StoreError::Crowded | StoreError::TooLong => {
                 Self { retry_after: Some(1), ..Self::unavailable() }
             }
-            // No `Retry-After`: a retry fails until the server is restarted, or may repeat the write. The store has
-            // logged the cause.
+            // No `Retry-After`: a retry fails until the server is restarted, or may repeat the write. The
+            // store has logged the cause.
             StoreError::Ended | StoreError::Unknown => {
                 Self { message: error.to_string().into(), ..Self::unavailable() }
             }

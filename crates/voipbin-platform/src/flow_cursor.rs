@@ -74,7 +74,8 @@ impl FlowCursor {
         let Some(flow) = &self.flow else { return Step::End };
         match flow.step(&mut self.cursor) {
             Next::HangUp { index, .. } => match index.and_then(|index| self.actions.get(index)) {
-                // The hangup is reported like every action. No action follows it: the next step ends the flow.
+                // The hangup is reported like every action. No action follows it: the next step ends the
+                // flow.
                 Some(action) => {
                     self.due = Some(now);
                     Step::Begin(action.clone())

@@ -1,11 +1,13 @@
-//! The pool that hashes passwords: slow on purpose, and therefore apart.
+//! The pool that hashes passwords.
 //!
-//! Two threads of its own do the hashing, so that neither requests nor the blocking pool of the runtime wait for it, and
-//! its memory is bounded. Work waits in queues, one for each source of logins, and the queues take turns: a source that
-//! sends hundreds of logins delays only its own. A username that logged in from the same source before has a queue of
-//! its own, and displaces other work when all slots are taken.
+//! Hashing is slow on purpose. The pool has two threads of its own, so that neither requests nor the
+//! runtime's blocking pool wait for it, and its memory is bounded. Work waits in queues, one for each source
+//! of logins, and the queues take turns: a source that sends hundreds of logins delays only its own. A
+//! username that logged in from the same source before has a queue of its own, and displaces other work when
+//! all slots are taken.
 //!
-//! Bounds: 512 waiting entries in all, 8 in one queue, and 20 seconds of waiting, which is less than clients wait.
+//! Bounds: 512 waiting entries in all, 8 in one queue, and 20 seconds of waiting, which is less than clients
+//! wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -20,8 +22,8 @@ const THREADS: usize = 2;
 const MAX_WAITING: usize = 512;
 /// Most entries in one queue.
 const MAX_WAITING_PER_QUEUE: usize = 8;
-/// How long an entry may wait. The last entry of a full queue waits for eight rounds of all queues. Most clients give up
-/// after 30 seconds, and an error response before that is more useful to them.
+/// How long an entry may wait. The last entry of a full queue waits for eight rounds of all queues. Most
+/// clients give up after 30 seconds, and an error response before that is more useful to them.
 const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// The queue of an entry.
@@ -87,8 +89,8 @@ impl HashingPool {
     /// Runs `hash` on one of the threads when the turn of its queue comes, and returns its result.
     ///
     /// # Errors
-    /// When the queue or the pool is full, when the entry is displaced by one of a shorter or proven queue, when it is not
-    /// done after 20 seconds, and when `hash` panics.
+    /// When the queue or the pool is full, when the entry is displaced by one of a shorter or proven queue,
+    /// when it is not done after 20 seconds, and when `hash` panics.
     pub(crate) async fn run<T: Send + 'static>(
         &self,
         queue: Queue,
@@ -161,8 +163,8 @@ impl Waiting {
         Ok(())
     }
 
-    /// Removes the newest entry of the longest queue of an unknown login, for an entry of a proven or an operator's queue, or
-    /// of one that is shorter by two entries or more.
+    /// Removes the newest entry of the longest queue of an unknown login, for an entry of a proven or an
+    /// operator's queue, or of one that is shorter by two entries or more.
     fn make_room(&mut self, queue: Queue) -> Result<(), Busy> {
         let unknown = self.queues.iter().filter(|(queue, _)| matches!(queue, Queue::Unknown(_)));
         let (longest, length) = unknown

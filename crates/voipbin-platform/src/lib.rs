@@ -1,14 +1,15 @@
 //! VoIPBIN's outbound side: its API, and calls that go out through carriers.
 //!
-//! A call of a customer is sent as a real INVITE to the providers that the routes, or the request itself, select. The
-//! carrier decides what happens to it; this crate follows the call, records it, and reports its events to webhooks. It
-//! knows nothing about trunks: a provider may be a trunk of this server's own carrier edge or any other SIP host.
+//! A call of a customer is sent as a real INVITE to the providers that the routes, or the request itself,
+//! select. The carrier decides what happens to it; this crate follows the call, records it, and reports its
+//! events to webhooks. It knows nothing about trunks: a provider may be a trunk of this server's own carrier
+//! edge or any other SIP host.
 //!
-//! The layers, each of which only knows those before it: `records` (what is stored), `platform` (the shared state),
-//! `call_plan` and `engine` (calls), `api` (requests).
+//! The layers, each of which only knows those before it: `records` (what is stored), `platform` (the shared
+//! state), `call_plan` and `engine` (calls), `api` (requests).
 //!
-//! Bounds: requests and their bodies (`api`), waiting logins (`hashing`), active calls in all and of each customer
-//! (`active_calls`), cached records (`cache`), and responses of carriers' APIs (`setup`).
+//! Bounds: requests and their bodies (`api`), waiting logins (`hashing`), active calls in all and of each
+//! customer (`active_calls`), cached records (`cache`), and responses of carriers' APIs (`setup`).
 //!
 //! Compatible with VoIPBIN, not affiliated with it.
 
@@ -86,8 +87,9 @@ pub enum PlatformError {
     Dialler(#[from] DiallerError),
 }
 
-/// Starts the dialler, with this server's own edge where hosts are mapped to it. Calls that an earlier process left
-/// active are ended first. Returns the background work, which must be polled for as long as the server runs.
+/// Starts the dialler, with this server's own edge where hosts are mapped to it. Calls that an earlier
+/// process left active are ended first. Returns the background work, which must be polled for as long as the
+/// server runs.
 ///
 /// # Errors
 /// [`PlatformError`]; then no call can be placed.
@@ -115,8 +117,8 @@ pub async fn start(
     })
 }
 
-/// Makes active calls hang up and accepts no more, without waiting. The dialler's sockets are closed once the calls have
-/// ended, or after [`HANG_UP_TIMEOUT`].
+/// Makes active calls hang up and accepts no more, without waiting. The dialler's sockets are closed once the
+/// calls have ended, or after [`HANG_UP_TIMEOUT`].
 pub fn abandon(platform: &Platform) {
     platform.active_calls.abandon();
     let Some(dialler) = platform.dialler.get().map(Arc::clone) else { return };
@@ -128,8 +130,8 @@ pub fn abandon(platform: &Platform) {
     in_background(ending, || dialler.abandon());
 }
 
-/// Makes active calls hang up and accepts no more. Waits at most [`HANG_UP_TIMEOUT`] for their ends, then stops the
-/// dialler.
+/// Makes active calls hang up and accepts no more. Waits at most [`HANG_UP_TIMEOUT`] for their ends, then
+/// stops the dialler.
 pub async fn stop(platform: &Platform) {
     platform.active_calls.stop(HANG_UP_TIMEOUT).await;
     if let Some(dialler) = platform.dialler.get() {

@@ -42,7 +42,8 @@ pub struct Platform {
     pub directory: Directory,
     /// Providers and outbound configs that were read before.
     pub(crate) cache: Arc<EntityCache>,
-    /// Must be locked while a customer, or a record that belongs to a customer, is changed by the control API.
+    /// Must be locked while a customer, or a record that belongs to a customer, is changed by the control
+    /// API.
     pub changes: Mutex<()>,
     /// The calls that have not ended.
     pub active_calls: ActiveCalls,
@@ -82,8 +83,8 @@ struct SigningKey {
 }
 
 impl Platform {
-    /// Loads the platform's state from the store. The number of active calls is limited by the configuration and by the
-    /// file descriptors that the process may open.
+    /// Loads the platform's state from the store. The number of active calls is limited by the configuration
+    /// and by the file descriptors that the process may open.
     ///
     /// # Errors
     /// When the store cannot be read or written, or the hashing threads cannot be started.
@@ -132,7 +133,8 @@ impl Platform {
         })
     }
 
-    /// The id and the creation time of a new record. Ids begin with the time, so that an index of them grows at its end.
+    /// The id and the creation time of a new record. Ids begin with the time, so that an index of them grows
+    /// at its end.
     pub fn new_id_and_time(&self) -> (Uuid, Timestamp) {
         (self.core.ids.record(self.core.clock.now()), self.timestamps.next())
     }

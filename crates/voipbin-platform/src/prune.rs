@@ -1,5 +1,5 @@
-//! Retention: deletes calls that ended before the months that the configuration keeps, and the provider calls and flows of
-//! which no call is left. An active call is never deleted.
+//! Retention: removes from the store the calls that ended before the months that the configuration keeps, and
+//! the provider calls and flows of which no call is left. An active call is never removed.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ use crate::records::flows::Flows;
 use crate::records::provider_calls::ProviderCalls;
 use crate::timestamps;
 
-/// Most records that one commit deletes. The number is small because the writes of calls wait for the commit.
+/// Most records that one commit removes. The number is small because the writes of calls wait for the commit.
 const MAX_PER_COMMIT: u64 = 100;
 
-/// Deletes expired records for as long as the server runs.
+/// Removes expired records for as long as the server runs.
 pub(crate) async fn run(platform: Arc<Platform>) {
     let months = platform.config.keep_months;
-    keep(&platform.core.clock, months, "ended calls", |before| delete_some(&platform, before)).await;
+    keep(&platform.core.clock, months, "ended calls", |before| remove_some(&platform, before)).await;
 }
 
-/// Deletes up to [`MAX_PER_COMMIT`] expired records of one kind, calls first, and returns their number.
-async fn delete_some(platform: &Platform, before: didww_types::Timestamp) -> Result<u64, StoreError> {
+/// Removes up to [`MAX_PER_COMMIT`] expired records of one kind, calls first, and returns their number.
+async fn remove_some(platform: &Platform, before: didww_types::Timestamp) -> Result<u64, StoreError> {
     let (store, before) = (&*platform.core.store, timestamps::from_clock(before));
-    let mut deleted = delete_some_of::<Calls>(store, before).await?;
-    if deleted == 0 {
-        deleted = delete_some_of::<ProviderCalls>(store, before).await?;
+    let mut removed = remove_some_of::<Calls>(store, before).await?;
+    if removed == 0 {
+        removed = remove_some_of::<ProviderCalls>(store, before).await?;
     }
-    if deleted == 0 {
-        deleted = delete_some_of::<Flows>(store, before).await?;
+    if removed == 0 {
+        removed = remove_some_of::<Flows>(store, before).await?;
     }
-    Ok(deleted)
+    Ok(removed)
 }
 
 /// A kind of record that expires.
@@ -74,7 +74,8 @@ impl Expiring for ProviderCalls {
 }
 
 impl Expiring for Flows {
-    /// Expired when none of the calls that ran it is left. Calls of later requests may have used the same flow.
+    /// Expired when none of the calls that ran it is left. Calls of later requests may have used the same
+    /// flow.
     async fn has_expired(
         flow: &Entity<Self>,
         store: &dyn Store,
@@ -85,8 +86,9 @@ impl Expiring for Flows {
     }
 }
 
-/// Deletes the oldest expired records of a kind, including those that are marked as deleted, and returns their number.
-async fn delete_some_of<K: Expiring>(store: &dyn Store, before: Timestamp) -> Result<u64, StoreError>
+/// Removes the oldest expired records of a kind, including those that are marked as deleted, and returns
+/// their number.
+async fn remove_some_of<K: Expiring>(store: &dyn Store, before: Timestamp) -> Result<u64, StoreError>
 where
     K::Public: Send + Sync,
     K::Private: Send + Sync,

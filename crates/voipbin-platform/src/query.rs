@@ -71,7 +71,8 @@ fn owned((name, value): (Cow<'_, str>, Cow<'_, str>)) -> (String, String) {
     (name.into_owned(), value.into_owned())
 }
 
-/// The `page_token` of the page after this one: the creation time of its last record. It is empty after an empty page.
+/// The `page_token` of the page after this one: the creation time of its last record. It is empty after an
+/// empty page.
 pub(crate) fn next_token(page: &[Document]) -> String {
     page.last().map(|last| Timestamp::from_unix_micros(last.created_at).to_page_token()).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! The kinds of records of the platform: their public and private parts, their index keys, and reads from the store.
+//! The kinds of records of the platform: their public and private parts, their index keys, and reads from the
+//! store.
 //!
 //! A record knows no request and no caller: endpoints, permissions and refusals are in `api`.
 

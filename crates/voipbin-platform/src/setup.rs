@@ -1,8 +1,8 @@
-//! The setup of a provider at a carrier: creates there, over the carrier's API, what calls need, so that a provider here
-//! can reference it.
+//! The setup of a provider at a carrier: creates there, over the carrier's API, what calls need, so that a
+//! provider here can reference it.
 //!
-//! Each carrier has its own steps, and its own way to undo them. The SIP credentials stay on this server: no response
-//! and no log line contains them.
+//! Each carrier has its own steps, and its own way to undo them. The SIP credentials stay on this server: no
+//! response and no log line contains them.
 
 mod carrier;
 mod didww;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-/// The platform's public SIP gateway, such as `sip.example.com:5060`: a name with an address record, and a port.
+/// The platform's public SIP gateway, such as `sip.example.com:5060`: a name with an address record, and a
+/// port.
 ///
 /// It is registered at a carrier when a provider is set up there. Nothing here listens on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,8 +52,8 @@ impl FromStr for SipGateway {
     }
 }
 
-/// Whether a text is a host name of two labels or more. The last one must begin with a letter, which excludes IP
-/// addresses.
+/// Whether a text is a host name of two labels or more. The last one must begin with a letter, which excludes
+/// IP addresses.
 fn is_public_name(host: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -11,11 +11,12 @@ pub(crate) fn from_clock(at: didww_types::Timestamp) -> Timestamp {
     Timestamp::from_unix_micros(at.as_unix_millis().saturating_mul(1_000))
 }
 
-/// How many of the last timestamps are remembered, so that a clock that is set back cannot repeat one of them.
+/// How many of the last timestamps are remembered, so that a clock that is set back cannot repeat one of
+/// them.
 const MAX_REMEMBERED: usize = 1_024;
 
-/// Issues timestamps that are all different: lists are paged by them. They increase while the system's clock runs, also
-/// where it steps back, and follow a clock that was set to another time.
+/// Issues timestamps that are all different: lists are paged by them. They increase while the system's clock
+/// runs, also where it steps back, and follow a clock that was set to another time.
 #[derive(Debug)]
 pub struct UniqueTimestamps {
     clock: Clock,

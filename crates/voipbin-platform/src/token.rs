@@ -83,7 +83,8 @@ impl Claims {
         Self { kind, direct: Some(direct), expire: end.to_page_token(), ..Self::EMPTY }
     }
 
-    /// The claims of a delegate, who acts for a customer with the permissions of its admin. The token expires at `end`.
+    /// The claims of a delegate, who acts for a customer with the permissions of its admin. The token expires
+    /// at `end`.
     pub fn delegate(customer: Uuid, subject: Uuid, id: Uuid, end: Timestamp) -> Self {
         Self {
             kind: Some("delegate".to_owned()),

@@ -7,8 +7,8 @@ use crate::entity::Entity;
 use crate::platform::Platform;
 use crate::records::calls::Calls;
 
-/// The change that queues an event about a call, such as `call_hangup`, for its customer's webhook. Returns none if the
-/// customer is deleted or has no webhook.
+/// The change that queues an event about a call, such as `call_hangup`, for its customer's webhook. Returns
+/// none if the customer is deleted or has no webhook.
 pub(crate) fn event(platform: &Platform, call: &Entity<Calls>, kind: &str) -> Option<Change> {
     let customer = platform.directory.customer(call.customer)?;
     if customer.public.webhook_uri.is_empty() {

@@ -56,8 +56,8 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     Ok(json_text(&created))
 }
 
-/// The call with the id in the path, if it is not deleted and the caller may see it. A missing call is reported before a
-/// missing permission.
+/// The call with the id in the path, if it is not deleted and the caller may see it. A missing call is
+/// reported before a missing permission.
 async fn find(request: &RequestContext) -> Result<Entity<Calls>, ApiError> {
     let id = request.text_id()?;
     if request.caller.is_direct() {

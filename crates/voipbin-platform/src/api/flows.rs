@@ -1,5 +1,5 @@
-//! The flow of new calls: one that the request names, or a temporary one for the actions of the request. Flows have no
-//! endpoints of their own.
+//! The flow of new calls: one that the request names, or a temporary one for the actions of the request.
+//! Flows have no endpoints of their own.
 
 use trunk_store::Change;
 use uuid::Uuid;
@@ -25,8 +25,8 @@ pub(super) struct ChosenFlow {
 /// Chooses the flow of new calls: the stored flow with this id, or a temporary one if the id is nil.
 ///
 /// # Errors
-/// When the stored flow does not exist, is deleted or belongs to another customer; when an action is invalid. No call
-/// may be placed then.
+/// When the stored flow does not exist, is deleted or belongs to another customer; when an action is invalid.
+/// No call may be placed then.
 pub(super) async fn choose(
     request: &RequestContext,
     flow_id: Uuid,

@@ -32,8 +32,8 @@ struct Login {
     password: Secret,
 }
 
-/// Responds with a token, or with status 400 and no body if the username or the password is wrong. The response does
-/// not reveal which of them.
+/// Responds with a token, or with status 400 and no body if the username or the password is wrong. The
+/// response does not reveal which of them.
 ///
 /// # Errors
 /// When too many logins came from this address or failed, or when too many wait to be checked.

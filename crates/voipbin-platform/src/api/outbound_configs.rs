@@ -99,7 +99,8 @@ async fn existing(request: &RequestContext, id: Uuid) -> Result<Entity<OutboundC
     found.filter(|config| !config.deleted).ok_or_else(not_found)
 }
 
-/// Applies a patch to a config and writes it. Returns false if a concurrent request wrote the config meanwhile.
+/// Applies a patch to a config and writes it. Returns false if a concurrent request wrote the config
+/// meanwhile.
 async fn try_update(
     request: &RequestContext,
     config: &mut Entity<OutboundConfigs>,

@@ -54,8 +54,8 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     }
 }
 
-/// Places the calls, and records the request and the ids of the calls. All of it is written in one commit: no call exists
-/// without its record.
+/// Places the calls, and records the request and the ids of the calls. All of it is written in one commit: no
+/// call exists without its record.
 pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let body: ProviderCallCreate = request.decode_body()?;
     if body.provider_id.is_nil() {

@@ -137,8 +137,8 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     }
 }
 
-/// Decodes the body. A value of `tech_headers` that is no string has its own message; every other mismatch is reported
-/// as an invalid JSON body.
+/// Decodes the body. A value of `tech_headers` that is no string has its own message; every other mismatch is
+/// reported as an invalid JSON body.
 fn decode(request: &RequestContext) -> Result<ProviderBody, ApiError> {
     let body: serde_json::Map<String, Value> = request.decode_body()?;
     let headers = body.get("tech_headers").and_then(Value::as_object);

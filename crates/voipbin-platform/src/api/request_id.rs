@@ -6,7 +6,8 @@ use service_base::ids::Ids;
 /// Most characters of a client's request id.
 const MAX_LENGTH: usize = 64;
 
-/// The value of `X-Request-Id`, if it consists of 1 to 64 letters, digits, hyphens and underscores; else a new id.
+/// The value of `X-Request-Id`, if it consists of 1 to 64 letters, digits, hyphens and underscores; else a
+/// new id.
 pub(super) fn request_id(ids: &Ids, headers: &HeaderMap) -> String {
     let is_plain = |text: &&str| {
         (1..=MAX_LENGTH).contains(&text.len())

@@ -11,7 +11,8 @@ const MAX_VALUE_BYTES: usize = 32 * 1024;
 /// Most bytes of all names and values together.
 const MAX_TOTAL_BYTES: usize = 64 * 1024;
 
-/// Checks the limits, in VoIPBIN's order and with its messages. It checks them before the caller's permissions.
+/// Checks the limits, in VoIPBIN's order and with its messages. It checks them before the caller's
+/// permissions.
 ///
 /// # Errors
 /// The first limit that is exceeded.

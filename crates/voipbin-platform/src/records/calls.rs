@@ -15,7 +15,8 @@ pub(crate) struct Calls;
 /// The private part of a call.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct CallPrivate {
-    /// The actions that run once the call is answered. Not stored: the flow is, and no call outlives its server.
+    /// The actions that run once the call is answered. Not stored: the flow is, and no call outlives its
+    /// server.
     #[serde(skip)]
     pub(crate) actions: Arc<[ActionBody]>,
     /// Whether the caller's number is hidden.

@@ -25,7 +25,8 @@ pub struct Customer {
     pub identity_verified: bool,
     /// The balance, in US dollars. Without a positive balance no call is placed; calls do not reduce it.
     pub balance: Money,
-    /// Whether the media of the customer's calls is to be recorded for support. It only appears in the calls' metadata.
+    /// Whether the media of the customer's calls is to be recorded for support. It only appears in the calls'
+    /// metadata.
     pub rtp_debug: bool,
     /// The HTTP method of the customer's webhook.
     pub webhook_method: WebhookMethod,
@@ -141,8 +142,8 @@ pub struct AccessKey {
     pub customer_id: Uuid,
     /// A name for operators; it need not be unique.
     pub name: String,
-    /// The key's permission bits. On VoIPBIN's own platform a key always has the permissions of its customer's admin
-    /// and no others.
+    /// The key's permission bits. On VoIPBIN's own platform a key always has the permissions of its
+    /// customer's admin and no others.
     pub permission: u16,
     /// When the key expires; null for never.
     pub tm_expire: Option<String>,

@@ -1,4 +1,5 @@
-//! Flows: the actions that calls run once they are answered. A flow is created together with the calls that run it.
+//! Flows: the actions that calls run once they are answered. A flow is created together with the calls that
+//! run it.
 
 use serde::{Deserialize, Serialize};
 use trunk_store::DocumentKind;

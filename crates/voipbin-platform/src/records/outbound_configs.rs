@@ -1,4 +1,5 @@
-//! Outbound configs: the limits and defaults of a customer's calls. A customer has at most one that is not deleted.
+//! Outbound configs: the limits and defaults of a customer's calls. A customer has at most one that is not
+//! deleted.
 
 use trunk_store::{DocumentKind, Store, StoreError};
 use uuid::Uuid;

@@ -13,8 +13,8 @@ pub(crate) struct Providers;
 /// The private part of a provider.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct ProviderPrivate {
-    /// The SIP credentials of the trunk that was set up at the carrier. A provider that was created without a setup
-    /// has none.
+    /// The SIP credentials of the trunk that was set up at the carrier. A provider that was created without a
+    /// setup has none.
     pub(crate) sip: Option<SipCredentials>,
 }
 

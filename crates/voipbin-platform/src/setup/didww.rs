@@ -11,8 +11,8 @@ use super::carrier::{CarrierError, CarrierTrunk, metadata};
 use crate::config::PlatformConfig;
 use crate::records::providers::SipCredentials;
 
-/// The host that takes the calls of DIDWW's trunks: the documented one in New York. A super admin can change it on the
-/// provider.
+/// The host that takes the calls of DIDWW's trunks: the documented one in New York. A super admin can change
+/// it on the provider.
 const HOST: &str = "nyc.us.out.didww.com";
 
 pub(super) async fn set_up(

@@ -1,8 +1,8 @@
-//! The setup at Telnyx: an outbound voice profile, a connection with SIP credentials that uses it, and the platform's
-//! public name on the connection.
+//! The setup at Telnyx: an outbound voice profile, a connection with SIP credentials that uses it, and the
+//! platform's public name on the connection.
 //!
-//! The requests are those of VoIPBIN's public source code; they were not tried against Telnyx itself. When a request
-//! fails, the objects that the earlier ones created are deleted, the newest first.
+//! The requests are those of VoIPBIN's public source code; they were not tried against Telnyx itself. When a
+//! request fails, the objects that the earlier ones created are deleted, the newest first.
 
 mod client;
 

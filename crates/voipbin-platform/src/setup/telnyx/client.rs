@@ -1,7 +1,7 @@
 //! A client for the part of Telnyx's API that a setup needs: a key, a JSON body, an id or an error.
 //!
-//! It follows no redirect with the key, reads at most 256 KiB of a response, and removes secrets from the carrier's
-//! error texts.
+//! It follows no redirect with the key, reads at most 256 KiB of a response, and removes secrets from the
+//! carrier's error texts.
 
 use std::time::Duration;
 
@@ -192,8 +192,8 @@ impl Client {
     }
 }
 
-/// The id of a created object: a text or a number of at most 128 characters. An id with characters that would change the
-/// meaning of a path is refused.
+/// The id of a created object: a text or a number of at most 128 characters. An id with characters that would
+/// change the meaning of a path is refused.
 fn id(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Created {
