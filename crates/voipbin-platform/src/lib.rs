@@ -5,6 +5,9 @@
 //! events to webhooks. It knows nothing about trunks: a provider may be a trunk of this server's own carrier
 //! edge or any other SIP host.
 //!
+//! It accepts no calls from outside, and handles neither SIP nor media itself: `sip-dialler` does. It refuses requests
+//! with VoIPBIN's statuses and reasons (`error`).
+//!
 //! The layers, each of which only knows those before it: `records` (what is stored), `platform` (the shared
 //! state), `call_plan` and `engine` (calls), `api` (requests).
 //!
@@ -12,9 +15,6 @@
 //! customer (`active_calls`), cached records (`cache`), and responses of carriers' APIs (`setup`).
 //!
 //! Compatible with VoIPBIN, not affiliated with it.
-
-// Tests read single packets from sockets, with methods that clippy.toml disallows elsewhere.
-#![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod active_calls;
 mod address;
