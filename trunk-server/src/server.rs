@@ -460,7 +460,7 @@ impl Drop for Server {
             voipbin_platform::abandon(&self.platform);
             // A call that goes out through the own edge is hung up by whoever placed it.
             if let Some(edge) = self.edge.take() {
-                edge.abandon_after(self.platform.live.over(voipbin_platform::HANGING_UP));
+                edge.abandon_after(self.platform.active_calls.all_ended(voipbin_platform::HANG_UP_TIMEOUT));
             }
         }
         // Connections hear of it and end; the listeners are not waited for.

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::{Control, ControlError};
 use trunk_store::{DocumentKind, DocumentQuery};
 use voipbin_platform::{
-    AccessKey, AccessKeyOwn, AccessKeys, Agent, AgentOwn, Agents, Claims, Customer, CustomerOwn,
-    CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, Moment, OutboundConfigs, PhoneNumber,
-    PhoneNumbers, WebhookMethod, digest, empty_config, hash, newborn, sign,
+    AccessKey, AccessKeyPrivate, AccessKeys, Agent, AgentPrivate, Agents, Claims, Customer, CustomerPrivate,
+    CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, OutboundConfigs, PhoneNumber,
+    PhoneNumbers, Timestamp, WebhookMethod, digest, empty_config, hash, sign,
 };
 
 /// Permission bit of a super admin of the platform.
@@ -118,13 +118,13 @@ impl Control {
     pub async fn customers(&self) -> Result<Vec<Customer>, ControlError> {
         let query = DocumentQuery::all(DocumentKind::Customer);
         let customers = Entity::<Customers>::list(&*self.core.store, query).await?;
-        Ok(customers.into_iter().map(|customer| customer.wire).collect())
+        Ok(customers.into_iter().map(|customer| customer.public).collect())
     }
 
     /// A customer.
     pub fn customer(&self, id: Uuid) -> Result<Customer, ControlError> {
         let found = self.platform.directory.customer(id);
-        found.map(|it| it.wire.clone()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
+        found.map(|it| it.public.clone()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
     /// A customer as the directory knows it.
@@ -146,9 +146,9 @@ impl Control {
     }
 
     /// The same as it is told of, if there is such a customer.
-    async fn told_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<K::Wire>, ControlError> {
+    async fn told_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<K::Public>, ControlError> {
         self.known(customer)?;
-        Ok(self.all_of::<K>(customer).await?.into_iter().map(|it| it.wire).collect())
+        Ok(self.all_of::<K>(customer).await?.into_iter().map(|it| it.public).collect())
     }
 
     /// One thing of a customer, to be changed.
@@ -168,8 +168,8 @@ impl Control {
         let platform = &self.platform;
         let _turn = platform.changes.lock().await;
         check_webhook(&new.webhook_uri)?;
-        let (id, at) = newborn(&self.platform);
-        let wire = Customer {
+        let (id, at) = self.platform.new_id_and_time();
+        let public = Customer {
             id,
             name: new.name,
             status: new.status,
@@ -182,9 +182,9 @@ impl Control {
             tm_create: at.to_string(),
         };
         let frozen_at = (new.status == CustomerStatus::Frozen).then(|| at.as_unix_micros());
-        let own = CustomerOwn { webhook_secret: new.webhook_secret, frozen_at };
-        let customer = Entity::<Customers>::new(id, id, at, wire, own);
-        let (config, at) = newborn(&self.platform);
+        let private = CustomerPrivate { webhook_secret: new.webhook_secret, frozen_at };
+        let customer = Entity::<Customers>::new(id, id, at, public, private);
+        let (config, at) = self.platform.new_id_and_time();
         let config = empty_config(config, id, at);
         self.core.store.commit(vec![customer.put(), config.put()]).await?;
         self.remember(id).await
@@ -206,26 +206,26 @@ impl Control {
         } = patch;
         if let Some(uri) = webhook_uri {
             check_webhook(&uri)?;
-            customer.wire.webhook_uri = uri;
+            customer.public.webhook_uri = uri;
         }
         if let Some(secret) = webhook_secret {
-            customer.own.webhook_secret = Some(secret).filter(|secret| !secret.expose().is_empty());
-            customer.wire.webhook_signed = customer.own.webhook_secret.is_some();
+            customer.private.webhook_secret = Some(secret).filter(|secret| !secret.expose().is_empty());
+            customer.public.webhook_signed = customer.private.webhook_secret.is_some();
         }
         if let Some(status) = status {
-            let now = self.platform.moments.now().as_unix_micros();
-            customer.own.frozen_at = match status {
-                CustomerStatus::Frozen => Some(customer.own.frozen_at.unwrap_or(now)),
+            let now = self.platform.timestamps.now().as_unix_micros();
+            customer.private.frozen_at = match status {
+                CustomerStatus::Frozen => Some(customer.private.frozen_at.unwrap_or(now)),
                 CustomerStatus::Active => None,
             };
-            customer.wire.status = status;
+            customer.public.status = status;
         }
-        let wire = &mut customer.wire;
-        wire.name = name.unwrap_or_else(|| std::mem::take(&mut wire.name));
-        wire.identity_verified = identity_verified.unwrap_or(wire.identity_verified);
-        wire.balance = balance.unwrap_or(wire.balance);
-        wire.rtp_debug = rtp_debug.unwrap_or(wire.rtp_debug);
-        wire.webhook_method = webhook_method.unwrap_or(wire.webhook_method);
+        let public = &mut customer.public;
+        public.name = name.unwrap_or_else(|| std::mem::take(&mut public.name));
+        public.identity_verified = identity_verified.unwrap_or(public.identity_verified);
+        public.balance = balance.unwrap_or(public.balance);
+        public.rtp_debug = rtp_debug.unwrap_or(public.rtp_debug);
+        public.webhook_method = webhook_method.unwrap_or(public.webhook_method);
         self.core.store.commit(vec![customer.put()]).await?;
         self.remember(id).await
     }
@@ -253,7 +253,7 @@ impl Control {
         }
         for mut config in self.all_of::<OutboundConfigs>(id).await? {
             config.deleted = true;
-            config.wire.tm_delete = Some(platform.moments.next());
+            config.public.tm_delete = Some(platform.timestamps.next());
             changes.push(config.put());
         }
         self.core.store.commit(changes).await?;
@@ -271,7 +271,7 @@ impl Control {
         let found = Entity::<Customers>::find(&*self.core.store, id).await?;
         let customer = found.ok_or_else(|| ControlError::NotFound(format!("customer {id}")))?;
         self.platform.directory.put(customer.clone());
-        Ok(customer.wire)
+        Ok(customer.public)
     }
 
     /// The agents of a customer, newest first.
@@ -298,18 +298,18 @@ impl Control {
         let password = hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
         let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = newborn(&self.platform);
-        let wire = Agent {
+        let (id, at) = self.platform.new_id_and_time();
+        let public = Agent {
             id,
             customer_id: customer,
             username: username.to_owned(),
             permission,
             tm_create: at.to_string(),
         };
-        let agent = Entity::<Agents>::new(id, customer, at, wire, AgentOwn { password });
+        let agent = Entity::<Agents>::new(id, customer, at, public, AgentPrivate { password });
         self.core.store.commit(vec![agent.put()]).await?;
         self.platform.directory.put_agent(&agent);
-        Ok(agent.wire)
+        Ok(agent.public)
     }
 
     /// Makes sure that there is a super admin with this username and password: an active and verified customer with
@@ -321,12 +321,12 @@ impl Control {
             return self.create_agent(customer.id, username, password, SUPER_ADMIN | CUSTOMER_ADMIN).await;
         };
         let hashed = hash(&self.platform, password).await;
-        agent.own.password =
+        agent.private.password =
             hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
-        agent.wire.permission |= SUPER_ADMIN;
+        agent.public.permission |= SUPER_ADMIN;
         self.core.store.commit(vec![agent.put()]).await?;
         self.platform.directory.put_agent(&agent);
-        Ok(agent.wire)
+        Ok(agent.public)
     }
 
     /// The access keys of a customer, newest first. The keys themselves are not kept.
@@ -341,13 +341,13 @@ impl Control {
         new: NewAccessKey,
     ) -> Result<(AccessKey, Secret), ControlError> {
         self.known(customer)?;
-        let expires = new.tm_expire.as_deref().map(str::parse::<Moment>).transpose();
+        let expires = new.tm_expire.as_deref().map(str::parse::<Timestamp>).transpose();
         let expires = expires.map_err(|error| ControlError::invalid("tm_expire", error.to_string()))?;
         let secret = Secret::new(format!("vb_{}", self.core.ids.token().expose()));
         let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = newborn(&self.platform);
-        let wire = AccessKey {
+        let (id, at) = self.platform.new_id_and_time();
+        let public = AccessKey {
             id,
             customer_id: customer,
             name: new.name,
@@ -355,12 +355,14 @@ impl Control {
             tm_expire: expires.map(|at| at.to_string()),
             tm_create: at.to_string(),
         };
-        let own =
-            AccessKeyOwn { digest: digest(secret.expose()), expires: expires.map(Moment::as_unix_micros) };
-        let key = Entity::<AccessKeys>::new(id, customer, at, wire, own);
+        let private = AccessKeyPrivate {
+            digest: digest(secret.expose()),
+            expires: expires.map(Timestamp::as_unix_micros),
+        };
+        let key = Entity::<AccessKeys>::new(id, customer, at, public, private);
         self.core.store.commit(vec![key.put()]).await?;
         self.platform.directory.put_key(&key);
-        Ok((key.wire, secret))
+        Ok((key.public, secret))
     }
 
     /// Takes an access key away, from the next request on.
@@ -396,8 +398,8 @@ impl Control {
         among("status", status, &["active", "suspended"])?;
         let _turn = self.platform.changes.lock().await;
         self.known(customer)?;
-        let (id, at) = newborn(&self.platform);
-        let wire = PhoneNumber {
+        let (id, at) = self.platform.new_id_and_time();
+        let public = PhoneNumber {
             id,
             customer_id: customer,
             number: number.to_owned(),
@@ -405,9 +407,9 @@ impl Control {
             status: status.to_owned(),
             tm_create: at.to_string(),
         };
-        let number = Entity::<PhoneNumbers>::new(id, customer, at, wire, ());
+        let number = Entity::<PhoneNumbers>::new(id, customer, at, public, ());
         self.core.store.commit(vec![number.put()]).await?;
-        Ok(number.wire)
+        Ok(number.public)
     }
 
     /// Takes a phone number away.
@@ -422,7 +424,7 @@ impl Control {
     pub fn token(&self, customer: Uuid, kind: TokenKind) -> Result<Secret, ControlError> {
         self.known(customer)?;
         let hours = if kind == TokenKind::Direct { 4 } else { 8 };
-        let end = self.platform.moments.now().after(std::time::Duration::from_hours(hours));
+        let end = self.platform.timestamps.now().after(std::time::Duration::from_hours(hours));
         let claims = match kind {
             TokenKind::Direct => Claims::direct(DirectClaim { customer_id: customer }, end),
             TokenKind::Delegate => {

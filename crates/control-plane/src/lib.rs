@@ -74,7 +74,7 @@ impl Control {
         #[cfg(feature = "voipbin")]
         if number.is_none() {
             // What is up would go on without anybody knowing of it.
-            self.platform.live.hang_up_all(voipbin_platform::HANGING_UP).await;
+            self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
         }
         Ok(self.core.store.reset(number, false).await?)
     }

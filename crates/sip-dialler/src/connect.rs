@@ -146,8 +146,8 @@ pub(crate) struct Connect {
     descriptors: Descriptors,
     places: Mutex<HashMap<Peer, Arc<Place>>>,
     clock: Clock,
-    /// The ways over UDP, and when each was found, on the clock's stopwatch. To find where one begins costs a socket,
-    /// so calls that begin together share it; a way that no call has is not kept.
+    /// The ways over UDP, and when each was found, on the clock's stopwatch. To find where one begins costs a
+    /// socket, so calls that begin together share it; a way that no call has is not kept.
     datagrams: Mutex<HashMap<SocketAddr, (Weak<Way>, Duration)>>,
 }
 

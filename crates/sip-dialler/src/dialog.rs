@@ -106,7 +106,8 @@ impl Dialog {
 
     /// The way to the first route or else to the target; `way` when it leads nowhere.
     async fn next_hop(&self, origin: &Origin, way: &Hop) -> Hop {
-        // A contact behind address translation cannot be connected to, and need not be: the connection is there.
+        // A contact behind address translation cannot be connected to, and need not be: the connection is
+        // there.
         if self.routes.is_empty() && way.is_reliable() && way.is_open() {
             return way.clone();
         }
@@ -169,8 +170,8 @@ impl Dialog {
         origin.request(&line, &self.hop, further, body)
     }
 
-    /// Sends a request, again with a digest if it is challenged, and waits for its answer. `None` when it could not
-    /// be sent.
+    /// Sends a request, again with a digest if it is challenged, and waits for its answer. `None` when it
+    /// could not be sent.
     pub(crate) async fn ask(
         mut self,
         origin: &Origin,
@@ -210,8 +211,8 @@ fn is_loose(uri: &str) -> bool {
     })
 }
 
-/// Sends a request that is no INVITE, and waits for its final response. The library repeats it, and says 408 itself
-/// when nothing comes.
+/// Sends a request that is no INVITE, and waits for its final response. The library repeats it, and says 408
+/// itself when nothing comes.
 pub(crate) async fn ask(origin: &Origin, request: Request, hop: &Hop) -> Option<Response> {
     let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
     let endpoint = origin.inner.stack.endpoint().clone();

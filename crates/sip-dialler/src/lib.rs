@@ -1,16 +1,17 @@
 //! A SIP user agent client: it places calls at carriers and tells what becomes of them.
 //!
-//! It knows nothing of customers, providers or a store: it is given a URI, a caller and headers, and answers with
-//! events. The SIP library is used at transaction level, and not even that for INVITE: its INVITE transactions
-//! send the ACK themselves, to an address that they look up anew while everything else waits, write the user part
-//! of a URI otherwise than it was given, and make a timeout look like a 408 of the far end.
+//! It knows nothing of customers, providers or a store: it is given a URI, a caller and headers, and answers
+//! with events. The SIP library is used at transaction level, and not even that for INVITE: its INVITE
+//! transactions send the ACK themselves, to an address that they look up anew while everything else waits,
+//! write the user part of a URI otherwise than it was given, and make a timeout look like a 408 of the far
+//! end.
 //!
 //! It takes no calls, plays nothing but silence, and hears nothing.
 //!
 //! The loops that far ends feed, and their bounds: what comes for one call (16 wait, and a place for a BYE);
-//! requests of no call (1,024 are answered at the same time); forks and reliable responses of a call (8 and 32); answers
-//! that are acknowledged again (8); challenges (4); a host's addresses (4); hosts for media (4 of a call, and one more
-//! after each 15 seconds; each within 5 seconds). No media is read at all.
+//! requests of no call (1,024 are answered at the same time); forks and reliable responses of a call (8 and
+//! 32); answers that are acknowledged again (8); challenges (4); a host's addresses (4); hosts for media (4
+//! of a call, and one more after each 15 seconds; each within 5 seconds). No media is read at all.
 
 // A test reads a packet or two.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -72,8 +73,8 @@ pub struct DiallerConfig {
     pub advertise: Option<IpAddr>,
     /// Ports for RTP; even ones are used.
     pub rtp_ports: Range<u16>,
-    /// Host names that are somewhere else than the domain name system says: `host:port` or `address:port`, the port
-    /// being optional.
+    /// Host names that are somewhere else than the domain name system says: `host:port` or `address:port`,
+    /// the port being optional.
     pub hosts: BTreeMap<String, String>,
     /// Whether calls to [`Reach::Public`] may go to addresses that are not public, too.
     pub allow_private: bool,
@@ -81,8 +82,8 @@ pub struct DiallerConfig {
     pub own: OwnSockets,
     /// The name servers; the system's when there are none.
     pub name_servers: Vec<SocketAddr>,
-    /// Certificates that carriers' certificates must lead to, in a PEM file; those the system trusts when there is
-    /// none.
+    /// Certificates that carriers' certificates must lead to, in a PEM file; those the system trusts when
+    /// there is none.
     pub tls_roots: Option<PathBuf>,
     /// What the `User-Agent` header says.
     pub user_agent: String,
@@ -98,8 +99,8 @@ pub struct DiallerConfig {
     pub probe_timeout: Duration,
     /// How long calls may take to end when the dialler stops.
     pub stop_deadline: Duration,
-    /// The estimate of a round trip that SIP's timers are made from (RFC 3261 §17.1.1.1): a request is given up after
-    /// 64 of them.
+    /// The estimate of a round trip that SIP's timers are made from (RFC 3261 §17.1.1.1): a request is given
+    /// up after 64 of them.
     pub t1: Duration,
     /// Where calls and connections take the files from that they have open.
     pub descriptors: Descriptors,

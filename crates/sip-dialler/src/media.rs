@@ -1,9 +1,9 @@
 //! The media of a call: silence, so that a far end that waits for packets does not hang up.
 //!
-//! Nothing is heard: packets that come in are dropped by the system, which costs no waking, and no loop here is fed by a
-//! peer. And silence is
-//! suppressed as RFC 3551 §4.1 has it: a quarter of a second of it opens the way through address translators, and
-//! then one packet a second shows that we are there. Fifty a second for every call would be the server's main work.
+//! Nothing is heard: packets that come in are dropped by the system, which costs no waking, and no loop here
+//! is fed by a peer. And silence is suppressed as RFC 3551 §4.1 has it: a quarter of a second of it opens the
+//! way through address translators, and then one packet a second shows that we are there. Fifty a second for
+//! every call would be the server's main work.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -182,8 +182,9 @@ impl Media {
     }
 }
 
-/// Whether media may be sent to an address that a carrier named: never to what is special or our own, and to what is
-/// near only for a carrier that is as near. Calls that we place at our own edge send their media there.
+/// Whether media may be sent to an address that a carrier named: never to what is special or our own, and to
+/// what is near only for a carrier that is as near. Calls that we place at our own edge send their media
+/// there.
 fn may_go(inner: &Inner, carrier: IpAddr, to: SocketAddr) -> bool {
     let special = no_media_to(to, carrier, false);
     let own = match inner.config.own.at(to) {

@@ -15,8 +15,8 @@ use super::stack::ALLOW;
 use sip_transport::body::session_description;
 
 impl Call {
-    /// Takes the answer to an offer of ours, and returns true if it fits. One that does not fit leaves the media where
-    /// it was.
+    /// Takes the answer to an offer of ours, and returns true if it fits. One that does not fit leaves the
+    /// media where it was.
     pub(crate) async fn take_answer(&mut self, answer: &[u8]) -> bool {
         let carrier = self.carrier();
         match (described(answer), self.media.as_mut(), carrier) {

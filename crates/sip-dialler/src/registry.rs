@@ -1,7 +1,7 @@
 //! Who must hear what comes in, by `Call-ID`.
 //!
-//! Responses to INVITE and OPTIONS are taken away from the SIP library here, before it looks for transactions of its
-//! own: it has none for them.
+//! Responses to INVITE and OPTIONS are taken away from the SIP library here, before it looks for transactions
+//! of its own: it has none for them.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -136,7 +136,8 @@ impl Registry {
         }
     }
 
-    /// Forgets everything, for good. What is left of calls keeps the dialler, and this is kept by the dialler.
+    /// Forgets everything, for good. What is left of calls keeps the dialler, and this is kept by the
+    /// dialler.
     pub(crate) fn close(&self) {
         let mut calls = self.lock();
         calls.closed = true;
@@ -152,7 +153,8 @@ impl Registry {
     }
 }
 
-/// Forgets what is too late to matter, and in the end everything: what is left of calls holds what they shared.
+/// Forgets what is too late to matter, and in the end everything: what is left of calls holds what they
+/// shared.
 pub(crate) async fn forget(inner: Weak<Inner>, ended: CancellationToken) {
     let mut ticks = tokio::time::interval(FORGETTING);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

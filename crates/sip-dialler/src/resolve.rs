@@ -2,8 +2,8 @@
 //!
 //! NAPTR is not asked: the transport is stated in the URI or is UDP.
 //!
-//! How far a request may go is seen to here, at the addresses that are dialled: whoever owns a name may have it lead
-//! elsewhere with every question.
+//! How far a request may go is seen to here, at the addresses that are dialled: whoever owns a name may have
+//! it lead elsewhere with every question.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -29,8 +29,8 @@ use service_base::ids::Ids;
 const LOOKUP: Duration = Duration::from_secs(5);
 /// One question to one name server.
 const QUESTION: Duration = Duration::from_secs(2);
-/// Requests whose lookups run at the same time: each may take a socket for every question. Others wait, as long as their
-/// own time lasts. Probes are not among them: they are few at a time by themselves.
+/// Requests whose lookups run at the same time: each may take a socket for every question. Others wait, as
+/// long as their own time lasts. Probes are not among them: they are few at a time by themselves.
 const AT_ONCE: usize = 32;
 /// Most addresses that are tried for one request.
 const MOST: usize = 4;

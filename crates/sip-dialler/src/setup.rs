@@ -211,8 +211,8 @@ impl Call {
         self.leaving = Some(Leaving { end, tell_at, abandon_at: None });
     }
 
-    /// Cancels a call that is given up as soon as that is allowed (RFC 3261 §9.1), and tells its end when that takes
-    /// too long. Gives the end when the INVITE is left alone.
+    /// Cancels a call that is given up as soon as that is allowed (RFC 3261 §9.1), and tells its end when
+    /// that takes too long. Gives the end when the INVITE is left alone.
     fn leave_on(&mut self, invite: &mut Invite, heard: bool) -> Option<LegEnd> {
         let now = self.inner.clock.stopwatch();
         let t1 = self.inner.config.t1;
@@ -317,8 +317,8 @@ impl Call {
         }
     }
 
-    /// Adds the answer to a challenge to the next INVITE; gives whether that is worth a try: a password that was
-    /// refused once is not tried again, unless only the nonce was too old.
+    /// Adds the answer to a challenge to the next INVITE; gives whether that is worth a try: a password that
+    /// was refused once is not tried again, unless only the nonce was too old.
     fn authorize(&mut self, response: &Response) -> bool {
         let Some(challenge) = challenge(response) else { return false };
         let Some(header) = answer(&self.origin, response, "INVITE", &self.uri) else { return false };

@@ -42,7 +42,8 @@ impl Call {
         let Up { dialog, session, updates } = up;
         let mut talk = Talk { dialog, session, least_interval: 0, updates, update: None, invite: None };
         let clock = self.inner.clock.clone();
-        // What is seldom done has its own place on the heap while it is done: the state of a call that is up stays small.
+        // What is seldom done has its own place on the heap while it is done: the state of a call that is up
+        // stays small.
         loop {
             let invite = talk.invite.as_ref().and_then(Invite::next);
             let media = self.media.as_ref().and_then(Media::next);
@@ -168,7 +169,8 @@ impl Call {
         let code = response.status_code.code();
         match code {
             0..200 => {
-                // It has the INVITE, but must answer in time all the same: meanwhile the session runs out unseen.
+                // It has the INVITE, but must answer in time all the same: meanwhile the session runs out
+                // unseen.
                 invite.fall_silent();
                 talk.invite = Some(invite);
                 return true;

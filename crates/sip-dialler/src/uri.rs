@@ -38,8 +38,8 @@ impl Target {
     }
 }
 
-/// A URI that is written as it was given: the library escapes user parts once more, so that `#` would read `%23` and
-/// `%23` would read `%2523`. What it takes for the host it leaves alone.
+/// A URI that is written as it was given: the library escapes user parts once more, so that `#` would read
+/// `%23` and `%23` would read `%2523`. What it takes for the host it leaves alone.
 pub(crate) fn verbatim(uri: &str) -> Uri {
     Uri {
         host_with_port: HostWithPort { host: Host::Domain(Domain(uri.to_owned())), port: None },

@@ -1,8 +1,8 @@
 //! What comes in, from its bytes to the SIP library.
 //!
-//! One way for datagrams and streams: a door decides first, on the bytes; then the message is parsed, marked with where
-//! it arrived, and handed on. What cannot be read is answered where an answer can be made, and costs nobody else's
-//! message. It decides nothing about a call.
+//! One way for datagrams and streams: a door decides first, on the bytes; then the message is parsed, marked
+//! with where it arrived, and handed on. What cannot be read is answered where an answer can be made, and
+//! costs nobody else's message. It decides nothing about a call.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ pub struct Arrival {
     pub transport: Transport,
 }
 
-/// The library carries nothing beside a message, so where it arrived travels as a header, under a name that nothing
-/// from the network can have: a name ends at the first colon.
+/// The library carries nothing beside a message, so where it arrived travels as a header, under a name that
+/// nothing from the network can have: a name ends at the first colon.
 const MARK: &str = ":arrived";
 
 impl Arrival {

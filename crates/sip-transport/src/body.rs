@@ -1,8 +1,8 @@
 //! What of a message's body is a session description (RFC 3261 §7.4 and §8.2.3, RFC 5621).
 //!
 //! The description is the body itself, or one part of a `multipart` body. A part that may be ignored
-//! (`handling=optional`, as ISUP has it) is passed over; one that must be understood, and is not, has the message
-//! refused. What the description says is not looked at here.
+//! (`handling=optional`, as ISUP has it) is passed over; one that must be understood, and is not, has the
+//! message refused. What the description says is not looked at here.
 //!
 //! Bounds: 16 parts in all, multiparts nested two deep, 32 header lines in a part.
 
@@ -57,7 +57,8 @@ impl BodyRefusal {
 
 /// The session description in a message; `None` when the message has none.
 ///
-/// A body without a type is taken for a description when it begins like one: some programs leave the header out.
+/// A body without a type is taken for a description when it begins like one: some programs leave the header
+/// out.
 pub fn session_description<'a>(
     headers: &'a Headers,
     body: &'a [u8],
@@ -91,8 +92,8 @@ struct Entity<'a> {
 }
 
 impl Entity<'_> {
-    /// Whether it need not be understood. What has an id and no disposition is there for a header that refers to it
-    /// (RFC 5621 §8), such as `Geolocation`, and none that is understood does.
+    /// Whether it need not be understood. What has an id and no disposition is there for a header that refers
+    /// to it (RFC 5621 §8), such as `Geolocation`, and none that is understood does.
     fn is_optional(&self, depth: usize) -> bool {
         match self.disposition {
             None => depth > 0 && self.has_id && !self.is_session(),
@@ -203,8 +204,8 @@ impl Reader {
         self.read(&entity, body, depth)
     }
 
-    /// The parts of a multipart body, with their headers. What stands before the first and after the last delimiter
-    /// is nobody's; a last delimiter that is missing is forgiven.
+    /// The parts of a multipart body, with their headers. What stands before the first and after the last
+    /// delimiter is nobody's; a last delimiter that is missing is forgiven.
     fn split<'a>(&mut self, kind: &str, body: &'a [u8]) -> Result<Vec<&'a [u8]>, BodyRefusal> {
         let boundary = parameter(kind, "boundary")
             .filter(|boundary| (1..=LONGEST_BOUNDARY).contains(&boundary.len()))

@@ -1,9 +1,10 @@
 //! SIP over UDP: one socket that knows to which of its addresses a datagram came, and answers from there.
 //!
-//! The library's own reader takes 8,192 bytes, has no limits, and answers from whatever address the system likes. This
-//! one reads datagrams of every size, 16 in a row before others have their turn, and hands them to the endpoint by the
-//! same way as a stream does. It keeps one buffer and no datagram; what the kernel's queue cannot hold is lost, as
-//! datagrams may be, and so is an answer that the kernel does not take at once: nobody waits for a peer here.
+//! The library's own reader takes 8,192 bytes, has no limits, and answers from whatever address the system
+//! likes. This one reads datagrams of every size, 16 in a row before others have their turn, and hands them
+//! to the endpoint by the same way as a stream does. It keeps one buffer and no datagram; what the kernel's
+//! queue cannot hold is lost, as datagrams may be, and so is an answer that the kernel does not take at once:
+//! nobody waits for a peer here.
 
 use std::future::{Future, pending, ready};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -181,8 +182,8 @@ impl Datagrams {
         self.address.ip().is_unspecified()
     }
 
-    /// What the library answers a message with: it reaches the peer that the message came from, from the address that it
-    /// came to, and nobody else, whatever a `Via` says.
+    /// What the library answers a message with: it reaches the peer that the message came from, from the
+    /// address that it came to, and nobody else, whatever a `Via` says.
     pub async fn connection(self: &Arc<Self>, arrival: &Arrival) -> rsipstack::Result<SipConnection> {
         let Arrival { source, local, .. } = *arrival;
         self.library_socket(local, Some(source)).await

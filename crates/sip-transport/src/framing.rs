@@ -1,7 +1,7 @@
 //! Where a SIP message begins and ends in a stream.
 //!
-//! Nothing is read into memory because a peer announces it: a message has one size at most, and what does not keep
-//! to the form ends the connection, for nobody knows where the next message begins.
+//! Nothing is read into memory because a peer announces it: a message has one size at most, and what does not
+//! keep to the form ends the connection, for nobody knows where the next message begins.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -54,8 +54,8 @@ pub(crate) fn next(input: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
     Ok((input.len() >= whole).then(|| Frame::Message(input.split_to(whole).freeze())))
 }
 
-/// The body of a datagram: without a length it ends with the datagram, and what follows a body is no part of it
-/// (RFC 3261 §18.3).
+/// The body of a datagram: without a length it ends with the datagram, and what follows a body is no part of
+/// it (RFC 3261 §18.3).
 pub fn body_of_datagram(bytes: &[u8]) -> Result<&[u8], Malformed> {
     let Some(head) = Head::of(bytes) else { return Err(Malformed::Headless) };
     let length = length(head)?.unwrap_or(head.rest.len());

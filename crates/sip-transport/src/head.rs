@@ -1,8 +1,8 @@
 //! The head of a message, looked at without parsing it: where its lines are, and nothing of what they mean.
 //!
-//! A flood is turned away by what stands here, so that only what is let through is parsed and copied. Everything borrows
-//! from the bytes that came, nothing is allocated but what a folded line needs, and each look goes over the head once.
-//! A message has 65,535 bytes at most wherever it comes from.
+//! A flood is turned away by what stands here, so that only what is let through is parsed and copied.
+//! Everything borrows from the bytes that came, nothing is allocated but what a folded line needs, and each
+//! look goes over the head once. A message has 65,535 bytes at most wherever it comes from.
 
 use std::borrow::Cow;
 

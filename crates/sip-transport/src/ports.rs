@@ -24,7 +24,8 @@ pub struct Ports {
     books: Books,
 }
 
-/// Where each socket is entered: among our own, for a purpose, and among the files that may be open, of a share.
+/// Where each socket is entered: among our own, for a purpose, and among the files that may be open, of a
+/// share.
 #[derive(Debug)]
 pub struct Books {
     pub own: OwnSockets,
@@ -80,7 +81,8 @@ impl Ports {
         None
     }
 
-    /// Takes back a socket that was never used, for the next call: most calls that are refused need none of their own.
+    /// Takes back a socket that was never used, for the next call: most calls that are refused need none of
+    /// their own.
     pub fn give_back(&self, bound: Bound) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < SPARE {

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use sha2::{Digest as _, Sha256};
 use trunk_rules::carrier::{Codec, Direction, Media, OFFERED_SUITE, Profile, Protection, Setup};
 
-/// What names a session in all its descriptions (RFC 3264 §5 and §8): an id that stays, and a version that grows by
-/// one whenever the description is another one than the last.
+/// What names a session in all its descriptions (RFC 3264 §5 and §8): an id that stays, and a version that
+/// grows by one whenever the description is another one than the last.
 #[derive(Debug)]
 pub struct Identity {
     id: u64,
@@ -89,7 +89,8 @@ fn refuse(text: &mut String, line: &str) {
     let _ = write!(text, "m={kind} 0 {rest}\r\n");
 }
 
-/// An offer of codecs, the best first, and of telephone events. With the profile `RTP/SAVP` it carries our key.
+/// An offer of codecs, the best first, and of telephone events. With the profile `RTP/SAVP` it carries our
+/// key.
 pub fn offer(
     identity: &mut Identity,
     at: SocketAddr,

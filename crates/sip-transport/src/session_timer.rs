@@ -1,4 +1,5 @@
-//! The session timer (RFC 4028): whether there is one, who refreshes the session, and when it is over when nobody does.
+//! The session timer (RFC 4028): whether there is one, who refreshes the session, and when it is over when
+//! nobody does.
 //!
 //! One reading for both sides of a call. It decides, and neither sends nor waits.
 
@@ -13,7 +14,8 @@ pub const SHORTEST: u32 = 90;
 /// An interval of a far end's that is shorter, against the standard, would keep us busy with refreshing.
 const SHORTEST_KEPT: u32 = 10;
 
-/// Seconds before the end at which the side that does not refresh gives up, unless a third of the interval is less.
+/// Seconds before the end at which the side that does not refresh gives up, unless a third of the interval is
+/// less.
 const MARGIN: u32 = 32;
 
 /// A side of the request or response that says who refreshes.
@@ -89,8 +91,8 @@ impl Said {
         self.supported || self.refresher.is_some()
     }
 
-    /// Decides as the side that answers a request (RFC 4028 §9). `running` is what was agreed on before in the dialog:
-    /// a refresh that says nothing leaves it as it is.
+    /// Decides as the side that answers a request (RFC 4028 §9). `running` is what was agreed on before in
+    /// the dialog: a refresh that says nothing leaves it as it is.
     pub fn decide(&self, running: Option<Terms>) -> Decision {
         let Some(interval) = self.interval else {
             return running.map_or(Decision::Without, Decision::With);
@@ -98,7 +100,8 @@ impl Said {
         let least = self.least.unwrap_or_default().max(SHORTEST);
         match (interval < least, self.is_supported()) {
             (true, true) => Decision::TooShort(least),
-            // Whoever does not know session timers would not understand why, and an interval must not be raised.
+            // Whoever does not know session timers would not understand why, and an interval must not be
+            // raised.
             (true, false) => Decision::Without,
             (false, supported) => {
                 let by = self.refresher.unwrap_or(Refresher::Uac);
@@ -151,8 +154,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// One that was agreed on, or refreshed, just now. It is refreshed after half the interval, and given up 32
-    /// seconds or a third of the interval before its end, whichever is less.
+    /// One that was agreed on, or refreshed, just now. It is refreshed after half the interval, and given up
+    /// 32 seconds or a third of the interval before its end, whichever is less.
     pub fn new(terms: Terms, now: Timestamp) -> Self {
         let after = |seconds: u32| now.after(Duration::from_secs(seconds.into()));
         let Terms { interval, ours } = terms;

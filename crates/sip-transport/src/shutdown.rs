@@ -4,8 +4,8 @@ use rsipstack::transaction::Endpoint;
 use rsipstack::transaction::transaction::TransactionEvent;
 use rsipstack::transport::SipAddr;
 
-/// Ends an endpoint whose token is cancelled, and everything that waits for it. Its sockets are closed as soon as its
-/// tasks have seen it.
+/// Ends an endpoint whose token is cancelled, and everything that waits for it. Its sockets are closed as
+/// soon as its tasks have seen it.
 pub fn shut_down(endpoint: &Endpoint, udp: Option<&SipAddr>) {
     endpoint.shutdown();
     if let Some(udp) = udp {

@@ -1,7 +1,8 @@
-//! Responses that are made of a request's bytes alone (RFC 3261 §8.2.7): no transaction, no repetition, no memory.
+//! Responses that are made of a request's bytes alone (RFC 3261 §8.2.7): no transaction, no repetition, no
+//! memory.
 //!
-//! Such a response goes to where the request came from, which may be forged, so it never has more bytes than its caller
-//! grants: what is not needed is left out, and when even the rest is too long there is none.
+//! Such a response goes to where the request came from, which may be forged, so it never has more bytes than
+//! its caller grants: what is not needed is left out, and when even the rest is too long there is none.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -33,8 +34,8 @@ impl<'a> Reply<'a> {
         self
     }
 
-    /// The response to a request, of `most` bytes at most. `None` when the request wants none, has no `Via`, or leaves
-    /// no room. `tag` is what `To` gets if it has none.
+    /// The response to a request, of `most` bytes at most. `None` when the request wants none, has no `Via`,
+    /// or leaves no room. `tag` is what `To` gets if it has none.
     pub fn to(&self, head: &Head<'_>, source: SocketAddr, tag: &str, most: usize) -> Option<Vec<u8>> {
         if matches!(head.method()?, b"ACK") {
             return None;

@@ -1,8 +1,9 @@
 //! SIP over TCP and TLS, with limits.
 //!
-//! The library's own way writes without a time limit, and partly from the task that reads for everybody; a peer that
-//! stops reading would hold up all calls, and one that is cut off in the middle of a message garbles what follows. Here each connection has a task of its own: what is to be sent waits in a
-//! queue, a peer that does not read is not read from, and one that takes nothing for a while is cut off.
+//! The library's own way writes without a time limit, and partly from the task that reads for everybody; a
+//! peer that stops reading would hold up all calls, and one that is cut off in the middle of a message
+//! garbles what follows. Here each connection has a task of its own: what is to be sent waits in a queue, a
+//! peer that does not read is not read from, and one that takes nothing for a while is cut off.
 
 mod open;
 mod places;
@@ -45,8 +46,8 @@ const FULL: usize = 65_536;
 const QUEUED: usize = 64;
 /// Bytes read at a stretch.
 const READ: usize = 4_096;
-/// Bytes that the kernel may hold for a peer that does not read, of each connection. Left to itself it takes megabytes,
-/// and only then does such a peer show.
+/// Bytes that the kernel may hold for a peer that does not read, of each connection. Left to itself it takes
+/// megabytes, and only then does such a peer show.
 const KERNEL_BUFFER: usize = 65_536;
 /// Longest that the last answer on a connection may take.
 const LAST: Duration = Duration::from_millis(500);
@@ -60,7 +61,8 @@ pub struct Limits {
     pub stuck: Duration,
     /// Longest that a message may take to arrive.
     pub arriving: Duration,
-    /// A connection that nobody uses, and on which nothing is sent for so long in either direction, is closed.
+    /// A connection that nobody uses, and on which nothing is sent for so long in either direction, is
+    /// closed.
     pub silent: Duration,
     /// Longest that a connection is kept on which nothing came that the door let in.
     pub unproven: Duration,
@@ -220,7 +222,8 @@ enum Step {
 impl Link {
     async fn new(common: Common, arrival: Arrival, token: &CancellationToken) -> io::Result<(Self, ToSend)> {
         let address = SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() };
-        // Not bounded, for whoever sends must never wait; the queue is short because nothing is read while it is not.
+        // Not bounded, for whoever sends must never wait; the queue is short because nothing is read while it
+        // is not.
         let (outgoing, to_send) = mpsc::unbounded_channel();
         // Messages are handed to the library directly, so nothing comes this way.
         let (_, incoming) = mpsc::unbounded_channel();
@@ -258,7 +261,8 @@ impl Link {
             }
             let step = tokio::select! {
                 biased;
-                // Before what the library sends: the ACK of an answer goes before what follows it in the call.
+                // Before what the library sends: the ACK of an answer goes before what follows it in the
+                // call.
                 bytes = next_of(&mut ours), if has_room => Step::Send(bytes),
                 event = to_send.recv(), if has_room => Step::Send(bytes_of(event)),
                 sent = send(&mut writer, &output), if is_sending => Step::Sent(sent),
@@ -316,8 +320,8 @@ impl Link {
         !users.closed
     }
 
-    /// Hands on the whole messages that came; returns whether one of them was let in. One that cannot be read is answered,
-    /// and the next one is read: only where nobody can say where the next one begins is it over.
+    /// Hands on the whole messages that came; returns whether one of them was let in. One that cannot be read
+    /// is answered, and the next one is read: only where nobody can say where the next one begins is it over.
     async fn take(&self, input: &mut BytesMut, output: &mut BytesMut, turns: &mut Turns) -> io::Result<bool> {
         let mut was_let_in = false;
         loop {

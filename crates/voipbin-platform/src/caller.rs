@@ -1,44 +1,45 @@
-//! Who asks: where credentials are looked for, and what they allow.
+//! The caller of a request: which credential identifies it, and which permissions it has.
 
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
+use service_base::guessing::{NotTaken, Source};
 use trunk_rules::outbound::{self, Permission};
 use uuid::Uuid;
 
-use super::error::ApiError;
-use super::platform::Platform;
-use super::query::Query;
-use super::token::{self, AUDIENCE, Claims};
-use service_base::guessing::{NotTaken, Source};
+use crate::error::ApiError;
+use crate::platform::Platform;
+use crate::query::QueryParams;
+use crate::token::{self, AUDIENCE, Claims};
 
-/// Who asks.
+/// An authenticated caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Caller {
     /// An agent who logged in, or an access key.
     Member { customer: Uuid, permission: Permission },
-    /// Somebody who acts for a customer for a while.
+    /// A delegate, who acts for a customer with the permissions of its admin until the token expires.
     Delegate { customer: Uuid },
-    /// Somebody with a token for one thing, which is none of these.
+    /// The bearer of a direct token, which no endpoint of this server accepts.
     Direct { customer: Uuid },
 }
 
-/// What was found.
+/// A credential, as the client sent it.
 enum Credential<'a> {
     Token(&'a str),
     AccessKey(&'a str),
 }
 
 impl Caller {
-    /// Who asks, by the first credential that is there, from this address.
+    /// Authenticates the caller by the first credential of the request.
     ///
     /// # Errors
-    /// When there is none, it is not right, or too many from there were not.
-    pub(crate) fn of(
+    /// When the request has no credential, the credential is wrong, or too many wrong ones came from this
+    /// address.
+    pub(crate) fn authenticate(
         platform: &Platform,
         address: IpAddr,
         headers: &HeaderMap,
-        query: &Query,
+        query: &QueryParams,
     ) -> Result<Self, ApiError> {
         let credential = find(headers, query).ok_or_else(ApiError::authentication_required)?;
         let caller = Self::of_credential(platform, &credential);
@@ -59,33 +60,34 @@ impl Caller {
     fn of_credential(platform: &Platform, credential: &Credential<'_>) -> Option<Self> {
         match credential {
             Credential::Token(token) => {
-                let claims = token::verify(&platform.signing, token, platform.moments.now())?;
+                let claims = token::verify(&platform.signing, token, platform.timestamps.now())?;
                 Self::of_claims(platform, &claims)
             }
             Credential::AccessKey(key) => {
-                let (customer, permission) = platform.directory.access_key(key, platform.moments.now())?;
+                let (customer, permission) = platform.directory.access_key(key, platform.timestamps.now())?;
                 Some(Self::Member { customer, permission })
             }
         }
     }
 
-    /// Whom a token that this server signed stands for, if that one is still there. What an agent may do is what it
-    /// may do now, whatever its token says.
+    /// The caller that a valid token identifies, if the agent or customer still exists. An agent has its
+    /// current permissions, not those in the token.
     fn of_claims(platform: &Platform, claims: &Claims) -> Option<Self> {
-        let there = |customer: Uuid| platform.directory.customer(customer).map(|_| customer);
+        let existing = |customer: Uuid| platform.directory.customer(customer).map(|_| customer);
         match claims.kind.as_deref() {
             None | Some("agent") => {
                 let (customer, permission) = platform.directory.agent(claims.agent.as_ref()?.id)?;
                 Some(Self::Member { customer, permission })
             }
             Some("delegate") if claims.aud.as_deref() == Some(AUDIENCE) => {
-                Some(Self::Delegate { customer: there(claims.customer_id?)? })
+                Some(Self::Delegate { customer: existing(claims.customer_id?)? })
             }
-            Some("direct") => Some(Self::Direct { customer: there(claims.direct.as_ref()?.customer_id)? }),
+            Some("direct") => Some(Self::Direct { customer: existing(claims.direct.as_ref()?.customer_id)? }),
             Some(_) => None,
         }
     }
 
+    /// The customer that the caller acts for.
     pub(crate) fn customer(&self) -> Uuid {
         match self {
             Self::Member { customer, .. } | Self::Delegate { customer } | Self::Direct { customer } => {
@@ -94,51 +96,54 @@ impl Caller {
         }
     }
 
+    /// Whether the caller administers the whole platform.
     pub(crate) fn is_super_admin(&self) -> bool {
         matches!(self, Self::Member { permission, .. } if permission.has_any(Permission::PROJECT_SUPER_ADMIN))
     }
 
+    /// Whether the caller sent a direct token.
     pub(crate) fn is_direct(&self) -> bool {
         matches!(self, Self::Direct { .. })
     }
 
-    /// Lets whoever has one of these permissions on what belongs to a customer; nil is the platform itself.
+    /// Requires one of these permissions on the records of a customer; nil stands for the platform itself.
     ///
     /// # Errors
-    /// For everybody else.
-    pub(crate) fn must(&self, wanted: Permission, of: Uuid) -> Result<(), ApiError> {
+    /// When the caller has none of them, or sent a direct token.
+    pub(crate) fn require(&self, wanted: Permission, customer: Uuid) -> Result<(), ApiError> {
         let permission = match self {
             Self::Direct { .. } => return Err(ApiError::direct_access()),
             Self::Delegate { .. } => Permission::CUSTOMER_ADMIN,
             Self::Member { permission, .. } => *permission,
         };
         let caller = outbound::Caller { customer_id: self.customer(), permission };
-        if caller.may(wanted, of) { Ok(()) } else { Err(ApiError::permission_denied()) }
+        if caller.may(wanted, customer) { Ok(()) } else { Err(ApiError::permission_denied()) }
     }
 
-    /// Lets super admins alone.
+    /// Requires a super admin.
     ///
     /// # Errors
-    /// For everybody else.
-    pub(crate) fn must_run_the_platform(&self) -> Result<(), ApiError> {
-        self.must(Permission::PROJECT_SUPER_ADMIN, Uuid::nil())
+    /// When the caller is none.
+    pub(crate) fn require_super_admin(&self) -> Result<(), ApiError> {
+        self.require(Permission::PROJECT_SUPER_ADMIN, Uuid::nil())
     }
 }
 
-/// The first credential that is not empty; a token anywhere is taken before any key.
-fn find<'a>(headers: &'a HeaderMap, query: &'a Query) -> Option<Credential<'a>> {
+/// The first credential that is not empty. A token takes precedence over an access key; for both, a cookie
+/// takes precedence over the query, and for tokens the query over the `Authorization` header.
+fn find<'a>(headers: &'a HeaderMap, query: &'a QueryParams) -> Option<Credential<'a>> {
     let bearer = || {
         let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
         value.split_once("Bearer ").map(|(_, token)| token)
     };
-    let given = |text: &&str| !text.is_empty();
+    let present = |text: &&str| !text.is_empty();
     cookie(headers, "token")
-        .filter(given)
-        .or_else(|| query.first("token").filter(given))
-        .or_else(|| bearer().filter(given))
+        .filter(present)
+        .or_else(|| query.first("token").filter(present))
+        .or_else(|| bearer().filter(present))
         .map(Credential::Token)
-        .or_else(|| cookie(headers, "accesskey").filter(given).map(Credential::AccessKey))
-        .or_else(|| query.first("accesskey").filter(given).map(Credential::AccessKey))
+        .or_else(|| cookie(headers, "accesskey").filter(present).map(Credential::AccessKey))
+        .or_else(|| query.first("accesskey").filter(present).map(Credential::AccessKey))
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -148,5 +153,5 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(known, value)| (known == name).then_some(value))
+        .find_map(|(key, value)| (key == name).then_some(value))
 }

@@ -1,32 +1,33 @@
-//! The endpoints: what can be asked, and who may.
+//! The endpoints of the API: their methods, paths and permissions.
 
 use axum::http::Method;
 
-/// One endpoint.
+/// An endpoint of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Endpoint {
-    /// The method's name.
+    /// The HTTP method.
     pub method: &'static str,
-    /// The path below the version; `{id}` stands for an id.
+    /// The path below the version; `{id}` stands for the id of a record.
     pub path: &'static str,
-    /// Who may ask.
+    /// The permission that the caller needs.
     pub needs: Needs,
     pub(crate) operation: Operation,
 }
 
-/// Who may ask.
+/// The permission that an endpoint needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Needs {
-    /// A super admin of the platform.
+    /// The caller is a super admin of the platform.
     SuperAdmin,
-    /// An admin of the customer; a super admin on its own customer.
+    /// The caller is an admin of the customer, or a super admin that belongs to the customer.
     CustomerAdmin,
-    /// An admin or manager of the customer; a super admin on any.
+    /// The caller is an admin or a manager of the customer, or a super admin.
     CustomerAdminOrManager,
 }
 
+/// The handler of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Operation {
     OwnConfig,
@@ -59,10 +60,12 @@ pub(crate) enum Operation {
 }
 
 impl Endpoint {
-    /// Whether it may be dropped half-way: it writes nothing, or sees to it that what follows a write is done.
-    pub(crate) fn may_be_left(&self) -> bool {
-        let sees_to_it = matches!(self.operation, Operation::CreateCalls | Operation::CreateProviderCall);
-        self.method == "GET" || sees_to_it
+    /// Whether the handler's future may be dropped at any point: it writes nothing, or completes what follows
+    /// its write in a separate task.
+    pub(crate) fn is_cancel_safe(&self) -> bool {
+        let completes_in_task =
+            matches!(self.operation, Operation::CreateCalls | Operation::CreateProviderCall);
+        self.method == "GET" || completes_in_task
     }
 }
 
@@ -70,7 +73,7 @@ const fn endpoint(method: &'static str, path: &'static str, needs: Needs, operat
     Endpoint { method, path, needs, operation }
 }
 
-/// Every endpoint below the version. There is no other.
+/// All endpoints below the version.
 pub const ENDPOINTS: &[Endpoint] = {
     use Needs::{CustomerAdmin, CustomerAdminOrManager, SuperAdmin};
     use Operation as Op;

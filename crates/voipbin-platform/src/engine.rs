@@ -1,33 +1,45 @@
-//! A call from its first INVITE to its end. Each call has one task, which alone writes it.
+//! Calls from their first INVITE to their end. Each call has one task, which alone writes its record.
+//!
+//! A call follows its leg at the dialler, its flow, and the commands of requests. Bounds: a call ends after
+//! the longest duration of the configuration; it tries each of its providers once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use service_base::mailbox::Receiver;
+use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
 use tokio::sync::oneshot;
 use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
+use trunk_store::{Change, DocumentKind, DocumentQuery, StoreError};
 use uuid::Uuid;
 use voipbin_types::{Action, CallStatus, HangupBy, HangupReason};
 
-use super::calls::{CallOwn, Calls, mark_deleted};
-use super::entity::Entity;
-use super::error::ApiError;
-use super::live::{Command, NoRoom, Place};
-use super::platform::Platform;
-use super::run::{Run, Turn};
-use super::webhooks::event;
-use service_base::mailbox::Receiver;
-use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
-use trunk_store::{Change, StoreError};
+use crate::active_calls::{CallSlot, Command, NoCapacity};
+use crate::entity::Entity;
+use crate::error::{ApiError, ApiResult};
+use crate::flow_cursor::{FlowCursor, Step};
+use crate::invite;
+use crate::platform::Platform;
+use crate::records::calls::{CallPrivate, Calls};
+use crate::webhooks::event;
 
-/// How long to leave the store alone after it failed.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The delay before the end of a call is written again after the store failed.
+const WRITE_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Writes new calls with everything that belongs to them, then dials them. Once it has begun it is done to its end,
-/// whether somebody waits for it or not.
+/// The changes that write new calls and queue their events.
+pub(crate) fn creation_changes<'a>(
+    platform: &'a Platform,
+    calls: &'a [Entity<Calls>],
+) -> impl Iterator<Item = Change> + 'a {
+    calls.iter().flat_map(|call| std::iter::once(call.put()).chain(event(platform, call, "call_created")))
+}
+
+/// Commits the changes that create the calls of one customer, then dials the calls. Dropping the future after
+/// its first poll does not stop that.
 ///
 /// # Errors
-/// When they could not be written; nothing is dialled then.
+/// When there is no capacity for the calls, or they could not be written; then no call is dialled.
 pub(crate) async fn place(
     platform: &Arc<Platform>,
     calls: Vec<Entity<Calls>>,
@@ -35,40 +47,44 @@ pub(crate) async fn place(
 ) -> Result<(), ApiError> {
     let ids: Vec<Uuid> = calls.iter().map(|call| call.id).collect();
     let customer = calls.first().map(|call| call.customer).unwrap_or_default();
-    // Whoever reads a call that was just written may ask something of it at once.
-    let live = &platform.live;
-    let announced = if platform.core.is_ready() { live.announce(customer, &ids) } else { Err(NoRoom::All) };
-    let announced = announced.map_err(|no_room| match no_room {
-        NoRoom::All => ApiError { retry_after: Some(1), ..ApiError::unavailable() },
-        NoRoom::OfCustomer => ApiError::too_many_calls(live.of_one()),
+    // Reserved before the write: a client that reads the new call may send a request about it at once.
+    let active_calls = &platform.active_calls;
+    let reserved = if platform.core.is_ready() {
+        active_calls.reserve(customer, &ids)
+    } else {
+        Err(NoCapacity::OfPlatform)
+    };
+    let reserved = reserved.map_err(|no_capacity| match no_capacity {
+        NoCapacity::OfPlatform => ApiError { retry_after: Some(1), ..ApiError::unavailable() },
+        NoCapacity::OfCustomer => ApiError::too_many_calls(active_calls.max_calls_per_customer()),
     })?;
-    let calls = announced.into_iter().zip(calls.into_iter().map(Box::new)).collect();
+    let calls = reserved.into_iter().zip(calls.into_iter().map(Box::new)).collect();
     let (reply, written) = oneshot::channel();
-    // A task of its own: a client that goes away must not stop it between what is written and what follows.
+    // A separate task: a client that disconnects must not cancel it between the write and the dialling.
     tokio::spawn(begin(Arc::clone(platform), calls, changes, reply));
-    written.await.unwrap_or_else(|_| Err(StoreError::Failed("the write ended badly".to_owned())))?;
+    written.await.unwrap_or_else(|_| Err(StoreError::Failed("the task of the write panicked".to_owned())))?;
     Ok(())
 }
 
-/// Writes new calls and dials them. The task of the writing becomes that of the last call.
+/// Commits the changes, then runs the calls. The task of the commit becomes the task of the last call.
 async fn begin(
     platform: Arc<Platform>,
     mut calls: Vec<(Receiver<Command>, Box<Entity<Calls>>)>,
     changes: Vec<Change>,
     reply: oneshot::Sender<Result<(), StoreError>>,
 ) {
-    let told = changes.iter().any(|change| matches!(change, Change::Emit(_)));
+    let has_events = changes.iter().any(|change| matches!(change, Change::Emit(_)));
     let written = platform.core.store.commit(changes).await.map(|_| ());
     let failed = written.is_err();
-    // Whoever asked may be gone.
-    let _gone = reply.send(written);
+    // Fails only if the client has disconnected.
+    let _disconnected = reply.send(written);
     if failed {
         for (commands, call) in calls {
-            drop(platform.live.place(call.customer, call.id, commands));
+            drop(platform.active_calls.slot(call.customer, call.id, commands));
         }
         return;
     }
-    if told {
+    if has_events {
         platform.core.outbox.wake();
     }
     let last = calls.pop();
@@ -80,41 +96,44 @@ async fn begin(
     }
 }
 
+/// Runs a call to its end.
 async fn run(platform: Arc<Platform>, mut call: Box<Entity<Calls>>, commands: Receiver<Command>) {
     call.revision = Some(0);
-    let place = platform.live.place(call.customer, call.id, commands);
-    let longest = platform.core.clock.now().after(platform.config.longest_call);
-    let flow = Run::new(Arc::clone(&call.own.actions));
+    let slot = platform.active_calls.slot(call.customer, call.id, commands);
+    let deadline = platform.core.clock.now().after(platform.config.longest_call);
+    let flow = FlowCursor::new(Arc::clone(&call.private.actions));
     let mut running = Running {
         platform: &platform,
         call,
-        place,
+        slot,
         flow,
-        longest,
-        forced: None,
-        gone: false,
-        unsaid: Vec::new(),
+        deadline,
+        forced_ending: None,
+        is_removed: false,
+        unwritten: Vec::new(),
     };
     let ending = running.dial().await;
     Box::pin(running.end(ending)).await;
 }
 
+/// The state of a call's task.
 struct Running<'a> {
     platform: &'a Arc<Platform>,
     call: Box<Entity<Calls>>,
-    place: Place<'a>,
-    flow: Run,
-    longest: Timestamp,
-    /// Why it was hung up from here, where that says more than that it was.
-    forced: Option<Ending>,
-    /// Whether nobody knows of it any more: everything was reset.
-    gone: bool,
-    /// What could not be written yet of what is to be told.
-    unsaid: Vec<Change>,
+    slot: CallSlot<'a>,
+    flow: FlowCursor,
+    /// When the call is hung up because of its duration.
+    deadline: Timestamp,
+    /// The reason of a hangup by this server that is more specific than [`Ending::OurSide`].
+    forced_ending: Option<Ending>,
+    /// Whether the call's record was removed from the store by a reset.
+    is_removed: bool,
+    /// The changes that could not be written yet.
+    unwritten: Vec<Change>,
 }
 
 impl Running<'_> {
-    /// Tries the providers in their order until one takes the call, and follows it to its end.
+    /// Tries the providers in their order until one accepts the call, and follows the call to its end.
     async fn dial(&mut self) -> Ending {
         loop {
             let ending = match (Box::pin(self.invitation()).await, self.platform.dialler.get()) {
@@ -124,27 +143,28 @@ impl Running<'_> {
                 }
                 _ => Ending::NoResponse,
             };
-            let CallOwn { current, providers, .. } = &self.call.own;
+            let CallPrivate { current, providers, .. } = &self.call.private;
             let Some(next) =
-                next_attempt(status_of(&self.call.wire.status), ending, *current, providers.len())
+                next_attempt(status_of(&self.call.public.status), ending, *current, providers.len())
             else {
                 return ending;
             };
             let call = self.call.id;
-            tracing::info!(%call, ?ending, "a provider did not take a call; the next one is tried");
-            self.call.own.current = next;
+            tracing::info!(%call, ?ending, "a provider did not accept a call; trying the next one");
+            self.call.private.current = next;
             Box::pin(self.save("call_updated")).await;
         }
     }
 
-    /// The INVITE for the provider whose turn it is, as it is now; none when there is nothing to send.
+    /// The INVITE for the current provider, built from the provider's current record. Returns none if the
+    /// provider does not exist or its record makes no valid INVITE.
     async fn invitation(&self) -> Option<Invitation> {
-        let CallOwn { providers, current, anonymous, .. } = &self.call.own;
-        let (source, destination) = (&self.call.wire.source, &self.call.wire.destination);
+        let CallPrivate { providers, current, anonymous, .. } = &self.call.private;
+        let (source, destination) = (&self.call.public.source, &self.call.public.destination);
         let made = match providers.get(*current) {
-            None => super::invite::to_uri(source, destination, *anonymous),
-            Some(id) => match self.platform.known.provider(&*self.platform.core.store, *id).await {
-                Ok(Some(provider)) => super::invite::to_number(&provider, source, destination, *anonymous),
+            None => invite::to_uri(source, destination, *anonymous),
+            Some(id) => match self.platform.cache.provider(&*self.platform.core.store, *id).await {
+                Ok(Some(provider)) => invite::to_number(&provider, source, destination, *anonymous),
                 Ok(None) => return None,
                 Err(error) => {
                     tracing::error!(%error, call = %self.call.id, "a call's provider could not be read");
@@ -158,12 +178,13 @@ impl Running<'_> {
     /// Follows one attempt to its end.
     async fn follow(&mut self, leg: &mut Leg) -> Ending {
         let clock = self.platform.core.clock.clone();
-        // What takes a moment has its own place on the heap for that moment: a call is up for long, and there are many.
+        // Short steps are boxed: their memory is then in use only while they run. Calls are long, and there
+        // are many.
         loop {
-            if self.gone {
+            if self.is_removed {
                 leg.hang_up();
             }
-            let next = self.flow.due().map_or(self.longest, |due| due.min(self.longest));
+            let next = self.flow.due().map_or(self.deadline, |due| due.min(self.deadline));
             tokio::select! {
                 biased;
                 event = leg.next() => match event {
@@ -172,84 +193,86 @@ impl Running<'_> {
                     }
                     Some(LegEvent::Progress) => {}
                     Some(LegEvent::Answered) => {
-                        // One whose answer crossed our hanging up has no flow.
+                        // An answer that crosses a hangup does not start the flow.
                         if self.become_status(Status::Progressing).await {
                             self.flow.begin(clock.now());
                         }
                     }
-                    Some(LegEvent::Ended(end)) => return self.forced.take().unwrap_or_else(|| ending_of(end)),
-                    None => return self.forced.take().unwrap_or(Ending::OurSide),
+                    Some(LegEvent::Ended(end)) => {
+                        return self.forced_ending.take().unwrap_or_else(|| ending_of(end));
+                    }
+                    None => return self.forced_ending.take().unwrap_or(Ending::OurSide),
                 },
-                command = self.place.commands.recv() => match command {
+                command = self.slot.commands.recv() => match command {
                     Some(Command::HangUp(reply)) => {
                         Box::pin(self.hang_up(leg)).await;
-                        // Whoever asked may be gone.
-                        let _gone = reply.send(self.written());
+                        // Fails only if the client has disconnected.
+                        let _disconnected = reply.send(self.acknowledgement());
                     }
                     Some(Command::Delete(reply)) => {
                         Box::pin(self.hang_up(leg)).await;
                         let answer = if self.call.deleted {
                             Err(ApiError::state_invalid())
                         } else {
-                            mark_deleted(self.platform, &mut self.call);
+                            self.call.mark_deleted(self.platform.timestamps.next());
                             Box::pin(self.save("call_deleted")).await;
-                            self.written()
+                            self.acknowledgement()
                         };
-                        let _gone = reply.send(answer);
+                        let _disconnected = reply.send(answer);
                     }
                     Some(Command::Stop) | None => Box::pin(self.hang_up(leg)).await,
                 },
                 () = clock.sleep_until(next) => {
-                    if clock.now() >= self.longest {
+                    if clock.now() >= self.deadline {
                         self.flow.end();
-                        self.forced = Some(Ending::LongestDuration);
+                        self.forced_ending = Some(Ending::LongestDuration);
                         leg.hang_up();
-                        // The end is near: it is not asked for again.
-                        self.longest = self.longest.after(Duration::from_hours(24));
+                        // The leg ends soon: a deadline in the past would fire again until then.
+                        self.deadline = self.deadline.after(Duration::from_hours(24));
                     } else {
-                        Box::pin(self.take_turn(leg)).await;
+                        Box::pin(self.step_flow(leg)).await;
                     }
                 }
             }
         }
     }
 
-    /// Does one thing that the flow says. Between two things the far end and whoever asks something are heard.
-    async fn take_turn(&mut self, leg: &mut Leg) {
-        if self.call.wire.status != CallStatus::Progressing {
+    /// Performs one action of the flow. Between two actions, events of the far end and commands are handled.
+    async fn step_flow(&mut self, leg: &mut Leg) {
+        if self.call.public.status != CallStatus::Progressing {
             self.flow.end();
             return;
         }
-        match self.flow.turn(self.platform.core.clock.now()) {
-            Turn::Begin(action) => {
-                let at = self.platform.moments.next();
-                self.call.wire.action = Action {
+        match self.flow.step(self.platform.core.clock.now()) {
+            Step::Begin(action) => {
+                let at = self.platform.timestamps.next();
+                self.call.public.action = Action {
                     id: action.id,
                     next_id: action.next_id,
                     kind: Some(action.kind),
                     option: action.option,
                     tm_execute: Some(at),
                 };
-                self.call.wire.tm_update = Some(at);
+                self.call.public.tm_update = Some(at);
                 self.save("call_updated").await;
             }
-            Turn::Wait => {}
-            Turn::Over => self.hang_up(leg).await,
+            Step::Wait => {}
+            Step::End => self.hang_up(leg).await,
         }
     }
 
-    /// The call, if it is written as it is; what is not written is not acknowledged.
-    fn written(&self) -> Result<String, ApiError> {
-        if self.unsaid.is_empty() && !self.gone {
-            Ok(self.call.text())
+    /// The reply to a command: the call, or an error if the call's current state could not be written.
+    fn acknowledgement(&self) -> ApiResult {
+        if self.unwritten.is_empty() && !self.is_removed {
+            Ok(self.call.public_json())
         } else {
             Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() })
         }
     }
 
-    /// Hangs up from here, once.
+    /// Hangs up. Does nothing if this server hangs up already.
     async fn hang_up(&mut self, leg: &Leg) {
-        let status = match self.call.wire.status {
+        let status = match self.call.public.status {
             CallStatus::Dialing | CallStatus::Ringing => Status::Canceling,
             _ => Status::Terminating,
         };
@@ -257,29 +280,29 @@ impl Running<'_> {
         leg.hang_up();
     }
 
-    /// Takes a status, if the call may have it now; gives whether it may.
+    /// Changes the call's status and returns true, or returns false if the rules do not permit the change.
     async fn become_status(&mut self, status: Status) -> bool {
-        if !status_of(&self.call.wire.status).may_become(status) {
+        if !status_of(&self.call.public.status).may_become(status) {
             return false;
         }
-        let at = Some(self.platform.moments.next());
-        let wire = &mut self.call.wire;
-        wire.tm_update = at;
+        let at = Some(self.platform.timestamps.next());
+        let public = &mut self.call.public;
+        public.tm_update = at;
         let kind = match status {
             Status::Ringing => {
-                (wire.status, wire.tm_ringing) = (CallStatus::Ringing, at);
+                (public.status, public.tm_ringing) = (CallStatus::Ringing, at);
                 "call_ringing"
             }
             Status::Progressing => {
-                (wire.status, wire.tm_progressing) = (CallStatus::Progressing, at);
+                (public.status, public.tm_progressing) = (CallStatus::Progressing, at);
                 "call_progressing"
             }
             Status::Canceling => {
-                wire.status = CallStatus::Canceling;
+                public.status = CallStatus::Canceling;
                 "call_canceling"
             }
             Status::Terminating => {
-                wire.status = CallStatus::Terminating;
+                public.status = CallStatus::Terminating;
                 "call_terminating"
             }
             Status::Dialing | Status::Hangup => return false,
@@ -288,47 +311,49 @@ impl Running<'_> {
         true
     }
 
-    /// Writes the call as it is, and tells of it. What cannot be written now is written with what comes next.
+    /// Writes the call and its event. Changes that cannot be written now are written with the next ones.
     async fn save(&mut self, kind: &str) {
-        self.unsaid.push(self.call.put());
-        self.unsaid.extend(event(self.platform, &self.call, kind));
+        self.unwritten.push(self.call.put());
+        self.unwritten.extend(event(self.platform, &self.call, kind));
         if let Err(error) = self.write().await {
-            tracing::error!(%error, call = %self.call.id, kind, "a call could not be written; it goes on");
+            let call = self.call.id;
+            tracing::error!(%error, %call, kind, "a call could not be written; the call continues");
         }
     }
 
-    /// Writes what is not written yet: the call once, as it was last, and all that is to be told.
+    /// Writes the pending changes: only the latest state of the call, and all events.
     async fn write(&mut self) -> Result<(), StoreError> {
-        let mut changes = std::mem::take(&mut self.unsaid);
+        let mut changes = std::mem::take(&mut self.unwritten);
         let last = changes.iter().rposition(|change| matches!(change, Change::Put { .. }));
         let mut at = 0..;
         changes.retain(|change| at.next() == last || !matches!(change, Change::Put { .. }));
-        let wakes = changes.len() > 1;
+        let has_events = changes.len() > 1;
         if let Err(error) = self.platform.core.store.commit(changes.clone()).await {
             if error == StoreError::Conflict {
-                self.gone = true;
+                self.is_removed = true;
             } else {
-                self.unsaid = changes;
+                self.unwritten = changes;
             }
             return Err(error);
         }
         self.call.revision = self.call.revision.map(|revision| revision + 1);
-        if wakes {
+        if has_events {
             self.platform.core.outbox.wake();
         }
         Ok(())
     }
 
-    /// Writes the end, however long that takes: until then the call is not over for anybody.
+    /// Writes the end of the call, and retries until that succeeds: until then the call is active for all
+    /// clients.
     async fn end(mut self, ending: Ending) {
-        finish(self.platform, &mut self.call, ending);
+        mark_ended(self.platform, &mut self.call, ending);
         self.save("call_hangup").await;
-        while !self.unsaid.is_empty() && !self.gone {
+        while !self.unwritten.is_empty() && !self.is_removed {
             if !self.platform.core.is_ready() {
-                // The next start ends what is not over.
+                // The server stops. Its next start ends the calls that are still active.
                 return;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(WRITE_RETRY_DELAY).await;
             if let Err(error) = self.write().await {
                 tracing::error!(%error, call = %self.call.id, "the end of a call could not be written yet");
             }
@@ -336,33 +361,36 @@ impl Running<'_> {
     }
 }
 
-/// Says of a call that it is over, and why.
-fn finish(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
-    let over = hangup(status_of(&call.wire.status), ending);
-    let at = Some(platform.moments.next());
-    let wire = &mut call.wire;
-    wire.status = CallStatus::Hangup;
-    wire.hangup_reason = Some(HangupReason::from(over.reason.as_str()));
-    wire.hangup_by = Some(HangupBy::from(over.by.as_str()));
-    (wire.tm_hangup, wire.tm_update) = (at, at);
+/// Records in a call that it ended, and why. The caller writes it.
+fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
+    let hangup = hangup(status_of(&call.public.status), ending);
+    let at = Some(platform.timestamps.next());
+    let public = &mut call.public;
+    public.status = CallStatus::Hangup;
+    public.hangup_reason = Some(HangupReason::from(hangup.reason.as_str()));
+    public.hangup_by = Some(HangupBy::from(hangup.by.as_str()));
+    (public.tm_hangup, public.tm_update) = (at, at);
 }
 
-/// Ends the calls that were up when the server ended without a word.
-pub(crate) async fn end_what_is_left(platform: &Arc<Platform>) -> Result<usize, StoreError> {
-    use trunk_store::{DocumentKind, DocumentQuery};
+/// Ends the calls that were active when an earlier process of the server was killed, and returns their
+/// number.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, StoreError> {
     let query = DocumentQuery::live(DocumentKind::Call);
-    let left = Entity::<Calls>::list(&*platform.core.store, query).await?;
-    let count = left.len();
-    for mut call in left {
-        finish(platform, &mut call, Ending::FarEnd);
-        let told = event(platform, &call, "call_hangup");
-        platform.core.store.commit(std::iter::once(call.put()).chain(told).collect()).await?;
+    let interrupted = Entity::<Calls>::list(&*platform.core.store, query).await?;
+    let count = interrupted.len();
+    for mut call in interrupted {
+        mark_ended(platform, &mut call, Ending::FarEnd);
+        let event = event(platform, &call, "call_hangup");
+        platform.core.store.commit(std::iter::once(call.put()).chain(event).collect()).await?;
     }
     Ok(count)
 }
 
 fn status_of(status: &CallStatus) -> Status {
-    // No call is ever given another status than these.
+    // The platform sets no status that the rules do not know.
     Status::parse(status.as_str()).unwrap_or(Status::Dialing)
 }
 
@@ -380,10 +408,10 @@ fn ending_of(end: LegEnd) -> Ending {
 mod tests {
     use super::*;
 
-    type Announced = Vec<(Receiver<Command>, Box<Entity<Calls>>)>;
+    type Reserved = Vec<(Receiver<Command>, Box<Entity<Calls>>)>;
     type Reply = oneshot::Sender<Result<(), StoreError>>;
 
-    fn size<F: Future>(_begin: impl FnOnce(Arc<Platform>, Announced, Vec<Change>, Reply) -> F) -> usize {
+    fn size<F: Future>(_begin: impl FnOnce(Arc<Platform>, Reserved, Vec<Change>, Reply) -> F) -> usize {
         size_of::<F>()
     }
 

@@ -1,33 +1,33 @@
-//! What the platform keeps: each thing as it is on the wire, and beside it what it keeps to itself.
+//! The records of the platform: the public part of each, as the API sends it, and the private part that never
+//! leaves the server.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use uuid::Uuid;
-use voipbin_types::to_json;
-
-use super::moment::Moment;
-use super::platform::Platform;
 use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, NewDocument, Store, StoreError};
+use uuid::Uuid;
+use voipbin_types::{Timestamp, to_json};
 
-/// A kind of thing.
+/// A kind of record: which documents of the store it uses, its two parts, and its index keys.
 pub trait Kind {
-    /// Its place in the store.
+    /// The kind of its documents in the store.
     const KIND: DocumentKind;
-    /// What it says on the wire.
-    type Wire: Serialize + DeserializeOwned + Clone;
-    /// What nobody but the server sees.
-    type Own: Serialize + DeserializeOwned + Clone + Default;
+    /// The part that the API sends.
+    type Public: Serialize + DeserializeOwned + Clone;
+    /// The part that no response contains.
+    type Private: Serialize + DeserializeOwned + Clone + Default;
 
-    /// Whether what it is looked for by stays as it is until it is deleted.
-    const KEYS_STAY: bool = false;
+    /// Whether the index keys of a record never change between its creation and its deletion. Writes in
+    /// between then leave the index untouched.
+    const KEYS_ARE_FIXED: bool = false;
 
-    /// Whether something is under way with it, which the next start must see to.
-    fn is_live(_wire: &Self::Wire) -> bool {
+    /// Whether the record describes something that is still running, such as a call. The next start of the
+    /// server ends what a crash left running, and retention never deletes it.
+    fn is_live(_public: &Self::Public) -> bool {
         false
     }
 
-    /// What it is looked for by.
+    /// The index keys of a record, as names and values. Several records may share a key.
     fn keys(_entity: &Entity<Self>) -> Vec<(&'static str, String)>
     where
         Self: Sized,
@@ -35,7 +35,8 @@ pub trait Kind {
         Vec::new()
     }
 
-    /// What no other one may have, a deleted one included.
+    /// The unique index keys of a record. The store refuses a second record with the same key; a deleted
+    /// record keeps the keys that it returns here.
     fn unique(_entity: &Entity<Self>) -> Vec<(&'static str, String)>
     where
         Self: Sized,
@@ -44,76 +45,92 @@ pub trait Kind {
     }
 }
 
-/// A thing of a kind.
+/// A record of a [`Kind`].
 pub struct Entity<K: Kind> {
+    /// The id; unique among the records of its kind.
     pub id: Uuid,
-    /// Whose it is; nil for what belongs to nobody.
+    /// The customer that the record belongs to; nil for records of the platform itself.
     pub customer: Uuid,
-    pub created_at: Moment,
+    /// When the record was created; no two records share this time.
+    pub created_at: Timestamp,
+    /// Whether the record is deleted. A deleted record stays in the store and is left out of lists.
     pub deleted: bool,
-    /// As it was read; none for a new one.
+    /// The revision that was read from the store; none for a record that is not stored yet.
     pub revision: Option<i64>,
-    pub wire: K::Wire,
-    pub own: K::Own,
+    /// The part that the API sends.
+    pub public: K::Public,
+    /// The part that no response contains.
+    pub private: K::Private,
 }
 
 impl<K: Kind> Clone for Entity<K> {
     fn clone(&self) -> Self {
-        Self { wire: self.wire.clone(), own: self.own.clone(), ..*self }
+        Self { public: self.public.clone(), private: self.private.clone(), ..*self }
     }
 }
 
-/// The body of a document. The wire's part is there as it is sent.
+/// The body of a document. The names of its members are part of the stored format. The public part is stored
+/// exactly as the API sends it.
 #[derive(Deserialize)]
-struct Body<'a, O> {
-    #[serde(borrow)]
-    wire: &'a RawValue,
-    own: O,
+struct Body<'a, P> {
+    #[serde(rename = "wire", borrow)]
+    public: &'a RawValue,
+    #[serde(rename = "own")]
+    private: P,
 }
 
 impl<K: Kind> Entity<K> {
-    pub fn new(id: Uuid, customer: Uuid, created_at: Moment, wire: K::Wire, own: K::Own) -> Self {
-        Self { id, customer, created_at, deleted: false, revision: None, wire, own }
+    /// A record that is not stored yet.
+    pub fn new(
+        id: Uuid,
+        customer: Uuid,
+        created_at: Timestamp,
+        public: K::Public,
+        private: K::Private,
+    ) -> Self {
+        Self { id, customer, created_at, deleted: false, revision: None, public, private }
     }
 
     fn from_document(document: &Document) -> Result<Self, StoreError> {
         let corrupt = |error: serde_json::Error| {
             StoreError::Corrupt(format!("{:?} {}: {error}", document.kind, document.id))
         };
-        let body: Body<'_, K::Own> = serde_json::from_str(&document.body).map_err(corrupt)?;
+        let body: Body<'_, K::Private> = serde_json::from_str(&document.body).map_err(corrupt)?;
         Ok(Self {
             id: document.id,
             customer: document.customer,
-            created_at: Moment::from_unix_micros(document.created_at),
+            created_at: Timestamp::from_unix_micros(document.created_at),
             deleted: document.deleted,
             revision: Some(document.revision),
-            wire: serde_json::from_str(body.wire.get()).map_err(corrupt)?,
-            own: body.own,
+            public: serde_json::from_str(body.public.get()).map_err(corrupt)?,
+            private: body.private,
         })
     }
 
-    /// What it says on the wire, as it is sent.
-    pub fn text(&self) -> String {
-        json(&self.wire)
+    /// The public part as JSON.
+    pub fn public_json(&self) -> String {
+        json_text(&self.public)
     }
 
-    /// The change that writes it, if it is still as it was read.
+    /// The change that writes the record. The commit fails with [`StoreError::Conflict`] if the stored
+    /// revision is not the one that was read.
     pub fn put(&self) -> Change {
-        self.put_as(&self.text())
+        self.put_with_json(&self.public_json())
     }
 
-    /// The same, where what it says on the wire is a text already.
-    pub fn put_as(&self, text: &str) -> Change {
-        // As `Body` is read.
-        let body = format!("{{\"wire\":{text},\"own\":{}}}", json(&self.own));
-        let keyed = self.revision.is_none() || self.deleted || !K::KEYS_STAY;
+    /// Like [`put`](Self::put), with the result of [`public_json`](Self::public_json), which is not computed
+    /// again.
+    pub fn put_with_json(&self, public_json: &str) -> Change {
+        // The format that `Body` reads.
+        let body = format!("{{\"wire\":{public_json},\"own\":{}}}", json_text(&self.private));
+        let keyed = self.revision.is_none() || self.deleted || !K::KEYS_ARE_FIXED;
         let document = NewDocument {
             kind: K::KIND,
             id: self.id,
             customer: self.customer,
             created_at: self.created_at.as_unix_micros(),
             deleted: self.deleted,
-            live: K::is_live(&self.wire),
+            live: K::is_live(&self.public),
             body,
             keyed,
             keys: if keyed { K::keys(self) } else { Vec::new() },
@@ -122,14 +139,18 @@ impl<K: Kind> Entity<K> {
         Change::Put { revision: self.revision, document: Box::new(document) }
     }
 
-    /// The change that forgets it, if it is still as it was read.
+    /// The change that removes the record and its index keys from the store, if the stored revision is the
+    /// one that was read.
     pub fn forget(&self) -> Change {
-        // One that was never read was never written: there is nothing to forget.
+        // A record without a revision was never stored: no stored revision is -1.
         Change::Forget { kind: K::KIND, id: self.id, revision: self.revision.unwrap_or(-1) }
     }
 
-    /// Writes it if it is still as it was read; gives whether it was. Else somebody was quicker, and it is to be read
-    /// and decided anew.
+    /// Writes the record and returns true, or returns false if the stored revision is not the one that was
+    /// read. The caller then reads the record again and decides anew.
+    ///
+    /// # Errors
+    /// Every error of the store but [`StoreError::Conflict`].
     pub async fn try_write(&self, store: &dyn Store) -> Result<bool, StoreError> {
         match store.commit(vec![self.put()]).await {
             Ok(_) => Ok(true),
@@ -138,12 +159,18 @@ impl<K: Kind> Entity<K> {
         }
     }
 
-    /// The one of an id, also a deleted one.
+    /// The record with an id, deleted or not.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the document is corrupt.
     pub async fn find(store: &dyn Store, id: Uuid) -> Result<Option<Self>, StoreError> {
         store.document(K::KIND, id).await?.as_ref().map(Self::from_document).transpose()
     }
 
-    /// The one that has a unique key, also a deleted one.
+    /// The record with a unique key, deleted or not.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or the document is corrupt.
     pub async fn find_by(
         store: &dyn Store,
         name: &'static str,
@@ -152,36 +179,37 @@ impl<K: Kind> Entity<K> {
         store.document_by(K::KIND, name, value.into()).await?.as_ref().map(Self::from_document).transpose()
     }
 
-    /// Those that nothing is under way with, oldest first.
+    /// The records that the query selects and that are not [live](Kind::is_live), oldest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a document is corrupt.
     pub async fn aged(store: &dyn Store, query: Aged) -> Result<Vec<Self>, StoreError> {
         store.aged_documents(query).await?.iter().map(Self::from_document).collect()
     }
 
-    /// Those that there are, newest first.
+    /// The records that the query selects, newest first.
+    ///
+    /// # Errors
+    /// When the store cannot be read, or a document is corrupt.
     pub async fn list(store: &dyn Store, query: DocumentQuery) -> Result<Vec<Self>, StoreError> {
         store.documents(query).await?.iter().map(Self::from_document).collect()
     }
 }
 
-/// The id of something new, and when it was made. Ids begin with the time, so that an index of them grows at its end.
-pub fn newborn(platform: &Platform) -> (Uuid, Moment) {
-    (platform.core.ids.record(platform.core.clock.now()), platform.moments.next())
-}
-
-/// What a document says on the wire, without it being read.
-pub(crate) fn wire_text(document: &Document) -> Result<&str, StoreError> {
+/// The public part of a stored record as JSON text. The record itself is not decoded.
+pub(crate) fn public_json_of(document: &Document) -> Result<&str, StoreError> {
     #[derive(Deserialize)]
-    struct Wire<'a> {
-        #[serde(borrow)]
-        wire: &'a RawValue,
+    struct Public<'a> {
+        #[serde(rename = "wire", borrow)]
+        json: &'a RawValue,
     }
-    serde_json::from_str::<Wire<'_>>(&document.body)
-        .map(|body| body.wire.get())
+    serde_json::from_str::<Public<'_>>(&document.body)
+        .map(|body| body.json.get())
         .map_err(|error| StoreError::Corrupt(format!("{:?} {}: {error}", document.kind, document.id)))
 }
 
 /// JSON as the platform's own encoder writes it.
-pub(crate) fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    // Structs of texts, numbers and times: nothing in them can fail to be written, and JSON is text.
+pub(crate) fn json_text<T: Serialize + ?Sized>(value: &T) -> String {
+    // The values are structs of texts, numbers and times: encoding them cannot fail, and JSON is UTF-8.
     to_json(value).ok().and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
 }

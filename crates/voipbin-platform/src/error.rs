@@ -1,26 +1,32 @@
-//! What the platform says when it refuses: one envelope, and the catalogue of what goes into it.
+//! The errors of the platform's API: one JSON envelope, and the catalogue of statuses, reasons and messages.
 
 use std::borrow::Cow;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-
 use trunk_store::StoreError;
 
-/// A refusal. Nothing was changed.
+/// The result of an operation: the JSON text of a response with status 200, or an error.
+pub(crate) type ApiResult = Result<String, ApiError>;
+
+/// An error response. Unless its message states otherwise, the request changed nothing.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiError {
-    pub status: Status,
-    pub reason: &'static str,
-    pub message: Cow<'static, str>,
-    pub details: Vec<Value>,
-    /// When it may be tried again, in whole seconds.
-    pub retry_after: Option<u64>,
+pub(crate) struct ApiError {
+    /// The canonical status, from which the HTTP status follows.
+    pub(crate) status: Status,
+    /// The reason code, for programs.
+    pub(crate) reason: &'static str,
+    /// The message, for people.
+    pub(crate) message: Cow<'static, str>,
+    /// The objects of `details`, which the body leaves out when there are none.
+    pub(crate) details: Vec<Value>,
+    /// The value of `Retry-After`, in seconds.
+    pub(crate) retry_after: Option<u64>,
 }
 
-/// The canonical status, which decides the HTTP status.
+/// A canonical status of the API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     InvalidArgument,
     Unauthenticated,
     PaymentRequired,
@@ -63,16 +69,18 @@ impl Status {
 }
 
 impl ApiError {
-    pub fn new(status: Status, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+    /// An error without details.
+    pub(crate) fn new(status: Status, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self { status, reason, message: message.into(), details: Vec::new(), retry_after: None }
     }
 
-    pub fn http_status(&self) -> StatusCode {
+    /// The HTTP status of the response.
+    pub(crate) fn http_status(&self) -> StatusCode {
         self.status.http()
     }
 
-    /// The body, with its keys in the order of the alphabet.
-    pub fn body(&self, request_id: &str) -> Value {
+    /// The body of the response, with its keys in alphabetical order.
+    pub(crate) fn body(&self, request_id: &str) -> Value {
         let mut error = json!({
             "message": self.message,
             "reason": self.reason,
@@ -85,80 +93,95 @@ impl ApiError {
         json!({ "error": error })
     }
 
-    pub fn authentication_required() -> Self {
+    /// The request has no credential.
+    pub(crate) fn authentication_required() -> Self {
         Self::new(Status::Unauthenticated, "AUTHENTICATION_REQUIRED", "Authentication is required.")
     }
 
-    pub fn invalid_credentials() -> Self {
+    /// The credential is wrong or expired.
+    pub(crate) fn invalid_credentials() -> Self {
         Self::new(Status::Unauthenticated, "INVALID_CREDENTIALS", "The provided credentials are invalid.")
     }
 
-    pub fn permission_denied() -> Self {
+    /// The caller lacks the permission.
+    pub(crate) fn permission_denied() -> Self {
         let message = "You do not have permission to access this resource.";
         Self::new(Status::PermissionDenied, "PERMISSION_DENIED", message)
     }
 
-    pub fn direct_access() -> Self {
+    /// The endpoint does not accept direct tokens.
+    pub(crate) fn direct_access() -> Self {
         let message = "Direct access is not supported for this endpoint.";
         Self::new(Status::PermissionDenied, "DIRECT_ACCESS_NOT_SUPPORTED", message)
     }
 
-    pub fn identity_verification() -> Self {
+    /// The customer is not verified, and the destination is a phone number.
+    pub(crate) fn identity_verification() -> Self {
         let message = "Customer identity verification is required for this operation.";
         Self::new(Status::PermissionDenied, "IDENTITY_VERIFICATION_REQUIRED", message)
     }
 
-    pub fn invalid_json() -> Self {
+    /// The body is not JSON, not of the expected shape, too long, or incomplete.
+    pub(crate) fn invalid_json() -> Self {
         Self::new(Status::InvalidArgument, "INVALID_JSON_BODY", "The request body is not valid JSON.")
     }
 
-    pub fn invalid_id() -> Self {
+    /// The id in the path is no UUID.
+    pub(crate) fn invalid_id() -> Self {
         Self::new(Status::InvalidArgument, "INVALID_ID", "The provided id is not a valid UUID.")
     }
 
-    pub fn invalid_parameter(name: &str) -> Self {
+    /// A parameter of the path or the query has the wrong form.
+    pub(crate) fn invalid_parameter(name: &str) -> Self {
         let message = format!("The parameter \"{name}\" has an invalid format.");
         Self::new(Status::InvalidArgument, "INVALID_REQUEST_PARAMETER", message)
     }
 
-    /// An argument that is not right; the text says what would be.
-    pub fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Self {
+    /// An argument is invalid; the message states what is permitted.
+    pub(crate) fn invalid_argument(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Status::InvalidArgument, "INVALID_ARGUMENT", message)
     }
 
-    pub fn invalid_data() -> Self {
+    /// The data is invalid; the message does not state which part.
+    pub(crate) fn invalid_data() -> Self {
         Self::invalid_argument("The request contains invalid data.")
     }
 
-    pub fn insufficient_balance() -> Self {
+    /// The customer has no positive balance.
+    pub(crate) fn insufficient_balance() -> Self {
         let message = "Customer balance is below the minimum required for this operation.";
         Self::new(Status::PaymentRequired, "INSUFFICIENT_BALANCE", message)
     }
 
-    pub fn not_found() -> Self {
+    /// The record does not exist; the message does not state its kind.
+    pub(crate) fn not_found() -> Self {
         Self::new(Status::NotFound, "RESOURCE_NOT_FOUND", "The requested resource was not found.")
     }
 
-    pub fn no_endpoint() -> Self {
+    /// No endpoint has this method and path.
+    pub(crate) fn no_endpoint() -> Self {
         Self::new(Status::NotFound, "ROUTE_NOT_FOUND", "The requested endpoint does not exist.")
     }
 
-    pub fn state_invalid() -> Self {
+    /// The record is deleted, or was changed by a concurrent request.
+    pub(crate) fn state_invalid() -> Self {
         let message = "The operation is invalid for the current resource state.";
         Self::new(Status::FailedPrecondition, "STATE_INVALID", message)
     }
 
-    pub fn unavailable() -> Self {
+    /// The operation cannot be done now.
+    pub(crate) fn unavailable() -> Self {
         let message = "An upstream service is temporarily unavailable.";
         Self::new(Status::Unavailable, "SERVICE_UNAVAILABLE", message)
     }
 
+    /// The store failed, or holds a corrupt document.
     fn internal() -> Self {
         Self::new(Status::Internal, "INTERNAL", "An internal error occurred.")
     }
 
-    /// Too many requests; `limited_by` says whose.
-    pub fn rate_limited(limited_by: &str, retry_after: u64) -> Self {
+    /// Too many requests. `limited_by` names the limit, `ip` or `customer`; `retry_after` is in seconds.
+    pub(crate) fn rate_limited(limited_by: &str, retry_after: u64) -> Self {
         let message = "Too many requests. Please try again later.";
         Self {
             details: vec![json!({ "limited_by": limited_by })],
@@ -169,9 +192,9 @@ impl ApiError {
 }
 
 impl ApiError {
-    /// A customer has as many calls as it may have, or would have with those that it asks for.
-    pub fn too_many_calls(most: usize) -> Self {
-        let message = format!("At most {most} calls of a customer can be up or under way at once.");
+    /// With the requested calls, the customer would have more active calls than it may have.
+    pub(crate) fn too_many_calls(max_calls: usize) -> Self {
+        let message = format!("At most {max_calls} calls of a customer can be up or under way at once.");
         Self {
             retry_after: Some(1),
             ..Self::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message)
@@ -182,12 +205,14 @@ impl ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match error {
-            // Somebody was quicker, with the same: what it is now is another question.
+            // A concurrent request wrote the same record, or took the same unique value. The client has to
+            // look again.
             StoreError::Taken(_) | StoreError::Conflict => Self::state_invalid(),
             StoreError::Overloaded | StoreError::Full | StoreError::Crowded | StoreError::TooLong => {
                 Self { retry_after: Some(1), ..Self::unavailable() }
             }
-            // Not to be tried again; the store has logged it.
+            // No `Retry-After`: a retry fails until the server is restarted, or may repeat the write. The
+            // store has logged the cause.
             StoreError::Ended | StoreError::Unknown => {
                 Self { message: error.to_string().into(), ..Self::unavailable() }
             }

@@ -1,50 +1,53 @@
-//! The lane in which passwords are hashed: slow on purpose, and therefore apart.
+//! The pool that hashes passwords.
 //!
-//! Two threads of its own hash, so that neither requests nor the blocking pool wait for it, and its memory is bounded.
-//! What waits is bounded in all and for each who asks, and is taken in turns among those who ask: a source that sends
-//! hundreds of logins waits for its own, and nobody else does, and nobody for longer than a client does. A login whose source was right with that name before
-//! stands in a line of its own, and makes room for itself when all places are taken.
+//! Hashing is slow on purpose. The pool has two threads of its own, so that neither requests nor the
+//! runtime's blocking pool wait for it, and its memory is bounded. Work waits in queues, one for each source
+//! of logins, and the queues take turns: a source that sends hundreds of logins delays only its own. A
+//! username that logged in from the same source before has a queue of its own, and displaces other work when
+//! all slots are taken.
+//!
+//! Bounds: 512 waiting entries in all, 8 in one queue, and 20 seconds of waiting, which is less than clients
+//! wait.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use service_base::guessing::{Mark, Source};
 use tokio::sync::oneshot;
 
-use service_base::guessing::{Mark, Source};
-
-/// Threads that hash: each takes a processor, and 19 MiB, for some 20 ms.
+/// Hashing threads. One hash takes about 20 ms of a processor, and 19 MiB.
 const THREADS: usize = 2;
-/// Most that wait in all.
-const MOST: usize = 512;
-/// Most of one line that wait.
-const OF_ONE: usize = 8;
-/// Longest that one waits. The last of a full line waits for eight rounds of all lines, which others keep filling; most
-/// clients give up after 30 seconds, and learn more from an answer.
-const LONGEST: Duration = Duration::from_secs(20);
+/// Most entries in all queues together.
+const MAX_WAITING: usize = 512;
+/// Most entries in one queue.
+const MAX_WAITING_PER_QUEUE: usize = 8;
+/// How long an entry may wait. The last entry of a full queue waits for eight rounds of all queues. Most
+/// clients give up after 30 seconds, and an error response before that is more useful to them.
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// Whose turn it is.
+/// The queue of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Line {
-    /// Who runs the server, and makes somebody's password.
+pub(crate) enum Queue {
+    /// For operators, who set passwords over the control API.
     Operator,
-    /// Who was right from there with this name before.
+    /// For a username that logged in from this source before.
     Proven(Source, Mark),
-    /// Everybody else.
+    /// For all other logins of a source.
     Unknown(Source),
 }
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Too many wait.
+/// The pool is too busy for the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Busy;
+pub(crate) struct Busy;
 
-/// The lane. Dropping it lets its threads end.
-pub struct HashingLane {
+/// The pool. Dropping it ends its threads.
+pub(crate) struct HashingPool {
     shared: Arc<Shared>,
-    /// Longest that one waits.
-    longest: Duration,
+    /// How long an entry may wait.
+    max_wait: Duration,
 }
 
 #[derive(Default)]
@@ -55,64 +58,64 @@ struct Shared {
 
 #[derive(Default)]
 struct Waiting {
-    lines: HashMap<Line, VecDeque<Work>>,
-    /// Those who have something waiting, the next one first.
-    turns: VecDeque<Line>,
+    queues: HashMap<Queue, VecDeque<Work>>,
+    /// The queues that have entries, the next one first.
+    turns: VecDeque<Queue>,
     count: usize,
-    over: bool,
+    closed: bool,
 }
 
-impl std::fmt::Debug for HashingLane {
+impl std::fmt::Debug for HashingPool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HashingLane")
+        f.write_str("HashingPool")
     }
 }
 
-impl HashingLane {
-    /// Starts its threads.
+impl HashingPool {
+    /// Starts the threads.
     ///
     /// # Errors
-    /// When the system has none.
-    pub fn start() -> std::io::Result<Self> {
+    /// When the system cannot start a thread.
+    pub(crate) fn start() -> std::io::Result<Self> {
         let shared = Arc::<Shared>::default();
-        let lane = Self { shared: Arc::clone(&shared), longest: LONGEST };
+        let pool = Self { shared: Arc::clone(&shared), max_wait: MAX_WAIT };
         for number in 0..THREADS {
             let shared = Arc::clone(&shared);
             std::thread::Builder::new().name(format!("hashing-{number}")).spawn(move || shared.work())?;
         }
-        Ok(lane)
+        Ok(pool)
     }
 
-    /// Does some hashing when its turn comes.
+    /// Runs `hash` on one of the threads when the turn of its queue comes, and returns its result.
     ///
     /// # Errors
-    /// When too many wait, before it or, for one that makes room for another, after it; and when its turn has not come
-    /// after 20 seconds.
-    pub async fn run<T: Send + 'static>(
+    /// When the queue or the pool is full, when the entry is displaced by one of a shorter or proven queue,
+    /// when it is not done after 20 seconds, and when `hash` panics.
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
-        line: Line,
+        queue: Queue,
         hash: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Busy> {
         let (reply, answer) = oneshot::channel();
         let work = Box::new(move || {
-            // Who is gone needs no answer, and costs nothing.
+            // No work for a client that has disconnected.
             if !reply.is_closed() {
-                let _gone = reply.send(hash());
+                let _disconnected = reply.send(hash());
             }
         });
-        self.shared.lock().put(line, work)?;
+        self.shared.lock().put(queue, work)?;
         self.shared.changed.notify_one();
-        match tokio::time::timeout(self.longest, answer).await {
+        match tokio::time::timeout(self.max_wait, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(_)) | Err(_) => Err(Busy),
         }
     }
 }
 
-impl Drop for HashingLane {
+impl Drop for HashingPool {
     fn drop(&mut self) {
         let mut waiting = self.shared.lock();
-        *waiting = Waiting { over: true, ..Waiting::default() };
+        *waiting = Waiting { closed: true, ..Waiting::default() };
         drop(waiting);
         self.shared.changed.notify_all();
     }
@@ -127,7 +130,7 @@ impl Shared {
         loop {
             let mut waiting = self.lock();
             let work = loop {
-                if waiting.over {
+                if waiting.closed {
                     return;
                 }
                 if let Some(work) = waiting.next() {
@@ -136,60 +139,62 @@ impl Shared {
                 waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
             };
             drop(waiting);
-            // A panic ends one login, not the lane.
+            // A panic fails one login and leaves the thread running.
             let _panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
         }
     }
 }
 
 impl Waiting {
-    fn put(&mut self, line: Line, work: Work) -> Result<(), Busy> {
-        if self.lines.get(&line).is_some_and(|of_one| of_one.len() >= OF_ONE) {
+    /// Adds an entry to a queue.
+    fn put(&mut self, queue: Queue, work: Work) -> Result<(), Busy> {
+        if self.queues.get(&queue).is_some_and(|queued| queued.len() >= MAX_WAITING_PER_QUEUE) {
             return Err(Busy);
         }
-        if self.count >= MOST {
-            self.make_room(line)?;
+        if self.count >= MAX_WAITING {
+            self.make_room(queue)?;
         }
-        let of_one = self.lines.entry(line).or_default();
-        if of_one.is_empty() {
-            self.turns.push_back(line);
+        let queued = self.queues.entry(queue).or_default();
+        if queued.is_empty() {
+            self.turns.push_back(queue);
         }
-        of_one.push_back(work);
+        queued.push_back(work);
         self.count += 1;
         Ok(())
     }
 
-    /// Takes away what came last of the longest line, for one that is shorter, or is proven.
-    fn make_room(&mut self, line: Line) -> Result<(), Busy> {
-        let unknown = self.lines.iter().filter(|(line, _)| matches!(line, Line::Unknown(_)));
+    /// Removes the newest entry of the longest queue of an unknown login, for an entry of a proven or an
+    /// operator's queue, or of one that is shorter by two entries or more.
+    fn make_room(&mut self, queue: Queue) -> Result<(), Busy> {
+        let unknown = self.queues.iter().filter(|(queue, _)| matches!(queue, Queue::Unknown(_)));
         let (longest, length) = unknown
-            .map(|(line, works)| (*line, works.len()))
+            .map(|(queue, works)| (*queue, works.len()))
             .max_by_key(|(_, length)| *length)
             .ok_or(Busy)?;
-        let own = self.lines.get(&line).map_or(0, VecDeque::len);
-        if matches!(line, Line::Unknown(_)) && length <= own + 1 {
+        let own = self.queues.get(&queue).map_or(0, VecDeque::len);
+        if matches!(queue, Queue::Unknown(_)) && length <= own + 1 {
             return Err(Busy);
         }
-        let of_one = self.lines.get_mut(&longest).ok_or(Busy)?;
-        drop(of_one.pop_back());
+        let queued = self.queues.get_mut(&longest).ok_or(Busy)?;
+        drop(queued.pop_back());
         self.count -= 1;
-        if of_one.is_empty() {
-            self.lines.remove(&longest);
+        if queued.is_empty() {
+            self.queues.remove(&longest);
             self.turns.retain(|turn| *turn != longest);
         }
         Ok(())
     }
 
-    /// What is done next: the next one's oldest.
+    /// Takes the oldest entry of the next queue.
     fn next(&mut self) -> Option<Work> {
-        let line = self.turns.pop_front()?;
-        let of_one = self.lines.get_mut(&line)?;
-        let work = of_one.pop_front()?;
+        let queue = self.turns.pop_front()?;
+        let queued = self.queues.get_mut(&queue)?;
+        let work = queued.pop_front()?;
         self.count -= 1;
-        if of_one.is_empty() {
-            self.lines.remove(&line);
+        if queued.is_empty() {
+            self.queues.remove(&queue);
         } else {
-            self.turns.push_back(line);
+            self.turns.push_back(queue);
         }
         Some(work)
     }
@@ -202,22 +207,22 @@ mod tests {
     use super::*;
     use service_base::guessing::{GuessLimits, Guesses};
 
-    fn of(last: u16) -> Line {
+    fn of(last: u16) -> Queue {
         let [high, low] = last.to_be_bytes();
-        Line::Unknown(Source::of(IpAddr::from([198, 51, high, low])))
+        Queue::Unknown(Source::of(IpAddr::from([198, 51, high, low])))
     }
 
-    /// Waiting work that says its number, and what was done of it.
+    /// Queues whose entries report their numbers, and the numbers of those that ran.
     #[derive(Default)]
-    struct Lane {
+    struct TestQueues {
         waiting: Waiting,
         done: Arc<Mutex<Vec<u32>>>,
     }
 
-    impl Lane {
-        fn put(&mut self, line: Line, number: u32) -> Result<(), Busy> {
+    impl TestQueues {
+        fn put(&mut self, queue: Queue, number: u32) -> Result<(), Busy> {
             let done = Arc::clone(&self.done);
-            self.waiting.put(line, Box::new(move || done.lock().unwrap().push(number)))
+            self.waiting.put(queue, Box::new(move || done.lock().unwrap().push(number)))
         }
 
         fn finish(&mut self) -> Vec<u32> {
@@ -225,79 +230,79 @@ mod tests {
                 work();
             }
             assert!(
-                self.waiting.lines.is_empty() && self.waiting.turns.is_empty() && self.waiting.count == 0
+                self.waiting.queues.is_empty() && self.waiting.turns.is_empty() && self.waiting.count == 0
             );
             std::mem::take(&mut self.done.lock().unwrap())
         }
     }
 
     #[test]
-    fn those_who_wait_take_turns() {
-        let mut lane = Lane::default();
+    fn queues_take_turns() {
+        let mut queues = TestQueues::default();
         for number in 0..4 {
-            lane.put(of(1), number).unwrap();
+            queues.put(of(1), number).unwrap();
         }
-        lane.put(of(2), 10).unwrap();
-        lane.put(Line::Operator, 20).unwrap();
-        assert_eq!(lane.finish(), [0, 10, 20, 1, 2, 3]);
+        queues.put(of(2), 10).unwrap();
+        queues.put(Queue::Operator, 20).unwrap();
+        assert_eq!(queues.finish(), [0, 10, 20, 1, 2, 3]);
     }
 
     #[test]
-    fn one_line_is_short_and_all_of_them_together_are_bounded() {
-        let mut lane = Lane::default();
-        assert!((0..8).all(|number| lane.put(of(1), number).is_ok()));
-        assert_eq!(lane.put(of(1), 8), Err(Busy));
+    fn one_queue_is_short_and_all_of_them_together_are_bounded() {
+        let mut queues = TestQueues::default();
+        assert!((0..8).all(|number| queues.put(of(1), number).is_ok()));
+        assert_eq!(queues.put(of(1), 8), Err(Busy));
         for other in 2..=64 {
-            assert!((0..8).all(|number| lane.put(of(other), number).is_ok()), "{other}");
+            assert!((0..8).all(|number| queues.put(of(other), number).is_ok()), "{other}");
         }
-        assert_eq!(lane.waiting.count, MOST);
-        assert_eq!(lane.put(of(65), 100), Ok(()), "a newcomer takes the place of the last of a long line");
-        assert_eq!(lane.waiting.count, MOST);
-        assert_eq!(lane.finish().len(), MOST);
+        assert_eq!(queues.waiting.count, MAX_WAITING);
+        assert_eq!(queues.put(of(65), 100), Ok(()), "a new queue displaces the newest entry of a long one");
+        assert_eq!(queues.waiting.count, MAX_WAITING);
+        assert_eq!(queues.finish().len(), MAX_WAITING);
     }
 
     #[test]
-    fn where_everybody_has_one_place_a_newcomer_has_none_unless_it_was_right_before() {
-        let mut lane = Lane::default();
+    fn where_every_queue_has_one_entry_a_new_queue_has_none_unless_it_is_proven() {
+        let mut queues = TestQueues::default();
         for other in 0..512 {
-            lane.put(of(other), other.into()).unwrap();
+            queues.put(of(other), other.into()).unwrap();
         }
-        assert_eq!(lane.put(of(600), 600), Err(Busy));
+        assert_eq!(queues.put(of(600), 600), Err(Busy));
         let guesses = Guesses::new("logins", GuessLimits::default());
-        let proven = Line::Proven(Source::of(IpAddr::from([192, 0, 2, 1])), guesses.mark("boss"));
-        assert_eq!(lane.put(proven, 1_000), Ok(()));
-        assert_eq!(lane.put(Line::Operator, 1_001), Ok(()));
-        let done = lane.finish();
-        assert_eq!(done.len(), MOST);
+        let proven = Queue::Proven(Source::of(IpAddr::from([192, 0, 2, 1])), guesses.mark("boss"));
+        assert_eq!(queues.put(proven, 1_000), Ok(()));
+        assert_eq!(queues.put(Queue::Operator, 1_001), Ok(()));
+        let done = queues.finish();
+        assert_eq!(done.len(), MAX_WAITING);
         assert!(done.contains(&1_000) && done.contains(&1_001));
     }
 
     #[tokio::test]
-    async fn nobody_waits_for_longer_than_a_client_does() {
-        let mut lane = HashingLane::start().unwrap();
-        lane.longest = Duration::from_millis(20);
+    async fn an_entry_waits_no_longer_than_a_client_does() {
+        let mut pool = HashingPool::start().unwrap();
+        pool.max_wait = Duration::from_millis(20);
         let (go, gate) = std::sync::mpsc::channel::<()>();
         let gate = Arc::new(Mutex::new(gate));
         let hashing = |number| {
             let gate = Arc::clone(&gate);
-            lane.run(of(number), move || gate.lock().unwrap().recv().is_err())
+            pool.run(of(number), move || gate.lock().unwrap().recv().is_err())
         };
         let (first, second, third) = tokio::join!(hashing(1), hashing(2), hashing(3));
         assert_eq!([first, second, third], [Err(Busy); 3]);
         drop(go);
-        assert_eq!(lane.run(of(3), || 7).await, Ok(7), "the lane goes on");
+        assert_eq!(pool.run(of(3), || 7).await, Ok(7), "the pool continues");
     }
 
     #[tokio::test]
-    async fn the_lane_hashes_survives_a_panic_and_ends_when_it_is_dropped() {
-        let lane = HashingLane::start().unwrap();
-        assert_eq!(lane.run(Line::Operator, || 7).await, Ok(7));
+    async fn the_pool_hashes_survives_a_panic_and_ends_when_it_is_dropped() {
+        let pool = HashingPool::start().unwrap();
+        assert_eq!(pool.run(Queue::Operator, || 7).await, Ok(7));
         for _ in 0..4 {
-            assert_eq!(lane.run(of(1), || -> u8 { panic!("on purpose") }).await, Err(Busy));
+            assert_eq!(pool.run(of(1), || -> u8 { panic!("on purpose") }).await, Err(Busy));
         }
-        assert_eq!(lane.run(of(1), || 8).await, Ok(8));
-        let shared = Arc::downgrade(&lane.shared);
-        drop(lane);
+        assert_eq!(pool.run(of(1), || 8).await, Ok(8));
+        let shared = Arc::downgrade(&pool.shared);
+        drop(pool);
         while shared.strong_count() > 0 {
             tokio::task::yield_now().await;
         }

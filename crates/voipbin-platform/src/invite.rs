@@ -1,15 +1,15 @@
-//! What the dialler is told to send.
+//! The INVITE of a call, as the dialler sends it.
 
+use sip_dialler::{Invitation, Reach, SipCredentials};
 use trunk_rules::outbound::{Anonymous, DialError, Outgoing, Provider, to_carrier, to_sip};
 use voipbin_types::Address;
 
-use super::entity::Entity;
-use super::outgoing::endpoint;
-use super::providers::Providers;
-use sip_dialler::{Invitation, Reach, SipCredentials};
+use crate::address;
+use crate::entity::Entity;
+use crate::records::providers::Providers;
 
-fn anonymous(hidden: bool) -> Anonymous {
-    if hidden { Anonymous::Yes } else { Anonymous::Auto }
+fn anonymous(is_hidden: bool) -> Anonymous {
+    if is_hidden { Anonymous::Yes } else { Anonymous::Auto }
 }
 
 fn invitation(outgoing: Outgoing, reach: Reach, credentials: Option<SipCredentials>) -> Invitation {
@@ -17,40 +17,45 @@ fn invitation(outgoing: Outgoing, reach: Reach, credentials: Option<SipCredentia
     Invitation { uri, from_display, from_user, headers, reach, credentials }
 }
 
-/// An INVITE to a number, through a provider.
+/// The INVITE of a call to a phone number, through a provider. `is_hidden` hides the caller's number.
 ///
 /// # Errors
-/// When the provider's record makes no address, or the caller cannot be hidden.
+/// When the provider's hostname makes no valid SIP URI, or the caller's number cannot be hidden.
 pub(crate) fn to_number(
     provider: &Entity<Providers>,
     source: &Address,
     destination: &Address,
-    hidden: bool,
+    is_hidden: bool,
 ) -> Result<Invitation, DialError> {
-    let wire = &provider.wire;
+    let public = &provider.public;
     let tech_headers: Vec<(String, String)> =
-        wire.tech_headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+        public.tech_headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let carrier = Provider {
-        hostname: &wire.hostname,
-        tech_prefix: &wire.tech_prefix,
-        tech_postfix: &wire.tech_postfix,
+        hostname: &public.hostname,
+        tech_prefix: &public.tech_prefix,
+        tech_postfix: &public.tech_postfix,
         tech_headers: &tech_headers,
     };
-    let outgoing = to_carrier(&carrier, &destination.target, &endpoint(source), anonymous(hidden))?;
+    let outgoing =
+        to_carrier(&carrier, &destination.target, &address::to_rules(source), anonymous(is_hidden))?;
     let credentials = provider
-        .own
+        .private
         .sip
         .as_ref()
         .map(|sip| SipCredentials { username: sip.username.clone(), password: sip.password.clone() });
     Ok(invitation(outgoing, Reach::Anywhere, credentials))
 }
 
-/// An INVITE to a SIP URI: no provider has a part in it.
+/// The INVITE of a call to a SIP URI, without a provider. `is_hidden` hides the caller's number.
 ///
 /// # Errors
-/// When it is none, or the caller cannot be hidden.
-pub(crate) fn to_uri(source: &Address, destination: &Address, hidden: bool) -> Result<Invitation, DialError> {
-    let outgoing = to_sip(&destination.target, &endpoint(source), anonymous(hidden))?;
-    // Whoever may call chooses the URI, so it must not lead to what only this machine can reach.
+/// When the destination is no SIP URI, or the caller's number cannot be hidden.
+pub(crate) fn to_uri(
+    source: &Address,
+    destination: &Address,
+    is_hidden: bool,
+) -> Result<Invitation, DialError> {
+    let outgoing = to_sip(&destination.target, &address::to_rules(source), anonymous(is_hidden))?;
+    // The caller chooses the URI: it must not reach services that only this machine can reach.
     Ok(invitation(outgoing, Reach::Public, None))
 }

@@ -1,43 +1,47 @@
 //! VoIPBIN's outbound side: its API, and calls that go out through carriers.
 //!
-//! Customers' calls leave as real INVITEs for the providers that routes, or whoever places a call, name. What becomes
-//! of them is the carrier's decision: here it is followed, kept and told. Nothing here knows what a trunk is: a
-//! provider may be a trunk of this server's own edge as well as anybody's SIP host.
+//! A call of a customer is sent as a real INVITE to the providers that the routes, or the request itself,
+//! select. The carrier decides what happens to it; this crate follows the call, records it, and reports its
+//! events to webhooks. It knows nothing about trunks: a provider may be a trunk of this server's own carrier
+//! edge or any other SIP host.
+//!
+//! It accepts no calls from outside, and handles neither SIP nor media itself: `sip-dialler` does. It refuses requests
+//! with VoIPBIN's statuses and reasons (`error`).
+//!
+//! The layers, each of which only knows those before it: `records` (what is stored), `platform` (the shared
+//! state), `call_plan` and `engine` (calls), `api` (requests).
+//!
+//! Bounds: requests and their bodies (`api`), waiting logins (`hashing`), active calls in all and of each
+//! customer (`active_calls`), cached records (`cache`), and responses of carriers' APIs (`setup`).
 //!
 //! Compatible with VoIPBIN, not affiliated with it.
 
-// A test reads a packet or two.
-#![cfg_attr(test, allow(clippy::disallowed_methods))]
-
+mod active_calls;
+mod address;
 mod api;
+mod cache;
+mod call_plan;
 mod caller;
-mod calls;
-mod customers;
+mod config;
+mod directory;
 mod endpoints;
 mod engine;
 mod entity;
 mod error;
-mod flows;
+mod flow_cursor;
 mod hashing;
 mod health;
 mod invite;
-mod known;
-mod live;
-mod login;
-mod moment;
-mod outbound_configs;
-mod outgoing;
+mod passwords;
 mod platform;
-mod provider_calls;
-mod providers;
 mod prune;
 mod query;
-mod routes;
-mod run;
+mod records;
+mod request;
 mod setup;
 mod sip_gateway;
+mod timestamps;
 mod token;
-mod variables;
 mod webhooks;
 
 use std::net::SocketAddr;
@@ -47,51 +51,55 @@ use std::time::Duration;
 use service_base::background::in_background;
 use trunk_store::StoreError;
 
-pub use api::router;
-pub use customers::{AccessKey, Agent, Customer, CustomerStatus, PhoneNumber, WebhookMethod};
-pub use customers::{
-    AccessKeyOwn, AccessKeys, AgentOwn, Agents, CustomerOwn, Customers, PhoneNumbers, digest,
-};
-pub use endpoints::{ENDPOINTS, Endpoint, Needs};
-pub use entity::{Entity, Kind, newborn};
-pub use flows::Flow;
-pub use flows::Flows;
-pub use health::probe_all;
-pub use login::hash;
-pub use moment::Moment;
-pub use outbound_configs::{OutboundConfigs, empty as empty_config};
-pub use platform::Platform;
-pub use platform::{CarrierPatience, PlatformConfig};
 pub use sip_dialler::DiallerError;
-pub use sip_gateway::{SipGateway, SipGatewayError};
-pub use token::{Claims, DirectClaim, sign};
+pub use voipbin_types::Timestamp;
 
-/// How long calls may take to hang up when the server stops.
-pub const HANGING_UP: Duration = Duration::from_secs(5);
+pub use crate::active_calls::ActiveCalls;
+pub use crate::api::router;
+pub use crate::config::{CarrierTimeouts, PlatformConfig};
+pub use crate::directory::Directory;
+pub use crate::endpoints::{ENDPOINTS, Endpoint, Needs};
+pub use crate::entity::{Entity, Kind};
+pub use crate::health::probe_all;
+pub use crate::passwords::hash;
+pub use crate::platform::Platform;
+pub use crate::records::customers::{
+    AccessKey, AccessKeyPrivate, AccessKeys, Agent, AgentPrivate, Agents, Customer, CustomerPrivate,
+    CustomerStatus, Customers, PhoneNumber, PhoneNumbers, WebhookMethod, digest,
+};
+pub use crate::records::flows::{Flow, Flows};
+pub use crate::records::outbound_configs::{OutboundConfigs, empty as empty_config};
+pub use crate::sip_gateway::{SipGateway, SipGatewayError};
+pub use crate::timestamps::UniqueTimestamps;
+pub use crate::token::{Claims, DirectClaim, sign};
+
+/// How long active calls may take to hang up when the server stops or is reset.
+pub const HANG_UP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why the platform did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum PlatformError {
-    /// What it keeps cannot be read or written.
+    /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Calls cannot be placed.
+    /// The dialler cannot be started, so that no call could be placed.
     #[error(transparent)]
     Dialler(#[from] DiallerError),
 }
 
-/// Starts to place calls, with this server's own edge where hosts are mapped to it. Returns the background work, which
-/// has to be polled for as long as the server runs.
+/// Starts the dialler, with this server's own edge where hosts are mapped to it. Calls that an earlier
+/// process left active are ended first. Returns the background work, which must be polled for as long as the
+/// server runs.
 ///
 /// # Errors
-/// [`PlatformError`]; no call is placed then.
+/// [`PlatformError`]; then no call can be placed.
 pub async fn start(
     platform: &Arc<Platform>,
     edge: Option<SocketAddr>,
 ) -> Result<impl Future<Output = ()> + use<>, PlatformError> {
-    let left = engine::end_what_is_left(platform).await?;
-    if left > 0 {
-        tracing::warn!(calls = left, "calls were up when the server ended; they are over");
+    let interrupted = engine::end_interrupted_calls(platform).await?;
+    if interrupted > 0 {
+        tracing::warn!(calls = interrupted, "calls were active when the server was killed; they have ended");
     }
     let config = sip_dialler::DiallerConfig {
         own: platform.core.own.clone(),
@@ -100,8 +108,8 @@ pub async fn start(
     };
     let dialler =
         sip_dialler::Dialler::start(config, platform.core.clock.clone(), platform.core.ids.clone()).await?;
-    tracing::info!(address = %dialler.address(), "calls go out from here");
-    // The first and only one of this server.
+    tracing::info!(address = %dialler.address(), "calls are sent from this address");
+    // A server starts its platform once.
     let _first = platform.dialler.set(Arc::new(dialler));
     let (watched, pruned) = (health::watch(Arc::clone(platform)), prune::run(Arc::clone(platform)));
     Ok(async move {
@@ -109,21 +117,23 @@ pub async fn start(
     })
 }
 
-/// Has what is up hang up, and places no more calls, without waiting for it; then nothing is listened on any more.
+/// Makes active calls hang up and accepts no more, without waiting. The dialler's sockets are closed once the
+/// calls have ended, or after [`HANG_UP_TIMEOUT`].
 pub fn abandon(platform: &Platform) {
-    platform.live.abandon();
+    platform.active_calls.abandon();
     let Some(dialler) = platform.dialler.get().map(Arc::clone) else { return };
-    let (over, gone) = (platform.live.over(HANGING_UP), Arc::clone(&dialler));
+    let (all_ended, ended_dialler) = (platform.active_calls.all_ended(HANG_UP_TIMEOUT), Arc::clone(&dialler));
     let ending = async move {
-        over.await;
-        gone.abandon();
+        all_ended.await;
+        ended_dialler.abandon();
     };
     in_background(ending, || dialler.abandon());
 }
 
-/// Hangs up what is up, and places no more calls.
+/// Makes active calls hang up and accepts no more. Waits at most [`HANG_UP_TIMEOUT`] for their ends, then
+/// stops the dialler.
 pub async fn stop(platform: &Platform) {
-    platform.live.stop(HANGING_UP).await;
+    platform.active_calls.stop(HANG_UP_TIMEOUT).await;
     if let Some(dialler) = platform.dialler.get() {
         dialler.stop().await;
     }

@@ -1,69 +1,71 @@
-//! Calls that are over are kept for the current month and some before it, and what was made for them as long as they
-//! are: the records of provider calls, and flows. A call that is not over is never forgotten.
+//! Retention: removes from the store the calls that ended before the months that the configuration keeps, and
+//! the provider calls and flows of which no call is left. An active call is never removed.
 
 use std::sync::Arc;
 
-use didww_types::Timestamp;
-
-use super::calls::Calls;
-use super::entity::{Entity, Kind};
-use super::flows::Flows;
-use super::moment::{self, Moment};
-use super::platform::Platform;
-use super::provider_calls::ProviderCalls;
 use service_core::retention::enforce_retention;
 use trunk_store::{Aged, DocumentKind, DocumentQuery, Store, StoreError};
+use voipbin_types::Timestamp;
 
-/// Documents that one write forgets: few, for calls wait behind it.
-const TOGETHER: u64 = 100;
+use crate::entity::{Entity, Kind};
+use crate::platform::Platform;
+use crate::records::calls::Calls;
+use crate::records::flows::Flows;
+use crate::records::provider_calls::ProviderCalls;
+use crate::timestamps;
 
-/// Forgets for as long as the server runs.
+/// Most records that one commit removes. The number is small because the writes of calls wait for the commit.
+const MAX_PER_COMMIT: u64 = 100;
+
+/// Removes expired records for as long as the server runs.
 pub(crate) async fn run(platform: Arc<Platform>) {
     let months = platform.config.keep_months;
-    enforce_retention(&platform.core.clock, months, "calls that are over", |before| {
-        forget(&platform, before)
-    })
-    .await;
+    enforce_retention(&platform.core.clock, months, "ended calls", |before| remove_some(&platform, before))
+        .await;
 }
 
-/// Forgets a little of what is too old, calls first; gives how much.
-async fn forget(platform: &Platform, before: Timestamp) -> Result<u64, StoreError> {
-    let (store, before) = (&*platform.core.store, moment::of(before));
-    let mut forgotten = some::<Calls>(store, before).await?;
-    if forgotten == 0 {
-        forgotten = some::<ProviderCalls>(store, before).await?;
+/// Removes up to [`MAX_PER_COMMIT`] expired records of one kind, calls first, and returns their number.
+async fn remove_some(platform: &Platform, before: didww_types::Timestamp) -> Result<u64, StoreError> {
+    let (store, before) = (&*platform.core.store, timestamps::from_clock(before));
+    let mut removed = remove_some_of::<Calls>(store, before).await?;
+    if removed == 0 {
+        removed = remove_some_of::<ProviderCalls>(store, before).await?;
     }
-    if forgotten == 0 {
-        forgotten = some::<Flows>(store, before).await?;
+    if removed == 0 {
+        removed = remove_some_of::<Flows>(store, before).await?;
     }
-    Ok(forgotten)
+    Ok(removed)
 }
 
-/// What can be forgotten.
-trait Forgettable: Kind + Sized {
-    /// Whether one that was made before this time, and that nothing is under way with, has become useless.
-    fn is_useless(
+/// A kind of record that expires.
+trait Expiring: Kind + Sized {
+    /// Whether a record that was created before this time, and that is not live, has expired.
+    fn has_expired(
         entity: &Entity<Self>,
         store: &dyn Store,
-        before: Moment,
+        before: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
 
-impl Forgettable for Calls {
-    /// When it ended, not when it was placed.
-    async fn is_useless(call: &Entity<Self>, _store: &dyn Store, before: Moment) -> Result<bool, StoreError> {
-        Ok(call.wire.tm_hangup.unwrap_or(call.created_at) < before)
+impl Expiring for Calls {
+    /// The end of the call counts, not its creation.
+    async fn has_expired(
+        call: &Entity<Self>,
+        _store: &dyn Store,
+        before: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(call.public.tm_hangup.unwrap_or(call.created_at) < before)
     }
 }
 
-impl Forgettable for ProviderCalls {
-    /// When none of its calls is left.
-    async fn is_useless(
+impl Expiring for ProviderCalls {
+    /// Expired when none of its calls is left.
+    async fn has_expired(
         record: &Entity<Self>,
         store: &dyn Store,
-        _before: Moment,
+        _before: Timestamp,
     ) -> Result<bool, StoreError> {
-        for call in &record.wire.call_ids {
+        for call in &record.public.call_ids {
             if store.document(DocumentKind::Call, *call).await?.is_some() {
                 return Ok(false);
             }
@@ -72,32 +74,38 @@ impl Forgettable for ProviderCalls {
     }
 }
 
-impl Forgettable for Flows {
-    /// When none of the calls that ran it is left. A later request may have named it.
-    async fn is_useless(flow: &Entity<Self>, store: &dyn Store, _before: Moment) -> Result<bool, StoreError> {
+impl Expiring for Flows {
+    /// Expired when none of the calls that ran it is left. Calls of later requests may have used the same
+    /// flow.
+    async fn has_expired(
+        flow: &Entity<Self>,
+        store: &dyn Store,
+        _before: Timestamp,
+    ) -> Result<bool, StoreError> {
         let calls = DocumentQuery::with(DocumentKind::Call, "flow", flow.id.to_string());
         Ok(store.documents(DocumentQuery { limit: 1, ..calls }).await?.is_empty())
     }
 }
 
-/// Forgets the oldest useless ones of a kind, deleted ones too; gives how many.
-async fn some<K: Forgettable>(store: &dyn Store, before: Moment) -> Result<u64, StoreError>
+/// Removes the oldest expired records of a kind, including those that are marked as deleted, and returns
+/// their number.
+async fn remove_some_of<K: Expiring>(store: &dyn Store, before: Timestamp) -> Result<u64, StoreError>
 where
-    K::Wire: Send + Sync,
-    K::Own: Send + Sync,
+    K::Public: Send + Sync,
+    K::Private: Send + Sync,
 {
     for deleted in [false, true] {
         let mut from = i64::MIN;
         loop {
             let aged =
-                Aged { kind: K::KIND, deleted, from, before: before.as_unix_micros(), limit: TOGETHER };
+                Aged { kind: K::KIND, deleted, from, before: before.as_unix_micros(), limit: MAX_PER_COMMIT };
             let page = Entity::<K>::aged(store, aged).await?;
             let Some(last) = page.last() else { break };
-            // No two are made at the same moment.
+            // No two records have the same creation time.
             from = last.created_at.as_unix_micros().saturating_add(1);
             let mut changes = Vec::new();
             for entity in &page {
-                if K::is_useless(entity, store, before).await? {
+                if K::has_expired(entity, store, before).await? {
                     changes.push(entity.forget());
                 }
             }

@@ -1,31 +1,32 @@
-//! Where others reach the platform by SIP.
+//! The platform's public SIP address.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// The platform's public SIP gateway, such as `sip.example.com:5060`: a name with an address record, and a port.
+/// The platform's public SIP gateway, such as `sip.example.com:5060`: a name with an address record, and a
+/// port.
 ///
-/// It is what a carrier is told when a provider is set up there. Nothing here listens on it.
+/// It is registered at a carrier when a provider is set up there. Nothing here listens on it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SipGateway {
     host: String,
     port: u16,
 }
 
-/// A text that is no [`SipGateway`].
+/// The text is no valid [`SipGateway`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{}", Self::RIGHT)]
 #[non_exhaustive]
 pub struct SipGatewayError;
 
 impl SipGatewayError {
-    /// What would be right.
+    /// The expected form, for error messages.
     pub const RIGHT: &'static str =
         "give HOST:PORT with a public name and no address, such as sip.example.com:5060";
 }
 
 impl SipGateway {
-    /// The name.
+    /// The host name.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -41,7 +42,7 @@ impl FromStr for SipGateway {
 
     fn from_str(text: &str) -> Result<Self, SipGatewayError> {
         let (host, port) = text.split_once(':').ok_or(SipGatewayError)?;
-        // A sign, which a number may have, is no part of a port.
+        // Parsing a number would also accept a plus sign.
         let digits = port.bytes().all(|byte| byte.is_ascii_digit());
         let port = port.parse().ok().filter(|port| digits && *port > 0).ok_or(SipGatewayError)?;
         if !is_public_name(host) {
@@ -51,7 +52,8 @@ impl FromStr for SipGateway {
     }
 }
 
-/// Two labels or more, of which the last is no number: an address is no name.
+/// Whether a text is a host name of two labels or more. The last one must begin with a letter, which excludes
+/// IP addresses.
 fn is_public_name(host: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())

@@ -1,6 +1,6 @@
-//! Tokens: what a caller is, signed by this server.
+//! Tokens: claims about a caller, signed by this server.
 //!
-//! They are JSON Web Tokens with HMAC-SHA256 and nothing else: no other algorithm is ever looked at.
+//! They are JSON Web Tokens with HMAC-SHA256; a token with any other algorithm is refused.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as BASE64;
@@ -9,45 +9,53 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use uuid::Uuid;
+use voipbin_types::Timestamp;
 
-use super::moment::Moment;
+/// The header of every token.
+const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
-/// The head of every token.
-const HEAD: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
-
-/// What a token says.
+/// The claims of a token. Its `type` decides which of them are present.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Claims {
+    /// `agent`, `direct` or `delegate`. A token without a type is an agent's.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub(crate) kind: Option<String>,
+    /// The agent who logged in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub agent: Option<AgentClaim>,
+    pub(crate) agent: Option<AgentClaim>,
+    /// The customer of a direct token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub direct: Option<DirectClaim>,
+    pub(crate) direct: Option<DirectClaim>,
+    /// The audience of a delegate's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub aud: Option<String>,
+    pub(crate) aud: Option<String>,
+    /// The customer that a delegate acts for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub customer_id: Option<Uuid>,
+    pub(crate) customer_id: Option<Uuid>,
+    /// The subject of a delegate's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sub: Option<String>,
+    pub(crate) sub: Option<String>,
+    /// The id of a delegate's token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jti: Option<String>,
-    /// When it ends, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`; compared as text.
-    pub expire: String,
+    pub(crate) jti: Option<String>,
+    /// When the token expires, as `YYYY-MM-DDTHH:MM:SS.ffffffZ`; compared as text.
+    pub(crate) expire: String,
 }
 
-/// Who logged in.
+/// The agent of a token that a login returned.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AgentClaim {
-    pub id: Uuid,
-    pub customer_id: Uuid,
-    pub username: String,
-    pub permission: u16,
+pub(crate) struct AgentClaim {
+    pub(crate) id: Uuid,
+    pub(crate) customer_id: Uuid,
+    pub(crate) username: String,
+    /// The permission bits at the time of the login. The server checks the agent's current ones.
+    pub(crate) permission: u16,
 }
 
-/// Whom a direct token belongs to.
+/// The customer of a direct token.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DirectClaim {
+    /// The customer's id.
     pub customer_id: Uuid,
 }
 
@@ -63,20 +71,21 @@ impl Claims {
         expire: String::new(),
     };
 
-    /// What somebody who logged in is.
-    pub fn agent(agent: AgentClaim, end: Moment) -> Self {
+    /// The claims of an agent who logged in. The token expires at `end`.
+    pub(crate) fn agent(agent: AgentClaim, end: Timestamp) -> Self {
         let kind = Some("agent".to_owned());
         Self { kind, agent: Some(agent), expire: end.to_page_token(), ..Self::EMPTY }
     }
 
-    /// A token for one thing.
-    pub fn direct(direct: DirectClaim, end: Moment) -> Self {
+    /// The claims of a direct token, which no endpoint of this server accepts. The token expires at `end`.
+    pub fn direct(direct: DirectClaim, end: Timestamp) -> Self {
         let kind = Some("direct".to_owned());
         Self { kind, direct: Some(direct), expire: end.to_page_token(), ..Self::EMPTY }
     }
 
-    /// A token of somebody who acts for a customer for a while.
-    pub fn delegate(customer: Uuid, subject: Uuid, id: Uuid, end: Moment) -> Self {
+    /// The claims of a delegate, who acts for a customer with the permissions of its admin. The token expires
+    /// at `end`.
+    pub fn delegate(customer: Uuid, subject: Uuid, id: Uuid, end: Timestamp) -> Self {
         Self {
             kind: Some("delegate".to_owned()),
             aud: Some(AUDIENCE.to_owned()),
@@ -89,38 +98,37 @@ impl Claims {
     }
 }
 
-/// Whom a delegate's token is made for.
+/// The audience of delegates' tokens. Without it a token is refused.
 pub(crate) const AUDIENCE: &str = "voipbin-api";
 
 fn signature(secret: &Secret, signed: &str) -> Hmac<Sha256> {
-    // A key of any length will do.
     #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes any key");
     mac.update(signed.as_bytes());
     mac
 }
 
-/// Writes a token.
+/// A signed token with these claims.
 pub fn sign(secret: &Secret, claims: &Claims) -> String {
-    // Texts and ids alone: nothing in it can fail to be written.
+    // Claims are texts, numbers and ids: encoding them cannot fail.
     let claims = serde_json::to_string(claims).unwrap_or_default();
-    let signed = format!("{}.{}", BASE64.encode(HEAD), BASE64.encode(claims));
+    let signed = format!("{}.{}", BASE64.encode(HEADER), BASE64.encode(claims));
     let signature = BASE64.encode(signature(secret, &signed).finalize().into_bytes());
     format!("{signed}.{signature}")
 }
 
-/// Reads a token, if this server signed it and its time has not run out.
-pub(crate) fn verify(secret: &Secret, token: &str, now: Moment) -> Option<Claims> {
+/// The claims of a token, if it is signed with this secret and has not expired.
+pub(crate) fn verify(secret: &Secret, token: &str, now: Timestamp) -> Option<Claims> {
     #[derive(Deserialize)]
-    struct Head {
+    struct Header {
         alg: String,
     }
-    let (signed, given) = token.rsplit_once('.')?;
-    let (head, claims) = signed.split_once('.')?;
-    let given = BASE64.decode(given).ok()?;
-    signature(secret, signed).verify_slice(&given).ok()?;
-    let head: Head = serde_json::from_slice(&BASE64.decode(head).ok()?).ok()?;
-    if head.alg != "HS256" {
+    let (signed, sent_signature) = token.rsplit_once('.')?;
+    let (header, claims) = signed.split_once('.')?;
+    let sent_signature = BASE64.decode(sent_signature).ok()?;
+    signature(secret, signed).verify_slice(&sent_signature).ok()?;
+    let header: Header = serde_json::from_slice(&BASE64.decode(header).ok()?).ok()?;
+    if header.alg != "HS256" {
         return None;
     }
     let claims: Claims = serde_json::from_slice(&BASE64.decode(claims).ok()?).ok()?;
@@ -138,23 +146,23 @@ mod tests {
             username: "a".to_owned(),
             permission: 1,
         };
-        Claims { expire: expire.to_owned(), ..Claims::agent(agent, Moment::from_unix_micros(0)) }
+        Claims { expire: expire.to_owned(), ..Claims::agent(agent, Timestamp::from_unix_micros(0)) }
     }
 
     #[test]
-    fn a_token_says_what_was_signed_until_its_time_runs_out() {
-        let (secret, now) = (Secret::new("s"), Moment::from_unix_micros(1_000_000));
+    fn a_token_carries_its_claims_until_it_expires() {
+        let (secret, now) = (Secret::new("s"), Timestamp::from_unix_micros(1_000_000));
         let token = sign(&secret, &claims("1970-01-01T00:00:01.000001Z"));
         assert_eq!(verify(&secret, &token, now), Some(claims("1970-01-01T00:00:01.000001Z")));
-        assert_eq!(verify(&secret, &token, Moment::from_unix_micros(1_000_001)), None, "its time ran out");
-        assert_eq!(verify(&Secret::new("t"), &token, now), None, "another server's");
+        assert_eq!(verify(&secret, &token, Timestamp::from_unix_micros(1_000_001)), None, "it has expired");
+        assert_eq!(verify(&Secret::new("t"), &token, now), None, "another server signed it");
         assert_eq!(verify(&secret, &token[1..], now), None);
         assert_eq!(verify(&secret, "", now), None);
     }
 
     #[test]
-    fn no_other_algorithm_is_believed() {
-        let (secret, now) = (Secret::new("s"), Moment::from_unix_micros(0));
+    fn no_other_algorithm_is_accepted() {
+        let (secret, now) = (Secret::new("s"), Timestamp::from_unix_micros(0));
         let body = BASE64.encode(serde_json::to_string(&claims("2")).unwrap());
         let unsigned = format!("{}.{body}.", BASE64.encode(r#"{"alg":"none"}"#));
         assert_eq!(verify(&secret, &unsigned, now), None);

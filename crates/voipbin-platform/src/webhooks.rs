@@ -1,23 +1,25 @@
-//! What customers are told of their calls.
+//! Webhook events about calls, for the customers that they belong to.
 
-use super::platform::Platform;
 use callbacks::Webhook;
 use trunk_store::Change;
 
-use super::calls::Calls;
-use super::entity::Entity;
+use crate::entity::Entity;
+use crate::platform::Platform;
+use crate::records::calls::Calls;
 
-/// The change that tells a call's customer what happened; none when it wants to hear nothing.
+/// The change that queues an event about a call, such as `call_hangup`, for its customer's webhook. Returns
+/// none if the customer is deleted or has no webhook.
 pub(crate) fn event(platform: &Platform, call: &Entity<Calls>, kind: &str) -> Option<Change> {
     let customer = platform.directory.customer(call.customer)?;
-    if customer.wire.webhook_uri.is_empty() {
+    if customer.public.webhook_uri.is_empty() {
         return None;
     }
     let webhook = Webhook {
         customer: customer.id,
-        uri: &customer.wire.webhook_uri,
-        method: customer.wire.webhook_method.as_str(),
-        secret: customer.own.webhook_secret.as_ref(),
+        uri: &customer.public.webhook_uri,
+        method: customer.public.webhook_method.as_str(),
+        secret: customer.private.webhook_secret.as_ref(),
     };
-    Some(Change::Emit(Box::new(webhook.event(kind, call.id, &call.text(), platform.core.clock.now()))))
+    let event = webhook.event(kind, call.id, &call.public_json(), platform.core.clock.now());
+    Some(Change::Emit(Box::new(event)))
 }

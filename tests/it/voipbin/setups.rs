@@ -208,8 +208,8 @@ async fn a_telnyx_that_does_not_answer_is_not_waited_for() {
     for (request, setup) in [(short, hours), (hours, short)] {
         let stage = Stage::with(|config| {
             gateway(config);
-            let patience = &mut config.voipbin.platform.carrier_patience;
-            (patience.request, patience.setup) = (request, setup);
+            let timeouts = &mut config.voipbin.platform.carrier_timeouts;
+            (timeouts.request, timeouts.setup) = (request, setup);
         });
         let stage = stage.await;
         telnyx.forget();
@@ -220,7 +220,7 @@ async fn a_telnyx_that_does_not_answer_is_not_waited_for() {
     // Undoing has a time limit too.
     let stage = Stage::with(|config| {
         gateway(config);
-        config.voipbin.platform.carrier_patience.undo = short;
+        config.voipbin.platform.carrier_timeouts.undo = short;
     });
     let stage = stage.await;
     telnyx.forget();

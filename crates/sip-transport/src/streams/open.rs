@@ -45,8 +45,8 @@ pub enum Unsent {
 }
 
 impl Open {
-    /// Starts a task for a connection that was made, with the right to have it open. It ends with `token`, and cancels
-    /// it when it ends.
+    /// Starts a task for a connection that was made, with the right to have it open. It ends with `token`,
+    /// and cancels it when it ends.
     pub async fn start<S>(
         stream: S,
         [local, peer]: [SocketAddr; 2],

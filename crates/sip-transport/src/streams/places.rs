@@ -1,8 +1,9 @@
 //! How many connections there are, by the address of their peer.
 //!
-//! Every connection takes a place before anything is read from it. A listener's places are its own: a full TCP listener
-//! leaves TLS its places. When all are taken, a new connection gets the place of the one that has been idle longest
-//! among those on which nothing came yet that was let in; when there is none of these, it is refused.
+//! Every connection takes a place before anything is read from it. A listener's places are its own: a full
+//! TCP listener leaves TLS its places. When all are taken, a new connection gets the place of the one that
+//! has been idle longest among those on which nothing came yet that was let in; when there is none of these,
+//! it is refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

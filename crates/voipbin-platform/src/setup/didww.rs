@@ -1,4 +1,4 @@
-//! Setting up at DIDWW: one outbound trunk, a new one or one that is there.
+//! The setup at DIDWW: a new outbound trunk, or an existing one that the request names.
 
 use std::time::Duration;
 
@@ -7,16 +7,20 @@ use didww_client::{ApiVersion, Client, Error, Id};
 use futures_util::FutureExt as _;
 use voipbin_types::{ProviderCredentials, ProviderSetup};
 
-use super::super::platform::PlatformConfig;
-use super::super::providers::SipCredentials;
-use super::{CarrierError, Ready, metadata};
+use super::carrier::{CarrierError, CarrierTrunk, metadata};
+use crate::config::PlatformConfig;
+use crate::records::providers::SipCredentials;
 
-/// Where DIDWW's trunks take calls: its documented host in New York. Another one can be set on the provider.
+/// The host that takes the calls of DIDWW's trunks: the documented one in New York. A super admin can change
+/// it on the provider.
 const HOST: &str = "nyc.us.out.didww.com";
 
-pub(super) async fn set_up(setup: &ProviderSetup, config: &PlatformConfig) -> Result<Ready, CarrierError> {
+pub(super) async fn set_up(
+    setup: &ProviderSetup,
+    config: &PlatformConfig,
+) -> Result<CarrierTrunk, CarrierError> {
     let existing = setup.credentials.trunk_id.as_deref().filter(|id| !id.is_empty()).map(Id::from);
-    let client = client(&setup.credentials, config.carrier_patience.setup)?;
+    let client = client(&setup.credentials, config.carrier_timeouts.setup)?;
     let trunks = client.voice_out_trunks();
     let (trunk, undo) = if let Some(id) = existing {
         (trunks.get(&id).await?.into_inner(), std::future::ready(()).boxed())
@@ -24,11 +28,11 @@ pub(super) async fn set_up(setup: &ProviderSetup, config: &PlatformConfig) -> Re
         let method = AuthenticationMethod::credentials_and_ip(config.source_networks());
         let body = VoiceOutTrunk::create(&setup.name, OnCliMismatchAction::SendOriginalCli, method);
         let trunk = trunks.create(body).await?.into_inner();
-        let undo = take_away(client, trunk.id.clone()).boxed();
+        let undo = delete_trunk(client, trunk.id.clone()).boxed();
         (trunk, undo)
     };
     let base = setup.credentials.base_url.clone();
-    Ok(Ready {
+    Ok(CarrierTrunk {
         hostname: HOST,
         tech_prefix: trunk.authentication_method.tech_prefix().map(ToString::to_string).unwrap_or_default(),
         metadata: metadata([
@@ -52,13 +56,13 @@ fn client(credentials: &ProviderCredentials, timeout: Duration) -> Result<Client
         .build()
 }
 
-async fn take_away(client: Client, trunk: Id<VoiceOutTrunk>) {
+async fn delete_trunk(client: Client, trunk: Id<VoiceOutTrunk>) {
     if let Err(why) = client.voice_out_trunks().delete(&trunk).await {
-        tracing::error!(%why, trunk = trunk.as_str(), "a trunk was made at a carrier for nothing");
+        tracing::error!(%why, trunk = trunk.as_str(), "an unused trunk could not be deleted at the carrier");
     }
 }
 
-/// Whether a host is one of DIDWW's, which all know the same trunks.
+/// Whether a host is one of DIDWW's, which all accept the same trunks.
 pub(super) fn has_host(hostname: &str) -> bool {
     hostname.to_ascii_lowercase().ends_with(".out.didww.com")
 }

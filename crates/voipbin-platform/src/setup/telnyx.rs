@@ -1,29 +1,27 @@
-//! Setting up at Telnyx: an outbound voice profile, a connection with SIP credentials that uses it, and the
+//! The setup at Telnyx: an outbound voice profile, a connection with SIP credentials that uses it, and the
 //! platform's public name on the connection.
 //!
-//! The requests are those of the running platform's public source; they were not tried against Telnyx itself. What
-//! was made is taken away again, the newest first, when a later request fails.
+//! The requests are those of VoIPBIN's public source code; they were not tried against Telnyx itself. When a
+//! request fails, the objects that the earlier ones created are deleted, the newest first.
 
-mod api;
+mod client;
 
 use std::collections::BTreeMap;
 
 use futures_util::FutureExt as _;
 use serde_json::{Value, json};
+use service_base::ids::Ids;
 use voipbin_types::ProviderSetup;
 
-use self::api::{Api, Failure};
-use super::super::platform::{CarrierPatience, PlatformConfig};
-use super::super::providers::SipCredentials;
-use super::super::sip_gateway::SipGateway;
-use super::{CarrierError, Ready, metadata};
-use service_base::ids::Ids;
+use self::client::{Client, Failure, PRODUCTION};
+use super::carrier::{CarrierError, CarrierTrunk, metadata};
+use crate::config::{CarrierTimeouts, PlatformConfig};
+use crate::records::providers::SipCredentials;
+use crate::sip_gateway::SipGateway;
 
-/// Where the API is.
-const PRODUCTION: &str = "https://api.telnyx.com/v2";
-
-/// Where Telnyx takes calls in the United States, and in its other regions (sip.telnyx.com).
+/// The host that takes calls in the United States (documented at sip.telnyx.com).
 const HOST: &str = "sip.telnyx.com";
+/// The hosts that take calls in Telnyx's other regions.
 const OTHER_HOSTS: [&str; 4] = ["sip.telnyx.eu", "sip.telnyx.com.au", "sip.telnyx.ca", "sip.telnyx.asia"];
 
 const PROFILES: &str = "/outbound_voice_profiles";
@@ -34,7 +32,7 @@ pub(super) async fn set_up(
     setup: &ProviderSetup,
     config: &PlatformConfig,
     ids: &Ids,
-) -> Result<Ready, CarrierError> {
+) -> Result<CarrierTrunk, CarrierError> {
     if setup.credentials.trunk_id.as_deref().is_some_and(|id| !id.is_empty()) {
         let sentence =
             "credentials.trunk_id means nothing at telnyx, where a connection is always made; leave it out.";
@@ -44,65 +42,69 @@ pub(super) async fn set_up(
         let sentence = "The server's setting voipbin.sip_gateway is missing: telnyx must be told where the platform takes calls.";
         return Err(CarrierError::Unfit(sentence.to_owned()));
     };
-    let patience = config.carrier_patience;
+    let timeouts = config.carrier_timeouts;
     let (username, password) = ids.carrier_credentials();
     let sip = SipCredentials { username, password };
     let base = setup.credentials.base_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(PRODUCTION);
-    let api = Api::open(base, &setup.credentials.api_key, &sip, patience.request)?;
-    let mut work = Work { api, patience, made: Vec::new(), unclear: None };
-    let steps = tokio::time::timeout(patience.setup, work.steps(&setup.name, &sip, gateway));
+    let client = Client::open(base, &setup.credentials.api_key, &sip, timeouts.request)?;
+    let mut transaction = Transaction { client, timeouts, created: Vec::new(), unclear: None };
+    let steps = tokio::time::timeout(timeouts.setup, transaction.run(&setup.name, &sip, gateway));
     let error = match steps.await {
         Ok(Ok(metadata)) => {
-            return Ok(Ready {
+            return Ok(CarrierTrunk {
                 hostname: HOST,
                 tech_prefix: String::new(),
                 metadata,
                 sip: Some(sip),
-                undo: work.undo().boxed(),
+                undo: transaction.undo().boxed(),
             });
         }
         Ok(Err(error)) => error,
-        Err(_elapsed) => CarrierError::Failed(format!("no end within {:?}", patience.setup)),
+        Err(_elapsed) => CarrierError::Failed(format!("no end within {:?}", timeouts.setup)),
     };
-    if let Some(path) = work.unclear {
+    if let Some(path) = transaction.unclear {
         let name = &setup.name;
-        tracing::warn!(path, name, "telnyx did not say whether it made this, so it may be there for nothing");
+        tracing::warn!(
+            path,
+            name,
+            "telnyx did not confirm whether it created this object, which may be left unused"
+        );
     }
-    work.undo().await;
+    transaction.undo().await;
     Err(error)
 }
 
-/// What is at Telnyx so far.
-struct Work {
-    api: Api,
-    patience: CarrierPatience,
-    /// Path and id of what was made, the newest last.
-    made: Vec<(&'static str, String)>,
-    /// The path of what may have been made: it was asked for, and no answer says so.
+/// A setup in progress.
+struct Transaction {
+    client: Client,
+    timeouts: CarrierTimeouts,
+    /// The path and id of each object that was created at Telnyx, the newest last.
+    created: Vec<(&'static str, String)>,
+    /// The path of an object that may have been created: its creation was requested and not confirmed.
     unclear: Option<&'static str>,
 }
 
-impl Work {
-    async fn steps(
+impl Transaction {
+    async fn run(
         &mut self,
         name: &str,
         sip: &SipCredentials,
         gateway: &SipGateway,
     ) -> Result<BTreeMap<String, Value>, CarrierError> {
-        match self.api.check_key().await {
-            // Nothing was asked for yet that could be wrong.
-            Err(failure) if !failure.is_about_the_key() => {
+        match self.client.check_key().await {
+            // The request contains nothing but the key: every other failure is Telnyx's.
+            Err(failure) if !failure.is_wrong_key() => {
                 return Err(CarrierError::Failed(failure.to_string()));
             }
             checked => checked?,
         }
-        let profile = self.make(
+        let profile = self.create(
             PROFILES,
             json!({ "name": name, "traffic_type": "conversational", "service_plan": "global" }),
         );
         let profile = profile.await?;
-        // A connection without credentials is given no profile, so both are in one request.
-        let connection = self.make(
+        // Telnyx assigns no profile to a connection without credentials, so both are in one request.
+        let connection = self.create(
             CONNECTIONS,
             json!({
                 "connection_name": name,
@@ -113,7 +115,7 @@ impl Work {
             }),
         );
         let connection = connection.await?;
-        let fqdn = self.make(
+        let fqdn = self.create(
             FQDNS,
             json!({
                 "connection_id": connection,
@@ -131,41 +133,41 @@ impl Work {
         ]))
     }
 
-    /// Makes something and gives its id.
-    async fn make(&mut self, path: &'static str, body: Value) -> Result<String, Failure> {
-        // Said first: this may end at any moment, when the time for everything is over.
+    /// Creates an object and returns its id.
+    async fn create(&mut self, path: &'static str, body: Value) -> Result<String, Failure> {
+        // Set before the request: the time limit of the whole setup may cancel this at any point.
         self.unclear = Some(path);
-        let made = self.api.make(path, &body).await;
-        if made.as_ref().err().is_none_or(|failure| !failure.may_be_done()) {
+        let created = self.client.create(path, &body).await;
+        if created.as_ref().err().is_none_or(|failure| !failure.may_be_applied()) {
             self.unclear = None;
         }
-        let id = made?;
-        self.made.push((path, id.clone()));
+        let id = created?;
+        self.created.push((path, id.clone()));
         Ok(id)
     }
 
-    /// Takes away what was made. What stays all the same is logged: nobody else hears of it.
+    /// Deletes the objects that were created. What cannot be deleted is logged for the operator.
     async fn undo(self) {
-        for (path, id) in self.made.iter().rev() {
-            let taken = tokio::time::timeout(self.patience.undo, self.api.take_away(path, id)).await;
-            let why = match taken {
+        for (path, id) in self.created.iter().rev() {
+            let deleted = tokio::time::timeout(self.timeouts.undo, self.client.delete(path, id)).await;
+            let why = match deleted {
                 Ok(Ok(())) => continue,
                 Ok(Err(failure)) => failure.to_string(),
-                Err(_elapsed) => format!("no answer within {:?}", self.patience.undo),
+                Err(_elapsed) => format!("no answer within {:?}", self.timeouts.undo),
             };
             tracing::error!(why, path, id, "something was made at telnyx for nothing and stays there");
         }
     }
 }
 
-/// Whether a host is one of Telnyx's, which all know the same connections.
+/// Whether a host is one of Telnyx's, which all accept the same connections.
 pub(super) fn has_host(hostname: &str) -> bool {
     [HOST].iter().chain(&OTHER_HOSTS).any(|host| hostname.eq_ignore_ascii_case(host))
 }
 
 impl From<Failure> for CarrierError {
     fn from(failure: Failure) -> Self {
-        if failure.is_about_the_key() {
+        if failure.is_wrong_key() {
             Self::Credentials
         } else if failure.is_refusal() {
             Self::Refused(failure.to_string())

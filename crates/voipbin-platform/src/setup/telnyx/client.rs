@@ -1,11 +1,10 @@
-//! Telnyx's API, as far as setting up needs it: a key, a JSON body, an id or an error.
+//! A client for the part of Telnyx's API that a setup needs: a key, a JSON body, an id or an error.
 //!
-//! It follows no redirect with the key, reads no endless answer, and shows no word of the carrier that holds a
-//! secret.
+//! It follows no redirect with the key, reads at most 256 KiB of a response, and removes secrets from the
+//! carrier's error texts.
 
 use std::time::Duration;
 
-use super::SipCredentials;
 use client_core::{
     Answered, Body, Channel, Exchange, Outgoing, Repeatable, Service, Settings, SpanFields, TransportError,
     TransportKind, url_below,
@@ -17,59 +16,63 @@ use serde::Deserialize;
 use serde_json::Value;
 use tracing::Instrument as _;
 
-use super::super::CarrierError;
+use crate::records::providers::SipCredentials;
+use crate::setup::carrier::CarrierError;
+
+/// The base URL of Telnyx's API.
+pub(super) const PRODUCTION: &str = "https://api.telnyx.com/v2";
 
 const SERVICE: Service = Service {
-    production: super::PRODUCTION,
+    production: PRODUCTION,
     domain: "telnyx.com",
     rate: None,
     fields: SpanFields { attempts: "telnyx.attempts", request_id: "telnyx.request_id" },
 };
 
-/// Most bytes of an answer; what was made is told in about 3 kB.
-const MOST: usize = 256 << 10;
-/// Most characters of the carrier's own words that are passed on.
-const WORDS: usize = 600;
+/// Most bytes of a response. The description of a created object has about 3 kB.
+const MAX_RESPONSE_BYTES: usize = 256 << 10;
+/// Most characters of the carrier's error texts that are passed on to the caller.
+const MAX_ERROR_CHARS: usize = 600;
 
-/// The API with a key.
-pub(super) struct Api {
+/// A client with one API key.
+pub(super) struct Client {
     channel: Channel,
-    /// What the carrier's own words are not to show.
+    /// Texts that are replaced in the carrier's error texts.
     secrets: [Secret; 3],
 }
 
-/// Why a request did not do what it was to do. No text of it has a header or a body that was sent.
+/// Why a request failed. Its text contains no header and no body of the request.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
-    /// The answer is no success; the words are the carrier's.
+    /// The response has another status than expected; the words are the carrier's.
     #[error("{exchange}: {status}{words}")]
     Answer { exchange: Exchange, status: StatusCode, words: String },
-    /// The answer is a success, and does not say what was made.
+    /// The response is a success, but without an id.
     #[error("{0}: the answer has no id")]
     NoId(Exchange),
-    /// There is no whole answer.
+    /// The response is missing or incomplete.
     #[error(transparent)]
     NoAnswer(#[from] TransportError),
-    /// The path is none below the base URL.
+    /// The path does not lead below the base URL.
     #[error("{0} is no path below the base URL")]
     Path(String),
 }
 
 impl Failure {
-    /// Whether the key is not accepted.
-    pub(super) fn is_about_the_key(&self) -> bool {
-        let known = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
-        matches!(self, Self::Answer { status, .. } if known.contains(status))
+    /// Whether Telnyx does not accept the key.
+    pub(super) fn is_wrong_key(&self) -> bool {
+        let statuses = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN];
+        matches!(self, Self::Answer { status, .. } if statuses.contains(status))
     }
 
-    /// Whether what was asked for is not right. Too slow and too often say nothing about that.
+    /// Whether the request itself is wrong. Statuses 408 and 429 do not imply that.
     pub(super) fn is_refusal(&self) -> bool {
         let other = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS];
         matches!(self, Self::Answer { status, .. } if status.is_client_error() && !other.contains(status))
     }
 
-    /// Whether what was asked for may be there all the same.
-    pub(super) fn may_be_done(&self) -> bool {
+    /// Whether the request may have taken effect in spite of the failure.
+    pub(super) fn may_be_applied(&self) -> bool {
         match self {
             Self::Answer { status, .. } => !status.is_client_error(),
             Self::NoId(_) => true,
@@ -79,8 +82,11 @@ impl Failure {
     }
 }
 
-impl Api {
-    /// The API at a base URL. Nothing is sent. One request may take so long.
+impl Client {
+    /// A client for the API at a base URL, with a time limit for each request. Sends nothing.
+    ///
+    /// # Errors
+    /// When the base URL or the key is unusable.
     pub(super) fn open(
         base: &str,
         key: &Secret,
@@ -102,29 +108,29 @@ impl Api {
             (ACCEPT, HeaderValue::from_static("application/json")),
             (USER_AGENT, HeaderValue::from_static(concat!("trunk-server/", env!("CARGO_PKG_VERSION")))),
         ]);
-        let settings = Settings { timeout, max_answer: MOST, ..Settings::default() };
+        let settings = Settings { timeout, max_answer: MAX_RESPONSE_BYTES, ..Settings::default() };
         let channel = settings.open(base, headers, None, &SERVICE);
         let channel = channel.map_err(|error| CarrierError::Failed(error.to_string()))?;
         let secrets = [key.clone(), sip.password.clone(), Secret::new(sip.username.clone())];
         Ok(Self { channel, secrets })
     }
 
-    /// Whether the key is accepted.
+    /// Checks that Telnyx accepts the key.
     pub(super) async fn check_key(&self) -> Result<(), Failure> {
         let answered = self.send(Method::GET, "/whoami", "/whoami", None).await?;
         self.expect(answered, &[StatusCode::OK])?;
         Ok(())
     }
 
-    /// Makes something and gives its id.
-    pub(super) async fn make(&self, path: &'static str, body: &Value) -> Result<String, Failure> {
+    /// Creates an object and returns its id.
+    pub(super) async fn create(&self, path: &'static str, body: &Value) -> Result<String, Failure> {
         let answered = self.send(Method::POST, path, path, Some(body)).await?;
         let answered = self.expect(answered, &[StatusCode::OK, StatusCode::CREATED])?;
         id(&answered.body).ok_or(Failure::NoId(answered.exchange))
     }
 
-    /// Takes away what was made.
-    pub(super) async fn take_away(&self, path: &str, id: &str) -> Result<(), Failure> {
+    /// Deletes an object.
+    pub(super) async fn delete(&self, path: &str, id: &str) -> Result<(), Failure> {
         let template = format!("{path}/{{id}}");
         let answered = self.send(Method::DELETE, &template, &format!("{path}/{id}"), None).await?;
         self.expect(answered, &[StatusCode::OK, StatusCode::NO_CONTENT])?;
@@ -162,18 +168,18 @@ impl Api {
         Err(Failure::Answer { exchange: answered.exchange, status: answered.status, words })
     }
 
-    /// What the carrier says about it, after a colon; nothing when it says nothing.
+    /// The carrier's error texts, after a colon; empty if the body contains none.
     fn words(&self, body: &[u8]) -> String {
         #[derive(Deserialize)]
         struct Errors {
             errors: Vec<Value>,
         }
         let errors = serde_json::from_slice::<Errors>(body).map_or_else(|_| Vec::new(), |body| body.errors);
-        let said = |error: &Value| {
+        let text_of = |error: &Value| {
             let text = |name| error.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
             text("detail").or_else(|| text("title")).map(str::to_owned)
         };
-        let mut words = errors.iter().filter_map(said).collect::<Vec<_>>().join("; ");
+        let mut words = errors.iter().filter_map(text_of).collect::<Vec<_>>().join("; ");
         if words.is_empty() {
             return words;
         }
@@ -181,38 +187,39 @@ impl Api {
             words = words.replace(secret.expose(), "(hidden)");
         }
         let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
-        let words: String = words.trim_end_matches('.').chars().map(plain).take(WORDS).collect();
+        let words: String = words.trim_end_matches('.').chars().map(plain).take(MAX_ERROR_CHARS).collect();
         format!(": {words}")
     }
 }
 
-/// The id of what was made: a text, or a number. One that would make a path another one is none.
+/// The id of a created object: a text or a number of at most 128 characters. An id with characters that would
+/// change the meaning of a path is refused.
 fn id(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
-    struct Made {
+    struct Created {
         data: Data,
     }
     #[derive(Deserialize)]
     struct Data {
         id: Value,
     }
-    let id = match serde_json::from_slice::<Made>(body).ok()?.data.id {
+    let id = match serde_json::from_slice::<Created>(body).ok()?.data.id {
         Value::String(id) => id,
         Value::Number(id) => id.to_string(),
         _ => return None,
     };
-    let harmless = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    ((1..=128).contains(&id.len()) && id.bytes().all(harmless)).then_some(id)
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    ((1..=128).contains(&id.len()) && id.bytes().all(is_plain)).then_some(id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn api() -> Api {
+    fn client() -> Client {
         let sip = SipCredentials { username: "user7".to_owned(), password: Secret::new("pass7") };
-        let api = Api::open("http://127.0.0.1:1", &Secret::new("KEY7"), &sip, Duration::from_secs(1));
-        api.unwrap_or_else(|_| panic!("an API can be opened"))
+        let client = Client::open("http://127.0.0.1:1", &Secret::new("KEY7"), &sip, Duration::from_secs(1));
+        client.unwrap_or_else(|_| panic!("a client can be opened"))
     }
 
     #[test]
@@ -230,17 +237,17 @@ mod tests {
     }
 
     #[test]
-    fn the_carriers_words_are_passed_on_without_secrets_and_without_end() {
+    fn the_carriers_words_are_passed_on_without_secrets_and_bounded() {
         let words =
-            |errors: Value| api().words(serde_json::json!({ "errors": errors }).to_string().as_bytes());
+            |errors: Value| client().words(serde_json::json!({ "errors": errors }).to_string().as_bytes());
         let errors = serde_json::json!([
             { "code": "10015", "title": "Bad Request", "detail": "The user7 is\ntaken" },
             { "title": "Not with KEY7 or pass7." },
             5,
         ]);
         assert_eq!(words(errors), ": The (hidden) is taken; Not with (hidden) or (hidden)");
-        assert_eq!(words(serde_json::json!([{ "detail": "x".repeat(10_000) }])).len(), WORDS + 2);
+        assert_eq!(words(serde_json::json!([{ "detail": "x".repeat(10_000) }])).len(), MAX_ERROR_CHARS + 2);
         assert_eq!(words(serde_json::json!([])), "");
-        assert_eq!(api().words(b"<html>KEY7</html>"), "");
+        assert_eq!(client().words(b"<html>KEY7</html>"), "");
     }
 }

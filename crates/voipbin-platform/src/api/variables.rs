@@ -1,8 +1,8 @@
-//! The variables that a request gives to the flow of its calls: how many, and how large.
+//! The limits of the variables that a request passes to the flow of its calls.
 
 use std::collections::BTreeMap;
 
-use super::error::{ApiError, Status};
+use crate::error::{ApiError, Status};
 
 /// Most variables of a request.
 const MAX_VARIABLES: usize = 100;
@@ -11,13 +11,14 @@ const MAX_VALUE_BYTES: usize = 32 * 1024;
 /// Most bytes of all names and values together.
 const MAX_TOTAL_BYTES: usize = 64 * 1024;
 
-/// Checks the limits, in the platform's order. It comes before whether the caller may place calls at all.
+/// Checks the limits, in VoIPBIN's order and with its messages. It checks them before the caller's
+/// permissions.
 ///
 /// # Errors
-/// The first limit that is passed.
-pub(crate) fn check(variables: &BTreeMap<String, String>) -> Result<(), ApiError> {
+/// The first limit that is exceeded.
+pub(super) fn check(variables: &BTreeMap<String, String>) -> Result<(), ApiError> {
     let bytes: usize = variables.iter().map(|(name, value)| name.len() + value.len()).sum();
-    let passed = if variables.len() > MAX_VARIABLES {
+    let exceeded = if variables.len() > MAX_VARIABLES {
         "too many variables (max 100)"
     } else if variables.values().any(|value| value.len() > MAX_VALUE_BYTES) {
         "variable value exceeds 32KB"
@@ -26,7 +27,7 @@ pub(crate) fn check(variables: &BTreeMap<String, String>) -> Result<(), ApiError
     } else {
         return Ok(());
     };
-    Err(ApiError::new(Status::InvalidArgument, "INVALID_VARIABLES", passed))
+    Err(ApiError::new(Status::InvalidArgument, "INVALID_VARIABLES", exceeded))
 }
 
 #[cfg(test)]
@@ -38,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn each_limit_is_passed_by_one_and_not_before() {
+    fn each_limit_is_exceeded_by_one_more_and_not_before() {
         let many = |count: usize| (0..count).map(|n| (format!("v{n}"), String::new()));
         assert_eq!(refusal(many(100)), None);
         assert_eq!(refusal(many(101)).as_deref(), Some("too many variables (max 100)"));

@@ -1,4 +1,4 @@
-//! A call's flow as it runs: which action it is at, and how long that takes.
+//! The position of a call in its flow: which action runs, and when the next one is due.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,27 +7,31 @@ use didww_types::Timestamp;
 use trunk_rules::outbound::{self, Cursor, Effect, Flow, FlowError, Next};
 use voipbin_types::ActionBody;
 
-/// What is done next.
-pub(crate) enum Turn {
-    /// This action begins.
+/// The next step of a flow.
+pub(crate) enum Step {
+    /// This action begins now.
     Begin(ActionBody),
-    /// Nothing is due.
+    /// No action is due yet.
     Wait,
-    /// There is nothing left to do.
-    Over,
+    /// The flow has ended.
+    End,
 }
 
-/// A flow, and how far a call is in it.
-pub(crate) struct Run {
+/// A flow, and the position of a call in it.
+pub(crate) struct FlowCursor {
     /// Shared with the other calls of the same request.
     actions: Arc<[ActionBody]>,
     flow: Option<Flow>,
     cursor: Cursor,
+    /// When the next action begins; none before the flow begins and after it ended.
     due: Option<Timestamp>,
 }
 
-/// The actions as the rules read them.
-pub(crate) fn flow(actions: &[ActionBody]) -> Result<Flow, FlowError> {
+/// The flow that the rules make of these actions.
+///
+/// # Errors
+/// When an action is of an unknown type, or its options are wrong.
+pub(crate) fn parse(actions: &[ActionBody]) -> Result<Flow, FlowError> {
     let read = |action: &ActionBody| outbound::Action {
         id: action.id,
         next_id: action.next_id,
@@ -37,49 +41,51 @@ pub(crate) fn flow(actions: &[ActionBody]) -> Result<Flow, FlowError> {
     Flow::new(&actions.iter().map(read).collect::<Vec<_>>())
 }
 
-impl Run {
+impl FlowCursor {
+    /// The start of a flow, which does not run yet.
     pub(crate) fn new(actions: Arc<[ActionBody]>) -> Self {
-        // They were checked before the call was made.
-        let flow = flow(&actions).ok();
+        // The actions were checked when the flow was created.
+        let flow = parse(&actions).ok();
         let cursor = flow.as_ref().map(Flow::start).unwrap_or_default();
         Self { actions, flow, cursor, due: None }
     }
 
-    /// Begins, now.
+    /// Starts the flow: its first action is due now.
     pub(crate) fn begin(&mut self, now: Timestamp) {
         self.due = Some(now);
     }
 
-    /// Does nothing more.
+    /// Ends the flow: no further action is due.
     pub(crate) fn end(&mut self) {
         self.due = None;
     }
 
-    /// When there is something to do: nothing before the beginning, and nothing after the end.
+    /// When the next action is due; none before the flow begins and after it ended.
     pub(crate) fn due(&self) -> Option<Timestamp> {
         self.due
     }
 
-    /// Takes a turn.
-    pub(crate) fn turn(&mut self, now: Timestamp) -> Turn {
+    /// Advances to the next action, if one is due.
+    pub(crate) fn step(&mut self, now: Timestamp) -> Step {
         if self.due.is_none_or(|due| due > now) {
-            return Turn::Wait;
+            return Step::Wait;
         }
         self.due = None;
-        let Some(flow) = &self.flow else { return Turn::Over };
+        let Some(flow) = &self.flow else { return Step::End };
         match flow.step(&mut self.cursor) {
             Next::HangUp { index, .. } => match index.and_then(|index| self.actions.get(index)) {
-                // It is shown as every action is; nothing follows it, so that the next turn is the last.
+                // The hangup is reported like every action. No action follows it: the next step ends the
+                // flow.
                 Some(action) => {
                     self.due = Some(now);
-                    Turn::Begin(action.clone())
+                    Step::Begin(action.clone())
                 }
-                None => Turn::Over,
+                None => Step::End,
             },
             Next::Run { index, effect } => {
                 let time = if let Effect::Takes(time) = effect { time } else { Duration::ZERO };
                 self.due = Some(now.after(time));
-                self.actions.get(index).cloned().map_or(Turn::Over, Turn::Begin)
+                self.actions.get(index).cloned().map_or(Step::End, Step::Begin)
             }
         }
     }

@@ -1,0 +1,82 @@
+//! The flow of new calls: one that the request names, or a temporary one for the actions of the request.
+//! Flows have no endpoints of their own.
+
+use trunk_store::Change;
+use uuid::Uuid;
+use voipbin_types::ActionBody;
+
+use crate::entity::Entity;
+use crate::error::{ApiError, Status};
+use crate::flow_cursor;
+use crate::records::flows::{Flow, Flows};
+use crate::request::RequestContext;
+
+/// Most actions of a flow. VoIPBIN documents no limit.
+const MAX_ACTIONS: usize = 200;
+
+/// The flow that new calls run.
+pub(super) struct ChosenFlow {
+    /// The flow; none if the calls do nothing after the answer.
+    pub(super) flow: Option<Entity<Flows>>,
+    /// The change that writes a temporary flow; none for a stored one.
+    pub(super) change: Option<Change>,
+}
+
+/// Chooses the flow of new calls: the stored flow with this id, or a temporary one if the id is nil.
+///
+/// # Errors
+/// When the stored flow does not exist, is deleted or belongs to another customer; when an action is invalid.
+/// No call may be placed then.
+pub(super) async fn choose(
+    request: &RequestContext,
+    flow_id: Uuid,
+    actions: Vec<ActionBody>,
+    detail: &str,
+) -> Result<ChosenFlow, ApiError> {
+    if flow_id.is_nil() {
+        let flow = temporary(request, actions, detail)?;
+        return Ok(ChosenFlow { change: flow.as_ref().map(Entity::put), flow });
+    }
+    let found = Entity::<Flows>::find(&*request.platform.core.store, flow_id).await?;
+    let flow =
+        found.ok_or_else(|| ApiError::new(Status::NotFound, "FLOW_NOT_FOUND", "The flow was not found."))?;
+    if flow.customer != request.caller.customer() {
+        return Err(ApiError::permission_denied());
+    }
+    if flow.deleted {
+        return Err(ApiError::not_found());
+    }
+    Ok(ChosenFlow { flow: Some(flow), change: None })
+}
+
+/// A new flow with these actions, or none if there are no actions. Actions without an id receive one.
+fn temporary(
+    request: &RequestContext,
+    mut actions: Vec<ActionBody>,
+    detail: &str,
+) -> Result<Option<Entity<Flows>>, ApiError> {
+    if actions.is_empty() {
+        return Ok(None);
+    }
+    if actions.len() > MAX_ACTIONS {
+        let message = format!("A flow has at most {MAX_ACTIONS} actions.");
+        return Err(ApiError::invalid_argument(message));
+    }
+    flow_cursor::parse(&actions)
+        .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;
+    for action in actions.iter_mut().filter(|action| action.id.is_nil()) {
+        action.id = request.platform.core.ids.request();
+    }
+    let customer = request.caller.customer();
+    let (id, at) = request.platform.new_id_and_time();
+    let public = Flow {
+        id,
+        customer_id: customer,
+        kind: "flow".to_owned(),
+        name: "tmp".to_owned(),
+        detail: detail.to_owned(),
+        actions,
+        tm_create: at,
+    };
+    Ok(Some(Entity::new(id, customer, at, public, ())))
+}

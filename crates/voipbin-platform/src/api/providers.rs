@@ -1,0 +1,179 @@
+//! The endpoints of providers. Only super admins may use them.
+
+use serde_json::Value;
+use trunk_rules::outbound::provider_codecs;
+use trunk_store::DocumentKind;
+use uuid::Uuid;
+use voipbin_types::{HealthStatus, Provider, ProviderBody, ProviderKind, ProviderSetup};
+
+use crate::entity::Entity;
+use crate::error::{ApiError, ApiResult, Status};
+use crate::records::providers::{ProviderPrivate, Providers};
+use crate::request::{RequestContext, page};
+use crate::setup::{self, CarrierError, CarrierTrunk, are_of_one_carrier};
+
+fn not_found() -> ApiError {
+    ApiError::new(Status::NotFound, "PROVIDER_NOT_FOUND", "The provider was not found.")
+}
+
+pub(super) async fn list(request: &RequestContext) -> ApiResult {
+    let query = request.query.page(DocumentKind::Provider)?;
+    request.caller.require_super_admin()?;
+    page(&request.platform.core.store.documents(query).await?)
+}
+
+pub(super) async fn create(request: &RequestContext) -> ApiResult {
+    let body = decode(request)?;
+    request.caller.require_super_admin()?;
+    let codecs = codecs(&body)?;
+    let (id, at) = request.platform.new_id_and_time();
+    let mut public = Provider { id, tm_create: Some(at), ..Provider::default() };
+    replace(&mut public, body, codecs);
+    let provider = Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate::default());
+    request.platform.core.store.commit(vec![provider.put()]).await?;
+    Ok(provider.public_json())
+}
+
+/// Reports a missing provider before a missing permission.
+pub(super) async fn get(request: &RequestContext) -> ApiResult {
+    let id = request.text_id()?;
+    if request.caller.is_direct() {
+        return Err(ApiError::direct_access());
+    }
+    let found = request.platform.cache.provider(&*request.platform.core.store, id).await?;
+    let provider = found.ok_or_else(not_found)?;
+    request.caller.require_super_admin()?;
+    Ok(provider.public_json())
+}
+
+/// Replaces the provider: fields that the body leaves out become empty.
+pub(super) async fn update(request: &RequestContext) -> ApiResult {
+    let id = request.text_id()?;
+    let body = decode(request)?;
+    request.caller.require_super_admin()?;
+    loop {
+        let found = Entity::<Providers>::find(&*request.platform.core.store, id).await?;
+        let mut provider = found.ok_or_else(not_found)?;
+        let codecs = codecs(&body)?;
+        if provider.public.hostname != body.hostname {
+            // The SIP credentials must not be sent to another carrier.
+            let same_carrier = are_of_one_carrier(&provider.public.hostname, &body.hostname);
+            provider.private.sip = provider.private.sip.filter(|_| same_carrier);
+            provider.public.health_status = HealthStatus::NotAsked;
+            provider.public.health_checked_at = None;
+        }
+        replace(&mut provider.public, body.clone(), codecs);
+        provider.public.tm_update = Some(request.platform.timestamps.next());
+        if provider.try_write(&*request.platform.core.store).await? {
+            return Ok(provider.public_json());
+        }
+    }
+}
+
+/// Sets up a trunk at a carrier, and creates the provider that references it.
+pub(super) async fn set_up(request: &RequestContext) -> ApiResult {
+    let setup: ProviderSetup = request.decode_body()?;
+    request.caller.require_super_admin()?;
+    if setup.name.is_empty() || setup.credentials.api_key.expose().is_empty() {
+        return Err(ApiError::invalid_data());
+    }
+    let platform = &request.platform;
+    let trunk = match setup::set_up(&setup, &platform.config, &platform.core.ids).await {
+        Some(Ok(trunk)) => trunk,
+        Some(Err(error)) => return Err(carrier_error(error, &setup.carrier)),
+        None => return Err(ApiError::invalid_data()),
+    };
+    let CarrierTrunk { hostname, tech_prefix, metadata, sip, undo } = trunk;
+    let (id, at) = platform.new_id_and_time();
+    let public = Provider {
+        id,
+        kind: ProviderKind::Sip,
+        hostname: hostname.to_owned(),
+        tech_prefix,
+        name: setup.name,
+        detail: setup.detail,
+        metadata,
+        tm_create: Some(at),
+        ..Provider::default()
+    };
+    let provider = Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate { sip });
+    if let Err(error) = platform.core.store.commit(vec![provider.put()]).await {
+        // No record references the trunk, which may cost money.
+        undo.await;
+        return Err(error.into());
+    }
+    Ok(provider.public_json())
+}
+
+fn carrier_error(error: CarrierError, carrier: &str) -> ApiError {
+    match error {
+        CarrierError::Credentials => ApiError::new(
+            Status::InvalidArgument,
+            "CARRIER_CREDENTIALS_REJECTED",
+            "The carrier rejected the supplied credentials.",
+        ),
+        CarrierError::Unfit(sentence) => ApiError::invalid_argument(sentence),
+        // The carrier's own words state what is wrong with the request.
+        CarrierError::Refused(why) => ApiError::invalid_argument(format!("The carrier refused: {why}.")),
+        CarrierError::Failed(why) => {
+            tracing::warn!(%why, carrier, "a carrier could not set up a provider");
+            ApiError::unavailable()
+        }
+    }
+}
+
+pub(super) async fn delete(request: &RequestContext) -> ApiResult {
+    let id = request.text_id()?;
+    request.caller.require_super_admin()?;
+    loop {
+        let found = Entity::<Providers>::find(&*request.platform.core.store, id).await?;
+        let mut provider = found.ok_or_else(not_found)?;
+        let at = Some(request.platform.timestamps.next());
+        provider.deleted = true;
+        (provider.public.tm_update, provider.public.tm_delete) = (at, at);
+        if provider.try_write(&*request.platform.core.store).await? {
+            return Ok(provider.public_json());
+        }
+    }
+}
+
+/// Decodes the body. A value of `tech_headers` that is no string has its own message; every other mismatch is
+/// reported as an invalid JSON body.
+fn decode(request: &RequestContext) -> Result<ProviderBody, ApiError> {
+    let body: serde_json::Map<String, Value> = request.decode_body()?;
+    let headers = body.get("tech_headers").and_then(Value::as_object);
+    if headers.is_some_and(|headers| headers.values().any(|value| !value.is_string())) {
+        return Err(ApiError::invalid_argument("tech_headers values must be strings."));
+    }
+    let body: ProviderBody =
+        serde_json::from_value(Value::Object(body)).map_err(|_| ApiError::invalid_json())?;
+    warn_of_bad_hostname(&body.hostname);
+    Ok(body)
+}
+
+/// Logs a hostname that calls cannot be dialled with. The API accepts every text.
+fn warn_of_bad_hostname(hostname: &str) {
+    let has_scheme = ["sip:", "sips:", "tel:"]
+        .iter()
+        .any(|scheme| hostname.get(..scheme.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(scheme)));
+    let is_foreign = |character: char| ";@?<>/\"".contains(character) || character.is_whitespace();
+    if has_scheme || hostname.contains(is_foreign) {
+        tracing::warn!(hostname, "a provider's hostname contains more than a host: its calls will fail");
+    }
+}
+
+fn codecs(body: &ProviderBody) -> Result<String, ApiError> {
+    provider_codecs(&body.codecs)
+        .map_err(|error| ApiError::new(Status::InvalidArgument, "INVALID_CODECS", error.message()))
+}
+
+fn replace(public: &mut Provider, body: ProviderBody, codecs: String) {
+    public.kind = body.kind;
+    public.hostname = body.hostname;
+    public.tech_prefix = body.tech_prefix;
+    public.tech_postfix = body.tech_postfix;
+    public.tech_headers = body.tech_headers;
+    public.name = body.name;
+    public.detail = body.detail;
+    public.codecs = codecs;
+}

@@ -1,0 +1,80 @@
+//! The endpoints of routes. Only super admins may use them.
+
+use trunk_store::DocumentKind;
+use uuid::Uuid;
+use voipbin_types::{Route, RouteCreate, RouteUpdate};
+
+use crate::entity::Entity;
+use crate::error::{ApiError, ApiResult, Status};
+use crate::records::routes::Routes;
+use crate::request::{RequestContext, page};
+
+fn not_found() -> ApiError {
+    ApiError::new(Status::NotFound, "ROUTE_NOT_FOUND", "The route was not found.")
+}
+
+pub(super) async fn list(request: &RequestContext) -> ApiResult {
+    let mut query = request.query.page(DocumentKind::Route)?;
+    let customer = request.query.first("customer_id").and_then(|text| Uuid::try_parse(text).ok());
+    query.key = customer.filter(|id| !id.is_nil()).map(|customer| ("customer", customer.to_string()));
+    request.caller.require_super_admin()?;
+    page(&request.platform.core.store.documents(query).await?)
+}
+
+pub(super) async fn create(request: &RequestContext) -> ApiResult {
+    let RouteCreate { customer_id, route } = request.decode_body()?;
+    request.caller.require_super_admin()?;
+    let (id, at) = request.platform.new_id_and_time();
+    let mut public = Route { id, customer_id, tm_create: Some(at), ..Route::default() };
+    replace(&mut public, route);
+    let route = Entity::<Routes>::new(id, customer_id, at, public, ());
+    request.platform.core.store.commit(vec![route.put()]).await?;
+    Ok(route.public_json())
+}
+
+pub(super) async fn get(request: &RequestContext) -> ApiResult {
+    let id = request.text_id()?;
+    request.caller.require_super_admin()?;
+    Ok(existing(request, id).await?.public_json())
+}
+
+/// Replaces the route except for its customer: fields that the body leaves out become empty.
+pub(super) async fn update(request: &RequestContext) -> ApiResult {
+    let id = request.text_id()?;
+    let body: RouteUpdate = request.decode_body()?;
+    request.caller.require_super_admin()?;
+    loop {
+        let mut route = existing(request, id).await?;
+        replace(&mut route.public, RouteUpdate::clone(&body));
+        route.public.tm_update = Some(request.platform.timestamps.next());
+        if route.try_write(&*request.platform.core.store).await? {
+            return Ok(route.public_json());
+        }
+    }
+}
+
+pub(super) async fn delete(request: &RequestContext) -> ApiResult {
+    let id = request.text_id()?;
+    request.caller.require_super_admin()?;
+    loop {
+        let mut route = existing(request, id).await?;
+        let at = Some(request.platform.timestamps.next());
+        route.deleted = true;
+        (route.public.tm_update, route.public.tm_delete) = (at, at);
+        if route.try_write(&*request.platform.core.store).await? {
+            return Ok(route.public_json());
+        }
+    }
+}
+
+async fn existing(request: &RequestContext, id: Uuid) -> Result<Entity<Routes>, ApiError> {
+    Entity::<Routes>::find(&*request.platform.core.store, id).await?.ok_or_else(not_found)
+}
+
+fn replace(public: &mut Route, body: RouteUpdate) {
+    public.name = body.name;
+    public.detail = body.detail;
+    public.provider_id = body.provider_id;
+    public.priority = body.priority;
+    public.target = body.target;
+}

@@ -1,0 +1,12 @@
+//! The kinds of records of the platform: their public and private parts, their index keys, and reads from the
+//! store.
+//!
+//! A record knows no request and no caller: endpoints, permissions and refusals are in `api`.
+
+pub(crate) mod calls;
+pub(crate) mod customers;
+pub(crate) mod flows;
+pub(crate) mod outbound_configs;
+pub(crate) mod provider_calls;
+pub(crate) mod providers;
+pub(crate) mod routes;

@@ -1,0 +1,90 @@
+//! An authorised request, and what the endpoints share: ids and bodies, rate limits, pages of lists.
+
+use std::hash::Hash;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use serde::de::DeserializeOwned;
+use service_base::limiter::{Limiter, Rate};
+use trunk_rules::outbound::Permission;
+use trunk_store::Document;
+use uuid::Uuid;
+use voipbin_types::from_json;
+
+use crate::caller::Caller;
+use crate::entity::public_json_of;
+use crate::error::{ApiError, ApiResult};
+use crate::platform::Platform;
+use crate::query::{QueryParams, next_token};
+
+/// A request whose caller is authenticated and within its rate limits.
+pub(crate) struct RequestContext {
+    pub(crate) platform: Arc<Platform>,
+    pub(crate) caller: Caller,
+    /// The id in the path, as the client sent it; empty for a path without an id.
+    pub(crate) id: String,
+    pub(crate) query: QueryParams,
+    pub(crate) body: Bytes,
+}
+
+impl RequestContext {
+    /// The id in the path, for resources that report a wrong one as `INVALID_ID`.
+    ///
+    /// # Errors
+    /// When it is no UUID, or the nil UUID.
+    pub(crate) fn text_id(&self) -> Result<Uuid, ApiError> {
+        self.path_id().filter(|id| !id.is_nil()).ok_or_else(ApiError::invalid_id)
+    }
+
+    /// The id in the path, for resources that report a wrong one as `INVALID_REQUEST_PARAMETER`.
+    ///
+    /// # Errors
+    /// When it is no UUID.
+    pub(crate) fn typed_id(&self) -> Result<Uuid, ApiError> {
+        self.path_id().ok_or_else(|| ApiError::invalid_parameter("id"))
+    }
+
+    /// The id in the path, in any textual form of a UUID. Clients escape braces in a path, in either case.
+    fn path_id(&self) -> Option<Uuid> {
+        let id = self.id.replace("%7B", "{").replace("%7b", "{").replace("%7D", "}").replace("%7d", "}");
+        Uuid::try_parse(&id).ok()
+    }
+
+    /// Decodes the body.
+    ///
+    /// # Errors
+    /// When it is empty, is no JSON, or does not have the shape of `T`.
+    pub(crate) fn decode_body<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        from_json(&self.body).map_err(|_| ApiError::invalid_json())
+    }
+
+    /// Requires a caller who may manage the calls of a customer: its admin or manager.
+    ///
+    /// # Errors
+    /// When the caller is neither.
+    pub(crate) fn require_call_manager(&self, customer: Uuid) -> Result<(), ApiError> {
+        self.caller.require(Permission::CUSTOMER_ADMIN.or(Permission::CUSTOMER_MANAGER), customer)
+    }
+}
+
+/// A page of a list, and the token of the next one.
+pub(crate) fn page(documents: &[Document]) -> ApiResult {
+    let texts = documents.iter().map(public_json_of).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("{{\"result\":[{}],\"next_page_token\":\"{}\"}}", texts.join(","), next_token(documents)))
+}
+
+/// Counts a request against the rate limit of a key: requests per second, and burst. Zero means no limit.
+///
+/// # Errors
+/// When the limit is exceeded; `limited_by` names it in the response.
+pub(crate) fn check_rate<K: Eq + Hash + Clone>(
+    limiter: &Limiter<K>,
+    key: K,
+    (per_second, burst): (u32, u32),
+    platform: &Platform,
+    limited_by: &str,
+) -> Result<(), ApiError> {
+    limiter
+        .admit(key, Rate::per_second(per_second, burst), platform.timestamps.now().as_unix_micros())
+        .map_err(|wait| ApiError::rate_limited(limited_by, wait))
+}

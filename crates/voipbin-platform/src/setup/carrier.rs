@@ -1,0 +1,39 @@
+//! The result of a setup at a carrier: a trunk, or an error.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::records::providers::SipCredentials;
+
+/// A trunk at a carrier that is ready for calls.
+pub(crate) struct CarrierTrunk {
+    /// The host that takes the calls.
+    pub(crate) hostname: &'static str,
+    /// The prefix that the carrier expects before the called number; empty for none.
+    pub(crate) tech_prefix: String,
+    /// The metadata of the provider: the carrier's ids and names.
+    pub(crate) metadata: BTreeMap<String, Value>,
+    /// The credentials for the carrier's SIP challenges.
+    pub(crate) sip: Option<SipCredentials>,
+    /// Deletes what the setup created at the carrier. Nothing happens until it is awaited.
+    pub(crate) undo: BoxFuture<'static, ()>,
+}
+
+/// Why a setup failed. What it had created at the carrier is already deleted, as far as that was possible.
+pub(crate) enum CarrierError {
+    /// The carrier does not accept the API key.
+    Credentials,
+    /// The request does not fit this carrier or this server; the sentence states what would.
+    Unfit(String),
+    /// The carrier refuses the request, in these words.
+    Refused(String),
+    /// The setup failed for another reason than the request.
+    Failed(String),
+}
+
+/// The metadata of a provider.
+pub(super) fn metadata<const N: usize>(notes: [(&str, String); N]) -> BTreeMap<String, Value> {
+    notes.into_iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
+}
