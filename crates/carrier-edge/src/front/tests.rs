@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use didww_types::Secret;
 use proptest::prelude::*;
 use trunk_rules::carrier::{DigestChallenge, PasswordHash};
+use trunk_store::{Committed, Observer as _, Record};
 use uuid::Uuid;
 
 use super::*;
-use trunk_store::{Committed, Observer as _, Record};
 
 const START: i64 = 1_767_225_600_000;
 const REALM: &str = "out.didww.com";
@@ -88,7 +88,8 @@ fn a_source_that_a_trunk_names_is_let_in_and_everybody_else_is_a_stranger() {
     assert_eq!(reply(&front, "\r\n\r\n", "203.0.113.5").unwrap(), "\r\n");
     assert_eq!(reply(&front, "\r\n\r\n", "203.0.114.5"), None);
     assert!(
-        front.names("::ffff:203.0.113.5".parse().unwrap()) && !front.names("203.0.114.5".parse().unwrap())
+        front.identifies("::ffff:203.0.113.5".parse().unwrap())
+            && !front.identifies("203.0.114.5".parse().unwrap())
     );
 }
 
@@ -173,10 +174,19 @@ fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_alw
         "a guess too many is not looked at"
     );
     // Both the name and the address of the first are under attack.
-    let tried =
-        |_| front.wrong(Try { source: "8.8.8.8".parse().unwrap(), name: b"user", now: front.clock.now() });
-    assert!((0..500).filter(|at| tried(*at)).count() < 30);
-    assert!(front.may_try(Try { source: "8.8.8.8".parse().unwrap(), name: b"user", now: front.clock.now() }));
+    let digest = |_| {
+        front.count_wrong(DigestAttempt {
+            source: "8.8.8.8".parse().unwrap(),
+            username: b"user",
+            now: front.clock.now(),
+        })
+    };
+    assert!((0..500).filter(|at| digest(*at)).count() < 30);
+    assert!(front.may_verify(DigestAttempt {
+        source: "8.8.8.8".parse().unwrap(),
+        username: b"user",
+        now: front.clock.now()
+    }));
     assert!(reply(&front, &request("INVITE", 2, &wrong), "8.8.8.8").is_some(), "it goes the ordinary way");
     assert!(front.counts().guesses_unanswered > 500);
 }
@@ -191,7 +201,7 @@ fn the_tables_of_the_front_do_not_grow_with_what_strangers_send() {
     let counts = front.counts();
     assert!(counts.unknown_answered <= 6_000, "{counts:?}");
     assert_eq!(counts.dropped, 0);
-    assert!(front.shares.has_room("8.8.8.8".parse().unwrap(), None));
+    assert!(front.request_slots.has_room("8.8.8.8".parse().unwrap(), None));
 }
 
 proptest! {

@@ -1,25 +1,25 @@
-//! A call until the far end decides: what is said meanwhile, and what its caller may ask.
+//! The ringing phase of a call: provisional responses, and requests of the caller before the final response.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use trunk_rules::carrier::reason_phrase;
 
-use super::call::{CANCELLED, Call, ending};
-use super::event::Event;
-use super::far_end::{Outcome, Then};
-use super::inside::respond_alone;
-use super::record::Ending;
 use super::reliable::{self, Due, Reliable};
-use super::stack::{Happened, Incoming};
+use super::requests::respond_in_background;
+use super::{CANCELLED, Call, ending};
+use crate::call_event::CallEvent;
+use crate::far_end::{Outcome, Then};
+use crate::record::Ending;
+use crate::stack::{Incoming, InviteEvent};
 
-/// The caller wanted to confirm that it rings, and did not.
+/// The caller never sent the PRACK for a reliable provisional response.
 const UNCONFIRMED: Ending = Ending { cause: 504, code: 504, reason: "No PRACK" };
 
-/// The INVITE was good for a shorter time than it rang.
+/// The call rang for longer than the `Expires` of the INVITE.
 const EXPIRED: Ending = Ending { cause: 487, code: 487, reason: "Request expired" };
 
-/// A response that is not the last.
+/// A provisional response.
 struct Ringing {
     code: u16,
     phrase: &'static str,
@@ -29,11 +29,11 @@ struct Ringing {
 
 impl Ringing {
     async fn send(&self, request: &mut Incoming, reliable: Option<&Reliable>) {
-        // It makes a dialog, so it says how its requests travel (RFC 3261 §12.1.1).
+        // The response creates an early dialog, so it repeats the route set (RFC 3261 §12.1.1).
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
         let mut headers: Vec<(&str, &str)> =
             routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
-        headers.extend([("Contact", self.contact.as_str()), ("Allow", super::stack::ALLOW)]);
+        headers.extend([("Contact", self.contact.as_str()), ("Allow", crate::stack::ALLOW)]);
         if !self.body.is_empty() {
             headers.push(("Content-Type", "application/sdp"));
         }
@@ -45,8 +45,9 @@ impl Ringing {
 }
 
 impl Call<'_> {
-    /// Rings until the far end decides. Returns an ending when the caller or the server was quicker.
-    pub(crate) async fn ring(
+    /// Rings until the far end acts. Returns an ending if the caller or the server ended the call before
+    /// that.
+    pub(super) async fn ring(
         &mut self,
         request: &mut Incoming,
         offered: bool,
@@ -56,26 +57,26 @@ impl Call<'_> {
         let ringing = self.ringing(request, offered, description, plan)?;
         ringing.send(request, self.reliable.as_deref()).await;
         let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
-        let facts = Arc::clone(&self.registered.facts);
-        let until = facts.origin.started.after(wait);
-        let expires = expiry(request).map(|wait| facts.origin.started.after(wait));
+        let call_state = Arc::clone(&self.registered.call_state);
+        let until = call_state.origin.started.after(wait);
+        let expires = expiry(request).map(|wait| call_state.origin.started.after(wait));
         let clock = self.inner.core.clock.clone();
         loop {
             let holds_back = self.reliable.as_ref().is_some_and(|reliable| reliable.holds_back());
             let ending = tokio::select! {
                 biased;
-                happened = request.happened() => {
-                    if happened == Happened::Cancelled {
+                invite_event = request.next_event() => {
+                    if invite_event == InviteEvent::Cancelled {
                         request.respond(487, "Request Terminated", &[], "").await;
                     }
                     return Some(CANCELLED);
                 }
-                Some(event) = facts.mailbox.next() => match event {
-                    Event::HungUp => Some(CANCELLED),
-                    Event::Request(inside) => Box::pin(self.early(*inside)).await,
-                    Event::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
-                    Event::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
-                    Event::Answer(_) | Event::PaidUntil(_) => None,
+                Some(event) = call_state.mailbox.next() => match event {
+                    CallEvent::HungUp => Some(CANCELLED),
+                    CallEvent::Request(handle_request) => Box::pin(self.handle_early_request(*handle_request)).await,
+                    CallEvent::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
+                    CallEvent::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
+                    CallEvent::OfferAcknowledged(_) | CallEvent::PaidUntil(_) => None,
                 },
                 due = reliable::due(self.reliable.as_deref_mut()) => match due {
                     Due::Repetition => {
@@ -96,7 +97,7 @@ impl Call<'_> {
         }
     }
 
-    /// What is said before the far end decides; nothing where it decides at once.
+    /// The provisional response of the far end; `None` if it acts at once.
     fn ringing(
         &mut self,
         request: &Incoming,
@@ -104,7 +105,8 @@ impl Call<'_> {
         description: &str,
         plan: &Outcome,
     ) -> Option<Ringing> {
-        // A caller that insists gets our offer so, and confirms it with its answer; otherwise ours comes with the answer.
+        // A caller that requires 100rel and made no offer receives the edge's offer here, and answers it in
+        // the PRACK. Without 100rel the 200 carries the edge's offer.
         let insists = request.lists("Require", "100rel");
         let reliable = insists || (offered && request.lists("Supported", "100rel"));
         let describes = (offered && plan.early_media) || (!offered && reliable);
@@ -121,13 +123,13 @@ impl Call<'_> {
         Some(Ringing { code, phrase, contact: self.stack.contact(request), body })
     }
 
-    /// A request in the dialog of a call that is not answered. Returns an ending when it cannot be answered any more.
-    async fn early(&mut self, request: Incoming) -> Option<Ending> {
+    /// Handles a request in the early dialog. Returns an ending if the call can no longer be answered.
+    async fn handle_early_request(&mut self, request: Incoming) -> Option<Ending> {
         let describes = matches!(request.description(), Ok(Some(_)));
         let has_agreed = self.reliable.as_ref().is_some_and(|reliable| reliable.has_agreed());
         match request.method() {
-            "PRACK" => return self.confirmed(request).await.err(),
-            "UPDATE" if has_agreed || !describes => self.take_inside(request).await,
+            "PRACK" => return self.handle_prack(request).await.err(),
+            "UPDATE" if has_agreed || !describes => self.handle_offer_or_update(request).await,
             // The offer of the INVITE is not answered yet (RFC 3261 §14.2, RFC 3311 §5.2).
             _ => self.refuse_for_now(request),
         }
@@ -141,29 +143,32 @@ impl Call<'_> {
         });
     }
 
-    /// A PRACK. It may answer an offer of ours, or make one when there was an answer (RFC 3262 §5). An error is a call
-    /// without media.
-    pub(crate) async fn confirmed(&mut self, prack: Incoming) -> Result<(), Ending> {
+    /// Handles a PRACK. It may carry the answer to an offer of the edge, or a new offer once the first one
+    /// was answered (RFC 3262 §5).
+    ///
+    /// # Errors
+    /// The ending of a call for which no media could be agreed on.
+    pub(super) async fn handle_prack(&mut self, prack: Incoming) -> Result<(), Ending> {
         let Some(reliable) = self.reliable.as_mut().filter(|reliable| reliable.is_named_by(&prack)) else {
-            respond_alone(prack, 481);
+            respond_in_background(prack, 481);
             return Ok(());
         };
-        let agreed_before = reliable.confirm();
+        let agreed_before = reliable.acknowledge();
         let description = prack.description().ok().flatten().map(<[u8]>::to_vec);
-        if self.speech.awaits && agreed_before {
+        if self.sdp_state.awaits_answer && agreed_before {
             return match self.answered_offer(description.as_deref()).await {
                 Ok(()) => {
-                    respond_alone(prack, 200);
+                    respond_in_background(prack, 200);
                     Ok(())
                 }
                 Err(ending) => {
-                    respond_alone(prack, ending.code);
+                    respond_in_background(prack, ending.code);
                     Err(ending)
                 }
             };
         }
         match description {
-            None => respond_alone(prack, 200),
+            None => respond_in_background(prack, 200),
             Some(offer) if agreed_before => self.respond_to_offer(prack, &offer).await,
             Some(_) => self.refuse_for_now(prack),
         }
@@ -171,7 +176,7 @@ impl Call<'_> {
     }
 }
 
-/// How long an INVITE is good for while it is not answered.
+/// The `Expires` of an INVITE: how long it stays valid without an answer.
 fn expiry(request: &Incoming) -> Option<Duration> {
     let seconds: u32 = request.value("Expires")?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds.into()))

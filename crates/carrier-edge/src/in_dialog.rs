@@ -1,23 +1,23 @@
-//! Requests inside a dialog: whose they are, whether they come in their order, and to which call they go.
+//! Requests inside a dialog: authenticates their sender, checks their order, and passes them to their call.
 
 use std::sync::Arc;
 
 use trunk_rules::carrier::{Attempt, InDialog, admit_in_dialog, claimed_username};
 
 use super::attempt::TWILIO_HEADER;
-use super::event::Event;
-use super::facts::{Facts, Key};
-use super::guesses::Try;
-use super::nonces::Counted;
+use super::call_event::CallEvent;
+use super::call_state::{CallState, DialogKey};
+use super::digest_guesses::DigestAttempt;
+use super::nonce_counts::CountedNonces;
 use super::stack::Incoming;
 use super::{Inner, inspection, invite};
 
-/// Hands a request to its call, or says that there is no such call.
+/// Passes a request to its call, or answers it with 481 if there is none.
 pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
-    let Some(facts) = Key::of(&request).and_then(|key| inner.calls.find(&key)) else {
+    let Some(call_state) = DialogKey::of(&request).and_then(|key| inner.calls.find(&key)) else {
         return absent(request).await;
     };
-    match inner.whose(&facts, &request) {
+    match inner.whose(&call_state, &request) {
         None => return,
         Some(InDialog::Accepted(_)) => {}
         Some(InDialog::Challenged(challenge)) => {
@@ -34,17 +34,17 @@ pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
     if let Some(why) = inspection::not_supported(&request) {
         return why.refuse(request).await;
     }
-    // One that is older than another that was taken (RFC 3261 §12.2.2).
-    if !request.sequence().is_some_and(|(number, _)| facts.follows(number)) {
+    // A request with a lower number than an earlier one is out of order (RFC 3261 §12.2.2).
+    if !request.sequence().is_some_and(|(number, _)| call_state.accept_sequence(number)) {
         return request.finish(500, "Server Internal Error", &[]).await;
     }
     if request.method() == "BYE" {
-        return match facts.mailbox.put_last(Event::HungUp) {
+        return match call_state.mailbox.put_last(CallEvent::HungUp) {
             Ok(()) => request.finish(200, "OK", &[]).await,
             Err(_over) => absent(request).await,
         };
     }
-    if let Err(Event::Request(request)) = facts.mailbox.put(Event::Request(Box::new(request))) {
+    if let Err(CallEvent::Request(request)) = call_state.mailbox.put(CallEvent::Request(Box::new(request))) {
         absent(*request).await;
     }
 }
@@ -54,17 +54,18 @@ async fn absent(request: Incoming) {
 }
 
 impl Inner {
-    /// Whether a request inside a dialog is the caller's own; nothing when its source guesses.
-    fn whose(&self, facts: &Facts, request: &Incoming) -> Option<InDialog> {
+    /// Decides whether a request inside a dialog is from the call's caller. `None` if it must not be
+    /// answered, because its source sent too many wrong digests.
+    fn whose(&self, call_state: &CallState, request: &Incoming) -> Option<InDialog> {
         let settings = &self.config.settings;
         let now = self.core.clock.now();
         let credentials: Vec<&[u8]> =
             request.values(settings.credentials_header()).map(str::as_bytes).collect();
         let source = request.source().ip();
-        let (trunk, peer) = (&facts.trunk, facts.origin.source.ip());
-        let name = claimed_username(&credentials, settings).filter(|_| source != peer);
-        let tried = name.as_deref().map(|name| Try { source, name, now });
-        if tried.is_some_and(|tried| !self.front.may_try(tried)) {
+        let (trunk, peer) = (&call_state.trunk, call_state.origin.source.ip());
+        let username = claimed_username(&credentials, settings).filter(|_| source != peer);
+        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
+        if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return None;
         }
         let attempt = Attempt {
@@ -76,19 +77,20 @@ impl Inner {
         };
         let nonces = self.front.nonces_at(now);
         let whose = if settings.strict_nc {
-            let mut known = self.nonce_counts.lock();
-            let whose = admit_in_dialog(settings, &Counted { nonces, known: &known }, trunk, peer, &attempt);
+            let mut counts = self.nonce_counts.lock();
+            let whose =
+                admit_in_dialog(settings, &CountedNonces { nonces, counts: &counts }, trunk, peer, &attempt);
             if let InDialog::Accepted(Some((nonce, count))) = &whose {
-                known.note(nonce.clone(), *count, now, settings.nonce_ttl);
+                counts.record(nonce.clone(), *count, now, settings.nonce_ttl);
             }
             whose
         } else {
             admit_in_dialog(settings, &nonces, trunk, peer, &attempt)
         };
-        match (&whose, tried) {
-            (InDialog::Accepted(Some(_)), Some(tried)) => self.front.right(tried),
-            (InDialog::Challenged(challenge), Some(tried))
-                if challenge.failure.is_guess() && !self.front.wrong(tried) =>
+        match (&whose, digest) {
+            (InDialog::Accepted(Some(_)), Some(digest)) => self.front.record_valid(digest),
+            (InDialog::Challenged(challenge), Some(digest))
+                if challenge.failure.is_guess() && !self.front.count_wrong(digest) =>
             {
                 return None;
             }
