@@ -37,9 +37,9 @@ impl LogSums {
     }
 
     /// Logs that further refusals of a trunk are not recorded in this minute.
-    pub(crate) fn not_recorded(&self, trunk: &str, most: u32, now: Timestamp) {
+    pub(crate) fn not_recorded(&self, trunk: &str, limit: u32, now: Timestamp) {
         if self.unrecorded.admits(trunk, now) {
-            tracing::warn!(%trunk, most, "no more refusals of the trunk are recorded in this minute");
+            tracing::warn!(%trunk, most = limit, "no more refusals of the trunk are recorded in this minute");
         }
     }
 }

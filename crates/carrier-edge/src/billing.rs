@@ -33,22 +33,19 @@ use super::call_state::CallState;
 use super::record::{CallRecord, FinalCharge};
 use super::{Counters, Inner};
 use rows::{RowState, Rows};
-use store_health::Failing;
+use store_health::FailingSince;
 
-pub(crate) use store_health::watch_store;
-pub(crate) use trunk_writes::run_ageing;
+pub(crate) use lost_calls::charge_lost;
 
 /// Starts the background tasks of billing: call rows, metering, ageing of spending, and the store's health.
 pub(crate) fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
     [
         tokio::spawn(rows::run(Arc::clone(inner))),
         tokio::spawn(metering::run(Arc::clone(inner))),
-        tokio::spawn(run_ageing(Arc::clone(inner))),
-        tokio::spawn(watch_store(Arc::clone(inner))),
+        tokio::spawn(trunk_writes::run_ageing(Arc::clone(inner))),
+        tokio::spawn(store_health::watch_store(Arc::clone(inner))),
     ]
 }
-
-pub(crate) use lost_calls::charge_lost;
 
 /// The spending of each trunk that has active calls or spent anything in the last 24 hours.
 ///
@@ -66,12 +63,14 @@ pub(crate) struct Billing {
     rows: Rows,
     /// The number of records of ended calls that failed to be written and are kept for another attempt.
     unwritten: AtomicUsize,
-    failing: Failing,
+    store_failing: FailingSince,
 }
 
+/// The spending of one trunk, and the records that are to be written for it.
 #[derive(Debug)]
 struct TrunkLedger {
-    number: i64,
+    /// The number of the trunk's account in the store.
+    account: i64,
     spending: Spending,
     /// The answered calls by their ids.
     running: HashMap<Uuid, Running>,
@@ -80,7 +79,7 @@ struct TrunkLedger {
     /// The amount that the API shows as spent, and when it was written.
     shown: Option<(Decimal, Timestamp)>,
     /// The records of ended calls that are not written yet.
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingRecord>,
     /// The earliest end of the calls whose records are being written.
     writing: Option<Timestamp>,
     /// True if the trunk's block must be decided again although no call has ended.
@@ -105,20 +104,22 @@ struct Running {
     ends: bool,
 }
 
+/// The record of an ended call that waits to be written.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingRecord {
     call: Arc<StoredCall>,
     /// True for an answered call, whose record is kept until it can be written.
     is_answered: bool,
     /// True if the record counts in `Billing::unwritten`.
-    is_late: bool,
+    is_retry: bool,
+    /// Receives the outcome of the first attempt to write the record.
     written: Option<oneshot::Sender<Result<(), StoreError>>>,
 }
 
 impl TrunkLedger {
-    fn new(number: i64) -> Self {
+    fn new(account: i64) -> Self {
         Self {
-            number,
+            account,
             spending: Spending::default(),
             running: HashMap::new(),
             threshold_reached: false,
@@ -132,7 +133,7 @@ impl TrunkLedger {
         }
     }
 
-    /// Returns true if the account has no state that must be kept.
+    /// Returns true if the ledger has no state that must be kept.
     fn is_idle(&self) -> bool {
         !(self.busy || self.due || self.may_be_outdated)
             && self.waiting.is_empty()
@@ -180,6 +181,7 @@ impl Funds for FundsAt<'_> {
     }
 }
 
+/// The time for which a charge counts as spent.
 const SPENDING_WINDOW: Duration = Duration::from_hours(24);
 
 /// Limit of records that wait for a store that takes no writes. Beyond it only emergency calls are admitted;
@@ -302,8 +304,8 @@ impl Billing {
             Counters::count(&inner.counters.unrecorded);
             return record.publish(&inner.records);
         }
-        let number: i64 = trunk.account.parse().unwrap_or_default();
-        let Some(stored) = record.to_stored(number) else { return };
+        let account: i64 = trunk.account.parse().unwrap_or_default();
+        let Some(stored) = record.to_stored(account) else { return };
         let limit = trunk.threshold.map(Money::amount);
         if let Err(error) = self.queue_record(inner, stored, is_answered, limit).await {
             self.log_failed_write(&error, "the record of a call");
@@ -328,7 +330,12 @@ impl Billing {
                 ledger.write_now.notify_one();
             }
             let written = Some(written);
-            ledger.waiting.push(Waiting { call: Arc::new(call), is_answered, is_late: false, written });
+            ledger.waiting.push(WaitingRecord {
+                call: Arc::new(call),
+                is_answered,
+                is_retry: false,
+                written,
+            });
             !std::mem::replace(&mut ledger.busy, true)
         };
         if idle {
@@ -364,8 +371,8 @@ impl Observer for Billing {
                     ledger.spending.pardon();
                 }
             }
-            Committed::Reset { account: of } => self.lock().retain(|_, ledger| {
-                if of.is_none_or(|of| of == ledger.number) {
+            Committed::Reset { account: reset } => self.lock().retain(|_, ledger| {
+                if reset.is_none_or(|reset| reset == ledger.account) {
                     ledger.spending.forget();
                     ledger.shown = None;
                     for running in ledger.running.values_mut() {

@@ -44,6 +44,7 @@ static ACCOUNT_LIMIT_LOG: Summed = Summed::new("accounts had calls refused at th
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
 
+/// The ending with the number, code and text of a cause.
 const fn ending(cause: Cause) -> Ending {
     Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
 }
@@ -88,32 +89,33 @@ pub(crate) async fn run(
         reliable: None,
         pending_refresh: None,
     };
-    let (ending, unconfirmed) = call.run_to_end(request, offered).await;
-    let began = call.call_state().connected().is_some() || ending == CANCELLED;
+    let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
+    let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     call.registered.leave();
     drop(channel);
     // A call that ends because of its trunk's threshold is not charged for the delay of the timer.
     let now = inner.core.clock.now();
     let ended = call.paid_until.map_or(now, |until| until.min(now));
-    let over = inner.billing.ended(call.call_state(), ended);
-    let record = record_of(inner, call.call_state(), ending, (ended, over), call.media.as_ref());
+    let charge = inner.billing.ended(call.call_state(), ended);
+    let record = record_of(inner, call.call_state(), ending, (ended, charge), call.media.as_ref());
     call.media = None;
-    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, over.is_some())).await;
+    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, charge.is_some())).await;
     // Dropped only now: a stop of the edge waits for the record too.
     drop(call);
     inner.front.record_call(source);
-    if let Some(mut request) = unconfirmed {
+    if let Some(mut request) = unacknowledged_invite {
         // The final response to a refused or cancelled INVITE is repeated until its ACK arrives.
         request.wait_refusal_delivered().await;
     }
-    began
+    was_call
 }
 
+/// Makes the record of an ended call, and logs problems with its media.
 fn record_of(
     inner: &Inner,
     call_state: &CallState,
     ending: Ending,
-    over: (Timestamp, Option<FinalCharge>),
+    end: (Timestamp, Option<FinalCharge>),
     media: Option<&Endpoint>,
 ) -> Box<CallRecord> {
     let traffic = media.map(Endpoint::traffic).unwrap_or_default();
@@ -127,9 +129,10 @@ fn record_of(
         let received = traffic.received;
         tracing::warn!(%trunk, %call_id, received, why, "RTP came and none was sent");
     }
-    Box::new(CallRecord::of_call(&inner.config.server_name, call_state, ending, over, &traffic))
+    Box::new(CallRecord::of_call(&inner.config.server_name, call_state, ending, end, &traffic))
 }
 
+/// A call in progress, with what its phases share.
 struct Call<'a> {
     inner: &'a Arc<Inner>,
     stack: &'a Arc<Stack>,
@@ -155,9 +158,9 @@ struct Call<'a> {
 
 /// A call that was answered with 200.
 struct AnsweredCall {
-    /// Whether the caller acknowledged the answer, and when the far end hangs up.
-    answered: AnswerOutcome,
-    until: Option<Timestamp>,
+    outcome: AnswerOutcome,
+    /// When the far end hangs up; `None` if it never does.
+    hang_up_at: Option<Timestamp>,
 }
 
 /// A call that was not answered, with its INVITE, whose final response is not acknowledged yet.
@@ -186,12 +189,13 @@ impl Call<'_> {
         request: Incoming,
         offered: Option<Box<Media>>,
     ) -> (Ending, Option<Incoming>) {
-        let AnsweredCall { answered, until } = match Box::pin(self.ring_and_answer(request, offered)).await {
-            Ok(begun) => begun,
-            Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
-        };
-        let (ending, owes_bye) = match answered {
-            AnswerOutcome::Acknowledged => self.run_established(until).await,
+        let AnsweredCall { outcome, hang_up_at } =
+            match Box::pin(self.ring_and_answer(request, offered)).await {
+                Ok(answered) => answered,
+                Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
+            };
+        let (ending, owes_bye) = match outcome {
+            AnswerOutcome::Acknowledged => self.run_established(hang_up_at).await,
             AnswerOutcome::Ended(ending, owes_bye) => (ending, owes_bye),
         };
         if let (true, Some(dialog)) = (owes_bye, self.dialog.take()) {
@@ -232,8 +236,8 @@ impl Call<'_> {
         if let Some(ending) = self.ring(&mut request, offered.is_some(), &description, &plan).await {
             return Err(Box::new(Unanswered { ending, request }));
         }
-        let up = match plan.then {
-            Then::Answer(up) => up,
+        let talk_time = match plan.then {
+            Then::Answer(talk_time) => talk_time,
             Then::NoAnswer => return Err(self.refuse(request, ending(Cause::RingingTimeout)).await),
             Then::Refuse(code) => return Err(self.refuse(request, refused_by_far_end(code)).await),
         };
@@ -241,11 +245,12 @@ impl Call<'_> {
             Ok(answered) => answered,
             Err(ending) => return Err(Box::new(Unanswered { ending, request })),
         };
-        let until = up.map(|up| answered.after(up));
+        let hang_up_at = talk_time.map(|time| answered.after(time));
         // If the edge made the offer and the caller answered it in PRACK, the 200 carries no description.
-        let said = offered.is_some() || self.sdp_state.awaits_answer;
-        let answered = self.answer(&mut request, if said { &description } else { "" }, answered).await;
-        Ok(AnsweredCall { answered, until })
+        let has_description = offered.is_some() || self.sdp_state.awaits_answer;
+        let outcome =
+            self.answer(&mut request, if has_description { &description } else { "" }, answered).await;
+        Ok(AnsweredCall { outcome, hang_up_at })
     }
 
     /// Takes a slot among the active calls of the account. Returns true if there was one; an emergency call
@@ -300,7 +305,7 @@ impl Call<'_> {
                         self.acknowledged(answered);
                         return AnswerOutcome::Ended(HUNG_UP, false);
                     }
-                    CallEvent::Request(handle_request) => self.handle_request(handle_request).await,
+                    CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
                     CallEvent::OfferAcknowledged(_) => {}
                     CallEvent::End => return AnswerOutcome::Ended(HUNG_UP, true),
                     CallEvent::EndFor(cause) => return AnswerOutcome::Ended(ending(cause), true),
@@ -328,21 +333,23 @@ impl Call<'_> {
 
     /// Runs an acknowledged call until one side hangs up or a time limit ends it: silence, session timer,
     /// threshold, or `MAX_CALL_DURATION`. Returns how it ended, and true if the edge must send a BYE.
-    async fn run_established(&mut self, until: Option<Timestamp>) -> (Ending, bool) {
+    async fn run_established(&mut self, hang_up_at: Option<Timestamp>) -> (Ending, bool) {
         let call_state = Arc::clone(&self.registered.call_state);
         let clock = &self.inner.core.clock;
         let longest = clock.now().after(MAX_CALL_DURATION);
         loop {
             // Each packet extends the RTP timeout. The new deadline is read only when the old one has passed.
-            let silent = self.media.as_ref().and_then(Endpoint::silent_until);
+            let silence_ends = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|session| session.next());
-            let next =
-                [until, silent, session, self.paid_until].into_iter().flatten().fold(longest, Timestamp::min);
+            let next = [hang_up_at, silence_ends, session, self.paid_until]
+                .into_iter()
+                .flatten()
+                .fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp => return (HUNG_UP, false),
-                    CallEvent::Request(handle_request) => self.handle_request(handle_request).await,
+                    CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
                     CallEvent::OfferAcknowledged(ack) => if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
                         return (ending, true);
                     },
@@ -357,13 +364,13 @@ impl Call<'_> {
                 }
                 () = clock.sleep_until(next) => {
                     let now = clock.now();
-                    let silent = self.media.as_ref().and_then(Endpoint::silent_until);
+                    let silence_ends = self.media.as_ref().and_then(Endpoint::silent_until);
                     let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
-                    if reached(until) {
+                    if reached(hang_up_at) {
                         return (HUNG_UP, true);
                     } else if reached(self.paid_until) {
                         return (ending(Cause::ThresholdReached), true);
-                    } else if reached(silent) {
+                    } else if reached(silence_ends) {
                         return (ending(Cause::RtpTimeout), true);
                     } else if reached(self.session.map(|session| session.ends_at)) || now >= longest {
                         return (ending(Cause::SessionTimeout), true);
@@ -385,6 +392,7 @@ impl Call<'_> {
     }
 }
 
+/// The ending of a call that the simulated far end refuses with this code.
 fn refused_by_far_end(code: u16) -> Ending {
     let known =
         [Cause::Forbidden, Cause::BusyHere, Cause::Decline].into_iter().find(|cause| cause.code() == code);

@@ -23,5 +23,6 @@ pub(crate) enum CallEvent {
     PaidUntil(Option<Timestamp>),
 }
 
-/// Limit of queued events for one call. Further requests of a peer that floods its own call are refused.
+/// Limit of queued events for one call. Further requests of a peer that floods its own call are answered
+/// with 481.
 pub(crate) const MAX_QUEUED_EVENTS: usize = 16;

@@ -113,6 +113,7 @@ impl Drop for StopGuard<'_> {
 }
 
 impl Calls {
+    /// Adds a call to the active ones.
     pub(crate) fn register(&self, call_state: CallState) -> Registered<'_> {
         let call_state = Arc::new(call_state);
         self.lock().replace(Entry(Arc::clone(&call_state)));
@@ -181,9 +182,10 @@ impl Calls {
         }
     }
 
-    pub(crate) async fn wait_until_empty(&self, limit: Duration) {
+    /// Waits until all calls have ended and their records are written, or the timeout has passed.
+    pub(crate) async fn wait_until_empty(&self, timeout: Duration) {
         let mut count = self.count.subscribe();
-        let _late = tokio::time::timeout(limit, count.wait_for(|count| *count == 0)).await;
+        let _timed_out = tokio::time::timeout(timeout, count.wait_for(|count| *count == 0)).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<Entry>> {

@@ -19,6 +19,7 @@ use service_base::forwarded::origin;
 
 use super::proofs::Proofs;
 
+/// The size of the table.
 const SLOTS: usize = 16_384;
 const MINUTE_MILLIS: i64 = 60_000;
 /// Limit of wrong digests per source and minute.
@@ -30,6 +31,7 @@ const MAX_WRONG_PER_SOURCE_UNDER_ATTACK: u32 = 3;
 /// The interval in milliseconds at which a source beyond its limit has a digest verified.
 const EXTRA_CHECK_INTERVAL_MILLIS: i64 = 1_000;
 
+/// The counts of wrong digests by source and by username.
 #[derive(Debug)]
 pub(crate) struct GuessLimiter {
     key: RandomState,
@@ -217,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_certain_answer_is_told_once_a_minute() {
+    fn reaching_the_limit_is_reported_once_a_minute() {
         let (guesses, proofs) = (GuessLimiter::default(), Proofs::default());
         let last = |millis| {
             let wrong = |_: &i64| {
@@ -229,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_goes_back_locks_nobody_out() {
+    fn a_clock_that_goes_back_locks_no_source_out() {
         let (guesses, proofs) = (GuessLimiter::default(), Proofs::default());
         verified(&guesses, &proofs, 100, 0, digest("192.0.2.1", "a", 3_600_000));
         assert!(guesses.may_verify(digest("192.0.2.1", "a", 0), &proofs));

@@ -54,10 +54,10 @@ pub(crate) struct Front {
     nonces: NonceKey,
     /// The key of two hashes: of tags in answers to unknown sources, and of the source address in nonces.
     key: RandomState,
-    prefixes: Buckets,
-    all: Bucket,
+    prefix_rates: Buckets,
+    total_rate: Bucket,
     proofs: Proofs,
-    guesses: GuessLimiter,
+    guess_limiter: GuessLimiter,
     request_slots: Arc<RequestSlots>,
     counts: Counts,
     log_sums: FilterLogSums,
@@ -79,6 +79,7 @@ enum SourceStatus {
     Identified(IdentifyingSubnet),
     /// It proved itself lately, or has an active call.
     Proven,
+    /// Neither of these.
     Unknown,
 }
 
@@ -105,10 +106,10 @@ impl Front {
             settings,
             server_name,
             key: RandomState::new(),
-            prefixes: Buckets::new(PREFIX_ANSWER_RATE),
-            all: Bucket::default(),
+            prefix_rates: Buckets::new(PREFIX_ANSWER_RATE),
+            total_rate: Bucket::default(),
             proofs: Proofs::default(),
-            guesses: GuessLimiter::default(),
+            guess_limiter: GuessLimiter::default(),
             request_slots: RequestSlots::new(request_slots::SLOT_LIMITS),
             counts: Counts::default(),
             log_sums: FilterLogSums {
@@ -144,7 +145,7 @@ impl Front {
     /// Returns true if a digest may be verified. It is false, and counted, for a source with too many wrong
     /// digests.
     pub(crate) fn may_verify(&self, digest: DigestAttempt<'_>) -> bool {
-        let may = self.guesses.may_verify(digest, &self.proofs);
+        let may = self.guess_limiter.may_verify(digest, &self.proofs);
         if !may {
             self.counts.guess_unanswered();
         }
@@ -153,7 +154,7 @@ impl Front {
 
     /// Counts a wrong digest. Returns true if it is to be answered with a challenge.
     pub(crate) fn count_wrong(&self, digest: DigestAttempt<'_>) -> bool {
-        let wrong = self.guesses.count_wrong(digest, &self.proofs);
+        let wrong = self.guess_limiter.count_wrong(digest, &self.proofs);
         if wrong == WrongDigest::LimitReached && self.log_sums.guesses.admits(digest.source, digest.now) {
             let source = digest.source;
             tracing::warn!(%source, "too many wrong digests: one a second is answered until the next minute");
@@ -221,9 +222,9 @@ impl Front {
     }
 
     fn source_status(&self, source: IpAddr, now: Timestamp) -> SourceStatus {
-        let named = self.trunks.read().index.naming(source);
-        if named.is_some() {
-            SourceStatus::Identified(named)
+        let subnet = self.trunks.read().index.naming(source);
+        if subnet.is_some() {
+            SourceStatus::Identified(subnet)
         } else if self.proofs.contains(source, now) || self.calls.has_source(source) {
             SourceStatus::Proven
         } else {
@@ -251,18 +252,18 @@ impl Front {
     /// Takes one answer from the rates for unknown sources. Returns true if there was one left.
     fn may_answer(&self, source: IpAddr, now: Timestamp) -> bool {
         let now = now.as_unix_millis();
-        self.prefixes.take(prefix(source), now) && self.all.take(TOTAL_ANSWER_RATE, now)
+        self.prefix_rates.take(prefix(source), now) && self.total_rate.take(TOTAL_ANSWER_RATE, now)
     }
 
     /// Builds an answer of at most twice the request's length, if the rates for unknown sources permit one.
-    fn answer(&self, head: &Head<'_>, whole: usize, arrival: &Arrival, reply: Reply<'_>) -> Entry {
+    fn answer(&self, head: &Head<'_>, request_length: usize, arrival: &Arrival, reply: Reply<'_>) -> Entry {
         let source = arrival.source;
         if !self.may_answer(source.ip(), self.clock.now()) {
             self.counts.unanswered();
             return Entry::Drop;
         }
         let reply = reply.useful("Server", self.server_name.as_str());
-        if let Some(bytes) = reply.to(head, source, &self.tag(head, source.ip()), 2 * whole) {
+        if let Some(bytes) = reply.to(head, source, &self.tag(head, source.ip()), 2 * request_length) {
             self.counts.answered();
             Entry::Reply(bytes)
         } else {

@@ -15,9 +15,9 @@ use super::{Inner, inspection, invite};
 /// Passes a request to its call, or answers it with 481 if there is none.
 pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
     let Some(call_state) = DialogKey::of(&request).and_then(|key| inner.calls.find(&key)) else {
-        return absent(request).await;
+        return refuse_without_dialog(request).await;
     };
-    match inner.whose(&call_state, &request) {
+    match inner.authenticate(&call_state, &request) {
         None => return,
         Some(InDialog::Accepted(_)) => {}
         Some(InDialog::Challenged(challenge)) => {
@@ -41,22 +41,22 @@ pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
     if request.method() == "BYE" {
         return match call_state.mailbox.put_last(CallEvent::HungUp) {
             Ok(()) => request.finish(200, "OK", &[]).await,
-            Err(_over) => absent(request).await,
+            Err(_ended) => refuse_without_dialog(request).await,
         };
     }
     if let Err(CallEvent::Request(request)) = call_state.mailbox.put(CallEvent::Request(Box::new(request))) {
-        absent(*request).await;
+        refuse_without_dialog(*request).await;
     }
 }
 
-async fn absent(request: Incoming) {
+async fn refuse_without_dialog(request: Incoming) {
     request.finish(481, "Call/Transaction Does Not Exist", &[]).await;
 }
 
 impl Inner {
     /// Decides whether a request inside a dialog is from the call's caller. `None` if it must not be
     /// answered, because its source sent too many wrong digests.
-    fn whose(&self, call_state: &CallState, request: &Incoming) -> Option<InDialog> {
+    fn authenticate(&self, call_state: &CallState, request: &Incoming) -> Option<InDialog> {
         let settings = &self.config.settings;
         let now = self.core.clock.now();
         let credentials: Vec<&[u8]> =
@@ -76,18 +76,18 @@ impl Inner {
             ..Attempt::new(source, b"", b"")
         };
         let nonces = self.front.nonces_at(now);
-        let whose = if settings.strict_nc {
+        let decision = if settings.strict_nc {
             let mut counts = self.nonce_counts.lock();
-            let whose =
+            let decision =
                 admit_in_dialog(settings, &CountedNonces { nonces, counts: &counts }, trunk, peer, &attempt);
-            if let InDialog::Accepted(Some((nonce, count))) = &whose {
+            if let InDialog::Accepted(Some((nonce, count))) = &decision {
                 counts.record(nonce.clone(), *count, now, settings.nonce_ttl);
             }
-            whose
+            decision
         } else {
             admit_in_dialog(settings, &nonces, trunk, peer, &attempt)
         };
-        match (&whose, digest) {
+        match (&decision, digest) {
             (InDialog::Accepted(Some(_)), Some(digest)) => self.front.record_valid(digest),
             (InDialog::Challenged(challenge), Some(digest))
                 if challenge.failure.is_guess() && !self.front.count_wrong(digest) =>
@@ -96,6 +96,6 @@ impl Inner {
             }
             _ => {}
         }
-        Some(whose)
+        Some(decision)
     }
 }

@@ -30,6 +30,7 @@ enum Step {
     WithoutChannel,
 }
 
+/// Serves an INVITE outside of a dialog until its transaction, or its call, has ended.
 pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     let stopwatch = || inner.core.clock.stopwatch();
     let Some(pending) = inner.merged_requests.begin(&request, stopwatch()) else {
@@ -44,13 +45,13 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     match step {
         // Each future is boxed, so that a short one does not take the memory of the largest.
         Step::Run(admitted, channel) => {
-            let Ok(place) = Arc::clone(&inner.call_slots).try_acquire_owned() else {
+            let Ok(slot) = Arc::clone(&inner.call_slots).try_acquire_owned() else {
                 drop(channel);
                 return request.finish(503, "Service Unavailable", &[]).await;
             };
-            let began = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
-            drop(place);
-            if began {
+            let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
+            drop(slot);
+            if was_call {
                 pending.remember(stopwatch());
             }
         }
@@ -92,12 +93,12 @@ impl Inner {
         } else {
             self.evaluate(&parts, &nonces, now)
         };
-        let was_right = match &verdict {
+        let was_valid = match &verdict {
             Verdict::Admitted(admitted) => matches!(admitted.identified, Identified::Digest { .. }),
             Verdict::Refused(refusal) => refusal.passed.contains(Check::Digest),
             Verdict::Challenged(_) => false,
         };
-        if let Some(digest) = digest.filter(|_| was_right) {
+        if let Some(digest) = digest.filter(|_| was_valid) {
             self.front.record_valid(digest);
         }
         match (verdict, channel) {
@@ -133,6 +134,7 @@ impl Inner {
 }
 
 impl Inner {
+    /// Evaluates the rules against the current trunks.
     fn evaluate(&self, parts: &Parts<'_>, nonces: &dyn Nonces, now: Timestamp) -> (Verdict, Option<Channel>) {
         let trunks = self.trunks.read();
         let snapshot = Snapshot {
@@ -149,10 +151,10 @@ impl Inner {
 
     /// Counts a refusal of a trunk. Returns true if it is recorded.
     fn may_record(&self, trunk: &TrunkTerms, now: Timestamp) -> bool {
-        let most = self.config.refusals_recorded;
-        let decision = self.refusal_record_limit.count(trunk.id.as_str(), most, now);
+        let limit = self.config.refusals_recorded;
+        let decision = self.refusal_record_limit.count(trunk.id.as_str(), limit, now);
         if decision == RecordDecision::FirstOmitted {
-            self.log_sums.not_recorded(&trunk.name, most, now);
+            self.log_sums.not_recorded(&trunk.name, limit, now);
         }
         if decision != RecordDecision::Recorded {
             Counters::count(&self.counters.unrecorded);
@@ -161,6 +163,7 @@ impl Inner {
     }
 }
 
+/// Sends a challenge with a new nonce.
 pub(crate) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
     let settings = &inner.config.settings;
     let nonce = inner.front.nonce(request.source().ip(), inner.core.clock.now());
@@ -170,6 +173,7 @@ pub(crate) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<
     request.challenge(challenge.code, challenge.phrase, &headers).await;
 }
 
+/// Sends a refusal, and writes its record if it has one.
 async fn refused(
     inner: &Arc<Inner>,
     mut request: Incoming,

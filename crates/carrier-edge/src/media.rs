@@ -37,7 +37,7 @@ pub(crate) struct Endpoint {
     _held: Held,
     address: SocketAddr,
     stream: Stream,
-    read: Budget,
+    read_budget: Budget,
     call_lookups: CallLookups,
 }
 
@@ -61,7 +61,7 @@ impl Endpoint {
             _held: held,
             address,
             stream,
-            read: Budget::new(READ_PACKETS_PER_SECOND, READ_BURST),
+            read_budget: Budget::new(READ_PACKETS_PER_SECOND, READ_BURST),
             call_lookups: CallLookups::default(),
         };
         if let Some(media) = media {
@@ -111,7 +111,7 @@ impl Endpoint {
     /// Receives and echoes packets until the future is dropped. Cancel safe.
     pub(crate) async fn receive(&mut self, inner: &Inner) {
         let (clock, is_ipv6) = (&inner.core.clock, self.is_ipv6());
-        let Self { socket, stream, read, .. } = self;
+        let Self { socket, stream, read_budget, .. } = self;
         let take = |packet: &mut [u8], from| {
             let echo = stream.receive(packet, from, clock.now(), clock.stopwatch(), &inner.media_bytes);
             if let Some(target) = echo {
@@ -119,7 +119,7 @@ impl Endpoint {
                 let _lost = socket.try_send_to(packet, of_family(target, is_ipv6));
             }
         };
-        net::hear(socket, clock, read, take).await;
+        net::hear(socket, clock, read_budget, take).await;
     }
 
     fn is_ipv6(&self) -> bool {

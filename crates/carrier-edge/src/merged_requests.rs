@@ -16,6 +16,7 @@ use super::stack::Incoming;
 
 /// How long a copy of an INVITE may be delayed in the network.
 const COPY_WINDOW: Duration = Duration::from_secs(32);
+/// Limit of remembered requests that have finished.
 const MAX_REMEMBERED: usize = 65_536;
 
 /// The INVITEs outside of dialogs that are pending or became calls that ended lately.
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_remembered() {
+    fn the_number_of_remembered_requests_is_limited() {
         let merged = MergedRequests::new([1, 2]);
         for number in 0..u32::try_from(MAX_REMEMBERED).unwrap() + 3 {
             merged.register(("id", "tag", number), at(0)).expect("it is new").remember(at(0));

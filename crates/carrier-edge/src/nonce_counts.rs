@@ -14,7 +14,7 @@ pub(crate) struct NonceCounts(Mutex<CountTable>);
 
 #[derive(Debug, Default)]
 pub(crate) struct CountTable {
-    of: HashMap<Box<[u8]>, (u32, Timestamp)>,
+    by_nonce: HashMap<Box<[u8]>, (u32, Timestamp)>,
     swept: Option<Timestamp>,
 }
 
@@ -30,10 +30,10 @@ impl CountTable {
     /// Records the count of a nonce that was used.
     pub(crate) fn record(&mut self, nonce: Box<[u8]>, count: u32, now: Timestamp, ttl: Duration) {
         if self.swept.is_none_or(|swept| now >= swept.after(ttl)) {
-            self.of.retain(|_, (_, at)| at.after(ttl) > now);
+            self.by_nonce.retain(|_, (_, at)| at.after(ttl) > now);
             self.swept = Some(now);
         }
-        self.of.insert(nonce, (count, now));
+        self.by_nonce.insert(nonce, (count, now));
     }
 }
 
@@ -49,7 +49,7 @@ impl Nonces for CountedNonces<'_> {
     }
 
     fn last_count(&self, nonce: &[u8]) -> Option<u32> {
-        self.counts.of.get(nonce).map(|(count, _)| *count)
+        self.counts.by_nonce.get(nonce).map(|(count, _)| *count)
     }
 }
 
@@ -65,8 +65,8 @@ mod tests {
         counts.record(Box::from(*b"a"), 1, at(0), ttl);
         counts.record(Box::from(*b"b"), 1, at(200), ttl);
         counts.record(Box::from(*b"a"), 7, at(299), ttl);
-        assert_eq!((counts.of.len(), counts.of[&b"a"[..]].0), (2, 7));
+        assert_eq!((counts.by_nonce.len(), counts.by_nonce[&b"a"[..]].0), (2, 7));
         counts.record(Box::from(*b"c"), 1, at(500), ttl);
-        assert!(!counts.of.contains_key(&b"b"[..]) && counts.of.contains_key(&b"a"[..]));
+        assert!(!counts.by_nonce.contains_key(&b"b"[..]) && counts.by_nonce.contains_key(&b"a"[..]));
     }
 }

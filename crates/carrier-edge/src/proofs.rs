@@ -24,6 +24,7 @@ pub(crate) struct Proofs {
 
 #[derive(Debug, Default)]
 struct Generations {
+    /// When the current generation began, in Unix milliseconds.
     began: i64,
     current: HashSet<u64>,
     previous: HashSet<u64>,
@@ -34,7 +35,7 @@ impl Proofs {
     pub(crate) fn insert(&self, proof: impl Hash, now: Timestamp) {
         let (proof, now) = (self.key.hash_one(proof), now.as_unix_millis());
         let is_fresh = |generations: &Generations| {
-            generations.is_of(now)
+            generations.takes_proofs_at(now)
                 && generations.current.len() < MAX_PROOFS_PER_GENERATION
                 && generations.current.contains(&proof)
         };
@@ -42,7 +43,7 @@ impl Proofs {
             return;
         }
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        if !generations.is_of(now) || generations.current.len() >= MAX_PROOFS_PER_GENERATION {
+        if !generations.takes_proofs_at(now) || generations.current.len() >= MAX_PROOFS_PER_GENERATION {
             generations.start_generation(now);
         }
         generations.current.insert(proof);
@@ -64,7 +65,7 @@ impl Proofs {
 impl Generations {
     /// Returns true if the current generation still takes proofs at `now`. A clock that went back extends it
     /// by as much.
-    fn is_of(&self, now: i64) -> bool {
+    fn takes_proofs_at(&self, now: i64) -> bool {
         now.saturating_sub(self.began) < GENERATION_MILLIS
     }
 

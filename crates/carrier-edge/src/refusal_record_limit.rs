@@ -10,17 +10,19 @@ const MINUTE_MILLIS: i64 = 60_000;
 
 /// Counts the refusals of each trunk in the current minute. It is bounded by the trunks.
 #[derive(Debug, Default)]
-pub(crate) struct RefusalRecordLimit(Mutex<Recorded>);
+pub(crate) struct RefusalRecordLimit(Mutex<Counts>);
 
+/// The refusals of each trunk in a minute, which is counted from the Unix epoch.
 #[derive(Debug, Default)]
-struct Recorded {
+struct Counts {
     minute: i64,
-    of_trunks: HashMap<Box<str>, u32>,
+    by_trunk: HashMap<Box<str>, u32>,
 }
 
-/// Whether a refusal is recorded.
+/// Whether a refusal is counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RecordDecision {
+    /// It is recorded.
     Recorded,
     /// It is not recorded, the first of its trunk in this minute.
     FirstOmitted,
@@ -29,16 +31,16 @@ pub(crate) enum RecordDecision {
 }
 
 impl RefusalRecordLimit {
-    /// Counts a refusal of a trunk. The first `most` of each minute are recorded.
+    /// Counts a refusal of a trunk. The first `limit` of each minute are counts.
     pub(crate) fn count(&self, trunk: &str, limit: u32, now: Timestamp) -> RecordDecision {
         let minute = now.as_unix_millis().div_euclid(MINUTE_MILLIS);
-        let mut recorded = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if recorded.minute != minute {
-            *recorded = Recorded { minute, of_trunks: HashMap::new() };
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if counts.minute != minute {
+            *counts = Counts { minute, by_trunk: HashMap::new() };
         }
-        let count = match recorded.of_trunks.get_mut(trunk) {
+        let count = match counts.by_trunk.get_mut(trunk) {
             Some(count) => count,
-            None => recorded.of_trunks.entry(trunk.into()).or_default(),
+            None => counts.by_trunk.entry(trunk.into()).or_default(),
         };
         *count = count.saturating_add(1);
         match limit.checked_sub(*count) {
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_trunk_has_so_many_each_minute() {
+    fn each_trunk_has_its_limit_of_records_in_each_minute() {
         let limiter = RefusalRecordLimit::default();
         let count = |trunk, at| limiter.count(trunk, 2, Timestamp::from_unix_millis(at));
         assert_eq!([count("a", 0), count("a", 1)], [RecordDecision::Recorded; 2]);

@@ -31,7 +31,7 @@ pub(crate) struct UnacknowledgedAnswer<'a> {
 }
 
 impl UnacknowledgedAnswers {
-    /// `most` is the limit for a source that has acknowledged no answer lately.
+    /// Creates the limiter; `limit` applies to a source that has acknowledged no answer lately.
     pub(crate) fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         Self { waiting: Places::new(limit), acknowledging: Proofs::default() }

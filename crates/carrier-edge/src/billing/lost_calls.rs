@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use trunk_rules::carrier::{Rate, charge_of_lost};
 use trunk_store::{Change, RunningCall, RunningCalls, StoreError, StoredCall};
 
-use super::{Billing, Inner, TrunkLedger, Waiting};
+use super::{Billing, Inner, TrunkLedger, WaitingRecord};
 use crate::record::LostRecord;
 
 /// Charges the calls that an earlier server left unfinished. They count against thresholds when this returns;
@@ -76,7 +76,7 @@ impl Billing {
         let charge = ledger.spending.end(meter, stored.ended_at);
         let written = Some(written);
         let call = Arc::new(stored);
-        ledger.waiting.push(Waiting { call, is_answered: true, is_late: false, written });
+        ledger.waiting.push(WaitingRecord { call, is_answered: true, is_retry: false, written });
         ledger.busy = true;
         charge.price
     }

@@ -26,21 +26,21 @@ pub(super) async fn run(inner: Arc<Inner>) {
     let (clock, billing) = (&inner.core.clock, &inner.billing);
     let mut last_step: Option<Timestamp> = None;
     loop {
-        let running = billing.trunks_with_calls();
-        billing.ticking.store(!running.is_empty(), Ordering::Release);
+        let trunks = billing.trunks_with_calls();
+        billing.ticking.store(!trunks.is_empty(), Ordering::Release);
         // Read again after `ticking` is cleared: a call may have been acknowledged in between.
-        if running.is_empty() && billing.trunks_with_calls().is_empty() {
+        if trunks.is_empty() && billing.trunks_with_calls().is_empty() {
             billing.meter_now.notified().await;
             continue;
         }
         let now = clock.now();
-        let steps = last_step.is_none_or(|at| now >= at.after(inner.config.cost_step) || now < at);
-        for (trunk, limit) in thresholds(&inner, running) {
-            if billing.meter_trunk(&inner, trunk, limit, now, steps) {
+        let is_step = last_step.is_none_or(|at| now >= at.after(inner.config.cost_step) || now < at);
+        for (trunk, limit) in thresholds(&inner, trunks) {
+            if billing.meter_trunk(&inner, trunk, limit, now, is_step) {
                 tokio::spawn(write_trunk(Arc::clone(&inner), trunk));
             }
         }
-        if steps {
+        if is_step {
             match step(&inner, now).await {
                 Ok(()) => last_step = Some(now),
                 // Other failed writes report it. Tried again with the next tick.
@@ -66,9 +66,9 @@ async fn step(inner: &Inner, now: Timestamp) -> Result<(), StoreError> {
 
 /// The current thresholds of trunks.
 fn thresholds(inner: &Inner, trunks: Vec<Uuid>) -> Vec<(Uuid, Option<Decimal>)> {
-    let known = inner.trunks.read();
+    let trunk_state = inner.trunks.read();
     let limit = |trunk: &Uuid| {
-        let terms = known.index.get(&didww_types::Id::new(trunk.to_string()))?;
+        let terms = trunk_state.index.get(&didww_types::Id::new(trunk.to_string()))?;
         terms.threshold.map(Money::amount)
     };
     trunks.into_iter().map(|trunk| (trunk, limit(&trunk))).collect()
@@ -99,9 +99,9 @@ impl Billing {
         trunk: Uuid,
         limit: Option<Decimal>,
         now: Timestamp,
-        steps: bool,
+        is_step: bool,
     ) -> bool {
-        if limit.is_none() && !steps {
+        if limit.is_none() && !is_step {
             return false;
         }
         let mut ledgers = self.lock();

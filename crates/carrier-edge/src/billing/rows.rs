@@ -24,8 +24,11 @@ const MAX_WRITE_ATTEMPTS: u32 = 8;
 /// The state of a call's row in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum RowState {
+    /// There is no row.
     None,
+    /// The row states that the call was answered.
     Answered,
+    /// The row states that the answer was acknowledged.
     Acknowledged,
 }
 

@@ -11,9 +11,9 @@ use super::{Billing, Inner, MAX_UNWRITTEN_RECORDS};
 
 /// The time since which the store takes no writes; `None` while writes work.
 #[derive(Debug, Default)]
-pub(super) struct Failing(Mutex<Option<Timestamp>>);
+pub(super) struct FailingSince(Mutex<Option<Timestamp>>);
 
-impl Failing {
+impl FailingSince {
     fn set(&self, since: Option<Timestamp>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
@@ -26,7 +26,7 @@ impl Failing {
 impl Billing {
     /// Returns true if the store is known to take no writes.
     pub(super) fn is_failing(&self) -> bool {
-        self.failing.since().is_some()
+        self.store_failing.since().is_some()
     }
 
     /// Whether the charges of calls can be stored at `now`.
@@ -34,7 +34,7 @@ impl Billing {
         if self.unwritten.load(Ordering::Relaxed) >= MAX_UNWRITTEN_RECORDS {
             return Recording::FailsFor(Duration::MAX);
         }
-        self.failing.since().map_or(Recording::Works, |since| {
+        self.store_failing.since().map_or(Recording::Works, |since| {
             let millis = now.as_unix_millis().saturating_sub(since.as_unix_millis());
             Recording::FailsFor(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
         })
@@ -43,7 +43,7 @@ impl Billing {
 
 /// Follows the health of the store. When it has taken no writes for `unrecorded_grace`, ends all active calls
 /// except emergency calls.
-pub(crate) async fn watch_store(inner: Arc<Inner>) {
+pub(super) async fn watch_store(inner: Arc<Inner>) {
     let mut health = inner.core.store.write_health();
     let clock = &inner.core.clock;
     loop {
@@ -51,7 +51,7 @@ pub(crate) async fn watch_store(inner: Arc<Inner>) {
             return;
         }
         let since = clock.now();
-        inner.billing.failing.set(Some(since));
+        inner.billing.store_failing.set(Some(since));
         tracing::error!("the store takes no writes: calls of trunks with a threshold are refused");
         let grace = clock.sleep_until(since.after(inner.config.unrecorded_grace));
         let in_time = tokio::select! {
@@ -68,7 +68,7 @@ pub(crate) async fn watch_store(inner: Arc<Inner>) {
         if !works {
             return;
         }
-        inner.billing.failing.set(None);
+        inner.billing.store_failing.set(None);
         inner.billing.write_failed.notify_one();
         tracing::info!("the store takes writes again: calls are admitted");
     }

@@ -17,7 +17,7 @@ use trunk_rules::carrier::{Gate, SpendEvent, decide_gate};
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
-use super::{Billing, Inner, MAX_UNWRITTEN_RECORDS, SPENDING_WINDOW, Waiting};
+use super::{Billing, Inner, MAX_UNWRITTEN_RECORDS, SPENDING_WINDOW, WaitingRecord};
 
 /// Attempts to write a change of a trunk. An attempt fails if its owner has changed the trunk in the
 /// meantime, or the store is overloaded.
@@ -34,10 +34,10 @@ const MAX_CONCURRENT_TRUNKS: usize = 32;
 
 /// One unit of work of a trunk's task.
 struct Work {
-    number: i64,
+    account: i64,
     /// True if the trunk's spending may have changed. It is unchanged if only unanswered calls ended.
     decides: bool,
-    waiting: Vec<Waiting>,
+    waiting: Vec<WaitingRecord>,
     write_now: Arc<Notify>,
 }
 
@@ -46,13 +46,13 @@ impl Billing {
     fn next_work(&self, trunk: Uuid) -> Option<Work> {
         let mut ledgers = self.lock();
         let ledger = ledgers.get_mut(&trunk)?;
-        let (number, write_now) = (ledger.number, Arc::clone(&ledger.write_now));
+        let (account, write_now) = (ledger.account, Arc::clone(&ledger.write_now));
         let most = ledger.waiting.len().min(MAX_RECORDS_PER_COMMIT);
-        let waiting: Vec<Waiting> = ledger.waiting.drain(..most).collect();
+        let waiting: Vec<WaitingRecord> = ledger.waiting.drain(..most).collect();
         ledger.writing = waiting.iter().map(|waiting| waiting.call.ended_at).min();
         let decides = std::mem::take(&mut ledger.due) | waiting.iter().any(|waiting| waiting.is_answered);
         if decides || !waiting.is_empty() {
-            return Some(Work { number, decides, waiting, write_now });
+            return Some(Work { account, decides, waiting, write_now });
         }
         ledger.busy = false;
         None
@@ -63,7 +63,7 @@ impl Billing {
         &self,
         inner: &Inner,
         trunk: Uuid,
-        number: i64,
+        account: i64,
         decides: bool,
         calls: Vec<Change>,
     ) -> Result<(), StoreError> {
@@ -72,8 +72,8 @@ impl Billing {
         }
         for attempt in 0..MAX_WRITE_ATTEMPTS {
             let now = inner.core.clock.now();
-            let outcome = match self.trunk_changes(inner, number, trunk, now).await {
-                Ok((spent, gate)) if gate.is_empty() && calls.is_empty() => {
+            let outcome = match self.trunk_changes(inner, account, trunk, now).await {
+                Ok((spent, changes)) if changes.is_empty() && calls.is_empty() => {
                     self.record_shown(trunk, spent, now);
                     return Ok(());
                 }
@@ -110,6 +110,7 @@ impl Billing {
         }
     }
 
+    /// Records the amount that the API shows from now on.
     fn record_shown(&self, trunk: Uuid, spent: Decimal, now: Timestamp) {
         if let Some(ledger) = self.lock().get_mut(&trunk) {
             ledger.shown = Some((spent, now));
@@ -138,11 +139,11 @@ impl Billing {
     async fn trunk_changes(
         &self,
         inner: &Inner,
-        number: i64,
+        account: i64,
         trunk: Uuid,
         now: Timestamp,
     ) -> Result<(Decimal, Vec<Change>), StoreError> {
-        let scope = Scope { account: number, spec: VoiceOutTrunk::SPEC };
+        let scope = Scope { account, spec: VoiceOutTrunk::SPEC };
         // The trunk was deleted while a call was active.
         let Some(before) = inner.core.store.find(scope, trunk).await? else {
             return Ok((Decimal::ZERO, Vec::new()));
@@ -168,7 +169,7 @@ impl Billing {
             tracing::warn!(trunk = %trunk, status, %spent, "the spending of the last 24 hours changed the status of a trunk");
             if change.callback {
                 let state = (change.gate.blocked, change.gate.threshold_reached);
-                callback_event = trunk_event(number, trunk, &attributes, state, now);
+                callback_event = trunk_event(account, trunk, &attributes, state, now);
             }
         }
         // The change that may conflict comes first, so that nothing must be undone.
@@ -179,7 +180,7 @@ impl Billing {
 
     /// Reports the outcome of a commit to the waiting calls. After a failure, records of answered calls are
     /// queued again.
-    fn report_outcome(&self, trunk: Uuid, waiting: Vec<Waiting>, outcome: &Result<(), StoreError>) {
+    fn report_outcome(&self, trunk: Uuid, waiting: Vec<WaitingRecord>, outcome: &Result<(), StoreError>) {
         let mut ledgers = self.lock();
         let Some(ledger) = ledgers.get_mut(&trunk) else { return };
         ledger.writing = None;
@@ -190,16 +191,16 @@ impl Billing {
                 let _gone = written.send(outcome.clone());
             }
             match outcome {
-                Ok(()) if waiting.is_late => {
+                Ok(()) if waiting.is_retry => {
                     self.unwritten.fetch_sub(1, Ordering::Relaxed);
                 }
-                Err(_) if waiting.is_late => again.push(waiting),
+                Err(_) if waiting.is_retry => again.push(waiting),
                 Err(_)
                     if waiting.is_answered
                         && self.unwritten.load(Ordering::Relaxed) < MAX_UNWRITTEN_RECORDS =>
                 {
                     self.unwritten.fetch_add(1, Ordering::Relaxed);
-                    again.push(Waiting { is_late: true, ..waiting });
+                    again.push(WaitingRecord { is_retry: true, ..waiting });
                 }
                 _ => {}
             }
@@ -224,7 +225,7 @@ impl Billing {
     /// as busy: the caller must write them.
     fn take_due(&self, now: Timestamp) -> (Vec<Uuid>, Option<Timestamp>) {
         let mut ledgers = self.lock();
-        let mut idle = Vec::new();
+        let mut due = Vec::new();
         ledgers.retain(|trunk, ledger| {
             let aged = ledger.spending.oldest().is_some_and(|oldest| oldest.after(SPENDING_WINDOW) <= now);
             if aged {
@@ -233,33 +234,34 @@ impl Billing {
             }
             ledger.due |= aged | std::mem::take(&mut ledger.may_be_outdated);
             if ledger.due && !std::mem::replace(&mut ledger.busy, true) {
-                idle.push(*trunk);
+                due.push(*trunk);
             }
             !ledger.is_idle()
         });
         let next = ledgers.values().filter_map(|ledger| ledger.spending.oldest()).min();
-        (idle, next.map(|oldest| oldest.after(SPENDING_WINDOW)))
+        (due, next.map(|oldest| oldest.after(SPENDING_WINDOW)))
     }
 }
 
 /// The task of one trunk: writes until there is nothing left to write, or a write fails.
 pub(super) async fn write_trunk(inner: Arc<Inner>, trunk: Uuid) {
-    while let Some(Work { number, decides, waiting, write_now }) = inner.billing.next_work(trunk) {
+    while let Some(Work { account, decides, waiting, write_now }) = inner.billing.next_work(trunk) {
         let calls: Vec<Change> =
             waiting.iter().map(|waiting| Change::Call(Arc::clone(&waiting.call))).collect();
         let is_call = !calls.is_empty();
-        let outcome = inner.billing.write(&inner, trunk, number, decides, calls).await;
+        let outcome = inner.billing.write(&inner, trunk, account, decides, calls).await;
         inner.billing.report_outcome(trunk, waiting, &outcome);
         if let Err(error) = outcome {
             inner.billing.log_failed_write(&error, "the spending of a trunk");
             return inner.billing.stop_task(trunk);
         }
         if is_call {
-            let _hurried = tokio::time::timeout(GATHER_TIME, write_now.notified()).await;
+            let _woken = tokio::time::timeout(GATHER_TIME, write_now.notified()).await;
         }
     }
 }
 
+/// Whether a trunk is blocked, and whether its threshold was reached, as its attributes have it.
 fn block_state(attributes: &Map<String, Value>) -> Gate {
     Gate {
         blocked: attributes.get("status").and_then(Value::as_str) == Some("blocked"),
@@ -269,12 +271,12 @@ fn block_state(attributes: &Map<String, Value>) -> Gate {
 
 /// Removes spending that is older than 24 hours, which re-opens trunks that it blocked, and repeats failed
 /// writes.
-pub(crate) async fn run_ageing(inner: Arc<Inner>) {
+pub(super) async fn run_ageing(inner: Arc<Inner>) {
     let clock = &inner.core.clock;
     loop {
         let now = clock.now();
-        let (idle, next) = inner.billing.take_due(now);
-        stream::iter(idle)
+        let (due, next) = inner.billing.take_due(now);
+        stream::iter(due)
             .for_each_concurrent(MAX_CONCURRENT_TRUNKS, |trunk| write_trunk(Arc::clone(&inner), trunk))
             .await;
         let failed = async {

@@ -29,16 +29,17 @@ pub(super) struct Reliable {
 /// What an unacknowledged response needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
+    /// The response must be repeated.
     Repetition,
     /// The time for the PRACK has run out: the call must be refused.
-    GivingUp,
+    Timeout,
 }
 
 impl Reliable {
     /// Prepares a response to this INVITE. `None` if its `CSeq` cannot be read.
     pub(super) fn new(request: &Incoming, random: u64, has_description: bool) -> Option<Self> {
         let invite = request.value("CSeq")?.split_ascii_whitespace().next()?.to_owned();
-        // RFC 3262 §3 asks for 1 to 2^31 - 1; the upper half is left out.
+        // From 1 to 2^30 - 1. RFC 3262 §3 permits up to 2^31 - 1; the margin lets the number grow.
         let number = (1 + random % 0x3fff_ffff).to_string();
         let timer = Box::pin(tokio::time::sleep(FIRST_REPETITION_DELAY));
         Some(Self { number, invite, has_description, is_acknowledged: false, repeated: 0, timer })
@@ -76,7 +77,7 @@ impl Reliable {
         self.timer.as_mut().await;
         self.repeated += 1;
         if self.repeated > MAX_REPETITIONS {
-            return Due::GivingUp;
+            return Due::Timeout;
         }
         self.timer = Box::pin(tokio::time::sleep(FIRST_REPETITION_DELAY * 2_u32.pow(self.repeated)));
         Due::Repetition

@@ -14,20 +14,20 @@ use crate::record::Ending;
 use crate::stack::{Incoming, InviteEvent};
 
 /// The caller never sent the PRACK for a reliable provisional response.
-const UNCONFIRMED: Ending = Ending { cause: 504, code: 504, reason: "No PRACK" };
+const NO_PRACK: Ending = Ending { cause: 504, code: 504, reason: "No PRACK" };
 
 /// The call rang for longer than the `Expires` of the INVITE.
 const EXPIRED: Ending = Ending { cause: 487, code: 487, reason: "Request expired" };
 
 /// A provisional response.
-struct Ringing {
+struct Provisional {
     code: u16,
     phrase: &'static str,
     contact: String,
     body: String,
 }
 
-impl Ringing {
+impl Provisional {
     async fn send(&self, request: &mut Incoming, reliable: Option<&Reliable>) {
         // The response creates an early dialog, so it repeats the route set (RFC 3261 §12.1.1).
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
@@ -54,8 +54,8 @@ impl Call<'_> {
         description: &str,
         plan: &Outcome,
     ) -> Option<Ending> {
-        let ringing = self.ringing(request, offered, description, plan)?;
-        ringing.send(request, self.reliable.as_deref()).await;
+        let provisional = self.provisional(request, offered, description, plan)?;
+        provisional.send(request, self.reliable.as_deref()).await;
         let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
         let call_state = Arc::clone(&self.registered.call_state);
         let until = call_state.origin.started.after(wait);
@@ -73,17 +73,17 @@ impl Call<'_> {
                 }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp => Some(CANCELLED),
-                    CallEvent::Request(handle_request) => Box::pin(self.handle_early_request(*handle_request)).await,
+                    CallEvent::Request(in_dialog) => Box::pin(self.handle_early_request(*in_dialog)).await,
                     CallEvent::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
                     CallEvent::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
                     CallEvent::OfferAcknowledged(_) | CallEvent::PaidUntil(_) => None,
                 },
                 due = reliable::due(self.reliable.as_deref_mut()) => match due {
                     Due::Repetition => {
-                        ringing.send(request, self.reliable.as_deref()).await;
+                        provisional.send(request, self.reliable.as_deref()).await;
                         None
                     }
-                    Due::GivingUp => Some(UNCONFIRMED),
+                    Due::Timeout => Some(NO_PRACK),
                 },
                 () = clock.sleep_until(expires.unwrap_or(until)), if expires.is_some_and(|at| at < until) => {
                     Some(EXPIRED)
@@ -98,18 +98,18 @@ impl Call<'_> {
     }
 
     /// The provisional response of the far end; `None` if it acts at once.
-    fn ringing(
+    fn provisional(
         &mut self,
         request: &Incoming,
         offered: bool,
         description: &str,
         plan: &Outcome,
-    ) -> Option<Ringing> {
+    ) -> Option<Provisional> {
         // A caller that requires 100rel and made no offer receives the edge's offer here, and answers it in
         // the PRACK. Without 100rel the 200 carries the edge's offer.
-        let insists = request.lists("Require", "100rel");
-        let reliable = insists || (offered && request.lists("Supported", "100rel"));
-        let describes = (offered && plan.early_media) || (!offered && reliable);
+        let requires_100rel = request.lists("Require", "100rel");
+        let reliable = requires_100rel || (offered && request.lists("Supported", "100rel"));
+        let has_description = (offered && plan.early_media) || (!offered && reliable);
         let (code, phrase) = if plan.early_media {
             (183, "Session Progress")
         } else if !plan.ring.is_zero() || plan.then == Then::NoAnswer {
@@ -118,24 +118,26 @@ impl Call<'_> {
             return None;
         };
         let random = self.inner.core.ids.word();
-        self.reliable = reliable.then(|| Reliable::new(request, random, describes)).flatten().map(Box::new);
-        let body = if describes { description.to_owned() } else { String::new() };
-        Some(Ringing { code, phrase, contact: self.stack.contact(request), body })
+        self.reliable =
+            reliable.then(|| Reliable::new(request, random, has_description)).flatten().map(Box::new);
+        let body = if has_description { description.to_owned() } else { String::new() };
+        Some(Provisional { code, phrase, contact: self.stack.contact(request), body })
     }
 
     /// Handles a request in the early dialog. Returns an ending if the call can no longer be answered.
     async fn handle_early_request(&mut self, request: Incoming) -> Option<Ending> {
-        let describes = matches!(request.description(), Ok(Some(_)));
+        let has_description = matches!(request.description(), Ok(Some(_)));
         let has_agreed = self.reliable.as_ref().is_some_and(|reliable| reliable.has_agreed());
         match request.method() {
             "PRACK" => return self.handle_prack(request).await.err(),
-            "UPDATE" if has_agreed || !describes => self.handle_offer_or_update(request).await,
+            "UPDATE" if has_agreed || !has_description => self.handle_offer_or_update(request).await,
             // The offer of the INVITE is not answered yet (RFC 3261 §14.2, RFC 3311 §5.2).
             _ => self.refuse_for_now(request),
         }
         None
     }
 
+    /// Answers with 500 and a `Retry-After` of 1 to 9 seconds (RFC 3261 §14.2).
     fn refuse_for_now(&self, request: Incoming) {
         let seconds = (1 + self.inner.core.ids.word() % 9).to_string();
         tokio::spawn(async move {

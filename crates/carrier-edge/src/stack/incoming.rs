@@ -56,10 +56,10 @@ pub(crate) enum InviteEvent {
 impl Incoming {
     pub(super) fn new(transaction: Transaction, identity: Arc<EdgeIdentity>) -> Self {
         let mut transaction = Box::new(transaction);
-        let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        let unknown = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         let arrival = Arrival::of(&transaction.original);
         let arrival =
-            arrival.unwrap_or(Arrival { source: nowhere, local: nowhere, transport: Transport::Udp });
+            arrival.unwrap_or(Arrival { source: unknown, local: unknown, transport: Transport::Udp });
         // Responses are sent to the source address. The library would derive it from the `Via` for each
         // response.
         transaction.destination =
@@ -254,7 +254,7 @@ impl Incoming {
     }
 
     fn response(&self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) -> Response {
-        // For a code that the library knows it uses its own reason phrase; `Other` keeps ours.
+        // For a code that the library knows it uses its own reason phrase; `Other` keeps the edge's.
         let status_code =
             if code < 300 { StatusCode::from(code) } else { StatusCode::Other(code, phrase.to_owned()) };
         let original = &self.transaction.original;
