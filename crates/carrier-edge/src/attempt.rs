@@ -1,4 +1,5 @@
-//! What the rules are asked about an INVITE: its headers, as raw as the library leaves them.
+//! The parts of an INVITE that the rules decide on: its headers as received, as far as the library preserves
+//! them.
 
 use trunk_rules::carrier::{Attempt, Settings};
 
@@ -15,7 +16,7 @@ pub(crate) struct Parts<'a> {
     not_supported: Option<NotSupported>,
 }
 
-/// The header that names a Twilio account; no page of DIDWW's does.
+/// The header with a Twilio account SID. DIDWW's documentation does not name it.
 pub(crate) const TWILIO_HEADER: &str = "X-Twilio-AccountSid";
 
 impl<'a> Parts<'a> {
@@ -25,18 +26,23 @@ impl<'a> Parts<'a> {
             uri: request.request_uri(),
             from: request.value("From").unwrap_or_default(),
             credentials: request.values(settings.credentials_header()).map(str::as_bytes).collect(),
-            // One that cannot be read is not supported.
+            // A description that cannot be read is reported by `inspection::not_supported`.
             sdp: request.description().unwrap_or_default(),
             not_supported: inspection::not_supported(request),
         }
     }
 
-    /// What `From` said, for the log and the record.
+    /// The value of `Call-ID`.
+    pub(crate) fn call_id(&self) -> &'a str {
+        self.request.call_id()
+    }
+
+    /// The value of `From`, for the log and the record.
     pub(crate) fn from(&self) -> &'a str {
         self.from
     }
 
-    /// The header that a refusal of what is not supported carries.
+    /// The header that the refusal of an unsupported request carries.
     pub(crate) fn header(&self) -> Option<inspection::Header> {
         self.not_supported.as_ref()?.header.clone()
     }

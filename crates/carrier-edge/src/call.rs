@@ -1,48 +1,57 @@
-//! One call that was let through, from its first ring to its record.
+//! One admitted call, from its first provisional response to its record.
 //!
-//! A call that is up keeps little: what it needs of the INVITE is copied, the INVITE goes when it was acknowledged,
-//! and whatever is large and short lives in a box of its own.
+//! An answered call uses little memory: it copies what it needs of the INVITE, drops the INVITE after the
+//! ACK, and boxes large futures that live briefly.
 
 mod charging;
+mod negotiation;
+mod pending_refresh;
+mod refresh;
+mod reliable;
+mod requests;
+mod ringing;
+mod sdp_state;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
-
-use super::calls::Registered;
-use super::event::Event;
-use super::facts::{Facts, Key, Origin};
-use super::far_end::Then;
-use super::media::Endpoint;
-use super::offer::Speech;
-use super::record::{CallRecord, Ending};
-use super::refresh::{self, Refreshing};
-use super::reliable::Reliable;
-use super::spend::Over;
-use super::stack::{Dialog, Happened, Incoming, Stack};
-use super::unacknowledged;
-use super::{Inner, inspection};
 use service_base::places::Place;
 use service_base::summed::Summed;
 use sip_transport::session_timer::Session;
+use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
 
-/// A call that nobody ends, on hold and without a session timer, would keep its channel for ever.
-const LONGEST: Duration = Duration::from_hours(24);
+use super::call_event::CallEvent;
+use super::call_state::{CallState, DialogKey, Origin};
+use super::calls::Registered;
+use super::far_end::Then;
+use super::media::Endpoint;
+use super::record::{CallRecord, Ending, FinalCharge};
+use super::stack::{Dialog, Incoming, InviteEvent, Stack};
+use super::unacknowledged_answers::UnacknowledgedAnswer;
+use super::{Inner, inspection};
+use pending_refresh::PendingRefresh;
+use reliable::Reliable;
+use sdp_state::SdpState;
 
-/// Calls for which there was no room.
-static FULL: Summed = Summed::new("calls were refused: their account has as many as it may have");
+/// Limit of a call's duration. A call on hold without a session timer would otherwise keep its channel for
+/// ever if neither side ends it.
+const MAX_CALL_DURATION: Duration = Duration::from_hours(24);
+
+/// Sums up log lines about calls beyond the limit of their account.
+static ACCOUNT_LIMIT_LOG: Summed = Summed::new("accounts had calls refused at their limit of active calls");
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
-pub(crate) const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
+const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
 
-pub(crate) const fn ending(cause: Cause) -> Ending {
+/// The ending with the number, code and text of a cause.
+const fn ending(cause: Cause) -> Ending {
     Ending { cause: cause.id(), code: cause.code(), reason: cause.text() }
 }
 
-/// Takes a call from admission to its record. The channel is given back when the call is over, however it ends.
-/// Returns whether the call was answered or given up by its caller: a copy of its INVITE that still comes is none.
+/// Runs a call from its admission to its record. The channel is released when the call ends, for any reason.
+/// Returns true if the call was answered or cancelled: a copy of its INVITE that arrives later must not start
+/// a new call.
 pub(crate) async fn run(
     inner: &Arc<Inner>,
     stack: &Arc<Stack>,
@@ -51,61 +60,67 @@ pub(crate) async fn run(
     channel: Channel,
     started: Timestamp,
 ) -> bool {
-    let (Some(key), Some((sequence, _))) = (Key::of(&request), request.sequence()) else {
+    let (Some(key), Some((sequence, _))) = (DialogKey::of(&request), request.sequence()) else {
         drop(channel);
         request.finish(400, "Bad Request", &[]).await;
         return false;
     };
     let offered = admitted.media.take().map(Box::new);
-    let facts = Facts::new(key, Origin::of(inner, &request, started), sequence, *admitted);
-    let registered = inner.calls.register(facts);
-    let source = registered.facts.origin.source.ip();
+    let call_state = CallState::new(
+        key,
+        Origin::of(inner.core.ids.record(started), &request, started),
+        sequence,
+        *admitted,
+    );
+    let registered = inner.calls.register(call_state);
+    let source = registered.call_state.origin.source.ip();
     let mut call = Call {
         inner,
         stack,
         registered,
         media: None,
-        place: None,
+        account_slot: None,
         unacknowledged: None,
         paid_until: None,
-        speech: Speech::new(inner.core.ids.word()),
+        sdp_state: SdpState::new(inner.core.ids.word()),
         session: None,
-        least_interval: 0,
+        min_session_interval: 0,
         dialog: None,
         reliable: None,
-        refreshing: None,
+        pending_refresh: None,
     };
-    let (ending, unconfirmed) = call.live(request, offered).await;
-    let began = call.facts().connected().is_some() || ending == CANCELLED;
+    let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
+    let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     call.registered.leave();
     drop(channel);
-    // One that ends when nothing pays for it any more is not charged for what the clock is late.
+    // A call that ends because of its trunk's threshold is not charged for the delay of the timer.
     let now = inner.core.clock.now();
     let ended = call.paid_until.map_or(now, |until| until.min(now));
-    let over = inner.spend.over(call.facts(), ended);
-    let record = record_of(inner, call.facts(), ending, (ended, over), call.media.as_ref());
+    let charge = inner.billing.ended(call.call_state(), ended);
+    let record = record_of(inner, call.call_state(), ending, (ended, charge), call.media.as_ref());
     call.media = None;
-    Box::pin(inner.spend.record(inner, &call.facts().trunk, record, over.is_some())).await;
-    // Whoever waits for the end of all calls waits for their records.
+    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, charge.is_some())).await;
+    // Dropped only now: a stop of the edge waits for the record too.
     drop(call);
-    inner.front.had_a_call(source);
-    if let Some(mut request) = unconfirmed {
-        // A refused or cancelled INVITE is repeated until its ACK comes.
-        request.refused().await;
+    inner.front.record_call(source);
+    if let Some(mut request) = unacknowledged_invite {
+        // The final response to a refused or cancelled INVITE is repeated until its ACK arrives.
+        request.wait_refusal_delivered().await;
     }
-    began
+    was_call
 }
 
+/// Makes the record of an ended call, and logs problems with its media.
 fn record_of(
     inner: &Inner,
-    facts: &Facts,
+    call_state: &CallState,
     ending: Ending,
-    over: (Timestamp, Option<Over>),
+    end: (Timestamp, Option<FinalCharge>),
     media: Option<&Endpoint>,
 ) -> Box<CallRecord> {
     let traffic = media.map(Endpoint::traffic).unwrap_or_default();
-    let (trunk, call_id) = (&facts.trunk.name, &facts.key.call_id);
-    let admits = |what: &str| inner.sums.media.admits((trunk, what), inner.core.clock.now());
+    let (trunk, call_id) = (&call_state.trunk.name, &call_state.key.call_id);
+    let admits = |what: &str| inner.log_sums.media.admits((trunk, what), inner.core.clock.now());
     if traffic.dropped > 0 && admits("dropped") {
         let (dropped, from) = (traffic.dropped, traffic.dropped_from);
         tracing::warn!(%trunk, %call_id, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
@@ -114,89 +129,101 @@ fn record_of(
         let received = traffic.received;
         tracing::warn!(%trunk, %call_id, received, why, "RTP came and none was sent");
     }
-    Box::new(CallRecord::of_call(inner, facts, ending, over, &traffic))
+    Box::new(CallRecord::of_call(&inner.config.server_name, call_state, ending, end, &traffic))
 }
 
-pub(crate) struct Call<'a> {
-    pub inner: &'a Arc<Inner>,
-    pub stack: &'a Arc<Stack>,
-    pub registered: Registered<'a>,
-    pub media: Option<Endpoint>,
-    pub speech: Speech,
-    /// The session timer.
-    pub session: Option<Session>,
-    /// The shortest interval in seconds that the caller takes, once it refused a shorter one.
-    pub least_interval: u32,
-    /// What requests of ours need.
-    pub dialog: Option<Box<Dialog>>,
-    /// The response before the answer that the caller confirms.
-    pub reliable: Option<Box<Reliable>>,
-    pub refreshing: Option<Refreshing>,
-    /// Its place among the calls of its account.
-    place: Option<Place<i64>>,
-    /// Its place among the answers that wait to be acknowledged.
-    unacknowledged: Option<unacknowledged::Place<'a>>,
-    /// When it ends because nothing pays for it any more.
-    pub paid_until: Option<Timestamp>,
+/// A call in progress, with what its phases share.
+struct Call<'a> {
+    inner: &'a Arc<Inner>,
+    stack: &'a Arc<Stack>,
+    registered: Registered<'a>,
+    media: Option<Endpoint>,
+    sdp_state: SdpState,
+    /// The session timer (RFC 4028), if one was agreed on.
+    session: Option<Session>,
+    /// The shortest session interval in seconds that the caller accepts; 0 until it has refused one with 422.
+    min_session_interval: u32,
+    /// The dialog, for requests of the edge; `None` if the INVITE had no usable contact.
+    dialog: Option<Box<Dialog>>,
+    /// The reliable provisional response, if one was sent.
+    reliable: Option<Box<Reliable>>,
+    pending_refresh: Option<PendingRefresh>,
+    /// The slot among the active calls of its account.
+    account_slot: Option<Place<i64>>,
+    /// The slot among the unacknowledged answers of its source, until the ACK.
+    unacknowledged: Option<UnacknowledgedAnswer<'a>>,
+    /// When the call ends because its trunk's threshold pays for no more.
+    paid_until: Option<Timestamp>,
 }
 
-/// A call that was answered.
-struct Begun {
-    /// How it went, and when the far end hangs up.
-    answered: Answered,
-    until: Option<Timestamp>,
+/// A call that was answered with 200.
+struct AnsweredCall {
+    outcome: AnswerOutcome,
+    /// When the far end hangs up; `None` if it never does.
+    hang_up_at: Option<Timestamp>,
 }
 
-/// A call that was not answered, with its INVITE, whose final response is to be confirmed.
+/// A call that was not answered, with its INVITE, whose final response is not acknowledged yet.
 struct Unanswered {
     ending: Ending,
     request: Incoming,
 }
 
-/// How the answer of a call went.
-enum Answered {
-    /// It is up.
-    Up,
-    /// It ended before the caller confirmed the answer, and whether a BYE is owed.
+/// What followed the 200.
+enum AnswerOutcome {
+    /// The caller acknowledged the answer.
+    Acknowledged,
+    /// The call ended. The second field is true if the edge must send a BYE.
     Ended(Ending, bool),
 }
 
 impl Call<'_> {
-    fn facts(&self) -> &Facts {
-        &self.registered.facts
+    fn call_state(&self) -> &CallState {
+        &self.registered.call_state
     }
 
-    /// Returns how the call ended, and its INVITE if its final response is still to be confirmed.
-    async fn live(&mut self, request: Incoming, offered: Option<Box<Media>>) -> (Ending, Option<Incoming>) {
-        let Begun { answered, until } = match Box::pin(self.begin(request, offered)).await {
-            Ok(begun) => begun,
-            Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
-        };
-        let (ending, owes_bye) = match answered {
-            Answered::Up => self.talk(until).await,
-            Answered::Ended(ending, owes_bye) => (ending, owes_bye),
+    /// Runs the call until it ends. Returns how it ended, and its INVITE if the final response is not
+    /// acknowledged yet.
+    async fn run_to_end(
+        &mut self,
+        request: Incoming,
+        offered: Option<Box<Media>>,
+    ) -> (Ending, Option<Incoming>) {
+        let AnsweredCall { outcome, hang_up_at } =
+            match Box::pin(self.ring_and_answer(request, offered)).await {
+                Ok(answered) => answered,
+                Err(unanswered) => return (unanswered.ending, Some(unanswered.request)),
+            };
+        let (ending, owes_bye) = match outcome {
+            AnswerOutcome::Acknowledged => self.run_established(hang_up_at).await,
+            AnswerOutcome::Ended(ending, owes_bye) => (ending, owes_bye),
         };
         if let (true, Some(dialog)) = (owes_bye, self.dialog.take()) {
-            // The BYE is under way when the call leaves, for the server may stop then; its answer need not be waited for.
+            // The BYE is sent before the call is removed, because the server may stop right after. Its answer
+            // is not awaited.
             let reason = format!("SIP;cause={};text=\"{}\"", ending.code, ending.reason);
             Box::pin(dialog.bye(&reason)).await;
         }
         (ending, None)
     }
 
-    /// Rings and answers. An error is a call that was never answered.
-    async fn begin(
+    /// Rings and answers.
+    ///
+    /// # Errors
+    /// The ending of a call that was not answered.
+    async fn ring_and_answer(
         &mut self,
         mut request: Incoming,
         offered: Option<Box<Media>>,
-    ) -> Result<Begun, Box<Unanswered>> {
-        let started = self.facts().origin.started;
+    ) -> Result<AnsweredCall, Box<Unanswered>> {
+        let started = self.call_state().origin.started;
         let (bind, advertise) = self.stack.media_at(&request);
-        let facts = Arc::clone(&self.registered.facts);
-        if !self.has_room() {
+        let call_state = Arc::clone(&self.registered.call_state);
+        if !self.take_account_slot() {
             return Err(self.refuse(request, ending(Cause::NoFreePorts)).await);
         }
-        self.media = Endpoint::open(self.inner, bind, advertise, &facts, offered.as_deref(), started).await;
+        self.media =
+            Endpoint::open(self.inner, bind, advertise, &call_state, offered.as_deref(), started).await;
         if self.media.is_none() {
             return Err(self.refuse(request, ending(Cause::NoFreePorts)).await);
         }
@@ -204,13 +231,13 @@ impl Call<'_> {
         if let Some(dialog) = &mut self.dialog {
             dialog.contact = self.stack.contact(&request).into();
         }
-        let plan = self.inner.config.far_end.outcome(self.facts().destination);
+        let plan = self.inner.config.far_end.outcome(self.call_state().destination);
         let description = self.description(offered.as_deref());
         if let Some(ending) = self.ring(&mut request, offered.is_some(), &description, &plan).await {
             return Err(Box::new(Unanswered { ending, request }));
         }
-        let up = match plan.then {
-            Then::Answer(up) => up,
+        let talk_time = match plan.then {
+            Then::Answer(talk_time) => talk_time,
             Then::NoAnswer => return Err(self.refuse(request, ending(Cause::RingingTimeout)).await),
             Then::Refuse(code) => return Err(self.refuse(request, refused_by_far_end(code)).await),
         };
@@ -218,66 +245,77 @@ impl Call<'_> {
             Ok(answered) => answered,
             Err(ending) => return Err(Box::new(Unanswered { ending, request })),
         };
-        let until = up.map(|up| answered.after(up));
-        // What was agreed on before is not said again where the offer was ours.
-        let said = offered.is_some() || self.speech.awaits;
-        let answered = self.answer(&mut request, if said { &description } else { "" }, answered).await;
-        Ok(Begun { answered, until })
+        let hang_up_at = talk_time.map(|time| answered.after(time));
+        // If the edge made the offer and the caller answered it in PRACK, the 200 carries no description.
+        let has_description = offered.is_some() || self.sdp_state.awaits_answer;
+        let outcome =
+            self.answer(&mut request, if has_description { &description } else { "" }, answered).await;
+        Ok(AnsweredCall { outcome, hang_up_at })
     }
 
-    /// Whether the account may have one more call. An emergency call is always one of those it may have.
-    fn has_room(&mut self) -> bool {
-        let (accounts, facts) = (&self.inner.accounts, self.facts());
-        let account = facts.account();
-        let place = if facts.is_emergency { accounts.take_anyway(account) } else { accounts.take(account) };
-        if place.is_none() && FULL.admits(account, self.inner.core.clock.now()) {
-            let trunk = &self.facts().trunk.name;
-            tracing::warn!(%trunk, "a call was refused: its account has as many calls as it may have");
+    /// Takes a slot among the active calls of the account. Returns true if there was one; an emergency call
+    /// always has one.
+    fn take_account_slot(&mut self) -> bool {
+        let (account_slots, call_state) = (&self.inner.account_slots, self.call_state());
+        let account = call_state.account();
+        let account_slot = if call_state.is_emergency {
+            account_slots.take_anyway(account)
+        } else {
+            account_slots.take(account)
+        };
+        if account_slot.is_none() && ACCOUNT_LIMIT_LOG.admits(account, self.inner.core.clock.now()) {
+            let trunk = &self.call_state().trunk.name;
+            tracing::warn!(%trunk, "a call was refused: its account has reached its limit of active calls");
         }
-        self.place = place;
-        self.place.is_some()
+        self.account_slot = account_slot;
+        self.account_slot.is_some()
     }
 
-    /// Answers, and waits until the caller confirms it.
-    async fn answer(&mut self, request: &mut Incoming, description: &str, answered: Timestamp) -> Answered {
+    /// Sends the 200, and waits until the caller acknowledges it.
+    async fn answer(
+        &mut self,
+        request: &mut Incoming,
+        description: &str,
+        answered: Timestamp,
+    ) -> AnswerOutcome {
         self.accept(request, description, answered).await;
-        let facts = Arc::clone(&self.registered.facts);
-        facts.connect(answered);
+        let call_state = Arc::clone(&self.registered.call_state);
+        call_state.connect(answered);
         if let Some(media) = &mut self.media {
             media.answered(answered).await;
         }
         loop {
             tokio::select! {
                 biased;
-                happened = request.happened() => match happened {
-                    Happened::Acknowledged => {
+                invite_event = request.next_event() => match invite_event {
+                    InviteEvent::Acknowledged => {
                         self.acknowledged(answered);
                         let ack = request.take_acknowledgement();
                         return match self.acknowledged_offer(ack).await {
-                            Ok(()) => Answered::Up,
-                            Err(ending) => Answered::Ended(ending, true),
+                            Ok(()) => AnswerOutcome::Acknowledged,
+                            Err(ending) => AnswerOutcome::Ended(ending, true),
                         };
                     }
-                    Happened::Cancelled => {}
-                    Happened::Over => return Answered::Ended(ending(Cause::NoAck), true),
+                    InviteEvent::Cancelled => {}
+                    InviteEvent::Terminated => return AnswerOutcome::Ended(ending(Cause::NoAck), true),
                 },
-                Some(event) = facts.mailbox.next() => match event {
-                    Event::HungUp => {
-                        // It knows the tag of the answer, so it heard it.
+                Some(event) = call_state.mailbox.next() => match event {
+                    CallEvent::HungUp => {
+                        // The BYE carries the tag of the answer, so the caller has received the answer.
                         self.acknowledged(answered);
-                        return Answered::Ended(HUNG_UP, false);
+                        return AnswerOutcome::Ended(HUNG_UP, false);
                     }
-                    Event::Request(inside) => self.inside(inside).await,
-                    Event::Answer(_) => {}
-                    Event::End => return Answered::Ended(HUNG_UP, true),
-                    Event::EndFor(cause) => return Answered::Ended(ending(cause), true),
-                    Event::PaidUntil(until) => self.paid_until = until,
+                    CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
+                    CallEvent::OfferAcknowledged(_) => {}
+                    CallEvent::End => return AnswerOutcome::Ended(HUNG_UP, true),
+                    CallEvent::EndFor(cause) => return AnswerOutcome::Ended(ending(cause), true),
+                    CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
             }
         }
     }
 
-    /// Says 200, with what it takes to be in a dialog.
+    /// Sends 200 with the headers that establish the dialog.
     async fn accept(&mut self, request: &mut Incoming, description: &str, answered: Timestamp) {
         let contact = self.stack.contact(request);
         let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
@@ -293,43 +331,46 @@ impl Call<'_> {
         request.respond(200, "OK", &headers, description).await;
     }
 
-    /// The call is up: media, silence, session timer, whoever hangs up first. Returns whether a BYE is owed.
-    async fn talk(&mut self, until: Option<Timestamp>) -> (Ending, bool) {
-        let facts = Arc::clone(&self.registered.facts);
+    /// Runs an acknowledged call until one side hangs up or a time limit ends it: silence, session timer,
+    /// threshold, or `MAX_CALL_DURATION`. Returns how it ended, and true if the edge must send a BYE.
+    async fn run_established(&mut self, hang_up_at: Option<Timestamp>) -> (Ending, bool) {
+        let call_state = Arc::clone(&self.registered.call_state);
         let clock = &self.inner.core.clock;
-        let longest = clock.now().after(LONGEST);
+        let longest = clock.now().after(MAX_CALL_DURATION);
         loop {
-            // A packet puts the silence off; that is looked at when it would be over, not with each packet.
-            let silent = self.media.as_ref().and_then(Endpoint::silent_until);
+            // Each packet extends the RTP timeout. The new deadline is read only when the old one has passed.
+            let silence_ends = self.media.as_ref().and_then(Endpoint::silent_until);
             let session = self.session.map(|session| session.next());
-            let next =
-                [until, silent, session, self.paid_until].into_iter().flatten().fold(longest, Timestamp::min);
+            let next = [hang_up_at, silence_ends, session, self.paid_until]
+                .into_iter()
+                .flatten()
+                .fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
-                Some(event) = facts.mailbox.next() => match event {
-                    Event::HungUp => return (HUNG_UP, false),
-                    Event::Request(inside) => self.inside(inside).await,
-                    Event::Answer(ack) => if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
+                Some(event) = call_state.mailbox.next() => match event {
+                    CallEvent::HungUp => return (HUNG_UP, false),
+                    CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
+                    CallEvent::OfferAcknowledged(ack) => if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
                         return (ending, true);
                     },
-                    Event::End => return (HUNG_UP, true),
-                    Event::EndFor(cause) => return (ending(cause), true),
-                    Event::PaidUntil(until) => self.paid_until = until,
+                    CallEvent::End => return (HUNG_UP, true),
+                    CallEvent::EndFor(cause) => return (ending(cause), true),
+                    CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
-                last = refresh::outcome(self.refreshing.as_mut()) => {
+                last = pending_refresh::response(self.pending_refresh.as_mut()) => {
                     if !Box::pin(self.refreshed(last)).await {
                         return (ending(Cause::SessionTimeout), true);
                     }
                 }
                 () = clock.sleep_until(next) => {
                     let now = clock.now();
-                    let silent = self.media.as_ref().and_then(Endpoint::silent_until);
+                    let silence_ends = self.media.as_ref().and_then(Endpoint::silent_until);
                     let reached = |at: Option<Timestamp>| at.is_some_and(|at| now >= at);
-                    if reached(until) {
+                    if reached(hang_up_at) {
                         return (HUNG_UP, true);
                     } else if reached(self.paid_until) {
                         return (ending(Cause::ThresholdReached), true);
-                    } else if reached(silent) {
+                    } else if reached(silence_ends) {
                         return (ending(Cause::RtpTimeout), true);
                     } else if reached(self.session.map(|session| session.ends_at)) || now >= longest {
                         return (ending(Cause::SessionTimeout), true);
@@ -337,12 +378,12 @@ impl Call<'_> {
                         Box::pin(self.refresh()).await;
                     }
                 }
-                () = hear(self.media.as_mut(), self.inner) => {}
+                () = receive_media(self.media.as_mut(), self.inner) => {}
             }
         }
     }
 
-    /// Refuses a call that is let through and cannot be put up.
+    /// Refuses an admitted call.
     async fn refuse(&self, mut request: Incoming, ending: Ending) -> Box<Unanswered> {
         let header = inspection::header_of(ending.code, self.inner.core.ids.word());
         let headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -351,15 +392,16 @@ impl Call<'_> {
     }
 }
 
+/// The ending of a call that the simulated far end refuses with this code.
 fn refused_by_far_end(code: u16) -> Ending {
     let known =
         [Cause::Forbidden, Cause::BusyHere, Cause::Decline].into_iter().find(|cause| cause.code() == code);
     Ending { cause: known.map_or(code, Cause::id), code, reason: reason_phrase(code) }
 }
 
-async fn hear(media: Option<&mut Endpoint>, inner: &Inner) {
+async fn receive_media(media: Option<&mut Endpoint>, inner: &Inner) {
     match media {
-        Some(media) => media.hear(inner).await,
+        Some(media) => media.receive(inner).await,
         None => std::future::pending().await,
     }
 }

@@ -1,4 +1,5 @@
-//! The calls that are up, and who must hear what comes for them.
+//! The active calls: found by dialog for requests, by id for the control API, and counted for a stop of the
+//! server.
 
 use std::borrow::Borrow;
 use std::collections::{HashMap, HashSet};
@@ -13,70 +14,71 @@ use tokio::sync::watch;
 use trunk_rules::carrier::Cause;
 use uuid::Uuid;
 
-use super::event::Event;
-use super::facts::{Facts, Key};
+use super::call_event::CallEvent;
+use super::call_state::{CallState, DialogKey};
 
-/// A call that is up or being set up.
+/// An active call: being set up, or answered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ActiveCall {
-    /// Its id, which its record will have.
+    /// The id of the call, which its record will have too.
     pub id: Uuid,
-    /// The trunk that it came in on.
+    /// The id of the trunk.
     pub trunk_id: String,
-    /// The trunk's name.
+    /// The name of the trunk.
     pub trunk_name: String,
-    /// The store's number of the account.
+    /// The account's number in the store. It is not part of the JSON.
     #[serde(skip)]
     pub account: i64,
-    /// The caller number that went on.
+    /// The caller number that the called party is shown.
     pub src_number: String,
-    /// What was dialled.
+    /// The number as the caller dialled it, including a tech prefix.
     pub dst_number: String,
-    /// Where it came from.
+    /// The address and port that the INVITE came from.
     pub source: String,
-    /// The dialog's `Call-ID`.
+    /// The `Call-ID` of the dialog.
     pub call_id: String,
-    /// When it came.
+    /// When the INVITE arrived.
     pub time_start: Timestamp,
-    /// When it was answered.
+    /// When the call was answered; null before.
     pub time_connect: Option<Timestamp>,
 }
 
 impl ActiveCall {
-    fn of(facts: &Facts) -> Self {
-        let Facts { key, origin, trunk, dialled, cli, .. } = facts;
+    fn of(call_state: &CallState) -> Self {
+        let CallState { key, origin, trunk, dialled, cli, .. } = call_state;
         Self {
             id: origin.id,
             trunk_id: trunk.id.to_string(),
             trunk_name: trunk.name.to_string(),
-            account: facts.account(),
+            account: call_state.account(),
             src_number: cli.presented.clone(),
             dst_number: dialled.to_string(),
             source: format!("{}:{}", origin.source.ip(), origin.source.port()),
             call_id: key.call_id.to_string(),
             time_start: origin.started,
-            time_connect: facts.connected(),
+            time_connect: call_state.connected(),
         }
     }
 }
 
-/// All of them.
+/// All active calls of the edge.
 #[derive(Debug, Default)]
 pub(crate) struct Calls {
     state: Mutex<HashSet<Entry>>,
-    /// How many of them each source has.
+    /// The number of active calls from each source address.
     sources: Mutex<HashMap<IpAddr, usize>>,
-    /// Those of them, and those calls and refusals whose records are still to be written.
+    /// The number of active calls, ended calls and refusals whose records are not written yet. A stop waits
+    /// for zero.
     count: watch::Sender<usize>,
 }
 
-/// A call among the others, known by its dialog.
+/// An element of the set, hashed and compared by the dialog's key.
 #[derive(Debug)]
-struct Entry(Arc<Facts>);
+struct Entry(Arc<CallState>);
 
-impl Borrow<Key> for Entry {
-    fn borrow(&self) -> &Key {
+impl Borrow<DialogKey> for Entry {
+    fn borrow(&self) -> &DialogKey {
         &self.0.key
     }
 }
@@ -95,41 +97,42 @@ impl PartialEq for Entry {
 
 impl Eq for Entry {}
 
-/// A call's place among the active ones; it leaves when this is dropped, if not before.
+/// The registration of an active call. Dropping it removes the call.
 pub(crate) struct Registered<'a> {
-    counted: Counted<'a>,
-    pub facts: Arc<Facts>,
+    stop_guard: StopGuard<'a>,
+    pub call_state: Arc<CallState>,
 }
 
-/// Something that a server that stops waits for, until this is dropped.
-pub(crate) struct Counted<'a>(&'a Calls);
+/// Keeps a stop of the edge waiting until it is dropped, or until the stop deadline passes.
+pub(crate) struct StopGuard<'a>(&'a Calls);
 
-impl Drop for Counted<'_> {
+impl Drop for StopGuard<'_> {
     fn drop(&mut self) {
         self.0.count.send_modify(|count| *count -= 1);
     }
 }
 
 impl Calls {
-    pub(crate) fn register(&self, facts: Facts) -> Registered<'_> {
-        let facts = Arc::new(facts);
-        self.lock().replace(Entry(Arc::clone(&facts)));
-        *self.sources().entry(facts.origin.source.ip()).or_default() += 1;
-        Registered { counted: self.count_in(), facts }
+    /// Adds a call to the active ones.
+    pub(crate) fn register(&self, call_state: CallState) -> Registered<'_> {
+        let call_state = Arc::new(call_state);
+        self.lock().replace(Entry(Arc::clone(&call_state)));
+        *self.sources().entry(call_state.origin.source.ip()).or_default() += 1;
+        Registered { stop_guard: self.delay_stop(), call_state }
     }
 
-    /// Has a server that stops wait, for a record that is to be written.
-    pub(crate) fn count_in(&self) -> Counted<'_> {
+    /// Makes a stop of the edge wait for a record that is not written yet.
+    pub(crate) fn delay_stop(&self) -> StopGuard<'_> {
         self.count.send_modify(|count| *count += 1);
-        Counted(self)
+        StopGuard(self)
     }
 
-    /// Whether there is such a call.
-    pub(crate) fn has(&self, key: &Key) -> bool {
+    /// Returns true if a call with this dialog is active.
+    pub(crate) fn contains(&self, key: &DialogKey) -> bool {
         self.lock().contains(key)
     }
 
-    /// Whether a call came from there.
+    /// Returns true if an active call came from this address.
     pub(crate) fn has_source(&self, source: IpAddr) -> bool {
         self.sources().contains_key(&source)
     }
@@ -138,49 +141,51 @@ impl Calls {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn find(&self, key: &Key) -> Option<Arc<Facts>> {
+    pub(crate) fn find(&self, key: &DialogKey) -> Option<Arc<CallState>> {
         self.lock().get(key).map(|entry| Arc::clone(&entry.0))
     }
 
-    /// The caller numbers of some calls of a trunk.
-    pub(crate) fn callers_on(&self, trunk: &str, most: usize) -> Vec<String> {
+    /// The caller numbers of at most `most` active calls of a trunk, in no particular order.
+    pub(crate) fn callers_on(&self, trunk: &str, limit: usize) -> Vec<String> {
         let state = self.lock();
-        let on_trunk = state.iter().filter(|Entry(facts)| facts.trunk.id.as_str() == trunk);
-        on_trunk.take(most).map(|Entry(facts)| facts.cli.presented.clone()).collect()
+        let on_trunk = state.iter().filter(|Entry(call_state)| call_state.trunk.id.as_str() == trunk);
+        on_trunk.take(limit).map(|Entry(call_state)| call_state.cli.presented.clone()).collect()
     }
 
-    /// All of them, oldest first.
+    /// All active calls, oldest first.
     pub(crate) fn list(&self) -> Vec<ActiveCall> {
         let mut calls: Vec<ActiveCall> =
-            self.lock().iter().map(|Entry(facts)| ActiveCall::of(facts)).collect();
+            self.lock().iter().map(|Entry(call_state)| ActiveCall::of(call_state)).collect();
         calls.sort_by_key(|call| (call.time_start, call.id));
         calls
     }
 
-    /// Ends one call from our side; gives whether there was one.
+    /// Ends one call from the edge's side. Returns true if it existed and its queue had room for the event.
     pub(crate) fn end(&self, id: Uuid) -> bool {
         let state = self.lock();
-        let found = state.iter().find(|Entry(facts)| facts.origin.id == id);
-        found.is_some_and(|Entry(facts)| facts.mailbox.put(Event::End).is_ok())
+        let found = state.iter().find(|Entry(call_state)| call_state.origin.id == id);
+        found.is_some_and(|Entry(call_state)| call_state.mailbox.put(CallEvent::End).is_ok())
     }
 
-    /// Ends those that a test finds, for a cause; returns how many.
-    pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&Facts) -> bool) -> usize {
+    /// Ends the calls that match `test`, with `cause`. Returns how many received the event.
+    pub(crate) fn end_for(&self, cause: Cause, test: impl Fn(&CallState) -> bool) -> usize {
         let state = self.lock();
-        let found = state.iter().filter(|Entry(facts)| test(facts));
-        found.filter(|Entry(facts)| facts.mailbox.put(Event::EndFor(cause)).is_ok()).count()
+        let found = state.iter().filter(|Entry(call_state)| test(call_state));
+        found.filter(|Entry(call_state)| call_state.mailbox.put(CallEvent::EndFor(cause)).is_ok()).count()
     }
 
     pub(crate) fn end_all(&self) {
-        for Entry(facts) in self.lock().iter() {
-            // A call whose queue is full is ending, or floods itself and is dropped with the server.
-            let _full = facts.mailbox.put(Event::End);
+        for Entry(call_state) in self.lock().iter() {
+            // A call with a full queue is either ending, or flooded by its peer; the latter is dropped at the
+            // deadline.
+            let _full = call_state.mailbox.put(CallEvent::End);
         }
     }
 
-    pub(crate) async fn wait_until_empty(&self, most: Duration) {
+    /// Waits until all calls have ended and their records are written, or the timeout has passed.
+    pub(crate) async fn wait_until_empty(&self, timeout: Duration) {
         let mut count = self.count.subscribe();
-        let _late = tokio::time::timeout(most, count.wait_for(|count| *count == 0)).await;
+        let _timed_out = tokio::time::timeout(timeout, count.wait_for(|count| *count == 0)).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, HashSet<Entry>> {
@@ -189,18 +194,18 @@ impl Calls {
 }
 
 impl Registered<'_> {
-    /// The call is over: nothing comes for it any more. It counts until its record is written.
+    /// Removes an ended call: it receives no further events. A stop still waits for it until this is dropped.
     pub(crate) fn leave(&self) {
-        self.facts.mailbox.close();
-        self.counted.0.lock().remove(&self.facts.key);
+        self.call_state.mailbox.close();
+        self.stop_guard.0.lock().remove(&self.call_state.key);
     }
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
         self.leave();
-        let mut sources = self.counted.0.sources();
-        let source = self.facts.origin.source.ip();
+        let mut sources = self.stop_guard.0.sources();
+        let source = self.call_state.origin.source.ip();
         if let Some(count) = sources.get_mut(&source) {
             *count -= 1;
             if *count == 0 {

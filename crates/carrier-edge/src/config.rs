@@ -1,71 +1,77 @@
-//! What the edge is told before it starts.
+//! The configuration of the edge, and the errors of its start.
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use trunk_rules::carrier::{RateCard, Settings, SettingsError};
-
-use super::far_end::FarEnd;
 use sip_transport::Connections;
+use trunk_rules::carrier::{RateCard, Settings, SettingsError};
 use trunk_store::StoreError;
 
-/// The edge's configuration.
+use super::far_end::FarEnd;
+
+/// The configuration of an edge. [`EdgeConfig::new`] sets the defaults.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct EdgeConfig {
-    /// Where SIP is taken, over UDP and TCP.
+    /// The address on which SIP is served over UDP and TCP.
     pub listen: SocketAddr,
-    /// Where SIP is taken over TLS, and with which certificate.
+    /// The address on which SIP is served over TLS, and its certificate. Default: no TLS.
     pub tls: Option<(SocketAddr, Tls)>,
-    /// The address that peers are told; the one listened on unless told otherwise.
+    /// The address in `Contact`, `Via` and session descriptions, for a server behind NAT. Default: the
+    /// address that the peer sent its request to.
     pub advertise: Option<IpAddr>,
-    /// What the `Server` header says.
+    /// The value of the `Server` header, and the `pop` of call records. Default: `trunk-server`.
     pub server_name: String,
-    /// Everything about trunks and calls that no source states.
+    /// The settings of the rules for behaviour that DIDWW does not document.
     pub settings: Settings,
-    /// How the far end behaves.
+    /// The behaviour of the simulated called parties.
     pub far_end: FarEnd,
-    /// What calls cost.
+    /// The rates of calls by destination.
     pub rates: RateCard,
-    /// Ports for RTP; even ones are used.
+    /// The ports for RTP, of which the even ones are used. Default: 16384 to 32767.
     pub rtp_ports: Range<u16>,
-    /// Bytes of media that all calls together send in a second; what is more is dropped.
+    /// Limit of bytes of media that all calls together send per second; the excess is dropped. Default:
+    /// 125,000,000.
     pub media_bytes_per_second: u64,
-    /// How long a call may ring that nobody answers.
+    /// How long an unanswered call rings before it is ended. Default: 1 minute.
     pub ring_timeout: Duration,
-    /// How long calls may take to end when the server stops.
+    /// How long a stop waits for calls to end. Default: 2 seconds.
     pub stop_deadline: Duration,
-    /// Most connections over TCP and TLS, of all peers and of one address.
+    /// Limits of connections over TCP, and as many over TLS, from all peers and from one address.
     pub connections: Connections,
-    /// Most calls of one account at once. None is half of those that there is room for.
+    /// Limit of active calls of one account. Default: half of the calls that RTP ports and file descriptors
+    /// allow.
     pub calls_per_account: Option<usize>,
-    /// For how many months records of calls are kept, the current one included; at least 1.
+    /// For how many months call records are kept, including the current one; at least 1. Default: 3.
     pub keep_months: u32,
-    /// How often it is written up to when calls are known to be up, and what their trunks spent; at least 1 second.
+    /// How often the time up to which calls are known to be active, and the spending of their trunks, are
+    /// written; at least 1 second. Default: 10 seconds.
     pub cost_step: Duration,
-    /// Whether calls end whose trunk reached its threshold, each when the time is over that was charged for it.
+    /// Whether the active calls of a trunk that reached its threshold are ended, each at the end of the
+    /// interval that it has been charged for. Default: true.
     pub threshold_ends_calls: bool,
-    /// How long calls go on while nothing can be written.
+    /// How long active calls go on while the store takes no writes. Default: 5 minutes.
     pub unrecorded_grace: Duration,
-    /// Most answers that a source of datagrams leaves unacknowledged that never acknowledged one; at least 1.
+    /// Limit of unacknowledged answers over UDP for a source that has acknowledged none lately, on trunks
+    /// without a digest; at least 1. Default: 16.
     pub unacknowledged_answers: u32,
-    /// Most refusals of a trunk that are recorded in a minute.
+    /// Limit of recorded refusals per trunk and minute. Default: 1,000.
     pub refusals_recorded: u32,
 }
 
-/// A certificate with its key, in PEM files.
+/// The paths of a certificate and its key, as PEM files.
 #[derive(Debug, Clone)]
 pub struct Tls {
-    /// The certificate and the chain above it.
+    /// The certificate, followed by its chain.
     pub certificate: PathBuf,
     /// The private key.
     pub key: PathBuf,
 }
 
 impl EdgeConfig {
-    /// The usual edge at an address.
+    /// The default configuration for an edge that listens on `listen`.
     pub fn new(listen: SocketAddr) -> Self {
         Self {
             listen,
@@ -91,30 +97,30 @@ impl EdgeConfig {
     }
 }
 
-/// Why the edge does not start.
+/// The error of a failed start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum EdgeError {
-    /// An address cannot be listened on.
-    #[error("cannot take SIP on {address}: {why}")]
+    /// A socket for SIP could not be opened.
+    #[error("cannot listen for SIP on {address}: {why}")]
     Listen {
-        /// The address.
+        /// The configured address.
         address: SocketAddr,
-        /// Why not.
+        /// The reason, from the operating system or the SIP library.
         why: String,
     },
-    /// A certificate or key cannot be used.
+    /// The certificate or key for TLS could not be used.
     #[error("the file {} cannot be used for SIP over TLS: {why}", file.display())]
     Certificate {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Why not.
+        /// The reason, from reading the file or from the TLS library.
         why: String,
     },
-    /// A setting has no sense.
+    /// A setting has an invalid value.
     #[error(transparent)]
     Setting(#[from] SettingsError),
-    /// The trunks could not be read.
+    /// The trunks or their charges could not be read from the store.
     #[error("the trunks could not be read: {0}")]
     Store(#[from] StoreError),
 }

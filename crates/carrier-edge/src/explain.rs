@@ -1,71 +1,71 @@
-//! What would become of a call, without placing it.
+//! Evaluates a hypothetical call against the rules, without placing it.
 
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use service_core::Core;
 use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit};
 
 use super::Inner;
-use super::spend::FundsAt;
-use service_core::Core;
+use super::billing::FundsAt;
 
-/// A call that is not placed.
+/// A hypothetical call.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Question {
-    /// The address that it comes from.
+    /// The source address of the INVITE.
     pub source: IpAddr,
-    /// What is dialled, tech prefix and all: a number, or a whole `sip:` or `tel:` URI.
+    /// The dialled number, including a tech prefix, or a whole `sip:`, `sips:` or `tel:` URI.
     pub to: String,
-    /// The caller number, or a whole URI.
+    /// The caller number, or a whole URI, in `From`.
     #[serde(default)]
     pub from: String,
-    /// The username of a right digest; none sends no digest.
+    /// The username of a digest with the right password. Without it, the call has no digest.
     #[serde(default)]
     pub username: Option<String>,
-    /// The Twilio account that it says it comes from.
+    /// The account SID in the Twilio header.
     #[serde(default)]
     pub twilio_account_sid: Option<String>,
     /// The number in `P-Asserted-Identity`.
     #[serde(default)]
     pub asserted_identity: Option<String>,
-    /// The SDP; none is an offer of plain G.711, and the empty text no offer at all.
+    /// The session description. By default an offer of unencrypted G.711; an empty text is no offer.
     #[serde(default)]
     pub sdp: Option<String>,
 }
 
-/// What would become of it.
+/// The outcome of a hypothetical call.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Explanation {
     /// `admitted`, `challenged` or `refused`.
     pub verdict: &'static str,
-    /// The response that decides it; 200 when it is admitted.
+    /// The code of the final response; 200 if the call is admitted.
     pub code: u16,
-    /// Its reason phrase.
+    /// The reason phrase of the response.
     pub phrase: String,
-    /// The checks that it passed, in their order.
+    /// The names of the checks that the call passed, in order.
     pub passed: Vec<&'static str>,
-    /// The check that it failed.
+    /// The name of the check that the call failed; null if it is admitted.
     pub check: Option<&'static str>,
-    /// The cause's number.
+    /// The number of the disconnect cause; null if the call is admitted.
     pub cause: Option<u16>,
-    /// What is configured there.
+    /// What the trunk's configuration requires in the failed check.
     pub configured: Option<String>,
-    /// What came instead.
+    /// What the call contains instead.
     pub received: Option<String>,
-    /// Why, and what would be right.
+    /// The reason for the outcome, and what would be accepted.
     pub explanation: String,
-    /// The trunk, once one was found.
+    /// The id of the trunk, once a check identified one.
     pub trunk_id: Option<String>,
-    /// Its name.
+    /// The name of the trunk.
     pub trunk_name: Option<String>,
-    /// The number that the call would go to.
+    /// The destination number of an admitted call.
     pub destination: Option<String>,
-    /// The caller number that it would go on with.
+    /// The caller number that the called party of an admitted call is shown.
     pub cli: Option<String>,
-    /// The allowed subnet that comes closest to an address that no trunk allows.
+    /// If no trunk allows the source address: the allowed subnet that shares the most leading bits with it.
     pub nearest_allowed: Option<String>,
 }
 

@@ -1,45 +1,46 @@
-//! The far end, which is played: what happens to a call that was let through.
+//! The simulated far end: how the called party reacts to an admitted call.
 
 use std::time::Duration;
 
 use trunk_rules::carrier::Digits;
 
-/// What the called party does.
+/// The behaviour of a called party.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// How long it rings before anything else happens.
+    /// How long the call rings before `then`.
     pub ring: Duration,
-    /// Whether the caller hears something before the answer (183 with SDP instead of 180).
+    /// Whether ringing includes early media: a 183 with a session description instead of a 180.
     pub early_media: bool,
-    /// What happens then.
+    /// The action after the ringing.
     pub then: Then,
 }
 
-/// What happens after the ringing.
+/// The action of a called party after the ringing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// It is answered and stays up until the caller hangs up, or until the callee does after this long.
+    /// The call is answered. The callee hangs up after this time, or never.
     Answer(Option<Duration>),
-    /// It is not answered.
+    /// The call rings for [`EdgeConfig::ring_timeout`](crate::EdgeConfig::ring_timeout) and is not answered.
     NoAnswer,
-    /// It is refused with this SIP response, 300 to 699.
+    /// The call is refused with this SIP response code, 300 to 699.
     Refuse(u16),
 }
 
-/// What happens to numbers that begin with a prefix.
+/// The behaviour of numbers that begin with a prefix.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FarEndRule {
-    /// The beginning of the number.
+    /// The leading digits of the destination number.
     pub prefix: Digits,
-    /// What happens.
+    /// The behaviour of these numbers.
     pub outcome: Outcome,
 }
 
-/// Who is called, by the beginning of the number; the longest beginning decides.
+/// The called parties, selected by the longest matching prefix of the destination number.
 ///
-/// The prefix 9990, which no country has, followed by a number makes test numbers that need no configuration:
+/// The prefix 9990, which no country uses, followed by three digits forms test numbers that need no
+/// configuration:
 ///
-/// | number | what happens |
+/// | number | behaviour |
 /// | --- | --- |
 /// | 9990180 | rings and is not answered |
 /// | 9990183 | early media, then answered after one second |
@@ -47,33 +48,34 @@ pub struct FarEndRule {
 /// | 9990201 to 9990299 | answered at once; the callee hangs up after 1 to 99 seconds |
 /// | 9990300 to 9990699 | refused with that SIP response: 9990486 is busy |
 ///
-/// Every other number rings for 200 ms, is answered, and stays up until the caller hangs up.
+/// Every other number rings for 200 ms and is answered; the callee does not hang up.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FarEnd {
     rules: Vec<FarEndRule>,
 }
 
 const TEST_PREFIX: &str = "9990";
-const USUAL: Outcome =
+const DEFAULT_OUTCOME: Outcome =
     Outcome { ring: Duration::from_millis(200), early_media: false, then: Then::Answer(None) };
-const AT_ONCE: Outcome = Outcome { ring: Duration::ZERO, early_media: false, then: Then::Answer(None) };
+const ANSWERED_AT_ONCE: Outcome =
+    Outcome { ring: Duration::ZERO, early_media: false, then: Then::Answer(None) };
 
 impl FarEnd {
-    /// Takes rules; of two for one prefix the later stays.
+    /// Builds the table. Of two rules for one prefix, the later one applies.
     pub fn new(rules: impl IntoIterator<Item = FarEndRule>) -> Self {
         let mut all: Vec<FarEndRule> = Vec::new();
         for rule in rules {
-            all.retain(|known| known.prefix != rule.prefix);
+            all.retain(|earlier| earlier.prefix != rule.prefix);
             all.push(rule);
         }
         all.sort_by_key(|rule| std::cmp::Reverse(rule.prefix.len()));
         Self { rules: all }
     }
 
-    /// What happens to a call to this number.
+    /// The behaviour of this number: of the longest matching rule, of a test number, or the default.
     pub fn outcome(&self, number: Digits) -> Outcome {
         let rule = self.rules.iter().find(|rule| number.starts_with(rule.prefix));
-        rule.map(|rule| rule.outcome.clone()).or_else(|| test_number(number)).unwrap_or(USUAL)
+        rule.map(|rule| rule.outcome.clone()).or_else(|| test_number(number)).unwrap_or(DEFAULT_OUTCOME)
     }
 }
 
@@ -81,14 +83,14 @@ fn test_number(number: Digits) -> Option<Outcome> {
     let text = number.to_string();
     let code: u16 = text.strip_prefix(TEST_PREFIX).filter(|code| code.len() == 3)?.parse().ok()?;
     match code {
-        180 => Some(Outcome { then: Then::NoAnswer, ..AT_ONCE }),
-        183 => Some(Outcome { ring: Duration::from_secs(1), early_media: true, ..AT_ONCE }),
-        200 => Some(AT_ONCE),
+        180 => Some(Outcome { then: Then::NoAnswer, ..ANSWERED_AT_ONCE }),
+        183 => Some(Outcome { ring: Duration::from_secs(1), early_media: true, ..ANSWERED_AT_ONCE }),
+        200 => Some(ANSWERED_AT_ONCE),
         201..=299 => {
             let up = Duration::from_secs(u64::from(code - 200));
-            Some(Outcome { then: Then::Answer(Some(up)), ..AT_ONCE })
+            Some(Outcome { then: Then::Answer(Some(up)), ..ANSWERED_AT_ONCE })
         }
-        300..=699 => Some(Outcome { then: Then::Refuse(code), ..AT_ONCE }),
+        300..=699 => Some(Outcome { then: Then::Refuse(code), ..ANSWERED_AT_ONCE }),
         _ => None,
     }
 }
@@ -108,15 +110,15 @@ mod tests {
         assert_eq!(outcome(&far_end, "9990180").then, Then::NoAnswer);
         assert_eq!(outcome(&far_end, "9990203").then, Then::Answer(Some(Duration::from_secs(3))));
         assert!(outcome(&far_end, "9990183").early_media);
-        assert_eq!(outcome(&far_end, "442079460018"), USUAL);
-        assert_eq!(outcome(&far_end, "99904860"), USUAL);
+        assert_eq!(outcome(&far_end, "442079460018"), DEFAULT_OUTCOME);
+        assert_eq!(outcome(&far_end, "99904860"), DEFAULT_OUTCOME);
     }
 
     #[test]
     fn the_longest_prefix_of_the_table_decides() {
         let rule = |prefix: &str, code| FarEndRule {
             prefix: prefix.parse().unwrap(),
-            outcome: Outcome { then: Then::Refuse(code), ..AT_ONCE },
+            outcome: Outcome { then: Then::Refuse(code), ..ANSWERED_AT_ONCE },
         };
         let far_end = FarEnd::new([rule("44", 486), rule("447", 603), rule("44", 480)]);
         assert_eq!(outcome(&far_end, "441").then, Then::Refuse(480));

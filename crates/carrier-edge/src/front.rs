@@ -1,15 +1,18 @@
-//! Who is let in at the SIP port, decided on the bytes of a message.
+//! The filter in front of the SIP parser: decides on the bytes of a message whether the stack processes it.
 //!
-//! A source that a trunk names, that proved itself a while ago, or that has a call, goes the ordinary way: parsed, with
-//! a transaction, with repetitions and a diagnosis. Everybody else is a stranger: no matter what a trunk allows to all
-//! addresses, an answer to a stranger is made of its own bytes, has twice as many at most, is never repeated, says
-//! nothing of trunks, and is rare. A right digest is looked for all the same: it makes a stranger known.
+//! Messages of known sources pass to the stack: they are parsed, have a transaction, and refusals are
+//! repeated and explained. A source is known if an allowed subnet of a trunk identifies it
+//! (`TrunkIndex::naming`), if it proved itself within the last half hour, or if it has an active call. All
+//! other sources are unknown, even where a trunk allows every address. An answer to an unknown source is
+//! built from the bytes of its request, is at most twice as long, is never repeated, reveals nothing about
+//! trunks, and is rate limited. A valid digest makes an unknown source known.
 //!
-//! All that strangers can feed has a fixed size: two tables of buckets and one of guesses, two generations of proofs, a
-//! few counters. They cause one log line a minute. It keeps nothing of a message, and waits for nothing.
+//! The memory that unknown sources can fill has a fixed size: two rate limiters, a table of wrong digests,
+//! two generations of proofs, and counters. Their messages are logged as one summary per minute. The filter
+//! stores no message and never waits.
 
 mod counts;
-mod stranger;
+mod unknown_source;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::IpAddr;
@@ -17,30 +20,30 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use rsipstack::sip::Transport;
-use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
-
-use super::calls::Calls;
-use super::facts::Key;
-use super::guesses::{Guesses, Try, Wrong};
-use super::proven::Proven;
-use super::shares::{self, Named, Shares};
-use super::stack::Incoming;
-use super::trunks::Trunks;
-use counts::Counts;
 use service_base::buckets::{Bucket, Buckets, Rate};
 use service_base::clock::Clock;
 use service_base::ids::Ids;
 use service_base::summed::Summed;
 use sip_transport::{Arrival, Door, Entry, Head, Reply, tag_of};
+use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
+
+use super::call_state::DialogKey;
+use super::calls::Calls;
+use super::digest_guesses::{DigestAttempt, GuessLimiter, WrongDigest};
+use super::proofs::Proofs;
+use super::request_slots::{self, IdentifyingSubnet, RequestSlots};
+use super::stack::Incoming;
+use super::trunks::Trunks;
+use counts::Counts;
 
 pub use counts::FrontCounts;
 
-/// Answers to the strangers of one prefix, `/24` or `/48`.
-const OF_PREFIX: Rate = Rate { per_second: 10, at_once: 40 };
-/// Answers to all strangers.
-const OF_ALL: Rate = Rate { per_second: 5_000, at_once: 5_000 };
+/// Rate of answers to the unknown sources of one prefix, a `/24` of IPv4 or a `/48` of IPv6.
+const PREFIX_ANSWER_RATE: Rate = Rate { per_second: 10, at_once: 40 };
+/// Rate of answers to all unknown sources together.
+const TOTAL_ANSWER_RATE: Rate = Rate { per_second: 5_000, at_once: 5_000 };
 
-/// The front of an edge.
+/// The message filter of an edge.
 pub(crate) struct Front {
     clock: Clock,
     ids: Ids,
@@ -49,33 +52,35 @@ pub(crate) struct Front {
     settings: Settings,
     server_name: String,
     nonces: NonceKey,
-    /// Makes tags and ties nonces to sources.
+    /// The key of two hashes: of tags in answers to unknown sources, and of the source address in nonces.
     key: RandomState,
-    prefixes: Buckets,
-    all: Bucket,
-    proven: Proven,
-    guesses: Guesses,
-    shares: Arc<Shares>,
+    prefix_rates: Buckets,
+    total_rate: Bucket,
+    proofs: Proofs,
+    guess_limiter: GuessLimiter,
+    request_slots: Arc<RequestSlots>,
     counts: Counts,
-    sums: Sums,
+    log_sums: FilterLogSums,
 }
 
-/// The lines that are summed.
+/// Log lines of which repetitions are summed up.
 #[derive(Debug)]
-struct Sums {
+struct FilterLogSums {
     refused: Summed,
     guesses: Summed,
     dropped: Summed,
 }
 
-/// How well a source is known.
+/// Why a source is known, if it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    /// A trunk allows a subnet that names it.
-    Named(Named),
-    /// It proved itself, or has a call.
+enum SourceStatus {
+    /// It is in an allowed subnet of a trunk that is narrow enough to identify its user, see
+    /// `TrunkIndex::naming`.
+    Identified(IdentifyingSubnet),
+    /// It proved itself lately, or has an active call.
     Proven,
-    Stranger,
+    /// Neither of these.
+    Unknown,
 }
 
 impl std::fmt::Debug for Front {
@@ -101,107 +106,109 @@ impl Front {
             settings,
             server_name,
             key: RandomState::new(),
-            prefixes: Buckets::new(OF_PREFIX),
-            all: Bucket::default(),
-            proven: Proven::default(),
-            guesses: Guesses::default(),
-            shares: Shares::new(shares::MOST),
+            prefix_rates: Buckets::new(PREFIX_ANSWER_RATE),
+            total_rate: Bucket::default(),
+            proofs: Proofs::default(),
+            guess_limiter: GuessLimiter::default(),
+            request_slots: RequestSlots::new(request_slots::SLOT_LIMITS),
             counts: Counts::default(),
-            sums: Sums {
+            log_sums: FilterLogSums {
                 refused: Summed::once("calls from unknown addresses were refused"),
                 guesses: Summed::new("sources had too many wrong digests"),
-                dropped: Summed::new("requests were dropped: their source has too many at once"),
+                dropped: Summed::new("requests were dropped: their source has too many in progress"),
             },
         }
     }
 
-    /// Whether a trunk names a source: it alone is told why it is refused.
-    pub(crate) fn names(&self, source: IpAddr) -> bool {
+    /// Returns true if an allowed subnet of a trunk identifies the source, see `TrunkIndex::naming`. Only
+    /// such a source receives diagnostic headers.
+    pub(crate) fn identifies(&self, source: IpAddr) -> bool {
         self.trunks.read().index.naming(source).is_some()
     }
 
-    /// A nonce for a source.
+    /// Issues a nonce that is bound to a source address.
     pub(crate) fn nonce(&self, source: IpAddr, now: Timestamp) -> String {
         let random = self.ids.word() & u64::from(u32::MAX);
-        self.nonces.issue(now, self.tie(source) | random)
+        self.nonces.issue(now, self.binding(source) | random)
     }
 
-    /// The nonces at a moment, whoever they were given to.
+    /// The state of nonces at a time, without regard to the source that they were issued to.
     pub(crate) fn nonces_at(&self, now: Timestamp) -> NoncesAt<'_> {
         NoncesAt { key: &self.nonces, now, ttl: self.settings.nonce_ttl }
     }
 
-    /// The upper half of the salt of a source's nonces.
-    fn tie(&self, source: IpAddr) -> u64 {
+    /// The upper 32 bits of the salt in nonces for a source: a keyed hash of its address.
+    fn binding(&self, source: IpAddr) -> u64 {
         self.key.hash_one(source) & !u64::from(u32::MAX)
     }
 
-    /// Whether a digest is looked at; one of a source that guesses is not. It is counted then.
-    pub(crate) fn may_try(&self, tried: Try<'_>) -> bool {
-        let may = self.guesses.may_try(tried, &self.proven);
+    /// Returns true if a digest may be verified. It is false, and counted, for a source with too many wrong
+    /// digests.
+    pub(crate) fn may_verify(&self, digest: DigestAttempt<'_>) -> bool {
+        let may = self.guess_limiter.may_verify(digest, &self.proofs);
         if !may {
             self.counts.guess_unanswered();
         }
         may
     }
 
-    /// Counts a wrong digest; whether it is answered.
-    pub(crate) fn wrong(&self, tried: Try<'_>) -> bool {
-        let wrong = self.guesses.wrong(tried, &self.proven);
-        if wrong == Wrong::Last && self.sums.guesses.admits(tried.source, tried.now) {
-            let source = tried.source;
-            tracing::warn!(%source, "too many wrong digests: answers get rare until the next minute");
+    /// Counts a wrong digest. Returns true if it is to be answered with a challenge.
+    pub(crate) fn count_wrong(&self, digest: DigestAttempt<'_>) -> bool {
+        let wrong = self.guess_limiter.count_wrong(digest, &self.proofs);
+        if wrong == WrongDigest::LimitReached && self.log_sums.guesses.admits(digest.source, digest.now) {
+            let source = digest.source;
+            tracing::warn!(%source, "too many wrong digests: one a second is answered until the next minute");
         }
-        if wrong == Wrong::Unanswered {
+        if wrong == WrongDigest::Unanswered {
             self.counts.guess_unanswered();
         }
-        wrong != Wrong::Unanswered
+        wrong != WrongDigest::Unanswered
     }
 
-    /// Notes that a digest was right.
-    pub(crate) fn right(&self, tried: Try<'_>) {
-        self.proven.note(tried.source, tried.now);
-        self.proven.note((tried.source, tried.name), tried.now);
+    /// Records a valid digest: the source is known from now on, and may always try this username.
+    pub(crate) fn record_valid(&self, digest: DigestAttempt<'_>) {
+        self.proofs.insert(digest.source, digest.now);
+        self.proofs.insert((digest.source, digest.username), digest.now);
     }
 
-    /// Notes that a source had a call: what comes late for it is still understood.
-    pub(crate) fn had_a_call(&self, source: IpAddr) {
-        self.proven.note(source, self.clock.now());
+    /// Records that a source had a call, so that late requests for that call still reach the stack.
+    pub(crate) fn record_call(&self, source: IpAddr) {
+        self.proofs.insert(source, self.clock.now());
     }
 
-    /// Reserves a place for a request that was let in, which it keeps as long as it is there. `None` when its source has none
-    /// left; what ends a call needs none.
-    pub(crate) fn placed(&self, mut request: Incoming) -> Option<Incoming> {
+    /// Assigns a slot to a request, which keeps it until it is dropped. `None` if there is no slot left for
+    /// its source. A BYE of an active call needs no slot.
+    pub(crate) fn assign_slot(&self, mut request: Incoming) -> Option<Incoming> {
         let source = request.source().ip();
-        let share = self.shares.take(source, self.trunks.read().index.naming(source));
-        if share.is_none() && !(request.method() == "BYE" && self.is_in_a_call(&request)) {
+        let slot = self.request_slots.take(source, self.trunks.read().index.naming(source));
+        if slot.is_none() && !(request.method() == "BYE" && self.is_in_a_call(&request)) {
             self.dropped(source);
             return None;
         }
-        request.hold(share);
+        request.hold_slot(slot);
         Some(request)
     }
 
     fn is_in_a_call(&self, request: &Incoming) -> bool {
-        Key::of(request).is_some_and(|key| self.calls.has(&key))
+        DialogKey::of(request).is_some_and(|key| self.calls.contains(&key))
     }
 
     fn dropped(&self, source: IpAddr) {
         self.counts.dropped();
-        if self.sums.dropped.admits(source, self.clock.now()) {
-            tracing::warn!(%source, most = shares::MOST.of_source, "a request was dropped: too many at once");
+        if self.log_sums.dropped.admits(source, self.clock.now()) {
+            tracing::warn!(%source, most = request_slots::SLOT_LIMITS.of_source, "a request was dropped: its source has too many in progress");
         }
     }
 
-    /// What was counted since the start.
+    /// The counters since the start.
     pub(crate) fn counts(&self) -> FrontCounts {
         self.counts.read()
     }
 
-    /// Writes the log lines of the last minute.
+    /// Logs the summaries since the last call.
     pub(crate) fn sum_up(&self) {
         let now = self.clock.now();
-        for kind in [&self.sums.refused, &self.sums.guesses, &self.sums.dropped] {
+        for kind in [&self.log_sums.refused, &self.log_sums.guesses, &self.log_sums.dropped] {
             kind.sum_up(now);
         }
         if let Some(counts) = self.counts.since_last_time() {
@@ -209,31 +216,31 @@ impl Front {
                 answered = counts.unknown_answered,
                 unanswered = counts.unknown_unanswered,
                 unreadable = counts.unreadable,
-                "messages of unknown sources in the last minute"
+                "messages from unknown sources in the last minute"
             );
         }
     }
 
-    fn standing(&self, source: IpAddr, now: Timestamp) -> Standing {
-        let named = self.trunks.read().index.naming(source);
-        if named.is_some() {
-            Standing::Named(named)
-        } else if self.proven.knows(source, now) || self.calls.has_source(source) {
-            Standing::Proven
+    fn source_status(&self, source: IpAddr, now: Timestamp) -> SourceStatus {
+        let subnet = self.trunks.read().index.naming(source);
+        if subnet.is_some() {
+            SourceStatus::Identified(subnet)
+        } else if self.proofs.contains(source, now) || self.calls.has_source(source) {
+            SourceStatus::Proven
         } else {
-            Standing::Stranger
+            SourceStatus::Unknown
         }
     }
 
-    /// Whether a request of a known source finds its places taken. What belongs to a request that has one, and what ends
-    /// a call, is let in always.
-    fn is_too_much(&self, bytes: &[u8], source: IpAddr, network: Named) -> bool {
-        if self.shares.has_room(source, network) {
+    /// Returns true if a new request of a known source finds no free slot. An ACK or CANCEL, a response, and
+    /// the BYE of an active call always pass.
+    fn lacks_slot(&self, bytes: &[u8], source: IpAddr, subnet: IdentifyingSubnet) -> bool {
+        if self.request_slots.has_room(source, subnet) {
             return false;
         }
         let is_new = Head::of(bytes).is_some_and(|head| match head.method() {
             None | Some(b"ACK" | b"CANCEL") => false,
-            Some(b"BYE") => !key_of(&head).is_some_and(|key| self.calls.has(&key)),
+            Some(b"BYE") => !key_of(&head).is_some_and(|key| self.calls.contains(&key)),
             Some(_) => true,
         });
         if is_new {
@@ -242,21 +249,21 @@ impl Front {
         is_new
     }
 
-    /// Whether one more answer may go to where strangers are.
+    /// Takes one answer from the rates for unknown sources. Returns true if there was one left.
     fn may_answer(&self, source: IpAddr, now: Timestamp) -> bool {
         let now = now.as_unix_millis();
-        self.prefixes.take(prefix(source), now) && self.all.take(OF_ALL, now)
+        self.prefix_rates.take(prefix(source), now) && self.total_rate.take(TOTAL_ANSWER_RATE, now)
     }
 
-    /// Answers with twice the bytes at most, if an answer may go there.
-    fn answer(&self, head: &Head<'_>, whole: usize, arrival: &Arrival, reply: Reply<'_>) -> Entry {
+    /// Builds an answer of at most twice the request's length, if the rates for unknown sources permit one.
+    fn answer(&self, head: &Head<'_>, request_length: usize, arrival: &Arrival, reply: Reply<'_>) -> Entry {
         let source = arrival.source;
         if !self.may_answer(source.ip(), self.clock.now()) {
             self.counts.unanswered();
             return Entry::Drop;
         }
         let reply = reply.useful("Server", self.server_name.as_str());
-        if let Some(bytes) = reply.to(head, source, &self.tag(head, source.ip()), 2 * whole) {
+        if let Some(bytes) = reply.to(head, source, &self.tag(head, source.ip()), 2 * request_length) {
             self.counts.answered();
             Entry::Reply(bytes)
         } else {
@@ -265,7 +272,7 @@ impl Front {
         }
     }
 
-    /// The tag of an answer: the same request gets the same one (RFC 3261 §8.2.7).
+    /// The `To` tag of an answer; a repeated request receives the same one (RFC 3261 §8.2.7).
     fn tag(&self, head: &Head<'_>, source: IpAddr) -> String {
         let parts = [["From", "f"], ["Call-ID", "i"], ["CSeq", ""]].map(|names| head.value(names));
         format!("{:016x}", self.key.hash_one((source, parts)))
@@ -275,17 +282,19 @@ impl Front {
 impl Door for Front {
     fn knock(&self, bytes: &[u8], arrival: &Arrival) -> Entry {
         let (source, now) = (arrival.source.ip(), self.clock.now());
-        let standing = self.standing(source, now);
+        let source_status = self.source_status(source, now);
         if bytes.iter().all(u8::is_ascii_whitespace) {
-            // RFC 5626 §3.5.1; a stranger needs no way through its address translation kept open.
-            let is_ping = bytes == b"\r\n\r\n" && standing != Standing::Stranger;
+            // The keep-alive of RFC 5626 §3.5.1. An unknown source needs no binding in a NAT kept open.
+            let is_ping = bytes == b"\r\n\r\n" && source_status != SourceStatus::Unknown;
             return if is_ping { Entry::Reply(b"\r\n".to_vec()) } else { Entry::Drop };
         }
-        match standing {
-            Standing::Named(network) if self.is_too_much(bytes, source, network) => busy(bytes, arrival),
-            Standing::Proven if self.is_too_much(bytes, source, None) => busy(bytes, arrival),
-            Standing::Named(_) | Standing::Proven => Entry::Pass,
-            Standing::Stranger => self.stranger(bytes, arrival, now),
+        match source_status {
+            SourceStatus::Identified(subnet) if self.lacks_slot(bytes, source, subnet) => {
+                busy(bytes, arrival)
+            }
+            SourceStatus::Proven if self.lacks_slot(bytes, source, None) => busy(bytes, arrival),
+            SourceStatus::Identified(_) | SourceStatus::Proven => Entry::Pass,
+            SourceStatus::Unknown => self.decide_unknown(bytes, arrival, now),
         }
     }
 
@@ -301,8 +310,8 @@ impl Door for Front {
     }
 }
 
-/// What a known source gets that has too much going on. A datagram is lost, for its source may be forged. A peer at the
-/// other end of a stream is told, and is not read from until it takes the answer.
+/// The reaction to a known source without a free slot. A datagram is dropped, because its source may be
+/// forged. Over a stream the peer receives 503, and its connection is not read until the answer is written.
 fn busy(bytes: &[u8], arrival: &Arrival) -> Entry {
     let head = Head::of(bytes).filter(|_| arrival.transport != Transport::Udp);
     let reply = Reply::new(503, "Service Unavailable").useful("Retry-After", "5");
@@ -310,17 +319,17 @@ fn busy(bytes: &[u8], arrival: &Arrival) -> Entry {
     answer.map_or(Entry::Drop, Entry::Reply)
 }
 
-/// The dialog that a request names, if it names one.
-fn key_of(head: &Head<'_>) -> Option<Key> {
+/// The dialog that a request names; `None` without a `Call-ID` and both tags.
+fn key_of(head: &Head<'_>) -> Option<DialogKey> {
     let text = |names| head.value(names).map(|value| String::from_utf8_lossy(&value).into_owned());
-    Some(Key {
+    Some(DialogKey {
         call_id: text(["Call-ID", "i"])?.into(),
-        remote: tag_of(&text(["From", "f"])?)?.into(),
-        local: tag_of(&text(["To", "t"])?)?.into(),
+        remote_tag: tag_of(&text(["From", "f"])?)?.into(),
+        local_tag: tag_of(&text(["To", "t"])?)?.into(),
     })
 }
 
-/// What strangers share their answers with.
+/// The prefix whose addresses share a rate of answers: a `/24` of IPv4 or a `/48` of IPv6.
 fn prefix(source: IpAddr) -> u64 {
     match source.to_canonical() {
         IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
@@ -328,26 +337,28 @@ fn prefix(source: IpAddr) -> u64 {
     }
 }
 
-/// The nonces of one source: one that was given to another is as good as expired, for it proves nothing of who sends it.
-struct Tied<'a> {
+/// The nonces of one source. One that was issued to another source counts as expired, because it does not
+/// prove that the sender receives at its address.
+struct BoundNonces<'a> {
     nonces: NoncesAt<'a>,
-    tie: u64,
+    binding: u64,
 }
 
-impl Nonces for Tied<'_> {
+impl Nonces for BoundNonces<'_> {
     fn state(&self, nonce: &[u8]) -> NonceState {
         match self.nonces.state(nonce) {
-            NonceState::Fresh if !is_tied(nonce, self.tie) => NonceState::Expired,
+            NonceState::Fresh if !is_bound(nonce, self.binding) => NonceState::Expired,
             state => state,
         }
     }
 }
 
-/// Whether the upper half of a nonce's salt is this: time and salt are 16 digits each.
-fn is_tied(nonce: &[u8], tie: u64) -> bool {
+/// Returns true if the upper half of a nonce's salt is `tie`. A nonce is 16 hexadecimal digits of time and 16
+/// of salt.
+fn is_bound(nonce: &[u8], binding: u64) -> bool {
     let salt = nonce.get(16..32).and_then(|digits| std::str::from_utf8(digits).ok());
     let salt = salt.and_then(|digits| u64::from_str_radix(digits, 16).ok());
-    salt.is_some_and(|salt| salt & !u64::from(u32::MAX) == tie)
+    salt.is_some_and(|salt| salt & !u64::from(u32::MAX) == binding)
 }
 
 #[cfg(test)]

@@ -1,26 +1,26 @@
-//! Whether a request can be answered at all, before anybody asks what it wants (RFC 3261 §8.2).
+//! Inspects a request before it is processed (RFC 3261 §8.2).
 //!
-//! What makes it no request is said at once. What is only not supported (extensions, bodies, contacts, session timers)
-//! is said of an INVITE when its trunk is known, as one check among the others, and of a request inside a dialog
-//! when it is known to be the caller's.
+//! A malformed request is refused at once. Unsupported extensions, bodies, contacts and session timers of an
+//! INVITE are refused once its trunk is known, as one check among the others; those of a request inside a
+//! dialog once its sender is known to be the caller.
 
+use sip_transport::body::{ACCEPT, BodyRefusal};
+use sip_transport::session_timer::{Decision, Said};
 use trunk_rules::carrier::{Cause, Flaw, reason_phrase};
 
 use super::stack::{ALLOW, Incoming};
-use sip_transport::body::{ACCEPT, BodyRefusal};
-use sip_transport::session_timer::{Decision, Said};
 
-/// The extensions that a request may require.
+/// The option tags that `Require` may contain.
 const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
-/// Those that it may require of proxies: privacy is understood (RFC 3323).
+/// The option tags that `Proxy-Require` may contain; `privacy` is implemented (RFC 3323).
 const EXTENSIONS_OF_PROXIES: [&str; 3] = ["100rel", "timer", "privacy"];
-/// `CSeq` must be less (RFC 3261 §8.1.1.5).
-const MOST_SEQUENCE: u32 = 1 << 31;
+/// The number in `CSeq` must be below this (RFC 3261 §8.1.1.5).
+const SEQUENCE_LIMIT: u32 = 1 << 31;
 
-/// A header of a response.
+/// The name and the value of a response header.
 pub(crate) type Header = (&'static str, String);
 
-/// Why a request is refused, and the header that says what would be right.
+/// Why a request is not supported, and the response header that states what is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct NotSupported {
     pub cause: Cause,
@@ -45,7 +45,7 @@ impl NotSupported {
         Flaw { cause: *cause, configured, received, explanation }
     }
 
-    /// Refuses a request that nobody else decides about.
+    /// Refuses a request to which no trunk's rules apply.
     pub(crate) async fn refuse(self, request: Incoming) {
         let Self { cause, header, explanation, .. } = self;
         let (code, call_id) = (cause.code(), request.call_id());
@@ -55,13 +55,13 @@ impl NotSupported {
     }
 }
 
-/// What makes a message no request of this version: the response that it gets.
+/// The response code for a malformed request; `None` if it is well-formed.
 pub(crate) fn malformed(request: &Incoming) -> Option<u16> {
     if !request.is_of_this_version() {
         return Some(505);
     }
     let is_whole = request.sequence().is_some_and(|(number, method)| {
-        number < MOST_SEQUENCE && (method == request.method() || request.method() == "OTHER")
+        number < SEQUENCE_LIMIT && (method == request.method() || request.method() == "OTHER")
     });
     let once = ["From", "To", "Call-ID", "CSeq", "Max-Forwards"];
     if !is_whole || once.into_iter().any(|name| request.values(name).nth(1).is_some()) {
@@ -70,7 +70,7 @@ pub(crate) fn malformed(request: &Incoming) -> Option<u16> {
     (!request.has_known_scheme()).then_some(416)
 }
 
-/// What of a request is not supported.
+/// The first unsupported part of a request; `None` if all are supported.
 pub(crate) fn not_supported(request: &Incoming) -> Option<NotSupported> {
     extension(request).or_else(|| match request.method() {
         "INVITE" => {
@@ -78,7 +78,7 @@ pub(crate) fn not_supported(request: &Incoming) -> Option<NotSupported> {
         }
         "UPDATE" => body(request).or_else(|| contact(request)).or_else(|| timer(request)),
         "PRACK" => body(request),
-        // What a BYE or an OPTIONS carries changes nothing: it is not looked at.
+        // The body of a BYE or an OPTIONS has no effect, so it is ignored.
         _ => None,
     })
 }
@@ -97,14 +97,14 @@ fn extension(request: &Incoming) -> Option<NotSupported> {
         return None;
     }
     let tags = tags.join(", ");
-    let explanation = "an extension is required that is not supported";
+    let explanation = "the request requires an unsupported extension";
     Some(
         NotSupported::new(Cause::BadExtension, "100rel, timer", &tags, explanation)
             .with("Unsupported", tags.as_str()),
     )
 }
 
-/// An empty `Accept` takes nothing (RFC 3261 §20.1).
+/// Checks that the caller accepts a session description. An empty `Accept` accepts no body (RFC 3261 §20.1).
 fn accept(request: &Incoming) -> Option<NotSupported> {
     let mut values = request.values("Accept").peekable();
     values.peek()?;
@@ -123,7 +123,7 @@ fn accept(request: &Incoming) -> Option<NotSupported> {
         return None;
     }
     let received = request.value("Accept").unwrap_or_default();
-    let explanation = "the caller takes no session description, without which there is no call";
+    let explanation = "the caller accepts no session description, which a call requires";
     Some(
         NotSupported::new(Cause::NotAcceptable, "application/sdp", received, explanation)
             .with("Accept", ACCEPT),
@@ -144,15 +144,15 @@ fn body(request: &Incoming) -> Option<NotSupported> {
     })
 }
 
-/// An INVITE outside of a dialog must say where the requests of its dialog go; the others may.
+/// Checks the contact. An INVITE outside of a dialog must have one, as the target of requests in the dialog.
 fn contact(request: &Incoming) -> Option<NotSupported> {
     let why = match request.contact() {
-        Ok(None) if request.begins() && request.method() == "INVITE" => "there is no contact",
+        Ok(None) if request.starts_dialog() && request.method() == "INVITE" => "there is no contact",
         Ok(_) => return None,
         Err(why) => why,
     };
     let received = request.value("Contact").unwrap_or_default();
-    let explanation = format!("{why}, so that nobody could end the call");
+    let explanation = format!("{why}, so the edge could not end the call");
     Some(NotSupported::new(Cause::BadRequest, "one Contact with a sip: or sips: URI", received, explanation))
 }
 
@@ -169,7 +169,8 @@ fn timer(request: &Incoming) -> Option<NotSupported> {
     }
 }
 
-/// The header that a refusal of the far end must have (RFC 3261 §8.2, RFC 4028 §6); `random` names a challenge.
+/// The header that a refusal with this code must carry (RFC 3261 §8.2, RFC 4028 §6). `random` becomes the
+/// nonce of a challenge.
 pub(crate) fn header_of(code: u16, random: u64) -> Option<Header> {
     let challenge = || format!("Digest realm=\"far-end.invalid\", nonce=\"{random:016x}\", algorithm=MD5");
     Some(match code {

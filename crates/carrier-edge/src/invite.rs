@@ -1,4 +1,4 @@
-//! A call attempt: ask the rules, then challenge, refuse or put it through.
+//! An INVITE outside of a dialog: evaluates the rules, then challenges, refuses or runs the call.
 
 use std::sync::Arc;
 
@@ -9,29 +9,31 @@ use trunk_rules::carrier::{
 };
 
 use super::attempt::Parts;
-use super::guesses::Try;
+use super::billing::FundsAt;
+use super::call_state::Origin;
+use super::digest_guesses::DigestAttempt;
 use super::inspection::Header;
-use super::nonces::Counted;
+use super::nonce_counts::CountedNonces;
 use super::record::CallRecord;
-use super::refusals::Room;
-use super::spend::FundsAt;
+use super::refusal_record_limit::RecordDecision;
 use super::stack::{Incoming, Stack};
-use super::{Counters, Inner, call, diagnosis};
+use super::{Counters, Inner, attempt_log, call};
 
-/// What is done with an attempt. The parts of the INVITE that the rules looked at are gone by then.
+/// The next step for an attempt. It borrows nothing from the INVITE.
 enum Step {
     Run(Box<Admitted>, Channel),
     Challenge(Box<Challenge>),
     Refuse(Box<Refusal>, Option<Header>, Option<Box<CallRecord>>),
-    /// Its source guesses: it is not answered.
+    /// It is not answered, because its source sent too many wrong digests.
     Drop,
-    /// The rules let it through without a channel, which they never do.
-    Give,
+    /// The rules admitted the call without a channel, which must not happen; it is answered with 500.
+    WithoutChannel,
 }
 
+/// Serves an INVITE outside of a dialog until its transaction, or its call, has ended.
 pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     let stopwatch = || inner.core.clock.stopwatch();
-    let Some(pending) = inner.merged.begin(&request, stopwatch()) else {
+    let Some(pending) = inner.merged_requests.begin(&request, stopwatch()) else {
         return request.finish(482, "Loop Detected", &[]).await;
     };
     let started = inner.core.clock.now();
@@ -41,74 +43,75 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     }
     request.trying().await;
     match step {
-        // A call lives for hours, a challenge for a moment: neither pays for the other's room.
+        // Each future is boxed, so that a short one does not take the memory of the largest.
         Step::Run(admitted, channel) => {
-            let Ok(place) = Arc::clone(&inner.room).try_acquire_owned() else {
+            let Ok(slot) = Arc::clone(&inner.call_slots).try_acquire_owned() else {
                 drop(channel);
                 return request.finish(503, "Service Unavailable", &[]).await;
             };
-            let began = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
-            drop(place);
-            if began {
+            let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
+            drop(slot);
+            if was_call {
                 pending.remember(stopwatch());
             }
         }
         Step::Challenge(challenge) => {
-            // Some clients do not count on when they answer a challenge.
+            // Some clients answer a challenge with the same `CSeq` number, which must not count as a merged
+            // request.
             drop(pending);
             challenged(inner, request, challenge).await;
         }
         Step::Refuse(refusal, header, record) => {
             Box::pin(refused(inner, request, refusal, header, record)).await;
         }
-        Step::Give => request.finish(500, "Server Internal Error", &[]).await,
+        Step::WithoutChannel => request.finish(500, "Server Internal Error", &[]).await,
         Step::Drop => {}
     }
 }
 
 impl Inner {
-    /// Asks the rules, and takes the channel of a call that is admitted in the same step.
+    /// Evaluates the rules, and takes the channel of an admitted call in the same step.
     fn decide(&self, request: &Incoming, now: Timestamp) -> Step {
         let settings = &self.config.settings;
         let parts = Parts::of(request, settings);
         let source = request.source().ip();
-        let name = claimed_username(parts.attempt().credentials, settings);
-        let tried = name.as_deref().map(|name| Try { source, name, now });
-        if tried.is_some_and(|tried| !self.front.may_try(tried)) {
+        let username = claimed_username(parts.attempt().credentials, settings);
+        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
+        if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return Step::Drop;
         }
         let nonces = self.front.nonces_at(now);
         let (verdict, channel) = if settings.strict_nc {
-            let mut known = self.nonce_counts.lock();
-            let decided = self.ask(&parts, &Counted { nonces, known: &known }, now);
+            let mut counts = self.nonce_counts.lock();
+            let decided = self.evaluate(&parts, &CountedNonces { nonces, counts: &counts }, now);
             if let (Verdict::Admitted(admitted), _) = &decided
                 && let Identified::Digest { nonce, count } = &admitted.identified
             {
-                known.note(nonce.clone(), *count, now, settings.nonce_ttl);
+                counts.record(nonce.clone(), *count, now, settings.nonce_ttl);
             }
             decided
         } else {
-            self.ask(&parts, &nonces, now)
+            self.evaluate(&parts, &nonces, now)
         };
-        let was_right = match &verdict {
+        let was_valid = match &verdict {
             Verdict::Admitted(admitted) => matches!(admitted.identified, Identified::Digest { .. }),
             Verdict::Refused(refusal) => refusal.passed.contains(Check::Digest),
             Verdict::Challenged(_) => false,
         };
-        if let Some(tried) = tried.filter(|_| was_right) {
-            self.front.right(tried);
+        if let Some(digest) = digest.filter(|_| was_valid) {
+            self.front.record_valid(digest);
         }
         match (verdict, channel) {
             (Verdict::Admitted(admitted), Some(channel)) => {
                 Counters::count(&self.counters.admitted);
                 Step::Run(admitted, channel)
             }
-            (Verdict::Admitted(_), None) => Step::Give,
+            (Verdict::Admitted(_), None) => Step::WithoutChannel,
             (Verdict::Challenged(challenge), _) => {
                 Counters::count(&self.counters.challenged);
-                diagnosis::challenged(self, request, &challenge);
-                let was_guessed = tried.filter(|_| challenge.failure.is_guess());
-                if was_guessed.is_none_or(|tried| self.front.wrong(tried)) {
+                attempt_log::challenged(self, request, &challenge);
+                let was_guessed = digest.filter(|_| challenge.failure.is_guess());
+                if was_guessed.is_none_or(|digest| self.front.count_wrong(digest)) {
                     Step::Challenge(challenge)
                 } else {
                     Step::Drop
@@ -116,10 +119,12 @@ impl Inner {
             }
             (Verdict::Refused(refusal), _) => {
                 Counters::count(&self.counters.refused);
-                diagnosis::refused(self, request, &parts, &refusal);
+                attempt_log::refused(self, request, &parts, &refusal);
                 let record = refusal.trunk.as_ref().filter(|_| refusal.is_recorded());
-                let record = record.filter(|trunk| self.has_room(trunk, now)).map(|trunk| {
-                    Box::new(CallRecord::of_refusal(self, request, &parts, trunk, &refusal, now))
+                let record = record.filter(|trunk| self.may_record(trunk, now)).map(|trunk| {
+                    let origin = Origin::of(self.core.ids.record(now), request, now);
+                    let (pop, ended) = (&self.config.server_name, self.core.clock.now());
+                    Box::new(CallRecord::of_refusal(pop, origin, &parts, trunk, &refusal, ended))
                 });
                 let header = parts.header().filter(|_| refusal.check == Check::Request);
                 Step::Refuse(refusal, header, record)
@@ -129,7 +134,8 @@ impl Inner {
 }
 
 impl Inner {
-    fn ask(&self, parts: &Parts<'_>, nonces: &dyn Nonces, now: Timestamp) -> (Verdict, Option<Channel>) {
+    /// Evaluates the rules against the current trunks.
+    fn evaluate(&self, parts: &Parts<'_>, nonces: &dyn Nonces, now: Timestamp) -> (Verdict, Option<Channel>) {
         let trunks = self.trunks.read();
         let snapshot = Snapshot {
             trunks: &trunks.index,
@@ -143,20 +149,21 @@ impl Inner {
         admit_and_hold(&snapshot, &parts.attempt())
     }
 
-    /// Whether a refusal is recorded.
-    fn has_room(&self, trunk: &TrunkTerms, now: Timestamp) -> bool {
-        let most = self.config.refusals_recorded;
-        let room = self.refusals.count(trunk.id.as_str(), most, now);
-        if room == Room::Full {
-            self.sums.not_recorded(&trunk.name, most, now);
+    /// Counts a refusal of a trunk. Returns true if it is recorded.
+    fn may_record(&self, trunk: &TrunkTerms, now: Timestamp) -> bool {
+        let limit = self.config.refusals_recorded;
+        let decision = self.refusal_record_limit.count(trunk.id.as_str(), limit, now);
+        if decision == RecordDecision::FirstOmitted {
+            self.log_sums.not_recorded(&trunk.name, limit, now);
         }
-        if room != Room::Recorded {
+        if decision != RecordDecision::Recorded {
             Counters::count(&self.counters.unrecorded);
         }
-        room == Room::Recorded
+        decision == RecordDecision::Recorded
     }
 }
 
+/// Sends a challenge with a new nonce.
 pub(crate) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<Challenge>) {
     let settings = &inner.config.settings;
     let nonce = inner.front.nonce(request.source().ip(), inner.core.clock.now());
@@ -166,6 +173,7 @@ pub(crate) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<
     request.challenge(challenge.code, challenge.phrase, &headers).await;
 }
 
+/// Sends a refusal, and writes its record if it has one.
 async fn refused(
     inner: &Arc<Inner>,
     mut request: Incoming,
@@ -173,17 +181,17 @@ async fn refused(
     header: Option<Header>,
     record: Option<Box<CallRecord>>,
 ) {
-    let counted = inner.calls.count_in();
+    let stop_guard = inner.calls.delay_stop();
     let (reason, why) = (refusal.reason(), refusal.diagnosis());
     let mut headers: Vec<(&str, &str)> = header.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    // Only whom a trunk names may know what it is that a trunk refuses.
-    if inner.config.settings.diagnostic_headers && inner.front.names(request.source().ip()) {
+    // Only a source that a trunk's subnets identify may learn why the trunk refuses a call.
+    if inner.config.settings.diagnostic_headers && inner.front.identifies(request.source().ip()) {
         headers.extend([("Reason", reason.as_str()), (Refusal::DIAGNOSIS_HEADER, why.as_str())]);
     }
     request.respond(refusal.code, refusal.phrase, &headers, "").await;
     if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
-        inner.spend.record(inner, trunk, record, false).await;
+        inner.billing.record(inner, trunk, record, false).await;
     }
-    drop(counted);
-    request.refused().await;
+    drop(stop_guard);
+    request.wait_refusal_delivered().await;
 }

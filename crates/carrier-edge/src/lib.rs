@@ -1,47 +1,51 @@
-//! The carrier edge: a provisioned trunk, enforced on real SIP calls.
+//! The carrier edge: enforces provisioned trunks on real SIP calls.
 //!
-//! It brings the rules their questions and acts on their verdicts. Whom a call is let through to is played:
-//! no call is ever forwarded to a real network.
+//! The edge receives SIP requests, passes each attempt to `trunk_rules::carrier` together with the current
+//! trunks, and acts on the verdict: it challenges, refuses or answers. It knows the trunks of all accounts (a
+//! copy in memory that follows the store), the active calls, and what each trunk spent in the last 24 hours.
+//! It decides no rule itself, and it never forwards a call to a real network: the called party is simulated
+//! (`far_end`).
 //!
-//! The loops that peers feed, and their bounds: calls, of which `CALLS` are up, and requests, as `shares` says; what comes
-//! for one call, of which `event::MOST` wait; its media, in `media`; connections, in `sip::streams`. Whoever follows
-//! the records and is too slow loses the oldest of `FOLLOWED`.
+//! Bounds of the loops that peers feed:
+//!
+//! - active calls: `MAX_ACTIVE_CALLS`, and a limit for each account;
+//! - requests in progress: `request_slots::SLOT_LIMITS`, for all sources, each allowed subnet and each
+//!   source;
+//! - events queued for one call: `call_event::MAX_QUEUED_EVENTS`;
+//! - media packets of one call and bytes of all calls: see `media`;
+//! - TCP and TLS connections: `sip_transport::streams`;
+//! - call records that wait for a subscriber: `RECORD_CHANNEL_CAPACITY`; a slow subscriber loses the oldest.
 
-// A test reads a packet or two.
+// Unit tests read single packets with calls that the server must not use.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod attempt;
+mod attempt_log;
+mod billing;
 mod call;
+mod call_event;
+mod call_state;
 mod calls;
 mod config;
-mod diagnosis;
-mod dialog;
-mod event;
+mod digest_guesses;
 mod explain;
-mod facts;
 mod far_end;
 mod front;
-mod guesses;
-mod inside;
+mod in_dialog;
 mod inspection;
 mod invite;
 mod media;
-mod merged;
-mod nonces;
-mod offer;
-mod proven;
-mod prune;
+mod merged_requests;
+mod nonce_counts;
+mod proofs;
 mod rates;
 mod record;
-mod refresh;
-mod refusals;
-mod reliable;
-mod ringing;
-mod shares;
-mod spend;
+mod record_retention;
+mod refusal_record_limit;
+mod request_slots;
 mod stack;
 mod trunks;
-mod unacknowledged;
+mod unacknowledged_answers;
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,24 +53,24 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::Serialize;
-use tokio::sync::Semaphore;
-use trunk_rules::carrier::reason_phrase;
-
-use calls::Calls;
-use front::Front;
-use refusals::Refusals;
 use service_base::background::in_background;
 use service_base::descriptors::Share;
 use service_base::net::{Budget, Use};
 use service_base::places::Places;
 use service_core::Core;
 use sip_transport::body::ACCEPT;
-use sip_transport::{Books, Ports, sdp};
-use spend::Spend;
-use stack::{Incoming, Stack};
+use sip_transport::{Books, Door, Ports};
+use tokio::sync::Semaphore;
+use trunk_rules::carrier::reason_phrase;
 use trunk_store::{Committed, Observer};
+
+use billing::Billing;
+use calls::Calls;
+use front::Front;
+use refusal_record_limit::RefusalRecordLimit;
+use stack::{Incoming, Stack};
 use trunks::Trunks;
-use unacknowledged::Unacknowledged;
+use unacknowledged_answers::UnacknowledgedAnswers;
 
 pub use calls::ActiveCall;
 pub use config::{EdgeConfig, EdgeError, Tls};
@@ -74,10 +78,9 @@ pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use front::FrontCounts;
 pub use record::CallRecord;
-
 pub use sip_transport::Connections;
 
-/// A running edge.
+/// A running edge. Dropping it ends its calls and closes its sockets in the background.
 #[derive(Debug)]
 pub struct Edge {
     inner: Arc<Inner>,
@@ -85,48 +88,48 @@ pub struct Edge {
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
-/// What every call shares.
+/// The state that all calls of an edge share. Other crates reach it through [`Handle::running`].
 #[derive(Debug)]
 pub struct Inner {
     core: Arc<Core>,
     config: EdgeConfig,
     trunks: Arc<Trunks>,
-    spend: Arc<Spend>,
+    billing: Arc<Billing>,
     calls: Arc<Calls>,
     front: Arc<Front>,
-    /// Places for calls that are up.
-    room: Arc<Semaphore>,
-    nonce_counts: nonces::Counts,
-    merged: merged::Merged,
+    /// Limits active calls to `MAX_ACTIVE_CALLS`.
+    call_slots: Arc<Semaphore>,
+    nonce_counts: nonce_counts::NonceCounts,
+    merged_requests: merged_requests::MergedRequests,
     ports: Ports,
-    /// The lookups of hosts that SDPs name.
-    names: media::Names,
-    /// Bytes of media that are sent, of all calls together.
+    /// Resolves host names in session descriptions.
+    host_lookups: media::HostLookups,
+    /// Limits the bytes of media that all calls together send per second.
     media_bytes: Budget,
-    /// The calls of each account.
-    accounts: Arc<Places<i64>>,
-    refusals: Refusals,
-    unacknowledged: Unacknowledged,
+    /// Limits the active calls of each account.
+    account_slots: Arc<Places<i64>>,
+    refusal_record_limit: RefusalRecordLimit,
+    unacknowledged_answers: UnacknowledgedAnswers,
     counters: Counters,
-    sums: diagnosis::Sums,
+    log_sums: attempt_log::LogSums,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
 }
 
-/// What of the edge follows the store.
+/// Passes every committed write to the edge's copies of the store's data.
 #[derive(Debug)]
-struct Watch {
+struct StoreObserver {
     trunks: Arc<Trunks>,
-    spend: Arc<Spend>,
+    billing: Arc<Billing>,
 }
 
-impl Observer for Watch {
+impl Observer for StoreObserver {
     fn committed(&self, committed: &Committed) {
         self.trunks.committed(committed);
-        self.spend.committed(committed);
+        self.billing.committed(committed);
     }
 }
 
-/// What the edge counts.
+/// Counters since the start; [`CallCounts`] documents them.
 #[derive(Debug, Default)]
 struct Counters {
     challenged: AtomicU64,
@@ -141,22 +144,24 @@ impl Counters {
     }
 }
 
-/// Followers of call records that are too slow lose the oldest.
-const FOLLOWED: usize = 1024;
+/// Call records that are kept for the slowest subscriber; it loses the oldest beyond that.
+const RECORD_CHANNEL_CAPACITY: usize = 1024;
 
 impl Edge {
-    /// Loads the trunks, listens, and takes calls.
+    /// Loads the trunks and their spending from the store, opens the sockets, and starts to serve requests.
     ///
     /// # Errors
-    /// [`EdgeError`]; nothing is listened on then.
+    /// [`EdgeError`]; no socket is left open then.
     pub async fn start(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.settings.check()?;
         let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
-        // First the watch, then the load: a write in between is seen by both, and the later one stays.
-        let spend = Arc::new(Spend::default());
-        core.store.observe(Arc::new(Watch { trunks: Arc::clone(&trunks), spend: Arc::clone(&spend) }));
+        // The observer is registered before the load: a write in between reaches both, and the later state
+        // wins.
+        let billing = Arc::new(Billing::default());
+        core.store
+            .observe(Arc::new(StoreObserver { trunks: Arc::clone(&trunks), billing: Arc::clone(&billing) }));
         trunks.load(&*core.store)?;
-        spend.load(&*core.store, core.clock.now()).await?;
+        billing.load(&*core.store, core.clock.now()).await?;
         let calls = Arc::new(Calls::default());
         let front = Arc::new(Front::new(
             (core.clock.clone(), core.ids.clone()),
@@ -165,12 +170,17 @@ impl Edge {
             config.settings.clone(),
             config.server_name.clone(),
         ));
-        let (stack, incoming) =
-            Stack::start(&config, Arc::clone(&front), &core.clock, &core.own, &core.descriptors)?;
-        let (records, _) = tokio::sync::broadcast::channel(FOLLOWED);
+        let (stack, incoming) = Stack::start(
+            &config,
+            Arc::clone(&front) as Arc<dyn Door>,
+            &core.clock,
+            &core.own,
+            &core.descriptors,
+        )?;
+        let (records, _) = tokio::sync::broadcast::channel(RECORD_CHANNEL_CAPACITY);
         let inner = Arc::new(Inner {
-            nonce_counts: nonces::Counts::default(),
-            merged: merged::Merged::new([core.ids.word(), core.ids.word()]),
+            nonce_counts: nonce_counts::NonceCounts::default(),
+            merged_requests: merged_requests::MergedRequests::new([core.ids.word(), core.ids.word()]),
             ports: Ports::new(
                 config.rtp_ports.clone(),
                 core.ids.word(),
@@ -181,54 +191,56 @@ impl Edge {
                     share: Share::Calls,
                 },
             ),
-            accounts: Places::new(of_account(&core, &config)),
-            names: media::Names::default(),
+            account_slots: Places::new(account_call_limit(&core, &config)),
+            host_lookups: media::HostLookups::default(),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             core,
-            unacknowledged: Unacknowledged::new(config.unacknowledged_answers),
+            unacknowledged_answers: UnacknowledgedAnswers::new(config.unacknowledged_answers),
             config,
             trunks,
-            spend,
+            billing,
             calls,
             front,
-            room: Arc::new(Semaphore::new(CALLS)),
-            refusals: Refusals::default(),
+            call_slots: Arc::new(Semaphore::new(MAX_ACTIVE_CALLS)),
+            refusal_record_limit: RefusalRecordLimit::default(),
             counters: Counters::default(),
-            sums: diagnosis::Sums::new(),
+            log_sums: attempt_log::LogSums::new(),
             records,
         });
-        // Before anything else writes: what an earlier server left counts from the first call on.
-        spend::charge_lost(&inner).await?;
+        // Before any call is admitted: calls that an earlier server left unfinished count against thresholds
+        // at once.
+        billing::charge_lost(&inner).await?;
         let stack = Arc::new(stack);
         let mut tasks = vec![
-            tokio::spawn(take(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(prune::run(Arc::clone(&inner))),
+            tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
+            tokio::spawn(record_retention::run(Arc::clone(&inner))),
             tokio::spawn(sum_up(Arc::clone(&inner), Arc::clone(&stack))),
         ];
-        tasks.extend(spend::tasks(&inner));
+        tasks.extend(billing::tasks(&inner));
         Ok(Self { inner, stack, tasks })
     }
 
-    /// Where SIP is taken, over UDP and TCP.
+    /// The address on which SIP is served over UDP and TCP.
     pub fn address(&self) -> SocketAddr {
         self.stack.address()
     }
 
-    /// Where SIP is taken over TLS.
+    /// The address on which SIP is served over TLS, if TLS is configured.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.stack.tls_address()
     }
 
+    /// A handle that does not keep the edge running.
     pub fn handle(&self) -> Handle {
         Handle(Arc::downgrade(&self.inner))
     }
 
-    /// Ends every call and stops listening.
+    /// Ends every call, waits for their records up to [`EdgeConfig::stop_deadline`], and closes the sockets.
     pub async fn stop(mut self) {
         self.end(std::future::ready(())).await;
     }
 
-    /// The same without waiting for it, once something else is over.
+    /// Stops the edge in the background once `first` has completed.
     pub fn abandon_after(mut self, first: impl Future<Output = ()> + Send + 'static) {
         self.end_in_background(first);
     }
@@ -242,7 +254,7 @@ impl Edge {
         });
     }
 
-    /// Waits for something, has every call end, waits for that, and stops listening.
+    /// Awaits `first`, ends every call, waits for that up to the stop deadline, and closes the sockets.
     fn end<F>(&mut self, first: F) -> impl Future<Output = ()> + Send + use<F>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -263,46 +275,47 @@ impl Edge {
 
 impl Drop for Edge {
     fn drop(&mut self) {
-        // One that was stopped has no tasks.
+        // An edge that was stopped has no tasks left.
         if !self.tasks.is_empty() {
             self.end_in_background(std::future::ready(()));
         }
     }
 }
 
-/// What the control API may ask of an edge, which it does not keep running.
+/// A weak reference to an edge, for the control API: it does not keep the edge running.
 #[derive(Debug, Clone)]
 pub struct Handle(Weak<Inner>);
 
 impl Handle {
-    /// The edge; none after it ended.
+    /// The state of the edge; `None` once the edge has stopped.
     pub fn running(&self) -> Option<Arc<Inner>> {
         self.0.upgrade()
     }
 }
 
 impl Inner {
-    /// What would become of a call.
+    /// Evaluates a hypothetical call against the rules, without placing it and without taking a channel.
     pub fn explain(&self, question: &Question) -> Explanation {
         explain::explain(self, question)
     }
 
-    /// The calls that are up, oldest first.
+    /// The active calls, oldest first.
     pub fn active_calls(&self) -> Vec<ActiveCall> {
         self.calls.list()
     }
 
-    /// Ends a call from our side; gives whether there was one.
+    /// Ends an active call from the edge's side. Returns true if it existed.
     pub fn end_call(&self, id: uuid::Uuid) -> bool {
         self.calls.end(id)
     }
 
-    /// Every record from now on.
+    /// Subscribes to the call records that are published from now on. A subscriber that is more than 1,024
+    /// records behind loses the oldest.
     pub fn follow(&self) -> tokio::sync::broadcast::Receiver<Arc<CallRecord>> {
         self.records.subscribe()
     }
 
-    /// What became of attempts, and of messages that were none.
+    /// Counters of call attempts and of messages that never became one, since the start.
     pub fn counts(&self) -> CallCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let Counters { challenged, refused, admitted, unrecorded } = &self.counters;
@@ -316,51 +329,53 @@ impl Inner {
     }
 }
 
-/// Most calls of one account: half of those that ports and open files have room for, unless a setting says so.
-fn of_account(core: &Core, config: &EdgeConfig) -> usize {
+/// The limit of active calls for one account: the configured one, or half of the calls for which there are
+/// RTP ports and file descriptors.
+fn account_call_limit(core: &Core, config: &EdgeConfig) -> usize {
     let files = core.descriptors.max_for(Share::Calls);
-    let room = files.min(config.rtp_ports.len().div_ceil(2));
-    config.calls_per_account.unwrap_or_else(|| room.div_ceil(2))
+    let calls = files.min(config.rtp_ports.len().div_ceil(2));
+    config.calls_per_account.unwrap_or_else(|| calls.div_ceil(2))
 }
 
-/// What became of attempts at calls since the start, and of messages that were none.
+/// Counters of call attempts and of messages that never became one, since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct CallCounts {
-    /// Attempts of known sources that were challenged.
+    /// Attempts from known sources that were challenged.
     pub challenged: u64,
-    /// Attempts of known sources that were refused.
+    /// Attempts from known sources that were refused.
     pub refused: u64,
     /// Attempts that were admitted.
     pub admitted: u64,
-    /// Refusals that left no record because there were too many.
+    /// Refused and unanswered attempts without a record: beyond [`EdgeConfig::refusals_recorded`], or while
+    /// the store took no writes.
     pub unrecorded: u64,
-    /// What never became an attempt.
+    /// Messages that never became an attempt.
     #[serde(flatten)]
     pub front: FrontCounts,
 }
 
-/// Most calls that are up at the same time.
-const CALLS: usize = 65_536;
+/// Limit of active calls, of all accounts together; beyond it an attempt is answered with 503.
+const MAX_ACTIVE_CALLS: usize = 65_536;
 
-/// How often log lines are summed up.
-const SUMMED: Duration = Duration::from_mins(1);
+/// How often repeated log lines are summed up.
+const LOG_SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 
 async fn sum_up(inner: Arc<Inner>, stack: Arc<Stack>) {
     let clock = &inner.core.clock;
     loop {
-        clock.sleep_until(clock.now().after(SUMMED)).await;
+        clock.sleep_until(clock.now().after(LOG_SUMMARY_INTERVAL)).await;
         inner.front.sum_up();
-        inner.sums.sum_up(clock.now());
+        inner.log_sums.sum_up(clock.now());
         stack.sum_up(clock);
     }
 }
 
-/// Takes requests until the stack stops.
-async fn take(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::Requests) {
+/// Accepts requests until the SIP stack stops.
+async fn accept_requests(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::IncomingRequests) {
     while let Some(request) = incoming.next().await {
-        // Beyond its source's places a request is lost, as a datagram may be: its sender repeats it.
-        let Some(request) = inner.front.placed(request) else { continue };
+        // A source without a free slot loses the request, as a datagram may be lost: its sender repeats it.
+        let Some(request) = inner.front.assign_slot(request) else { continue };
         let (inner, stack) = (Arc::clone(&inner), Arc::clone(&stack));
         tokio::spawn(async move { serve(&inner, &stack, request).await });
     }
@@ -368,15 +383,15 @@ async fn take(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: stack::Request
 
 async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if request.method() == "ACK" {
-        // One that belongs to no answer; an ACK is never answered itself.
+        // It matches no INVITE transaction, and an ACK is never answered.
         return;
     }
-    let begins = request.local_tag().is_none();
-    if begins {
+    let starts_dialog = request.local_tag().is_none();
+    if starts_dialog {
         request.set_local_tag(&inner.core.ids.tag());
     }
     if request.local_tag().is_none() || request.remote_tag().is_none() {
-        // Nothing that follows could be told whom it belongs to.
+        // Without both tags, later requests could not be matched to the dialog.
         return request.finish(400, "Bad Request", &[]).await;
     }
     if let Some(code) = inspection::malformed(&request) {
@@ -386,8 +401,8 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         return request.finish(483, "Too Many Hops", &[]).await;
     }
     match request.method() {
-        "INVITE" if begins => invite::serve(inner, stack, request).await,
-        "INVITE" | "UPDATE" | "BYE" | "PRACK" => dialog::serve(inner, request).await,
+        "INVITE" if starts_dialog => invite::serve(inner, stack, request).await,
+        "INVITE" | "UPDATE" | "BYE" | "PRACK" => in_dialog::serve(inner, request).await,
         "OPTIONS" => {
             if let Some(why) = inspection::not_supported(&request) {
                 return why.refuse(request).await;
@@ -399,7 +414,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
             let hint = "outbound trunks do not register; send INVITEs";
             let warning = format!("399 {} \"{hint}\"", inner.config.server_name);
             let source = request.source();
-            if inner.sums.registrations.admits(source.ip(), inner.core.clock.now()) {
+            if inner.log_sums.registrations.admits(source.ip(), inner.core.clock.now()) {
                 tracing::info!(%source, hint, "REGISTER refused");
             }
             request

@@ -1,11 +1,11 @@
-//! What calls cost where the configuration says nothing.
+//! The default rates of calls, used without configured ones.
 
 use std::num::NonZeroU32;
 
 use rust_decimal::Decimal;
 use trunk_rules::carrier::{Rate, RateCard};
 
-/// A small card: North America, the United Kingdom, mobiles there, and the rest of the world.
+/// The default rate card: North America, the United Kingdom, its mobile numbers, and the rest of the world.
 pub(crate) fn default_rates() -> RateCard {
     let rate = |per_minute: Decimal, initial: u32, next: u32| Rate {
         per_minute,

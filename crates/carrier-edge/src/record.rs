@@ -1,108 +1,118 @@
-//! What a call leaves behind.
+//! Call records: the JSON that is stored, published to subscribers and shown by the control API.
 
 use std::sync::Arc;
 
 use didww_types::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
+use tokio::sync::broadcast;
 use trunk_rules::carrier::{Cause, Charge, Rate, Refusal, TrunkTerms};
+use trunk_store::{RunningCall, StoredCall};
 use uuid::Uuid;
 
-use super::Inner;
 use super::attempt::Parts;
-use super::facts::{Facts, Origin};
+use super::call_state::{CallState, Origin};
 use super::media::Traffic;
-use super::spend::Over;
-use super::stack::Incoming;
-use trunk_store::{RunningCall, StoredCall};
 
 /// The record of a call or of a refused attempt, with the members of DIDWW's streamed records and a few more.
-/// What is not known is null, never absent.
+/// An unknown value is null, never absent.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct CallRecord {
-    /// The record's id.
+    /// The id of the call and of this record.
     pub id: Uuid,
-    /// When the INVITE came.
+    /// When the INVITE arrived.
     pub time_start: Timestamp,
-    /// When it was answered; null when it never was, or the caller never acknowledged it.
+    /// When the call was answered; null if it never was, or the caller never acknowledged the answer.
     pub time_connect: Option<Timestamp>,
-    /// When it was over.
+    /// When the call ended.
     pub time_end: Timestamp,
-    /// Seconds that it was up, a begun second counted whole.
+    /// Seconds from the answer to the end, rounded up.
     pub duration: u64,
-    /// Seconds that are billed.
+    /// Billed seconds: `duration` rounded up to the billing intervals.
     pub billing_duration: u64,
-    /// Whether it was answered, and the caller acknowledged that.
+    /// True if the call was answered and the caller acknowledged the answer.
     pub success: bool,
-    /// The caller number that was shown.
+    /// The caller number that the called party was shown; null for a refused attempt.
     pub src_number: Option<String>,
-    /// The caller number that was sent.
+    /// The caller number that the caller sent.
     pub original_src_number: String,
-    /// What was dialled, tech prefix and all.
+    /// The number as the caller dialled it, including a tech prefix.
     pub dst_number: String,
-    /// `local`, `international` or `emergency`.
+    /// `outbound` or `emergency`; null for a refused attempt.
     pub call_type: Option<&'static str>,
-    /// The trunk's name.
+    /// The name of the trunk.
     pub trunk_name: String,
-    /// The trunk's id.
+    /// The id of the trunk.
     pub trunk_id: String,
-    /// The dialog's `Call-ID`.
+    /// The `Call-ID` of the dialog.
     pub call_id: String,
-    /// What the caller's software says of itself.
+    /// The `User-Agent` header of the INVITE.
     pub user_agent: Option<String>,
-    /// The caller's own note for billing.
+    /// The `P-Charge-Info` header of the INVITE: the caller's note for billing.
     pub p_charge_info: Option<String>,
-    /// Where it came from.
+    /// The address that the INVITE came from.
     pub source_ip: String,
-    /// From which port.
+    /// The port that the INVITE came from.
     pub source_port: u16,
-    /// Over which transport, `udp`, `tcp` or `tls`.
+    /// The transport of the INVITE: `udp`, `tcp` or `tls`.
     pub source_protocol: &'static str,
-    /// The point of presence.
+    /// The point of presence: the configured server name.
     pub pop: String,
-    /// US dollars a minute.
+    /// The rate in US dollars per minute; null if the call is free.
     pub rate: Option<String>,
-    /// US dollars.
+    /// The price of the call in US dollars.
     pub price: String,
-    /// Seconds that are billed at least.
+    /// The minimum of billed seconds.
     pub initial_billing_interval: Option<u32>,
-    /// Seconds of each further step.
+    /// The seconds of each further billing interval.
     pub next_billing_interval: Option<u32>,
-    /// The disconnect code, a SIP response.
+    /// The SIP response code of the disconnect; 200 after an ordinary hang-up.
     pub disconnect_code: u16,
-    /// Why it ended, in words.
+    /// The text of the disconnect cause.
     pub disconnect_reason: String,
-    /// The cause's number in the edge's table.
+    /// The number of the disconnect cause, as in [`Cause::id`].
     pub disconnect_cause: u16,
-    /// The check that refused it.
+    /// The check that refused the attempt; null for an admitted call.
     pub check: Option<&'static str>,
-    /// What is configured there.
+    /// What the trunk's configuration requires in that check.
     pub configured: Option<String>,
-    /// What came instead.
+    /// What the attempt contained instead.
     pub received: Option<String>,
-    /// RTP packets dropped because of their source, and some of the sources.
+    /// RTP packets that were dropped because their source is not in `allowed_rtp_ips`.
     pub rtp_dropped: u64,
-    /// Where these came from.
+    /// The first 8 sources of dropped packets.
     pub rtp_dropped_from: Vec<String>,
-    /// RTP packets that came from allowed sources.
+    /// RTP packets received from allowed sources.
     pub rtp_received: u64,
-    /// RTP packets that were sent back.
+    /// RTP packets that were echoed to the caller.
     pub rtp_sent: u64,
-    /// RTP packets of allowed sources that were dropped because they came too fast.
+    /// RTP packets from allowed sources that were dropped because they exceeded the codec's packet rate or
+    /// the limit of media that all calls together send.
     pub rtp_excess: u64,
+}
+
+/// What an answered call cost when it ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FinalCharge {
+    pub(crate) charge: Charge,
+    /// True if the caller acknowledged the answer.
+    pub(crate) is_acknowledged: bool,
 }
 
 /// How an admitted call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ending {
-    pub cause: u16,
-    pub code: u16,
-    pub reason: &'static str,
+pub(crate) struct Ending {
+    /// The number of the disconnect cause in the record.
+    pub(crate) cause: u16,
+    /// The SIP response code.
+    pub(crate) code: u16,
+    /// The text of the disconnect cause.
+    pub(crate) reason: &'static str,
 }
 
 impl CallRecord {
-    fn begun(inner: &Inner, origin: Origin, call_id: &str, trunk: &TrunkTerms, ended: Timestamp) -> Self {
+    fn base(pop: &str, origin: Origin, call_id: &str, trunk: &TrunkTerms, ended: Timestamp) -> Self {
         Self {
             id: origin.id,
             time_start: origin.started,
@@ -123,7 +133,7 @@ impl CallRecord {
             source_ip: origin.source.ip().to_string(),
             source_port: origin.source.port(),
             source_protocol: origin.protocol,
-            pop: inner.config.server_name.clone(),
+            pop: pop.to_owned(),
             rate: None,
             price: "0".to_owned(),
             initial_billing_interval: None,
@@ -142,13 +152,14 @@ impl CallRecord {
         }
     }
 
+    /// The record of a refused attempt that was answered at `ended`.
     pub(crate) fn of_refusal(
-        inner: &Inner,
-        request: &Incoming,
+        pop: &str,
+        origin: Origin,
         parts: &Parts<'_>,
         trunk: &TrunkTerms,
         refusal: &Refusal,
-        started: Timestamp,
+        ended: Timestamp,
     ) -> Self {
         let caller = trunk_rules::carrier::Caller::of_header(parts.from().as_bytes()).text().into_owned();
         Self {
@@ -160,41 +171,35 @@ impl CallRecord {
             check: Some(refusal.check.name()),
             configured: Some(refusal.configured.clone()),
             received: Some(refusal.received.clone()),
-            ..Self::begun(
-                inner,
-                Origin::of(inner, request, started),
-                request.call_id(),
-                trunk,
-                inner.core.clock.now(),
-            )
+            ..Self::base(pop, origin, parts.call_id(), trunk, ended)
         }
     }
 
-    /// The record of a call that was let through and was over at a moment, with what it cost if it was answered.
+    /// The record of an admitted call that ended at `ended`, with its final charge if it was answered.
     pub(crate) fn of_call(
-        inner: &Inner,
-        facts: &Facts,
+        pop: &str,
+        call_state: &CallState,
         ending: Ending,
-        (ended, over): (Timestamp, Option<Over>),
+        (ended, over): (Timestamp, Option<FinalCharge>),
         traffic: &Traffic<'_>,
     ) -> Self {
-        let call_type = if facts.is_emergency { "emergency" } else { "outbound" };
-        // An answer that the caller never acknowledged connected nobody.
-        let connected = facts.connected().filter(|_| over.is_some_and(|over| over.is_acknowledged));
+        let call_type = if call_state.is_emergency { "emergency" } else { "outbound" };
+        // Without an acknowledged answer the call was never connected.
+        let connected = call_state.connected().filter(|_| over.is_some_and(|over| over.is_acknowledged));
         let charge = over.map_or(Charge::NOTHING, |over| over.charge);
         Self {
             time_connect: connected,
             duration: charge.duration,
             billing_duration: charge.billed,
             success: connected.is_some(),
-            src_number: Some(facts.cli.presented.clone()),
-            original_src_number: facts.cli.original.clone(),
-            dst_number: facts.dialled.to_string(),
+            src_number: Some(call_state.cli.presented.clone()),
+            original_src_number: call_state.cli.original.clone(),
+            dst_number: call_state.dialled.to_string(),
             call_type: Some(call_type),
-            rate: facts.rate.map(|rate| rate.per_minute.to_string()),
+            rate: call_state.rate.map(|rate| rate.per_minute.to_string()),
             price: charge.price.to_string(),
-            initial_billing_interval: facts.rate.map(|rate| rate.initial_interval.get()),
-            next_billing_interval: facts.rate.map(|rate| rate.next_interval.get()),
+            initial_billing_interval: call_state.rate.map(|rate| rate.initial_interval.get()),
+            next_billing_interval: call_state.rate.map(|rate| rate.next_interval.get()),
             disconnect_code: ending.code,
             disconnect_reason: ending.reason.to_owned(),
             disconnect_cause: ending.cause,
@@ -203,15 +208,16 @@ impl CallRecord {
             rtp_sent: traffic.sent,
             rtp_excess: traffic.excess,
             rtp_dropped_from: traffic.dropped_from.iter().map(ToString::to_string).collect(),
-            ..Self::begun(inner, facts.origin.clone(), &facts.key.call_id, &facts.trunk, ended)
+            ..Self::base(pop, call_state.origin.clone(), &call_state.key.call_id, &call_state.trunk, ended)
         }
     }
 
-    /// The record that a call which is about to be answered has if this server dies, but for its end.
-    pub fn of_running(inner: &Inner, facts: &Facts) -> Self {
+    /// The record, except for its end, that an answered call has if this server dies. It is stored in the
+    /// call's row.
+    pub(crate) fn of_running(pop: &str, call_state: &CallState) -> Self {
         let lost = Cause::ServerLost;
         let ending = Ending { cause: lost.id(), code: lost.code(), reason: lost.text() };
-        Self::of_call(inner, facts, ending, (facts.origin.started, None), &Traffic::default())
+        Self::of_call(pop, call_state, ending, (call_state.origin.started, None), &Traffic::default())
     }
 
     pub(crate) fn to_json(&self) -> Option<String> {
@@ -233,13 +239,13 @@ impl CallRecord {
         })
     }
 
-    /// Tells followers. Nobody may be listening.
-    pub fn publish(self: Box<Self>, inner: &Inner) {
-        let _nobody = inner.records.send(Arc::from(self));
+    /// Sends the record to the subscribers, if there are any.
+    pub(crate) fn publish(self: Box<Self>, records: &broadcast::Sender<Arc<Self>>) {
+        let _no_subscriber = records.send(Arc::from(self));
     }
 }
 
-/// The record of a call whose server died, as it wrote it when the call was answered.
+/// The stored record of a call whose server died, as written when the call was answered.
 pub(crate) struct LostRecord(Map<String, Value>);
 
 impl LostRecord {
@@ -251,7 +257,7 @@ impl LostRecord {
         self.0.get(name)?.as_str()
     }
 
-    /// What a minute of it costs and how it is billed; none when it costs nothing.
+    /// The rate of the call; `None` if it is free.
     pub(crate) fn rate(&self) -> Option<Rate> {
         let interval = |name: &str| u32::try_from(self.0.get(name)?.as_u64()?).ok()?.try_into().ok();
         Some(Rate {
@@ -261,7 +267,7 @@ impl LostRecord {
         })
     }
 
-    /// The record with its end: when the call was last known to be up.
+    /// Completes the record with its end: the last time at which the call is known to have been active.
     pub(crate) fn into_stored(
         mut self,
         call: &RunningCall,

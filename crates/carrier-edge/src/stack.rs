@@ -1,50 +1,51 @@
-//! The SIP library behind a small interface of ours.
+//! A small interface in front of the SIP library.
 //!
-//! It is used at transaction level: retransmissions and transports are its own, every decision is ours. It
-//! logs whole messages, so its log target is switched off where logs are set up.
+//! The library is used at transaction level: it handles retransmissions and transports, the edge makes every
+//! decision. The library logs whole messages, so the server's log set-up switches its log target off.
 
 mod dialog;
+mod identity;
 mod incoming;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
-use rsipstack::sip::Transport;
 use rsipstack::transaction::endpoint::EndpointOption;
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
-use rsipstack::transport::{SipAddr, TransportLayer};
+use rsipstack::transport::TransportLayer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
-
-use super::config::{EdgeConfig, EdgeError, Tls};
-use super::front::Front;
-pub(crate) use dialog::{Dialog, Final};
-pub(crate) use incoming::{Acknowledgement, Happened, Incoming};
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{Limits, Listener, Places, Refused};
 use sip_transport::{Common, Door, listen, shut_down};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
 
-/// The methods that the edge knows.
+use super::config::{EdgeConfig, EdgeError, Tls};
+use identity::EdgeIdentity;
+
+pub(crate) use dialog::{Dialog, FinalResponse};
+pub(crate) use incoming::{Acknowledgement, Incoming, InviteEvent};
+
+/// The value of `Allow`: the methods that the edge serves.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, PRACK";
 
-/// The extensions that it supports.
+/// The value of `Supported`: the SIP extensions that the edge implements.
 pub(crate) const SUPPORTED: &str = "timer, 100rel";
 
-/// The listening endpoint.
+/// The listening SIP endpoint.
 pub(crate) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
     address: SocketAddr,
     tls_address: Option<SocketAddr>,
-    /// What peers are told instead of the address that they called.
+    /// The address that messages name instead of the one that the peer sent its request to.
     advertise: Option<IpAddr>,
     refused: Arc<Refused>,
-    /// Its places among our own sockets.
+    /// Registers the listening addresses as sockets of this server, for as long as the stack exists.
     _entered: Vec<Entered>,
 }
 
@@ -57,43 +58,27 @@ impl std::fmt::Debug for Stack {
     }
 }
 
-/// The requests that come in.
-pub(crate) struct Requests {
+/// The received requests, in the order of their arrival.
+pub(crate) struct IncomingRequests {
     receiver: TransactionReceiver,
-    own: Arc<Own>,
+    identity: Arc<EdgeIdentity>,
 }
 
-/// What every message of ours may say of us.
-#[derive(Debug)]
-struct Own {
-    server_name: String,
-    /// What peers are told instead of the address that they called.
-    advertise: Option<IpAddr>,
-}
-
-impl Own {
-    /// What stands in the `Via` of a request to a peer that called this address.
-    fn sent_by(&self, transport: Transport, called: SocketAddr) -> SipAddr {
-        let address = SocketAddr::new(self.advertise.unwrap_or(called.ip()), called.port());
-        SipAddr { r#type: Some(transport), addr: address.into() }
-    }
-}
-
-impl Requests {
+impl IncomingRequests {
     pub(crate) async fn next(&mut self) -> Option<Incoming> {
         let transaction = self.receiver.recv().await?;
-        Some(Incoming::new(transaction, Arc::clone(&self.own)))
+        Some(Incoming::new(transaction, Arc::clone(&self.identity)))
     }
 }
 
 impl Stack {
     pub(crate) fn start(
         config: &EdgeConfig,
-        front: Arc<Front>,
+        door: Arc<dyn Door>,
         clock: &Clock,
         sockets: &OwnSockets,
         descriptors: &Descriptors,
-    ) -> Result<(Self, Requests), EdgeError> {
+    ) -> Result<(Self, IncomingRequests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
         let (udp, tcp, address) = listen::sockets(config.listen, &token)
@@ -112,7 +97,8 @@ impl Stack {
             .with_user_agent(&config.server_name)
             .with_transport_layer(layer)
             .with_cancel_token(token.clone())
-            // Its own way of acknowledging goes where a contact points to, instead of where the calls come from.
+            // The library would send ACKs to the address in the contact instead of the caller's source
+            // address.
             .with_option(EndpointOption { auto_ack_2xx: false, ..EndpointOption::default() })
             .build();
         let why = |error: rsipstack::Error| EdgeError::Listen { address, why: error.to_string() };
@@ -123,7 +109,6 @@ impl Stack {
                 tracing::error!(%error, "the SIP endpoint ended");
             }
         });
-        let door: Arc<dyn Door> = front;
         let common = Common {
             endpoint: endpoint.inner.clone(),
             door: Some(door),
@@ -133,20 +118,20 @@ impl Stack {
         tokio::spawn(udp.serve(common.clone()));
         let refused = Arc::new(Refused::new());
         for (socket, acceptor) in listeners {
-            // Of its own: a full TCP listener leaves TLS its places.
+            // Each listener has its own limits: a full TCP listener does not block TLS.
             let places = Places::new(config.connections);
             let (common, token, clock) = (common.clone(), token.clone(), clock.clone());
             let (refused, descriptors) = (Arc::clone(&refused), descriptors.clone());
             let listener = Listener { socket, acceptor, places, common, token, clock, refused, descriptors };
             tokio::spawn(listener.serve());
         }
-        let own = Own { server_name: config.server_name.clone(), advertise: config.advertise };
+        let identity = EdgeIdentity { server_name: config.server_name.clone(), advertise: config.advertise };
         let entered = [Some(address), tls_address].into_iter().flatten();
         let entered = entered.map(|address| sockets.enter(address, Use::Other)).collect();
         if let Some(advertise) = config.advertise {
             sockets.advertise(advertise);
         }
-        let requests = Requests { receiver, own: Arc::new(own) };
+        let requests = IncomingRequests { receiver, identity: Arc::new(identity) };
         let advertise = config.advertise;
         Ok((Self { endpoint, token, address, tls_address, advertise, refused, _entered: entered }, requests))
     }
@@ -159,20 +144,22 @@ impl Stack {
         self.tls_address
     }
 
-    /// Where a call's media is bound, and what its caller is told: the address that it called, unless it is told another.
+    /// The local address on which a call's media is bound, and the address that its session description
+    /// names: the one that the INVITE was sent to, or the advertised one.
     pub(crate) fn media_at(&self, request: &Incoming) -> (IpAddr, IpAddr) {
         let called = request.local().ip();
         (called, self.advertise.unwrap_or(called))
     }
 
-    /// The URI that a caller sends in-dialog requests to: where its request came to.
+    /// The value of `Contact` in responses to this request: the address that it was sent to, or the
+    /// advertised one.
     pub(crate) fn contact(&self, request: &Incoming) -> String {
         let (called, transport) = (request.local(), request.transport());
         let address = self.advertise.unwrap_or(called.ip());
         format!("<sip:{}:{};transport={transport}>", bracketed(address), called.port())
     }
 
-    /// Writes the log lines of the last minute.
+    /// Logs how many connections were refused since the last call.
     pub(crate) fn sum_up(&self, clock: &Clock) {
         self.refused.sum_up(clock);
     }
@@ -183,6 +170,7 @@ impl Stack {
     }
 }
 
+/// The address as a URI's host: an IPv6 address has brackets.
 pub(crate) fn bracketed(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => address.to_string(),
@@ -190,7 +178,7 @@ pub(crate) fn bracketed(address: IpAddr) -> String {
     }
 }
 
-/// What TLS needs, read from its files.
+/// Reads the certificate chain and the key from their PEM files.
 fn acceptor(tls: &Tls) -> Result<TlsAcceptor, EdgeError> {
     let wrong = |file: &Path, why: String| EdgeError::Certificate { file: file.to_owned(), why };
     let chain = CertificateDer::pem_file_iter(&tls.certificate)
@@ -198,7 +186,7 @@ fn acceptor(tls: &Tls) -> Result<TlsAcceptor, EdgeError> {
         .map_err(|error| wrong(&tls.certificate, error.to_string()))?;
     let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| wrong(&tls.key, error.to_string()))?;
     if rustls::crypto::CryptoProvider::get_default().is_none() {
-        // Somebody else may have been quicker, which is as good.
+        // If another thread has installed a provider in the meantime, that one is used.
         let _installed = rustls::crypto::ring::default_provider().install_default();
     }
     let config = rustls::ServerConfig::builder()

@@ -1,4 +1,5 @@
-//! The trunks as calls meet them, in memory: they follow every write before that write is answered.
+//! The trunks of all accounts in memory, in the form that the rules need. Every write is applied before it is
+//! answered.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -6,11 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{Id, Resource as _, ResourceObject};
 use trunk_rules::carrier::{AccountDids, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
+use trunk_store::{Committed, Observer, Record, Store, StoreError};
 use uuid::Uuid;
 
-use trunk_store::{Committed, Observer, Record, Store, StoreError};
-
-/// The trunks and the numbers that their rules depend on.
+/// The trunks, and the DIDs that their rules depend on.
 #[derive(Debug)]
 pub(crate) struct Trunks {
     realm: String,
@@ -21,8 +21,8 @@ pub(crate) struct Trunks {
 pub(crate) struct State {
     pub index: TrunkIndex,
     accounts: HashMap<i64, AccountState>,
-    /// Accounts whose numbers changed since their trunks were worked out. The next call does it: a thousand
-    /// numbers that are added at once are worked out once.
+    /// Accounts whose DIDs changed since the terms of their trunks were computed. The next reader computes
+    /// them again, so that a thousand added DIDs cause one computation.
     stale: HashSet<i64>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) struct State {
 struct AccountState {
     dids: HashMap<Uuid, DidFacts>,
     prepared: Arc<AccountDids>,
-    /// Trunks that depend on numbers, with what is needed to work them out again.
+    /// The trunks that depend on DIDs, with the data from which their terms are computed.
     dependent: HashMap<Uuid, Dependent>,
 }
 
@@ -42,25 +42,29 @@ impl Trunks {
         Self { realm, state: RwLock::default() }
     }
 
-    /// Reads everything. What the observer sees meanwhile waits for the lock and comes after.
+    /// Loads all trunks and DIDs. Writes that the observer receives in the meantime wait for the lock and are
+    /// applied after.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
     pub(crate) fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
         let mut state = self.write();
         for spec in [Did::SPEC, VoiceOutTrunk::SPEC] {
             store.visit(spec, &mut |committed| self.apply(&mut state, committed))?;
-            self.refresh(&mut state);
+            self.recompute_stale(&mut state);
         }
-        tracing::debug!(trunks = state.index.len(), "the edge knows its trunks");
+        tracing::debug!(trunks = state.index.len(), "the trunks are loaded");
         Ok(())
     }
 
-    /// The trunks as of now, every earlier write included.
+    /// The current trunks, including every write that was answered before this call.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if state.stale.is_empty() {
             return state;
         }
         drop(state);
-        self.refresh(&mut self.write());
+        self.recompute_stale(&mut self.write());
         self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -68,7 +72,7 @@ impl Trunks {
         self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn refresh(&self, state: &mut State) {
+    fn recompute_stale(&self, state: &mut State) {
         for account in std::mem::take(&mut state.stale) {
             let Some(known) = state.accounts.get_mut(&account) else { continue };
             known.prepared = Arc::new(AccountDids::new(known.dids.values().cloned()));
@@ -93,7 +97,7 @@ impl Trunks {
                 }
             }
             Committed::Stored { account, record, links } if record.kind == "voice_out_trunks" => {
-                self.trunk(state, *account, record, links);
+                self.apply_trunk(state, *account, record, links);
             }
             Committed::Deleted { account, kind, id } => {
                 if let Some(known) = state.accounts.get_mut(account) {
@@ -118,7 +122,13 @@ impl Trunks {
         }
     }
 
-    fn trunk(&self, state: &mut State, account: i64, record: &Record, links: &[(&'static str, Vec<Uuid>)]) {
+    fn apply_trunk(
+        &self,
+        state: &mut State,
+        account: i64,
+        record: &Record,
+        links: &[(&'static str, Vec<Uuid>)],
+    ) {
         let of = |name: &str| -> Vec<Id<Did>> {
             let found = links.iter().find(|(relationship, _)| *relationship == name);
             found.map(|(_, ids)| ids.iter().map(|id| Id::new(id.to_string())).collect()).unwrap_or_default()
@@ -158,8 +168,8 @@ impl Trunks {
             .map_err(|error| error.to_string())
             .and_then(|terms| state.index.insert(terms).map_err(|error| error.to_string()));
         if let Err(error) = inserted {
-            // A trunk that cannot be understood takes no calls; that is better than taking the wrong ones.
-            tracing::error!(trunk = %id, error, "a trunk cannot take calls");
+            // A trunk whose terms cannot be computed admits no calls, rather than the wrong ones.
+            tracing::error!(trunk = %id, error, "a trunk admits no calls: its terms cannot be computed");
             state.index.remove(&Id::new(id.to_string()));
         }
     }

@@ -1,4 +1,4 @@
-//! What happens before a call is answered: whether it may be, and that it is charged from then on.
+//! The last step before a call is answered: checks that it may be, and starts to charge for it.
 
 use std::sync::Arc;
 
@@ -7,26 +7,28 @@ use trunk_rules::carrier::{Cause, reason_phrase};
 
 use super::{CANCELLED, Call, ending};
 use crate::record::Ending;
-use crate::stack::{Happened, Incoming};
+use crate::stack::{Incoming, InviteEvent};
 
 impl Call<'_> {
-    /// Has the call charged, and returns the moment from which on it is: the answer goes out then. Where it must not be
-    /// answered, the INVITE is, and the ending says why.
+    /// Starts to charge for the call. Returns the time of the answer, from which on the call is charged.
+    ///
+    /// # Errors
+    /// The ending of a call that must not be answered; the INVITE then has its final response.
     pub(super) async fn charge(&mut self, request: &mut Incoming) -> Result<Timestamp, Ending> {
-        let (inner, facts) = (self.inner, Arc::clone(&self.registered.facts));
-        if !facts.is_heard {
+        let (inner, call_state) = (self.inner, Arc::clone(&self.registered.call_state));
+        if !call_state.has_proved_address {
             let now = inner.core.clock.now();
-            self.unacknowledged = inner.unacknowledged.take(facts.origin.source.ip(), now);
+            self.unacknowledged = inner.unacknowledged_answers.take(call_state.origin.source.ip(), now);
             if self.unacknowledged.is_none() {
                 return Err(self.refuse_answer(request, Cause::Unacknowledged).await);
             }
         }
-        let charging = inner.spend.answered(inner, &facts, inner.core.clock.now());
+        let charging = inner.billing.answered(inner, &call_state, inner.core.clock.now());
         tokio::pin!(charging);
         let charged = tokio::select! {
             biased;
-            happened = request.happened() => {
-                if happened == Happened::Cancelled {
+            invite_event = request.next_event() => {
+                if invite_event == InviteEvent::Cancelled {
                     request.respond(487, reason_phrase(487), &[], "").await;
                 }
                 return Err(CANCELLED);
@@ -39,6 +41,7 @@ impl Call<'_> {
         }
     }
 
+    /// Sends the final response of a call that must not be answered, and returns its ending.
     async fn refuse_answer(&self, request: &mut Incoming, cause: Cause) -> Ending {
         let code = match cause {
             Cause::RejectedByAuthRecord => self.inner.config.settings.blocked_code,
@@ -48,11 +51,11 @@ impl Call<'_> {
         Ending { code, ..ending(cause) }
     }
 
-    /// The caller acknowledged the answer, or showed in another way that it heard it.
+    /// Records that the caller acknowledged the answer, or proved in another way that it received it.
     pub(super) fn acknowledged(&mut self, answered: Timestamp) {
-        if let Some(place) = self.unacknowledged.take() {
-            place.acknowledged(self.inner.core.clock.now());
+        if let Some(account_slot) = self.unacknowledged.take() {
+            account_slot.acknowledged(self.inner.core.clock.now());
         }
-        self.inner.spend.acknowledged(self.inner, &self.registered.facts, answered);
+        self.inner.billing.acknowledged(self.inner, &self.registered.call_state, answered);
     }
 }

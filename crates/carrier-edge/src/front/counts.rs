@@ -1,23 +1,23 @@
-//! What happened at the front, in numbers.
+//! Counters of the messages that the filter answered or dropped.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-/// What happened at the front since the start.
+/// Counters, since the start, of messages that never became a call attempt.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct FrontCounts {
-    /// Requests of unknown sources that were answered, without a transaction.
+    /// Requests from unknown sources that were answered without a transaction.
     pub unknown_answered: u64,
-    /// Messages of unknown sources that were not answered: too many, or nothing to answer.
+    /// Messages from unknown sources without an answer: the rate was used up, or the message permits none.
     pub unknown_unanswered: u64,
-    /// Messages that could not be read, whoever sent them.
+    /// Messages that could not be parsed, from any source.
     pub unreadable: u64,
-    /// Wrong digests that were not answered: their source had too many.
+    /// Wrong digests that were not answered because their source had too many.
     pub guesses_unanswered: u64,
-    /// Requests of known sources that were dropped: their source had too many at once.
+    /// Requests from known sources that were dropped because their source had too many in progress.
     pub dropped: u64,
 }
 
@@ -67,7 +67,7 @@ impl Counts {
         }
     }
 
-    /// What was counted since this was asked last; `None` is nothing.
+    /// The increase of each counter since the last call; `None` if there is none.
     pub(super) fn since_last_time(&self) -> Option<FrontCounts> {
         let now = self.read();
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);

@@ -4,16 +4,16 @@ use std::net::SocketAddr;
 use didww_types::Secret;
 use proptest::prelude::*;
 use trunk_rules::carrier::{DigestChallenge, PasswordHash};
+use trunk_store::{Committed, Observer as _, Record};
 use uuid::Uuid;
 
 use super::*;
-use trunk_store::{Committed, Observer as _, Record};
 
 const START: i64 = 1_767_225_600_000;
 const REALM: &str = "out.didww.com";
 
-/// A front whose trunks take calls from everywhere with credentials, from `203.0.113.0/24` alike, and from
-/// `198.51.0.0/15` by address alone.
+/// A filter with two trunks: one allows every address and `203.0.113.0/24` with credentials, the other one
+/// `198.50.0.0/15` by address alone.
 fn front() -> Front {
     let clock = Clock::system();
     clock.freeze(Some(Timestamp::from_unix_millis(START)));
@@ -81,19 +81,20 @@ fn authorization(challenge: &str, password: &str) -> String {
 }
 
 #[test]
-fn a_source_that_a_trunk_names_is_let_in_and_everybody_else_is_a_stranger() {
+fn a_source_that_a_trunk_identifies_passes_and_every_other_one_is_unknown() {
     let front = front();
     assert_eq!(reply(&front, &request("INVITE", 1, ""), "203.0.113.5").unwrap(), "passed");
     assert_eq!(reply(&front, "anything at all", "203.0.113.5").unwrap(), "passed");
     assert_eq!(reply(&front, "\r\n\r\n", "203.0.113.5").unwrap(), "\r\n");
     assert_eq!(reply(&front, "\r\n\r\n", "203.0.114.5"), None);
     assert!(
-        front.names("::ffff:203.0.113.5".parse().unwrap()) && !front.names("203.0.114.5".parse().unwrap())
+        front.identifies("::ffff:203.0.113.5".parse().unwrap())
+            && !front.identifies("203.0.114.5".parse().unwrap())
     );
 }
 
 #[test]
-fn a_stranger_is_challenged_without_a_word_of_trunks_and_let_in_with_the_right_digest() {
+fn an_unknown_source_is_challenged_without_details_of_trunks_and_passes_with_the_right_digest() {
     let front = front();
     let challenge = reply(&front, &request("INVITE", 1, ""), "8.8.8.8").unwrap();
     assert!(
@@ -120,7 +121,7 @@ fn a_stranger_is_challenged_without_a_word_of_trunks_and_let_in_with_the_right_d
 }
 
 #[test]
-fn what_a_stranger_asks_besides_is_answered_shortly_or_not_at_all() {
+fn other_requests_of_an_unknown_source_are_answered_briefly_or_not_at_all() {
     let front = front();
     for (method, code) in [
         ("OPTIONS", "200 OK"),
@@ -144,7 +145,7 @@ fn what_a_stranger_asks_besides_is_answered_shortly_or_not_at_all() {
 }
 
 #[test]
-fn a_trunk_that_takes_a_crowd_by_address_alone_lets_in_as_many_as_are_answered() {
+fn calls_to_a_trunk_that_allows_many_addresses_without_a_digest_pass_at_the_rate_of_answers() {
     let front = front();
     let passed = (0..1_000).filter(|call| {
         reply(&front, &request("INVITE", *call, ""), "198.51.100.1").as_deref() == Some("passed")
@@ -157,7 +158,7 @@ fn a_trunk_that_takes_a_crowd_by_address_alone_lets_in_as_many_as_are_answered()
 }
 
 #[test]
-fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_always_heard() {
+fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_always_verified() {
     let front = front();
     let challenge = reply(&front, &request("INVITE", 0, ""), "8.8.8.8").unwrap();
     let (right, wrong) = (authorization(&challenge, "secret"), authorization(&challenge, "guess"));
@@ -170,19 +171,28 @@ fn guessing_gets_rare_and_the_right_digest_of_a_source_that_proved_itself_is_alw
     assert_eq!(
         reply(&front, &request("INVITE", 1, &truth), "9.9.9.9"),
         None,
-        "a guess too many is not looked at"
+        "a digest beyond the limit is not verified"
     );
-    // Both the name and the address of the first are under attack.
-    let tried =
-        |_| front.wrong(Try { source: "8.8.8.8".parse().unwrap(), name: b"user", now: front.clock.now() });
-    assert!((0..500).filter(|at| tried(*at)).count() < 30);
-    assert!(front.may_try(Try { source: "8.8.8.8".parse().unwrap(), name: b"user", now: front.clock.now() }));
+    // Both the username and the address of the first source are under attack.
+    let digest = |_| {
+        front.count_wrong(DigestAttempt {
+            source: "8.8.8.8".parse().unwrap(),
+            username: b"user",
+            now: front.clock.now(),
+        })
+    };
+    assert!((0..500).filter(|at| digest(*at)).count() < 30);
+    assert!(front.may_verify(DigestAttempt {
+        source: "8.8.8.8".parse().unwrap(),
+        username: b"user",
+        now: front.clock.now()
+    }));
     assert!(reply(&front, &request("INVITE", 2, &wrong), "8.8.8.8").is_some(), "it goes the ordinary way");
     assert!(front.counts().guesses_unanswered > 500);
 }
 
 #[test]
-fn the_tables_of_the_front_do_not_grow_with_what_strangers_send() {
+fn the_tables_of_the_filter_do_not_grow_with_what_unknown_sources_send() {
     let front = front();
     for source in 0..50_000_u32 {
         let source = IpAddr::from((source.wrapping_mul(2_654_435_761) | 1 << 24).to_be_bytes());
@@ -191,13 +201,13 @@ fn the_tables_of_the_front_do_not_grow_with_what_strangers_send() {
     let counts = front.counts();
     assert!(counts.unknown_answered <= 6_000, "{counts:?}");
     assert_eq!(counts.dropped, 0);
-    assert!(front.shares.has_room("8.8.8.8".parse().unwrap(), None));
+    assert!(front.request_slots.has_room("8.8.8.8".parse().unwrap(), None));
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
     #[test]
-    fn no_stranger_gets_more_than_twice_the_bytes_that_seem_to_be_its(
+    fn no_unknown_source_receives_more_than_twice_the_bytes_that_it_seems_to_have_sent(
         messages in proptest::collection::vec(
             (
                 prop::sample::select(vec!["INVITE", "OPTIONS", "REGISTER", "BYE", "ACK", "CANCEL", "INFO", "X"]),
@@ -214,7 +224,7 @@ proptest! {
         let mut sent = HashMap::<&str, (usize, usize)>::new();
         for (method, source, further, at, byte, repetitions) in messages {
             let mut bytes = request(method, 1, further).into_bytes();
-            // Some are spoiled in one place, or cut off.
+            // Some messages have one byte changed, or are cut off.
             if at < bytes.len() {
                 if byte < 200 { bytes[at] = byte } else { bytes.truncate(at) }
             }
@@ -224,7 +234,7 @@ proptest! {
                 match front.knock(&bytes, &arrival(source)) {
                     Entry::Reply(answer) => *bytes_out += answer.len(),
                     Entry::Drop => {}
-                    Entry::Pass => prop_assert!(false, "nobody proved anything"),
+                    Entry::Pass => prop_assert!(false, "no source has proved itself"),
                 }
                 let unreadable = front.unreadable(&bytes, &arrival(source), &Reply::new(400, "Bad Request"));
                 if let Entry::Reply(answer) = unreadable {

@@ -1,34 +1,34 @@
-//! One stream of RTP between a caller and us: which packets are taken, and what is sent back.
+//! One RTP stream between a caller and the edge: which packets are accepted, and what is sent back.
 //!
-//! It composes packets and says where they go; it refuses to hold a socket, so that a test sees all that would be sent.
-//! Packets that are echoed bear our own source and numbers: with the caller's, a mixer or a recorder takes them for its
-//! own in a circle (RFC 3550 §8.2).
+//! It builds packets and determines their destination. It holds no socket, so that a test sees everything
+//! that would be sent. Echoed packets carry the edge's own SSRC and sequence numbers: with the caller's, a
+//! mixer or recorder would take them for its own packets in a loop (RFC 3550 §8.2).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use service_base::net::{Budget, OwnSockets};
 use trunk_rules::carrier::{Codec, Direction, Heard, Media, Protection, RtpPath, TrunkTerms, ping_packet};
 
-use service_base::net::{Budget, OwnSockets};
+/// Limit of sources of dropped packets that a record names.
+const MAX_NAMED_SOURCES: usize = 8;
 
-/// Sources of dropped packets that a record names.
-const NAMED: usize = 8;
-
+/// The state of one RTP stream.
 pub(super) struct Stream {
     path: RtpPath,
     trunk: Arc<TrunkTerms>,
     own: OwnSockets,
-    /// Where media went last, and whether that can be a socket of ours.
-    near: Option<(IpAddr, bool)>,
-    /// Whether what is heard may be sent back: what is encrypted is only counted.
+    /// The last destination address, and whether a socket of this server can have it.
+    nearness: Option<(IpAddr, bool)>,
+    /// True if packets are echoed; encrypted packets are only counted.
     echo: bool,
     payload_type: u8,
     codec: Codec,
-    /// Packets that the codec has reason to send.
+    /// Limits the packets to the rate of the codec.
     packets: Budget,
-    source: u32,
+    ssrc: u32,
     sequence: u16,
     timestamp: u32,
     received: u64,
@@ -37,19 +37,20 @@ pub(super) struct Stream {
     dropped_from: Vec<IpAddr>,
 }
 
-/// What came and went in packets of RTP.
+/// The RTP packet counters of a call.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Traffic<'a> {
-    /// From sources that are allowed.
+    /// Packets received from allowed sources.
     pub(crate) received: u64,
-    /// Sent back.
+    /// Packets echoed to the caller.
     pub(crate) sent: u64,
-    /// From sources that are not allowed, and some of these.
+    /// Packets received from other sources.
     pub(crate) dropped: u64,
+    /// Some of these sources.
     pub(crate) dropped_from: &'a [IpAddr],
-    /// More than is taken in the time.
+    /// Packets from allowed sources beyond the rate of the codec or of all calls.
     pub(crate) excess: u64,
-    /// Why nothing is sent back.
+    /// Why no packet was echoed although some were received.
     pub(crate) why_silent: Option<&'static str>,
 }
 
@@ -67,12 +68,12 @@ impl Stream {
             path: RtpPath::new(signalling, now),
             trunk,
             own,
-            near: None,
+            nearness: None,
             echo: true,
             payload_type: codec.static_payload_type(),
             codec,
             packets: budget(codec),
-            source: u32::from_be_bytes([s1, s2, s3, s4]),
+            ssrc: u32::from_be_bytes([s1, s2, s3, s4]),
             sequence: u16::from_be_bytes([n1, n2]),
             timestamp: u32::from_be_bytes([t1, t2, n2, n1]),
             received: 0,
@@ -82,8 +83,8 @@ impl Stream {
         }
     }
 
-    /// Takes what an offer or an answer said, and the address that it led to.
-    pub(super) fn negotiated(&mut self, media: &Media, offered: Option<SocketAddr>, now: Timestamp) {
+    /// Applies the outcome of an offer and its answer; `offered` is the caller's media address in it.
+    pub(super) fn apply(&mut self, media: &Media, offered: Option<SocketAddr>, now: Timestamp) {
         self.path.negotiated(offered, media.direction, now);
         self.echo = media.protection == Protection::Plain;
         self.payload_type = media.payload_type;
@@ -93,28 +94,29 @@ impl Stream {
         }
     }
 
-    /// Nothing is sent, and nothing expected, until something is negotiated again.
-    pub(super) fn taken_out(&mut self, now: Timestamp) {
+    /// Stops to send and to expect packets until media is negotiated again.
+    pub(super) fn remove_stream(&mut self, now: Timestamp) {
         self.path.negotiated(None, Direction::Inactive, now);
     }
 
-    /// Starts the watch for silence anew.
+    /// Restarts the RTP timeout.
     pub(super) fn restart(&mut self, now: Timestamp) {
         self.path.restart(now);
     }
 
-    /// The packet that makes a peer speak that waits for the first one, and where it goes, if one is to be sent.
+    /// The RTP ping, a packet for a peer that waits for a first one, and its destination. `None` if none is
+    /// to be sent.
     pub(super) fn ping(&mut self) -> Option<([u8; 14], SocketAddr)> {
         let target = self.path.ping_target(&self.trunk.rtp)?;
         if self.is_own(target) {
             return None;
         }
-        let sequence = self.next();
-        Some((ping_packet(self.payload_type, sequence, self.timestamp, self.source), target))
+        let sequence = self.next_sequence();
+        Some((ping_packet(self.payload_type, sequence, self.timestamp, self.ssrc), target))
     }
 
-    /// Takes a datagram. What is to be sent back is made of it in place, and goes where this returns.
-    pub(super) fn heard(
+    /// Handles a received datagram. If it is to be echoed, rewrites it in place and returns the destination.
+    pub(super) fn receive(
         &mut self,
         packet: &mut [u8],
         from: SocketAddr,
@@ -128,7 +130,7 @@ impl Stream {
         }
         let target = match self.path.receive(&self.trunk.rtp, from, now) {
             Heard::Dropped => {
-                if self.dropped_from.len() < NAMED && !self.dropped_from.contains(&from.ip()) {
+                if self.dropped_from.len() < MAX_NAMED_SOURCES && !self.dropped_from.contains(&from.ip()) {
                     self.dropped_from.push(from.ip());
                 }
                 return None;
@@ -148,34 +150,35 @@ impl Stream {
             return None;
         }
         let begins = self.sent == 0;
-        let sequence = self.next();
+        let sequence = self.next_sequence();
         self.sent += 1;
         let [_, payload, n1, n2, _, _, _, _, s1, s2, s3, s4, ..] = packet else { return None };
         *payload |= u8::from(begins) << 7;
         [*n1, *n2] = sequence.to_be_bytes();
-        [*s1, *s2, *s3, *s4] = self.source.to_be_bytes();
+        [*s1, *s2, *s3, *s4] = self.ssrc.to_be_bytes();
         Some(target)
     }
 
-    fn next(&mut self) -> u16 {
+    fn next_sequence(&mut self) -> u16 {
         self.sequence = self.sequence.wrapping_add(1);
         self.sequence
     }
 
-    /// Whether a socket of ours is there. Sockets come and go, so it is asked for each packet that stays on this machine.
+    /// Returns true if a socket of this server has this address. Sockets open and close, so this is looked up
+    /// for each packet to an address of this machine.
     fn is_own(&mut self, target: SocketAddr) -> bool {
-        let near = match self.near {
-            Some((known, near)) if known == target.ip() => near,
+        let nearness = match self.nearness {
+            Some((known, nearness)) if known == target.ip() => nearness,
             _ => {
-                let near = self.own.is_near(target.ip());
-                self.near = Some((target.ip(), near));
-                near
+                let nearness = self.own.is_near(target.ip());
+                self.nearness = Some((target.ip(), nearness));
+                nearness
             }
         };
-        near && self.own.at(target).is_some()
+        nearness && self.own.at(target).is_some()
     }
 
-    /// When the call ends if it stays silent.
+    /// When the RTP timeout ends the call, unless another packet arrives.
     pub(super) fn silent_until(&self) -> Option<Timestamp> {
         self.path.silent_until(&self.trunk.rtp)
     }
@@ -194,13 +197,14 @@ impl Stream {
     }
 }
 
-/// A second's worth may come at once.
+/// The packet rate of a codec; the packets of one second may arrive at once.
 fn budget(codec: Codec) -> Budget {
     let packets = u64::from(codec.packets_a_second());
     Budget::new(packets, packets)
 }
 
-/// RTCP on the same port has types that no payload has (RFC 5761 §4).
+/// Returns true for an RTP packet. RTCP on the same port is recognized by its packet types, which RTP does
+/// not use (RFC 5761 §4).
 fn is_rtp(packet: &[u8]) -> bool {
     matches!(packet, [first, second, ..] if packet.len() >= 12 && first >> 6 == 2 && !(192..=223).contains(second))
 }

@@ -1,6 +1,8 @@
-//! The callee's side of a dialog: all that is kept of an INVITE once it was acknowledged, and the requests in it.
+//! The callee's side of a dialog: what the edge keeps of an INVITE after the ACK, and the requests that it
+//! sends.
 //!
-//! They go back to where the caller's own come from: a contact behind address translation leads nowhere.
+//! Requests are sent to the address that the caller's own requests come from: a contact behind address
+//! translation cannot be reached.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,31 +13,33 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transaction::key::{TransactionKey, TransactionRole};
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::{SipAddr, SipConnection};
-
-use super::Own;
 use sip_transport::body::session_description;
 
-/// Longest that a request may take to be written: a connection that is stuck must not keep its call.
-const SENDING: Duration = Duration::from_secs(1);
+use super::identity::EdgeIdentity;
 
-/// When an acknowledgement is sent again over UDP, after the one before: the library forgets the INVITE with its answer,
-/// and would not see that the answer comes again.
-const AGAIN: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+/// Time limit for writing a request to its connection, so that a stuck connection does not keep its call
+/// active.
+const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What requests in a dialog need.
+/// The delays between repetitions of an ACK over UDP. The ACK is repeated unasked because the library forgets
+/// the INVITE once it was answered, and would not notice a repeated answer.
+const ACK_REPEAT_DELAYS: [Duration; 3] =
+    [Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(2)];
+
+/// The state that requests in a dialog are made from.
 pub(crate) struct Dialog {
     pub(super) endpoint: EndpointInnerRef,
     pub(super) connection: SipConnection,
-    pub(super) own: Arc<Own>,
+    pub(super) identity: Arc<EdgeIdentity>,
     pub(super) source: SocketAddr,
     pub(super) local_address: SocketAddr,
     pub(super) transport: Transport,
-    /// Where we want the caller's requests: the value of `Contact`.
+    /// The value of `Contact`: where the caller sends its requests to.
     pub(crate) contact: Box<str>,
     pub(super) target: Box<str>,
-    /// Whether the caller understands UPDATE.
-    pub(crate) updates: bool,
-    /// The number of our last request.
+    /// True if the caller's `Allow` lists UPDATE.
+    pub(crate) allows_update: bool,
+    /// The `CSeq` number of the edge's last request in the dialog.
     pub(super) sequence: u32,
     pub(super) call_id: Box<str>,
     pub(super) routes: Box<[Box<str>]>,
@@ -43,25 +47,25 @@ pub(crate) struct Dialog {
     pub(super) remote: Box<str>,
 }
 
-/// The final response to a request of ours.
+/// The final response to a request of the edge.
 #[derive(Debug)]
-pub(crate) struct Final {
+pub(crate) struct FinalResponse {
     pub(crate) code: u16,
     pub(crate) headers: Headers,
-    /// The session description in it, if it can be read.
+    /// The session description in the body; `None` if there is none or it cannot be read.
     pub(crate) description: Option<Vec<u8>>,
 }
 
-/// A request that was sent.
+/// A request that was sent and has no final response yet.
 pub(crate) struct Sent {
     transaction: Transaction,
-    /// What acknowledges an INVITE, and where it goes.
+    /// For an INVITE: the ACK of a 2xx response, and its destination.
     ack: Option<(Request, SipAddr)>,
 }
 
 impl Dialog {
-    /// Ends the dialog from the callee's side: returns when the BYE was sent. The repetitions and the answer are
-    /// seen to by themselves, as long as the transaction lives.
+    /// Ends the dialog from the callee's side. Returns once the BYE has been sent; a background task handles
+    /// its repetitions and its answer.
     pub(crate) async fn bye(mut self, reason: &str) {
         let headers = vec![Header::Other("Reason".to_owned(), reason.to_owned())];
         if let Some(sent) = self.send(Method::Bye, headers, "").await {
@@ -69,7 +73,7 @@ impl Dialog {
         }
     }
 
-    /// Sends an UPDATE, or an INVITE where there is an offer; `None` when it could not be sent.
+    /// Sends an UPDATE, or an INVITE if `offer` is not empty. `None` if it could not be sent.
     pub(crate) async fn refresh(&mut self, headers: &[(&str, &str)], offer: &str) -> Option<Sent> {
         let method = if offer.is_empty() { Method::Update } else { Method::Invite };
         let other = |(name, value): &(&str, &str)| Header::Other((*name).to_owned(), (*value).to_owned());
@@ -83,7 +87,8 @@ impl Dialog {
     async fn send(&mut self, method: Method, headers: Vec<Header>, body: &str) -> Option<Sent> {
         self.sequence = self.sequence.saturating_add(1);
         let sending = async {
-            let no_request = || rsipstack::Error::Error("the contact is no target".to_owned());
+            let no_request =
+                || rsipstack::Error::Error("the contact cannot be used as a Request-URI".to_owned());
             let request = self.request(method, headers, body).ok_or_else(no_request)?;
             let ack = match method {
                 Method::Invite => {
@@ -99,7 +104,7 @@ impl Dialog {
             transaction.send().await?;
             Ok::<_, rsipstack::Error>(Sent { transaction, ack })
         };
-        match tokio::time::timeout(SENDING, sending).await {
+        match tokio::time::timeout(SEND_TIMEOUT, sending).await {
             Ok(Ok(sent)) => Some(sent),
             Ok(Err(error)) => {
                 tracing::debug!(%method, %error, "a request was not sent");
@@ -117,9 +122,9 @@ impl Dialog {
     }
 
     fn request(&self, method: Method, further: Vec<Header>, body: &str) -> Option<Request> {
-        let sent_by = self.own.sent_by(self.transport, self.local_address);
+        let sent_by = self.identity.sent_by(self.transport, self.local_address);
         let via = self.endpoint.get_via(Some(sent_by), None).ok()?;
-        let (target, routes) = self.way();
+        let (target, routes) = self.target_and_routes();
         let mut headers = vec![Header::Via(via.into())];
         headers.extend(routes.iter().map(|route| Header::Route(route.as_str().into())));
         headers.extend([
@@ -140,8 +145,9 @@ impl Dialog {
         })
     }
 
-    /// The Request-URI and the routes. A strict router wants to be the target itself (RFC 3261 §12.2.1.1).
-    fn way(&self) -> (&str, Vec<String>) {
+    /// The Request-URI and the `Route` values. If the first route is a strict router, its URI is the
+    /// Request-URI and the contact is the last route (RFC 3261 §12.2.1.1).
+    fn target_and_routes(&self) -> (&str, Vec<String>) {
         let routes = || self.routes.iter().map(ToString::to_string);
         let first = self.routes.first().map(|route| super::incoming::uri_of(route));
         match first.filter(|first| !is_loose(first)) {
@@ -152,9 +158,9 @@ impl Dialog {
 }
 
 impl Sent {
-    /// The final response, which is acknowledged; `None` when nothing more can come. The library repeats the request,
-    /// and says 408 itself when nothing comes.
-    pub(crate) async fn answer(mut self) -> Option<Final> {
+    /// Waits for the final response, and acknowledges it if this is an INVITE. `None` if the transaction
+    /// ended without one. The library repeats the request, and reports a timeout as a 408.
+    pub(crate) async fn answer(mut self) -> Option<FinalResponse> {
         let response = loop {
             match self.transaction.receive().await? {
                 SipMessage::Response(response) if response.status_code.code() >= 200 => break response,
@@ -169,15 +175,15 @@ impl Sent {
         }
         let description = session_description(&response.headers, &response.body).ok().flatten();
         let description = description.map(<[u8]>::to_vec);
-        Some(Final { code: response.status_code.code(), headers: response.headers, description })
+        Some(FinalResponse { code: response.status_code.code(), headers: response.headers, description })
     }
 }
 
 async fn acknowledge(connection: SipConnection, ack: Request, to: SipAddr, response: &Response) {
     let send = async move |connection: &SipConnection, ack: Request, to: &SipAddr| {
         let sending = connection.send(SipMessage::Request(ack), Some(to));
-        // One that is not sent is lost, as packets are.
-        let _lost = tokio::time::timeout(SENDING, sending).await;
+        // An ACK that cannot be sent counts as a lost packet.
+        let _lost = tokio::time::timeout(SEND_TIMEOUT, sending).await;
     };
     tracing::debug!(code = response.status_code.code(), "acknowledged");
     send(&connection, ack.clone(), &to).await;
@@ -185,7 +191,7 @@ async fn acknowledge(connection: SipConnection, ack: Request, to: SipAddr, respo
         return;
     }
     tokio::spawn(async move {
-        for pause in AGAIN {
+        for pause in ACK_REPEAT_DELAYS {
             tokio::time::sleep(pause).await;
             send(&connection, ack.clone(), &to).await;
         }

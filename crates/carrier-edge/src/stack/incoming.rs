@@ -1,7 +1,8 @@
-//! A request that came in: its headers as they were received, and the responses to it.
+//! A received request: its headers as they arrived, and the responses to it.
 //!
-//! Nothing of the library's is held longer than it is needed. What waits for an ACK is thousands at a time, so no
-//! future of the library's is kept while nothing happens: they are several kilobytes each.
+//! Thousands of requests can wait for an ACK at the same time. The library's futures take several kilobytes
+//! each, so none is held while a request waits, and no other object of the library is held longer than
+//! needed.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -12,69 +13,72 @@ use rsipstack::sip::prelude::HeadersExt as _;
 use rsipstack::sip::{Header, Headers, Method, Response, Scheme, SipMessage, StatusCode, Transport, Version};
 use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
-
-use super::{Dialog, Own};
-use crate::shares::Share;
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
 use sip_transport::{Arrival, tag_of};
 
-/// A request that came in, with its transaction.
+use super::Dialog;
+use super::identity::EdgeIdentity;
+use crate::request_slots::RequestSlot;
+
+/// A received request with its server transaction.
 pub(crate) struct Incoming {
     transaction: Box<Transaction>,
     arrival: Arrival,
-    /// Its place among those that are worked on.
-    share: Option<Share>,
-    own: Arc<Own>,
+    /// Its slot among the requests in progress.
+    slot: Option<RequestSlot>,
+    identity: Arc<EdgeIdentity>,
     acknowledgement: Option<Acknowledgement>,
-    /// Whether its dialog got its tag from us.
-    begins: bool,
+    /// True if the request came without a local tag and received one from the edge.
+    starts_dialog: bool,
 }
 
-/// What an ACK brought.
+/// The content of a received ACK.
 #[derive(Debug)]
 pub(crate) struct Acknowledgement {
-    /// Where it came from, where that is known.
+    /// The source address, if it is known.
     pub(crate) source: Option<IpAddr>,
-    /// The session description in it.
+    /// The session description in its body.
     pub(crate) description: Result<Option<Vec<u8>>, BodyRefusal>,
 }
 
-/// What happens to an INVITE after it was answered, or before.
+/// An event of an INVITE transaction, before or after its final response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Happened {
-    /// The caller confirmed the final response.
+pub(crate) enum InviteEvent {
+    /// The caller acknowledged the final response.
     Acknowledged,
-    /// The caller gave up; the library has said 200 to that.
+    /// The caller cancelled the INVITE. The library has answered the CANCEL with 200.
     Cancelled,
-    /// The transaction is over: it was confirmed, or its time ran out.
-    Over,
+    /// The transaction ended: the final response was acknowledged, or the time for that ran out.
+    Terminated,
 }
 
 impl Incoming {
-    pub(super) fn new(transaction: Transaction, own: Arc<Own>) -> Self {
+    pub(super) fn new(transaction: Transaction, identity: Arc<EdgeIdentity>) -> Self {
         let mut transaction = Box::new(transaction);
-        let nowhere = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+        let unknown = SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
         let arrival = Arrival::of(&transaction.original);
         let arrival =
-            arrival.unwrap_or(Arrival { source: nowhere, local: nowhere, transport: Transport::Udp });
-        // Responses go to where the request came from. The library would read that out of the `Via` each time.
+            arrival.unwrap_or(Arrival { source: unknown, local: unknown, transport: Transport::Udp });
+        // Responses are sent to the source address. The library would derive it from the `Via` for each
+        // response.
         transaction.destination =
             Some(SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() });
-        Self { transaction, arrival, share: None, own, acknowledgement: None, begins: false }
+        Self { transaction, arrival, slot: None, identity, acknowledgement: None, starts_dialog: false }
     }
 
-    /// Holds a place as long as it is there.
-    pub(crate) fn hold(&mut self, share: Option<Share>) {
-        self.share = share;
+    /// Keeps a slot occupied until the request is dropped.
+    pub(crate) fn hold_slot(&mut self, slot: Option<RequestSlot>) {
+        self.slot = slot;
     }
 
-    /// Where the packet came from, whatever its headers say.
+    /// The source address of the packet, independent of the headers.
     pub(crate) fn source(&self) -> SocketAddr {
         self.arrival.source
     }
 
-    /// The address that it was sent to: one of the own ones, also where every one is listened on.
+    /// The local address that it was sent to: a concrete one, even if the socket is bound to the unspecified
+    /// address.
     pub(crate) fn local(&self) -> SocketAddr {
         self.arrival.local
     }
@@ -102,11 +106,11 @@ impl Incoming {
         }
     }
 
-    /// The Request-URI with its user part as it was received.
+    /// The Request-URI, with its user part as received.
     pub(crate) fn request_uri(&self) -> String {
         let uri = &self.transaction.original.uri;
         match (&uri.scheme, &uri.auth) {
-            // The library escapes the user part once more when it writes it: `%23` would read `%2523`.
+            // The library escapes the user part again when it formats it: `%23` would become `%2523`.
             (Some(scheme), Some(auth)) => format!("{scheme}:{}@{}", auth.user, uri.host_with_port),
             _ => uri.to_string(),
         }
@@ -125,12 +129,12 @@ impl Incoming {
         session_description(self.headers(), self.body())
     }
 
-    /// Whether it is of the version that the edge speaks.
+    /// Returns true if its version is SIP/2.0.
     pub(crate) fn is_of_this_version(&self) -> bool {
         *self.transaction.original.version() == Version::V2
     }
 
-    /// Whether its target is a `sip:`, `sips:` or `tel:` URI.
+    /// Returns true if the Request-URI is a `sip:`, `sips:` or `tel:` URI.
     pub(crate) fn has_known_scheme(&self) -> bool {
         match &self.transaction.original.uri.scheme {
             Some(Scheme::Other(scheme)) => scheme.eq_ignore_ascii_case("tel"),
@@ -144,16 +148,18 @@ impl Incoming {
         Some((words.next()?.parse().ok()?, words.next()?))
     }
 
-    /// Whether a header lists a word, such as an option tag.
+    /// Returns true if a comma-separated header contains a token, such as an option tag, in any case of
+    /// letters.
     pub(crate) fn lists(&self, name: &str, word: &str) -> bool {
         let mut listed = self.values(name).flat_map(|value| value.split(','));
         listed.any(|listed| listed.trim().eq_ignore_ascii_case(word))
     }
 
-    /// Where the caller wants further requests of the dialog: `None` when it does not say.
+    /// The URI in `Contact`, to which the caller wants further requests of the dialog; `None` without the
+    /// header.
     ///
     /// # Errors
-    /// When it says what no request can be sent to.
+    /// A reason if there is more than one contact, or it is not a SIP URI with a host.
     pub(crate) fn contact(&self) -> Result<Option<&str>, &'static str> {
         let mut contacts = self.values("Contact").flat_map(entries);
         let Some(contact) = contacts.next() else { return Ok(None) };
@@ -169,7 +175,7 @@ impl Incoming {
         }
     }
 
-    /// The values of a header as they were received, one for each line. Short names are known by the long ones.
+    /// The values of a header as received, one for each line. A compact name is found by its long one.
     pub(crate) fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         let named = move |header: &&Header| header.name().eq_ignore_ascii_case(name);
         self.transaction.original.headers.iter().filter(named).map(|header| header.value().trim_start())
@@ -195,14 +201,14 @@ impl Incoming {
         self.value("Max-Forwards")?.trim().parse().ok()
     }
 
-    /// Whether it came without a tag of ours: outside of any dialog.
-    pub(crate) fn begins(&self) -> bool {
-        self.begins
+    /// Returns true if it arrived without a local tag, outside of any dialog.
+    pub(crate) fn starts_dialog(&self) -> bool {
+        self.starts_dialog
     }
 
-    /// Gives the dialog its local tag: every later response carries it.
+    /// Sets the local tag of the dialog, which every later response carries.
     pub(crate) fn set_local_tag(&mut self, tag: &str) {
-        self.begins = true;
+        self.starts_dialog = true;
         for header in self.transaction.original.headers.iter_mut() {
             if let Header::To(to) = header {
                 *to = rsipstack::sip::headers::To::new(format!("{};tag={tag}", to.value()));
@@ -210,11 +216,11 @@ impl Incoming {
         }
     }
 
-    /// Says that the request is being worked on.
+    /// Sends 100 Trying.
     pub(crate) async fn trying(&mut self) {
         let sent = match (&self.transaction.connection, &self.transaction.destination) {
-            // By hand: nothing is lost with a datagram that is not repeated, and the way through the transaction
-            // copies the message three times.
+            // Written directly to the socket: a lost 100 does no harm, as the request is repeated, and the
+            // library's transaction would copy the message three times.
             (Some(SipConnection::Udp(socket)), Some(peer)) => {
                 let mut text = String::with_capacity(512);
                 text.push_str("SIP/2.0 100 Trying\r\n");
@@ -231,15 +237,15 @@ impl Incoming {
         }
     }
 
-    /// Sends a response. A failure to send is the network's, and the caller's timers deal with it.
+    /// Sends a response. A failure to send is logged and otherwise ignored: the caller's timers handle it.
     pub(crate) async fn respond(&mut self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) {
         let response = self.response(code, phrase, headers, body);
         if let Err(error) = Box::pin(self.transaction.respond(response)).await {
             tracing::debug!(code, %error, "a response was not sent");
         }
         if code >= 300 {
-            // The library notes where the ACK of a refusal would go, never asks for it, and looks through all such
-            // notes whenever it forgets something.
+            // For each refusal the library stores where its ACK would go. It never uses that entry, and scans
+            // all entries whenever it removes a transaction.
             let tag = |tag: Option<&str>| tag.unwrap_or_default().to_owned();
             let (local_tag, remote_tag) = (tag(self.local_tag()), tag(self.remote_tag()));
             let note = DialogId { call_id: self.call_id().to_owned(), local_tag, remote_tag };
@@ -248,13 +254,13 @@ impl Incoming {
     }
 
     fn response(&self, code: u16, phrase: &str, headers: &[(&str, &str)], body: &str) -> Response {
-        // The library takes the phrase of a code from its own table, except for codes that it does not know.
+        // For a code that the library knows it uses its own reason phrase; `Other` keeps the edge's.
         let status_code =
             if code < 300 { StatusCode::from(code) } else { StatusCode::Other(code, phrase.to_owned()) };
         let original = &self.transaction.original;
         let mut all = Vec::with_capacity(headers.len() + 8);
         all.extend(original.headers.iter().filter(|header| is_copied(header)).cloned());
-        all.push(Header::Server(self.own.server_name.as_str().into()));
+        all.push(Header::Server(self.identity.server_name.as_str().into()));
         let other = |(name, value): &(&str, &str)| Header::Other((*name).to_owned(), (*value).to_owned());
         all.extend(headers.iter().map(other));
         all.push(Header::ContentLength(u32::try_from(body.len()).unwrap_or_default().into()));
@@ -267,46 +273,49 @@ impl Incoming {
         }
     }
 
-    /// Sends a final response and sees the transaction to its end.
+    /// Sends a final response, and keeps the transaction until the response needs no more repetition.
     pub(crate) async fn finish(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         self.respond(code, phrase, headers, "").await;
-        self.refused().await;
+        self.wait_refusal_delivered().await;
     }
 
-    /// Challenges, and forgets the INVITE once that is confirmed. If it comes again it is challenged again, which
-    /// costs less than half a minute of memory for each first INVITE.
+    /// Sends a challenge, and drops the stored response once it was acknowledged. A repeated INVITE is then
+    /// challenged again, which costs less than keeping every first INVITE in memory for half a minute.
     pub(crate) async fn challenge(mut self, code: u16, phrase: &str, headers: &[(&str, &str)]) {
         self.respond(code, phrase, headers, "").await;
-        if self.refused().await {
+        if self.wait_refusal_delivered().await {
             self.transaction.last_response = None;
         }
     }
 
-    /// Waits until a refusal needs no repetition: it was confirmed, or its time ran out, or it went over a stream,
-    /// which loses nothing. Gives whether the caller has it. What comes later the library answers from what it keeps.
-    pub(crate) async fn refused(&mut self) -> bool {
-        self.arrival.transport != Transport::Udp || self.confirmed().await
+    /// Waits until a refusal needs no more repetition: it was acknowledged, its time ran out, or it was sent
+    /// over a stream, which loses nothing. Returns true unless the time ran out. The library answers later
+    /// repetitions of the request from its own memory.
+    pub(crate) async fn wait_refusal_delivered(&mut self) -> bool {
+        self.arrival.transport != Transport::Udp || self.wait_acknowledged().await
     }
 
-    /// Waits until a final response is confirmed or nobody will confirm it: repetitions need the transaction.
-    /// Gives whether it was confirmed.
-    pub(crate) async fn confirmed(&mut self) -> bool {
+    /// Waits until the final response was acknowledged or the time for that ran out; until then the
+    /// transaction repeats it. Returns true if it was acknowledged.
+    pub(crate) async fn wait_acknowledged(&mut self) -> bool {
         loop {
-            match self.happened().await {
-                Happened::Acknowledged => return true,
-                Happened::Over => return false,
-                Happened::Cancelled => {}
+            match self.next_event().await {
+                InviteEvent::Acknowledged => return true,
+                InviteEvent::Terminated => return false,
+                InviteEvent::Cancelled => {}
             }
         }
     }
 
-    /// What happens next. Safe to give up waiting for.
-    pub(crate) async fn happened(&mut self) -> Happened {
+    /// Waits for the next event of the transaction. Cancel safe.
+    pub(crate) async fn next_event(&mut self) -> InviteEvent {
         loop {
             if self.transaction.is_terminated() {
-                return Happened::Over;
+                return InviteEvent::Terminated;
             }
-            let Some(event) = self.transaction.tu_receiver.recv().await else { return Happened::Over };
+            let Some(event) = self.transaction.tu_receiver.recv().await else {
+                return InviteEvent::Terminated;
+            };
             let source = match &event {
                 TransactionEvent::Received(SipMessage::Request(request), _) => {
                     Arrival::of(request).map(|arrival| arrival.source.ip())
@@ -317,63 +326,68 @@ impl Incoming {
                 && request.method == Method::Cancel
                 && source.is_some_and(|source| source != self.arrival.source.ip())
             {
-                // The next hop of an INVITE is the only one who can cancel it.
-                tracing::debug!(?source, call_id = self.call_id(), "a CANCEL of another address was ignored");
+                // Only the hop that sent the INVITE can cancel it (RFC 3261 §9.1).
+                tracing::debug!(
+                    ?source,
+                    call_id = self.call_id(),
+                    "a CANCEL from another address was ignored"
+                );
                 continue;
             }
             if matches!(event, TransactionEvent::Terminate(_)) {
-                // The end was looked for above: this is the mark of an earlier event.
+                // The marker of an earlier event, see below. A real end of the transaction is detected above.
                 continue;
             }
-            // The library works on an event and would wait for the next one afterwards, in a future of four
-            // kilobytes. So the event is given back, and behind it a mark that makes the library come back.
+            // The library's `receive` handles events until one concerns the caller of it, in a future of four
+            // kilobytes. To hold that future only while an event is handled, the event is put back into the
+            // queue, followed by a marker on which `receive` returns.
             let Transaction { tu_sender, key, .. } = &*self.transaction;
             let _to_the_receiver_above = tu_sender.send(event);
             let _to_the_receiver_above = tu_sender.send(TransactionEvent::Terminate(key.clone()));
             match Box::pin(self.transaction.receive()).await {
                 Some(SipMessage::Request(request)) if request.method == Method::Ack => {
-                    // The library goes by the branch, which whoever forged the INVITE knows. Only who heard the
-                    // response knows its tag.
-                    if !self.is_told(&request) {
+                    // The library matches the ACK by its branch, which the sender of a forged INVITE knows.
+                    // The tag proves that the sender received the response.
+                    if !self.carries_local_tag(&request) {
                         continue;
                     }
                     let description = session_description(&request.headers, &request.body);
                     let description = description.map(|found| found.map(<[u8]>::to_vec));
                     self.acknowledgement = Some(Acknowledgement { source, description });
-                    return Happened::Acknowledged;
+                    return InviteEvent::Acknowledged;
                 }
                 Some(SipMessage::Request(request)) if request.method == Method::Cancel => {
-                    return Happened::Cancelled;
+                    return InviteEvent::Cancelled;
                 }
                 _ => {}
             }
         }
     }
 
-    /// Whether a request names the tag that the responses of this one have.
-    fn is_told(&self, request: &rsipstack::sip::Request) -> bool {
+    /// Returns true if another request carries the local tag of this dialog.
+    fn carries_local_tag(&self, request: &rsipstack::sip::Request) -> bool {
         let tag = request.to_header().ok().and_then(|to| tag_of(to.value()));
         tag.is_some() && tag == self.local_tag()
     }
 
-    /// What the ACK brought: the answer to an offer that the final response made.
+    /// Takes the received ACK, with the answer to an offer in the final response. `None` if no ACK arrived.
     pub(crate) fn take_acknowledgement(&mut self) -> Option<Acknowledgement> {
         self.acknowledgement.take()
     }
 
-    /// What is needed to send requests in the dialog that this INVITE makes.
+    /// The dialog that this INVITE creates; `None` without a usable contact or connection.
     pub(crate) fn dialog(&self) -> Option<Box<Dialog>> {
         let original = &self.transaction.original;
         Some(Box::new(Dialog {
             endpoint: self.transaction.endpoint_inner.clone(),
             connection: self.transaction.connection.clone()?,
-            own: Arc::clone(&self.own),
+            identity: Arc::clone(&self.identity),
             source: self.arrival.source,
             local_address: self.arrival.local,
             transport: self.arrival.transport,
             contact: Box::default(),
             target: self.contact().ok()??.into(),
-            updates: self.lists("Allow", "UPDATE"),
+            allows_update: self.lists("Allow", "UPDATE"),
             sequence: 0,
             call_id: self.call_id().into(),
             routes: self.values("Record-Route").flat_map(entries).map(Into::into).collect(),
@@ -382,13 +396,14 @@ impl Incoming {
         }))
     }
 
-    /// Has a dialog's requests go where this one of its caller came from and wants them (RFC 3261 §12.2.2).
+    /// Updates the dialog from a later request of its caller: the contact (RFC 3261 §12.2.2), the methods
+    /// that the caller allows, and the source address and connection.
     pub(crate) fn retarget(&self, dialog: &mut Dialog) {
         if let Ok(Some(contact)) = self.contact() {
             dialog.target = contact.into();
         }
         if self.value("Allow").is_some() {
-            dialog.updates = self.lists("Allow", "UPDATE");
+            dialog.allows_update = self.lists("Allow", "UPDATE");
         }
         if let Some(connection) = &self.transaction.connection {
             dialog.connection = connection.clone();
@@ -399,12 +414,12 @@ impl Incoming {
     }
 }
 
-/// Whether a response has this header of its request.
+/// Returns true if responses repeat this header of the request (RFC 3261 §8.2.6.2).
 fn is_copied(header: &Header) -> bool {
     matches!(header, Header::Via(_) | Header::CallId(_) | Header::From(_) | Header::To(_) | Header::CSeq(_))
 }
 
-/// The URI of a `Contact` or `From` value.
+/// The URI in the value of a `Contact`, `From` or `Route` header.
 pub(super) fn uri_of(value: &str) -> &str {
     match (value.find('<'), value.find('>')) {
         (Some(from), Some(to)) if from < to => value.get(from + 1..to).unwrap_or_default(),

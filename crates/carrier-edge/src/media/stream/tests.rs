@@ -1,10 +1,10 @@
 use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use serde_json::{Value, json};
+use service_base::net::Use;
 use trunk_rules::carrier::{AccountDids, Settings, TrunkLinks, negotiate};
 
 use super::*;
-use service_base::net::Use;
 
 const CALLER: &str = "127.0.0.9:4000";
 
@@ -50,23 +50,23 @@ struct Stage {
 }
 
 impl Stage {
-    /// A call from the caller's address whose SDP names another, perhaps.
+    /// A call from the caller's address whose SDP names `offered`.
     fn of(offered: &str, further: &Value) -> Self {
         let own = OwnSockets::default();
         let signalling = at(CALLER).ip();
         let mut stream = Stream::new(signalling, trunk(further), own.clone(), 0x0102_0304_0506_0708, now());
-        stream.negotiated(&media(8), Some(at(offered)), now());
+        stream.apply(&media(8), Some(at(offered)), now());
         Self { stream, own, all_calls: Budget::new(1_000_000, 1_000_000) }
     }
 
-    /// What is sent for a packet, and where to.
+    /// The echo of a packet, and its destination.
     fn hears(
         &mut self,
         mut packet: Vec<u8>,
         from: &str,
         stopwatch: Duration,
     ) -> Option<(Vec<u8>, SocketAddr)> {
-        let target = self.stream.heard(&mut packet, at(from), now(), stopwatch, &self.all_calls)?;
+        let target = self.stream.receive(&mut packet, at(from), now(), stopwatch, &self.all_calls)?;
         Some((packet, target))
     }
 
@@ -161,7 +161,7 @@ fn what_is_no_rtp_is_neither_counted_nor_echoed() {
 fn more_packets_than_the_codec_has_reason_to_send_are_dropped_and_counted() {
     for (payload_type, most) in [(8, 200), (3, 100), (4, 67)] {
         let mut stage = Stage::of(CALLER, &json!({}));
-        stage.stream.negotiated(&media(payload_type), Some(at(CALLER)), now());
+        stage.stream.apply(&media(payload_type), Some(at(CALLER)), now());
         let sent = (0..1_000).filter(|_| stage.echoes(CALLER).is_some()).count();
         assert_eq!(sent, most);
         let traffic = stage.stream.traffic();
@@ -169,8 +169,8 @@ fn more_packets_than_the_codec_has_reason_to_send_are_dropped_and_counted() {
             (traffic.received, traffic.sent, traffic.excess),
             (1_000, most as u64, 1_000 - most as u64)
         );
-        stage.stream.negotiated(&media(payload_type), Some(at(CALLER)), now());
-        assert_eq!(stage.echoes(CALLER), None, "an offer that changes nothing gives nothing");
+        stage.stream.apply(&media(payload_type), Some(at(CALLER)), now());
+        assert_eq!(stage.echoes(CALLER), None, "an offer that changes nothing refills nothing");
         let later = Duration::from_secs(1);
         let sent = (0..1_000).filter(|_| stage.hears(packet(1), CALLER, later).is_some()).count();
         assert_eq!(sent, most);
@@ -190,9 +190,9 @@ fn all_calls_together_send_no_more_than_the_node_may() {
 fn a_stream_that_was_taken_out_is_silent_and_may_be_until_it_comes_back() {
     let mut stage = Stage::of(CALLER, &json!({}));
     assert!(stage.stream.silent_until().is_some());
-    stage.stream.taken_out(now());
+    stage.stream.remove_stream(now());
     assert_eq!((stage.echoes(CALLER), stage.stream.silent_until()), (None, None));
-    stage.stream.negotiated(&media(8), Some(at(CALLER)), now());
+    stage.stream.apply(&media(8), Some(at(CALLER)), now());
     assert_eq!(stage.echoes(CALLER), Some(at(CALLER)));
     assert!(stage.stream.silent_until().is_some());
 }

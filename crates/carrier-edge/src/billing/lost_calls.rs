@@ -1,4 +1,5 @@
-//! Calls that were up when their server died are charged by the next one, up to the last step that is written.
+//! Charges calls that were active when an earlier server died, up to the last time at which they are known to
+//! have been active.
 
 use std::sync::Arc;
 
@@ -6,15 +7,16 @@ use didww_types::Timestamp;
 use rust_decimal::Decimal;
 use tokio::sync::oneshot;
 use trunk_rules::carrier::{Rate, charge_of_lost};
-
-use super::{Account, Inner, Spend, Waiting};
-use crate::record::LostRecord;
 use trunk_store::{Change, RunningCall, RunningCalls, StoreError, StoredCall};
 
-/// Charges what an earlier server left: it counts at once, and is written soon.
+use super::{Billing, Inner, TrunkLedger, WaitingRecord};
+use crate::record::LostRecord;
+
+/// Charges the calls that an earlier server left unfinished. They count against thresholds when this returns;
+/// their records are written in the background.
 ///
 /// # Errors
-/// When the store cannot be read.
+/// If the store cannot be read.
 pub(crate) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
     let RunningCalls { calls, step } = inner.core.store.running_calls().await?;
     let count = calls.len();
@@ -22,30 +24,30 @@ pub(crate) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
     let (mut trunks, mut charged) = (Vec::new(), Decimal::ZERO);
     for call in calls {
         let id = call.id;
-        // Nothing is known of a server that wrote no step but that it answered.
+        // Without a written step, the answer is the last thing that is known of the call.
         let Some((stored, rate)) = record_of(&call, step.unwrap_or(call.answered_at)) else {
-            tracing::error!(call = %id, "a call that was up cannot be read; it is not charged");
+            tracing::error!(call = %id, "the row of a call that was active cannot be read; the call is not charged");
             continue;
         };
         trunks.push(call.trunk);
         let (sender, outcome) = oneshot::channel();
-        charged += inner.spend.take_lost(&call, stored, rate, sender);
+        charged += inner.billing.take_lost(&call, stored, rate, sender);
         written.push(outcome);
     }
     trunks.sort_unstable();
     trunks.dedup();
     for trunk in trunks {
-        tokio::spawn(super::settle::settle(Arc::clone(inner), trunk));
+        tokio::spawn(super::trunk_writes::write_trunk(Arc::clone(inner), trunk));
     }
     if count > 0 {
         let until = step.map(|step| step.to_string()).unwrap_or_default();
-        tracing::warn!(calls = count, %charged, until, "calls were up when the last server ended; they are charged");
+        tracing::warn!(calls = count, %charged, until, "calls were active when the last server ended; they are charged");
     }
-    // A step of another clock must not stand for the calls of this server.
+    // A step from a clock that was ahead of this server's must not count for calls of this server.
     let inner = Arc::clone(inner);
     tokio::spawn(async move {
         for outcome in written {
-            // One that could not be written is tried again; until then the step stays where it is.
+            // A failed record is written later, by the trunk's task.
             let _later = outcome.await;
         }
         let now = inner.core.clock.now();
@@ -56,8 +58,8 @@ pub(crate) async fn charge_lost(inner: &Arc<Inner>) -> Result<(), StoreError> {
     Ok(())
 }
 
-impl Spend {
-    /// Counts a lost call, and has its record written. Returns what it cost.
+impl Billing {
+    /// Charges a lost call and queues its record. Returns its price in US dollars.
     fn take_lost(
         &self,
         call: &RunningCall,
@@ -65,22 +67,22 @@ impl Spend {
         rate: Option<Rate>,
         written: oneshot::Sender<Result<(), StoreError>>,
     ) -> Decimal {
-        let mut accounts = self.lock();
-        let account = accounts.entry(call.trunk).or_insert_with(|| Account::new(call.account));
-        let mut meter = account.spending.begin(rate, call.answered_at);
+        let mut ledgers = self.lock();
+        let ledger = ledgers.entry(call.trunk).or_insert_with(|| TrunkLedger::new(call.account));
+        let mut meter = ledger.spending.begin(rate, call.answered_at);
         if call.acknowledged {
-            account.spending.acknowledge(&mut meter, call.answered_at);
+            ledger.spending.acknowledge(&mut meter, call.answered_at);
         }
-        let charge = account.spending.end(meter, stored.ended_at);
+        let charge = ledger.spending.end(meter, stored.ended_at);
         let written = Some(written);
         let call = Arc::new(stored);
-        account.waiting.push(Waiting { call, is_answered: true, is_late: false, written });
-        account.busy = true;
+        ledger.waiting.push(WaitingRecord { call, is_answered: true, is_retry: false, written });
+        ledger.busy = true;
         charge.price
     }
 }
 
-/// The record of a lost call, and its rate.
+/// The record of a lost call, and its rate. `None` if the stored row cannot be read.
 fn record_of(call: &RunningCall, last_seen: Timestamp) -> Option<(StoredCall, Option<Rate>)> {
     let ended = last_seen.max(call.answered_at);
     let record = LostRecord::read(&call.attributes)?;

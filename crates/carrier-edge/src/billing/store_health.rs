@@ -1,4 +1,4 @@
-//! What becomes of calls while nothing can be written.
+//! How calls are handled while the store takes no writes: refused, or ended after a grace period.
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use trunk_rules::carrier::{Cause, Recording};
 
-use super::{Inner, MOST_UNWRITTEN, Spend};
+use super::{Billing, Inner, MAX_UNWRITTEN_RECORDS};
 
-/// Since when nothing can be written; nothing while writes work.
+/// The time since which the store takes no writes; `None` while writes work.
 #[derive(Debug, Default)]
-pub(super) struct Failing(Mutex<Option<Timestamp>>);
+pub(super) struct FailingSince(Mutex<Option<Timestamp>>);
 
-impl Failing {
+impl FailingSince {
     fn set(&self, since: Option<Timestamp>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
@@ -23,26 +23,27 @@ impl Failing {
     }
 }
 
-impl Spend {
-    /// Whether nothing can be written, as far as is known.
+impl Billing {
+    /// Returns true if the store is known to take no writes.
     pub(super) fn is_failing(&self) -> bool {
-        self.failing.since().is_some()
+        self.store_failing.since().is_some()
     }
 
-    /// Whether what calls cost is written at this moment.
+    /// Whether the charges of calls can be stored at `now`.
     pub(super) fn recording(&self, now: Timestamp) -> Recording {
-        if self.unwritten.load(Ordering::Relaxed) >= MOST_UNWRITTEN {
+        if self.unwritten.load(Ordering::Relaxed) >= MAX_UNWRITTEN_RECORDS {
             return Recording::FailsFor(Duration::MAX);
         }
-        self.failing.since().map_or(Recording::Works, |since| {
+        self.store_failing.since().map_or(Recording::Works, |since| {
             let millis = now.as_unix_millis().saturating_sub(since.as_unix_millis());
             Recording::FailsFor(Duration::from_millis(u64::try_from(millis).unwrap_or(0)))
         })
     }
 }
 
-/// Follows the store. When nothing could be written for too long, calls that are up are ended, but emergency calls.
-pub(crate) async fn watch(inner: Arc<Inner>) {
+/// Follows the health of the store. When it has taken no writes for `unrecorded_grace`, ends all active calls
+/// except emergency calls.
+pub(super) async fn watch_store(inner: Arc<Inner>) {
     let mut health = inner.core.store.write_health();
     let clock = &inner.core.clock;
     loop {
@@ -50,8 +51,8 @@ pub(crate) async fn watch(inner: Arc<Inner>) {
             return;
         }
         let since = clock.now();
-        inner.spend.failing.set(Some(since));
-        tracing::error!("nothing can be written: calls of trunks with a threshold are refused");
+        inner.billing.store_failing.set(Some(since));
+        tracing::error!("the store takes no writes: calls of trunks with a threshold are refused");
         let grace = clock.sleep_until(since.after(inner.config.unrecorded_grace));
         let in_time = tokio::select! {
             works = health.wait_for(|health| health.reason().is_none()) => Some(works.is_ok()),
@@ -60,15 +61,15 @@ pub(crate) async fn watch(inner: Arc<Inner>) {
         let works = if let Some(works) = in_time {
             works
         } else {
-            let ended = inner.calls.end_for(Cause::NotRecorded, |facts| !facts.is_emergency);
-            tracing::error!(ended, "nothing could be written for too long: calls are ended");
+            let ended = inner.calls.end_for(Cause::NotRecorded, |call_state| !call_state.is_emergency);
+            tracing::error!(ended, "the store took no writes for the grace period: active calls are ended");
             health.wait_for(|health| health.reason().is_none()).await.is_ok()
         };
         if !works {
             return;
         }
-        inner.spend.failing.set(None);
-        inner.spend.failed.notify_one();
-        tracing::info!("writes work again: calls are taken");
+        inner.billing.store_failing.set(None);
+        inner.billing.write_failed.notify_one();
+        tracing::info!("the store takes writes again: calls are admitted");
     }
 }

@@ -1,33 +1,34 @@
-//! What a stranger is answered.
+//! Decides on requests of unknown sources: pass, answer without a transaction, or drop.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use didww_types::Timestamp;
+use sip_transport::body::ACCEPT;
+use sip_transport::{Arrival, Entry, Head, Reply, body_of_datagram, tag_of, unfolded};
 use trunk_rules::carrier::{
     Attempt, Check, Identified, Refusal, Snapshot, Verdict, claimed_username, identify, reason_phrase,
 };
 
-use super::{Front, Tied, key_of};
+use super::{BoundNonces, Front, key_of};
 use crate::attempt::TWILIO_HEADER;
-use crate::guesses::Try;
+use crate::digest_guesses::DigestAttempt;
 use crate::stack::{ALLOW, SUPPORTED};
-use sip_transport::body::ACCEPT;
-use sip_transport::{Arrival, Entry, Head, Reply, body_of_datagram, tag_of, unfolded};
 
-/// Methods that are known and begin nothing here.
+/// Known methods that the edge does not serve outside of a dialog; they are answered with 405.
 const NOT_ALLOWED: [&[u8]; 7] =
     [b"REGISTER", b"SUBSCRIBE", b"PUBLISH", b"MESSAGE", b"REFER", b"INFO", b"NOTIFY"];
-/// Methods that stand in a dialog.
+/// Methods that need a dialog; outside of one they are answered with 481.
 const IN_DIALOG: [&[u8]; 3] = [b"BYE", b"UPDATE", b"PRACK"];
 
-/// What an attempt that was let in is known by, so that what belongs to it is let in, too.
+/// The key under which a passed INVITE is remembered, so that its ACK and CANCEL pass too: source address and
+/// `Call-ID`.
 fn attempt_of<'a>(head: &Head<'a>, arrival: &Arrival) -> (IpAddr, Option<Cow<'a, [u8]>>) {
     (arrival.source.ip(), head.value(["Call-ID", "i"]))
 }
 
 impl Front {
-    pub(super) fn stranger(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> Entry {
+    pub(super) fn decide_unknown(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> Entry {
         let head = Head::of(bytes);
         let Some((head, [method, uri, version])) =
             head.and_then(|head| head.request().map(|request| (head, request)))
@@ -36,7 +37,7 @@ impl Front {
             return Entry::Drop;
         };
         if matches!(method, b"ACK" | b"CANCEL") {
-            if self.proven.knows(attempt_of(&head, arrival), now) {
+            if self.proofs.contains(attempt_of(&head, arrival), now) {
                 return Entry::Pass;
             }
             self.counts.unanswered();
@@ -52,8 +53,8 @@ impl Front {
                 Reply::new(483, "Too Many Hops")
             }
             (None | Some(false), _) | (_, None) => Reply::new(400, "Bad Request"),
-            // Our tag is known to whom it was sent, and to nobody who only knows the address.
-            (Some(true), Some(true)) if key_of(&head).is_some_and(|key| self.calls.has(&key)) => {
+            // Only a receiver of the edge's responses knows the local tag; a forger of the address does not.
+            (Some(true), Some(true)) if key_of(&head).is_some_and(|key| self.calls.contains(&key)) => {
                 return Entry::Pass;
             }
             (Some(true), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
@@ -73,15 +74,16 @@ impl Front {
         self.answer(&head, bytes.len(), arrival, reply)
     }
 
-    /// An INVITE that begins a call. What it proves lets it in.
+    /// An INVITE outside of a dialog. It passes if it has a valid digest, or if its trunk asks for none and
+    /// the rates for unknown sources permit it.
     fn attempt(&self, head: &Head<'_>, bytes: &[u8], uri: &[u8], arrival: &Arrival, now: Timestamp) -> Entry {
         let (settings, source) = (&self.settings, arrival.source.ip());
         let values: Vec<Cow<'_, [u8]>> =
             head.values([settings.credentials_header(), ""]).map(unfolded).collect();
         let credentials: Vec<&[u8]> = values.iter().map(|value| &**value).collect();
-        let name = claimed_username(&credentials, settings);
-        let tried = name.as_deref().map(|name| Try { source, name, now });
-        if tried.is_some_and(|tried| !self.may_try(tried)) {
+        let username = claimed_username(&credentials, settings);
+        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
+        if digest.is_some_and(|digest| !self.may_verify(digest)) {
             return Entry::Drop;
         }
         let from = head.value(["From", "f"]).unwrap_or_default();
@@ -92,7 +94,7 @@ impl Front {
             body: body_of_datagram(bytes).unwrap_or_default(),
             ..Attempt::new(source, uri, &from)
         };
-        let nonces = Tied { nonces: self.nonces_at(now), tie: self.tie(source) };
+        let nonces = BoundNonces { nonces: self.nonces_at(now), binding: self.binding(source) };
         let identified = {
             let trunks = self.trunks.read();
             let snapshot = Snapshot {
@@ -108,22 +110,23 @@ impl Front {
         };
         let reply = match identified {
             Ok(Identified::Digest { .. }) => {
-                if let Some(tried) = tried {
-                    self.right(tried);
+                if let Some(digest) = digest {
+                    self.record_valid(digest);
                 }
                 return Entry::Pass;
             }
-            // Its trunk wants no proof of anybody: then it is as rare as an answer, for it may be forged.
+            // The trunk identifies its callers by address alone. The address may be forged, so the INVITE is
+            // limited like an answer.
             Ok(Identified::Address | Identified::TwilioAccount) => {
                 if self.may_answer(source, now) {
-                    self.proven.note(attempt_of(head, arrival), now);
+                    self.proofs.insert(attempt_of(head, arrival), now);
                     return Entry::Pass;
                 }
                 self.counts.unanswered();
                 return Entry::Drop;
             }
             Err(Verdict::Refused(refusal)) if refusal.check >= Check::Trunk => {
-                self.proven.note(attempt_of(head, arrival), now);
+                self.proofs.insert(attempt_of(head, arrival), now);
                 return Entry::Pass;
             }
             Err(Verdict::Refused(refusal)) => {
@@ -131,7 +134,7 @@ impl Front {
                 Reply::new(refusal.code, reason_phrase(refusal.code))
             }
             Err(Verdict::Challenged(challenge)) => {
-                if challenge.failure.is_guess() && tried.is_some_and(|tried| !self.wrong(tried)) {
+                if challenge.failure.is_guess() && digest.is_some_and(|digest| !self.count_wrong(digest)) {
                     return Entry::Drop;
                 }
                 let nonce = self.nonce(source, now);
@@ -146,7 +149,7 @@ impl Front {
     }
 
     fn refused(&self, head: &Head<'_>, arrival: &Arrival, refusal: &Refusal, now: Timestamp) {
-        if !self.sums.refused.admits((), now) {
+        if !self.log_sums.refused.admits((), now) {
             return;
         }
         let (source, code, why) = (arrival.source, refusal.code, &refusal.explanation);

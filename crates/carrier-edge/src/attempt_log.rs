@@ -1,16 +1,16 @@
-//! What the operator's log says about a call that did not go through.
+//! Log lines for the operator about attempts that were not admitted.
 
 use didww_types::Timestamp;
+use service_base::summed::Summed;
 use trunk_rules::carrier::{Challenge, Check, DigestFailure, Refusal};
 
 use super::Inner;
 use super::attempt::Parts;
 use super::stack::Incoming;
-use service_base::summed::Summed;
 
-/// The lines that callers can cause: the first ones of a minute are written, the others summed up.
+/// Log lines that callers can cause. The first ones of a minute are written, the others are summed up.
 #[derive(Debug)]
-pub(crate) struct Sums {
+pub(crate) struct LogSums {
     challenged: Summed,
     refused: Summed,
     unrecorded: Summed,
@@ -18,14 +18,14 @@ pub(crate) struct Sums {
     pub media: Summed,
 }
 
-impl Sums {
+impl LogSums {
     pub(crate) const fn new() -> Self {
         Self {
             challenged: Summed::new("attempts were challenged again"),
             refused: Summed::new("attempts were refused"),
             unrecorded: Summed::new("trunks had refusals that were not recorded"),
             registrations: Summed::new("registrations were refused"),
-            media: Summed::new("calls had something wrong with their media"),
+            media: Summed::new("calls had problems with their media"),
         }
     }
 
@@ -36,22 +36,23 @@ impl Sums {
         }
     }
 
-    /// That refusals of a trunk are not recorded.
-    pub(crate) fn not_recorded(&self, trunk: &str, most: u32, now: Timestamp) {
+    /// Logs that further refusals of a trunk are not recorded in this minute.
+    pub(crate) fn not_recorded(&self, trunk: &str, limit: u32, now: Timestamp) {
         if self.unrecorded.admits(trunk, now) {
-            tracing::warn!(%trunk, most, "no more refusals of the trunk are recorded in this minute");
+            tracing::warn!(%trunk, most = limit, "no more refusals of the trunk are recorded in this minute");
         }
     }
 }
 
-/// A challenge: the first of a call is ordinary, a second one says what was wrong with the answer.
+/// Logs a challenge. The first one of a call is ordinary and logged at debug level; another one is logged as
+/// a warning with the flaw of the digest.
 pub(crate) fn challenged(inner: &Inner, request: &Incoming, challenge: &Challenge) {
     let (source, call_id) = (request.source(), request.call_id());
     let trunk = challenge.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();
     if challenge.failure == DigestFailure::NoHeader {
         tracing::debug!(%source, call_id, "challenged");
     } else if inner
-        .sums
+        .log_sums
         .challenged
         .admits((source.ip(), challenge.failure.to_string()), inner.core.clock.now())
     {
@@ -59,9 +60,10 @@ pub(crate) fn challenged(inner: &Inner, request: &Incoming, challenge: &Challeng
     }
 }
 
+/// Logs a refusal, with what the operator needs to correct it.
 pub(crate) fn refused(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
     let (source, call_id) = (request.source(), request.call_id());
-    if !inner.sums.refused.admits((source.ip(), refusal.check), inner.core.clock.now()) {
+    if !inner.log_sums.refused.admits((source.ip(), refusal.check), inner.core.clock.now()) {
         return;
     }
     let trunk = refusal.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();

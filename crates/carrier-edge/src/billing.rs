@@ -1,0 +1,399 @@
+//! The price of calls, and what each trunk spent in the last 24 hours.
+//!
+//! A call is charged when it is answered ([`Billing::answered`]), once a second while it is active
+//! (`metering`), and when it ends ([`Billing::ended`], [`Billing::record`]). From its answer to its record an
+//! answered call has a row in the store (`rows`): if the server dies, the next one charges the calls whose
+//! rows it finds (`lost_calls`). On a trunk with a threshold the row is written before the answer is sent; if
+//! it cannot be written, the call is refused.
+//!
+//! Memory is bounded by the active calls, and by [`MAX_UNWRITTEN_RECORDS`] records that wait for a store that
+//! takes no writes (`store_health`).
+
+mod lost_calls;
+mod metering;
+mod rows;
+mod store_health;
+mod trunk_writes;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use didww_types::resources::VoiceOutTrunk;
+use didww_types::values::Money;
+use didww_types::{Resource as _, Timestamp};
+use rust_decimal::Decimal;
+use tokio::sync::{Notify, oneshot};
+use trunk_rules::carrier::{Cause, Funds, Meter, Recording, Spending, TrunkTerms};
+use trunk_store::{Committed, Observer, Store, StoreError, StoredCall};
+use uuid::Uuid;
+
+use super::call_state::CallState;
+use super::record::{CallRecord, FinalCharge};
+use super::{Counters, Inner};
+use rows::{RowState, Rows};
+use store_health::FailingSince;
+
+pub(crate) use lost_calls::charge_lost;
+
+/// Starts the background tasks of billing: call rows, metering, ageing of spending, and the store's health.
+pub(crate) fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
+    [
+        tokio::spawn(rows::run(Arc::clone(inner))),
+        tokio::spawn(metering::run(Arc::clone(inner))),
+        tokio::spawn(trunk_writes::run_ageing(Arc::clone(inner))),
+        tokio::spawn(store_health::watch_store(Arc::clone(inner))),
+    ]
+}
+
+/// The spending of each trunk that has active calls or spent anything in the last 24 hours.
+///
+/// At most one task per trunk writes changes that its spending causes: calls that end together share one
+/// write, and do not conflict with each other.
+#[derive(Debug, Default)]
+pub(crate) struct Billing {
+    ledgers: Mutex<HashMap<Uuid, TrunkLedger>>,
+    /// Notified when a write failed.
+    write_failed: Notify,
+    /// Notified when active calls must be metered now, ahead of the next tick.
+    meter_now: Notify,
+    /// True while the metering task ticks; it sleeps while there are no active calls.
+    ticking: AtomicBool,
+    rows: Rows,
+    /// The number of records of ended calls that failed to be written and are kept for another attempt.
+    unwritten: AtomicUsize,
+    store_failing: FailingSince,
+}
+
+/// The spending of one trunk, and the records that are to be written for it.
+#[derive(Debug)]
+struct TrunkLedger {
+    /// The number of the trunk's account in the store.
+    account: i64,
+    spending: Spending,
+    /// The answered calls by their ids.
+    running: HashMap<Uuid, Running>,
+    /// The trunk's `threshold_reached`, as last committed.
+    threshold_reached: bool,
+    /// The amount that the API shows as spent, and when it was written.
+    shown: Option<(Decimal, Timestamp)>,
+    /// The records of ended calls that are not written yet.
+    waiting: Vec<WaitingRecord>,
+    /// The earliest end of the calls whose records are being written.
+    writing: Option<Timestamp>,
+    /// True if the trunk's block must be decided again although no call has ended.
+    due: bool,
+    /// True if the stored state of the trunk may be out of date, after a failed write or a restart of the
+    /// server.
+    may_be_outdated: bool,
+    /// True while a task writes for the trunk.
+    busy: bool,
+    /// Notified when waiting records must be written without gathering more.
+    write_now: Arc<Notify>,
+}
+
+/// An answered call that has not ended.
+#[derive(Debug)]
+struct Running {
+    call_state: Arc<CallState>,
+    meter: Meter,
+    /// The state of its row in the store.
+    row: RowState,
+    /// True if the call has received a time at which it must end.
+    ends: bool,
+}
+
+/// The record of an ended call that waits to be written.
+#[derive(Debug)]
+struct WaitingRecord {
+    call: Arc<StoredCall>,
+    /// True for an answered call, whose record is kept until it can be written.
+    is_answered: bool,
+    /// True if the record counts in `Billing::unwritten`.
+    is_retry: bool,
+    /// Receives the outcome of the first attempt to write the record.
+    written: Option<oneshot::Sender<Result<(), StoreError>>>,
+}
+
+impl TrunkLedger {
+    fn new(account: i64) -> Self {
+        Self {
+            account,
+            spending: Spending::default(),
+            running: HashMap::new(),
+            threshold_reached: false,
+            shown: None,
+            waiting: Vec::new(),
+            writing: None,
+            due: false,
+            may_be_outdated: false,
+            busy: false,
+            write_now: Arc::default(),
+        }
+    }
+
+    /// Returns true if the ledger has no state that must be kept.
+    fn is_idle(&self) -> bool {
+        !(self.busy || self.due || self.may_be_outdated)
+            && self.waiting.is_empty()
+            && self.running.is_empty()
+            && self.spending.oldest().is_none()
+    }
+
+    /// Marks the trunk as due if it must be blocked, or if the amount that the API shows is wrong and older
+    /// than `step`. Returns true if the caller must start a task that writes for the trunk.
+    fn mark_due(&mut self, limit: Option<Decimal>, now: Timestamp, step: Duration) -> bool {
+        let blocks = self.spending.blocks(limit, now) && !self.threshold_reached;
+        let spent = self.spending.spent(now);
+        let is_stale = match self.shown {
+            Some((shown, at)) => shown != spent && (now >= at.after(step) || now < at),
+            None => !spent.is_zero(),
+        };
+        if blocks {
+            // Until the block is written, the trunk admits calls that it must refuse.
+            self.write_now.notify_one();
+        }
+        self.due |= blocks || is_stale;
+        self.due && !std::mem::replace(&mut self.busy, true)
+    }
+}
+
+/// The funds of trunks at a given time.
+pub(crate) struct FundsAt<'a> {
+    pub inner: &'a Inner,
+    pub now: Timestamp,
+}
+
+impl Funds for FundsAt<'_> {
+    fn exhausted(&self, trunk: &TrunkTerms) -> Option<Money> {
+        let id = trunk.id.as_str().parse().ok()?;
+        let mut ledgers = self.inner.billing.lock();
+        let ledger = ledgers.get_mut(&id)?;
+        let limit = trunk.threshold.map(Money::amount);
+        let exhausted = ledger.spending.is_exhausted(limit, self.now);
+        exhausted.then(|| Money::new(ledger.spending.held(self.now)))
+    }
+
+    fn are_recorded(&self, trunk: &TrunkTerms) -> bool {
+        let Inner { billing, config, .. } = self.inner;
+        billing.recording(self.now).admits(trunk.threshold.is_some(), config.unrecorded_grace)
+    }
+}
+
+/// The time for which a charge counts as spent.
+const SPENDING_WINDOW: Duration = Duration::from_hours(24);
+
+/// Limit of records that wait for a store that takes no writes. Beyond it only emergency calls are admitted;
+/// their records, which cost nothing, are not kept.
+const MAX_UNWRITTEN_RECORDS: usize = 65_536;
+
+impl Billing {
+    /// Sums the stored charges of the last 24 hours. Every trunk that ever spent is decided once, because its
+    /// spending may have aged while no server was running.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
+    pub(crate) async fn load(&self, store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
+        let from = Timestamp::from_unix_millis(
+            now.as_unix_millis() - i64::try_from(SPENDING_WINDOW.as_millis()).unwrap_or(0),
+        );
+        let charges = store.charges_since(from).await?;
+        let mut ledgers = self.lock();
+        for charge in charges {
+            let ledger = ledgers.entry(charge.trunk).or_insert_with(|| TrunkLedger::new(charge.account));
+            ledger.spending.add(charge.ended_at, charge.price.parse().unwrap_or_default());
+        }
+        store.visit(VoiceOutTrunk::SPEC, &mut |committed| {
+            if let Committed::Stored { account, record, .. } = committed
+                && record.meta.is_some()
+            {
+                let ledger = ledgers.entry(record.id).or_insert_with(|| TrunkLedger::new(*account));
+                ledger.may_be_outdated = true;
+                ledger.threshold_reached = is_threshold_reached(&record.attributes);
+                if !ledger.threshold_reached {
+                    // The trunk is open in spite of its spending, so its owner has re-opened it.
+                    ledger.spending.pardon();
+                }
+            }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, TrunkLedger>> {
+        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges a call that is about to be answered, and writes its row. On a trunk with a threshold the row
+    /// is durable when this returns; otherwise it is written in the background.
+    ///
+    /// # Errors
+    /// Why the call must not be answered. The caller must call [`Self::ended`] in this case too.
+    pub(crate) async fn answered(
+        &self,
+        inner: &Inner,
+        call_state: &Arc<CallState>,
+        at: Timestamp,
+    ) -> Result<(), Cause> {
+        let Some(trunk) = call_state.trunk_uuid() else { return Ok(()) };
+        let limit = limit_of(inner, call_state);
+        {
+            let mut ledgers = self.lock();
+            let ledger = ledgers.entry(trunk).or_insert_with(|| TrunkLedger::new(call_state.account()));
+            if !call_state.is_exempt(inner.config.settings.emergency_bypass)
+                && ledger.spending.is_exhausted(limit, at)
+            {
+                return Err(Cause::RejectedByAuthRecord);
+            }
+            let meter = ledger.spending.begin(call_state.rate, at);
+            let running =
+                Running { call_state: Arc::clone(call_state), meter, row: RowState::None, ends: false };
+            ledger.running.insert(call_state.origin.id, running);
+        }
+        if limit.is_none() || call_state.is_emergency {
+            self.rows.queue_update(trunk, call_state.origin.id);
+            return Ok(());
+        }
+        self.rows.write(trunk, call_state.origin.id).await.map_err(|error| {
+            self.log_failed_write(&error, "the row of a call before its answer");
+            Cause::NotRecorded
+        })
+    }
+
+    /// Records that the caller acknowledged the answer, which was sent at `answered`: the call is charged
+    /// from then on.
+    pub(crate) fn acknowledged(&self, inner: &Arc<Inner>, call_state: &CallState, answered: Timestamp) {
+        let Some(trunk) = call_state.trunk_uuid() else { return };
+        let limit = limit_of(inner, call_state);
+        let (blocks, must_write) = {
+            let mut ledgers = self.lock();
+            let Some(ledger) = ledgers.get_mut(&trunk) else { return };
+            let Some(running) = ledger.running.get_mut(&call_state.origin.id) else { return };
+            ledger.spending.acknowledge(&mut running.meter, answered);
+            let must_write = ledger.mark_due(limit, answered, inner.config.cost_step);
+            (ledger.spending.blocks(limit, answered), must_write)
+        };
+        self.rows.queue_update(trunk, call_state.origin.id);
+        if must_write {
+            tokio::spawn(trunk_writes::write_trunk(Arc::clone(inner), trunk));
+        }
+        if blocks || !self.ticking.load(Ordering::Acquire) {
+            self.meter_now.notify_one();
+        }
+    }
+
+    /// Ends the charging of a call at `ended`. Returns what it cost; `None` if it was not answered.
+    pub(crate) fn ended(&self, call_state: &CallState, ended: Timestamp) -> Option<FinalCharge> {
+        let mut ledgers = self.lock();
+        let ledger = ledgers.get_mut(&call_state.trunk_uuid()?)?;
+        let Running { meter, .. } = ledger.running.remove(&call_state.origin.id)?;
+        let is_acknowledged = meter.is_acknowledged();
+        Some(FinalCharge { charge: ledger.spending.end(meter, ended), is_acknowledged })
+    }
+
+    /// Writes the record of an ended call and, if its threshold is reached, the block of the trunk, in one
+    /// commit. Then publishes the record to subscribers. If the write fails, the record of an answered call
+    /// is kept and written later; that of a refused or unanswered call, which costs nothing, is dropped.
+    pub(crate) async fn record(
+        &self,
+        inner: &Arc<Inner>,
+        trunk: &TrunkTerms,
+        record: Box<CallRecord>,
+        is_answered: bool,
+    ) {
+        if !is_answered && self.recording(inner.core.clock.now()) != Recording::Works {
+            Counters::count(&inner.counters.unrecorded);
+            return record.publish(&inner.records);
+        }
+        let account: i64 = trunk.account.parse().unwrap_or_default();
+        let Some(stored) = record.to_stored(account) else { return };
+        let limit = trunk.threshold.map(Money::amount);
+        if let Err(error) = self.queue_record(inner, stored, is_answered, limit).await {
+            self.log_failed_write(&error, "the record of a call");
+        }
+        record.publish(&inner.records);
+    }
+
+    /// Queues a record, and waits until it is written or the first attempt has failed.
+    async fn queue_record(
+        &self,
+        inner: &Arc<Inner>,
+        call: StoredCall,
+        is_answered: bool,
+        limit: Option<Decimal>,
+    ) -> Result<(), StoreError> {
+        let (trunk, ended) = (call.trunk, call.ended_at);
+        let (written, outcome) = oneshot::channel();
+        let idle = {
+            let mut ledgers = self.lock();
+            let ledger = ledgers.entry(trunk).or_insert_with(|| TrunkLedger::new(call.account));
+            if ledger.spending.blocks(limit, ended) && !ledger.threshold_reached {
+                ledger.write_now.notify_one();
+            }
+            let written = Some(written);
+            ledger.waiting.push(WaitingRecord {
+                call: Arc::new(call),
+                is_answered,
+                is_retry: false,
+                written,
+            });
+            !std::mem::replace(&mut ledger.busy, true)
+        };
+        if idle {
+            // A separate task: records of other calls must be written even if this call's future is dropped.
+            tokio::spawn(trunk_writes::write_trunk(Arc::clone(inner), trunk));
+        }
+        outcome.await.unwrap_or_else(|_| Err(StoreError::Failed("the server stopped".to_owned())))
+    }
+}
+
+impl Billing {
+    /// Logs a failed write. While the store takes no writes at all, which is logged once, single failures are
+    /// logged at debug level only, so that callers cannot fill the log.
+    fn log_failed_write(&self, error: &StoreError, what: &str) {
+        if self.is_failing() {
+            tracing::debug!(%error, what, "the edge could not write");
+        } else {
+            tracing::error!(%error, what, "the edge could not write");
+        }
+    }
+}
+
+/// A reset forgets the spending. When the owner re-opens a trunk that its threshold blocked, the spending so
+/// far no longer blocks it.
+impl Observer for Billing {
+    fn committed(&self, committed: &Committed) {
+        match committed {
+            Committed::Stored { record, .. } if record.kind == VoiceOutTrunk::SPEC.name => {
+                let mut ledgers = self.lock();
+                let Some(ledger) = ledgers.get_mut(&record.id) else { return };
+                let reached = is_threshold_reached(&record.attributes);
+                if std::mem::replace(&mut ledger.threshold_reached, reached) && !reached {
+                    ledger.spending.pardon();
+                }
+            }
+            Committed::Reset { account: reset } => self.lock().retain(|_, ledger| {
+                if reset.is_none_or(|reset| reset == ledger.account) {
+                    ledger.spending.forget();
+                    ledger.shown = None;
+                    for running in ledger.running.values_mut() {
+                        running.row = RowState::None;
+                    }
+                }
+                !ledger.is_idle()
+            }),
+            Committed::Stored { .. } | Committed::Deleted { .. } => {}
+        }
+    }
+}
+
+/// Searches the canonical JSON text instead of parsing it, because it runs for every write of a trunk.
+fn is_threshold_reached(attributes: &str) -> bool {
+    attributes.contains("\"threshold_reached\":true")
+}
+
+/// The current threshold of a call's trunk; if the trunk was deleted, the threshold that it had when the call
+/// was admitted.
+fn limit_of(inner: &Inner, call_state: &CallState) -> Option<Decimal> {
+    let trunks = inner.trunks.read();
+    trunks.index.get(&call_state.trunk.id).unwrap_or(&call_state.trunk).threshold.map(Money::amount)
+}

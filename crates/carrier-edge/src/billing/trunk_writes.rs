@@ -1,0 +1,291 @@
+//! Writes the effects of calls on their trunk: records, the amount spent, and whether that blocks or re-opens
+//! the trunk.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use callbacks::trunk_event;
+use didww_types::resources::VoiceOutTrunk;
+use didww_types::values::Money;
+use didww_types::{Resource as _, Timestamp};
+use futures_util::{StreamExt as _, stream};
+use rust_decimal::Decimal;
+use serde_json::{Map, Value, json};
+use tokio::sync::Notify;
+use trunk_rules::carrier::{Gate, SpendEvent, decide_gate};
+use trunk_store::{Change, Scope, StoreError};
+use uuid::Uuid;
+
+use super::{Billing, Inner, MAX_UNWRITTEN_RECORDS, SPENDING_WINDOW, WaitingRecord};
+
+/// Attempts to write a change of a trunk. An attempt fails if its owner has changed the trunk in the
+/// meantime, or the store is overloaded.
+const MAX_WRITE_ATTEMPTS: u32 = 32;
+/// Limit of call records in one commit.
+const MAX_RECORDS_PER_COMMIT: usize = 256;
+/// The time after a commit in which records of the same trunk are gathered for the next one. The first is
+/// written at once.
+const GATHER_TIME: Duration = Duration::from_millis(20);
+/// The delay before failed writes are tried again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// Limit of trunks that are written concurrently after a start or a failure.
+const MAX_CONCURRENT_TRUNKS: usize = 32;
+
+/// One unit of work of a trunk's task.
+struct Work {
+    account: i64,
+    /// True if the trunk's spending may have changed. It is unchanged if only unanswered calls ended.
+    decides: bool,
+    waiting: Vec<WaitingRecord>,
+    write_now: Arc<Notify>,
+}
+
+impl Billing {
+    /// Takes the next work of a trunk's task. `None` ends the task.
+    fn next_work(&self, trunk: Uuid) -> Option<Work> {
+        let mut ledgers = self.lock();
+        let ledger = ledgers.get_mut(&trunk)?;
+        let (account, write_now) = (ledger.account, Arc::clone(&ledger.write_now));
+        let most = ledger.waiting.len().min(MAX_RECORDS_PER_COMMIT);
+        let waiting: Vec<WaitingRecord> = ledger.waiting.drain(..most).collect();
+        ledger.writing = waiting.iter().map(|waiting| waiting.call.ended_at).min();
+        let decides = std::mem::take(&mut ledger.due) | waiting.iter().any(|waiting| waiting.is_answered);
+        if decides || !waiting.is_empty() {
+            return Some(Work { account, decides, waiting, write_now });
+        }
+        ledger.busy = false;
+        None
+    }
+
+    /// Commits records together with the change of their trunk.
+    async fn write(
+        &self,
+        inner: &Inner,
+        trunk: Uuid,
+        account: i64,
+        decides: bool,
+        calls: Vec<Change>,
+    ) -> Result<(), StoreError> {
+        if !decides {
+            return inner.core.store.commit(calls).await.map(|_| ());
+        }
+        for attempt in 0..MAX_WRITE_ATTEMPTS {
+            let now = inner.core.clock.now();
+            let outcome = match self.trunk_changes(inner, account, trunk, now).await {
+                Ok((spent, changes)) if changes.is_empty() && calls.is_empty() => {
+                    self.record_shown(trunk, spent, now);
+                    return Ok(());
+                }
+                Ok((spent, mut changes)) => {
+                    let emits = changes.iter().any(|change| matches!(change, Change::Emit(_)));
+                    changes.extend(calls.iter().cloned());
+                    let outcome = inner.core.store.commit(changes).await.map(|_| ());
+                    if outcome.is_ok() {
+                        self.record_shown(trunk, spent, now);
+                        if emits {
+                            inner.core.outbox.wake();
+                        }
+                    }
+                    outcome
+                }
+                Err(error) => Err(error),
+            };
+            match outcome {
+                // The owner has changed the trunk in the meantime: the change is decided again.
+                Err(StoreError::Conflict) => {}
+                Err(StoreError::Overloaded) => {
+                    tokio::time::sleep(Duration::from_millis(5 << attempt.min(6))).await;
+                }
+                outcome => return outcome,
+            }
+        }
+        self.decide_later(trunk);
+        // The records are what charges the account, so they are written in any case. The trunk is corrected
+        // from them later.
+        if calls.is_empty() {
+            Err(StoreError::Conflict)
+        } else {
+            inner.core.store.commit(calls).await.map(|_| ())
+        }
+    }
+
+    /// Records the amount that the API shows from now on.
+    fn record_shown(&self, trunk: Uuid, spent: Decimal, now: Timestamp) {
+        if let Some(ledger) = self.lock().get_mut(&trunk) {
+            ledger.shown = Some((spent, now));
+        }
+    }
+
+    /// Schedules another decision about a trunk after the retry delay.
+    fn decide_later(&self, trunk: Uuid) {
+        if let Some(ledger) = self.lock().get_mut(&trunk) {
+            ledger.may_be_outdated = true;
+        }
+        self.write_failed.notify_one();
+    }
+
+    /// The amount that a trunk spent, and true if it must be blocked.
+    fn spent_and_blocks(&self, trunk: Uuid, limit: Option<Decimal>, now: Timestamp) -> (Decimal, bool) {
+        let mut ledgers = self.lock();
+        let state = ledgers
+            .get_mut(&trunk)
+            .map(|ledger| (ledger.spending.spent(now), ledger.spending.blocks(limit, now)));
+        state.unwrap_or_default()
+    }
+
+    /// The amount that a trunk spent, and the changes to commit because of it: the amount in its meta, and if
+    /// the trunk is blocked or re-opened, its status and an event for callbacks.
+    async fn trunk_changes(
+        &self,
+        inner: &Inner,
+        account: i64,
+        trunk: Uuid,
+        now: Timestamp,
+    ) -> Result<(Decimal, Vec<Change>), StoreError> {
+        let scope = Scope { account, spec: VoiceOutTrunk::SPEC };
+        // The trunk was deleted while a call was active.
+        let Some(before) = inner.core.store.find(scope, trunk).await? else {
+            return Ok((Decimal::ZERO, Vec::new()));
+        };
+        let mut attributes = before.attributes()?;
+        let limit =
+            attributes.get("threshold_amount").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let (spent, blocks) = self.spent_and_blocks(trunk, limit, now);
+        // Spending that does not block the trunk now must not keep it blocked, as after ageing.
+        let event = if blocks { SpendEvent::Charged } else { SpendEvent::Aged };
+        let settings = &inner.config.settings;
+        let change =
+            decide_gate(block_state(&attributes), event, limit, spent, settings.callback_on_manual_block);
+        let meta = json!({ "spent_amount": Money::new(spent) }).to_string();
+        if change.is_none() && before.meta.as_deref() == Some(&meta) {
+            return Ok((spent, Vec::new()));
+        }
+        let mut callback_event = None;
+        if let Some(change) = change {
+            let status = if change.gate.blocked { "blocked" } else { "active" };
+            attributes.insert("status".to_owned(), json!(status));
+            attributes.insert("threshold_reached".to_owned(), json!(change.gate.threshold_reached));
+            tracing::warn!(trunk = %trunk, status, %spent, "the spending of the last 24 hours changed the status of a trunk");
+            if change.callback {
+                let state = (change.gate.blocked, change.gate.threshold_reached);
+                callback_event = trunk_event(account, trunk, &attributes, state, now);
+            }
+        }
+        // The change that may conflict comes first, so that nothing must be undone.
+        let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta: Some(meta) };
+        let emit = callback_event.map(|event| Change::Emit(Box::new(event)));
+        Ok((spent, std::iter::once(replace).chain(emit).collect()))
+    }
+
+    /// Reports the outcome of a commit to the waiting calls. After a failure, records of answered calls are
+    /// queued again.
+    fn report_outcome(&self, trunk: Uuid, waiting: Vec<WaitingRecord>, outcome: &Result<(), StoreError>) {
+        let mut ledgers = self.lock();
+        let Some(ledger) = ledgers.get_mut(&trunk) else { return };
+        ledger.writing = None;
+        let mut again = Vec::new();
+        for mut waiting in waiting {
+            if let Some(written) = waiting.written.take() {
+                // The receiver is gone if the call's future was dropped.
+                let _gone = written.send(outcome.clone());
+            }
+            match outcome {
+                Ok(()) if waiting.is_retry => {
+                    self.unwritten.fetch_sub(1, Ordering::Relaxed);
+                }
+                Err(_) if waiting.is_retry => again.push(waiting),
+                Err(_)
+                    if waiting.is_answered
+                        && self.unwritten.load(Ordering::Relaxed) < MAX_UNWRITTEN_RECORDS =>
+                {
+                    self.unwritten.fetch_add(1, Ordering::Relaxed);
+                    again.push(WaitingRecord { is_retry: true, ..waiting });
+                }
+                _ => {}
+            }
+        }
+        if !again.is_empty() {
+            // The oldest records stay first.
+            again.append(&mut ledger.waiting);
+            ledger.waiting = again;
+        }
+    }
+
+    /// Ends a trunk's task after a failed write. A later task writes what waits.
+    fn stop_task(&self, trunk: Uuid) {
+        if let Some(ledger) = self.lock().get_mut(&trunk) {
+            ledger.busy = false;
+            ledger.may_be_outdated = true;
+        }
+        self.write_failed.notify_one();
+    }
+
+    /// The trunks that must be written at `now`, and when the spending of the next one ages. The trunks count
+    /// as busy: the caller must write them.
+    fn take_due(&self, now: Timestamp) -> (Vec<Uuid>, Option<Timestamp>) {
+        let mut ledgers = self.lock();
+        let mut due = Vec::new();
+        ledgers.retain(|trunk, ledger| {
+            let aged = ledger.spending.oldest().is_some_and(|oldest| oldest.after(SPENDING_WINDOW) <= now);
+            if aged {
+                // Removes the aged charges from the window.
+                let _spent = ledger.spending.spent(now);
+            }
+            ledger.due |= aged | std::mem::take(&mut ledger.may_be_outdated);
+            if ledger.due && !std::mem::replace(&mut ledger.busy, true) {
+                due.push(*trunk);
+            }
+            !ledger.is_idle()
+        });
+        let next = ledgers.values().filter_map(|ledger| ledger.spending.oldest()).min();
+        (due, next.map(|oldest| oldest.after(SPENDING_WINDOW)))
+    }
+}
+
+/// The task of one trunk: writes until there is nothing left to write, or a write fails.
+pub(super) async fn write_trunk(inner: Arc<Inner>, trunk: Uuid) {
+    while let Some(Work { account, decides, waiting, write_now }) = inner.billing.next_work(trunk) {
+        let calls: Vec<Change> =
+            waiting.iter().map(|waiting| Change::Call(Arc::clone(&waiting.call))).collect();
+        let is_call = !calls.is_empty();
+        let outcome = inner.billing.write(&inner, trunk, account, decides, calls).await;
+        inner.billing.report_outcome(trunk, waiting, &outcome);
+        if let Err(error) = outcome {
+            inner.billing.log_failed_write(&error, "the spending of a trunk");
+            return inner.billing.stop_task(trunk);
+        }
+        if is_call {
+            let _woken = tokio::time::timeout(GATHER_TIME, write_now.notified()).await;
+        }
+    }
+}
+
+/// Whether a trunk is blocked, and whether its threshold was reached, as its attributes have it.
+fn block_state(attributes: &Map<String, Value>) -> Gate {
+    Gate {
+        blocked: attributes.get("status").and_then(Value::as_str) == Some("blocked"),
+        threshold_reached: attributes.get("threshold_reached") == Some(&Value::Bool(true)),
+    }
+}
+
+/// Removes spending that is older than 24 hours, which re-opens trunks that it blocked, and repeats failed
+/// writes.
+pub(super) async fn run_ageing(inner: Arc<Inner>) {
+    let clock = &inner.core.clock;
+    loop {
+        let now = clock.now();
+        let (due, next) = inner.billing.take_due(now);
+        stream::iter(due)
+            .for_each_concurrent(MAX_CONCURRENT_TRUNKS, |trunk| write_trunk(Arc::clone(&inner), trunk))
+            .await;
+        let failed = async {
+            inner.billing.write_failed.notified().await;
+            tokio::time::sleep(RETRY_DELAY).await;
+        };
+        tokio::select! {
+            () = clock.sleep_until(next.unwrap_or_else(|| now.after(Duration::from_mins(1)))) => {}
+            () = failed => {}
+        }
+    }
+}

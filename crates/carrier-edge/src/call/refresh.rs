@@ -1,0 +1,96 @@
+//! Refreshes the session of a call when the edge is the refresher (RFC 4028 §7.4).
+
+use std::time::Duration;
+
+use sip_transport::session_timer::{Said, Session};
+use tokio::sync::oneshot;
+
+use super::Call;
+use super::pending_refresh::PendingRefresh;
+use crate::stack::FinalResponse;
+
+/// The delay before a failed refresh is repeated.
+const REFRESH_RETRY_DELAY: Duration = Duration::from_secs(3);
+/// After a 491, the next attempt waits a random number of 10 ms steps below this one: up to 2 seconds,
+/// because the edge did not create the dialog's `Call-ID` (RFC 3261 §14.1).
+const MAX_GLARE_STEPS: u64 = 200;
+
+impl Call<'_> {
+    /// Sends a refresh: an UPDATE if the caller allows it, otherwise an INVITE with an offer of the current
+    /// media.
+    pub(super) async fn refresh(&mut self) {
+        let (Some(session), Some(dialog)) = (self.session.as_mut(), self.dialog.as_ref()) else { return };
+        let (allows_update, contact) = (dialog.allows_update, dialog.contact.clone());
+        session.wait();
+        let (expires, least) = (session.terms.in_request(), self.min_session_interval.to_string());
+        let offer = if allows_update { String::new() } else { self.offer() };
+        let mut headers = vec![
+            ("Contact", &*contact),
+            ("Allow", crate::stack::ALLOW),
+            ("Supported", crate::stack::SUPPORTED),
+            ("Session-Expires", expires.as_str()),
+        ];
+        if self.min_session_interval > 0 {
+            headers.push(("Min-SE", least.as_str()));
+        }
+        let Some(dialog) = self.dialog.as_mut() else { return };
+        match dialog.refresh(&headers, &offer).await {
+            Some(sent) => {
+                let (sender, response) = oneshot::channel();
+                tokio::spawn(async move {
+                    // The receiver is gone if the call has ended in the meantime.
+                    let _gone = sender.send(sent.answer().await);
+                });
+                self.pending_refresh = Some(PendingRefresh { response, has_offer: !offer.is_empty() });
+            }
+            None => self.refresh_after(REFRESH_RETRY_DELAY),
+        }
+    }
+
+    fn refresh_after(&mut self, wait: Duration) {
+        let at = self.inner.core.clock.now().after(wait);
+        if let Some(session) = &mut self.session {
+            session.try_again_at(at);
+        }
+    }
+
+    /// Handles the final response to a refresh. Returns false if the call must end: there was no response
+    /// (408), the caller does not know the dialog (481), or the answer to the offer does not match. After
+    /// other failures the refresh is repeated until the session expires.
+    pub(super) async fn refreshed(&mut self, response: Option<FinalResponse>) -> bool {
+        let offered = self.pending_refresh.take().is_some_and(|pending| pending.has_offer);
+        let Some(FinalResponse { code, headers, description }) = response else { return false };
+        if offered && !(200..300).contains(&code) {
+            self.sdp_state.awaits_answer = false;
+        }
+        let said = Said::of(&headers).unwrap_or_default();
+        match code {
+            200..300 => {
+                let now = self.inner.core.clock.now();
+                self.session = said.agreed().map(|terms| Session::new(terms, now));
+                return !offered || self.answered_offer(description.as_deref()).await.is_ok();
+            }
+            408 | 481 => return false,
+            422 => match (said.least, self.session.as_mut()) {
+                (Some(least), Some(session)) if least > session.terms.interval => {
+                    session.terms.interval = least;
+                    self.min_session_interval = least;
+                    self.refresh_after(Duration::ZERO);
+                }
+                _ => self.refresh_after(REFRESH_RETRY_DELAY),
+            },
+            405 | 501 if !offered => {
+                if let Some(dialog) = &mut self.dialog {
+                    dialog.allows_update = false;
+                }
+                self.refresh_after(Duration::ZERO);
+            }
+            491 => {
+                let steps = self.inner.core.ids.word() % MAX_GLARE_STEPS;
+                self.refresh_after(Duration::from_millis(10 * steps));
+            }
+            _ => self.refresh_after(REFRESH_RETRY_DELAY),
+        }
+        true
+    }
+}

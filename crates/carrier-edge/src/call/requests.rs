@@ -1,0 +1,106 @@
+//! Handles requests in the dialog of a call, other than BYE: new offers, session refreshes and PRACK.
+
+use std::sync::Arc;
+
+use didww_types::Timestamp;
+use sip_transport::session_timer::{Decision, Said, Session};
+use trunk_rules::carrier::reason_phrase;
+
+use super::Call;
+use crate::call_event::CallEvent;
+use crate::inspection;
+use crate::stack::Incoming;
+
+impl Call<'_> {
+    /// Handles a request in the dialog of an answered call.
+    pub(super) async fn handle_request(&mut self, request: Box<Incoming>) {
+        if request.method() == "PRACK" {
+            // It crossed the answer, so its outcome no longer matters.
+            let _no_media = Box::pin(self.handle_prack(*request)).await;
+        } else {
+            Box::pin(self.handle_offer_or_update(*request)).await;
+        }
+    }
+
+    /// Handles a re-INVITE or an UPDATE.
+    pub(super) async fn handle_offer_or_update(&mut self, request: Incoming) {
+        let invites = request.method() == "INVITE";
+        let offer = request.description().ok().flatten().map(<[u8]>::to_vec);
+        let refreshes = self.pending_refresh.as_ref().is_some_and(|pending| pending.has_offer);
+        if (invites || offer.is_some()) && (self.sdp_state.awaits_answer || refreshes) {
+            // An offer of the edge is pending (RFC 3261 §14.2, RFC 3311 §5.2).
+            return respond_in_background(request, 491);
+        }
+        if let Some(offer) = offer {
+            return self.respond_to_offer(request, &offer).await;
+        }
+        let body = if invites { self.offer() } else { String::new() };
+        self.accept_request(request, &body, invites).await;
+    }
+
+    /// Answers a request that carries an offer. An offer that cannot be accepted is refused; the call is
+    /// unchanged then.
+    pub(super) async fn respond_to_offer(&mut self, request: Incoming, offer: &[u8]) {
+        match self.renegotiated(offer).await {
+            Ok(answer) => self.accept_request(request, &answer, false).await,
+            Err(why) => {
+                if self.may_warn() {
+                    let call_id = request.call_id();
+                    tracing::warn!(%why, call_id, "a new offer was refused; the call continues unchanged");
+                }
+                respond_in_background(request, why.code(&self.inner.config.settings));
+            }
+        }
+    }
+
+    /// Answers a request in the dialog with 200. `offers` is true if the body is an offer of the edge.
+    async fn accept_request(&mut self, mut request: Incoming, body: &str, offers: bool) {
+        let contact = self.stack.contact(&request);
+        let mut headers = vec![("Contact", contact.as_str()), ("Allow", crate::stack::ALLOW)];
+        headers.push(("Supported", crate::stack::SUPPORTED));
+        if !body.is_empty() {
+            headers.push(("Content-Type", "application/sdp"));
+        }
+        let mut expires = Vec::new();
+        if matches!(request.method(), "INVITE" | "UPDATE") {
+            if let Some(dialog) = &mut self.dialog {
+                request.retarget(dialog);
+                dialog.contact = contact.as_str().into();
+            }
+            expires = self.agree_on_session(&request, self.inner.core.clock.now());
+        }
+        headers.extend(expires.iter().map(|(name, value)| (*name, value.as_str())));
+        request.respond(200, "OK", &headers, body).await;
+        let call_state = Arc::clone(&self.registered.call_state);
+        tokio::spawn(async move {
+            request.wait_acknowledged().await;
+            if offers {
+                // An ended call does not need the answer. A call with a full queue loses it.
+                let _lost =
+                    call_state.mailbox.put(CallEvent::OfferAcknowledged(request.take_acknowledgement()));
+            }
+        });
+    }
+
+    /// Restarts the session timer as a request proposes it. Returns the headers of the response.
+    pub(super) fn agree_on_session(&mut self, request: &Incoming, now: Timestamp) -> Vec<inspection::Header> {
+        // An unreadable or too short interval was refused by `inspection::not_supported`.
+        let said = Said::of(request.headers()).unwrap_or_default();
+        let Decision::With(terms) = said.decide(self.session.map(|session| session.terms)) else {
+            self.session = None;
+            return Vec::new();
+        };
+        self.session = Some(Session::new(terms, now));
+        let mut headers = vec![("Session-Expires", terms.in_response())];
+        if said.is_supported() {
+            headers.push(("Require", "timer".to_owned()));
+        }
+        headers
+    }
+}
+
+/// Answers a request in the background, because its call does not wait for the transaction.
+pub(super) fn respond_in_background(request: Incoming, code: u16) {
+    let phrase = if code == 200 { "OK" } else { reason_phrase(code) };
+    tokio::spawn(async move { request.finish(code, phrase, &[]).await });
+}

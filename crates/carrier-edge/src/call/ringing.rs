@@ -1,0 +1,185 @@
+//! The ringing phase of a call: provisional responses, and requests of the caller before the final response.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use trunk_rules::carrier::reason_phrase;
+
+use super::reliable::{self, Due, Reliable};
+use super::requests::respond_in_background;
+use super::{CANCELLED, Call, ending};
+use crate::call_event::CallEvent;
+use crate::far_end::{Outcome, Then};
+use crate::record::Ending;
+use crate::stack::{Incoming, InviteEvent};
+
+/// The caller never sent the PRACK for a reliable provisional response.
+const NO_PRACK: Ending = Ending { cause: 504, code: 504, reason: "No PRACK" };
+
+/// The call rang for longer than the `Expires` of the INVITE.
+const EXPIRED: Ending = Ending { cause: 487, code: 487, reason: "Request expired" };
+
+/// A provisional response.
+struct Provisional {
+    code: u16,
+    phrase: &'static str,
+    contact: String,
+    body: String,
+}
+
+impl Provisional {
+    async fn send(&self, request: &mut Incoming, reliable: Option<&Reliable>) {
+        // The response creates an early dialog, so it repeats the route set (RFC 3261 §12.1.1).
+        let routes: Vec<String> = request.values("Record-Route").map(str::to_owned).collect();
+        let mut headers: Vec<(&str, &str)> =
+            routes.iter().map(|route| ("Record-Route", route.as_str())).collect();
+        headers.extend([("Contact", self.contact.as_str()), ("Allow", crate::stack::ALLOW)]);
+        if !self.body.is_empty() {
+            headers.push(("Content-Type", "application/sdp"));
+        }
+        if let Some(reliable) = reliable {
+            headers.extend([("Require", "100rel"), ("RSeq", reliable.number.as_str())]);
+        }
+        request.respond(self.code, self.phrase, &headers, &self.body).await;
+    }
+}
+
+impl Call<'_> {
+    /// Rings until the far end acts. Returns an ending if the caller or the server ended the call before
+    /// that.
+    pub(super) async fn ring(
+        &mut self,
+        request: &mut Incoming,
+        offered: bool,
+        description: &str,
+        plan: &Outcome,
+    ) -> Option<Ending> {
+        let provisional = self.provisional(request, offered, description, plan)?;
+        provisional.send(request, self.reliable.as_deref()).await;
+        let wait = if plan.then == Then::NoAnswer { self.inner.config.ring_timeout } else { plan.ring };
+        let call_state = Arc::clone(&self.registered.call_state);
+        let until = call_state.origin.started.after(wait);
+        let expires = expiry(request).map(|wait| call_state.origin.started.after(wait));
+        let clock = self.inner.core.clock.clone();
+        loop {
+            let holds_back = self.reliable.as_ref().is_some_and(|reliable| reliable.holds_back());
+            let ending = tokio::select! {
+                biased;
+                invite_event = request.next_event() => {
+                    if invite_event == InviteEvent::Cancelled {
+                        request.respond(487, "Request Terminated", &[], "").await;
+                    }
+                    return Some(CANCELLED);
+                }
+                Some(event) = call_state.mailbox.next() => match event {
+                    CallEvent::HungUp => Some(CANCELLED),
+                    CallEvent::Request(in_dialog) => Box::pin(self.handle_early_request(*in_dialog)).await,
+                    CallEvent::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
+                    CallEvent::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
+                    CallEvent::OfferAcknowledged(_) | CallEvent::PaidUntil(_) => None,
+                },
+                due = reliable::due(self.reliable.as_deref_mut()) => match due {
+                    Due::Repetition => {
+                        provisional.send(request, self.reliable.as_deref()).await;
+                        None
+                    }
+                    Due::Timeout => Some(NO_PRACK),
+                },
+                () = clock.sleep_until(expires.unwrap_or(until)), if expires.is_some_and(|at| at < until) => {
+                    Some(EXPIRED)
+                }
+                () = clock.sleep_until(until), if !holds_back => return None,
+            };
+            if let Some(ending) = ending {
+                request.respond(ending.code, reason_phrase(ending.code), &[], "").await;
+                return Some(ending);
+            }
+        }
+    }
+
+    /// The provisional response of the far end; `None` if it acts at once.
+    fn provisional(
+        &mut self,
+        request: &Incoming,
+        offered: bool,
+        description: &str,
+        plan: &Outcome,
+    ) -> Option<Provisional> {
+        // A caller that requires 100rel and made no offer receives the edge's offer here, and answers it in
+        // the PRACK. Without 100rel the 200 carries the edge's offer.
+        let requires_100rel = request.lists("Require", "100rel");
+        let reliable = requires_100rel || (offered && request.lists("Supported", "100rel"));
+        let has_description = (offered && plan.early_media) || (!offered && reliable);
+        let (code, phrase) = if plan.early_media {
+            (183, "Session Progress")
+        } else if !plan.ring.is_zero() || plan.then == Then::NoAnswer {
+            (180, "Ringing")
+        } else {
+            return None;
+        };
+        let random = self.inner.core.ids.word();
+        self.reliable =
+            reliable.then(|| Reliable::new(request, random, has_description)).flatten().map(Box::new);
+        let body = if has_description { description.to_owned() } else { String::new() };
+        Some(Provisional { code, phrase, contact: self.stack.contact(request), body })
+    }
+
+    /// Handles a request in the early dialog. Returns an ending if the call can no longer be answered.
+    async fn handle_early_request(&mut self, request: Incoming) -> Option<Ending> {
+        let has_description = matches!(request.description(), Ok(Some(_)));
+        let has_agreed = self.reliable.as_ref().is_some_and(|reliable| reliable.has_agreed());
+        match request.method() {
+            "PRACK" => return self.handle_prack(request).await.err(),
+            "UPDATE" if has_agreed || !has_description => self.handle_offer_or_update(request).await,
+            // The offer of the INVITE is not answered yet (RFC 3261 §14.2, RFC 3311 §5.2).
+            _ => self.refuse_for_now(request),
+        }
+        None
+    }
+
+    /// Answers with 500 and a `Retry-After` of 1 to 9 seconds (RFC 3261 §14.2).
+    fn refuse_for_now(&self, request: Incoming) {
+        let seconds = (1 + self.inner.core.ids.word() % 9).to_string();
+        tokio::spawn(async move {
+            request.finish(500, "Server Internal Error", &[("Retry-After", seconds.as_str())]).await;
+        });
+    }
+
+    /// Handles a PRACK. It may carry the answer to an offer of the edge, or a new offer once the first one
+    /// was answered (RFC 3262 §5).
+    ///
+    /// # Errors
+    /// The ending of a call for which no media could be agreed on.
+    pub(super) async fn handle_prack(&mut self, prack: Incoming) -> Result<(), Ending> {
+        let Some(reliable) = self.reliable.as_mut().filter(|reliable| reliable.is_named_by(&prack)) else {
+            respond_in_background(prack, 481);
+            return Ok(());
+        };
+        let agreed_before = reliable.acknowledge();
+        let description = prack.description().ok().flatten().map(<[u8]>::to_vec);
+        if self.sdp_state.awaits_answer && agreed_before {
+            return match self.answered_offer(description.as_deref()).await {
+                Ok(()) => {
+                    respond_in_background(prack, 200);
+                    Ok(())
+                }
+                Err(ending) => {
+                    respond_in_background(prack, ending.code);
+                    Err(ending)
+                }
+            };
+        }
+        match description {
+            None => respond_in_background(prack, 200),
+            Some(offer) if agreed_before => self.respond_to_offer(prack, &offer).await,
+            Some(_) => self.refuse_for_now(prack),
+        }
+        Ok(())
+    }
+}
+
+/// The `Expires` of an INVITE: how long it stays valid without an answer.
+fn expiry(request: &Incoming) -> Option<Duration> {
+    let seconds: u32 = request.value("Expires")?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds.into()))
+}

@@ -1,0 +1,28 @@
+//! The events that an active call receives through its mailbox.
+
+use didww_types::Timestamp;
+use trunk_rules::carrier::Cause;
+
+use super::stack::{Acknowledgement, Incoming};
+
+/// An event for an active call.
+pub(crate) enum CallEvent {
+    /// The caller sent BYE, which was answered with 200. It is the last event of a call.
+    HungUp,
+    /// Another request in the call's dialog.
+    Request(Box<Incoming>),
+    /// The ACK of a 200 that carried an offer of the edge; it must carry the answer. `None` if no ACK
+    /// arrived.
+    OfferAcknowledged(Option<Acknowledgement>),
+    /// The edge ends the call: the operator asked for it, or the server stops.
+    End,
+    /// The edge ends the call with this cause.
+    EndFor(Cause),
+    /// The call must end at this time, up to which its trunk's threshold allowed it to be charged. `None`
+    /// lifts the limit.
+    PaidUntil(Option<Timestamp>),
+}
+
+/// Limit of queued events for one call. Further requests of a peer that floods its own call are answered
+/// with 481.
+pub(crate) const MAX_QUEUED_EVENTS: usize = 16;

@@ -1,0 +1,101 @@
+//! Requests inside a dialog: authenticates their sender, checks their order, and passes them to their call.
+
+use std::sync::Arc;
+
+use trunk_rules::carrier::{Attempt, InDialog, admit_in_dialog, claimed_username};
+
+use super::attempt::TWILIO_HEADER;
+use super::call_event::CallEvent;
+use super::call_state::{CallState, DialogKey};
+use super::digest_guesses::DigestAttempt;
+use super::nonce_counts::CountedNonces;
+use super::stack::Incoming;
+use super::{Inner, inspection, invite};
+
+/// Passes a request to its call, or answers it with 481 if there is none.
+pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
+    let Some(call_state) = DialogKey::of(&request).and_then(|key| inner.calls.find(&key)) else {
+        return refuse_without_dialog(request).await;
+    };
+    match inner.authenticate(&call_state, &request) {
+        None => return,
+        Some(InDialog::Accepted(_)) => {}
+        Some(InDialog::Challenged(challenge)) => {
+            let (source, method) = (request.source(), request.method());
+            tracing::debug!(%source, method, call_id = request.call_id(), "a request inside a call was challenged");
+            return invite::challenged(inner, request, challenge).await;
+        }
+        Some(InDialog::Refused(why)) => {
+            let (source, method) = (request.source(), request.method());
+            tracing::debug!(%source, method, call_id = request.call_id(), why, "a request inside a call was refused");
+            return request.finish(403, "Forbidden", &[]).await;
+        }
+    }
+    if let Some(why) = inspection::not_supported(&request) {
+        return why.refuse(request).await;
+    }
+    // A request with a lower number than an earlier one is out of order (RFC 3261 §12.2.2).
+    if !request.sequence().is_some_and(|(number, _)| call_state.accept_sequence(number)) {
+        return request.finish(500, "Server Internal Error", &[]).await;
+    }
+    if request.method() == "BYE" {
+        return match call_state.mailbox.put_last(CallEvent::HungUp) {
+            Ok(()) => request.finish(200, "OK", &[]).await,
+            Err(_ended) => refuse_without_dialog(request).await,
+        };
+    }
+    if let Err(CallEvent::Request(request)) = call_state.mailbox.put(CallEvent::Request(Box::new(request))) {
+        refuse_without_dialog(*request).await;
+    }
+}
+
+async fn refuse_without_dialog(request: Incoming) {
+    request.finish(481, "Call/Transaction Does Not Exist", &[]).await;
+}
+
+impl Inner {
+    /// Decides whether a request inside a dialog is from the call's caller. `None` if it must not be
+    /// answered, because its source sent too many wrong digests.
+    fn authenticate(&self, call_state: &CallState, request: &Incoming) -> Option<InDialog> {
+        let settings = &self.config.settings;
+        let now = self.core.clock.now();
+        let credentials: Vec<&[u8]> =
+            request.values(settings.credentials_header()).map(str::as_bytes).collect();
+        let source = request.source().ip();
+        let (trunk, peer) = (&call_state.trunk, call_state.origin.source.ip());
+        let username = claimed_username(&credentials, settings).filter(|_| source != peer);
+        let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
+        if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
+            return None;
+        }
+        let attempt = Attempt {
+            method: request.method().as_bytes(),
+            credentials: &credentials,
+            twilio_account_sid: request.value(TWILIO_HEADER).map(str::as_bytes),
+            body: request.body(),
+            ..Attempt::new(source, b"", b"")
+        };
+        let nonces = self.front.nonces_at(now);
+        let decision = if settings.strict_nc {
+            let mut counts = self.nonce_counts.lock();
+            let decision =
+                admit_in_dialog(settings, &CountedNonces { nonces, counts: &counts }, trunk, peer, &attempt);
+            if let InDialog::Accepted(Some((nonce, count))) = &decision {
+                counts.record(nonce.clone(), *count, now, settings.nonce_ttl);
+            }
+            decision
+        } else {
+            admit_in_dialog(settings, &nonces, trunk, peer, &attempt)
+        };
+        match (&decision, digest) {
+            (InDialog::Accepted(Some(_)), Some(digest)) => self.front.record_valid(digest),
+            (InDialog::Challenged(challenge), Some(digest))
+                if challenge.failure.is_guess() && !self.front.count_wrong(digest) =>
+            {
+                return None;
+            }
+            _ => {}
+        }
+        Some(decision)
+    }
+}

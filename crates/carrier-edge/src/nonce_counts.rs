@@ -1,0 +1,72 @@
+//! Nonce counts: with `strict_nc`, the count of a nonce must grow with each use.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use trunk_rules::carrier::{NonceState, Nonces, NoncesAt};
+
+/// The last count of each nonce. Entries are removed once the nonce has expired, because it is refused then
+/// anyway.
+#[derive(Debug, Default)]
+pub(crate) struct NonceCounts(Mutex<CountTable>);
+
+#[derive(Debug, Default)]
+pub(crate) struct CountTable {
+    by_nonce: HashMap<Box<[u8]>, (u32, Timestamp)>,
+    swept: Option<Timestamp>,
+}
+
+impl NonceCounts {
+    /// Locks the counts while one attempt is decided, so that only one of two attempts with the same count is
+    /// accepted.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, CountTable> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl CountTable {
+    /// Records the count of a nonce that was used.
+    pub(crate) fn record(&mut self, nonce: Box<[u8]>, count: u32, now: Timestamp, ttl: Duration) {
+        if self.swept.is_none_or(|swept| now >= swept.after(ttl)) {
+            self.by_nonce.retain(|_, (_, at)| at.after(ttl) > now);
+            self.swept = Some(now);
+        }
+        self.by_nonce.insert(nonce, (count, now));
+    }
+}
+
+/// The state of nonces at a time, with their counts.
+pub(crate) struct CountedNonces<'a> {
+    pub nonces: NoncesAt<'a>,
+    pub counts: &'a CountTable,
+}
+
+impl Nonces for CountedNonces<'_> {
+    fn state(&self, nonce: &[u8]) -> NonceState {
+        self.nonces.state(nonce)
+    }
+
+    fn last_count(&self, nonce: &[u8]) -> Option<u32> {
+        self.counts.by_nonce.get(nonce).map(|(count, _)| *count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_kept_for_as_long_as_their_nonces_are_good() {
+        let mut counts = CountTable::default();
+        let ttl = Duration::from_mins(5);
+        let at = |seconds: i64| Timestamp::from_unix_millis(seconds * 1_000);
+        counts.record(Box::from(*b"a"), 1, at(0), ttl);
+        counts.record(Box::from(*b"b"), 1, at(200), ttl);
+        counts.record(Box::from(*b"a"), 7, at(299), ttl);
+        assert_eq!((counts.by_nonce.len(), counts.by_nonce[&b"a"[..]].0), (2, 7));
+        counts.record(Box::from(*b"c"), 1, at(500), ttl);
+        assert!(!counts.by_nonce.contains_key(&b"b"[..]) && counts.by_nonce.contains_key(&b"a"[..]));
+    }
+}

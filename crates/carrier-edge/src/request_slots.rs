@@ -1,0 +1,139 @@
+//! Limits the requests in progress, for all sources, for each allowed subnet and for each source.
+//!
+//! A request holds a slot until its response needs no more repetition: up to 32 seconds, also inside a call.
+//! A call releases its slot when its answer is acknowledged. There are 32,768 slots, of which one source (an
+//! IPv4 address, or a /64 of IPv6) can hold 2,048, and the sources in one allowed subnet half of all. So a
+//! source that acknowledges nothing uses up only its own slots, and forged addresses of one subnet leave
+//! slots for others. The maps contain holders of slots only.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ipnetwork::IpNetwork;
+use service_base::forwarded::origin;
+
+/// The allowed subnet that identifies a source; `None` if the source is known only by a proof.
+pub(crate) type IdentifyingSubnet = Option<IpNetwork>;
+
+/// Limits of slots.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SlotLimits {
+    pub all: usize,
+    pub of_subnet: usize,
+    pub of_source: usize,
+}
+
+pub(crate) const SLOT_LIMITS: SlotLimits = SlotLimits { all: 32_768, of_subnet: 16_384, of_source: 2_048 };
+
+#[derive(Debug)]
+pub(crate) struct RequestSlots {
+    limits: SlotLimits,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    of_subnets: HashMap<IdentifyingSubnet, usize>,
+    of_sources: HashMap<IpAddr, usize>,
+}
+
+/// A slot, which is released when this is dropped.
+#[derive(Debug)]
+pub(crate) struct RequestSlot {
+    slots: Arc<RequestSlots>,
+    source: IpAddr,
+    subnet: IdentifyingSubnet,
+}
+
+impl RequestSlots {
+    pub(crate) fn new(limits: SlotLimits) -> Arc<Self> {
+        Arc::new(Self { limits, taken: Mutex::default() })
+    }
+
+    /// Returns true if there is a free slot for a source.
+    pub(crate) fn has_room(&self, source: IpAddr, subnet: IdentifyingSubnet) -> bool {
+        self.lock().has_room(self.limits, origin(source), subnet)
+    }
+
+    /// Takes a slot. `None` if there is none left for the source, its subnet, or at all.
+    pub(crate) fn take(self: &Arc<Self>, source: IpAddr, subnet: IdentifyingSubnet) -> Option<RequestSlot> {
+        let source = origin(source);
+        let mut taken = self.lock();
+        if !taken.has_room(self.limits, source, subnet) {
+            return None;
+        }
+        taken.all += 1;
+        *taken.of_subnets.entry(subnet).or_default() += 1;
+        *taken.of_sources.entry(source).or_default() += 1;
+        Some(RequestSlot { slots: Arc::clone(self), source, subnet })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Taken {
+    fn has_room(&self, limits: SlotLimits, source: IpAddr, subnet: IdentifyingSubnet) -> bool {
+        let of_subnet = self.of_subnets.get(&subnet).copied().unwrap_or_default();
+        let of_source = self.of_sources.get(&source).copied().unwrap_or_default();
+        self.all < limits.all && of_subnet < limits.of_subnet && of_source < limits.of_source
+    }
+}
+
+impl Drop for RequestSlot {
+    fn drop(&mut self) {
+        let mut taken = self.slots.lock();
+        taken.all -= 1;
+        decrement(&mut taken.of_subnets, self.subnet);
+        decrement(&mut taken.of_sources, self.source);
+    }
+}
+
+fn decrement<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: K) {
+    if let Entry::Occupied(mut count) = counts.entry(key) {
+        *count.get_mut() -= 1;
+        if *count.get() == 0 {
+            count.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_and_a_subnet_fill_their_own_places_and_give_them_back() {
+        let slots = RequestSlots::new(SlotLimits { all: 6, of_subnet: 4, of_source: 2 });
+        let take = |source: &str, subnet: &str| {
+            slots.take(source.parse().unwrap(), (!subnet.is_empty()).then(|| subnet.parse().unwrap()))
+        };
+        let mut held =
+            vec![take("192.0.2.1", "192.0.2.0/24").unwrap(), take("192.0.2.1", "192.0.2.0/24").unwrap()];
+        assert!(take("192.0.2.1", "192.0.2.0/24").is_none(), "the source has no more");
+        held.extend([take("192.0.2.2", "192.0.2.0/24").unwrap(), take("192.0.2.3", "192.0.2.0/24").unwrap()]);
+        assert!(take("192.0.2.4", "192.0.2.0/24").is_none(), "the subnet has no more");
+        held.extend([take("198.51.100.1", "").unwrap(), take("198.51.100.2", "").unwrap()]);
+        assert!(take("203.0.113.1", "203.0.113.0/24").is_none(), "there are no more");
+        held.clear();
+        assert!(take("203.0.113.1", "203.0.113.0/24").is_some());
+        let taken = slots.lock();
+        assert_eq!((taken.all, taken.of_subnets.len(), taken.of_sources.len()), (0, 0, 0));
+    }
+
+    #[test]
+    fn the_addresses_of_a_network_of_ipv6_share_their_places() {
+        let slots = RequestSlots::new(SlotLimits { all: 6, of_subnet: 4, of_source: 2 });
+        let take = |source: &str| slots.take(source.parse().unwrap(), None);
+        let held = [take("2001:db8::1").unwrap(), take("2001:db8::2").unwrap()];
+        assert!(take("2001:db8::3").is_none() && !slots.has_room("2001:db8::3".parse().unwrap(), None));
+        let other = take("2001:db8:0:1::1").unwrap();
+        drop((held, other));
+        assert!(slots.lock().of_sources.is_empty());
+    }
+}
