@@ -386,7 +386,7 @@ fn check_secret(name: &'static str, secret: Option<Secret>) -> Result<Option<Sec
         Some(secret) if secret.expose().trim().is_empty() => Err(ConfigError::Value {
             name,
             given: String::new(),
-            expected: "give at least one character, or remove the setting",
+            expected: "give at least one character, or leave the setting out",
         }),
         secret => Ok(secret),
     }
