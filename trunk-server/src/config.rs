@@ -1,4 +1,5 @@
-//! What a server is told before it starts: flags over environment over one file over defaults.
+//! The configuration of a server. Flags override the environment, the environment overrides one TOML file, and the file
+//! overrides the defaults.
 
 mod accounts;
 mod http;
@@ -13,85 +14,85 @@ use std::path::{Path, PathBuf};
 use didww_types::Secret;
 use serde::{Deserialize, Serialize};
 
-pub use accounts::{AccountsConfig, RECORD_QUOTA};
+pub use accounts::{AccountsConfig, DEFAULT_RECORD_QUOTA};
 pub use http::HttpConfig;
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
 
-/// Everything that can be told. `--print-config` shows it, secrets hidden.
+/// The configuration of a server, as `--print-config` prints it with secrets hidden.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Config {
-    /// Where the API is served.
+    /// The address of the API, `HOST:PORT`; with port 0 the system selects one.
     pub listen: String,
-    /// Where the control API is served; none serves it nowhere.
+    /// The address of the control API, `HOST:PORT`; `None` disables it.
     pub control_listen: Option<String>,
-    /// Where records are kept.
+    /// Where records are stored.
     pub database: Database,
-    /// A key that belongs to an account after the start.
+    /// An API key; the start creates an account with it if there is none.
     pub api_key: Option<Secret>,
-    /// Whether a new database is filled with a small set.
+    /// Whether a new database receives six DIDs.
     pub demo: bool,
-    /// What links begin with, when it is not the address that a request came to.
+    /// Scheme and host of the links in responses; if `None`, links use the `Host` header of the request.
     pub public_url: Option<String>,
-    /// What control requests must show; needed when the control listener is not on loopback.
+    /// The token that control requests must have; mandatory if the control listener is not on loopback.
     pub control_token: Option<Secret>,
-    /// Who may take how much of the listeners for HTTP.
+    /// Trusted proxies, and limits of the HTTP listeners.
     pub http: HttpConfig,
-    /// What an account may do that has no limits of its own.
+    /// Limits of accounts that have none of their own.
     pub accounts: AccountsConfig,
-    /// Where and how calls are taken; none takes no calls.
+    /// The carrier edge; `None` disables SIP.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
-    /// How the communication platform's side works.
+    /// The communication platform and its super admin.
     #[cfg(feature = "voipbin")]
     pub voipbin: voipbin::VoipbinConfig,
-    /// Whether callback URLs may lead to this machine.
+    /// Whether callback URLs can lead to this machine.
     pub allow_loopback_callbacks: bool,
-    /// How much is logged, such as `info` or `trunk_server=debug`.
+    /// The log level, such as `info`, or `target=level` pairs, such as `warn,trunk_server=debug`.
     pub log: String,
-    /// How it is logged.
+    /// The format of log lines.
     pub log_format: LogFormat,
 }
 
-/// Where and how calls are taken.
+/// The configuration of the carrier edge.
 #[cfg(feature = "sip")]
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct SipConfig {
-    /// Where SIP is taken, over UDP and TCP; the usual place when it is none.
+    /// The address for SIP over UDP and TCP, `IP:PORT`; if `None`, [`DEFAULT_SIP_LISTEN`] unless another process uses it.
     pub listen: Option<String>,
-    /// Where SIP is taken over TLS.
+    /// The address for SIP over TLS, `IP:PORT`; requires certificate and key.
     pub tls_listen: Option<String>,
-    /// The certificate for TLS, a PEM file.
+    /// The PEM file with the certificate for TLS.
     pub tls_cert: Option<PathBuf>,
-    /// Its private key, a PEM file.
+    /// The PEM file with the certificate's private key.
     pub tls_key: Option<PathBuf>,
     /// The `[sip]` table of the file.
     table: sip::SipTable,
 }
 
-/// Where SIP is taken when nobody says where.
+/// The default address for SIP over UDP and TCP.
 #[cfg(feature = "sip")]
-pub const USUAL_SIP_LISTEN: &str = "127.0.0.1:5060";
+pub const DEFAULT_SIP_LISTEN: &str = "127.0.0.1:5060";
 
 #[cfg(feature = "sip")]
 impl SipConfig {
-    /// Takes calls at an address, with every setting at its default.
+    /// Creates a configuration with this address, `IP:PORT`, and defaults for everything else.
     pub fn at(listen: impl Into<String>) -> Self {
         Self { listen: Some(listen.into()), ..Self::default() }
     }
 
-    /// The edge's configuration.
+    /// Builds the edge's own configuration.
     ///
     /// # Errors
-    /// When a value is not right; the error names it.
+    /// If a value is not valid; the error names it.
     pub fn to_edge(&self) -> Result<carrier_edge::EdgeConfig, ConfigError> {
         let address = |name, text: &str| {
-            let right = "give IP:PORT, such as 127.0.0.1:5060 or [::1]:5060";
-            text.parse().map_err(|_| ConfigError::Value { name, given: text.to_owned(), right })
+            let expected = "give IP:PORT, such as 127.0.0.1:5060 or [::1]:5060";
+            text.parse().map_err(|_| ConfigError::Value { name, given: text.to_owned(), expected })
         };
-        let listen = address("sip-listen", self.listen.as_deref().unwrap_or(USUAL_SIP_LISTEN))?;
+        let listen = address("sip-listen", self.listen.as_deref().unwrap_or(DEFAULT_SIP_LISTEN))?;
         let mut edge = carrier_edge::EdgeConfig::new(listen);
         edge.tls = match (&self.tls_listen, &self.tls_cert, &self.tls_key) {
             (None, None, None) => None,
@@ -100,9 +101,9 @@ impl SipConfig {
                 Some((address("sip-tls-listen", listen)?, tls))
             }
             (listen, ..) => {
-                let right = "give sip-tls-listen, tls-cert and tls-key together, or none of them";
+                let expected = "give sip-tls-listen, tls-cert and tls-key together, or none of them";
                 let given = listen.clone().unwrap_or_default();
-                return Err(ConfigError::Value { name: "sip-tls-listen", given, right });
+                return Err(ConfigError::Value { name: "sip-tls-listen", given, expected });
             }
         };
         self.table.apply(&mut edge)?;
@@ -110,22 +111,22 @@ impl SipConfig {
     }
 }
 
-/// Where records are kept.
+/// Where records are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Database {
-    /// In a file, durably.
+    /// In this file. Acknowledged writes survive a crash.
     File(PathBuf),
-    /// In memory, until the server ends.
+    /// In memory, until the server stops.
     Ephemeral,
 }
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
-    /// For people.
+    /// Text for a terminal.
     Text,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
@@ -152,39 +153,45 @@ impl Default for Config {
     }
 }
 
-/// What a configuration may not say.
+/// Why a configuration is not valid.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The file cannot be read.
+    /// The configuration file cannot be read.
     #[error("the configuration file {} cannot be read: {error}", file.display())]
     Unreadable {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Why not.
+        /// The error of the file system.
         error: std::io::Error,
     },
-    /// The file says something that is not known or not right; the text names it.
+    /// The file is not valid TOML, or has an unknown key or a value of the wrong type.
     #[error("the configuration file {} is wrong: {why}", file.display())]
     Wrong {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// The line, and what is wrong with it.
+        /// The number of the line, and what is wrong with it. Never contains a value of the file.
         why: String,
     },
-    /// A value is not right.
-    #[error("{name} is `{given}`; {right}")]
+    /// A value is not valid.
+    #[error("{name} is `{given}`; {expected}")]
     Value {
-        /// The setting, as flag and as key of the file.
+        /// The setting: the name of the flag, or `table.key` in the file.
         name: &'static str,
-        /// What was given; never a secret.
+        /// The value; `(hidden)` or empty for a secret.
         given: String,
-        /// What would be right.
-        right: &'static str,
+        /// An imperative sentence that states which values are valid.
+        expected: &'static str,
     },
 }
 
-/// The file's keys: the flags' names, with underscores.
+impl ConfigError {
+    fn value(name: &'static str, given: impl Into<String>, expected: &'static str) -> Self {
+        Self::Value { name, given: given.into(), expected }
+    }
+}
+
+/// The settings of one source. As keys of the file they have the names of the flags, with underscores.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
@@ -218,11 +225,13 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
+    /// Reads the settings of a TOML file.
     pub(crate) fn from_file(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { file: path.to_owned(), error })?;
         toml::from_str(&text).map_err(|error| {
-            // The rendered form quotes the line, which may hold a secret: the message and the place are enough.
+            // The `Display` form quotes the line, which can contain a secret: only the message and the line number are
+            // used.
             let line = error
                 .span()
                 .map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
@@ -230,8 +239,9 @@ impl Settings {
         })
     }
 
-    /// These settings, and the other's where these say nothing. A database that is named here ends a say there.
-    pub(crate) fn over(self, other: Self) -> Self {
+    /// Returns these settings, completed by those of a source of lower priority. `database` and `ephemeral` override
+    /// each other: if one of them is set here, both are ignored there.
+    pub(crate) fn or(self, other: Self) -> Self {
         let (database, ephemeral) = if self.database.is_some() || self.ephemeral == Some(true) {
             (self.database, self.ephemeral)
         } else {
@@ -268,6 +278,7 @@ impl Settings {
         }
     }
 
+    /// Validates the settings and completes them with the defaults.
     pub(crate) fn finish(self) -> Result<Config, ConfigError> {
         let defaults = Config::default();
         let listen = self.listen.unwrap_or(defaults.listen);
@@ -285,7 +296,7 @@ impl Settings {
                 return Err(ConfigError::Value {
                     name: "database",
                     given: file.display().to_string(),
-                    right: "give either `database` or `ephemeral`, not both",
+                    expected: "give either `database` or `ephemeral`, not both",
                 });
             }
             (_, true) => Database::Ephemeral,
@@ -315,9 +326,9 @@ impl Settings {
         let control_token = check_secret("control-token", self.control_token)?;
         let log = self.log.unwrap_or(defaults.log);
         if !log_filter::is_log_filter(&log) {
-            let right = "give a level (error, warn, info, debug, trace, off) or target=level pairs, such as \
+            let expected = "give a level (error, warn, info, debug, trace, off) or target=level pairs, such as \
                          `info` or `warn,trunk_server=debug`";
-            return Err(ConfigError::Value { name: "log", given: log, right });
+            return Err(ConfigError::Value { name: "log", given: log, expected });
         }
         Ok(Config {
             listen,
@@ -341,44 +352,48 @@ impl Settings {
 }
 
 fn check_address(name: &'static str, text: &str) -> Result<(), ConfigError> {
-    let good =
+    let is_valid =
         text.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok());
-    if good {
+    if is_valid {
         return Ok(());
     }
-    Err(ConfigError::Value { name, given: text.to_owned(), right: "give HOST:PORT, such as 127.0.0.1:8080" })
+    Err(ConfigError::Value {
+        name,
+        given: text.to_owned(),
+        expected: "give HOST:PORT, such as 127.0.0.1:8080",
+    })
 }
 
 fn check_url(text: &str) -> Result<String, ConfigError> {
-    let wrong = |right| Err(ConfigError::Value { name: "public-url", given: text.to_owned(), right });
+    let invalid = |expected| Err(ConfigError::Value { name: "public-url", given: text.to_owned(), expected });
     let parsed = url::Url::parse(text).ok();
     let Some(url) = parsed.filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host()) else {
-        return wrong("give an http or https URL, such as https://trunks.example.com");
+        return invalid("give an http or https URL, such as https://trunks.example.com");
     };
-    let plain = url.path().trim_end_matches('/');
-    if plain.ends_with("/v3") || plain.ends_with("/v1.0") {
-        return wrong("give it without the API's own path: links put /v3 behind it");
+    let path = url.path().trim_end_matches('/');
+    if path.ends_with("/v3") || path.ends_with("/v1.0") {
+        return invalid("give it without the API's own path: links append /v3");
     }
     if url.query().is_some() || url.fragment().is_some() {
-        return wrong("give it without a query or fragment, such as https://trunks.example.com");
+        return invalid("give it without a query or fragment, such as https://trunks.example.com");
     }
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// A secret that is there and says nothing protects nothing.
+/// Refuses a blank secret, which would protect nothing.
 fn check_secret(name: &'static str, secret: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
     match secret {
         Some(secret) if secret.expose().trim().is_empty() => Err(ConfigError::Value {
             name,
             given: String::new(),
-            right: "give some characters, or leave the setting out",
+            expected: "give at least one character, or leave the setting out",
         }),
         secret => Ok(secret),
     }
 }
 
 impl Config {
-    /// The configuration as a file would say it. Secrets are hidden.
+    /// Renders the configuration as TOML that a file can contain. Secrets are replaced by `(hidden)`.
     pub fn to_toml(&self) -> String {
         let quoted = |text: &str| format!("{text:?}");
         let hidden = |secret: &Option<Secret>| secret.as_ref().map(|_| quoted("(hidden)"));
@@ -406,7 +421,7 @@ impl Config {
                 let file =
                     |file: &Option<PathBuf>| file.as_ref().map(|file| quoted(&file.display().to_string()));
                 vec![
-                    ("sip_listen", Some(quoted(sip.listen.as_deref().unwrap_or(USUAL_SIP_LISTEN)))),
+                    ("sip_listen", Some(quoted(sip.listen.as_deref().unwrap_or(DEFAULT_SIP_LISTEN)))),
                     ("sip_tls_listen", sip.tls_listen.as_deref().map(quoted)),
                     ("tls_cert", file(&sip.tls_cert)),
                     ("tls_key", file(&sip.tls_key)),
@@ -414,7 +429,7 @@ impl Config {
             },
         ));
         #[cfg(feature = "voipbin")]
-        lines.push(("voipbin_admin", hidden(&self.voipbin.admin_text())));
+        lines.push(("voipbin_admin", hidden(&self.voipbin.admin_secret())));
         let line = |(name, value): (&str, Option<String>)| match value {
             Some(value) => format!("{name} = {value}\n"),
             None => format!("# {name} is not set\n"),

@@ -1,10 +1,10 @@
-//! A small set for a new database, so that there is something to list.
+//! The demo data of a new database.
 
 use uuid::Uuid;
 
 use control_plane::{Control, ControlError, NewDid};
 
-/// Numbers from ranges that are set aside for fiction, where a country has them.
+/// Numbers and notes. Where a country reserves number ranges for fiction, the numbers are from these.
 const DIDS: [(&str, &str); 6] = [
     ("12025550143", "Washington, main line"),
     ("12025550171", "Washington, support"),
@@ -14,11 +14,11 @@ const DIDS: [(&str, &str); 6] = [
     ("37061498222", "Vilnius"),
 ];
 
-/// Puts six DIDs into an account; the first has emergency calling.
+/// Adds six DIDs to an account, of which the first has emergency calling. Returns their number.
 pub(crate) async fn fill(control: &Control, account: Uuid) -> Result<usize, ControlError> {
-    let did = |(place, (number, description)): (usize, &(&str, &str))| {
+    let did = |(index, (number, description)): (usize, &(&str, &str))| {
         let did = NewDid::new(*number).description(*description);
-        if place == 0 { did.emergency() } else { did }
+        if index == 0 { did.emergency() } else { did }
     };
     Ok(control.add_dids(account, DIDS.iter().enumerate().map(did)).await?.len())
 }

@@ -1,7 +1,7 @@
-//! What the program prints once it serves: addresses, the database, and how to begin.
+//! The greeting: what the program prints to standard output once it serves.
 //!
-//! It goes to standard output, once. A closed standard output is no reason to end, and a log that machines read is
-//! greeted in one line of JSON.
+//! It contains the addresses, the database, the API key and an example request. With JSON logs it is one line of JSON.
+//! If standard output is closed, the program logs a warning and keeps running.
 
 use std::io::Write as _;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use trunk_server::Server;
 use trunk_server::config::{Config, Database, LogFormat};
 
-/// Prints it. An API key that was made at this start is in it, and nowhere else.
+/// Prints the greeting. It is the only output that contains an API key that this start generated.
 pub(crate) fn greet(server: &Server, config: &Config) {
     let text = match config.log_format {
         LogFormat::Text => text(server, config),
@@ -17,7 +17,7 @@ pub(crate) fn greet(server: &Server, config: &Config) {
     };
     let mut out = std::io::stdout().lock();
     if out.write_all(text.as_bytes()).and_then(|()| out.flush()).is_err() {
-        tracing::warn!("standard output takes nothing: addresses and a new API key were not printed");
+        tracing::warn!("standard output takes nothing: the addresses and a new API key were not printed");
     }
 }
 
@@ -36,16 +36,16 @@ fn text(server: &Server, config: &Config) -> String {
         (None, _) => "  SIP:      off".to_owned(),
     });
     lines.push(format!("  Database: {}", database(server, config)));
-    let (about, key) = key(server, config);
-    lines.push(format!("  API key:  {about}"));
+    let (description, key) = api_key(server, config);
+    lines.push(format!("  API key:  {description}"));
     let get =
         format!("curl -s {base}/voice_out_trunks -H 'Api-Key: {key}' -H 'X-DIDWW-API-Version: 2026-04-16'");
     lines.push(format!("\nTry it:\n\n  {get}\n\n"));
     lines.join("\n")
 }
 
-/// What is said of the key, and what stands in its place in a command.
-fn key<'a>(server: &'a Server, config: &Config) -> (String, &'a str) {
+/// Returns the description of the API key, and the key or a placeholder for the example request.
+fn api_key<'a>(server: &'a Server, config: &Config) -> (String, &'a str) {
     match (server.new_key(), &config.api_key, server.accounts_before()) {
         (Some(key), ..) => (format!("{}  (made now, not shown again)", key.expose()), key.expose()),
         (None, Some(_), Some(before)) if before > 0 => (
@@ -59,10 +59,10 @@ fn key<'a>(server: &'a Server, config: &Config) -> (String, &'a str) {
 
 fn database(server: &Server, config: &Config) -> String {
     match &config.database {
-        Database::Ephemeral => "in memory, gone when the server ends".to_owned(),
+        Database::Ephemeral => "in memory, lost when the server stops".to_owned(),
         Database::File(file) => {
             let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-            let how = if server.made_its_database() { "made now" } else { "opened" };
+            let how = if server.created_database() { "made now" } else { "opened" };
             format!("{} ({how})", file.display())
         }
     }
@@ -70,18 +70,18 @@ fn database(server: &Server, config: &Config) -> String {
 
 fn members(server: &Server, config: &Config) -> Map<String, Value> {
     let mut members = Map::new();
-    let mut say = |name: &str, value: Value| members.insert(name.to_owned(), value);
-    say("message", json!("trunk-server is ready"));
-    say("api", json!(server.base_url()));
+    let mut insert = |name: &str, value: Value| members.insert(name.to_owned(), value);
+    insert("message", json!("trunk-server is ready"));
+    insert("api", json!(server.base_url()));
     #[cfg(feature = "voipbin")]
-    say("voipbin", json!(server.voipbin_url()));
-    say("control", json!(server.control_address().map(|at| format!("http://{at}/control/v1"))));
+    insert("voipbin", json!(server.voipbin_url()));
+    insert("control", json!(server.control_address().map(|at| format!("http://{at}/control/v1"))));
     #[cfg(feature = "sip")]
     {
-        say("sip", json!(server.sip_address()));
-        say("sip_tls", json!(server.sip_tls_address()));
+        insert("sip", json!(server.sip_address()));
+        insert("sip_tls", json!(server.sip_tls_address()));
     }
-    say("database", json!(database(server, config)));
-    say("api_key", json!(key(server, config).0));
+    insert("database", json!(database(server, config)));
+    insert("api_key", json!(api_key(server, config).0));
     members
 }

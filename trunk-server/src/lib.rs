@@ -1,7 +1,7 @@
 //! A durable, DIDWW-compatible outbound trunk provisioning service, also started inside a test.
 //!
 //! The binary `trunk-server` is a thin wrapper around [`Server`]. In a test, [`TestServer`] is the same service
-//! on a random port, in memory, with an account and a key at hand:
+//! on a random port, in memory, with an account and its API key:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -12,9 +12,12 @@
 //! # }
 //! ```
 //!
+//! This crate composes the others: it reads the configuration and the command line, opens the database, starts the
+//! services, and stops them in order. It contains no logic of the API, of calls or of storage.
+//!
 //! Compatible with DIDWW, not affiliated with it.
 
-// A test reads a packet or two.
+// Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 pub mod cli;

@@ -1,4 +1,5 @@
-//! Parses, runs, and says how it ended.
+//! The program `trunk-server`: parses the command line, serves until a signal, and exits with 0, 1 for a failure, or 2
+//! for a configuration that is not valid.
 
 mod greeting;
 
@@ -9,7 +10,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use trunk_server::cli::{Cli, unknown_variables};
 use trunk_server::{Server, config::Config, telemetry};
 
-/// Threads hand each other memory all the time, requests to the store's writer above all, and calls come in rushes.
+/// mimalloc is fast when one thread frees what another allocated, as the store's writer does with requests, and it
+/// returns memory to the system after a rush of calls.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Says what a running server says of a call.
+/// Prints a running server's explanation of a call. Exits with 0 if the call is admitted, else with 3.
 #[cfg(feature = "sip")]
 fn explain(question: trunk_server::cli::Explain) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -49,9 +51,9 @@ fn explain(question: trunk_server::cli::Explain) -> ExitCode {
         Err(error) => return fail(&error, 1),
     };
     match runtime.block_on(question.ask()) {
-        Ok(said) => {
-            print!("{}", said.text);
-            ExitCode::from(if said.admitted { 0 } else { 3 })
+        Ok(explained) => {
+            print!("{}", explained.text);
+            ExitCode::from(if explained.admitted { 0 } else { 3 })
         }
         Err(error) => fail(&error, 1),
     }
@@ -62,18 +64,18 @@ fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A write beyond a limit on file sizes raises this on Linux (on MIPS another one) and macOS, and its default would end
-/// the process. Where it is listened to, the write fails instead, as on a full disk.
+/// The signal of a write beyond the limit on file sizes, on Linux (except on MIPS) and macOS. Its default action ends
+/// the process. With a handler the write fails instead, as on a full disk.
 const SIGXFSZ: i32 = 25;
 
 async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let _file_sizes = signal(SignalKind::from_raw(SIGXFSZ))?;
-    // Listened to before anything is served, so that no signal finds nobody.
+    // The handlers are installed before the server starts, so that no signal is missed.
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    // A terminal that goes away ends the server in order, too; there is nothing that could be read anew.
+    // A closed terminal also stops the server in order; there is no configuration that could be reloaded.
     let mut hangup = signal(SignalKind::hangup())?;
     for name in unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
-        tracing::warn!(name, "this environment variable is no setting; `trunk-server --help` has them all");
+        tracing::warn!(name, "unknown environment variable; `trunk-server --help` lists the settings");
     }
     let server = Server::builder(config.clone()).start().await?;
     greeting::greet(&server, &config);
@@ -82,7 +84,9 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
         _ = interrupt.recv() => {}
         _ = hangup.recv() => {}
     }
-    tracing::info!("stopping: what is in flight is finished first; a second signal ends at once");
+    tracing::info!(
+        "stopping: requests and calls in flight are finished first; a second signal ends the process at once"
+    );
     tokio::select! {
         stopped = server.stop() => stopped?,
         _ = terminate.recv() => return Err("ended at once by a second signal".into()),

@@ -1,20 +1,12 @@
-//! A server from its configuration to its end.
+//! Starting and stopping a server: the composition of all services from a configuration.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use didww_types::Secret;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
-
-#[cfg(feature = "voipbin")]
-use crate::config::ConfigError;
-use crate::config::{Config, Database};
-use crate::demo;
-use control_plane::{Control, ControlError, Guard, NewAccount, control_router};
+use control_plane::{Control, ControlAuth, ControlError, NewAccount, control_router};
 use didww_api::{Api, api_router};
+use didww_types::Secret;
 use http_listener::{Limits, ListenerContext, RateLimits, health_router, serve};
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
@@ -23,39 +15,45 @@ use service_base::net;
 #[cfg(feature = "sip")]
 use service_base::net::{Entered, Use};
 use service_core::{Core, Outbox};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use trunk_store::{OpenError, SqliteStore, Store, StoreError, StoreLimits};
 #[cfg(feature = "voipbin")]
 use voipbin_platform::Platform;
+
+use crate::config::{Config, ConfigError, Database};
+use crate::demo;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The database cannot be used.
+    /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// An address cannot be listened on.
+    /// The server cannot listen on an address.
     #[error("cannot listen on {0}: {1}")]
     Listen(String, io::Error),
-    /// The control API would be open to everybody.
-    #[error("the control API on {0} is not on loopback; give --control-token, or --control-listen off")]
+    /// The control API would be reachable from other machines without a token.
+    #[error("the control API on {0} is not on loopback; set --control-token, or --control-listen off")]
     OpenControl(SocketAddr),
-    /// Calls cannot be taken.
+    /// The carrier edge did not start.
     #[cfg(feature = "sip")]
     #[error(transparent)]
     Edge(#[from] carrier_edge::EdgeError),
-    /// A setting is not right.
+    /// A setting is not valid.
     #[error(transparent)]
-    Config(#[from] crate::config::ConfigError),
-    /// What the communication platform keeps cannot be read or written.
+    Config(#[from] ConfigError),
+    /// The stored data of the communication platform cannot be read or written.
     #[cfg(feature = "voipbin")]
     #[error("the communication platform could not be started: {0}")]
     Platform(#[from] StoreError),
-    /// Calls cannot be placed.
+    /// The dialler of outbound calls did not start.
     #[cfg(feature = "voipbin")]
     #[error(transparent)]
     Dialler(#[from] voipbin_platform::DiallerError),
-    /// The first account or the demo set could not be made.
+    /// The first account, its demo DIDs or the super admin could not be created.
     #[error("the account could not be set up: {0}")]
     Setup(#[from] ControlError),
 }
@@ -70,7 +68,7 @@ impl From<voipbin_platform::PlatformError> for StartError {
     }
 }
 
-/// Builds a [`Server`] whose parts a test may replace.
+/// Builds a [`Server`]. A test can replace its clock, ids, limits and callbacks.
 #[derive(Debug)]
 pub struct ServerBuilder {
     config: Config,
@@ -81,8 +79,8 @@ pub struct ServerBuilder {
     callbacks: callbacks::Settings,
 }
 
-/// A running server. Dropping it ends it at once, but for calls, which hang up in the background as long as the runtime
-/// lives; the database is let go after them. [`stop`](Self::stop) lets it finish.
+/// A running server. [`stop`](Self::stop) finishes what is in flight. Dropping the server ends it at once, except for
+/// active calls: these hang up in the background while the runtime lives, and the database is closed after them.
 #[derive(Debug)]
 pub struct Server {
     core: Arc<Core>,
@@ -91,48 +89,48 @@ pub struct Server {
     control_address: Option<SocketAddr>,
     new_key: Option<Secret>,
     accounts_before: Option<usize>,
-    made_its_database: bool,
+    created_database: bool,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     #[cfg(feature = "voipbin")]
     platform: Arc<Platform>,
-    /// The places of the listeners among our own sockets.
+    /// The entries of the HTTP listeners in the register of the server's own sockets.
     #[cfg(feature = "sip")]
-    _own: Vec<Entered>,
+    _own_sockets: Vec<Entered>,
     #[cfg(feature = "sip")]
     edge: Option<carrier_edge::Edge>,
 }
 
 impl ServerBuilder {
-    /// Another time than the system's.
+    /// Sets the clock; by default the system's.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// Other ids and keys than random ones.
+    /// Sets the source of ids, keys and credentials; by default they are random.
     #[must_use]
     pub fn ids(mut self, ids: Ids) -> Self {
         self.ids = ids;
         self
     }
 
-    /// Other limits.
+    /// Sets the limits of the HTTP listeners, which the `[http]` table of the configuration overrides.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Other limits of what is stored and read.
+    /// Sets the limits on what is stored and read.
     #[must_use]
     pub fn store_limits(mut self, limits: StoreLimits) -> Self {
         self.store_limits = limits;
         self
     }
 
-    /// Callbacks made in another way.
+    /// Sets how callbacks and webhooks are sent.
     #[must_use]
     pub fn callbacks(mut self, settings: callbacks::Settings) -> Self {
         self.callbacks = settings;
@@ -142,12 +140,12 @@ impl ServerBuilder {
     /// Opens the database, listens, and serves.
     ///
     /// # Errors
-    /// [`StartError`]; nothing is served then.
+    /// If a part cannot start; then nothing is served.
     pub async fn start(self) -> Result<Server, StartError> {
         let Self { config, clock, ids, limits, mut store_limits, mut callbacks } = self;
         let control_limits = config.http.control_limits(limits);
         let limits = config.http.limits(limits);
-        store_limits.records = store_limits.records.or(config.accounts.records());
+        store_limits.records = store_limits.records.or(config.accounts.max_records());
         callbacks.allow_loopback |= config.allow_loopback_callbacks;
         #[cfg(feature = "sip")]
         let edge = config.sip.as_ref().map(|sip| Ok::<_, StartError>((sip.to_edge()?, sip.listen.is_some())));
@@ -167,7 +165,7 @@ impl ServerBuilder {
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
-        let (store, made_its_database) = open_store(&config.database, store_limits)?;
+        let (store, created_database) = open_store(&config.database, store_limits)?;
         let core = Arc::new(Core::new(
             store,
             clock,
@@ -181,7 +179,7 @@ impl ServerBuilder {
             Arc::new(Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits).await?);
         #[cfg(feature = "sip")]
         let edge = match edge {
-            Some((edge, asked)) => start_edge(&core, edge, asked).await?,
+            Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit).await?,
             None => None,
         };
         #[cfg(feature = "voipbin")]
@@ -197,27 +195,27 @@ impl ServerBuilder {
         if let Some((username, password)) = &config.voipbin.admin {
             control.ensure_super_admin(username, password.clone()).await?;
         }
-        // Nothing may fail after the first account is made: its key is said once.
+        // Nothing after this can fail: the key of the first account is printed only once.
         let FirstAccount { new_key, accounts_before } = first_account(&control, &config).await?;
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
         #[cfg(feature = "sip")]
-        let mut own = vec![core.own.enter(address, Use::Other)];
+        let mut own_sockets = vec![core.own.enter(address, Use::Other)];
         let mut control_address = None;
         if let Some((listener, at, host)) = control_listener {
             control_address = Some(at);
-            let guard = Guard { token: config.control_token.clone(), host };
-            let router = control_router(control.clone(), guard, limits);
+            let auth = ControlAuth { token: config.control_token.clone(), host };
+            let router = control_router(control.clone(), auth, limits);
             let door = door(&core, &config, control_limits, Share::Control);
             tasks.push(tokio::spawn(serve(listener, router, door, stopped.clone())));
             #[cfg(feature = "sip")]
-            own.push(core.own.enter(at, Use::Other));
+            own_sockets.push(core.own.enter(at, Use::Other));
         }
         #[cfg(feature = "voipbin")]
-        tasks.push(tokio::spawn(ended_with(platform_tasks, stopped.clone())));
+        tasks.push(tokio::spawn(until_stopped(platform_tasks, stopped.clone())));
         tasks.push(tokio::spawn(callbacks::run(Arc::clone(&core), callbacks, stopped.clone())));
-        let rates = RateLimits::new(config.accounts.rate(address.ip().to_canonical().is_loopback()));
+        let rates = RateLimits::new(config.accounts.max_rate(address.ip().to_canonical().is_loopback()));
         let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates);
         let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
         #[cfg(feature = "voipbin")]
@@ -230,20 +228,20 @@ impl ServerBuilder {
             control_address,
             new_key,
             accounts_before,
-            made_its_database,
+            created_database,
             stop,
             tasks,
             #[cfg(feature = "voipbin")]
             platform,
             #[cfg(feature = "sip")]
-            _own: own,
+            _own_sockets: own_sockets,
             #[cfg(feature = "sip")]
             edge,
         })
     }
 }
 
-/// Opens the database; returns too whether it was created by that.
+/// Opens the database. Returns it, and whether it is new.
 fn open_store(database: &Database, limits: StoreLimits) -> Result<(Arc<dyn Store>, bool), OpenError> {
     Ok(match database {
         Database::File(file) => {
@@ -254,56 +252,64 @@ fn open_store(database: &Database, limits: StoreLimits) -> Result<(Arc<dyn Store
     })
 }
 
-/// What a listener is served with.
+/// Builds the limits and shared resources of an HTTP listener.
 fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> ListenerContext {
     let (proxies, descriptors) = (config.http.proxies.clone(), core.descriptors.clone());
     ListenerContext { limits, proxies, descriptors, share, clock: core.clock.clone() }
 }
 
-/// Ends a task when the server stops.
+/// Runs a future until it completes or the server stops.
 #[cfg(feature = "voipbin")]
-async fn ended_with(task: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {
+async fn until_stopped(task: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {
     tokio::select! {
         _ = stop.wait_for(|stop| *stop) => {}
         () = task => {}
     }
 }
 
-/// A usual address that is taken by somebody else, and that nobody asked for, is no reason not to start.
+/// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs a
+/// warning and runs without the edge.
 #[cfg(feature = "sip")]
 async fn start_edge(
     core: &Arc<Core>,
     config: carrier_edge::EdgeConfig,
-    asked: bool,
+    is_explicit: bool,
 ) -> Result<Option<carrier_edge::Edge>, StartError> {
     use carrier_edge::{Edge, EdgeError};
     match Edge::start(Arc::clone(core), config).await {
         Ok(edge) => Ok(Some(edge)),
-        Err(error @ EdgeError::Listen { .. }) if !asked => {
-            tracing::warn!(%error, "no calls are taken; name another address with --sip-listen");
+        Err(error @ EdgeError::Listen { .. }) if !is_explicit => {
+            tracing::warn!(%error, "SIP is disabled; set another address with --sip-listen");
             Ok(None)
         }
         Err(error) => Err(error.into()),
     }
 }
 
-/// Starts the platform's calls. A host that is mapped to an edge that does not run is a mistake in the configuration.
+/// Starts the dialler of the communication platform. Returns the future of its background tasks.
+///
+/// # Errors
+/// If it cannot start, or the configuration maps a host to the carrier edge and the edge does not run.
 #[cfg(feature = "voipbin")]
 async fn start_platform(
     platform: &Arc<Platform>,
     edge: Option<&carrier_edge::Edge>,
 ) -> Result<impl Future<Output = ()> + use<>, StartError> {
     if edge.is_none()
-        && let Some((name, _)) = platform.config.hosts.iter().find(|(_, place)| *place == "edge")
+        && let Some((name, _)) = platform.config.hosts.iter().find(|(_, destination)| *destination == "edge")
     {
-        let right = "no SIP is taken here, so there is no edge; give --sip-listen, or an address";
+        let expected = "SIP is off, so there is no edge; set --sip-listen, or give an address";
         let given = format!("{name} = edge");
-        return Err(ConfigError::Value { name: "voipbin.hosts", given, right }.into());
+        return Err(ConfigError::Value { name: "voipbin.hosts", given, expected }.into());
     }
     Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address)).await?)
 }
 
-/// Listens for control requests, if that is wanted and safe; gives the address too, and as it was told.
+/// Listens for control requests if the configuration enables them. Returns the listener, its address, and the
+/// configured address.
+///
+/// # Errors
+/// If the address is not on loopback and there is no token.
 async fn control_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr, String)>, StartError> {
     let Some(text) = &config.control_listen else { return Ok(None) };
     let listener = listen(text).await?;
@@ -330,20 +336,20 @@ fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Listen(text.to_owned(), error))
 }
 
-/// What was done about the account that a newcomer, or `--api-key`, needs.
+/// The result of [`first_account`].
 #[derive(Debug, Default)]
 struct FirstAccount {
-    /// The key that was made up here.
+    /// The generated key, if there was no account and no configured key.
     new_key: Option<Secret>,
-    /// How many accounts there were, if one was made.
+    /// The number of accounts before, if an account was created.
     accounts_before: Option<usize>,
 }
 
-/// Makes the account that a newcomer, or `--api-key`, needs.
+/// Creates an account if there is none, or none with the configured API key.
 async fn first_account(control: &Control, config: &Config) -> Result<FirstAccount, ControlError> {
     let existing = control.accounts();
-    let known = config.api_key.as_ref().is_some_and(|key| control.account_of_key(key).is_some());
-    if known || (config.api_key.is_none() && !existing.is_empty()) {
+    let key_exists = config.api_key.as_ref().is_some_and(|key| control.account_of_key(key).is_some());
+    if key_exists || (config.api_key.is_none() && !existing.is_empty()) {
         return Ok(FirstAccount::default());
     }
     let name = if existing.is_empty() { "default" } else { "" };
@@ -354,7 +360,7 @@ async fn first_account(control: &Control, config: &Config) -> Result<FirstAccoun
         let before = existing.len();
         tracing::warn!(
             account = %account.id, before,
-            "the given API key was no account's: a new, empty account was made for it"
+            "no account had the configured API key: a new, empty account was made for it"
         );
     }
     if config.demo && existing.is_empty() {
@@ -365,7 +371,7 @@ async fn first_account(control: &Control, config: &Config) -> Result<FirstAccoun
 }
 
 impl Server {
-    /// Builds a server with this configuration.
+    /// Returns a builder of a server with this configuration.
     pub fn builder(config: Config) -> ServerBuilder {
         ServerBuilder {
             config,
@@ -377,63 +383,64 @@ impl Server {
         }
     }
 
-    /// Where the API is served.
+    /// Returns the address of the API.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where the control API is served.
+    /// Returns the address of the control API, if it is enabled.
     pub fn control_address(&self) -> Option<SocketAddr> {
         self.control_address
     }
 
-    /// Where SIP is taken, over UDP and TCP.
+    /// Returns the address of SIP over UDP and TCP, if the edge runs.
     #[cfg(feature = "sip")]
     pub fn sip_address(&self) -> Option<SocketAddr> {
         self.edge.as_ref().map(carrier_edge::Edge::address)
     }
 
-    /// Where SIP is taken over TLS.
+    /// Returns the address of SIP over TLS, if it is enabled.
     #[cfg(feature = "sip")]
     pub fn sip_tls_address(&self) -> Option<SocketAddr> {
         self.edge.as_ref().and_then(carrier_edge::Edge::tls_address)
     }
 
-    /// The API's base URL, for an SDK.
+    /// Returns the base URL of the API for an SDK, such as `http://127.0.0.1:8080/v3`.
     pub fn base_url(&self) -> String {
         format!("http://{}/v3", self.address)
     }
 
-    /// The base URL of the communication platform's API, for its SDK.
+    /// Returns the base URL of the communication platform's API for an SDK, such as `http://127.0.0.1:8080/v1.0`.
     #[cfg(feature = "voipbin")]
     pub fn voipbin_url(&self) -> String {
         format!("http://{}/v1.0", self.address)
     }
 
-    /// The key that was made at this start, because there was no account. It is not told again.
+    /// Returns the API key that this start generated because there was no account. It cannot be read after this process
+    /// ends.
     pub fn new_key(&self) -> Option<&Secret> {
         self.new_key.as_ref()
     }
 
-    /// How many accounts the database had before this start made one; none when it made none.
+    /// Returns the number of accounts before this start created one; `None` if it created none.
     pub fn accounts_before(&self) -> Option<usize> {
         self.accounts_before
     }
 
-    /// Whether the database was made at this start.
-    pub fn made_its_database(&self) -> bool {
-        self.made_its_database
+    /// Returns true if this start created the database.
+    pub fn created_database(&self) -> bool {
+        self.created_database
     }
 
-    /// Acts upon the server.
+    /// Returns the control of the server: accounts, DIDs, the clock.
     pub fn control(&self) -> Control {
         self.control.clone()
     }
 
-    /// Takes no more work, lets what is in flight finish, and makes everything durable.
+    /// Stops accepting work, finishes what is in flight, and closes the database.
     ///
     /// # Errors
-    /// When the database could not be closed in order. What was acknowledged is durable all the same.
+    /// If the database could not be closed in order. Acknowledged writes are durable in any case.
     pub async fn stop(mut self) -> Result<(), StoreError> {
         self.core.stop_taking_work();
         #[cfg(feature = "voipbin")]
@@ -445,7 +452,7 @@ impl Server {
         self.stop.send_replace(true);
         for task in self.tasks.drain(..) {
             if let Err(error) = task.await {
-                tracing::error!(%error, "a task of the server ended badly");
+                tracing::error!(%error, "a task of the server failed");
             }
         }
         self.core.store.close().await
@@ -458,12 +465,12 @@ impl Drop for Server {
         #[cfg(feature = "voipbin")]
         {
             voipbin_platform::abandon(&self.platform);
-            // A call that goes out through the own edge is hung up by whoever placed it.
+            // The dialler hangs up a call that it placed through the server's own edge, so the edge must outlive it.
             if let Some(edge) = self.edge.take() {
                 edge.abandon_after(self.platform.active_calls.all_ended(voipbin_platform::HANG_UP_TIMEOUT));
             }
         }
-        // Connections hear of it and end; the listeners are not waited for.
+        // Connections are notified and close. Listeners are aborted without waiting.
         self.stop.send_replace(true);
         for task in &self.tasks {
             task.abort();

@@ -1,4 +1,4 @@
-//! Logs on standard error.
+//! Logging to standard error.
 
 use std::io::{IsTerminal as _, stderr};
 
@@ -9,13 +9,14 @@ use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
 use crate::config::{Config, LogFormat};
 
-/// The SIP library logs whole messages, digests and all, so no filter may turn it on.
+/// The log target of the SIP library. It is never logged, because the library logs complete messages with digests.
 const SILENCED: &str = "rsipstack";
 
-/// Sends log lines to standard error. A second call changes nothing.
+/// Installs the log output to standard error, with the level and the format of the configuration. If a subscriber is
+/// already installed, this has no effect.
 pub fn init(config: &Config) {
     let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let filter = filter.and(filter_fn(|of| !of.target().starts_with(SILENCED)));
+    let filter = filter.and(filter_fn(|metadata| !metadata.target().starts_with(SILENCED)));
     let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     let _already_set = match config.log_format {
         LogFormat::Json => registry().with(lines.json().with_filter(filter)).try_init(),

@@ -1,17 +1,18 @@
-//! The service inside a test.
+//! A server inside a test.
 
-use didww_types::{ApiVersion, Feature, Secret};
-use uuid::Uuid;
-
-use crate::config::{Config, Database};
-use crate::server::{Server, StartError};
 use control_plane::{Control, NewAccount};
+use didww_types::{ApiVersion, Feature, Secret};
 use http_listener::Limits;
 use service_base::clock::Clock;
 use service_base::ids::Ids;
 use trunk_store::StoreLimits;
+use uuid::Uuid;
 
-/// A server in memory on a random port of loopback, with an account and a key. Dropping it ends it.
+use crate::config::{Config, Database};
+use crate::server::{Server, StartError};
+
+/// A server with a database in memory on a random port of loopback, with one account and its API key. Dropping it stops
+/// it.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -31,7 +32,7 @@ pub struct TestServer {
     api_key: Secret,
 }
 
-/// Builds a [`TestServer`] that differs from the usual one.
+/// Builds a [`TestServer`] with other settings than the default ones.
 #[derive(Debug, Default)]
 pub struct TestServerBuilder {
     account: NewAccount,
@@ -49,123 +50,124 @@ pub struct TestServerBuilder {
 }
 
 impl TestServer {
-    /// Starts the usual one: an account at 2021-12-15 with the outbound plan, without a rate limit.
+    /// Starts a server with the default settings: one account at version 2021-12-15 with the outbound plan, and no rate
+    /// limit.
     ///
     /// # Panics
-    /// When it cannot start, for a test has nothing to do then.
+    /// If the server cannot start.
     pub async fn start() -> Self {
         Self::builder().start().await
     }
 
-    /// Builds another one.
+    /// Returns a builder for a server with other settings.
     pub fn builder() -> TestServerBuilder {
         TestServerBuilder::default()
     }
 
-    /// The base URL for an SDK, such as `http://127.0.0.1:49152/v3`.
+    /// Returns the base URL for an SDK, such as `http://127.0.0.1:49152/v3`.
     pub fn base_url(&self) -> String {
         self.server.base_url()
     }
 
-    /// The base URL of the communication platform's API, such as `http://127.0.0.1:49152/v1.0`.
+    /// Returns the base URL of the communication platform's API, such as `http://127.0.0.1:49152/v1.0`.
     #[cfg(feature = "voipbin")]
     pub fn voipbin_url(&self) -> String {
         self.server.voipbin_url()
     }
 
-    /// The account's key.
+    /// Returns the API key of the account.
     pub fn api_key(&self) -> &str {
         self.api_key.expose()
     }
 
-    /// The account.
+    /// Returns the id of the account.
     pub fn account(&self) -> Uuid {
         self.account
     }
 
-    /// Acts upon the server: accounts, DIDs, staff, time.
+    /// Returns the control of the server: accounts, DIDs, the clock.
     pub fn control(&self) -> Control {
         self.server.control()
     }
 
-    /// The server itself.
+    /// Returns the server itself.
     pub fn server(&self) -> &Server {
         &self.server
     }
 }
 
 impl TestServerBuilder {
-    /// The version that the account is assigned to.
+    /// Sets the account's API version, which serves requests that name no newer one.
     #[must_use]
     pub fn version(mut self, version: ApiVersion) -> Self {
         self.account.version = version;
         self
     }
 
-    /// One more feature for the account.
+    /// Adds a feature to the account.
     #[must_use]
     pub fn feature(mut self, feature: Feature) -> Self {
         self.account.features.push(feature);
         self
     }
 
-    /// The account's key.
+    /// Sets the API key of the account.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<Secret>) -> Self {
         self.account.api_key = Some(key.into());
         self
     }
 
-    /// Another time than the system's.
+    /// Sets the clock; by default the system's.
     #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Ids, keys and credentials that are the same for the same seed.
+    /// Makes ids, keys and credentials the same for the same seed.
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.ids = Some(Ids::seeded(seed));
         self
     }
 
-    /// Other limits than the usual ones.
+    /// Sets the limits of the HTTP listeners.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
     }
 
-    /// Believes these proxies when they say whom they ask for.
+    /// Trusts the headers of these proxies about the client's address.
     #[must_use]
     pub fn proxies(mut self, proxies: crate::Proxies) -> Self {
         self.proxies = proxies;
         self
     }
 
-    /// Other limits of what is stored and read.
+    /// Sets the limits on what is stored and read.
     #[must_use]
     pub fn store_limits(mut self, limits: StoreLimits) -> Self {
         self.store_limits = limits;
         self
     }
 
-    /// Serves the control API too, on a random port of loopback.
+    /// Enables the control API over HTTP, on a random port of loopback.
     #[must_use]
     pub fn control_listener(mut self) -> Self {
         self.control_listen = Some("127.0.0.1:0".to_owned());
         self
     }
 
-    /// Callbacks made in another way. Usually they may go to loopback, where a test's receiver is.
+    /// Sets how callbacks are sent. By default they can go to loopback, where a test's receiver is.
     #[must_use]
     pub fn callbacks(mut self, settings: callbacks::Settings) -> Self {
         self.callbacks = Some(settings);
         self
     }
 
-    /// Takes calls too, on a random port of loopback.
+    /// Enables the carrier edge, on a random port of loopback.
     #[cfg(feature = "sip")]
     #[must_use]
     pub fn sip(mut self) -> Self {
@@ -173,8 +175,9 @@ impl TestServerBuilder {
         self
     }
 
-    /// The communication platform's side works like this. Usually it asks no provider whether it is there, for a test
-    /// asks with [`Control::probe_providers`], and calls to SIP URIs may go to loopback, where a test's peers are.
+    /// Sets the configuration of the communication platform. By default it does not probe providers on its own, because a
+    /// test probes them with [`Control::probe_providers`], and calls to SIP URIs can go to loopback, where a test's peers
+    /// are.
     #[cfg(feature = "voipbin")]
     #[must_use]
     pub fn voipbin(mut self, config: voipbin_platform::PlatformConfig) -> Self {
@@ -182,12 +185,12 @@ impl TestServerBuilder {
         self
     }
 
-    /// Starts it.
+    /// Starts the server.
     ///
     /// # Panics
-    /// When it cannot start, for a test has nothing to do then.
+    /// If the server cannot start.
     pub async fn start(self) -> TestServer {
-        // It is large while it starts, and small where it is awaited.
+        // The future is large: it is boxed, so that the futures of tests stay small.
         match Box::pin(self.try_start()).await {
             Ok(server) => server,
             Err(error) => panic!("the test server did not start: {error}"),
@@ -210,20 +213,20 @@ impl TestServerBuilder {
         #[cfg(feature = "voipbin")]
         {
             config.voipbin.platform = self.voipbin.unwrap_or_else(|| {
-                let mut near = voipbin_platform::PlatformConfig::default();
-                near.probe_interval = std::time::Duration::ZERO;
-                near.allow_private_destinations = true;
-                near
+                let mut platform = voipbin_platform::PlatformConfig::default();
+                platform.probe_interval = std::time::Duration::ZERO;
+                platform.allow_private_destinations = true;
+                platform
             });
         }
-        let mut near = callbacks::Settings::default();
-        near.allow_loopback = true;
+        let mut callbacks = callbacks::Settings::default();
+        callbacks.allow_loopback = true;
         let server = Server::builder(config)
             .clock(self.clock.unwrap_or_default())
             .ids(ids)
             .limits(self.limits)
             .store_limits(self.store_limits)
-            .callbacks(self.callbacks.unwrap_or(near))
+            .callbacks(self.callbacks.unwrap_or(callbacks))
             .start()
             .await?;
         let control = server.control();

@@ -1,29 +1,29 @@
-//! Accounts and their keys.
+//! Accounts and their API keys.
 
 use std::sync::Arc;
 
 use didww_types::Features;
 use didww_types::{ApiVersion, Feature, Patch, Secret};
+use trunk_store::account::{Account, ApiKey, KeyDigest, MAX_RATE_LIMIT};
 use uuid::Uuid;
 
-use super::{Control, ControlError};
-use trunk_store::account::{Account, ApiKey, KeyDigest, MAX_RATE_LIMIT};
+use crate::{Control, ControlError};
 
-/// An account to be made.
+/// An account to create.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewAccount {
-    /// A name for people; unique. One is made up when it is empty.
+    /// A unique name for display; if it is empty, `account ID`.
     pub name: String,
-    /// The version that serves it when a request names no newer one; 2021-12-15 unless told otherwise.
+    /// The API version of requests that name no newer one. Default: 2021-12-15.
     pub version: ApiVersion,
-    /// What it has; the outbound plan unless told otherwise.
+    /// The features of the account. Default: outbound.
     pub features: Vec<Feature>,
-    /// Requests per second of each of its keys, at most 100,000; 0 is no limit, and none is the server's own.
+    /// Maximum number of requests per second of each key, up to 100,000. 0 is no limit; `None` is the server's default.
     pub rate_limit: Option<u32>,
-    /// Most records of a type; 0 is no limit, and none is the server's own.
+    /// Maximum number of records of each type. 0 is no limit; `None` is the server's default.
     pub record_quota: Option<u64>,
-    /// Its first key; a random one when there is none.
+    /// The first API key; if `None`, a random one.
     pub api_key: Option<Secret>,
 }
 
@@ -41,40 +41,40 @@ impl Default for NewAccount {
 }
 
 impl NewAccount {
-    /// An account with the outbound plan, at 2021-12-15, with the server's own limits.
+    /// Creates an account with this name, the outbound feature, version 2021-12-15 and the server's default limits.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
     }
 
-    /// With another version.
+    /// Sets the API version of requests that name no newer one.
     #[must_use]
     pub fn version(mut self, version: ApiVersion) -> Self {
         self.version = version;
         self
     }
 
-    /// With one more feature.
+    /// Adds a feature to the default ones.
     #[must_use]
     pub fn feature(mut self, feature: Feature) -> Self {
         self.features.push(feature);
         self
     }
 
-    /// With this key.
+    /// Sets the first API key: 1 to 255 visible ASCII characters.
     #[must_use]
     pub fn api_key(mut self, key: impl Into<Secret>) -> Self {
         self.api_key = Some(key.into());
         self
     }
 
-    /// With a limit of requests per second.
+    /// Sets the maximum number of requests per second of each key; 0 is no limit.
     #[must_use]
     pub fn rate_limit(mut self, per_second: u32) -> Self {
         self.rate_limit = Some(per_second);
         self
     }
 
-    /// With so many records of a type at most.
+    /// Sets the maximum number of records of each type; 0 is no limit.
     #[must_use]
     pub fn record_quota(mut self, records: u64) -> Self {
         self.record_quota = Some(records);
@@ -82,32 +82,33 @@ impl NewAccount {
     }
 }
 
-/// Changes to an account; what is none stays.
+/// Changes to an account. A field that is `None` or kept leaves the value unchanged.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct AccountPatch {
-    /// Another name.
+    /// The new name; unique and not blank.
     pub name: Option<String>,
-    /// Another version.
+    /// The new API version of requests that name no newer one.
     pub version: Option<ApiVersion>,
-    /// Exactly these features.
+    /// The new features, which replace the existing ones.
     pub features: Option<Vec<Feature>>,
-    /// Another limit of requests per second, or the server's own.
+    /// The new maximum number of requests per second of each key; cleared, the server's default applies.
     pub rate_limit: Patch<u32>,
-    /// Another quota of records of a type, or the server's own. Records that are there stay.
+    /// The new maximum number of records of each type; cleared, the server's default applies. Existing records remain
+    /// even if there are more.
     pub record_quota: Patch<u64>,
 }
 
 impl Control {
-    /// Every account, oldest first.
+    /// Returns all accounts, oldest first.
     pub fn accounts(&self) -> Vec<Arc<Account>> {
         self.core.store.accounts()
     }
 
-    /// Makes an account and its first key.
+    /// Creates an account with its first API key. Returns both.
     ///
     /// # Errors
-    /// When the name or the key is taken, or the key is no key.
+    /// If the name or the key is taken, the key is not valid, or the rate limit is too high.
     pub async fn create_account(&self, new: NewAccount) -> Result<(Arc<Account>, Secret), ControlError> {
         let key = new.api_key.unwrap_or_else(|| self.core.ids.api_key());
         self.check_key(&key)?;
@@ -130,10 +131,10 @@ impl Control {
         Ok((account, key))
     }
 
-    /// Changes an account, from the next request on.
+    /// Changes an account with effect from the next request.
     ///
     /// # Errors
-    /// When there is no such account or the name is taken.
+    /// If there is no such account, the name is blank or taken, or the rate limit is too high.
     pub async fn update_account(&self, id: Uuid, patch: AccountPatch) -> Result<Arc<Account>, ControlError> {
         let mut account = (*self.account(id)?).clone();
         if let Some(rate_limit) = patch.rate_limit.as_sent() {
@@ -157,16 +158,16 @@ impl Control {
     /// Deletes an account with its keys and records.
     ///
     /// # Errors
-    /// When there is no such account.
+    /// If there is no such account.
     pub async fn delete_account(&self, id: Uuid) -> Result<(), ControlError> {
         let account = self.account(id)?;
         Ok(self.core.store.reset(Some(account.number), true).await?)
     }
 
-    /// Gives an account another key: this one, or a random one.
+    /// Adds a key to an account, a random one if `key` is `None`. Returns its id and the key.
     ///
     /// # Errors
-    /// When there is no such account, or the key is taken or no key.
+    /// If there is no such account, or the key is taken or not valid.
     pub async fn add_key(&self, account: Uuid, key: Option<Secret>) -> Result<(Uuid, Secret), ControlError> {
         let account = self.account(account)?;
         let key = key.unwrap_or_else(|| self.core.ids.api_key());
@@ -178,18 +179,18 @@ impl Control {
         Ok((id, key))
     }
 
-    /// The keys of an account, oldest first.
+    /// Returns the keys of an account, oldest first.
     ///
     /// # Errors
-    /// When there is no such account.
+    /// If there is no such account.
     pub async fn keys(&self, account: Uuid) -> Result<Vec<ApiKey>, ControlError> {
         Ok(self.core.store.keys(self.account(account)?.number).await?)
     }
 
-    /// Takes a key away, from the next request on.
+    /// Removes a key with effect from the next request.
     ///
     /// # Errors
-    /// When there is no such account or key.
+    /// If there is no such account or key.
     pub async fn remove_key(&self, account: Uuid, key: Uuid) -> Result<(), ControlError> {
         let number = self.account(account)?.number;
         if self.core.store.remove_key(number, key).await? {
@@ -199,12 +200,12 @@ impl Control {
         }
     }
 
-    /// The account that has a key.
+    /// Returns the account that a key belongs to, if any.
     pub fn account_of_key(&self, key: &Secret) -> Option<Arc<Account>> {
         self.core.store.account_by_key(KeyDigest::of(key.expose()))
     }
 
-    /// A key must fit into a header, and no two accounts may share one.
+    /// Checks that a new key fits into a header and that no account has it.
     fn check_key(&self, key: &Secret) -> Result<(), ControlError> {
         let text = key.expose();
         if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {

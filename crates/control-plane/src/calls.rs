@@ -1,7 +1,7 @@
-//! Calls: those that are up, those that are over, and those that were never placed.
+//! Active calls, records of completed calls, and explanations of hypothetical calls at the carrier edge.
 //!
-//! A follower of records is sent what it reads: nothing waits for it but the records that the edge keeps for all, and of
-//! those it loses the oldest.
+//! A follower receives records from a queue of bounded length that the edge keeps for all followers. A follower that
+//! reads too slowly loses the oldest records.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Path, State};
 use axum::response::Response;
 use axum::routing::{delete, get, post};
+use carrier_edge::{ActiveCall, CallCounts, CallRecord, Explanation, Handle, Inner, Question};
 use didww_types::Timestamp;
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderValue, StatusCode, Uri, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
+use trunk_store::CallQuery;
 use uuid::Uuid;
 
-use super::routes::{Outcome, answer, query, read, uuid};
-use super::{Control, ControlError};
-use carrier_edge::{ActiveCall, CallCounts, CallRecord, Explanation, Handle, Inner, Question};
-use trunk_store::CallQuery;
+use crate::respond::{Outcome, parse_body, parse_id, parse_query, respond};
+use crate::{Control, ControlError};
 
-/// Records on a page when the request says nothing.
-const USUAL: u64 = 100;
-/// Most records on a page.
-const MOST: u64 = 10_000;
+/// Number of records in a listing if the request has no `limit`.
+const DEFAULT_CALL_RECORDS: u64 = 100;
+/// Maximum number of records in a listing.
+const MAX_CALL_RECORDS: u64 = 10_000;
 
 impl Control {
     fn edge(&self) -> Result<Arc<Inner>, ControlError> {
@@ -37,58 +37,59 @@ impl Control {
             .ok_or_else(|| ControlError::NotFound("SIP listener; start with --sip-listen".to_owned()))
     }
 
-    /// The calls that are up, oldest first.
+    /// Returns the active calls, oldest first.
     ///
     /// # Errors
-    /// When no edge runs.
+    /// If the server does not listen for SIP.
     pub fn active_calls(&self) -> Result<Vec<ActiveCall>, ControlError> {
         Ok(self.edge()?.active_calls())
     }
 
-    /// Ends a call, as its callee would.
+    /// Ends an active call as if its callee had hung up.
     ///
     /// # Errors
-    /// When there is no such call.
+    /// If there is no such call, or the server does not listen for SIP.
     pub fn end_call(&self, id: Uuid) -> Result<(), ControlError> {
         if self.edge()?.end_call(id) { Ok(()) } else { Err(ControlError::NotFound(format!("call {id}"))) }
     }
 
-    /// The records of calls that are over, newest first, as JSON objects.
+    /// Returns the records of completed and refused calls as JSON objects, newest first. There are at most 10,000; a
+    /// `limit` of 0 selects 100.
     ///
     /// # Errors
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub async fn call_records(&self, query: CallQuery) -> Result<Vec<Value>, ControlError> {
-        let limit = if query.limit == 0 { USUAL } else { query.limit.min(MOST) };
+        let limit = if query.limit == 0 { DEFAULT_CALL_RECORDS } else { query.limit.min(MAX_CALL_RECORDS) };
         let calls = self.core.store.calls(CallQuery { limit, ..query }).await?;
         Ok(calls.iter().filter_map(|call| serde_json::from_str(&call.attributes).ok()).collect())
     }
 
-    /// Every record from now on. A follower that is too slow loses the oldest.
+    /// Subscribes to the records of calls from now on. A receiver that is too slow loses the oldest records.
     ///
     /// # Errors
-    /// When no edge runs.
+    /// If the server does not listen for SIP.
     pub fn follow_calls(&self) -> Result<broadcast::Receiver<Arc<CallRecord>>, ControlError> {
         Ok(self.edge()?.follow())
     }
 
-    /// What would become of a call, without placing it.
+    /// Explains which check would admit or refuse a call, without placing it.
     ///
     /// # Errors
-    /// When no edge runs.
+    /// If the server does not listen for SIP.
     pub fn explain(&self, question: &Question) -> Result<Explanation, ControlError> {
         Ok(self.edge()?.explain(question))
     }
 
-    /// What became of attempts at calls since the start, and of messages that were none.
+    /// Returns the numbers of call attempts by outcome, and of invalid messages, since the start of the server.
     ///
     /// # Errors
-    /// When no edge runs.
+    /// If the server does not listen for SIP.
     pub fn call_counts(&self) -> Result<CallCounts, ControlError> {
         Ok(self.edge()?.counts())
     }
 }
 
-/// The routes of calls.
+/// Builds the routes of calls at the carrier edge.
 pub(crate) fn routes() -> Router<Control> {
     Router::new()
         .route("/control/v1/calls", get(list_records))
@@ -113,48 +114,49 @@ struct RecordQuery {
 
 async fn list_records(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
-        let RecordQuery { account, trunk, cause, number, from, to, limit } = query(&uri)?;
+        let RecordQuery { account, trunk, cause, number, from, to, limit } = parse_query(&uri)?;
         let account = account.map(|id| control.account(id)).transpose()?.map(|account| account.number);
         let query = CallQuery { account, trunk, cause, number, from, to, limit: limit.unwrap_or(0) };
         Ok((StatusCode::OK, json!({ "calls": control.call_records(query).await? })))
     };
-    answer(list.await)
+    respond(list.await)
 }
 
 async fn list_active(State(control): State<Control>) -> Response {
-    answer(control.active_calls().map(|calls| (StatusCode::OK, json!({ "calls": calls }))))
+    respond(control.active_calls().map(|calls| (StatusCode::OK, json!({ "calls": calls }))))
 }
 
 async fn end_call(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let end = || -> Outcome {
-        control.end_call(uuid(&id, "call")?)?;
+        control.end_call(parse_id(&id, "call")?)?;
         Ok((StatusCode::OK, json!({ "ended": id })))
     };
-    answer(end())
+    respond(end())
 }
 
 async fn counts(State(control): State<Control>) -> Response {
-    answer(control.call_counts().map(|counts| (StatusCode::OK, json!(counts))))
+    respond(control.call_counts().map(|counts| (StatusCode::OK, json!(counts))))
 }
 
 async fn explain(State(control): State<Control>, body: Bytes) -> Response {
-    let explain = || -> Outcome { Ok((StatusCode::OK, json!(control.explain(&read(&body)?)?))) };
-    answer(explain())
+    let explain = || -> Outcome { Ok((StatusCode::OK, json!(control.explain(&parse_body(&body)?)?))) };
+    respond(explain())
 }
 
-/// One JSON object a line, until the client goes.
+/// Responds with one JSON object per line until the client disconnects.
 async fn follow(State(control): State<Control>) -> Response {
     let receiver = match control.follow_calls() {
         Ok(receiver) => receiver,
-        Err(error) => return answer(Err(error)),
+        Err(error) => return respond(Err(error)),
     };
-    let lines = lines(receiver).map(Ok::<_, Infallible>);
+    let lines = ndjson(receiver).map(Ok::<_, Infallible>);
     let mut response = Response::new(Body::from_stream(lines));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
     response
 }
 
-fn lines(receiver: broadcast::Receiver<Arc<CallRecord>>) -> impl Stream<Item = Bytes> {
+/// Serializes records as lines of JSON.
+fn ndjson(receiver: broadcast::Receiver<Arc<CallRecord>>) -> impl Stream<Item = Bytes> {
     stream::unfold(receiver, |mut receiver| async {
         loop {
             match receiver.recv().await {
@@ -162,7 +164,7 @@ fn lines(receiver: broadcast::Receiver<Arc<CallRecord>>) -> impl Stream<Item = B
                     let line = serde_json::to_string(&*record).unwrap_or_default() + "\n";
                     return Some((Bytes::from(line), receiver));
                 }
-                // The reader was too slow: it goes on with what is still there.
+                // The follower was too slow: it continues with the oldest record that remains.
                 Err(broadcast::error::RecvError::Lagged(_)) => {}
                 Err(broadcast::error::RecvError::Closed) => return None,
             }

@@ -1,4 +1,4 @@
-//! The control listener's paths of the communication platform's side.
+//! The routes of the control listener for customers of the communication platform.
 
 use axum::Router;
 use axum::body::Bytes;
@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::customers::{CustomerPatch, NewAccessKey, NewCustomer, TokenKind};
-use super::routes::{Outcome, answer, read, uuid};
-use super::{Control, ControlError};
+use crate::customers::{CUSTOMER_ADMIN, CustomerPatch, NewAccessKey, NewCustomer, TokenKind};
+use crate::respond::{Outcome, parse_body, parse_id, respond};
+use crate::{Control, ControlError};
 
+/// Builds the routes of customers, of what belongs to them, and of providers.
 pub(crate) fn routes() -> Router<Control> {
     Router::new()
         .route("/control/v1/customers", get(list).post(create))
@@ -29,17 +30,17 @@ pub(crate) fn routes() -> Router<Control> {
         .route("/control/v1/providers/probe", post(probe))
 }
 
-fn customer(id: &str) -> Result<Uuid, ControlError> {
-    uuid(id, "customer")
+fn customer_id(id: &str) -> Result<Uuid, ControlError> {
+    parse_id(id, "customer")
 }
 
 async fn list(State(control): State<Control>) -> Response {
-    answer(async { Ok((StatusCode::OK, json!({ "customers": control.customers().await? }))) }.await)
+    respond(async { Ok((StatusCode::OK, json!({ "customers": control.customers().await? }))) }.await)
 }
 
 async fn create(State(control): State<Control>, body: Bytes) -> Response {
     let create = async {
-        let body: CustomerPatch = read(&body)?;
+        let body: CustomerPatch = parse_body(&body)?;
         let mut new = NewCustomer::named(body.name.unwrap_or_default());
         new.status = body.status.unwrap_or(new.status);
         new.identity_verified = body.identity_verified.unwrap_or(new.identity_verified);
@@ -50,32 +51,36 @@ async fn create(State(control): State<Control>, body: Bytes) -> Response {
         new.webhook_secret = body.webhook_secret.filter(|secret| !secret.expose().is_empty());
         Ok((StatusCode::CREATED, json!(control.create_customer(new).await?)))
     };
-    answer(create.await)
+    respond(create.await)
 }
 
 async fn show(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    answer(customer(&id).and_then(|id| control.customer(id)).map(|it| (StatusCode::OK, json!(it))))
+    respond(
+        customer_id(&id)
+            .and_then(|id| control.customer(id))
+            .map(|customer| (StatusCode::OK, json!(customer))),
+    )
 }
 
 async fn update(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     let change = async {
-        let patch: CustomerPatch = read(&body)?;
-        Ok((StatusCode::OK, json!(control.update_customer(customer(&id)?, patch).await?)))
+        let patch: CustomerPatch = parse_body(&body)?;
+        Ok((StatusCode::OK, json!(control.update_customer(customer_id(&id)?, patch).await?)))
     };
-    answer(change.await)
+    respond(change.await)
 }
 
 async fn remove(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let delete = async {
-        control.delete_customer(customer(&id)?).await?;
+        control.delete_customer(customer_id(&id)?).await?;
         Ok((StatusCode::OK, json!({ "deleted": id })))
     };
-    answer(delete.await)
+    respond(delete.await)
 }
 
 async fn list_agents(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    let list = async { Ok((StatusCode::OK, json!({ "agents": control.agents(customer(&id)?).await? }))) };
-    answer(list.await)
+    let list = async { Ok((StatusCode::OK, json!({ "agents": control.agents(customer_id(&id)?).await? }))) };
+    respond(list.await)
 }
 
 async fn create_agent(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
@@ -84,61 +89,62 @@ async fn create_agent(State(control): State<Control>, Path(id): Path<String>, bo
     struct AgentBody {
         username: String,
         password: Secret,
-        #[serde(default = "admin")]
+        #[serde(default = "customer_admin")]
         permission: u16,
     }
     let create = async {
-        let AgentBody { username, password, permission } = read(&body)?;
-        let agent = control.create_agent(customer(&id)?, &username, password, permission).await?;
+        let AgentBody { username, password, permission } = parse_body(&body)?;
+        let agent = control.create_agent(customer_id(&id)?, &username, password, permission).await?;
         Ok((StatusCode::CREATED, json!(agent)))
     };
-    answer(create.await)
+    respond(create.await)
 }
 
-fn admin() -> u16 {
-    super::customers::CUSTOMER_ADMIN
+fn customer_admin() -> u16 {
+    CUSTOMER_ADMIN
 }
 
 async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    let list =
-        async { Ok((StatusCode::OK, json!({ "accesskeys": control.access_keys(customer(&id)?).await? }))) };
-    answer(list.await)
+    let list = async {
+        Ok((StatusCode::OK, json!({ "accesskeys": control.access_keys(customer_id(&id)?).await? })))
+    };
+    respond(list.await)
 }
 
 async fn create_key(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct KeyBody {
+    struct AccessKeyBody {
         #[serde(default)]
         name: String,
         permission: Option<u16>,
         tm_expire: Option<String>,
     }
     let create = async {
-        let KeyBody { name, permission, tm_expire } = read(&body)?;
+        let AccessKeyBody { name, permission, tm_expire } = parse_body(&body)?;
         let new = NewAccessKey { name, permission, tm_expire };
-        let (key, secret) = control.create_access_key(customer(&id)?, new).await?;
+        let (key, secret) = control.create_access_key(customer_id(&id)?, new).await?;
         let mut value = json!(key);
         if let Some(object) = value.as_object_mut() {
             object.insert("accesskey".to_owned(), json!(secret.expose()));
         }
         Ok((StatusCode::CREATED, value))
     };
-    answer(create.await)
+    respond(create.await)
 }
 
 async fn remove_key(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Response {
     let remove = async {
-        control.delete_access_key(customer(&id)?, uuid(&key, "access key")?).await?;
+        control.delete_access_key(customer_id(&id)?, parse_id(&key, "access key")?).await?;
         Ok((StatusCode::OK, json!({ "deleted": key })))
     };
-    answer(remove.await)
+    respond(remove.await)
 }
 
 async fn list_numbers(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let list =
-        async { Ok((StatusCode::OK, json!({ "numbers": control.phone_numbers(customer(&id)?).await? }))) };
-    answer(list.await)
+        async { Ok((StatusCode::OK, json!({ "numbers": control.phone_numbers(customer_id(&id)?).await? }))) };
+    respond(list.await)
 }
 
 async fn add_number(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
@@ -158,11 +164,11 @@ async fn add_number(State(control): State<Control>, Path(id): Path<String>, body
         "active".to_owned()
     }
     let add = async {
-        let NumberBody { number, kind, status } = read(&body)?;
-        let number = control.add_phone_number(customer(&id)?, &number, &kind, &status).await?;
+        let NumberBody { number, kind, status } = parse_body(&body)?;
+        let number = control.add_phone_number(customer_id(&id)?, &number, &kind, &status).await?;
         Ok((StatusCode::CREATED, json!(number)))
     };
-    answer(add.await)
+    respond(add.await)
 }
 
 async fn remove_number(
@@ -170,10 +176,10 @@ async fn remove_number(
     Path((id, number)): Path<(String, String)>,
 ) -> Response {
     let remove = async {
-        control.remove_phone_number(customer(&id)?, uuid(&number, "phone number")?).await?;
+        control.remove_phone_number(customer_id(&id)?, parse_id(&number, "phone number")?).await?;
         Ok((StatusCode::OK, json!({ "deleted": number })))
     };
-    answer(remove.await)
+    respond(remove.await)
 }
 
 async fn create_token(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
@@ -190,23 +196,23 @@ async fn create_token(State(control): State<Control>, Path(id): Path<String>, bo
         kind: Kind,
     }
     let create = || -> Outcome {
-        let TokenBody { kind } = read(&body)?;
+        let TokenBody { kind } = parse_body(&body)?;
         let kind = match kind {
             Kind::Direct => TokenKind::Direct,
             Kind::Delegate => TokenKind::Delegate,
         };
-        let token = control.token(customer(&id)?, kind)?;
+        let token = control.token(customer_id(&id)?, kind)?;
         Ok((StatusCode::CREATED, json!({ "token": token.expose() })))
     };
-    answer(create())
+    respond(create())
 }
 
 async fn list_flows(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    let list = async { Ok((StatusCode::OK, json!({ "flows": control.flows(customer(&id)?).await? }))) };
-    answer(list.await)
+    let list = async { Ok((StatusCode::OK, json!({ "flows": control.flows(customer_id(&id)?).await? }))) };
+    respond(list.await)
 }
 
 async fn probe(State(control): State<Control>) -> Response {
     let probe = async { Ok((StatusCode::OK, json!({ "probed": control.probe_providers().await? }))) };
-    answer(probe.await)
+    respond(probe.await)
 }

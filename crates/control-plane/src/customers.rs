@@ -1,17 +1,17 @@
-//! Customers of the communication platform, and what they have: agents, access keys, phone numbers.
+//! Customers of the communication platform, with their agents, access keys, phone numbers and tokens.
 
 use didww_types::Secret;
 use didww_types::values::Money;
 use serde::Deserialize;
-use uuid::Uuid;
-
-use super::{Control, ControlError};
 use trunk_store::{DocumentKind, DocumentQuery};
+use uuid::Uuid;
 use voipbin_platform::{
     AccessKey, AccessKeyPrivate, AccessKeys, Agent, AgentPrivate, Agents, Claims, Customer, CustomerPrivate,
     CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, OutboundConfigs, PhoneNumber,
     PhoneNumbers, Timestamp, WebhookMethod, digest, empty_config, hash, sign,
 };
+
+use crate::{Control, ControlError};
 
 /// Permission bit of a super admin of the platform.
 pub const SUPER_ADMIN: u16 = 0x0001;
@@ -22,30 +22,30 @@ pub const CUSTOMER_ADMIN: u16 = 0x0020;
 /// Permission bit of a manager of a customer.
 pub const CUSTOMER_MANAGER: u16 = 0x0040;
 
-/// A customer to be made.
+/// A customer to create.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NewCustomer {
-    /// A name for people.
+    /// A name for display.
     pub name: String,
-    /// Whether its identity was verified; it was, unless told otherwise.
+    /// Whether the customer's identity is verified. Default: true.
     pub identity_verified: bool,
-    /// What it has, in US dollars; 1000 unless told otherwise.
+    /// The balance in US dollars. Default: 1000.
     pub balance: Money,
-    /// Whether it may do anything.
+    /// Whether the customer is active or frozen. A frozen customer cannot use the platform. Default: active.
     pub status: CustomerStatus,
-    /// Whether its calls' metadata says `rtp_debug`.
+    /// Whether the metadata of its calls contains `rtp_debug`. Default: false.
     pub rtp_debug: bool,
-    /// Where it is told of its calls; empty for nowhere.
+    /// The http or https URL of its webhook, which receives events of its calls; empty for no webhook.
     pub webhook_uri: String,
-    /// How its webhook is called.
+    /// The HTTP method of its webhook. Default: POST.
     pub webhook_method: WebhookMethod,
-    /// What its webhooks are signed with.
+    /// The secret that signs webhooks; `None` leaves them unsigned.
     pub webhook_secret: Option<Secret>,
 }
 
 impl NewCustomer {
-    /// A customer that may call: active, verified, with a balance, without a webhook.
+    /// Creates a customer that can place calls: active, verified, with a balance of 1000 US dollars, without a webhook.
     pub fn named(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -59,7 +59,7 @@ impl NewCustomer {
         }
     }
 
-    /// One that is told of its calls here.
+    /// Sets the URL and the signing secret of the webhook.
     #[must_use]
     pub fn webhook(mut self, uri: impl Into<String>, secret: Option<Secret>) -> Self {
         self.webhook_uri = uri.into();
@@ -68,102 +68,115 @@ impl NewCustomer {
     }
 }
 
-/// Changes to a customer; what is none stays.
+/// Changes to a customer. A field that is `None` leaves the value unchanged.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CustomerPatch {
-    /// Another name.
+    /// The new name for display.
     pub name: Option<String>,
-    /// Whether it may do anything.
+    /// Whether the customer is active or frozen.
     pub status: Option<CustomerStatus>,
-    /// Whether its identity was verified.
+    /// Whether the customer's identity is verified.
     pub identity_verified: Option<bool>,
-    /// Another balance.
+    /// The new balance in US dollars.
     pub balance: Option<Money>,
-    /// Whether its calls' metadata says `rtp_debug`.
+    /// Whether the metadata of its calls contains `rtp_debug`.
     pub rtp_debug: Option<bool>,
-    /// Another address; empty for none.
+    /// The new URL of the webhook; empty for no webhook.
     pub webhook_uri: Option<String>,
-    /// Another method.
+    /// The new HTTP method of the webhook.
     pub webhook_method: Option<WebhookMethod>,
-    /// Another signing secret; empty for none.
+    /// The new signing secret of webhooks; empty for none.
     pub webhook_secret: Option<Secret>,
 }
 
-/// An access key to be made.
+/// An access key to create.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct NewAccessKey {
-    /// A name for people.
+    /// A name for display.
     pub name: String,
-    /// Its permission bits; those of a customer's admin unless told otherwise, as on the running platform.
+    /// The permission bits. Default: [`CUSTOMER_ADMIN`], as on the running platform.
     pub permission: Option<u16>,
-    /// When it ends, as an instant; never unless told otherwise.
+    /// The time when the key expires, as a timestamp in UTC. Default: never.
     pub tm_expire: Option<String>,
 }
 
-/// A token that no login gives.
+/// A kind of token that the login endpoint does not issue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenKind {
-    /// For one thing; none of the endpoints here takes it.
+    /// A token for one resource, valid for 4 hours. No endpoint of this server accepts it.
     Direct,
-    /// For somebody who acts for the customer for a while.
+    /// A token for a delegate who acts for the customer, valid for 8 hours.
     Delegate,
 }
 
 impl Control {
-    /// Every customer that is not deleted, newest first.
+    /// Returns all customers that are not deleted, newest first.
+    ///
+    /// # Errors
+    /// If the store cannot be read.
     pub async fn customers(&self) -> Result<Vec<Customer>, ControlError> {
         let query = DocumentQuery::all(DocumentKind::Customer);
         let customers = Entity::<Customers>::list(&*self.core.store, query).await?;
         Ok(customers.into_iter().map(|customer| customer.public).collect())
     }
 
-    /// A customer.
+    /// Returns a customer.
+    ///
+    /// # Errors
+    /// If there is no such customer.
     pub fn customer(&self, id: Uuid) -> Result<Customer, ControlError> {
         let found = self.platform.directory.customer(id);
-        found.map(|it| it.public.clone()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
+        found
+            .map(|customer| customer.public.clone())
+            .ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
-    /// A customer as the directory knows it.
-    fn known(&self, id: Uuid) -> Result<(), ControlError> {
+    /// Checks that a customer exists.
+    fn check_customer(&self, id: Uuid) -> Result<(), ControlError> {
         let found = self.platform.directory.customer(id);
         found.map(|_| ()).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
-    /// A customer as it is stored, to be changed.
-    async fn stored(&self, id: Uuid) -> Result<Entity<Customers>, ControlError> {
+    /// Reads a customer from the store, to change it.
+    async fn customer_entity(&self, id: Uuid) -> Result<Entity<Customers>, ControlError> {
         let found = Entity::<Customers>::find(&*self.core.store, id).await?;
-        found.filter(|it| !it.deleted).ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
+        found
+            .filter(|customer| !customer.deleted)
+            .ok_or_else(|| ControlError::NotFound(format!("customer {id}")))
     }
 
-    /// What a customer has of a kind, newest first.
-    async fn all_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<Entity<K>>, ControlError> {
+    /// Reads all entities of a kind that belong to a customer, newest first.
+    async fn entities_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<Entity<K>>, ControlError> {
         let query = DocumentQuery::with(K::KIND, "customer", customer.to_string());
         Ok(Entity::<K>::list(&*self.core.store, query).await?)
     }
 
-    /// The same as it is told of, if there is such a customer.
-    async fn told_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<K::Public>, ControlError> {
-        self.known(customer)?;
-        Ok(self.all_of::<K>(customer).await?.into_iter().map(|it| it.public).collect())
+    /// Returns the public representation of all entities of a kind that belong to a customer, newest first.
+    async fn list_of<K: Kind>(&self, customer: Uuid) -> Result<Vec<K::Public>, ControlError> {
+        self.check_customer(customer)?;
+        Ok(self.entities_of::<K>(customer).await?.into_iter().map(|entity| entity.public).collect())
     }
 
-    /// One thing of a customer, to be changed.
-    async fn one_of<K: Kind>(
+    /// Reads an entity that belongs to a customer, to change it.
+    async fn entity_of<K: Kind>(
         &self,
         customer: Uuid,
         id: Uuid,
         what: &'static str,
     ) -> Result<Entity<K>, ControlError> {
         let found = Entity::<K>::find(&*self.core.store, id).await?;
-        let found = found.filter(|it| !it.deleted && it.customer == customer);
+        let found = found.filter(|entity| !entity.deleted && entity.customer == customer);
         found.ok_or_else(|| ControlError::NotFound(format!("{what} {id}")))
     }
 
-    /// Makes a customer, and the empty outbound config that it begins with.
+    /// Creates a customer with an empty outbound config.
+    ///
+    /// # Errors
+    /// If the webhook URL is not valid, or the store fails.
     pub async fn create_customer(&self, new: NewCustomer) -> Result<Customer, ControlError> {
         let platform = &self.platform;
         let _turn = platform.changes.lock().await;
@@ -187,13 +200,16 @@ impl Control {
         let (config, at) = self.platform.new_id_and_time();
         let config = empty_config(config, id, at);
         self.core.store.commit(vec![customer.put(), config.put()]).await?;
-        self.remember(id).await
+        self.reload(id).await
     }
 
-    /// Changes a customer, from the next request and call on.
+    /// Changes a customer with effect from the next request and call.
+    ///
+    /// # Errors
+    /// If there is no such customer, the webhook URL is not valid, or the store fails.
     pub async fn update_customer(&self, id: Uuid, patch: CustomerPatch) -> Result<Customer, ControlError> {
         let _turn = self.platform.changes.lock().await;
-        let mut customer = self.stored(id).await?;
+        let mut customer = self.customer_entity(id).await?;
         let CustomerPatch {
             name,
             status,
@@ -227,31 +243,34 @@ impl Control {
         public.rtp_debug = rtp_debug.unwrap_or(public.rtp_debug);
         public.webhook_method = webhook_method.unwrap_or(public.webhook_method);
         self.core.store.commit(vec![customer.put()]).await?;
-        self.remember(id).await
+        self.reload(id).await
     }
 
-    /// Deletes a customer with its agents, keys, numbers and outbound config. Its calls stay.
+    /// Deletes a customer with its agents, access keys, phone numbers and outbound config. Its calls remain.
+    ///
+    /// # Errors
+    /// If there is no such customer, or the store fails.
     pub async fn delete_customer(&self, id: Uuid) -> Result<(), ControlError> {
         let platform = &self.platform;
         let _turn = platform.changes.lock().await;
-        let mut customer = self.stored(id).await?;
+        let mut customer = self.customer_entity(id).await?;
         customer.deleted = true;
         let mut changes = vec![customer.put()];
-        let mut agents = self.all_of::<Agents>(id).await?;
+        let mut agents = self.entities_of::<Agents>(id).await?;
         for agent in &mut agents {
             agent.deleted = true;
             changes.push(agent.put());
         }
-        let mut keys = self.all_of::<AccessKeys>(id).await?;
+        let mut keys = self.entities_of::<AccessKeys>(id).await?;
         for key in &mut keys {
             key.deleted = true;
             changes.push(key.put());
         }
-        for mut number in self.all_of::<PhoneNumbers>(id).await? {
+        for mut number in self.entities_of::<PhoneNumbers>(id).await? {
             number.deleted = true;
             changes.push(number.put());
         }
-        for mut config in self.all_of::<OutboundConfigs>(id).await? {
+        for mut config in self.entities_of::<OutboundConfigs>(id).await? {
             config.deleted = true;
             config.public.tm_delete = Some(platform.timestamps.next());
             changes.push(config.put());
@@ -263,23 +282,29 @@ impl Control {
         for key in &keys {
             platform.directory.put_key(key);
         }
-        self.remember(id).await.map(|_| ())
+        self.reload(id).await.map(|_| ())
     }
 
-    /// Reads a customer again into the directory.
-    async fn remember(&self, id: Uuid) -> Result<Customer, ControlError> {
+    /// Reads a customer from the store into the directory.
+    async fn reload(&self, id: Uuid) -> Result<Customer, ControlError> {
         let found = Entity::<Customers>::find(&*self.core.store, id).await?;
         let customer = found.ok_or_else(|| ControlError::NotFound(format!("customer {id}")))?;
         self.platform.directory.put(customer.clone());
         Ok(customer.public)
     }
 
-    /// The agents of a customer, newest first.
+    /// Returns the agents of a customer, newest first.
+    ///
+    /// # Errors
+    /// If there is no such customer.
     pub async fn agents(&self, customer: Uuid) -> Result<Vec<Agent>, ControlError> {
-        self.told_of::<Agents>(customer).await
+        self.list_of::<Agents>(customer).await
     }
 
-    /// Makes an agent, who can log in from now on.
+    /// Creates an agent, who can log in at once. `permission` is the sum of permission bits.
+    ///
+    /// # Errors
+    /// If there is no such customer, the username or the password is empty, or the username is taken.
     pub async fn create_agent(
         &self,
         customer: Uuid,
@@ -287,7 +312,7 @@ impl Control {
         password: Secret,
         permission: u16,
     ) -> Result<Agent, ControlError> {
-        self.known(customer)?;
+        self.check_customer(customer)?;
         if username.trim().is_empty() {
             return Err(ControlError::invalid("username", "must not be empty"));
         }
@@ -297,7 +322,7 @@ impl Control {
         let hashed = hash(&self.platform, password).await;
         let password = hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
         let _turn = self.platform.changes.lock().await;
-        self.known(customer)?;
+        self.check_customer(customer)?;
         let (id, at) = self.platform.new_id_and_time();
         let public = Agent {
             id,
@@ -312,8 +337,12 @@ impl Control {
         Ok(agent.public)
     }
 
-    /// Makes sure that there is a super admin with this username and password: an active and verified customer with
-    /// a balance and its agent are made if there is no agent of the name.
+    /// Ensures that there is a super admin with this username and password. If there is no agent of the name, an active
+    /// and verified customer with a balance is created with this agent. If there is one, its password is set, and it
+    /// becomes a super admin.
+    ///
+    /// # Errors
+    /// If the username or the password is empty, or the store fails.
     pub async fn ensure_super_admin(&self, username: &str, password: Secret) -> Result<Agent, ControlError> {
         let found = Entity::<Agents>::find_by(&*self.core.store, "username", username).await?;
         let Some(mut agent) = found.filter(|agent| !agent.deleted) else {
@@ -329,23 +358,29 @@ impl Control {
         Ok(agent.public)
     }
 
-    /// The access keys of a customer, newest first. The keys themselves are not kept.
+    /// Returns the access keys of a customer, newest first, without the secrets: only their digests are stored.
+    ///
+    /// # Errors
+    /// If there is no such customer.
     pub async fn access_keys(&self, customer: Uuid) -> Result<Vec<AccessKey>, ControlError> {
-        self.told_of::<AccessKeys>(customer).await
+        self.list_of::<AccessKeys>(customer).await
     }
 
-    /// Makes an access key. It is told once.
+    /// Creates an access key. Returns it with its secret, which cannot be read again.
+    ///
+    /// # Errors
+    /// If there is no such customer, or `tm_expire` is not a timestamp.
     pub async fn create_access_key(
         &self,
         customer: Uuid,
         new: NewAccessKey,
     ) -> Result<(AccessKey, Secret), ControlError> {
-        self.known(customer)?;
+        self.check_customer(customer)?;
         let expires = new.tm_expire.as_deref().map(str::parse::<Timestamp>).transpose();
         let expires = expires.map_err(|error| ControlError::invalid("tm_expire", error.to_string()))?;
         let secret = Secret::new(format!("vb_{}", self.core.ids.token().expose()));
         let _turn = self.platform.changes.lock().await;
-        self.known(customer)?;
+        self.check_customer(customer)?;
         let (id, at) = self.platform.new_id_and_time();
         let public = AccessKey {
             id,
@@ -365,23 +400,32 @@ impl Control {
         Ok((key.public, secret))
     }
 
-    /// Takes an access key away, from the next request on.
+    /// Deletes an access key with effect from the next request.
+    ///
+    /// # Errors
+    /// If the customer has no such key.
     pub async fn delete_access_key(&self, customer: Uuid, key: Uuid) -> Result<(), ControlError> {
         let _turn = self.platform.changes.lock().await;
-        let mut key = self.one_of::<AccessKeys>(customer, key, "access key").await?;
+        let mut key = self.entity_of::<AccessKeys>(customer, key, "access key").await?;
         key.deleted = true;
         self.core.store.commit(vec![key.put()]).await?;
         self.platform.directory.put_key(&key);
         Ok(())
     }
 
-    /// The phone numbers of a customer, newest first.
+    /// Returns the phone numbers of a customer, newest first.
+    ///
+    /// # Errors
+    /// If there is no such customer.
     pub async fn phone_numbers(&self, customer: Uuid) -> Result<Vec<PhoneNumber>, ControlError> {
-        self.told_of::<PhoneNumbers>(customer).await
+        self.list_of::<PhoneNumbers>(customer).await
     }
 
-    /// Gives a customer a phone number, with its plus. `kind` is `normal` or `virtual`, `status` is `active` or
-    /// `suspended`.
+    /// Adds a phone number, a plus and 1 to 15 digits, to a customer. `kind` is `normal` or `virtual`, `status` is
+    /// `active` or `suspended`.
+    ///
+    /// # Errors
+    /// If there is no such customer, or a value is not valid.
     pub async fn add_phone_number(
         &self,
         customer: Uuid,
@@ -389,15 +433,15 @@ impl Control {
         kind: &str,
         status: &str,
     ) -> Result<PhoneNumber, ControlError> {
-        self.known(customer)?;
+        self.check_customer(customer)?;
         let digits = number.strip_prefix('+').unwrap_or_default();
         if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
             return Err(ControlError::invalid("number", "must be a plus and 1 to 15 digits"));
         }
-        among("type", kind, &["normal", "virtual"])?;
-        among("status", status, &["active", "suspended"])?;
+        check_one_of("type", kind, &["normal", "virtual"])?;
+        check_one_of("status", status, &["active", "suspended"])?;
         let _turn = self.platform.changes.lock().await;
-        self.known(customer)?;
+        self.check_customer(customer)?;
         let (id, at) = self.platform.new_id_and_time();
         let public = PhoneNumber {
             id,
@@ -412,17 +456,23 @@ impl Control {
         Ok(number.public)
     }
 
-    /// Takes a phone number away.
+    /// Removes a phone number from a customer.
+    ///
+    /// # Errors
+    /// If the customer has no such number.
     pub async fn remove_phone_number(&self, customer: Uuid, number: Uuid) -> Result<(), ControlError> {
-        let mut number = self.one_of::<PhoneNumbers>(customer, number, "phone number").await?;
+        let mut number = self.entity_of::<PhoneNumbers>(customer, number, "phone number").await?;
         number.deleted = true;
         self.core.store.commit(vec![number.put()]).await?;
         Ok(())
     }
 
-    /// Makes a token that no login gives.
+    /// Issues a token that the login endpoint does not issue.
+    ///
+    /// # Errors
+    /// If there is no such customer.
     pub fn token(&self, customer: Uuid, kind: TokenKind) -> Result<Secret, ControlError> {
-        self.known(customer)?;
+        self.check_customer(customer)?;
         let hours = if kind == TokenKind::Direct { 4 } else { 8 };
         let end = self.platform.timestamps.now().after(std::time::Duration::from_hours(hours));
         let claims = match kind {
@@ -434,28 +484,35 @@ impl Control {
         Ok(Secret::new(sign(&self.platform.signing, &claims)))
     }
 
-    /// What calls of a customer do once they are answered, newest first. They are made with the calls.
+    /// Returns the flows of a customer, newest first. A flow is created with a call, and contains the actions that the
+    /// call executes once it is answered.
+    ///
+    /// # Errors
+    /// If there is no such customer.
     pub async fn flows(&self, customer: Uuid) -> Result<Vec<Flow>, ControlError> {
-        self.told_of::<Flows>(customer).await
+        self.list_of::<Flows>(customer).await
     }
 
-    /// Asks every provider now whether it is there, and notes what came of it. Gives how many there are.
+    /// Probes every provider now and stores the results. Returns the number of providers.
+    ///
+    /// # Errors
+    /// If the store fails.
     pub async fn probe_providers(&self) -> Result<usize, ControlError> {
         Ok(voipbin_platform::probe_all(&self.platform).await?)
     }
 }
 
-fn among(field: &str, value: &str, known: &[&str]) -> Result<(), ControlError> {
-    if known.contains(&value) {
+fn check_one_of(field: &str, value: &str, allowed: &[&str]) -> Result<(), ControlError> {
+    if allowed.contains(&value) {
         return Ok(());
     }
-    Err(ControlError::invalid(field, format!("must be one of {}", known.join(", "))))
+    Err(ControlError::invalid(field, format!("must be one of {}", allowed.join(", "))))
 }
 
 fn check_webhook(uri: &str) -> Result<(), ControlError> {
-    let good = uri.is_empty()
+    let is_valid = uri.is_empty()
         || url::Url::parse(uri).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
-    if good {
+    if is_valid {
         return Ok(());
     }
     Err(ControlError::invalid("webhook_uri", "must be an http or https URL, or empty for none"))

@@ -1,41 +1,45 @@
-//! What became of callbacks.
+//! Delivery attempts of callbacks and webhooks.
 
+use trunk_store::{Backlog, Delivery, Owner};
 use uuid::Uuid;
 
-use super::{Control, ControlError};
-use trunk_store::{Backlog, Delivery, Owner};
+use crate::{Control, ControlError};
 
-/// Most attempts in one answer.
-const MOST: u64 = 1000;
+/// Maximum number of attempts in one listing.
+const MAX_DELIVERIES: u64 = 1000;
 
 impl Control {
-    /// Attempts to call back, newest first, of an account or of all, customers included: at most `limit`, and at most
-    /// 1000. URLs are shown without user and password.
+    /// Returns delivery attempts, newest first: those of an account, or of all accounts and customers if `account` is
+    /// `None`. There are at most `limit`, and at most 1000. URLs have no user and password.
     ///
     /// # Errors
-    /// When there is no such account.
+    /// If there is no such account, or the store fails.
     pub async fn deliveries(&self, account: Option<Uuid>, limit: u64) -> Result<Vec<Delivery>, ControlError> {
         let owner = match account {
             Some(id) => Some(Owner::Account(self.account(id)?.number)),
             None => None,
         };
-        Ok(self.core.store.deliveries(owner, limit.min(MOST)).await?)
+        Ok(self.core.store.deliveries(owner, limit.min(MAX_DELIVERIES)).await?)
     }
 
-    /// Attempts to send a customer's webhooks, in the same way. None for a customer that never had one.
+    /// Returns the delivery attempts of a customer's webhooks in the same way. The list is empty for an unknown customer
+    /// and for one that never had a webhook.
+    ///
+    /// # Errors
+    /// If the store fails.
     pub async fn webhook_deliveries(
         &self,
         customer: Uuid,
         limit: u64,
     ) -> Result<Vec<Delivery>, ControlError> {
-        Ok(self.core.store.deliveries(Some(Owner::Customer(customer)), limit.min(MOST)).await?)
+        Ok(self.core.store.deliveries(Some(Owner::Customer(customer)), limit.min(MAX_DELIVERIES)).await?)
     }
 
-    /// How much of what an account, or everybody, customers included, is to be told is not told yet, and how much was
-    /// dropped without being told.
+    /// Returns the number of events that wait for delivery and of those that were dropped undelivered: for an account,
+    /// or for all accounts and customers if `account` is `None`.
     ///
     /// # Errors
-    /// When there is no such account.
+    /// If there is no such account, or the store fails.
     pub async fn backlog(&self, account: Option<Uuid>) -> Result<Backlog, ControlError> {
         let owner = match account {
             Some(id) => Some(Owner::Account(self.account(id)?.number)),
@@ -44,7 +48,11 @@ impl Control {
         Ok(self.core.store.backlog(owner).await?)
     }
 
-    /// The same of a customer's webhooks. Nothing for a customer that never had one.
+    /// Returns the same numbers for a customer's webhooks. They are 0 for an unknown customer and for one that never had
+    /// a webhook.
+    ///
+    /// # Errors
+    /// If the store fails.
     pub async fn webhook_backlog(&self, customer: Uuid) -> Result<Backlog, ControlError> {
         Ok(self.core.store.backlog(Some(Owner::Customer(customer))).await?)
     }

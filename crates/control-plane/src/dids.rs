@@ -1,48 +1,48 @@
-//! DIDs: nobody orders them here, so they are put into accounts.
+//! DIDs of accounts. The API has no orders, so this is the only way to add one.
 
 use std::time::Duration;
 
 use didww_types::resources::Did;
 use didww_types::{Resource as _, Timestamp};
 use serde_json::{Map, Value, json};
+use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
-use super::{Control, ControlError};
-use trunk_store::{Change, Scope, StoreError};
+use crate::{Control, ControlError};
 
-/// Most DIDs that one act adds.
-const MOST: usize = 10_000;
-/// How long a new DID is paid for.
-const PAID: Duration = Duration::from_hours(30 * 24);
+/// Maximum number of DIDs that one operation adds.
+const MAX_DIDS: usize = 10_000;
+/// Paid period of a new DID if none is specified.
+const DEFAULT_PAID_PERIOD: Duration = Duration::from_hours(30 * 24);
 
-/// A DID to be added.
+/// A DID to add to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewDid {
-    /// The number in E.164 without the plus: 1 to 15 digits.
+    /// The number in E.164, 1 to 15 digits; a leading plus is removed.
     pub number: String,
-    /// A note.
+    /// A note of the account's owner.
     pub description: Option<String>,
-    /// Whether emergency calls can be made from it.
+    /// Whether the number can make emergency calls.
     pub emergency_enabled: bool,
-    /// When the paid period ends; in 30 days when it is none.
+    /// The end of the paid period; if `None`, 30 days from now.
     pub expires_at: Option<Timestamp>,
 }
 
 impl NewDid {
-    /// A DID without emergency calling.
+    /// Creates a DID without emergency calling, without a note, and paid for 30 days.
     pub fn new(number: impl Into<String>) -> Self {
         Self { number: number.into(), description: None, emergency_enabled: false, expires_at: None }
     }
 
-    /// The same with emergency calling.
+    /// Enables emergency calls from the number.
     #[must_use]
     pub fn emergency(mut self) -> Self {
         self.emergency_enabled = true;
         self
     }
 
-    /// The same with a note.
+    /// Sets the note of the account's owner.
     #[must_use]
     pub fn description(mut self, text: impl Into<String>) -> Self {
         self.description = Some(text.into());
@@ -50,32 +50,32 @@ impl NewDid {
     }
 }
 
-/// What the world does to a DID that its owner cannot; what is none stays.
+/// Changes to a DID that its owner cannot make. A field that is `None` leaves the value unchanged.
 #[derive(Debug, Clone, Copy, Default)]
 #[non_exhaustive]
 pub struct DidPatch {
-    /// Whether emergency calls can be made from it.
+    /// Whether the number can make emergency calls.
     pub emergency_enabled: Option<bool>,
-    /// Whether it cannot take traffic.
+    /// Whether the DID is blocked for traffic.
     pub blocked: Option<bool>,
-    /// Whether a regulatory step is pending.
+    /// Whether the DID awaits a regulatory registration.
     pub awaiting_registration: Option<bool>,
-    /// When the paid period ends.
+    /// The end of the paid period.
     pub expires_at: Option<Timestamp>,
 }
 
 impl DidPatch {
-    /// Gives or takes emergency calling.
+    /// Creates a patch that enables or disables emergency calling.
     pub fn emergency(enabled: bool) -> Self {
         Self { emergency_enabled: Some(enabled), ..Self::default() }
     }
 }
 
 impl Control {
-    /// Adds DIDs to an account, all or none. Gives their ids in the same order.
+    /// Adds up to 10,000 DIDs to an account, all or none. Returns their ids in the same order.
     ///
     /// # Errors
-    /// When there is no such account or a number is none.
+    /// If there is no such account, a number is not valid, or a number already exists in this or another account.
     pub async fn add_dids(
         &self,
         account: Uuid,
@@ -83,8 +83,8 @@ impl Control {
     ) -> Result<Vec<Uuid>, ControlError> {
         let scope = Scope { account: self.account(account)?.number, spec: Did::SPEC };
         let dids: Vec<NewDid> = dids.into_iter().collect();
-        if dids.len() > MOST {
-            return Err(ControlError::invalid("dids", format!("must be at most {MOST} in one request")));
+        if dids.len() > MAX_DIDS {
+            return Err(ControlError::invalid("dids", format!("must be at most {MAX_DIDS} in one request")));
         }
         let now = self.core.clock.now();
         let numbers: Vec<String> = dids.iter().map(|did| did.number.clone()).collect();
@@ -109,7 +109,7 @@ impl Control {
         Ok(records.into_iter().map(|record| record.id).collect())
     }
 
-    /// Adds one DID to an account.
+    /// Adds one DID to an account. Returns its id.
     ///
     /// # Errors
     /// As [`add_dids`](Self::add_dids).
@@ -118,10 +118,10 @@ impl Control {
         ids.into_iter().next().ok_or_else(|| ControlError::NotFound("DID that was added".to_owned()))
     }
 
-    /// Changes what the owner of a DID cannot.
+    /// Changes a DID.
     ///
     /// # Errors
-    /// When there is no such account or DID.
+    /// If there is no such account or DID.
     pub async fn update_did(&self, account: Uuid, did: Uuid, patch: DidPatch) -> Result<(), ControlError> {
         let scope = Scope { account: self.account(account)?.number, spec: Did::SPEC };
         self.change_record(scope, did, |attributes| {
@@ -148,7 +148,8 @@ fn attributes(did: NewDid, now: Timestamp) -> Result<Map<String, Value>, Control
     let NewDid { number, description, emergency_enabled, expires_at } = did;
     let digits = number.strip_prefix('+').unwrap_or(&number);
     if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        let message = format!("`{number}` is no number; give 1 to 15 digits in E.164, such as 37061498222");
+        let message =
+            format!("`{number}` is not a number; give 1 to 15 digits in E.164, such as 37061498222");
         return Err(ControlError::invalid("number", message));
     }
     let default = |attribute: &didww_types::AttributeSpec| {
@@ -159,6 +160,7 @@ fn attributes(did: NewDid, now: Timestamp) -> Result<Map<String, Value>, Control
     attributes.insert("description".to_owned(), json!(description));
     attributes.insert("emergency_enabled".to_owned(), json!(emergency_enabled));
     attributes.insert("created_at".to_owned(), json!(now));
-    attributes.insert("expires_at".to_owned(), json!(expires_at.unwrap_or_else(|| now.after(PAID))));
+    attributes
+        .insert("expires_at".to_owned(), json!(expires_at.unwrap_or_else(|| now.after(DEFAULT_PAID_PERIOD))));
     Ok(attributes)
 }

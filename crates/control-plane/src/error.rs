@@ -1,23 +1,24 @@
-//! Why a control act was not done.
+//! The error of control operations.
 
 use trunk_store::StoreError;
 
-/// Why a control act was not done. Nothing was changed.
+/// Why a control operation failed. Nothing was changed, except that the outcome of a write can be unknown
+/// ([`StoreError::Unknown`]).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControlError {
-    /// There is no such thing.
+    /// The named thing does not exist.
     #[error("there is no {0}")]
     NotFound(String),
-    /// A value is wrong; the text says what would be right.
+    /// A value is not valid; the message states what is.
     #[error("`{field}` {message}")]
     Invalid {
-        /// The member.
+        /// The member of the body, the query parameter, or `body` or `query` as a whole.
         field: String,
-        /// What is wrong with it, and what would be right.
+        /// What is wrong with the value, as the continuation of a sentence that begins with the field.
         message: String,
     },
-    /// The store did not do it.
+    /// The store failed or refused the operation.
     #[error(transparent)]
     Store(StoreError),
 }

@@ -1,12 +1,21 @@
-//! What DIDWW's staff, time and the real world do to an account.
+//! The control plane: what DIDWW's staff, the passing of time and the outside world change, and no request of an
+//! account's owner can.
 //!
-//! Each act is a method of [`Control`] and an endpoint of the control listener. Nothing on the public listener
-//! leads here.
+//! It creates accounts, keys, DIDs and customers, changes what their owners cannot, resets records, sets the clock, and
+//! reports calls and deliveries of callbacks. Each operation is a method of [`Control`] and an endpoint of the control
+//! listener, which serves programs on this machine or clients with the control token, and no web pages. Nothing on the
+//! public listener leads here. The crate changes records directly, without the rules for requests of their owners, and
+//! does not decide on calls.
+//!
+//! Loops that clients feed, and their bounds: a body (4 MiB within `Limits::body_deadline`); DIDs in one request
+//! (10,000); a listing of call records (10,000) or deliveries (1,000); wrong tokens (`Limits::guesses`); and followers
+//! of call records, which lose the oldest records when they are too slow.
 
-// A test reads a packet or two.
+// Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod accounts;
+mod auth;
 #[cfg(feature = "sip")]
 mod calls;
 #[cfg(feature = "voipbin")]
@@ -16,36 +25,36 @@ pub mod customers;
 mod deliveries;
 mod dids;
 mod error;
-mod guard;
+mod respond;
 mod routes;
 mod trunks;
 
 use std::sync::Arc;
 
-use uuid::Uuid;
-
 use service_base::clock::Clock;
 use service_core::Core;
 use trunk_store::account::Account;
+use uuid::Uuid;
 
 pub use accounts::{AccountPatch, NewAccount};
+pub use auth::ControlAuth;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
-pub use guard::Guard;
 pub use routes::control_router;
 
-/// Acts upon a running server.
+/// Controls a running server. Clones control the same server.
 #[derive(Debug, Clone)]
 pub struct Control {
     core: Arc<Core>,
     #[cfg(feature = "voipbin")]
     platform: Arc<voipbin_platform::Platform>,
-    /// None when no SIP is taken.
+    /// `None` if the server does not listen for SIP.
     #[cfg(feature = "sip")]
     edge: Option<carrier_edge::Handle>,
 }
 
 impl Control {
+    /// Creates the control of a server. `edge` is `None` if the server does not listen for SIP.
     pub fn new(
         core: Arc<Core>,
         #[cfg(feature = "voipbin")] platform: Arc<voipbin_platform::Platform>,
@@ -60,12 +69,15 @@ impl Control {
         }
     }
 
-    /// The server's time, to freeze and advance.
+    /// Returns the server's clock, which can be frozen and advanced.
     pub fn clock(&self) -> &Clock {
         &self.core.clock
     }
 
-    /// Deletes every record, of one account or of all. Accounts and keys stay.
+    /// Deletes all records of one account, or of all accounts if `account` is `None`. Accounts and keys remain.
+    ///
+    /// # Errors
+    /// If there is no such account, or the store fails.
     pub async fn reset(&self, account: Option<Uuid>) -> Result<(), ControlError> {
         let number = match account {
             Some(id) => Some(self.account(id)?.number),
@@ -73,13 +85,16 @@ impl Control {
         };
         #[cfg(feature = "voipbin")]
         if number.is_none() {
-            // What is up would go on without anybody knowing of it.
+            // Otherwise active calls of the platform would continue without a record of them.
             self.platform.active_calls.hang_up_all(voipbin_platform::HANG_UP_TIMEOUT).await;
         }
         Ok(self.core.store.reset(number, false).await?)
     }
 
-    /// The account of an id.
+    /// Returns the account with this id.
+    ///
+    /// # Errors
+    /// If there is no such account.
     pub fn account(&self, id: Uuid) -> Result<Arc<Account>, ControlError> {
         let found = self.core.store.accounts().into_iter().find(|account| account.id == id);
         found.ok_or_else(|| ControlError::NotFound(format!("account {id}")))

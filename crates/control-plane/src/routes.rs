@@ -1,37 +1,37 @@
-//! The control listener's small JSON API. `docs/control.md` describes it.
+//! The JSON API of the control listener, which `docs/control.md` documents.
+//!
+//! A body has at most 4 MiB and must arrive within `Limits::body_deadline`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{Path, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{delete, get, patch, post};
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Secret, Timestamp};
 use http::{StatusCode, Uri};
-use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use http_listener::{Limits, health_router, plain_json};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use uuid::Uuid;
-
-use super::guard::{Guarded, check};
-use super::{AccountPatch, Control, ControlError, DidPatch, Guard, NewAccount, NewDid};
-use http_listener::Limits;
-use http_listener::{health_router, plain_json};
 use service_base::clock::Clock;
 use service_base::guessing::Guesses;
 use trunk_store::account::Account;
-use trunk_store::{Backlog, Delivery, Owner, StoreError};
+use trunk_store::{Backlog, Delivery, Owner};
+use uuid::Uuid;
 
-/// The routes of the control listener.
-pub fn control_router(control: Control, guard: Guard, limits: Limits) -> Router {
+use crate::auth::{Authenticator, ControlAuth, authenticate};
+use crate::respond::{Outcome, parse_body, parse_id, parse_query, respond};
+use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid};
+
+/// Builds the router of the control listener: the control API below `/control/v1`, and the health endpoints.
+pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Router {
     let guesses = Guesses::new("control tokens", limits.guesses);
-    let guarded = Guarded { guard, guesses, clock: control.clock().clone() };
+    let authenticator = Authenticator { auth, guesses, clock: control.clock().clone() };
     let health = health_router(Arc::clone(&control.core));
-    let patience = limits.body_deadline;
     let routes = Router::new()
         .route("/control/v1/accounts", get(list_accounts).post(create_account))
         .route("/control/v1/accounts/{id}", get(show_account).patch(update_account).delete(delete_account))
@@ -54,85 +54,42 @@ pub fn control_router(control: Control, guard: Guard, limits: Limits) -> Router 
     routes
         .merge(health)
         .fallback(async || {
-            answer(Err(ControlError::NotFound("such path; docs/control.md lists them".to_owned())))
+            respond(Err(ControlError::NotFound("such path; docs/control.md lists them".to_owned())))
         })
         .method_not_allowed_fallback(async || {
             let error = "this path has other methods; docs/control.md lists them";
             plain_json(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": error }))
         })
-        .layer(from_fn_with_state(patience, whole_body))
-        .layer(from_fn_with_state(Arc::new(guarded), check))
+        .layer(from_fn_with_state(limits.body_deadline, buffer_body))
+        .layer(from_fn_with_state(Arc::new(authenticator), authenticate))
 }
 
-/// Most bytes of a body: ten thousand DIDs with descriptions.
-const BODY_BYTES: usize = 4 << 20;
+/// Maximum number of bytes of a body: enough for ten thousand DIDs with descriptions.
+const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// Reads the body before a handler is asked; none is waited for longer than this.
-async fn whole_body(State(patience): State<Duration>, request: Request, next: Next) -> Response {
+/// Reads the body within the deadline, then runs the handler with it.
+async fn buffer_body(State(deadline): State<Duration>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
     let refused = |status, error: String| plain_json(status, &json!({ "error": error }));
-    match tokio::time::timeout(patience, axum::body::to_bytes(body, BODY_BYTES)).await {
+    match tokio::time::timeout(deadline, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
         Ok(Ok(bytes)) => {
-            // A task of its own: a client that goes away must not stop an act between its write and what follows it.
-            let act = tokio::spawn(next.run(Request::from_parts(parts, Body::from(bytes))));
-            act.await.unwrap_or_else(|_| {
-                let error = "the act failed; what is written in the log says why".to_owned();
+            // The handler runs in a task of its own: a client that disconnects must not cancel an operation between its
+            // write and what follows the write.
+            let operation = tokio::spawn(next.run(Request::from_parts(parts, Body::from(bytes))));
+            operation.await.unwrap_or_else(|_| {
+                let error = "the operation failed; the log contains the cause".to_owned();
                 refused(StatusCode::INTERNAL_SERVER_ERROR, error)
             })
         }
         Ok(Err(_)) => {
-            let error = format!("the body must come whole and have at most {BODY_BYTES} bytes");
+            let error = format!("the body must arrive completely and have at most {MAX_BODY_BYTES} bytes");
             refused(StatusCode::PAYLOAD_TOO_LARGE, error)
         }
         Err(_) => {
-            let error = format!("the body did not come within {} seconds", patience.as_secs_f64());
+            let error = format!("the body did not arrive within {} seconds", deadline.as_secs_f64());
             refused(StatusCode::REQUEST_TIMEOUT, error)
         }
     }
-}
-
-pub(crate) type Outcome = Result<(StatusCode, Value), ControlError>;
-
-pub(crate) fn answer(outcome: Outcome) -> Response {
-    match outcome {
-        Ok((status, value)) => plain_json(status, &value),
-        Err(error) => {
-            let status = match &error {
-                ControlError::NotFound(_) => StatusCode::NOT_FOUND,
-                ControlError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-                ControlError::Store(
-                    StoreError::Overloaded
-                    | StoreError::Full
-                    | StoreError::Ended
-                    | StoreError::Unknown
-                    | StoreError::Crowded
-                    | StoreError::TooLong,
-                ) => StatusCode::SERVICE_UNAVAILABLE,
-                ControlError::Store(StoreError::Quota { .. } | StoreError::TooLarge(_)) => {
-                    StatusCode::UNPROCESSABLE_ENTITY
-                }
-                ControlError::Store(StoreError::Conflict) => StatusCode::CONFLICT,
-                ControlError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            };
-            plain_json(status, &json!({ "error": error.to_string() }))
-        }
-    }
-}
-
-/// Reads a body; an unknown member or a wrong value names itself.
-pub(crate) fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
-    let text: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(text).map_err(|error| ControlError::invalid("body", error.to_string()))
-}
-
-/// Reads a query; an unknown member or a wrong value names itself.
-pub(crate) fn query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ControlError> {
-    let wrong = |refused: QueryRejection| ControlError::invalid("query", refused.body_text());
-    Query::try_from_uri(uri).map(|Query(query)| query).map_err(wrong)
-}
-
-pub(crate) fn uuid(text: &str, what: &str) -> Result<Uuid, ControlError> {
-    Uuid::try_parse(text).map_err(|_| ControlError::NotFound(format!("{what} {text}")))
 }
 
 fn account_json(account: &Account) -> Value {
@@ -158,22 +115,23 @@ fn features(names: &[String]) -> Result<Vec<Feature>, ControlError> {
         .iter()
         .map(|name| {
             let found = Feature::ALL.into_iter().find(|feature| feature.as_str() == name);
-            found.ok_or_else(|| ControlError::invalid("features", format!("`{name}` is none of {known}")))
+            found.ok_or_else(|| ControlError::invalid("features", format!("`{name}` is not one of {known}")))
         })
         .collect()
 }
 
-/// A member that may be absent, null or a number, each of which says something else.
+/// A member of a body that distinguishes absent, null and a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 enum Member<T> {
     #[default]
     Absent,
-    Given(Option<T>),
+    Present(Option<T>),
 }
 
 impl<T> Member<T> {
-    fn given(self) -> Option<T> {
-        if let Self::Given(value) = self { value } else { None }
+    /// The value; `None` if the member is null or absent.
+    fn value(self) -> Option<T> {
+        if let Self::Present(value) = self { value } else { None }
     }
 }
 
@@ -181,14 +139,14 @@ impl<T> From<Member<T>> for didww_types::Patch<T> {
     fn from(member: Member<T>) -> Self {
         match member {
             Member::Absent => Self::Keep,
-            Member::Given(value) => value.into(),
+            Member::Present(value) => value.into(),
         }
     }
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for Member<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Option::deserialize(deserializer).map(Self::Given)
+        Option::deserialize(deserializer).map(Self::Present)
     }
 }
 
@@ -207,11 +165,11 @@ struct AccountBody {
 
 async fn list_accounts(State(control): State<Control>) -> Response {
     let accounts: Vec<Value> = control.accounts().iter().map(|account| account_json(account)).collect();
-    answer(Ok((StatusCode::OK, json!({ "accounts": accounts }))))
+    respond(Ok((StatusCode::OK, json!({ "accounts": accounts }))))
 }
 
 async fn create_account(State(control): State<Control>, body: Bytes) -> Response {
-    answer(async { new_account(&control, read(&body)?).await }.await)
+    respond(async { new_account(&control, parse_body(&body)?).await }.await)
 }
 
 async fn new_account(control: &Control, body: AccountBody) -> Outcome {
@@ -222,8 +180,8 @@ async fn new_account(control: &Control, body: AccountBody) -> Outcome {
     if let Some(names) = body.features {
         new.features = features(&names)?;
     }
-    new.rate_limit = body.rate_limit.given();
-    new.record_quota = body.record_quota.given();
+    new.rate_limit = body.rate_limit.value();
+    new.record_quota = body.record_quota.value();
     new.api_key = body.api_key;
     let (account, key) = control.create_account(new).await?;
     let mut value = account_json(&account);
@@ -234,14 +192,16 @@ async fn new_account(control: &Control, body: AccountBody) -> Outcome {
 }
 
 async fn show_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    answer(
-        uuid(&id, "account").and_then(|id| control.account(id)).map(|a| (StatusCode::OK, account_json(&a))),
+    respond(
+        parse_id(&id, "account")
+            .and_then(|id| control.account(id))
+            .map(|a| (StatusCode::OK, account_json(&a))),
     )
 }
 
 async fn update_account(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     let change = async {
-        let body: AccountBody = read(&body)?;
+        let body: AccountBody = parse_body(&body)?;
         if body.api_key.is_some() {
             return Err(ControlError::invalid("api_key", "is added with POST to the account's keys"));
         }
@@ -252,30 +212,30 @@ async fn update_account(State(control): State<Control>, Path(id): Path<String>, 
             rate_limit: body.rate_limit.into(),
             record_quota: body.record_quota.into(),
         };
-        let account = control.update_account(uuid(&id, "account")?, patch).await?;
+        let account = control.update_account(parse_id(&id, "account")?, patch).await?;
         Ok((StatusCode::OK, account_json(&account)))
     };
-    answer(change.await)
+    respond(change.await)
 }
 
 async fn delete_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let delete = async {
-        control.delete_account(uuid(&id, "account")?).await?;
+        control.delete_account(parse_id(&id, "account")?).await?;
         Ok((StatusCode::OK, json!({ "deleted": id })))
     };
-    answer(delete.await)
+    respond(delete.await)
 }
 
 async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let list = async {
-        let keys = control.keys(uuid(&id, "account")?).await?;
+        let keys = control.keys(parse_id(&id, "account")?).await?;
         let keys: Vec<Value> = keys
             .iter()
             .map(|key| json!({ "id": key.id.to_string(), "created_at": key.created_at }))
             .collect();
         Ok((StatusCode::OK, json!({ "keys": keys })))
     };
-    answer(list.await)
+    respond(list.await)
 }
 
 #[derive(Deserialize)]
@@ -286,19 +246,19 @@ struct KeyBody {
 
 async fn add_key(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     let add = async {
-        let body: KeyBody = read(&body)?;
-        let (id, key) = control.add_key(uuid(&id, "account")?, body.api_key).await?;
+        let body: KeyBody = parse_body(&body)?;
+        let (id, key) = control.add_key(parse_id(&id, "account")?, body.api_key).await?;
         Ok((StatusCode::CREATED, json!({ "id": id.to_string(), "api_key": key.expose() })))
     };
-    answer(add.await)
+    respond(add.await)
 }
 
 async fn remove_key(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Response {
     let remove = async {
-        control.remove_key(uuid(&id, "account")?, uuid(&key, "key")?).await?;
+        control.remove_key(parse_id(&id, "account")?, parse_id(&key, "key")?).await?;
         Ok((StatusCode::OK, json!({ "deleted": key })))
     };
-    answer(remove.await)
+    respond(remove.await)
 }
 
 #[derive(Deserialize)]
@@ -323,19 +283,19 @@ impl From<DidBody> for NewDid {
 async fn add_dids(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Many {
+    struct DidsBody {
         dids: Vec<DidBody>,
     }
     let add = async {
-        let value: Value = read(&body)?;
+        let value: Value = parse_body(&body)?;
         let parse = |error: serde_json::Error| ControlError::invalid("body", error.to_string());
         let dids = if value.get("dids").is_some() {
-            serde_json::from_value::<Many>(value).map_err(parse)?.dids
+            serde_json::from_value::<DidsBody>(value).map_err(parse)?.dids
         } else {
             vec![serde_json::from_value::<DidBody>(value).map_err(parse)?]
         };
         let numbers: Vec<String> = dids.iter().map(|did| did.number.clone()).collect();
-        let ids = control.add_dids(uuid(&id, "account")?, dids.into_iter().map(NewDid::from)).await?;
+        let ids = control.add_dids(parse_id(&id, "account")?, dids.into_iter().map(NewDid::from)).await?;
         let dids: Vec<Value> = ids
             .iter()
             .zip(numbers)
@@ -343,7 +303,7 @@ async fn add_dids(State(control): State<Control>, Path(id): Path<String>, body: 
             .collect();
         Ok((StatusCode::CREATED, json!({ "dids": dids })))
     };
-    answer(add.await)
+    respond(add.await)
 }
 
 #[derive(Deserialize)]
@@ -361,12 +321,13 @@ async fn update_did(
     body: Bytes,
 ) -> Response {
     let change = async {
-        let DidPatchBody { emergency_enabled, blocked, awaiting_registration, expires_at } = read(&body)?;
+        let DidPatchBody { emergency_enabled, blocked, awaiting_registration, expires_at } =
+            parse_body(&body)?;
         let patch = DidPatch { emergency_enabled, blocked, awaiting_registration, expires_at };
-        control.update_did(uuid(&id, "account")?, uuid(&did, "DID")?, patch).await?;
+        control.update_did(parse_id(&id, "account")?, parse_id(&did, "DID")?, patch).await?;
         Ok((StatusCode::OK, json!({ "updated": did })))
     };
-    answer(change.await)
+    respond(change.await)
 }
 
 async fn make_ip_only(
@@ -376,23 +337,23 @@ async fn make_ip_only(
 ) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Networks {
+    struct IpOnlyBody {
         allowed_sip_ips: Vec<String>,
     }
     let change = async {
-        let body: Networks = read(&body)?;
+        let body: IpOnlyBody = parse_body(&body)?;
         let networks = IpNetworks::parse(&body.allowed_sip_ips)
             .map_err(|error| ControlError::invalid("allowed_sip_ips", error.to_string()))?;
-        control.make_ip_only(uuid(&id, "account")?, uuid(&trunk, "trunk")?, &networks).await?;
+        control.make_ip_only(parse_id(&id, "account")?, parse_id(&trunk, "trunk")?, &networks).await?;
         Ok((StatusCode::OK, json!({ "updated": trunk })))
     };
-    answer(change.await)
+    respond(change.await)
 }
 
-/// Attempts that are listed when the request does not say how many.
-const LISTED: u64 = 100;
+/// Number of attempts that are listed if the request has no `limit`.
+const DEFAULT_DELIVERIES: u64 = 100;
 
-/// Which deliveries are meant.
+/// Selects the deliveries of one account, of one customer, or all.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct DeliveryQuery {
@@ -403,16 +364,16 @@ struct DeliveryQuery {
 
 async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
-        let DeliveryQuery { account, customer, limit } = query(&uri)?;
-        let limit = limit.unwrap_or(LISTED);
+        let DeliveryQuery { account, customer, limit } = parse_query(&uri)?;
+        let limit = limit.unwrap_or(DEFAULT_DELIVERIES);
         let (backlog, deliveries) = match (account, customer) {
             (account, None) => (control.backlog(account).await?, control.deliveries(account, limit).await?),
             (None, Some(customer)) => {
                 (control.webhook_backlog(customer).await?, control.webhook_deliveries(customer, limit).await?)
             }
             (Some(_), Some(_)) => {
-                let why = "a delivery is of an account or of a customer: leave one of the two out";
-                return Err(ControlError::invalid("customer", why));
+                let message = "cannot be combined with `account`: a delivery belongs to one of the two";
+                return Err(ControlError::invalid("customer", message));
             }
         };
         let accounts = control.accounts();
@@ -421,12 +382,12 @@ async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
         let Backlog { waiting, dropped } = backlog;
         Ok((StatusCode::OK, json!({ "deliveries": deliveries, "waiting": waiting, "dropped": dropped })))
     };
-    answer(list.await)
+    respond(list.await)
 }
 
-/// An attempt. The names of its owner and its subject say what they are.
+/// Renders an attempt. The owner is the member `account` or `customer`, and the subject `trunk` or `call`.
 fn delivery_json(delivery: &Delivery, accounts: &[Arc<Account>]) -> Value {
-    let (whose, owner, what) = match delivery.owner {
+    let (owner_name, owner, subject_name) = match delivery.owner {
         Owner::Account(number) => {
             let account = accounts.iter().find(|account| account.number == number);
             ("account", account.map(|account| account.id.to_string()), "trunk")
@@ -434,8 +395,8 @@ fn delivery_json(delivery: &Delivery, accounts: &[Arc<Account>]) -> Value {
         Owner::Customer(customer) => ("customer", Some(customer.to_string()), "call"),
     };
     json!({
-        (whose): owner,
-        (what): delivery.subject.to_string(),
+        (owner_name): owner,
+        (subject_name): delivery.subject.to_string(),
         "url": delivery.url,
         "events": delivery.events,
         "attempt": delivery.attempt,
@@ -448,16 +409,16 @@ fn delivery_json(delivery: &Delivery, accounts: &[Arc<Account>]) -> Value {
 async fn reset(State(control): State<Control>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Whose {
+    struct ResetBody {
         account: Option<String>,
     }
     let reset = async {
-        let body: Whose = read(&body)?;
-        let account = body.account.as_deref().map(|id| uuid(id, "account")).transpose()?;
+        let body: ResetBody = parse_body(&body)?;
+        let account = body.account.as_deref().map(|id| parse_id(id, "account")).transpose()?;
         control.reset(account).await?;
         Ok((StatusCode::OK, json!({ "reset": body.account.unwrap_or_else(|| "all".to_owned()) })))
     };
-    answer(reset.await)
+    respond(reset.await)
 }
 
 fn clock_json(control: &Control) -> Value {
@@ -465,16 +426,16 @@ fn clock_json(control: &Control) -> Value {
 }
 
 async fn show_clock(State(control): State<Control>) -> Response {
-    answer(Ok((StatusCode::OK, clock_json(&control))))
+    respond(Ok((StatusCode::OK, clock_json(&control))))
 }
 
 async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct When {
+    struct FreezeBody {
         at: Option<Timestamp>,
     }
-    answer(read::<When>(&body).and_then(|body| {
+    respond(parse_body::<FreezeBody>(&body).and_then(|body| {
         if body.at.is_some_and(|at| !Clock::can_be_set_to(at)) {
             return Err(ControlError::invalid("at", "must be in the years 1970 to 8999"));
         }
@@ -483,18 +444,18 @@ async fn freeze_clock(State(control): State<Control>, body: Bytes) -> Response {
     }))
 }
 
-/// Longest step of the clock.
-const MOST_SECONDS: u64 = 100 * 365 * 24 * 3600;
+/// Maximum number of seconds by which one request advances the clock: 100 years.
+const MAX_ADVANCE_SECONDS: u64 = 100 * 365 * 24 * 3600;
 
 async fn advance_clock(State(control): State<Control>, body: Bytes) -> Response {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
-    struct Span {
+    struct AdvanceBody {
         seconds: u64,
     }
-    answer(read::<Span>(&body).and_then(|body| {
-        if body.seconds > MOST_SECONDS {
-            let message = format!("must be at most {MOST_SECONDS}, which is 100 years");
+    respond(parse_body::<AdvanceBody>(&body).and_then(|body| {
+        if body.seconds > MAX_ADVANCE_SECONDS {
+            let message = format!("must be at most {MAX_ADVANCE_SECONDS}, which is 100 years");
             return Err(ControlError::invalid("seconds", message));
         }
         let by = Duration::from_secs(body.seconds);
@@ -508,5 +469,5 @@ async fn advance_clock(State(control): State<Control>, body: Bytes) -> Response 
 
 async fn resume_clock(State(control): State<Control>) -> Response {
     control.clock().resume();
-    answer(Ok((StatusCode::OK, clock_json(&control))))
+    respond(Ok((StatusCode::OK, clock_json(&control))))
 }

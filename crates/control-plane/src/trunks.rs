@@ -1,23 +1,23 @@
-//! What staff do to trunks.
+//! Changes of records that only staff can make, trunks in particular.
 
 use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use didww_types::values::IpNetworks;
 use serde_json::{Map, Value};
 use trunk_rules::domain::{TrunkAct, act_on_trunk};
+use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
-use super::{Control, ControlError};
-use trunk_store::{Change, Scope, StoreError};
+use crate::{Control, ControlError};
 
-/// How often a change is decided anew because somebody else changed the record meanwhile.
-const ATTEMPTS: usize = 8;
+/// Maximum number of attempts at a change, which is made again if another write changed the record in between.
+const MAX_WRITE_ATTEMPTS: usize = 8;
 
 impl Control {
-    /// Makes a trunk accept calls by address alone, which no request of its owner can.
+    /// Makes a trunk authenticate calls by their source address alone (`ip_only`), which its owner cannot request.
     ///
     /// # Errors
-    /// When there is no such account or trunk, or no address is named.
+    /// If there is no such account or trunk, or if `allowed_sip_ips` is empty.
     pub async fn make_ip_only(
         &self,
         account: Uuid,
@@ -37,14 +37,17 @@ impl Control {
         .await
     }
 
-    /// Changes a record's attributes beside all rules.
+    /// Changes the attributes of a record without applying the rules for requests of its owner.
+    ///
+    /// # Errors
+    /// If there is no such record, `change` fails, or every attempt conflicts with another write.
     pub(crate) async fn change_record(
         &self,
         scope: Scope,
         id: Uuid,
         change: impl Fn(&mut Map<String, Value>) -> Result<(), ControlError>,
     ) -> Result<(), ControlError> {
-        for _ in 0..ATTEMPTS {
+        for _ in 0..MAX_WRITE_ATTEMPTS {
             let found = self.core.store.find(scope, id).await?;
             let before = found.ok_or_else(|| ControlError::NotFound(format!("{} {id}", scope.spec.name)))?;
             let mut attributes = before.attributes()?;

@@ -1,4 +1,4 @@
-//! The headers of answers, as recorded from the service.
+//! The headers of responses, as recorded from the real service.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -12,15 +12,15 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use sha2::{Digest as _, Sha256};
 
-/// The headers of every answer. Copying a map is a good deal quicker than filling one.
-static ALWAYS: LazyLock<HeaderMap> = LazyLock::new(|| {
-    // Those of a single answer come on top, and hyper adds two.
-    let mut headers = HeaderMap::with_capacity(ALWAYS_SAME.len() + 8);
-    headers.extend(ALWAYS_SAME);
+/// The headers of every response, built once: cloning a map is considerably faster than filling one.
+static COMMON_HEADERS: LazyLock<HeaderMap> = LazyLock::new(|| {
+    // Room for the headers that `respond` adds, and for two more by hyper.
+    let mut headers = HeaderMap::with_capacity(STATIC_HEADERS.len() + 8);
+    headers.extend(STATIC_HEADERS);
     headers
 });
 
-const ALWAYS_SAME: [(HeaderName, HeaderValue); 9] = [
+const STATIC_HEADERS: [(HeaderName, HeaderValue); 9] = [
     (header::X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN")),
     (header::X_XSS_PROTECTION, HeaderValue::from_static("0")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
@@ -43,22 +43,25 @@ const ALWAYS_SAME: [(HeaderName, HeaderValue); 9] = [
     ),
 ];
 
-/// An answer of the API with all its headers.
-pub(crate) fn answer(
+/// Builds a response with all headers of the API. `runtime` is the time that the request took, for `X-Runtime`.
+///
+/// A successful response has an `ETag`; a GET or HEAD request whose `If-None-Match` equals it receives 304 without a
+/// body. A 503 response has `Retry-After: 1`.
+pub(crate) fn respond(
     status: StatusCode,
     body: Bytes,
     request: &Parts,
     request_id: &str,
     runtime: Duration,
 ) -> Response {
-    let mut headers = ALWAYS.clone();
+    let mut headers = COMMON_HEADERS.clone();
     let mut status = status;
     let mut body = body;
     if status.is_success() && !body.is_empty() {
         let tag = entity_tag(&body);
         let reads = matches!(request.method, Method::GET | Method::HEAD);
-        let known = request.headers.get(header::IF_NONE_MATCH).filter(|_| reads);
-        let unchanged = known.is_some_and(|known| known.as_bytes() == tag.as_bytes());
+        let sent_tag = request.headers.get(header::IF_NONE_MATCH).filter(|_| reads);
+        let unchanged = sent_tag.is_some_and(|sent| sent.as_bytes() == tag.as_bytes());
         headers.insert(header::ETAG, tag);
         headers
             .insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=0, private, must-revalidate"));
@@ -89,7 +92,7 @@ pub(crate) fn answer(
     response
 }
 
-/// `W/"` and 32 hexadecimal digits that change with the body.
+/// Returns a weak entity tag: `W/"`, 32 hexadecimal digits of the SHA-256 digest of the body, and `"`.
 fn entity_tag(body: &[u8]) -> HeaderValue {
     let mut tag = String::with_capacity(36);
     tag.push_str("W/\"");

@@ -1,16 +1,17 @@
-//! The API itself: generic handlers over the registry.
+//! JSON:API: handlers that are generic over the registry of resources.
 //!
-//! A request is taken apart against the declaration of its resource, decided by the rules, done by the store
-//! and written for its version. Nothing here names a resource.
+//! A request is parsed and checked against the declaration of its resource. `trunk-rules` decides whether a write is
+//! valid, the store executes it, and the response is rendered for the API version of the request. Nothing here names a
+//! resource.
 
 mod body;
+mod cooperative;
 mod error;
 mod include;
-mod members;
 mod operation;
-mod pace;
 mod query;
 mod read;
+mod relationships;
 mod render;
 mod target;
 mod write;
@@ -20,35 +21,34 @@ use std::sync::Arc;
 use bytes::Bytes;
 use didww_types::{ApiVersion, FilterSpec, RelationshipSpec, ResourceSpec};
 use http::StatusCode;
-
 use service_core::Core;
 use trunk_store::Scope;
 use trunk_store::account::Account;
 
-pub(crate) use error::{Lasts, Refused};
+pub(crate) use error::{ApiError, Recovery};
 pub(crate) use operation::Operation;
-pub(crate) use query::View;
-pub(crate) use target::{Place, Target};
+pub(crate) use query::QueryParams;
+pub(crate) use target::{Endpoint, Target};
 
-/// An authorised request, as far as the API is concerned.
+/// What the handlers know about an authenticated request beyond its operation.
 #[derive(Debug)]
-pub(crate) struct Call<'a> {
-    /// The server.
+pub(crate) struct RequestContext<'a> {
+    /// Store, clock and ids of the server.
     pub core: &'a Core,
-    /// Whose request it is.
+    /// The account that the API key belongs to.
     pub account: Arc<Account>,
-    /// The version that serves it.
+    /// The version that serves the request: the account's, or a newer one that the request names.
     pub version: ApiVersion,
-    /// What the links of the answer begin with, such as `http://127.0.0.1:8080/v3`.
+    /// What the links of the response begin with, such as `http://127.0.0.1:8080/v3`.
     pub base: String,
 }
 
-impl Call<'_> {
+impl RequestContext<'_> {
     fn scope(&self, spec: &'static ResourceSpec) -> Scope {
         Scope { account: self.account.number, spec }
     }
 
-    /// The relationships that this account sees in this version.
+    /// The relationships of a resource that exist in this version and need no feature that the account lacks.
     fn relationships(&self, spec: &'static ResourceSpec) -> impl Iterator<Item = &'static RelationshipSpec> {
         let features = self.account.features;
         spec.relationships_at(self.version)
@@ -64,12 +64,12 @@ impl Call<'_> {
     }
 }
 
-/// What the API answers.
+/// The response to a request that succeeded, without its headers.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    /// The status.
+    /// A 2xx status.
     pub status: StatusCode,
-    /// The document; empty for 204.
+    /// The JSON:API document; empty for 204.
     pub body: Bytes,
 }
 
@@ -83,30 +83,30 @@ impl Reply {
     }
 }
 
-/// Does what a request asks for.
+/// Executes an operation.
 ///
 /// # Errors
-/// What the client is told instead.
+/// The error document that the client receives instead.
 pub(crate) async fn perform(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     operation: Operation,
-    view: View,
+    params: QueryParams,
     body: &[u8],
-) -> Result<Reply, Refused> {
+) -> Result<Reply, ApiError> {
     match operation {
-        Operation::List { spec } => read::list(call, spec, &view).await,
-        Operation::Get { spec, id } => read::get(call, spec, &id, &view).await,
-        Operation::Create { spec } => write::create(call, spec, &view, body).await,
-        Operation::Update { spec, id } => write::update(call, spec, &id, &view, body).await,
-        Operation::Delete { spec, id } => write::delete(call, spec, &id).await,
+        Operation::List { spec } => read::list(context, spec, &params).await,
+        Operation::Get { spec, id } => read::get(context, spec, &id, &params).await,
+        Operation::Create { spec } => write::create(context, spec, &params, body).await,
+        Operation::Update { spec, id } => write::update(context, spec, &id, &params, body).await,
+        Operation::Delete { spec, id } => write::delete(context, spec, &id).await,
         Operation::Linkage { spec, id, relationship } => {
-            members::linkage(call, spec, &id, relationship).await
+            relationships::linkage(context, spec, &id, relationship).await
         }
         Operation::Related { spec, id, relationship } => {
-            members::related(call, spec, &id, relationship, &view).await
+            relationships::related(context, spec, &id, relationship, &params).await
         }
-        Operation::Relink { spec, id, relationship, act } => {
-            members::relink(call, spec, &id, relationship, act, body).await
+        Operation::UpdateLinkage { spec, id, relationship, change } => {
+            relationships::update_linkage(context, spec, &id, relationship, change, body).await
         }
     }
 }

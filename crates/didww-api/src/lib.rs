@@ -1,9 +1,21 @@
-//! Everything before a rule is asked: the key, the version, the negotiation, the limits, the headers.
+//! DIDWW's API v3 as an HTTP service.
 //!
-//! The loops that clients feed, and their bounds: a body that is wanted (`Limits::body_bytes` within
-//! `Limits::body_deadline`), and one that is not (1 MiB within a second, then the connection is given up).
+//! The crate authenticates a request by its API key, applies the rate limit of the key, selects the API version,
+//! negotiates media types, and renders JSON:API documents with the headers of the real service. Its handlers are
+//! generic over the registry of resources in `didww-types`. Whether a write is valid is decided by `trunk-rules`, and
+//! records are kept by `trunk-store`: this crate names no resource and contains no rule about one.
+//!
+//! It refuses every path and method that the registry does not declare for the version of the request, and opens no
+//! sockets: `http-listener` accepts the connections.
+//!
+//! Loops that clients feed, and their bounds:
+//!
+//! - The body of an operation that takes one: `Limits::body_bytes` within `Limits::body_deadline`.
+//! - The body of any other request: 1 MiB within one second, then the connection is closed.
+//! - The nesting of a JSON body: 64 levels.
+//! - The identifiers of related records in one response: 100,000, and the byte limit of the store on what it reads.
 
-// A test reads a packet or two.
+// Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod api;
@@ -15,5 +27,4 @@ mod router;
 mod state;
 
 pub use router::api_router;
-
 pub use state::Api;

@@ -1,6 +1,7 @@
-//! The `OpenAPI` document of each version, made from the registry.
+//! The `OpenAPI` document of each API version, generated from the resource registry.
 //!
-//! Nothing here is written by hand for a resource, so the document cannot say what the handlers do not do.
+//! The request handlers use the same registry, and no resource has a description of its own here: the document
+//! therefore describes exactly what the handlers serve.
 
 mod paths;
 mod schemas;
@@ -8,11 +9,11 @@ mod schemas;
 use didww_types::{ApiVersion, REGISTRY, ResourceSpec};
 use serde_json::{Map, Value, json};
 
-/// The versions that are described: those that have a resource with outbound trunks.
+/// The API versions that have a document: those that have outbound trunks.
 pub const VERSIONS: [ApiVersion; 3] =
     [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16];
 
-/// The document of a version.
+/// Builds the document of a version, whose paths are relative to `/v3`.
 pub fn document(version: ApiVersion) -> Value {
     let mut paths = Map::new();
     let mut schemas = schemas::shared();
@@ -39,7 +40,7 @@ pub fn document(version: ApiVersion) -> Value {
     })
 }
 
-/// The resources of a version.
+/// The resources that exist in a version.
 fn resources(version: ApiVersion) -> impl Iterator<Item = &'static ResourceSpec> {
     REGISTRY.iter().copied().filter(move |spec| version >= spec.since)
 }

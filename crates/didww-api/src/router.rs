@@ -1,4 +1,4 @@
-//! What the API serves below `/v3`, its description, and whether the server is well.
+//! The routes of the API and of its `OpenAPI` documents.
 
 use std::sync::Arc;
 
@@ -10,17 +10,18 @@ use didww_types::ApiVersion;
 use http::StatusCode;
 use serde_json::json;
 
-use super::state::Api;
 use http_listener::plain_json;
 
-use super::api;
-use crate::openapi;
+use crate::state::Api;
+use crate::{api, openapi};
 
-/// The routes of the API and of its description, and the answer to every path that no room has.
+/// Builds the router of the API: its resources below `/v3`, and one `OpenAPI` document per version at
+/// `/openapi/{version}.json`. Requests to any other path receive the API's 404 document.
 pub fn api_router(api: Arc<Api>) -> Router {
     Router::new()
         .route("/openapi/{document}", get(description))
-        // The API declares its own paths; what it does not declare is answered in its form, wherever it is.
+        // The resource registry declares the paths below `/v3`, so the handler parses the path itself. A path that it
+        // does not declare receives an error document in the API's format, even outside `/v3`.
         .fallback(api::handle)
         .with_state(api)
 }
@@ -31,7 +32,7 @@ async fn description(Path(document): Path<String>) -> Response {
         Some(version) => plain_json(StatusCode::OK, &openapi::document(version)),
         None => plain_json(
             StatusCode::NOT_FOUND,
-            &json!({ "error": "described are 2021-12-15, 2022-05-10 and 2026-04-16, as /openapi/2026-04-16.json" }),
+            &json!({ "error": "there are documents of 2021-12-15, 2022-05-10 and 2026-04-16, such as /openapi/2026-04-16.json" }),
         ),
     }
 }

@@ -1,29 +1,29 @@
-//! What the API holds beside what all rooms share.
+//! State of the API that the other services of the process do not share.
 
 use std::sync::Arc;
 
-use http_listener::InTurn;
-use http_listener::Limits;
-use http_listener::RateLimits;
+use http_listener::{InTurn, Limits, RateLimits};
 use service_core::Core;
 
-/// The API of a running server.
+/// The state that every request handler of the API receives.
 #[derive(Debug)]
 pub struct Api {
+    /// Store, clock, ids and the other parts that all services of the process share.
     pub core: Arc<Core>,
-    /// What links begin with, when it is not the address that the request came to.
+    /// Scheme and host of the links in responses; if `None`, links use the `Host` header of the request.
     pub public_url: Option<String>,
-    /// What a client may take.
+    /// Limits on the size and the duration of a request body.
     pub limits: Limits,
-    /// How many requests each key may still make.
+    /// Requests that each API key may still send in the current period.
     pub rates: RateLimits,
-    /// Whose writes are under way.
+    /// Admits a bounded number of simultaneous writes, in turn by account.
     pub writes: InTurn,
-    /// Whose lists are in the making.
+    /// Admits a bounded number of simultaneous list reads, in turn by account.
     pub lists: InTurn,
 }
 
 impl Api {
+    /// Creates the state of a server that has not served a request yet.
     pub fn new(core: Arc<Core>, public_url: Option<String>, limits: Limits, rates: RateLimits) -> Self {
         Self { core, public_url, limits, rates, writes: InTurn::writes(), lists: InTurn::lists() }
     }

@@ -1,8 +1,8 @@
-//! Variables that look like settings and are none.
+//! Detection of misspelt environment variables.
 //!
-//! A misspelt flag ends the start. A misspelt variable cannot: orchestrators put variables of their own into the
-//! environment, and some of them begin like ours (`TRUNK_SERVER_SERVICE_HOST` for a service of the name
-//! `trunk-server`). So it is named in the log.
+//! A misspelt flag is an error. A misspelt variable is only logged: orchestrators put variables of their own into the
+//! environment, and some of them have the same prefix as the settings (`TRUNK_SERVER_SERVICE_HOST` for a service named
+//! `trunk-server`).
 
 use std::ffi::OsString;
 
@@ -12,7 +12,8 @@ use super::Cli;
 
 const PREFIX: &str = "TRUNK_SERVER_";
 
-/// The names that begin like a setting's variable, are none, and are not what an orchestrator sets for a service.
+/// Returns the sorted names that have the prefix `TRUNK_SERVER_` and belong neither to a setting nor to the variables
+/// that an orchestrator sets for a service.
 pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
     let known: Vec<String> = Cli::command()
         .get_arguments()
@@ -21,15 +22,15 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
         .collect();
     let names = names.map(|name| name.to_string_lossy().into_owned());
     let mut unknown: Vec<String> = names
-        .filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_of_an_orchestrator(rest)))
+        .filter(|name| name.strip_prefix(PREFIX).is_some_and(|rest| !is_set_by_orchestrator(rest)))
         .filter(|name| !known.contains(name))
         .collect();
     unknown.sort();
     unknown
 }
 
-/// `SERVICE_HOST`, `SERVICE_PORT`, `SERVICE_PORT_HTTP`, `PORT`, `PORT_8080_TCP_ADDR` and the like.
-fn is_of_an_orchestrator(rest: &str) -> bool {
+/// Returns true for the rest of an orchestrator's variable: `SERVICE_HOST`, `SERVICE_PORT`, `SERVICE_PORT_HTTP`, `PORT`, `PORT_8080_TCP_ADDR` and the like.
+fn is_set_by_orchestrator(rest: &str) -> bool {
     rest == "PORT" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_")
 }
 
@@ -38,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_misspelt_variable_is_found_and_others_are_left_alone() {
+    fn misspelt_variables_are_found_and_others_are_ignored() {
         let names = [
             "PATH",
             "TRUNK_SERVER_LISTN",

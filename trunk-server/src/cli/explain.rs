@@ -1,4 +1,4 @@
-//! `trunk-server explain`: asks a running server what would become of a call.
+//! `trunk-server explain`: asks a running server which check would admit or refuse a call.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -13,23 +13,23 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Map, Value, json};
 
-/// Longest wait for the answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Most bytes of an answer.
-const ANSWER_BYTES: usize = 1 << 20;
+/// Maximum time until the response is complete.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum number of bytes of the response's body.
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
-/// Asks a running server what would become of a call, without placing it.
+/// Asks a running server which check would admit or refuse a call, without placing it.
 ///
-/// Says which check decides, what is configured there, what came instead, and what would be right. It ends with 0
-/// when the call is admitted, with 3 when it is challenged or refused, and with 1 when the server could not be asked.
+/// Prints the check that decides, the configured and the received value, and the nearest allowed value. The exit code
+/// is 0 if the call is admitted, 3 if it is challenged or refused, and 1 if the server could not be asked.
 #[derive(Debug, Clone, Args)]
 #[non_exhaustive]
 pub struct Explain {
-    /// The address that the call comes from
+    /// The source address of the call
     #[arg(long, value_name = "IP")]
     pub source: IpAddr,
 
-    /// What is dialled, tech prefix and all: a number, or a sip: or tel: URI
+    /// The dialled number with its tech prefix, or a sip: or tel: URI
     #[arg(long, value_name = "NUMBER")]
     pub to: String,
 
@@ -37,27 +37,27 @@ pub struct Explain {
     #[arg(long, value_name = "NUMBER", default_value = "")]
     pub from: String,
 
-    /// The username of a right digest; without it no digest is sent
+    /// The username of a valid digest; without it the call has no digest
     #[arg(long, value_name = "USERNAME")]
     pub username: Option<String>,
 
-    /// The Twilio account that the call says it comes from
+    /// The Twilio account that the call names
     #[arg(long, value_name = "SID")]
     pub twilio_account_sid: Option<String>,
 
-    /// The number in P-Asserted-Identity
+    /// The number in the header P-Asserted-Identity
     #[arg(long, value_name = "NUMBER")]
     pub asserted_identity: Option<String>,
 
-    /// A file with the offer; without it plain G.711 is offered
+    /// A file with the SDP offer [default: an offer of G.711]
     #[arg(long, value_name = "FILE")]
     pub sdp: Option<PathBuf>,
 
-    /// Print the answer of the control API as it is
+    /// Print the JSON response of the control API unchanged
     #[arg(long)]
     pub json: bool,
 
-    /// Where the control API of the running server is
+    /// The control API of the running server
     #[arg(
         long,
         env = "TRUNK_SERVER_CONTROL_LISTEN",
@@ -66,50 +66,52 @@ pub struct Explain {
     )]
     pub control_listen: String,
 
-    /// The token that the control API asks for
+    /// The token that the control API requires
     #[arg(long, env = "TRUNK_SERVER_CONTROL_TOKEN", value_name = "TOKEN", hide_env_values = true)]
     pub control_token: Option<String>,
 }
 
-/// Why a server could not be asked.
+/// Why a server did not explain a call.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExplainError {
-    /// The offer cannot be read.
+    /// The file with the SDP offer cannot be read.
     #[error("the offer in {} cannot be read: {error}", file.display())]
     Offer {
-        /// The file.
+        /// The path of the file.
         file: PathBuf,
-        /// Why not.
+        /// The error of the file system.
         error: std::io::Error,
     },
-    /// Nobody can be asked there.
-    #[error("no control API answers at {at}: {why}; --control-listen names the one of the running server")]
+    /// No server responded, or not in time.
+    #[error(
+        "the control API at {at} cannot be reached: {why}; set --control-listen to the address of the running server"
+    )]
     Unreachable {
-        /// Where it was looked for.
+        /// The address, `HOST:PORT`.
         at: String,
-        /// Why it cannot be asked.
+        /// Why the connection or the response failed.
         why: String,
     },
-    /// It refused to say.
-    #[error("the control API at {at} answered {status}: {why}")]
+    /// The server refused the request.
+    #[error("the control API at {at} responded {status}: {why}")]
     Refused {
-        /// Where it is.
+        /// The address, `HOST:PORT`.
         at: String,
-        /// Its status.
+        /// The status of the response.
         status: u16,
-        /// Its words.
+        /// The server's error message.
         why: String,
     },
 }
 
-/// What a server said of a call.
+/// A server's explanation of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Explained {
-    /// Whether it would be admitted.
+    /// Whether the call would be admitted.
     pub admitted: bool,
-    /// The words to print.
+    /// The text to print, which ends with a newline.
     pub text: String,
 }
 
@@ -117,28 +119,28 @@ impl Explain {
     /// Asks the server.
     ///
     /// # Errors
-    /// When it cannot be asked, or refuses to say.
+    /// If the offer cannot be read, the server cannot be reached within 10 seconds, or it refuses the request.
     pub async fn ask(self) -> Result<Explained, ExplainError> {
         let at = self.control_listen.clone();
         let unreachable = |why: String| ExplainError::Unreachable { at: at.clone(), why };
         let request = self.request()?.map_err(|error| unreachable(error.to_string()))?;
         let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
         let exchange = async {
-            let response = client.request(request).await.map_err(|error| with_cause(&error))?;
+            let response = client.request(request).await.map_err(|error| root_cause(&error))?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), ANSWER_BYTES).collect().await;
+            let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
             Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
         };
-        let answer = tokio::time::timeout(PATIENCE, exchange).await;
-        let slow = || format!("it took more than {} seconds", PATIENCE.as_secs());
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, exchange).await;
+        let slow = || format!("no response within {} seconds", REQUEST_TIMEOUT.as_secs());
         let (status, body) = answer.unwrap_or_else(|_| Err(slow())).map_err(unreachable)?;
-        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let explanation: Value = serde_json::from_slice(&body).unwrap_or_default();
         if !status.is_success() {
-            let why = text(&said, "error").unwrap_or("nothing that could be read").to_owned();
+            let why = text(&explanation, "error").unwrap_or("no readable error message").to_owned();
             return Err(ExplainError::Refused { at, status: status.as_u16(), why });
         }
-        let admitted = text(&said, "verdict") == Some("admitted");
-        let text = if self.json { format!("{said}\n") } else { words(&said) };
+        let admitted = text(&explanation, "verdict") == Some("admitted");
+        let text = if self.json { format!("{explanation}\n") } else { format_explanation(&explanation) };
         Ok(Explained { admitted, text })
     }
 
@@ -174,51 +176,51 @@ impl Explain {
     }
 }
 
-/// An error with what caused it, for the outer one alone says little.
-fn with_cause(error: &dyn std::error::Error) -> String {
+/// Returns the text of an error's root cause, because the text of the outermost error contains no detail.
+fn root_cause(error: &dyn std::error::Error) -> String {
     std::iter::successors(error.source(), |error| error.source())
         .last()
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn text<'a>(said: &'a Value, name: &str) -> Option<&'a str> {
-    said.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+fn text<'a>(explanation: &'a Value, name: &str) -> Option<&'a str> {
+    explanation.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
-/// The answer for people.
-fn words(said: &Value) -> String {
-    let mut words = format!(
+/// Formats an explanation as text for a terminal.
+fn format_explanation(explanation: &Value) -> String {
+    let mut lines = format!(
         "{} {}: {}",
-        said["code"],
-        text(said, "phrase").unwrap_or(""),
-        said["verdict"].as_str().unwrap_or("?")
+        explanation["code"],
+        text(explanation, "phrase").unwrap_or(""),
+        explanation["verdict"].as_str().unwrap_or("?")
     );
-    if let Some(check) = text(said, "check") {
-        let _infallible = write!(words, " by the check `{check}`");
+    if let Some(check) = text(explanation, "check") {
+        let _infallible = write!(lines, " by the check `{check}`");
     }
-    if let Some(cause) = said["cause"].as_u64() {
-        let _infallible = write!(words, ", cause {cause}");
+    if let Some(cause) = explanation["cause"].as_u64() {
+        let _infallible = write!(lines, ", cause {cause}");
     }
-    words.push('\n');
+    lines.push('\n');
     let passed: Vec<&str> =
-        said["passed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        explanation["passed"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let passed = passed.join(", ");
-    let trunk = match (text(said, "trunk_name"), text(said, "trunk_id")) {
+    let trunk = match (text(explanation, "trunk_name"), text(explanation, "trunk_id")) {
         (Some(name), Some(id)) => format!("{name} ({id})"),
         (_, id) => id.unwrap_or("").to_owned(),
     };
     let rows = [
-        ("why", text(said, "explanation").unwrap_or("")),
-        ("configured", text(said, "configured").unwrap_or("")),
-        ("received", text(said, "received").unwrap_or("")),
-        ("nearest allowed", text(said, "nearest_allowed").unwrap_or("")),
+        ("why", text(explanation, "explanation").unwrap_or("")),
+        ("configured", text(explanation, "configured").unwrap_or("")),
+        ("received", text(explanation, "received").unwrap_or("")),
+        ("nearest allowed", text(explanation, "nearest_allowed").unwrap_or("")),
         ("passed", &passed),
         ("trunk", &trunk),
-        ("goes on to", text(said, "destination").unwrap_or("")),
-        ("shown as", text(said, "cli").unwrap_or("")),
+        ("destination", text(explanation, "destination").unwrap_or("")),
+        ("caller shown", text(explanation, "cli").unwrap_or("")),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-        let _infallible = writeln!(words, "  {:<17}{value}", format!("{name}:"));
+        let _infallible = writeln!(lines, "  {:<17}{value}", format!("{name}:"));
     }
-    words
+    lines
 }

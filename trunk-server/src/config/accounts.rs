@@ -1,24 +1,25 @@
-//! What accounts may do that nothing else is said of: the `[accounts]` table of the configuration file.
+//! The `[accounts]` table of the configuration file: the limits of accounts that have none of their own.
 
 use serde::{Deserialize, Serialize};
-
-use super::ConfigError;
 use trunk_store::account::MAX_RATE_LIMIT;
 
-/// Records of a type that an account may have when nothing else is said.
-pub const RECORD_QUOTA: u64 = 100_000;
+use super::ConfigError;
 
-/// What DIDWW documents: requests a second of a key.
-const DOCUMENTED_RATE: u32 = 20;
+/// Default maximum number of records of each type in an account.
+pub const DEFAULT_RECORD_QUOTA: u64 = 100_000;
 
-/// What an account may do that has no limits of its own. What is absent keeps its default.
+/// Default maximum number of requests per second of each key, as documented by DIDWW.
+const DEFAULT_RATE_LIMIT: u32 = 20;
+
+/// The limits of accounts that have none of their own. An absent key keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct AccountsConfig {
-    /// Most records of a type; [`RECORD_QUOTA`] unless told otherwise, and 0 is no limit.
+    /// Maximum number of records of each type; 0 is no limit. Default: [`DEFAULT_RECORD_QUOTA`].
     pub record_quota: Option<u64>,
-    /// Requests a second of a key; 20 unless the API is served on loopback, where there is no limit. 0 is no limit.
+    /// Maximum number of requests per second of each key; 0 is no limit. Default: 20, and no limit if the API is served
+    /// on loopback.
     pub rate_limit: Option<u32>,
 }
 
@@ -28,23 +29,23 @@ impl AccountsConfig {
             Some(rate) if rate > MAX_RATE_LIMIT => Err(ConfigError::Value {
                 name: "accounts.rate_limit",
                 given: rate.to_string(),
-                right: "give 1 to 100000 requests a second, or 0 for no limit",
+                expected: "give 1 to 100000 requests a second, or 0 for no limit",
             }),
             _ => Ok(()),
         }
     }
 
-    /// Most records of a type, if there is a limit.
-    pub(crate) fn records(&self) -> Option<u64> {
-        Some(self.record_quota.unwrap_or(RECORD_QUOTA)).filter(|most| *most > 0)
+    /// Returns the maximum number of records of each type, or `None` if there is no limit.
+    pub(crate) fn max_records(&self) -> Option<u64> {
+        Some(self.record_quota.unwrap_or(DEFAULT_RECORD_QUOTA)).filter(|quota| *quota > 0)
     }
 
-    /// Requests a second of a key; 0 is no limit.
-    pub(crate) fn rate(&self, on_loopback: bool) -> u32 {
-        self.rate_limit.unwrap_or(if on_loopback { 0 } else { DOCUMENTED_RATE })
+    /// Returns the maximum number of requests per second of each key; 0 is no limit.
+    pub(crate) fn max_rate(&self, on_loopback: bool) -> u32 {
+        self.rate_limit.unwrap_or(if on_loopback { 0 } else { DEFAULT_RATE_LIMIT })
     }
 
-    /// The table as a file would say it; none when it says nothing.
+    /// Renders the table as TOML; `None` if every key has its default.
     pub(super) fn to_toml(&self) -> Option<String> {
         #[derive(Serialize)]
         struct File<'a> {
@@ -62,13 +63,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_counted_on_loopback_unless_it_is_asked_for() {
-        let usual = AccountsConfig::default();
-        assert_eq!((usual.rate(true), usual.rate(false), usual.records()), (0, 20, Some(100_000)));
-        let told = AccountsConfig { record_quota: Some(5), rate_limit: Some(7) };
-        assert_eq!((told.rate(true), told.rate(false), told.records()), (7, 7, Some(5)));
+    fn loopback_has_no_rate_limit_unless_one_is_configured() {
+        let default = AccountsConfig::default();
+        assert_eq!(
+            (default.max_rate(true), default.max_rate(false), default.max_records()),
+            (0, 20, Some(100_000))
+        );
+        let configured = AccountsConfig { record_quota: Some(5), rate_limit: Some(7) };
+        assert_eq!(
+            (configured.max_rate(true), configured.max_rate(false), configured.max_records()),
+            (7, 7, Some(5))
+        );
         let free = AccountsConfig { record_quota: Some(0), rate_limit: Some(0) };
-        assert_eq!((free.rate(true), free.rate(false), free.records()), (0, 0, None));
-        assert!(AccountsConfig { rate_limit: Some(100_001), ..usual }.check().is_err());
+        assert_eq!((free.max_rate(true), free.max_rate(false), free.max_records()), (0, 0, None));
+        assert!(AccountsConfig { rate_limit: Some(100_001), ..default }.check().is_err());
     }
 }

@@ -1,22 +1,23 @@
-//! The `[http]` table of the configuration file: who may take how much of the API's and the control API's listeners.
+//! The `[http]` table of the configuration file: trusted proxies, and limits of the listeners of the API and of the
+//! control API.
 
 use didww_types::values::IpNetworks;
-use serde::{Deserialize, Serialize};
-
-use super::ConfigError;
 use http_listener::Limits;
+use serde::{Deserialize, Serialize};
 use service_base::forwarded::{Proxies, ProxyHeader};
 
-/// How HTTP is served.
+use super::ConfigError;
+
+/// The configuration of the HTTP listeners.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct HttpConfig {
-    /// The proxies that are believed when they say whom they ask for.
+    /// The proxies whose headers about the client's address are trusted.
     pub proxies: Proxies,
     table: HttpTable,
 }
 
-/// The table's keys. What is absent keeps its default.
+/// The keys of the table. An absent key keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HttpTable {
@@ -31,23 +32,24 @@ pub(crate) struct HttpTable {
 
 impl HttpConfig {
     pub(super) fn new(table: HttpTable) -> Result<Self, ConfigError> {
-        let right = "give up to 60 addresses or networks, such as [\"10.0.0.5\", \"192.0.2.0/24\"]";
+        let expected = "give up to 60 addresses or networks, such as [\"10.0.0.5\", \"192.0.2.0/24\"]";
         let given = table.trusted_proxies.clone().unwrap_or_default();
         let networks = IpNetworks::parse(&given);
-        let networks = networks.map_err(|_| wrong("http.trusted_proxies", given.join(", "), right))?;
+        let networks =
+            networks.map_err(|_| ConfigError::value("http.trusted_proxies", given.join(", "), expected))?;
         for (name, value) in [
             ("http.connections", table.connections),
             ("http.connections_per_address", table.connections_per_address),
             ("http.control_connections", table.control_connections),
         ] {
             if value == Some(0) {
-                return Err(wrong(name, "0", "give 1 or more"));
+                return Err(ConfigError::value(name, "0", "give 1 or more"));
             }
         }
         Ok(Self { proxies: Proxies::new(&networks, table.proxy_header.unwrap_or_default()), table })
     }
 
-    /// Lays the table over a listener's limits.
+    /// Applies the table to the limits of the API's listener.
     pub(crate) fn limits(&self, limits: Limits) -> Limits {
         let table = &self.table;
         let mut limits = limits;
@@ -58,15 +60,15 @@ impl HttpConfig {
         limits
     }
 
-    /// The same for the control listener, which has places of its own.
+    /// Applies the table to the limits of the control listener, whose number of connections is a setting of its own.
     pub(crate) fn control_limits(&self, limits: Limits) -> Limits {
-        let of_control = self.table.control_connections.unwrap_or(limits.control_connections);
+        let control_connections = self.table.control_connections.unwrap_or(limits.control_connections);
         let mut limits = self.limits(limits);
-        limits.connections = of_control;
+        limits.connections = control_connections;
         limits
     }
 
-    /// The table as a file would say it; none when it says nothing.
+    /// Renders the table as TOML; `None` if every key has its default.
     pub(super) fn to_toml(&self) -> Option<String> {
         #[derive(Serialize)]
         struct File<'a> {
@@ -79,10 +81,6 @@ impl HttpConfig {
     }
 }
 
-fn wrong(name: &'static str, given: impl Into<String>, right: &'static str) -> ConfigError {
-    ConfigError::Value { name, given: given.into(), right }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_laid_over_the_limits() {
+    fn a_table_overrides_the_limits() {
         let text = "connections = 7\nconnections_per_address = 3\ncontrol_connections = 5\nfailures_per_name = 0\n\
                     trusted_proxies = [\"10.0.0.5\", \"2001:db8::/32\"]\nproxy_header = \"x-forwarded-for\"";
         let http = read(text).unwrap();
@@ -107,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_names_itself() {
+    fn an_error_names_the_wrong_key() {
         for (text, named) in [
             ("trusted_proxies = [\"proxy.example.com\"]", "http.trusted_proxies is `proxy.example.com`"),
             ("connections = 0", "http.connections"),

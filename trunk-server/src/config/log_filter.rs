@@ -1,13 +1,13 @@
-//! What `log` may say: levels and `target=level` pairs.
+//! Validation of the setting `log`: levels and `target=level` pairs, separated by commas.
 //!
-//! The filter behind it takes any word for a target, so that `warning` would be a program nobody has, and silence
-//! everything. Here each part is a level, or a pair whose second half is one.
+//! [`EnvFilter`] accepts any word as a target: `warning` would select a target that does not exist, and so disable all
+//! logs. Here each part must be a level, or a pair whose second half is a level.
 
 use tracing_subscriber::EnvFilter;
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
-/// Whether a text is a filter that says what its author meant.
+/// Returns true if every part of a filter is a level or a `target=level` pair.
 pub(super) fn is_log_filter(text: &str) -> bool {
     text.parse::<EnvFilter>().is_ok() && text.split(',').all(is_directive)
 }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn levels_and_pairs_are_taken() {
+    fn levels_and_pairs_are_accepted() {
         for text in ["info", "WARN", "off", "warn,trunk_server=debug", "trunk_server::edge=trace,hyper=error"]
         {
             assert!(is_log_filter(text), "{text}");
@@ -38,7 +38,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_silence_everything_by_mistake_is_not() {
+    fn filters_that_would_disable_all_logs_by_mistake_are_refused() {
         for text in [
             "",
             " ",

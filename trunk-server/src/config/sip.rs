@@ -1,17 +1,18 @@
-//! The `[sip]` table of the configuration file: everything about calls that no source states.
+//! The `[sip]` table of the configuration file: properties of the carrier edge that no documentation or recording of
+//! DIDWW determines.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use carrier_edge::{EdgeConfig, FarEnd, FarEndRule, Outcome, Then};
 use didww_types::values::Money;
 use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::{Algorithm, CliHeader, Digits, Rate, RateCard, Settings};
 
 use super::ConfigError;
-use carrier_edge::{EdgeConfig, FarEnd, FarEndRule, Outcome, Then};
 
-/// The table's keys. What is absent keeps its default.
+/// The keys of the table. An absent key keeps its default.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SipTable {
@@ -57,37 +58,37 @@ pub(crate) struct SipTable {
     rates: Option<Vec<RateEntry>>,
 }
 
-/// One row of `[[sip.far_end]]`.
+/// An entry of `[[sip.far_end]]`: how the simulated callee behaves for a range of numbers.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct FarEndEntry {
-    /// The beginning of the number.
+    /// The first digits of the numbers.
     prefix: String,
-    /// Seconds of ringing.
+    /// Seconds that the callee rings.
     #[serde(default)]
     ring: f64,
     #[serde(default)]
     early_media: bool,
-    /// `answer` (the default), `no_answer`, `busy`, `decline`, or a SIP response code as text.
+    /// What happens after ringing: `answer` (the default), `no_answer`, `busy`, `decline`, or a SIP response code.
     #[serde(default)]
     then: Option<String>,
-    /// Seconds after which the callee hangs up.
+    /// Seconds from the answer until the callee hangs up; by default it does not.
     #[serde(default)]
     hang_up_after: Option<f64>,
 }
 
-/// One row of `[[sip.rates]]`.
+/// An entry of `[[sip.rates]]`: the price of calls to a range of numbers.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct RateEntry {
-    /// The beginning of the number.
+    /// The first digits of the numbers.
     prefix: String,
-    /// US dollars a minute, as text.
+    /// US dollars per minute, as text.
     per_minute: Money,
-    /// Seconds that are billed at least.
+    /// Minimum number of seconds that are billed.
     #[serde(default = "one")]
     initial_interval: NonZeroU32,
-    /// Seconds of each further step.
+    /// Number of seconds in each further billing interval.
     #[serde(default = "one")]
     next_interval: NonZeroU32,
 }
@@ -96,24 +97,20 @@ const fn one() -> NonZeroU32 {
     NonZeroU32::MIN
 }
 
-fn wrong(name: &'static str, given: &str, right: &'static str) -> ConfigError {
-    ConfigError::Value { name, given: given.to_owned(), right }
-}
-
-/// The table under its name, as the file has it.
+/// The table with its name, for serialization.
 #[derive(Serialize)]
 struct Named<'a> {
     sip: &'a SipTable,
 }
 
 impl SipTable {
-    /// What the file said; nothing when it said nothing.
+    /// Renders the table as TOML; `None` if it has no keys.
     pub(crate) fn to_toml(&self) -> Option<String> {
         let text = toml::to_string(&Named { sip: self }).ok()?;
         (text.lines().count() > 1).then_some(text)
     }
 
-    /// Lays the table over an edge's usual configuration.
+    /// Applies the table to an edge's default configuration.
     pub(crate) fn apply(&self, edge: &mut EdgeConfig) -> Result<(), ConfigError> {
         edge.advertise = self.advertise.or(edge.advertise);
         if let Some(name) = &self.server_name {
@@ -121,9 +118,9 @@ impl SipTable {
         }
         if let Some((from, to)) = self.rtp_ports {
             if from < 1024 || to <= from {
-                return Err(wrong(
+                return Err(ConfigError::value(
                     "sip.rtp_ports",
-                    &format!("[{from}, {to}]"),
+                    format!("[{from}, {to}]"),
                     "give [FROM, TO] from 1024 up",
                 ));
             }
@@ -131,9 +128,9 @@ impl SipTable {
         }
         if let Some(bytes) = self.media_bytes_per_second {
             if bytes < 1_500 {
-                return Err(wrong(
+                return Err(ConfigError::value(
                     "sip.media_bytes_per_second",
-                    &bytes.to_string(),
+                    bytes.to_string(),
                     "give 1500 bytes or more",
                 ));
             }
@@ -147,14 +144,18 @@ impl SipTable {
             self.connections_per_address.unwrap_or(edge.connections.of_one_address);
         edge.calls_per_account = self.calls_per_account.or(edge.calls_per_account);
         edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
-        self.charging(edge)?;
+        self.apply_charging(edge)?;
         if let Some(months) = self.keep_months {
             if !(1..=1_200).contains(&months) {
-                return Err(wrong("sip.keep_months", &months.to_string(), "give 1 to 1200 months"));
+                return Err(ConfigError::value(
+                    "sip.keep_months",
+                    months.to_string(),
+                    "give 1 to 1200 months",
+                ));
             }
             edge.keep_months = months;
         }
-        self.settings(&mut edge.settings)?;
+        self.apply_settings(&mut edge.settings)?;
         if let Some(rows) = &self.far_end {
             edge.far_end = FarEnd::new(rows.iter().map(FarEndEntry::rule).collect::<Result<Vec<_>, _>>()?);
         }
@@ -164,35 +165,36 @@ impl SipTable {
         edge.settings.check().map_err(|error| ConfigError::Value {
             name: error.setting,
             given: error.given,
-            right: error.right,
+            expected: error.right,
         })
     }
 
-    /// How calls are charged.
-    fn charging(&self, edge: &mut EdgeConfig) -> Result<(), ConfigError> {
+    /// Applies the keys about charging calls.
+    fn apply_charging(&self, edge: &mut EdgeConfig) -> Result<(), ConfigError> {
         if let Some(seconds) = self.cost_step_seconds {
             if !(1..=3_600).contains(&seconds) {
                 let given = seconds.to_string();
-                return Err(wrong("sip.cost_step_seconds", &given, "give 1 to 3600 seconds"));
+                return Err(ConfigError::value("sip.cost_step_seconds", given, "give 1 to 3600 seconds"));
             }
             edge.cost_step = Duration::from_secs(seconds);
         }
-        if let Some(most) = self.unacknowledged_answers {
-            if most == 0 {
-                return Err(wrong("sip.unacknowledged_answers", "0", "give 1 or more"));
+        if let Some(count) = self.unacknowledged_answers {
+            if count == 0 {
+                return Err(ConfigError::value("sip.unacknowledged_answers", "0", "give 1 or more"));
             }
-            edge.unacknowledged_answers = most;
+            edge.unacknowledged_answers = count;
         }
         edge.threshold_ends_calls = self.threshold_ends_calls.unwrap_or(edge.threshold_ends_calls);
         edge.unrecorded_grace = self.unrecorded_seconds.map_or(edge.unrecorded_grace, Duration::from_secs);
         Ok(())
     }
 
-    fn settings(&self, settings: &mut Settings) -> Result<(), ConfigError> {
-        macro_rules! take {
+    /// Applies the keys about admitting calls.
+    fn apply_settings(&self, settings: &mut Settings) -> Result<(), ConfigError> {
+        macro_rules! override_settings {
             ($($name:ident),+) => { $(if let Some(value) = self.$name { settings.$name = value; })+ };
         }
-        take!(
+        override_settings!(
             challenge_code,
             ip_reject_code,
             blocked_code,
@@ -200,9 +202,21 @@ impl SipTable {
             dst_reject_code,
             bad_number_code
         );
-        take!(no_route_code, capacity_reject_code, media_profile_reject, codec_reject, sdp_reject);
-        take!(diversion_satisfies_cli, engine_reason_phrase, diagnostic_headers, strict_nc, stale_flag);
-        take!(emergency_bypass, callback_on_manual_block, dtls_signalling_only);
+        override_settings!(
+            no_route_code,
+            capacity_reject_code,
+            media_profile_reject,
+            codec_reject,
+            sdp_reject
+        );
+        override_settings!(
+            diversion_satisfies_cli,
+            engine_reason_phrase,
+            diagnostic_headers,
+            strict_nc,
+            stale_flag
+        );
+        override_settings!(emergency_bypass, callback_on_manual_block, dtls_signalling_only);
         if let Some(factor) = self.retry_clock_factor {
             settings.retry_clock_factor = factor.amount();
         }
@@ -216,7 +230,7 @@ impl SipTable {
             let algorithm = |name: &String| match name.to_ascii_uppercase().as_str() {
                 "MD5" => Ok(Algorithm::Md5),
                 "SHA-256" => Ok(Algorithm::Sha256),
-                _ => Err(wrong("sip.algorithms", name, "give MD5 or SHA-256")),
+                _ => Err(ConfigError::value("sip.algorithms", name, "give MD5 or SHA-256")),
             };
             settings.algorithms = names.iter().map(algorithm).collect::<Result<_, _>>()?;
         }
@@ -224,7 +238,7 @@ impl SipTable {
             settings.cli_header = match name.as_str() {
                 "from" => CliHeader::From,
                 "identity" => CliHeader::Identity,
-                _ => return Err(wrong("sip.cli_header", name, "give from or identity")),
+                _ => return Err(ConfigError::value("sip.cli_header", name, "give from or identity")),
             };
         }
         Ok(())
@@ -232,25 +246,27 @@ impl SipTable {
 }
 
 fn digits(name: &'static str, text: &str) -> Result<Digits, ConfigError> {
-    Digits::parse(text.as_bytes()).ok_or_else(|| wrong(name, text, "give 1 to 15 digits"))
+    Digits::parse(text.as_bytes()).ok_or_else(|| ConfigError::value(name, text, "give 1 to 15 digits"))
 }
 
 fn seconds(name: &'static str, value: f64) -> Result<Duration, ConfigError> {
-    Duration::try_from_secs_f64(value).map_err(|_| wrong(name, &value.to_string(), "give seconds from 0 up"))
+    Duration::try_from_secs_f64(value)
+        .map_err(|_| ConfigError::value(name, value.to_string(), "give seconds from 0 up"))
 }
 
 impl FarEndEntry {
     fn rule(&self) -> Result<FarEndRule, ConfigError> {
-        let up = self.hang_up_after.map(|value| seconds("sip.far_end.hang_up_after", value)).transpose()?;
-        let right = "give answer, no_answer, busy, decline, or a SIP response from 300 to 699";
+        let hang_up_after =
+            self.hang_up_after.map(|value| seconds("sip.far_end.hang_up_after", value)).transpose()?;
+        let expected = "give answer, no_answer, busy, decline, or a SIP response from 300 to 699";
         let then = match self.then.as_deref() {
-            None | Some("answer") => Then::Answer(up),
+            None | Some("answer") => Then::Answer(hang_up_after),
             Some("no_answer") => Then::NoAnswer,
             Some("busy") => Then::Refuse(486),
             Some("decline") => Then::Refuse(603),
             Some(text) => match text.parse() {
                 Ok(code) if (300..700).contains(&code) => Then::Refuse(code),
-                _ => return Err(wrong("sip.far_end.then", text, right)),
+                _ => return Err(ConfigError::value("sip.far_end.then", text, expected)),
             },
         };
         Ok(FarEndRule {
@@ -267,9 +283,9 @@ impl FarEndEntry {
 impl RateEntry {
     fn rate(&self) -> Result<(Digits, Rate), ConfigError> {
         if self.per_minute < Money::default() {
-            return Err(wrong(
+            return Err(ConfigError::value(
                 "sip.rates.per_minute",
-                &self.per_minute.to_string(),
+                self.per_minute.to_string(),
                 "give US dollars from 0 up",
             ));
         }
@@ -293,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_laid_over_the_defaults() {
+    fn a_table_overrides_the_defaults() {
         let edge = applied(
             "capacity_reject_code = 503\nrealm = \"example.net\"\nrtp_ports = [20000, 20100]\n\
              [[far_end]]\nprefix = \"44\"\nring = 0.5\nthen = \"busy\"\n\
@@ -310,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_names_itself_and_what_would_be_right() {
+    fn an_error_names_the_wrong_key() {
         for (text, named) in [
             ("challenge_code = 403", "challenge_code"),
             ("cost_step_seconds = 0", "cost_step_seconds"),

@@ -1,4 +1,4 @@
-//! The communication platform's side: who runs it, and the `[voipbin]` table of the configuration file.
+//! The configuration of the communication platform: its super admin, and the `[voipbin]` table of the file.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -8,22 +8,22 @@ use didww_types::Secret;
 use didww_types::values::IpNetworks;
 use serde::{Deserialize, Serialize};
 use trunk_rules::outbound::host_and_port;
-
-use super::ConfigError;
 use voipbin_platform::{PlatformConfig, SipGatewayError};
 
-/// How the communication platform's side works.
+use super::ConfigError;
+
+/// The configuration of the communication platform.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct VoipbinConfig {
-    /// A super admin who is there after the start: username and password.
+    /// Username and password of a super admin that the start creates or updates.
     pub admin: Option<(String, Secret)>,
-    /// The rest.
+    /// The settings of the platform itself, from the `[voipbin]` table.
     pub platform: PlatformConfig,
     table: VoipbinTable,
 }
 
-/// The table's keys. What is absent keeps its default.
+/// The keys of the table. An absent key keeps its default.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VoipbinTable {
@@ -47,24 +47,20 @@ pub(crate) struct VoipbinTable {
     hosts: BTreeMap<String, String>,
 }
 
-fn wrong(name: &'static str, given: impl Into<String>, right: &'static str) -> ConfigError {
-    ConfigError::Value { name, given: given.into(), right }
-}
-
 impl VoipbinConfig {
     pub(super) fn new(admin: Option<Secret>, table: VoipbinTable) -> Result<Self, ConfigError> {
-        let admin = admin.map(|text| pair(&text)).transpose()?;
+        let admin = admin.map(|text| parse_admin(&text)).transpose()?;
         let mut platform = PlatformConfig::default();
         table.apply(&mut platform)?;
         Ok(Self { admin, platform, table })
     }
 
-    /// Something where there is an admin, so that it can be said that there is one.
-    pub(super) fn admin_text(&self) -> Option<Secret> {
+    /// Returns a secret if an admin is configured, for a caller that prints only whether there is one.
+    pub(super) fn admin_secret(&self) -> Option<Secret> {
         self.admin.as_ref().map(|(_, password)| password.clone())
     }
 
-    /// The table as a file would say it; none when it says nothing.
+    /// Renders the table as TOML; `None` if every key has its default.
     pub(super) fn to_toml(&self) -> Option<String> {
         #[derive(Serialize)]
         struct File<'a> {
@@ -77,13 +73,14 @@ impl VoipbinConfig {
     }
 }
 
-fn pair(text: &Secret) -> Result<(String, Secret), ConfigError> {
-    let right = "give USERNAME:PASSWORD, such as admin:secret";
+/// Parses `USERNAME:PASSWORD`. The error does not contain the text.
+fn parse_admin(text: &Secret) -> Result<(String, Secret), ConfigError> {
+    let expected = "give USERNAME:PASSWORD, such as admin:secret";
     match text.expose().split_once(':') {
         Some((username, password)) if !username.trim().is_empty() && !password.is_empty() => {
             Ok((username.to_owned(), Secret::new(password)))
         }
-        _ => Err(wrong("voipbin-admin", "(hidden)", right)),
+        _ => Err(ConfigError::value("voipbin-admin", "(hidden)", expected)),
     }
 }
 
@@ -92,18 +89,19 @@ impl VoipbinTable {
         platform.sip_bind = self.sip_bind;
         if let Some(networks) = &self.source_networks {
             let parsed = IpNetworks::parse(networks).ok().filter(|_| !networks.is_empty());
-            let right = "give 1 to 60 addresses or networks, such as [\"203.0.113.7\"]";
-            platform.source_networks =
-                Some(parsed.ok_or_else(|| wrong("voipbin.source_networks", networks.join(", "), right))?);
+            let expected = "give 1 to 60 addresses or networks, such as [\"203.0.113.7\"]";
+            platform.source_networks = Some(parsed.ok_or_else(|| {
+                ConfigError::value("voipbin.source_networks", networks.join(", "), expected)
+            })?);
         }
         let gateway = |text: &String| {
-            text.parse().map_err(|_| wrong("voipbin.sip_gateway", text, SipGatewayError::RIGHT))
+            text.parse().map_err(|_| ConfigError::value("voipbin.sip_gateway", text, SipGatewayError::RIGHT))
         };
         platform.sip_gateway = self.sip_gateway.as_ref().map(gateway).transpose()?;
         if let Some((first, last)) = self.rtp_ports {
-            let right = "give two ports from 1024 up, the second at least one above the first";
+            let expected = "give two ports from 1024 up, the second at least one above the first";
             if first < 1024 || last <= first {
-                return Err(wrong("voipbin.rtp_ports", format!("{first}, {last}"), right));
+                return Err(ConfigError::value("voipbin.rtp_ports", format!("{first}, {last}"), expected));
             }
             platform.rtp_ports = first..last;
         }
@@ -120,17 +118,17 @@ impl VoipbinTable {
         platform.calls_per_customer = self.calls_per_customer.or(platform.calls_per_customer);
         if let Some(months) = self.keep_months {
             if months > 1_200 {
-                let right = "give 1 to 1200 months, or 0 for ever";
-                return Err(wrong("voipbin.keep_months", months.to_string(), right));
+                let expected = "give 1 to 1200 months, or 0 for ever";
+                return Err(ConfigError::value("voipbin.keep_months", months.to_string(), expected));
             }
             platform.keep_months = months;
         }
         platform.webhooks_waiting = self.webhooks_waiting;
         platform.webhook_age = self.webhook_age.map(Duration::from_secs);
-        for (name, place) in &self.hosts {
-            if name.is_empty() || !is_place(place) {
-                let right = "give host names and where they are: \"edge\", an address, or HOST:PORT";
-                return Err(wrong("voipbin.hosts", format!("{name} = {place}"), right));
+        for (name, destination) in &self.hosts {
+            if name.is_empty() || !is_destination(destination) {
+                let expected = "give host names and where they are: \"edge\", an address, or HOST:PORT";
+                return Err(ConfigError::value("voipbin.hosts", format!("{name} = {destination}"), expected));
             }
         }
         platform.hosts.clone_from(&self.hosts);
@@ -138,8 +136,9 @@ impl VoipbinTable {
     }
 }
 
-/// A bare word is no place: it is a misspelt `edge` more often than a host.
-fn is_place(text: &str) -> bool {
+/// Returns true for `edge`, an IP address, HOST:PORT, and a host name with a dot. A bare word is refused, because it is
+/// more likely a misspelt `edge` than a host.
+fn is_destination(text: &str) -> bool {
     let port_or_address = |(host, port): (&str, Option<u16>)| {
         !host.contains(char::is_whitespace)
             && (port.is_some() || host.parse::<IpAddr>().is_ok() || host.contains('.'))
@@ -157,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_is_laid_over_the_defaults() {
+    fn a_table_overrides_the_defaults() {
         let text = "ring_timeout = 5\nallow_private_destinations = true\ncustomer_rate = [17, 33]\n\
                     sip_gateway = \"sip.example.com:5060\"\n[hosts]\n\"out.didww.com\" = \"edge\"\n";
         let platform = applied(text).unwrap();
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_names_itself() {
+    fn an_error_names_the_wrong_key() {
         for (text, named) in [
             ("rtp_ports = [80, 90]", "rtp_ports"),
             ("source_networks = [\"x\"]", "source_networks"),
@@ -194,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_in_no_error() {
+    fn no_error_contains_a_password() {
         for text in ["hunter2", ":hunter2", "admin:"] {
             let error = VoipbinConfig::new(Some(Secret::new(text)), VoipbinTable::default()).unwrap_err();
             assert!(!error.to_string().contains("hunter2"), "{error}");

@@ -27,7 +27,7 @@ impl Staff {
         let head =
             format!("{method} /control/v1{path} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {length}");
         let mut wire = Wire::open(address).await;
-        // The answer to a body that is too long may arrive before its end is sent.
+        // The answer to a body that is too long can arrive before the complete body is sent.
         wire.send(format!("{head}\r\n\r\n{body}")).await;
         let answer = wire.answer().await;
         assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -51,9 +51,9 @@ impl Staff {
 
     /// Checks that a request is refused with this status and an error that contains all of these words.
     async fn refused(&self, method: Method, path: &str, body: &str, status: u16, words: &[&str]) {
-        let (given, answer) = self.send(method.clone(), path, body).await;
+        let (actual, answer) = self.send(method.clone(), path, body).await;
         let error = answer["error"].as_str().unwrap_or_else(|| panic!("no error in {answer}"));
-        assert_eq!(given, status, "{method} {path} {body}: {error}");
+        assert_eq!(actual, status, "{method} {path} {body}: {error}");
         for word in words {
             assert!(error.contains(word), "{method} {path} {body}: {word} is not in {error}");
         }
@@ -96,7 +96,7 @@ async fn accounts_are_made_shown_changed_and_deleted() {
     let listed = staff.get("/accounts").await;
     let names: Vec<&Value> = listed["accounts"].as_array().unwrap().iter().map(|a| &a["name"]).collect();
     assert_eq!(names, ["default", "other"]);
-    assert!(!listed.to_string().contains("other-key"), "a key is said once");
+    assert!(!listed.to_string().contains("other-key"), "a key is shown once");
     assert_eq!(staff.get(&path).await["version"], "2026-04-16");
     assert_eq!(staff.api("other-key", Method::GET, "/dids", None).await.0, 200);
 
@@ -104,7 +104,11 @@ async fn accounts_are_made_shown_changed_and_deleted() {
         staff.patch(&path, &json!({ "name": "renamed", "rate_limit": null, "features": [] })).await;
     assert_eq!((status, &changed["name"], &changed["rate_limit"]), (200, &json!("renamed"), &Value::Null));
     assert_eq!((&changed["features"], &changed["version"]), (&json!([]), &json!("2026-04-16")));
-    assert_eq!(staff.patch(&path, &json!({})).await.1, changed, "what is not named stays");
+    assert_eq!(
+        staff.patch(&path, &json!({})).await.1,
+        changed,
+        "an absent member leaves its value unchanged"
+    );
     assert_eq!(staff.api("other-key", Method::GET, "/voice_out_trunks", None).await.0, 403);
 
     assert_eq!(staff.send(Method::DELETE, &path, "").await.0, 200);
@@ -116,7 +120,7 @@ async fn accounts_are_made_shown_changed_and_deleted() {
         (status, &made["version"], &made["features"]),
         (201, &json!("2021-12-15"), &json!(["outbound"]))
     );
-    assert_eq!(made["api_key"].as_str().unwrap().len(), 32, "a key is made when none is given");
+    assert_eq!(made["api_key"].as_str().unwrap().len(), 32, "a key is generated if the request has none");
 }
 
 #[tokio::test]
@@ -231,7 +235,7 @@ async fn the_clock_is_shown_frozen_advanced_and_resumed() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_names_itself_and_changes_nothing() {
+async fn a_refused_request_names_its_error_and_changes_nothing() {
     let staff = Staff::new().await;
     let account = staff.account();
     let (keys, dids) = (format!("{account}/keys"), format!("{account}/dids"));
@@ -335,7 +339,7 @@ async fn no_page_in_a_browser_can_drive_the_server() {
 }
 
 #[tokio::test]
-async fn the_public_listener_leads_to_no_control() {
+async fn the_public_listener_does_not_serve_the_control_api() {
     let staff = Staff::new().await;
     for path in
         ["/control/v1/accounts", "/v3/control/v1/accounts", "/v3/accounts", "/v3/../control/v1/accounts"]
@@ -347,7 +351,7 @@ async fn the_public_listener_leads_to_no_control() {
 }
 
 #[tokio::test]
-async fn the_control_listener_says_whether_the_server_is_well() {
+async fn the_control_listener_serves_the_health_endpoints() {
     let staff = Staff::new().await;
     let address = staff.server.server().control_address().unwrap();
     for path in ["/livez", "/readyz"] {
@@ -366,7 +370,7 @@ fn config(folder: &std::path::Path) -> Config {
 }
 
 #[tokio::test]
-async fn control_for_other_machines_needs_a_token_and_then_asks_for_it() {
+async fn a_control_listener_for_other_machines_requires_a_token() {
     let folder = tempfile::tempdir().unwrap();
     let config = config(folder.path());
     let error = Server::builder(config.clone()).start().await.unwrap_err();
@@ -378,8 +382,8 @@ async fn control_for_other_machines_needs_a_token_and_then_asks_for_it() {
     let server = Server::builder(guarded).start().await.unwrap();
     assert!(server.new_key().is_some(), "the failed start created no account, whose key would be lost");
     let address = std::net::SocketAddr::from(([127, 0, 0, 1], server.control_address().unwrap().port()));
-    let ask = async |host: &str, more: &str| {
-        let request = format!("GET /control/v1/accounts HTTP/1.1\r\nHost: {host}\r\n{more}\r\n");
+    let ask = async |host: &str, headers: &str| {
+        let request = format!("GET /control/v1/accounts HTTP/1.1\r\nHost: {host}\r\n{headers}\r\n");
         Wire::open(address).await.ask(request).await.status
     };
     let token = "Authorization: Bearer open sesame\r\n";

@@ -34,7 +34,7 @@ fn get() -> String {
     request("GET", LIST, "key", "", "")
 }
 
-/// The code of the first error.
+/// Returns the code of the first error in a document.
 fn code(body: &[u8]) -> Value {
     serde_json::from_slice::<Value>(body).unwrap()["errors"][0]["code"].clone()
 }
@@ -92,21 +92,21 @@ async fn a_connection_without_requests_is_hung_up_on() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_body_that_does_not_arrive_is_refused_at_the_deadline() {
     let server = server(|limits| limits.body_deadline = SHORT_DEADLINE).await;
     let mut wire = wire(&server).await;
     let whole = request("POST", LIST, "key", "", &"x".repeat(100));
     wire.send(&whole[..whole.len() - 60]).await;
     let answer = wire.answer().await;
     assert_eq!(answer.status, 400);
-    assert!(answer.text().contains("did not come within 0.15 seconds"), "{}", answer.text());
+    assert!(answer.text().contains("did not arrive within 0.15 seconds"), "{}", answer.text());
     wire.hung_up().await;
 }
 
 #[tokio::test]
-async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
+async fn a_body_may_have_a_mebibyte_and_not_one_byte_more() {
     let server = server(|_| {}).await;
-    let most = 1 << 20;
+    let limit = 1 << 20;
     let chunked = |bytes: usize| {
         let head = request("POST", LIST, "key", "Transfer-Encoding: chunked\r\n", "");
         let head = head.replace("Content-Length: 0\r\n", "");
@@ -116,7 +116,7 @@ async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
     };
     let sized = |bytes: usize| request("POST", LIST, "key", "", &"x".repeat(bytes));
     for (request, status) in
-        [(sized(most), 400), (sized(most + 1), 413), (chunked(most), 400), (chunked(most + 1), 413)]
+        [(sized(limit), 400), (sized(limit + 1), 413), (chunked(limit), 400), (chunked(limit + 1), 413)]
     {
         let mut wire = wire(&server).await;
         // The answer arrives before the server has read the last byte.
@@ -127,10 +127,11 @@ async fn a_body_may_have_as_many_bytes_as_it_may_and_not_one_more() {
     }
 }
 
-/// A request that is refused before its body is read, with this announced and this actual length of the body.
-fn refused(promised: usize, sent: usize) -> String {
+/// Builds a request with a wrong key, which is refused before its body is read. The `Content-Length` is `announced`, and
+/// `sent` bytes of the body follow.
+fn refused(announced: usize, sent: usize) -> String {
     let whole = request("POST", LIST, "wrong", "", "");
-    whole.replace("Content-Length: 0", &format!("Content-Length: {promised}")) + &"x".repeat(sent)
+    whole.replace("Content-Length: 0", &format!("Content-Length: {announced}")) + &"x".repeat(sent)
 }
 
 #[tokio::test]
@@ -147,12 +148,12 @@ async fn an_unread_body_is_skipped_and_its_connection_serves_the_next_request() 
 async fn of_an_unread_body_a_mebibyte_is_skipped_within_a_second_and_a_longer_one_is_not() {
     let server = server(|_| {}).await;
     let (mut at, mut past) = (wire(&server).await, wire(&server).await);
-    let most = 1 << 20;
-    at.send(refused(4 * most, most)).await;
-    past.send(refused(4 * most, most + 1)).await;
+    let limit = 1 << 20;
+    at.send(refused(4 * limit, limit)).await;
+    past.send(refused(4 * limit, limit + 1)).await;
     tokio::select! {
         biased;
-        _ = at.answer() => panic!("the one that may still end is answered first"),
+        _ = at.answer() => panic!("the request whose body may still end is answered first"),
         answer = past.answer() => assert_eq!(answer.status, 401),
     }
     past.hung_up().await;
@@ -169,18 +170,18 @@ async fn an_endless_unread_body_ends_its_connection() {
     // The system's own buffers accept some data, too.
     while wire.send(&chunk).await {
         taken += chunk.len();
-        assert!(taken < 64 << 20, "it goes on and on");
+        assert!(taken < 64 << 20, "the server keeps reading");
     }
 }
 
 #[tokio::test]
 async fn headers_are_limited_in_number_and_in_bytes() {
     let server = server(|_| {}).await;
-    let own = get().lines().filter(|line| line.contains(": ")).count();
+    let own_headers = get().lines().filter(|line| line.contains(": ")).count();
     let many = |count: usize| (0..count).map(|n| format!("X-{n}: 1\r\n")).collect::<Vec<_>>().concat();
     for (more, status) in [
-        (many(100 - own), 200),
-        (many(101 - own), 431),
+        (many(100 - own_headers), 200),
+        (many(101 - own_headers), 431),
         (many(1_000), 431),
         (format!("X-Long: {}\r\n", "x".repeat(8_000)), 200),
         (format!("X-Long: {}\r\n", "x".repeat(16 * 1024)), 431),
@@ -198,13 +199,13 @@ async fn headers_are_limited_in_number_and_in_bytes() {
 async fn json_may_be_nested_64_deep() {
     let server = server(|_| {}).await;
     let mut wire = wire(&server).await;
-    for (depth, said) in [(64, "Param not allowed"), (65, "nesting of 65 is too deep")] {
+    for (depth, expected) in [(64, "Param not allowed"), (65, "nesting of 65 is too deep")] {
         // The outer three levels are the document, its data and its attributes.
         let inner = format!("{}{}", "[".repeat(depth - 3), "]".repeat(depth - 3));
         let body = format!(r#"{{"data":{{"type":"voice_out_trunks","attributes":{{"nothing":{inner}}}}}}}"#);
         let answer = wire.ask(request("POST", LIST, "key", "", &body)).await;
         assert_eq!(answer.status, 400);
-        assert!(answer.text().contains(said), "{}", answer.text());
+        assert!(answer.text().contains(expected), "{}", answer.text());
     }
     let endless = request("POST", LIST, "key", "", &"[".repeat(1 << 20));
     assert_eq!(wire.ask(endless).await.status, 400);
@@ -259,7 +260,7 @@ async fn a_client_that_never_takes_its_answers_makes_room_for_another() {
             }
         }
     };
-    within("the place of the client that does not read", next).await;
+    within("the slot of the client that does not read", next).await;
 }
 
 #[tokio::test]
@@ -289,7 +290,7 @@ async fn requests_that_are_sent_ahead_are_answered_in_order() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_refused_and_hung_up_on() {
+async fn a_connection_that_does_not_speak_http_is_closed() {
     let server = server(|_| {}).await;
     for nonsense in [
         "\0\x01\x02\x03\r\n\r\n",
@@ -309,7 +310,7 @@ async fn what_is_no_http_is_refused_and_hung_up_on() {
     assert_eq!(code(&wire(&server).await.ask(request("GET", LIST, "wrong", "", "")).await.body), "401");
 }
 
-/// A connection from another address of this machine.
+/// Connects from the loopback address 127.0.0.`last`.
 async fn wire_from(server: &TestServer, last: u8) -> Wire {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, last], 0).into()).unwrap();
@@ -405,7 +406,7 @@ async fn behind_a_proxy(header: ProxyHeader) -> TestServer {
 }
 
 #[tokio::test]
-async fn wrong_keys_are_counted_by_client_and_who_was_right_before_is_served_all_the_same() {
+async fn wrong_keys_are_counted_by_client_and_a_key_that_was_right_before_is_still_served() {
     let server = behind_a_proxy(ProxyHeader::Either).await;
     let mut wire = wire(&server).await;
     let mut ask = async |key: &str, more: &str| wire.ask(request("GET", LIST, key, more, "")).await;
@@ -419,18 +420,18 @@ async fn wrong_keys_are_counted_by_client_and_who_was_right_before_is_served_all
     let (wrong, right) = (ask("c", spoofed).await, ask("key", guesser).await);
     assert_eq!((wrong.status, right.status), (429, 429), "right and wrong are refused alike");
     assert_eq!(wrong.text(), right.text());
-    assert_eq!(ask("key", other).await.status, 200, "another client is not concerned");
+    assert_eq!(ask("key", other).await.status, 200, "another client is not affected");
     for key in ["a", "b"] {
         assert_eq!(ask(key, other).await.status, 401);
     }
     assert_eq!(ask("c", other).await.status, 429);
-    assert_eq!(ask("key", other).await.status, 200, "it was right from there before");
+    assert_eq!(ask("key", other).await.status, 200, "this key was right from this address before");
     server.control().clock().advance(Duration::from_secs(30));
     assert_eq!(ask("key", guesser).await.status, 200);
 }
 
 #[tokio::test]
-async fn a_peer_that_is_no_proxy_says_in_vain_whom_it_asks_for() {
+async fn forwarding_headers_of_a_peer_that_is_no_trusted_proxy_are_ignored() {
     let server = behind_a_proxy(ProxyHeader::XForwardedFor).await;
     let mut statuses = Vec::new();
     for n in 0..3 {

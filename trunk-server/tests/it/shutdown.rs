@@ -55,12 +55,12 @@ async fn a_request_whose_body_is_still_coming_is_finished() {
     refused(address).await;
     wire.send(rest).await;
     assert_eq!(wire.answer().await.status, 201);
-    assert_eq!(wire.hung_up().await, "", "and nothing more is taken");
+    assert_eq!(wire.hung_up().await, "", "the server accepts no further request");
     within("the end", stop).await.unwrap().unwrap();
 }
 
 #[tokio::test]
-async fn an_answer_that_is_still_being_taken_arrives_whole() {
+async fn an_answer_that_is_still_being_read_arrives_completely() {
     let server = server(patient()).await;
     let account = server.control().accounts()[0].id;
     let dids = (0..1_000).map(|n| NewDid::new(format!("1202555{n:04}")).description("x".repeat(2_000)));
@@ -70,7 +70,7 @@ async fn an_answer_that_is_still_being_taken_arrives_whole() {
     socket.set_recv_buffer_size(4_096).unwrap();
     let mut slow = Wire::over(socket.connect(address).await.unwrap());
     let page = request("GET", "/v3/dids?page[size]=1000", "key", "", "");
-    // Too much for the buffers between the two; the first byte has arrived, so the request is being answered.
+    // The answers exceed the buffers between client and server. The first one has arrived, so the second is in flight.
     slow.send(page.repeat(8)).await;
     let first = slow.answer().await;
     assert_eq!(first.status, 200);
@@ -84,7 +84,7 @@ async fn an_answer_that_is_still_being_taken_arrives_whole() {
 }
 
 #[tokio::test]
-async fn half_a_head_and_silent_connections_do_not_hold_it_up() {
+async fn incomplete_heads_and_silent_connections_do_not_delay_the_stop() {
     let server = server(patient()).await;
     let mut half = Wire::open(server.address()).await;
     half.send("GET /v3/dids HTTP/1.1\r\nHost: loc").await;
@@ -132,7 +132,7 @@ async fn a_file_can_be_served_again_as_soon_as_the_server_stopped_or_is_dropped(
 }
 
 #[tokio::test]
-async fn a_test_server_that_is_dropped_is_gone() {
+async fn a_dropped_test_server_closes_its_connections_and_its_port() {
     let server = TestServer::start().await;
     let address = server.server().address();
     let mut wire = Wire::open(address).await;

@@ -41,7 +41,7 @@ async fn with_dids(server: TestServer, dids: usize) -> TestServer {
 }
 
 #[tokio::test]
-async fn a_list_that_takes_too_long_is_refused_and_reads_by_a_key_are_not() {
+async fn a_list_that_takes_too_long_is_refused_and_a_read_by_id_is_not() {
     let mut limits = StoreLimits::default();
     limits.time = std::time::Duration::ZERO;
     let server = TestServer::builder().api_key("key").store_limits(limits).start().await;
@@ -55,7 +55,7 @@ async fn a_list_that_takes_too_long_is_refused_and_reads_by_a_key_are_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_creates_at_once_exactly_as_many_succeed_as_the_quota_has_room_for() {
+async fn of_simultaneous_creates_exactly_as_many_succeed_as_the_quota_allows() {
     let server = TestServer::builder().api_key("key").start().await;
     let quota = |quota| {
         let mut patch = AccountPatch::default();
@@ -70,10 +70,13 @@ async fn of_creates_at_once_exactly_as_many_succeed_as_the_quota_has_room_for() 
     for answer in refused {
         let error = &document(answer)["errors"][0];
         assert_eq!((answer.status, &error["title"]), (422, &json!("Quota exceeded")));
-        let detail = "The account has 10 voice_out_trunks, as many as it may have.";
+        let detail = "The account has 10 voice_out_trunks, the maximum for this account.";
         assert_eq!(error["detail"], detail);
     }
-    assert!(server.control().add_did(server.account(), NewDid::new("12025550143")).await.is_ok(), "by type");
+    assert!(
+        server.control().add_did(server.account(), NewDid::new("12025550143")).await.is_ok(),
+        "the quota applies to each type"
+    );
 
     let id = document(made[0])["data"]["id"].as_str().unwrap().to_owned();
     let path = format!("/v3/voice_out_trunks/{id}");
@@ -85,11 +88,11 @@ async fn of_creates_at_once_exactly_as_many_succeed_as_the_quota_has_room_for() 
     assert_eq!(ask(address, create("no limit", &json!({}))).await.status, 201);
     server.control().update_account(server.account(), quota(Patch::Set(5))).await.unwrap();
     let list = ask(address, get("/v3/voice_out_trunks", "key")).await;
-    assert_eq!(document(&list)["meta"]["total_records"], 11, "what is there stays");
+    assert_eq!(document(&list)["meta"]["total_records"], 11, "existing records remain");
 }
 
 #[tokio::test]
-async fn the_server_counts_each_key_unless_the_account_says_otherwise() {
+async fn the_server_limits_each_key_unless_the_account_has_a_limit_of_its_own() {
     let mut config = Config::default();
     "127.0.0.1:0".clone_into(&mut config.listen);
     config.control_listen = None;
@@ -122,7 +125,7 @@ async fn the_server_counts_each_key_unless_the_account_says_otherwise() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_whose_relationships_lead_to_too_many_is_refused_and_a_smaller_one_is_served() {
+async fn a_page_with_too_many_related_identifiers_is_refused_and_a_smaller_one_is_served() {
     let server = TestServer::builder().api_key("key").version(ApiVersion::V2026_04_16).start().await;
     let server = with_dids(server, 5_000).await;
     let address = server.server();

@@ -27,7 +27,7 @@ fn json(answer: &Answer) -> Value {
 }
 
 #[tokio::test]
-async fn two_hundred_servers_know_nothing_of_each_other() {
+async fn two_hundred_servers_are_independent() {
     let mut servers = Vec::new();
     for _ in 0..200 {
         servers.push(TestServer::start().await);
@@ -43,7 +43,7 @@ async fn two_hundred_servers_know_nothing_of_each_other() {
         let other = &servers[(n + 1) % servers.len()];
         let mut wire = Wire::open(other.server().address()).await;
         let foreign = wire.ask(request("GET", "/v3/voice_out_trunks", server.api_key(), "", "")).await;
-        assert_eq!(foreign.status, 401, "a key opens its own server alone");
+        assert_eq!(foreign.status, 401, "a key is valid on its own server alone");
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_rate_limit_ends_when_the_clock_moves_on() {
     assert_eq!(status().await, 200);
 }
 
-/// The answers of a server to a fixed sequence of requests.
+/// Returns the answers of a server with this seed to a fixed sequence of requests.
 async fn transcript(seed: u64) -> Vec<String> {
     let server = TestServer::builder().seed(seed).version(ApiVersion::V2026_04_16).start().await;
     let control = server.control();
@@ -118,14 +118,14 @@ async fn transcript(seed: u64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn the_same_seed_and_requests_give_the_same_bytes() {
+async fn the_same_seed_and_requests_produce_the_same_bytes() {
     let first = transcript(7).await;
     assert_eq!(first, transcript(7).await);
     assert_ne!(first, transcript(8).await);
 }
 
 #[tokio::test]
-async fn the_account_is_what_the_builder_says() {
+async fn the_builder_configures_the_account() {
     let server = TestServer::builder()
         .version(ApiVersion::V2026_04_16)
         .feature(Feature::ReplaceCli)
@@ -137,5 +137,5 @@ async fn the_account_is_what_the_builder_says() {
     assert_eq!(account.version, ApiVersion::V2026_04_16);
     let features: Vec<Feature> = account.features.iter().collect();
     assert_eq!(features, [Feature::Outbound, Feature::ReplaceCli]);
-    assert_eq!(server.server().control_address(), None, "control is not served unless it is asked for");
+    assert_eq!(server.server().control_address(), None, "the control API is disabled by default");
 }

@@ -1,4 +1,7 @@
-//! Bodies, checked for their shape in the order in which the service's framework checks it.
+//! Request bodies: parsed, and checked in the order in which the framework behind DIDWW's API checks them.
+//!
+//! Here only the form of a body is checked: JSON, required members, names that the declaration allows. The values of
+//! attributes are checked by the rules.
 
 use std::fmt;
 
@@ -7,37 +10,38 @@ use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
-use super::{Call, Refused};
+use super::{ApiError, RequestContext};
 
-/// Deepest nesting of a body.
-const DEPTH: usize = 64;
+/// Maximum nesting of objects and arrays in a body.
+const MAX_DEPTH: usize = 64;
 
-/// The members of a body, by name.
+/// A body that creates or updates a record.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Body {
-    /// Attributes as they were sent.
+    /// The attributes as they were sent, by name.
     pub(super) attributes: Map<String, Value>,
-    /// Ids by relationship.
+    /// The ids of the related records, by relationship. An empty list clears the relationship.
     pub(super) links: Vec<(&'static RelationshipSpec, Vec<String>)>,
 }
 
-/// Which body it is, and so what may be in it.
+/// The operation that a body belongs to, which decides what the body may contain.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Purpose<'a> {
     Create,
-    /// With the id in the path.
+    /// An update of the record with this id, which stood in the path.
     Update(&'a str),
 }
 
-/// The members of an object in the order they came: the first that is wrong is the one that is answered.
-struct Members<T>(Vec<(String, T)>);
+/// The members of a JSON object in the order they were sent, because the response reports the first wrong one. Of
+/// members with the same name the last one counts.
+struct OrderedMembers<T>(Vec<(String, T)>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrderedMembers<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Ordered<T>(std::marker::PhantomData<T>);
+        struct OrderedVisitor<T>(std::marker::PhantomData<T>);
 
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for Ordered<T> {
-            type Value = Members<T>;
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for OrderedVisitor<T> {
+            type Value = OrderedMembers<T>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
@@ -49,39 +53,39 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Members<T> {
                     members.retain(|(known, _)| *known != name);
                     members.push((name, value));
                 }
-                Ok(Members(members))
+                Ok(OrderedMembers(members))
             }
         }
 
-        deserializer.deserialize_map(Ordered(std::marker::PhantomData))
+        deserializer.deserialize_map(OrderedVisitor(std::marker::PhantomData))
     }
 }
 
-impl<T> Members<T> {
+impl<T> OrderedMembers<T> {
     fn get(&self, name: &str) -> Option<&T> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 }
 
-fn bad_request(detail: impl Into<String>) -> Refused {
-    Refused::new(ErrorCode::BadRequest, "Bad Request", detail)
+fn bad_request(detail: impl Into<String>) -> ApiError {
+    ApiError::new(ErrorCode::BadRequest, "Bad Request", detail)
 }
 
-fn missing(name: &str) -> Refused {
+fn missing(name: &str) -> ApiError {
     let detail = format!("The required parameter, {name}, is missing.");
-    Refused::new(ErrorCode::MissingParameter, "Missing Parameter", detail)
+    ApiError::new(ErrorCode::MissingParameter, "Missing Parameter", detail)
 }
 
-fn not_a_hash() -> Refused {
-    Refused::new(ErrorCode::InvalidDataFormat, "Invalid data format", "Data must be a hash.")
+fn not_a_hash() -> ApiError {
+    ApiError::new(ErrorCode::InvalidDataFormat, "Invalid data format", "Data must be a hash.")
 }
 
-fn invalid_links() -> Refused {
-    Refused::new(ErrorCode::InvalidLinks, "Invalid Links Object", "Data is not a valid Links Object.")
+fn invalid_links() -> ApiError {
+    ApiError::new(ErrorCode::InvalidLinks, "Invalid Links Object", "Data is not a valid Links Object.")
 }
 
-/// Refuses JSON that is nested deeper than any document of the API.
-fn check_depth(body: &[u8]) -> Result<(), Refused> {
+/// Refuses JSON that is nested deeper than [`MAX_DEPTH`], before it is parsed.
+fn check_depth(body: &[u8]) -> Result<(), ApiError> {
     let (mut depth, mut in_text, mut escaped) = (0_usize, false, false);
     for byte in body {
         match byte {
@@ -90,7 +94,7 @@ fn check_depth(body: &[u8]) -> Result<(), Refused> {
             b'"' => in_text = !in_text,
             b'{' | b'[' if !in_text => {
                 depth += 1;
-                if depth > DEPTH {
+                if depth > MAX_DEPTH {
                     return Err(bad_request(format!("nesting of {depth} is too deep")));
                 }
             }
@@ -101,8 +105,9 @@ fn check_depth(body: &[u8]) -> Result<(), Refused> {
     Ok(())
 }
 
-/// The `data` member of a body, not blank.
-fn data(body: &[u8]) -> Result<Value, Refused> {
+/// Returns the `data` member of a body. Null, false, blank text and empty collections count as missing, as in the
+/// framework behind the API.
+fn data(body: &[u8]) -> Result<Value, ApiError> {
     check_depth(body)?;
     let document: Value = serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))?;
     let Value::Object(mut document) = document else { return Err(bad_request("Request must be a hash")) };
@@ -118,81 +123,81 @@ fn data(body: &[u8]) -> Result<Value, Refused> {
 }
 
 impl Body {
-    /// Reads a body that creates or changes a record.
-    pub(super) fn read(
-        call: &Call<'_>,
+    /// Parses a body that creates or updates a record.
+    pub(super) fn parse(
+        context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         purpose: Purpose<'_>,
         body: &[u8],
-    ) -> Result<Self, Refused> {
+    ) -> Result<Self, ApiError> {
         if !data(body)?.is_object() {
             return Err(not_a_hash());
         }
         let parse = |error: serde_json::Error| bad_request(error.to_string());
-        let document: Members<&RawValue> = serde_json::from_slice(body).map_err(parse)?;
+        let document: OrderedMembers<&RawValue> = serde_json::from_slice(body).map_err(parse)?;
         let data = document.get("data").map_or("{}", |raw| raw.get());
-        let data: Members<&RawValue> = serde_json::from_str(data).map_err(parse)?;
+        let data: OrderedMembers<&RawValue> = serde_json::from_str(data).map_err(parse)?;
         if let Purpose::Update(id) = purpose {
             check_key(&data, id)?;
         }
         check_type(&data, spec)?;
-        let mut read = Self::default();
-        let mut links: Members<Value> = Members(Vec::new());
+        let mut parsed = Self::default();
+        let mut links: OrderedMembers<Value> = OrderedMembers(Vec::new());
         for (name, raw) in &data.0 {
             match name.as_str() {
                 "type" => {}
                 "id" if matches!(purpose, Purpose::Update(_)) => {}
                 "attributes" => {
-                    let members: Members<Value> =
+                    let members: OrderedMembers<Value> =
                         serde_json::from_str(raw.get()).map_err(|_| not_a_hash())?;
                     for (name, value) in members.0 {
-                        if !may_write_attribute(call, spec, purpose, &name) {
-                            return Err(Refused::param(&name));
+                        if !may_write_attribute(context, spec, purpose, &name) {
+                            return Err(ApiError::param_not_allowed(&name));
                         }
-                        read.attributes.insert(name, value);
+                        parsed.attributes.insert(name, value);
                     }
                 }
                 "relationships" => {
                     links = serde_json::from_str(raw.get()).map_err(|_| not_a_hash())?;
                     for (name, _) in &links.0 {
-                        if !call
+                        if !context
                             .relationship(spec, name)
                             .is_some_and(|rel| may_write_relationship(rel, purpose))
                         {
-                            return Err(Refused::param(name));
+                            return Err(ApiError::param_not_allowed(name));
                         }
                     }
                 }
-                other => return Err(Refused::param(other)),
+                other => return Err(ApiError::param_not_allowed(other)),
             }
         }
         for (name, value) in links.0 {
-            let Some(relationship) = call.relationship(spec, &name) else { continue };
+            let Some(relationship) = context.relationship(spec, &name) else { continue };
             let data = value.get("data").ok_or_else(invalid_links)?;
-            read.links.push((relationship, linkage(relationship, data)?));
+            parsed.links.push((relationship, linkage(relationship, data)?));
         }
-        Ok(read)
+        Ok(parsed)
     }
 }
 
-/// Reads a body that is nothing but linkage.
-pub(super) fn read_linkage(
+/// Parses the body of a request to a relationship endpoint. Returns the ids that it names.
+pub(super) fn parse_linkage(
     relationship: &'static RelationshipSpec,
     body: &[u8],
-) -> Result<Vec<String>, Refused> {
+) -> Result<Vec<String>, ApiError> {
     check_depth(body)?;
     let document: Value = serde_json::from_slice(body).map_err(|error| bad_request(error.to_string()))?;
     let Value::Object(document) = document else { return Err(bad_request("Request must be a hash")) };
-    // Here an empty list and null say something: nobody.
+    // Here an empty list and null are valid: they clear the relationship.
     linkage(relationship, document.get("data").ok_or_else(|| missing("data"))?)
 }
 
-fn check_key(data: &Members<&RawValue>, id: &str) -> Result<(), Refused> {
+fn check_key(data: &OrderedMembers<&RawValue>, id: &str) -> Result<(), ApiError> {
     let sent = data.get("id").and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
     let sent = match sent {
         None | Some(Value::Null) => {
             let detail = "The resource object does not contain a key.";
-            return Err(Refused::new(ErrorCode::KeyRequired, "A key is required", detail));
+            return Err(ApiError::new(ErrorCode::KeyRequired, "A key is required", detail));
         }
         Some(Value::String(text)) => text,
         Some(other) => other.to_string(),
@@ -201,10 +206,10 @@ fn check_key(data: &Members<&RawValue>, id: &str) -> Result<(), Refused> {
         return Ok(());
     }
     let detail = format!("The URL does not support the key {sent}");
-    Err(Refused::new(ErrorCode::KeyNotInUrl, "Key is not included in URL", detail))
+    Err(ApiError::new(ErrorCode::KeyNotInUrl, "Key is not included in URL", detail))
 }
 
-fn check_type(data: &Members<&RawValue>, spec: &ResourceSpec) -> Result<(), Refused> {
+fn check_type(data: &OrderedMembers<&RawValue>, spec: &ResourceSpec) -> Result<(), ApiError> {
     let sent = data.get("type").and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
     let sent = match sent {
         None | Some(Value::Null) => return Err(missing("type")),
@@ -215,16 +220,16 @@ fn check_type(data: &Members<&RawValue>, spec: &ResourceSpec) -> Result<(), Refu
         return Ok(());
     }
     let detail = format!("{sent} is not a valid resource.");
-    Err(Refused::new(ErrorCode::InvalidResource, "Invalid resource", detail))
+    Err(ApiError::new(ErrorCode::InvalidResource, "Invalid resource", detail))
 }
 
 fn may_write_attribute(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     purpose: Purpose<'_>,
     name: &str,
 ) -> bool {
-    spec.attributes_at(call.version).into_iter().find(|attribute| attribute.name == name).is_some_and(
+    spec.attributes_at(context.version).into_iter().find(|attribute| attribute.name == name).is_some_and(
         |attribute| match purpose {
             Purpose::Create => attribute.create != Access::Never,
             Purpose::Update(_) => attribute.update,
@@ -239,8 +244,8 @@ fn may_write_relationship(relationship: &RelationshipSpec, purpose: Purpose<'_>)
     }
 }
 
-/// The ids of linkage, each once, in the order they came.
-fn linkage(relationship: &RelationshipSpec, data: &Value) -> Result<Vec<String>, Refused> {
+/// Returns the ids of resource identifier objects in the order they were sent, without duplicates.
+fn linkage(relationship: &RelationshipSpec, data: &Value) -> Result<Vec<String>, ApiError> {
     let members: Vec<&Value> = match (relationship.many, data) {
         (true, Value::Array(members)) => members.iter().collect(),
         (false, Value::Null) => Vec::new(),
@@ -258,10 +263,10 @@ fn linkage(relationship: &RelationshipSpec, data: &Value) -> Result<Vec<String>,
             return Err(invalid_links());
         };
         if kind != relationship.target {
-            // Of a to-many the framework knows no single wrong type, and says so with nothing.
+            // For a to-many relationship the framework leaves the name of the type empty.
             let named = if relationship.many { "" } else { kind };
             let detail = format!("{named} is not a valid type for this operation.");
-            return Err(Refused::new(ErrorCode::TypeMismatch, "Type Mismatch", detail));
+            return Err(ApiError::new(ErrorCode::TypeMismatch, "Type Mismatch", detail));
         }
         if !ids.iter().any(|known| known == id) {
             ids.push(id.to_owned());

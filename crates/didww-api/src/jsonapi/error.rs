@@ -1,4 +1,4 @@
-//! What a client is told when it does not get what it asked for.
+//! Errors: the document that the client receives, and what the log adds for the operator.
 
 use didww_types::{ErrorCode, ErrorDocument, ErrorObject};
 use http::StatusCode;
@@ -8,50 +8,50 @@ use trunk_store::StoreError;
 
 const TOO_MANY_REQUESTS: &str = r#"{"errors":[{"status":"429","detail":"Too Many Requests"}]}"#;
 
-/// A refused request: what is sent, and what the log says beyond it.
+/// An error of the API: what the client receives, and what only the log contains.
 #[derive(Debug)]
-pub(crate) struct Refused {
-    /// The errors; the first one's status is the answer's.
+pub(crate) struct ApiError {
+    /// The errors of the document; the status of the first one is the status of the response.
     pub errors: Vec<ErrorObject>,
-    /// What the operator may know and the client may not.
+    /// A cause for the log, which the client must not see.
     pub internal: Option<String>,
-    /// How long a 503 lasts, and who logs it.
-    pub lasts: Lasts,
+    /// When a request that received 503 can succeed.
+    pub recovery: Recovery,
 }
 
-/// How long it lasts that requests are refused for want of something, and who logs it.
+/// When a request that was answered 503 can succeed, and which component logs the cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Lasts {
-    /// It passes, and each request that meets it is logged.
-    Briefly,
-    /// It passes, and the store logs it once and summed.
-    UntilRoom,
-    /// It lasts until the server is started again; the store has logged it.
-    UntilRestart,
+pub(crate) enum Recovery {
+    /// On a retry. The API logs each refused request, or a summary of them.
+    Retry,
+    /// When the disk has free space again. The store logs this once, and a summary of the refused writes.
+    FreeSpace,
+    /// After a restart of the server. The store has logged the cause.
+    Restart,
 }
 
-impl Refused {
-    /// One error.
-    pub(crate) fn one(error: ErrorObject) -> Self {
-        Self::all(vec![error])
+impl ApiError {
+    /// A response with one error.
+    pub(crate) fn from_object(error: ErrorObject) -> Self {
+        Self::from_objects(vec![error])
     }
 
-    /// Errors.
-    pub(crate) fn all(errors: Vec<ErrorObject>) -> Self {
-        Self { errors, internal: None, lasts: Lasts::Briefly }
+    /// A response with several errors.
+    pub(crate) fn from_objects(errors: Vec<ErrorObject>) -> Self {
+        Self { errors, internal: None, recovery: Recovery::Retry }
     }
 
-    /// One error with title and detail.
+    /// A response with one error of this code, title and detail.
     pub(crate) fn new(code: ErrorCode, title: &str, detail: impl Into<String>) -> Self {
-        Self::one(ErrorObject::new(code, title, detail))
+        Self::from_object(ErrorObject::new(code, title, detail))
     }
 
-    /// An attribute, relationship or member that may not be sent here.
-    pub(crate) fn param(name: &str) -> Self {
+    /// 400: the body contains an attribute, relationship or member that the operation does not accept.
+    pub(crate) fn param_not_allowed(name: &str) -> Self {
         Self::new(ErrorCode::ParamNotAllowed, "Param not allowed", format!("{name} is not allowed."))
     }
 
-    /// The record is not there, or belongs to another account.
+    /// 404: no record of the account has this id.
     pub(crate) fn not_found(id: &str) -> Self {
         Self::new(
             ErrorCode::NotFound,
@@ -60,18 +60,18 @@ impl Refused {
         )
     }
 
-    /// There is no such path, or it has no such verb.
+    /// 404: the registry declares no such path in this version, or not with this method.
     pub(crate) fn no_route() -> Self {
         Self::new(ErrorCode::NotFound, "Not Found", "Not Found")
     }
 
-    /// The server failed; why is for the operator alone.
+    /// 500: the server failed. The cause is logged and not sent.
     pub(crate) fn internal(why: impl Into<String>) -> Self {
         let text = "Internal Server Error";
         Self { internal: Some(why.into()), ..Self::new(ErrorCode::Internal, text, text) }
     }
 
-    /// The server is full; the client may try again.
+    /// 503: the server is overloaded and the client may retry. The cause is logged and not sent.
     pub(crate) fn busy(why: impl Into<String>) -> Self {
         Self {
             internal: Some(why.into()),
@@ -79,58 +79,61 @@ impl Refused {
         }
     }
 
-    /// No write is taken until the server is started again.
-    fn ended(why: &str) -> Self {
+    /// 503: the store accepts no writes until the server is restarted. The cause is logged and sent.
+    fn restart_needed(why: &str) -> Self {
         Self {
             internal: Some(why.to_owned()),
-            lasts: Lasts::UntilRestart,
+            recovery: Recovery::Restart,
             ..Self::new(ErrorCode::Unavailable, "Service Unavailable", why)
         }
     }
 
-    /// Status of the answer.
+    /// Returns the status of the response.
     pub(crate) fn status(&self) -> StatusCode {
         let status = self.errors.first().and_then(|error| error.status.as_deref()?.parse().ok());
         status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    /// The answer's body.
+    /// Renders the error document.
     pub(crate) fn body(&self) -> String {
         if self.status() == StatusCode::TOO_MANY_REQUESTS {
-            // The one recorded answer whose members stand in another order.
+            // The only recorded error whose members are in another order.
             return TOO_MANY_REQUESTS.to_owned();
         }
         let document = ErrorDocument { errors: self.errors.clone() };
-        // The document holds texts and nothing that could fail to be written.
+        // Serialization cannot fail: the document contains only text.
         serde_json::to_string(&document).unwrap_or_default()
     }
 }
 
-impl From<Vec<Refusal>> for Refused {
+impl From<Vec<Refusal>> for ApiError {
     fn from(refusals: Vec<Refusal>) -> Self {
         let internal: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         let errors = refusals.iter().map(Refusal::to_error).collect();
-        Self { internal: Some(internal.join("; ")), ..Self::all(errors) }
+        Self { internal: Some(internal.join("; ")), ..Self::from_objects(errors) }
     }
 }
 
-impl From<StoreError> for Refused {
+impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         match &error {
-            StoreError::Full => Self { lasts: Lasts::UntilRoom, ..Self::busy(error.to_string()) },
+            StoreError::Full => Self { recovery: Recovery::FreeSpace, ..Self::busy(error.to_string()) },
             StoreError::Overloaded | StoreError::Conflict | StoreError::Crowded | StoreError::TooLong => {
                 Self::busy(error.to_string())
             }
-            StoreError::Ended => Self::ended("No writes are taken until the server is started again."),
-            StoreError::Unknown => Self::ended(
-                "Whether the request was done is not known, and no writes are taken any more. Read before you repeat it.",
+            StoreError::Ended => {
+                Self::restart_needed("No writes are taken until the server is started again.")
+            }
+            StoreError::Unknown => Self::restart_needed(
+                "Whether the write was stored is not known, and no writes are taken until the server is started again. Read before you repeat it.",
             ),
             StoreError::TooLarge(what) => {
-                let detail = format!("The answer would hold {what}; ask for fewer records with page[size].");
+                let detail =
+                    format!("The response would contain {what}; ask for fewer records with page[size].");
                 Self::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)
             }
             StoreError::Quota { kind, most } => {
-                let detail = format!("The account has {most} {kind}, as many as it may have.");
+                let detail = format!("The account has {most} {kind}, the maximum for this account.");
                 Self::new(ErrorCode::Validation, "Quota exceeded", detail)
             }
             _ => Self::internal(error.to_string()),

@@ -1,4 +1,4 @@
-//! What the `include` parameter asks for, and the records that answer it.
+//! The `include` parameter: the relationships that it names, and the records that the response includes for them.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -7,41 +7,45 @@ use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, find};
 use trunk_rules::domain::{Membership, membership};
 use uuid::Uuid;
 
-use super::pace::pause;
-use super::{Call, Refused};
+use super::cooperative::yield_periodically;
+use super::{ApiError, RequestContext};
 use trunk_store::{Condition, IndexValue, ListQuery, Record, StoreError};
 
-/// A relationship to include, with those to include from there.
+/// A relationship whose records the response includes, with the relationships of those records to include in turn.
 #[derive(Debug, Clone)]
-pub(crate) struct Node {
-    /// The relationship.
+pub(crate) struct IncludeNode {
+    /// The relationship, declared by the resource of the parent node or of the operation.
     pub relationship: &'static RelationshipSpec,
-    /// Further ones.
-    pub children: Vec<Node>,
+    /// Relationships of the relationship's target.
+    pub children: Vec<IncludeNode>,
 }
 
-impl Node {
-    /// Adds a dotted path to a forest.
+impl IncludeNode {
+    /// Adds a dotted path such as `dids.order` to a forest whose roots are relationships of `spec`.
+    ///
+    /// # Errors
+    /// An error object if the path names an unknown relationship.
     pub(super) fn add(
-        call: &Call<'_>,
+        context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         forest: &mut Vec<Self>,
         path: &str,
     ) -> Result<(), Box<ErrorObject>> {
         let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
-        let Some(relationship) = call.relationship(spec, name) else {
+        let Some(relationship) = context.relationship(spec, name) else {
             let detail = format!("{name} is not a valid relationship of {}", spec.name);
             return Err(ErrorObject::new(ErrorCode::InvalidInclude, "Invalid field", detail).into());
         };
-        let place = forest.iter().position(|node| node.relationship.name == name).unwrap_or_else(|| {
+        let index = forest.iter().position(|node| node.relationship.name == name).unwrap_or_else(|| {
             forest.push(Self { relationship, children: Vec::new() });
             forest.len() - 1
         });
-        let (Some(rest), Some(node)) = (rest, forest.get_mut(place)) else { return Ok(()) };
+        let (Some(rest), Some(node)) = (rest, forest.get_mut(index)) else { return Ok(()) };
         if let Some(target) = find(relationship.target) {
-            return Self::add(call, target, &mut node.children, rest);
+            return Self::add(context, target, &mut node.children, rest);
         }
-        // The target is not declared here, so it has no records: the documented paths through it lead nowhere.
+        // This server does not declare the target, so it has no records. DIDWW documents some paths through such a
+        // target; they are accepted and include no record.
         if spec.nested_includes.contains(&path) {
             return Ok(());
         }
@@ -49,7 +53,7 @@ impl Node {
         Err(ErrorObject::new(ErrorCode::InvalidInclude, "Invalid field", detail).into())
     }
 
-    /// Brings a forest into the order of the declaration, in which recorded answers list what they include.
+    /// Sorts a forest by the order of declaration, in which recorded responses list the included records.
     pub(super) fn sort(forest: &mut [Self], spec: &'static ResourceSpec) {
         forest.sort_by_key(|node| {
             spec.relationships.iter().position(|relationship| relationship.name == node.relationship.name)
@@ -62,38 +66,43 @@ impl Node {
     }
 }
 
-/// Most identifiers that the relationships of one answer hold. With the switches that make all DIDs of an account
-/// members of each trunk, a page without a bound would be the product of both.
-const IDENTIFIERS: usize = 100_000;
+/// Maximum number of resource identifiers in the relationships of one response. A trunk can be configured to have all
+/// DIDs of its account, so that the size of a page would otherwise be the product of both numbers.
+const MAX_IDENTIFIERS: usize = 100_000;
 
-/// Type and id of each member of a relationship.
-type Members = Vec<(String, Uuid)>;
+/// The resource identifiers of a relationship: type and id.
+type Identifiers = Vec<(String, Uuid)>;
 
-/// The members of a record's relationship.
-pub(super) async fn members(
-    call: &Call<'_>,
+/// Reads the identifiers of a relationship of one record.
+pub(super) async fn related_identifiers(
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     owner: &Record,
     relationship: &'static RelationshipSpec,
-) -> Result<Members, Refused> {
+) -> Result<Identifiers, ApiError> {
     let owners = std::slice::from_ref(owner);
-    let all = members_of(call, spec, owners, relationship, &mut IDENTIFIERS.clone()).await?;
+    let all = related_identifiers_of_each(context, spec, owners, relationship, &mut MAX_IDENTIFIERS.clone())
+        .await?;
     Ok(all.into_iter().next().unwrap_or_default())
 }
 
-/// The members of a relationship of each of these records. `left` is how many the answer may still hold.
-async fn members_of(
-    call: &Call<'_>,
+/// Reads the identifiers of a relationship of each owner. `left` is the number of identifiers that the response may
+/// still contain.
+///
+/// # Errors
+/// 400 if there are more than `left`.
+async fn related_identifiers_of_each(
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     owners: &[Record],
     relationship: &'static RelationshipSpec,
     left: &mut usize,
-) -> Result<Vec<Members>, Refused> {
-    let store = &call.core.store;
+) -> Result<Vec<Identifiers>, ApiError> {
+    let store = &context.core.store;
     let mut memberships: Vec<Membership> = Vec::with_capacity(owners.len());
-    for (place, owner) in owners.iter().enumerate() {
+    for (index, owner) in owners.iter().enumerate() {
         memberships.push(membership(owner.kind, relationship.name, &owner.attributes()?));
-        pause(place).await;
+        yield_periodically(index).await;
     }
     let by_link = |(owner, membership): (&Record, &Membership)| {
         matches!(membership, Membership::Linked).then_some(owner.number)
@@ -102,16 +111,16 @@ async fn members_of(
     let linked = if linked.is_empty() {
         Vec::new()
     } else {
-        store.members(call.scope(spec), linked, relationship.name, left.saturating_add(1)).await?
+        store.members(context.scope(spec), linked, relationship.name, left.saturating_add(1)).await?
     };
     let mut linked = linked.into_iter().peekable();
-    // Those that match are the same for every record.
-    let mut matches: Option<Members> = None;
+    // Records that match are the same for every owner.
+    let mut matches: Option<Identifiers> = None;
     let mut all = Vec::with_capacity(owners.len());
     for (owner, membership) in owners.iter().zip(memberships) {
         let members = match membership {
             Membership::Linked => {
-                let mut members = Members::new();
+                let mut members = Identifiers::new();
                 while let Some((_, kind, id)) = linked.next_if(|(number, ..)| *number == owner.number) {
                     members.push((kind, id));
                 }
@@ -119,27 +128,28 @@ async fn members_of(
             }
             Membership::Matching(values) => match (&matches, find(relationship.target)) {
                 (Some(members), _) => members.clone(),
-                (None, None) => Members::new(),
+                (None, None) => Identifiers::new(),
                 (None, Some(target)) => {
                     let limit = u64::try_from(left.saturating_add(1)).unwrap_or(u64::MAX);
-                    let query = ListQuery { limit, ..matching(call, target, values) };
+                    let query = ListQuery { limit, ..matching(context, target, values) };
                     let ids = store.list_ids(query).await?;
-                    let members: Members = ids.into_iter().map(|id| (target.name.to_owned(), id)).collect();
+                    let members: Identifiers =
+                        ids.into_iter().map(|id| (target.name.to_owned(), id)).collect();
                     matches.insert(members).clone()
                 }
             },
         };
         *left = left.checked_sub(members.len()).ok_or_else(|| {
-            StoreError::TooLarge(format!("more than {IDENTIFIERS} identifiers of related records"))
+            StoreError::TooLarge(format!("more than {MAX_IDENTIFIERS} identifiers of related records"))
         })?;
         all.push(members);
     }
     Ok(all)
 }
 
-/// The list of all records of a type with these values.
+/// Builds the query for all records of a resource that have these values.
 pub(super) fn matching(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     values: &'static [(&'static str, bool)],
 ) -> ListQuery {
@@ -148,7 +158,7 @@ pub(super) fn matching(
         values: vec![IndexValue::Integer(i64::from(*flag))],
     };
     ListQuery {
-        scope: call.scope(spec),
+        scope: context.scope(spec),
         linked_from: None,
         conditions: values.iter().map(condition).collect(),
         order: Vec::new(),
@@ -157,56 +167,68 @@ pub(super) fn matching(
     }
 }
 
-/// A record with the members of the relationships that are included from it.
+/// A record to render, with the identifiers of those of its relationships that are included.
 #[derive(Debug)]
-pub(super) struct Shown {
+pub(super) struct RecordWithLinkage {
     pub(super) record: Record,
     pub(super) spec: &'static ResourceSpec,
-    pub(super) members: Vec<(&'static str, Members)>,
+    pub(super) linkage: Vec<(&'static str, Identifiers)>,
 }
 
-/// Finds what a forest includes from these records: first the records themselves, then each included one once.
-pub(super) async fn gather(
-    call: &Call<'_>,
+/// Reads the records that a forest includes. Returns the given records with their linkage, then the included records,
+/// each once.
+pub(super) async fn collect_included(
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     records: Vec<Record>,
-    forest: &[Node],
-) -> Result<(Vec<Shown>, Vec<Shown>), Refused> {
+    forest: &[IncludeNode],
+) -> Result<(Vec<RecordWithLinkage>, Vec<RecordWithLinkage>), ApiError> {
     let seen =
         if forest.is_empty() { HashSet::new() } else { records.iter().map(|record| record.id).collect() };
-    let (primary, included): (Vec<Shown>, Vec<Vec<Shown>>) =
-        Gathering { call, seen, left: IDENTIFIERS }.expand(spec, records, forest).await?.into_iter().unzip();
+    let (primary, included): (Vec<RecordWithLinkage>, Vec<Vec<RecordWithLinkage>>) =
+        Collector { context, seen, left: MAX_IDENTIFIERS }
+            .expand(spec, records, forest)
+            .await?
+            .into_iter()
+            .unzip();
     Ok((primary, included.into_iter().flatten().collect()))
 }
 
-/// What is gathered for one answer. The store is asked once for each relationship, not for each record.
-struct Gathering<'a> {
-    call: &'a Call<'a>,
-    /// Records that the answer holds already.
+/// Collects the records of one response. It queries the store once for each relationship, not for each record.
+struct Collector<'a> {
+    context: &'a RequestContext<'a>,
+    /// The ids of records that the response already contains.
     seen: HashSet<Uuid>,
-    /// Identifiers that it may still hold.
+    /// The number of identifiers that the response may still contain.
     left: usize,
 }
 
-/// Each record, with those that are included for its sake.
-type Expanded = Vec<(Shown, Vec<Shown>)>;
+/// Each record with the records that are included because of it.
+type Expanded = Vec<(RecordWithLinkage, Vec<RecordWithLinkage>)>;
 
-impl Gathering<'_> {
+impl Collector<'_> {
     fn expand<'s>(
         &'s mut self,
         spec: &'static ResourceSpec,
         records: Vec<Record>,
-        forest: &'s [Node],
-    ) -> Pin<Box<dyn Future<Output = Result<Expanded, Refused>> + Send + 's>> {
+        forest: &'s [IncludeNode],
+    ) -> Pin<Box<dyn Future<Output = Result<Expanded, ApiError>> + Send + 's>> {
         Box::pin(async move {
-            // By relationship, then by record.
+            // Indexed by relationship, then by record.
             let mut members = Vec::with_capacity(forest.len());
             for node in forest {
-                let of = members_of(self.call, spec, &records, node.relationship, &mut self.left).await?;
+                let of = related_identifiers_of_each(
+                    self.context,
+                    spec,
+                    &records,
+                    node.relationship,
+                    &mut self.left,
+                )
+                .await?;
                 members.push(of);
             }
             let new = self.unseen(records.len(), forest, &members);
-            let mut included: Vec<Vec<Shown>> = records.iter().map(|_| Vec::new()).collect();
+            let mut included: Vec<Vec<RecordWithLinkage>> = records.iter().map(|_| Vec::new()).collect();
             for (node, new) in forest.iter().zip(new) {
                 if let Some(target) = find(node.relationship.target) {
                     let groups = self.groups(target, new, &node.children).await?;
@@ -217,19 +239,24 @@ impl Gathering<'_> {
             }
             let mut members: Vec<_> = members.into_iter().map(Vec::into_iter).collect();
             let shown = |record| {
-                let own = members
+                let linkage = members
                     .iter_mut()
                     .zip(forest)
                     .filter_map(|(members, node)| Some((node.relationship.name, members.next()?)));
-                Shown { record, spec, members: own.collect() }
+                RecordWithLinkage { record, spec, linkage: linkage.collect() }
             };
             Ok(records.into_iter().map(shown).zip(included).collect())
         })
     }
 
-    /// The ids that come into the answer, by relationship and then by record. Which record one comes in for is decided
-    /// record by record.
-    fn unseen(&mut self, records: usize, forest: &[Node], members: &[Vec<Members>]) -> Vec<Vec<Vec<Uuid>>> {
+    /// Returns the ids that the response does not contain yet, by relationship and then by record. An id that several
+    /// records lead to is returned for the first of these records.
+    fn unseen(
+        &mut self,
+        records: usize,
+        forest: &[IncludeNode],
+        members: &[Vec<Identifiers>],
+    ) -> Vec<Vec<Vec<Uuid>>> {
         let mut new: Vec<Vec<Vec<Uuid>>> = forest.iter().map(|_| Vec::with_capacity(records)).collect();
         let mut members: Vec<_> = members.iter().map(|of| of.iter()).collect();
         for _ in 0..records {
@@ -242,23 +269,24 @@ impl Gathering<'_> {
         new
     }
 
-    /// Each group of records by their ids, with what is included from them after it.
+    /// Reads groups of records by id. In the result each group is followed by the records that are included from it.
     async fn groups(
         &mut self,
         target: &'static ResourceSpec,
         groups: Vec<Vec<Uuid>>,
-        forest: &[Node],
-    ) -> Result<Vec<Vec<Shown>>, Refused> {
+        forest: &[IncludeNode],
+    ) -> Result<Vec<Vec<RecordWithLinkage>>, ApiError> {
         let ids: Vec<Uuid> = groups.iter().flatten().copied().collect();
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let found = self.call.core.store.find_all(self.call.scope(target), ids).await?;
-        let there: HashSet<Uuid> = found.iter().map(|record| record.id).collect();
+        let found = self.context.core.store.find_all(self.context.scope(target), ids).await?;
+        let existing: HashSet<Uuid> = found.iter().map(|record| record.id).collect();
         let mut expanded = self.expand(target, found, forest).await?.into_iter();
         let group = |ids: Vec<Uuid>| {
-            let length = ids.iter().filter(|id| there.contains(id)).count();
-            let (mut shown, below): (Vec<Shown>, Vec<Vec<Shown>>) = expanded.by_ref().take(length).unzip();
+            let length = ids.iter().filter(|id| existing.contains(id)).count();
+            let (mut shown, below): (Vec<RecordWithLinkage>, Vec<Vec<RecordWithLinkage>>) =
+                expanded.by_ref().take(length).unzip();
             shown.extend(below.into_iter().flatten());
             shown
         };

@@ -1,144 +1,108 @@
-//! What a method does at a place.
+//! The operation that a method and a path select.
 
 use didww_types::{RelationshipSpec, ResourceSpec, Verb};
 use http::Method;
 
-use super::{Call, Place, Target};
+use super::{Endpoint, RequestContext, Target};
 
-/// What a request asks for.
+/// An operation of the API: `spec` declares the resource, `id` is the id from the path (not validated), and
+/// `relationship` declares the relationship.
 #[derive(Debug, Clone)]
 pub(crate) enum Operation {
-    /// A page of a list.
-    List {
-        /// The resource.
+    /// Returns a page of the account's records.
+    List { spec: &'static ResourceSpec },
+    /// Returns one record.
+    Get { spec: &'static ResourceSpec, id: String },
+    /// Creates a record.
+    Create { spec: &'static ResourceSpec },
+    /// Updates a record.
+    Update { spec: &'static ResourceSpec, id: String },
+    /// Deletes a record.
+    Delete { spec: &'static ResourceSpec, id: String },
+    /// Returns the resource identifiers of a relationship.
+    Linkage { spec: &'static ResourceSpec, id: String, relationship: &'static RelationshipSpec },
+    /// Returns the related records, one or a page of them.
+    Related { spec: &'static ResourceSpec, id: String, relationship: &'static RelationshipSpec },
+    /// Changes the resource identifiers of a relationship.
+    UpdateLinkage {
         spec: &'static ResourceSpec,
-    },
-    /// One record.
-    Get {
-        /// The resource.
-        spec: &'static ResourceSpec,
-        /// The id as it stood in the path.
         id: String,
-    },
-    /// A new record.
-    Create {
-        /// The resource.
-        spec: &'static ResourceSpec,
-    },
-    /// Changes to a record.
-    Update {
-        /// The resource.
-        spec: &'static ResourceSpec,
-        /// The id as it stood in the path.
-        id: String,
-    },
-    /// A record's end.
-    Delete {
-        /// The resource.
-        spec: &'static ResourceSpec,
-        /// The id as it stood in the path.
-        id: String,
-    },
-    /// The identifiers that a relationship leads to.
-    Linkage {
-        /// The resource.
-        spec: &'static ResourceSpec,
-        /// The id as it stood in the path.
-        id: String,
-        /// The relationship.
         relationship: &'static RelationshipSpec,
-    },
-    /// The records that a relationship leads to.
-    Related {
-        /// The resource.
-        spec: &'static ResourceSpec,
-        /// The id as it stood in the path.
-        id: String,
-        /// The relationship.
-        relationship: &'static RelationshipSpec,
-    },
-    /// Changes to whom a relationship leads to.
-    Relink {
-        /// The resource.
-        spec: &'static ResourceSpec,
-        /// The id as it stood in the path.
-        id: String,
-        /// The relationship.
-        relationship: &'static RelationshipSpec,
-        /// How it changes.
-        act: Relinking,
+        change: LinkageChange,
     },
 }
 
-/// How a relationship changes.
+/// How a request changes a relationship.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Relinking {
-    /// Members come.
+pub(crate) enum LinkageChange {
+    /// Adds the identifiers, for to-many relationships (POST).
     Add,
-    /// Members are replaced.
+    /// Replaces all identifiers (PATCH or PUT).
     Replace,
-    /// Members go.
+    /// Removes the identifiers (DELETE); a to-one relationship becomes empty.
     Remove,
 }
 
 impl Operation {
-    /// What a method asks for at a place; `None` when nothing is served there.
-    pub(crate) fn of(call: &Call<'_>, method: &Method, target: &Target) -> Option<Self> {
-        let spec = target.spec().filter(|spec| call.version >= spec.since)?;
+    /// Returns the operation of a method on a path, or `None` if the resource does not declare it in the version of the
+    /// request.
+    pub(crate) fn new(context: &RequestContext<'_>, method: &Method, target: &Target) -> Option<Self> {
+        let spec = Some(target.spec).filter(|spec| context.version >= spec.since)?;
         let reads = *method == Method::GET || *method == Method::HEAD;
         let writes = *method == Method::PATCH || *method == Method::PUT;
-        let operation = match target.place.clone() {
-            Place::Collection if reads => Self::List { spec },
-            Place::Collection if *method == Method::POST => Self::Create { spec },
-            Place::Record(id) if reads => Self::Get { spec, id },
-            Place::Record(id) if writes => Self::Update { spec, id },
-            Place::Record(id) if *method == Method::DELETE => Self::Delete { spec, id },
-            Place::Related(id, name) if reads => {
-                Self::Related { spec, id, relationship: call.relationship(spec, &name)? }
+        let operation = match target.endpoint.clone() {
+            Endpoint::Collection if reads => Self::List { spec },
+            Endpoint::Collection if *method == Method::POST => Self::Create { spec },
+            Endpoint::Record(id) if reads => Self::Get { spec, id },
+            Endpoint::Record(id) if writes => Self::Update { spec, id },
+            Endpoint::Record(id) if *method == Method::DELETE => Self::Delete { spec, id },
+            Endpoint::Related(id, name) if reads => {
+                Self::Related { spec, id, relationship: context.relationship(spec, &name)? }
             }
-            Place::Relationship(id, name) => {
-                let relationship = call.relationship(spec, &name)?;
-                let act = match *method {
+            Endpoint::Relationship(id, name) => {
+                let relationship = context.relationship(spec, &name)?;
+                let change = match *method {
                     Method::GET | Method::HEAD => {
                         return spec.has(Verb::Get).then_some(Self::Linkage { spec, id, relationship });
                     }
-                    Method::POST if relationship.many => Relinking::Add,
-                    Method::PATCH | Method::PUT => Relinking::Replace,
-                    Method::DELETE => Relinking::Remove,
+                    Method::POST if relationship.many => LinkageChange::Add,
+                    Method::PATCH | Method::PUT => LinkageChange::Replace,
+                    Method::DELETE => LinkageChange::Remove,
                     _ => return None,
                 };
-                Self::Relink { spec, id, relationship, act }
+                Self::UpdateLinkage { spec, id, relationship, change }
             }
             _ => return None,
         };
         spec.has(operation.verb()).then_some(operation)
     }
 
-    /// The resource's verb that the operation needs.
+    /// The verb that the resource must declare for this operation.
     pub(crate) fn verb(&self) -> Verb {
         match self {
             Self::List { .. } => Verb::List,
             Self::Get { .. } | Self::Linkage { .. } | Self::Related { .. } => Verb::Get,
             Self::Create { .. } => Verb::Create,
-            Self::Update { .. } | Self::Relink { .. } => Verb::Update,
+            Self::Update { .. } | Self::UpdateLinkage { .. } => Verb::Update,
             Self::Delete { .. } => Verb::Delete,
         }
     }
 
-    /// The resource whose records the answer holds, which the query speaks of; `None` when it holds none.
-    pub(crate) fn shown(&self) -> Option<&'static ResourceSpec> {
+    /// The resource of the primary records in the response, to which the query parameters apply; `None` if the response
+    /// contains no records.
+    pub(crate) fn primary_resource(&self) -> Option<&'static ResourceSpec> {
         match self {
             Self::Related { relationship, .. } => didww_types::find(relationship.target),
             Self::List { spec }
             | Self::Get { spec, .. }
             | Self::Create { spec }
             | Self::Update { spec, .. } => Some(spec),
-            Self::Delete { .. } | Self::Linkage { .. } | Self::Relink { .. } => None,
+            Self::Delete { .. } | Self::Linkage { .. } | Self::UpdateLinkage { .. } => None,
         }
     }
 
-    /// Whether the answer is a page of a list.
-    pub(crate) fn is_list(&self) -> bool {
+    /// Returns true if the response is a page of records with `links`.
+    pub(crate) fn is_paged(&self) -> bool {
         match self {
             Self::List { .. } => true,
             Self::Related { relationship, .. } => relationship.many,
@@ -146,24 +110,24 @@ impl Operation {
         }
     }
 
-    /// Whether something is changed.
+    /// Returns true if the operation changes records.
     pub(crate) fn writes(&self) -> bool {
         !matches!(self, Self::List { .. } | Self::Get { .. } | Self::Linkage { .. } | Self::Related { .. })
     }
 
-    /// Whether any number of records is answered.
+    /// Returns true if the response can contain any number of records or identifiers.
     pub(crate) fn lists(&self) -> bool {
         matches!(self, Self::List { .. } | Self::Linkage { .. } | Self::Related { .. })
     }
 
-    /// Whether a body of the API's media type is expected.
-    pub(crate) fn has_checked_body(&self) -> bool {
+    /// Returns true if the request must have a body of the API's media type.
+    pub(crate) fn requires_media_type(&self) -> bool {
         matches!(self, Self::Create { .. } | Self::Update { .. })
-            || matches!(self, Self::Relink { act, .. } if *act != Relinking::Remove)
+            || matches!(self, Self::UpdateLinkage { change, .. } if *change != LinkageChange::Remove)
     }
 
-    /// Whether there is a body at all.
+    /// Returns true if the body of the request is read.
     pub(crate) fn has_body(&self) -> bool {
-        self.has_checked_body() || matches!(self, Self::Relink { .. })
+        self.requires_media_type() || matches!(self, Self::UpdateLinkage { .. })
     }
 }

@@ -1,4 +1,4 @@
-//! The query of a request, checked against the declaration.
+//! Query parameters, checked against the declaration of the resource.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -7,76 +7,83 @@ use didww_types::{
     ErrorCode, ErrorObject, FilterSpec, Kind, Page, QueryPairs, ResourceSpec, find, split_values,
 };
 
-use super::include::Node;
-use super::{Call, Operation, Refused};
+use super::include::IncludeNode;
+use super::{ApiError, Operation, RequestContext};
 use trunk_store::{Condition, IndexValue, Order};
 
-/// What the query says about the answer.
+/// The parsed query parameters of a request.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct View {
-    /// Chosen names by type.
+pub(crate) struct QueryParams {
+    /// `fields[TYPE]`: the names of the attributes and relationships to render, by type. A type that is not listed is
+    /// rendered completely.
     pub fields: Vec<(&'static str, Vec<String>)>,
-    /// What to include.
-    pub include: Vec<Node>,
-    /// Which records.
+    /// `include`: the relationships whose records the response includes.
+    pub include: Vec<IncludeNode>,
+    /// `filter[NAME]`: the conditions that a listed record meets.
     pub conditions: Vec<Condition>,
-    /// In which order.
+    /// `sort`: the sort criteria, the primary one first.
     pub order: Vec<Order>,
-    /// Which page.
+    /// `page[number]` and `page[size]`.
     pub page: Page,
-    /// The parameters that links repeat, the page apart.
-    pub repeated: Vec<(String, String)>,
+    /// The decoded parameters that the `links` of a page repeat: all but those of the page itself.
+    pub in_links: Vec<(String, String)>,
 }
 
-impl View {
-    /// Reads a query.
+impl QueryParams {
+    /// Parses the query of a request. Returns the defaults if the response contains no records.
     ///
     /// # Errors
-    /// The first wrong name in `fields`; else every wrong include, filter and page value. A sort criterion that
-    /// is wrong ends the reading, so nothing is said of pages then.
-    pub(crate) fn read(call: &Call<'_>, operation: &Operation, query: &str) -> Result<Self, Refused> {
-        let mut view = Self::default();
-        let Some(spec) = operation.shown().filter(|_| !query.is_empty()) else { return Ok(view) };
+    /// The first wrong name in `fields`; otherwise every wrong include and filter, and then either the first wrong sort
+    /// criterion or every wrong page parameter.
+    pub(crate) fn parse(
+        context: &RequestContext<'_>,
+        operation: &Operation,
+        query: &str,
+    ) -> Result<Self, ApiError> {
+        let mut params = Self::default();
+        let Some(spec) = operation.primary_resource().filter(|_| !query.is_empty()) else {
+            return Ok(params);
+        };
         let pairs = last_of_each(QueryPairs::parse(query).0);
-        view.fields = fields(call, &pairs)?;
+        params.fields = fields(context, &pairs)?;
         let mut errors = Vec::new();
-        view.include(call, spec, &pairs, &mut errors);
-        if operation.is_list() {
-            view.filters(call, spec, &pairs, &mut errors);
-            match view.sort(call, spec, &pairs) {
-                Ok(()) => view.page(&pairs, &mut errors),
+        params.include(context, spec, &pairs, &mut errors);
+        if operation.is_paged() {
+            params.filters(context, spec, &pairs, &mut errors);
+            match params.sort(context, spec, &pairs) {
+                Ok(()) => params.page(&pairs, &mut errors),
                 Err(error) => errors.push(*error),
             }
-            view.repeated = pairs.into_iter().filter(|(name, _)| is_repeated(name)).collect();
+            params.in_links = pairs.into_iter().filter(|(name, _)| is_in_links(name)).collect();
         }
-        if errors.is_empty() { Ok(view) } else { Err(Refused::all(errors)) }
+        if errors.is_empty() { Ok(params) } else { Err(ApiError::from_objects(errors)) }
     }
 
-    /// The names chosen of a type; `None` when all are.
-    pub(crate) fn chosen(&self, kind: &str) -> Option<&[String]> {
+    /// Returns the names that `fields` selects for a type; `None` selects all.
+    pub(crate) fn selected_fields(&self, kind: &str) -> Option<&[String]> {
         self.fields.iter().find(|(of, _)| *of == kind).map(|(_, names)| names.as_slice())
     }
 
     fn include(
         &mut self,
-        call: &Call<'_>,
+        context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         pairs: &[(String, String)],
         errors: &mut Vec<ErrorObject>,
     ) {
         for (_, value) in pairs.iter().filter(|(name, _)| name == "include") {
             for path in value.split(',').filter(|path| !path.is_empty()) {
-                if let Err(error) = Node::add(call, spec, &mut self.include, path) {
+                if let Err(error) = IncludeNode::add(context, spec, &mut self.include, path) {
                     errors.push(*error);
                 }
             }
         }
-        Node::sort(&mut self.include, spec);
+        IncludeNode::sort(&mut self.include, spec);
     }
 
     fn filters(
         &mut self,
-        call: &Call<'_>,
+        context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         pairs: &[(String, String)],
         errors: &mut Vec<ErrorObject>,
@@ -92,7 +99,7 @@ impl View {
                 continue;
             }
             let Some(name) = inside(name, "filter") else { continue };
-            let Some(filter) = call.filter(spec, name) else {
+            let Some(filter) = context.filter(spec, name) else {
                 // The framework behind the API names the last part of a dotted name.
                 let named = name.rsplit('.').next().unwrap_or(name);
                 let detail = format!("{named} is not allowed.");
@@ -115,7 +122,7 @@ impl View {
 
     fn sort(
         &mut self,
-        call: &Call<'_>,
+        context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         pairs: &[(String, String)],
     ) -> Result<(), Box<ErrorObject>> {
@@ -126,13 +133,14 @@ impl View {
                 Some(name) => (name, true),
                 None => (criterion, false),
             };
-            let known =
-                spec.attribute(name).filter(|attribute| attribute.sort && attribute.exists_in(call.version));
+            let known = spec
+                .attribute(name)
+                .filter(|attribute| attribute.sort && attribute.exists_in(context.version));
             let Some(attribute) = known else {
                 let detail = format!("{name} is not a valid sort criteria for {}", spec.name);
                 return Err(ErrorObject::new(ErrorCode::InvalidSort, "Invalid sort criteria", detail).into());
             };
-            // What was sorted by before decides nothing a second time.
+            // A repeated criterion has no effect.
             if !self.order.iter().any(|order| order.attribute == attribute.name) {
                 self.order.push(Order { attribute: attribute.name, descending });
             }
@@ -143,7 +151,7 @@ impl View {
     fn page(&mut self, pairs: &[(String, String)], errors: &mut Vec<ErrorObject>) {
         for (name, value) in pairs {
             let Some(name) = inside(name, "page") else { continue };
-            // What is no number counts as 0 to the framework behind the API.
+            // The framework behind the API reads a value that is not a number as 0.
             let number: u64 = value.trim().parse().unwrap_or(0);
             match name {
                 "number" if number > 0 => self.page.number = number,
@@ -168,15 +176,15 @@ impl View {
     }
 }
 
-/// The framework behind the API keeps the last value of a parameter that comes more than once.
+/// Keeps the last value of a parameter that is sent more than once, as the framework behind the API does.
 fn last_of_each(pairs: Vec<(String, String)>) -> Vec<(String, String)> {
     let mut kept: Vec<(String, String)> = Vec::with_capacity(pairs.len());
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(pairs.len());
+    let mut indices: HashMap<String, usize> = HashMap::with_capacity(pairs.len());
     for (name, value) in pairs {
-        if let Some((_, known)) = places.get(&name).and_then(|place| kept.get_mut(*place)) {
+        if let Some((_, known)) = indices.get(&name).and_then(|index| kept.get_mut(*index)) {
             *known = value;
         } else {
-            places.insert(name.clone(), kept.len());
+            indices.insert(name.clone(), kept.len());
             kept.push((name, value));
         }
     }
@@ -187,42 +195,45 @@ fn page_error(detail: String) -> ErrorObject {
     ErrorObject::new(ErrorCode::InvalidPageValue, "Invalid page value", detail)
 }
 
-fn is_repeated(name: &str) -> bool {
+fn is_in_links(name: &str) -> bool {
     name == "include" || name == "sort" || name.starts_with("filter[") || name.starts_with("fields[")
 }
 
-/// The text inside the brackets of `outer[inner]`.
+/// Returns `inner` of the parameter name `outer[inner]`.
 fn inside<'a>(name: &'a str, outer: &str) -> Option<&'a str> {
     name.strip_prefix(outer)?.strip_prefix('[')?.strip_suffix(']')
 }
 
-fn fields(call: &Call<'_>, pairs: &[(String, String)]) -> Result<Vec<(&'static str, Vec<String>)>, Refused> {
+fn fields(
+    context: &RequestContext<'_>,
+    pairs: &[(String, String)],
+) -> Result<Vec<(&'static str, Vec<String>)>, ApiError> {
     let mut fields = Vec::new();
     for (name, value) in pairs {
         if name == "fields" {
             let detail = "Fields must specify a type.";
-            return Err(Refused::new(ErrorCode::InvalidFieldFormat, "Invalid field format", detail));
+            return Err(ApiError::new(ErrorCode::InvalidFieldFormat, "Invalid field format", detail));
         }
         let Some(kind) = inside(name, "fields") else { continue };
-        let Some(spec) = find(kind).filter(|spec| call.version >= spec.since) else {
+        let Some(spec) = find(kind).filter(|spec| context.version >= spec.since) else {
             let detail = format!("{kind} is not a valid resource.");
-            return Err(Refused::new(ErrorCode::InvalidResource, "Invalid resource", detail));
+            return Err(ApiError::new(ErrorCode::InvalidResource, "Invalid resource", detail));
         };
         let wrong = |name: &str| {
             let detail = format!("{name} is not a valid field for {kind}.");
-            Refused::new(ErrorCode::InvalidField, "Invalid field", detail)
+            ApiError::new(ErrorCode::InvalidField, "Invalid field", detail)
         };
         let names: Vec<String> =
             value.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         if names.is_empty() {
             return Err(wrong("nil"));
         }
-        let attributes = spec.attributes_at(call.version);
+        let attributes = spec.attributes_at(context.version);
         for name in &names {
-            let known = name == "id"
+            let is_field = name == "id"
                 || attributes.iter().any(|attribute| attribute.name == name)
-                || call.relationship(spec, name).is_some();
-            if !known {
+                || context.relationship(spec, name).is_some();
+            if !is_field {
                 return Err(wrong(name));
             }
         }
@@ -231,7 +242,10 @@ fn fields(call: &Call<'_>, pairs: &[(String, String)]) -> Result<Vec<(&'static s
     Ok(fields)
 }
 
-/// The values of a filter, or the one that it cannot take.
+/// Parses the values of a filter.
+///
+/// # Errors
+/// The first value that the filter's kind does not allow.
 fn values(filter: &FilterSpec, text: &str) -> Result<Vec<IndexValue>, String> {
     if text.is_empty() {
         let closed = matches!(filter.kind, Kind::Boolean | Kind::Enumeration(_) | Kind::Integer { .. });
@@ -239,7 +253,7 @@ fn values(filter: &FilterSpec, text: &str) -> Result<Vec<IndexValue>, String> {
     }
     let mut values = split_values(text);
     if !filter.list && values.len() > 1 {
-        // A comma without quotes separates nothing where one value is all that there can be.
+        // A filter that takes one value reads a comma as part of it.
         values = vec![Cow::Borrowed(text)];
     }
     let mut seen = HashSet::with_capacity(values.len());

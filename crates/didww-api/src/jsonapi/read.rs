@@ -1,81 +1,98 @@
-//! Lists and single records.
+//! GET of lists and of single records.
 
 use didww_types::{ErrorCode, Links, ResourceSpec};
 use http::StatusCode;
 use uuid::Uuid;
 
-use super::include::gather;
+use super::include::collect_included;
 use super::render::Document;
-use super::{Call, Refused, Reply, View};
+use super::{ApiError, QueryParams, Reply, RequestContext};
 use trunk_store::{ListQuery, Record};
 
+/// Responds with a page of the account's records.
 pub(super) async fn list(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
-    view: &View,
-) -> Result<Reply, Refused> {
-    if spec.list_needs.is_some_and(|feature| !call.account.features.has(feature)) {
-        return Err(Refused::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"));
+    params: &QueryParams,
+) -> Result<Reply, ApiError> {
+    if spec.list_needs.is_some_and(|feature| !context.account.features.has(feature)) {
+        return Err(ApiError::new(ErrorCode::Forbidden, "Forbidden", "Forbidden"));
     }
-    let query = query(call, spec, view);
-    page(call, spec, view, query, &Links { base: &call.base }.collection(spec.name)).await
+    let query = list_query(context, spec, params);
+    list_reply(context, spec, params, query, &Links { base: &context.base }.collection(spec.name)).await
 }
 
-/// The part of a list that the view asks for.
-pub(super) fn query(call: &Call<'_>, spec: &'static ResourceSpec, view: &View) -> ListQuery {
+/// Builds the store's query for the page of records that the parameters select.
+pub(super) fn list_query(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    params: &QueryParams,
+) -> ListQuery {
     ListQuery {
-        scope: call.scope(spec),
+        scope: context.scope(spec),
         linked_from: None,
-        conditions: view.conditions.clone(),
-        order: view.order.clone(),
-        offset: view.page.offset(),
-        limit: view.page.size,
+        conditions: params.conditions.clone(),
+        order: params.order.clone(),
+        offset: params.page.offset(),
+        limit: params.page.size,
     }
 }
 
-pub(super) async fn page(
-    call: &Call<'_>,
+/// Executes a list query and renders the page with its included records. `url` is the address that the page's links
+/// begin with.
+pub(super) async fn list_reply(
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
-    view: &View,
+    params: &QueryParams,
     query: ListQuery,
     url: &str,
-) -> Result<Reply, Refused> {
-    let listing = call.core.store.list(query).await?;
-    let links = view.page.links(url, &view.repeated, listing.total);
-    let (primary, included) = gather(call, spec, listing.records, &view.include).await?;
-    let text = Document::new(call, view).collection(&primary, &included, listing.total, &links).await?;
+) -> Result<Reply, ApiError> {
+    let listing = context.core.store.list(query).await?;
+    let links = params.page.links(url, &params.in_links, listing.total);
+    let (primary, included) = collect_included(context, spec, listing.records, &params.include).await?;
+    let text = Document::new(context, params).collection(&primary, &included, listing.total, &links).await?;
     Ok(Reply::document(StatusCode::OK, text))
 }
 
+/// Responds with one record.
 pub(super) async fn get(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     id: &str,
-    view: &View,
-) -> Result<Reply, Refused> {
-    let record = find(call, spec, id).await?;
-    single(call, spec, Some(record), view, StatusCode::OK).await
+    params: &QueryParams,
+) -> Result<Reply, ApiError> {
+    let record = find_record(context, spec, id).await?;
+    single_reply(context, spec, Some(record), params, StatusCode::OK).await
 }
 
-/// The record of an id as it stood in a path.
-pub(super) async fn find(call: &Call<'_>, spec: &'static ResourceSpec, id: &str) -> Result<Record, Refused> {
-    let absent = || Refused::not_found(id);
-    let uuid = canonical(id).ok_or_else(absent)?;
-    call.core.store.find(call.scope(spec), uuid).await?.ok_or_else(absent)
+/// Reads the record of an id from a path.
+///
+/// # Errors
+/// 404 if the id is malformed or the account has no such record.
+pub(super) async fn find_record(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    id: &str,
+) -> Result<Record, ApiError> {
+    let not_found = || ApiError::not_found(id);
+    let uuid = parse_id(id).ok_or_else(not_found)?;
+    context.core.store.find(context.scope(spec), uuid).await?.ok_or_else(not_found)
 }
 
-/// An id in the only form that the wire has: hyphenated.
-pub(super) fn canonical(id: &str) -> Option<Uuid> {
+/// Parses a hyphenated UUID, the only form that the API accepts. Returns `None` for any other text.
+pub(super) fn parse_id(id: &str) -> Option<Uuid> {
     if id.len() == 36 { Uuid::try_parse(id).ok() } else { None }
 }
 
-pub(super) async fn single(
-    call: &Call<'_>,
+/// Renders one record with its included records; `None` is rendered as null.
+pub(super) async fn single_reply(
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     record: Option<Record>,
-    view: &View,
+    params: &QueryParams,
     status: StatusCode,
-) -> Result<Reply, Refused> {
-    let (primary, included) = gather(call, spec, record.into_iter().collect(), &view.include).await?;
-    Ok(Reply::document(status, Document::new(call, view).single(&primary, &included).await?))
+) -> Result<Reply, ApiError> {
+    let (primary, included) =
+        collect_included(context, spec, record.into_iter().collect(), &params.include).await?;
+    Ok(Reply::document(status, Document::new(context, params).single(&primary, &included).await?))
 }

@@ -1,42 +1,47 @@
-//! Documents, written for a version.
+//! JSON:API documents, rendered for an API version.
 //!
-//! Attributes are stored as they are answered, so the newest version's records are copied into the document
-//! without being parsed. Everything else is the same text with other members.
+//! The store keeps the attributes of a record as the JSON text of the newest version. For that version, and without
+//! `fields`, the text is copied into the document without being parsed. Otherwise it is parsed, converted to the version
+//! and written with the selected members.
 
 use didww_types::{ApiVersion, PageLinks, ResourceSpec};
 use serde_json::{Map, Value};
 use trunk_rules::domain::initial_meta;
 use uuid::Uuid;
 
-use super::include::Shown;
-use super::pace::pause;
-use super::{Call, Refused, View};
+use super::cooperative::yield_periodically;
+use super::include::RecordWithLinkage;
+use super::{ApiError, QueryParams, RequestContext};
 use trunk_store::Record;
 
-/// Bytes that a document with one record seldom exceeds.
-const ROOM: usize = 2048;
+/// Initial capacity per record, in bytes, which a document with one record rarely exceeds.
+const BYTES_PER_RECORD: usize = 2048;
 
-/// A document in the making.
+/// Renders one document.
 pub(super) struct Document<'a> {
-    call: &'a Call<'a>,
-    view: &'a View,
-    /// What links begin with, as it stands inside a JSON string.
+    context: &'a RequestContext<'a>,
+    params: &'a QueryParams,
+    /// What links begin with, escaped for use inside a JSON string.
     base: String,
     text: String,
 }
 
 impl<'a> Document<'a> {
-    pub(super) fn new(call: &'a Call<'a>, view: &'a View) -> Self {
-        let quoted = Value::String(call.base.clone()).to_string();
+    pub(super) fn new(context: &'a RequestContext<'a>, params: &'a QueryParams) -> Self {
+        let quoted = Value::String(context.base.clone()).to_string();
         let base = quoted.trim_matches('"').to_owned();
-        Self { call, view, base, text: String::with_capacity(ROOM) }
+        Self { context, params, base, text: String::with_capacity(BYTES_PER_RECORD) }
     }
 
-    /// One record.
-    pub(super) async fn single(mut self, primary: &[Shown], included: &[Shown]) -> Result<String, Refused> {
+    /// Renders the document of one record, or of null if `primary` is empty.
+    pub(super) async fn single(
+        mut self,
+        primary: &[RecordWithLinkage],
+        included: &[RecordWithLinkage],
+    ) -> Result<String, ApiError> {
         self.text.push_str("{\"data\":");
         match primary.first() {
-            Some(shown) => self.resource(shown)?,
+            Some(entry) => self.resource(entry)?,
             None => self.text.push_str("null"),
         }
         self.included(included).await?;
@@ -44,34 +49,34 @@ impl<'a> Document<'a> {
         Ok(self.finish())
     }
 
-    /// A page of records.
+    /// Renders a page of records. `total` is the number of records on all pages.
     pub(super) async fn collection(
         mut self,
-        primary: &[Shown],
-        included: &[Shown],
+        primary: &[RecordWithLinkage],
+        included: &[RecordWithLinkage],
         total: u64,
         links: &PageLinks,
-    ) -> Result<String, Refused> {
-        self.text.reserve(ROOM * (primary.len() + included.len()));
+    ) -> Result<String, ApiError> {
+        self.text.reserve(BYTES_PER_RECORD * (primary.len() + included.len()));
         self.text.push_str("{\"data\":[");
-        for (place, shown) in primary.iter().enumerate() {
-            if place > 0 {
+        for (index, entry) in primary.iter().enumerate() {
+            if index > 0 {
                 self.text.push(',');
             }
-            self.resource(shown)?;
-            pause(place).await;
+            self.resource(entry)?;
+            yield_periodically(index).await;
         }
         self.text.push(']');
         self.included(included).await?;
         self.meta(Some(total));
         self.text.push_str(",\"links\":");
         self.text
-            .push_str(&serde_json::to_string(links).map_err(|error| Refused::internal(error.to_string()))?);
+            .push_str(&serde_json::to_string(links).map_err(|error| ApiError::internal(error.to_string()))?);
         Ok(self.finish())
     }
 
-    /// An act that leaves nothing but an id.
-    pub(super) fn bare(mut self, spec: &ResourceSpec, id: Uuid) -> String {
+    /// Renders a resource with only its type and id, the response to a creation that stores no record.
+    pub(super) fn identifier_only(mut self, spec: &ResourceSpec, id: Uuid) -> String {
         self.text.push_str("{\"data\":");
         self.identity(spec.name, id);
         self.text.push('}');
@@ -79,33 +84,33 @@ impl<'a> Document<'a> {
         self.finish()
     }
 
-    /// The identifiers that a relationship leads to.
+    /// Renders the linkage of a relationship.
     pub(super) fn linkage(
         mut self,
         owner: &Record,
         name: &str,
         many: bool,
-        members: &[(String, Uuid)],
+        identifiers: &[(String, Uuid)],
     ) -> String {
         self.text.push_str("{\"data\":");
-        self.identifiers(many, members);
+        self.identifiers(many, identifiers);
         self.text.push_str(",\"links\":");
         self.links(owner, name);
         self.meta(None);
         self.finish()
     }
 
-    async fn included(&mut self, included: &[Shown]) -> Result<(), Refused> {
+    async fn included(&mut self, included: &[RecordWithLinkage]) -> Result<(), ApiError> {
         if included.is_empty() {
             return Ok(());
         }
         self.text.push_str(",\"included\":[");
-        for (place, shown) in included.iter().enumerate() {
-            if place > 0 {
+        for (index, entry) in included.iter().enumerate() {
+            if index > 0 {
                 self.text.push(',');
             }
-            self.resource(shown)?;
-            pause(place).await;
+            self.resource(entry)?;
+            yield_periodically(index).await;
         }
         self.text.push(']');
         Ok(())
@@ -119,7 +124,7 @@ impl<'a> Document<'a> {
             self.text.push(',');
         }
         self.text.push_str("\"api_version\":\"");
-        self.text.push_str(self.call.version.as_str());
+        self.text.push_str(self.context.version.as_str());
         self.text.push_str("\"}");
     }
 
@@ -137,17 +142,17 @@ impl<'a> Document<'a> {
         self.text.push('"');
     }
 
-    fn resource(&mut self, shown: &Shown) -> Result<(), Refused> {
-        let Shown { record, spec, .. } = shown;
+    fn resource(&mut self, entry: &RecordWithLinkage) -> Result<(), ApiError> {
+        let RecordWithLinkage { record, spec, .. } = entry;
         self.identity(spec.name, record.id);
-        let chosen = self.view.chosen(spec.name);
-        if chosen.is_none() && self.call.version == ApiVersion::NEWEST {
+        let selected = self.params.selected_fields(spec.name);
+        if selected.is_none() && self.context.version == ApiVersion::NEWEST {
             self.text.push_str(",\"attributes\":");
             self.text.push_str(&record.attributes);
         } else {
-            self.attributes(record, spec, chosen)?;
+            self.attributes(record, spec, selected)?;
         }
-        self.relationships(shown, chosen);
+        self.relationships(entry, selected);
         if spec.has_meta {
             self.text.push_str(",\"meta\":");
             self.text.push_str(record.meta.as_deref().or_else(|| initial_meta(spec.name)).unwrap_or("{}"));
@@ -160,13 +165,13 @@ impl<'a> Document<'a> {
         &mut self,
         record: &Record,
         spec: &'static ResourceSpec,
-        chosen: Option<&[String]>,
-    ) -> Result<(), Refused> {
+        selected: Option<&[String]>,
+    ) -> Result<(), ApiError> {
         let mut attributes: Map<String, Value> = record.attributes()?;
-        spec.lower(self.call.version, &mut attributes);
+        spec.lower(self.context.version, &mut attributes);
         let mut first = true;
-        for attribute in spec.attributes_at(self.call.version) {
-            if chosen.is_some_and(|names| !names.iter().any(|name| name == attribute.name)) {
+        for attribute in spec.attributes_at(self.context.version) {
+            if selected.is_some_and(|names| !names.iter().any(|name| name == attribute.name)) {
                 continue;
             }
             self.text.push_str(if first { ",\"attributes\":{\"" } else { ",\"" });
@@ -184,20 +189,21 @@ impl<'a> Document<'a> {
         Ok(())
     }
 
-    fn relationships(&mut self, shown: &Shown, chosen: Option<&[String]>) {
+    fn relationships(&mut self, entry: &RecordWithLinkage, selected: Option<&[String]>) {
         let mut first = true;
-        for relationship in self.call.relationships(shown.spec) {
-            if chosen.is_some_and(|names| !names.iter().any(|name| name == relationship.name)) {
+        for relationship in self.context.relationships(entry.spec) {
+            if selected.is_some_and(|names| !names.iter().any(|name| name == relationship.name)) {
                 continue;
             }
             self.text.push_str(if first { ",\"relationships\":{\"" } else { ",\"" });
             first = false;
             self.text.push_str(relationship.name);
             self.text.push_str("\":{\"links\":");
-            self.links(&shown.record, relationship.name);
-            if let Some((_, members)) = shown.members.iter().find(|(name, _)| *name == relationship.name) {
+            self.links(&entry.record, relationship.name);
+            if let Some((_, identifiers)) = entry.linkage.iter().find(|(name, _)| *name == relationship.name)
+            {
                 self.text.push_str(",\"data\":");
-                self.identifiers(relationship.many, members);
+                self.identifiers(relationship.many, identifiers);
             }
             self.text.push('}');
         }
@@ -209,7 +215,7 @@ impl<'a> Document<'a> {
     fn links(&mut self, owner: &Record, name: &str) {
         let mut buffer = Uuid::encode_buffer();
         let id: &str = owner.id.hyphenated().encode_lower(&mut buffer);
-        // Declared names and ids need no escapes, and the base has them.
+        // Declared names and ids need no escaping; `base` is already escaped.
         for part in ["{\"self\":\"", &self.base, "/", owner.kind, "/", id, "/relationships/", name] {
             self.text.push_str(part);
         }
@@ -218,16 +224,16 @@ impl<'a> Document<'a> {
         }
     }
 
-    fn identifiers(&mut self, many: bool, members: &[(String, Uuid)]) {
-        if !many && members.is_empty() {
+    fn identifiers(&mut self, many: bool, identifiers: &[(String, Uuid)]) {
+        if !many && identifiers.is_empty() {
             self.text.push_str("null");
             return;
         }
         if many {
             self.text.push('[');
         }
-        for (place, (kind, id)) in members.iter().enumerate() {
-            if place > 0 {
+        for (index, (kind, id)) in identifiers.iter().enumerate() {
+            if index > 0 {
                 self.text.push(',');
             }
             let mut buffer = Uuid::encode_buffer();

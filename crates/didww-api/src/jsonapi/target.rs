@@ -1,19 +1,19 @@
-//! What a path below `/v3` names.
+//! Paths below `/v3`: the declared resource, and the endpoint of it.
 
 use didww_types::{ResourceSpec, find};
 
-/// A resource and a place in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A parsed path.
+#[derive(Debug, Clone)]
 pub(crate) struct Target {
-    /// The resource's type name in the path.
-    pub kind: &'static str,
-    /// The place.
-    pub place: Place,
+    /// The resource whose type name is the first segment.
+    pub spec: &'static ResourceSpec,
+    /// The endpoint that the further segments name.
+    pub endpoint: Endpoint,
 }
 
-/// A place in a resource.
+/// An endpoint of the resource `T`. Ids and names are percent-decoded and not validated.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum Endpoint {
     /// `/T`
     Collection,
     /// `/T/{id}`
@@ -25,7 +25,8 @@ pub(crate) enum Place {
 }
 
 impl Target {
-    /// Reads the path that follows `/v3/`; `None` when nothing declared has it.
+    /// Parses the part of a path after `/v3/`. Returns `None` if its first segment is no declared resource, if an id or a
+    /// name is empty or not valid percent-encoded UTF-8, or if it has too many segments.
     pub(crate) fn parse(path: &str) -> Option<Self> {
         let decode = |segment: &str| -> Option<String> {
             let text = percent_decode(segment)?;
@@ -33,23 +34,18 @@ impl Target {
         };
         let mut segments = path.strip_suffix('/').unwrap_or(path).split('/');
         let spec = find(segments.next()?)?;
-        let place = match (segments.next(), segments.next(), segments.next(), segments.next()) {
-            (None, ..) => Place::Collection,
-            (Some(id), None, ..) => Place::Record(decode(id)?),
+        let endpoint = match (segments.next(), segments.next(), segments.next(), segments.next()) {
+            (None, ..) => Endpoint::Collection,
+            (Some(id), None, ..) => Endpoint::Record(decode(id)?),
             (Some(id), Some("relationships"), Some(name), None) => {
-                Place::Relationship(decode(id)?, decode(name)?)
+                Endpoint::Relationship(decode(id)?, decode(name)?)
             }
             (Some(id), Some(name), None, _) if name != "relationships" => {
-                Place::Related(decode(id)?, decode(name)?)
+                Endpoint::Related(decode(id)?, decode(name)?)
             }
             _ => return None,
         };
-        Some(Self { kind: spec.name, place })
-    }
-
-    /// The resource's declaration.
-    pub(crate) fn spec(&self) -> Option<&'static ResourceSpec> {
-        find(self.kind)
+        Some(Self { spec, endpoint })
     }
 }
 
@@ -76,15 +72,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_form_of_path_is_read() {
-        let place = |path: &str| Target::parse(path).map(|target| target.place);
-        assert_eq!(place("dids"), Some(Place::Collection));
-        assert_eq!(place("dids/"), Some(Place::Collection));
-        assert_eq!(place("dids/1"), Some(Place::Record("1".into())));
-        assert_eq!(place("dids/1/order"), Some(Place::Related("1".into(), "order".into())));
+    fn every_form_of_path_is_parsed() {
+        let endpoint = |path: &str| Target::parse(path).map(|target| target.endpoint);
+        assert_eq!(endpoint("dids"), Some(Endpoint::Collection));
+        assert_eq!(endpoint("dids/"), Some(Endpoint::Collection));
+        assert_eq!(endpoint("dids/1"), Some(Endpoint::Record("1".into())));
+        assert_eq!(endpoint("dids/1/order"), Some(Endpoint::Related("1".into(), "order".into())));
         assert_eq!(
-            place("dids/1/relationships/order"),
-            Some(Place::Relationship("1".into(), "order".into()))
+            endpoint("dids/1/relationships/order"),
+            Some(Endpoint::Relationship("1".into(), "order".into()))
         );
         for path in [
             "",
@@ -95,7 +91,7 @@ mod tests {
             "dids/1/relationships/a/b",
             "dids/%zz",
         ] {
-            assert_eq!(place(path), None, "{path}");
+            assert_eq!(endpoint(path), None, "{path}");
         }
     }
 }

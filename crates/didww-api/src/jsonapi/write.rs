@@ -1,4 +1,7 @@
-//! Creates, updates and deletes.
+//! Creation, update and deletion of records.
+//!
+//! A write is decided against the records as they were read, and committed only if they are still unchanged. On a
+//! conflict it is decided again, up to [`MAX_WRITE_ATTEMPTS`] times.
 
 use std::collections::BTreeMap;
 
@@ -9,26 +12,27 @@ use trunk_rules::domain::{Act, Case, Credentials, Effect, Linked, LinkedRecord, 
 use uuid::Uuid;
 
 use super::body::{Body, Purpose};
-use super::read::{canonical, find as find_record, single};
+use super::read::{find_record, parse_id, single_reply};
 use super::render::Document;
-use super::{Call, Refused, Reply, View};
-use callbacks;
+use super::{ApiError, QueryParams, Reply, RequestContext};
 use trunk_store::{Change, Record, StoreError};
 
-/// How often a write is decided anew because somebody else changed the record meanwhile.
-pub(super) const ATTEMPTS: usize = 8;
+/// Maximum number of attempts at a write, which is decided again if another write changed the record in between.
+pub(super) const MAX_WRITE_ATTEMPTS: usize = 8;
 
+/// Creates a record and responds 201. A resource that only changes another record, such as the regeneration of
+/// credentials, responds with an id and stores no record.
 pub(super) async fn create(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
-    view: &View,
+    params: &QueryParams,
     body: &[u8],
-) -> Result<Reply, Refused> {
-    let body = Body::read(call, spec, Purpose::Create, body)?;
-    for _ in 0..ATTEMPTS {
-        match attempt_create(call, spec, view, &body).await {
-            Err(Failed::Conflict) => {}
-            Err(Failed::Refused(refused)) => return Err(refused),
+) -> Result<Reply, ApiError> {
+    let body = Body::parse(context, spec, Purpose::Create, body)?;
+    for _ in 0..MAX_WRITE_ATTEMPTS {
+        match attempt_create(context, spec, params, &body).await {
+            Err(AttemptError::Conflict) => {}
+            Err(AttemptError::Api(error)) => return Err(error),
             Ok(reply) => return Ok(reply),
         }
     }
@@ -36,28 +40,29 @@ pub(super) async fn create(
 }
 
 async fn attempt_create(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
-    view: &View,
+    params: &QueryParams,
     body: &Body,
-) -> Result<Reply, Failed> {
-    let resolved = Resolved::of(call, body).await?;
-    let effect = resolved.settle(call, spec, Act::Create, &Map::new(), body)?;
+) -> Result<Reply, AttemptError> {
+    let resolved = ResolvedLinks::read(context, body).await?;
+    let effect = resolved.decide(context, spec, Act::Create, &Map::new(), body)?;
     match effect {
         Effect::Store { attributes, links, .. } => {
-            let now = call.core.clock.now();
+            let now = context.core.clock.now();
             let change = Change::Insert {
-                scope: call.scope(spec),
-                id: call.core.ids.record(now),
+                scope: context.scope(spec),
+                id: context.core.ids.record(now),
                 created_at: now,
                 attributes,
                 links: uuids(links),
             };
-            let record = commit(call, vec![change]).await?;
-            Ok(single(call, spec, Some(record), view, StatusCode::CREATED).await?)
+            let record = commit(context, vec![change]).await?;
+            Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
         }
         Effect::Change { kind, id, attributes } => {
-            let missing = || Refused::internal(format!("an act changes {kind} {id}, which nobody resolved"));
+            let missing =
+                || ApiError::internal(format!("an operation changes {kind} {id}, which was not resolved"));
             let target = find(kind).ok_or_else(missing)?;
             let before = resolved
                 .records
@@ -66,140 +71,151 @@ async fn attempt_create(
                 .ok_or_else(missing)?;
             let id = before.id;
             let links = Vec::new();
-            let change = Change::Replace { scope: call.scope(target), before, attributes, links, meta: None };
-            commit(call, vec![change]).await?;
-            Ok(Reply::document(StatusCode::CREATED, Document::new(call, view).bare(spec, id)))
+            let change =
+                Change::Replace { scope: context.scope(target), before, attributes, links, meta: None };
+            commit(context, vec![change]).await?;
+            Ok(Reply::document(StatusCode::CREATED, Document::new(context, params).identifier_only(spec, id)))
         }
     }
 }
 
+/// Updates a record and responds with it.
 pub(super) async fn update(
-    call: &Call<'_>,
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     id: &str,
-    view: &View,
+    params: &QueryParams,
     body: &[u8],
-) -> Result<Reply, Refused> {
-    let body = Body::read(call, spec, Purpose::Update(id), body)?;
-    let record = change(call, spec, id, &body).await?;
-    single(call, spec, Some(record), view, StatusCode::OK).await
+) -> Result<Reply, ApiError> {
+    let body = Body::parse(context, spec, Purpose::Update(id), body)?;
+    let record = update_record(context, spec, id, &body).await?;
+    single_reply(context, spec, Some(record), params, StatusCode::OK).await
 }
 
-/// Decides about changes to a record and makes them.
-pub(super) async fn change(
-    call: &Call<'_>,
+/// Decides an update and commits it. Returns the updated record.
+pub(super) async fn update_record(
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     id: &str,
     body: &Body,
-) -> Result<Record, Refused> {
-    for _ in 0..ATTEMPTS {
-        let before = find_record(call, spec, id).await?;
-        match attempt_change(call, spec, before, body).await {
-            Err(Failed::Conflict) => {}
-            Err(Failed::Refused(refused)) => return Err(refused),
+) -> Result<Record, ApiError> {
+    for _ in 0..MAX_WRITE_ATTEMPTS {
+        let before = find_record(context, spec, id).await?;
+        match attempt_update(context, spec, before, body).await {
+            Err(AttemptError::Conflict) => {}
+            Err(AttemptError::Api(error)) => return Err(error),
             Ok(record) => return Ok(record),
         }
     }
     Err(StoreError::Conflict.into())
 }
 
-async fn attempt_change(
-    call: &Call<'_>,
+async fn attempt_update(
+    context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     before: Record,
     body: &Body,
-) -> Result<Record, Failed> {
-    let resolved = Resolved::of(call, body).await?;
+) -> Result<Record, AttemptError> {
+    let resolved = ResolvedLinks::read(context, body).await?;
     let attributes = before.attributes()?;
-    let effect = resolved.settle(call, spec, Act::Update(&attributes), &before.meta()?, body)?;
+    let effect = resolved.decide(context, spec, Act::Update(&attributes), &before.meta()?, body)?;
     let Effect::Store { attributes, links, notice } = effect else {
-        return Err(Refused::internal(format!("an update of {} changes another record", spec.name)).into());
+        return Err(ApiError::internal(format!("an update of {} changes another record", spec.name)).into());
     };
-    let scope = call.scope(spec);
+    let scope = context.scope(spec);
     let event = notice.and_then(|gate| {
         let state = (gate.blocked, gate.threshold_reached);
-        callbacks::trunk_event(scope.account, before.id, &attributes, state, call.core.clock.now())
+        callbacks::trunk_event(scope.account, before.id, &attributes, state, context.core.clock.now())
     });
-    let tells = event.is_some();
+    let has_event = event.is_some();
     let mut changes = vec![Change::Replace { scope, before, attributes, links: uuids(links), meta: None }];
     changes.extend(event.map(|event| Change::Emit(Box::new(event))));
-    let record = commit(call, changes).await?;
-    if tells {
-        call.core.outbox.wake();
+    let record = commit(context, changes).await?;
+    if has_event {
+        context.core.outbox.wake();
     }
     Ok(record)
 }
 
-pub(super) async fn delete(call: &Call<'_>, spec: &'static ResourceSpec, id: &str) -> Result<Reply, Refused> {
-    let record = find_record(call, spec, id).await?;
-    match call.core.store.commit(vec![Change::Delete { scope: call.scope(spec), id: record.id }]).await {
+/// Deletes a record and responds 204.
+pub(super) async fn delete(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    id: &str,
+) -> Result<Reply, ApiError> {
+    let record = find_record(context, spec, id).await?;
+    match context.core.store.commit(vec![Change::Delete { scope: context.scope(spec), id: record.id }]).await
+    {
         Ok(_) => Ok(Reply::no_content()),
-        // Somebody else deleted it first.
-        Err(StoreError::Conflict) => Err(Refused::not_found(id)),
+        // Another request deleted it first.
+        Err(StoreError::Conflict) => Err(ApiError::not_found(id)),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Why an attempt did not work: for good, or because somebody was faster.
-pub(super) enum Failed {
+/// Why an attempt to write failed.
+pub(super) enum AttemptError {
+    /// Another write changed a record in between: the write is decided again.
     Conflict,
-    Refused(Refused),
+    /// The client receives this error.
+    Api(ApiError),
 }
 
-impl From<Refused> for Failed {
-    fn from(refused: Refused) -> Self {
-        Self::Refused(refused)
+impl From<ApiError> for AttemptError {
+    fn from(error: ApiError) -> Self {
+        Self::Api(error)
     }
 }
 
-impl From<StoreError> for Failed {
+impl From<StoreError> for AttemptError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict => Self::Conflict,
             StoreError::Taken(name) => {
                 let error: ErrorObject = Refusal::attribute(&name, Violation::Taken).to_error();
-                Self::Refused(Refused::one(error))
+                Self::Api(ApiError::from_object(error))
             }
-            other => Self::Refused(other.into()),
+            other => Self::Api(other.into()),
         }
     }
 }
 
-/// The record of the first change.
-async fn commit(call: &Call<'_>, changes: Vec<Change>) -> Result<Record, Failed> {
-    let records = call.core.store.commit(changes).await?;
-    records.into_iter().next().ok_or_else(|| Refused::internal("a write gave no record").into())
+/// Commits changes. Returns the record of the first one.
+async fn commit(context: &RequestContext<'_>, changes: Vec<Change>) -> Result<Record, AttemptError> {
+    let records = context.core.store.commit(changes).await?;
+    records.into_iter().next().ok_or_else(|| ApiError::internal("a commit returned no record").into())
 }
 
-/// The relationships of a body with the records that they name.
-pub(super) struct Resolved {
+/// The relationships of a body with the records that their ids name.
+pub(super) struct ResolvedLinks {
     pub(super) links: BTreeMap<&'static str, Linked>,
     records: Vec<Record>,
 }
 
-impl Resolved {
-    pub(super) async fn of(call: &Call<'_>, body: &Body) -> Result<Self, Refused> {
+impl ResolvedLinks {
+    /// Reads the records from the store. An id that names no record of the account is kept without attributes.
+    pub(super) async fn read(context: &RequestContext<'_>, body: &Body) -> Result<Self, ApiError> {
         let mut resolved = Self { links: BTreeMap::new(), records: Vec::new() };
         for (relationship, ids) in &body.links {
-            resolved.add(call, relationship, ids).await?;
+            resolved.add(context, relationship, ids).await?;
         }
         Ok(resolved)
     }
 
     async fn add(
         &mut self,
-        call: &Call<'_>,
+        context: &RequestContext<'_>,
         relationship: &'static RelationshipSpec,
         ids: &[String],
-    ) -> Result<(), Refused> {
-        let uuids = ids.iter().filter_map(|id| canonical(id)).collect();
+    ) -> Result<(), ApiError> {
+        let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
         let found = match find(relationship.target) {
-            Some(target) => call.core.store.find_all(call.scope(target), uuids).await?,
+            Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
             None => Vec::new(),
         };
         let mut linked = Linked::default();
         for id in ids {
-            let record = canonical(id).and_then(|id| found.iter().find(|record| record.id == id));
+            let record = parse_id(id).and_then(|id| found.iter().find(|record| record.id == id));
             let attributes = record.map(Record::attributes).transpose()?;
             let id = record.map_or_else(|| id.clone(), |record| record.id.to_string());
             linked.records.push(LinkedRecord { id, attributes });
@@ -209,38 +225,39 @@ impl Resolved {
         Ok(())
     }
 
-    pub(super) fn settle(
+    /// Decides a write by the rules of the resource.
+    pub(super) fn decide(
         &self,
-        call: &Call<'_>,
+        context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         act: Act<'_>,
         meta: &Map<String, Value>,
         body: &Body,
-    ) -> Result<Effect, Refused> {
-        let (username, password) = call.core.ids.credentials(call.version);
+    ) -> Result<Effect, ApiError> {
+        let (username, password) = context.core.ids.credentials(context.version);
         let fresh = Credentials { username, password };
         let case = Case {
             act,
-            version: call.version,
-            features: call.account.features,
-            now: call.core.clock.now(),
+            version: context.version,
+            features: context.account.features,
+            now: context.core.clock.now(),
             sent: &body.attributes,
             links: &self.links,
             fresh: &fresh,
             meta,
-            callback_on_manual_block: call.core.outbox.on_manual_block,
+            callback_on_manual_block: context.core.outbox.on_manual_block,
         };
         Ok(settle(spec, &case)?)
     }
 }
 
 fn uuids(links: BTreeMap<&'static str, Vec<String>>) -> Vec<(&'static str, Vec<Uuid>)> {
-    links.into_iter().map(|(name, ids)| (name, ids.iter().filter_map(|id| canonical(id)).collect())).collect()
+    links.into_iter().map(|(name, ids)| (name, ids.iter().filter_map(|id| parse_id(id)).collect())).collect()
 }
 
-/// What a relationship that nobody may write is answered with.
-pub(super) fn not_writable(relationship: &RelationshipSpec) -> Refused {
-    Refused::new(
+/// Returns the error for a relationship that the API declares as read-only.
+pub(super) fn not_writable(relationship: &RelationshipSpec) -> ApiError {
+    ApiError::new(
         ErrorCode::ParamNotAllowed,
         "Param not allowed",
         format!("{} is not allowed.", relationship.name),

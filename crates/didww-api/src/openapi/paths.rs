@@ -1,10 +1,11 @@
-//! Paths and what can be done at them.
+//! The `paths` object: the operations of each resource with their parameters, bodies and responses.
 
 use didww_types::{ApiVersion, FilterSpec, MEDIA_TYPE, Page, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value, json};
 
 use super::schemas::kind_schema;
 
+/// Builds the path items of a resource and of its relationships in a version.
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
     let mut paths = Map::new();
     let name = spec.name;
@@ -107,7 +108,7 @@ fn relationship_paths(
     paths
 }
 
-/// The document that a relationship's records come in, and what a request for them may ask.
+/// Returns the response that holds the records of a relationship, and the parameters of a request for it.
 fn related(version: ApiVersion, relationship: &RelationshipSpec, id: &Value) -> (Value, Vec<Value>) {
     let mut parameters = vec![id.clone()];
     let Some(target) = find(relationship.target) else {
@@ -118,7 +119,7 @@ fn related(version: ApiVersion, relationship: &RelationshipSpec, id: &Value) -> 
         parameters.extend(list_parameters(target, version));
         json!({ "type": "array", "items": { "$ref": record } })
     } else {
-        // `nullable` beside `$ref` means nothing in OpenAPI 3.0.
+        // OpenAPI 3.0 ignores `nullable` beside `$ref`.
         json!({ "oneOf": [{ "$ref": record }, { "type": "object", "nullable": true, "enum": [null] }] })
     };
     parameters.extend(shape_parameters(target, version));
@@ -165,14 +166,14 @@ fn operation(
 fn responses(answers: &[(&str, Option<&Value>)]) -> Value {
     let mut responses = Map::new();
     for (status, answer) in answers {
-        let mut response = Map::from_iter([("description".to_owned(), json!("Done."))]);
+        let mut response = Map::from_iter([("description".to_owned(), json!("Success."))]);
         if let Some(Value::Object(content)) = answer {
             response.extend(content.clone());
         }
         responses.insert((*status).to_owned(), Value::Object(response));
     }
     let errors = json!({
-        "description": "Refused; the first error's status is the answer's.",
+        "description": "The request was refused; the status is that of the first error.",
         "content": { MEDIA_TYPE: { "schema": { "$ref": "#/components/schemas/errors" } } },
     });
     responses.insert("default".to_owned(), errors);
@@ -210,7 +211,7 @@ fn query(name: &str, description: &str, schema: &Value) -> Value {
     json!({ "name": name, "in": "query", "description": description, "schema": schema })
 }
 
-/// A parameter whose value is a comma list.
+/// Builds a query parameter whose value is a comma-separated list.
 fn comma_list(name: &str, description: &str, item: &Value) -> Value {
     let mut parameter = query(name, description, &json!({ "type": "array", "items": item }));
     if let Some(parameter) = parameter.as_object_mut() {
@@ -223,9 +224,11 @@ fn comma_list(name: &str, description: &str, item: &Value) -> Value {
 fn filter_parameter(filter: &FilterSpec) -> Value {
     let name = format!("filter[{}]", filter.name);
     let value = kind_schema(&filter.kind);
-    let mut words = if filter.list { "Any of these values." } else { "This value." }.to_owned();
+    let mut words =
+        if filter.list { "The attribute has one of these values." } else { "The attribute has this value." }
+            .to_owned();
     if filter.blank {
-        words.push_str(" Empty for null or empty.");
+        words.push_str(" An empty parameter matches null and empty text.");
     }
     let mut parameter =
         if filter.list { comma_list(&name, &words, &value) } else { query(&name, &words, &value) };
@@ -243,17 +246,17 @@ fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Valu
         .flat_map(|attribute| [attribute.name.to_owned(), format!("-{}", attribute.name)])
         .collect();
     if !sorts.is_empty() {
-        let words = "The first is the primary one; a minus sorts descending.";
+        let words = "Sort criteria, the primary one first; a leading minus sorts in descending order.";
         parameters.push(comma_list("sort", words, &json!({ "type": "string", "enum": sorts })));
     }
     parameters.push(query(
         "page[number]",
-        "From 1.",
+        "The number of the page, from 1.",
         &json!({ "type": "integer", "minimum": 1, "default": 1 }),
     ));
     parameters.push(query(
         "page[size]",
-        "Records on a page.",
+        "The number of records on a page.",
         &json!({ "type": "integer", "minimum": 1, "maximum": Page::MAX_SIZE, "default": Page::DEFAULT_SIZE }),
     ));
     parameters
@@ -268,12 +271,12 @@ fn shape_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Val
         });
     let includes: Vec<&str> = relationships().chain(nested).collect();
     if !includes.is_empty() {
-        let words = "Relationships whose records come along.";
+        let words = "Relationships whose records the response includes.";
         parameters.push(comma_list("include", words, &json!({ "type": "string", "enum": includes })));
     }
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
     let fields: Vec<&str> = attributes.chain(relationships()).collect();
-    let words = "Attributes and relationships; all others are left out.";
+    let words = "Attributes and relationships that the response contains; it omits all others.";
     let name = format!("fields[{}]", spec.name);
     parameters.push(comma_list(&name, words, &json!({ "type": "string", "enum": fields })));
     parameters

@@ -1,8 +1,9 @@
-//! Schemas of records, bodies and what surrounds them.
+//! The `components.schemas` object: records, request bodies, errors, and the `meta` and `links` of documents.
 
 use didww_types::{Access, ApiVersion, AttributeSpec, Kind, RelationshipSpec, ResourceSpec, Verb};
 use serde_json::{Map, Value, json};
 
+/// Builds the schemas of a resource in a version: the record, and the bodies that create and update one.
 pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String, Value> {
     let mut schemas = Map::new();
     let all = members(spec, version, |_| true, |_| true);
@@ -30,7 +31,7 @@ pub(super) fn of(spec: &'static ResourceSpec, version: ApiVersion) -> Map<String
     schemas
 }
 
-/// Schemas that every resource's answers share.
+/// Builds the schemas that the responses of all resources share.
 pub(super) fn shared() -> Map<String, Value> {
     let link = json!({ "type": "string", "format": "uri" });
     let error = json!({
@@ -171,6 +172,7 @@ fn attribute_schema(attribute: &AttributeSpec) -> Value {
     schema
 }
 
+/// Builds the schema of an attribute's or filter's value.
 pub(super) fn kind_schema(kind: &Kind) -> Value {
     match kind {
         Kind::Text { max, pattern } => {

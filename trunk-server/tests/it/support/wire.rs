@@ -10,11 +10,11 @@ use super::within;
 /// A connection on which only the test's own calls read and write.
 pub struct Wire {
     stream: TcpStream,
-    /// Received bytes that were not read by the test yet.
-    come: Vec<u8>,
+    /// Received bytes that the test has not read yet.
+    received: Vec<u8>,
 }
 
-/// An answer.
+/// A response of the server.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -29,7 +29,7 @@ impl Wire {
     }
 
     pub fn over(stream: TcpStream) -> Self {
-        Self { stream, come: Vec::new() }
+        Self { stream, received: Vec::new() }
     }
 
     /// Sends bytes. Returns false if the connection is closed.
@@ -43,34 +43,39 @@ impl Wire {
         self.answer().await
     }
 
-    /// The next answer.
+    /// Reads the next answer.
     pub async fn answer(&mut self) -> Answer {
         within("an answer", async {
             let head_end = loop {
-                if let Some(end) = self.come.windows(4).position(|four| four == b"\r\n\r\n") {
+                if let Some(end) = self.received.windows(4).position(|four| four == b"\r\n\r\n") {
                     break end + 4;
                 }
-                assert!(self.more().await, "an answer ended early: {}", String::from_utf8_lossy(&self.come));
+                assert!(
+                    self.receive().await,
+                    "an answer ended early: {}",
+                    String::from_utf8_lossy(&self.received)
+                );
             };
-            let head = String::from_utf8(self.come.drain(..head_end).collect()).unwrap().to_lowercase();
+            let head = String::from_utf8(self.received.drain(..head_end).collect()).unwrap().to_lowercase();
             let status = head.split(' ').nth(1).unwrap().parse().unwrap();
             let length = header(&head, "content-length").map_or(0, |value| value.parse().unwrap());
-            while self.come.len() < length {
-                assert!(self.more().await, "a body ended after {} of {length} bytes", self.come.len());
+            while self.received.len() < length {
+                assert!(self.receive().await, "a body ended after {} of {length} bytes", self.received.len());
             }
-            Answer { status, head, body: self.come.drain(..length).collect() }
+            Answer { status, head, body: self.received.drain(..length).collect() }
         })
         .await
     }
 
     /// Reads until the server closes the connection. Returns the remaining text.
     pub async fn hung_up(&mut self) -> String {
-        within("hanging up", async { while self.more().await {} }).await;
-        String::from_utf8_lossy(&self.come).into_owned()
+        within("hanging up", async { while self.receive().await {} }).await;
+        String::from_utf8_lossy(&self.received).into_owned()
     }
 
-    async fn more(&mut self) -> bool {
-        let read = self.stream.read_buf(&mut self.come).await;
+    /// Reads what has arrived. Returns false if the connection is closed.
+    async fn receive(&mut self) -> bool {
+        let read = self.stream.read_buf(&mut self.received).await;
         // A reset connection is a closed one.
         read.is_ok_and(|bytes| bytes > 0)
     }
@@ -90,12 +95,12 @@ fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':').map(str::trim))
 }
 
-/// A request to the API with a body and these additional header lines.
-pub fn request(method: &str, path: &str, key: &str, more: &str, body: &str) -> String {
+/// Builds a request to the API with a body and additional header lines, each with its line break.
+pub fn request(method: &str, path: &str, key: &str, headers: &str, body: &str) -> String {
     let length = body.len();
     let types = "Accept: application/vnd.api+json\r\nContent-Type: application/vnd.api+json";
     format!(
         "{method} {path} HTTP/1.1\r\nHost: localhost\r\nApi-Key: {key}\r\n{types}\r\n\
-         X-DIDWW-API-Version: 2026-04-16\r\nX-Request-Id: fixed\r\n{more}Content-Length: {length}\r\n\r\n{body}"
+         X-DIDWW-API-Version: 2026-04-16\r\nX-Request-Id: fixed\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
     )
 }

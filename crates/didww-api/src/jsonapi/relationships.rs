@@ -1,0 +1,113 @@
+//! The endpoints of relationships: their resource identifiers (linkage), and the related records.
+
+use didww_types::{Links, RelationshipSpec, ResourceSpec, find};
+use http::StatusCode;
+use trunk_rules::domain::{Act, Membership, membership};
+use uuid::Uuid;
+
+use super::body::{Body, parse_linkage};
+use super::include::{matching, related_identifiers};
+use super::operation::LinkageChange;
+use super::read::{find_record, list_query, list_reply, parse_id, single_reply};
+use super::render::Document;
+use super::write::{MAX_WRITE_ATTEMPTS, ResolvedLinks, not_writable, update_record};
+use super::{ApiError, QueryParams, Reply, RequestContext};
+use trunk_store::{Change, StoreError};
+
+/// Responds with the resource identifiers of a relationship.
+pub(super) async fn linkage(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    id: &str,
+    relationship: &'static RelationshipSpec,
+) -> Result<Reply, ApiError> {
+    let owner = find_record(context, spec, id).await?;
+    let identifiers = related_identifiers(context, spec, &owner, relationship).await?;
+    let params = QueryParams::default();
+    let text =
+        Document::new(context, &params).linkage(&owner, relationship.name, relationship.many, &identifiers);
+    Ok(Reply::document(StatusCode::OK, text))
+}
+
+/// Responds with the related records: a page of them, or one or null for a to-one relationship.
+pub(super) async fn related(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    id: &str,
+    relationship: &'static RelationshipSpec,
+    params: &QueryParams,
+) -> Result<Reply, ApiError> {
+    let owner = find_record(context, spec, id).await?;
+    let Some(target) = find(relationship.target) else {
+        // A type that this server does not declare has no records, so the relationship is always empty.
+        let text = Document::new(context, params).single(&[], &[]).await?;
+        return Ok(Reply::document(StatusCode::OK, text));
+    };
+    if relationship.many {
+        let mut list = list_query(context, target, params);
+        match membership(spec.name, relationship.name, &owner.attributes()?) {
+            Membership::Linked => list.linked_from = Some((spec.name, owner.number, relationship.name)),
+            Membership::Matching(values) => {
+                list.conditions.extend(matching(context, target, values).conditions);
+            }
+        }
+        let url = Links { base: &context.base }.related(spec.name, id, relationship.name);
+        return list_reply(context, target, params, list, &url).await;
+    }
+    let identifiers = related_identifiers(context, spec, &owner, relationship).await?;
+    let record = match identifiers.into_iter().next() {
+        Some((_, id)) => context.core.store.find(context.scope(target), id).await?,
+        None => None,
+    };
+    single_reply(context, target, record, params, StatusCode::OK).await
+}
+
+/// Adds, replaces or removes the resource identifiers of a relationship. Responds 204.
+pub(super) async fn update_linkage(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    id: &str,
+    relationship: &'static RelationshipSpec,
+    change: LinkageChange,
+    body: &[u8],
+) -> Result<Reply, ApiError> {
+    if !relationship.update {
+        return Err(not_writable(relationship));
+    }
+    // DELETE without a body clears a to-one relationship.
+    let ids = if change == LinkageChange::Remove && !relationship.many {
+        Vec::new()
+    } else {
+        parse_linkage(relationship, body)?
+    };
+    if change == LinkageChange::Replace || !relationship.many {
+        let body = Body { links: vec![(relationship, ids)], ..Body::default() };
+        update_record(context, spec, id, &body).await?;
+        return Ok(Reply::no_content());
+    }
+    for _ in 0..MAX_WRITE_ATTEMPTS {
+        let owner = find_record(context, spec, id).await?;
+        let members: Vec<Uuid> = ids.iter().filter_map(|id| parse_id(id)).collect();
+        let add = change == LinkageChange::Add;
+        if add {
+            // Only the errors of the decision count: the store adds the new members to the existing ones.
+            let body = Body { links: vec![(relationship, ids.clone())], ..Body::default() };
+            let attributes = owner.attributes()?;
+            let resolved = ResolvedLinks::read(context, &body).await?;
+            resolved.decide(context, spec, Act::Update(&attributes), &owner.meta()?, &body)?;
+        }
+        let write = Change::Members {
+            scope: context.scope(spec),
+            owner,
+            relationship: relationship.name,
+            add,
+            members,
+        };
+        match context.core.store.commit(vec![write]).await {
+            Ok(_) => return Ok(Reply::no_content()),
+            Err(StoreError::Conflict) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(StoreError::Conflict.into())
+}
