@@ -1,6 +1,7 @@
-//! Header values that name somebody, taken apart as they were received.
+//! Lists of addresses in header values, such as `Contact` and `Route`.
 
-/// The entries of a header that may hold several, separated by commas.
+/// Splits a header value at its commas, except for those in quotes or angle brackets. Entries are trimmed; empty ones
+/// are left out.
 pub fn entries(value: &str) -> Vec<&str> {
     let (mut entries, mut from) = (Vec::new(), 0);
     let (mut quoted, mut bracketed, mut escaped) = (false, false, false);
