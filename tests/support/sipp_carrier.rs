@@ -1,7 +1,7 @@
-//! sipp as the carrier: an independent SIP implementation receives the calls, step by step. Every request in
-//! a step is mandatory, so exit code 0 means that each of them was received.
+//! sipp as the carrier: an independent SIP implementation receives the calls, step by step. Every request of a step is
+//! mandatory, so exit code 0 means that each of them was received.
 //!
-//! Used by the dialler's own tests and by those of the whole product.
+//! Shared by the tests of the dialler and those of the entire server.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};

@@ -23,3 +23,17 @@ pub fn entries(value: &str) -> Vec<&str> {
     entries.retain(|entry| !entry.is_empty());
     entries
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_split_at_commas_that_are_neither_quoted_nor_in_brackets() {
+        assert_eq!(
+            entries("<sip:a,b@h;lr>, \"x, \\\"y\" <sip:c@h>,,"),
+            ["<sip:a,b@h;lr>", "\"x, \\\"y\" <sip:c@h>"]
+        );
+        assert!(entries(" ").is_empty());
+    }
+}

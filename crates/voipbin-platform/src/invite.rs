@@ -6,15 +6,15 @@ use voipbin_types::Address;
 use super::entity::Entity;
 use super::outgoing::endpoint;
 use super::providers::Providers;
-use sip_dialler::{Invitation, Reach, SipCredentials};
+use sip_dialler::{Egress, Invitation, SipCredentials};
 
 fn anonymous(hidden: bool) -> Anonymous {
     if hidden { Anonymous::Yes } else { Anonymous::Auto }
 }
 
-fn invitation(outgoing: Outgoing, reach: Reach, credentials: Option<SipCredentials>) -> Invitation {
+fn invitation(outgoing: Outgoing, egress: Egress, credentials: Option<SipCredentials>) -> Invitation {
     let Outgoing { uri, from_display, from_user, headers } = outgoing;
-    Invitation { uri, from_display, from_user, headers, reach, credentials }
+    Invitation { uri, from_display, from_user, headers, egress, credentials }
 }
 
 /// An INVITE to a number, through a provider.
@@ -42,7 +42,7 @@ pub(crate) fn to_number(
         .sip
         .as_ref()
         .map(|sip| SipCredentials { username: sip.username.clone(), password: sip.password.clone() });
-    Ok(invitation(outgoing, Reach::Anywhere, credentials))
+    Ok(invitation(outgoing, Egress::Anywhere, credentials))
 }
 
 /// An INVITE to a SIP URI: no provider has a part in it.
@@ -52,5 +52,5 @@ pub(crate) fn to_number(
 pub(crate) fn to_uri(source: &Address, destination: &Address, hidden: bool) -> Result<Invitation, DialError> {
     let outgoing = to_sip(&destination.target, &endpoint(source), anonymous(hidden))?;
     // Whoever may call chooses the URI, so it must not lead to what only this machine can reach.
-    Ok(invitation(outgoing, Reach::Public, None))
+    Ok(invitation(outgoing, Egress::Public, None))
 }
