@@ -41,7 +41,7 @@ fn invitation(uri: &str) -> Invitation {
 async fn next(leg: &mut Leg) -> LegEvent {
     tokio::time::timeout(EVENT_TIMEOUT, leg.next())
         .await
-        .expect("an event comes in time")
+        .expect("an event arrives in time")
         .expect("there is an event")
 }
 
@@ -103,7 +103,7 @@ impl Edge {
     }
 
     async fn record(&mut self) -> Arc<CallRecord> {
-        tokio::time::timeout(EVENT_TIMEOUT, self.records.recv()).await.expect("a record comes").unwrap()
+        tokio::time::timeout(EVENT_TIMEOUT, self.records.recv()).await.expect("a record arrives").unwrap()
     }
 
     fn control(&self) -> Control {

@@ -1,4 +1,5 @@
-//! The ACKs of a call. They are kept as long as a final response may be retransmitted because its ACK was lost.
+//! The ACKs of a call. They are kept as long as a final response may be retransmitted because its ACK was
+//! lost.
 
 use rsipstack::sip::Request;
 

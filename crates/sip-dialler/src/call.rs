@@ -25,8 +25,8 @@ use crate::uri::Target;
 /// How many round trips the end of a call may take before it is reported without waiting longer.
 pub(crate) const MAX_END_ROUND_TRIPS: u32 = 4;
 
-/// How many round trips a final response may be retransmitted for (64 T1, RFC 3261 §13.3.1.4 and §17.2.1), and how many a
-/// cancelled INVITE is waited for (§9.1).
+/// How many round trips a final response may be retransmitted for (64 T1, RFC 3261 §13.3.1.4 and §17.2.1),
+/// and how many a cancelled INVITE is waited for (§9.1).
 pub(crate) const STRAY_ROUND_TRIPS: u32 = 64;
 
 /// The state of a call.

@@ -202,8 +202,8 @@ impl Call {
         self.cancellation = Some(Cancellation { end, report_at, abandon_at: None });
     }
 
-    /// Sends the CANCEL of a cancelled call once a response has arrived (RFC 3261 §9.1), and reports the end if its
-    /// confirmation takes too long. Returns the end when the INVITE is abandoned.
+    /// Sends the CANCEL of a cancelled call once a response has arrived (RFC 3261 §9.1), and reports the end
+    /// if its confirmation takes too long. Returns the end when the INVITE is abandoned.
     fn continue_cancellation(&mut self, invite: &mut Invite, has_responded: bool) -> Option<LegEnd> {
         let now = self.shared.clock.stopwatch();
         let timeout = self.shared.config.t1 * STRAY_ROUND_TRIPS;
@@ -306,8 +306,8 @@ impl Call {
         }
     }
 
-    /// Adds the answer to a challenge to the next INVITE. Returns false if that cannot succeed: a refused password is not
-    /// sent again, except once if only the nonce was stale.
+    /// Adds the answer to a challenge to the next INVITE. Returns false if that cannot succeed: a refused
+    /// password is not sent again, except once if only the nonce was stale.
     fn authorize(&mut self, response: &Response) -> bool {
         let Some(challenge) = challenge(response) else { return false };
         let Some(header) = authorization(&self.origin, response, "INVITE", &self.uri) else { return false };

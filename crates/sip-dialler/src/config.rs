@@ -14,20 +14,20 @@ use sip_transport::streams::Limits;
 /// The dialler's configuration.
 #[derive(Debug, Clone)]
 pub struct DiallerConfig {
-    /// The address for SIP over UDP and TCP, and the source address of media. Carriers of the other address family
-    /// cannot be called.
+    /// The address for SIP over UDP and TCP, and the source address of media. Carriers of the other address
+    /// family cannot be called.
     pub listen: IpAddr,
     /// The port for SIP; 0 for any free port. Default: 0.
     pub port: u16,
-    /// The address that carriers receive in `Via`, `Contact` and SDP. Default: `listen`, or, if that is unspecified, the
-    /// source address of the route to the carrier.
+    /// The address that carriers receive in `Via`, `Contact` and SDP. Default: `listen`, or, if that is
+    /// unspecified, the source address of the route to the carrier.
     pub advertise: Option<IpAddr>,
     /// The ports for RTP, of which the even ones are used. Default: 32768 to 49151.
     pub rtp_ports: Range<u16>,
     /// The host map: host names whose location differs from DNS, as `host[:port]` or `address[:port]`.
     pub hosts: BTreeMap<String, String>,
-    /// Whether calls with [`Egress::Public`](crate::Egress::Public) may also be sent to non-public addresses. Default:
-    /// false.
+    /// Whether calls with [`Egress::Public`](crate::Egress::Public) may also be sent to non-public addresses.
+    /// Default: false.
     pub allow_private: bool,
     /// The sockets of this process, which no media is sent to.
     pub own: OwnSockets,
@@ -43,15 +43,15 @@ pub struct DiallerConfig {
     pub connect_timeout: Duration,
     /// Maximum numbers of incoming connections. Default: 256, of which 64 from one address.
     pub connections: Connections,
-    /// The time limits of connections in both directions. Defaults: 4 seconds for a stalled write, 1 minute idle, and
-    /// else those of [`Limits`].
+    /// The time limits of connections in both directions. Defaults: 4 seconds for a stalled write, 1 minute
+    /// idle, and else those of [`Limits`].
     pub limits: Limits,
     /// Maximum duration of a probe. Default: 5 seconds.
     pub probe_timeout: Duration,
     /// Maximum time for calls to end when the dialler stops. Default: 4 seconds.
     pub stop_deadline: Duration,
-    /// The estimated round-trip time T1, from which SIP's timers are derived (RFC 3261 §17.1.1.1): a request times out
-    /// after 64 of them. Default: 500 ms.
+    /// The estimated round-trip time T1, from which SIP's timers are derived (RFC 3261 §17.1.1.1): a request
+    /// times out after 64 of them. Default: 500 ms.
     pub t1: Duration,
     /// The limit of open files that calls and connections share.
     pub descriptors: Descriptors,

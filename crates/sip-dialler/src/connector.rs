@@ -1,5 +1,5 @@
-//! Finds or opens the next hop to a carrier: one UDP socket for all, and one connection for each address over TCP and
-//! TLS.
+//! Finds or opens the next hop to a carrier: one UDP socket for all, and one connection for each address over
+//! TCP and TLS.
 //!
 //! Calls that begin at the same time share one attempt to connect, and its failure.
 
@@ -30,8 +30,8 @@ const HOP_CACHE_TTL: Duration = Duration::from_secs(1);
 /// Maximum number of cached UDP hops.
 const MAX_CACHED_HOPS: usize = 1024;
 
-/// The key of a connection. It includes the name for TLS: a certificate that was verified for one name is not valid
-/// for another.
+/// The key of a connection. It includes the name for TLS: a certificate that was verified for one name is not
+/// valid for another.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Peer {
     transport: Transport,
@@ -42,7 +42,8 @@ struct Peer {
 /// The connection to a peer.
 #[derive(Default)]
 struct PeerConnection {
-    /// The number of failed attempts: a call that waited for the lock recognises by it that an attempt failed meanwhile.
+    /// The number of failed attempts: a call that waited for the lock recognises by it that an attempt failed
+    /// meanwhile.
     failures: AtomicU64,
     /// Locked while connecting, so that calls that begin at the same time share the attempt.
     last: tokio::sync::Mutex<LastAttempt>,
@@ -73,8 +74,8 @@ pub(crate) struct Connector {
     descriptors: Descriptors,
     peers: Mutex<HashMap<Peer, Arc<PeerConnection>>>,
     clock: Clock,
-    /// The UDP hops, and when each was determined, on the clock's stopwatch. Determining the local address costs a
-    /// socket, so calls share the hop; a hop without a call is not kept.
+    /// The UDP hops, and when each was determined, on the clock's stopwatch. Determining the local address
+    /// costs a socket, so calls share the hop; a hop without a call is not kept.
     udp_hops: Mutex<HashMap<SocketAddr, (Weak<NextHop>, Duration)>>,
 }
 
@@ -96,8 +97,8 @@ impl Connector {
         })
     }
 
-    /// The hop to an address, with an open connection for TCP and TLS. `name` is the host name that a certificate must
-    /// be valid for.
+    /// The hop to an address, with an open connection for TCP and TLS. `name` is the host name that a
+    /// certificate must be valid for.
     pub(crate) async fn hop_to(
         &self,
         stack: &Stack,

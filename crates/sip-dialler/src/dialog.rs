@@ -34,8 +34,8 @@ pub(crate) struct Dialog {
 }
 
 impl Dialog {
-    /// The dialog that a response to our INVITE creates. `hop` is that of the INVITE, `sequence` its number; `asked` is
-    /// its Request-URI, which is used for a response without `Contact`.
+    /// The dialog that a response to our INVITE creates. `hop` is that of the INVITE, `sequence` its number;
+    /// `asked` is its Request-URI, which is used for a response without `Contact`.
     pub(crate) async fn of(
         origin: &Origin,
         response: &Response,
@@ -143,8 +143,8 @@ impl Dialog {
         origin.request(&line, &self.hop, further, body)
     }
 
-    /// Sends a request, repeats it with a digest if it is challenged, and waits for the final response. `None` if it
-    /// could not be sent.
+    /// Sends a request, repeats it with a digest if it is challenged, and waits for the final response.
+    /// `None` if it could not be sent.
     pub(crate) async fn send_request(
         mut self,
         origin: &Origin,

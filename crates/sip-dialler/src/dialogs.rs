@@ -1,6 +1,7 @@
 //! Dispatches incoming messages to calls and probes by `Call-ID`.
 //!
-//! Responses to INVITE and OPTIONS are taken before the SIP library matches them: it has no transactions for them.
+//! Responses to INVITE and OPTIONS are taken before the SIP library matches them: it has no transactions for
+//! them.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -33,7 +34,8 @@ impl Inbound {
     }
 }
 
-/// Maximum number of queued messages of a call. Further ones are dropped; a peer retransmits those that matter.
+/// Maximum number of queued messages of a call. Further ones are dropped; a peer retransmits those that
+/// matter.
 const MAX_QUEUED_MESSAGES: usize = 16;
 /// Further queue slots that only a BYE may use, so that a flooded call can still be hung up.
 const RESERVED_FOR_BYE: usize = 1;
@@ -85,8 +87,8 @@ impl Dialogs {
         Inbox { dialogs: Arc::clone(self), call_id, receiver }
     }
 
-    /// Delivers a message to its call; returns it if there is none or its queue is full. Of an ended call, only responses
-    /// are handled.
+    /// Delivers a message to its call; returns it if there is none or its queue is full. Of an ended call,
+    /// only responses are handled.
     pub(crate) fn deliver(&self, call_id: &str, inbound: Inbound) -> Result<(), Undelivered> {
         let ended = match (self.lock().by_id.get(call_id), &inbound) {
             (Some(Entry::Active(sender)), _) => {
@@ -134,8 +136,8 @@ impl Dialogs {
         }
     }
 
-    /// Removes all calls, and keeps none from now on. This breaks a reference cycle: ended calls hold the network, whose
-    /// endpoint holds this.
+    /// Removes all calls, and keeps none from now on. This breaks a reference cycle: ended calls hold the
+    /// network, whose endpoint holds this.
     pub(crate) fn close(&self) {
         let mut calls = self.lock();
         calls.closed = true;

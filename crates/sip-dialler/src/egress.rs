@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use service_base::net::is_own_address;
 use service_base::public_address::not_public;
 
-/// The addresses that a call may be sent to. It also applies to the contacts, routes and media addresses of its far end.
+/// The addresses that a call may be sent to. It also applies to the contacts, routes and media addresses of
+/// its far end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Egress {
     /// Any address, and the host map applies. For hosts that the operator has configured.

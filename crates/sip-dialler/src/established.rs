@@ -23,8 +23,8 @@ use crate::stack::ALLOW;
 use crate::stopwatch::sleep_until;
 use crate::uri::tag_of;
 
-/// Delay before a failed refresh is repeated, within the 2.1 to 4 seconds that a caller waits after a 491 (RFC 3261
-/// §14.1).
+/// Delay before a failed refresh is repeated, within the 2.1 to 4 seconds that a caller waits after a 491
+/// (RFC 3261 §14.1).
 const REFRESH_RETRY_DELAY: Duration = Duration::from_secs(3);
 
 /// The state of an established call.
@@ -240,7 +240,8 @@ impl Call {
         }
     }
 
-    /// Handles the outcome of a refresh, and returns whether the call continues. `None` means that it was not sent.
+    /// Handles the outcome of a refresh, and returns whether the call continues. `None` means that it was not
+    /// sent.
     fn refreshed(&self, state: &mut Established, response: Option<&Response>) -> bool {
         state.update = None;
         let now = self.shared.clock.now();

@@ -48,7 +48,8 @@ pub enum LegEvent {
 /// How a call ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LegEnd {
-    /// The far end refused it with this final response, 300 to 699. An answer without usable media counts as 488.
+    /// The far end refused it with this final response, 300 to 699. An answer without usable media counts as
+    /// 488.
     Refused(u16),
     /// No final response arrived, or the host could not be reached.
     NoResponse,
@@ -75,7 +76,8 @@ impl Leg {
         self.events.recv().await
     }
 
-    /// Ends the call with a CANCEL before the answer, with a BYE after it. Further calls of this method have no effect.
+    /// Ends the call with a CANCEL before the answer, with a BYE after it. Further calls of this method have
+    /// no effect.
     pub fn hang_up(&self) {
         self.hang_up.cancel();
     }

@@ -1,9 +1,9 @@
 //! A SIP user agent client: it places calls at carriers and reports their events.
 //!
-//! The crate has no knowledge of customers, providers or a store: it receives a URI, a caller and headers, and reports
-//! events. The SIP library is used at transaction level, except for INVITE. The library's INVITE transactions send the
-//! ACK themselves, to an address that they resolve again while everything else waits; they change the user part of a
-//! URI; and a timeout looks like a 408 of the far end.
+//! The crate has no knowledge of customers, providers or a store: it receives a URI, a caller and headers,
+//! and reports events. The SIP library is used at transaction level, except for INVITE. The library's INVITE
+//! transactions send the ACK themselves, to an address that they resolve again while everything else waits;
+//! they change the user part of a URI; and a timeout looks like a 408 of the far end.
 //!
 //! It accepts no incoming calls, sends only silence, and reads no media.
 //!
@@ -148,11 +148,12 @@ impl Dialler {
         Leg { events: receiver, hang_up }
     }
 
-    /// Sends an OPTIONS request to a carrier's host over UDP, and returns the code of the response. Any code means that
-    /// the carrier is reachable.
+    /// Sends an OPTIONS request to a carrier's host over UDP, and returns the code of the response. Any code
+    /// means that the carrier is reachable.
     ///
     /// # Errors
-    /// [`ProbeError`], if no response arrived within [`DiallerConfig::probe_timeout`] or the request was not sent.
+    /// [`ProbeError`], if no response arrived within [`DiallerConfig::probe_timeout`] or the request was not
+    /// sent.
     pub async fn probe(&self, hostname: &str) -> Result<u16, ProbeError> {
         probe::probe(&self.shared, hostname).await
     }
@@ -162,7 +163,8 @@ impl Dialler {
         *self.shared.active_calls.borrow()
     }
 
-    /// Cancels or hangs up all calls, waits for them at most [`DiallerConfig::stop_deadline`], and stops listening.
+    /// Cancels or hangs up all calls, waits for them at most [`DiallerConfig::stop_deadline`], and stops
+    /// listening.
     pub async fn stop(&self) {
         self.shared.stop.cancel();
         let mut active = self.shared.active_calls.subscribe();

@@ -1,8 +1,9 @@
 //! The media of a call: silence, so that a far end that expects packets does not hang up.
 //!
-//! Nothing is received: the system drops incoming packets without waking a task, so no peer feeds a loop here. The
-//! silence is suppressed as in RFC 3551 §4.1: a quarter of a second of it opens address translators, and then one packet
-//! a second keeps the stream alive. Fifty packets a second for every call would be most of the server's work.
+//! Nothing is received: the system drops incoming packets without waking a task, so no peer feeds a loop
+//! here. The silence is suppressed as in RFC 3551 §4.1: a quarter of a second of it opens address
+//! translators, and then one packet a second keeps the stream alive. Fifty packets a second for every call
+//! would be most of the server's work.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -113,8 +114,8 @@ impl Media {
         sdp::answer(&mut self.identity, offer, self.address, "")
     }
 
-    /// Sends to the address of a description from now on, if that is allowed. `carrier` is the address of the carrier that
-    /// sent it.
+    /// Sends to the address of a description from now on, if that is allowed. `carrier` is the address of the
+    /// carrier that sent it.
     pub(crate) async fn apply(
         &mut self,
         shared: &Shared,
@@ -187,9 +188,9 @@ impl Media {
     }
 }
 
-/// Whether media may be sent to an address from a carrier's description. Special addresses and our own sockets are
-/// refused; private and loopback addresses are allowed only for a carrier in the same range. The media of a call to our
-/// own edge may be sent to its sockets.
+/// Whether media may be sent to an address from a carrier's description. Special addresses and our own
+/// sockets are refused; private and loopback addresses are allowed only for a carrier in the same range. The
+/// media of a call to our own edge may be sent to its sockets.
 fn may_send(shared: &Shared, carrier: IpAddr, to: SocketAddr) -> bool {
     let special = no_media_to(to, carrier, false);
     let own = match shared.config.own.at(to) {

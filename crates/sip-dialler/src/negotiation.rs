@@ -15,7 +15,8 @@ use crate::responses::{complete, finish_in_background, respond};
 use crate::stack::ALLOW;
 
 impl Call {
-    /// Applies the answer to an offer of ours, and returns whether it is acceptable. Otherwise the media remain unchanged.
+    /// Applies the answer to an offer of ours, and returns whether it is acceptable. Otherwise the media
+    /// remain unchanged.
     pub(crate) async fn apply_answer(&mut self, answer: &[u8]) -> bool {
         let carrier = self.carrier();
         match (described(answer), self.media.as_mut(), carrier) {

@@ -47,7 +47,8 @@ impl Call {
         };
         let Some(early) = self.early.get_mut(index) else { return };
         if number != early.confirmed.wrapping_add(1) {
-            // Either a retransmission, whose PRACK is retransmitted as well, or an earlier response is still missing.
+            // Either a retransmission, whose PRACK is retransmitted as well, or an earlier response is still
+            // missing.
             return;
         }
         early.confirmed = number;

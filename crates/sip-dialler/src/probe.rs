@@ -23,7 +23,7 @@ const USER: &str = "healthcheck";
 pub(crate) async fn probe(shared: &Shared, hostname: &str) -> Result<u16, ProbeError> {
     let network = &shared.network;
     let code = async {
-        // An IPv6 address needs brackets in a URI, and may come with them.
+        // An IPv6 address needs brackets in a URI, which the name may already have.
         let host = match host_and_port(hostname) {
             _ if hostname.parse::<std::net::Ipv6Addr>().is_ok() => hostname.to_owned(),
             Some((host, None)) => host.to_owned(),

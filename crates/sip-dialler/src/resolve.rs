@@ -2,8 +2,8 @@
 //!
 //! NAPTR is not used: the transport is stated in the URI or is UDP.
 //!
-//! The [`Egress`] of a call is enforced here, on the addresses that are dialled: the owner of a name can return another
-//! address for every query.
+//! The [`Egress`] of a call is enforced here, on the addresses that are dialled: the owner of a name can
+//! return another address for every query.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -29,8 +29,9 @@ use crate::uri::Target;
 const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Timeout of one query to one name server.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
-/// Maximum number of requests whose lookups run at the same time, because each query may use a socket. Further requests
-/// wait, within their own timeout. Probes and media hosts are not counted, because their number is limited elsewhere.
+/// Maximum number of requests whose lookups run at the same time, because each query may use a socket.
+/// Further requests wait, within their own timeout. Probes and media hosts are not counted, because their
+/// number is limited elsewhere.
 const MAX_CONCURRENT_LOOKUPS: usize = 32;
 /// Maximum number of addresses that are tried for one request.
 const MAX_ADDRESSES: usize = 4;
@@ -91,7 +92,8 @@ impl Resolver {
         })
     }
 
-    /// The addresses of a URI's host, the preferred one first; empty if it has none or if one of them is not allowed.
+    /// The addresses of a URI's host, the preferred one first; empty if it has none or if one of them is not
+    /// allowed.
     pub(crate) async fn targets(&self, target: &Target, ids: &Ids) -> Vec<SocketAddr> {
         let mapped = self.mapped(&target.host);
         if mapped.is_some() && target.egress == Egress::Public {

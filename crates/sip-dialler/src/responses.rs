@@ -5,8 +5,8 @@ use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
 use sip_transport::body::session_description;
 
-/// Answers a request for a call that has ended: 200 to a BYE, because both sides may hang up at the same time, and 481
-/// to others.
+/// Answers a request for a call that has ended: 200 to a BYE, because both sides may hang up at the same
+/// time, and 481 to others.
 pub(crate) fn finish_after_end(request: Transaction) {
     let bye = request.original.method == Method::Bye;
     let (code, phrase) = if bye { (200, "OK") } else { (481, "Call/Transaction Does Not Exist") };
@@ -41,8 +41,8 @@ pub(crate) async fn finish(mut request: Transaction, code: u16, phrase: &str, fu
     let _unused = complete(request).await;
 }
 
-/// Keeps an answered transaction until its end, so that retransmissions are answered. Returns the session description
-/// in its ACK; empty if there is none.
+/// Keeps an answered transaction until its end, so that retransmissions are answered. Returns the session
+/// description in its ACK; empty if there is none.
 pub(crate) async fn complete(mut request: Transaction) -> Vec<u8> {
     // The library's timers end with the endpoint, which also closes this connection.
     let open = request.connection.as_ref().and_then(SipConnection::cancel_token).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! Responses after the end of a call or of its setup: retransmitted final responses whose ACK was lost, and answers of
-//! further forks.
+//! Responses after the end of a call or of its setup: retransmitted final responses whose ACK was lost, and
+//! answers of further forks.
 //!
 //! The state is kept for half a minute after each call, so it is small and has no task.
 
@@ -33,8 +33,8 @@ impl StrayResponses {
     }
 }
 
-/// Acknowledges a retransmitted final response. A 2xx of another dialog, which a fork created after the call was answered
-/// or abandoned, is acknowledged and hung up.
+/// Acknowledges a retransmitted final response. A 2xx of another dialog, which a fork created after the call
+/// was answered or abandoned, is acknowledged and hung up.
 pub(crate) async fn handle_stray(
     origin: &Arc<Origin>,
     uri: &str,

@@ -101,7 +101,7 @@ async fn hang_up(leg: &mut Leg, carrier: &mut Carrier) {
 async fn next(leg: &mut Leg) -> LegEvent {
     tokio::time::timeout(EVENT_TIMEOUT, leg.next())
         .await
-        .expect("an event comes in time")
+        .expect("an event arrives in time")
         .expect("there is an event")
 }
 
@@ -109,7 +109,7 @@ async fn ended(leg: &mut Leg) -> LegEnd {
     match next(leg).await {
         LegEvent::Ended(end) => {
             let after = tokio::time::timeout(EVENT_TIMEOUT, leg.next()).await.expect("the events end");
-            assert_eq!(after, None, "nothing comes after the end");
+            assert_eq!(after, None, "nothing is reported after the end");
             end
         }
         other => panic!("{other:?} instead of the end"),

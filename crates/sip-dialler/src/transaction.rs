@@ -12,8 +12,9 @@ use crate::stack::Stack;
 /// Maximum duration of writing a request.
 const SEND_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Sends a request other than INVITE, and waits for its final response. The library retransmits it, and returns a 408
-/// if no response arrives. `None` if the request could not be sent, the connection was closed or the endpoint ended.
+/// Sends a request other than INVITE, and waits for its final response. The library retransmits it, and
+/// returns a 408 if no response arrives. `None` if the request could not be sent, the connection was closed
+/// or the endpoint ended.
 pub(crate) async fn request_response(stack: &Stack, request: Request, hop: &Hop) -> Option<Response> {
     let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
     let endpoint = stack.endpoint().clone();
@@ -34,7 +35,8 @@ pub(crate) async fn request_response(stack: &Stack, request: Request, hop: &Hop)
         biased;
         // The library's timers end with the endpoint.
         response = stack.token().run_until_cancelled(final_response) => response?,
-        // Over a reliable transport nothing is retransmitted, and the library is not notified that it was closed.
+        // Over a reliable transport nothing is retransmitted, and the library is not notified that it was
+        // closed.
         () = hop.closed() => None,
     }
 }

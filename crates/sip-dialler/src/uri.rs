@@ -21,8 +21,8 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Parses a `sip:` or `sips:` URI; `None` if it is invalid, has an unsupported transport, or contains characters that
-    /// are not allowed in a request line.
+    /// Parses a `sip:` or `sips:` URI; `None` if it is invalid, has an unsupported transport, or contains
+    /// characters that are not allowed in a request line.
     pub(crate) fn parse(uri: &str, egress: Egress) -> Option<Self> {
         let uri = SipUri::parse(uri)?;
         let secure = uri.secure;
@@ -39,8 +39,8 @@ impl Target {
     }
 }
 
-/// A URI that the library writes unchanged. It would escape a user part again, so that `#` would become `%23`, and `%23`
-/// would become `%2523`. It does not change a host, so the entire URI is stored as one.
+/// A URI that the library writes unchanged. It would escape a user part again, so that `#` would become
+/// `%23`, and `%23` would become `%2523`. It does not change a host, so the entire URI is stored as one.
 pub(crate) fn verbatim(uri: &str) -> Uri {
     Uri {
         host_with_port: HostWithPort { host: Host::Domain(Domain(uri.to_owned())), port: None },

@@ -1,7 +1,7 @@
 //! Lists of addresses in header values, such as `Contact` and `Route`.
 
-/// Splits a header value at its commas, except for those in quotes or angle brackets. Entries are trimmed; empty ones
-/// are left out.
+/// Splits a header value at its commas, except for those in quotes or angle brackets. Entries are trimmed;
+/// empty ones are left out.
 pub fn entries(value: &str) -> Vec<&str> {
     let (mut entries, mut from) = (Vec::new(), 0);
     let (mut quoted, mut bracketed, mut escaped) = (false, false, false);

@@ -8,8 +8,8 @@ use rsipstack::transport::SipAddr;
 /// The addresses and the transport of a received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Arrival {
-    /// The peer's address as the socket reports it, independent of any header. IPv4-mapped addresses are converted to
-    /// IPv4.
+    /// The peer's address as the socket reports it, independent of any header. IPv4-mapped addresses are
+    /// converted to IPv4.
     pub source: SocketAddr,
     /// The address that the peer sent to.
     pub local: SocketAddr,
@@ -17,8 +17,8 @@ pub struct Arrival {
     pub transport: Transport,
 }
 
-/// The library passes nothing along with a message, so its arrival is stored in a header. No message from the network
-/// can have a header of this name, because a name ends at the first colon.
+/// The library passes nothing along with a message, so its arrival is stored in a header. No message from the
+/// network can have a header of this name, because a name ends at the first colon.
 const ARRIVAL_HEADER: &str = ":arrived";
 
 impl Arrival {

@@ -1,8 +1,8 @@
 //! Finds the session description in a message's body (RFC 3261 §7.4 and §8.2.3, RFC 5621).
 //!
-//! The description is the body itself or one part of a `multipart` body. An optional part (`handling=optional`, common
-//! for ISUP) is skipped; a required part of an unknown type refuses the message. The description itself is not parsed
-//! here.
+//! The description is the body itself or one part of a `multipart` body. An optional part
+//! (`handling=optional`, common for ISUP) is skipped; a required part of an unknown type refuses the message.
+//! The description itself is not parsed here.
 //!
 //! Bounds: 16 parts in total, two levels of multipart bodies, 32 headers for each part.
 
@@ -94,8 +94,8 @@ struct Entity<'a> {
 }
 
 impl Entity<'_> {
-    /// Whether an unsupported entity may be ignored. A part with a `Content-ID` and no disposition belongs to a header
-    /// that refers to it (RFC 5621 §8), such as `Geolocation`; no supported header does.
+    /// Whether an unsupported entity may be ignored. A part with a `Content-ID` and no disposition belongs to
+    /// a header that refers to it (RFC 5621 §8), such as `Geolocation`; no supported header does.
     fn is_optional(&self, depth: usize) -> bool {
         match self.disposition {
             None => depth > 0 && self.has_id && !self.is_session(),
@@ -206,8 +206,8 @@ impl Reader {
         self.read(&entity, body, depth)
     }
 
-    /// The parts of a multipart body, with their headers. Text before the first and after the last delimiter is ignored;
-    /// the last delimiter may be missing.
+    /// The parts of a multipart body, with their headers. Text before the first and after the last delimiter
+    /// is ignored; the last delimiter may be missing.
     fn split<'a>(&mut self, kind: &str, body: &'a [u8]) -> Result<Vec<&'a [u8]>, BodyRefusal> {
         let boundary = parameter(kind, "boundary")
             .filter(|boundary| (1..=MAX_BOUNDARY_LENGTH).contains(&boundary.len()))

@@ -1,9 +1,11 @@
-//! SIP over UDP: a socket that records the destination address of each datagram and responds from that address.
+//! SIP over UDP: a socket that records the destination address of each datagram and responds from that
+//! address.
 //!
-//! The library's own reader accepts only 8,192 bytes, has no limits, and responds from an address that the system
-//! chooses. This one reads datagrams of any size, yields to other tasks after 16 in a row, and passes them to the
-//! endpoint in the same way as a stream does. It has one buffer and no queue: the kernel drops datagrams that its own
-//! queue cannot hold. A response that the kernel does not accept at once is lost; sending never waits for a peer.
+//! The library's own reader accepts only 8,192 bytes, has no limits, and responds from an address that the
+//! system chooses. This one reads datagrams of any size, yields to other tasks after 16 in a row, and passes
+//! them to the endpoint in the same way as a stream does. It has one buffer and no queue: the kernel drops
+//! datagrams that its own queue cannot hold. A response that the kernel does not accept at once is lost;
+//! sending never waits for a peer.
 
 use std::future::{Future, pending, ready};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -29,8 +31,8 @@ use tokio_util::sync::CancellationToken;
 use crate::arrival::{Arrival, canonical};
 use crate::intake::{Common, Entry, ReplyPath};
 
-/// The requested receive buffer in bytes; `net.core.rmem_max` may limit it. The usual default of 200 kilobytes is full
-/// after 10 milliseconds of a flood.
+/// The requested receive buffer in bytes; `net.core.rmem_max` may limit it. The usual default of 200
+/// kilobytes is full after 10 milliseconds of a flood.
 const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
 /// The size of the buffer: no datagram is larger.
 const MAX_DATAGRAM_BYTES: usize = 65_536;
@@ -51,7 +53,8 @@ struct Received {
 }
 
 impl Datagrams {
-    /// Binds a socket to an address. Must be called within a Tokio runtime; [`serve`](Self::serve) ends with the token.
+    /// Binds a socket to an address. Must be called within a Tokio runtime; [`serve`](Self::serve) ends with
+    /// the token.
     pub fn bind(address: SocketAddr, token: CancellationToken) -> io::Result<Arc<Self>> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
@@ -135,7 +138,8 @@ impl Datagrams {
         Ok(Received { length: message.bytes, source, local })
     }
 
-    /// Sends a datagram from one of the local addresses, or drops it if the kernel does not accept it at once.
+    /// Sends a datagram from one of the local addresses, or drops it if the kernel does not accept it at
+    /// once.
     fn send(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) {
         if let Err(error) = self.try_send(bytes, from, to) {
             tracing::debug!(%to, %error, "a datagram was not sent");
@@ -202,7 +206,8 @@ impl Datagrams {
 impl ReplyPath for Arc<Datagrams> {
     const IS_DATAGRAM: bool = true;
 
-    /// Sends from the address that the message was received on, and only to the message's source, regardless of `Via`.
+    /// Sends from the address that the message was received on, and only to the message's source, regardless
+    /// of `Via`.
     async fn connection(&self, arrival: &Arrival) -> rsipstack::Result<SipConnection> {
         let Arrival { source, local, .. } = *arrival;
         self.library_socket(local, Some(source)).await

@@ -1,7 +1,7 @@
 //! Finds the boundaries of SIP messages in a stream.
 //!
-//! A peer's `Content-Length` never reserves memory: a message has at most 65,535 bytes. Input that violates the framing
-//! ends the connection, because the beginning of the next message is unknown.
+//! A peer's `Content-Length` never reserves memory: a message has at most 65,535 bytes. Input that violates
+//! the framing ends the connection, because the beginning of the next message is unknown.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
@@ -58,8 +58,8 @@ pub(crate) fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingE
     Ok((input.len() >= total).then(|| Frame::Message(input.split_to(total).freeze())))
 }
 
-/// The body of a datagram (RFC 3261 §18.3). Without `Content-Length` it extends to the end of the datagram; bytes after
-/// that length are ignored.
+/// The body of a datagram (RFC 3261 §18.3). Without `Content-Length` it extends to the end of the datagram;
+/// bytes after that length are ignored.
 pub fn body_of_datagram(bytes: &[u8]) -> Result<&[u8], FramingError> {
     let Some(head) = Head::of(bytes) else { return Err(FramingError::Headless) };
     let length = length(head)?.unwrap_or(head.rest.len());

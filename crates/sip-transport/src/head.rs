@@ -1,8 +1,8 @@
 //! A message's head, split into lines without being parsed.
 //!
-//! The message filter uses it to reject a flood before anything is parsed or copied. All results borrow from the
-//! received bytes; only a folded line allocates. Each accessor scans the head once. A message has at most 65,535 bytes
-//! over every transport.
+//! The message filter uses it to reject a flood before anything is parsed or copied. All results borrow from
+//! the received bytes; only a folded line allocates. Each accessor scans the head once. A message has at most
+//! 65,535 bytes over every transport.
 
 use std::borrow::Cow;
 
@@ -44,8 +44,8 @@ impl<'a> Head<'a> {
         self.request().map(|[method, ..]| method)
     }
 
-    /// Names and values of the header lines, trimmed but otherwise as received: a folded value keeps its line ends. Lines
-    /// without a colon are skipped.
+    /// Names and values of the header lines, trimmed but otherwise as received: a folded value keeps its line
+    /// ends. Lines without a colon are skipped.
     pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let mut rest = self.lines;
         std::iter::from_fn(move || {

@@ -1,8 +1,8 @@
 //! Passes received messages to the SIP library.
 //!
-//! Datagrams and streams share this path: the message filter decides on the raw bytes; then the message is parsed,
-//! marked with its [`Arrival`] and handed to the endpoint. A message that cannot be parsed is answered if possible, and
-//! does not affect other messages. Nothing here decides about a call.
+//! Datagrams and streams share this path: the message filter decides on the raw bytes; then the message is
+//! parsed, marked with its [`Arrival`] and handed to the endpoint. A message that cannot be parsed is
+//! answered if possible, and does not affect other messages. Nothing here decides about a call.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -33,7 +33,8 @@ pub trait Door: Send + Sync {
     /// Decides on a message from its raw bytes.
     fn knock(&self, bytes: &[u8], arrival: &Arrival) -> Entry;
 
-    /// Decides on a message that passed the filter but cannot be parsed. `reply` is the response that states the error.
+    /// Decides on a message that passed the filter but cannot be parsed. `reply` is the response that states
+    /// the error.
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> Entry;
 }
 
@@ -86,8 +87,8 @@ impl Common {
         }
     }
 
-    /// Parses a message and passes it to the inspector and the endpoint. The error is the response to a message that
-    /// cannot be parsed.
+    /// Parses a message and passes it to the inspector and the endpoint. The error is the response to a
+    /// message that cannot be parsed.
     async fn pass_on<P: ReplyPath>(
         &self,
         bytes: &[u8],
@@ -141,8 +142,8 @@ fn is_supported(version: &[u8]) -> bool {
 const BAD_REQUEST: Reply<'static> =
     Reply { code: 400, phrase: "Bad Request", needed: Vec::new(), useful: Vec::new() };
 
-/// The response to a message that cannot be parsed: 505, 501 or 416 if its start line is the cause, else 400 (RFC 3261
-/// §8.2.1, §8.2.2.1, §21.5.2, §21.5.7).
+/// The response to a message that cannot be parsed: 505, 501 or 416 if its start line is the cause, else 400
+/// (RFC 3261 §8.2.1, §8.2.2.1, §21.5.2, §21.5.7).
 fn rejection(bytes: &[u8]) -> Reply<'static> {
     let Some([method, uri, version]) = Head::of(bytes).and_then(|head| head.request()) else {
         return BAD_REQUEST;

@@ -1,13 +1,14 @@
-//! The parts of SIP that the carrier edge and the dialler share: UDP and TCP listeners, stream connections, media
-//! ports, message bodies, session descriptions (SDP) and session timers.
+//! The parts of SIP that the carrier edge and the dialler share: UDP and TCP listeners, stream connections,
+//! media ports, message bodies, session descriptions (SDP) and session timers.
 //!
 //! The crate makes no decision about a call. Each loop that a peer can feed has a bound:
 //!
 //! | loop | bound |
 //! | --- | --- |
-//! | `datagrams`: datagrams of any source | one buffer; 16 in a row; the kernel drops what its queue cannot hold |
-//! | `streams`: connections of any peer | a limit in total and for each address; idle connections without an accepted message are evicted first |
-//! | `streams`: messages on a connection | 65,535 bytes each, 32 seconds to arrive; 16 in a row; reading pauses while 64 responses or 64 KiB wait to be sent |
+//! | `datagrams`: datagrams of any source | one buffer; 16 in a row; the kernel drops the excess |
+//! | `streams`: connections of any peer | a limit in total and for each address, with eviction |
+//! | `streams`: messages of a connection | 65,535 bytes and 32 seconds each; 16 in a row |
+//! | `streams`: responses to a peer | reading pauses while 64 of them or 64 KiB wait to be sent |
 //! | `stateless`: responses to unknown sources | the filter's limits on size and rate; sent once |
 //! | `listen`: a free port for UDP and TCP | 16 attempts |
 

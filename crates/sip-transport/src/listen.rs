@@ -11,8 +11,8 @@ use crate::datagrams::Datagrams;
 
 /// Binds a UDP socket and a TCP listener to the same address and port, and returns both with that address.
 ///
-/// For port 0, the system chooses a port for UDP; if TCP cannot bind it, another one is tried, up to 16 times. The
-/// error is the text of the last failure. The UDP socket ends with a child of `token`.
+/// For port 0, the system chooses a port for UDP; if TCP cannot bind it, another one is tried, up to 16
+/// times. The error is the text of the last failure. The UDP socket ends with a child of `token`.
 pub fn sockets(
     listen: SocketAddr,
     token: &CancellationToken,

@@ -54,14 +54,15 @@ pub struct Held {
 }
 
 impl Ports {
-    /// Binds even ports of a range, beginning at a random one, so that servers on the same address do not all try the
-    /// same ports.
+    /// Binds even ports of a range, beginning at a random one, so that servers on the same address do not all
+    /// try the same ports.
     pub fn new(range: Range<u16>, random: u64, books: Books) -> Self {
         let first = usize::try_from(random % u64::from(u16::MAX)).unwrap_or_default();
         Self { range, next: AtomicUsize::new(first), spare: Mutex::default(), books }
     }
 
-    /// Binds a non-blocking socket to an even port of an address; `None` if no port is free or no more files may be open.
+    /// Binds a non-blocking socket to an even port of an address; `None` if no port is free or no more files
+    /// may be open.
     pub async fn bind(&self, at: IpAddr) -> Option<Bound> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(bound) =
@@ -87,7 +88,8 @@ impl Ports {
         None
     }
 
-    /// Keeps an unused socket for the next call, at most 32 of them. This saves most refused calls the opening of one.
+    /// Keeps an unused socket for the next call, at most 32 of them. This saves most refused calls the
+    /// opening of one.
     pub fn recycle(&self, bound: Bound) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < MAX_SPARE_SOCKETS {

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use sha2::{Digest as _, Sha256};
 use trunk_rules::carrier::{Codec, Direction, Media, OFFERED_SUITE, Profile, Protection, Setup};
 
-/// The `o=` line of a session (RFC 3264 §5 and §8): a constant id, and a version that grows by one with each description
-/// that differs from the one before.
+/// The `o=` line of a session (RFC 3264 §5 and §8): a constant id, and a version that grows by one with each
+/// description that differs from the one before.
 #[derive(Debug)]
 pub struct Identity {
     id: u64,
@@ -89,7 +89,8 @@ fn refuse(text: &mut String, line: &str) {
     let _ = write!(text, "m={kind} 0 {rest}\r\n");
 }
 
-/// An offer of codecs, the preferred one first, and of telephone events. With the profile `RTP/SAVP` it carries our key.
+/// An offer of codecs, the preferred one first, and of telephone events. With the profile `RTP/SAVP` it
+/// carries our key.
 pub fn offer(
     identity: &mut Identity,
     at: SocketAddr,

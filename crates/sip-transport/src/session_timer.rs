@@ -10,11 +10,12 @@ use rsipstack::sip::{Header, Headers};
 /// The shortest accepted interval in seconds, which is the minimum of RFC 4028 §5.
 pub const SHORTEST: u32 = 90;
 
-/// The shortest interval in seconds at which we refresh. A far end may violate the minimum of the standard; refreshing
-/// more often would be costly.
+/// The shortest interval in seconds at which we refresh. A far end may violate the minimum of the standard;
+/// refreshing more often would be costly.
 const MIN_REFRESH_INTERVAL_SECONDS: u32 = 10;
 
-/// Seconds before the expiry at which the session is ended, unless a third of the interval is less (RFC 4028 §10).
+/// Seconds before the expiry at which the session is ended, unless a third of the interval is less (RFC 4028
+/// §10).
 const MAX_EXPIRY_MARGIN_SECONDS: u32 = 32;
 
 /// The side that refreshes the session, as seen from the request that carries the parameter.
@@ -91,8 +92,8 @@ impl Said {
         self.supported || self.refresher.is_some()
     }
 
-    /// Decides as the recipient of a request (RFC 4028 §9). `running` are the terms that the dialog has so far; a request
-    /// without `Session-Expires` keeps them.
+    /// Decides as the recipient of a request (RFC 4028 §9). `running` are the terms that the dialog has so
+    /// far; a request without `Session-Expires` keeps them.
     pub fn decide(&self, running: Option<Terms>) -> Decision {
         let Some(interval) = self.interval else {
             return running.map_or(Decision::Without, Decision::With);
@@ -109,7 +110,8 @@ impl Said {
         }
     }
 
-    /// The terms that a response to our request agrees to. Without `Session-Expires` the session has no timer.
+    /// The terms that a response to our request agrees to. Without `Session-Expires` the session has no
+    /// timer.
     pub fn agreed(&self) -> Option<Terms> {
         let interval = self.interval?.max(MIN_REFRESH_INTERVAL_SECONDS);
         Some(Terms { interval, ours: self.refresher != Some(Refresher::Uas) })
@@ -154,8 +156,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that was agreed or refreshed at `now`. We refresh it after half the interval. It ends 32 seconds or a
-    /// third of the interval before its expiry, whichever is less.
+    /// A session that was agreed or refreshed at `now`. We refresh it after half the interval. It ends 32
+    /// seconds or a third of the interval before its expiry, whichever is less.
     pub fn new(terms: Terms, now: Timestamp) -> Self {
         let after = |seconds: u32| now.after(Duration::from_secs(seconds.into()));
         let Terms { interval, ours } = terms;

@@ -4,8 +4,8 @@ use rsipstack::transaction::Endpoint;
 use rsipstack::transaction::transaction::TransactionEvent;
 use rsipstack::transport::SipAddr;
 
-/// Shuts down an endpoint whose token is cancelled, and terminates its transactions. `udp` is the address of its UDP
-/// transport. The sockets are closed as soon as the endpoint's tasks observe the cancellation.
+/// Shuts down an endpoint whose token is cancelled, and terminates its transactions. `udp` is the address of
+/// its UDP transport. The sockets are closed as soon as the endpoint's tasks observe the cancellation.
 pub fn shut_down(endpoint: &Endpoint, udp: Option<&SipAddr>) {
     endpoint.shutdown();
     if let Some(udp) = udp {

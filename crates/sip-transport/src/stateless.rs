@@ -1,8 +1,9 @@
-//! Stateless responses (RFC 3261 §8.2.7): built from the request's bytes alone, without a transaction, retransmission or
-//! stored state.
+//! Stateless responses (RFC 3261 §8.2.7): built from the request's bytes alone, without a transaction,
+//! retransmission or stored state.
 //!
-//! The response goes to the source address of the request, which may be forged. It therefore never exceeds the size
-//! that the calling code allows: optional headers are left out, and if the rest is still too long, there is no response.
+//! The response goes to the source address of the request, which may be forged. It therefore never exceeds
+//! the size that the calling code allows: optional headers are left out, and if the rest is still too long,
+//! there is no response.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
@@ -20,7 +21,8 @@ pub struct Reply<'a> {
     pub code: u16,
     /// The reason phrase.
     pub phrase: &'a str,
-    /// Headers that come first. If the first of them does not fit, there is no response; the others may be left out.
+    /// Headers that come first. If the first of them does not fit, there is no response; the others may be
+    /// left out.
     pub needed: Vec<(&'a str, String)>,
     /// Headers that are included as far as they fit, the most useful first.
     pub useful: Vec<(&'a str, String)>,
@@ -39,8 +41,8 @@ impl<'a> Reply<'a> {
         self
     }
 
-    /// The response to a request, of at most `max_bytes` bytes. `None` if the message is not a request or is an ACK, has
-    /// no `Via`, or if the response does not fit. `tag` is added to a `To` without a tag.
+    /// The response to a request, of at most `max_bytes` bytes. `None` if the message is not a request or is
+    /// an ACK, has no `Via`, or if the response does not fit. `tag` is added to a `To` without a tag.
     pub fn to(&self, head: &Head<'_>, source: SocketAddr, tag: &str, max_bytes: usize) -> Option<Vec<u8>> {
         if matches!(head.method()?, b"ACK") {
             return None;

@@ -1,9 +1,10 @@
 //! SIP over TCP and TLS, with limits.
 //!
-//! The library's own implementation writes without a time limit, partly from the task that reads for all connections: a
-//! peer that stops reading would block all calls, and an interrupted write would corrupt the messages after it. Here
-//! each connection has its own task. Messages to be sent wait in a queue. While a peer does not read, nothing is read
-//! from it, and a peer that accepts nothing for [`Limits::write_timeout`] is disconnected.
+//! The library's own implementation writes without a time limit, partly from the task that reads for all
+//! connections: a peer that stops reading would block all calls, and an interrupted write would corrupt the
+//! messages after it. Here each connection has its own task. Messages to be sent wait in a queue. While a
+//! peer does not read, nothing is read from it, and a peer that accepts nothing for [`Limits::write_timeout`]
+//! is disconnected.
 
 mod outgoing;
 mod slots;
@@ -48,16 +49,16 @@ const MAX_PENDING_BYTES: usize = 65_536;
 const MAX_QUEUED_RESPONSES: usize = 64;
 /// Space in bytes that is reserved for each read.
 const READ_SIZE: usize = 4_096;
-/// The send buffer of each connection in bytes. By default the kernel buffers megabytes for a peer that does not read,
-/// which would delay its detection.
+/// The send buffer of each connection in bytes. By default the kernel buffers megabytes for a peer that does
+/// not read, which would delay its detection.
 const SEND_BUFFER_BYTES: usize = 65_536;
 /// Maximum duration of sending the last response on a connection.
 const FINAL_WRITE_TIMEOUT: Duration = Duration::from_millis(500);
 /// Delay after an error of `accept`, which occurs when no more files may be open.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Limits the log lines about connections that are refused or cannot be accepted. Further ones are counted and logged
-/// as a sum.
+/// Limits the log lines about connections that are refused or cannot be accepted. Further ones are counted
+/// and logged as a sum.
 #[derive(Debug)]
 pub struct Refused {
     too_many: Summed,
@@ -108,8 +109,8 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Accepts connections until the token is cancelled. Each listener needs its own task, so that an error of one does
-    /// not delay the others.
+    /// Accepts connections until the token is cancelled. Each listener needs its own task, so that an error
+    /// of one does not delay the others.
     pub async fn serve(self) {
         let mut turns = Turns::default();
         loop {
@@ -227,8 +228,8 @@ impl StreamConnection {
         Ok((Self { common, connection, arrival, leases, direct: None }, to_send))
     }
 
-    /// Reads and writes until the connection ends. An accepted connection has a slot, and must bring an acceptable
-    /// message within [`Limits::unproven_timeout`].
+    /// Reads and writes until the connection ends. An accepted connection has a slot, and must bring an
+    /// acceptable message within [`Limits::unproven_timeout`].
     async fn run<S>(mut self, stream: S, mut to_send: ToSend, slot: Option<&Slot>) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite,
@@ -255,7 +256,8 @@ impl StreamConnection {
             }
             let step = tokio::select! {
                 biased;
-                // Before the messages of the library: the ACK of a 2xx must precede later requests of its dialog.
+                // Before the messages of the library: the ACK of a 2xx must precede later requests of its
+                // dialog.
                 bytes = next_direct(&mut direct), if has_room => Step::Send(bytes),
                 event = to_send.recv(), if has_room => Step::Send(bytes_of(event)),
                 sent = send(&mut writer, &output), if is_sending => Step::Sent(sent),
@@ -314,8 +316,9 @@ impl StreamConnection {
         !leases.closed
     }
 
-    /// Processes all complete messages of the input, and returns whether the filter passed one of them. A message that
-    /// cannot be parsed is answered, and reading continues; only a framing error ends the connection.
+    /// Processes all complete messages of the input, and returns whether the filter passed one of them. A
+    /// message that cannot be parsed is answered, and reading continues; only a framing error ends the
+    /// connection.
     async fn process(
         &self,
         input: &mut BytesMut,

@@ -2,7 +2,8 @@
 
 /// The `tag` parameter of a `From` or `To` value; `None` if it is absent or empty.
 ///
-/// Parameters inside `<>` belong to the URI and not to the header, and quoted text is a display name: both are ignored.
+/// Parameters inside `<>` belong to the URI and not to the header, and quoted text is a display name: both
+/// are ignored.
 pub fn tag_of(value: &str) -> Option<&str> {
     let after_name = match value.rfind('"') {
         Some(quote) => value.get(quote + 1..)?,

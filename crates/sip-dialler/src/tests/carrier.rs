@@ -98,7 +98,7 @@ impl Carrier {
 
     /// The next message.
     pub(super) async fn next(&mut self) -> Message {
-        tokio::time::timeout(EVENT_TIMEOUT, self.receive()).await.expect("a message comes in time")
+        tokio::time::timeout(EVENT_TIMEOUT, self.receive()).await.expect("a message arrives in time")
     }
 
     async fn receive(&mut self) -> Message {
@@ -132,7 +132,8 @@ impl Carrier {
         message
     }
 
-    /// The next request of a method. Other messages are skipped, because retransmissions may arrive at any time.
+    /// The next request of a method. Other messages are skipped, because retransmissions may arrive at any
+    /// time.
     pub(super) async fn await_next(&mut self, method: &str) -> Message {
         loop {
             let message = self.next().await;
@@ -153,7 +154,7 @@ impl Carrier {
     pub(super) async fn is_closed(&mut self) {
         let Wire::Tcp(stream, _) = &mut self.wire else { panic!("UDP has no connections") };
         let read = tokio::time::timeout(EVENT_TIMEOUT, stream.read(&mut [0; 64])).await;
-        assert_eq!(read.expect("it is closed in time").unwrap_or_default(), 0, "nothing else comes");
+        assert_eq!(read.expect("it is closed in time").unwrap_or_default(), 0, "nothing else arrives");
     }
 
     pub(super) async fn send(&mut self, text: &str) {

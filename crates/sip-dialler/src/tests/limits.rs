@@ -21,7 +21,7 @@ async fn until(mut holds: impl FnMut() -> bool) {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(EVENT_TIMEOUT, waiting).await.expect("it comes true in time");
+    tokio::time::timeout(EVENT_TIMEOUT, waiting).await.expect("the condition becomes true in time");
 }
 
 #[tokio::test]

@@ -55,8 +55,8 @@ async fn a_connection_that_is_closed_before_a_response_is_no_response() {
     assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
 }
 
-/// A name server with SRV records for `voice.example.com`. The address of other names is 127.0.0.1, except for those that
-/// begin with `nowhere`.
+/// A name server with SRV records for `voice.example.com`. The address of other names is 127.0.0.1, except
+/// for those that begin with `nowhere`.
 struct Names {
     socket: UdpSocket,
     services: Vec<(u16, &'static str, u16)>,

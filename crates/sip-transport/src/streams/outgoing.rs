@@ -49,8 +49,9 @@ pub enum SendError {
 }
 
 impl OutgoingStream {
-    /// Starts the task of an established connection. The task ends when `token` is cancelled, and cancels it when the
-    /// connection ends. `permit` accounts for the open file, and is held as long as the connection is open.
+    /// Starts the task of an established connection. The task ends when `token` is cancelled, and cancels it
+    /// when the connection ends. `permit` accounts for the open file, and is held as long as the connection
+    /// is open.
     pub async fn start<S>(
         stream: S,
         [local, peer]: [SocketAddr; 2],

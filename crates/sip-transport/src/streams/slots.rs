@@ -1,8 +1,9 @@
 //! Limits the number of accepted connections, in total and for each peer address.
 //!
-//! A connection takes a slot before anything is read from it. Each listener has its own slots, so a full TCP listener
-//! does not affect TLS. If all slots are taken, a new connection evicts the longest idle one among the unproven
-//! connections, which are those without an accepted message. If there is none, the new connection is refused.
+//! A connection takes a slot before anything is read from it. Each listener has its own slots, so a full TCP
+//! listener does not affect TLS. If all slots are taken, a new connection evicts the longest idle one among
+//! the unproven connections, which are those without an accepted message. If there is none, the new
+//! connection is refused.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -11,8 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use service_base::forwarded::origin;
 use tokio_util::sync::CancellationToken;
 
-/// The maximum numbers of connections, for TCP and TLS each; connections beyond them are closed at once. Defaults: 1024
-/// in total, 256 of one address.
+/// The maximum numbers of connections, for TCP and TLS each; connections beyond them are closed at once.
+/// Defaults: 1024 in total, 256 of one address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Connections {
     /// Maximum for all peers together.
@@ -67,7 +68,8 @@ impl Places {
         self.limits
     }
 
-    /// Takes a slot for a connection of a peer; `None` if there is none. Cancelling `token` must end the connection.
+    /// Takes a slot for a connection of a peer; `None` if there is none. Cancelling `token` must end the
+    /// connection.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr, token: &CancellationToken) -> Option<Slot> {
         let address = origin(address);
         let mut state = self.lock();
