@@ -46,7 +46,7 @@ async fn a_caller_that_is_no_number_is_escaped_once() {
     let mut carrier = Carrier::udp().await;
     let from_user = "alice@b.example".to_owned();
     let from_display = String::new();
-    let _leg = dialler.call(Invitation { from_user, from_display, ..invitation(&carrier.uri("1")) });
+    let _leg = dialler.call(Invitation { from_display, from_user, ..invitation(&carrier.uri("1")) });
     let invite = carrier.expect("INVITE").await;
     let from = format!("<sip:alice%40b.example@{}>;tag=", dialler.address());
     assert!(invite.header("From").starts_with(&from), "{invite:?}");
