@@ -1,4 +1,4 @@
-//! The dialler with the carrier edge of this server as the carrier.
+//! Tests of the dialler with this server's carrier edge as the carrier.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
@@ -7,18 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::ApiVersion;
+use sip_dialler::{Dialler, DiallerConfig, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-use sip_dialler::{Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, Reach, SipCredentials};
 use trunk_server::config::{Config, Database, SipConfig};
 use trunk_server::edge::CallRecord;
 use trunk_server::{Clock, Control, Ids, Server, TestServer};
 
-/// The realm's host, which the dialler finds at the edge.
+/// The host of the realm; the dialler's host map points it at the edge.
 const HOST: &str = "out.didww.com";
-/// Longest that a test waits for anything.
-const PROMPT: Duration = Duration::from_secs(10);
+/// Maximum time that a test waits for an event.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 fn config() -> DiallerConfig {
     DiallerConfig::new(IpAddr::V4(Ipv4Addr::LOCALHOST))
@@ -34,15 +33,15 @@ fn invitation(uri: &str) -> Invitation {
         from_display: "Alice".to_owned(),
         from_user: "+37061498222".to_owned(),
         headers: Vec::new(),
-        reach: Reach::Anywhere,
+        egress: Egress::Anywhere,
         credentials: None,
     }
 }
 
 async fn next(leg: &mut Leg) -> LegEvent {
-    tokio::time::timeout(PROMPT, leg.next())
+    tokio::time::timeout(EVENT_TIMEOUT, leg.next())
         .await
-        .expect("an event comes in time")
+        .expect("an event arrives in time")
         .expect("there is an event")
 }
 
@@ -60,7 +59,7 @@ struct Edge {
 }
 
 impl Edge {
-    /// An edge with a trunk that wants the technical prefix `0011#`.
+    /// Starts an edge with a trunk that requires the technical prefix `0011#`.
     async fn with_trunk() -> Self {
         let server = TestServer::builder().version(ApiVersion::V2026_04_16).sip().start().await;
         let body = r#"{"data":{"type":"voice_out_trunks","attributes":{"name":"Outbound",
@@ -104,7 +103,7 @@ impl Edge {
     }
 
     async fn record(&mut self) -> Arc<CallRecord> {
-        tokio::time::timeout(PROMPT, self.records.recv()).await.expect("a record comes").unwrap()
+        tokio::time::timeout(EVENT_TIMEOUT, self.records.recv()).await.expect("a record arrives").unwrap()
     }
 
     fn control(&self) -> Control {
@@ -134,7 +133,7 @@ async fn a_call_through_a_trunk_is_challenged_admitted_answered_and_hung_up() {
 }
 
 #[tokio::test]
-async fn what_the_edge_refuses_is_refused_with_its_code() {
+async fn a_refusal_of_the_edge_ends_the_call_with_its_code() {
     let edge = Edge::with_trunk().await;
     let dialler = edge.dialler().await;
     for (number, code) in [("0011#9990486", 486), ("0011#9990603", 603), ("9990486", 403), ("0011#123a", 484)]
@@ -179,7 +178,7 @@ async fn silence_keeps_a_call_from_its_rtp_timeout() {
     let dialler = edge.dialler().await;
     let mut leg = dialler.call(edge.call("0011#9990200"));
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
-    // The edge's time runs fifty times as fast as the silence does: one packet in twenty-five of its seconds.
+    // The edge's clock advances by 25 seconds for each packet of silence, of which there is one a second.
     for _ in 0..3 {
         edge.control().clock().advance(Duration::from_secs(25));
         let event = tokio::time::timeout(Duration::from_millis(1200), leg.next()).await;
@@ -191,12 +190,12 @@ async fn silence_keeps_a_call_from_its_rtp_timeout() {
 }
 
 #[tokio::test]
-async fn the_edge_is_well() {
+async fn a_probe_of_the_edge_succeeds() {
     let edge = Edge::with_trunk().await;
     assert_eq!(edge.dialler().await.probe(HOST).await, Ok(200));
 }
 
-/// A certificate authority, and a certificate for the host, made by OpenSSL.
+/// A certificate authority and a certificate for the host, created with OpenSSL.
 struct Certificates(tempfile::TempDir);
 
 impl Certificates {
@@ -232,7 +231,7 @@ async fn over_tls_the_certificate_must_be_for_the_host() {
     let hosts = [(HOST.to_owned(), at.to_string()), ("other.example.com".to_owned(), at.to_string())];
     let roots = Some(certificates.path("ca.pem"));
     let trusting = start(DiallerConfig { hosts: hosts.clone().into(), tls_roots: roots, ..config() }).await;
-    // No trunk is there: the edge refuses, which shows that it was reached.
+    // There is no trunk: the refusal by the edge shows that it was reached.
     for uri in [format!("sip:1@{HOST};transport=tls"), format!("sips:1@{HOST}"), format!("sips:1@{HOST}")] {
         let mut leg = trusting.call(invitation(&uri));
         assert_eq!(ended(&mut leg).await, LegEnd::Refused(403), "{uri}");
@@ -241,7 +240,11 @@ async fn over_tls_the_certificate_must_be_for_the_host() {
     assert_eq!(ended(&mut leg).await, LegEnd::NoResponse, "the certificate is for another name");
     let doubting = start(DiallerConfig { hosts: hosts.into(), ..config() }).await;
     let mut leg = doubting.call(invitation(&format!("sips:1@{HOST}")));
-    assert_eq!(ended(&mut leg).await, LegEnd::NoResponse, "nobody the system trusts made the certificate");
+    assert_eq!(
+        ended(&mut leg).await,
+        LegEnd::NoResponse,
+        "the system does not trust the certificate authority"
+    );
     server.stop().await.unwrap();
 }
 

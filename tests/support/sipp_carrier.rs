@@ -1,7 +1,7 @@
-//! sipp as the carrier: an independent SIP implementation receives the calls, step by step. Every request in
+//! sipp as the carrier: an independent SIP implementation receives the calls, step by step. Every request of
 //! a step is mandatory, so exit code 0 means that each of them was received.
 //!
-//! Used by the dialler's own tests and by those of the whole product.
+//! Shared by the tests of the dialler and those of the entire server.
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -34,19 +34,19 @@ impl Steps {
         self
     }
 
-    fn said(self, text: &str, repeated: bool) -> Self {
+    fn send(self, text: &str, repeated: bool) -> Self {
         let repeated = if repeated { " retrans=\"500\"" } else { "" };
         self.step(&format!("<send{repeated}><![CDATA[\n{text}]]></send>"))
     }
 
     /// Sends a provisional response.
     pub(crate) fn progress(self, status: &str) -> Self {
-        self.said(&format!("SIP/2.0 {status}\n{HEAD}Content-Length: 0\n\n"), false)
+        self.send(&format!("SIP/2.0 {status}\n{HEAD}Content-Length: 0\n\n"), false)
     }
 
     /// Sends a final response other than 200. The ACK is a separate step.
     pub(crate) fn answered_with(self, code: u16) -> Self {
-        self.said(&format!("SIP/2.0 {code} As Told\n{HEAD}Content-Length: 0\n\n"), true)
+        self.send(&format!("SIP/2.0 {code} Refused\n{HEAD}Content-Length: 0\n\n"), true)
     }
 
     /// Refuses the call, and expects the ACK.
@@ -62,7 +62,7 @@ impl Steps {
                     <ereg regexp=\".*\" search_in=\"hdr\" header=\"To:\" assign_to=\"us\"/>\
                     <ereg regexp=\".*\" search_in=\"hdr\" header=\"From:\" assign_to=\"them\"/>\
                     </action></recv><Reference variables=\"us,them\"/>";
-        self.said(&text, true).step(kept)
+        self.send(&text, true).step(kept)
     }
 
     /// Expects a request of the caller.
@@ -72,21 +72,21 @@ impl Steps {
 
     /// Expects that the caller hangs up.
     pub(crate) fn hung_up(self) -> Self {
-        self.hears("BYE").said(&format!("SIP/2.0 200 OK\n{INSIDE}"), false)
+        self.hears("BYE").send(&format!("SIP/2.0 200 OK\n{INSIDE}"), false)
     }
 
     /// Expects that the caller cancels the call, and answers the INVITE with 487.
     pub(crate) fn cancelled(self) -> Self {
         let ended = "SIP/2.0 487 Request Terminated\n[last_Via:]\n[last_From:]\n[last_To:];tag=[pid]-[call_number]\n\
                      [last_Call-ID:]\nCSeq: 1 INVITE\nContent-Length: 0\n\n";
-        self.hears("CANCEL").said(&format!("SIP/2.0 200 OK\n{INSIDE}"), false).said(ended, true).hears("ACK")
+        self.hears("CANCEL").send(&format!("SIP/2.0 200 OK\n{INSIDE}"), false).send(ended, true).hears("ACK")
     }
 
     /// Hangs up as the callee.
     pub(crate) fn hangs_up(self) -> Self {
         let bye = "BYE [next_url] SIP/2.0\nVia: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n\
                    From: [$us]\nTo: [$them]\n[last_Call-ID:]\nCSeq: 1 BYE\nMax-Forwards: 70\nContent-Length: 0\n\n";
-        self.said(bye, true).step("<recv response=\"200\"/>")
+        self.send(bye, true).step("<recv response=\"200\"/>")
     }
 }
 

@@ -1,11 +1,12 @@
-//! The acknowledgements of a call, kept as long as a final response may come again because one was lost.
+//! The ACKs of a call. They are kept as long as a final response may be retransmitted because its ACK was
+//! lost.
 
 use rsipstack::sip::Request;
 
-use super::connect::Hop;
+use crate::hop::Hop;
 
-/// Most that are kept. A proxy that forks further than this is acknowledged once.
-const MOST: usize = 8;
+/// Maximum number of ACKs that are kept. Responses of further forks are acknowledged only once.
+const MAX_ACKS: usize = 8;
 
 struct Ack {
     sequence: u32,
@@ -14,24 +15,25 @@ struct Ack {
     hop: Hop,
 }
 
+/// The ACKs that a call has sent.
 #[derive(Default)]
 pub(crate) struct Acks(Vec<Ack>);
 
 impl Acks {
-    /// Sends one, and keeps it.
+    /// Sends an ACK for a `CSeq` number and a remote tag, and keeps it for retransmission.
     pub(crate) async fn send(&mut self, sequence: u32, tag: &str, request: &Request, hop: &Hop) {
         let message = request.to_bytes().into();
         let ack = Ack { sequence, tag: tag.into(), message, hop: Hop::clone(hop) };
         ack.send().await;
-        if self.0.len() < MOST {
-            // Most calls have one, and it is kept for half a minute.
+        if self.0.len() < MAX_ACKS {
+            // Most calls have exactly one, which is kept for half a minute.
             self.0.reserve_exact(1);
             self.0.push(ack);
         }
     }
 
-    /// Sends one again; gives whether there was one.
-    pub(crate) async fn again(&self, sequence: u32, tag: &str) -> bool {
+    /// Sends the ACK for a `CSeq` number and a remote tag again, and returns whether there is one.
+    pub(crate) async fn resend(&self, sequence: u32, tag: &str) -> bool {
         let known = self.0.iter().find(|ack| ack.sequence == sequence && *ack.tag == *tag);
         if let Some(ack) = known {
             ack.send().await;
@@ -40,14 +42,14 @@ impl Acks {
     }
 
     pub(crate) fn is_full(&self) -> bool {
-        self.0.len() >= MOST
+        self.0.len() >= MAX_ACKS
     }
 }
 
 impl Ack {
     async fn send(&self) {
         if let Err(why) = self.hop.send(&self.message).await {
-            // The response comes again, and so does this.
+            // The response will be retransmitted, and the ACK with it.
             tracing::debug!(%why, "an ACK was not sent");
         }
     }

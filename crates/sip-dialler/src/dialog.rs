@@ -1,74 +1,45 @@
-//! A dialog as its caller sees it: where its requests go, and in which order (RFC 3261 §12).
+//! A dialog on the side of the caller: the destination and the order of its requests (RFC 3261 §12).
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rsipstack::sip::{Header, Method, Request, Response, SipMessage, Transport};
-use rsipstack::transaction::key::{TransactionKey, TransactionRole};
-use rsipstack::transaction::transaction::Transaction;
-use trunk_rules::carrier::{DigestChallenge, PasswordHash};
+use rsipstack::sip::{Header, Headers, Method, Request, Response, Transport};
+use sip_transport::address::entries;
 
-use super::connect::Hop;
-use super::origin::{Line, Origin};
-use super::uri::{Target, entries, tag_of, uri_of};
+use crate::digest::authorization;
+use crate::headers::{remote_tag, value, values};
+use crate::hop::Hop;
+use crate::origin::{Line, Origin};
+use crate::transaction::request_response;
+use crate::uri::{Target, uri_of};
 
-/// Longest that the way to a dialog's next hop may take to be found: its peer waits for the ACK meanwhile.
-const FINDING: Duration = Duration::from_secs(2);
-/// Longest that a request may take to be written.
-const SENDING: Duration = Duration::from_secs(1);
+/// Maximum time to resolve and connect to a dialog's next hop, since the peer waits for the ACK meanwhile.
+const NEXT_HOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The values of a header, one for each line, as they were received.
-pub(crate) fn values<'a>(
-    headers: &'a rsipstack::sip::Headers,
-    name: &'a str,
-) -> impl Iterator<Item = &'a str> {
-    headers.iter().filter(move |header| header.name().eq_ignore_ascii_case(name)).map(Header::value)
-}
-
-/// The first value of a header.
-pub(crate) fn value<'a>(headers: &'a rsipstack::sip::Headers, name: &'a str) -> Option<&'a str> {
-    values(headers, name).next()
-}
-
-/// Whether a header lists a word, such as an option tag.
-pub(crate) fn lists(headers: &rsipstack::sip::Headers, name: &str, word: &str) -> bool {
-    values(headers, name)
-        .flat_map(|value| value.split(','))
-        .any(|listed| listed.trim().eq_ignore_ascii_case(word))
-}
-
-/// The number and the method of `CSeq`.
-pub(crate) fn sequence(headers: &rsipstack::sip::Headers) -> Option<(u32, &str)> {
-    let mut words = value(headers, "CSeq")?.split_ascii_whitespace();
-    Some((words.next()?.parse().ok()?, words.next()?))
-}
-
-/// The far end's tag in a response; empty when it is an old one that knows no tags.
-pub(crate) fn remote_tag(response: &Response) -> &str {
-    value(&response.headers, "To").and_then(tag_of).unwrap_or_default()
-}
-
+/// The state of a dialog that an INVITE of ours has created.
 #[derive(Clone)]
 pub(crate) struct Dialog {
-    pub tag: String,
+    /// The remote tag.
+    pub(crate) tag: String,
     /// The value of `To`.
     to: String,
-    /// Where requests are meant for.
+    /// The remote target, which is the URI of the far end's `Contact`.
     target: String,
-    /// Where they pass, the nearest first.
+    /// The route set, the nearest first.
     routes: Vec<String>,
-    pub hop: Hop,
-    /// The number of the last request.
+    pub(crate) hop: Hop,
+    /// The `CSeq` number of the last request.
     sequence: u32,
 }
 
 impl Dialog {
-    /// The dialog that a response to our INVITE makes. `way` is where the INVITE went, `sequence` its number.
+    /// The dialog that a response to our INVITE creates. `hop` is that of the INVITE, `sequence` its number;
+    /// `asked` is its Request-URI, which is used for a response without `Contact`.
     pub(crate) async fn of(
         origin: &Origin,
         response: &Response,
-        way: &Hop,
+        hop: &Hop,
         asked: &str,
         sequence: u32,
     ) -> Self {
@@ -82,20 +53,20 @@ impl Dialog {
             to: value(&response.headers, "To").unwrap_or_default().to_owned(),
             target: target.map_or(asked, uri_of).to_owned(),
             routes,
-            hop: way.clone(),
+            hop: hop.clone(),
             sequence,
         };
-        dialog.hop = dialog.next_hop(origin, way).await;
+        dialog.hop = dialog.next_hop(origin, hop).await;
         dialog
     }
 
-    /// Goes on counting where the same dialog stood before its answer.
-    pub(crate) fn continues(&mut self, early: &Self) {
+    /// Continues the `CSeq` numbers of the same dialog before its answer.
+    pub(crate) fn continue_from(&mut self, early: &Self) {
         self.sequence = self.sequence.max(early.sequence);
     }
 
-    /// Takes the far end's new contact.
-    pub(crate) async fn retarget(&mut self, origin: &Origin, headers: &rsipstack::sip::Headers) {
+    /// Updates the remote target from the `Contact` of a request or response.
+    pub(crate) async fn retarget(&mut self, origin: &Origin, headers: &Headers) {
         let contact =
             value(headers, "Contact").and_then(|contact| entries(contact).into_iter().next()).map(uri_of);
         if let Some(contact) = contact.filter(|contact| *contact != self.target) {
@@ -104,51 +75,53 @@ impl Dialog {
         }
     }
 
-    /// The way to the first route or else to the target; `way` when it leads nowhere.
-    async fn next_hop(&self, origin: &Origin, way: &Hop) -> Hop {
-        // A contact behind address translation cannot be connected to, and need not be: the connection is
-        // there.
-        if self.routes.is_empty() && way.is_reliable() && way.is_open() {
-            return way.clone();
+    /// The hop to the first route, or else to the target; `current` if that cannot be reached.
+    async fn next_hop(&self, origin: &Origin, current: &Hop) -> Hop {
+        // The existing connection is used: a contact behind address translation could not be connected to.
+        if self.routes.is_empty() && current.is_reliable() && current.is_open() {
+            return current.clone();
         }
         let uri = self.routes.first().map_or(self.target.as_str(), |route| uri_of(route));
-        let Some(target) = Target::parse(uri, origin.reach) else { return way.clone() };
-        let inner = &origin.inner;
+        let Some(target) = Target::parse(uri, origin.egress) else { return current.clone() };
+        let network = &origin.network;
         let port = target.port.unwrap_or(if target.transport == Transport::Tls { 5061 } else { 5060 });
         let address = target.host.parse().ok().map(|address: IpAddr| SocketAddr::new(address, port));
-        if address.is_some() && target.transport == way.transport && way.is_open() && address == way.address()
+        if address.is_some()
+            && target.transport == current.transport
+            && current.is_open()
+            && address == current.address()
         {
-            return way.clone();
+            return current.clone();
         }
         let find = async {
-            let address = inner.resolver.targets(&target, &inner.ids).await.into_iter().next()?;
-            inner.connect.to(&inner.stack, target.transport, address, &target.host).await.ok()
+            let address = network.resolver.targets(&target, &network.ids).await.into_iter().next()?;
+            network.connector.hop_to(&network.stack, target.transport, address, &target.host).await.ok()
         };
-        // Seldom needed, and large: not a part of every call's state.
-        if let Ok(Some(hop)) = tokio::time::timeout(FINDING, Box::pin(find)).await {
+        // Boxed, because it is large and rarely needed: it must not enlarge the state of every call.
+        if let Ok(Some(hop)) = tokio::time::timeout(NEXT_HOP_TIMEOUT, Box::pin(find)).await {
             return hop;
         }
         tracing::debug!(
             uri,
-            "there is no way to the far end's contact or route; requests go where the INVITE went"
+            "the far end's contact or route cannot be reached; requests are sent to the destination of the INVITE"
         );
-        way.clone()
+        current.clone()
     }
 
-    /// Finds another way where the one that there was is closed.
+    /// Determines the hop again if its connection was closed.
     pub(crate) async fn reconnect(&mut self, origin: &Origin) {
         if !self.hop.is_open() {
             self.hop = self.next_hop(origin, &self.hop.clone()).await;
         }
     }
 
-    /// The number of the next request.
+    /// Takes the next `CSeq` number.
     pub(crate) fn next_sequence(&mut self) -> u32 {
         self.sequence += 1;
         self.sequence
     }
 
-    /// A request in the dialog.
+    /// Builds a request of the dialog.
     pub(crate) fn request(
         &self,
         origin: &Origin,
@@ -160,7 +133,7 @@ impl Dialog {
         let strict = self.routes.first().map(|route| uri_of(route)).filter(|route| !is_loose(route));
         let (uri, routes) = match strict {
             None => (self.target.as_str(), self.routes.clone()),
-            // A strict router wants to be the target itself (RFC 3261 §12.2.1.1).
+            // A strict router must be the Request-URI itself (RFC 3261 §12.2.1.1).
             Some(first) => {
                 let rest = self.routes.iter().skip(1).cloned();
                 (first, rest.chain([format!("<{}>", self.target)]).collect())
@@ -170,9 +143,9 @@ impl Dialog {
         origin.request(&line, &self.hop, further, body)
     }
 
-    /// Sends a request, again with a digest if it is challenged, and waits for its answer. `None` when it
-    /// could not be sent.
-    pub(crate) async fn ask(
+    /// Sends a request, repeats it with a digest if it is challenged, and waits for the final response.
+    /// `None` if it could not be sent.
+    pub(crate) async fn send_request(
         mut self,
         origin: &Origin,
         method: Method,
@@ -181,88 +154,33 @@ impl Dialog {
         let sequence = self.next_sequence();
         let request = self.request(origin, method, sequence, further.clone(), String::new());
         let uri = request.uri.to_string();
-        let response = ask(origin, request, &self.hop).await?;
-        let Some(authorization) = answer(origin, &response, &method.to_string(), &uri) else {
+        let response = request_response(&origin.network.stack, request, &self.hop).await?;
+        let Some(authorization) = authorization(origin, &response, &method.to_string(), &uri) else {
             return Some(response);
         };
         let sequence = self.next_sequence();
         let further = further.into_iter().chain([authorization]).collect();
         let request = self.request(origin, method, sequence, further, String::new());
-        ask(origin, request, &self.hop).await
+        request_response(&origin.network.stack, request, &self.hop).await
     }
 
-    /// Hangs up. It goes on by itself when it is not waited for.
+    /// Sends a BYE in a task of its own, which continues even if the caller does not wait for it.
     pub(crate) fn bye(mut self, origin: &Arc<Origin>) -> tokio::task::JoinHandle<()> {
         let origin = Arc::clone(origin);
-        let inner = Arc::clone(&origin.inner);
-        inner.stack.spawn(async move {
+        let network = Arc::clone(&origin.network);
+        network.stack.spawn(async move {
             self.reconnect(&origin).await;
-            if self.ask(&origin, Method::Bye, Vec::new()).await.is_none() {
+            if self.send_request(&origin, Method::Bye, Vec::new()).await.is_none() {
                 tracing::debug!("a BYE was not sent");
             }
         })
     }
 }
 
+/// Whether the URI of a route has the parameter `lr` (RFC 3261 §16.12.1.1).
 fn is_loose(uri: &str) -> bool {
     let parameters = uri.split(';').skip(1);
     parameters.into_iter().any(|parameter| {
         parameter.split(['=', '?']).next().is_some_and(|name| name.trim().eq_ignore_ascii_case("lr"))
     })
-}
-
-/// Sends a request that is no INVITE, and waits for its final response. The library repeats it, and says 408
-/// itself when nothing comes.
-pub(crate) async fn ask(origin: &Origin, request: Request, hop: &Hop) -> Option<Response> {
-    let key = TransactionKey::from_request(&request, TransactionRole::Client).ok()?;
-    let endpoint = origin.inner.stack.endpoint().clone();
-    let mut transaction = Transaction::new_client(key, request, endpoint, Some(hop.connection.clone()));
-    transaction.destination = Some(hop.destination.clone());
-    tokio::time::timeout(SENDING, transaction.send()).await.ok()?.ok()?;
-    let answered = async {
-        loop {
-            match transaction.receive().await? {
-                SipMessage::Response(response) if response.status_code.code() >= 200 => {
-                    return Some(response);
-                }
-                _ => {}
-            }
-        }
-    };
-    tokio::select! {
-        biased;
-        // The library's timers end with it.
-        answered = origin.inner.stack.token().run_until_cancelled(answered) => answered?,
-        // Nothing repeats it, and the library learns of it from nobody.
-        () = hop.closed() => None,
-    }
-}
-
-/// The header that answers a challenge, where the password is known.
-pub(crate) fn answer(origin: &Origin, response: &Response, method: &str, uri: &str) -> Option<Header> {
-    let credentials = origin.credentials.as_ref()?;
-    let challenge = challenge(response)?;
-    let password = PasswordHash::new(&credentials.username, &challenge.realm(), &credentials.password);
-    let text = challenge.answer(&credentials.username, &password, method, uri, &origin.inner.ids.tag());
-    Some(if response.status_code.code() == 407 {
-        Header::ProxyAuthorization(text.into())
-    } else {
-        Header::Authorization(text.into())
-    })
-}
-
-/// The challenge of a 401 or 407 that can be answered.
-pub(crate) fn challenge(response: &Response) -> Option<DigestChallenge> {
-    let name = match response.status_code.code() {
-        401 => "WWW-Authenticate",
-        407 => "Proxy-Authenticate",
-        _ => return None,
-    };
-    match DigestChallenge::choose(values(&response.headers, name).map(str::as_bytes)) {
-        Ok(challenge) => Some(challenge),
-        Err(why) => {
-            tracing::info!(%why, "a challenge of the carrier cannot be answered");
-            None
-        }
-    }
 }

@@ -4,36 +4,37 @@ use std::time::Duration;
 
 use rsipstack::sip::{Header, Method, Request, Response};
 
-use super::Inner;
-use super::connect::{Hop, NoWay};
-use super::dialog::value;
+use crate::headers::value;
+use crate::hop::{Hop, Unreachable};
+use crate::shared::Shared;
 
 /// An INVITE that was sent.
 pub(crate) struct Invite {
-    pub request: Request,
-    pub hop: Hop,
-    pub sequence: u32,
-    /// How long to wait before it is repeated once more.
+    pub(crate) request: Request,
+    pub(crate) hop: Hop,
+    /// The `CSeq` number.
+    pub(crate) sequence: u32,
+    /// The delay before the next retransmission (timer A), which doubles each time.
     interval: Duration,
-    /// When it is repeated, on the clock's stopwatch. Never over a reliable transport.
-    repeat_at: Option<Duration>,
-    /// When it is given up.
-    give_up_at: Option<Duration>,
+    /// When it is retransmitted next, on the clock's stopwatch. `None` over a reliable transport.
+    retransmit_at: Option<Duration>,
+    /// When it times out (timer B), on the clock's stopwatch.
+    times_out_at: Option<Duration>,
 }
 
 impl Invite {
-    /// Sends it. An error says that there is no way to the far end.
+    /// Sends an INVITE. The error is the reason why it could not be sent.
     pub(crate) async fn send(
-        inner: &Inner,
+        shared: &Shared,
         request: Request,
         hop: Hop,
         sequence: u32,
-    ) -> Result<Self, NoWay> {
+    ) -> Result<Self, Unreachable> {
         hop.send(&request.to_bytes()).await?;
-        let (now, t1) = (inner.clock.stopwatch(), inner.config.t1);
+        let (now, t1) = (shared.clock.stopwatch(), shared.config.t1);
         Ok(Self {
-            repeat_at: (!hop.is_reliable()).then_some(now + t1),
-            give_up_at: Some(now + t1 * 64),
+            retransmit_at: (!hop.is_reliable()).then_some(now + t1),
+            times_out_at: Some(now + t1 * 64),
             interval: t1,
             request,
             hop,
@@ -41,49 +42,49 @@ impl Invite {
         })
     }
 
-    /// When there is something to do.
-    pub(crate) fn next(&self) -> Option<Duration> {
-        [self.repeat_at, self.give_up_at].into_iter().flatten().min()
+    /// The time of the next timer.
+    pub(crate) fn next_timer(&self) -> Option<Duration> {
+        [self.retransmit_at, self.times_out_at].into_iter().flatten().min()
     }
 
-    /// Does what is to be done by now; gives whether it is given up.
-    pub(crate) async fn on_time(&mut self, now: Duration) -> bool {
-        if self.give_up_at.is_some_and(|at| at <= now) {
+    /// Handles the timers that are due, and returns whether the INVITE has timed out.
+    pub(crate) async fn on_timer(&mut self, now: Duration) -> bool {
+        if self.times_out_at.is_some_and(|at| at <= now) {
             return true;
         }
-        if let Some(at) = self.repeat_at.filter(|at| *at <= now) {
+        if let Some(at) = self.retransmit_at.filter(|at| *at <= now) {
             self.interval *= 2;
-            self.repeat_at = Some(at + self.interval);
+            self.retransmit_at = Some(at + self.interval);
             if let Err(why) = self.hop.send(&self.request.to_bytes()).await {
-                tracing::debug!(%why, "an INVITE was not repeated");
+                tracing::debug!(%why, "an INVITE was not retransmitted");
             }
         }
         false
     }
 
-    /// Something was heard: the far end has it, and takes its time.
-    pub(crate) fn heard(&mut self) {
-        (self.repeat_at, self.give_up_at) = (None, None);
+    /// Stops all timers after a provisional response, which may be followed by a final one at any time.
+    pub(crate) fn stop_timers(&mut self) {
+        (self.retransmit_at, self.times_out_at) = (None, None);
     }
 
-    /// It arrived, or is not wanted any more: it is given up at its time, and not repeated until then.
-    pub(crate) fn fall_silent(&mut self) {
-        self.repeat_at = None;
+    /// Stops retransmissions, while the timeout remains.
+    pub(crate) fn stop_retransmissions(&mut self) {
+        self.retransmit_at = None;
     }
 
-    /// The ACK of a refusal, which belongs to this transaction.
-    pub(crate) fn acknowledgement(&self, refusal: &Response) -> Request {
+    /// The ACK of a final response other than 2xx, which belongs to this transaction.
+    pub(crate) fn ack(&self, refusal: &Response) -> Request {
         let to = value(&refusal.headers, "To").unwrap_or_default();
-        self.belonging(Method::Ack, Some(to))
+        self.same_transaction(Method::Ack, Some(to))
     }
 
-    /// The request that cancels it.
+    /// The CANCEL of this transaction.
     pub(crate) fn cancel(&self) -> Request {
-        self.belonging(Method::Cancel, None)
+        self.same_transaction(Method::Cancel, None)
     }
 
-    /// A request with the INVITE's own branch.
-    fn belonging(&self, method: Method, to: Option<&str>) -> Request {
+    /// A request with the INVITE's branch, route and number.
+    fn same_transaction(&self, method: Method, to: Option<&str>) -> Request {
         let mut headers: Vec<Header> = self
             .request
             .headers

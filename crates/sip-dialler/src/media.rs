@@ -1,72 +1,77 @@
-//! The media of a call: silence, so that a far end that waits for packets does not hang up.
+//! The media of a call: silence, so that a far end that expects packets does not hang up.
 //!
-//! Nothing is heard: packets that come in are dropped by the system, which costs no waking, and no loop here
-//! is fed by a peer. And silence is suppressed as RFC 3551 §4.1 has it: a quarter of a second of it opens the
-//! way through address translators, and then one packet a second shows that we are there. Fifty a second for
-//! every call would be the server's main work.
+//! Nothing is received: the system drops incoming packets without waking a task, so no peer feeds a loop
+//! here. The silence is suppressed as in RFC 3551 §4.1: a quarter of a second of it opens address
+//! translators, and then one packet a second keeps the stream alive. Fifty packets a second for every call
+//! would be most of the server's work.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use didww_types::resources::MediaEncryptionMode;
+use service_base::net::{Budget, Use, is_own_address};
+use sip_transport::{Bound, Ports, sdp};
 use trunk_rules::carrier::{
     Codec, Direction, Media as Described, MediaHost, Profile, Settings, negotiate, no_media_to,
 };
 
-use super::{Inner, Reach};
-use service_base::net::{Budget, Use, is_own_address};
-use sip_transport::{Bound, Ports, sdp};
+use crate::egress::Egress;
+use crate::shared::Shared;
 
-/// What is offered, and taken of offers.
+/// The codecs that are offered and accepted, the preferred one first.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
-/// What one packet holds.
-const PACKET: Duration = Duration::from_millis(20);
-/// Samples, which are bytes, of one packet.
-const SAMPLES: usize = 160;
-/// Packets one after another in the beginning.
-const OPENING: u32 = 13;
-/// How often there is one after that.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// The duration of the audio in a packet.
+const PACKET_DURATION: Duration = Duration::from_millis(20);
+/// The number of samples in a packet; each is one byte.
+const SAMPLES_PER_PACKET: usize = 160;
+/// The number of contiguous packets at the beginning.
+const INITIAL_PACKETS: u32 = 13;
+/// The interval of packets after those.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Lookups of one call at once.
-const LOOKUPS: u64 = 4;
-/// Milliseconds after which it may have another.
-const LOOKUP_COST: u64 = 15_000;
+/// Maximum number of host lookups of a call without a pause.
+const MAX_LOOKUP_BURST: u64 = 4;
+/// Milliseconds after which a further lookup is possible.
+const LOOKUP_COST_MS: u64 = 15_000;
 
-/// Where silence goes, and in which form.
+/// The destination and the encoding of the silence.
 #[derive(Debug, Clone, Copy)]
 struct Stream {
     to: SocketAddr,
     payload_type: u8,
+    /// The byte that encodes silence.
     silence: u8,
 }
 
+/// The media socket and the stream of a call.
 pub(crate) struct Media {
     bound: Bound,
-    /// What the far end is told.
+    /// The address in our session descriptions.
     address: SocketAddr,
-    /// What names the session in what is said of it.
+    /// The identity of the session in its descriptions.
     identity: sdp::Identity,
     stream: Option<Stream>,
+    /// The SSRC.
     source: u32,
     sequence: u16,
-    /// The stamp of a packet at the stopwatch's zero.
+    /// The RTP timestamp at zero of the clock's stopwatch.
     timestamp: u32,
+    /// The number of packets that were sent.
     sent: u32,
     /// When the next packet is due, on the clock's stopwatch.
     next: Duration,
-    /// Lookups of hosts that the far end names, in milliseconds of their cost.
+    /// Limits the lookups of hosts in the far end's descriptions, in milliseconds.
     lookups: Budget,
 }
 
 impl Media {
-    /// Takes a port; `None` when none is free.
-    pub(crate) async fn open(ports: &Ports, bind: IpAddr, told: IpAddr, random: u64) -> Option<Self> {
+    /// Binds a port; `None` if none is free. `advertised` is the address for our session descriptions.
+    pub(crate) async fn open(ports: &Ports, bind: IpAddr, advertised: IpAddr, random: u64) -> Option<Self> {
         let bound = ports.bind(bind).await?;
         let socket = &bound.socket;
-        // Nobody reads: the least that the system keeps is enough. It is no harm if it keeps more.
-        let _kept = socket2::SockRef::from(socket).set_recv_buffer_size(0);
-        let address = SocketAddr::new(told, socket.local_addr().ok()?.port());
+        // Nothing is read, so the smallest buffer suffices; a larger one is harmless.
+        let _granted = socket2::SockRef::from(socket).set_recv_buffer_size(0);
+        let address = SocketAddr::new(advertised, socket.local_addr().ok()?.port());
         let random = random.to_be_bytes();
         let [source @ .., _, _, _, _] = random;
         let [_, _, _, _, sequence @ .., _, _] = random;
@@ -82,14 +87,14 @@ impl Media {
             timestamp: u32::from_be_bytes(timestamp),
             sent: 0,
             next: Duration::ZERO,
-            lookups: Budget::new(1_000, LOOKUPS * LOOKUP_COST),
+            lookups: Budget::new(1_000, MAX_LOOKUP_BURST * LOOKUP_COST_MS),
         })
     }
 
-    /// The end. A socket that nothing was sent from serves another call.
+    /// Closes the media. An unused socket is kept for another call.
     pub(crate) fn close(self, ports: &Ports) {
         if self.sent == 0 && self.stream.is_none() {
-            ports.give_back(self.bound);
+            ports.recycle(self.bound);
         }
     }
 
@@ -98,71 +103,72 @@ impl Media {
         self.address
     }
 
-    /// Our offer.
+    /// The description for an offer of ours.
     pub(crate) fn offer(&mut self) -> String {
         sdp::offer(&mut self.identity, self.address, &CODECS, Profile::Avp, "")
     }
 
-    /// Our answer to an offer.
+    /// The description that answers an offer.
     pub(crate) fn answer(&mut self, offer: &Described) -> String {
-        // There is no key: encrypted media is not negotiated.
+        // No key, because encrypted media are not negotiated.
         sdp::answer(&mut self.identity, offer, self.address, "")
     }
 
-    /// Sends to where a description of a carrier at an address says, from now on, if it may go there.
-    pub(crate) async fn follow(
+    /// Sends to the address of a description from now on, if that is allowed. `carrier` is the address of the
+    /// carrier that sent it.
+    pub(crate) async fn apply(
         &mut self,
-        inner: &Inner,
-        reach: Reach,
+        shared: &Shared,
+        egress: Egress,
         carrier: IpAddr,
         described: &Described,
     ) {
         let to = match &described.host {
-            // The unspecified address is the old way to say "hold".
+            // The unspecified address means hold (RFC 2543).
             MediaHost::Address(address) if address.is_unspecified() => None,
             MediaHost::Address(address) => {
-                Some(*address).filter(|address| inner.resolver.reaches(reach, "its media", *address))
+                Some(*address).filter(|address| shared.network.resolver.allows(egress, "its media", *address))
             }
             MediaHost::Name(name) => {
-                let may_ask = self.lookups.take(inner.clock.stopwatch(), LOOKUP_COST);
-                let found = if may_ask { inner.resolver.host(name, reach).await } else { None };
+                let may_resolve = self.lookups.take(shared.clock.stopwatch(), LOOKUP_COST_MS);
+                let found = if may_resolve { shared.network.resolver.host(name, egress).await } else { None };
                 found.map(|(address, _)| address)
             }
         };
-        let to = to.map(|to| SocketAddr::new(to, described.port)).filter(|to| may_go(inner, carrier, *to));
-        let held = matches!(described.direction, Direction::SendOnly | Direction::Inactive);
-        self.stream = to.filter(|_| !held).map(|to| Stream {
+        let to = to.map(|to| SocketAddr::new(to, described.port)).filter(|to| may_send(shared, carrier, *to));
+        let is_held = matches!(described.direction, Direction::SendOnly | Direction::Inactive);
+        self.stream = to.filter(|_| !is_held).map(|to| Stream {
             to,
             payload_type: described.payload_type,
             silence: if described.codec == Codec::Pcma { 0xd5 } else { 0xff },
         });
-        self.next = inner.clock.stopwatch();
+        self.next = shared.clock.stopwatch();
     }
 
-    /// Nothing is sent any more until there is a description again.
-    pub(crate) fn taken_out(&mut self) {
+    /// Stops sending until the next description.
+    pub(crate) fn disable(&mut self) {
         self.stream = None;
     }
 
-    /// Our answer to an offer that takes every stream out of the call.
-    pub(crate) fn answer_taken_out(&mut self, lines: &[String]) -> String {
+    /// The description that answers an offer in which every stream is disabled.
+    pub(crate) fn answer_disabled(&mut self, lines: &[String]) -> String {
         sdp::answer_taken_out(&mut self.identity, lines, self.address)
     }
 
-    /// When the next packet is due.
-    pub(crate) fn next(&self) -> Option<Duration> {
+    /// When the next packet is due, on the clock's stopwatch; `None` if nothing is sent.
+    pub(crate) fn next_packet(&self) -> Option<Duration> {
         self.stream.map(|_| self.next)
     }
 
-    /// Sends what is due by now.
-    pub(crate) fn on_time(&mut self, now: Duration) {
+    /// Sends a packet if one is due.
+    pub(crate) fn on_timer(&mut self, now: Duration) {
         let Some(stream) = self.stream.filter(|_| self.next <= now) else { return };
-        // A packet that follows a pause begins a talkspurt, and says so.
-        let begins = self.sent == 0 || self.sent >= OPENING;
-        let clock = now.as_millis() * (SAMPLES as u128) / PACKET.as_millis();
+        // A packet after a pause begins a talkspurt and carries the marker bit (RFC 3551 §4.1).
+        let begins = self.sent == 0 || self.sent >= INITIAL_PACKETS;
+        let clock = now.as_millis() * (SAMPLES_PER_PACKET as u128) / PACKET_DURATION.as_millis();
         #[expect(clippy::cast_possible_truncation, reason = "time stamps wrap around")]
         let stamp = self.timestamp.wrapping_add(clock as u32);
-        let mut packet = [stream.silence; 12 + SAMPLES];
+        let mut packet = [stream.silence; 12 + SAMPLES_PER_PACKET];
         let head: [u8; 12] = {
             let [s1, s2] = self.sequence.to_be_bytes();
             let [t1, t2, t3, t4] = stamp.to_be_bytes();
@@ -172,34 +178,34 @@ impl Media {
         for (to, from) in packet.iter_mut().zip(head) {
             *to = from;
         }
-        // A packet that cannot be sent is lost, as packets are.
+        // A failure is treated like a lost packet.
         let _lost = self.bound.socket.send_to(&packet, stream.to);
         self.sequence = self.sequence.wrapping_add(1);
         self.sent = self.sent.saturating_add(1);
-        let pause = if self.sent < OPENING { PACKET } else { SIGN_OF_LIFE };
-        // Not what was missed while nobody had time: that would come in a burst.
+        let pause = if self.sent < INITIAL_PACKETS { PACKET_DURATION } else { KEEPALIVE_INTERVAL };
+        // Missed packets are skipped, because they would be sent in a burst.
         self.next = (self.next + pause).max(now);
     }
 }
 
-/// Whether media may be sent to an address that a carrier named: never to what is special or our own, and to
-/// what is near only for a carrier that is as near. Calls that we place at our own edge send their media
-/// there.
-fn may_go(inner: &Inner, carrier: IpAddr, to: SocketAddr) -> bool {
+/// Whether media may be sent to an address from a carrier's description. Special addresses and our own
+/// sockets are refused; private and loopback addresses are allowed only for a carrier in the same range. The
+/// media of a call to our own edge may be sent to its sockets.
+fn may_send(shared: &Shared, carrier: IpAddr, to: SocketAddr) -> bool {
     let special = no_media_to(to, carrier, false);
-    let own = match inner.config.own.at(to) {
+    let own = match shared.config.own.at(to) {
         None => None,
         Some(Use::EdgeMedia) if is_own_address(carrier) => None,
         Some(_) => Some("one of our own sockets"),
     };
     let why = special.or(own);
     if let Some(why) = why {
-        tracing::info!(%to, why, "a carrier named an address for media that nothing is sent to");
+        tracing::info!(%to, why, "media are not sent to the address in a carrier's description");
     }
     why.is_none()
 }
 
-/// What a body describes; `None` when it describes nothing.
+/// The media of a session description; `None` for an empty text.
 pub(crate) fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::carrier::MediaRefusal> {
     let settings = Settings { codecs: CODECS.to_vec(), ..Settings::default() };
     negotiate(&MediaEncryptionMode::Disabled, &settings, Some(body))
@@ -209,10 +215,11 @@ pub(crate) fn described(body: &[u8]) -> Result<Option<Described>, trunk_rules::c
 mod tests {
     use std::net::UdpSocket;
 
-    use super::*;
     use service_base::descriptors::{Descriptors, Share};
     use service_base::net::OwnSockets;
     use sip_transport::Books;
+
+    use super::*;
 
     fn ports() -> Ports {
         let (own, descriptors) = (OwnSockets::default(), Descriptors::new(1_024));
@@ -227,23 +234,23 @@ mod tests {
 
     #[tokio::test]
     async fn silence_begins_with_a_quarter_of_a_second_and_goes_on_once_a_second() {
-        let hears = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut media = media().await;
-        assert_eq!(media.next(), None, "nothing goes nowhere");
-        let to = hears.local_addr().unwrap();
+        assert_eq!(media.next_packet(), None, "there is no destination yet");
+        let to = receiver.local_addr().unwrap();
         media.stream = Some(Stream { to, payload_type: 8, silence: 0xd5 });
         media.next = Duration::from_secs(5);
         let mut due = Vec::new();
         for _ in 0..15 {
-            let next = media.next().unwrap();
-            media.on_time(next);
+            let next = media.next_packet().unwrap();
+            media.on_timer(next);
             due.push(next.as_millis());
         }
         assert_eq!((due[0], due[1], due[12], due[13], due[14]), (5000, 5020, 5240, 6240, 7240));
         let mut packets = Vec::new();
         for _ in 0..15 {
             let mut packet = [0; 400];
-            let length = hears.recv(&mut packet).unwrap();
+            let length = receiver.recv(&mut packet).unwrap();
             assert_eq!((length, packet[0], packet[171]), (172, 0x80, 0xd5));
             let number = u16::from_be_bytes([packet[2], packet[3]]);
             let stamp = u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]);
@@ -259,16 +266,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_missed_is_not_made_up_for() {
+    async fn missed_packets_are_skipped() {
         let mut media = media().await;
         media.stream = Some(Stream { to: media.address, payload_type: 0, silence: 0xff });
-        media.on_time(Duration::from_secs(9));
+        media.on_timer(Duration::from_secs(9));
         assert_eq!(media.sent, 1);
-        assert_eq!(media.next(), Some(Duration::from_secs(9)));
+        assert_eq!(media.next_packet(), Some(Duration::from_secs(9)));
     }
 
     #[test]
-    fn an_answer_is_read_and_what_is_none_is_told() {
+    fn an_answer_is_parsed_and_an_unacceptable_one_is_an_error() {
         let answer = "v=0\r\nc=IN IP4 127.0.0.1\r\nm=audio 4000 RTP/AVP 8 101\r\n";
         let described_media = described(answer.as_bytes()).unwrap().unwrap();
         assert_eq!((described_media.codec, described_media.port), (Codec::Pcma, 4000));

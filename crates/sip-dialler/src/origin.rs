@@ -1,4 +1,4 @@
-//! Who calls, and how a request of ours is written.
+//! The caller of a call, and how its requests are written.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -6,47 +6,54 @@ use std::sync::Arc;
 use rsipstack::sip::{Header, Method, Request, Version};
 use trunk_rules::outbound::can_be_added;
 
-use super::connect::Hop;
-use super::uri::verbatim;
-use super::{Inner, Invitation, Reach, SipCredentials};
+use crate::egress::Egress;
+use crate::hop::Hop;
+use crate::leg::{Invitation, SipCredentials};
+use crate::network::Network;
+use crate::uri::verbatim;
 
-/// What stays the same in all requests of a call.
+/// The constant parts of all requests of a call.
 pub(crate) struct Origin {
-    pub inner: Arc<Inner>,
-    pub call_id: String,
-    /// Our tag.
-    pub tag: String,
-    /// The display name of `From`, as it is written, with a space after it; or nothing.
+    pub(crate) network: Arc<Network>,
+    pub(crate) call_id: String,
+    /// The local tag.
+    pub(crate) tag: String,
+    /// The quoted display name of `From` with a space after it, or an empty text.
     display: String,
+    /// The escaped user part of `From`.
     user: String,
-    /// Whether the URI that was called is a `sips:` one.
-    pub secure: bool,
-    pub reach: Reach,
-    pub credentials: Option<SipCredentials>,
+    /// Whether the called URI is a `sips:` URI.
+    pub(crate) secure: bool,
+    pub(crate) egress: Egress,
+    pub(crate) credentials: Option<SipCredentials>,
 }
 
-/// What differs between requests.
+/// The parts of a request that differ within a call.
 pub(crate) struct Line<'a> {
-    pub method: Method,
-    pub uri: &'a str,
+    pub(crate) method: Method,
+    /// The Request-URI.
+    pub(crate) uri: &'a str,
     /// The value of `To`.
-    pub to: &'a str,
-    pub sequence: u32,
-    pub routes: &'a [String],
+    pub(crate) to: &'a str,
+    /// The `CSeq` number.
+    pub(crate) sequence: u32,
+    /// The values of `Route`.
+    pub(crate) routes: &'a [String],
 }
 
 impl Origin {
-    pub(crate) fn new(inner: Arc<Inner>, invitation: &Invitation, secure: bool) -> Self {
-        let call_id = inner.ids.request().to_string();
-        let tag = inner.ids.tag();
+    /// The origin of a new call, with a new `Call-ID` and local tag.
+    pub(crate) fn new(network: Arc<Network>, invitation: &Invitation, secure: bool) -> Self {
+        let call_id = network.ids.request().to_string();
+        let tag = network.ids.tag();
         Self {
-            inner,
+            network,
             call_id,
             tag,
             display: display(&invitation.from_display),
             user: user(&invitation.from_user),
             secure,
-            reach: invitation.reach,
+            egress: invitation.egress,
             credentials: invitation.credentials.clone(),
         }
     }
@@ -58,9 +65,9 @@ impl Origin {
         format!("{}<{scheme}:{}{at}{}>;tag={}", self.display, self.user, hop.local, self.tag)
     }
 
-    /// A request with a branch of its own.
+    /// Builds a request with a new branch.
     pub(crate) fn request(&self, line: &Line<'_>, hop: &Hop, further: Vec<Header>, body: String) -> Request {
-        let branch = format!("z9hG4bK{}", self.inner.ids.tag());
+        let branch = format!("z9hG4bK{}", self.network.ids.tag());
         let via = format!("SIP/2.0/{} {};branch={branch};rport", hop.transport, hop.local);
         let mut headers = vec![Header::Via(via.into()), Header::MaxForwards(70.into())];
         headers.extend(line.routes.iter().map(|route| Header::Route(route.as_str().into())));
@@ -71,7 +78,7 @@ impl Origin {
             Header::CSeq(format!("{} {}", line.sequence, line.method).into()),
         ]);
         if !further.iter().any(|header| header.name().eq_ignore_ascii_case("User-Agent")) {
-            headers.push(Header::UserAgent(self.inner.config.user_agent.as_str().into()));
+            headers.push(Header::UserAgent(self.network.user_agent.as_str().into()));
         }
         headers.extend(further);
         if !body.is_empty() {
@@ -87,13 +94,14 @@ impl Origin {
         }
     }
 
+    /// The `Contact` header for requests and responses over a hop.
     pub(crate) fn contact(&self, hop: &Hop) -> Header {
         Header::Contact(hop.contact(self.secure).into())
     }
 }
 
-/// The given headers, without those that would break the request.
-pub(crate) fn given(headers: &[(String, String)]) -> Vec<Header> {
+/// The headers of an invitation, without those that would break the request or that belong to the dialog.
+pub(crate) fn custom_headers(headers: &[(String, String)]) -> Vec<Header> {
     let mut kept = Vec::with_capacity(headers.len());
     for (name, value) in headers {
         if can_be_added(name, value) {
@@ -108,7 +116,7 @@ pub(crate) fn given(headers: &[(String, String)]) -> Vec<Header> {
     kept
 }
 
-/// The display name as it is written.
+/// The display name, quoted and with a space after it; empty if it has no printable character.
 fn display(name: &str) -> String {
     let printable: String = name.chars().filter(|letter| !letter.is_control()).collect();
     if printable.is_empty() {
@@ -117,7 +125,7 @@ fn display(name: &str) -> String {
     format!("\"{}\" ", printable.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// A user part in which nothing ends it early (RFC 3261 §25.1).
+/// A user part in which all characters that would end it are escaped (RFC 3261 §25.1).
 fn user(text: &str) -> String {
     let mut user = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -137,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_and_numbers_cannot_end_the_header_they_stand_in() {
+    fn names_and_numbers_cannot_end_their_header() {
         assert_eq!(display(""), "");
         assert_eq!(display("Anonymous"), "\"Anonymous\" ");
         assert_eq!(display("A \"b\" \\\r\nX: 1"), "\"A \\\"b\\\" \\\\X: 1\" ");
@@ -147,15 +155,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_caller_of_any_text_is_a_user_part(text in "\\PC{0,12}|[\r\n@<>\"; ]{0,6}") {
+        fn any_caller_becomes_a_valid_user_part(text in "\\PC{0,12}|[\r\n@<>\"; ]{0,6}") {
             prop_assert!(user(&text).bytes().all(|byte| byte.is_ascii_graphic() && !b"@<>\":".contains(&byte)));
         }
     }
 
     #[test]
-    fn given_headers_are_kept_verbatim_unless_they_break_the_request() {
+    fn custom_headers_are_kept_verbatim_unless_they_break_the_request() {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let kept = given(&[
+        let kept = custom_headers(&[
             pair("X-Account", "a;b=\"c\""),
             pair("P-Asserted-Identity", "<tel:+15551234>"),
             pair("X-Split", "a\r\nVia: b"),

@@ -1,62 +1,54 @@
-//! Reliable provisional responses (RFC 3262).
+//! Acknowledges reliable provisional responses (RFC 3262).
 
 use std::sync::Arc;
 
 use rsipstack::sip::{Header, Method, Request, Response};
+use sip_transport::body::session_description;
 use tokio::sync::mpsc;
 
-use super::connect::Hop;
-use super::dialog::{Dialog, ask, remote_tag, value};
-use super::invite::Invite;
-use super::leg::Call;
-use super::origin::Origin;
-use sip_transport::body::session_description;
+use crate::call::Call;
+use crate::dialog::Dialog;
+use crate::early_dialog::EarlyDialog;
+use crate::headers::{remote_tag, value};
+use crate::hop::Hop;
+use crate::invite::Invite;
+use crate::network::Network;
+use crate::transaction::request_response;
 
-/// A dialog before the answer, for reliable provisional responses.
-pub(crate) struct Early {
-    pub dialog: Dialog,
-    /// The number of the last response that was acknowledged.
-    confirmed: u32,
-    /// The answer that one of them brought.
-    pub answer: Option<Vec<u8>>,
-    /// Acknowledgements that wait for the one before.
-    waiting: mpsc::Sender<Request>,
-    /// How many there were.
-    count: usize,
-}
-
-/// Most dialogs before the answer.
-const FORKS: usize = 8;
-/// Most acknowledgements of a call. A far end that wants more repeats its responses in vain.
-const MOST: usize = 32;
+/// Maximum number of early dialogs of a call.
+const MAX_EARLY_DIALOGS: usize = 8;
+/// Maximum number of PRACK requests of a call. Further reliable responses are not acknowledged.
+const MAX_PRACKS: usize = 32;
 
 impl Call {
-    /// Acknowledges a reliable provisional response (RFC 3262).
-    pub(crate) async fn confirm(&mut self, response: &Response, invite: &Invite) {
+    /// Acknowledges a reliable provisional response. PRACK requests of a dialog are sent one after the other.
+    pub(crate) async fn acknowledge_provisional(&mut self, response: &Response, invite: &Invite) {
         let number = value(&response.headers, "RSeq").and_then(|number| number.trim().parse::<u32>().ok());
         let Some(number) = number else { return };
-        if self.early.iter().map(|early| early.count).sum::<usize>() >= MOST {
+        if self.early.iter().map(|early| early.count).sum::<usize>() >= MAX_PRACKS {
             return;
         }
         let tag = remote_tag(response);
-        let place = match self.early.iter().position(|early| early.dialog.tag == tag) {
-            Some(place) => place,
-            None if self.early.len() >= FORKS => return,
+        let index = match self.early.iter().position(|early| early.dialog.tag == tag) {
+            Some(index) => index,
+            None if self.early.len() >= MAX_EARLY_DIALOGS => return,
             None => {
                 let dialog =
                     Dialog::of(&self.origin, response, &invite.hop, &self.uri, invite.sequence).await;
-                // The first number is the far end's choice; the others follow it.
+                // The far end chooses the first number; each further one is greater by one.
                 let confirmed = number.wrapping_sub(1);
-                let (waiting, pracks) = mpsc::channel(MOST);
-                let work = acknowledge(Arc::clone(&self.origin), dialog.hop.clone(), pracks);
-                self.inner.stack.spawn(work);
-                self.early.push(Early { dialog, confirmed, answer: None, waiting, count: 0 });
+                let (pracks, receiver) = mpsc::channel(MAX_PRACKS);
+                let network = Arc::clone(&self.origin.network);
+                let work = send_in_order(network, dialog.hop.clone(), receiver);
+                self.origin.network.stack.spawn(work);
+                self.early.push(EarlyDialog { dialog, confirmed, answer: None, pracks, count: 0 });
                 self.early.len() - 1
             }
         };
-        let Some(early) = self.early.get_mut(place) else { return };
+        let Some(early) = self.early.get_mut(index) else { return };
         if number != early.confirmed.wrapping_add(1) {
-            // It came again, which its PRACK's own repetitions deal with; or one before it is missing still.
+            // Either a retransmission, whose PRACK is retransmitted as well, or an earlier response is still
+            // missing.
             return;
         }
         early.confirmed = number;
@@ -68,15 +60,15 @@ impl Call {
         let further = vec![Header::Other("RAck".to_owned(), rack)];
         let prack = early.dialog.request(&self.origin, Method::PRack, next, further, String::new());
         early.count += 1;
-        // There is room for all that are allowed; the other end is gone only when the dialler stops.
-        let _stopped = early.waiting.try_send(prack);
+        // The channel has room for the maximum number; it is closed only when the dialler stops.
+        let _stopped = early.pracks.try_send(prack);
     }
 }
 
-/// Sends the acknowledgements of a dialog one after another.
-async fn acknowledge(origin: Arc<Origin>, hop: Hop, mut pracks: mpsc::Receiver<Request>) {
+/// Sends the PRACK requests of a dialog one after the other.
+async fn send_in_order(network: Arc<Network>, hop: Hop, mut pracks: mpsc::Receiver<Request>) {
     while let Some(prack) = pracks.recv().await {
-        // Without an answer to it the far end repeats what it acknowledges, or gives up.
-        let _unanswered = ask(&origin, prack, &hop).await;
+        // If it remains unanswered, the far end retransmits the response or ends the call.
+        let _unanswered = request_response(&network.stack, prack, &hop).await;
     }
 }

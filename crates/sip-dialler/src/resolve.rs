@@ -1,9 +1,9 @@
-//! Where a host is: the configured map first, then SRV where there is one, then A or AAAA (RFC 3263).
+//! Resolves hosts (RFC 3263): first by the host map, then by SRV records, then by A or AAAA records.
 //!
-//! NAPTR is not asked: the transport is stated in the URI or is UDP.
+//! NAPTR is not used: the transport is stated in the URI or is UDP.
 //!
-//! How far a request may go is seen to here, at the addresses that are dialled: whoever owns a name may have
-//! it lead elsewhere with every question.
+//! The [`Egress`] of a call is enforced here, on the addresses that are dialled: the owner of a name can
+//! return another address for every query.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -17,39 +17,41 @@ use hickory_resolver::config::{
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::RData;
 use rsipstack::sip::Transport;
+use service_base::ids::Ids;
 use tokio::sync::Semaphore;
 use trunk_rules::outbound::{canonical_host, host_and_port};
 
-use super::reach::near;
-use super::uri::Target;
-use super::{DiallerConfig, DiallerError, Reach};
-use service_base::ids::Ids;
+use crate::config::{DiallerConfig, DiallerError};
+use crate::egress::{Egress, not_public_reason};
+use crate::uri::Target;
 
-/// Longest that all lookups for one request may take.
-const LOOKUP: Duration = Duration::from_secs(5);
-/// One question to one name server.
-const QUESTION: Duration = Duration::from_secs(2);
-/// Requests whose lookups run at the same time: each may take a socket for every question. Others wait, as
-/// long as their own time lasts. Probes are not among them: they are few at a time by themselves.
-const AT_ONCE: usize = 32;
-/// Most addresses that are tried for one request.
-const MOST: usize = 4;
+/// Maximum duration of all lookups for one request.
+const LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Timeout of one query to one name server.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(2);
+/// Maximum number of requests whose lookups run at the same time, because each query may use a socket.
+/// Further requests wait, within their own timeout. Probes and media hosts are not counted, because their
+/// number is limited elsewhere.
+const MAX_CONCURRENT_LOOKUPS: usize = 32;
+/// Maximum number of addresses that are tried for one request.
+const MAX_ADDRESSES: usize = 4;
 
+/// The host map and the DNS resolver.
 pub(crate) struct Resolver {
     hosts: BTreeMap<String, (String, Option<u16>)>,
     allow_private: bool,
-    /// `None` when the system has no name servers to ask: then the system itself is asked, without SRV.
+    /// `None` if the system has no name servers: then the resolver of the system is used, without SRV.
     names: Option<TokioResolver>,
     of_family: fn(&IpAddr) -> bool,
-    turns: Semaphore,
+    lookup_permits: Semaphore,
 }
 
 impl Resolver {
     pub(crate) fn new(config: &DiallerConfig) -> Result<Self, DiallerError> {
         let mut hosts = BTreeMap::new();
-        for (name, place) in &config.hosts {
-            let (host, port) = host_and_port(place)
-                .ok_or_else(|| DiallerError::Names(format!("{place} is neither a host nor host:port")))?;
+        for (name, location) in &config.hosts {
+            let (host, port) = host_and_port(location)
+                .ok_or_else(|| DiallerError::Names(format!("{location} is neither a host nor host:port")))?;
             hosts.insert(canonical_host(name), (host.to_owned(), port));
         }
         let runtime = TokioRuntimeProvider::default();
@@ -66,7 +68,7 @@ impl Resolver {
         };
         let built = builder.and_then(|mut builder| {
             let options = builder.options_mut();
-            options.timeout = QUESTION;
+            options.timeout = QUERY_TIMEOUT;
             options.attempts = 1;
             options.ip_strategy =
                 if config.listen.is_ipv4() { LookupIpStrategy::Ipv4Only } else { LookupIpStrategy::Ipv6Only };
@@ -75,7 +77,7 @@ impl Resolver {
         let names = match built {
             Ok(names) => Some(names),
             Err(why) if config.name_servers.is_empty() => {
-                tracing::warn!(%why, "the system names no name servers; carriers are found without SRV");
+                tracing::warn!(%why, "the system has no name servers; carriers are resolved without SRV");
                 None
             }
             Err(why) => return Err(DiallerError::Names(why.to_string())),
@@ -86,74 +88,78 @@ impl Resolver {
             allow_private: config.allow_private,
             names,
             of_family,
-            turns: Semaphore::new(AT_ONCE),
+            lookup_permits: Semaphore::new(MAX_CONCURRENT_LOOKUPS),
         })
     }
 
-    /// Where requests to a URI go, the best address first; none when it leads nowhere.
+    /// The addresses of a URI's host, the preferred one first; empty if it has none or if one of them is not
+    /// allowed.
     pub(crate) async fn targets(&self, target: &Target, ids: &Ids) -> Vec<SocketAddr> {
         let mapped = self.mapped(&target.host);
-        if mapped.is_some() && target.reach == Reach::Public {
+        if mapped.is_some() && target.egress == Egress::Public {
             tracing::info!(
                 host = target.host,
-                "a SIP URI may not name a host of the host map; nothing is sent there"
+                "a call to a SIP URI was refused: its host is in the host map"
             );
             return Vec::new();
         }
         let (host, port) = mapped.map_or((target.host.as_str(), None), |(host, port)| (host, port));
         let port = port.or(target.port);
-        let usual = if target.transport == Transport::Tls { 5061 } else { 5060 };
+        let default_port = if target.transport == Transport::Tls { 5061 } else { 5060 };
         let lookup = async {
             // An address needs no lookup.
-            let turn = if host.parse::<IpAddr>().is_ok() { None } else { Some(self.turns.acquire().await) };
-            let _turn = turn;
-            if host.parse::<IpAddr>().is_err() && port.is_none() {
-                let services = self.services(host, target).await;
-                if let Some(services) = services {
-                    return self.of_services(services, ids).await;
+            let is_address = host.parse::<IpAddr>().is_ok();
+            let _permit = if is_address { None } else { Some(self.lookup_permits.acquire().await) };
+            if !is_address && port.is_none() {
+                let records = self.srv_records(host, target).await;
+                if let Some(records) = records {
+                    return self.srv_addresses(records, ids).await;
                 }
             }
-            let port = port.unwrap_or(usual);
+            let port = port.unwrap_or(default_port);
             self.addresses(host).await.into_iter().map(|address| SocketAddr::new(address, port)).collect()
         };
-        let mut found: Vec<SocketAddr> = tokio::time::timeout(LOOKUP, lookup).await.unwrap_or_default();
+        let mut found: Vec<SocketAddr> =
+            tokio::time::timeout(LOOKUP_TIMEOUT, lookup).await.unwrap_or_default();
         if found.is_empty() {
             tracing::info!(host = target.host, "a carrier's host has no address");
         }
-        // One that is out of reach is one too many: its host is not what it seems.
-        if !found.iter().all(|address| self.reaches(target.reach, &target.host, address.ip())) {
+        // A single disallowed address refuses the host: it is presumably an attack.
+        if !found.iter().all(|address| self.allows(target.egress, &target.host, address.ip())) {
             found.clear();
         }
-        found.truncate(MOST);
+        found.truncate(MAX_ADDRESSES);
         found
     }
 
-    /// The addresses of a bare host, and the port that the map gives it.
-    pub(crate) async fn host(&self, name: &str, reach: Reach) -> Option<(IpAddr, Option<u16>)> {
-        let mapped = self.mapped(name).filter(|_| reach == Reach::Anywhere);
+    /// The first address of a host, and its port in the host map; `None` if it has none or it is not allowed.
+    pub(crate) async fn host(&self, name: &str, egress: Egress) -> Option<(IpAddr, Option<u16>)> {
+        let mapped = self.mapped(name).filter(|_| egress == Egress::Anywhere);
         let (host, port) = mapped.unwrap_or((name, None));
-        let found = tokio::time::timeout(LOOKUP, self.addresses(host)).await.ok()?;
+        let found = tokio::time::timeout(LOOKUP_TIMEOUT, self.addresses(host)).await.ok()?;
         let address = found.into_iter().next()?;
-        self.reaches(reach, name, address).then_some((address, port))
+        self.allows(egress, name, address).then_some((address, port))
     }
 
-    /// Whether an address that a host led to is within reach. One that is not is told of.
-    pub(crate) fn reaches(&self, reach: Reach, host: &str, address: IpAddr) -> bool {
-        let what = if reach == Reach::Public && !self.allow_private { near(address) } else { None };
-        if let Some(what) = what {
-            tracing::info!(host, %address, what, "a call to a SIP URI leads where it may not go; nothing is sent there");
+    /// Whether a call may be sent to an address of a host. A refusal is logged.
+    pub(crate) fn allows(&self, egress: Egress, host: &str, address: IpAddr) -> bool {
+        let checked = egress == Egress::Public && !self.allow_private;
+        let why = if checked { not_public_reason(address) } else { None };
+        if let Some(why) = why {
+            tracing::info!(host, %address, why, "nothing is sent to a non-public address for a call to a SIP URI");
         }
-        what.is_none()
+        why.is_none()
     }
 
-    /// The place of a name, or of the longest name that it lies below.
+    /// The entry of the host map for a name, or for its longest parent domain in the map.
     fn mapped(&self, name: &str) -> Option<(&str, Option<u16>)> {
         let name = canonical_host(name);
-        let mut above = std::iter::successors(Some(name.as_str()), |name| Some(name.split_once('.')?.1));
-        let (host, port) = above.find_map(|name| self.hosts.get(name))?;
+        let mut domains = std::iter::successors(Some(name.as_str()), |name| Some(name.split_once('.')?.1));
+        let (host, port) = domains.find_map(|name| self.hosts.get(name))?;
         Some((host, *port))
     }
 
+    /// The addresses of a host of the own address family.
     async fn addresses(&self, host: &str) -> Vec<IpAddr> {
         let mut found: Vec<IpAddr> = match (host.parse(), &self.names) {
             (Ok(address), _) => vec![address],
@@ -173,8 +179,8 @@ impl Resolver {
         found
     }
 
-    /// The SRV records of a host for a transport; `None` when it has none.
-    async fn services(&self, host: &str, target: &Target) -> Option<Vec<Service>> {
+    /// The SRV records of a host for the transport of a URI; `None` if it has none.
+    async fn srv_records(&self, host: &str, target: &Target) -> Option<Vec<SrvRecord>> {
         let service = match target.transport {
             Transport::Tls => "_sips._tcp",
             Transport::Tcp => "_sip._tcp",
@@ -186,11 +192,11 @@ impl Resolver {
             .srv_lookup(format!("{service}.{}.", host.trim_end_matches('.')))
             .await
             .ok()?;
-        let services: Vec<Service> = found
+        let records: Vec<SrvRecord> = found
             .answers()
             .iter()
             .filter_map(|record| match &record.data {
-                RData::SRV(srv) => Some(Service {
+                RData::SRV(srv) => Some(SrvRecord {
                     priority: srv.priority,
                     weight: srv.weight,
                     host: srv.target.to_utf8(),
@@ -199,18 +205,19 @@ impl Resolver {
                 _ => None,
             })
             .collect();
-        (!services.is_empty()).then_some(services)
+        (!records.is_empty()).then_some(records)
     }
 
-    async fn of_services(&self, services: Vec<Service>, ids: &Ids) -> Vec<SocketAddr> {
+    /// The addresses of SRV records, in their order.
+    async fn srv_addresses(&self, records: Vec<SrvRecord>, ids: &Ids) -> Vec<SocketAddr> {
         let mut found = Vec::new();
-        for service in ordered(services, || ids.word()) {
-            // The root as a target says that the service is not to be had here (RFC 2782).
-            if service.host != "." {
-                let addresses = self.addresses(&service.host).await;
-                found.extend(addresses.into_iter().map(|address| SocketAddr::new(address, service.port)));
+        for record in ordered(records, || ids.word()) {
+            // The root as the target means that the service is not available at this domain (RFC 2782).
+            if record.host != "." {
+                let addresses = self.addresses(&record.host).await;
+                found.extend(addresses.into_iter().map(|address| SocketAddr::new(address, record.port)));
             }
-            if found.len() >= MOST {
+            if found.len() >= MAX_ADDRESSES {
                 break;
             }
         }
@@ -226,32 +233,32 @@ fn name_server(at: &SocketAddr) -> NameServerConfig {
     NameServerConfig::new(at.ip(), true, connections.into())
 }
 
-/// One SRV record.
+/// An SRV record.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Service {
+struct SrvRecord {
     priority: u16,
     weight: u16,
     host: String,
     port: u16,
 }
 
-/// By priority; among equals by chance, as their weights say (RFC 2782).
-fn ordered(mut services: Vec<Service>, random: impl Fn() -> u64) -> Vec<Service> {
-    // Those without weight first, so that they have a small chance at all.
-    services.sort_by_key(|service| (service.priority, Reverse(service.weight == 0)));
-    let mut ordered = Vec::with_capacity(services.len());
-    while let Some(first) = services.first() {
+/// Orders records by priority, and those of equal priority at random by their weights (RFC 2782).
+fn ordered(mut records: Vec<SrvRecord>, random: impl Fn() -> u64) -> Vec<SrvRecord> {
+    // Records of weight 0 come first, so that they have a small chance.
+    records.sort_by_key(|record| (record.priority, Reverse(record.weight == 0)));
+    let mut ordered = Vec::with_capacity(records.len());
+    while let Some(first) = records.first() {
         let priority = first.priority;
-        let equals = || services.iter().take_while(|service| service.priority == priority);
-        let total: u64 = equals().map(|service| u64::from(service.weight)).sum();
+        let equals = || records.iter().take_while(|record| record.priority == priority);
+        let total: u64 = equals().map(|record| u64::from(record.weight)).sum();
         let mut left = random() % (total + 1);
-        let chosen = equals().position(|service| {
-            let weight = u64::from(service.weight);
+        let chosen = equals().position(|record| {
+            let weight = u64::from(record.weight);
             let chosen = left <= weight;
             left = left.saturating_sub(weight);
             chosen
         });
-        ordered.push(services.remove(chosen.unwrap_or_default()));
+        ordered.push(records.remove(chosen.unwrap_or_default()));
     }
     ordered
 }
@@ -260,15 +267,15 @@ fn ordered(mut services: Vec<Service>, random: impl Fn() -> u64) -> Vec<Service>
 mod tests {
     use super::*;
 
-    fn service(priority: u16, weight: u16, port: u16) -> Service {
-        Service { priority, weight, host: "h".to_owned(), port }
+    fn record(priority: u16, weight: u16, port: u16) -> SrvRecord {
+        SrvRecord { priority, weight, host: "h".to_owned(), port }
     }
 
     #[test]
-    fn services_are_ordered_by_priority_and_then_by_weight_and_chance() {
-        let services = || vec![service(20, 0, 3), service(10, 1, 1), service(10, 99, 2)];
+    fn records_are_ordered_by_priority_and_then_at_random_by_weight() {
+        let records = || vec![record(20, 0, 3), record(10, 1, 1), record(10, 99, 2)];
         let ports = |random: u64| -> Vec<u16> {
-            ordered(services(), || random).into_iter().map(|service| service.port).collect()
+            ordered(records(), || random).into_iter().map(|record| record.port).collect()
         };
         assert_eq!(ports(0), [1, 2, 3]);
         assert_eq!(ports(50), [2, 1, 3]);
@@ -277,9 +284,9 @@ mod tests {
     }
 
     #[test]
-    fn a_service_without_weight_is_chosen_now_and_then() {
-        let services = || vec![service(1, 10, 1), service(1, 0, 2)];
-        assert_eq!(ordered(services(), || 0).first().map(|service| service.port), Some(2));
-        assert_eq!(ordered(services(), || 1).first().map(|service| service.port), Some(1));
+    fn a_record_of_weight_zero_is_chosen_sometimes() {
+        let records = || vec![record(1, 10, 1), record(1, 0, 2)];
+        assert_eq!(ordered(records(), || 0).first().map(|record| record.port), Some(2));
+        assert_eq!(ordered(records(), || 1).first().map(|record| record.port), Some(1));
     }
 }

@@ -1,45 +1,50 @@
-//! The SIP library's endpoint, with the registry's ear at it.
+//! The SIP library's endpoint with its sockets.
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption};
+use rsipstack::sip::SipMessage;
+use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption, TransportEventInspector};
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
-use rsipstack::transport::{SipConnection, TransportLayer};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
-
-use super::registry::{Ear, Registry};
-use super::{DiallerConfig, DiallerError};
+use rsipstack::transport::{SipConnection, TransportEvent, TransportLayer};
 use service_base::clock::Clock;
 use sip_transport::streams::{Listener, Places, Refused};
 use sip_transport::{Common, listen, shut_down};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
-/// The methods that the dialler understands.
+use crate::config::{DiallerConfig, DiallerError};
+
+/// The supported methods: the value of `Allow`.
 pub(crate) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE";
 
+/// Receives every message first, and returns those that the library shall process.
+pub(crate) type Inspect = Arc<dyn Fn(SipMessage) -> Option<SipMessage> + Send + Sync>;
+
+/// A running endpoint.
 pub(crate) struct Stack {
     endpoint: Endpoint,
     token: CancellationToken,
     address: SocketAddr,
-    /// Given up when the endpoint ends, and its port with it.
+    /// Dropped when the endpoint ends, so that its port is closed.
     udp: Mutex<Option<SipConnection>>,
     common: Common,
 }
 
 impl Stack {
+    /// Binds the sockets and starts the endpoint. Requests that begin a transaction arrive at the receiver.
     pub(crate) async fn start(
         config: &DiallerConfig,
-        registry: Arc<Registry>,
+        inspect: Inspect,
         clock: &Clock,
     ) -> Result<(Self, TransactionReceiver), DiallerError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
         let wanted = SocketAddr::new(config.listen, config.port);
         let failed = |why: String| DiallerError::Listen { address: wanted, why };
-        let (udp, tcp, address) = listen::sockets(wanted, &token).map_err(failed)?;
-        let datagrams = udp;
+        let (datagrams, tcp, address) = listen::sockets(wanted, &token).map_err(failed)?;
         let udp = datagrams.anywhere().await.map_err(|error| failed(error.to_string()))?;
         layer.add_transport(udp.clone());
         let times = EndpointOption { t1: config.t1, t1x64: config.t1 * 64, ..EndpointOption::default() };
@@ -47,7 +52,7 @@ impl Stack {
             .with_user_agent(&config.user_agent)
             .with_transport_layer(layer)
             .with_cancel_token(token.clone())
-            .with_transport_inspector(Box::new(Ear(Arc::clone(&registry))))
+            .with_transport_inspector(Box::new(Inspector(Arc::clone(&inspect))))
             .with_option(times)
             .build();
         let requests = endpoint.incoming_transactions().map_err(|error| failed(error.to_string()))?;
@@ -57,54 +62,53 @@ impl Stack {
                 tracing::error!(%error, "the dialler's SIP endpoint ended");
             }
         });
-        let ear = Ear(registry);
         let common = Common {
             endpoint: endpoint.inner.clone(),
             door: None,
-            ear: Some(Arc::new(move |message| ear.hear(message))),
+            ear: Some(inspect),
             limits: config.limits,
         };
-        let (places, own) = (Places::new(config.connections), common.clone());
         tokio::spawn(datagrams.serve(common.clone()));
-        let (refused, token_of) = (Arc::new(Refused::new()), token.clone());
         let listener = Listener {
             socket: tcp,
             acceptor: None,
-            places,
-            common: own,
-            token: token_of,
+            places: Places::new(config.connections),
+            common: common.clone(),
+            token: token.clone(),
             clock: clock.clone(),
-            refused,
+            refused: Arc::new(Refused::new()),
             descriptors: config.descriptors.clone(),
         };
         tokio::spawn(listener.serve());
         Ok((Self { endpoint, token, address, udp: Mutex::new(Some(udp)), common }, requests))
     }
 
+    /// The bound address and port.
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The socket that all UDP goes through; `None` when the endpoint has ended.
+    /// The UDP socket; `None` after the endpoint has ended.
     pub(crate) fn udp(&self) -> Option<SipConnection> {
         self.udp.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// What connections are made with.
+    /// The endpoint, the inspector and the limits for outgoing connections.
     pub(crate) fn common(&self) -> &Common {
         &self.common
     }
 
+    /// The library's endpoint.
     pub(crate) fn endpoint(&self) -> &EndpointInnerRef {
         &self.endpoint.inner
     }
 
-    /// Ends with the endpoint.
+    /// Is cancelled when the endpoint ends.
     pub(crate) fn token(&self) -> &CancellationToken {
         &self.token
     }
 
-    /// Does some work that ends with the endpoint.
+    /// Spawns a task that is dropped when the endpoint ends.
     pub(crate) fn spawn<F>(&self, work: F) -> JoinHandle<()>
     where
         F: Future<Output = ()> + Send + 'static,
@@ -115,10 +119,33 @@ impl Stack {
         })
     }
 
-    /// Ends the endpoint and everything that waits for it.
+    /// Ends the endpoint, its transactions and its sockets.
     pub(crate) fn stop(&self) {
         self.token.cancel();
         let udp = self.udp.lock().unwrap_or_else(PoisonError::into_inner).take();
         shut_down(&self.endpoint, udp.as_ref().map(SipConnection::get_addr));
+    }
+}
+
+/// Passes the messages of the library's own transports to an [`Inspect`].
+struct Inspector(Inspect);
+
+impl TransportEventInspector for Inspector {
+    // The library declares its trait with `async_trait`; this is the expanded signature.
+    fn handle<'inspector, 'future>(
+        &'inspector self,
+        event: TransportEvent,
+    ) -> Pin<Box<dyn Future<Output = Option<TransportEvent>> + Send + 'future>>
+    where
+        'inspector: 'future,
+        Self: 'future,
+    {
+        let rest = match event {
+            TransportEvent::Incoming(message, connection, from) => {
+                (self.0)(message).map(|message| TransportEvent::Incoming(message, connection, from))
+            }
+            other => Some(other),
+        };
+        Box::pin(std::future::ready(rest))
     }
 }

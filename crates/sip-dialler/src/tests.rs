@@ -1,35 +1,36 @@
-//! The dialler against carriers: scripted ones over raw sockets, and sipp.
+//! Tests of the dialler with carriers: scripted ones on raw sockets, and sipp.
 
 mod answered;
 mod carrier;
 mod connections;
 mod credentials;
+mod egress;
 mod in_dialog;
 mod limits;
 mod outcomes;
 mod probe;
-mod reach;
 mod sipp;
 #[path = "../../../tests/support/sipp_carrier.rs"]
 mod sipp_carrier;
+mod transports;
 mod unanswered;
-mod ways;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::{
-    Connections, Dialler, DiallerConfig, Invitation, Leg, LegEnd, LegEvent, Limits, Reach, SipCredentials,
-};
 use carrier::{Carrier, Message};
 use service_base::clock::Clock;
 use service_base::ids::Ids;
+use sip_transport::Connections;
+use sip_transport::streams::Limits;
 
-/// Longest that a test waits for anything.
-const PROMPT: Duration = Duration::from_secs(10);
-/// A round trip for tests that wait for timers.
-const SHORT: Duration = Duration::from_millis(20);
+use super::{Dialler, DiallerConfig, Egress, Invitation, Leg, LegEnd, LegEvent, SipCredentials};
+
+/// Maximum time that a test waits for an event.
+const EVENT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The round-trip time T1 of tests that wait for timers.
+const ROUND_TRIP: Duration = Duration::from_millis(20);
 
 fn config() -> DiallerConfig {
     DiallerConfig::new(IpAddr::V4(Ipv4Addr::LOCALHOST))
@@ -43,12 +44,12 @@ async fn dialler() -> Dialler {
     start(config()).await
 }
 
-/// One whose timers run fast.
-async fn hasty() -> Dialler {
-    start(DiallerConfig { t1: SHORT, ..config() }).await
+/// A dialler with short SIP timers.
+async fn with_short_timers() -> Dialler {
+    start(DiallerConfig { t1: ROUND_TRIP, ..config() }).await
 }
 
-/// One that finds `carrier.example.com` at an address.
+/// A dialler whose host map has `carrier.example.com` at an address.
 async fn mapped(to: std::net::SocketAddr) -> Dialler {
     let hosts = BTreeMap::from([("Carrier.example.com".to_owned(), to.to_string())]);
     start(DiallerConfig { hosts, ..config() }).await
@@ -60,19 +61,19 @@ fn invitation(uri: &str) -> Invitation {
         from_display: "Alice".to_owned(),
         from_user: "+37061498222".to_owned(),
         headers: Vec::new(),
-        reach: Reach::Anywhere,
+        egress: Egress::Anywhere,
         credentials: None,
     }
 }
 
-/// A call whose INVITE the carrier has.
+/// Places a call, and returns it with the INVITE that the carrier received.
 async fn placed(dialler: &Dialler, carrier: &mut Carrier) -> (Leg, Message) {
     let leg = dialler.call(invitation(&carrier.uri("1")));
     let invite = carrier.expect("INVITE").await;
     (leg, invite)
 }
 
-/// A call that rings.
+/// Places a call that rings.
 async fn ringing(dialler: &Dialler, carrier: &mut Carrier) -> (Leg, Message) {
     let (mut leg, invite) = placed(dialler, carrier).await;
     carrier.answer(&invite, "180 Ringing", "", "").await;
@@ -80,8 +81,8 @@ async fn ringing(dialler: &Dialler, carrier: &mut Carrier) -> (Leg, Message) {
     (leg, invite)
 }
 
-/// A call that is up, by an answer with these further headers.
-async fn up(dialler: &Dialler, carrier: &mut Carrier, further: &str) -> (Leg, Message) {
+/// Places a call that the carrier answers with these further headers.
+async fn established(dialler: &Dialler, carrier: &mut Carrier, further: &str) -> (Leg, Message) {
     let (mut leg, invite) = placed(dialler, carrier).await;
     carrier.pick_up(&invite, further, 4000).await;
     carrier.expect("ACK").await;
@@ -89,8 +90,8 @@ async fn up(dialler: &Dialler, carrier: &mut Carrier, further: &str) -> (Leg, Me
     (leg, invite)
 }
 
-/// We hang up, and the carrier agrees.
-async fn hung_up(leg: &mut Leg, carrier: &mut Carrier) {
+/// Hangs up on this side, and the carrier confirms it.
+async fn hang_up(leg: &mut Leg, carrier: &mut Carrier) {
     leg.hang_up();
     let bye = carrier.expect("BYE").await;
     carrier.answer(&bye, "200 OK", "", "").await;
@@ -98,26 +99,26 @@ async fn hung_up(leg: &mut Leg, carrier: &mut Carrier) {
 }
 
 async fn next(leg: &mut Leg) -> LegEvent {
-    tokio::time::timeout(PROMPT, leg.next())
+    tokio::time::timeout(EVENT_TIMEOUT, leg.next())
         .await
-        .expect("an event comes in time")
+        .expect("an event arrives in time")
         .expect("there is an event")
 }
 
 async fn ended(leg: &mut Leg) -> LegEnd {
     match next(leg).await {
         LegEvent::Ended(end) => {
-            let after = tokio::time::timeout(PROMPT, leg.next()).await.expect("the events end");
-            assert_eq!(after, None, "nothing comes after the end");
+            let after = tokio::time::timeout(EVENT_TIMEOUT, leg.next()).await.expect("the events end");
+            assert_eq!(after, None, "nothing is reported after the end");
             end
         }
         other => panic!("{other:?} instead of the end"),
     }
 }
 
-/// Waits until no call is under way any more.
+/// Waits until all calls have ended.
 async fn idle(dialler: &Dialler) {
-    let mut running = dialler.inner.running.subscribe();
-    let idle = running.wait_for(|running| *running == 0);
-    tokio::time::timeout(PROMPT, idle).await.expect("the calls end").unwrap();
+    let mut active = dialler.shared.active_calls.subscribe();
+    let idle = active.wait_for(|active| *active == 0);
+    tokio::time::timeout(EVENT_TIMEOUT, idle).await.expect("the calls end").unwrap();
 }

@@ -1,53 +1,52 @@
-//! As much of a SIP URI as is needed to send a request to it; the URI itself stays the text that it is.
+//! The parts of a SIP URI that are needed to send a request to it. The URI itself is kept as text.
 
 use rsipstack::sip::{Domain, Host, HostWithPort, Transport, Uri};
 use trunk_rules::outbound::SipUri;
 
-use super::Reach;
+use crate::egress::Egress;
 
 /// A URI that requests can be sent to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Target {
-    /// The URI without parameters and headers: whom `To` names.
-    pub who: String,
-    /// A name, or an address without brackets.
-    pub host: String,
-    pub port: Option<u16>,
-    pub transport: Transport,
+    /// The URI without parameters and headers, as in `To`.
+    pub(crate) to: String,
+    /// A host name, or an address without brackets.
+    pub(crate) host: String,
+    pub(crate) port: Option<u16>,
+    pub(crate) transport: Transport,
     /// Whether it is a `sips:` URI.
-    pub secure: bool,
-    /// How far a request to it may go.
-    pub reach: Reach,
+    pub(crate) secure: bool,
+    /// The addresses that a request may be sent to.
+    pub(crate) egress: Egress,
 }
 
 impl Target {
-    /// Reads a `sip:` or `sips:` URI; `None` when it is none, or cannot stand in a request as it is.
-    pub(crate) fn parse(uri: &str, reach: Reach) -> Option<Self> {
+    /// Parses a `sip:` or `sips:` URI; `None` if it is invalid, has an unsupported transport, or contains
+    /// characters that are not allowed in a request line.
+    pub(crate) fn parse(uri: &str, egress: Egress) -> Option<Self> {
         let uri = SipUri::parse(uri)?;
         let secure = uri.secure;
         let transport = match uri.parameter("transport").map(str::to_ascii_lowercase).as_deref() {
-            // Old URIs say TCP and mean TLS over it.
+            // A sips URI with `transport=tcp` means TLS over TCP (RFC 3261 §26.2.2).
             None | Some("tcp" | "tls") if secure => Transport::Tls,
             None | Some("udp") if !secure => Transport::Udp,
             Some("tcp") => Transport::Tcp,
             Some("tls") => Transport::Tls,
             _ => return None,
         };
-        let (who, host) = (uri.who.to_owned(), uri.host.to_owned());
-        Some(Self { who, host, port: uri.port, transport, secure, reach })
+        let (to, host) = (uri.who.to_owned(), uri.host.to_owned());
+        Some(Self { to, host, port: uri.port, transport, secure, egress })
     }
 }
 
-/// A URI that is written as it was given: the library escapes user parts once more, so that `#` would read
-/// `%23` and `%23` would read `%2523`. What it takes for the host it leaves alone.
+/// A URI that the library writes unchanged. It would escape a user part again, so that `#` would become
+/// `%23`, and `%23` would become `%2523`. It does not change a host, so the entire URI is stored as one.
 pub(crate) fn verbatim(uri: &str) -> Uri {
     Uri {
         host_with_port: HostWithPort { host: Host::Domain(Domain(uri.to_owned())), port: None },
         ..Uri::default()
     }
 }
-
-pub(crate) use sip_transport::address::entries;
 
 /// The URI of a `Contact`, `Route` or `From` value.
 pub(crate) fn uri_of(value: &str) -> &str {
@@ -72,7 +71,7 @@ mod tests {
     use super::*;
 
     fn target(uri: &str) -> (String, Option<u16>, Transport, bool) {
-        let target = Target::parse(uri, Reach::Anywhere).unwrap_or_else(|| panic!("{uri}"));
+        let target = Target::parse(uri, Egress::Anywhere).unwrap_or_else(|| panic!("{uri}"));
         (target.host, target.port, target.transport, target.secure)
     }
 
@@ -91,12 +90,12 @@ mod tests {
         }
         assert_eq!(target("sip:1@[::1]:5070"), ("::1".to_owned(), Some(5070), Transport::Udp, false));
         assert_eq!(target("sip:1@[::1]"), ("::1".to_owned(), None, Transport::Udp, false));
-        let who = |uri| Target::parse(uri, Reach::Anywhere).unwrap().who;
-        assert_eq!(who("sip:0011+1#@h:5070;transport=tcp"), "sip:0011+1#@h:5070");
+        let to = |uri| Target::parse(uri, Egress::Anywhere).unwrap().to;
+        assert_eq!(to("sip:0011+1#@h:5070;transport=tcp"), "sip:0011+1#@h:5070");
     }
 
     #[test]
-    fn what_cannot_be_dialled_is_none() {
+    fn a_uri_that_cannot_be_dialled_is_rejected() {
         for uri in [
             "",
             "tel:+15551234",
@@ -111,12 +110,12 @@ mod tests {
             "sip:<1@h>",
             "sip:1@[::1",
         ] {
-            assert_eq!(Target::parse(uri, Reach::Anywhere), None, "{uri}");
+            assert_eq!(Target::parse(uri, Egress::Anywhere), None, "{uri}");
         }
     }
 
     #[test]
-    fn a_uri_is_written_as_it_was_given() {
+    fn a_uri_is_written_unchanged() {
         for uri in ["sip:0011+15551234#@h;transport=udp", "sip:123%23+44@h:5070", "sip:\u{7f}%@h"] {
             assert_eq!(verbatim(uri).to_string(), uri);
         }
@@ -129,14 +128,5 @@ mod tests {
         assert_eq!(tag_of("<sip:1@h;tag=y>"), None);
         assert_eq!(uri_of("\"<x>\" <sip:1@h;lr>;expires=3"), "sip:1@h;lr");
         assert_eq!(uri_of("sip:1@h;expires=3"), "sip:1@h");
-    }
-
-    #[test]
-    fn lists_are_split_at_commas_that_are_neither_quoted_nor_in_brackets() {
-        assert_eq!(
-            entries("<sip:a,b@h;lr>, \"x, \\\"y\" <sip:c@h>,,"),
-            ["<sip:a,b@h;lr>", "\"x, \\\"y\" <sip:c@h>"]
-        );
-        assert!(entries(" ").is_empty());
     }
 }

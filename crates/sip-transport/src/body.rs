@@ -1,43 +1,46 @@
-//! What of a message's body is a session description (RFC 3261 §7.4 and §8.2.3, RFC 5621).
+//! Finds the session description in a message's body (RFC 3261 §7.4 and §8.2.3, RFC 5621).
 //!
-//! The description is the body itself, or one part of a `multipart` body. A part that may be ignored
-//! (`handling=optional`, as ISUP has it) is passed over; one that must be understood, and is not, has the
-//! message refused. What the description says is not looked at here.
+//! The description is the body itself or one part of a `multipart` body. An optional part
+//! (`handling=optional`, common for ISUP) is skipped; a required part of an unknown type refuses the message.
+//! The description itself is not parsed here.
 //!
-//! Bounds: 16 parts in all, multiparts nested two deep, 32 header lines in a part.
+//! Bounds: 16 parts in total, two levels of multipart bodies, 32 headers for each part.
 
 use std::borrow::Cow;
 
 use rsipstack::sip::{Header, Headers};
 
-/// The types that are understood: the value of `Accept`.
+/// The supported content types: the value of `Accept`.
 pub const ACCEPT: &str = "application/sdp, multipart/mixed";
 
-const MOST_PARTS: usize = 16;
-const DEEPEST: usize = 2;
-const MOST_HEADERS: usize = 32;
-/// Longest boundary (RFC 2046 §5.1.1).
-const LONGEST_BOUNDARY: usize = 70;
+/// Maximum number of parts in all multipart bodies of a message.
+const MAX_PARTS: usize = 16;
+/// Maximum nesting of multipart bodies.
+const MAX_DEPTH: usize = 2;
+/// Maximum number of headers of a part.
+const MAX_PART_HEADERS: usize = 32;
+/// Maximum length of a boundary (RFC 2046 §5.1.1).
+const MAX_BOUNDARY_LENGTH: usize = 70;
 
 /// Why a body is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyRefusal {
-    /// Its type is not understood.
-    #[error("the body, or a required part of it, is of the type `{0}`, which is not understood")]
+    /// The content type, which is the field, is not supported.
+    #[error("the body, or a required part of it, has the unsupported type `{0}`")]
     Type(String),
-    /// It is compressed or otherwise encoded.
-    #[error("the body, or a required part of it, has the encoding `{0}`, which is not understood")]
+    /// The content is compressed or otherwise encoded; the field is the encoding.
+    #[error("the body, or a required part of it, has the unsupported encoding `{0}`")]
     Encoding(String),
-    /// It is not a session, and must be understood.
-    #[error("the body, or a required part of it, has the disposition `{0}`, which is not understood")]
+    /// A required session description has a disposition, which is the field, other than `session`.
+    #[error("the body, or a required part of it, has the unsupported disposition `{0}`")]
     Disposition(String),
-    /// It cannot be read.
+    /// The body cannot be parsed; the field is the reason.
     #[error("{0}")]
     Malformed(&'static str),
 }
 
 impl BodyRefusal {
-    /// The response to a request with such a body.
+    /// The status code of the response to a request with this body: 415, or 400 if the body is malformed.
     pub const fn code(&self) -> u16 {
         match self {
             Self::Type(_) | Self::Encoding(_) | Self::Disposition(_) => 415,
@@ -45,7 +48,7 @@ impl BodyRefusal {
         }
     }
 
-    /// The header of that response that says what would be right.
+    /// The header of that response which states what is supported.
     pub const fn header(&self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Type(_) | Self::Disposition(_) => Some(("Accept", ACCEPT)),
@@ -55,10 +58,9 @@ impl BodyRefusal {
     }
 }
 
-/// The session description in a message; `None` when the message has none.
+/// The session description in a message; `None` if the message has none.
 ///
-/// A body without a type is taken for a description when it begins like one: some programs leave the header
-/// out.
+/// A body without `Content-Type` is a description if it begins with `v=0`: some user agents omit the header.
 pub fn session_description<'a>(
     headers: &'a Headers,
     body: &'a [u8],
@@ -70,7 +72,7 @@ pub fn session_description<'a>(
     for header in headers.iter() {
         match header {
             Header::ContentType(_) if entity.kind.is_some() => {
-                return Err(BodyRefusal::Malformed("Content-Type stands there twice"));
+                return Err(BodyRefusal::Malformed("Content-Type occurs twice"));
             }
             Header::ContentType(_) => entity.kind = Some(header.value()),
             Header::ContentEncoding(_) => entity.encoding = Some(header.value()),
@@ -81,7 +83,7 @@ pub fn session_description<'a>(
     Reader { parts: 0 }.read(&entity, body, 0)
 }
 
-/// What the headers of a body or of a part say about it.
+/// The content headers of a body or of a part.
 #[derive(Debug, Clone, Copy, Default)]
 struct Entity<'a> {
     kind: Option<&'a str>,
@@ -92,8 +94,8 @@ struct Entity<'a> {
 }
 
 impl Entity<'_> {
-    /// Whether it need not be understood. What has an id and no disposition is there for a header that refers
-    /// to it (RFC 5621 §8), such as `Geolocation`, and none that is understood does.
+    /// Whether an unsupported entity may be ignored. A part with a `Content-ID` and no disposition belongs to
+    /// a header that refers to it (RFC 5621 §8), such as `Geolocation`; no supported header does.
     fn is_optional(&self, depth: usize) -> bool {
         match self.disposition {
             None => depth > 0 && self.has_id && !self.is_session(),
@@ -120,13 +122,13 @@ impl Reader {
         body: &'a [u8],
         depth: usize,
     ) -> Result<Option<&'a [u8]>, BodyRefusal> {
-        match self.understand(entity, body, depth) {
+        match self.read_required(entity, body, depth) {
             Err(_) if entity.is_optional(depth) => Ok(None),
-            understood => understood,
+            result => result,
         }
     }
 
-    fn understand<'a>(
+    fn read_required<'a>(
         &mut self,
         entity: &Entity<'a>,
         body: &'a [u8],
@@ -143,8 +145,8 @@ impl Reader {
             return Err(BodyRefusal::Encoding(encoding.trim().to_owned()));
         }
         let Some(kind) = entity.kind else {
-            let begins_like_one = body.trim_ascii_start().starts_with(b"v=0");
-            return if begins_like_one { Ok(Some(body)) } else { Err(BodyRefusal::Type("none".to_owned())) };
+            let is_description = body.trim_ascii_start().starts_with(b"v=0");
+            return if is_description { Ok(Some(body)) } else { Err(BodyRefusal::Type("none".to_owned())) };
         };
         if entity.is_session() {
             return match entity.disposition.map(token) {
@@ -156,8 +158,8 @@ impl Reader {
         }
         let subtype = token(kind).split_once('/').filter(|(top, _)| top.eq_ignore_ascii_case("multipart"));
         let Some((_, subtype)) = subtype else { return Err(BodyRefusal::Type(token(kind).to_owned())) };
-        if depth >= DEEPEST {
-            return Err(BodyRefusal::Malformed("multiparts are nested too deep"));
+        if depth >= MAX_DEPTH {
+            return Err(BodyRefusal::Malformed("multipart bodies are nested more than two levels deep"));
         }
         let parts = self.split(kind, body)?;
         if subtype.eq_ignore_ascii_case("alternative") {
@@ -168,12 +170,12 @@ impl Reader {
             let root = start.as_ref().and_then(|_| parts.iter().find(named)).or(parts.first());
             root.map_or(Ok(None), |root| self.part(root, depth + 1))
         } else {
-            // A subtype that is not known is read as `mixed` (RFC 2046 §5.1.7).
+            // An unknown subtype is treated as `mixed` (RFC 2046 §5.1.7).
             self.mixed(&parts, depth + 1)
         }
     }
 
-    /// Each part counts.
+    /// Every part must be supported or optional, and at most one is a description.
     fn mixed<'a>(&mut self, parts: &[&'a [u8]], depth: usize) -> Result<Option<&'a [u8]>, BodyRefusal> {
         let mut found = None;
         for part in parts {
@@ -186,7 +188,7 @@ impl Reader {
         Ok(found)
     }
 
-    /// The last part that is understood counts.
+    /// The last supported part is used.
     fn alternative<'a>(&mut self, parts: &[&'a [u8]], depth: usize) -> Result<Option<&'a [u8]>, BodyRefusal> {
         let mut best = Ok(None);
         for part in parts {
@@ -200,22 +202,22 @@ impl Reader {
     }
 
     fn part<'a>(&mut self, part: &'a [u8], depth: usize) -> Result<Option<&'a [u8]>, BodyRefusal> {
-        let (entity, body) = headed(part)?;
+        let (entity, body) = split_part(part)?;
         self.read(&entity, body, depth)
     }
 
-    /// The parts of a multipart body, with their headers. What stands before the first and after the last
-    /// delimiter is nobody's; a last delimiter that is missing is forgiven.
+    /// The parts of a multipart body, with their headers. Text before the first and after the last delimiter
+    /// is ignored; the last delimiter may be missing.
     fn split<'a>(&mut self, kind: &str, body: &'a [u8]) -> Result<Vec<&'a [u8]>, BodyRefusal> {
         let boundary = parameter(kind, "boundary")
-            .filter(|boundary| (1..=LONGEST_BOUNDARY).contains(&boundary.len()))
+            .filter(|boundary| (1..=MAX_BOUNDARY_LENGTH).contains(&boundary.len()))
             .ok_or(BodyRefusal::Malformed("a multipart body has no usable boundary"))?;
         let (mut parts, mut begin, mut at) = (Vec::new(), None, 0);
         for line in body.split_inclusive(|byte| *byte == b'\n') {
             if let Some(is_last) = delimiter(line, boundary.as_bytes()) {
                 if let Some(begin) = begin {
                     self.parts += 1;
-                    if self.parts > MOST_PARTS {
+                    if self.parts > MAX_PARTS {
                         return Err(BodyRefusal::Malformed("a multipart body has more than 16 parts"));
                     }
                     parts.push(without_line_end(body.get(begin..at).unwrap_or_default()));
@@ -237,7 +239,7 @@ impl Reader {
     }
 }
 
-/// Whether a line is a delimiter, and then whether it is the last one.
+/// `None` if the line is not a delimiter, else whether it is the closing one.
 fn delimiter(line: &[u8], boundary: &[u8]) -> Option<bool> {
     let rest = line.strip_prefix(b"--")?.strip_prefix(boundary)?.trim_ascii_end();
     match rest {
@@ -252,8 +254,8 @@ fn without_line_end(bytes: &[u8]) -> &[u8] {
     bytes.strip_suffix(b"\r").unwrap_or(bytes)
 }
 
-/// Parts a part into what its headers say and its body.
-fn headed(part: &[u8]) -> Result<(Entity<'_>, &[u8]), BodyRefusal> {
+/// Splits a part into its content headers and its body.
+fn split_part(part: &[u8]) -> Result<(Entity<'_>, &[u8]), BodyRefusal> {
     let mut entity = Entity::default();
     let (mut at, mut lines) = (0, 0);
     while let Some(rest) = part.get(at..).filter(|rest| !rest.is_empty()) {
@@ -264,12 +266,12 @@ fn headed(part: &[u8]) -> Result<(Entity<'_>, &[u8]), BodyRefusal> {
             break;
         }
         lines += 1;
-        if lines > MOST_HEADERS {
-            return Err(BodyRefusal::Malformed("a part of the body has too many headers"));
+        if lines > MAX_PART_HEADERS {
+            return Err(BodyRefusal::Malformed("a part of the body has more than 32 headers"));
         }
         let Some((name, value)) = std::str::from_utf8(header).ok().and_then(|text| text.split_once(':'))
         else {
-            return Err(BodyRefusal::Malformed("a part of the body has a header that cannot be read"));
+            return Err(BodyRefusal::Malformed("a part of the body has an invalid header"));
         };
         let value = Some(value.trim());
         match name.trim().to_ascii_lowercase().as_str() {
@@ -284,7 +286,7 @@ fn headed(part: &[u8]) -> Result<(Entity<'_>, &[u8]), BodyRefusal> {
     Ok((entity, part.get(at..).unwrap_or_default()))
 }
 
-/// How long a header is with the lines that go on with it.
+/// The length of the first header with its continuation lines.
 fn header_length(bytes: &[u8]) -> usize {
     let mut length = 0;
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
@@ -302,7 +304,7 @@ fn header_length(bytes: &[u8]) -> usize {
 /// The `Content-ID` of a part, with its angle brackets.
 fn id_of(part: &[u8]) -> Option<&str> {
     let mut rest = part;
-    for _ in 0..MOST_HEADERS {
+    for _ in 0..MAX_PART_HEADERS {
         let (header, further) = rest.split_at_checked(header_length(rest))?;
         let (name, value) = std::str::from_utf8(header).ok()?.split_once(':')?;
         if name.trim().eq_ignore_ascii_case("content-id") {
@@ -313,7 +315,7 @@ fn id_of(part: &[u8]) -> Option<&str> {
     None
 }
 
-/// What stands before the parameters of a value.
+/// A header value without its parameters.
 fn token(value: &str) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
@@ -334,7 +336,7 @@ fn parameter<'a>(value: &'a str, name: &str) -> Option<Cow<'a, str>> {
     None
 }
 
-/// Where a byte stands first that is in no quotes, or the end.
+/// The position of the first unquoted occurrence of a byte, or the length of the text.
 fn outside_quotes(text: &str, wanted: u8) -> usize {
     let (mut quoted, mut escaped) = (false, false);
     for (at, byte) in text.bytes().enumerate() {
@@ -417,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encoded_or_must_be_something_else_is_refused_with_what_would_be_right() {
+    fn an_unsupported_encoding_or_disposition_is_refused_with_the_supported_ones() {
         let with = |name, value| read(&[("Content-Type", "application/sdp"), (name, value)], SDP);
         assert_eq!(with("Content-Encoding", "Identity"), described());
         let gzip = with("Content-Encoding", "identity, gzip").unwrap_err();
@@ -451,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_that_must_be_understood_and_is_not_is_refused() {
+    fn an_unsupported_part_that_is_required_is_refused() {
         let sdp = format!("Content-Type: application/sdp\r\n\r\n{SDP}");
         for handling in
             ["", "Content-Disposition: signal\r\n", "Content-Disposition: signal;handling=required\r\n"]
@@ -512,7 +514,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(
+        fn arbitrary_bytes_never_panic(
             kind in "(multipart/(mixed|related|alternative)|application/sdp)[;=\"\\\\ a-z]{0,30}(;boundary=b)?",
             body in proptest::collection::vec(any::<u8>(), 0..200),
             lines in proptest::collection::vec("(--b|--b--|[Cc]ontent-[A-Za-z]{2,12}: [ -~]{0,20}|| x)", 0..40)

@@ -1,10 +1,11 @@
-//! SIP over UDP: one socket that knows to which of its addresses a datagram came, and answers from there.
+//! SIP over UDP: a socket that records the destination address of each datagram and responds from that
+//! address.
 //!
-//! The library's own reader takes 8,192 bytes, has no limits, and answers from whatever address the system
-//! likes. This one reads datagrams of every size, 16 in a row before others have their turn, and hands them
-//! to the endpoint by the same way as a stream does. It keeps one buffer and no datagram; what the kernel's
-//! queue cannot hold is lost, as datagrams may be, and so is an answer that the kernel does not take at once:
-//! nobody waits for a peer here.
+//! The library's own reader accepts only 8,192 bytes, has no limits, and responds from an address that the
+//! system chooses. This one reads datagrams of any size, yields to other tasks after 16 in a row, and passes
+//! them to the endpoint in the same way as a stream does. It has one buffer and no queue: the kernel drops
+//! datagrams that its own queue cannot hold. A response that the kernel does not accept at once is lost;
+//! sending never waits for a peer.
 
 use std::future::{Future, pending, ready};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -22,18 +23,19 @@ use rsipstack::platform::net::UdpSocket as LibrarySocket;
 use rsipstack::sip::Transport;
 use rsipstack::transport::SipConnection;
 use rsipstack::transport::udp::UdpConnection;
+use service_base::net::{self, Turns};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
-use super::arrival::{Arrival, Common, Entry, Way, canonical};
-use service_base::net::{self, Turns};
+use crate::arrival::{Arrival, canonical};
+use crate::intake::{Common, Entry, ReplyPath};
 
-/// Bytes that the kernel may hold for this socket until they are read, if the system allows so many
-/// (`net.core.rmem_max`). The usual 200 kilobytes are full after 10 milliseconds of a flood.
-const KERNEL_BUFFER: usize = 8 << 20;
-/// No datagram is longer.
-const LONGEST: usize = 65_536;
+/// The requested receive buffer in bytes; `net.core.rmem_max` may limit it. The usual default of 200
+/// kilobytes is full after 10 milliseconds of a flood.
+const RECEIVE_BUFFER_BYTES: usize = 8 << 20;
+/// The size of the buffer: no datagram is larger.
+const MAX_DATAGRAM_BYTES: usize = 65_536;
 
 /// A socket for SIP over UDP.
 pub struct Datagrams {
@@ -42,23 +44,24 @@ pub struct Datagrams {
     token: CancellationToken,
 }
 
-/// A datagram that lies in the buffer.
+/// A datagram in the buffer.
 struct Received {
     length: usize,
     source: SocketAddr,
-    /// The address that it was sent to.
+    /// The address that the datagram was sent to.
     local: IpAddr,
 }
 
 impl Datagrams {
-    /// Binds; must be called within the runtime.
+    /// Binds a socket to an address. Must be called within a Tokio runtime; [`serve`](Self::serve) ends with
+    /// the token.
     pub fn bind(address: SocketAddr, token: CancellationToken) -> io::Result<Arc<Self>> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        // Where the system allows less, less it is; who may administer the network is not held to that.
-        let _granted = socket.set_recv_buffer_size(KERNEL_BUFFER);
+        // The system may grant less; a process with CAP_NET_ADMIN can exceed that limit.
+        let _granted = socket.set_recv_buffer_size(RECEIVE_BUFFER_BYTES);
         #[cfg(target_os = "linux")]
-        let _forced = setsockopt(&socket, sockopt::RcvBufForce, &KERNEL_BUFFER);
+        let _forced = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER_BYTES);
         socket.bind(&address.into())?;
         if address.ip().is_unspecified() {
             if address.is_ipv4() {
@@ -72,14 +75,14 @@ impl Datagrams {
         Ok(Arc::new(Self { socket, address, token }))
     }
 
-    /// Where it listens; its address may be unspecified.
+    /// The bound address; its IP address may be unspecified.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Reads until the token is cancelled.
+    /// Receives datagrams until the token is cancelled.
     pub async fn serve(self: Arc<Self>, common: Common) {
-        let mut buffer = vec![0; LONGEST];
+        let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
         let mut turns = Turns::default();
         loop {
             let received = tokio::select! {
@@ -89,26 +92,27 @@ impl Datagrams {
             match received {
                 Ok(Received { length, source, local }) => {
                     let bytes = buffer.get(..length).unwrap_or_default();
-                    self.take(&common, bytes, source, local).await;
+                    self.handle(&common, bytes, source, local).await;
                 }
-                // One datagram's misfortune; that the next one has it too must not stop everybody else.
-                Err(error) => tracing::debug!(%error, "a datagram could not be read"),
+                // An error concerns a single datagram, so receiving continues even if it repeats.
+                Err(error) => tracing::debug!(%error, "a datagram could not be received"),
             }
         }
     }
 
-    async fn take(self: &Arc<Self>, common: &Common, bytes: &[u8], source: SocketAddr, local: IpAddr) {
+    async fn handle(self: &Arc<Self>, common: &Common, bytes: &[u8], source: SocketAddr, local: IpAddr) {
         let local = SocketAddr::new(local, self.address.port());
         let arrival = Arrival { source: canonical(source), local, transport: Transport::Udp };
-        if let Entry::Reply(answer) = common.take(bytes, &arrival, Way::Datagrams(self)).await {
-            self.send(&answer, local.ip(), arrival.source);
+        if let Entry::Reply(response) = common.receive(bytes, &arrival, self).await {
+            self.send(&response, local.ip(), arrival.source);
         }
     }
 
-    /// One datagram, with the address that it was sent to.
+    /// Receives one datagram.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<Received> {
         let mut slices = [IoSliceMut::new(buffer)];
-        let mut control = self.is_everywhere().then(|| nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo));
+        let mut control =
+            self.is_bound_to_all().then(|| nix::cmsg_space!(libc::in_pktinfo, libc::in6_pktinfo));
         let message = recvmsg::<SockaddrStorage>(
             self.socket.as_raw_fd(),
             &mut slices,
@@ -118,7 +122,7 @@ impl Datagrams {
         let source = message.address.as_ref().and_then(address_of);
         let source = source.ok_or_else(|| io::Error::other("a datagram has no source"))?;
         let mut local = self.address.ip();
-        if control_is_read(&message) {
+        if has_all_control_data(&message) {
             for part in message.cmsgs()? {
                 match part {
                     ControlMessageOwned::Ipv4PacketInfo(info) => {
@@ -134,7 +138,8 @@ impl Datagrams {
         Ok(Received { length: message.bytes, source, local })
     }
 
-    /// Sends at once or not at all, from one of the own addresses.
+    /// Sends a datagram from one of the local addresses, or drops it if the kernel does not accept it at
+    /// once.
     fn send(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) {
         if let Err(error) = self.try_send(bytes, from, to) {
             tracing::debug!(%to, %error, "a datagram was not sent");
@@ -150,7 +155,7 @@ impl Datagrams {
         };
         let (v4, v6);
         let source = match (self.address, from) {
-            _ if !self.is_everywhere() || from.is_unspecified() => None,
+            _ if !self.is_bound_to_all() || from.is_unspecified() => None,
             (SocketAddr::V4(_), IpAddr::V4(from)) => {
                 v4 = libc::in_pktinfo {
                     ipi_ifindex: 0,
@@ -172,24 +177,17 @@ impl Datagrams {
             }
         };
         let (slices, to) = ([IoSlice::new(bytes)], SockaddrStorage::from(to));
-        // The socket never blocks, and nobody waits until it could be written to.
+        // The socket is non-blocking, and no task waits until it is writable.
         let sent = sendmsg(self.socket.as_raw_fd(), &slices, source.as_slice(), MsgFlags::empty(), Some(&to));
         sent.map_err(io::Error::from)
     }
 
-    /// Whether it listens on every address of the machine.
-    fn is_everywhere(&self) -> bool {
+    /// Whether the socket is bound to all addresses of the machine.
+    fn is_bound_to_all(&self) -> bool {
         self.address.ip().is_unspecified()
     }
 
-    /// What the library answers a message with: it reaches the peer that the message came from, from the
-    /// address that it came to, and nobody else, whatever a `Via` says.
-    pub async fn connection(self: &Arc<Self>, arrival: &Arrival) -> rsipstack::Result<SipConnection> {
-        let Arrival { source, local, .. } = *arrival;
-        self.library_socket(local, Some(source)).await
-    }
-
-    /// What the library sends to any address with.
+    /// A connection with which the library sends to any address.
     pub async fn anywhere(self: &Arc<Self>) -> rsipstack::Result<SipConnection> {
         self.library_socket(self.address, None).await
     }
@@ -199,14 +197,25 @@ impl Datagrams {
         local: SocketAddr,
         peer: Option<SocketAddr>,
     ) -> rsipstack::Result<SipConnection> {
-        let path = Path { datagrams: Arc::clone(self), local, peer };
+        let path = LibrarySender { datagrams: Arc::clone(self), local, peer };
         let socket = UdpConnection::from_socket(Arc::new(path), None, Some(self.token.clone())).await?;
         Ok(SipConnection::Udp(socket))
     }
 }
 
-/// Whether the kernel said anything beside the datagram.
-fn control_is_read<S>(message: &nix::sys::socket::RecvMsg<'_, '_, S>) -> bool {
+impl ReplyPath for Arc<Datagrams> {
+    const IS_DATAGRAM: bool = true;
+
+    /// Sends from the address that the message was received on, and only to the message's source, regardless
+    /// of `Via`.
+    async fn connection(&self, arrival: &Arrival) -> rsipstack::Result<SipConnection> {
+        let Arrival { source, local, .. } = *arrival;
+        self.library_socket(local, Some(source)).await
+    }
+}
+
+/// Whether the kernel's control data was received without truncation.
+fn has_all_control_data<S>(message: &nix::sys::socket::RecvMsg<'_, '_, S>) -> bool {
     !message.flags.contains(MsgFlags::MSG_CTRUNC)
 }
 
@@ -215,28 +224,28 @@ fn address_of(storage: &SockaddrStorage) -> Option<SocketAddr> {
     v4.or_else(|| storage.as_sockaddr_in6().map(|address: &SockaddrIn6| SocketAddrV6::from(*address).into()))
 }
 
-/// The socket as the library sends through it.
-struct Path {
+/// The socket as the library uses it: for sending only.
+struct LibrarySender {
     datagrams: Arc<Datagrams>,
     local: SocketAddr,
-    /// The one peer that is sent to.
+    /// If set, all datagrams go to this address.
     peer: Option<SocketAddr>,
 }
 
-type Answer<'a, T> = Pin<Box<dyn Future<Output = rsipstack::Result<T>> + Send + 'a>>;
+type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = rsipstack::Result<T>> + Send + 'a>>;
 
-// The library's trait is written with a macro; this is what it stands for.
-impl LibrarySocket for Path {
+// The library declares its trait with `async_trait`; these are the expanded signatures.
+impl LibrarySocket for LibrarySender {
     fn recv_from<'path, 'buffer, 'future>(
         &'path self,
         _buffer: &'buffer mut [u8],
-    ) -> Answer<'future, (usize, SocketAddr)>
+    ) -> BoxFuture<'future, (usize, SocketAddr)>
     where
         'path: 'future,
         'buffer: 'future,
         Self: 'future,
     {
-        // Everything is read above.
+        // `Datagrams::serve` receives instead.
         Box::pin(pending())
     }
 
@@ -244,7 +253,7 @@ impl LibrarySocket for Path {
         &'path self,
         bytes: &'bytes [u8],
         to: SocketAddr,
-    ) -> Answer<'future, usize>
+    ) -> BoxFuture<'future, usize>
     where
         'path: 'future,
         'bytes: 'future,

@@ -1,38 +1,42 @@
-//! Where a SIP message begins and ends in a stream.
+//! Finds the boundaries of SIP messages in a stream.
 //!
-//! Nothing is read into memory because a peer announces it: a message has one size at most, and what does not
-//! keep to the form ends the connection, for nobody knows where the next message begins.
+//! A peer's `Content-Length` never reserves memory: a message has at most 65,535 bytes. Input that violates
+//! the framing ends the connection, because the beginning of the next message is unknown.
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::head::Head;
+use crate::head::Head;
 
-/// Most bytes of a message.
-const MOST: usize = 65_535;
+/// Maximum size of a message with its head.
+const MAX_MESSAGE_BYTES: usize = 65_535;
 
-/// What a stream brings.
+/// A unit of a stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Frame {
     Message(Bytes),
-    /// Two empty lines, which want one back (RFC 5626).
+    /// A keep-alive ping of two empty lines, which is answered with one (RFC 5626).
     Ping,
 }
 
-/// The stream cannot be read any further.
+/// A message whose boundaries cannot be determined.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Malformed {
-    #[error("a message has more than {MOST} bytes")]
+pub enum FramingError {
+    /// The message is larger than 65,535 bytes.
+    #[error("the message has more than {MAX_MESSAGE_BYTES} bytes")]
     TooLong,
-    #[error("a message has a Content-Length that is no number, or two that differ")]
+    /// `Content-Length` is not a number, or occurs twice with different values.
+    #[error("Content-Length is not a number, or has two different values")]
     Length,
-    #[error("a datagram ends before its body does")]
+    /// `Content-Length` exceeds the datagram.
+    #[error("the datagram ends before its body does")]
     Short,
-    #[error("a message has no end of its head")]
+    /// The empty line after the headers is missing.
+    #[error("the message has no empty line after its headers")]
     Headless,
 }
 
-/// Takes the next whole thing that a stream brought.
-pub(crate) fn next(input: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
+/// Removes the next complete message or ping from the input; `None` if more bytes are needed.
+pub(crate) fn next_frame(input: &mut BytesMut) -> Result<Option<Frame>, FramingError> {
     loop {
         if input.starts_with(b"\r\n\r\n") {
             input.advance(4);
@@ -44,39 +48,39 @@ pub(crate) fn next(input: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
         input.advance(2);
     }
     let Some(head) = input.windows(4).position(|window| window == b"\r\n\r\n").map(|at| at + 4) else {
-        return if input.len() > MOST { Err(Malformed::TooLong) } else { Ok(None) };
+        return if input.len() > MAX_MESSAGE_BYTES { Err(FramingError::TooLong) } else { Ok(None) };
     };
     let body = content_length(input.get(..head).unwrap_or_default())?.unwrap_or_default();
-    let whole = head.saturating_add(body);
-    if whole > MOST {
-        return Err(Malformed::TooLong);
+    let total = head.saturating_add(body);
+    if total > MAX_MESSAGE_BYTES {
+        return Err(FramingError::TooLong);
     }
-    Ok((input.len() >= whole).then(|| Frame::Message(input.split_to(whole).freeze())))
+    Ok((input.len() >= total).then(|| Frame::Message(input.split_to(total).freeze())))
 }
 
-/// The body of a datagram: without a length it ends with the datagram, and what follows a body is no part of
-/// it (RFC 3261 §18.3).
-pub fn body_of_datagram(bytes: &[u8]) -> Result<&[u8], Malformed> {
-    let Some(head) = Head::of(bytes) else { return Err(Malformed::Headless) };
+/// The body of a datagram (RFC 3261 §18.3). Without `Content-Length` it extends to the end of the datagram;
+/// bytes after that length are ignored.
+pub fn body_of_datagram(bytes: &[u8]) -> Result<&[u8], FramingError> {
+    let Some(head) = Head::of(bytes) else { return Err(FramingError::Headless) };
     let length = length(head)?.unwrap_or(head.rest.len());
-    head.rest.get(..length).ok_or(Malformed::Short)
+    head.rest.get(..length).ok_or(FramingError::Short)
 }
 
-/// What a head says about its body.
-fn content_length(head: &[u8]) -> Result<Option<usize>, Malformed> {
+/// The `Content-Length` of a message, if it has one.
+fn content_length(head: &[u8]) -> Result<Option<usize>, FramingError> {
     Head::of(head).map_or(Ok(None), length)
 }
 
-fn length(head: Head<'_>) -> Result<Option<usize>, Malformed> {
+fn length(head: Head<'_>) -> Result<Option<usize>, FramingError> {
     let mut lengths = head.values(["Content-Length", "l"]).map(|value| {
         let is_number = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
         let number = std::str::from_utf8(value).ok().filter(|_| is_number).and_then(|text| text.parse().ok());
-        number.ok_or(Malformed::Length)
+        number.ok_or(FramingError::Length)
     });
     let first = lengths.next().transpose()?;
     for length in lengths {
         if Some(length?) != first {
-            return Err(Malformed::Length);
+            return Err(FramingError::Length);
         }
     }
     Ok(first)
@@ -86,11 +90,11 @@ fn length(head: Head<'_>) -> Result<Option<usize>, Malformed> {
 mod tests {
     use super::*;
 
-    fn frames(bytes: &[u8]) -> (Vec<Frame>, Option<Malformed>) {
+    fn frames(bytes: &[u8]) -> (Vec<Frame>, Option<FramingError>) {
         let mut input = BytesMut::from(bytes);
         let mut frames = Vec::new();
         loop {
-            match next(&mut input) {
+            match next_frame(&mut input) {
                 Ok(Some(frame)) => frames.push(frame),
                 Ok(None) => return (frames, None),
                 Err(error) => return (frames, Some(error)),
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_told_apart_by_their_length_and_pings_by_their_emptiness() {
+    fn messages_are_separated_by_their_length_and_pings_by_empty_lines() {
         let (a, b) = ("A x\r\nl : 3\r\n\r\nabc", "B x\r\ncontent-LENGTH:0\r\n\r\n");
         let (found, error) = frames(format!("{a}\r\n\r\n{b}\r\n{a}A x").as_bytes());
         assert_eq!((found, error), (vec![message(a), Frame::Ping, message(b), message(a)], None));
@@ -126,29 +130,29 @@ mod tests {
         assert_eq!(body("", "abc"), Ok("abc".to_owned()));
         assert_eq!(body("l: 2\r\n", "abc"), Ok("ab".to_owned()));
         assert_eq!(body("Content-Length: 3\r\nl: 3\r\n", "abc"), Ok("abc".to_owned()));
-        assert_eq!(body("Content-Length: 4\r\n", "abc"), Err(Malformed::Short));
+        assert_eq!(body("Content-Length: 4\r\n", "abc"), Err(FramingError::Short));
         for wrong in ["-1", "+3", "3x", "", "99999999999999999999", "3\r\nl: 2"] {
             assert_eq!(
                 body(&format!("Content-Length: {wrong}\r\n"), "abc"),
-                Err(Malformed::Length),
+                Err(FramingError::Length),
                 "{wrong}"
             );
         }
-        assert_eq!(body_of_datagram(b"A x\r\nB: c\r\n"), Err(Malformed::Headless));
+        assert_eq!(body_of_datagram(b"A x\r\nB: c\r\n"), Err(FramingError::Headless));
     }
 
     #[test]
     fn a_length_that_is_too_large_or_no_number_ends_the_stream() {
         for (length, error) in [
-            ("65535", Malformed::TooLong),
-            ("18446744073709551615", Malformed::TooLong),
-            ("18446744073709551616", Malformed::Length),
-            ("-1", Malformed::Length),
-            ("", Malformed::Length),
+            ("65535", FramingError::TooLong),
+            ("18446744073709551615", FramingError::TooLong),
+            ("18446744073709551616", FramingError::Length),
+            ("-1", FramingError::Length),
+            ("", FramingError::Length),
         ] {
             let text = format!("A x\r\nContent-Length: {length}\r\n\r\nabc");
             assert_eq!(frames(text.as_bytes()), (Vec::new(), Some(error)), "{length}");
         }
-        assert_eq!(frames(&vec![b'x'; MOST + 1]), (Vec::new(), Some(Malformed::TooLong)));
+        assert_eq!(frames(&vec![b'x'; MAX_MESSAGE_BYTES + 1]), (Vec::new(), Some(FramingError::TooLong)));
     }
 }

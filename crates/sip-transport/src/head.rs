@@ -1,25 +1,25 @@
-//! The head of a message, looked at without parsing it: where its lines are, and nothing of what they mean.
+//! A message's head, split into lines without being parsed.
 //!
-//! A flood is turned away by what stands here, so that only what is let through is parsed and copied.
-//! Everything borrows from the bytes that came, nothing is allocated but what a folded line needs, and each
-//! look goes over the head once. A message has 65,535 bytes at most wherever it comes from.
+//! The message filter uses it to reject a flood before anything is parsed or copied. All results borrow from
+//! the received bytes; only a folded line allocates. Each accessor scans the head once. A message has at most
+//! 65,535 bytes over every transport.
 
 use std::borrow::Cow;
 
-/// The end of a head.
+/// The line end of the last header, and the empty line after it.
 const END: &[u8] = b"\r\n\r\n";
 
-/// A message's start line, header lines and body.
+/// A message's start line, header lines and the bytes after them.
 #[derive(Debug, Clone, Copy)]
 pub struct Head<'a> {
     start: &'a [u8],
     lines: &'a [u8],
-    /// What follows the head, whatever `Content-Length` says.
+    /// The bytes after the head, regardless of `Content-Length`.
     pub rest: &'a [u8],
 }
 
 impl<'a> Head<'a> {
-    /// Finds the head; `None` when there is no end of it, or no first line.
+    /// Splits a message; `None` if it has no empty line after the headers, or no start line.
     pub fn of(bytes: &'a [u8]) -> Option<Self> {
         let end = find(bytes, END)?;
         let (head, rest) = (bytes.get(..end + 2)?, bytes.get(end + END.len()..)?);
@@ -28,7 +28,7 @@ impl<'a> Head<'a> {
         (!start.is_empty()).then_some(Self { start, lines, rest })
     }
 
-    /// Method, Request-URI and version; `None` when it is no request.
+    /// Method, Request-URI and version; `None` if the start line is not that of a request.
     pub fn request(&self) -> Option<[&'a [u8]; 3]> {
         let first = self.start.iter().position(|byte| *byte == b' ')?;
         let last = self.start.iter().rposition(|byte| *byte == b' ')?;
@@ -39,12 +39,13 @@ impl<'a> Head<'a> {
         (is_version && is_token(method)).then_some([method, uri, version])
     }
 
-    /// The method of a request.
+    /// The method; `None` if the message is not a request.
     pub fn method(&self) -> Option<&'a [u8]> {
         self.request().map(|[method, ..]| method)
     }
 
-    /// Names and values of the header lines, as they came: a folded line is one value with its line ends.
+    /// Names and values of the header lines, trimmed but otherwise as received: a folded value keeps its line
+    /// ends. Lines without a colon are skipped.
     pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let mut rest = self.lines;
         std::iter::from_fn(move || {
@@ -60,7 +61,7 @@ impl<'a> Head<'a> {
         })
     }
 
-    /// The values of a header, which may have a short name.
+    /// The values of a header, given by its long and its compact name. The compact name may be empty.
     pub fn values(&self, [long, short]: [&str; 2]) -> impl Iterator<Item = &'a [u8]> {
         let is_named = move |name: &[u8]| {
             name.eq_ignore_ascii_case(long.as_bytes())
@@ -69,13 +70,13 @@ impl<'a> Head<'a> {
         self.headers().filter(move |(name, _)| is_named(name)).map(|(_, value)| value)
     }
 
-    /// The first value of a header, on one line.
+    /// The first value of a header, [`unfolded`].
     pub fn value(&self, names: [&str; 2]) -> Option<Cow<'a, [u8]>> {
         self.values(names).next().map(unfolded)
     }
 }
 
-/// A value on one line.
+/// Replaces line ends and tabs of a folded value by spaces. A value on one line is returned unchanged.
 pub fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
     if !value.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
         return Cow::Borrowed(value);
@@ -84,7 +85,7 @@ pub fn unfolded(value: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(value.iter().map(space).collect())
 }
 
-/// The first line with those that continue it, line ends included.
+/// The first line and its continuation lines, including the line ends.
 fn logical_line(bytes: &[u8]) -> &[u8] {
     let mut end = 0;
     loop {
@@ -100,7 +101,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     bytes.windows(what.len()).position(|window| window == what)
 }
 
-/// Whether this may be a method (RFC 3261 §25.1).
+/// Whether the text is a `token` (RFC 3261 §25.1), as a method must be.
 fn is_token(text: &[u8]) -> bool {
     let is_mark = |byte: &u8| b"-.!%*_+`'~".contains(byte);
     !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || is_mark(byte))
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_and_what_is_no_message_are_no_requests() {
+    fn responses_and_other_protocols_are_not_requests() {
         let is = |text: &[u8]| Head::of(text).map(|head| head.method().is_some());
         assert_eq!(is(b"SIP/2.0 200 OK\r\nVia: x\r\n\r\n"), Some(false));
         assert_eq!(is(b"GET / HTTP/1.1\r\n\r\n"), Some(false));
@@ -137,7 +138,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), tail in "[\r\n :,;a]{0,40}") {
+        fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), tail in "[\r\n :,;a]{0,40}") {
             let bytes = [bytes.as_slice(), tail.as_bytes(), END].concat();
             if let Some(head) = Head::of(&bytes) {
                 let _ = (head.request(), head.headers().count(), head.value(["Via", "v"]));

@@ -1,15 +1,16 @@
-//! What the edge and the dialler share of SIP: where to listen, connections, ports for media, bodies, session
-//! descriptions and timers.
+//! The parts of SIP that the carrier edge and the dialler share: UDP and TCP listeners, stream connections,
+//! media ports, message bodies, session descriptions (SDP) and session timers.
 //!
-//! It decides nothing about a call. What peers feed, and what bounds it:
+//! The crate makes no decision about a call. Each loop that a peer can feed has a bound:
 //!
 //! | loop | bound |
 //! | --- | --- |
-//! | `datagrams`: datagrams of everybody | one buffer; 16 in a row; what the kernel's queue cannot hold is lost |
-//! | `streams`: connections of everybody | places for all and for each address; idle ones that proved nothing make room |
-//! | `streams`: messages on a connection | 65,535 bytes each, 32 seconds to arrive; 16 in a row; nothing is read while 64 answers or 64 KiB wait |
-//! | `stateless`: answers to strangers | twice the bytes that came, once, as rarely as the door says |
-//! | `listen`: port 0 | 16 tries |
+//! | `datagrams`: datagrams of any source | one buffer; 16 in a row; the kernel drops the excess |
+//! | `streams`: connections of any peer | a limit in total and for each address, with eviction |
+//! | `streams`: messages of a connection | 65,535 bytes and 32 seconds each; 16 in a row |
+//! | `streams`: responses to a peer | reading pauses while 64 of them or 64 KiB wait to be sent |
+//! | `stateless`: responses to unknown sources | the filter's limits on size and rate; sent once |
+//! | `listen`: a free port for UDP and TCP | 16 attempts |
 
 // A test reads a packet or two.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
@@ -20,6 +21,8 @@ pub mod body;
 mod datagrams;
 mod framing;
 mod head;
+mod intake;
+mod limits;
 pub mod listen;
 mod ports;
 pub mod sdp;
@@ -29,10 +32,11 @@ mod stateless;
 pub mod streams;
 mod tag;
 
-pub use arrival::{Arrival, Common, Door, Entry};
+pub use arrival::Arrival;
 pub use datagrams::Datagrams;
-pub use framing::body_of_datagram;
+pub use framing::{FramingError, body_of_datagram};
 pub use head::{Head, unfolded};
+pub use intake::{Common, Door, Entry};
 pub use ports::{Books, Bound, Held, Ports};
 pub use shutdown::shut_down;
 pub use stateless::Reply;

@@ -1,4 +1,4 @@
-//! The ports that calls get for their media.
+//! UDP ports for the media of calls.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::ops::Range;
@@ -8,40 +8,45 @@ use std::sync::{Mutex, PoisonError};
 use service_base::descriptors::{Descriptors, Permit, Share};
 use service_base::net::{Entered, OwnSockets, Use};
 
-/// Ports that are tried in a row: a range that is nearly used up must not hold up other calls.
-const IN_A_ROW: usize = 128;
+/// Ports that are tried before the task yields: a nearly exhausted range must not delay other calls.
+const ATTEMPTS_BEFORE_YIELD: usize = 128;
 
-/// Most sockets that are kept for the next calls.
-const SPARE: usize = 32;
+/// Maximum number of unused sockets that are kept for later calls.
+const MAX_SPARE_SOCKETS: usize = 32;
 
-/// The ports that calls get, each in turn.
+/// Binds media sockets to the ports of a range, in turn.
 #[derive(Debug)]
 pub struct Ports {
     range: Range<u16>,
     next: AtomicUsize,
-    /// Sockets that were opened for calls that came to nothing.
+    /// Unused sockets of calls that were refused.
     spare: Mutex<Vec<Bound>>,
     books: Books,
 }
 
-/// Where each socket is entered: among our own, for a purpose, and among the files that may be open, of a
-/// share.
+/// The accounting of each socket: it is registered as an own socket, and counts as an open file.
 #[derive(Debug)]
 pub struct Books {
+    /// The sockets of this process, which no media may be sent to.
     pub own: OwnSockets,
+    /// The purpose under which they are registered.
     pub purpose: Use,
+    /// The limit of open files.
     pub descriptors: Descriptors,
+    /// The share of the limit that is used.
     pub share: Share,
 }
 
-/// A socket on a port, and what is held as long as it is open.
+/// A bound media socket and its accounting.
 #[derive(Debug)]
 pub struct Bound {
+    /// The socket, which never blocks.
     pub socket: UdpSocket,
+    /// Must be kept as long as the socket is open.
     pub held: Held,
 }
 
-/// A socket's place among our own, and the right to have it open.
+/// The registration and the file permit of a socket; dropping it ends both.
 #[derive(Debug)]
 pub struct Held {
     _entered: Entered,
@@ -49,13 +54,15 @@ pub struct Held {
 }
 
 impl Ports {
-    /// Begins somewhere in the range, so that servers that share an address do not all try the same ports.
+    /// Binds even ports of a range, beginning at a random one, so that servers on the same address do not all
+    /// try the same ports.
     pub fn new(range: Range<u16>, random: u64, books: Books) -> Self {
         let first = usize::try_from(random % u64::from(u16::MAX)).unwrap_or_default();
         Self { range, next: AtomicUsize::new(first), spare: Mutex::default(), books }
     }
 
-    /// A socket on an even port that never blocks; `None` when none is free.
+    /// Binds a non-blocking socket to an even port of an address; `None` if no port is free or no more files
+    /// may be open.
     pub async fn bind(&self, at: IpAddr) -> Option<Bound> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(bound) =
@@ -67,7 +74,7 @@ impl Ports {
         let first = usize::from(self.range.start.next_multiple_of(2));
         let count = usize::from(self.range.end).saturating_sub(first).div_ceil(2);
         for tried in 1..=count {
-            if tried % IN_A_ROW == 0 {
+            if tried % ATTEMPTS_BEFORE_YIELD == 0 {
                 tokio::task::yield_now().await;
             }
             let step = self.next.fetch_add(1, Ordering::Relaxed) % count.max(1);
@@ -81,11 +88,11 @@ impl Ports {
         None
     }
 
-    /// Takes back a socket that was never used, for the next call: most calls that are refused need none of
-    /// their own.
-    pub fn give_back(&self, bound: Bound) {
+    /// Keeps an unused socket for the next call, at most 32 of them. This saves most refused calls the
+    /// opening of one.
+    pub fn recycle(&self, bound: Bound) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
-        if spare.len() < SPARE {
+        if spare.len() < MAX_SPARE_SOCKETS {
             spare.push(bound);
         }
     }
@@ -102,7 +109,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_ports_are_taken_than_files_may_be_open_for_them() {
+    async fn the_limit_of_open_files_limits_the_ports() {
         let ports = ports(50_000..60_000, 17, 512);
         let here = IpAddr::from([127, 0, 0, 1]);
         let mut taken = Vec::new();
@@ -116,31 +123,35 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_that_was_given_back_serves_the_next_call_at_the_same_address() {
+    async fn a_returned_socket_is_used_by_the_next_call_at_the_same_address() {
         let ports = ports(20_000..30_000, 11, 1_024);
         let (here, elsewhere) = (IpAddr::from([127, 0, 0, 1]), IpAddr::from([127, 0, 0, 2]));
         let first = ports.bind(here).await.unwrap();
         let port = first.socket.local_addr().unwrap().port();
-        ports.give_back(first);
+        ports.recycle(first);
         let second = ports.bind(here).await.unwrap();
         assert_eq!(second.socket.local_addr().unwrap().port(), port);
-        ports.give_back(second);
+        ports.recycle(second);
         let third = ports.bind(elsewhere).await.unwrap();
-        assert_eq!(third.socket.local_addr().unwrap().ip(), elsewhere, "it is of no use for another address");
+        assert_eq!(
+            third.socket.local_addr().unwrap().ip(),
+            elsewhere,
+            "it cannot be used for another address"
+        );
     }
 
     #[tokio::test]
-    async fn no_more_sockets_are_kept_than_are_worth_it() {
+    async fn the_number_of_unused_sockets_is_limited() {
         let ports = ports(30_000..40_000, 13, 1_024);
         let here = IpAddr::from([127, 0, 0, 1]);
         let mut sockets = Vec::new();
-        for _ in 0..SPARE + 3 {
+        for _ in 0..MAX_SPARE_SOCKETS + 3 {
             sockets.extend(ports.bind(here).await);
         }
-        assert_eq!(sockets.len(), SPARE + 3);
+        assert_eq!(sockets.len(), MAX_SPARE_SOCKETS + 3);
         for socket in sockets {
-            ports.give_back(socket);
+            ports.recycle(socket);
         }
-        assert_eq!(ports.spare.lock().unwrap().len(), SPARE);
+        assert_eq!(ports.spare.lock().unwrap().len(), MAX_SPARE_SOCKETS);
     }
 }

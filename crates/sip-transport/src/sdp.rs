@@ -1,4 +1,4 @@
-//! Session descriptions: answers, and offers.
+//! Writes session descriptions: offers and answers (RFC 4566, RFC 3264).
 
 use std::fmt::Write as _;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -7,31 +7,31 @@ use std::net::SocketAddr;
 use sha2::{Digest as _, Sha256};
 use trunk_rules::carrier::{Codec, Direction, Media, OFFERED_SUITE, Profile, Protection, Setup};
 
-/// What names a session in all its descriptions (RFC 3264 §5 and §8): an id that stays, and a version that
-/// grows by one whenever the description is another one than the last.
+/// The `o=` line of a session (RFC 3264 §5 and §8): a constant id, and a version that grows by one with each
+/// description that differs from the one before.
 #[derive(Debug)]
 pub struct Identity {
     id: u64,
     version: u32,
-    /// What was described last, hashed: a call that is up keeps no text.
-    last: u64,
+    /// The hash of the last description: an established call keeps no text.
+    last_hash: u64,
 }
 
 impl Identity {
-    /// A session that nothing was said of yet.
+    /// A new session, whose id is taken from a random number.
     pub fn new(random: u64) -> Self {
-        // Some programs keep it in a signed or a floating-point number.
-        Self { id: 1 + (random >> 12), version: 0, last: 0 }
+        // At most 53 bits: some implementations store it as a signed or floating-point number.
+        Self { id: 1 + (random >> 12), version: 0, last_hash: 0 }
     }
 
-    /// The whole description; `rest` is what follows the second line.
+    /// The complete description; `rest` is the text after the `c=` line.
     fn describe(&mut self, at: SocketAddr, rest: &str) -> String {
         let mut hasher = DefaultHasher::new();
         (at.ip(), rest).hash(&mut hasher);
         let hash = hasher.finish();
-        if self.version == 0 || self.last != hash {
+        if self.version == 0 || self.last_hash != hash {
             self.version = self.version.saturating_add(1);
-            self.last = hash;
+            self.last_hash = hash;
         }
         let Self { id, version, .. } = self;
         let (family, host) = if at.is_ipv6() { ("IP6", at.ip()) } else { ("IP4", at.ip()) };
@@ -39,9 +39,9 @@ impl Identity {
     }
 }
 
-/// The body that answers an offer: the chosen stream, and the others refused. The key is ours, for SRTP.
+/// The answer to an offer: it accepts the chosen stream and refuses the others. `key` is our SRTP key.
 pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str) -> String {
-    // The time is that of the offer (RFC 3264 §6).
+    // The `t=` line is that of the offer (RFC 3264 §6).
     let mut text = format!("t={}\r\n", media.time);
     for (place, line) in media.lines.iter().enumerate() {
         if place == media.stream {
@@ -58,7 +58,7 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
                     let _ = write!(text, "a=crypto:{tag} {suite} inline:{key}\r\n");
                 }
                 Protection::Dtls { setup, .. } => {
-                    // The connection is never opened from this side.
+                    // This side never opens a DTLS connection, so it is active only if the offer is passive.
                     let side = if *setup == Setup::Passive { "active" } else { "passive" };
                     let _ = write!(text, "a=setup:{side}\r\na=fingerprint:{}\r\n", fingerprint(key));
                 }
@@ -72,7 +72,7 @@ pub fn answer(identity: &mut Identity, media: &Media, at: SocketAddr, key: &str)
     identity.describe(at, &text)
 }
 
-/// The body that answers an offer that takes every stream out of the call.
+/// The answer to an offer in which every stream is disabled; `lines` are its `m=` values.
 pub fn answer_taken_out(identity: &mut Identity, lines: &[String], at: SocketAddr) -> String {
     let mut text = "t=0 0\r\n".to_owned();
     for line in lines {
@@ -81,7 +81,7 @@ pub fn answer_taken_out(identity: &mut Identity, lines: &[String], at: SocketAdd
     identity.describe(at, &text)
 }
 
-/// A stream that is not used has the port 0.
+/// Writes a refused stream: its port is 0.
 fn refuse(text: &mut String, line: &str) {
     let refused: Vec<&str> = line.split_ascii_whitespace().collect();
     let kind = refused.first().copied().unwrap_or("audio");
@@ -89,8 +89,8 @@ fn refuse(text: &mut String, line: &str) {
     let _ = write!(text, "m={kind} 0 {rest}\r\n");
 }
 
-/// An offer of codecs, the best first, and of telephone events. With the profile `RTP/SAVP` it carries our
-/// key.
+/// An offer of codecs, the preferred one first, and of telephone events. With the profile `RTP/SAVP` it
+/// carries our key.
 pub fn offer(
     identity: &mut Identity,
     at: SocketAddr,
@@ -120,14 +120,14 @@ pub fn offer(
     identity.describe(at, &text)
 }
 
-/// A fingerprint of a certificate that does not exist: what is described is signalling alone.
+/// The fingerprint of a certificate that does not exist: only signalling is implemented, no DTLS.
 fn fingerprint(key: &str) -> String {
     let bytes = Sha256::digest(key.as_bytes());
     let pairs: Vec<String> = bytes.iter().map(|byte| format!("{byte:02X}")).collect();
     format!("sha-256 {}", pairs.join(":"))
 }
 
-/// What the answerer does, by what the offerer says.
+/// The answer's direction for a direction of the offer.
 fn mirrored(direction: Direction) -> &'static str {
     match direction {
         Direction::SendRecv => "sendrecv",
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_version_grows_with_each_change_and_stays_where_nothing_changed() {
+    fn the_version_grows_with_each_change_and_else_stays() {
         let mut identity = Identity::new(u64::MAX);
         let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
         let mut offered =

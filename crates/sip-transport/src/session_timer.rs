@@ -1,71 +1,72 @@
-//! The session timer (RFC 4028): whether there is one, who refreshes the session, and when it is over when
-//! nobody does.
+//! The session timer (RFC 4028): whether there is one, which side refreshes the session, and when it expires.
 //!
-//! One reading for both sides of a call. It decides, and neither sends nor waits.
+//! Both sides of a call use it. It makes decisions, and neither sends nor waits.
 
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use rsipstack::sip::{Header, Headers};
 
-/// Seconds of the shortest interval that is agreed to, which is the shortest that the standard allows.
+/// The shortest accepted interval in seconds, which is the minimum of RFC 4028 §5.
 pub const SHORTEST: u32 = 90;
 
-/// An interval of a far end's that is shorter, against the standard, would keep us busy with refreshing.
-const SHORTEST_KEPT: u32 = 10;
+/// The shortest interval in seconds at which we refresh. A far end may violate the minimum of the standard;
+/// refreshing more often would be costly.
+const MIN_REFRESH_INTERVAL_SECONDS: u32 = 10;
 
-/// Seconds before the end at which the side that does not refresh gives up, unless a third of the interval is
-/// less.
-const MARGIN: u32 = 32;
+/// Seconds before the expiry at which the session is ended, unless a third of the interval is less (RFC 4028
+/// §10).
+const MAX_EXPIRY_MARGIN_SECONDS: u32 = 32;
 
-/// A side of the request or response that says who refreshes.
+/// The side that refreshes the session, as seen from the request that carries the parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refresher {
-    /// Who sent the request.
+    /// The sender of the request.
     Uac,
-    /// Who answers it.
+    /// The recipient of the request.
     Uas,
 }
 
-/// What a message says about the session timer.
+/// The session timer headers of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Said {
-    /// Seconds of `Session-Expires`.
+    /// The interval of `Session-Expires`, in seconds.
     pub interval: Option<u32>,
+    /// The `refresher` parameter of `Session-Expires`.
     pub refresher: Option<Refresher>,
-    /// Seconds of `Min-SE`.
+    /// The value of `Min-SE`, in seconds.
     pub least: Option<u32>,
-    /// Whether session timers are supported.
+    /// Whether `Supported` or `Require` lists `timer`.
     supported: bool,
 }
 
-/// A header of the session timer is no number of seconds.
+/// A session timer header, which is the field, does not begin with a number of seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no number of seconds")]
+#[error("{0} is not a number of seconds")]
 pub struct Malformed(&'static str);
 
-/// What a request that begins or refreshes a session is answered with.
+/// The answer to the session timer of a request that begins or refreshes a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// There is no session timer.
+    /// The session has no timer.
     Without,
-    /// 422, with this many seconds as `Min-SE`.
+    /// The request is refused with 422 and this number of seconds as `Min-SE`.
     TooShort(u32),
-    /// There is one.
+    /// The session has a timer with these terms.
     With(Terms),
 }
 
-/// What a session timer is agreed on.
+/// The agreed terms of a session timer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terms {
-    /// Seconds.
+    /// The interval in seconds after which an unrefreshed session expires.
     pub interval: u32,
     /// Whether we refresh the session.
     pub ours: bool,
 }
 
 impl Said {
-    /// Reads a message.
+    /// Reads the headers of a message. The error names a header that is not a number.
     pub fn of(headers: &Headers) -> Result<Self, Malformed> {
         let mut said = Self::default();
         for header in headers.iter() {
@@ -86,13 +87,13 @@ impl Said {
         Ok(said)
     }
 
-    /// Whether who says so knows session timers: `refresher` is said by nobody else.
+    /// Whether the sender supports session timers: it lists `timer`, or it sent `refresher`.
     pub fn is_supported(&self) -> bool {
         self.supported || self.refresher.is_some()
     }
 
-    /// Decides as the side that answers a request (RFC 4028 §9). `running` is what was agreed on before in
-    /// the dialog: a refresh that says nothing leaves it as it is.
+    /// Decides as the recipient of a request (RFC 4028 §9). `running` are the terms that the dialog has so
+    /// far; a request without `Session-Expires` keeps them.
     pub fn decide(&self, running: Option<Terms>) -> Decision {
         let Some(interval) = self.interval else {
             return running.map_or(Decision::Without, Decision::With);
@@ -100,8 +101,7 @@ impl Said {
         let least = self.least.unwrap_or_default().max(SHORTEST);
         match (interval < least, self.is_supported()) {
             (true, true) => Decision::TooShort(least),
-            // Whoever does not know session timers would not understand why, and an interval must not be
-            // raised.
+            // A sender without support would not understand 422, and the interval must not be raised.
             (true, false) => Decision::Without,
             (false, supported) => {
                 let by = self.refresher.unwrap_or(Refresher::Uac);
@@ -110,9 +110,10 @@ impl Said {
         }
     }
 
-    /// What a response to a request of ours agrees on. Without a word about it there is no session timer.
+    /// The terms that a response to our request agrees to. Without `Session-Expires` the session has no
+    /// timer.
     pub fn agreed(&self) -> Option<Terms> {
-        let interval = self.interval?.max(SHORTEST_KEPT);
+        let interval = self.interval?.max(MIN_REFRESH_INTERVAL_SECONDS);
         Some(Terms { interval, ours: self.refresher != Some(Refresher::Uas) })
     }
 }
@@ -132,53 +133,54 @@ fn refresher(parameter: &str) -> Option<Refresher> {
 }
 
 impl Terms {
-    /// The value of `Session-Expires` in our response.
+    /// The value of `Session-Expires` for our response.
     pub fn in_response(self) -> String {
         format!("{};refresher={}", self.interval, if self.ours { "uas" } else { "uac" })
     }
 
-    /// The value of `Session-Expires` in a request of ours.
+    /// The value of `Session-Expires` for our request.
     pub fn in_request(self) -> String {
         format!("{};refresher={}", self.interval, if self.ours { "uac" } else { "uas" })
     }
 }
 
-/// A session that ends unless it is refreshed.
+/// A session that expires unless it is refreshed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
+    /// The agreed terms.
     pub terms: Terms,
-    /// When we refresh it next; never when that is for the other side to do.
+    /// When we refresh it next; `None` if the other side refreshes, or while a refresh is under way.
     pub refresh_at: Option<Timestamp>,
-    /// When it is given up.
+    /// When the call is ended because no refresh succeeded.
     pub ends_at: Timestamp,
 }
 
 impl Session {
-    /// One that was agreed on, or refreshed, just now. It is refreshed after half the interval, and given up
-    /// 32 seconds or a third of the interval before its end, whichever is less.
+    /// A session that was agreed or refreshed at `now`. We refresh it after half the interval. It ends 32
+    /// seconds or a third of the interval before its expiry, whichever is less.
     pub fn new(terms: Terms, now: Timestamp) -> Self {
         let after = |seconds: u32| now.after(Duration::from_secs(seconds.into()));
         let Terms { interval, ours } = terms;
         Self {
             terms,
             refresh_at: ours.then(|| after(interval / 2)),
-            ends_at: after(interval - MARGIN.min(interval / 3)),
+            ends_at: after(interval - MAX_EXPIRY_MARGIN_SECONDS.min(interval / 3)),
         }
     }
 
-    /// What comes next.
+    /// The time of the next refresh or of the end.
     pub fn next(&self) -> Timestamp {
         self.refresh_at.map_or(self.ends_at, |at| at.min(self.ends_at))
     }
 
-    /// A refresh failed that may be tried again.
+    /// Schedules another refresh after a failed one, if the refresh is up to us.
     pub fn try_again_at(&mut self, at: Timestamp) {
         if self.terms.ours {
             self.refresh_at = Some(at);
         }
     }
 
-    /// A refresh is under way.
+    /// A refresh was sent: none is due until its outcome is known.
     pub fn wait(&mut self) {
         self.refresh_at = None;
     }
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_caller_chooses_who_refreshes_and_whoever_knows_nothing_of_it_does_not() {
+    fn the_caller_chooses_the_refresher_which_is_never_a_side_without_support() {
         assert_eq!(decided("1800", &[TIMER]), with(1800, false));
         assert_eq!(decided("1800;refresher=uac", &[TIMER]), with(1800, false));
         assert_eq!(decided("90; x=y; Refresher = UAS", &[TIMER]), with(90, true));
@@ -221,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interval_that_is_too_short_is_refused_where_the_caller_understands_that() {
+    fn an_interval_that_is_too_short_is_refused_if_the_caller_supports_that() {
         assert_eq!(decided("89", &[TIMER]), Decision::TooShort(90));
         assert_eq!(decided("0", &[TIMER]), Decision::TooShort(90));
         assert_eq!(decided("89", &[]), Decision::Without);
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_that_says_nothing_leaves_what_was_agreed_on() {
+    fn a_refresh_without_an_interval_keeps_the_terms() {
         let running = Terms { interval: 120, ours: true };
         assert_eq!(said(&[TIMER]).unwrap().decide(Some(running)), Decision::With(running));
         let changed = said(&[TIMER, ("Session-Expires", "200;refresher=uac")]).unwrap();
@@ -242,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_says_what_is_agreed_on() {
+    fn a_response_states_the_agreed_terms() {
         let agreed = |expires| {
             said(&[("Session-Expires", expires)]).unwrap().agreed().map(|terms| (terms.interval, terms.ours))
         };
@@ -254,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_refreshed_at_half_time_and_given_up_before_its_end() {
+    fn a_session_is_refreshed_at_half_time_and_ended_before_its_expiry() {
         let at = |timestamp: Timestamp| timestamp.as_unix_millis() / 1000;
         let session = |interval, ours| {
             let session = Session::new(Terms { interval, ours }, Timestamp::from_unix_millis(0));
@@ -268,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn who_refreshes_is_said_as_seen_from_the_request() {
+    fn the_refresher_is_stated_as_seen_from_the_request() {
         let ours = Terms { interval: 90, ours: true };
         assert_eq!(
             (ours.in_response(), ours.in_request()),

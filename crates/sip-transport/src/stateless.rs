@@ -1,46 +1,53 @@
-//! Responses that are made of a request's bytes alone (RFC 3261 §8.2.7): no transaction, no repetition, no
-//! memory.
+//! Stateless responses (RFC 3261 §8.2.7): built from the request's bytes alone, without a transaction,
+//! retransmission or stored state.
 //!
-//! Such a response goes to where the request came from, which may be forged, so it never has more bytes than
-//! its caller grants: what is not needed is left out, and when even the rest is too long there is none.
+//! The response goes to the source address of the request, which may be forged. It therefore never exceeds
+//! the size that the calling code allows: optional headers are left out, and if the rest is still too long,
+//! there is no response.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
-use super::head::{Head, unfolded};
-use super::tag::tag_of;
+use crate::head::{Head, unfolded};
+use crate::tag::tag_of;
 
-/// How every response ends: it has no body.
+/// The end of every response: it has no body.
 const TAIL: &[u8] = b"Content-Length: 0\r\n\r\n";
 
-/// What a response says besides what it copies.
+/// The status and the headers of a response that are not copied from the request.
 #[derive(Debug, Clone, Default)]
 pub struct Reply<'a> {
+    /// The status code.
     pub code: u16,
+    /// The reason phrase.
     pub phrase: &'a str,
-    /// Header lines, of which the first is needed.
+    /// Headers that come first. If the first of them does not fit, there is no response; the others may be
+    /// left out.
     pub needed: Vec<(&'a str, String)>,
-    /// Header lines that stand as far as there is room, the most useful first.
+    /// Headers that are included as far as they fit, the most useful first.
     pub useful: Vec<(&'a str, String)>,
 }
 
 impl<'a> Reply<'a> {
+    /// A response without further headers.
     pub fn new(code: u16, phrase: &'a str) -> Self {
         Self { code, phrase, ..Self::default() }
     }
 
+    /// Adds a header that is left out if it does not fit.
+    #[must_use]
     pub fn useful(mut self, name: &'a str, value: impl Into<String>) -> Self {
         self.useful.push((name, value.into()));
         self
     }
 
-    /// The response to a request, of `most` bytes at most. `None` when the request wants none, has no `Via`,
-    /// or leaves no room. `tag` is what `To` gets if it has none.
-    pub fn to(&self, head: &Head<'_>, source: SocketAddr, tag: &str, most: usize) -> Option<Vec<u8>> {
+    /// The response to a request, of at most `max_bytes` bytes. `None` if the message is not a request or is
+    /// an ACK, has no `Via`, or if the response does not fit. `tag` is added to a `To` without a tag.
+    pub fn to(&self, head: &Head<'_>, source: SocketAddr, tag: &str, max_bytes: usize) -> Option<Vec<u8>> {
         if matches!(head.method()?, b"ACK") {
             return None;
         }
-        let mut bytes = Vec::with_capacity(most.min(1_024));
+        let mut bytes = Vec::with_capacity(max_bytes.min(1_024));
         line(&mut bytes, format!("SIP/2.0 {} {}", self.code, self.phrase).as_bytes(), b"");
         let mut vias = head.values(["Via", "v"]);
         line(&mut bytes, b"Via: ", &stamped(vias.next()?, source));
@@ -56,7 +63,7 @@ impl<'a> Reply<'a> {
                 line(&mut bytes, name.as_bytes(), &value);
             }
         }
-        let mut room = most.checked_sub(bytes.len() + TAIL.len())?;
+        let mut room = max_bytes.checked_sub(bytes.len() + TAIL.len())?;
         let needed = self.needed.iter().enumerate().map(|(at, header)| (at == 0, header));
         for (is_needed, (name, value)) in needed.chain(self.useful.iter().map(|header| (false, header))) {
             match room.checked_sub(name.len() + value.len() + 4) {
@@ -84,7 +91,7 @@ fn has_tag(value: &[u8]) -> bool {
     std::str::from_utf8(value).is_ok_and(|value| tag_of(value).is_some())
 }
 
-/// A `Via` line whose first value says where the request came from (RFC 3261 §18.2.1, RFC 3581 §4).
+/// A `Via` line with the request's source address in its first value (RFC 3261 §18.2.1, RFC 3581 §4).
 fn stamped(line: &[u8], source: SocketAddr) -> Vec<u8> {
     let line = unfolded(line);
     let end = line.iter().position(|byte| *byte == b',').unwrap_or(line.len());
@@ -95,7 +102,7 @@ fn stamped(line: &[u8], source: SocketAddr) -> Vec<u8> {
     let mut wants_port = false;
     for parameter in parameters {
         let name = parameter.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
-        // Only the receiver says these: what a sender writes there may be anybody's address.
+        // Only the receiver sets these: a sender could write the address of any victim.
         if name.eq_ignore_ascii_case(b"rport") {
             wants_port = true;
         } else if !name.eq_ignore_ascii_case(b"received") {
@@ -115,7 +122,7 @@ fn stamped(line: &[u8], source: SocketAddr) -> Vec<u8> {
     value
 }
 
-/// The address of `SIP/2.0/UDP 192.0.2.1:5060`, if it is one.
+/// The IP address in a value such as `SIP/2.0/UDP 192.0.2.1:5060`; `None` for a host name.
 fn host_of(sent_by: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(sent_by).ok()?.trim().rsplit([' ', '\t']).next()?;
     let host = match text.strip_prefix('[') {
@@ -144,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn what_must_be_copied_is_copied_and_the_rest_stands_as_far_as_there_is_room() {
+    fn required_headers_are_copied_and_optional_ones_are_included_as_far_as_they_fit() {
         let whole = "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKa;received=198.51.100.7;rport=9, SIP/2.0/UDP b\r\n\
             Via: SIP/2.0/UDP c\r\nFrom: <sip:a@b>;tag=1\r\nTo: \"x;tag=no\" <sip:b;tag=no>;tag=ours\r\nCall-ID: 7\r\n\
             CSeq: 1 OPTIONS\r\nAllow: ACK\r\nServer: s\r\nContent-Length: 0\r\n\r\n";
@@ -154,7 +161,7 @@ mod tests {
         assert_eq!(
             text(&reply, shorter.len()).as_deref(),
             Some(shorter.as_str()),
-            "the first that fits stands"
+            "the first one that fits is included"
         );
         let least = shorter.replace("Server: s\r\n", "");
         assert_eq!(text(&reply, least.len()).as_deref(), Some(least.as_str()));
@@ -162,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_needed_is_there_or_there_is_no_response() {
+    fn without_room_for_the_first_needed_header_there_is_no_response() {
         let mut reply = Reply::new(401, "Unauthorized");
         reply.needed.push(("WWW-Authenticate", "Digest realm=\"r\"".to_owned()));
         let whole = text(&reply, 1_000).unwrap();
@@ -188,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ack_a_response_and_a_request_without_via_get_none() {
+    fn an_ack_a_response_and_a_request_without_via_are_not_answered() {
         for bytes in [
             &b"ACK sip:x SIP/2.0\r\nVia: a\r\n\r\n"[..],
             b"SIP/2.0 200 OK\r\nVia: a\r\n\r\n",
@@ -201,15 +208,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_response_is_longer_than_it_may_be(
+        fn no_response_exceeds_its_maximum(
             lines in proptest::collection::vec("(Via|v|To|From|Call-ID|CSeq|X): [ -~]{0,30}", 0..8),
-            most in 0usize..600,
+            max_bytes in 0usize..600,
         ) {
             let bytes = format!("BYE sip:x SIP/2.0\r\nVia: SIP/2.0/UDP a\r\n{}\r\n\r\n", lines.join("\r\n"));
             let head = Head::of(bytes.as_bytes()).unwrap();
             let reply = Reply::new(481, "Call/Transaction Does Not Exist").useful("Server", "server");
-            if let Some(response) = reply.to(&head, source(), "tag", most) {
-                prop_assert!(response.len() <= most);
+            if let Some(response) = reply.to(&head, source(), "tag", max_bytes) {
+                prop_assert!(response.len() <= max_bytes);
                 prop_assert!(response.ends_with(b"Content-Length: 0\r\n\r\n"));
             }
         }

@@ -1,12 +1,13 @@
 //! SIP over TCP and TLS, with limits.
 //!
-//! The library's own way writes without a time limit, and partly from the task that reads for everybody; a
-//! peer that stops reading would hold up all calls, and one that is cut off in the middle of a message
-//! garbles what follows. Here each connection has a task of its own: what is to be sent waits in a queue, a
-//! peer that does not read is not read from, and one that takes nothing for a while is cut off.
+//! The library's own implementation writes without a time limit, partly from the task that reads for all
+//! connections: a peer that stops reading would block all calls, and an interrupted write would corrupt the
+//! messages after it. Here each connection has its own task. Messages to be sent wait in a queue. While a
+//! peer does not read, nothing is read from it, and a peer that accepts nothing for [`Limits::write_timeout`]
+//! is disconnected.
 
-mod open;
-mod places;
+mod outgoing;
+mod slots;
 
 use std::future::pending;
 use std::io;
@@ -19,6 +20,10 @@ use bytes::{Buf as _, BytesMut};
 use rsipstack::sip::Transport;
 use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
+use service_base::clock::Clock;
+use service_base::descriptors::{Descriptors, Share};
+use service_base::net::{self, Turns};
+use service_base::summed::Summed;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -26,74 +31,56 @@ use tokio::time::Sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::arrival::{Arrival, Common, Entry, Way, canonical};
-use super::framing::{self, Frame};
-use super::stateless::Reply;
-pub use open::{Open, User};
-pub use places::Connections;
-use places::Place;
-pub use places::Places;
-use service_base::clock::Clock;
-use service_base::descriptors::{Descriptors, Share};
-use service_base::net::{self, Turns};
-use service_base::summed::Summed;
+use crate::arrival::{Arrival, canonical};
+use crate::framing::{self, Frame};
+use crate::intake::{Common, Entry};
+pub use crate::limits::Limits;
+use crate::stateless::Reply;
 
-/// Longest that a TLS handshake may take.
-const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Bytes to send beyond which nothing more is taken from a peer.
-const FULL: usize = 65_536;
-/// Responses that wait to become bytes, beyond which nothing more is taken from a peer.
-const QUEUED: usize = 64;
-/// Bytes read at a stretch.
-const READ: usize = 4_096;
-/// Bytes that the kernel may hold for a peer that does not read, of each connection. Left to itself it takes
-/// megabytes, and only then does such a peer show.
-const KERNEL_BUFFER: usize = 65_536;
-/// Longest that the last answer on a connection may take.
-const LAST: Duration = Duration::from_millis(500);
-/// The wait after a connection could not be taken, which happens when files run out.
-const BREATH: Duration = Duration::from_millis(100);
+pub use outgoing::{Lease, OutgoingStream, SendError};
+use slots::Slot;
+pub use slots::{Connections, Places};
 
-/// How long things may take on a connection.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// Longest that a peer may take nothing of what is sent to it.
-    pub stuck: Duration,
-    /// Longest that a message may take to arrive.
-    pub arriving: Duration,
-    /// A connection that nobody uses, and on which nothing is sent for so long in either direction, is
-    /// closed.
-    pub silent: Duration,
-    /// Longest that a connection is kept on which nothing came that the door let in.
-    pub unproven: Duration,
-}
+/// Maximum duration of a TLS handshake.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Reading from a peer pauses while this many bytes or more wait to be sent to it.
+const MAX_PENDING_BYTES: usize = 65_536;
+/// Reading from a peer pauses while this many of its responses or more are queued.
+const MAX_QUEUED_RESPONSES: usize = 64;
+/// Space in bytes that is reserved for each read.
+const READ_SIZE: usize = 4_096;
+/// The send buffer of each connection in bytes. By default the kernel buffers megabytes for a peer that does
+/// not read, which would delay its detection.
+const SEND_BUFFER_BYTES: usize = 65_536;
+/// Maximum duration of sending the last response on a connection.
+const FINAL_WRITE_TIMEOUT: Duration = Duration::from_millis(500);
+/// Delay after an error of `accept`, which occurs when no more files may be open.
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            stuck: Duration::from_secs(10),
-            arriving: Duration::from_secs(32),
-            silent: Duration::from_mins(5),
-            unproven: Duration::from_secs(10),
-        }
-    }
-}
-
-/// What happens to connections that are refused, and to those that cannot be taken.
+/// Limits the log lines about connections that are refused or cannot be accepted. Further ones are counted
+/// and logged as a sum.
 #[derive(Debug)]
 pub struct Refused {
     too_many: Summed,
     failed: Summed,
 }
 
+impl Default for Refused {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Refused {
+    /// Nothing is counted yet.
     pub const fn new() -> Self {
         Self {
-            too_many: Summed::new("connections for SIP were refused: too many"),
-            failed: Summed::new("connections for SIP could not be taken"),
+            too_many: Summed::new("SIP connections were refused: too many"),
+            failed: Summed::new("SIP connections could not be accepted"),
         }
     }
 
+    /// Logs the sums that are due.
     pub fn sum_up(&self, clock: &Clock) {
         for kind in [&self.too_many, &self.failed] {
             kind.sum_up(clock.now());
@@ -101,22 +88,29 @@ impl Refused {
     }
 }
 
-/// Takes connections for as long as the server runs.
+/// Accepts connections over TCP or TLS.
 pub struct Listener {
+    /// The listening socket.
     pub socket: TcpListener,
-    /// For TLS.
+    /// Set for a TLS listener.
     pub acceptor: Option<TlsAcceptor>,
+    /// The limits on the number of connections. Each listener has its own.
     pub places: Arc<Places>,
+    /// The endpoint that receives the messages.
     pub common: Common,
+    /// Ends the listener and all its connections.
     pub token: CancellationToken,
+    /// Used for rate limits of log lines.
     pub clock: Clock,
+    /// Limits the log lines about refused connections. Listeners may share it.
     pub refused: Arc<Refused>,
-    /// Where connections take the files from that they have open.
+    /// The limit of open files.
     pub descriptors: Descriptors,
 }
 
 impl Listener {
-    /// Each listener has a task of its own: one that cannot take connections waits without the others.
+    /// Accepts connections until the token is cancelled. Each listener needs its own task, so that an error
+    /// of one does not delay the others.
     pub async fn serve(self) {
         let mut turns = Turns::default();
         loop {
@@ -128,154 +122,155 @@ impl Listener {
                 Ok((stream, peer)) => (stream, canonical(peer)),
                 Err(error) => {
                     if self.refused.failed.admits(error.kind(), self.clock.now()) {
-                        tracing::warn!(%error, "a connection for SIP could not be taken");
+                        tracing::warn!(%error, "a SIP connection could not be accepted");
                     }
-                    tokio::time::sleep(BREATH).await;
+                    tokio::time::sleep(ACCEPT_RETRY_DELAY).await;
                     continue;
                 }
             };
             let token = self.token.child_token();
-            let files = || self.descriptors.take(Share::Signalling);
-            let place = self.places.take(peer.ip(), &token);
-            let Some((place, permit)) = place.and_then(|place| Some((place, files()?))) else {
+            let permit = || self.descriptors.take(Share::Signalling);
+            let slot = self.places.take(peer.ip(), &token);
+            let Some((slot, permit)) = slot.and_then(|slot| Some((slot, permit()?))) else {
                 if self.refused.too_many.admits(peer.ip(), self.clock.now()) {
                     let limits = self.places.limits();
-                    tracing::warn!(%peer, ?limits, "a connection for SIP was refused: too many");
+                    tracing::warn!(%peer, ?limits, "a SIP connection was refused: too many");
                 }
                 continue;
             };
             let (acceptor, common) = (self.acceptor.clone(), self.common.clone());
             tokio::spawn(async move {
-                let talking = talk(stream, peer, acceptor, common, &token, &place);
+                let serving = serve_connection(stream, peer, acceptor, common, &token, &slot);
                 let ended = tokio::select! {
                     () = token.cancelled() => Ok(()),
-                    ended = talking => ended,
+                    ended = serving => ended,
                 };
                 if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "a connection for SIP ended");
+                    tracing::debug!(%peer, %error, "a SIP connection ended");
                 }
-                drop((place, permit));
+                drop((slot, permit));
             });
         }
     }
 }
 
-async fn talk(
+async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     acceptor: Option<TlsAcceptor>,
     common: Common,
     token: &CancellationToken,
-    place: &Place,
+    slot: &Slot,
 ) -> io::Result<()> {
-    // Small messages must not wait for each other.
+    // Small messages must not wait for each other (Nagle).
     stream.set_nodelay(true)?;
-    // Where the system does not let it be less, more it is.
-    let _granted = socket2::SockRef::from(&stream).set_send_buffer_size(KERNEL_BUFFER);
+    // The system may enforce a larger minimum.
+    let _granted = socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER_BYTES);
     let transport = if acceptor.is_some() { Transport::Tls } else { Transport::Tcp };
     let arrival = Arrival { source: peer, local: canonical(stream.local_addr()?), transport };
-    let (link, to_send) = Link::new(common, arrival, token).await?;
+    let (connection, to_send) = StreamConnection::new(common, arrival, token).await?;
     match acceptor {
-        None => Box::pin(link.run(stream, to_send, Some(place))).await,
+        None => Box::pin(connection.run(stream, to_send, Some(slot))).await,
         Some(acceptor) => {
-            let stream = tokio::time::timeout(HANDSHAKE, Box::pin(acceptor.accept(stream))).await??;
-            Box::pin(link.run(stream, to_send, Some(place))).await
+            let stream = tokio::time::timeout(HANDSHAKE_TIMEOUT, Box::pin(acceptor.accept(stream))).await??;
+            Box::pin(connection.run(stream, to_send, Some(slot))).await
         }
     }
 }
 
-/// Who uses a connection.
+/// The leases of an outgoing connection.
 #[derive(Debug, Default)]
-struct Users {
+struct Leases {
     count: usize,
-    /// Whether it is too late to use it.
+    /// Whether the connection is being closed, so that no new lease is possible.
     closed: bool,
 }
 
-type Shared = Arc<Mutex<Users>>;
+type SharedLeases = Arc<Mutex<Leases>>;
 
-fn users(shared: &Shared) -> MutexGuard<'_, Users> {
+fn lock(shared: &SharedLeases) -> MutexGuard<'_, Leases> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A connection as the library sees it.
-struct Link {
+/// A connection whose messages are exchanged with the library.
+struct StreamConnection {
     common: Common,
     connection: SipConnection,
     arrival: Arrival,
-    users: Shared,
-    /// Messages that do not pass the library, of a connection that we made.
-    ours: Option<mpsc::Receiver<Vec<u8>>>,
+    leases: SharedLeases,
+    /// Messages that bypass the library, for an outgoing connection.
+    direct: Option<mpsc::Receiver<Vec<u8>>>,
 }
 
 type ToSend = mpsc::UnboundedReceiver<TransportEvent>;
 
-/// What happens next on a connection.
+/// The next event of a connection.
 enum Step {
     Send(Vec<u8>),
     Sent(io::Result<usize>),
     Received(io::Result<usize>),
-    Late(&'static str),
-    Silent,
+    /// A deadline passed; the text is the reason.
+    Expired(&'static str),
+    Idle,
 }
 
-impl Link {
+impl StreamConnection {
     async fn new(common: Common, arrival: Arrival, token: &CancellationToken) -> io::Result<(Self, ToSend)> {
         let address = SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() };
-        // Not bounded, for whoever sends must never wait; the queue is short because nothing is read while it
-        // is not.
+        // Unbounded, because senders must never wait. It stays short because reading pauses while it is long.
         let (outgoing, to_send) = mpsc::unbounded_channel();
-        // Messages are handed to the library directly, so nothing comes this way.
+        // Unused: received messages are passed to the library directly.
         let (_, incoming) = mpsc::unbounded_channel();
         let channel =
             ChannelConnection::create_connection(incoming, outgoing, address, Some(token.child_token()));
         let connection = SipConnection::Channel(channel.await.map_err(io::Error::other)?);
-        let users = Shared::default();
-        Ok((Self { common, connection, arrival, users, ours: None }, to_send))
+        let leases = SharedLeases::default();
+        Ok((Self { common, connection, arrival, leases, direct: None }, to_send))
     }
 
-    /// A connection that somebody else made has a place, and must be worth it soon.
-    async fn run<S>(mut self, stream: S, mut to_send: ToSend, place: Option<&Place>) -> io::Result<()>
+    /// Reads and writes until the connection ends. An accepted connection has a slot, and must bring an
+    /// acceptable message within [`Limits::unproven_timeout`].
+    async fn run<S>(mut self, stream: S, mut to_send: ToSend, slot: Option<&Slot>) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite,
     {
         let (mut reader, mut writer) = tokio::io::split(stream);
         let (mut input, mut output) = (BytesMut::new(), BytesMut::new());
-        // TLS keeps bytes to itself until it is told to flush.
+        // TLS buffers bytes until it is flushed.
         let mut is_flushed = true;
-        let mut arriving: Option<Pin<Box<Sleep>>> = None;
-        let mut stuck: Option<Pin<Box<Sleep>>> = None;
-        let mut ours = self.ours.take();
+        let mut message_deadline: Option<Pin<Box<Sleep>>> = None;
+        let mut write_deadline: Option<Pin<Box<Sleep>>> = None;
+        let mut direct = self.direct.take();
         let limits = self.common.limits;
         let mut turns = Turns::default();
-        let mut unproven = place.map(|_| Box::pin(tokio::time::sleep(limits.unproven)));
+        let mut unproven_deadline = slot.map(|_| Box::pin(tokio::time::sleep(limits.unproven_timeout)));
         loop {
-            input.reserve(READ);
+            input.reserve(READ_SIZE);
             let is_sending = !output.is_empty() || !is_flushed;
-            let has_room = output.len() < FULL;
-            let may_read = has_room && to_send.len() < QUEUED;
+            let has_room = output.len() < MAX_PENDING_BYTES;
+            let may_read = has_room && to_send.len() < MAX_QUEUED_RESPONSES;
             if !is_sending {
-                stuck = None;
-            } else if stuck.is_none() {
-                stuck = Some(Box::pin(tokio::time::sleep(limits.stuck)));
+                write_deadline = None;
+            } else if write_deadline.is_none() {
+                write_deadline = Some(Box::pin(tokio::time::sleep(limits.write_timeout)));
             }
             let step = tokio::select! {
                 biased;
-                // Before what the library sends: the ACK of an answer goes before what follows it in the
-                // call.
-                bytes = next_of(&mut ours), if has_room => Step::Send(bytes),
+                // Before the messages of the library: the ACK of a 2xx must precede later requests of its
+                // dialog.
+                bytes = next_direct(&mut direct), if has_room => Step::Send(bytes),
                 event = to_send.recv(), if has_room => Step::Send(bytes_of(event)),
                 sent = send(&mut writer, &output), if is_sending => Step::Sent(sent),
                 received = reader.read_buf(&mut input), if may_read => Step::Received(received),
-                () = passed(arriving.as_mut()) => Step::Late("a message never came whole"),
-                () = passed(stuck.as_mut()) => Step::Late("the peer does not read"),
-                () = passed(unproven.as_mut()) => Step::Late("nothing came that was let in"),
-                () = tokio::time::sleep(limits.silent), if !is_sending => Step::Silent,
+                () = passed(message_deadline.as_mut()) => Step::Expired("a message did not arrive completely in time"),
+                () = passed(write_deadline.as_mut()) => Step::Expired("the peer does not read"),
+                () = passed(unproven_deadline.as_mut()) => Step::Expired("no acceptable message arrived in time"),
+                () = tokio::time::sleep(limits.idle_timeout), if !is_sending => Step::Idle,
             };
             match step {
                 Step::Send(bytes) => output.extend_from_slice(&bytes),
                 Step::Sent(sent) => {
-                    stuck = None;
+                    write_deadline = None;
                     is_flushed = output.is_empty();
                     output.advance(sent?);
                 }
@@ -283,65 +278,72 @@ impl Link {
                     if received? == 0 {
                         return Ok(());
                     }
-                    let was_let_in = match self.take(&mut input, &mut output, &mut turns).await {
-                        Ok(was_let_in) => was_let_in,
+                    let was_accepted = match self.process(&mut input, &mut output, &mut turns).await {
+                        Ok(was_accepted) => was_accepted,
                         Err(error) => {
-                            // The last answer, if the peer takes it at once.
-                            let _sent = tokio::time::timeout(LAST, writer.write_all(&output)).await;
-                            let _flushed = tokio::time::timeout(LAST, writer.shutdown()).await;
+                            // The last response, if the peer accepts it at once.
+                            let _sent =
+                                tokio::time::timeout(FINAL_WRITE_TIMEOUT, writer.write_all(&output)).await;
+                            let _flushed = tokio::time::timeout(FINAL_WRITE_TIMEOUT, writer.shutdown()).await;
                             return Err(error);
                         }
                     };
-                    match place {
-                        Some(place) if was_let_in => {
-                            place.prove();
-                            unproven = None;
+                    match slot {
+                        Some(slot) if was_accepted => {
+                            slot.mark_proven();
+                            unproven_deadline = None;
                         }
-                        Some(place) if unproven.is_some() => place.stir(),
+                        Some(slot) if unproven_deadline.is_some() => slot.touch(),
                         _ => {}
                     }
-                    arriving = match (input.is_empty(), arriving) {
+                    message_deadline = match (input.is_empty(), message_deadline) {
                         (true, _) => None,
-                        (false, Some(since)) => Some(since),
-                        (false, None) => Some(Box::pin(tokio::time::sleep(limits.arriving))),
+                        (false, Some(deadline)) => Some(deadline),
+                        (false, None) => Some(Box::pin(tokio::time::sleep(limits.message_timeout))),
                     };
                 }
-                Step::Silent if self.is_in_use() => {}
-                Step::Silent => return Err(io::Error::new(io::ErrorKind::TimedOut, "it was silent")),
-                Step::Late(why) => return Err(io::Error::new(io::ErrorKind::TimedOut, why)),
+                Step::Idle if self.is_leased() => {}
+                Step::Idle => return Err(io::Error::new(io::ErrorKind::TimedOut, "it was idle")),
+                Step::Expired(why) => return Err(io::Error::new(io::ErrorKind::TimedOut, why)),
             }
         }
     }
 
-    /// Whether somebody uses it; from then on nobody can when nobody does.
-    fn is_in_use(&self) -> bool {
-        let mut users = users(&self.users);
-        users.closed = users.count == 0;
-        !users.closed
+    /// Whether the connection has a lease. If not, it is marked as closed, so that no new lease is possible.
+    fn is_leased(&self) -> bool {
+        let mut leases = lock(&self.leases);
+        leases.closed = leases.count == 0;
+        !leases.closed
     }
 
-    /// Hands on the whole messages that came; returns whether one of them was let in. One that cannot be read
-    /// is answered, and the next one is read: only where nobody can say where the next one begins is it over.
-    async fn take(&self, input: &mut BytesMut, output: &mut BytesMut, turns: &mut Turns) -> io::Result<bool> {
-        let mut was_let_in = false;
+    /// Processes all complete messages of the input, and returns whether the filter passed one of them. A
+    /// message that cannot be parsed is answered, and reading continues; only a framing error ends the
+    /// connection.
+    async fn process(
+        &self,
+        input: &mut BytesMut,
+        output: &mut BytesMut,
+        turns: &mut Turns,
+    ) -> io::Result<bool> {
+        let mut was_accepted = false;
         loop {
             turns.pass().await;
-            match framing::next(input) {
-                Ok(None) => return Ok(was_let_in),
+            match framing::next_frame(input) {
+                Ok(None) => return Ok(was_accepted),
                 Ok(Some(Frame::Ping)) => output.extend_from_slice(b"\r\n"),
                 Ok(Some(Frame::Message(bytes))) => {
-                    match self.common.take(&bytes, &self.arrival, Way::Stream(&self.connection)).await {
-                        Entry::Pass => was_let_in = true,
-                        Entry::Reply(answer) => output.extend_from_slice(&answer),
+                    match self.common.receive(&bytes, &self.arrival, &self.connection).await {
+                        Entry::Pass => was_accepted = true,
+                        Entry::Reply(response) => output.extend_from_slice(&response),
                         Entry::Drop => {}
                     }
                 }
                 Err(malformed) => {
                     if let Some(door) = &self.common.door
-                        && let Entry::Reply(answer) =
+                        && let Entry::Reply(response) =
                             door.unreadable(input, &self.arrival, &Reply::new(400, "Bad Request"))
                     {
-                        output.extend_from_slice(&answer);
+                        output.extend_from_slice(&response);
                     }
                     return Err(io::Error::other(malformed));
                 }
@@ -350,10 +352,10 @@ impl Link {
     }
 }
 
-async fn next_of(ours: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Vec<u8> {
-    match ours {
-        // The other end is there as long as it can be used; after that there is nothing to wait for.
-        Some(ours) => match ours.recv().await {
+async fn next_direct(direct: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Vec<u8> {
+    match direct {
+        // The channel closes with the last handle to the connection; from then on no message can come.
+        Some(direct) => match direct.recv().await {
             Some(bytes) => bytes,
             None => pending().await,
         },
@@ -368,7 +370,7 @@ fn bytes_of(event: Option<TransportEvent>) -> Vec<u8> {
     }
 }
 
-/// Sends some of the bytes; when there are none, what TLS kept to itself. Safe to give up waiting for.
+/// Writes some of the bytes and returns their number, or flushes if there are none. Cancel-safe.
 async fn send(writer: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<usize> {
     if bytes.is_empty() {
         return writer.flush().await.map(|()| 0);

@@ -1,6 +1,9 @@
 //! The tag of a `From` or `To` value.
 
-/// A parameter inside `<>` is the URI's and not the header's, and what stands in quotes is a name.
+/// The `tag` parameter of a `From` or `To` value; `None` if it is absent or empty.
+///
+/// Parameters inside `<>` belong to the URI and not to the header, and quoted text is a display name: both
+/// are ignored.
 pub fn tag_of(value: &str) -> Option<&str> {
     let after_name = match value.rfind('"') {
         Some(quote) => value.get(quote + 1..)?,
@@ -8,7 +11,7 @@ pub fn tag_of(value: &str) -> Option<&str> {
     };
     let parameters = match after_name.rfind('>') {
         Some(end) => after_name.get(end + 1..)?,
-        // Without brackets it must look like an address at least.
+        // Without brackets, the value must at least resemble an address.
         None if after_name.contains('<') || !after_name.contains(':') => return None,
         None => after_name,
     };

@@ -1,6 +1,6 @@
 //! The INVITE of a call, as the dialler sends it.
 
-use sip_dialler::{Invitation, Reach, SipCredentials};
+use sip_dialler::{Egress, Invitation, SipCredentials};
 use trunk_rules::outbound::{Anonymous, DialError, Outgoing, Provider, to_carrier, to_sip};
 use voipbin_types::Address;
 
@@ -12,9 +12,9 @@ fn anonymous(is_hidden: bool) -> Anonymous {
     if is_hidden { Anonymous::Yes } else { Anonymous::Auto }
 }
 
-fn invitation(outgoing: Outgoing, reach: Reach, credentials: Option<SipCredentials>) -> Invitation {
+fn invitation(outgoing: Outgoing, egress: Egress, credentials: Option<SipCredentials>) -> Invitation {
     let Outgoing { uri, from_display, from_user, headers } = outgoing;
-    Invitation { uri, from_display, from_user, headers, reach, credentials }
+    Invitation { uri, from_display, from_user, headers, egress, credentials }
 }
 
 /// The INVITE of a call to a phone number, through a provider. `is_hidden` hides the caller's number.
@@ -43,7 +43,7 @@ pub(crate) fn to_number(
         .sip
         .as_ref()
         .map(|sip| SipCredentials { username: sip.username.clone(), password: sip.password.clone() });
-    Ok(invitation(outgoing, Reach::Anywhere, credentials))
+    Ok(invitation(outgoing, Egress::Anywhere, credentials))
 }
 
 /// The INVITE of a call to a SIP URI, without a provider. `is_hidden` hides the caller's number.
@@ -57,5 +57,5 @@ pub(crate) fn to_uri(
 ) -> Result<Invitation, DialError> {
     let outgoing = to_sip(&destination.target, &address::to_rules(source), anonymous(is_hidden))?;
     // The caller chooses the URI: it must not reach services that only this machine can reach.
-    Ok(invitation(outgoing, Reach::Public, None))
+    Ok(invitation(outgoing, Egress::Public, None))
 }

@@ -1,9 +1,12 @@
-//! The answer: its acknowledgement, reliable responses before it, and forks.
+//! Tests of the answer: its ACK, reliable responses before it, and forks.
 
 use tokio::net::UdpSocket;
 
 use super::carrier::{Carrier, description};
-use super::{LegEnd, LegEvent, PROMPT, dialler, ended, hasty, hung_up, idle, next, placed, up};
+use super::{
+    EVENT_TIMEOUT, LegEnd, LegEvent, dialler, ended, established, hang_up, idle, next, placed,
+    with_short_timers,
+};
 
 #[tokio::test]
 async fn a_call_rings_is_answered_and_hung_up() {
@@ -19,7 +22,7 @@ async fn a_call_rings_is_answered_and_hung_up() {
     assert_eq!(
         ack.uri(),
         format!("sip:far#1%23@{};transport=udp", carrier.address),
-        "the contact as it was given"
+        "the contact is used unchanged"
     );
     assert_eq!(
         (ack.header("CSeq"), ack.header("To")),
@@ -37,7 +40,7 @@ async fn a_call_rings_is_answered_and_hung_up() {
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_again_is_acknowledged_again_during_the_call_and_after_it() {
+async fn a_retransmitted_answer_is_acknowledged_again_during_the_call_and_after_it() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
     let (mut leg, invite) = placed(&dialler, &mut carrier).await;
@@ -46,7 +49,7 @@ async fn an_answer_that_comes_again_is_acknowledged_again_during_the_call_and_af
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
     carrier.pick_up(&invite, "", 4000).await;
     assert_eq!(carrier.expect("ACK").await.headers, ack.headers);
-    hung_up(&mut leg, &mut carrier).await;
+    hang_up(&mut leg, &mut carrier).await;
     carrier.pick_up(&invite, "", 4000).await;
     assert_eq!(carrier.expect("ACK").await.headers, ack.headers);
 }
@@ -88,10 +91,10 @@ async fn a_strict_router_is_the_target_itself() {
 }
 
 #[tokio::test]
-async fn of_several_answers_the_first_stays_and_the_others_are_hung_up() {
+async fn of_several_answers_the_first_is_kept_and_the_others_are_hung_up() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let (mut leg, invite) = up(&dialler, &mut carrier, "").await;
+    let (mut leg, invite) = established(&dialler, &mut carrier, "").await;
     carrier.tag = "other".to_owned();
     carrier.pick_up(&invite, "", 4002).await;
     let ack = carrier.expect("ACK").await;
@@ -101,12 +104,12 @@ async fn of_several_answers_the_first_stays_and_the_others_are_hung_up() {
     carrier.answer(&bye, "200 OK", "", "").await;
     carrier.pick_up(&invite, "", 4002).await;
     let again = carrier.expect("ACK").await;
-    assert_eq!(again.headers, ack.headers, "it is acknowledged again, and hung up once");
+    assert_eq!(again.headers, ack.headers, "it is acknowledged again, but hung up only once");
     carrier.tag = "far".to_owned();
     carrier.request(&invite, "BYE", 7, "", "").await;
     assert_eq!(carrier.next().await.code(), 200);
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
-    // A late one, after the call.
+    // Another answer after the end of the call.
     carrier.tag = "late".to_owned();
     carrier.pick_up(&invite, "", 4004).await;
     assert!(carrier.expect("ACK").await.header("To").ends_with(";tag=late"));
@@ -132,7 +135,7 @@ async fn a_reliable_provisional_response_is_acknowledged_once() {
     let prack = carrier.expect("PRACK").await;
     assert_eq!((prack.header("RAck"), prack.header("CSeq")), ("4712 1 INVITE", "3 PRACK"));
     carrier.answer(&prack, "200 OK", "", "").await;
-    // The answer to the offer came before.
+    // The session description was in a reliable response.
     carrier.answer(&invite, "200 OK", &contact, "").await;
     assert_eq!(carrier.expect("ACK").await.header("CSeq"), "1 ACK");
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
@@ -141,17 +144,17 @@ async fn a_reliable_provisional_response_is_acknowledged_once() {
 }
 
 #[tokio::test]
-async fn silence_is_sent_to_where_the_answer_says() {
+async fn silence_is_sent_to_the_address_of_the_answer() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let hears = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let (mut leg, invite) = placed(&dialler, &mut carrier).await;
-    carrier.pick_up(&invite, "", hears.local_addr().unwrap().port()).await;
+    carrier.pick_up(&invite, "", receiver.local_addr().unwrap().port()).await;
     carrier.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
     let mut packet = [0; 400];
     for _ in 0..15 {
-        let came = tokio::time::timeout(PROMPT, hears.recv_from(&mut packet)).await;
+        let came = tokio::time::timeout(EVENT_TIMEOUT, receiver.recv_from(&mut packet)).await;
         let (length, from) = came.expect("packets keep coming").unwrap();
         assert_eq!((length, from.port(), packet[1] & 127, packet[171]), (172, invite.media(), 8, 0xd5));
     }
@@ -159,9 +162,9 @@ async fn silence_is_sent_to_where_the_answer_says() {
 
 #[tokio::test]
 async fn a_hang_up_that_is_not_answered_is_repeated_and_ends_the_call_all_the_same() {
-    let dialler = hasty().await;
+    let dialler = with_short_timers().await;
     let mut carrier = Carrier::udp().await;
-    let (leg, _) = up(&dialler, &mut carrier, "").await;
+    let (leg, _) = established(&dialler, &mut carrier, "").await;
     drop(leg);
     let bye = carrier.expect("BYE").await;
     idle(&dialler).await;

@@ -1,4 +1,4 @@
-//! A carrier of which every message is written by the test.
+//! A carrier whose messages are written by the tests.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-use super::PROMPT;
+use super::EVENT_TIMEOUT;
 
-/// A message that came.
+/// A received message.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     pub(super) start: String,
@@ -36,7 +36,7 @@ impl Message {
         self.start.split(' ').nth(1).unwrap()
     }
 
-    /// The code of a response.
+    /// The status code; panics for a request.
     pub(super) fn code(&self) -> u16 {
         self.start.split(' ').nth(1).unwrap().parse().unwrap_or_else(|_| panic!("{self:?} is no response"))
     }
@@ -57,7 +57,7 @@ impl Message {
         self.header("Via").split("branch=").nth(1).unwrap().split(';').next().unwrap()
     }
 
-    /// The port of its media.
+    /// The audio port of its session description.
     pub(super) fn media(&self) -> u16 {
         let line = self.body.lines().find(|line| line.starts_with("m=audio")).unwrap();
         line.split(' ').nth(1).unwrap().parse().unwrap()
@@ -69,12 +69,12 @@ enum Wire {
     Tcp(TcpStream, Vec<u8>),
 }
 
-/// A carrier over UDP, or one connection of it over TCP.
+/// A carrier on a UDP socket or on one TCP connection.
 pub(super) struct Carrier {
     wire: Wire,
     pub(super) address: SocketAddr,
     caller: Option<SocketAddr>,
-    /// The To tag of its answers.
+    /// The `To` tag of its responses.
     pub(super) tag: String,
 }
 
@@ -87,7 +87,7 @@ impl Carrier {
 
     pub(super) async fn accept(listener: &TcpListener) -> Self {
         let (stream, _) =
-            tokio::time::timeout(PROMPT, listener.accept()).await.expect("a connection").unwrap();
+            tokio::time::timeout(EVENT_TIMEOUT, listener.accept()).await.expect("a connection").unwrap();
         let address = listener.local_addr().unwrap();
         Self { wire: Wire::Tcp(stream, Vec::new()), address, caller: None, tag: "far".to_owned() }
     }
@@ -96,9 +96,9 @@ impl Carrier {
         format!("sip:{user}@{}", self.address)
     }
 
-    /// The next message, whatever it is.
+    /// The next message.
     pub(super) async fn next(&mut self) -> Message {
-        tokio::time::timeout(PROMPT, self.receive()).await.expect("a message comes in time")
+        tokio::time::timeout(EVENT_TIMEOUT, self.receive()).await.expect("a message arrives in time")
     }
 
     async fn receive(&mut self) -> Message {
@@ -125,14 +125,15 @@ impl Carrier {
         }
     }
 
-    /// The next message, which is a request of this method.
+    /// The next message, which must be a request of this method.
     pub(super) async fn expect(&mut self, method: &str) -> Message {
         let message = self.next().await;
         assert_eq!(message.method(), method, "{message:?}");
         message
     }
 
-    /// The next request of a method; others are passed over: repetitions come when they like.
+    /// The next request of a method. Other messages are skipped, because retransmissions may arrive at any
+    /// time.
     pub(super) async fn await_next(&mut self, method: &str) -> Message {
         loop {
             let message = self.next().await;
@@ -142,18 +143,18 @@ impl Carrier {
         }
     }
 
-    /// Whether nothing comes for a while.
-    pub(super) async fn hears_nothing_for(&mut self, while_: std::time::Duration) {
-        if let Ok(message) = tokio::time::timeout(while_, self.receive()).await {
-            panic!("{message:?} came");
+    /// Asserts that no message arrives for this time.
+    pub(super) async fn hears_nothing_for(&mut self, duration: std::time::Duration) {
+        if let Ok(message) = tokio::time::timeout(duration, self.receive()).await {
+            panic!("{message:?} arrived");
         }
     }
 
-    /// Waits until the caller closes the connection.
+    /// Waits until the dialler closes the connection.
     pub(super) async fn is_closed(&mut self) {
         let Wire::Tcp(stream, _) = &mut self.wire else { panic!("UDP has no connections") };
-        let read = tokio::time::timeout(PROMPT, stream.read(&mut [0; 64])).await;
-        assert_eq!(read.expect("it is closed in time").unwrap_or_default(), 0, "nothing else comes");
+        let read = tokio::time::timeout(EVENT_TIMEOUT, stream.read(&mut [0; 64])).await;
+        assert_eq!(read.expect("it is closed in time").unwrap_or_default(), 0, "nothing else arrives");
     }
 
     pub(super) async fn send(&mut self, text: &str) {
@@ -165,7 +166,7 @@ impl Carrier {
         }
     }
 
-    /// Answers a request; further header lines end with CR LF.
+    /// Responds to a request. Each further header line must end with CR LF.
     pub(super) async fn answer(&mut self, request: &Message, status: &str, further: &str, body: &str) {
         let text = self.response(request, status, further, body);
         self.send(&text).await;
@@ -194,13 +195,13 @@ impl Carrier {
         format!("Contact: <sip:far#1%23@{};transport={transport}>\r\n", self.address)
     }
 
-    /// Answers a call, with media at a port.
+    /// Answers a call, with media on a port.
     pub(super) async fn pick_up(&mut self, invite: &Message, further: &str, media: u16) {
         let further = format!("{}{further}", self.contact());
         self.answer(invite, "200 OK", &further, &description(media)).await;
     }
 
-    /// Sends a request of its own in the dialog of an INVITE.
+    /// Sends a request in the dialog of an INVITE.
     pub(super) async fn request(
         &mut self,
         invite: &Message,
@@ -239,7 +240,7 @@ impl Carrier {
     }
 }
 
-/// A description of PCMA at a port.
+/// A session description with PCMA on a port.
 pub(super) fn description(port: u16) -> String {
     format!(
         "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio {port} RTP/AVP 8 101\r\n\

@@ -1,4 +1,4 @@
-//! Challenges.
+//! Tests of digest challenges.
 
 use trunk_rules::carrier::{Algorithm, NonceState, PasswordHash, Settings, SignedRequest, verify_digest};
 
@@ -8,12 +8,12 @@ use super::{Invitation, LegEnd, LegEvent, SipCredentials, dialler, ended, invita
 const USER: &str = "kqz1t8";
 const PASSWORD: &str = "s3cret-passw0rd";
 
-fn known(uri: &str) -> Invitation {
+fn with_credentials(uri: &str) -> Invitation {
     let credentials = SipCredentials { username: USER.to_owned(), password: PASSWORD.into() };
     Invitation { credentials: Some(credentials), ..invitation(uri) }
 }
 
-fn is_right(request: &Message, header: &str) -> bool {
+fn has_valid_digest(request: &Message, header: &str) -> bool {
     let settings = Settings { algorithms: vec![Algorithm::Md5, Algorithm::Sha256], ..Settings::default() };
     let hash = PasswordHash::new(USER, &settings.realm, &PASSWORD.into());
     let signed = SignedRequest { method: request.method().as_bytes(), body: b"" };
@@ -29,7 +29,7 @@ fn challenge(name: &str, further: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_challenge_is_answered_with_a_digest_over_the_uri_as_it_is_sent() {
+async fn a_challenge_is_answered_with_a_digest_over_the_uri_that_is_sent() {
     let dialler = dialler().await;
     for (status, asks, answers, further) in [
         ("401 Unauthorized", "WWW-Authenticate", "Authorization", ", qop=\"auth\", algorithm=MD5"),
@@ -42,13 +42,13 @@ async fn a_challenge_is_answered_with_a_digest_over_the_uri_as_it_is_sent() {
         ),
     ] {
         let mut carrier = Carrier::udp().await;
-        let mut leg = dialler.call(known(&carrier.uri("0011+1%23#")));
+        let mut leg = dialler.call(with_credentials(&carrier.uri("0011+1%23#")));
         let first = carrier.expect("INVITE").await;
         assert!(first.all(answers).is_empty());
         carrier.answer(&first, status, &challenge(asks, further), "").await;
         assert_eq!(carrier.expect("ACK").await.branch(), first.branch());
         let second = carrier.expect("INVITE").await;
-        assert!(is_right(&second, answers), "{second:?}");
+        assert!(has_valid_digest(&second, answers), "{second:?}");
         assert!(second.header(answers).contains(&format!("uri=\"{}\"", first.uri())), "{second:?}");
         assert_eq!(second.header("CSeq"), "2 INVITE");
         assert_eq!(
@@ -60,14 +60,14 @@ async fn a_challenge_is_answered_with_a_digest_over_the_uri_as_it_is_sent() {
         let ack = carrier.expect("ACK").await;
         assert_eq!((ack.header(answers), ack.header("CSeq")), (second.header(answers), "2 ACK"));
         assert_eq!(next(&mut leg).await, LegEvent::Answered);
-        // The first refusal once more: its ACK was lost.
+        // A retransmission of the first refusal, whose ACK was lost.
         carrier.answer(&first, status, &challenge(asks, further), "").await;
         assert_eq!(carrier.expect("ACK").await.branch(), first.branch());
         leg.hang_up();
         let bye = carrier.expect("BYE").await;
         carrier.answer(&bye, status, &challenge(asks, further), "").await;
         let bye = carrier.expect("BYE").await;
-        assert!(is_right(&bye, answers), "{bye:?}");
+        assert!(has_valid_digest(&bye, answers), "{bye:?}");
         assert_eq!(bye.header("CSeq"), "4 BYE");
         carrier.answer(&bye, "200 OK", "", "").await;
         assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
@@ -75,10 +75,10 @@ async fn a_challenge_is_answered_with_a_digest_over_the_uri_as_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_password_that_was_refused_is_not_tried_again() {
+async fn a_refused_password_is_not_sent_again() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(known(&carrier.uri("1")));
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
     for _ in 0..2 {
         let invite = carrier.expect("INVITE").await;
         carrier
@@ -90,10 +90,10 @@ async fn a_password_that_was_refused_is_not_tried_again() {
 }
 
 #[tokio::test]
-async fn a_nonce_that_was_too_old_is_worth_one_more_try() {
+async fn a_stale_nonce_is_replaced_once() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(known(&carrier.uri("1")));
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
     for _ in 0..3 {
         let invite = carrier.expect("INVITE").await;
         carrier.answer(&invite, "401 Unauthorized", &challenge("WWW-Authenticate", ", stale=true"), "").await;
@@ -106,7 +106,7 @@ async fn a_nonce_that_was_too_old_is_worth_one_more_try() {
 async fn a_proxy_and_the_carrier_behind_it_are_both_answered() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let mut leg = dialler.call(known(&carrier.uri("1")));
+    let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
     let invite = carrier.expect("INVITE").await;
     carrier
         .answer(&invite, "407 Proxy Authentication Required", &challenge("Proxy-Authenticate", ""), "")
@@ -116,7 +116,10 @@ async fn a_proxy_and_the_carrier_behind_it_are_both_answered() {
     carrier.answer(&invite, "401 Unauthorized", &challenge("WWW-Authenticate", ""), "").await;
     carrier.expect("ACK").await;
     let invite = carrier.expect("INVITE").await;
-    assert!(is_right(&invite, "Authorization") && is_right(&invite, "Proxy-Authorization"), "{invite:?}");
+    assert!(
+        has_valid_digest(&invite, "Authorization") && has_valid_digest(&invite, "Proxy-Authorization"),
+        "{invite:?}"
+    );
     carrier.answer(&invite, "486 Busy Here", "", "").await;
     assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
 }
@@ -126,7 +129,7 @@ async fn a_challenge_that_cannot_be_answered_ends_the_call() {
     let dialler = dialler().await;
     for header in ["WWW-Authenticate: Basic realm=\"x\"\r\n", ""] {
         let mut carrier = Carrier::udp().await;
-        let mut leg = dialler.call(known(&carrier.uri("1")));
+        let mut leg = dialler.call(with_credentials(&carrier.uri("1")));
         let invite = carrier.expect("INVITE").await;
         carrier.answer(&invite, "401 Unauthorized", header, "").await;
         carrier.expect("ACK").await;
@@ -136,6 +139,6 @@ async fn a_challenge_that_cannot_be_answered_ends_the_call() {
 
 #[test]
 fn passwords_are_not_printed() {
-    let printed = format!("{:?}", known("sip:1@h"));
+    let printed = format!("{:?}", with_credentials("sip:1@h"));
     assert!(printed.contains(USER) && !printed.contains(PASSWORD), "{printed}");
 }

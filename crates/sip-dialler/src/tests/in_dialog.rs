@@ -1,30 +1,30 @@
-//! Requests of the far end in a call that is up, and session timers.
+//! Tests of the far end's requests in an established call, and of session timers.
 
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
 use super::carrier::{Carrier, description};
-use super::{Clock, Dialler, Ids, LegEnd, PROMPT, SHORT, config, dialler, ended, up};
+use super::{Clock, Dialler, EVENT_TIMEOUT, Ids, LegEnd, ROUND_TRIP, config, dialler, ended, established};
 
 #[tokio::test]
 async fn the_far_end_hangs_up() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let (mut leg, invite) = up(&dialler, &mut carrier, "").await;
+    let (mut leg, invite) = established(&dialler, &mut carrier, "").await;
     carrier.request(&invite, "BYE", 1, "", "").await;
     let answer = carrier.next().await;
     assert_eq!((answer.code(), answer.header("CSeq")), (200, "1 BYE"));
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
     carrier.request(&invite, "BYE", 1, "", "").await;
-    assert_eq!(carrier.next().await.code(), 200, "its answer was lost");
+    assert_eq!(carrier.next().await.code(), 200, "a retransmission is answered again");
 }
 
 #[tokio::test]
-async fn a_hang_up_of_somebody_else_is_refused() {
+async fn a_bye_with_a_foreign_tag_is_refused() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let (mut leg, invite) = up(&dialler, &mut carrier, "").await;
+    let (mut leg, invite) = established(&dialler, &mut carrier, "").await;
     carrier.request_as("stranger", &invite, "BYE", 1, "", "").await;
     assert_eq!(carrier.next().await.code(), 481);
     carrier.request(&invite, "BYE", 2, "", "").await;
@@ -36,9 +36,9 @@ async fn a_hang_up_of_somebody_else_is_refused() {
 async fn a_new_offer_is_answered_and_media_follows_it() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let (mut leg, invite) = up(&dialler, &mut carrier, "").await;
-    let hears = UdpSocket::bind("127.0.0.1:0").await.unwrap();
-    let port = hears.local_addr().unwrap().port();
+    let (mut leg, invite) = established(&dialler, &mut carrier, "").await;
+    let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = receiver.local_addr().unwrap().port();
     for method in ["INVITE", "UPDATE"] {
         let number = if method == "INVITE" { 1 } else { 2 };
         let contact = carrier.contact();
@@ -52,7 +52,10 @@ async fn a_new_offer_is_answered_and_media_follows_it() {
             carrier.request(&invite, "ACK", number, "", "").await;
         }
         let mut packet = [0; 400];
-        tokio::time::timeout(PROMPT, hears.recv(&mut packet)).await.expect("silence follows").unwrap();
+        tokio::time::timeout(EVENT_TIMEOUT, receiver.recv(&mut packet))
+            .await
+            .expect("silence follows")
+            .unwrap();
     }
     carrier
         .request(
@@ -75,22 +78,25 @@ async fn a_new_offer_is_answered_and_media_follows_it() {
 async fn an_invite_without_an_offer_is_answered_with_ours() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let (_leg, invite) = up(&dialler, &mut carrier, "").await;
-    let hears = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let (_leg, invite) = established(&dialler, &mut carrier, "").await;
+    let receiver = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     carrier.request(&invite, "INVITE", 1, "", "").await;
     let offer = carrier.next().await;
     assert_eq!((offer.code(), offer.media()), (200, invite.media()));
     assert!(offer.body.contains("RTP/AVP 0 8 101"), "{}", offer.body);
-    carrier.request(&invite, "ACK", 1, "", &description(hears.local_addr().unwrap().port())).await;
+    carrier.request(&invite, "ACK", 1, "", &description(receiver.local_addr().unwrap().port())).await;
     let mut packet = [0; 400];
-    tokio::time::timeout(PROMPT, hears.recv(&mut packet)).await.expect("silence follows the answer").unwrap();
+    tokio::time::timeout(EVENT_TIMEOUT, receiver.recv(&mut packet))
+        .await
+        .expect("silence follows the answer")
+        .unwrap();
 }
 
 #[tokio::test]
-async fn requests_that_mean_nothing_to_a_call_are_answered() {
+async fn further_requests_in_a_call_are_answered() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let (_leg, invite) = up(&dialler, &mut carrier, "").await;
+    let (_leg, invite) = established(&dialler, &mut carrier, "").await;
     for (number, (method, code)) in
         (1..).zip([("OPTIONS", 200), ("INFO", 405), ("MESSAGE", 405), ("REFER", 405), ("UPDATE", 200)])
     {
@@ -102,10 +108,10 @@ async fn requests_that_mean_nothing_to_a_call_are_answered() {
 }
 
 #[tokio::test]
-async fn requests_outside_of_a_call_are_told_so() {
+async fn requests_outside_of_a_call_are_refused_except_options() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
-    let (_leg, invite) = up(&dialler, &mut carrier, "").await;
+    let (_leg, invite) = established(&dialler, &mut carrier, "").await;
     let mut stranger = invite.clone();
     for (name, value) in &mut stranger.headers {
         match name.as_str() {
@@ -140,20 +146,20 @@ async fn frozen() -> (Clock, Dialler) {
 }
 
 #[tokio::test]
-async fn a_session_that_is_ours_to_refresh_is_refreshed_by_update() {
+async fn a_session_that_we_refresh_is_refreshed_by_update() {
     let (clock, dialler) = frozen().await;
     let mut carrier = Carrier::udp().await;
     let timer = "Require: timer\r\nSession-Expires: 90;refresher=uac\r\nAllow: INVITE, UPDATE\r\n";
-    let (mut leg, invite) = up(&dialler, &mut carrier, timer).await;
+    let (mut leg, invite) = established(&dialler, &mut carrier, timer).await;
     for number in [2, 4] {
         clock.advance(Duration::from_secs(44));
-        carrier.hears_nothing_for(SHORT).await;
+        carrier.hears_nothing_for(ROUND_TRIP).await;
         clock.advance(Duration::from_secs(1));
         let update = carrier.expect("UPDATE").await;
         assert_eq!(update.header("CSeq"), format!("{number} UPDATE"));
         assert_eq!(update.header("Session-Expires"), "90;refresher=uac");
         carrier.answer(&update, "200 OK", "Session-Expires: 90;refresher=uac\r\n", "").await;
-        // Whatever is asked after that is answered after that.
+        // Requests are handled in order, so its answer shows that the refresh is complete.
         carrier.request(&invite, "OPTIONS", number, "", "").await;
         assert_eq!(carrier.next().await.code(), 200);
     }
@@ -165,17 +171,17 @@ async fn a_session_that_is_ours_to_refresh_is_refreshed_by_update() {
 }
 
 #[tokio::test]
-async fn a_far_end_that_does_not_know_update_is_invited_again() {
+async fn a_far_end_without_update_receives_a_reinvite() {
     let (clock, dialler) = frozen().await;
     let mut carrier = Carrier::udp().await;
-    let (mut leg, first) = up(&dialler, &mut carrier, "Session-Expires: 90;refresher=uac\r\n").await;
+    let (mut leg, first) = established(&dialler, &mut carrier, "Session-Expires: 90;refresher=uac\r\n").await;
     clock.advance(Duration::from_secs(45));
     let invite = carrier.expect("INVITE").await;
     assert_eq!((invite.header("CSeq"), invite.media()), ("2 INVITE", first.media()));
     assert!(invite.header("To").ends_with(";tag=far"), "{invite:?}");
     carrier.answer(&invite, "100 Trying", "", "").await;
     carrier.request(&first, "INVITE", 9, "", &description(4000)).await;
-    assert_eq!(carrier.next().await.code(), 491, "one after the other");
+    assert_eq!(carrier.next().await.code(), 491, "only one INVITE may be pending");
     carrier.request(&first, "ACK", 9, "", "").await;
     carrier.pick_up(&invite, "Session-Expires: 90;refresher=uac\r\n", 4000).await;
     let ack = carrier.expect("ACK").await;
@@ -194,25 +200,26 @@ async fn a_far_end_that_does_not_know_update_is_invited_again() {
 async fn a_session_that_the_far_end_does_not_refresh_is_hung_up() {
     let (clock, dialler) = frozen().await;
     let mut carrier = Carrier::udp().await;
-    let (mut leg, invite) = up(&dialler, &mut carrier, "Session-Expires: 90;refresher=uas\r\n").await;
+    let (mut leg, invite) =
+        established(&dialler, &mut carrier, "Session-Expires: 90;refresher=uas\r\n").await;
     clock.advance(Duration::from_secs(59));
     carrier.request(&invite, "UPDATE", 1, "Session-Expires: 90;refresher=uac\r\n", "").await;
     let answer = carrier.next().await;
     assert_eq!((answer.code(), answer.header("Session-Expires")), (200, "90;refresher=uac"));
     assert_eq!(answer.header("Require"), "timer");
     clock.advance(Duration::from_secs(59));
-    carrier.hears_nothing_for(SHORT).await;
-    // A third of the interval before its end.
+    carrier.hears_nothing_for(ROUND_TRIP).await;
+    // A third of the interval before the expiry.
     clock.advance(Duration::from_secs(1));
     carrier.expect("BYE").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);
 }
 
 #[tokio::test]
-async fn a_session_that_is_asked_for_is_refreshed_by_whom_it_is_asked_of_and_is_not_too_short() {
+async fn the_far_end_can_request_a_session_timer_with_a_refresher_but_not_a_short_interval() {
     let (clock, dialler) = frozen().await;
     let mut carrier = Carrier::udp().await;
-    let (mut leg, invite) = up(&dialler, &mut carrier, "Allow: UPDATE\r\n").await;
+    let (mut leg, invite) = established(&dialler, &mut carrier, "Allow: UPDATE\r\n").await;
     let short = "Supported: timer\r\nSession-Expires: 89;refresher=uas\r\n";
     carrier.request(&invite, "UPDATE", 1, short, "").await;
     let refusal = carrier.next().await;
@@ -232,7 +239,7 @@ async fn a_session_that_is_asked_for_is_refreshed_by_whom_it_is_asked_of_and_is_
     assert_eq!(carrier.next().await.code(), 200);
     clock.advance(Duration::from_mins(1));
     carrier.expect("UPDATE").await;
-    // It is never answered: 32 seconds before its end the session is given up.
+    // It is never answered, so the call ends 32 seconds before the session expires.
     clock.advance(Duration::from_secs(28));
     carrier.await_next("BYE").await;
     assert_eq!(ended(&mut leg).await, LegEnd::HungUp);

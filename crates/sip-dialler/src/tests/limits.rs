@@ -1,30 +1,31 @@
-//! What a far end may cost, and that nothing of a dialler stays behind.
+//! Tests of limits on far ends, and of the release of all resources.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::UdpSocket;
 
-use super::super::registry::Inbound;
 use super::carrier::Carrier;
 use super::{
-    Clock, DiallerConfig, Ids, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, invitation, next,
-    placed, start,
+    Clock, DiallerConfig, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, ROUND_TRIP, config, dialler, ended,
+    invitation, next, placed, start,
 };
-use crate::{Dialler, incoming};
+use crate::Dialler;
+use crate::dialogs::Inbound;
+use crate::responses::finish_in_background;
 
-/// Waits for a condition that nothing tells of.
+/// Polls a condition until it is true.
 async fn until(mut holds: impl FnMut() -> bool) {
     let waiting = async {
         while !holds() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PROMPT, waiting).await.expect("it comes true in time");
+    tokio::time::timeout(EVENT_TIMEOUT, waiting).await.expect("the condition becomes true in time");
 }
 
 #[tokio::test]
-async fn reliable_responses_are_acknowledged_one_after_another_and_not_without_end() {
+async fn reliable_responses_are_acknowledged_in_order_and_up_to_a_limit() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
     let (mut leg, invite) = placed(&dialler, &mut carrier).await;
@@ -32,7 +33,7 @@ async fn reliable_responses_are_acknowledged_one_after_another_and_not_without_e
     for number in 1..=40 {
         let further = format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
         carrier.answer(&invite, "183 Session Progress", &further, "").await;
-        // The events of the call show that it keeps up.
+        // The event of the call shows that it has handled the response.
         if number == 1 {
             assert_eq!(next(&mut leg).await, LegEvent::Progress);
         }
@@ -42,12 +43,12 @@ async fn reliable_responses_are_acknowledged_one_after_another_and_not_without_e
         if number == 3 {
             let prack = carrier.expect("PRACK").await;
             assert_eq!(prack.header("RAck"), "1 1 INVITE");
-            carrier.hears_nothing_for(SHORT).await;
+            carrier.hears_nothing_for(ROUND_TRIP).await;
             carrier.answer(&prack, "200 OK", "", "").await;
         } else if number > 3 {
-            let prack = tokio::time::timeout(SHORT * 5, carrier.expect("PRACK")).await;
+            let prack = tokio::time::timeout(ROUND_TRIP * 5, carrier.expect("PRACK")).await;
             let Ok(prack) = prack else {
-                assert_eq!(number, 35, "after 32 there is none; it runs two behind");
+                assert_eq!(number, 35, "there are 32 in total, and the loop runs two ahead");
                 return;
             };
             assert_eq!(prack.header("RAck"), format!("{} 1 INVITE", number - 2));
@@ -58,9 +59,9 @@ async fn reliable_responses_are_acknowledged_one_after_another_and_not_without_e
 }
 
 #[tokio::test]
-async fn a_flooded_call_is_not_denied_and_can_still_be_hung_up() {
+async fn a_flooded_call_is_kept_and_can_still_be_hung_up() {
     let dialler = dialler().await;
-    let mut inbox = dialler.inner.registry.open("flooded");
+    let mut inbox = dialler.shared.dialogs.open("flooded");
     let carrier = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let own = carrier.local_addr().unwrap();
     let request = |method: &str, number: u32| {
@@ -75,29 +76,29 @@ async fn a_flooded_call_is_not_denied_and_can_still_be_hung_up() {
         carrier.send_to(request("OPTIONS", number).as_bytes(), dialler.address()).await.unwrap();
     }
     carrier.send_to(request("BYE", 21).as_bytes(), dialler.address()).await.unwrap();
-    // What is asked last, of nobody, is answered after everything before it was dealt with.
+    // A last request outside of any call is answered after all others were handled.
     let last = request("OPTIONS", 22).replace("Call-ID: flooded", "Call-ID: another");
     carrier.send_to(last.as_bytes(), dialler.address()).await.unwrap();
     let mut answer = [0; 2048];
-    let length = tokio::time::timeout(PROMPT, carrier.recv(&mut answer)).await.unwrap().unwrap();
+    let length = tokio::time::timeout(EVENT_TIMEOUT, carrier.recv(&mut answer)).await.unwrap().unwrap();
     let answer = String::from_utf8_lossy(&answer[..length]).into_owned();
     assert!(answer.contains("Call-ID: another") && answer.starts_with("SIP/2.0 481"), "{answer}");
     let mut methods = Vec::new();
     for _ in 0..17 {
-        let inbound = tokio::time::timeout(PROMPT, inbox.next()).await.expect("it is there");
+        let inbound = tokio::time::timeout(EVENT_TIMEOUT, inbox.next()).await.expect("it was queued");
         let Inbound::Request(request) = inbound else { panic!("only requests were sent") };
         methods.push(request.original.method.to_string());
-        incoming::finish_alone(*request, 200, "OK", Vec::new());
+        finish_in_background(*request, 200, "OK", Vec::new());
     }
     assert_eq!(methods.pop().as_deref(), Some("BYE"));
     assert!(methods.iter().all(|method| method == "OPTIONS"), "{methods:?}");
 }
 
 #[tokio::test]
-async fn a_refresh_that_is_never_decided_ends_the_call() {
+async fn a_refresh_without_a_final_response_ends_the_call() {
     let clock = Clock::system();
     clock.freeze(None);
-    let config = DiallerConfig { t1: SHORT, ..config() };
+    let config = DiallerConfig { t1: ROUND_TRIP, ..config() };
     let dialler = Dialler::start(config, clock.clone(), Ids::system()).await.unwrap();
     let mut carrier = Carrier::udp().await;
     let (mut leg, invite) = placed(&dialler, &mut carrier).await;
@@ -117,12 +118,12 @@ async fn a_dialler_that_is_dropped_leaves_no_call_and_no_port_behind() {
     let dialler = dialler().await;
     let address = dialler.address();
     let mut carrier = Carrier::udp().await;
-    // One that is over, of which something is left; one that is up; and one that rings.
-    let mut over = dialler.call(invitation(&carrier.uri("1")));
+    // A call that has ended, whose state is still kept; an established one; and one that rings.
+    let mut refused = dialler.call(invitation(&carrier.uri("1")));
     let invite = carrier.expect("INVITE").await;
     carrier.answer(&invite, "486 Busy Here", "", "").await;
     carrier.expect("ACK").await;
-    assert_eq!(ended(&mut over).await, LegEnd::Refused(486));
+    assert_eq!(ended(&mut refused).await, LegEnd::Refused(486));
     let mut up = dialler.call(invitation(&carrier.uri("1")));
     let invite = carrier.expect("INVITE").await;
     carrier.pick_up(&invite, "", 4000).await;
@@ -132,20 +133,21 @@ async fn a_dialler_that_is_dropped_leaves_no_call_and_no_port_behind() {
     let invite = carrier.expect("INVITE").await;
     carrier.answer(&invite, "180 Ringing", "", "").await;
     assert_eq!(next(&mut rings).await, LegEvent::Ringing);
-    // A request that was answered, whose transaction would go on for half a minute.
+    // An answered request, whose transaction would remain for half a minute.
     carrier.request(&invite, "OPTIONS", 1, "", "").await;
     assert_eq!(carrier.next().await.code(), 200);
-    let inner = Arc::downgrade(&dialler.inner);
+    let shared = Arc::downgrade(&dialler.shared);
+    let network = Arc::downgrade(&dialler.shared.network);
     drop(dialler);
     assert_eq!(ended(&mut up).await, LegEnd::HungUpByUs);
     assert_eq!(ended(&mut rings).await, LegEnd::Cancelled);
-    until(|| inner.strong_count() == 0).await;
+    until(|| shared.strong_count() == 0 && network.strong_count() == 0).await;
     until(|| std::net::UdpSocket::bind(address).is_ok()).await;
     until(|| std::net::TcpListener::bind(address).is_ok()).await;
 }
 
 #[tokio::test]
-async fn a_dialler_that_is_abandoned_gives_up_its_port_though_it_is_still_there() {
+async fn an_abandoned_dialler_closes_its_port_before_it_is_dropped() {
     let dialler = start(config()).await;
     let address = dialler.address();
     dialler.abandon();

@@ -1,12 +1,14 @@
-//! Calls that are not answered.
+//! Tests of calls that are refused or not answered.
 
 use std::net::UdpSocket;
 
 use super::carrier::Carrier;
-use super::{Invitation, LegEnd, LegEvent, dialler, ended, hasty, idle, invitation, mapped, next, placed};
+use super::{
+    Invitation, LegEnd, LegEvent, dialler, ended, idle, invitation, mapped, next, placed, with_short_timers,
+};
 
 #[tokio::test]
-async fn the_invite_is_what_a_carrier_of_the_platform_sees() {
+async fn the_invite_is_the_one_that_the_platform_sends() {
     let mut carrier = Carrier::udp().await;
     let dialler = mapped(carrier.address).await;
     let mut call = invitation("sip:0011+15551234#@carrier.example.com;transport=udp");
@@ -43,8 +45,8 @@ async fn a_caller_that_is_no_number_is_escaped_once() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;
     let from_user = "alice@b.example".to_owned();
-    let plain = invitation(&carrier.uri("1"));
-    let _leg = dialler.call(Invitation { from_user, from_display: String::new(), ..plain });
+    let from_display = String::new();
+    let _leg = dialler.call(Invitation { from_display, from_user, ..invitation(&carrier.uri("1")) });
     let invite = carrier.expect("INVITE").await;
     let from = format!("<sip:alice%40b.example@{}>;tag=", dialler.address());
     assert!(invite.header("From").starts_with(&from), "{invite:?}");
@@ -65,7 +67,7 @@ async fn every_final_response_ends_the_call_with_its_code_and_is_acknowledged() 
         assert_eq!((ack.header("CSeq"), ack.header("From")), ("1 ACK", invite.header("From")));
         assert_eq!(ack.header("To"), format!("{};tag=far", invite.header("To")));
         assert_eq!(ended(&mut leg).await, LegEnd::Refused(code));
-        // Its ACK was lost: the response comes again, though the call is over.
+        // Its ACK was lost, so the response is retransmitted after the end of the call.
         carrier.answer(&invite, &status, "", "").await;
         let again = carrier.expect("ACK").await;
         assert_eq!(again.headers, ack.headers);
@@ -74,8 +76,8 @@ async fn every_final_response_ends_the_call_with_its_code_and_is_acknowledged() 
 }
 
 #[tokio::test]
-async fn an_invite_that_nobody_answers_is_repeated_and_then_given_up() {
-    let dialler = hasty().await;
+async fn an_unanswered_invite_is_retransmitted_and_times_out() {
+    let dialler = with_short_timers().await;
     let mut carrier = Carrier::udp().await;
     let mut leg = dialler.call(invitation(&carrier.uri("1")));
     let first = carrier.expect("INVITE").await;
@@ -94,8 +96,8 @@ async fn an_invite_that_nobody_answers_is_repeated_and_then_given_up() {
 }
 
 #[tokio::test]
-async fn a_provisional_response_ends_the_repetitions_but_not_the_waiting() {
-    let dialler = hasty().await;
+async fn a_provisional_response_ends_the_retransmissions_but_not_the_call() {
+    let dialler = with_short_timers().await;
     let mut carrier = Carrier::udp().await;
     let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     carrier.answer(&invite, "100 Trying", "", "").await;
@@ -103,16 +105,16 @@ async fn a_provisional_response_ends_the_repetitions_but_not_the_waiting() {
     assert_eq!(next(&mut leg).await, LegEvent::Ringing);
     carrier.answer(&invite, "180 Ringing", "", "").await;
     carrier.answer(&invite, "183 Session Progress", "", "").await;
-    assert_eq!(next(&mut leg).await, LegEvent::Progress, "each event comes once");
-    // Longer than a request waits for its first response.
-    carrier.hears_nothing_for(super::SHORT * 80).await;
+    assert_eq!(next(&mut leg).await, LegEvent::Progress, "each event is reported once");
+    // Longer than the timeout for the first response.
+    carrier.hears_nothing_for(super::ROUND_TRIP * 80).await;
     carrier.answer(&invite, "486 Busy Here", "", "").await;
     carrier.expect("ACK").await;
     assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
 }
 
 #[tokio::test]
-async fn where_there_is_no_way_there_is_no_response() {
+async fn an_unreachable_host_is_no_response() {
     let dialler = dialler().await;
     let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     for uri in [
@@ -138,5 +140,5 @@ async fn without_a_port_for_media_no_call_is_placed() {
     let mut carrier = Carrier::udp().await;
     let mut leg = dialler.call(invitation(&carrier.uri("1")));
     assert_eq!(ended(&mut leg).await, LegEnd::NoResponse);
-    carrier.hears_nothing_for(super::SHORT).await;
+    carrier.hears_nothing_for(super::ROUND_TRIP).await;
 }

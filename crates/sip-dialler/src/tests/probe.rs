@@ -1,4 +1,4 @@
-//! Probes.
+//! Tests of probes.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use super::{DiallerConfig, config, mapped, start};
 use crate::ProbeError;
 
 #[tokio::test]
-async fn any_response_to_the_one_datagram_is_good() {
+async fn any_response_to_the_single_datagram_is_a_success() {
     for status in ["200 OK", "404 Not Found", "503 Service Unavailable", "100 Trying"] {
         let mut carrier = Carrier::udp().await;
         let dialler = mapped(carrier.address).await;
@@ -32,13 +32,13 @@ async fn any_response_to_the_one_datagram_is_good() {
 }
 
 #[tokio::test]
-async fn a_host_that_is_silent_nameless_or_carries_a_port_is_not_well() {
+async fn a_probe_fails_for_a_host_that_is_silent_or_unknown_or_has_a_port() {
     let mut carrier = Carrier::udp().await;
     let hosts = [("silent.example.com".to_owned(), carrier.address.to_string())].into();
     let dialler = start(DiallerConfig { hosts, probe_timeout: Duration::from_millis(700), ..config() }).await;
     assert_eq!(dialler.probe("silent.example.com").await, Err(ProbeError::Silent));
     carrier.expect("OPTIONS").await;
-    carrier.hears_nothing_for(super::SHORT).await;
+    carrier.hears_nothing_for(super::ROUND_TRIP).await;
     assert_eq!(dialler.probe("silent.example.com:5070").await, Err(ProbeError::Port));
     assert_eq!(dialler.probe("::1").await, Err(ProbeError::Unresolved));
     for name in ["", "a b", "nowhere.invalid"] {

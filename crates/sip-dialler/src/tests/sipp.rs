@@ -1,4 +1,4 @@
-//! sipp as the carrier: a peer that is written by others.
+//! sipp as the carrier, which is an independent implementation.
 
 use super::sipp_carrier::{Sipp, Steps};
 use super::{LegEnd, LegEvent, dialler, ended, invitation, next};
@@ -19,7 +19,7 @@ async fn sipp_answers_and_is_hung_up() {
 }
 
 #[tokio::test]
-async fn sipp_refuses_with_every_code_that_means_something_else() {
+async fn sipp_refuses_with_each_code_of_a_different_outcome() {
     let dialler = dialler().await;
     for code in [404, 480, 486, 503, 603] {
         let sipp = Sipp::start(&Steps::invited().refused(code), 1);

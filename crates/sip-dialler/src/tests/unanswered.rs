@@ -1,11 +1,11 @@
-//! Calls that are given up before their answer.
+//! Tests of calls that are cancelled before their answer.
 
 use std::time::Duration;
 
 use super::carrier::{Carrier, Message};
 use super::{
-    Clock, Dialler, DiallerConfig, Ids, LegEnd, LegEvent, PROMPT, SHORT, config, dialler, ended, hasty, idle,
-    invitation, next, placed, ringing,
+    Clock, Dialler, DiallerConfig, EVENT_TIMEOUT, Ids, LegEnd, LegEvent, ROUND_TRIP, config, dialler, ended,
+    idle, invitation, next, placed, ringing, with_short_timers,
 };
 
 async fn cancelled(carrier: &mut Carrier, invite: &Message) {
@@ -31,12 +31,12 @@ async fn a_call_is_cancelled_while_it_rings_and_ends_when_that_is_confirmed() {
 }
 
 #[tokio::test]
-async fn nothing_is_cancelled_before_the_carrier_was_heard() {
-    let dialler = hasty().await;
+async fn the_cancel_is_sent_only_after_a_response() {
+    let dialler = with_short_timers().await;
     let mut carrier = Carrier::udp().await;
     let (mut leg, invite) = placed(&dialler, &mut carrier).await;
     leg.hang_up();
-    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled, "the end is told after a while all the same");
+    assert_eq!(ended(&mut leg).await, LegEnd::Cancelled, "the end is reported after a timeout");
     carrier.answer(&invite, "100 Trying", "", "").await;
     cancelled(&mut carrier, &invite).await;
     idle(&dialler).await;
@@ -78,15 +78,15 @@ async fn a_call_that_rings_for_a_minute_is_cancelled() {
     let mut carrier = Carrier::udp().await;
     let (mut leg, invite) = ringing(&dialler, &mut carrier).await;
     clock.advance(Duration::from_secs(59));
-    carrier.hears_nothing_for(SHORT).await;
+    carrier.hears_nothing_for(ROUND_TRIP).await;
     clock.advance(Duration::from_secs(1));
     cancelled(&mut carrier, &invite).await;
     assert_eq!(ended(&mut leg).await, LegEnd::RingTimeout);
 }
 
 #[tokio::test]
-async fn a_carrier_that_confirms_nothing_does_not_keep_the_call() {
-    let dialler = hasty().await;
+async fn a_call_ends_even_if_the_carrier_does_not_confirm_the_cancel() {
+    let dialler = with_short_timers().await;
     let mut carrier = Carrier::udp().await;
     let (mut leg, _) = ringing(&dialler, &mut carrier).await;
     leg.hang_up();
@@ -97,7 +97,7 @@ async fn a_carrier_that_confirms_nothing_does_not_keep_the_call() {
 }
 
 #[tokio::test]
-async fn stopping_cancels_what_rings_and_hangs_up_what_is_up() {
+async fn stopping_cancels_ringing_calls_and_hangs_up_established_ones() {
     let dialler = dialler().await;
     let (mut ringing, mut up) = (Carrier::udp().await, Carrier::udp().await);
     let mut legs = [dialler.call(invitation(&ringing.uri("1"))), dialler.call(invitation(&up.uri("2")))];
@@ -116,26 +116,26 @@ async fn stopping_cancels_what_rings_and_hangs_up_what_is_up() {
     let stopped = async {
         let ((), ()) = tokio::join!(far_ends, dialler.stop());
     };
-    tokio::time::timeout(PROMPT, Box::pin(stopped)).await.unwrap();
+    tokio::time::timeout(EVENT_TIMEOUT, Box::pin(stopped)).await.unwrap();
     assert_eq!(ended(&mut legs[0]).await, LegEnd::Cancelled);
     assert_eq!(ended(&mut legs[1]).await, LegEnd::HungUpByUs);
-    assert_eq!(dialler.running(), 0);
+    assert_eq!(dialler.active_calls(), 0);
 }
 
 #[tokio::test]
-async fn stopping_does_not_wait_for_those_who_do_not_answer() {
+async fn stopping_does_not_wait_for_carriers_that_do_not_respond() {
     let deadline = Duration::from_millis(100);
     let dialler = super::start(DiallerConfig { stop_deadline: deadline, ..config() }).await;
     let mut carrier = Carrier::udp().await;
     let mut leg = dialler.call(invitation(&carrier.uri("1")));
     carrier.expect("INVITE").await;
-    tokio::time::timeout(PROMPT, dialler.stop()).await.unwrap();
+    tokio::time::timeout(EVENT_TIMEOUT, dialler.stop()).await.unwrap();
     assert_eq!(ended(&mut leg).await, LegEnd::Cancelled);
     idle(&dialler).await;
 }
 
 #[tokio::test]
-async fn a_dialler_that_stopped_leaves_nothing_behind() {
+async fn a_stopped_dialler_releases_its_shared_state() {
     let dialler = dialler().await;
     let (mut refusing, mut up) = (Carrier::udp().await, Carrier::udp().await);
     let mut refused = dialler.call(invitation(&refusing.uri("1")));
@@ -147,18 +147,19 @@ async fn a_dialler_that_stopped_leaves_nothing_behind() {
     up.pick_up(&invite, "", 4000).await;
     up.expect("ACK").await;
     assert_eq!(next(&mut leg).await, LegEvent::Answered);
-    // An INVITE whose ACK never comes, and a BYE that nobody answers.
+    // An INVITE without an ACK, and a BYE without a response.
     up.request(&invite, "INVITE", 1, "", "").await;
     assert_eq!(up.next().await.code(), 200);
     drop(leg);
     up.await_next("BYE").await;
-    let shared = std::sync::Arc::downgrade(&dialler.inner);
-    tokio::time::timeout(PROMPT, dialler.stop()).await.unwrap();
+    let shared = std::sync::Arc::downgrade(&dialler.shared);
+    let network = std::sync::Arc::downgrade(&dialler.shared.network);
+    tokio::time::timeout(EVENT_TIMEOUT, dialler.stop()).await.unwrap();
     drop(dialler);
     let gone = async {
-        while shared.strong_count() > 0 {
+        while shared.strong_count() + network.strong_count() > 0 {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PROMPT, gone).await.expect("nothing holds what the calls shared");
+    tokio::time::timeout(EVENT_TIMEOUT, gone).await.expect("no reference to the shared state remains");
 }

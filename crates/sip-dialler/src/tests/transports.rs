@@ -1,11 +1,11 @@
-//! TCP, TLS and names.
+//! Tests of TCP connections and of name resolution.
 
 use std::net::SocketAddr;
 
 use tokio::net::{TcpListener, UdpSocket};
 
 use super::carrier::Carrier;
-use super::{DiallerConfig, LegEnd, LegEvent, Reach, config, dialler, ended, idle, invitation, next, start};
+use super::{DiallerConfig, Egress, LegEnd, LegEvent, config, dialler, ended, idle, invitation, next, start};
 
 #[tokio::test]
 async fn calls_over_tcp_share_a_connection() {
@@ -19,7 +19,7 @@ async fn calls_over_tcp_share_a_connection() {
         assert_eq!(invite.uri(), uri);
         assert!(invite.header("Via").starts_with("SIP/2.0/TCP "), "{invite:?}");
         assert_eq!(invite.header("Contact"), format!("<sip:{};transport=tcp>", dialler.address()));
-        // The contact is not connected to: what is behind address translation cannot be.
+        // The existing connection is used: a contact behind address translation could not be connected to.
         let contact = "Contact: <sip:far@192.0.2.1;transport=tcp>\r\n";
         carrier.answer(&invite, "200 OK", contact, &super::carrier::description(4000)).await;
         carrier.expect("ACK").await;
@@ -38,7 +38,7 @@ async fn calls_over_tcp_share_a_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_closed_before_anything_was_heard_is_no_response() {
+async fn a_connection_that_is_closed_before_a_response_is_no_response() {
     let dialler = dialler().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("sip:1@{};transport=tcp", listener.local_addr().unwrap());
@@ -47,7 +47,7 @@ async fn a_connection_that_is_closed_before_anything_was_heard_is_no_response() 
     carrier.expect("INVITE").await;
     drop(carrier);
     assert_eq!(ended(&mut leg).await, LegEnd::NoResponse);
-    // The next call finds a new one.
+    // The next call opens a new connection.
     let mut leg = dialler.call(invitation(&uri));
     let mut carrier = Carrier::accept(&listener).await;
     let invite = carrier.expect("INVITE").await;
@@ -55,7 +55,8 @@ async fn a_connection_that_is_closed_before_anything_was_heard_is_no_response() 
     assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
 }
 
-/// A name server that knows SRV records of `voice.example.com`, and that everything else is at 127.0.0.1.
+/// A name server with SRV records for `voice.example.com`. The address of other names is 127.0.0.1, except
+/// for those that begin with `nowhere`.
 struct Names {
     socket: UdpSocket,
     services: Vec<(u16, &'static str, u16)>,
@@ -74,7 +75,7 @@ impl Names {
     fn answer(&self, question: &[u8]) -> Vec<u8> {
         let end = 12 + question[12..].iter().position(|byte| *byte == 0).unwrap() + 1;
         let (name, kind) = (&question[12..end], u16::from_be_bytes([question[end], question[end + 1]]));
-        let asked = &question[12..end + 4];
+        let question_section = &question[12..end + 4];
         let records: Vec<Vec<u8>> = match kind {
             1 if !name.starts_with(b"\x07nowhere") => vec![vec![127, 0, 0, 1]],
             33 if name.starts_with(b"\x04_sip\x04_udp\x05voice") => {
@@ -85,7 +86,7 @@ impl Names {
         let code = if records.is_empty() { 3 } else { 0 };
         let count = u8::try_from(records.len()).unwrap();
         let mut answer = vec![question[0], question[1], 0x85, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0];
-        answer.extend(asked);
+        answer.extend(question_section);
         for record in records {
             answer.extend([0xc0, 12]);
             answer.extend(kind.to_be_bytes());
@@ -115,7 +116,7 @@ pub(super) async fn with_names(services: Vec<(u16, &'static str, u16)>) -> super
 }
 
 #[tokio::test]
-async fn a_name_without_a_port_leads_where_its_srv_records_say() {
+async fn a_name_without_a_port_is_resolved_by_srv_records() {
     let mut carrier = Carrier::udp().await;
     let dialler =
         with_names(vec![(20, "b.example.com", 9), (10, "a.example.com", carrier.address.port())]).await;
@@ -127,7 +128,7 @@ async fn a_name_without_a_port_leads_where_its_srv_records_say() {
 }
 
 #[tokio::test]
-async fn a_host_without_room_sends_the_call_to_the_next() {
+async fn a_503_is_followed_by_an_invite_to_the_next_host() {
     let (mut full, mut free) = (Carrier::udp().await, Carrier::udp().await);
     let services = vec![(1, "a.example.com", full.address.port()), (2, "b.example.com", free.address.port())];
     let dialler = with_names(services).await;
@@ -145,7 +146,7 @@ async fn a_host_without_room_sends_the_call_to_the_next() {
 }
 
 #[tokio::test]
-async fn a_name_with_a_port_or_without_srv_records_leads_to_its_address() {
+async fn a_name_with_a_port_or_without_srv_records_is_resolved_by_its_address() {
     let mut carrier = Carrier::udp().await;
     let dialler = with_names(vec![(1, "a.example.com", 9)]).await;
     let port = carrier.address.port();
@@ -156,15 +157,16 @@ async fn a_name_with_a_port_or_without_srv_records_leads_to_its_address() {
         carrier.expect("ACK").await;
         assert_eq!(ended(&mut leg).await, LegEnd::Refused(486));
     }
-    let target = super::super::uri::Target::parse("sip:1@plain.example.com", Reach::Anywhere).unwrap();
-    let found = dialler.inner.resolver.targets(&target, &dialler.inner.ids).await;
+    let target = crate::uri::Target::parse("sip:1@plain.example.com", Egress::Anywhere).unwrap();
+    let network = &dialler.shared.network;
+    let found = network.resolver.targets(&target, &network.ids).await;
     assert_eq!(found, ["127.0.0.1:5060".parse::<SocketAddr>().unwrap()]);
     let mut leg = dialler.call(invitation("sip:1@nowhere.example.com"));
     assert_eq!(ended(&mut leg).await, LegEnd::NoResponse);
 }
 
 #[tokio::test]
-async fn a_service_that_is_not_to_be_had_is_not_looked_for_elsewhere() {
+async fn an_srv_target_of_the_root_means_that_there_is_no_service() {
     let dialler = with_names(vec![(0, "", 0)]).await;
     let mut leg = dialler.call(invitation("sip:1@voice.example.com"));
     assert_eq!(ended(&mut leg).await, LegEnd::NoResponse);

@@ -1,0 +1,338 @@
+//! The setup of a call, until it is answered, refused or cancelled.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rsipstack::sip::{Header, Method, Response};
+use rsipstack::transaction::transaction::Transaction;
+use service_base::summed::Summed;
+use sip_transport::body::session_description;
+use sip_transport::session_timer::{Said, Session};
+
+use crate::call::{
+    AnsweredCall, Authorization, Call, Cancellation, MAX_END_ROUND_TRIPS, STRAY_ROUND_TRIPS, SetupOutcome,
+};
+use crate::dialog::Dialog;
+use crate::dialogs::Inbound;
+use crate::digest::{authorization, challenge};
+use crate::headers::{lists, remote_tag, sequence};
+use crate::hop::{Hop, Unreachable};
+use crate::invite::Invite;
+use crate::leg::{LegEnd, LegEvent};
+use crate::media::Media;
+use crate::origin::Line;
+use crate::responses::finish_in_background;
+use crate::stack::ALLOW;
+use crate::stopwatch::sleep_until;
+use crate::transaction::request_response;
+
+/// Counts calls without a media port, which are logged as a sum.
+static NO_PORT: Summed = Summed::new("calls were not placed: no port for media was free");
+
+/// The outcome of an INVITE to one address.
+enum Attempt {
+    Answered(Box<AnsweredCall>),
+    Ended(LegEnd),
+    /// Another address of the host may succeed; if there is none, the call ends like this.
+    NextAddress(LegEnd),
+    /// The INVITE is repeated with a digest.
+    Retry,
+}
+
+/// The code of a call whose answer accepts none of the offered media.
+const NOT_ACCEPTABLE_HERE: u16 = 488;
+/// Maximum number of challenges of different realms that are answered.
+const MAX_CHALLENGES: usize = 4;
+
+impl Call {
+    /// Resolves the host, and sends the INVITE to its addresses in turn.
+    pub(crate) async fn set_up(&mut self) -> SetupOutcome {
+        let network = Arc::clone(&self.origin.network);
+        let targets = network.resolver.targets(&self.target, &network.ids);
+        let addresses = match self.unless_cancelled(targets).await {
+            Ok(addresses) => addresses,
+            Err(end) => return SetupOutcome::Ended(end),
+        };
+        let mut last = LegEnd::NoResponse;
+        let (transport, name) = (self.target.transport, self.target.host.clone());
+        for address in addresses {
+            let hop = network.connector.hop_to(&network.stack, transport, address, &name);
+            let hop = match self.unless_cancelled(hop).await {
+                Ok(Ok(hop)) => hop,
+                Ok(Err(why)) => {
+                    tracing::info!(%address, %why, "a carrier cannot be reached");
+                    continue;
+                }
+                Err(end) => return SetupOutcome::Ended(end),
+            };
+            if !self.open_media(&hop).await {
+                if NO_PORT.admits((), self.shared.clock.now()) {
+                    tracing::warn!("a call was not placed: no port for media is free");
+                }
+                return SetupOutcome::Ended(LegEnd::NoResponse);
+            }
+            loop {
+                match self.attempt(&hop).await {
+                    Attempt::Answered(answered) => return SetupOutcome::Answered(answered),
+                    Attempt::Ended(end) => return SetupOutcome::Ended(end),
+                    Attempt::NextAddress(end) => {
+                        last = end;
+                        break;
+                    }
+                    Attempt::Retry if self.hang_up.is_cancelled() => {
+                        return SetupOutcome::Ended(LegEnd::Cancelled);
+                    }
+                    Attempt::Retry => {}
+                }
+            }
+        }
+        SetupOutcome::Ended(last)
+    }
+
+    /// Waits for a future until the call is hung up or has not been answered in time.
+    async fn unless_cancelled<T>(&self, future: impl Future<Output = T>) -> Result<T, LegEnd> {
+        tokio::select! {
+            biased;
+            () = self.hang_up.cancelled() => Err(LegEnd::Cancelled),
+            () = self.shared.clock.sleep_until(self.ring_until) => Err(LegEnd::RingTimeout),
+            done = future => Ok(done),
+        }
+    }
+
+    /// Binds a media port if there is none yet, and returns whether there is one.
+    async fn open_media(&mut self, hop: &Hop) -> bool {
+        if self.media.is_none() {
+            let shared = &self.shared;
+            let (bind, advertised) = (shared.config.listen, hop.local.ip());
+            self.media = Media::open(&shared.ports, bind, advertised, shared.network.ids.word()).await;
+        }
+        self.media.is_some()
+    }
+
+    /// Sends the INVITE to one address and waits for the outcome.
+    async fn attempt(&mut self, hop: &Hop) -> Attempt {
+        self.early.clear();
+        self.invite_hop = Some(hop.clone());
+        let mut invite = match self.invite(hop).await {
+            Ok(invite) => invite,
+            Err(why) => {
+                tracing::info!(%why, host = self.target.host, "an INVITE was not sent");
+                return Attempt::NextAddress(LegEnd::NoResponse);
+            }
+        };
+        let mut has_responded = false;
+        let clock = self.shared.clock.clone();
+        loop {
+            if let Some(end) = self.continue_cancellation(&mut invite, has_responded) {
+                return Attempt::Ended(end);
+            }
+            let cancellation = self.cancellation.as_ref();
+            let cancellation_timer = cancellation.and_then(|cancellation| {
+                cancellation.abandon_at.into_iter().chain([cancellation.report_at]).min()
+            });
+            let next_timer = [invite.next_timer(), cancellation_timer].into_iter().flatten().min();
+            let is_wanted = cancellation.is_none();
+            tokio::select! {
+                biased;
+                () = self.hang_up.cancelled(), if is_wanted => self.cancel(LegEnd::Cancelled, &mut invite),
+                inbound = self.inbox.next() => match inbound {
+                    Inbound::Request(request) => Box::pin(self.early_request(*request)).await,
+                    Inbound::Answer(_) => {}
+                    Inbound::Response(response) => {
+                        let is_current =
+                            sequence(&response.headers).is_some_and(|(number, _)| number == invite.sequence);
+                        match response.status_code.code() {
+                            _ if !is_current => self.stray_response(&response).await,
+                            0..200 => {
+                                has_responded = true;
+                                invite.stop_timers();
+                                Box::pin(self.provisional(&response, &invite)).await;
+                            }
+                            200..300 => return Box::pin(self.answered(&response, &invite)).await,
+                            _ => return Box::pin(self.refused(&response, &invite)).await,
+                        }
+                    }
+                },
+                () = hop.closed(), if !has_responded => {
+                    tracing::info!(host = self.target.host, "the connection to a carrier was closed before it responded");
+                    return self.unanswered();
+                }
+                () = clock.sleep_until(self.ring_until), if is_wanted => {
+                    self.cancel(LegEnd::RingTimeout, &mut invite);
+                }
+                () = sleep_until(&clock, next_timer) => {
+                    if Box::pin(invite.on_timer(clock.stopwatch())).await {
+                        return self.unanswered();
+                    }
+                }
+            }
+        }
+    }
+
+    /// The outcome without a final response.
+    fn unanswered(&self) -> Attempt {
+        match &self.cancellation {
+            Some(cancellation) => Attempt::Ended(cancellation.end),
+            None => Attempt::NextAddress(LegEnd::NoResponse),
+        }
+    }
+
+    /// Sends the next INVITE.
+    async fn invite(&mut self, hop: &Hop) -> Result<Invite, Unreachable> {
+        self.sequence += 1;
+        let to = format!("<{}>", self.target.to);
+        let line =
+            Line { method: Method::Invite, uri: &self.uri, to: &to, sequence: self.sequence, routes: &[] };
+        let mut further = vec![
+            self.origin.contact(hop),
+            Header::Allow(ALLOW.into()),
+            Header::Supported("100rel, timer".into()),
+        ];
+        further.extend(self.digests());
+        further.extend(self.headers.iter().cloned());
+        let offer = self.media.as_mut().map(Media::offer).unwrap_or_default();
+        let request = self.origin.request(&line, hop, further, offer);
+        Invite::send(&self.shared, request, hop.clone(), self.sequence).await
+    }
+
+    /// Begins the cancellation of the call. `end` is what is reported.
+    fn cancel(&mut self, end: LegEnd, invite: &mut Invite) {
+        invite.stop_retransmissions();
+        let report_at = self.shared.clock.stopwatch() + self.shared.config.t1 * MAX_END_ROUND_TRIPS;
+        self.cancellation = Some(Cancellation { end, report_at, abandon_at: None });
+    }
+
+    /// Sends the CANCEL of a cancelled call once a response has arrived (RFC 3261 §9.1), and reports the end
+    /// if its confirmation takes too long. Returns the end when the INVITE is abandoned.
+    fn continue_cancellation(&mut self, invite: &mut Invite, has_responded: bool) -> Option<LegEnd> {
+        let now = self.shared.clock.stopwatch();
+        let timeout = self.shared.config.t1 * STRAY_ROUND_TRIPS;
+        let cancellation = self.cancellation.as_mut()?;
+        let end = cancellation.end;
+        if has_responded && cancellation.abandon_at.is_none() {
+            cancellation.abandon_at = Some(now + timeout);
+            let (cancel, hop) = (invite.cancel(), invite.hop.clone());
+            // The response to the CANCEL is ignored: only the final response to the INVITE ends the call.
+            let network = Arc::clone(&self.origin.network);
+            self.origin.network.stack.spawn(async move {
+                let _ignored = request_response(&network.stack, cancel, &hop).await;
+            });
+        }
+        if cancellation.abandon_at.is_some_and(|at| at <= now) {
+            self.stray_until = now + timeout;
+            return Some(end);
+        }
+        if cancellation.report_at <= now {
+            cancellation.report_at = Duration::MAX;
+            self.report(LegEvent::Ended(end));
+        }
+        None
+    }
+
+    /// Handles a provisional response.
+    async fn provisional(&mut self, response: &Response, invite: &Invite) {
+        let code = response.status_code.code();
+        if self.cancellation.is_none() {
+            match code {
+                180 => self.report(LegEvent::Ringing),
+                183 => self.report(LegEvent::Progress),
+                _ => {}
+            }
+        }
+        if code > 100 && lists(&response.headers, "Require", "100rel") {
+            self.acknowledge_provisional(response, invite).await;
+        }
+    }
+
+    /// Acknowledges the answer, and hangs up if the call was cancelled or no media was accepted.
+    async fn answered(&mut self, response: &Response, invite: &Invite) -> Attempt {
+        self.expect_stray_responses();
+        let tag = remote_tag(response);
+        let early =
+            self.early.iter().position(|early| early.dialog.tag == tag).map(|at| self.early.swap_remove(at));
+        let mut answer = early.as_ref().and_then(|early| early.answer.clone());
+        let mut dialog = Dialog::of(&self.origin, response, &invite.hop, &self.uri, invite.sequence).await;
+        if let Some(early) = &early {
+            // The PRACK requests have used further numbers.
+            dialog.continue_from(&early.dialog);
+        }
+        let ack = dialog.request(&self.origin, Method::Ack, invite.sequence, self.digests(), String::new());
+        self.acks.send(invite.sequence, tag, &ack, &dialog.hop).await;
+        self.early = Vec::new();
+        if let Some(cancellation) = &self.cancellation {
+            let end = cancellation.end;
+            // The BYE is sent by its own task, even if it takes longer.
+            let bye = dialog.bye(&self.origin);
+            let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
+            return Attempt::Ended(end);
+        }
+        if let Ok(Some(described)) = session_description(&response.headers, &response.body) {
+            answer = Some(described.to_vec());
+        }
+        let fits = match &answer {
+            Some(answer) => self.apply_answer(answer).await,
+            None => false,
+        };
+        if !fits {
+            tracing::info!(
+                host = self.target.host,
+                "a carrier's answer accepts none of the offered media; the call is hung up"
+            );
+            let bye = dialog.bye(&self.origin);
+            let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
+            return Attempt::Ended(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
+        }
+        let terms = Said::of(&response.headers).ok().and_then(|said| said.agreed());
+        let session = terms.map(|terms| Session::new(terms, self.shared.clock.now()));
+        let supports_update = lists(&response.headers, "Allow", "UPDATE");
+        Attempt::Answered(Box::new(AnsweredCall { dialog, session, supports_update }))
+    }
+
+    /// Acknowledges a final response other than 2xx, and decides how to continue.
+    async fn refused(&mut self, response: &Response, invite: &Invite) -> Attempt {
+        let code = response.status_code.code();
+        self.acks.send(invite.sequence, remote_tag(response), &invite.ack(response), &invite.hop).await;
+        if !invite.hop.is_reliable() {
+            self.expect_stray_responses();
+        }
+        if let Some(cancellation) = &self.cancellation {
+            return Attempt::Ended(cancellation.end);
+        }
+        match code {
+            401 | 407 if self.authorize(response) => Attempt::Retry,
+            // Another address of the host may be available (RFC 3263 §4.3).
+            503 => Attempt::NextAddress(LegEnd::Refused(code)),
+            _ => Attempt::Ended(LegEnd::Refused(code)),
+        }
+    }
+
+    /// Adds the answer to a challenge to the next INVITE. Returns false if that cannot succeed: a refused
+    /// password is not sent again, except once if only the nonce was stale.
+    fn authorize(&mut self, response: &Response) -> bool {
+        let Some(challenge) = challenge(response) else { return false };
+        let Some(header) = authorization(&self.origin, response, "INVITE", &self.uri) else { return false };
+        let (proxy, realm) = (response.status_code.code() == 407, challenge.realm());
+        let same = |known: &Authorization| known.proxy == proxy && known.realm == realm;
+        let tried = self.authorizations.iter().any(same);
+        let may_succeed =
+            !tried || challenge.is_stale() && !std::mem::replace(&mut self.refreshed_nonce, true);
+        if may_succeed && self.authorizations.len() < MAX_CHALLENGES {
+            self.authorizations.retain(|known| !same(known));
+            self.authorizations.push(Authorization { proxy, realm, header });
+            return true;
+        }
+        tracing::info!(host = self.target.host, "the carrier refused the credentials");
+        false
+    }
+
+    /// Answers a request of the far end before its answer.
+    async fn early_request(&mut self, request: Transaction) {
+        match request.original.method {
+            Method::Update => self.renegotiate(request, Vec::new()).await,
+            Method::Options => finish_in_background(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
+            Method::Bye => finish_in_background(request, 200, "OK", Vec::new()),
+            Method::Invite => finish_in_background(request, 491, "Request Pending", Vec::new()),
+            _ => finish_in_background(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! An established call, until one side hangs up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use rsipstack::sip::{Header, Method, Response};
+use rsipstack::transaction::transaction::Transaction;
+use service_base::clock::Clock;
+use sip_transport::body::session_description;
+use sip_transport::session_timer::{Decision, Said, Session};
+use tokio::sync::oneshot;
+
+use crate::call::{AnsweredCall, Call, MAX_END_ROUND_TRIPS};
+use crate::dialog::Dialog;
+use crate::dialogs::Inbound;
+use crate::headers::{remote_tag, sequence, value};
+use crate::invite::Invite;
+use crate::leg::{LegEnd, LegEvent};
+use crate::media::Media;
+use crate::responses::finish_in_background;
+use crate::stack::ALLOW;
+use crate::stopwatch::sleep_until;
+use crate::uri::tag_of;
+
+/// Delay before a failed refresh is repeated, within the 2.1 to 4 seconds that a caller waits after a 491
+/// (RFC 3261 §14.1).
+const REFRESH_RETRY_DELAY: Duration = Duration::from_secs(3);
+
+/// The state of an established call.
+struct Established {
+    dialog: Dialog,
+    session: Option<Session>,
+    /// The `Min-SE` in seconds with which the far end refused an interval; 0 if it has not.
+    min_interval: u32,
+    supports_update: bool,
+    /// The pending refresh, if it is an UPDATE.
+    update: Option<oneshot::Receiver<Option<Response>>>,
+    /// The pending refresh, if it is an INVITE.
+    invite: Option<Invite>,
+}
+
+impl Call {
+    /// Runs an answered call until its end.
+    pub(crate) async fn run_established(&mut self, answered: AnsweredCall) -> LegEnd {
+        self.report(LegEvent::Answered);
+        let AnsweredCall { dialog, session, supports_update } = answered;
+        let mut state =
+            Established { dialog, session, min_interval: 0, supports_update, update: None, invite: None };
+        let clock = self.shared.clock.clone();
+        // Rare work is boxed, so that the state of an established call stays small.
+        loop {
+            let invite = state.invite.as_ref().and_then(Invite::next_timer);
+            let media = self.media.as_ref().and_then(Media::next_packet);
+            let next_timer = [invite, media].into_iter().flatten().min();
+            let session = state.session.map(|session| session.next());
+            tokio::select! {
+                biased;
+                () = self.hang_up.cancelled() => {
+                    Box::pin(self.hang_up(state.dialog)).await;
+                    return LegEnd::HungUpByUs;
+                }
+                inbound = self.inbox.next() => match inbound {
+                    Inbound::Response(response) => {
+                        if !Box::pin(self.invite_response(&mut state, &response)).await {
+                            Box::pin(self.hang_up(state.dialog)).await;
+                            return LegEnd::HungUp;
+                        }
+                    }
+                    Inbound::Request(request) => {
+                        if Box::pin(self.in_dialog_request(&mut state, *request)).await {
+                            return LegEnd::HungUp;
+                        }
+                    }
+                    // An unacceptable answer does not end the call, since the far end requested the offer.
+                    Inbound::Answer(answer) => drop(Box::pin(self.apply_answer(&answer)).await),
+                },
+                response = update_response(&mut state.update) => {
+                    if !self.refreshed(&mut state, response.as_ref()) {
+                        Box::pin(self.hang_up(state.dialog)).await;
+                        return LegEnd::HungUp;
+                    }
+                }
+                () = session_timer(&clock, session) => {
+                    let now = self.shared.clock.now();
+                    if state.session.is_some_and(|session| now < session.ends_at) {
+                        Box::pin(self.refresh(&mut state)).await;
+                    } else {
+                        tracing::info!("a session was not refreshed in time");
+                        Box::pin(self.hang_up(state.dialog)).await;
+                        return LegEnd::HungUp;
+                    }
+                }
+                () = sleep_until(&clock, next_timer) => {
+                    let now = clock.stopwatch();
+                    if let Some(media) = &mut self.media {
+                        media.on_timer(now);
+                    }
+                    if let Some(invite) = &mut state.invite
+                        && Box::pin(invite.on_timer(now)).await
+                    {
+                        tracing::info!("the carrier did not answer the refresh of a session");
+                        Box::pin(self.hang_up(state.dialog)).await;
+                        return LegEnd::HungUp;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Hangs up, and waits a few round trips for the response; the task of the BYE continues after that.
+    async fn hang_up(&mut self, dialog: Dialog) {
+        self.media = None;
+        let bye = dialog.bye(&self.origin);
+        let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
+    }
+
+    /// Answers a request of the far end, and returns whether it hung up.
+    async fn in_dialog_request(&mut self, state: &mut Established, request: Transaction) -> bool {
+        let headers = &request.original.headers;
+        let from = value(headers, "From").and_then(tag_of).unwrap_or_default();
+        let to = value(headers, "To").and_then(tag_of).unwrap_or_default();
+        if from != state.dialog.tag || to != self.origin.tag {
+            finish_in_background(request, 481, "Call/Transaction Does Not Exist", Vec::new());
+            return false;
+        }
+        match request.original.method {
+            Method::Bye => {
+                self.media = None;
+                finish_in_background(request, 200, "OK", Vec::new());
+                return true;
+            }
+            Method::Invite if state.invite.is_some() => {
+                finish_in_background(request, 491, "Request Pending", Vec::new());
+            }
+            Method::Invite | Method::Update => {
+                let now = self.shared.clock.now();
+                let Ok(said) = Said::of(headers) else {
+                    finish_in_background(request, 400, "Bad Request", Vec::new());
+                    return false;
+                };
+                let mut further = vec![Header::Supported("timer".into())];
+                match said.decide(state.session.map(|session| session.terms)) {
+                    Decision::TooShort(least) => {
+                        let header = Header::Other("Min-SE".to_owned(), least.to_string());
+                        finish_in_background(request, 422, "Session Interval Too Small", vec![header]);
+                        return false;
+                    }
+                    Decision::With(terms) => {
+                        state.session = Some(Session::new(terms, now));
+                        further.push(Header::Other("Session-Expires".to_owned(), terms.in_response()));
+                        if said.is_supported() {
+                            further.push(Header::Require("timer".into()));
+                        }
+                    }
+                    Decision::Without => state.session = None,
+                }
+                state.dialog.retarget(&self.origin, headers).await;
+                self.renegotiate(request, further).await;
+            }
+            Method::Options => finish_in_background(request, 200, "OK", vec![Header::Allow(ALLOW.into())]),
+            _ => finish_in_background(request, 405, "Method Not Allowed", vec![Header::Allow(ALLOW.into())]),
+        }
+        false
+    }
+
+    /// Handles a response to an INVITE, and returns whether the call continues.
+    async fn invite_response(&mut self, state: &mut Established, response: &Response) -> bool {
+        let number = sequence(&response.headers).map(|(number, _)| number);
+        let Some(mut invite) = state.invite.take_if(|invite| Some(invite.sequence) == number) else {
+            self.stray_response(response).await;
+            return true;
+        };
+        let code = response.status_code.code();
+        match code {
+            0..200 => {
+                // The timeout remains, because no session timer runs while the refresh is pending.
+                invite.stop_retransmissions();
+                state.invite = Some(invite);
+                return true;
+            }
+            200..300 => {
+                state.dialog.retarget(&self.origin, &response.headers).await;
+                let ack = state.dialog.request(
+                    &self.origin,
+                    Method::Ack,
+                    invite.sequence,
+                    Vec::new(),
+                    String::new(),
+                );
+                self.acks.send(invite.sequence, remote_tag(response), &ack, &state.dialog.hop).await;
+                // An unacceptable answer to a refresh leaves the media unchanged.
+                let described = session_description(&response.headers, &response.body).ok().flatten();
+                let _accepted = self.apply_answer(described.unwrap_or_default()).await;
+            }
+            _ => {
+                let ack = invite.ack(response);
+                self.acks.send(invite.sequence, remote_tag(response), &ack, &invite.hop).await;
+            }
+        }
+        self.expect_stray_responses();
+        self.refreshed(state, Some(response))
+    }
+
+    /// Refreshes the session with an UPDATE if the far end supports it, else with an INVITE.
+    async fn refresh(&mut self, state: &mut Established) {
+        let Some(session) = state.session.as_mut() else { return };
+        session.wait();
+        let expires = session.terms.in_request();
+        state.dialog.reconnect(&self.origin).await;
+        let mut further = vec![self.origin.contact(&state.dialog.hop)];
+        further.push(Header::Supported("timer".into()));
+        further.push(Header::Other("Session-Expires".to_owned(), expires));
+        if state.min_interval > 0 {
+            further.push(Header::Other("Min-SE".to_owned(), state.min_interval.to_string()));
+        }
+        if state.supports_update {
+            let (sender, receiver) = oneshot::channel();
+            let (origin, dialog) = (Arc::clone(&self.origin), state.dialog.clone());
+            // Two numbers, because the UPDATE may be repeated with a digest.
+            let _used = (state.dialog.next_sequence(), state.dialog.next_sequence());
+            self.origin.network.stack.spawn(async move {
+                let response = dialog.send_request(&origin, Method::Update, further).await;
+                // The call may have ended meanwhile.
+                let _ended = sender.send(response);
+            });
+            state.update = Some(receiver);
+            return;
+        }
+        further.push(Header::Allow(ALLOW.into()));
+        let number = state.dialog.next_sequence();
+        let offer = self.media.as_mut().map(Media::offer).unwrap_or_default();
+        let request = state.dialog.request(&self.origin, Method::Invite, number, further, offer);
+        match Invite::send(&self.shared, request, state.dialog.hop.clone(), number).await {
+            Ok(invite) => state.invite = Some(invite),
+            Err(why) => {
+                tracing::debug!(%why, "the refresh of a session was not sent; it will be repeated");
+                self.refresh_later(state, REFRESH_RETRY_DELAY);
+            }
+        }
+    }
+
+    /// Handles the outcome of a refresh, and returns whether the call continues. `None` means that it was not
+    /// sent.
+    fn refreshed(&self, state: &mut Established, response: Option<&Response>) -> bool {
+        state.update = None;
+        let now = self.shared.clock.now();
+        let said = response.and_then(|response| Said::of(&response.headers).ok()).unwrap_or_default();
+        match response.map(|response| response.status_code.code()) {
+            // A response without `Session-Expires` ends the session timer (RFC 4028 §7.2).
+            Some(200..300) => state.session = said.agreed().map(|terms| Session::new(terms, now)),
+            // The connection was closed meanwhile; another one may succeed.
+            None if !state.dialog.hop.is_open() => self.refresh_later(state, REFRESH_RETRY_DELAY),
+            // The far end does not know the call, or does not respond.
+            Some(408 | 481) | None => return false,
+            Some(405 | 501) if state.supports_update => {
+                state.supports_update = false;
+                self.refresh_later(state, Duration::ZERO);
+            }
+            Some(422) if said.least > state.session.map(|session| session.terms.interval) => {
+                if let (Some(least), Some(session)) = (said.least, state.session.as_mut()) {
+                    session.terms.interval = least;
+                    state.min_interval = least;
+                }
+                self.refresh_later(state, Duration::ZERO);
+            }
+            // The refresh remains up to us until the session expires.
+            Some(_) => self.refresh_later(state, REFRESH_RETRY_DELAY),
+        }
+        true
+    }
+
+    /// Schedules another refresh after a delay.
+    fn refresh_later(&self, state: &mut Established, delay: Duration) {
+        if let Some(session) = &mut state.session {
+            session.try_again_at(self.shared.clock.now().after(delay));
+        }
+    }
+}
+
+/// Waits for the response to a pending UPDATE; forever if there is none.
+async fn update_response(update: &mut Option<oneshot::Receiver<Option<Response>>>) -> Option<Response> {
+    match update {
+        Some(receiver) => receiver.await.ok().flatten(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits for the next event of the session timer; forever if there is none.
+async fn session_timer(clock: &Clock, time: Option<Timestamp>) {
+    match time {
+        Some(time) => clock.sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}

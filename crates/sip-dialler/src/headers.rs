@@ -1,0 +1,33 @@
+//! Access to header values of received messages.
+
+use rsipstack::sip::{Header, Headers, Response};
+
+use crate::uri::tag_of;
+
+/// The values of a header, one for each header line, as they were received.
+pub(crate) fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a str> {
+    headers.iter().filter(move |header| header.name().eq_ignore_ascii_case(name)).map(Header::value)
+}
+
+/// The value of the first header line of a name.
+pub(crate) fn value<'a>(headers: &'a Headers, name: &'a str) -> Option<&'a str> {
+    values(headers, name).next()
+}
+
+/// Whether a comma-separated header lists a word, such as an option tag. Case is ignored.
+pub(crate) fn lists(headers: &Headers, name: &str, word: &str) -> bool {
+    values(headers, name)
+        .flat_map(|value| value.split(','))
+        .any(|listed| listed.trim().eq_ignore_ascii_case(word))
+}
+
+/// The number and the method of `CSeq`; `None` if it is missing or invalid.
+pub(crate) fn sequence(headers: &Headers) -> Option<(u32, &str)> {
+    let mut words = value(headers, "CSeq")?.split_ascii_whitespace();
+    Some((words.next()?.parse().ok()?, words.next()?))
+}
+
+/// The `To` tag of a response; empty for a far end that does not support tags (RFC 2543).
+pub(crate) fn remote_tag(response: &Response) -> &str {
+    value(&response.headers, "To").and_then(tag_of).unwrap_or_default()
+}

@@ -1,0 +1,74 @@
+//! Responses to requests of far ends.
+
+use rsipstack::sip::{Header, Method, SipMessage, StatusCode};
+use rsipstack::transaction::transaction::Transaction;
+use rsipstack::transport::SipConnection;
+use sip_transport::body::session_description;
+
+/// Answers a request for a call that has ended: 200 to a BYE, because both sides may hang up at the same
+/// time, and 481 to others.
+pub(crate) fn finish_after_end(request: Transaction) {
+    let bye = request.original.method == Method::Bye;
+    let (code, phrase) = if bye { (200, "OK") } else { (481, "Call/Transaction Does Not Exist") };
+    finish_in_background(request, code, phrase, Vec::new());
+}
+
+/// Sends a response. A failure is only logged: the far end handles it with its timers.
+pub(crate) async fn respond(
+    request: &mut Transaction,
+    code: u16,
+    phrase: &str,
+    further: Vec<Header>,
+    body: String,
+) {
+    // The library uses its own reason phrases, except for codes that are unknown to it.
+    let status = if code < 300 { StatusCode::from(code) } else { StatusCode::Other(code, phrase.to_owned()) };
+    let described = !body.is_empty();
+    let body = described.then(|| body.into_bytes());
+    let mut response = request.endpoint_inner.make_response(&request.original, status, body);
+    response.headers.extend(further);
+    if described {
+        response.headers.push(Header::ContentType("application/sdp".into()));
+    }
+    if let Err(error) = request.respond(response).await {
+        tracing::debug!(code, %error, "a response was not sent");
+    }
+}
+
+/// Sends a final response without a body, and keeps the transaction until its end.
+pub(crate) async fn finish(mut request: Transaction, code: u16, phrase: &str, further: Vec<Header>) {
+    respond(&mut request, code, phrase, further, String::new()).await;
+    let _unused = complete(request).await;
+}
+
+/// Keeps an answered transaction until its end, so that retransmissions are answered. Returns the session
+/// description in its ACK; empty if there is none.
+pub(crate) async fn complete(mut request: Transaction) -> Vec<u8> {
+    // The library's timers end with the endpoint, which also closes this connection.
+    let open = request.connection.as_ref().and_then(SipConnection::cancel_token).unwrap_or_default();
+    let acknowledged = async {
+        let mut body = Vec::new();
+        while !request.is_terminated() {
+            match request.receive().await {
+                Some(SipMessage::Request(ack)) if ack.method == Method::Ack => {
+                    let described = session_description(&ack.headers, &ack.body).ok().flatten();
+                    body = described.unwrap_or_default().to_vec();
+                }
+                Some(_) => {}
+                None => break,
+            }
+        }
+        body
+    };
+    open.run_until_cancelled(acknowledged).await.unwrap_or_default()
+}
+
+/// Sends a final response in a task of its own.
+pub(crate) fn finish_in_background(
+    request: Transaction,
+    code: u16,
+    phrase: &'static str,
+    further: Vec<Header>,
+) {
+    tokio::spawn(async move { finish(request, code, phrase, further).await });
+}
