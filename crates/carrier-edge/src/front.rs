@@ -24,7 +24,7 @@ use service_base::buckets::{Bucket, Buckets, Rate};
 use service_base::clock::Clock;
 use service_base::ids::Ids;
 use service_base::summed::Summed;
-use sip_transport::{Arrival, Door, Entry, Head, Reply, tag_of};
+use sip_transport::{Arrival, FilterAction, Head, MessageFilter, Reply, tag_of};
 use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
 
 use super::call_state::DialogKey;
@@ -256,19 +256,25 @@ impl Front {
     }
 
     /// Builds an answer of at most twice the request's length, if the rates for unknown sources permit one.
-    fn answer(&self, head: &Head<'_>, request_length: usize, arrival: &Arrival, reply: Reply<'_>) -> Entry {
+    fn answer(
+        &self,
+        head: &Head<'_>,
+        request_length: usize,
+        arrival: &Arrival,
+        reply: Reply<'_>,
+    ) -> FilterAction {
         let source = arrival.source;
         if !self.may_answer(source.ip(), self.clock.now()) {
             self.counts.unanswered();
-            return Entry::Drop;
+            return FilterAction::Drop;
         }
         let reply = reply.useful("Server", self.server_name.as_str());
         if let Some(bytes) = reply.to(head, source, &self.tag(head, source.ip()), 2 * request_length) {
             self.counts.answered();
-            Entry::Reply(bytes)
+            FilterAction::Reply(bytes)
         } else {
             self.counts.unanswered();
-            Entry::Drop
+            FilterAction::Drop
         }
     }
 
@@ -279,44 +285,44 @@ impl Front {
     }
 }
 
-impl Door for Front {
-    fn knock(&self, bytes: &[u8], arrival: &Arrival) -> Entry {
+impl MessageFilter for Front {
+    fn check(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction {
         let (source, now) = (arrival.source.ip(), self.clock.now());
         let source_status = self.source_status(source, now);
         if bytes.iter().all(u8::is_ascii_whitespace) {
             // The keep-alive of RFC 5626 §3.5.1. An unknown source needs no binding in a NAT kept open.
             let is_ping = bytes == b"\r\n\r\n" && source_status != SourceStatus::Unknown;
-            return if is_ping { Entry::Reply(b"\r\n".to_vec()) } else { Entry::Drop };
+            return if is_ping { FilterAction::Reply(b"\r\n".to_vec()) } else { FilterAction::Drop };
         }
         match source_status {
             SourceStatus::Identified(subnet) if self.lacks_slot(bytes, source, subnet) => {
                 busy(bytes, arrival)
             }
             SourceStatus::Proven if self.lacks_slot(bytes, source, None) => busy(bytes, arrival),
-            SourceStatus::Identified(_) | SourceStatus::Proven => Entry::Pass,
+            SourceStatus::Identified(_) | SourceStatus::Proven => FilterAction::Pass,
             SourceStatus::Unknown => self.decide_unknown(bytes, arrival, now),
         }
     }
 
-    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> Entry {
+    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction {
         self.counts.unreadable();
         let allow = if matches!(reply.code, 405 | 501) { Some(super::stack::ALLOW) } else { None };
         let mut reply = Reply::new(reply.code, reply.phrase);
         reply.useful.extend(allow.map(|allow| ("Allow", allow.to_owned())));
         match Head::of(bytes) {
             Some(head) => self.answer(&head, bytes.len(), arrival, reply),
-            None => Entry::Drop,
+            None => FilterAction::Drop,
         }
     }
 }
 
 /// The reaction to a known source without a free slot. A datagram is dropped, because its source may be
 /// forged. Over a stream the peer receives 503, and its connection is not read until the answer is written.
-fn busy(bytes: &[u8], arrival: &Arrival) -> Entry {
+fn busy(bytes: &[u8], arrival: &Arrival) -> FilterAction {
     let head = Head::of(bytes).filter(|_| arrival.transport != Transport::Udp);
     let reply = Reply::new(503, "Service Unavailable").useful("Retry-After", "5");
     let answer = head.and_then(|head| reply.to(&head, arrival.source, "busy", 2 * bytes.len()));
-    answer.map_or(Entry::Drop, Entry::Reply)
+    answer.map_or(FilterAction::Drop, FilterAction::Reply)
 }
 
 /// The dialog that a request names; `None` without a `Call-ID` and both tags.

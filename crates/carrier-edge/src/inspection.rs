@@ -5,7 +5,7 @@
 //! dialog once its sender is known to be the caller.
 
 use sip_transport::body::{ACCEPT, BodyRefusal};
-use sip_transport::session_timer::{Decision, Said};
+use sip_transport::session_timer::{Decision, TimerHeaders};
 use trunk_rules::carrier::{Cause, Flaw, reason_phrase};
 
 use super::stack::{ALLOW, Incoming};
@@ -158,7 +158,7 @@ fn contact(request: &Incoming) -> Option<NotSupported> {
 
 fn timer(request: &Incoming) -> Option<NotSupported> {
     let received = request.value("Session-Expires").unwrap_or_default();
-    match Said::of(request.headers()).map(|said| said.decide(None)) {
+    match TimerHeaders::of(request.headers()).map(|said| said.decide(None)) {
         Ok(Decision::TooShort(least)) => {
             let explanation = format!("a session interval of less than {least} seconds is refused");
             let refusal = NotSupported::new(Cause::IntervalTooSmall, "Min-SE 90", received, explanation);
@@ -178,7 +178,7 @@ pub(crate) fn header_of(code: u16, random: u64) -> Option<Header> {
         407 => ("Proxy-Authenticate", challenge()),
         405 => ("Allow", ALLOW.to_owned()),
         415 => ("Accept", ACCEPT.to_owned()),
-        422 => ("Min-SE", sip_transport::session_timer::SHORTEST.to_string()),
+        422 => ("Min-SE", sip_transport::session_timer::MIN_INTERVAL_SECONDS.to_string()),
         _ => return None,
     })
 }

@@ -59,7 +59,7 @@ use service_base::net::{Budget, Use};
 use service_base::places::Places;
 use service_core::Core;
 use sip_transport::body::ACCEPT;
-use sip_transport::{Books, Door, Ports};
+use sip_transport::{MessageFilter, Ports, SocketAccounting};
 use tokio::sync::Semaphore;
 use trunk_rules::carrier::reason_phrase;
 use trunk_store::{Committed, Observer};
@@ -172,7 +172,7 @@ impl Edge {
         ));
         let (stack, incoming) = Stack::start(
             &config,
-            Arc::clone(&front) as Arc<dyn Door>,
+            Arc::clone(&front) as Arc<dyn MessageFilter>,
             &core.clock,
             &core.own,
             &core.descriptors,
@@ -184,7 +184,7 @@ impl Edge {
             ports: Ports::new(
                 config.rtp_ports.clone(),
                 core.ids.word(),
-                Books {
+                SocketAccounting {
                     own: core.own.clone(),
                     purpose: Use::EdgeMedia,
                     descriptors: core.descriptors.clone(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use service_base::net::{self, Budget};
-use sip_transport::{Bound, Held};
+use sip_transport::{MediaSocket, SocketGuard};
 use tokio::net::UdpSocket;
 use trunk_rules::carrier::{Media, MediaHost};
 
@@ -34,7 +34,7 @@ const READ_BURST: u64 = 256;
 pub(crate) struct Endpoint {
     socket: UdpSocket,
     /// The registration of the socket as one of this server, and its share of the file descriptors.
-    _held: Held,
+    _held: SocketGuard,
     address: SocketAddr,
     stream: Stream,
     read_budget: Budget,
@@ -50,7 +50,7 @@ impl Endpoint {
         media: Option<&Media>,
         now: Timestamp,
     ) -> Option<Self> {
-        let Bound { socket, held } = inner.ports.bind(bind).await?;
+        let MediaSocket { socket, held } = inner.ports.bind(bind).await?;
         let socket = UdpSocket::from_std(socket).ok()?;
         let address = SocketAddr::new(advertise, socket.local_addr().ok()?.port());
         let signalling = call_state.origin.source.ip();

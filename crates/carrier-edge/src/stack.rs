@@ -19,8 +19,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
-use sip_transport::streams::{Limits, Listener, Places, Refused};
-use sip_transport::{Common, Door, listen, shut_down};
+use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
+use sip_transport::{Intake, MessageFilter, listen, shut_down};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,7 @@ pub(crate) struct Stack {
     tls_address: Option<SocketAddr>,
     /// The address that messages name instead of the one that the peer sent its request to.
     advertise: Option<IpAddr>,
-    refused: Arc<Refused>,
+    refused: Arc<RefusedConnections>,
     /// Registers the listening addresses as sockets of this server, for as long as the stack exists.
     _entered: Vec<Entered>,
 }
@@ -74,7 +74,7 @@ impl IncomingRequests {
 impl Stack {
     pub(crate) fn start(
         config: &EdgeConfig,
-        door: Arc<dyn Door>,
+        filter: Arc<dyn MessageFilter>,
         clock: &Clock,
         sockets: &OwnSockets,
         descriptors: &Descriptors,
@@ -109,17 +109,17 @@ impl Stack {
                 tracing::error!(%error, "the SIP endpoint ended");
             }
         });
-        let common = Common {
+        let common = Intake {
             endpoint: endpoint.inner.clone(),
-            door: Some(door),
-            ear: None,
+            filter: Some(filter),
+            inspector: None,
             limits: Limits::default(),
         };
         tokio::spawn(udp.serve(common.clone()));
-        let refused = Arc::new(Refused::new());
+        let refused = Arc::new(RefusedConnections::new());
         for (socket, acceptor) in listeners {
             // Each listener has its own limits: a full TCP listener does not block TLS.
-            let places = Places::new(config.connections);
+            let places = ConnectionSlots::new(config.connections);
             let (common, token, clock) = (common.clone(), token.clone(), clock.clone());
             let (refused, descriptors) = (Arc::clone(&refused), descriptors.clone());
             let listener = Listener { socket, acceptor, places, common, token, clock, refused, descriptors };

@@ -7,7 +7,7 @@ use rsipstack::sip::{Header, Method, Response};
 use rsipstack::transaction::transaction::Transaction;
 use service_base::summed::Summed;
 use sip_transport::body::session_description;
-use sip_transport::session_timer::{Said, Session};
+use sip_transport::session_timer::{Session, TimerHeaders};
 
 use crate::call::{
     AnsweredCall, Authorization, Call, Cancellation, MAX_END_ROUND_TRIPS, STRAY_ROUND_TRIPS, SetupOutcome,
@@ -282,7 +282,7 @@ impl Call {
             let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
             return Attempt::Ended(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
-        let terms = Said::of(&response.headers).ok().and_then(|said| said.agreed());
+        let terms = TimerHeaders::of(&response.headers).ok().and_then(|said| said.agreed());
         let session = terms.map(|terms| Session::new(terms, self.shared.clock.now()));
         let supports_update = lists(&response.headers, "Allow", "UPDATE");
         Attempt::Answered(Box::new(AnsweredCall { dialog, session, supports_update }))

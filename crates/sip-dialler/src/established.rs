@@ -8,7 +8,7 @@ use rsipstack::sip::{Header, Method, Response};
 use rsipstack::transaction::transaction::Transaction;
 use service_base::clock::Clock;
 use sip_transport::body::session_description;
-use sip_transport::session_timer::{Decision, Said, Session};
+use sip_transport::session_timer::{Decision, Session, TimerHeaders};
 use tokio::sync::oneshot;
 
 use crate::call::{AnsweredCall, Call, MAX_END_ROUND_TRIPS};
@@ -135,7 +135,7 @@ impl Call {
             }
             Method::Invite | Method::Update => {
                 let now = self.shared.clock.now();
-                let Ok(said) = Said::of(headers) else {
+                let Ok(said) = TimerHeaders::of(headers) else {
                     finish_in_background(request, 400, "Bad Request", Vec::new());
                     return false;
                 };
@@ -245,7 +245,7 @@ impl Call {
     fn refreshed(&self, state: &mut Established, response: Option<&Response>) -> bool {
         state.update = None;
         let now = self.shared.clock.now();
-        let said = response.and_then(|response| Said::of(&response.headers).ok()).unwrap_or_default();
+        let said = response.and_then(|response| TimerHeaders::of(&response.headers).ok()).unwrap_or_default();
         match response.map(|response| response.status_code.code()) {
             // A response without `Session-Expires` ends the session timer (RFC 4028 §7.2).
             Some(200..300) => state.session = said.agreed().map(|terms| Session::new(terms, now)),
@@ -257,8 +257,8 @@ impl Call {
                 state.supports_update = false;
                 self.refresh_later(state, Duration::ZERO);
             }
-            Some(422) if said.least > state.session.map(|session| session.terms.interval) => {
-                if let (Some(least), Some(session)) = (said.least, state.session.as_mut()) {
+            Some(422) if said.min_se > state.session.map(|session| session.terms.interval) => {
+                if let (Some(least), Some(session)) = (said.min_se, state.session.as_mut()) {
                     session.terms.interval = least;
                     state.min_interval = least;
                 }

@@ -62,7 +62,7 @@ use service_base::descriptors::Share;
 use service_base::ids::Ids;
 use service_base::mailbox::mailbox;
 use service_base::net::Use;
-use sip_transport::{Books, Ports};
+use sip_transport::{Ports, SocketAccounting};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -102,7 +102,7 @@ impl Dialler {
             ports: Ports::new(
                 config.rtp_ports.clone(),
                 ids.word(),
-                Books {
+                SocketAccounting {
                     own: config.own.clone(),
                     purpose: Use::Other,
                     descriptors: config.descriptors.clone(),

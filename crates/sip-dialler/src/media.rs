@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use didww_types::resources::MediaEncryptionMode;
 use service_base::net::{Budget, Use, is_own_address};
-use sip_transport::{Bound, Ports, sdp};
+use sip_transport::{MediaSocket, Ports, sdp};
 use trunk_rules::carrier::{
     Codec, Direction, Media as Described, MediaHost, Profile, Settings, negotiate, no_media_to,
 };
@@ -45,7 +45,7 @@ struct Stream {
 
 /// The media socket and the stream of a call.
 pub(crate) struct Media {
-    bound: Bound,
+    bound: MediaSocket,
     /// The address in our session descriptions.
     address: SocketAddr,
     /// The identity of the session in its descriptions.
@@ -217,13 +217,13 @@ mod tests {
 
     use service_base::descriptors::{Descriptors, Share};
     use service_base::net::OwnSockets;
-    use sip_transport::Books;
+    use sip_transport::SocketAccounting;
 
     use super::*;
 
     fn ports() -> Ports {
         let (own, descriptors) = (OwnSockets::default(), Descriptors::new(1_024));
-        let books = Books { own, purpose: Use::Other, descriptors, share: Share::Outgoing };
+        let books = SocketAccounting { own, purpose: Use::Other, descriptors, share: Share::Outgoing };
         Ports::new(20_000..30_000, 7, books)
     }
 

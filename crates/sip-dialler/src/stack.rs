@@ -10,8 +10,8 @@ use rsipstack::transaction::endpoint::{EndpointInnerRef, EndpointOption, Transpo
 use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipConnection, TransportEvent, TransportLayer};
 use service_base::clock::Clock;
-use sip_transport::streams::{Listener, Places, Refused};
-use sip_transport::{Common, listen, shut_down};
+use sip_transport::streams::{ConnectionSlots, Listener, RefusedConnections};
+use sip_transport::{Intake, listen, shut_down};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -30,7 +30,7 @@ pub(crate) struct Stack {
     address: SocketAddr,
     /// Dropped when the endpoint ends, so that its port is closed.
     udp: Mutex<Option<SipConnection>>,
-    common: Common,
+    common: Intake,
 }
 
 impl Stack {
@@ -62,21 +62,21 @@ impl Stack {
                 tracing::error!(%error, "the dialler's SIP endpoint ended");
             }
         });
-        let common = Common {
+        let common = Intake {
             endpoint: endpoint.inner.clone(),
-            door: None,
-            ear: Some(inspect),
+            filter: None,
+            inspector: Some(inspect),
             limits: config.limits,
         };
         tokio::spawn(datagrams.serve(common.clone()));
         let listener = Listener {
             socket: tcp,
             acceptor: None,
-            places: Places::new(config.connections),
+            places: ConnectionSlots::new(config.connections),
             common: common.clone(),
             token: token.clone(),
             clock: clock.clone(),
-            refused: Arc::new(Refused::new()),
+            refused: Arc::new(RefusedConnections::new()),
             descriptors: config.descriptors.clone(),
         };
         tokio::spawn(listener.serve());
@@ -94,7 +94,7 @@ impl Stack {
     }
 
     /// The endpoint, the inspector and the limits for outgoing connections.
-    pub(crate) fn common(&self) -> &Common {
+    pub(crate) fn common(&self) -> &Intake {
         &self.common
     }
 

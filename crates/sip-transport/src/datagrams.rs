@@ -29,7 +29,7 @@ use tokio::net::UdpSocket;
 use tokio_util::sync::CancellationToken;
 
 use crate::arrival::{Arrival, canonical};
-use crate::intake::{Common, Entry, ReplyPath};
+use crate::intake::{FilterAction, Intake, ReplyPath};
 
 /// The requested receive buffer in bytes; `net.core.rmem_max` may limit it. The usual default of 200
 /// kilobytes is full after 10 milliseconds of a flood.
@@ -81,7 +81,7 @@ impl Datagrams {
     }
 
     /// Receives datagrams until the token is cancelled.
-    pub async fn serve(self: Arc<Self>, common: Common) {
+    pub async fn serve(self: Arc<Self>, common: Intake) {
         let mut buffer = vec![0; MAX_DATAGRAM_BYTES];
         let mut turns = Turns::default();
         loop {
@@ -100,10 +100,10 @@ impl Datagrams {
         }
     }
 
-    async fn handle(self: &Arc<Self>, common: &Common, bytes: &[u8], source: SocketAddr, local: IpAddr) {
+    async fn handle(self: &Arc<Self>, common: &Intake, bytes: &[u8], source: SocketAddr, local: IpAddr) {
         let local = SocketAddr::new(local, self.address.port());
         let arrival = Arrival { source: canonical(source), local, transport: Transport::Udp };
-        if let Entry::Reply(response) = common.receive(bytes, &arrival, self).await {
+        if let FilterAction::Reply(response) = common.receive(bytes, &arrival, self).await {
             self.send(&response, local.ip(), arrival.source);
         }
     }

@@ -17,9 +17,9 @@ use crate::head::Head;
 use crate::limits::Limits;
 use crate::stateless::Reply;
 
-/// The decision of a [`Door`] on a message.
+/// The decision of a [`MessageFilter`] on a message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Entry {
+pub enum FilterAction {
     /// The message is parsed and passed to the endpoint.
     Pass,
     /// These bytes are sent as the response, and the message is dropped.
@@ -29,13 +29,13 @@ pub enum Entry {
 }
 
 /// Filters messages before they are parsed. It must be fast: all other messages of the socket wait meanwhile.
-pub trait Door: Send + Sync {
+pub trait MessageFilter: Send + Sync {
     /// Decides on a message from its raw bytes.
-    fn knock(&self, bytes: &[u8], arrival: &Arrival) -> Entry;
+    fn check(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction;
 
     /// Decides on a message that passed the filter but cannot be parsed. `reply` is the response that states
     /// the error.
-    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> Entry;
+    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction;
 }
 
 /// Receives every parsed message first, and returns those that the library shall process.
@@ -43,13 +43,13 @@ pub(crate) type Inspector = Arc<dyn Fn(SipMessage) -> Option<SipMessage> + Send 
 
 /// The endpoint that receives the messages, with the filter, the inspector and the limits of all its sockets.
 #[derive(Clone)]
-pub struct Common {
+pub struct Intake {
     /// The SIP library's endpoint.
     pub endpoint: EndpointInnerRef,
     /// Filters messages before they are parsed; without it all messages pass.
-    pub door: Option<Arc<dyn Door>>,
+    pub filter: Option<Arc<dyn MessageFilter>>,
     /// Receives parsed messages before the library, and returns those that the library shall process.
-    pub ear: Option<Inspector>,
+    pub inspector: Option<Inspector>,
     /// The limits of stream connections.
     pub limits: Limits,
 }
@@ -71,18 +71,23 @@ impl ReplyPath for SipConnection {
     }
 }
 
-impl Common {
+impl Intake {
     /// Filters one complete message and passes it on. `Pass` means that the message was accepted.
-    pub(crate) async fn receive<P: ReplyPath>(&self, bytes: &[u8], arrival: &Arrival, path: &P) -> Entry {
-        match self.door.as_ref().map_or(Entry::Pass, |door| door.knock(bytes, arrival)) {
-            Entry::Pass => {}
+    pub(crate) async fn receive<P: ReplyPath>(
+        &self,
+        bytes: &[u8],
+        arrival: &Arrival,
+        path: &P,
+    ) -> FilterAction {
+        match self.filter.as_ref().map_or(FilterAction::Pass, |filter| filter.check(bytes, arrival)) {
+            FilterAction::Pass => {}
             decided => return decided,
         }
         match self.pass_on(bytes, arrival, path).await {
-            Ok(()) => Entry::Pass,
-            Err(reply) => match &self.door {
-                Some(door) => door.unreadable(bytes, arrival, &reply),
-                None => Entry::Drop,
+            Ok(()) => FilterAction::Pass,
+            Err(reply) => match &self.filter {
+                Some(filter) => filter.unreadable(bytes, arrival, &reply),
+                None => FilterAction::Drop,
             },
         }
     }
@@ -121,8 +126,8 @@ impl Common {
                 SipMessage::Response(response)
             }
         };
-        let rest = match &self.ear {
-            Some(ear) => ear(message),
+        let rest = match &self.inspector {
+            Some(inspector) => inspector(message),
             None => Some(message),
         };
         let Some(message) = rest else { return Ok(()) };

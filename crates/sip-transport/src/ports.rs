@@ -20,13 +20,13 @@ pub struct Ports {
     range: Range<u16>,
     next: AtomicUsize,
     /// Unused sockets of calls that were refused.
-    spare: Mutex<Vec<Bound>>,
-    books: Books,
+    spare: Mutex<Vec<MediaSocket>>,
+    books: SocketAccounting,
 }
 
 /// The accounting of each socket: it is registered as an own socket, and counts as an open file.
 #[derive(Debug)]
-pub struct Books {
+pub struct SocketAccounting {
     /// The sockets of this process, which no media may be sent to.
     pub own: OwnSockets,
     /// The purpose under which they are registered.
@@ -39,16 +39,16 @@ pub struct Books {
 
 /// A bound media socket and its accounting.
 #[derive(Debug)]
-pub struct Bound {
+pub struct MediaSocket {
     /// The socket, which never blocks.
     pub socket: UdpSocket,
     /// Must be kept as long as the socket is open.
-    pub held: Held,
+    pub held: SocketGuard,
 }
 
 /// The registration and the file permit of a socket; dropping it ends both.
 #[derive(Debug)]
-pub struct Held {
+pub struct SocketGuard {
     _entered: Entered,
     _permit: Permit,
 }
@@ -56,17 +56,17 @@ pub struct Held {
 impl Ports {
     /// Binds even ports of a range, beginning at a random one, so that servers on the same address do not all
     /// try the same ports.
-    pub fn new(range: Range<u16>, random: u64, books: Books) -> Self {
+    pub fn new(range: Range<u16>, random: u64, books: SocketAccounting) -> Self {
         let first = usize::try_from(random % u64::from(u16::MAX)).unwrap_or_default();
         Self { range, next: AtomicUsize::new(first), spare: Mutex::default(), books }
     }
 
     /// Binds a non-blocking socket to an even port of an address; `None` if no port is free or no more files
     /// may be open.
-    pub async fn bind(&self, at: IpAddr) -> Option<Bound> {
+    pub async fn bind(&self, at: IpAddr) -> Option<MediaSocket> {
         let spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner).pop();
         if let Some(bound) =
-            spare.filter(|Bound { socket, .. }| socket.local_addr().is_ok_and(|local| local.ip() == at))
+            spare.filter(|MediaSocket { socket, .. }| socket.local_addr().is_ok_and(|local| local.ip() == at))
         {
             return Some(bound);
         }
@@ -82,7 +82,10 @@ impl Ports {
             if let Ok(socket) = UdpSocket::bind(SocketAddr::new(at, port)) {
                 socket.set_nonblocking(true).ok()?;
                 let entered = self.books.own.enter(SocketAddr::new(at, port), self.books.purpose);
-                return Some(Bound { socket, held: Held { _entered: entered, _permit: permit } });
+                return Some(MediaSocket {
+                    socket,
+                    held: SocketGuard { _entered: entered, _permit: permit },
+                });
             }
         }
         None
@@ -90,7 +93,7 @@ impl Ports {
 
     /// Keeps an unused socket for the next call, at most 32 of them. This saves most refused calls the
     /// opening of one.
-    pub fn recycle(&self, bound: Bound) {
+    pub fn recycle(&self, bound: MediaSocket) {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         if spare.len() < MAX_SPARE_SOCKETS {
             spare.push(bound);
@@ -105,7 +108,11 @@ mod tests {
     fn ports(range: Range<u16>, random: u64, open_files: u64) -> Ports {
         let descriptors = Descriptors::new(open_files);
         let own = OwnSockets::default();
-        Ports::new(range, random, Books { own, purpose: Use::Other, descriptors, share: Share::Outgoing })
+        Ports::new(
+            range,
+            random,
+            SocketAccounting { own, purpose: Use::Other, descriptors, share: Share::Outgoing },
+        )
     }
 
     #[tokio::test]

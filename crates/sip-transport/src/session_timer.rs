@@ -8,7 +8,7 @@ use didww_types::Timestamp;
 use rsipstack::sip::{Header, Headers};
 
 /// The shortest accepted interval in seconds, which is the minimum of RFC 4028 §5.
-pub const SHORTEST: u32 = 90;
+pub const MIN_INTERVAL_SECONDS: u32 = 90;
 
 /// The shortest interval in seconds at which we refresh. A far end may violate the minimum of the standard;
 /// refreshing more often would be costly.
@@ -29,13 +29,13 @@ pub enum Refresher {
 
 /// The session timer headers of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Said {
+pub struct TimerHeaders {
     /// The interval of `Session-Expires`, in seconds.
     pub interval: Option<u32>,
     /// The `refresher` parameter of `Session-Expires`.
     pub refresher: Option<Refresher>,
     /// The value of `Min-SE`, in seconds.
-    pub least: Option<u32>,
+    pub min_se: Option<u32>,
     /// Whether `Supported` or `Require` lists `timer`.
     supported: bool,
 }
@@ -65,7 +65,7 @@ pub struct Terms {
     pub ours: bool,
 }
 
-impl Said {
+impl TimerHeaders {
     /// Reads the headers of a message. The error names a header that is not a number.
     pub fn of(headers: &Headers) -> Result<Self, Malformed> {
         let mut said = Self::default();
@@ -76,7 +76,7 @@ impl Said {
                     said.interval = Some(seconds(parts.next(), "Session-Expires")?);
                     said.refresher = parts.find_map(refresher);
                 }
-                Header::MinSE(_) => said.least = Some(seconds(header.value().split(';').next(), "Min-SE")?),
+                Header::MinSE(_) => said.min_se = Some(seconds(header.value().split(';').next(), "Min-SE")?),
                 Header::Supported(_) | Header::Require(_) => {
                     let mut tags = header.value().split(',');
                     said.supported |= tags.any(|tag| tag.trim().eq_ignore_ascii_case("timer"));
@@ -98,7 +98,7 @@ impl Said {
         let Some(interval) = self.interval else {
             return running.map_or(Decision::Without, Decision::With);
         };
-        let least = self.least.unwrap_or_default().max(SHORTEST);
+        let least = self.min_se.unwrap_or_default().max(MIN_INTERVAL_SECONDS);
         match (interval < least, self.is_supported()) {
             (true, true) => Decision::TooShort(least),
             // A sender without support would not understand 422, and the interval must not be raised.
@@ -190,14 +190,14 @@ impl Session {
 mod tests {
     use super::*;
 
-    fn said(headers: &[(&str, &str)]) -> Result<Said, Malformed> {
+    fn said(headers: &[(&str, &str)]) -> Result<TimerHeaders, Malformed> {
         let header = |(name, value): &(&str, &str)| match *name {
             "Session-Expires" => Header::SessionExpires((*value).into()),
             "Min-SE" => Header::MinSE((*value).into()),
             "Supported" => Header::Supported((*value).into()),
             other => panic!("{other}"),
         };
-        Said::of(&headers.iter().map(header).collect::<Vec<_>>().into())
+        TimerHeaders::of(&headers.iter().map(header).collect::<Vec<_>>().into())
     }
 
     fn decided(expires: &str, further: &[(&str, &str)]) -> Decision {
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(agreed("90; Refresher = UAS"), Some((90, false)));
         assert_eq!(agreed("90"), Some((90, true)));
         assert_eq!(agreed("0"), Some((10, true)));
-        assert_eq!(Said::default().agreed(), None);
+        assert_eq!(TimerHeaders::default().agreed(), None);
     }
 
     #[test]

@@ -33,13 +33,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arrival::{Arrival, canonical};
 use crate::framing::{self, Frame};
-use crate::intake::{Common, Entry};
+use crate::intake::{FilterAction, Intake};
 pub use crate::limits::Limits;
 use crate::stateless::Reply;
 
 pub use outgoing::{Lease, OutgoingStream, SendError};
 use slots::Slot;
-pub use slots::{Connections, Places};
+pub use slots::{ConnectionSlots, Connections};
 
 /// Maximum duration of a TLS handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,18 +60,18 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// Limits the log lines about connections that are refused or cannot be accepted. Further ones are counted
 /// and logged as a sum.
 #[derive(Debug)]
-pub struct Refused {
+pub struct RefusedConnections {
     too_many: Summed,
     failed: Summed,
 }
 
-impl Default for Refused {
+impl Default for RefusedConnections {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Refused {
+impl RefusedConnections {
     /// Nothing is counted yet.
     pub const fn new() -> Self {
         Self {
@@ -95,15 +95,15 @@ pub struct Listener {
     /// Set for a TLS listener.
     pub acceptor: Option<TlsAcceptor>,
     /// The limits on the number of connections. Each listener has its own.
-    pub places: Arc<Places>,
+    pub places: Arc<ConnectionSlots>,
     /// The endpoint that receives the messages.
-    pub common: Common,
+    pub common: Intake,
     /// Ends the listener and all its connections.
     pub token: CancellationToken,
     /// Used for rate limits of log lines.
     pub clock: Clock,
     /// Limits the log lines about refused connections. Listeners may share it.
-    pub refused: Arc<Refused>,
+    pub refused: Arc<RefusedConnections>,
     /// The limit of open files.
     pub descriptors: Descriptors,
 }
@@ -158,7 +158,7 @@ async fn serve_connection(
     stream: TcpStream,
     peer: SocketAddr,
     acceptor: Option<TlsAcceptor>,
-    common: Common,
+    common: Intake,
     token: &CancellationToken,
     slot: &Slot,
 ) -> io::Result<()> {
@@ -194,7 +194,7 @@ fn lock(shared: &SharedLeases) -> MutexGuard<'_, Leases> {
 
 /// A connection whose messages are exchanged with the library.
 struct StreamConnection {
-    common: Common,
+    common: Intake,
     connection: SipConnection,
     arrival: Arrival,
     leases: SharedLeases,
@@ -215,7 +215,7 @@ enum Step {
 }
 
 impl StreamConnection {
-    async fn new(common: Common, arrival: Arrival, token: &CancellationToken) -> io::Result<(Self, ToSend)> {
+    async fn new(common: Intake, arrival: Arrival, token: &CancellationToken) -> io::Result<(Self, ToSend)> {
         let address = SipAddr { r#type: Some(arrival.transport), addr: arrival.source.into() };
         // Unbounded, because senders must never wait. It stays short because reading pauses while it is long.
         let (outgoing, to_send) = mpsc::unbounded_channel();
@@ -333,15 +333,15 @@ impl StreamConnection {
                 Ok(Some(Frame::Ping)) => output.extend_from_slice(b"\r\n"),
                 Ok(Some(Frame::Message(bytes))) => {
                     match self.common.receive(&bytes, &self.arrival, &self.connection).await {
-                        Entry::Pass => was_accepted = true,
-                        Entry::Reply(response) => output.extend_from_slice(&response),
-                        Entry::Drop => {}
+                        FilterAction::Pass => was_accepted = true,
+                        FilterAction::Reply(response) => output.extend_from_slice(&response),
+                        FilterAction::Drop => {}
                     }
                 }
                 Err(malformed) => {
-                    if let Some(door) = &self.common.door
-                        && let Entry::Reply(response) =
-                            door.unreadable(input, &self.arrival, &Reply::new(400, "Bad Request"))
+                    if let Some(filter) = &self.common.filter
+                        && let FilterAction::Reply(response) =
+                            filter.unreadable(input, &self.arrival, &Reply::new(400, "Bad Request"))
                     {
                         output.extend_from_slice(&response);
                     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sip_transport::session_timer::{Said, Session};
+use sip_transport::session_timer::{Session, TimerHeaders};
 use tokio::sync::oneshot;
 
 use super::Call;
@@ -63,7 +63,7 @@ impl Call<'_> {
         if offered && !(200..300).contains(&code) {
             self.sdp_state.awaits_answer = false;
         }
-        let said = Said::of(&headers).unwrap_or_default();
+        let said = TimerHeaders::of(&headers).unwrap_or_default();
         match code {
             200..300 => {
                 let now = self.inner.core.clock.now();
@@ -71,7 +71,7 @@ impl Call<'_> {
                 return !offered || self.answered_offer(description.as_deref()).await.is_ok();
             }
             408 | 481 => return false,
-            422 => match (said.least, self.session.as_mut()) {
+            422 => match (said.min_se, self.session.as_mut()) {
                 (Some(least), Some(session)) if least > session.terms.interval => {
                     session.terms.interval = least;
                     self.min_session_interval = least;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use didww_types::Timestamp;
-use sip_transport::session_timer::{Decision, Said, Session};
+use sip_transport::session_timer::{Decision, Session, TimerHeaders};
 use trunk_rules::carrier::reason_phrase;
 
 use super::Call;
@@ -85,7 +85,7 @@ impl Call<'_> {
     /// Restarts the session timer as a request proposes it. Returns the headers of the response.
     pub(super) fn agree_on_session(&mut self, request: &Incoming, now: Timestamp) -> Vec<inspection::Header> {
         // An unreadable or too short interval was refused by `inspection::not_supported`.
-        let said = Said::of(request.headers()).unwrap_or_default();
+        let said = TimerHeaders::of(request.headers()).unwrap_or_default();
         let Decision::With(terms) = said.decide(self.session.map(|session| session.terms)) else {
             self.session = None;
             return Vec::new();

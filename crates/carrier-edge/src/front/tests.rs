@@ -64,10 +64,10 @@ fn request(method: &str, call: usize, further: &str) -> String {
 }
 
 fn reply(front: &Front, bytes: &str, source: &str) -> Option<String> {
-    match front.knock(bytes.as_bytes(), &arrival(source)) {
-        Entry::Reply(answer) => Some(String::from_utf8(answer).unwrap()),
-        Entry::Pass => Some("passed".to_owned()),
-        Entry::Drop => None,
+    match front.check(bytes.as_bytes(), &arrival(source)) {
+        FilterAction::Reply(answer) => Some(String::from_utf8(answer).unwrap()),
+        FilterAction::Pass => Some("passed".to_owned()),
+        FilterAction::Drop => None,
     }
 }
 
@@ -196,7 +196,7 @@ fn the_tables_of_the_filter_do_not_grow_with_what_unknown_sources_send() {
     let front = front();
     for source in 0..50_000_u32 {
         let source = IpAddr::from((source.wrapping_mul(2_654_435_761) | 1 << 24).to_be_bytes());
-        let _ = front.knock(request("INVITE", 1, "").as_bytes(), &arrival(&source.to_string()));
+        let _ = front.check(request("INVITE", 1, "").as_bytes(), &arrival(&source.to_string()));
     }
     let counts = front.counts();
     assert!(counts.unknown_answered <= 6_000, "{counts:?}");
@@ -231,13 +231,13 @@ proptest! {
             for _ in 0..repetitions {
                 let (bytes_in, bytes_out) = sent.entry(source).or_default();
                 *bytes_in += bytes.len();
-                match front.knock(&bytes, &arrival(source)) {
-                    Entry::Reply(answer) => *bytes_out += answer.len(),
-                    Entry::Drop => {}
-                    Entry::Pass => prop_assert!(false, "no source has proved itself"),
+                match front.check(&bytes, &arrival(source)) {
+                    FilterAction::Reply(answer) => *bytes_out += answer.len(),
+                    FilterAction::Drop => {}
+                    FilterAction::Pass => prop_assert!(false, "no source has proved itself"),
                 }
                 let unreadable = front.unreadable(&bytes, &arrival(source), &Reply::new(400, "Bad Request"));
-                if let Entry::Reply(answer) = unreadable {
+                if let FilterAction::Reply(answer) = unreadable {
                     *bytes_in += bytes.len();
                     *bytes_out += answer.len();
                 }

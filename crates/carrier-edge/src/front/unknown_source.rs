@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use didww_types::Timestamp;
 use sip_transport::body::ACCEPT;
-use sip_transport::{Arrival, Entry, Head, Reply, body_of_datagram, tag_of, unfolded};
+use sip_transport::{Arrival, FilterAction, Head, Reply, body_of_datagram, tag_of, unfolded};
 use trunk_rules::carrier::{
     Attempt, Check, Identified, Refusal, Snapshot, Verdict, claimed_username, identify, reason_phrase,
 };
@@ -28,20 +28,20 @@ fn attempt_of<'a>(head: &Head<'a>, arrival: &Arrival) -> (IpAddr, Option<Cow<'a,
 }
 
 impl Front {
-    pub(super) fn decide_unknown(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> Entry {
+    pub(super) fn decide_unknown(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> FilterAction {
         let head = Head::of(bytes);
         let Some((head, [method, uri, version])) =
             head.and_then(|head| head.request().map(|request| (head, request)))
         else {
             self.counts.unreadable();
-            return Entry::Drop;
+            return FilterAction::Drop;
         };
         if matches!(method, b"ACK" | b"CANCEL") {
             if self.proofs.contains(attempt_of(&head, arrival), now) {
-                return Entry::Pass;
+                return FilterAction::Pass;
             }
             self.counts.unanswered();
-            return Entry::Drop;
+            return FilterAction::Drop;
         }
         let is_tagged = |names| {
             let value = head.value(names)?;
@@ -55,7 +55,7 @@ impl Front {
             (None | Some(false), _) | (_, None) => Reply::new(400, "Bad Request"),
             // Only a receiver of the edge's responses knows the local tag; a forger of the address does not.
             (Some(true), Some(true)) if key_of(&head).is_some_and(|key| self.calls.contains(&key)) => {
-                return Entry::Pass;
+                return FilterAction::Pass;
             }
             (Some(true), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
             (Some(true), Some(false)) => match method {
@@ -76,7 +76,14 @@ impl Front {
 
     /// An INVITE outside of a dialog. It passes if it has a valid digest, or if its trunk asks for none and
     /// the rates for unknown sources permit it.
-    fn attempt(&self, head: &Head<'_>, bytes: &[u8], uri: &[u8], arrival: &Arrival, now: Timestamp) -> Entry {
+    fn attempt(
+        &self,
+        head: &Head<'_>,
+        bytes: &[u8],
+        uri: &[u8],
+        arrival: &Arrival,
+        now: Timestamp,
+    ) -> FilterAction {
         let (settings, source) = (&self.settings, arrival.source.ip());
         let values: Vec<Cow<'_, [u8]>> =
             head.values([settings.credentials_header(), ""]).map(unfolded).collect();
@@ -84,7 +91,7 @@ impl Front {
         let username = claimed_username(&credentials, settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.may_verify(digest)) {
-            return Entry::Drop;
+            return FilterAction::Drop;
         }
         let from = head.value(["From", "f"]).unwrap_or_default();
         let account = head.value([TWILIO_HEADER, ""]);
@@ -113,21 +120,21 @@ impl Front {
                 if let Some(digest) = digest {
                     self.record_valid(digest);
                 }
-                return Entry::Pass;
+                return FilterAction::Pass;
             }
             // The trunk identifies its callers by address alone. The address may be forged, so the INVITE is
             // limited like an answer.
             Ok(Identified::Address | Identified::TwilioAccount) => {
                 if self.may_answer(source, now) {
                     self.proofs.insert(attempt_of(head, arrival), now);
-                    return Entry::Pass;
+                    return FilterAction::Pass;
                 }
                 self.counts.unanswered();
-                return Entry::Drop;
+                return FilterAction::Drop;
             }
             Err(Verdict::Refused(refusal)) if refusal.check >= Check::Trunk => {
                 self.proofs.insert(attempt_of(head, arrival), now);
-                return Entry::Pass;
+                return FilterAction::Pass;
             }
             Err(Verdict::Refused(refusal)) => {
                 self.refused(head, arrival, &refusal, now);
@@ -135,7 +142,7 @@ impl Front {
             }
             Err(Verdict::Challenged(challenge)) => {
                 if challenge.failure.is_guess() && digest.is_some_and(|digest| !self.count_wrong(digest)) {
-                    return Entry::Drop;
+                    return FilterAction::Drop;
                 }
                 let nonce = self.nonce(source, now);
                 let values = challenge.headers(settings, &nonce);
@@ -143,7 +150,7 @@ impl Front {
                 reply.needed.extend(values.into_iter().map(|value| (settings.challenge_header(), value)));
                 reply
             }
-            Err(Verdict::Admitted(_)) => return Entry::Drop,
+            Err(Verdict::Admitted(_)) => return FilterAction::Drop,
         };
         self.answer(head, bytes.len(), arrival, reply)
     }

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{SharedLeases, StreamConnection, lock};
 use crate::arrival::Arrival;
-use crate::intake::Common;
+use crate::intake::Intake;
 
 /// Maximum number of queued messages; further ones are refused with [`SendError::Stuck`].
 const MAX_QUEUED_MESSAGES: usize = 1_024;
@@ -56,7 +56,7 @@ impl OutgoingStream {
         stream: S,
         [local, peer]: [SocketAddr; 2],
         transport: Transport,
-        common: Common,
+        common: Intake,
         token: CancellationToken,
         permit: Permit,
     ) -> io::Result<Self>

@@ -30,7 +30,7 @@ impl Default for Connections {
 
 /// The slots of one listener.
 #[derive(Debug)]
-pub struct Places {
+pub struct ConnectionSlots {
     limits: Connections,
     state: Mutex<State>,
 }
@@ -54,11 +54,11 @@ struct Occupant {
 /// The slot of a connection; dropping it frees it.
 #[derive(Debug)]
 pub(super) struct Slot {
-    places: Arc<Places>,
+    places: Arc<ConnectionSlots>,
     number: u64,
 }
 
-impl Places {
+impl ConnectionSlots {
     /// All slots are free.
     pub fn new(limits: Connections) -> Arc<Self> {
         Arc::new(Self { limits, state: Mutex::default() })
@@ -148,14 +148,14 @@ mod tests {
         ["192.0.2.1", "2001:db8::1", "198.51.100.1"].map(|text| text.parse().unwrap())
     }
 
-    fn proven(places: &Arc<Places>, address: IpAddr) -> Option<Slot> {
+    fn proven(places: &Arc<ConnectionSlots>, address: IpAddr) -> Option<Slot> {
         let slot = places.take(address, &CancellationToken::new());
         slot.inspect(Slot::mark_proven)
     }
 
     #[test]
     fn slots_are_limited_in_total_and_for_each_address_and_can_be_reused() {
-        let places = Places::new(Connections { all: 3, of_one_address: 2 });
+        let places = ConnectionSlots::new(Connections { all: 3, of_one_address: 2 });
         let [a, b, _] = addresses();
         let first = proven(&places, a).unwrap();
         let _second = proven(&places, a).unwrap();
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_addresses_of_an_ipv6_network_share_their_slots() {
-        let places = Places::new(Connections { all: 4, of_one_address: 1 });
+        let places = ConnectionSlots::new(Connections { all: 4, of_one_address: 1 });
         let one = proven(&places, "2001:db8::1".parse().unwrap()).unwrap();
         assert!(proven(&places, "2001:db8::2".parse().unwrap()).is_none());
         let other = proven(&places, "2001:db8:0:1::1".parse().unwrap()).unwrap();
@@ -180,7 +180,7 @@ mod tests {
 
     #[test]
     fn the_longest_idle_unproven_connection_is_evicted() {
-        let places = Places::new(Connections { all: 3, of_one_address: 2 });
+        let places = ConnectionSlots::new(Connections { all: 3, of_one_address: 2 });
         let [a, b, c] = addresses();
         let tokens: Vec<_> = (0..5).map(|_| CancellationToken::new()).collect();
         let first = places.take(a, &tokens[0]).unwrap();
