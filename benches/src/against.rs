@@ -35,26 +35,25 @@ struct Ratios {
 }
 
 impl Ratios {
-    fn quantile(&self, share: f64) -> f64 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "between 0 and the number of rounds"
-        )]
-        let at = (share * (self.rounds.len().saturating_sub(1)) as f64).round() as usize;
-        self.rounds.get(at).copied().unwrap_or(f64::NAN)
+    /// The value below which `quarters` quarters of the rounds are.
+    fn quartile(&self, quarters: usize) -> f64 {
+        let last = self.rounds.len().saturating_sub(1);
+        self.rounds.get((last * quarters).div_ceil(4)).copied().unwrap_or(f64::NAN)
     }
 
     fn is_worse(&self) -> bool {
-        self.quantile(0.75) < WORSE
+        self.quartile(3) < WORSE
     }
 
     fn line(&self) -> String {
-        let [low, median, high] = [0.25, 0.5, 0.75].map(|share| self.quantile(share));
+        let [low, median, high] = [1, 2, 3].map(|quarters| self.quartile(quarters));
         let verdict = if self.is_worse() { "**worse**" } else { "ok" };
         format!("| {} | {median:.3} | {low:.3} to {high:.3} | {verdict} |", self.name)
     }
 }
+
+/// The URL that a row requests, from the URL of the list of trunks.
+type ToUrl = fn(&str) -> Outcome<String>;
 
 /// Which way a figure improves.
 #[derive(Debug, Clone, Copy)]
@@ -79,10 +78,10 @@ fn reads_and_writes(work: &Path, builds: &[Build; 2]) -> Outcome<Vec<Ratios>> {
     std::fs::write(&script, include_str!("measure/create.lua"))?;
     let servers = [builds[0].serve()?, builds[1].serve()?];
     let mut rows = Vec::new();
-    let urls = |path: fn(&str) -> Outcome<String>| {
+    let urls = |path: ToUrl| {
         Ok::<_, Box<dyn std::error::Error>>([path(&servers[0].trunks())?, path(&servers[1].trunks())?])
     };
-    let reads: [(&'static str, fn(&str) -> Outcome<String>); 3] = [
+    let reads: [(&'static str, ToUrl); 3] = [
         ("GET of one trunk", first),
         ("list of 50", |trunks| Ok(trunks.to_owned())),
         ("filter by name", |trunks| Ok(format!("{trunks}?filter[name]=trunk%207"))),

@@ -254,7 +254,7 @@ fn edge_config(certificates: &Certificates) -> Config {
     sip.tls_cert = Some(certificates.path("cert.pem"));
     sip.tls_key = Some(certificates.path("key.pem"));
     let mut config = Config::default();
-    config.listen = "127.0.0.1:0".to_owned();
+    "127.0.0.1:0".clone_into(&mut config.listen);
     config.control_listen = None;
     config.database = Database::Ephemeral;
     config.sip = Some(sip);

@@ -55,7 +55,7 @@ async fn assert_complete(path: &Path) {
     let blocked = Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(1)] };
     let query = ListQuery { conditions: vec![blocked], limit: 10_000, ..everything(dids(owner)) };
     let list = store.list(query).await.unwrap();
-    assert_eq!((list.records.len() as u32, list.total), (DIDS.div_ceil(3), u64::from(DIDS.div_ceil(3))));
+    assert_eq!((list.records.len(), list.total), (DIDS.div_ceil(3) as usize, u64::from(DIDS.div_ceil(3))));
     store.close().await.unwrap();
 }
 
