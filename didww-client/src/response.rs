@@ -29,12 +29,12 @@ impl Response {
     /// Returns `None` for records in an older form, which must be converted in a tree, and for an error,
     /// whose path only decoding from a tree yields.
     fn direct<R: Resource, D: DeserializeOwned>(&self) -> Option<(Document<D>, ApiVersion)> {
-        if R::SPEC.lifts(self.requested) {
+        if R::SPEC.needs_conversion(self.requested) {
             return None;
         }
         let document: Document<D> = serde_json::from_slice(&self.body).ok()?;
         let version = served_version(self.requested, &document.meta);
-        (!R::SPEC.lifts(version)).then_some((document, version))
+        (!R::SPEC.needs_conversion(version)).then_some((document, version))
     }
 
     /// Decodes a document with one record.

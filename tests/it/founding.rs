@@ -71,7 +71,7 @@ impl StoredRecord {
     /// A record from an answer of a version.
     fn shown(spec: &'static ResourceSpec, version: ApiVersion, id: &'static str, resource: &Value) -> Self {
         let mut attributes = resource["attributes"].as_object().unwrap().clone();
-        spec.lift(version, &mut attributes);
+        spec.to_canonical(version, &mut attributes);
         Self { spec, id, attributes: Value::Object(attributes), links: Vec::new() }
     }
 

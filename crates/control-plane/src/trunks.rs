@@ -4,7 +4,7 @@ use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use didww_types::values::IpNetworks;
 use serde_json::{Map, Value};
-use trunk_rules::domain::{TrunkAct, act_on_trunk};
+use trunk_rules::domain::{TrunkOperation, apply_to_trunk};
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
@@ -29,9 +29,9 @@ impl Control {
         }
         let scope = Scope { account: self.account(account)?.number, spec: VoiceOutTrunk::SPEC };
         self.change_record(scope, trunk, |attributes| {
-            let act = TrunkAct::IpOnly { allowed_sip_ips: allowed_sip_ips.texts().to_vec() };
+            let act = TrunkOperation::IpOnly { allowed_sip_ips: allowed_sip_ips.texts().to_vec() };
             let forbidden = || ControlError::invalid("trunk", "has no authentication method");
-            *attributes = act_on_trunk(attributes, act).ok_or_else(forbidden)?;
+            *attributes = apply_to_trunk(attributes, act).ok_or_else(forbidden)?;
             Ok(())
         })
         .await

@@ -53,7 +53,7 @@ pub enum Kind {
 
 /// A type that an attribute of a resource can have.
 ///
-/// Deserialisation is tolerant and is meant for values that a service returns. [`admit`](Self::admit) is
+/// Deserialisation is tolerant and is meant for values that a service returns. [`validate`](Self::validate) is
 /// strict and is meant for values that a client sends to a server.
 pub trait Attribute: Serialize + DeserializeOwned + Clone + PartialEq {
     /// The kind and limits of the value, for documentation.
@@ -65,7 +65,7 @@ pub trait Attribute: Serialize + DeserializeOwned + Clone + PartialEq {
     ///
     /// # Errors
     /// Returns every violation, each with its position inside the value.
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>>;
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>>;
 
     /// The value when a response leaves the attribute out and no default is declared. `None` makes that an
     /// error.
@@ -86,8 +86,8 @@ impl<T: Attribute> Attribute for Option<T> {
     const KIND: Kind = T::KIND;
     const NULLABLE: bool = true;
 
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
-        if sent.is_null() { Ok(Value::Null) } else { T::admit(sent) }
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
+        if sent.is_null() { Ok(Value::Null) } else { T::validate(sent) }
     }
 
     fn when_missing() -> Option<Self> {
@@ -104,7 +104,7 @@ impl Attribute for bool {
 
     // The framework behind the API casts these texts to booleans, and the official Postman collections send
     // them.
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         match sent {
             Value::Bool(_) => Ok(sent.clone()),
             Value::String(text) if text == "true" || text == "1" => Ok(Value::Bool(true)),
@@ -119,7 +119,7 @@ impl Attribute for bool {
 impl Attribute for String {
     const KIND: Kind = Kind::Text { max: Some(MAX_TEXT_CHARACTERS), pattern: None };
 
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         match sent {
             Value::String(text) if text.chars().count() > MAX_TEXT_CHARACTERS => {
                 Err(Violation::TooLong(MAX_TEXT_CHARACTERS).into())
@@ -139,7 +139,7 @@ const MAX_TEXT_CHARACTERS: usize = 255;
 impl Attribute for i64 {
     const KIND: Kind = Kind::Integer { min: i32::MIN as i64, max: i32::MAX as i64 };
 
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         crate::values::validate_integer(sent, i32::MIN.into(), i32::MAX.into())
     }
 }
@@ -147,7 +147,7 @@ impl Attribute for i64 {
 impl Attribute for Timestamp {
     const KIND: Kind = Kind::Timestamp;
 
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let parsed = sent.as_str().and_then(|text| text.parse::<Self>().ok());
         parsed.map_or_else(|| Err(Violation::Invalid.into()), |at| Ok(Value::String(at.to_string())))
     }
@@ -156,7 +156,7 @@ impl Attribute for Timestamp {
 impl<R: 'static> Attribute for Id<R> {
     const KIND: Kind = Kind::Uuid;
 
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         if sent.is_string() { Ok(sent.clone()) } else { Err(Violation::Invalid.into()) }
     }
 }

@@ -9,7 +9,7 @@ macro_rules! string_enum {
         impl $crate::Attribute for $name {
             const KIND: $crate::Kind = $crate::Kind::Enumeration(Self::TEXTS);
 
-            fn admit(sent: &serde_json::Value) -> Result<serde_json::Value, Vec<$crate::Flaw>> {
+            fn validate(sent: &serde_json::Value) -> Result<serde_json::Value, Vec<$crate::Flaw>> {
                 match sent.as_str() {
                     Some(text) if Self::TEXTS.contains(&text) => Ok(sent.clone()),
                     None if sent.is_null() => Err($crate::Violation::Blank.into()),

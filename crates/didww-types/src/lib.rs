@@ -53,7 +53,7 @@ pub use resource::{
     Update, VersionError,
 };
 pub use spec::{
-    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, Obstacle, RelationshipSpec,
+    Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, NotRepresentable, RelationshipSpec,
     ResourceSpec, Verb,
 };
 pub use timestamp::{Timestamp, TimestampError};

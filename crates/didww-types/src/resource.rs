@@ -52,7 +52,7 @@ pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'st
 
     /// Decodes a record in the form of an API version. Errors are those of [`decode`](Self::decode).
     fn decode_at(version: ApiVersion, mut object: ResourceObject) -> Result<Self, DecodeError> {
-        Self::SPEC.lift(version, &mut object.attributes);
+        Self::SPEC.to_canonical(version, &mut object.attributes);
         Self::decode(object)
     }
 }
@@ -70,7 +70,7 @@ pub trait Partial<R>: DeserializeOwned + Clone + Send + Sync + Sized + 'static {
     where
         R: Resource,
     {
-        R::SPEC.lift(version, &mut object.attributes);
+        R::SPEC.to_canonical(version, &mut object.attributes);
         Self::decode(object)
     }
 }
@@ -157,10 +157,10 @@ impl Sent {
         if version < spec.since {
             return Err(error("data", format!("the resource exists since {}", spec.since)));
         }
-        if let Some(found) = spec.adapter.and_then(|a| (a.obstacle)(version, &self.attributes)) {
+        if let Some(found) = spec.adapter.and_then(|a| (a.not_representable)(version, &self.attributes)) {
             return Err(error(found.attribute, found.reason.to_owned()));
         }
-        spec.lower(version, &mut self.attributes);
+        spec.from_canonical(version, &mut self.attributes);
         for name in self.attributes.keys() {
             if let Some(late) = spec.attribute(name).filter(|attribute| !attribute.exists_in(version)) {
                 return Err(error(name, format!("it exists since {}", late.since)));

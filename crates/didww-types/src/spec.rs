@@ -109,8 +109,8 @@ pub struct AttributeSpec {
     pub unique_everywhere: bool,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
-    /// The strict validation of a value that a client sent: [`Attribute::admit`](crate::Attribute::admit).
-    pub admit: fn(&Value) -> Result<Value, Vec<Flaw>>,
+    /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
+    pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
 }
 
 impl AttributeSpec {
@@ -130,7 +130,7 @@ impl AttributeSpec {
             unique: false,
             unique_everywhere: false,
             sort: false,
-            admit: T::admit,
+            validate: T::validate,
         }
     }
 
@@ -336,7 +336,7 @@ impl FilterSpec {
 
 /// Why a body in the canonical form cannot be expressed in an older version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Obstacle {
+pub struct NotRepresentable {
     /// The canonical attribute that cannot be expressed.
     pub attribute: &'static str,
     /// The reason, in words.
@@ -351,12 +351,12 @@ pub struct Adapter {
     pub attributes: &'static [AttributeSpec],
     /// Converts attributes from the canonical form to that of a version. Servers use it for responses,
     /// clients for request bodies.
-    pub lower: fn(ApiVersion, &mut Map<String, Value>),
+    pub from_canonical: fn(ApiVersion, &mut Map<String, Value>),
     /// Converts attributes from the form of a version to the canonical one. Servers use it for request
     /// bodies, clients for responses.
-    pub lift: fn(ApiVersion, &mut Map<String, Value>),
+    pub to_canonical: fn(ApiVersion, &mut Map<String, Value>),
     /// Returns why canonical attributes cannot be expressed in a version; `None` if they can.
-    pub obstacle: fn(ApiVersion, &Map<String, Value>) -> Option<Obstacle>,
+    pub not_representable: fn(ApiVersion, &Map<String, Value>) -> Option<NotRepresentable>,
 }
 
 /// The declaration of a resource.
@@ -429,21 +429,21 @@ impl ResourceSpec {
     }
 
     /// Whether records in the form of a version must be converted to the canonical form.
-    pub fn lifts(&self, version: ApiVersion) -> bool {
+    pub fn needs_conversion(&self, version: ApiVersion) -> bool {
         self.adapter.is_some() && version < ApiVersion::NEWEST
     }
 
     /// Converts attributes from the form of a version to the canonical form.
-    pub fn lift(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
+    pub fn to_canonical(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
         if let Some(adapter) = self.adapter {
-            (adapter.lift)(version, attributes);
+            (adapter.to_canonical)(version, attributes);
         }
     }
 
     /// Converts attributes from the canonical form to that of a version.
-    pub fn lower(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
+    pub fn from_canonical(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
         if let Some(adapter) = self.adapter {
-            (adapter.lower)(version, attributes);
+            (adapter.from_canonical)(version, attributes);
         }
     }
 }

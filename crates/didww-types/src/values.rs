@@ -96,7 +96,7 @@ macro_rules! checked_text {
         impl $crate::Attribute for $name {
             const KIND: $crate::Kind = $kind;
 
-            fn admit(sent: &serde_json::Value) -> Result<serde_json::Value, Vec<$crate::Flaw>> {
+            fn validate(sent: &serde_json::Value) -> Result<serde_json::Value, Vec<$crate::Flaw>> {
                 let check: fn(&str) -> Option<$crate::Violation> = $check;
                 match sent {
                     serde_json::Value::String(text) => match check(text) {

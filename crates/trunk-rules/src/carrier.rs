@@ -75,6 +75,6 @@ pub use sdp::{Codec, Direction, MediaHost, Profile, SdpError, Setup};
 pub use settings::{CliHeader, Settings, SettingsError};
 pub use spending::{Meter, Spending, charge_of_lost};
 pub use terms::{Authentication, TermsError, TrunkLinks, TrunkTerms};
-pub use threshold::{Gate, GateChange, SpendEvent, SpendWindow, decide_gate};
+pub use threshold::{BlockChange, BlockState, SpendEvent, SpendWindow, decide_block_change};
 pub use uri::{address_uri, user_part};
 pub use verdict::{Admitted, Challenge, Identified, Refusal, Verdict};

@@ -13,7 +13,7 @@ use futures_util::{StreamExt as _, stream};
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use tokio::sync::Notify;
-use trunk_rules::carrier::{Gate, SpendEvent, decide_gate};
+use trunk_rules::carrier::{BlockState, SpendEvent, decide_block_change};
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
@@ -155,8 +155,13 @@ impl Billing {
         // Spending that does not block the trunk now must not keep it blocked, as after ageing.
         let event = if blocks { SpendEvent::Charged } else { SpendEvent::Aged };
         let settings = &inner.config.settings;
-        let change =
-            decide_gate(block_state(&attributes), event, limit, spent, settings.callback_on_manual_block);
+        let change = decide_block_change(
+            block_state(&attributes),
+            event,
+            limit,
+            spent,
+            settings.callback_on_manual_block,
+        );
         let meta = json!({ "spent_amount": Money::new(spent) }).to_string();
         if change.is_none() && before.meta.as_deref() == Some(&meta) {
             return Ok((spent, Vec::new()));
@@ -262,8 +267,8 @@ pub(super) async fn write_trunk(inner: Arc<Inner>, trunk: Uuid) {
 }
 
 /// Whether a trunk is blocked, and whether its threshold was reached, as its attributes have it.
-fn block_state(attributes: &Map<String, Value>) -> Gate {
-    Gate {
+fn block_state(attributes: &Map<String, Value>) -> BlockState {
+    BlockState {
         blocked: attributes.get("status").and_then(Value::as_str) == Some("blocked"),
         threshold_reached: attributes.get("threshold_reached") == Some(&Value::Bool(true)),
     }

@@ -2,7 +2,7 @@
 
 use didww_types::{Links, RelationshipSpec, ResourceSpec, find};
 use http::StatusCode;
-use trunk_rules::domain::{Act, Membership, membership};
+use trunk_rules::domain::{Membership, WriteKind, membership};
 use uuid::Uuid;
 
 use super::body::{Body, parse_linkage};
@@ -94,7 +94,7 @@ pub(super) async fn update_linkage(
             let body = Body { links: vec![(relationship, ids.clone())], ..Body::default() };
             let attributes = owner.attributes()?;
             let resolved = ResolvedLinks::read(context, &body).await?;
-            resolved.decide(context, spec, Act::Update(&attributes), &owner.meta()?, &body)?;
+            resolved.decide(context, spec, WriteKind::Update(&attributes), &owner.meta()?, &body)?;
         }
         let write = Change::Members {
             scope: context.scope(spec),

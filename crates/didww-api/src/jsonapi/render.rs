@@ -168,7 +168,7 @@ impl<'a> Document<'a> {
         selected: Option<&[String]>,
     ) -> Result<(), ApiError> {
         let mut attributes: Map<String, Value> = record.attributes()?;
-        spec.lower(self.context.version, &mut attributes);
+        spec.from_canonical(self.context.version, &mut attributes);
         let mut first = true;
         for attribute in spec.attributes_at(self.context.version) {
             if selected.is_some_and(|names| !names.iter().any(|name| name == attribute.name)) {

@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, Violation, find};
 use http::StatusCode;
 use serde_json::{Map, Value};
-use trunk_rules::domain::{Act, Case, Credentials, Effect, Linked, LinkedRecord, Refusal, settle};
+use trunk_rules::domain::{
+    Credentials, Linked, LinkedRecord, Refusal, WriteContext, WriteKind, WriteOutcome, decide_write,
+};
 use uuid::Uuid;
 
 use super::body::{Body, Purpose};
@@ -46,9 +48,9 @@ async fn attempt_create(
     body: &Body,
 ) -> Result<Reply, AttemptError> {
     let resolved = ResolvedLinks::read(context, body).await?;
-    let effect = resolved.decide(context, spec, Act::Create, &Map::new(), body)?;
+    let effect = resolved.decide(context, spec, WriteKind::Create, &Map::new(), body)?;
     match effect {
-        Effect::Store { attributes, links, .. } => {
+        WriteOutcome::Store { attributes, links, .. } => {
             let now = context.core.clock.now();
             let change = Change::Insert {
                 scope: context.scope(spec),
@@ -60,7 +62,7 @@ async fn attempt_create(
             let record = commit(context, vec![change]).await?;
             Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
         }
-        Effect::Change { kind, id, attributes } => {
+        WriteOutcome::Change { kind, id, attributes } => {
             let missing =
                 || ApiError::internal(format!("an operation changes {kind} {id}, which was not resolved"));
             let target = find(kind).ok_or_else(missing)?;
@@ -118,8 +120,8 @@ async fn attempt_update(
 ) -> Result<Record, AttemptError> {
     let resolved = ResolvedLinks::read(context, body).await?;
     let attributes = before.attributes()?;
-    let effect = resolved.decide(context, spec, Act::Update(&attributes), &before.meta()?, body)?;
-    let Effect::Store { attributes, links, notice } = effect else {
+    let effect = resolved.decide(context, spec, WriteKind::Update(&attributes), &before.meta()?, body)?;
+    let WriteOutcome::Store { attributes, links, notice } = effect else {
         return Err(ApiError::internal(format!("an update of {} changes another record", spec.name)).into());
     };
     let scope = context.scope(spec);
@@ -230,14 +232,14 @@ impl ResolvedLinks {
         &self,
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
-        act: Act<'_>,
+        kind: WriteKind<'_>,
         meta: &Map<String, Value>,
         body: &Body,
-    ) -> Result<Effect, ApiError> {
+    ) -> Result<WriteOutcome, ApiError> {
         let (username, password) = context.core.ids.credentials(context.version);
         let fresh = Credentials { username, password };
-        let case = Case {
-            act,
+        let write = WriteContext {
+            kind,
             version: context.version,
             features: context.account.features,
             now: context.core.clock.now(),
@@ -247,7 +249,7 @@ impl ResolvedLinks {
             meta,
             callback_on_manual_block: context.core.outbox.on_manual_block,
         };
-        Ok(settle(spec, &case)?)
+        Ok(decide_write(spec, &write)?)
     }
 }
 

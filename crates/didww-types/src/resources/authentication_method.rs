@@ -315,7 +315,7 @@ impl Attribute for AuthenticationMethod {
     const KIND: Kind = Kind::Variant(AuthenticationMethodType::TEXTS);
 
     /// Validates the form. Whether a create or update may set the type is a rule of the trunk.
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let Some(method) = sent.as_object() else {
             return Err(if sent.is_null() { Violation::Blank } else { Violation::Invalid }.into());
         };
@@ -354,13 +354,13 @@ fn validate_credentials_and_ip(attributes: &Map<String, Value>) -> Result<Map<St
     let mut flaws = Vec::new();
     for (name, value) in attributes {
         match name.as_str() {
-            "allowed_sip_ips" => match IpNetworks::admit(value) {
+            "allowed_sip_ips" => match IpNetworks::validate(value) {
                 Ok(networks) => {
                     validated.insert(name.clone(), networks);
                 }
                 Err(found) => flaws.extend(found.into_iter().map(|flaw| nested(name, flaw))),
             },
-            "tech_prefix" => match <Option<TechPrefix>>::admit(value) {
+            "tech_prefix" => match <Option<TechPrefix>>::validate(value) {
                 Ok(prefix) => {
                     validated.insert(name.clone(), prefix);
                 }
@@ -385,7 +385,7 @@ fn validate_twilio(attributes: &Map<String, Value>) -> Result<Map<String, Value>
         return Err(Violation::Invalid.into());
     }
     let sid = attributes.get("twilio_account_sid").unwrap_or(&Value::Null);
-    match TwilioAccountSid::admit(sid) {
+    match TwilioAccountSid::validate(sid) {
         Ok(sid) => Ok(Map::from_iter([("twilio_account_sid".to_owned(), sid)])),
         Err(flaws) => Err(flaws.into_iter().map(|flaw| nested("twilio_account_sid", flaw)).collect()),
     }

@@ -10,7 +10,8 @@ use crate::values::{
     ThresholdAmount,
 };
 use crate::{
-    Access, Adapter, ApiVersion, AttributeSpec, Extra, Id, Obstacle, Resource, Timestamp, ToMany, ToOne,
+    Access, Adapter, ApiVersion, AttributeSpec, Extra, Id, NotRepresentable, Resource, Timestamp, ToMany,
+    ToOne,
 };
 
 string_enum! {
@@ -190,9 +191,9 @@ static FLAT: Adapter = Adapter {
         AttributeSpec::of::<Option<String>>("password", "The digest password, which the service generates.")
             .until(ApiVersion::V2022_05_10, "created_at"),
     ],
-    lower: to_flat,
-    lift: from_flat,
-    obstacle: not_representable,
+    from_canonical: to_flat,
+    to_canonical: from_flat,
+    not_representable,
 };
 
 fn is_flat(version: ApiVersion) -> bool {
@@ -236,12 +237,16 @@ fn from_flat(version: ApiVersion, attributes: &mut Map<String, Value>) {
     );
 }
 
-fn not_representable(version: ApiVersion, attributes: &Map<String, Value>) -> Option<Obstacle> {
+fn not_representable(version: ApiVersion, attributes: &Map<String, Value>) -> Option<NotRepresentable> {
     let attribute = "authentication_method";
     let method = attributes.get(attribute).filter(|_| is_flat(version))?;
     if method.get("type").and_then(Value::as_str) != Some("credentials_and_ip") {
-        return Some(Obstacle { attribute, reason: "only `credentials_and_ip` exists before 2026-04-16" });
+        return Some(NotRepresentable {
+            attribute,
+            reason: "only `credentials_and_ip` exists before 2026-04-16",
+        });
     }
     let prefix = method.get("attributes")?.get("tech_prefix")?;
-    (!prefix.is_null()).then_some(Obstacle { attribute, reason: "a tech prefix exists since 2026-04-16" })
+    (!prefix.is_null())
+        .then_some(NotRepresentable { attribute, reason: "a tech prefix exists since 2026-04-16" })
 }

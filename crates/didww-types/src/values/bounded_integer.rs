@@ -103,7 +103,7 @@ macro_rules! bounded_integer {
         impl Attribute for $name {
             const KIND: Kind = Kind::Integer { min: $min, max: $max };
 
-            fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+            fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
                 validate_integer(sent, $min, $max)
             }
         }

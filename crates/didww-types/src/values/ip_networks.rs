@@ -109,7 +109,7 @@ impl Attribute for IpNetworks {
     const KIND: Kind =
         Kind::List { of: &Kind::Text { max: Some(43), pattern: None }, max: Some(MAX_NETWORKS) };
 
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let Value::Array(items) = sent else {
             return Err(if sent.is_null() { Violation::Blank } else { Violation::Invalid }.into());
         };

@@ -50,12 +50,12 @@ impl<'de, T: Deserialize<'de>, const MAX_ITEMS: usize> Deserialize<'de> for Boun
 impl<T: Attribute, const MAX_ITEMS: usize> Attribute for BoundedList<T, MAX_ITEMS> {
     const KIND: Kind = Kind::List { of: &T::KIND, max: Some(MAX_ITEMS) };
 
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         match sent {
             Value::Null => Ok(Value::Array(Vec::new())),
             Value::Array(items) if items.len() > MAX_ITEMS => Err(Violation::TooMany(MAX_ITEMS).into()),
             Value::Array(items) => {
-                let validated: Result<Vec<Value>, _> = items.iter().map(T::admit).collect();
+                let validated: Result<Vec<Value>, _> = items.iter().map(T::validate).collect();
                 // The API's error names the list, not the item.
                 validated.map(Value::Array).map_err(|_| Violation::Invalid.into())
             }

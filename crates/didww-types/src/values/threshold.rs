@@ -82,7 +82,7 @@ impl std::fmt::Display for ThresholdAmount {
 impl Attribute for ThresholdAmount {
     const KIND: Kind = Kind::Decimal { min: 0, max: MAX_US_DOLLARS };
 
-    fn admit(sent: &Value) -> Result<Value, Vec<Flaw>> {
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
         let (money, float) = match sent {
             Value::String(text) => (text.parse().ok(), text.trim().parse().ok()),
             Value::Number(number) => (Money::deserialize(number).ok(), number.as_f64()),

@@ -201,9 +201,9 @@ proptest! {
 
     #[test]
     fn a_validated_value_is_valid_and_in_normal_form((kind, attribute) in attributes(), value in any_json()) {
-        match (attribute.admit)(&value) {
+        match (attribute.validate)(&value) {
             Ok(valid) => prop_assert_eq!(
-                (attribute.admit)(&valid), Ok(valid.clone()), "{}.{}", kind, attribute.name
+                (attribute.validate)(&valid), Ok(valid.clone()), "{}.{}", kind, attribute.name
             ),
             Err(flaws) => {
                 prop_assert!(!flaws.is_empty());
@@ -214,7 +214,7 @@ proptest! {
 
     #[test]
     fn a_validated_value_round_trips_unchanged((_, attribute) in attributes(), value in any_json()) {
-        let Ok(valid) = (attribute.admit)(&value) else { return Ok(()) };
+        let Ok(valid) = (attribute.validate)(&value) else { return Ok(()) };
         // Encoding adds the null members of an authentication method, which a request may leave out.
         if VoiceOutTrunk::SPEC.attribute(attribute.name).is_none() || attribute.name == "authentication_method" {
             return Ok(());
@@ -225,7 +225,7 @@ proptest! {
             prop_assert_eq!(&trunk.encode().unwrap().attributes[attribute.name], &valid);
         } else {
             // The attribute may be another resource's, with the same name and another kind.
-            prop_assert!((VoiceOutTrunk::SPEC.attribute(attribute.name).unwrap().admit)(&valid).is_err());
+            prop_assert!((VoiceOutTrunk::SPEC.attribute(attribute.name).unwrap().validate)(&valid).is_err());
         }
     }
 

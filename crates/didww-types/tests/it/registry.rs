@@ -93,7 +93,7 @@ fn defaults_are_valid_values_of_their_attributes() {
         for attribute in spec.attributes.iter().chain(former(spec)) {
             let Some(default) = attribute.default else { continue };
             let value = default.to_json();
-            assert_eq!((attribute.admit)(&value), Ok(value), "{}.{}", spec.name, attribute.name);
+            assert_eq!((attribute.validate)(&value), Ok(value), "{}.{}", spec.name, attribute.name);
         }
         for attribute in spec.attributes.iter().filter(|attribute| attribute.create == Access::Optional) {
             assert!(attribute.default.is_some(), "{}.{} may be left out", spec.name, attribute.name);
@@ -105,7 +105,7 @@ fn defaults_are_valid_values_of_their_attributes() {
 fn null_is_valid_exactly_for_nullable_attributes() {
     for spec in REGISTRY {
         for attribute in spec.attributes.iter().chain(former(spec)) {
-            let null = (attribute.admit)(&serde_json::Value::Null);
+            let null = (attribute.validate)(&serde_json::Value::Null);
             if attribute.nullable {
                 assert_eq!(null, Ok(serde_json::Value::Null), "{}.{}", spec.name, attribute.name);
             } else {

@@ -132,15 +132,15 @@ fn request_bodies_of_old_versions_are_converted_to_the_canonical_form_and_back()
         let body = object(&name);
         for version in [OLD, ApiVersion::V2022_05_10] {
             let mut attributes = body.attributes.clone();
-            VoiceOutTrunk::SPEC.lift(version, &mut attributes);
+            VoiceOutTrunk::SPEC.to_canonical(version, &mut attributes);
             assert_eq!(attributes["authentication_method"]["type"], "credentials_and_ip", "{name}");
             assert!(!attributes.contains_key("allowed_sip_ips"));
-            VoiceOutTrunk::SPEC.lower(version, &mut attributes);
+            VoiceOutTrunk::SPEC.from_canonical(version, &mut attributes);
             assert_eq!(attributes, body.attributes, "{name}");
         }
         let mut attributes = body.attributes.clone();
-        VoiceOutTrunk::SPEC.lift(ApiVersion::NEWEST, &mut attributes);
-        VoiceOutTrunk::SPEC.lower(ApiVersion::NEWEST, &mut attributes);
+        VoiceOutTrunk::SPEC.to_canonical(ApiVersion::NEWEST, &mut attributes);
+        VoiceOutTrunk::SPEC.from_canonical(ApiVersion::NEWEST, &mut attributes);
         assert_eq!(attributes, body.attributes, "the newest version needs no adapter");
     }
 }
@@ -149,7 +149,7 @@ fn request_bodies_of_old_versions_are_converted_to_the_canonical_form_and_back()
 fn a_body_without_addresses_needs_no_conversion() {
     let body = object("2021-12-15/voice_out_trunks.update.request.json");
     let mut attributes = body.attributes.clone();
-    VoiceOutTrunk::SPEC.lift(OLD, &mut attributes);
+    VoiceOutTrunk::SPEC.to_canonical(OLD, &mut attributes);
     assert_eq!(attributes, body.attributes);
 }
 

@@ -22,12 +22,12 @@ fn refused<T>(built: Result<T, ValueError>, message: &str) {
 }
 
 fn validated<T: Attribute>(sent: Value) -> Value {
-    T::admit(&sent).unwrap_or_else(|flaws| panic!("{sent}: {flaws:?}"))
+    T::validate(&sent).unwrap_or_else(|flaws| panic!("{sent}: {flaws:?}"))
 }
 
 /// The message for a value with one violation, which is of the whole value.
 fn flaw<T: Attribute>(sent: Value) -> String {
-    let flaws = T::admit(&sent).expect_err(&format!("{sent} was accepted"));
+    let flaws = T::validate(&sent).expect_err(&format!("{sent} was accepted"));
     assert_eq!(flaws.len(), 1, "{sent}");
     assert_eq!(flaws[0].pointer, "", "{sent}");
     flaws[0].violation.to_string()
@@ -378,7 +378,7 @@ fn a_broken_authentication_method_is_invalid_as_a_whole() {
 
 #[test]
 fn a_violation_inside_an_authentication_method_has_a_pointer() {
-    let flaws = |sent: Value| AuthenticationMethod::admit(&sent).unwrap_err();
+    let flaws = |sent: Value| AuthenticationMethod::validate(&sent).unwrap_err();
     assert_eq!(
         flaws(json!({"type": "twilio", "attributes": {}})),
         [Flaw { pointer: "/attributes/twilio_account_sid".to_owned(), violation: Violation::Blank }]

@@ -10,7 +10,8 @@ use didww_types::{Id, Timestamp};
 
 use super::network::{Address, Subnet};
 use super::{
-    AccountDids, CliAction, CliRule, DestinationRule, DidSet, Digits, Gate, PasswordHash, PrefixSet, RtpTerms,
+    AccountDids, BlockState, CliAction, CliRule, DestinationRule, DidSet, Digits, PasswordHash, PrefixSet,
+    RtpTerms,
 };
 
 /// How a trunk authenticates calls.
@@ -82,7 +83,7 @@ pub struct TrunkTerms {
     /// The trunk's name.
     pub name: Box<str>,
     /// Whether the trunk is blocked, and why.
-    pub gate: Gate,
+    pub gate: BlockState,
     /// The maximum spending in a rolling 24 hours, in US dollars; `None` is unlimited.
     pub threshold: Option<Money>,
     /// The amount spent when these terms were prepared, in US dollars. Used in explanations only.
@@ -161,7 +162,7 @@ impl TrunkTerms {
             id: trunk.id.clone(),
             account,
             name: trunk.name.as_str().into(),
-            gate: Gate {
+            gate: BlockState {
                 blocked: trunk.status != VoiceOutTrunkStatus::Active,
                 threshold_reached: trunk.threshold_reached,
             },

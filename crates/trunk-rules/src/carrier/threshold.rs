@@ -64,7 +64,7 @@ impl SpendWindow {
 
 /// Whether a trunk is blocked, and whether its spending is the reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Gate {
+pub struct BlockState {
     /// Whether `status` is `blocked`.
     pub blocked: bool,
     /// The value of `threshold_reached`.
@@ -88,9 +88,9 @@ pub enum SpendEvent {
 
 /// The effect of an event on a trunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct GateChange {
+pub struct BlockChange {
     /// The trunk's new state.
-    pub gate: Gate,
+    pub gate: BlockState,
     /// Whether the callback URL is notified.
     pub callback: bool,
 }
@@ -99,16 +99,16 @@ pub struct GateChange {
 ///
 /// Setting the status to `active` re-opens a trunk that reached its threshold, until its next charged call. A
 /// manual block is never lifted by ageing.
-pub fn decide_gate(
-    gate: Gate,
+pub fn decide_block_change(
+    gate: BlockState,
     event: SpendEvent,
     limit: Option<Decimal>,
     spent: Decimal,
     callback_on_manual_block: bool,
-) -> Option<GateChange> {
+) -> Option<BlockChange> {
     let reached = is_reached(limit, spent);
     let to = |blocked, threshold_reached, callback| {
-        Some(GateChange { gate: Gate { blocked, threshold_reached }, callback })
+        Some(BlockChange { gate: BlockState { blocked, threshold_reached }, callback })
     };
     match (event, gate.blocked, gate.threshold_reached) {
         (SpendEvent::Charged | SpendEvent::LimitChanged, false, _) if reached => to(true, true, true),
@@ -131,9 +131,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const OPEN: Gate = Gate { blocked: false, threshold_reached: false };
-    const BY_SPENDING: Gate = Gate { blocked: true, threshold_reached: true };
-    const BY_HAND: Gate = Gate { blocked: true, threshold_reached: false };
+    const OPEN: BlockState = BlockState { blocked: false, threshold_reached: false };
+    const BY_SPENDING: BlockState = BlockState { blocked: true, threshold_reached: true };
+    const BY_HAND: BlockState = BlockState { blocked: true, threshold_reached: false };
 
     fn at(millis: i64) -> Timestamp {
         Timestamp::from_unix_millis(millis)
@@ -143,8 +143,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn decide(gate: Gate, event: SpendEvent, limit: Option<&str>, spent: &str) -> Option<(Gate, bool)> {
-        decide_gate(gate, event, limit.map(dollars), dollars(spent), false)
+    fn decide(
+        gate: BlockState,
+        event: SpendEvent,
+        limit: Option<&str>,
+        spent: &str,
+    ) -> Option<(BlockState, bool)> {
+        decide_block_change(gate, event, limit.map(dollars), dollars(spent), false)
             .map(|change| (change.gate, change.callback))
     }
 
@@ -199,7 +204,7 @@ mod tests {
 
     #[test]
     fn a_block_by_hand_is_called_back_only_where_that_is_set() {
-        let change = decide_gate(OPEN, SpendEvent::BlockedByHand, None, Decimal::ZERO, true);
+        let change = decide_block_change(OPEN, SpendEvent::BlockedByHand, None, Decimal::ZERO, true);
         assert!(change.unwrap().callback);
     }
 

@@ -5,13 +5,13 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
 use super::draft::Draft;
-use super::{Act, Case};
-use crate::carrier::{Gate, SpendEvent, decide_gate};
+use super::{WriteContext, WriteKind};
+use crate::carrier::{BlockState, SpendEvent, decide_block_change};
 
 /// Sets the status, and whether the callback URL is notified of it. A new trunk has spent nothing and was
 /// never open, so its creation is not notified.
-pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
-    let Act::Update(stored) = case.act else { return };
+pub(super) fn apply(context: &WriteContext<'_>, draft: &mut Draft) {
+    let WriteKind::Update(stored) = context.kind else { return };
     let before = gate(stored);
     let blocked_after = gate(&draft.attributes).blocked;
     let limit = amount(&draft.attributes, "threshold_amount");
@@ -23,10 +23,11 @@ pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
         (true, false) => [limit_changed, Some(SpendEvent::Activated)],
         _ => [limit_changed, None],
     };
-    let spent = amount(case.meta, "spent_amount").unwrap_or_default();
+    let spent = amount(context.meta, "spent_amount").unwrap_or_default();
     let mut after = before;
     for event in events.into_iter().flatten() {
-        let Some(change) = decide_gate(after, event, limit, spent, case.callback_on_manual_block) else {
+        let Some(change) = decide_block_change(after, event, limit, spent, context.callback_on_manual_block)
+        else {
             continue;
         };
         after = change.gate;
@@ -39,8 +40,8 @@ pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
     draft.attributes.insert("threshold_reached".to_owned(), Value::Bool(after.threshold_reached));
 }
 
-fn gate(attributes: &Map<String, Value>) -> Gate {
-    Gate {
+fn gate(attributes: &Map<String, Value>) -> BlockState {
+    BlockState {
         blocked: attributes.get("status").and_then(Value::as_str) == Some("blocked"),
         threshold_reached: attributes.get("threshold_reached") == Some(&Value::Bool(true)),
     }
@@ -58,24 +59,24 @@ mod tests {
     use didww_types::{ApiVersion, Features, Resource as _, Secret, Timestamp};
     use serde_json::json;
 
-    use crate::carrier::Gate;
-    use crate::domain::{Act, Case, Credentials, Effect, settle};
+    use crate::carrier::BlockState;
+    use crate::domain::{Credentials, WriteContext, WriteKind, WriteOutcome, decide_write};
 
-    const OPEN: Gate = Gate { blocked: false, threshold_reached: false };
-    const BY_SPENDING: Gate = Gate { blocked: true, threshold_reached: true };
-    const BY_HAND: Gate = Gate { blocked: true, threshold_reached: false };
+    const OPEN: BlockState = BlockState { blocked: false, threshold_reached: false };
+    const BY_SPENDING: BlockState = BlockState { blocked: true, threshold_reached: true };
+    const BY_HAND: BlockState = BlockState { blocked: true, threshold_reached: false };
 
     /// Writes attributes to a trunk in the given state, with a threshold of 10 dollars of which 10 are spent.
     /// Returns its state afterwards, and the notification.
-    fn write(was: Gate, sent: &serde_json::Value, manual: bool) -> (Gate, Option<Gate>) {
+    fn write(was: BlockState, sent: &serde_json::Value, manual: bool) -> (BlockState, Option<BlockState>) {
         let before = json!({
             "name": "T", "threshold_amount": "10.0", "threshold_reached": was.threshold_reached,
             "status": if was.blocked { "blocked" } else { "active" },
         });
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
         let meta = json!({ "spent_amount": "10.0" });
-        let case = Case {
-            act: Act::Update(before.as_object().unwrap()),
+        let context = WriteContext {
+            kind: WriteKind::Update(before.as_object().unwrap()),
             version: ApiVersion::V2026_04_16,
             features: Features::NONE,
             now: Timestamp::from_unix_millis(0),
@@ -85,7 +86,8 @@ mod tests {
             meta: meta.as_object().unwrap(),
             callback_on_manual_block: manual,
         };
-        let Ok(Effect::Store { attributes, notice, .. }) = settle(VoiceOutTrunk::SPEC, &case) else {
+        let Ok(WriteOutcome::Store { attributes, notice, .. }) = decide_write(VoiceOutTrunk::SPEC, &context)
+        else {
             panic!("refused")
         };
         (super::gate(&attributes), notice)

@@ -4,15 +4,15 @@ use didww_types::Violation;
 use serde_json::Value;
 
 use super::draft::Draft;
-use super::{Case, Refusal};
+use super::{Refusal, WriteContext};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other.
 const EXCLUSIVE: [(&str, &str); 2] =
     [("voice_in_trunk", "voice_in_trunk_group"), ("capacity_pool", "shared_capacity_group")];
 
-pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
-    for (name, linked) in case.links {
+pub(super) fn apply(context: &WriteContext<'_>, draft: &mut Draft) {
+    for (name, linked) in context.links {
         if linked.records.iter().any(|record| record.attributes.is_none()) {
             let refusal = Refusal::relationship(name, Violation::Invalid);
             // Recorded responses give these two the pointer of the column that the older resource had.
@@ -27,7 +27,7 @@ pub(super) fn apply(case: &Case<'_>, draft: &mut Draft) {
         clear_if_set(other, one, draft);
     }
     let channels = draft.attributes.get("dedicated_channels_count").and_then(Value::as_i64).unwrap_or(0);
-    let sent = case.sent.contains_key("dedicated_channels_count");
+    let sent = context.sent.contains_key("dedicated_channels_count");
     if sent && channels < 0 {
         let violation = Violation::GreaterOrEqual(0.into());
         draft.refusals.push(Refusal::attribute("dedicated_channels_count", violation));

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use didww_types::Violation;
 use serde_json::{Map, Value};
 
-use crate::carrier::Gate;
+use crate::carrier::BlockState;
 
-use super::{Case, Refusal};
+use super::{Refusal, WriteContext};
 
 /// What a permitted write stores.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
+pub enum WriteOutcome {
     /// The record itself is stored, and the members of the given relationships are replaced.
     Store {
         /// All attributes, in canonical form.
@@ -20,7 +20,7 @@ pub enum Effect {
         links: BTreeMap<&'static str, Vec<String>>,
         /// The state that the trunk's callback URL, if it has one, is notified of; `None` for no
         /// notification.
-        notice: Option<Gate>,
+        notice: Option<BlockState>,
     },
     /// The write is an operation on another record, which is stored instead.
     Change {
@@ -40,14 +40,14 @@ pub(super) struct Draft {
     pub(super) attributes: Map<String, Value>,
     /// The ids of the new members, by relationship. Other relationships keep their members.
     pub(super) links: BTreeMap<&'static str, Vec<String>>,
-    pub(super) notice: Option<Gate>,
+    pub(super) notice: Option<BlockState>,
     pub(super) refusals: Vec<Refusal>,
 }
 
 impl Draft {
     /// Refuses relationships to records that the account does not have.
-    pub(super) fn require_linked_records(&mut self, case: &Case<'_>) {
-        for (name, linked) in case.links {
+    pub(super) fn require_linked_records(&mut self, context: &WriteContext<'_>) {
+        for (name, linked) in context.links {
             if let Some(record) = linked.records.iter().find(|record| record.attributes.is_none()) {
                 let why = format!("the account has no record {}", record.id);
                 self.refusals.push(Refusal::relationship(name, Violation::Invalid).because(why));

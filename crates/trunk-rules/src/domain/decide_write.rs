@@ -6,42 +6,49 @@ use std::collections::BTreeMap;
 use didww_types::{Access, AttributeSpec, Kind, ResourceSpec, Violation};
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, Effect};
-use super::{Act, Case, Refusal, did, regenerate_credentials, voice_out_trunk};
+use super::draft::{Draft, WriteOutcome};
+use super::{Refusal, WriteContext, WriteKind, did, regenerate_credentials, voice_out_trunk};
 
 /// Decides on a write.
 ///
 /// # Errors
 /// Every broken rule: those of attributes in the order of the declaration, then those of relationships.
-pub fn settle(spec: &'static ResourceSpec, case: &Case<'_>) -> Result<Effect, Vec<Refusal>> {
+pub fn decide_write(
+    spec: &'static ResourceSpec,
+    context: &WriteContext<'_>,
+) -> Result<WriteOutcome, Vec<Refusal>> {
     let mut refusals = Vec::new();
-    let mut sent = validate(spec, case, &mut refusals);
-    spec.lift(case.version, &mut sent);
+    let mut sent = validate(spec, context, &mut refusals);
+    spec.to_canonical(context.version, &mut sent);
     let mut draft =
-        Draft { attributes: merge(spec, case, &sent), links: BTreeMap::new(), notice: None, refusals };
-    for (name, linked) in case.links {
+        Draft { attributes: merge(spec, context, &sent), links: BTreeMap::new(), notice: None, refusals };
+    for (name, linked) in context.links {
         draft.links.insert(name, linked.records.iter().map(|record| record.id.clone()).collect());
     }
     match spec.name {
-        "voice_out_trunks" => voice_out_trunk::apply(case, &sent, &mut draft),
-        "dids" => did::apply(case, &mut draft),
-        "voice_out_trunk_regenerate_credentials" => return regenerate_credentials::apply(case),
-        _ => draft.require_linked_records(case),
+        "voice_out_trunks" => voice_out_trunk::apply(context, &sent, &mut draft),
+        "dids" => did::apply(context, &mut draft),
+        "voice_out_trunk_regenerate_credentials" => return regenerate_credentials::apply(context),
+        _ => draft.require_linked_records(context),
     }
     if draft.refusals.is_empty() {
-        Ok(Effect::Store { attributes: draft.attributes, links: draft.links, notice: draft.notice })
+        Ok(WriteOutcome::Store { attributes: draft.attributes, links: draft.links, notice: draft.notice })
     } else {
         Err(draft.refusals)
     }
 }
 
 /// Validates the form of each attribute and that the required ones were sent. Returns the valid ones.
-fn validate(spec: &'static ResourceSpec, case: &Case<'_>, refusals: &mut Vec<Refusal>) -> Map<String, Value> {
-    let creating = matches!(case.act, Act::Create);
+fn validate(
+    spec: &'static ResourceSpec,
+    context: &WriteContext<'_>,
+    refusals: &mut Vec<Refusal>,
+) -> Map<String, Value> {
+    let creating = matches!(context.kind, WriteKind::Create);
     let mut valid = Map::new();
-    for attribute in spec.attributes_at(case.version) {
+    for attribute in spec.attributes_at(context.version) {
         let required = attribute.create == Access::Required;
-        let Some(value) = case.sent.get(attribute.name) else {
+        let Some(value) = context.sent.get(attribute.name) else {
             if creating && required {
                 refusals.push(Refusal::attribute(attribute.name, Violation::Blank));
             }
@@ -50,7 +57,7 @@ fn validate(spec: &'static ResourceSpec, case: &Case<'_>, refusals: &mut Vec<Ref
         if creating && stands_for_default(attribute, value) {
             continue;
         }
-        match (attribute.admit)(value) {
+        match (attribute.validate)(value) {
             Ok(value) if required && is_blank(&value) => {
                 refusals.push(Refusal::attribute(attribute.name, Violation::Blank));
             }
@@ -61,9 +68,9 @@ fn validate(spec: &'static ResourceSpec, case: &Case<'_>, refusals: &mut Vec<Ref
         }
     }
     let required =
-        spec.relationships_at(case.version).filter(|one| creating && one.create == Access::Required);
+        spec.relationships_at(context.version).filter(|one| creating && one.create == Access::Required);
     for relationship in required {
-        if case.links.get(relationship.name).is_none_or(|linked| linked.records.is_empty()) {
+        if context.links.get(relationship.name).is_none_or(|linked| linked.records.is_empty()) {
             refusals.push(Refusal::relationship(relationship.name, Violation::Blank));
         }
     }
@@ -80,13 +87,17 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-fn merge(spec: &'static ResourceSpec, case: &Case<'_>, sent: &Map<String, Value>) -> Map<String, Value> {
-    let mut attributes = match case.act {
-        Act::Update(stored) => stored.clone(),
-        Act::Create => {
+fn merge(
+    spec: &'static ResourceSpec,
+    context: &WriteContext<'_>,
+    sent: &Map<String, Value>,
+) -> Map<String, Value> {
+    let mut attributes = match context.kind {
+        WriteKind::Update(stored) => stored.clone(),
+        WriteKind::Create => {
             let default = |attribute: &AttributeSpec| {
                 let value = match (attribute.name, attribute.default) {
-                    ("created_at", _) => Value::String(case.now.to_string()),
+                    ("created_at", _) => Value::String(context.now.to_string()),
                     (_, Some(default)) => default.to_json(),
                     (_, None) => Value::Null,
                 };
@@ -121,10 +132,10 @@ mod tests {
         Box::leak(Box::new(spec))
     }
 
-    fn create(links: &BTreeMap<&'static str, Linked>) -> Result<Effect, Vec<Refusal>> {
+    fn create(links: &BTreeMap<&'static str, Linked>) -> Result<WriteOutcome, Vec<Refusal>> {
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
-        let case = Case {
-            act: Act::Create,
+        let context = WriteContext {
+            kind: WriteKind::Create,
             version: ApiVersion::V2026_04_16,
             features: Features::NONE,
             now: Timestamp::from_unix_millis(0),
@@ -134,7 +145,7 @@ mod tests {
             meta: &Map::new(),
             callback_on_manual_block: false,
         };
-        settle(notes(), &case)
+        decide_write(notes(), &context)
     }
 
     #[test]

@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 /// One write, with everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
-pub struct Case<'a> {
+pub struct WriteContext<'a> {
     /// Whether a record is created or updated.
-    pub act: Act<'a>,
+    pub kind: WriteKind<'a>,
     /// The API version of the request.
     pub version: ApiVersion,
     /// The features of the account.
@@ -30,7 +30,7 @@ pub struct Case<'a> {
 
 /// Whether a record is created or updated.
 #[derive(Debug, Clone, Copy)]
-pub enum Act<'a> {
+pub enum WriteKind<'a> {
     /// A record is created.
     Create,
     /// The record with these canonical attributes is updated.
