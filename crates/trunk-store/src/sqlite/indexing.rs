@@ -46,12 +46,24 @@ pub(super) fn bring_up_to_date(
     connection: &mut Connection,
     symbols: &Symbols,
 ) -> rusqlite::Result<Option<Duplicates>> {
-    forget_undeclared(connection, symbols)?;
+    let transaction = connection.transaction()?;
+    forget_undeclared(&transaction, symbols)?;
+    let mut unfinished = Vec::new();
     for spec in REGISTRY {
-        let stale = stale(connection, symbols, spec)?;
-        if !stale.is_empty()
-            && let Some(duplicates) = build(connection, symbols, spec, &stale)?
-        {
+        let stale = stale(&transaction, symbols, spec)?;
+        if stale.is_empty() {
+            continue;
+        }
+        begin(&transaction, &stale)?;
+        if batch(&transaction, symbols.kind(spec.name), 0, 1)?.is_empty() {
+            note(&transaction, &stale, None)?;
+        } else {
+            unfinished.push((*spec, stale));
+        }
+    }
+    transaction.commit()?;
+    for (spec, stale) in unfinished {
+        if let Some(duplicates) = build(connection, symbols, spec, &stale)? {
             return Ok(Some(duplicates));
         }
     }
@@ -102,12 +114,11 @@ fn build(
     spec: &'static ResourceSpec,
     stale: &[Stale],
 ) -> rusqlite::Result<Option<Duplicates>> {
-    begin(connection, stale)?;
     let mut after = stale.iter().map(|stale| stale.after.unwrap_or(0)).min().unwrap_or(0);
     let mut visited = 0;
     loop {
         let transaction = connection.transaction()?;
-        let batch = batch(&transaction, symbols.kind(spec.name), after)?;
+        let batch = batch(&transaction, symbols.kind(spec.name), after, BATCH)?;
         let Some((last, ..)) = batch.last() else {
             note(&transaction, stale, None)?;
             transaction.commit()?;
@@ -145,8 +156,7 @@ fn build(
 }
 
 /// Deletes entries of another form, and notes that building began.
-fn begin(connection: &mut Connection, stale: &[Stale]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
+fn begin(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()> {
     let accounts: Vec<i64> = transaction
         .prepare("SELECT number FROM account")?
         .query_map([], |row| row.get(0))?
@@ -166,7 +176,7 @@ fn begin(connection: &mut Connection, stale: &[Stale]) -> rusqlite::Result<()> {
             params![stale.field, stale.form],
         )?;
     }
-    transaction.commit()
+    Ok(())
 }
 
 fn note(transaction: &Transaction<'_>, stale: &[Stale], after: Option<i64>) -> rusqlite::Result<()> {
@@ -179,12 +189,17 @@ fn note(transaction: &Transaction<'_>, stale: &[Stale], after: Option<i64>) -> r
 type Stored = (i64, i64, Map<String, Value>);
 
 /// The next records of a type: number, account and attributes.
-fn batch(transaction: &Transaction<'_>, kind: i64, after: i64) -> rusqlite::Result<Vec<Stored>> {
+fn batch(
+    transaction: &Transaction<'_>,
+    kind: i64,
+    after: i64,
+    limit: usize,
+) -> rusqlite::Result<Vec<Stored>> {
     transaction
         .prepare_cached(
             "SELECT number, account, attributes FROM record WHERE kind = ?1 AND number > ?2 ORDER BY number LIMIT ?3",
         )?
-        .query_map(params![kind, after, i64::try_from(BATCH).unwrap_or(i64::MAX)], |row| {
+        .query_map(params![kind, after, i64::try_from(limit).unwrap_or(i64::MAX)], |row| {
             let text: String = row.get(2)?;
             let attributes = serde_json::from_str(&text)
                 .map_err(|error| Error::FromSqlConversionFailure(2, Type::Text, Box::new(error)))?;

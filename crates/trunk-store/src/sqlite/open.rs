@@ -233,18 +233,21 @@ fn intern(connection: &mut Connection) -> rusqlite::Result<Symbols> {
     Ok(symbols)
 }
 
-/// Brings the schema up to date, with one transaction for each migration.
+/// Brings the schema up to date, in one transaction: a migration that fails leaves the database as it was, and a new database
+/// costs one flush to the disk.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let schema: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    let pending = (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > schema);
-    for (number, migration) in pending {
-        let transaction = connection.transaction()?;
-        transaction.execute_batch(migration)?;
-        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
-        transaction.pragma_update(None, "user_version", number)?;
-        transaction.commit()?;
+    let mut pending = (1_i64..).zip(MIGRATIONS).filter(|(number, _)| *number > schema).peekable();
+    if pending.peek().is_none() {
+        return Ok(());
     }
-    Ok(())
+    let transaction = connection.transaction()?;
+    for (number, migration) in pending {
+        transaction.execute_batch(migration)?;
+        transaction.pragma_update(None, "user_version", number)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    transaction.commit()
 }
 
 /// Opens a connection for reads by a key.
