@@ -260,12 +260,17 @@ pub fn check_file(database: &Path, round: u64) {
     let check: String = file.query_row("PRAGMA quick_check", [], |row| row.get(0)).unwrap();
     assert_eq!(check, "ok", "after kill {round}");
     let member = "substr(s.name, instr(s.name, '/') + 1)";
+    let text = format!("nullif(r.attributes ->> ('$.' || {member}), '')");
+    // Instants are indexed as milliseconds since 1970.
+    let value = format!(
+        "CASE i.form WHEN 'time' THEN CAST(round(unixepoch({text}, 'subsec') * 1000) AS INTEGER) ELSE {text} END"
+    );
     let indexed = |table: &str| {
         format!(
             "SELECT count(*) FROM {table} f JOIN symbol s ON s.number = f.field \
+             LEFT JOIN indexed i ON i.field = f.field \
              LEFT JOIN record r ON r.number = f.record AND r.account = f.account \
-             WHERE r.number IS NULL \
-                OR f.value IS NOT coalesce(nullif(r.attributes ->> ('$.' || {member}), ''), x'')"
+             WHERE r.number IS NULL OR i.after IS NOT NULL OR f.value IS NOT coalesce({value}, x'')"
         )
     };
     let entries_differ = "SELECT count(*) FROM (SELECT r.kind FROM record r \
