@@ -3,7 +3,7 @@
 
 mod accounts;
 mod http;
-mod log_filter;
+pub(crate) mod log_filter;
 #[cfg(feature = "sip")]
 mod sip;
 #[cfg(feature = "voipbin")]

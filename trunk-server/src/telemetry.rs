@@ -7,6 +7,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, Layer as _, fmt, registry};
 
+use crate::config::log_filter::with_all_crates;
 use crate::config::{Config, LogFormat};
 
 /// The log target of the SIP library. It is never logged, because the library logs complete messages with digests.
@@ -15,7 +16,7 @@ const SILENCED: &str = "rsipstack";
 /// Installs the log output to standard error, with the level and the format of the configuration. If a subscriber is
 /// already installed, this has no effect.
 pub fn init(config: &Config) {
-    let filter = EnvFilter::try_new(&config.log).unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_new(with_all_crates(&config.log)).unwrap_or_else(|_| EnvFilter::new("info"));
     let filter = filter.and(filter_fn(|metadata| !metadata.target().starts_with(SILENCED)));
     let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     let _already_set = match config.log_format {

@@ -12,6 +12,31 @@ pub(super) fn is_log_filter(text: &str) -> bool {
     text.parse::<EnvFilter>().is_ok() && text.split(',').all(is_directive)
 }
 
+/// The log targets of this server: the crates that it is composed of.
+const CRATES: [&str; 12] = [
+    "trunk_server",
+    "callbacks",
+    "carrier_edge",
+    "control_plane",
+    "didww_api",
+    "http_listener",
+    "service_base",
+    "service_core",
+    "sip_dialler",
+    "sip_transport",
+    "trunk_store",
+    "voipbin_platform",
+];
+
+/// Returns the filter with the target `trunk_server` written out as all crates that the server is composed of.
+pub(crate) fn with_all_crates(filter: &str) -> String {
+    let parts = filter.split(',').map(|part| match part.strip_prefix("trunk_server=") {
+        Some(level) => CRATES.map(|name| format!("{name}={level}")).join(","),
+        None => part.to_owned(),
+    });
+    parts.collect::<Vec<_>>().join(",")
+}
+
 fn is_directive(part: &str) -> bool {
     match part.rsplit_once('=') {
         Some((target, level)) => {
@@ -35,6 +60,17 @@ mod tests {
         {
             assert!(is_log_filter(text), "{text}");
         }
+    }
+
+    #[test]
+    fn the_server_as_a_target_is_every_crate_of_it() {
+        let filter = with_all_crates("warn,trunk_server=debug,hyper=error");
+        assert!(
+            filter.starts_with("warn,trunk_server=debug,callbacks=debug,carrier_edge=debug,"),
+            "{filter}"
+        );
+        assert!(filter.ends_with(",voipbin_platform=debug,hyper=error"), "{filter}");
+        assert_eq!(with_all_crates("info"), "info");
     }
 
     #[test]
