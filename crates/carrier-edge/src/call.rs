@@ -21,7 +21,7 @@ use service_base::summed::Summed;
 use sip_transport::session_timer::Session;
 use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
 
-use super::call_event::CallEvent;
+use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::Registered;
 use super::far_end::Then;
@@ -88,6 +88,7 @@ pub(crate) async fn run(
         dialog: None,
         reliable: None,
         pending_refresh: None,
+        bye: None,
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
@@ -100,7 +101,7 @@ pub(crate) async fn run(
     let record = record_of(inner, call.call_state(), ending, (ended, charge), call.media.as_ref());
     call.media = None;
     Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, charge.is_some())).await;
-    // Dropped only now: a stop of the edge waits for the record too.
+    // Dropped only now: a stop of the edge and the answer to a BYE wait for the record too.
     drop(call);
     inner.front.record_call(source);
     if let Some(mut request) = unacknowledged_invite {
@@ -148,6 +149,8 @@ struct Call<'a> {
     /// The reliable provisional response, if one was sent.
     reliable: Option<Box<Reliable>>,
     pending_refresh: Option<PendingRefresh>,
+    /// The caller's BYE, if it ended the call.
+    bye: Option<PendingBye>,
     /// The slot among the active calls of its account.
     account_slot: Option<Place<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
@@ -300,7 +303,8 @@ impl Call<'_> {
                     InviteEvent::Terminated => return AnswerOutcome::Ended(ending(Cause::NoAck), true),
                 },
                 Some(event) = call_state.mailbox.next() => match event {
-                    CallEvent::HungUp => {
+                    CallEvent::HungUp(bye) => {
+                        self.bye = Some(bye);
                         // The BYE carries the tag of the answer, so the caller has received the answer.
                         self.acknowledged(answered);
                         return AnswerOutcome::Ended(HUNG_UP, false);
@@ -348,7 +352,10 @@ impl Call<'_> {
             tokio::select! {
                 biased;
                 Some(event) = call_state.mailbox.next() => match event {
-                    CallEvent::HungUp => return (HUNG_UP, false),
+                    CallEvent::HungUp(bye) => {
+                        self.bye = Some(bye);
+                        return (HUNG_UP, false);
+                    }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,
                     CallEvent::OfferAcknowledged(ack) => if let Err(ending) = Box::pin(self.acknowledged_offer(ack)).await {
                         return (ending, true);

@@ -1,14 +1,17 @@
 //! The events that an active call receives through its mailbox.
 
+use std::convert::Infallible;
+
 use didww_types::Timestamp;
+use tokio::sync::oneshot;
 use trunk_rules::carrier::Cause;
 
 use super::stack::{Acknowledgement, Incoming};
 
 /// An event for an active call.
 pub(crate) enum CallEvent {
-    /// The caller sent BYE, which was answered with 200. It is the last event of a call.
-    HungUp,
+    /// The caller sent BYE. It is the last event of a call. The BYE is answered when this is dropped.
+    HungUp(PendingBye),
     /// Another request in the call's dialog.
     Request(Box<Incoming>),
     /// The ACK of a 200 that carried an offer of the edge; it must carry the answer. `None` if no ACK
@@ -22,6 +25,10 @@ pub(crate) enum CallEvent {
     /// lifts the limit.
     PaidUntil(Option<Timestamp>),
 }
+
+/// A BYE whose answer waits until this is dropped. Its call keeps it until its record is written: a BYE that
+/// was answered is never charged less than the call lasted, even if the server is killed right after.
+pub(crate) type PendingBye = oneshot::Sender<Infallible>;
 
 /// Limit of queued events for one call. Further requests of a peer that floods its own call are answered
 /// with 481.

@@ -1,7 +1,9 @@
 //! Requests inside a dialog: authenticates their sender, checks their order, and passes them to their call.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::oneshot;
 use trunk_rules::carrier::{Attempt, InDialog, admit_in_dialog, claimed_username};
 
 use super::attempt::TWILIO_HEADER;
@@ -11,6 +13,10 @@ use super::digest_guesses::DigestAttempt;
 use super::nonce_counts::CountedNonces;
 use super::stack::Incoming;
 use super::{Inner, inspection, invite};
+
+/// Limit of the time for which the answer to a BYE waits for the record of its call. A disk that is slower
+/// must not keep callers from hanging up; they repeat an unanswered BYE for up to 32 seconds.
+const MAX_BYE_DELAY: Duration = Duration::from_secs(1);
 
 /// Passes a request to its call, or answers it with 481 if there is none.
 pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
@@ -39,10 +45,12 @@ pub(crate) async fn serve(inner: &Arc<Inner>, request: Incoming) {
         return request.finish(500, "Server Internal Error", &[]).await;
     }
     if request.method() == "BYE" {
-        return match call_state.mailbox.put_last(CallEvent::HungUp) {
-            Ok(()) => request.finish(200, "OK", &[]).await,
-            Err(_ended) => refuse_without_dialog(request).await,
-        };
+        let (pending, recorded) = oneshot::channel();
+        if call_state.mailbox.put_last(CallEvent::HungUp(pending)).is_err() {
+            return refuse_without_dialog(request).await;
+        }
+        let _recorded_or_late = tokio::time::timeout(MAX_BYE_DELAY, recorded).await;
+        return request.finish(200, "OK", &[]).await;
     }
     if let Err(CallEvent::Request(request)) = call_state.mailbox.put(CallEvent::Request(Box::new(request))) {
         refuse_without_dialog(*request).await;

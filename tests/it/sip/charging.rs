@@ -181,6 +181,45 @@ async fn calls_that_are_up_when_their_server_is_killed_are_charged_up_to_the_las
     std::fs::remove_file(config).unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_whose_bye_was_answered_is_charged_although_the_server_is_killed_at_once() {
+    const CALLS: usize = 40;
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("killed.db");
+    let config = file(&format!("[sip]\ncost_step_seconds = 60\n{BY_THE_SECOND}"));
+    let arguments = ["--database", database.to_str().unwrap(), "--config", config.to_str().unwrap()];
+    let edge = Arc::new(Edge::with_arguments(&arguments).await);
+    let trunks = [edge.trunk(json!({ "threshold_amount": "1000.0" })).await, edge.trunk(json!({})).await];
+    let mut callers = JoinSet::new();
+    for number in 0..CALLS {
+        let (edge, trunk) = (Arc::clone(&edge), trunks[number % 2].clone());
+        callers.spawn(async move { Call::up(&edge, &trunk, ANSWERS_AT_ONCE).await.hang_up().await });
+    }
+    // The last answer to a BYE is a moment old when the server dies.
+    while let Some(ended) = callers.join_next().await {
+        ended.unwrap();
+    }
+    let mut edge = Arc::into_inner(edge).unwrap();
+    edge.binary.signal("KILL");
+    until("the server is gone", async || (!edge.binary.runs()).then_some(())).await;
+    drop(edge);
+
+    let edge = Edge::with_arguments(&arguments).await;
+    for trunk in &trunks {
+        edge.record(trunk, CALLS / 2).await;
+        let records = edge.records(trunk).await;
+        assert_eq!(records.len(), CALLS / 2);
+        for record in records {
+            assert_eq!(
+                (&record["disconnect_reason"], &record["price"]),
+                (&json!("Bye"), &json!("1")),
+                "{record}"
+            );
+        }
+    }
+    std::fs::remove_file(config).unwrap();
+}
+
 /// A caller that a trunk identifies by its address, and that places several calls from it.
 async fn from(edge: &Edge, source: std::net::Ipv4Addr) -> Call {
     Call::over(Uac::udp_from(edge, source).await, edge, ANSWERS_AT_ONCE).await

@@ -72,7 +72,10 @@ impl Call<'_> {
                     return Some(CANCELLED);
                 }
                 Some(event) = call_state.mailbox.next() => match event {
-                    CallEvent::HungUp => Some(CANCELLED),
+                    CallEvent::HungUp(bye) => {
+                        self.bye = Some(bye);
+                        Some(CANCELLED)
+                    }
                     CallEvent::Request(in_dialog) => Box::pin(self.handle_early_request(*in_dialog)).await,
                     CallEvent::End => Some(Ending { cause: 503, code: 503, reason: "Ended by the operator" }),
                     CallEvent::EndFor(cause) => Some(Ending { code: 503, ..ending(cause) }),
