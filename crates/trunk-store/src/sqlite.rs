@@ -30,6 +30,7 @@ mod row;
 mod running;
 mod scan;
 mod store;
+mod sums;
 mod symbols;
 mod wal;
 mod write;
