@@ -15,7 +15,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use http_listener::{Limits, drain_body, request_id};
 use service_base::forwarded::{Client, origin};
 use service_base::guessing::{NotTaken, Source};
-use service_base::summed::Summed;
+use service_base::log_limiter::LogLimiter;
 use trunk_store::Asker;
 use trunk_store::account::{Account, KeyDigest};
 
@@ -24,7 +24,7 @@ use crate::state::Api;
 use crate::{headers, negotiate};
 
 /// Counts the 503 responses by their cause. Under load there are too many of them to log each.
-static UNAVAILABLE: Summed = Summed::new("requests were answered 503");
+static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
 
 /// Serves a request and logs its outcome. A path outside `/v3/` receives 404.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
@@ -132,7 +132,7 @@ fn too_many_requests() -> ApiError {
 }
 
 /// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.
-static UNAUTHORIZED: Summed = Summed::new("requests were answered 401 or 429");
+static UNAUTHORIZED: LogLimiter = LogLimiter::new("requests were answered 401 or 429");
 
 /// Returns true for a 401 or 429 response that is counted in a summary and not logged on its own.
 fn is_summed_by_client(api: &Api, status: StatusCode, parts: &http::request::Parts) -> bool {

@@ -18,7 +18,7 @@ use didww_types::Timestamp;
 
 use crate::forwarded::origin;
 use crate::limiter::{Limiter, Rate};
-use crate::summed::Summed;
+use crate::log_limiter::LogLimiter;
 
 /// How many failed authentications are permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ const MAX_TYPING_ERRORS: u32 = 3;
 /// Pairs of source and credential that are remembered as correct. A power of two.
 const PROVEN_SLOTS: usize = 1 << 14;
 
-static WRONG_CREDENTIALS: Summed = Summed::new("wrong credentials");
+static WRONG_CREDENTIALS: LogLimiter = LogLimiter::new("wrong credentials");
 
 /// The network that a credential was sent from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
