@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use didww_types::Timestamp;
 use service_base::log_limiter::LogLimiter;
-use service_base::places::Place;
+use service_base::slots::Slot;
 use sip_transport::session_timer::Session;
 use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
 
@@ -153,7 +153,7 @@ struct Call<'a> {
     /// The caller's BYE, if it ended the call.
     bye: Option<PendingBye>,
     /// The slot among the active calls of its account.
-    account_slot: Option<Place<i64>>,
+    account_slot: Option<Slot<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
     unacknowledged: Option<UnacknowledgedAnswer<'a>>,
     /// When the call ends because its trunk's threshold pays for no more.

@@ -56,7 +56,7 @@ use serde::Serialize;
 use service_base::background::in_background;
 use service_base::descriptors::Share;
 use service_base::net::{Budget, Use};
-use service_base::places::Places;
+use service_base::slots::Slots;
 use service_core::Core;
 use sip_transport::body::ACCEPT;
 use sip_transport::{MessageFilter, Ports, SocketAccounting};
@@ -107,7 +107,7 @@ pub struct Inner {
     /// Limits the bytes of media that all calls together send per second.
     media_bytes: Budget,
     /// Limits the active calls of each account.
-    account_slots: Arc<Places<i64>>,
+    account_slots: Arc<Slots<i64>>,
     refusal_record_limit: RefusalRecordLimit,
     unacknowledged_answers: UnacknowledgedAnswers,
     counters: Counters,
@@ -191,7 +191,7 @@ impl Edge {
                     share: Share::Calls,
                 },
             ),
-            account_slots: Places::new(account_call_limit(&core, &config)),
+            account_slots: Slots::new(account_call_limit(&core, &config)),
             host_lookups: media::HostLookups::default(),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             core,

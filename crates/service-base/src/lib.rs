@@ -19,5 +19,5 @@ pub mod limiter;
 pub mod log_limiter;
 pub mod mailbox;
 pub mod net;
-pub mod places;
 pub mod public_address;
+pub mod slots;
