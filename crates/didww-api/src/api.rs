@@ -14,7 +14,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use http_listener::{Limits, drain_body, request_id};
 use service_base::forwarded::{Client, origin};
-use service_base::guessing::{NotTaken, Source};
+use service_base::guessing::{AuthRefusal, Source};
 use service_base::log_limiter::LogLimiter;
 use trunk_store::Asker;
 use trunk_store::account::{Account, KeyDigest};
@@ -110,11 +110,11 @@ fn authenticate(api: &Api, parts: &http::request::Parts) -> Result<(KeyDigest, A
     let digest = KeyDigest::of(key);
     let account = api.core.store.account_by_key(digest);
     let source = Source::of(Client::of(&parts.extensions));
-    let mark = api.core.guesses.mark(digest);
-    match api.core.guesses.take(source, mark, account.is_some(), api.core.clock.now()) {
+    let mark = api.core.guesses.hash(digest);
+    match api.core.guesses.check(source, mark, account.is_some(), api.core.clock.now()) {
         Ok(()) => account.map(|account| (digest, account)).ok_or_else(unauthorized),
-        Err(NotTaken::Wrong) => Err(unauthorized()),
-        Err(NotTaken::TooMany(_)) => Err(too_many_requests()),
+        Err(AuthRefusal::Wrong) => Err(unauthorized()),
+        Err(AuthRefusal::TooMany(_)) => Err(too_many_requests()),
     }
 }
 
