@@ -19,7 +19,7 @@ use http_listener::{Limits, health_router, plain_json};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
-use service_base::guessing::Guesses;
+use service_base::guessing::GuessLimiter;
 use trunk_store::account::Account;
 use trunk_store::{Backlog, Delivery, Owner};
 use uuid::Uuid;
@@ -30,7 +30,7 @@ use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid, R
 
 /// Builds the router of the control listener: the control API below `/control/v1`, and the health endpoints.
 pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Router {
-    let guesses = Guesses::new("control tokens", limits.guesses);
+    let guesses = GuessLimiter::new("control tokens", limits.guesses);
     let authenticator = Authenticator { auth, guesses, clock: control.clock().clone() };
     let health = health_router(Arc::clone(&control.core));
     let routes = Router::new()

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
-use service_base::guessing::{GuessLimits, Guesses};
+use service_base::guessing::{GuessLimiter, GuessLimits};
 use service_base::ids::Ids;
 use service_base::net::OwnSockets;
 use tokio::sync::Notify;
@@ -33,7 +33,7 @@ pub struct Core {
     pub outbox: Outbox,
     /// Failed authentications with API keys and tokens. All APIs share it, so a client cannot multiply its
     /// guesses.
-    pub guesses: Guesses,
+    pub guesses: GuessLimiter,
     /// The budget of file descriptors.
     pub descriptors: Descriptors,
     /// The sockets of this process that peers can reach, to which no media is sent.
@@ -57,7 +57,7 @@ impl Core {
             clock,
             ids,
             outbox,
-            guesses: Guesses::new("API keys and tokens", guesses),
+            guesses: GuessLimiter::new("API keys and tokens", guesses),
             descriptors,
             own: OwnSockets::default(),
             ready: AtomicBool::new(true),
