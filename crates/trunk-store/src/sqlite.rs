@@ -16,6 +16,7 @@ mod documents;
 mod error;
 mod files;
 mod indexing;
+mod jobs;
 mod list;
 mod memory;
 mod observers;
