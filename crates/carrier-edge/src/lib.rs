@@ -58,6 +58,7 @@ use service_base::descriptors::Share;
 use service_base::net::{Budget, Use};
 use service_base::slots::Slots;
 use service_core::Core;
+use service_core::jobs::JobSet;
 use sip_transport::body::ACCEPT;
 use sip_transport::{MessageFilter, Ports, SocketAccounting};
 use tokio::sync::Semaphore;
@@ -213,7 +214,6 @@ impl Edge {
         let stack = Arc::new(stack);
         let mut tasks = vec![
             tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(record_retention::run(Arc::clone(&inner))),
             tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
         ];
         tasks.extend(billing::tasks(&inner));
@@ -228,6 +228,11 @@ impl Edge {
     /// The address on which SIP is served over TLS, if TLS is configured.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.stack.tls_address()
+    }
+
+    /// The jobs of the edge, to be run for as long as the server runs.
+    pub fn jobs(&self) -> JobSet {
+        record_retention::jobs(&self.inner)
     }
 
     /// A handle that does not keep the edge running.

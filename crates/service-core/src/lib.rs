@@ -1,5 +1,5 @@
-//! The parts that the components of a running server share: the store, the clock, ids, and the outbox of
-//! events.
+//! The parts that the components of a running server share: the store, the clock, ids, the outbox of
+//! events, and the jobs that are due later.
 //!
 //! The components are the APIs, the carrier edge, the outbound platform, the callbacks and the control API.
 //! This crate depends on none of them. Each has its own state and holds a reference to [`Core`].
@@ -7,6 +7,7 @@
 // Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod jobs;
 pub mod retention;
 
 use std::sync::Arc;

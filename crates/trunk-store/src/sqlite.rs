@@ -16,7 +16,7 @@ mod documents;
 mod error;
 mod files;
 mod indexing;
-mod job;
+mod jobs;
 mod list;
 mod memory;
 mod observers;
@@ -25,6 +25,7 @@ mod open_error;
 mod outbox;
 #[cfg(test)]
 mod plan;
+mod queued_write;
 mod readers;
 mod row;
 mod running;

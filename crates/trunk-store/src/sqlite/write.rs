@@ -12,7 +12,7 @@ use super::error::{failed, is_taken};
 use super::row::{find, record, uuid};
 use super::sums::Differences;
 use super::symbols::Symbols;
-use super::{calls, claims, documents, outbox, running};
+use super::{calls, claims, documents, jobs, outbox, running};
 use crate::canonical::canonical_text;
 use crate::index::{IndexEntry, index_of};
 use crate::{Change, Committed, DocumentKind, IndexValue, NO_ACCOUNT, Record, Scope, StoreError};
@@ -126,6 +126,12 @@ pub(super) fn apply(
                 documents.extend(revision.map(|_| (document.kind, document.id, document.customer)));
             }
             Change::Forget { kind, id, revision } => documents::delete(connection, *kind, *id, *revision)?,
+            Change::Schedule { job, existing } => jobs::schedule(connection, job, *existing)?,
+            Change::Cancel { kind, subject } => jobs::cancel(connection, kind, subject)?,
+            Change::Done(lease) => jobs::complete(connection, *lease)?,
+            Change::Reschedule { lease, due_at, attempts, payload } => {
+                jobs::reschedule(connection, *lease, *due_at, *attempts, payload.as_deref())?;
+            }
         }
     }
     for (number, spec, sum, difference) in sums.changes() {
@@ -427,6 +433,8 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM delivery WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM call WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM running_call WHERE ?1 IS NULL OR account = ?1",
+        // The jobs of the server itself stay: they end by themselves when they find nothing to do.
+        "DELETE FROM job WHERE account IS NOT NULL AND (?1 IS NULL OR account = ?1)",
     ];
     let of_accounts = [
         "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",
