@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use didww_types::Timestamp;
 
 use crate::forwarded::origin;
-use crate::limiter::{Limiter, Rate};
+use crate::limiter::Limiter;
+use crate::rate::Rate;
 use crate::summed::Summed;
 
 /// How many failed authentications are permitted.

@@ -20,4 +20,5 @@ pub mod mailbox;
 pub mod net;
 pub mod places;
 pub mod public_address;
+pub mod rate;
 pub mod summed;
