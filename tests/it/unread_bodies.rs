@@ -11,7 +11,7 @@ async fn statuses(base: &str, head: &str, body_bytes: usize) -> Vec<u16> {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let request = format!(
         "{head} HTTP/1.1\r\nHost: {address}\r\nContent-Length: {body_bytes}\r\n\r\n{}\
-         GET /livez HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n",
+         GET /livez HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer sesame\r\nConnection: close\r\n\r\n",
         "x".repeat(body_bytes)
     );
     let (mut reader, mut writer) = stream.split();
