@@ -1,7 +1,7 @@
 //! The documented behaviour of the API, case by case, over plain HTTP.
 //!
 //! A test of a numbered case of the wire specification begins with the number. The tests are listed by
-//! running the harness itself: a case without a test, or a verb without a test, is an error here.
+//! running the harness itself: a case without a test is an error here. `coverage` calls every verb in every version.
 
 mod access;
 mod bodies;
@@ -22,8 +22,6 @@ mod views;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use didww_types::{ApiVersion, REGISTRY, Verb};
-
 /// The numbers of the specification's cases.
 const CASES: std::ops::RangeInclusive<u8> = 1..=90;
 
@@ -40,39 +38,6 @@ const ELSEWHERE: [(u8, &str, &str); 1] = [(
     include_str!("../../crates/didww-types/tests/it/signatures.rs"),
     "every_vector_is_verified_or_refused_as_recorded",
 )];
-
-use ApiVersion::{V2017_09_18, V2021_04_19, V2021_12_15, V2022_05_10, V2026_04_16};
-
-const EVERY: &[ApiVersion] = &[V2017_09_18, V2021_04_19, V2021_12_15, V2022_05_10, V2026_04_16];
-const SINCE_TRUNKS: &[ApiVersion] = &[V2021_12_15, V2022_05_10, V2026_04_16];
-
-/// The resource, the verb, the versions, and the test that exercises the verb.
-const COVERED: [(&str, Verb, &[ApiVersion], &str); 9] = [
-    ("dids", Verb::List, EVERY, "versions::dids_are_listed_read_and_updated_in_every_version"),
-    ("dids", Verb::Get, EVERY, "versions::dids_are_listed_read_and_updated_in_every_version"),
-    ("dids", Verb::Update, EVERY, "versions::dids_are_listed_read_and_updated_in_every_version"),
-    (
-        "voice_out_trunk_regenerate_credentials",
-        Verb::Create,
-        SINCE_TRUNKS,
-        "ends::case_73_a_rotation_gives_new_credentials_and_answers_with_the_trunks_id",
-    ),
-    (
-        "voice_out_trunks",
-        Verb::List,
-        SINCE_TRUNKS,
-        "versions::a_trunk_is_read_and_listed_in_every_version_whichever_made_it",
-    ),
-    (
-        "voice_out_trunks",
-        Verb::Get,
-        SINCE_TRUNKS,
-        "versions::a_trunk_is_read_and_listed_in_every_version_whichever_made_it",
-    ),
-    ("voice_out_trunks", Verb::Create, SINCE_TRUNKS, "versions::a_trunk_is_created_in_every_version"),
-    ("voice_out_trunks", Verb::Update, SINCE_TRUNKS, "versions::a_trunk_is_updated_in_every_version"),
-    ("voice_out_trunks", Verb::Delete, SINCE_TRUNKS, "versions::a_trunk_is_deleted_in_every_version"),
-];
 
 /// The tests of this module, as the harness lists them: paths below `conformance`.
 fn listed() -> Vec<String> {
@@ -103,34 +68,4 @@ fn every_numbered_case_is_tested_here_or_elsewhere_or_waits() {
     assert!(missing.is_empty(), "no test has the numbers {missing:?}");
     assert_eq!(found.len(), all.len(), "a case is tested, or it waits, once");
     assert!(all.iter().all(|number| CASES.contains(number)));
-}
-
-#[test]
-fn every_verb_of_the_registry_is_exercised_in_every_version() {
-    let tests = listed();
-    let mut missing = Vec::new();
-    for spec in REGISTRY {
-        for verb in spec.verbs {
-            for version in ApiVersion::ALL.into_iter().filter(|version| *version >= spec.since) {
-                let covered = COVERED.iter().any(|(name, of, versions, test)| {
-                    *name == spec.name
-                        && of == verb
-                        && versions.contains(&version)
-                        && tests.iter().any(|t| t == test)
-                });
-                if !covered {
-                    missing.push(format!("{} {} at {version}", verb.as_str(), spec.name));
-                }
-            }
-        }
-    }
-    assert!(missing.is_empty(), "no test exercises {missing:#?}");
-}
-
-#[test]
-fn nothing_is_said_to_be_exercised_that_the_registry_has_not() {
-    for (name, verb, versions, _) in COVERED {
-        let spec = didww_types::find(name).unwrap_or_else(|| panic!("{name} is not declared"));
-        assert!(spec.has(verb) && versions.iter().all(|version| *version >= spec.since), "{name} {verb:?}");
-    }
 }

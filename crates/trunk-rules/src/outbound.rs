@@ -3,8 +3,8 @@
 //! [`decide`] takes the state of the platform at one time ([`Snapshot`]) and one destination of a request,
 //! and returns a [`Plan`] or the step that failed. [`to_carrier`] then returns what each attempt sends,
 //! [`next_attempt`] whether there is another attempt, [`hangup`] what the call record states at the end, and
-//! [`Flow`] what happens while the call is in progress. Nothing here does HTTP or SIP, has a store or knows
-//! the form of a record: inputs and outputs are plain values.
+//! [`Flow`] what happens while the call is in progress. Nothing here does HTTP or SIP, or has a store.
+//! What the wire declares (addresses, actions, statuses, reasons) comes from `voipbin_types`.
 //!
 //! Where VoIPBIN's documentation and its running code differ, the documentation is followed. The platform's
 //! internal system customers, who are exempt from several checks, do not exist here: every customer is
@@ -29,10 +29,10 @@ mod sip_uri;
 mod source;
 mod whitelist;
 
-pub use address::{Address, normalise_tel};
-pub use anonymous::{Anonymous, recorded_anonymous};
+pub use address::{normalise_address, normalise_tel};
+pub use anonymous::hides_caller;
 pub use balance::Balance;
-pub use call::{CallEvent, CallStatus};
+pub use call::{CallEvent, is_before_answer, may_become, status_after};
 pub use closed_hosts::{Closed, ClosedHosts};
 pub use codecs::{ConfigCodecsError, ProviderCodecsError, config_codecs, provider_codecs};
 pub use config::{ConfigChange, ConfigError, ConfigUpdate, settle_config};
@@ -42,8 +42,8 @@ pub use decision::{
 };
 pub use dial::{DialError, Outgoing, Provider, to_carrier, to_sip};
 pub use dialroute::{ALL_TARGETS, Dialroute, Route, SYSTEM_CUSTOMER, forced, merge};
-pub use flow::{Action, Cursor, Effect, Flow, FlowError, MOST_STEPS, Next};
-pub use hangup::{Cause, Ending, Hangup, HangupBy, HangupReason, hangup, next_attempt};
+pub use flow::{Cursor, Effect, Flow, FlowError, MAX_STEPS, Next};
+pub use hangup::{Cause, Ending, Hangup, hangup, next_attempt};
 pub use headers::{can_be_added, carrier_headers};
 pub use permission::{Caller, Permission};
 pub use sip_uri::{SipUri, canonical_host, host_and_port};

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use trunk_rules::outbound::{
     self, Balance, ClosedHosts, Customer, Dialroute, Failure, OutboundConfig, Plan, Request, Routing,
-    Snapshot, Source, decide, route_target, whitelist_refused_all,
+    Snapshot, Source, decide, hides_caller, normalise_address, route_target, whitelist_refused_all,
 };
 use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
@@ -15,7 +15,6 @@ use voipbin_types::{
     Action, ActionBody, Address, AddressKind, Anonymous, BASIC, Call, CallDirection, CallKind, CallStatus,
 };
 
-use crate::address;
 use crate::entity::Entity;
 use crate::error::ApiError;
 use crate::platform::Platform;
@@ -63,8 +62,7 @@ pub(crate) async fn plan(
         id if id.is_nil() || order.provider.is_some() => None,
         id => Entity::<PhoneNumbers>::find(store, id).await?,
     };
-    let source = order.source.map(address::to_rules);
-    let source_number = match &source {
+    let source_number = match order.source {
         // The source of a provider call is not checked.
         Some(source) if order.provider.is_none() => {
             Entity::<PhoneNumbers>::find_by(store, "number", &source.target).await?
@@ -77,7 +75,6 @@ pub(crate) async fn plan(
     let mut stored = StoredRoutes::default();
     let mut outcomes = Vec::with_capacity(order.destinations.len());
     for destination in order.destinations {
-        let destination = address::to_rules(destination);
         let routes = match order.provider {
             Some(_) => &[][..],
             None => stored.to(platform, owner.id, &destination.target).await?,
@@ -96,14 +93,13 @@ pub(crate) async fn plan(
             },
             closed_hosts: &closed_hosts,
             source: Source {
-                requested: source.as_ref(),
+                requested: order.source,
                 unchecked: order.provider.is_some(),
                 requested_number: source_number.as_ref().map(Entity::<PhoneNumbers>::as_own_number),
                 default_number: default_number.as_ref().map(Entity::<PhoneNumbers>::as_own_number),
             },
         };
-        let request =
-            Request { destination: &destination, anonymous: order.anonymous.map(Anonymous::as_str) };
+        let request = Request { destination, anonymous: order.anonymous };
         let outcome = decide(&snapshot, &request);
         if let Err(failure) = &outcome {
             let step = failure.step();
@@ -221,8 +217,8 @@ fn call(
         recording_id: Uuid::nil(),
         recording_ids: Vec::new(),
         groupcall_id: Uuid::nil(),
-        source: address::from_rules(plan.source.normalised()),
-        destination: address::from_rules(plan.destination),
+        source: normalise_address(&plan.source),
+        destination: plan.destination,
         status: CallStatus::Dialing,
         // The action of a call that has not begun its flow.
         action: Action { id: BASIC, ..Action::default() },
@@ -240,7 +236,7 @@ fn call(
     };
     let private = CallPrivate {
         actions: Arc::clone(actions),
-        anonymous: plan.anonymous.hides(),
+        anonymous: hides_caller(&plan.anonymous),
         providers: plan.dialroutes.iter().map(|Dialroute { provider_id, .. }| *provider_id).collect(),
         current: 0,
     };

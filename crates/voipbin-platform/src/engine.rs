@@ -10,10 +10,10 @@ use didww_types::Timestamp;
 use service_base::mailbox::Receiver;
 use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
 use tokio::sync::oneshot;
-use trunk_rules::outbound::{CallStatus as Status, Ending, hangup, next_attempt};
+use trunk_rules::outbound::{Ending, hangup, is_before_answer, may_become, next_attempt};
 use trunk_store::{Change, DocumentKind, DocumentQuery, StoreError};
 use uuid::Uuid;
-use voipbin_types::{Action, CallStatus, HangupBy, HangupReason};
+use voipbin_types::{Action, CallStatus};
 
 use crate::active_calls::{CallSlot, Command, NoCapacity};
 use crate::entity::Entity;
@@ -144,9 +144,7 @@ impl Running<'_> {
                 _ => Ending::NoResponse,
             };
             let CallPrivate { current, providers, .. } = &self.call.private;
-            let Some(next) =
-                next_attempt(status_of(&self.call.public.status), ending, *current, providers.len())
-            else {
+            let Some(next) = next_attempt(&self.call.public.status, ending, *current, providers.len()) else {
                 return ending;
             };
             let call = self.call.id;
@@ -189,12 +187,12 @@ impl Running<'_> {
                 biased;
                 event = leg.next() => match event {
                     Some(LegEvent::Ringing) => {
-                        self.become_status(Status::Ringing).await;
+                        self.become_status(CallStatus::Ringing).await;
                     }
                     Some(LegEvent::Progress) => {}
                     Some(LegEvent::Answered) => {
                         // An answer that crosses a hangup does not start the flow.
-                        if self.become_status(Status::Progressing).await {
+                        if self.become_status(CallStatus::Progressing).await {
                             self.flow.begin(clock.now());
                         }
                     }
@@ -272,41 +270,38 @@ impl Running<'_> {
 
     /// Hangs up. Does nothing if this server hangs up already.
     async fn hang_up(&mut self, leg: &Leg) {
-        let status = match self.call.public.status {
-            CallStatus::Dialing | CallStatus::Ringing => Status::Canceling,
-            _ => Status::Terminating,
+        let status = if is_before_answer(&self.call.public.status) {
+            CallStatus::Canceling
+        } else {
+            CallStatus::Terminating
         };
         self.become_status(status).await;
         leg.hang_up();
     }
 
     /// Changes the call's status and returns true, or returns false if the rules do not permit the change.
-    async fn become_status(&mut self, status: Status) -> bool {
-        if !status_of(&self.call.public.status).may_become(status) {
+    async fn become_status(&mut self, status: CallStatus) -> bool {
+        if !may_become(&self.call.public.status, &status) {
             return false;
         }
         let at = Some(self.platform.timestamps.next());
         let public = &mut self.call.public;
         public.tm_update = at;
         let kind = match status {
-            Status::Ringing => {
-                (public.status, public.tm_ringing) = (CallStatus::Ringing, at);
+            CallStatus::Ringing => {
+                public.tm_ringing = at;
                 "call_ringing"
             }
-            Status::Progressing => {
-                (public.status, public.tm_progressing) = (CallStatus::Progressing, at);
+            CallStatus::Progressing => {
+                public.tm_progressing = at;
                 "call_progressing"
             }
-            Status::Canceling => {
-                public.status = CallStatus::Canceling;
-                "call_canceling"
-            }
-            Status::Terminating => {
-                public.status = CallStatus::Terminating;
-                "call_terminating"
-            }
-            Status::Dialing | Status::Hangup => return false,
+            CallStatus::Canceling => "call_canceling",
+            CallStatus::Terminating => "call_terminating",
+            // A call is created with the first status, and `mark_ended` sets the last one.
+            _ => return false,
         };
+        public.status = status;
         Box::pin(self.save(kind)).await;
         true
     }
@@ -363,12 +358,12 @@ impl Running<'_> {
 
 /// Records in a call that it ended, and why. The caller writes it.
 fn mark_ended(platform: &Platform, call: &mut Entity<Calls>, ending: Ending) {
-    let hangup = hangup(status_of(&call.public.status), ending);
+    let hangup = hangup(&call.public.status, ending);
     let at = Some(platform.timestamps.next());
     let public = &mut call.public;
     public.status = CallStatus::Hangup;
-    public.hangup_reason = Some(HangupReason::from(hangup.reason.as_str()));
-    public.hangup_by = Some(HangupBy::from(hangup.by.as_str()));
+    public.hangup_reason = Some(hangup.reason);
+    public.hangup_by = Some(hangup.by);
     (public.tm_hangup, public.tm_update) = (at, at);
 }
 
@@ -387,11 +382,6 @@ pub(crate) async fn end_interrupted_calls(platform: &Platform) -> Result<usize, 
         platform.core.store.commit(std::iter::once(call.put()).chain(event).collect()).await?;
     }
     Ok(count)
-}
-
-fn status_of(status: &CallStatus) -> Status {
-    // The platform sets no status that the rules do not know.
-    Status::parse(status.as_str()).unwrap_or(Status::Dialing)
 }
 
 fn ending_of(end: LegEnd) -> Ending {

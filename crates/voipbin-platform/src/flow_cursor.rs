@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use trunk_rules::outbound::{self, Cursor, Effect, Flow, FlowError, Next};
+use trunk_rules::outbound::{Cursor, Effect, Flow, Next};
 use voipbin_types::ActionBody;
 
 /// The next step of a flow.
@@ -27,25 +27,11 @@ pub(crate) struct FlowCursor {
     due: Option<Timestamp>,
 }
 
-/// The flow that the rules make of these actions.
-///
-/// # Errors
-/// When an action is of an unknown type, or its options are wrong.
-pub(crate) fn parse(actions: &[ActionBody]) -> Result<Flow, FlowError> {
-    let read = |action: &ActionBody| outbound::Action {
-        id: action.id,
-        next_id: action.next_id,
-        kind: action.kind.as_str().to_owned(),
-        option: action.option.clone().into_iter().collect(),
-    };
-    Flow::new(&actions.iter().map(read).collect::<Vec<_>>())
-}
-
 impl FlowCursor {
     /// The start of a flow, which does not run yet.
     pub(crate) fn new(actions: Arc<[ActionBody]>) -> Self {
         // The actions were checked when the flow was created.
-        let flow = parse(&actions).ok();
+        let flow = Flow::new(&actions).ok();
         let cursor = flow.as_ref().map(Flow::start).unwrap_or_default();
         Self { actions, flow, cursor, due: None }
     }

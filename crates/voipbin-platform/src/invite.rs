@@ -1,10 +1,9 @@
 //! The INVITE of a call, as the dialler sends it.
 
 use sip_dialler::{Egress, Invitation, SipCredentials};
-use trunk_rules::outbound::{Anonymous, DialError, Outgoing, Provider, to_carrier, to_sip};
-use voipbin_types::Address;
+use trunk_rules::outbound::{DialError, Outgoing, Provider, to_carrier, to_sip};
+use voipbin_types::{Address, Anonymous};
 
-use crate::address;
 use crate::entity::Entity;
 use crate::records::providers::Providers;
 
@@ -36,8 +35,7 @@ pub(crate) fn to_number(
         tech_postfix: &public.tech_postfix,
         tech_headers: &tech_headers,
     };
-    let outgoing =
-        to_carrier(&carrier, &destination.target, &address::to_rules(source), anonymous(is_hidden))?;
+    let outgoing = to_carrier(&carrier, &destination.target, source, &anonymous(is_hidden))?;
     let credentials = provider
         .private
         .sip
@@ -55,7 +53,7 @@ pub(crate) fn to_uri(
     destination: &Address,
     is_hidden: bool,
 ) -> Result<Invitation, DialError> {
-    let outgoing = to_sip(&destination.target, &address::to_rules(source), anonymous(is_hidden))?;
+    let outgoing = to_sip(&destination.target, source, &anonymous(is_hidden))?;
     // The caller chooses the URI: it must not reach services that only this machine can reach.
     Ok(invitation(outgoing, Egress::Public, None))
 }

@@ -17,7 +17,6 @@
 //! Compatible with VoIPBIN, not affiliated with it.
 
 mod active_calls;
-mod address;
 mod api;
 mod cache;
 mod call_plan;

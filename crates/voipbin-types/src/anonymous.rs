@@ -13,3 +13,17 @@ wire_core::string_enum! {
         Auto = "auto",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_absent_value_is_recorded_as_auto_and_any_other_as_sent() {
+        let recorded = |sent: Option<&str>| sent.map(Anonymous::from).unwrap_or_default();
+        assert_eq!(recorded(None).as_str(), "auto");
+        for text in ["yes", "", "maybe"] {
+            assert_eq!(recorded(Some(text)).as_str(), text);
+        }
+    }
+}

@@ -257,3 +257,24 @@ pub struct CallsCreated {
     #[serde(deserialize_with = "or_default")]
     pub groupcalls: Vec<Value>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_parsed_as_they_are_written() {
+        let reasons = ["normal", "failed", "busy", "cancel", "timeout", "noanswer", "dialout", "amd"];
+        assert_eq!(HangupReason::TEXTS, reasons);
+        for reason in reasons {
+            let parsed = HangupReason::from(reason);
+            assert!(!matches!(parsed, HangupReason::Unknown(_)), "{reason}");
+            assert_eq!(parsed.as_str(), reason);
+        }
+        assert!(matches!(HangupReason::from("no_answer"), HangupReason::Unknown(_)));
+        assert_eq!(
+            CallStatus::TEXTS,
+            ["dialing", "ringing", "progressing", "terminating", "canceling", "hangup"]
+        );
+    }
+}

@@ -1,4 +1,4 @@
-//! The README of `fixtures/` lists every file in it and no other.
+//! The README of `fixtures/` lists every file in it and no other, except the bodies of the generic test.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,6 +22,7 @@ fn files(directory: &Path, below: &Path, found: &mut BTreeSet<String>) {
 fn the_manifest_names_every_fixture_once_and_no_other() {
     let mut present = BTreeSet::new();
     files(&directory(), &directory(), &mut present);
+    present.retain(|name| !name.starts_with("coverage/"));
     let text = std::fs::read_to_string(directory().join("README.md")).unwrap();
     let rows: Vec<&str> = text
         .lines()

@@ -1,32 +1,15 @@
-//! An endpoint of a call, as the platform describes it.
+//! The form in which a call record stores the address of a party.
 
-/// An address object. A member that was not sent is empty.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Address {
-    /// The type: `tel`, `sip` or another one.
-    pub kind: String,
-    /// The number or URI.
-    pub target: String,
-    /// The display name of the target.
-    pub target_name: String,
-    /// A name for the address itself.
-    pub name: String,
-    /// Free-text notes.
-    pub detail: String,
-}
+use voipbin_types::{Address, AddressKind};
 
-impl Address {
-    /// Creates an address of type `tel`.
-    pub fn tel(target: impl Into<String>) -> Self {
-        Self { kind: "tel".into(), target: target.into(), ..Self::default() }
-    }
-
-    /// Returns the address as a call record stores it: a `tel` target becomes a leading `+` and digits.
-    #[must_use]
-    pub fn normalised(&self) -> Self {
-        let target = if self.kind == "tel" { normalise_tel(&self.target) } else { self.target.clone() };
-        Self { target, ..self.clone() }
-    }
+/// Returns the address as a call record stores it: a `tel` target becomes a leading `+` and digits.
+#[must_use]
+pub fn normalise_address(address: &Address) -> Address {
+    let target = match address.kind {
+        AddressKind::Tel => normalise_tel(&address.target),
+        _ => address.target.clone(),
+    };
+    Address { target, ..address.clone() }
 }
 
 /// Trims the text and keeps a leading `+` and the ASCII digits. A text without a digit is returned unchanged.
@@ -59,9 +42,9 @@ mod tests {
 
     #[test]
     fn only_telephone_addresses_are_normalised() {
-        let address = Address { kind: "sip".into(), target: "sip:a 1@x".into(), ..Address::default() };
-        assert_eq!(address.normalised(), address);
-        assert_eq!(Address::tel("+1 2").normalised().target, "+12");
+        let address = Address::sip("sip:a 1@x");
+        assert_eq!(normalise_address(&address), address);
+        assert_eq!(normalise_address(&Address::tel("+1 2")).target, "+12");
     }
 
     proptest! {

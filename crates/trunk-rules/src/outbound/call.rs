@@ -1,21 +1,6 @@
 //! The states of a call, which only advance.
 
-/// The status of a call, in the order of a call's life.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CallStatus {
-    /// An INVITE was sent.
-    Dialing,
-    /// The callee is ringing.
-    Ringing,
-    /// The callee answered.
-    Progressing,
-    /// The call is being ended after its answer.
-    Terminating,
-    /// The call is being cancelled before its answer.
-    Canceling,
-    /// The call has ended.
-    Hangup,
-}
+use voipbin_types::CallStatus;
 
 /// An event that may change the status of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,61 +15,35 @@ pub enum CallEvent {
     Gone,
 }
 
-impl CallStatus {
-    /// All statuses, in order.
-    pub const ALL: [Self; 6] =
-        [Self::Dialing, Self::Ringing, Self::Progressing, Self::Terminating, Self::Canceling, Self::Hangup];
+/// Whether the call is unanswered and not being cancelled.
+pub const fn is_before_answer(status: &CallStatus) -> bool {
+    matches!(status, CallStatus::Dialing | CallStatus::Ringing)
+}
 
-    /// The name on the wire.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dialing => "dialing",
-            Self::Ringing => "ringing",
-            Self::Progressing => "progressing",
-            Self::Terminating => "terminating",
-            Self::Canceling => "canceling",
-            Self::Hangup => "hangup",
+/// Whether a call may change from a status to another one. From a status that is unknown here, which only a
+/// later release can have stored, a call can only end.
+pub const fn may_become(status: &CallStatus, next: &CallStatus) -> bool {
+    match status {
+        CallStatus::Dialing => !matches!(next, CallStatus::Dialing | CallStatus::Unknown(_)),
+        CallStatus::Ringing => {
+            !matches!(next, CallStatus::Dialing | CallStatus::Ringing | CallStatus::Unknown(_))
         }
-    }
-
-    /// Parses a name; `None` if it is unknown.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == name)
-    }
-
-    /// Whether the call is unanswered and not being cancelled.
-    pub const fn is_before_answer(self) -> bool {
-        matches!(self, Self::Dialing | Self::Ringing)
-    }
-
-    /// Whether a call may change from this status to `next`.
-    pub const fn may_become(self, next: Self) -> bool {
-        match self {
-            Self::Dialing => !matches!(next, Self::Dialing),
-            Self::Ringing => !matches!(next, Self::Dialing | Self::Ringing),
-            Self::Progressing => matches!(next, Self::Terminating | Self::Hangup),
-            Self::Terminating | Self::Canceling => matches!(next, Self::Hangup),
-            Self::Hangup => false,
-        }
-    }
-
-    /// Returns the status after an event; `None` if the event changes nothing.
-    pub fn after(self, event: CallEvent) -> Option<Self> {
-        let next = match event {
-            CallEvent::Ringing => Self::Ringing,
-            CallEvent::Answered => Self::Progressing,
-            CallEvent::HangupRequested if self.is_before_answer() => Self::Canceling,
-            CallEvent::HangupRequested => Self::Terminating,
-            CallEvent::Gone => Self::Hangup,
-        };
-        self.may_become(next).then_some(next)
+        CallStatus::Progressing => matches!(next, CallStatus::Terminating | CallStatus::Hangup),
+        CallStatus::Hangup => false,
+        _ => matches!(next, CallStatus::Hangup),
     }
 }
 
-impl std::fmt::Display for CallStatus {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
+/// Returns the status after an event; `None` if the event changes nothing.
+pub fn status_after(status: &CallStatus, event: CallEvent) -> Option<CallStatus> {
+    let next = match event {
+        CallEvent::Ringing => CallStatus::Ringing,
+        CallEvent::Answered => CallStatus::Progressing,
+        CallEvent::HangupRequested if is_before_answer(status) => CallStatus::Canceling,
+        CallEvent::HangupRequested => CallStatus::Terminating,
+        CallEvent::Gone => CallStatus::Hangup,
+    };
+    may_become(status, &next).then_some(next)
 }
 
 #[cfg(test)]
@@ -104,10 +63,19 @@ mod tests {
             (Hangup, &[]),
         ];
         for (from, to) in table {
-            let may: Vec<CallStatus> =
-                CallStatus::ALL.into_iter().filter(|next| from.may_become(*next)).collect();
+            let all = CallStatus::TEXTS.iter().map(|text| CallStatus::from(*text));
+            let may: Vec<CallStatus> = all.filter(|next| may_become(&from, next)).collect();
             assert_eq!(may, to, "{from}");
-            assert_eq!(CallStatus::parse(from.as_str()), Some(from));
+        }
+    }
+
+    #[test]
+    fn a_call_with_an_unknown_status_can_only_end() {
+        let unknown = CallStatus::from("parked");
+        for (text, may) in CallStatus::TEXTS.iter().map(|text| (*text, *text == "hangup")) {
+            let known = CallStatus::from(text);
+            assert_eq!(may_become(&unknown, &known), may, "{text}");
+            assert!(!may_become(&known, &unknown), "{text}");
         }
     }
 
@@ -122,13 +90,13 @@ mod tests {
             (Terminating, None),
             (Hangup, None),
         ] {
-            assert_eq!(from.after(CallEvent::HangupRequested), to, "{from}");
+            assert_eq!(status_after(&from, CallEvent::HangupRequested), to, "{from}");
         }
     }
 
     #[test]
     fn an_answer_that_crosses_a_cancel_changes_nothing() {
-        assert_eq!(CallStatus::Canceling.after(CallEvent::Answered), None);
+        assert_eq!(status_after(&CallStatus::Canceling, CallEvent::Answered), None);
     }
 
     proptest! {
@@ -138,7 +106,7 @@ mod tests {
                 [CallEvent::Ringing, CallEvent::Answered, CallEvent::HangupRequested, CallEvent::Gone];
             let mut status = CallStatus::Dialing;
             for event in events {
-                if let Some(next) = status.after(kinds[event]) {
+                if let Some(next) = status_after(&status, kinds[event]) {
                     prop_assert!(next > status);
                     status = next;
                 }

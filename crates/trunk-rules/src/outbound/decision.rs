@@ -4,9 +4,9 @@
 //! searched, and the source number is checked last. A failure for one destination does not affect the others.
 
 use uuid::Uuid;
+use voipbin_types::{Address, AddressKind, Anonymous};
 
-use super::address::Address;
-use super::anonymous::Anonymous;
+use super::address::normalise_address;
 use super::balance::Balance;
 use super::closed_hosts::{Closed, ClosedHosts};
 use super::country::{Country, country, route_target};
@@ -68,7 +68,7 @@ pub struct Request<'a> {
     /// The destination.
     pub destination: &'a Address,
     /// The request's `anonymous` value, if sent.
-    pub anonymous: Option<&'a str>,
+    pub anonymous: Option<&'a Anonymous>,
 }
 
 /// A call that may be placed.
@@ -115,8 +115,8 @@ pub enum Step {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Failure {
     /// The destination type is neither `tel` nor `sip`.
-    #[error("the destination type must be sip or tel, not {0:?}")]
-    DestinationType(String),
+    #[error("the destination type must be sip or tel, not \"{0}\"")]
+    DestinationType(AddressKind),
     /// The customer does not exist.
     #[error("the customer was not found")]
     NoCustomer,
@@ -178,10 +178,10 @@ pub fn whitelist_refused_all(outcomes: &[Result<Plan, Failure>]) -> bool {
 /// Decides on one destination.
 pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Failure> {
     let destination = request.destination;
-    let is_telephone = match destination.kind.as_str() {
-        "tel" => true,
-        "sip" => false,
-        other => return Err(Failure::DestinationType(other.to_owned())),
+    let is_telephone = match &destination.kind {
+        AddressKind::Tel => true,
+        AddressKind::Sip => false,
+        other => return Err(Failure::DestinationType(other.clone())),
     };
     let customer = snapshot.customer.ok_or(Failure::NoCustomer)?;
     if customer.status != "active" {
@@ -193,7 +193,7 @@ pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Fa
     if !snapshot.balance.covers_a_call() {
         return Err(Failure::Balance);
     }
-    let anonymous = Anonymous::read(request.anonymous);
+    let anonymous = request.anonymous.cloned().unwrap_or_default();
     if !is_telephone {
         // A text that is not a URI passes this step; it fails when the call is dialled.
         let uri = sip_uri(&destination.target).unwrap_or_default();
@@ -226,7 +226,14 @@ pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Fa
         return Err(Failure::NoDialroute);
     }
     let source = choose_source(&snapshot.source, customer.id)?;
-    Ok(Plan { destination: destination.normalised(), source, anonymous, country, dialroutes, codecs: None })
+    Ok(Plan {
+        destination: normalise_address(destination),
+        source,
+        anonymous,
+        country,
+        dialroutes,
+        codecs: None,
+    })
 }
 
 #[cfg(test)]
@@ -243,7 +250,7 @@ mod tests {
         let ok = |step| !broken.contains(&step);
         let either = |step, good, bad| if ok(step) { good } else { bad };
         let destination = Address {
-            kind: if ok(Step::DestinationType) { kind.into() } else { "agent".into() },
+            kind: if ok(Step::DestinationType) { kind.into() } else { AddressKind::Agent },
             target: if kind == "sip" { "bob@b.example".into() } else { "+821012345678".into() },
             ..Address::default()
         };
@@ -266,7 +273,7 @@ mod tests {
             closed_hosts: &closed,
             source: Source { requested: Some(&source), unchecked: ok(Step::Source), ..Source::default() },
         };
-        decide(&snapshot, &Request { destination: &destination, anonymous: Some("yes") })
+        decide(&snapshot, &Request { destination: &destination, anonymous: Some(&Anonymous::Yes) })
     }
 
     const STEPS: [Step; 8] = [

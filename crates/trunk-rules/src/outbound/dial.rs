@@ -3,8 +3,9 @@
 //! A provider record may contain any text, so a text that would change the dialled address is refused here.
 //! SIP itself is sent by the dialler.
 
-use super::Address;
-use super::anonymous::Anonymous;
+use voipbin_types::{Address, Anonymous};
+
+use super::anonymous::hides_caller;
 use super::headers::carrier_headers;
 
 /// The parts of a provider record that an attempt needs.
@@ -61,7 +62,7 @@ pub fn to_carrier(
     provider: &Provider<'_>,
     destination: &str,
     source: &Address,
-    anonymous: Anonymous,
+    anonymous: &Anonymous,
 ) -> Result<Outgoing, DialError> {
     let user = format!("{}{destination}{}", provider.tech_prefix, provider.tech_postfix);
     if user.is_empty() || !user.bytes().all(|byte| is_uri_character(byte) && byte != b'@') {
@@ -74,7 +75,7 @@ pub fn to_carrier(
 
 /// Prepares a call to a `sip` destination, which needs no provider. `sip:` is added if the destination has no
 /// scheme.
-pub fn to_sip(destination: &str, source: &Address, anonymous: Anonymous) -> Result<Outgoing, DialError> {
+pub fn to_sip(destination: &str, source: &Address, anonymous: &Anonymous) -> Result<Outgoing, DialError> {
     with_caller(sip_uri(destination)?, Vec::new(), source, anonymous)
 }
 
@@ -119,9 +120,9 @@ fn with_caller(
     uri: String,
     mut headers: Vec<(String, String)>,
     source: &Address,
-    anonymous: Anonymous,
+    anonymous: &Anonymous,
 ) -> Result<Outgoing, DialError> {
-    if !anonymous.hides() {
+    if !hides_caller(anonymous) {
         let from_display = source.target_name.chars().filter(|character| !character.is_control()).collect();
         return Ok(Outgoing { uri, from_display, from_user: source.target.clone(), headers });
     }
@@ -143,14 +144,14 @@ mod tests {
         Provider { hostname, tech_prefix: "", tech_postfix: "", tech_headers: &[] }
     }
 
-    fn dial(provider: &Provider<'_>, source: &Address, anonymous: Anonymous) -> Result<Outgoing, DialError> {
+    fn dial(provider: &Provider<'_>, source: &Address, anonymous: &Anonymous) -> Result<Outgoing, DialError> {
         to_carrier(provider, "+15551234", source, anonymous)
     }
 
     #[test]
     fn prefix_number_and_postfix_stand_before_the_host() {
         let provider = Provider { tech_prefix: "0011", tech_postfix: "#", ..provider("carrier.example.com") };
-        let sent = dial(&provider, &Address::tel("+4420"), Anonymous::Auto).unwrap();
+        let sent = dial(&provider, &Address::tel("+4420"), &Anonymous::Auto).unwrap();
         assert_eq!(sent.uri, "sip:0011+15551234#@carrier.example.com;transport=udp");
         assert!(sent.headers.is_empty());
     }
@@ -158,11 +159,11 @@ mod tests {
     #[test]
     fn the_source_is_shown_with_its_name() {
         let source = Address { target_name: "Al\r\nice".into(), ..Address::tel("+4420") };
-        let sent = dial(&provider("a"), &source, Anonymous::No).unwrap();
+        let sent = dial(&provider("a"), &source, &Anonymous::No).unwrap();
         assert_eq!((sent.from_display.as_str(), sent.from_user.as_str()), ("Alice", "+4420"));
-        let uri = dial(&provider("a"), &Address::tel("alice@b.example"), Anonymous::No).unwrap();
+        let uri = dial(&provider("a"), &Address::tel("alice@b.example"), &Anonymous::No).unwrap();
         assert_eq!(uri.from_user, "alice@b.example", "it is escaped once, where it is written");
-        let none = dial(&provider("a"), &Address::default(), Anonymous::Auto).unwrap();
+        let none = dial(&provider("a"), &Address::default(), &Anonymous::Auto).unwrap();
         assert_eq!((none.from_display.as_str(), none.from_user.as_str()), ("", ""));
     }
 
@@ -170,7 +171,7 @@ mod tests {
     fn an_anonymous_call_hides_the_number_and_asserts_it() {
         let headers = [("X-A".to_owned(), "1".to_owned()), ("Privacy".to_owned(), "none".to_owned())];
         let provider = Provider { tech_headers: &headers, ..provider("a") };
-        let sent = dial(&provider, &Address::tel("+4420"), Anonymous::Yes).unwrap();
+        let sent = dial(&provider, &Address::tel("+4420"), &Anonymous::Yes).unwrap();
         assert_eq!((sent.from_display.as_str(), sent.from_user.as_str()), ("Anonymous", "anonymous"));
         let expected = [("X-A", "1"), ("P-Asserted-Identity", "<tel:+4420>"), ("Privacy", "id")];
         assert_eq!(sent.headers, expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
@@ -179,7 +180,7 @@ mod tests {
     #[test]
     fn an_anonymous_call_without_a_number_is_not_made() {
         for target in ["", "4420", "+", "alice", "+1>\r\nX: y"] {
-            let sent = dial(&provider("a"), &Address::tel(target), Anonymous::Yes);
+            let sent = dial(&provider("a"), &Address::tel(target), &Anonymous::Yes);
             assert_eq!(sent, Err(DialError::AnonymousSource), "{target:?}");
         }
     }
@@ -191,13 +192,13 @@ mod tests {
             ("[::1]:5080", "@[::1]:5080;transport=udp"),
             ("a.example;transport=TLS", "@a.example;transport=tls"),
         ] {
-            let sent = dial(&provider(hostname), &Address::default(), Anonymous::Auto).unwrap();
+            let sent = dial(&provider(hostname), &Address::default(), &Anonymous::Auto).unwrap();
             assert!(sent.uri.ends_with(end), "{}", sent.uri);
         }
         for hostname in
             ["", "a b", "a@b", "a;lr", "a;transport=ws", "a;transport=tcp;x=y", "a\r\n", "sip:<a>"]
         {
-            let sent = dial(&provider(hostname), &Address::default(), Anonymous::Auto);
+            let sent = dial(&provider(hostname), &Address::default(), &Anonymous::Auto);
             assert_eq!(sent, Err(DialError::Hostname), "{hostname:?}");
         }
     }
@@ -206,13 +207,13 @@ mod tests {
     fn a_prefix_cannot_change_where_the_call_goes() {
         for tech_prefix in ["x@evil.example", "a b", "<", "é", "\r\n"] {
             let provider = Provider { tech_prefix, ..provider("a") };
-            assert_eq!(dial(&provider, &Address::default(), Anonymous::Auto), Err(DialError::User));
+            assert_eq!(dial(&provider, &Address::default(), &Anonymous::Auto), Err(DialError::User));
         }
     }
 
     #[test]
     fn a_sip_destination_gets_its_scheme_when_it_has_none() {
-        let uri = |text| to_sip(text, &Address::default(), Anonymous::Auto).map(|sent| sent.uri);
+        let uri = |text| to_sip(text, &Address::default(), &Anonymous::Auto).map(|sent| sent.uri);
         assert_eq!(uri("bob@b.example"), Ok("sip:bob@b.example".into()));
         assert_eq!(uri("sips:bob@b.example"), Ok("sips:bob@b.example".into()));
         assert_eq!(uri("sip:"), Err(DialError::Uri));
@@ -226,7 +227,7 @@ mod tests {
         ) {
             let provider =
                 Provider { tech_prefix: &prefix, tech_postfix: &postfix, ..provider(&hostname) };
-            if let Ok(sent) = dial(&provider, &Address::default(), Anonymous::Auto) {
+            if let Ok(sent) = dial(&provider, &Address::default(), &Anonymous::Auto) {
                 prop_assert_eq!(sent.uri.matches('@').count(), 1);
                 prop_assert!(sent.uri.bytes().all(|byte| byte.is_ascii_graphic()));
                 prop_assert!(sent.uri.contains(";transport="));

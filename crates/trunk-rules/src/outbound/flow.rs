@@ -10,14 +10,14 @@ mod estimate;
 use std::time::Duration;
 
 use uuid::Uuid;
+use voipbin_types::{ActionBody, HangupReason};
 
-use super::hangup::HangupReason;
 use action::Behaviour;
-pub use action::{Action, FlowError};
+pub use action::FlowError;
 
 /// The maximum number of actions that one call runs; a flow that exceeds it is ended. No real flow is that
 /// long.
-pub const MOST_STEPS: u32 = 1_000;
+pub const MAX_STEPS: u32 = 1_000;
 
 /// A list of validated actions.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ pub enum Effect {
 }
 
 /// The next thing to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// An action becomes the call's current one.
     Run {
@@ -74,9 +74,10 @@ pub enum Next {
 
 impl Flow {
     /// Validates actions, in order.
-    pub fn new(actions: &[Action]) -> Result<Self, FlowError> {
-        let node =
-            |action: &Action| Ok(Node { id: action.id, next_id: action.next_id, behaviour: action.read()? });
+    pub fn new(actions: &[ActionBody]) -> Result<Self, FlowError> {
+        let node = |action: &ActionBody| {
+            Ok(Node { id: action.id, next_id: action.next_id, behaviour: Behaviour::of(action)? })
+        };
         Ok(Self { nodes: actions.iter().map(node).collect::<Result<_, _>>()? })
     }
 
@@ -89,7 +90,7 @@ impl Flow {
     pub fn step(&self, cursor: &mut Cursor) -> Next {
         let end = Next::HangUp { index: None, reason: HangupReason::Normal };
         while let Some(index) = cursor.next {
-            let Some(node) = self.nodes.get(index).filter(|_| cursor.steps < MOST_STEPS) else { break };
+            let Some(node) = self.nodes.get(index).filter(|_| cursor.steps < MAX_STEPS) else { break };
             cursor.steps += 1;
             cursor.next = self.after(index, node);
             match &node.behaviour {
@@ -108,7 +109,7 @@ impl Flow {
                 Behaviour::Stop => break,
                 Behaviour::Hangup(reason) => {
                     cursor.next = None;
-                    return Next::HangUp { index: Some(index), reason: *reason };
+                    return Next::HangUp { index: Some(index), reason: reason.clone() };
                 }
             }
         }
@@ -131,9 +132,10 @@ mod tests {
     use proptest::prelude::*;
     use serde_json::{Value, json};
 
-    fn action(id: u128, kind: &str, option: Value) -> Action {
+    fn action(id: u128, kind: &str, option: Value) -> ActionBody {
         let Value::Object(option) = option else { panic!("an option is an object") };
-        Action { id: Uuid::from_u128(id), next_id: Uuid::nil(), kind: kind.into(), option }
+        let option = option.into_iter().collect();
+        ActionBody { id: Uuid::from_u128(id), next_id: Uuid::nil(), kind: kind.into(), option }
     }
 
     fn name(id: u128) -> String {
@@ -141,15 +143,16 @@ mod tests {
     }
 
     /// Runs the flow to its end, which must exist, and returns every step.
-    fn run(actions: &[Action]) -> Vec<Next> {
+    fn run(actions: &[ActionBody]) -> Vec<Next> {
         let flow = Flow::new(actions).unwrap();
         let mut cursor = flow.start();
         let mut steps = Vec::new();
         loop {
             let next = flow.step(&mut cursor);
+            let is_end = matches!(next, Next::HangUp { .. });
             steps.push(next);
-            assert!(steps.len() <= MOST_STEPS as usize + 1);
-            if matches!(next, Next::HangUp { .. }) {
+            assert!(steps.len() <= MAX_STEPS as usize + 1);
+            if is_end {
                 assert_eq!(
                     flow.step(&mut cursor),
                     Next::HangUp { index: None, reason: HangupReason::Normal }
@@ -236,10 +239,10 @@ mod tests {
         assert_eq!(steps, [Next::Run { index: 0, effect: Effect::Answer }, END]);
     }
 
-    fn any_action() -> impl Strategy<Value = Action> {
+    fn any_action() -> impl Strategy<Value = ActionBody> {
         let kind = prop_oneof![Just("answer"), Just("sleep"), Just("goto"), Just("queue_join"), Just("goto")];
         (0u128..6, 0u128..8, kind, 0u128..6, 0i64..1_000_000).prop_map(|(id, next, kind, target, count)| {
-            Action {
+            ActionBody {
                 next_id: if next > 5 { Uuid::nil() } else { Uuid::from_u128(next) },
                 ..action(id, kind, json!({"target_id": name(target), "loop_count": count, "duration": 1}))
             }

@@ -6,7 +6,9 @@
 //! reason `failed`, as the platform documents; its running code records `noanswer`, or `normal` for a
 //! redirection.
 
-use super::call::CallStatus;
+use voipbin_types::{CallStatus, HangupBy, HangupReason};
+
+use super::call::is_before_answer;
 
 /// Why a channel ended: a Q.850 cause, or one of the platform's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,68 +97,8 @@ impl Ending {
     }
 }
 
-macro_rules! wire_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $text:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl $name {
-            /// The name on the wire.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $text),+ }
-            }
-
-            /// Parses a name; `None` if it is unknown.
-            pub fn parse(name: &str) -> Option<Self> {
-                match name { $($text => Some(Self::$variant),)+ _ => None }
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-
-wire_enum! {
-    /// Why a call ended, as its record states.
-    HangupReason {
-        /// One side hung up.
-        Normal = "normal",
-        /// The call could not be connected.
-        Failed = "failed",
-        /// The callee is busy.
-        Busy = "busy",
-        /// The platform cancelled the call before its answer.
-        Cancel = "cancel",
-        /// The call reached the maximum duration.
-        Timeout = "timeout",
-        /// The callee does not answer, or refuses.
-        NoAnswer = "noanswer",
-        /// The callee did not answer within the platform's ring timeout.
-        DialOut = "dialout",
-        /// An answering machine answered.
-        Machine = "amd",
-    }
-}
-
-wire_enum! {
-    /// The side that ended a call, as its record states.
-    HangupBy {
-        /// The callee.
-        Remote = "remote",
-        /// The platform.
-        Local = "local",
-    }
-}
-
 /// The end of a call, as its record states it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hangup {
     /// Why the call ended.
     pub reason: HangupReason,
@@ -165,52 +107,48 @@ pub struct Hangup {
 }
 
 /// Returns what the record states about a call. `last` is the status that the call had when its channel
-/// ended.
-pub const fn hangup(last: CallStatus, ending: Ending) -> Hangup {
+/// ended. A status that is unknown here counts as unanswered.
+pub fn hangup(last: &CallStatus, ending: Ending) -> Hangup {
     let cause = ending.cause();
     match last {
-        CallStatus::Dialing | CallStatus::Ringing => {
-            let reason = match ending {
-                Ending::Refused(300..=399 | 401 | 403 | 407) => HangupReason::Failed,
-                _ => unanswered(cause),
-            };
-            Hangup { reason, by: HangupBy::Remote }
-        }
         CallStatus::Canceling => Hangup { reason: HangupReason::Cancel, by: HangupBy::Local },
         CallStatus::Progressing if cause.0 == Cause::DURATION.0 => {
             Hangup { reason: HangupReason::Timeout, by: HangupBy::Remote }
         }
         CallStatus::Progressing => Hangup { reason: HangupReason::Normal, by: HangupBy::Remote },
         CallStatus::Terminating | CallStatus::Hangup if cause.0 == Cause::MACHINE.0 => {
-            Hangup { reason: HangupReason::Machine, by: HangupBy::Local }
+            Hangup { reason: HangupReason::Amd, by: HangupBy::Local }
         }
         CallStatus::Terminating | CallStatus::Hangup => {
             Hangup { reason: HangupReason::Normal, by: HangupBy::Local }
         }
+        _ => {
+            let reason = match ending {
+                Ending::Refused(300..=399 | 401 | 403 | 407) => HangupReason::Failed,
+                _ => unanswered(cause),
+            };
+            Hangup { reason, by: HangupBy::Remote }
+        }
     }
 }
 
-const fn unanswered(cause: Cause) -> HangupReason {
+fn unanswered(cause: Cause) -> HangupReason {
     match cause.0 {
-        0 => HangupReason::DialOut,
+        0 => HangupReason::Dialout,
         16 | 26 => HangupReason::Normal,
         17 => HangupReason::Busy,
-        19 | 21 => HangupReason::NoAnswer,
+        19 | 21 => HangupReason::Noanswer,
         200 => HangupReason::Timeout,
-        201 => HangupReason::Machine,
+        201 => HangupReason::Amd,
         _ => HangupReason::Failed,
     }
 }
 
 /// The index, in a call's list of routes, of the next attempt after the one at `current`; `None` if there is
 /// none. `routes` is the length of the list. Only `tel` destinations have routes.
-pub const fn next_attempt(last: CallStatus, ending: Ending, current: usize, routes: usize) -> Option<usize> {
+pub const fn next_attempt(last: &CallStatus, ending: Ending, current: usize, routes: usize) -> Option<usize> {
     let next = current.saturating_add(1);
-    if last.is_before_answer() && ending.cause().may_be_retried() && next < routes {
-        Some(next)
-    } else {
-        None
-    }
+    if is_before_answer(last) && ending.cause().may_be_retried() && next < routes { Some(next) } else { None }
 }
 
 #[cfg(test)]
@@ -247,9 +185,9 @@ mod tests {
                 let ending = Ending::Refused(*code);
                 assert_eq!(ending.cause(), Cause(*cause), "{code}");
                 for status in [CallStatus::Dialing, CallStatus::Ringing] {
-                    let hangup = hangup(status, ending);
+                    let hangup = hangup(&status, ending);
                     assert_eq!((hangup.reason.as_str(), hangup.by), (*reason, HangupBy::Remote), "{code}");
-                    assert_eq!(next_attempt(status, ending, 0, 2), again.then_some(1), "{code}");
+                    assert_eq!(next_attempt(&status, ending, 0, 2), again.then_some(1), "{code}");
                 }
             }
         }
@@ -258,10 +196,10 @@ mod tests {
     #[test]
     fn silence_fails_and_the_ring_timeout_records_dialout_and_both_try_another_route() {
         for (ending, reason) in
-            [(Ending::NoResponse, HangupReason::Failed), (Ending::RingTimeout, HangupReason::DialOut)]
+            [(Ending::NoResponse, HangupReason::Failed), (Ending::RingTimeout, HangupReason::Dialout)]
         {
-            assert_eq!(hangup(CallStatus::Ringing, ending).reason, reason);
-            assert_eq!(next_attempt(CallStatus::Ringing, ending, 1, 3), Some(2));
+            assert_eq!(hangup(&CallStatus::Ringing, ending).reason, reason);
+            assert_eq!(next_attempt(&CallStatus::Ringing, ending, 1, 3), Some(2));
         }
     }
 
@@ -276,30 +214,23 @@ mod tests {
             (CallStatus::Terminating, Ending::OurSide, "normal", "local"),
             (CallStatus::Terminating, Ending::FarEnd, "normal", "local"),
         ] {
-            let hangup = hangup(last, ending);
+            let hangup = hangup(&last, ending);
             assert_eq!((hangup.reason.as_str(), hangup.by.as_str()), (reason, by), "{last} {ending:?}");
         }
     }
 
     #[test]
     fn the_last_route_has_no_next_one() {
-        assert_eq!(next_attempt(CallStatus::Dialing, Ending::NoResponse, 0, 1), None);
-        assert_eq!(next_attempt(CallStatus::Dialing, Ending::NoResponse, 0, 0), None);
-    }
-
-    #[test]
-    fn names_are_parsed_as_they_are_written() {
-        for reason in ["normal", "failed", "busy", "cancel", "timeout", "noanswer", "dialout", "amd"] {
-            assert_eq!(HangupReason::parse(reason).map(HangupReason::as_str), Some(reason));
-        }
-        assert_eq!(HangupReason::parse("no_answer"), None);
+        assert_eq!(next_attempt(&CallStatus::Dialing, Ending::NoResponse, 0, 1), None);
+        assert_eq!(next_attempt(&CallStatus::Dialing, Ending::NoResponse, 0, 0), None);
     }
 
     proptest! {
         #[test]
         fn another_route_is_never_tried_once_a_call_was_answered_or_cancelled(code in 300u16..700, routes in 0usize..5) {
-            for last in CallStatus::ALL.into_iter().filter(|status| !status.is_before_answer()) {
-                prop_assert_eq!(next_attempt(last, Ending::Refused(code), 0, routes), None);
+            let statuses = CallStatus::TEXTS.iter().map(|text| CallStatus::from(*text));
+            for last in statuses.filter(|status| !is_before_answer(status)) {
+                prop_assert_eq!(next_attempt(&last, Ending::Refused(code), 0, routes), None);
             }
         }
 
@@ -307,7 +238,7 @@ mod tests {
         fn attempts_come_to_an_end(code in 300u16..700, routes in 0usize..50) {
             let mut current = 0;
             let mut made = 1;
-            while let Some(next) = next_attempt(CallStatus::Dialing, Ending::Refused(code), current, routes) {
+            while let Some(next) = next_attempt(&CallStatus::Dialing, Ending::Refused(code), current, routes) {
                 prop_assert!(next > current);
                 (current, made) = (next, made + 1);
             }

@@ -1,8 +1,7 @@
 //! Chooses the number that a call to the telephone network presents.
 
 use uuid::Uuid;
-
-use super::Address;
+use voipbin_types::Address;
 
 /// A number in the platform's inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

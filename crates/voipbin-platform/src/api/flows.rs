@@ -1,13 +1,13 @@
 //! The flow of new calls: one that the request names, or a temporary one for the actions of the request.
 //! Flows have no endpoints of their own.
 
+use trunk_rules::outbound;
 use trunk_store::Change;
 use uuid::Uuid;
 use voipbin_types::ActionBody;
 
 use crate::entity::Entity;
 use crate::error::{ApiError, Status};
-use crate::flow_cursor;
 use crate::records::flows::{Flow, Flows};
 use crate::request::RequestContext;
 
@@ -62,7 +62,7 @@ fn temporary(
         let message = format!("A flow has at most {MAX_ACTIONS} actions.");
         return Err(ApiError::invalid_argument(message));
     }
-    flow_cursor::parse(&actions)
+    outbound::Flow::new(&actions)
         .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;
     for action in actions.iter_mut().filter(|action| action.id.is_nil()) {
         action.id = request.platform.core.ids.request();

@@ -2,7 +2,7 @@
 
 use trunk_store::DocumentKind;
 use uuid::Uuid;
-use voipbin_types::{Anonymous, ProviderCall, ProviderCallCreate};
+use voipbin_types::{ProviderCall, ProviderCallCreate};
 
 use super::flows::{self, ChosenFlow};
 use crate::call_plan::{self, Order};
@@ -90,7 +90,7 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
         flow_id: flow.as_ref().map_or(Uuid::nil(), |flow| flow.id),
         source: body.source,
         destinations: body.destinations,
-        anonymous: body.anonymous.unwrap_or(Anonymous::Auto),
+        anonymous: body.anonymous.unwrap_or_default(),
         call_ids: planned.iter().map(|call| call.id).collect(),
         groupcall_ids: Vec::new(),
         tm_create: Some(at),

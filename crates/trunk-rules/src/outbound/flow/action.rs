@@ -1,36 +1,15 @@
-//! Actions as sent, and how the state machine interprets them.
+//! How the state machine interprets an action of a request. An option of the wrong JSON type counts as absent.
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use uuid::Uuid;
+use voipbin_types::{ActionBody, ActionKind, ActionOption, Anonymous, HangupReason};
 
-use super::super::hangup::HangupReason;
 use super::estimate;
-
-/// Every accepted action type.
-const ACTION_TYPES: &str = "amd answer ai_summary ai_talk ai_task beep block branch call case_create \
-    condition_call_digits condition_call_status condition_datetime condition_variable confbridge_join \
-    conference_join connect conversation_send digits_receive digits_send echo email_send empty \
-    external_media_start external_media_stop fetch fetch_flow goto hangup message_send mute play queue_join \
-    recording_start recording_stop sleep stop stream_echo talk transcribe_start transcribe_stop \
-    transcribe_recording variable_set webhook_send";
 
 /// The default duration of `echo` and `stream_echo`.
 const DEFAULT_ECHO_DURATION: Duration = Duration::from_mins(3);
-
-/// An action of a request.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Action {
-    /// The action's id, by which other actions refer to it; nil for none.
-    pub id: Uuid,
-    /// The id of the following action; nil for the next one in the list.
-    pub next_id: Uuid,
-    /// The action type.
-    pub kind: String,
-    /// The options. An option of the wrong JSON type counts as absent.
-    pub option: Map<String, Value>,
-}
 
 /// Why actions are refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,42 +48,57 @@ pub(super) enum Behaviour {
     Hangup(HangupReason),
 }
 
-impl Action {
-    pub(super) fn read(&self) -> Result<Behaviour, FlowError> {
-        Ok(match self.kind.as_str() {
-            "answer" => Behaviour::Answer,
-            "sleep" | "digits_receive" => Behaviour::Takes(self.millis("duration").unwrap_or_default()),
-            "echo" | "stream_echo" => Behaviour::Takes(
-                self.millis("duration").filter(|time| !time.is_zero()).unwrap_or(DEFAULT_ECHO_DURATION),
-            ),
-            "beep" => Behaviour::Takes(estimate::BEEP_DURATION),
-            "talk" if self.option.get("async").and_then(Value::as_bool) == Some(true) => Behaviour::AtOnce,
-            "talk" => Behaviour::Takes(estimate::speech(self.text("text"))),
-            "play" => Behaviour::Takes(estimate::streams(
-                self.option.get("stream_urls").and_then(Value::as_array).map_or(0, Vec::len),
-            )),
-            "digits_send" => Behaviour::Takes(self.tones()),
-            "goto" => Behaviour::Goto {
-                target: Uuid::try_parse(self.text("target_id")).unwrap_or_default(),
-                loop_count: self.option.get("loop_count").and_then(Value::as_u64).unwrap_or_default(),
-            },
-            "stop" => Behaviour::Stop,
-            "hangup" => {
-                Behaviour::Hangup(HangupReason::parse(self.text("reason")).unwrap_or(HangupReason::Normal))
+impl Behaviour {
+    pub(super) fn of(action: &ActionBody) -> Result<Self, FlowError> {
+        let option = Options(&action.option);
+        Ok(match &action.kind {
+            ActionKind::Answer => Self::Answer,
+            ActionKind::Sleep | ActionKind::DigitsReceive => {
+                Self::Takes(option.millis("duration").unwrap_or_default())
             }
-            "call" => self.outgoing_call("call")?,
-            "connect" => self.outgoing_call("connect")?,
-            kind if ACTION_TYPES.split_ascii_whitespace().any(|known| known == kind) => Behaviour::AtOnce,
-            other => return Err(FlowError::Type(other.to_owned())),
+            ActionKind::Echo | ActionKind::StreamEcho => Self::Takes(
+                option.millis("duration").filter(|time| !time.is_zero()).unwrap_or(DEFAULT_ECHO_DURATION),
+            ),
+            ActionKind::Beep => Self::Takes(estimate::BEEP_DURATION),
+            ActionKind::Talk if option.get("async").and_then(Value::as_bool) == Some(true) => Self::AtOnce,
+            ActionKind::Talk => Self::Takes(estimate::speech(option.text("text"))),
+            ActionKind::Play => Self::Takes(estimate::streams(
+                option.get("stream_urls").and_then(Value::as_array).map_or(0, Vec::len),
+            )),
+            ActionKind::DigitsSend => Self::Takes(option.tones()),
+            ActionKind::Goto => Self::Goto {
+                target: Uuid::try_parse(option.text("target_id")).unwrap_or_default(),
+                loop_count: option.get("loop_count").and_then(Value::as_u64).unwrap_or_default(),
+            },
+            ActionKind::Stop => Self::Stop,
+            ActionKind::Hangup => Self::Hangup(match HangupReason::from(option.text("reason")) {
+                HangupReason::Unknown(_) => HangupReason::Normal,
+                reason => reason,
+            }),
+            ActionKind::Call => Self::outgoing_call("call", &option)?,
+            ActionKind::Connect => Self::outgoing_call("connect", &option)?,
+            ActionKind::Unknown(kind) => return Err(FlowError::Type(kind.as_str().to_owned())),
+            _ => Self::AtOnce,
         })
     }
 
     /// Validates an action that would place another call.
-    fn outgoing_call(&self, kind: &'static str) -> Result<Behaviour, FlowError> {
-        match self.text("anonymous") {
-            "" | "yes" | "no" | "auto" => Ok(Behaviour::AtOnce),
-            value => Err(FlowError::Anonymous { kind, value: value.to_owned() }),
+    fn outgoing_call(kind: &'static str, option: &Options<'_>) -> Result<Self, FlowError> {
+        let value = option.text("anonymous");
+        if value.is_empty() || Anonymous::TEXTS.contains(&value) {
+            Ok(Self::AtOnce)
+        } else {
+            Err(FlowError::Anonymous { kind, value: value.to_owned() })
         }
+    }
+}
+
+/// The options of an action.
+struct Options<'a>(&'a ActionOption);
+
+impl Options<'_> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name)
     }
 
     fn tones(&self) -> Duration {
@@ -115,12 +109,12 @@ impl Action {
     }
 
     fn text(&self, name: &str) -> &str {
-        self.option.get(name).and_then(Value::as_str).unwrap_or_default()
+        self.get(name).and_then(Value::as_str).unwrap_or_default()
     }
 
     /// An option in milliseconds; a negative number counts as absent.
     fn millis(&self, name: &str) -> Option<Duration> {
-        self.option.get(name).and_then(Value::as_u64).map(Duration::from_millis)
+        self.get(name).and_then(Value::as_u64).map(Duration::from_millis)
     }
 }
 
@@ -131,7 +125,8 @@ mod tests {
 
     fn read(kind: &str, option: Value) -> Result<Behaviour, FlowError> {
         let Value::Object(option) = option else { panic!("an option is an object") };
-        Action { kind: kind.into(), option, ..Action::default() }.read()
+        let action = ActionBody { option: option.into_iter().collect(), ..ActionBody::new(kind.into()) };
+        Behaviour::of(&action)
     }
 
     fn millis(kind: &str, option: Value) -> u128 {
@@ -143,8 +138,8 @@ mod tests {
 
     #[test]
     fn every_listed_type_is_accepted_and_others_are_refused_by_name() {
-        assert_eq!(ACTION_TYPES.split_ascii_whitespace().count(), 44);
-        for kind in ACTION_TYPES.split_ascii_whitespace() {
+        assert_eq!(ActionKind::TEXTS.len(), 44);
+        for kind in ActionKind::TEXTS {
             assert!(read(kind, json!({})).is_ok(), "{kind}");
         }
         let error = read("bogus", json!({})).unwrap_err();

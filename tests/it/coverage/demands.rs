@@ -1,0 +1,102 @@
+//! The requests that the registry demands of a tour, in the normal form of the journal.
+
+use std::collections::BTreeSet;
+
+use didww_types::{ApiVersion, ResourceSpec, Verb, find};
+
+/// All verbs, in the order in which a record meets them.
+pub const VERBS: [Verb; 5] = [Verb::Create, Verb::List, Verb::Get, Verb::Update, Verb::Delete];
+
+/// The request of a verb.
+pub fn request(spec: &ResourceSpec, verb: Verb) -> String {
+    let (method, below) = method(verb);
+    format!("{method} /{}{}", spec.name, if below { "/{id}" } else { "" })
+}
+
+/// The method of a verb, and whether its path has an id.
+pub fn method(verb: Verb) -> (&'static str, bool) {
+    match verb {
+        Verb::List => ("GET", false),
+        Verb::Get => ("GET", true),
+        Verb::Create => ("POST", false),
+        Verb::Update => ("PATCH", true),
+        Verb::Delete => ("DELETE", true),
+    }
+}
+
+/// The requests of a type in a version. A request that the version must refuse begins with `refused: `.
+pub fn of(spec: &'static ResourceSpec, version: ApiVersion) -> BTreeSet<String> {
+    let mut demands = Demands { exists: version >= spec.since, requests: BTreeSet::new() };
+    for verb in VERBS {
+        demands.add(spec.has(verb), &request(spec, verb));
+    }
+    if !demands.exists {
+        return demands.requests;
+    }
+    let record = format!("/{}/{{id}}", spec.name);
+    for relationship in spec.relationships {
+        let (name, exists) = (relationship.name, version >= relationship.since);
+        let linkage = format!("{record}/relationships/{name}");
+        demands.add(exists && spec.has(Verb::Get), &format!("GET {linkage}"));
+        demands.add(exists && spec.has(Verb::Get), &format!("GET {record}/{name}"));
+        let updates = exists && relationship.update && spec.has(Verb::Update);
+        demands.add(updates, &format!("PATCH {linkage}"));
+        if updates && relationship.many {
+            demands.add(true, &format!("POST {linkage}"));
+            demands.add(true, &format!("DELETE {linkage}"));
+        }
+    }
+    if spec.has(Verb::Get) {
+        for path in includes(spec) {
+            demands.add(include_exists(spec, &path, version), &format!("GET {record}?include={path}"));
+        }
+    }
+    if spec.has(Verb::List) {
+        let list = format!("GET /{}", spec.name);
+        for filter in spec.filters {
+            demands.add(version >= filter.since, &format!("{list}?filter[{}]", filter.name));
+        }
+        for attribute in spec.attributes {
+            let sorts = attribute.sort && attribute.exists_in(version);
+            demands.add(sorts, &format!("{list}?sort={}", attribute.name));
+            if sorts {
+                demands.add(true, &format!("{list}?sort=-{}", attribute.name));
+            }
+        }
+    }
+    demands.requests
+}
+
+struct Demands {
+    exists: bool,
+    requests: BTreeSet<String>,
+}
+
+impl Demands {
+    fn add(&mut self, served: bool, request: &str) {
+        let prefix = if served && self.exists { "" } else { "refused: " };
+        self.requests.insert(format!("{prefix}{request}"));
+    }
+}
+
+/// The include paths through one relationship, and those through two whose first target is declared.
+pub fn includes(spec: &'static ResourceSpec) -> Vec<String> {
+    let mut paths = Vec::new();
+    for relationship in spec.relationships {
+        paths.push(relationship.name.to_owned());
+        let below = find(relationship.target).map_or(&[][..], |target| target.relationships);
+        paths.extend(below.iter().map(|second| format!("{}.{}", relationship.name, second.name)));
+    }
+    paths
+}
+
+/// Whether a version has every relationship of an include path.
+pub fn include_exists(spec: &'static ResourceSpec, path: &str, version: ApiVersion) -> bool {
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let Some(relationship) = spec.relationships_at(version).find(|one| one.name == name) else {
+        return false;
+    };
+    rest.is_none_or(|rest| {
+        find(relationship.target).is_some_and(|target| include_exists(target, rest, version))
+    })
+}

@@ -1,0 +1,128 @@
+//! The list of a type: its records, each filter and each sort criterion.
+
+use didww_types::{FilterSpec, FilterTest, Kind, ResourceSpec};
+use serde_json::Value;
+
+use super::document::{Document, Record};
+use super::world::World;
+use crate::support::world::UNKNOWN;
+
+/// Lists the records of a type, of which `ids` are two, by every filter and criterion.
+pub async fn run(world: &World, spec: &'static ResourceSpec, ids: &[String; 2]) {
+    let all = list(world, spec, "", "").await;
+    for id in ids {
+        assert!(all.data.iter().any(|record| record.id == *id), "{world}: {id} is not listed");
+    }
+    assert_eq!(all.meta.total_records, u64::try_from(all.data.len()).ok(), "{world}");
+    let record = all.data.iter().find(|record| record.id == ids[0]).unwrap();
+    for filter in spec.filters {
+        let name = format!("filter[{}]", filter.name);
+        if world.version < filter.since {
+            let answer = world.get_with(&format!("/{}", spec.name), &name, "").await;
+            world.expect_refusal(&answer, 400, "102");
+        } else {
+            filtered(world, spec, filter, &name, record).await;
+        }
+    }
+    for attribute in spec.attributes {
+        if attribute.sort && attribute.exists_in(world.version) {
+            sorted(world, spec, attribute.name).await;
+        } else {
+            let answer = world.get_with(&format!("/{}", spec.name), "sort", attribute.name).await;
+            world.expect_refusal(&answer, 400, "114");
+        }
+    }
+}
+
+async fn list(world: &World, spec: &'static ResourceSpec, name: &str, value: &str) -> Document<Vec<Record>> {
+    let path = format!("/{}", spec.name);
+    let answer =
+        if name.is_empty() { world.get(&path).await } else { world.get_with(&path, name, value).await };
+    let document = world.document::<Vec<Record>>(&answer, 200);
+    assert!(document.links.is_some() && document.included.is_empty(), "{world}");
+    for record in &document.data {
+        world.check(spec, record, &[]);
+    }
+    document
+}
+
+/// The value of a record finds it, and another value does not.
+async fn filtered(
+    world: &World,
+    spec: &'static ResourceSpec,
+    filter: &FilterSpec,
+    name: &str,
+    record: &Record,
+) {
+    let value = value(world, spec, filter, record).await;
+    let finds = |listed: Document<Vec<Record>>| listed.data.iter().any(|listed| listed.id == record.id);
+    match &value {
+        Some(value) => assert!(finds(list(world, spec, name, value).await), "{world}: it has {value}"),
+        None if filter.blank => assert!(finds(list(world, spec, name, "").await), "{world}: it is empty"),
+        None => {}
+    }
+    if let Some(other) = other(filter.kind, value.as_deref()) {
+        assert!(!finds(list(world, spec, name, &other).await), "{world}: it has {value:?}, not {other}");
+    }
+}
+
+/// The value that a record has for a filter; none if it has none.
+async fn value(
+    world: &World,
+    spec: &'static ResourceSpec,
+    filter: &FilterSpec,
+    record: &Record,
+) -> Option<String> {
+    match filter.test {
+        FilterTest::Id => Some(record.id.clone()),
+        FilterTest::Equals(path) | FilterTest::Contains(path) => {
+            let mut parts = path.split('.');
+            let mut value = record.attributes.as_ref()?.get(parts.next()?)?;
+            for part in parts {
+                value = value.get(part)?;
+            }
+            match value {
+                Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+                Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+                _ => None,
+            }
+        }
+        FilterTest::Linked(relationship) => {
+            let relationship = spec.relationships_at(world.version).find(|one| one.name == relationship)?;
+            let path = format!("/{}/{}/relationships/{}", spec.name, record.id, relationship.name);
+            let linkage = world.get(&path).await;
+            let first = if relationship.many { "/data/0/id" } else { "/data/id" };
+            linkage.at(first).as_str().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
+
+/// A valid value other than that of a record; none if there is no other one.
+fn other(kind: Kind, than: Option<&str>) -> Option<String> {
+    let candidates: Vec<String> = match kind {
+        Kind::Boolean => vec!["true".to_owned(), "false".to_owned()],
+        Kind::Enumeration(texts) | Kind::Variant(texts) => {
+            texts.iter().map(|text| (*text).to_owned()).collect()
+        }
+        Kind::Integer { min, max } => vec![min.to_string(), max.to_string()],
+        Kind::Decimal { min, max } => vec![format!("{min}.0"), format!("{max}.0")],
+        Kind::Timestamp => vec!["2001-02-03T04:05:06.000Z".to_owned()],
+        _ => vec![UNKNOWN.to_owned()],
+    };
+    candidates.into_iter().find(|candidate| Some(candidate.as_str()) != than)
+}
+
+/// Both directions list all records, in the opposite order of the attribute's values.
+async fn sorted(world: &World, spec: &'static ResourceSpec, attribute: &str) {
+    let values = |listed: &Document<Vec<Record>>| -> Vec<Value> {
+        let of = |record: &Record| record.attributes.as_ref().unwrap().get(attribute).unwrap().clone();
+        listed.data.iter().map(of).collect()
+    };
+    let ascending = list(world, spec, "sort", attribute).await;
+    let descending = list(world, spec, "sort", &format!("-{attribute}")).await;
+    let mut reversed = values(&descending);
+    reversed.reverse();
+    assert_eq!(values(&ascending), reversed, "{world}");
+    assert!(ascending.data.len() >= 2, "{world}");
+}

@@ -1,0 +1,175 @@
+//! The relationships of a record: their linkage, the related records, their changes, and the include paths.
+
+use didww_types::{Access, RelationshipSpec, ResourceSpec, Verb};
+use serde_json::{Value, json};
+
+use super::demands::{include_exists, includes};
+use super::document::Record;
+use super::world::World;
+use crate::support::world::{identifier, no_route, refused};
+
+/// Calls every relationship of a record, and leaves it linked to a new record wherever it can be.
+pub async fn run(world: &World, spec: &'static ResourceSpec, id: &str) {
+    for relationship in spec.relationships {
+        let member = match world.readable(relationship.target) {
+            Some(target) => Some(world.create(target).await),
+            None => None,
+        };
+        let path = format!("/{}/{id}", spec.name);
+        let stage = Stage { world, spec, relationship, path, member };
+        if world.version < relationship.since {
+            stage.refused_paths().await;
+            continue;
+        }
+        stage.update().await;
+        if spec.has(Verb::Get) {
+            stage.read().await;
+        } else {
+            stage.refused_reads().await;
+        }
+    }
+    if spec.has(Verb::Get) {
+        for path in includes(spec) {
+            include(world, spec, id, &path).await;
+        }
+    }
+}
+
+struct Stage<'a> {
+    world: &'a World,
+    spec: &'static ResourceSpec,
+    relationship: &'static RelationshipSpec,
+    /// The path of the record.
+    path: String,
+    /// A record to link; none if the version serves no records of the target.
+    member: Option<String>,
+}
+
+impl Stage<'_> {
+    fn linkage_path(&self) -> String {
+        format!("{}/relationships/{}", self.path, self.relationship.name)
+    }
+
+    fn related_path(&self) -> String {
+        format!("{}/{}", self.path, self.relationship.name)
+    }
+
+    /// The linkage with the member, or without it.
+    fn linkage(&self, linked: bool) -> Value {
+        let member = self.member.as_ref().filter(|_| linked);
+        let member = member.map(|id| identifier(self.relationship.target, id));
+        if self.relationship.many { Value::Array(member.into_iter().collect()) } else { json!(member) }
+    }
+
+    async fn refused_paths(&self) {
+        self.refused_reads().await;
+        let body = json!({ "data": self.linkage(false) });
+        refused(&self.world.send("PATCH", &self.linkage_path(), Some(&body)).await, &[no_route()]);
+    }
+
+    async fn refused_reads(&self) {
+        for path in [self.linkage_path(), self.related_path()] {
+            refused(&self.world.get(&path).await, &[no_route()]);
+        }
+    }
+
+    async fn update(&self) {
+        let body = json!({ "data": self.linkage(true) });
+        if !self.spec.has(Verb::Update) {
+            refused(&self.world.send("PATCH", &self.linkage_path(), Some(&body)).await, &[no_route()]);
+        } else if !self.relationship.update {
+            let answer = self.world.send("PATCH", &self.linkage_path(), Some(&body)).await;
+            self.world.expect_refusal(&answer, 400, "105");
+        } else if self.relationship.many {
+            for (method, linked) in [("PATCH", true), ("DELETE", false), ("POST", true)] {
+                self.change(method, true, linked).await;
+            }
+        } else {
+            self.change("PATCH", true, true).await;
+            if self.relationship.create != Access::Required {
+                self.change("PATCH", false, false).await;
+                self.change("PATCH", true, true).await;
+            }
+        }
+    }
+
+    /// Sends linkage, and checks what the record is linked to then.
+    async fn change(&self, method: &str, sent: bool, linked: bool) {
+        let body = json!({ "data": self.linkage(sent) });
+        let answer = self.world.send(method, &self.linkage_path(), Some(&body)).await;
+        self.world.expect_status(&answer, 204);
+        if self.spec.has(Verb::Get) {
+            assert_eq!(
+                self.world.get(&self.linkage_path()).await.at("/data"),
+                self.linkage(linked),
+                "{}",
+                self.world
+            );
+        }
+    }
+
+    /// Reads the linkage and the related records, which must agree.
+    async fn read(&self) {
+        let Self { world, relationship, .. } = self;
+        let answer = world.get(&self.linkage_path()).await;
+        let linkage = world.document::<Value>(&answer, 200);
+        let base = world.api.base();
+        let links = json!({
+            "self": format!("{base}{}", self.linkage_path()),
+            "related": format!("{base}{}", self.related_path()),
+        });
+        assert_eq!(linkage.links, Some(links), "{world}");
+        assert_eq!(linkage.data.is_array(), relationship.many, "{world}");
+        if relationship.update && self.spec.has(Verb::Update) {
+            assert_eq!(linkage.data, self.linkage(true), "{world}");
+        }
+        let answer = world.get(&self.related_path()).await;
+        let Some(target) = world.readable(relationship.target) else {
+            world.expect_status(&answer, 200);
+            assert!(answer.at("/data").is_null(), "{world}: {}", answer.text);
+            return;
+        };
+        let related = if relationship.many {
+            world.document::<Vec<Record>>(&answer, 200).data
+        } else {
+            world.document::<Option<Record>>(&answer, 200).data.into_iter().collect()
+        };
+        for record in &related {
+            world.check(target, record, &[]);
+        }
+        assert_eq!(
+            identifiers(&linkage.data),
+            related.iter().map(|record| record.id.clone()).collect::<Vec<_>>()
+        );
+    }
+}
+
+/// The ids of linkage.
+fn identifiers(linkage: &Value) -> Vec<String> {
+    let one = std::slice::from_ref(linkage).iter().filter(|one| one.is_object());
+    let all = linkage.as_array().map_or_else(|| one.collect::<Vec<_>>(), |many| many.iter().collect());
+    all.into_iter().map(|identifier| identifier["id"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Reads a record with an include path: the relationship has linkage, and the records of it are included.
+async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &str) {
+    let answer = world.get_with(&format!("/{}/{id}", spec.name), "include", path).await;
+    if !include_exists(spec, path, world.version) {
+        world.expect_refusal(&answer, 400, "112");
+        return;
+    }
+    let document = world.document::<Record>(&answer, 200);
+    let (name, second) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
+    world.check(spec, &document.data, &[name]);
+    let linkage = document.data.relationships.as_ref().and_then(|members| members.get(name)).unwrap();
+    let linked = identifiers(linkage.data.as_ref().unwrap());
+    let Some(target) = world.readable(spec.relationship(name).unwrap().target) else {
+        assert!(document.included.is_empty(), "{world}: {}", answer.text);
+        return;
+    };
+    for id in linked {
+        let record = document.included.iter().find(|record| record.kind == target.name && record.id == id);
+        let record = record.unwrap_or_else(|| panic!("{world}: {id} is not included: {}", answer.text));
+        world.check(target, record, second.as_slice());
+    }
+}

@@ -1,0 +1,120 @@
+//! The tour of a type in a version: its verbs in the order in which a record meets them, and between them its
+//! relationships and lists.
+
+use std::collections::BTreeSet;
+
+use didww_types::{ApiVersion, ResourceSpec, Verb};
+use serde_json::{Value, json};
+
+use super::demands::{VERBS, method};
+use super::document::Record;
+use super::fixture::Fixture;
+use super::world::World;
+use super::{lists, relationships};
+use crate::support::world::{UNKNOWN, no_route, not_found, refused};
+
+/// Calls everything that a type has in a version, and everything that it lacks. Returns the requests that were sent.
+pub async fn run(spec: &'static ResourceSpec, version: ApiVersion, fixture: &Fixture) -> BTreeSet<String> {
+    let world = World::start(version).await;
+    let has = |verb| spec.has(verb) && version >= spec.since;
+    for verb in VERBS.into_iter().filter(|verb| !has(*verb)) {
+        refuse(&world, spec, verb).await;
+    }
+    if has(Verb::Create) {
+        create(&world, spec, fixture).await;
+    }
+    if ![Verb::List, Verb::Get, Verb::Update, Verb::Delete].into_iter().any(has) {
+        if version >= spec.since {
+            relationships::run(&world, spec, UNKNOWN).await;
+        }
+        return world.journal.sent();
+    }
+    let ids = [world.create(spec).await, world.create(spec).await];
+    if has(Verb::Update) {
+        update(&world, spec, &ids[0], fixture).await;
+    }
+    relationships::run(&world, spec, &ids[0]).await;
+    if has(Verb::List) {
+        lists::run(&world, spec, &ids).await;
+    }
+    if has(Verb::Delete) {
+        delete(&world, spec, &ids[0]).await;
+    }
+    world.journal.sent()
+}
+
+fn path(spec: &ResourceSpec, verb: Verb, id: &str) -> (&'static str, String) {
+    let (method, has_id) = method(verb);
+    (method, if has_id { format!("/{}/{id}", spec.name) } else { format!("/{}", spec.name) })
+}
+
+/// A verb that the type lacks in the version is answered like an unknown path.
+async fn refuse(world: &World, spec: &ResourceSpec, verb: Verb) {
+    let (method, path) = path(spec, verb, UNKNOWN);
+    let body = world.body(spec, Some(UNKNOWN), &json!({})).await;
+    let body = (method != "GET").then_some(&body);
+    refused(&world.send(method, &path, body).await, &[no_route()]);
+}
+
+async fn create(world: &World, spec: &'static ResourceSpec, fixture: &Fixture) {
+    let body = world.body(spec, None, fixture.create_body(world.version)).await;
+    let answer = world.send("POST", &format!("/{}", spec.name), Some(&body)).await;
+    let record = world.document::<Record>(&answer, 201).data;
+    world.check(spec, &record, &[]);
+    check_written(world, spec, &record, &body).await;
+}
+
+async fn update(world: &World, spec: &'static ResourceSpec, id: &str, fixture: &Fixture) {
+    let body = world.body(spec, Some(id), fixture.update_body(world.version)).await;
+    let answer = world.send("PATCH", &format!("/{}/{id}", spec.name), Some(&body)).await;
+    let record = world.document::<Record>(&answer, 200).data;
+    assert_eq!(record.id, id, "{world}");
+    world.check(spec, &record, &[]);
+    check_written(world, spec, &record, &body).await;
+}
+
+/// Checks that a record shows what a body sent, in the answer and when it is read again.
+async fn check_written(world: &World, spec: &'static ResourceSpec, record: &Record, body: &Value) {
+    for (name, sent) in body["data"]["attributes"].as_object().into_iter().flatten() {
+        let shown = record.attributes.as_ref().and_then(|attributes| attributes.get(name));
+        assert!(shown.is_some_and(|shown| contains(shown, sent)), "{world}: {name} is {shown:?}, not {sent}");
+    }
+    if !spec.has(Verb::Get) {
+        return;
+    }
+    let read = read(world, spec, &record.id).await;
+    assert_eq!(read, *record, "{world}: what was written is read");
+    for (name, sent) in body["data"]["relationships"].as_object().into_iter().flatten() {
+        let linkage = world.get(&format!("/{}/{}/relationships/{name}", spec.name, record.id)).await;
+        assert_eq!(linkage.at("/data"), sent["data"], "{world}");
+    }
+}
+
+async fn read(world: &World, spec: &'static ResourceSpec, id: &str) -> Record {
+    let answer = world.get(&format!("/{}/{id}", spec.name)).await;
+    let record = world.document::<Record>(&answer, 200).data;
+    assert_eq!(record.id, id, "{world}");
+    world.check(spec, &record, &[]);
+    record
+}
+
+/// Whether a value is the one that was sent. An object may have further members, which the service sets.
+fn contains(shown: &Value, sent: &Value) -> bool {
+    match (shown, sent) {
+        (Value::Object(shown), Value::Object(sent)) => {
+            sent.iter().all(|(name, value)| shown.get(name).is_some_and(|shown| contains(shown, value)))
+        }
+        _ => shown == sent,
+    }
+}
+
+async fn delete(world: &World, spec: &'static ResourceSpec, id: &str) {
+    let path = format!("/{}/{id}", spec.name);
+    let answer = world.send("DELETE", &path, None).await;
+    world.expect_status(&answer, 204);
+    if spec.has(Verb::Get) {
+        refused(&world.get(&path).await, &[not_found(id)]);
+    }
+    let again = world.send("DELETE", &path, None).await;
+    refused(&again, &[not_found(id)]);
+}
