@@ -1,6 +1,7 @@
 //! The rows of the report, in order.
 
 mod admit;
+mod build;
 mod calls;
 mod create;
 mod index;
@@ -22,7 +23,7 @@ type Measure = fn(&Plan, &'static str) -> Outcome<Row>;
 
 /// Measures every row whose name contains `only`.
 pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
-    let measures: [(&'static str, Measure); 20] = [
+    let measures: [(&'static str, Measure); 23] = [
         ("GET of one trunk / bare axum", read::one),
         ("list of 50 / bare axum", read::list),
         ("durable POST / raw inserts", create::durable),
@@ -43,6 +44,9 @@ pub(crate) fn all(plan: &Plan, only: Option<&str>) -> Outcome<Vec<Row>> {
         (platform::MEMORY, platform::memory),
         (platform::MEMORY_AFTER_CALLS, platform::afterwards),
         (index::LOADED, index::loaded),
+        (build::RELEASE, build::release),
+        (build::DIST, build::dist),
+        (build::CLIENT, build::client),
     ];
     let mut rows = Vec::new();
     for (name, measure) in measures {

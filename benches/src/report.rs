@@ -169,6 +169,7 @@ const FOOT: &str = "
   written in one transaction. Each call is dialled to a carrier in the benchmark's own process that answers 486,
   and its end is written too. The reference is the create of the durable POST row, on the same server.
 - **A call that is up** has been answered by such a carrier, runs a flow, and has an RTP socket.
+- **Cold build** is from an empty target folder to the binary, on all cores; the crates are downloaded before.
 - **Memory once calls are over** is resident memory of the process, 45 seconds after the last call: for 32 seconds
   the state of each call is kept to absorb retransmissions.
 

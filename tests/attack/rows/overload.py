@@ -43,4 +43,14 @@ def overload(case):
                       80.0, "%")
     server.kill()
     server = case.server(database=server.database, config=config)
-    case.at_most("memory beyond what the created trunks need", memory.most - measure.memory(server.pid), 250.0, "MB")
+    case.at_most("memory beyond what the created trunks need", memory.most - settled(server), 250.0, "MB")
+
+
+def settled(server):
+    """The least resident memory in ten seconds, in megabytes: what reading the database needed is given back."""
+    least, end = measure.memory(server.pid), time.monotonic() + 10
+    while time.monotonic() < end:
+        api(server)
+        time.sleep(0.1)
+        least = min(least, measure.memory(server.pid))
+    return least

@@ -1,15 +1,15 @@
 //! Validation of the setting `log`: levels and `target=level` pairs, separated by commas.
 //!
-//! [`EnvFilter`] accepts any word as a target: `warning` would select a target that does not exist, and so disable all
+//! [`Targets`] accepts any word as a target: `warning` would select a target that does not exist, and so disable all
 //! logs. Here each part must be a level, or a pair whose second half is a level.
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// Returns true if every part of a filter is a level or a `target=level` pair.
 pub(super) fn is_log_filter(text: &str) -> bool {
-    text.parse::<EnvFilter>().is_ok() && text.split(',').all(is_directive)
+    text.parse::<Targets>().is_ok() && text.split(',').all(is_directive)
 }
 
 /// The log targets of this server: the crates that it is composed of.
