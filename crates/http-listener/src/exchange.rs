@@ -86,7 +86,7 @@ mod tests {
         let exchange = Exchange { parts, request_id: "id-1".to_owned(), started: Duration::ZERO };
         assert_eq!(exchange.run(async { Ok::<_, Failed>(1) }).await, Ok(1));
         assert_eq!(exchange.run(async { Err::<u8, _>(Failed) }).await, Err(Failed));
-        let outcome = exchange.run(async { None::<Result<u8, Failed>>.expect("on purpose") }).await;
+        let outcome = exchange.run::<u8, Failed>(async { panic!("on purpose") }).await;
         assert_eq!(outcome, Err(Failed));
         let response = exchange.finish(Response::new(Body::empty()));
         assert_eq!(response.headers().get("x-request-id").unwrap(), "id-1");
