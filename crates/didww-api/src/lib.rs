@@ -13,7 +13,8 @@
 //! - The body of an operation that takes one: `Limits::body_bytes` within `Limits::body_deadline`.
 //! - The body of any other request: 1 MiB within one second, then the connection is closed.
 //! - The nesting of a JSON body: 64 levels.
-//! - The identifiers of related records in one response: 100,000, and the byte limit of the store on what it reads.
+//! - The relationships in one include path: 8. The identifiers of related records in one response: 100,000; the records that
+//!   it includes: 16 MiB.
 
 // Tests may read a bounded number of packets with methods that are disallowed elsewhere.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]

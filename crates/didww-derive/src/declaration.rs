@@ -18,6 +18,7 @@ pub(crate) struct Declaration {
     pub(crate) adapter: Option<Path>,
     pub(crate) list_needs: Option<Ident>,
     pub(crate) nested_includes: Vec<LitStr>,
+    pub(crate) global: bool,
     pub(crate) attributes: Vec<Attr>,
     pub(crate) relationships: Vec<Rel>,
     pub(crate) filters: Vec<Filter>,
@@ -101,6 +102,7 @@ impl Declaration {
             adapter: None,
             list_needs: None,
             nested_includes: Vec::new(),
+            global: false,
             attributes: Vec::new(),
             relationships: Vec::new(),
             filters: Vec::new(),
@@ -119,6 +121,10 @@ impl Declaration {
         }
         for field in &fields.named {
             declaration.read_field(field)?;
+        }
+        let written = declaration.verbs.iter().find(|verb| *verb != "List" && *verb != "Get");
+        if let (true, Some(verb)) = (declaration.global, written) {
+            return Err(Error::new(verb.span(), "no account can write the records of a global type"));
         }
         declaration.filters.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(declaration)
@@ -147,6 +153,8 @@ impl Declaration {
                 self.verbs.push(Ident::new(name, ident.span()));
                 Ok(())
             })?;
+        } else if meta.path.is_ident("global") {
+            self.global = true;
         } else if meta.path.is_ident("nested_includes") {
             let content;
             parenthesized!(content in meta.input);
@@ -155,9 +163,9 @@ impl Declaration {
                 .into_iter()
                 .collect();
         } else {
-            return Err(
-                meta.error("unknown option; known: name, since, verbs, adapter, list_needs, nested_includes")
-            );
+            return Err(meta.error(
+                "unknown option; known: name, since, verbs, adapter, list_needs, nested_includes, global",
+            ));
         }
         Ok(())
     }
@@ -312,6 +320,12 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         } else if meta.path.is_ident("linked") {
             let path: LitStr = meta.value()?.parse()?;
             test = Some(quote!(::didww_types::FilterTest::Linked(#path)));
+        } else if meta.path.is_ident("related") {
+            let path: LitStr = meta.value()?.parse()?;
+            if !path.value().contains('.') {
+                return Err(Error::new(path.span(), "expected relationships and an attribute: `related = \"a.b\"`"));
+            }
+            test = Some(quote!(::didww_types::FilterTest::Related(#path)));
         } else if meta.path.is_ident("value") {
             value = Some(meta.value()?.parse::<Type>()?);
         } else if meta.path.is_ident("since") {
@@ -324,7 +338,8 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
             legacy = true;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, id, equals, contains, linked, value, since, list, blank, legacy",
+                "unknown option; known: name, id, equals, contains, linked, related, value, since, list, blank, \
+                 legacy",
             ));
         }
         Ok(())
@@ -333,7 +348,7 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         (Some(name), Some(test), Some(value)) => Ok(Filter { name, test, value, list, blank, legacy, since }),
         _ => Err(Error::new_spanned(
             attribute,
-            "a filter needs a name, a test (id, equals, contains or linked) and a value",
+            "a filter needs a name, a test (id, equals, contains, linked or related) and a value",
         )),
     }
 }

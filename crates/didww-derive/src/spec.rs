@@ -6,7 +6,7 @@ use quote::quote;
 use crate::declaration::{Attr, Declaration, Filter, Rel};
 
 pub(crate) fn write(declaration: &Declaration) -> TokenStream {
-    let Declaration { ident, doc, name, since, verbs, nested_includes, .. } = declaration;
+    let Declaration { ident, doc, name, since, verbs, nested_includes, global, .. } = declaration;
     let attributes = declaration.attributes.iter().map(attribute);
     let relationships = declaration.relationships.iter().map(relationship);
     let filters = declaration.filters.iter().map(filter);
@@ -30,6 +30,7 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
             relationships: &[#(#relationships),*],
             filters: &[#(#filters),*],
             nested_includes: &[#(#nested_includes),*],
+            global: #global,
             has_meta: #has_meta,
             list_needs: #list_needs,
             adapter: #adapter,

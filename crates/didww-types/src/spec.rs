@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::{ApiVersion, Feature, Flaw, Kind};
+use crate::path::{follow, related_attribute};
+use crate::{ApiVersion, Feature, Flaw, Kind, REGISTRY};
 
 /// An operation on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -274,9 +275,12 @@ pub enum FilterTest {
     Equals(&'static str),
     /// The attribute of this name contains the value.
     Contains(&'static str),
-    /// The relationship of this name has a member with the value as id. An absent relationship has no
-    /// members.
+    /// A record at the end of this dotted path of relationships has the value as id. An absent relationship
+    /// has no members.
     Linked(&'static str),
+    /// A record at the end of this dotted path of relationships has the attribute that the path's last name
+    /// names, and it equals the value. If the attribute is a list, one of its items does.
+    Related(&'static str),
 }
 
 /// The declaration of a filter of a resource's list.
@@ -377,8 +381,11 @@ pub struct ResourceSpec {
     pub relationships: &'static [RelationshipSpec],
     /// The filters of the resource's list, sorted by name.
     pub filters: &'static [FilterSpec],
-    /// The include paths through more than one relationship.
+    /// The include paths through more than one relationship that DIDWW documents, also through types that the
+    /// registry does not contain yet.
     pub nested_includes: &'static [&'static str],
+    /// Whether the records belong to no account: every account reads the same ones, and none can write them.
+    pub global: bool,
     /// Whether each record has a `meta` member.
     pub has_meta: bool,
     /// The feature without which an account's list request is refused.
@@ -423,9 +430,23 @@ impl ResourceSpec {
         self.relationships.iter().filter(move |relationship| version >= relationship.since)
     }
 
-    /// The filters of a version.
+    /// The filters of a version, including those through types that the registry does not contain yet.
     pub fn filters_at(&self, version: ApiVersion) -> impl Iterator<Item = &'static FilterSpec> {
         self.filters.iter().filter(move |filter| version >= filter.since)
+    }
+
+    /// Whether a filter can find a record: every type on the path that it tests is in the registry.
+    pub fn resolves(&self, filter: &FilterSpec) -> bool {
+        match filter.test {
+            FilterTest::Linked(path) => follow(REGISTRY, self.name, path).is_some(),
+            FilterTest::Related(path) => related_attribute(REGISTRY, self.name, path).is_some(),
+            _ => true,
+        }
+    }
+
+    /// The documented include paths through more than one relationship of which every type is in the registry.
+    pub fn resolved_includes(&self) -> impl Iterator<Item = &'static str> {
+        self.nested_includes.iter().copied().filter(|path| follow(REGISTRY, self.name, path).is_some())
     }
 
     /// Whether records in the form of a version must be converted to the canonical form.

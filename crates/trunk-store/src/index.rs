@@ -1,4 +1,5 @@
-//! The index entries of a record: one for every attribute that a list can be filtered or sorted by, or that is unique.
+//! The index entries of a record: one for every attribute that a list can be filtered or sorted by, or that is unique. An
+//! attribute that is a list has one for each of its items.
 
 use std::borrow::Cow;
 
@@ -20,7 +21,7 @@ pub enum IndexValue {
 impl IndexValue {
     /// Converts the value of an attribute of a kind. Values of one kind compare as the kind does: decimals by their amount,
     /// instants by their time, texts byte by byte. Arrays and objects have no index value and become
-    /// [`Null`](Self::Null).
+    /// [`Null`](Self::Null): a list is indexed by its items.
     pub fn of(kind: Kind, value: &Value) -> Self {
         match (kind, value) {
             (Kind::Decimal { .. }, Value::String(text)) => {
@@ -75,13 +76,23 @@ pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Val
             paths.push((path, false));
         }
     }
-    paths
-        .into_iter()
-        .map(|(path, unique)| {
-            let value = IndexValue::of(kind_of(spec, path), &at(attributes, path));
-            IndexEntry { path, value, unique }
-        })
-        .collect()
+    let mut entries: Vec<IndexEntry> = Vec::with_capacity(paths.len());
+    for (path, unique) in paths {
+        let value = at(attributes, path);
+        match (kind_of(spec, path), &*value) {
+            // A list has an entry for each item, once; an empty one has that of null.
+            (Kind::List { of, .. }, Value::Array(items)) if !items.is_empty() => {
+                for item in items {
+                    let entry = IndexEntry { path, value: IndexValue::of(*of, item), unique };
+                    if !entries.contains(&entry) {
+                        entries.push(entry);
+                    }
+                }
+            }
+            (kind, value) => entries.push(IndexEntry { path, value: IndexValue::of(kind, value), unique }),
+        }
+    }
+    entries
 }
 
 /// The kind of an attribute, or of what a dotted path leads to, as a filter declares it.

@@ -39,6 +39,6 @@ pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
 };
 pub use query::{Condition, ListQuery, Listing, Order};
-pub use record::{Record, Scope};
+pub use record::{NO_ACCOUNT, Record, Scope};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{Answer, Store};

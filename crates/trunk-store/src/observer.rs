@@ -10,7 +10,7 @@ use crate::record::Record;
 pub enum Committed {
     /// The record was created or changed.
     Stored {
-        /// The number of the account that owns it.
+        /// The number of the account that owns it, or [`NO_ACCOUNT`](crate::NO_ACCOUNT).
         account: i64,
         /// The record after the write.
         record: Record,
@@ -19,7 +19,7 @@ pub enum Committed {
     },
     /// The record was deleted.
     Deleted {
-        /// The number of the account that owned it.
+        /// The number of the account that owned it, or [`NO_ACCOUNT`](crate::NO_ACCOUNT).
         account: i64,
         /// The name of its type.
         kind: &'static str,

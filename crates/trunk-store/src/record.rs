@@ -6,13 +6,23 @@ use uuid::Uuid;
 
 use crate::error::StoreError;
 
-/// The records of one type in one account.
+/// The owner of records that belong to no account: those of global types. No account has this number.
+pub const NO_ACCOUNT: i64 = 0;
+
+/// The records of one type that an account can read: its own ones, or all of them if the type is global.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope {
-    /// The account's number.
+    /// The number of the account, of which long reads take turns.
     pub account: i64,
     /// The type.
     pub spec: &'static ResourceSpec,
+}
+
+impl Scope {
+    /// The number with which the records are stored: the account's, or [`NO_ACCOUNT`] for a global type.
+    pub fn owner(&self) -> i64 {
+        if self.spec.global { NO_ACCOUNT } else { self.account }
+    }
 }
 
 /// A stored record.

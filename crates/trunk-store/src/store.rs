@@ -121,7 +121,7 @@ pub trait Store: Send + Sync + std::fmt::Debug {
     fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool>;
 
     /// Deletes all records, calls and events, of one account or of all; with `accounts`, also the accounts and keys.
-    /// Without an account, it also deletes the customers' events, and all documents but the platform's own state,
+    /// Without an account, it also deletes the records of global types, the customers' events, and all documents but the platform's own state,
     /// customers, agents, access keys, numbers and outbound configurations.
     fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()>;
 

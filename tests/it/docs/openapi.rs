@@ -124,6 +124,9 @@ fn samples(schema: &Value) -> Vec<Value> {
     if let Some(values) = schema["enum"].as_array() {
         return values.clone();
     }
+    if let Some(alternatives) = schema["anyOf"].as_array() {
+        return alternatives.iter().filter(|schema| schema["enum"].is_array()).flat_map(samples).collect();
+    }
     match (schema["type"].as_str().unwrap_or_default(), schema["format"].as_str()) {
         ("array", _) => samples(&schema["items"]),
         ("boolean", _) => vec![json!(true), json!(false)],
@@ -251,6 +254,9 @@ fn check_schema(schema: &Value, place: &str) {
         if let Some(inner) = members.get(name).filter(|inner| inner.is_object()) {
             check_schema(inner, &format!("{place}/{name}"));
         }
+    }
+    for inner in members.get("anyOf").and_then(Value::as_array).into_iter().flatten() {
+        check_schema(inner, &format!("{place}/anyOf"));
     }
     for (name, inner) in members.get("properties").and_then(Value::as_object).into_iter().flatten() {
         check_schema(inner, &format!("{place}/properties/{name}"));

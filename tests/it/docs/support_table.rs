@@ -20,8 +20,10 @@ fn table() -> String {
 
 type Named = Vec<(&'static str, ApiVersion)>;
 
+/// The filters that can find a record: those through a type that is not declared yet are not listed.
 fn filters(spec: &ResourceSpec) -> Named {
-    spec.filters.iter().map(|filter| (filter.name, filter.since)).collect()
+    let resolved = spec.filters.iter().filter(|filter| spec.resolves(filter));
+    resolved.map(|filter| (filter.name, filter.since)).collect()
 }
 
 fn sorts(spec: &ResourceSpec) -> Named {
@@ -31,7 +33,7 @@ fn sorts(spec: &ResourceSpec) -> Named {
 
 fn includes(spec: &ResourceSpec) -> Named {
     let relationships = spec.relationships.iter().map(|relationship| (relationship.name, relationship.since));
-    relationships.chain(spec.nested_includes.iter().map(|path| (*path, spec.since))).collect()
+    relationships.chain(spec.resolved_includes().map(|path| (path, spec.since))).collect()
 }
 
 /// The names, each with its first version if that is newer than its resource's.

@@ -24,8 +24,20 @@ impl IncludeNode {
     /// Adds a dotted path such as `dids.order` to a forest whose roots are relationships of `spec`.
     ///
     /// # Errors
-    /// An error object if the path names an unknown relationship.
+    /// An error object if the path has more than [`MAX_PATH_LENGTH`] names, or names an unknown relationship.
     pub(super) fn add(
+        context: &RequestContext<'_>,
+        spec: &'static ResourceSpec,
+        forest: &mut Vec<Self>,
+        path: &str,
+    ) -> Result<(), Box<ErrorObject>> {
+        if path.split('.').count() > MAX_PATH_LENGTH {
+            return Err(invalid(format!("{path} has more than {MAX_PATH_LENGTH} relationships")));
+        }
+        Self::add_below(context, spec, forest, path)
+    }
+
+    fn add_below(
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         forest: &mut Vec<Self>,
@@ -33,8 +45,7 @@ impl IncludeNode {
     ) -> Result<(), Box<ErrorObject>> {
         let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
         let Some(relationship) = context.relationship(spec, name) else {
-            let detail = format!("{name} is not a valid relationship of {}", spec.name);
-            return Err(ErrorObject::new(ErrorCode::InvalidInclude, "Invalid field", detail).into());
+            return Err(invalid(format!("{name} is not a valid relationship of {}", spec.name)));
         };
         let index = forest.iter().position(|node| node.relationship.name == name).unwrap_or_else(|| {
             forest.push(Self { relationship, children: Vec::new() });
@@ -42,15 +53,16 @@ impl IncludeNode {
         });
         let (Some(rest), Some(node)) = (rest, forest.get_mut(index)) else { return Ok(()) };
         if let Some(target) = find(relationship.target) {
-            return Self::add(context, target, &mut node.children, rest);
+            return Self::add_below(context, target, &mut node.children, rest);
         }
         // This server does not declare the target, so it has no records. DIDWW documents some paths through such a
         // target; they are accepted and include no record.
         if spec.nested_includes.contains(&path) {
             return Ok(());
         }
-        let detail = format!("{rest} is not a valid relationship of {}", relationship.target);
-        Err(ErrorObject::new(ErrorCode::InvalidInclude, "Invalid field", detail).into())
+        // As the framework behind the API, the answer names one relationship and not the rest of the path.
+        let named = rest.split('.').next().unwrap_or(rest);
+        Err(invalid(format!("{named} is not a valid relationship of {}", relationship.target)))
     }
 
     /// Sorts a forest by the order of declaration, in which recorded responses list the included records.
@@ -65,6 +77,17 @@ impl IncludeNode {
         }
     }
 }
+
+fn invalid(detail: String) -> Box<ErrorObject> {
+    ErrorObject::new(ErrorCode::InvalidInclude, "Invalid field", detail).into()
+}
+
+/// Maximum number of relationships in one include path. Types can refer to each other, so that a path could go round
+/// without end.
+const MAX_PATH_LENGTH: usize = 8;
+
+/// Maximum number of bytes of the attributes of all records that one response includes.
+const MAX_INCLUDED_BYTES: usize = 16 << 20;
 
 /// Maximum number of resource identifiers in the relationships of one response. A trunk can be configured to have all
 /// DIDs of its account, so that the size of a page would otherwise be the product of both numbers.
@@ -186,7 +209,7 @@ pub(super) async fn collect_included(
     let seen =
         if forest.is_empty() { HashSet::new() } else { records.iter().map(|record| record.id).collect() };
     let (primary, included): (Vec<RecordWithLinkage>, Vec<Vec<RecordWithLinkage>>) =
-        Collector { context, seen, left: MAX_IDENTIFIERS }
+        Collector { context, seen, left: MAX_IDENTIFIERS, bytes_left: MAX_INCLUDED_BYTES }
             .expand(spec, records, forest)
             .await?
             .into_iter()
@@ -201,6 +224,8 @@ struct Collector<'a> {
     seen: HashSet<Uuid>,
     /// The number of identifiers that the response may still contain.
     left: usize,
+    /// The number of bytes that further included records may have.
+    bytes_left: usize,
 }
 
 /// Each record with the records that are included because of it.
@@ -281,6 +306,11 @@ impl Collector<'_> {
             return Ok(Vec::new());
         }
         let found = self.context.core.store.find_all(self.context.scope(target), ids).await?;
+        let bytes: usize = found.iter().map(|record| record.attributes.len()).sum();
+        self.bytes_left = self
+            .bytes_left
+            .checked_sub(bytes)
+            .ok_or_else(|| StoreError::TooLarge("included records of too many bytes".to_owned()))?;
         let existing: HashSet<Uuid> = found.iter().map(|record| record.id).collect();
         let mut expanded = self.expand(target, found, forest).await?.into_iter();
         let group = |ids: Vec<Uuid>| {

@@ -239,7 +239,8 @@ fn filter_parameter(filter: &FilterSpec) -> Value {
 }
 
 fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Value> {
-    let filters = spec.filters_at(version).filter(|filter| !filter.legacy);
+    // A filter through a type that is not declared is accepted, because DIDWW has it, but finds nothing.
+    let filters = spec.filters_at(version).filter(|filter| !filter.legacy && spec.resolves(filter));
     let mut parameters: Vec<Value> = filters.map(filter_parameter).collect();
     let attributes = spec.attributes_at(version).into_iter().filter(|attribute| attribute.sort);
     let sorts: Vec<String> = attributes
@@ -265,19 +266,34 @@ fn list_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Valu
 fn shape_parameters(spec: &'static ResourceSpec, version: ApiVersion) -> Vec<Value> {
     let relationships = || spec.relationships_at(version).map(|relationship| relationship.name);
     let mut parameters = Vec::new();
-    let nested =
-        spec.nested_includes.iter().copied().filter(|path| {
-            path.split('.').next().is_some_and(|first| relationships().any(|name| name == first))
-        });
-    let includes: Vec<&str> = relationships().chain(nested).collect();
-    if !includes.is_empty() {
-        let words = "Relationships whose records the response includes.";
-        parameters.push(comma_list("include", words, &json!({ "type": "string", "enum": includes })));
-    }
+    parameters.extend(include_parameter(spec, version));
     let attributes = spec.attributes_at(version).into_iter().map(|attribute| attribute.name);
     let fields: Vec<&str> = attributes.chain(relationships()).collect();
     let words = "Attributes and relationships that the response contains; it omits all others.";
     let name = format!("fields[{}]", spec.name);
     parameters.push(comma_list(&name, words, &json!({ "type": "string", "enum": fields })));
     parameters
+}
+
+/// Builds the `include` parameter: the relationships and the paths of two of them are listed, and longer paths are
+/// described by a pattern.
+fn include_parameter(spec: &'static ResourceSpec, version: ApiVersion) -> Option<Value> {
+    let mut paths: Vec<String> =
+        spec.relationships_at(version).map(|relationship| relationship.name.to_owned()).collect();
+    let roots = paths.join("|");
+    for relationship in spec.relationships_at(version) {
+        let target = find(relationship.target).filter(|target| version >= target.since);
+        let further = target.into_iter().flat_map(|target| target.relationships_at(version));
+        paths.extend(further.map(|further| format!("{}.{}", relationship.name, further.name)));
+    }
+    let listed = json!({ "type": "string", "enum": paths });
+    let (words, item) = if paths.iter().any(|path| path.contains('.')) {
+        let longer = json!({ "type": "string", "pattern": format!("^({roots})(\\.[a-z_]+)+$") });
+        let words = "Relationships whose records the response includes. A dotted path includes relationships of \
+                     those records too.";
+        (words, json!({ "anyOf": [listed, longer] }))
+    } else {
+        ("Relationships whose records the response includes.", listed)
+    };
+    (!paths.is_empty()).then(|| comma_list("include", words, &item))
 }

@@ -60,9 +60,8 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                 FilterTest::Equals(path) | FilterTest::Contains(path) => {
                     spec.attribute(head(path)).unwrap_or_else(|| panic!("{} filter {name}", spec.name)).since
                 }
-                // A DID's city, country and region are relationships of its group, which is not declared yet.
-                FilterTest::Id | FilterTest::Linked("city" | "country" | "region") => spec.since,
-                FilterTest::Linked(path) => {
+                FilterTest::Id => spec.since,
+                FilterTest::Linked(path) | FilterTest::Related(path) => {
                     spec.relationship(head(path))
                         .unwrap_or_else(|| panic!("{} filter {name}", spec.name))
                         .since
@@ -85,6 +84,77 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
             assert!(spec.filters.is_empty() && spec.attributes.iter().all(|attribute| !attribute.sort));
         }
     }
+}
+
+#[test]
+fn global_types_are_only_read_and_refer_to_global_types() {
+    for spec in REGISTRY.iter().filter(|spec| spec.global) {
+        assert!(spec.verbs.iter().all(|verb| [Verb::List, Verb::Get].contains(verb)), "{}", spec.name);
+        for relationship in spec.relationships {
+            let target = find(relationship.target);
+            assert!(target.is_none_or(|target| target.global), "{}.{}", spec.name, relationship.name);
+        }
+    }
+}
+
+/// Kinds whose values have index entries of one form.
+fn compare_alike(filter: Kind, attribute: Kind) -> bool {
+    let item = if let Kind::List { of, .. } = attribute { *of } else { attribute };
+    match item {
+        Kind::Decimal { .. } => matches!(filter, Kind::Decimal { .. }),
+        Kind::Timestamp => filter == Kind::Timestamp,
+        Kind::Boolean => filter == Kind::Boolean,
+        Kind::Integer { .. } => matches!(filter, Kind::Integer { .. }),
+        _ => !matches!(filter, Kind::Decimal { .. } | Kind::Timestamp | Kind::Boolean | Kind::Integer { .. }),
+    }
+}
+
+#[test]
+fn a_path_whose_types_are_all_declared_leads_to_what_it_names() {
+    for spec in REGISTRY {
+        for filter in spec.filters {
+            let (FilterTest::Linked(path) | FilterTest::Related(path)) = filter.test else { continue };
+            let mut names: Vec<&str> = path.split('.').collect();
+            let attribute = matches!(filter.test, FilterTest::Related(_)).then(|| names.pop().unwrap());
+            let mut owner = Some(*spec);
+            for name in names {
+                let Some(declared) = owner else { break };
+                let relationship = declared.relationship(name);
+                let relationship = relationship
+                    .unwrap_or_else(|| panic!("{name} of filter {} of {}", filter.name, spec.name));
+                owner = find(relationship.target);
+            }
+            assert_eq!(spec.resolves(filter), owner.is_some(), "filter {} of {}", filter.name, spec.name);
+            let (Some(target), Some(name)) = (owner, attribute) else { continue };
+            let attribute = target.attribute(name).unwrap();
+            assert!(compare_alike(filter.kind, attribute.kind), "filter {} of {}", filter.name, spec.name);
+            // Records are found by the index of the attribute, which these marks create.
+            let filtered =
+                target.filters.iter().any(|other| other.test == FilterTest::Equals(attribute.name));
+            assert!(attribute.sort || attribute.unique || filtered, "{}.{name} is not indexed", target.name);
+        }
+        for path in spec.nested_includes {
+            let mut owner = Some(*spec);
+            for name in path.split('.') {
+                let Some(declared) = owner else { break };
+                owner = find(
+                    declared.relationship(name).unwrap_or_else(|| panic!("{path} of {}", spec.name)).target,
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
+    let resolved = |spec: &ResourceSpec| -> Vec<&str> {
+        let paths = spec.filters.iter().filter(|filter| {
+            matches!(filter.test, FilterTest::Linked(_) | FilterTest::Related(_)) && spec.resolves(filter)
+        });
+        paths.map(|filter| filter.name).collect()
+    };
+    assert_eq!(resolved(VoiceOutTrunk::SPEC), ["default_did.id"]);
+    assert_eq!(resolved(Did::SPEC), [""; 0]);
 }
 
 #[test]

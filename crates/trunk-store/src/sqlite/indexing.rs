@@ -5,12 +5,13 @@
 //! entries of another form. The table `indexed` knows the form of each attribute's entries; what differs from the
 //! declaration is built here, in batches, each of which notes how far it came: a start that is cut off goes on there.
 
-use didww_types::{REGISTRY, ResourceSpec};
+use didww_types::ResourceSpec;
 use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Transaction, params};
 use serde_json::{Map, Value};
 
 use super::symbols::Symbols;
+use crate::NO_ACCOUNT;
 use crate::index::{IndexEntry, form_of, index_of};
 
 /// Number of records in one transaction.
@@ -49,7 +50,7 @@ pub(super) fn bring_up_to_date(
     let transaction = connection.transaction()?;
     forget_undeclared(&transaction, symbols)?;
     let mut unfinished = Vec::new();
-    for spec in REGISTRY {
+    for spec in symbols.registry() {
         let stale = stale(&transaction, symbols, spec)?;
         if stale.is_empty() {
             continue;
@@ -72,7 +73,8 @@ pub(super) fn bring_up_to_date(
 
 /// Forgets the form of attributes that are not indexed any more: records written meanwhile get no entries.
 fn forget_undeclared(connection: &Connection, symbols: &Symbols) -> rusqlite::Result<()> {
-    let declared: Vec<String> = REGISTRY
+    let declared: Vec<String> = symbols
+        .registry()
         .iter()
         .flat_map(|spec| {
             paths(spec).into_iter().map(|entry| symbols.member(spec.name, entry.path).to_string())
@@ -157,17 +159,17 @@ fn build(
 
 /// Deletes entries of another form, and notes that building began.
 fn begin(transaction: &Transaction<'_>, stale: &[Stale]) -> rusqlite::Result<()> {
-    let accounts: Vec<i64> = transaction
-        .prepare("SELECT number FROM account")?
-        .query_map([], |row| row.get(0))?
+    let owners: Vec<i64> = transaction
+        .prepare("SELECT number FROM account UNION ALL SELECT ?1")?
+        .query_map([NO_ACCOUNT], |row| row.get(0))?
         .collect::<Result<_, _>>()?;
     for stale in stale.iter().filter(|stale| stale.after.is_none()) {
-        for account in &accounts {
+        for owner in &owners {
             for sql in [
                 "DELETE FROM facet WHERE account = ?1 AND field = ?2",
                 "DELETE FROM unique_facet WHERE account = ?1 AND field = ?2",
             ] {
-                transaction.execute(sql, params![account, stale.field])?;
+                transaction.execute(sql, params![owner, stale.field])?;
             }
         }
         transaction.execute(

@@ -12,6 +12,7 @@ mod cache;
 mod filters;
 mod sort;
 
+use didww_types::FilterTest;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use uuid::Uuid;
 
@@ -191,7 +192,7 @@ impl Lists<'_> {
         let mut select = self.connection.prepare_cached(&text).map_err(failed)?;
         let [limit, offset] = [limit, offset].map(|number| i64::try_from(number).unwrap_or(i64::MAX));
         let numbers =
-            select.query_map(params![scope.account, of, limit, offset], |row| row.get(0)).map_err(failed)?;
+            select.query_map(params![scope.owner(), of, limit, offset], |row| row.get(0)).map_err(failed)?;
         numbers.collect::<Result<_, _>>().map_err(failed)
     }
 
@@ -200,7 +201,7 @@ impl Lists<'_> {
             .connection
             .prepare_cached("SELECT records, changes FROM record_count WHERE account = ?1 AND kind = ?2")
             .map_err(failed)?
-            .query_row(params![scope.account, self.symbols.kind(scope.spec.name)], |row| {
+            .query_row(params![scope.owner(), self.symbols.kind(scope.spec.name)], |row| {
                 let records = u64::try_from(row.get::<_, i64>(0)?).unwrap_or_default();
                 Ok(RecordCount { records, changes: row.get(1)? })
             })
@@ -239,7 +240,9 @@ impl ByteBudget {
 
 /// Whether a list depends only on the records of its type in its account, so that it is valid until one of them changes.
 fn is_cacheable(query: &ListQuery) -> bool {
-    let linked = |condition: &crate::Condition| matches!(condition.test, didww_types::FilterTest::Linked(_));
+    let linked = |condition: &crate::Condition| {
+        matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_))
+    };
     query.linked_from.is_none() && !query.conditions.iter().any(linked)
 }
 

@@ -4,6 +4,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use didww_types::{REGISTRY, ResourceSpec};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use service_base::clock::Clock;
@@ -84,7 +85,7 @@ impl SqliteStore {
             )
             .map_err(engine)?;
         migrate(&mut writer).map_err(engine)?;
-        let symbols = Arc::new(intern(&mut writer).map_err(engine)?);
+        let symbols = Arc::new(intern(&mut writer, REGISTRY).map_err(engine)?);
         if let Some(found) = indexing::bring_up_to_date(&mut writer, &symbols).map_err(engine)? {
             let Duplicates { attribute, values, records } = found;
             return Err(OpenError::Duplicates { file: path.to_owned(), attribute, values, records });
@@ -132,6 +133,17 @@ impl SqliteStore {
     /// # Errors
     /// As [`in_memory`](Self::in_memory).
     pub fn in_memory_with(limits: StoreLimits) -> Result<Self, OpenError> {
+        Self::in_memory_of(REGISTRY, limits)
+    }
+
+    /// Creates a database in memory that keeps records of these types, which may be other ones than those of DIDWW.
+    ///
+    /// # Errors
+    /// As [`in_memory`](Self::in_memory).
+    pub fn in_memory_of(
+        registry: &'static [&'static ResourceSpec],
+        limits: StoreLimits,
+    ) -> Result<Self, OpenError> {
         let engine = |error| OpenError::Engine { file: PathBuf::from(":memory:"), error };
         let mut connection = Connection::open_in_memory().map_err(engine)?;
         connection
@@ -141,7 +153,7 @@ impl SqliteStore {
             )
             .map_err(engine)?;
         migrate(&mut connection).map_err(engine)?;
-        let symbols = Arc::new(intern(&mut connection).map_err(engine)?);
+        let symbols = Arc::new(intern(&mut connection, registry).map_err(engine)?);
         prepare(&connection);
         let memory = Arc::new(SharedConnection::new(connection));
         let connections = Connections::memory(Arc::clone(&memory));
@@ -226,9 +238,12 @@ fn identify(canonical: &Path, path: &Path) -> Result<(), OpenError> {
 }
 
 /// Loads the symbols in one transaction, because a new database inserts many.
-fn intern(connection: &mut Connection) -> rusqlite::Result<Symbols> {
+fn intern(
+    connection: &mut Connection,
+    registry: &'static [&'static ResourceSpec],
+) -> rusqlite::Result<Symbols> {
     let transaction = connection.transaction()?;
-    let symbols = Symbols::intern(&transaction)?;
+    let symbols = Symbols::intern(&transaction, registry)?;
     transaction.commit()?;
     Ok(symbols)
 }

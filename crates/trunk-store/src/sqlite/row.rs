@@ -37,7 +37,7 @@ pub(super) fn find(
             "SELECT number, id, revision, attributes, meta FROM record WHERE id = ?1 AND account = ?2 AND kind = ?3",
         )
         .map_err(failed)?
-        .query_row(params![id.as_bytes().as_slice(), scope.account, symbols.kind(scope.spec.name)], |row| {
+        .query_row(params![id.as_bytes().as_slice(), scope.owner(), symbols.kind(scope.spec.name)], |row| {
             record(row, scope.spec.name)
         })
         .optional()

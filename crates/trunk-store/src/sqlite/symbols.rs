@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use didww_types::{FilterTest, REGISTRY};
+use didww_types::ResourceSpec;
 use rusqlite::{Connection, params};
 use serde_json::Map;
 
@@ -14,14 +14,18 @@ const UNKNOWN: i64 = -1;
 /// The numbers of every declared type, and of its indexed attributes and its relationships.
 #[derive(Debug)]
 pub(super) struct Symbols {
+    registry: &'static [&'static ResourceSpec],
     kinds: HashMap<&'static str, i64>,
     members: HashMap<(&'static str, &'static str), i64>,
 }
 
 impl Symbols {
     /// Loads the number of every declared name, and inserts the names that are new.
-    pub(super) fn intern(connection: &Connection) -> rusqlite::Result<Self> {
-        let mut symbols = Self { kinds: HashMap::new(), members: HashMap::new() };
+    pub(super) fn intern(
+        connection: &Connection,
+        registry: &'static [&'static ResourceSpec],
+    ) -> rusqlite::Result<Self> {
+        let mut symbols = Self { registry, kinds: HashMap::new(), members: HashMap::new() };
         let mut insert =
             connection.prepare("INSERT INTO symbol (name) VALUES (?1) ON CONFLICT DO NOTHING")?;
         let mut select = connection.prepare("SELECT number FROM symbol WHERE name = ?1")?;
@@ -32,23 +36,23 @@ impl Symbols {
             insert.execute(params![name])?;
             select.query_row(params![name], |row| row.get(0))
         };
-        for spec in REGISTRY {
+        for spec in registry {
             symbols.kinds.insert(spec.name, number(spec.name)?);
-            let linked = spec.filters.iter().filter_map(|filter| match filter.test {
-                FilterTest::Linked(relationship) => Some(relationship),
-                _ => None,
-            });
             let members = index_of(spec, &Map::new())
                 .into_iter()
                 .map(|entry| entry.path)
-                .chain(spec.relationships.iter().map(|relationship| relationship.name))
-                .chain(linked);
+                .chain(spec.relationships.iter().map(|relationship| relationship.name));
             for member in members {
                 let number = number(&format!("{}/{member}", spec.name))?;
                 symbols.members.insert((spec.name, member), number);
             }
         }
         Ok(symbols)
+    }
+
+    /// The declarations of all types that the store keeps.
+    pub(super) fn registry(&self) -> &'static [&'static ResourceSpec] {
+        self.registry
     }
 
     /// Returns the number of a type.

@@ -14,7 +14,7 @@ use super::symbols::Symbols;
 use super::{calls, claims, documents, outbox, running};
 use crate::canonical::canonical_text;
 use crate::index::{IndexEntry, index_of};
-use crate::{Change, Committed, DocumentKind, IndexValue, Record, Scope, StoreError};
+use crate::{Change, Committed, DocumentKind, IndexValue, NO_ACCOUNT, Record, Scope, StoreError};
 
 impl ToSql for IndexValue {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -61,7 +61,7 @@ pub(super) fn apply(
     let mut stored = |scope: Scope, record: &Record| -> Result<(), StoreError> {
         if observed {
             let links = write.links(scope.spec, record.number)?;
-            committed.push(Committed::Stored { account: scope.account, record: record.clone(), links });
+            committed.push(Committed::Stored { account: scope.owner(), record: record.clone(), links });
         }
         Ok(())
     };
@@ -92,7 +92,7 @@ pub(super) fn apply(
             }
             Change::Delete { scope, id } => {
                 write.delete(*scope, *id)?;
-                deleted.push(Committed::Deleted { account: scope.account, kind: scope.spec.name, id: *id });
+                deleted.push(Committed::Deleted { account: scope.owner(), kind: scope.spec.name, id: *id });
             }
             Change::Answered(call) => running::insert(connection, call)?,
             Change::Acknowledged(id) => running::acknowledge(connection, *id)?,
@@ -142,7 +142,7 @@ impl RecordWriter<'_> {
         let kind = self.symbols.kind(scope.spec.name);
         let inserted = self.execute(
             "INSERT INTO record (account, kind, id, created_at, attributes) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![scope.account, kind, id.as_bytes().as_slice(), created_at, text],
+            params![scope.owner(), kind, id.as_bytes().as_slice(), created_at, text],
         );
         match inserted {
             Ok(_) => {}
@@ -240,13 +240,17 @@ impl RecordWriter<'_> {
     /// Refuses a further record if the account has reached its quota. It is checked before anything is changed: refusals
     /// can be frequent, and this way they need no rollback.
     fn check_quota(&self, scope: Scope, quotas: &Quotas) -> Result<(), StoreError> {
+        // Records that belong to no account are not created by customers.
+        if scope.spec.global {
+            return Ok(());
+        }
         let quota = quotas.directory.read().quota(scope.account, quotas.default);
         let Some(max) = quota else { return Ok(()) };
         let records: Option<i64> = self
             .connection
             .prepare_cached("SELECT records FROM record_count WHERE account = ?1 AND kind = ?2")
             .map_err(failed)?
-            .query_row(params![scope.account, self.symbols.kind(scope.spec.name)], |row| row.get(0))
+            .query_row(params![scope.owner(), self.symbols.kind(scope.spec.name)], |row| row.get(0))
             .optional()
             .map_err(failed)?;
         if u64::try_from(records.unwrap_or_default()).unwrap_or_default() < max {
@@ -261,7 +265,7 @@ impl RecordWriter<'_> {
         let taken = self
             .connection
             .prepare_cached("SELECT 1 FROM unique_facet WHERE account = ?1 AND field = ?2 AND value = ?3")
-            .and_then(|mut select| select.exists(params![scope.account, field, entry.value]));
+            .and_then(|mut select| select.exists(params![scope.owner(), field, entry.value]));
         if taken.map_err(failed)? { Err(StoreError::Taken(entry.path.to_owned())) } else { Ok(()) }
     }
 
@@ -272,7 +276,7 @@ impl RecordWriter<'_> {
             "INSERT INTO facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)"
         };
         let field = self.symbols.member(scope.spec.name, entry.path);
-        match self.execute(sql, params![scope.account, field, entry.value, record]) {
+        match self.execute(sql, params![scope.owner(), field, entry.value, record]) {
             Ok(_) => Ok(()),
             Err(error) if is_taken(&error) => Err(StoreError::Taken(entry.path.to_owned())),
             Err(error) => Err(failed(error)),
@@ -286,7 +290,7 @@ impl RecordWriter<'_> {
             "DELETE FROM facet WHERE account = ?1 AND field = ?2 AND value = ?3 AND record = ?4"
         };
         let field = self.symbols.member(scope.spec.name, entry.path);
-        self.execute(sql, params![scope.account, field, entry.value, record]).map(|_| ()).map_err(failed)
+        self.execute(sql, params![scope.owner(), field, entry.value, record]).map(|_| ()).map_err(failed)
     }
 
     /// Counts a change among the records of a type, and adds `by` to their number.
@@ -295,7 +299,7 @@ impl RecordWriter<'_> {
         self.execute(
             "INSERT INTO record_count (account, kind, records, changes) VALUES (?1, ?2, ?3, 1) \
              ON CONFLICT (account, kind) DO UPDATE SET records = records + excluded.records, changes = changes + 1",
-            params![scope.account, kind, by],
+            params![scope.owner(), kind, by],
         )
         .map(|_| ())
         .map_err(failed)
@@ -325,11 +329,12 @@ impl RecordWriter<'_> {
         Ok(spec.relationships.iter().map(|rel| (rel.name, of(rel.name))).collect())
     }
 
+    /// Returns the number of a record to which a record of this scope can link: one of the same owner, or of none.
     fn number_of(&self, scope: Scope, id: Uuid) -> Result<Option<i64>, StoreError> {
         self.connection
-            .prepare_cached("SELECT number FROM record WHERE id = ?1 AND account = ?2")
+            .prepare_cached("SELECT number FROM record WHERE id = ?1 AND account IN (?2, ?3)")
             .map_err(failed)?
-            .query_row(params![id.as_bytes().as_slice(), scope.account], |row| row.get(0))
+            .query_row(params![id.as_bytes().as_slice(), scope.owner(), NO_ACCOUNT], |row| row.get(0))
             .optional()
             .map_err(failed)
     }

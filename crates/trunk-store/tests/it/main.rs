@@ -4,7 +4,9 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod declared_anew;
+mod global;
 mod opening;
+mod paths;
 mod store_contract;
 mod store_files;
 mod store_model;

@@ -1,6 +1,7 @@
 //! Shared helpers: records to store, and a time limit.
 
 pub mod records;
+pub mod regions;
 
 use std::time::Duration;
 

@@ -46,7 +46,7 @@ struct CachedList {
 
 impl CachedList {
     fn matches(&self, query: &ListQuery) -> bool {
-        self.account == query.scope.account
+        self.account == query.scope.owner()
             && self.kind == query.scope.spec.name
             && self.order == query.order
             && self.conditions == query.conditions
@@ -72,7 +72,7 @@ impl ListCache {
             return;
         }
         let list = CachedList {
-            account: query.scope.account,
+            account: query.scope.owner(),
             kind: query.scope.spec.name,
             conditions: query.conditions.clone(),
             order: query.order.clone(),

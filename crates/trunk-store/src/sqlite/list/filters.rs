@@ -1,6 +1,6 @@
 //! Finds the records that match a query: one condition selects candidates by its index, and the others filter them.
 
-use didww_types::{FilterTest, ResourceSpec};
+use didww_types::{FilterTest, ResourceSpec, Step, follow, related_attribute};
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as SqlValue;
 use uuid::Uuid;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Lists;
 use crate::sqlite::error::failed;
 use crate::sqlite::symbols::Symbols;
-use crate::{Condition, IndexValue, ListQuery, StoreError};
+use crate::{Condition, IndexValue, ListQuery, Scope, StoreError};
 
 /// A statement under construction. Its text depends only on the shape of the query, so that queries of the same shape
 /// share a compiled statement.
@@ -72,9 +72,13 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
     } else if let Some(condition) = driving.and_then(|index| query.conditions.get(index)) {
         let path = path(condition).unwrap_or_default();
         let (account, field) =
-            (sql.parameter(query.scope.account), sql.parameter(symbols.member(spec.name, path)));
+            (sql.parameter(query.scope.owner()), sql.parameter(symbols.member(spec.name, path)));
         let needs_record = |(index, condition): (usize, &Condition)| {
-            Some(index) != driving && !matches!(condition.test, FilterTest::Equals(_) | FilterTest::Linked(_))
+            let by_number = matches!(
+                condition.test,
+                FilterTest::Equals(_) | FilterTest::Linked(_) | FilterTest::Related(_)
+            );
+            Some(index) != driving && !by_number
         };
         // Records are read only if an index cannot decide a condition.
         let join = if query.conditions.iter().enumerate().any(needs_record) {
@@ -93,7 +97,7 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
     } else {
         "record r".clone_into(&mut sql.from);
         sql.number = "r.number";
-        let (account, kind) = (sql.parameter(query.scope.account), sql.parameter(symbols.kind(spec.name)));
+        let (account, kind) = (sql.parameter(query.scope.owner()), sql.parameter(symbols.kind(spec.name)));
         sql.conditions.push(format!("r.account = {account} AND r.kind = {kind}"));
     }
     for (index, condition) in query.conditions.iter().enumerate() {
@@ -135,7 +139,7 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             format!("r.id IN ({})", ids.join(", "))
         }
         FilterTest::Equals(path) => {
-            let account = sql.parameter(query.scope.account);
+            let account = sql.parameter(query.scope.owner());
             let field = sql.parameter(symbols.member(spec.name, path));
             let test = sql.one_of("f.value", &condition.values);
             format!(
@@ -145,12 +149,11 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             )
         }
         FilterTest::Contains(name) => contains(sql, &format!("r.attributes ->> '{name}'"), &condition.values),
-        FilterTest::Linked(relationship) => {
-            let relationship = sql.parameter(symbols.member(spec.name, relationship));
-            let linked = format!(
-                "SELECT 1 FROM link k JOIN record t ON t.number = k.target \
-                 WHERE k.owner = {number} AND k.relationship = {relationship}"
-            );
+        FilterTest::Linked(path) => {
+            let Some(steps) = follow(symbols.registry(), spec.name, path) else {
+                return nothing_related(&condition.values);
+            };
+            let linked = linked(sql, symbols, &steps);
             let ids: Vec<String> = condition
                 .values
                 .iter()
@@ -160,16 +163,77 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 })
                 .map(|id| sql.parameter(id))
                 .collect();
-            let to_any = format!("EXISTS ({linked} AND t.id IN ({}))", ids.join(", "));
+            let last = steps.len();
+            let to_any = format!(
+                "EXISTS ({linked} AND (SELECT id FROM record t WHERE t.number = k{last}.target) IN ({}))",
+                ids.join(", ")
+            );
             if condition.values.contains(&IndexValue::Null) {
                 format!("({to_any} OR NOT EXISTS ({linked}))")
             } else {
                 to_any
             }
         }
+        FilterTest::Related(path) => {
+            let Some((steps, attribute)) = related_attribute(symbols.registry(), spec.name, path) else {
+                return nothing_related(&condition.values);
+            };
+            let with_value = owners_by_value(sql, symbols, query, &steps, attribute.name, &condition.values);
+            if condition.values.contains(&IndexValue::Null) {
+                format!("({with_value} OR NOT EXISTS ({}))", linked(sql, symbols, &steps))
+            } else {
+                with_value
+            }
+        }
         // A test that this engine does not know must not match all records.
         _ => "0".to_owned(),
     }
+}
+
+/// The test of a path through a type that is not declared: no record is related.
+fn nothing_related(values: &[IndexValue]) -> String {
+    let matches_all = values.contains(&IndexValue::Null);
+    u8::from(matches_all).to_string()
+}
+
+/// Selects the chains of links from a record along a path: `k1` is the link of the first relationship, and so on.
+fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step]) -> String {
+    let (mut from, mut conditions, mut owner) = (Vec::new(), Vec::new(), sql.number.to_owned());
+    for (index, step) in (1..).zip(steps) {
+        let relationship = sql.parameter(symbols.member(step.owner.name, step.relationship.name));
+        from.push(format!("link k{index}"));
+        conditions.push(format!("k{index}.owner = {owner} AND k{index}.relationship = {relationship}"));
+        owner = format!("k{index}.target");
+    }
+    format!("SELECT 1 FROM {} WHERE {}", from.join(" CROSS JOIN "), conditions.join(" AND "))
+}
+
+/// Tests whether a record is among those from which a path leads to a record that has one of the values. The records with
+/// the values are found by their index, and the links are followed backwards.
+fn owners_by_value(
+    sql: &mut Sql,
+    symbols: &Symbols,
+    query: &ListQuery,
+    steps: &[Step],
+    attribute: &'static str,
+    values: &[IndexValue],
+) -> String {
+    let Some(target) = steps.last().map(|step| step.target) else { return "0".to_owned() };
+    let account = sql.parameter(Scope { spec: target, ..query.scope }.owner());
+    let field = sql.parameter(symbols.member(target.name, attribute));
+    let test = sql.one_of("f.value", values);
+    let mut from = format!("{} f", table(target, attribute));
+    let mut reached = "f.record".to_owned();
+    for (index, step) in steps.iter().enumerate().rev() {
+        let relationship = sql.parameter(symbols.member(step.owner.name, step.relationship.name));
+        let link = format!("k{index}.target = {reached} AND k{index}.relationship = {relationship}");
+        from.push_str(&format!(" CROSS JOIN link k{index} ON {link}"));
+        reached = format!("k{index}.owner");
+    }
+    let number = sql.number;
+    format!(
+        "{number} IN (SELECT {reached} FROM {from} WHERE f.account = {account} AND f.field = {field} AND {test})"
+    )
 }
 
 fn contains(sql: &mut Sql, column: &str, values: &[IndexValue]) -> String {

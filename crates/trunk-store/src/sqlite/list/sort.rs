@@ -105,7 +105,7 @@ impl Lists<'_> {
 
     /// Ranks all records of an account, by an index where there is one.
     fn ranks_in_account(&self, scope: Scope, criterion: &Order) -> Result<Ranks, StoreError> {
-        let Scope { account, spec } = scope;
+        let (account, spec) = (scope.owner(), scope.spec);
         if criterion.attribute == "created_at" {
             let mut select = self
                 .connection
