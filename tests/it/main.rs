@@ -31,5 +31,6 @@ mod sip;
 mod smoke;
 mod startup;
 mod support;
+mod unread_bodies;
 mod upgrade;
 mod voipbin;

@@ -20,10 +20,11 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use rsipstack::sip::Transport;
-use service_base::buckets::{Bucket, Buckets, Rate};
+use service_base::buckets::{Bucket, Buckets};
 use service_base::clock::Clock;
 use service_base::ids::Ids;
 use service_base::log_limiter::LogLimiter;
+use service_base::rate::Rate;
 use sip_transport::{Arrival, FilterAction, Head, MessageFilter, Reply, tag_of};
 use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
 
@@ -39,9 +40,9 @@ use counts::Counts;
 pub use counts::FrontCounts;
 
 /// Rate of answers to the unknown sources of one prefix, a `/24` of IPv4 or a `/48` of IPv6.
-const PREFIX_ANSWER_RATE: Rate = Rate { per_second: 10, at_once: 40 };
+const PREFIX_ANSWER_RATE: Rate = Rate::per_second(10, 40);
 /// Rate of answers to all unknown sources together.
-const TOTAL_ANSWER_RATE: Rate = Rate { per_second: 5_000, at_once: 5_000 };
+const TOTAL_ANSWER_RATE: Rate = Rate::per_second(5_000, 5_000);
 
 /// The message filter of an edge.
 pub(crate) struct Front {

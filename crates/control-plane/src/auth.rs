@@ -9,12 +9,12 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use didww_types::Secret;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use http_listener::plain_json;
-use serde_json::json;
+use http::{HeaderMap, StatusCode, header};
 use service_base::clock::Clock;
 use service_base::forwarded::Client;
 use service_base::guessing::{AuthRefusal, GuessLimiter, Source};
+
+use crate::respond::{refused, retry_after};
 
 /// The access configuration of the control listener.
 #[derive(Debug, Clone, Default)]
@@ -34,13 +34,7 @@ pub(crate) async fn authenticate(
     let source = Source::of(Client::of(request.extensions()));
     match authenticator.check(request.headers(), source) {
         Ok(()) => next.run(request).await,
-        Err(Rejection { status, error, retry_after }) => {
-            let mut response = plain_json(status, &json!({ "error": error }));
-            if let Some(seconds) = retry_after {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            response
-        }
+        Err(Rejection { status, error, retry_after: wait }) => retry_after(refused(status, error), wait),
     }
 }
 
@@ -124,8 +118,10 @@ fn host_of(authority: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http::HeaderValue;
     use service_base::guessing::GuessLimits;
+
+    use super::*;
 
     fn authenticator(token: Option<&str>, host: &str) -> Authenticator {
         let auth = ControlAuth { token: token.map(Secret::new), host: host.to_owned() };

@@ -4,8 +4,8 @@ use axum::body::Bytes;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
 use axum::response::Response;
-use http::{StatusCode, Uri};
-use http_listener::plain_json;
+use http::{HeaderValue, StatusCode, Uri, header};
+use http_listener::{Recovery, plain_json};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use trunk_store::StoreError;
@@ -17,31 +17,41 @@ use crate::ControlError;
 pub(crate) type Outcome = Result<(StatusCode, Value), ControlError>;
 
 /// Builds the response of a control operation. An error becomes `{"error": TEXT}` with 404 for something that does not
-/// exist, 409 for a conflict, 422 for a wrong value, 503 for a store that accepts no work, and 500 otherwise.
+/// exist, 409 for a conflict, 422 for a wrong value, 503 for a store that accepts no work, and 500 otherwise. A 503 that
+/// a retry can help has `Retry-After`.
 pub(crate) fn respond(outcome: Outcome) -> Response {
     match outcome {
         Ok((status, value)) => plain_json(status, &value),
         Err(error) => {
+            let recovery = match &error {
+                ControlError::Store(error) => Recovery::of(error),
+                _ => None,
+            };
             let status = match &error {
+                _ if recovery.is_some() => StatusCode::SERVICE_UNAVAILABLE,
                 ControlError::NotFound(_) => StatusCode::NOT_FOUND,
-                ControlError::Invalid { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-                ControlError::Store(
-                    StoreError::Overloaded
-                    | StoreError::Full
-                    | StoreError::Ended
-                    | StoreError::Unknown
-                    | StoreError::Crowded
-                    | StoreError::TooLong,
-                ) => StatusCode::SERVICE_UNAVAILABLE,
-                ControlError::Store(StoreError::Quota { .. } | StoreError::TooLarge(_)) => {
+                ControlError::Invalid { .. }
+                | ControlError::Store(StoreError::Quota { .. } | StoreError::TooLarge(_)) => {
                     StatusCode::UNPROCESSABLE_ENTITY
                 }
                 ControlError::Store(StoreError::Conflict) => StatusCode::CONFLICT,
                 ControlError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            plain_json(status, &json!({ "error": error.to_string() }))
+            retry_after(refused(status, &error.to_string()), recovery.and_then(Recovery::retry_after))
         }
     }
+}
+
+/// Builds the response `{"error": TEXT}`.
+pub(crate) fn refused(status: StatusCode, error: &str) -> Response {
+    plain_json(status, &json!({ "error": error }))
+}
+
+/// Adds the number of seconds after which the client may try again, if there is one.
+pub(crate) fn retry_after(mut response: Response, seconds: Option<u64>) -> Response {
+    let value = seconds.map(|seconds| (header::RETRY_AFTER, HeaderValue::from(seconds)));
+    response.headers_mut().extend(value);
+    response
 }
 
 /// Parses a JSON body; an empty one counts as `{}`.
@@ -68,4 +78,24 @@ pub(crate) fn parse_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, ControlEr
 /// [`ControlError::NotFound`] of `what`, because nothing has an id that is not a UUID.
 pub(crate) fn parse_id(text: &str, what: &str) -> Result<Uuid, ControlError> {
     Uuid::try_parse(text).map_err(|_| ControlError::NotFound(format!("{what} {text}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_accepts_no_work_names_the_time_of_a_retry_that_can_help() {
+        let of = |error| {
+            let response = respond(Err(ControlError::Store(error)));
+            let wait =
+                response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().unwrap().to_owned());
+            (response.status().as_u16(), wait)
+        };
+        let soon = || Some("1".to_owned());
+        assert_eq!([of(StoreError::Overloaded), of(StoreError::Full)], [(503, soon()), (503, soon())]);
+        assert_eq!([of(StoreError::Ended), of(StoreError::Unknown)], [(503, None), (503, None)]);
+        assert_eq!([of(StoreError::Conflict).0, of(StoreError::TooLarge(String::new())).0], [409, 422]);
+        assert_eq!(of(StoreError::Failed(String::new())), (500, None));
+    }
 }

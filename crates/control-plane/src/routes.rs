@@ -15,7 +15,7 @@ use axum::routing::{delete, get, patch, post};
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Secret, Timestamp};
 use http::{StatusCode, Uri};
-use http_listener::{Limits, health_router, plain_json};
+use http_listener::{BodyError, BodyLimits, Limits, health_router, read_body};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
@@ -25,7 +25,7 @@ use trunk_store::{Backlog, Delivery, Owner};
 use uuid::Uuid;
 
 use crate::auth::{Authenticator, ControlAuth, authenticate};
-use crate::respond::{Outcome, parse_body, parse_id, parse_query, respond};
+use crate::respond::{Outcome, parse_body, parse_id, parse_query, refused, respond};
 use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid, RecordMembers};
 
 /// Builds the router of the control listener: the control API below `/control/v1`, and the health endpoints.
@@ -60,37 +60,44 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
             respond(Err(ControlError::NotFound("such path; docs/control.md lists them".to_owned())))
         })
         .method_not_allowed_fallback(async || {
-            let error = "this path has other methods; docs/control.md lists them";
-            plain_json(StatusCode::METHOD_NOT_ALLOWED, &json!({ "error": error }))
+            refused(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; docs/control.md lists them")
         })
-        .layer(from_fn_with_state(limits.body_deadline, buffer_body))
+        .layer(from_fn_with_state(BodyLimits { max_bytes: MAX_BODY_BYTES, ..limits.body() }, buffer_body))
         .layer(from_fn_with_state(Arc::new(authenticator), authenticate))
 }
 
 /// Maximum number of bytes of a body: enough for ten thousand DIDs with descriptions.
 const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// Reads the body within the deadline, then runs the handler with it.
-async fn buffer_body(State(deadline): State<Duration>, request: Request, next: Next) -> Response {
+/// Reads the body within its limits, then runs the handler with it.
+async fn buffer_body(State(limits): State<BodyLimits>, request: Request, next: Next) -> Response {
     let (parts, body) = request.into_parts();
-    let refused = |status, error: String| plain_json(status, &json!({ "error": error }));
-    match tokio::time::timeout(deadline, axum::body::to_bytes(body, MAX_BODY_BYTES)).await {
-        Ok(Ok(bytes)) => {
-            // The handler runs in a task of its own: a client that disconnects must not cancel an operation between its
-            // write and what follows the write.
-            let operation = tokio::spawn(next.run(Request::from_parts(parts, Body::from(bytes))));
-            operation.await.unwrap_or_else(|_| {
-                let error = "the operation failed; the log contains the cause".to_owned();
-                refused(StatusCode::INTERNAL_SERVER_ERROR, error)
-            })
+    let bytes = match read_body(body, limits).await {
+        Ok(bytes) => bytes,
+        Err(error) => return unread(&error, limits),
+    };
+    // The handler runs in a task of its own: a client that disconnects must not cancel an operation between its write
+    // and what follows the write.
+    let operation = tokio::spawn(next.run(Request::from_parts(parts, Body::from(bytes))));
+    operation.await.unwrap_or_else(|_| {
+        refused(StatusCode::INTERNAL_SERVER_ERROR, "the operation failed; the log contains the cause")
+    })
+}
+
+/// Renders why a body was not read.
+fn unread(error: &BodyError, BodyLimits { max_bytes, deadline }: BodyLimits) -> Response {
+    match error {
+        BodyError::TooLong => {
+            let error = format!("the body must have at most {max_bytes} bytes");
+            refused(StatusCode::PAYLOAD_TOO_LARGE, &error)
         }
-        Ok(Err(_)) => {
-            let error = format!("the body must arrive completely and have at most {MAX_BODY_BYTES} bytes");
-            refused(StatusCode::PAYLOAD_TOO_LARGE, error)
-        }
-        Err(_) => {
+        BodyError::TooSlow => {
             let error = format!("the body did not arrive within {} seconds", deadline.as_secs_f64());
-            refused(StatusCode::REQUEST_TIMEOUT, error)
+            refused(StatusCode::REQUEST_TIMEOUT, &error)
+        }
+        BodyError::Broken(cause) => {
+            let error = format!("the body did not arrive completely: {cause}");
+            refused(StatusCode::BAD_REQUEST, &error)
         }
     }
 }

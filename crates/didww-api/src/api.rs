@@ -1,6 +1,5 @@
 //! The handler of every API request: authentication, limits, negotiation, the operation, and the response.
 
-use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -8,41 +7,37 @@ use axum::extract::State;
 use axum::response::Response;
 use bytes::Bytes;
 use didww_types::{API_KEY_HEADER, ErrorCode, ErrorObject, VERSION_HEADER};
-use futures_util::FutureExt as _;
-use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http::{HeaderValue, Request, StatusCode, header};
 
-use http_listener::{Limits, drain_body, request_id};
+use http_listener::{BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, read_body};
 use service_base::forwarded::{Client, origin};
 use service_base::guessing::{AuthRefusal, Source};
 use service_base::log_limiter::LogLimiter;
 use trunk_store::Asker;
 use trunk_store::account::{Account, KeyDigest};
 
-use crate::jsonapi::{self, ApiError, Operation, QueryParams, Recovery, Reply, RequestContext, Target};
+use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target};
 use crate::state::Api;
 use crate::{headers, negotiate};
 
 /// Counts the 503 responses by their cause. Under load there are too many of them to log each.
 static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
 
+/// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
+const REQUEST_IDS: RequestIds =
+    RequestIds { max_bytes: 255, punctuation: b"-_@", generate: |ids| ids.request().to_string() };
+
 /// Serves a request and logs its outcome. A path outside `/v3/` receives 404.
 pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) -> Response {
-    let started = api.core.clock.stopwatch();
-    let (parts, body) = request.into_parts();
-    let request_id = request_id(&parts.headers, &api.core.ids);
-    let mut body = Some(body);
-    let outcome = AssertUnwindSafe(serve(&api, &parts, &mut body)).catch_unwind().await;
-    if let Some(unread) = body {
-        drain_body(unread).await;
-    }
-    let outcome = outcome.unwrap_or_else(|_| Err(ApiError::internal("a handler panicked")));
-    let runtime = api.core.clock.stopwatch().saturating_sub(started);
+    let (exchange, body) = Exchange::begin(request, &api.core, &REQUEST_IDS);
+    let outcome = exchange.run(serve(&api, &exchange.parts, body)).await;
+    let runtime = exchange.runtime(&api.core);
+    let Exchange { parts, request_id, .. } = &exchange;
     let (method, path) = (&parts.method, parts.uri.path());
-    let (status, body, recovery) = match outcome {
+    let response = match outcome {
         Ok(Reply { status, body }) => {
             tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, "request");
-            (status, body, Recovery::Retry)
+            headers::respond(status, body, parts, runtime)
         }
         Err(error) => {
             let status = error.status();
@@ -50,25 +45,24 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
             let detail = error.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
             let is_summed = status == StatusCode::SERVICE_UNAVAILABLE
                 && !UNAVAILABLE.admits(internal, api.core.clock.now());
-            if is_summed || error.recovery != Recovery::Retry {
+            if is_summed || error.recovery.is_some_and(|recovery| recovery != Recovery::Retry) {
                 tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, internal, "request failed");
             } else if status.is_server_error() {
                 tracing::error!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request failed");
-            } else if !is_summed_by_client(&api, status, &parts) {
+            } else if !is_summed_by_client(&api, status, parts) {
                 tracing::info!(%method, path, status = status.as_u16(), request_id, ?runtime, detail, internal, "request refused");
             }
-            (status, Bytes::from(error.body()), error.recovery)
+            let mut response = headers::respond(status, Bytes::from(error.body()), parts, runtime);
+            if let Some(seconds) = error.recovery.and_then(Recovery::retry_after) {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            response
         }
     };
-    let mut response = headers::respond(status, body, &parts, &request_id, runtime);
-    if recovery == Recovery::Restart {
-        // A retry would be refused again, or would repeat a write that was stored.
-        response.headers_mut().remove(header::RETRY_AFTER);
-    }
-    response
+    exchange.finish(response)
 }
 
-async fn serve(api: &Api, parts: &http::request::Parts, body: &mut Option<Body>) -> Result<Reply, ApiError> {
+async fn serve(api: &Api, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(ApiError::no_route)?;
     let (key, account) = authenticate(api, parts)?;
@@ -82,12 +76,11 @@ async fn serve(api: &Api, parts: &http::request::Parts, body: &mut Option<Body>)
     }
     negotiate::accept(&parts.headers)?;
     let params = QueryParams::parse(&context, &operation, parts.uri.query().unwrap_or_default())?;
-    let body = match body.take() {
-        Some(body) if operation.has_body() => read_body(body, api.limits).await?,
-        unread => {
-            *body = unread;
-            Bytes::new()
-        }
+    let body = if operation.has_body() {
+        let limits = api.limits.body();
+        read_body(body, limits).await.map_err(|error| unread(error, limits))?
+    } else {
+        Bytes::new()
     };
     let account = Asker::Account(context.account.number);
     let _turn = if operation.writes() {
@@ -151,22 +144,24 @@ fn link_base(api: &Api, parts: &http::request::Parts) -> String {
     format!("http://{host}/v3")
 }
 
-async fn read_body(body: Body, limits: Limits) -> Result<Bytes, ApiError> {
-    let read =
-        tokio::time::timeout(limits.body_deadline, Limited::new(body, limits.body_bytes).collect()).await;
-    match read {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let detail = format!("The request body exceeds {} bytes.", limits.body_bytes);
-            Err(ApiError::new(ErrorCode::ContentTooLarge, "Content too large", detail))
+/// Renders why a body was not read.
+fn unread(error: BodyError, limits: BodyLimits) -> ApiError {
+    let bad_request = |detail| ApiError::new(ErrorCode::BadRequest, "Bad Request", detail);
+    match error {
+        BodyError::TooLong => {
+            let detail = format!("The request body exceeds {} bytes.", limits.max_bytes);
+            ApiError::new(ErrorCode::ContentTooLarge, "Content too large", detail)
         }
-        Ok(Err(error)) => Err(ApiError::new(ErrorCode::BadRequest, "Bad Request", error.to_string())),
-        Err(_) => {
-            let detail = format!(
-                "The request body did not arrive within {} seconds.",
-                limits.body_deadline.as_secs_f64()
-            );
-            Err(ApiError::new(ErrorCode::BadRequest, "Bad Request", detail))
+        BodyError::Broken(cause) => bad_request(cause),
+        BodyError::TooSlow => {
+            let seconds = limits.deadline.as_secs_f64();
+            bad_request(format!("The request body did not arrive within {seconds} seconds."))
         }
+    }
+}
+
+impl From<Panicked> for ApiError {
+    fn from(_: Panicked) -> Self {
+        Self::internal("a handler panicked")
     }
 }

@@ -43,17 +43,11 @@ const STATIC_HEADERS: [(HeaderName, HeaderValue); 9] = [
     ),
 ];
 
-/// Builds a response with all headers of the API. `runtime` is the time that the request took, for `X-Runtime`.
+/// Builds a response with the headers that all of the API's have, but for `X-Request-Id`. `runtime` is the time that the request took, for `X-Runtime`.
 ///
 /// A successful response has an `ETag`; a GET or HEAD request whose `If-None-Match` equals it receives 304 without a
-/// body. A 503 response has `Retry-After: 1`.
-pub(crate) fn respond(
-    status: StatusCode,
-    body: Bytes,
-    request: &Parts,
-    request_id: &str,
-    runtime: Duration,
-) -> Response {
+/// body.
+pub(crate) fn respond(status: StatusCode, body: Bytes, request: &Parts, runtime: Duration) -> Response {
     let mut headers = COMMON_HEADERS.clone();
     let mut status = status;
     let mut body = body;
@@ -75,12 +69,6 @@ pub(crate) fn respond(
     if !body.is_empty() {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
         headers.insert(header::VARY, HeaderValue::from_static("Accept"));
-    }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    if let Ok(value) = HeaderValue::from_str(request_id) {
-        headers.insert(HeaderName::from_static("x-request-id"), value);
     }
     let seconds = format!("{}.{:06}", runtime.as_secs(), runtime.subsec_micros());
     if let Ok(value) = HeaderValue::from_str(&seconds) {

@@ -25,7 +25,7 @@ use service_core::Core;
 use trunk_store::Scope;
 use trunk_store::account::Account;
 
-pub(crate) use error::{ApiError, Recovery};
+pub(crate) use error::ApiError;
 pub(crate) use operation::Operation;
 pub(crate) use query::QueryParams;
 pub(crate) use target::{Endpoint, Target};

@@ -21,6 +21,7 @@ use tower::ServiceExt as _;
 
 use crate::connection_table::ConnectionState;
 use crate::context::ListenerContext;
+use crate::drain::UnreadBody;
 use crate::unread_responses::{Backlog, UnreadResponses};
 
 /// A connection's peer and its share of the listener's state.
@@ -72,7 +73,13 @@ pub(crate) async fn serve_connection(
                 return Ok(refusal);
             }
             progress.busy.store(true, Ordering::Relaxed);
+            let (request, unread_body) = UnreadBody::follow(request);
+            let began = clock.stopwatch();
             let response = router.oneshot(request).await;
+            // A client that has had its whole time for the body is not waited for again.
+            if clock.stopwatch().saturating_sub(began) < limits.body_deadline {
+                unread_body.drain().await;
+            }
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(clock.stopwatch());
             response.map(|response| unread.count(response, origin(client), &backlog))

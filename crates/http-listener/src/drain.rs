@@ -1,34 +1,124 @@
-//! Reads and discards the rest of a request's body.
+//! Reads and discards what a handler left unread of a request's body.
+//!
+//! A connection with an unread body is closed after the response. A client that is still sending would then
+//! lose the connection before it reads the response, and a client that has already sent its next request
+//! would receive no response to it. So every body is followed here, whichever handler receives it, and no
+//! handler has to.
+//!
+//! Bounds: 1 MiB and a second for each request, and nothing once the deadline of the body has passed. Beyond
+//! them the connection is closed.
 
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, HttpBody};
 use bytes::Bytes;
+use http::Request;
 use http_body_util::BodyExt as _;
+use hyper::body::{Frame, SizeHint};
 
-/// The maximum number of bytes that are discarded, which is the default limit on a request's body. Beyond it
-/// the connection is closed.
+/// The maximum number of bytes that are discarded, which is the default limit on a request's body.
 const MAX_BYTES: usize = 1 << 20;
 /// The longest time in which bytes are discarded.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Reads and discards a body that the response does not depend on, up to 1 MiB and for up to a second.
-///
-/// A connection with an unread body is closed after the response. A client that is still sending would then
-/// lose the connection before it reads the response, and a client that has already sent its next request
-/// would receive no response to it.
-pub async fn drain_body(mut body: Body) {
-    // Most requests without a body end here.
-    if body.is_end_stream() {
-        return;
-    }
-    let drain = async {
-        let mut left = MAX_BYTES;
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            let Some(rest) = left.checked_sub(length) else { return };
-            left = rest;
+/// Where a body ends up when its reader drops it.
+type Slot<B> = Arc<Mutex<Option<B>>>;
+
+/// What a handler may leave unread of a request's body. `None` for a request without a body.
+#[derive(Debug)]
+pub(crate) struct UnreadBody<B>(Option<Slot<B>>);
+
+/// A body that its reader returns to the listener by dropping it.
+struct FollowedBody<B> {
+    body: Option<B>,
+    slot: Slot<B>,
+}
+
+impl<B> UnreadBody<B>
+where
+    B: HttpBody<Data = Bytes, Error: Into<axum::BoxError>> + Send + Unpin + 'static,
+{
+    /// Follows the body of a request.
+    pub(crate) fn follow(request: Request<B>) -> (Request<Body>, Self) {
+        // Most requests have no body.
+        if request.body().is_end_stream() {
+            return (request.map(Body::new), Self(None));
         }
-    };
-    let _timed_out = tokio::time::timeout(TIMEOUT, drain).await;
+        let slot = Slot::default();
+        let returned = Arc::clone(&slot);
+        (request.map(|body| Body::new(FollowedBody { body: Some(body), slot })), Self(Some(returned)))
+    }
+
+    /// Reads and discards the rest, up to 1 MiB and for up to a second. A body that the handler still holds
+    /// is left alone.
+    pub(crate) async fn drain(self) {
+        let returned = self.0.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let Some(mut body) = returned else { return };
+        let drain = async {
+            let mut left = MAX_BYTES;
+            while let Some(Ok(frame)) = body.frame().await {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                let Some(rest) = left.checked_sub(length) else { return };
+                left = rest;
+            }
+        };
+        let _timed_out = tokio::time::timeout(TIMEOUT, drain).await;
+    }
+}
+
+impl<B: HttpBody + Unpin> HttpBody for FollowedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(context))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+    }
+}
+
+impl<B> Drop for FollowedBody<B> {
+    fn drop(&mut self) {
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use http_body_util::Full;
+
+    #[tokio::test]
+    async fn what_a_handler_leaves_unread_is_read_and_what_it_read_is_not_read_again() {
+        let body = || Full::new(Bytes::from_static(b"some bytes"));
+        let (request, unread) = UnreadBody::follow(Request::new(body()));
+        assert_eq!(request.body().size_hint().exact(), Some(10));
+        drop(request);
+        let slot = unread.0.clone().unwrap();
+        assert!(slot.lock().unwrap().is_some());
+        unread.drain().await;
+        assert!(slot.lock().unwrap().is_none());
+
+        let (request, unread) = UnreadBody::follow(Request::new(body()));
+        let read = request.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(read, "some bytes");
+        assert!(unread.0.clone().unwrap().lock().unwrap().as_ref().unwrap().is_end_stream());
+        unread.drain().await;
+
+        let (_, unread) = UnreadBody::follow(Request::new(Full::new(Bytes::new())));
+        assert!(unread.0.is_none(), "a request without a body costs nothing");
+    }
 }

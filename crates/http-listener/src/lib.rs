@@ -1,13 +1,15 @@
 //! Serves HTTP on a listener, with deadlines and limits that apply before any handler runs.
 //!
-//! It also has the parts that every HTTP API of the server needs: health endpoints, request ids, rate limits,
-//! and turns for requests. It knows no API; each supplies a router.
+//! It also has the parts that every HTTP API of the server needs: health endpoints, request ids, reading and
+//! draining bodies, responses for handlers that panic, rate limits, and turns for requests. It knows no API; each
+//! supplies a router, and renders its own errors.
 //!
 //! What a peer can cause is bounded:
 //!
 //! - connections, in total and of one address (`connection_table`): half-open ones are closed to make room
 //!   for others;
 //! - the time for the headers of a request and for writing its response (`connection`);
+//! - the bytes and the time of a body (`body`), and of what a handler leaves unread of one (`drain`);
 //! - the bytes of responses that clients do not read (`unread_responses`);
 //! - refused connections whose request is awaited (`refuse`): further ones are refused without waiting;
 //! - failed accepts: each is followed by a delay of up to 200 ms.
@@ -15,26 +17,31 @@
 // Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+mod body;
 mod connection;
 mod connection_table;
 mod context;
 mod drain;
+mod exchange;
 mod health;
 mod in_turn;
 mod json;
 mod limits;
 mod rate_limit;
+mod recovery;
 mod refuse;
 mod request_id;
 mod serve;
 mod unread_responses;
 
+pub use body::{BodyError, BodyLimits, read_body};
 pub use context::ListenerContext;
-pub use drain::drain_body;
+pub use exchange::{Exchange, Panicked};
 pub use health::health_router;
 pub use in_turn::{InTurn, Turn};
 pub use json::plain_json;
 pub use limits::Limits;
 pub use rate_limit::RateLimits;
-pub use request_id::request_id;
+pub use recovery::Recovery;
+pub use request_id::RequestIds;
 pub use serve::serve;

@@ -3,62 +3,32 @@
 //! DIDWW counts requests by key, and so does this server. An account's own limit overrides the server's
 //! default.
 //!
-//! Bounds: a key has at most as many stored times as its limit, and only while it makes requests. Unknown
-//! keys are refused before they reach the limiter.
-
-use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, PoisonError};
+//! Bounds: those of the [`Limiter`], and as many times of a key as its limit. Unknown keys are refused before
+//! they reach the limiter.
 
 use didww_types::Timestamp;
+use service_base::limiter::{Limiter, PerSecond, SlidingSecond};
 use trunk_store::account::KeyDigest;
 
-/// The length of the window, in milliseconds.
-const WINDOW_MILLIS: i64 = 1_000;
-
-/// The times of each limited key's requests in the last second. A key without a limit has no entry.
-///
-/// The window slides, so the limit holds exactly: no second, wherever it starts, has more requests than the
-/// limit.
+/// The requests of each limited key in the last second. A key without a limit has no entry.
 #[derive(Debug, Default)]
 pub struct RateLimits {
     default_limit: u32,
-    /// The times of each key's requests, the oldest first, in milliseconds since 1970.
-    keys: Mutex<HashMap<KeyDigest, VecDeque<i64>>>,
+    keys: Limiter<KeyDigest, SlidingSecond>,
 }
 
 impl RateLimits {
     /// Creates a limiter with a default for accounts without a limit of their own, in requests per second; 0
     /// means no limit.
     pub fn new(default_limit: u32) -> Self {
-        Self { default_limit, keys: Mutex::default() }
+        Self { default_limit, keys: Limiter::default() }
     }
 
     /// Returns whether a request of a key is within the limit. `own` is the limit of the key's account, if it
     /// has one; 0 means no limit. A refused request is not counted.
     pub fn admit(&self, key: KeyDigest, own: Option<u32>, now: Timestamp) -> bool {
-        let limit = own.unwrap_or(self.default_limit);
-        if limit == 0 {
-            return true;
-        }
-        let now = now.as_unix_millis();
-        let mut keys = self.keys.lock().unwrap_or_else(PoisonError::into_inner);
-        if keys.len() == keys.capacity() {
-            // Before the table grows, keys without recent requests are removed.
-            keys.retain(|_, times| times.back().is_some_and(|last| now - last < WINDOW_MILLIS));
-        }
-        let times = keys.entry(key).or_default();
-        // The clock may have been set back. Times in the future count as now, so they expire in a second.
-        for time in times.iter_mut().rev().take_while(|time| **time > now) {
-            *time = now;
-        }
-        while times.front().is_some_and(|time| now - time >= WINDOW_MILLIS) {
-            times.pop_front();
-        }
-        if times.len() >= usize::try_from(limit).unwrap_or(usize::MAX) {
-            return false;
-        }
-        times.push_back(now);
-        true
+        let limit = PerSecond(own.unwrap_or(self.default_limit));
+        self.keys.admit(key, limit, now.as_unix_millis().saturating_mul(1_000)).is_ok()
     }
 }
 
@@ -103,14 +73,5 @@ mod tests {
         assert!(!admit(999));
         assert!(admit(1_000) && admit(1_000) && !admit(1_000));
         assert!(admit(i64::MAX) && admit(-1), "no other step does harm");
-    }
-
-    #[test]
-    fn keys_that_make_no_requests_are_removed() {
-        let limits = RateLimits::new(1);
-        for n in 0..10_000 {
-            assert!(limits.admit(key(&n.to_string()), None, at(n * WINDOW_MILLIS)));
-        }
-        assert!(limits.keys.lock().unwrap().len() < 100);
     }
 }

@@ -2,30 +2,16 @@
 //!
 //! A keyed hash assigns two of the table's 65,536 buckets to each key, and the key may draw on either. So a
 //! key that shares one bucket with a flood still has the other, and an attacker cannot choose keys that
-//! collide with a victim's. A bucket is one 64-bit number, the time at which it is full again (the generic
-//! cell rate algorithm), so a table always occupies half a megabyte. The caller supplies the time. If the
-//! clock steps back, a key waits for no longer than its own burst takes.
+//! collide with a victim's. A bucket is one 64-bit number, the time at which it is full again ([`Rate`]), so a
+//! table always occupies half a megabyte and needs no lock. The caller supplies the time. If the clock steps back,
+//! a bucket starts anew.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use crate::rate::Rate;
+
 const BUCKETS: usize = 65_536;
-
-/// A sustained rate and a burst.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
-    /// Tokens that are refilled each second; 0 counts as 1.
-    pub per_second: u32,
-    /// Tokens in a full bucket, which is the largest burst; 0 counts as 1.
-    pub at_once: u32,
-}
-
-impl Rate {
-    /// The time in which one token is refilled, in microseconds.
-    fn interval(self) -> i64 {
-        1_000_000 / i64::from(self.per_second.max(1))
-    }
-}
 
 /// A single token bucket. It starts full, and threads share it without a lock.
 #[derive(Debug, Default)]
@@ -35,12 +21,11 @@ impl Bucket {
     /// Takes one token, and returns whether the bucket had one. `now` is in milliseconds since 1970.
     pub fn take(&self, rate: Rate, now: i64) -> bool {
         let now = now.saturating_mul(1_000);
-        let burst = rate.interval().saturating_mul(i64::from(rate.at_once.max(1)));
         let take = |full_at: i64| {
-            // A time further ahead than a whole burst was stored before the clock stepped back.
-            let start = if full_at > now.saturating_add(burst) { now } else { full_at.max(now) };
-            let after = start.saturating_add(rate.interval());
-            (after <= now.saturating_add(burst)).then_some(after)
+            // A time further ahead than a whole burst was stored before the clock stepped back. A refusal stores
+            // nothing, so the bucket starts anew.
+            let stepped_back = full_at > now.saturating_add(rate.capacity());
+            rate.one_more(if stepped_back { now } else { full_at }, now).ok()
         };
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
     }
@@ -79,7 +64,7 @@ mod tests {
 
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 10, at_once: 3 };
+    const RATE: Rate = Rate::per_second(10, 3);
 
     #[test]
     fn a_burst_is_admitted_and_then_the_rate() {

@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use didww_types::Timestamp;
 
 use crate::forwarded::origin;
-use crate::limiter::{Limiter, Rate};
+use crate::limiter::Limiter;
 use crate::log_limiter::LogLimiter;
+use crate::rate::Rate;
 
 /// How many failed authentications are permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

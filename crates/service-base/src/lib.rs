@@ -20,4 +20,5 @@ pub mod log_limiter;
 pub mod mailbox;
 pub mod net;
 pub mod public_address;
+pub mod rate;
 pub mod slots;

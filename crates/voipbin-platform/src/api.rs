@@ -20,18 +20,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::routing::any;
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
-use http_listener::drain_body;
+use http::{Method, StatusCode, header};
+use http_listener::{Exchange, Panicked, read_body};
 use serde_json::json;
 use service_base::forwarded::{Client, origin};
 use voipbin_types::Timestamp;
 
+use self::request_id::REQUEST_IDS;
 use self::response::{allow_every_origin, error_response, json_response, preflight, redirect_without_slash};
 use crate::caller::Caller;
 use crate::endpoints::{self, Operation};
@@ -56,37 +56,23 @@ pub fn router(platform: Arc<Platform>) -> Router {
 
 /// Handles a request to one of [`PATHS`].
 async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let request_id = request_id::request_id(&platform.core.ids, &parts.headers);
+    let (exchange, body) = Exchange::begin(request, &platform.core, &REQUEST_IDS);
+    let parts = &exchange.parts;
     let from_browser = parts.headers.contains_key(header::ORIGIN);
-    let mut body = Some(body);
     let mut response = if from_browser && parts.method == Method::OPTIONS {
         preflight()
     } else {
-        match respond(&platform, &parts, &mut body).await {
-            Ok(response) => response,
-            Err(error) => error_response(&error, &request_id),
-        }
+        let outcome = exchange.run(respond(&platform, parts, body)).await;
+        outcome.unwrap_or_else(|error| error_response(&error, &exchange.request_id))
     };
-    if let Some(unread) = body {
-        drain_body(unread).await;
-    }
-    let headers = response.headers_mut();
-    if let Ok(value) = HeaderValue::try_from(&request_id) {
-        headers.insert("x-request-id", value);
-    }
     if from_browser {
-        allow_every_origin(headers);
+        allow_every_origin(response.headers_mut());
     }
-    response
+    exchange.finish(response)
 }
 
-/// Responds to a request. Takes the body out of its option if it reads it.
-async fn respond(
-    platform: &Arc<Platform>,
-    parts: &Parts,
-    body: &mut Option<Body>,
-) -> Result<Response, ApiError> {
+/// Responds to a request.
+async fn respond(platform: &Arc<Platform>, parts: &Parts, body: Body) -> Result<Response, ApiError> {
     let path = parts.uri.path();
     match path {
         "/ping" if parts.method == Method::GET => {
@@ -94,7 +80,7 @@ async fn respond(
         }
         "/auth/login" if parts.method == Method::POST => {
             // A login with a body that cannot be read fails like one with wrong credentials.
-            let body = read_body(platform, body.take().unwrap_or_default()).await.unwrap_or_default();
+            let body = read_body(body, platform.limits.body()).await.unwrap_or_default();
             return login::log_in(platform, Client::of(&parts.extensions), &body).await;
         }
         _ => {}
@@ -105,7 +91,7 @@ async fn respond(
     }
     // A server that stops accepts no writes: a call that it acknowledged would not be placed.
     if !platform.core.is_ready() && parts.method != Method::GET {
-        return Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() });
+        return Err(ApiError::busy());
     }
     let (endpoint, id) = endpoints::find(&parts.method, below_version).ok_or_else(ApiError::no_endpoint)?;
     let query = QueryParams::parse(parts.uri.query().unwrap_or_default());
@@ -115,7 +101,8 @@ async fn respond(
     let caller = Caller::authenticate(platform, address, &parts.headers, &query)?;
     check_rate(&platform.customer_limiter, caller.customer(), config.customer_rate, platform, "customer")?;
     refuse_frozen(platform, &caller)?;
-    let body = read_body(platform, body.take().unwrap_or_default()).await?;
+    // A body that is too long, too slow or cut off is no valid JSON.
+    let body = read_body(body, platform.limits.body()).await.map_err(|_| ApiError::invalid_json())?;
     let operation = endpoint.operation;
     let request = RequestContext { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
     let text = if endpoint.is_cancel_safe() {
@@ -124,7 +111,10 @@ async fn respond(
         // A separate task: a client that disconnects must not cancel it between a write and what has to
         // follow.
         let done = tokio::spawn(async move { dispatch(operation, &request).await });
-        done.await.unwrap_or_else(|_| Err(ApiError::unavailable()))?
+        done.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(ApiError::unavailable()),
+        })?
     };
     Ok(json_response(StatusCode::OK, text))
 }
@@ -157,15 +147,9 @@ fn refuse_frozen(platform: &Platform, caller: &Caller) -> Result<(), ApiError> {
     })
 }
 
-/// Reads a whole body, within the limits of its length and its time.
-async fn read_body(platform: &Platform, body: Body) -> Result<Bytes, ApiError> {
-    let limits = platform.limits;
-    let read =
-        tokio::time::timeout(limits.body_deadline, Limited::new(body, limits.body_bytes).collect()).await;
-    match read {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        // Too long, too slow or cut off: such a body is no valid JSON.
-        Ok(Err(_)) | Err(_) => Err(ApiError::invalid_json()),
+impl From<Panicked> for ApiError {
+    fn from(_: Panicked) -> Self {
+        Self::internal()
     }
 }
 

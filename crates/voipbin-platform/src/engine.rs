@@ -55,7 +55,7 @@ pub(crate) async fn place(
         Err(NoCapacity::OfPlatform)
     };
     let reserved = reserved.map_err(|no_capacity| match no_capacity {
-        NoCapacity::OfPlatform => ApiError { retry_after: Some(1), ..ApiError::unavailable() },
+        NoCapacity::OfPlatform => ApiError::busy(),
         NoCapacity::OfCustomer => ApiError::too_many_calls(active_calls.max_calls_per_customer()),
     })?;
     let calls = reserved.into_iter().zip(calls.into_iter().map(Box::new)).collect();
@@ -264,7 +264,7 @@ impl Running<'_> {
         if self.unwritten.is_empty() && !self.is_removed {
             Ok(self.call.public_json())
         } else {
-            Err(ApiError { retry_after: Some(1), ..ApiError::unavailable() })
+            Err(ApiError::busy())
         }
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use http::StatusCode;
+use http_listener::Recovery;
 use serde_json::{Value, json};
 use trunk_store::StoreError;
 
@@ -175,8 +176,13 @@ impl ApiError {
         Self::new(Status::Unavailable, "SERVICE_UNAVAILABLE", message)
     }
 
-    /// The store failed, or holds a corrupt document.
-    fn internal() -> Self {
+    /// The operation can be done after a retry.
+    pub(crate) fn busy() -> Self {
+        Self { retry_after: Some(1), ..Self::unavailable() }
+    }
+
+    /// The store failed or holds a corrupt document, or a handler panicked.
+    pub(crate) fn internal() -> Self {
         Self::new(Status::Internal, "INTERNAL", "An internal error occurred.")
     }
 
@@ -204,18 +210,17 @@ impl ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if let Some(recovery) = Recovery::of(&error) {
+            let unavailable = Self { retry_after: recovery.retry_after(), ..Self::unavailable() };
+            return match recovery {
+                Recovery::Retry | Recovery::FreeSpace => unavailable,
+                Recovery::Restart => Self { message: error.to_string().into(), ..unavailable },
+            };
+        }
         match error {
             // A concurrent request wrote the same record, or took the same unique value. The client has to
             // look again.
             StoreError::Taken(_) | StoreError::Conflict => Self::state_invalid(),
-            StoreError::Overloaded | StoreError::Full | StoreError::Crowded | StoreError::TooLong => {
-                Self { retry_after: Some(1), ..Self::unavailable() }
-            }
-            // No `Retry-After`: a retry fails until the server is restarted, or may repeat the write. The
-            // store has logged the cause.
-            StoreError::Ended | StoreError::Unknown => {
-                Self { message: error.to_string().into(), ..Self::unavailable() }
-            }
             error => {
                 tracing::error!(%error, "a request of the communication platform failed in the store");
                 Self::internal()

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use serde::de::DeserializeOwned;
-use service_base::limiter::{Limiter, Rate};
+use service_base::limiter::Limiter;
+use service_base::rate::Rate;
 use trunk_rules::outbound::Permission;
 use trunk_store::Document;
 use uuid::Uuid;

@@ -2,6 +2,7 @@
 
 use didww_types::{ErrorCode, ErrorDocument, ErrorObject};
 use http::StatusCode;
+use http_listener::Recovery;
 use trunk_rules::domain::Refusal;
 
 use trunk_store::StoreError;
@@ -15,19 +16,8 @@ pub(crate) struct ApiError {
     pub errors: Vec<ErrorObject>,
     /// A cause for the log, which the client must not see.
     pub internal: Option<String>,
-    /// When a request that received 503 can succeed.
-    pub recovery: Recovery,
-}
-
-/// When a request that was answered 503 can succeed, and which component logs the cause.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Recovery {
-    /// On a retry. The API logs each refused request, or a summary of them.
-    Retry,
-    /// When the disk has free space again. The store logs this once, and a summary of the refused writes.
-    FreeSpace,
-    /// After a restart of the server. The store has logged the cause.
-    Restart,
+    /// When a request that received 503 can succeed; `None` with every other status.
+    pub recovery: Option<Recovery>,
 }
 
 impl ApiError {
@@ -38,7 +28,7 @@ impl ApiError {
 
     /// A response with several errors.
     pub(crate) fn from_objects(errors: Vec<ErrorObject>) -> Self {
-        Self { errors, internal: None, recovery: Recovery::Retry }
+        Self { errors, internal: None, recovery: None }
     }
 
     /// A response with one error of this code, title and detail.
@@ -75,6 +65,7 @@ impl ApiError {
     pub(crate) fn busy(why: impl Into<String>) -> Self {
         Self {
             internal: Some(why.into()),
+            recovery: Some(Recovery::Retry),
             ..Self::new(ErrorCode::Unavailable, "Service Unavailable", "Try again later.")
         }
     }
@@ -83,7 +74,7 @@ impl ApiError {
     fn restart_needed(why: &str) -> Self {
         Self {
             internal: Some(why.to_owned()),
-            recovery: Recovery::Restart,
+            recovery: Some(Recovery::Restart),
             ..Self::new(ErrorCode::Unavailable, "Service Unavailable", why)
         }
     }
@@ -116,11 +107,11 @@ impl From<Vec<Refusal>> for ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
+        if let Some(recovery @ (Recovery::Retry | Recovery::FreeSpace)) = Recovery::of(&error) {
+            return Self { recovery: Some(recovery), ..Self::busy(error.to_string()) };
+        }
         match &error {
-            StoreError::Full => Self { recovery: Recovery::FreeSpace, ..Self::busy(error.to_string()) },
-            StoreError::Overloaded | StoreError::Conflict | StoreError::Crowded | StoreError::TooLong => {
-                Self::busy(error.to_string())
-            }
+            StoreError::Conflict => Self::busy(error.to_string()),
             StoreError::Ended => {
                 Self::restart_needed("No writes are taken until the server is started again.")
             }

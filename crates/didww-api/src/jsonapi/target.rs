@@ -1,6 +1,7 @@
 //! Paths below `/v3`: the declared resource, and the endpoint of it.
 
 use didww_types::{ResourceSpec, find};
+use percent_encoding::percent_decode_str;
 
 /// A parsed path.
 #[derive(Debug, Clone)]
@@ -49,22 +50,12 @@ impl Target {
     }
 }
 
+/// Decodes a segment; `None` if it is not valid. The decoder itself would leave a `%` without two digits as it is.
 fn percent_decode(segment: &str) -> Option<String> {
-    if !segment.contains('%') {
-        return Some(segment.to_owned());
-    }
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.bytes();
-    while let Some(byte) = rest.next() {
-        if byte == b'%' {
-            let digit = |byte: Option<u8>| char::from(byte?).to_digit(16);
-            let value = digit(rest.next())? * 16 + digit(rest.next())?;
-            bytes.push(u8::try_from(value).ok()?);
-        } else {
-            bytes.push(byte);
-        }
-    }
-    String::from_utf8(bytes).ok()
+    let begins_with_digits = |rest: &str| rest.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    let is_valid = segment.split('%').skip(1).all(begins_with_digits);
+    let text = is_valid.then(|| percent_decode_str(segment).decode_utf8())?.ok()?;
+    Some(text.into_owned())
 }
 
 #[cfg(test)]
@@ -77,6 +68,7 @@ mod tests {
         assert_eq!(endpoint("dids"), Some(Endpoint::Collection));
         assert_eq!(endpoint("dids/"), Some(Endpoint::Collection));
         assert_eq!(endpoint("dids/1"), Some(Endpoint::Record("1".into())));
+        assert_eq!(endpoint("dids/%31%C3%A4%25"), Some(Endpoint::Record("1\u{e4}%".into())));
         assert_eq!(endpoint("dids/1/order"), Some(Endpoint::Related("1".into(), "order".into())));
         assert_eq!(
             endpoint("dids/1/relationships/order"),
@@ -90,6 +82,9 @@ mod tests {
             "dids/1/a/b",
             "dids/1/relationships/a/b",
             "dids/%zz",
+            "dids/%4",
+            "dids/1%",
+            "dids/%ff",
         ] {
             assert_eq!(endpoint(path), None, "{path}");
         }

@@ -81,7 +81,7 @@ async fn check_credentials(
     let hash = agent.as_ref().map(|agent| agent.private.password.clone());
     let queue = if proven { Queue::Proven(source, name) } else { Queue::Unknown(source) };
     let right = platform.hashing.run(queue, move || is_password(&login.password, hash.as_deref())).await;
-    let right = right.map_err(|Busy| ApiError { retry_after: Some(1), ..ApiError::unavailable() })?;
+    let right = right.map_err(|Busy| ApiError::busy())?;
     let Some(agent) = agent.filter(|_| right) else {
         guesses.login_failed(source, name, platform.core.clock.now());
         return Ok(None);

@@ -1,21 +1,14 @@
-//! The request id: the client's own, or a new one.
+//! The ids of requests.
 
-use http::HeaderMap;
-use service_base::ids::Ids;
+use http_listener::RequestIds;
 
-/// Most characters of a client's request id.
-const MAX_LENGTH: usize = 64;
-
-/// The value of `X-Request-Id`, if it consists of 1 to 64 letters, digits, hyphens and underscores; else a
-/// new id.
-pub(super) fn request_id(ids: &Ids, headers: &HeaderMap) -> String {
-    let is_plain = |text: &&str| {
-        (1..=MAX_LENGTH).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-    };
-    let sent = headers.get("x-request-id").and_then(|value| value.to_str().ok()).filter(is_plain);
-    sent.map_or_else(|| format!("req_{}", base32(ids.request().as_bytes())), str::to_owned)
-}
+/// An id of a client has up to 64 letters, digits, hyphens and underscores; a generated one is `req_` and 26
+/// characters of Base32.
+pub(super) const REQUEST_IDS: RequestIds = RequestIds {
+    max_bytes: 64,
+    punctuation: b"-_",
+    generate: |ids| format!("req_{}", base32(ids.request().as_bytes())),
+};
 
 /// Base32 with the alphabet of RFC 4648, without padding.
 fn base32(bytes: &[u8]) -> String {

@@ -1,0 +1,73 @@
+//! Reads the body of a request, within the limits of its length and its time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+use crate::limits::Limits;
+
+/// The limits on the body of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// The maximum number of bytes.
+    pub max_bytes: usize,
+    /// The longest time from the end of the headers to the end of the body.
+    pub deadline: Duration,
+}
+
+impl Limits {
+    /// The limits on the body of a request to the public API.
+    pub fn body(&self) -> BodyLimits {
+        BodyLimits { max_bytes: self.body_bytes, deadline: self.body_deadline }
+    }
+}
+
+/// Why a body was not read. What the client sends after it is discarded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BodyError {
+    /// It has more bytes than the limit.
+    TooLong,
+    /// It did not arrive within the deadline.
+    TooSlow,
+    /// It ended early, or breaks the rules of HTTP. The text states the cause.
+    Broken(String),
+}
+
+/// Reads a whole body.
+///
+/// # Errors
+/// If it is longer or slower than the limits, or incomplete.
+pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
+    let whole = Limited::new(body, limits.max_bytes).collect();
+    match tokio::time::timeout(limits.deadline, whole).await {
+        Ok(Ok(whole)) => Ok(whole.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(BodyError::TooLong),
+        Ok(Err(error)) => Err(BodyError::Broken(error.to_string())),
+        Err(_) => Err(BodyError::TooSlow),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::io;
+
+    use futures_util::stream;
+
+    use super::*;
+
+    const LIMITS: BodyLimits = BodyLimits { max_bytes: 4, deadline: Duration::from_millis(5) };
+
+    #[tokio::test]
+    async fn a_body_within_its_limits_is_read_and_every_other_has_its_error() {
+        assert_eq!(read_body(Body::from("four"), LIMITS).await, Ok(Bytes::from_static(b"four")));
+        assert_eq!(read_body(Body::from("fives"), LIMITS).await, Err(BodyError::TooLong));
+        let endless = Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        assert_eq!(read_body(endless, LIMITS).await, Err(BodyError::TooSlow));
+        let cut_off = stream::iter([Ok(Bytes::from_static(b"fo")), Err(io::Error::other("cut off"))]);
+        let error = read_body(Body::from_stream(cut_off), LIMITS).await.unwrap_err();
+        assert!(matches!(&error, BodyError::Broken(cause) if cause.contains("cut off")), "{error:?}");
+    }
+}

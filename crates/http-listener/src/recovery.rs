@@ -1,0 +1,33 @@
+//! When a request can succeed that the store did not serve.
+
+use trunk_store::StoreError;
+
+/// When a request that is answered 503 can succeed, and which component logs the cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recovery {
+    /// On a retry. The API logs each refused request, or a summary of them.
+    Retry,
+    /// When the disk has free space again. The store logs this once, and a summary of the refused writes.
+    FreeSpace,
+    /// After a restart of the server. The store has logged the cause. A retry would be refused again, or would
+    /// repeat a write that was stored.
+    Restart,
+}
+
+impl Recovery {
+    /// Returns when a request can succeed that failed with this error. `None` for an error that is the request's
+    /// own, or a fault of the database: such a request is not answered 503.
+    pub fn of(error: &StoreError) -> Option<Self> {
+        match error {
+            StoreError::Overloaded | StoreError::Crowded | StoreError::TooLong => Some(Self::Retry),
+            StoreError::Full => Some(Self::FreeSpace),
+            StoreError::Ended | StoreError::Unknown => Some(Self::Restart),
+            _ => None,
+        }
+    }
+
+    /// Returns the value of `Retry-After` in the response, in seconds. `None` if a retry does not help.
+    pub fn retry_after(self) -> Option<u64> {
+        (self != Self::Restart).then_some(1)
+    }
+}

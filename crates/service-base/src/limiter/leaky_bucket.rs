@@ -1,0 +1,36 @@
+//! Counts actions against a sustained rate with a burst.
+
+use super::Counter;
+use crate::rate::Rate;
+
+/// The bucket of a key: when it is empty, in microseconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub struct LeakyBucket(i64);
+
+impl Default for LeakyBucket {
+    fn default() -> Self {
+        Self(i64::MIN)
+    }
+}
+
+impl Counter for LeakyBucket {
+    type Limit = Rate;
+
+    fn is_unlimited(limit: Rate) -> bool {
+        limit.is_unlimited()
+    }
+
+    fn ask(&mut self, limit: Rate, now: i64) -> Result<(), i64> {
+        // Only a clock that stepped back leaves more than a full bucket. From now on it drains.
+        self.0 = self.0.min(now.saturating_add(limit.capacity()));
+        limit.one_more(self.0, now).map(|_| ())
+    }
+
+    fn count(&mut self, limit: Rate, now: i64) {
+        self.0 = limit.one_more(self.0, now).unwrap_or(self.0);
+    }
+
+    fn idle_at(&self) -> i64 {
+        self.0
+    }
+}
