@@ -52,6 +52,8 @@ async fn a_pool_has_the_documented_attributes_in_their_order() {
     for name in ["countries", "shared_capacity_groups", "qty_based_pricings"] {
         let linkage = world.api.get(&format!("{POOLS}/{id}/relationships/{name}")).await;
         assert_eq!(linkage.at("/data"), json!([]), "{name}");
+        let related = world.api.get(&format!("{POOLS}/{id}/{name}")).await;
+        assert_eq!((related.at("/data"), related.at("/meta/total_records")), (json!([]), json!(0)), "{name}");
     }
 }
 
