@@ -1,4 +1,8 @@
 //! Runs the jobs that are due.
+//!
+//! The runner is woken by the jobs that its own process schedules. A second node on the same database would run those that it
+//! schedules itself, and find those of a dead node when it next wakes: until nodes have numbers and a change feed of their own,
+//! there is one.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
