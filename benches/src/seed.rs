@@ -6,7 +6,7 @@ use didww_types::{Resource as _, Secret, Timestamp, resources::VoiceOutTrunk};
 use serde_json::{Map, Value};
 use trunk_server::account::KeyDigest;
 use trunk_server::config::{Config, Database};
-use trunk_server::store::{Change, Scope, SqliteStore, Store as _};
+use trunk_server::store::{Accounts as _, Change, Engine as _, Scope, SqliteStore, Writes as _};
 use trunk_server::{Ids, Server};
 
 use crate::Outcome;
@@ -38,7 +38,7 @@ pub(crate) fn database(folder: &Path, trunks: u64) -> Outcome<PathBuf> {
     runtime.block_on(async {
         let (first, attributes) = first_trunk(&file).await?;
         let store = SqliteStore::open(&file)?;
-        let account = store.account_by_key(KeyDigest::of(KEY)).ok_or("the account does not exist")?;
+        let account = store.account_by_key(KeyDigest::of(KEY)).await?.ok_or("the account does not exist")?;
         let scope = Scope { account: account.number, spec: VoiceOutTrunk::SPEC };
         let (ids, start) = (Ids::system(), first.as_unix_millis());
         let mut number = 1;

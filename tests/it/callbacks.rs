@@ -22,7 +22,8 @@ use serde_json::{Value, json};
 use trunk_server::callbacks::Settings;
 use trunk_server::config::{Config, Database};
 use trunk_server::store::{
-    Change, Delivery, EventForm, NewEvent, Scope, SqliteStore, Store as _, StoredCall,
+    Accounts as _, Change, Delivery, Engine as _, EventForm, NewEvent, Records as _, Scope, SqliteStore,
+    StoredCall, Writes as _,
 };
 use trunk_server::{Clock, Control, Server, TestServer};
 use uuid::Uuid;
@@ -148,7 +149,7 @@ async fn a_manual_block_sends_no_callback_by_default() {
     // The trunk spent 12 US dollars of its 10, written as the carrier edge would: the sum and the call that
     // caused it.
     let store = SqliteStore::open(&database.0).unwrap();
-    let account = store.accounts()[0].number;
+    let account = store.accounts().await.unwrap()[0].number;
     let scope = Scope { account, spec: VoiceOutTrunk::SPEC };
     let before = store.find(scope, spent.parse().unwrap()).await.unwrap().unwrap();
     let mut attributes = before.attributes().unwrap();
@@ -519,7 +520,7 @@ async fn an_event_whose_server_died_right_after_the_commit_is_sent_after_the_res
     let server = database.start(settings(), frozen()).await;
     server.stop().await.unwrap();
     let store = SqliteStore::open(&database.0).unwrap();
-    let account = store.accounts()[0].number;
+    let account = store.accounts().await.unwrap()[0].number;
     let subject = unique();
     let events = [("blocked", true), ("active", false)].map(|(status, reached)| {
         let created_at = didww_types::Timestamp::from_unix_millis(START);

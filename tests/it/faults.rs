@@ -262,7 +262,7 @@ async fn cut(seed: u64) -> usize {
 /// Opens the remaining files as the server would, and checks the database.
 fn opened(database: &std::path::Path, what: &str) -> SqliteStore {
     let store = SqliteStore::open(database).unwrap_or_else(|error| panic!("{what}: {error}"));
-    assert_eq!(trunk_server::store::Store::missing_commits(&store), None, "{what}");
+    assert_eq!(trunk_server::store::Engine::missing_commits(&store), None, "{what}");
     check_file(database, 0);
     store
 }

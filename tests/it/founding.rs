@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 use tempfile::TempDir;
 use trunk_server::account::{Account, ApiKey};
 use trunk_server::config::{Config, Database};
-use trunk_server::store::{Change, Scope, SqliteStore, Store as _};
+use trunk_server::store::{Accounts as _, Change, Engine as _, Scope, SqliteStore, Writes as _};
 use trunk_server::{Clock, Control, Server};
 use uuid::Uuid;
 

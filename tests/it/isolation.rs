@@ -242,7 +242,7 @@ async fn a_key_that_was_taken_away_is_a_wrong_key_from_the_next_request_on() {
 async fn a_deleted_account_leaves_nothing_and_its_keys_open_nothing() {
     let near = Neighbours::meet().await;
     let control = near.world.server.control();
-    let accounts = control.accounts();
+    let accounts = control.accounts().await.unwrap();
     let other = accounts.iter().find(|account| account.name == "other").unwrap();
     let ours = near.world.dump().await;
     control.delete_account(other.id).await.unwrap();

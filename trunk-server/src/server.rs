@@ -343,8 +343,11 @@ struct FirstAccount {
 
 /// Creates an account if there is none, or none with the configured API key.
 async fn first_account(control: &Control, config: &Config) -> Result<FirstAccount, ControlError> {
-    let existing = control.accounts();
-    let key_exists = config.api_key.as_ref().is_some_and(|key| control.account_of_key(key).is_some());
+    let existing = control.accounts().await?;
+    let key_exists = match &config.api_key {
+        Some(key) => control.account_of_key(key).await?.is_some(),
+        None => false,
+    };
     if key_exists || (config.api_key.is_none() && !existing.is_empty()) {
         return Ok(FirstAccount::default());
     }

@@ -230,7 +230,7 @@ impl TestServerBuilder {
             .start()
             .await?;
         let control = server.control();
-        let account = control.account_of_key(&api_key).map(|account| account.id).unwrap_or_default();
+        let account = control.account_of_key(&api_key).await?.map(|account| account.id).unwrap_or_default();
         let mut patch = control_plane::AccountPatch::default();
         patch.version = Some(self.account.version);
         patch.features = Some(self.account.features);

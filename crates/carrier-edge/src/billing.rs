@@ -9,6 +9,7 @@
 //! Memory is bounded by the active calls, and by [`MAX_UNWRITTEN_RECORDS`] records that wait for a store that
 //! takes no writes (`store_health`).
 
+mod ledgers;
 mod lost_calls;
 mod metering;
 mod rows;
@@ -26,12 +27,15 @@ use didww_types::{Resource as _, Timestamp};
 use rust_decimal::Decimal;
 use tokio::sync::{Notify, oneshot};
 use trunk_rules::carrier::{Cause, Funds, Meter, Recording, Spending, TrunkTerms};
-use trunk_store::{Committed, Observer, Store, StoreError, StoredCall};
+use trunk_store::{
+    Calls, ChangeFeed, Interest, Record, Records, StoreError, StoredCall, StoredRecord, for_each_record,
+};
 use uuid::Uuid;
 
 use super::call_state::CallState;
 use super::record::{CallRecord, FinalCharge};
 use super::{Counters, Inner};
+use ledgers::{Ledgers, is_threshold_reached};
 use rows::{RowState, Rows};
 use store_health::FailingSince;
 
@@ -53,7 +57,7 @@ pub(crate) fn tasks(inner: &Arc<Inner>) -> [tokio::task::JoinHandle<()>; 4] {
 /// write, and do not conflict with each other.
 #[derive(Debug, Default)]
 pub(crate) struct Billing {
-    ledgers: Mutex<HashMap<Uuid, TrunkLedger>>,
+    ledgers: Mutex<Ledgers>,
     /// Notified when a write failed.
     write_failed: Notify,
     /// Notified when active calls must be metered now, ahead of the next tick.
@@ -194,21 +198,23 @@ impl Billing {
     ///
     /// # Errors
     /// If the store cannot be read.
-    pub(crate) async fn load(&self, store: &dyn Store, now: Timestamp) -> Result<(), StoreError> {
+    pub(crate) async fn load(
+        &self,
+        store: &(impl Calls + Records + ChangeFeed + ?Sized),
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
         let from = Timestamp::from_unix_millis(
             now.as_unix_millis() - i64::try_from(SPENDING_WINDOW.as_millis()).unwrap_or(0),
         );
-        let charges = store.charges_since(from).await?;
-        let mut ledgers = self.lock();
-        for charge in charges {
+        let mut ledgers = Ledgers::default();
+        ledgers.follow(store.follow(Interest::Everything));
+        for charge in store.charges_since(from).await? {
             let ledger = ledgers.entry(charge.trunk).or_insert_with(|| TrunkLedger::new(charge.account));
             ledger.spending.add(charge.ended_at, charge.price.parse().unwrap_or_default());
         }
-        store.visit(VoiceOutTrunk::SPEC, &mut |committed| {
-            if let Committed::Stored { account, record, .. } = committed
-                && record.meta.is_some()
-            {
-                let ledger = ledgers.entry(record.id).or_insert_with(|| TrunkLedger::new(*account));
+        for_each_record(store, VoiceOutTrunk::SPEC, |StoredRecord { account, record, .. }| {
+            if record.meta.is_some() {
+                let ledger = ledgers.entry(record.id).or_insert_with(|| TrunkLedger::new(account));
                 ledger.may_be_outdated = true;
                 ledger.threshold_reached = is_threshold_reached(&record.attributes);
                 if !ledger.threshold_reached {
@@ -217,10 +223,31 @@ impl Billing {
                 }
             }
         })
+        .await?;
+        *self.ledgers.lock().unwrap_or_else(PoisonError::into_inner) = ledgers;
+        Ok(())
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, TrunkLedger>> {
-        self.ledgers.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The ledgers, with every write that was answered before this call.
+    fn lock(&self) -> MutexGuard<'_, Ledgers> {
+        let mut ledgers = self.ledgers.lock().unwrap_or_else(PoisonError::into_inner);
+        ledgers.catch_up();
+        ledgers
+    }
+
+    /// Returns whether changes of the store were missed, so that every trunk must be [compared](Self::compare).
+    pub(crate) fn must_compare(&self) -> bool {
+        self.lock().must_compare
+    }
+
+    /// Takes over whether the threshold of a trunk is reached, from its record.
+    pub(crate) fn compare(&self, record: &Record) {
+        self.lock().compare(record);
+    }
+
+    /// Records that every trunk was compared.
+    pub(crate) fn compared(&self) {
+        self.lock().must_compare = false;
     }
 
     /// Charges a call that is about to be answered, and writes its row. On a trunk with a threshold the row
@@ -356,39 +383,6 @@ impl Billing {
             tracing::error!(%error, what, "the edge could not write");
         }
     }
-}
-
-/// A reset forgets the spending. When the owner re-opens a trunk that its threshold blocked, the spending so
-/// far no longer blocks it.
-impl Observer for Billing {
-    fn committed(&self, committed: &Committed) {
-        match committed {
-            Committed::Stored { record, .. } if record.kind == VoiceOutTrunk::SPEC.name => {
-                let mut ledgers = self.lock();
-                let Some(ledger) = ledgers.get_mut(&record.id) else { return };
-                let reached = is_threshold_reached(&record.attributes);
-                if std::mem::replace(&mut ledger.threshold_reached, reached) && !reached {
-                    ledger.spending.pardon();
-                }
-            }
-            Committed::Reset { account: reset } => self.lock().retain(|_, ledger| {
-                if reset.is_none_or(|reset| reset == ledger.account) {
-                    ledger.spending.forget();
-                    ledger.shown = None;
-                    for running in ledger.running.values_mut() {
-                        running.row = RowState::None;
-                    }
-                }
-                !ledger.is_idle()
-            }),
-            Committed::Stored { .. } | Committed::Deleted { .. } => {}
-        }
-    }
-}
-
-/// Searches the canonical JSON text instead of parsing it, because it runs for every write of a trunk.
-fn is_threshold_reached(attributes: &str) -> bool {
-    attributes.contains("\"threshold_reached\":true")
 }
 
 /// The current threshold of a call's trunk; if the trunk was deleted, the threshold that it had when the call

@@ -26,6 +26,7 @@ mod call;
 mod call_event;
 mod call_state;
 mod calls;
+mod changes;
 mod config;
 mod digest_guesses;
 mod explain;
@@ -63,7 +64,6 @@ use sip_transport::body::ACCEPT;
 use sip_transport::{MessageFilter, Ports, SocketAccounting};
 use tokio::sync::Semaphore;
 use trunk_rules::carrier::reason_phrase;
-use trunk_store::{Committed, Observer};
 
 use billing::Billing;
 use calls::Calls;
@@ -116,20 +116,6 @@ pub struct Inner {
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
 }
 
-/// Passes every committed write to the edge's copies of the store's data.
-#[derive(Debug)]
-struct StoreObserver {
-    trunks: Arc<Trunks>,
-    billing: Arc<Billing>,
-}
-
-impl Observer for StoreObserver {
-    fn committed(&self, committed: &Committed) {
-        self.trunks.committed(committed);
-        self.billing.committed(committed);
-    }
-}
-
 /// Counters since the start; [`CallCounts`] documents them.
 #[derive(Debug, Default)]
 struct Counters {
@@ -156,12 +142,9 @@ impl Edge {
     pub async fn start(core: Arc<Core>, config: EdgeConfig) -> Result<Self, EdgeError> {
         config.settings.check()?;
         let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
-        // The observer is registered before the load: a write in between reaches both, and the later state
-        // wins.
         let billing = Arc::new(Billing::default());
-        core.store
-            .observe(Arc::new(StoreObserver { trunks: Arc::clone(&trunks), billing: Arc::clone(&billing) }));
-        trunks.load(&*core.store)?;
+        let wakes = core.store.follow(trunk_store::Interest::Everything).wakes();
+        trunks.load(&*core.store).await?;
         billing.load(&*core.store, core.clock.now()).await?;
         let calls = Arc::new(Calls::default());
         let front = Arc::new(Front::new(
@@ -214,6 +197,7 @@ impl Edge {
         let stack = Arc::new(stack);
         let mut tasks = vec![
             tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
+            tokio::spawn(changes::run(Arc::clone(&inner), wakes)),
             tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
         ];
         tasks.extend(billing::tasks(&inner));

@@ -1,5 +1,5 @@
-//! The trunks of all accounts in memory, in the form that the rules need. Every write is applied before it is
-//! answered.
+//! The trunks of all accounts in memory, in the form that the rules need. A reader first applies the writes that were
+//! answered since the last one.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -7,7 +7,10 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{Id, Resource as _, ResourceObject};
 use trunk_rules::carrier::{AccountDids, DidFacts, TrunkIndex, TrunkLinks, TrunkTerms};
-use trunk_store::{Committed, Observer, Record, Store, StoreError};
+use trunk_store::{
+    ChangeFeed, Changes, Committed, Follower, Interest, Record, Records, StoreError, StoredRecord,
+    for_each_record,
+};
 use uuid::Uuid;
 
 /// The trunks, and the DIDs that their rules depend on.
@@ -24,6 +27,10 @@ pub(crate) struct State {
     /// Accounts whose DIDs changed since the terms of their trunks were computed. The next reader computes
     /// them again, so that a thousand added DIDs cause one computation.
     stale: HashSet<i64>,
+    /// The position in the store's change feed up to which writes are applied. Absent until the trunks are loaded.
+    follower: Option<Follower>,
+    /// True if changes were missed: the trunks must be loaded anew.
+    must_load: bool,
 }
 
 #[derive(Debug, Default)]
@@ -37,35 +44,59 @@ struct AccountState {
 /// A trunk's attributes, its meta and its links.
 type Dependent = (Arc<str>, Option<Arc<str>>, TrunkLinks);
 
+impl State {
+    /// Whether nothing must be applied or computed before the trunks are read.
+    fn is_current(&self) -> bool {
+        self.stale.is_empty() && self.follower.as_ref().is_none_or(Follower::is_current)
+    }
+}
+
 impl Trunks {
     pub(crate) fn new(realm: String) -> Self {
         Self { realm, state: RwLock::default() }
     }
 
-    /// Loads all trunks and DIDs. Writes that the observer receives in the meantime wait for the lock and are
-    /// applied after.
+    /// Loads all trunks and DIDs, and takes them in place of the present ones. Writes meanwhile are changes since then.
     ///
     /// # Errors
-    /// If the store cannot be read.
-    pub(crate) fn load(&self, store: &dyn Store) -> Result<(), StoreError> {
-        let mut state = self.write();
+    /// If the store cannot be read. The present trunks remain.
+    pub(crate) async fn load(&self, store: &(impl Records + ChangeFeed + ?Sized)) -> Result<(), StoreError> {
+        let mut state = State { follower: Some(store.follow(Interest::Everything)), ..State::default() };
         for spec in [Did::SPEC, VoiceOutTrunk::SPEC] {
-            store.visit(spec, &mut |committed| self.apply(&mut state, committed))?;
+            for_each_record(store, spec, |stored| self.apply_stored(&mut state, &stored)).await?;
             self.recompute_stale(&mut state);
         }
         tracing::debug!(trunks = state.index.len(), "the trunks are loaded");
+        *self.write() = state;
         Ok(())
     }
 
     /// The current trunks, including every write that was answered before this call.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        if state.stale.is_empty() {
+        if state.is_current() {
             return state;
         }
         drop(state);
-        self.recompute_stale(&mut self.write());
+        self.catch_up();
         self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Applies the writes since the last use. Returns true if some were missed: the caller must [load](Self::load).
+    pub(crate) fn catch_up(&self) -> bool {
+        let mut state = self.write();
+        match state.follower.as_mut().map(Follower::changes) {
+            Some(Changes::Since(writes)) => {
+                writes
+                    .iter()
+                    .flat_map(|write| write.iter())
+                    .for_each(|effect| self.apply(&mut state, effect));
+            }
+            Some(Changes::LoadAnew) => state.must_load = true,
+            None => {}
+        }
+        self.recompute_stale(&mut state);
+        state.must_load
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
@@ -85,20 +116,7 @@ impl Trunks {
 
     fn apply(&self, state: &mut State, committed: &Committed) {
         match committed {
-            Committed::Stored { account, record, links: _ } if record.kind == "dids" => {
-                if let Some(did) = decode::<Did>(record.kind, record.id, &record.attributes, None) {
-                    state
-                        .accounts
-                        .entry(*account)
-                        .or_default()
-                        .dids
-                        .insert(record.id, DidFacts::of(&did, true));
-                    state.stale.insert(*account);
-                }
-            }
-            Committed::Stored { account, record, links } if record.kind == "voice_out_trunks" => {
-                self.apply_trunk(state, *account, record, links);
-            }
+            Committed::Stored(stored) => self.apply_stored(state, stored),
             Committed::Deleted { account, kind, id } => {
                 if let Some(known) = state.accounts.get_mut(account) {
                     known.dependent.remove(id);
@@ -110,16 +128,44 @@ impl Trunks {
                     state.index.remove(&Id::new(id.to_string()));
                 }
             }
-            Committed::Reset { account: None } => *state = State::default(),
-            Committed::Reset { account: Some(account) } => {
+            Committed::Reset { account: None, .. } => {
+                *state =
+                    State { follower: state.follower.take(), must_load: state.must_load, ..State::default() };
+            }
+            Committed::Reset { account: Some(account), .. } => {
                 let name = account.to_string();
                 for id in state.index.ids_of(&name) {
                     state.index.remove(&id);
                 }
                 state.accounts.remove(account);
             }
-            Committed::Stored { .. } => {}
+            _ => {}
         }
+    }
+
+    fn apply_stored(&self, state: &mut State, stored: &StoredRecord) {
+        let StoredRecord { account, record, links } = stored;
+        match record.kind {
+            "dids" => {
+                if let Some(did) = decode::<Did>(record.kind, record.id, &record.attributes, None) {
+                    state
+                        .accounts
+                        .entry(*account)
+                        .or_default()
+                        .dids
+                        .insert(record.id, DidFacts::of(&did, true));
+                    state.stale.insert(*account);
+                }
+            }
+            "voice_out_trunks" => self.apply_trunk(state, *account, record, links),
+            _ => {}
+        }
+    }
+
+    /// Applies a write that came from no store.
+    #[cfg(test)]
+    pub(crate) fn insert_stored(&self, stored: &StoredRecord) {
+        self.apply_stored(&mut self.write(), stored);
     }
 
     fn apply_trunk(
@@ -181,10 +227,4 @@ fn decode<R: didww_types::Resource>(kind: &str, id: Uuid, attributes: &str, meta
     let object =
         ResourceObject { id: id.to_string(), kind: kind.to_owned(), attributes, meta, ..Default::default() };
     R::decode(object).inspect_err(|error| tracing::error!(kind, %id, %error, "a record cannot be read")).ok()
-}
-
-impl Observer for Trunks {
-    fn committed(&self, committed: &Committed) {
-        self.apply(&mut self.write(), committed);
-    }
 }

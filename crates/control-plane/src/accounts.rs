@@ -101,8 +101,11 @@ pub struct AccountPatch {
 
 impl Control {
     /// Returns all accounts, oldest first.
-    pub fn accounts(&self) -> Vec<Arc<Account>> {
-        self.core.store.accounts()
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn accounts(&self) -> Result<Vec<Arc<Account>>, ControlError> {
+        Ok(self.core.store.accounts().await?)
     }
 
     /// Creates an account with its first API key. Returns both.
@@ -111,7 +114,7 @@ impl Control {
     /// If the name or the key is taken, the key is not valid, or the rate limit is too high.
     pub async fn create_account(&self, new: NewAccount) -> Result<(Arc<Account>, Secret), ControlError> {
         let key = new.api_key.unwrap_or_else(|| self.core.ids.api_key());
-        self.check_key(&key)?;
+        self.check_key(&key).await?;
         check_rate(new.rate_limit)?;
         let now = self.core.clock.now();
         let id = self.core.ids.record(now);
@@ -136,7 +139,7 @@ impl Control {
     /// # Errors
     /// If there is no such account, the name is blank or taken, or the rate limit is too high.
     pub async fn update_account(&self, id: Uuid, patch: AccountPatch) -> Result<Arc<Account>, ControlError> {
-        let mut account = (*self.account(id)?).clone();
+        let mut account = (*self.account(id).await?).clone();
         if let Some(rate_limit) = patch.rate_limit.as_sent() {
             check_rate(rate_limit.copied())?;
             account.rate_limit = rate_limit.copied();
@@ -160,7 +163,7 @@ impl Control {
     /// # Errors
     /// If there is no such account.
     pub async fn delete_account(&self, id: Uuid) -> Result<(), ControlError> {
-        let account = self.account(id)?;
+        let account = self.account(id).await?;
         Ok(self.core.store.reset(Some(account.number), true).await?)
     }
 
@@ -169,9 +172,9 @@ impl Control {
     /// # Errors
     /// If there is no such account, or the key is taken or not valid.
     pub async fn add_key(&self, account: Uuid, key: Option<Secret>) -> Result<(Uuid, Secret), ControlError> {
-        let account = self.account(account)?;
+        let account = self.account(account).await?;
         let key = key.unwrap_or_else(|| self.core.ids.api_key());
-        self.check_key(&key)?;
+        self.check_key(&key).await?;
         let now = self.core.clock.now();
         let id = self.core.ids.record(now);
         let added = ApiKey { id, secret: key.clone(), created_at: now };
@@ -184,7 +187,7 @@ impl Control {
     /// # Errors
     /// If there is no such account.
     pub async fn keys(&self, account: Uuid) -> Result<Vec<ApiKey>, ControlError> {
-        Ok(self.core.store.keys(self.account(account)?.number).await?)
+        Ok(self.core.store.keys(self.account(account).await?.number).await?)
     }
 
     /// Removes a key with effect from the next request.
@@ -192,7 +195,7 @@ impl Control {
     /// # Errors
     /// If there is no such account or key.
     pub async fn remove_key(&self, account: Uuid, key: Uuid) -> Result<(), ControlError> {
-        let number = self.account(account)?.number;
+        let number = self.account(account).await?.number;
         if self.core.store.remove_key(number, key).await? {
             Ok(())
         } else {
@@ -201,12 +204,15 @@ impl Control {
     }
 
     /// Returns the account that a key belongs to, if any.
-    pub fn account_of_key(&self, key: &Secret) -> Option<Arc<Account>> {
-        self.core.store.account_by_key(KeyDigest::of(key.expose()))
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn account_of_key(&self, key: &Secret) -> Result<Option<Arc<Account>>, ControlError> {
+        Ok(self.core.store.account_by_key(KeyDigest::of(key.expose())).await?)
     }
 
     /// Checks that a new key fits into a header and that no account has it.
-    fn check_key(&self, key: &Secret) -> Result<(), ControlError> {
+    async fn check_key(&self, key: &Secret) -> Result<(), ControlError> {
         let text = key.expose();
         if text.is_empty() || text.len() > 255 || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(ControlError::invalid(
@@ -214,7 +220,7 @@ impl Control {
                 "must be 1 to 255 visible ASCII characters without spaces",
             ));
         }
-        if self.account_of_key(key).is_some() {
+        if self.account_of_key(key).await?.is_some() {
             return Err(ControlError::invalid("api_key", "has already been taken"));
         }
         Ok(())

@@ -115,7 +115,10 @@ struct RecordQuery {
 async fn list_records(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
         let RecordQuery { account, trunk, cause, number, from, to, limit } = parse_query(&uri)?;
-        let account = account.map(|id| control.account(id)).transpose()?.map(|account| account.number);
+        let account = match account {
+            Some(id) => Some(control.account(id).await?.number),
+            None => None,
+        };
         let query = CallQuery { account, trunk, cause, number, from, to, limit: limit.unwrap_or(0) };
         Ok((StatusCode::OK, json!({ "calls": control.call_records(query).await? })))
     };

@@ -16,7 +16,7 @@ impl Control {
     /// If there is no such account, or the store fails.
     pub async fn deliveries(&self, account: Option<Uuid>, limit: u64) -> Result<Vec<Delivery>, ControlError> {
         let owner = match account {
-            Some(id) => Some(Owner::Account(self.account(id)?.number)),
+            Some(id) => Some(Owner::Account(self.account(id).await?.number)),
             None => None,
         };
         Ok(self.core.store.deliveries(owner, limit.min(MAX_DELIVERIES)).await?)
@@ -42,7 +42,7 @@ impl Control {
     /// If there is no such account, or the store fails.
     pub async fn backlog(&self, account: Option<Uuid>) -> Result<Backlog, ControlError> {
         let owner = match account {
-            Some(id) => Some(Owner::Account(self.account(id)?.number)),
+            Some(id) => Some(Owner::Account(self.account(id).await?.number)),
             None => None,
         };
         Ok(self.core.store.backlog(owner).await?)

@@ -81,7 +81,7 @@ impl Control {
         account: Uuid,
         dids: impl IntoIterator<Item = NewDid>,
     ) -> Result<Vec<Uuid>, ControlError> {
-        let scope = Scope { account: self.account(account)?.number, spec: Did::SPEC };
+        let scope = Scope { account: self.account(account).await?.number, spec: Did::SPEC };
         let dids: Vec<NewDid> = dids.into_iter().collect();
         if dids.len() > MAX_DIDS {
             return Err(ControlError::invalid("dids", format!("must be at most {MAX_DIDS} in one request")));
@@ -123,7 +123,7 @@ impl Control {
     /// # Errors
     /// If there is no such account or DID.
     pub async fn update_did(&self, account: Uuid, did: Uuid, patch: DidPatch) -> Result<(), ControlError> {
-        let scope = Scope { account: self.account(account)?.number, spec: Did::SPEC };
+        let scope = Scope { account: self.account(account).await?.number, spec: Did::SPEC };
         self.change_record(scope, did, |attributes| {
             let flags = [
                 ("emergency_enabled", patch.emergency_enabled),

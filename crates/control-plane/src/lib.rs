@@ -82,7 +82,7 @@ impl Control {
     /// If there is no such account, or the store fails.
     pub async fn reset(&self, account: Option<Uuid>) -> Result<(), ControlError> {
         let number = match account {
-            Some(id) => Some(self.account(id)?.number),
+            Some(id) => Some(self.account(id).await?.number),
             None => None,
         };
         #[cfg(feature = "voipbin")]
@@ -96,9 +96,9 @@ impl Control {
     /// Returns the account with this id.
     ///
     /// # Errors
-    /// If there is no such account.
-    pub fn account(&self, id: Uuid) -> Result<Arc<Account>, ControlError> {
-        let found = self.core.store.accounts().into_iter().find(|account| account.id == id);
+    /// If there is no such account, or the store fails.
+    pub async fn account(&self, id: Uuid) -> Result<Arc<Account>, ControlError> {
+        let found = self.core.store.account(id).await?;
         found.ok_or_else(|| ControlError::NotFound(format!("account {id}")))
     }
 }

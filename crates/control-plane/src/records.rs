@@ -55,7 +55,7 @@ impl Control {
     ) -> Result<Uuid, ControlError> {
         let spec = storable(kind)?;
         let owner = match (account, spec.global) {
-            (Some(account), false) => self.account(account)?.number,
+            (Some(account), false) => self.account(account).await?.number,
             (None, true) => NO_ACCOUNT,
             (Some(_), true) => return Err(ControlError::invalid("type", "belongs to no account")),
             (None, false) => return Err(ControlError::invalid("type", "belongs to an account")),

@@ -174,8 +174,12 @@ struct AccountBody {
 }
 
 async fn list_accounts(State(control): State<Control>) -> Response {
-    let accounts: Vec<Value> = control.accounts().iter().map(|account| account_json(account)).collect();
-    respond(Ok((StatusCode::OK, json!({ "accounts": accounts }))))
+    let list = async {
+        let accounts = control.accounts().await?;
+        let accounts: Vec<Value> = accounts.iter().map(|account| account_json(account)).collect();
+        Ok((StatusCode::OK, json!({ "accounts": accounts })))
+    };
+    respond(list.await)
 }
 
 async fn create_account(State(control): State<Control>, body: Bytes) -> Response {
@@ -202,11 +206,11 @@ async fn new_account(control: &Control, body: AccountBody) -> Outcome {
 }
 
 async fn show_account(State(control): State<Control>, Path(id): Path<String>) -> Response {
-    respond(
-        parse_id(&id, "account")
-            .and_then(|id| control.account(id))
-            .map(|a| (StatusCode::OK, account_json(&a))),
-    )
+    let show = async {
+        let account = control.account(parse_id(&id, "account")?).await?;
+        Ok((StatusCode::OK, account_json(&account)))
+    };
+    respond(show.await)
 }
 
 async fn update_account(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
@@ -434,7 +438,7 @@ async fn list_deliveries(State(control): State<Control>, uri: Uri) -> Response {
                 return Err(ControlError::invalid("customer", message));
             }
         };
-        let accounts = control.accounts();
+        let accounts = control.accounts().await?;
         let deliveries: Vec<Value> =
             deliveries.iter().map(|delivery| delivery_json(delivery, &accounts)).collect();
         let Backlog { waiting, dropped } = backlog;

@@ -27,7 +27,7 @@ impl Control {
         if allowed_sip_ips.texts().is_empty() {
             return Err(ControlError::invalid("allowed_sip_ips", "must name at least one address or subnet"));
         }
-        let scope = Scope { account: self.account(account)?.number, spec: VoiceOutTrunk::SPEC };
+        let scope = Scope { account: self.account(account).await?.number, spec: VoiceOutTrunk::SPEC };
         self.change_record(scope, trunk, |attributes| {
             let act = TrunkOperation::IpOnly { allowed_sip_ips: allowed_sip_ips.texts().to_vec() };
             let forbidden = || ControlError::invalid("trunk", "has no authentication method");

@@ -65,7 +65,7 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
 async fn serve(api: &Api, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(ApiError::no_route)?;
-    let (key, account) = authenticate(api, parts)?;
+    let (key, account) = authenticate(api, parts).await?;
     check_rate(api, key, &account)?;
     let requested_version = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let version = account.version.serving(requested_version);
@@ -96,12 +96,15 @@ async fn serve(api: &Api, parts: &http::request::Parts, body: Body) -> Result<Re
 }
 
 /// Finds the account of the request's API key. A request without a key is not counted as a guess.
-fn authenticate(api: &Api, parts: &http::request::Parts) -> Result<(KeyDigest, Arc<Account>), ApiError> {
+async fn authenticate(
+    api: &Api,
+    parts: &http::request::Parts,
+) -> Result<(KeyDigest, Arc<Account>), ApiError> {
     let unauthorized = || ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed");
     let key =
         parts.headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(unauthorized)?;
     let digest = KeyDigest::of(key);
-    let account = api.core.store.account_by_key(digest);
+    let account = api.core.store.account_by_key(digest).await?;
     let source = Source::of(Client::of(&parts.extensions));
     let mark = api.core.guesses.hash(digest);
     match api.core.guesses.check(source, mark, account.is_some(), api.core.clock.now()) {

@@ -122,3 +122,13 @@ pub enum Change {
         payload: Option<String>,
     },
 }
+
+impl Change {
+    /// Whether a record is created, changed or deleted.
+    pub(crate) fn is_of_record(&self) -> bool {
+        matches!(
+            self,
+            Self::Insert { .. } | Self::Replace { .. } | Self::Members { .. } | Self::Delete { .. }
+        )
+    }
+}

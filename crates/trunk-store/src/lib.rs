@@ -1,8 +1,20 @@
 //! The database of the server: accounts, records, documents, events, calls and jobs.
 //!
-//! The [`Store`] trait is what the rest of the server knows, so that another engine can replace [`SqliteStore`] without
-//! a change to a handler. A read returns records as they were stored. A write is data: a list of [`Change`]s that are
-//! applied together or not at all, and that is answered only after the commit is durable.
+//! The traits, one for each part and [`Store`] for all, are what the rest of the server knows, so that another engine can
+//! replace [`SqliteStore`] without a change to a handler. A read returns records as they were stored. A write is data: a
+//! list of [`Change`]s that are applied together or not at all, and that is answered only after the commit is durable. Parts
+//! of a server that keep copies of stored data follow the [`ChangeFeed`]. The contract in `tests/it/store_contract` is what
+//! every engine is held to; `postgres` is a proof that the traits fit a second one.
+//!
+//! [`Records`] and [`Documents`] are two mechanisms for stored JSON with a revision. One for both was written out and reads
+//! worse. The store derives the index of a record from its declaration, and builds it anew when the declaration changes; the
+//! keys of a document are computed by code that the store does not know. Lists of records have totals, offsets and orders of
+//! any attribute; lists of documents have none of these, and go back from a time. A deleted record is gone and its unique
+//! values are free; a deleted document stays, keeps its unique keys, and may still be live. So every query would name which
+//! rows, which page, which index and which uniqueness it means, each with one choice that only records and one that only
+//! documents ever make, and what became common is one conditional update. What is common already, is: transactions, the rule
+//! of revisions, and the feed. If the entities of the communication platform are declared as resources are, the index is no
+//! difference any more, and the question is worth asking again.
 //!
 //! The crate knows how types, attributes and relationships are declared, and derives its indexes from the declarations.
 //! It contains no rule of any resource, parses no request and renders no response.
@@ -12,26 +24,31 @@
 //! exceeds a bound is refused with an error of [`StoreError`], never queued without end.
 
 pub mod account;
+mod answer;
 mod call;
 mod canonical;
 mod change;
 mod document;
 mod error;
+mod feed;
 mod health;
 mod index;
 mod job;
 mod limits;
-mod observer;
 mod outbox;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod query;
 mod record;
 mod sqlite;
 mod store;
 
+pub use answer::Answer;
 pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
 pub use change::Change;
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use error::StoreError;
+pub use feed::{Changes, Committed, Follower, Interest, Write};
 pub use health::{MissingCommits, WriteHealth};
 pub use index::IndexValue;
 pub use job::{
@@ -39,11 +56,15 @@ pub use job::{
     TakeJobs,
 };
 pub use limits::{Asker, StoreLimits};
-pub use observer::{Committed, DocumentObserver, Observer};
 pub use outbox::{
     Attempted, Backlog, Bounds, Delivery, Dropped, Due, EventForm, NewEvent, Owner, PendingEvent, Surplus,
 };
+#[cfg(feature = "postgres")]
+pub use postgres::PostgresProof;
 pub use query::{Condition, ListQuery, Listing, Order};
-pub use record::{NO_ACCOUNT, Record, Scope};
+pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
-pub use store::{Answer, Jobs, Store};
+pub use store::{
+    Accounts, CHANGE_DELAY, Calls, ChangeFeed, Documents, Engine, Events, Jobs, Records, Store, Writes,
+    for_each_record,
+};

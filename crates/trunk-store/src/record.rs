@@ -42,6 +42,17 @@ pub struct Record {
     pub meta: Option<String>,
 }
 
+/// A record with its owner and its relationships.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRecord {
+    /// The number of the account that owns it, or [`NO_ACCOUNT`].
+    pub account: i64,
+    /// The record.
+    pub record: Record,
+    /// The ids of the members of each relationship, in the order in which they were linked.
+    pub links: Vec<(&'static str, Vec<Uuid>)>,
+}
+
 impl Record {
     /// Parses the attributes.
     ///

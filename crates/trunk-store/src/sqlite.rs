@@ -19,7 +19,6 @@ mod indexing;
 mod jobs;
 mod list;
 mod memory;
-mod observers;
 mod open;
 mod open_error;
 mod outbox;

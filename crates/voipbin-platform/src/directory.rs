@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use trunk_rules::outbound::Permission;
-use trunk_store::{DocumentKind, DocumentQuery, Store, StoreError};
+use trunk_store::{DocumentKind, DocumentQuery, Documents, StoreError};
 use uuid::Uuid;
 use voipbin_types::Timestamp;
 
@@ -41,7 +41,7 @@ impl Directory {
     ///
     /// # Errors
     /// When the store cannot be read, or a document is corrupt.
-    pub(crate) async fn load(store: &dyn Store) -> Result<Self, StoreError> {
+    pub(crate) async fn load(store: &dyn Documents) -> Result<Self, StoreError> {
         let directory = Self::default();
         for customer in Entity::<Customers>::list(store, DocumentQuery::all(DocumentKind::Customer)).await? {
             directory.put(customer);

@@ -4,7 +4,9 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use trunk_store::{Aged, Change, Document, DocumentKind, DocumentQuery, NewDocument, Store, StoreError};
+use trunk_store::{
+    Aged, Change, Document, DocumentKind, DocumentQuery, Documents, NewDocument, StoreError, Writes,
+};
 use uuid::Uuid;
 use voipbin_types::{Timestamp, to_json};
 
@@ -151,7 +153,7 @@ impl<K: Kind> Entity<K> {
     ///
     /// # Errors
     /// Every error of the store but [`StoreError::Conflict`].
-    pub async fn try_write(&self, store: &dyn Store) -> Result<bool, StoreError> {
+    pub async fn try_write(&self, store: &dyn Writes) -> Result<bool, StoreError> {
         match store.commit(vec![self.put()]).await {
             Ok(_) => Ok(true),
             Err(StoreError::Conflict) => Ok(false),
@@ -163,7 +165,7 @@ impl<K: Kind> Entity<K> {
     ///
     /// # Errors
     /// When the store cannot be read, or the document is corrupt.
-    pub async fn find(store: &dyn Store, id: Uuid) -> Result<Option<Self>, StoreError> {
+    pub async fn find(store: &dyn Documents, id: Uuid) -> Result<Option<Self>, StoreError> {
         store.document(K::KIND, id).await?.as_ref().map(Self::from_document).transpose()
     }
 
@@ -172,7 +174,7 @@ impl<K: Kind> Entity<K> {
     /// # Errors
     /// When the store cannot be read, or the document is corrupt.
     pub async fn find_by(
-        store: &dyn Store,
+        store: &dyn Documents,
         name: &'static str,
         value: impl Into<String>,
     ) -> Result<Option<Self>, StoreError> {
@@ -183,7 +185,7 @@ impl<K: Kind> Entity<K> {
     ///
     /// # Errors
     /// When the store cannot be read, or a document is corrupt.
-    pub async fn aged(store: &dyn Store, query: Aged) -> Result<Vec<Self>, StoreError> {
+    pub async fn aged(store: &dyn Documents, query: Aged) -> Result<Vec<Self>, StoreError> {
         store.aged_documents(query).await?.iter().map(Self::from_document).collect()
     }
 
@@ -191,7 +193,7 @@ impl<K: Kind> Entity<K> {
     ///
     /// # Errors
     /// When the store cannot be read, or a document is corrupt.
-    pub async fn list(store: &dyn Store, query: DocumentQuery) -> Result<Vec<Self>, StoreError> {
+    pub async fn list(store: &dyn Documents, query: DocumentQuery) -> Result<Vec<Self>, StoreError> {
         store.documents(query).await?.iter().map(Self::from_document).collect()
     }
 }

@@ -108,8 +108,8 @@ impl Platform {
             store.commit(vec![entity.put()]).await?;
             key.secret
         };
-        let cache = Arc::new(EntityCache::default());
-        store.observe_documents(cache.clone());
+        let cache = Arc::new(EntityCache::following(store));
+        tokio::spawn(EntityCache::catch_up_while_idle(&cache));
         let default_per_customer = max_by_descriptors.div_ceil(2).min(DEFAULT_MAX_CALLS_PER_CUSTOMER);
         let per_customer = config.calls_per_customer.unwrap_or(default_per_customer);
         let hashing = HashingPool::start()

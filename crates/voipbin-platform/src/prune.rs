@@ -6,7 +6,7 @@ use std::sync::Arc;
 use service_core::Core;
 use service_core::jobs::JobSet;
 use service_core::retention::retention;
-use trunk_store::{Aged, DocumentKind, DocumentQuery, Store, StoreError};
+use trunk_store::{Aged, DocumentKind, DocumentQuery, Documents, Store, StoreError};
 use voipbin_types::Timestamp;
 
 use crate::entity::{Entity, Kind};
@@ -44,7 +44,7 @@ trait Expiring: Kind + Sized {
     /// Whether a record that was created before this time, and that is not live, has expired.
     fn has_expired(
         entity: &Entity<Self>,
-        store: &dyn Store,
+        store: &dyn Documents,
         before: Timestamp,
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
 }
@@ -53,7 +53,7 @@ impl Expiring for Calls {
     /// The end of the call counts, not its creation.
     async fn has_expired(
         call: &Entity<Self>,
-        _store: &dyn Store,
+        _store: &dyn Documents,
         before: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(call.public.tm_hangup.unwrap_or(call.created_at) < before)
@@ -64,7 +64,7 @@ impl Expiring for ProviderCalls {
     /// Expired when none of its calls is left.
     async fn has_expired(
         record: &Entity<Self>,
-        store: &dyn Store,
+        store: &dyn Documents,
         _before: Timestamp,
     ) -> Result<bool, StoreError> {
         for call in &record.public.call_ids {
@@ -81,7 +81,7 @@ impl Expiring for Flows {
     /// flow.
     async fn has_expired(
         flow: &Entity<Self>,
-        store: &dyn Store,
+        store: &dyn Documents,
         _before: Timestamp,
     ) -> Result<bool, StoreError> {
         let calls = DocumentQuery::with(DocumentKind::Call, "flow", flow.id.to_string());

@@ -302,7 +302,7 @@ async fn webhooks_and_trunks_callbacks_go_each_in_their_own_form() {
     let mut receiver = Receiver::start(Answer::Status(200)).await;
     let (database, url, subject) = (File::new(), receiver.url("/"), unique());
     let server = database.start(settings(), frozen()).await;
-    let account = server.control().accounts()[0].number;
+    let account = server.control().accounts().await.unwrap()[0].number;
     server.stop().await.unwrap();
     let of_trunk = |status: &str| {
         let created_at = Timestamp::from_unix_millis(START);
@@ -450,7 +450,7 @@ async fn attempts_are_listed_on_the_control_api_with_their_customer_and_call() {
     }]);
     assert_eq!(listed.at("/deliveries"), expected);
     assert_eq!(api.get("/deliveries").await.at("/deliveries").as_array().unwrap().len(), 2);
-    let account = server.control().accounts()[0].id;
+    let account = server.control().accounts().await.unwrap()[0].id;
     assert_eq!(api.get(&format!("/deliveries?account={account}")).await.at("/deliveries"), json!([]));
     let none = api.get(&format!("/deliveries?customer={}", Uuid::nil())).await;
     assert_eq!((none.status, none.at("/deliveries")), (200, json!([])));

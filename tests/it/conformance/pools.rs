@@ -106,18 +106,18 @@ async fn an_owner_can_only_lower_the_total_and_not_below_what_is_used_or_the_sma
     let did = world.did("37061498222").await;
     assign(&world, &did, &id, 4).await;
     let path = format!("{POOLS}/{id}");
-    let patch = async |total: Value| {
+    let set_total = async |total: Value| {
         world.api.patch(&path, &update("capacity_pools", &id, json!({ "total_channels_count": total }))).await
     };
-    refused(&patch(json!(3)).await, &[attribute("total_channels_count", "should be at least 4")]);
+    refused(&set_total(json!(3)).await, &[attribute("total_channels_count", "should be at least 4")]);
     refused(
-        &patch(json!(11)).await,
+        &set_total(json!(11)).await,
         &[attribute("total_channels_count", "must be less than or equal to 10")],
     );
-    assert_eq!(patch(json!(4)).await.at("/data/attributes/total_channels_count"), json!(4));
+    assert_eq!(set_total(json!(4)).await.at("/data/attributes/total_channels_count"), json!(4));
     assign(&world, &did, &id, 0).await;
-    refused(&patch(json!(1)).await, &[attribute("total_channels_count", "should be at least 2")]);
-    assert_eq!(patch(json!(4)).await.status, 200, "a pool that is sent back unchanged");
+    refused(&set_total(json!(1)).await, &[attribute("total_channels_count", "should be at least 2")]);
+    assert_eq!(set_total(json!(4)).await.status, 200, "a pool that is sent back unchanged");
     for (name, value) in
         [("name", json!("X")), ("assigned_channels_count", json!(0)), ("setup_price", json!("1.0"))]
     {

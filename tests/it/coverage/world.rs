@@ -9,7 +9,7 @@ use didww_types::{ApiVersion, Feature, ResourceSpec, Verb, find};
 use http::Method;
 use reqwest::Url;
 use serde_json::{Value, json};
-use trunk_server::TestServer;
+use trunk_server::{TestServer, TestServerBuilder};
 
 use super::fixture::Fixture;
 use super::journal::Journal;
@@ -35,8 +35,7 @@ impl fmt::Display for World {
 impl World {
     pub async fn start(version: ApiVersion) -> Self {
         let builder = TestServer::builder().version(version).control_listener();
-        let server =
-            Feature::ALL.into_iter().fold(builder, |builder, feature| builder.feature(feature)).start().await;
+        let server = Feature::ALL.into_iter().fold(builder, TestServerBuilder::feature).start().await;
         let api = Api::new(server.base_url(), server.api_key()).at(Some(version.as_str()));
         let control = server.server().control_address().unwrap();
         let control = Api::new(format!("http://{control}/control/v1"), "").with_key(None).at(None);

@@ -8,7 +8,7 @@ use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use http::Method;
 use serde_json::{Value, json};
-use trunk_server::store::{Committed, Store as _};
+use trunk_server::store::{Engine as _, for_each_record};
 
 use crate::support::api::Api;
 
@@ -179,15 +179,13 @@ pub async fn work(api: &Api, seed: u64) -> (Ledger, usize) {
 pub async fn compare(database: &Path, ledger: &Ledger, what: &str) {
     let store = super::opened(database, what);
     let mut there = BTreeMap::new();
-    store
-        .visit(VoiceOutTrunk::SPEC, &mut |committed| {
-            if let Committed::Stored { record, .. } = committed {
-                let attributes = record.attributes().unwrap();
-                let text = |name: &str| attributes[name].as_str().unwrap().to_owned();
-                there.insert(text("name"), text("status"));
-            }
-        })
-        .unwrap();
+    for_each_record(&store, VoiceOutTrunk::SPEC, |stored| {
+        let attributes = stored.record.attributes().unwrap();
+        let text = |name: &str| attributes[name].as_str().unwrap().to_owned();
+        there.insert(text("name"), text("status"));
+    })
+    .await
+    .unwrap();
     store.close().await.unwrap();
     for (name, states) in &ledger.0 {
         let found = there.remove(name);

@@ -62,7 +62,7 @@ async fn a_request_whose_body_is_still_coming_is_finished() {
 #[tokio::test]
 async fn an_answer_that_is_still_being_read_arrives_completely() {
     let server = server(patient()).await;
-    let account = server.control().accounts()[0].id;
+    let account = server.control().accounts().await.unwrap()[0].id;
     let dids = (0..1_000).map(|n| NewDid::new(format!("1202555{n:04}")).description("x".repeat(2_000)));
     server.control().add_dids(account, dids).await.unwrap();
     let address = server.address();

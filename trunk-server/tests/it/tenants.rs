@@ -108,7 +108,7 @@ async fn the_server_limits_each_key_unless_the_account_has_a_limit_of_its_own() 
     let server = Server::builder(config).start().await.unwrap();
     let control = server.control();
     control.clock().freeze(None);
-    let account = control.accounts()[0].id;
+    let account = control.accounts().await.unwrap()[0].id;
     control.add_key(account, Some("second".to_owned().into())).await.unwrap();
     control.create_account(NewAccount::named("free").api_key("free").rate_limit(0)).await.unwrap();
     let answered = async |key: &'static str| {

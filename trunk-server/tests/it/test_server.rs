@@ -133,7 +133,7 @@ async fn the_builder_configures_the_account() {
         .start()
         .await;
     assert_eq!(server.api_key(), "mine");
-    let account = server.control().account(server.account()).unwrap();
+    let account = server.control().account(server.account()).await.unwrap();
     assert_eq!(account.version, ApiVersion::V2026_04_16);
     let features: Vec<Feature> = account.features.iter().collect();
     assert_eq!(features, [Feature::Outbound, Feature::ReplaceCli]);

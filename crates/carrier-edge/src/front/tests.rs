@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use didww_types::Secret;
 use proptest::prelude::*;
 use trunk_rules::carrier::{DigestChallenge, PasswordHash};
-use trunk_store::{Committed, Observer as _, Record};
+use trunk_store::{Record, StoredRecord};
 use uuid::Uuid;
 
 use super::*;
@@ -37,7 +37,7 @@ fn front() -> Front {
         );
         let id = Uuid::from_u128(at as u128 + 1);
         let record = Record { number: 1, id, kind: "voice_out_trunks", revision: 0, attributes, meta: None };
-        trunks.committed(&Committed::Stored { account: 1, record, links: Vec::new() });
+        trunks.insert_stored(&StoredRecord { account: 1, record, links: Vec::new() });
     }
     let front = Front::new(
         (clock, Ids::seeded(7)),

@@ -154,13 +154,13 @@ async fn a_job_is_done_once_wherever_its_server_is_killed() {
     let before = in_file(folder.path());
     schedule(&before, Job::new(KIND, "a", at(0))).await;
     // Killed after the handler began and before its outcome is stored.
-    let (began, mut begun) = mpsc::unbounded_channel();
+    let (starts, mut started_runs) = mpsc::unbounded_channel();
     let hanging = JobKind::new(KIND, move |_, _| {
-        began.send(()).unwrap();
+        starts.send(()).unwrap();
         std::future::pending()
     });
     let running = Running::start(&before, JobSet::default().handle(hanging));
-    within("the run", begun.recv()).await.unwrap();
+    within("the run", started_runs.recv()).await.unwrap();
     running.kill().await;
     assert_eq!(effects(&before).await, 0);
     drop(before);
@@ -198,11 +198,11 @@ async fn a_run_that_was_superseded_has_no_effect_and_runs_at_its_new_time() {
     let core = in_memory();
     schedule(&core, Job::new(KIND, "a", at(0))).await;
     let gate = Arc::new(Semaphore::new(0));
-    let (began, mut begun) = mpsc::unbounded_channel();
+    let (starts, mut started_runs) = mpsc::unbounded_channel();
     let gated = {
         let gate = Arc::clone(&gate);
         JobKind::new(KIND, move |_, leased: LeasedJob| {
-            began.send(leased.job.payload).unwrap();
+            starts.send(leased.job.payload).unwrap();
             let gate = Arc::clone(&gate);
             async move {
                 gate.acquire().await.unwrap().forget();
@@ -211,11 +211,11 @@ async fn a_run_that_was_superseded_has_no_effect_and_runs_at_its_new_time() {
         })
     };
     let running = Running::start(&core, JobSet::default().handle(gated));
-    assert_eq!(within("the run", begun.recv()).await.unwrap(), "null");
+    assert_eq!(within("the run", started_runs.recv()).await.unwrap(), "null");
     schedule(&core, Job { payload: "1".to_owned(), ..Job::new(KIND, "a", at(60)) }).await;
     gate.add_permits(2);
     core.clock.advance(Duration::from_mins(1));
-    assert_eq!(within("the new run", begun.recv()).await.unwrap(), "1");
+    assert_eq!(within("the new run", started_runs.recv()).await.unwrap(), "1");
     until("the effect", async || effects(&core).await > 0).await;
     running.stop().await;
     assert_eq!((effects(&core).await, due_at(&core, "a").await), (1, None));

@@ -54,6 +54,10 @@ impl Directory {
         self.accounts.values().cloned().collect()
     }
 
+    pub(super) fn by_id(&self, id: Uuid) -> Option<Arc<Account>> {
+        self.accounts.values().find(|account| account.id == id).cloned()
+    }
+
     pub(super) fn put(&mut self, account: &Arc<Account>) {
         self.accounts.insert(account.number, Arc::clone(account));
     }

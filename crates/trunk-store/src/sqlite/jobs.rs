@@ -1,6 +1,5 @@
 //! Jobs in the embedded engine: due times, leases, and the bound on the jobs of an account.
 
-use std::future::ready;
 use std::time::Duration;
 
 use didww_types::Timestamp;
@@ -45,15 +44,15 @@ const HELD: &str = "SELECT 1 FROM job WHERE holder = ?1";
 
 impl Jobs for SqliteStore {
     fn job(&self, kind: &'static str, subject: String) -> Answer<'_, Option<Job>> {
-        Box::pin(ready(self.connections.read(|connection| find(connection, kind, &subject))))
+        Answer::ready(self.connections.read(|connection| find(connection, kind, &subject)))
     }
 
     fn next_job(&self, node: i64, kinds: Vec<&'static str>) -> Answer<'_, Option<Timestamp>> {
-        Box::pin(ready(self.connections.read(|connection| next(connection, node, &kinds))))
+        Answer::ready(self.connections.read(|connection| next(connection, node, &kinds)))
     }
 
     fn take_jobs(&self, take: TakeJobs) -> Answer<'_, Vec<LeasedJob>> {
-        Box::pin(self.connections.write(move |connection| self::take(connection, &take)))
+        Answer::later(self.connections.write(move |connection| self::take(connection, &take)))
     }
 
     fn release_jobs(&self, node: i64) -> Answer<'_, u64> {
@@ -62,14 +61,14 @@ impl Jobs for SqliteStore {
             connection.prepare_cached(HELD).and_then(|mut select| select.exists([node])).map_err(failed)
         });
         match held {
-            Ok(true) => Box::pin(self.connections.write(move |connection| release(connection, node))),
-            Ok(false) => Box::pin(ready(Ok(0))),
-            Err(error) => Box::pin(ready(Err(error))),
+            Ok(true) => Answer::later(self.connections.write(move |connection| release(connection, node))),
+            Ok(false) => Answer::ready(Ok(0)),
+            Err(error) => Answer::ready(Err(error)),
         }
     }
 
     fn set_back_jobs(&self, now: Timestamp, by: Duration) -> Answer<'_, ()> {
-        Box::pin(self.connections.write(move |connection| set_back(connection, now, by)))
+        Answer::later(self.connections.write(move |connection| set_back(connection, now, by)))
     }
 
     fn jobs_scheduled(&self) -> watch::Receiver<()> {

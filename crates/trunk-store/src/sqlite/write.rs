@@ -15,7 +15,9 @@ use super::symbols::Symbols;
 use super::{calls, claims, documents, jobs, outbox, running};
 use crate::canonical::canonical_text;
 use crate::index::{IndexEntry, index_of};
-use crate::{Change, Committed, DocumentKind, IndexValue, NO_ACCOUNT, Record, Scope, StoreError};
+use crate::{
+    Change, Committed, IndexValue, NO_ACCOUNT, NewDocument, Record, Scope, StoreError, StoredRecord, Write,
+};
 
 impl ToSql for IndexValue {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
@@ -32,10 +34,10 @@ impl ToSql for IndexValue {
 pub(super) struct Written {
     /// The inserted and replaced records, in the order of the changes.
     pub(super) records: Vec<Record>,
-    /// The effects on records, if there is an observer of records.
-    pub(super) committed: Vec<Committed>,
-    /// The changed documents: kind, id and customer.
-    pub(super) documents: Vec<(DocumentKind, Uuid, Uuid)>,
+    /// The effects for the change feed.
+    pub(super) effects: Write,
+    /// False if effects on records were left out.
+    pub(super) is_complete: bool,
 }
 
 /// The maximum numbers of records of each type in an account.
@@ -48,21 +50,25 @@ pub(super) struct Quotas {
 
 /// Applies all changes. It stops at the first one that fails, and the caller rolls the transaction back.
 ///
-/// `observed` states whether there is an observer of records.
+/// `followed` states whether the effects on records are collected for the change feed.
 pub(super) fn apply(
     connection: &Connection,
     symbols: &Symbols,
     quotas: &Quotas,
     changes: &[Change],
-    observed: bool,
+    followed: bool,
 ) -> Result<Written, StoreError> {
     let write = RecordWriter { connection, symbols };
-    let (mut records, mut documents) = (Vec::new(), Vec::new());
-    let (mut committed, mut deleted) = (Vec::new(), Vec::new());
-    let mut stored = |scope: Scope, record: &Record| -> Result<(), StoreError> {
-        if observed {
+    let mut records = Vec::new();
+    let (mut effects, mut deleted) = (Vec::new(), Vec::new());
+    let stored = |effects: &mut Vec<Committed>, scope: Scope, record: &Record| -> Result<(), StoreError> {
+        if followed {
             let links = write.links(scope.spec, record.number)?;
-            committed.push(Committed::Stored { account: scope.owner(), record: record.clone(), links });
+            effects.push(Committed::Stored(StoredRecord {
+                account: scope.owner(),
+                record: record.clone(),
+                links,
+            }));
         }
         Ok(())
     };
@@ -76,7 +82,7 @@ pub(super) fn apply(
                 write.check_quota(*scope, quotas)?;
                 let record = write.insert(*scope, *id, created_at.as_unix_millis(), attributes, links)?;
                 summed(scope, record.number, attributes, 1)?;
-                stored(*scope, &record)?;
+                stored(&mut effects, *scope, &record)?;
                 records.push(record);
             }
             Change::Replace { scope, before, attributes, links, meta } => {
@@ -85,7 +91,7 @@ pub(super) fn apply(
                 }
                 let record = write.replace(*scope, before, attributes, links, meta.as_deref())?;
                 summed(scope, record.number, attributes, 1)?;
-                stored(*scope, &record)?;
+                stored(&mut effects, *scope, &record)?;
                 records.push(record);
             }
             Change::Members { scope, owner, relationship, add, members } => {
@@ -102,7 +108,10 @@ pub(super) fn apply(
                     }
                 }
                 summed(scope, owner.number, &attributes, 1)?;
-                stored(*scope, owner)?;
+                if followed {
+                    let revision = owner.revision + 1;
+                    stored(&mut effects, *scope, &Record { revision, ..owner.clone() })?;
+                }
             }
             Change::Delete { scope, id } => {
                 if !symbols.parts(scope.spec.name).is_empty()
@@ -111,7 +120,10 @@ pub(super) fn apply(
                     summed(scope, record.number, &record.attributes()?, -1)?;
                 }
                 write.delete(*scope, *id)?;
-                deleted.push(Committed::Deleted { account: scope.owner(), kind: scope.spec.name, id: *id });
+                if followed {
+                    let (account, kind) = (scope.owner(), scope.spec.name);
+                    deleted.push(Committed::Deleted { account, kind, id: *id });
+                }
             }
             Change::Answered(call) => running::insert(connection, call)?,
             Change::Acknowledged(id) => running::acknowledge(connection, *id)?,
@@ -123,7 +135,10 @@ pub(super) fn apply(
             Change::Emit(event) => outbox::insert(connection, event)?,
             Change::Put { revision, document } => {
                 documents::put(connection, *revision, document)?;
-                documents.extend(revision.map(|_| (document.kind, document.id, document.customer)));
+                if revision.is_some() {
+                    let NewDocument { kind, id, customer, .. } = **document;
+                    effects.push(Committed::Document { kind, id, customer });
+                }
             }
             Change::Forget { kind, id, revision } => documents::delete(connection, *kind, *id, *revision)?,
             Change::Schedule { job, existing } => jobs::schedule(connection, job, *existing)?,
@@ -136,11 +151,12 @@ pub(super) fn apply(
     }
     for (number, spec, sum, difference) in sums.changes() {
         if let Some((scope, record)) = write.change_sum(number, spec, sum, difference)? {
-            stored(scope, &record)?;
+            stored(&mut effects, scope, &record)?;
         }
     }
-    committed.extend(deleted);
-    Ok(Written { records, committed, documents })
+    effects.extend(deleted);
+    let is_complete = followed || !changes.iter().any(Change::is_of_record);
+    Ok(Written { records, effects: effects.into(), is_complete })
 }
 
 struct RecordWriter<'a> {
@@ -449,25 +465,41 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
     Ok(())
 }
 
-/// Passes every record of a type, with its relationships, to `visit`, the oldest first.
-pub(super) fn visit(
+/// Number of records of any type that [`records_after`] passes over: no index has the records of one type of all accounts
+/// in the order of their numbers, and a read must not run for as long as the database is large.
+const MAX_PASSED_OVER: i64 = 10_000;
+
+/// Returns the records of a type with greater numbers than `after` and their relationships, at most `max`, and the number
+/// after which others may follow; `None` if there are no others.
+pub(super) fn records_after(
     connection: &Connection,
     symbols: &Symbols,
     spec: &'static ResourceSpec,
-    visit: &mut dyn FnMut(&Committed),
-) -> Result<(), StoreError> {
+    after: i64,
+    max: usize,
+) -> Result<(Vec<StoredRecord>, Option<i64>), StoreError> {
     let write = RecordWriter { connection, symbols };
+    let last: Option<i64> = connection
+        .prepare_cached(
+            "SELECT max(number) FROM (SELECT number FROM record WHERE number > ?1 ORDER BY number LIMIT ?2)",
+        )
+        .and_then(|mut select| select.query_row(params![after, MAX_PASSED_OVER], |row| row.get(0)))
+        .map_err(failed)?;
+    let Some(last) = last else { return Ok((Vec::new(), None)) };
     let mut statement = connection
-        .prepare(
-            "SELECT number, id, revision, attributes, meta, account FROM record WHERE kind = ?1 ORDER BY number",
+        .prepare_cached(
+            "SELECT number, id, revision, attributes, meta, account FROM record \
+             WHERE number > ?2 AND number <= ?3 AND +kind = ?1 ORDER BY number LIMIT ?4",
         )
         .map_err(failed)?;
-    let mut rows = statement.query(params![symbols.kind(spec.name)]).map_err(failed)?;
+    let limit = i64::try_from(max).unwrap_or(i64::MAX);
+    let mut rows = statement.query(params![symbols.kind(spec.name), after, last, limit]).map_err(failed)?;
+    let mut found = Vec::new();
     while let Some(row) = rows.next().map_err(failed)? {
         let record = record(row, spec.name).map_err(failed)?;
         let links = write.links(spec, record.number)?;
-        let account = row.get(5).map_err(failed)?;
-        visit(&Committed::Stored { account, record, links });
+        found.push(StoredRecord { account: row.get(5).map_err(failed)?, record, links });
     }
-    Ok(())
+    let next = if found.len() < max { Some(last) } else { found.last().map(|stored| stored.record.number) };
+    Ok((found, next))
 }

@@ -8,11 +8,11 @@ use std::time::Duration;
 use didww_types::Timestamp;
 use tokio::sync::watch;
 
-use super::Answer;
+use crate::answer::Answer;
 use crate::job::{Job, LeasedJob, TakeJobs};
 
 /// Stored jobs, and the leases under which nodes run them.
-pub trait Jobs: Send + Sync {
+pub trait Jobs: Send + Sync + std::fmt::Debug {
     /// Returns the job of a kind for a subject.
     fn job(&self, kind: &'static str, subject: String) -> Answer<'_, Option<Job>>;
 

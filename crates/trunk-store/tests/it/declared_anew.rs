@@ -5,7 +5,9 @@ use std::path::Path;
 use didww_types::{FilterTest, Resource as _, resources::Did};
 use rusqlite::{Connection, params};
 use serde_json::json;
-use trunk_store::{Condition, IndexValue, ListQuery, OpenError, Order, SqliteStore, Store as _};
+use trunk_store::{
+    Accounts as _, Condition, Engine as _, IndexValue, ListQuery, OpenError, Order, Records as _, SqliteStore,
+};
 
 use crate::support::records::{account, commit, did, dids, everything, id, insert, key, trunk, trunks};
 
@@ -43,7 +45,7 @@ fn sorted(query: ListQuery, attribute: &'static str) -> ListQuery {
 
 async fn assert_complete(path: &Path) {
     let store = SqliteStore::open(path).unwrap();
-    let owner = store.accounts()[0].number;
+    let owner = store.accounts().await.unwrap()[0].number;
     let list = store.list(sorted(everything(dids(owner)), "number")).await.unwrap();
     let numbers: Vec<String> = list
         .records

@@ -1,7 +1,7 @@
 //! Types whose records belong to no account.
 
 use serde_json::json;
-use trunk_store::{NO_ACCOUNT, Scope, SqliteStore, Store as _, StoreError};
+use trunk_store::{Accounts as _, NO_ACCOUNT, Records as _, Scope, SqliteStore, StoreError, Writes as _};
 
 use crate::support::records::{account, commit, everything, found, id, insert, key, linked, replace};
 use crate::support::regions::Regions;
@@ -66,7 +66,7 @@ async fn a_reset_of_one_account_leaves_global_records_and_one_of_all_does_not() 
 #[tokio::test]
 async fn a_quota_of_records_does_not_count_global_ones() {
     let (regions, store, [one, _]) = two_accounts().await;
-    let mut limited = store.accounts()[0].as_ref().clone();
+    let mut limited = store.accounts().await.unwrap()[0].as_ref().clone();
     limited.record_quota = Some(1);
     store.save_account(limited).await.unwrap();
     let insert = |spec, of| insert(Scope { account: one, spec }, id(of), named("N"));

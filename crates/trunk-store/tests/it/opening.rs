@@ -8,8 +8,8 @@ use didww_types::Timestamp;
 use rusqlite::Connection;
 use serde_json::json;
 use trunk_store::{
-    Backlog, Delivery, DocumentKind, DocumentQuery, Due, EventForm, NewEvent, OpenError, Owner, SqliteStore,
-    Store as _,
+    Accounts as _, Backlog, Delivery, DocumentKind, DocumentQuery, Documents as _, Due, Engine as _,
+    EventForm, Events as _, NewEvent, OpenError, Owner, Records as _, SqliteStore,
 };
 
 use crate::support::records::{account, commit, everything, id, insert, key, trunk, trunks};
@@ -38,7 +38,7 @@ async fn stored_data_is_present_after_reopening() {
     let path = filled(folder.path()).await;
     let store = SqliteStore::open(&path).unwrap();
     assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, 390);
-    assert_eq!(store.accounts()[0].name, "somebody");
+    assert_eq!(store.accounts().await.unwrap()[0].name, "somebody");
     assert_eq!(store.keys(1).await.unwrap(), [key(2, "key-1")]);
 }
 

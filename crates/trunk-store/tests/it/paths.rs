@@ -2,7 +2,7 @@
 
 use didww_types::FilterTest;
 use serde_json::json;
-use trunk_store::{Condition, IndexValue, ListQuery, Scope, SqliteStore, Store as _};
+use trunk_store::{Accounts as _, Condition, IndexValue, ListQuery, Records as _, Scope, SqliteStore};
 use uuid::Uuid;
 
 use crate::support::records::{account, commit, everything, id, insert, key, linked};

@@ -1,11 +1,16 @@
-//! The contract of the store's engines. Another engine is one more module at the end of this file.
+//! The contract of the store's engines, in the parts of the trait. Another engine is one more factory at the end of this
+//! file.
 
 mod accounts;
 mod batches;
 mod calls;
 mod documents;
+mod events;
+mod feed;
 mod jobs;
 mod lists;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod records;
 
 use didww_types::FilterTest;
@@ -26,39 +31,35 @@ fn equals(path: &'static str, text: &str) -> Condition {
     any(path, &[text])
 }
 
-async fn ids_of(store: &dyn Store, owner: &Record, relationship: &'static str) -> Vec<Uuid> {
+async fn ids_of(store: &impl Store, owner: &Record, relationship: &'static str) -> Vec<Uuid> {
     let members = store.members(trunks(1), vec![owner.number], relationship, 1_000).await.unwrap();
     members.into_iter().map(|(_, _, id)| id).collect()
 }
 
-/// Defines the tests of the contract for an engine, from a function that opens a store and a value that must
-/// outlive it.
-macro_rules! contract {
-    ($($part:ident { $($case:ident)* })*) => {
-        macro_rules! engine {
-            ($engine:ident, $open:expr) => {
-                mod $engine {
-                    use super::*;
-                    $($(
-                        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-                        async fn $case() {
-                            let (store, _kept) = $open;
-                            super::$part::$case(&store).await;
-                        }
-                    )*)*
-                }
-            };
-        }
-    };
+/// Opens a new, empty store of an engine, and what must outlive it.
+///
+/// An engine is held to the contract by a factory and the names of the parts that it implements.
+trait Factory {
+    type Store;
+    type Kept;
+    async fn open() -> (Self::Store, Self::Kept);
 }
 
-contract! {
-    calls {
-        a_call_that_was_answered_is_kept_until_its_record_takes_its_place
-        a_second_record_or_a_late_running_call_is_ignored
-        a_reset_deletes_the_running_calls_of_its_account
-    }
-    records {
+/// Defines the tests of one part for a factory.
+macro_rules! part {
+    (@ $factory:ident $part:ident: $($case:ident)*) => {
+        mod $part {
+            use super::super::{$part, Factory, $factory};
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let (store, _kept) = $factory::open().await;
+                    $part::$case(&store).await;
+                }
+            )*
+        }
+    };
+    ($factory:ident records) => { part! { @ $factory records:
         a_record_is_found_as_it_was_inserted_and_only_where_it_belongs
         records_are_found_in_the_order_asked_for
         a_replace_counts_and_a_stale_one_changes_nothing
@@ -68,15 +69,57 @@ contract! {
         a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted
         members_keep_the_order_in_which_they_were_linked
         a_link_to_nothing_or_to_another_account_is_a_conflict
+        every_record_of_a_type_is_read_in_order_a_page_at_a_time
+        a_record_behind_many_of_another_type_is_read_too
         the_check_succeeds_until_the_store_is_closed
-    }
-    documents {
+    } };
+    ($factory:ident lists) => { part! { @ $factory lists:
+        every_filter_finds_what_it_should
+        lists_are_sorted_with_ties_by_creation_and_null_last
+        every_page_is_a_section_of_the_whole_list
+        a_list_can_be_what_a_record_is_linked_to
+        a_page_matches_its_total_during_concurrent_writes
+    } };
+    ($factory:ident batches) => { part! { @ $factory batches:
+        a_batch_that_fails_anywhere_leaves_nothing
+        one_failing_write_does_not_affect_concurrent_writes
+        of_two_changes_to_the_same_record_one_is_a_conflict
+    } };
+    ($factory:ident accounts) => { part! { @ $factory accounts:
+        accounts_and_their_keys_are_kept_apart
+        a_deleted_account_cannot_be_saved_again
+        a_write_completes_although_its_caller_stopped_waiting
+        a_reset_deletes_only_the_account_that_it_names
+    } };
+    ($factory:ident documents) => { part! { @ $factory documents:
         a_document_is_replaced_if_its_revision_matches
         ended_and_deleted_documents_leave_the_lists
         a_document_is_found_by_its_keys_as_they_are_now
-        observers_receive_changes_of_documents_but_not_new_ones
-    }
-    jobs {
+    } };
+    ($factory:ident events) => { part! { @ $factory events:
+        an_event_behind_a_waiting_one_of_its_subject_is_not_due
+        a_long_queue_hides_neither_another_subject_nor_another_account
+        an_attempt_at_an_event_that_a_reset_deleted_does_not_change_its_successor
+        a_webhook_is_stored_with_its_method_and_signature
+        customers_take_turns_with_each_other_and_with_accounts
+        a_reset_of_an_account_leaves_customers_alone_and_one_of_everything_does_not
+        of_a_customers_call_the_first_event_is_due_and_the_others_take_their_turns
+        of_one_owner_no_more_subjects_are_due_than_are_asked_for
+        an_event_over_the_bound_drops_the_oldest_one_of_the_same_customer_only
+        events_that_waited_too_long_are_dropped_and_younger_ones_are_not
+        a_long_queue_is_dropped_a_little_at_a_time_and_by_a_hundredth_at_least
+        an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_change_it
+        a_clock_that_is_set_back_makes_nothing_wait_longer
+    } };
+    ($factory:ident calls) => { part! { @ $factory calls:
+        a_call_that_was_answered_is_kept_until_its_record_takes_its_place
+        a_second_record_or_a_late_running_call_is_ignored
+        a_reset_deletes_the_running_calls_of_its_account
+        every_filter_of_call_records_finds_what_it_should
+        charges_are_those_of_calls_that_cost_something
+        old_records_of_calls_are_deleted_a_few_at_a_time
+    } };
+    ($factory:ident jobs) => { part! { @ $factory jobs:
         a_job_can_be_taken_when_it_is_due_and_not_before
         due_jobs_are_taken_in_the_order_of_their_times_up_to_the_maximum_of_their_kind
         a_kind_has_one_job_for_a_subject_and_the_earlier_time_can_be_kept
@@ -89,29 +132,64 @@ contract! {
         a_job_that_is_too_large_is_refused
         jobs_wait_no_longer_when_the_clock_was_set_back
         a_schedule_is_reported_after_its_commit
-    }
-    batches {
-        a_batch_that_fails_anywhere_leaves_nothing
-        one_failing_write_does_not_affect_concurrent_writes
-        of_two_changes_to_the_same_record_one_is_a_conflict
-    }
-    lists {
-        every_filter_finds_what_it_should
-        lists_are_sorted_with_ties_by_creation_and_null_last
-        every_page_is_a_section_of_the_whole_list
-        a_list_can_be_what_a_record_is_linked_to
-        a_page_matches_its_total_during_concurrent_writes
-    }
-    accounts {
-        accounts_and_their_keys_are_kept_apart
-        a_deleted_account_cannot_be_saved_again
-        a_write_completes_although_its_caller_stopped_waiting
-        a_reset_deletes_only_the_account_that_it_names
+    } };
+    ($factory:ident feed) => { part! { @ $factory feed:
+        every_effect_of_a_write_is_in_the_feed_when_the_write_is_answered
+        the_feed_names_accounts_whose_data_or_keys_changed
+        copies_that_are_loaded_during_writes_and_then_follow_miss_nothing
+        the_feed_names_changed_documents_and_not_new_ones
+    } };
+}
+
+/// Holds an engine to all parts of the contract.
+macro_rules! engine {
+    ($engine:ident, $factory:ident) => {
+        mod $engine {
+            part! { $factory records }
+            part! { $factory lists }
+            part! { $factory batches }
+            part! { $factory accounts }
+            part! { $factory documents }
+            part! { $factory events }
+            part! { $factory calls }
+            part! { $factory jobs }
+            part! { $factory feed }
+        }
+    };
+}
+
+struct SqliteInMemory;
+
+impl Factory for SqliteInMemory {
+    type Store = SqliteStore;
+    type Kept = ();
+
+    async fn open() -> (SqliteStore, ()) {
+        (SqliteStore::in_memory().unwrap(), ())
     }
 }
 
-engine!(sqlite_in_memory, (SqliteStore::in_memory().unwrap(), ()));
-engine!(sqlite_in_a_file, {
-    let folder = tempfile::tempdir().unwrap();
-    (SqliteStore::open(&folder.path().join("contract.db")).unwrap(), folder)
-});
+struct SqliteInAFile;
+
+impl Factory for SqliteInAFile {
+    type Store = SqliteStore;
+    type Kept = tempfile::TempDir;
+
+    async fn open() -> (SqliteStore, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (SqliteStore::open(&folder.path().join("contract.db")).unwrap(), folder)
+    }
+}
+
+engine!(sqlite_in_memory, SqliteInMemory);
+engine!(sqlite_in_a_file, SqliteInAFile);
+
+#[cfg(feature = "postgres")]
+use postgres::Postgres;
+
+/// The parts that the proof implements, as far as they need one table.
+#[cfg(feature = "postgres")]
+mod postgresql {
+    part! { @ Postgres documents: a_document_is_replaced_if_its_revision_matches }
+    part! { @ Postgres feed: the_feed_names_changed_documents_and_not_new_ones }
+}

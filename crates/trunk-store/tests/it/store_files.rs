@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use trunk_store::{OpenError, SqliteStore, Store, StoreError, WriteHealth};
+use trunk_store::{Engine as _, OpenError, Records as _, SqliteStore, StoreError, WriteHealth, Writes as _};
 
 use crate::support::records::{commit, everything, id, insert, trunk, trunks};
 use crate::support::within;

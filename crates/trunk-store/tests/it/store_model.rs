@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::{Index, select};
 use serde_json::{Map, Value, json};
 use trunk_store::{
-    Change, Condition, IndexValue, ListQuery, Order, Record, SqliteStore, Store as _, StoreError,
+    Change, Condition, IndexValue, ListQuery, Order, Record, Records as _, SqliteStore, StoreError,
+    Writes as _,
 };
 use uuid::Uuid;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use futures_util::FutureExt as _;
 use rusqlite::Connection;
 use serde_json::json;
-use trunk_store::{SqliteStore, Store as _, StoreError};
+use trunk_store::{Engine as _, Records as _, SqliteStore, StoreError, Writes as _};
 
 use crate::support::records::{everything, id, insert, trunk, trunks};
 use crate::support::within;

@@ -3,7 +3,10 @@
 use didww_types::{FilterTest, Resource as _, resources::CapacityPool};
 use rusqlite::Connection;
 use serde_json::{Map, Value, json};
-use trunk_store::{Condition, IndexValue, ListQuery, Order, Scope, SqliteStore, Store as _, StoreError};
+use trunk_store::{
+    Accounts as _, Condition, Engine as _, IndexValue, ListQuery, Order, Records as _, Scope, SqliteStore,
+    StoreError, Writes as _,
+};
 use uuid::Uuid;
 
 use crate::support::records::{

@@ -1,7 +1,7 @@
 //! Outbound configs: the limits and defaults of a customer's calls. A customer has at most one that is not
 //! deleted.
 
-use trunk_store::{DocumentKind, Store, StoreError};
+use trunk_store::{DocumentKind, Documents, StoreError};
 use uuid::Uuid;
 use voipbin_types::{OutboundConfig, Timestamp};
 
@@ -39,7 +39,7 @@ pub fn empty(id: Uuid, customer: Uuid, at: Timestamp) -> Entity<OutboundConfigs>
 
 /// The outbound config of a customer, unless it is deleted.
 pub(crate) async fn of_customer(
-    store: &dyn Store,
+    store: &dyn Documents,
     customer: Uuid,
 ) -> Result<Option<Entity<OutboundConfigs>>, StoreError> {
     let found = Entity::<OutboundConfigs>::find_by(store, "customer", customer.to_string()).await?;

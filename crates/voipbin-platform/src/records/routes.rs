@@ -1,6 +1,6 @@
 //! Routes: which provider takes the calls of a customer to a target.
 
-use trunk_store::{DocumentKind, DocumentQuery, Store, StoreError};
+use trunk_store::{DocumentKind, DocumentQuery, Documents, StoreError};
 use uuid::Uuid;
 use voipbin_types::Route;
 
@@ -29,7 +29,7 @@ const MAX_ROUTES_PER_TARGET: u64 = 1_000;
 
 /// The routes of a customer to a target, newest first; at most [`MAX_ROUTES_PER_TARGET`].
 pub(crate) async fn to_target(
-    store: &dyn Store,
+    store: &dyn Documents,
     customer: Uuid,
     target: &str,
 ) -> Result<Vec<Entity<Routes>>, StoreError> {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sqlite::plan::assert_seeks;
-use crate::{Change, SqliteStore, Store as _};
+use crate::{Change, Documents as _, SqliteStore, Writes as _};
 
 /// A document whose id, time of creation and keys are this number.
 fn document(kind: DocumentKind, number: u128) -> NewDocument {

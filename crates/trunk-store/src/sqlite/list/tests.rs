@@ -8,7 +8,7 @@ use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::{Change, Condition, IndexValue, Order, SqliteStore, Store as _, StoreLimits};
+use crate::{Change, Condition, IndexValue, Order, Records as _, SqliteStore, StoreLimits, Writes as _};
 
 fn dids(account: i64) -> Scope {
     Scope { account, spec: Did::SPEC }

@@ -7,7 +7,7 @@ use crate::support::records::{
     commit, did, dids, everything, found, id, insert, linked, members, replace, trunk, trunks,
 };
 
-pub(super) async fn a_batch_that_fails_anywhere_leaves_nothing(store: &dyn Store) {
+pub(super) async fn a_batch_that_fails_anywhere_leaves_nothing(store: &impl Store) {
     commit(store, vec![insert(dids(1), id(1), did("1", &json!({})))]).await;
     let base = vec![linked(trunks(1), id(2), trunk("kept", &json!({})), vec![("dids", vec![id(1)])])];
     commit(store, base).await;
@@ -41,7 +41,7 @@ pub(super) async fn a_batch_that_fails_anywhere_leaves_nothing(store: &dyn Store
     assert_ne!(dump(store).await, before);
 }
 
-pub(super) async fn one_failing_write_does_not_affect_concurrent_writes(store: &dyn Store) {
+pub(super) async fn one_failing_write_does_not_affect_concurrent_writes(store: &impl Store) {
     commit(store, vec![insert(trunks(1), id(1), trunk("taken", &json!({})))]).await;
     let writes = (100..400_u128).map(|n| {
         let name = if n % 10 == 0 { "taken".to_owned() } else { n.to_string() };
@@ -57,7 +57,7 @@ pub(super) async fn one_failing_write_does_not_affect_concurrent_writes(store: &
     assert_eq!(store.list(everything(trunks(1))).await.unwrap().total, 271);
 }
 
-pub(super) async fn of_two_changes_to_the_same_record_one_is_a_conflict(store: &dyn Store) {
+pub(super) async fn of_two_changes_to_the_same_record_one_is_a_conflict(store: &impl Store) {
     let made = commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
     let writes = (0..20)
         .map(|n| store.commit(vec![replace(trunks(1), made.clone(), trunk(&n.to_string(), &json!({})))]));
@@ -67,7 +67,7 @@ pub(super) async fn of_two_changes_to_the_same_record_one_is_a_conflict(store: &
 }
 
 /// Everything of account 1 that the store's interface returns.
-pub(super) async fn dump(store: &dyn Store) -> Vec<String> {
+pub(super) async fn dump(store: &impl Store) -> Vec<String> {
     let mut lines = Vec::new();
     for scope in [trunks(1), dids(1)] {
         for order in [vec![], vec![Order { attribute: "name", descending: false }]] {

@@ -1,9 +1,9 @@
-//! Answered calls: their rows, and the records that replace them.
+//! Answered calls: their rows, and the records that replace them; queries of records, and how old ones are deleted.
 
 use std::sync::Arc;
 
 use didww_types::Timestamp;
-use trunk_store::{CallQuery, Change, RunningCall, RunningCalls, Store, StoredCall};
+use trunk_store::{CallQuery, Calls, Change, RunningCall, RunningCalls, StoredCall, Writes};
 
 use crate::support::records::{commit, id};
 
@@ -41,7 +41,9 @@ fn answered(number: u128, acknowledged: bool) -> Change {
     Change::Answered(Arc::new(running(number, acknowledged)))
 }
 
-pub(super) async fn a_call_that_was_answered_is_kept_until_its_record_takes_its_place(store: &dyn Store) {
+pub(super) async fn a_call_that_was_answered_is_kept_until_its_record_takes_its_place(
+    store: &(impl Calls + Writes),
+) {
     assert_eq!(store.running_calls().await.unwrap(), RunningCalls::default());
     commit(store, vec![answered(1, false), answered(2, true), answered(3, false)]).await;
     commit(store, vec![Change::Acknowledged(id(1)), Change::Acknowledged(id(7)), Change::Step(at(2_000))])
@@ -55,7 +57,7 @@ pub(super) async fn a_call_that_was_answered_is_kept_until_its_record_takes_its_
     assert_eq!(store.charges_since(at(0)).await.unwrap().len(), 1);
 }
 
-pub(super) async fn a_second_record_or_a_late_running_call_is_ignored(store: &dyn Store) {
+pub(super) async fn a_second_record_or_a_late_running_call_is_ignored(store: &(impl Calls + Writes)) {
     commit(store, vec![record(1, "0.5")]).await;
     commit(store, vec![answered(1, true), record(1, "0.7")]).await;
     assert_eq!(store.running_calls().await.unwrap().calls, []);
@@ -64,10 +66,74 @@ pub(super) async fn a_second_record_or_a_late_running_call_is_ignored(store: &dy
     assert_eq!(prices, ["0.5"]);
 }
 
-pub(super) async fn a_reset_deletes_the_running_calls_of_its_account(store: &dyn Store) {
+pub(super) async fn a_reset_deletes_the_running_calls_of_its_account(store: &(impl Calls + Writes)) {
     commit(store, vec![answered(1, true)]).await;
     store.reset(Some(2), false).await.unwrap();
     assert_eq!(store.running_calls().await.unwrap().calls.len(), 1);
     store.reset(Some(1), false).await.unwrap();
     assert_eq!(store.running_calls().await.unwrap().calls.len(), 0);
+}
+
+/// The record of a call that ended at `ended` milliseconds, on the trunk of its account.
+fn ended(number: u128, account: i64, ended: i64, source: &str) -> Change {
+    Change::Call(Arc::new(StoredCall {
+        id: id(number),
+        account,
+        trunk: id(account.unsigned_abs().into()),
+        ended_at: at(ended),
+        cause: if source == "111" { 200 } else { 486 },
+        code: 200,
+        source: source.to_owned(),
+        destination: "999".to_owned(),
+        price: if account == 1 { "0.25".to_owned() } else { "0".to_owned() },
+        attributes: format!("{{\"number\":{number}}}"),
+    }))
+}
+
+pub(super) async fn every_filter_of_call_records_finds_what_it_should(store: &(impl Calls + Writes)) {
+    let calls = [
+        ended(1, 1, 1_000, "111"),
+        ended(2, 2, 2_000, "111"),
+        ended(3, 1, 3_000, "222"),
+        ended(4, 2, 4_000, "222"),
+    ];
+    for call in calls {
+        commit(store, vec![call]).await;
+    }
+    let numbers = async |query: CallQuery| {
+        let found = store.calls(query).await.unwrap();
+        found.iter().map(|call| call.id.as_u128()).collect::<Vec<_>>()
+    };
+    let all = CallQuery { limit: 10, ..CallQuery::default() };
+    assert_eq!(numbers(all.clone()).await, [4, 3, 2, 1], "the newest first");
+    assert_eq!(numbers(CallQuery { limit: 2, ..all.clone() }).await, [4, 3]);
+    assert_eq!(numbers(CallQuery { account: Some(1), ..all.clone() }).await, [3, 1]);
+    assert_eq!(numbers(CallQuery { trunk: Some(id(2)), ..all.clone() }).await, [4, 2]);
+    assert_eq!(numbers(CallQuery { cause: Some(200), ..all.clone() }).await, [2, 1]);
+    assert_eq!(numbers(CallQuery { number: Some("22".to_owned()), ..all.clone() }).await, [4, 3]);
+    assert_eq!(numbers(CallQuery { number: Some("99".to_owned()), ..all.clone() }).await, [4, 3, 2, 1]);
+    let between = CallQuery { from: Some(at(2_000)), to: Some(at(4_000)), ..all.clone() };
+    assert_eq!(numbers(between).await, [3, 2], "the end is exclusive");
+    assert_eq!(numbers(CallQuery { account: Some(1), cause: Some(486), ..all }).await, [3]);
+}
+
+pub(super) async fn charges_are_those_of_calls_that_cost_something(store: &(impl Calls + Writes)) {
+    commit(store, vec![ended(1, 1, 1_000, "111"), ended(2, 2, 2_000, "111"), ended(3, 1, 3_000, "222")])
+        .await;
+    let charges = async |from| store.charges_since(at(from)).await.unwrap();
+    assert_eq!(charges(0).await.len(), 2, "a free call is no charge");
+    let [last] = &charges(1_001).await[..] else { panic!("one call ended since") };
+    assert_eq!((last.account, last.trunk, last.ended_at, last.price.as_str()), (1, id(1), at(3_000), "0.25"));
+    assert_eq!(charges(3_001).await, []);
+}
+
+pub(super) async fn old_records_of_calls_are_deleted_a_few_at_a_time(store: &(impl Calls + Writes)) {
+    for number in 1..=5 {
+        commit(store, vec![ended(number, 1, 1_000 * i64::try_from(number).unwrap(), "111")]).await;
+    }
+    assert_eq!(store.forget_calls(at(4_000), 2).await, Ok(2));
+    assert_eq!(store.forget_calls(at(4_000), 2).await, Ok(1));
+    assert_eq!(store.forget_calls(at(4_000), 2).await, Ok(0));
+    let left = store.calls(CallQuery { limit: 10, ..CallQuery::default() }).await.unwrap();
+    assert_eq!(left.iter().map(|call| call.id).collect::<Vec<_>>(), [id(5), id(4)]);
 }

@@ -1,15 +1,13 @@
-//! Documents: revisions, lists, keys, and observers.
-
-use std::sync::{Arc, Mutex};
+//! Documents: revisions, lists and keys.
 
 use trunk_store::{
-    Change, Document, DocumentKind, DocumentObserver, DocumentQuery, NewDocument, Store, StoreError,
+    Change, Document, DocumentKind, DocumentQuery, Documents, NewDocument, StoreError, Writes,
 };
 use uuid::Uuid;
 
 const KIND: DocumentKind = DocumentKind::Call;
 
-fn document(number: u128, body: &str) -> NewDocument {
+pub(super) fn document(number: u128, body: &str) -> NewDocument {
     NewDocument {
         kind: KIND,
         id: Uuid::from_u128(number),
@@ -24,21 +22,25 @@ fn document(number: u128, body: &str) -> NewDocument {
     }
 }
 
-async fn put(store: &dyn Store, revision: Option<i64>, document: &NewDocument) -> Result<(), StoreError> {
+pub(super) async fn put(
+    store: &impl Writes,
+    revision: Option<i64>,
+    document: &NewDocument,
+) -> Result<(), StoreError> {
     let document = Box::new(document.clone());
     store.commit(vec![Change::Put { revision, document }]).await.map(|_| ())
 }
 
-async fn read(store: &dyn Store, number: u128) -> Document {
+pub(super) async fn read(store: &impl Documents, number: u128) -> Document {
     store.document(KIND, Uuid::from_u128(number)).await.unwrap().unwrap()
 }
 
 /// The bodies of the documents that match a query.
-async fn bodies(store: &dyn Store, query: DocumentQuery) -> Vec<String> {
+async fn bodies(store: &impl Documents, query: DocumentQuery) -> Vec<String> {
     store.documents(query).await.unwrap().into_iter().map(|document| document.body).collect()
 }
 
-pub async fn a_document_is_replaced_if_its_revision_matches(store: &dyn Store) {
+pub(super) async fn a_document_is_replaced_if_its_revision_matches(store: &(impl Documents + Writes)) {
     put(store, None, &document(1, "first")).await.unwrap();
     assert_eq!(put(store, None, &document(1, "twin")).await, Err(StoreError::Taken("id".to_owned())));
     assert_eq!((read(store, 1).await.revision, read(store, 1).await.body), (0, "first".to_owned()));
@@ -54,7 +56,7 @@ pub async fn a_document_is_replaced_if_its_revision_matches(store: &dyn Store) {
     assert_eq!(put(store, Some(0), &document(2, "never was")).await, Err(StoreError::Conflict));
 }
 
-pub async fn ended_and_deleted_documents_leave_the_lists(store: &dyn Store) {
+pub(super) async fn ended_and_deleted_documents_leave_the_lists(store: &(impl Documents + Writes)) {
     for number in 1..=3 {
         put(store, None, &document(number, &number.to_string())).await.unwrap();
     }
@@ -71,7 +73,7 @@ pub async fn ended_and_deleted_documents_leave_the_lists(store: &dyn Store) {
     assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "seven")).await, ["over", "goes on"]);
 }
 
-pub async fn a_document_is_found_by_its_keys_as_they_are_now(store: &dyn Store) {
+pub(super) async fn a_document_is_found_by_its_keys_as_they_are_now(store: &(impl Documents + Writes)) {
     let with = |key: &str, unique: &str| NewDocument {
         keys: vec![("customer", key.to_owned())],
         unique: vec![("name", unique.to_owned())],
@@ -88,28 +90,4 @@ pub async fn a_document_is_found_by_its_keys_as_they_are_now(store: &dyn Store) 
     // A write with `keyed: false` leaves the index keys unchanged.
     put(store, Some(1), &NewDocument { keyed: false, ..with("c", "z") }).await.unwrap();
     assert_eq!(bodies(store, DocumentQuery::with(KIND, "customer", "b")).await, ["one"]);
-}
-
-#[derive(Debug, Default)]
-struct Recorder(Mutex<Vec<Option<(DocumentKind, Uuid, Uuid)>>>);
-
-impl DocumentObserver for Recorder {
-    fn changed(&self, kind: DocumentKind, id: Uuid, customer: Uuid) {
-        self.0.lock().unwrap().push(Some((kind, id, customer)));
-    }
-
-    fn reset(&self) {
-        self.0.lock().unwrap().push(None);
-    }
-}
-
-pub async fn observers_receive_changes_of_documents_but_not_new_ones(store: &dyn Store) {
-    let recorder = Arc::new(Recorder::default());
-    store.observe_documents(recorder.clone());
-    put(store, None, &document(1, "new")).await.unwrap();
-    put(store, Some(5), &document(1, "stale")).await.unwrap_err();
-    put(store, Some(0), &document(1, "changed")).await.unwrap();
-    store.reset(None, false).await.unwrap();
-    let changed = (KIND, Uuid::from_u128(1), Uuid::from_u128(7));
-    assert_eq!(*recorder.0.lock().unwrap(), [Some(changed), None]);
 }

@@ -32,17 +32,17 @@ fn keep_earlier(job: Job) -> Change {
 }
 
 /// Takes jobs for a node, under a lease of 1,000 ms.
-async fn take_as(store: &dyn Store, node: i64, now: i64) -> Vec<LeasedJob> {
+async fn take_as(store: &impl Store, node: i64, now: i64) -> Vec<LeasedJob> {
     let take = TakeJobs { node, now: at(now), until: at(now + 1_000), kinds: vec![(KIND, 100)] };
     store.take_jobs(take).await.unwrap()
 }
 
-async fn take(store: &dyn Store, now: i64) -> Vec<LeasedJob> {
+async fn take(store: &impl Store, now: i64) -> Vec<LeasedJob> {
     take_as(store, NODE, now).await
 }
 
 /// Takes the only job that is due.
-async fn take_one(store: &dyn Store, now: i64) -> LeasedJob {
+async fn take_one(store: &impl Store, now: i64) -> LeasedJob {
     let mut taken = take(store, now).await;
     assert_eq!(taken.len(), 1, "{taken:?}");
     taken.remove(0)
@@ -52,11 +52,11 @@ fn subjects(taken: &[LeasedJob]) -> Vec<&str> {
     taken.iter().map(|leased| leased.job.subject.as_str()).collect()
 }
 
-async fn next(store: &dyn Store, node: i64) -> Option<i64> {
+async fn next(store: &impl Store, node: i64) -> Option<i64> {
     store.next_job(node, vec![KIND]).await.unwrap().map(Timestamp::as_unix_millis)
 }
 
-async fn due_at(store: &dyn Store, subject: &str) -> Option<i64> {
+async fn due_at(store: &impl Store, subject: &str) -> Option<i64> {
     store.job(KIND, subject.to_owned()).await.unwrap().map(|job| job.due_at.as_unix_millis())
 }
 
@@ -65,11 +65,11 @@ fn effect(number: u128) -> Change {
     insert(trunks(1), id(number), trunk(&number.to_string(), &json!({})))
 }
 
-async fn effects(store: &dyn Store) -> u64 {
+async fn effects(store: &impl Store) -> u64 {
     store.list(everything(trunks(1))).await.unwrap().total
 }
 
-pub async fn a_job_can_be_taken_when_it_is_due_and_not_before(store: &dyn Store) {
+pub async fn a_job_can_be_taken_when_it_is_due_and_not_before(store: &impl Store) {
     assert_eq!(next(store, NODE).await, None);
     let stored = Job { account: Some(7), payload: r#"{"a":1}"#.to_owned(), ..job("a", 2_000) };
     commit(store, vec![schedule(stored.clone()), schedule(Job::new("other", "a", at(1)))]).await;
@@ -82,7 +82,7 @@ pub async fn a_job_can_be_taken_when_it_is_due_and_not_before(store: &dyn Store)
 }
 
 pub async fn due_jobs_are_taken_in_the_order_of_their_times_up_to_the_maximum_of_their_kind(
-    store: &dyn Store,
+    store: &impl Store,
 ) {
     let jobs = [("c", 30), ("a", 10), ("b", 20), ("late", 99), ("a too", 10)];
     commit(store, jobs.map(|(subject, due_at)| schedule(job(subject, due_at))).to_vec()).await;
@@ -98,7 +98,7 @@ pub async fn due_jobs_are_taken_in_the_order_of_their_times_up_to_the_maximum_of
     assert_eq!(next(store, NODE).await, Some(99));
 }
 
-pub async fn a_kind_has_one_job_for_a_subject_and_the_earlier_time_can_be_kept(store: &dyn Store) {
+pub async fn a_kind_has_one_job_for_a_subject_and_the_earlier_time_can_be_kept(store: &impl Store) {
     let first = Job { payload: "1".to_owned(), ..job("a", 500) };
     commit(store, vec![keep_earlier(first.clone())]).await;
     let later = Job { payload: "2".to_owned(), ..job("a", 900) };
@@ -111,7 +111,7 @@ pub async fn a_kind_has_one_job_for_a_subject_and_the_earlier_time_can_be_kept(s
     assert_eq!(take(store, 900).await.len(), 1);
 }
 
-pub async fn a_taken_job_is_left_to_its_node_until_the_lease_expires(store: &dyn Store) {
+pub async fn a_taken_job_is_left_to_its_node_until_the_lease_expires(store: &impl Store) {
     commit(store, vec![schedule(job("a", 0)), effect(1)]).await;
     let lost = take_one(store, 0).await;
     assert_eq!((next(store, NODE).await, next(store, OTHER_NODE).await), (None, Some(1_000)));
@@ -125,7 +125,7 @@ pub async fn a_taken_job_is_left_to_its_node_until_the_lease_expires(store: &dyn
     assert_eq!(effects(store).await, 2);
 }
 
-pub async fn a_job_is_done_together_with_its_effect_and_only_once(store: &dyn Store) {
+pub async fn a_job_is_done_together_with_its_effect_and_only_once(store: &impl Store) {
     commit(store, vec![schedule(job("a", 0))]).await;
     let taken = take_one(store, 0).await;
     // An effect that fails leaves the job.
@@ -149,7 +149,7 @@ pub async fn a_job_is_done_together_with_its_effect_and_only_once(store: &dyn St
     commit(store, vec![Change::Done(next.lease)]).await;
 }
 
-pub async fn a_run_that_was_superseded_or_cancelled_changes_nothing(store: &dyn Store) {
+pub async fn a_run_that_was_superseded_or_cancelled_changes_nothing(store: &impl Store) {
     commit(store, vec![schedule(job("again", 0)), schedule(job("cancelled", 0)), schedule(job("kept", 0))])
         .await;
     let [again, cancelled, kept] = take(store, 0).await.try_into().unwrap();
@@ -167,7 +167,7 @@ pub async fn a_run_that_was_superseded_or_cancelled_changes_nothing(store: &dyn 
     assert_eq!((subjects(&left), left[0].job.due_at, left[0].attempts), (vec!["again"], at(700), 1));
 }
 
-pub async fn a_rescheduled_job_has_its_new_time_payload_and_attempts(store: &dyn Store) {
+pub async fn a_rescheduled_job_has_its_new_time_payload_and_attempts(store: &impl Store) {
     commit(store, vec![schedule(Job { payload: "1".to_owned(), ..job("a", 0) })]).await;
     for (attempts, payload, stored) in [(1, None, "1"), (2, Some("2"), "2"), (0, None, "2")] {
         let taken = take_one(store, 1_000).await;
@@ -182,7 +182,7 @@ pub async fn a_rescheduled_job_has_its_new_time_payload_and_attempts(store: &dyn
     assert_eq!(take(store, 999).await, []);
 }
 
-pub async fn a_node_that_starts_again_releases_what_it_held(store: &dyn Store) {
+pub async fn a_node_that_starts_again_releases_what_it_held(store: &impl Store) {
     commit(store, vec![schedule(job("a", 0)), schedule(job("b", 0))]).await;
     let [lost, _] = take(store, 0).await.try_into().unwrap();
     commit(store, vec![schedule(job("c", 0))]).await;
@@ -195,7 +195,7 @@ pub async fn a_node_that_starts_again_releases_what_it_held(store: &dyn Store) {
     assert_eq!(store.commit(vec![Change::Done(lost.lease)]).await, Err(StoreError::Conflict));
 }
 
-pub async fn the_jobs_of_an_account_are_bounded_and_deleted_with_its_records(store: &dyn Store) {
+pub async fn the_jobs_of_an_account_are_bounded_and_deleted_with_its_records(store: &impl Store) {
     let of = |account: i64, number: u64| Job { account: Some(account), ..job(&number.to_string(), 0) };
     commit(store, (0..MAX_JOBS_PER_ACCOUNT).map(|number| schedule(of(1, number))).collect()).await;
     let further = |job: Job| store.commit(vec![schedule(job)]);
@@ -213,7 +213,7 @@ pub async fn the_jobs_of_an_account_are_bounded_and_deleted_with_its_records(sto
     assert_eq!(due_at(store, "the server's own").await, Some(0));
 }
 
-pub async fn a_job_that_is_too_large_is_refused(store: &dyn Store) {
+pub async fn a_job_that_is_too_large_is_refused(store: &impl Store) {
     let subject = "s".repeat(MAX_SUBJECT_BYTES);
     let payload = format!("\"{}\"", "p".repeat(MAX_PAYLOAD_BYTES - 2));
     commit(store, vec![schedule(Job { payload: payload.clone(), ..job(&subject, 0) })]).await;
@@ -228,7 +228,7 @@ pub async fn a_job_that_is_too_large_is_refused(store: &dyn Store) {
     assert_eq!(store.commit(vec![again]).await, too_large("payload", MAX_PAYLOAD_BYTES));
 }
 
-pub async fn jobs_wait_no_longer_when_the_clock_was_set_back(store: &dyn Store) {
+pub async fn jobs_wait_no_longer_when_the_clock_was_set_back(store: &impl Store) {
     let jobs = [("past", 100), ("soon", 10_500), ("later", 20_000)];
     commit(store, jobs.map(|(subject, due_at)| schedule(job(subject, due_at))).to_vec()).await;
     commit(store, vec![schedule(job("held", 0))]).await;
@@ -239,7 +239,7 @@ pub async fn jobs_wait_no_longer_when_the_clock_was_set_back(store: &dyn Store) 
     assert_eq!(due, [Some(100), Some(1_500), Some(11_000)]);
 }
 
-pub async fn a_schedule_is_reported_after_its_commit(store: &dyn Store) {
+pub async fn a_schedule_is_reported_after_its_commit(store: &impl Store) {
     let mut scheduled = store.jobs_scheduled();
     commit(store, vec![effect(1)]).await;
     assert!(!scheduled.has_changed().unwrap());

@@ -9,7 +9,7 @@ use crate::support::records::{commit, did, dids, everything, id, insert, linked,
 
 use super::{any, equals, value};
 
-pub(super) async fn every_filter_finds_what_it_should(store: &dyn Store) {
+pub(super) async fn every_filter_finds_what_it_should(store: &impl Store) {
     commit(store, vec![insert(dids(1), id(90), did("90", &json!({})))]).await;
     let of = |n: u128, name: &str, reference: &str, status: &str| {
         let reference = if reference == "null" { json!(null) } else { json!(reference) };
@@ -98,7 +98,7 @@ pub(super) async fn every_filter_finds_what_it_should(store: &dyn Store) {
     }
 }
 
-pub(super) async fn lists_are_sorted_with_ties_by_creation_and_null_last(store: &dyn Store) {
+pub(super) async fn lists_are_sorted_with_ties_by_creation_and_null_last(store: &impl Store) {
     let of = |n: u128, description: &str, number: &str, blocked: bool| {
         let description = if description == "null" { json!(null) } else { json!(description) };
         insert(dids(1), id(n), did(number, &json!({ "description": description, "blocked": blocked })))
@@ -142,7 +142,7 @@ pub(super) async fn lists_are_sorted_with_ties_by_creation_and_null_last(store: 
     }
 }
 
-pub(super) async fn every_page_is_a_section_of_the_whole_list(store: &dyn Store) {
+pub(super) async fn every_page_is_a_section_of_the_whole_list(store: &impl Store) {
     const ALL: u64 = 23;
     let inserts = (1..=u128::from(ALL)).map(|n| {
         let differences = json!({ "description": format!("{}", n % 4), "blocked": n % 3 == 0 });
@@ -180,7 +180,7 @@ pub(super) async fn every_page_is_a_section_of_the_whole_list(store: &dyn Store)
     }
 }
 
-pub(super) async fn a_list_can_be_what_a_record_is_linked_to(store: &dyn Store) {
+pub(super) async fn a_list_can_be_what_a_record_is_linked_to(store: &impl Store) {
     let inserts = (1..=4).map(|n| insert(dids(1), id(n), did(&(9 - n).to_string(), &json!({}))));
     commit(store, inserts.collect()).await;
     let links = vec![("dids", vec![id(4), id(2), id(1)]), ("default_did", vec![id(3)])];
@@ -204,7 +204,7 @@ pub(super) async fn a_list_can_be_what_a_record_is_linked_to(store: &dyn Store) 
     assert_eq!(ids(ListQuery { offset: 2, limit: 1, ..from("dids") }).await, (vec![id(4)], 3));
 }
 
-pub(super) async fn a_page_matches_its_total_during_concurrent_writes(store: &dyn Store) {
+pub(super) async fn a_page_matches_its_total_during_concurrent_writes(store: &impl Store) {
     let write = async {
         for n in 0..400_u128 {
             commit(store, vec![insert(dids(1), id(1_000 + n), did(&n.to_string(), &json!({})))]).await;

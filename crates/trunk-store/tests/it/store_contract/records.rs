@@ -1,5 +1,7 @@
 //! Single records: inserted, replaced, linked and deleted.
 
+use didww_types::Resource as _;
+use didww_types::resources::VoiceOutTrunk;
 use serde_json::json;
 use trunk_store::{Change, ListQuery, Store, StoreError};
 use uuid::Uuid;
@@ -10,7 +12,7 @@ use crate::support::records::{
 
 use super::{equals, ids_of};
 
-pub(super) async fn a_record_is_found_as_it_was_inserted_and_only_where_it_belongs(store: &dyn Store) {
+pub(super) async fn a_record_is_found_as_it_was_inserted_and_only_where_it_belongs(store: &impl Store) {
     let made = commit(store, vec![insert(trunks(1), id(7), trunk("Main", &json!({})))]).await;
     let read = found(store, trunks(1), id(7)).await;
     assert_eq!(made, std::slice::from_ref(&read));
@@ -21,7 +23,7 @@ pub(super) async fn a_record_is_found_as_it_was_inserted_and_only_where_it_belon
     assert_eq!(store.find(trunks(1), id(8)).await, Ok(None), "another id");
 }
 
-pub(super) async fn records_are_found_in_the_order_asked_for(store: &dyn Store) {
+pub(super) async fn records_are_found_in_the_order_asked_for(store: &impl Store) {
     let inserts = (1..=4).map(|n| insert(dids(1), id(n), did(&n.to_string(), &json!({}))));
     commit(store, inserts.collect()).await;
     let asked = vec![id(3), id(9), id(1), id(4)];
@@ -29,7 +31,7 @@ pub(super) async fn records_are_found_in_the_order_asked_for(store: &dyn Store) 
     assert_eq!(all.iter().map(|record| record.id).collect::<Vec<_>>(), [id(3), id(1), id(4)]);
 }
 
-pub(super) async fn a_replace_counts_and_a_stale_one_changes_nothing(store: &dyn Store) {
+pub(super) async fn a_replace_counts_and_a_stale_one_changes_nothing(store: &impl Store) {
     let made = commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
     let blocked = trunk("a", &json!({ "status": "blocked" }));
     let changed = commit(store, vec![replace(trunks(1), made.clone(), blocked.clone())]).await.remove(0);
@@ -49,7 +51,7 @@ pub(super) async fn a_replace_counts_and_a_stale_one_changes_nothing(store: &dyn
     assert_eq!(store.list(status("blocked")).await.unwrap().total, 1);
 }
 
-pub(super) async fn a_unique_value_is_taken_once_in_an_account(store: &dyn Store) {
+pub(super) async fn a_unique_value_is_taken_once_in_an_account(store: &impl Store) {
     commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
     let again = insert(trunks(1), id(2), trunk("a", &json!({})));
     assert_eq!(store.commit(vec![again.clone()]).await, Err(StoreError::Taken("name".to_owned())));
@@ -66,7 +68,7 @@ pub(super) async fn a_unique_value_is_taken_once_in_an_account(store: &dyn Store
     commit(store, vec![insert(trunks(1), id(5), trunk("c", &json!({})))]).await;
 }
 
-pub(super) async fn an_id_is_taken_once_in_the_whole_store(store: &dyn Store) {
+pub(super) async fn an_id_is_taken_once_in_the_whole_store(store: &impl Store) {
     commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
     for scope in [trunks(1), trunks(2)] {
         let again = insert(scope, id(1), trunk("b", &json!({})));
@@ -74,7 +76,7 @@ pub(super) async fn an_id_is_taken_once_in_the_whole_store(store: &dyn Store) {
     }
 }
 
-pub(super) async fn a_deleted_record_is_gone_with_its_links_and_its_number(store: &dyn Store) {
+pub(super) async fn a_deleted_record_is_gone_with_its_links_and_its_number(store: &impl Store) {
     let two =
         vec![insert(dids(1), id(1), did("1", &json!({}))), insert(dids(1), id(2), did("2", &json!({})))];
     commit(store, two).await;
@@ -100,7 +102,7 @@ pub(super) async fn a_deleted_record_is_gone_with_its_links_and_its_number(store
     assert_eq!(store.commit(vec![stale]).await, Err(StoreError::Conflict));
 }
 
-pub(super) async fn a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted(store: &dyn Store) {
+pub(super) async fn a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted(store: &impl Store) {
     let taken = Err(StoreError::Taken("number".to_owned()));
     let one = |account, at| vec![insert(dids(account), id(at), did("37061498222", &json!({})))];
     commit(store, one(1, 1)).await;
@@ -114,7 +116,7 @@ pub(super) async fn a_number_belongs_to_one_did_of_all_accounts_until_that_is_de
     commit(store, one(1, 1)).await;
 }
 
-pub(super) async fn members_keep_the_order_in_which_they_were_linked(store: &dyn Store) {
+pub(super) async fn members_keep_the_order_in_which_they_were_linked(store: &impl Store) {
     let inserts = (1..=5).map(|n| insert(dids(1), id(n), did(&n.to_string(), &json!({}))));
     commit(store, inserts.collect()).await;
     let links = vec![("dids", vec![id(3), id(1)]), ("emergency_dids", vec![id(5)])];
@@ -149,7 +151,7 @@ pub(super) async fn members_keep_the_order_in_which_they_were_linked(store: &dyn
     assert_eq!(members, [of(4), of(3), of(4)], "of several owners, and no more than asked for");
 }
 
-pub(super) async fn a_link_to_nothing_or_to_another_account_is_a_conflict(store: &dyn Store) {
+pub(super) async fn a_link_to_nothing_or_to_another_account_is_a_conflict(store: &impl Store) {
     commit(store, vec![insert(dids(2), id(1), did("1", &json!({})))]).await;
     for target in [id(1), id(2)] {
         let links = vec![("dids", vec![target])];
@@ -159,7 +161,37 @@ pub(super) async fn a_link_to_nothing_or_to_another_account_is_a_conflict(store:
     assert_eq!(store.find(trunks(1), id(3)).await, Ok(None));
 }
 
-pub(super) async fn the_check_succeeds_until_the_store_is_closed(store: &dyn Store) {
+pub(super) async fn every_record_of_a_type_is_read_in_order_a_page_at_a_time(store: &impl Store) {
+    commit(store, vec![insert(dids(1), id(1), did("1", &json!({})))]).await;
+    for number in 10..15 {
+        let account = if number % 2 == 0 { 1 } else { 2 };
+        let links = if account == 1 { vec![("dids", vec![id(1)])] } else { Vec::new() };
+        let made = linked(trunks(account), id(number), trunk(&number.to_string(), &json!({})), links);
+        commit(store, vec![made]).await;
+    }
+    let (mut after, mut seen) = (0, Vec::new());
+    loop {
+        let page = store.records_after(VoiceOutTrunk::SPEC, after, 2).await.unwrap();
+        let Some(last) = page.last() else { break };
+        assert!(page.len() <= 2);
+        after = last.record.number;
+        seen.extend(page);
+    }
+    let of = seen.iter().map(|stored| (stored.record.id.as_u128(), stored.account)).collect::<Vec<_>>();
+    assert_eq!(of, [(10, 1), (11, 2), (12, 1), (13, 2), (14, 1)]);
+    let links = |at: usize| seen[at].links.iter().find(|(name, _)| *name == "dids").unwrap().1.clone();
+    assert_eq!((links(0), links(1)), (vec![id(1)], vec![]));
+}
+
+pub(super) async fn a_record_behind_many_of_another_type_is_read_too(store: &impl Store) {
+    let many = (0..10_500_u128).map(|n| insert(dids(1), id(100 + n), did(&n.to_string(), &json!({}))));
+    commit(store, many.collect()).await;
+    commit(store, vec![insert(trunks(1), id(1), trunk("behind them", &json!({})))]).await;
+    let read = store.records_after(VoiceOutTrunk::SPEC, 0, 5).await.unwrap();
+    assert_eq!(read.iter().map(|stored| stored.record.id).collect::<Vec<_>>(), [id(1)]);
+}
+
+pub(super) async fn the_check_succeeds_until_the_store_is_closed(store: &impl Store) {
     assert_eq!(store.check().await, Ok(()));
     assert_eq!(store.close().await, Ok(()));
     assert_eq!(store.close().await, Ok(()), "closing twice is harmless");

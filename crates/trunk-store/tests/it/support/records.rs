@@ -5,7 +5,7 @@ use didww_types::resources::{Did, VoiceOutTrunk};
 use didww_types::{ApiVersion, Feature, Resource as _, ResourceSpec, Secret, Timestamp};
 use serde_json::{Map, Value, json};
 use trunk_store::account::{Account, ApiKey};
-use trunk_store::{Change, ListQuery, Record, Scope, Store};
+use trunk_store::{Change, ListQuery, Record, Records, Scope, Writes};
 use uuid::Uuid;
 
 /// The trunks of an account.
@@ -87,12 +87,12 @@ pub fn everything(scope: Scope) -> ListQuery {
 }
 
 /// Commits changes that must succeed.
-pub async fn commit(store: &dyn Store, changes: Vec<Change>) -> Vec<Record> {
+pub async fn commit(store: &impl Writes, changes: Vec<Change>) -> Vec<Record> {
     store.commit(changes).await.unwrap()
 }
 
 /// Reads a record that must exist.
-pub async fn found(store: &dyn Store, scope: Scope, id: Uuid) -> Record {
+pub async fn found(store: &impl Records, scope: Scope, id: Uuid) -> Record {
     store.find(scope, id).await.unwrap().unwrap_or_else(|| panic!("{} {id} is gone", scope.spec.name))
 }
 

@@ -1,0 +1,27 @@
+//! Where reads of calls run.
+
+use didww_types::Timestamp;
+
+use super::super::{calls, running};
+use super::SqliteStore;
+use crate::{Answer, Asker, CallQuery, Calls, RunningCalls, StoredCall, StoredCharge};
+
+impl Calls for SqliteStore {
+    fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>> {
+        Answer::later(self.scans.read(Asker::Operator, move |connection| calls::list(connection, &query)))
+    }
+
+    fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64> {
+        Answer::later(
+            self.connections.write(move |connection| calls::delete_oldest(connection, before, most)),
+        )
+    }
+
+    fn running_calls(&self) -> Answer<'_, RunningCalls> {
+        Answer::ready(self.connections.read(running::list))
+    }
+
+    fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>> {
+        Answer::ready(self.connections.read(|connection| calls::charges_since(connection, from)))
+    }
+}

@@ -1,0 +1,45 @@
+//! Writes: jobs of the writer, which adds them to the change feed after the commit.
+
+use std::sync::Arc;
+
+use super::super::write::{self, Quotas};
+use super::SqliteStore;
+use crate::{Answer, Change, Committed, Record, Writes};
+
+impl Writes for SqliteStore {
+    fn commit(&self, changes: Vec<Change>) -> Answer<'_, Vec<Record>> {
+        let symbols = Arc::clone(&self.symbols);
+        let quotas = Quotas { directory: self.directory.clone(), default: self.limits.records };
+        let schedules = changes.iter().any(|change| matches!(change, Change::Schedule { .. }));
+        let jobs_scheduled = self.jobs_scheduled.clone();
+        let (feed, to) = (Arc::clone(&self.feed), Arc::clone(&self.feed));
+        let written = self.connections.write_then(
+            move |connection| write::apply(connection, &symbols, &quotas, &changes, feed.follows_records()),
+            move |written| {
+                if written.is_complete || !to.follows_records() {
+                    to.append(Arc::clone(&written.effects));
+                } else {
+                    // It was applied before the first follower of records came, and committed after.
+                    to.lose();
+                }
+                if schedules {
+                    jobs_scheduled.send_replace(());
+                }
+            },
+        );
+        Answer::later(async move { written.await.map(|written| written.records) })
+    }
+
+    fn reset(&self, account: Option<i64>, accounts: bool) -> Answer<'_, ()> {
+        let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
+        Answer::later(self.connections.write_then(
+            move |connection| write::reset(connection, account, accounts),
+            move |()| {
+                if accounts {
+                    directory.write().remove(account);
+                }
+                feed.append(Arc::new([Committed::Reset { account, accounts }]));
+            },
+        ))
+    }
+}

@@ -1,0 +1,49 @@
+//! Accounts and their API keys.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use crate::account::{Account, ApiKey, KeyDigest};
+use crate::answer::Answer;
+
+/// Reads and writes accounts and keys.
+pub trait Accounts: Send + Sync + std::fmt::Debug {
+    /// Returns the account that owns a key.
+    ///
+    /// Every request asks for it, so an engine answers from memory what it can: it keeps what it has read until its
+    /// [change feed](crate::ChangeFeed) names the account. A removed key is refused as soon as the feed's guarantee says.
+    fn account_by_key(&self, digest: KeyDigest) -> Answer<'_, Option<Arc<Account>>>;
+
+    /// Returns every account, the oldest first.
+    fn accounts(&self) -> Answer<'_, Vec<Arc<Account>>>;
+
+    /// Returns the account with this id on the control interface.
+    fn account(&self, id: Uuid) -> Answer<'_, Option<Arc<Account>>>;
+
+    /// Creates an account together with its first key. The store assigns the account's number.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name or the key.
+    fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>>;
+
+    /// Replaces an account.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`](crate::StoreError::Taken) if another account has the name;
+    /// [`StoreError::Conflict`](crate::StoreError::Conflict) if the account does not exist.
+    fn save_account(&self, account: Account) -> Answer<'_, Arc<Account>>;
+
+    /// Adds a key to an account.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`](crate::StoreError::Taken) if an account has the key already;
+    /// [`StoreError::Conflict`](crate::StoreError::Conflict) if the account does not exist.
+    fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()>;
+
+    /// Returns the keys of an account, the oldest first.
+    fn keys(&self, account: i64) -> Answer<'_, Vec<ApiKey>>;
+
+    /// Removes a key. Returns true if it existed.
+    fn remove_key(&self, account: i64, key: Uuid) -> Answer<'_, bool>;
+}

@@ -1,0 +1,22 @@
+//! Records of calls, and the calls that are running.
+
+use didww_types::Timestamp;
+
+use crate::answer::Answer;
+use crate::call::{CallQuery, RunningCalls, StoredCall, StoredCharge};
+
+/// Reads calls, and deletes old records of calls. Calls are written by [`Writes::commit`](crate::Writes::commit).
+pub trait Calls: Send + Sync + std::fmt::Debug {
+    /// Returns the records of calls that ended or were refused, the newest first.
+    fn calls(&self, query: CallQuery) -> Answer<'_, Vec<StoredCall>>;
+
+    /// Deletes the records of calls that ended before this time, among the `most` oldest records. Returns how many
+    /// were deleted; zero if no record is left to delete.
+    fn forget_calls(&self, before: Timestamp, most: u64) -> Answer<'_, u64>;
+
+    /// Returns this node's calls that were answered and have no record yet.
+    fn running_calls(&self) -> Answer<'_, RunningCalls>;
+
+    /// Returns the price of each call that ended at this time or later and was not free.
+    fn charges_since(&self, from: Timestamp) -> Answer<'_, Vec<StoredCharge>>;
+}

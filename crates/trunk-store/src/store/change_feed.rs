@@ -1,0 +1,32 @@
+//! The change feed: what was written, for the parts of a server that keep copies of stored data.
+
+use std::time::Duration;
+
+use crate::feed::{Follower, Interest};
+
+/// The time after which a change that was committed by another node is in the feed of this one.
+pub const CHANGE_DELAY: Duration = Duration::from_secs(1);
+
+/// The changes of a store, in positions that ascend in the order of the commits.
+///
+/// A part of a server that keeps copies of stored data follows the feed, reads the data, and applies the
+/// [changes since](Follower::changes) its position whenever the copies are used and the follower is not
+/// [current](Follower::is_current). Nothing runs inside the write, and no part can hold up a writer.
+///
+/// # Guarantee
+///
+/// When a write is answered, its changes are in the feed of the process that made it: who made the write, and whom the answer
+/// causes to act at this process, finds copies that contain it. They are in the feeds of the other nodes of the database
+/// within [`CHANGE_DELAY`] after the commit. Changes of one record, document or account appear in the order of their commits;
+/// changes of different ones that different nodes made may appear in another order. A change may appear twice, and a
+/// follower that is told to load anew may have applied some of what it loads.
+///
+/// The feed lives as long as the process: a copy is built by reading the store, and kept by the feed. It is memory, so that
+/// reading it never waits. An engine with several nodes fills it with its own writes before it answers them, and with those
+/// of others from a table of the database, which it polls by position; it overlaps the polls by more than the longest
+/// transaction, because positions are not committed in order, and drops what it has seen by id and revision.
+pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
+    /// Returns a follower at the feed's present position. What was committed before is in the data that its owner reads after
+    /// this call; what is committed later is in the follower's changes.
+    fn follow(&self, interest: Interest) -> Follower;
+}

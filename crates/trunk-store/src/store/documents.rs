@@ -1,0 +1,29 @@
+//! Reads of documents, the entities of the communication platform.
+
+use uuid::Uuid;
+
+use crate::answer::Answer;
+use crate::document::{Aged, Document, DocumentKind, DocumentQuery};
+
+/// Reads documents. They are written by [`Writes::commit`](crate::Writes::commit).
+pub trait Documents: Send + Sync + std::fmt::Debug {
+    /// Returns a document by its id, even if it is deleted.
+    fn document(&self, kind: DocumentKind, id: Uuid) -> Answer<'_, Option<Document>>;
+
+    /// Returns the document with a unique key, even if it is deleted.
+    fn document_by(
+        &self,
+        kind: DocumentKind,
+        name: &'static str,
+        value: String,
+    ) -> Answer<'_, Option<Document>>;
+
+    /// Returns documents, the newest first.
+    fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>>;
+
+    /// Returns documents that are not live, the oldest first: either deleted ones or those that are not deleted.
+    fn aged_documents(&self, query: Aged) -> Answer<'_, Vec<Document>>;
+
+    /// Returns when the newest document of any kind was created, in microseconds since 1970; zero if there is none.
+    fn newest_document(&self) -> Answer<'_, i64>;
+}

@@ -1,0 +1,22 @@
+//! The engine itself: its health, and its end.
+
+use tokio::sync::watch;
+
+use crate::answer::Answer;
+use crate::health::{MissingCommits, WriteHealth};
+
+/// The engine as this process sees it.
+pub trait Engine: Send + Sync + std::fmt::Debug {
+    /// Returns a receiver of whether writes of this process are accepted. While they are not because the disk is full, the
+    /// engine tests by itself whether it has space again.
+    fn write_health(&self) -> watch::Receiver<WriteHealth>;
+
+    /// Returns the acknowledged commits that were missing from the database when it was opened.
+    fn missing_commits(&self) -> Option<MissingCommits>;
+
+    /// Fails if the store cannot be read now.
+    fn check(&self) -> Answer<'_, ()>;
+
+    /// Completes the writes that wait, and releases the files or connections. Every later read or write fails.
+    fn close(&self) -> Answer<'_, ()>;
+}

@@ -1,0 +1,40 @@
+//! The outbox: events to deliver to customers.
+
+use std::time::Duration;
+
+use didww_types::Timestamp;
+
+use crate::answer::Answer;
+use crate::outbox::{Attempted, Backlog, Bounds, Delivery, Dropped, Due, Owner, PendingEvent};
+
+/// Reads events, and records what became of their delivery. Events are queued by
+/// [`Change::Emit`](crate::Change::Emit).
+pub trait Events: Send + Sync + std::fmt::Debug {
+    /// Returns the events that are due. Of an account's subject it returns at most 100 from the head of its queue, in
+    /// their order; of a customer's subject, the first. The first event of every owner comes before the second of any,
+    /// so that a long queue does not hide the events of another owner.
+    fn due_events(&self, due: Due) -> Answer<'_, Vec<PendingEvent>>;
+
+    /// Returns when the next event that is not due yet will be due.
+    fn next_due(&self, now: Timestamp) -> Answer<'_, Option<Timestamp>>;
+
+    /// Adjusts the due times after the clock was set back to `now` by `by`: no event waits longer than before.
+    fn set_back(&self, now: Timestamp, by: Duration) -> Answer<'_, ()>;
+
+    /// Records the outcome of an attempt.
+    fn attempted(&self, attempted: Attempted) -> Answer<'_, ()>;
+
+    /// Returns true if more than `most` events of any one customer wait.
+    fn is_overfull(&self, most: u64) -> Answer<'_, bool>;
+
+    /// Drops events of customers that exceed a bound, the oldest first, at most `most` in total. Of a queue that is too
+    /// long it drops at least a hundredth of the bound. The next event of the same call takes the place of a dropped
+    /// one. Returns what was dropped, by customer; empty if nothing exceeds a bound.
+    fn drop_surplus(&self, bounds: Bounds, most: u64) -> Answer<'_, Vec<Dropped>>;
+
+    /// Counts the undelivered and the dropped events of one owner, or of all owners.
+    fn backlog(&self, owner: Option<Owner>) -> Answer<'_, Backlog>;
+
+    /// Returns the attempts for one owner or for all owners, the newest first.
+    fn deliveries(&self, owner: Option<Owner>, limit: u64) -> Answer<'_, Vec<Delivery>>;
+}

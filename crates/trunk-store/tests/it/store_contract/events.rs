@@ -1,0 +1,281 @@
+//! The outbox: when events are due, in which order owners take turns, and which events are dropped.
+//!
+//! Events are told apart by a label in their bodies: numbers are the engine's own.
+
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use trunk_store::{
+    Attempted, Backlog, Bounds, Change, Delivery, Dropped, Due, EventForm, Events, NewEvent, Owner,
+    PendingEvent, Surplus, Writes,
+};
+
+use crate::support::records::id;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_unix_millis(millis)
+}
+
+/// An event of an account's trunk.
+fn emit(account: i64, trunk: u128, label: u32) -> Change {
+    event(EventForm::Trunk { account }, trunk, label)
+}
+
+/// An event of a customer's call.
+fn webhook(customer: u128, call: u128, label: u32) -> Change {
+    let signature = Some("sha256=00".to_owned());
+    event(EventForm::Webhook { customer: id(customer), method: "PUT".to_owned(), signature }, call, label)
+}
+
+fn event(form: EventForm, subject: u128, label: u32) -> Change {
+    Change::Emit(Box::new(NewEvent {
+        form,
+        subject: id(subject),
+        url: "http://example.com/".to_owned(),
+        body: label.to_string(),
+        created_at: at(1_000),
+    }))
+}
+
+fn account(number: i64) -> Owner {
+    Owner::Account(number)
+}
+
+fn customer(number: u128) -> Owner {
+    Owner::Customer(id(number))
+}
+
+/// An attempt at an event that failed, and is repeated or given up.
+fn failed(event: &PendingEvent, again_at: Option<i64>) -> Attempted {
+    let delivery = Delivery {
+        owner: event.event.form.owner(),
+        subject: event.event.subject,
+        url: String::new(),
+        events: 1,
+        attempt: 1,
+        at: at(1_000),
+        status: None,
+        error: Some("no".to_owned()),
+    };
+    Attempted { numbers: vec![event.number], delivery, again_at: again_at.map(at) }
+}
+
+fn delivered(event: &PendingEvent) -> Attempted {
+    let mut delivered = failed(event, None);
+    delivered.delivery.error = None;
+    delivered
+}
+
+async fn due_at(store: &impl Events, now: i64) -> Vec<PendingEvent> {
+    store.due_events(Due { now: at(now), limit: 1_000, of_owner: 1_000 }).await.unwrap()
+}
+
+fn labels(events: &[PendingEvent]) -> Vec<u32> {
+    events.iter().map(|pending| pending.event.body.parse().unwrap()).collect()
+}
+
+async fn due(store: &impl Events, now: i64) -> Vec<u32> {
+    labels(&due_at(store, now).await)
+}
+
+async fn due_of(store: &impl Events, limit: u64, of_owner: u64) -> Vec<u32> {
+    labels(&store.due_events(Due { now: at(1_000), limit, of_owner }).await.unwrap())
+}
+
+/// The due event with a label.
+async fn pending(store: &impl Events, now: i64, label: u32) -> PendingEvent {
+    let wanted = label.to_string();
+    due_at(store, now).await.into_iter().find(|pending| pending.event.body == wanted).unwrap()
+}
+
+pub(super) async fn an_event_behind_a_waiting_one_of_its_subject_is_not_due(store: &(impl Events + Writes)) {
+    store.commit(vec![emit(1, 7, 1), emit(1, 7, 2), emit(1, 8, 3)]).await.unwrap();
+    assert!(due(store, 999).await.is_empty());
+    assert_eq!(due(store, 1_000).await, [1, 2, 3]);
+    let first = pending(store, 1_000, 1).await;
+    assert_eq!(first.attempts, 0);
+    store.attempted(failed(&first, Some(5_000))).await.unwrap();
+    assert_eq!(due(store, 4_999).await, [3]);
+    assert_eq!(store.next_due(at(4_999)).await.unwrap(), Some(at(5_000)));
+    assert_eq!(due(store, 5_000).await, [1, 2, 3]);
+    assert_eq!(store.next_due(at(5_000)).await.unwrap(), None);
+    assert_eq!(pending(store, 5_000, 1).await.attempts, 1);
+    store.attempted(failed(&first, None)).await.unwrap();
+    assert_eq!(due(store, 5_000).await, [2, 3]);
+}
+
+pub(super) async fn a_long_queue_hides_neither_another_subject_nor_another_account(
+    store: &(impl Events + Writes),
+) {
+    let mut changes: Vec<Change> = (1..=150).map(|label| emit(1, 7, label)).collect();
+    changes.extend([emit(1, 8, 151), emit(2, 9, 152)]);
+    store.commit(changes).await.unwrap();
+    assert_eq!(due_of(store, 2, 2).await, [1, 152]);
+    let seen = due(store, 1_000).await;
+    assert_eq!(seen.len(), 102);
+    assert!(seen.contains(&100) && !seen.contains(&101) && seen.contains(&151));
+}
+
+pub(super) async fn an_attempt_at_an_event_that_a_reset_deleted_does_not_change_its_successor(
+    store: &(impl Events + Writes),
+) {
+    store.commit(vec![emit(1, 7, 1)]).await.unwrap();
+    let deleted = pending(store, 1_000, 1).await;
+    store.reset(Some(1), false).await.unwrap();
+    assert!(due(store, 1_000).await.is_empty());
+    store.commit(vec![emit(1, 8, 2)]).await.unwrap();
+    store.attempted(failed(&deleted, None)).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [2]);
+}
+
+pub(super) async fn a_webhook_is_stored_with_its_method_and_signature(store: &(impl Events + Writes)) {
+    let changes = [webhook(5, 7, 1), emit(1, 8, 2)];
+    store.commit(changes.to_vec()).await.unwrap();
+    let stored: Vec<NewEvent> = due_at(store, 1_000).await.into_iter().map(|pending| pending.event).collect();
+    let emitted = changes.map(|change| match change {
+        Change::Emit(event) => *event,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(stored, emitted);
+}
+
+pub(super) async fn customers_take_turns_with_each_other_and_with_accounts(store: &(impl Events + Writes)) {
+    let queue = (1..=50).map(|label| webhook(5, u128::from(label) + 10, label));
+    store.commit(queue.chain([webhook(6, 7, 51), emit(1, 8, 52)]).collect()).await.unwrap();
+    assert_eq!(due_of(store, 4, 4).await, [1, 51, 52, 2]);
+}
+
+pub(super) async fn a_reset_of_an_account_leaves_customers_alone_and_one_of_everything_does_not(
+    store: &(impl Events + Writes),
+) {
+    store.commit(vec![emit(1, 7, 1), webhook(5, 8, 2)]).await.unwrap();
+    store.attempted(failed(&pending(store, 1_000, 1).await, Some(5_000))).await.unwrap();
+    store.attempted(failed(&pending(store, 1_000, 2).await, Some(1_000))).await.unwrap();
+    let owners = async |owner| {
+        let found = store.deliveries(owner, 9).await.unwrap();
+        found.iter().map(|delivery| delivery.owner).collect::<Vec<_>>()
+    };
+    assert_eq!(owners(None).await, [customer(5), account(1)], "the newest attempt comes first");
+    assert_eq!(owners(Some(account(1))).await, [account(1)]);
+    assert_eq!(owners(Some(customer(5))).await, [customer(5)]);
+    assert!(owners(Some(customer(0))).await.is_empty());
+    store.reset(Some(1), true).await.unwrap();
+    assert_eq!((due(store, 5_000).await, owners(None).await), (vec![2], vec![customer(5)]));
+    store.reset(None, false).await.unwrap();
+    assert!(due(store, 5_000).await.is_empty() && owners(None).await.is_empty());
+}
+
+pub(super) async fn of_a_customers_call_the_first_event_is_due_and_the_others_take_their_turns(
+    store: &(impl Events + Writes),
+) {
+    store.commit(vec![webhook(5, 7, 1), webhook(5, 7, 2), webhook(5, 8, 3), webhook(5, 7, 4)]).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [1, 3]);
+    let first = pending(store, 1_000, 1).await;
+    store.attempted(delivered(&first)).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [2, 3]);
+    // An attempt that is recorded twice counts once.
+    store.attempted(delivered(&first)).await.unwrap();
+    store.attempted(delivered(&pending(store, 1_000, 2).await)).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [3, 4]);
+    store.attempted(delivered(&pending(store, 1_000, 4).await)).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [3]);
+    store.commit(vec![webhook(5, 7, 5)]).await.unwrap();
+    assert_eq!(due(store, 1_000).await, [3, 5]);
+    assert_eq!(store.backlog(None).await.unwrap(), Backlog { waiting: 2, dropped: 0 });
+}
+
+pub(super) async fn of_one_owner_no_more_subjects_are_due_than_are_asked_for(store: &(impl Events + Writes)) {
+    let queue = |owner: u128, from: u32| {
+        (from..from + 9).map(move |label| webhook(owner, owner * 100 + u128::from(label), label))
+    };
+    store.commit(queue(5, 1).chain(queue(6, 10)).collect()).await.unwrap();
+    assert_eq!(due_of(store, 99, 2).await, [1, 10, 2, 11]);
+    assert_eq!(due_of(store, 3, 2).await, [1, 10, 2]);
+    assert_eq!(due_of(store, 1, 2).await, [1]);
+}
+
+fn bounds(most: u64, before: i64) -> Bounds {
+    Bounds { most, before: at(before) }
+}
+
+fn dropped(customer: u128, events: u64, why: Surplus) -> Dropped {
+    Dropped { customer: id(customer), events, why }
+}
+
+pub(super) async fn an_event_over_the_bound_drops_the_oldest_one_of_the_same_customer_only(
+    store: &(impl Events + Writes),
+) {
+    store.commit((1..=9).map(|label| emit(1, 8, label)).collect()).await.unwrap();
+    let queue = vec![webhook(5, 7, 10), webhook(6, 9, 11), webhook(5, 7, 12), webhook(5, 10, 13)];
+    store.commit(queue).await.unwrap();
+    assert!(!store.is_overfull(3).await.unwrap());
+    assert_eq!(store.drop_surplus(bounds(3, 0), 99).await.unwrap(), []);
+    store.commit(vec![webhook(5, 7, 14)]).await.unwrap();
+    assert!(store.is_overfull(3).await.unwrap());
+    let gone = store.drop_surplus(bounds(3, 0), 99).await.unwrap();
+    assert_eq!(gone, [dropped(5, 1, Surplus::TooMany)]);
+    assert!(!store.is_overfull(3).await.unwrap());
+    // The next event of the same call takes its place, and the events of accounts are unchanged.
+    assert_eq!(due(store, 1_000).await, [1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 12, 13]);
+    let backlog = async |owner| store.backlog(owner).await.unwrap();
+    assert_eq!(backlog(Some(customer(5))).await, Backlog { waiting: 3, dropped: 1 });
+    assert_eq!(backlog(Some(customer(6))).await, Backlog { waiting: 1, dropped: 0 });
+    assert_eq!(backlog(Some(account(1))).await, Backlog { waiting: 9, dropped: 0 });
+    assert_eq!(backlog(None).await, Backlog { waiting: 13, dropped: 1 });
+    assert_eq!(backlog(Some(customer(7))).await, Backlog::default());
+    store.reset(Some(1), false).await.unwrap();
+    assert_eq!(backlog(None).await, Backlog { waiting: 4, dropped: 1 });
+    store.reset(None, false).await.unwrap();
+    assert_eq!(backlog(None).await, Backlog::default());
+}
+
+pub(super) async fn events_that_waited_too_long_are_dropped_and_younger_ones_are_not(
+    store: &(impl Events + Writes),
+) {
+    let mut young = webhook(5, 7, 3);
+    if let Change::Emit(event) = &mut young {
+        event.created_at = at(2_000);
+    }
+    let old = [webhook(5, 7, 1), webhook(5, 7, 2)];
+    store.commit(old.into_iter().chain([young, webhook(6, 9, 4), emit(1, 8, 5)]).collect()).await.unwrap();
+    assert_eq!(store.drop_surplus(bounds(u64::MAX, 1_000), 99).await.unwrap(), []);
+    let gone = store.drop_surplus(bounds(u64::MAX, 1_001), 99).await.unwrap();
+    assert_eq!(gone, [dropped(5, 2, Surplus::TooOld), dropped(6, 1, Surplus::TooOld)]);
+    assert_eq!(due(store, 2_000).await, [3, 5]);
+}
+
+pub(super) async fn a_long_queue_is_dropped_a_little_at_a_time_and_by_a_hundredth_at_least(
+    store: &(impl Events + Writes),
+) {
+    store.commit((0..1_001).map(|label| webhook(5, label.into(), label)).collect()).await.unwrap();
+    for left in [997, 993] {
+        let gone = store.drop_surplus(bounds(left, 0), 4).await.unwrap();
+        assert_eq!(gone, [dropped(5, 4, Surplus::TooMany)]);
+    }
+    let gone = store.drop_surplus(bounds(992, 0), 99).await.unwrap();
+    assert_eq!(gone, [dropped(5, 9, Surplus::TooMany)]);
+    assert_eq!(store.backlog(None).await.unwrap(), Backlog { waiting: 984, dropped: 17 });
+}
+
+pub(super) async fn an_attempt_at_an_event_that_was_dropped_meanwhile_does_not_change_it(
+    store: &(impl Events + Writes),
+) {
+    store.commit(vec![webhook(5, 7, 1), webhook(5, 7, 2)]).await.unwrap();
+    let first = pending(store, 1_000, 1).await;
+    store.drop_surplus(bounds(1, 0), 9).await.unwrap();
+    for again_at in [Some(9_000), None] {
+        store.attempted(failed(&first, again_at)).await.unwrap();
+        assert_eq!(due(store, 1_000).await, [2]);
+        assert_eq!(store.backlog(None).await.unwrap(), Backlog { waiting: 1, dropped: 1 });
+    }
+}
+
+pub(super) async fn a_clock_that_is_set_back_makes_nothing_wait_longer(store: &(impl Events + Writes)) {
+    store.commit(vec![emit(1, 7, 1), emit(1, 7, 2), emit(2, 8, 3), webhook(5, 9, 4)]).await.unwrap();
+    store.attempted(failed(&pending(store, 1_000, 1).await, Some(61_000))).await.unwrap();
+    // From 1,000 to 400: events that were due stay due, and an event that had 60 seconds to wait still has 60 seconds.
+    store.set_back(at(400), Duration::from_millis(600)).await.unwrap();
+    assert_eq!(due(store, 400).await, [3, 4]);
+    assert_eq!(store.next_due(at(400)).await.unwrap(), Some(at(60_400)));
+    assert_eq!(due(store, 60_400).await.len(), 4);
+}
