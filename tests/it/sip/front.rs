@@ -13,6 +13,9 @@ use super::media::hears_its_echo;
 use super::message::Message;
 use super::uac::{Call, Uac, unique};
 
+/// The time after which a client repeats a request.
+const REPETITION: Duration = Duration::from_secs(2);
+
 /// Longer than the interval between the first two retransmissions over UDP.
 const RETRANSMISSION_WAIT: Duration = Duration::from_millis(1_800);
 
