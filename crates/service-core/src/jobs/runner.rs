@@ -1,4 +1,8 @@
 //! Runs the jobs that are due.
+//!
+//! The runner is woken by the jobs that its own process schedules. A second node on the same database would run those that it
+//! schedules itself, and find those of a dead node when it next wakes: until nodes have numbers and a change feed of their own,
+//! there is one.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -214,12 +218,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
 }
 
 async fn commit(core: &Core, outcome: Outcome, leased: &LeasedJob) -> Result<(), StoreError> {
-    let emits = outcome.changes.iter().any(|change| matches!(change, Change::Emit(_)));
-    core.store.commit(outcome.into_changes(leased)).await?;
-    if emits {
-        core.outbox.wake();
-    }
-    Ok(())
+    core.commit(outcome.into_changes(leased)).await.map(|_| ())
 }
 
 /// Stores when a job is tried again, and repeats this until it succeeds. Until then the job does not run, and the run
