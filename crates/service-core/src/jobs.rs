@@ -1,11 +1,12 @@
-//! Jobs: what happens later. The one place in a server where work waits for a time.
+//! Jobs: work that must happen at a later time.
 //!
 //! A job is stored with the change that makes it necessary ([`Change::Schedule`]), and so survives a restart. When it is
 //! due on the server's clock, [`run`] leases it from the store and calls the handler of its kind. The handler returns
 //! the changes that are its effect; they are committed together with the job's completion. So an effect that is a change
 //! of the store happens once, wherever the process is killed. A handler that acts outside of the store, such as by a
 //! request to another host, acts at least once: its documentation says so. A handler that fails, panics or exceeds
-//! [`RUN_LIMIT`] is run again after a delay, which doubles up to an hour; it gives up by returning [`Outcome::done`].
+//! [`RUN_LIMIT`] is run again after a delay, which doubles up to an hour; it ends that by returning
+//! [`Outcome::done`].
 //!
 //! Bounds: runs at once ([`JobKind::at_once`], per kind, so that no kind delays another), the time of a run, the jobs of
 //! an account and their size (`trunk-store`). However far the clock is advanced, a repeated job becomes due once, since

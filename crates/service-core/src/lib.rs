@@ -10,6 +10,7 @@
 pub mod jobs;
 pub mod retention;
 mod retry;
+mod transaction;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use trunk_store::{Change, Record, Store, StoreError};
 
 pub use retry::{AttemptError, Retries};
+pub use transaction::Decided;
 
 /// The state that all components of a running server share.
 #[derive(Debug)]
