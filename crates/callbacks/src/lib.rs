@@ -1,7 +1,7 @@
 //! Delivers events over HTTP: the blocking and unblocking of trunks to their callback URLs, and the progress
 //! of calls to customers' webhooks.
 //!
-//! The transaction that changes a trunk or call also stores the event ([`trunk_event`] and [`Webhook::event`]
+//! The transaction that changes a trunk or call also stores the event (the rules of trunks and [`Webhook::event`]
 //! make it), so there is no event without its change and no change without its event. One task of the server,
 //! [`run`], sends the events that are due: signed, at least once, in order for each trunk and call, repeated
 //! after failures up to the last attempt, and across restarts. A customer's events have a maximum age and a
@@ -19,7 +19,6 @@
 
 mod batch;
 mod egress;
-mod event;
 mod policy;
 mod request;
 mod resolve;
@@ -29,7 +28,6 @@ mod settings;
 mod webhook;
 mod worker;
 
-pub use event::trunk_event;
 pub use resolve::{Lookup, Resolver, SystemResolver};
 pub use settings::Settings;
 pub use webhook::Webhook;

@@ -3,6 +3,7 @@
 use didww_types::Secret;
 use didww_types::values::Money;
 use serde::Deserialize;
+use service_core::{AttemptError, Retries};
 use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
 use voipbin_platform::{
@@ -178,8 +179,18 @@ impl Control {
     /// # Errors
     /// If the webhook URL is not valid, or the store fails.
     pub async fn create_customer(&self, new: NewCustomer) -> Result<Customer, ControlError> {
-        let platform = &self.platform;
-        let _turn = platform.changes.lock().await;
+        let _turn = self.platform.changes.lock().await;
+        let (customer, config) = self.new_customer(new)?;
+        let id = customer.id;
+        self.core.store.commit(vec![customer.put(), config.put()]).await?;
+        self.reload(id).await
+    }
+
+    /// Makes a customer and its empty outbound config, which are not stored yet.
+    fn new_customer(
+        &self,
+        new: NewCustomer,
+    ) -> Result<(Entity<Customers>, Entity<OutboundConfigs>), ControlError> {
         check_webhook(&new.webhook_uri)?;
         let (id, at) = self.platform.new_id_and_time();
         let public = Customer {
@@ -198,9 +209,7 @@ impl Control {
         let private = CustomerPrivate { webhook_secret: new.webhook_secret, frozen_at };
         let customer = Entity::<Customers>::new(id, id, at, public, private);
         let (config, at) = self.platform.new_id_and_time();
-        let config = empty_config(config, id, at);
-        self.core.store.commit(vec![customer.put(), config.put()]).await?;
-        self.reload(id).await
+        Ok((customer, empty_config(config, id, at)))
     }
 
     /// Changes a customer with effect from the next request and call.
@@ -253,29 +262,35 @@ impl Control {
     pub async fn delete_customer(&self, id: Uuid) -> Result<(), ControlError> {
         let platform = &self.platform;
         let _turn = platform.changes.lock().await;
-        let mut customer = self.customer_entity(id).await?;
-        customer.deleted = true;
-        let mut changes = vec![customer.put()];
-        let mut agents = self.entities_of::<Agents>(id).await?;
-        for agent in &mut agents {
-            agent.deleted = true;
-            changes.push(agent.put());
-        }
-        let mut keys = self.entities_of::<AccessKeys>(id).await?;
-        for key in &mut keys {
-            key.deleted = true;
-            changes.push(key.put());
-        }
-        for mut number in self.entities_of::<PhoneNumbers>(id).await? {
-            number.deleted = true;
-            changes.push(number.put());
-        }
-        for mut config in self.entities_of::<OutboundConfigs>(id).await? {
-            config.deleted = true;
-            config.public.tm_delete = Some(platform.timestamps.next());
-            changes.push(config.put());
-        }
-        self.core.store.commit(changes).await?;
+        // The lock does not hold back the customer's own change of its outbound config.
+        let (agents, keys) = Retries::REQUEST
+            .run(|| async move {
+                let mut customer = self.customer_entity(id).await?;
+                customer.deleted = true;
+                let mut changes = vec![customer.put()];
+                let mut agents = self.entities_of::<Agents>(id).await?;
+                for agent in &mut agents {
+                    agent.deleted = true;
+                    changes.push(agent.put());
+                }
+                let mut keys = self.entities_of::<AccessKeys>(id).await?;
+                for key in &mut keys {
+                    key.deleted = true;
+                    changes.push(key.put());
+                }
+                for mut number in self.entities_of::<PhoneNumbers>(id).await? {
+                    number.deleted = true;
+                    changes.push(number.put());
+                }
+                for mut config in self.entities_of::<OutboundConfigs>(id).await? {
+                    config.deleted = true;
+                    config.public.tm_delete = Some(platform.timestamps.next());
+                    changes.push(config.put());
+                }
+                self.core.store.commit(changes).await?;
+                Ok::<_, AttemptError<ControlError>>((agents, keys))
+            })
+            .await?;
         for agent in &agents {
             platform.directory.put_agent(agent);
         }
@@ -313,6 +328,17 @@ impl Control {
         permission: u16,
     ) -> Result<Agent, ControlError> {
         self.check_customer(customer)?;
+        let password = self.checked_login(username, password).await?;
+        let _turn = self.platform.changes.lock().await;
+        self.check_customer(customer)?;
+        let agent = self.new_agent(customer, username, password, permission);
+        self.core.store.commit(vec![agent.put()]).await?;
+        self.platform.directory.put_agent(&agent);
+        Ok(agent.public)
+    }
+
+    /// Checks the username and the password of an agent. Returns the password's hash, in PHC string format.
+    async fn checked_login(&self, username: &str, password: Secret) -> Result<String, ControlError> {
         if username.trim().is_empty() {
             return Err(ControlError::invalid("username", "must not be empty"));
         }
@@ -320,9 +346,11 @@ impl Control {
             return Err(ControlError::invalid("password", "must not be empty"));
         }
         let hashed = hash(&self.platform, password).await;
-        let password = hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
-        let _turn = self.platform.changes.lock().await;
-        self.check_customer(customer)?;
+        hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))
+    }
+
+    /// Makes an agent, which is not stored yet. `password` is the hash of its password.
+    fn new_agent(&self, customer: Uuid, username: &str, password: String, permission: u16) -> Entity<Agents> {
         let (id, at) = self.platform.new_id_and_time();
         let public = Agent {
             id,
@@ -331,10 +359,7 @@ impl Control {
             permission,
             tm_create: at.to_string(),
         };
-        let agent = Entity::<Agents>::new(id, customer, at, public, AgentPrivate { password });
-        self.core.store.commit(vec![agent.put()]).await?;
-        self.platform.directory.put_agent(&agent);
-        Ok(agent.public)
+        Entity::<Agents>::new(id, customer, at, public, AgentPrivate { password })
     }
 
     /// Ensures that there is a super admin with this username and password. If there is no agent of the name, an active
@@ -344,16 +369,21 @@ impl Control {
     /// # Errors
     /// If the username or the password is empty, or the store fails.
     pub async fn ensure_super_admin(&self, username: &str, password: Secret) -> Result<Agent, ControlError> {
+        let password = self.checked_login(username, password).await?;
+        let _turn = self.platform.changes.lock().await;
         let found = Entity::<Agents>::find_by(&*self.core.store, "username", username).await?;
-        let Some(mut agent) = found.filter(|agent| !agent.deleted) else {
-            let customer = self.create_customer(NewCustomer::named(username)).await?;
-            return self.create_agent(customer.id, username, password, SUPER_ADMIN | CUSTOMER_ADMIN).await;
+        let agent = if let Some(mut agent) = found.filter(|agent| !agent.deleted) {
+            agent.private.password = password;
+            agent.public.permission |= SUPER_ADMIN;
+            self.core.store.commit(vec![agent.put()]).await?;
+            agent
+        } else {
+            let (customer, config) = self.new_customer(NewCustomer::named(username))?;
+            let agent = self.new_agent(customer.id, username, password, SUPER_ADMIN | CUSTOMER_ADMIN);
+            self.core.store.commit(vec![customer.put(), config.put(), agent.put()]).await?;
+            self.reload(customer.id).await?;
+            agent
         };
-        let hashed = hash(&self.platform, password).await;
-        agent.private.password =
-            hashed.ok_or_else(|| ControlError::invalid("password", "could not be hashed"))?;
-        agent.public.permission |= SUPER_ADMIN;
-        self.core.store.commit(vec![agent.put()]).await?;
         self.platform.directory.put_agent(&agent);
         Ok(agent.public)
     }
@@ -461,6 +491,7 @@ impl Control {
     /// # Errors
     /// If the customer has no such number.
     pub async fn remove_phone_number(&self, customer: Uuid, number: Uuid) -> Result<(), ControlError> {
+        let _turn = self.platform.changes.lock().await;
         let mut number = self.entity_of::<PhoneNumbers>(customer, number, "phone number").await?;
         number.deleted = true;
         self.core.store.commit(vec![number.put()]).await?;

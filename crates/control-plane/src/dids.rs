@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use didww_types::resources::Did;
-use didww_types::{Resource as _, Timestamp};
-use serde_json::{Map, Value, json};
+use didww_types::resources::{Did, DidPartial};
+use didww_types::{DecodeError, Partial as _, Resource as _, Timestamp};
+use serde_json::{Map, Value};
+use trunk_rules::domain::default_attributes;
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
@@ -123,22 +124,14 @@ impl Control {
     /// # Errors
     /// If there is no such account or DID.
     pub async fn update_did(&self, account: Uuid, did: Uuid, patch: DidPatch) -> Result<(), ControlError> {
-        let scope = Scope { account: self.account(account).await?.number, spec: Did::SPEC };
-        self.change_record(scope, did, |attributes| {
-            let flags = [
-                ("emergency_enabled", patch.emergency_enabled),
-                ("blocked", patch.blocked),
-                ("awaiting_registration", patch.awaiting_registration),
-            ];
-            for (name, flag) in flags {
-                if let Some(flag) = flag {
-                    attributes.insert(name.to_owned(), Value::Bool(flag));
-                }
-            }
-            if let Some(at) = patch.expires_at {
-                attributes.insert("expires_at".to_owned(), json!(at));
-            }
-            Ok(())
+        let account = self.account(account).await?.number;
+        self.change_record(account, did, |_: &Did| {
+            let mut changes = DidPartial::empty();
+            changes.emergency_enabled = patch.emergency_enabled;
+            changes.blocked = patch.blocked;
+            changes.awaiting_registration = patch.awaiting_registration;
+            changes.expires_at = patch.expires_at.map(Some);
+            changes
         })
         .await
     }
@@ -152,15 +145,13 @@ fn attributes(did: NewDid, now: Timestamp) -> Result<Map<String, Value>, Control
             format!("`{number}` is not a number; give 1 to 15 digits in E.164, such as 37061498222");
         return Err(ControlError::invalid("number", message));
     }
-    let default = |attribute: &didww_types::AttributeSpec| {
-        (attribute.name.to_owned(), attribute.default.map_or(Value::Null, didww_types::DefaultValue::to_json))
-    };
-    let mut attributes: Map<String, Value> = Did::SPEC.attributes.iter().map(default).collect();
-    attributes.insert("number".to_owned(), json!(digits));
-    attributes.insert("description".to_owned(), json!(description));
-    attributes.insert("emergency_enabled".to_owned(), json!(emergency_enabled));
-    attributes.insert("created_at".to_owned(), json!(now));
-    attributes
-        .insert("expires_at".to_owned(), json!(expires_at.unwrap_or_else(|| now.after(DEFAULT_PAID_PERIOD))));
+    let mut new = DidPartial::empty();
+    new.number = Some(digits.to_owned());
+    new.description = Some(description);
+    new.emergency_enabled = Some(emergency_enabled);
+    new.expires_at = Some(Some(expires_at.unwrap_or_else(|| now.after(DEFAULT_PAID_PERIOD))));
+    let unreadable = |error: DecodeError| ControlError::invalid("body", error.to_string());
+    let mut attributes = default_attributes(Did::SPEC, now);
+    attributes.extend(new.attributes().map_err(unreadable)?);
     Ok(attributes)
 }

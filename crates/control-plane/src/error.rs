@@ -1,5 +1,6 @@
 //! The error of control operations.
 
+use service_core::AttemptError;
 use trunk_store::StoreError;
 
 /// Why a control operation failed. Nothing was changed, except that the outcome of a write can be unknown
@@ -26,6 +27,12 @@ pub enum ControlError {
 impl ControlError {
     pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
         Self::Invalid { field: field.to_owned(), message: message.into() }
+    }
+}
+
+impl From<ControlError> for AttemptError<ControlError> {
+    fn from(error: ControlError) -> Self {
+        Self::Other(error)
     }
 }
 

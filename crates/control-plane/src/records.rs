@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 
 use didww_types::{AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
-use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
+use service_core::Retries;
+use trunk_store::{Change, NO_ACCOUNT, Record, Scope};
 use uuid::Uuid;
 
-use crate::trunks::MAX_WRITE_ATTEMPTS;
 use crate::{Control, ControlError};
 
 /// Members of a record to store. Members that are not named keep their values, or receive their defaults in a new record.
@@ -64,16 +64,15 @@ impl Control {
         let id = id.unwrap_or_else(|| self.core.ids.record(self.core.clock.now()));
         let attributes = validate(spec, &members.attributes)?;
         let links = self.links(scope, &members.relationships).await?;
-        for _ in 0..MAX_WRITE_ATTEMPTS {
-            let before = self.core.store.find(scope, id).await?;
-            let change = self.put(scope, id, before, &attributes, links.clone())?;
-            match self.core.store.commit(vec![change]).await {
-                Ok(_) => return Ok(id),
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(StoreError::Conflict.into())
+        let (attributes, links) = (&attributes, &links);
+        Retries::REQUEST
+            .run(|| async move {
+                let before = self.core.store.find(scope, id).await?;
+                let change = self.put(scope, id, before, attributes, links.clone())?;
+                self.core.store.commit(vec![change]).await?;
+                Ok(id)
+            })
+            .await
     }
 
     fn put(

@@ -1,17 +1,14 @@
 //! Changes of records that only staff can make, trunks in particular.
 
-use didww_types::Resource as _;
-use didww_types::resources::VoiceOutTrunk;
+use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkPartial};
 use didww_types::values::IpNetworks;
-use serde_json::{Map, Value};
-use trunk_rules::domain::{TrunkOperation, apply_to_trunk};
-use trunk_store::{Change, Scope, StoreError};
+use didww_types::{DecodeError, Id, Partial as _, Resource};
+use service_core::{Decided, Retries};
+use trunk_rules::domain::{Links, RecordChange, TrunkOperation, WriteOutcome, apply_to_trunk};
+use trunk_store::{Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::{Control, ControlError};
-
-/// Maximum number of attempts at a change, which is made again if another write changed the record in between.
-pub(crate) const MAX_WRITE_ATTEMPTS: usize = 8;
 
 impl Control {
     /// Makes a trunk authenticate calls by their source address alone (`ip_only`), which its owner cannot request.
@@ -27,38 +24,48 @@ impl Control {
         if allowed_sip_ips.texts().is_empty() {
             return Err(ControlError::invalid("allowed_sip_ips", "must name at least one address or subnet"));
         }
-        let scope = Scope { account: self.account(account).await?.number, spec: VoiceOutTrunk::SPEC };
-        self.change_record(scope, trunk, |attributes| {
-            let act = TrunkOperation::IpOnly { allowed_sip_ips: allowed_sip_ips.texts().to_vec() };
-            let forbidden = || ControlError::invalid("trunk", "has no authentication method");
-            *attributes = apply_to_trunk(attributes, act).ok_or_else(forbidden)?;
-            Ok(())
+        let account = self.account(account).await?.number;
+        self.change_record(account, trunk, |trunk: &VoiceOutTrunk| {
+            let operation = TrunkOperation::IpOnly { allowed_sip_ips: allowed_sip_ips.clone() };
+            apply_to_trunk(trunk, operation).unwrap_or_else(VoiceOutTrunkPartial::empty)
         })
         .await
     }
 
-    /// Changes the attributes of a record without applying the rules for requests of its owner.
+    /// Changes the attributes of a record without applying the rules for requests of its owner. `change` returns the
+    /// attributes that change.
     ///
     /// # Errors
-    /// If there is no such record, `change` fails, or every attempt conflicts with another write.
-    pub(crate) async fn change_record(
+    /// If there is no such record, or every attempt conflicts with another write.
+    pub(crate) async fn change_record<R: Resource>(
         &self,
-        scope: Scope,
+        account: i64,
         id: Uuid,
-        change: impl Fn(&mut Map<String, Value>) -> Result<(), ControlError>,
+        change: impl Fn(&R) -> R::Partial,
     ) -> Result<(), ControlError> {
-        for _ in 0..MAX_WRITE_ATTEMPTS {
-            let found = self.core.store.find(scope, id).await?;
-            let before = found.ok_or_else(|| ControlError::NotFound(format!("{} {id}", scope.spec.name)))?;
-            let mut attributes = before.attributes()?;
-            change(&mut attributes)?;
-            let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta: None };
-            match self.core.store.commit(vec![replace]).await {
-                Ok(_) => return Ok(()),
-                Err(StoreError::Conflict) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(StoreError::Conflict.into())
+        let scope = Scope { account, spec: R::SPEC };
+        let change = &change;
+        Retries::REQUEST
+            .run(|| async move {
+                let found = self.core.store.find(scope, id).await?;
+                let before = found.ok_or_else(|| ControlError::NotFound(format!("{} {id}", R::SPEC.name)))?;
+                let changed = changed(&before, change)
+                    .map_err(|error| StoreError::Corrupt(format!("{} {id}: {error}", R::SPEC.name)))?;
+                let outcome = WriteOutcome { changes: vec![changed], events: Vec::new() };
+                let decided = Decided { account, at: self.core.clock.now(), read: &[&before] };
+                self.core.commit(decided.changes(outcome, &self.core.ids)?).await?;
+                Ok(())
+            })
+            .await
     }
+}
+
+fn changed<R: Resource>(
+    before: &Record,
+    change: impl Fn(&R) -> R::Partial,
+) -> Result<RecordChange, DecodeError> {
+    let id = before.id.to_string();
+    let record = R::from_texts(Id::new(id.as_str()), &before.attributes, before.meta.as_deref())?;
+    let attributes = change(&record).attributes()?;
+    Ok(RecordChange::Update { spec: R::SPEC, id, attributes, links: Links::new(), meta: None })
 }

@@ -69,7 +69,8 @@ async fn serve(api: &Api, parts: &http::request::Parts, body: Body) -> Result<Re
     check_rate(api, key, &account)?;
     let requested_version = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
     let version = account.version.serving(requested_version);
-    let context = RequestContext { core: &api.core, account, version, base: link_base(api, parts) };
+    let context =
+        RequestContext { core: &api.core, rules: api.rules, account, version, base: link_base(api, parts) };
     let operation = Operation::new(&context, &parts.method, &target).ok_or_else(ApiError::no_route)?;
     if operation.requires_media_type() {
         negotiate::content_type(&parts.headers)?;

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use didww_types::{ApiVersion, FilterSpec, RelationshipSpec, ResourceSpec};
 use http::StatusCode;
 use service_core::Core;
+use trunk_rules::domain::Rulebook;
 use trunk_store::Scope;
 use trunk_store::account::Account;
 
@@ -35,6 +36,8 @@ pub(crate) use target::{Endpoint, Target};
 pub(crate) struct RequestContext<'a> {
     /// Store, clock and ids of the server.
     pub core: &'a Core,
+    /// The rules of the declared types.
+    pub rules: Rulebook,
     /// The account that the API key belongs to.
     pub account: Arc<Account>,
     /// The version that serves the request: the account's, or a newer one that the request names.

@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use http_listener::{InTurn, Limits, RateLimits};
 use service_core::Core;
+use trunk_rules::domain::Rulebook;
 
 /// The state that every request handler of the API receives.
 #[derive(Debug)]
 pub struct Api {
     /// Store, clock, ids and the other parts that all services of the process share.
     pub core: Arc<Core>,
+    /// The rules of the declared types.
+    pub rules: Rulebook,
     /// Scheme and host of the links in responses; if `None`, links use the `Host` header of the request.
     pub public_url: Option<String>,
     /// Limits on the size and the duration of a request body.
@@ -25,6 +28,7 @@ pub struct Api {
 impl Api {
     /// Creates the state of a server that has not served a request yet.
     pub fn new(core: Arc<Core>, public_url: Option<String>, limits: Limits, rates: RateLimits) -> Self {
-        Self { core, public_url, limits, rates, writes: InTurn::writes(), lists: InTurn::lists() }
+        let rules = Rulebook::DIDWW;
+        Self { core, rules, public_url, limits, rates, writes: InTurn::writes(), lists: InTurn::lists() }
     }
 }

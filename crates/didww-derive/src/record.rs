@@ -77,6 +77,15 @@ fn record(declaration: &Declaration) -> TokenStream {
                 <#partial as ::didww_types::Partial<Self>>::decode(object)?.complete()
             }
 
+            fn from_texts(
+                id: ::didww_types::Id<Self>,
+                attributes: &str,
+                meta: Option<&str>,
+            ) -> Result<Self, ::didww_types::DecodeError> {
+                use ::didww_types::derive_support::Fields as _;
+                ::didww_types::derive_support::read_texts::<#partial>(id, attributes, meta)?.complete()
+            }
+
             fn encode(&self) -> Result<::didww_types::ResourceObject, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 let mut object = ::didww_types::ResourceObject {
@@ -123,6 +132,14 @@ fn partial(declaration: &Declaration) -> TokenStream {
         let (ident, name) = (&attr.ident, &attr.name);
         quote! { #ident: support::take_partial(&mut object.attributes, #name)? }
     });
+    let put_attributes = declaration.attributes.iter().map(|attr| {
+        let (ident, name) = (&attr.ident, &attr.name);
+        quote! {
+            if let Some(value) = &self.#ident {
+                support::put(&mut members, #name, value)?;
+            }
+        }
+    });
     let take_relationships = declaration.relationships.iter().map(|rel| {
         let (ident, name) = (&rel.ident, &rel.name);
         let take = if rel.many { quote!(take_many) } else { quote!(take_one) };
@@ -149,6 +166,25 @@ fn partial(declaration: &Declaration) -> TokenStream {
         }
 
         impl ::didww_types::Partial<#ident> for #partial {
+            fn empty() -> Self {
+                <Self as ::didww_types::derive_support::Fields>::empty()
+            }
+
+            fn from_attributes(attributes: &str) -> Result<Self, ::didww_types::DecodeError> {
+                ::didww_types::derive_support::read_texts(::didww_types::Id::new(""), attributes, None)
+            }
+
+            fn attributes(
+                &self,
+            ) -> Result<::didww_types::derive_support::Members, ::didww_types::DecodeError> {
+                #[allow(unused_imports, reason = "a resource may have no attributes")]
+                use ::didww_types::derive_support as support;
+                #[allow(unused_mut, reason = "a resource may have no attributes")]
+                let mut members = ::didww_types::derive_support::Members::new();
+                #(#put_attributes)*
+                Ok(members)
+            }
+
             fn decode(mut object: ::didww_types::ResourceObject) -> Result<Self, ::didww_types::DecodeError> {
                 use ::didww_types::derive_support as support;
                 Ok(Self {

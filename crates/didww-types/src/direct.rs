@@ -10,6 +10,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserializer;
+use serde::de::value::MapDeserializer;
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor};
 
 use crate::resource::Named;
@@ -98,6 +99,33 @@ pub fn read_partial<'de, F: Fields, D: Deserializer<'de>>(deserializer: D) -> Re
 /// Decodes a complete resource object.
 pub fn read_record<'de, F: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<F::Record, D::Error> {
     read_partial::<F, D>(deserializer)?.complete().map_err(D::Error::custom)
+}
+
+/// Decodes a record that may lack attributes from the JSON texts of its attributes and of its `meta` member.
+pub fn read_texts<F: Fields>(
+    id: Id<F::Record>,
+    attributes: &str,
+    meta: Option<&str>,
+) -> Result<F, DecodeError> {
+    let mut fields = F::empty();
+    fields.identify(id);
+    let mut text = serde_json::Deserializer::from_str(attributes);
+    ReadInto(&mut Attributes(&mut fields))
+        .deserialize(&mut text)
+        .and_then(|()| text.end())
+        .map_err(|error| DecodeError::new("attributes", error))?;
+    if let Some(meta) = meta {
+        read_meta(&mut fields, meta).map_err(|error| DecodeError::new("meta", error))?;
+    }
+    Ok(fields)
+}
+
+/// Reads the `meta` member from its text, as the value of the only member of an object.
+fn read_meta<F: Fields>(fields: &mut F, text: &str) -> serde_json::Result<()> {
+    let meta: serde_json::Value = serde_json::from_str(text)?;
+    let mut members = MapDeserializer::new(std::iter::once(("meta", meta)));
+    let _name: Option<IgnoredAny> = members.next_key()?;
+    fields.meta(&mut members)
 }
 
 /// Skips the value of a member.

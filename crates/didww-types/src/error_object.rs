@@ -156,6 +156,8 @@ error_codes! {
     NotFound = "404", 404;
     /// The `Accept` header excludes the API's media type.
     NotAcceptable = "406", 406;
+    /// The record cannot be deleted while it is in use.
+    Conflict = "409", 409;
     /// The request body is too large.
     ContentTooLarge = "413", 413;
     /// The request body has a media type other than the API's.

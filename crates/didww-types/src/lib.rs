@@ -66,7 +66,7 @@ pub use wire_core::{DecodeError, Extra, Secret, UnknownText};
 /// Paths that the derive's output refers to; not part of the public interface.
 #[doc(hidden)]
 pub mod derive_support {
-    pub use crate::direct::{Fields, ignore, read_partial, read_record};
+    pub use crate::direct::{Fields, ignore, read_partial, read_record, read_texts};
     pub use crate::resource::same_name;
     pub use crate::resource::support::*;
     pub use serde::de::MapAccess;

@@ -60,6 +60,14 @@ pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'st
     /// Returns an error only when a value cannot be serialised.
     fn encode(&self) -> Result<ResourceObject, DecodeError>;
 
+    /// Decodes a stored record from the JSON texts of its attributes and of its `meta` member, in the canonical
+    /// form. No relationship is loaded.
+    ///
+    /// # Errors
+    /// Returns an error when a text is not a JSON object of the declared shape, or when an attribute without a
+    /// default is missing.
+    fn from_texts(id: Id<Self>, attributes: &str, meta: Option<&str>) -> Result<Self, DecodeError>;
+
     /// Decodes a record in the form of an API version. Errors are those of [`decode`](Self::decode).
     fn decode_at(version: ApiVersion, mut object: ResourceObject) -> Result<Self, DecodeError> {
         Self::SPEC.to_canonical(version, &mut object.attributes);
@@ -67,8 +75,25 @@ pub trait Resource: Named + DeserializeOwned + Clone + Send + Sync + Sized + 'st
     }
 }
 
-/// A record with only the fields that the request selected.
+/// A record of which any field may be absent: one with only the fields that a request selected, or only the
+/// attributes that a write changes.
 pub trait Partial<R>: DeserializeOwned + Clone + Send + Sync + Sized + 'static {
+    /// Creates a record without any field.
+    fn empty() -> Self;
+
+    /// Decodes a record from the JSON text of its attributes in the canonical form. It has no id.
+    ///
+    /// # Errors
+    /// Returns an error when the text is not a JSON object, or an attribute has the wrong shape.
+    fn from_attributes(attributes: &str) -> Result<Self, DecodeError>;
+
+    /// Encodes the attributes that are present, in the canonical form. Those that this crate does not declare
+    /// are left out.
+    ///
+    /// # Errors
+    /// Returns an error only when a value cannot be serialised.
+    fn attributes(&self) -> Result<Map<String, Value>, DecodeError>;
+
     /// Decodes a record in the canonical form.
     ///
     /// # Errors

@@ -9,6 +9,8 @@
 
 pub mod jobs;
 pub mod retention;
+mod retry;
+mod transaction;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +21,10 @@ use service_base::guessing::{GuessLimiter, GuessLimits};
 use service_base::ids::Ids;
 use service_base::net::OwnSockets;
 use tokio::sync::Notify;
-use trunk_store::Store;
+use trunk_store::{Change, Record, Store, StoreError};
+
+pub use retry::{AttemptError, Retries};
+pub use transaction::Decided;
 
 /// The state that all components of a running server share.
 #[derive(Debug)]
@@ -63,6 +68,20 @@ impl Core {
             own: OwnSockets::default(),
             ready: AtomicBool::new(true),
         }
+    }
+
+    /// Commits changes to the store, and wakes the sender of callbacks if they include events. Returns the record of
+    /// each inserted and replaced record, in the order of the changes.
+    ///
+    /// # Errors
+    /// Those of [`Writes::commit`](trunk_store::Writes::commit).
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<Vec<Record>, StoreError> {
+        let has_events = changes.iter().any(|change| matches!(change, Change::Emit(_)));
+        let records = self.store.commit(changes).await?;
+        if has_events {
+            self.outbox.wake();
+        }
+        Ok(records)
     }
 
     /// Returns whether the server accepts new work. `/readyz` reports it.

@@ -1,24 +1,31 @@
-//! Validation of writes to DIDWW resources: forms, required members, defaults, cross-field rules and life
-//! cycles.
+//! Decisions on writes to DIDWW resources: forms, required members, defaults, cross-field rules and life cycles.
 //!
-//! [`decide_write`] takes what a client sent and the stored record, and returns what to store, or every rule that
-//! is broken. Rules common to all resources come from their declarations; a resource with rules of its own
-//! has a file here.
+//! [`Rulebook::decide_write`] and [`Rulebook::decide_delete`] take what a client sent and the stored records, and return
+//! the changes of one transaction with the events that it emits, or every rule that is broken. Rules common to all
+//! resources come from their declarations; a resource with rules of its own has a file here, with an implementation of
+//! [`Rules`] for its declared type.
 
 mod blocking;
 mod capacity_pool;
 mod decide_write;
+mod deletion;
 mod did;
 mod draft;
 mod membership;
+mod outcome;
 mod refusal;
 mod regenerate_credentials;
+mod rules;
 mod voice_out_trunk;
 mod write_context;
 
-pub use decide_write::decide_write;
-pub use draft::WriteOutcome;
-pub use membership::{Membership, initial_meta, membership};
-pub use refusal::Refusal;
+pub use blocking::{SpendingOutcome, decide_spending};
+pub use decide_write::default_attributes;
+pub use deletion::{DeleteContext, MAX_RELATED_RECORDS, RelatedRecords};
+pub use draft::Draft;
+pub use membership::Membership;
+pub use outcome::{Event, Links, RecordChange, WriteOutcome};
+pub use refusal::{Refusal, WriteError};
+pub use rules::{Rulebook, Rules, TypeRules};
 pub use voice_out_trunk::{TrunkOperation, apply_to_trunk};
-pub use write_context::{Credentials, Linked, LinkedRecord, WriteContext, WriteKind};
+pub use write_context::{Credentials, LinkedRecord, RecordText, WriteContext, WriteKind};

@@ -4,10 +4,12 @@
 use didww_types::ResourceSpec;
 use serde_json::{Map, Value};
 
-/// Serialises canonical attributes as a JSON object, in the order of the declaration.
+/// Serialises canonical attributes as a JSON object, in the order of the declaration. Attributes that the declaration does
+/// not have, such as those of a later release, come last.
 pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<String, Value>) -> String {
     let mut text = String::with_capacity(640);
     text.push('{');
+    let mut declared = 0;
     for attribute in spec.attributes {
         if text.len() > 1 {
             text.push(',');
@@ -15,11 +17,24 @@ pub(crate) fn canonical_text(spec: &'static ResourceSpec, attributes: &Map<Strin
         text.push('"');
         text.push_str(attribute.name);
         text.push_str("\":");
-        match attributes.get(attribute.name) {
+        let value = attributes.get(attribute.name);
+        declared += usize::from(value.is_some());
+        match value {
             // Authentication methods have an order of their own.
             Some(Value::Object(variant)) => push_variant(&mut text, variant),
             Some(value) => text.push_str(&value.to_string()),
             None => text.push_str("null"),
+        }
+    }
+    // Nearly always all attributes are declared, so that none is looked for.
+    if attributes.len() > declared {
+        for (name, value) in attributes.iter().filter(|(name, _)| spec.attribute(name).is_none()) {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push_str(&Value::String(name.clone()).to_string());
+            text.push(':');
+            text.push_str(&value.to_string());
         }
     }
     text.push('}');

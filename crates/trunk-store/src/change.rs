@@ -55,6 +55,22 @@ pub enum Change {
         /// The members' ids. To add a member twice, or to remove one that is not linked, has no effect.
         members: Vec<Uuid>,
     },
+    /// Changes nothing, and conflicts unless a record's revision is still the one that was read: for decisions that
+    /// depend on the record.
+    Unchanged {
+        /// The record as it was read.
+        record: Record,
+    },
+    /// Changes nothing, and conflicts if a record has the target as a member of the relationship: for decisions that
+    /// depend on this.
+    Unlinked {
+        /// The account, and the type of the records.
+        owners: Scope,
+        /// The relationship.
+        relationship: &'static str,
+        /// The id of the target.
+        target: Uuid,
+    },
     /// Deletes a record, and its links in both directions.
     Delete {
         /// The account and the type.

@@ -73,8 +73,7 @@ async fn begin(
     changes: Vec<Change>,
     reply: oneshot::Sender<Result<(), StoreError>>,
 ) {
-    let has_events = changes.iter().any(|change| matches!(change, Change::Emit(_)));
-    let written = platform.core.store.commit(changes).await.map(|_| ());
+    let written = platform.core.commit(changes).await.map(|_| ());
     let failed = written.is_err();
     // Fails only if the client has disconnected.
     let _disconnected = reply.send(written);
@@ -83,9 +82,6 @@ async fn begin(
             drop(platform.active_calls.slot(call.customer, call.id, commands));
         }
         return;
-    }
-    if has_events {
-        platform.core.outbox.wake();
     }
     let last = calls.pop();
     for (commands, call) in calls {
@@ -322,8 +318,7 @@ impl Running<'_> {
         let last = changes.iter().rposition(|change| matches!(change, Change::Put { .. }));
         let mut at = 0..;
         changes.retain(|change| at.next() == last || !matches!(change, Change::Put { .. }));
-        let has_events = changes.len() > 1;
-        if let Err(error) = self.platform.core.store.commit(changes.clone()).await {
+        if let Err(error) = self.platform.core.commit(changes.clone()).await {
             if error == StoreError::Conflict {
                 self.is_removed = true;
             } else {
@@ -332,9 +327,6 @@ impl Running<'_> {
             return Err(error);
         }
         self.call.revision = self.call.revision.map(|revision| revision + 1);
-        if has_events {
-            self.platform.core.outbox.wake();
-        }
         Ok(())
     }
 

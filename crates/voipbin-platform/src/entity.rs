@@ -148,17 +148,13 @@ impl<K: Kind> Entity<K> {
         Change::Forget { kind: K::KIND, id: self.id, revision: self.revision.unwrap_or(-1) }
     }
 
-    /// Writes the record and returns true, or returns false if the stored revision is not the one that was
-    /// read. The caller then reads the record again and decides anew.
+    /// Writes the record.
     ///
     /// # Errors
-    /// Every error of the store but [`StoreError::Conflict`].
-    pub async fn try_write(&self, store: &dyn Writes) -> Result<bool, StoreError> {
-        match store.commit(vec![self.put()]).await {
-            Ok(_) => Ok(true),
-            Err(StoreError::Conflict) => Ok(false),
-            Err(error) => Err(error),
-        }
+    /// [`StoreError::Conflict`] if the stored revision is not the one that was read: the caller then reads the
+    /// record again and decides anew, as [`service_core::Retries`] does. Otherwise a failure of the store.
+    pub async fn write(&self, store: &dyn Writes) -> Result<(), StoreError> {
+        store.commit(vec![self.put()]).await.map(|_| ())
     }
 
     /// The record with an id, deleted or not.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::StatusCode;
 use http_listener::Recovery;
 use serde_json::{Value, json};
+use service_core::AttemptError;
 use trunk_store::StoreError;
 
 /// The result of an operation: the JSON text of a response with status 200, or an error.
@@ -205,6 +206,12 @@ impl ApiError {
             retry_after: Some(1),
             ..Self::new(Status::ResourceExhausted, "RESOURCE_LIMIT_EXCEEDED", message)
         }
+    }
+}
+
+impl From<ApiError> for AttemptError<ApiError> {
+    fn from(error: ApiError) -> Self {
+        Self::Other(error)
     }
 }
 

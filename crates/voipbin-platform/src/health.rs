@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::{StreamExt as _, stream};
 use service_core::jobs::{JobError, JobKind, JobSet, Outcome};
+use service_core::{AttemptError, Retries};
 use sip_dialler::ProbeError;
 use trunk_store::{Change, DocumentKind, DocumentQuery, IfScheduled, Job, StoreError};
 use uuid::Uuid;
@@ -68,8 +69,8 @@ async fn check(platform: Arc<Platform>, job: Job) -> Result<Outcome, JobError> {
     if provider.public.hostname != hostname {
         return Ok(outcome);
     }
-    let before = apply(&platform, &mut provider, &probed);
-    log_change(&provider, &before, &probed);
+    let before = apply(&platform, &mut provider, probed);
+    log_change(&provider, &before, probed);
     Ok(outcome.with([provider.put()]))
 }
 
@@ -92,15 +93,16 @@ pub async fn probe_all(platform: &Arc<Platform>) -> Result<usize, StoreError> {
 /// Probes a provider and records the result.
 async fn probe_now(platform: &Arc<Platform>, id: Uuid, hostname: &str) -> Result<(), StoreError> {
     let Some(probed) = probe(platform, hostname).await else { return Ok(()) };
-    loop {
-        let found = find(platform, id).await?;
-        let Some(mut provider) = found.filter(|it| it.public.hostname == hostname) else { return Ok(()) };
-        let before = apply(platform, &mut provider, &probed);
-        if provider.try_write(&*platform.core.store).await? {
-            log_change(&provider, &before, &probed);
-            return Ok(());
-        }
-    }
+    Retries::BACKGROUND
+        .run(|| async move {
+            let found = find(platform, id).await?;
+            let Some(mut provider) = found.filter(|it| it.public.hostname == hostname) else { return Ok(()) };
+            let before = apply(platform, &mut provider, probed);
+            provider.write(&*platform.core.store).await?;
+            log_change(&provider, &before, probed);
+            Ok::<_, AttemptError<StoreError>>(())
+        })
+        .await
 }
 
 /// A provider that is not deleted.
@@ -120,7 +122,7 @@ async fn probe(platform: &Platform, hostname: &str) -> Option<Result<u16, ProbeE
 fn apply(
     platform: &Platform,
     provider: &mut Entity<Providers>,
-    probed: &Result<u16, ProbeError>,
+    probed: Result<u16, ProbeError>,
 ) -> HealthStatus {
     let status = if probed.is_ok() { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
     let at = Some(platform.timestamps.next());
@@ -129,7 +131,7 @@ fn apply(
 }
 
 /// Logs a change of the status, not every probe.
-fn log_change(provider: &Entity<Providers>, before: &HealthStatus, probed: &Result<u16, ProbeError>) {
+fn log_change(provider: &Entity<Providers>, before: &HealthStatus, probed: Result<u16, ProbeError>) {
     let (id, public) = (provider.id, &provider.public);
     let hostname = &public.hostname;
     match probed {

@@ -213,3 +213,19 @@ async fn who_belongs_to_a_deleted_customer_is_nobody_from_the_next_request_on() 
     assert_eq!(near.carrier.untaken(), 0);
     near.them.get("/outbound_config").await.ok();
 }
+
+#[tokio::test]
+async fn changes_of_customers_that_come_together_take_turns() {
+    let stage = Stage::start().await;
+    let control = stage.control();
+    let customer = stage.customer("one").await;
+    let number: Uuid = stage.number(customer, "+12125550100").await.parse().unwrap();
+    let remove = || control.remove_phone_number(customer, number);
+    let (first, second) = tokio::join!(remove(), remove());
+    assert_eq!(first, Ok(()));
+    assert!(matches!(second, Err(trunk_server::control::ControlError::NotFound(_))), "{second:?}");
+
+    let ensure = || control.ensure_super_admin("twin", "correct horse".to_owned().into());
+    let (first, second) = tokio::join!(ensure(), ensure());
+    assert_eq!(first.unwrap(), second.unwrap(), "there is one agent, of one customer");
+}

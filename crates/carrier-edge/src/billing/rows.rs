@@ -6,8 +6,8 @@
 //! only by a step of `metering`, and only when the queue is empty.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
+use service_core::{AttemptError, Retries};
 use tokio::sync::{Notify, oneshot};
 use trunk_store::{Change, RunningCall, StoreError};
 use uuid::Uuid;
@@ -18,8 +18,9 @@ use crate::record::CallRecord;
 
 /// Limit of calls in one commit.
 const MAX_ROWS_PER_COMMIT: usize = 512;
-/// Attempts to write a batch while the store is overloaded.
-const MAX_WRITE_ATTEMPTS: u32 = 8;
+/// A batch waits for an overloaded store for about 1.3 s: a call on a trunk with a threshold is not answered before its
+/// row is written.
+const RETRIES: Retries = Retries { attempts: 8, ..Retries::BACKGROUND };
 
 /// The state of a call's row in the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -180,11 +181,10 @@ async fn commit(inner: &Inner, changes: Vec<Change>) -> Result<(), StoreError> {
     if changes.is_empty() {
         return Ok(());
     }
-    for attempt in 0..MAX_WRITE_ATTEMPTS {
-        match inner.core.store.commit(changes.clone()).await {
-            Err(StoreError::Overloaded) => tokio::time::sleep(Duration::from_millis(5 << attempt)).await,
-            outcome => return outcome.map(|_| ()),
-        }
-    }
-    Err(StoreError::Overloaded)
+    let changes = &changes;
+    RETRIES
+        .run(|| async move {
+            inner.core.store.commit(changes.clone()).await.map(|_| ()).map_err(AttemptError::Store)
+        })
+        .await
 }

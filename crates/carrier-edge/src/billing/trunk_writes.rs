@@ -5,23 +5,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use callbacks::trunk_event;
 use didww_types::resources::VoiceOutTrunk;
-use didww_types::values::Money;
-use didww_types::{Resource as _, Timestamp};
+use didww_types::{DecodeError, Resource as _, Timestamp};
 use futures_util::{StreamExt as _, stream};
 use rust_decimal::Decimal;
-use serde_json::{Map, Value, json};
+use service_core::{AttemptError, Decided, Retries};
 use tokio::sync::Notify;
-use trunk_rules::carrier::{BlockState, SpendEvent, decide_block_change};
+use trunk_rules::carrier::SpendEvent;
+use trunk_rules::domain::{RecordText, SpendingOutcome, decide_spending};
 use trunk_store::{Change, Scope, StoreError};
 use uuid::Uuid;
 
 use super::{Billing, Inner, MAX_UNWRITTEN_RECORDS, SPENDING_WINDOW, WaitingRecord};
 
-/// Attempts to write a change of a trunk. An attempt fails if its owner has changed the trunk in the
-/// meantime, or the store is overloaded.
-const MAX_WRITE_ATTEMPTS: u32 = 32;
 /// Limit of call records in one commit.
 const MAX_RECORDS_PER_COMMIT: usize = 256;
 /// The time after a commit in which records of the same trunk are gathered for the next one. The first is
@@ -70,44 +66,26 @@ impl Billing {
         if !decides {
             return inner.core.store.commit(calls).await.map(|_| ());
         }
-        for attempt in 0..MAX_WRITE_ATTEMPTS {
-            let now = inner.core.clock.now();
-            let outcome = match self.trunk_changes(inner, account, trunk, now).await {
-                Ok((spent, changes)) if changes.is_empty() && calls.is_empty() => {
-                    self.record_shown(trunk, spent, now);
-                    return Ok(());
+        let calls = &calls;
+        let outcome = Retries::BACKGROUND
+            .run(|| async move {
+                let now = inner.core.clock.now();
+                let (spent, mut changes) = self.trunk_changes(inner, account, trunk, now).await?;
+                changes.extend(calls.iter().cloned());
+                if !changes.is_empty() {
+                    inner.core.commit(changes).await?;
                 }
-                Ok((spent, mut changes)) => {
-                    let emits = changes.iter().any(|change| matches!(change, Change::Emit(_)));
-                    changes.extend(calls.iter().cloned());
-                    let outcome = inner.core.store.commit(changes).await.map(|_| ());
-                    if outcome.is_ok() {
-                        self.record_shown(trunk, spent, now);
-                        if emits {
-                            inner.core.outbox.wake();
-                        }
-                    }
-                    outcome
-                }
-                Err(error) => Err(error),
-            };
-            match outcome {
-                // The owner has changed the trunk in the meantime: the change is decided again.
-                Err(StoreError::Conflict) => {}
-                Err(StoreError::Overloaded) => {
-                    tokio::time::sleep(Duration::from_millis(5 << attempt.min(6))).await;
-                }
-                outcome => return outcome,
-            }
+                self.record_shown(trunk, spent, now);
+                Ok::<_, AttemptError<StoreError>>(())
+            })
+            .await;
+        if !matches!(outcome, Err(StoreError::Conflict | StoreError::Overloaded)) {
+            return outcome;
         }
         self.decide_later(trunk);
         // The records are what charges the account, so they are written in any case. The trunk is corrected
         // from them later.
-        if calls.is_empty() {
-            Err(StoreError::Conflict)
-        } else {
-            inner.core.store.commit(calls).await.map(|_| ())
-        }
+        if calls.is_empty() { outcome } else { inner.core.store.commit(calls.clone()).await.map(|_| ()) }
     }
 
     /// Records the amount that the API shows from now on.
@@ -148,39 +126,24 @@ impl Billing {
         let Some(before) = inner.core.store.find(scope, trunk).await? else {
             return Ok((Decimal::ZERO, Vec::new()));
         };
-        let mut attributes = before.attributes()?;
-        let limit =
-            attributes.get("threshold_amount").and_then(Value::as_str).and_then(|text| text.parse().ok());
+        let corrupt = |error: DecodeError| StoreError::Corrupt(format!("trunk {trunk}: {error}"));
+        let id = trunk.to_string();
+        let stored = RecordText { id: &id, attributes: &before.attributes, meta: before.meta.as_deref() };
+        let stored: VoiceOutTrunk = stored.decode().map_err(corrupt)?;
+        let limit = stored.threshold_amount.map(|threshold| threshold.money().amount());
         let (spent, blocks) = self.spent_and_blocks(trunk, limit, now);
         // Spending that does not block the trunk now must not keep it blocked, as after ageing.
         let event = if blocks { SpendEvent::Charged } else { SpendEvent::Aged };
-        let settings = &inner.config.settings;
-        let change = decide_block_change(
-            block_state(&attributes),
-            event,
-            limit,
-            spent,
-            settings.callback_on_manual_block,
-        );
-        let meta = json!({ "spent_amount": Money::new(spent) }).to_string();
-        if change.is_none() && before.meta.as_deref() == Some(&meta) {
-            return Ok((spent, Vec::new()));
-        }
-        let mut callback_event = None;
+        let on_manual_block = inner.config.settings.callback_on_manual_block;
+        let SpendingOutcome { outcome, change } =
+            decide_spending(&stored, event, spent, on_manual_block, now).map_err(corrupt)?;
         if let Some(change) = change {
-            let status = if change.gate.blocked { "blocked" } else { "active" };
-            attributes.insert("status".to_owned(), json!(status));
-            attributes.insert("threshold_reached".to_owned(), json!(change.gate.threshold_reached));
-            tracing::warn!(trunk = %trunk, status, %spent, "the spending of the last 24 hours changed the status of a trunk");
-            if change.callback {
-                let state = (change.gate.blocked, change.gate.threshold_reached);
-                callback_event = trunk_event(account, trunk, &attributes, state, now);
-            }
+            let is_blocked = change.gate.blocked;
+            tracing::warn!(%trunk, is_blocked, %spent, "the spending of the last 24 hours changed the status of a trunk");
         }
         // The change that may conflict comes first, so that nothing must be undone.
-        let replace = Change::Replace { scope, before, attributes, links: Vec::new(), meta: Some(meta) };
-        let emit = callback_event.map(|event| Change::Emit(Box::new(event)));
-        Ok((spent, std::iter::once(replace).chain(emit).collect()))
+        let changes = Decided { account, at: now, read: &[&before] }.changes(outcome, &inner.core.ids)?;
+        Ok((spent, changes))
     }
 
     /// Reports the outcome of a commit to the waiting calls. After a failure, records of answered calls are
@@ -263,14 +226,6 @@ pub(super) async fn write_trunk(inner: Arc<Inner>, trunk: Uuid) {
         if is_call {
             let _woken = tokio::time::timeout(GATHER_TIME, write_now.notified()).await;
         }
-    }
-}
-
-/// Whether a trunk is blocked, and whether its threshold was reached, as its attributes have it.
-fn block_state(attributes: &Map<String, Value>) -> BlockState {
-    BlockState {
-        blocked: attributes.get("status").and_then(Value::as_str) == Some("blocked"),
-        threshold_reached: attributes.get("threshold_reached") == Some(&Value::Bool(true)),
     }
 }
 

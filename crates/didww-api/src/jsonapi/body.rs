@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use didww_types::{Access, ErrorCode, RelationshipSpec, ResourceSpec};
+use didww_types::{Access, AttributeSpec, ErrorCode, RelationshipSpec, ResourceSpec};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
@@ -141,6 +141,7 @@ impl Body {
             check_key(&data, id)?;
         }
         check_type(&data, spec)?;
+        let declared = spec.attributes_at(context.version);
         let mut parsed = Self::default();
         let mut links: OrderedMembers<Value> = OrderedMembers(Vec::new());
         for (name, raw) in &data.0 {
@@ -151,7 +152,7 @@ impl Body {
                     let members: OrderedMembers<Value> =
                         serde_json::from_str(raw.get()).map_err(|_| not_a_hash())?;
                     for (name, value) in members.0 {
-                        if !may_write_attribute(context, spec, purpose, &name) {
+                        if !may_write_attribute(&declared, purpose, &name) {
                             return Err(ApiError::param_not_allowed(&name));
                         }
                         parsed.attributes.insert(name, value);
@@ -223,18 +224,11 @@ fn check_type(data: &OrderedMembers<&RawValue>, spec: &ResourceSpec) -> Result<(
     Err(ApiError::new(ErrorCode::InvalidResource, "Invalid resource", detail))
 }
 
-fn may_write_attribute(
-    context: &RequestContext<'_>,
-    spec: &'static ResourceSpec,
-    purpose: Purpose<'_>,
-    name: &str,
-) -> bool {
-    spec.attributes_at(context.version).into_iter().find(|attribute| attribute.name == name).is_some_and(
-        |attribute| match purpose {
-            Purpose::Create => attribute.create != Access::Never,
-            Purpose::Update(_) => attribute.update,
-        },
-    )
+fn may_write_attribute(declared: &[&AttributeSpec], purpose: Purpose<'_>, name: &str) -> bool {
+    declared.iter().find(|attribute| attribute.name == name).is_some_and(|attribute| match purpose {
+        Purpose::Create => attribute.create != Access::Never,
+        Purpose::Update(_) => attribute.update,
+    })
 }
 
 fn may_write_relationship(relationship: &RelationshipSpec, purpose: Purpose<'_>) -> bool {

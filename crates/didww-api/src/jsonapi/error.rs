@@ -1,9 +1,10 @@
 //! Errors: the document that the client receives, and what the log adds for the operator.
 
-use didww_types::{ErrorCode, ErrorDocument, ErrorObject};
+use didww_types::{ErrorCode, ErrorDocument, ErrorObject, Violation};
 use http::StatusCode;
 use http_listener::Recovery;
-use trunk_rules::domain::Refusal;
+use service_core::AttemptError;
+use trunk_rules::domain::{Refusal, WriteError};
 
 use trunk_store::StoreError;
 
@@ -97,11 +98,21 @@ impl ApiError {
     }
 }
 
-impl From<Vec<Refusal>> for ApiError {
-    fn from(refusals: Vec<Refusal>) -> Self {
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> Self {
+        let refusals = match error {
+            WriteError::Refused(refusals) => refusals,
+            error @ WriteError::Undecodable(_) => return Self::internal(error.to_string()),
+        };
         let internal: Vec<String> = refusals.iter().map(ToString::to_string).collect();
         let errors = refusals.iter().map(Refusal::to_error).collect();
         Self { internal: Some(internal.join("; ")), ..Self::from_objects(errors) }
+    }
+}
+
+impl From<ApiError> for AttemptError<ApiError> {
+    fn from(error: ApiError) -> Self {
+        Self::Other(error)
     }
 }
 
@@ -111,6 +122,9 @@ impl From<StoreError> for ApiError {
             return Self { recovery: Some(recovery), ..Self::busy(error.to_string()) };
         }
         match &error {
+            StoreError::Taken(name) => {
+                Self::from_object(Refusal::attribute(name, Violation::Taken).to_error())
+            }
             StoreError::Conflict => Self::busy(error.to_string()),
             StoreError::Ended => {
                 Self::restart_needed("No writes are taken until the server is started again.")

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::pin::Pin;
 
 use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, find};
-use trunk_rules::domain::{Membership, membership};
+use trunk_rules::domain::Membership;
 use uuid::Uuid;
 
 use super::cooperative::yield_periodically;
@@ -124,7 +124,7 @@ async fn related_identifiers_of_each(
     let store = &context.core.store;
     let mut memberships: Vec<Membership> = Vec::with_capacity(owners.len());
     for (index, owner) in owners.iter().enumerate() {
-        memberships.push(membership(owner.kind, relationship.name, &owner.attributes()?));
+        memberships.push(membership(context, spec, owner, relationship)?);
         yield_periodically(index).await;
     }
     let by_link = |(owner, membership): (&Record, &Membership)| {
@@ -168,6 +168,18 @@ async fn related_identifiers_of_each(
         all.push(members);
     }
     Ok(all)
+}
+
+/// Returns how the members of a relationship of a record are determined.
+pub(super) fn membership(
+    context: &RequestContext<'_>,
+    spec: &ResourceSpec,
+    owner: &Record,
+    relationship: &RelationshipSpec,
+) -> Result<Membership, ApiError> {
+    let membership = context.rules.membership(spec, relationship.name, &owner.attributes);
+    membership
+        .map_err(|error| ApiError::internal(format!("attributes of {} {}: {error}", spec.name, owner.id)))
 }
 
 /// Builds the query for all records of a resource that have these values.

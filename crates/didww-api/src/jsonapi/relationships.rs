@@ -2,17 +2,16 @@
 
 use didww_types::{Links, RelationshipSpec, ResourceSpec, find};
 use http::StatusCode;
-use trunk_rules::domain::{Membership, WriteKind, membership};
-use uuid::Uuid;
+use service_core::Retries;
+use trunk_rules::domain::Membership;
 
 use super::body::{Body, parse_linkage};
-use super::include::{matching, related_identifiers};
+use super::include::{matching, membership, related_identifiers};
 use super::operation::LinkageChange;
-use super::read::{find_record, list_query, list_reply, parse_id, single_reply};
+use super::read::{find_record, list_query, list_reply, single_reply};
 use super::render::Document;
-use super::write::{MAX_WRITE_ATTEMPTS, ResolvedLinks, not_writable, update_record};
+use super::write::{Decision, not_writable, update_record};
 use super::{ApiError, QueryParams, Reply, RequestContext};
-use trunk_store::{Change, StoreError};
 
 /// Responds with the resource identifiers of a relationship.
 pub(super) async fn linkage(
@@ -51,7 +50,7 @@ pub(super) async fn related(
     };
     if relationship.many {
         let mut list = list_query(context, target, params);
-        match membership(spec.name, relationship.name, &owner.attributes()?) {
+        match membership(context, spec, &owner, relationship)? {
             Membership::Linked => list.linked_from = Some((spec.name, owner.number, relationship.name)),
             Membership::Matching(values) => {
                 list.conditions.extend(matching(context, target, values).conditions);
@@ -91,29 +90,16 @@ pub(super) async fn update_linkage(
         update_record(context, spec, id, &body).await?;
         return Ok(Reply::no_content());
     }
-    for _ in 0..MAX_WRITE_ATTEMPTS {
-        let owner = find_record(context, spec, id).await?;
-        let members: Vec<Uuid> = ids.iter().filter_map(|id| parse_id(id)).collect();
-        let add = change == LinkageChange::Add;
-        if add {
-            // Only the errors of the decision count: the store adds the new members to the existing ones.
-            let body = Body { links: vec![(relationship, ids.clone())], ..Body::default() };
-            let attributes = owner.attributes()?;
-            let resolved = ResolvedLinks::read(context, &body).await?;
-            resolved.decide(context, spec, WriteKind::Update(&attributes), &owner.meta()?, &body)?;
-        }
-        let write = Change::Members {
-            scope: context.scope(spec),
-            owner,
-            relationship: relationship.name,
-            add,
-            members,
-        };
-        match context.core.store.commit(vec![write]).await {
-            Ok(_) => return Ok(Reply::no_content()),
-            Err(StoreError::Conflict) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(StoreError::Conflict.into())
+    let (add, ids) = (change == LinkageChange::Add, &ids);
+    Retries::REQUEST
+        .run(|| async move {
+            let owner = find_record(context, spec, id).await?;
+            // Members to remove need not exist.
+            let links = if add { vec![(relationship, ids.clone())] } else { Vec::new() };
+            let body = Body { links, ..Body::default() };
+            let decision = Decision::read(context, &body).await?;
+            decision.commit_members(context, spec, &owner, (relationship.name, add), ids, &body).await?;
+            Ok(Reply::no_content())
+        })
+        .await
 }

@@ -6,7 +6,6 @@
 
 use didww_types::{ApiVersion, PageLinks, ResourceSpec};
 use serde_json::{Map, Value};
-use trunk_rules::domain::initial_meta;
 use uuid::Uuid;
 
 use super::cooperative::yield_periodically;
@@ -155,7 +154,8 @@ impl<'a> Document<'a> {
         self.relationships(entry, selected);
         if spec.has_meta {
             self.text.push_str(",\"meta\":");
-            self.text.push_str(record.meta.as_deref().or_else(|| initial_meta(spec.name)).unwrap_or("{}"));
+            let meta = record.meta.as_deref().or_else(|| self.context.rules.initial_meta(spec));
+            self.text.push_str(meta.unwrap_or("{}"));
         }
         self.text.push('}');
         Ok(())

@@ -1,84 +1,48 @@
 //! Creation, update and deletion of records.
 //!
 //! A write is decided against the records as they were read, and committed only if they are still unchanged. On a
-//! conflict it is decided again, up to [`MAX_WRITE_ATTEMPTS`] times.
+//! conflict it is decided again, within the bounds of [`Retries::REQUEST`].
 
 use std::collections::BTreeMap;
 
-use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, Violation, find};
+use didww_types::{ErrorCode, FilterTest, RelationshipSpec, ResourceSpec, Timestamp, find};
 use http::StatusCode;
-use serde_json::{Map, Value};
+use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{
-    Credentials, Linked, LinkedRecord, Refusal, WriteContext, WriteKind, WriteOutcome, decide_write,
+    Credentials, DeleteContext, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, RelatedRecords,
+    WriteContext, WriteError, WriteKind, WriteOutcome,
 };
-use uuid::Uuid;
+use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, StoreError};
 
 use super::body::{Body, Purpose};
 use super::read::{find_record, parse_id, single_reply};
 use super::render::Document;
 use super::{ApiError, QueryParams, Reply, RequestContext};
-use trunk_store::{Change, Record, StoreError};
-
-/// Maximum number of attempts at a write, which is decided again if another write changed the record in between.
-pub(super) const MAX_WRITE_ATTEMPTS: usize = 8;
 
 /// Creates a record and responds 201. A resource that only changes another record, such as the regeneration of
-/// credentials, responds with an id and stores no record.
+/// credentials, responds with the id of that record and stores none of its own.
 pub(super) async fn create(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     params: &QueryParams,
     body: &[u8],
 ) -> Result<Reply, ApiError> {
-    let body = Body::parse(context, spec, Purpose::Create, body)?;
-    for _ in 0..MAX_WRITE_ATTEMPTS {
-        match attempt_create(context, spec, params, &body).await {
-            Err(AttemptError::Conflict) => {}
-            Err(AttemptError::Api(error)) => return Err(error),
-            Ok(reply) => return Ok(reply),
-        }
-    }
-    Err(StoreError::Conflict.into())
-}
-
-async fn attempt_create(
-    context: &RequestContext<'_>,
-    spec: &'static ResourceSpec,
-    params: &QueryParams,
-    body: &Body,
-) -> Result<Reply, AttemptError> {
-    let resolved = ResolvedLinks::read(context, body).await?;
-    let effect = resolved.decide(context, spec, WriteKind::Create, &Map::new(), body)?;
-    match effect {
-        WriteOutcome::Store { attributes, links, .. } => {
-            let now = context.core.clock.now();
-            let change = Change::Insert {
-                scope: context.scope(spec),
-                id: context.core.ids.record(now),
-                created_at: now,
-                attributes,
-                links: uuids(links),
-            };
-            let record = commit(context, vec![change]).await?;
+    let body = &Body::parse(context, spec, Purpose::Create, body)?;
+    Retries::REQUEST
+        .run(|| async move {
+            let decision = Decision::read(context, body).await?;
+            let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
+            let target = outcome.changes.first().and_then(RecordChange::id).and_then(parse_id);
+            let records = decision.commit(context, outcome, None).await?;
+            if let Some(id) = target {
+                let text = Document::new(context, params).identifier_only(spec, id);
+                return Ok(Reply::document(StatusCode::CREATED, text));
+            }
+            let record = records.into_iter().next();
+            let record = record.ok_or_else(|| ApiError::internal("a creation stored no record"))?;
             Ok(single_reply(context, spec, Some(record), params, StatusCode::CREATED).await?)
-        }
-        WriteOutcome::Change { kind, id, attributes } => {
-            let missing =
-                || ApiError::internal(format!("an operation changes {kind} {id}, which was not resolved"));
-            let target = find(kind).ok_or_else(missing)?;
-            let before = resolved
-                .records
-                .into_iter()
-                .find(|record| record.id.to_string() == id)
-                .ok_or_else(missing)?;
-            let id = before.id;
-            let links = Vec::new();
-            let change =
-                Change::Replace { scope: context.scope(target), before, attributes, links, meta: None };
-            commit(context, vec![change]).await?;
-            Ok(Reply::document(StatusCode::CREATED, Document::new(context, params).identifier_only(spec, id)))
-        }
-    }
+        })
+        .await
 }
 
 /// Updates a record and responds with it.
@@ -101,130 +65,119 @@ pub(super) async fn update_record(
     id: &str,
     body: &Body,
 ) -> Result<Record, ApiError> {
-    for _ in 0..MAX_WRITE_ATTEMPTS {
-        let before = find_record(context, spec, id).await?;
-        match attempt_update(context, spec, before, body).await {
-            Err(AttemptError::Conflict) => {}
-            Err(AttemptError::Api(error)) => return Err(error),
-            Ok(record) => return Ok(record),
-        }
-    }
-    Err(StoreError::Conflict.into())
+    Retries::REQUEST
+        .run(|| async move {
+            let before = find_record(context, spec, id).await?;
+            let decision = Decision::read(context, body).await?;
+            let wire_id = before.id.to_string();
+            let outcome =
+                decision.decide(context, spec, WriteKind::Update(stored(&before, &wire_id)), body)?;
+            let records = decision.commit(context, outcome, Some(&before)).await?;
+            Ok(records.into_iter().find(|record| record.id == before.id).unwrap_or(before))
+        })
+        .await
 }
 
-async fn attempt_update(
-    context: &RequestContext<'_>,
-    spec: &'static ResourceSpec,
-    before: Record,
-    body: &Body,
-) -> Result<Record, AttemptError> {
-    let resolved = ResolvedLinks::read(context, body).await?;
-    let attributes = before.attributes()?;
-    let effect = resolved.decide(context, spec, WriteKind::Update(&attributes), &before.meta()?, body)?;
-    let WriteOutcome::Store { attributes, links, notice } = effect else {
-        return Err(ApiError::internal(format!("an update of {} changes another record", spec.name)).into());
-    };
-    let scope = context.scope(spec);
-    let event = notice.and_then(|gate| {
-        let state = (gate.blocked, gate.threshold_reached);
-        callbacks::trunk_event(scope.account, before.id, &attributes, state, context.core.clock.now())
-    });
-    let has_event = event.is_some();
-    let mut changes = vec![Change::Replace { scope, before, attributes, links: uuids(links), meta: None }];
-    changes.extend(event.map(|event| Change::Emit(Box::new(event))));
-    let record = commit(context, changes).await?;
-    if has_event {
-        context.core.outbox.wake();
-    }
-    Ok(record)
-}
-
-/// Deletes a record and responds 204.
+/// Deletes a record and responds 204, unless a rule of its type refuses that.
 pub(super) async fn delete(
     context: &RequestContext<'_>,
     spec: &'static ResourceSpec,
     id: &str,
 ) -> Result<Reply, ApiError> {
-    let record = find_record(context, spec, id).await?;
-    match context.core.store.commit(vec![Change::Delete { scope: context.scope(spec), id: record.id }]).await
-    {
-        Ok(_) => Ok(Reply::no_content()),
-        // Another request deleted it first.
-        Err(StoreError::Conflict) => Err(ApiError::not_found(id)),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Why an attempt to write failed.
-pub(super) enum AttemptError {
-    /// Another write changed a record in between: the write is decided again.
-    Conflict,
-    /// The client receives this error.
-    Api(ApiError),
-}
-
-impl From<ApiError> for AttemptError {
-    fn from(error: ApiError) -> Self {
-        Self::Api(error)
-    }
-}
-
-impl From<StoreError> for AttemptError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Conflict => Self::Conflict,
-            StoreError::Taken(name) => {
-                let error: ErrorObject = Refusal::attribute(&name, Violation::Taken).to_error();
-                Self::Api(ApiError::from_object(error))
+    Retries::REQUEST
+        .run(|| async move {
+            // After a conflict: 404 if another request deleted the record first.
+            let record = find_record(context, spec, id).await?;
+            let mut related = Vec::new();
+            let mut changes = Vec::new();
+            for &reads in context.rules.delete_reads(spec) {
+                let ids = related_ids(context, spec, &record, reads).await?;
+                if let (RelatedRecords::Owners(owners, relationship), true) = (reads, ids.is_empty()) {
+                    let owners = context.scope(owners);
+                    changes.push(Change::Unlinked { owners, relationship, target: record.id });
+                }
+                related.push(ids);
             }
-            other => Self::Api(other.into()),
+            let now = context.core.clock.now();
+            let id = record.id.to_string();
+            let deletion = DeleteContext {
+                spec,
+                record: stored(&record, &id),
+                version: context.version,
+                features: context.account.features,
+                now,
+                related: &related,
+            };
+            let outcome = context.rules.decide_delete(&deletion).map_err(ApiError::from)?;
+            let decided = Decided { account: context.account.number, at: now, read: &[&record] };
+            changes.extend(decided.changes(outcome, &context.core.ids)?);
+            context.core.commit(changes).await?;
+            Ok(Reply::no_content())
+        })
+        .await
+}
+
+/// Returns the ids of records that are related to a record, at most [`MAX_RELATED_RECORDS`].
+async fn related_ids(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    record: &Record,
+    related: RelatedRecords,
+) -> Result<Vec<String>, StoreError> {
+    let store = &context.core.store;
+    match related {
+        RelatedRecords::Members(relationship) => {
+            let most = usize::try_from(MAX_RELATED_RECORDS).unwrap_or(usize::MAX);
+            let members = store.members(context.scope(spec), vec![record.number], relationship, most).await?;
+            Ok(members.into_iter().map(|(_, _, id)| id.to_string()).collect())
+        }
+        RelatedRecords::Owners(owners, relationship) => {
+            let query = ListQuery {
+                scope: context.scope(owners),
+                linked_from: None,
+                conditions: vec![Condition {
+                    test: FilterTest::Linked(relationship),
+                    values: vec![IndexValue::Text(record.id.to_string())],
+                }],
+                order: Vec::new(),
+                offset: 0,
+                limit: MAX_RELATED_RECORDS,
+            };
+            Ok(store.list_ids(query).await?.into_iter().map(|id| id.to_string()).collect())
         }
     }
 }
 
-/// Commits changes. Returns the record of the first one.
-async fn commit(context: &RequestContext<'_>, changes: Vec<Change>) -> Result<Record, AttemptError> {
-    let records = context.core.store.commit(changes).await?;
-    records.into_iter().next().ok_or_else(|| ApiError::internal("a commit returned no record").into())
+fn stored<'a>(record: &'a Record, id: &'a str) -> RecordText<'a> {
+    RecordText { id, attributes: &record.attributes, meta: record.meta.as_deref() }
 }
 
-/// The relationships of a body with the records that their ids name.
-pub(super) struct ResolvedLinks {
-    pub(super) links: BTreeMap<&'static str, Linked>,
-    records: Vec<Record>,
+/// What a write is decided on: the time, and the records that the ids in its relationships name.
+pub(super) struct Decision {
+    now: Timestamp,
+    linked: Vec<LinkedRecords>,
 }
 
-impl ResolvedLinks {
-    /// Reads the records from the store. An id that names no record of the account is kept without attributes.
-    pub(super) async fn read(context: &RequestContext<'_>, body: &Body) -> Result<Self, ApiError> {
-        let mut resolved = Self { links: BTreeMap::new(), records: Vec::new() };
+/// The records of one relationship: the ids as sent, and the records among them that exist.
+struct LinkedRecords {
+    relationship: &'static str,
+    ids: Vec<String>,
+    found: Vec<Record>,
+}
+
+impl Decision {
+    /// Reads the records that a body names from the store.
+    pub(super) async fn read(context: &RequestContext<'_>, body: &Body) -> Result<Self, StoreError> {
+        let mut linked = Vec::with_capacity(body.links.len());
         for (relationship, ids) in &body.links {
-            resolved.add(context, relationship, ids).await?;
+            let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
+            let found = match find(relationship.target) {
+                Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
+                None => Vec::new(),
+            };
+            linked.push(LinkedRecords { relationship: relationship.name, ids: ids.clone(), found });
         }
-        Ok(resolved)
-    }
-
-    async fn add(
-        &mut self,
-        context: &RequestContext<'_>,
-        relationship: &'static RelationshipSpec,
-        ids: &[String],
-    ) -> Result<(), ApiError> {
-        let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
-        let found = match find(relationship.target) {
-            Some(target) => context.core.store.find_all(context.scope(target), uuids).await?,
-            None => Vec::new(),
-        };
-        let mut linked = Linked::default();
-        for id in ids {
-            let record = parse_id(id).and_then(|id| found.iter().find(|record| record.id == id));
-            let attributes = record.map(Record::attributes).transpose()?;
-            let id = record.map_or_else(|| id.clone(), |record| record.id.to_string());
-            linked.records.push(LinkedRecord { id, attributes });
-        }
-        self.links.insert(relationship.name, linked);
-        self.records.extend(found);
-        Ok(())
+        Ok(Self { now: context.core.clock.now(), linked })
     }
 
     /// Decides a write by the rules of the resource.
@@ -233,28 +186,78 @@ impl ResolvedLinks {
         context: &RequestContext<'_>,
         spec: &'static ResourceSpec,
         kind: WriteKind<'_>,
-        meta: &Map<String, Value>,
         body: &Body,
     ) -> Result<WriteOutcome, ApiError> {
+        Ok(self.with_context(context, kind, body, |write| context.rules.decide_write(spec, write))?)
+    }
+
+    /// Decides on members to add to a relationship or to remove from it, and commits that.
+    pub(super) async fn commit_members(
+        &self,
+        context: &RequestContext<'_>,
+        spec: &'static ResourceSpec,
+        owner: &Record,
+        (relationship, add): (&'static str, bool),
+        members: &[String],
+        body: &Body,
+    ) -> Result<(), AttemptError<ApiError>> {
+        let id = owner.id.to_string();
+        let outcome = self
+            .with_context(context, WriteKind::Update(stored(owner, &id)), body, |write| {
+                context.rules.decide_members(spec, relationship, add, members.to_vec(), &id, write)
+            })
+            .map_err(ApiError::from)?;
+        self.commit(context, outcome, Some(owner)).await.map(|_| ())
+    }
+
+    fn with_context<T>(
+        &self,
+        context: &RequestContext<'_>,
+        kind: WriteKind<'_>,
+        body: &Body,
+        decide: impl FnOnce(&WriteContext<'_>) -> Result<T, WriteError>,
+    ) -> Result<T, WriteError> {
+        let links: BTreeMap<_, _> =
+            self.linked.iter().map(|linked| (linked.relationship, linked.records())).collect();
         let (username, password) = context.core.ids.credentials(context.version);
-        let fresh = Credentials { username, password };
-        let write = WriteContext {
+        decide(&WriteContext {
             kind,
             version: context.version,
             features: context.account.features,
-            now: context.core.clock.now(),
+            now: self.now,
             sent: &body.attributes,
-            links: &self.links,
-            fresh: &fresh,
-            meta,
+            links: &links,
+            fresh: &Credentials { username, password },
             callback_on_manual_block: context.core.outbox.on_manual_block,
-        };
-        Ok(decide_write(spec, &write)?)
+        })
+    }
+
+    /// Commits an outcome in one transaction. `before` is the record that is updated. Returns the records that were
+    /// created or updated, in the order of the changes.
+    async fn commit(
+        &self,
+        context: &RequestContext<'_>,
+        outcome: WriteOutcome,
+        before: Option<&Record>,
+    ) -> Result<Vec<Record>, AttemptError<ApiError>> {
+        let linked = self.linked.iter().flat_map(|linked| &linked.found);
+        let read: Vec<&Record> = before.into_iter().chain(linked).collect();
+        let decided = Decided { account: context.account.number, at: self.now, read: &read };
+        let changes = decided.changes(outcome, &context.core.ids)?;
+        Ok(context.core.commit(changes).await?)
     }
 }
 
-fn uuids(links: BTreeMap<&'static str, Vec<String>>) -> Vec<(&'static str, Vec<Uuid>)> {
-    links.into_iter().map(|(name, ids)| (name, ids.iter().filter_map(|id| parse_id(id)).collect())).collect()
+impl LinkedRecords {
+    /// The records in the order of the ids. An id that names no record of the account is kept without attributes.
+    fn records(&self) -> Vec<LinkedRecord<'_>> {
+        let record = |id: &String| {
+            let record = parse_id(id).and_then(|id| self.found.iter().find(|record| record.id == id));
+            let attributes = record.map(|record| record.attributes.as_str());
+            LinkedRecord { id: record.map_or_else(|| id.clone(), |record| record.id.to_string()), attributes }
+        };
+        self.ids.iter().map(record).collect()
+    }
 }
 
 /// Returns the error for a relationship that the API declares as read-only.
@@ -265,3 +268,6 @@ pub(super) fn not_writable(relationship: &RelationshipSpec) -> ApiError {
         format!("{} is not allowed.", relationship.name),
     )
 }
+
+#[cfg(test)]
+mod tests;

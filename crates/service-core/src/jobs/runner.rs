@@ -218,12 +218,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
 }
 
 async fn commit(core: &Core, outcome: Outcome, leased: &LeasedJob) -> Result<(), StoreError> {
-    let emits = outcome.changes.iter().any(|change| matches!(change, Change::Emit(_)));
-    core.store.commit(outcome.into_changes(leased)).await?;
-    if emits {
-        core.outbox.wake();
-    }
-    Ok(())
+    core.commit(outcome.into_changes(leased)).await.map(|_| ())
 }
 
 /// Stores when a job is tried again, and repeats this until it succeeds. Until then the job does not run, and the run

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use didww_types::resources::{
-    AuthenticationMethod, Did, MediaEncryptionMode, VoiceOutTrunk, VoiceOutTrunkStatus,
-};
+use didww_types::resources::{AuthenticationMethod, Did, MediaEncryptionMode, VoiceOutTrunk};
 use didww_types::values::{IpNetworks, Money, ThresholdAmount, normalised_network};
 use didww_types::{Id, Timestamp};
 
@@ -162,10 +160,7 @@ impl TrunkTerms {
             id: trunk.id.clone(),
             account,
             name: trunk.name.as_str().into(),
-            gate: BlockState {
-                blocked: trunk.status != VoiceOutTrunkStatus::Active,
-                threshold_reached: trunk.threshold_reached,
-            },
+            gate: BlockState::of(trunk),
             threshold: trunk.threshold_amount.map(ThresholdAmount::money),
             spent: trunk.meta.spent_amount,
             capacity: trunk.capacity_limit.map(|limit| u32::try_from(limit.get().max(0)).unwrap_or(u32::MAX)),

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use didww_types::Timestamp;
+use didww_types::resources::VoiceOutTrunk;
 use rust_decimal::Decimal;
 
 const WINDOW_MILLIS: i64 = 24 * 3_600 * 1_000;
@@ -69,6 +70,13 @@ pub struct BlockState {
     pub blocked: bool,
     /// The value of `threshold_reached`.
     pub threshold_reached: bool,
+}
+
+impl BlockState {
+    /// The state of a trunk, which is blocked unless its status is `active`.
+    pub fn of(trunk: &VoiceOutTrunk) -> Self {
+        Self { blocked: !trunk.is_active(), threshold_reached: trunk.threshold_reached }
+    }
 }
 
 /// An event that may block or re-open a trunk.

@@ -1,96 +1,227 @@
-//! The effect of an owner's write on a trunk's blocking, which is manual or by the threshold.
+//! The blocking of a trunk, by its owner or by its threshold: what an owner's write and what spending do to it.
+//!
+//! Both decide by [`decide_block_change`], and store the state and notify the callback URL in the same way.
 
-use didww_types::values::Money;
+use didww_types::callback::TrunkEvent;
+use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkPartial, VoiceOutTrunkStatus};
+use didww_types::values::{CallbackUrl, Money, ThresholdAmount};
+use didww_types::{DecodeError, Id, Partial as _, Resource as _, Timestamp};
 use rust_decimal::Decimal;
-use serde_json::{Map, Value};
 
 use super::draft::Draft;
-use super::{WriteContext, WriteKind};
-use crate::carrier::{BlockState, SpendEvent, decide_block_change};
+use super::{Event, Links, RecordChange, WriteContext, WriteOutcome};
+use crate::carrier::{BlockChange, BlockState, SpendEvent, decide_block_change};
 
-/// Sets the status, and whether the callback URL is notified of it. A new trunk has spent nothing and was
-/// never open, so its creation is not notified.
-pub(super) fn apply(context: &WriteContext<'_>, draft: &mut Draft) {
-    let WriteKind::Update(stored) = context.kind else { return };
-    let before = gate(stored);
-    let blocked_after = gate(&draft.attributes).blocked;
-    let limit = amount(&draft.attributes, "threshold_amount");
-    let limit_changed = (limit != amount(stored, "threshold_amount")).then_some(SpendEvent::LimitChanged);
+/// Sets the status that an owner's update results in, and whether the callback URL is notified of it. A new trunk has
+/// spent nothing and was never open, so its creation is not notified.
+pub(super) fn apply(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) -> Result<(), DecodeError> {
+    let Some(trunk) = &draft.before else { return Ok(()) };
+    let before = BlockState::of(trunk);
+    let status = draft.changes.status.as_ref().unwrap_or(&trunk.status);
+    let requested = BlockState { blocked: *status != VoiceOutTrunkStatus::Active, ..before };
+    let limit = draft.changes.threshold_amount.unwrap_or(trunk.threshold_amount);
+    let limit_changed = (limit != trunk.threshold_amount).then_some(SpendEvent::LimitChanged);
     // A requested status takes precedence over a threshold in the same request. So activation is applied
     // after the new threshold, and a manual block before it: a manual block is never lifted by ageing.
-    let events = match (before.blocked, blocked_after) {
+    let events = match (before.blocked, requested.blocked) {
         (false, true) => [Some(SpendEvent::BlockedByHand), limit_changed],
         (true, false) => [limit_changed, Some(SpendEvent::Activated)],
         _ => [limit_changed, None],
     };
-    let spent = amount(context.meta, "spent_amount").unwrap_or_default();
-    let mut after = before;
+    let (mut after, mut is_notified) = (before, false);
     for event in events.into_iter().flatten() {
-        let Some(change) = decide_block_change(after, event, limit, spent, context.callback_on_manual_block)
-        else {
-            continue;
-        };
-        after = change.gate;
-        if change.callback {
-            draft.notice = Some(after);
+        let spent = trunk.meta.spent_amount.amount();
+        let manual = context.callback_on_manual_block;
+        if let Some(change) = decide_block_change(after, event, amount(limit), spent, manual) {
+            after = change.gate;
+            is_notified |= change.callback;
         }
     }
-    let status = if after.blocked { "blocked" } else { "active" };
-    draft.attributes.insert("status".to_owned(), Value::String(status.to_owned()));
-    draft.attributes.insert("threshold_reached".to_owned(), Value::Bool(after.threshold_reached));
-}
-
-fn gate(attributes: &Map<String, Value>) -> BlockState {
-    BlockState {
-        blocked: attributes.get("status").and_then(Value::as_str) == Some("blocked"),
-        threshold_reached: attributes.get("threshold_reached") == Some(&Value::Bool(true)),
+    if after != requested {
+        set(&mut draft.changes, after);
     }
+    if is_notified {
+        let url = draft.changes.callback_url.as_ref().unwrap_or(&trunk.callback_url);
+        draft.events.extend(event(&trunk.id, url.as_ref(), after, context.now)?);
+    }
+    Ok(())
 }
 
-fn amount(members: &Map<String, Value>, name: &str) -> Option<Decimal> {
-    members.get(name)?.as_str()?.parse().ok().map(Money::amount)
+/// What the spending of a trunk does to it.
+#[derive(Debug, Default)]
+pub struct SpendingOutcome {
+    /// The changes to the trunk, and the event for its callback URL.
+    pub outcome: WriteOutcome,
+    /// The trunk's new state, if the spending blocked or re-opened it.
+    pub change: Option<BlockChange>,
+}
+
+/// Decides what `event` does to a trunk that has spent `spent` US dollars in the last 24 hours: the amount in its meta,
+/// and its blocking. Nothing changes if the trunk shows both already.
+///
+/// # Errors
+/// Only when a value cannot be serialised.
+pub fn decide_spending(
+    trunk: &VoiceOutTrunk,
+    event_of_spending: SpendEvent,
+    spent: Decimal,
+    callback_on_manual_block: bool,
+    now: Timestamp,
+) -> Result<SpendingOutcome, DecodeError> {
+    let before = BlockState::of(trunk);
+    let limit = amount(trunk.threshold_amount);
+    let change = decide_block_change(before, event_of_spending, limit, spent, callback_on_manual_block);
+    let mut meta = trunk.meta.clone();
+    meta.spent_amount = Money::new(spent);
+    if change.is_none() && meta == trunk.meta {
+        return Ok(SpendingOutcome::default());
+    }
+    let mut changes = VoiceOutTrunkPartial::empty();
+    let mut events = Vec::new();
+    if let Some(change) = change {
+        set(&mut changes, change.gate);
+        if change.callback {
+            events.extend(event(&trunk.id, trunk.callback_url.as_ref(), change.gate, now)?);
+        }
+    }
+    let update = RecordChange::Update {
+        spec: VoiceOutTrunk::SPEC,
+        id: trunk.id.as_str().to_owned(),
+        attributes: changes.attributes()?,
+        links: Links::new(),
+        meta: Some(serde_json::to_string(&meta).map_err(|error| DecodeError::new("meta", error))?),
+    };
+    Ok(SpendingOutcome { outcome: WriteOutcome { changes: vec![update], events }, change })
+}
+
+fn amount(threshold: Option<ThresholdAmount>) -> Option<Decimal> {
+    threshold.map(|threshold| threshold.money().amount())
+}
+
+fn status(state: BlockState) -> VoiceOutTrunkStatus {
+    if state.blocked { VoiceOutTrunkStatus::Blocked } else { VoiceOutTrunkStatus::Active }
+}
+
+fn set(changes: &mut VoiceOutTrunkPartial, state: BlockState) {
+    changes.status = Some(status(state));
+    changes.threshold_reached = Some(state.threshold_reached);
+}
+
+/// The event that reports a trunk's state to its callback URL, if it has one.
+fn event(
+    trunk: &Id<VoiceOutTrunk>,
+    url: Option<&CallbackUrl>,
+    state: BlockState,
+    now: Timestamp,
+) -> Result<Option<Event>, DecodeError> {
+    let Some(url) = url else { return Ok(None) };
+    let event = TrunkEvent::new(trunk.clone(), status(state), state.threshold_reached, now);
+    let body = serde_json::to_string(&event).map_err(|error| DecodeError::new("event", error))?;
+    Ok(Some(Event { subject: trunk.as_str().to_owned(), url: url.as_str().to_owned(), body }))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
-    use didww_types::resources::VoiceOutTrunk;
-    use didww_types::{ApiVersion, Features, Resource as _, Secret, Timestamp};
-    use serde_json::json;
+    use didww_types::{ApiVersion, Features, Secret};
+    use serde_json::{Map, Value, json};
 
-    use crate::carrier::BlockState;
-    use crate::domain::{Credentials, WriteContext, WriteKind, WriteOutcome, decide_write};
+    use super::*;
+    use crate::domain::{Credentials, RecordText, Rulebook, WriteKind};
 
     const OPEN: BlockState = BlockState { blocked: false, threshold_reached: false };
     const BY_SPENDING: BlockState = BlockState { blocked: true, threshold_reached: true };
     const BY_HAND: BlockState = BlockState { blocked: true, threshold_reached: false };
 
+    const URL: &str = "http://example.com/callbacks";
+    const ID: &str = "f36d1d17-bd16-42b9-af42-0cfe166bf3ec";
+
+    /// The attributes of a trunk in the given state, with a threshold of 10 dollars.
+    fn stored(was: BlockState) -> Map<String, Value> {
+        let attributes = json!({
+            "name": "T", "threshold_amount": "10.0", "threshold_reached": was.threshold_reached,
+            "status": status(was), "callback_url": URL, "on_cli_mismatch_action": "reject_call",
+            "created_at": "2017-06-25T08:21:41.795Z",
+            "authentication_method": { "type": "credentials_and_ip", "attributes": {} },
+        });
+        attributes.as_object().unwrap().clone()
+    }
+
+    /// The state of a trunk after an outcome, and the state that it notifies the callback URL of.
+    fn after(was: BlockState, outcome: &WriteOutcome) -> (BlockState, Option<BlockState>) {
+        let mut attributes = stored(was);
+        for change in &outcome.changes {
+            let RecordChange::Update { id, attributes: changed, .. } = change else { panic!("{change:?}") };
+            assert_eq!(id, ID);
+            attributes.extend(changed.clone());
+        }
+        let state = |object: &Map<String, Value>| BlockState {
+            blocked: object["status"] == "blocked",
+            threshold_reached: object["threshold_reached"] == true,
+        };
+        let notified = outcome.events.first().map(|event| {
+            assert_eq!((event.subject.as_str(), event.url.as_str()), (ID, URL));
+            state(serde_json::from_str::<Value>(&event.body).unwrap().as_object().unwrap())
+        });
+        (state(&attributes), notified)
+    }
+
     /// Writes attributes to a trunk in the given state, with a threshold of 10 dollars of which 10 are spent.
     /// Returns its state afterwards, and the notification.
-    fn write(was: BlockState, sent: &serde_json::Value, manual: bool) -> (BlockState, Option<BlockState>) {
-        let before = json!({
-            "name": "T", "threshold_amount": "10.0", "threshold_reached": was.threshold_reached,
-            "status": if was.blocked { "blocked" } else { "active" },
-        });
+    fn write(was: BlockState, sent: &Value, manual: bool) -> (BlockState, Option<BlockState>) {
+        let attributes = Value::Object(stored(was)).to_string();
+        let meta = Some(r#"{"spent_amount":"10.0"}"#);
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
-        let meta = json!({ "spent_amount": "10.0" });
         let context = WriteContext {
-            kind: WriteKind::Update(before.as_object().unwrap()),
+            kind: WriteKind::Update(RecordText { id: ID, attributes: &attributes, meta }),
             version: ApiVersion::V2026_04_16,
             features: Features::NONE,
             now: Timestamp::from_unix_millis(0),
             sent: sent.as_object().unwrap(),
             links: &BTreeMap::new(),
             fresh: &fresh,
-            meta: meta.as_object().unwrap(),
             callback_on_manual_block: manual,
         };
-        let Ok(WriteOutcome::Store { attributes, notice, .. }) = decide_write(VoiceOutTrunk::SPEC, &context)
-        else {
-            panic!("refused")
-        };
-        (super::gate(&attributes), notice)
+        after(was, &Rulebook::DIDWW.decide_write(VoiceOutTrunk::SPEC, &context).unwrap())
+    }
+
+    fn trunk(was: BlockState) -> VoiceOutTrunk {
+        let attributes = Value::Object(stored(was)).to_string();
+        VoiceOutTrunk::from_texts(Id::new(ID), &attributes, Some(r#"{"spent_amount":"9.5"}"#)).unwrap()
+    }
+
+    #[test]
+    fn spending_blocks_a_trunk_re_opens_it_and_is_shown() {
+        let at = "2017-06-25T08:21:41.795Z".parse().unwrap();
+        let decide =
+            |was, event, spent: i64| decide_spending(&trunk(was), event, spent.into(), false, at).unwrap();
+        let blocked = decide(OPEN, SpendEvent::Charged, 10);
+        assert_eq!(after(OPEN, &blocked.outcome), (BY_SPENDING, Some(BY_SPENDING)));
+        let RecordChange::Update { meta, .. } = &blocked.outcome.changes[0] else { panic!() };
+        assert_eq!(meta.as_deref(), Some(r#"{"spent_amount":"10.0"}"#));
+        let documented = include_str!("../../../../fixtures/callbacks/trunk_blocked.json");
+        assert_eq!(format!("[{}]", blocked.outcome.events[0].body), documented.trim());
+
+        let opened = decide(BY_SPENDING, SpendEvent::Aged, 9);
+        assert_eq!(after(BY_SPENDING, &opened.outcome), (OPEN, Some(OPEN)));
+        let shown = decide(OPEN, SpendEvent::Charged, 9);
+        assert!(shown.change.is_none());
+        assert_eq!(after(OPEN, &shown.outcome), (OPEN, None));
+    }
+
+    #[test]
+    fn spending_that_is_shown_already_changes_nothing() {
+        let spent = Decimal::new(95, 1);
+        let at = Timestamp::from_unix_millis(0);
+        let decided = decide_spending(&trunk(OPEN), SpendEvent::Charged, spent, false, at).unwrap();
+        assert!(decided.outcome.changes.is_empty() && decided.outcome.events.is_empty());
+    }
+
+    #[test]
+    fn a_trunk_without_a_callback_url_has_no_event() {
+        let at = Timestamp::from_unix_millis(0);
+        assert_eq!(event(&Id::new(ID), None, BY_SPENDING, at).unwrap(), None);
     }
 
     #[test]

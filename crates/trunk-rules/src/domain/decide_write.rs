@@ -1,41 +1,74 @@
-//! Decides on a write: validates the forms, converts to the canonical form, merges with the stored record and
-//! applies the rules of the resource.
+//! Decides on a write: validates the forms, converts to the canonical form, applies the rules of the type and lists the
+//! changes.
 
-use std::collections::BTreeMap;
-
-use didww_types::{Access, AttributeSpec, Kind, ResourceSpec, Violation};
+use didww_types::{Access, AttributeSpec, Kind, ResourceSpec, Timestamp, Violation};
 use serde_json::{Map, Value};
 
-use super::draft::{Draft, WriteOutcome};
-use super::{Refusal, WriteContext, WriteKind, capacity_pool, did, regenerate_credentials, voice_out_trunk};
+use super::draft::require_linked_records;
+use super::outcome::{RecordChange, WriteOutcome};
+use super::rules::{Rulebook, UntypedDraft};
+use super::{Refusal, WriteContext, WriteError, WriteKind};
 
-/// Decides on a write.
-///
-/// # Errors
-/// Every broken rule: those of attributes in the order of the declaration, then those of relationships.
-pub fn decide_write(
-    spec: &'static ResourceSpec,
-    context: &WriteContext<'_>,
-) -> Result<WriteOutcome, Vec<Refusal>> {
-    let mut refusals = Vec::new();
-    let mut sent = validate(spec, context, &mut refusals);
-    spec.to_canonical(context.version, &mut sent);
-    let mut draft =
-        Draft { attributes: merge(spec, context, &sent), links: BTreeMap::new(), notice: None, refusals };
-    for (name, linked) in context.links {
-        draft.links.insert(name, linked.records.iter().map(|record| record.id.clone()).collect());
+impl Rulebook {
+    /// Decides on a create or an update.
+    ///
+    /// # Errors
+    /// Every broken rule: those of attributes in the order of the declaration, then those of relationships.
+    pub fn decide_write(
+        self,
+        spec: &'static ResourceSpec,
+        context: &WriteContext<'_>,
+    ) -> Result<WriteOutcome, WriteError> {
+        let mut draft = UntypedDraft::default();
+        draft.changes = validate(spec, context, &mut draft.refusals);
+        spec.to_canonical(context.version, &mut draft.changes);
+        for (name, records) in context.links {
+            draft.links.insert(name, records.iter().map(|record| record.id.clone()).collect());
+        }
+        let rules = self.of(spec.name);
+        match rules {
+            Some(rules) => draft = (rules.write)(context, draft)?,
+            None => require_linked_records(context, &mut draft.refusals),
+        }
+        let UntypedDraft { changes, links, also, events, refusals } = draft;
+        if !refusals.is_empty() {
+            return Err(WriteError::Refused(refusals));
+        }
+        let change = match context.kind {
+            WriteKind::Create if rules.is_some_and(|rules| rules.is_operation) => None,
+            WriteKind::Create => {
+                let mut attributes = default_attributes(spec, context.now);
+                attributes.extend(changes);
+                Some(RecordChange::Create { spec, attributes, links })
+            }
+            WriteKind::Update(stored) => {
+                let id = stored.id.to_owned();
+                Some(RecordChange::Update { spec, id, attributes: changes, links, meta: None })
+            }
+        };
+        Ok(WriteOutcome { changes: change.into_iter().chain(also).collect(), events })
     }
-    match spec.name {
-        "voice_out_trunks" => voice_out_trunk::apply(context, &sent, &mut draft),
-        "dids" => did::apply(context, &mut draft),
-        "capacity_pools" => capacity_pool::apply(context, &mut draft),
-        "voice_out_trunk_regenerate_credentials" => return regenerate_credentials::apply(context),
-        _ => draft.require_linked_records(context),
-    }
-    if draft.refusals.is_empty() {
-        Ok(WriteOutcome::Store { attributes: draft.attributes, links: draft.links, notice: draft.notice })
-    } else {
-        Err(draft.refusals)
+
+    /// Decides on members to add to a to-many relationship, or to remove from it. `context` is an update that names only
+    /// these members; without `add` its links are ignored.
+    ///
+    /// # Errors
+    /// As [`decide_write`](Self::decide_write) for an update with the members to add. Removing members breaks no rule.
+    pub fn decide_members(
+        self,
+        spec: &'static ResourceSpec,
+        relationship: &'static str,
+        add: bool,
+        members: Vec<String>,
+        owner: &str,
+        context: &WriteContext<'_>,
+    ) -> Result<WriteOutcome, WriteError> {
+        if add {
+            // Only its refusals count: the members that the relationship has stay.
+            self.decide_write(spec, context)?;
+        }
+        let change = RecordChange::Members { spec, id: owner.to_owned(), relationship, add, members };
+        Ok(WriteOutcome { changes: vec![change], events: Vec::new() })
     }
 }
 
@@ -45,7 +78,7 @@ fn validate(
     context: &WriteContext<'_>,
     refusals: &mut Vec<Refusal>,
 ) -> Map<String, Value> {
-    let creating = matches!(context.kind, WriteKind::Create);
+    let creating = context.is_create();
     let mut valid = Map::new();
     for attribute in spec.attributes_at(context.version) {
         let required = attribute.create == Access::Required;
@@ -71,7 +104,7 @@ fn validate(
     let required =
         spec.relationships_at(context.version).filter(|one| creating && one.create == Access::Required);
     for relationship in required {
-        if context.links.get(relationship.name).is_none_or(|linked| linked.records.is_empty()) {
+        if context.linked(relationship.name).is_none_or(<[_]>::is_empty) {
             refusals.push(Refusal::relationship(relationship.name, Violation::Blank));
         }
     }
@@ -88,36 +121,29 @@ fn is_blank(value: &Value) -> bool {
     value.is_null() || value.as_str().is_some_and(|text| text.trim().is_empty())
 }
 
-fn merge(
-    spec: &'static ResourceSpec,
-    context: &WriteContext<'_>,
-    sent: &Map<String, Value>,
-) -> Map<String, Value> {
-    let mut attributes = match context.kind {
-        WriteKind::Update(stored) => stored.clone(),
-        WriteKind::Create => {
-            let default = |attribute: &AttributeSpec| {
-                let value = match (attribute.name, attribute.default) {
-                    ("created_at", _) => Value::String(context.now.to_string()),
-                    (_, Some(default)) => default.to_json(),
-                    (_, None) => Value::Null,
-                };
-                (attribute.name.to_owned(), value)
-            };
-            spec.attributes.iter().map(default).collect()
-        }
+/// The attributes of a new record that a create request leaves out, in canonical form: their defaults, and its creation
+/// at `now`.
+pub fn default_attributes(spec: &ResourceSpec, now: Timestamp) -> Map<String, Value> {
+    let default = |attribute: &AttributeSpec| {
+        let value = match (attribute.name, attribute.default) {
+            ("created_at", _) => Value::String(now.to_string()),
+            (_, Some(default)) => default.to_json(),
+            (_, None) => Value::Null,
+        };
+        (attribute.name.to_owned(), value)
     };
-    attributes.extend(sent.iter().map(|(name, value)| (name.clone(), value.clone())));
-    attributes
+    spec.attributes.iter().map(default).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use didww_types::resources::VoiceOutTrunk;
-    use didww_types::{ApiVersion, Features, RelationshipSpec, Resource as _, Secret, Timestamp};
+    use didww_types::{ApiVersion, Features, RelationshipSpec, Resource as _, Secret};
 
     use super::*;
-    use crate::domain::{Credentials, Linked, LinkedRecord};
+    use crate::domain::{Credentials, LinkedRecord};
 
     /// A resource without attributes and rules of its own.
     fn notes() -> &'static ResourceSpec {
@@ -133,7 +159,7 @@ mod tests {
         Box::leak(Box::new(spec))
     }
 
-    fn create(links: &BTreeMap<&'static str, Linked>) -> Result<WriteOutcome, Vec<Refusal>> {
+    fn create(links: &BTreeMap<&'static str, Vec<LinkedRecord<'_>>>) -> Result<WriteOutcome, WriteError> {
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
         let context = WriteContext {
             kind: WriteKind::Create,
@@ -143,24 +169,23 @@ mod tests {
             sent: &Map::new(),
             links,
             fresh: &fresh,
-            meta: &Map::new(),
             callback_on_manual_block: false,
         };
-        decide_write(notes(), &context)
+        Rulebook::DIDWW.decide_write(notes(), &context)
     }
 
     #[test]
     fn a_required_relationship_must_be_sent_and_have_a_record() {
-        let trunk = || LinkedRecord { id: "1".to_owned(), attributes: Some(Map::new()) };
+        let trunk = || LinkedRecord { id: "1".to_owned(), attributes: Some("{}") };
         for records in [None, Some(Vec::new())] {
-            let links = records.into_iter().map(|records| ("voice_out_trunk", Linked { records })).collect();
-            let refusals = create(&links).unwrap_err();
+            let links = records.into_iter().map(|records| ("voice_out_trunk", records)).collect();
+            let Err(WriteError::Refused(refusals)) = create(&links) else { panic!("not refused") };
             assert_eq!(refusals.len(), 1);
             let error = serde_json::to_value(refusals[0].to_error()).unwrap();
             assert_eq!(error["source"]["pointer"], "/data/relationships/voice_out_trunk");
             assert_eq!(error["detail"], "voice_out_trunk - can't be blank");
         }
-        let links = BTreeMap::from([("voice_out_trunk", Linked { records: vec![trunk()] })]);
+        let links = BTreeMap::from([("voice_out_trunk", vec![trunk()])]);
         assert!(create(&links).is_ok());
     }
 }

@@ -1,46 +1,164 @@
 //! The rules of DIDs.
 
-use didww_types::Violation;
-use serde_json::Value;
+use didww_types::resources::Did;
+use didww_types::{ApiVersion, DecodeError, Violation};
 
 use super::draft::Draft;
-use super::{Refusal, WriteContext};
+use super::{Refusal, Rules, WriteContext};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
-/// group. Setting one clears the other.
-const EXCLUSIVE: [(&str, &str); 2] =
-    [("voice_in_trunk", "voice_in_trunk_group"), ("capacity_pool", "shared_capacity_group")];
+/// group. Setting one clears the other; a request that sets both is refused.
+const EXCLUSIVE: [(&str, &str); 2] = [
+    (Did::VOICE_IN_TRUNK.as_str(), Did::VOICE_IN_TRUNK_GROUP.as_str()),
+    (CAPACITY_POOL, Did::SHARED_CAPACITY_GROUP.as_str()),
+];
 
-pub(super) fn apply(context: &WriteContext<'_>, draft: &mut Draft) {
-    for (name, linked) in context.links {
-        if linked.records.iter().any(|record| record.attributes.is_none()) {
-            let refusal = Refusal::relationship(name, Violation::Invalid);
-            // Recorded responses give these two the pointer of the column that the older resource had.
-            let uses_column_pointer = matches!(*name, "voice_in_trunk" | "voice_in_trunk_group");
-            let refusal =
-                if uses_column_pointer { refusal.at(format!("/data/attributes/{name}_id")) } else { refusal };
-            draft.refusals.push(refusal.because("the account has no such record"));
+const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
+
+/// Relationships that a request can only clear, from 2026-04-16 on.
+const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), Did::EMERGENCY_CALLING_SERVICE.as_str()];
+
+impl Rules for Did {
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        for (name, records) in context.links {
+            if records.iter().any(|record| record.attributes.is_none()) {
+                let refusal = refuse(name, Violation::Invalid).because("the account has no such record");
+                draft.refusals.push(refusal);
+            } else if is_detach_only(context, name) && !records.is_empty() {
+                let refusal = refuse(name, Violation::Invalid).because("a request can only clear it");
+                draft.refusals.push(refusal);
+            }
         }
-    }
-    for (one, other) in EXCLUSIVE {
-        clear_if_set(one, other, draft);
-        clear_if_set(other, one, draft);
-    }
-    let channels = draft.attributes.get("dedicated_channels_count").and_then(Value::as_i64).unwrap_or(0);
-    let sent = context.sent.contains_key("dedicated_channels_count");
-    if sent && channels < 0 {
-        let violation = Violation::GreaterOrEqual(0.into());
-        draft.refusals.push(Refusal::attribute("dedicated_channels_count", violation));
-    } else if sent && channels > 0 && draft.links.get("capacity_pool").is_none_or(Vec::is_empty) {
-        let why = "dedicated channels come from a capacity pool";
-        draft.refusals.push(Refusal::relationship("capacity_pool", Violation::Blank).because(why));
+        for (one, other) in EXCLUSIVE {
+            separate(one, other, context, draft);
+        }
+        if let Some(channels) = draft.changes.dedicated_channels_count {
+            if channels < 0 {
+                let violation = Violation::GreaterOrEqual(0.into());
+                draft.refusals.push(Refusal::attribute("dedicated_channels_count", violation));
+            } else if channels > 0 && !sets(draft, CAPACITY_POOL) {
+                let why = "dedicated channels come from a capacity pool";
+                draft.refusals.push(refuse(CAPACITY_POOL, Violation::Blank).because(why));
+            }
+        }
+        Ok(())
     }
 }
 
-/// Clears a relationship of the pair if the request sets the other one and does not mention this one.
-fn clear_if_set(set: &'static str, cleared: &'static str, draft: &mut Draft) {
-    let is_set = draft.links.get(set).is_some_and(|members| !members.is_empty());
-    if is_set && !draft.links.contains_key(cleared) {
-        draft.links.insert(cleared, Vec::new());
+fn is_detach_only(context: &WriteContext<'_>, name: &str) -> bool {
+    context.version >= ApiVersion::V2026_04_16 && DETACH_ONLY.contains(&name)
+}
+
+/// Recorded responses give the inbound trunk and its group the pointer of the column that the older resource had.
+fn refuse(name: &str, violation: Violation) -> Refusal {
+    if [Did::VOICE_IN_TRUNK.as_str(), Did::VOICE_IN_TRUNK_GROUP.as_str()].contains(&name) {
+        Refusal::member_at(format!("/data/attributes/{name}_id"), name, violation)
+    } else {
+        Refusal::relationship(name, violation)
+    }
+}
+
+fn sets(draft: &Draft<Did>, name: &str) -> bool {
+    draft.links.get(name).is_some_and(|members| !members.is_empty())
+}
+
+/// Clears a relationship of the pair if the request sets the other one and does not mention this one. Refuses a request
+/// that sets both.
+fn separate(one: &'static str, other: &'static str, context: &WriteContext<'_>, draft: &mut Draft<Did>) {
+    let exists = |name| {
+        let records = context.linked(name).unwrap_or_default();
+        !records.is_empty() && records.iter().all(|record| record.attributes.is_some())
+    };
+    if exists(one) && exists(other) {
+        let why = format!("{one} is set in the same request");
+        draft.refusals.push(refuse(other, Violation::MustBeBlank).because(why));
+        return;
+    }
+    for (set, cleared) in [(one, other), (other, one)] {
+        if sets(draft, set) && !draft.links.contains_key(cleared) {
+            draft.links.insert(cleared, Vec::new());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use didww_types::{Features, Resource as _, Secret, Timestamp};
+    use serde_json::{Map, Value, json};
+
+    use super::*;
+    use crate::domain::{
+        Credentials, LinkedRecord, RecordChange, RecordText, Rulebook, WriteError, WriteKind,
+    };
+
+    const DID: &str = r#"{"number":"37061498222","created_at":"2026-04-08T06:57:33.304Z"}"#;
+
+    /// Links a DID to existing records. Returns the links that are stored, or the errors for the client.
+    fn link(version: ApiVersion, sent: &[(&'static str, &[&str])]) -> Result<Value, Value> {
+        let record = |id: &&str| LinkedRecord { id: (*id).to_owned(), attributes: Some("{}") };
+        let links: BTreeMap<_, Vec<_>> =
+            sent.iter().map(|(name, ids)| (*name, ids.iter().map(record).collect())).collect();
+        let fresh = Credentials { username: String::new(), password: Secret::new("") };
+        let context = WriteContext {
+            kind: WriteKind::Update(RecordText { id: "1", attributes: DID, meta: None }),
+            version,
+            features: Features::NONE,
+            now: Timestamp::from_unix_millis(0),
+            sent: &Map::new(),
+            links: &links,
+            fresh: &fresh,
+            callback_on_manual_block: false,
+        };
+        match Rulebook::DIDWW.decide_write(Did::SPEC, &context) {
+            Ok(outcome) => match outcome.changes.as_slice() {
+                [RecordChange::Update { links, .. }] => Ok(json!(links)),
+                other => panic!("{other:?}"),
+            },
+            Err(WriteError::Refused(refusals)) => {
+                Err(refusals.iter().map(|refusal| json!(refusal.to_error())).collect())
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    const NEWEST: ApiVersion = ApiVersion::NEWEST;
+
+    #[test]
+    fn setting_one_of_two_exclusive_relationships_clears_the_other() {
+        for (one, other) in EXCLUSIVE {
+            for (set, cleared) in [(one, other), (other, one)] {
+                assert_eq!(link(NEWEST, &[(set, &["7"])]), Ok(json!({ set: ["7"], cleared: [] })));
+                let both_sent: [(_, &[_]); 2] = [(set, &["7"]), (cleared, &[])];
+                assert_eq!(link(NEWEST, &both_sent), Ok(json!({ set: ["7"], cleared: [] })));
+            }
+            let neither: [(_, &[_]); 2] = [(one, &[]), (other, &[])];
+            assert_eq!(link(NEWEST, &neither), Ok(json!({ one: [], other: [] })));
+        }
+    }
+
+    #[test]
+    fn a_request_that_sets_both_of_two_exclusive_relationships_is_refused() {
+        for (one, other, pointer) in [
+            ("voice_in_trunk", "voice_in_trunk_group", "/data/attributes/voice_in_trunk_group_id"),
+            ("capacity_pool", "shared_capacity_group", "/data/relationships/shared_capacity_group"),
+        ] {
+            let errors = link(NEWEST, &[(one, &["7"]), (other, &["8"])]).unwrap_err();
+            assert_eq!(errors.as_array().map(Vec::len), Some(1));
+            assert_eq!(errors[0]["detail"], json!(format!("{other} - must be blank")));
+            assert_eq!(errors[0]["source"]["pointer"], pointer);
+        }
+    }
+
+    #[test]
+    fn a_verification_can_be_detached_and_not_attached() {
+        for relationship in DETACH_ONLY {
+            assert_eq!(link(NEWEST, &[(relationship, &[])]), Ok(json!({ relationship: [] })));
+            let errors = link(NEWEST, &[(relationship, &["7"])]).unwrap_err();
+            assert_eq!(errors[0]["detail"], json!(format!("{relationship} - is invalid")));
+        }
+        let older = link(ApiVersion::V2022_05_10, &[("address_verification", &["7"])]);
+        assert_eq!(older, Ok(json!({ "address_verification": ["7"] })));
     }
 }

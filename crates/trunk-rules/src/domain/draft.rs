@@ -1,57 +1,39 @@
-//! The result of a write while its rules run, and when they have all passed.
+//! A write while its rules run.
 
-use std::collections::BTreeMap;
+use didww_types::{Resource, Violation};
 
-use didww_types::Violation;
-use serde_json::{Map, Value};
-
-use crate::carrier::BlockState;
-
+use super::outcome::{Event, Links, RecordChange};
 use super::{Refusal, WriteContext};
 
-/// What a permitted write stores.
-#[derive(Debug, Clone, PartialEq)]
-pub enum WriteOutcome {
-    /// The record itself is stored, and the members of the given relationships are replaced.
-    Store {
-        /// All attributes, in canonical form.
-        attributes: Map<String, Value>,
-        /// The ids of the new members, by relationship.
-        links: BTreeMap<&'static str, Vec<String>>,
-        /// The state that the trunk's callback URL, if it has one, is notified of; `None` for no
-        /// notification.
-        notice: Option<BlockState>,
-    },
-    /// The write is an operation on another record, which is stored instead.
-    Change {
-        /// The type of the other record.
-        kind: &'static str,
-        /// The id of the other record.
-        id: String,
-        /// All its attributes, in canonical form.
-        attributes: Map<String, Value>,
-    },
-}
-
-/// The record as the rules have changed it so far, and the rules that are broken.
+/// A create or an update as the rules of its type have decided so far.
 #[derive(Debug)]
-pub(super) struct Draft {
-    /// All attributes, in canonical form.
-    pub(super) attributes: Map<String, Value>,
-    /// The ids of the new members, by relationship. Other relationships keep their members.
-    pub(super) links: BTreeMap<&'static str, Vec<String>>,
-    pub(super) notice: Option<BlockState>,
-    pub(super) refusals: Vec<Refusal>,
+pub struct Draft<R: Resource> {
+    /// The stored record of an update; `None` for a create. Its relationships are not loaded.
+    pub before: Option<R>,
+    /// The attributes that the write sets: at first those of the request that are valid, in canonical form.
+    pub changes: R::Partial,
+    /// The ids of all members of each relationship that the write sets.
+    pub links: Links,
+    /// Changes to other records in the same transaction.
+    pub also: Vec<RecordChange>,
+    /// The events that the write emits.
+    pub events: Vec<Event>,
+    /// The rules that are broken: at first those of the declaration.
+    pub refusals: Vec<Refusal>,
 }
 
-impl Draft {
+impl<R: Resource> Draft<R> {
     /// Refuses relationships to records that the account does not have.
-    pub(super) fn require_linked_records(&mut self, context: &WriteContext<'_>) {
-        for (name, linked) in context.links {
-            if let Some(record) = linked.records.iter().find(|record| record.attributes.is_none()) {
-                let why = format!("the account has no record {}", record.id);
-                self.refusals.push(Refusal::relationship(name, Violation::Invalid).because(why));
-            }
+    pub fn require_linked_records(&mut self, context: &WriteContext<'_>) {
+        require_linked_records(context, &mut self.refusals);
+    }
+}
+
+pub(super) fn require_linked_records(context: &WriteContext<'_>, refusals: &mut Vec<Refusal>) {
+    for (name, records) in context.links {
+        if let Some(record) = records.iter().find(|record| record.attributes.is_none()) {
+            let why = format!("the account has no record {}", record.id);
+            refusals.push(Refusal::relationship(name, Violation::Invalid).because(why));
         }
     }
 }

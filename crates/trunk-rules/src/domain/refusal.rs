@@ -2,53 +2,83 @@
 
 use std::fmt;
 
-use didww_types::{ErrorCode, ErrorObject, Flaw, Violation};
+use didww_types::{DecodeError, ErrorCode, ErrorObject, Flaw, Violation};
 
-/// Why a write is refused.
+/// Why a write is not made.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum WriteError {
+    /// Every rule that is broken, in the order in which the client receives them. There is at least one.
+    #[error("the write is refused")]
+    Refused(Vec<Refusal>),
+    /// A stored record does not have the shape of its declaration, so that its rules cannot be applied.
+    #[error("a stored record cannot be decoded: {0}")]
+    Undecodable(#[from] DecodeError),
+}
+
+impl From<Refusal> for WriteError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(vec![refusal])
+    }
+}
+
+/// A rule that a write breaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The member of the request body, as a JSON pointer.
-    pub pointer: String,
-    /// The member's name in the error message.
-    pub field: String,
-    /// The broken rule.
-    pub violation: Violation,
+    broken: Broken,
     /// Details for the operator's log that the client does not receive; may be empty.
-    pub internal: String,
+    internal: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Broken {
+    /// A rule for a member of the request body: its JSON pointer, and its name in the message.
+    Member { pointer: String, field: String, violation: Violation },
+    /// A rule for the record as a whole, in the words of the API.
+    Record(String),
+    /// The record is in use, in the words of the API.
+    InUse(String),
 }
 
 impl Refusal {
     /// Creates a refusal for an attribute.
     pub fn attribute(name: &str, violation: Violation) -> Self {
-        Self::new(format!("/data/attributes/{name}"), name, violation)
+        Self::member_at(format!("/data/attributes/{name}"), name, violation)
     }
 
     /// Creates a refusal for a value inside an attribute.
     pub fn flaw(name: &str, flaw: Flaw) -> Self {
         let field =
             flaw.pointer.rsplit('/').next().filter(|leaf| !leaf.is_empty()).unwrap_or(name).to_owned();
-        Self::new(format!("/data/attributes/{name}{}", flaw.pointer), field, flaw.violation)
+        Self::member_at(format!("/data/attributes/{name}{}", flaw.pointer), field, flaw.violation)
     }
 
     /// Creates a refusal for a relationship.
     pub fn relationship(name: &str, violation: Violation) -> Self {
-        Self::new(format!("/data/relationships/{name}"), name, violation)
+        Self::member_at(format!("/data/relationships/{name}"), name, violation)
     }
 
     /// Creates a refusal for one member of a relationship.
     pub fn member(name: &str, id: &str, violation: Violation) -> Self {
-        Self::new(format!("/data/relationships/{name}/{id}"), format!("{name}/{id}"), violation)
+        Self::member_at(format!("/data/relationships/{name}/{id}"), format!("{name}/{id}"), violation)
     }
 
-    fn new(pointer: String, field: impl Into<String>, violation: Violation) -> Self {
-        Self { pointer, field: field.into(), violation, internal: String::new() }
+    /// Creates a refusal for a member of the body, by its JSON pointer and its name in the message.
+    pub fn member_at(pointer: impl Into<String>, field: impl Into<String>, violation: Violation) -> Self {
+        Self::new(Broken::Member { pointer: pointer.into(), field: field.into(), violation })
     }
 
-    /// Replaces the JSON pointer.
-    #[must_use]
-    pub fn at(mut self, pointer: impl Into<String>) -> Self {
-        self.pointer = pointer.into();
-        self
+    /// Creates a refusal by a rule for the record as a whole: 422, with the pointer `/data`.
+    pub fn record(message: impl Into<String>) -> Self {
+        Self::new(Broken::Record(message.into()))
+    }
+
+    /// Creates the refusal of a deletion because the record is in use: 409.
+    pub fn in_use(detail: impl Into<String>) -> Self {
+        Self::new(Broken::InUse(detail.into()))
+    }
+
+    fn new(broken: Broken) -> Self {
+        Self { broken, internal: String::new() }
     }
 
     /// Sets the details for the operator's log.
@@ -60,15 +90,26 @@ impl Refusal {
 
     /// Returns the error object for the client.
     pub fn to_error(&self) -> ErrorObject {
-        let message = self.violation.to_string();
-        let detail = format!("{} - {message}", self.field);
-        ErrorObject::new(ErrorCode::Validation, message, detail).at(self.pointer.clone())
+        match &self.broken {
+            Broken::Member { pointer, field, violation } => {
+                let message = violation.to_string();
+                let detail = format!("{field} - {message}");
+                ErrorObject::new(ErrorCode::Validation, message, detail).at(pointer.clone())
+            }
+            Broken::Record(message) => {
+                ErrorObject::new(ErrorCode::Validation, message.clone(), message.clone()).at("/data")
+            }
+            Broken::InUse(detail) => ErrorObject::new(ErrorCode::Conflict, "Conflict", detail.clone()),
+        }
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.field, self.violation)?;
+        match &self.broken {
+            Broken::Member { field, violation, .. } => write!(f, "{field} {violation}")?,
+            Broken::Record(message) | Broken::InUse(message) => f.write_str(message)?,
+        }
         if self.internal.is_empty() { Ok(()) } else { write!(f, " ({})", self.internal) }
     }
 }

@@ -1,26 +1,37 @@
 //! The rules of credential rotation, which is an operation on a trunk.
 
-use didww_types::Violation;
+use didww_types::resources::{VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials};
+use didww_types::{DecodeError, Id, Partial as _, Resource as _, Violation};
 
-use super::draft::WriteOutcome;
+use super::draft::Draft;
 use super::voice_out_trunk::{TrunkOperation, apply_to_trunk};
-use super::{Refusal, WriteContext};
+use super::{Links, RecordChange, Refusal, Rules, WriteContext};
 
-const TRUNK_RELATIONSHIP: &str = "voice_out_trunk";
+type Rotation = VoiceOutTrunkRegenerateCredentials;
 
-pub(super) fn apply(context: &WriteContext<'_>) -> Result<WriteOutcome, Vec<Refusal>> {
-    let refuse =
-        |violation, why: &str| Err(vec![Refusal::relationship(TRUNK_RELATIONSHIP, violation).because(why)]);
-    let Some(trunk) = context.links.get(TRUNK_RELATIONSHIP).and_then(|linked| linked.records.first()) else {
-        return refuse(Violation::Blank, "");
-    };
-    let Some(attributes) = &trunk.attributes else {
-        return refuse(Violation::Invalid, "the account has no such trunk");
-    };
-    match apply_to_trunk(attributes, TrunkOperation::Regenerate(context.fresh.clone())) {
-        Some(attributes) => {
-            Ok(WriteOutcome::Change { kind: "voice_out_trunks", id: trunk.id.clone(), attributes })
+impl Rules for Rotation {
+    const IS_OPERATION: bool = true;
+
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        let name = Rotation::VOICE_OUT_TRUNK.as_str();
+        // The declaration requires the trunk.
+        let Some(linked) = context.linked(name).and_then(<[_]>::first) else { return Ok(()) };
+        let mut refuse = |why: &str| {
+            draft.refusals.push(Refusal::relationship(name, Violation::Invalid).because(why));
+            Ok(())
+        };
+        let Some(attributes) = linked.attributes else { return refuse("the account has no such trunk") };
+        let trunk = VoiceOutTrunk::from_texts(Id::new(linked.id.as_str()), attributes, None)?;
+        match apply_to_trunk(&trunk, TrunkOperation::Regenerate(context.fresh.clone())) {
+            Some(changes) => draft.also.push(RecordChange::Update {
+                spec: VoiceOutTrunk::SPEC,
+                id: linked.id.clone(),
+                attributes: changes.attributes()?,
+                links: Links::new(),
+                meta: None,
+            }),
+            None => return refuse("only a credentials_and_ip trunk has credentials"),
         }
-        None => refuse(Violation::Invalid, "only a credentials_and_ip trunk has credentials"),
+        Ok(())
     }
 }

@@ -1,94 +1,114 @@
 //! The rules of outbound trunks.
 
-use didww_types::{ApiVersion, Feature, Violation};
-use serde_json::{Map, Value, json};
+use didww_types::resources::{
+    AuthenticationMethod, Did, IpOnly, OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkPartial,
+};
+use didww_types::values::IpNetworks;
+use didww_types::{ApiVersion, DecodeError, Feature, Partial as _, Violation};
 
 use super::draft::Draft;
-use super::{Credentials, Refusal, WriteContext, WriteKind, blocking};
+use super::{Credentials, Membership, Refusal, Rules, WriteContext, blocking};
 
-pub(super) fn apply(context: &WriteContext<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
-    threshold(context, sent, draft);
-    mismatch_action(context, sent, draft);
-    authentication(context, sent, draft);
-    draft.require_linked_records(context);
-    clear_managed_members("allow_any_did_as_cli", "dids", context, draft);
-    clear_managed_members("emergency_enable_all", "emergency_dids", context, draft);
-    emergency_members(context, draft);
-    blocking::apply(context, draft);
+const DIDS: &str = VoiceOutTrunk::DIDS.as_str();
+const EMERGENCY_DIDS: &str = VoiceOutTrunk::EMERGENCY_DIDS.as_str();
+
+impl Rules for VoiceOutTrunk {
+    const COMPUTED: &'static [&'static str] = &[DIDS, EMERGENCY_DIDS];
+    const INITIAL_META: Option<&'static str> = Some("{\"spent_amount\":\"0.0\"}");
+
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        threshold(context, draft);
+        mismatch_action(context, draft);
+        authentication(context, draft);
+        draft.require_linked_records(context);
+        if allows_any_did(draft) {
+            clear_managed_members("allow_any_did_as_cli", DIDS, context, draft);
+        }
+        if allows_all_emergency_dids(draft) {
+            clear_managed_members("emergency_enable_all", EMERGENCY_DIDS, context, draft);
+        }
+        emergency_members(context, draft)?;
+        blocking::apply(context, draft)
+    }
+
+    /// With `allow_any_did_as_cli`, a trunk's DIDs are all eligible DIDs of the account; with
+    /// `emergency_enable_all`, its emergency DIDs are all those with emergency calling. The service maintains
+    /// both.
+    fn membership(owner: &VoiceOutTrunkPartial, relationship: &str) -> Membership {
+        if relationship == DIDS && owner.allow_any_did_as_cli == Some(true) {
+            Membership::Matching(&[("blocked", false), ("terminated", false)])
+        } else if relationship == EMERGENCY_DIDS && owner.emergency_enable_all == Some(true) {
+            Membership::Matching(&[("emergency_enabled", true)])
+        } else {
+            Membership::Linked
+        }
+    }
 }
 
 /// In the older API versions, a new trunk has no threshold unless one is sent.
-fn threshold(context: &WriteContext<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
+fn threshold(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
     let is_older = context.version < ApiVersion::V2026_04_16;
-    if is_older && matches!(context.kind, WriteKind::Create) && !sent.contains_key("threshold_amount") {
-        draft.attributes.insert("threshold_amount".to_owned(), Value::Null);
+    if is_older && context.is_create() && !context.sent.contains_key("threshold_amount") {
+        draft.changes.threshold_amount = Some(None);
     }
 }
 
 /// Two of the mismatch actions require a feature of the account.
-fn mismatch_action(context: &WriteContext<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
-    let feature = match sent.get("on_cli_mismatch_action").and_then(Value::as_str) {
-        Some("replace_cli") => Feature::ReplaceCli,
-        Some("randomize_cli") => Feature::RandomizeCli,
+fn mismatch_action(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
+    let feature = match draft.changes.on_cli_mismatch_action {
+        Some(OnCliMismatchAction::ReplaceCli) => Feature::ReplaceCli,
+        Some(OnCliMismatchAction::RandomizeCli) => Feature::RandomizeCli,
         _ => return,
     };
     if !context.features.has(feature) {
         let why = format!("the account does not have the feature {}", feature.as_str());
-        draft
-            .refusals
-            .push(Refusal::attribute("on_cli_mismatch_action", Violation::NotIncluded).because(why));
+        let refusal = Refusal::attribute("on_cli_mismatch_action", Violation::NotIncluded);
+        draft.refusals.push(refusal.because(why));
     }
 }
 
 /// Only staff can set `ip_only`. A trunk that changes to `credentials_and_ip` receives new credentials; a
 /// trunk that has this method already keeps its credentials.
-fn authentication(context: &WriteContext<'_>, sent: &Map<String, Value>, draft: &mut Draft) {
-    let Some(method) = sent.get("authentication_method") else { return };
-    let before = match context.kind {
-        WriteKind::Create => None,
-        WriteKind::Update(before) => before.get("authentication_method"),
-    };
+fn authentication(context: &WriteContext<'_>, draft: &mut Draft<VoiceOutTrunk>) {
+    let Some(sent) = &mut draft.changes.authentication_method else { return };
+    let before = draft.before.as_ref().map(|trunk| &trunk.authentication_method);
     let is_older = context.version < ApiVersion::V2026_04_16;
-    if kind(Some(method)) == Some("ip_only") {
+    if let AuthenticationMethod::IpOnly(_) = sent {
         let violation =
             if before.is_none() { Violation::NotAllowedForCreation } else { Violation::NotAllowedForUpdate };
         let pointer = "/data/attributes/authentication_method/type";
-        draft.refusals.push(Refusal::attribute("type", violation).at(pointer));
+        draft.refusals.push(Refusal::member_at(pointer, "type", violation));
         return;
     }
-    if is_older && kind(before) == Some("ip_only") {
+    if let (true, Some(AuthenticationMethod::IpOnly(_))) = (is_older, before) {
         let why = "only staff can change the addresses of an ip_only trunk";
-        draft
-            .refusals
-            .push(Refusal::attribute("allowed_sip_ips", Violation::NotAllowedForUpdate).because(why));
+        let refusal = Refusal::attribute("allowed_sip_ips", Violation::NotAllowedForUpdate);
+        draft.refusals.push(refusal.because(why));
         return;
     }
-    if kind(Some(method)) != Some("credentials_and_ip") {
-        return;
-    }
-    let stored = |name: &str| before.and_then(|method| method.get("attributes")?.get(name)).cloned();
-    let keeps_credentials = kind(before) == Some("credentials_and_ip");
-    let sent = |name: &str| method.get("attributes").and_then(|inner| inner.get(name)).cloned();
-    // The older versions have no member for the tech prefix, so they keep the stored one.
-    let prefix = if is_older { stored("tech_prefix") } else { sent("tech_prefix") };
-    let (username, password) = match (stored("username"), stored("password")) {
-        (Some(username), Some(password)) if keeps_credentials => (username, password),
-        _ => (json!(context.fresh.username), json!(context.fresh.password)),
+    let AuthenticationMethod::CredentialsAndIp(sent) = sent else { return };
+    let stored = match before {
+        Some(AuthenticationMethod::CredentialsAndIp(stored)) => Some(stored),
+        _ => None,
     };
-    let method = json!({
-        "type": "credentials_and_ip",
-        "attributes": {
-            "allowed_sip_ips": sent("allowed_sip_ips").unwrap_or_else(|| json!([])),
-            "tech_prefix": prefix.unwrap_or(Value::Null),
-            "username": username,
-            "password": password,
-        },
-    });
-    draft.attributes.insert("authentication_method".to_owned(), method);
+    if is_older {
+        // The older versions have no member for the tech prefix, so they keep the stored one.
+        sent.tech_prefix = stored.and_then(|method| method.tech_prefix.clone());
+    }
+    let kept = stored.and_then(|method| Some((method.username.clone()?, method.password.clone()?)));
+    let (username, password) =
+        kept.unwrap_or_else(|| (context.fresh.username.clone(), context.fresh.password.clone()));
+    (sent.username, sent.password) = (Some(username), Some(password));
 }
 
-fn kind(method: Option<&Value>) -> Option<&str> {
-    method?.get("type")?.as_str()
+fn allows_any_did(draft: &Draft<VoiceOutTrunk>) -> bool {
+    let stored = draft.before.as_ref().is_some_and(|trunk| trunk.allow_any_did_as_cli);
+    draft.changes.allow_any_did_as_cli.unwrap_or(stored)
+}
+
+fn allows_all_emergency_dids(draft: &Draft<VoiceOutTrunk>) -> bool {
+    let stored = draft.before.as_ref().is_some_and(|trunk| trunk.emergency_enable_all);
+    draft.changes.emergency_enable_all.unwrap_or(stored)
 }
 
 /// While the switch is on, the service maintains the members: a request may name none, and the linked members
@@ -97,12 +117,9 @@ fn clear_managed_members(
     switch: &str,
     relationship: &'static str,
     context: &WriteContext<'_>,
-    draft: &mut Draft,
+    draft: &mut Draft<VoiceOutTrunk>,
 ) {
-    if draft.attributes.get(switch) != Some(&Value::Bool(true)) {
-        return;
-    }
-    if context.links.get(relationship).is_some_and(|linked| !linked.records.is_empty()) {
+    if context.linked(relationship).is_some_and(|records| !records.is_empty()) {
         let why = format!("{switch} is on");
         draft.refusals.push(Refusal::relationship(relationship, Violation::MustBeBlank).because(why));
     }
@@ -110,52 +127,50 @@ fn clear_managed_members(
 }
 
 /// Only a DID with emergency calling may be an emergency DID.
-fn emergency_members(context: &WriteContext<'_>, draft: &mut Draft) {
-    let Some(linked) = context.links.get("emergency_dids") else { return };
-    for record in &linked.records {
-        let Some(did) = &record.attributes else { continue };
-        if did.get("emergency_enabled") != Some(&Value::Bool(true)) {
-            draft.refusals.push(Refusal::member("emergency_dids", &record.id, Violation::NoEmergency));
+fn emergency_members(
+    context: &WriteContext<'_>,
+    draft: &mut Draft<VoiceOutTrunk>,
+) -> Result<(), DecodeError> {
+    for record in context.linked(EMERGENCY_DIDS).unwrap_or_default() {
+        let Some(did) = record.decode::<Did>()? else { continue };
+        if did.emergency_enabled != Some(true) {
+            draft.refusals.push(Refusal::member(EMERGENCY_DIDS, &record.id, Violation::NoEmergency));
         }
     }
+    Ok(())
 }
 
-/// An operation on a trunk that only staff may perform.
+/// An operation on a trunk that its owner does not perform by writing an attribute.
 #[derive(Debug, Clone)]
 pub enum TrunkOperation {
-    /// Set the authentication method to `ip_only`, with these normalised networks.
+    /// Set the authentication method to `ip_only`. Only staff may do this.
     IpOnly {
         /// The addresses and subnets that calls may come from.
-        allowed_sip_ips: Vec<String>,
+        allowed_sip_ips: IpNetworks,
     },
     /// Replace the digest credentials.
     Regenerate(Credentials),
 }
 
-/// Applies an operation to a trunk's canonical attributes. Returns `None` if the trunk's authentication
-/// method does not permit it.
-pub fn apply_to_trunk(
-    attributes: &Map<String, Value>,
-    operation: TrunkOperation,
-) -> Option<Map<String, Value>> {
-    let mut attributes = attributes.clone();
-    let method = attributes.get_mut("authentication_method")?;
-    match operation {
-        TrunkOperation::IpOnly { allowed_sip_ips } => {
-            let prefix = method.get("attributes").and_then(|inner| inner.get("tech_prefix")).cloned();
-            *method = json!({
-                "type": "ip_only",
-                "attributes": { "allowed_sip_ips": allowed_sip_ips, "tech_prefix": prefix.unwrap_or(Value::Null) },
-            });
+/// Returns the attributes of a trunk that an operation changes; `None` if the trunk's authentication method does not
+/// permit the operation.
+pub fn apply_to_trunk(trunk: &VoiceOutTrunk, operation: TrunkOperation) -> Option<VoiceOutTrunkPartial> {
+    let before = &trunk.authentication_method;
+    let method = match (operation, before) {
+        (TrunkOperation::IpOnly { allowed_sip_ips }, _) => {
+            let mut method = IpOnly::default();
+            method.allowed_sip_ips = allowed_sip_ips;
+            method.tech_prefix = before.tech_prefix().cloned();
+            AuthenticationMethod::IpOnly(method)
         }
-        TrunkOperation::Regenerate(fresh) => {
-            if kind(Some(method)) != Some("credentials_and_ip") {
-                return None;
-            }
-            let inner = method.get_mut("attributes")?.as_object_mut()?;
-            inner.insert("username".to_owned(), json!(fresh.username));
-            inner.insert("password".to_owned(), json!(fresh.password));
+        (TrunkOperation::Regenerate(fresh), AuthenticationMethod::CredentialsAndIp(method)) => {
+            let mut method = method.clone();
+            (method.username, method.password) = (Some(fresh.username), Some(fresh.password));
+            AuthenticationMethod::CredentialsAndIp(method)
         }
-    }
-    Some(attributes)
+        (TrunkOperation::Regenerate(_), _) => return None,
+    };
+    let mut changes = VoiceOutTrunkPartial::empty();
+    changes.authentication_method = Some(method);
+    Some(changes)
 }

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use didww_types::{ApiVersion, Features, Secret, Timestamp};
+use didww_types::{ApiVersion, DecodeError, Features, Id, Partial as _, Resource, Secret, Timestamp};
 use serde_json::{Map, Value};
 
-/// One write, with everything that the decision depends on.
+/// A create or an update, with everything that the decision depends on.
 #[derive(Debug, Clone, Copy)]
 pub struct WriteContext<'a> {
     /// Whether a record is created or updated.
@@ -16,16 +16,27 @@ pub struct WriteContext<'a> {
     pub features: Features,
     /// The time of the write.
     pub now: Timestamp,
-    /// The attributes as sent, in the names and forms of the API version.
+    /// The attributes as sent, in the names and forms of the API version. The rules of a type receive them validated and
+    /// typed.
     pub sent: &'a Map<String, Value>,
-    /// The relationships that were sent, with the records they name.
-    pub links: &'a BTreeMap<&'static str, Linked>,
+    /// The relationships that were sent, with the records that they name, each once and in their order.
+    pub links: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
     /// The credentials to store if the write creates new ones.
     pub fresh: &'a Credentials,
-    /// The record's own `meta`, such as the amount a trunk spent; empty if it has none.
-    pub meta: &'a Map<String, Value>,
     /// Whether manual blocking and unblocking also trigger the callback.
     pub callback_on_manual_block: bool,
+}
+
+impl<'a> WriteContext<'a> {
+    /// The records that a relationship of the request names; `None` if it was not sent.
+    pub fn linked(&self, relationship: &str) -> Option<&'a [LinkedRecord<'a>]> {
+        self.links.get(relationship).map(Vec::as_slice)
+    }
+
+    /// Whether the write creates a record.
+    pub const fn is_create(&self) -> bool {
+        matches!(self.kind, WriteKind::Create)
+    }
 }
 
 /// Whether a record is created or updated.
@@ -33,8 +44,29 @@ pub struct WriteContext<'a> {
 pub enum WriteKind<'a> {
     /// A record is created.
     Create,
-    /// The record with these canonical attributes is updated.
-    Update(&'a Map<String, Value>),
+    /// This record is updated.
+    Update(RecordText<'a>),
+}
+
+/// A record in the form in which it is stored.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordText<'a> {
+    /// The id.
+    pub id: &'a str,
+    /// The attributes in canonical form, as JSON text.
+    pub attributes: &'a str,
+    /// The `meta` object as JSON text, if the record has one.
+    pub meta: Option<&'a str>,
+}
+
+impl RecordText<'_> {
+    /// Decodes the record. Its relationships are not loaded.
+    ///
+    /// # Errors
+    /// When it does not have the shape of its declaration.
+    pub fn decode<R: Resource>(&self) -> Result<R, DecodeError> {
+        R::from_texts(Id::new(self.id), self.attributes, self.meta)
+    }
 }
 
 /// SIP credentials of a trunk.
@@ -46,18 +78,21 @@ pub struct Credentials {
     pub password: Secret,
 }
 
-/// The records that a relationship in a request body names.
-#[derive(Debug, Clone, Default)]
-pub struct Linked {
-    /// The records in the order in which they were named, each once.
-    pub records: Vec<LinkedRecord>,
-}
-
 /// A record that a request body names.
 #[derive(Debug, Clone)]
-pub struct LinkedRecord {
+pub struct LinkedRecord<'a> {
     /// The id that was sent.
     pub id: String,
-    /// The record's canonical attributes; `None` if the account has no such record.
-    pub attributes: Option<Map<String, Value>>,
+    /// The record's attributes in canonical form, as JSON text; `None` if the account has no such record.
+    pub attributes: Option<&'a str>,
+}
+
+impl LinkedRecord<'_> {
+    /// Decodes the attributes; `None` if the account has no such record.
+    ///
+    /// # Errors
+    /// When an attribute does not have the shape of its declaration.
+    pub fn decode<R: Resource>(&self) -> Result<Option<R::Partial>, DecodeError> {
+        self.attributes.map(R::Partial::from_attributes).transpose()
+    }
 }

@@ -113,6 +113,7 @@ pub(super) fn apply(
                     stored(&mut effects, *scope, &Record { revision, ..owner.clone() })?;
                 }
             }
+            condition @ (Change::Unchanged { .. } | Change::Unlinked { .. }) => write.check(condition)?,
             Change::Delete { scope, id } => {
                 if !symbols.parts(scope.spec.name).is_empty()
                     && let Some(record) = find(connection, symbols, *scope, *id)?
@@ -251,6 +252,48 @@ impl RecordWriter<'_> {
             }
         }
         Ok(Record { attributes: text, revision: before.revision + 1, meta, ..before.clone() })
+    }
+
+    /// Fails unless a condition of a write holds.
+    fn check(&self, condition: &Change) -> Result<(), StoreError> {
+        match condition {
+            Change::Unchanged { record } => self.check_unchanged(record),
+            Change::Unlinked { owners, relationship, target } => {
+                self.check_unlinked(*owners, relationship, *target)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails unless the revision of a record still matches.
+    fn check_unchanged(&self, record: &Record) -> Result<(), StoreError> {
+        let same = self
+            .connection
+            .prepare_cached("SELECT 1 FROM record WHERE number = ?1 AND id = ?2 AND revision = ?3")
+            .and_then(|mut select| {
+                select.exists(params![record.number, record.id.as_bytes().as_slice(), record.revision])
+            });
+        if same.map_err(failed)? { Ok(()) } else { Err(StoreError::Conflict) }
+    }
+
+    /// Fails if the link exists.
+    fn check_unlinked(
+        &self,
+        owners: Scope,
+        relationship: &'static str,
+        target: Uuid,
+    ) -> Result<(), StoreError> {
+        let relationship = self.symbols.member(owners.spec.name, relationship);
+        let linked = self
+            .connection
+            .prepare_cached(
+                "SELECT 1 FROM link l JOIN record t ON t.number = l.target JOIN record o ON o.number = l.owner \
+                 WHERE t.id = ?1 AND o.account = ?2 AND l.relationship = ?3",
+            )
+            .and_then(|mut select| {
+                select.exists(params![target.as_bytes().as_slice(), owners.owner(), relationship])
+            });
+        if linked.map_err(failed)? { Err(StoreError::Conflict) } else { Ok(()) }
     }
 
     /// Changes a sum in a record. Returns `None` if the record was deleted by the same write.

@@ -65,6 +65,9 @@ macro_rules! part {
         a_replace_counts_and_a_stale_one_changes_nothing
         a_unique_value_is_taken_once_in_an_account
         an_id_is_taken_once_in_the_whole_store
+        a_decision_on_a_record_that_changed_is_a_conflict
+        a_decision_on_a_record_that_is_linked_by_now_is_a_conflict
+        an_attribute_that_is_not_declared_is_kept
         a_deleted_record_is_gone_with_its_links_and_its_number
         a_number_belongs_to_one_did_of_all_accounts_until_that_is_deleted
         members_keep_the_order_in_which_they_were_linked

@@ -89,7 +89,6 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     let mut call = find(request).await?;
     call.mark_deleted(request.platform.timestamps.next());
     let event = event(&request.platform, &call, "call_deleted");
-    request.platform.core.store.commit(std::iter::once(call.put()).chain(event).collect()).await?;
-    request.platform.core.outbox.wake();
+    request.platform.core.commit(std::iter::once(call.put()).chain(event).collect()).await?;
     Ok(call.public_json())
 }

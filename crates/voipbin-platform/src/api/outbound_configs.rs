@@ -1,5 +1,6 @@
 //! The endpoints of outbound configs: a customer's own one for its admin, and all of them for super admins.
 
+use service_core::{AttemptError, Retries};
 use trunk_rules::outbound::{ConfigUpdate, Country, Permission, settle_config};
 use trunk_store::DocumentKind;
 use uuid::Uuid;
@@ -28,14 +29,13 @@ pub(super) async fn update_own(request: &RequestContext) -> ApiResult {
     let patch: OutboundConfigPatch = request.decode_body()?;
     let customer = request.caller.customer();
     request.caller.require(Permission::CUSTOMER_ADMIN, customer)?;
-    loop {
-        let mut config = outbound_configs::of_customer(&*request.platform.core.store, customer)
-            .await?
-            .ok_or_else(ApiError::not_found)?;
-        if try_update(request, &mut config, &patch).await? {
-            return Ok(config.public_json());
-        }
-    }
+    let patch = &patch;
+    Retries::REQUEST
+        .run(|| async move {
+            let config = outbound_configs::of_customer(&*request.platform.core.store, customer).await?;
+            try_update(request, config.ok_or_else(ApiError::not_found)?, patch).await
+        })
+        .await
 }
 
 pub(super) async fn list(request: &RequestContext) -> ApiResult {
@@ -73,25 +73,24 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
     let id = request.typed_id()?;
     let patch: OutboundConfigPatch = request.decode_body()?;
     request.caller.require_super_admin()?;
-    loop {
-        let mut config = existing(request, id).await?;
-        if try_update(request, &mut config, &patch).await? {
-            return Ok(config.public_json());
-        }
-    }
+    let patch = &patch;
+    Retries::REQUEST
+        .run(|| async move { try_update(request, existing(request, id).await?, patch).await })
+        .await
 }
 
 pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     let id = request.typed_id()?;
     request.caller.require_super_admin()?;
-    loop {
-        let mut config = existing(request, id).await?;
-        config.deleted = true;
-        config.public.tm_delete = Some(request.platform.timestamps.next());
-        if config.try_write(&*request.platform.core.store).await? {
-            return Ok(config.public_json());
-        }
-    }
+    Retries::REQUEST
+        .run(|| async move {
+            let mut config = existing(request, id).await?;
+            config.deleted = true;
+            config.public.tm_delete = Some(request.platform.timestamps.next());
+            config.write(&*request.platform.core.store).await?;
+            Ok(config.public_json())
+        })
+        .await
 }
 
 async fn existing(request: &RequestContext, id: Uuid) -> Result<Entity<OutboundConfigs>, ApiError> {
@@ -99,16 +98,16 @@ async fn existing(request: &RequestContext, id: Uuid) -> Result<Entity<OutboundC
     found.filter(|config| !config.deleted).ok_or_else(not_found)
 }
 
-/// Applies a patch to a config and writes it. Returns false if a concurrent request wrote the config
-/// meanwhile.
+/// Applies a patch to a config, writes it, and returns its public part as JSON text.
 async fn try_update(
     request: &RequestContext,
-    config: &mut Entity<OutboundConfigs>,
+    mut config: Entity<OutboundConfigs>,
     patch: &OutboundConfigPatch,
-) -> Result<bool, ApiError> {
-    apply(request, config, patch.clone()).await?;
+) -> Result<String, AttemptError<ApiError>> {
+    apply(request, &mut config, patch.clone()).await?;
     config.public.tm_update = Some(request.platform.timestamps.next());
-    Ok(config.try_write(&*request.platform.core.store).await?)
+    config.write(&*request.platform.core.store).await?;
+    Ok(config.public_json())
 }
 
 /// Applies a patch to a config: fields that are absent from the patch stay unchanged.

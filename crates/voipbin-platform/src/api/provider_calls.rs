@@ -1,5 +1,6 @@
 //! The endpoints of provider calls: test calls through one named provider. Only super admins may use them.
 
+use service_core::Retries;
 use trunk_store::DocumentKind;
 use uuid::Uuid;
 use voipbin_types::{ProviderCall, ProviderCallCreate};
@@ -42,16 +43,17 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
         return Err(ApiError::invalid_id());
     }
     request.caller.require_super_admin()?;
-    loop {
-        let found = Entity::<ProviderCalls>::find(&*request.platform.core.store, id).await?;
-        let mut record = found.ok_or_else(ApiError::not_found)?;
-        let at = Some(request.platform.timestamps.next());
-        record.deleted = true;
-        (record.public.tm_update, record.public.tm_delete) = (at, at);
-        if record.try_write(&*request.platform.core.store).await? {
-            return Ok(record.public_json());
-        }
-    }
+    Retries::REQUEST
+        .run(|| async move {
+            let found = Entity::<ProviderCalls>::find(&*request.platform.core.store, id).await?;
+            let mut record = found.ok_or_else(ApiError::not_found)?;
+            let at = Some(request.platform.timestamps.next());
+            record.deleted = true;
+            (record.public.tm_update, record.public.tm_delete) = (at, at);
+            record.write(&*request.platform.core.store).await?;
+            Ok(record.public_json())
+        })
+        .await
 }
 
 /// Places the calls, and records the request and the ids of the calls. All of it is written in one commit: no

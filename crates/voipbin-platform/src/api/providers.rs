@@ -1,6 +1,7 @@
 //! The endpoints of providers. Only super admins may use them.
 
 use serde_json::Value;
+use service_core::Retries;
 use trunk_rules::outbound::provider_codecs;
 use trunk_store::DocumentKind;
 use uuid::Uuid;
@@ -53,23 +54,25 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
     let body = decode(request)?;
     request.caller.require_super_admin()?;
-    loop {
-        let found = Entity::<Providers>::find(&*request.platform.core.store, id).await?;
-        let mut provider = found.ok_or_else(not_found)?;
-        let codecs = codecs(&body)?;
-        if provider.public.hostname != body.hostname {
-            // The SIP credentials must not be sent to another carrier.
-            let same_carrier = are_of_one_carrier(&provider.public.hostname, &body.hostname);
-            provider.private.sip = provider.private.sip.filter(|_| same_carrier);
-            provider.public.health_status = HealthStatus::NotAsked;
-            provider.public.health_checked_at = None;
-        }
-        replace(&mut provider.public, body.clone(), codecs);
-        provider.public.tm_update = Some(request.platform.timestamps.next());
-        if provider.try_write(&*request.platform.core.store).await? {
-            return Ok(provider.public_json());
-        }
-    }
+    let body = &body;
+    Retries::REQUEST
+        .run(|| async move {
+            let found = Entity::<Providers>::find(&*request.platform.core.store, id).await?;
+            let mut provider = found.ok_or_else(not_found)?;
+            let codecs = codecs(body)?;
+            if provider.public.hostname != body.hostname {
+                // The SIP credentials must not be sent to another carrier.
+                let same_carrier = are_of_one_carrier(&provider.public.hostname, &body.hostname);
+                provider.private.sip = provider.private.sip.filter(|_| same_carrier);
+                provider.public.health_status = HealthStatus::NotAsked;
+                provider.public.health_checked_at = None;
+            }
+            replace(&mut provider.public, body.clone(), codecs);
+            provider.public.tm_update = Some(request.platform.timestamps.next());
+            provider.write(&*request.platform.core.store).await?;
+            Ok(provider.public_json())
+        })
+        .await
 }
 
 /// Sets up a trunk at a carrier, and creates the provider that references it.
@@ -128,16 +131,17 @@ fn carrier_error(error: CarrierError, carrier: &str) -> ApiError {
 pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
     request.caller.require_super_admin()?;
-    loop {
-        let found = Entity::<Providers>::find(&*request.platform.core.store, id).await?;
-        let mut provider = found.ok_or_else(not_found)?;
-        let at = Some(request.platform.timestamps.next());
-        provider.deleted = true;
-        (provider.public.tm_update, provider.public.tm_delete) = (at, at);
-        if provider.try_write(&*request.platform.core.store).await? {
-            return Ok(provider.public_json());
-        }
-    }
+    Retries::REQUEST
+        .run(|| async move {
+            let found = Entity::<Providers>::find(&*request.platform.core.store, id).await?;
+            let mut provider = found.ok_or_else(not_found)?;
+            let at = Some(request.platform.timestamps.next());
+            provider.deleted = true;
+            (provider.public.tm_update, provider.public.tm_delete) = (at, at);
+            provider.write(&*request.platform.core.store).await?;
+            Ok(provider.public_json())
+        })
+        .await
 }
 
 /// Decodes the body. A value of `tech_headers` that is no string has its own message; every other mismatch is

@@ -1,5 +1,6 @@
 //! The endpoints of routes. Only super admins may use them.
 
+use service_core::Retries;
 use trunk_store::DocumentKind;
 use uuid::Uuid;
 use voipbin_types::{Route, RouteCreate, RouteUpdate};
@@ -43,28 +44,31 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
     let body: RouteUpdate = request.decode_body()?;
     request.caller.require_super_admin()?;
-    loop {
-        let mut route = existing(request, id).await?;
-        replace(&mut route.public, RouteUpdate::clone(&body));
-        route.public.tm_update = Some(request.platform.timestamps.next());
-        if route.try_write(&*request.platform.core.store).await? {
-            return Ok(route.public_json());
-        }
-    }
+    let body = &body;
+    Retries::REQUEST
+        .run(|| async move {
+            let mut route = existing(request, id).await?;
+            replace(&mut route.public, RouteUpdate::clone(body));
+            route.public.tm_update = Some(request.platform.timestamps.next());
+            route.write(&*request.platform.core.store).await?;
+            Ok(route.public_json())
+        })
+        .await
 }
 
 pub(super) async fn delete(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
     request.caller.require_super_admin()?;
-    loop {
-        let mut route = existing(request, id).await?;
-        let at = Some(request.platform.timestamps.next());
-        route.deleted = true;
-        (route.public.tm_update, route.public.tm_delete) = (at, at);
-        if route.try_write(&*request.platform.core.store).await? {
-            return Ok(route.public_json());
-        }
-    }
+    Retries::REQUEST
+        .run(|| async move {
+            let mut route = existing(request, id).await?;
+            let at = Some(request.platform.timestamps.next());
+            route.deleted = true;
+            (route.public.tm_update, route.public.tm_delete) = (at, at);
+            route.write(&*request.platform.core.store).await?;
+            Ok(route.public_json())
+        })
+        .await
 }
 
 async fn existing(request: &RequestContext, id: Uuid) -> Result<Entity<Routes>, ApiError> {

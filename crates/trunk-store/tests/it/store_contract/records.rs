@@ -68,6 +68,38 @@ pub(super) async fn a_unique_value_is_taken_once_in_an_account(store: &impl Stor
     commit(store, vec![insert(trunks(1), id(5), trunk("c", &json!({})))]).await;
 }
 
+pub(super) async fn a_decision_on_a_record_that_changed_is_a_conflict(store: &impl Store) {
+    let made = commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await.remove(0);
+    let depending =
+        || vec![Change::Unchanged { record: made.clone() }, insert(dids(1), id(2), did("1", &json!({})))];
+    commit(store, depending()).await;
+    commit(store, vec![Change::Delete { scope: dids(1), id: id(2) }]).await;
+    assert_eq!(found(store, trunks(1), id(1)).await, made, "the record was only compared");
+    commit(store, vec![replace(trunks(1), made.clone(), trunk("b", &json!({})))]).await;
+    assert_eq!(store.commit(depending()).await, Err(StoreError::Conflict));
+    assert_eq!(store.find(dids(1), id(2)).await, Ok(None));
+}
+
+pub(super) async fn a_decision_on_a_record_that_is_linked_by_now_is_a_conflict(store: &impl Store) {
+    commit(store, vec![insert(dids(1), id(1), did("1", &json!({})))]).await;
+    let unlinked =
+        |account| Change::Unlinked { owners: trunks(account), relationship: "dids", target: id(1) };
+    commit(store, vec![unlinked(1)]).await;
+    let links = vec![("dids", vec![id(1)])];
+    commit(store, vec![linked(trunks(1), id(2), trunk("a", &json!({})), links)]).await;
+    assert_eq!(store.commit(vec![unlinked(1)]).await, Err(StoreError::Conflict));
+    let other = Change::Unlinked { owners: trunks(1), relationship: "emergency_dids", target: id(1) };
+    commit(store, vec![other, unlinked(2)]).await;
+    commit(store, vec![Change::Delete { scope: trunks(1), id: id(2) }, unlinked(1)]).await;
+}
+
+pub(super) async fn an_attribute_that_is_not_declared_is_kept(store: &impl Store) {
+    let attributes = trunk("a", &json!({ "of_a_later_release": { "x": [1, "\"" ] } }));
+    let made = commit(store, vec![insert(trunks(1), id(1), attributes.clone())]).await.remove(0);
+    assert_eq!(made.attributes().unwrap(), attributes);
+    assert!(made.attributes.ends_with(r#","of_a_later_release":{"x":[1,"\""]}}"#), "{}", made.attributes);
+}
+
 pub(super) async fn an_id_is_taken_once_in_the_whole_store(store: &impl Store) {
     commit(store, vec![insert(trunks(1), id(1), trunk("a", &json!({})))]).await;
     for scope in [trunks(1), trunks(2)] {

@@ -1,0 +1,165 @@
+//! Turns the outcome of a decision into the changes of one store transaction.
+//!
+//! The rules name records by their ids and know no store. Here each of their changes receives the record as it was read,
+//! so that the transaction fails with a conflict if the record was changed since.
+
+use std::collections::BTreeMap;
+
+use didww_types::{ResourceSpec, Timestamp};
+use service_base::ids::Ids;
+use trunk_rules::domain::{Event, RecordChange, WriteOutcome};
+use trunk_store::{Change, EventForm, NewEvent, Record, Scope, StoreError};
+use uuid::Uuid;
+
+/// What a decision was made on.
+#[derive(Debug, Clone, Copy)]
+pub struct Decided<'a> {
+    /// The number of the account.
+    pub account: i64,
+    /// The time of the decision.
+    pub at: Timestamp,
+    /// The records that were read for it.
+    pub read: &'a [&'a Record],
+}
+
+impl Decided<'_> {
+    /// Returns the changes that make an outcome of the decision durable, in its order, with its events after them.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the attributes of a record to update are not a JSON object, and
+    /// [`StoreError::Failed`] if the outcome names a record that was not read.
+    pub fn changes(&self, outcome: WriteOutcome, ids: &Ids) -> Result<Vec<Change>, StoreError> {
+        let mut changes = Vec::with_capacity(outcome.changes.len() + outcome.events.len());
+        for change in outcome.changes {
+            self.push(&mut changes, change, ids)?;
+        }
+        for event in outcome.events {
+            changes.push(Change::Emit(Box::new(self.event(event)?)));
+        }
+        Ok(changes)
+    }
+
+    fn push(&self, changes: &mut Vec<Change>, change: RecordChange, ids: &Ids) -> Result<(), StoreError> {
+        match change {
+            RecordChange::Create { spec, attributes, links } => changes.push(Change::Insert {
+                scope: self.scope(spec),
+                id: ids.record(self.at),
+                created_at: self.at,
+                attributes,
+                links: uuids(links),
+            }),
+            RecordChange::Update { spec, id, attributes: new, links, meta } => {
+                let before = self.record(&id)?.clone();
+                let mut attributes = before.attributes()?;
+                attributes.extend(new);
+                changes.push(Change::Replace {
+                    scope: self.scope(spec),
+                    before,
+                    attributes,
+                    links: uuids(links),
+                    meta,
+                });
+            }
+            RecordChange::Members { spec, id, relationship, add, members } => changes.push(Change::Members {
+                scope: self.scope(spec),
+                owner: self.record(&id)?.clone(),
+                relationship,
+                add,
+                members: parsed(&members),
+            }),
+            RecordChange::Delete { spec, id } => {
+                let record = self.record(&id)?;
+                changes.push(Change::Unchanged { record: record.clone() });
+                changes.push(Change::Delete { scope: self.scope(spec), id: record.id });
+            }
+        }
+        Ok(())
+    }
+
+    fn scope(&self, spec: &'static ResourceSpec) -> Scope {
+        Scope { account: self.account, spec }
+    }
+
+    fn record(&self, id: &str) -> Result<&Record, StoreError> {
+        let unread = || StoreError::Failed(format!("a decision changes the record {id}, which was not read"));
+        let id = Uuid::try_parse(id).map_err(|_| unread())?;
+        self.read.iter().copied().find(|record| record.id == id).ok_or_else(unread)
+    }
+
+    fn event(&self, event: Event) -> Result<NewEvent, StoreError> {
+        let Event { subject, url, body } = event;
+        let subject = self.record(&subject)?.id;
+        let form = EventForm::Trunk { account: self.account };
+        Ok(NewEvent { form, subject, url, body, created_at: self.at })
+    }
+}
+
+fn uuids(links: BTreeMap<&'static str, Vec<String>>) -> Vec<(&'static str, Vec<Uuid>)> {
+    links.into_iter().map(|(name, ids)| (name, parsed(&ids))).collect()
+}
+
+/// Ids are hyphenated UUIDs. Any other text names no record.
+fn parsed(ids: &[String]) -> Vec<Uuid> {
+    ids.iter().filter(|id| id.len() == 36).filter_map(|id| Uuid::try_parse(id).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use didww_types::Resource as _;
+    use didww_types::resources::VoiceOutTrunk;
+    use serde_json::json;
+
+    use super::*;
+
+    const ID: Uuid = Uuid::from_u128(7);
+
+    fn trunk() -> Record {
+        let attributes = r#"{"name":"T","from_a_later_release":[1],"capacity_limit":5}"#.to_owned();
+        let kind = VoiceOutTrunk::SPEC.name;
+        Record { number: 1, id: ID, kind, revision: 3, attributes, meta: None }
+    }
+
+    fn changes(outcome: WriteOutcome) -> Result<Vec<Change>, StoreError> {
+        let at = Timestamp::from_unix_millis(0);
+        Decided { account: 9, at, read: &[&trunk()] }.changes(outcome, &Ids::seeded(1))
+    }
+
+    #[test]
+    fn an_update_keeps_the_attributes_that_it_does_not_name() {
+        let update = RecordChange::Update {
+            spec: VoiceOutTrunk::SPEC,
+            id: ID.to_string(),
+            attributes: json!({ "name": "U" }).as_object().unwrap().clone(),
+            links: BTreeMap::from([("dids", vec![ID.to_string()])]),
+            meta: None,
+        };
+        let event = Event { subject: ID.to_string(), url: "http://a.test".to_owned(), body: "{}".to_owned() };
+        let changes = changes(WriteOutcome { changes: vec![update], events: vec![event] }).unwrap();
+        let [Change::Replace { before, attributes, links, .. }, Change::Emit(event)] = changes.as_slice()
+        else {
+            panic!("{changes:?}")
+        };
+        assert_eq!(before, &trunk());
+        let expected = json!({ "name": "U", "from_a_later_release": [1], "capacity_limit": 5 });
+        assert_eq!(Some(attributes), expected.as_object());
+        assert_eq!(links, &[("dids", vec![ID])]);
+        assert_eq!((event.subject, event.form.clone()), (ID, EventForm::Trunk { account: 9 }));
+    }
+
+    #[test]
+    fn a_record_is_deleted_only_if_it_is_still_as_it_was_read() {
+        let delete = RecordChange::Delete { spec: VoiceOutTrunk::SPEC, id: ID.to_string() };
+        let changes = changes(WriteOutcome { changes: vec![delete], events: Vec::new() }).unwrap();
+        assert!(matches!(
+            changes.as_slice(),
+            [Change::Unchanged { record }, Change::Delete { id, .. }] if record.revision == 3 && *id == ID
+        ));
+    }
+
+    #[test]
+    fn a_record_that_was_not_read_cannot_be_changed() {
+        let delete = RecordChange::Delete { spec: VoiceOutTrunk::SPEC, id: Uuid::nil().to_string() };
+        let outcome = WriteOutcome { changes: vec![delete], events: Vec::new() };
+        assert!(matches!(changes(outcome), Err(StoreError::Failed(_))));
+    }
+}

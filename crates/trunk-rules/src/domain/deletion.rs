@@ -1,0 +1,44 @@
+//! The inputs of a decision on a deletion.
+
+use didww_types::{ApiVersion, Features, ResourceSpec, Timestamp};
+
+use super::{RecordChange, RecordText, WriteOutcome};
+
+/// A deletion, with everything that the decision depends on.
+#[derive(Debug, Clone, Copy)]
+pub struct DeleteContext<'a> {
+    /// The type.
+    pub spec: &'static ResourceSpec,
+    /// The record.
+    pub record: RecordText<'a>,
+    /// The API version of the request.
+    pub version: ApiVersion,
+    /// The features of the account.
+    pub features: Features,
+    /// The time of the deletion.
+    pub now: Timestamp,
+    /// For each entry of [`Rules::DELETE_READS`](super::Rules::DELETE_READS), in its order, the ids of the records that
+    /// were found, at most [`MAX_RELATED_RECORDS`].
+    pub related: &'a [Vec<String>],
+}
+
+/// Maximum number of related records that a decision on a deletion receives.
+pub const MAX_RELATED_RECORDS: u64 = 100;
+
+/// Records whose existence decides whether another one can be deleted.
+#[derive(Debug, Clone, Copy)]
+pub enum RelatedRecords {
+    /// The members of a relationship of the record.
+    Members(&'static str),
+    /// The records of a type that have the record as a member of a relationship. If there were none when the deletion
+    /// was decided, it is decided again when there is one by the time it is stored.
+    Owners(&'static ResourceSpec, &'static str),
+}
+
+impl DeleteContext<'_> {
+    /// The outcome that deletes the record and changes nothing else.
+    pub fn delete(&self) -> WriteOutcome {
+        let change = RecordChange::Delete { spec: self.spec, id: self.record.id.to_owned() };
+        WriteOutcome { changes: vec![change], events: Vec::new() }
+    }
+}

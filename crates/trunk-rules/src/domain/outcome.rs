@@ -1,0 +1,101 @@
+//! What a permitted write does: the changes of one transaction, and the events that it emits.
+
+use std::collections::BTreeMap;
+
+use didww_types::ResourceSpec;
+use serde_json::{Map, Value};
+
+/// What a permitted write does. All of it is stored in one transaction, or nothing is.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOutcome {
+    /// The changes, at most one to each record. The first one is that of the record that the request is about, unless
+    /// the request is an operation on another record. Empty if nothing changes.
+    pub changes: Vec<RecordChange>,
+    /// Events for the account's callback URLs.
+    pub events: Vec<Event>,
+}
+
+/// A change to one record of the account.
+///
+/// Every record that a change names by its id is one that the decision received, so that the change is made only if the
+/// record is still as it was read.
+#[derive(Debug, Clone)]
+pub enum RecordChange {
+    /// Creates a record with a new id.
+    Create {
+        /// The type.
+        spec: &'static ResourceSpec,
+        /// All attributes, in canonical form.
+        attributes: Map<String, Value>,
+        /// The ids of the members, by relationship.
+        links: Links,
+    },
+    /// Changes attributes, members of relationships, or the `meta` of a record. Everything that is not named here keeps
+    /// its value, also attributes that the declaration does not have.
+    Update {
+        /// The type.
+        spec: &'static ResourceSpec,
+        /// The record's id.
+        id: String,
+        /// The attributes that change, in canonical form.
+        attributes: Map<String, Value>,
+        /// The ids of all members of each relationship that changes.
+        links: Links,
+        /// The new `meta` object, as JSON text. `None` keeps the old one.
+        meta: Option<String>,
+    },
+    /// Adds members to a relationship, or removes them.
+    Members {
+        /// The type.
+        spec: &'static ResourceSpec,
+        /// The record's id.
+        id: String,
+        /// The relationship.
+        relationship: &'static str,
+        /// True to add the members, false to remove them.
+        add: bool,
+        /// The members' ids.
+        members: Vec<String>,
+    },
+    /// Deletes a record.
+    Delete {
+        /// The type.
+        spec: &'static ResourceSpec,
+        /// The record's id.
+        id: String,
+    },
+}
+
+/// The ids of the members of relationships, by relationship.
+pub type Links = BTreeMap<&'static str, Vec<String>>;
+
+/// An event that a callback URL of the account is notified of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The id of the record that the event is about. Events of one record are delivered in their order.
+    pub subject: String,
+    /// The URL.
+    pub url: String,
+    /// The event as JSON text.
+    pub body: String,
+}
+
+impl RecordChange {
+    /// The type of the record.
+    pub fn spec(&self) -> &'static ResourceSpec {
+        match self {
+            Self::Create { spec, .. }
+            | Self::Update { spec, .. }
+            | Self::Members { spec, .. }
+            | Self::Delete { spec, .. } => spec,
+        }
+    }
+
+    /// The id of the record; `None` for one that is created.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Create { .. } => None,
+            Self::Update { id, .. } | Self::Members { id, .. } | Self::Delete { id, .. } => Some(id),
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The rules of a type, and the list of the types that have rules.
+
+use didww_types::resources::{CapacityPool, Did, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials};
+use didww_types::{DecodeError, Partial as _, Resource, ResourceSpec};
+use serde_json::{Map, Value};
+
+use super::deletion::{DeleteContext, RelatedRecords};
+use super::draft::Draft;
+use super::membership::Membership;
+use super::outcome::{Event, Links, RecordChange, WriteOutcome};
+use super::refusal::{Refusal, WriteError};
+use super::write_context::WriteContext;
+
+/// What a type permits beyond its declaration. Every rule is a pure function, and has a default that permits.
+pub trait Rules: Resource {
+    /// Whether a create is an operation on other records, and stores no record of its own.
+    const IS_OPERATION: bool = false;
+    /// The relationships whose members [`membership`](Self::membership) may compute.
+    const COMPUTED: &'static [&'static str] = &[];
+    /// The `meta` object of a new record, as JSON text; `None` for types without one.
+    const INITIAL_META: Option<&'static str> = None;
+    /// The related records that [`delete`](Self::delete) depends on.
+    const DELETE_READS: &'static [RelatedRecords] = &[];
+
+    /// Decides a create or an update, after the declaration's own rules: changes the draft, and adds refusals in the order
+    /// in which the client receives them.
+    ///
+    /// # Errors
+    /// When a stored record does not have the shape of its declaration.
+    fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
+        draft.require_linked_records(context);
+        Ok(())
+    }
+
+    /// Decides a deletion. The default permits it.
+    ///
+    /// # Errors
+    /// Why the record cannot be deleted.
+    fn delete(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
+        Ok(context.delete())
+    }
+
+    /// Returns how the members of a relationship are determined, by the attributes of its owner. It is called for
+    /// relationships in [`COMPUTED`](Self::COMPUTED).
+    fn membership(_owner: &Self::Partial, _relationship: &str) -> Membership {
+        Membership::Linked
+    }
+}
+
+/// The rules of several types.
+#[derive(Debug, Clone, Copy)]
+pub struct Rulebook(&'static [TypeRules]);
+
+impl Rulebook {
+    /// The rules of DIDWW's API. A type that is not listed has only the rules of its declaration.
+    pub const DIDWW: Self = Self(&[
+        TypeRules::of::<CapacityPool>(),
+        TypeRules::of::<Did>(),
+        TypeRules::of::<VoiceOutTrunk>(),
+        TypeRules::of::<VoiceOutTrunkRegenerateCredentials>(),
+    ]);
+
+    /// The rules of these types.
+    pub const fn new(types: &'static [TypeRules]) -> Self {
+        Self(types)
+    }
+
+    pub(super) fn of(self, name: &str) -> Option<&'static TypeRules> {
+        self.0.iter().find(|rules| rules.name == name)
+    }
+
+    /// The `meta` of a new record of a type, as JSON text; `None` for types without one.
+    pub fn initial_meta(self, spec: &ResourceSpec) -> Option<&'static str> {
+        self.of(spec.name)?.initial_meta
+    }
+
+    /// Returns how the members of a record's relationship are determined, by the record's attributes as JSON text.
+    ///
+    /// # Errors
+    /// When the attributes do not have the shape of their declaration.
+    pub fn membership(
+        self,
+        spec: &ResourceSpec,
+        relationship: &str,
+        attributes: &str,
+    ) -> Result<Membership, DecodeError> {
+        match self.of(spec.name) {
+            Some(rules) if rules.computed.contains(&relationship) => {
+                (rules.membership)(relationship, attributes)
+            }
+            _ => Ok(Membership::Linked),
+        }
+    }
+
+    /// The related records that a deletion of a record of this type is decided on.
+    pub fn delete_reads(self, spec: &ResourceSpec) -> &'static [RelatedRecords] {
+        self.of(spec.name).map_or(&[], |rules| rules.delete_reads)
+    }
+
+    /// Decides a deletion.
+    ///
+    /// # Errors
+    /// Why the record cannot be deleted.
+    pub fn decide_delete(self, context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError> {
+        self.of(context.spec.name).map_or_else(|| Ok(context.delete()), |rules| (rules.delete)(context))
+    }
+}
+
+/// The rules of one type, in a form that does not name the type.
+#[derive(Debug, Clone, Copy)]
+pub struct TypeRules {
+    name: &'static str,
+    pub(super) is_operation: bool,
+    pub(super) computed: &'static [&'static str],
+    pub(super) initial_meta: Option<&'static str>,
+    pub(super) delete_reads: &'static [RelatedRecords],
+    pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
+    pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
+    pub(super) membership: fn(&str, &str) -> Result<Membership, DecodeError>,
+}
+
+impl TypeRules {
+    /// The rules of `R`.
+    pub const fn of<R: Rules>() -> Self {
+        Self {
+            name: R::SPEC.name,
+            is_operation: R::IS_OPERATION,
+            computed: R::COMPUTED,
+            initial_meta: R::INITIAL_META,
+            delete_reads: R::DELETE_READS,
+            write: write::<R>,
+            delete: R::delete,
+            membership: membership::<R>,
+        }
+    }
+
+    /// Replaces the rule of deletions, and the related records that it depends on.
+    #[must_use]
+    pub const fn deleting(
+        mut self,
+        reads: &'static [RelatedRecords],
+        delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
+    ) -> Self {
+        (self.delete_reads, self.delete) = (reads, delete);
+        self
+    }
+}
+
+/// A [`Draft`] whose attributes are JSON values, between the generic part of a decision and that of its type.
+#[derive(Debug, Default)]
+pub(super) struct UntypedDraft {
+    pub(super) changes: Map<String, Value>,
+    pub(super) links: Links,
+    pub(super) also: Vec<RecordChange>,
+    pub(super) events: Vec<Event>,
+    pub(super) refusals: Vec<Refusal>,
+}
+
+fn write<R: Rules>(context: &WriteContext<'_>, draft: UntypedDraft) -> Result<UntypedDraft, DecodeError> {
+    let UntypedDraft { changes, links, also, events, refusals } = draft;
+    let before = match context.kind {
+        super::WriteKind::Create => None,
+        super::WriteKind::Update(stored) => Some(stored.decode::<R>()?),
+    };
+    let object = didww_types::ResourceObject { attributes: changes, ..Default::default() };
+    let changes = <R::Partial as didww_types::Partial<R>>::decode(object)?;
+    let mut draft = Draft { before, changes, links, also, events, refusals };
+    R::write(context, &mut draft)?;
+    let Draft { changes, links, also, events, refusals, .. } = draft;
+    Ok(UntypedDraft { changes: changes.attributes()?, links, also, events, refusals })
+}
+
+fn membership<R: Rules>(relationship: &str, attributes: &str) -> Result<Membership, DecodeError> {
+    Ok(R::membership(&R::Partial::from_attributes(attributes)?, relationship))
+}
