@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use client_core::{Answered, Channel, Outgoing, Repeatable};
-use didww_types::resources::{Did, VoiceOutTrunk, VoiceOutTrunkRegenerateCredentials};
 use didww_types::{ApiVersion, Resource, Secret};
 use reqwest::{Method, StatusCode};
 use tracing::Instrument as _;
@@ -28,13 +27,18 @@ pub(crate) struct Parts {
     pub(crate) version: ApiVersion,
 }
 
-/// Declares the method of each resource.
+/// Defines the method of each declared resource.
 macro_rules! accessors {
-    ($($(#[$meta:meta])* $name:ident: $resource:ty,)+) => {
+    ($($name:ident: $resource:ident,)+) => {
         impl Client {
-            $($(#[$meta])* pub fn $name(&self) -> Api<$resource> {
-                self.api()
-            })+
+            $(
+                #[doc = concat!("The operations of `", stringify!($name), "`: see [`", stringify!($resource), "`].")]
+                ///
+                #[doc = concat!("[`", stringify!($resource), "`]: didww_types::resources::", stringify!($resource))]
+                pub fn $name(&self) -> Api<didww_types::resources::$resource> {
+                    self.api()
+                }
+            )+
 
             /// The type names for which there is a method.
             #[cfg(test)]
@@ -43,14 +47,7 @@ macro_rules! accessors {
     };
 }
 
-accessors! {
-    /// The operations of DIDs, the account's telephone numbers.
-    dids: Did,
-    /// Requests for new credentials of a trunk; [`Api::regenerate_credentials`] also reads the credentials.
-    voice_out_trunk_regenerate_credentials: VoiceOutTrunkRegenerateCredentials,
-    /// The operations of outbound trunks.
-    voice_out_trunks: VoiceOutTrunk,
-}
+didww_types::for_each_resource!(accessors);
 
 impl Client {
     /// Creates a client of the production environment with default settings.

@@ -11,6 +11,7 @@ mod ends;
 mod lists;
 mod numbers;
 mod order;
+mod pools;
 mod process;
 mod reads;
 mod relationships;

@@ -3,7 +3,7 @@
 use didww_types::{Access, ApiVersion, Feature, REGISTRY, ResourceSpec, Verb};
 use http::Method;
 use serde_json::{Value, json};
-use trunk_server::control::{NewAccount, NewDid};
+use trunk_server::control::{NewAccount, NewDid, RecordMembers};
 use trunk_server::{TestServer, TestServerBuilder};
 
 use crate::support::api::{Answer, Api};
@@ -16,6 +16,8 @@ struct Neighbours {
     /// A trunk of the other account, linked to its DID.
     trunk: String,
     did: String,
+    /// A capacity pool of the other account.
+    pool: String,
     /// A trunk of this account.
     own: String,
 }
@@ -29,6 +31,9 @@ impl Neighbours {
         let other = world.api.with_key(Some(key.expose()));
         let did = NewDid::new("37061498222").emergency();
         let did = world.server.control().add_did(account.id, did).await.unwrap().to_string();
+        let pool = RecordMembers::default().attribute("name", "Standard");
+        let pool = world.server.control().put_record(Some(account.id), "capacity_pools", None, pool).await;
+        let pool = pool.unwrap().to_string();
         let mut body = credentials("A");
         for name in ["dids", "emergency_dids"] {
             body = linking(body, name, dids(&[&did]));
@@ -37,7 +42,7 @@ impl Neighbours {
         let created = other.post(TRUNKS, &body).await;
         assert_eq!(created.status, 201, "{}", created.text);
         let (trunk, own) = (created.id(), world.trunk("A").await);
-        Self { world, other, trunk, did, own }
+        Self { world, other, trunk, did, pool, own }
     }
 
     /// The id of the other account's record of a type.
@@ -45,6 +50,7 @@ impl Neighbours {
         match spec.name {
             "voice_out_trunks" | "voice_out_trunk_regenerate_credentials" => &self.trunk,
             "dids" => &self.did,
+            "capacity_pools" => &self.pool,
             other => panic!("give the other account a record of {other}, so that this test can ask for it"),
         }
     }

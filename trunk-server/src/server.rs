@@ -14,6 +14,7 @@ use service_base::ids::Ids;
 use service_base::net;
 #[cfg(feature = "sip")]
 use service_base::net::{Entered, Use};
+use service_core::jobs::{self, JobSet};
 use service_core::{Core, Outbox};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -183,7 +184,7 @@ impl ServerBuilder {
             None => None,
         };
         #[cfg(feature = "voipbin")]
-        let platform_tasks = start_platform(&platform, edge.as_ref()).await?;
+        let platform_jobs = start_platform(&platform, edge.as_ref()).await?;
         let control = Control::new(
             Arc::clone(&core),
             #[cfg(feature = "voipbin")]
@@ -212,8 +213,12 @@ impl ServerBuilder {
             #[cfg(feature = "sip")]
             own_sockets.push(core.own.enter(at, Use::Other));
         }
+        let jobs = JobSet::default();
+        #[cfg(feature = "sip")]
+        let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]
-        tasks.push(tokio::spawn(until_stopped(platform_tasks, stopped.clone())));
+        let jobs = jobs.and(platform_jobs);
+        tasks.push(tokio::spawn(jobs::run(Arc::clone(&core), jobs, stopped.clone())));
         tasks.push(tokio::spawn(callbacks::run(Arc::clone(&core), callbacks, stopped.clone())));
         let rates = RateLimits::new(config.accounts.max_rate(address.ip().to_canonical().is_loopback()));
         let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates);
@@ -258,15 +263,6 @@ fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> ListenerC
     ListenerContext { limits, proxies, descriptors, share, clock: core.clock.clone() }
 }
 
-/// Runs a future until it completes or the server stops.
-#[cfg(feature = "voipbin")]
-async fn until_stopped(task: impl Future<Output = ()>, mut stop: watch::Receiver<bool>) {
-    tokio::select! {
-        _ = stop.wait_for(|stop| *stop) => {}
-        () = task => {}
-    }
-}
-
 /// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs a
 /// warning and runs without the edge.
 #[cfg(feature = "sip")]
@@ -286,7 +282,7 @@ async fn start_edge(
     }
 }
 
-/// Starts the dialler of the communication platform. Returns the future of its background tasks.
+/// Starts the dialler of the communication platform. Returns the platform's jobs.
 ///
 /// # Errors
 /// If it cannot start, or the configuration maps a host to the carrier edge and the edge does not run.
@@ -294,7 +290,7 @@ async fn start_edge(
 async fn start_platform(
     platform: &Arc<Platform>,
     edge: Option<&carrier_edge::Edge>,
-) -> Result<impl Future<Output = ()> + use<>, StartError> {
+) -> Result<JobSet, StartError> {
     if edge.is_none()
         && let Some((name, _)) = platform.config.hosts.iter().find(|(_, destination)| *destination == "edge")
     {

@@ -1,7 +1,7 @@
 //! Log lines for the operator about attempts that were not admitted.
 
 use didww_types::Timestamp;
-use service_base::summed::Summed;
+use service_base::log_limiter::LogLimiter;
 use trunk_rules::carrier::{Challenge, Check, DigestFailure, Refusal};
 
 use super::Inner;
@@ -11,28 +11,28 @@ use super::stack::Incoming;
 /// Log lines that callers can cause. The first ones of a minute are written, the others are summed up.
 #[derive(Debug)]
 pub(crate) struct LogSums {
-    challenged: Summed,
-    refused: Summed,
-    unrecorded: Summed,
-    pub registrations: Summed,
-    pub media: Summed,
+    challenged: LogLimiter,
+    refused: LogLimiter,
+    unrecorded: LogLimiter,
+    pub registrations: LogLimiter,
+    pub media: LogLimiter,
 }
 
 impl LogSums {
     pub(crate) const fn new() -> Self {
         Self {
-            challenged: Summed::new("attempts were challenged again"),
-            refused: Summed::new("attempts were refused"),
-            unrecorded: Summed::new("trunks had refusals that were not recorded"),
-            registrations: Summed::new("registrations were refused"),
-            media: Summed::new("calls had problems with their media"),
+            challenged: LogLimiter::new("attempts were challenged again"),
+            refused: LogLimiter::new("attempts were refused"),
+            unrecorded: LogLimiter::new("trunks had refusals that were not recorded"),
+            registrations: LogLimiter::new("registrations were refused"),
+            media: LogLimiter::new("calls had problems with their media"),
         }
     }
 
-    pub(crate) fn sum_up(&self, now: Timestamp) {
+    pub(crate) fn write_log_summaries(&self, now: Timestamp) {
         let Self { challenged, refused, unrecorded, registrations, media } = self;
         for kind in [challenged, refused, unrecorded, registrations, media] {
-            kind.sum_up(now);
+            kind.write_due_summary(now);
         }
     }
 

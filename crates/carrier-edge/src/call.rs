@@ -16,8 +16,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
-use service_base::places::Place;
-use service_base::summed::Summed;
+use service_base::log_limiter::LogLimiter;
+use service_base::slots::Slot;
 use sip_transport::session_timer::Session;
 use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
 
@@ -39,7 +39,8 @@ use sdp_state::SdpState;
 const MAX_CALL_DURATION: Duration = Duration::from_hours(24);
 
 /// Sums up log lines about calls beyond the limit of their account.
-static ACCOUNT_LIMIT_LOG: Summed = Summed::new("accounts had calls refused at their limit of active calls");
+static ACCOUNT_LIMIT_LOG: LogLimiter =
+    LogLimiter::new("accounts had calls refused at their limit of active calls");
 
 const HUNG_UP: Ending = Ending { cause: 200, code: 200, reason: "Bye" };
 const CANCELLED: Ending = Ending { cause: 487, code: 487, reason: "Request terminated (Cancel)" };
@@ -152,7 +153,7 @@ struct Call<'a> {
     /// The caller's BYE, if it ended the call.
     bye: Option<PendingBye>,
     /// The slot among the active calls of its account.
-    account_slot: Option<Place<i64>>,
+    account_slot: Option<Slot<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
     unacknowledged: Option<UnacknowledgedAnswer<'a>>,
     /// When the call ends because its trunk's threshold pays for no more.

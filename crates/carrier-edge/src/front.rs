@@ -23,8 +23,8 @@ use rsipstack::sip::Transport;
 use service_base::buckets::{Bucket, Buckets};
 use service_base::clock::Clock;
 use service_base::ids::Ids;
+use service_base::log_limiter::LogLimiter;
 use service_base::rate::Rate;
-use service_base::summed::Summed;
 use sip_transport::{Arrival, FilterAction, Head, MessageFilter, Reply, tag_of};
 use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
 
@@ -67,9 +67,9 @@ pub(crate) struct Front {
 /// Log lines of which repetitions are summed up.
 #[derive(Debug)]
 struct FilterLogSums {
-    refused: Summed,
-    guesses: Summed,
-    dropped: Summed,
+    refused: LogLimiter,
+    guesses: LogLimiter,
+    dropped: LogLimiter,
 }
 
 /// Why a source is known, if it is.
@@ -114,9 +114,9 @@ impl Front {
             request_slots: RequestSlots::new(request_slots::SLOT_LIMITS),
             counts: Counts::default(),
             log_sums: FilterLogSums {
-                refused: Summed::once("calls from unknown addresses were refused"),
-                guesses: Summed::new("sources had too many wrong digests"),
-                dropped: Summed::new("requests were dropped: their source has too many in progress"),
+                refused: LogLimiter::once("calls from unknown addresses were refused"),
+                guesses: LogLimiter::new("sources had too many wrong digests"),
+                dropped: LogLimiter::new("requests were dropped: their source has too many in progress"),
             },
         }
     }
@@ -207,10 +207,10 @@ impl Front {
     }
 
     /// Logs the summaries since the last call.
-    pub(crate) fn sum_up(&self) {
+    pub(crate) fn write_log_summaries(&self) {
         let now = self.clock.now();
         for kind in [&self.log_sums.refused, &self.log_sums.guesses, &self.log_sums.dropped] {
-            kind.sum_up(now);
+            kind.write_due_summary(now);
         }
         if let Some(counts) = self.counts.since_last_time() {
             tracing::info!(

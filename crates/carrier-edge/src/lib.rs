@@ -56,8 +56,9 @@ use serde::Serialize;
 use service_base::background::in_background;
 use service_base::descriptors::Share;
 use service_base::net::{Budget, Use};
-use service_base::places::Places;
+use service_base::slots::Slots;
 use service_core::Core;
+use service_core::jobs::JobSet;
 use sip_transport::body::ACCEPT;
 use sip_transport::{MessageFilter, Ports, SocketAccounting};
 use tokio::sync::Semaphore;
@@ -107,7 +108,7 @@ pub struct Inner {
     /// Limits the bytes of media that all calls together send per second.
     media_bytes: Budget,
     /// Limits the active calls of each account.
-    account_slots: Arc<Places<i64>>,
+    account_slots: Arc<Slots<i64>>,
     refusal_record_limit: RefusalRecordLimit,
     unacknowledged_answers: UnacknowledgedAnswers,
     counters: Counters,
@@ -191,7 +192,7 @@ impl Edge {
                     share: Share::Calls,
                 },
             ),
-            account_slots: Places::new(account_call_limit(&core, &config)),
+            account_slots: Slots::new(account_call_limit(&core, &config)),
             host_lookups: media::HostLookups::default(),
             media_bytes: Budget::new(config.media_bytes_per_second, config.media_bytes_per_second),
             core,
@@ -213,8 +214,7 @@ impl Edge {
         let stack = Arc::new(stack);
         let mut tasks = vec![
             tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
-            tokio::spawn(record_retention::run(Arc::clone(&inner))),
-            tokio::spawn(sum_up(Arc::clone(&inner), Arc::clone(&stack))),
+            tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
         ];
         tasks.extend(billing::tasks(&inner));
         Ok(Self { inner, stack, tasks })
@@ -228,6 +228,11 @@ impl Edge {
     /// The address on which SIP is served over TLS, if TLS is configured.
     pub fn tls_address(&self) -> Option<SocketAddr> {
         self.stack.tls_address()
+    }
+
+    /// The jobs of the edge, to be run for as long as the server runs.
+    pub fn jobs(&self) -> JobSet {
+        record_retention::jobs(&self.inner)
     }
 
     /// A handle that does not keep the edge running.
@@ -361,13 +366,13 @@ const MAX_ACTIVE_CALLS: usize = 65_536;
 /// How often repeated log lines are summed up.
 const LOG_SUMMARY_INTERVAL: Duration = Duration::from_mins(1);
 
-async fn sum_up(inner: Arc<Inner>, stack: Arc<Stack>) {
+async fn write_log_summaries(inner: Arc<Inner>, stack: Arc<Stack>) {
     let clock = &inner.core.clock;
     loop {
         clock.sleep_until(clock.now().after(LOG_SUMMARY_INTERVAL)).await;
-        inner.front.sum_up();
-        inner.log_sums.sum_up(clock.now());
-        stack.sum_up(clock);
+        inner.front.write_log_summaries();
+        inner.log_sums.write_log_summaries(clock.now());
+        stack.write_log_summaries(clock);
     }
 }
 

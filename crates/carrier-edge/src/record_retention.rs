@@ -1,18 +1,19 @@
 //! Deletes call records that are older than `keep_months`; until then an export can ask for them.
 
-use std::sync::Arc;
-
-use service_core::retention::enforce_retention;
+use service_core::jobs::JobSet;
+use service_core::retention::retention;
 
 use super::Inner;
 
+/// The name of the job.
+const KIND: &str = "edge.delete_old_calls";
 /// Limit of records that one commit deletes. It is small because the records of ending calls wait behind the
 /// commit.
 const MAX_DELETED_PER_COMMIT: u64 = 100;
 
-/// Deletes old records for as long as the edge runs.
-pub(crate) async fn run(inner: Arc<Inner>) {
-    let core = &inner.core;
-    let forget = |before| core.store.forget_calls(before, MAX_DELETED_PER_COMMIT);
-    enforce_retention(&core.clock, inner.config.keep_months, "records of calls", forget).await;
+/// The job that deletes old records.
+pub(crate) fn jobs(inner: &Inner) -> JobSet {
+    retention(&inner.core.clock, KIND, inner.config.keep_months, |core, before| async move {
+        core.store.forget_calls(before, MAX_DELETED_PER_COMMIT).await
+    })
 }

@@ -160,8 +160,8 @@ impl Stack {
     }
 
     /// Logs how many connections were refused since the last call.
-    pub(crate) fn sum_up(&self, clock: &Clock) {
-        self.refused.sum_up(clock);
+    pub(crate) fn write_log_summaries(&self, clock: &Clock) {
+        self.refused.write_log_summaries(clock);
     }
 
     pub(crate) fn stop(&self) {

@@ -11,14 +11,14 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use service_base::forwarded::origin;
-use service_base::places::{self, Places};
+use service_base::slots::{self, Slots};
 
 use super::proofs::Proofs;
 
 /// The unacknowledged answers of each source.
 #[derive(Debug)]
 pub(crate) struct UnacknowledgedAnswers {
-    waiting: Arc<Places<IpAddr>>,
+    waiting: Arc<Slots<IpAddr>>,
     acknowledging: Proofs,
 }
 
@@ -27,14 +27,14 @@ pub(crate) struct UnacknowledgedAnswers {
 pub(crate) struct UnacknowledgedAnswer<'a> {
     acknowledging: &'a Proofs,
     source: IpAddr,
-    _waiting: places::Place<IpAddr>,
+    _waiting: slots::Slot<IpAddr>,
 }
 
 impl UnacknowledgedAnswers {
     /// Creates the limiter; `limit` applies to a source that has acknowledged no answer lately.
     pub(crate) fn new(limit: u32) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Self { waiting: Places::new(limit), acknowledging: Proofs::default() }
+        Self { waiting: Slots::new(limit), acknowledging: Proofs::default() }
     }
 
     /// Takes a slot for an answer to this source. `None` if the source has reached its limit.

@@ -12,7 +12,7 @@ use didww_types::Secret;
 use http::{HeaderMap, StatusCode, header};
 use service_base::clock::Clock;
 use service_base::forwarded::Client;
-use service_base::guessing::{Guesses, NotTaken, Source};
+use service_base::guessing::{AuthRefusal, GuessLimiter, Source};
 
 use crate::respond::{refused, retry_after};
 
@@ -43,7 +43,7 @@ pub(crate) async fn authenticate(
 pub(crate) struct Authenticator {
     pub(crate) auth: ControlAuth,
     /// Counts wrong tokens by the address of the client.
-    pub(crate) guesses: Guesses,
+    pub(crate) guesses: GuessLimiter,
     pub(crate) clock: Clock,
 }
 
@@ -73,10 +73,10 @@ impl Authenticator {
         let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(unauthorized)?;
         let is_correct = Secret::new(sent) == *token;
-        match self.guesses.take(source, self.guesses.mark(sent), is_correct, self.clock.now()) {
+        match self.guesses.check(source, self.guesses.hash(sent), is_correct, self.clock.now()) {
             Ok(()) => Ok(()),
-            Err(NotTaken::Wrong) => Err(unauthorized()),
-            Err(NotTaken::TooMany(seconds)) => Err(Rejection {
+            Err(AuthRefusal::Wrong) => Err(unauthorized()),
+            Err(AuthRefusal::TooMany(seconds)) => Err(Rejection {
                 retry_after: Some(seconds),
                 ..Rejection::new(StatusCode::TOO_MANY_REQUESTS, "this address sent too many wrong tokens")
             }),
@@ -128,7 +128,7 @@ mod tests {
         let limits = GuessLimits { of_source: 3, ..GuessLimits::default() };
         let clock = Clock::system();
         clock.freeze(None);
-        Authenticator { auth, guesses: Guesses::new("control tokens", limits), clock }
+        Authenticator { auth, guesses: GuessLimiter::new("control tokens", limits), clock }
     }
 
     fn source(last: u8) -> Source {

@@ -1,7 +1,7 @@
 //! The control plane: what DIDWW's staff, the passing of time and the outside world change, and no request of an
 //! account's owner can.
 //!
-//! It creates accounts, keys, DIDs and customers, changes what their owners cannot, resets records, sets the clock, and
+//! It creates accounts, keys, DIDs, records of other declared types and customers, changes what their owners cannot, resets records, sets the clock, and
 //! reports calls and deliveries of callbacks. Each operation is a method of [`Control`] and an endpoint of the control
 //! listener, which serves programs on this machine or clients with the control token, and no web pages. Nothing on the
 //! public listener leads here. The crate changes records directly, without the rules for requests of their owners, and
@@ -25,6 +25,7 @@ pub mod customers;
 mod deliveries;
 mod dids;
 mod error;
+mod records;
 mod respond;
 mod routes;
 mod trunks;
@@ -40,6 +41,7 @@ pub use accounts::{AccountPatch, NewAccount};
 pub use auth::ControlAuth;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
+pub use records::RecordMembers;
 pub use routes::control_router;
 
 /// Controls a running server. Clones control the same server.

@@ -2,6 +2,7 @@
 //!
 //! A body has at most 4 MiB and must arrive within `Limits::body_deadline`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,20 +17,20 @@ use didww_types::{ApiVersion, Feature, Secret, Timestamp};
 use http::{StatusCode, Uri};
 use http_listener::{BodyError, BodyLimits, Limits, health_router, read_body};
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
-use service_base::guessing::Guesses;
+use service_base::guessing::GuessLimiter;
 use trunk_store::account::Account;
 use trunk_store::{Backlog, Delivery, Owner};
 use uuid::Uuid;
 
 use crate::auth::{Authenticator, ControlAuth, authenticate};
 use crate::respond::{Outcome, parse_body, parse_id, parse_query, refused, respond};
-use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid};
+use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid, RecordMembers};
 
 /// Builds the router of the control listener: the control API below `/control/v1`, and the health endpoints.
 pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Router {
-    let guesses = Guesses::new("control tokens", limits.guesses);
+    let guesses = GuessLimiter::new("control tokens", limits.guesses);
     let authenticator = Authenticator { auth, guesses, clock: control.clock().clone() };
     let health = health_router(Arc::clone(&control.core));
     let routes = Router::new()
@@ -40,6 +41,8 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         .route("/control/v1/accounts/{id}/dids", post(add_dids))
         .route("/control/v1/accounts/{id}/dids/{did}", patch(update_did))
         .route("/control/v1/accounts/{id}/trunks/{trunk}/ip_only", post(make_ip_only))
+        .route("/control/v1/accounts/{id}/records/{type}", post(put_owned_record))
+        .route("/control/v1/records/{type}", post(put_global_record))
         .route("/control/v1/deliveries", get(list_deliveries))
         .route("/control/v1/reset", post(reset))
         .route("/control/v1/clock", get(show_clock))
@@ -311,6 +314,54 @@ async fn add_dids(State(control): State<Control>, Path(id): Path<String>, body: 
         Ok((StatusCode::CREATED, json!({ "dids": dids })))
     };
     respond(add.await)
+}
+
+/// The members of a relationship: null, an id, or a list of ids.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Related {
+    One(Option<Uuid>),
+    Many(Vec<Uuid>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordBody {
+    id: Option<Uuid>,
+    #[serde(default)]
+    attributes: Map<String, Value>,
+    #[serde(default)]
+    relationships: BTreeMap<String, Related>,
+}
+
+async fn put_owned_record(
+    State(control): State<Control>,
+    Path((id, kind)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    let put = async { put_record(&control, Some(parse_id(&id, "account")?), &kind, &body).await };
+    respond(put.await)
+}
+
+async fn put_global_record(
+    State(control): State<Control>,
+    Path(kind): Path<String>,
+    body: Bytes,
+) -> Response {
+    respond(put_record(&control, None, &kind, &body).await)
+}
+
+async fn put_record(control: &Control, account: Option<Uuid>, kind: &str, body: &Bytes) -> Outcome {
+    let RecordBody { id, attributes, relationships } = parse_body(body)?;
+    let ids = |related| match related {
+        Related::One(id) => id.into_iter().collect(),
+        Related::Many(ids) => ids,
+    };
+    let relationships = relationships.into_iter().map(|(name, related)| (name, ids(related))).collect();
+    let members = RecordMembers { attributes, relationships };
+    let stored = control.put_record(account, kind, id, members).await?;
+    let status = if id.is_none() { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, json!({ "type": kind, "id": stored.to_string() })))
 }
 
 #[derive(Deserialize)]

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{Control, ControlError};
 
 /// Maximum number of attempts at a change, which is made again if another write changed the record in between.
-const MAX_WRITE_ATTEMPTS: usize = 8;
+pub(crate) const MAX_WRITE_ATTEMPTS: usize = 8;
 
 impl Control {
     /// Makes a trunk authenticate calls by their source address alone (`ip_only`), which its owner cannot request.

@@ -11,8 +11,8 @@ use http::{HeaderValue, Request, StatusCode, header};
 
 use http_listener::{BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, read_body};
 use service_base::forwarded::{Client, origin};
-use service_base::guessing::{NotTaken, Source};
-use service_base::summed::Summed;
+use service_base::guessing::{AuthRefusal, Source};
+use service_base::log_limiter::LogLimiter;
 use trunk_store::Asker;
 use trunk_store::account::{Account, KeyDigest};
 
@@ -21,7 +21,7 @@ use crate::state::Api;
 use crate::{headers, negotiate};
 
 /// Counts the 503 responses by their cause. Under load there are too many of them to log each.
-static UNAVAILABLE: Summed = Summed::new("requests were answered 503");
+static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
 
 /// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
 const REQUEST_IDS: RequestIds =
@@ -103,11 +103,11 @@ fn authenticate(api: &Api, parts: &http::request::Parts) -> Result<(KeyDigest, A
     let digest = KeyDigest::of(key);
     let account = api.core.store.account_by_key(digest);
     let source = Source::of(Client::of(&parts.extensions));
-    let mark = api.core.guesses.mark(digest);
-    match api.core.guesses.take(source, mark, account.is_some(), api.core.clock.now()) {
+    let mark = api.core.guesses.hash(digest);
+    match api.core.guesses.check(source, mark, account.is_some(), api.core.clock.now()) {
         Ok(()) => account.map(|account| (digest, account)).ok_or_else(unauthorized),
-        Err(NotTaken::Wrong) => Err(unauthorized()),
-        Err(NotTaken::TooMany(_)) => Err(too_many_requests()),
+        Err(AuthRefusal::Wrong) => Err(unauthorized()),
+        Err(AuthRefusal::TooMany(_)) => Err(too_many_requests()),
     }
 }
 
@@ -125,7 +125,7 @@ fn too_many_requests() -> ApiError {
 }
 
 /// Counts the 401 and 429 responses by the address of the client, which can send any number of such requests.
-static UNAUTHORIZED: Summed = Summed::new("requests were answered 401 or 429");
+static UNAUTHORIZED: LogLimiter = LogLimiter::new("requests were answered 401 or 429");
 
 /// Returns true for a 401 or 429 response that is counted in a summary and not logged on its own.
 fn is_summed_by_client(api: &Api, status: StatusCode, parts: &http::request::Parts) -> bool {

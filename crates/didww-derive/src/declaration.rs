@@ -40,6 +40,8 @@ pub(crate) struct Attr {
     pub(crate) unique: bool,
     pub(crate) unique_everywhere: bool,
     pub(crate) sort: bool,
+    /// Type, relationship and attribute of each part of a sum.
+    pub(crate) sums: Vec<[String; 3]>,
 }
 
 pub(crate) struct Rel {
@@ -205,6 +207,7 @@ impl Declaration {
             unique: false,
             unique_everywhere: false,
             sort: false,
+            sums: Vec::new(),
         };
         let mut filter = None;
         if !matches!(attribute.meta, syn::Meta::Path(_)) {
@@ -223,16 +226,21 @@ impl Declaration {
                     attr.unique_everywhere = true;
                 } else if meta.path.is_ident("sort") {
                     attr.sort = true;
+                } else if meta.path.is_ident("sum") {
+                    attr.sums = sums(&meta)?;
                 } else if meta.path.is_ident("filter") {
                     filter = Some(filter_options(&meta)?);
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         sort, filter",
+                         sort, sum, filter",
                     ));
                 }
                 Ok(())
             })?;
+        }
+        if !attr.sums.is_empty() && (attr.update || attr.create != Access::Never) {
+            return Err(Error::new_spanned(attribute, "a sum is computed, so that no request can write it"));
         }
         if let Some((list, blank)) = filter {
             let name = attr.name.clone();
@@ -326,6 +334,13 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
                 return Err(Error::new(path.span(), "expected relationships and an attribute: `related = \"a.b\"`"));
             }
             test = Some(quote!(::didww_types::FilterTest::Related(#path)));
+        } else if meta.path.is_ident("exceeds") {
+            let comparison: LitStr = meta.value()?.parse()?;
+            let names = comparison.value();
+            let Some((greater, less)) = names.split_once(" > ") else {
+                return Err(Error::new(comparison.span(), "expected two attributes: `exceeds = \"a > b\"`"));
+            };
+            test = Some(quote!(::didww_types::FilterTest::Exceeds(#greater, #less)));
         } else if meta.path.is_ident("value") {
             value = Some(meta.value()?.parse::<Type>()?);
         } else if meta.path.is_ident("since") {
@@ -338,8 +353,8 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
             legacy = true;
         } else {
             return Err(meta.error(
-                "unknown option; known: name, id, equals, contains, linked, related, value, since, list, blank, \
-                 legacy",
+                "unknown option; known: name, id, equals, contains, linked, related, exceeds, value, since, list, \
+                 blank, legacy",
             ));
         }
         Ok(())
@@ -348,9 +363,22 @@ fn read_filter(attribute: &Attribute) -> Result<Filter> {
         (Some(name), Some(test), Some(value)) => Ok(Filter { name, test, value, list, blank, legacy, since }),
         _ => Err(Error::new_spanned(
             attribute,
-            "a filter needs a name, a test (id, equals, contains, linked or related) and a value",
+            "a filter needs a name, a test (id, equals, contains, linked, related or exceeds) and a value",
         )),
     }
+}
+
+/// The parts of a sum, each `"type.relationship.attribute"`.
+fn sums(meta: &ParseNestedMeta<'_>) -> Result<Vec<[String; 3]>> {
+    let content;
+    parenthesized!(content in meta.input);
+    let parts = content.parse_terminated(<LitStr as syn::parse::Parse>::parse, Token![,])?;
+    let part = |part: LitStr| {
+        let names: Vec<String> = part.value().split('.').map(str::to_owned).collect();
+        <[String; 3]>::try_from(names)
+            .map_err(|_| Error::new(part.span(), "expected `\"type.relationship.attribute\"`"))
+    };
+    parts.into_iter().map(part).collect()
 }
 
 /// The options `list` and `blank` of `filter(...)` in an `#[attr]`.

@@ -9,6 +9,19 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
     let Declaration { ident, doc, name, since, verbs, nested_includes, global, .. } = declaration;
     let attributes = declaration.attributes.iter().map(attribute);
     let relationships = declaration.relationships.iter().map(relationship);
+    let same_targets = declaration.relationships.iter().map(|rel| {
+        let (record, target) = (&rel.record, &rel.target);
+        let message = format!("`{}` has another Rust type than `{target}`", rel.name);
+        quote! {
+            const _: () = assert!(
+                ::didww_types::derive_support::same_name(
+                    <#record as ::didww_types::Named>::TYPE.as_bytes(),
+                    #target.as_bytes(),
+                ),
+                #message
+            );
+        }
+    });
     let filters = declaration.filters.iter().map(filter);
     let has_meta = declaration.meta.is_some();
     let adapter = declaration.adapter.as_ref().map_or(quote!(None), |path| quote!(Some(&#path)));
@@ -19,6 +32,8 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
         impl ::didww_types::Named for #ident {
             const TYPE: &'static str = #name;
         }
+
+        #(#same_targets)*
 
         #[expect(non_upper_case_globals, reason = "the name cannot clash with a hand-written one")]
         static #constant: ::didww_types::ResourceSpec = ::didww_types::ResourceSpec {
@@ -47,7 +62,11 @@ fn attribute(attr: &Attr) -> TokenStream {
     let unique = attr.unique.then(|| quote!(.unique()));
     let everywhere = attr.unique_everywhere.then(|| quote!(.unique_everywhere()));
     let sort = attr.sort.then(|| quote!(.sort()));
-    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort }
+    let parts = attr.sums.iter().map(|[of, through, attribute]| {
+        quote!(::didww_types::Sum { of: #of, through: #through, attribute: #attribute })
+    });
+    let sums = (!attr.sums.is_empty()).then(|| quote!(.sums(&[#(#parts),*])));
+    quote! { ::didww_types::AttributeSpec::of::<#ty>(#name, #doc).create(#create) #update #since #default #unique #everywhere #sort #sums }
 }
 
 fn relationship(rel: &Rel) -> TokenStream {

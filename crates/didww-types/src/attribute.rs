@@ -36,6 +36,8 @@ pub enum Kind {
     Enumeration(&'static [&'static str]),
     /// An instant in UTC, written `YYYY-MM-DDTHH:MM:SS.mmmZ`.
     Timestamp,
+    /// A day, written `YYYY-MM-DD`.
+    Date,
     /// An absolute http or https URL.
     Url,
     /// A UUID in lower case.

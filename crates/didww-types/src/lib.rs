@@ -49,14 +49,14 @@ pub use patch::Patch;
 pub use path::{Step, follow, related_attribute};
 pub use query::{OneOf, Parameters, QueryPairs, encode_component};
 pub use registry::{REGISTRY, find};
-pub use relationship::{AnyResource, RelationshipLinks, ToMany, ToManyName, ToOne, ToOneName};
+pub use relationship::{RelationshipLinks, ToMany, ToManyName, ToOne, ToOneName};
 pub use resource::{
     Creatable, Create, Deletable, Filter, Gettable, Listable, Named, Partial, Resource, Sent, Updatable,
     Update, VersionError,
 };
 pub use spec::{
     Access, Adapter, AttributeSpec, DefaultValue, FilterSpec, FilterTest, NotRepresentable, RelationshipSpec,
-    ResourceSpec, Verb,
+    ResourceSpec, Sum, Verb,
 };
 pub use timestamp::{Timestamp, TimestampError};
 pub use version::{ApiVersion, UnknownVersion};
@@ -67,6 +67,7 @@ pub use wire_core::{DecodeError, Extra, Secret, UnknownText};
 #[doc(hidden)]
 pub mod derive_support {
     pub use crate::direct::{Fields, ignore, read_partial, read_record};
+    pub use crate::resource::same_name;
     pub use crate::resource::support::*;
     pub use serde::de::MapAccess;
     pub use serde::{Deserialize, Deserializer};

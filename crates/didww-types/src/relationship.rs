@@ -5,16 +5,8 @@ use std::marker::PhantomData;
 use serde::{Deserialize, Deserializer};
 
 use crate::document::present;
-use crate::resource::{Named, Resource};
+use crate::resource::Resource;
 use crate::{DecodeError, Id, Included, Linkage, RelationshipObject, ResourceIdentifier};
-
-/// The target of a relationship whose type this crate does not declare yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AnyResource;
-
-impl Named for AnyResource {
-    const TYPE: &'static str = "";
-}
 
 /// The name of a to-many relationship from `R` to records of type `T`.
 ///

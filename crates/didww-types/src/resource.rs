@@ -15,6 +15,16 @@ pub trait Named {
     const TYPE: &'static str;
 }
 
+/// Compares two type names when a declaration is compiled.
+#[doc(hidden)]
+pub const fn same_name(one: &[u8], other: &[u8]) -> bool {
+    match (one.split_first(), other.split_first()) {
+        (Some((first, one)), Some((second, other))) => *first == *second && same_name(one, other),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 /// A declared resource. It is derived; `CONTRIBUTING.md` describes how a declaration is written.
 ///
 /// There are two ways of decoding. Deserialisation reads a resource object in the canonical form, that of

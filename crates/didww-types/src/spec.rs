@@ -79,6 +79,18 @@ impl DefaultValue {
     }
 }
 
+/// One part of an attribute that the service computes: the sum of an attribute over the records that refer to the record.
+/// A part of a type that the registry does not contain yet is zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sum {
+    /// The type name of the records that are summed.
+    pub of: &'static str,
+    /// Their relationship that contains the record.
+    pub through: &'static str,
+    /// Their attribute, a whole number.
+    pub attribute: &'static str,
+}
+
 /// The declaration of an attribute.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -110,6 +122,8 @@ pub struct AttributeSpec {
     pub unique_everywhere: bool,
     /// Whether a list can be sorted by the attribute.
     pub sort: bool,
+    /// What the value is the sum of. The store keeps it up to date; empty for a value that is stored as it was written.
+    pub sums: &'static [Sum],
     /// The strict validation of a value that a client sent: [`Attribute::validate`](crate::Attribute::validate).
     pub validate: fn(&Value) -> Result<Value, Vec<Flaw>>,
 }
@@ -131,6 +145,7 @@ impl AttributeSpec {
             unique: false,
             unique_everywhere: false,
             sort: false,
+            sums: &[],
             validate: T::validate,
         }
     }
@@ -183,6 +198,13 @@ impl AttributeSpec {
     #[must_use]
     pub const fn unique_everywhere(mut self) -> Self {
         self.unique_everywhere = true;
+        self
+    }
+
+    /// Makes the value a sum over the records that refer to the record.
+    #[must_use]
+    pub const fn sums(mut self, sums: &'static [Sum]) -> Self {
+        self.sums = sums;
         self
     }
 
@@ -281,6 +303,8 @@ pub enum FilterTest {
     /// A record at the end of this dotted path of relationships has the attribute that the path's last name
     /// names, and it equals the value. If the attribute is a list, one of its items does.
     Related(&'static str),
+    /// Whether the first attribute is greater than the second one equals the value.
+    Exceeds(&'static str, &'static str),
 }
 
 /// The declaration of a filter of a resource's list.

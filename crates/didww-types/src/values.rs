@@ -5,6 +5,7 @@
 
 mod bounded_integer;
 mod callback_url;
+mod date;
 mod dst_prefix;
 mod external_reference;
 mod ip_networks;
@@ -17,6 +18,7 @@ mod twilio_account_sid;
 pub(crate) use bounded_integer::validate_integer;
 pub use bounded_integer::{BillingCycles, CapacityLimit, RtpTimeout};
 pub use callback_url::CallbackUrl;
+pub use date::Date;
 pub use dst_prefix::DstPrefix;
 pub use external_reference::ExternalReference;
 pub use ip_networks::{IpNetworks, normalised_network};

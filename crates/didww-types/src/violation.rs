@@ -6,7 +6,8 @@ use rust_decimal::Decimal;
 
 /// A rule that a value breaks. `Display` writes the message that the API sends.
 ///
-/// The messages of [`LessOrEqual`](Self::LessOrEqual) and [`TooLong`](Self::TooLong) are recorded from DIDWW.
+/// The messages of [`LessOrEqual`](Self::LessOrEqual), [`TooLong`](Self::TooLong) and [`AtLeast`](Self::AtLeast) are
+/// recorded from DIDWW.
 /// The others are the default messages of the framework behind the API; they are inferred.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -37,6 +38,8 @@ pub enum Violation {
     NotAllowedForCreation,
     /// An update request cannot set this type of authentication method.
     NotAllowedForUpdate,
+    /// The number is below what is in use, or below the smallest size.
+    AtLeast(i64),
     /// The DID does not support emergency calling.
     NoEmergency,
 }
@@ -57,6 +60,7 @@ impl fmt::Display for Violation {
             Self::MustBeBlank => f.write_str("must be blank"),
             Self::NotAllowedForCreation => f.write_str("is not allowed for creation"),
             Self::NotAllowedForUpdate => f.write_str("is not allowed for update"),
+            Self::AtLeast(bound) => write!(f, "should be at least {bound}"),
             Self::NoEmergency => f.write_str("does not support Emergency feature"),
         }
     }

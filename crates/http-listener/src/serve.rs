@@ -8,8 +8,8 @@ use std::time::Duration;
 use axum::Router;
 use service_base::clock::Clock;
 use service_base::forwarded::origin;
+use service_base::log_limiter::LogLimiter;
 use service_base::net;
-use service_base::summed::Summed;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
@@ -22,8 +22,8 @@ use crate::unread_responses::UnreadResponses;
 
 /// The maximum number of connections of one address without a configured limit.
 const DEFAULT_MAX_PER_ADDRESS: usize = 256;
-static REFUSED: Summed = Summed::new("connections were refused: no room");
-static ACCEPT_FAILED: Summed = Summed::new("connections could not be accepted");
+static REFUSED: LogLimiter = LogLimiter::new("connections were refused: no room");
+static ACCEPT_FAILED: LogLimiter = LogLimiter::new("connections could not be accepted");
 
 /// The delay after a failed accept. It doubles with each further failure, up to [`MAX_ACCEPT_RETRY_DELAY`].
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(5);

@@ -18,8 +18,8 @@ use didww_types::Timestamp;
 
 use crate::forwarded::origin;
 use crate::limiter::Limiter;
+use crate::log_limiter::LogLimiter;
 use crate::rate::Rate;
-use crate::summed::Summed;
 
 /// How many failed authentications are permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +44,7 @@ const MAX_TYPING_ERRORS: u32 = 3;
 /// Pairs of source and credential that are remembered as correct. A power of two.
 const PROVEN_SLOTS: usize = 1 << 14;
 
-static WRONG_CREDENTIALS: Summed = Summed::new("wrong credentials");
+static WRONG_CREDENTIALS: LogLimiter = LogLimiter::new("wrong credentials");
 
 /// The network that a credential was sent from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,13 +57,13 @@ impl Source {
     }
 }
 
-/// The keyed hash of a credential or a name. The key is random and lives as long as its [`Guesses`].
+/// The keyed hash of a credential or a name. The key is random and lives as long as its [`GuessLimiter`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Mark(u64);
+pub struct CredentialHash(u64);
 
 /// Why a credential is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotTaken {
+pub enum AuthRefusal {
     /// The credential is wrong.
     Wrong,
     /// The source failed too often, so valid credentials are refused as well. It can try again after this
@@ -73,19 +73,19 @@ pub enum NotTaken {
 
 /// The failures and successes of authentication with one kind of credential.
 #[derive(Debug)]
-pub struct Guesses {
+pub struct GuessLimiter {
     limits: GuessLimits,
     /// The kind of credential, for the log.
     what: &'static str,
     sources: Limiter<Source>,
     /// The same failures as in `sources`, with a burst of [`MAX_TYPING_ERRORS`].
     typing_errors: Limiter<Source>,
-    names: Limiter<Mark>,
-    pairs: Limiter<(Source, Mark)>,
+    names: Limiter<CredentialHash>,
+    pairs: Limiter<(Source, CredentialHash)>,
     proven: Proven,
 }
 
-impl Guesses {
+impl GuessLimiter {
     /// Creates counters for one kind of credential. `what` names it in the log, such as "API keys and
     /// tokens".
     pub fn new(what: &'static str, limits: GuessLimits) -> Self {
@@ -101,29 +101,35 @@ impl Guesses {
     }
 
     /// Hashes a credential or a name.
-    pub fn mark(&self, sent: impl Hash) -> Mark {
-        Mark(self.proven.key.hash_one(sent))
+    pub fn hash(&self, sent: impl Hash) -> CredentialHash {
+        CredentialHash(self.proven.key.hash_one(sent))
     }
 
     /// Decides about an API key or a token that was looked up; `right` is whether it is valid. A failure is
     /// counted.
     ///
     /// # Errors
-    /// [`NotTaken::Wrong`] if it is not valid, and [`NotTaken::TooMany`], valid or not, if its source failed
+    /// [`AuthRefusal::Wrong`] if it is not valid, and [`AuthRefusal::TooMany`], valid or not, if its source failed
     /// too often.
-    pub fn take(&self, source: Source, sent: Mark, right: bool, now: Timestamp) -> Result<(), NotTaken> {
+    pub fn check(
+        &self,
+        source: Source,
+        sent: CredentialHash,
+        right: bool,
+        now: Timestamp,
+    ) -> Result<(), AuthRefusal> {
         // Almost every request has a credential that was correct from its source before: this path takes no
         // lock.
         if right && self.proven.contains(source, sent) {
             return Ok(());
         }
-        self.sources.ask(&source, self.of_source(), micros(now)).map_err(NotTaken::TooMany)?;
+        self.sources.ask(&source, self.of_source(), micros(now)).map_err(AuthRefusal::TooMany)?;
         if right {
             self.proven.insert(source, sent);
             return Ok(());
         }
         self.failed(source, now);
-        Err(NotTaken::Wrong)
+        Err(AuthRefusal::Wrong)
     }
 
     /// Checks whether a login with this name may be attempted. Returns whether one succeeded from this source
@@ -131,7 +137,7 @@ impl Guesses {
     ///
     /// # Errors
     /// The number of seconds to wait, if the source or the name has too many failures.
-    pub fn may_log_in(&self, source: Source, name: Mark, now: Timestamp) -> Result<bool, u64> {
+    pub fn may_log_in(&self, source: Source, name: CredentialHash, now: Timestamp) -> Result<bool, u64> {
         let at = micros(now);
         self.pairs.ask(&(source, name), self.of_name(), at)?;
         if self.proven.contains(source, name) {
@@ -146,12 +152,12 @@ impl Guesses {
     }
 
     /// Records that an attempted login succeeded.
-    pub fn logged_in(&self, source: Source, name: Mark) {
+    pub fn logged_in(&self, source: Source, name: CredentialHash) {
         self.proven.insert(source, name);
     }
 
     /// Records that an attempted login failed.
-    pub fn login_failed(&self, source: Source, name: Mark, now: Timestamp) {
+    pub fn login_failed(&self, source: Source, name: CredentialHash, now: Timestamp) {
         let at = micros(now);
         // A login that was in progress when the limit was reached can exceed it; that is not an error here.
         let _full = self.pairs.admit((source, name), self.of_name(), at);
@@ -205,17 +211,17 @@ impl Proven {
     }
 
     /// The slot of a pair, and the hash that it holds if the pair is known.
-    fn slot(&self, source: Source, sent: Mark) -> Option<(&AtomicU64, u64)> {
+    fn slot(&self, source: Source, sent: CredentialHash) -> Option<(&AtomicU64, u64)> {
         let hash = self.key.hash_one((source, sent));
         let index = usize::try_from(hash % PROVEN_SLOTS as u64).ok()?;
         Some((self.slots.get(index)?, hash))
     }
 
-    fn contains(&self, source: Source, sent: Mark) -> bool {
+    fn contains(&self, source: Source, sent: CredentialHash) -> bool {
         self.slot(source, sent).is_some_and(|(slot, hash)| slot.load(Ordering::Relaxed) == hash)
     }
 
-    fn insert(&self, source: Source, sent: Mark) {
+    fn insert(&self, source: Source, sent: CredentialHash) {
         if let Some((slot, hash)) = self.slot(source, sent) {
             slot.store(hash, Ordering::Relaxed);
         }
@@ -238,19 +244,19 @@ mod tests {
 
     #[test]
     fn a_source_that_failed_too_often_learns_nothing_more_until_its_time_has_passed() {
-        let guesses = Guesses::new("keys", LIMITS);
-        let take = |key: &str, right, now| guesses.take(source(1), guesses.mark(key), right, at(now));
-        assert!((0..10).all(|n| take(&format!("wrong {n}"), false, 0) == Err(NotTaken::Wrong)));
-        assert_eq!(take("wrong", false, 0), Err(NotTaken::TooMany(6)));
-        assert_eq!(take("right", true, 0), Err(NotTaken::TooMany(6)), "right and wrong are refused alike");
+        let guesses = GuessLimiter::new("keys", LIMITS);
+        let take = |key: &str, right, now| guesses.check(source(1), guesses.hash(key), right, at(now));
+        assert!((0..10).all(|n| take(&format!("wrong {n}"), false, 0) == Err(AuthRefusal::Wrong)));
+        assert_eq!(take("wrong", false, 0), Err(AuthRefusal::TooMany(6)));
+        assert_eq!(take("right", true, 0), Err(AuthRefusal::TooMany(6)), "right and wrong are refused alike");
         assert_eq!(
-            guesses.take(source(2), guesses.mark("right"), true, at(0)),
+            guesses.check(source(2), guesses.hash("right"), true, at(0)),
             Ok(()),
             "another source is not affected"
         );
         assert_eq!(take("right", true, 6), Ok(()));
-        assert_eq!(take("wrong", false, 6), Err(NotTaken::Wrong));
-        assert_eq!(take("wrong", false, 6), Err(NotTaken::TooMany(6)));
+        assert_eq!(take("wrong", false, 6), Err(AuthRefusal::Wrong));
+        assert_eq!(take("wrong", false, 6), Err(AuthRefusal::TooMany(6)));
         assert_eq!(
             take("right", true, 6),
             Ok(()),
@@ -260,8 +266,8 @@ mod tests {
 
     #[test]
     fn a_name_under_attack_stays_open_to_sources_that_did_not_fail() {
-        let guesses = Guesses::new("logins", LIMITS);
-        let (boss, other) = (guesses.mark("boss"), guesses.mark("other"));
+        let guesses = GuessLimiter::new("logins", LIMITS);
+        let (boss, other) = (guesses.hash("boss"), guesses.hash("other"));
         let may = |of, name, now| guesses.may_log_in(source(of), name, at(now));
         guesses.logged_in(source(9), boss);
         for last in 1..=5 {
@@ -280,8 +286,8 @@ mod tests {
 
     #[test]
     fn a_source_that_was_correct_once_cannot_guess_without_limit() {
-        let guesses = Guesses::new("logins", LIMITS);
-        let name = guesses.mark("boss");
+        let guesses = GuessLimiter::new("logins", LIMITS);
+        let name = guesses.hash("boss");
         guesses.logged_in(source(1), name);
         for _ in 0..5 {
             assert_eq!(guesses.may_log_in(source(1), name, at(0)), Ok(true));
@@ -294,35 +300,39 @@ mod tests {
 
     #[test]
     fn the_addresses_of_one_subscriber_are_one_source() {
-        let guesses = Guesses::new("keys", LIMITS);
+        let guesses = GuessLimiter::new("keys", LIMITS);
         let of = |text: &str| Source::of(text.parse().unwrap());
         for n in 0..10 {
-            let _wrong = guesses.take(of(&format!("2001:db8::{n}")), guesses.mark(n), false, at(0));
+            let _wrong = guesses.check(of(&format!("2001:db8::{n}")), guesses.hash(n), false, at(0));
         }
         assert!(matches!(
-            guesses.take(of("2001:db8::ffff"), guesses.mark(0), false, at(0)),
-            Err(NotTaken::TooMany(_))
+            guesses.check(of("2001:db8::ffff"), guesses.hash(0), false, at(0)),
+            Err(AuthRefusal::TooMany(_))
         ));
-        assert_eq!(guesses.take(of("2001:db8:0:1::1"), guesses.mark(0), false, at(0)), Err(NotTaken::Wrong));
+        assert_eq!(
+            guesses.check(of("2001:db8:0:1::1"), guesses.hash(0), false, at(0)),
+            Err(AuthRefusal::Wrong)
+        );
     }
 
     #[test]
     fn zero_is_no_limit() {
-        let guesses = Guesses::new("keys", GuessLimits { of_source: 0, of_name: 0 });
+        let guesses = GuessLimiter::new("keys", GuessLimits { of_source: 0, of_name: 0 });
         assert!(
-            (0..100).all(|n| guesses.take(source(1), guesses.mark(n), false, at(0)) == Err(NotTaken::Wrong))
+            (0..100)
+                .all(|n| guesses.check(source(1), guesses.hash(n), false, at(0)) == Err(AuthRefusal::Wrong))
         );
-        assert_eq!(guesses.may_log_in(source(1), guesses.mark("a"), at(0)), Ok(false));
+        assert_eq!(guesses.may_log_in(source(1), guesses.hash("a"), at(0)), Ok(false));
     }
 
     #[test]
     fn a_clock_that_steps_back_locks_no_source_out() {
-        let guesses = Guesses::new("keys", LIMITS);
-        let take = |right, now| guesses.take(source(1), guesses.mark("key"), right, at(now));
+        let guesses = GuessLimiter::new("keys", LIMITS);
+        let take = |right, now| guesses.check(source(1), guesses.hash("key"), right, at(now));
         for _ in 0..10 {
-            assert_eq!(take(false, 3_600), Err(NotTaken::Wrong));
+            assert_eq!(take(false, 3_600), Err(AuthRefusal::Wrong));
         }
-        assert_eq!(take(true, 0), Err(NotTaken::TooMany(6)));
+        assert_eq!(take(true, 0), Err(AuthRefusal::TooMany(6)));
         assert_eq!(take(true, 60), Ok(()));
     }
 }

@@ -1,5 +1,5 @@
-//! The parts that the components of a running server share: the store, the clock, ids, and the outbox of
-//! events.
+//! The parts that the components of a running server share: the store, the clock, ids, the outbox of
+//! events, and the jobs that are due later.
 //!
 //! The components are the APIs, the carrier edge, the outbound platform, the callbacks and the control API.
 //! This crate depends on none of them. Each has its own state and holds a reference to [`Core`].
@@ -7,6 +7,7 @@
 // Tests read single packets directly.
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+pub mod jobs;
 pub mod retention;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
-use service_base::guessing::{GuessLimits, Guesses};
+use service_base::guessing::{GuessLimiter, GuessLimits};
 use service_base::ids::Ids;
 use service_base::net::OwnSockets;
 use tokio::sync::Notify;
@@ -33,7 +34,7 @@ pub struct Core {
     pub outbox: Outbox,
     /// Failed authentications with API keys and tokens. All APIs share it, so a client cannot multiply its
     /// guesses.
-    pub guesses: Guesses,
+    pub guesses: GuessLimiter,
     /// The budget of file descriptors.
     pub descriptors: Descriptors,
     /// The sockets of this process that peers can reach, to which no media is sent.
@@ -57,7 +58,7 @@ impl Core {
             clock,
             ids,
             outbox,
-            guesses: Guesses::new("API keys and tokens", guesses),
+            guesses: GuessLimiter::new("API keys and tokens", guesses),
             descriptors,
             own: OwnSockets::default(),
             ready: AtomicBool::new(true),

@@ -1,44 +1,66 @@
-//! Deletes records that are older than the configured number of months, a few at a time.
+//! Deletes records that are older than the configured number of months, a few at a time, as a job.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use didww_types::Timestamp;
 use service_base::clock::Clock;
-use trunk_store::StoreError;
+use trunk_store::{Job, StoreError};
+
+use crate::Core;
+use crate::jobs::{JobError, JobKind, JobSet, Outcome};
 
 /// The time between two searches for expired records.
 const CHECK_INTERVAL: Duration = Duration::from_hours(1);
 /// The pause between two deletions, in which other writes can run.
 const PAUSE_BETWEEN_DELETIONS: Duration = Duration::from_millis(10);
-/// The delay after a failed deletion.
-const RETRY_DELAY: Duration = Duration::from_mins(1);
+/// Maximum number of deletions of a run. If records are left, the job is due again at once.
+const MAX_DELETIONS_PER_RUN: usize = 100;
 
-/// Deletes expired records for as long as the server runs.
+/// The job `kind` that deletes expired records every hour.
 ///
-/// Records are kept for the current month (UTC) and `months - 1` months before it. With 0 months all records
-/// are kept, and this returns at once. `delete_before` deletes a few of the records that ended before a time,
-/// and returns their number. After 0 the next search is an hour later; a failure is logged, with `what` as
-/// the kind of record, and the deletion is tried again after a minute.
-pub async fn enforce_retention<F>(
+/// Records are kept for the current month (UTC) and `months - 1` months before it. With 0 months all records are kept, and
+/// the set is empty. `delete_before` deletes a few of the records that ended before a time, and returns their number; 0 ends
+/// the run. It may be called again for what it has deleted already.
+pub fn retention<F>(
     clock: &Clock,
+    kind: &'static str,
     months: u32,
-    what: &str,
-    delete_before: impl Fn(Timestamp) -> F,
-) where
+    delete_before: impl Fn(Arc<Core>, Timestamp) -> F + Clone + Send + Sync + 'static,
+) -> JobSet
+where
+    F: Future<Output = Result<u64, StoreError>> + Send + 'static,
+{
+    if months == 0 {
+        return JobSet::default();
+    }
+    let handler = move |core, _job| delete_expired(core, months, delete_before.clone());
+    JobSet::default().handle(JobKind::new(kind, handler)).standing(Job::new(
+        kind,
+        "",
+        clock.now().after(CHECK_INTERVAL),
+    ))
+}
+
+async fn delete_expired<F>(
+    core: Arc<Core>,
+    months: u32,
+    delete_before: impl Fn(Arc<Core>, Timestamp) -> F,
+) -> Result<Outcome, JobError>
+where
     F: Future<Output = Result<u64, StoreError>>,
 {
-    loop {
-        let now = clock.now();
-        let Some(before) = kept_from(now, months) else { return };
-        match delete_before(before).await {
-            Ok(0) => clock.sleep_until(now.after(CHECK_INTERVAL)).await,
-            Ok(_) => tokio::time::sleep(PAUSE_BETWEEN_DELETIONS).await,
-            Err(error) => {
-                tracing::warn!(%error, what, "expired records could not be deleted; it is tried again in a minute");
-                tokio::time::sleep(RETRY_DELAY).await;
-            }
+    let now = core.clock.now();
+    let Some(before) = kept_from(now, months) else {
+        return Ok(Outcome::again_at(now.after(CHECK_INTERVAL)));
+    };
+    for _ in 0..MAX_DELETIONS_PER_RUN {
+        if delete_before(Arc::clone(&core), before).await? == 0 {
+            return Ok(Outcome::again_at(now.after(CHECK_INTERVAL)));
         }
+        tokio::time::sleep(PAUSE_BETWEEN_DELETIONS).await;
     }
+    Ok(Outcome::again_at(now))
 }
 
 /// The start of the earliest month that is kept, in UTC. With 1 month this is the start of the current month.
@@ -68,36 +90,45 @@ mod tests {
         assert_eq!(from("2026-12-31T12:00:00.000Z", 0), None);
     }
 
+    /// A run at this time: the limit of each deletion, and the result. `left` is the number of deletions that find
+    /// something.
+    async fn run(now: &str, months: u32, left: usize) -> (Vec<String>, Outcome) {
+        let core = crate::jobs::tests::core(trunk_store::SqliteStore::in_memory().unwrap());
+        core.clock.freeze(Some(now.parse().unwrap()));
+        let limits = std::sync::Mutex::new(Vec::new());
+        let delete = |_core, before: Timestamp| {
+            let mut limits = limits.lock().unwrap();
+            limits.push(before.to_string());
+            std::future::ready(Ok(u64::from(limits.len() <= left)))
+        };
+        let outcome = delete_expired(core, months, delete).await.unwrap();
+        (limits.into_inner().unwrap(), outcome)
+    }
+
     #[test]
-    fn with_zero_months_nothing_is_deleted() {
-        use futures_util::FutureExt as _;
-        let delete = |_| async { panic!("records that are kept for ever were deleted") };
-        assert_eq!(enforce_retention(&Clock::system(), 0, "nothing", delete).now_or_never(), Some(()));
+    fn with_zero_months_there_is_no_job() {
+        let delete = |_, _| std::future::ready(Ok(0));
+        assert_eq!(
+            format!("{:?}", retention(&Clock::system(), "test", 0, delete)),
+            format!("{:?}", JobSet::default())
+        );
     }
 
     #[tokio::test]
-    async fn it_deletes_until_nothing_has_expired_and_again_after_an_hour() {
-        let clock = Clock::system();
-        clock.freeze(Some("2026-11-30T23:00:00.000Z".parse().unwrap()));
-        let (calls, mut deletions) = tokio::sync::mpsc::unbounded_channel();
-        let left = std::cell::Cell::new(2_u64);
-        let delete = |before: Timestamp| {
-            calls.send(before.to_string()).unwrap();
-            let deleted = left.get();
-            left.set(deleted.saturating_sub(1));
-            std::future::ready(Ok(deleted))
-        };
-        let retention = enforce_retention(&clock, 1, "something", delete);
-        let watching = async {
-            for _ in 0..3 {
-                assert_eq!(deletions.recv().await.as_deref(), Some("2026-11-01T00:00:00.000Z"));
-            }
-            clock.advance(Duration::from_hours(1));
-            assert_eq!(deletions.recv().await.as_deref(), Some("2026-12-01T00:00:00.000Z"));
-        };
-        tokio::select! {
-            () = retention => panic!("it ended"),
-            () = watching => {}
-        }
+    async fn a_run_deletes_until_nothing_has_expired_and_the_next_is_an_hour_later() {
+        let (limits, outcome) = run("2026-11-30T23:00:00.000Z", 1, 2).await;
+        assert_eq!(limits, ["2026-11-01T00:00:00.000Z"; 3]);
+        assert_eq!(outcome.due_at().unwrap().to_string(), "2026-12-01T00:00:00.000Z");
+        assert_eq!(run("2026-12-01T00:00:00.000Z", 1, 0).await.0, ["2026-12-01T00:00:00.000Z"]);
+    }
+
+    #[tokio::test]
+    async fn a_run_deletes_a_bounded_number_and_is_due_again_at_once() {
+        let now = "2026-11-30T23:00:00.000Z";
+        let (limits, outcome) = run(now, 1, usize::MAX).await;
+        assert_eq!(
+            (limits.len(), outcome.due_at().unwrap().to_string().as_str()),
+            (MAX_DELETIONS_PER_RUN, now)
+        );
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rsipstack::sip::{Header, Method, Response};
 use rsipstack::transaction::transaction::Transaction;
-use service_base::summed::Summed;
+use service_base::log_limiter::LogLimiter;
 use sip_transport::body::session_description;
 use sip_transport::session_timer::{Session, TimerHeaders};
 
@@ -27,7 +27,7 @@ use crate::stopwatch::sleep_until;
 use crate::transaction::request_response;
 
 /// Counts calls without a media port, which are logged as a sum.
-static NO_PORT: Summed = Summed::new("calls were not placed: no port for media was free");
+static NO_PORT: LogLimiter = LogLimiter::new("calls were not placed: no port for media was free");
 
 /// The outcome of an INVITE to one address.
 enum Attempt {

@@ -22,8 +22,8 @@ use rsipstack::transport::channel::ChannelConnection;
 use rsipstack::transport::{SipAddr, SipConnection, TransportEvent};
 use service_base::clock::Clock;
 use service_base::descriptors::{Descriptors, Share};
+use service_base::log_limiter::LogLimiter;
 use service_base::net::{self, Turns};
-use service_base::summed::Summed;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -61,8 +61,8 @@ const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(100);
 /// and logged as a sum.
 #[derive(Debug)]
 pub struct RefusedConnections {
-    too_many: Summed,
-    failed: Summed,
+    too_many: LogLimiter,
+    failed: LogLimiter,
 }
 
 impl Default for RefusedConnections {
@@ -75,15 +75,15 @@ impl RefusedConnections {
     /// Nothing is counted yet.
     pub const fn new() -> Self {
         Self {
-            too_many: Summed::new("SIP connections were refused: too many"),
-            failed: Summed::new("SIP connections could not be accepted"),
+            too_many: LogLimiter::new("SIP connections were refused: too many"),
+            failed: LogLimiter::new("SIP connections could not be accepted"),
         }
     }
 
     /// Logs the sums that are due.
-    pub fn sum_up(&self, clock: &Clock) {
+    pub fn write_log_summaries(&self, clock: &Clock) {
         for kind in [&self.too_many, &self.failed] {
-            kind.sum_up(clock.now());
+            kind.write_due_summary(clock.now());
         }
     }
 }

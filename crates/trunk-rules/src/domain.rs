@@ -6,6 +6,7 @@
 //! has a file here.
 
 mod blocking;
+mod capacity_pool;
 mod decide_write;
 mod did;
 mod draft;

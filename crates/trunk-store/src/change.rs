@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::call::{RunningCall, StoredCall};
 use crate::document::{DocumentKind, NewDocument};
+use crate::job::{IfScheduled, Job, JobLease};
 use crate::outbox::NewEvent;
 use crate::record::{Record, Scope};
 
@@ -89,5 +90,35 @@ pub enum Change {
         id: Uuid,
         /// The revision that was read.
         revision: i64,
+    },
+    /// Schedules a job. If the account has its maximum of jobs, the write fails with
+    /// [`StoreError::Quota`](crate::StoreError::Quota).
+    Schedule {
+        /// The job.
+        job: Box<Job>,
+        /// What happens if the kind has a job for the subject.
+        existing: IfScheduled,
+    },
+    /// Deletes a job, if it exists. A run that is in progress cannot complete.
+    Cancel {
+        /// The kind.
+        kind: &'static str,
+        /// The subject.
+        subject: String,
+    },
+    /// A job is done, and is deleted. If the lease was lost, the write fails with
+    /// [`StoreError::Conflict`](crate::StoreError::Conflict): the changes beside this one were decided by a run that no
+    /// longer counts.
+    Done(JobLease),
+    /// A job is to run again. It fails as [`Done`](Self::Done) does.
+    Reschedule {
+        /// The lease of the run that ends.
+        lease: JobLease,
+        /// When the job is due.
+        due_at: Timestamp,
+        /// The number of runs to count: 0 after one that succeeded.
+        attempts: u32,
+        /// The new payload. `None` keeps the old one.
+        payload: Option<String>,
     },
 }

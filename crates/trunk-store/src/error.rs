@@ -31,6 +31,14 @@ pub enum StoreError {
         /// The quota.
         most: u64,
     },
+    /// A part of a job is larger than a job may contain. Nothing was changed.
+    #[error("the {what} of a job exceeds {most} bytes")]
+    JobTooLarge {
+        /// The part: `subject` or `payload`.
+        what: &'static str,
+        /// Its maximum size in bytes.
+        most: usize,
+    },
     /// The disk, its quota or a limit on file sizes is full. Nothing was changed.
     #[error("the disk, its quota or a limit on file sizes is full, or the disk cannot be written")]
     Full,

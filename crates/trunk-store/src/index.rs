@@ -64,7 +64,7 @@ pub(crate) fn index_of(spec: &'static ResourceSpec, attributes: &Map<String, Val
         .iter()
         // Lists are ordered by `created_at` through the record numbers, which ascend in the order of creation.
         .filter(|attribute| {
-            (attribute.sort || attribute.unique || attribute.unique_everywhere)
+            (attribute.sort || attribute.unique || attribute.unique_everywhere || !attribute.sums.is_empty())
                 && attribute.name != "created_at"
         })
         .map(|attribute| (attribute.name, attribute.unique))
@@ -110,7 +110,11 @@ pub(crate) fn form_of(spec: &'static ResourceSpec, entry: &IndexEntry) -> String
         Kind::Timestamp => "time",
         _ => "plain",
     };
-    if entry.unique { format!("{form} unique") } else { form.to_owned() }
+    // A sum that is declared otherwise is computed again.
+    let sums = spec.attribute(entry.path).map_or(&[][..], |attribute| attribute.sums);
+    let sums = sums.iter().map(|sum| format!(" + {}.{}.{}", sum.of, sum.through, sum.attribute));
+    let form = [form, if entry.unique { " unique" } else { "" }].into_iter().map(str::to_owned);
+    form.chain(sums).collect()
 }
 
 /// A text that sorts among others as the decimal does among decimals, and is the same for equal amounts; `None` if the text

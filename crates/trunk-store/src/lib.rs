@@ -1,4 +1,4 @@
-//! The database of the server: accounts, records, documents, events and calls.
+//! The database of the server: accounts, records, documents, events, calls and jobs.
 //!
 //! The [`Store`] trait is what the rest of the server knows, so that another engine can replace [`SqliteStore`] without
 //! a change to a handler. A read returns records as they were stored. A write is data: a list of [`Change`]s that are
@@ -19,6 +19,7 @@ mod document;
 mod error;
 mod health;
 mod index;
+mod job;
 mod limits;
 mod observer;
 mod outbox;
@@ -33,6 +34,10 @@ pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use error::StoreError;
 pub use health::{MissingCommits, WriteHealth};
 pub use index::IndexValue;
+pub use job::{
+    IfScheduled, Job, JobLease, LeasedJob, MAX_JOBS_PER_ACCOUNT, MAX_PAYLOAD_BYTES, MAX_SUBJECT_BYTES,
+    TakeJobs,
+};
 pub use limits::{Asker, StoreLimits};
 pub use observer::{Committed, DocumentObserver, Observer};
 pub use outbox::{
@@ -41,4 +46,4 @@ pub use outbox::{
 pub use query::{Condition, ListQuery, Listing, Order};
 pub use record::{NO_ACCOUNT, Record, Scope};
 pub use sqlite::{OpenError, SqliteStore};
-pub use store::{Answer, Store};
+pub use store::{Answer, Jobs, Store};

@@ -1,5 +1,7 @@
 //! The trait that every engine of the store implements.
 
+mod jobs;
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -20,13 +22,15 @@ use crate::outbox::{Attempted, Backlog, Bounds, Delivery, Dropped, Due, Owner, P
 use crate::query::{ListQuery, Listing};
 use crate::record::{Record, Scope};
 
+pub use jobs::Jobs;
+
 /// The future that a method of a [`Store`] returns.
 ///
 /// A write starts when the method is called, and completes even if the future is dropped.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
 /// A store of accounts, records, documents, events and calls. Every method can be called from many tasks at once.
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Jobs + Send + Sync + std::fmt::Debug {
     /// Returns a record by its id.
     fn find(&self, scope: Scope, id: Uuid) -> Answer<'_, Option<Record>>;
 

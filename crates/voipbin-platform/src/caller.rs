@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
-use service_base::guessing::{NotTaken, Source};
+use service_base::guessing::{AuthRefusal, Source};
 use trunk_rules::outbound::{self, Permission};
 use uuid::Uuid;
 
@@ -44,16 +44,16 @@ impl Caller {
         let credential = find(headers, query).ok_or_else(ApiError::authentication_required)?;
         let caller = Self::of_credential(platform, &credential);
         let (Credential::Token(sent) | Credential::AccessKey(sent)) = credential;
-        let mark = platform.core.guesses.mark(sent);
-        match platform.core.guesses.take(
+        let mark = platform.core.guesses.hash(sent);
+        match platform.core.guesses.check(
             Source::of(address),
             mark,
             caller.is_some(),
             platform.core.clock.now(),
         ) {
             Ok(()) => caller.ok_or_else(ApiError::invalid_credentials),
-            Err(NotTaken::Wrong) => Err(ApiError::invalid_credentials()),
-            Err(NotTaken::TooMany(wait)) => Err(ApiError::rate_limited("ip", wait)),
+            Err(AuthRefusal::Wrong) => Err(ApiError::invalid_credentials()),
+            Err(AuthRefusal::TooMany(wait)) => Err(ApiError::rate_limited("ip", wait)),
         }
     }
 

@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use service_base::guessing::{Mark, Source};
+use service_base::guessing::{CredentialHash, Source};
 use tokio::sync::oneshot;
 
 /// Hashing threads. One hash takes about 20 ms of a processor, and 19 MiB.
@@ -32,7 +32,7 @@ pub(crate) enum Queue {
     /// For operators, who set passwords over the control API.
     Operator,
     /// For a username that logged in from this source before.
-    Proven(Source, Mark),
+    Proven(Source, CredentialHash),
     /// For all other logins of a source.
     Unknown(Source),
 }
@@ -205,7 +205,7 @@ mod tests {
     use std::net::IpAddr;
 
     use super::*;
-    use service_base::guessing::{GuessLimits, Guesses};
+    use service_base::guessing::{GuessLimiter, GuessLimits};
 
     fn of(last: u16) -> Queue {
         let [high, low] = last.to_be_bytes();
@@ -268,8 +268,8 @@ mod tests {
             queues.put(of(other), other.into()).unwrap();
         }
         assert_eq!(queues.put(of(600), 600), Err(Busy));
-        let guesses = Guesses::new("logins", GuessLimits::default());
-        let proven = Queue::Proven(Source::of(IpAddr::from([192, 0, 2, 1])), guesses.mark("boss"));
+        let guesses = GuessLimiter::new("logins", GuessLimits::default());
+        let proven = Queue::Proven(Source::of(IpAddr::from([192, 0, 2, 1])), guesses.hash("boss"));
         assert_eq!(queues.put(proven, 1_000), Ok(()));
         assert_eq!(queues.put(Queue::Operator, 1_001), Ok(()));
         let done = queues.finish();

@@ -48,6 +48,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use service_base::background::in_background;
+use service_core::jobs::JobSet;
 use trunk_store::StoreError;
 
 pub use sip_dialler::DiallerError;
@@ -87,15 +88,12 @@ pub enum PlatformError {
 }
 
 /// Starts the dialler, with this server's own edge where hosts are mapped to it. Calls that an earlier
-/// process left active are ended first. Returns the background work, which must be polled for as long as the
-/// server runs.
+/// process left active are ended first. Returns the jobs of the platform, to be run for as long as the server
+/// runs.
 ///
 /// # Errors
 /// [`PlatformError`]; then no call can be placed.
-pub async fn start(
-    platform: &Arc<Platform>,
-    edge: Option<SocketAddr>,
-) -> Result<impl Future<Output = ()> + use<>, PlatformError> {
+pub async fn start(platform: &Arc<Platform>, edge: Option<SocketAddr>) -> Result<JobSet, PlatformError> {
     let interrupted = engine::end_interrupted_calls(platform).await?;
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "calls were active when the server was killed; they have ended");
@@ -110,10 +108,7 @@ pub async fn start(
     tracing::info!(address = %dialler.address(), "calls are sent from this address");
     // A server starts its platform once.
     let _first = platform.dialler.set(Arc::new(dialler));
-    let (watched, pruned) = (health::watch(Arc::clone(platform)), prune::run(Arc::clone(platform)));
-    Ok(async move {
-        tokio::join!(watched, pruned);
-    })
+    Ok(health::jobs(platform).await?.and(prune::jobs(platform)))
 }
 
 /// Makes active calls hang up and accepts no more, without waiting. The dialler's sockets are closed once the

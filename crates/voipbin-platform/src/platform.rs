@@ -7,7 +7,7 @@ use didww_types::Secret;
 use http_listener::Limits;
 use serde::{Deserialize, Serialize};
 use service_base::descriptors::Share;
-use service_base::guessing::Guesses;
+use service_base::guessing::GuessLimiter;
 use service_base::limiter::Limiter;
 use service_core::Core;
 use sip_dialler::Dialler;
@@ -56,7 +56,7 @@ pub struct Platform {
     /// Limits the login requests of each client address.
     pub(crate) login_limiter: Limiter<IpAddr>,
     /// Failed logins: those that guess passwords must wait.
-    pub(crate) failed_logins: Guesses,
+    pub(crate) failed_logins: GuessLimiter,
     /// Hashes passwords.
     pub(crate) hashing: HashingPool,
 }
@@ -125,7 +125,7 @@ impl Platform {
             address_limiter: Limiter::default(),
             customer_limiter: Limiter::default(),
             login_limiter: Limiter::default(),
-            failed_logins: Guesses::new("logins", limits.guesses),
+            failed_logins: GuessLimiter::new("logins", limits.guesses),
             hashing,
             config,
             limits,

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use service_core::retention::enforce_retention;
+use service_core::Core;
+use service_core::jobs::JobSet;
+use service_core::retention::retention;
 use trunk_store::{Aged, DocumentKind, DocumentQuery, Store, StoreError};
 use voipbin_types::Timestamp;
 
@@ -14,19 +16,19 @@ use crate::records::flows::Flows;
 use crate::records::provider_calls::ProviderCalls;
 use crate::timestamps;
 
+/// The name of the job.
+const KIND: &str = "platform.delete_old_calls";
 /// Most records that one commit removes. The number is small because the writes of calls wait for the commit.
 const MAX_PER_COMMIT: u64 = 100;
 
-/// Removes expired records for as long as the server runs.
-pub(crate) async fn run(platform: Arc<Platform>) {
-    let months = platform.config.keep_months;
-    enforce_retention(&platform.core.clock, months, "ended calls", |before| remove_some(&platform, before))
-        .await;
+/// The job that removes expired records.
+pub(crate) fn jobs(platform: &Platform) -> JobSet {
+    retention(&platform.core.clock, KIND, platform.config.keep_months, remove_some)
 }
 
 /// Removes up to [`MAX_PER_COMMIT`] expired records of one kind, calls first, and returns their number.
-async fn remove_some(platform: &Platform, before: didww_types::Timestamp) -> Result<u64, StoreError> {
-    let (store, before) = (&*platform.core.store, timestamps::from_clock(before));
+async fn remove_some(core: Arc<Core>, before: didww_types::Timestamp) -> Result<u64, StoreError> {
+    let (store, before) = (&*core.store, timestamps::from_clock(before));
     let mut removed = remove_some_of::<Calls>(store, before).await?;
     if removed == 0 {
         removed = remove_some_of::<ProviderCalls>(store, before).await?;

@@ -81,19 +81,45 @@ async fn value(
             for part in parts {
                 value = value.get(part)?;
             }
-            match value {
-                Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
-                Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-                _ => None,
-            }
+            text(value)
         }
-        FilterTest::Linked(relationship) => {
-            let relationship = spec.relationships_at(world.version).find(|one| one.name == relationship)?;
-            let path = format!("/{}/{}/relationships/{}", spec.name, record.id, relationship.name);
-            let linkage = world.get(&path).await;
-            let first = if relationship.many { "/data/0/id" } else { "/data/id" };
-            linkage.at(first).as_str().map(str::to_owned)
+        FilterTest::Linked(path) => Some(linked(world, spec, &record.id, path).await?.1),
+        FilterTest::Related(path) => {
+            let (path, attribute) = path.rsplit_once('.')?;
+            let (target, id) = linked(world, spec, &record.id, path).await?;
+            let related = world.get(&format!("/{}/{id}", target.name)).await;
+            text(&related.at(&format!("/data/attributes/{attribute}")))
         }
+        _ => None,
+    }
+}
+
+/// The record at the end of a dotted path of relationships, with its type; none if a type on the path is not declared
+/// or nothing is linked.
+async fn linked(
+    world: &World,
+    spec: &'static ResourceSpec,
+    id: &str,
+    path: &str,
+) -> Option<(&'static ResourceSpec, String)> {
+    let mut end = (spec, id.to_owned());
+    for name in path.split('.') {
+        let (spec, id) = end;
+        let relationship = spec.relationships_at(world.version).find(|one| one.name == name)?;
+        let target = world.readable(relationship.target)?;
+        let linkage = world.get(&format!("/{}/{id}/relationships/{name}", spec.name)).await;
+        let first = if relationship.many { "/data/0/id" } else { "/data/id" };
+        end = (target, linkage.at(first).as_str()?.to_owned());
+    }
+    Some(end)
+}
+
+/// A value as a filter takes it, of a list its first item; none if it is empty.
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
+        Value::Array(items) => items.first().and_then(text),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use didww_types::{ApiVersion, Feature, REGISTRY};
 use http::Method;
 use serde_json::{Map, Value, json};
 use trunk_server::TestServer;
-use trunk_server::control::NewDid;
+use trunk_server::control::{NewDid, RecordMembers};
 use trunk_server::openapi::{VERSIONS, document};
 
 use super::pages::hold;
@@ -45,7 +45,13 @@ impl World {
         let body = json!({ "data": { "type": "voice_out_trunks", "attributes": {
             "name": "Main", "on_cli_mismatch_action": "reject_call", name: value } } });
         let trunk = api.post("/voice_out_trunks", &body).await.id();
-        let ids = BTreeMap::from([("dids", did.to_string()), ("voice_out_trunks", trunk)]);
+        let pool = RecordMembers::default().attribute("name", "Standard");
+        let pool = server.control().put_record(Some(server.account()), "capacity_pools", None, pool).await;
+        let ids = BTreeMap::from([
+            ("capacity_pools", pool.unwrap().to_string()),
+            ("dids", did.to_string()),
+            ("voice_out_trunks", trunk),
+        ]);
         Self { _server: server, api, ids }
     }
 
@@ -134,6 +140,7 @@ fn samples(schema: &Value) -> Vec<Value> {
             ["minimum", "maximum"].iter().filter_map(|bound| schema.get(bound)).cloned().collect()
         }
         ("string", Some("uuid")) => vec![json!(ABSENT)],
+        ("string", Some("date")) => vec![json!("2026-04-08")],
         ("string", Some("date-time")) => vec![json!("2026-04-08T06:57:33.304Z")],
         ("string", Some("uri")) => vec![json!("https://example.com/callbacks")],
         ("string", None) if schema["example"].is_string() => vec![schema["example"].clone()],

@@ -13,7 +13,7 @@ async fn the_codes_of_refusals_are_settings() {
     let edge = Edge::with_config(
         "[sip]\nchallenge_code = 407\nip_reject_code = 503\nblocked_code = 402\ncli_reject_code = 433\n\
          dst_reject_code = 603\nbad_number_code = 404\nno_route_code = 503\ncapacity_reject_code = 503\n\
-         media_profile_reject = 500\ncodec_reject = 415\nsdp_reject = 400\n\
+         media_profile_reject_code = 500\ncodec_reject_code = 415\nsdp_reject_code = 400\n\
          [[sip.rates]]\nprefix = \"999\"\nper_minute = \"0\"\n",
     )
     .await;
@@ -37,6 +37,23 @@ async fn the_codes_of_refusals_are_settings() {
     let edge = Edge::with_config("[sip]\nip_reject_code = 404\n").await;
     let trunk = edge.trunk(far).await;
     Scenario::to(RINGS_THEN_ANSWERS).for_trunk(&trunk).call().refused(404).passes(&edge).await;
+}
+
+#[tokio::test]
+async fn the_former_names_of_three_codes_still_set_them() {
+    let edge = Edge::with_config(
+        "[sip]\nchallenge_code = 407\nmedia_profile_reject = 500\ncodec_reject = 415\nsdp_reject = 400\n",
+    )
+    .await;
+    for (attributes, offer, code) in [
+        (json!({ "media_encryption_mode": "srtp_sdes" }), "m=audio [media_port] RTP/AVP 8", 500),
+        (json!({}), "m=audio [media_port] RTP/AVP 97", 415),
+        (json!({}), "m=audio", 400),
+    ] {
+        let trunk = edge.trunk(attributes).await;
+        let call = Scenario::to(ANSWERS_AT_ONCE).offering(offer);
+        call.for_trunk(&trunk).call().challenged_by(407).refused(code).passes(&edge).await;
+    }
 }
 
 #[tokio::test]

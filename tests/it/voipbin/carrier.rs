@@ -73,6 +73,11 @@ impl Carrier {
         self.line.options.store(code, Ordering::SeqCst);
     }
 
+    /// Number of received OPTIONS that were not taken with `asked` yet.
+    pub fn unread_questions(&self) -> usize {
+        self.asked.len()
+    }
+
     /// The next OPTIONS.
     pub async fn asked(&mut self) -> Message {
         tokio::time::timeout(DEADLINE, self.asked.recv()).await.expect("no OPTIONS arrived").unwrap()

@@ -1,11 +1,15 @@
 //! Providers: their stored attributes, their health, and setting one up with a carrier's trunk.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use trunk_server::TestServer;
+use trunk_server::config::Database;
+use trunk_server::{Clock, TestServer};
 
 use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
+use crate::sip::edge::until;
 
 /// A body with every member.
 fn full() -> Value {
@@ -256,6 +260,58 @@ async fn case_59_a_host_that_answers_anything_is_healthy_and_one_that_does_not_i
     ill.options(200);
     stage.control().probe_providers().await.unwrap();
     assert_eq!(shown(&ill_id).await["health_status"], "healthy");
+}
+
+#[tokio::test]
+async fn each_provider_is_checked_at_its_interval_of_the_servers_clock_which_a_restart_does_not_delay() {
+    const INTERVAL: Duration = Duration::from_mins(10);
+    let mut carrier = Carrier::start().await;
+    let (folder, clock) = (tempfile::tempdir().unwrap(), Clock::system());
+    clock.freeze(None);
+    let stage = async |interval| {
+        let stage = Stage::with_clock(clock.clone(), |config| {
+            config.database = Database::File(folder.path().join("checked.db"));
+            config.voipbin.platform.probe_interval = interval;
+            host(config, &[("carrier.example.com", carrier.at)]);
+        });
+        stage.await
+    };
+    // When each provider was checked.
+    let checked = async |stage: &Stage, ids: [&str; 2], before: &[Value; 2]| {
+        until("the results are stored", async || {
+            let shown = async |id: &str| stage.sa.get(&format!("/providers/{id}")).await.ok();
+            let shown = [shown(ids[0]).await, shown(ids[1]).await];
+            let at = shown.clone().map(|provider| provider["health_checked_at"].clone());
+            let is_new =
+                |which: usize| at[which] != before[which] && shown[which]["health_status"] == "healthy";
+            (is_new(0) && is_new(1)).then_some(at)
+        })
+        .await
+    };
+    // One was created while checks were disabled.
+    let first = stage(Duration::ZERO).await;
+    let older = first.provider("carrier.example.com").await;
+    first.server.stop().await.unwrap();
+    let second = stage(INTERVAL).await;
+    let newer = second.provider("carrier.example.com").await;
+    let deleted = second.provider("carrier.example.com").await;
+    second.sa.delete(&format!("/providers/{deleted}")).await.ok();
+    let ids = [older.as_str(), newer.as_str()];
+    clock.advance(INTERVAL);
+    let once = checked(&second, ids, &[Value::Null, Value::Null]).await;
+    clock.advance(INTERVAL);
+    let twice = checked(&second, ids, &once).await;
+    second.server.stop().await.unwrap();
+
+    clock.advance(INTERVAL / 2);
+    let third = stage(INTERVAL).await;
+    clock.advance(INTERVAL / 2);
+    checked(&third, ids, &twice).await;
+    third.server.stop().await.unwrap();
+    for _ in 0..6 {
+        carrier.asked().await;
+    }
+    assert_eq!(carrier.unread_questions(), 0, "a deleted provider is not asked");
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 use trunk_server::config::{Config, Database};
 use trunk_server::control::customers::{NewAccessKey, NewCustomer, TokenKind};
-use trunk_server::{Control, Server};
+use trunk_server::{Clock, Control, Server};
 use uuid::Uuid;
 
 use super::caller::Caller;
@@ -54,6 +54,11 @@ impl Stage {
 
     /// Starts a server with a changed configuration.
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::with_clock(Clock::system(), change).await
+    }
+
+    /// As [`with`](Self::with), with this clock.
+    pub async fn with_clock(clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         "127.0.0.1:0".clone_into(&mut config.listen);
         config.control_listen = None;
@@ -68,7 +73,7 @@ impl Stage {
         // All logins of a test come from one address.
         platform.login_rate = (0, 0);
         change(&mut config);
-        let server = Server::builder(config).start().await.unwrap();
+        let server = Server::builder(config).clock(clock).start().await.unwrap();
         Self::of(server).await
     }
 

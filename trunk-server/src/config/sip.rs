@@ -41,9 +41,13 @@ pub(crate) struct SipTable {
     bad_number_code: Option<u16>,
     no_route_code: Option<u16>,
     capacity_reject_code: Option<u16>,
-    media_profile_reject: Option<u16>,
-    codec_reject: Option<u16>,
-    sdp_reject: Option<u16>,
+    // The aliases are names that an earlier release documented.
+    #[serde(alias = "media_profile_reject")]
+    media_profile_reject_code: Option<u16>,
+    #[serde(alias = "codec_reject")]
+    codec_reject_code: Option<u16>,
+    #[serde(alias = "sdp_reject")]
+    sdp_reject_code: Option<u16>,
     cli_header: Option<String>,
     diversion_satisfies_cli: Option<bool>,
     engine_reason_phrase: Option<bool>,
@@ -205,9 +209,9 @@ impl SipTable {
         override_settings!(
             no_route_code,
             capacity_reject_code,
-            media_profile_reject,
-            codec_reject,
-            sdp_reject
+            media_profile_reject_code,
+            codec_reject_code,
+            sdp_reject_code
         );
         override_settings!(
             diversion_satisfies_cli,

@@ -40,7 +40,13 @@ pub(super) async fn related(
     let owner = find_record(context, spec, id).await?;
     let Some(target) = find(relationship.target) else {
         // A type that this server does not declare has no records, so the relationship is always empty.
-        let text = Document::new(context, params).single(&[], &[]).await?;
+        let document = Document::new(context, params);
+        let text = if relationship.many {
+            let url = Links { base: &context.base }.related(spec.name, id, relationship.name);
+            document.collection(&[], &[], 0, &params.page.links(&url, &params.in_links, 0)).await?
+        } else {
+            document.single(&[], &[]).await?
+        };
         return Ok(Reply::document(StatusCode::OK, text));
     };
     if relationship.many {

@@ -112,7 +112,12 @@ fn relationship_paths(
 fn related(version: ApiVersion, relationship: &RelationshipSpec, id: &Value) -> (Value, Vec<Value>) {
     let mut parameters = vec![id.clone()];
     let Some(target) = find(relationship.target) else {
-        return (document(&json!({ "type": "object", "nullable": true }), false), parameters);
+        let none = if relationship.many {
+            json!({ "type": "array", "maxItems": 0, "items": { "type": "object" } })
+        } else {
+            json!({ "type": "object", "nullable": true })
+        };
+        return (document(&none, relationship.many), parameters);
     };
     let record = format!("#/components/schemas/{}", target.name);
     let data = if relationship.many {

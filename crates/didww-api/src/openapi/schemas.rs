@@ -192,6 +192,7 @@ pub(super) fn kind_schema(kind: &Kind) -> Value {
         Kind::Boolean => json!({ "type": "boolean" }),
         Kind::Enumeration(texts) => json!({ "type": "string", "enum": texts }),
         Kind::Timestamp => json!({ "type": "string", "format": "date-time" }),
+        Kind::Date => json!({ "type": "string", "format": "date" }),
         Kind::Url => json!({ "type": "string", "format": "uri", "maxLength": 255 }),
         Kind::Uuid => json!({ "type": "string", "format": "uuid" }),
         Kind::List { of, max } => {

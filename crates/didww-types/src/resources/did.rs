@@ -1,7 +1,11 @@
 //! Phone numbers: `dids`.
 
+use super::{
+    AddressVerification, CapacityPool, DidGroup, EmergencyCallingService, EmergencyVerification, Identity,
+    Order, SharedCapacityGroup, VoiceInTrunk, VoiceInTrunkGroup,
+};
 use crate::values::{BillingCycles, CapacityLimit};
-use crate::{AnyResource, Extra, Id, Resource, Timestamp, ToOne};
+use crate::{Extra, Id, Resource, Timestamp, ToOne};
 
 /// A phone number that the account rents.
 #[derive(Debug, Clone, PartialEq, Resource)]
@@ -78,34 +82,34 @@ pub struct Did {
     pub emergency_enabled: bool,
     /// The DID group that the DID belongs to.
     #[rel(one = "did_groups")]
-    pub did_group: ToOne<AnyResource>,
+    pub did_group: ToOne<DidGroup>,
     /// The order with which the DID was bought.
     #[rel(one = "orders")]
-    pub order: ToOne<AnyResource>,
+    pub order: ToOne<Order>,
     /// The capacity pool from which the DID takes its channels.
     #[rel(one = "capacity_pools", update)]
-    pub capacity_pool: ToOne<AnyResource>,
+    pub capacity_pool: ToOne<CapacityPool>,
     /// The group of DIDs that share channels with this DID.
     #[rel(one = "shared_capacity_groups", update)]
-    pub shared_capacity_group: ToOne<AnyResource>,
+    pub shared_capacity_group: ToOne<SharedCapacityGroup>,
     /// The verification of the address that the DID's registration requires.
     #[rel(one = "address_verifications", update)]
-    pub address_verification: ToOne<AnyResource>,
+    pub address_verification: ToOne<AddressVerification>,
     /// The inbound trunk that receives calls to the DID. It excludes `voice_in_trunk_group`.
     #[rel(one = "voice_in_trunks", update, since = "2021-12-15")]
-    pub voice_in_trunk: ToOne<AnyResource>,
+    pub voice_in_trunk: ToOne<VoiceInTrunk>,
     /// The group of inbound trunks that receives calls to the DID. It excludes `voice_in_trunk`.
     #[rel(one = "voice_in_trunk_groups", update, since = "2021-12-15")]
-    pub voice_in_trunk_group: ToOne<AnyResource>,
+    pub voice_in_trunk_group: ToOne<VoiceInTrunkGroup>,
     /// The emergency calling service of the DID.
     #[rel(one = "emergency_calling_services", update, since = "2026-04-16")]
-    pub emergency_calling_service: ToOne<AnyResource>,
+    pub emergency_calling_service: ToOne<EmergencyCallingService>,
     /// The verification of the DID's emergency calling service.
     #[rel(one = "emergency_verifications", since = "2026-04-16")]
-    pub emergency_verification: ToOne<AnyResource>,
+    pub emergency_verification: ToOne<EmergencyVerification>,
     /// The identity to which the DID is registered.
     #[rel(one = "identities", since = "2026-04-16")]
-    pub identity: ToOne<AnyResource>,
+    pub identity: ToOne<Identity>,
     /// Attributes that this crate does not declare.
     #[extra]
     pub extra: Extra,

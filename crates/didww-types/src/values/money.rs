@@ -5,6 +5,13 @@ use std::str::FromStr;
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::Value;
+
+use crate::{Attribute, Flaw, Kind, Violation};
+
+/// The largest price that is valid as an attribute, in US dollars. DIDWW documents no limit; this one is chosen by this
+/// project.
+const MAX_US_DOLLARS: i64 = 1_000_000_000;
 
 /// An exact amount of US dollars.
 ///
@@ -79,5 +86,27 @@ impl<'de> Deserialize<'de> for Money {
         }
 
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+impl Attribute for Money {
+    const KIND: Kind = Kind::Decimal { min: 0, max: MAX_US_DOLLARS };
+
+    fn validate(sent: &Value) -> Result<Value, Vec<Flaw>> {
+        let money: Option<Self> = match sent {
+            Value::String(text) => text.parse().ok(),
+            Value::Number(number) => Self::deserialize(number).ok(),
+            _ => None,
+        };
+        match money {
+            Some(Self(amount)) if amount < Decimal::ZERO => {
+                Err(Violation::GreaterOrEqual(Decimal::ZERO).into())
+            }
+            Some(Self(amount)) if amount > MAX_US_DOLLARS.into() => {
+                Err(Violation::LessOrEqual(MAX_US_DOLLARS.into()).into())
+            }
+            Some(money) => Ok(Value::String(money.to_string())),
+            None => Err(Violation::NotANumber.into()),
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! Request bodies contain exactly the members that were set, in the form of the API version.
 
 use didww_types::resources::{
-    AuthenticationMethod, DefaultDstAction, Did, DstPrefixes, MediaEncryptionMode, OnCliMismatchAction,
-    VoiceOutTrunk, VoiceOutTrunkCreate, VoiceOutTrunkRegenerateCredentials, VoiceOutTrunkStatus,
+    AuthenticationMethod, CapacityPool, DefaultDstAction, Did, DstPrefixes, MediaEncryptionMode,
+    OnCliMismatchAction, VoiceOutTrunk, VoiceOutTrunkCreate, VoiceOutTrunkRegenerateCredentials,
+    VoiceOutTrunkStatus,
 };
 use didww_types::values::{
     CallbackUrl, CapacityLimit, DstPrefix, ExternalReference, IpNetworks, TechPrefix, ThresholdAmount,
     TwilioAccountSid,
 };
-use didww_types::{ApiVersion, Create as _, Patch, Resource as _, Sent, Update as _};
+use didww_types::{ApiVersion, Create as _, Id, Patch, Resource as _, Sent, Update as _};
 use serde_json::{Value, json};
 
 use crate::fixtures::{CREDENTIALS, TWILIO, json as document, object, trunk};
@@ -281,4 +282,23 @@ fn trunks_are_not_sent_to_versions_without_them() {
         );
     }
     assert!(Did::patch().terminated(true).to_sent().unwrap().at(Did::SPEC, ApiVersion::V2017_09_18).is_ok());
+}
+
+#[test]
+fn a_relationship_names_the_type_of_its_target_even_if_that_is_not_declared() {
+    let pool = Id::<CapacityPool>::from("f288d07c-e2fc-4ae6-9837-b18fb469c324");
+    let patch = Did::patch().capacity_pool(pool).voice_in_trunk("41b94706-325e-4704-a433-d65105758836");
+    assert_eq!(
+        Value::Object(patch.to_sent().unwrap().relationships),
+        json!({
+            "capacity_pool": { "data": { "type": "capacity_pools", "id": "f288d07c-e2fc-4ae6-9837-b18fb469c324" } },
+            "voice_in_trunk": { "data": { "type": "voice_in_trunks", "id": "41b94706-325e-4704-a433-d65105758836" } },
+        })
+    );
+}
+
+#[test]
+fn a_pool_can_only_be_sent_with_a_lower_total() {
+    let sent = CapacityPool::patch().total_channels_count(4).to_sent().unwrap();
+    assert_eq!(members(sent), json!({ "attributes": { "total_channels_count": 4 }, "relationships": {} }));
 }

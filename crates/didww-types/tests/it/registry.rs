@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use didww_types::resources::{Did, VoiceOutTrunk};
+use didww_types::resources::{CapacityPool, Did, VoiceOutTrunk};
 use didww_types::{
     Access, ApiVersion, AttributeSpec, Feature, FilterSpec, FilterTest, Kind, REGISTRY, Resource as _,
     ResourceSpec, Verb, find,
@@ -65,6 +65,11 @@ fn filters_sorts_and_includes_refer_to_declared_members() {
                     spec.relationship(head(path))
                         .unwrap_or_else(|| panic!("{} filter {name}", spec.name))
                         .since
+                }
+                FilterTest::Exceeds(greater, less) => {
+                    let of =
+                        |name| spec.attribute(name).unwrap_or_else(|| panic!("{} has no {name}", spec.name));
+                    of(greater).since.max(of(less).since)
                 }
                 _ => panic!("{name} has a test that this test does not know"),
             };
@@ -154,7 +159,26 @@ fn a_filter_resolves_when_the_types_of_its_path_are_declared() {
         paths.map(|filter| filter.name).collect()
     };
     assert_eq!(resolved(VoiceOutTrunk::SPEC), ["default_did.id"]);
-    assert_eq!(resolved(Did::SPEC), [""; 0]);
+    assert_eq!(resolved(Did::SPEC), ["capacity_pool.id"]);
+}
+
+#[test]
+fn a_sum_adds_whole_numbers_of_records_that_refer_to_the_record() {
+    for spec in REGISTRY {
+        for attribute in spec.attributes.iter().filter(|attribute| !attribute.sums.is_empty()) {
+            let place = format!("{}.{}", spec.name, attribute.name);
+            assert!(matches!(attribute.kind, Kind::Integer { .. }) && !attribute.nullable, "{place}");
+            assert_eq!(attribute.default.map(didww_types::DefaultValue::to_json), Some(0.into()), "{place}");
+            for sum in attribute.sums {
+                let Some(summed) = find(sum.of) else { continue };
+                let part = summed.attribute(sum.attribute).unwrap_or_else(|| panic!("{place}"));
+                assert!(matches!(part.kind, Kind::Integer { .. }) && part.sums.is_empty(), "{place}");
+                let through = summed.relationship(sum.through).unwrap_or_else(|| panic!("{place}"));
+                assert_eq!(through.target, spec.name, "{place}");
+                assert_eq!(summed.global, spec.global, "{place}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -328,6 +352,22 @@ fn a_number_has_the_recorded_attributes_in_their_order() {
     }
     order.push("emergency_enabled");
     assert_eq!(names(&Did::SPEC.attributes_at(ApiVersion::V2026_04_16)), order);
+}
+
+#[test]
+fn a_pool_has_the_documented_members_in_their_order_and_round_trips() {
+    const POOL: &str = "2026-04-16/capacity_pools.get.response.json";
+    let document = crate::fixtures::object(POOL);
+    let text = String::from_utf8(crate::fixtures::bytes(POOL)).unwrap();
+    let mut documented: Vec<&str> = document.attributes.keys().map(String::as_str).collect();
+    documented.sort_by_key(|name| text.find(&format!("\"{name}\":")));
+    assert_eq!(names(&CapacityPool::SPEC.attributes_at(ApiVersion::V2026_04_16)), documented);
+    let relationships: BTreeSet<&str> = document.relationships.keys().map(String::as_str).collect();
+    let declared = CapacityPool::SPEC.relationships.iter().map(|relationship| relationship.name);
+    assert_eq!(declared.collect::<BTreeSet<&str>>(), relationships);
+    let pool = CapacityPool::decode(document.clone()).unwrap();
+    assert_eq!(pool.renew_date.as_ref().map(didww_types::values::Date::as_str), Some("2026-12-01"));
+    assert_eq!(pool.encode().unwrap(), document);
 }
 
 #[test]

@@ -121,9 +121,9 @@ impl MediaRefusal {
     /// The response code for the refused offer.
     pub const fn code(&self, settings: &Settings) -> u16 {
         match self {
-            Self::Unparsable(_) => settings.sdp_reject,
-            Self::NoCodec(_) => settings.codec_reject,
-            _ => settings.media_profile_reject,
+            Self::Unparsable(_) => settings.sdp_reject_code,
+            Self::NoCodec(_) => settings.codec_reject_code,
+            _ => settings.media_profile_reject_code,
         }
     }
 }

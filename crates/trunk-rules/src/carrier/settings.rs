@@ -47,11 +47,11 @@ pub struct Settings {
     /// The response code when no stream matches the media encryption mode: 488 or 500. The switch that
     /// DIDWW's traffic suggests answers 500, after which clients do not retry with a different encryption;
     /// after 488 they do.
-    pub media_profile_reject: u16,
+    pub media_profile_reject_code: u16,
     /// The response code when no codec is accepted.
-    pub codec_reject: u16,
+    pub codec_reject_code: u16,
     /// The response code when the offer cannot be parsed.
-    pub sdp_reject: u16,
+    pub sdp_reject_code: u16,
     /// The header that the caller number is taken from.
     pub cli_header: CliHeader,
     /// Whether a DID of the trunk in `Diversion` satisfies the CLI check.
@@ -93,9 +93,9 @@ impl Default for Settings {
             bad_number_code: 484,
             no_route_code: 404,
             capacity_reject_code: 480,
-            media_profile_reject: 488,
-            codec_reject: 488,
-            sdp_reject: 500,
+            media_profile_reject_code: 488,
+            codec_reject_code: 488,
+            sdp_reject_code: 500,
             cli_header: CliHeader::From,
             diversion_satisfies_cli: false,
             engine_reason_phrase: false,
@@ -140,8 +140,8 @@ impl Settings {
         if !matches!(self.capacity_reject_code, 480 | 503 | 403) {
             return error("capacity_reject_code", &self.capacity_reject_code, "480, 503 or 403");
         }
-        if !matches!(self.media_profile_reject, 500 | 488) {
-            return error("media_profile_reject", &self.media_profile_reject, "488 or 500");
+        if !matches!(self.media_profile_reject_code, 500 | 488) {
+            return error("media_profile_reject_code", &self.media_profile_reject_code, "488 or 500");
         }
         let codes = [
             ("ip_reject_code", self.ip_reject_code),
@@ -150,8 +150,8 @@ impl Settings {
             ("dst_reject_code", self.dst_reject_code),
             ("bad_number_code", self.bad_number_code),
             ("no_route_code", self.no_route_code),
-            ("codec_reject", self.codec_reject),
-            ("sdp_reject", self.sdp_reject),
+            ("codec_reject_code", self.codec_reject_code),
+            ("sdp_reject_code", self.sdp_reject_code),
         ];
         for (setting, code) in codes {
             // A refusal with a challenge's code would make the client authenticate again without end.
@@ -221,7 +221,7 @@ mod tests {
         let wrong: [(&str, Spoil); 9] = [
             ("challenge_code", |s| s.challenge_code = 403),
             ("capacity_reject_code", |s| s.capacity_reject_code = 486),
-            ("media_profile_reject", |s| s.media_profile_reject = 415),
+            ("media_profile_reject_code", |s| s.media_profile_reject_code = 415),
             ("blocked_code", |s| s.blocked_code = 200),
             ("ip_reject_code", |s| s.ip_reject_code = 401),
             ("realm", |s| s.realm = "a\"b\r\n".to_owned()),

@@ -7,7 +7,7 @@ use didww_types::{Access, AttributeSpec, Kind, ResourceSpec, Violation};
 use serde_json::{Map, Value};
 
 use super::draft::{Draft, WriteOutcome};
-use super::{Refusal, WriteContext, WriteKind, did, regenerate_credentials, voice_out_trunk};
+use super::{Refusal, WriteContext, WriteKind, capacity_pool, did, regenerate_credentials, voice_out_trunk};
 
 /// Decides on a write.
 ///
@@ -28,6 +28,7 @@ pub fn decide_write(
     match spec.name {
         "voice_out_trunks" => voice_out_trunk::apply(context, &sent, &mut draft),
         "dids" => did::apply(context, &mut draft),
+        "capacity_pools" => capacity_pool::apply(context, &mut draft),
         "voice_out_trunk_regenerate_credentials" => return regenerate_credentials::apply(context),
         _ => draft.require_linked_records(context),
     }

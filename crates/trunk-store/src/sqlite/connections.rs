@@ -10,8 +10,8 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::job::{Job, Task, closed, lock};
 use super::memory::SharedConnection;
+use super::queued_write::{QueuedWrite, Task, closed, lock};
 use super::readers::Readers;
 use super::writer::{Writer, commit_alone};
 use crate::StoreError;
@@ -21,7 +21,7 @@ const QUEUE_CAPACITY: usize = 4096;
 
 pub(super) enum Connections {
     File {
-        queue: Mutex<Option<SyncSender<Box<dyn Job>>>>,
+        queue: Mutex<Option<SyncSender<Box<dyn QueuedWrite>>>>,
         writer: Mutex<Option<JoinHandle<()>>>,
         readers: Readers,
     },
@@ -41,8 +41,8 @@ impl std::fmt::Debug for Connections {
 impl Connections {
     /// Starts the thread of the writer, which ends after the last write.
     pub(super) fn file(writer: Writer, readers: Vec<Connection>) -> std::io::Result<Self> {
-        let (queue, jobs) = sync_channel(QUEUE_CAPACITY);
-        let work = move || writer.run(&jobs);
+        let (queue, queued) = sync_channel(QUEUE_CAPACITY);
+        let work = move || writer.run(&queued);
         let writer = std::thread::Builder::new().name("store-writer".to_owned()).spawn(work)?;
         Ok(Self::File {
             queue: Mutex::new(Some(queue)),
@@ -96,7 +96,7 @@ impl Connections {
             }
             Self::File { queue, .. } => {
                 let queue = lock(queue).clone();
-                match queue.map(|queue| queue.try_send(task as Box<dyn Job>)) {
+                match queue.map(|queue| queue.try_send(task as Box<dyn QueuedWrite>)) {
                     // Without a queue the task is dropped, and its reply channel reports that the store is closed.
                     Some(Ok(())) | None => {}
                     Some(Err(TrySendError::Full(task))) => task.answer(Err(StoreError::Overloaded)),

@@ -10,8 +10,10 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, OptionalExtension as _, Transaction, params};
 use serde_json::{Map, Value};
 
+use super::sums;
 use super::symbols::Symbols;
 use crate::NO_ACCOUNT;
+use crate::canonical::canonical_text;
 use crate::index::{IndexEntry, form_of, index_of};
 
 /// Number of records in one transaction.
@@ -120,17 +122,25 @@ fn build(
     let mut visited = 0;
     loop {
         let transaction = connection.transaction()?;
-        let batch = batch(&transaction, symbols.kind(spec.name), after, BATCH)?;
+        let mut batch = batch(&transaction, symbols.kind(spec.name), after, BATCH)?;
         let Some((last, ..)) = batch.last() else {
             note(&transaction, stale, None)?;
             transaction.commit()?;
             break;
         };
         after = *last;
-        for (record, account, attributes) in &batch {
+        for (record, account, attributes) in &mut batch {
+            let (record, account) = (*record, *account);
+            if sums::recompute(&transaction, symbols, spec, record, attributes)? {
+                transaction
+                    .prepare_cached(
+                        "UPDATE record SET attributes = ?2, revision = revision + 1 WHERE number = ?1",
+                    )?
+                    .execute(params![record, canonical_text(spec, attributes)])?;
+            }
             for entry in index_of(spec, attributes) {
                 if let Some(stale) = stale.iter().find(|stale| stale.path == entry.path) {
-                    insert(&transaction, stale.field, *account, *record, &entry)?;
+                    insert(&transaction, stale.field, account, record, &entry)?;
                 }
             }
         }

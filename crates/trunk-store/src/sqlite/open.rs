@@ -41,6 +41,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0009_commits.sql"),
     include_str!("migrations/0010_quotas.sql"),
     include_str!("migrations/0011_indexed.sql"),
+    include_str!("migrations/0012_jobs.sql"),
 ];
 
 /// Number of connections for reads by a key.

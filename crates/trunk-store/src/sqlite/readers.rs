@@ -7,7 +7,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use rusqlite::Connection;
 
-use super::job::lock;
+use super::queued_write::lock;
 
 /// Connections that threads borrow for one read each.
 pub(super) struct Readers {

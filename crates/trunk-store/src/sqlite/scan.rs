@@ -19,8 +19,8 @@ use service_base::fair_queue::{Bounds, FairQueue};
 use tokio::sync::oneshot;
 
 use super::error::failed;
-use super::job::{closed, lock};
 use super::memory::SharedConnection;
+use super::queued_write::{closed, lock};
 use crate::{Asker, StoreError, StoreLimits};
 
 /// Instructions of the engine's virtual machine between two checks of the time limit: about ten microseconds.

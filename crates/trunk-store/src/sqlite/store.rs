@@ -40,6 +40,7 @@ pub struct SqliteStore {
     symbols: Arc<Symbols>,
     directory: SharedDirectory,
     observers: Arc<Observers>,
+    pub(super) jobs_scheduled: watch::Sender<()>,
     pub(super) health: watch::Sender<WriteHealth>,
     pub(super) missing: Option<MissingCommits>,
 }
@@ -61,6 +62,7 @@ impl SqliteStore {
             symbols,
             directory,
             observers: Arc::default(),
+            jobs_scheduled: watch::Sender::new(()),
             health: watch::Sender::new(WriteHealth::Writable),
             missing: None,
         }
@@ -122,9 +124,16 @@ impl Store for SqliteStore {
         let observers = Arc::clone(&self.observers);
         let observed = observers.observe_records();
         let quotas = Quotas { directory: self.directory.clone(), default: self.limits.records };
+        let schedules = changes.iter().any(|change| matches!(change, Change::Schedule { .. }));
+        let jobs_scheduled = self.jobs_scheduled.clone();
         let written = self.connections.write_then(
             move |connection| write::apply(connection, &symbols, &quotas, &changes, observed),
-            move |written| observers.notify(written),
+            move |written| {
+                observers.notify(written);
+                if schedules {
+                    jobs_scheduled.send_replace(());
+                }
+            },
         );
         Box::pin(async move { written.await.map(|written| written.records) })
     }

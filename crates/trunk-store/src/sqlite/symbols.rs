@@ -6,6 +6,7 @@ use didww_types::ResourceSpec;
 use rusqlite::{Connection, params};
 use serde_json::Map;
 
+use super::sums::{Part, parts_of};
 use crate::index::index_of;
 
 /// The number for names that are not declared. It is in no table, so a query with it finds nothing.
@@ -17,6 +18,8 @@ pub(super) struct Symbols {
     registry: &'static [&'static ResourceSpec],
     kinds: HashMap<&'static str, i64>,
     members: HashMap<(&'static str, &'static str), i64>,
+    /// The sums of which records are a part, by their type.
+    parts: HashMap<&'static str, Vec<Part>>,
 }
 
 impl Symbols {
@@ -25,7 +28,9 @@ impl Symbols {
         connection: &Connection,
         registry: &'static [&'static ResourceSpec],
     ) -> rusqlite::Result<Self> {
-        let mut symbols = Self { registry, kinds: HashMap::new(), members: HashMap::new() };
+        let parts = registry.iter().map(|spec| (spec.name, parts_of(registry, spec.name)));
+        let parts = parts.filter(|(_, parts)| !parts.is_empty()).collect();
+        let mut symbols = Self { registry, kinds: HashMap::new(), members: HashMap::new(), parts };
         let mut insert =
             connection.prepare("INSERT INTO symbol (name) VALUES (?1) ON CONFLICT DO NOTHING")?;
         let mut select = connection.prepare("SELECT number FROM symbol WHERE name = ?1")?;
@@ -53,6 +58,11 @@ impl Symbols {
     /// The declarations of all types that the store keeps.
     pub(super) fn registry(&self) -> &'static [&'static ResourceSpec] {
         self.registry
+    }
+
+    /// Returns the sums of which the records of a type are a part.
+    pub(super) fn parts(&self, kind: &str) -> &[Part] {
+        self.parts.get(kind).map_or(&[], Vec::as_slice)
     }
 
     /// Returns the number of a type.

@@ -10,8 +10,9 @@ use uuid::Uuid;
 use super::accounts::SharedDirectory;
 use super::error::{failed, is_taken};
 use super::row::{find, record, uuid};
+use super::sums::Differences;
 use super::symbols::Symbols;
-use super::{calls, claims, documents, outbox, running};
+use super::{calls, claims, documents, jobs, outbox, running};
 use crate::canonical::canonical_text;
 use crate::index::{IndexEntry, index_of};
 use crate::{Change, Committed, DocumentKind, IndexValue, NO_ACCOUNT, Record, Scope, StoreError};
@@ -65,21 +66,33 @@ pub(super) fn apply(
         }
         Ok(())
     };
+    let mut sums = Differences::default();
+    let mut summed = |scope: &Scope, number, attributes: &Map<String, Value>, sign| {
+        sums.add(connection, symbols, scope.spec, number, attributes, sign)
+    };
     for change in changes {
         match change {
             Change::Insert { scope, id, created_at, attributes, links } => {
                 write.check_quota(*scope, quotas)?;
                 let record = write.insert(*scope, *id, created_at.as_unix_millis(), attributes, links)?;
+                summed(scope, record.number, attributes, 1)?;
                 stored(*scope, &record)?;
                 records.push(record);
             }
             Change::Replace { scope, before, attributes, links, meta } => {
+                if !symbols.parts(scope.spec.name).is_empty() {
+                    summed(scope, before.number, &before.attributes()?, -1)?;
+                }
                 let record = write.replace(*scope, before, attributes, links, meta.as_deref())?;
+                summed(scope, record.number, attributes, 1)?;
                 stored(*scope, &record)?;
                 records.push(record);
             }
             Change::Members { scope, owner, relationship, add, members } => {
                 write.increment_revision(owner)?;
+                let is_part = !symbols.parts(scope.spec.name).is_empty();
+                let attributes = if is_part { owner.attributes()? } else { Map::new() };
+                summed(scope, owner.number, &attributes, -1)?;
                 let relationship = symbols.member(scope.spec.name, relationship);
                 for member in members {
                     if *add {
@@ -88,9 +101,15 @@ pub(super) fn apply(
                         write.unlink(*scope, owner.number, relationship, *member)?;
                     }
                 }
+                summed(scope, owner.number, &attributes, 1)?;
                 stored(*scope, owner)?;
             }
             Change::Delete { scope, id } => {
+                if !symbols.parts(scope.spec.name).is_empty()
+                    && let Some(record) = find(connection, symbols, *scope, *id)?
+                {
+                    summed(scope, record.number, &record.attributes()?, -1)?;
+                }
                 write.delete(*scope, *id)?;
                 deleted.push(Committed::Deleted { account: scope.owner(), kind: scope.spec.name, id: *id });
             }
@@ -107,6 +126,17 @@ pub(super) fn apply(
                 documents.extend(revision.map(|_| (document.kind, document.id, document.customer)));
             }
             Change::Forget { kind, id, revision } => documents::delete(connection, *kind, *id, *revision)?,
+            Change::Schedule { job, existing } => jobs::schedule(connection, job, *existing)?,
+            Change::Cancel { kind, subject } => jobs::cancel(connection, kind, subject)?,
+            Change::Done(lease) => jobs::complete(connection, *lease)?,
+            Change::Reschedule { lease, due_at, attempts, payload } => {
+                jobs::reschedule(connection, *lease, *due_at, *attempts, payload.as_deref())?;
+            }
+        }
+    }
+    for (number, spec, sum, difference) in sums.changes() {
+        if let Some((scope, record)) = write.change_sum(number, spec, sum, difference)? {
+            stored(scope, &record)?;
         }
     }
     committed.extend(deleted);
@@ -205,6 +235,32 @@ impl RecordWriter<'_> {
             }
         }
         Ok(Record { attributes: text, revision: before.revision + 1, meta, ..before.clone() })
+    }
+
+    /// Changes a sum in a record. Returns `None` if the record was deleted by the same write.
+    fn change_sum(
+        &self,
+        number: i64,
+        spec: &'static ResourceSpec,
+        sum: &'static str,
+        difference: i64,
+    ) -> Result<Option<(Scope, Record)>, StoreError> {
+        let found = self
+            .connection
+            .prepare_cached(
+                "SELECT number, id, revision, attributes, meta, account FROM record WHERE number = ?1",
+            )
+            .map_err(failed)?
+            .query_row([number], |row| Ok((record(row, spec.name)?, row.get(5)?)))
+            .optional()
+            .map_err(failed)?;
+        let Some((before, account)) = found else { return Ok(None) };
+        let mut attributes = before.attributes()?;
+        let value = attributes.get(sum).and_then(Value::as_i64).unwrap_or_default();
+        attributes.insert(sum.to_owned(), Value::from(value.saturating_add(difference)));
+        let scope = Scope { account, spec };
+        let record = self.replace(scope, &before, &attributes, &[], None)?;
+        Ok(Some((scope, record)))
     }
 
     /// Increments the revision of a record, if it still matches.
@@ -377,6 +433,8 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
         "DELETE FROM delivery WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM call WHERE ?1 IS NULL OR account = ?1",
         "DELETE FROM running_call WHERE ?1 IS NULL OR account = ?1",
+        // The jobs of the server itself stay: they end by themselves when they find nothing to do.
+        "DELETE FROM job WHERE account IS NOT NULL AND (?1 IS NULL OR account = ?1)",
     ];
     let of_accounts = [
         "DELETE FROM record_count WHERE ?1 IS NULL OR account = ?1",

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 use super::commits::{CommitCount, Commits};
 use super::error::failed;
 use super::files::Files;
-use super::job::Job;
+use super::queued_write::QueuedWrite;
 use super::wal::Wal;
 use crate::{StoreError, WriteHealth};
 use health::HealthReporter;
@@ -59,13 +59,13 @@ impl Writer {
         Self { connection, wal, commits, files, health, clock, next_checkpoint: Duration::ZERO }
     }
 
-    /// Runs jobs until the queue is closed and empty.
-    pub(super) fn run(mut self, jobs: &Receiver<Box<dyn Job>>) {
+    /// Runs writes until the queue is closed and empty.
+    pub(super) fn run(mut self, writes: &Receiver<Box<dyn QueuedWrite>>) {
         loop {
-            match jobs.recv_timeout(IDLE_CHECK_INTERVAL) {
+            match writes.recv_timeout(IDLE_CHECK_INTERVAL) {
                 Ok(first) => {
                     let mut group = vec![first];
-                    group.extend(jobs.try_iter().take(MAX_GROUP_WRITES - 1));
+                    group.extend(writes.try_iter().take(MAX_GROUP_WRITES - 1));
                     self.commit_group(group);
                 }
                 Err(RecvTimeoutError::Timeout) => self.check_while_idle(),
@@ -75,7 +75,7 @@ impl Writer {
         self.close();
     }
 
-    fn commit_group(&mut self, group: Vec<Box<dyn Job>>) {
+    fn commit_group(&mut self, group: Vec<Box<dyn QueuedWrite>>) {
         if self.health.has_ended() {
             return self.refuse(group, &StoreError::Ended);
         }
@@ -85,34 +85,37 @@ impl Writer {
         self.checkpoint_if_due();
     }
 
-    /// Runs a group without savepoints, so that a single job cannot be rolled back. Most jobs that fail have changed
+    /// Runs a group without savepoints, so that a single write cannot be rolled back. Most writes that fail have changed
     /// nothing yet. If one has, the whole group is rolled back and returned.
-    fn run_without_savepoints(&mut self, group: Vec<Box<dyn Job>>) -> Result<(), Vec<Box<dyn Job>>> {
+    fn run_without_savepoints(
+        &mut self,
+        group: Vec<Box<dyn QueuedWrite>>,
+    ) -> Result<(), Vec<Box<dyn QueuedWrite>>> {
         if self.connection.execute_batch("BEGIN IMMEDIATE").is_err() {
             return Err(group);
         }
         let changes_before_group = self.connection.total_changes();
         let mut done = Vec::with_capacity(group.len());
         let mut group = group.into_iter();
-        while let Some(mut job) = group.next() {
+        while let Some(mut write) = group.next() {
             let before = self.connection.total_changes();
-            match run_catching_panics(&self.connection, &mut *job) {
-                Ok(()) => done.push(job),
+            match run_catching_panics(&self.connection, &mut *write) {
+                Ok(()) => done.push(write),
                 Err(error)
                     if self.connection.total_changes() == before && !self.connection.is_autocommit() =>
                 {
-                    self.refuse(vec![job], &error);
+                    self.refuse(vec![write], &error);
                 }
                 Err(error @ StoreError::Ended) => {
                     rollback(&self.connection);
-                    done.push(job);
+                    done.push(write);
                     done.extend(group);
                     self.refuse(done, &error);
                     return Ok(());
                 }
                 Err(_) => {
                     rollback(&self.connection);
-                    done.push(job);
+                    done.push(write);
                     done.extend(group);
                     return Err(done);
                 }
@@ -122,19 +125,19 @@ impl Writer {
         Ok(())
     }
 
-    /// Runs a group with a savepoint for each job, so that each can be rolled back alone. This is considerably slower.
-    fn run_with_savepoints(&mut self, group: Vec<Box<dyn Job>>) {
+    /// Runs a group with a savepoint for each write, so that each can be rolled back alone. This is considerably slower.
+    fn run_with_savepoints(&mut self, group: Vec<Box<dyn QueuedWrite>>) {
         let mut done = Vec::with_capacity(group.len());
         let mut group = group.into_iter();
         if let Err(error) = self.connection.execute_batch("BEGIN IMMEDIATE") {
             return self.refuse(group.collect(), &failed(error));
         }
         let changes_before_group = self.connection.total_changes();
-        while let Some(mut job) = group.next() {
-            match run_in_savepoint(&self.connection, &mut *job) {
-                Ok(()) => done.push(job),
+        while let Some(mut write) = group.next() {
+            match run_in_savepoint(&self.connection, &mut *write) {
+                Ok(()) => done.push(write),
                 Err(error) => {
-                    self.refuse(vec![job], &error);
+                    self.refuse(vec![write], &error);
                     if self.health.has_ended() {
                         rollback(&self.connection);
                         done.extend(group);
@@ -153,8 +156,8 @@ impl Writer {
         self.commit(done, changes_before_group);
     }
 
-    /// Commits the transaction and answers all of its jobs.
-    fn commit(&mut self, group: Vec<Box<dyn Job>>, changes_before_group: u64) {
+    /// Commits the transaction and answers all of its writes.
+    fn commit(&mut self, group: Vec<Box<dyn QueuedWrite>>, changes_before_group: u64) {
         let outcome = if self.connection.total_changes() == changes_before_group {
             // A transaction without changes needs no flush and is not counted.
             self.connection
@@ -166,8 +169,8 @@ impl Writer {
         };
         match outcome {
             Ok(()) => {
-                for job in group {
-                    job.answer(Ok(()));
+                for write in group {
+                    write.answer(Ok(()));
                 }
             }
             Err(error) => self.refuse(group, &error),
@@ -225,19 +228,19 @@ impl Writer {
         }
     }
 
-    /// Answers jobs that failed, and updates the health.
-    fn refuse(&mut self, jobs: Vec<Box<dyn Job>>, error: &StoreError) {
+    /// Answers writes that failed, and updates the health.
+    fn refuse(&mut self, writes: Vec<Box<dyn QueuedWrite>>, error: &StoreError) {
         match error {
-            StoreError::Full => self.health.report_full(jobs.len()),
+            StoreError::Full => self.health.report_full(writes.len()),
             StoreError::Ended | StoreError::Unknown => {
                 // Before a commit, only a failed flush returns these errors.
                 self.health.end("a flush to the disk failed".to_owned());
-                self.health.count_refused(jobs.len());
+                self.health.count_refused(writes.len());
             }
             _ => {}
         }
-        for job in jobs {
-            job.answer(Err(error.clone()));
+        for write in writes {
+            write.answer(Err(error.clone()));
         }
     }
 
@@ -339,32 +342,32 @@ pub(super) fn disable_checkpoint_on_close(connection: &Connection) {
     }
 }
 
-/// Runs one job of a group. If it fails, only its own changes are rolled back.
-fn run_in_savepoint(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+/// Runs one write of a group. If it fails, only its own changes are rolled back.
+fn run_in_savepoint(connection: &Connection, write: &mut dyn QueuedWrite) -> Result<(), StoreError> {
     let statement =
         |sql: &str| connection.prepare_cached(sql).and_then(|mut s| s.execute([])).map_err(failed);
-    statement("SAVEPOINT job")?;
-    let outcome = run_catching_panics(connection, job).and_then(|()| statement("RELEASE job").map(|_| ()));
+    statement("SAVEPOINT one")?;
+    let outcome = run_catching_panics(connection, write).and_then(|()| statement("RELEASE one").map(|_| ()));
     if outcome.is_err()
         && !connection.is_autocommit()
-        && connection.execute_batch("ROLLBACK TO job; RELEASE job").is_err()
+        && connection.execute_batch("ROLLBACK TO one; RELEASE one").is_err()
     {
-        // A part of a job must not be committed with the other jobs.
+        // A part of a write must not be committed with the other writes.
         rollback(connection);
     }
     outcome
 }
 
-/// Runs a job and turns a panic into an error, so that the writer's thread continues.
-fn run_catching_panics(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job.run(connection)))
+/// Runs a write and turns a panic into an error, so that the writer's thread continues.
+fn run_catching_panics(connection: &Connection, write: &mut dyn QueuedWrite) -> Result<(), StoreError> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| write.run(connection)))
         .unwrap_or_else(|_| Err(StoreError::Failed("a write panicked".to_owned())))
 }
 
-/// Runs one job in its own transaction, on a database in memory.
-pub(super) fn commit_alone(connection: &Connection, job: &mut dyn Job) -> Result<(), StoreError> {
+/// Runs one write in its own transaction, on a database in memory.
+pub(super) fn commit_alone(connection: &Connection, write: &mut dyn QueuedWrite) -> Result<(), StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
-    let outcome = run_catching_panics(connection, job)
+    let outcome = run_catching_panics(connection, write)
         .and_then(|()| connection.execute_batch("COMMIT").map_err(failed));
     if outcome.is_err() {
         rollback(connection);

@@ -11,4 +11,5 @@ mod store_contract;
 mod store_files;
 mod store_model;
 mod store_writer;
+mod sums;
 mod support;

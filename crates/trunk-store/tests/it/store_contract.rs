@@ -4,6 +4,7 @@ mod accounts;
 mod batches;
 mod calls;
 mod documents;
+mod jobs;
 mod lists;
 mod records;
 
@@ -74,6 +75,20 @@ contract! {
         ended_and_deleted_documents_leave_the_lists
         a_document_is_found_by_its_keys_as_they_are_now
         observers_receive_changes_of_documents_but_not_new_ones
+    }
+    jobs {
+        a_job_can_be_taken_when_it_is_due_and_not_before
+        due_jobs_are_taken_in_the_order_of_their_times_up_to_the_maximum_of_their_kind
+        a_kind_has_one_job_for_a_subject_and_the_earlier_time_can_be_kept
+        a_taken_job_is_left_to_its_node_until_the_lease_expires
+        a_job_is_done_together_with_its_effect_and_only_once
+        a_run_that_was_superseded_or_cancelled_changes_nothing
+        a_rescheduled_job_has_its_new_time_payload_and_attempts
+        a_node_that_starts_again_releases_what_it_held
+        the_jobs_of_an_account_are_bounded_and_deleted_with_its_records
+        a_job_that_is_too_large_is_refused
+        jobs_wait_no_longer_when_the_clock_was_set_back
+        a_schedule_is_reported_after_its_commit
     }
     batches {
         a_batch_that_fails_anywhere_leaves_nothing

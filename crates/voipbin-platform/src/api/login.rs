@@ -66,7 +66,7 @@ async fn check_credentials(
 ) -> Result<Option<(String, String)>, ApiError> {
     let (guesses, source) = (&platform.failed_logins, Source::of(address));
     let login = from_json::<Login>(body).ok();
-    let name = login.as_ref().map(|login| guesses.mark(&login.username));
+    let name = login.as_ref().map(|login| guesses.hash(&login.username));
     let too_many = |wait| ApiError::rate_limited("ip", wait);
     let may = name.map(|name| guesses.may_log_in(source, name, platform.core.clock.now()));
     let proven = may.transpose().map_err(too_many)?.unwrap_or_default();

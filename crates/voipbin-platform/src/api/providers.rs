@@ -8,6 +8,7 @@ use voipbin_types::{HealthStatus, Provider, ProviderBody, ProviderKind, Provider
 
 use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
+use crate::health;
 use crate::records::providers::{ProviderPrivate, Providers};
 use crate::request::{RequestContext, page};
 use crate::setup::{self, CarrierError, CarrierTrunk, are_of_one_carrier};
@@ -30,7 +31,8 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let mut public = Provider { id, tm_create: Some(at), ..Provider::default() };
     replace(&mut public, body, codecs);
     let provider = Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate::default());
-    request.platform.core.store.commit(vec![provider.put()]).await?;
+    let changes = std::iter::once(provider.put()).chain(health::schedule(&request.platform, id));
+    request.platform.core.store.commit(changes.collect()).await?;
     Ok(provider.public_json())
 }
 
@@ -97,7 +99,8 @@ pub(super) async fn set_up(request: &RequestContext) -> ApiResult {
         ..Provider::default()
     };
     let provider = Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate { sip });
-    if let Err(error) = platform.core.store.commit(vec![provider.put()]).await {
+    let changes = std::iter::once(provider.put()).chain(health::schedule(platform, id));
+    if let Err(error) = platform.core.store.commit(changes.collect()).await {
         // No record references the trunk, which may cost money.
         undo.await;
         return Err(error.into());

@@ -1,5 +1,7 @@
 //! Finds the records that match a query: one condition selects candidates by its index, and the others filter them.
 
+use std::fmt::Write as _;
+
 use didww_types::{FilterTest, ResourceSpec, Step, follow, related_attribute};
 use rusqlite::params_from_iter;
 use rusqlite::types::Value as SqlValue;
@@ -148,6 +150,10 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
                 table(spec, path)
             )
         }
+        FilterTest::Exceeds(greater, less) => sql.one_of(
+            &format!("(r.attributes ->> '{greater}' > r.attributes ->> '{less}')"),
+            &condition.values,
+        ),
         FilterTest::Contains(name) => contains(sql, &format!("r.attributes ->> '{name}'"), &condition.values),
         FilterTest::Linked(path) => {
             let Some(steps) = follow(symbols.registry(), spec.name, path) else {
@@ -227,7 +233,7 @@ fn owners_by_value(
     for (index, step) in steps.iter().enumerate().rev() {
         let relationship = sql.parameter(symbols.member(step.owner.name, step.relationship.name));
         let link = format!("k{index}.target = {reached} AND k{index}.relationship = {relationship}");
-        from.push_str(&format!(" CROSS JOIN link k{index} ON {link}"));
+        let _infallible = write!(from, " CROSS JOIN link k{index} ON {link}");
         reached = format!("k{index}.owner");
     }
     let number = sql.number;

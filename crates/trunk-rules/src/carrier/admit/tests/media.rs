@@ -13,7 +13,7 @@ fn an_offer_that_does_not_fit_the_encryption_mode_names_both() {
         (refusal.configured.as_str(), refusal.received.as_str()),
         ("media_encryption_mode disabled", "RTP/SAVP")
     );
-    let edge = TestEdge::open(json!({})).set(|settings| settings.media_profile_reject = 500);
+    let edge = TestEdge::open(json!({})).set(|settings| settings.media_profile_reject_code = 500);
     assert_eq!(edge.refused(&call).phrase, "Server Internal Error");
 }
 

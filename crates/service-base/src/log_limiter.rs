@@ -1,7 +1,7 @@
 //! Limits log lines that a peer can cause: the first of a minute are written, and the others are counted.
 //!
 //! One line for each packet of a flood would fill the disk and hide important lines. The caller writes its
-//! own line when [`Summed::admits`] permits it; this module only writes the number of suppressed lines, once
+//! own line when [`LogLimiter::admits`] permits it; this module only writes the number of suppressed lines, once
 //! a minute. It keeps 64 keys a minute, and no part of any line.
 
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher, Hash};
@@ -11,7 +11,7 @@ use didww_types::Timestamp;
 
 /// The maximum number of lines about one key in a minute.
 const MAX_LINES_PER_KEY: u8 = 3;
-/// The maximum number of lines of one kind in a minute, for [`Summed::new`].
+/// The maximum number of lines of one kind in a minute, for [`LogLimiter::new`].
 const MAX_LINES: u32 = 20;
 /// The maximum number of keys that have lines in a minute. Lines about further keys are only counted.
 const MAX_KEYS: usize = 64;
@@ -20,7 +20,7 @@ const MINUTE_MILLIS: i64 = 60_000;
 
 /// The limit on one kind of log line.
 #[derive(Debug)]
-pub struct Summed {
+pub struct LogLimiter {
     what: &'static str,
     max_lines: u32,
     minute: Mutex<Minute>,
@@ -36,7 +36,7 @@ struct Minute {
     keys: Vec<(u64, u8)>,
 }
 
-impl Summed {
+impl LogLimiter {
     /// Admits 20 lines a minute, 3 of them about one key. `what` names the kind of line in the summary, such
     /// as "connections were refused".
     pub const fn new(what: &'static str) -> Self {
@@ -63,7 +63,7 @@ impl Summed {
 
     /// Writes the summary of a minute that has ended, if it suppressed any lines. [`admits`](Self::admits)
     /// does so as well, but only when it is called.
-    pub fn sum_up(&self, now: Timestamp) {
+    pub fn write_due_summary(&self, now: Timestamp) {
         let suppressed = self.lock().end_if_over(now);
         self.write_summary(suppressed);
     }
@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_key_has_three_lines_a_minute_and_the_rest_is_counted() {
-        let summed = Summed::new("refused");
+        let summed = LogLimiter::new("refused");
         let written = (0..1_000).filter(|_| summed.admits("a", at(0))).count();
         assert_eq!(written, 3);
         assert!(summed.admits("b", at(1)), "another key has lines of its own");
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn ten_thousand_keys_have_twenty_lines_and_bounded_memory() {
-        let summed = Summed::new("refused");
+        let summed = LogLimiter::new("refused");
         let written = (0..10_000).filter(|key| summed.admits(key, at(0))).count();
         assert_eq!(written, 20);
         assert!(summed.lock().keys.len() <= MAX_KEYS);
@@ -153,14 +153,14 @@ mod tests {
 
     #[test]
     fn one_line_a_minute_is_admitted_for_all_keys() {
-        let summed = Summed::once("refused");
+        let summed = LogLimiter::once("refused");
         assert_eq!((0..1_000).filter(|key| summed.admits(key, at(0))).count(), 1);
         assert!(summed.admits(0, at(60)));
     }
 
     #[test]
     fn a_clock_that_steps_back_starts_a_new_minute() {
-        let summed = Summed::new("refused");
+        let summed = LogLimiter::new("refused");
         assert_eq!((0..9).filter(|_| summed.admits("a", at(3_600))).count(), 3);
         assert!(summed.admits("a", at(0)));
     }

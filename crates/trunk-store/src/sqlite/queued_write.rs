@@ -1,4 +1,4 @@
-//! Writes as jobs for the writer, and errors that all kinds of jobs share.
+//! Writes that wait for the writer, and errors that all of them share.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,15 +8,15 @@ use tokio::sync::oneshot;
 use crate::StoreError;
 
 /// A write that waits in the queue.
-pub(super) trait Job: Send {
-    /// Runs inside a transaction. It runs a second time if that transaction was rolled back because another job failed.
+pub(super) trait QueuedWrite: Send {
+    /// Runs inside a transaction. It runs a second time if that transaction was rolled back because another write failed.
     fn run(&mut self, connection: &Connection) -> Result<(), StoreError>;
 
     /// Answers the caller, after the write is durable or has failed.
     fn answer(self: Box<Self>, outcome: Result<(), StoreError>);
 }
 
-/// A job that runs `work`, and after the commit passes the result to `done` and to the caller.
+/// A write that runs `work`, and after the commit passes the result to `done` and to the caller.
 pub(super) struct Task<T, F, D> {
     work: F,
     result: Option<T>,
@@ -30,7 +30,7 @@ impl<T, F, D> Task<T, F, D> {
     }
 }
 
-impl<T, F, D> Job for Task<T, F, D>
+impl<T, F, D> QueuedWrite for Task<T, F, D>
 where
     T: Send,
     F: Fn(&Connection) -> Result<T, StoreError> + Send,

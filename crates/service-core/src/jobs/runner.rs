@@ -1,0 +1,258 @@
+//! Runs the jobs that are due.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use futures_util::FutureExt as _;
+use tokio::sync::watch;
+use tokio::task::{Id, JoinSet};
+use trunk_store::{Change, IfScheduled, Job, LeasedJob, StoreError, TakeJobs};
+
+use super::{JobKind, JobSet, Outcome, RUN_LIMIT};
+use crate::Core;
+
+/// The number of this node. A database in a file has one node.
+const NODE: i64 = 0;
+/// The time for which a job is leased. Longer than any run, so that a lease need not be renewed.
+const LEASE: Duration = RUN_LIMIT.saturating_mul(2);
+/// The delay after the first failed run of a job. It doubles with each further one.
+const FIRST_RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The longest delay after a failed run.
+const MAX_RETRY_DELAY: Duration = Duration::from_hours(1);
+/// Number of runs of a job that may conflict with other writes one after the other and are repeated at once. Further ones
+/// are delayed like failures.
+const MAX_CONFLICTS: u32 = 8;
+/// The longest delay before a failed read or write of the runner itself is repeated.
+const MAX_STORE_RETRY_DELAY: Duration = Duration::from_mins(1);
+/// The time that runs may take to end when the server stops. Those that do not are repeated after the next start.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Runs the jobs of these kinds that are due, until `stop` is true.
+pub async fn run(core: Arc<Core>, jobs: JobSet, mut stop: watch::Receiver<bool>) {
+    if jobs.kinds.is_empty() {
+        return;
+    }
+    let mut scheduled = core.store.jobs_scheduled();
+    let mut runner = Runner {
+        now: core.clock.now(),
+        core: Arc::clone(&core),
+        jobs,
+        is_prepared: false,
+        failures: 0,
+        runs: JoinSet::new(),
+        kinds: HashMap::new(),
+    };
+    loop {
+        scheduled.mark_unchanged();
+        let next = runner.round().await;
+        let wait = runner.wait(next);
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => break,
+            () = wait => {}
+            Some(ended) = runner.runs.join_next_with_id() => {
+                let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+                runner.kinds.remove(&id);
+            }
+            Ok(()) = scheduled.changed() => {}
+            () = core.clock.set_back_before(runner.now) => {}
+        }
+    }
+    runner.finish().await;
+}
+
+struct Runner {
+    core: Arc<Core>,
+    jobs: JobSet,
+    /// Whether the leases of an earlier process were ended and the standing jobs scheduled.
+    is_prepared: bool,
+    /// Number of rounds that failed one after the other.
+    failures: u32,
+    runs: JoinSet<()>,
+    /// The kind of each run in progress.
+    kinds: HashMap<Id, &'static str>,
+    /// The clock's time in the last round.
+    now: Timestamp,
+}
+
+impl Runner {
+    /// Starts the jobs that are due, as far as their kinds have room. Returns when the next one of a kind with room is
+    /// due.
+    async fn round(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.follow_clock().await?;
+        self.prepare().await?;
+        loop {
+            let kinds = self.room();
+            let names = kinds.iter().map(|(name, _)| *name).collect();
+            let next = self.core.store.next_job(NODE, names).await?;
+            let now = self.core.clock.now();
+            if next.is_none_or(|next| next > now) {
+                return Ok(next);
+            }
+            let take = TakeJobs { node: NODE, now, until: now.after(LEASE), kinds };
+            for leased in self.core.store.take_jobs(take).await? {
+                self.start(leased);
+            }
+        }
+    }
+
+    /// If the clock was set back, moves the due times back by the same amount, so that no job waits longer.
+    async fn follow_clock(&mut self) -> Result<(), StoreError> {
+        let now = self.core.clock.now();
+        let back = self.now.as_unix_millis().saturating_sub(now.as_unix_millis());
+        if let Ok(back @ 1..) = u64::try_from(back) {
+            self.core.store.set_back_jobs(now, Duration::from_millis(back)).await?;
+        }
+        self.now = now;
+        Ok(())
+    }
+
+    /// Ends the leases that this node held when it was killed, and schedules the standing jobs that are not stored yet.
+    async fn prepare(&mut self) -> Result<(), StoreError> {
+        if self.is_prepared {
+            return Ok(());
+        }
+        let store = &self.core.store;
+        let interrupted = store.release_jobs(NODE).await?;
+        if interrupted > 0 {
+            tracing::info!(interrupted, "jobs were running when the server was killed; they run again");
+        }
+        let mut missing: Vec<Change> = Vec::new();
+        for job in &self.jobs.standing {
+            let stored = store.job(job.kind, job.subject.clone()).await?;
+            if stored.is_none_or(|stored| stored.due_at > job.due_at) {
+                missing.push(Change::Schedule {
+                    job: Box::new(job.clone()),
+                    existing: IfScheduled::KeepEarlier,
+                });
+            }
+        }
+        if !missing.is_empty() {
+            store.commit(missing).await?;
+        }
+        self.is_prepared = true;
+        Ok(())
+    }
+
+    /// The kinds with room for another run, and for how many.
+    fn room(&self) -> Vec<(&'static str, u64)> {
+        let free = |kind: &Arc<JobKind>| {
+            let running = self.kinds.values().filter(|name| **name == kind.name).count();
+            let free = kind.at_once.saturating_sub(running);
+            (kind.name, u64::try_from(free).unwrap_or(u64::MAX))
+        };
+        self.jobs.kinds.iter().map(free).filter(|(_, free)| *free > 0).collect()
+    }
+
+    fn start(&mut self, leased: LeasedJob) {
+        let Some(kind) = self.jobs.kinds.iter().find(|kind| kind.name == leased.job.kind) else { return };
+        let run = run_once(Arc::clone(&self.core), Arc::clone(kind), leased);
+        self.kinds.insert(self.runs.spawn(run).id(), kind.name);
+    }
+
+    /// Waits until the next job is due; for ever if there is none, and for a short time after a failure of the store.
+    fn wait(&mut self, next: Result<Option<Timestamp>, StoreError>) -> impl Future<Output = ()> + use<> {
+        let clock = self.core.clock.clone();
+        let failed = next.as_ref().err().map(|error| {
+            self.failures = self.failures.saturating_add(1);
+            let delay = doubling_delay(self.failures, MAX_STORE_RETRY_DELAY);
+            tracing::error!(%error, seconds = delay.as_secs(), "jobs that are due could not be read; it is tried again");
+            delay
+        });
+        if failed.is_none() {
+            self.failures = 0;
+        }
+        async move {
+            match (failed, next) {
+                (Some(delay), _) => tokio::time::sleep(delay).await,
+                (None, Ok(Some(at))) => clock.sleep_until(at).await,
+                (None, _) => std::future::pending().await,
+            }
+        }
+    }
+
+    /// Waits a short time for runs in progress, interrupts the others, and leaves them to the next start or to another
+    /// node.
+    async fn finish(mut self) {
+        let all = async { while self.runs.join_next().await.is_some() {} };
+        if tokio::time::timeout(SHUTDOWN_TIMEOUT, all).await.is_ok() {
+            return;
+        }
+        let left = self.runs.len();
+        self.runs.shutdown().await;
+        tracing::info!(left, "jobs were interrupted; they run again after the next start");
+        if let Err(error) = self.core.store.release_jobs(NODE).await {
+            tracing::warn!(%error, "the leases of interrupted jobs could not be ended; they expire");
+        }
+    }
+}
+
+/// Runs a job, and commits its outcome or when it is tried again.
+async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
+    // The handler is called inside, so that a panic before its first await is caught too.
+    let handled = async { (kind.handler)(Arc::clone(&core), leased.clone()).await };
+    let limited = tokio::time::timeout(RUN_LIMIT, AssertUnwindSafe(handled).catch_unwind()).await;
+    let failure = match limited {
+        Ok(Ok(Ok(outcome))) => match commit(&core, outcome, &leased).await {
+            Ok(()) => return,
+            // Either the lease was lost, or something was changed since the handler read it.
+            Err(StoreError::Conflict) if leased.attempts <= MAX_CONFLICTS => {
+                return settle(&core, &leased, core.clock.now()).await;
+            }
+            Err(error) => error.to_string(),
+        },
+        Ok(Ok(Err(error))) => error.to_string(),
+        Ok(Err(_panic)) => "its handler panicked".to_owned(),
+        Err(_elapsed) => format!("it ran longer than {} seconds", RUN_LIMIT.as_secs()),
+    };
+    let due_at = core.clock.now().after(doubling_delay(leased.attempts, MAX_RETRY_DELAY));
+    let LeasedJob { job: Job { kind, subject, .. }, attempts, .. } = &leased;
+    tracing::warn!(kind, subject, attempts, %failure, %due_at, "a job failed and is tried again");
+    settle(&core, &leased, due_at).await;
+}
+
+async fn commit(core: &Core, outcome: Outcome, leased: &LeasedJob) -> Result<(), StoreError> {
+    let emits = outcome.changes.iter().any(|change| matches!(change, Change::Emit(_)));
+    core.store.commit(outcome.into_changes(leased)).await?;
+    if emits {
+        core.outbox.wake();
+    }
+    Ok(())
+}
+
+/// Stores when a job is tried again, and repeats this until it succeeds. Until then the job does not run, and the run
+/// counts against the maximum of its kind.
+async fn settle(core: &Core, leased: &LeasedJob, due_at: Timestamp) {
+    let retry = Change::Reschedule { lease: leased.lease, due_at, attempts: leased.attempts, payload: None };
+    for failures in 1.. {
+        let Err(error) = core.store.commit(vec![retry.clone()]).await else { return };
+        let (kind, subject) = (leased.job.kind, &leased.job.subject);
+        if error == StoreError::Conflict {
+            tracing::debug!(kind, subject, "a job was scheduled anew or cancelled while it ran");
+            return;
+        }
+        let delay = doubling_delay(failures, MAX_STORE_RETRY_DELAY);
+        tracing::error!(%error, kind, subject, "the next time of a job could not be stored; it is tried again");
+        tokio::time::sleep(delay).await;
+    }
+}
+
+/// The delay after failure number `failures`, counted from 1.
+fn doubling_delay(failures: u32, most: Duration) -> Duration {
+    let factor = 1_u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX);
+    FIRST_RETRY_DELAY.saturating_mul(factor).min(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_longest() {
+        let delays = [1, 2, 3, 12, 13, 33, u32::MAX]
+            .map(|failures| doubling_delay(failures, MAX_RETRY_DELAY).as_secs());
+        assert_eq!(delays, [1, 2, 4, 2_048, 3_600, 3_600, 3_600]);
+    }
+}

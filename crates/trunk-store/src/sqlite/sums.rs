@@ -1,0 +1,113 @@
+//! Attributes that are sums over the records that refer to a record, such as the assigned channels of a pool.
+//!
+//! A sum is stored in the record, so that lists can be sorted and filtered by it. A write of a summed record changes it by
+//! the difference, in the same transaction: its cost does not depend on how many records are summed. The revision of the
+//! record with the sum ascends, so that a write that was decided on an older sum is decided again.
+
+use std::collections::BTreeMap;
+
+use didww_types::ResourceSpec;
+use rusqlite::{Connection, params};
+use serde_json::{Map, Value};
+
+use super::error::failed;
+use super::symbols::Symbols;
+use crate::StoreError;
+
+/// A sum of which the records of a type are a part.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    /// The relationship of the summed records that contains the record with the sum.
+    through: &'static str,
+    /// The attribute of the summed records.
+    attribute: &'static str,
+    /// The type of the record with the sum, and the sum's attribute.
+    target: &'static ResourceSpec,
+    sum: &'static str,
+}
+
+/// Returns the sums of which the records of a type are a part.
+pub(super) fn parts_of(registry: &[&'static ResourceSpec], kind: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for target in registry {
+        for attribute in target.attributes {
+            let own = attribute.sums.iter().filter(|sum| sum.of == kind);
+            parts.extend(own.map(|sum| Part {
+                through: sum.through,
+                attribute: sum.attribute,
+                target,
+                sum: attribute.name,
+            }));
+        }
+    }
+    parts
+}
+
+/// The amounts by which a write changes sums: by the number of the record with the sum, and the sum's attribute.
+#[derive(Debug, Default)]
+pub(super) struct Differences(BTreeMap<(i64, &'static str), (&'static ResourceSpec, i64)>);
+
+impl Differences {
+    /// Adds what a record, as it is linked now, contributes to sums; `sign` is 1, or -1 to take it away.
+    pub(super) fn add(
+        &mut self,
+        connection: &Connection,
+        symbols: &Symbols,
+        spec: &'static ResourceSpec,
+        number: i64,
+        attributes: &Map<String, Value>,
+        sign: i64,
+    ) -> Result<(), StoreError> {
+        for part in symbols.parts(spec.name) {
+            let amount = attributes.get(part.attribute).and_then(Value::as_i64).unwrap_or_default();
+            if amount == 0 {
+                continue;
+            }
+            let mut select = connection
+                .prepare_cached("SELECT target FROM link WHERE owner = ?1 AND relationship = ?2")
+                .map_err(failed)?;
+            let targets = select
+                .query_map(params![number, symbols.member(spec.name, part.through)], |row| row.get(0))
+                .map_err(failed)?;
+            for target in targets {
+                let key = (target.map_err(failed)?, part.sum);
+                self.0.entry(key).or_insert((part.target, 0)).1 += sign * amount;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns what changes: the number of the record with the sum, its type, the sum's attribute and the difference.
+    pub(super) fn changes(self) -> impl Iterator<Item = (i64, &'static ResourceSpec, &'static str, i64)> {
+        self.0
+            .into_iter()
+            .filter(|(_, (_, difference))| *difference != 0)
+            .map(|((number, sum), (spec, difference))| (number, spec, sum, difference))
+    }
+}
+
+/// Computes the sums of a record from the records that refer to it. Returns true if one of them was different.
+pub(super) fn recompute(
+    connection: &Connection,
+    symbols: &Symbols,
+    spec: &'static ResourceSpec,
+    number: i64,
+    attributes: &mut Map<String, Value>,
+) -> rusqlite::Result<bool> {
+    let mut differs = false;
+    for attribute in spec.attributes.iter().filter(|attribute| !attribute.sums.is_empty()) {
+        let mut total = 0;
+        for sum in attribute.sums {
+            let mut select = connection.prepare_cached(
+                "SELECT coalesce(sum(r.attributes ->> ?3), 0) FROM link l JOIN record r ON r.number = l.owner \
+                 WHERE l.target = ?1 AND l.relationship = ?2",
+            )?;
+            let relationship = symbols.member(sum.of, sum.through);
+            total +=
+                select.query_row(params![number, relationship, sum.attribute], |row| row.get::<_, i64>(0))?;
+        }
+        let before = attributes.insert(attribute.name.to_owned(), Value::from(total));
+        differs |= before != Some(Value::from(total));
+    }
+    Ok(differs)
+}

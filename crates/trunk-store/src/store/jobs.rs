@@ -1,0 +1,37 @@
+//! The part of the store that keeps jobs: which are due, and which node runs them.
+//!
+//! Jobs are scheduled, cancelled, completed and rescheduled by [`Change`](crate::Change)s, so that each shares its
+//! transaction with the write that it belongs to.
+
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use tokio::sync::watch;
+
+use super::Answer;
+use crate::job::{Job, LeasedJob, TakeJobs};
+
+/// Stored jobs, and the leases under which nodes run them.
+pub trait Jobs: Send + Sync {
+    /// Returns the job of a kind for a subject.
+    fn job(&self, kind: &'static str, subject: String) -> Answer<'_, Option<Job>>;
+
+    /// Returns when a node can take the next job of these kinds: the earliest due time, or end of another node's lease.
+    /// The time may have passed. Jobs that the node itself holds are left out.
+    fn next_job(&self, node: i64, kinds: Vec<&'static str>) -> Answer<'_, Option<Timestamp>>;
+
+    /// Takes jobs that are due, and those whose lease by another node has expired. Returns them in the order of their
+    /// due times, and among equal times in the order in which they were first scheduled.
+    fn take_jobs(&self, take: TakeJobs) -> Answer<'_, Vec<LeasedJob>>;
+
+    /// Ends all leases of a node, which runs none of the jobs any more. Returns their number.
+    fn release_jobs(&self, node: i64) -> Answer<'_, u64>;
+
+    /// Brings jobs and ends of leases that are later than `now` forward by `by`, but not to before `now`, after the clock
+    /// was set back by that much.
+    fn set_back_jobs(&self, now: Timestamp, by: Duration) -> Answer<'_, ()>;
+
+    /// Returns a receiver that is notified when a job was scheduled through this store. Jobs that another node schedules
+    /// are not reported.
+    fn jobs_scheduled(&self) -> watch::Receiver<()>;
+}

@@ -1,0 +1,170 @@
+//! Capacity pools: what their owner reads and may change, and the channels that DIDs take from them.
+
+use serde_json::{Value, json};
+use trunk_server::control::{ControlError, RecordMembers};
+
+use crate::support::world::*;
+
+const POOLS: &str = "/capacity_pools";
+
+/// Stores a pool of this size. Returns its id.
+async fn pool(world: &World, name: &str, total: i64, minimum: i64) -> String {
+    let members = RecordMembers::default()
+        .attribute("name", name)
+        .attribute("renew_date", "2026-12-01")
+        .attribute("total_channels_count", total)
+        .attribute("minimum_limit", minimum)
+        .attribute("monthly_price", "15");
+    let owner = Some(world.server.account());
+    world.server.control().put_record(owner, "capacity_pools", None, members).await.unwrap().to_string()
+}
+
+/// Gives a DID channels of a pool.
+async fn assign(world: &World, did: &str, pool: &str, channels: i64) {
+    let body = update("dids", did, json!({ "dedicated_channels_count": channels }));
+    let body = linking(body, "capacity_pool", identifier("capacity_pools", pool));
+    let answer = world.api.patch(&format!("{DIDS}/{did}"), &body).await;
+    assert_eq!(answer.status, 200, "{}", answer.text);
+}
+
+async fn assigned(world: &World, pool: &str) -> Value {
+    world.api.get(&format!("{POOLS}/{pool}")).await.at("/data/attributes/assigned_channels_count")
+}
+
+async fn names(world: &World, query: &str) -> Vec<String> {
+    let list = world.api.get(&format!("{POOLS}?{query}")).await;
+    assert_eq!(list.status, 200, "{}", list.text);
+    let data = list.at("/data");
+    data.as_array()
+        .unwrap()
+        .iter()
+        .map(|pool| pool["attributes"]["name"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn a_pool_has_the_documented_attributes_in_their_order() {
+    let world = World::start().await;
+    let id = pool(&world, "Standard", 30, 2).await;
+    let answer = world.api.get(&format!("{POOLS}/{id}")).await;
+    let attributes = r#""attributes":{"name":"Standard","renew_date":"2026-12-01","total_channels_count":30,"assigned_channels_count":0,"minimum_limit":2,"minimum_qty_per_order":0,"setup_price":"0.0","monthly_price":"15.0","metered_rate":"0.0"}"#;
+    assert!(answer.text.contains(attributes), "{}", answer.text);
+    for name in ["countries", "shared_capacity_groups", "qty_based_pricings"] {
+        let linkage = world.api.get(&format!("{POOLS}/{id}/relationships/{name}")).await;
+        assert_eq!(linkage.at("/data"), json!([]), "{name}");
+        let related = world.api.get(&format!("{POOLS}/{id}/{name}")).await;
+        assert_eq!((related.at("/data"), related.at("/meta/total_records")), (json!([]), json!(0)), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn the_assigned_channels_are_those_of_the_dids_in_the_pool_after_each_change() {
+    let world = World::start().await;
+    let [one, two] = [pool(&world, "One", 30, 0).await, pool(&world, "Two", 30, 0).await];
+    let [first, second] = [world.did("37061498222").await, world.did("37061498223").await];
+    assign(&world, &first, &one, 4).await;
+    assign(&world, &second, &one, 3).await;
+    assert_eq!((assigned(&world, &one).await, assigned(&world, &two).await), (json!(7), json!(0)));
+    assign(&world, &first, &one, 1).await;
+    assert_eq!(assigned(&world, &one).await, json!(4));
+    assign(&world, &first, &two, 1).await;
+    assert_eq!((assigned(&world, &one).await, assigned(&world, &two).await), (json!(3), json!(1)));
+    let path = format!("{DIDS}/{second}/relationships/capacity_pool");
+    assert_eq!(world.api.patch(&path, &json!({ "data": null })).await.status, 204);
+    assert_eq!(assigned(&world, &one).await, json!(0));
+    let listed = world.api.get(&format!("{DIDS}?filter[capacity_pool.id]={two}")).await;
+    assert_eq!((listed.at("/meta/total_records"), listed.at("/data/0/id")), (json!(1), json!(first)));
+    let included = world.api.get(&format!("{DIDS}/{first}?include=capacity_pool")).await;
+    assert_eq!(included.at("/included/0/attributes/assigned_channels_count"), json!(1));
+    let trunk = linking(credentials("A"), "dids", dids(&[&first]));
+    let deep = world.api.post(&format!("{TRUNKS}?include=dids.capacity_pool"), &trunk).await;
+    assert_eq!((deep.status, deep.at("/included/1/id")), (201, json!(two)));
+}
+
+#[tokio::test]
+async fn pools_are_filtered_and_sorted_by_their_channels() {
+    let world = World::start().await;
+    let full = pool(&world, "Full", 2, 0).await;
+    pool(&world, "Free", 10, 0).await;
+    pool(&world, "None", 0, 0).await;
+    let did = world.did("37061498222").await;
+    assign(&world, &did, &full, 2).await;
+    assert_eq!(names(&world, "filter[has_unassigned_channels]=true").await, ["Free"]);
+    assert_eq!(names(&world, "filter[has_unassigned_channels]=false").await, ["Full", "None"]);
+    assert_eq!(names(&world, "filter[name]=None,Full&sort=name").await, ["Full", "None"]);
+    assert_eq!(names(&world, "sort=-assigned_channels_count").await[0], "Full");
+    assert_eq!(names(&world, "sort=total_channels_count").await, ["None", "Full", "Free"]);
+    assert_eq!(names(&world, &format!("filter[country.id]={UNKNOWN}")).await, [""; 0]);
+    let wrong = world.api.get(&format!("{POOLS}?filter[has_unassigned_channels]=maybe")).await;
+    assert_eq!((wrong.status, wrong.at("/errors/0/code")), (400, json!("107")));
+}
+
+#[tokio::test]
+async fn an_owner_can_only_lower_the_total_and_not_below_what_is_used_or_the_smallest_size() {
+    let world = World::start().await;
+    let id = pool(&world, "Standard", 10, 2).await;
+    let did = world.did("37061498222").await;
+    assign(&world, &did, &id, 4).await;
+    let path = format!("{POOLS}/{id}");
+    let patch = async |total: Value| {
+        world.api.patch(&path, &update("capacity_pools", &id, json!({ "total_channels_count": total }))).await
+    };
+    refused(&patch(json!(3)).await, &[attribute("total_channels_count", "should be at least 4")]);
+    refused(
+        &patch(json!(11)).await,
+        &[attribute("total_channels_count", "must be less than or equal to 10")],
+    );
+    assert_eq!(patch(json!(4)).await.at("/data/attributes/total_channels_count"), json!(4));
+    assign(&world, &did, &id, 0).await;
+    refused(&patch(json!(1)).await, &[attribute("total_channels_count", "should be at least 2")]);
+    assert_eq!(patch(json!(4)).await.status, 200, "a pool that is sent back unchanged");
+    for (name, value) in
+        [("name", json!("X")), ("assigned_channels_count", json!(0)), ("setup_price", json!("1.0"))]
+    {
+        refused(
+            &world.api.patch(&path, &update("capacity_pools", &id, json!({ name: value }))).await,
+            &[not_allowed(name)],
+        );
+    }
+    refused(&world.api.post(POOLS, &resource("capacity_pools", json!({ "name": "X" }))).await, &[no_route()]);
+    refused(&world.api.delete(&path).await, &[no_route()]);
+}
+
+#[tokio::test]
+async fn control_stores_records_of_types_that_no_request_creates_and_validates_each_value() {
+    let world = World::start().await;
+    let id = pool(&world, "Standard", 10, 2).await;
+    let (control, owner) = (world.server.control(), Some(world.server.account()));
+    let members = RecordMembers::default().attribute("total_channels_count", 40);
+    let again =
+        control.put_record(owner, "capacity_pools", Some(id.parse().unwrap()), members).await.unwrap();
+    assert_eq!(again.to_string(), id);
+    let shown = world.api.get(&format!("{POOLS}/{id}")).await;
+    assert_eq!(shown.at("/data/attributes/total_channels_count"), json!(40));
+    assert_eq!(shown.at("/data/attributes/minimum_limit"), json!(2), "what is not named stays");
+    let named = || RecordMembers::default().attribute("name", "X");
+    let wrong = [
+        ("capacity_pools", RecordMembers::default(), "`name` is missing in a new record"),
+        ("capacity_pools", named().attribute("bogus", 1), "`bogus` is no attribute of capacity_pools"),
+        ("capacity_pools", named().attribute("renew_date", "soon"), "`renew_date` is invalid"),
+        (
+            "capacity_pools",
+            named().attribute("assigned_channels_count", 1),
+            "`assigned_channels_count` is computed and cannot be set",
+        ),
+        ("voice_out_trunks", named(), "`type` voice_out_trunks are created with POST /v3/voice_out_trunks"),
+    ];
+    for (kind, members, message) in wrong {
+        let error = control.put_record(owner, kind, None, members).await.unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+    let unowned = control.put_record(None, "capacity_pools", None, named()).await.unwrap_err();
+    assert_eq!(unowned.to_string(), "`type` belongs to an account");
+    let unknown = control.put_record(owner, "pigeons", None, named()).await.unwrap_err();
+    assert!(matches!(unknown, ControlError::NotFound(_)), "{unknown}");
+    let foreign = RecordMembers::default()
+        .attribute("number", "37061498222")
+        .relationship("capacity_pool", [uuid::Uuid::nil()]);
+    let error = control.put_record(owner, "dids", None, foreign).await.unwrap_err();
+    assert!(error.to_string().contains("is not one of its capacity_pools"), "{error}");
+}
