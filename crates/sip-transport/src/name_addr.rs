@@ -40,13 +40,11 @@ fn parts(value: &str) -> Option<(&str, &str)> {
         }
         character == '<' && !quoted && !is_literal
     });
-    match bracket {
-        Some(start) => value.get(start + 1..)?.split_once('>'),
-        None => {
-            let (uri, parameters) = value.split_at(value.find(';').unwrap_or(value.len()));
-            Some((uri.trim(), parameters))
-        }
+    if let Some(start) = bracket {
+        return value.get(start + 1..)?.split_once('>');
     }
+    let (uri, parameters) = value.split_at(value.find(';').unwrap_or(value.len()));
+    Some((uri.trim(), parameters))
 }
 
 #[cfg(test)]
