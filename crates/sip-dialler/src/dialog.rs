@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use rsipstack::sip::{Header, Headers, Method, Request, Response, Transport};
 use sip_transport::address::entries;
+use sip_transport::uri_of;
 
 use crate::digest::authorization;
 use crate::headers::{remote_tag, value, values};
 use crate::hop::Hop;
 use crate::origin::{Line, Origin};
 use crate::transaction::request_response;
-use crate::uri::{Target, uri_of};
+use crate::uri::Target;
 
 /// Maximum time to resolve and connect to a dialog's next hop, since the peer waits for the ACK meanwhile.
 const NEXT_HOP_TIMEOUT: Duration = Duration::from_secs(2);

@@ -9,6 +9,7 @@ use rsipstack::transaction::transaction::Transaction;
 use service_base::clock::Clock;
 use sip_transport::body::session_description;
 use sip_transport::session_timer::{Decision, Session, TimerHeaders};
+use sip_transport::tag_of;
 use tokio::sync::oneshot;
 
 use crate::call::{AnsweredCall, Call, MAX_END_ROUND_TRIPS};
@@ -21,7 +22,6 @@ use crate::media::Media;
 use crate::responses::finish_in_background;
 use crate::stack::ALLOW;
 use crate::stopwatch::sleep_until;
-use crate::uri::tag_of;
 
 /// Delay before a failed refresh is repeated, within the 2.1 to 4 seconds that a caller waits after a 491
 /// (RFC 3261 §14.1).

@@ -1,8 +1,7 @@
 //! Access to header values of received messages.
 
 use rsipstack::sip::{Header, Headers, Response};
-
-use crate::uri::tag_of;
+use sip_transport::tag_of;
 
 /// The values of a header, one for each header line, as they were received.
 pub(crate) fn values<'a>(headers: &'a Headers, name: &'a str) -> impl Iterator<Item = &'a str> {

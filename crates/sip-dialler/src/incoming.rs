@@ -7,6 +7,7 @@ use rsipstack::sip::{Header, Method};
 use rsipstack::transaction::TransactionReceiver;
 use rsipstack::transaction::transaction::Transaction;
 use rsipstack::transport::SipConnection;
+use sip_transport::tag_of;
 use tokio::sync::Semaphore;
 
 use crate::dialogs::{Inbound, Undelivered};
@@ -15,7 +16,6 @@ use crate::network::Network;
 use crate::responses::{finish, finish_after_end, finish_in_background};
 use crate::shared::Shared;
 use crate::stack::ALLOW;
-use crate::uri::tag_of;
 
 /// Maximum number of requests outside of calls that are answered at the same time.
 const MAX_CONCURRENT_ANSWERS: usize = 1024;

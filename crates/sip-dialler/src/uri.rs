@@ -48,24 +48,6 @@ pub(crate) fn verbatim(uri: &str) -> Uri {
     }
 }
 
-/// The URI of a `Contact`, `Route` or `From` value.
-pub(crate) fn uri_of(value: &str) -> &str {
-    let uri = trunk_rules::carrier::address_uri(value.as_bytes());
-    let uri = std::str::from_utf8(uri).unwrap_or_default();
-    // Without angle brackets, parameters belong to the header.
-    if value.contains('<') { uri } else { uri.split(';').next().unwrap_or_default() }
-}
-
-/// The tag of a `From` or `To` value.
-pub(crate) fn tag_of(value: &str) -> Option<&str> {
-    let parameters = match value.rfind('>') {
-        Some(end) => value.get(end + 1..)?,
-        None => value,
-    };
-    let mut named = parameters.split(';').skip(1).filter_map(|parameter| parameter.split_once('='));
-    named.find(|(name, _)| name.trim().eq_ignore_ascii_case("tag")).map(|(_, tag)| tag.trim())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,14 +101,5 @@ mod tests {
         for uri in ["sip:0011+15551234#@h;transport=udp", "sip:123%23+44@h:5070", "sip:\u{7f}%@h"] {
             assert_eq!(verbatim(uri).to_string(), uri);
         }
-    }
-
-    #[test]
-    fn tags_and_uris_are_found_with_and_without_brackets() {
-        assert_eq!(tag_of("\"a;tag=x\" <sip:1@h;tag=y>;q=1; TAG = z "), Some("z"));
-        assert_eq!(tag_of("sip:1@h;tag=z"), Some("z"));
-        assert_eq!(tag_of("<sip:1@h;tag=y>"), None);
-        assert_eq!(uri_of("\"<x>\" <sip:1@h;lr>;expires=3"), "sip:1@h;lr");
-        assert_eq!(uri_of("sip:1@h;expires=3"), "sip:1@h");
     }
 }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::head::{Head, unfolded};
-use crate::tag::tag_of;
+use crate::name_addr::tag_of;
 
 /// The end of every response: it has no body.
 const TAIL: &[u8] = b"Content-Length: 0\r\n\r\n";

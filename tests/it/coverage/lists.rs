@@ -90,6 +90,10 @@ async fn value(
             let related = world.get(&format!("/{}/{id}", target.name)).await;
             text(&related.at(&format!("/data/attributes/{attribute}")))
         }
+        FilterTest::Exceeds(greater, smaller) => {
+            let number = |name: &str| record.attributes.as_ref()?.get(name)?.as_i64();
+            Some((number(greater)? > number(smaller)?).to_string())
+        }
         _ => None,
     }
 }

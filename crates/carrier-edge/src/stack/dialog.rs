@@ -149,7 +149,7 @@ impl Dialog {
     /// Request-URI and the contact is the last route (RFC 3261 §12.2.1.1).
     fn target_and_routes(&self) -> (&str, Vec<String>) {
         let routes = || self.routes.iter().map(ToString::to_string);
-        let first = self.routes.first().map(|route| super::incoming::uri_of(route));
+        let first = self.routes.first().map(|route| sip_transport::uri_of(route));
         match first.filter(|first| !is_loose(first)) {
             None => (&self.target, routes().collect()),
             Some(first) => (first, routes().skip(1).chain([format!("<{}>", self.target)]).collect()),

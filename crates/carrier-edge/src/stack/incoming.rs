@@ -15,7 +15,7 @@ use rsipstack::transaction::transaction::{Transaction, TransactionEvent};
 use rsipstack::transport::{SipAddr, SipConnection};
 use sip_transport::address::entries;
 use sip_transport::body::{BodyRefusal, session_description};
-use sip_transport::{Arrival, tag_of};
+use sip_transport::{Arrival, tag_of, uri_of};
 
 use super::Dialog;
 use super::identity::EdgeIdentity;
@@ -417,24 +417,4 @@ impl Incoming {
 /// Returns true if responses repeat this header of the request (RFC 3261 §8.2.6.2).
 fn is_copied(header: &Header) -> bool {
     matches!(header, Header::Via(_) | Header::CallId(_) | Header::From(_) | Header::To(_) | Header::CSeq(_))
-}
-
-/// The URI in the value of a `Contact`, `From` or `Route` header.
-pub(super) fn uri_of(value: &str) -> &str {
-    match (value.find('<'), value.find('>')) {
-        (Some(from), Some(to)) if from < to => value.get(from + 1..to).unwrap_or_default(),
-        _ => value.split(';').next().unwrap_or_default().trim(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_uri_of_a_contact_is_found_with_and_without_brackets() {
-        assert_eq!(uri_of("\"A\" <sip:a@b;transport=tcp>;expires=5"), "sip:a@b;transport=tcp");
-        assert_eq!(uri_of(" sip:a@b ;expires=5"), "sip:a@b");
-        assert_eq!(uri_of("><"), "><");
-    }
 }

@@ -1,6 +1,7 @@
 //! The errors of opening a database.
 
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
 /// Why a database cannot be opened. An existing file is unchanged.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +43,7 @@ pub enum OpenError {
         known: usize,
     },
     /// The file or its directory cannot be read or written.
-    #[error("the database {} cannot be opened for reading and writing: {error}", file.display())]
+    #[error("the database {} cannot be opened for reading and writing: {error}; {}", file.display(), advice(file, error))]
     Access {
         /// The path of the database.
         file: PathBuf,
@@ -73,4 +74,40 @@ pub enum OpenError {
         /// The error of the engine.
         error: rusqlite::Error,
     },
+}
+
+/// What makes a file accessible that was not.
+fn advice(file: &Path, error: &std::io::Error) -> String {
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match error.kind() {
+        ErrorKind::NotFound => format!("create its folder with `mkdir -p {}`", folder.display()),
+        ErrorKind::IsADirectory => "name a file in this folder with --database".to_owned(),
+        ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => format!(
+            "let this user write the file and its folder {}, or name another file with --database",
+            folder.display()
+        ),
+        _ => "name another file with --database".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::SqliteStore;
+
+    #[test]
+    fn a_database_in_a_missing_folder_names_the_command_that_makes_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let missing = folder.path().join("not/yet");
+        let text = SqliteStore::open(&missing.join("new.db")).unwrap_err().to_string();
+        assert!(
+            text.ends_with(&format!("; create its folder with `mkdir -p {}`", missing.display())),
+            "{text}"
+        );
+        assert!(!missing.exists(), "a misspelt path makes no folder");
+        let text = SqliteStore::open(folder.path()).unwrap_err().to_string();
+        assert!(text.ends_with("; name a file in this folder with --database"), "{text}");
+    }
 }

@@ -67,7 +67,7 @@ async fn records_are_found_by_an_attribute_of_a_related_record_over_any_number_o
         async |path, values: &[IndexValue]| lines(&store, scope, FilterTest::Related(path), values).await;
     assert_eq!(find("group.name", &[text("Coast")]).await, [id(SECOND)]);
     assert_eq!(find("group.name", &[text("Coast"), text("City")]).await, [id(FIRST), id(SECOND)]);
-    assert_eq!(find("group.name", &[text("coast")]).await, Vec::<Uuid>::new());
+    assert!(find("group.name", &[text("coast")]).await.is_empty());
     assert_eq!(find("group.country.name", &[text("South")]).await, [id(SECOND), id(THIRD)]);
     let blank = find("group.name", &[IndexValue::Null]).await;
     assert_eq!(blank, [id(THIRD), id(FREE)], "an empty name, and no group");
@@ -89,7 +89,7 @@ async fn a_related_list_has_every_one_of_its_items() {
     let south = store.find(countries, id(SOUTH)).await.unwrap().unwrap();
     let changed = json!({ "name": "South", "features": ["fax", "fax"] }).as_object().unwrap().clone();
     commit(&store, vec![crate::support::records::replace(countries, south, changed)]).await;
-    assert_eq!(find("sms").await, Vec::<Uuid>::new());
+    assert!(find("sms").await.is_empty());
     assert_eq!(find("fax").await, [id(FIRST), id(SECOND), id(THIRD)], "the index follows the record");
 }
 
@@ -110,7 +110,7 @@ async fn a_path_through_a_type_that_is_not_declared_matches_nothing_and_blank_ma
     let (regions, store, account) = filled().await;
     let scope = Scope { account, spec: regions.lines };
     for test in [FilterTest::Related("owner.name"), FilterTest::Linked("group.owner")] {
-        assert_eq!(lines(&store, scope, test, &[text("City")]).await, Vec::<Uuid>::new());
+        assert!(lines(&store, scope, test, &[text("City")]).await.is_empty());
         assert_eq!(lines(&store, scope, test, &[IndexValue::Null]).await.len(), 4);
     }
 }

@@ -1,0 +1,76 @@
+//! The parts of a `From`, `To`, `Contact` or `Route` value: `name-addr` and `addr-spec` of RFC 3261 §20.10.
+
+/// The `tag` parameter of a `From` or `To` value; `None` if it is absent or empty.
+///
+/// Parameters inside `<>` belong to the URI and not to the header, and quoted text is a display name: both
+/// are ignored.
+pub fn tag_of(value: &str) -> Option<&str> {
+    let (uri, parameters) = parts(value)?;
+    // The value must at least resemble an address.
+    if !uri.contains(':') {
+        return None;
+    }
+    let mut quoted = false;
+    let parameters = parameters.split(|character| {
+        quoted ^= character == '"';
+        character == ';' && !quoted
+    });
+    let tag = parameters.skip(1).find_map(|parameter| {
+        let (name, value) = parameter.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("tag").then(|| value.trim())
+    })?;
+    (!tag.is_empty()).then_some(tag)
+}
+
+/// The URI of a value; empty if its bracket is not closed. Without brackets, parameters belong to the header.
+pub fn uri_of(value: &str) -> &str {
+    parts(value).map_or("", |(uri, _)| uri)
+}
+
+/// The URI, and the header's parameters with what precedes them; `None` if a bracket is not closed.
+fn parts(value: &str) -> Option<(&str, &str)> {
+    let (mut quoted, mut escaped) = (false, false);
+    let bracket = value.find(|character| {
+        let is_literal = std::mem::take(&mut escaped);
+        match character {
+            _ if is_literal => {}
+            '\\' if quoted => escaped = true,
+            '"' => quoted = !quoted,
+            _ => {}
+        }
+        character == '<' && !quoted && !is_literal
+    });
+    if let Some(start) = bracket {
+        return value.get(start + 1..)?.split_once('>');
+    }
+    let (uri, parameters) = value.split_at(value.find(';').unwrap_or(value.len()));
+    Some((uri.trim(), parameters))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tag_is_the_headers_own_and_not_the_uris_or_the_names() {
+        assert_eq!(tag_of("<sip:a@b;tag=no>;x=1;TAG = yes ;y"), Some("yes"));
+        assert_eq!(tag_of("sip:a@b;tag=bare"), Some("bare"));
+        assert_eq!(tag_of("\"x>;tag=no\" <sip:a@b>;tag=yes"), Some("yes"));
+        assert_eq!(tag_of("\"a;tag=x\" <sip:1@h;tag=y>;q=1; TAG = z "), Some("z"));
+        assert_eq!(tag_of("<sip:a@b>;x=\"1;tag=no\";tag=yes"), Some("yes"));
+        assert_eq!(tag_of("\"x;tag=no\" <sip:a@b>"), None);
+        assert_eq!(tag_of("<sip:a@b;tag=no>"), None);
+        assert_eq!(tag_of("<sip:a@b>;tag="), None);
+        assert_eq!(tag_of("<sip:a@b;tag;tag=x"), None);
+        assert_eq!(tag_of(";tag=x"), None);
+    }
+
+    #[test]
+    fn the_uri_is_found_with_and_without_brackets_and_behind_a_name_that_holds_some() {
+        assert_eq!(uri_of("\"A\" <sip:a@b;transport=tcp>;expires=5"), "sip:a@b;transport=tcp");
+        assert_eq!(uri_of("\"<x> \\\" <y>\" <sip:1@h;lr>;expires=3"), "sip:1@h;lr");
+        assert_eq!(uri_of(" sip:a@b ;expires=5"), "sip:a@b");
+        assert_eq!(uri_of("sip:1@h;expires=3"), "sip:1@h");
+        assert_eq!((uri_of("<sip:a@b"), uri_of("><")), ("", ""), "an open bracket holds no URI");
+    }
+}
