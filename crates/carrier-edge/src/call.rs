@@ -352,6 +352,12 @@ impl Call<'_> {
                 .fold(longest, Timestamp::min);
             tokio::select! {
                 biased;
+                // Before the mailbox: a caller that sends a request after its response expects the response to count.
+                last = pending_refresh::response(self.pending_refresh.as_mut()) => {
+                    if !Box::pin(self.refreshed(last)).await {
+                        return (ending(Cause::SessionTimeout), true);
+                    }
+                }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
                         self.bye = Some(bye);
@@ -365,11 +371,6 @@ impl Call<'_> {
                     CallEvent::EndFor(cause) => return (ending(cause), true),
                     CallEvent::PaidUntil(until) => self.paid_until = until,
                 },
-                last = pending_refresh::response(self.pending_refresh.as_mut()) => {
-                    if !Box::pin(self.refreshed(last)).await {
-                        return (ending(Cause::SessionTimeout), true);
-                    }
-                }
                 () = clock.sleep_until(next) => {
                     let now = clock.now();
                     let silence_ends = self.media.as_ref().and_then(Endpoint::silent_until);
