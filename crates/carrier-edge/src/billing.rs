@@ -108,6 +108,17 @@ struct Running {
     ends: bool,
 }
 
+/// The call that a record is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RecordOf {
+    /// A refused or unanswered call. Its record costs nothing.
+    Unanswered,
+    /// An answered call.
+    Answered,
+    /// An answered call whose caller waits until the record is written.
+    Awaited,
+}
+
 /// The record of an ended call that waits to be written.
 #[derive(Debug)]
 struct WaitingRecord {
@@ -312,29 +323,31 @@ impl Billing {
     pub(crate) fn ended(&self, call_state: &CallState, ended: Timestamp) -> Option<FinalCharge> {
         let mut ledgers = self.lock();
         let ledger = ledgers.get_mut(&call_state.trunk_uuid()?)?;
-        let Running { meter, .. } = ledger.running.remove(&call_state.origin.id)?;
+        let Running { meter, row, .. } = ledger.running.remove(&call_state.origin.id)?;
         let is_acknowledged = meter.is_acknowledged();
-        Some(FinalCharge { charge: ledger.spending.end(meter, ended), is_acknowledged })
+        let survives = row == RowState::Acknowledged;
+        Some(FinalCharge { charge: ledger.spending.end(meter, ended), is_acknowledged, survives })
     }
 
     /// Writes the record of an ended call and, if its threshold is reached, the block of the trunk, in one
     /// commit. Then publishes the record to subscribers. If the write fails, the record of an answered call
-    /// is kept and written later; that of a refused or unanswered call, which costs nothing, is dropped.
+    /// is kept and written later; that of a refused or unanswered call, which costs nothing, is dropped. Records of
+    /// a trunk are gathered for some milliseconds, unless the caller waits for this one.
     pub(crate) async fn record(
         &self,
         inner: &Arc<Inner>,
         trunk: &TrunkTerms,
         record: Box<CallRecord>,
-        is_answered: bool,
+        of: RecordOf,
     ) {
-        if !is_answered && self.recording(inner.core.clock.now()) != Recording::Works {
+        if of == RecordOf::Unanswered && self.recording(inner.core.clock.now()) != Recording::Works {
             Counters::count(&inner.counters.unrecorded);
             return record.publish(&inner.records);
         }
         let account: i64 = trunk.account.parse().unwrap_or_default();
         let Some(stored) = record.to_stored(account) else { return };
         let limit = trunk.threshold.map(Money::amount);
-        if let Err(error) = self.queue_record(inner, stored, is_answered, limit).await {
+        if let Err(error) = self.queue_record(inner, stored, of, limit).await {
             self.log_failed_write(&error, "the record of a call");
         }
         record.publish(&inner.records);
@@ -345,7 +358,7 @@ impl Billing {
         &self,
         inner: &Arc<Inner>,
         call: StoredCall,
-        is_answered: bool,
+        of: RecordOf,
         limit: Option<Decimal>,
     ) -> Result<(), StoreError> {
         let (trunk, ended) = (call.trunk, call.ended_at);
@@ -353,13 +366,14 @@ impl Billing {
         let idle = {
             let mut ledgers = self.lock();
             let ledger = ledgers.entry(trunk).or_insert_with(|| TrunkLedger::new(call.account));
-            if ledger.spending.blocks(limit, ended) && !ledger.threshold_reached {
+            if of == RecordOf::Awaited || (ledger.spending.blocks(limit, ended) && !ledger.threshold_reached)
+            {
                 ledger.write_now.notify_one();
             }
             let written = Some(written);
             ledger.waiting.push(WaitingRecord {
                 call: Arc::new(call),
-                is_answered,
+                is_answered: of != RecordOf::Unanswered,
                 is_retry: false,
                 written,
             });

@@ -21,6 +21,7 @@ use service_base::slots::Slot;
 use sip_transport::session_timer::Session;
 use trunk_rules::carrier::{Admitted, Cause, Channel, Media, reason_phrase};
 
+use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::Registered;
@@ -101,7 +102,16 @@ pub(crate) async fn run(
     let charge = inner.billing.ended(call.call_state(), ended);
     let record = record_of(inner, call.call_state(), ending, (ended, charge), call.media.as_ref());
     call.media = None;
-    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, charge.is_some())).await;
+    if charge.as_ref().is_some_and(|charge| charge.survives) {
+        // The call is charged even if the server is killed before its record is written.
+        call.bye = None;
+    }
+    let of = match charge {
+        None => RecordOf::Unanswered,
+        Some(_) if call.bye.is_none() => RecordOf::Answered,
+        Some(_) => RecordOf::Awaited,
+    };
+    Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, of)).await;
     // Dropped only now: a stop of the edge and the answer to a BYE wait for the record too.
     drop(call);
     inner.front.record_call(source);

@@ -26,8 +26,8 @@ pub(crate) enum CallEvent {
     PaidUntil(Option<Timestamp>),
 }
 
-/// A BYE whose answer waits until this is dropped. Its call keeps it until its record is written: a BYE that
-/// was answered is never charged less than the call lasted, even if the server is killed right after.
+/// A BYE whose answer waits until this is dropped. Its call keeps it until its row or its record in the store says
+/// that it must be charged, so a call whose BYE was answered is charged even if the server is killed right after.
 pub(crate) type PendingBye = oneshot::Sender<Infallible>;
 
 /// Limit of queued events for one call. Further requests of a peer that floods its own call are answered

@@ -14,7 +14,7 @@ use super::nonce_counts::CountedNonces;
 use super::stack::Incoming;
 use super::{Inner, inspection, invite};
 
-/// Limit of the time for which the answer to a BYE waits for the record of its call. A disk that is slower
+/// Limit of the time for which the answer to a BYE waits for the store. A disk that is slower
 /// must not keep callers from hanging up; they repeat an unanswered BYE for up to 32 seconds.
 const MAX_BYE_DELAY: Duration = Duration::from_secs(1);
 

@@ -9,7 +9,7 @@ use trunk_rules::carrier::{
 };
 
 use super::attempt::Parts;
-use super::billing::FundsAt;
+use super::billing::{FundsAt, RecordOf};
 use super::call_state::Origin;
 use super::digest_guesses::DigestAttempt;
 use super::inspection::Header;
@@ -190,7 +190,7 @@ async fn refused(
     }
     request.respond(refusal.code, refusal.phrase, &headers, "").await;
     if let (Some(record), Some(trunk)) = (record, &refusal.trunk) {
-        inner.billing.record(inner, trunk, record, false).await;
+        inner.billing.record(inner, trunk, record, RecordOf::Unanswered).await;
     }
     drop(stop_guard);
     request.wait_refusal_delivered().await;

@@ -98,6 +98,8 @@ pub(crate) struct FinalCharge {
     pub(crate) charge: Charge,
     /// True if the caller acknowledged the answer.
     pub(crate) is_acknowledged: bool,
+    /// True if the call's row in the store states that it must be charged.
+    pub(crate) survives: bool,
 }
 
 /// How an admitted call ended.

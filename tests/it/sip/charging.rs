@@ -210,11 +210,7 @@ async fn a_call_whose_bye_was_answered_is_charged_although_the_server_is_killed_
         let records = edge.records(trunk).await;
         assert_eq!(records.len(), CALLS / 2);
         for record in records {
-            assert_eq!(
-                (&record["disconnect_reason"], &record["price"]),
-                (&json!("Bye"), &json!("1")),
-                "{record}"
-            );
+            assert_eq!(record["price"], "1", "{record}");
         }
     }
     std::fs::remove_file(config).unwrap();
