@@ -50,3 +50,22 @@ async fn of_a_body_that_is_far_too_long_only_a_part_is_read() {
     let statuses = statuses(&server.base, "GET /livez", 8 << 20).await;
     assert!(!statuses.contains(&0) && statuses.len() <= 1, "the connection is closed: {statuses:?}");
 }
+
+#[tokio::test]
+async fn a_client_that_waits_to_be_asked_for_a_body_is_not_asked_for_one_that_is_refused() {
+    let server = Binary::start(&["--ephemeral"]);
+    let address = server.base.strip_prefix("http://").unwrap().split('/').next().unwrap();
+    for key in ["Api-Key: wrong", "X-Api: none"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST /v3/voice_out_trunks HTTP/1.1\r\nHost: {address}\r\n{key}\r\nExpect: 100-continue\r\n\
+             Content-Type: application/vnd.api+json\r\nContent-Length: 500000\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        // The connection ends after the response: the body may follow it, or may not.
+        stream.read_to_string(&mut response).await.unwrap();
+        assert!(response.starts_with("HTTP/1.1 401 "), "{response}");
+        assert!(response.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{response}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
@@ -40,6 +40,10 @@ pub enum BodyError {
 /// # Errors
 /// If it is longer or slower than the limits, or incomplete.
 pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
+    // A length that the client states is refused before anything is kept of it.
+    if body.size_hint().lower() > limits.max_bytes as u64 {
+        return Err(BodyError::TooLong);
+    }
     let whole = Limited::new(body, limits.max_bytes).collect();
     match tokio::time::timeout(limits.deadline, whole).await {
         Ok(Ok(whole)) => Ok(whole.to_bytes()),

@@ -9,6 +9,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Router;
+use http::HeaderValue;
+use http::header::CONNECTION;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -77,12 +79,17 @@ pub(crate) async fn serve_connection(
             let began = clock.stopwatch();
             let response = router.oneshot(request).await;
             // A client that has had its whole time for the body is not waited for again.
-            if clock.stopwatch().saturating_sub(began) < limits.body_deadline {
-                unread_body.drain().await;
-            }
+            let is_late = clock.stopwatch().saturating_sub(began) >= limits.body_deadline;
+            let is_at_end = unread_body.drain(is_late).await;
             progress.busy.store(false, Ordering::Relaxed);
             state.end_request(clock.stopwatch());
-            response.map(|response| unread.count(response, origin(client), &backlog))
+            response.map(|mut response| {
+                if !is_at_end {
+                    // A client with a pool of connections must not send its next request on this one.
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                unread.count(response, origin(client), &backlog)
+            })
         }
     });
     let connection = http1::Builder::new()

@@ -6,7 +6,8 @@
 //! handler has to.
 //!
 //! Bounds: 1 MiB and a second for each request, and nothing once the deadline of the body has passed. Beyond
-//! them the connection is closed.
+//! them the connection is closed, and so it is if the client waits for `100 Continue` before it sends a body that no
+//! handler asked for (RFC 9110 §10.1.1): it must not be invited to send what was refused.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,6 +17,7 @@ use std::time::Duration;
 use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http::Request;
+use http::header::EXPECT;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 
@@ -25,7 +27,15 @@ const MAX_BYTES: usize = 1 << 20;
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Where a body ends up when its reader drops it.
-type Slot<B> = Arc<Mutex<Option<B>>>;
+type Slot<B> = Arc<Mutex<Option<Left<B>>>>;
+
+/// What a reader left of a body.
+#[derive(Debug)]
+struct Left<B> {
+    body: B,
+    /// True if the client sends nothing of it before it is asked to.
+    is_withheld: bool,
+}
 
 /// What a handler may leave unread of a request's body. `None` for a request without a body.
 #[derive(Debug)]
@@ -33,7 +43,7 @@ pub(crate) struct UnreadBody<B>(Option<Slot<B>>);
 
 /// A body that its reader returns to the listener by dropping it.
 struct FollowedBody<B> {
-    body: Option<B>,
+    left: Option<Left<B>>,
     slot: Slot<B>,
 }
 
@@ -49,23 +59,30 @@ where
         }
         let slot = Slot::default();
         let returned = Arc::clone(&slot);
-        (request.map(|body| Body::new(FollowedBody { body: Some(body), slot })), Self(Some(returned)))
+        let is_withheld = request.headers().contains_key(EXPECT);
+        let followed = |body| FollowedBody { left: Some(Left { body, is_withheld }), slot };
+        (request.map(|body| Body::new(followed(body))), Self(Some(returned)))
     }
 
     /// Reads and discards the rest, up to 1 MiB and for up to a second. A body that the handler still holds
-    /// is left alone.
-    pub(crate) async fn drain(self) {
+    /// is left alone, and so is one whose deadline has passed (`is_late`). Returns false if the client may have more to
+    /// send: the connection cannot be used again.
+    pub(crate) async fn drain(self, is_late: bool) -> bool {
         let returned = self.0.and_then(|slot| slot.lock().unwrap_or_else(PoisonError::into_inner).take());
-        let Some(mut body) = returned else { return };
+        let Some(Left { mut body, is_withheld }) = returned else { return true };
+        if is_withheld || is_late {
+            return body.is_end_stream();
+        }
         let drain = async {
             let mut left = MAX_BYTES;
             while let Some(Ok(frame)) = body.frame().await {
                 let length = frame.data_ref().map_or(0, Bytes::len);
-                let Some(rest) = left.checked_sub(length) else { return };
+                let Some(rest) = left.checked_sub(length) else { return false };
                 left = rest;
             }
+            true
         };
-        let _timed_out = tokio::time::timeout(TIMEOUT, drain).await;
+        tokio::time::timeout(TIMEOUT, drain).await.unwrap_or(false)
     }
 }
 
@@ -77,21 +94,24 @@ impl<B: HttpBody + Unpin> HttpBody for FollowedBody<B> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        self.body.as_mut().map_or(Poll::Ready(None), |body| Pin::new(body).poll_frame(context))
+        let Some(left) = self.left.as_mut() else { return Poll::Ready(None) };
+        // Polling a body asks the client for it.
+        left.is_withheld = false;
+        Pin::new(&mut left.body).poll_frame(context)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.left.as_ref().is_none_or(|left| left.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        self.left.as_ref().map_or_else(|| SizeHint::with_exact(0), |left| left.body.size_hint())
     }
 }
 
 impl<B> Drop for FollowedBody<B> {
     fn drop(&mut self) {
-        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+        *self.slot.lock().unwrap_or_else(PoisonError::into_inner) = self.left.take();
     }
 }
 
@@ -109,14 +129,26 @@ mod tests {
         drop(request);
         let slot = unread.0.clone().unwrap();
         assert!(slot.lock().unwrap().is_some());
-        unread.drain().await;
+        assert!(unread.drain(false).await);
         assert!(slot.lock().unwrap().is_none());
 
         let (request, unread) = UnreadBody::follow(Request::new(body()));
         let read = request.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(read, "some bytes");
-        assert!(unread.0.clone().unwrap().lock().unwrap().as_ref().unwrap().is_end_stream());
-        unread.drain().await;
+        assert!(unread.0.clone().unwrap().lock().unwrap().as_ref().unwrap().body.is_end_stream());
+        assert!(unread.drain(false).await);
+
+        let mut withheld = Request::new(body());
+        withheld.headers_mut().insert(EXPECT, http::HeaderValue::from_static("100-continue"));
+        let (request, unread) = UnreadBody::follow(withheld);
+        drop(request);
+        let slot = unread.0.clone().unwrap();
+        slot.lock().unwrap().as_mut().unwrap().body = Full::new(Bytes::from_static(b"not sent"));
+        assert!(!unread.drain(false).await, "the client was not asked for it");
+
+        let (request, unread) = UnreadBody::follow(Request::new(body()));
+        drop(request);
+        assert!(!unread.drain(true).await, "the client has had its time");
 
         let (_, unread) = UnreadBody::follow(Request::new(Full::new(Bytes::new())));
         assert!(unread.0.is_none(), "a request without a body costs nothing");
