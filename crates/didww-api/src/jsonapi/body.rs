@@ -3,6 +3,7 @@
 //! Here only the form of a body is checked: JSON, required members, names that the declaration allows. The values of
 //! attributes are checked by the rules.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use didww_types::{Access, AttributeSpec, ErrorCode, RelationshipSpec, ResourceSpec};
@@ -49,15 +50,25 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrderedMembers<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
                 let mut members: Vec<(String, T)> = Vec::new();
-                while let Some((name, value)) = map.next_entry::<String, T>()? {
-                    members.retain(|(known, _)| *known != name);
-                    members.push((name, value));
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
                 }
+                keep_last(&mut members);
                 Ok(OrderedMembers(members))
             }
         }
 
         deserializer.deserialize_map(OrderedVisitor(std::marker::PhantomData))
+    }
+}
+
+/// Removes the members whose name a later one has too.
+fn keep_last<T>(members: &mut Vec<(String, T)>) {
+    let mut seen = HashSet::with_capacity(members.len());
+    let is_last: Vec<bool> = members.iter().rev().map(|(name, _)| seen.insert(name.as_str())).collect();
+    if is_last.contains(&false) {
+        let mut is_last = is_last.into_iter().rev();
+        members.retain(|_| is_last.next().unwrap_or(true));
     }
 }
 
@@ -247,6 +258,7 @@ fn linkage(relationship: &RelationshipSpec, data: &Value) -> Result<Vec<String>,
         _ => return Err(invalid_links()),
     };
     let mut ids: Vec<String> = Vec::with_capacity(members.len());
+    let mut seen = HashSet::with_capacity(members.len());
     for member in members {
         let Some(object) = member.as_object().filter(|object| object.len() == 2) else {
             return Err(invalid_links());
@@ -262,9 +274,28 @@ fn linkage(relationship: &RelationshipSpec, data: &Value) -> Result<Vec<String>,
             let detail = format!("{named} is not a valid type for this operation.");
             return Err(ApiError::new(ErrorCode::TypeMismatch, "Type Mismatch", detail));
         }
-        if !ids.iter().any(|known| known == id) {
+        if seen.insert(id) {
             ids.push(id.to_owned());
         }
     }
     Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(body: &str) -> Vec<(String, u32)> {
+        serde_json::from_str::<OrderedMembers<u32>>(body).unwrap().0
+    }
+
+    #[test]
+    fn of_members_with_the_same_name_the_last_one_counts_where_it_stands() {
+        let pair = |name: &str, value| (name.to_owned(), value);
+        assert_eq!(names(r#"{"a":1,"b":2}"#), [pair("a", 1), pair("b", 2)]);
+        assert_eq!(
+            names(r#"{"a":1,"b":2,"a":3,"c":4,"b":5,"b":6}"#),
+            [pair("a", 3), pair("c", 4), pair("b", 6)]
+        );
+    }
 }
