@@ -1,7 +1,7 @@
 //! The change feed of a process: the latest writes in memory, and the positions of those who follow them.
 //!
 //! Bounds: a write is kept until every follower has passed it, and at most [`MAX_WRITES`] are kept. A follower that fell
-//! behind further is told to load anew what it keeps. Without a follower nothing is kept.
+//! behind further must load anew what it keeps. Without a follower nothing is kept.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -154,6 +154,11 @@ impl Feed {
         Follower { feed: Arc::clone(self), number, position, interest }
     }
 
+    /// As [`ChangeFeed::wakes`](crate::ChangeFeed::wakes).
+    pub(crate) fn wakes(&self) -> watch::Receiver<u64> {
+        self.wake.subscribe()
+    }
+
     fn count(&self, state: &State) {
         let of_records = state.followers.values().filter(|(_, interest)| *interest == Interest::Everything);
         self.of_records.store(of_records.count(), Ordering::Release);
@@ -215,12 +220,6 @@ impl Follower {
             self.feed.wake.send_replace(head);
         }
         changes
-    }
-
-    /// Returns a receiver that changes when followers are 64 writes behind, or one must load anew: the owner of copies
-    /// that are seldom used applies the changes then.
-    pub fn wakes(&self) -> watch::Receiver<u64> {
-        self.feed.wake.subscribe()
     }
 }
 

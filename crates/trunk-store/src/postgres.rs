@@ -16,7 +16,7 @@ mod transactions;
 use std::sync::{Arc, Mutex};
 
 use service_base::ids::Ids;
-use tokio::sync::Mutex as AsyncMutex;
+use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::task::AbortHandle;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls, Row};
@@ -204,5 +204,9 @@ async fn join(write: tokio::task::JoinHandle<Result<(), StoreError>>) -> Result<
 impl ChangeFeed for PostgresProof {
     fn follow(&self, interest: Interest) -> Follower {
         self.node.feed.follow(interest)
+    }
+
+    fn wakes(&self) -> watch::Receiver<u64> {
+        self.node.feed.wakes()
     }
 }

@@ -8,6 +8,7 @@
 //! whose cost grows with the stored data run on threads of their own (`scan`).
 
 mod accounts;
+mod all_records;
 mod calls;
 mod claims;
 mod commits;
@@ -26,6 +27,7 @@ mod outbox;
 mod plan;
 mod queued_write;
 mod readers;
+mod record_writer;
 mod row;
 mod running;
 mod scan;

@@ -147,16 +147,12 @@ impl EntityCache {
     }
 
     /// Applies changes while no call uses the cache, so that the store need not keep them for it. Ends with the cache.
-    pub(crate) fn catch_up_while_idle(cache: &Arc<Self>) -> impl Future<Output = ()> + Send + 'static {
-        let follower = cache.follower.lock().unwrap_or_else(PoisonError::into_inner);
-        catch_up_while_idle(follower.wakes(), Arc::downgrade(cache))
-    }
-}
-
-async fn catch_up_while_idle(mut wakes: watch::Receiver<u64>, cache: Weak<EntityCache>) {
-    while wakes.changed().await.is_ok() {
-        let Some(cache) = cache.upgrade() else { return };
-        cache.catch_up();
+    /// `wakes` are those of the store.
+    pub(crate) async fn catch_up_while_idle(cache: Weak<Self>, mut wakes: watch::Receiver<u64>) {
+        while wakes.changed().await.is_ok() {
+            let Some(cache) = cache.upgrade() else { return };
+            cache.catch_up();
+        }
     }
 }
 
@@ -225,7 +221,7 @@ mod tests {
         let store = SqliteStore::in_memory().unwrap();
         let cache = Arc::new(EntityCache::following(&store));
         store.commit(vec![provider("first").put()]).await.unwrap();
-        let idle = tokio::spawn(EntityCache::catch_up_while_idle(&cache));
+        let idle = tokio::spawn(EntityCache::catch_up_while_idle(Arc::downgrade(&cache), store.wakes()));
         for revision in 0..64 {
             let mut changed = provider("next");
             changed.revision = Some(revision);

@@ -109,7 +109,7 @@ impl Platform {
             key.secret
         };
         let cache = Arc::new(EntityCache::following(store));
-        tokio::spawn(EntityCache::catch_up_while_idle(&cache));
+        tokio::spawn(EntityCache::catch_up_while_idle(Arc::downgrade(&cache), store.wakes()));
         let default_per_customer = max_by_descriptors.div_ceil(2).min(DEFAULT_MAX_CALLS_PER_CUSTOMER);
         let per_customer = config.calls_per_customer.unwrap_or(default_per_customer);
         let hashing = HashingPool::start()

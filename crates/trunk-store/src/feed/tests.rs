@@ -81,7 +81,7 @@ fn a_write_of_unknown_effects_makes_followers_load_anew() {
 fn owners_are_woken_at_64_writes_and_when_one_must_load_anew() {
     let feed = Arc::new(Feed::default());
     let mut follower = feed.follow(Interest::Everything);
-    let mut wakes = follower.wakes();
+    let mut wakes = feed.wakes();
     (1..64).for_each(|account| feed.append(write(account)));
     assert!(!wakes.has_changed().unwrap());
     feed.append(write(64));

@@ -82,4 +82,8 @@ impl ChangeFeed for SqliteStore {
     fn follow(&self, interest: Interest) -> Follower {
         self.feed.follow(interest)
     }
+
+    fn wakes(&self) -> watch::Receiver<u64> {
+        self.feed.wakes()
+    }
 }

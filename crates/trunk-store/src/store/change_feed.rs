@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::feed::{Follower, Interest};
 
 /// The time after which a change that was committed by another node is in the feed of this one.
@@ -15,11 +17,11 @@ pub const CHANGE_DELAY: Duration = Duration::from_secs(1);
 ///
 /// # Guarantee
 ///
-/// When a write is answered, its changes are in the feed of the process that made it: who made the write, and whom the answer
-/// causes to act at this process, finds copies that contain it. They are in the feeds of the other nodes of the database
+/// When a write is answered, its changes are in the feed of the process that made it: code of this process that runs after
+/// the answer finds copies that contain the write. They are in the feeds of the other nodes of the database
 /// within [`CHANGE_DELAY`] after the commit. Changes of one record, document or account appear in the order of their commits;
 /// changes of different ones that different nodes made may appear in another order. A change may appear twice, and a
-/// follower that is told to load anew may have applied some of what it loads.
+/// follower that must load anew may have applied some of what it loads.
 ///
 /// The feed lives as long as the process: a copy is built by reading the store, and kept by the feed. It is memory, so that
 /// reading it never waits. An engine with several nodes fills it with its own writes before it answers them, and with those
@@ -29,4 +31,8 @@ pub trait ChangeFeed: Send + Sync + std::fmt::Debug {
     /// Returns a follower at the feed's present position. What was committed before is in the data that its owner reads after
     /// this call; what is committed later is in the follower's changes.
     fn follow(&self, interest: Interest) -> Follower;
+
+    /// Returns a receiver that changes when followers are 64 writes behind, or one must load anew: the owner of copies
+    /// that are seldom used applies the changes then.
+    fn wakes(&self) -> watch::Receiver<u64>;
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use didww_types::ResourceSpec;
 use uuid::Uuid;
 
-use super::super::{row, write};
+use super::super::{all_records, row};
 use super::SqliteStore;
 use crate::{Answer, Asker, ListQuery, Listing, Record, Records, Scope, StoredRecord};
 
@@ -62,7 +62,7 @@ impl Records for SqliteStore {
             {
                 let (symbols, missing) = (Arc::clone(&self.symbols), most - records.len());
                 let read = self.scans.read(Asker::Operator, move |connection| {
-                    write::records_after(connection, &symbols, spec, after, missing)
+                    all_records::records_after(connection, &symbols, spec, after, missing)
                 });
                 let (more, rest) = read.await?;
                 records.extend(more);

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::super::write::{self, Quotas};
+use super::super::record_writer::Quotas;
+use super::super::write;
 use super::SqliteStore;
 use crate::{Answer, Change, Committed, Record, Writes};
 

@@ -1,6 +1,6 @@
 //! The outbox: when events are due, in which order owners take turns, and which events are dropped.
 //!
-//! Events are told apart by a label in their bodies: numbers are the engine's own.
+//! Events are distinguished by a label in their bodies: numbers are the engine's own.
 
 use std::time::Duration;
 

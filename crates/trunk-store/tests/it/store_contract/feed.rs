@@ -133,7 +133,6 @@ pub(super) async fn copies_that_are_loaded_during_writes_and_then_follow_miss_no
         })
         .await
         .unwrap();
-        let _loaded_anew = follower.is_current();
         copies.catch_up(&mut follower);
         (follower, copies)
     };

@@ -232,11 +232,16 @@ pub async fn jobs_wait_no_longer_when_the_clock_was_set_back(store: &impl Store)
     let jobs = [("past", 100), ("soon", 10_500), ("later", 20_000)];
     commit(store, jobs.map(|(subject, due_at)| schedule(job(subject, due_at))).to_vec()).await;
     commit(store, vec![schedule(job("held", 0))]).await;
-    assert_eq!(subjects(&take_as(store, OTHER_NODE, 0).await), ["held"]);
+    // Its lease lasts until 10,500. "past" is taken by the same call, and its lease ends with it.
+    assert_eq!(subjects(&take_as(store, OTHER_NODE, 9_500).await), ["held", "past"]);
     // From 10,000 to 1,000.
     store.set_back_jobs(at(1_000), Duration::from_secs(9)).await.unwrap();
+    assert_eq!(subjects(&take(store, 1_499).await), [""; 0], "the leases last as long as before");
     let due = [due_at(store, "past").await, due_at(store, "soon").await, due_at(store, "later").await];
     assert_eq!(due, [Some(100), Some(1_500), Some(11_000)]);
+    let mut taken = take(store, 1_500).await;
+    taken.sort_by(|a, b| a.job.subject.cmp(&b.job.subject));
+    assert_eq!(subjects(&taken), ["held", "past", "soon"]);
 }
 
 pub async fn a_schedule_is_reported_after_its_commit(store: &impl Store) {
