@@ -45,7 +45,7 @@ pub async fn run(core: Arc<Core>, settings: Settings, mut stop: watch::Receiver<
         now: core.clock.now(),
     };
     loop {
-        worker.follow_clock().await;
+        let follows_clock = worker.follow_clock().await;
         worker.drop_surplus().await;
         let next = worker.launch().await;
         let age_check = worker.next_age_check();
@@ -55,7 +55,8 @@ pub async fn run(core: Arc<Core>, settings: Settings, mut stop: watch::Receiver<
             () = core.outbox.woken() => {}
             () = wait_until_due(&core, next) => {}
             () = core.clock.sleep_until(age_check) => {}
-            () = core.clock.set_back_before(worker.now) => {}
+            () = core.clock.set_back_before(worker.now), if follows_clock => {}
+            () = tokio::time::sleep(STORE_RETRY_DELAY), if !follows_clock => {}
         }
     }
     worker.finish().await;
@@ -88,17 +89,19 @@ struct Worker {
 
 impl Worker {
     /// If the clock was set back, moves the due times of events back by the same amount, so that no event
-    /// waits longer.
-    async fn follow_clock(&mut self) {
+    /// waits longer. Returns false if the store could not do it: the next round tries again.
+    async fn follow_clock(&mut self) -> bool {
         let now = self.core.clock.now();
         let back = self.now.as_unix_millis().saturating_sub(now.as_unix_millis());
         if let Ok(back @ 1..) = u64::try_from(back) {
             self.age_checked_at = None;
             if let Err(error) = self.core.store.set_back(now, Duration::from_millis(back)).await {
-                tracing::error!(%error, "the clock was set back, and events wait longer for their delivery");
+                tracing::error!(%error, "the clock was set back, and events wait longer until the store can follow it");
+                return false;
             }
         }
         self.now = now;
+        true
     }
 
     /// Drops some of the events that are too many or too old. The next round continues. A dropped event whose

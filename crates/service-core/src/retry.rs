@@ -53,12 +53,15 @@ impl Retries {
     {
         let mut last = StoreError::Conflict;
         let mut overloads = 0;
-        for _ in 0..self.attempts {
+        for left in (0..self.attempts).rev() {
             match attempt().await {
                 Ok(done) => return Ok(done),
                 Err(AttemptError::Store(StoreError::Conflict)) => last = StoreError::Conflict,
                 Err(AttemptError::Store(StoreError::Overloaded)) if self.waits_when_overloaded => {
                     last = StoreError::Overloaded;
+                    if left == 0 {
+                        break;
+                    }
                     tokio::time::sleep(FIRST_OVERLOAD_DELAY * (1 << overloads.min(6))).await;
                     overloads += 1;
                 }

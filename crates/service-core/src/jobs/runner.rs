@@ -61,7 +61,8 @@ pub async fn run(core: Arc<Core>, jobs: JobSet, mut stop: watch::Receiver<bool>)
                 runner.kinds.remove(&id);
             }
             Ok(()) = scheduled.changed() => {}
-            () = core.clock.set_back_before(runner.now) => {}
+            // While the store fails, the step that it could not follow waits for the next round too.
+            () = core.clock.set_back_before(runner.now), if runner.failures == 0 => {}
         }
     }
     runner.finish().await;
@@ -203,7 +204,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
             Ok(()) => return,
             // Either the lease was lost, or something was changed since the handler read it.
             Err(StoreError::Conflict) if leased.attempts <= MAX_CONFLICTS => {
-                return settle(&core, &leased, core.clock.now()).await;
+                return reschedule(&core, &leased, core.clock.now()).await;
             }
             Err(error) => error.to_string(),
         },
@@ -214,7 +215,7 @@ async fn run_once(core: Arc<Core>, kind: Arc<JobKind>, leased: LeasedJob) {
     let due_at = core.clock.now().after(doubling_delay(leased.attempts, MAX_RETRY_DELAY));
     let LeasedJob { job: Job { kind, subject, .. }, attempts, .. } = &leased;
     tracing::warn!(kind, subject, attempts, %failure, %due_at, "a job failed and is tried again");
-    settle(&core, &leased, due_at).await;
+    reschedule(&core, &leased, due_at).await;
 }
 
 async fn commit(core: &Core, outcome: Outcome, leased: &LeasedJob) -> Result<(), StoreError> {
@@ -223,7 +224,7 @@ async fn commit(core: &Core, outcome: Outcome, leased: &LeasedJob) -> Result<(),
 
 /// Stores when a job is tried again, and repeats this until it succeeds. Until then the job does not run, and the run
 /// counts against the maximum of its kind.
-async fn settle(core: &Core, leased: &LeasedJob, due_at: Timestamp) {
+async fn reschedule(core: &Core, leased: &LeasedJob, due_at: Timestamp) {
     let retry = Change::Reschedule { lease: leased.lease, due_at, attempts: leased.attempts, payload: None };
     for failures in 1.. {
         let Err(error) = core.store.commit(vec![retry.clone()]).await else { return };
