@@ -28,14 +28,14 @@ use rust_decimal::Decimal;
 use tokio::sync::{Notify, oneshot};
 use trunk_rules::carrier::{Cause, Funds, Meter, Recording, Spending, TrunkTerms};
 use trunk_store::{
-    Calls, ChangeFeed, Interest, Record, Records, StoreError, StoredCall, StoredRecord, for_each_record,
+    Calls, ChangeFeed, Interest, Records, StoreError, StoredCall, StoredRecord, for_each_record,
 };
 use uuid::Uuid;
 
 use super::call_state::CallState;
 use super::record::{CallRecord, FinalCharge};
 use super::{Counters, Inner};
-use ledgers::{Ledgers, is_threshold_reached};
+use ledgers::{Ledgers, TrunkState};
 use rows::{RowState, Rows};
 use store_health::FailingSince;
 
@@ -78,8 +78,8 @@ struct TrunkLedger {
     spending: Spending,
     /// The answered calls by their ids.
     running: HashMap<Uuid, Running>,
-    /// The trunk's `threshold_reached`, as last committed.
-    threshold_reached: bool,
+    /// The trunk's state as last committed.
+    state: TrunkState,
     /// The amount that the API shows as spent, and when it was written.
     shown: Option<(Decimal, Timestamp)>,
     /// The records of ended calls that are not written yet.
@@ -137,7 +137,7 @@ impl TrunkLedger {
             account,
             spending: Spending::default(),
             running: HashMap::new(),
-            threshold_reached: false,
+            state: TrunkState::default(),
             shown: None,
             waiting: Vec::new(),
             writing: None,
@@ -159,7 +159,7 @@ impl TrunkLedger {
     /// Marks the trunk as due if it must be blocked, or if the amount that the API shows is wrong and older
     /// than `step`. Returns true if the caller must start a task that writes for the trunk.
     fn mark_due(&mut self, limit: Option<Decimal>, now: Timestamp, step: Duration) -> bool {
-        let blocks = self.spending.blocks(limit, now) && !self.threshold_reached;
+        let blocks = self.spending.blocks(limit, now) && !self.state.threshold_reached;
         let spent = self.spending.spent(now);
         let is_stale = match self.shown {
             Some((shown, at)) => shown != spent && (now >= at.after(step) || now < at),
@@ -227,8 +227,8 @@ impl Billing {
             if record.meta.is_some() {
                 let ledger = ledgers.entry(record.id).or_insert_with(|| TrunkLedger::new(account));
                 ledger.may_be_outdated = true;
-                ledger.threshold_reached = is_threshold_reached(&record.attributes);
-                if !ledger.threshold_reached {
+                ledger.state = TrunkState::of(&record);
+                if !ledger.state.threshold_reached {
                     // The trunk is open in spite of its spending, so its owner has re-opened it.
                     ledger.spending.pardon();
                 }
@@ -246,19 +246,28 @@ impl Billing {
         ledgers
     }
 
-    /// Returns whether changes of the store were missed, so that every trunk must be [compared](Self::compare).
+    /// Returns whether changes of the store were missed, so that the trunks must be [compared](Self::compare).
     pub(crate) fn must_compare(&self) -> bool {
         self.lock().must_compare
     }
 
-    /// Takes over whether the threshold of a trunk is reached, from its record.
-    pub(crate) fn compare(&self, record: &Record) {
-        self.lock().compare(record);
-    }
-
-    /// Records that every trunk was compared.
-    pub(crate) fn compared(&self) {
-        self.lock().must_compare = false;
+    /// Compares every ledger with the record of its trunk, after changes were missed.
+    ///
+    /// # Errors
+    /// If the store cannot be read. The ledgers are unchanged then, and must still be compared.
+    pub(crate) async fn compare(
+        &self,
+        store: &(impl Records + ChangeFeed + ?Sized),
+    ) -> Result<(), StoreError> {
+        // Followed before the first read: what is written meanwhile is in the follower's changes.
+        let follower = store.follow(Interest::Everything);
+        let mut states = HashMap::new();
+        for_each_record(store, VoiceOutTrunk::SPEC, |StoredRecord { record, .. }| {
+            states.insert(record.id, TrunkState::of(&record));
+        })
+        .await?;
+        self.lock().compare_all(follower, &states);
+        Ok(())
     }
 
     /// Charges a call that is about to be answered, and writes its row. On a trunk with a threshold the row
@@ -366,7 +375,8 @@ impl Billing {
         let idle = {
             let mut ledgers = self.lock();
             let ledger = ledgers.entry(trunk).or_insert_with(|| TrunkLedger::new(call.account));
-            if of == RecordOf::Awaited || (ledger.spending.blocks(limit, ended) && !ledger.threshold_reached)
+            if of == RecordOf::Awaited
+                || (ledger.spending.blocks(limit, ended) && !ledger.state.threshold_reached)
             {
                 ledger.write_now.notify_one();
             }

@@ -94,7 +94,12 @@ pub(crate) async fn run(
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
-    call.registered.leave();
+    for event in call.registered.leave() {
+        if let CallEvent::HungUp(bye) = event {
+            // It crossed another ending.
+            call.bye = Some(bye);
+        }
+    }
     drop(channel);
     // A call that ends because of its trunk's threshold is not charged for the delay of the timer.
     let now = inner.core.clock.now();
@@ -102,8 +107,8 @@ pub(crate) async fn run(
     let charge = inner.billing.ended(call.call_state(), ended);
     let record = record_of(inner, call.call_state(), ending, (ended, charge), call.media.as_ref());
     call.media = None;
-    if charge.as_ref().is_some_and(|charge| charge.survives) {
-        // The call is charged even if the server is killed before its record is written.
+    if charge.as_ref().is_none_or(|charge| charge.survives) {
+        // The call costs nothing, or is charged even if the server is killed before its record is written.
         call.bye = None;
     }
     let of = match charge {

@@ -27,7 +27,8 @@ pub(crate) enum CallEvent {
 }
 
 /// A BYE whose answer waits until this is dropped. Its call keeps it until its row or its record in the store says
-/// that it must be charged, so a call whose BYE was answered is charged even if the server is killed right after.
+/// that it must be charged, so a call whose BYE was answered is charged even if the server is killed right after: for its duration if
+/// its record was written, otherwise up to the last step (`cost_step`).
 pub(crate) type PendingBye = oneshot::Sender<Infallible>;
 
 /// Limit of queued events for one call. Further requests of a peer that floods its own call are answered

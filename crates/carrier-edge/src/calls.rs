@@ -194,16 +194,18 @@ impl Calls {
 }
 
 impl Registered<'_> {
-    /// Removes an ended call: it receives no further events. A stop still waits for it until this is dropped.
-    pub(crate) fn leave(&self) {
-        self.call_state.mailbox.close();
+    /// Removes an ended call: it receives no further events. A stop still waits for it until this is dropped. Returns the
+    /// events that the call did not read.
+    pub(crate) fn leave(&self) -> impl Iterator<Item = CallEvent> + use<> {
+        let unread = self.call_state.mailbox.close();
         self.stop_guard.0.lock().remove(&self.call_state.key);
+        unread
     }
 }
 
 impl Drop for Registered<'_> {
     fn drop(&mut self) {
-        self.leave();
+        drop(self.leave());
         let mut sources = self.stop_guard.0.sources();
         let source = self.call_state.origin.source.ip();
         if let Some(count) = sources.get_mut(&source) {

@@ -6,10 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use didww_types::Resource as _;
-use didww_types::resources::VoiceOutTrunk;
 use tokio::sync::watch;
-use trunk_store::{StoreError, for_each_record};
+use trunk_store::StoreError;
 
 use super::Inner;
 
@@ -33,8 +31,7 @@ async fn catch_up(inner: &Inner) -> Result<(), StoreError> {
         inner.trunks.load(store).await?;
     }
     if inner.billing.must_compare() {
-        for_each_record(store, VoiceOutTrunk::SPEC, |stored| inner.billing.compare(&stored.record)).await?;
-        inner.billing.compared();
+        inner.billing.compare(store).await?;
     }
     Ok(())
 }

@@ -143,7 +143,7 @@ impl Edge {
         config.settings.check()?;
         let trunks = Arc::new(Trunks::new(config.settings.realm.clone()));
         let billing = Arc::new(Billing::default());
-        let wakes = core.store.follow(trunk_store::Interest::Everything).wakes();
+        let wakes = core.store.wakes();
         trunks.load(&*core.store).await?;
         billing.load(&*core.store, core.clock.now()).await?;
         let calls = Arc::new(Calls::default());

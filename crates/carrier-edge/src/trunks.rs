@@ -71,7 +71,9 @@ impl Trunks {
         Ok(())
     }
 
-    /// The current trunks, including every write that was answered before this call.
+    /// The current trunks, including every write that was answered before this call. Only if the edge fell behind the
+    /// change feed, by thousands of writes that no call and no task of the edge could apply, they are those from before until
+    /// [`load`](Self::load) has ended.
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
         let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
         if state.is_current() {
@@ -207,11 +209,13 @@ impl Trunks {
         meta: Option<&str>,
         links: &TrunkLinks,
     ) {
-        let Some(trunk) = decode::<VoiceOutTrunk>("voice_out_trunks", id, attributes, meta) else { return };
         let dids = state.accounts.get(&account).map(|known| Arc::clone(&known.prepared)).unwrap_or_default();
-        let terms = TrunkTerms::new(&trunk, links, account.to_string().into(), &dids, &self.realm);
-        let inserted = terms
-            .map_err(|error| error.to_string())
+        let inserted = decode::<VoiceOutTrunk>("voice_out_trunks", id, attributes, meta)
+            .ok_or_else(|| "its record cannot be read".to_owned())
+            .and_then(|trunk| {
+                let account = account.to_string().into();
+                TrunkTerms::new(&trunk, links, account, &dids, &self.realm).map_err(|error| error.to_string())
+            })
             .and_then(|terms| state.index.insert(terms).map_err(|error| error.to_string()));
         if let Err(error) = inserted {
             // A trunk whose terms cannot be computed admits no calls, rather than the wrong ones.

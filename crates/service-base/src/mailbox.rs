@@ -82,13 +82,14 @@ impl<T> Mailbox<T> {
         Poll::Pending
     }
 
-    /// Closes the mailbox and drops the messages that were not read.
-    pub fn close(&self) {
+    /// Closes the mailbox. Returns the messages that were not read, the oldest first.
+    pub fn close(&self) -> impl Iterator<Item = T> + use<T> {
         let mut state = self.lock();
         state.closed = true;
         // Dropped after the lock is released: a message may itself contain a mailbox.
-        let _unread = std::mem::take(&mut state.queue);
+        let unread = std::mem::take(&mut state.queue);
         wake(state);
+        unread.into_iter()
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -152,7 +153,7 @@ mod tests {
         let mailbox = Mailbox::new(1);
         let message = Arc::new(());
         assert!(mailbox.put(Arc::clone(&message)).is_ok());
-        mailbox.close();
+        drop(mailbox.close());
         assert_eq!(Arc::strong_count(&message), 1);
         assert!(mailbox.put(message).is_err());
         assert_eq!(mailbox.next().now_or_never(), Some(None));
@@ -166,7 +167,7 @@ mod tests {
         tokio::task::yield_now().await;
         mailbox.put(1).unwrap();
         tokio::task::yield_now().await;
-        mailbox.close();
+        drop(mailbox.close());
         let read = tokio::time::timeout(Duration::from_secs(10), reader).await.expect("it is woken");
         assert_eq!(read.unwrap(), (Some(1), None));
     }

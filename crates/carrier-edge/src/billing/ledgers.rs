@@ -14,13 +14,30 @@ use uuid::Uuid;
 use super::TrunkLedger;
 use super::rows::RowState;
 
+/// The state of a trunk's record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct TrunkState {
+    /// The record's revision, which ascends with each write.
+    revision: i64,
+    /// The trunk's `threshold_reached`.
+    pub(super) threshold_reached: bool,
+}
+
+impl TrunkState {
+    pub(super) fn of(record: &Record) -> Self {
+        // The canonical JSON text is searched instead of parsed, because this runs for every write of a trunk.
+        let threshold_reached = record.attributes.contains("\"threshold_reached\":true");
+        Self { revision: record.revision, threshold_reached }
+    }
+}
+
 /// The ledgers by their trunks, up to a position in the store's change feed.
 #[derive(Debug, Default)]
 pub(super) struct Ledgers {
     by_trunk: HashMap<Uuid, TrunkLedger>,
     /// Absent until the ledgers are loaded.
     follower: Option<Follower>,
-    /// True if changes were missed: every trunk must be compared with its record.
+    /// True if changes were missed: every ledger must be compared with its trunk.
     pub(super) must_compare: bool,
 }
 
@@ -44,7 +61,7 @@ impl Ledgers {
     fn apply(&mut self, committed: &Committed) {
         match committed {
             Committed::Stored(stored) if stored.record.kind == VoiceOutTrunk::SPEC.name => {
-                self.compare(&stored.record);
+                self.compare(stored.record.id, TrunkState::of(&stored.record));
             }
             Committed::Reset { account: reset, .. } => self.by_trunk.retain(|_, ledger| {
                 if reset.is_none_or(|reset| reset == ledger.account) {
@@ -60,13 +77,34 @@ impl Ledgers {
         }
     }
 
-    /// Takes over whether the threshold of a trunk is reached, from its record.
-    pub(super) fn compare(&mut self, record: &Record) {
-        let Some(ledger) = self.by_trunk.get_mut(&record.id) else { return };
-        let reached = is_threshold_reached(&record.attributes);
-        if std::mem::replace(&mut ledger.threshold_reached, reached) && !reached {
+    /// Takes over the state of a trunk, unless a later one is known.
+    fn compare(&mut self, trunk: Uuid, state: TrunkState) {
+        let Some(ledger) = self.by_trunk.get_mut(&trunk) else { return };
+        if state.revision < ledger.state.revision {
+            return;
+        }
+        let before = std::mem::replace(&mut ledger.state, state);
+        if before.threshold_reached && !state.threshold_reached {
             ledger.spending.pardon();
         }
+    }
+
+    /// Takes over the states of all trunks, which were read after `follower` began to follow. A trunk that is absent was
+    /// deleted, perhaps by a reset, which deleted the rows of its calls too: they are written again.
+    pub(super) fn compare_all(&mut self, follower: Follower, states: &HashMap<Uuid, TrunkState>) {
+        self.follower = Some(follower);
+        self.must_compare = false;
+        for (trunk, state) in states {
+            self.compare(*trunk, *state);
+        }
+        for ledger in
+            self.by_trunk.iter_mut().filter(|(trunk, _)| !states.contains_key(*trunk)).map(|(_, it)| it)
+        {
+            for running in ledger.running.values_mut() {
+                running.row = RowState::None;
+            }
+        }
+        self.catch_up();
     }
 }
 
@@ -84,7 +122,5 @@ impl DerefMut for Ledgers {
     }
 }
 
-/// Searches the canonical JSON text instead of parsing it, because it runs for every write of a trunk.
-pub(super) fn is_threshold_reached(attributes: &str) -> bool {
-    attributes.contains("\"threshold_reached\":true")
-}
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use crate::record::CallRecord;
 
 /// Limit of calls in one commit.
 const MAX_ROWS_PER_COMMIT: usize = 512;
-/// A batch waits for an overloaded store for about 1.3 s: a call on a trunk with a threshold is not answered before its
+/// A batch waits for an overloaded store for about 0.6 s: a call on a trunk with a threshold is not answered before its
 /// row is written.
 const RETRIES: Retries = Retries { attempts: 8, ..Retries::BACKGROUND };
 

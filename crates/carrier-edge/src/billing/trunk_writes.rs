@@ -79,13 +79,20 @@ impl Billing {
                 Ok::<_, AttemptError<StoreError>>(())
             })
             .await;
-        if !matches!(outcome, Err(StoreError::Conflict | StoreError::Overloaded)) {
-            return outcome;
+        match &outcome {
+            Err(StoreError::Conflict | StoreError::Overloaded) => self.decide_later(trunk),
+            Err(StoreError::Corrupt(why)) => {
+                tracing::error!(%trunk, why, "a trunk cannot be read: what its calls cost is not shown in it");
+            }
+            _ => return outcome,
         }
-        self.decide_later(trunk);
-        // The records are what charges the account, so they are written in any case. The trunk is corrected
-        // from them later.
-        if calls.is_empty() { outcome } else { inner.core.store.commit(calls.clone()).await.map(|_| ()) }
+        // The records are what charges the account, so they are written in any case. A trunk that can be read is
+        // corrected from them later.
+        match outcome {
+            _ if !calls.is_empty() => inner.core.store.commit(calls.clone()).await.map(|_| ()),
+            Err(StoreError::Corrupt(_)) => Ok(()),
+            outcome => outcome,
+        }
     }
 
     /// Records the amount that the API shows from now on.

@@ -72,7 +72,7 @@ impl<T> Drop for Sender<T> {
 
 impl<T> Drop for Receiver<T> {
     fn drop(&mut self) {
-        self.0.mailbox.close();
+        drop(self.0.mailbox.close());
     }
 }
 
