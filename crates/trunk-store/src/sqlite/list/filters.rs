@@ -49,15 +49,20 @@ impl Sql {
 impl Lists<'_> {
     /// Returns the numbers of the records that match a query, in the order of creation.
     pub(super) fn matching(&self, query: &ListQuery) -> Result<Vec<i64>, StoreError> {
-        let sql = build(self.symbols, query);
-        let text = format!("SELECT {} FROM {} WHERE {}", sql.number, sql.from, sql.conditions.join(" AND "));
+        let (text, parameters) = statement(self.symbols, query);
         let mut select = self.connection.prepare_cached(&text).map_err(failed)?;
-        let numbers = select.query_map(params_from_iter(sql.parameters), |row| row.get(0)).map_err(failed)?;
+        let numbers = select.query_map(params_from_iter(parameters), |row| row.get(0)).map_err(failed)?;
         let mut numbers: Vec<i64> = numbers.collect::<Result<_, _>>().map_err(failed)?;
         // For a single index value they are in this order already.
         numbers.sort_unstable();
         Ok(numbers)
     }
+}
+
+/// Returns the statement that selects the numbers of the records that match a query, with its parameters.
+pub(super) fn statement(symbols: &Symbols, query: &ListQuery) -> (String, Vec<SqlValue>) {
+    let Sql { from, number, conditions, parameters } = build(symbols, query);
+    (format!("SELECT {number} FROM {from} WHERE {}", conditions.join(" AND ")), parameters)
 }
 
 fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
@@ -100,7 +105,9 @@ fn build(symbols: &Symbols, query: &ListQuery) -> Sql {
         "record r".clone_into(&mut sql.from);
         sql.number = "r.number";
         let (account, kind) = (sql.parameter(query.scope.owner()), sql.parameter(symbols.kind(spec.name)));
-        sql.conditions.push(format!("r.account = {account} AND r.kind = {kind}"));
+        // Where a condition selects records by their numbers, the plus keeps the engine from reading all of the type.
+        let plus = if query.conditions.iter().any(selects_by_number) { "+" } else { "" };
+        sql.conditions.push(format!("{plus}r.account = {account} AND {plus}r.kind = {kind}"));
     }
     for (index, condition) in query.conditions.iter().enumerate() {
         if Some(index) != driving {
@@ -124,21 +131,19 @@ fn driving_condition(query: &ListQuery) -> Option<usize> {
     ranked.min().map(|(_, index)| index)
 }
 
+/// Whether a condition limits the records to those that lead to related ones. A blank value also matches records that
+/// lead to none.
+fn selects_by_number(condition: &Condition) -> bool {
+    matches!(condition.test, FilterTest::Linked(_) | FilterTest::Related(_))
+        && !condition.values.contains(&IndexValue::Null)
+}
+
 fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condition) -> String {
     let number = sql.number;
     let spec = query.scope.spec;
     match condition.test {
         FilterTest::Id => {
-            let ids: Vec<String> = condition
-                .values
-                .iter()
-                .filter_map(|value| match value {
-                    IndexValue::Text(text) => Uuid::parse_str(text).ok(),
-                    _ => None,
-                })
-                .map(|id| sql.parameter(id.as_bytes().to_vec()))
-                .collect();
-            format!("r.id IN ({})", ids.join(", "))
+            format!("r.id IN ({})", ids(sql, &condition.values))
         }
         FilterTest::Equals(path) => {
             let account = sql.parameter(query.scope.owner());
@@ -159,37 +164,26 @@ fn filter(sql: &mut Sql, symbols: &Symbols, query: &ListQuery, condition: &Condi
             let Some(steps) = follow(symbols.registry(), spec.name, path) else {
                 return nothing_related(&condition.values);
             };
-            let linked = linked(sql, symbols, &steps);
-            let ids: Vec<String> = condition
-                .values
-                .iter()
-                .filter_map(|value| match value {
-                    IndexValue::Text(text) => Some(Uuid::parse_str(text).ok()?.as_bytes().to_vec()),
-                    _ => None,
-                })
-                .map(|id| sql.parameter(id))
-                .collect();
-            let last = steps.len();
-            let to_any = format!(
-                "EXISTS ({linked} AND (SELECT id FROM record t WHERE t.number = k{last}.target) IN ({}))",
-                ids.join(", ")
-            );
-            if condition.values.contains(&IndexValue::Null) {
-                format!("({to_any} OR NOT EXISTS ({linked}))")
-            } else {
-                to_any
-            }
+            let ids = ids(sql, &condition.values);
+            let ends = Ends { from: "record f", number: "f.number", conditions: format!("f.id IN ({ids})") };
+            let to_any = owners(sql, symbols, &steps, &ends);
+            or_unrelated(sql, symbols, &steps, &condition.values, to_any)
         }
         FilterTest::Related(path) => {
             let Some((steps, attribute)) = related_attribute(symbols.registry(), spec.name, path) else {
                 return nothing_related(&condition.values);
             };
-            let with_value = owners_by_value(sql, symbols, query, &steps, attribute.name, &condition.values);
-            if condition.values.contains(&IndexValue::Null) {
-                format!("({with_value} OR NOT EXISTS ({}))", linked(sql, symbols, &steps))
-            } else {
-                with_value
-            }
+            let Some(target) = steps.last().map(|step| step.target) else { return "0".to_owned() };
+            let account = sql.parameter(Scope { spec: target, ..query.scope }.owner());
+            let field = sql.parameter(symbols.member(target.name, attribute.name));
+            let test = sql.one_of("f.value", &condition.values);
+            let ends = Ends {
+                from: &format!("{} f", table(target, attribute.name)),
+                number: "f.record",
+                conditions: format!("f.account = {account} AND f.field = {field} AND {test}"),
+            };
+            let with_value = owners(sql, symbols, &steps, &ends);
+            or_unrelated(sql, symbols, &steps, &condition.values, with_value)
         }
         // A test that this engine does not know must not match all records.
         _ => "0".to_owned(),
@@ -214,32 +208,53 @@ fn linked(sql: &mut Sql, symbols: &Symbols, steps: &[Step]) -> String {
     format!("SELECT 1 FROM {} WHERE {}", from.join(" CROSS JOIN "), conditions.join(" AND "))
 }
 
-/// Tests whether a record is among those from which a path leads to a record that has one of the values. The records with
-/// the values are found by their index, and the links are followed backwards.
-fn owners_by_value(
-    sql: &mut Sql,
-    symbols: &Symbols,
-    query: &ListQuery,
-    steps: &[Step],
-    attribute: &'static str,
-    values: &[IndexValue],
-) -> String {
-    let Some(target) = steps.last().map(|step| step.target) else { return "0".to_owned() };
-    let account = sql.parameter(Scope { spec: target, ..query.scope }.owner());
-    let field = sql.parameter(symbols.member(target.name, attribute));
-    let test = sql.one_of("f.value", values);
-    let mut from = format!("{} f", table(target, attribute));
-    let mut reached = "f.record".to_owned();
+/// The records at the end of a path, as a part of a statement.
+struct Ends<'a> {
+    /// The table that they are selected from, with the alias `f`.
+    from: &'a str,
+    /// The column with the record number.
+    number: &'a str,
+    conditions: String,
+}
+
+/// Tests whether a record is among those from which a path leads to one of these ends. The ends are found by their index,
+/// and the links are followed backwards, so that no other record is read.
+fn owners(sql: &mut Sql, symbols: &Symbols, steps: &[Step], ends: &Ends<'_>) -> String {
+    let mut from = ends.from.to_owned();
+    let mut reached = ends.number.to_owned();
     for (index, step) in steps.iter().enumerate().rev() {
         let relationship = sql.parameter(symbols.member(step.owner.name, step.relationship.name));
         let link = format!("k{index}.target = {reached} AND k{index}.relationship = {relationship}");
         let _infallible = write!(from, " CROSS JOIN link k{index} ON {link}");
         reached = format!("k{index}.owner");
     }
-    let number = sql.number;
-    format!(
-        "{number} IN (SELECT {reached} FROM {from} WHERE f.account = {account} AND f.field = {field} AND {test})"
-    )
+    format!("{} IN (SELECT {reached} FROM {from} WHERE {})", sql.number, ends.conditions)
+}
+
+/// Adds the records from which a path leads to no record to a test, if a blank value selects them.
+fn or_unrelated(
+    sql: &mut Sql,
+    symbols: &Symbols,
+    steps: &[Step],
+    values: &[IndexValue],
+    test: String,
+) -> String {
+    if values.contains(&IndexValue::Null) {
+        format!("({test} OR NOT EXISTS ({}))", linked(sql, symbols, steps))
+    } else {
+        test
+    }
+}
+
+/// Adds the ids among these values as parameters. Text that is no id matches no record.
+fn ids(sql: &mut Sql, values: &[IndexValue]) -> String {
+    let id = |value: &IndexValue| match value {
+        IndexValue::Text(text) => Uuid::parse_str(text).ok(),
+        _ => None,
+    };
+    let ids = values.iter().filter_map(id);
+    let parameters: Vec<String> = ids.map(|id| sql.parameter(id.as_bytes().to_vec())).collect();
+    parameters.join(", ")
 }
 
 fn contains(sql: &mut Sql, column: &str, values: &[IndexValue]) -> String {

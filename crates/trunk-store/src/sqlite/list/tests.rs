@@ -219,3 +219,41 @@ fn lists_use_covering_indexes() {
         assert!(covered, "{sql}: {steps:?}");
     }
 }
+
+/// Returns the statement for DIDs that match these conditions.
+fn statement(connection: &mut Connection, conditions: Vec<Condition>) -> String {
+    crate::sqlite::open::migrate(connection).unwrap();
+    let symbols = Symbols::intern(connection, didww_types::REGISTRY).unwrap();
+    super::filters::statement(&symbols, &query(Vec::new(), conditions)).0
+}
+
+fn in_pools(values: &[IndexValue]) -> Condition {
+    Condition { test: FilterTest::Linked("capacity_pool"), values: values.to_vec() }
+}
+
+fn id_text(n: u128) -> IndexValue {
+    IndexValue::Text(Uuid::from_u128(n).to_string())
+}
+
+#[test]
+fn the_owners_of_linked_records_are_found_from_the_linked_records() {
+    use crate::sqlite::plan::{assert_seeks, plan};
+    let related = Condition {
+        test: FilterTest::Related("capacity_pool.name"),
+        values: vec![IndexValue::Text("Standard".to_owned())],
+    };
+    let blocked = Condition { test: FilterTest::Equals("blocked"), values: vec![IndexValue::Integer(0)] };
+    for conditions in [
+        vec![in_pools(&[id_text(1)])],
+        vec![in_pools(&[id_text(1), id_text(2)])],
+        vec![in_pools(&[id_text(1)]), blocked],
+        vec![related],
+    ] {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let sql = statement(&mut connection, conditions);
+        assert_seeks(&connection, &sql, "link_target");
+        let steps = plan(&connection, &sql);
+        let reads_all = steps.iter().any(|step| step.contains("record_list") || step.contains("CORRELATED"));
+        assert!(!reads_all, "{sql}: {steps:?}");
+    }
+}
