@@ -40,6 +40,8 @@ pub(crate) struct Attr {
     pub(crate) unique: bool,
     pub(crate) unique_everywhere: bool,
     pub(crate) sort: bool,
+    /// The type whose validation and kind apply to values that are sent, if it is not that of the field.
+    pub(crate) value: Option<Type>,
     /// Type, relationship and attribute of each part of a sum.
     pub(crate) sums: Vec<[String; 3]>,
 }
@@ -207,6 +209,7 @@ impl Declaration {
             unique: false,
             unique_everywhere: false,
             sort: false,
+            value: None,
             sums: Vec::new(),
         };
         let mut filter = None;
@@ -226,6 +229,8 @@ impl Declaration {
                     attr.unique_everywhere = true;
                 } else if meta.path.is_ident("sort") {
                     attr.sort = true;
+                } else if meta.path.is_ident("value") {
+                    attr.value = Some(meta.value()?.parse()?);
                 } else if meta.path.is_ident("sum") {
                     attr.sums = sums(&meta)?;
                 } else if meta.path.is_ident("filter") {
@@ -233,7 +238,7 @@ impl Declaration {
                 } else {
                     return Err(meta.error(
                         "unknown option; known: create, update, since, default, unique, unique_everywhere, \
-                         sort, sum, filter",
+                         sort, value, sum, filter",
                     ));
                 }
                 Ok(())

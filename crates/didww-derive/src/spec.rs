@@ -54,7 +54,8 @@ pub(crate) fn write(declaration: &Declaration) -> TokenStream {
 }
 
 fn attribute(attr: &Attr) -> TokenStream {
-    let Attr { name, ty, doc, .. } = attr;
+    let Attr { name, doc, .. } = attr;
+    let ty = attr.value.as_ref().unwrap_or(&attr.ty);
     let create = attr.create.tokens();
     let update = attr.update.then(|| quote!(.update()));
     let since = attr.since.as_ref().map(|version| quote!(.since(#version)));

@@ -6,6 +6,7 @@
 mod bounded_integer;
 mod callback_url;
 mod date;
+mod did_number;
 mod dst_prefix;
 mod external_reference;
 mod ip_networks;
@@ -19,6 +20,7 @@ pub(crate) use bounded_integer::validate_integer;
 pub use bounded_integer::{BillingCycles, CapacityLimit, RtpTimeout};
 pub use callback_url::CallbackUrl;
 pub use date::Date;
+pub use did_number::DidNumber;
 pub use dst_prefix::DstPrefix;
 pub use external_reference::ExternalReference;
 pub use ip_networks::{IpNetworks, normalised_network};

@@ -4,7 +4,7 @@ use super::{
     AddressVerification, CapacityPool, DidGroup, EmergencyCallingService, EmergencyVerification, Identity,
     Order, SharedCapacityGroup, VoiceInTrunk, VoiceInTrunkGroup,
 };
-use crate::values::{BillingCycles, CapacityLimit};
+use crate::values::{BillingCycles, CapacityLimit, DidNumber};
 use crate::{Extra, Id, Resource, Timestamp, ToOne};
 
 /// A phone number that the account rents.
@@ -66,7 +66,7 @@ pub struct Did {
     #[attr(update, since = "2021-04-19", sort, filter)]
     pub billing_cycles_count: Option<BillingCycles>,
     /// The telephone number in E.164 form without the plus sign.
-    #[attr(unique_everywhere, sort, filter(list, blank))]
+    #[attr(unique_everywhere, sort, value = DidNumber, filter(list, blank))]
     pub number: String,
     /// The end of the paid period.
     #[attr(sort)]

@@ -51,6 +51,30 @@ fn no_name_occurs_twice_in_a_resource() {
     }
 }
 
+/// Why the store cannot compare two attributes of a record; `None` if it can. It compares values as they are stored, and
+/// decimals and times are stored as text.
+fn incomparable(spec: &ResourceSpec, names: [&str; 2]) -> Option<String> {
+    let kinds = names.map(|name| spec.attribute(name).map(|attribute| attribute.kind));
+    let are_integers = kinds.iter().all(|kind| matches!(kind, Some(Kind::Integer { .. })));
+    (!are_integers).then(|| format!("{} compares {names:?}, which are {kinds:?}", spec.name))
+}
+
+#[test]
+fn attributes_that_a_filter_compares_are_whole_numbers() {
+    for spec in REGISTRY {
+        for filter in spec.filters {
+            if let FilterTest::Exceeds(greater, less) = filter.test {
+                assert_eq!(incomparable(spec, [greater, less]), None);
+            }
+        }
+    }
+    let pool = CapacityPool::SPEC;
+    assert!(incomparable(pool, ["total_channels_count", "minimum_limit"]).is_none());
+    for other in ["setup_price", "renew_date", "name", "absent"] {
+        assert!(incomparable(pool, ["total_channels_count", other]).is_some(), "{other}");
+    }
+}
+
 #[test]
 fn filters_sorts_and_includes_refer_to_declared_members() {
     for spec in REGISTRY {

@@ -1,0 +1,22 @@
+//! The number of a DID.
+
+use super::checked_text;
+use crate::{Kind, Violation};
+
+const MAX_DIGITS: usize = 15;
+
+checked_text! {
+    /// A telephone number in E.164 form without the plus sign: 1 to 15 digits.
+    ///
+    /// ```
+    /// use didww_types::values::DidNumber;
+    /// assert!(DidNumber::new("37061498222").is_ok());
+    /// assert!(DidNumber::new("+37061498222").is_err());
+    /// ```
+    DidNumber, "number", "1 to 15 digits",
+    Kind::Text { max: Some(MAX_DIGITS), pattern: Some("^[0-9]{1,15}$") },
+    |text| {
+        let is_number = (1..=MAX_DIGITS).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        (!is_number).then_some(Violation::Invalid)
+    }
+}
