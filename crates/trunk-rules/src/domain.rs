@@ -26,6 +26,6 @@ pub use draft::Draft;
 pub use membership::Membership;
 pub use outcome::{Event, Links, RecordChange, WriteOutcome};
 pub use refusal::{Refusal, WriteError};
-pub use rules::{Rulebook, Rules, TypeRules};
+pub use rules::{MembersRead, Rulebook, Rules, TypeRules};
 pub use voice_out_trunk::{TrunkOperation, apply_to_trunk};
 pub use write_context::{Credentials, LinkedRecord, RecordText, WriteContext, WriteKind};

@@ -1,8 +1,10 @@
 //! Capacity pools: what their owner reads and may change, and the channels that DIDs take from them.
 
 use serde_json::{Value, json};
+use trunk_server::TestServer;
 use trunk_server::control::{ControlError, RecordMembers};
 
+use crate::support::api::Api;
 use crate::support::world::*;
 
 const POOLS: &str = "/capacity_pools";
@@ -82,6 +84,38 @@ async fn the_assigned_channels_are_those_of_the_dids_in_the_pool_after_each_chan
 }
 
 #[tokio::test]
+async fn the_channels_of_a_did_change_without_the_pool_that_it_is_in() {
+    let world = World::start().await;
+    let pool = pool(&world, "One", 30, 0).await;
+    let did = world.did("37061498222").await;
+    assign(&world, &did, &pool, 4).await;
+    let path = format!("{DIDS}/{did}");
+    let channels = |count: i64| update("dids", &did, json!({ "dedicated_channels_count": count }));
+    let answer = world.api.patch(&path, &channels(5)).await;
+    assert_eq!((answer.status, assigned(&world, &pool).await), (200, json!(5)), "{}", answer.text);
+
+    // What the request sends takes precedence over what is stored.
+    let blank = [relationship("capacity_pool", "can't be blank")];
+    refused(&world.api.patch(&path, &linking(channels(6), "capacity_pool", Value::Null)).await, &blank);
+    let cleared = linking(channels(0), "capacity_pool", Value::Null);
+    assert_eq!(world.api.patch(&path, &cleared).await.status, 200);
+    refused(&world.api.patch(&path, &channels(5)).await, &blank);
+}
+
+#[tokio::test]
+async fn a_did_keeps_its_channels_when_its_pool_is_cleared() {
+    let world = World::start().await;
+    let pool = pool(&world, "One", 30, 0).await;
+    let did = world.did("37061498222").await;
+    assign(&world, &did, &pool, 4).await;
+    let path = format!("{DIDS}/{did}");
+    let cleared = linking(update("dids", &did, json!({})), "capacity_pool", Value::Null);
+    let answer = world.api.patch(&path, &cleared).await;
+    assert_eq!((answer.status, answer.at("/data/attributes/dedicated_channels_count")), (200, json!(4)));
+    assert_eq!(assigned(&world, &pool).await, json!(0));
+}
+
+#[tokio::test]
 async fn pools_are_filtered_and_sorted_by_their_channels() {
     let world = World::start().await;
     let full = pool(&world, "Full", 2, 0).await;
@@ -152,6 +186,21 @@ async fn control_stores_records_of_types_that_no_request_creates_and_validates_e
             named().attribute("assigned_channels_count", 1),
             "`assigned_channels_count` is computed and cannot be set",
         ),
+        (
+            "capacity_pools",
+            named().attribute("created_at", "2020-01-01T00:00:00.000Z"),
+            "`created_at` is no attribute of capacity_pools",
+        ),
+        (
+            "dids",
+            RecordMembers::default()
+                .attribute("number", "37061498222")
+                .attribute("created_at", "2020-01-01T00:00:00.000Z"),
+            "`created_at` is set by the server: lists are in the order of creation",
+        ),
+        ("dids", RecordMembers::default().attribute("number", "abc"), "`number` is invalid"),
+        ("dids", RecordMembers::default().attribute("number", ""), "`number` is invalid"),
+        ("dids", RecordMembers::default().attribute("number", "1234567890123456"), "`number` is invalid"),
         ("voice_out_trunks", named(), "`type` voice_out_trunks are created with POST /v3/voice_out_trunks"),
     ];
     for (kind, members, message) in wrong {
@@ -167,4 +216,46 @@ async fn control_stores_records_of_types_that_no_request_creates_and_validates_e
         .relationship("capacity_pool", [uuid::Uuid::nil()]);
     let error = control.put_record(owner, "dids", None, foreign).await.unwrap_err();
     assert!(error.to_string().contains("is not one of its capacity_pools"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn simultaneous_puts_of_one_new_id_all_succeed_and_store_one_record() {
+    const IDS: u128 = 20;
+    let world = World::start().await;
+    let owner = Some(world.server.account());
+    for id in (1..=IDS).map(uuid::Uuid::from_u128) {
+        let puts = (0..4).map(|n: i64| {
+            let control = world.server.control();
+            let members = RecordMembers::default().attribute("name", "X").attribute("minimum_limit", n);
+            tokio::spawn(async move { control.put_record(owner, "capacity_pools", Some(id), members).await })
+        });
+        for stored in futures_util::future::join_all(puts).await {
+            assert_eq!(stored.unwrap(), Ok(id));
+        }
+    }
+    let listed = world.api.get(POOLS).await;
+    assert_eq!(listed.at("/meta/total_records"), json!(IDS));
+}
+
+#[tokio::test]
+async fn a_put_of_a_did_leaves_what_is_not_named_at_its_default() {
+    let world = World::start().await;
+    let members = RecordMembers::default().attribute("number", "37061498222");
+    let owner = Some(world.server.account());
+    let put = world.server.control().put_record(owner, "dids", None, members).await.unwrap();
+    let shown = world.api.get(&format!("{DIDS}/{}", put)).await;
+    assert_eq!(shown.at("/data/attributes/expires_at"), Value::Null);
+    assert_eq!(shown.at("/data/attributes/dedicated_channels_count"), json!(0));
+}
+
+#[tokio::test]
+async fn the_control_listener_answers_201_for_a_new_record_and_200_for_a_changed_one() {
+    let server = TestServer::builder().control_listener().start().await;
+    let control = server.server().control_address().unwrap();
+    let control = Api::new(format!("http://{control}/control/v1"), "").with_key(None).at(None);
+    let path = format!("/accounts/{}/records/capacity_pools", server.account());
+    let put = |id: Option<&str>| json!({ "id": id, "attributes": { "name": "Standard" } });
+    assert_eq!(control.post(&path, &put(None)).await.status, 201);
+    assert_eq!(control.post(&path, &put(Some(UNKNOWN))).await.status, 201);
+    assert_eq!(control.post(&path, &put(Some(UNKNOWN))).await.status, 200);
 }

@@ -4,7 +4,7 @@ use didww_types::resources::Did;
 use didww_types::{ApiVersion, DecodeError, Violation};
 
 use super::draft::Draft;
-use super::{Refusal, Rules, WriteContext};
+use super::{MembersRead, Refusal, Rules, WriteContext};
 
 /// A DID is routed to either a trunk or a trunk group, and takes its channels from either a pool or a shared
 /// group. Setting one clears the other; a request that sets both is refused.
@@ -15,10 +15,16 @@ const EXCLUSIVE: [(&str, &str); 2] = [
 
 const CAPACITY_POOL: &str = Did::CAPACITY_POOL.as_str();
 
+const DEDICATED_CHANNELS: &str = "dedicated_channels_count";
+
 /// Relationships that a request can only clear, from 2026-04-16 on.
 const DETACH_ONLY: [&str; 2] = [Did::ADDRESS_VERIFICATION.as_str(), Did::EMERGENCY_CALLING_SERVICE.as_str()];
 
 impl Rules for Did {
+    /// A request that only sets the channels is decided on the pool that the DID is in.
+    const WRITE_READS: &'static [MembersRead] =
+        &[MembersRead { relationship: CAPACITY_POOL, attribute: DEDICATED_CHANNELS }];
+
     fn write(context: &WriteContext<'_>, draft: &mut Draft<Self>) -> Result<(), DecodeError> {
         for (name, records) in context.links {
             if records.iter().any(|record| record.attributes.is_none()) {
@@ -35,8 +41,8 @@ impl Rules for Did {
         if let Some(channels) = draft.changes.dedicated_channels_count {
             if channels < 0 {
                 let violation = Violation::GreaterOrEqual(0.into());
-                draft.refusals.push(Refusal::attribute("dedicated_channels_count", violation));
-            } else if channels > 0 && !sets(draft, CAPACITY_POOL) {
+                draft.refusals.push(Refusal::attribute(DEDICATED_CHANNELS, violation));
+            } else if channels > 0 && !is_in_pool(context, draft) {
                 let why = "dedicated channels come from a capacity pool";
                 draft.refusals.push(refuse(CAPACITY_POOL, Violation::Blank).because(why));
             }
@@ -60,6 +66,14 @@ fn refuse(name: &str, violation: Violation) -> Refusal {
 
 fn sets(draft: &Draft<Did>, name: &str) -> bool {
     draft.links.get(name).is_some_and(|members| !members.is_empty())
+}
+
+/// Whether the write leaves the DID in a capacity pool.
+fn is_in_pool(context: &WriteContext<'_>, draft: &Draft<Did>) -> bool {
+    if draft.links.contains_key(CAPACITY_POOL) {
+        return sets(draft, CAPACITY_POOL);
+    }
+    context.stored_members.get(CAPACITY_POOL).is_some_and(|pools| !pools.is_empty())
 }
 
 /// Clears a relationship of the pair if the request sets the other one and does not mention this one. Refuses a request
@@ -86,7 +100,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use didww_types::{Features, Resource as _, Secret, Timestamp};
-    use serde_json::{Map, Value, json};
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::domain::{
@@ -97,17 +111,30 @@ mod tests {
 
     /// Links a DID to existing records. Returns the links that are stored, or the errors for the client.
     fn link(version: ApiVersion, sent: &[(&'static str, &[&str])]) -> Result<Value, Value> {
+        write(version, &json!({}), sent, false)
+    }
+
+    /// Writes attributes and links to existing records of a DID that is in a pool, or in none.
+    fn write(
+        version: ApiVersion,
+        attributes: &Value,
+        sent: &[(&'static str, &[&str])],
+        is_in_pool: bool,
+    ) -> Result<Value, Value> {
         let record = |id: &&str| LinkedRecord { id: (*id).to_owned(), attributes: Some("{}") };
         let links: BTreeMap<_, Vec<_>> =
             sent.iter().map(|(name, ids)| (*name, ids.iter().map(record).collect())).collect();
+        let pools = if is_in_pool { vec!["9".to_owned()] } else { Vec::new() };
+        let stored = BTreeMap::from([(CAPACITY_POOL, pools)]);
         let fresh = Credentials { username: String::new(), password: Secret::new("") };
         let context = WriteContext {
             kind: WriteKind::Update(RecordText { id: "1", attributes: DID, meta: None }),
             version,
             features: Features::NONE,
             now: Timestamp::from_unix_millis(0),
-            sent: &Map::new(),
+            sent: attributes.as_object().unwrap(),
             links: &links,
+            stored_members: &stored,
             fresh: &fresh,
             callback_on_manual_block: false,
         };
@@ -148,6 +175,46 @@ mod tests {
             assert_eq!(errors.as_array().map(Vec::len), Some(1));
             assert_eq!(errors[0]["detail"], json!(format!("{other} - must be blank")));
             assert_eq!(errors[0]["source"]["pointer"], pointer);
+        }
+    }
+
+    #[test]
+    fn channels_need_a_pool_that_is_stored_or_set_and_not_cleared() {
+        let blank = "capacity_pool - can't be blank";
+        let cases: [(bool, &[(&str, &[&str])], bool); 7] = [
+            (false, &[], false),
+            (true, &[], true),
+            (false, &[("capacity_pool", &["7"])], true),
+            (true, &[("capacity_pool", &["7"])], true),
+            (true, &[("capacity_pool", &[])], false),
+            // Setting the shared group clears the pool.
+            (true, &[("shared_capacity_group", &["7"])], false),
+            (true, &[("shared_capacity_group", &[])], true),
+        ];
+        for (is_in_pool, sent, is_accepted) in cases {
+            let decided = write(NEWEST, &json!({ DEDICATED_CHANNELS: 5 }), sent, is_in_pool);
+            match decided {
+                Ok(_) => assert!(is_accepted, "{is_in_pool} {sent:?}"),
+                Err(errors) => {
+                    assert!(!is_accepted, "{is_in_pool} {sent:?}");
+                    assert_eq!(errors[0]["detail"], blank);
+                }
+            }
+            assert!(write(NEWEST, &json!({ DEDICATED_CHANNELS: 0 }), sent, is_in_pool).is_ok());
+        }
+    }
+
+    #[test]
+    fn the_stored_pool_is_read_only_for_a_request_that_sets_the_channels() {
+        let reads = |sent: Value| {
+            Rulebook::DIDWW.write_reads(Did::SPEC, sent.as_object().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(reads(json!({ "dedicated_channels_count": 5 })), ["capacity_pool"]);
+        assert_eq!(reads(json!({ "description": "Sales" })), [""; 0]);
+        for MembersRead { relationship, attribute } in Did::WRITE_READS {
+            assert!(
+                Did::SPEC.attribute(attribute).is_some() && Did::SPEC.relationship(relationship).is_some()
+            );
         }
     }
 

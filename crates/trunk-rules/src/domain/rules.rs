@@ -19,6 +19,8 @@ pub trait Rules: Resource {
     const COMPUTED: &'static [&'static str] = &[];
     /// The `meta` object of a new record, as JSON text; `None` for types without one.
     const INITIAL_META: Option<&'static str> = None;
+    /// The stored members of relationships that [`write`](Self::write) depends on in an update.
+    const WRITE_READS: &'static [MembersRead] = &[];
     /// The related records that [`delete`](Self::delete) depends on.
     const DELETE_READS: &'static [RelatedRecords] = &[];
 
@@ -45,6 +47,16 @@ pub trait Rules: Resource {
     fn membership(_owner: &Self::Partial, _relationship: &str) -> Membership {
         Membership::Linked
     }
+}
+
+/// A relationship whose stored members the rules of an update depend on. They are read from the store only for a
+/// request that sets the attribute and not the relationship.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MembersRead {
+    /// The relationship.
+    pub relationship: &'static str,
+    /// The attribute whose rule needs the members.
+    pub attribute: &'static str,
 }
 
 /// The rules of several types.
@@ -92,6 +104,17 @@ impl Rulebook {
         }
     }
 
+    /// The relationships whose stored members an update of a record of this type with these attributes is decided on,
+    /// unless the request sets them.
+    pub fn write_reads(
+        self,
+        spec: &ResourceSpec,
+        sent: &Map<String, Value>,
+    ) -> impl Iterator<Item = &'static str> {
+        let reads = self.of(spec.name).map_or(&[][..], |rules| rules.write_reads);
+        reads.iter().filter(|read| sent.contains_key(read.attribute)).map(|read| read.relationship)
+    }
+
     /// The related records that a deletion of a record of this type is decided on.
     pub fn delete_reads(self, spec: &ResourceSpec) -> &'static [RelatedRecords] {
         self.of(spec.name).map_or(&[], |rules| rules.delete_reads)
@@ -113,6 +136,7 @@ pub struct TypeRules {
     pub(super) is_operation: bool,
     pub(super) computed: &'static [&'static str],
     pub(super) initial_meta: Option<&'static str>,
+    pub(super) write_reads: &'static [MembersRead],
     pub(super) delete_reads: &'static [RelatedRecords],
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
@@ -127,6 +151,7 @@ impl TypeRules {
             is_operation: R::IS_OPERATION,
             computed: R::COMPUTED,
             initial_meta: R::INITIAL_META,
+            write_reads: R::WRITE_READS,
             delete_reads: R::DELETE_READS,
             write: write::<R>,
             delete: R::delete,

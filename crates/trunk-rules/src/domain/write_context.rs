@@ -21,6 +21,9 @@ pub struct WriteContext<'a> {
     pub sent: &'a Map<String, Value>,
     /// The relationships that were sent, with the records that they name, each once and in their order.
     pub links: &'a BTreeMap<&'static str, Vec<LinkedRecord<'a>>>,
+    /// The ids of the stored members of the relationships that [`Rulebook::write_reads`](super::Rulebook::write_reads)
+    /// names for an update, at most [`MAX_RELATED_RECORDS`](super::MAX_RELATED_RECORDS) of each.
+    pub stored_members: &'a BTreeMap<&'static str, Vec<String>>,
     /// The credentials to store if the write creates new ones.
     pub fresh: &'a Credentials,
     /// Whether manual blocking and unblocking also trigger the callback.
