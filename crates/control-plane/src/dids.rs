@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use didww_types::resources::{Did, DidPartial};
+use didww_types::values::DidNumber;
 use didww_types::{DecodeError, Partial as _, Resource as _, Timestamp};
 use serde_json::{Map, Value};
 use trunk_rules::domain::default_attributes;
@@ -139,14 +140,13 @@ impl Control {
 
 fn attributes(did: NewDid, now: Timestamp) -> Result<Map<String, Value>, ControlError> {
     let NewDid { number, description, emergency_enabled, expires_at } = did;
-    let digits = number.strip_prefix('+').unwrap_or(&number);
-    if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let digits = DidNumber::new(number.strip_prefix('+').unwrap_or(&number)).map_err(|_| {
         let message =
             format!("`{number}` is not a number; give 1 to 15 digits in E.164, such as 37061498222");
-        return Err(ControlError::invalid("number", message));
-    }
+        ControlError::invalid("number", message)
+    })?;
     let mut new = DidPartial::empty();
-    new.number = Some(digits.to_owned());
+    new.number = Some(digits.to_string());
     new.description = Some(description);
     new.emergency_enabled = Some(emergency_enabled);
     new.expires_at = Some(Some(expires_at.unwrap_or_else(|| now.after(DEFAULT_PAID_PERIOD))));

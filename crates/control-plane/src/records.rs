@@ -1,12 +1,13 @@
 //! Records of any declared type that no request of an account's owner creates: reference data, and what orders and staff
 //! create.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use didww_types::{AttributeSpec, RelationshipSpec, ResourceSpec, Verb, find};
 use serde_json::{Map, Value};
-use service_core::Retries;
-use trunk_store::{Change, NO_ACCOUNT, Record, Scope};
+use service_core::{AttemptError, Core, Retries};
+use trunk_rules::domain::default_attributes;
+use trunk_store::{Change, NO_ACCOUNT, Record, Scope, StoreError};
 use uuid::Uuid;
 
 use crate::{Control, ControlError};
@@ -37,6 +38,14 @@ impl RecordMembers {
     }
 }
 
+/// A record that was stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredRecord {
+    pub(crate) id: Uuid,
+    /// False if a record with this id existed and was changed.
+    pub(crate) is_new: bool,
+}
+
 impl Control {
     /// Stores a record, or changes members of the one with this id. Returns the id, which is a new one if none is named.
     ///
@@ -45,7 +54,8 @@ impl Control {
     ///
     /// # Errors
     /// If there is no such account or type, the API itself creates records of the type, a member is not declared, is
-    /// computed or has an invalid value, a required one is missing, or a related record does not exist.
+    /// set by the server or has an invalid value, a required one is missing, a related record does not exist, or a record
+    /// of another type or account has the id.
     pub async fn put_record(
         &self,
         account: Option<Uuid>,
@@ -53,6 +63,17 @@ impl Control {
         id: Option<Uuid>,
         members: RecordMembers,
     ) -> Result<Uuid, ControlError> {
+        Ok(self.store_record(account, kind, id, members).await?.id)
+    }
+
+    /// As [`put_record`](Self::put_record); also returns whether the record is new.
+    pub(crate) async fn store_record(
+        &self,
+        account: Option<Uuid>,
+        kind: &str,
+        id: Option<Uuid>,
+        members: RecordMembers,
+    ) -> Result<StoredRecord, ControlError> {
         let spec = storable(kind)?;
         let owner = match (account, spec.global) {
             (Some(account), false) => self.account(account).await?.number,
@@ -63,14 +84,15 @@ impl Control {
         let scope = Scope { account: owner, spec };
         let id = id.unwrap_or_else(|| self.core.ids.record(self.core.clock.now()));
         let attributes = validate(spec, &members.attributes)?;
-        let links = self.links(scope, &members.relationships).await?;
-        let (attributes, links) = (&attributes, &links);
+        let (attributes, relationships) = (&attributes, &members.relationships);
         Retries::REQUEST
             .run(|| async move {
+                let links = self.links(scope, relationships).await?;
                 let before = self.core.store.find(scope, id).await?;
-                let change = self.put(scope, id, before, attributes, links.clone())?;
-                self.core.store.commit(vec![change]).await?;
-                Ok(id)
+                let is_new = before.is_none();
+                let change = self.put(scope, id, before, attributes, links)?;
+                commit(&self.core, scope, id, change).await?;
+                Ok(StoredRecord { id, is_new })
             })
             .await
     }
@@ -88,19 +110,15 @@ impl Control {
             attributes.extend(sent.clone());
             return Ok(Change::Replace { scope, before, attributes, links, meta: None });
         }
-        let created_at = self.core.clock.now();
-        let mut attributes = Map::new();
-        for attribute in scope.spec.attributes {
-            let value = match (sent.get(attribute.name), attribute.default) {
-                (Some(value), _) => value.clone(),
-                (None, _) if attribute.name == "created_at" => Value::String(created_at.to_string()),
-                (None, Some(default)) => default.to_json(),
-                (None, None) => {
-                    return Err(ControlError::invalid(attribute.name, "is missing in a new record"));
-                }
-            };
-            attributes.insert(attribute.name.to_owned(), value);
+        let is_required =
+            |attribute: &&AttributeSpec| attribute.default.is_none() && attribute.name != CREATED_AT;
+        let mut required = scope.spec.attributes.iter().filter(is_required);
+        if let Some(missing) = required.find(|attribute| !sent.contains_key(attribute.name)) {
+            return Err(ControlError::invalid(missing.name, "is missing in a new record"));
         }
+        let created_at = self.core.clock.now();
+        let mut attributes = default_attributes(scope.spec, created_at);
+        attributes.extend(sent.clone());
         Ok(Change::Insert { scope, id, created_at, attributes, links })
     }
 
@@ -125,13 +143,34 @@ impl Control {
                 }
                 None => Vec::new(),
             };
-            if let Some(absent) = ids.iter().find(|id| !found.iter().any(|record| record.id == **id)) {
+            let found: HashSet<Uuid> = found.into_iter().map(|record| record.id).collect();
+            if let Some(absent) = ids.iter().find(|id| !found.contains(id)) {
                 let message = format!("refers to {absent}, which is not one of its {}", relationship.target);
                 return Err(ControlError::invalid(name, message));
             }
             links.push((relationship.name, ids.clone()));
         }
         Ok(links)
+    }
+}
+
+/// The attribute with the time of creation. It is the server's: lists by it are in the order in which records were stored.
+const CREATED_AT: &str = "created_at";
+
+/// Commits the change of a record. If another request stored a record with the id since it was looked up, that is a
+/// conflict: the next attempt finds the record and changes it.
+async fn commit(
+    core: &Core,
+    scope: Scope,
+    id: Uuid,
+    change: Change,
+) -> Result<(), AttemptError<ControlError>> {
+    match core.store.commit(vec![change]).await {
+        Ok(_) => Ok(()),
+        Err(StoreError::Taken(field)) if field == "id" && core.store.find(scope, id).await?.is_some() => {
+            Err(StoreError::Conflict.into())
+        }
+        Err(error) => Err(AttemptError::Store(error)),
     }
 }
 
@@ -155,6 +194,12 @@ fn validate(
         if !attribute.sums.is_empty() {
             return Err(ControlError::invalid(name, "is computed and cannot be set"));
         }
+        if name == CREATED_AT {
+            return Err(ControlError::invalid(
+                name,
+                "is set by the server: lists are in the order of creation",
+            ));
+        }
         let value = (attribute.validate)(value).map_err(|flaws| {
             let message =
                 flaws.first().map_or_else(|| "is invalid".to_owned(), |flaw| flaw.violation.to_string());
@@ -163,4 +208,51 @@ fn validate(
         valid.insert(name.clone(), value);
     }
     Ok(valid)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use didww_types::Resource as _;
+    use didww_types::resources::{CapacityPool, Did};
+    use service_base::clock::Clock;
+    use service_base::descriptors::Descriptors;
+    use service_base::guessing::GuessLimits;
+    use service_base::ids::Ids;
+    use service_core::Outbox;
+    use trunk_store::SqliteStore;
+
+    use super::*;
+
+    const ID: Uuid = Uuid::from_u128(7);
+
+    /// Commits a new record with an id that a pool of account 1 has already.
+    async fn commit_again(scope: Scope) -> AttemptError<ControlError> {
+        let (clock, guesses) = (Clock::system(), GuessLimits::default());
+        let store = Arc::new(SqliteStore::in_memory().unwrap());
+        let core =
+            Core::new(store, clock, Ids::seeded(1), Outbox::new(false), Descriptors::new(1_024), guesses);
+        let created_at = core.clock.now();
+        let insert = |scope: Scope| {
+            let attributes = default_attributes(scope.spec, created_at);
+            Change::Insert { scope, id: ID, created_at, attributes, links: Vec::new() }
+        };
+        let first = Scope { account: 1, spec: CapacityPool::SPEC };
+        commit(&core, first, ID, insert(first)).await.unwrap();
+        commit(&core, scope, ID, insert(scope)).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_id_that_another_request_took_meanwhile_is_a_conflict() {
+        let error = commit_again(Scope { account: 1, spec: CapacityPool::SPEC }).await;
+        assert_eq!(error, AttemptError::Store(StoreError::Conflict));
+    }
+
+    #[tokio::test]
+    async fn an_id_of_a_record_that_cannot_be_changed_is_taken() {
+        let taken = AttemptError::Store(StoreError::Taken("id".to_owned()));
+        assert_eq!(commit_again(Scope { account: 2, spec: CapacityPool::SPEC }).await, taken);
+        assert_eq!(commit_again(Scope { account: 1, spec: Did::SPEC }).await, taken);
+    }
 }

@@ -363,9 +363,9 @@ async fn put_record(control: &Control, account: Option<Uuid>, kind: &str, body: 
     };
     let relationships = relationships.into_iter().map(|(name, related)| (name, ids(related))).collect();
     let members = RecordMembers { attributes, relationships };
-    let stored = control.put_record(account, kind, id, members).await?;
-    let status = if id.is_none() { StatusCode::CREATED } else { StatusCode::OK };
-    Ok((status, json!({ "type": kind, "id": stored.to_string() })))
+    let stored = control.store_record(account, kind, id, members).await?;
+    let status = if stored.is_new { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, json!({ "type": kind, "id": stored.id.to_string() })))
 }
 
 #[derive(Deserialize)]
