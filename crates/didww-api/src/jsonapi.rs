@@ -6,6 +6,7 @@
 
 mod body;
 mod cooperative;
+mod delete;
 mod error;
 mod include;
 mod operation;
@@ -15,6 +16,9 @@ mod relationships;
 mod render;
 mod target;
 mod write;
+
+#[cfg(test)]
+mod fixture;
 
 use std::sync::Arc;
 
@@ -101,7 +105,7 @@ pub(crate) async fn perform(
         Operation::Get { spec, id } => read::get(context, spec, &id, &params).await,
         Operation::Create { spec } => write::create(context, spec, &params, body).await,
         Operation::Update { spec, id } => write::update(context, spec, &id, &params, body).await,
-        Operation::Delete { spec, id } => write::delete(context, spec, &id).await,
+        Operation::Delete { spec, id } => delete::delete(context, spec, &id).await,
         Operation::Linkage { spec, id, relationship } => {
             relationships::linkage(context, spec, &id, relationship).await
         }

@@ -4,6 +4,7 @@ use didww_types::Resource as _;
 use didww_types::resources::Did;
 use serde_json::{Value, json};
 use trunk_server::TestServer;
+use trunk_server::control::RecordMembers;
 
 use crate::support::api::{Answer, OLD};
 use crate::support::world::*;
@@ -18,7 +19,10 @@ fn keys(value: &Value) -> Vec<String> {
 }
 
 async fn linked() -> (World, String, [String; 2]) {
-    let world = World::start().await;
+    linked_in(World::start().await).await
+}
+
+async fn linked_in(world: World) -> (World, String, [String; 2]) {
     let [one, two] = [world.emergency_did("37061498222").await, world.did("12025550143").await];
     let body = linking(credentials("A"), "dids", dids(&[&one, &two]));
     let trunk = world.created(&linking(body, "emergency_dids", dids(&[&one]))).await.id();
@@ -42,6 +46,55 @@ async fn case_24_an_unknown_include_is_refused() {
     );
     let answer = world.api.at(Some(OLD)).get(&format!("{TRUNKS}?include=emergency_dids")).await;
     refused(&answer, &[of("emergency_dids is not a valid relationship of voice_out_trunks")]);
+}
+
+#[tokio::test]
+async fn an_include_path_has_at_most_eight_names() {
+    let world = World::start().await;
+    let of = |text: &str| error(400, "112", "Invalid field", text);
+    let path = |names: usize| format!("order{}", ".a".repeat(names - 1));
+    let answer = world.api.get(&format!("{DIDS}?include={}", path(8))).await;
+    refused(&answer, &[of("a is not a valid relationship of orders")]);
+    let answer = world.api.get(&format!("{DIDS}?include={}", path(9))).await;
+    refused(&answer, &[of(&format!("{} has more than 8 relationships", path(9)))]);
+}
+
+#[tokio::test]
+async fn a_record_that_two_paths_reach_has_what_either_of_them_includes() {
+    let feature = didww_types::Feature::ReplaceCli;
+    let (world, _, dids_of_both) = linked_in(World::of(TestServer::builder().feature(feature)).await).await;
+    let [one, two] = &dids_of_both;
+    let control = world.server.control();
+    let members = RecordMembers::default().attribute("name", "Standard");
+    let owner = Some(world.server.account());
+    let pool = control.put_record(owner, "capacity_pools", None, members).await.unwrap().to_string();
+    for did in &dids_of_both {
+        let body =
+            linking(update("dids", did, json!({})), "capacity_pool", identifier("capacity_pools", &pool));
+        assert_eq!(world.api.patch(&format!("{DIDS}/{did}"), &body).await.status, 200);
+    }
+    let body = linking(credentials("B"), "dids", dids(&[one, two]));
+    let trunk = world.created(&linking(body, "default_did", identifier("dids", one))).await.id();
+    // In either order of the parameter, and with the same record below both relationships.
+    for include in [
+        "default_did,dids.capacity_pool",
+        "dids.capacity_pool,default_did",
+        "default_did.capacity_pool,dids",
+        "default_did.capacity_pool,dids.capacity_pool",
+        "default_did.order,dids.capacity_pool",
+        "dids,dids.capacity_pool,default_did.capacity_pool",
+    ] {
+        let answer = world.api.get(&format!("{TRUNKS}/{trunk}?include={include}")).await;
+        let mut found = included(&answer);
+        found.sort();
+        let mut expected = vec![one.clone(), two.clone(), pool.clone()];
+        expected.sort();
+        assert_eq!(found, expected, "{include}: {}", answer.text);
+        let included = answer.at("/included");
+        let did = included.as_array().unwrap().iter().find(|record| record["id"] == **one).unwrap();
+        let linkage = &did["relationships"]["capacity_pool"]["data"];
+        assert_eq!(*linkage, identifier("capacity_pools", &pool), "{include}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! The list of a type: its records, each filter and each sort criterion.
 
-use didww_types::{FilterSpec, FilterTest, Kind, ResourceSpec};
-use serde_json::Value;
+use std::cmp::Ordering;
+
+use didww_types::{AttributeSpec, FilterSpec, FilterTest, Kind, ResourceSpec};
+use serde_json::{Value, json};
 
 use super::document::{Document, Record};
 use super::world::World;
@@ -26,7 +28,7 @@ pub async fn run(world: &World, spec: &'static ResourceSpec, ids: &[String; 2]) 
     }
     for attribute in spec.attributes {
         if attribute.sort && attribute.exists_in(world.version) {
-            sorted(world, spec, attribute.name).await;
+            sorted(world, spec, attribute).await;
         } else {
             let answer = world.get_with(&format!("/{}", spec.name), "sort", attribute.name).await;
             world.expect_refusal(&answer, 400, "114");
@@ -143,16 +145,54 @@ fn other(kind: Kind, than: Option<&str>) -> Option<String> {
     candidates.into_iter().find(|candidate| Some(candidate.as_str()) != than)
 }
 
-/// Both directions list all records, in the opposite order of the attribute's values.
-async fn sorted(world: &World, spec: &'static ResourceSpec, attribute: &str) {
+/// Ascending order is that of the attribute's kind, with null last; descending order is the opposite.
+async fn sorted(world: &World, spec: &'static ResourceSpec, attribute: &AttributeSpec) {
+    let name = attribute.name;
     let values = |listed: &Document<Vec<Record>>| -> Vec<Value> {
-        let of = |record: &Record| record.attributes.as_ref().unwrap().get(attribute).unwrap().clone();
+        let of = |record: &Record| record.attributes.as_ref().unwrap().get(name).unwrap().clone();
         listed.data.iter().map(of).collect()
     };
-    let ascending = list(world, spec, "sort", attribute).await;
-    let descending = list(world, spec, "sort", &format!("-{attribute}")).await;
-    let mut reversed = values(&descending);
+    let ascending = values(&list(world, spec, "sort", name).await);
+    assert!(ascending.len() >= 2, "{world}");
+    let is_sorted = ascending.is_sorted_by(|a, b| compare(attribute.kind, a, b).is_le());
+    assert!(is_sorted, "{world}: {ascending:?}");
+    let mut reversed = values(&list(world, spec, "sort", &format!("-{name}")).await);
     reversed.reverse();
-    assert_eq!(values(&ascending), reversed, "{world}");
-    assert!(ascending.data.len() >= 2, "{world}");
+    assert_eq!(ascending, reversed, "{world}");
+}
+
+/// Compares two values of a kind. Null, and text without characters, is after every other value.
+fn compare(kind: Kind, a: &Value, b: &Value) -> Ordering {
+    let is_empty = |value: &Value| value.is_null() || value == "";
+    if is_empty(a) || is_empty(b) {
+        return is_empty(a).cmp(&is_empty(b));
+    }
+    match kind {
+        Kind::Integer { .. } => a.as_i64().unwrap().cmp(&b.as_i64().unwrap()),
+        Kind::Boolean => a.as_bool().unwrap().cmp(&b.as_bool().unwrap()),
+        Kind::Decimal { .. } => {
+            let amount = |value: &Value| value.as_str().unwrap().parse::<f64>().unwrap();
+            amount(a).total_cmp(&amount(b))
+        }
+        // The texts of times in one format and of one length are in the order of the times.
+        _ => a.as_str().unwrap().cmp(b.as_str().unwrap()),
+    }
+}
+
+#[test]
+fn values_compare_by_their_kind_with_null_last() {
+    let decimal = Kind::Decimal { min: 0, max: 100 };
+    let integer = Kind::Integer { min: 0, max: 100 };
+    let text = Kind::Text { max: None, pattern: None };
+    for (kind, smaller, greater) in [
+        (decimal, json!("9.5"), json!("10.0")),
+        (integer, json!(9), json!(10)),
+        (Kind::Boolean, json!(false), json!(true)),
+        (text, json!("10"), json!("9")),
+        (text, json!("9"), json!("")),
+        (integer, json!(9), Value::Null),
+    ] {
+        assert_eq!(compare(kind, &smaller, &greater), Ordering::Less, "{smaller} {greater}");
+        assert_eq!(compare(kind, &greater, &smaller), Ordering::Greater, "{smaller} {greater}");
+    }
 }

@@ -152,7 +152,7 @@ fn identifiers(linkage: &Value) -> Vec<String> {
     all.into_iter().map(|identifier| identifier["id"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Reads a record with an include path: the relationship has linkage, and the records of it are included.
+/// Reads a record with an include path: each relationship of the path has linkage, and its records are included.
 async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &str) {
     let answer = world.get_with(&format!("/{}/{id}", spec.name), "include", path).await;
     if !include_exists(spec, path, world.version) {
@@ -168,9 +168,27 @@ async fn include(world: &World, spec: &'static ResourceSpec, id: &str, path: &st
         assert!(document.included.is_empty(), "{world}: {}", answer.text);
         return;
     };
+    let find = |kind: &str, id: &str| {
+        let record = document.included.iter().find(|record| record.kind == kind && record.id == id);
+        record.unwrap_or_else(|| panic!("{world}: {kind} {id} is not included: {}", answer.text))
+    };
     for id in linked {
-        let record = document.included.iter().find(|record| record.kind == target.name && record.id == id);
-        let record = record.unwrap_or_else(|| panic!("{world}: {id} is not included: {}", answer.text));
+        let record = find(target.name, &id);
         world.check(target, record, second.as_slice());
+        let Some(second) = second else { continue };
+        let linkage = record.relationships.as_ref().and_then(|members| members.get(second)).unwrap();
+        let linked = identifiers(linkage.data.as_ref().unwrap());
+        let relationship = target.relationship(second).unwrap();
+        if let Some(target) = world.readable(relationship.target) {
+            // The fixtures link what a request can link.
+            assert!(
+                !relationship.update || !linked.is_empty(),
+                "{world}: {second} has no member: {}",
+                answer.text
+            );
+            for id in linked {
+                world.check(target, find(target.name, &id), &[]);
+            }
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The `include` parameter: the relationships that it names, and the records that the response includes for them.
 
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::pin::Pin;
 
 use didww_types::{ErrorCode, ErrorObject, RelationshipSpec, ResourceSpec, find};
@@ -86,7 +87,8 @@ fn invalid(detail: String) -> Box<ErrorObject> {
 /// without end.
 const MAX_PATH_LENGTH: usize = 8;
 
-/// Maximum number of bytes of the attributes of all records that one response includes.
+/// Maximum number of bytes of the attributes of all records that are read to include them in one response. A record that
+/// several paths reach is read, and counts, once for each of them that includes further records from it.
 const MAX_INCLUDED_BYTES: usize = 16 << 20;
 
 /// Maximum number of resource identifiers in the relationships of one response. A trunk can be configured to have all
@@ -121,6 +123,10 @@ async fn related_identifiers_of_each(
     relationship: &'static RelationshipSpec,
     left: &mut usize,
 ) -> Result<Vec<Identifiers>, ApiError> {
+    if find(relationship.target).is_none() {
+        // A type that this server does not declare has no records.
+        return Ok(owners.iter().map(|_| Identifiers::new()).collect());
+    }
     let store = &context.core.store;
     let mut memberships: Vec<Membership> = Vec::with_capacity(owners.len());
     for (index, owner) in owners.iter().enumerate() {
@@ -218,15 +224,52 @@ pub(super) async fn collect_included(
     records: Vec<Record>,
     forest: &[IncludeNode],
 ) -> Result<(Vec<RecordWithLinkage>, Vec<RecordWithLinkage>), ApiError> {
+    collect_within(context, spec, records, forest, MAX_INCLUDED_BYTES).await
+}
+
+/// As [`collect_included`], with this limit of bytes.
+async fn collect_within(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    records: Vec<Record>,
+    forest: &[IncludeNode],
+    max_bytes: usize,
+) -> Result<(Vec<RecordWithLinkage>, Vec<RecordWithLinkage>), ApiError> {
     let seen =
         if forest.is_empty() { HashSet::new() } else { records.iter().map(|record| record.id).collect() };
     let (primary, included): (Vec<RecordWithLinkage>, Vec<Vec<RecordWithLinkage>>) =
-        Collector { context, seen, left: MAX_IDENTIFIERS, bytes_left: MAX_INCLUDED_BYTES }
+        Collector { context, seen, left: MAX_IDENTIFIERS, bytes_left: max_bytes }
             .expand(spec, records, forest)
             .await?
             .into_iter()
             .unzip();
-    Ok((primary, included.into_iter().flatten().collect()))
+    let length = primary.len();
+    let mut all = merge(primary.into_iter().chain(included.into_iter().flatten()));
+    let included = all.split_off(length.min(all.len()));
+    Ok((all, included))
+}
+
+/// Merges the linkage of a record that several paths reach into the first of its occurrences, and drops the others.
+fn merge(records: impl Iterator<Item = RecordWithLinkage>) -> Vec<RecordWithLinkage> {
+    let mut merged: Vec<RecordWithLinkage> = Vec::with_capacity(records.size_hint().0);
+    let mut positions = HashMap::new();
+    for entry in records {
+        match positions.entry(entry.record.id) {
+            Entry::Vacant(position) => {
+                position.insert(merged.len());
+                merged.push(entry);
+            }
+            Entry::Occupied(position) => {
+                let Some(first) = merged.get_mut(*position.get()) else { continue };
+                for (name, identifiers) in entry.linkage {
+                    if !first.linkage.iter().any(|(known, _)| *known == name) {
+                        first.linkage.push((name, identifiers));
+                    }
+                }
+            }
+        }
+    }
+    merged
 }
 
 /// Collects the records of one response. It queries the store once for each relationship, not for each record.
@@ -264,7 +307,7 @@ impl Collector<'_> {
                 .await?;
                 members.push(of);
             }
-            let new = self.unseen(records.len(), forest, &members);
+            let new = self.select_unread(records.len(), forest, &members);
             let mut included: Vec<Vec<RecordWithLinkage>> = records.iter().map(|_| Vec::new()).collect();
             for (node, new) in forest.iter().zip(new) {
                 if let Some(target) = find(node.relationship.target) {
@@ -286,21 +329,26 @@ impl Collector<'_> {
         })
     }
 
-    /// Returns the ids that the response does not contain yet, by relationship and then by record. An id that several
-    /// records lead to is returned for the first of these records.
-    fn unseen(
+    /// Returns the ids of the records to read, by relationship and then by record: those that the response does not
+    /// contain yet, and those from which the relationship's node includes further records. An id that several records
+    /// lead to is returned for the first of these records.
+    fn select_unread(
         &mut self,
         records: usize,
         forest: &[IncludeNode],
         members: &[Vec<Identifiers>],
     ) -> Vec<Vec<Vec<Uuid>>> {
         let mut new: Vec<Vec<Vec<Uuid>>> = forest.iter().map(|_| Vec::with_capacity(records)).collect();
-        let mut members: Vec<_> = members.iter().map(|of| of.iter()).collect();
+        // With the ids that were returned for the node. Each node is expanded once, so that no other call returns any.
+        let mut members: Vec<_> = members.iter().map(|of| (of.iter(), HashSet::new())).collect();
         for _ in 0..records {
-            for ((members, new), node) in members.iter_mut().zip(&mut new).zip(forest) {
-                let declared = find(node.relationship.target).is_some();
+            for (((members, expanded), new), node) in members.iter_mut().zip(&mut new).zip(forest) {
                 let ids = members.next().into_iter().flatten().map(|(_, id)| *id);
-                new.push(ids.filter(|id| declared && self.seen.insert(*id)).collect());
+                let is_read = |id: &Uuid| {
+                    let is_new = self.seen.insert(*id);
+                    if node.children.is_empty() { is_new } else { expanded.insert(*id) }
+                };
+                new.push(ids.filter(is_read).collect());
             }
         }
         new
@@ -335,3 +383,6 @@ impl Collector<'_> {
         Ok(groups.into_iter().map(group).collect())
     }
 }
+
+#[cfg(test)]
+mod tests;

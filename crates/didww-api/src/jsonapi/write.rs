@@ -1,18 +1,19 @@
-//! Creation, update and deletion of records.
+//! Creation and update of records.
 //!
 //! A write is decided against the records as they were read, and committed only if they are still unchanged. On a
 //! conflict it is decided again, within the bounds of [`Retries::REQUEST`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use didww_types::{ErrorCode, FilterTest, RelationshipSpec, ResourceSpec, Timestamp, find};
+use didww_types::{ErrorCode, RelationshipSpec, ResourceSpec, Timestamp, find};
 use http::StatusCode;
 use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{
-    Credentials, DeleteContext, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, RelatedRecords,
-    WriteContext, WriteError, WriteKind, WriteOutcome,
+    Credentials, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, WriteContext, WriteError,
+    WriteKind, WriteOutcome,
 };
-use trunk_store::{Change, Condition, IndexValue, ListQuery, Record, StoreError};
+use trunk_store::{Record, StoreError};
+use uuid::Uuid;
 
 use super::body::{Body, Purpose};
 use super::read::{find_record, parse_id, single_reply};
@@ -30,7 +31,7 @@ pub(super) async fn create(
     let body = &Body::parse(context, spec, Purpose::Create, body)?;
     Retries::REQUEST
         .run(|| async move {
-            let decision = Decision::read(context, body).await?;
+            let decision = Decision::read(context, spec, None, body).await?;
             let outcome = decision.decide(context, spec, WriteKind::Create, body)?;
             let target = outcome.changes.first().and_then(RecordChange::id).and_then(parse_id);
             let records = decision.commit(context, outcome, None).await?;
@@ -68,7 +69,7 @@ pub(super) async fn update_record(
     Retries::REQUEST
         .run(|| async move {
             let before = find_record(context, spec, id).await?;
-            let decision = Decision::read(context, body).await?;
+            let decision = Decision::read(context, spec, Some(&before), body).await?;
             let wire_id = before.id.to_string();
             let outcome =
                 decision.decide(context, spec, WriteKind::Update(stored(&before, &wire_id)), body)?;
@@ -78,84 +79,16 @@ pub(super) async fn update_record(
         .await
 }
 
-/// Deletes a record and responds 204, unless a rule of its type refuses that.
-pub(super) async fn delete(
-    context: &RequestContext<'_>,
-    spec: &'static ResourceSpec,
-    id: &str,
-) -> Result<Reply, ApiError> {
-    Retries::REQUEST
-        .run(|| async move {
-            // After a conflict: 404 if another request deleted the record first.
-            let record = find_record(context, spec, id).await?;
-            let mut related = Vec::new();
-            let mut changes = Vec::new();
-            for &reads in context.rules.delete_reads(spec) {
-                let ids = related_ids(context, spec, &record, reads).await?;
-                if let (RelatedRecords::Owners(owners, relationship), true) = (reads, ids.is_empty()) {
-                    let owners = context.scope(owners);
-                    changes.push(Change::Unlinked { owners, relationship, target: record.id });
-                }
-                related.push(ids);
-            }
-            let now = context.core.clock.now();
-            let id = record.id.to_string();
-            let deletion = DeleteContext {
-                spec,
-                record: stored(&record, &id),
-                version: context.version,
-                features: context.account.features,
-                now,
-                related: &related,
-            };
-            let outcome = context.rules.decide_delete(&deletion).map_err(ApiError::from)?;
-            let decided = Decided { account: context.account.number, at: now, read: &[&record] };
-            changes.extend(decided.changes(outcome, &context.core.ids)?);
-            context.core.commit(changes).await?;
-            Ok(Reply::no_content())
-        })
-        .await
-}
-
-/// Returns the ids of records that are related to a record, at most [`MAX_RELATED_RECORDS`].
-async fn related_ids(
-    context: &RequestContext<'_>,
-    spec: &'static ResourceSpec,
-    record: &Record,
-    related: RelatedRecords,
-) -> Result<Vec<String>, StoreError> {
-    let store = &context.core.store;
-    match related {
-        RelatedRecords::Members(relationship) => {
-            let most = usize::try_from(MAX_RELATED_RECORDS).unwrap_or(usize::MAX);
-            let members = store.members(context.scope(spec), vec![record.number], relationship, most).await?;
-            Ok(members.into_iter().map(|(_, _, id)| id.to_string()).collect())
-        }
-        RelatedRecords::Owners(owners, relationship) => {
-            let query = ListQuery {
-                scope: context.scope(owners),
-                linked_from: None,
-                conditions: vec![Condition {
-                    test: FilterTest::Linked(relationship),
-                    values: vec![IndexValue::Text(record.id.to_string())],
-                }],
-                order: Vec::new(),
-                offset: 0,
-                limit: MAX_RELATED_RECORDS,
-            };
-            Ok(store.list_ids(query).await?.into_iter().map(|id| id.to_string()).collect())
-        }
-    }
-}
-
-fn stored<'a>(record: &'a Record, id: &'a str) -> RecordText<'a> {
+pub(super) fn stored<'a>(record: &'a Record, id: &'a str) -> RecordText<'a> {
     RecordText { id, attributes: &record.attributes, meta: record.meta.as_deref() }
 }
 
-/// What a write is decided on: the time, and the records that the ids in its relationships name.
+/// What a write is decided on: the time, the records that the ids in its relationships name, and the stored members of
+/// the relationships that the rules of the type read.
 pub(super) struct Decision {
     now: Timestamp,
     linked: Vec<LinkedRecords>,
+    stored_members: BTreeMap<&'static str, Vec<String>>,
 }
 
 /// The records of one relationship: the ids as sent, and the records among them that exist.
@@ -166,8 +99,13 @@ struct LinkedRecords {
 }
 
 impl Decision {
-    /// Reads the records that a body names from the store.
-    pub(super) async fn read(context: &RequestContext<'_>, body: &Body) -> Result<Self, StoreError> {
+    /// Reads the records that a body names from the store, and what the rules read of the record to update.
+    pub(super) async fn read(
+        context: &RequestContext<'_>,
+        spec: &'static ResourceSpec,
+        before: Option<&Record>,
+        body: &Body,
+    ) -> Result<Self, StoreError> {
         let mut linked = Vec::with_capacity(body.links.len());
         for (relationship, ids) in &body.links {
             let uuids = ids.iter().filter_map(|id| parse_id(id)).collect();
@@ -177,7 +115,17 @@ impl Decision {
             };
             linked.push(LinkedRecords { relationship: relationship.name, ids: ids.clone(), found });
         }
-        Ok(Self { now: context.core.clock.now(), linked })
+        let mut stored_members = BTreeMap::new();
+        if let Some(before) = before {
+            for relationship in context.rules.write_reads(spec, &body.attributes) {
+                let is_sent = body.links.iter().any(|(sent, _)| sent.name == relationship);
+                if !is_sent {
+                    let ids = member_ids(context, spec, before, relationship).await?;
+                    stored_members.insert(relationship, ids);
+                }
+            }
+        }
+        Ok(Self { now: context.core.clock.now(), linked, stored_members })
     }
 
     /// Decides a write by the rules of the resource.
@@ -227,6 +175,7 @@ impl Decision {
             now: self.now,
             sent: &body.attributes,
             links: &links,
+            stored_members: &self.stored_members,
             fresh: &Credentials { username, password },
             callback_on_manual_block: context.core.outbox.on_manual_block,
         })
@@ -251,13 +200,27 @@ impl Decision {
 impl LinkedRecords {
     /// The records in the order of the ids. An id that names no record of the account is kept without attributes.
     fn records(&self) -> Vec<LinkedRecord<'_>> {
+        let found: HashMap<Uuid, &Record> = self.found.iter().map(|record| (record.id, record)).collect();
         let record = |id: &String| {
-            let record = parse_id(id).and_then(|id| self.found.iter().find(|record| record.id == id));
+            let record = parse_id(id).and_then(|id| found.get(&id));
             let attributes = record.map(|record| record.attributes.as_str());
             LinkedRecord { id: record.map_or_else(|| id.clone(), |record| record.id.to_string()), attributes }
         };
         self.ids.iter().map(record).collect()
     }
+}
+
+/// Returns the ids of the members of a relationship of a record, at most [`MAX_RELATED_RECORDS`].
+pub(super) async fn member_ids(
+    context: &RequestContext<'_>,
+    spec: &'static ResourceSpec,
+    owner: &Record,
+    relationship: &'static str,
+) -> Result<Vec<String>, StoreError> {
+    let most = usize::try_from(MAX_RELATED_RECORDS).unwrap_or(usize::MAX);
+    let members =
+        context.core.store.members(context.scope(spec), vec![owner.number], relationship, most).await?;
+    Ok(members.into_iter().map(|(_, _, id)| id.to_string()).collect())
 }
 
 /// Returns the error for a relationship that the API declares as read-only.
@@ -268,6 +231,3 @@ pub(super) fn not_writable(relationship: &RelationshipSpec) -> ApiError {
         format!("{} is not allowed.", relationship.name),
     )
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,22 +1,11 @@
 //! Deletions that a rule of the type decides: the mechanism, with rules that no declared type has yet.
 
-use std::sync::Arc;
-
 use didww_types::resources::{Did, VoiceOutTrunk};
-use didww_types::{ApiVersion, DecodeError, Features, Resource as _, Secret};
-use service_base::clock::Clock;
-use service_base::descriptors::Descriptors;
-use service_base::guessing::GuessLimits;
-use service_base::ids::Ids;
-use service_core::{Core, Outbox};
-use trunk_rules::domain::{
-    DeleteContext, Links, RecordChange, Refusal, RelatedRecords, Rulebook, TypeRules, WriteError,
-    WriteOutcome, default_attributes,
-};
-use trunk_store::account::{Account, ApiKey};
-use trunk_store::{Change, Scope, SqliteStore, StoreError};
+use didww_types::{DecodeError, Resource as _};
+use trunk_rules::domain::{Links, RecordChange, Refusal, Rulebook, TypeRules, WriteError, WriteOutcome};
 use uuid::Uuid;
 
+use super::super::fixture::Fixture;
 use super::*;
 
 /// The rules of DIDs, with a rule of deletions that the API does not have.
@@ -41,75 +30,29 @@ fn delete_number(context: &DeleteContext<'_>) -> Result<WriteOutcome, WriteError
     }
 }
 
-struct Numbers(Core, Arc<Account>);
+struct Numbers(Fixture);
 
 impl Numbers {
     async fn start() -> Self {
-        let store = Arc::new(SqliteStore::in_memory().unwrap());
-        let core = Core::new(
-            store,
-            Clock::system(),
-            Ids::seeded(1),
-            Outbox::new(false),
-            Descriptors::new(1_024),
-            GuessLimits::default(),
-        );
-        let now = core.clock.now();
-        let account = Account {
-            number: 0,
-            id: Uuid::from_u128(1),
-            name: "main".to_owned(),
-            version: ApiVersion::NEWEST,
-            features: Features::NONE,
-            rate_limit: None,
-            record_quota: None,
-            created_at: now,
-        };
-        let key = ApiKey { id: Uuid::from_u128(2), secret: Secret::new("key"), created_at: now };
-        let account = core.store.create_account(account, key).await.unwrap();
-        Self(core, account)
-    }
-
-    fn context(&self) -> RequestContext<'_> {
-        RequestContext {
-            core: &self.0,
-            rules: RULES,
-            account: Arc::clone(&self.1),
-            version: ApiVersion::NEWEST,
-            base: "http://127.0.0.1/v3".to_owned(),
-        }
-    }
-
-    fn scope(&self, spec: &'static ResourceSpec) -> Scope {
-        self.context().scope(spec)
-    }
-
-    async fn insert(&self, spec: &'static ResourceSpec, named: (&str, &str), dids: Vec<Uuid>) -> Record {
-        let now = self.0.clock.now();
-        let mut attributes = default_attributes(spec, now);
-        attributes.insert(named.0.to_owned(), named.1.into());
-        let links = if dids.is_empty() { Vec::new() } else { vec![("dids", dids)] };
-        let id = self.0.ids.record(now);
-        let insert = Change::Insert { scope: self.scope(spec), id, created_at: now, attributes, links };
-        self.0.store.commit(vec![insert]).await.unwrap().remove(0)
+        Self(Fixture::start(RULES).await)
     }
 
     async fn number(&self, number: &str) -> Record {
-        self.insert(Did::SPEC, ("number", number), Vec::new()).await
+        self.0.insert(Did::SPEC, ("number", number), Vec::new()).await
     }
 
     async fn trunk(&self, name: &str, dids: Vec<Uuid>) -> Record {
-        self.insert(VoiceOutTrunk::SPEC, ("name", name), dids).await
+        self.0.insert(VoiceOutTrunk::SPEC, ("name", name), vec![("dids", dids)]).await
     }
 
     /// Deletes a number. Returns the status and the body of the response, and whether the number is still stored.
     async fn delete(&self, number: &Record) -> (u16, String, bool) {
-        let context = self.context();
+        let context = self.0.context();
         let (status, body) = match delete(&context, Did::SPEC, &number.id.to_string()).await {
             Ok(reply) => (reply.status, String::from_utf8(reply.body.to_vec()).unwrap()),
             Err(error) => (error.status(), error.body()),
         };
-        let found = self.0.store.find(self.scope(Did::SPEC), number.id).await.unwrap();
+        let found = self.0.core.store.find(self.0.scope(Did::SPEC), number.id).await.unwrap();
         (status.as_u16(), body, found.is_some())
     }
 }
@@ -130,8 +73,8 @@ async fn a_record_in_use_is_not_deleted_until_it_is_free() {
     let trunk = numbers.trunk("T", vec![number.id]).await;
     let conflict = r#"{"errors":[{"title":"Conflict","detail":"The number is used by a trunk.","code":"409","status":"409"}]}"#;
     assert_eq!(numbers.delete(&number).await, (409, conflict.to_owned(), true));
-    let scope = numbers.scope(VoiceOutTrunk::SPEC);
-    numbers.0.store.commit(vec![Change::Delete { scope, id: trunk.id }]).await.unwrap();
+    let scope = numbers.0.scope(VoiceOutTrunk::SPEC);
+    numbers.0.core.store.commit(vec![Change::Delete { scope, id: trunk.id }]).await.unwrap();
     assert_eq!(numbers.delete(&number).await, (204, String::new(), false));
 }
 
@@ -148,7 +91,7 @@ async fn a_deletion_can_change_the_record_and_keep_it() {
     let numbers = Numbers::start().await;
     let number = numbers.number("hidden").await;
     assert_eq!(numbers.delete(&number).await, (204, String::new(), true));
-    let kept = numbers.0.store.find(numbers.scope(Did::SPEC), number.id).await.unwrap().unwrap();
+    let kept = numbers.0.core.store.find(numbers.0.scope(Did::SPEC), number.id).await.unwrap().unwrap();
     assert_eq!(kept.attributes().unwrap()["description"], "gone");
 }
 
@@ -156,13 +99,21 @@ async fn a_deletion_can_change_the_record_and_keep_it() {
 async fn a_decision_that_a_later_link_contradicts_is_not_stored() {
     let numbers = Numbers::start().await;
     let number = numbers.number("37061498222").await;
-    let owners = numbers.scope(VoiceOutTrunk::SPEC);
-    let decided = || {
-        let unlinked = Change::Unlinked { owners, relationship: "dids", target: number.id };
-        vec![unlinked, Change::Delete { scope: numbers.scope(Did::SPEC), id: number.id }]
-    };
+    let owners = numbers.0.scope(VoiceOutTrunk::SPEC);
+    let decided = deletion(&numbers.0.context(), Did::SPEC, &number).await.unwrap();
+    assert!(
+        matches!(
+            decided.as_slice(),
+            [
+                Change::Unlinked { owners: read, relationship: "dids", target },
+                Change::Unchanged { record },
+                Change::Delete { id, .. },
+            ] if read.account == owners.account && *target == number.id && *record == number && *id == number.id
+        ),
+        "{decided:?}"
+    );
     numbers.trunk("T", vec![number.id]).await;
-    assert_eq!(numbers.0.store.commit(decided()).await, Err(StoreError::Conflict));
+    assert_eq!(numbers.0.core.store.commit(decided).await, Err(StoreError::Conflict));
     let (_, _, is_stored) = numbers.delete(&number).await;
     assert!(is_stored);
 }
