@@ -25,7 +25,7 @@ use service_base::clock::Clock;
 use service_base::ids::Ids;
 use service_base::log_limiter::LogLimiter;
 use service_base::rate::Rate;
-use sip_transport::{Arrival, FilterAction, Head, MessageFilter, Reply, tag_of};
+use sip_transport::{Arrival, FilterAction, Head, MessageFilter, NULL_TAG, Reply, tag_of};
 use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
 
 use super::call_state::DialogKey;
@@ -70,6 +70,7 @@ struct FilterLogSums {
     refused: LogLimiter,
     guesses: LogLimiter,
     dropped: LogLimiter,
+    unreadable: LogLimiter,
 }
 
 /// Why a source is known, if it is.
@@ -117,6 +118,7 @@ impl Front {
                 refused: LogLimiter::once("calls from unknown addresses were refused"),
                 guesses: LogLimiter::new("sources had too many wrong digests"),
                 dropped: LogLimiter::new("requests were dropped: their source has too many in progress"),
+                unreadable: LogLimiter::new("messages could not be read"),
             },
         }
     }
@@ -209,7 +211,8 @@ impl Front {
     /// Logs the summaries since the last call.
     pub(crate) fn write_log_summaries(&self) {
         let now = self.clock.now();
-        for kind in [&self.log_sums.refused, &self.log_sums.guesses, &self.log_sums.dropped] {
+        let FilterLogSums { refused, guesses, dropped, unreadable } = &self.log_sums;
+        for kind in [refused, guesses, dropped, unreadable] {
             kind.write_due_summary(now);
         }
         if let Some(counts) = self.counts.since_last_time() {
@@ -310,11 +313,22 @@ impl MessageFilter for Front {
         let allow = if matches!(reply.code, 405 | 501) { Some(super::stack::ALLOW) } else { None };
         let mut reply = Reply::new(reply.code, reply.phrase);
         reply.useful.extend(allow.map(|allow| ("Allow", allow.to_owned())));
-        match Head::of(bytes) {
+        if self.log_sums.unreadable.admits(arrival.source.ip(), self.clock.now()) {
+            let (source, code, begins) = (arrival.source, reply.code, beginning_of(bytes));
+            tracing::info!(%source, transport = %arrival.transport, code, begins, "a message could not be read");
+        }
+        match Head::of(bytes).or_else(|| Head::of_cut_off(bytes)) {
             Some(head) => self.answer(&head, bytes.len(), arrival, reply),
             None => FilterAction::Drop,
         }
     }
+}
+
+/// The beginning of a message's first line for the log, with everything but printable ASCII escaped.
+fn beginning_of(bytes: &[u8]) -> String {
+    const MAX_BYTES: usize = 60;
+    let line = bytes.split(|byte| matches!(byte, b'\r' | b'\n')).next().unwrap_or_default();
+    line.get(..MAX_BYTES).unwrap_or(line).escape_ascii().to_string()
 }
 
 /// The reaction to a known source without a free slot. A datagram is dropped, because its source may be
@@ -326,12 +340,12 @@ fn busy(bytes: &[u8], arrival: &Arrival) -> FilterAction {
     answer.map_or(FilterAction::Drop, FilterAction::Reply)
 }
 
-/// The dialog that a request names; `None` without a `Call-ID` and both tags.
+/// The dialog that a request names; `None` without a `Call-ID`, a `From` and a local tag.
 fn key_of(head: &Head<'_>) -> Option<DialogKey> {
     let text = |names| head.value(names).map(|value| String::from_utf8_lossy(&value).into_owned());
     Some(DialogKey {
         call_id: text(["Call-ID", "i"])?.into(),
-        remote_tag: tag_of(&text(["From", "f"])?)?.into(),
+        remote_tag: tag_of(&text(["From", "f"])?).unwrap_or(NULL_TAG).into(),
         local_tag: tag_of(&text(["To", "t"])?)?.into(),
     })
 }

@@ -1,10 +1,13 @@
 //! Inspects a request before it is processed (RFC 3261 §8.2).
 //!
-//! A malformed request is refused at once. Unsupported extensions, bodies, contacts and session timers of an
+//! A malformed request is refused at once, in the order of the standard: version, then the headers that each
+//! request must have, then the Request-URI (§8.2.1 and §8.2.2; the method was inspected before, in
+//! `sip_transport`). Unsupported extensions, bodies, contacts and session timers of an
 //! INVITE are refused once its trunk is known, as one check among the others; those of a request inside a
 //! dialog once its sender is known to be the caller.
 
 use sip_transport::body::{ACCEPT, BodyRefusal};
+use sip_transport::is_name_addr;
 use sip_transport::session_timer::{Decision, TimerHeaders};
 use trunk_rules::carrier::{Cause, Flaw, reason_phrase};
 
@@ -14,6 +17,10 @@ use super::stack::{ALLOW, Incoming};
 const EXTENSIONS: [&str; 2] = ["100rel", "timer"];
 /// The option tags that `Proxy-Require` may contain; `privacy` is implemented (RFC 3323).
 const EXTENSIONS_OF_PROXIES: [&str; 3] = ["100rel", "timer", "privacy"];
+/// The headers that decide something and stand once (RFC 3261 §7.3.1, §20); `inspection::body` checks those of the
+/// body.
+const ONCE: [&str; 9] =
+    ["From", "To", "Call-ID", "CSeq", "Max-Forwards", "Expires", "Session-Expires", "Min-SE", "RAck"];
 /// The number in `CSeq` must be below this (RFC 3261 §8.1.1.5).
 const SEQUENCE_LIMIT: u32 = 1 << 31;
 
@@ -63,11 +70,28 @@ pub(crate) fn malformed(request: &Incoming) -> Option<u16> {
     let is_whole = request.sequence().is_some_and(|(number, method)| {
         number < SEQUENCE_LIMIT && (method == request.method() || request.method() == "OTHER")
     });
-    let once = ["From", "To", "Call-ID", "CSeq", "Max-Forwards"];
-    if !is_whole || once.into_iter().any(|name| request.values(name).nth(1).is_some()) {
+    let is_address = |name| request.value(name).is_some_and(is_name_addr);
+    let is_valid = is_whole
+        && is_address("From")
+        && is_address("To")
+        && request.max_forwards().is_ok()
+        && ONCE.into_iter().all(|name| request.values(name).nth(1).is_none());
+    if !is_valid {
         return Some(400);
     }
-    (!request.has_known_scheme()).then_some(416)
+    if !request.has_known_scheme() {
+        return Some(416);
+    }
+    (!is_request_uri(request.request_uri())).then_some(400)
+}
+
+/// Whether a URI can be a Request-URI: no `name-addr` in brackets or quotes, no blanks, and no headers, which
+/// only a `Contact` or a link may have (RFC 3261 §19.1.1).
+fn is_request_uri(uri: &str) -> bool {
+    let address = uri.rsplit_once('@').map_or(uri, |(_, address)| address);
+    let is_unreserved =
+        |character: char| !matches!(character, '<' | '>' | '"') && !character.is_ascii_whitespace();
+    uri.chars().all(is_unreserved) && !address.contains('?')
 }
 
 /// The first unsupported part of a request; `None` if all are supported.
@@ -181,4 +205,21 @@ pub(crate) fn header_of(code: u16, random: u64) -> Option<Header> {
         422 => ("Min-SE", sip_transport::session_timer::MIN_INTERVAL_SECONDS.to_string()),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_uri_has_neither_brackets_nor_headers() {
+        for valid in
+            ["sip:user@h;transport=tcp", "sip:a?b/c@h", "tel:+44-20;phone-context=x", "sip:[::1]:5060"]
+        {
+            assert!(is_request_uri(valid), "{valid}");
+        }
+        for invalid in ["<sip:a@h>", "sip:a@h?Route=x", "\"sip:a@h\"", "sip:a b@h", "sip:h?x=y"] {
+            assert!(!is_request_uri(invalid), "{invalid}");
+        }
+    }
 }

@@ -386,7 +386,7 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if let Some(code) = inspection::malformed(&request) {
         return request.finish(code, reason_phrase(code), &[]).await;
     }
-    if request.max_forwards() == Some(0) {
+    if request.max_forwards() == Ok(Some(0)) {
         return request.finish(483, "Too Many Hops", &[]).await;
     }
     match request.method() {

@@ -15,7 +15,9 @@ use crate::arrival::Arrival;
 use crate::framing;
 use crate::head::Head;
 use crate::limits::Limits;
+use crate::readable;
 use crate::stateless::Reply;
+use crate::via::is_via;
 
 /// The decision of a [`MessageFilter`] on a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -92,23 +94,59 @@ impl Intake {
         }
     }
 
-    /// Parses a message and passes it to the inspector and the endpoint. The error is the response to a
-    /// message that cannot be parsed.
+    /// Passes a message on, rewritten if it is valid and the library cannot read it. The error is the response
+    /// to a message that cannot be parsed.
     async fn pass_on<P: ReplyPath>(
         &self,
         bytes: &[u8],
         arrival: &Arrival,
         path: &P,
     ) -> Result<(), Reply<'static>> {
-        if Head::of(bytes).and_then(|head| head.request()).is_some_and(|[.., version]| !is_supported(version))
-        {
+        let head = Head::of(bytes);
+        let request = head.and_then(|head| head.request());
+        if request.is_some_and(|[method, _, version]| !is_supported(version) || !is_upper_case(method)) {
             return Err(rejection(bytes));
+        }
+        // The library would take some lines with other blanks.
+        if head.is_some_and(|head| head.leading_method().is_some() && !head.has_valid_request_line()) {
+            return Err(rejection(bytes));
+        }
+        let via = head.filter(|_| request.is_some()).map(|head| head.value(["Via", "v"]).unwrap_or_default());
+        if via.is_some_and(|via| !is_via(&String::from_utf8_lossy(&via))) {
+            return Err(BAD_REQUEST);
         }
         let body = if P::IS_DATAGRAM {
             Some(framing::body_of_datagram(bytes).map_err(|_| BAD_REQUEST)?)
         } else {
             None
         };
+        let head_length = bytes.len() - head.map_or(0, |head| head.rest.len());
+        let is_text = bytes.get(..head_length).is_some_and(|head| std::str::from_utf8(head).is_ok());
+        let uri = request.map_or(&[][..], |[_, uri, _]| uri);
+        let refused = if is_text {
+            match self.deliver(bytes, body, uri, arrival, path).await {
+                Err(reply) => reply,
+                Ok(()) => return Ok(()),
+            }
+        } else {
+            BAD_REQUEST
+        };
+        match readable::rewritten(bytes).filter(|rewritten| rewritten != bytes) {
+            Some(bytes) => Box::pin(self.deliver(&bytes, body, uri, arrival, path)).await,
+            None => Err(refused),
+        }
+    }
+
+    /// Parses a message and passes it to the inspector and the endpoint. `body` is that of a datagram, and `uri`
+    /// the Request-URI as received.
+    async fn deliver<P: ReplyPath>(
+        &self,
+        bytes: &[u8],
+        body: Option<&[u8]>,
+        uri: &[u8],
+        arrival: &Arrival,
+        path: &P,
+    ) -> Result<(), Reply<'static>> {
         let message = SipMessage::try_from(bytes).map_err(|_| rejection(bytes))?;
         let message = SipConnection::update_msg_received(message, arrival.source, arrival.transport);
         let message = match (message.map_err(|_| BAD_REQUEST)?, body) {
@@ -116,7 +154,7 @@ impl Intake {
                 if let Some(body) = body.filter(|body| body.len() != request.body.len()) {
                     request.body = body.to_vec();
                 }
-                arrival.mark(&mut request);
+                arrival.mark(&mut request, uri);
                 SipMessage::Request(request)
             }
             (SipMessage::Response(mut response), body) => {
@@ -144,6 +182,12 @@ fn is_supported(version: &[u8]) -> bool {
     version.eq_ignore_ascii_case(b"SIP/2.0")
 }
 
+/// Whether a method can be one that the library knows. It would take `invite` for `INVITE`, although methods
+/// are case-sensitive (RFC 3261 §7.1).
+fn is_upper_case(method: &[u8]) -> bool {
+    !method.iter().any(u8::is_ascii_lowercase)
+}
+
 const BAD_REQUEST: Reply<'static> =
     Reply { code: 400, phrase: "Bad Request", needed: Vec::new(), useful: Vec::new() };
 
@@ -153,8 +197,8 @@ fn rejection(bytes: &[u8]) -> Reply<'static> {
     let Some([method, uri, version]) = Head::of(bytes).and_then(|head| head.request()) else {
         return BAD_REQUEST;
     };
-    let is_known =
-        std::str::from_utf8(method).is_ok_and(|method| method.parse::<rsipstack::sip::Method>().is_ok());
+    let is_known = is_upper_case(method)
+        && std::str::from_utf8(method).is_ok_and(|method| method.parse::<rsipstack::sip::Method>().is_ok());
     let scheme = uri.split(|byte| *byte == b':').next().unwrap_or_default();
     let is_scheme = [&b"sip"[..], b"sips", b"tel"].iter().any(|known| scheme.eq_ignore_ascii_case(known));
     if !is_supported(version) {
@@ -176,6 +220,7 @@ mod tests {
     fn an_unsupported_start_line_determines_the_code() {
         let code = |line: &str| rejection(format!("{line}\r\nVia: SIP/2.0/UDP a\r\n\r\n").as_bytes()).code;
         assert_eq!(code("NEWMETHOD sip:x SIP/2.0"), 501);
+        assert_eq!(code("invite sip:x SIP/2.0"), 501);
         assert_eq!(code("INVITE sip:x SIP/7.0"), 505);
         assert_eq!(code("INVITE soap.beep://x SIP/2.0"), 416);
         assert_eq!(code("INVITE sip: SIP/2.0"), 400);

@@ -35,6 +35,7 @@ use crate::arrival::{Arrival, canonical};
 use crate::framing::{self, Frame};
 use crate::intake::{FilterAction, Intake};
 pub use crate::limits::Limits;
+use crate::readable::without_null_tag;
 use crate::stateless::Reply;
 
 pub use outgoing::{Lease, OutgoingStream, SendError};
@@ -365,7 +366,7 @@ async fn next_direct(direct: &mut Option<mpsc::Receiver<Vec<u8>>>) -> Vec<u8> {
 
 fn bytes_of(event: Option<TransportEvent>) -> Vec<u8> {
     match event {
-        Some(TransportEvent::Incoming(message, ..)) => message.to_bytes(),
+        Some(TransportEvent::Incoming(message, ..)) => without_null_tag(&message.to_bytes()).into_owned(),
         _ => Vec::new(),
     }
 }

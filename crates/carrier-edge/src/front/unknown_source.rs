@@ -29,12 +29,17 @@ fn attempt_of<'a>(head: &Head<'a>, arrival: &Arrival) -> (IpAddr, Option<Cow<'a,
 
 impl Front {
     pub(super) fn decide_unknown(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> FilterAction {
-        let head = Head::of(bytes);
-        let Some((head, [method, uri, version])) =
-            head.and_then(|head| head.request().map(|request| (head, request)))
-        else {
+        let Some(head) = Head::of(bytes) else {
             self.counts.unreadable();
             return FilterAction::Drop;
+        };
+        let Some([method, uri, version]) = head.request() else {
+            self.counts.unreadable();
+            // A start line that is not valid, as one with a blank at its end. A response has no answer.
+            return match head.leading_method() {
+                Some(_) => self.answer(&head, bytes.len(), arrival, Reply::new(400, "Bad Request")),
+                None => FilterAction::Drop,
+            };
         };
         if matches!(method, b"ACK" | b"CANCEL") {
             if self.proofs.contains(attempt_of(&head, arrival), now) {
@@ -52,13 +57,14 @@ impl Front {
             _ if head.value(["Max-Forwards", ""]).is_some_and(|hops| &*hops == b"0") => {
                 Reply::new(483, "Too Many Hops")
             }
-            (None | Some(false), _) | (_, None) => Reply::new(400, "Bad Request"),
+            (None, _) | (_, None) => Reply::new(400, "Bad Request"),
             // Only a receiver of the edge's responses knows the local tag; a forger of the address does not.
-            (Some(true), Some(true)) if key_of(&head).is_some_and(|key| self.calls.contains(&key)) => {
+            // A `From` without a tag is valid (RFC 3261 §12.1.1).
+            (Some(_), Some(true)) if key_of(&head).is_some_and(|key| self.calls.contains(&key)) => {
                 return FilterAction::Pass;
             }
-            (Some(true), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
-            (Some(true), Some(false)) => match method {
+            (Some(_), Some(true)) => Reply::new(481, "Call/Transaction Does Not Exist"),
+            (Some(_), Some(false)) => match method {
                 b"INVITE" => return self.attempt(&head, bytes, uri, arrival, now),
                 b"OPTIONS" => Reply::new(200, "OK")
                     .useful("Allow", ALLOW)

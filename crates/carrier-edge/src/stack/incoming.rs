@@ -106,14 +106,9 @@ impl Incoming {
         }
     }
 
-    /// The Request-URI, with its user part as received.
-    pub(crate) fn request_uri(&self) -> String {
-        let uri = &self.transaction.original.uri;
-        match (&uri.scheme, &uri.auth) {
-            // The library escapes the user part again when it formats it: `%23` would become `%2523`.
-            (Some(scheme), Some(auth)) => format!("{scheme}:{}@{}", auth.user, uri.host_with_port),
-            _ => uri.to_string(),
-        }
+    /// The Request-URI as received.
+    pub(crate) fn request_uri(&self) -> &str {
+        Arrival::request_uri(&self.transaction.original).unwrap_or_default()
     }
 
     pub(crate) fn body(&self) -> &[u8] {
@@ -197,8 +192,13 @@ impl Incoming {
         tag_of(self.value("To")?)
     }
 
-    pub(crate) fn max_forwards(&self) -> Option<u32> {
-        self.value("Max-Forwards")?.trim().parse().ok()
+    /// The value of `Max-Forwards`; `None` without the header.
+    ///
+    /// # Errors
+    /// Its text, if it is not a number.
+    pub(crate) fn max_forwards(&self) -> Result<Option<u32>, &str> {
+        let value = self.value("Max-Forwards").map(str::trim);
+        value.map(|value| value.parse().map_err(|_| value)).transpose()
     }
 
     /// Returns true if it arrived without a local tag, outside of any dialog.
