@@ -27,5 +27,6 @@ mod session_timers;
 mod settings;
 mod streams;
 mod timers;
+mod torture;
 mod transports;
 mod uac;

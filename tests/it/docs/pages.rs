@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 7] = [
+pub const PAGES: [&str; 8] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
+    "docs/conformance-sip.md",
     "docs/control.md",
     "docs/differences.md",
     "docs/robustness.md",
