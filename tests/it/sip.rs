@@ -27,5 +27,6 @@ mod session_timers;
 mod settings;
 mod streams;
 mod timers;
+mod trace;
 mod transports;
 mod uac;

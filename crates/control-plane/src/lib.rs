@@ -15,6 +15,8 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod accounts;
+#[cfg(feature = "sip")]
+mod attempts;
 mod auth;
 #[cfg(feature = "sip")]
 mod calls;

@@ -50,7 +50,7 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         .route("/control/v1/clock/advance", post(advance_clock))
         .route("/control/v1/clock/resume", post(resume_clock));
     #[cfg(feature = "sip")]
-    let routes = routes.merge(super::calls::routes());
+    let routes = routes.merge(super::calls::routes()).merge(super::attempts::routes());
     #[cfg(feature = "voipbin")]
     let routes = routes.merge(super::customer_routes::routes());
     let routes = routes.with_state(control);

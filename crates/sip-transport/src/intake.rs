@@ -12,7 +12,7 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transport::SipConnection;
 
 use crate::arrival::Arrival;
-use crate::framing;
+use crate::framing::{self, FramingError};
 use crate::head::Head;
 use crate::limits::Limits;
 use crate::stateless::Reply;
@@ -36,6 +36,19 @@ pub trait MessageFilter: Send + Sync {
     /// Decides on a message that passed the filter but cannot be parsed. `reply` is the response that states
     /// the error.
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction;
+
+    /// Decides on the input of a stream whose messages cannot be told apart, after which the connection is closed.
+    /// `why` is the error of its framing. By default it is treated like any other message that cannot be parsed.
+    fn unframed(
+        &self,
+        bytes: &[u8],
+        arrival: &Arrival,
+        reply: &Reply<'_>,
+        why: FramingError,
+    ) -> FilterAction {
+        let _not_distinguished = why;
+        self.unreadable(bytes, arrival, reply)
+    }
 }
 
 /// Receives every parsed message first, and returns those that the library shall process.

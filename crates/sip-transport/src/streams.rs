@@ -339,9 +339,10 @@ impl StreamConnection {
                     }
                 }
                 Err(malformed) => {
+                    let reply = Reply::new(400, "Bad Request");
                     if let Some(filter) = &self.common.filter
                         && let FilterAction::Reply(response) =
-                            filter.unreadable(input, &self.arrival, &Reply::new(400, "Bad Request"))
+                            filter.unframed(input, &self.arrival, &reply, malformed)
                     {
                         output.extend_from_slice(&response);
                     }
