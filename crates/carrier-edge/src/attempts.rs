@@ -133,7 +133,6 @@ pub(crate) fn prefix(source: IpAddr) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use event::{Message, Reason};
 
     fn message(source: &str, call_id: &'static str) -> Message<'static> {
         Message {

@@ -43,7 +43,7 @@ fn refusals() -> Vec<(&'static str, Value, fn(&mut Call))> {
         call.to = "02079460018".to_owned();
     }
     fn emergency(call: &mut Call) {
-        call.to = "112".to_owned();
+        call.to = "911".to_owned();
     }
     fn unpriced(call: &mut Call) {
         call.to = "37061498222".to_owned();
@@ -173,9 +173,12 @@ async fn an_attempt_without_an_owner_is_in_the_other_ring_with_the_sentence_of_t
 
     edge.patch(&trunk, json!({ "authentication_method": credentials(&["127.255.255.0/24"], None) })).await;
     let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
-    until("a refusal of the check source", async || (call.attempt().await.code() == 403).then_some(())).await;
     let query = format!("call_id={}&check=source", call.id);
-    let entry = attempts(&edge, &query).await.pop().unwrap();
+    let entry = until("a refusal of the check source", async || {
+        assert_eq!(call.attempt().await.code(), 403);
+        attempts(&edge, &query).await.pop()
+    })
+    .await;
     assert_eq!((&entry["account"], &entry["code"]), (&Value::Null, &json!(403)), "{entry}");
     let why = entry["explanation"].as_str().unwrap();
     edge.logs(&["refused: unknown address", &call.id, "nearest=", &format!("why=\"{why}\"")]).await;
@@ -297,12 +300,15 @@ async fn no_peer_can_forge_a_line_of_the_log_or_an_entry() {
         }))
         .await;
     let mut call = Call::new(&edge, RINGS_THEN_ANSWERS).await;
-    call.id = format!("{}\u{1b}[31m\rINFO forged: by the call\u{85}", unique());
+    call.id = format!("{}\u{1b}[31mINFO forged: by the call\u{85}", unique());
     call.from = "<sip:\u{7}\u{1b}]0;forged%0d%0aINFO@x>".to_owned();
-    let _answer = call.place(&trunk).await;
+    call.invite(&[]).await;
+    let mut named = Call::new(&edge, RINGS_THEN_ANSWERS).await;
+    named.from = "<sip:\u{1b}]0;forged%0d%0aINFO@x>".to_owned();
+    assert_eq!(named.place(&trunk).await.code(), 403);
     let mut stranger = Uac::udp(&edge).await;
     stranger.send("INVITE \u{1b}[31mforged SIP/2.0\r\nCall-ID: a\u{1b}[31mforged\rb\r\n\r\n").await;
-    until("both are traced", async || (attempts(&edge, "limit=10").await.len() >= 2).then_some(())).await;
+    until("both are traced", async || (attempts(&edge, "limit=10").await.len() >= 4).then_some(())).await;
     for line in edge.binary.log().lines() {
         assert!(!line.chars().any(char::is_control), "{line:?}");
         assert!(!line.starts_with("2026-01-01T00:00:00Z"), "{line:?}");

@@ -356,11 +356,14 @@ impl Call<'_> {
         let settings = self.snapshot.settings;
         let mode = &self.trunk.media_encryption_mode;
         let media = negotiate(mode, settings, self.attempt.sdp).map_err(|refusal| {
-            let accepted = || settings.codecs.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(", ");
             let (configured, explanation) = match &refusal {
-                MediaRefusal::NoCodec(_) => {
-                    let accepted = accepted();
-                    (format!("codecs {accepted}"), format!("{refusal}; the accepted ones are {accepted}"))
+                MediaRefusal::NoCodec(offered) => {
+                    let accepted =
+                        settings.codecs.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(", ");
+                    // The offered ones last: they may be cut.
+                    let explanation =
+                        format!("the offer has none of the accepted codecs, {accepted}, but {offered}");
+                    (format!("codecs {accepted}"), explanation)
                 }
                 MediaRefusal::Unparsable(_) => ("a session description".to_owned(), refusal.to_string()),
                 _ => (format!("media_encryption_mode {mode}"), refusal.to_string()),

@@ -4,7 +4,7 @@
 
 use super::MediaRefusal;
 use super::SdpError;
-use super::sdp::{self, Stream};
+use super::sdp;
 
 /// The streams that a summary names.
 const MAX_STREAMS: usize = 4;
@@ -47,7 +47,7 @@ fn streams(sdp: &[u8]) -> String {
 /// The suites of the `a=crypto` lines.
 fn suites(sdp: &[u8]) -> String {
     let streams = sdp::parse(sdp).unwrap_or_default();
-    let lines = streams.iter().flat_map(|stream: &Stream<'_>| stream.cryptos.iter());
+    let lines = streams.iter().flat_map(|stream| stream.cryptos.iter());
     let suites: Vec<String> = lines
         .take(MAX_STREAMS)
         .map(|line| line.split_ascii_whitespace().nth(1).map_or_else(|| "no suite".to_owned(), clipped))

@@ -32,7 +32,7 @@ fn a_sip_username_in_from_is_named_as_the_mistake() {
 #[test]
 fn an_identity_without_a_number_is_named_and_the_second_of_two_identities_is_read() {
     let edge = TestEdge::open(json!({})).set(|settings| settings.cli_header = CliHeader::Identity);
-    let call = |modify| Invite { modify, ..invite_to("442012345678") };
+    let call = |modify: fn(&mut Attempt<'_>)| Invite { modify, ..invite_to("442012345678") };
     let refusal = edge.refused(&call(|attempt| attempt.asserted_identity = Some(b"<sip:sales@example.org>")));
     assert!(
         refusal.explanation.starts_with("P-Asserted-Identity contains no number"),
