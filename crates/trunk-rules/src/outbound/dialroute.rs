@@ -81,6 +81,12 @@ fn append_missing_providers(mut first: Vec<Dialroute>, second: Vec<Dialroute>) -
     first
 }
 
+/// Whether any dialled text leads to a target: `all`, or `+` and a calling code.
+pub fn is_route_target(target: &str) -> bool {
+    // Two more digits are the shortest national number.
+    target == ALL_TARGETS || route_target(&format!("{target}00")).as_deref() == Some(target)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
