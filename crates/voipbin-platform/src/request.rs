@@ -80,8 +80,10 @@ pub(crate) fn page_of<K: Kind, T: Serialize>(
     documents: &[Document],
     shown: impl Fn(&Entity<K>) -> T,
 ) -> ApiResult {
-    let text = |document: &Document| Ok(json_text(&shown(&Entity::from_document(document)?)));
-    let texts = documents.iter().map(text).collect::<Result<Vec<_>, StoreError>>()?;
+    let text = |document: &Document| -> Result<String, StoreError> {
+        Ok(json_text(&shown(&Entity::from_document(document)?)))
+    };
+    let texts = documents.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     Ok(format!("{{\"result\":[{}],\"next_page_token\":\"{}\"}}", texts.join(","), next_token(documents)))
 }
 

@@ -1,12 +1,14 @@
 //! Flows: the kept ones of a customer, and calls that name them.
 
 use serde_json::{Value, json};
+use trunk_server::config::Database;
 use uuid::Uuid;
 
 use super::caller::Caller;
 use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
+use crate::sip::edge::{scratch, until};
 
 const PATH: &str = "/flows";
 
@@ -354,7 +356,7 @@ async fn case_85_actions_beside_a_flow_are_ignored() {
     let asleep = async || {
         Some(call_is(&caller, &call, "progressing").await).filter(|it| it["action"]["type"] == "sleep")
     };
-    crate::sip::edge::until("the flow's second action", asleep).await;
+    until("the flow's second action", asleep).await;
     caller.send("POST", &format!("/calls/{call}/hangup"), "").await.ok();
     incoming.hears("BYE").await;
     drop(stage);
@@ -366,4 +368,22 @@ async fn a_customers_flows_end_with_the_customer() {
     let id = made(&caller).await;
     stage.control().delete_customer(customer).await.unwrap();
     stage.sa.get(&one(&id)).await.refused(&not_found());
+}
+
+#[tokio::test]
+async fn a_flow_is_there_after_a_restart() {
+    let file = scratch(&format!("flows-{}.db", std::process::id()));
+    let start = async || Stage::with(|config| config.database = Database::File(file.clone())).await;
+    let stage = start().await;
+    let id = made(&stage.sa).await;
+    let flow = stage.sa.get(&one(&id)).await.text;
+    stage.server.stop().await.unwrap();
+    let stage = start().await;
+    assert_eq!(stage.sa.get(&one(&id)).await.text, flow);
+    assert_eq!(stage.sa.get(PATH).await.column("id"), [id]);
+    stage.server.stop().await.unwrap();
+    for end in ["", "-wal", "-shm", "-commits"] {
+        // What stays is cleaned with the build.
+        let _stays = std::fs::remove_file(format!("{}{end}", file.display()));
+    }
 }

@@ -70,7 +70,9 @@ async fn change(request: &RequestContext, apply: impl FnOnce(&mut Entity<Custome
     apply(&mut customer);
     customer.private.updated_at = Some(platform.timestamps.next());
     platform.core.store.commit(vec![customer.put()]).await?;
+    // The revision that the commit stored.
+    customer.revision = customer.revision.map(|revision| revision + 1);
     let shown = json_text(&customer.shown());
-    platform.directory.put(own(request).await?);
+    platform.directory.put(customer);
     Ok(shown)
 }

@@ -2,9 +2,9 @@
 //! numbers: this server buys none.
 
 use service_core::Retries;
-use trunk_store::{Change, DocumentKind};
+use trunk_store::DocumentKind;
 use uuid::Uuid;
-use voipbin_types::{NumberBody, NumberFlows, SupportMetadata};
+use voipbin_types::{Number, NumberBody, NumberFlows, SupportMetadata};
 
 use super::flows;
 use super::texts::{LONG, SHORT, check_lengths};
@@ -35,44 +35,51 @@ pub(super) async fn get(request: &RequestContext) -> ApiResult {
 /// Replaces the name, the note and the flows of the number: members that the body leaves out become empty.
 pub(super) async fn update(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
-    let body: NumberBody = request.decode_body()?;
-    let body = &body;
-    change(request, id, async |number| {
-        check_lengths(&[("name", &body.name, SHORT), ("detail", &body.detail, LONG)])?;
-        for flow in [body.call_flow_id, body.message_flow_id].into_iter().filter(|flow| !flow.is_nil()) {
-            let flow = flows::existing(request, flow).await?;
-            if flow.customer != request.caller.customer() {
-                return Err(ApiError::permission_denied());
-            }
-        }
-        let public = &mut number.public;
-        (public.name, public.detail) = (body.name.clone(), body.detail.clone());
-        (public.call_flow_id, public.message_flow_id) = (body.call_flow_id, body.message_flow_id);
-        Ok(())
-    })
-    .await
+    change(request, id, &Update::All(request.decode_body()?)).await
 }
 
 /// Replaces both flows of the number. The platform does not check them here.
 pub(super) async fn update_flows(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
-    let body: NumberFlows = request.decode_body()?;
-    change(request, id, async |number| {
-        let NumberFlows { call_flow_id, message_flow_id } = body;
-        (number.public.call_flow_id, number.public.message_flow_id) = (call_flow_id, message_flow_id);
-        Ok(())
-    })
-    .await
+    change(request, id, &Update::Flows(request.decode_body()?)).await
 }
 
 pub(super) async fn update_metadata(request: &RequestContext) -> ApiResult {
     let id = request.text_id()?;
-    let body: SupportMetadata = request.decode_body()?;
-    change(request, id, async |number| {
-        number.public.metadata = body;
+    change(request, id, &Update::Metadata(request.decode_body()?)).await
+}
+
+/// What a request replaces.
+enum Update {
+    All(NumberBody),
+    Flows(NumberFlows),
+    Metadata(SupportMetadata),
+}
+
+impl Update {
+    /// Applies the update to a number.
+    ///
+    /// # Errors
+    /// When a text is too long, or a flow does not exist or belongs to another customer than the caller's.
+    async fn apply(&self, request: &RequestContext, number: &mut Number) -> Result<(), ApiError> {
+        match self {
+            Self::All(NumberBody { call_flow_id, message_flow_id, name, detail }) => {
+                check_lengths(&[("name", name, SHORT), ("detail", detail, LONG)])?;
+                for flow in [call_flow_id, message_flow_id].into_iter().filter(|flow| !flow.is_nil()) {
+                    if flows::existing(request, *flow).await?.customer != request.caller.customer() {
+                        return Err(ApiError::permission_denied());
+                    }
+                }
+                (number.name, number.detail) = (name.clone(), detail.clone());
+                (number.call_flow_id, number.message_flow_id) = (*call_flow_id, *message_flow_id);
+            }
+            Self::Flows(NumberFlows { call_flow_id, message_flow_id }) => {
+                (number.call_flow_id, number.message_flow_id) = (*call_flow_id, *message_flow_id);
+            }
+            Self::Metadata(metadata) => number.metadata = *metadata,
+        }
         Ok(())
-    })
-    .await
+    }
 }
 
 /// A number that the caller may read and change. A missing number is reported before a missing permission.
@@ -90,21 +97,16 @@ async fn own(request: &RequestContext, id: Uuid) -> Result<Entity<PhoneNumbers>,
 }
 
 /// Changes a number, and reports the change to the customer's webhook.
-async fn change(
-    request: &RequestContext,
-    id: Uuid,
-    apply: impl AsyncFn(&mut Entity<PhoneNumbers>) -> Result<(), ApiError>,
-) -> ApiResult {
-    let (platform, apply) = (&request.platform, &apply);
+async fn change(request: &RequestContext, id: Uuid, update: &Update) -> ApiResult {
+    let platform = &request.platform;
     Retries::REQUEST
         .run(|| async move {
             let mut number = own(request, id).await?;
-            apply(&mut number).await?;
+            update.apply(request, &mut number.public).await?;
             number.public.tm_update = Some(platform.timestamps.next());
             let text = json_text(&number.shown());
             let event = webhooks::event_of(platform, number.customer, id, "number_updated", &text);
-            let changes: Vec<Change> = std::iter::once(number.put()).chain(event).collect();
-            platform.core.commit(changes).await?;
+            platform.core.commit(std::iter::once(number.put()).chain(event).collect()).await?;
             Ok(text)
         })
         .await

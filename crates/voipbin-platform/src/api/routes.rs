@@ -95,7 +95,7 @@ async fn warn_of_unused(
     ];
     for why in reasons.into_iter().flatten() {
         let RouteUpdate { target, provider_id, .. } = route;
-        tracing::warn!(why, target, provider = %provider_id, %customer, "no call can take a route");
+        tracing::warn!(why, route_target = %target, provider = %provider_id, %customer, "no call can take a route");
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(super) const LONG: MaxBytes = MaxBytes(65_535);
 ///
 /// # Errors
 /// The first member that is too long.
-pub(super) fn check_lengths(texts: &[(&str, &String, MaxBytes)]) -> Result<(), ApiError> {
+pub(super) fn check_lengths(texts: &[(&str, &str, MaxBytes)]) -> Result<(), ApiError> {
     let too_long = texts.iter().find(|(_, text, MaxBytes(most))| text.len() > *most);
     too_long.map_or(Ok(()), |(name, _, MaxBytes(most))| {
         Err(ApiError::invalid_data_because(format!("{name} has more than {most} bytes")))
