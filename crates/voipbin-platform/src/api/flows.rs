@@ -21,10 +21,11 @@ fn not_found() -> ApiError {
 
 /// The kept flows of the caller's customer. Temporary flows are not listed.
 pub(super) async fn list(request: &RequestContext) -> ApiResult {
-    let query = request.query.page(DocumentKind::Flow)?;
+    let mut query = request.query.page(DocumentKind::Flow)?;
     let customer = request.caller.customer();
     request.require_admin_or_manager(customer)?;
-    page(&request.platform.core.store.documents(flows::kept(query, customer)).await?)
+    query.key = Some(flows::kept_key(customer));
+    page(&request.platform.core.store.documents(query).await?)
 }
 
 pub(super) async fn create(request: &RequestContext) -> ApiResult {

@@ -135,6 +135,6 @@ impl Entity<AccessKeys> {
 }
 
 /// The digest of an access key in hexadecimal digits, which is stored instead of the key.
-pub fn digest(key: &str) -> String {
+pub(crate) fn digest(key: &str) -> String {
     wire_core::to_hex(KeyDigest::of(key).as_bytes())
 }

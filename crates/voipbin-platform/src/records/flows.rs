@@ -41,9 +41,9 @@ impl Kind for Flows {
     }
 }
 
-/// Selects the kept flows of a customer.
-pub(crate) fn kept(query: DocumentQuery, customer: Uuid) -> DocumentQuery {
-    DocumentQuery { key: Some(("kept", customer.to_string())), ..query }
+/// The index key of the kept flows of a customer.
+pub(crate) fn kept_key(customer: Uuid) -> (&'static str, String) {
+    ("kept", customer.to_string())
 }
 
 /// How many flows of a customer are kept.
