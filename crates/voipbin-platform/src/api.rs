@@ -5,15 +5,21 @@
 //! Wrong credentials and logins of an address, and requests of an address and of a customer, are limited per
 //! time.
 
+mod access_keys;
+mod call_flow;
 mod calls;
+mod customer;
 mod flows;
 mod login;
+mod numbers;
 mod outbound_configs;
 mod provider_calls;
+mod provider_credentials;
 mod providers;
 mod request_id;
 mod response;
 mod routes;
+mod texts;
 mod variables;
 
 use std::sync::Arc;
@@ -170,6 +176,8 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::GetProvider => providers::get(request).await,
         Operation::UpdateProvider => providers::update(request).await,
         Operation::DeleteProvider => providers::delete(request).await,
+        Operation::SetCredentials => Box::pin(provider_credentials::set(request)).await,
+        Operation::ForgetCredentials => provider_credentials::forget(request).await,
         Operation::ListRoutes => routes::list(request).await,
         Operation::CreateRoute => routes::create(request).await,
         Operation::GetRoute => routes::get(request).await,
@@ -184,5 +192,24 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::GetCall => calls::get(request).await,
         Operation::DeleteCall => calls::delete(request).await,
         Operation::HangUpCall => calls::hang_up(request).await,
+        Operation::ListFlows => flows::list(request).await,
+        Operation::CreateFlow => flows::create(request).await,
+        Operation::GetFlow => flows::get(request).await,
+        Operation::UpdateFlow => flows::update(request).await,
+        Operation::DeleteFlow => flows::delete(request).await,
+        Operation::RegenerateDirectHash => flows::regenerate_direct_hash(request).await,
+        Operation::ListNumbers => numbers::list(request).await,
+        Operation::GetNumber => numbers::get(request).await,
+        Operation::UpdateNumber => numbers::update(request).await,
+        Operation::UpdateNumberFlows => numbers::update_flows(request).await,
+        Operation::UpdateNumberMetadata => numbers::update_metadata(request).await,
+        Operation::OwnCustomer => customer::get(request).await,
+        Operation::UpdateOwnCustomer => customer::update(request).await,
+        Operation::UpdateOwnMetadata => customer::update_metadata(request).await,
+        Operation::ListAccessKeys => access_keys::list(request).await,
+        Operation::CreateAccessKey => access_keys::create(request).await,
+        Operation::GetAccessKey => access_keys::get(request).await,
+        Operation::UpdateAccessKey => access_keys::update(request).await,
+        Operation::DeleteAccessKey => access_keys::delete(request).await,
     }
 }

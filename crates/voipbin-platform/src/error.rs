@@ -144,9 +144,14 @@ impl ApiError {
         Self::new(Status::InvalidArgument, "INVALID_ARGUMENT", message)
     }
 
-    /// The data is invalid; the message does not state which part.
-    pub(crate) fn invalid_data() -> Self {
-        Self::invalid_argument("The request contains invalid data.")
+    /// The data is invalid, for this reason.
+    pub(crate) fn invalid_data_because(reason: impl std::fmt::Display) -> Self {
+        Self::invalid_argument(format!("The request contains invalid data: {reason}."))
+    }
+
+    /// A required value is missing or out of its range.
+    pub(crate) fn invalid_request() -> Self {
+        Self::invalid_argument("The request is invalid.")
     }
 
     /// The customer has no positive balance.
@@ -175,6 +180,11 @@ impl ApiError {
     pub(crate) fn unavailable() -> Self {
         let message = "An upstream service is temporarily unavailable.";
         Self::new(Status::Unavailable, "SERVICE_UNAVAILABLE", message)
+    }
+
+    /// A carrier's API failed, for this reason.
+    pub(crate) fn carrier_failed(reason: impl std::fmt::Display) -> Self {
+        Self::new(Status::Unavailable, "SERVICE_UNAVAILABLE", format!("The carrier's API failed: {reason}."))
     }
 
     /// The operation can be done after a retry.

@@ -52,7 +52,7 @@ use service_core::jobs::JobSet;
 use trunk_store::StoreError;
 
 pub use sip_dialler::DiallerError;
-pub use voipbin_types::Timestamp;
+pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, SupportMetadata, Timestamp};
 
 pub use crate::active_calls::ActiveCalls;
 pub use crate::api::router;
@@ -63,11 +63,12 @@ pub use crate::entity::{Entity, Kind};
 pub use crate::health::probe_all;
 pub use crate::passwords::hash;
 pub use crate::platform::Platform;
+pub use crate::records::access_keys::{AccessKey, AccessKeyPrivate, AccessKeyRequest, AccessKeys};
 pub use crate::records::customers::{
-    AccessKey, AccessKeyPrivate, AccessKeys, Agent, AgentPrivate, Agents, Customer, CustomerPrivate,
-    CustomerStatus, Customers, PhoneNumber, PhoneNumbers, WebhookMethod, digest,
+    Agent, AgentPrivate, Agents, Customer, CustomerPrivate, CustomerStatus, Customers, WebhookMethod,
 };
-pub use crate::records::flows::{Flow, Flows};
+pub use crate::records::flows::{FlowPrivate, Flows};
+pub use crate::records::numbers::PhoneNumbers;
 pub use crate::records::outbound_configs::{OutboundConfigs, empty as empty_config};
 pub use crate::sip_gateway::{SipGateway, SipGatewayError};
 pub use crate::timestamps::UniqueTimestamps;
