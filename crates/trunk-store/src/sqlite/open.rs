@@ -42,6 +42,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_quotas.sql"),
     include_str!("migrations/0011_indexed.sql"),
     include_str!("migrations/0012_jobs.sql"),
+    include_str!("migrations/0013_idempotency.sql"),
 ];
 
 /// Number of connections for reads by a key.
