@@ -10,7 +10,7 @@ use clap::Parser;
 use clap::builder::BoolishValueParser;
 use didww_types::Secret;
 
-pub use environment::unknown_variables;
+pub use environment::{UnknownVariable, unknown_variables};
 #[cfg(feature = "sip")]
 pub use explain::{Explain, ExplainError, Explained};
 
@@ -120,6 +120,24 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// Returns an advice for the arguments `--demo true`: the value of an optional one must follow an equals sign, else it
+/// would be a subcommand.
+pub fn flag_value_advice(arguments: impl IntoIterator<Item = String>) -> Option<String> {
+    let arguments: Vec<String> = arguments.into_iter().collect();
+    let is_switch =
+        |argument: &str| matches!(argument, "--demo" | "--ephemeral" | "--allow-loopback-callbacks");
+    let is_value = |argument: &str| {
+        let word = argument.to_ascii_lowercase();
+        ["true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "1", "0"].contains(&word.as_str())
+    };
+    arguments.windows(2).find_map(|pair| match pair {
+        [switch, value] if is_switch(switch) && is_value(value) => Some(format!(
+            "{switch} takes its value after an equals sign: {switch}={value}, or {switch} alone"
+        )),
+        _ => None,
+    })
+}
+
 /// A subcommand, which the program executes instead of serving.
 #[cfg(feature = "sip")]
 #[derive(Debug, clap::Subcommand)]
@@ -143,7 +161,7 @@ impl Cli {
     /// # Errors
     /// If the file cannot be read or a value is not valid; the error names it.
     pub fn into_config(self) -> Result<Config, ConfigError> {
-        let file = self.config.as_deref().map(Settings::from_file).transpose()?.unwrap_or_default();
+        let file = self.config;
         let settings = Settings {
             listen: self.listen,
             control_listen: self.control_listen,
@@ -173,6 +191,6 @@ impl Cli {
             log: self.log,
             log_format: self.log_format,
         };
-        settings.or(file).finish()
+        settings.finish_with(file.as_deref())
     }
 }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use control_plane::{Control, ControlAuth, ControlError, NewAccount, control_router};
 use didww_api::{Api, api_router};
 use didww_types::Secret;
-use http_listener::{Limits, ListenerContext, RateLimits, health_router, serve};
+use http_listener::{Limits, ListenerContext, RateLimits, health_router, idempotency, serve};
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 use service_base::net;
 #[cfg(feature = "sip")]
 use service_base::net::{Entered, Use};
-use service_core::jobs::{self, JobSet};
+use service_core::jobs;
+#[cfg(feature = "voipbin")]
+use service_core::jobs::JobSet;
 use service_core::{Core, Outbox};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,7 +36,7 @@ pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The server cannot listen on an address.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
     Listen(String, io::Error),
     /// The control API would be reachable from other machines without a token.
     #[error("the control API on {0} is not on loopback; set --control-token, or --control-listen off")]
@@ -57,6 +59,19 @@ pub enum StartError {
     /// The first account, its demo DIDs or the super admin could not be created.
     #[error("the account could not be set up: {0}")]
     Setup(#[from] ControlError),
+}
+
+/// The continuation of the error of a listener, for errors whose usual cause is known.
+fn listen_advice(address: &str, error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another process has this port",
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported if address.starts_with('[') => {
+            "; this machine has no such address: its IPv6 may be off"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        io::ErrorKind::PermissionDenied => "; a port below 1024 needs a privilege",
+        _ => "",
+    }
 }
 
 #[cfg(feature = "voipbin")]
@@ -196,6 +211,10 @@ impl ServerBuilder {
         if let Some((username, password)) = &config.voipbin.admin {
             control.ensure_super_admin(username, password.clone()).await?;
         }
+        #[cfg(feature = "sip")]
+        if edge.is_some() {
+            log_open_trunks(&control).await?;
+        }
         // Nothing after this can fail: the key of the first account is printed only once.
         let FirstAccount { new_key, accounts_before } = first_account(&control, &config).await?;
 
@@ -213,7 +232,7 @@ impl ServerBuilder {
             #[cfg(feature = "sip")]
             own_sockets.push(core.own.enter(at, Use::Other));
         }
-        let jobs = JobSet::default();
+        let jobs = idempotency::jobs(&core.clock);
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]
@@ -244,6 +263,25 @@ impl ServerBuilder {
             edge,
         })
     }
+}
+
+/// Maximum number of open trunks that the start names.
+#[cfg(feature = "sip")]
+const MAX_NAMED_TRUNKS: usize = 10;
+
+/// Logs the trunks that take calls from any address.
+#[cfg(feature = "sip")]
+async fn log_open_trunks(control: &Control) -> Result<(), ControlError> {
+    let open = control.open_trunks(MAX_NAMED_TRUNKS).await?;
+    if open.total > 0 {
+        let named: Vec<String> = open.trunks.iter().map(|open| open.trunk.to_string()).collect();
+        tracing::warn!(
+            total = open.total,
+            trunks = named.join(", "),
+            "trunks take calls from any address; GET /control/v1/trunks/open lists them"
+        );
+    }
+    Ok(())
 }
 
 /// Opens the database. Returns it, and whether it is new.

@@ -139,7 +139,7 @@ impl ClientBuilder {
         let channel = self.login_channel(&base)?;
         let body = LoginBody { username: username.into(), password: password.into() };
         let request = Request::new(Method::POST, "/auth/login").with_body(&body)?.idempotent();
-        let (login, _) = client::fetch::<Login>(&channel, &request).await.map_err(Error::for_login)?;
+        let (login, _) = client::fetch::<Login>(&channel, &request, None).await.map_err(Error::for_login)?;
         self.token(login.token).build()
     }
 

@@ -119,7 +119,10 @@ pub use {
     api::{Calls, OutboundConfigApi, OutboundConfigs, ProviderCalls, Providers, Routes},
     builder::{ClientBuilder, PRODUCTION},
     client::Client,
-    client_core::{Exchange, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable},
+    client_core::{
+        Exchange, IdempotencyKey, InvalidKey, RetryPolicy, SetupError, TransportError, TransportKind,
+        Unreadable,
+    },
     error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal, StillUp},
     futures_core::Stream,
     futures_util::{StreamExt, TryStreamExt},

@@ -8,6 +8,7 @@ use reqwest::header::HeaderMap;
 use wire_core::Secret;
 
 use crate::channel::Channel;
+use crate::idempotency_key::KeyGenerator;
 use crate::jitter::Jitter;
 use crate::limiter::Limiter;
 use crate::retry::Retrier;
@@ -65,11 +66,13 @@ pub struct Settings {
     pub rate: Rate,
     /// The size limit of a response body, in bytes.
     pub max_answer: usize,
+    /// Whether each request that creates something has an idempotency key.
+    pub idempotency_keys: bool,
 }
 
 impl Default for Settings {
-    /// 10 s to connect, 30 s for one attempt, 64 MiB for a response body, and the rate that the service
-    /// documents.
+    /// 10 s to connect, 30 s for one attempt, 64 MiB for a response body, the rate that the service documents, and no
+    /// idempotency keys.
     fn default() -> Self {
         Self {
             http: None,
@@ -78,6 +81,7 @@ impl Default for Settings {
             retry: RetryPolicy::default(),
             rate: Rate::default(),
             max_answer: 64 << 20,
+            idempotency_keys: false,
         }
     }
 }
@@ -125,6 +129,7 @@ impl Settings {
             fields: service.fields,
             timeout: self.timeout,
             retrier: Retrier::new(self.retry, Jitter::new()),
+            keys: self.idempotency_keys.then(KeyGenerator::default),
             max_answer: self.max_answer,
         })
     }

@@ -27,6 +27,7 @@ pub mod customers;
 mod deliveries;
 mod dids;
 mod error;
+mod idempotency;
 mod records;
 mod respond;
 mod routes;
@@ -45,6 +46,7 @@ pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use records::RecordMembers;
 pub use routes::control_router;
+pub use trunks::{OpenTrunk, OpenTrunks};
 
 /// Controls a running server. Clones control the same server.
 #[derive(Debug, Clone)]

@@ -10,6 +10,7 @@ mod call_flow;
 mod calls;
 mod customer;
 mod flows;
+mod idempotency;
 mod login;
 mod numbers;
 mod outbound_configs;
@@ -35,8 +36,11 @@ use http::{Method, StatusCode, header};
 use http_listener::{Exchange, Panicked, read_body};
 use serde_json::json;
 use service_base::forwarded::{Client, origin};
+use service_base::log_limiter::LogLimiter;
+use trunk_store::IdempotencyScope;
 use voipbin_types::Timestamp;
 
+use self::idempotency::KeyedAnswer;
 use self::request_id::REQUEST_IDS;
 use self::response::{allow_every_origin, error_response, json_response, preflight, redirect_without_slash};
 use crate::caller::Caller;
@@ -68,8 +72,11 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
     let mut response = if from_browser && parts.method == Method::OPTIONS {
         preflight()
     } else {
-        let outcome = exchange.run(respond(&platform, parts, body)).await;
-        outcome.unwrap_or_else(|error| error_response(&error, &exchange.request_id))
+        let outcome = exchange.run(respond(&platform, parts, body, &exchange.request_id)).await;
+        outcome.unwrap_or_else(|error| {
+            log_refusal(&platform, &exchange, &error);
+            error_response(&error, &exchange.request_id)
+        })
     };
     if from_browser {
         allow_every_origin(response.headers_mut());
@@ -77,8 +84,39 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
     exchange.finish(response)
 }
 
+/// Counts the refusals that a client without a credential can cause any number of, by its address.
+static REFUSED: LogLimiter = LogLimiter::new("requests of the communication platform were refused");
+
+/// Logs why a request was refused. A client without a valid credential has three lines a minute; further ones are counted.
+fn log_refusal(platform: &Platform, exchange: &Exchange, error: &ApiError) {
+    let Exchange { parts, request_id, .. } = exchange;
+    let is_limited = matches!(
+        error.http_status(),
+        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) || error.reason == "ROUTE_NOT_FOUND";
+    if is_limited && !REFUSED.admits(origin(Client::of(&parts.extensions)), platform.core.clock.now()) {
+        return;
+    }
+    // The message can contain a value of the request, and the path an id: both are texts, which the log escapes.
+    tracing::info!(
+        method = parts.method.as_str(),
+        path = parts.uri.path(),
+        status = error.http_status().as_u16(),
+        request_id,
+        reason = error.reason,
+        message_sent = &*error.message,
+        cause = error.cause.as_deref(),
+        "request refused"
+    );
+}
+
 /// Responds to a request.
-async fn respond(platform: &Arc<Platform>, parts: &Parts, body: Body) -> Result<Response, ApiError> {
+async fn respond(
+    platform: &Arc<Platform>,
+    parts: &Parts,
+    body: Body,
+    request_id: &str,
+) -> Result<Response, ApiError> {
     let path = parts.uri.path();
     match path {
         "/ping" if parts.method == Method::GET => {
@@ -110,7 +148,17 @@ async fn respond(platform: &Arc<Platform>, parts: &Parts, body: Body) -> Result<
     // A body that is too long, too slow or cut off is no valid JSON.
     let body = read_body(body, platform.limits.body()).await.map_err(|_| ApiError::invalid_json())?;
     let operation = endpoint.operation;
+    let key = idempotency::key(parts)?;
+    let identity = idempotency::identity(parts, &caller, body.clone());
     let request = RequestContext { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
+    if let Some(key) = key {
+        let scope = IdempotencyScope::Customer(caller.customer());
+        let request_id = request_id.to_owned();
+        let handler = async move { KeyedAnswer::new(dispatch(operation, &request).await, request_id) };
+        let answered =
+            platform.idempotency.run(&platform.core, scope, &key, &identity.parts(), handler).await?;
+        return answered.into_response();
+    }
     let text = if endpoint.is_cancel_safe() {
         dispatch(operation, &request).await?
     } else {

@@ -24,6 +24,8 @@ pub(crate) struct ApiError {
     pub(crate) details: Vec<Value>,
     /// The value of `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
+    /// A cause for the log, which the client does not see.
+    pub(crate) cause: Option<Cow<'static, str>>,
 }
 
 /// A canonical status of the API.
@@ -38,12 +40,14 @@ pub(crate) enum Status {
     ResourceExhausted,
     Unavailable,
     Internal,
+    /// An idempotency key with another request. The API has no status of its own for 422.
+    Unprocessable,
 }
 
 impl Status {
     fn text(self) -> &'static str {
         match self {
-            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::InvalidArgument | Self::Unprocessable => "INVALID_ARGUMENT",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::PaymentRequired => "PAYMENT_REQUIRED",
             Self::PermissionDenied => "PERMISSION_DENIED",
@@ -58,6 +62,7 @@ impl Status {
     fn http(self) -> StatusCode {
         match self {
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
+            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
@@ -73,7 +78,12 @@ impl Status {
 impl ApiError {
     /// An error without details.
     pub(crate) fn new(status: Status, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, message: message.into(), details: Vec::new(), retry_after: None }
+        Self { status, reason, message: message.into(), details: Vec::new(), retry_after: None, cause: None }
+    }
+
+    /// Adds a cause for the log.
+    pub(crate) fn because(self, cause: impl Into<Cow<'static, str>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
     }
 
     /// The HTTP status of the response.

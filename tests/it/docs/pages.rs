@@ -9,6 +9,7 @@ pub const PAGES: [&str; 8] = [
     "docs/configuration.md",
     "docs/control.md",
     "docs/differences.md",
+    "docs/retries.md",
     "docs/robustness.md",
     "docs/voipbin.md",
     "docs/why.md",

@@ -83,6 +83,12 @@ pub enum ExplainError {
         /// The error of the file system.
         error: std::io::Error,
     },
+    /// The file with the SDP offer contains something else.
+    #[error("{} is no session description: one begins with the line `v=0`", file.display())]
+    NoOffer {
+        /// The path of the file.
+        file: PathBuf,
+    },
     /// No server responded, or not in time.
     #[error(
         "the control API at {at} cannot be reached: {why}; set --control-listen to the address of the running server"
@@ -160,6 +166,9 @@ impl Explain {
         if let Some(file) = &self.sdp {
             let offer = std::fs::read_to_string(file)
                 .map_err(|error| ExplainError::Offer { file: file.clone(), error })?;
+            if !offer.trim_start().starts_with("v=0") {
+                return Err(ExplainError::NoOffer { file: file.clone() });
+            }
             question.insert("sdp".to_owned(), json!(offer));
         }
         let uri = Uri::builder().scheme("http").authority(self.control_listen.as_str());

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::{Algorithm, CliHeader, Digits, Rate, RateCard, Settings};
 
 use super::ConfigError;
+use super::port_range::PortRange;
 
 /// The keys of the table. An absent key keeps its default.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -18,7 +19,7 @@ use super::ConfigError;
 pub(crate) struct SipTable {
     advertise: Option<IpAddr>,
     server_name: Option<String>,
-    rtp_ports: Option<(u16, u16)>,
+    rtp_ports: Option<PortRange>,
     media_bytes_per_second: Option<u64>,
     ring_timeout: Option<u64>,
     connections: Option<usize>,
@@ -120,7 +121,7 @@ impl SipTable {
         if let Some(name) = &self.server_name {
             edge.server_name.clone_from(name);
         }
-        if let Some((from, to)) = self.rtp_ports {
+        if let Some(PortRange(from, to)) = self.rtp_ports {
             if from < 1024 || to <= from {
                 return Err(ConfigError::value(
                     "sip.rtp_ports",
@@ -167,7 +168,7 @@ impl SipTable {
             edge.rates = RateCard::new(rows.iter().map(RateEntry::rate).collect::<Result<Vec<_>, _>>()?);
         }
         edge.settings.check().map_err(|error| ConfigError::Value {
-            name: error.setting,
+            name: in_table(error.setting),
             given: error.given,
             expected: error.right,
         })
@@ -247,6 +248,36 @@ impl SipTable {
         }
         Ok(())
     }
+}
+
+/// Returns the name of a checked setting with its table.
+fn in_table(setting: &'static str) -> &'static str {
+    macro_rules! names {
+        ($($name:ident),+ $(,)?) => {
+            match setting {
+                $(stringify!($name) => concat!("sip.", stringify!($name)),)+
+                other => other,
+            }
+        };
+    }
+    names!(
+        challenge_code,
+        capacity_reject_code,
+        media_profile_reject_code,
+        ip_reject_code,
+        blocked_code,
+        cli_reject_code,
+        dst_reject_code,
+        bad_number_code,
+        no_route_code,
+        codec_reject_code,
+        sdp_reject_code,
+        realm,
+        algorithms,
+        nonce_ttl,
+        qop,
+        retry_clock_factor,
+    )
 }
 
 fn digits(name: &'static str, text: &str) -> Result<Digits, ConfigError> {

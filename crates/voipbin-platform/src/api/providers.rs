@@ -3,7 +3,7 @@
 use serde_json::Value;
 use service_core::Retries;
 use trunk_rules::outbound::{provider_codecs, unsent_headers};
-use trunk_store::DocumentKind;
+use trunk_store::{DocumentKind, KeyUse};
 use uuid::Uuid;
 use voipbin_types::{HealthStatus, Provider, ProviderBody, ProviderKind, ProviderSetup};
 
@@ -90,6 +90,10 @@ pub(super) async fn set_up(request: &RequestContext) -> ApiResult {
         }
     }
     let platform = &request.platform;
+    if KeyUse::current().is_some() {
+        // Stores the use of the key before the carrier creates a trunk: a repetition must not create another one.
+        platform.core.store.commit(Vec::new()).await?;
+    }
     let trunk = match setup::set_up(&setup, platform).await {
         Some(Ok(trunk)) => trunk,
         Some(Err(error)) => return Err(carrier_error(error, &setup.carrier)),
