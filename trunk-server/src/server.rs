@@ -175,22 +175,29 @@ impl ServerBuilder {
             Descriptors::new(descriptors::open_files()),
             limits.guesses,
         ));
+        #[cfg(feature = "sip")]
+        let messages = message_log(edge.as_ref().map(|(edge, _)| edge), &core.clock);
         #[cfg(feature = "voipbin")]
         let platform =
             Arc::new(Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits).await?);
         #[cfg(feature = "sip")]
         let edge = match edge {
-            Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit).await?,
+            Some((mut edge, is_explicit)) => {
+                edge.messages.clone_from(&messages);
+                start_edge(&core, edge, is_explicit).await?
+            }
             None => None,
         };
         #[cfg(feature = "voipbin")]
-        let platform_jobs = start_platform(&platform, edge.as_ref()).await?;
+        let platform_jobs = start_platform(&platform, edge.as_ref(), messages.clone()).await?;
         let control = Control::new(
             Arc::clone(&core),
             #[cfg(feature = "voipbin")]
             Arc::clone(&platform),
             #[cfg(feature = "sip")]
             edge.as_ref().map(carrier_edge::Edge::handle),
+            #[cfg(feature = "sip")]
+            messages,
         );
         #[cfg(feature = "voipbin")]
         if let Some((username, password)) = &config.voipbin.admin {
@@ -263,6 +270,21 @@ fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> ListenerC
     ListenerContext { limits, proxies, descriptors, share, clock: core.clock.clone() }
 }
 
+/// Creates the log of SIP messages, which the edge and the dialler share. `None` if the configuration disables it.
+#[cfg(feature = "sip")]
+fn message_log(
+    edge: Option<&carrier_edge::EdgeConfig>,
+    clock: &Clock,
+) -> Option<Arc<carrier_edge::MessageLog>> {
+    use carrier_edge::{MessageLog, MessageLogLimits};
+    let limits = match edge.map(|edge| edge.message_bytes) {
+        Some(0) => return None,
+        Some(bytes) => MessageLogLimits::of(bytes),
+        None => MessageLogLimits::default(),
+    };
+    Some(MessageLog::new(limits, clock.clone()))
+}
+
 /// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs a
 /// warning and runs without the edge.
 #[cfg(feature = "sip")]
@@ -290,6 +312,7 @@ async fn start_edge(
 async fn start_platform(
     platform: &Arc<Platform>,
     edge: Option<&carrier_edge::Edge>,
+    messages: Option<Arc<carrier_edge::MessageLog>>,
 ) -> Result<JobSet, StartError> {
     if edge.is_none()
         && let Some((name, _)) = platform.config.hosts.iter().find(|(_, destination)| *destination == "edge")
@@ -298,7 +321,7 @@ async fn start_platform(
         let given = format!("{name} = edge");
         return Err(ConfigError::Value { name: "voipbin.hosts", given, expected }.into());
     }
-    Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address)).await?)
+    Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address), messages).await?)
 }
 
 /// Listens for control requests if the configuration enables them. Returns the listener, its address, and the
