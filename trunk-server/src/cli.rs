@@ -134,7 +134,7 @@ pub enum Command {
     /// Ask a running server which check would admit or refuse a call
     Explain(Explain),
     /// Place a test call through a running server's edge, and print what happened
-    Call(Box<PlaceCall>),
+    Call(PlaceCall),
 }
 
 const EXAMPLES: &str = "Examples:

@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     #[cfg(feature = "sip")]
     match cli.command {
         Some(trunk_server::cli::Command::Explain(question)) => return explain(question),
-        Some(trunk_server::cli::Command::Call(call)) => return place(*call),
+        Some(trunk_server::cli::Command::Call(call)) => return place(call),
         _ => {}
     }
     let print = cli.print_config;

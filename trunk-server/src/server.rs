@@ -158,11 +158,7 @@ impl ServerBuilder {
             callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
         }
         #[cfg(feature = "voipbin")]
-        {
-            let platform = &config.voipbin.platform;
-            callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
-            callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
-        }
+        limit_webhooks(&mut callbacks, &config.voipbin.platform);
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
@@ -182,10 +178,7 @@ impl ServerBuilder {
             Arc::new(Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits).await?);
         #[cfg(feature = "sip")]
         let edge = match edge {
-            Some((mut edge, is_explicit)) => {
-                edge.messages.clone_from(&messages);
-                start_edge(&core, edge, is_explicit).await?
-            }
+            Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit, messages.clone()).await?,
             None => None,
         };
         #[cfg(feature = "voipbin")]
@@ -270,6 +263,13 @@ fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> ListenerC
     ListenerContext { limits, proxies, descriptors, share, clock: core.clock.clone() }
 }
 
+/// Applies the platform's limits on webhooks.
+#[cfg(feature = "voipbin")]
+fn limit_webhooks(callbacks: &mut callbacks::Settings, platform: &voipbin_platform::PlatformConfig) {
+    callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
+    callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
+}
+
 /// Creates the log of SIP messages, which the edge and the dialler share. `None` if the configuration disables it.
 #[cfg(feature = "sip")]
 fn message_log(
@@ -290,10 +290,12 @@ fn message_log(
 #[cfg(feature = "sip")]
 async fn start_edge(
     core: &Arc<Core>,
-    config: carrier_edge::EdgeConfig,
+    mut config: carrier_edge::EdgeConfig,
     is_explicit: bool,
+    messages: Option<Arc<carrier_edge::MessageLog>>,
 ) -> Result<Option<carrier_edge::Edge>, StartError> {
     use carrier_edge::{Edge, EdgeError};
+    config.messages = messages;
     match Edge::start(Arc::clone(core), config).await {
         Ok(edge) => Ok(Some(edge)),
         Err(error @ EdgeError::Listen { .. }) if !is_explicit => {

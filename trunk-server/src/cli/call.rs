@@ -302,18 +302,18 @@ impl PlaceCall {
     /// Follows the call to its end, and hangs up after the duration. Returns whether it was answered, and its end.
     async fn follow(&self, mut leg: Leg, mut report: impl FnMut(String)) -> (bool, LegEnd) {
         let mut answered = false;
-        let mut hang_up_at = None;
+        let mut until_hang_up = None;
         loop {
             let duration_passed = async {
-                match hang_up_at {
-                    Some(at) => tokio::time::sleep_until(at).await,
+                match until_hang_up.as_mut() {
+                    Some(sleep) => sleep.await,
                     None => std::future::pending().await,
                 }
             };
             let event = tokio::select! {
                 event = leg.next() => event,
                 () = duration_passed => {
-                    hang_up_at = None;
+                    until_hang_up = None;
                     leg.hang_up();
                     continue;
                 }
@@ -325,7 +325,7 @@ impl PlaceCall {
                     answered = true;
                     report("answered".to_owned());
                     let duration = Duration::from_secs(self.duration.into());
-                    hang_up_at = Some(tokio::time::Instant::now() + duration);
+                    until_hang_up = Some(Box::pin(tokio::time::sleep(duration)));
                 }
                 Some(LegEvent::Ended(end)) => {
                     report(end_text(end));

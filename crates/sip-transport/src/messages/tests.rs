@@ -172,6 +172,9 @@ fn a_message_that_the_server_sends_to_itself_is_one_arrow() {
 }
 
 proptest! {
+    // Each series has hundreds of steps, after each of which all sums are checked.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
     #[test]
     fn no_series_of_messages_exceeds_the_bounds(
         steps in proptest::collection::vec((0..40_u8, 0..12_u8, 0..4_u8, 0..9_000_usize), 1..400),

@@ -1,5 +1,6 @@
 //! The reason of a call's outcome: from the control API if it can be reached, else from the response.
 
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -112,11 +113,11 @@ fn sentence(record: &Value) -> String {
     let text = |name: &str| record.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
     let mut sentence = text("disconnect_reason").unwrap_or_default().to_owned();
     if let Some(check) = text("check") {
-        sentence += &format!("; check {check}");
+        let _infallible = write!(sentence, "; check {check}");
     }
     for name in ["configured", "received"] {
         if let Some(value) = text(name) {
-            sentence += &format!("; {name} {value}");
+            let _infallible = write!(sentence, "; {name} {value}");
         }
     }
     sentence
