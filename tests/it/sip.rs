@@ -19,6 +19,7 @@ mod late_offers;
 mod media;
 mod merged;
 pub mod message;
+mod messages;
 mod provisional;
 mod records;
 mod refusals;

@@ -1,6 +1,10 @@
-//! The command line: flags, environment variables, and the subcommand `explain`.
+//! The command line: flags, environment variables, and the subcommands `explain` and `call`.
 
+#[cfg(feature = "sip")]
+mod call;
 mod environment;
+#[cfg(feature = "sip")]
+mod exchange;
 #[cfg(feature = "sip")]
 mod explain;
 
@@ -10,6 +14,8 @@ use clap::Parser;
 use clap::builder::BoolishValueParser;
 use didww_types::Secret;
 
+#[cfg(feature = "sip")]
+pub use call::{CallError, G711, PlaceCall, Placed, Transport};
 pub use environment::{UnknownVariable, unknown_variables};
 #[cfg(feature = "sip")]
 pub use explain::{Explain, ExplainError, Explained};
@@ -145,6 +151,8 @@ pub fn flag_value_advice(arguments: impl IntoIterator<Item = String>) -> Option<
 pub enum Command {
     /// Ask a running server which check would admit or refuse a call
     Explain(Explain),
+    /// Place a test call through a running server's edge, and print what happened
+    Call(PlaceCall),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -153,7 +161,9 @@ const EXAMPLES: &str = "Examples:
   trunk-server --listen 0.0.0.0:8080              serve other machines too
   trunk-server --print-config                     print the configuration
   trunk-server explain --source 198.51.100.9 --to 442079460018 --from 12025550143
-                                                  print which check would refuse a call";
+                                                  print which check would refuse a call
+  trunk-server call --to 442079460018 --trunk PBX --api-key test
+                                                  place a test call, and print its SIP messages";
 
 impl Cli {
     /// Builds the configuration from flags, environment, file and defaults.

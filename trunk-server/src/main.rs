@@ -26,8 +26,10 @@ fn main() -> ExitCode {
         error.exit()
     });
     #[cfg(feature = "sip")]
-    if let Some(trunk_server::cli::Command::Explain(question)) = cli.command {
-        return explain(question);
+    match cli.command {
+        Some(trunk_server::cli::Command::Explain(question)) => return explain(question),
+        Some(trunk_server::cli::Command::Call(call)) => return place(call),
+        _ => {}
     }
     let print = cli.print_config;
     let config = match cli.into_config() {
@@ -76,6 +78,22 @@ fn explain(question: trunk_server::cli::Explain) -> ExitCode {
             ExitCode::from(if explained.admitted { 0 } else { 3 })
         }
         Err(error) => fail(&error, 1),
+    }
+}
+
+/// Places a test call. Exits with 0 if it was answered, 1 if not, and 2 if it could not be placed.
+#[cfg(feature = "sip")]
+fn place(call: trunk_server::cli::PlaceCall) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 2),
+    };
+    match runtime.block_on(call.place()) {
+        Ok(placed) => {
+            print!("{}", placed.text);
+            ExitCode::from(u8::from(!placed.answered))
+        }
+        Err(error) => fail(&error, 2),
     }
 }
 

@@ -173,11 +173,7 @@ impl ServerBuilder {
             callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
         }
         #[cfg(feature = "voipbin")]
-        {
-            let platform = &config.voipbin.platform;
-            callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
-            callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
-        }
+        limit_webhooks(&mut callbacks, &config.voipbin.platform);
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
@@ -190,22 +186,26 @@ impl ServerBuilder {
             Descriptors::new(descriptors::open_files()),
             limits.guesses,
         ));
+        #[cfg(feature = "sip")]
+        let messages = message_log(edge.as_ref().map(|(edge, _)| edge), &core.clock);
         #[cfg(feature = "voipbin")]
         let platform =
             Arc::new(Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits).await?);
         #[cfg(feature = "sip")]
         let edge = match edge {
-            Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit).await?,
+            Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit, messages.clone()).await?,
             None => None,
         };
         #[cfg(feature = "voipbin")]
-        let platform_jobs = start_platform(&platform, edge.as_ref()).await?;
+        let platform_jobs = start_platform(&platform, edge.as_ref(), messages.clone()).await?;
         let control = Control::new(
             Arc::clone(&core),
             #[cfg(feature = "voipbin")]
             Arc::clone(&platform),
             #[cfg(feature = "sip")]
             edge.as_ref().map(carrier_edge::Edge::handle),
+            #[cfg(feature = "sip")]
+            messages,
         );
         #[cfg(feature = "voipbin")]
         if let Some((username, password)) = &config.voipbin.admin {
@@ -301,15 +301,39 @@ fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> ListenerC
     ListenerContext { limits, proxies, descriptors, share, clock: core.clock.clone() }
 }
 
+/// Applies the platform's limits on webhooks.
+#[cfg(feature = "voipbin")]
+fn limit_webhooks(callbacks: &mut callbacks::Settings, platform: &voipbin_platform::PlatformConfig) {
+    callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
+    callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
+}
+
+/// Creates the log of SIP messages, which the edge and the dialler share. `None` if the configuration disables it.
+#[cfg(feature = "sip")]
+fn message_log(
+    edge: Option<&carrier_edge::EdgeConfig>,
+    clock: &Clock,
+) -> Option<Arc<carrier_edge::MessageLog>> {
+    use carrier_edge::{MessageLog, MessageLogLimits};
+    let limits = match edge.map(|edge| edge.message_bytes) {
+        Some(0) => return None,
+        Some(bytes) => MessageLogLimits::of(bytes),
+        None => MessageLogLimits::default(),
+    };
+    Some(MessageLog::new(limits, clock.clone()))
+}
+
 /// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs a
 /// warning and runs without the edge.
 #[cfg(feature = "sip")]
 async fn start_edge(
     core: &Arc<Core>,
-    config: carrier_edge::EdgeConfig,
+    mut config: carrier_edge::EdgeConfig,
     is_explicit: bool,
+    messages: Option<Arc<carrier_edge::MessageLog>>,
 ) -> Result<Option<carrier_edge::Edge>, StartError> {
     use carrier_edge::{Edge, EdgeError};
+    config.messages = messages;
     match Edge::start(Arc::clone(core), config).await {
         Ok(edge) => Ok(Some(edge)),
         Err(error @ EdgeError::Listen { .. }) if !is_explicit => {
@@ -328,6 +352,7 @@ async fn start_edge(
 async fn start_platform(
     platform: &Arc<Platform>,
     edge: Option<&carrier_edge::Edge>,
+    messages: Option<Arc<carrier_edge::MessageLog>>,
 ) -> Result<JobSet, StartError> {
     if edge.is_none()
         && let Some((name, _)) = platform.config.hosts.iter().find(|(_, destination)| *destination == "edge")
@@ -336,7 +361,7 @@ async fn start_platform(
         let given = format!("{name} = edge");
         return Err(ConfigError::Value { name: "voipbin.hosts", given, expected }.into());
     }
-    Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address)).await?)
+    Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address), messages).await?)
 }
 
 /// Listens for control requests if the configuration enables them. Returns the listener, its address, and the

@@ -39,6 +39,14 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
     };
     let started = inner.core.clock.now();
     let step = inner.decide(&request, started);
+    let trunk = match &step {
+        Step::Run(admitted, _) => Some(&admitted.trunk),
+        Step::Refuse(refusal, ..) => refusal.trunk.as_ref(),
+        _ => None,
+    };
+    if let Some(trunk) = trunk {
+        stack.assign_messages(&request, trunk.id.as_str());
+    }
     if matches!(step, Step::Drop) {
         return;
     }

@@ -84,7 +84,7 @@ pub use explain::{Explanation, Question};
 pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use front::FrontCounts;
 pub use record::CallRecord;
-pub use sip_transport::Connections;
+pub use sip_transport::{CallMessages, Connections, MessageLog, MessageLogLimits};
 
 /// A running edge. Dropping it ends its calls and closes its sockets in the background.
 #[derive(Debug)]

@@ -99,6 +99,7 @@ pub(crate) fn routes() -> Router<Control> {
         .route("/control/v1/calls/active/{id}", delete(end_call))
         .route("/control/v1/calls/follow", get(follow))
         .route("/control/v1/calls/counts", get(counts))
+        .route("/control/v1/calls/{call_id}/messages", get(crate::messages::show))
         .route("/control/v1/explain", post(explain))
 }
 

@@ -28,6 +28,8 @@ mod deliveries;
 mod dids;
 mod error;
 mod idempotency;
+#[cfg(feature = "sip")]
+mod messages;
 mod records;
 mod respond;
 mod routes;
@@ -57,14 +59,19 @@ pub struct Control {
     /// `None` if the server does not listen for SIP.
     #[cfg(feature = "sip")]
     edge: Option<carrier_edge::Handle>,
+    /// `None` if the server stores no SIP messages.
+    #[cfg(feature = "sip")]
+    messages: Option<Arc<carrier_edge::MessageLog>>,
 }
 
 impl Control {
-    /// Creates the control of a server. `edge` is `None` if the server does not listen for SIP.
+    /// Creates the control of a server. `edge` is `None` if the server does not listen for SIP, `messages` if it stores
+    /// no SIP messages.
     pub fn new(
         core: Arc<Core>,
         #[cfg(feature = "voipbin")] platform: Arc<voipbin_platform::Platform>,
         #[cfg(feature = "sip")] edge: Option<carrier_edge::Handle>,
+        #[cfg(feature = "sip")] messages: Option<Arc<carrier_edge::MessageLog>>,
     ) -> Self {
         Self {
             core,
@@ -72,6 +79,8 @@ impl Control {
             platform,
             #[cfg(feature = "sip")]
             edge,
+            #[cfg(feature = "sip")]
+            messages,
         }
     }
 

@@ -15,6 +15,7 @@ use crate::arrival::Arrival;
 use crate::framing::{self, FramingError};
 use crate::head::Head;
 use crate::limits::Limits;
+use crate::messages::Tap;
 use crate::stateless::Reply;
 
 /// The decision of a [`MessageFilter`] on a message.
@@ -65,6 +66,8 @@ pub struct Intake {
     pub inspector: Option<Inspector>,
     /// The limits of stream connections.
     pub limits: Limits,
+    /// Stores the messages.
+    pub tap: Tap,
 }
 
 /// The socket or connection of a message, through which the library responds.
@@ -92,7 +95,9 @@ impl Intake {
         arrival: &Arrival,
         path: &P,
     ) -> FilterAction {
-        match self.filter.as_ref().map_or(FilterAction::Pass, |filter| filter.check(bytes, arrival)) {
+        let decision = self.filter.as_ref().map_or(FilterAction::Pass, |filter| filter.check(bytes, arrival));
+        self.tap.received(bytes, arrival, decision == FilterAction::Drop);
+        match decision {
             FilterAction::Pass => {}
             decided => return decided,
         }

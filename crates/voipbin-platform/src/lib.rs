@@ -51,7 +51,7 @@ use service_base::background::in_background;
 use service_core::jobs::JobSet;
 use trunk_store::StoreError;
 
-pub use sip_dialler::DiallerError;
+pub use sip_dialler::{DiallerError, MessageLog};
 pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, SupportMetadata, Timestamp};
 
 pub use crate::active_calls::ActiveCalls;
@@ -89,12 +89,16 @@ pub enum PlatformError {
 }
 
 /// Starts the dialler, with this server's own edge where hosts are mapped to it. Calls that an earlier
-/// process left active are ended first. Returns the jobs of the platform, to be run for as long as the server
+/// process left active are ended first. The SIP messages of calls are stored in `messages`. Returns the jobs of the platform, to be run for as long as the server
 /// runs.
 ///
 /// # Errors
 /// [`PlatformError`]; then no call can be placed.
-pub async fn start(platform: &Arc<Platform>, edge: Option<SocketAddr>) -> Result<JobSet, PlatformError> {
+pub async fn start(
+    platform: &Arc<Platform>,
+    edge: Option<SocketAddr>,
+    messages: Option<Arc<MessageLog>>,
+) -> Result<JobSet, PlatformError> {
     let interrupted = engine::end_interrupted_calls(platform).await?;
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "calls were active when the server was killed; they have ended");
@@ -102,6 +106,7 @@ pub async fn start(platform: &Arc<Platform>, edge: Option<SocketAddr>) -> Result
     let config = sip_dialler::DiallerConfig {
         own: platform.core.own.clone(),
         descriptors: platform.core.descriptors.clone(),
+        messages,
         ..platform.config.dialler(edge)
     };
     let dialler =

@@ -25,8 +25,11 @@ pub struct UnknownVariable {
 /// Returns the variables, sorted by name, that have the prefix `TRUNK_SERVER_` and belong neither to a setting nor to the
 /// variables that an orchestrator sets for a service.
 pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVariable> {
-    let known: Vec<String> = Cli::command()
+    let command = Cli::command();
+    let of_subcommands = command.get_subcommands().flat_map(clap::Command::get_arguments);
+    let known: Vec<String> = command
         .get_arguments()
+        .chain(of_subcommands)
         .filter_map(|argument| argument.get_env())
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
@@ -79,6 +82,7 @@ mod tests {
             "TRUNK_SERVER_LISTEN",
             "TRUNK_SERVER_API_KEY",
             "TRUNK_SERVER_CONFIG",
+            "TRUNK_SERVER_CALL_PASSWORD",
             "TRUNK_SERVER_SERVICE_HOST",
             "TRUNK_SERVER_PORT",
             "TRUNK_SERVER_PORT_8080_TCP",

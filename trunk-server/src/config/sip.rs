@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use carrier_edge::{EdgeConfig, FarEnd, FarEndRule, Outcome, Then};
+use carrier_edge::{EdgeConfig, FarEnd, FarEndRule, MessageLogLimits, Outcome, Then};
 use didww_types::values::Money;
 use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::{Algorithm, CliHeader, Digits, Rate, RateCard, Settings};
@@ -27,6 +27,7 @@ pub(crate) struct SipTable {
     calls_per_account: Option<usize>,
     keep_months: Option<u32>,
     refusals_recorded: Option<u32>,
+    message_bytes: Option<usize>,
     cost_step_seconds: Option<u64>,
     threshold_ends_calls: Option<bool>,
     unrecorded_seconds: Option<u64>,
@@ -149,6 +150,17 @@ impl SipTable {
             self.connections_per_address.unwrap_or(edge.connections.of_one_address);
         edge.calls_per_account = self.calls_per_account.or(edge.calls_per_account);
         edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
+        if let Some(bytes) = self.message_bytes {
+            if bytes != 0 && bytes < MessageLogLimits::MIN_BYTES {
+                let given = bytes.to_string();
+                return Err(ConfigError::value(
+                    "sip.message_bytes",
+                    given,
+                    "give 4194304 bytes or more, or 0",
+                ));
+            }
+            edge.message_bytes = bytes;
+        }
         self.apply_charging(edge)?;
         if let Some(months) = self.keep_months {
             if !(1..=1_200).contains(&months) {
@@ -366,6 +378,7 @@ mod tests {
             ("challenge_code = 403", "challenge_code"),
             ("cost_step_seconds = 0", "cost_step_seconds"),
             ("unacknowledged_answers = 0", "unacknowledged_answers"),
+            ("message_bytes = 4194303", "message_bytes"),
             ("reject_code = 403", "reject_code"),
             ("rtp_ports = [80, 90]", "rtp_ports"),
             ("media_bytes_per_second = 0", "media_bytes_per_second"),
