@@ -13,6 +13,7 @@ mod anonymous;
 mod call;
 mod error;
 mod from_json;
+mod groupcall;
 mod json;
 mod lenient;
 mod login;
@@ -35,6 +36,7 @@ pub use call::{
 };
 pub use error::{ErrorBody, ErrorEnvelope, ErrorReason, ErrorStatus};
 pub use from_json::from_json;
+pub use groupcall::{AnswerMethod, Groupcall, GroupcallStatus, RingMethod};
 pub use json::to_json;
 pub use login::{Login, LoginBody};
 pub use outbound_config::{OutboundConfig, OutboundConfigCreate, OutboundConfigPatch};
