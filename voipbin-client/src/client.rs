@@ -4,11 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use client_core::{Answered, Backoff, Channel, IdempotencyKey, Outgoing, Unreadable};
+use reqwest::Method;
 use serde::de::DeserializeOwned;
 use tracing::Instrument as _;
 use wire_core::parse_json;
 
 use crate::api::{Calls, OutboundConfigApi, OutboundConfigs, ProviderCalls, Providers, Routes};
+use crate::raw::RawRequest;
 use crate::request::Request;
 use crate::{ClientBuilder, Error, Exchange, Refusal};
 
@@ -91,6 +93,23 @@ impl Client {
         Calls::new(self.clone())
     }
 
+    /// A request for an endpoint that this crate does not declare, with the client's credentials, retries,
+    /// limits and errors. `path` is percent-encoded, begins with a slash and is relative to the base URL, such
+    /// as `/flows`.
+    ///
+    /// ```
+    /// # async fn f(client: &voipbin_client::Client) -> Result<(), voipbin_client::Error> {
+    /// use voipbin_client::Method;
+    ///
+    /// let flows = client.raw(Method::GET, "/flows").query("page_size", "10").await?.json()?;
+    /// println!("{}", flows["result"][0]["name"]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn raw(&self, method: Method, path: &str) -> RawRequest {
+        RawRequest::new(self.clone(), method, path)
+    }
+
     /// The base URL without a slash at its end.
     pub fn base_url(&self) -> &str {
         self.channel().base().as_str()
@@ -124,6 +143,15 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
     request: &Request,
     key: Option<&IdempotencyKey>,
 ) -> Result<(T, Exchange), Error> {
+    let Answered { exchange, body, .. } = send(channel, request).await?;
+    match parse_json(&body) {
+        Ok(value) => Ok((value, exchange)),
+        Err(error) => Err(Error::Decode(Box::new(Unreadable::new(exchange, error)))),
+    }
+}
+
+/// Sends a request with retries, and returns a 2xx response.
+pub(crate) async fn send(channel: &Channel, request: &Request) -> Result<Answered, Error> {
     let span = client_core::request_span!(
         "voipbin",
         "voipbin.attempts",
@@ -142,14 +170,11 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
             key,
         };
         let response = channel.send(outgoing).await.map_err(|error| Error::Transport(Box::new(error)))?;
+        if response.status.is_success() {
+            return Ok(response);
+        }
         let Answered { exchange, status, retry_after, body, .. } = response;
-        if !status.is_success() {
-            return Err(Refusal::read(exchange, status, &body).into_error(retry_after));
-        }
-        match parse_json(&body) {
-            Ok(value) => Ok((value, exchange)),
-            Err(error) => Err(Error::Decode(Box::new(Unreadable::new(exchange, error)))),
-        }
+        Err(Refusal::read(exchange, status, &body).into_error(retry_after))
     };
     exchange.instrument(span).await
 }

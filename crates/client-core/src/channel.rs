@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use wire_core::Secret;
 
 use crate::idempotency_key::{IDEMPOTENCY_KEY, IdempotencyKey, KeyGenerator};
 use crate::limiter::Limiter;
@@ -20,7 +19,6 @@ pub struct Channel {
     pub(crate) http: reqwest::Client,
     pub(crate) base: Url,
     pub(crate) headers: HeaderMap,
-    pub(crate) secret_query: Option<Secret>,
     pub(crate) fields: SpanFields,
     pub(crate) timeout: Duration,
     pub(crate) retrier: Retrier,
@@ -39,11 +37,11 @@ pub struct Body {
     pub bytes: Bytes,
 }
 
-/// A request, without the headers and the secret query that the channel adds to each one.
+/// A request, without the headers that the channel adds to each one.
 pub struct Outgoing<'a> {
     /// The HTTP method.
     pub method: &'a Method,
-    /// The complete URL, except for the channel's secret query.
+    /// The complete URL.
     pub url: &'a Url,
     /// The body; without one, no `Content-Type` is sent.
     pub body: Option<&'a Body>,
@@ -140,15 +138,7 @@ impl Channel {
 
     /// Builds the HTTP request of one attempt.
     fn http_request(&self, request: &Outgoing<'_>) -> reqwest::Request {
-        let mut url = request.url.clone();
-        if let Some(secret) = &self.secret_query {
-            let query = match url.query() {
-                Some(query) => [query, "&", secret.expose()].concat(),
-                None => secret.expose().to_owned(),
-            };
-            url.set_query(Some(&query));
-        }
-        let mut http_request = reqwest::Request::new(request.method.clone(), url);
+        let mut http_request = reqwest::Request::new(request.method.clone(), request.url.clone());
         *http_request.headers_mut() = self.headers.clone();
         // Set on the request, so that it also applies to an HTTP client that the user supplied.
         *http_request.timeout_mut() = Some(self.timeout);

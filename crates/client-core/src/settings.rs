@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderMap;
-use wire_core::Secret;
 
 use crate::channel::Channel;
 use crate::idempotency_key::KeyGenerator;
@@ -101,18 +100,11 @@ impl Settings {
 
     /// Creates the channel without sending anything.
     ///
-    /// Every request carries `headers`, and `secret_query`, a complete query such as `key=value`, at the end
-    /// of its URL. The secret query never reaches an error, a log or a span.
+    /// Every request carries `headers`.
     ///
     /// # Errors
     /// Returns an error for a timeout out of range, and when the HTTP client cannot be built.
-    pub fn open(
-        self,
-        base: Url,
-        headers: HeaderMap,
-        secret_query: Option<Secret>,
-        service: &Service,
-    ) -> Result<Channel, SetupError> {
+    pub fn open(self, base: Url, headers: HeaderMap, service: &Service) -> Result<Channel, SetupError> {
         if [self.connect_timeout, self.timeout].iter().any(|time| time.is_zero() || *time > MAX_TIMEOUT) {
             return Err(SetupError::Timeout);
         }
@@ -125,7 +117,6 @@ impl Settings {
             http,
             base,
             headers,
-            secret_query,
             fields: service.fields,
             timeout: self.timeout,
             retrier: Retrier::new(self.retry, Jitter::new()),

@@ -16,6 +16,7 @@ mod customer;
 mod error;
 mod flow;
 mod from_json;
+mod groupcall;
 mod json;
 mod lenient;
 mod login;
@@ -42,6 +43,7 @@ pub use customer::{Customer, CustomerBody, CustomerStatus, IdentityVerification}
 pub use error::{ErrorBody, ErrorEnvelope, ErrorReason, ErrorStatus};
 pub use flow::{Flow, FlowBody, FlowKind};
 pub use from_json::from_json;
+pub use groupcall::{AnswerMethod, Groupcall, GroupcallStatus, RingMethod};
 pub use json::to_json;
 pub use login::{Login, LoginBody};
 pub use number::{Number, NumberBody, NumberFlows, NumberKind, NumberStatus, SupportMetadata};

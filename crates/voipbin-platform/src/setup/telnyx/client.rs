@@ -109,7 +109,7 @@ impl Client {
             (USER_AGENT, HeaderValue::from_static(concat!("trunk-server/", env!("CARGO_PKG_VERSION")))),
         ]);
         let settings = Settings { timeout, max_answer: MAX_RESPONSE_BYTES, ..Settings::default() };
-        let channel = settings.open(base, headers, None, &SERVICE);
+        let channel = settings.open(base, headers, &SERVICE);
         let channel = channel.map_err(|error| CarrierError::Failed(error.to_string()))?;
         let secrets = [key.clone(), sip.password.clone(), Secret::new(sip.username.clone())];
         Ok(Self { channel, secrets })
