@@ -119,6 +119,11 @@ impl Client {
         &self.parts.channel
     }
 
+    /// The idempotency key of the requests of this handle.
+    pub(crate) fn key(&self) -> Option<&IdempotencyKey> {
+        self.key.as_ref()
+    }
+
     pub(crate) fn poll(&self) -> Backoff {
         self.parts.poll
     }
@@ -143,7 +148,7 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
     request: &Request,
     key: Option<&IdempotencyKey>,
 ) -> Result<(T, Exchange), Error> {
-    let Answered { exchange, body, .. } = send(channel, request).await?;
+    let Answered { exchange, body, .. } = send(channel, request, key).await?;
     match parse_json(&body) {
         Ok(value) => Ok((value, exchange)),
         Err(error) => Err(Error::Decode(Box::new(Unreadable::new(exchange, error)))),
@@ -151,7 +156,11 @@ pub(crate) async fn fetch<T: DeserializeOwned>(
 }
 
 /// Sends a request with retries, and returns a 2xx response.
-pub(crate) async fn send(channel: &Channel, request: &Request) -> Result<Answered, Error> {
+pub(crate) async fn send(
+    channel: &Channel,
+    request: &Request,
+    key: Option<&IdempotencyKey>,
+) -> Result<Answered, Error> {
     let span = client_core::request_span!(
         "voipbin",
         "voipbin.attempts",

@@ -55,7 +55,7 @@ impl RawRequest {
     /// Returns an error for a status outside 2xx, and [`Error::NotSent`] for a path that is not valid below the
     /// base URL.
     pub async fn send(self) -> Result<RawAnswer, Error> {
-        Ok(RawAnswer(client::send(self.client.channel(), &self.request).await?))
+        Ok(RawAnswer(client::send(self.client.channel(), &self.request, self.client.key()).await?))
     }
 }
 

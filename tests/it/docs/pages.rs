@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 8] = [
+pub const PAGES: [&str; 9] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::caller::Caller;
 use super::carrier::Carrier;
-use super::refusal::*;
 use super::stage::*;
 
 /// Creates a customer that may call, with one of its admins.
