@@ -394,7 +394,9 @@ mod tests {
     type Reserved = Vec<(Receiver<Command>, Box<Entity<Calls>>)>;
     type Reply = oneshot::Sender<Result<(), StoreError>>;
 
-    fn size<F: Future>(_begin: impl FnOnce(Arc<Platform>, Reserved, Vec<Change>, Reply) -> F) -> usize {
+    fn size<F: Future>(
+        _begin: impl FnOnce(Arc<Platform>, Reserved, Vec<Change>, Option<KeyUse>, Reply) -> F,
+    ) -> usize {
         size_of::<F>()
     }
 
