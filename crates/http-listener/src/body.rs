@@ -6,6 +6,7 @@ use axum::body::{Body, HttpBody as _};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use crate::drain;
 use crate::limits::Limits;
 
 /// The limits on the body of a request.
@@ -40,8 +41,9 @@ pub enum BodyError {
 /// # Errors
 /// If it is longer or slower than the limits, or incomplete.
 pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
-    // A length that the client states is refused before anything is kept of it.
-    if body.size_hint().lower() > limits.max_bytes as u64 {
+    // A stated length that is too long to be read and discarded is refused at once: the connection is closed in any case.
+    let stated = body.size_hint().lower();
+    if stated > limits.max_bytes.saturating_add(drain::MAX_BYTES) as u64 {
         return Err(BodyError::TooLong);
     }
     let whole = Limited::new(body, limits.max_bytes).collect();
