@@ -93,15 +93,15 @@ pub(crate) async fn run(
         dialog: None,
         reliable: None,
         pending_refresh: None,
-        bye: None,
+        byes: Vec::new(),
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
     let explanation = ending_sentence(ending, call.bye.is_some());
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         if let CallEvent::HungUp(bye) = event {
-            // It crossed another ending.
-            call.bye = Some(bye);
+            // It crossed another ending, which may be another BYE.
+            call.byes.push(bye);
         }
     }
     drop(channel);
@@ -115,11 +115,11 @@ pub(crate) async fn run(
     call.media = None;
     if charge.as_ref().is_none_or(|charge| charge.survives) {
         // The call costs nothing, or is charged even if the server is killed before its record is written.
-        call.bye = None;
+        call.byes.clear();
     }
     let of = match charge {
         None => RecordOf::Unanswered,
-        Some(_) if call.bye.is_none() => RecordOf::Answered,
+        Some(_) if call.byes.is_empty() => RecordOf::Answered,
         Some(_) => RecordOf::Awaited,
     };
     Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, of)).await;
@@ -177,8 +177,8 @@ struct Call<'a> {
     /// The reliable provisional response, if one was sent.
     reliable: Option<Box<Reliable>>,
     pending_refresh: Option<PendingRefresh>,
-    /// The caller's BYE, if it ended the call.
-    bye: Option<PendingBye>,
+    /// The caller's BYE, if it ended the call, and those that crossed the end, which the mailbox limits.
+    byes: Vec<PendingBye>,
     /// The slot among the active calls of its account.
     account_slot: Option<Slot<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
@@ -332,7 +332,7 @@ impl Call<'_> {
                 },
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
-                        self.bye = Some(bye);
+                        self.byes.push(bye);
                         // The BYE carries the tag of the answer, so the caller has received the answer.
                         self.acknowledged(answered);
                         return AnswerOutcome::Ended(HUNG_UP, false);
@@ -387,7 +387,7 @@ impl Call<'_> {
                 }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
-                        self.bye = Some(bye);
+                        self.byes.push(bye);
                         return (HUNG_UP, false);
                     }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,

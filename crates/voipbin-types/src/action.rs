@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Timestamp;
-use super::lenient::{is_zero, or_default, uuid_or_zero};
+use super::lenient::{is_default, or_default, uuid_or_zero};
 
 wire_core::string_enum! {
     /// The type of an action.
@@ -143,10 +143,10 @@ pub struct Action {
 pub struct ActionBody {
     /// The id by which other actions jump to this one. For [`ZERO`](super::ZERO), and for a text that is not a
     /// UUID, the service assigns an id.
-    #[serde(default, deserialize_with = "uuid_or_zero", skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "uuid_or_zero", skip_serializing_if = "is_default")]
     pub id: Uuid,
     /// The id of the next action; [`ZERO`](super::ZERO) for the one that follows in the list.
-    #[serde(default, deserialize_with = "uuid_or_zero", skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "uuid_or_zero", skip_serializing_if = "is_default")]
     pub next_id: Uuid,
     /// The type of the action.
     #[serde(rename = "type", default = "ActionBody::no_kind")]

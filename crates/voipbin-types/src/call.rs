@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::lenient::{is_zero, not_empty, or_default, uuid_or_zero};
+use super::lenient::{is_default, not_empty, or_default, uuid_or_zero};
 use super::{Action, ActionBody, Address, Anonymous, Groupcall, Timestamp};
 
 wire_core::string_enum! {
@@ -200,7 +200,7 @@ impl Call {
 #[serde(default)]
 pub struct CallCreate {
     /// The id of the flow to execute when the call is answered; [`ZERO`](super::ZERO) for none.
-    #[serde(deserialize_with = "uuid_or_zero", skip_serializing_if = "is_zero")]
+    #[serde(deserialize_with = "uuid_or_zero", skip_serializing_if = "is_default")]
     pub flow_id: Uuid,
     /// The actions to execute when the call is answered; ignored when there is a flow.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::lenient::{not_empty, or_default};
+use super::lenient::{is_default, not_empty, or_default};
 use super::{Address, Timestamp};
 
 wire_core::string_enum! {
@@ -88,13 +88,13 @@ pub struct Groupcall {
     #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
     pub groupcall_ids: Vec<Uuid>,
     /// The number of calls that have not ended.
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_zero_count")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub call_count: i64,
     /// The number of groups below this one that have not ended.
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_zero_count")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub groupcall_count: i64,
     /// The position of the destination that rings, counted from 0, if they ring one after the other.
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_zero_count")]
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub dial_index: i64,
     /// The time at which the group was created.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -105,9 +105,4 @@ pub struct Groupcall {
     /// The time at which the record was deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tm_delete: Option<Timestamp>,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero_count(number: &i64) -> bool {
-    *number == 0
 }
