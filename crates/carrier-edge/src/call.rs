@@ -96,7 +96,7 @@ pub(crate) async fn run(
         byes: Vec::new(),
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
-    let explanation = ending_sentence(ending, call.bye.is_some());
+    let explanation = ending_sentence(ending, !call.byes.is_empty());
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         if let CallEvent::HungUp(bye) = event {

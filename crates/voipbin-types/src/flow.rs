@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::lenient::{is_zero, not_empty, or_default, uuid_or_zero};
+use super::lenient::{is_default, not_empty, or_default, uuid_or_zero};
 use super::{Action, ActionBody, Timestamp};
 
 wire_core::string_enum! {
@@ -81,7 +81,7 @@ pub struct FlowBody {
     #[serde(deserialize_with = "or_default")]
     pub actions: Vec<ActionBody>,
     /// The id of the flow that follows this one; [`ZERO`](super::ZERO) for none.
-    #[serde(deserialize_with = "uuid_or_zero", skip_serializing_if = "is_zero")]
+    #[serde(deserialize_with = "uuid_or_zero", skip_serializing_if = "is_default")]
     pub on_complete_flow_id: Uuid,
 }
 
