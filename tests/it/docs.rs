@@ -18,3 +18,4 @@ mod robustness;
 mod shell;
 mod support_table;
 mod tour;
+mod why;

@@ -8,8 +8,9 @@
 //! trunks, and is rate limited. A valid digest makes an unknown source known.
 //!
 //! The memory that unknown sources can fill has a fixed size: two rate limiters, a table of wrong digests,
-//! two generations of proofs, and counters. Their messages are logged as one summary per minute. The filter
-//! stores no message and never waits.
+//! two generations of proofs, and counters. A bounded number of them is entered into the recent attempts, and of
+//! each kind at most 20 lines a minute are logged, the others as one summary. The filter stores no message and
+//! never waits.
 
 mod counts;
 mod unknown_source;
@@ -25,9 +26,14 @@ use service_base::clock::Clock;
 use service_base::ids::Ids;
 use service_base::log_limiter::LogLimiter;
 use service_base::rate::Rate;
-use sip_transport::{Arrival, FilterAction, Head, MessageFilter, NULL_TAG, Reply, tag_of};
-use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
+use sip_transport::{
+    Arrival, FilterAction, FramingError, Head, MessageFilter, NULL_TAG, Reply, Unreadable, tag_of,
+};
+use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings, sentence};
 
+use super::attempts::{
+    AttemptOutcome, Attempts, Facts, Message, Reason, UnansweredChallenges, prefix, transport_name,
+};
 use super::call_state::DialogKey;
 use super::calls::Calls;
 use super::digest_guesses::{DigestAttempt, GuessLimiter, WrongDigest};
@@ -61,6 +67,8 @@ pub(crate) struct Front {
     guess_limiter: GuessLimiter,
     request_slots: Arc<RequestSlots>,
     counts: Counts,
+    attempts: Arc<Attempts>,
+    unanswered_challenges: Arc<UnansweredChallenges>,
     log_sums: FilterLogSums,
 }
 
@@ -68,9 +76,10 @@ pub(crate) struct Front {
 #[derive(Debug)]
 struct FilterLogSums {
     refused: LogLimiter,
+    challenged: LogLimiter,
+    unreadable: LogLimiter,
     guesses: LogLimiter,
     dropped: LogLimiter,
-    unreadable: LogLimiter,
 }
 
 /// Why a source is known, if it is.
@@ -94,6 +103,7 @@ impl std::fmt::Debug for Front {
 impl Front {
     pub(crate) fn new(
         (clock, ids): (Clock, Ids),
+        (attempts, unanswered_challenges): (Arc<Attempts>, Arc<UnansweredChallenges>),
         trunks: Arc<Trunks>,
         calls: Arc<Calls>,
         settings: Settings,
@@ -114,11 +124,14 @@ impl Front {
             guess_limiter: GuessLimiter::default(),
             request_slots: RequestSlots::new(request_slots::SLOT_LIMITS),
             counts: Counts::default(),
+            attempts,
+            unanswered_challenges,
             log_sums: FilterLogSums {
-                refused: LogLimiter::once("calls from unknown addresses were refused"),
+                refused: LogLimiter::new("calls from unknown addresses were refused"),
+                challenged: LogLimiter::new("attempts from unknown addresses were challenged again"),
+                unreadable: LogLimiter::new("messages could not be read"),
                 guesses: LogLimiter::new("sources had too many wrong digests"),
                 dropped: LogLimiter::new("requests were dropped: their source has too many in progress"),
-                unreadable: LogLimiter::new("messages could not be read"),
             },
         }
     }
@@ -211,8 +224,8 @@ impl Front {
     /// Logs the summaries since the last call.
     pub(crate) fn write_log_summaries(&self) {
         let now = self.clock.now();
-        let FilterLogSums { refused, guesses, dropped, unreadable } = &self.log_sums;
-        for kind in [refused, guesses, dropped, unreadable] {
+        let FilterLogSums { refused, challenged, unreadable, guesses, dropped } = &self.log_sums;
+        for kind in [refused, challenged, unreadable, guesses, dropped] {
             kind.write_due_summary(now);
         }
         if let Some(counts) = self.counts.since_last_time() {
@@ -308,19 +321,65 @@ impl MessageFilter for Front {
         }
     }
 
-    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction {
+    fn unreadable(&self, bytes: &[u8], arrival: &Arrival, why: Unreadable) -> FilterAction {
+        let outcome = match why {
+            Unreadable::Framing(FramingError::TooLong) => AttemptOutcome::Oversized,
+            _ => AttemptOutcome::Unreadable,
+        };
+        self.reject(bytes, arrival, outcome, why.reply(), &why.to_string())
+    }
+}
+
+impl Front {
+    /// Counts, traces and answers a message that cannot be read, if an answer can be addressed.
+    fn reject(
+        &self,
+        bytes: &[u8],
+        arrival: &Arrival,
+        outcome: AttemptOutcome,
+        reply: Reply<'_>,
+        why: &str,
+    ) -> FilterAction {
         self.counts.unreadable();
-        let allow = if matches!(reply.code, 405 | 501) { Some(super::stack::ALLOW) } else { None };
-        let mut reply = Reply::new(reply.code, reply.phrase);
-        reply.useful.extend(allow.map(|allow| ("Allow", allow.to_owned())));
-        if self.log_sums.unreadable.admits(arrival.source.ip(), self.clock.now()) {
-            let (source, code, begins) = (arrival.source, reply.code, beginning_of(bytes));
-            tracing::info!(%source, transport = %arrival.transport, code, begins, "a message could not be read");
-        }
-        match Head::of(bytes).or_else(|| Head::of_cut_off(bytes)) {
-            Some(head) => self.answer(&head, bytes.len(), arrival, reply),
+        let head = Head::of(bytes).or_else(|| Head::of_cut_off(bytes));
+        // A response and what is no SIP have no answer.
+        let head = head.filter(|head| head.leading_method().is_some());
+        let code = reply.code;
+        let action = match &head {
+            Some(head) if matches!(code, 405 | 501) => {
+                self.answer(head, bytes.len(), arrival, reply.useful("Allow", super::stack::ALLOW))
+            }
+            Some(head) => self.answer(head, bytes.len(), arrival, reply),
             None => FilterAction::Drop,
+        };
+        let code = matches!(action, FilterAction::Reply(_)).then_some(code);
+        let call_id = head.and_then(|head| head.value(["Call-ID", "i"])).unwrap_or_default();
+        self.trace_unreadable(bytes, message(&call_id, arrival), outcome, code, sentence(why));
+        action
+    }
+
+    /// Traces a message that could not be read. `code` is that of its response.
+    fn trace_unreadable(
+        &self,
+        bytes: &[u8],
+        message: Message<'_>,
+        outcome: AttemptOutcome,
+        code: Option<u16>,
+        why: String,
+    ) {
+        let (source, now) = (message.source, self.clock.now());
+        if self.log_sums.unreadable.admits(source.ip(), now) {
+            let Message { call_id, transport, .. } = &message;
+            let (length, begins) = (bytes.len(), beginning_of(bytes));
+            let what = match outcome {
+                AttemptOutcome::Oversized => "an oversized message",
+                _ => "an unreadable message",
+            };
+            tracing::info!(%source, transport, %call_id, code, bytes = length, begins, why, "{what} was received");
         }
+        let reason = Reason { code, ..Reason::default() };
+        let facts = Facts { message, outcome, trunk: None, is_proven: false, reason, explanation: why };
+        self.attempts.enter(facts, now);
     }
 }
 
@@ -340,6 +399,15 @@ fn busy(bytes: &[u8], arrival: &Arrival) -> FilterAction {
     answer.map_or(FilterAction::Drop, FilterAction::Reply)
 }
 
+/// What the trace needs of a message that has no transaction.
+fn message<'a>(call_id: &'a [u8], arrival: &Arrival) -> Message<'a> {
+    Message {
+        call_id: String::from_utf8_lossy(call_id),
+        source: arrival.source,
+        transport: transport_name(arrival.transport),
+    }
+}
+
 /// The dialog that a request names; `None` without a `Call-ID`, a `From` and a local tag.
 fn key_of(head: &Head<'_>) -> Option<DialogKey> {
     let text = |names| head.value(names).map(|value| String::from_utf8_lossy(&value).into_owned());
@@ -348,14 +416,6 @@ fn key_of(head: &Head<'_>) -> Option<DialogKey> {
         remote_tag: tag_of(&text(["From", "f"])?).unwrap_or(NULL_TAG).into(),
         local_tag: tag_of(&text(["To", "t"])?)?.into(),
     })
-}
-
-/// The prefix whose addresses share a rate of answers: a `/24` of IPv4 or a `/48` of IPv6.
-fn prefix(source: IpAddr) -> u64 {
-    match source.to_canonical() {
-        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
-        IpAddr::V6(v6) => (u64::try_from(u128::from(v6) >> 80).unwrap_or_default()) | 1 << 63,
-    }
 }
 
 /// The nonces of one source. One that was issued to another source counts as expired, because it does not

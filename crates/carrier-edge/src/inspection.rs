@@ -62,27 +62,46 @@ impl NotSupported {
     }
 }
 
-/// The response code for a malformed request; `None` if it is well-formed.
-pub(crate) fn malformed(request: &Incoming) -> Option<u16> {
+/// The reason to refuse a request whose `From` or `To` is malformed.
+pub(crate) const NOT_AN_ADDRESS: &str =
+    "From or To is not an address: a quote or bracket is open, or the URI has no scheme";
+
+/// A request that is refused whatever its method: the response code, and the reason.
+pub(crate) type Malformed = (u16, &'static str);
+
+/// Why a request is malformed; `None` if it is well-formed.
+pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
     if !request.is_of_this_version() {
-        return Some(505);
+        return Some((505, "the version is not SIP/2.0"));
     }
-    let is_whole = request.sequence().is_some_and(|(number, method)| {
-        number < SEQUENCE_LIMIT && (method == request.method() || request.method() == "OTHER")
-    });
+    let Some((number, method)) = request.sequence() else {
+        return Some((400, "CSeq is not a number and a method"));
+    };
     let is_address = |name| request.value(name).is_some_and(is_name_addr);
-    let is_valid = is_whole
-        && is_address("From")
-        && is_address("To")
-        && request.max_forwards().is_ok()
-        && ONCE.into_iter().all(|name| request.values(name).nth(1).is_none());
-    if !is_valid {
-        return Some(400);
+    let is_unique = |name| request.values(name).nth(1).is_none();
+    if number >= SEQUENCE_LIMIT {
+        return Some((400, "the number in CSeq is 2147483648 or more"));
+    }
+    if method != request.method() && request.method() != "OTHER" {
+        return Some((400, "CSeq has another method than the request"));
+    }
+    if !is_address("From") || !is_address("To") {
+        return Some((
+            400,
+            "From or To is not an address: a quote or bracket is open, or the URI has no scheme",
+        ));
+    }
+    if request.max_forwards().is_err() {
+        return Some((400, "Max-Forwards is not a number"));
+    }
+    if !ONCE.into_iter().all(is_unique) {
+        return Some((400, "a header that must be unique occurs twice"));
     }
     if !request.has_known_scheme() {
-        return Some(416);
+        return Some((416, "the Request-URI is not a sip:, sips: or tel: URI"));
     }
-    (!is_request_uri(request.request_uri())).then_some(400)
+    let is_valid = is_request_uri(request.request_uri());
+    (!is_valid).then_some((400, "the Request-URI has brackets, quotes, blanks or headers"))
 }
 
 /// Whether a URI can be a Request-URI: no `name-addr` in brackets or quotes, no blanks, and no headers, which

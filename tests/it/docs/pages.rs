@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 8] = [
+pub const PAGES: [&str; 10] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
     "docs/conformance-sip.md",
     "docs/control.md",
     "docs/differences.md",
+    "docs/retries.md",
     "docs/robustness.md",
     "docs/voipbin.md",
+    "docs/why.md",
 ];
 
 /// The path of a file, from its path below the workspace's root.

@@ -41,6 +41,7 @@ fn front() -> Front {
     }
     let front = Front::new(
         (clock, Ids::seeded(7)),
+        (Arc::default(), Arc::default()),
         Arc::new(trunks),
         Arc::default(),
         Settings::default(),
@@ -236,7 +237,7 @@ proptest! {
                     FilterAction::Drop => {}
                     FilterAction::Pass => prop_assert!(false, "no source has proved itself"),
                 }
-                let unreadable = front.unreadable(&bytes, &arrival(source), &Reply::new(400, "Bad Request"));
+                let unreadable = front.unreadable(&bytes, &arrival(source), Unreadable::Syntax);
                 if let FilterAction::Reply(answer) = unreadable {
                     *bytes_in += bytes.len();
                     *bytes_out += answer.len();

@@ -5,13 +5,18 @@ use std::net::IpAddr;
 
 use didww_types::Timestamp;
 use sip_transport::body::ACCEPT;
-use sip_transport::{Arrival, FilterAction, Head, Reply, body_of_datagram, tag_of, unfolded};
+use sip_transport::{
+    Arrival, FilterAction, FramingError, Head, MessageFilter as _, Reply, Unreadable, body_of_datagram,
+    tag_of, unfolded,
+};
 use trunk_rules::carrier::{
-    Attempt, Check, Identified, Refusal, Snapshot, Verdict, claimed_username, identify, reason_phrase,
+    Attempt, Challenge, Check, DigestFailure, Identified, Refusal, Snapshot, Verdict, claimed_username,
+    identify, reason_phrase,
 };
 
-use super::{BoundNonces, Front, key_of};
+use super::{BoundNonces, Front, key_of, message};
 use crate::attempt::TWILIO_HEADER;
+use crate::attempt_log::{enter_challenge, of_refusal};
 use crate::digest_guesses::DigestAttempt;
 use crate::stack::{ALLOW, SUPPORTED};
 
@@ -29,17 +34,9 @@ fn attempt_of<'a>(head: &Head<'a>, arrival: &Arrival) -> (IpAddr, Option<Cow<'a,
 
 impl Front {
     pub(super) fn decide_unknown(&self, bytes: &[u8], arrival: &Arrival, now: Timestamp) -> FilterAction {
-        let Some(head) = Head::of(bytes) else {
-            self.counts.unreadable();
-            return FilterAction::Drop;
-        };
-        let Some([method, uri, version]) = head.request() else {
-            self.counts.unreadable();
-            // A start line that is not valid, as one with a blank at its end. A response has no answer.
-            return match head.leading_method() {
-                Some(_) => self.answer(&head, bytes.len(), arrival, Reply::new(400, "Bad Request")),
-                None => FilterAction::Drop,
-            };
+        let request = Head::of(bytes).and_then(|head| head.request().map(|request| (head, request)));
+        let Some((head, [method, uri, version])) = request else {
+            return self.no_request(bytes, arrival);
         };
         if matches!(method, b"ACK" | b"CANCEL") {
             if self.proofs.contains(attempt_of(&head, arrival), now) {
@@ -57,7 +54,7 @@ impl Front {
             _ if head.value(["Max-Forwards", ""]).is_some_and(|hops| &*hops == b"0") => {
                 Reply::new(483, "Too Many Hops")
             }
-            (None, _) | (_, None) => Reply::new(400, "Bad Request"),
+            (None, _) | (_, None) => return self.unreadable(bytes, arrival, Unreadable::Syntax),
             // Only a receiver of the edge's responses knows the local tag; a forger of the address does not.
             // A `From` without a tag is valid (RFC 3261 §12.1.1).
             (Some(_), Some(true)) if key_of(&head).is_some_and(|key| self.calls.contains(&key)) => {
@@ -80,6 +77,18 @@ impl Front {
         self.answer(&head, bytes.len(), arrival, reply)
     }
 
+    /// What an unknown source sent and is no request: a response, which is dropped, or a message that cannot be read.
+    fn no_request(&self, bytes: &[u8], arrival: &Arrival) -> FilterAction {
+        match Head::of(bytes) {
+            Some(head) if head.start().starts_with(b"SIP/2.0 ") => {
+                self.counts.unanswered();
+                FilterAction::Drop
+            }
+            Some(_) => self.unreadable(bytes, arrival, Unreadable::StartLine),
+            None => self.unreadable(bytes, arrival, FramingError::Headless.into()),
+        }
+    }
+
     /// An INVITE outside of a dialog. It passes if it has a valid digest, or if its trunk asks for none and
     /// the rates for unknown sources permit it.
     fn attempt(
@@ -94,6 +103,10 @@ impl Front {
         let values: Vec<Cow<'_, [u8]>> =
             head.values([settings.credentials_header(), ""]).map(unfolded).collect();
         let credentials: Vec<&[u8]> = values.iter().map(|value| &**value).collect();
+        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
+        if !credentials.is_empty() {
+            self.unanswered_challenges.answered(source, &call_id);
+        }
         let username = claimed_username(&credentials, settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.may_verify(digest)) {
@@ -150,6 +163,7 @@ impl Front {
                 if challenge.failure.is_guess() && digest.is_some_and(|digest| !self.count_wrong(digest)) {
                     return FilterAction::Drop;
                 }
+                self.challenged(&call_id, arrival, &challenge, now);
                 let nonce = self.nonce(source, now);
                 let values = challenge.headers(settings, &nonce);
                 let mut reply = Reply::new(challenge.code, challenge.phrase);
@@ -161,15 +175,30 @@ impl Front {
         self.answer(head, bytes.len(), arrival, reply)
     }
 
+    /// Traces a challenge: its first one is ordinary and not logged.
+    fn challenged(&self, call_id: &[u8], arrival: &Arrival, challenge: &Challenge, now: Timestamp) {
+        let (source, message) = (arrival.source, message(call_id, arrival));
+        if challenge.failure != DigestFailure::NoHeader
+            && self.log_sums.challenged.admits((source.ip(), challenge.failure.to_string()), now)
+        {
+            let (call_id, check) = (&*message.call_id, Check::Digest);
+            tracing::warn!(%source, call_id, %check, why = challenge.explanation(), "challenged again");
+        }
+        enter_challenge(&self.attempts, &self.unanswered_challenges, message, challenge, false, now);
+    }
+
     fn refused(&self, head: &Head<'_>, arrival: &Arrival, refusal: &Refusal, now: Timestamp) {
-        if !self.log_sums.refused.admits((), now) {
+        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
+        let message = message(&call_id, arrival);
+        let call_id = message.call_id.clone();
+        self.attempts.enter(of_refusal(message, refusal), now);
+        if !self.log_sums.refused.admits(arrival.source.ip(), now) {
             return;
         }
         let (source, code, why) = (arrival.source, refusal.code, &refusal.explanation);
-        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
-        let call_id = String::from_utf8_lossy(&call_id);
+        let (call_id, check) = (&*call_id, refusal.check);
         let nearest = self.trunks.read().index.nearest_network(source.ip());
         let nearest = nearest.map_or_else(|| "none".to_owned(), |network| network.to_string());
-        tracing::warn!(%source, %call_id, nearest, why, code, "refused: unknown address");
+        tracing::info!(%source, call_id, %check, nearest, why, code, "refused: unknown address");
     }
 }

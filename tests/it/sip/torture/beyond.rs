@@ -113,7 +113,7 @@ async fn a_datagram_that_ends_in_its_headers_is_answered_with_400_and_logged() {
     .await;
     let answer = uac.receive(DEADLINE).await.unwrap();
     assert_eq!((answer.code(), answer.header("Call-ID")), (400, Some(call.as_str())));
-    edge.logs(&["could not be read", &local.to_string()]).await;
+    edge.logs(&["an unreadable message was received", &local.to_string(), &call, "no empty line"]).await;
 }
 
 #[tokio::test]
