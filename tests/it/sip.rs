@@ -7,6 +7,7 @@ mod capacity;
 pub mod certificates;
 mod changes;
 mod charging;
+mod conformance;
 mod dialogs;
 pub mod digest;
 pub mod edge;

@@ -6,6 +6,8 @@
 //! INVITE are refused once its trunk is known, as one check among the others; those of a request inside a
 //! dialog once its sender is known to be the caller.
 
+mod request_uri;
+
 use sip_transport::body::{ACCEPT, BodyRefusal};
 use sip_transport::is_name_addr;
 use sip_transport::session_timer::{Decision, TimerHeaders};
@@ -97,20 +99,7 @@ pub(crate) fn malformed(request: &Incoming) -> Option<Malformed> {
     if !ONCE.into_iter().all(is_unique) {
         return Some((400, "a header that must be unique occurs twice"));
     }
-    if !request.has_known_scheme() {
-        return Some((416, "the Request-URI is not a sip:, sips: or tel: URI"));
-    }
-    let is_valid = is_request_uri(request.request_uri());
-    (!is_valid).then_some((400, "the Request-URI has brackets, quotes, blanks or headers"))
-}
-
-/// Whether a URI can be a Request-URI: no `name-addr` in brackets or quotes, no blanks, and no headers, which
-/// only a `Contact` or a link may have (RFC 3261 §19.1.1).
-fn is_request_uri(uri: &str) -> bool {
-    let address = uri.rsplit_once('@').map_or(uri, |(_, address)| address);
-    let is_unreserved =
-        |character: char| !matches!(character, '<' | '>' | '"') && !character.is_ascii_whitespace();
-    uri.chars().all(is_unreserved) && !address.contains('?')
+    request_uri::malformed(request.request_uri())
 }
 
 /// The first unsupported part of a request; `None` if all are supported.
@@ -224,21 +213,4 @@ pub(crate) fn header_of(code: u16, random: u64) -> Option<Header> {
         422 => ("Min-SE", sip_transport::session_timer::MIN_INTERVAL_SECONDS.to_string()),
         _ => return None,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_request_uri_has_neither_brackets_nor_headers() {
-        for valid in
-            ["sip:user@h;transport=tcp", "sip:a?b/c@h", "tel:+44-20;phone-context=x", "sip:[::1]:5060"]
-        {
-            assert!(is_request_uri(valid), "{valid}");
-        }
-        for invalid in ["<sip:a@h>", "sip:a@h?Route=x", "\"sip:a@h\"", "sip:a b@h", "sip:h?x=y"] {
-            assert!(!is_request_uri(invalid), "{invalid}");
-        }
-    }
 }

@@ -2,7 +2,8 @@
 //! UDP and over TCP, from a source that a trunk names.
 //!
 //! An answer must be addressed to its request, and no message may affect the next one: over UDP it is followed
-//! by a request on the same socket, over TCP by one in the same segment.
+//! by a request on the same socket, over TCP by one in the same segment. Each transport has a server of its own:
+//! for one server, the same bytes over another transport are a repeated request, which may be in progress.
 
 mod beyond;
 mod notation;
@@ -29,6 +30,7 @@ async fn answered(name: &str, code: u16) -> Message {
     let (edge, _trunk) = open().await;
     let answer = over_udp(&edge, name).await;
     assert_eq!(answer.code(), code, "{name} over UDP: {answer:?}");
+    let (edge, _trunk) = open().await;
     let answer_over_tcp = over_tcp(&edge, name).await;
     assert_eq!(answer_over_tcp.code(), code, "{name} over TCP: {answer_over_tcp:?}");
     is_addressed(&expanded(name), &answer);

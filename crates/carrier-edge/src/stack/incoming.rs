@@ -126,14 +126,6 @@ impl Incoming {
         *self.transaction.original.version() == Version::V2
     }
 
-    /// Returns true if the Request-URI is a `sip:`, `sips:` or `tel:` URI.
-    pub(crate) fn has_known_scheme(&self) -> bool {
-        match &self.transaction.original.uri.scheme {
-            Some(Scheme::Other(scheme)) => scheme.eq_ignore_ascii_case("tel"),
-            _ => true,
-        }
-    }
-
     /// The number and the method of `CSeq`.
     pub(crate) fn sequence(&self) -> Option<(u32, &str)> {
         let mut words = self.value("CSeq")?.split_ascii_whitespace();

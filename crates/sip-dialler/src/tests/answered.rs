@@ -91,6 +91,36 @@ async fn a_strict_router_is_the_target_itself() {
 }
 
 #[tokio::test]
+async fn each_early_dialog_of_a_fork_has_its_responses_acknowledged() {
+    let dialler = dialler().await;
+    let mut carrier = Carrier::udp().await;
+    let (mut leg, invite) = placed(&dialler, &mut carrier).await;
+    let contact = carrier.contact();
+    let reliable = |number: u32| format!("{contact}Require: 100rel\r\nRSeq: {number}\r\n");
+    for (tag, number) in [("far", 1), ("other", 900), ("other", 901), ("far", 2)] {
+        carrier.tag = tag.to_owned();
+        carrier.answer(&invite, "183 Session Progress", &reliable(number), &description(4000)).await;
+        let prack = carrier.expect("PRACK").await;
+        assert_eq!(prack.header("RAck"), format!("{number} 1 INVITE"));
+        assert!(prack.header("To").ends_with(&format!(";tag={tag}")), "{prack:?}");
+        let sequence = if matches!(number, 1 | 900) { "2 PRACK" } else { "3 PRACK" };
+        assert_eq!(prack.header("CSeq"), sequence, "each dialog has its own numbers");
+        carrier.answer(&prack, "200 OK", "", "").await;
+    }
+    assert_eq!(next(&mut leg).await, LegEvent::Progress);
+    carrier.tag = "other".to_owned();
+    carrier.answer(&invite, "200 OK", &contact, "").await;
+    let ack = carrier.expect("ACK").await;
+    assert!(ack.header("To").ends_with(";tag=other"), "{ack:?}");
+    assert_eq!(next(&mut leg).await, LegEvent::Answered);
+    leg.hang_up();
+    let bye = carrier.expect("BYE").await;
+    assert_eq!(bye.header("CSeq"), "4 BYE");
+    carrier.answer(&bye, "200 OK", "", "").await;
+    assert_eq!(ended(&mut leg).await, LegEnd::HungUpByUs);
+}
+
+#[tokio::test]
 async fn of_several_answers_the_first_is_kept_and_the_others_are_hung_up() {
     let dialler = dialler().await;
     let mut carrier = Carrier::udp().await;

@@ -134,11 +134,11 @@ async fn a_keep_alive_is_answered_with_a_pong_over_udp_and_tcp() {
 #[tokio::test]
 async fn a_number_is_read_together_with_its_phone_context() {
     let (edge, trunk) = open().await;
-    for (count, (uri, destination)) in [
-        ("tel:2079460018;phone-context=+44", "442079460018"),
-        ("tel:20-7946-0018;phone-context=+44", "442079460018"),
-        ("tel:+44-20-7946-0018", "442079460018"),
-        ("sip:2079460018;phone-context=+44@127.0.0.1;user=phone", "442079460018"),
+    for (count, uri) in [
+        "tel:2079460018;phone-context=+44",
+        "tel:20-7946-0018;phone-context=+44",
+        "tel:+44-20-7946-0018",
+        "sip:2079460018;phone-context=+44@127.0.0.1;user=phone",
     ]
     .into_iter()
     .enumerate()
@@ -149,7 +149,7 @@ async fn a_number_is_read_together_with_its_phone_context() {
         call.acknowledge().await;
         call.hang_up().await;
         let record = edge.record(&trunk, count + 1).await;
-        assert_eq!(record["dst_number"], destination, "{uri}: {record}");
+        assert_eq!(record["dst_number"], "+442079460018", "{uri}: {record}");
     }
     let mut call = Call::new(&edge, ANSWERS_AT_ONCE).await;
     call.uri = Some("tel:0018;phone-context=pbx.example.com".to_owned());
