@@ -8,6 +8,7 @@ use trunk_store::{Record, StoredRecord};
 use uuid::Uuid;
 
 use super::*;
+use crate::attempts::AttemptQuery;
 
 const START: i64 = 1_767_225_600_000;
 const REALM: &str = "out.didww.com";
@@ -166,7 +167,7 @@ fn what_an_unknown_source_sent_and_cannot_be_read_is_answered_where_an_answer_ca
     }
     assert_eq!(reply(&front, &without("Via"), "8.8.8.8").as_deref().map(|answer| &answer[..11]), None);
     assert_eq!(front.counts().unreadable, 4);
-    let entries = front.attempts.list(&Default::default());
+    let entries = front.attempts.list(&AttemptQuery::default());
     let why: Vec<&str> = entries.iter().map(|entry| entry.explanation.as_str()).collect();
     assert!(why[3].starts_with("the first line") && why[2].contains("no empty line"), "{why:?}");
     assert!(why[..2].iter().all(|why| why.contains("From")), "{why:?}");
