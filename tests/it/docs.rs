@@ -7,6 +7,7 @@
 
 mod configuration;
 mod conformance;
+mod contracts;
 mod control;
 mod differences;
 mod kamailio;
@@ -15,6 +16,8 @@ mod openapi;
 mod pages;
 mod platform;
 mod robustness;
+mod schema;
+mod shape;
 mod shell;
 mod support_table;
 mod tour;

@@ -32,4 +32,4 @@ mod timers;
 mod torture;
 mod trace;
 mod transports;
-mod uac;
+pub mod uac;
