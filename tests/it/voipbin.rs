@@ -25,13 +25,14 @@ mod routes;
 mod setups;
 mod stage;
 mod telnyx;
+mod timelines;
 mod transport;
 mod webhooks;
 
 use std::process::Command;
 
-/// The numbers of the specification's cases.
-const CASES: std::ops::RangeInclusive<u8> = 1..=62;
+/// The numbers of the specification's cases, without those of what is not implemented.
+const CASES: &[std::ops::RangeInclusive<u8>] = &[1..=62, 139..=145, 149..=149, 151..=151];
 
 /// The numbers in the names of this module's tests, as the harness lists them.
 fn numbers() -> Vec<u8> {
@@ -57,5 +58,5 @@ fn numbers() -> Vec<u8> {
 fn every_numbered_case_is_tested_once() {
     let mut found = numbers();
     found.sort_unstable();
-    assert_eq!(found, CASES.collect::<Vec<u8>>());
+    assert_eq!(found, CASES.iter().cloned().flatten().collect::<Vec<u8>>());
 }

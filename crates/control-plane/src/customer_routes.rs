@@ -27,6 +27,7 @@ pub(crate) fn routes() -> Router<Control> {
         .route("/control/v1/customers/{id}/numbers/{number}", delete(remove_number))
         .route("/control/v1/customers/{id}/tokens", post(create_token))
         .route("/control/v1/customers/{id}/flows", get(list_flows))
+        .route("/control/v1/customers/{id}/calls/{call}/tries", get(list_tries))
         .route("/control/v1/providers/probe", post(probe))
 }
 
@@ -209,6 +210,14 @@ async fn create_token(State(control): State<Control>, Path(id): Path<String>, bo
 
 async fn list_flows(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let list = async { Ok((StatusCode::OK, json!({ "flows": control.flows(customer_id(&id)?).await? }))) };
+    respond(list.await)
+}
+
+async fn list_tries(State(control): State<Control>, Path((id, call)): Path<(String, String)>) -> Response {
+    let list = async {
+        let tries = control.call_tries(customer_id(&id)?, parse_id(&call, "call")?).await?;
+        Ok((StatusCode::OK, json!({ "tries": tries })))
+    };
     respond(list.await)
 }
 

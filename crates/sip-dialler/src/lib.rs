@@ -16,6 +16,8 @@
 //! | early dialogs and reliable responses of a call | 8 and 32 |
 //! | final responses whose ACK is kept for retransmission | 8 of a call |
 //! | challenges | 4 of a call |
+//! | calls that send 50 packets a second | 1,000; further ones send one packet a second |
+//! | records of attempts | 8 of a call, with bounded texts |
 //! | addresses of a host | 4 are tried |
 //! | host names for media | 4 of a call, and one more after each 15 seconds; 5 seconds for each lookup |
 
@@ -51,6 +53,7 @@ mod stack;
 mod stopwatch;
 mod stray_responses;
 mod transaction;
+mod tries;
 mod uri;
 
 use std::collections::BTreeMap;
@@ -63,7 +66,7 @@ use service_base::ids::Ids;
 use service_base::mailbox::mailbox;
 use service_base::net::Use;
 use sip_transport::{Ports, SocketAccounting};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 pub use config::{DiallerConfig, DiallerError, ProbeError};
@@ -75,6 +78,8 @@ use network::Network;
 use resolve::Resolver;
 use shared::Shared;
 use stack::Stack;
+use tries::Tries;
+pub use tries::Try;
 
 /// Maximum number of events of a call, so that reporting never waits.
 const MAX_EVENTS: usize = 4;
@@ -121,6 +126,7 @@ impl Dialler {
             clock: clock.clone(),
             dialogs,
             active_calls: watch::Sender::new(0),
+            steady_streams: Arc::new(Semaphore::new(media::MAX_STEADY_STREAMS)),
             stop: CancellationToken::new(),
         });
         tokio::spawn(incoming::receive(Arc::downgrade(&shared), requests));
@@ -142,14 +148,15 @@ impl Dialler {
     pub fn call(&self, invitation: Invitation) -> Leg {
         let (events, receiver) = mailbox(MAX_EVENTS);
         let hang_up = self.shared.stop.child_token();
-        let call = call::run(Arc::clone(&self.shared), invitation, events, hang_up.clone());
+        let tries = Tries::default();
+        let call = call::run(Arc::clone(&self.shared), invitation, events, hang_up.clone(), tries.clone());
         // Boxed before it is spawned: the state is large, and is not moved again.
         tokio::spawn(Box::pin(call));
-        Leg { events: receiver, hang_up }
+        Leg { events: receiver, hang_up, tries }
     }
 
-    /// Sends an OPTIONS request to a carrier's host over UDP, and returns the code of the response. Any code
-    /// means that the carrier is reachable.
+    /// Sends an OPTIONS request to a provider's hostname, as calls are sent there but without SRV records, and
+    /// returns the code of the response. Any code means that the carrier is reachable.
     ///
     /// # Errors
     /// [`ProbeError`], if no response arrived within [`DiallerConfig::probe_timeout`] or the request was not

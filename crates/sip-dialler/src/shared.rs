@@ -5,7 +5,7 @@ use std::sync::Arc;
 use service_base::clock::Clock;
 use service_base::net::Entered;
 use sip_transport::Ports;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::DiallerConfig;
@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) _entered: Entered,
     /// The number of calls that have not ended.
     pub(crate) active_calls: watch::Sender<usize>,
+    /// Permits for streams of silence without pauses.
+    pub(crate) steady_streams: Arc<Semaphore>,
     /// Ends all calls.
     pub(crate) stop: CancellationToken,
 }

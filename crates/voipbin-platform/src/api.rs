@@ -14,6 +14,7 @@ mod providers;
 mod request_id;
 mod response;
 mod routes;
+mod timelines;
 mod variables;
 
 use std::sync::Arc;
@@ -105,6 +106,9 @@ async fn respond(platform: &Arc<Platform>, parts: &Parts, body: Body) -> Result<
     let body = read_body(body, platform.limits.body()).await.map_err(|_| ApiError::invalid_json())?;
     let operation = endpoint.operation;
     let request = RequestContext { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
+    if operation == Operation::CaptureFile {
+        return timelines::capture_file(&request).await;
+    }
     let text = if endpoint.is_cancel_safe() {
         dispatch(operation, &request).await?
     } else {
@@ -184,5 +188,9 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::GetCall => calls::get(request).await,
         Operation::DeleteCall => calls::delete(request).await,
         Operation::HangUpCall => calls::hang_up(request).await,
+        Operation::ListEvents => timelines::events(request).await,
+        Operation::AnalyseSip => timelines::sip_analysis(request).await,
+        // Answered with a file, not with JSON.
+        Operation::CaptureFile => Err(ApiError::internal()),
     }
 }

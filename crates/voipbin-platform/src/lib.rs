@@ -38,6 +38,7 @@ mod query;
 mod records;
 mod request;
 mod setup;
+mod sip_analysis;
 mod sip_gateway;
 mod timestamps;
 mod token;
@@ -63,6 +64,8 @@ pub use crate::entity::{Entity, Kind};
 pub use crate::health::probe_all;
 pub use crate::passwords::hash;
 pub use crate::platform::Platform;
+pub use crate::records::call_tries::CallTry;
+pub use crate::records::calls::{CallPrivate, Calls};
 pub use crate::records::customers::{
     AccessKey, AccessKeyPrivate, AccessKeys, Agent, AgentPrivate, Agents, Customer, CustomerPrivate,
     CustomerStatus, Customers, PhoneNumber, PhoneNumbers, WebhookMethod, digest,

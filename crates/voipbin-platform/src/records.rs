@@ -3,6 +3,8 @@
 //!
 //! A record knows no request and no caller: endpoints, permissions and refusals are in `api`.
 
+pub(crate) mod call_events;
+pub(crate) mod call_tries;
 pub(crate) mod calls;
 pub(crate) mod customers;
 pub(crate) mod flows;

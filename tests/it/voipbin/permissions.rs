@@ -54,6 +54,9 @@ const DOCUMENTED: &[(&str, &str, Family)] = &[
     ("GET", "/calls/{id}", Calls),
     ("DELETE", "/calls/{id}", Calls),
     ("POST", "/calls/{id}/hangup", Calls),
+    ("GET", "/timelines/{resource_type}/{resource_id}/events", Calls),
+    ("GET", "/timelines/calls/{call_id}/sip-analysis", Calls),
+    ("GET", "/timelines/calls/{call_id}/pcap", Calls),
 ];
 
 #[test]
@@ -64,6 +67,12 @@ fn the_documented_endpoints_are_those_that_are_served() {
         ENDPOINTS.iter().map(|endpoint| (endpoint.method, endpoint.path)).collect();
     assert_eq!(served, documented);
     assert_eq!((served.len(), documented.len()), (ENDPOINTS.len(), DOCUMENTED.len()), "each once");
+}
+
+/// The path of a record with this id.
+fn named(path: &str, id: &str) -> String {
+    let path = path.replace("{resource_type}", "calls");
+    ["{id}", "{resource_id}", "{call_id}"].iter().fold(path, |path, name| path.replace(name, id))
 }
 
 /// A customer, its callers, and all that a request needs to be valid except for the permission.
@@ -100,7 +109,7 @@ impl Fixture {
     /// Creates a record for an endpoint. Returns the path with its id.
     async fn path(&self, path: &str) -> String {
         let id = match path.split('/').nth(1).unwrap() {
-            _ if !path.contains("{id}") => String::new(),
+            _ if !path.contains('{') => String::new(),
             "outbound_configs" => {
                 let customer = self.stage.customer("another").await;
                 let list = self.stage.sa.get(&format!("/outbound_configs?customer_id={customer}")).await;
@@ -112,10 +121,10 @@ impl Fixture {
                 let record = self.stage.place(&self.provider, US).await;
                 record["id"].as_str().unwrap().to_owned()
             }
-            "calls" => first_call(&self.owner.post("/calls", &self.calling()).await.ok()),
+            "calls" | "timelines" => first_call(&self.owner.post("/calls", &self.calling()).await.ok()),
             other => panic!("make a record of {other}, so that this test can ask for it"),
         };
-        path.replace("{id}", &id)
+        named(path, &id)
     }
 
     /// A valid body for an endpoint.
@@ -211,7 +220,7 @@ async fn every_endpoint_requires_authentication() {
         cast.ask(&cast.stage.anonymous(), method, path).await.refused(&authentication_required());
         cast.ask(&bad, method, path).await.refused(&invalid_credentials());
         // Regardless of other errors in the request.
-        let path = path.replace("{id}", "xyz") + "?page_size=x";
+        let path = named(path, "xyz") + "?page_size=x";
         cast.stage.anonymous().send(method, &path, "x").await.refused(&authentication_required());
     }
 }

@@ -1,0 +1,144 @@
+//! The timelines of calls: their events, their SIP messages, and these as a capture file. For the admins and managers of
+//! a customer.
+//!
+//! Events are stored with the call and live as long as it does. The dialler records no SIP messages yet: a call that was
+//! dialled has an analysis without messages, and an empty capture file.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, header};
+use serde::Serialize;
+use uuid::Uuid;
+use voipbin_types::{Call, Timestamp};
+
+use crate::entity::{Entity, json_text};
+use crate::error::{ApiError, ApiResult, Status};
+use crate::records::call_events;
+use crate::records::calls::Calls;
+use crate::records::flows::Flows;
+use crate::request::RequestContext;
+use crate::sip_analysis::{Captured, SipAnalysis};
+
+/// The types of resources that have events. Of these, the server has calls and flows.
+const RESOURCE_TYPES: [&str; 4] = ["calls", "conferences", "flows", "activeflows"];
+
+/// An event, as the API sends it.
+#[derive(Serialize)]
+struct Event<'a, T> {
+    timestamp: String,
+    #[serde(rename = "event_type")]
+    kind: &'a str,
+    data: &'a T,
+}
+
+/// A page of events. The token is absent from the last page.
+#[derive(Serialize)]
+struct Events<'a, T> {
+    result: Vec<Event<'a, T>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+/// The events of a call, newest first.
+pub(super) async fn events(request: &RequestContext) -> ApiResult {
+    let (kind, id) = request.id.split_once('/').unwrap_or_default();
+    let id = Uuid::try_parse(id).map_err(|_| ApiError::invalid_parameter("resource_id"))?;
+    let (before, size) = request.query.event_page()?;
+    if !RESOURCE_TYPES.contains(&kind) {
+        let message = "The provided resource_type is not supported.";
+        return Err(ApiError::new(Status::InvalidArgument, "INVALID_RESOURCE_TYPE", message));
+    }
+    if request.caller.is_direct() {
+        return Err(ApiError::direct_access());
+    }
+    let store = &*request.platform.core.store;
+    let not_found = |reason, message| ApiError::new(Status::NotFound, reason, message);
+    match kind {
+        "calls" => {
+            let call = Entity::<Calls>::find(store, id).await?;
+            let call = call.ok_or_else(|| not_found("CALL_NOT_FOUND", "The call was not found."))?;
+            request.require_call_manager(call.customer)?;
+            if call.deleted {
+                return Err(ApiError::state_invalid());
+            }
+            Ok(call_events_page(&call, before, size))
+        }
+        "flows" => {
+            let flow = Entity::<Flows>::find(store, id).await?;
+            let flow = flow.ok_or_else(|| not_found("FLOW_NOT_FOUND", "The flow was not found."))?;
+            request.require_call_manager(flow.customer)?;
+            if flow.deleted {
+                return Err(ApiError::not_found());
+            }
+            // The changes of a flow are not kept.
+            Ok(json_text(&Events::<'_, Call> { result: Vec::new(), next_page_token: None }))
+        }
+        "activeflows" => Err(not_found("ACTIVEFLOW_NOT_FOUND", "The active flow was not found.")),
+        _ => Err(ApiError::not_found()),
+    }
+}
+
+fn call_events_page(call: &Entity<Calls>, before: Timestamp, size: usize) -> String {
+    let events = &call.private.events;
+    let states = call_events::states(&call.public, events);
+    let mut matching = events.iter().zip(&states).rev().filter(|(event, _)| event.at < before);
+    let page: Vec<_> = matching.by_ref().take(size).collect();
+    let has_more = matching.next().is_some();
+    let last = page.last().filter(|_| has_more).map(|(event, _)| event.at.to_page_token());
+    let result = page
+        .into_iter()
+        .map(|(event, state)| Event {
+            timestamp: with_milliseconds(event.at),
+            kind: &event.kind,
+            data: state,
+        })
+        .collect();
+    json_text(&Events { result, next_page_token: last })
+}
+
+/// A time with exactly three digits of a second's fraction.
+fn with_milliseconds(at: Timestamp) -> String {
+    let mut text = at.to_page_token();
+    // Three digits and the `Z` go.
+    text.truncate(text.len().saturating_sub(4));
+    text + "Z"
+}
+
+/// The id of the call of a path, if it was dialled, and the `Call-ID` of its last attempt. A deleted call is not found.
+async fn dialled_call(request: &RequestContext) -> Result<(Uuid, String), ApiError> {
+    let id = Uuid::try_parse(&request.id).map_err(|_| ApiError::invalid_parameter("call_id"))?;
+    if request.caller.is_direct() {
+        return Err(ApiError::direct_access());
+    }
+    let found = request.platform.call_with_tries(id).await?;
+    let (call, tries) = found.filter(|(call, _)| !call.deleted).ok_or_else(ApiError::not_found)?;
+    request.require_call_manager(call.customer)?;
+    let dialled = tries.into_iter().rev().find(|tried| tried.sent_at.is_some());
+    let call_id = dialled.map(|tried| tried.call_id).ok_or_else(ApiError::not_found)?;
+    Ok((id, call_id))
+}
+
+/// The SIP messages of the dialler with a `Call-ID`, oldest first. None are stored yet.
+fn captured(_request: &RequestContext, _call_id: &str) -> Vec<Captured> {
+    Vec::new()
+}
+
+/// The SIP messages of the last attempt of a call, oldest first.
+pub(super) async fn sip_analysis(request: &RequestContext) -> ApiResult {
+    let (_, call_id) = dialled_call(request).await?;
+    Ok(json_text(&SipAnalysis::of(captured(request, &call_id))))
+}
+
+/// The SIP messages of the last attempt of a call as a capture file.
+pub(super) async fn capture_file(request: &RequestContext) -> Result<Response, ApiError> {
+    let (id, _call_id) = dialled_call(request).await?;
+    let file: Vec<u8> = Vec::new();
+    let mut response = Response::new(Body::from(file));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/vnd.tcpdump.pcap"));
+    // This cannot fail: an id is a header value.
+    if let Ok(name) = HeaderValue::try_from(format!("attachment; filename=\"call-{id}.pcap\"")) {
+        headers.insert(header::CONTENT_DISPOSITION, name);
+    }
+    Ok(response)
+}
