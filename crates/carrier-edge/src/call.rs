@@ -25,12 +25,13 @@ use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::Registered;
+use super::ending_sentence::ending_sentence;
 use super::far_end::Then;
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending, FinalCharge};
 use super::stack::{Dialog, Incoming, InviteEvent, Stack};
 use super::unacknowledged_answers::UnacknowledgedAnswer;
-use super::{Inner, inspection};
+use super::{Inner, attempt_log, inspection};
 use pending_refresh::PendingRefresh;
 use reliable::Reliable;
 use sdp_state::SdpState;
@@ -75,6 +76,8 @@ pub(crate) async fn run(
         *admitted,
     );
     let registered = inner.calls.register(call_state);
+    let plan = inner.config.far_end.outcome(registered.call_state.destination);
+    attempt_log::admitted(inner, &registered.call_state, plan.admitted_sentence());
     let source = registered.call_state.origin.source.ip();
     let mut call = Call {
         inner,
@@ -90,14 +93,15 @@ pub(crate) async fn run(
         dialog: None,
         reliable: None,
         pending_refresh: None,
-        bye: None,
+        byes: Vec::new(),
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
+    let explanation = ending_sentence(ending, !call.byes.is_empty());
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         if let CallEvent::HungUp(bye) = event {
-            // It crossed another ending.
-            call.bye = Some(bye);
+            // It crossed another ending, which may be another BYE.
+            call.byes.push(bye);
         }
     }
     drop(channel);
@@ -105,15 +109,17 @@ pub(crate) async fn run(
     let now = inner.core.clock.now();
     let ended = call.paid_until.map_or(now, |until| until.min(now));
     let charge = inner.billing.ended(call.call_state(), ended);
-    let record = record_of(inner, call.call_state(), ending, (ended, charge), call.media.as_ref());
+    let explained = (ending, explanation);
+    let record = record_of(inner, call.call_state(), explained, (ended, charge), call.media.as_ref());
+    attempt_log::ended(inner, call.call_state(), &record);
     call.media = None;
     if charge.as_ref().is_none_or(|charge| charge.survives) {
         // The call costs nothing, or is charged even if the server is killed before its record is written.
-        call.bye = None;
+        call.byes.clear();
     }
     let of = match charge {
         None => RecordOf::Unanswered,
-        Some(_) if call.bye.is_none() => RecordOf::Answered,
+        Some(_) if call.byes.is_empty() => RecordOf::Answered,
         Some(_) => RecordOf::Awaited,
     };
     Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, of)).await;
@@ -131,22 +137,28 @@ pub(crate) async fn run(
 fn record_of(
     inner: &Inner,
     call_state: &CallState,
-    ending: Ending,
+    explained: (Ending, String),
     end: (Timestamp, Option<FinalCharge>),
     media: Option<&Endpoint>,
 ) -> Box<CallRecord> {
     let traffic = media.map(Endpoint::traffic).unwrap_or_default();
-    let (trunk, call_id) = (&call_state.trunk.name, &call_state.key.call_id);
+    let (trunk, call_id): (&str, &str) = (&call_state.trunk.name, &call_state.key.call_id);
     let admits = |what: &str| inner.log_sums.media.admits((trunk, what), inner.core.clock.now());
     if traffic.dropped > 0 && admits("dropped") {
         let (dropped, from) = (traffic.dropped, traffic.dropped_from);
-        tracing::warn!(%trunk, %call_id, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
+        tracing::warn!(
+            trunk,
+            call_id,
+            dropped,
+            ?from,
+            "RTP was dropped: the sources are not in allowed_rtp_ips"
+        );
     }
     if let Some(why) = traffic.why_silent.filter(|why| admits(why)) {
         let received = traffic.received;
-        tracing::warn!(%trunk, %call_id, received, why, "RTP came and none was sent");
+        tracing::warn!(trunk, call_id, received, why, "RTP came and none was sent");
     }
-    Box::new(CallRecord::of_call(&inner.config.server_name, call_state, ending, end, &traffic))
+    Box::new(CallRecord::of_call(&inner.config.server_name, call_state, explained, end, &traffic))
 }
 
 /// A call in progress, with what its phases share.
@@ -165,8 +177,8 @@ struct Call<'a> {
     /// The reliable provisional response, if one was sent.
     reliable: Option<Box<Reliable>>,
     pending_refresh: Option<PendingRefresh>,
-    /// The caller's BYE, if it ended the call.
-    bye: Option<PendingBye>,
+    /// The caller's BYE, if it ended the call, and those that crossed the end, which the mailbox limits.
+    byes: Vec<PendingBye>,
     /// The slot among the active calls of its account.
     account_slot: Option<Slot<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
@@ -283,8 +295,8 @@ impl Call<'_> {
             account_slots.take(account)
         };
         if account_slot.is_none() && ACCOUNT_LIMIT_LOG.admits(account, self.inner.core.clock.now()) {
-            let trunk = &self.call_state().trunk.name;
-            tracing::warn!(%trunk, "a call was refused: its account has reached its limit of active calls");
+            let trunk: &str = &self.call_state().trunk.name;
+            tracing::warn!(trunk, "a call was refused: its account has reached its limit of active calls");
         }
         self.account_slot = account_slot;
         self.account_slot.is_some()
@@ -320,7 +332,7 @@ impl Call<'_> {
                 },
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
-                        self.bye = Some(bye);
+                        self.byes.push(bye);
                         // The BYE carries the tag of the answer, so the caller has received the answer.
                         self.acknowledged(answered);
                         return AnswerOutcome::Ended(HUNG_UP, false);
@@ -375,7 +387,7 @@ impl Call<'_> {
                 }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
-                        self.bye = Some(bye);
+                        self.byes.push(bye);
                         return (HUNG_UP, false);
                     }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sip_transport::Connections;
+use sip_transport::{Connections, MessageLog};
 use trunk_rules::carrier::{RateCard, Settings, SettingsError};
 use trunk_store::StoreError;
 
@@ -59,6 +60,11 @@ pub struct EdgeConfig {
     pub unacknowledged_answers: u32,
     /// Limit of recorded refusals per trunk and minute. Default: 1,000.
     pub refusals_recorded: u32,
+    /// The bytes of SIP messages that the server stores of recent calls, see `MessageLogLimits::of`; 0 for none.
+    /// Default: 32 MiB.
+    pub message_bytes: usize,
+    /// Where the SIP messages of calls are stored. Default: nowhere.
+    pub messages: Option<Arc<MessageLog>>,
 }
 
 /// The paths of a certificate and its key, as PEM files.
@@ -93,6 +99,8 @@ impl EdgeConfig {
             unrecorded_grace: Duration::from_mins(5),
             unacknowledged_answers: 16,
             refusals_recorded: 1_000,
+            message_bytes: 32 << 20,
+            messages: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 use service_core::Core;
-use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit};
+use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit, no_audio_expected};
 
 use super::Inner;
 use super::billing::FundsAt;
@@ -65,6 +65,10 @@ pub struct Explanation {
     pub destination: Option<String>,
     /// The caller number that the called party of an admitted call is shown.
     pub cli: Option<String>,
+    /// What the simulated callee of an admitted call will do.
+    pub far_end: Option<String>,
+    /// Why the caller of an admitted call will hear nothing, if the offer shows it.
+    pub no_audio_because: Option<String>,
     /// If no trunk allows the source address: the allowed subnet that shares the most leading bits with it.
     pub nearest_allowed: Option<String>,
 }
@@ -121,7 +125,16 @@ pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
         now,
         random: core.ids.word(),
     };
-    let mut explanation = Explanation::of(&admit(&snapshot, &attempt));
+    let verdict = admit(&snapshot, &attempt);
+    let mut explanation = Explanation::of(&verdict);
+    if let Verdict::Admitted(admitted) = &verdict {
+        let plan = inner.config.far_end.outcome(admitted.destination);
+        explanation.explanation = plan.admitted_sentence();
+        explanation.far_end = Some(plan.sentence());
+        let media = admitted.media.as_ref();
+        explanation.no_audio_because =
+            media.and_then(|media| no_audio_expected(media, question.source, &admitted.trunk.rtp));
+    }
     if explanation.check == Some("source") {
         let nearest = trunks.index.nearest_network(question.source);
         explanation.nearest_allowed = nearest.map(|network| network.to_string());
@@ -145,12 +158,13 @@ impl Explanation {
             trunk_name: None,
             destination: None,
             cli: None,
+            far_end: None,
+            no_audio_because: None,
             nearest_allowed: None,
         };
         match verdict {
             Verdict::Admitted(admitted) => Self {
                 passed: admitted.passed.iter().map(trunk_rules::carrier::Check::name).collect(),
-                explanation: "the call goes on".to_owned(),
                 trunk_id: Some(admitted.trunk.id.to_string()),
                 trunk_name: Some(admitted.trunk.name.to_string()),
                 destination: Some(admitted.destination.to_string()),
@@ -164,7 +178,7 @@ impl Explanation {
                 passed: challenge.passed.iter().map(trunk_rules::carrier::Check::name).collect(),
                 check: Some("digest"),
                 cause: Some(trunk_rules::carrier::Challenge::CAUSE.id()),
-                explanation: challenge.failure.to_string(),
+                explanation: challenge.explanation(),
                 trunk_id: challenge.trunk.as_ref().map(|trunk| trunk.id.to_string()),
                 trunk_name: challenge.trunk.as_ref().map(|trunk| trunk.name.to_string()),
                 ..blank

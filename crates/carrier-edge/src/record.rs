@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::attempt::Parts;
 use super::call_state::{CallState, Origin};
+use super::ending_sentence::ending_sentence;
 use super::media::Traffic;
 
 /// The record of a call or of a refused attempt, with the members of DIDWW's streamed records and a few more.
@@ -79,6 +80,9 @@ pub struct CallRecord {
     pub configured: Option<String>,
     /// What the attempt contained instead.
     pub received: Option<String>,
+    /// Why the attempt was refused or the call ended, in words: the same as in the log, the recent attempts,
+    /// `X-Refusal` and `explain`.
+    pub explanation: String,
     /// RTP packets that were dropped because their source is not in `allowed_rtp_ips`.
     pub rtp_dropped: u64,
     /// The first 8 sources of dropped packets.
@@ -146,6 +150,7 @@ impl CallRecord {
             check: None,
             configured: None,
             received: None,
+            explanation: String::new(),
             rtp_dropped: 0,
             rtp_dropped_from: Vec::new(),
             rtp_received: 0,
@@ -173,6 +178,7 @@ impl CallRecord {
             check: Some(refusal.check.name()),
             configured: Some(refusal.configured.clone()),
             received: Some(refusal.received.clone()),
+            explanation: refusal.explanation.clone(),
             ..Self::base(pop, origin, parts.call_id(), trunk, ended)
         }
     }
@@ -181,7 +187,7 @@ impl CallRecord {
     pub(crate) fn of_call(
         pop: &str,
         call_state: &CallState,
-        ending: Ending,
+        (ending, explanation): (Ending, String),
         (ended, over): (Timestamp, Option<FinalCharge>),
         traffic: &Traffic<'_>,
     ) -> Self {
@@ -205,6 +211,7 @@ impl CallRecord {
             disconnect_code: ending.code,
             disconnect_reason: ending.reason.to_owned(),
             disconnect_cause: ending.cause,
+            explanation,
             rtp_dropped: traffic.dropped,
             rtp_received: traffic.received,
             rtp_sent: traffic.sent,
@@ -219,7 +226,8 @@ impl CallRecord {
     pub(crate) fn of_running(pop: &str, call_state: &CallState) -> Self {
         let lost = Cause::ServerLost;
         let ending = Ending { cause: lost.id(), code: lost.code(), reason: lost.text() };
-        Self::of_call(pop, call_state, ending, (call_state.origin.started, None), &Traffic::default())
+        let explained = (ending, ending_sentence(ending, false));
+        Self::of_call(pop, call_state, explained, (call_state.origin.started, None), &Traffic::default())
     }
 
     pub(crate) fn to_json(&self) -> Option<String> {

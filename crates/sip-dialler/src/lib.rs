@@ -77,6 +77,7 @@ pub use leg::{Invitation, Leg, LegEnd, LegEvent, SipCredentials};
 use network::Network;
 use resolve::Resolver;
 use shared::Shared;
+pub use sip_transport::{CallMessages, MessageLog, MessageLogLimits};
 use stack::Stack;
 use tries::Tries;
 pub use tries::Try;

@@ -27,7 +27,7 @@ pub(crate) const MAX_STEADY_STREAMS: usize = 1_000;
 /// Counts the calls beyond [`MAX_STEADY_STREAMS`].
 static NOT_STEADY: LogLimiter = LogLimiter::once("calls send one packet a second: too many calls send media");
 
-/// The codecs that are offered and accepted, the preferred one first.
+/// The codecs that are accepted.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
 /// The duration of the audio in a packet.
 const PACKET_DURATION: Duration = Duration::from_millis(20);
@@ -119,8 +119,8 @@ impl Media {
     }
 
     /// The description for an offer of ours.
-    pub(crate) fn offer(&mut self) -> String {
-        sdp::offer(&mut self.identity, self.address, &CODECS, Profile::Avp, "")
+    pub(crate) fn offer(&mut self, codecs: &[Codec]) -> String {
+        sdp::offer(&mut self.identity, self.address, codecs, Profile::Avp, "")
     }
 
     /// The description that answers an offer.

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 7] = [
+pub const PAGES: [&str; 9] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
     "docs/control.md",
     "docs/differences.md",
+    "docs/retries.md",
     "docs/robustness.md",
     "docs/voipbin.md",
+    "docs/why.md",
 ];
 
 /// The path of a file, from its path below the workspace's root.

@@ -57,7 +57,7 @@ pub(super) async fn events(request: &RequestContext) -> ApiResult {
         "calls" => {
             let call = Entity::<Calls>::find(store, id).await?;
             let call = call.ok_or_else(|| not_found("CALL_NOT_FOUND", "The call was not found."))?;
-            request.require_call_manager(call.customer)?;
+            request.require_admin_or_manager(call.customer)?;
             if call.deleted {
                 return Err(ApiError::state_invalid());
             }
@@ -66,7 +66,7 @@ pub(super) async fn events(request: &RequestContext) -> ApiResult {
         "flows" => {
             let flow = Entity::<Flows>::find(store, id).await?;
             let flow = flow.ok_or_else(|| not_found("FLOW_NOT_FOUND", "The flow was not found."))?;
-            request.require_call_manager(flow.customer)?;
+            request.require_admin_or_manager(flow.customer)?;
             if flow.deleted {
                 return Err(ApiError::not_found());
             }
@@ -112,7 +112,7 @@ async fn dialled_call(request: &RequestContext) -> Result<(Uuid, String), ApiErr
     }
     let found = request.platform.call_with_tries(id).await?;
     let (call, tries) = found.filter(|(call, _)| !call.deleted).ok_or_else(ApiError::not_found)?;
-    request.require_call_manager(call.customer)?;
+    request.require_admin_or_manager(call.customer)?;
     let dialled = tries.into_iter().rev().find(|tried| tried.sent_at.is_some());
     let call_id = dialled.map(|tried| tried.call_id).ok_or_else(ApiError::not_found)?;
     Ok((id, call_id))
