@@ -18,6 +18,7 @@ use crate::hop::Hop;
 use crate::leg::{Invitation, LegEnd, LegEvent};
 use crate::media::Media;
 use crate::origin::{Origin, custom_headers};
+use crate::outcome::Outcome;
 use crate::shared::Shared;
 use crate::stray_responses::{StrayResponses, handle_stray};
 use crate::tries::{Tries, Try};
@@ -131,7 +132,7 @@ pub(crate) async fn run(
     let Some(target) = Target::parse(&invitation.uri, invitation.egress) else {
         tracing::warn!("a call was not placed: its URI is not a supported SIP URI");
         tries.begin(Try::default());
-        tries.conclude("the called URI is not a supported SIP URI");
+        tries.conclude(&Outcome::NoUri);
         // The owner of the call may have dropped it.
         let _dropped = events.try_send(LegEvent::Ended(LegEnd::NoResponse));
         return;
@@ -160,7 +161,7 @@ pub(crate) async fn run(
         reported: Reported::default(),
     };
     let end = call.run_to_end().await;
-    call.tries.conclude("the dialler stopped");
+    call.tries.conclude(&Outcome::Stopped);
     call.report(LegEvent::Ended(end));
     call.retire();
     drop(active);

@@ -22,6 +22,7 @@ use crate::invite::Invite;
 use crate::leg::{LegEnd, LegEvent};
 use crate::media::Media;
 use crate::origin::Line;
+use crate::outcome::Outcome;
 use crate::responses::finish_in_background;
 use crate::stack::ALLOW;
 use crate::stopwatch::sleep_until;
@@ -55,7 +56,7 @@ impl Call {
             Ok(Ok(addresses)) => addresses,
             Ok(Err(why)) => {
                 self.begin_try(None);
-                self.tries.conclude(&why.to_string());
+                self.tries.conclude(&Outcome::NoAddress(why.to_string()));
                 return SetupOutcome::Ended(LegEnd::NoResponse);
             }
             Err(end) => {
@@ -72,7 +73,7 @@ impl Call {
             let hop = match self.unless_cancelled(hop).await {
                 Ok(Ok(hop)) => hop,
                 Ok(Err(why)) => {
-                    self.tries.conclude(&format!("the carrier cannot be reached: {why}"));
+                    self.tries.conclude(&Outcome::Unreachable(why.to_string()));
                     continue;
                 }
                 Err(end) => {
@@ -84,7 +85,7 @@ impl Call {
                 if NO_PORT.admits((), self.shared.clock.now()) {
                     tracing::warn!("a call was not placed: no port for media is free");
                 }
-                self.tries.conclude("no port for media is free here");
+                self.tries.conclude(&Outcome::NoMediaPort);
                 return SetupOutcome::Ended(LegEnd::NoResponse);
             }
             loop {
@@ -125,11 +126,11 @@ impl Call {
     fn conclude_unfinished(&self, end: LegEnd) {
         let seconds = self.shared.config.ring_timeout.as_secs();
         let outcome = match end {
-            LegEnd::Refused(code) => format!("the carrier refused the call with {code}"),
-            LegEnd::NoResponse => "the carrier did not respond".to_owned(),
-            LegEnd::RingTimeout => format!("the call was not answered within {seconds} seconds"),
-            LegEnd::Cancelled => "the call was hung up here before an answer".to_owned(),
-            LegEnd::HungUp | LegEnd::HungUpByUs => "the call was answered".to_owned(),
+            LegEnd::Refused(code) => Outcome::Refused(code),
+            LegEnd::NoResponse => Outcome::Silent,
+            LegEnd::RingTimeout => Outcome::NotAnswered(seconds),
+            LegEnd::Cancelled => Outcome::HungUp,
+            LegEnd::HungUp | LegEnd::HungUpByUs => Outcome::Answered,
         };
         self.tries.conclude(&outcome);
     }
@@ -161,7 +162,7 @@ impl Call {
         let mut invite = match self.invite(hop).await {
             Ok(invite) => invite,
             Err(why) => {
-                self.tries.conclude(&format!("the INVITE was not sent: {why}"));
+                self.tries.conclude(&Outcome::NotSent(why.to_string()));
                 return Attempt::NextAddress(LegEnd::NoResponse);
             }
         };
@@ -201,7 +202,7 @@ impl Call {
                     }
                 },
                 () = hop.closed(), if !has_responded => {
-                    self.tries.conclude("the connection was closed before a response");
+                    self.tries.conclude(&Outcome::ConnectionClosed);
                     return self.unanswered();
                 }
                 () = clock.sleep_until(self.ring_until), if is_wanted => {
@@ -210,7 +211,7 @@ impl Call {
                 () = sleep_until(&clock, next_timer) => {
                     if Box::pin(invite.on_timer(clock.stopwatch())).await {
                         let seconds = (self.shared.config.t1 * STRAY_ROUND_TRIPS).as_secs();
-                        self.tries.conclude(&format!("no response to the INVITE within {seconds} seconds"));
+                        self.tries.conclude(&Outcome::NoResponse(seconds));
                         return self.unanswered();
                     }
                 }
@@ -335,15 +336,12 @@ impl Call {
         };
         if let Err(why) = applied {
             self.tries.media(&format!("no media: {why}"));
-            self.tries.conclude(&format!(
-                "the carrier answered {} without usable media, so the call was hung up: {why}",
-                response.status_code.code()
-            ));
+            self.tries.conclude(&Outcome::NoMedia(response.status_code.code(), why));
             let bye = dialog.bye(&self.origin);
             let _timeout = tokio::time::timeout(self.shared.config.t1 * MAX_END_ROUND_TRIPS, bye).await;
             return Attempt::Ended(LegEnd::Refused(NOT_ACCEPTABLE_HERE));
         }
-        self.tries.conclude("the carrier answered the call");
+        self.tries.conclude(&Outcome::Answered);
         let terms = TimerHeaders::of(&response.headers).ok().and_then(|said| said.agreed());
         let session = terms.map(|terms| Session::new(terms, self.shared.clock.now()));
         let supports_update = lists(&response.headers, "Allow", "UPDATE");
@@ -377,14 +375,11 @@ impl Call {
     fn authorize(&mut self, response: &Response) -> bool {
         let code = response.status_code.code();
         let Some(challenge) = challenge(response) else {
-            self.tries.conclude(&format!(
-                "the carrier answered {code} without a digest challenge that is supported"
-            ));
+            self.tries.conclude(&Outcome::NoDigest(code));
             return false;
         };
         let Some(header) = authorization(&self.origin, response, "INVITE", &self.uri) else {
-            self.tries
-                .conclude(&format!("the carrier demands credentials with {code}, and the call has none"));
+            self.tries.conclude(&Outcome::NoCredentials(code));
             return false;
         };
         let (proxy, realm) = (response.status_code.code() == 407, challenge.realm());
@@ -397,7 +392,7 @@ impl Call {
             self.authorizations.push(Authorization { proxy, realm, header });
             return true;
         }
-        self.tries.conclude(&format!("the carrier refused the credentials with {code}"));
+        self.tries.conclude(&Outcome::WrongCredentials(code));
         false
     }
 

@@ -16,7 +16,7 @@
 //! | early dialogs and reliable responses of a call | 8 and 32 |
 //! | final responses whose ACK is kept for retransmission | 8 of a call |
 //! | challenges | 4 of a call |
-//! | calls that send 50 packets a second | 1,000; further ones send one packet a second |
+//! | packets of media | 50,000 a second for up to 8,000 calls: beyond 1,000 calls the packets of all become longer |
 //! | records of attempts | 8 of a call, with bounded texts |
 //! | addresses of a host | 4 are tried |
 //! | host names for media | 4 of a call, and one more after each 15 seconds; 5 seconds for each lookup |
@@ -44,6 +44,7 @@ mod media;
 mod negotiation;
 mod network;
 mod origin;
+mod outcome;
 mod prack;
 mod probe;
 mod resolve;
@@ -52,6 +53,7 @@ mod shared;
 mod stack;
 mod stopwatch;
 mod stray_responses;
+mod streams;
 mod transaction;
 mod tries;
 mod uri;
@@ -66,7 +68,7 @@ use service_base::ids::Ids;
 use service_base::mailbox::mailbox;
 use service_base::net::Use;
 use sip_transport::{Ports, SocketAccounting};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use config::{DiallerConfig, DiallerError, ProbeError};
@@ -75,9 +77,10 @@ use dialogs::Dialogs;
 pub use egress::Egress;
 pub use leg::{Invitation, Leg, LegEnd, LegEvent, SipCredentials};
 use network::Network;
+pub use outcome::Outcome;
 use resolve::Resolver;
 use shared::Shared;
-pub use sip_transport::{CallMessages, MessageLog, MessageLogLimits};
+pub use sip_transport::{CallMessages, Message, MessageLog, MessageLogLimits};
 use stack::Stack;
 use tries::Tries;
 pub use tries::Try;
@@ -127,7 +130,7 @@ impl Dialler {
             clock: clock.clone(),
             dialogs,
             active_calls: watch::Sender::new(0),
-            steady_streams: Arc::new(Semaphore::new(media::MAX_STEADY_STREAMS)),
+            streams: Arc::default(),
             stop: CancellationToken::new(),
         });
         tokio::spawn(incoming::receive(Arc::downgrade(&shared), requests));
@@ -164,6 +167,12 @@ impl Dialler {
     /// sent.
     pub async fn probe(&self, hostname: &str) -> Result<u16, ProbeError> {
         probe::probe(&self.shared, hostname).await
+    }
+
+    /// The SIP messages with a `Call-ID` that this dialler exchanged, oldest first; `None` if none are stored: there are
+    /// none, later ones displaced them, or [`DiallerConfig::messages`] is not set.
+    pub fn messages(&self, call_id: &str) -> Option<CallMessages> {
+        self.shared.config.messages.as_ref()?.of_stack(call_id, stack::STACK)
     }
 
     /// The number of calls that have not ended.

@@ -1,10 +1,9 @@
 //! The media of a call: silence, so that a far end that expects packets does not hang up.
 //!
 //! Nothing is received: the system drops incoming packets without waking a task, so no peer feeds a loop
-//! here. A packet is sent every 20 ms for as long as the call lasts, as a telephone does: far ends measure loss and
-//! jitter, and some end a call whose stream pauses. Fifty packets a second are most of the work of a call, so at most
-//! [`MAX_STEADY_STREAMS`] calls send them. A call beyond these suppresses silence as in RFC 3551 §4.1: a quarter of a
-//! second opens address translators, and then one packet a second keeps the stream alive.
+//! here. The silence has no pauses for as long as the call lasts, as a telephone's: far ends measure loss and
+//! jitter, and some end a call whose stream pauses. Packets are most of the work of a call, so that many calls share a
+//! number of them ([`streams`](crate::streams)): all send longer packets then, and none pauses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -14,29 +13,23 @@ use didww_types::resources::MediaEncryptionMode;
 use service_base::log_limiter::LogLimiter;
 use service_base::net::{Budget, Use, is_own_address};
 use sip_transport::{MediaSocket, Ports, sdp};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use trunk_rules::carrier::{
     Codec, Direction, Media as Described, MediaHost, Profile, Settings, negotiate, no_media_to,
 };
 
 use crate::egress::Egress;
 use crate::shared::Shared;
-
-/// Maximum number of calls whose silence is sent without pauses.
-pub(crate) const MAX_STEADY_STREAMS: usize = 1_000;
-/// Counts the calls beyond [`MAX_STEADY_STREAMS`].
-static NOT_STEADY: LogLimiter = LogLimiter::once("calls send one packet a second: too many calls send media");
+use crate::streams::{Begun, MAX_PACKET_UNITS, Streams};
 
 /// The codecs that are accepted.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
-/// The duration of the audio in a packet.
+/// The duration of the audio in a packet, unless there are too many streams.
 const PACKET_DURATION: Duration = Duration::from_millis(20);
-/// The number of samples in a packet; each is one byte.
+/// The number of samples of [`PACKET_DURATION`]; each is one byte.
 const SAMPLES_PER_PACKET: usize = 160;
-/// The number of contiguous packets at the beginning of a stream that is not steady.
-const INITIAL_PACKETS: u32 = 13;
-/// The interval of its packets after those.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Logs once that packets are longer, and how many streams began since.
+static LONG_PACKETS: LogLimiter =
+    LogLimiter::once("calls began while packets of media were longer than 20 ms: many calls send media");
 
 /// Maximum number of host lookups of a call without a pause.
 const MAX_LOOKUP_BURST: u64 = 4;
@@ -69,8 +62,8 @@ pub(crate) struct Media {
     sent: u32,
     /// Whether the next packet begins a talkspurt.
     begins: bool,
-    /// Permits packets without pauses; taken when the stream begins.
-    steady: Option<OwnedSemaphorePermit>,
+    /// Counts the stream, while there is one.
+    begun: Option<Begun>,
     /// When the next packet is due, on the clock's stopwatch.
     next: Duration,
     /// Limits the lookups of hosts in the far end's descriptions, in milliseconds.
@@ -100,7 +93,7 @@ impl Media {
             timestamp: u32::from_be_bytes(timestamp),
             sent: 0,
             begins: true,
-            steady: None,
+            begun: None,
             next: Duration::ZERO,
             lookups: Budget::new(1_000, MAX_LOOKUP_BURST * LOOKUP_COST_MS),
         })
@@ -173,32 +166,31 @@ impl Media {
                     if described.codec == Codec::Pcma { ("PCMA", 0xd5) } else { ("PCMU", 0xff) };
                 self.stream = Some(Stream { to, payload_type: described.payload_type, silence });
                 if before.is_none() {
-                    self.begin(&shared.steady_streams, shared.clock.stopwatch());
-                    if self.steady.is_none() && NOT_STEADY.admits((), shared.clock.now()) {
-                        tracing::warn!(
-                            max = MAX_STEADY_STREAMS,
-                            "too many calls send media: this one sends one packet a second"
-                        );
+                    self.begin(&shared.streams, shared.clock.stopwatch());
+                    let units = self.begun.as_ref().map_or(1, Begun::packet_units);
+                    if units > 1 && LONG_PACKETS.admits((), shared.clock.now()) {
+                        let milliseconds = PACKET_DURATION.as_millis() * units as u128;
+                        tracing::warn!(milliseconds, "many calls send media: their packets are longer");
                     }
                 }
                 format!("{codec} to {to}")
             }
             Err(why) => {
-                self.steady = None;
+                self.begun = None;
                 format!("no media are sent: {why}")
             }
         }
     }
 
-    /// Begins a stream now, without pauses if there is a permit.
-    fn begin(&mut self, steady_streams: &Arc<Semaphore>, now: Duration) {
-        self.steady = Arc::clone(steady_streams).try_acquire_owned().ok();
+    /// Begins a stream now.
+    fn begin(&mut self, streams: &Arc<Streams>, now: Duration) {
+        self.begun = Some(streams.begin());
         (self.begins, self.next) = (true, now);
     }
 
     /// Stops sending until the next description.
     pub(crate) fn disable(&mut self) {
-        (self.stream, self.steady) = (None, None);
+        (self.stream, self.begun) = (None, None);
     }
 
     /// The description that answers an offer in which every stream is disabled.
@@ -214,17 +206,18 @@ impl Media {
     /// Sends a packet if one is due.
     pub(crate) fn on_timer(&mut self, now: Duration) {
         let Some(stream) = self.stream.filter(|_| self.next <= now) else { return };
-        // Missed packets are skipped, because they would be sent in a burst. The time stamps go on in whole packets.
+        // Missed audio is skipped, because it would be sent in a burst. The time stamps go on in whole units.
         if now >= self.next + PACKET_DURATION * 2 {
             let missed = now.saturating_sub(self.next).as_millis() / PACKET_DURATION.as_millis();
             self.next += PACKET_DURATION * u32::try_from(missed).unwrap_or(u32::MAX);
         }
-        // A packet after a pause begins a talkspurt and carries the marker bit (RFC 3551 §4.1).
+        // The first packet begins a talkspurt and carries the marker bit (RFC 3551 §4.1).
         let begins = std::mem::take(&mut self.begins);
         let clock = self.next.as_millis() * (SAMPLES_PER_PACKET as u128) / PACKET_DURATION.as_millis();
         #[expect(clippy::cast_possible_truncation, reason = "time stamps wrap around")]
         let stamp = self.timestamp.wrapping_add(clock as u32);
-        let mut packet = [stream.silence; 12 + SAMPLES_PER_PACKET];
+        let units = self.begun.as_ref().map_or(1, Begun::packet_units);
+        let mut packet = [stream.silence; 12 + SAMPLES_PER_PACKET * MAX_PACKET_UNITS];
         let head: [u8; 12] = {
             let [s1, s2] = self.sequence.to_be_bytes();
             let [t1, t2, t3, t4] = stamp.to_be_bytes();
@@ -234,13 +227,12 @@ impl Media {
         for (to, from) in packet.iter_mut().zip(head) {
             *to = from;
         }
+        let packet = packet.get(..12 + SAMPLES_PER_PACKET * units).unwrap_or_default();
         // A failure is treated like a lost packet.
-        let _lost = self.bound.socket.send_to(&packet, stream.to);
+        let _lost = self.bound.socket.send_to(packet, stream.to);
         self.sequence = self.sequence.wrapping_add(1);
         self.sent = self.sent.saturating_add(1);
-        let pauses = self.steady.is_none() && self.sent >= INITIAL_PACKETS;
-        self.begins = pauses;
-        self.next += if pauses { KEEPALIVE_INTERVAL } else { PACKET_DURATION };
+        self.next += PACKET_DURATION * u32::try_from(units).unwrap_or(1);
     }
 }
 
@@ -299,36 +291,37 @@ mod tests {
         due
     }
 
-    /// The first bytes, the numbers and the time stamps of packets.
-    fn received(receiver: &UdpSocket, count: usize) -> Vec<(u8, u16, u32)> {
+    /// The second bytes, the numbers and the time stamps of packets of this length.
+    fn received(receiver: &UdpSocket, count: usize, length: usize) -> Vec<(u8, u16, u32)> {
         (0..count)
             .map(|_| {
-                let mut packet = [0; 400];
-                let length = receiver.recv(&mut packet).unwrap();
-                assert_eq!((length, packet[0], packet[171]), (172, 0x80, 0xd5));
+                let mut packet = [0; 2_000];
+                let received = receiver.recv(&mut packet).unwrap();
+                assert_eq!((received, packet[0], packet[length - 1]), (length, 0x80, 0xd5));
                 let number = u16::from_be_bytes([packet[2], packet[3]]);
                 (packet[1], number, u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]))
             })
             .collect()
     }
 
-    async fn begun(receiver: &UdpSocket, steady: usize) -> Media {
+    /// A stream beside others.
+    async fn begun(receiver: &UdpSocket, others: usize) -> Media {
         let mut media = media().await;
         assert_eq!(media.next_packet(), None, "there is no destination yet");
         let to = receiver.local_addr().unwrap();
         media.stream = Some(Stream { to, payload_type: 8, silence: 0xd5 });
-        media.begin(&Arc::new(Semaphore::new(steady)), Duration::from_secs(5));
+        media.begin(&Streams::beside(others), Duration::from_secs(5));
         media
     }
 
     #[tokio::test]
     async fn silence_is_sent_every_20_milliseconds_for_as_long_as_the_call_lasts() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut media = begun(&receiver, 1).await;
+        let mut media = begun(&receiver, 0).await;
         let due = run(&mut media, Duration::from_secs(8));
         let expected: Vec<u128> = (5_000..8_000).step_by(20).collect();
         assert_eq!(due, expected);
-        let packets = received(&receiver, 150);
+        let packets = received(&receiver, 150, 172);
         assert_eq!(
             (packets[0].0, packets[1].0, packets[149].0),
             (0x88, 8, 8),
@@ -340,25 +333,38 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_beyond_the_limit_sends_a_quarter_of_a_second_and_then_one_packet_a_second() {
+    async fn the_streams_of_many_calls_have_longer_packets_without_pauses() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for (others, units) in [(999, 1), (1_000, 2), (2_500, 3), (7_999, 8), (50_000, 8)] {
+            let mut media = begun(&receiver, others).await;
+            let due = run(&mut media, Duration::from_secs(6));
+            let milliseconds = units * 20;
+            assert_eq!(due, (5_000..6_000).step_by(milliseconds).map(|at| at as u128).collect::<Vec<_>>());
+            let packets = received(&receiver, due.len(), 12 + units * 160);
+            for (one, next) in packets.iter().zip(packets.iter().skip(1)) {
+                let step = (next.0, next.1.wrapping_sub(one.1), next.2.wrapping_sub(one.2) as usize);
+                assert_eq!(step, (8, 1, units * 160), "{others}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn packets_become_shorter_when_other_streams_end() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut media = begun(&receiver, 0).await;
-        let due = run(&mut media, Duration::from_millis(7_300));
-        assert_eq!((due[0], due[1], due[12], due[13], due[14]), (5000, 5020, 5240, 6240, 7240));
-        let packets = received(&receiver, 15);
-        assert_eq!(
-            (packets[0].0, packets[1].0, packets[13].0),
-            (0x88, 8, 0x88),
-            "a pause ends with a marker"
-        );
-        assert_eq!(packets[14].1.wrapping_sub(packets[0].1), 14);
-        assert_eq!(packets[13].2.wrapping_sub(packets[12].2), 8000);
+        let streams = media.begun.as_ref().unwrap().all();
+        let others: Vec<Begun> = (0..1_500).map(|_| streams.begin()).collect();
+        assert_eq!(run(&mut media, Duration::from_millis(5_080)), [5_000, 5_040]);
+        drop(others);
+        assert_eq!(run(&mut media, Duration::from_millis(5_120)), [5_080, 5_100]);
+        media.disable();
+        assert_eq!(streams.count(), 0);
     }
 
     #[tokio::test]
     async fn missed_packets_are_skipped() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut media = begun(&receiver, 1).await;
+        let mut media = begun(&receiver, 0).await;
         media.on_timer(Duration::from_millis(9_007));
         assert_eq!(media.sent, 1);
         assert_eq!(media.next_packet(), Some(Duration::from_millis(9_020)));

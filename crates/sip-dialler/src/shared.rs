@@ -5,12 +5,13 @@ use std::sync::Arc;
 use service_base::clock::Clock;
 use service_base::net::Entered;
 use sip_transport::Ports;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::DiallerConfig;
 use crate::dialogs::Dialogs;
 use crate::network::Network;
+use crate::streams::Streams;
 
 /// The state that all calls share.
 pub(crate) struct Shared {
@@ -23,8 +24,8 @@ pub(crate) struct Shared {
     pub(crate) _entered: Entered,
     /// The number of calls that have not ended.
     pub(crate) active_calls: watch::Sender<usize>,
-    /// Permits for streams of silence without pauses.
-    pub(crate) steady_streams: Arc<Semaphore>,
+    /// The streams of media of all calls.
+    pub(crate) streams: Arc<Streams>,
     /// Ends all calls.
     pub(crate) stop: CancellationToken,
 }

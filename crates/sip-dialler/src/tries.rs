@@ -11,6 +11,7 @@ use didww_types::Timestamp;
 use rsipstack::sip::{Response, Transport};
 
 use crate::headers::value;
+use crate::outcome::Outcome;
 
 /// Maximum number of records of a call.
 const MAX_TRIES: usize = 8;
@@ -49,7 +50,7 @@ pub struct Try {
     pub challenges: u8,
     /// Where media are sent, or why they are not; `None` before an answer.
     pub media: Option<String>,
-    /// The outcome in one sentence; `None` while the attempt is in progress.
+    /// The [`Outcome`] in one sentence; `None` while the attempt is in progress.
     pub outcome: Option<String>,
 }
 
@@ -77,10 +78,10 @@ impl Tries {
     }
 
     /// States the outcome of the current attempt, if none was stated.
-    pub(crate) fn conclude(&self, outcome: &str) {
+    pub(crate) fn conclude(&self, outcome: &Outcome) {
         self.update(|current| {
             if current.outcome.is_none() {
-                current.outcome = Some(printable(outcome, MAX_SENTENCE));
+                current.outcome = Some(printable(&outcome.to_string(), MAX_SENTENCE));
             }
         });
     }
@@ -150,10 +151,14 @@ mod tests {
         for number in 0..20 {
             tries.begin(Try { host: number.to_string(), ..Try::default() });
         }
-        tries.conclude("first");
-        tries.conclude("second");
+        tries.conclude(&Outcome::Silent);
+        tries.conclude(&Outcome::Answered);
         let kept = tries.snapshot();
         assert_eq!((kept.len(), kept[7].host.as_str()), (8, "19"));
-        assert_eq!(kept[7].outcome.as_deref(), Some("first"), "an outcome is stated once");
+        assert_eq!(
+            kept[7].outcome.as_deref(),
+            Some("the carrier did not respond"),
+            "an outcome is stated once"
+        );
     }
 }

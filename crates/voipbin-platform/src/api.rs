@@ -246,6 +246,7 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::HangUpCall => calls::hang_up(request).await,
         Operation::ListEvents => timelines::events(request).await,
         Operation::AnalyseSip => timelines::sip_analysis(request).await,
+        Operation::AggregateEvents => timelines::aggregated_events(request).await,
         // Answered with a file, not with JSON.
         Operation::CaptureFile => Err(ApiError::internal()),
         Operation::ListFlows => flows::list(request).await,

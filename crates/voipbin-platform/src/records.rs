@@ -8,6 +8,7 @@ pub(crate) mod call_events;
 pub(crate) mod call_tries;
 pub(crate) mod calls;
 pub(crate) mod customers;
+pub(crate) mod flow_events;
 pub(crate) mod flows;
 pub(crate) mod numbers;
 pub(crate) mod outbound_configs;

@@ -1,11 +1,14 @@
 //! The SIP messages of a call as the platform's `sip-analysis` shows them, and the media statistics that a BYE reports.
 //!
-//! Bounds: [`MAX_MESSAGES`] of a call are shown, the oldest.
+//! Bounds: [`MAX_MESSAGES`] of a call are shown, the oldest that are stored.
 
 use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
+use sip_dialler::{CallMessages, Message};
 use voipbin_types::Timestamp;
+
+use crate::timestamps::from_clock;
 
 /// Maximum number of messages that are shown.
 const MAX_MESSAGES: usize = 50;
@@ -65,6 +68,20 @@ impl SipAnalysis {
         let sip_messages = shown.take(MAX_MESSAGES).map(SipMessage::from).collect();
         Self { sip_messages, rtcp_stats }
     }
+}
+
+impl From<&Message> for Captured {
+    fn from(message: &Message) -> Self {
+        let [source, destination] = message.ends();
+        let raw = String::from_utf8_lossy(&message.bytes).into_owned();
+        Self { at: from_clock(message.at), source, destination, raw }
+    }
+}
+
+/// Leaves out the messages between two private networks, as the running platform does.
+pub(crate) fn without_private(mut found: CallMessages) -> CallMessages {
+    found.messages.retain(|message| !message.ends().iter().all(|end| is_private(end.ip())));
+    found
 }
 
 impl From<Captured> for SipMessage {

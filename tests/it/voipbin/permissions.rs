@@ -60,6 +60,7 @@ const DOCUMENTED: &[(&str, &str, Family)] = &[
     ("GET", "/timelines/{resource_type}/{resource_id}/events", Calls),
     ("GET", "/timelines/calls/{call_id}/sip-analysis", Calls),
     ("GET", "/timelines/calls/{call_id}/pcap", Calls),
+    ("GET", "/aggregated-events", Calls),
     ("GET", "/flows", Calls),
     ("POST", "/flows", Calls),
     ("GET", "/flows/{id}", Calls),
@@ -131,6 +132,10 @@ impl Fixture {
     /// Creates a record for an endpoint. Returns the path with its id.
     async fn path(&self, path: &str) -> String {
         let id = match path.split('/').nth(1).unwrap() {
+            "aggregated-events" => {
+                let id = first_call(&self.owner.post("/calls", &self.calling()).await.ok());
+                return format!("{path}?call_id={id}");
+            }
             _ if !path.contains('{') => String::new(),
             "outbound_configs" => {
                 let customer = self.stage.customer("another").await;

@@ -9,6 +9,8 @@ use super::carrier::Carrier;
 use super::refusal::*;
 use super::stage::*;
 use crate::sip::edge::until;
+use crate::sip::messages::tshark;
+use crate::support::api::http_client;
 
 /// A server with a provider at a carrier.
 async fn with_provider() -> (Stage, Carrier, String) {
@@ -162,6 +164,77 @@ async fn case_145_an_agent_and_another_customers_admin_are_refused() {
     assert_eq!(kinds(&events(&manager, &id, "").await.ok()), ["call_hangup", "call_created"]);
 }
 
+/// The analysis of a call's SIP messages: the methods and codes, and the whole.
+async fn analysis(stage: &Stage, id: &str) -> (Vec<String>, Value) {
+    let analysis = stage.sa.get(&format!("/timelines/calls/{id}/sip-analysis")).await.ok();
+    let messages = analysis["sip_messages"].as_array().unwrap();
+    (messages.iter().map(|message| message["method"].as_str().unwrap().to_owned()).collect(), analysis)
+}
+
+#[tokio::test]
+async fn case_146_the_sip_messages_of_a_refused_call_are_in_its_analysis() {
+    let (stage, mut carrier, provider) = with_provider().await;
+    let id = refused(&stage, &mut carrier, &provider, 486).await;
+    let (methods, analysis) = analysis(&stage, &id).await;
+    assert_eq!(methods, ["INVITE", "486", "ACK"]);
+    let messages = analysis["sip_messages"].as_array().unwrap();
+    let raw = |number: usize| messages[number]["raw"].as_str().unwrap();
+    assert!(raw(0).starts_with("INVITE sip:") && raw(0).contains("\r\nm=audio "), "{}", raw(0));
+    assert!(raw(1).starts_with("SIP/2.0 486 "), "{}", raw(1));
+    let at = |number: usize| cursor(&messages[number]["timestamp"]);
+    assert!(at(0) <= at(1) && at(1) <= at(2), "{analysis}");
+    let end = |number: usize, name: &str| {
+        let message: &Value = &messages[number];
+        format!("{}:{}", message[format!("{name}_ip")].as_str().unwrap(), message[format!("{name}_port")])
+    };
+    assert_eq!((end(0, "dst"), end(1, "src")), (carrier.at.to_string(), carrier.at.to_string()));
+    assert_eq!((end(0, "src"), end(2, "src")), (end(1, "dst"), end(1, "dst")));
+    assert_eq!(analysis["rtcp_stats"], Value::Null);
+    assert_eq!(analysis.as_object().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn case_147_an_analysis_has_the_fifty_oldest_messages() {
+    let (stage, mut carrier, provider) = with_provider().await;
+    let id = first_call(&stage.place(&provider, US).await);
+    let mut incoming = carrier.call().await;
+    // With the INVITE and the end of the call, 60 messages.
+    for _ in 0..57 {
+        incoming.respond("180 Ringing").await;
+    }
+    incoming.refuse(486).await;
+    call_ends(&stage.sa, &id).await;
+    let call_id = incoming.invite.header("Call-ID").unwrap();
+    assert_eq!(stage.control().messages(call_id).unwrap().messages.len(), 60);
+    let (methods, _) = analysis(&stage, &id).await;
+    assert_eq!((methods.len(), methods[0].as_str()), (50, "INVITE"));
+    assert!(methods[1..].iter().all(|method| method == "180"), "{methods:?}");
+}
+
+#[tokio::test]
+async fn case_148_an_analysis_has_the_messages_of_the_last_attempt() {
+    let mut carrier = Carrier::start().await;
+    let hosts = [("p1.example.com", carrier.at), ("p2.example.com", carrier.at)];
+    let stage = Stage::hosting(&hosts).await;
+    stage.allow().await;
+    stage.number(stage.admin, US_TOO).await;
+    for (target, host) in [("+1", "p1.example.com"), ("all", "p2.example.com")] {
+        let provider = stage.provider(host).await;
+        stage.route(BASIC, target, &provider, 0).await;
+    }
+    let body = json!({ "source": tel(US_TOO), "destinations": [tel(US)] });
+    let id = first_call(&stage.sa.post("/calls", &body).await.ok());
+    carrier.call().await.refuse(503).await;
+    carrier.call().await.refuse(486).await;
+    call_ends(&stage.sa, &id).await;
+    let (methods, analysis) = analysis(&stage, &id).await;
+    assert_eq!(methods, ["INVITE", "486", "ACK"], "{analysis}");
+    // An operator finds those of the other attempt by its Call-ID.
+    let first = tries(&stage, stage.admin, &id).await[0]["call_id"].as_str().unwrap().to_owned();
+    let ladder = stage.control().messages(&first).unwrap().ladder();
+    assert!(ladder.contains("503 As Told"), "{ladder}");
+}
+
 #[tokio::test]
 async fn case_149_a_call_that_was_never_dialled_has_no_messages() {
     let stage = Stage::start().await;
@@ -179,11 +252,94 @@ async fn case_149_a_call_that_was_never_dialled_has_no_messages() {
 }
 
 #[tokio::test]
+async fn case_150_the_sip_messages_of_a_call_are_a_capture_file_that_tshark_reads() {
+    let (stage, mut carrier, provider) = with_provider().await;
+    let id = refused(&stage, &mut carrier, &provider, 486).await;
+    let response =
+        http_client().get(stage.sa.url(&format!("/timelines/calls/{id}/pcap"))).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+    assert_eq!(header("content-type"), "application/vnd.tcpdump.pcap");
+    assert_eq!(header("content-disposition"), format!("attachment; filename=\"call-{id}.pcap\""));
+    let file = response.bytes().await.unwrap();
+    assert_eq!(file[..4], [0xd4, 0xc3, 0xb2, 0xa1], "the magic number of pcap, little-endian");
+    let fields = ["sip.Method", "sip.Status-Code", "sdp.media", "udp.checksum.status", "ip.checksum.status"];
+    let rows = tshark(&file, &[carrier.at.port()], &[&fields[..], &["frame.time_epoch"]].concat());
+    let column = |number: usize| rows.iter().map(|row| row[number].as_str()).collect::<Vec<_>>();
+    assert_eq!((column(0), column(1)), (vec!["INVITE", "", "ACK"], vec!["", "486", ""]), "{rows:?}");
+    assert!(column(2)[0].starts_with("audio "), "{rows:?}");
+    assert_eq!((column(3), column(4)), (vec!["1"; 3], vec!["1"; 3]), "{rows:?}");
+    let sent = tries(&stage, stage.admin, &id).await[0]["sent_at"].as_str().unwrap().to_owned();
+    let at = sent.parse::<trunk_server::voipbin::Timestamp>().unwrap().as_unix_micros() / 1_000_000;
+    let captured: f64 = column(5)[0].parse().unwrap();
+    #[expect(clippy::cast_precision_loss, reason = "seconds are far below the limit")]
+    let apart = (captured - at as f64).abs();
+    assert!(apart < 3.0, "{captured} and {sent}");
+}
+
+#[tokio::test]
 async fn case_151_an_id_that_is_no_uuid_is_refused() {
     let stage = Stage::start().await;
     for what in ["sip-analysis", "pcap"] {
         stage.sa.get(&format!("/timelines/calls/abc/{what}")).await.refused(&invalid_parameter("call_id"));
     }
+}
+
+#[tokio::test]
+async fn case_152_the_events_of_an_activeflow_are_found_by_its_id_and_by_its_call() {
+    let (stage, mut carrier, provider) = with_provider().await;
+    let id = finished(&stage, &mut carrier, &provider).await;
+    let other = refused(&stage, &mut carrier, &provider, 486).await;
+    let shown = call(&stage.sa, &id).await;
+    let activeflow = shown["activeflow_id"].as_str().unwrap();
+    let aggregated = async |query: &str| stage.sa.get(&format!("/aggregated-events{query}")).await;
+    let expected = events(&stage.sa, &id, "").await.text;
+    for query in [format!("?call_id={id}"), format!("?activeflow_id={activeflow}")] {
+        assert_eq!(aggregated(&query).await.text, expected, "{query}");
+    }
+    let first = aggregated(&format!("?activeflow_id={activeflow}&page_size=1")).await.ok();
+    assert_eq!((kinds(&first), first.get("next_page_token").is_some()), (vec!["call_hangup"], true));
+    for query in [String::new(), format!("?call_id={id}&activeflow_id={activeflow}")] {
+        aggregated(&query).await.refused(&invalid_request());
+    }
+    for name in ["call_id", "activeflow_id"] {
+        aggregated(&format!("?{name}=abc")).await.refused(&invalid_parameter(name));
+        aggregated(&format!("?{name}={UNKNOWN}")).await.refused(&not_found());
+    }
+    let foreign = stage.agent(stage.customer("other").await, ADMIN).await;
+    foreign.get(&format!("/aggregated-events?call_id={id}")).await.refused(&permission_denied());
+    stage.sa.delete(&format!("/calls/{other}")).await.ok();
+    aggregated(&format!("?call_id={other}")).await.refused(&not_found());
+}
+
+#[tokio::test]
+async fn case_153_the_events_of_a_flow_have_the_flow_as_it_was() {
+    let stage = Stage::start().await;
+    let key = stage.key(stage.admin, None).await;
+    let body = json!({ "name": "first", "actions": [{ "type": "answer" }] });
+    let created = key.post("/flows", &body).await.ok();
+    let id = created["id"].as_str().unwrap();
+    let updated = key.put(&format!("/flows/{id}"), &json!({ "name": "second" })).await.ok();
+    let path = format!("/timelines/flows/{id}/events");
+    let page = key.get(&path).await.ok();
+    assert_eq!(kinds(&page), ["flow_updated", "flow_created"]);
+    assert_eq!((&page["result"][0]["data"], &page["result"][1]["data"]), (&updated, &created));
+    assert_eq!(page.get("next_page_token"), None);
+    let at = |number: usize| page["result"][number]["timestamp"].as_str().unwrap().trim_end_matches('Z');
+    assert!(
+        cursor(&updated["tm_update"]).starts_with(at(0)) && cursor(&created["tm_create"]).starts_with(at(1))
+    );
+    // A replaced direct hash is a change too.
+    let hashed = key.post(&format!("/flows/{id}/direct-hash-regenerate"), &json!({})).await.ok();
+    let page = key.get(&format!("{path}?page_size=1")).await.ok();
+    assert_eq!((kinds(&page), &page["result"][0]["data"]), (vec!["flow_updated"], &hashed));
+    let token = page["next_page_token"].as_str().unwrap();
+    let page = key.get(&format!("{path}?page_token={token}")).await.ok();
+    assert_eq!(kinds(&page), ["flow_updated", "flow_created"]);
+    assert_eq!(page["result"][0]["data"], updated);
+    stage.sa.delete(&format!("/flows/{id}")).await.ok();
+    key.get(&path).await.refused(&not_found());
+    stage.sa.get(&format!("/timelines/flows/{UNKNOWN}/events")).await.refused(&flow_not_found());
 }
 
 #[tokio::test]

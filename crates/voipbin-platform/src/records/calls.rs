@@ -58,7 +58,8 @@ impl Kind for Calls {
     }
 
     fn keys(call: &Entity<Self>) -> Vec<(&'static str, String)> {
-        let mut keys = vec![("customer", call.customer.to_string())];
+        let activeflow = call.public.activeflow_id.to_string();
+        let mut keys = vec![("customer", call.customer.to_string()), ("activeflow", activeflow)];
         if !call.public.flow_id.is_nil() {
             keys.push(("flow", call.public.flow_id.to_string()));
         }
