@@ -30,6 +30,7 @@ mod routes;
 mod setups;
 mod stage;
 mod telnyx;
+mod test_calls;
 mod timelines;
 mod transport;
 mod webhooks;
