@@ -296,8 +296,8 @@ mod tests {
         (0..count)
             .map(|_| {
                 let mut packet = [0; 2_000];
-                let received = receiver.recv(&mut packet).unwrap();
-                assert_eq!((received, packet[0], packet[length - 1]), (length, 0x80, 0xd5));
+                let bytes = receiver.recv(&mut packet).unwrap();
+                assert_eq!((bytes, packet[0], packet[length - 1]), (length, 0x80, 0xd5));
                 let number = u16::from_be_bytes([packet[2], packet[3]]);
                 (packet[1], number, u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]]))
             })
@@ -338,8 +338,8 @@ mod tests {
         for (others, units) in [(999, 1), (1_000, 2), (2_500, 3), (7_999, 8), (50_000, 8)] {
             let mut media = begun(&receiver, others).await;
             let due = run(&mut media, Duration::from_secs(6));
-            let milliseconds = units * 20;
-            assert_eq!(due, (5_000..6_000).step_by(milliseconds).map(|at| at as u128).collect::<Vec<_>>());
+            let expected: Vec<u128> = (5_000..6_000).step_by(units * 20).collect();
+            assert_eq!(due, expected);
             let packets = received(&receiver, due.len(), 12 + units * 160);
             for (one, next) in packets.iter().zip(packets.iter().skip(1)) {
                 let step = (next.0, next.1.wrapping_sub(one.1), next.2.wrapping_sub(one.2) as usize);

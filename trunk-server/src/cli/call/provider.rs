@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, header};
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use service_base::clock::Clock;
 
 use super::{CallError, PlaceCall, Report, Step, reason};
 use crate::cli::exchange::{bearer, escaped, exchange, exchange_text};
@@ -41,14 +41,15 @@ pub(super) async fn place(call: &PlaceCall, provider: &str, key: &str) -> Result
             { "type": "hangup" },
         ],
     });
-    let start = Instant::now();
+    let clock = Clock::system();
+    let start = clock.stopwatch();
     let caller = from.unwrap_or_else(|| "the customer's own number".to_owned());
     let event = format!("calling {to} through {name} ({hostname}) as {caller}");
     let mut steps = vec![Step { at: Duration::ZERO, event }];
     let placed = platform.exchange("/v1.0/providercalls", Some(&body)).await?;
     let placed = placed.pointer("/call_ids/0").and_then(Value::as_str);
     let placed = placed.ok_or_else(|| platform.failed("it placed no call".to_owned()))?;
-    let ended = platform.follow(placed, start, &mut steps).await?;
+    let ended = platform.follow(placed, &clock, start, &mut steps).await?;
     let tries = tries(call, &text(&ended, "customer_id"), placed).await;
     let answered = ended.get("tm_progressing").is_some_and(|at| !at.is_null());
     let last = tries.as_ref().and_then(|tries| tries.last());
@@ -127,11 +128,18 @@ impl PlatformClient<'_> {
     }
 
     /// Reads the call until it has ended, and adds a step for each change of its status.
-    async fn follow(&self, id: &str, start: Instant, steps: &mut Vec<Step>) -> Result<Value, CallError> {
-        let deadline = start + MAX_SETUP + Duration::from_secs(self.call.duration.into());
+    async fn follow(
+        &self,
+        id: &str,
+        clock: &Clock,
+        start: Duration,
+        steps: &mut Vec<Step>,
+    ) -> Result<Value, CallError> {
+        let max = MAX_SETUP + Duration::from_secs(self.call.duration.into());
         let mut status = "dialing".to_owned();
         loop {
             let call = self.exchange(&format!("/v1.0/calls/{id}"), None).await?;
+            let elapsed = clock.stopwatch().saturating_sub(start);
             let text = |member| call.get(member).and_then(Value::as_str).unwrap_or_default();
             if text("status") != status {
                 text("status").clone_into(&mut status);
@@ -141,12 +149,12 @@ impl PlatformClient<'_> {
                     "hangup" => format!("ended: {}, by {}", text("hangup_reason"), text("hangup_by")),
                     other => other.to_owned(),
                 };
-                steps.push(Step { at: start.elapsed(), event });
+                steps.push(Step { at: elapsed, event });
             }
             if status == "hangup" {
                 return Ok(call);
             }
-            if Instant::now() >= deadline {
+            if elapsed >= max {
                 return Err(self.failed(format!("the call {id} has not ended yet; its status is {status}")));
             }
             tokio::time::sleep(POLL_INTERVAL).await;
