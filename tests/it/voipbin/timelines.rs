@@ -375,14 +375,14 @@ async fn each_try_has_its_provider_its_route_the_carriers_answer_and_why_the_nex
     }
     assert_eq!(tries[0]["call_id"], first.invite.header("Call-ID").unwrap());
     assert_ne!(tries[0]["call_id"], tries[1]["call_id"]);
-    let answer = |number: usize| {
+    let response_of = |number: usize| {
         let tried: &Value = &tries[number];
         (tried["code"].clone(), tried["outcome"].clone(), tried["next"].clone())
     };
     let refused = |code: u16| json!(format!("the carrier refused the call with {code}"));
-    assert_eq!(answer(0), (json!(503), refused(503), json!("the next route was tried")));
+    assert_eq!(response_of(0), (json!(503), refused(503), json!("the next route was tried")));
     let busy = json!("no other route was tried: the callee is busy");
-    assert_eq!(answer(1), (json!(486), refused(486), busy));
+    assert_eq!(response_of(1), (json!(486), refused(486), busy));
     instant(&tries[0]["first_provisional_at"]);
     assert_eq!(tries[1]["first_provisional_at"], Value::Null);
     // The failover is an event.
