@@ -29,11 +29,14 @@ async fn ready() -> (Stage, Carrier, String) {
 /// The standard output, standard error and exit code of the command, which runs beside the test.
 async fn command(stage: &Stage, key: &str, arguments: &[&str]) -> (String, String, Option<i32>) {
     let mut command = binary::command();
-    command
-        .args(["call", "--listen", &stage.at.to_string(), "--access-key", key, "--from", US_TOO])
-        .args(["--control-listen", &stage.server.control_address().unwrap().to_string()])
-        .args(["--duration", "0"])
-        .args(arguments);
+    command.args(["call", "--access-key", key, "--from", US_TOO, "--duration", "0"]).args(arguments);
+    let (listen, control) = (stage.at.to_string(), stage.server.control_address().unwrap().to_string());
+    // An argument occurs once.
+    for (name, value) in [("--listen", listen), ("--control-listen", control)] {
+        if !arguments.contains(&name) {
+            command.args([name, &value]);
+        }
+    }
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (text(output.stdout), text(output.stderr), output.status.code())
@@ -130,7 +133,7 @@ async fn a_call_that_cannot_be_placed_through_a_provider_is_an_error_with_a_way_
         (&["--to", "81312345678", "--provider", "Main"], "outbound destination country not whitelisted"),
         (&["--to", "a b", "--provider", "Main"], "--to"),
         (&["--to", "1", "--provider", "Main", "--trunk", "T"], "--trunk"),
-        (&["--to", "1", "--provider", "Main", "--listen", "127.0.0.1:1"], "--listen"),
+        (&["--to", "1", "--provider", "Main", "--listen", "127.0.0.1:1"], "the platform at 127.0.0.1:1"),
     ] {
         let (said, complaint, code) = command(&stage, &key, arguments).await;
         assert_eq!((code, said.as_str()), (Some(2), ""), "{arguments:?}: {complaint}");
