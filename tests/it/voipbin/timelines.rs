@@ -376,8 +376,8 @@ async fn each_try_has_its_provider_its_route_the_carriers_answer_and_why_the_nex
     assert_eq!(tries[0]["call_id"], first.invite.header("Call-ID").unwrap());
     assert_ne!(tries[0]["call_id"], tries[1]["call_id"]);
     let response_of = |number: usize| {
-        let tried: &Value = &tries[number];
-        (tried["code"].clone(), tried["outcome"].clone(), tried["next"].clone())
+        let attempt: &Value = &tries[number];
+        (attempt["code"].clone(), attempt["outcome"].clone(), attempt["next"].clone())
     };
     let refused = |code: u16| json!(format!("the carrier refused the call with {code}"));
     assert_eq!(response_of(0), (json!(503), refused(503), json!("the next route was tried")));
