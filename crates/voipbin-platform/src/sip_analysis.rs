@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use sip_dialler::{CallMessages, Message};
 use voipbin_types::Timestamp;
@@ -23,13 +24,14 @@ pub(crate) struct Captured {
 }
 
 /// The analysis of a call, as the API sends it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct SipAnalysis {
     sip_messages: Vec<SipMessage>,
     rtcp_stats: Option<RtcpStats>,
 }
 
-#[derive(Debug, Serialize)]
+/// A SIP message.
+#[derive(Debug, Serialize, JsonSchema)]
 struct SipMessage {
     timestamp: Timestamp,
     /// The method of a request, or the code of a response.
@@ -42,7 +44,7 @@ struct SipMessage {
 }
 
 /// The statistics of a call's media: jitter in milliseconds, round-trip time in microseconds.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 struct RtcpStats {
     mos: f64,
     jitter: u64,

@@ -37,8 +37,8 @@ impl Rulebook {
         let change = match context.kind {
             WriteKind::Create if rules.is_some_and(|rules| rules.is_operation) => None,
             WriteKind::Create => {
-                let mut attributes = changes;
-                add_defaults(spec, context.now, &mut attributes);
+                let mut attributes = default_attributes(spec, context.now);
+                attributes.extend(changes);
                 Some(RecordChange::Create { spec, attributes, links })
             }
             WriteKind::Update(stored) => {
@@ -124,24 +124,15 @@ fn is_blank(value: &Value) -> bool {
 /// The attributes of a new record that a create request leaves out, in canonical form: their defaults, and its creation
 /// at `now`.
 pub fn default_attributes(spec: &ResourceSpec, now: Timestamp) -> Map<String, Value> {
-    let mut attributes = Map::new();
-    add_defaults(spec, now, &mut attributes);
-    attributes
-}
-
-/// Adds the attributes of a new record that are missing.
-fn add_defaults(spec: &ResourceSpec, now: Timestamp, attributes: &mut Map<String, Value>) {
-    for attribute in spec.attributes {
-        if attributes.contains_key(attribute.name) {
-            continue;
-        }
+    let default = |attribute: &AttributeSpec| {
         let value = match (attribute.name, attribute.default) {
             ("created_at", _) => Value::String(now.to_string()),
             (_, Some(default)) => default.to_json(),
             (_, None) => Value::Null,
         };
-        attributes.insert(attribute.name.to_owned(), value);
-    }
+        (attribute.name.to_owned(), value)
+    };
+    spec.attributes.iter().map(default).collect()
 }
 
 #[cfg(test)]

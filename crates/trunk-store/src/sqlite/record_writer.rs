@@ -268,12 +268,12 @@ impl RecordWriter<'_> {
         &self,
         scope: Scope,
         record: i64,
-        entries: impl Iterator<Item = &'a IndexEntry> + Clone,
+        entries: impl Iterator<Item = &'a IndexEntry>,
     ) -> Result<(), StoreError> {
         const FACET: &str = "INSERT INTO facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)";
         const UNIQUE: &str =
             "INSERT INTO unique_facet (account, field, value, record) VALUES (?1, ?2, ?3, ?4)";
-        self.execute_for_each([FACET, UNIQUE], scope, record, entries, |error, entry| {
+        self.execute_for_each((FACET, UNIQUE), scope, record, entries, |error, entry| {
             if is_taken(&error) { StoreError::Taken(entry.path.to_owned()) } else { failed(error) }
         })
     }
@@ -282,40 +282,44 @@ impl RecordWriter<'_> {
         &self,
         scope: Scope,
         record: i64,
-        entries: impl Iterator<Item = &'a IndexEntry> + Clone,
+        entries: impl Iterator<Item = &'a IndexEntry>,
     ) -> Result<(), StoreError> {
         const FACET: &str =
             "DELETE FROM facet WHERE account = ?1 AND field = ?2 AND value = ?3 AND record = ?4";
         const UNIQUE: &str =
             "DELETE FROM unique_facet WHERE account = ?1 AND field = ?2 AND value = ?3 AND record = ?4";
-        self.execute_for_each([FACET, UNIQUE], scope, record, entries, |error, _| failed(error))
+        self.execute_for_each((FACET, UNIQUE), scope, record, entries, |error, _| failed(error))
     }
 
     /// Executes a statement for each entry: the first one for those that are not unique, the second one for the others.
     /// Each is looked up once, since a look-up costs a third of an execution.
     fn execute_for_each<'a>(
         &self,
-        statements: [&str; 2],
+        statements: (&str, &str),
         scope: Scope,
         record: i64,
-        entries: impl Iterator<Item = &'a IndexEntry> + Clone,
+        entries: impl Iterator<Item = &'a IndexEntry>,
         error: impl Fn(rusqlite::Error, &IndexEntry) -> StoreError,
     ) -> Result<(), StoreError> {
-        for (sql, unique) in statements.into_iter().zip([false, true]) {
-            let mut entries = entries.clone().filter(|entry| entry.unique == unique).peekable();
-            if entries.peek().is_none() {
-                continue;
-            }
-            let mut statement = self.connection.prepare_cached(sql).map_err(failed)?;
-            statement.raw_bind_parameter(1, scope.owner()).map_err(failed)?;
-            statement.raw_bind_parameter(4, record).map_err(failed)?;
-            for entry in entries {
-                statement
-                    .raw_bind_parameter(2, self.symbols.member(scope.spec.name, entry.path))
-                    .and_then(|()| statement.raw_bind_parameter(3, &entry.value))
-                    .and_then(|()| statement.raw_execute())
-                    .map_err(|failure| error(failure, entry))?;
-            }
+        let prepare = |sql: &str| {
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.raw_bind_parameter(1, scope.owner())?;
+            statement.raw_bind_parameter(4, record)?;
+            Ok(statement)
+        };
+        let (mut plain, mut unique) = (None, None);
+        for entry in entries {
+            let (sql, prepared) =
+                if entry.unique { (statements.1, &mut unique) } else { (statements.0, &mut plain) };
+            let statement = match prepared {
+                Some(statement) => statement,
+                None => prepared.insert(prepare(sql).map_err(failed)?),
+            };
+            statement
+                .raw_bind_parameter(2, self.symbols.member(scope.spec.name, entry.path))
+                .and_then(|()| statement.raw_bind_parameter(3, &entry.value))
+                .and_then(|()| statement.raw_execute())
+                .map_err(|failure| error(failure, entry))?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::{HeaderValue, header};
+use schemars::JsonSchema;
 use serde::Serialize;
 use sip_dialler::CallMessages;
 use trunk_store::{DocumentKind, DocumentQuery};
@@ -26,17 +27,19 @@ use crate::sip_analysis::{Captured, SipAnalysis, without_private};
 const RESOURCE_TYPES: [&str; 4] = ["calls", "conferences", "flows", "activeflows"];
 
 /// An event, as the API sends it.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Event<'a, T> {
+    /// With exactly three digits of a second's fraction.
     timestamp: String,
     #[serde(rename = "event_type")]
     kind: &'a str,
+    /// The record as it was after the event.
     data: &'a T,
 }
 
-/// A page of events. The token is absent from the last page.
-#[derive(Serialize)]
-struct Events<'a, T> {
+/// A page of events, newest first. The token is absent from the last page.
+#[derive(Serialize, JsonSchema)]
+pub(crate) struct Events<'a, T> {
     result: Vec<Event<'a, T>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,

@@ -4,6 +4,7 @@
 
 use std::net::SocketAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sip_dialler::Try;
 use uuid::Uuid;
@@ -15,7 +16,7 @@ use crate::timestamps::from_clock;
 const MAX_TRIES: usize = 20;
 
 /// An attempt of a call at one address of a provider, or of the host of a SIP URI.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CallTry {
     /// The provider; `None` for a call to a SIP URI.
@@ -26,6 +27,7 @@ pub struct CallTry {
     #[serde(default)]
     pub host: String,
     /// The address and port that the INVITE was sent to; `None` if the host has none that may be used.
+    #[schemars(with = "Option<String>")]
     pub target: Option<SocketAddr>,
     /// `udp`, `tcp` or `tls`; empty if there is no URI.
     #[serde(default)]
