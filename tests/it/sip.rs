@@ -20,7 +20,7 @@ mod late_offers;
 mod media;
 mod merged;
 pub mod message;
-mod messages;
+pub mod messages;
 mod provisional;
 mod records;
 mod refusals;

@@ -111,7 +111,7 @@ async fn without_room_for_messages_none_are_stored() {
 }
 
 /// The columns that tshark reads from a capture file, one row for each packet.
-fn tshark(file: &[u8], sip: &[u16], fields: &[&str]) -> Vec<Vec<String>> {
+pub fn tshark(file: &[u8], sip: &[u16], fields: &[&str]) -> Vec<Vec<String>> {
     let path = scratch(&format!("capture-{}.pcapng", unique()));
     std::fs::write(&path, file).unwrap();
     let mut command = Command::new("tshark");

@@ -29,9 +29,9 @@ pub(super) async fn find(listen: &str, key: &str, name: &str) -> Result<Trunk, C
         text("/id") == Some(name) || text("/attributes/name") == Some(name)
     };
     let mut found = trunks.iter().filter(is_it);
-    let trunk = found.next().ok_or_else(|| CallError::Trunk(format!("the account has no trunk {name}")))?;
+    let trunk = found.next().ok_or_else(|| CallError::Named(format!("the account has no trunk {name}")))?;
     if found.next().is_some() {
-        return Err(CallError::Trunk(format!("the account has several trunks named {name}; give an id")));
+        return Err(CallError::Named(format!("the account has several trunks named {name}; give an id")));
     }
     let text = |member: &str| {
         let pointer = format!("/attributes/authentication_method/attributes/{member}");
