@@ -64,12 +64,15 @@
 //!   it cannot have taken effect.
 //! - **Rate limit.** All clones of a client together send at most the ten requests a second that DIDWW
 //!   documents for an API key.
+//! - **Access tokens.** From 2026-11-19 on, requests have an access token instead of the API key. The client mints
+//!   it when it is needed, shares it between its clones, and renews it before it expires, and once if the API
+//!   refuses it. [`ClientBuilder::read_only`] makes a client whose tokens cannot write.
 //! - **API versions.** A body, filter, sort attribute or include path that the client's [`ApiVersion`] does
 //!   not have is an error before anything is sent. A response is decoded in the form of the version that
 //!   served the request.
 //! - **Forward compatibility.** Attributes, enumeration texts and types of authentication methods that this
 //!   crate does not know survive a read-modify-write.
-//! - **Secrets.** API keys and passwords never appear in `Debug` output, errors, logs or spans.
+//! - **Secrets.** API keys, access tokens and passwords never appear in `Debug` output, errors, logs or spans.
 //! - **Tracing.** Each request is one [`tracing`](https://docs.rs/tracing) span with method, path, status,
 //!   number of attempts and the service's request id.
 //!
@@ -87,6 +90,7 @@
 mod api;
 mod builder;
 mod client;
+mod credentials;
 mod error;
 mod page;
 mod raw;
@@ -104,7 +108,7 @@ pub use futures_util::{StreamExt, TryStreamExt};
 pub use reqwest::{Method, StatusCode};
 
 pub use api::{Api, ListRequest, RecordRequest, ToManyApi, ToOneApi};
-pub use builder::{ClientBuilder, PRODUCTION, SANDBOX};
+pub use builder::{ClientBuilder, PRODUCTION, PRODUCTION_TOKENS, SANDBOX, SANDBOX_TOKENS};
 pub use client::Client;
 pub use error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal};
 pub use page::Page;

@@ -39,6 +39,12 @@ impl ApiVersion {
         }
     }
 
+    /// Whether requests of the version authenticate with an access token, and no longer with an API key.
+    #[must_use]
+    pub fn uses_tokens(self) -> bool {
+        self.as_str() >= "2026-11-19"
+    }
+
     /// The version that serves a request. `self` is the version assigned to the account, and `header` the
     /// value of the [`VERSION_HEADER`](crate::VERSION_HEADER), which can only select a newer version.
     ///
