@@ -180,9 +180,8 @@ impl Client {
         let requested = self.parts.version;
         let status = response.status;
         // An earlier attempt deleted the record, and its response was lost.
-        let is_deleted = response.exchange.method == Method::DELETE
-            && response.unclear
-            && status == StatusCode::NOT_FOUND;
+        let is_deleted =
+            response.exchange.method == Method::DELETE && response.unclear && status == StatusCode::NOT_FOUND;
         let Answered { exchange, body, .. } = match response {
             response if status.is_success() || is_deleted => response,
             refused => return Err(Refusal::read(refused).into_error()),

@@ -104,7 +104,8 @@ impl Tokens {
         };
         let answered = self.channel.send(outgoing).instrument(span).await.map_err(MintFailure::Transport)?;
         if answered.status.is_success() {
-            read(&answered).map_err(|error| MintFailure::Unreadable(Unreadable::new(answered.exchange, error)))
+            read(&answered)
+                .map_err(|error| MintFailure::Unreadable(Unreadable::new(answered.exchange, error)))
         } else {
             Err(MintFailure::Refused(refusal(answered)))
         }

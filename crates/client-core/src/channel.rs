@@ -113,7 +113,12 @@ impl Channel {
             Err(Failure { kind, source }) => {
                 let host = request.url.host_str().unwrap_or_default();
                 let port = request.url.port_or_known_default().unwrap_or_default();
-                Err(TransportError { exchange, kind, host: format!("{host}:{port}"), source: source.map(Arc::new) })
+                Err(TransportError {
+                    exchange,
+                    kind,
+                    host: format!("{host}:{port}"),
+                    source: source.map(Arc::new),
+                })
             }
         }
     }

@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
 use service_base::guessing::GuessLimiter;
 use service_core::Core;
-use trunk_store::account::Account;
+use trunk_store::account::{Account, ApiKey, Environment};
 use trunk_store::{Backlog, Delivery, Owner};
 use uuid::Uuid;
 
@@ -30,7 +30,7 @@ use crate::auth::{Authenticator, ControlAuth, authenticate};
 use crate::idempotency;
 use crate::respond::{Outcome, parse_body, parse_id, parse_query, refused, respond};
 use crate::trunks::{OPEN_TRUNK, OpenTrunk};
-use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid, RecordMembers};
+use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid, NewKey, RecordMembers};
 
 /// Builds the router of the control listener: the control API below `/control/v1`, and the health endpoints.
 pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Router {
@@ -46,7 +46,7 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         .route("/control/v1/accounts", get(list_accounts).post(create_account))
         .route("/control/v1/accounts/{id}", get(show_account).patch(update_account).delete(delete_account))
         .route("/control/v1/accounts/{id}/keys", get(list_keys).post(add_key))
-        .route("/control/v1/accounts/{id}/keys/{key}", delete(remove_key))
+        .route("/control/v1/accounts/{id}/keys/{key}", delete(remove_key).patch(update_key))
         .route("/control/v1/accounts/{id}/dids", post(add_dids))
         .route("/control/v1/accounts/{id}/dids/{did}", patch(update_did))
         .route("/control/v1/accounts/{id}/trunks/{trunk}/ip_only", post(make_ip_only))
@@ -59,6 +59,7 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         .route("/control/v1/clock/freeze", post(freeze_clock))
         .route("/control/v1/clock/advance", post(advance_clock))
         .route("/control/v1/clock/resume", post(resume_clock));
+    let routes = routes.merge(super::token_keys::routes());
     #[cfg(feature = "sip")]
     let routes = routes.merge(super::calls::routes()).merge(super::attempts::routes());
     #[cfg(feature = "voipbin")]
@@ -265,13 +266,19 @@ async fn delete_account(State(control): State<Control>, Path(id): Path<String>) 
     respond(delete.await)
 }
 
+fn key_json(key: &ApiKey) -> Value {
+    json!({
+        "id": key.id.to_string(),
+        "created_at": key.created_at,
+        "allowed_addresses": key.addresses.as_ref().map(|addresses| addresses.texts()),
+        "environment": key.environment.map(Environment::as_str),
+    })
+}
+
 async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Response {
     let list = async {
         let keys = control.keys(parse_id(&id, "account")?).await?;
-        let keys: Vec<Value> = keys
-            .iter()
-            .map(|key| json!({ "id": key.id.to_string(), "created_at": key.created_at }))
-            .collect();
+        let keys: Vec<Value> = keys.iter().map(key_json).collect();
         Ok((StatusCode::OK, json!({ "keys": keys })))
     };
     respond(list.await)
@@ -281,15 +288,50 @@ async fn list_keys(State(control): State<Control>, Path(id): Path<String>) -> Re
 #[serde(deny_unknown_fields)]
 struct KeyBody {
     api_key: Option<Secret>,
+    allowed_addresses: Option<Vec<String>>,
+    environment: Option<Environment>,
+}
+
+/// Parses the networks from which a key may be used.
+fn addresses(texts: &[String]) -> Result<IpNetworks, ControlError> {
+    IpNetworks::parse(texts).map_err(|error| ControlError::invalid("allowed_addresses", error.to_string()))
 }
 
 async fn add_key(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     let add = async {
         let body: KeyBody = parse_body(&body)?;
-        let (id, key) = control.add_key(parse_id(&id, "account")?, body.api_key).await?;
+        let mut new = NewKey::default();
+        new.api_key = body.api_key;
+        new.addresses = body.allowed_addresses.as_deref().map(addresses).transpose()?;
+        new.environment = body.environment;
+        let (id, key) = control.add_key_with(parse_id(&id, "account")?, new).await?;
         Ok((StatusCode::CREATED, json!({ "id": id.to_string(), "api_key": key.expose() })))
     };
     respond(add.await)
+}
+
+async fn update_key(
+    State(control): State<Control>,
+    Path((id, key)): Path<(String, String)>,
+    body: Bytes,
+) -> Response {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct KeyChange {
+        #[serde(default)]
+        allowed_addresses: Member<Vec<String>>,
+    }
+    let update = async {
+        let (account, id) = (parse_id(&id, "account")?, parse_id(&key, "key")?);
+        if let KeyChange { allowed_addresses: Member::Present(texts) } = parse_body(&body)? {
+            let addresses = texts.as_deref().map(addresses).transpose()?;
+            control.set_key_addresses(account, id, addresses).await?;
+        }
+        let key = control.keys(account).await?.into_iter().find(|key| key.id == id);
+        let key = key.ok_or_else(|| ControlError::NotFound(format!("key {id}")))?;
+        Ok((StatusCode::OK, key_json(&key)))
+    };
+    respond(update.await)
 }
 
 async fn remove_key(State(control): State<Control>, Path((id, key)): Path<(String, String)>) -> Response {

@@ -15,7 +15,8 @@ use uuid::Uuid;
 pub const API_AUDIENCE: &str = "api.didww.com";
 
 /// The audiences that a token can have: the production host names of the services, in the sandbox too.
-pub const AUDIENCES: [&str; 4] = [API_AUDIENCE, "api-vin.didww.com", "api-vout.didww.com", "api-sms.didww.com"];
+pub const AUDIENCES: [&str; 4] =
+    [API_AUDIENCE, "api-vin.didww.com", "api-vout.didww.com", "api-sms.didww.com"];
 
 /// What a token permits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -76,7 +76,9 @@ fn member<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 fn audiences(body: &Map<String, Value>) -> Result<Audiences, MintError> {
     let known = |value: &Value| {
         let audience = AUDIENCES.into_iter().find(|known| value.as_str() == Some(known));
-        audience.map(str::to_owned).ok_or_else(|| invalid(format!("aud must be from {}", AUDIENCES.join(", "))))
+        audience
+            .map(str::to_owned)
+            .ok_or_else(|| invalid(format!("aud must be from {}", AUDIENCES.join(", "))))
     };
     match member(body, "aud") {
         None => Err(invalid("aud is required")),
@@ -157,11 +159,10 @@ mod tests {
     #[test]
     fn a_scope_below_read_is_granted_as_read() {
         let scope = |name: &str| parse(&json!({"aud": "api.didww.com", "scope": name})).map(|r| r.scope);
-        assert_eq!([scope("full"), scope("read"), scope("read:x:y")], [
-            Ok(Scope::Full),
-            Ok(Scope::Read),
-            Ok(Scope::Read)
-        ]);
+        assert_eq!(
+            [scope("full"), scope("read"), scope("read:x:y")],
+            [Ok(Scope::Full), Ok(Scope::Read), Ok(Scope::Read)]
+        );
         for name in ["write", "", "read:", "readx", "READ", "read full"] {
             assert_eq!(scope(name), Err(MintError::InvalidScope), "{name}");
         }

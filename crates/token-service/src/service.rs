@@ -107,7 +107,14 @@ impl TokenService {
     /// many in a second as the account may send requests, in a budget of their own.
     pub fn new(core: Arc<Core>, settings: TokenSettings, limits: Limits, rates: Arc<RateLimits>) -> Self {
         jwt::install();
-        Self { core, settings, limits, rates, cache: Cache::default(), rotating: tokio::sync::Mutex::default() }
+        Self {
+            core,
+            settings,
+            limits,
+            rates,
+            cache: Cache::default(),
+            rotating: tokio::sync::Mutex::default(),
+        }
     }
 
     /// The environment of tokens and keys.
@@ -159,7 +166,8 @@ impl TokenService {
         let version = version.unwrap_or(key.account.version);
         let now = self.core.clock.now().as_unix_millis();
         let lifetime = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        let networks = |addresses: &didww_types::values::IpNetworks| addresses.networks().collect::<Vec<IpNetwork>>();
+        let networks =
+            |addresses: &didww_types::values::IpNetworks| addresses.networks().collect::<Vec<IpNetwork>>();
         let claims = Claims {
             jti: self.core.ids.request(),
             sub: key.account.id,

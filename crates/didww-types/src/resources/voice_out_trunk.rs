@@ -61,7 +61,8 @@ pub type DstPrefixes = BoundedList<DstPrefix, 1000>;
     since = "2021-12-15",
     verbs(list, get, create, update, delete),
     adapter = FLAT,
-    list_needs = Outbound
+    list_needs = Outbound,
+    needs(Outbound, "2026-04-16")
 )]
 #[filter(name = "id", id, list, value = Id<VoiceOutTrunk>)]
 #[filter(name = "name_contains", contains = "name", list, blank, value = String)]

@@ -151,7 +151,10 @@ async fn keys_rotate_daily_and_no_token_ends_before_its_time() {
         tokens.core.clock.advance(Duration::from_secs(3_599));
         assert_eq!(refusal(&tokens, &living.last().unwrap().0, HOME).await, None, "in hour {hour}");
         tokens.core.clock.advance(Duration::from_secs(1));
-        assert_eq!(refusal(&tokens, &living.last().unwrap().0, HOME).await.map(TokenRefusal::is_guess), Some(false));
+        assert_eq!(
+            refusal(&tokens, &living.last().unwrap().0, HOME).await.map(TokenRefusal::is_guess),
+            Some(false)
+        );
         assert!(tokens.core.store.token_keys().await.unwrap().len() <= 3);
     }
     assert!((9..=11).contains(&signers.len()), "{} keys signed", signers.len());
