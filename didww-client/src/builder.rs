@@ -69,7 +69,8 @@ impl ClientBuilder {
         /// an API key, and no limit for other hosts.
     }
 
-    /// Sets the API version that requests ask for, [`ApiVersion::NEWEST`] by default.
+    /// Sets the API version that requests ask for, 2026-04-16 by default: the newest one at which DIDWW accepts API
+    /// keys.
     ///
     /// DIDWW serves an account that is assigned a newer version with that one. Each response states its
     /// version, and is decoded accordingly.

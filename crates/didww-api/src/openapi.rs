@@ -10,8 +10,8 @@ use didww_types::{ApiVersion, REGISTRY, ResourceSpec};
 use serde_json::{Map, Value, json};
 
 /// The API versions that have a document: those that have outbound trunks.
-pub const VERSIONS: [ApiVersion; 3] =
-    [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16];
+pub const VERSIONS: [ApiVersion; 4] =
+    [ApiVersion::V2021_12_15, ApiVersion::V2022_05_10, ApiVersion::V2026_04_16, ApiVersion::V2026_11_19];
 
 /// Builds the document of a version, whose paths are relative to `/v3`.
 pub fn document(version: ApiVersion) -> Value {

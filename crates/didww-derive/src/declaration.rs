@@ -449,7 +449,7 @@ fn default_value(value: &Expr) -> Result<TokenStream> {
 }
 
 fn version(date: &LitStr) -> Result<TokenStream> {
-    let known = ["2017-09-18", "2021-04-19", "2021-12-15", "2022-05-10", "2026-04-16"];
+    let known = ["2017-09-18", "2021-04-19", "2021-12-15", "2022-05-10", "2026-04-16", "2026-11-19"];
     if !known.contains(&date.value().as_str()) {
         return Err(Error::new(date.span(), format!("unknown version; known: {}", known.join(", "))));
     }

@@ -375,6 +375,8 @@ pub struct NotRepresentable {
 /// other than members that an older version lacks.
 #[derive(Debug, Clone, Copy)]
 pub struct Adapter {
+    /// The last version whose form differs. The functions of the adapter are called for it and older versions only.
+    pub until: ApiVersion,
     /// The attributes that only older versions have.
     pub attributes: &'static [AttributeSpec],
     /// Converts attributes from the canonical form to that of a version. Servers use it for responses,
@@ -483,19 +485,38 @@ impl ResourceSpec {
 
     /// Whether records in the form of a version must be converted to the canonical form.
     pub fn needs_conversion(&self, version: ApiVersion) -> bool {
-        self.adapter.is_some() && version < ApiVersion::NEWEST
+        self.adapter_at(version).is_some()
+    }
+
+    /// Whether the attributes of a record in a version are those of the canonical form, unconverted and complete.
+    pub fn is_canonical_at(&self, version: ApiVersion) -> bool {
+        let are_complete = || self.attributes.iter().all(|attribute| attribute.exists_in(version));
+        version == ApiVersion::NEWEST || (!self.needs_conversion(version) && are_complete())
+    }
+
+    /// Returns why canonical attributes cannot be expressed in a version; `None` if they can.
+    pub fn not_representable(
+        &self,
+        version: ApiVersion,
+        attributes: &Map<String, Value>,
+    ) -> Option<NotRepresentable> {
+        self.adapter_at(version).and_then(|adapter| (adapter.not_representable)(version, attributes))
+    }
+
+    fn adapter_at(&self, version: ApiVersion) -> Option<&'static Adapter> {
+        self.adapter.filter(|adapter| version <= adapter.until)
     }
 
     /// Converts attributes from the form of a version to the canonical form.
     pub fn to_canonical(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
-        if let Some(adapter) = self.adapter {
+        if let Some(adapter) = self.adapter_at(version) {
             (adapter.to_canonical)(version, attributes);
         }
     }
 
     /// Converts attributes from the canonical form to that of a version.
     pub fn from_canonical(&self, version: ApiVersion, attributes: &mut Map<String, Value>) {
-        if let Some(adapter) = self.adapter {
+        if let Some(adapter) = self.adapter_at(version) {
             (adapter.from_canonical)(version, attributes);
         }
     }
