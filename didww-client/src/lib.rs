@@ -25,6 +25,9 @@
 //! # let rotation = json!({"data": {"type": "voice_out_trunk_regenerate_credentials", "id": "1"}});
 //! # Mock::given(wiremock::matchers::path("/v3/voice_out_trunk_regenerate_credentials"))
 //! #     .respond_with(ResponseTemplate::new(201).set_body_json(rotation)).mount(&server).await;
+//! # let token = json!({"access_token": "t", "token_type": "Bearer", "expires_in": 900});
+//! # Mock::given(wiremock::matchers::path("/token"))
+//! #     .respond_with(ResponseTemplate::new(200).set_body_json(token)).mount(&server).await;
 //! # for verb in ["GET", "POST"] { Mock::given(method(verb)).respond_with(one()).mount(&server).await; }
 //! # Mock::given(method("PATCH")).respond_with(ResponseTemplate::new(422).set_body_json(taken)).mount(&server).await;
 //! let client = Client::sandbox("your API key")?;

@@ -35,7 +35,7 @@ async fn a_key_in_another_header_is_no_key() {
     let world = World::start().await;
     let key = world.server.api_key();
     for (name, value) in [
-        ("Authorization", format!("Bearer {key}")),
+        ("Authorization", format!("Basic {key}")),
         ("X-Api-Key", key.to_owned()),
         ("auth-key", key.to_owned()),
     ] {
