@@ -1,5 +1,7 @@
 //! The keys that sign access tokens.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -9,6 +11,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use token_service::{OldKeys, rotate};
+use trunk_store::TokenKey;
 
 use crate::respond::{Outcome, parse_body, respond};
 use crate::{Control, ControlError};
@@ -30,19 +33,25 @@ impl Control {
         Ok(rotate(&self.core, old).await?)
     }
 
-    /// Renders the keys without their secrets, the oldest first.
-    async fn token_keys(&self) -> Outcome {
-        let keys = self.core.store.token_keys().await?;
-        let keys: Vec<Value> = keys
-            .iter()
-            .map(|key| json!({ "id": key.id.to_string(), "created_at": key.created_at }))
-            .collect();
-        Ok((StatusCode::OK, json!({ "token_keys": keys })))
+    /// Returns the keys, the oldest first. `Debug` does not print their secrets.
+    ///
+    /// # Errors
+    /// If the store fails.
+    pub async fn token_keys(&self) -> Result<Arc<[TokenKey]>, ControlError> {
+        Ok(self.core.store.token_keys().await?)
     }
 }
 
+/// Renders the keys without their secrets.
+async fn shown(control: &Control) -> Outcome {
+    let keys = control.token_keys().await?;
+    let keys: Vec<Value> =
+        keys.iter().map(|key| json!({ "id": key.id.to_string(), "created_at": key.created_at })).collect();
+    Ok((StatusCode::OK, json!({ "token_keys": keys })))
+}
+
 async fn list(State(control): State<Control>) -> Response {
-    respond(control.token_keys().await)
+    respond(shown(&control).await)
 }
 
 async fn rotate_keys(State(control): State<Control>, body: Bytes) -> Response {
@@ -55,7 +64,7 @@ async fn rotate_keys(State(control): State<Control>, body: Bytes) -> Response {
     let rotate = async {
         let RotateBody { end_tokens } = parse_body(&body)?;
         control.rotate_token_keys(if end_tokens { OldKeys::Remove } else { OldKeys::Keep }).await?;
-        control.token_keys().await
+        shown(&control).await
     };
     respond(rotate.await)
 }

@@ -19,7 +19,7 @@ fn documented(page: &str) -> Vec<(String, String)> {
 
 /// The routes in the source, as `METHOD /path`.
 fn declared() -> BTreeSet<String> {
-    let source = ["routes", "calls", "attempts", "customer_routes"]
+    let source = ["routes", "calls", "attempts", "customer_routes", "token_keys"]
         .map(|file| read(&format!("crates/control-plane/src/{file}.rs")))
         .concat();
     let mut routes = BTreeSet::new();
@@ -72,4 +72,11 @@ fn the_lines_of_the_control_page_can_be_pasted() {
     let binary =
         Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo", "--sip-listen", "127.0.0.1:0"]);
     paste("docs/control.md", &blocks(&page, "sh"), &binary);
+}
+
+#[test]
+fn the_lines_of_the_page_about_tokens_can_be_pasted() {
+    let binary =
+        Binary::start(&["--ephemeral", "--api-key", "test-key", "--demo", "--sip-listen", "127.0.0.1:0"]);
+    paste("docs/tokens.md", &blocks(&read("docs/tokens.md"), "sh"), &binary);
 }

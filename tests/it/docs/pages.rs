@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 9] = [
+pub const PAGES: [&str; 10] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
@@ -11,6 +11,7 @@ pub const PAGES: [&str; 9] = [
     "docs/differences.md",
     "docs/retries.md",
     "docs/robustness.md",
+    "docs/tokens.md",
     "docs/voipbin.md",
     "docs/why.md",
 ];
