@@ -1,6 +1,6 @@
 //! The keys that sign tokens: which one signs now, and their rotation.
 //!
-//! A key signs for a day. The mint that finds it older makes a new one; so nothing happens while nobody mints, and a
+//! A key signs for a day. The mint that finds it older makes a new one; so nothing happens while no token is minted, and a
 //! rotation survives a restart. A new key signs only when every node of the database knows it, and an old one stays until
 //! the last token that it signed has expired.
 
