@@ -18,6 +18,8 @@ const LIVES: u32 = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_clients_read_on_while_the_clock_passes_every_expiry() {
+    // Each connection has two files in this process.
+    trunk_server::raise_open_files();
     let server = TestServer::start().await;
     let control = server.control();
     control.add_did(server.account(), NewDid::new("442079460018")).await.unwrap();
@@ -49,6 +51,7 @@ async fn a_thousand_clients_read_on_while_the_clock_passes_every_expiry() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_clones_and_a_read_only_client_share_the_account() {
+    trunk_server::raise_open_files();
     let server = TestServer::start().await;
     let client = Client::builder(server.base_url(), server.api_key()).no_rate_limit();
     let client = client.http_client(http_client());
