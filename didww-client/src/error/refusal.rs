@@ -30,11 +30,11 @@ pub struct Refusal {
 impl Refusal {
     /// Decodes the error objects one by one, so that a malformed one does not hide the others.
     pub(crate) fn read(answered: Answered) -> Self {
-        let Answered { exchange, status, retry_after, challenge, body, .. } = answered;
         #[derive(Deserialize)]
         struct Errors {
             errors: Vec<Value>,
         }
+        let Answered { exchange, status, retry_after, challenge, body, .. } = answered;
         let errors = serde_json::from_slice::<Errors>(&body).map_or_else(|_| Vec::new(), |body| body.errors);
         let errors = errors.into_iter().filter_map(|error| serde_json::from_value(error).ok()).collect();
         Self { exchange, status, errors, retry_after, challenge }
