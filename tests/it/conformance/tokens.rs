@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use didww_types::values::IpNetworks;
-use didww_types::{ApiVersion, REGISTRY, Verb};
+use didww_types::{ApiVersion, Feature, REGISTRY, Verb};
 use http::{Method, header};
 use serde_json::{Value, json};
 use trunk_server::TestServer;
@@ -483,7 +483,9 @@ fn endpoints() -> Vec<(Method, String, bool)> {
 
 #[tokio::test]
 async fn every_endpoint_of_the_registry_refuses_what_is_no_valid_token() {
-    let world = World::of(TestServer::builder().limits(unlimited_guesses())).await;
+    // Without the feature, one of the relationships does not exist.
+    let builder = TestServer::builder().feature(Feature::ReplaceCli).limits(unlimited_guesses());
+    let world = World::of(builder).await;
     let control = world.server.control();
     control.clock().freeze(None);
     let expired = world.api.token(&json!({ "expires_in": 60 })).await;

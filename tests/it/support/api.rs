@@ -107,10 +107,19 @@ impl Api {
         minted.at("/access_token").as_str().unwrap().to_owned()
     }
 
-    /// Sends a request, with a token if the version needs one.
+    /// Sends a request, with a token if the client's or the account's version needs one.
     async fn answered(&self, mut request: Request) -> Answer {
-        let key = self.key.clone().filter(|_| self.version.as_deref() == Some(TOKENS));
-        let Some(key) = key else { return Answer::of(self.http.execute(request).await.unwrap()).await };
+        let Some(key) = self.key.clone() else {
+            return Answer::of(self.http.execute(request).await.unwrap()).await;
+        };
+        if self.version.as_deref() != Some(TOKENS) {
+            let again = request.try_clone().unwrap();
+            let answer = Answer::of(self.http.execute(request).await.unwrap()).await;
+            if answer.status != 401 || !answer.text.is_empty() {
+                return answer;
+            }
+            request = again;
+        }
         for is_first in [true, false] {
             let known = self.tokens.lock().unwrap().get(&key).cloned();
             let token = match known {
