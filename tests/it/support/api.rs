@@ -113,12 +113,13 @@ impl Api {
             return Answer::of(self.http.execute(request).await.unwrap()).await;
         };
         if self.version.as_deref() != Some(TOKENS) {
-            let again = request.try_clone().unwrap();
+            // A body that is a stream cannot be sent twice.
+            let again = request.try_clone();
             let answer = Answer::of(self.http.execute(request).await.unwrap()).await;
-            if answer.status != 401 || !answer.text.is_empty() {
-                return answer;
+            match again {
+                Some(again) if answer.status == 401 && answer.text.is_empty() => request = again,
+                _ => return answer,
             }
-            request = again;
         }
         for is_first in [true, false] {
             let known = self.tokens.lock().unwrap().get(&key).cloned();
@@ -134,13 +135,13 @@ impl Api {
                 request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
                 self.tokens.lock().unwrap().insert(key.clone(), token);
             }
-            let again = request.try_clone().unwrap();
+            let again = request.try_clone();
             let answer = Answer::of(self.http.execute(request).await.unwrap()).await;
-            if !is_first || answer.status != 401 {
-                return answer;
+            match again {
+                Some(again) if is_first && answer.status == 401 => request = again,
+                _ => return answer,
             }
             self.tokens.lock().unwrap().remove(&key);
-            request = again;
         }
         unreachable!()
     }
