@@ -2,25 +2,31 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::{get, post};
 use http::StatusCode;
+use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 use token_service::{OldKeys, rotate};
 use trunk_store::TokenKey;
 
+use crate::answers::TokenKeys;
 use crate::respond::{Outcome, parse_body, respond};
+use crate::route::Route;
 use crate::{Control, ControlError};
 
 /// The routes of the keys.
-pub(crate) fn routes() -> Router<Control> {
-    Router::new()
-        .route("/control/v1/token-keys", get(list))
-        .route("/control/v1/token-keys/rotate", post(rotate_keys))
+pub(crate) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/token-keys", "Lists the keys that sign access tokens, oldest first.", list)
+            .answers::<TokenKeys>(200),
+        Route::post("/token-keys/rotate", "Makes a new key that signs access tokens.", rotate_keys)
+            .body::<RotateBody>()
+            .answers::<TokenKeys>(200)
+            .errors(&[422]),
+    ]
 }
 
 impl Control {
@@ -45,22 +51,22 @@ impl Control {
 /// Renders the keys without their secrets.
 async fn shown(control: &Control) -> Outcome {
     let keys = control.token_keys().await?;
-    let keys: Vec<Value> =
-        keys.iter().map(|key| json!({ "id": key.id.to_string(), "created_at": key.created_at })).collect();
-    Ok((StatusCode::OK, json!({ "token_keys": keys })))
+    Ok((StatusCode::OK, json!(TokenKeys { token_keys: keys.iter().map(Into::into).collect() })))
 }
 
 async fn list(State(control): State<Control>) -> Response {
     respond(shown(&control).await)
 }
 
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct RotateBody {
+    /// Whether the old keys are removed, and so every token ends at once.
+    #[serde(default)]
+    end_tokens: bool,
+}
+
 async fn rotate_keys(State(control): State<Control>, body: Bytes) -> Response {
-    #[derive(Deserialize)]
-    #[serde(deny_unknown_fields)]
-    struct RotateBody {
-        #[serde(default)]
-        end_tokens: bool,
-    }
     let rotate = async {
         let RotateBody { end_tokens } = parse_body(&body)?;
         control.rotate_token_keys(if end_tokens { OldKeys::Remove } else { OldKeys::Keep }).await?;
