@@ -403,10 +403,11 @@ fn addresses(texts: &[String]) -> Result<IpNetworks, ControlError> {
 async fn add_key(State(control): State<Control>, Path(id): Path<String>, body: Bytes) -> Response {
     let add = async {
         let body: KeyBody = parse_body(&body)?;
-        let mut new = crate::NewKey::default();
-        new.api_key = body.api_key;
-        new.addresses = body.allowed_addresses.as_deref().map(addresses).transpose()?;
-        new.environment = body.environment.as_deref().map(environment).transpose()?;
+        let new = crate::NewKey {
+            api_key: body.api_key,
+            addresses: body.allowed_addresses.as_deref().map(addresses).transpose()?,
+            environment: body.environment.as_deref().map(environment).transpose()?,
+        };
         let (id, key) = control.add_key_with(parse_id(&id, "account")?, new).await?;
         Ok((StatusCode::CREATED, json!(NewKey { id, api_key: key.expose().to_owned() })))
     };

@@ -158,7 +158,7 @@ async fn a_401_without_a_body_and_a_scope_that_is_too_narrow_are_errors_to_match
     let trunks = client.voice_out_trunks();
     match trunks.delete(&id(TRUNK)).await {
         Err(Error::Unauthorized(refusal)) => {
-            assert!(refusal.errors.is_empty() && refusal.challenge.is_none())
+            assert!(refusal.errors.is_empty() && refusal.challenge.is_none());
         }
         other => panic!("{other:?}"),
     }
