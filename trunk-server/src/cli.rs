@@ -184,6 +184,7 @@ impl Cli {
             http: None,
             allow_loopback_callbacks: self.allow_loopback_callbacks,
             accounts: None,
+            tokens: None,
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen,
             #[cfg(feature = "sip")]

@@ -12,6 +12,7 @@ pub const PAGES: [&str; 10] = [
     "docs/differences.md",
     "docs/retries.md",
     "docs/robustness.md",
+    "docs/tokens.md",
     "docs/voipbin.md",
     "docs/why.md",
 ];

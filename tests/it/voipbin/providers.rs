@@ -410,7 +410,7 @@ async fn case_168_a_setup_needs_a_carrier_that_is_known_and_its_key() {
 
 #[tokio::test]
 async fn a_setup_makes_a_trunk_at_the_carrier_and_a_provider_that_names_it() {
-    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::NEWEST);
+    let carrier = TestServer::builder().api_key("carrierkey").version(didww_types::ApiVersion::V2026_04_16);
     let carrier = carrier.start().await;
     let stage = Stage::start().await;
     let body = |key: &str| {
