@@ -59,6 +59,9 @@ pub struct EdgeConfig {
     pub unacknowledged_answers: u32,
     /// Limit of recorded refusals per trunk and minute. Default: 1,000.
     pub refusals_recorded: u32,
+    /// Whether call records contain the DTMF digits of the caller, which can be PINs or card numbers; their
+    /// number is always recorded. Default: false.
+    pub dtmf_digits: bool,
 }
 
 /// The paths of a certificate and its key, as PEM files.
@@ -93,6 +96,7 @@ impl EdgeConfig {
             unrecorded_grace: Duration::from_mins(5),
             unacknowledged_answers: 16,
             refusals_recorded: 1_000,
+            dtmf_digits: false,
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Evaluates a hypothetical call against the rules, without placing it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 use service_core::Core;
-use trunk_rules::carrier::{Attempt, Authentication, Snapshot, Verdict, admit};
+use trunk_rules::carrier::{
+    AgreedMedia, Attempt, Authentication, MediaHost, Snapshot, Verdict, admit, no_audio_with,
+};
 
 use super::Inner;
 use super::billing::FundsAt;
@@ -67,6 +69,9 @@ pub struct Explanation {
     pub cli: Option<String>,
     /// If no trunk allows the source address: the allowed subnet that shares the most leading bits with it.
     pub nearest_allowed: Option<String>,
+    /// Why the call cannot have audio with the session description of the question: a sentence that begins with
+    /// `no audio, because`. Null if it can, if the question has none, or if the call is not admitted.
+    pub no_audio: Option<String>,
 }
 
 const PLAIN_OFFER: &str = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n\
@@ -121,12 +126,25 @@ pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
         now,
         random: core.ids.word(),
     };
-    let mut explanation = Explanation::of(&admit(&snapshot, &attempt));
+    let verdict = admit(&snapshot, &attempt);
+    let mut explanation = Explanation::of(&verdict);
+    if question.sdp.is_some() {
+        explanation.no_audio = no_audio(&verdict, question.source);
+    }
     if explanation.check == Some("source") {
         let nearest = trunks.index.nearest_network(question.source);
         explanation.nearest_allowed = nearest.map(|network| network.to_string());
     }
     explanation
+}
+
+/// Why an admitted call cannot have audio with its session description. A name in it is not looked up.
+fn no_audio(verdict: &Verdict, source: IpAddr) -> Option<String> {
+    let Verdict::Admitted(admitted) = verdict else { return None };
+    let media = admitted.media.as_ref()?;
+    let MediaHost::Address(address) = media.host else { return None };
+    let address = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
+    no_audio_with(&admitted.trunk.rtp, source, &AgreedMedia::of(media, address))
 }
 
 impl Explanation {
@@ -146,6 +164,7 @@ impl Explanation {
             destination: None,
             cli: None,
             nearest_allowed: None,
+            no_audio: None,
         };
         match verdict {
             Verdict::Admitted(admitted) => Self {

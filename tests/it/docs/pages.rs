@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 7] = [
+pub const PAGES: [&str; 8] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
@@ -11,6 +11,7 @@ pub const PAGES: [&str; 7] = [
     "docs/differences.md",
     "docs/robustness.md",
     "docs/voipbin.md",
+    "docs/why.md",
 ];
 
 /// The path of a file, from its path below the workspace's root.

@@ -218,6 +218,7 @@ fn format_explanation(explanation: &Value) -> String {
         ("trunk", &trunk),
         ("destination", text(explanation, "destination").unwrap_or("")),
         ("caller shown", text(explanation, "cli").unwrap_or("")),
+        ("media", text(explanation, "no_audio").unwrap_or("")),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
         let _infallible = writeln!(lines, "  {:<17}{value}", format!("{name}:"));

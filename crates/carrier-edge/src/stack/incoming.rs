@@ -102,6 +102,7 @@ impl Incoming {
             Method::Register => "REGISTER",
             Method::Update => "UPDATE",
             Method::PRack => "PRACK",
+            Method::Info => "INFO",
             _ => "OTHER",
         }
     }

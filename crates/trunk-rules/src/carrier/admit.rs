@@ -122,6 +122,7 @@ impl Call<'_> {
             configured: details.configured.into_owned(),
             received: details.received,
             explanation: details.explanation.into_owned(),
+            warning: None,
             dialled: lossy_text(self.dialled),
             passed: self.passed,
         }))
@@ -349,7 +350,11 @@ impl Call<'_> {
                 received,
                 explanation: refusal.to_string().into(),
             };
-            self.refuse(Check::Media, refusal.cause(), refusal.code(settings), details)
+            let mut verdict = self.refuse(Check::Media, refusal.cause(), refusal.code(settings), details);
+            if let Verdict::Refused(refused) = &mut verdict {
+                refused.warning = Some(refusal.warning());
+            }
+            verdict
         })?;
         self.passed.add(Check::Media);
         Ok(media)

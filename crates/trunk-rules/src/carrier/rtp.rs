@@ -47,6 +47,12 @@ impl RtpTerms {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn for_tests(allowed: &[&str], force_symmetric: bool) -> Self {
+        let allowed = allowed.iter().map(|network| Subnet::of(network.parse().unwrap())).collect();
+        Self { allowed, force_symmetric, ping: false, timeout: Duration::from_secs(30) }
+    }
+
     /// Whether media from an address is accepted. An empty list allows every address.
     pub fn accepts(&self, source: IpAddr) -> bool {
         self.allowed.is_empty() || self.lists(source)
@@ -61,11 +67,11 @@ impl RtpTerms {
 
 impl Codec {
     /// The maximum RTP packets per second that a sender of this codec can need: twice the rate of the
-    /// shortest packets in use, which are 10 ms for PCM and G.729 and one frame for the others.
+    /// shortest packets in use, which are 10 ms for PCM, G.722, G.729 and Opus, and one frame for the others.
     pub const fn packets_a_second(self) -> u32 {
         match self {
-            Self::Pcma | Self::Pcmu | Self::G729 => 200,
-            Self::Gsm => 100,
+            Self::Pcma | Self::Pcmu | Self::G729 | Self::Opus | Self::G722 => 200,
+            Self::Gsm | Self::Ilbc => 100,
             Self::G723 => 67,
         }
     }
@@ -208,28 +214,6 @@ impl RtpPath {
         (is_known && no_media_to(offered, self.signalling, is_listed).is_none()).then_some(offered)
     }
 
-    /// Returns why no media is sent although media arrives, for diagnosis of missing audio; `None` if media
-    /// is sent.
-    pub fn why_silent(&self, terms: &RtpTerms) -> Option<&'static str> {
-        if self.target().is_some() {
-            return None;
-        }
-        if !self.may_send() {
-            return Some("the caller does not receive media: it is on hold, or only sends");
-        }
-        let Some(offered) = self.offered else {
-            return Some("the SDP names no address that could be resolved");
-        };
-        if let Some(why) = no_media_to(offered, self.signalling, terms.lists(offered.ip())) {
-            return Some(why);
-        }
-        Some(if terms.force_symmetric {
-            "too few packets came from one address"
-        } else {
-            "the SDP names another address than RTP comes from, and force_symmetric_rtp is off"
-        })
-    }
-
     /// The number of packets dropped because of their source.
     pub const fn dropped(&self) -> u64 {
         self.dropped
@@ -279,8 +263,7 @@ mod tests {
     const SIGNALLING: &str = "192.0.2.1";
 
     fn terms(allowed: &[&str], force_symmetric: bool) -> RtpTerms {
-        let allowed = allowed.iter().map(|network| Subnet::of(network.parse().unwrap())).collect();
-        RtpTerms { allowed, force_symmetric, ping: true, timeout: Duration::from_secs(30) }
+        RtpTerms { ping: true, ..RtpTerms::for_tests(allowed, force_symmetric) }
     }
 
     fn at(millis: i64) -> Timestamp {
@@ -406,7 +389,6 @@ mod tests {
                     assert_eq!(path.receive(&terms, address(named), at(millis)), Heard::Taken, "{named}");
                 }
                 assert_eq!(path.target(), None, "{named}");
-                assert!(path.why_silent(&terms).is_some());
             }
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use super::{
     Cause, Check, Checks, Cli, DigestFailure, Digits, EmergencyCall, Media, Rate, Settings, TrunkTerms,
+    Warning,
 };
 
 /// The decision on a call.
@@ -118,6 +119,8 @@ pub struct Refusal {
     pub received: String,
     /// Why the call was refused, and how to correct it.
     pub explanation: String,
+    /// The warning of a response that refuses media; `None` for every other check.
+    pub warning: Option<Warning>,
     /// The dialled text, including the tech prefix.
     pub dialled: String,
     /// The checks that the call passed before.
@@ -181,6 +184,7 @@ mod tests {
             configured: "reject_all".to_owned(),
             received: received.to_owned(),
             explanation: String::new(),
+            warning: None,
             dialled: String::new(),
             passed: Checks::default(),
         }
