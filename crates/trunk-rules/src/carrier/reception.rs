@@ -37,29 +37,22 @@ impl Reception {
     /// Counts an audio packet. `arrival` is the time on any clock that does not jump.
     pub fn count(&mut self, ssrc: u32, sequence: u16, timestamp: u32, arrival: Duration, clock_rate: u32) {
         let known = self.current.as_mut().filter(|source| source.ssrc == ssrc);
-        let Some(source) = known.filter(|source| source.follow(sequence)) else {
-            self.lost_before = self.lost();
-            let first = u64::from(sequence);
-            self.current = Some(Source {
-                ssrc,
-                first,
-                highest: first,
-                received: 1,
-                transit: Some(transit(timestamp, arrival, clock_rate)),
-                clock_rate,
-                jitter: 0,
-            });
-            return;
-        };
-        source.received += 1;
-        if source.clock_rate != clock_rate {
-            (source.clock_rate, source.transit, source.jitter) = (clock_rate, None, 0);
+        if let Some(source) = known
+            && source.follow(sequence)
+        {
+            return source.count(transit(timestamp, arrival, clock_rate), clock_rate);
         }
-        let transit = transit(timestamp, arrival, clock_rate);
-        if let Some(before) = source.transit.replace(transit) {
-            let difference = transit.wrapping_sub(before).cast_signed().unsigned_abs();
-            source.jitter = source.jitter - ((source.jitter + 8) >> 4) + difference.min(1 << 24);
-        }
+        self.lost_before = self.lost();
+        let first = u64::from(sequence);
+        self.current = Some(Source {
+            ssrc,
+            first,
+            highest: first,
+            received: 1,
+            transit: Some(transit(timestamp, arrival, clock_rate)),
+            clock_rate,
+            jitter: 0,
+        });
     }
 
     /// Packets that did not arrive: those between the lowest and the highest sequence number of each source.
@@ -79,6 +72,18 @@ impl Reception {
 }
 
 impl Source {
+    /// Counts a packet with this difference of arrival time and timestamp.
+    fn count(&mut self, transit: u32, clock_rate: u32) {
+        self.received += 1;
+        if self.clock_rate != clock_rate {
+            (self.clock_rate, self.transit, self.jitter) = (clock_rate, None, 0);
+        }
+        if let Some(before) = self.transit.replace(transit) {
+            let difference = transit.wrapping_sub(before).cast_signed().unsigned_abs();
+            self.jitter = self.jitter - ((self.jitter + 8) >> 4) + difference.min(1 << 24);
+        }
+    }
+
     /// Records a sequence number. Returns false if it does not continue the ones before.
     fn follow(&mut self, sequence: u16) -> bool {
         let [.., high, low] = self.highest.to_be_bytes();

@@ -171,7 +171,7 @@ fn more_packets_than_the_codec_has_reason_to_send_are_dropped_and_counted() {
         stage.stream.apply(&media(payload_type), Some(at(CALLER)), now());
         let mut packet = packet(1);
         packet[1] = payload_type;
-        let mut echoed = |stage: &mut Stage, stopwatch| {
+        let echoed = |stage: &mut Stage, stopwatch| {
             (0..1_000).filter(|_| stage.hears(packet.clone(), CALLER, stopwatch).is_some()).count()
         };
         assert_eq!(echoed(&mut stage, Duration::ZERO), most);
@@ -209,7 +209,7 @@ fn a_stream_that_was_taken_out_is_silent_and_may_be_until_it_comes_back() {
 #[test]
 fn packets_of_a_type_that_was_not_agreed_on_are_dropped_and_comfort_noise_is_not() {
     let mut stage = Stage::of(CALLER, &json!({}));
-    let mut of_type = |stage: &mut Stage, payload_type: u8| {
+    let of_type = |stage: &mut Stage, payload_type: u8| {
         let mut packet = packet(1);
         packet[1] = payload_type;
         stage.hears(packet, CALLER, Duration::ZERO).is_some()
