@@ -26,12 +26,11 @@ struct World {
 }
 
 impl World {
-    /// Starts a server in memory that routes DIDWW's hosts to its own edge and has a super admin for its
-    /// platform.
+    /// Starts a server in memory that has a carrier edge and a super admin for its platform. A trunk of this server
+    /// leads to its own edge.
     async fn in_process() -> Outcome<Self> {
         let mut config = PlatformConfig::default();
         config.sip_bind = Some(Ipv4Addr::LOCALHOST.into());
-        config.hosts.insert("out.didww.com".to_owned(), "edge".to_owned());
         let server = TestServer::builder().sip().voipbin(config).start().await;
         let control = server.control();
         let customer = control.create_customer(NewCustomer::named("Example")).await?.id;

@@ -76,7 +76,7 @@ impl ClientBuilder {
     pub fn build(self) -> Result<Client, Error> {
         let base = SERVICE.base_url(&self.base_url)?;
         let headers = headers(&self.key, self.version)?;
-        let channel = self.settings.open(base, headers, None, &SERVICE)?;
+        let channel = self.settings.open(base, headers, &SERVICE)?;
         Ok(Client::from_parts(client::Parts { channel, version: self.version }))
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use client_core::{Answered, Channel, Outgoing, Repeatable};
+use client_core::{Answered, Channel, IdempotencyKey, Outgoing, Repeatable};
 use didww_types::{ApiVersion, Resource, Secret};
 use reqwest::{Method, StatusCode};
 use tracing::Instrument as _;
@@ -20,7 +20,11 @@ use crate::{Error, Refusal};
 ///
 /// `Debug` does not print the API key.
 #[derive(Clone)]
-pub struct Client(Arc<Parts>);
+pub struct Client {
+    parts: Arc<Parts>,
+    /// The key of the POST that this client is for.
+    key: Option<IdempotencyKey>,
+}
 
 pub(crate) struct Parts {
     pub(crate) channel: Channel,
@@ -73,8 +77,31 @@ impl Client {
         ClientBuilder::new(base_url, key)
     }
 
+    /// Returns a client whose POSTs have this idempotency key, and are therefore retried as reads are: for one logical
+    /// request, also one that was sent before a restart of the program. Connections, rate limit and retry budget are
+    /// shared.
+    ///
+    /// Only for a service that knows the header `Idempotency-Key`, as `trunk-server` does. With
+    /// [`ClientBuilder::idempotency_keys`] the client generates a key for each request.
+    ///
+    /// ```
+    /// # async fn f(client: &didww_client::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// use didww_client::resources::VoiceOutTrunkRegenerateCredentials as Rotation;
+    /// use didww_client::IdempotencyKey;
+    ///
+    /// let client = client.with_idempotency_key(IdempotencyKey::new("rotation-2026-11")?);
+    /// let rotation = Rotation::create("0a161808-bb05-42b1-8398-7888abdfa9ef");
+    /// client.voice_out_trunk_regenerate_credentials().create(rotation).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with_idempotency_key(&self, key: IdempotencyKey) -> Self {
+        Self { parts: Arc::clone(&self.parts), key: Some(key) }
+    }
+
     pub(crate) fn from_parts(parts: Parts) -> Self {
-        Self(Arc::new(parts))
+        Self { parts: Arc::new(parts), key: None }
     }
 
     /// The operations of the resource `R`.
@@ -90,12 +117,12 @@ impl Client {
 
     /// The base URL without a slash at its end.
     pub fn base_url(&self) -> &str {
-        self.0.channel.base().as_str()
+        self.parts.channel.base().as_str()
     }
 
     /// The API version that requests ask for.
     pub fn api_version(&self) -> ApiVersion {
-        self.0.version
+        self.parts.version
     }
 
     /// Sends a request with retries, and returns a response with a 2xx status or an error.
@@ -109,11 +136,16 @@ impl Client {
             request.path,
         );
         let exchange = async {
-            let url = request.url(self.0.channel.base())?;
+            let url = request.url(self.parts.channel.base())?;
             let repeat = Repeatable::from(&request.method);
-            let outgoing =
-                Outgoing { method: &request.method, url: &url, body: request.body.as_ref(), repeat };
-            let response = self.0.channel.send(outgoing).await;
+            let outgoing = Outgoing {
+                method: &request.method,
+                url: &url,
+                body: request.body.as_ref(),
+                repeat,
+                key: self.key.as_ref(),
+            };
+            let response = self.parts.channel.send(outgoing).await;
             self.conclude(response.map_err(|error| Error::Transport(Box::new(error)))?)
         };
         exchange.instrument(span).await
@@ -121,7 +153,7 @@ impl Client {
 
     fn conclude(&self, response: Answered) -> Result<Response, Error> {
         let Answered { exchange, status, retry_after, body, unclear } = response;
-        let requested = self.0.version;
+        let requested = self.parts.version;
         if status.is_success() {
             return Ok(Response { exchange, status, body, requested });
         }
@@ -137,7 +169,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("base_url", &self.base_url())
-            .field("api_version", &self.0.version)
+            .field("api_version", &self.parts.version)
             .finish_non_exhaustive()
     }
 }

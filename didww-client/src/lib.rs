@@ -94,7 +94,9 @@ mod request;
 mod response;
 mod single;
 
-pub use client_core::{Exchange, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable};
+pub use client_core::{
+    Exchange, IdempotencyKey, InvalidKey, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable,
+};
 pub use didww_types::*;
 pub use didww_types::{callback, resources, values};
 pub use futures_core::Stream;

@@ -17,3 +17,4 @@ mod robustness;
 mod shell;
 mod support_table;
 mod tour;
+pub mod why;

@@ -123,7 +123,7 @@ fn a_wrong_setting_names_itself_and_what_would_be_right() {
     assert!(said.contains("listen is `here`"), "{said}");
     let said = refusal(&["--ephemeral", "--listen", "203.0.113.1:1", "--control-listen", "off"], &[], 1);
     assert!(said.contains("cannot listen on 203.0.113.1:1"), "{said}");
-    let said = refusal(&["--ephemeral", "--listen", "127.0.0.1:0", "--control-listen", "0.0.0.0:0"], &[], 1);
+    let said = refusal(&["--ephemeral", "--listen", "127.0.0.1:0", "--control-listen", "0.0.0.0:0"], &[], 2);
     assert!(said.contains("--control-token") && said.contains("--control-listen off"), "{said}");
 }
 
@@ -152,7 +152,7 @@ fn a_secret_is_in_no_printed_configuration_and_in_no_refusal() {
         assert!(!said.contains("canary"), "{text}: {said}");
     }
     let key = ["--ephemeral", "--listen=127.0.0.1:0", "--control-listen=off", "--api-key=canary 5"];
-    let said = refusal(&key, &[], 1);
+    let said = refusal(&key, &[], 2);
     assert!(said.contains("api_key") && !said.contains("canary"), "{said}");
     let help = run(&["--help"], &secrets);
     assert!(!String::from_utf8(help.stdout).unwrap().contains("canary"));
@@ -421,7 +421,7 @@ fn a_misspelt_variable_is_named_in_the_log() {
         .stderr(Stdio::piped());
     let server = Binary::launch(server);
     let log = server.log();
-    assert!(log.contains("TRUNK_SERVER_LISTN"), "{log}");
+    assert!(log.contains("TRUNK_SERVER_LISTN") && log.contains("nearest=\"TRUNK_SERVER_LISTEN\""), "{log}");
     assert!(!log.contains("TRUNK_SERVER_SERVICE_HOST"), "{log}");
 }
 
@@ -474,4 +474,81 @@ fn a_closed_standard_output_and_a_hangup_do_no_harm() {
     assert!(Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
     assert_eq!(child.wait().unwrap().code(), Some(0));
     said("stopped");
+}
+
+/// What a start with a configuration file prints.
+fn refused_file(text: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trunk-server.toml");
+    fs::write(&file, text).unwrap();
+    refusal(&["--ephemeral", "--config", file.to_str().unwrap()], &[], 2)
+}
+
+#[test]
+fn every_wrong_value_of_a_file_has_its_line() {
+    for (text, words) in [
+        ("demo = true\nlisten = \"nowhere\"\n", ["line 2: listen is `nowhere`", "HOST:PORT"]),
+        ("\n\nlog = \"loud\"\n", ["line 3: log is `loud`", "give a level"]),
+        ("[http]\nconnections = 0\n", ["line 2: http.connections is `0`", "give 1 or more"]),
+        ("[accounts]\n\nrate_limit = 100001\n", ["line 3: accounts.rate_limit", "give 1 to 100000"]),
+        ("[sip]\nchallenge_code = 403\n", ["line 2: sip.challenge_code is `403`", "401 or 407"]),
+        ("[sip]\nrtp_ports = [20000]\n", ["line 2", "give two ports in brackets"]),
+        (
+            "[[sip.far_end]]\nprefix = \"1\"\nthen = \"nap\"\n",
+            ["line 3: sip.far_end.then is `nap`", "give answer"],
+        ),
+        (
+            "[voipbin.hosts]\n\"a.test\" = \"edge\"\n\"b.test\" = \"edgy\"\n",
+            ["line 3: voipbin.hosts", "b.test = edgy"],
+        ),
+        ("listen = 127.0.0.1:24010\n", ["line 1", "a text needs quotation marks: listen = \"…\""]),
+        ("listen = localhost:80\n", ["line 1", "a text needs quotation marks"]),
+    ] {
+        let said = refused_file(text);
+        assert!(
+            words.iter().all(|word| said.contains(word)) && said.contains("trunk-server.toml"),
+            "{text}{said}"
+        );
+    }
+    assert!(!refused_file("control_token = canary\n").contains("canary"));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("trunk-server.toml");
+    fs::write(&file, "log = \"info\"\n").unwrap();
+    let said = refusal(&["--ephemeral", "--config", file.to_str().unwrap(), "--log", "loud"], &[], 2);
+    assert!(
+        said.contains("log is `loud`") && !said.contains("line"),
+        "the flag is wrong, not the file: {said}"
+    );
+}
+
+#[test]
+fn mistakes_of_the_command_line_have_an_advice() {
+    let said = refusal(&["--ephemeral", "--demo", "true"], &[], 2);
+    assert!(said.contains("--demo=true, or --demo alone"), "{said}");
+    for control in ["127.0.0.1:24080", "0.0.0.0:24080"] {
+        let said =
+            refusal(&["--ephemeral", "--listen", "127.0.0.1:24080", "--control-listen", control], &[], 2);
+        assert!(said.contains("give another port than that of `listen`"), "{said}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let said = refusal(
+        &["--ephemeral", "--listen", &address, "--control-listen", "off", "--sip-listen", "off"],
+        &[],
+        1,
+    );
+    assert!(said.contains("another process has this port"), "{said}");
+    let elsewhere =
+        ["--ephemeral", "--listen", "[2001:db8::1]:0", "--control-listen", "off", "--sip-listen", "off"];
+    let said = refusal(&elsewhere, &[], 1);
+    assert!(said.contains("this machine has no such address") || said.contains("cannot listen on"), "{said}");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("offer.sdp");
+    fs::write(&file, "no offer").unwrap();
+    let said = refusal(
+        &["explain", "--source", "192.0.2.1", "--to", "1", "--from", "2", "--sdp", file.to_str().unwrap()],
+        &[],
+        1,
+    );
+    assert!(said.contains("one begins with the line `v=0`"), "{said}");
 }

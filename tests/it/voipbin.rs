@@ -4,20 +4,25 @@
 //! running the harness itself: a case without a test is an error here. The module `permissions` checks that
 //! every endpoint is tested.
 
+mod access_keys;
 mod actions;
 mod bodies;
 mod caller;
 mod calls;
 mod carrier;
 mod credentials;
+mod customer;
 mod destinations;
 mod documents;
+mod flows;
 mod guessing;
 mod isolation;
 mod limits;
+mod numbers;
 mod outbound_configs;
 mod permissions;
 mod provider_calls;
+mod provider_credentials;
 mod providers;
 mod refusal;
 mod retention;
@@ -30,8 +35,10 @@ mod webhooks;
 
 use std::process::Command;
 
-/// The numbers of the specification's cases.
-const CASES: std::ops::RangeInclusive<u8> = 1..=62;
+/// The numbers of the specification's cases, without those of endpoints that the server does not have, and those of
+/// VoIPBIN's own program (172 to 174), which `tests/python` runs.
+const CASES: &[std::ops::RangeInclusive<u8>] =
+    &[1..=95, 97..=97, 100..=102, 107..=110, 115..=121, 126..=138, 167..=168];
 
 /// The numbers in the names of this module's tests, as the harness lists them.
 fn numbers() -> Vec<u8> {
@@ -57,5 +64,5 @@ fn numbers() -> Vec<u8> {
 fn every_numbered_case_is_tested_once() {
     let mut found = numbers();
     found.sort_unstable();
-    assert_eq!(found, CASES.collect::<Vec<u8>>());
+    assert_eq!(found, CASES.iter().cloned().flatten().collect::<Vec<u8>>());
 }

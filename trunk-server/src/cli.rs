@@ -1,6 +1,10 @@
-//! The command line: flags, environment variables, and the subcommand `explain`.
+//! The command line: flags, environment variables, and the subcommands `explain` and `call`.
 
+#[cfg(feature = "sip")]
+mod call;
 mod environment;
+#[cfg(feature = "sip")]
+mod exchange;
 #[cfg(feature = "sip")]
 mod explain;
 
@@ -10,7 +14,9 @@ use clap::Parser;
 use clap::builder::BoolishValueParser;
 use didww_types::Secret;
 
-pub use environment::unknown_variables;
+#[cfg(feature = "sip")]
+pub use call::{CallError, G711, PlaceCall, Placed, Transport};
+pub use environment::{UnknownVariable, unknown_variables};
 #[cfg(feature = "sip")]
 pub use explain::{Explain, ExplainError, Explained};
 
@@ -120,6 +126,24 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// Returns an advice for the arguments `--demo true`: the value of an optional one must follow an equals sign, else it
+/// would be a subcommand.
+pub fn flag_value_advice(arguments: impl IntoIterator<Item = String>) -> Option<String> {
+    let arguments: Vec<String> = arguments.into_iter().collect();
+    let is_switch =
+        |argument: &str| matches!(argument, "--demo" | "--ephemeral" | "--allow-loopback-callbacks");
+    let is_value = |argument: &str| {
+        let word = argument.to_ascii_lowercase();
+        ["true", "false", "yes", "no", "on", "off", "y", "n", "t", "f", "1", "0"].contains(&word.as_str())
+    };
+    arguments.windows(2).find_map(|pair| match pair {
+        [switch, value] if is_switch(switch) && is_value(value) => Some(format!(
+            "{switch} takes its value after an equals sign: {switch}={value}, or {switch} alone"
+        )),
+        _ => None,
+    })
+}
+
 /// A subcommand, which the program executes instead of serving.
 #[cfg(feature = "sip")]
 #[derive(Debug, clap::Subcommand)]
@@ -127,6 +151,8 @@ pub struct Cli {
 pub enum Command {
     /// Ask a running server which check would admit or refuse a call
     Explain(Explain),
+    /// Place a test call through a running server's edge, and print what happened
+    Call(PlaceCall),
 }
 
 const EXAMPLES: &str = "Examples:
@@ -135,7 +161,9 @@ const EXAMPLES: &str = "Examples:
   trunk-server --listen 0.0.0.0:8080              serve other machines too
   trunk-server --print-config                     print the configuration
   trunk-server explain --source 198.51.100.9 --to 442079460018 --from 12025550143
-                                                  print which check would refuse a call";
+                                                  print which check would refuse a call
+  trunk-server call --to 442079460018 --trunk PBX --api-key test
+                                                  place a test call, and print its SIP messages";
 
 impl Cli {
     /// Builds the configuration from flags, environment, file and defaults.
@@ -143,7 +171,7 @@ impl Cli {
     /// # Errors
     /// If the file cannot be read or a value is not valid; the error names it.
     pub fn into_config(self) -> Result<Config, ConfigError> {
-        let file = self.config.as_deref().map(Settings::from_file).transpose()?.unwrap_or_default();
+        let file = self.config;
         let settings = Settings {
             listen: self.listen,
             control_listen: self.control_listen,
@@ -173,6 +201,6 @@ impl Cli {
             log: self.log,
             log_format: self.log_format,
         };
-        settings.or(file).finish()
+        settings.finish_with(file.as_deref())
     }
 }

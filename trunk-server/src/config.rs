@@ -3,7 +3,10 @@
 
 mod accounts;
 mod http;
+mod location;
 pub(crate) mod log_filter;
+#[cfg(any(feature = "sip", feature = "voipbin"))]
+mod port_range;
 #[cfg(feature = "sip")]
 mod sip;
 #[cfg(feature = "voipbin")]
@@ -183,13 +186,46 @@ pub enum ConfigError {
         /// An imperative sentence that states which values are valid.
         expected: &'static str,
     },
+    /// A value of the file is not valid.
+    #[error("the configuration file {} is wrong: line {line}: {error}", file.display())]
+    InFile {
+        /// The path of the file.
+        file: PathBuf,
+        /// The number of the line.
+        line: usize,
+        /// What is wrong with the value.
+        error: Box<ConfigError>,
+    },
 }
 
 impl ConfigError {
+    /// Adds the file and the line from which a refused value came.
+    fn located(self, file: &Path, text: &str) -> Self {
+        let Self::Value { name, given, .. } = &self else { return self };
+        match location::line_of(text, name, given) {
+            Some(line) => Self::InFile { file: file.to_owned(), line, error: Box::new(self) },
+            None => self,
+        }
+    }
+
     fn value(name: &'static str, given: impl Into<String>, expected: &'static str) -> Self {
         Self::Value { name, given: given.into(), expected }
     }
 }
+
+/// The settings that a flag or a variable can set, by the names that errors have for them.
+const NAMES: [&str; 10] = [
+    "listen",
+    "control-listen",
+    "database",
+    "api-key",
+    "public-url",
+    "control-token",
+    "sip-listen",
+    "sip-tls-listen",
+    "voipbin-admin",
+    "log",
+];
 
 /// The settings of one source. As keys of the file they have the names of the flags, with underscores.
 #[derive(Debug, Default, Deserialize)]
@@ -226,16 +262,50 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Reads the settings of a TOML file.
-    pub(crate) fn from_file(path: &Path) -> Result<Self, ConfigError> {
+    pub(crate) fn from_file(path: &Path) -> Result<(Self, String), ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfigError::Unreadable { file: path.to_owned(), error })?;
-        toml::from_str(&text).map_err(|error| {
+        let settings = toml::from_str(&text).map_err(|error| {
             // The `Display` form quotes the line, which can contain a secret: only the message and the line number are
             // used.
-            let line = error
-                .span()
-                .map_or(0, |span| text.get(..span.start).unwrap_or_default().matches('\n').count() + 1);
-            ConfigError::Wrong { file: path.to_owned(), why: format!("line {line}: {}", error.message()) }
+            let offset = error.span().map_or(0, |span| span.start);
+            let why = location::quotes_advice(&text, offset).unwrap_or_else(|| error.message().to_owned());
+            let line = location::line_at(&text, offset);
+            ConfigError::Wrong { file: path.to_owned(), why: format!("line {line}: {why}") }
+        })?;
+        Ok((settings, text))
+    }
+
+    /// Whether these settings contain the one that an error names. Tables are settings of the file alone.
+    fn sets(&self, name: &str) -> bool {
+        match name {
+            "listen" => self.listen.is_some(),
+            "control-listen" => self.control_listen.is_some(),
+            "database" => self.database.is_some() || self.ephemeral.is_some(),
+            "api-key" => self.api_key.is_some(),
+            "public-url" => self.public_url.is_some(),
+            "control-token" => self.control_token.is_some(),
+            #[cfg(feature = "sip")]
+            "sip-listen" => self.sip_listen.is_some(),
+            #[cfg(feature = "sip")]
+            "sip-tls-listen" => {
+                self.sip_tls_listen.is_some() || self.tls_cert.is_some() || self.tls_key.is_some()
+            }
+            #[cfg(feature = "voipbin")]
+            "voipbin-admin" => self.voipbin_admin.is_some(),
+            "log" => self.log.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Validates these settings, completed by those of a file. The error of a value of the file has its line.
+    pub(crate) fn finish_with(self, file: Option<&Path>) -> Result<Config, ConfigError> {
+        let Some(file) = file else { return self.finish() };
+        let (of_file, text) = Self::from_file(file)?;
+        let set_here: Vec<&str> = NAMES.into_iter().filter(|name| self.sets(name)).collect();
+        self.or(of_file).finish().map_err(|error| {
+            let is_set_here = matches!(&error, ConfigError::Value { name, .. } if set_here.contains(name));
+            if is_set_here { error } else { error.located(file, &text) }
         })
     }
 
@@ -291,6 +361,13 @@ impl Settings {
             }
             None => None,
         };
+        if control_listen.as_deref().is_some_and(|control| is_same_port(control, &listen)) {
+            return Err(ConfigError::Value {
+                name: "control-listen",
+                given: control_listen.unwrap_or_default(),
+                expected: "give another port than that of `listen`",
+            });
+        }
         let database = match (self.database, self.ephemeral.unwrap_or(false)) {
             (Some(file), true) => {
                 return Err(ConfigError::Value {
@@ -362,6 +439,18 @@ fn check_address(name: &'static str, text: &str) -> Result<(), ConfigError> {
         given: text.to_owned(),
         expected: "give HOST:PORT, such as 127.0.0.1:8080",
     })
+}
+
+/// Whether two listeners would take the same port of the same address, or of all addresses.
+fn is_same_port(one: &str, other: &str) -> bool {
+    let (Some((host, port)), Some((other_host, other_port))) = (one.rsplit_once(':'), other.rsplit_once(':'))
+    else {
+        return false;
+    };
+    let is_any = |host: &str| matches!(host, "0.0.0.0" | "[::]");
+    port == other_port
+        && port.parse() != Ok(0_u16)
+        && (host == other_host || is_any(host) || is_any(other_host))
 }
 
 fn check_url(text: &str) -> Result<String, ConfigError> {

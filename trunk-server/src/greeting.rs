@@ -53,7 +53,15 @@ fn api_key<'a>(server: &'a Server, config: &Config) -> (String, &'a str) {
             "YOUR_KEY",
         ),
         (None, Some(_), _) => ("the one given".to_owned(), "YOUR_KEY"),
-        (None, None, _) => ("the ones made before".to_owned(), "YOUR_KEY"),
+        (None, None, _) => {
+            let more = match server.control_address() {
+                Some(control) => format!(
+                    "; POST http://{control}/control/v1/accounts/ID/keys makes one, GET …/accounts lists the ids"
+                ),
+                None => "; the control API makes another one".to_owned(),
+            };
+            (format!("the ones made before{more}"), "YOUR_KEY")
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 use tokio::signal::unix::{SignalKind, signal};
-use trunk_server::cli::{Cli, unknown_variables};
-use trunk_server::{Server, config::Config, telemetry};
+use trunk_server::cli::{Cli, flag_value_advice, unknown_variables};
+use trunk_server::control::ControlError;
+use trunk_server::{Server, StartError, config::Config, telemetry};
 
 /// mimalloc is fast when one thread frees what another allocated, as the store's writer does with requests, and it
 /// returns memory to the system after a rush of calls.
@@ -17,10 +18,18 @@ use trunk_server::{Server, config::Config, telemetry};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::try_parse().unwrap_or_else(|error| {
+        if let Some(advice) = flag_value_advice(std::env::args()) {
+            eprintln!("trunk-server: {advice}");
+            std::process::exit(2);
+        }
+        error.exit()
+    });
     #[cfg(feature = "sip")]
-    if let Some(trunk_server::cli::Command::Explain(question)) = cli.command {
-        return explain(question);
+    match cli.command {
+        Some(trunk_server::cli::Command::Explain(question)) => return explain(question),
+        Some(trunk_server::cli::Command::Call(call)) => return place(call),
+        _ => {}
     }
     let print = cli.print_config;
     let config = match cli.into_config() {
@@ -39,8 +48,21 @@ fn main() -> ExitCode {
     };
     match runtime.block_on(run(config)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&*error, 1),
+        Err(error) => fail(&*error, if is_wrong_setting(&*error) { 2 } else { 1 }),
     }
+}
+
+/// Whether the start failed because of a setting, and not because of the machine.
+fn is_wrong_setting(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<StartError>();
+    matches!(
+        error,
+        Some(
+            StartError::Config(_)
+                | StartError::OpenControl(_)
+                | StartError::Setup(ControlError::Invalid { .. })
+        )
+    )
 }
 
 /// Prints a running server's explanation of a call. Exits with 0 if the call is admitted, else with 3.
@@ -59,6 +81,22 @@ fn explain(question: trunk_server::cli::Explain) -> ExitCode {
     }
 }
 
+/// Places a test call. Exits with 0 if it was answered, 1 if not, and 2 if it could not be placed.
+#[cfg(feature = "sip")]
+fn place(call: trunk_server::cli::PlaceCall) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error, 2),
+    };
+    match runtime.block_on(call.place()) {
+        Ok(placed) => {
+            print!("{}", placed.text);
+            ExitCode::from(u8::from(!placed.answered))
+        }
+        Err(error) => fail(&error, 2),
+    }
+}
+
 fn fail(error: &dyn std::error::Error, code: u8) -> ExitCode {
     eprintln!("trunk-server: {error}");
     ExitCode::from(code)
@@ -74,8 +112,13 @@ async fn run(config: Config) -> Result<(), Box<dyn std::error::Error>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     // A closed terminal also stops the server in order; there is no configuration that could be reloaded.
     let mut hangup = signal(SignalKind::hangup())?;
-    for name in unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
-        tracing::warn!(name, "unknown environment variable; `trunk-server --help` lists the settings");
+    for unknown in unknown_variables(std::env::vars_os().map(|(name, _)| name)) {
+        let (name, nearest) = (unknown.name, unknown.nearest);
+        tracing::warn!(
+            name,
+            nearest,
+            "unknown environment variable; `trunk-server --help` lists the settings"
+        );
     }
     let server = Server::builder(config.clone()).start().await?;
     greeting::greet(&server, &config);

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use control_plane::{Control, ControlAuth, ControlError, NewAccount, control_router};
 use didww_api::{Api, api_router};
 use didww_types::Secret;
-use http_listener::{Limits, ListenerContext, RateLimits, health_router, serve};
+use http_listener::{Limits, ListenerContext, RateLimits, health_router, idempotency, serve};
 use service_base::clock::Clock;
 use service_base::descriptors::{self, Descriptors, Share};
 use service_base::ids::Ids;
 use service_base::net;
 #[cfg(feature = "sip")]
 use service_base::net::{Entered, Use};
-use service_core::jobs::{self, JobSet};
+use service_core::jobs;
+#[cfg(feature = "voipbin")]
+use service_core::jobs::JobSet;
 use service_core::{Core, Outbox};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -34,7 +36,7 @@ pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The server cannot listen on an address.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("cannot listen on {0}: {1}{advice}", advice = listen_advice(.0, .1))]
     Listen(String, io::Error),
     /// The control API would be reachable from other machines without a token.
     #[error("the control API on {0} is not on loopback; set --control-token, or --control-listen off")]
@@ -57,6 +59,19 @@ pub enum StartError {
     /// The first account, its demo DIDs or the super admin could not be created.
     #[error("the account could not be set up: {0}")]
     Setup(#[from] ControlError),
+}
+
+/// The continuation of the error of a listener, for errors whose usual cause is known.
+fn listen_advice(address: &str, error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another process has this port",
+        io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported if address.starts_with('[') => {
+            "; this machine has no such address: its IPv6 may be off"
+        }
+        io::ErrorKind::AddrNotAvailable => "; this machine has no such address",
+        io::ErrorKind::PermissionDenied => "; a port below 1024 needs a privilege",
+        _ => "",
+    }
 }
 
 #[cfg(feature = "voipbin")]
@@ -158,11 +173,7 @@ impl ServerBuilder {
             callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
         }
         #[cfg(feature = "voipbin")]
-        {
-            let platform = &config.voipbin.platform;
-            callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
-            callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
-        }
+        limit_webhooks(&mut callbacks, &config.voipbin.platform);
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
@@ -175,26 +186,34 @@ impl ServerBuilder {
             Descriptors::new(descriptors::open_files()),
             limits.guesses,
         ));
+        #[cfg(feature = "sip")]
+        let messages = message_log(edge.as_ref().map(|(edge, _)| edge), &core.clock);
         #[cfg(feature = "voipbin")]
         let platform =
             Arc::new(Platform::load(Arc::clone(&core), config.voipbin.platform.clone(), limits).await?);
         #[cfg(feature = "sip")]
         let edge = match edge {
-            Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit).await?,
+            Some((edge, is_explicit)) => start_edge(&core, edge, is_explicit, messages.clone()).await?,
             None => None,
         };
         #[cfg(feature = "voipbin")]
-        let platform_jobs = start_platform(&platform, edge.as_ref()).await?;
+        let platform_jobs = start_platform(&platform, edge.as_ref(), messages.clone()).await?;
         let control = Control::new(
             Arc::clone(&core),
             #[cfg(feature = "voipbin")]
             Arc::clone(&platform),
             #[cfg(feature = "sip")]
             edge.as_ref().map(carrier_edge::Edge::handle),
+            #[cfg(feature = "sip")]
+            messages,
         );
         #[cfg(feature = "voipbin")]
         if let Some((username, password)) = &config.voipbin.admin {
             control.ensure_super_admin(username, password.clone()).await?;
+        }
+        #[cfg(feature = "sip")]
+        if edge.is_some() {
+            log_open_trunks(&control).await?;
         }
         // Nothing after this can fail: the key of the first account is printed only once.
         let FirstAccount { new_key, accounts_before } = first_account(&control, &config).await?;
@@ -213,7 +232,7 @@ impl ServerBuilder {
             #[cfg(feature = "sip")]
             own_sockets.push(core.own.enter(at, Use::Other));
         }
-        let jobs = JobSet::default();
+        let jobs = idempotency::jobs(&core.clock);
         #[cfg(feature = "sip")]
         let jobs = edge.iter().fold(jobs, |jobs, edge| jobs.and(edge.jobs()));
         #[cfg(feature = "voipbin")]
@@ -246,6 +265,25 @@ impl ServerBuilder {
     }
 }
 
+/// Maximum number of open trunks that the start names.
+#[cfg(feature = "sip")]
+const MAX_NAMED_TRUNKS: usize = 10;
+
+/// Logs the trunks that take calls from any address.
+#[cfg(feature = "sip")]
+async fn log_open_trunks(control: &Control) -> Result<(), ControlError> {
+    let open = control.open_trunks(MAX_NAMED_TRUNKS).await?;
+    if open.total > 0 {
+        let named: Vec<String> = open.trunks.iter().map(|open| open.trunk.to_string()).collect();
+        tracing::warn!(
+            total = open.total,
+            trunks = named.join(", "),
+            "trunks take calls from any address; GET /control/v1/trunks/open lists them"
+        );
+    }
+    Ok(())
+}
+
 /// Opens the database. Returns it, and whether it is new.
 fn open_store(database: &Database, limits: StoreLimits) -> Result<(Arc<dyn Store>, bool), OpenError> {
     Ok(match database {
@@ -263,15 +301,39 @@ fn door(core: &Core, config: &Config, limits: Limits, share: Share) -> ListenerC
     ListenerContext { limits, proxies, descriptors, share, clock: core.clock.clone() }
 }
 
+/// Applies the platform's limits on webhooks.
+#[cfg(feature = "voipbin")]
+fn limit_webhooks(callbacks: &mut callbacks::Settings, platform: &voipbin_platform::PlatformConfig) {
+    callbacks.webhooks_waiting = platform.webhooks_waiting.unwrap_or(callbacks.webhooks_waiting);
+    callbacks.webhook_age = platform.webhook_age.unwrap_or(callbacks.webhook_age);
+}
+
+/// Creates the log of SIP messages, which the edge and the dialler share. `None` if the configuration disables it.
+#[cfg(feature = "sip")]
+fn message_log(
+    edge: Option<&carrier_edge::EdgeConfig>,
+    clock: &Clock,
+) -> Option<Arc<carrier_edge::MessageLog>> {
+    use carrier_edge::{MessageLog, MessageLogLimits};
+    let limits = match edge.map(|edge| edge.message_bytes) {
+        Some(0) => return None,
+        Some(bytes) => MessageLogLimits::of(bytes),
+        None => MessageLogLimits::default(),
+    };
+    Some(MessageLog::new(limits, clock.clone()))
+}
+
 /// Starts the carrier edge. If its address is not configured and another process uses the default one, the server logs a
 /// warning and runs without the edge.
 #[cfg(feature = "sip")]
 async fn start_edge(
     core: &Arc<Core>,
-    config: carrier_edge::EdgeConfig,
+    mut config: carrier_edge::EdgeConfig,
     is_explicit: bool,
+    messages: Option<Arc<carrier_edge::MessageLog>>,
 ) -> Result<Option<carrier_edge::Edge>, StartError> {
     use carrier_edge::{Edge, EdgeError};
+    config.messages = messages;
     match Edge::start(Arc::clone(core), config).await {
         Ok(edge) => Ok(Some(edge)),
         Err(error @ EdgeError::Listen { .. }) if !is_explicit => {
@@ -290,6 +352,7 @@ async fn start_edge(
 async fn start_platform(
     platform: &Arc<Platform>,
     edge: Option<&carrier_edge::Edge>,
+    messages: Option<Arc<carrier_edge::MessageLog>>,
 ) -> Result<JobSet, StartError> {
     if edge.is_none()
         && let Some((name, _)) = platform.config.hosts.iter().find(|(_, destination)| *destination == "edge")
@@ -298,7 +361,7 @@ async fn start_platform(
         let given = format!("{name} = edge");
         return Err(ConfigError::Value { name: "voipbin.hosts", given, expected }.into());
     }
-    Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address)).await?)
+    Ok(voipbin_platform::start(platform, edge.map(carrier_edge::Edge::address), messages).await?)
 }
 
 /// Listens for control requests if the configuration enables them. Returns the listener, its address, and the

@@ -1,5 +1,7 @@
 //! Logging to standard error.
 
+mod fields;
+
 use std::io::{IsTerminal as _, stderr};
 
 use tracing_subscriber::filter::{FilterExt as _, LevelFilter, Targets, filter_fn};
@@ -9,6 +11,7 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 
 use crate::config::log_filter::with_all_crates;
 use crate::config::{Config, LogFormat};
+use fields::EscapedFields;
 
 /// The log target of the SIP library. It is never logged, because the library logs complete messages with digests.
 const SILENCED: &str = "rsipstack";
@@ -24,6 +27,6 @@ pub fn init(config: &Config) {
     let lines = fmt::layer().with_writer(stderr).with_ansi(stderr().is_terminal());
     let _already_set = match config.log_format {
         LogFormat::Json => registry().with(lines.json().with_filter(filter)).try_init(),
-        LogFormat::Text => registry().with(lines.with_filter(filter)).try_init(),
+        LogFormat::Text => registry().with(lines.fmt_fields(EscapedFields).with_filter(filter)).try_init(),
     };
 }

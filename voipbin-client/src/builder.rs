@@ -4,9 +4,8 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use client_core::{Backoff, Channel, Service, Settings, SpanFields};
-use reqwest::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderValue, USER_AGENT};
+use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE, HeaderMap, HeaderValue, USER_AGENT};
 use reqwest::{Method, Url};
-use url::form_urlencoded::Serializer;
 
 use crate::request::Request;
 use crate::types::{Login, LoginBody, Secret};
@@ -72,8 +71,9 @@ impl ClientBuilder {
 
     /// Authenticates with an access key, which has the permissions of an administrator of its customer.
     ///
-    /// The key is sent in the query of every request, as VoIPBIN's own programs do. It never appears in an
-    /// error, a log or a span.
+    /// The key is sent in the cookie `accesskey` of every request, as VoIPBIN's own program `voipbin-mcp`
+    /// does, and never in a URL, which servers and proxies log. It never appears in an error, a log or a
+    /// span.
     pub fn access_key(mut self, key: impl Into<Secret>) -> Self {
         self.credentials = Some(Credentials::AccessKey(key.into()));
         self
@@ -90,9 +90,9 @@ impl ClientBuilder {
         /// 16.7 a second for a customer, and no limit for other hosts.
     }
 
-    /// Sets the waits between the requests of [`wait_until_hung_up`](crate::Calls::wait_until_hung_up). The
-    /// wait doubles from `first` to `longest`, 250 ms and 5 s by default. Each wait is multiplied by a random
-    /// number between 0.5 and 1.0.
+    /// Sets the waits between the requests of [`wait_until_answered`](crate::Calls::wait_until_answered) and
+    /// [`wait_until_hung_up`](crate::Calls::wait_until_hung_up). The wait doubles from `first` to `longest`,
+    /// 250 ms and 5 s by default. Each wait is multiplied by a random number between 0.5 and 1.0.
     pub fn poll(mut self, first: Duration, longest: Duration) -> Self {
         self.poll = Backoff { first, longest };
         self
@@ -107,8 +107,7 @@ impl ClientBuilder {
         let base = SERVICE.base_url(&self.base_url)?;
         let credentials = self.credentials.as_ref().ok_or(Reason::NoCredentials)?;
         let poll = self.poll;
-        let (headers, query) = headers_and_query(credentials)?;
-        let channel = self.settings.open(base, headers, query, &SERVICE)?;
+        let channel = self.settings.open(base, headers(credentials)?, &SERVICE)?;
         Ok(Client::from_parts(client::Parts { channel, poll }))
     }
 
@@ -139,7 +138,7 @@ impl ClientBuilder {
         let channel = self.login_channel(&base)?;
         let body = LoginBody { username: username.into(), password: password.into() };
         let request = Request::new(Method::POST, "/auth/login").with_body(&body)?.idempotent();
-        let (login, _) = client::fetch::<Login>(&channel, &request).await.map_err(Error::for_login)?;
+        let (login, _) = client::fetch::<Login>(&channel, &request, None).await.map_err(Error::for_login)?;
         self.token(login.token).build()
     }
 
@@ -149,7 +148,7 @@ impl ClientBuilder {
         if let Ok(mut segments) = parent.path_segments_mut() {
             segments.pop_if_empty().pop();
         }
-        Ok(self.settings.clone().open(parent, common_headers(), None, &SERVICE)?)
+        Ok(self.settings.clone().open(parent, common_headers(), &SERVICE)?)
     }
 }
 
@@ -160,25 +159,28 @@ fn common_headers() -> HeaderMap {
     ])
 }
 
-/// The headers of every request, and the secret query: a token is a header, an access key is a query.
-fn headers_and_query(credentials: &Credentials) -> Result<(HeaderMap, Option<Secret>), Reason> {
-    let mut headers = common_headers();
-    match credentials {
-        Credentials::Token(token) | Credentials::AccessKey(token) if token.expose().is_empty() => {
-            Err(Reason::Credentials)
-        }
-        Credentials::AccessKey(key) => {
-            let query = Serializer::new(String::new()).append_pair("accesskey", key.expose()).finish();
-            Ok((headers, Some(Secret::new(query))))
-        }
-        Credentials::Token(token) => {
-            let bearer = Secret::new(["Bearer ", token.expose()].concat());
-            let mut value = HeaderValue::from_str(bearer.expose()).map_err(|_| Reason::Credentials)?;
-            value.set_sensitive(true);
-            headers.insert(AUTHORIZATION, value);
-            Ok((headers, None))
-        }
+/// The headers of every request. The credentials are one of them, marked as sensitive.
+fn headers(credentials: &Credentials) -> Result<HeaderMap, Reason> {
+    let (name, prefix, secret) = match credentials {
+        Credentials::Token(token) => (AUTHORIZATION, "Bearer ", token),
+        Credentials::AccessKey(key) if !is_cookie_value(key.expose()) => return Err(Reason::Credentials),
+        Credentials::AccessKey(key) => (COOKIE, "accesskey=", key),
+    };
+    if secret.expose().is_empty() {
+        return Err(Reason::Credentials);
     }
+    let text = Secret::new([prefix, secret.expose()].concat());
+    let mut value = HeaderValue::from_str(text.expose()).map_err(|_| Reason::Credentials)?;
+    value.set_sensitive(true);
+    let mut headers = common_headers();
+    headers.insert(name, value);
+    Ok(headers)
+}
+
+/// Whether a cookie can have this value: the characters of RFC 6265, section 4.1.1. VoIPBIN's keys consist of
+/// letters, digits, `_` and `-`.
+fn is_cookie_value(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b',' | b';' | b'\\'))
 }
 
 #[cfg(all(test, feature = "rustls"))]
@@ -209,7 +211,9 @@ mod tests {
         for token in ["", "line\nbreak"] {
             assert!(matches!(reason(builder().token(token)), Reason::Credentials), "{token:?}");
         }
-        assert!(matches!(reason(builder().access_key("")), Reason::Credentials));
+        for key in ["", "a b", "a;b=c", "a,b", "a\"b", "a\\b", "line\nbreak", "é"] {
+            assert!(matches!(reason(builder().access_key(key)), Reason::Credentials), "{key:?}");
+        }
         let timeout = reason(builder().timeout(Duration::ZERO));
         assert!(matches!(timeout, Reason::Setup(SetupError::Timeout)));
         assert!(matches!(reason(ClientBuilder::new()), Reason::NoCredentials));
@@ -223,12 +227,12 @@ mod tests {
     }
 
     #[test]
-    fn the_token_is_a_sensitive_header_and_the_access_key_an_encoded_query() {
-        let (headers, query) = headers_and_query(&Credentials::Token(Secret::new("t"))).unwrap();
-        assert!(headers[AUTHORIZATION].is_sensitive() && query.is_none());
-        assert_eq!(headers[AUTHORIZATION], "Bearer t");
-        let (headers, query) = headers_and_query(&Credentials::AccessKey(Secret::new("a&b=c d"))).unwrap();
-        assert_eq!(query.unwrap().expose(), "accesskey=a%26b%3Dc+d");
-        assert!(!headers.contains_key(AUTHORIZATION));
+    fn token_and_access_key_are_sensitive_headers() {
+        let token = headers(&Credentials::Token(Secret::new("t"))).unwrap();
+        assert!(token[AUTHORIZATION].is_sensitive() && !token.contains_key(COOKIE));
+        assert_eq!(token[AUTHORIZATION], "Bearer t");
+        let key = headers(&Credentials::AccessKey(Secret::new("vb_a-B_9&=%"))).unwrap();
+        assert!(key[COOKIE].is_sensitive() && !key.contains_key(AUTHORIZATION));
+        assert_eq!(key[COOKIE], "accesskey=vb_a-B_9&=%");
     }
 }

@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 pub use endless::{Endless, EndlessReason};
 pub use not_sent::{NotSent, Reason};
 pub use refusal::Refusal;
-pub use still_up::StillUp;
+pub use still_up::{Awaited, StillUp};
 
 use crate::types::ErrorReason;
 
@@ -46,6 +46,9 @@ pub enum Error {
     /// 401: the credentials are missing, wrong, expired or deleted. Also a refused login.
     #[error("the credentials are not accepted: {0}")]
     Unauthorized(Box<Refusal>),
+    /// 402: the customer's balance is below the minimum for this request.
+    #[error("the balance does not suffice: {0}")]
+    PaymentRequired(Box<Refusal>),
     /// 403: the credentials do not have the permission for this request.
     #[error("not permitted: {0}")]
     Forbidden(Box<Refusal>),
@@ -79,7 +82,8 @@ pub enum Error {
     /// The client stopped reading a list because its pages would never end.
     #[error(transparent)]
     Endless(Box<Endless>),
-    /// A call had not ended within the time limit of
+    /// A call had not been answered or had not ended within the time limit of
+    /// [`wait_until_answered`](crate::Calls::wait_until_answered) or
     /// [`wait_until_hung_up`](crate::Calls::wait_until_hung_up).
     #[error(transparent)]
     StillUp(Box<StillUp>),
@@ -91,6 +95,7 @@ impl Error {
         match self {
             Self::Invalid(refusal)
             | Self::Unauthorized(refusal)
+            | Self::PaymentRequired(refusal)
             | Self::Forbidden(refusal)
             | Self::NotFound(refusal)
             | Self::Conflict(refusal)
@@ -178,11 +183,12 @@ mod tests {
         let error = |status| refused(status, &Value::Null);
         assert!(matches!(error(400), Error::Invalid(_)));
         assert!(matches!(error(401), Error::Unauthorized(_)));
+        assert!(matches!(error(402), Error::PaymentRequired(_)));
         assert!(matches!(error(403), Error::Forbidden(_)));
         assert!(matches!(error(404), Error::NotFound(_)));
         assert!(matches!(error(409), Error::Conflict(_)));
         assert!(matches!(error(429), Error::RateLimited { .. }));
-        for status in [301, 402, 500, 503] {
+        for status in [301, 500, 503] {
             assert!(matches!(error(status), Error::Api(_)), "{status}");
         }
         assert!(matches!(error(400).for_login(), Error::Unauthorized(_)));

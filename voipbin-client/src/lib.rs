@@ -78,12 +78,13 @@
 //! - **Pages.** Lists are streams. A list whose pages would never end yields an error.
 //! - **Forward compatibility.** Unknown members are ignored, and unknown texts of enumerations are preserved.
 //!   Providers and routes also preserve unknown members, because an update replaces all members.
-//! - **Secrets.** Passwords, tokens and keys never appear in `Debug` output, errors, logs or spans, although
-//!   an access key is sent in the URL.
+//! - **Secrets.** Passwords, tokens and keys never appear in `Debug` output, errors, logs or spans, and no URL
+//!   contains one: a token is sent as a header, an access key as a cookie.
 //! - **Tracing.** Each request is one [`tracing`](https://docs.rs/tracing) span with method, path, status,
 //!   number of attempts and the service's request id.
 //!
-//! The module [`webhook`] verifies and decodes the webhooks that VoIPBIN sends.
+//! [`Client::raw`] sends requests for endpoints that the crate does not declare. The module [`webhook`] verifies
+//! and decodes the webhooks that VoIPBIN sends.
 //!
 //! # Features
 //!
@@ -107,6 +108,8 @@ mod list_request;
 #[cfg(feature = "http")]
 mod progress;
 #[cfg(feature = "http")]
+mod raw;
+#[cfg(feature = "http")]
 mod request;
 pub mod webhook;
 
@@ -119,10 +122,14 @@ pub use {
     api::{Calls, OutboundConfigApi, OutboundConfigs, ProviderCalls, Providers, Routes},
     builder::{ClientBuilder, PRODUCTION},
     client::Client,
-    client_core::{Exchange, RetryPolicy, SetupError, TransportError, TransportKind, Unreadable},
-    error::{Endless, EndlessReason, Error, NotSent, Reason, Refusal, StillUp},
+    client_core::{
+        Exchange, IdempotencyKey, InvalidKey, RetryPolicy, SetupError, TransportError, TransportKind,
+        Unreadable,
+    },
+    error::{Awaited, Endless, EndlessReason, Error, NotSent, Reason, Refusal, StillUp},
     futures_core::Stream,
     futures_util::{StreamExt, TryStreamExt},
     list_request::ListRequest,
+    raw::{RawAnswer, RawRequest},
     reqwest::{Method, StatusCode},
 };

@@ -3,6 +3,7 @@
 use client_core::{Body, Repeatable, url_below};
 use reqwest::{Method, Url};
 use serde::Serialize;
+use serde_json::Value;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
@@ -59,6 +60,18 @@ impl Request {
     /// Sets the query.
     pub(crate) fn with_query(mut self, parameters: &[(&'static str, String)]) -> Self {
         self.query = Serializer::new(String::new()).extend_pairs(parameters).finish();
+        self
+    }
+
+    /// Adds a parameter to the query.
+    pub(crate) fn with_parameter(mut self, name: &str, value: &str) -> Self {
+        self.query = Serializer::new(self.query).append_pair(name, value).finish();
+        self
+    }
+
+    /// Sets a body that is JSON already.
+    pub(crate) fn with_json(mut self, body: &Value) -> Self {
+        self.body = Some(Body { media_type: JSON, bytes: body.to_string().into() });
         self
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Parts<'a> {
     uri: String,
     from: &'a str,
     credentials: Vec<&'a [u8]>,
+    /// The values of `P-Asserted-Identity` and `P-Preferred-Identity`, which may have several lines.
+    identities: [Option<String>; 2],
     sdp: Option<&'a [u8]>,
     not_supported: Option<NotSupported>,
 }
@@ -26,6 +28,10 @@ impl<'a> Parts<'a> {
             uri: request.request_uri(),
             from: request.value("From").unwrap_or_default(),
             credentials: request.values(settings.credentials_header()).map(str::as_bytes).collect(),
+            identities: ["P-Asserted-Identity", "P-Preferred-Identity"].map(|name| {
+                let values: Vec<&str> = request.values(name).collect();
+                (!values.is_empty()).then(|| values.join(", "))
+            }),
             // A description that cannot be read is reported by `inspection::not_supported`.
             sdp: request.description().unwrap_or_default(),
             not_supported: inspection::not_supported(request),
@@ -48,13 +54,13 @@ impl<'a> Parts<'a> {
     }
 
     pub(crate) fn attempt(&self) -> Attempt<'_> {
-        let Self { request, .. } = self;
+        let Self { request, identities: [asserted, preferred], .. } = self;
         let bytes = |name| request.value(name).map(str::as_bytes);
         Attempt {
             credentials: &self.credentials,
             twilio_account_sid: bytes(TWILIO_HEADER),
-            asserted_identity: bytes("P-Asserted-Identity"),
-            preferred_identity: bytes("P-Preferred-Identity"),
+            asserted_identity: asserted.as_deref().map(str::as_bytes),
+            preferred_identity: preferred.as_deref().map(str::as_bytes),
             diversion: bytes("Diversion"),
             privacy: bytes("Privacy"),
             body: request.body(),

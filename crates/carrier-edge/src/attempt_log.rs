@@ -1,4 +1,10 @@
-//! Log lines for the operator about attempts that were not admitted.
+//! Traces attempts: one line of the log and one entry of a ring for each, with the same sentence.
+//!
+//! No line can be forged by a peer: what a peer sent is written as a quoted value, in which the log's formatter escapes
+//! quotes and control characters.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
 
 use didww_types::Timestamp;
 use service_base::log_limiter::LogLimiter;
@@ -6,12 +12,21 @@ use trunk_rules::carrier::{Challenge, Check, DigestFailure, Refusal};
 
 use super::Inner;
 use super::attempt::Parts;
+use super::attempts::{
+    AttemptOutcome, Attempts, CHALLENGE_ANSWER_TIME, Facts, Message, Reason, UnansweredChallenge,
+    UnansweredChallenges,
+};
+use super::call_state::CallState;
+use super::record::CallRecord;
 use super::stack::Incoming;
 
 /// Log lines that callers can cause. The first ones of a minute are written, the others are summed up.
 #[derive(Debug)]
 pub(crate) struct LogSums {
+    admitted: LogLimiter,
+    ended: LogLimiter,
     challenged: LogLimiter,
+    unanswered: LogLimiter,
     refused: LogLimiter,
     unrecorded: LogLimiter,
     pub registrations: LogLimiter,
@@ -21,7 +36,10 @@ pub(crate) struct LogSums {
 impl LogSums {
     pub(crate) const fn new() -> Self {
         Self {
+            admitted: LogLimiter::routine("calls were admitted"),
+            ended: LogLimiter::routine("calls ended"),
             challenged: LogLimiter::new("attempts were challenged again"),
+            unanswered: LogLimiter::new("challenges were not answered"),
             refused: LogLimiter::new("attempts were refused"),
             unrecorded: LogLimiter::new("trunks had refusals that were not recorded"),
             registrations: LogLimiter::new("registrations were refused"),
@@ -30,8 +48,9 @@ impl LogSums {
     }
 
     pub(crate) fn write_log_summaries(&self, now: Timestamp) {
-        let Self { challenged, refused, unrecorded, registrations, media } = self;
-        for kind in [challenged, refused, unrecorded, registrations, media] {
+        let Self { admitted, ended, challenged, unanswered, refused, unrecorded, registrations, media } =
+            self;
+        for kind in [admitted, ended, challenged, unanswered, refused, unrecorded, registrations, media] {
             kind.write_due_summary(now);
         }
     }
@@ -39,53 +58,218 @@ impl LogSums {
     /// Logs that further refusals of a trunk are not recorded in this minute.
     pub(crate) fn not_recorded(&self, trunk: &str, limit: u32, now: Timestamp) {
         if self.unrecorded.admits(trunk, now) {
-            tracing::warn!(%trunk, most = limit, "no more refusals of the trunk are recorded in this minute");
+            tracing::warn!(trunk, most = limit, "no more refusals of the trunk are recorded in this minute");
         }
     }
 }
 
-/// Logs a challenge. The first one of a call is ordinary and logged at debug level; another one is logged as
-/// a warning with the flaw of the digest.
+/// What the trace needs of a received request.
+pub(crate) fn message(request: &Incoming) -> Message<'_> {
+    Message { call_id: request.call_id().into(), source: request.source(), transport: request.transport() }
+}
+
+/// Traces an admitted call.
+pub(crate) fn admitted(inner: &Inner, call_state: &CallState, explanation: String) {
+    let CallState { key, origin, trunk, .. } = call_state;
+    let now = inner.core.clock.now();
+    if inner.log_sums.admitted.admits(trunk.id.as_str(), now) {
+        let (source, call_id, trunk): (_, &str, &str) = (origin.source, &key.call_id, &trunk.name);
+        let to = call_state.destination.to_string();
+        tracing::info!(%source, call_id, trunk, to, why = explanation, "admitted");
+    }
+    inner.attempts.enter(
+        Facts {
+            message: of_call(call_state),
+            outcome: AttemptOutcome::Admitted,
+            trunk: Some(trunk),
+            is_proven: true,
+            reason: Reason { code: Some(200), ..Reason::default() },
+            explanation,
+            no_audio: None,
+        },
+        now,
+    );
+}
+
+/// Traces the end of an admitted call.
+pub(crate) fn ended(inner: &Inner, call_state: &CallState, record: &CallRecord) {
+    let CallState { key, origin, trunk, .. } = call_state;
+    let now = inner.core.clock.now();
+    let (code, cause, why) = (record.disconnect_code, record.disconnect_cause, &record.explanation);
+    if inner.log_sums.ended.admits(trunk.id.as_str(), now) {
+        let (source, call_id, trunk): (_, &str, &str) = (origin.source, &key.call_id, &trunk.name);
+        let seconds = record.duration;
+        tracing::info!(%source, call_id, trunk, code, cause, seconds, why, "ended");
+    }
+    inner.attempts.enter(
+        Facts {
+            message: of_call(call_state),
+            outcome: AttemptOutcome::Ended,
+            trunk: Some(trunk),
+            is_proven: true,
+            reason: Reason { cause: Some(cause), code: Some(code), check: None },
+            explanation: why.clone(),
+            no_audio: record.no_audio.clone(),
+        },
+        now,
+    );
+}
+
+fn of_call(call_state: &CallState) -> Message<'_> {
+    let CallState { key, origin, .. } = call_state;
+    Message { call_id: (&*key.call_id).into(), source: origin.source, transport: origin.protocol }
+}
+
+/// Traces a challenge. The first one of a call is ordinary: it has an entry, and a line at debug level. Another one
+/// is logged as a warning with the flaw of the digest.
 pub(crate) fn challenged(inner: &Inner, request: &Incoming, challenge: &Challenge) {
-    let (source, call_id) = (request.source(), request.call_id());
-    let trunk = challenge.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();
+    let (message, now) = (message(request), inner.core.clock.now());
+    let (source, call_id) = (message.source, &*message.call_id);
     if challenge.failure == DigestFailure::NoHeader {
         tracing::debug!(%source, call_id, "challenged");
-    } else if inner
-        .log_sums
-        .challenged
-        .admits((source.ip(), challenge.failure.to_string()), inner.core.clock.now())
-    {
-        tracing::warn!(%source, call_id, trunk, why = %challenge.failure, "challenged again");
+    } else if inner.log_sums.challenged.admits((source.ip(), challenge.failure.to_string()), now) {
+        let trunk: &str = challenge.trunk.as_ref().map_or("", |trunk| &trunk.name);
+        tracing::warn!(%source, call_id, trunk, check = %Check::Digest, why = challenge.explanation(), "challenged again");
+    }
+    enter_challenge(&inner.attempts, &inner.unanswered_challenges, message, challenge, true, now);
+}
+
+/// Enters a challenge into a ring, and waits for its answer if it is the first one of its call.
+pub(crate) fn enter_challenge(
+    attempts: &Attempts,
+    unanswered: &UnansweredChallenges,
+    message: Message<'_>,
+    challenge: &Challenge,
+    is_known: bool,
+    now: Timestamp,
+) {
+    let (source, transport, code) = (message.source, message.transport, challenge.code);
+    let call_id: Box<str> = (&*message.call_id).into();
+    let facts = Facts {
+        message,
+        outcome: AttemptOutcome::Challenged,
+        trunk: challenge.trunk.as_ref(),
+        // Only a digest proves the trunk, but an allowed address makes a guess of its username unlikely.
+        is_proven: is_known && challenge.trunk.as_ref().is_some_and(|trunk| trunk.allows(source.ip())),
+        reason: Reason {
+            check: Some(Check::Digest.name()),
+            cause: Some(Challenge::CAUSE.id()),
+            code: Some(code),
+        },
+        explanation: challenge.explanation(),
+        no_audio: None,
+    };
+    let was_entered = attempts.enter(facts, now);
+    if was_entered && (challenge.failure == DigestFailure::NoHeader || challenge.stale) {
+        unanswered.sent(UnansweredChallenge { call_id, source, transport, code }, is_known, now);
     }
 }
 
-/// Logs a refusal, with what the operator needs to correct it.
-pub(crate) fn refused(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
-    let (source, call_id) = (request.source(), request.call_id());
-    if !inner.log_sums.refused.admits((source.ip(), refusal.check), inner.core.clock.now()) {
-        return;
+/// Traces the challenges whose time to be answered has passed.
+pub(crate) fn unanswered_challenges(inner: &Inner) {
+    let now = inner.core.clock.now();
+    for challenge in inner.unanswered_challenges.take_due(now) {
+        let UnansweredChallenge { call_id, source, transport, code } = challenge;
+        let realm = &inner.config.settings.realm;
+        let explanation = trunk_rules::carrier::sentence(&format!(
+            "the challenge was not answered within {} seconds: the client has no credentials for the realm {realm}, \
+             does not repeat its INVITE, or did not receive the {code}",
+            CHALLENGE_ANSWER_TIME.as_secs(),
+        ));
+        if inner.log_sums.unanswered.admits(source.ip(), now) {
+            let (call_id, check) = (&*call_id, Check::Digest);
+            tracing::info!(%source, call_id, %check, code, why = explanation, "challenge not answered");
+        }
+        let reason = Reason {
+            check: Some(Check::Digest.name()),
+            cause: Some(Challenge::CAUSE.id()),
+            code: Some(code),
+        };
+        let message = Message { call_id: (&*call_id).into(), source, transport };
+        let outcome = AttemptOutcome::ChallengeUnanswered;
+        inner.attempts.enter(
+            Facts { message, outcome, trunk: None, is_proven: false, reason, explanation, no_audio: None },
+            now,
+        );
     }
-    let trunk = refusal.trunk.as_ref().map(|trunk| trunk.name.to_string()).unwrap_or_default();
-    let (check, configured, received) = (refusal.check, &refusal.configured, &refusal.received);
-    let why = &refusal.explanation;
+}
+
+/// Traces a refusal, with what the operator needs to correct it.
+pub(crate) fn refused(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
+    let now = inner.core.clock.now();
+    if inner.log_sums.refused.admits((request.source().ip(), refusal.check), now) {
+        write_refusal(inner, request, parts, refusal);
+    }
+    inner.attempts.enter(of_refusal(message(request), refusal), now);
+}
+
+/// The entry of a refusal by a check.
+pub(crate) fn of_refusal<'a>(message: Message<'a>, refusal: &'a Refusal) -> Facts<'a> {
+    Facts {
+        message,
+        outcome: AttemptOutcome::Refused,
+        trunk: refusal.trunk.as_ref(),
+        is_proven: refusal.trunk.is_some(),
+        reason: Reason {
+            check: Some(refusal.check.name()),
+            cause: Some(refusal.cause.id()),
+            code: Some(refusal.code),
+        },
+        explanation: refusal.explanation.clone(),
+        no_audio: None,
+    }
+}
+
+fn write_refusal(inner: &Inner, request: &Incoming, parts: &Parts<'_>, refusal: &Refusal) {
+    let (source, call_id, check) = (request.source(), request.call_id(), refusal.check);
+    let trunk: &str = refusal.trunk.as_ref().map_or("", |trunk| &trunk.name);
+    let Refusal { configured, received, explanation: why, code, .. } = refusal;
     match check {
         Check::Source => {
-            let nearest = inner.trunks.read().index.nearest_network(source.ip());
-            let nearest = nearest.map_or_else(|| "none".to_owned(), |network| network.to_string());
-            tracing::warn!(%source, call_id, nearest, why, code = refusal.code, "refused: unknown address");
+            let nearest = nearest_network(inner, source);
+            tracing::info!(%source, call_id, %check, nearest, why, code, "refused: unknown address");
         }
         Check::Cli => {
             let from = parts.from();
-            tracing::warn!(%source, call_id, trunk, %check, configured, received, from, why, code = refusal.code, "refused");
+            tracing::info!(%source, call_id, trunk, %check, configured, received, from, why, code, "refused");
         }
         Check::Capacity => {
             let id = refusal.trunk.as_ref().map(|trunk| trunk.id.to_string()).unwrap_or_default();
             let callers = inner.calls.callers_on(&id, 10);
-            tracing::warn!(%source, call_id, trunk, configured, received, why, ?callers, code = refusal.code, "refused: full");
+            tracing::info!(%source, call_id, trunk, %check, configured, received, why, ?callers, code, "refused: full");
         }
-        _ => tracing::warn!(
-            %source, call_id, trunk, %check, configured, received, why, code = refusal.code, "refused"
-        ),
+        _ => tracing::info!(%source, call_id, trunk, %check, configured, received, why, code, "refused"),
     }
 }
+
+fn nearest_network(inner: &Inner, source: SocketAddr) -> String {
+    let nearest = inner.trunks.read().index.nearest_network(source.ip());
+    nearest.map_or_else(|| "none".to_owned(), |network| network.to_string())
+}
+
+/// Traces an INVITE that was refused before or after the checks, for a reason that concerns no trunk.
+pub(crate) fn refused_unchecked(inner: &Inner, request: &Incoming, code: u16, why: &str) {
+    let (message, now) = (message(request), inner.core.clock.now());
+    if inner.log_sums.refused.admits((message.source.ip(), code), now) {
+        let (source, call_id) = (message.source, &*message.call_id);
+        tracing::info!(%source, call_id, code, why, "refused");
+    }
+    let reason = Reason { code: Some(code), ..Reason::default() };
+    let (outcome, explanation) = (AttemptOutcome::Refused, why.to_owned());
+    inner.attempts.enter(
+        Facts { message, outcome, trunk: None, is_proven: false, reason, explanation, no_audio: None },
+        now,
+    );
+}
+
+/// Reports the challenges that are not answered, until the edge stops.
+pub(crate) async fn watch_challenges(inner: Arc<Inner>) {
+    let clock = &inner.core.clock;
+    loop {
+        clock.sleep_until(clock.now().after(CHALLENGE_CHECK_INTERVAL)).await;
+        unanswered_challenges(&inner);
+    }
+}
+
+/// How often challenges are examined for an answer.
+const CHALLENGE_CHECK_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);

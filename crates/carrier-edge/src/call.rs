@@ -26,13 +26,14 @@ use super::billing::RecordOf;
 use super::call_event::{CallEvent, PendingBye};
 use super::call_state::{CallState, DialogKey, Origin};
 use super::calls::Registered;
+use super::ending_sentence::HUNG_UP;
 use super::far_end::Then;
 use super::hung_up_by::HungUpBy;
 use super::media::Endpoint;
 use super::record::{CallRecord, Ending, FinalCharge};
 use super::stack::{Dialog, Incoming, InviteEvent, Stack};
 use super::unacknowledged_answers::UnacknowledgedAnswer;
-use super::{Inner, inspection};
+use super::{Inner, attempt_log, inspection};
 use pending_refresh::PendingRefresh;
 use reliable::Reliable;
 use sdp_state::SdpState;
@@ -49,7 +50,7 @@ const CANCELLED: Ending = Ending::new(487, 487, "Request terminated (Cancel)", H
 
 /// The ordinary ending of an answered call.
 const fn hung_up(by: HungUpBy) -> Ending {
-    Ending::new(200, 200, "Bye", by)
+    Ending::new(200, 200, HUNG_UP, by)
 }
 
 /// The ending with the number, code and text of a cause: a time limit, or a decision of the edge.
@@ -86,6 +87,8 @@ pub(crate) async fn run(
         inner.config.dtmf_digits,
     );
     let registered = inner.calls.register(call_state);
+    let plan = inner.config.far_end.outcome(registered.call_state.destination);
+    attempt_log::admitted(inner, &registered.call_state, plan.admitted_sentence());
     let source = registered.call_state.origin.source.ip();
     let mut call = Call {
         inner,
@@ -101,14 +104,14 @@ pub(crate) async fn run(
         dialog: None,
         reliable: None,
         pending_refresh: None,
-        bye: None,
+        byes: Vec::new(),
     };
     let (ending, unacknowledged_invite) = call.run_to_end(request, offered).await;
     let was_call = call.call_state().connected().is_some() || ending == CANCELLED;
     for event in call.registered.leave() {
         if let CallEvent::HungUp(bye) = event {
-            // It crossed another ending.
-            call.bye = Some(bye);
+            // It crossed another ending, which may be another BYE.
+            call.byes.push(bye);
         }
     }
     drop(channel);
@@ -117,14 +120,15 @@ pub(crate) async fn run(
     let ended = call.paid_until.map_or(now, |until| until.min(now));
     let charge = inner.billing.ended(call.call_state(), ended);
     let record = record_of(inner, call.call_state(), ending, (ended, charge));
+    attempt_log::ended(inner, call.call_state(), &record);
     call.media = None;
     if charge.as_ref().is_none_or(|charge| charge.survives) {
         // The call costs nothing, or is charged even if the server is killed before its record is written.
-        call.bye = None;
+        call.byes.clear();
     }
     let of = match charge {
         None => RecordOf::Unanswered,
-        Some(_) if call.bye.is_none() => RecordOf::Answered,
+        Some(_) if call.byes.is_empty() => RecordOf::Answered,
         Some(_) => RecordOf::Awaited,
     };
     Box::pin(inner.billing.record(inner, &call.call_state().trunk, record, of)).await;
@@ -147,18 +151,25 @@ fn record_of(
 ) -> Box<CallRecord> {
     let record =
         CallRecord::of_call(&inner.config.server_name, call_state, ending, end).with_media(call_state);
-    let (trunk, call_id) = (&call_state.trunk.name, &call_state.key.call_id);
+    let (trunk, call_id): (&str, &str) = (&call_state.trunk.name, &call_state.key.call_id);
     let admits = |what: &str| inner.log_sums.media.admits((trunk, what), inner.core.clock.now());
     if record.rtp_dropped > 0 && admits("dropped") {
         let (dropped, from) = (record.rtp_dropped, &record.rtp_dropped_from);
-        tracing::warn!(%trunk, %call_id, dropped, ?from, "RTP was dropped: the sources are not in allowed_rtp_ips");
+        tracing::warn!(
+            trunk,
+            call_id,
+            dropped,
+            ?from,
+            "RTP was dropped: the sources are not in allowed_rtp_ips"
+        );
     }
     if let Some(why) = record.no_audio.as_deref().filter(|_| admits("no audio")) {
+        let received = record.rtp_received;
         // Programs that only signal make calls without a packet.
-        if record.rtp_received > 0 || record.rtp_dropped > 0 {
-            tracing::warn!(%trunk, %call_id, received = record.rtp_received, "{why}");
+        if received > 0 || record.rtp_dropped > 0 {
+            tracing::warn!(trunk, call_id, received, why, "no audio");
         } else {
-            tracing::info!(%trunk, %call_id, "{why}");
+            tracing::info!(trunk, call_id, why, "no audio");
         }
     }
     Box::new(record)
@@ -180,8 +191,8 @@ struct Call<'a> {
     /// The reliable provisional response, if one was sent.
     reliable: Option<Box<Reliable>>,
     pending_refresh: Option<PendingRefresh>,
-    /// The caller's BYE, if it ended the call.
-    bye: Option<PendingBye>,
+    /// The caller's BYE, if it ended the call, and those that crossed the end, which the mailbox limits.
+    byes: Vec<PendingBye>,
     /// The slot among the active calls of its account.
     account_slot: Option<Slot<i64>>,
     /// The slot among the unacknowledged answers of its source, until the ACK.
@@ -298,8 +309,8 @@ impl Call<'_> {
             account_slots.take(account)
         };
         if account_slot.is_none() && ACCOUNT_LIMIT_LOG.admits(account, self.inner.core.clock.now()) {
-            let trunk = &self.call_state().trunk.name;
-            tracing::warn!(%trunk, "a call was refused: its account has reached its limit of active calls");
+            let trunk: &str = &self.call_state().trunk.name;
+            tracing::warn!(trunk, "a call was refused: its account has reached its limit of active calls");
         }
         self.account_slot = account_slot;
         self.account_slot.is_some()
@@ -335,7 +346,7 @@ impl Call<'_> {
                 },
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
-                        self.bye = Some(bye);
+                        self.byes.push(bye);
                         // The BYE carries the tag of the answer, so the caller has received the answer.
                         self.acknowledged(answered);
                         return AnswerOutcome::Ended(hung_up(HungUpBy::Caller), false);
@@ -390,7 +401,7 @@ impl Call<'_> {
                 }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
-                        self.bye = Some(bye);
+                        self.byes.push(bye);
                         return (hung_up(HungUpBy::Caller), false);
                     }
                     CallEvent::Request(in_dialog) => self.handle_request(in_dialog).await,

@@ -3,9 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use sip_transport::Connections;
+use sip_transport::{Connections, MessageLog};
 use trunk_rules::carrier::{RateCard, Settings, SettingsError};
 use trunk_store::StoreError;
 
@@ -62,6 +63,11 @@ pub struct EdgeConfig {
     /// Whether call records contain the DTMF digits of the caller, which can be PINs or card numbers; their
     /// number is always recorded. Default: false.
     pub dtmf_digits: bool,
+    /// The bytes of SIP messages that the server stores of recent calls, see `MessageLogLimits::of`; 0 for none.
+    /// Default: 32 MiB.
+    pub message_bytes: usize,
+    /// Where the SIP messages of calls are stored. Default: nowhere.
+    pub messages: Option<Arc<MessageLog>>,
 }
 
 /// The paths of a certificate and its key, as PEM files.
@@ -97,6 +103,8 @@ impl EdgeConfig {
             unacknowledged_answers: 16,
             refusals_recorded: 1_000,
             dtmf_digits: false,
+            message_bytes: 32 << 20,
+            messages: None,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 use service_core::Core;
 use trunk_rules::carrier::{
-    AgreedMedia, Attempt, Authentication, MediaHost, Snapshot, Verdict, admit, no_audio_with,
+    Admitted, AgreedMedia, Attempt, Authentication, MediaHost, Snapshot, Verdict, admit, no_audio_with,
 };
 
 use super::Inner;
@@ -67,6 +67,8 @@ pub struct Explanation {
     pub destination: Option<String>,
     /// The caller number that the called party of an admitted call is shown.
     pub cli: Option<String>,
+    /// What the simulated callee of an admitted call will do.
+    pub far_end: Option<String>,
     /// If no trunk allows the source address: the allowed subnet that shares the most leading bits with it.
     pub nearest_allowed: Option<String>,
     /// Why the call cannot have audio with the session description of the question: a sentence that begins with
@@ -128,8 +130,13 @@ pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
     };
     let verdict = admit(&snapshot, &attempt);
     let mut explanation = Explanation::of(&verdict);
-    if question.sdp.is_some() {
-        explanation.no_audio = no_audio(&verdict, question.source);
+    if let Verdict::Admitted(admitted) = &verdict {
+        let plan = inner.config.far_end.outcome(admitted.destination);
+        explanation.explanation = plan.admitted_sentence();
+        explanation.far_end = Some(plan.sentence());
+        if question.sdp.is_some() {
+            explanation.no_audio = no_audio(admitted, question.source);
+        }
     }
     if explanation.check == Some("source") {
         let nearest = trunks.index.nearest_network(question.source);
@@ -139,8 +146,7 @@ pub(crate) fn explain(inner: &Inner, question: &Question) -> Explanation {
 }
 
 /// Why an admitted call cannot have audio with its session description. A name in it is not looked up.
-fn no_audio(verdict: &Verdict, source: IpAddr) -> Option<String> {
-    let Verdict::Admitted(admitted) = verdict else { return None };
+fn no_audio(admitted: &Admitted, source: IpAddr) -> Option<String> {
     let media = admitted.media.as_ref()?;
     let MediaHost::Address(address) = media.host else { return None };
     let address = (!address.is_unspecified()).then(|| SocketAddr::new(address, media.port));
@@ -163,13 +169,13 @@ impl Explanation {
             trunk_name: None,
             destination: None,
             cli: None,
+            far_end: None,
             nearest_allowed: None,
             no_audio: None,
         };
         match verdict {
             Verdict::Admitted(admitted) => Self {
                 passed: admitted.passed.iter().map(trunk_rules::carrier::Check::name).collect(),
-                explanation: "the call goes on".to_owned(),
                 trunk_id: Some(admitted.trunk.id.to_string()),
                 trunk_name: Some(admitted.trunk.name.to_string()),
                 destination: Some(admitted.destination.to_string()),
@@ -183,7 +189,7 @@ impl Explanation {
                 passed: challenge.passed.iter().map(trunk_rules::carrier::Check::name).collect(),
                 check: Some("digest"),
                 cause: Some(trunk_rules::carrier::Challenge::CAUSE.id()),
-                explanation: challenge.failure.to_string(),
+                explanation: challenge.explanation(),
                 trunk_id: challenge.trunk.as_ref().map(|trunk| trunk.id.to_string()),
                 trunk_name: challenge.trunk.as_ref().map(|trunk| trunk.name.to_string()),
                 ..blank

@@ -15,6 +15,34 @@ pub struct Outcome {
     pub then: Then,
 }
 
+impl Outcome {
+    /// The sentence of an admitted call to this party.
+    pub(crate) fn admitted_sentence(&self) -> String {
+        format!("every check passed; {}", self.sentence())
+    }
+
+    /// What the called party will do.
+    pub(crate) fn sentence(&self) -> String {
+        let ring = if self.early_media { "sends early media (183)" } else { "rings (180)" };
+        let seconds = self.ring.as_secs_f64();
+        let after = if self.ring.is_zero() {
+            "the simulated callee".to_owned()
+        } else {
+            format!("the simulated callee {ring} for {seconds} s and then")
+        };
+        match self.then {
+            Then::Answer(None) => format!("{after} answers; it does not hang up"),
+            Then::Answer(Some(talk)) => {
+                format!("{after} answers and hangs up after {} s", talk.as_secs_f64())
+            }
+            Then::NoAnswer => format!("the simulated callee {ring} and does not answer"),
+            Then::Refuse(code) => {
+                format!("{after} refuses the call with {code} {}", trunk_rules::carrier::reason_phrase(code))
+            }
+        }
+    }
+}
+
 /// The action of a called party after the ringing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
@@ -101,6 +129,22 @@ mod tests {
 
     fn outcome(far_end: &FarEnd, number: &str) -> Outcome {
         far_end.outcome(number.parse().unwrap())
+    }
+
+    #[test]
+    fn what_a_callee_will_do_is_stated_in_words() {
+        let far_end = FarEnd::default();
+        let sentence = |number| outcome(&far_end, number).sentence();
+        assert_eq!(
+            sentence("442079460018"),
+            "the simulated callee rings (180) for 0.2 s and then answers; it does not hang up"
+        );
+        assert_eq!(sentence("9990486"), "the simulated callee refuses the call with 486 Busy Here");
+        assert_eq!(sentence("9990203"), "the simulated callee answers and hangs up after 3 s");
+        assert_eq!(sentence("9990180"), "the simulated callee rings (180) and does not answer");
+        let early =
+            "the simulated callee sends early media (183) for 1 s and then answers; it does not hang up";
+        assert_eq!(sentence("9990183"), early);
     }
 
     #[test]

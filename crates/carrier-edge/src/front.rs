@@ -8,8 +8,9 @@
 //! trunks, and is rate limited. A valid digest makes an unknown source known.
 //!
 //! The memory that unknown sources can fill has a fixed size: two rate limiters, a table of wrong digests,
-//! two generations of proofs, and counters. Their messages are logged as one summary per minute. The filter
-//! stores no message and never waits.
+//! two generations of proofs, and counters. A bounded number of them is entered into the recent attempts, and of
+//! each kind at most 20 lines a minute are logged, the others as one summary. The filter stores no message and
+//! never waits.
 
 mod counts;
 mod unknown_source;
@@ -25,12 +26,16 @@ use service_base::clock::Clock;
 use service_base::ids::Ids;
 use service_base::log_limiter::LogLimiter;
 use service_base::rate::Rate;
-use sip_transport::{Arrival, FilterAction, Head, MessageFilter, Reply, tag_of};
-use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings};
+use sip_transport::{Arrival, FilterAction, FramingError, Head, MessageFilter, Reply, tag_of};
+use trunk_rules::carrier::{NonceKey, NonceState, Nonces, NoncesAt, Settings, sentence};
 
+use super::attempts::{
+    AttemptOutcome, Attempts, Facts, Message, Reason, UnansweredChallenges, prefix, transport_name,
+};
 use super::call_state::DialogKey;
 use super::calls::Calls;
 use super::digest_guesses::{DigestAttempt, GuessLimiter, WrongDigest};
+use super::inspection::malformed_because;
 use super::proofs::Proofs;
 use super::request_slots::{self, IdentifyingSubnet, RequestSlots};
 use super::stack::Incoming;
@@ -61,6 +66,8 @@ pub(crate) struct Front {
     guess_limiter: GuessLimiter,
     request_slots: Arc<RequestSlots>,
     counts: Counts,
+    attempts: Arc<Attempts>,
+    unanswered_challenges: Arc<UnansweredChallenges>,
     log_sums: FilterLogSums,
 }
 
@@ -68,6 +75,8 @@ pub(crate) struct Front {
 #[derive(Debug)]
 struct FilterLogSums {
     refused: LogLimiter,
+    challenged: LogLimiter,
+    unreadable: LogLimiter,
     guesses: LogLimiter,
     dropped: LogLimiter,
 }
@@ -93,6 +102,7 @@ impl std::fmt::Debug for Front {
 impl Front {
     pub(crate) fn new(
         (clock, ids): (Clock, Ids),
+        (attempts, unanswered_challenges): (Arc<Attempts>, Arc<UnansweredChallenges>),
         trunks: Arc<Trunks>,
         calls: Arc<Calls>,
         settings: Settings,
@@ -113,8 +123,12 @@ impl Front {
             guess_limiter: GuessLimiter::default(),
             request_slots: RequestSlots::new(request_slots::SLOT_LIMITS),
             counts: Counts::default(),
+            attempts,
+            unanswered_challenges,
             log_sums: FilterLogSums {
-                refused: LogLimiter::once("calls from unknown addresses were refused"),
+                refused: LogLimiter::new("calls from unknown addresses were refused"),
+                challenged: LogLimiter::new("attempts from unknown addresses were challenged again"),
+                unreadable: LogLimiter::new("messages could not be read"),
                 guesses: LogLimiter::new("sources had too many wrong digests"),
                 dropped: LogLimiter::new("requests were dropped: their source has too many in progress"),
             },
@@ -209,7 +223,8 @@ impl Front {
     /// Logs the summaries since the last call.
     pub(crate) fn write_log_summaries(&self) {
         let now = self.clock.now();
-        for kind in [&self.log_sums.refused, &self.log_sums.guesses, &self.log_sums.dropped] {
+        let FilterLogSums { refused, challenged, unreadable, guesses, dropped } = &self.log_sums;
+        for kind in [refused, challenged, unreadable, guesses, dropped] {
             kind.write_due_summary(now);
         }
         if let Some(counts) = self.counts.since_last_time() {
@@ -306,6 +321,57 @@ impl MessageFilter for Front {
     }
 
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction {
+        let why = match reply.code {
+            400 => "the message could not be parsed as SIP",
+            code => malformed_because(code),
+        };
+        self.trace_unreadable(bytes, arrival, AttemptOutcome::Unreadable, Some(reply.code), why);
+        self.answer_unreadable(bytes, arrival, reply)
+    }
+
+    fn unframed(
+        &self,
+        bytes: &[u8],
+        arrival: &Arrival,
+        reply: &Reply<'_>,
+        why: FramingError,
+    ) -> FilterAction {
+        let outcome = match why {
+            FramingError::TooLong => AttemptOutcome::Oversized,
+            _ => AttemptOutcome::Unreadable,
+        };
+        self.trace_unreadable(bytes, arrival, outcome, Some(reply.code), &why.to_string());
+        self.answer_unreadable(bytes, arrival, reply)
+    }
+}
+
+impl Front {
+    /// Traces a message that could not be read, with the `Call-ID` if one can be found in it.
+    fn trace_unreadable(
+        &self,
+        bytes: &[u8],
+        arrival: &Arrival,
+        outcome: AttemptOutcome,
+        code: Option<u16>,
+        why: &str,
+    ) {
+        let head = Head::of(bytes);
+        let call_id = head.and_then(|head| head.value(["Call-ID", "i"])).unwrap_or_default();
+        let message = message(&call_id, arrival);
+        let (source, now, explanation) = (arrival.source, self.clock.now(), sentence(why));
+        let is_oversized = outcome == AttemptOutcome::Oversized;
+        let reason = Reason { code, ..Reason::default() };
+        let facts =
+            Facts { message, outcome, trunk: None, is_proven: false, reason, explanation, no_audio: None };
+        let (call_id, why) = (facts.message.call_id.to_string(), facts.explanation.clone());
+        if self.attempts.enter(facts, now) && self.log_sums.unreadable.admits(source.ip(), now) {
+            let bytes = bytes.len();
+            let what = if is_oversized { "an oversized message" } else { "an unreadable message" };
+            tracing::info!(%source, call_id, code, bytes, why, "{what} was received");
+        }
+    }
+
+    fn answer_unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction {
         self.counts.unreadable();
         let allow = if matches!(reply.code, 405 | 501) { Some(super::stack::ALLOW) } else { None };
         let mut reply = Reply::new(reply.code, reply.phrase);
@@ -326,6 +392,15 @@ fn busy(bytes: &[u8], arrival: &Arrival) -> FilterAction {
     answer.map_or(FilterAction::Drop, FilterAction::Reply)
 }
 
+/// What the trace needs of a message that has no transaction.
+fn message<'a>(call_id: &'a [u8], arrival: &Arrival) -> Message<'a> {
+    Message {
+        call_id: String::from_utf8_lossy(call_id),
+        source: arrival.source,
+        transport: transport_name(arrival.transport),
+    }
+}
+
 /// The dialog that a request names; `None` without a `Call-ID` and both tags.
 fn key_of(head: &Head<'_>) -> Option<DialogKey> {
     let text = |names| head.value(names).map(|value| String::from_utf8_lossy(&value).into_owned());
@@ -334,14 +409,6 @@ fn key_of(head: &Head<'_>) -> Option<DialogKey> {
         remote_tag: tag_of(&text(["From", "f"])?)?.into(),
         local_tag: tag_of(&text(["To", "t"])?)?.into(),
     })
-}
-
-/// The prefix whose addresses share a rate of answers: a `/24` of IPv4 or a `/48` of IPv6.
-fn prefix(source: IpAddr) -> u64 {
-    match source.to_canonical() {
-        IpAddr::V4(v4) => u64::from(u32::from(v4) >> 8),
-        IpAddr::V6(v6) => (u64::try_from(u128::from(v6) >> 80).unwrap_or_default()) | 1 << 63,
-    }
 }
 
 /// The nonces of one source. One that was issued to another source counts as expired, because it does not

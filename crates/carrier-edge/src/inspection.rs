@@ -70,6 +70,18 @@ pub(crate) fn malformed(request: &Incoming) -> Option<u16> {
     (!request.has_known_scheme()).then_some(416)
 }
 
+/// The sentence for the response code of a malformed request.
+pub(crate) const fn malformed_because(code: u16) -> &'static str {
+    match code {
+        505 => "the version is not SIP/2.0",
+        416 => "the Request-URI is not a sip:, sips: or tel: URI",
+        501 => "the method is not known",
+        _ => {
+            "the request is malformed: a header is missing, occurs twice, or contradicts the request, such as CSeq"
+        }
+    }
+}
+
 /// The first unsupported part of a request; `None` if all are supported.
 pub(crate) fn not_supported(request: &Incoming) -> Option<NotSupported> {
     extension(request).or_else(|| match request.method() {

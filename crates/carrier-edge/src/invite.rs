@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use didww_types::Timestamp;
 use trunk_rules::carrier::{
-    Admitted, Challenge, Channel, Check, Identified, Nonces, Refusal, Snapshot, TrunkTerms, Verdict,
-    admit_and_hold, claimed_username,
+    Admitted, Challenge, Channel, Check, DigestFailure, Identified, Nonces, Refusal, Snapshot, TrunkTerms,
+    Verdict, admit_and_hold, claimed_username,
 };
 
 use super::attempt::Parts;
@@ -34,10 +34,19 @@ enum Step {
 pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     let stopwatch = || inner.core.clock.stopwatch();
     let Some(pending) = inner.merged_requests.begin(&request, stopwatch()) else {
+        attempt_log::refused_unchecked(inner, &request, 482, MERGED);
         return request.finish(482, "Loop Detected", &[]).await;
     };
     let started = inner.core.clock.now();
     let step = inner.decide(&request, started);
+    let trunk = match &step {
+        Step::Run(admitted, _) => Some(&admitted.trunk),
+        Step::Refuse(refusal, ..) => refusal.trunk.as_ref(),
+        _ => None,
+    };
+    if let Some(trunk) = trunk {
+        stack.assign_messages(&request, trunk.id.as_str());
+    }
     if matches!(step, Step::Drop) {
         return;
     }
@@ -47,6 +56,7 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         Step::Run(admitted, channel) => {
             let Ok(slot) = Arc::clone(&inner.call_slots).try_acquire_owned() else {
                 drop(channel);
+                attempt_log::refused_unchecked(inner, &request, 503, NO_CALL_SLOT);
                 return request.finish(503, "Service Unavailable", &[]).await;
             };
             let was_call = Box::pin(call::run(inner, stack, request, admitted, channel, started)).await;
@@ -64,10 +74,22 @@ pub(crate) async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: I
         Step::Refuse(refusal, header, record) => {
             Box::pin(refused(inner, request, refusal, header, record)).await;
         }
-        Step::WithoutChannel => request.finish(500, "Server Internal Error", &[]).await,
+        Step::WithoutChannel => {
+            attempt_log::refused_unchecked(
+                inner,
+                &request,
+                500,
+                "the call has no channel, which must not happen",
+            );
+            request.finish(500, "Server Internal Error", &[]).await;
+        }
         Step::Drop => {}
     }
 }
+
+const MERGED: &str =
+    "the same INVITE arrived over another path before: a proxy forked it, or it runs in a loop";
+const NO_CALL_SLOT: &str = "the server has as many active calls as it can have, of all accounts together";
 
 impl Inner {
     /// Evaluates the rules, and takes the channel of an admitted call in the same step.
@@ -79,6 +101,9 @@ impl Inner {
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.front.may_verify(digest)) {
             return Step::Drop;
+        }
+        if !parts.attempt().credentials.is_empty() {
+            self.unanswered_challenges.answered(source, parts.call_id().as_bytes());
         }
         let nonces = self.front.nonces_at(now);
         let (verdict, channel) = if settings.strict_nc {
@@ -168,8 +193,16 @@ pub(crate) async fn challenged(inner: &Inner, request: Incoming, challenge: Box<
     let settings = &inner.config.settings;
     let nonce = inner.front.nonce(request.source().ip(), inner.core.clock.now());
     let values = challenge.headers(settings, &nonce);
-    let headers: Vec<(&str, &str)> =
+    let diagnosis = challenge.diagnosis();
+    let mut headers: Vec<(&str, &str)> =
         values.iter().map(|value| (settings.challenge_header(), value.as_str())).collect();
+    // The first challenge of a call is ordinary. Only a source that a trunk names learns the flaw of its digest.
+    if challenge.failure != DigestFailure::NoHeader
+        && settings.diagnostic_headers
+        && inner.front.identifies(request.source().ip())
+    {
+        headers.push((Refusal::DIAGNOSIS_HEADER, diagnosis.as_str()));
+    }
     request.challenge(challenge.code, challenge.phrase, &headers).await;
 }
 

@@ -14,6 +14,7 @@
 //! - events queued for one call: `call_event::MAX_QUEUED_EVENTS`;
 //! - media packets of one call and bytes of all calls: see `media`;
 //! - TCP and TLS connections: `sip_transport::streams`;
+//! - recent attempts, and challenges that wait for an answer: see `attempts`;
 //! - call records that wait for a subscriber: `RECORD_CHANNEL_CAPACITY`; a slow subscriber loses the oldest.
 
 // Unit tests read single packets with calls that the server must not use.
@@ -21,6 +22,7 @@
 
 mod attempt;
 mod attempt_log;
+mod attempts;
 mod billing;
 mod call;
 mod call_event;
@@ -29,6 +31,7 @@ mod calls;
 mod changes;
 mod config;
 mod digest_guesses;
+mod ending_sentence;
 mod explain;
 mod far_end;
 mod front;
@@ -67,6 +70,7 @@ use sip_transport::{MessageFilter, Ports, SocketAccounting};
 use tokio::sync::Semaphore;
 use trunk_rules::carrier::reason_phrase;
 
+use attempts::{Attempts, UnansweredChallenges};
 use billing::Billing;
 use calls::Calls;
 use front::Front;
@@ -75,6 +79,7 @@ use stack::{Incoming, Stack};
 use trunks::Trunks;
 use unacknowledged_answers::UnacknowledgedAnswers;
 
+pub use attempts::{AttemptEvent, AttemptOutcome, AttemptQuery};
 pub use calls::ActiveCall;
 pub use config::{EdgeConfig, EdgeError, Tls};
 pub use explain::{Explanation, Question};
@@ -82,7 +87,7 @@ pub use far_end::{FarEnd, FarEndRule, Outcome, Then};
 pub use front::FrontCounts;
 pub use media_report::{DroppedReport, DtmfReport, MediaReport};
 pub use record::CallRecord;
-pub use sip_transport::Connections;
+pub use sip_transport::{CallMessages, Connections, MessageLog, MessageLogLimits};
 
 /// A running edge. Dropping it ends its calls and closes its sockets in the background.
 #[derive(Debug)]
@@ -116,6 +121,8 @@ pub struct Inner {
     unacknowledged_answers: UnacknowledgedAnswers,
     counters: Counters,
     log_sums: attempt_log::LogSums,
+    attempts: Arc<Attempts>,
+    unanswered_challenges: Arc<UnansweredChallenges>,
     records: tokio::sync::broadcast::Sender<Arc<CallRecord>>,
 }
 
@@ -150,8 +157,11 @@ impl Edge {
         trunks.load(&*core.store).await?;
         billing.load(&*core.store, core.clock.now()).await?;
         let calls = Arc::new(Calls::default());
+        let (attempts, unanswered_challenges) =
+            (Arc::<Attempts>::default(), Arc::<UnansweredChallenges>::default());
         let front = Arc::new(Front::new(
             (core.clock.clone(), core.ids.clone()),
+            (Arc::clone(&attempts), Arc::clone(&unanswered_challenges)),
             Arc::clone(&trunks),
             Arc::clone(&calls),
             config.settings.clone(),
@@ -192,6 +202,8 @@ impl Edge {
             refusal_record_limit: RefusalRecordLimit::default(),
             counters: Counters::default(),
             log_sums: attempt_log::LogSums::new(),
+            attempts,
+            unanswered_challenges,
             records,
         });
         // Before any call is admitted: calls that an earlier server left unfinished count against thresholds
@@ -202,6 +214,7 @@ impl Edge {
             tokio::spawn(accept_requests(Arc::clone(&inner), Arc::clone(&stack), incoming)),
             tokio::spawn(changes::run(Arc::clone(&inner), wakes)),
             tokio::spawn(write_log_summaries(Arc::clone(&inner), Arc::clone(&stack))),
+            tokio::spawn(attempt_log::watch_challenges(Arc::clone(&inner))),
         ];
         tasks.extend(billing::tasks(&inner));
         Ok(Self { inner, stack, tasks })
@@ -307,6 +320,18 @@ impl Inner {
         self.records.subscribe()
     }
 
+    /// The recent attempts that match a query, newest first. They are kept in memory, up to 10,000 whose trunk is
+    /// proven and as many others.
+    pub fn recent_attempts(&self, query: &AttemptQuery) -> Vec<Arc<AttemptEvent>> {
+        self.attempts.list(query)
+    }
+
+    /// Subscribes to the attempts from now on. A subscriber that is more than 1,024 entries behind loses the oldest,
+    /// and learns how many.
+    pub fn follow_attempts(&self) -> tokio::sync::broadcast::Receiver<Arc<AttemptEvent>> {
+        self.attempts.follow()
+    }
+
     /// Counters of call attempts and of messages that never became one, since the start.
     pub fn counts(&self) -> CallCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -316,6 +341,7 @@ impl Inner {
             refused: read(refused),
             admitted: read(admitted),
             unrecorded: read(unrecorded),
+            untraced: self.attempts.omitted(),
             front: self.front.counts(),
         }
     }
@@ -342,6 +368,8 @@ pub struct CallCounts {
     /// Refused and unanswered attempts without a record: beyond [`EdgeConfig::refusals_recorded`], or while
     /// the store took no writes.
     pub unrecorded: u64,
+    /// Attempts without an owner that are not among the recent attempts, because there were too many.
+    pub untraced: u64,
     /// Messages that never became an attempt.
     #[serde(flatten)]
     pub front: FrontCounts,
@@ -373,6 +401,13 @@ async fn accept_requests(inner: Arc<Inner>, stack: Arc<Stack>, mut incoming: sta
     }
 }
 
+/// Traces an INVITE that is refused before it becomes an attempt.
+fn trace_refusal(inner: &Inner, request: &Incoming, code: u16, why: &str) {
+    if request.method() == "INVITE" && request.starts_dialog() {
+        attempt_log::refused_unchecked(inner, request, code, why);
+    }
+}
+
 async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
     if request.method() == "ACK" {
         // It matches no INVITE transaction, and an ACK is never answered.
@@ -387,9 +422,16 @@ async fn serve(inner: &Arc<Inner>, stack: &Arc<Stack>, mut request: Incoming) {
         return request.finish(400, "Bad Request", &[]).await;
     }
     if let Some(code) = inspection::malformed(&request) {
+        trace_refusal(inner, &request, code, inspection::malformed_because(code));
         return request.finish(code, reason_phrase(code), &[]).await;
     }
     if request.max_forwards() == Some(0) {
+        trace_refusal(
+            inner,
+            &request,
+            483,
+            "Max-Forwards is 0: the request passed too many proxies, or runs in a loop",
+        );
         return request.finish(483, "Too Many Hops", &[]).await;
     }
     match request.method() {

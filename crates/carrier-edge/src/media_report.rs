@@ -1,9 +1,11 @@
 //! The media of a call as records and the list of active calls show it.
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use trunk_rules::carrier::{Dtmf, MediaFacts};
+use trunk_rules::carrier::{AgreedMedia, Dtmf, MediaFacts};
 
 /// The facts of a call's media, which the call updates with each packet, and the control API reads.
 #[derive(Debug)]
@@ -78,8 +80,8 @@ pub struct DroppedReport {
     pub own_socket: u64,
 }
 
-/// Received DTMF.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Received DTMF. The digits can be PINs or card numbers, so they are not printed for debugging.
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct DtmfReport {
     /// Keys in telephone events (RFC 4733).
@@ -88,6 +90,15 @@ pub struct DtmfReport {
     pub info: u32,
     /// The first 64 keys; null unless `dtmf_digits` is set.
     pub digits: Option<String>,
+}
+
+impl fmt::Debug for DtmfReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DtmfReport")
+            .field("telephone_events", &self.telephone_events)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
 }
 
 impl MediaReport {
@@ -101,10 +112,10 @@ impl MediaReport {
             encryption: agreed.map(|agreed| agreed.encryption.name()),
             direction: agreed.map(|agreed| agreed.direction.name()),
             local: facts.local.map(|local| local.to_string()),
-            sdp_address: agreed.map(trunk_rules::carrier::AgreedMedia::named_address),
-            first_source: facts.first_source.map(|source| {
-                std::net::SocketAddr::new(source.ip().to_canonical(), source.port()).to_string()
-            }),
+            sdp_address: agreed.map(AgreedMedia::named_address),
+            first_source: facts
+                .first_source
+                .map(|source| SocketAddr::new(source.ip().to_canonical(), source.port()).to_string()),
             packets_received: facts.received.packets,
             bytes_received: facts.received.bytes,
             packets_sent: facts.sent.packets,

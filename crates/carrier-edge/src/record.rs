@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::attempt::Parts;
 use super::call_state::{CallState, Origin};
+use super::ending_sentence::ending_sentence;
 use super::hung_up_by::HungUpBy;
 use super::media_report::MediaReport;
 
@@ -82,6 +83,9 @@ pub struct CallRecord {
     pub configured: Option<String>,
     /// What the attempt contained instead.
     pub received: Option<String>,
+    /// Why the attempt was refused or the call ended, in words: the same as in the log, the recent attempts,
+    /// `X-Refusal` and `explain`.
+    pub explanation: String,
     /// RTP packets that were dropped because their source is not in `allowed_rtp_ips`.
     pub rtp_dropped: u64,
     /// The first 8 sources of dropped packets.
@@ -165,6 +169,7 @@ impl CallRecord {
             check: None,
             configured: None,
             received: None,
+            explanation: String::new(),
             rtp_dropped: 0,
             rtp_dropped_from: Vec::new(),
             rtp_received: 0,
@@ -194,6 +199,7 @@ impl CallRecord {
             check: Some(refusal.check.name()),
             configured: Some(refusal.configured.clone()),
             received: Some(refusal.received.clone()),
+            explanation: refusal.explanation.clone(),
             ..Self::base(pop, origin, parts.call_id(), trunk, ended)
         }
     }
@@ -226,6 +232,7 @@ impl CallRecord {
             disconnect_reason: ending.reason.to_owned(),
             disconnect_cause: ending.cause,
             hung_up_by: Some(ending.by.name()),
+            explanation: ending_sentence(ending),
             ..Self::base(pop, call_state.origin.clone(), &call_state.key.call_id, &call_state.trunk, ended)
         }
     }

@@ -20,7 +20,7 @@ use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::net::{self, Entered, OwnSockets, Use};
 use sip_transport::streams::{ConnectionSlots, Limits, Listener, RefusedConnections};
-use sip_transport::{Intake, MessageFilter, listen, shut_down};
+use sip_transport::{Intake, MessageFilter, Tap, listen, shut_down};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -45,6 +45,7 @@ pub(crate) struct Stack {
     /// The address that messages name instead of the one that the peer sent its request to.
     advertise: Option<IpAddr>,
     refused: Arc<RefusedConnections>,
+    tap: Tap,
     /// Registers the listening addresses as sockets of this server, for as long as the stack exists.
     _entered: Vec<Entered>,
 }
@@ -81,7 +82,8 @@ impl Stack {
     ) -> Result<(Self, IncomingRequests), EdgeError> {
         let token = CancellationToken::new();
         let layer = TransportLayer::new(token.clone());
-        let (udp, tcp, address) = listen::sockets(config.listen, &token)
+        let tap = Tap::new(config.messages.clone(), "edge");
+        let (udp, tcp, address) = listen::sockets(config.listen, &token, &tap)
             .map_err(|why| EdgeError::Listen { address: config.listen, why })?;
         let mut tls_address = None;
         let mut listeners = vec![(tcp, None)];
@@ -114,6 +116,7 @@ impl Stack {
             filter: Some(filter),
             inspector: None,
             limits: Limits::default(),
+            tap: tap.clone(),
         };
         tokio::spawn(udp.serve(common.clone()));
         let refused = Arc::new(RefusedConnections::new());
@@ -133,11 +136,18 @@ impl Stack {
         }
         let requests = IncomingRequests { receiver, identity: Arc::new(identity) };
         let advertise = config.advertise;
-        Ok((Self { endpoint, token, address, tls_address, advertise, refused, _entered: entered }, requests))
+        let stack =
+            Self { endpoint, token, address, tls_address, advertise, refused, tap, _entered: entered };
+        Ok((stack, requests))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Assigns the messages of a call to the trunk that it belongs to.
+    pub(crate) fn assign_messages(&self, request: &Incoming, trunk: &str) {
+        self.tap.assign(request.call_id(), request.source().ip(), trunk);
     }
 
     pub(crate) fn tls_address(&self) -> Option<SocketAddr> {

@@ -54,6 +54,17 @@ macro_rules! builder_settings {
             self
         }
 
+        /// Sends an idempotency key with each request that creates something, one key for all attempts of a request. Such
+        /// a request is then retried as a read is.
+        ///
+        /// Only for a service that knows the header `Idempotency-Key`, as `trunk-server` does: another one would ignore
+        /// it, and a retry could create a second record or place a second call. The services' own hosts do not document
+        /// it. For a key of the program's own there is `Client::with_idempotency_key`.
+        pub fn idempotency_keys(mut self) -> Self {
+            self.settings.idempotency_keys = true;
+            self
+        }
+
         /// Sets the size limit of a response body in bytes, 64 MiB by default. A larger response is an error.
         pub fn max_answer_bytes(mut self, bytes: usize) -> Self {
             self.settings.max_answer = bytes;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Method, StatusCode, Url};
-use wire_core::Secret;
 
+use crate::idempotency_key::{IDEMPOTENCY_KEY, IdempotencyKey, KeyGenerator};
 use crate::limiter::Limiter;
 use crate::retry::{Attempts, Retrier};
 use crate::transport::{self, Failure, Received};
@@ -19,11 +19,12 @@ pub struct Channel {
     pub(crate) http: reqwest::Client,
     pub(crate) base: Url,
     pub(crate) headers: HeaderMap,
-    pub(crate) secret_query: Option<Secret>,
     pub(crate) fields: SpanFields,
     pub(crate) timeout: Duration,
     pub(crate) retrier: Retrier,
     pub(crate) limiter: Option<Limiter>,
+    /// Generates the keys of requests that create something, if the client sends them.
+    pub(crate) keys: Option<KeyGenerator>,
     pub(crate) max_answer: usize,
 }
 
@@ -36,16 +37,18 @@ pub struct Body {
     pub bytes: Bytes,
 }
 
-/// A request, without the headers and the secret query that the channel adds to each one.
+/// A request, without the headers that the channel adds to each one.
 pub struct Outgoing<'a> {
     /// The HTTP method.
     pub method: &'a Method,
-    /// The complete URL, except for the channel's secret query.
+    /// The complete URL.
     pub url: &'a Url,
     /// The body; without one, no `Content-Type` is sent.
     pub body: Option<&'a Body>,
     /// Whether the request can be retried after it may have taken effect.
     pub repeat: Repeatable,
+    /// The key of the request, which replaces a generated one. It is sent with a POST only.
+    pub key: Option<&'a IdempotencyKey>,
 }
 
 /// A complete response with any status.
@@ -81,8 +84,14 @@ impl Channel {
     /// # Errors
     /// Returns an error when the last attempt did not yield a complete response.
     pub async fn send(&self, request: Outgoing<'_>) -> Result<Answered, TransportError> {
+        // One key for all attempts: they are one logical request.
+        let key = self.key_of(&request);
+        let repeat = match &key {
+            Some(_) if request.repeat == Repeatable::Creates => Repeatable::Keyed,
+            _ => request.repeat,
+        };
         let Attempts { last, count, unclear } =
-            self.retrier.run(request.repeat, || self.attempt(&request)).await;
+            self.retrier.run(repeat, || self.attempt(&request, key.as_ref())).await;
         let mut exchange = Exchange::unsent(request.method, request.url.path());
         exchange.attempts = count;
         let span = tracing::Span::current();
@@ -96,28 +105,40 @@ impl Channel {
                 exchange.request_id = request_id;
                 Ok(Answered { exchange, status, retry_after, body, unclear })
             }
-            Err(Failure { kind, source }) => Err(TransportError { exchange, kind, source }),
+            Err(Failure { kind, source }) => {
+                let host = request.url.host_str().unwrap_or_default();
+                let port = request.url.port_or_known_default().unwrap_or_default();
+                Err(TransportError { exchange, kind, host: format!("{host}:{port}"), source })
+            }
         }
     }
 
-    async fn attempt(&self, request: &Outgoing<'_>) -> Result<Received, Failure> {
+    fn key_of(&self, request: &Outgoing<'_>) -> Option<IdempotencyKey> {
+        let generated = || {
+            let creates = request.repeat == Repeatable::Creates;
+            self.keys.as_ref().filter(|_| creates).and_then(KeyGenerator::next)
+        };
+        if *request.method == Method::POST { request.key.cloned().or_else(generated) } else { None }
+    }
+
+    async fn attempt(
+        &self,
+        request: &Outgoing<'_>,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<Received, Failure> {
         if let Some(limiter) = &self.limiter {
             limiter.acquire().await;
         }
-        transport::send(&self.http, self.http_request(request), self.max_answer).await
+        let mut http_request = self.http_request(request);
+        if let Some(key) = key {
+            http_request.headers_mut().insert(IDEMPOTENCY_KEY, key.header());
+        }
+        transport::send(&self.http, http_request, self.max_answer).await
     }
 
     /// Builds the HTTP request of one attempt.
     fn http_request(&self, request: &Outgoing<'_>) -> reqwest::Request {
-        let mut url = request.url.clone();
-        if let Some(secret) = &self.secret_query {
-            let query = match url.query() {
-                Some(query) => [query, "&", secret.expose()].concat(),
-                None => secret.expose().to_owned(),
-            };
-            url.set_query(Some(&query));
-        }
-        let mut http_request = reqwest::Request::new(request.method.clone(), url);
+        let mut http_request = reqwest::Request::new(request.method.clone(), request.url.clone());
         *http_request.headers_mut() = self.headers.clone();
         // Set on the request, so that it also applies to an HTTP client that the user supplied.
         *http_request.timeout_mut() = Some(self.timeout);

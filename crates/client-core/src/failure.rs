@@ -35,14 +35,26 @@ impl fmt::Display for TransportKind {
 
 /// A request did not receive a complete response.
 #[derive(Debug, thiserror::Error)]
-#[error("{exchange}: {kind}")]
+#[error("{exchange}: {kind} ({host}{})", root_cause(.source.as_ref()))]
 #[non_exhaustive]
 pub struct TransportError {
     /// The request, with the number of attempts.
     pub exchange: Exchange,
     /// The reason, as a value to match on.
     pub kind: TransportKind,
+    /// The host and port that the request was for.
+    pub host: String,
     /// The error of the HTTP client, without the URL, which may hold secrets.
     #[source]
     pub source: Option<reqwest::Error>,
+}
+
+/// The innermost cause of an error, such as `Connection refused`, as the continuation of a sentence.
+fn root_cause(error: Option<&reqwest::Error>) -> String {
+    let Some(error) = error else { return String::new() };
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    format!(": {cause}")
 }

@@ -1,8 +1,8 @@
 //! The retry policy: whether a request is retried, and after which wait.
 //!
 //! The decision is a pure function. A request that creates something is retried only when it cannot have
-//! taken effect: neither API has idempotency keys, and a second trunk or a second call costs more than an
-//! error.
+//! taken effect, unless it has an idempotency key: a second trunk or a second call costs more than an error, and neither
+//! API documents such keys.
 
 mod backoff;
 mod budget;
@@ -24,7 +24,8 @@ use crate::transport::{Failure, Received};
 /// GET, PATCH, PUT, DELETE and other requests that are safe to repeat are retried when no connection could be
 /// established, when an attempt timed out, when the connection closed early, and on 429, 502, 503 and 504.
 /// Requests that create something are retried only when no connection could be established, on 429, and on
-/// 503 with `Retry-After`. The wait is the one that `Retry-After` asks for; without that header it is a
+/// 503 with `Retry-After`; with an idempotency key they are retried as the others are, and also on 409 with
+/// `Retry-After`, which means that an earlier attempt is in progress. The wait is the one that `Retry-After` asks for; without that header it is a
 /// random part of a wait that doubles with each attempt.
 ///
 /// ```
@@ -110,6 +111,8 @@ pub enum Repeatable {
     Harmless,
     /// Not idempotent: each request creates another record or places another call.
     Creates,
+    /// Not idempotent, and sent with an idempotency key: the service carries it out once.
+    Keyed,
 }
 
 impl From<&Method> for Repeatable {
@@ -179,11 +182,13 @@ pub(crate) fn decide(
 }
 
 fn is_retried(repeat: Repeatable, outcome: Outcome) -> bool {
-    let harmless = repeat == Repeatable::Harmless;
+    let harmless = repeat != Repeatable::Creates;
     match outcome {
         Outcome::Failed(TransportKind::Connect)
         | Outcome::Response { status: 429, .. }
         | Outcome::Response { status: 503, retry_after: Some(_) } => true,
+        // An earlier attempt is in progress.
+        Outcome::Response { status: 409, retry_after: Some(_) } => repeat == Repeatable::Keyed,
         Outcome::Failed(TransportKind::Timeout | TransportKind::Interrupted)
         | Outcome::Response { status: 502..=504, .. } => harmless,
         Outcome::Failed(TransportKind::TooLarge { .. }) | Outcome::Response { .. } => false,
@@ -238,6 +243,28 @@ mod tests {
                 decide(&policy, 1, Repeatable::from(&Method::POST), *outcome, 0.5) != Decision::Stop;
             assert_eq!(retried, *post, "POST {outcome:?}");
         }
+    }
+
+    #[test]
+    fn a_request_with_an_idempotency_key_is_retried_as_a_read_is_and_while_an_earlier_attempt_is_in_progress()
+    {
+        let retried =
+            |repeat, outcome| decide(&RetryPolicy::default(), 1, repeat, outcome, 0.5) != Decision::Stop;
+        for kind in [TransportKind::Timeout, TransportKind::Interrupted, TransportKind::Connect] {
+            assert!(retried(Repeatable::Keyed, Outcome::Failed(kind)), "{kind:?}");
+        }
+        for (outcome, expected) in [
+            (response(502), true),
+            (response(503), true),
+            (with_retry_after(409, 1), true),
+            (response(409), false),
+            (response(422), false),
+            (response(500), false),
+        ] {
+            assert_eq!(retried(Repeatable::Keyed, outcome), expected, "{outcome:?}");
+        }
+        assert!(!retried(Repeatable::Creates, with_retry_after(409, 1)));
+        assert!(!retried(Repeatable::Harmless, with_retry_after(409, 1)));
     }
 
     #[test]

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::HeaderMap;
-use wire_core::Secret;
 
 use crate::channel::Channel;
+use crate::idempotency_key::KeyGenerator;
 use crate::jitter::Jitter;
 use crate::limiter::Limiter;
 use crate::retry::Retrier;
@@ -65,11 +65,13 @@ pub struct Settings {
     pub rate: Rate,
     /// The size limit of a response body, in bytes.
     pub max_answer: usize,
+    /// Whether each request that creates something has an idempotency key.
+    pub idempotency_keys: bool,
 }
 
 impl Default for Settings {
-    /// 10 s to connect, 30 s for one attempt, 64 MiB for a response body, and the rate that the service
-    /// documents.
+    /// 10 s to connect, 30 s for one attempt, 64 MiB for a response body, the rate that the service documents, and no
+    /// idempotency keys.
     fn default() -> Self {
         Self {
             http: None,
@@ -78,6 +80,7 @@ impl Default for Settings {
             retry: RetryPolicy::default(),
             rate: Rate::default(),
             max_answer: 64 << 20,
+            idempotency_keys: false,
         }
     }
 }
@@ -97,18 +100,11 @@ impl Settings {
 
     /// Creates the channel without sending anything.
     ///
-    /// Every request carries `headers`, and `secret_query`, a complete query such as `key=value`, at the end
-    /// of its URL. The secret query never reaches an error, a log or a span.
+    /// Every request carries `headers`.
     ///
     /// # Errors
     /// Returns an error for a timeout out of range, and when the HTTP client cannot be built.
-    pub fn open(
-        self,
-        base: Url,
-        headers: HeaderMap,
-        secret_query: Option<Secret>,
-        service: &Service,
-    ) -> Result<Channel, SetupError> {
+    pub fn open(self, base: Url, headers: HeaderMap, service: &Service) -> Result<Channel, SetupError> {
         if [self.connect_timeout, self.timeout].iter().any(|time| time.is_zero() || *time > MAX_TIMEOUT) {
             return Err(SetupError::Timeout);
         }
@@ -121,10 +117,10 @@ impl Settings {
             http,
             base,
             headers,
-            secret_query,
             fields: service.fields,
             timeout: self.timeout,
             retrier: Retrier::new(self.retry, Jitter::new()),
+            keys: self.idempotency_keys.then(KeyGenerator::default),
             max_answer: self.max_answer,
         })
     }

@@ -10,11 +10,13 @@ use axum::middleware::Next;
 use axum::response::Response;
 use didww_types::Secret;
 use http::{HeaderMap, StatusCode, header};
+use http_listener::missing_credential;
 use service_base::clock::Clock;
-use service_base::forwarded::Client;
+use service_base::forwarded::{Client, origin};
 use service_base::guessing::{AuthRefusal, GuessLimiter, Source};
+use service_base::log_limiter::LogLimiter;
 
-use crate::respond::{refused, retry_after};
+use crate::respond::{RefusedBecause, refused, retry_after};
 
 /// The access configuration of the control listener.
 #[derive(Debug, Clone, Default)]
@@ -33,10 +35,34 @@ pub(crate) async fn authenticate(
 ) -> Response {
     let source = Source::of(Client::of(request.extensions()));
     match authenticator.check(request.headers(), source) {
-        Ok(()) => next.run(request).await,
-        Err(Rejection { status, error, retry_after: wait }) => retry_after(refused(status, error), wait),
+        Ok(()) => {
+            let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+            let response = next.run(request).await;
+            if let Some(RefusedBecause(why)) = response.extensions().get() {
+                let status = response.status().as_u16();
+                tracing::info!(
+                    method = method.as_str(),
+                    path,
+                    status,
+                    why = &**why,
+                    "control request refused"
+                );
+            }
+            response
+        }
+        Err(Rejection { status, error, cause, retry_after: wait }) => {
+            let address = origin(Client::of(request.extensions()));
+            if REJECTED.admits(address, authenticator.clock.now()) {
+                let (status, why) = (status.as_u16(), cause.as_deref().unwrap_or(error));
+                tracing::info!(%address, status, why, "control request rejected");
+            }
+            retry_after(refused(status, error), wait)
+        }
     }
 }
+
+/// Counts the requests that are not authenticated, by the address of the client.
+static REJECTED: LogLimiter = LogLimiter::new("control requests were rejected");
 
 /// Authenticates the requests of one listener.
 #[derive(Debug)]
@@ -52,13 +78,15 @@ pub(crate) struct Authenticator {
 struct Rejection {
     status: StatusCode,
     error: &'static str,
+    /// A cause for the log, where it says more than the error.
+    cause: Option<String>,
     /// Number of seconds after which the client may try again.
     retry_after: Option<u64>,
 }
 
 impl Rejection {
     fn new(status: StatusCode, error: &'static str) -> Self {
-        Self { status, error, retry_after: None }
+        Self { status, error, cause: None, retry_after: None }
     }
 }
 
@@ -66,16 +94,27 @@ impl Authenticator {
     fn check(&self, headers: &HeaderMap, source: Source) -> Result<(), Rejection> {
         self.auth.check_page(headers)?;
         let Some(token) = &self.auth.token else { return Ok(()) };
-        let unauthorized = || {
-            let error = "send the control token as `Authorization: Bearer TOKEN`";
+        let missing = |cause| Rejection {
+            cause: Some(cause),
+            ..Rejection::new(
+                StatusCode::UNAUTHORIZED,
+                "send the control token as `Authorization: Bearer TOKEN`",
+            )
+        };
+        let wrong = || {
+            let error = "the control token is wrong; it is the server's setting `control_token`";
             Rejection::new(StatusCode::UNAUTHORIZED, error)
         };
-        let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let sent = sent.and_then(|value| value.strip_prefix("Bearer ")).ok_or_else(unauthorized)?;
+        let sent = headers.get(header::AUTHORIZATION).ok_or_else(|| {
+            missing(missing_credential(headers, "header `Authorization`", &["authorization"]))
+        })?;
+        let sent = sent.to_str().ok().and_then(|value| value.strip_prefix("Bearer "));
+        let sent =
+            sent.ok_or_else(|| missing("the header `Authorization` is not `Bearer TOKEN`".to_owned()))?;
         let is_correct = Secret::new(sent) == *token;
         match self.guesses.check(source, self.guesses.hash(sent), is_correct, self.clock.now()) {
             Ok(()) => Ok(()),
-            Err(AuthRefusal::Wrong) => Err(unauthorized()),
+            Err(AuthRefusal::Wrong) => Err(wrong()),
             Err(AuthRefusal::TooMany(seconds)) => Err(Rejection {
                 retry_after: Some(seconds),
                 ..Rejection::new(StatusCode::TOO_MANY_REQUESTS, "this address sent too many wrong tokens")

@@ -4,6 +4,7 @@
 //! reads too slowly loses the oldest records.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -21,6 +22,7 @@ use tokio::sync::broadcast;
 use trunk_store::CallQuery;
 use uuid::Uuid;
 
+use crate::attempts::parse_check;
 use crate::respond::{Outcome, parse_body, parse_id, parse_query, respond};
 use crate::{Control, ControlError};
 
@@ -30,7 +32,7 @@ const DEFAULT_CALL_RECORDS: u64 = 100;
 const MAX_CALL_RECORDS: u64 = 10_000;
 
 impl Control {
-    fn edge(&self) -> Result<Arc<Inner>, ControlError> {
+    pub(crate) fn edge(&self) -> Result<Arc<Inner>, ControlError> {
         self.edge
             .as_ref()
             .and_then(Handle::running)
@@ -97,6 +99,7 @@ pub(crate) fn routes() -> Router<Control> {
         .route("/control/v1/calls/active/{id}", delete(end_call))
         .route("/control/v1/calls/follow", get(follow))
         .route("/control/v1/calls/counts", get(counts))
+        .route("/control/v1/calls/{call_id}/messages", get(crate::messages::show))
         .route("/control/v1/explain", post(explain))
 }
 
@@ -106,6 +109,9 @@ struct RecordQuery {
     account: Option<Uuid>,
     trunk: Option<Uuid>,
     cause: Option<u16>,
+    call_id: Option<String>,
+    source: Option<IpAddr>,
+    check: Option<String>,
     number: Option<String>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
@@ -114,12 +120,24 @@ struct RecordQuery {
 
 async fn list_records(State(control): State<Control>, uri: Uri) -> Response {
     let list = async {
-        let RecordQuery { account, trunk, cause, number, from, to, limit } = parse_query(&uri)?;
-        let account = match account {
+        let asked: RecordQuery = parse_query(&uri)?;
+        let check = asked.check.as_deref().map(parse_check).transpose()?;
+        let account = match asked.account {
             Some(id) => Some(control.account(id).await?.number),
             None => None,
         };
-        let query = CallQuery { account, trunk, cause, number, from, to, limit: limit.unwrap_or(0) };
+        let query = CallQuery {
+            account,
+            trunk: asked.trunk,
+            cause: asked.cause,
+            call_id: asked.call_id,
+            source_ip: asked.source.map(|source| source.to_canonical()),
+            check: check.map(|check| check.name().to_owned()),
+            number: asked.number,
+            from: asked.from,
+            to: asked.to,
+            limit: asked.limit.unwrap_or(0),
+        };
         Ok((StatusCode::OK, json!({ "calls": control.call_records(query).await? })))
     };
     respond(list.await)

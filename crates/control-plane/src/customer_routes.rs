@@ -48,7 +48,7 @@ async fn create(State(control): State<Control>, body: Bytes) -> Response {
         new.rtp_debug = body.rtp_debug.unwrap_or(new.rtp_debug);
         new.webhook_uri = body.webhook_uri.unwrap_or_default();
         new.webhook_method = body.webhook_method.unwrap_or_default();
-        new.webhook_secret = body.webhook_secret.filter(|secret| !secret.expose().is_empty());
+        new.webhook_secret = body.webhook_secret;
         Ok((StatusCode::CREATED, json!(control.create_customer(new).await?)))
     };
     respond(create.await)

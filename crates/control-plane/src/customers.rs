@@ -7,12 +7,15 @@ use service_core::{AttemptError, Retries};
 use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
 use voipbin_platform::{
-    AccessKey, AccessKeyPrivate, AccessKeys, Agent, AgentPrivate, Agents, Claims, Customer, CustomerPrivate,
-    CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, OutboundConfigs, PhoneNumber,
-    PhoneNumbers, Timestamp, WebhookMethod, digest, empty_config, hash, sign,
+    AccessKey, AccessKeyRequest, AccessKeys, Agent, AgentPrivate, Agents, Claims, Customer, CustomerPrivate,
+    CustomerStatus, Customers, DirectClaim, Entity, Flow, Flows, Kind, Number, NumberKind, NumberStatus,
+    OutboundConfigs, PhoneNumbers, SupportMetadata, Timestamp, WebhookMethod, empty_config, hash, sign,
 };
 
 use crate::{Control, ControlError};
+
+/// Most flows that one transaction deletes: other writes wait for it.
+const MAX_FLOWS_PER_COMMIT: u64 = 100;
 
 /// Permission bit of a super admin of the platform.
 pub const SUPER_ADMIN: u16 = 0x0001;
@@ -41,7 +44,8 @@ pub struct NewCustomer {
     pub webhook_uri: String,
     /// The HTTP method of its webhook. Default: POST.
     pub webhook_method: WebhookMethod,
-    /// The secret that signs webhooks; `None` leaves them unsigned.
+    /// The secret that signs webhooks; an empty one leaves them unsigned. Default: a generated one, which the
+    /// customer reads over the platform's own API.
     pub webhook_secret: Option<Secret>,
 }
 
@@ -193,20 +197,26 @@ impl Control {
     ) -> Result<(Entity<Customers>, Entity<OutboundConfigs>), ControlError> {
         check_webhook(&new.webhook_uri)?;
         let (id, at) = self.platform.new_id_and_time();
+        let secret = new.webhook_secret.unwrap_or_else(|| self.core.ids.url_safe_token());
+        let webhook_secret = Some(secret).filter(|secret| !secret.expose().is_empty());
         let public = Customer {
             id,
             name: new.name,
+            detail: String::new(),
+            email: String::new(),
+            phone_number: String::new(),
+            address: String::new(),
             status: new.status,
             identity_verified: new.identity_verified,
             balance: new.balance,
             rtp_debug: new.rtp_debug,
-            webhook_method: new.webhook_method,
+            webhook_method: new.webhook_method.as_str().to_owned(),
             webhook_uri: new.webhook_uri,
-            webhook_signed: new.webhook_secret.is_some(),
+            webhook_signed: webhook_secret.is_some(),
             tm_create: at.to_string(),
         };
         let frozen_at = (new.status == CustomerStatus::Frozen).then(|| at.as_unix_micros());
-        let private = CustomerPrivate { webhook_secret: new.webhook_secret, frozen_at };
+        let private = CustomerPrivate { webhook_secret, frozen_at, updated_at: None };
         let customer = Entity::<Customers>::new(id, id, at, public, private);
         let (config, at) = self.platform.new_id_and_time();
         Ok((customer, empty_config(config, id, at)))
@@ -250,12 +260,14 @@ impl Control {
         public.identity_verified = identity_verified.unwrap_or(public.identity_verified);
         public.balance = balance.unwrap_or(public.balance);
         public.rtp_debug = rtp_debug.unwrap_or(public.rtp_debug);
-        public.webhook_method = webhook_method.unwrap_or(public.webhook_method);
+        if let Some(method) = webhook_method {
+            method.as_str().clone_into(&mut public.webhook_method);
+        }
         self.core.store.commit(vec![customer.put()]).await?;
         self.reload(id).await
     }
 
-    /// Deletes a customer with its agents, access keys, phone numbers and outbound config. Its calls remain.
+    /// Deletes a customer with its agents, access keys, phone numbers, flows and outbound config. Its calls remain.
     ///
     /// # Errors
     /// If there is no such customer, or the store fails.
@@ -275,11 +287,11 @@ impl Control {
                 }
                 let mut keys = self.entities_of::<AccessKeys>(id).await?;
                 for key in &mut keys {
-                    key.deleted = true;
+                    key.mark_deleted(platform.timestamps.next());
                     changes.push(key.put());
                 }
                 for mut number in self.entities_of::<PhoneNumbers>(id).await? {
-                    number.deleted = true;
+                    mark_released(&mut number, platform.timestamps.next());
                     changes.push(number.put());
                 }
                 for mut config in self.entities_of::<OutboundConfigs>(id).await? {
@@ -297,7 +309,27 @@ impl Control {
         for key in &keys {
             platform.directory.put_key(key);
         }
-        self.reload(id).await.map(|_| ())
+        self.reload(id).await?;
+        self.delete_flows(id).await
+    }
+
+    /// Deletes the flows that a customer keeps. Many flows are deleted in several transactions.
+    async fn delete_flows(&self, customer: Uuid) -> Result<(), ControlError> {
+        loop {
+            let kept = DocumentQuery::with(DocumentKind::Flow, "kept", customer.to_string());
+            let some = DocumentQuery { limit: MAX_FLOWS_PER_COMMIT, ..kept };
+            let flows = Entity::<Flows>::list(&*self.core.store, some).await?;
+            if flows.is_empty() {
+                return Ok(());
+            }
+            let at = Some(self.platform.timestamps.next());
+            let deleted = flows.into_iter().map(|mut flow| {
+                flow.deleted = true;
+                (flow.public.tm_update, flow.public.tm_delete) = (at, at);
+                flow.put()
+            });
+            self.core.store.commit(deleted.collect()).await?;
+        }
     }
 
     /// Reads a customer from the store into the directory.
@@ -408,23 +440,16 @@ impl Control {
         self.check_customer(customer)?;
         let expires = new.tm_expire.as_deref().map(str::parse::<Timestamp>).transpose();
         let expires = expires.map_err(|error| ControlError::invalid("tm_expire", error.to_string()))?;
-        let secret = Secret::new(format!("vb_{}", self.core.ids.token().expose()));
         let _turn = self.platform.changes.lock().await;
         self.check_customer(customer)?;
-        let (id, at) = self.platform.new_id_and_time();
-        let public = AccessKey {
-            id,
-            customer_id: customer,
+        let asked = AccessKeyRequest {
             name: new.name,
+            detail: String::new(),
             permission: new.permission.unwrap_or(CUSTOMER_ADMIN),
-            tm_expire: expires.map(|at| at.to_string()),
-            tm_create: at.to_string(),
+            expires,
         };
-        let private = AccessKeyPrivate {
-            digest: digest(secret.expose()),
-            expires: expires.map(Timestamp::as_unix_micros),
-        };
-        let key = Entity::<AccessKeys>::new(id, customer, at, public, private);
+        let new = self.platform.new_id_and_time();
+        let (key, secret) = Entity::<AccessKeys>::generate(&self.core.ids, new, customer, asked);
         self.core.store.commit(vec![key.put()]).await?;
         self.platform.directory.put_key(&key);
         Ok((key.public, secret))
@@ -437,7 +462,7 @@ impl Control {
     pub async fn delete_access_key(&self, customer: Uuid, key: Uuid) -> Result<(), ControlError> {
         let _turn = self.platform.changes.lock().await;
         let mut key = self.entity_of::<AccessKeys>(customer, key, "access key").await?;
-        key.deleted = true;
+        key.mark_deleted(self.platform.timestamps.next());
         self.core.store.commit(vec![key.put()]).await?;
         self.platform.directory.put_key(&key);
         Ok(())
@@ -447,7 +472,7 @@ impl Control {
     ///
     /// # Errors
     /// If there is no such customer.
-    pub async fn phone_numbers(&self, customer: Uuid) -> Result<Vec<PhoneNumber>, ControlError> {
+    pub async fn phone_numbers(&self, customer: Uuid) -> Result<Vec<Number>, ControlError> {
         self.list_of::<PhoneNumbers>(customer).await
     }
 
@@ -462,7 +487,7 @@ impl Control {
         number: &str,
         kind: &str,
         status: &str,
-    ) -> Result<PhoneNumber, ControlError> {
+    ) -> Result<Number, ControlError> {
         self.check_customer(customer)?;
         let digits = number.strip_prefix('+').unwrap_or_default();
         if digits.is_empty() || digits.len() > 15 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -473,13 +498,26 @@ impl Control {
         let _turn = self.platform.changes.lock().await;
         self.check_customer(customer)?;
         let (id, at) = self.platform.new_id_and_time();
-        let public = PhoneNumber {
+        let kind = NumberKind::from(kind);
+        let bought = (kind == NumberKind::Normal).then_some(at);
+        let public = Number {
             id,
             customer_id: customer,
             number: number.to_owned(),
-            kind: kind.to_owned(),
-            status: status.to_owned(),
-            tm_create: at.to_string(),
+            kind,
+            call_flow_id: Uuid::nil(),
+            message_flow_id: Uuid::nil(),
+            name: String::new(),
+            detail: String::new(),
+            status: NumberStatus::from(status),
+            t38_enabled: false,
+            emergency_enabled: false,
+            metadata: SupportMetadata::default(),
+            tm_purchase: bought,
+            tm_renew: bought,
+            tm_create: Some(at),
+            tm_update: None,
+            tm_delete: None,
         };
         let number = Entity::<PhoneNumbers>::new(id, customer, at, public, ());
         self.core.store.commit(vec![number.put()]).await?;
@@ -493,7 +531,7 @@ impl Control {
     pub async fn remove_phone_number(&self, customer: Uuid, number: Uuid) -> Result<(), ControlError> {
         let _turn = self.platform.changes.lock().await;
         let mut number = self.entity_of::<PhoneNumbers>(customer, number, "phone number").await?;
-        number.deleted = true;
+        mark_released(&mut number, self.platform.timestamps.next());
         self.core.store.commit(vec![number.put()]).await?;
         Ok(())
     }
@@ -515,8 +553,8 @@ impl Control {
         Ok(Secret::new(sign(&self.platform.signing, &claims)))
     }
 
-    /// Returns the flows of a customer, newest first. A flow is created with a call, and contains the actions that the
-    /// call executes once it is answered.
+    /// Returns the flows of a customer, newest first: those that it keeps, and those that were created with calls. A flow
+    /// contains the actions that a call executes once it is answered.
     ///
     /// # Errors
     /// If there is no such customer.
@@ -531,6 +569,12 @@ impl Control {
     pub async fn probe_providers(&self) -> Result<usize, ControlError> {
         Ok(voipbin_platform::probe_all(&self.platform).await?)
     }
+}
+
+fn mark_released(number: &mut Entity<PhoneNumbers>, at: Timestamp) {
+    number.deleted = true;
+    number.public.status = NumberStatus::Deleted;
+    (number.public.tm_update, number.public.tm_delete) = (Some(at), Some(at));
 }
 
 fn check_one_of(field: &str, value: &str, allowed: &[&str]) -> Result<(), ControlError> {

@@ -15,6 +15,8 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod accounts;
+#[cfg(feature = "sip")]
+mod attempts;
 mod auth;
 #[cfg(feature = "sip")]
 mod calls;
@@ -25,6 +27,9 @@ pub mod customers;
 mod deliveries;
 mod dids;
 mod error;
+mod idempotency;
+#[cfg(feature = "sip")]
+mod messages;
 mod records;
 mod respond;
 mod routes;
@@ -43,6 +48,7 @@ pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use records::RecordMembers;
 pub use routes::control_router;
+pub use trunks::{OpenTrunk, OpenTrunks};
 
 /// Controls a running server. Clones control the same server.
 #[derive(Debug, Clone)]
@@ -53,14 +59,19 @@ pub struct Control {
     /// `None` if the server does not listen for SIP.
     #[cfg(feature = "sip")]
     edge: Option<carrier_edge::Handle>,
+    /// `None` if the server stores no SIP messages.
+    #[cfg(feature = "sip")]
+    messages: Option<Arc<carrier_edge::MessageLog>>,
 }
 
 impl Control {
-    /// Creates the control of a server. `edge` is `None` if the server does not listen for SIP.
+    /// Creates the control of a server. `edge` is `None` if the server does not listen for SIP, `messages` if it stores
+    /// no SIP messages.
     pub fn new(
         core: Arc<Core>,
         #[cfg(feature = "voipbin")] platform: Arc<voipbin_platform::Platform>,
         #[cfg(feature = "sip")] edge: Option<carrier_edge::Handle>,
+        #[cfg(feature = "sip")] messages: Option<Arc<carrier_edge::MessageLog>>,
     ) -> Self {
         Self {
             core,
@@ -68,6 +79,8 @@ impl Control {
             platform,
             #[cfg(feature = "sip")]
             edge,
+            #[cfg(feature = "sip")]
+            messages,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Parsing of control requests, and their JSON responses.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
@@ -12,6 +14,9 @@ use trunk_store::StoreError;
 use uuid::Uuid;
 
 use crate::ControlError;
+
+/// The field of an error in a body as a whole.
+const BODY: &str = "body";
 
 /// The status and the JSON body of a control operation that succeeded, or why it failed.
 pub(crate) type Outcome = Result<(StatusCode, Value), ControlError>;
@@ -37,14 +42,38 @@ pub(crate) fn respond(outcome: Outcome) -> Response {
                 ControlError::Store(StoreError::Conflict) => StatusCode::CONFLICT,
                 ControlError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
             };
-            retry_after(refused(status, &error.to_string()), recovery.and_then(Recovery::retry_after))
+            retry_after(
+                refused_because(status, &error.to_string(), &logged(&error)),
+                recovery.and_then(Recovery::retry_after),
+            )
         }
     }
 }
 
-/// Builds the response `{"error": TEXT}`.
+/// Builds the response `{"error": TEXT}`, whose text is also for the log.
 pub(crate) fn refused(status: StatusCode, error: &str) -> Response {
-    plain_json(status, &json!({ "error": error }))
+    refused_because(status, error, error)
+}
+
+/// Builds the response `{"error": TEXT}`, with another text for the log.
+fn refused_because(status: StatusCode, error: &str, logged: &str) -> Response {
+    let mut response = plain_json(status, &json!({ "error": error }));
+    response.extensions_mut().insert(RefusedBecause(logged.into()));
+    response
+}
+
+/// Why a request was refused, for the log: an extension of the response.
+#[derive(Debug, Clone)]
+pub(crate) struct RefusedBecause(pub(crate) Arc<str>);
+
+/// The text of an error for the log. That of a body can quote a value, which may be a secret.
+fn logged(error: &ControlError) -> String {
+    match error {
+        ControlError::Invalid { field, .. } if field == BODY => {
+            "`body` is not as the operation needs it; the response states where".to_owned()
+        }
+        error => error.to_string(),
+    }
 }
 
 /// Adds the number of seconds after which the client may try again, if there is one.
@@ -60,7 +89,15 @@ pub(crate) fn retry_after(mut response: Response, seconds: Option<u64>) -> Respo
 /// An error that names the unknown member or the wrong value.
 pub(crate) fn parse_body<T: DeserializeOwned>(body: &Bytes) -> Result<T, ControlError> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(text).map_err(|error| ControlError::invalid("body", error.to_string()))
+    let mut decoder = serde_json::Deserializer::from_slice(text);
+    let value = serde_path_to_error::deserialize(&mut decoder).map_err(|error| {
+        let path = error.path().to_string();
+        let error = error.into_inner();
+        let message = if path == "." { error.to_string() } else { format!("has a wrong `{path}`: {error}") };
+        ControlError::invalid(BODY, message)
+    })?;
+    decoder.end().map_err(|error| ControlError::invalid(BODY, error.to_string()))?;
+    Ok(value)
 }
 
 /// Parses the query of a request.

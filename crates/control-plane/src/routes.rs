@@ -15,17 +15,21 @@ use axum::routing::{delete, get, patch, post};
 use didww_types::values::IpNetworks;
 use didww_types::{ApiVersion, Feature, Secret, Timestamp};
 use http::{StatusCode, Uri};
+use http_listener::idempotency::Idempotency;
 use http_listener::{BodyError, BodyLimits, Limits, health_router, read_body};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 use service_base::clock::Clock;
 use service_base::guessing::GuessLimiter;
+use service_core::Core;
 use trunk_store::account::Account;
 use trunk_store::{Backlog, Delivery, Owner};
 use uuid::Uuid;
 
 use crate::auth::{Authenticator, ControlAuth, authenticate};
+use crate::idempotency;
 use crate::respond::{Outcome, parse_body, parse_id, parse_query, refused, respond};
+use crate::trunks::{OPEN_TRUNK, OpenTrunk};
 use crate::{AccountPatch, Control, ControlError, DidPatch, NewAccount, NewDid, RecordMembers};
 
 /// Builds the router of the control listener: the control API below `/control/v1`, and the health endpoints.
@@ -33,6 +37,11 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
     let guesses = GuessLimiter::new("control tokens", limits.guesses);
     let authenticator = Authenticator { auth, guesses, clock: control.clock().clone() };
     let health = health_router(Arc::clone(&control.core));
+    let operations = Operations {
+        limits: BodyLimits { max_bytes: MAX_BODY_BYTES, ..limits.body() },
+        core: Arc::clone(&control.core),
+        idempotency: Idempotency::default(),
+    };
     let routes = Router::new()
         .route("/control/v1/accounts", get(list_accounts).post(create_account))
         .route("/control/v1/accounts/{id}", get(show_account).patch(update_account).delete(delete_account))
@@ -43,6 +52,7 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         .route("/control/v1/accounts/{id}/trunks/{trunk}/ip_only", post(make_ip_only))
         .route("/control/v1/accounts/{id}/records/{type}", post(put_owned_record))
         .route("/control/v1/records/{type}", post(put_global_record))
+        .route("/control/v1/trunks/open", get(list_open_trunks))
         .route("/control/v1/deliveries", get(list_deliveries))
         .route("/control/v1/reset", post(reset))
         .route("/control/v1/clock", get(show_clock))
@@ -50,7 +60,7 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         .route("/control/v1/clock/advance", post(advance_clock))
         .route("/control/v1/clock/resume", post(resume_clock));
     #[cfg(feature = "sip")]
-    let routes = routes.merge(super::calls::routes());
+    let routes = routes.merge(super::calls::routes()).merge(super::attempts::routes());
     #[cfg(feature = "voipbin")]
     let routes = routes.merge(super::customer_routes::routes());
     let routes = routes.with_state(control);
@@ -62,20 +72,35 @@ pub fn control_router(control: Control, auth: ControlAuth, limits: Limits) -> Ro
         .method_not_allowed_fallback(async || {
             refused(StatusCode::METHOD_NOT_ALLOWED, "this path has other methods; docs/control.md lists them")
         })
-        .layer(from_fn_with_state(BodyLimits { max_bytes: MAX_BODY_BYTES, ..limits.body() }, buffer_body))
+        .layer(from_fn_with_state(Arc::new(operations), run_operation))
         .layer(from_fn_with_state(Arc::new(authenticator), authenticate))
 }
 
 /// Maximum number of bytes of a body: enough for ten thousand DIDs with descriptions.
 const MAX_BODY_BYTES: usize = 4 << 20;
 
+/// What the operations of the listener have in common.
+#[derive(Debug)]
+struct Operations {
+    limits: BodyLimits,
+    core: Arc<Core>,
+    /// The requests with an idempotency key that are in progress.
+    idempotency: Idempotency,
+}
+
 /// Reads the body within its limits, then runs the handler with it.
-async fn buffer_body(State(limits): State<BodyLimits>, request: Request, next: Next) -> Response {
+async fn run_operation(State(operations): State<Arc<Operations>>, request: Request, next: Next) -> Response {
+    let Operations { limits, core, idempotency } = &*operations;
     let (parts, body) = request.into_parts();
-    let bytes = match read_body(body, limits).await {
+    let bytes = match read_body(body, *limits).await {
         Ok(bytes) => bytes,
-        Err(error) => return unread(&error, limits),
+        Err(error) => return unread(&error, *limits),
     };
+    match idempotency::key(&parts) {
+        Ok(None) => {}
+        Ok(Some(key)) => return idempotency::run(idempotency, core, &key, parts, bytes, next).await,
+        Err(refusal) => return idempotency::refuse(&refusal),
+    }
     // The handler runs in a task of its own: a client that disconnects must not cancel an operation between its write
     // and what follows the write.
     let operation = tokio::spawn(next.run(Request::from_parts(parts, Body::from(bytes))));
@@ -407,9 +432,27 @@ async fn make_ip_only(
         let networks = IpNetworks::parse(&body.allowed_sip_ips)
             .map_err(|error| ControlError::invalid("allowed_sip_ips", error.to_string()))?;
         control.make_ip_only(parse_id(&id, "account")?, parse_id(&trunk, "trunk")?, &networks).await?;
-        Ok((StatusCode::OK, json!({ "updated": trunk })))
+        let mut value = json!({ "updated": trunk });
+        let is_open = networks.networks().any(|network| network.prefix() == 0);
+        if let Some(object) = value.as_object_mut().filter(|_| is_open) {
+            object.insert("warning".to_owned(), json!(OPEN_TRUNK));
+        }
+        Ok((StatusCode::OK, value))
     };
     respond(change.await)
+}
+
+/// Maximum number of open trunks in a listing.
+const MAX_OPEN_TRUNKS: usize = 1_000;
+
+async fn list_open_trunks(State(control): State<Control>) -> Response {
+    let list = async {
+        let open = control.open_trunks(MAX_OPEN_TRUNKS).await?;
+        let trunk = |open: &OpenTrunk| json!({ "account": open.account, "trunk": open.trunk, "warning": open.notice });
+        let trunks: Vec<Value> = open.trunks.iter().map(trunk).collect();
+        Ok((StatusCode::OK, json!({ "open_trunks": trunks, "total": open.total })))
+    };
+    respond(list.await)
 }
 
 /// Number of attempts that are listed if the request has no `limit`.

@@ -9,19 +9,26 @@ use bytes::Bytes;
 use didww_types::{API_KEY_HEADER, ErrorCode, ErrorObject, VERSION_HEADER};
 use http::{HeaderValue, Request, StatusCode, header};
 
-use http_listener::{BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, read_body};
+use http_listener::idempotency::IDEMPOTENCY_REPLAYED;
+use http_listener::{
+    BodyError, BodyLimits, Exchange, Panicked, Recovery, RequestIds, missing_credential, read_body,
+};
 use service_base::forwarded::{Client, origin};
 use service_base::guessing::{AuthRefusal, Source};
 use service_base::log_limiter::LogLimiter;
-use trunk_store::Asker;
 use trunk_store::account::{Account, KeyDigest};
+use trunk_store::{Asker, IdempotencyScope};
 
+use crate::idempotency::{self, KeyedReply};
 use crate::jsonapi::{self, ApiError, Operation, QueryParams, Reply, RequestContext, Target};
 use crate::state::Api;
 use crate::{headers, negotiate};
 
 /// Counts the 503 responses by their cause. Under load there are too many of them to log each.
 static UNAVAILABLE: LogLimiter = LogLimiter::new("requests were answered 503");
+
+/// Maximum number of characters of a version header that are logged.
+const MAX_LOGGED_VERSION: usize = 32;
 
 /// An id of a client has up to 255 letters, digits, `-`, `_` and `@`; a generated one is a UUID.
 const REQUEST_IDS: RequestIds =
@@ -35,13 +42,17 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     let Exchange { parts, request_id, .. } = &exchange;
     let (method, path) = (&parts.method, parts.uri.path());
     let response = match outcome {
-        Ok(Reply { status, body }) => {
-            tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, "request");
-            headers::respond(status, body, parts, runtime)
+        Ok(Reply { status, body, replayed }) => {
+            tracing::debug!(%method, path, status = status.as_u16(), request_id, ?runtime, replayed, "request");
+            let mut response = headers::respond(status, body, parts, runtime);
+            if replayed {
+                response.headers_mut().insert(IDEMPOTENCY_REPLAYED, HeaderValue::from_static("true"));
+            }
+            response
         }
         Err(error) => {
             let status = error.status();
-            let internal = error.internal.as_deref().unwrap_or_default();
+            let internal = error.internal.as_deref();
             let detail = error.errors.first().and_then(|error| error.detail.as_deref()).unwrap_or_default();
             let is_summed = status == StatusCode::SERVICE_UNAVAILABLE
                 && !UNAVAILABLE.admits(internal, api.core.clock.now());
@@ -62,16 +73,39 @@ pub(crate) async fn handle(State(api): State<Arc<Api>>, request: Request<Body>) 
     exchange.finish(response)
 }
 
-async fn serve(api: &Api, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
+async fn serve(api: &Arc<Api>, parts: &http::request::Parts, body: Body) -> Result<Reply, ApiError> {
     let path = parts.uri.path().strip_prefix("/v3/").unwrap_or_default();
     let target = Target::parse(path).ok_or_else(ApiError::no_route)?;
     let (key, account) = authenticate(api, parts).await?;
     check_rate(api, key, &account)?;
-    let requested_version = parts.headers.get(VERSION_HEADER).and_then(|value| value.to_str().ok());
+    let requested_version = parts.headers.get(VERSION_HEADER).map(|value| value.to_str().unwrap_or_default());
     let version = account.version.serving(requested_version);
+    let is_ignored = requested_version.is_some_and(|requested| requested != version.as_str());
+    if is_ignored && api.ignored_versions.is((key, requested_version)) {
+        let requested = requested_version.filter(|text| text.len() <= MAX_LOGGED_VERSION);
+        tracing::info!(
+            account = %account.id, requested, served = version.as_str(),
+            "a version header is ignored: it is older than the account's version, or no version"
+        );
+    }
     let context =
         RequestContext { core: &api.core, rules: api.rules, account, version, base: link_base(api, parts) };
-    let operation = Operation::new(&context, &parts.method, &target).ok_or_else(ApiError::no_route)?;
+    let outcome = serve_account(api, context, parts, &target, body).await;
+    outcome.map_err(|error| match requested_version {
+        Some(requested) if requested == version.as_str() => error,
+        _ => error.with_version_note(version, requested_version.is_some()),
+    })
+}
+
+/// Serves the request of an account that is within its rate limit.
+async fn serve_account(
+    api: &Arc<Api>,
+    context: RequestContext<'_>,
+    parts: &http::request::Parts,
+    target: &Target,
+    body: Body,
+) -> Result<Reply, ApiError> {
+    let operation = Operation::new(&context, &parts.method, target).ok_or_else(ApiError::no_route)?;
     if operation.requires_media_type() {
         negotiate::content_type(&parts.headers)?;
     }
@@ -83,6 +117,34 @@ async fn serve(api: &Api, parts: &http::request::Parts, body: Body) -> Result<Re
     } else {
         Bytes::new()
     };
+    match idempotency::key(parts)? {
+        None => perform(api, &context, operation, params, &body).await,
+        Some(key) => {
+            let RequestContext { account, version, base, .. } = context;
+            let request = idempotency::identity(parts, version, &body);
+            let scope = IdempotencyScope::Account(account.number);
+            let handler = {
+                let (api, body) = (Arc::clone(api), body.clone());
+                async move {
+                    let context =
+                        RequestContext { core: &api.core, rules: api.rules, account, version, base };
+                    KeyedReply(perform(&api, &context, operation, params, &body).await)
+                }
+            };
+            let KeyedReply(reply) = api.idempotency.run(&api.core, scope, &key, &request, handler).await?;
+            reply
+        }
+    }
+}
+
+/// Performs an operation when it is the account's turn.
+async fn perform(
+    api: &Api,
+    context: &RequestContext<'_>,
+    operation: Operation,
+    params: QueryParams,
+    body: &[u8],
+) -> Result<Reply, ApiError> {
     let account = Asker::Account(context.account.number);
     let _turn = if operation.writes() {
         let turn = api.writes.turn(account).await;
@@ -93,7 +155,7 @@ async fn serve(api: &Api, parts: &http::request::Parts, body: Body) -> Result<Re
     } else {
         None
     };
-    jsonapi::perform(&context, operation, params, &body).await
+    jsonapi::perform(context, operation, params, body).await
 }
 
 /// Finds the account of the request's API key. A request without a key is not counted as a guess.
@@ -101,9 +163,16 @@ async fn authenticate(
     api: &Api,
     parts: &http::request::Parts,
 ) -> Result<(KeyDigest, Arc<Account>), ApiError> {
-    let unauthorized = || ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed");
-    let key =
-        parts.headers.get(API_KEY_HEADER).and_then(|value| value.to_str().ok()).ok_or_else(unauthorized)?;
+    // Which of the causes it was is in the log alone.
+    let unauthorized = |cause: String| ApiError {
+        internal: Some(cause),
+        ..ApiError::new(ErrorCode::Unauthorized, "Unauthorized", "Authorization failed")
+    };
+    let key = parts.headers.get(API_KEY_HEADER).ok_or_else(|| {
+        unauthorized(missing_credential(&parts.headers, "header `Api-Key`", &[API_KEY_HEADER]))
+    })?;
+    let key = key.to_str().map_err(|_| unauthorized("the key is no text".to_owned()))?;
+    let unauthorized = || unauthorized("the key of the header `Api-Key` belongs to no account".to_owned());
     let digest = KeyDigest::of(key);
     let account = api.core.store.account_by_key(digest).await?;
     let source = Source::of(Client::of(&parts.extensions));
@@ -111,13 +180,19 @@ async fn authenticate(
     match api.core.guesses.check(source, mark, account.is_some(), api.core.clock.now()) {
         Ok(()) => account.map(|account| (digest, account)).ok_or_else(unauthorized),
         Err(AuthRefusal::Wrong) => Err(unauthorized()),
-        Err(AuthRefusal::TooMany(_)) => Err(too_many_requests()),
+        Err(AuthRefusal::TooMany(_)) => Err(ApiError {
+            internal: Some("the address sent too many unknown keys".to_owned()),
+            ..too_many_requests()
+        }),
     }
 }
 
 fn check_rate(api: &Api, key: KeyDigest, account: &Account) -> Result<(), ApiError> {
     let is_within_limit = api.rates.admit(key, account.rate_limit, api.core.clock.now());
-    is_within_limit.then_some(()).ok_or_else(too_many_requests)
+    is_within_limit.then_some(()).ok_or_else(|| ApiError {
+        internal: Some(format!("the account {} is above its requests a second", account.id)),
+        ..too_many_requests()
+    })
 }
 
 fn too_many_requests() -> ApiError {

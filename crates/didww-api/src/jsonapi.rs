@@ -71,22 +71,24 @@ impl RequestContext<'_> {
     }
 }
 
-/// The response to a request that succeeded, without its headers.
+/// The response to a request that succeeded, or the replayed one to a request that is repeated, without its headers.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    /// A 2xx status.
+    /// A 2xx status; of a replayed response, any below 500.
     pub status: StatusCode,
     /// The JSON:API document; empty for 204.
     pub body: Bytes,
+    /// True for the response to an earlier request with the same idempotency key.
+    pub replayed: bool,
 }
 
 impl Reply {
     fn document(status: StatusCode, body: String) -> Self {
-        Self { status, body: Bytes::from(body) }
+        Self { status, body: Bytes::from(body), replayed: false }
     }
 
     fn no_content() -> Self {
-        Self { status: StatusCode::NO_CONTENT, body: Bytes::new() }
+        Self { status: StatusCode::NO_CONTENT, body: Bytes::new(), replayed: false }
     }
 }
 

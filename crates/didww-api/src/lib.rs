@@ -21,6 +21,7 @@
 
 mod api;
 mod headers;
+mod idempotency;
 mod jsonapi;
 mod negotiate;
 pub mod openapi;

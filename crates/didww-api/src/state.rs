@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use http_listener::idempotency::Idempotency;
 use http_listener::{InTurn, Limits, RateLimits};
+use service_base::first_time::FirstTime;
 use service_core::Core;
 use trunk_rules::domain::Rulebook;
 
@@ -23,12 +25,26 @@ pub struct Api {
     pub writes: InTurn,
     /// Admits a bounded number of simultaneous list reads, in turn by account.
     pub lists: InTurn,
+    /// The requests with an idempotency key that are in progress.
+    pub idempotency: Idempotency,
+    /// The API keys whose ignored version headers were logged.
+    pub ignored_versions: FirstTime,
 }
 
 impl Api {
     /// Creates the state of a server that has not served a request yet.
     pub fn new(core: Arc<Core>, public_url: Option<String>, limits: Limits, rates: RateLimits) -> Self {
         let rules = Rulebook::DIDWW;
-        Self { core, rules, public_url, limits, rates, writes: InTurn::writes(), lists: InTurn::lists() }
+        Self {
+            core,
+            rules,
+            public_url,
+            limits,
+            rates,
+            writes: InTurn::writes(),
+            lists: InTurn::lists(),
+            idempotency: Idempotency::default(),
+            ignored_versions: FirstTime::default(),
+        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, HttpBody as _};
+use axum::body::{Body, HttpBody};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
+use crate::drain;
 use crate::limits::Limits;
 
 /// The limits on the body of a request.
@@ -40,8 +41,9 @@ pub enum BodyError {
 /// # Errors
 /// If it is longer or slower than the limits, or incomplete.
 pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
-    // A length that the client states is refused before anything is kept of it.
-    if body.size_hint().lower() > limits.max_bytes as u64 {
+    // A stated length that is too long to be read and discarded is refused at once: the connection is closed in any case.
+    let stated = body.size_hint().lower();
+    if stated > limits.max_bytes.saturating_add(drain::MAX_BYTES) as u64 {
         return Err(BodyError::TooLong);
     }
     let whole = Limited::new(body, limits.max_bytes).collect();
@@ -57,10 +59,32 @@ pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, BodyErro
 mod tests {
     use std::convert::Infallible;
     use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
 
     use futures_util::stream;
+    use hyper::body::{Frame, SizeHint};
 
     use super::*;
+
+    /// A body that states its length and of which nothing arrives.
+    struct Stated(u64);
+
+    impl HttpBody for Stated {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Pending
+        }
+
+        fn size_hint(&self) -> SizeHint {
+            SizeHint::with_exact(self.0)
+        }
+    }
 
     const LIMITS: BodyLimits = BodyLimits { max_bytes: 4, deadline: Duration::from_millis(5) };
 
@@ -73,5 +97,13 @@ mod tests {
         let cut_off = stream::iter([Ok(Bytes::from_static(b"fo")), Err(io::Error::other("cut off"))]);
         let error = read_body(Body::from_stream(cut_off), LIMITS).await.unwrap_err();
         assert!(matches!(&error, BodyError::Broken(cause) if cause.contains("cut off")), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_stated_length_is_refused_before_anything_arrives_where_the_rest_could_not_be_discarded() {
+        let longest_discarded = (LIMITS.max_bytes + drain::MAX_BYTES) as u64;
+        let read = async |length| read_body(Body::new(Stated(length)), LIMITS).await;
+        assert_eq!(read(longest_discarded).await, Err(BodyError::TooSlow), "it is waited for");
+        assert_eq!(read(longest_discarded + 1).await, Err(BodyError::TooLong));
     }
 }

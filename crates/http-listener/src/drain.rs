@@ -5,7 +5,7 @@
 //! would receive no response to it. So every body is followed here, whichever handler receives it, and no
 //! handler has to.
 //!
-//! Bounds: 5 MiB and a second for each request, and nothing once the deadline of the body has passed. Beyond
+//! Bounds: 1 MiB and a second for each request, and nothing once the deadline of the body has passed. Beyond
 //! them the connection is closed, and so it is if the client waits for `100 Continue` before it sends a body that no
 //! handler asked for (RFC 9110 §10.1.1): it must not be invited to send what was refused.
 
@@ -21,9 +21,8 @@ use http::header::EXPECT;
 use http_body_util::BodyExt as _;
 use hyper::body::{Frame, SizeHint};
 
-/// The maximum number of bytes that are discarded: the longest body that a handler reads by default (4 MiB, of the control
-/// API), whose stated length is refused before it is read, and 1 MiB more.
-const MAX_BYTES: usize = 5 << 20;
+/// The maximum number of bytes that are discarded, which is the default limit on a request's body.
+pub(crate) const MAX_BYTES: usize = 1 << 20;
 /// The longest time in which bytes are discarded.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -65,7 +64,7 @@ where
         (request.map(|body| Body::new(followed(body))), Self(Some(returned)))
     }
 
-    /// Reads and discards the rest, up to 5 MiB and for up to a second. A body that the handler still holds
+    /// Reads and discards the rest, up to 1 MiB and for up to a second. A body that the handler still holds
     /// is left alone, and so is one whose deadline has passed (`is_late`). Returns false if the client may have more to
     /// send: the connection cannot be used again.
     pub(crate) async fn drain(self, is_late: bool) -> bool {

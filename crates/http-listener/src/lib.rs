@@ -1,8 +1,8 @@
 //! Serves HTTP on a listener, with deadlines and limits that apply before any handler runs.
 //!
 //! It also has the parts that every HTTP API of the server needs: health endpoints, request ids, reading and
-//! draining bodies, responses for handlers that panic, rate limits, and turns for requests. It knows no API; each
-//! supplies a router, and renders its own errors.
+//! draining bodies, responses for handlers that panic, rate limits, turns for requests, and repetitions of requests
+//! with an idempotency key. It knows no API; each supplies a router, and renders its own errors.
 //!
 //! What a peer can cause is bounded:
 //!
@@ -12,6 +12,7 @@
 //! - the bytes and the time of a body (`body`), and of what a handler leaves unread of one (`drain`);
 //! - the bytes of responses that clients do not read (`unread_responses`);
 //! - refused connections whose request is awaited (`refuse`): further ones are refused without waiting;
+//! - requests with idempotency keys that run at once, and the responses that are kept (`idempotency`);
 //! - failed accepts: each is followed by a delay of up to 200 ms.
 
 // Tests read single packets directly.
@@ -21,9 +22,11 @@ mod body;
 mod connection;
 mod connection_table;
 mod context;
+mod credential_headers;
 mod drain;
 mod exchange;
 mod health;
+pub mod idempotency;
 mod in_turn;
 mod json;
 mod limits;
@@ -36,6 +39,7 @@ mod unread_responses;
 
 pub use body::{BodyError, BodyLimits, read_body};
 pub use context::ListenerContext;
+pub use credential_headers::missing_credential;
 pub use exchange::{Exchange, Panicked};
 pub use health::health_router;
 pub use in_turn::{InTurn, Turn};

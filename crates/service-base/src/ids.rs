@@ -69,6 +69,9 @@ fn fill_from_system(bytes: &mut [u8]) {
 }
 
 const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/// The alphabet of base64 in URLs (RFC 4648, section 5).
+const URL_SAFE: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const LOWER_HEX: &[u8] = b"0123456789abcdef";
 const LOWER_ALPHANUMERIC: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789";
 
 impl Default for Ids {
@@ -164,6 +167,16 @@ impl Ids {
     /// A secret token: 43 letters and digits.
     pub fn token(&self) -> Secret {
         Secret::new(self.text(43, ALPHANUMERIC))
+    }
+
+    /// A secret token: 32 characters of the URL-safe base64 alphabet, which are 192 bits.
+    pub fn url_safe_token(&self) -> Secret {
+        Secret::new(self.text(32, URL_SAFE))
+    }
+
+    /// The digits of an address that is hard to guess: 12 lower-case hexadecimal digits, which are 48 bits.
+    pub fn address_digits(&self) -> String {
+        self.text(12, LOWER_HEX)
     }
 
     fn text(&self, length: usize, alphabet: &[u8]) -> String {

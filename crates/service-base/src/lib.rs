@@ -12,6 +12,7 @@ pub mod buckets;
 pub mod clock;
 pub mod descriptors;
 pub mod fair_queue;
+pub mod first_time;
 pub mod forwarded;
 pub mod guessing;
 pub mod ids;

@@ -9,12 +9,21 @@ use std::sync::{Mutex, PoisonError};
 
 use didww_types::Timestamp;
 
-/// The maximum number of lines about one key in a minute.
-const MAX_LINES_PER_KEY: u8 = 3;
-/// The maximum number of lines of one kind in a minute, for [`LogLimiter::new`].
-const MAX_LINES: u32 = 20;
-/// The maximum number of keys that have lines in a minute. Lines about further keys are only counted.
-const MAX_KEYS: usize = 64;
+/// How many lines of one kind are written in a minute.
+#[derive(Debug, Clone, Copy)]
+struct LineLimits {
+    /// The maximum number of all lines.
+    lines: u32,
+    /// The maximum number of lines about one key.
+    lines_per_key: u8,
+    /// The maximum number of keys that have lines. Lines about further keys are only counted.
+    keys: usize,
+}
+
+/// The limits for [`LogLimiter::new`].
+const LIMITS: LineLimits = LineLimits { lines: 20, lines_per_key: 3, keys: 64 };
+/// The limits for [`LogLimiter::routine`].
+const ROUTINE_LIMITS: LineLimits = LineLimits { lines: 600, lines_per_key: 120, keys: 128 };
 
 const MINUTE_MILLIS: i64 = 60_000;
 
@@ -22,7 +31,7 @@ const MINUTE_MILLIS: i64 = 60_000;
 #[derive(Debug)]
 pub struct LogLimiter {
     what: &'static str,
-    max_lines: u32,
+    limits: LineLimits,
     minute: Mutex<Minute>,
 }
 
@@ -40,17 +49,23 @@ impl LogLimiter {
     /// Admits 20 lines a minute, 3 of them about one key. `what` names the kind of line in the summary, such
     /// as "connections were refused".
     pub const fn new(what: &'static str) -> Self {
-        Self::with_max_lines(what, MAX_LINES)
+        Self::with_limits(what, LIMITS)
+    }
+
+    /// Admits 600 lines a minute, 120 of them about one key: for the ordinary events of known peers. `what` names the
+    /// kind of line in the summary.
+    pub const fn routine(what: &'static str) -> Self {
+        Self::with_limits(what, ROUTINE_LIMITS)
     }
 
     /// Admits one line a minute, whatever its key. `what` names the kind of line in the summary.
     pub const fn once(what: &'static str) -> Self {
-        Self::with_max_lines(what, 1)
+        Self::with_limits(what, LineLimits { lines: 1, ..LIMITS })
     }
 
-    const fn with_max_lines(what: &'static str, max_lines: u32) -> Self {
+    const fn with_limits(what: &'static str, limits: LineLimits) -> Self {
         let minute = Minute { began: i64::MIN, written: 0, suppressed: 0, keys: Vec::new() };
-        Self { what, max_lines, minute: Mutex::new(minute) }
+        Self { what, limits, minute: Mutex::new(minute) }
     }
 
     /// Returns whether the caller may write a line about a key now. If not, the line is counted as
@@ -75,7 +90,7 @@ impl LogLimiter {
         if minute.began == i64::MIN {
             minute.began = now.as_unix_millis();
         }
-        let admitted = minute.written < self.max_lines && minute.take(key);
+        let admitted = minute.written < self.limits.lines && minute.take(key, self.limits);
         if admitted {
             minute.written += 1;
         } else {
@@ -110,12 +125,12 @@ impl Minute {
     }
 
     /// Takes a line of a key, and returns whether it had one left.
-    fn take(&mut self, key: u64) -> bool {
+    fn take(&mut self, key: u64, limits: LineLimits) -> bool {
         if let Some((_, lines)) = self.keys.iter_mut().find(|(hash, _)| *hash == key) {
             *lines = lines.saturating_add(1);
-            return *lines <= MAX_LINES_PER_KEY;
+            return *lines <= limits.lines_per_key;
         }
-        let has_room = self.keys.len() < MAX_KEYS;
+        let has_room = self.keys.len() < limits.keys;
         if has_room {
             self.keys.push((key, 1));
         }
@@ -147,8 +162,16 @@ mod tests {
         let summed = LogLimiter::new("refused");
         let written = (0..10_000).filter(|key| summed.admits(key, at(0))).count();
         assert_eq!(written, 20);
-        assert!(summed.lock().keys.len() <= MAX_KEYS);
+        assert!(summed.lock().keys.len() <= LIMITS.keys);
         assert_eq!(summed.lock().end_if_over(at(60)), 9_980);
+    }
+
+    #[test]
+    fn ordinary_events_have_more_lines_of_each_key_and_a_bound_too() {
+        let summed = LogLimiter::routine("admitted");
+        assert_eq!((0..1_000).filter(|_| summed.admits("a", at(0))).count(), 120);
+        assert_eq!((0..10_000).filter(|key| summed.admits(key % 200, at(0))).count(), 480);
+        assert!(summed.lock().keys.len() <= ROUTINE_LIMITS.keys);
     }
 
     #[test]

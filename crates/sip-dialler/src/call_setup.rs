@@ -190,8 +190,13 @@ impl Call {
         ];
         further.extend(self.digests());
         further.extend(self.headers.iter().cloned());
-        let offer = self.media.as_mut().map(Media::offer).unwrap_or_default();
+        let codecs = &self.shared.config.codecs;
+        let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();
         let request = self.origin.request(&line, hop, further, offer);
+        if let Some(address) = hop.address() {
+            let (stack, call_id) = (&self.origin.network.stack, &self.origin.call_id);
+            stack.assign_messages(call_id, address.ip(), &self.target.host);
+        }
         Invite::send(&self.shared, request, hop.clone(), self.sequence).await
     }
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use service_base::descriptors::{self, Descriptors};
 use service_base::net::OwnSockets;
-use sip_transport::Connections;
 use sip_transport::streams::Limits;
+use sip_transport::{Connections, MessageLog};
+use trunk_rules::carrier::Codec;
 
 /// The dialler's configuration.
 #[derive(Debug, Clone)]
@@ -29,6 +31,9 @@ pub struct DiallerConfig {
     /// Whether calls with [`Egress::Public`](crate::Egress::Public) may also be sent to non-public addresses.
     /// Default: false.
     pub allow_private: bool,
+    /// The codecs that are offered, the preferred one first: G.711 only, because the dialler sends its silence.
+    /// Default: PCMU, PCMA.
+    pub codecs: Vec<Codec>,
     /// The sockets of this process, which no media is sent to.
     pub own: OwnSockets,
     /// The DNS servers. Default: those of the system.
@@ -55,6 +60,8 @@ pub struct DiallerConfig {
     pub t1: Duration,
     /// The limit of open files that calls and connections share.
     pub descriptors: Descriptors,
+    /// Where the SIP messages of calls are stored, those of a carrier's host together. Default: nowhere.
+    pub messages: Option<Arc<MessageLog>>,
 }
 
 impl DiallerConfig {
@@ -67,6 +74,7 @@ impl DiallerConfig {
             rtp_ports: 32_768..49_152,
             hosts: BTreeMap::new(),
             allow_private: false,
+            codecs: vec![Codec::Pcmu, Codec::Pcma],
             own: OwnSockets::default(),
             name_servers: Vec::new(),
             tls_roots: None,
@@ -83,6 +91,7 @@ impl DiallerConfig {
             stop_deadline: Duration::from_secs(4),
             t1: Duration::from_millis(500),
             descriptors: Descriptors::new(descriptors::open_files()),
+            messages: None,
         }
     }
 }

@@ -229,7 +229,8 @@ impl Call {
         }
         further.push(Header::Allow(ALLOW.into()));
         let number = state.dialog.next_sequence();
-        let offer = self.media.as_mut().map(Media::offer).unwrap_or_default();
+        let codecs = &self.shared.config.codecs;
+        let offer = self.media.as_mut().map(|media| media.offer(codecs)).unwrap_or_default();
         let request = state.dialog.request(&self.origin, Method::Invite, number, further, offer);
         match Invite::send(&self.shared, request, state.dialog.hop.clone(), number).await {
             Ok(invite) => state.invite = Some(invite),

@@ -74,6 +74,7 @@ pub use leg::{Invitation, Leg, LegEnd, LegEvent, SipCredentials};
 use network::Network;
 use resolve::Resolver;
 use shared::Shared;
+pub use sip_transport::{CallMessages, MessageLog, MessageLogLimits};
 use stack::Stack;
 
 /// Maximum number of events of a call, so that reporting never waits.

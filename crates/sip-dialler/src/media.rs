@@ -18,7 +18,7 @@ use trunk_rules::carrier::{
 use crate::egress::Egress;
 use crate::shared::Shared;
 
-/// The codecs that are offered and accepted, the preferred one first.
+/// The codecs that are accepted.
 const CODECS: [Codec; 2] = [Codec::Pcmu, Codec::Pcma];
 /// The duration of the audio in a packet.
 const PACKET_DURATION: Duration = Duration::from_millis(20);
@@ -104,8 +104,8 @@ impl Media {
     }
 
     /// The description for an offer of ours.
-    pub(crate) fn offer(&mut self) -> String {
-        sdp::offer(&mut self.identity, self.address, &CODECS, Profile::Avp, "")
+    pub(crate) fn offer(&mut self, codecs: &[Codec]) -> String {
+        sdp::offer(&mut self.identity, self.address, codecs, Profile::Avp, "")
     }
 
     /// The description that answers an offer.

@@ -66,7 +66,7 @@ impl Call {
                 media.apply(&self.shared, self.origin.egress, carrier, &offer).await;
                 (media.answer(&offer), false)
             }
-            Ok(None) if is_invite => (media.offer(), true),
+            Ok(None) if is_invite => (media.offer(&self.shared.config.codecs), true),
             Ok(None) => (String::new(), false),
             Err(_) if let Some(lines) = taken_out(offer) => {
                 media.disable();

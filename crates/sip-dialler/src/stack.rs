@@ -1,7 +1,7 @@
 //! The SIP library's endpoint with its sockets.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,7 +11,7 @@ use rsipstack::transaction::{Endpoint, EndpointBuilder, TransactionReceiver};
 use rsipstack::transport::{SipConnection, TransportEvent, TransportLayer};
 use service_base::clock::Clock;
 use sip_transport::streams::{ConnectionSlots, Listener, RefusedConnections};
-use sip_transport::{Intake, listen, shut_down};
+use sip_transport::{Intake, Tap, listen, shut_down};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -44,7 +44,8 @@ impl Stack {
         let layer = TransportLayer::new(token.clone());
         let wanted = SocketAddr::new(config.listen, config.port);
         let failed = |why: String| DiallerError::Listen { address: wanted, why };
-        let (datagrams, tcp, address) = listen::sockets(wanted, &token).map_err(failed)?;
+        let tap = Tap::new(config.messages.clone(), "dialler");
+        let (datagrams, tcp, address) = listen::sockets(wanted, &token, &tap).map_err(failed)?;
         let udp = datagrams.anywhere().await.map_err(|error| failed(error.to_string()))?;
         layer.add_transport(udp.clone());
         let times = EndpointOption { t1: config.t1, t1x64: config.t1 * 64, ..EndpointOption::default() };
@@ -67,6 +68,7 @@ impl Stack {
             filter: None,
             inspector: Some(inspect),
             limits: config.limits,
+            tap,
         };
         tokio::spawn(datagrams.serve(common.clone()));
         let listener = Listener {
@@ -96,6 +98,11 @@ impl Stack {
     /// The endpoint, the inspector and the limits for outgoing connections.
     pub(crate) fn common(&self) -> &Intake {
         &self.common
+    }
+
+    /// Assigns the messages of a call that are exchanged with an address to the carrier's host.
+    pub(crate) fn assign_messages(&self, call_id: &str, address: IpAddr, host: &str) {
+        self.common.tap.assign(call_id, address, host);
     }
 
     /// The library's endpoint.

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arrival::{Arrival, canonical};
 use crate::intake::{FilterAction, Intake, ReplyPath};
+use crate::messages::Tap;
 
 /// The requested receive buffer in bytes; `net.core.rmem_max` may limit it. The usual default of 200
 /// kilobytes is full after 10 milliseconds of a flood.
@@ -42,6 +43,7 @@ pub struct Datagrams {
     socket: UdpSocket,
     address: SocketAddr,
     token: CancellationToken,
+    tap: Tap,
 }
 
 /// A datagram in the buffer.
@@ -54,8 +56,8 @@ struct Received {
 
 impl Datagrams {
     /// Binds a socket to an address. Must be called within a Tokio runtime; [`serve`](Self::serve) ends with
-    /// the token.
-    pub fn bind(address: SocketAddr, token: CancellationToken) -> io::Result<Arc<Self>> {
+    /// the token. Datagrams that are sent are stored in `tap`.
+    pub fn bind(address: SocketAddr, token: CancellationToken, tap: Tap) -> io::Result<Arc<Self>> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         // The system may grant less; a process with CAP_NET_ADMIN can exceed that limit.
@@ -72,7 +74,7 @@ impl Datagrams {
         }
         let socket = UdpSocket::from_std(socket.into())?;
         let address = socket.local_addr()?;
-        Ok(Arc::new(Self { socket, address, token }))
+        Ok(Arc::new(Self { socket, address, token, tap }))
     }
 
     /// The bound address; its IP address may be unspecified.
@@ -141,8 +143,14 @@ impl Datagrams {
     /// Sends a datagram from one of the local addresses, or drops it if the kernel does not accept it at
     /// once.
     fn send(&self, bytes: &[u8], from: IpAddr, to: SocketAddr) {
-        if let Err(error) = self.try_send(bytes, from, to) {
-            tracing::debug!(%to, %error, "a datagram was not sent");
+        // Taken before, because the answer may be received at once.
+        let moment = self.tap.moment();
+        match self.try_send(bytes, from, to) {
+            Ok(_) => {
+                let from = SocketAddr::new(from.to_canonical(), self.address.port());
+                self.tap.sent(bytes, [from, to], Transport::Udp, moment);
+            }
+            Err(error) => tracing::debug!(%to, %error, "a datagram was not sent"),
         }
     }
 

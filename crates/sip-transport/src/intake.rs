@@ -12,9 +12,10 @@ use rsipstack::transaction::endpoint::EndpointInnerRef;
 use rsipstack::transport::SipConnection;
 
 use crate::arrival::Arrival;
-use crate::framing;
+use crate::framing::{self, FramingError};
 use crate::head::Head;
 use crate::limits::Limits;
+use crate::messages::Tap;
 use crate::stateless::Reply;
 
 /// The decision of a [`MessageFilter`] on a message.
@@ -36,6 +37,19 @@ pub trait MessageFilter: Send + Sync {
     /// Decides on a message that passed the filter but cannot be parsed. `reply` is the response that states
     /// the error.
     fn unreadable(&self, bytes: &[u8], arrival: &Arrival, reply: &Reply<'_>) -> FilterAction;
+
+    /// Decides on the input of a stream whose messages cannot be told apart, after which the connection is closed.
+    /// `why` is the error of its framing. By default it is treated like any other message that cannot be parsed.
+    fn unframed(
+        &self,
+        bytes: &[u8],
+        arrival: &Arrival,
+        reply: &Reply<'_>,
+        why: FramingError,
+    ) -> FilterAction {
+        let _not_distinguished = why;
+        self.unreadable(bytes, arrival, reply)
+    }
 }
 
 /// Receives every parsed message first, and returns those that the library shall process.
@@ -52,6 +66,8 @@ pub struct Intake {
     pub inspector: Option<Inspector>,
     /// The limits of stream connections.
     pub limits: Limits,
+    /// Stores the messages.
+    pub tap: Tap,
 }
 
 /// The socket or connection of a message, through which the library responds.
@@ -79,7 +95,9 @@ impl Intake {
         arrival: &Arrival,
         path: &P,
     ) -> FilterAction {
-        match self.filter.as_ref().map_or(FilterAction::Pass, |filter| filter.check(bytes, arrival)) {
+        let decision = self.filter.as_ref().map_or(FilterAction::Pass, |filter| filter.check(bytes, arrival));
+        self.tap.received(bytes, arrival, decision == FilterAction::Drop);
+        match decision {
             FilterAction::Pass => {}
             decided => return decided,
         }

@@ -1,5 +1,5 @@
 //! The parts of SIP that the carrier edge and the dialler share: UDP and TCP listeners, stream connections,
-//! media ports, message bodies, session descriptions (SDP) and session timers.
+//! media ports, message bodies, session descriptions (SDP), session timers, and the log of messages.
 //!
 //! The crate makes no decision about a call. Each loop that a peer can feed has a bound:
 //!
@@ -10,6 +10,7 @@
 //! | `streams`: messages of a connection | 65,535 bytes and 32 seconds each; 16 in a row |
 //! | `streams`: responses to a peer | reading pauses while 64 of them or 64 KiB wait to be sent |
 //! | `stateless`: responses to unknown sources | the filter's limits on size and rate; sent once |
+//! | `messages`: stored messages | bytes and number for each call, owner and address, and in all |
 //! | `listen`: a free port for UDP and TCP | 16 attempts |
 
 // A test reads a packet or two.
@@ -24,6 +25,7 @@ mod head;
 mod intake;
 mod limits;
 pub mod listen;
+mod messages;
 mod name_addr;
 mod ports;
 pub mod sdp;
@@ -37,6 +39,7 @@ pub use datagrams::Datagrams;
 pub use framing::{FramingError, body_of_datagram};
 pub use head::{Head, unfolded};
 pub use intake::{FilterAction, Intake, MessageFilter};
+pub use messages::{CallMessages, Direction, Message, MessageLog, MessageLogLimits, Tap};
 pub use name_addr::{tag_of, uri_of};
 pub use ports::{MediaSocket, Ports, SocketAccounting, SocketGuard};
 pub use shutdown::shut_down;

@@ -268,7 +268,10 @@ impl StreamConnection {
                 () = tokio::time::sleep(limits.idle_timeout), if !is_sending => Step::Idle,
             };
             match step {
-                Step::Send(bytes) => output.extend_from_slice(&bytes),
+                Step::Send(bytes) => {
+                    self.store(&bytes);
+                    output.extend_from_slice(&bytes);
+                }
                 Step::Sent(sent) => {
                     write_deadline = None;
                     is_flushed = output.is_empty();
@@ -309,6 +312,12 @@ impl StreamConnection {
         }
     }
 
+    /// Stores a message that is about to be sent.
+    fn store(&self, bytes: &[u8]) {
+        let (tap, arrival) = (&self.common.tap, &self.arrival);
+        tap.sent(bytes, [arrival.local, arrival.source], arrival.transport, tap.moment());
+    }
+
     /// Whether the connection has a lease. If not, it is marked as closed, so that no new lease is possible.
     fn is_leased(&self) -> bool {
         let mut leases = lock(&self.leases);
@@ -334,15 +343,20 @@ impl StreamConnection {
                 Ok(Some(Frame::Message(bytes))) => {
                     match self.common.receive(&bytes, &self.arrival, &self.connection).await {
                         FilterAction::Pass => was_accepted = true,
-                        FilterAction::Reply(response) => output.extend_from_slice(&response),
+                        FilterAction::Reply(response) => {
+                            self.store(&response);
+                            output.extend_from_slice(&response);
+                        }
                         FilterAction::Drop => {}
                     }
                 }
                 Err(malformed) => {
+                    let reply = Reply::new(400, "Bad Request");
                     if let Some(filter) = &self.common.filter
                         && let FilterAction::Reply(response) =
-                            filter.unreadable(input, &self.arrival, &Reply::new(400, "Bad Request"))
+                            filter.unframed(input, &self.arrival, &reply, malformed)
                     {
+                        self.store(&response);
                         output.extend_from_slice(&response);
                     }
                     return Err(io::Error::other(malformed));

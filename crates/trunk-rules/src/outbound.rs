@@ -37,14 +37,12 @@ pub use closed_hosts::{Closed, ClosedHosts};
 pub use codecs::{ConfigCodecsError, ProviderCodecsError, config_codecs, provider_codecs};
 pub use config::{ConfigChange, ConfigError, ConfigUpdate, settle_config};
 pub use country::{Country, calling_code, country, route_target};
-pub use decision::{
-    Customer, Failure, OutboundConfig, Plan, Request, Routing, Snapshot, Step, decide, whitelist_refused_all,
-};
+pub use decision::{Customer, Failure, OutboundConfig, Plan, Request, Routing, Snapshot, Step, decide};
 pub use dial::{DialError, Outgoing, Provider, to_carrier, to_sip};
-pub use dialroute::{ALL_TARGETS, Dialroute, Route, SYSTEM_CUSTOMER, forced, merge};
+pub use dialroute::{ALL_TARGETS, Dialroute, Route, SYSTEM_CUSTOMER, forced, is_route_target, merge};
 pub use flow::{Cursor, Effect, Flow, FlowError, MAX_STEPS, Next};
 pub use hangup::{Cause, Ending, Hangup, hangup, next_attempt};
-pub use headers::{can_be_added, carrier_headers};
+pub use headers::{can_be_added, carrier_headers, unsent_headers};
 pub use permission::{Caller, Permission};
 pub use sip_uri::{SipUri, canonical_host, host_and_port};
 pub use source::{NoSource, OwnNumber, Source, choose_source};

@@ -1,5 +1,7 @@
 //! Stored calls: the records of calls that ended, and the rows of calls that are running.
 
+use std::net::IpAddr;
+
 use didww_types::Timestamp;
 use uuid::Uuid;
 
@@ -66,6 +68,12 @@ pub struct CallQuery {
     pub trunk: Option<Uuid>,
     /// The disconnect cause.
     pub cause: Option<u16>,
+    /// The whole `Call-ID`.
+    pub call_id: Option<String>,
+    /// The address that the INVITE came from.
+    pub source_ip: Option<IpAddr>,
+    /// The name of the check that refused the attempt.
+    pub check: Option<String>,
     /// A substring of the source or the destination number.
     pub number: Option<String>,
     /// The earliest end of a call, inclusive.

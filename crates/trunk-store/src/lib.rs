@@ -32,6 +32,7 @@ mod document;
 mod error;
 mod feed;
 mod health;
+mod idempotency;
 mod index;
 mod job;
 mod limits;
@@ -50,6 +51,10 @@ pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use error::StoreError;
 pub use feed::{Changes, Committed, Follower, Interest, Write};
 pub use health::{MissingCommits, WriteHealth};
+pub use idempotency::{
+    IdempotencyKey, IdempotencyScope, KeptResponse, KeyUse, MAX_BYTES_PER_SCOPE, MAX_KEYS_PER_SCOPE, UsedKey,
+    with_key_use,
+};
 pub use index::IndexValue;
 pub use job::{
     IfScheduled, Job, JobLease, LeasedJob, MAX_JOBS_PER_ACCOUNT, MAX_PAYLOAD_BYTES, MAX_SUBJECT_BYTES,
@@ -65,6 +70,6 @@ pub use query::{Condition, ListQuery, Listing, Order};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
-    Accounts, CHANGE_DELAY, Calls, ChangeFeed, Documents, Engine, Events, Jobs, Records, Store, Writes,
-    for_each_record,
+    Accounts, CHANGE_DELAY, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys, Jobs, Records,
+    Store, Writes, for_each_record,
 };

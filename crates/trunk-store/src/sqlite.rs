@@ -16,6 +16,7 @@ mod connections;
 mod documents;
 mod error;
 mod files;
+mod idempotency;
 mod indexing;
 mod jobs;
 mod list;

@@ -10,6 +10,7 @@ mod change_feed;
 mod documents;
 mod engine;
 mod events;
+mod idempotency_keys;
 mod jobs;
 mod records;
 mod writes;
@@ -20,14 +21,27 @@ pub use change_feed::{CHANGE_DELAY, ChangeFeed};
 pub use documents::Documents;
 pub use engine::Engine;
 pub use events::Events;
+pub use idempotency_keys::IdempotencyKeys;
 pub use jobs::Jobs;
 pub use records::{Records, for_each_record};
 pub use writes::Writes;
 
 /// A store with all of its parts. A room that needs only some of them takes those.
 pub trait Store:
-    Records + Documents + Accounts + Events + Calls + Jobs + Writes + ChangeFeed + Engine
+    Records + Documents + Accounts + Events + Calls + Jobs + IdempotencyKeys + Writes + ChangeFeed + Engine
 {
 }
 
-impl<T: Records + Documents + Accounts + Events + Calls + Jobs + Writes + ChangeFeed + Engine> Store for T {}
+impl<T> Store for T where
+    T: Records
+        + Documents
+        + Accounts
+        + Events
+        + Calls
+        + Jobs
+        + IdempotencyKeys
+        + Writes
+        + ChangeFeed
+        + Engine
+{
+}

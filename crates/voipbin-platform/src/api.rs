@@ -5,15 +5,22 @@
 //! Wrong credentials and logins of an address, and requests of an address and of a customer, are limited per
 //! time.
 
+mod access_keys;
+mod call_flow;
 mod calls;
+mod customer;
 mod flows;
+mod idempotency;
 mod login;
+mod numbers;
 mod outbound_configs;
 mod provider_calls;
+mod provider_credentials;
 mod providers;
 mod request_id;
 mod response;
 mod routes;
+mod texts;
 mod variables;
 
 use std::sync::Arc;
@@ -29,8 +36,11 @@ use http::{Method, StatusCode, header};
 use http_listener::{Exchange, Panicked, read_body};
 use serde_json::json;
 use service_base::forwarded::{Client, origin};
+use service_base::log_limiter::LogLimiter;
+use trunk_store::IdempotencyScope;
 use voipbin_types::Timestamp;
 
+use self::idempotency::KeyedAnswer;
 use self::request_id::REQUEST_IDS;
 use self::response::{allow_every_origin, error_response, json_response, preflight, redirect_without_slash};
 use crate::caller::Caller;
@@ -62,8 +72,11 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
     let mut response = if from_browser && parts.method == Method::OPTIONS {
         preflight()
     } else {
-        let outcome = exchange.run(respond(&platform, parts, body)).await;
-        outcome.unwrap_or_else(|error| error_response(&error, &exchange.request_id))
+        let outcome = exchange.run(respond(&platform, parts, body, &exchange.request_id)).await;
+        outcome.unwrap_or_else(|error| {
+            log_refusal(&platform, &exchange, &error);
+            error_response(&error, &exchange.request_id)
+        })
     };
     if from_browser {
         allow_every_origin(response.headers_mut());
@@ -71,8 +84,39 @@ async fn handle(State(platform): State<Arc<Platform>>, request: Request) -> Resp
     exchange.finish(response)
 }
 
+/// Counts the refusals that a client without a credential can cause any number of, by its address.
+static REFUSED: LogLimiter = LogLimiter::new("requests of the communication platform were refused");
+
+/// Logs why a request was refused. A client without a valid credential has three lines a minute; further ones are counted.
+fn log_refusal(platform: &Platform, exchange: &Exchange, error: &ApiError) {
+    let Exchange { parts, request_id, .. } = exchange;
+    let is_limited = matches!(
+        error.http_status(),
+        StatusCode::UNAUTHORIZED | StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE
+    ) || error.reason == "ROUTE_NOT_FOUND";
+    if is_limited && !REFUSED.admits(origin(Client::of(&parts.extensions)), platform.core.clock.now()) {
+        return;
+    }
+    // The message can contain a value of the request, and the path an id: both are texts, which the log escapes.
+    tracing::info!(
+        method = parts.method.as_str(),
+        path = parts.uri.path(),
+        status = error.http_status().as_u16(),
+        request_id,
+        reason = error.reason,
+        message_sent = &*error.message,
+        cause = error.cause.as_deref(),
+        "request refused"
+    );
+}
+
 /// Responds to a request.
-async fn respond(platform: &Arc<Platform>, parts: &Parts, body: Body) -> Result<Response, ApiError> {
+async fn respond(
+    platform: &Arc<Platform>,
+    parts: &Parts,
+    body: Body,
+    request_id: &str,
+) -> Result<Response, ApiError> {
     let path = parts.uri.path();
     match path {
         "/ping" if parts.method == Method::GET => {
@@ -104,7 +148,17 @@ async fn respond(platform: &Arc<Platform>, parts: &Parts, body: Body) -> Result<
     // A body that is too long, too slow or cut off is no valid JSON.
     let body = read_body(body, platform.limits.body()).await.map_err(|_| ApiError::invalid_json())?;
     let operation = endpoint.operation;
+    let key = idempotency::key(parts)?;
+    let identity = idempotency::identity(parts, &caller, body.clone());
     let request = RequestContext { platform: Arc::clone(platform), caller, id: id.to_owned(), query, body };
+    if let Some(key) = key {
+        let scope = IdempotencyScope::Customer(caller.customer());
+        let request_id = request_id.to_owned();
+        let handler = async move { KeyedAnswer::new(dispatch(operation, &request).await, request_id) };
+        let answered =
+            platform.idempotency.run(&platform.core, scope, &key, &identity.parts(), handler).await?;
+        return answered.into_response();
+    }
     let text = if endpoint.is_cancel_safe() {
         dispatch(operation, &request).await?
     } else {
@@ -170,6 +224,8 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::GetProvider => providers::get(request).await,
         Operation::UpdateProvider => providers::update(request).await,
         Operation::DeleteProvider => providers::delete(request).await,
+        Operation::SetCredentials => Box::pin(provider_credentials::set(request)).await,
+        Operation::ForgetCredentials => provider_credentials::forget(request).await,
         Operation::ListRoutes => routes::list(request).await,
         Operation::CreateRoute => routes::create(request).await,
         Operation::GetRoute => routes::get(request).await,
@@ -184,5 +240,24 @@ async fn dispatch(operation: Operation, request: &RequestContext) -> ApiResult {
         Operation::GetCall => calls::get(request).await,
         Operation::DeleteCall => calls::delete(request).await,
         Operation::HangUpCall => calls::hang_up(request).await,
+        Operation::ListFlows => flows::list(request).await,
+        Operation::CreateFlow => flows::create(request).await,
+        Operation::GetFlow => flows::get(request).await,
+        Operation::UpdateFlow => flows::update(request).await,
+        Operation::DeleteFlow => flows::delete(request).await,
+        Operation::RegenerateDirectHash => flows::regenerate_direct_hash(request).await,
+        Operation::ListNumbers => numbers::list(request).await,
+        Operation::GetNumber => numbers::get(request).await,
+        Operation::UpdateNumber => numbers::update(request).await,
+        Operation::UpdateNumberFlows => numbers::update_flows(request).await,
+        Operation::UpdateNumberMetadata => numbers::update_metadata(request).await,
+        Operation::OwnCustomer => customer::get(request).await,
+        Operation::UpdateOwnCustomer => customer::update(request).await,
+        Operation::UpdateOwnMetadata => customer::update_metadata(request).await,
+        Operation::ListAccessKeys => access_keys::list(request).await,
+        Operation::CreateAccessKey => access_keys::create(request).await,
+        Operation::GetAccessKey => access_keys::get(request).await,
+        Operation::UpdateAccessKey => access_keys::update(request).await,
+        Operation::DeleteAccessKey => access_keys::delete(request).await,
     }
 }

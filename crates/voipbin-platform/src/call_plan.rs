@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use trunk_rules::outbound::{
     self, Balance, ClosedHosts, Customer, Dialroute, Failure, OutboundConfig, Plan, Request, Routing,
-    Snapshot, Source, decide, hides_caller, normalise_address, route_target, whitelist_refused_all,
+    Snapshot, Source, decide, hides_caller, normalise_address, route_target,
 };
 use trunk_store::{DocumentKind, DocumentQuery};
 use uuid::Uuid;
@@ -19,8 +19,9 @@ use crate::entity::Entity;
 use crate::error::ApiError;
 use crate::platform::Platform;
 use crate::records::calls::{CallPrivate, Calls};
-use crate::records::customers::{CustomerStatus, Customers, PhoneNumbers};
+use crate::records::customers::{CustomerStatus, Customers};
 use crate::records::flows::Flows;
+use crate::records::numbers::PhoneNumbers;
 use crate::records::provider_calls;
 use crate::records::providers::Providers;
 use crate::records::routes::{self, Routes};
@@ -112,19 +113,39 @@ pub(crate) async fn plan(
         return Err(refusal(&outcomes));
     }
     let plans = outcomes.into_iter().filter_map(Result::ok);
-    let actions = order.flow.map(|flow| Arc::from(flow.public.actions.as_slice())).unwrap_or_default();
+    let actions = order.flow.map(actions).unwrap_or_default();
     Ok(plans.map(|plan| call(platform, owner, order, &actions, plan)).collect())
 }
 
-/// The error when no destination can be called.
+/// The actions of a flow, as calls run them.
+fn actions(flow: &Entity<Flows>) -> Arc<[ActionBody]> {
+    flow.public.actions.iter().cloned().map(ActionBody::from).collect()
+}
+
+/// Most different reasons that the error names when no destination can be called.
+const MAX_REASONS: usize = 3;
+
+/// The error when no destination can be called: it names the different reasons, in the order of the
+/// destinations.
 fn refusal(outcomes: &[Result<Plan, Failure>]) -> ApiError {
-    match outcomes.first() {
-        Some(Err(failure)) if whitelist_refused_all(outcomes) => {
-            ApiError::invalid_argument(failure.to_string())
-        }
-        Some(Err(Failure::Balance)) => ApiError::insufficient_balance(),
-        _ => ApiError::invalid_data(),
+    if let Some(Err(Failure::Balance)) = outcomes.first() {
+        return ApiError::insufficient_balance();
     }
+    let mut reasons: Vec<String> = Vec::new();
+    for failure in outcomes.iter().filter_map(|outcome| outcome.as_ref().err()) {
+        let reason = failure.to_string();
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    if reasons.len() > MAX_REASONS {
+        reasons.truncate(MAX_REASONS);
+        reasons.push("…".to_owned());
+    }
+    if reasons.is_empty() {
+        return ApiError::invalid_data_because("destinations is empty");
+    }
+    ApiError::invalid_argument(reasons.join("; "))
 }
 
 /// The hosts that calls to SIP URIs must not reach: those of the host map and of all providers.

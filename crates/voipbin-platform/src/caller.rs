@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use axum::http::{HeaderMap, header};
+use http_listener::missing_credential;
 use service_base::guessing::{AuthRefusal, Source};
 use trunk_rules::outbound::{self, Permission};
 use uuid::Uuid;
@@ -41,9 +42,21 @@ impl Caller {
         headers: &HeaderMap,
         query: &QueryParams,
     ) -> Result<Self, ApiError> {
-        let credential = find(headers, query).ok_or_else(ApiError::authentication_required)?;
+        let credential = find(headers, query).ok_or_else(|| {
+            let expected = "token or access key";
+            let accepted = if bearer(headers).is_some() { &["authorization"][..] } else { &[] };
+            ApiError::authentication_required().because(missing_credential(headers, expected, accepted))
+        })?;
+        let unknown = || {
+            ApiError::invalid_credentials().because(match credential {
+                Credential::Token(_) => {
+                    "the token is malformed, expired, or of an agent or server that is unknown"
+                }
+                Credential::AccessKey(_) => "the access key is unknown, expired or deleted",
+            })
+        };
         let caller = Self::of_credential(platform, &credential);
-        let (Credential::Token(sent) | Credential::AccessKey(sent)) = credential;
+        let (Credential::Token(sent) | Credential::AccessKey(sent)) = &credential;
         let mark = platform.core.guesses.hash(sent);
         match platform.core.guesses.check(
             Source::of(address),
@@ -51,9 +64,11 @@ impl Caller {
             caller.is_some(),
             platform.core.clock.now(),
         ) {
-            Ok(()) => caller.ok_or_else(ApiError::invalid_credentials),
-            Err(AuthRefusal::Wrong) => Err(ApiError::invalid_credentials()),
-            Err(AuthRefusal::TooMany(wait)) => Err(ApiError::rate_limited("ip", wait)),
+            Ok(()) => caller.ok_or_else(unknown),
+            Err(AuthRefusal::Wrong) => Err(unknown()),
+            Err(AuthRefusal::TooMany(wait)) => {
+                Err(ApiError::rate_limited("ip", wait).because("the address sent too many wrong credentials"))
+            }
         }
     }
 
@@ -132,18 +147,19 @@ impl Caller {
 /// The first credential that is not empty. A token takes precedence over an access key; for both, a cookie
 /// takes precedence over the query, and for tokens the query over the `Authorization` header.
 fn find<'a>(headers: &'a HeaderMap, query: &'a QueryParams) -> Option<Credential<'a>> {
-    let bearer = || {
-        let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-        value.split_once("Bearer ").map(|(_, token)| token)
-    };
     let present = |text: &&str| !text.is_empty();
     cookie(headers, "token")
         .filter(present)
         .or_else(|| query.first("token").filter(present))
-        .or_else(|| bearer().filter(present))
+        .or_else(|| bearer(headers).filter(present))
         .map(Credential::Token)
         .or_else(|| cookie(headers, "accesskey").filter(present).map(Credential::AccessKey))
         .or_else(|| query.first("accesskey").filter(present).map(Credential::AccessKey))
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    value.split_once("Bearer ").map(|(_, token)| token)
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

@@ -10,6 +10,10 @@ use sip_dialler::DiallerConfig;
 
 use crate::sip_gateway::SipGateway;
 
+/// The host of providers whose trunk is one of this server's own: it always leads to the server's own carrier
+/// edge. Names below `localhost` are never looked up in the DNS (RFC 6761), so that it shadows no other host.
+pub(crate) const EDGE_HOST: &str = "edge.localhost";
+
 /// The configuration of the platform.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -120,6 +124,19 @@ impl PlatformConfig {
         })
     }
 
+    /// Whether a new trunk accepts calls from every address: neither `source_networks` nor `sip_bind` limits it.
+    pub(crate) fn accepts_every_source(&self) -> bool {
+        self.source_networks().texts().iter().any(|network| network == "0.0.0.0/0" || network == "::/0")
+    }
+
+    /// Whether the host map replaces a host: it names the host, or a name above it.
+    pub(crate) fn maps(&self, host: &str) -> bool {
+        self.hosts.keys().any(|name| {
+            let above = host.strip_suffix(name.to_ascii_lowercase().trim_end_matches('.'));
+            above.is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        })
+    }
+
     /// The dialler's configuration on a server with this edge, if it has one.
     pub fn dialler(&self, edge: Option<SocketAddr>) -> DiallerConfig {
         let target = |target: &String| match (target.as_str(), edge) {
@@ -129,10 +146,12 @@ impl PlatformConfig {
         // From a loopback address only loopback addresses can be reached: it fits if the edge has one.
         let loopback = edge.map(|edge| edge.ip()).filter(IpAddr::is_loopback);
         let listen = self.sip_bind.or(loopback).unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+        let own = edge.map(|edge| (EDGE_HOST.to_owned(), edge.to_string()));
+        let mapped = self.hosts.iter().map(|(name, host)| (name.clone(), target(host)));
         DiallerConfig {
             rtp_ports: self.rtp_ports.clone(),
             allow_private: self.allow_private_destinations,
-            hosts: self.hosts.iter().map(|(name, host)| (name.clone(), target(host))).collect(),
+            hosts: own.into_iter().chain(mapped).collect(),
             ring_timeout: self.ring_timeout,
             ..DiallerConfig::new(listen)
         }

@@ -12,7 +12,8 @@ use uuid::Uuid;
 use voipbin_types::Timestamp;
 
 use crate::entity::Entity;
-use crate::records::customers::{AccessKeys, Agents, Customers, digest};
+use crate::records::access_keys::{AccessKeys, digest};
+use crate::records::customers::{Agents, Customers};
 
 /// Customers, agents and access keys by their ids and digests.
 #[derive(Default)]

@@ -11,7 +11,7 @@ use service_base::mailbox::Receiver;
 use sip_dialler::{Invitation, Leg, LegEnd, LegEvent};
 use tokio::sync::oneshot;
 use trunk_rules::outbound::{Ending, hangup, is_before_answer, may_become, next_attempt};
-use trunk_store::{Change, DocumentKind, DocumentQuery, StoreError};
+use trunk_store::{Change, DocumentKind, DocumentQuery, KeyUse, StoreError, with_key_use};
 use uuid::Uuid;
 use voipbin_types::{Action, CallStatus};
 
@@ -61,7 +61,7 @@ pub(crate) async fn place(
     let calls = reserved.into_iter().zip(calls.into_iter().map(Box::new)).collect();
     let (reply, written) = oneshot::channel();
     // A separate task: a client that disconnects must not cancel it between the write and the dialling.
-    tokio::spawn(begin(Arc::clone(platform), calls, changes, reply));
+    tokio::spawn(begin(Arc::clone(platform), calls, changes, KeyUse::current(), reply));
     written.await.unwrap_or_else(|_| Err(StoreError::Failed("the task of the write panicked".to_owned())))?;
     Ok(())
 }
@@ -71,9 +71,10 @@ async fn begin(
     platform: Arc<Platform>,
     mut calls: Vec<(Receiver<Command>, Box<Entity<Calls>>)>,
     changes: Vec<Change>,
+    key: Option<KeyUse>,
     reply: oneshot::Sender<Result<(), StoreError>>,
 ) {
-    let written = platform.core.commit(changes).await.map(|_| ());
+    let written = with_key_use(key, platform.core.commit(changes)).await.map(|_| ());
     let failed = written.is_err();
     // Fails only if the client has disconnected.
     let _disconnected = reply.send(written);
@@ -393,7 +394,9 @@ mod tests {
     type Reserved = Vec<(Receiver<Command>, Box<Entity<Calls>>)>;
     type Reply = oneshot::Sender<Result<(), StoreError>>;
 
-    fn size<F: Future>(_begin: impl FnOnce(Arc<Platform>, Reserved, Vec<Change>, Reply) -> F) -> usize {
+    fn size<F: Future>(
+        _begin: impl FnOnce(Arc<Platform>, Reserved, Vec<Change>, Option<KeyUse>, Reply) -> F,
+    ) -> usize {
         size_of::<F>()
     }
 

@@ -2,7 +2,7 @@
 //! leaves the server.
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use trunk_store::{
     Aged, Change, Document, DocumentKind, DocumentQuery, Documents, NewDocument, StoreError, Writes,
@@ -23,9 +23,12 @@ pub trait Kind {
     /// between then leave the index untouched.
     const KEYS_ARE_FIXED: bool = false;
 
-    /// Whether the record describes something that is still running, such as a call. The next start of the
-    /// server ends what a crash left running, and retention never deletes it.
-    fn is_live(_public: &Self::Public) -> bool {
+    /// Whether retention never deletes the record: it describes something that is still running, such as a
+    /// call, or it is kept until it is deleted.
+    fn is_live(_entity: &Entity<Self>) -> bool
+    where
+        Self: Sized,
+    {
         false
     }
 
@@ -74,11 +77,19 @@ impl<K: Kind> Clone for Entity<K> {
 /// The body of a document. The names of its members are part of the stored format. The public part is stored
 /// exactly as the API sends it.
 #[derive(Deserialize)]
+#[serde(bound(deserialize = "P: Deserialize<'de> + Default"))]
 struct Body<'a, P> {
     #[serde(rename = "wire", borrow)]
     public: &'a RawValue,
-    #[serde(rename = "own")]
+    /// Null if the kind had no private part when the record was written.
+    #[serde(rename = "own", deserialize_with = "null_as_default")]
     private: P,
+}
+
+fn null_as_default<'de, D: Deserializer<'de>, P: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<P, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 
 impl<K: Kind> Entity<K> {
@@ -93,7 +104,7 @@ impl<K: Kind> Entity<K> {
         Self { id, customer, created_at, deleted: false, revision: None, public, private }
     }
 
-    fn from_document(document: &Document) -> Result<Self, StoreError> {
+    pub(crate) fn from_document(document: &Document) -> Result<Self, StoreError> {
         let corrupt = |error: serde_json::Error| {
             StoreError::Corrupt(format!("{:?} {}: {error}", document.kind, document.id))
         };
@@ -132,7 +143,7 @@ impl<K: Kind> Entity<K> {
             customer: self.customer,
             created_at: self.created_at.as_unix_micros(),
             deleted: self.deleted,
-            live: K::is_live(&self.public),
+            live: K::is_live(self),
             body,
             keyed,
             keys: if keyed { K::keys(self) } else { Vec::new() },

@@ -24,6 +24,8 @@ pub(crate) struct ApiError {
     pub(crate) details: Vec<Value>,
     /// The value of `Retry-After`, in seconds.
     pub(crate) retry_after: Option<u64>,
+    /// A cause for the log, which the client does not see.
+    pub(crate) cause: Option<Cow<'static, str>>,
 }
 
 /// A canonical status of the API.
@@ -38,12 +40,14 @@ pub(crate) enum Status {
     ResourceExhausted,
     Unavailable,
     Internal,
+    /// An idempotency key with another request. The API has no status of its own for 422.
+    Unprocessable,
 }
 
 impl Status {
     fn text(self) -> &'static str {
         match self {
-            Self::InvalidArgument => "INVALID_ARGUMENT",
+            Self::InvalidArgument | Self::Unprocessable => "INVALID_ARGUMENT",
             Self::Unauthenticated => "UNAUTHENTICATED",
             Self::PaymentRequired => "PAYMENT_REQUIRED",
             Self::PermissionDenied => "PERMISSION_DENIED",
@@ -58,6 +62,7 @@ impl Status {
     fn http(self) -> StatusCode {
         match self {
             Self::InvalidArgument => StatusCode::BAD_REQUEST,
+            Self::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::PaymentRequired => StatusCode::PAYMENT_REQUIRED,
             Self::PermissionDenied => StatusCode::FORBIDDEN,
@@ -73,7 +78,12 @@ impl Status {
 impl ApiError {
     /// An error without details.
     pub(crate) fn new(status: Status, reason: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, reason, message: message.into(), details: Vec::new(), retry_after: None }
+        Self { status, reason, message: message.into(), details: Vec::new(), retry_after: None, cause: None }
+    }
+
+    /// Adds a cause for the log.
+    pub(crate) fn because(self, cause: impl Into<Cow<'static, str>>) -> Self {
+        Self { cause: Some(cause.into()), ..self }
     }
 
     /// The HTTP status of the response.
@@ -144,9 +154,14 @@ impl ApiError {
         Self::new(Status::InvalidArgument, "INVALID_ARGUMENT", message)
     }
 
-    /// The data is invalid; the message does not state which part.
-    pub(crate) fn invalid_data() -> Self {
-        Self::invalid_argument("The request contains invalid data.")
+    /// The data is invalid, for this reason.
+    pub(crate) fn invalid_data_because(reason: impl std::fmt::Display) -> Self {
+        Self::invalid_argument(format!("The request contains invalid data: {reason}."))
+    }
+
+    /// A required value is missing or out of its range.
+    pub(crate) fn invalid_request() -> Self {
+        Self::invalid_argument("The request is invalid.")
     }
 
     /// The customer has no positive balance.
@@ -175,6 +190,11 @@ impl ApiError {
     pub(crate) fn unavailable() -> Self {
         let message = "An upstream service is temporarily unavailable.";
         Self::new(Status::Unavailable, "SERVICE_UNAVAILABLE", message)
+    }
+
+    /// A carrier's API failed, for this reason.
+    pub(crate) fn carrier_failed(reason: impl std::fmt::Display) -> Self {
+        Self::new(Status::Unavailable, "SERVICE_UNAVAILABLE", format!("The carrier's API failed: {reason}."))
     }
 
     /// The operation can be done after a retry.

@@ -51,8 +51,8 @@ use service_base::background::in_background;
 use service_core::jobs::JobSet;
 use trunk_store::StoreError;
 
-pub use sip_dialler::DiallerError;
-pub use voipbin_types::Timestamp;
+pub use sip_dialler::{DiallerError, MessageLog};
+pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, SupportMetadata, Timestamp};
 
 pub use crate::active_calls::ActiveCalls;
 pub use crate::api::router;
@@ -63,11 +63,12 @@ pub use crate::entity::{Entity, Kind};
 pub use crate::health::probe_all;
 pub use crate::passwords::hash;
 pub use crate::platform::Platform;
+pub use crate::records::access_keys::{AccessKey, AccessKeyPrivate, AccessKeyRequest, AccessKeys};
 pub use crate::records::customers::{
-    AccessKey, AccessKeyPrivate, AccessKeys, Agent, AgentPrivate, Agents, Customer, CustomerPrivate,
-    CustomerStatus, Customers, PhoneNumber, PhoneNumbers, WebhookMethod, digest,
+    Agent, AgentPrivate, Agents, Customer, CustomerPrivate, CustomerStatus, Customers, WebhookMethod,
 };
-pub use crate::records::flows::{Flow, Flows};
+pub use crate::records::flows::{FlowPrivate, Flows};
+pub use crate::records::numbers::PhoneNumbers;
 pub use crate::records::outbound_configs::{OutboundConfigs, empty as empty_config};
 pub use crate::sip_gateway::{SipGateway, SipGatewayError};
 pub use crate::timestamps::UniqueTimestamps;
@@ -88,12 +89,16 @@ pub enum PlatformError {
 }
 
 /// Starts the dialler, with this server's own edge where hosts are mapped to it. Calls that an earlier
-/// process left active are ended first. Returns the jobs of the platform, to be run for as long as the server
+/// process left active are ended first. The SIP messages of calls are stored in `messages`. Returns the jobs of the platform, to be run for as long as the server
 /// runs.
 ///
 /// # Errors
 /// [`PlatformError`]; then no call can be placed.
-pub async fn start(platform: &Arc<Platform>, edge: Option<SocketAddr>) -> Result<JobSet, PlatformError> {
+pub async fn start(
+    platform: &Arc<Platform>,
+    edge: Option<SocketAddr>,
+    messages: Option<Arc<MessageLog>>,
+) -> Result<JobSet, PlatformError> {
     let interrupted = engine::end_interrupted_calls(platform).await?;
     if interrupted > 0 {
         tracing::warn!(calls = interrupted, "calls were active when the server was killed; they have ended");
@@ -101,6 +106,7 @@ pub async fn start(platform: &Arc<Platform>, edge: Option<SocketAddr>) -> Result
     let config = sip_dialler::DiallerConfig {
         own: platform.core.own.clone(),
         descriptors: platform.core.descriptors.clone(),
+        messages,
         ..platform.config.dialler(edge)
     };
     let dialler =

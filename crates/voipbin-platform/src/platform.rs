@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use didww_types::Secret;
 use http_listener::Limits;
+use http_listener::idempotency::Idempotency;
 use serde::{Deserialize, Serialize};
 use service_base::descriptors::Share;
 use service_base::guessing::GuessLimiter;
@@ -59,6 +60,8 @@ pub struct Platform {
     pub(crate) failed_logins: GuessLimiter,
     /// Hashes passwords.
     pub(crate) hashing: HashingPool,
+    /// The requests with an idempotency key that are in progress.
+    pub(crate) idempotency: Idempotency,
 }
 
 impl std::fmt::Debug for Platform {
@@ -127,6 +130,7 @@ impl Platform {
             login_limiter: Limiter::default(),
             failed_logins: GuessLimiter::new("logins", limits.guesses),
             hashing,
+            idempotency: Idempotency::default(),
             config,
             limits,
             core,

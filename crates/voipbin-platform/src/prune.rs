@@ -78,12 +78,15 @@ impl Expiring for ProviderCalls {
 
 impl Expiring for Flows {
     /// Expired when none of the calls that ran it is left. Calls of later requests may have used the same
-    /// flow.
+    /// flow. A flow that was kept stays for a while after its deletion, as deleted calls do.
     async fn has_expired(
         flow: &Entity<Self>,
         store: &dyn Documents,
-        _before: Timestamp,
+        before: Timestamp,
     ) -> Result<bool, StoreError> {
+        if flow.public.tm_delete.is_some_and(|deleted| deleted >= before) {
+            return Ok(false);
+        }
         let calls = DocumentQuery::with(DocumentKind::Call, "flow", flow.id.to_string());
         Ok(store.documents(DocumentQuery { limit: 1, ..calls }).await?.is_empty())
     }

@@ -61,7 +61,10 @@ impl QueryParams {
         };
         let before = match self.only("page_token")?.filter(|token| !token.is_empty()) {
             None => i64::MAX,
-            Some(token) => token.parse::<Timestamp>().map_err(|_| ApiError::invalid_data())?.as_unix_micros(),
+            Some(token) => {
+                let at = token.parse::<Timestamp>();
+                at.map_err(|_| ApiError::invalid_data_because("page_token is no timestamp"))?.as_unix_micros()
+            }
         };
         Ok(DocumentQuery { before, limit, ..DocumentQuery::all(kind) })
     }

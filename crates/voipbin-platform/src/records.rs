@@ -3,9 +3,11 @@
 //!
 //! A record knows no request and no caller: endpoints, permissions and refusals are in `api`.
 
+pub(crate) mod access_keys;
 pub(crate) mod calls;
 pub(crate) mod customers;
 pub(crate) mod flows;
+pub(crate) mod numbers;
 pub(crate) mod outbound_configs;
 pub(crate) mod provider_calls;
 pub(crate) mod providers;

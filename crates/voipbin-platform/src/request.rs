@@ -4,16 +4,17 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use axum::body::Bytes;
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use service_base::limiter::Limiter;
 use service_base::rate::Rate;
 use trunk_rules::outbound::Permission;
-use trunk_store::Document;
+use trunk_store::{Document, StoreError};
 use uuid::Uuid;
 use voipbin_types::from_json;
 
 use crate::caller::Caller;
-use crate::entity::public_json_of;
+use crate::entity::{Entity, Kind, json_text, public_json_of};
 use crate::error::{ApiError, ApiResult};
 use crate::platform::Platform;
 use crate::query::{QueryParams, next_token};
@@ -59,11 +60,11 @@ impl RequestContext {
         from_json(&self.body).map_err(|_| ApiError::invalid_json())
     }
 
-    /// Requires a caller who may manage the calls of a customer: its admin or manager.
+    /// Requires an admin or a manager of a customer.
     ///
     /// # Errors
     /// When the caller is neither.
-    pub(crate) fn require_call_manager(&self, customer: Uuid) -> Result<(), ApiError> {
+    pub(crate) fn require_admin_or_manager(&self, customer: Uuid) -> Result<(), ApiError> {
         self.caller.require(Permission::CUSTOMER_ADMIN.or(Permission::CUSTOMER_MANAGER), customer)
     }
 }
@@ -71,6 +72,18 @@ impl RequestContext {
 /// A page of a list, and the token of the next one.
 pub(crate) fn page(documents: &[Document]) -> ApiResult {
     let texts = documents.iter().map(public_json_of).collect::<Result<Vec<_>, _>>()?;
+    Ok(format!("{{\"result\":[{}],\"next_page_token\":\"{}\"}}", texts.join(","), next_token(documents)))
+}
+
+/// Like [`page`], for records that the API does not send as they are stored.
+pub(crate) fn page_of<K: Kind, T: Serialize>(
+    documents: &[Document],
+    shown: impl Fn(&Entity<K>) -> T,
+) -> ApiResult {
+    let text = |document: &Document| -> Result<String, StoreError> {
+        Ok(json_text(&shown(&Entity::from_document(document)?)))
+    };
+    let texts = documents.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     Ok(format!("{{\"result\":[{}],\"next_page_token\":\"{}\"}}", texts.join(","), next_token(documents)))
 }
 

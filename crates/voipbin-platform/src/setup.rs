@@ -6,25 +6,34 @@
 
 mod carrier;
 mod didww;
+mod own_trunk;
 mod telnyx;
 
-use service_base::ids::Ids;
-use voipbin_types::ProviderSetup;
+use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
 
-pub(crate) use self::carrier::{CarrierError, CarrierTrunk};
+pub(crate) use self::carrier::{CarrierError, CarrierTrunk, TrunkLogin};
 use crate::config::PlatformConfig;
+use crate::platform::Platform;
 
 /// Sets up a trunk at the carrier that the setup names. Returns none if the carrier is unknown.
 pub(crate) async fn set_up(
     setup: &ProviderSetup,
-    config: &PlatformConfig,
-    ids: &Ids,
+    platform: &Platform,
 ) -> Option<Result<CarrierTrunk, CarrierError>> {
     match setup.carrier.as_str() {
-        "didww" => Some(didww::set_up(setup, config).await),
-        "telnyx" => Some(telnyx::set_up(setup, config, ids).await),
+        "didww" => Some(didww::set_up(setup, platform).await),
+        "telnyx" => Some(telnyx::set_up(setup, &platform.config, &platform.core.ids).await),
         _ => None,
     }
+}
+
+/// The present SIP credentials of a provider's trunk, from its carrier's API. Only DIDWW's API returns them.
+pub(crate) async fn read_login(
+    provider: &Provider,
+    credentials: &ProviderCredentials,
+    config: &PlatformConfig,
+) -> Result<TrunkLogin, CarrierError> {
+    didww::read_login(provider, credentials, config).await
 }
 
 /// Whether two hosts belong to one carrier, which accepts the same SIP credentials at both.

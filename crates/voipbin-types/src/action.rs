@@ -8,7 +8,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::Timestamp;
-use super::lenient::{is_zero, or_default};
+use super::lenient::{is_default, or_default, uuid_or_zero};
 
 wire_core::string_enum! {
     /// The type of an action.
@@ -107,7 +107,7 @@ wire_core::string_enum! {
 /// The settings of an action, by name.
 pub type ActionOption = BTreeMap<String, Value>;
 
-/// The present action of a call.
+/// An action of a flow, or the present action of a call.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Action {
@@ -127,7 +127,7 @@ pub struct Action {
     /// The settings of the action.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
     pub option: ActionOption,
-    /// The time at which the action began.
+    /// The time at which the action began; `None` in a flow.
     pub tm_execute: Option<Timestamp>,
 }
 
@@ -141,11 +141,12 @@ pub struct Action {
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ActionBody {
-    /// The id by which other actions jump to this one. For [`ZERO`](super::ZERO), the service assigns an id.
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_zero")]
+    /// The id by which other actions jump to this one. For [`ZERO`](super::ZERO), and for a text that is not a
+    /// UUID, the service assigns an id.
+    #[serde(default, deserialize_with = "uuid_or_zero", skip_serializing_if = "is_default")]
     pub id: Uuid,
     /// The id of the next action; [`ZERO`](super::ZERO) for the one that follows in the list.
-    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "is_zero")]
+    #[serde(default, deserialize_with = "uuid_or_zero", skip_serializing_if = "is_default")]
     pub next_id: Uuid,
     /// The type of the action.
     #[serde(rename = "type", default = "ActionBody::no_kind")]
@@ -209,5 +210,29 @@ impl ActionBody {
     pub fn option(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.option.insert(name.into(), value.into());
         self
+    }
+}
+
+impl From<Action> for ActionBody {
+    fn from(action: Action) -> Self {
+        Self {
+            id: action.id,
+            next_id: action.next_id,
+            kind: action.kind.unwrap_or_else(Self::no_kind),
+            option: action.option,
+        }
+    }
+}
+
+impl From<ActionBody> for Action {
+    /// An action that has not begun.
+    fn from(body: ActionBody) -> Self {
+        Self {
+            id: body.id,
+            next_id: body.next_id,
+            kind: Some(body.kind).filter(|kind| !kind.as_str().is_empty()),
+            option: body.option,
+            tm_execute: None,
+        }
     }
 }

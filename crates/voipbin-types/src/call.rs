@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::lenient::{is_zero, not_empty, or_default};
-use super::{Action, ActionBody, Address, Anonymous, Timestamp};
+use super::lenient::{is_default, not_empty, or_default, uuid_or_zero};
+use super::{Action, ActionBody, Address, Anonymous, Groupcall, Timestamp};
 
 wire_core::string_enum! {
     /// The status of a call. It only advances in the order in which a call proceeds.
@@ -187,8 +187,11 @@ impl Call {
     }
 
     /// Whether the call was answered. It stays true after the call has ended.
+    ///
+    /// A call that is up counts as answered even without a `tm_progressing`, as in VoIPBIN's documents.
     pub fn was_answered(&self) -> bool {
-        self.tm_progressing.is_some()
+        let is_up = matches!(self.status, CallStatus::Progressing | CallStatus::Terminating);
+        self.tm_progressing.is_some() || is_up
     }
 }
 
@@ -197,7 +200,7 @@ impl Call {
 #[serde(default)]
 pub struct CallCreate {
     /// The id of the flow to execute when the call is answered; [`ZERO`](super::ZERO) for none.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_zero")]
+    #[serde(deserialize_with = "uuid_or_zero", skip_serializing_if = "is_default")]
     pub flow_id: Uuid,
     /// The actions to execute when the call is answered; ignored when there is a flow.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
@@ -218,10 +221,26 @@ pub struct CallCreate {
 }
 
 impl CallCreate {
-    /// Creates a body that places a call from the source to each destination.
-    pub fn new(source: Address, destinations: impl IntoIterator<Item = Address>) -> Self {
-        let destinations = destinations.into_iter().collect();
-        Self { source: Some(source), destinations, ..Self::default() }
+    /// Creates a body that places a call to each destination. Without a [`source`](Self::source), the service
+    /// uses the customer's default number.
+    ///
+    /// ```
+    /// use voipbin_types::{ActionBody, Address, CallCreate};
+    /// let body = CallCreate::new([Address::tel("+821012345678")])
+    ///     .source(Address::tel("+14155551234"))
+    ///     .actions([ActionBody::talk("Hello ${name}", "en-US")])
+    ///     .variables([("name", "Ann")]);
+    /// assert_eq!(body.variables["name"], "Ann");
+    /// ```
+    pub fn new(destinations: impl IntoIterator<Item = Address>) -> Self {
+        Self { destinations: destinations.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Sets the address of the calling party.
+    #[must_use]
+    pub fn source(mut self, source: Address) -> Self {
+        self.source = Some(source);
+        self
     }
 
     /// Sets the flow to execute when the call is answered.
@@ -244,6 +263,18 @@ impl CallCreate {
         self.anonymous = Some(anonymous);
         self
     }
+
+    /// Adds variables of the flow, by name. The service accepts 100 variables, 32,768 bytes in a value, and
+    /// 65,536 bytes in all names and values together.
+    #[must_use]
+    pub fn variables<N: Into<String>, V: Into<String>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into()));
+        self.variables.extend(variables);
+        self
+    }
 }
 
 /// The response to a request that places calls.
@@ -255,7 +286,7 @@ pub struct CallsCreated {
     pub calls: Vec<Call>,
     /// The groups of calls that were placed, for destinations that are agents or extensions.
     #[serde(deserialize_with = "or_default")]
-    pub groupcalls: Vec<Value>,
+    pub groupcalls: Vec<Groupcall>,
 }
 
 #[cfg(test)]

@@ -59,6 +59,8 @@ wire_core::string_enum! {
         DirectAccessNotSupported = "DIRECT_ACCESS_NOT_SUPPORTED",
         /// The customer's identity must be verified first.
         IdentityVerificationRequired = "IDENTITY_VERIFICATION_REQUIRED",
+        /// The request needs the token of an agent, not an access key.
+        AgentAuthRequired = "AGENT_AUTH_REQUIRED",
         /// The customer's account is frozen.
         AccountFrozen = "ACCOUNT_FROZEN",
         /// The body is missing, is not JSON, or has members of the wrong type.
@@ -77,6 +79,10 @@ wire_core::string_enum! {
         InvalidActionType = "INVALID_ACTION_TYPE",
         /// The `anonymous` member has an invalid value.
         InvalidAnonymousValue = "INVALID_ANONYMOUS_VALUE",
+        /// The variables of a call are too many, or one or all of them are too long.
+        InvalidVariables = "INVALID_VARIABLES",
+        /// The type of a resource has no timeline.
+        InvalidResourceType = "INVALID_RESOURCE_TYPE",
         /// The carrier refused the credentials of a provider setup.
         CarrierCredentialsRejected = "CARRIER_CREDENTIALS_REJECTED",
         /// The customer's balance is too low.
@@ -93,10 +99,32 @@ wire_core::string_enum! {
         OutboundConfigNotFound = "OUTBOUND_CONFIG_NOT_FOUND",
         /// The call does not exist.
         CallNotFound = "CALL_NOT_FOUND",
+        /// The group of calls does not exist.
+        GroupcallNotFound = "GROUPCALL_NOT_FOUND",
+        /// The flow does not exist.
+        FlowNotFound = "FLOW_NOT_FOUND",
+        /// The execution of a flow does not exist.
+        ActiveflowNotFound = "ACTIVEFLOW_NOT_FOUND",
+        /// The telephone number does not exist.
+        NumberNotFound = "NUMBER_NOT_FOUND",
+        /// The customer does not exist.
+        CustomerNotFound = "CUSTOMER_NOT_FOUND",
+        /// The access key does not exist.
+        AccesskeyNotFound = "ACCESSKEY_NOT_FOUND",
+        /// The agent does not exist.
+        AgentNotFound = "AGENT_NOT_FOUND",
+        /// The call has ended.
+        CallAlreadyHangup = "CALL_ALREADY_HANGUP",
+        /// The state of the call does not allow the request.
+        CallStateInvalid = "CALL_STATE_INVALID",
+        /// The state of the flow does not allow the request.
+        FlowStateInvalid = "FLOW_STATE_INVALID",
         /// The state of the record does not allow the request.
         StateInvalid = "STATE_INVALID",
         /// The rate limit is exceeded.
         RateLimitExceeded = "RATE_LIMIT_EXCEEDED",
+        /// The customer has as many records, or active calls, as it may have.
+        ResourceLimitExceeded = "RESOURCE_LIMIT_EXCEEDED",
         /// A part of the service did not respond in time.
         RequestTimeout = "REQUEST_TIMEOUT",
         /// The client closed the connection before the response.

@@ -260,7 +260,10 @@ mod tests {
             &ProviderCallCreate::new(ZERO, [address(), address()]).source(address()).actions(actions()),
             &objects,
         );
-        assert_objects_only(&CallCreate::new(address(), [address(), address()]).actions(actions()), &objects);
+        assert_objects_only(
+            &CallCreate::new([address(), address()]).source(address()).actions(actions()),
+            &objects,
+        );
         let mut provider = ProviderBody::sip("A", "carrier.example.com");
         provider.tech_headers = [("X-A", "1")].into_iter().collect();
         assert_objects_only(&provider, &["", "/tech_headers"]);

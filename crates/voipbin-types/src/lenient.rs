@@ -48,7 +48,7 @@ pub(super) fn uuid_or_zero<'de, D: Deserializer<'de>>(deserializer: D) -> Result
     Ok(Option::<Loose>::deserialize(deserializer)?.map_or(Uuid::nil(), |loose| loose.0))
 }
 
-/// Whether an optional id is omitted on the wire.
-pub(super) fn is_zero(id: &Uuid) -> bool {
-    id.is_nil()
+/// Whether an optional member is omitted on the wire: an id of zeros, or the number 0.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }

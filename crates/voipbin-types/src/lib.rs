@@ -7,15 +7,20 @@
 //!
 //! The types do not validate: they can hold values that the service refuses.
 
+mod access_key;
 mod action;
 mod address;
 mod anonymous;
 mod call;
+mod customer;
 mod error;
+mod flow;
 mod from_json;
+mod groupcall;
 mod json;
 mod lenient;
 mod login;
+mod number;
 mod outbound_config;
 mod page;
 mod provider;
@@ -26,6 +31,7 @@ mod webhook;
 
 use uuid::Uuid;
 
+pub use access_key::{AccessKey, AccessKeyCreate, AccessKeyUpdate};
 pub use action::{Action, ActionBody, ActionKind, ActionOption};
 pub use address::{Address, AddressKind};
 pub use anonymous::Anonymous;
@@ -33,14 +39,19 @@ pub use call::{
     Call, CallCreate, CallDirection, CallKind, CallStatus, CallsCreated, HangupBy, HangupReason,
     MuteDirection,
 };
+pub use customer::{Customer, CustomerBody, CustomerStatus, IdentityVerification};
 pub use error::{ErrorBody, ErrorEnvelope, ErrorReason, ErrorStatus};
+pub use flow::{Flow, FlowBody, FlowKind};
 pub use from_json::from_json;
+pub use groupcall::{AnswerMethod, Groupcall, GroupcallStatus, RingMethod};
 pub use json::to_json;
 pub use login::{Login, LoginBody};
+pub use number::{Number, NumberBody, NumberFlows, NumberKind, NumberStatus, SupportMetadata};
 pub use outbound_config::{OutboundConfig, OutboundConfigCreate, OutboundConfigPatch};
 pub use page::Page;
 pub use provider::{
-    HealthStatus, Provider, ProviderBody, ProviderCredentials, ProviderKind, ProviderSetup, TechHeaders,
+    HealthStatus, Provider, ProviderBody, ProviderCredentials, ProviderKind, ProviderLogin, ProviderSetup,
+    TechHeaders,
 };
 pub use provider_call::{ProviderCall, ProviderCallCreate};
 pub use route::{Route, RouteCreate, RouteUpdate};

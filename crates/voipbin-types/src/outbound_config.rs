@@ -43,6 +43,30 @@ pub struct OutboundConfig {
     pub tm_delete: Option<Timestamp>,
 }
 
+impl OutboundConfig {
+    /// The patch that adds a country, as an ISO 3166-1 alpha-2 code, to the whitelist; `None` if the whitelist
+    /// has it. The service compares lower-case codes, so the code is added in lower case and replaces an entry
+    /// that differs in letter case alone.
+    ///
+    /// ```
+    /// use voipbin_types::OutboundConfig;
+    /// let config = OutboundConfig { destination_whitelist: vec!["us".to_owned()], ..Default::default() };
+    /// let patch = config.with_country("GB").unwrap();
+    /// assert_eq!(patch.destination_whitelist.unwrap(), ["us", "gb"]);
+    /// assert_eq!(config.with_country("us"), None);
+    /// ```
+    pub fn with_country(&self, country: &str) -> Option<OutboundConfigPatch> {
+        let country = country.trim().to_lowercase();
+        if self.destination_whitelist.contains(&country) {
+            return None;
+        }
+        let others =
+            self.destination_whitelist.iter().filter(|code| !code.trim().eq_ignore_ascii_case(&country));
+        let countries = others.cloned().chain([country.clone()]);
+        Some(OutboundConfigPatch::default().destination_whitelist(countries))
+    }
+}
+
 /// The body of a request that updates an [`OutboundConfig`]. Absent members and `null` keep the value; `[]`,
 /// `""` and [`ZERO`](super::ZERO) clear it.
 ///

@@ -250,6 +250,22 @@ pub struct ProviderCredentials {
     pub trunk_id: Option<String>,
 }
 
+/// The body of a request that replaces the SIP credentials of a provider, for services that support it: either
+/// those that the carrier's API returns, or a username and a password.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ProviderLogin {
+    /// The credentials for the carrier's API, which is asked for the SIP credentials of the provider's trunk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<ProviderCredentials>,
+    /// The SIP username.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub username: String,
+    /// The SIP password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password: Option<Secret>,
+}
+
 fn secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Secret, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_else(|| Secret::new("")))
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::lenient::{is_zero, or_default};
+use super::lenient::{is_default, or_default};
 use super::{ActionBody, Address, Anonymous, Timestamp};
 
 /// The record of calls that were placed through one provider. It is not updated when the calls proceed; read
@@ -71,7 +71,7 @@ pub struct ProviderCallCreate {
     #[serde(deserialize_with = "or_default")]
     pub destinations: Vec<Address>,
     /// The id of the flow to execute when a call is answered; [`ZERO`](super::ZERO) for none.
-    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_zero")]
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "is_default")]
     pub flow_id: Uuid,
     /// The actions to execute when a call is answered; ignored when there is a flow.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]

@@ -243,7 +243,7 @@ async fn a_put_of_a_did_leaves_what_is_not_named_at_its_default() {
     let members = RecordMembers::default().attribute("number", "37061498222");
     let owner = Some(world.server.account());
     let put = world.server.control().put_record(owner, "dids", None, members).await.unwrap();
-    let shown = world.api.get(&format!("{DIDS}/{}", put)).await;
+    let shown = world.api.get(&format!("{DIDS}/{put}")).await;
     assert_eq!(shown.at("/data/attributes/expires_at"), Value::Null);
     assert_eq!(shown.at("/data/attributes/dedicated_channels_count"), json!(0));
 }

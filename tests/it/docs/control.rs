@@ -19,7 +19,7 @@ fn documented(page: &str) -> Vec<(String, String)> {
 
 /// The routes in the source, as `METHOD /path`.
 fn declared() -> BTreeSet<String> {
-    let source = ["routes", "calls", "customer_routes"]
+    let source = ["routes", "calls", "attempts", "customer_routes"]
         .map(|file| read(&format!("crates/control-plane/src/{file}.rs")))
         .concat();
     let mut routes = BTreeSet::new();

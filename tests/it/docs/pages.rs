@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 /// The pages for readers.
-pub const PAGES: [&str; 8] = [
+pub const PAGES: [&str; 9] = [
     "README.md",
     "docs/calls.md",
     "docs/configuration.md",
     "docs/control.md",
     "docs/differences.md",
+    "docs/retries.md",
     "docs/robustness.md",
     "docs/voipbin.md",
     "docs/why.md",

@@ -224,12 +224,13 @@ async fn a_trunk_that_asks_for_no_credentials_is_not_reached_by_a_sip_uri() {
     let number = GB.trim_start_matches('+');
     let edge = stage.server.server().sip_address().unwrap();
     for host in [HOST, "out.didww.com.", &edge.to_string()] {
-        let body = CallCreate::new(Address::tel(US), [Address::sip(format!("sip:{number}@{host}"))]);
-        assert_eq!(refused(stage.platform.calls().create(body).await), "The request contains invalid data.");
+        let body = CallCreate::new([Address::sip(format!("sip:{number}@{host}"))]).source(Address::tel(US));
+        let why = refused(stage.platform.calls().create(body).await);
+        assert!(why.contains("must go through a provider, not to a SIP URI"), "{why}");
     }
     // Another name of the same machine is only detected when it is dialled.
-    let body =
-        CallCreate::new(Address::tel(US), [Address::sip(format!("sip:{number}@localhost:{}", edge.port()))]);
+    let body = CallCreate::new([Address::sip(format!("sip:{number}@localhost:{}", edge.port()))])
+        .source(Address::tel(US));
     let call = stage.platform.calls().create(body).await.unwrap().calls[0].id;
     assert_eq!(stage.hangup_of(call).await, hangup("failed", "remote"));
     assert_eq!(attempts(&control.call_counts().unwrap()), [0; 4], "the edge heard of nothing");

@@ -92,7 +92,7 @@ async fn a_response_that_may_mean_the_carrier_alone_is_followed_by_the_next_rout
         stage.route("+1", &provider, priority).await;
     }
     stage.add_number(US).await;
-    let body = CallCreate::new(Address::tel(US), codes().into_iter().map(|(code, ..)| number(code)));
+    let body = CallCreate::new(codes().into_iter().map(|(code, ..)| number(code))).source(Address::tel(US));
     let placed = stage.platform.calls().create(body).await.unwrap().calls;
     let mut expected: BTreeMap<Uuid, (u16, &str, bool)> =
         placed.iter().map(|call| call.id).zip(codes()).collect();

@@ -151,7 +151,8 @@ impl Stage {
 
     /// Places a call to the test number by the routes, which hangs up when it is answered. Returns its id.
     pub async fn ordinary_call(&self) -> Uuid {
-        let body = CallCreate::new(Address::tel(US), [Address::tel(GB)])
+        let body = CallCreate::new([Address::tel(GB)])
+            .source(Address::tel(US))
             .actions([ActionBody::answer(), ActionBody::hangup()]);
         self.platform.calls().create(body).await.unwrap().calls[0].id
     }

@@ -6,11 +6,12 @@ use tokio::net::UdpSocket;
 use super::edge::{ANSWERS_AT_ONCE, Edge, Trunk, credentials, source, until};
 use super::media::{hears_its_echo, looked_at, packet};
 use super::uac::{Call, Uac, offer};
+use crate::docs::why::assert_has_row;
 
 const KEY: &str = "d0RmdmcmVCspeEc3QGZiNWpVLFJhQX1cfHAwJSoj";
 
-/// Places a call and sends packets. Checks that the active call, the record and the log have the same
-/// sentence with these words. Returns the record.
+/// Places a call and sends packets. Checks that the active call, the record, the recent attempts and the log have the
+/// same sentence with these words, and that the page about failed calls has a row for it. Returns the record.
 async fn states(edge: &Edge, trunk: &Trunk, mut call: Call, packets: &[Vec<u8>], words: &[&str]) -> Value {
     let (at, _) = call.place(trunk).await.media();
     for packet in packets {
@@ -31,7 +32,10 @@ async fn states(edge: &Edge, trunk: &Trunk, mut call: Call, packets: &[Vec<u8>],
     let record = edge.record(trunk, 1).await;
     assert_eq!(record["no_audio"], sentence.as_str(), "{record}");
     assert_eq!(record["media"], live["media"]);
-    edge.logs(&[&sentence, &call.id]).await;
+    let ended = edge.control.get(&format!("/attempts?call_id={}&outcome=ended", call.id)).await;
+    assert_eq!(ended.at("/attempts/0/no_audio"), sentence.as_str(), "{}", ended.text);
+    edge.logs(&["no audio", &call.id, &format!("why=\"{sentence}\"")]).await;
+    assert_has_row(&sentence);
     record
 }
 
@@ -219,6 +223,7 @@ async fn an_offer_that_cannot_have_audio_is_explained_before_a_call() {
     ] {
         let sentence = explained(at, further).await;
         assert!(sentence.as_str().is_some_and(|sentence| sentence.contains(words)), "{sentence}");
+        assert_has_row(sentence.as_str().unwrap());
     }
     assert_eq!(explained("198.51.100.7:4000", "").await, json!(null));
     assert_eq!(edge.explain(&question(None)).await["no_audio"], json!(null));

@@ -28,7 +28,7 @@ pub struct Answer {
 
 /// A client for loopback. The workspace's features make `reqwest` require a TLS provider, which loopback does
 /// not use.
-fn http_client() -> Client {
+pub fn http_client() -> Client {
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         // This fails if another thread has installed the provider already, which is fine.
         let _installed = rustls::crypto::ring::default_provider().install_default();

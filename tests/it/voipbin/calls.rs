@@ -91,7 +91,7 @@ async fn case_46_a_source_must_be_the_customers_own_or_there_must_be_a_default()
     }
     let before = caller.get("/calls").await.rows().len();
     let alone = json!({ "source": tel("+12125550199"), "destinations": [tel(US)] });
-    caller.post("/calls", &alone).await.refused(&invalid_data());
+    caller.post("/calls", &alone).await.refused_because("source");
     assert_eq!(caller.get("/calls").await.rows().len(), before);
     // With a default in the outbound config, that number is the source.
     let own = "+12025550111";
@@ -105,7 +105,7 @@ async fn case_46_a_source_must_be_the_customers_own_or_there_must_be_a_default()
     assert!(incoming.invite.header("From").unwrap().contains(&format!("<sip:{own}@")));
     // It is checked again for each call.
     stage.control().remove_phone_number(customer, number.parse().unwrap()).await.unwrap();
-    caller.post("/calls", &alone).await.refused(&invalid_data());
+    caller.post("/calls", &alone).await.refused_because("source");
     assert_eq!(carrier.untaken(), 0);
 }
 
@@ -192,7 +192,7 @@ async fn a_number_without_any_route_is_not_called() {
     let (stage, carrier, [first, _]) = two_hosts(|_| {}).await;
     stage.route(BASIC, "+44", &first, 0).await;
     stage.number(stage.admin, US_TOO).await;
-    stage.sa.post("/calls", &body(US)).await.refused(&invalid_data());
+    stage.sa.post("/calls", &body(US)).await.refused(&invalid("no route leads to the destination"));
     let both = json!({ "source": tel(US_TOO), "destinations": [tel(US), tel(GB)] });
     let answer = stage.sa.post("/calls", &both).await.ok();
     assert_eq!(answer["calls"].as_array().unwrap().len(), 1);
@@ -211,7 +211,7 @@ async fn an_ordinary_call_to_a_country_that_is_not_allowed_is_refused_with_the_d
 }
 
 #[tokio::test]
-async fn a_customer_that_is_not_verified_calls_no_number() {
+async fn case_94_a_customer_that_is_not_verified_calls_no_number() {
     let (stage, mut carrier) = routed().await;
     let customer = stage.customer("c").await;
     let caller = stage.agent(customer, ADMIN).await;
@@ -223,6 +223,9 @@ async fn a_customer_that_is_not_verified_calls_no_number() {
     let source = tel("+12125550155");
     let sent = json!({ "source": source, "destinations": [tel(US)] });
     caller.post("/calls", &sent).await.refused(&identity_required());
+    // It is checked before the flow.
+    let unknown = json!({ "source": source, "destinations": [tel(US)], "flow_id": UNKNOWN });
+    caller.post("/calls", &unknown).await.refused(&identity_required());
     assert_eq!(carrier.untaken(), 0);
     let sent = json!({ "source": source, "destinations": [sip("bob", carrier.at)] });
     caller.post("/calls", &sent).await.ok();
@@ -388,7 +391,7 @@ async fn an_ordinary_calls_body_is_checked() {
 }
 
 #[tokio::test]
-async fn a_customer_without_balance_is_refused() {
+async fn case_93_a_customer_without_balance_is_refused() {
     let (stage, carrier) = routed().await;
     let mut patch = CustomerPatch::default();
     patch.balance = Some(serde_json::from_str("0").unwrap());
@@ -398,7 +401,7 @@ async fn a_customer_without_balance_is_refused() {
 }
 
 #[tokio::test]
-async fn a_call_with_an_unknown_flow_is_refused_and_nothing_is_dialled() {
+async fn case_81_a_call_with_an_unknown_flow_is_refused_and_nothing_is_dialled() {
     let (stage, carrier) = routed().await;
     let mut sent = body(US);
     sent["flow_id"] = json!("7c1f0c1e-0000-4000-8000-000000000001");
@@ -409,34 +412,96 @@ async fn a_call_with_an_unknown_flow_is_refused_and_nothing_is_dialled() {
     assert_eq!(carrier.untaken(), 0);
 }
 
-#[tokio::test]
-async fn variables_have_limits_that_are_looked_at_before_the_caller() {
+/// The body of a call with these variables.
+fn with_variables(variables: Value) -> Value {
+    let mut sent = body(US);
+    sent["variables"] = variables;
+    sent
+}
+
+/// This many variables without values.
+fn many_variables(count: usize) -> Value {
+    Value::Object((0..count).map(|n| (format!("v{n}"), json!(""))).collect())
+}
+
+/// Calls with the variables that are permitted, and not with those that are too many or too long.
+async fn limited(permitted: Value, exceeding: Value, message: &str) {
     let (stage, mut carrier) = routed().await;
-    let with = |variables: Value| {
-        let mut sent = body(US);
-        sent["variables"] = variables;
-        sent
-    };
-    let many =
-        |count: usize| (0..count).map(|n| (format!("v{n}"), json!(""))).collect::<serde_json::Map<_, _>>();
-    let refused = [
-        (Value::Object(many(101)), "too many variables (max 100)"),
-        (json!({ "a": "x".repeat(32_769) }), "variable value exceeds 32KB"),
-        (json!({ "a": "x".repeat(32_768), "b": "x".repeat(32_767) }), "variables total size exceeds 64KB"),
-    ];
-    for (variables, message) in refused {
-        stage.sa.post("/calls", &with(variables)).await.refused(&invalid_variables(message));
-    }
+    let refused = stage.sa.post("/calls", &with_variables(exceeding)).await;
+    refused.refused(&invalid_variables(message));
+    assert_eq!(carrier.untaken(), 0);
+    stage.sa.post("/calls", &with_variables(permitted)).await.ok();
+    carrier.call().await.refuse(486).await;
+}
+
+#[tokio::test]
+async fn case_87_a_call_has_a_hundred_variables_and_not_one_more() {
+    limited(many_variables(100), many_variables(101), "too many variables (max 100)").await;
+}
+
+#[tokio::test]
+async fn case_88_a_value_has_32_kilobytes_and_not_one_byte_more() {
+    let value = |bytes: usize| json!({ "a": "x".repeat(bytes) });
+    limited(value(32_768), value(32_769), "variable value exceeds 32KB").await;
+}
+
+#[tokio::test]
+async fn case_89_names_and_values_have_64_kilobytes_and_not_one_byte_more() {
+    let values = |bytes: usize| json!({ "a": "x".repeat(32_768), "b": "x".repeat(bytes) });
+    limited(values(32_766), values(32_767), "variables total size exceeds 64KB").await;
+}
+
+#[tokio::test]
+async fn case_90_variables_are_an_object_of_texts() {
+    let (stage, mut carrier) = routed().await;
     for wrong in [json!({ "a": 1 }), json!([]), json!("a")] {
-        stage.sa.post("/calls", &with(wrong)).await.refused(&invalid_body());
+        stage.sa.post("/calls", &with_variables(wrong)).await.refused(&invalid_body());
     }
     assert_eq!(carrier.untaken(), 0);
-    let right =
-        [Value::Object(many(100)), json!({ "a": "x".repeat(32_768), "b": "x".repeat(32_766) }), Value::Null];
-    for variables in right {
-        stage.sa.post("/calls", &with(variables)).await.ok();
-        carrier.call().await.refuse(486).await;
-    }
+    stage.sa.post("/calls", &with_variables(Value::Null)).await.ok();
+    carrier.call().await.refuse(486).await;
+}
+
+#[tokio::test]
+async fn case_91_a_variable_with_a_reserved_name_is_no_error() {
+    let (stage, mut carrier) = routed().await;
+    let variables = json!({ "voipbin.x": "1", "VoIPBin.y": "2", " k ": "v" });
+    stage.sa.post("/calls", &with_variables(variables)).await.ok();
+    carrier.call().await.refuse(486).await;
+}
+
+#[tokio::test]
+async fn case_92_variables_are_checked_before_the_permission() {
+    let (stage, _carrier) = routed().await;
+    let agent = stage.agent(stage.admin, AGENT).await;
+    let refused = agent.post("/calls", &with_variables(many_variables(101))).await;
+    refused.refused(&invalid_variables("too many variables (max 100)"));
+    agent.post("/calls", &with_variables(many_variables(1))).await.refused(&permission_denied());
+}
+
+#[tokio::test]
+async fn case_95_a_call_to_nowhere_is_refused_with_the_reason() {
+    let (stage, carrier) = routed().await;
+    let to = |destinations: Value| json!({ "source": tel(US_TOO), "destinations": destinations });
+    stage.sa.post("/calls", &to(json!([]))).await.refused_because("destinations is empty");
+    let email = json!({ "type": "email", "target": "a@example.com" });
+    stage.sa.post("/calls", &to(json!([email]))).await.refused_because("not \"email\"");
+    // Different reasons are all named, each once.
+    let mixed = to(json!([email, tel("+821012345678"), tel("+821012345678")]));
+    stage.sa.post("/calls", &mixed).await.refused(&invalid(
+        "the destination type must be sip or tel, not \"email\"; outbound destination country not whitelisted",
+    ));
+    assert_eq!(carrier.untaken(), 0);
+}
+
+#[tokio::test]
+async fn case_97_hanging_up_a_call_that_has_ended_changes_nothing() {
+    let (stage, mut carrier) = routed().await;
+    let id = ordinary(&stage.sa, US).await;
+    carrier.call().await.refuse(486).await;
+    let ended = call_is(&stage.sa, &id, "hangup").await;
+    let again = stage.sa.send("POST", &format!("/calls/{id}/hangup"), "").await.ok();
+    assert_eq!(again, ended);
 }
 
 #[tokio::test]

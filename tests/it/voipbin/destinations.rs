@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 
 use super::caller::Caller;
 use super::carrier::Carrier;
-use super::refusal::*;
 use super::stage::*;
 
 /// Creates a customer that may call, with one of its admins.
@@ -38,10 +37,17 @@ async fn a_uri_at_a_host_of_the_host_map_is_not_called() {
         "sip:1@[::ffff:192.0.2.7]",
         &by_address,
     ] {
-        caller.post("/calls", &to(&[uri])).await.refused(&invalid_data());
+        caller
+            .post("/calls", &to(&[uri]))
+            .await
+            .refused_because("must go through a provider, not to a SIP URI");
         let mut body = to(&[uri]);
         body["provider_id"] = json!(provider);
-        stage.sa.post("/providercalls", &body).await.refused(&invalid_data());
+        stage
+            .sa
+            .post("/providercalls", &body)
+            .await
+            .refused_because("must go through a provider, not to a SIP URI");
     }
     assert!(caller.get("/calls").await.rows().is_empty());
     assert_eq!(carrier.untaken(), 0);
@@ -56,7 +62,10 @@ async fn a_uri_at_a_providers_host_is_not_called_as_long_as_there_is_the_provide
     let ids = [stage.provider(format!("LocalHost.:{port}")).await, stage.provider(other).await];
     let uri = format!("sip:bob@localhost:{port}");
     for uri in [&uri, "sip:442079460018@LOCALHOST", "sip:1@localhost.:5070", "sip:1@other.example.com"] {
-        caller.post("/calls", &to(&[uri])).await.refused(&invalid_data());
+        caller
+            .post("/calls", &to(&[uri]))
+            .await
+            .refused_because("must go through a provider, not to a SIP URI");
     }
     // Of two destinations, only the other one is called.
     let near = format!("sip:bob@{}", carrier.at);

@@ -179,7 +179,7 @@ async fn a_default_number_stands_in_for_a_source_that_is_not_the_customers() {
     allow_korea(&stage).await;
     stage.route(BASIC, "all", &provider, 0).await;
     let sent = json!({ "source": tel("+14155551234"), "destinations": [tel("+821012345678")] });
-    stage.sa.post("/calls", &sent).await.refused(&invalid_data());
+    stage.sa.post("/calls", &sent).await.refused_because("source");
     let number = stage.number(stage.admin, US_TOO).await;
     for (default, source) in [(number.as_str(), Some(US_TOO)), (ZERO, None)] {
         let config = json!({ "default_outgoing_source_number_id": default });
@@ -191,7 +191,7 @@ async fn a_default_number_stands_in_for_a_source_that_is_not_the_customers() {
                 let incoming = carrier.call().await;
                 assert!(incoming.invite.header("From").unwrap().contains(source));
             }
-            None => answer.refused(&invalid_data()),
+            None => answer.refused_because("source"),
         }
     }
     assert_eq!(carrier.untaken(), 0);

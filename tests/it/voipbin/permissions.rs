@@ -1,6 +1,7 @@
 //! Each kind of caller against each endpoint, complete according to the server's own list.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use tokio::net::UdpSocket;
@@ -19,7 +20,7 @@ enum Family {
     Own,
     /// The platform's records: a super admin.
     Platform,
-    /// A customer's calls: an admin or a manager of the customer.
+    /// A customer's calls, flows and numbers: an admin or a manager of the customer.
     Calls,
 }
 
@@ -39,6 +40,8 @@ const DOCUMENTED: &[(&str, &str, Family)] = &[
     ("GET", "/providers/{id}", Platform),
     ("PUT", "/providers/{id}", Platform),
     ("DELETE", "/providers/{id}", Platform),
+    ("PUT", "/providers/{id}/credentials", Platform),
+    ("DELETE", "/providers/{id}/credentials", Platform),
     ("POST", "/providers/setup", Platform),
     ("GET", "/routes", Platform),
     ("POST", "/routes", Platform),
@@ -54,6 +57,25 @@ const DOCUMENTED: &[(&str, &str, Family)] = &[
     ("GET", "/calls/{id}", Calls),
     ("DELETE", "/calls/{id}", Calls),
     ("POST", "/calls/{id}/hangup", Calls),
+    ("GET", "/flows", Calls),
+    ("POST", "/flows", Calls),
+    ("GET", "/flows/{id}", Calls),
+    ("PUT", "/flows/{id}", Calls),
+    ("DELETE", "/flows/{id}", Calls),
+    ("POST", "/flows/{id}/direct-hash-regenerate", Calls),
+    ("GET", "/numbers", Calls),
+    ("GET", "/numbers/{id}", Calls),
+    ("PUT", "/numbers/{id}", Calls),
+    ("PUT", "/numbers/{id}/flow_ids", Calls),
+    ("PUT", "/numbers/{id}/metadata", Calls),
+    ("GET", "/customer", Calls),
+    ("PUT", "/customer", Own),
+    ("PUT", "/customer/metadata", Own),
+    ("GET", "/accesskeys", Own),
+    ("POST", "/accesskeys", Own),
+    ("GET", "/accesskeys/{id}", Own),
+    ("PUT", "/accesskeys/{id}", Own),
+    ("DELETE", "/accesskeys/{id}", Own),
 ];
 
 #[test]
@@ -113,6 +135,13 @@ impl Fixture {
                 record["id"].as_str().unwrap().to_owned()
             }
             "calls" => first_call(&self.owner.post("/calls", &self.calling()).await.ok()),
+            "flows" => self.owner.post("/flows", &json!({ "name": "f" })).await.id(),
+            "numbers" => {
+                static NEXT: AtomicU32 = AtomicU32::new(1_000);
+                let number = format!("+1202555{}", NEXT.fetch_add(1, Ordering::Relaxed));
+                self.stage.number(self.customer, &number).await
+            }
+            "accesskeys" => self.owner.post("/accesskeys", &self.body("POST", "/accesskeys")).await.id(),
             other => panic!("make a record of {other}, so that this test can ask for it"),
         };
         path.replace("{id}", &id)
@@ -125,6 +154,8 @@ impl Fixture {
                 "provider_id": self.provider, "source": tel(US_TOO), "destinations": [tel(US)],
             }),
             ("POST", "/calls") => self.calling(),
+            ("POST", "/accesskeys") => json!({ "expire": 86_400 }),
+            ("PUT", "/providers/{id}/credentials") => json!({ "username": "u", "password": "p" }),
             ("POST", "/providers/setup") => json!({
                 "carrier": "didww", "name": "n",
                 // No carrier answers there, which is only detected after the permission check.
@@ -162,7 +193,10 @@ impl Fixture {
         for path in ["/outbound_configs", "/providers", "/routes", "/providercalls", "/calls"] {
             text.push_str(&self.stage.sa.get(path).await.text);
         }
-        text + &self.owner.get("/calls").await.text
+        for path in ["/calls", "/flows", "/numbers", "/customer", "/accesskeys"] {
+            text.push_str(&self.owner.get(path).await.text);
+        }
+        text
     }
 }
 
@@ -192,8 +226,12 @@ async fn each_permission_against_each_endpoint() {
                 answer.refused(&permission_denied());
                 continue;
             }
-            // No carrier answers at its address.
             match (*method, *path) {
+                // The access keys of another customer do not exist for a super admin.
+                (_, "/accesskeys/{id}") if *who == "super admin of another customer" => {
+                    answer.refused(&not_found());
+                }
+                // No carrier answers at its address.
                 ("POST", "/providers/setup") => {
                     assert!(![200, 401, 403].contains(&answer.status), "{who}: {}", answer.text);
                 }

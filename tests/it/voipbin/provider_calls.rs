@@ -206,7 +206,8 @@ async fn case_42_of_two_destinations_the_allowed_one_is_called() {
     let record = stage.sa.post(PATH, &sent).await.ok();
     assert_eq!(record["call_ids"].as_array().unwrap().len(), 2);
     sent["destinations"] = json!([{ "type": "email", "target": "a@b" }]);
-    stage.sa.post(PATH, &sent).await.refused(&invalid_data());
+    let refusal = invalid("the destination type must be sip or tel, not \"email\"");
+    stage.sa.post(PATH, &sent).await.refused(&refusal);
 }
 
 #[tokio::test]
@@ -487,7 +488,7 @@ async fn case_58_a_call_with_nothing_to_do_is_hung_up_once_it_is_answered() {
 }
 
 #[tokio::test]
-async fn a_provider_call_with_an_unknown_flow_is_refused_and_nothing_is_dialled() {
+async fn case_86_a_provider_call_with_an_unknown_flow_is_refused_and_nothing_is_dialled() {
     let (stage, carrier, provider) = ready().await;
     let mut sent = body(&provider);
     sent["flow_id"] = json!(UNKNOWN);
@@ -509,15 +510,15 @@ async fn the_admins_own_customer_must_be_able_to_call() {
     };
     let mut patch = CustomerPatch::default();
     patch.identity_verified = Some(false);
-    // Every destination failed; the error contains no more than that.
-    refused(patch, invalid_data()).await;
+    let unverified = "customer identity verification is required to call telephone numbers";
+    refused(patch, invalid(unverified)).await;
     let mut patch = CustomerPatch::default();
     (patch.identity_verified, patch.balance) = (Some(true), Some(serde_json::from_str("0").unwrap()));
     refused(patch, insufficient_balance()).await;
     let mut patch = CustomerPatch::default();
     patch.balance = Some(serde_json::from_str("1").unwrap());
     patch.status = Some(serde_json::from_value(json!("frozen")).unwrap());
-    refused(patch, invalid_data()).await;
+    refused(patch, invalid("the customer is frozen, not active")).await;
     assert_eq!(carrier.untaken(), 0);
 }
 

@@ -315,7 +315,7 @@ async fn each_provider_is_checked_at_its_interval_of_the_servers_clock_which_a_r
 }
 
 #[tokio::test]
-async fn a_setup_needs_a_carrier_that_is_known_and_its_key() {
+async fn case_168_a_setup_needs_a_carrier_that_is_known_and_its_key() {
     let stage = Stage::start().await;
     let fine = json!({ "carrier": "didww", "name": "A", "credentials": { "api_key": "k" } });
     for (member, value) in [
@@ -332,7 +332,8 @@ async fn a_setup_needs_a_carrier_that_is_known_and_its_key() {
         body[member] = value;
         let answer = stage.sa.post("/providers/setup", &body).await;
         assert_eq!(answer.status, 400, "{body}: {}", answer.text);
-        answer.refused(&invalid_data());
+        let why = if member == "carrier" { "carrier is neither" } else { "is missing" };
+        answer.refused_because(why);
     }
     for text in ["", "x", r#"{"carrier":5}"#] {
         stage.sa.send("POST", "/providers/setup", text).await.refused(&invalid_body());

@@ -87,9 +87,17 @@ pub fn invalid(message: impl Into<String>) -> Refusal {
     error("INVALID_ARGUMENT", "INVALID_ARGUMENT", message)
 }
 
-/// `INVALID_ARGUMENT` with the general message.
-pub fn invalid_data() -> Refusal {
-    invalid("The request contains invalid data.")
+/// `INVALID_ARGUMENT` for a required value that is missing or out of its range.
+pub fn invalid_request() -> Refusal {
+    invalid("The request is invalid.")
+}
+
+pub fn no_number() -> Refusal {
+    error("NOT_FOUND", "NUMBER_NOT_FOUND", "The phone number was not found.")
+}
+
+pub fn no_access_key() -> Refusal {
+    error("NOT_FOUND", "ACCESSKEY_NOT_FOUND", "The access key was not found.")
 }
 
 pub fn invalid_codecs(detail: &str) -> Refusal {
@@ -159,6 +167,13 @@ impl Answer {
         // The platform's framework sends this one as text.
         let text = refusal.reason == "INVALID_JSON_BODY" && kind == "text/plain; charset=utf-8";
         assert!(text || kind == "application/json; charset=utf-8", "{kind}");
+    }
+
+    /// Checks a refusal with `INVALID_ARGUMENT` whose message contains these words.
+    #[track_caller]
+    pub fn refused_because(&self, words: &str) {
+        let message = self.refused_somehow("INVALID_ARGUMENT", "INVALID_ARGUMENT");
+        assert!(message.contains(words), "{message}");
     }
 
     /// Checks a refusal's status and reason. Returns its message, which is not fixed.

@@ -7,7 +7,7 @@ use trunk_server::config::Config;
 
 use super::caller::Caller;
 use super::carrier::Carrier;
-use super::refusal::no_call;
+use super::refusal::{no_call, not_found};
 use super::stage::*;
 use crate::sip::edge::until;
 
@@ -141,6 +141,28 @@ async fn a_flow_is_kept_as_long_as_a_later_call_that_named_it() {
     .await;
     retained.advance(30);
     retained.forgotten(&second).await;
+}
+
+#[tokio::test]
+async fn a_kept_flow_is_not_forgotten_until_it_is_deleted() {
+    let mut retained = Retained::start(|_| {}).await;
+    let kept = retained.caller.post("/flows", &json!({ "name": "kept" })).await.id();
+    let deleted = retained.caller.post("/flows", &json!({ "name": "deleted" })).await.id();
+    let first = retained.place().await;
+    // It is deleted in the last month that is kept.
+    retained.advance(400);
+    retained.caller.delete(&format!("/flows/{deleted}")).await.ok();
+    retained.forgotten(&first).await;
+    let status = async |id: &str| retained.caller.get(&format!("/flows/{id}")).await.status;
+    assert_eq!([status(&kept).await, status(&deleted).await], [200, 404]);
+    retained.caller.get(&format!("/flows/{deleted}")).await.refused(&not_found());
+    retained.advance(120);
+    until("the deleted flow is forgotten", async || {
+        let answer = retained.caller.get(&format!("/flows/{deleted}")).await;
+        (answer.at("/error/reason") == "FLOW_NOT_FOUND").then_some(())
+    })
+    .await;
+    assert_eq!(retained.caller.get("/flows").await.column("id"), [kept]);
 }
 
 #[tokio::test]

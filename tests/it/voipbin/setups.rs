@@ -46,8 +46,20 @@ fn rejected() -> Refusal {
     )
 }
 
-fn unavailable() -> Refusal {
-    error("UNAVAILABLE", "SERVICE_UNAVAILABLE", "An upstream service is temporarily unavailable.")
+/// Checks the error of a carrier whose API fails: it names the cause.
+#[track_caller]
+fn failed(answer: &Answered) {
+    let message = answer.refused_somehow("UNAVAILABLE", "SERVICE_UNAVAILABLE");
+    assert!(message.starts_with("The carrier's API failed: ") && message.len() > 30, "{message}");
+}
+
+/// Checks a refusal, or without one the error of a carrier whose API fails.
+#[track_caller]
+fn refused(answer: &Answered, refusal: Option<Refusal>) {
+    match refusal {
+        Some(refusal) => answer.refused(&refusal),
+        None => failed(answer),
+    }
 }
 
 /// The requests of a setup that fails at request `number`, and those that undo it.
@@ -113,6 +125,7 @@ async fn a_setup_makes_a_profile_a_connection_and_the_platforms_name_at_telnyx()
                 "telnyx_connection_id": CONNECTION,
                 "telnyx_fqdn_id": FQDN,
                 "telnyx_fqdn": GATEWAY,
+                "sip_credentials": true,
             }),
         ),
     ] {
@@ -141,24 +154,24 @@ async fn whatever_fails_at_telnyx_is_undone_in_reverse() {
         let errors =
             json!({ "errors": [{ "title": "T", "detail": "the first" }, { "title": "Only a title." }] });
         for (answer, refusal) in [
-            (Answer::json(422, errors), invalid(words)),
+            (Answer::json(422, errors), Some(invalid(words))),
             (
                 Answer::Text(404, "<html>".to_owned()),
-                invalid(format!("The carrier refused: POST /v2{line}: 404 Not Found.")),
+                Some(invalid(format!("The carrier refused: POST /v2{line}: 404 Not Found."))),
             ),
-            (Answer::error(401, "no"), rejected()),
-            (Answer::error(403, "no"), rejected()),
-            (Answer::error(500, "no"), unavailable()),
-            (Answer::error(408, "no"), unavailable()),
-            (Answer::Redirect("/elsewhere".to_owned()), unavailable()),
+            (Answer::error(401, "no"), Some(rejected())),
+            (Answer::error(403, "no"), Some(rejected())),
+            (Answer::error(500, "no"), None),
+            (Answer::error(408, "no"), None),
+            (Answer::Redirect("/elsewhere".to_owned()), None),
             // The answer reports that something was created, but not what.
-            (Answer::Text(201, "<html>".to_owned()), unavailable()),
-            (Answer::json(201, json!({ "data": { "id": "../../whoami" } })), unavailable()),
-            (Answer::json(201, json!({ "data": { "id": "1", "long": "x".repeat(300_000) } })), unavailable()),
+            (Answer::Text(201, "<html>".to_owned()), None),
+            (Answer::json(201, json!({ "data": { "id": "../../whoami" } })), None),
+            (Answer::json(201, json!({ "data": { "id": "1", "long": "x".repeat(300_000) } })), None),
         ] {
             telnyx.forget();
             telnyx.answers(format!("POST {line}"), answer.clone());
-            set_up(&stage, &telnyx).await.refused(&refusal);
+            refused(&set_up(&stage, &telnyx).await, refusal);
             assert_eq!(telnyx.lines(), until_the(number), "{answer:?}");
         }
     }
@@ -185,15 +198,15 @@ async fn a_key_that_telnyx_does_not_know_makes_nothing() {
     assert_eq!(telnyx.lines(), until_the(0));
     let elsewhere = Telnyx::start().await;
     for (answer, refusal) in [
-        (Answer::error(403, "no"), rejected()),
-        (Answer::error(404, "no"), unavailable()),
-        (Answer::error(500, "no"), unavailable()),
-        (Answer::Text(204, String::new()), unavailable()),
-        (Answer::Redirect(format!("{}/whoami", elsewhere.base())), unavailable()),
+        (Answer::error(403, "no"), Some(rejected())),
+        (Answer::error(404, "no"), None),
+        (Answer::error(500, "no"), None),
+        (Answer::Text(204, String::new()), None),
+        (Answer::Redirect(format!("{}/whoami", elsewhere.base())), None),
     ] {
         telnyx.forget();
         telnyx.answers("GET /whoami", answer.clone());
-        set_up(&stage, &telnyx).await.refused(&refusal);
+        refused(&set_up(&stage, &telnyx).await, refusal);
         assert_eq!(telnyx.lines(), until_the(0), "{answer:?}");
     }
     assert!(elsewhere.lines().is_empty(), "the key went to another place");
@@ -214,7 +227,7 @@ async fn a_telnyx_that_does_not_answer_is_not_waited_for() {
         let stage = stage.await;
         telnyx.forget();
         telnyx.answers(format!("POST {FQDNS}"), Answer::Hang);
-        set_up(&stage, &telnyx).await.refused(&unavailable());
+        failed(&set_up(&stage, &telnyx).await);
         assert_eq!(telnyx.lines(), until_the(3));
     }
     // Undoing has a time limit too.
@@ -226,7 +239,7 @@ async fn a_telnyx_that_does_not_answer_is_not_waited_for() {
     telnyx.forget();
     telnyx.answers(format!("POST {FQDNS}"), Answer::error(500, "no"));
     telnyx.answers(format!("DELETE {CONNECTIONS}/{CONNECTION}"), Answer::Hang);
-    set_up(&stage, &telnyx).await.refused(&unavailable());
+    failed(&set_up(&stage, &telnyx).await);
     assert_eq!(telnyx.lines(), until_the(3));
 }
 
@@ -271,7 +284,7 @@ async fn what_does_not_fit_is_refused_before_telnyx_is_asked() {
     for member in ["name", "credentials"] {
         let mut body = body(&telnyx);
         body[member] = Value::Null;
-        stage.sa.post("/providers/setup", &body).await.refused(&invalid_data());
+        stage.sa.post("/providers/setup", &body).await.refused_because("is missing");
     }
     let admin = stage.key(stage.admin, None).await;
     admin.post("/providers/setup", &body(&telnyx)).await.refused(&permission_denied());

@@ -13,7 +13,7 @@ use crate::support::receiver::{Answer, Callback, Receiver};
 const SECRET: &str = "whsec-7c0e";
 
 /// HMAC-SHA256 in hexadecimal, computed here independently of the server's code.
-fn hmac(secret: &str, body: &str) -> String {
+pub fn hmac(secret: &str, body: &str) -> String {
     let mut key = secret.as_bytes().to_vec();
     key.resize(64, 0);
     let pad = |with: u8| key.iter().map(|byte| byte ^ with).collect::<Vec<u8>>();
@@ -180,7 +180,7 @@ async fn a_hangup_and_a_deletion_send_events() {
 async fn only_calls_send_webhooks_and_only_to_their_customer() {
     let mut notified = Notified::start().await;
     let mut others = Receiver::start(Answer::Status(200)).await;
-    let other = NewCustomer::named("other").webhook(others.url("/"), None);
+    let other = NewCustomer::named("other").webhook(others.url("/"), Some(String::new().into()));
     let other = notified.stage.control().create_customer(other).await.unwrap().id;
     // Changes by the platform and by the customer send no event.
     notified.caller.put("/outbound_config", &json!({ "name": "n" })).await.ok();

@@ -12,11 +12,24 @@ use super::Cli;
 
 const PREFIX: &str = "TRUNK_SERVER_";
 
-/// Returns the sorted names that have the prefix `TRUNK_SERVER_` and belong neither to a setting nor to the variables
-/// that an orchestrator sets for a service.
-pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
-    let known: Vec<String> = Cli::command()
+/// A variable with the prefix of the settings that is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UnknownVariable {
+    /// The name of the variable.
+    pub name: String,
+    /// The name of the setting that differs least, if it differs by at most three characters.
+    pub nearest: Option<String>,
+}
+
+/// Returns the variables, sorted by name, that have the prefix `TRUNK_SERVER_` and belong neither to a setting nor to the
+/// variables that an orchestrator sets for a service.
+pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<UnknownVariable> {
+    let command = Cli::command();
+    let of_subcommands = command.get_subcommands().flat_map(clap::Command::get_arguments);
+    let known: Vec<String> = command
         .get_arguments()
+        .chain(of_subcommands)
         .filter_map(|argument| argument.get_env())
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
@@ -26,7 +39,30 @@ pub fn unknown_variables(names: impl Iterator<Item = OsString>) -> Vec<String> {
         .filter(|name| !known.contains(name))
         .collect();
     unknown.sort();
-    unknown
+    let with_nearest = |name: String| {
+        let nearest = known.iter().map(|setting| (distance(&name, setting), setting)).min();
+        let nearest = nearest.filter(|(distance, _)| *distance <= MAX_DISTANCE).map(|(_, name)| name.clone());
+        UnknownVariable { name, nearest }
+    };
+    unknown.into_iter().map(with_nearest).collect()
+}
+
+/// Maximum number of differing characters between a variable and the setting that it is taken for.
+const MAX_DISTANCE: usize = 3;
+
+/// The number of characters to insert, delete or replace that make one text of the other (Levenshtein).
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (index, character) in one.chars().enumerate() {
+        let mut next = vec![index + 1];
+        for ((above_left, above), with) in row.iter().zip(row.iter().skip(1)).zip(&other) {
+            let left = next.last().copied().unwrap_or_default();
+            next.push((above + 1).min(left + 1).min(above_left + usize::from(character != *with)));
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or_default()
 }
 
 /// Returns true for the rest of an orchestrator's variable: `SERVICE_HOST`, `SERVICE_PORT`, `SERVICE_PORT_HTTP`, `PORT`, `PORT_8080_TCP_ADDR` and the like.
@@ -46,12 +82,23 @@ mod tests {
             "TRUNK_SERVER_LISTEN",
             "TRUNK_SERVER_API_KEY",
             "TRUNK_SERVER_CONFIG",
+            "TRUNK_SERVER_CALL_PASSWORD",
             "TRUNK_SERVER_SERVICE_HOST",
             "TRUNK_SERVER_PORT",
             "TRUNK_SERVER_PORT_8080_TCP",
             "TRUNK_SERVER_APIKEY",
+            "TRUNK_SERVER_UNRELATED_WORDS",
         ];
         let found = unknown_variables(names.into_iter().map(OsString::from));
-        assert_eq!(found, ["TRUNK_SERVER_APIKEY", "TRUNK_SERVER_LISTN"]);
+        let found: Vec<_> =
+            found.iter().map(|found| (found.name.as_str(), found.nearest.as_deref())).collect();
+        assert_eq!(
+            found,
+            [
+                ("TRUNK_SERVER_APIKEY", Some("TRUNK_SERVER_API_KEY")),
+                ("TRUNK_SERVER_LISTN", Some("TRUNK_SERVER_LISTEN")),
+                ("TRUNK_SERVER_UNRELATED_WORDS", None),
+            ]
+        );
     }
 }

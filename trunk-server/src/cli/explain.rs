@@ -3,20 +3,11 @@
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use bytes::Bytes;
 use clap::Args;
-use http::{Method, Request, Uri, header};
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper_util::client::legacy::Client;
-use hyper_util::rt::TokioExecutor;
 use serde_json::{Map, Value, json};
 
-/// Maximum time until the response is complete.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum number of bytes of the response's body.
-const MAX_RESPONSE_BYTES: usize = 1 << 20;
+use super::exchange::{bearer, exchange};
 
 /// Asks a running server which check would admit or refuse a call, without placing it.
 ///
@@ -83,6 +74,12 @@ pub enum ExplainError {
         /// The error of the file system.
         error: std::io::Error,
     },
+    /// The file with the SDP offer contains something else.
+    #[error("{} is no session description: one begins with the line `v=0`", file.display())]
+    NoOffer {
+        /// The path of the file.
+        file: PathBuf,
+    },
     /// No server responded, or not in time.
     #[error(
         "the control API at {at} cannot be reached: {why}; set --control-listen to the address of the running server"
@@ -122,19 +119,11 @@ impl Explain {
     /// If the offer cannot be read, the server cannot be reached within 10 seconds, or it refuses the request.
     pub async fn ask(self) -> Result<Explained, ExplainError> {
         let at = self.control_listen.clone();
-        let unreachable = |why: String| ExplainError::Unreachable { at: at.clone(), why };
-        let request = self.request()?.map_err(|error| unreachable(error.to_string()))?;
-        let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-        let exchange = async {
-            let response = client.request(request).await.map_err(|error| root_cause(&error))?;
-            let status = response.status();
-            let body = Limited::new(response.into_body(), MAX_RESPONSE_BYTES).collect().await;
-            Ok((status, body.map_err(|error| error.to_string())?.to_bytes()))
-        };
-        let answer = tokio::time::timeout(REQUEST_TIMEOUT, exchange).await;
-        let slow = || format!("no response within {} seconds", REQUEST_TIMEOUT.as_secs());
-        let (status, body) = answer.unwrap_or_else(|_| Err(slow())).map_err(unreachable)?;
-        let explanation: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let question = self.question()?;
+        let answer =
+            exchange(&at, "/control/v1/explain", &bearer(self.control_token.as_ref()), Some(&question)).await;
+        let (status, explanation) =
+            answer.map_err(|why| ExplainError::Unreachable { at: at.clone(), why })?;
         if !status.is_success() {
             let why = text(&explanation, "error").unwrap_or("no readable error message").to_owned();
             return Err(ExplainError::Refused { at, status: status.as_u16(), why });
@@ -144,7 +133,7 @@ impl Explain {
         Ok(Explained { admitted, text })
     }
 
-    fn request(&self) -> Result<http::Result<Request<Full<Bytes>>>, ExplainError> {
+    fn question(&self) -> Result<Value, ExplainError> {
         let mut question = Map::new();
         question.insert("source".to_owned(), json!(self.source));
         question.insert("to".to_owned(), json!(self.to));
@@ -160,27 +149,13 @@ impl Explain {
         if let Some(file) = &self.sdp {
             let offer = std::fs::read_to_string(file)
                 .map_err(|error| ExplainError::Offer { file: file.clone(), error })?;
+            if !offer.trim_start().starts_with("v=0") {
+                return Err(ExplainError::NoOffer { file: file.clone() });
+            }
             question.insert("sdp".to_owned(), json!(offer));
         }
-        let uri = Uri::builder().scheme("http").authority(self.control_listen.as_str());
-        let request = uri.path_and_query("/control/v1/explain").build().and_then(|uri| {
-            let request = Request::builder().method(Method::POST).uri(uri);
-            let request = request.header(header::CONTENT_TYPE, "application/json");
-            let request = match &self.control_token {
-                Some(token) => request.header(header::AUTHORIZATION, format!("Bearer {token}")),
-                None => request,
-            };
-            request.body(Full::from(Value::Object(question).to_string()))
-        });
-        Ok(request)
+        Ok(Value::Object(question))
     }
-}
-
-/// Returns the text of an error's root cause, because the text of the outermost error contains no detail.
-fn root_cause(error: &dyn std::error::Error) -> String {
-    std::iter::successors(error.source(), |error| error.source())
-        .last()
-        .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
 fn text<'a>(explanation: &'a Value, name: &str) -> Option<&'a str> {
@@ -221,7 +196,7 @@ fn format_explanation(explanation: &Value) -> String {
         ("media", text(explanation, "no_audio").unwrap_or("")),
     ];
     for (name, value) in rows.iter().filter(|(_, value)| !value.is_empty()) {
-        let _infallible = writeln!(lines, "  {:<17}{value}", format!("{name}:"));
+        let _infallible = writeln!(lines, "  {:<18}{value}", format!("{name}:"));
     }
     lines
 }

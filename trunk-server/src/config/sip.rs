@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use carrier_edge::{EdgeConfig, FarEnd, FarEndRule, Outcome, Then};
+use carrier_edge::{EdgeConfig, FarEnd, FarEndRule, MessageLogLimits, Outcome, Then};
 use didww_types::values::Money;
 use serde::{Deserialize, Serialize};
 use trunk_rules::carrier::{Algorithm, CliHeader, Digits, Rate, RateCard, Settings};
 
 use super::ConfigError;
+use super::port_range::PortRange;
 
 /// The keys of the table. An absent key keeps its default.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
@@ -18,7 +19,7 @@ use super::ConfigError;
 pub(crate) struct SipTable {
     advertise: Option<IpAddr>,
     server_name: Option<String>,
-    rtp_ports: Option<(u16, u16)>,
+    rtp_ports: Option<PortRange>,
     media_bytes_per_second: Option<u64>,
     ring_timeout: Option<u64>,
     connections: Option<usize>,
@@ -26,6 +27,7 @@ pub(crate) struct SipTable {
     calls_per_account: Option<usize>,
     keep_months: Option<u32>,
     refusals_recorded: Option<u32>,
+    message_bytes: Option<usize>,
     cost_step_seconds: Option<u64>,
     threshold_ends_calls: Option<bool>,
     unrecorded_seconds: Option<u64>,
@@ -121,7 +123,7 @@ impl SipTable {
         if let Some(name) = &self.server_name {
             edge.server_name.clone_from(name);
         }
-        if let Some((from, to)) = self.rtp_ports {
+        if let Some(PortRange(from, to)) = self.rtp_ports {
             if from < 1024 || to <= from {
                 return Err(ConfigError::value(
                     "sip.rtp_ports",
@@ -150,6 +152,17 @@ impl SipTable {
         edge.calls_per_account = self.calls_per_account.or(edge.calls_per_account);
         edge.refusals_recorded = self.refusals_recorded.unwrap_or(edge.refusals_recorded);
         edge.dtmf_digits = self.dtmf_digits.unwrap_or(edge.dtmf_digits);
+        if let Some(bytes) = self.message_bytes {
+            if bytes != 0 && bytes < MessageLogLimits::MIN_BYTES {
+                let given = bytes.to_string();
+                return Err(ConfigError::value(
+                    "sip.message_bytes",
+                    given,
+                    "give 4194304 bytes or more, or 0",
+                ));
+            }
+            edge.message_bytes = bytes;
+        }
         self.apply_charging(edge)?;
         if let Some(months) = self.keep_months {
             if !(1..=1_200).contains(&months) {
@@ -169,7 +182,7 @@ impl SipTable {
             edge.rates = RateCard::new(rows.iter().map(RateEntry::rate).collect::<Result<Vec<_>, _>>()?);
         }
         edge.settings.check().map_err(|error| ConfigError::Value {
-            name: error.setting,
+            name: in_table(error.setting),
             given: error.given,
             expected: error.right,
         })
@@ -249,6 +262,36 @@ impl SipTable {
         }
         Ok(())
     }
+}
+
+/// Returns the name of a checked setting with its table.
+fn in_table(setting: &'static str) -> &'static str {
+    macro_rules! names {
+        ($($name:ident),+ $(,)?) => {
+            match setting {
+                $(stringify!($name) => concat!("sip.", stringify!($name)),)+
+                other => other,
+            }
+        };
+    }
+    names!(
+        challenge_code,
+        capacity_reject_code,
+        media_profile_reject_code,
+        ip_reject_code,
+        blocked_code,
+        cli_reject_code,
+        dst_reject_code,
+        bad_number_code,
+        no_route_code,
+        codec_reject_code,
+        sdp_reject_code,
+        realm,
+        algorithms,
+        nonce_ttl,
+        qop,
+        retry_clock_factor,
+    )
 }
 
 fn digits(name: &'static str, text: &str) -> Result<Digits, ConfigError> {
@@ -337,6 +380,7 @@ mod tests {
             ("challenge_code = 403", "challenge_code"),
             ("cost_step_seconds = 0", "cost_step_seconds"),
             ("unacknowledged_answers = 0", "unacknowledged_answers"),
+            ("message_bytes = 4194303", "message_bytes"),
             ("reject_code = 403", "reject_code"),
             ("rtp_ports = [80, 90]", "rtp_ports"),
             ("media_bytes_per_second = 0", "media_bytes_per_second"),

@@ -11,6 +11,7 @@ use trunk_rules::outbound::host_and_port;
 use voipbin_platform::{PlatformConfig, SipGatewayError};
 
 use super::ConfigError;
+use super::port_range::PortRange;
 
 /// The configuration of the communication platform.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +31,7 @@ pub(crate) struct VoipbinTable {
     sip_bind: Option<IpAddr>,
     source_networks: Option<Vec<String>>,
     sip_gateway: Option<String>,
-    rtp_ports: Option<(u16, u16)>,
+    rtp_ports: Option<PortRange>,
     ring_timeout: Option<u64>,
     longest_call: Option<u64>,
     probe_interval: Option<u64>,
@@ -98,7 +99,7 @@ impl VoipbinTable {
             text.parse().map_err(|_| ConfigError::value("voipbin.sip_gateway", text, SipGatewayError::RIGHT))
         };
         platform.sip_gateway = self.sip_gateway.as_ref().map(gateway).transpose()?;
-        if let Some((first, last)) = self.rtp_ports {
+        if let Some(PortRange(first, last)) = self.rtp_ports {
             let expected = "give two ports from 1024 up, the second at least one above the first";
             if first < 1024 || last <= first {
                 return Err(ConfigError::value("voipbin.rtp_ports", format!("{first}, {last}"), expected));

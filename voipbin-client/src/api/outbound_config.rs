@@ -37,4 +37,25 @@ impl OutboundConfigApi {
     pub async fn update(&self, patch: OutboundConfigPatch) -> Result<OutboundConfig, Error> {
         self.0.fetch(&Request::new(Method::PUT, PATH).with_body(&patch)?).await
     }
+
+    /// Adds one country, as an ISO 3166-1 alpha-2 code such as `kr`, to the countries that can be called, and
+    /// returns the config. A config that has the country already is not updated.
+    ///
+    /// The API can only replace the whole list, so this reads the config and then updates it: of two programs
+    /// that add a country at the same moment, one may undo the other's. The returned config has the list that
+    /// the service stored.
+    ///
+    /// ```
+    /// # async fn f(client: &voipbin_client::Client) -> Result<(), voipbin_client::Error> {
+    /// let config = client.outbound_config().allow_country("kr").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn allow_country(&self, country: &str) -> Result<OutboundConfig, Error> {
+        let config = self.get().await?;
+        match config.with_country(country) {
+            Some(patch) => self.update(patch).await,
+            None => Ok(config),
+        }
+    }
 }

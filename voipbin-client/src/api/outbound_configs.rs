@@ -43,6 +43,17 @@ impl OutboundConfigs {
         self.0.fetch(&Request::record(Method::PUT, PATH, id).with_body(&patch)?).await
     }
 
+    /// Adds one country, as an ISO 3166-1 alpha-2 code such as `kr`, to the countries that the customer of a
+    /// config can call, and returns the config; see
+    /// [`OutboundConfigApi::allow_country`](crate::OutboundConfigApi::allow_country).
+    pub async fn allow_country(&self, id: Uuid, country: &str) -> Result<OutboundConfig, Error> {
+        let config = self.get(id).await?;
+        match config.with_country(country) {
+            Some(patch) => self.update(id, patch).await,
+            None => Ok(config),
+        }
+    }
+
     /// Deletes a config and returns its last state. A config that is already deleted is [`Error::NotFound`],
     /// even when an earlier attempt of the same request deleted it.
     pub async fn delete(&self, id: Uuid) -> Result<OutboundConfig, Error> {

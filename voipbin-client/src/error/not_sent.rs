@@ -14,8 +14,9 @@ pub enum Reason {
     /// The builder has received neither an access key nor a token, and has not logged in.
     #[error("there are no credentials: set an access key or a token, or log in")]
     NoCredentials,
-    /// The access key or token is empty, or is not a valid value of an HTTP header.
-    #[error("the access key or token is empty or contains characters that a header cannot contain")]
+    /// The token is empty or no valid value of an HTTP header, or the access key is empty or no valid value of
+    /// a cookie.
+    #[error("the access key or token is empty or contains characters that its header cannot contain")]
     Credentials,
     /// The path is not valid below the base URL.
     #[error("the path is not valid below the base URL")]

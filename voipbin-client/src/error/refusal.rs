@@ -55,6 +55,7 @@ impl Refusal {
         match status {
             StatusCode::BAD_REQUEST => Error::Invalid(refusal),
             StatusCode::UNAUTHORIZED => Error::Unauthorized(refusal),
+            StatusCode::PAYMENT_REQUIRED => Error::PaymentRequired(refusal),
             StatusCode::FORBIDDEN => Error::Forbidden(refusal),
             StatusCode::NOT_FOUND => Error::NotFound(refusal),
             StatusCode::CONFLICT => Error::Conflict(refusal),

@@ -1,4 +1,4 @@
-//! The error of a call that had not ended within a time limit.
+//! The error of a call that had not reached an awaited state within a time limit.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,13 +8,36 @@ use uuid::Uuid;
 use crate::Error;
 use crate::types::Call;
 
-/// A call had not ended within the time limit of [`wait_until_hung_up`](crate::Calls::wait_until_hung_up), or
-/// the client could not read it.
+/// The state of a call that a program waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Awaited {
+    /// The call has been answered, or has ended without an answer.
+    Answer,
+    /// The call has ended.
+    End,
+}
+
+impl Awaited {
+    /// Whether a call has reached this state.
+    pub(crate) fn is_reached_by(self, call: &Call) -> bool {
+        match self {
+            Self::Answer => call.was_answered() || call.is_over(),
+            Self::End => call.is_over(),
+        }
+    }
+}
+
+/// A call had not reached the awaited state within the time limit of
+/// [`wait_until_answered`](crate::Calls::wait_until_answered) or
+/// [`wait_until_hung_up`](crate::Calls::wait_until_hung_up), or the client could not read it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct StillUp {
     /// The call's id.
     pub id: Uuid,
+    /// The awaited state.
+    pub awaited: Awaited,
     /// The time limit.
     pub waited: Duration,
     /// The last state of the call that the client read; `None` if it read none.
@@ -25,7 +48,11 @@ pub struct StillUp {
 
 impl fmt::Display for StillUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "call {} is not known to have ended within {:?}", self.id, self.waited)?;
+        let state = match self.awaited {
+            Awaited::Answer => "been answered or ended",
+            Awaited::End => "ended",
+        };
+        write!(f, "call {} is not known to have {state} within {:?}", self.id, self.waited)?;
         match &self.call {
             Some(call) => write!(f, ": its last known status is {}", call.status),
             None => f.write_str(": it could not be read"),

@@ -28,6 +28,16 @@ async fn an_error_has_all_members_of_the_services_envelope() {
 }
 
 #[tokio::test]
+async fn a_balance_that_does_not_suffice_has_an_error_of_its_own() {
+    let body = serde_json::json!({"error": {"reason": "INSUFFICIENT_BALANCE", "status": "PAYMENT_REQUIRED",
+        "message": "Customer balance is below the minimum required for this operation."}});
+    let error = refused(response(402, &body)).await;
+    assert!(matches!(error, Error::PaymentRequired(_)), "{error}");
+    assert_eq!(error.reason(), Some(&ErrorReason::InsufficientBalance));
+    assert!(error.to_string().starts_with("the balance does not suffice: GET /v1.0/providers/"), "{error}");
+}
+
+#[tokio::test]
 async fn an_error_without_an_envelope_has_its_status() {
     let error = refused(ResponseTemplate::new(502).set_body_string("<html>bad gateway</html>")).await;
     assert!(matches!(error, Error::Api(_)));

@@ -1,22 +1,24 @@
 //! The three ways to authenticate: access key, token and login.
 
 use serde_json::json;
-use voipbin_client::{Client, Error};
+use voipbin_client::{Client, Error, Method};
 use wiremock::matchers::{any, body_json, header, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
 use crate::support::{ID, builder, call, ok, received};
 
 #[tokio::test]
-async fn an_access_key_is_the_last_parameter_of_every_query_and_in_no_header() {
+async fn an_access_key_is_a_cookie_of_every_request_and_in_no_url() {
     let server = MockServer::start().await;
     Mock::given(any()).respond_with(ok(&json!({"result": [], "next_page_token": ""}))).mount(&server).await;
-    let client = builder(&server.uri()).access_key("vb_a&b").build().unwrap();
+    let client = builder(&server.uri()).access_key("vb_a-B_9").build().unwrap();
     client.calls().list().await.unwrap();
     client.calls().list().page_size(2).await.unwrap();
-    let expected = ["GET /v1.0/calls?accesskey=vb_a%26b", "GET /v1.0/calls?page_size=2&accesskey=vb_a%26b"];
+    client.raw(Method::GET, "/flows").await.unwrap();
+    let expected = ["GET /v1.0/calls", "GET /v1.0/calls?page_size=2", "GET /v1.0/flows"];
     assert_eq!(received(&server).await, expected);
     for request in server.received_requests().await.unwrap() {
+        assert_eq!(request.headers["cookie"], "accesskey=vb_a-B_9");
         assert!(!request.headers.contains_key("authorization"));
     }
 }

@@ -12,6 +12,7 @@ mod errors;
 mod login;
 mod misbehaving;
 mod pages;
+mod raw;
 #[path = "../../../crates/client-core/tests/support/raw_server.rs"]
 mod raw_server;
 mod redaction;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use voipbin_client::types::{LoginBody, ProviderBody, ProviderCredentials, ProviderSetup, TechHeaders};
-use voipbin_client::{Client, Error, RetryPolicy, Uuid};
+use voipbin_client::{Client, Error, Method, RetryPolicy, Uuid};
 use wiremock::matchers::{any, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -59,6 +59,9 @@ async fn no_secret_is_in_a_debug_text_or_a_trace() {
         ));
         client.providers().setup(setup()).await.unwrap_err();
         CANARIES.assert_absent_from(&format!("{:?} {:?}", client.providers(), client.providers().list()));
+        let raw = client.raw(Method::GET, "/providers").query("token", "canary-token");
+        CANARIES.assert_absent_from(&format!("{raw:?}"));
+        CANARIES.assert_absent_from(&format!("{:?}", raw.await.unwrap()));
     }
     let text = log.text();
     CANARIES.assert_absent_from(&text);
@@ -97,7 +100,7 @@ async fn no_secret_is_in_an_error() {
 }
 
 #[tokio::test]
-async fn the_url_with_the_access_key_is_in_no_transport_error() {
+async fn the_access_key_is_in_no_transport_error() {
     let truncated = raw_server(vec![raw_response("200 OK", 100, "{")]).await;
     let garbage = raw_server(vec!["no http at all\r\n\r\n".to_owned()]).await;
     for base in [unreachable_url().await, truncated, garbage] {

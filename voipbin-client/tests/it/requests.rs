@@ -143,13 +143,45 @@ async fn bodies_contain_the_members_that_were_set() {
         body_of(&server, client.providers().setup(setup)).await,
         json!({"carrier": "didww", "name": "n", "credentials": {"api_key": "key", "trunk_id": "t"}})
     );
-    let calls =
-        CallCreate::new(Address::tel("+1").target_name("me"), [Address::sip("a@example.com")]).flow_id(ID);
+    let calls = CallCreate::new([Address::sip("a@example.com")]);
+    assert_eq!(
+        body_of(&server, client.calls().create(calls.clone())).await,
+        json!({"destinations": [{"type": "sip", "target": "a@example.com"}]})
+    );
+    let calls = calls
+        .source(Address::tel("+1").target_name("me"))
+        .flow_id(ID)
+        .variables([("name", "Ann"), ("city", "Seoul")])
+        .variables([("city".to_owned(), "Busan".to_owned())]);
     assert_eq!(
         body_of(&server, client.calls().create(calls)).await,
         json!({"flow_id": ID, "source": {"type": "tel", "target": "+1", "target_name": "me"},
-            "destinations": [{"type": "sip", "target": "a@example.com"}]})
+            "destinations": [{"type": "sip", "target": "a@example.com"}],
+            "variables": {"city": "Busan", "name": "Ann"}})
     );
+}
+
+#[tokio::test]
+async fn a_country_is_added_to_the_whitelist_that_the_service_has() {
+    let server = MockServer::start().await;
+    let config = json!({"id": ID, "destination_whitelist": ["us", "GB"]});
+    Mock::given(any()).respond_with(ok(&config)).mount(&server).await;
+    let client = client(&server);
+    client.outbound_config().allow_country("us").await.unwrap();
+    client.outbound_configs().allow_country(ID, "us").await.unwrap();
+    let reads = ["GET /v1.0/outbound_config".to_owned(), format!("GET /v1.0/outbound_configs/{ID_TEXT}")];
+    assert_eq!(received(&server).await, reads, "a country that is there already changes nothing");
+    let own = client.outbound_config();
+    let added = json!({"destination_whitelist": ["us", "GB", "kr"]});
+    assert_eq!(body_of(&server, own.allow_country(" KR")).await, added);
+    let configs = client.outbound_configs();
+    assert_eq!(body_of(&server, configs.allow_country(ID, "kr")).await, added);
+    // The service matches lower-case codes alone, and refuses the same code in two letter cases.
+    assert_eq!(
+        body_of(&server, own.allow_country("gb")).await,
+        json!({"destination_whitelist": ["us", "gb"]})
+    );
+    assert_eq!(received(&server).await.last().unwrap(), "PUT /v1.0/outbound_config");
 }
 
 #[tokio::test]

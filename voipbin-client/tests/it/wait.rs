@@ -1,10 +1,10 @@
-//! Polling of a call until it has ended.
+//! Polling of a call until it has been answered, or has ended.
 
 use std::time::Duration;
 
 use serde_json::json;
 use voipbin_client::types::{CallStatus, HangupReason};
-use voipbin_client::{Error, RetryPolicy};
+use voipbin_client::{Awaited, Error, RetryPolicy};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -40,6 +40,49 @@ async fn a_call_is_polled_until_it_has_ended() {
     let call = client(&server).calls().wait_until_hung_up(ID, LONG).await.unwrap();
     assert_eq!(call.hangup_reason, Some(HangupReason::Noanswer));
     assert_eq!(received(&server).await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_call_is_polled_until_it_is_answered() {
+    let steps = ["dialing", "ringing", "progressing", "hangup"].map(|status| ok(&call(status)));
+    let server = in_turn(steps.into_iter().collect()).await;
+    let call = client(&server).calls().wait_until_answered(ID, LONG).await.unwrap();
+    assert!(call.was_answered() && !call.is_over());
+    assert_eq!(received(&server).await.len(), 3);
+}
+
+#[tokio::test]
+async fn the_wait_for_an_answer_ends_with_a_call_that_ends_without_one() {
+    let server = in_turn(vec![ok(&call("ringing")), ended()]).await;
+    let call = client(&server).calls().wait_until_answered(ID, LONG).await.unwrap();
+    assert!(call.is_over() && !call.was_answered());
+    assert_eq!(call.hangup_reason, Some(HangupReason::Noanswer));
+}
+
+#[tokio::test]
+async fn a_call_that_was_answered_and_has_ended_counts_as_answered() {
+    let mut over = call("hangup");
+    over["tm_progressing"] = json!("2026-04-21T23:15:00Z");
+    let server = in_turn(vec![ok(&over)]).await;
+    let call = client(&server).calls().wait_until_answered(ID, LONG).await.unwrap();
+    assert!(call.was_answered() && call.is_over());
+}
+
+#[tokio::test]
+async fn the_error_of_a_call_that_still_rings_names_the_answer() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(ok(&call("ringing"))).mount(&server).await;
+    let waiting =
+        builder(&server.uri()).poll(Duration::from_millis(1), Duration::from_millis(5)).build().unwrap();
+    let error = waiting.calls().wait_until_answered(ID, Duration::from_millis(100)).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "call {ID} is not known to have been answered or ended within 100ms: its last known status is ringing"
+        )
+    );
+    let Error::StillUp(still_up) = error else { panic!("{error}") };
+    assert_eq!(still_up.awaited, Awaited::Answer);
 }
 
 #[tokio::test]

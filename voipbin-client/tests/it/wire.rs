@@ -3,9 +3,9 @@
 use serde_json::json;
 use voipbin_client::Uuid;
 use voipbin_client::types::{
-    Action, Address, BASIC, Call, CallKind, CallStatus, ErrorBody, ErrorEnvelope, ErrorReason, ErrorStatus,
-    EventKind, OutboundConfig, Page, Provider, ProviderCall, Route, RouteUpdate, Timestamp, Webhook, ZERO,
-    to_json,
+    Action, Address, AnswerMethod, BASIC, Call, CallKind, CallStatus, CallsCreated, ErrorBody, ErrorEnvelope,
+    ErrorReason, ErrorStatus, EventKind, Groupcall, GroupcallStatus, OutboundConfig, Page, Provider,
+    ProviderCall, RingMethod, Route, RouteUpdate, Timestamp, Webhook, ZERO, to_json,
 };
 
 const ID: Uuid = Uuid::from_u128(0x0a);
@@ -78,6 +78,22 @@ fn a_new_call_has_no_hangup_reason_and_only_its_creation_time() {
     );
     assert_eq!(text(&call), expected);
     assert_eq!(serde_json::from_str::<Call>(&expected).unwrap(), call);
+}
+
+#[test]
+fn a_group_of_calls_is_encoded_as_by_the_service() {
+    let expected = format!(
+        r#"{{"id":"{ID_TEXT}","customer_id":"{ID_TEXT}","owner_type":"","owner_id":"{ZERO_TEXT}","status":"progressing","flow_id":"{ZERO_TEXT}","source":{{"type":"tel","target":"+1"}},"destinations":[{{"type":"extension","target_name":"2001"}}],"master_call_id":"{ZERO_TEXT}","master_groupcall_id":"{ZERO_TEXT}","ring_method":"ring_all","answer_method":"hangup_others","answer_call_id":"{ZERO_TEXT}","call_ids":["{ID_TEXT}"],"answer_groupcall_id":"{ZERO_TEXT}","call_count":1,"tm_create":"2026-04-21T23:15:00.5Z"}}"#
+    );
+    let group: Groupcall = serde_json::from_str(&expected).unwrap();
+    assert_eq!(
+        (group.status.clone(), group.ring_method.clone(), group.answer_method.clone()),
+        (Some(GroupcallStatus::Progressing), Some(RingMethod::RingAll), Some(AnswerMethod::HangupOthers))
+    );
+    assert_eq!((group.call_ids.as_slice(), group.call_count, group.dial_index), ([ID].as_slice(), 1, 0));
+    assert_eq!(text(&group), expected);
+    let answer = format!(r#"{{"calls":[],"groupcalls":[{expected}]}}"#);
+    assert_eq!(serde_json::from_str::<CallsCreated>(&answer).unwrap().groupcalls, [group]);
 }
 
 #[test]

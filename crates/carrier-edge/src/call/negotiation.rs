@@ -20,7 +20,8 @@ impl Call<'_> {
     fn no_media(&self, why: &MediaRefusal) -> Ending {
         let call_id = &self.registered.call_state.key.call_id;
         if self.may_warn() {
-            tracing::warn!(%why, %call_id, "the answer does not match the offer; the call is ended");
+            let (why, call_id) = (why.to_string(), &**call_id);
+            tracing::warn!(why, call_id, "the answer does not match the offer; the call is ended");
         }
         let cause = why.cause();
         let ended = Ending::new(cause.id(), 488, cause.text(), HungUpBy::Server);

@@ -72,7 +72,7 @@ impl Call<'_> {
                 }
                 Some(event) = call_state.mailbox.next() => match event {
                     CallEvent::HungUp(bye) => {
-                        self.bye = Some(bye);
+                        self.byes.push(bye);
                         Some(CANCELLED)
                     }
                     CallEvent::Request(in_dialog) => Box::pin(self.handle_early_request(*in_dialog)).await,

@@ -41,6 +41,7 @@ fn front() -> Front {
     }
     let front = Front::new(
         (clock, Ids::seeded(7)),
+        (Arc::default(), Arc::default()),
         Arc::new(trunks),
         Arc::default(),
         Settings::default(),

@@ -7,11 +7,14 @@ use didww_types::Timestamp;
 use sip_transport::body::ACCEPT;
 use sip_transport::{Arrival, FilterAction, Head, Reply, body_of_datagram, tag_of, unfolded};
 use trunk_rules::carrier::{
-    Attempt, Check, Identified, Refusal, Snapshot, Verdict, claimed_username, identify, reason_phrase,
+    Attempt, Challenge, Check, DigestFailure, Identified, Refusal, Snapshot, Verdict, claimed_username,
+    identify, reason_phrase,
 };
 
-use super::{BoundNonces, Front, key_of};
+use super::{BoundNonces, Front, key_of, message};
 use crate::attempt::TWILIO_HEADER;
+use crate::attempt_log::{enter_challenge, of_refusal};
+use crate::attempts::AttemptOutcome;
 use crate::digest_guesses::DigestAttempt;
 use crate::stack::{ALLOW, SUPPORTED};
 
@@ -33,6 +36,8 @@ impl Front {
             head.and_then(|head| head.request().map(|request| (head, request)))
         else {
             self.counts.unreadable();
+            let why = "the message could not be parsed as SIP";
+            self.trace_unreadable(bytes, arrival, AttemptOutcome::Unreadable, None, why);
             return FilterAction::Drop;
         };
         if matches!(method, b"ACK" | b"CANCEL") {
@@ -87,6 +92,10 @@ impl Front {
         let values: Vec<Cow<'_, [u8]>> =
             head.values([settings.credentials_header(), ""]).map(unfolded).collect();
         let credentials: Vec<&[u8]> = values.iter().map(|value| &**value).collect();
+        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
+        if !credentials.is_empty() {
+            self.unanswered_challenges.answered(source, &call_id);
+        }
         let username = claimed_username(&credentials, settings);
         let digest = username.as_deref().map(|username| DigestAttempt { source, username, now });
         if digest.is_some_and(|digest| !self.may_verify(digest)) {
@@ -143,6 +152,7 @@ impl Front {
                 if challenge.failure.is_guess() && digest.is_some_and(|digest| !self.count_wrong(digest)) {
                     return FilterAction::Drop;
                 }
+                self.challenged(&call_id, arrival, &challenge, now);
                 let nonce = self.nonce(source, now);
                 let values = challenge.headers(settings, &nonce);
                 let mut reply = Reply::new(challenge.code, challenge.phrase);
@@ -154,15 +164,30 @@ impl Front {
         self.answer(head, bytes.len(), arrival, reply)
     }
 
+    /// Traces a challenge: its first one is ordinary and not logged.
+    fn challenged(&self, call_id: &[u8], arrival: &Arrival, challenge: &Challenge, now: Timestamp) {
+        let (source, message) = (arrival.source, message(call_id, arrival));
+        if challenge.failure != DigestFailure::NoHeader
+            && self.log_sums.challenged.admits((source.ip(), challenge.failure.to_string()), now)
+        {
+            let (call_id, check) = (&*message.call_id, Check::Digest);
+            tracing::warn!(%source, call_id, %check, why = challenge.explanation(), "challenged again");
+        }
+        enter_challenge(&self.attempts, &self.unanswered_challenges, message, challenge, false, now);
+    }
+
     fn refused(&self, head: &Head<'_>, arrival: &Arrival, refusal: &Refusal, now: Timestamp) {
-        if !self.log_sums.refused.admits((), now) {
+        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
+        let message = message(&call_id, arrival);
+        let call_id = message.call_id.clone();
+        self.attempts.enter(of_refusal(message, refusal), now);
+        if !self.log_sums.refused.admits(arrival.source.ip(), now) {
             return;
         }
         let (source, code, why) = (arrival.source, refusal.code, &refusal.explanation);
-        let call_id = head.value(["Call-ID", "i"]).unwrap_or_default();
-        let call_id = String::from_utf8_lossy(&call_id);
+        let (call_id, check) = (&*call_id, refusal.check);
         let nearest = self.trunks.read().index.nearest_network(source.ip());
         let nearest = nearest.map_or_else(|| "none".to_owned(), |network| network.to_string());
-        tracing::warn!(%source, %call_id, nearest, why, code, "refused: unknown address");
+        tracing::info!(%source, call_id, %check, nearest, why, code, "refused: unknown address");
     }
 }

@@ -19,6 +19,7 @@ use sip_transport::{Arrival, tag_of, uri_of};
 
 use super::Dialog;
 use super::identity::EdgeIdentity;
+use crate::attempts::transport_name;
 use crate::request_slots::RequestSlot;
 
 /// A received request with its server transaction.
@@ -85,11 +86,7 @@ impl Incoming {
 
     /// `udp`, `tcp` or `tls`.
     pub(crate) fn transport(&self) -> &'static str {
-        match self.arrival.transport {
-            Transport::Tcp => "tcp",
-            Transport::Tls => "tls",
-            _ => "udp",
-        }
+        transport_name(self.arrival.transport)
     }
 
     pub(crate) fn method(&self) -> &'static str {

@@ -1,6 +1,6 @@
 //! Errors: the document that the client receives, and what the log adds for the operator.
 
-use didww_types::{ErrorCode, ErrorDocument, ErrorObject, Violation};
+use didww_types::{ApiVersion, ErrorCode, ErrorDocument, ErrorObject, Violation};
 use http::StatusCode;
 use http_listener::Recovery;
 use service_core::AttemptError;
@@ -17,7 +17,7 @@ pub(crate) struct ApiError {
     pub errors: Vec<ErrorObject>,
     /// A cause for the log, which the client must not see.
     pub internal: Option<String>,
-    /// When a request that received 503 can succeed; `None` with every other status.
+    /// When a request that received 503, or 409 for its idempotency key, can succeed; `None` with every other error.
     pub recovery: Option<Recovery>,
 }
 
@@ -78,6 +78,21 @@ impl ApiError {
             recovery: Some(Recovery::Restart),
             ..Self::new(ErrorCode::Unavailable, "Service Unavailable", why)
         }
+    }
+
+    /// Adds to the log which version served the request, if the client may have expected another one. Members and
+    /// paths that a version lacks are refused in the same words as unknown ones.
+    pub(crate) fn with_version_note(mut self, served: ApiVersion, was_sent: bool) -> Self {
+        let codes = [ErrorCode::ParamNotAllowed, ErrorCode::NotFound].map(ErrorCode::as_str);
+        let code = self.errors.first().and_then(|error| error.code.as_deref()).unwrap_or_default();
+        if codes.contains(&code) {
+            let cause =
+                if was_sent { "the version header was ignored" } else { "no version header was sent" };
+            let note = format!("{cause}, so the account's version {served} served the request");
+            self.internal =
+                Some(self.internal.map_or_else(|| note.clone(), |cause| format!("{cause}; {note}")));
+        }
+        self
     }
 
     /// Returns the status of the response.

@@ -235,8 +235,12 @@ async fn collect_within(
     forest: &[IncludeNode],
     max_bytes: usize,
 ) -> Result<(Vec<RecordWithLinkage>, Vec<RecordWithLinkage>), ApiError> {
-    let seen =
-        if forest.is_empty() { HashSet::new() } else { records.iter().map(|record| record.id).collect() };
+    if forest.is_empty() {
+        // Most requests include nothing.
+        let alone = |record| RecordWithLinkage { record, spec, linkage: Vec::new() };
+        return Ok((records.into_iter().map(alone).collect(), Vec::new()));
+    }
+    let seen = records.iter().map(|record| record.id).collect();
     let (primary, included): (Vec<RecordWithLinkage>, Vec<Vec<RecordWithLinkage>>) =
         Collector { context, seen, left: MAX_IDENTIFIERS, bytes_left: max_bytes }
             .expand(spec, records, forest)

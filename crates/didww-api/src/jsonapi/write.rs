@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use didww_types::{ErrorCode, RelationshipSpec, ResourceSpec, Timestamp, find};
 use http::StatusCode;
+use service_base::log_limiter::LogLimiter;
 use service_core::{AttemptError, Decided, Retries};
 use trunk_rules::domain::{
     Credentials, LinkedRecord, MAX_RELATED_RECORDS, RecordChange, RecordText, WriteContext, WriteError,
@@ -193,7 +194,25 @@ impl Decision {
         let read: Vec<&Record> = before.into_iter().chain(linked).collect();
         let decided = Decided { account: context.account.number, at: self.now, read: &read };
         let changes = decided.changes(outcome, &context.core.ids)?;
-        Ok(context.core.commit(changes).await?)
+        let records = context.core.commit(changes).await?;
+        for record in &records {
+            log_notice(context, record, before.filter(|before| before.id == record.id));
+        }
+        Ok(records)
+    }
+}
+
+/// Counts the records that permit more than usual, by account.
+static NOTICES: LogLimiter = LogLimiter::new("records that permit more than usual");
+
+/// Logs what an operator should know about a record, unless the record was so before.
+fn log_notice(context: &RequestContext<'_>, record: &Record, before: Option<&Record>) {
+    let notice = |record: &Record| context.rules.notice(record.kind, &record.attributes);
+    let Some(notice_now) = notice(record) else { return };
+    let is_new = before.is_none_or(|before| notice(before) != Some(notice_now));
+    if is_new && NOTICES.admits(context.account.number, context.core.clock.now()) {
+        let (kind, account) = (record.kind, context.account.id);
+        tracing::warn!(%account, kind, id = %record.id, "{notice_now}");
     }
 }
 

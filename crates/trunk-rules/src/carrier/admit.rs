@@ -12,11 +12,12 @@ use self::select::select;
 pub use self::snapshot::{Funds, Snapshot};
 use super::cli::presentation_is_restricted;
 use super::index::Entry;
+use super::offer_summary::offer_summary;
 use super::uri::lossy_text;
 use super::{
     Admitted, Attempt, Caller, Cause, Channel, Channels, Check, Checks, Cli, CliHeader, CliRefusal,
     DestinationRefusal, Digits, EmergencyCall, Full, Identified, Media, MediaRefusal, Rate, Refusal,
-    Settings, TrunkTerms, Verdict, has_room, negotiate, normalise, user_part,
+    Settings, TrunkTerms, Verdict, has_room, negotiate, normalise, sentence, user_part,
 };
 
 /// Decides on a call without taking a channel: for explanations, or when the caller of this function counts
@@ -56,6 +57,8 @@ struct Call<'a> {
     /// The dialled text after the tech prefix.
     number: &'a [u8],
     caller: Caller<'a>,
+    /// The header that the caller number was taken from.
+    caller_header: &'static str,
     emergency: Option<EmergencyCall>,
     passed: Checks,
 }
@@ -69,9 +72,11 @@ fn run_checks<C>(
     let (Entry { terms: trunk, channels }, identified, passed) = select(snapshot, attempt, &dialled)?;
     // The prefix is removed once only: the rest may begin with the same characters again.
     let number = dialled.strip_prefix(trunk.tech_prefix.as_bytes()).unwrap_or(&dialled);
-    let caller = caller(snapshot.settings, attempt);
+    let (caller_header, caller) = caller(snapshot.settings, attempt);
     let emergency = snapshot.settings.emergency.find(number, caller.number);
-    let mut call = Call { snapshot, attempt, trunk, dialled: &dialled, number, caller, emergency, passed };
+    let dialled = &*dialled;
+    let mut call =
+        Call { snapshot, attempt, trunk, dialled, number, caller, caller_header, emergency, passed };
     call.request()?;
     call.status()?;
     call.recording()?;
@@ -85,7 +90,7 @@ fn run_checks<C>(
     let admitted = Admitted {
         trunk: Arc::clone(trunk),
         identified,
-        dialled: lossy_text(&dialled),
+        dialled: lossy_text(dialled),
         destination,
         cli,
         emergency,
@@ -96,12 +101,19 @@ fn run_checks<C>(
     Ok((admitted, channel))
 }
 
-fn caller<'a>(settings: &Settings, attempt: &Attempt<'a>) -> Caller<'a> {
+/// Returns the caller number, and the name of the header that contains it.
+fn caller<'a>(settings: &Settings, attempt: &Attempt<'a>) -> (&'static str, Caller<'a>) {
     let identity = match settings.cli_header {
         CliHeader::From => None,
-        CliHeader::Identity => attempt.preferred_identity.or(attempt.asserted_identity),
+        CliHeader::Identity => {
+            let preferred = attempt.preferred_identity.map(|value| ("P-Preferred-Identity", value));
+            preferred.or(attempt.asserted_identity.map(|value| ("P-Asserted-Identity", value)))
+        }
     };
-    Caller::of_header(identity.unwrap_or(attempt.from))
+    match identity {
+        Some((header, value)) => (header, Caller::of_identity(value)),
+        None => ("From", Caller::of_header(attempt.from)),
+    }
 }
 
 /// The details of a refusal, for logs and diagnostic headers.
@@ -121,7 +133,7 @@ impl Call<'_> {
             trunk: Some(Arc::clone(self.trunk)),
             configured: details.configured.into_owned(),
             received: details.received,
-            explanation: details.explanation.into_owned(),
+            explanation: sentence(&details.explanation),
             warning: None,
             dialled: lossy_text(self.dialled),
             passed: self.passed,
@@ -295,7 +307,8 @@ impl Call<'_> {
 
     fn cli_details(&self, refusal: CliRefusal) -> RefusalDetails {
         let rule = &self.trunk.cli;
-        let asserted = self.attempt.asserted_identity.map(Caller::of_header).and_then(|caller| caller.number);
+        let asserted =
+            self.attempt.asserted_identity.map(Caller::of_identity).and_then(|caller| caller.number);
         let asserted = asserted.filter(|number| rule.callers().contains(*number, self.snapshot.now));
         let explanation: Cow<'static, str> = match (refusal, asserted) {
             (CliRefusal::NothingToShow, _) => "the trunk has no usable DID to present instead".into(),
@@ -303,10 +316,14 @@ impl Call<'_> {
                 format!("From is what is checked, and P-Asserted-Identity has {number}; put it into From")
                     .into()
             }
-            (CliRefusal::Mismatch, _) if self.caller.number.is_none() => {
-                "From contains no number; put a DID of the trunk there, not a username or anonymous".into()
+            (CliRefusal::Mismatch, _) if self.caller.number.is_none() => format!(
+                "{} contains no number; put a DID of the trunk there, not a username or anonymous",
+                self.caller_header
+            )
+            .into(),
+            (CliRefusal::Mismatch, _) => {
+                format!("the number in {} is not one of the trunk's usable DIDs", self.caller_header).into()
             }
-            (CliRefusal::Mismatch, _) => "the number is not one of the trunk's usable DIDs".into(),
         };
         RefusalDetails {
             configured: format!("{} with {} numbers", rule.action().name(), rule.callers().len()).into(),
@@ -340,15 +357,22 @@ impl Call<'_> {
         let settings = self.snapshot.settings;
         let mode = &self.trunk.media_encryption_mode;
         let media = negotiate(mode, settings, self.attempt.sdp).map_err(|refusal| {
-            let received = match &refusal {
-                MediaRefusal::Profile(profile) => profile.clone(),
-                MediaRefusal::NoCodec(codecs) => codecs.clone(),
-                _ => "the offer".to_owned(),
+            let (configured, explanation) = match &refusal {
+                MediaRefusal::NoCodec(offered) => {
+                    let accepted =
+                        settings.codecs.iter().map(|codec| codec.name()).collect::<Vec<_>>().join(", ");
+                    // The offered ones last: they may be cut.
+                    let explanation =
+                        format!("the offer has none of the accepted codecs, {accepted}, but {offered}");
+                    (format!("codecs {accepted}"), explanation)
+                }
+                MediaRefusal::Unparsable(_) => ("a session description".to_owned(), refusal.to_string()),
+                _ => (format!("media_encryption_mode {mode}"), refusal.to_string()),
             };
             let details = RefusalDetails {
-                configured: format!("media_encryption_mode {mode}").into(),
-                received,
-                explanation: refusal.to_string().into(),
+                configured: configured.into(),
+                received: offer_summary(&refusal, self.attempt.sdp),
+                explanation: explanation.into(),
             };
             let mut verdict = self.refuse(Check::Media, refusal.cause(), refusal.code(settings), details);
             if let Verdict::Refused(refused) = &mut verdict {

@@ -21,9 +21,9 @@ pub struct Attempt<'a> {
     pub credentials: &'a [&'a [u8]],
     /// The value of `X-Twilio-AccountSid`. No DIDWW page names this header; it is inferred.
     pub twilio_account_sid: Option<&'a [u8]>,
-    /// The value of `P-Asserted-Identity`.
+    /// The values of `P-Asserted-Identity`, separated by commas.
     pub asserted_identity: Option<&'a [u8]>,
-    /// The value of `P-Preferred-Identity`.
+    /// The values of `P-Preferred-Identity`, separated by commas.
     pub preferred_identity: Option<&'a [u8]>,
     /// The topmost value of `Diversion`.
     pub diversion: Option<&'a [u8]>,

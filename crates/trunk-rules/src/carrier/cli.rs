@@ -27,10 +27,39 @@ impl<'a> Caller<'a> {
         Self { text, number }
     }
 
+    /// Parses the value of an identity header (RFC 3325 §9.1), which may contain a `sip:` and a `tel:` URI of the
+    /// same caller, separated by a comma. The first one with a number counts, else the first one.
+    pub fn of_identity(value: &'a [u8]) -> Self {
+        let mut identities = identities(value).map(Self::of_header);
+        let first = identities.next().unwrap_or_else(|| Self::of_header(value));
+        if first.number.is_some() {
+            return first;
+        }
+        identities.find(|caller| caller.number.is_some()).unwrap_or(first)
+    }
+
     /// The user part as text; invalid UTF-8 is replaced.
     pub fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.text)
     }
+}
+
+/// Splits a header value at the commas outside of quoted text and angle brackets.
+fn identities(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut is_quoted, mut is_escaped, mut is_in_brackets) = (false, false, false);
+    value.split(move |byte| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match byte {
+            _ if was_escaped => {}
+            b'\\' if is_quoted => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            b'<' if !is_quoted => is_in_brackets = true,
+            b'>' if !is_quoted => is_in_brackets = false,
+            b',' => return !is_quoted && !is_in_brackets,
+            _ => {}
+        }
+        false
+    })
 }
 
 /// What happens to a call whose caller number is not one of the trunk's.

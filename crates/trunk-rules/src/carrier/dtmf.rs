@@ -1,6 +1,9 @@
 //! DTMF of a caller: telephone events in RTP (RFC 4733), and INFO requests.
 //!
-//! Digits can be PINs or card numbers. Without the setting that keeps them, only their number is counted.
+//! Digits can be PINs or card numbers. Without the setting that keeps them, only their number is counted; the types
+//! here print none of them for debugging either.
+
+use std::fmt;
 
 /// Limit of digits that are kept of a call.
 const MAX_DIGITS: usize = 64;
@@ -13,7 +16,7 @@ const FLASH_EVENT: u8 = 16;
 pub const DTMF_MEDIA_TYPES: &str = "application/dtmf-relay, application/dtmf";
 
 /// The DTMF that a call received.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Dtmf {
     /// Keys that were received as telephone events.
     pub telephone_events: u32,
@@ -64,12 +67,30 @@ impl Dtmf {
 }
 
 /// What an INFO request signals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     /// A key: a digit, `*`, `#`, or `A` to `D`.
     Key(char),
     /// A hook flash.
     Flash,
+}
+
+impl fmt::Debug for Dtmf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dtmf")
+            .field("telephone_events", &self.telephone_events)
+            .field("info", &self.info)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Key(_) => "Key",
+            Self::Flash => "Flash",
+        })
+    }
 }
 
 /// Why an INFO request is refused.
@@ -154,6 +175,14 @@ mod tests {
         let mut dtmf = Dtmf::new(true);
         dtmf.event(7, 10, None);
         assert_eq!((dtmf.telephone_events, dtmf.digits.as_deref()), (1, Some("")));
+    }
+
+    #[test]
+    fn digits_are_not_printed_for_debugging() {
+        let mut dtmf = Dtmf::new(true);
+        dtmf.info(Signal::Key('7'));
+        let text = format!("{dtmf:?} {:?}", Signal::Key('7'));
+        assert!(!text.contains('7'), "{text}");
     }
 
     #[test]

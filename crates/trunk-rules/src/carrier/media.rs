@@ -531,7 +531,7 @@ mod tests {
             "8",
             &["crypto:1 AES_256_CM_HMAC_SHA1_80 inline:x", &line(SRTP_SUITES[1], KEY)],
         );
-        let expected = Protection::Sdes { tag: 2, suite: SRTP_SUITES[1], key: KEY.into() };
+        let expected = Protection::Sdes { tag: 2, suite: SRTP_SUITES[1], key: KEY.into(), is_plain: false };
         assert_eq!(check(&mode, &good).unwrap().protection, expected);
         assert_eq!(refused(&mode, &offer("RTP/SAVP", "8", &[])), MediaRefusal::NoKey);
         assert_eq!(
@@ -546,7 +546,7 @@ mod tests {
     fn encryption_that_is_offered_as_optional_is_taken() {
         let line = format!("crypto:1 {} inline:{KEY}", SRTP_SUITES[0]);
         let sdp = offer("RTP/AVP", "8", &[&line]);
-        let expected = Protection::Sdes { tag: 1, suite: SRTP_SUITES[0], key: KEY.into() };
+        let expected = Protection::Sdes { tag: 1, suite: SRTP_SUITES[0], key: KEY.into(), is_plain: true };
         assert_eq!(check(&MediaEncryptionMode::SrtpSdes, &sdp).unwrap().protection, expected);
         assert_eq!(check(&MediaEncryptionMode::Disabled, &sdp).unwrap().protection, Protection::Plain);
     }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::media_address::{is_private, no_media_to};
 use super::media_facts::{AgreedMedia, Encryption, MediaFacts};
-use super::{Direction, MediaHost, RtpTerms};
+use super::{Direction, MediaHost, RtpTerms, sentence};
 
 /// Limit of addresses that a sentence names.
 const MAX_NAMED: usize = 3;
@@ -29,7 +29,7 @@ pub fn no_audio(terms: &RtpTerms, signalling: IpAddr, facts: &MediaFacts) -> Opt
             nothing_sent(terms, signalling, agreed, facts)
         }
     });
-    Some(sentence(&why))
+    Some(because(&why))
 }
 
 /// Why a call with this session description cannot have audio, before any packet: for an explanation of an
@@ -39,11 +39,12 @@ pub fn no_audio_with(terms: &RtpTerms, signalling: IpAddr, agreed: &AgreedMedia)
     let why = of_direction(agreed)
         .or_else(|| of_encryption(agreed))
         .or_else(|| of_address(terms, signalling, agreed))?;
-    Some(sentence(&why))
+    Some(because(&why))
 }
 
-fn sentence(why: &str) -> String {
-    format!("no audio, because {why}")
+/// A session description can name any host, so its text is made harmless as in every [`sentence`].
+fn because(why: &str) -> String {
+    sentence(&format!("no audio, because {why}"))
 }
 
 fn of_direction(agreed: &AgreedMedia) -> Option<String> {

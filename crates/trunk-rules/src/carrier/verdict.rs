@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::{
     Cause, Check, Checks, Cli, DigestFailure, Digits, EmergencyCall, Media, Rate, Settings, TrunkTerms,
-    Warning,
+    Warning, sentence,
 };
 
 /// The decision on a call.
@@ -81,6 +81,18 @@ impl Challenge {
     /// The disconnect cause of every challenge.
     pub const CAUSE: Cause = Cause::Unauthorized;
 
+    /// Returns the value of a [`Refusal::DIAGNOSIS_HEADER`]. It names no trunk, because the digest proves none.
+    pub fn diagnosis(&self) -> String {
+        let mut text = format!("check={};cause={}", Check::Digest, Self::CAUSE.id());
+        push_quoted(&mut text, "why", &self.explanation(), MAX_SENTENCE_CHARS);
+        text
+    }
+
+    /// Why the digest was not accepted, as a [`sentence`].
+    pub fn explanation(&self) -> String {
+        sentence(&self.failure.to_string())
+    }
+
     /// Returns the header values, one per algorithm, to send under [`Settings::challenge_header`].
     pub fn headers(&self, settings: &Settings, nonce: &str) -> Vec<String> {
         let qop: Vec<&str> = settings.qop.iter().map(|qop| qop.name()).collect();
@@ -117,7 +129,8 @@ pub struct Refusal {
     pub configured: String,
     /// The received value. It may contain any character that the network can deliver.
     pub received: String,
-    /// Why the call was refused, and how to correct it.
+    /// Why the call was refused, and how to correct it. Made by [`sentence`], so that it is the
+    /// same in a header, a log line and a record.
     pub explanation: String,
     /// The warning of a response that refuses media; `None` for every other check.
     pub warning: Option<Warning>,
@@ -131,9 +144,10 @@ impl Refusal {
     /// The name of the header that carries the [`diagnosis`](Self::diagnosis).
     pub const DIAGNOSIS_HEADER: &'static str = "X-Refusal";
 
-    /// Whether the attempt is stored as a call record, which requires that its trunk is known.
+    /// Whether the attempt is stored as a call record, which requires that its trunk is known: a digest or the source
+    /// address proved it.
     pub fn is_recorded(&self) -> bool {
-        self.check >= Check::Request
+        self.check >= Check::Trunk
     }
 
     /// Returns the value of a `Reason` header: `SIP;cause=403;text="destination"`.
@@ -141,24 +155,27 @@ impl Refusal {
         format!("SIP;cause={};text=\"{}\"", self.code, self.check)
     }
 
-    /// Returns the value of a header that names the check, the trunk, and the configured and the received
-    /// value. The received value is escaped so that it cannot end the header.
+    /// Returns the value of a header that names the check, the trunk, the configured and the received value, and
+    /// the reason. The received value is escaped so that it cannot end the header.
     pub fn diagnosis(&self) -> String {
         let mut text = format!("check={};cause={}", self.check, self.cause.id());
         if let Some(trunk) = &self.trunk {
-            push_quoted(&mut text, "trunk", trunk.id.as_str());
+            push_quoted(&mut text, "trunk", trunk.id.as_str(), MAX_VALUE_CHARS);
         }
-        push_quoted(&mut text, "configured", &self.configured);
-        push_quoted(&mut text, "received", &self.received);
+        push_quoted(&mut text, "configured", &self.configured, MAX_VALUE_CHARS);
+        push_quoted(&mut text, "received", &self.received, MAX_VALUE_CHARS);
+        push_quoted(&mut text, "why", &self.explanation, MAX_SENTENCE_CHARS);
         text
     }
 }
 
-const MAX_QUOTED_CHARS: usize = 120;
+const MAX_VALUE_CHARS: usize = 120;
+/// A sentence has no more, so it is never cut.
+const MAX_SENTENCE_CHARS: usize = 300;
 
-fn push_quoted(text: &mut String, name: &str, value: &str) {
+fn push_quoted(text: &mut String, name: &str, value: &str, max_chars: usize) {
     let _ = write!(text, ";{name}=\"");
-    for character in value.chars().take(MAX_QUOTED_CHARS) {
+    for character in value.chars().take(max_chars) {
         match character {
             '"' | '\\' => text.extend(['\\', character]),
             ' '..='~' => text.push(character),
@@ -183,7 +200,7 @@ mod tests {
             trunk: None,
             configured: "reject_all".to_owned(),
             received: received.to_owned(),
-            explanation: String::new(),
+            explanation: "with reject_all it's refused".to_owned(),
             warning: None,
             dialled: String::new(),
             passed: Checks::default(),
@@ -196,7 +213,8 @@ mod tests {
         assert_eq!(refusal.reason(), "SIP;cause=403;text=\"destination\"");
         assert_eq!(
             refusal.diagnosis(),
-            "check=destination;cause=8001;configured=\"reject_all\";received=\"44\\\"20\""
+            "check=destination;cause=8001;configured=\"reject_all\";received=\"44\\\"20\";\
+             why=\"with reject_all it's refused\""
         );
     }
 
@@ -226,6 +244,15 @@ mod tests {
             challenge(false).headers(&Settings::default(), "abc"),
             ["Digest realm=\"out.didww.com\", nonce=\"abc\", qop=\"auth\", algorithm=MD5"]
         );
+    }
+
+    #[test]
+    fn a_repeated_challenge_is_explained_without_naming_a_trunk() {
+        let failure = DigestFailure::NonceForeign;
+        let (phrase, passed) = ("Unauthorized", Checks::default());
+        let challenge = Challenge { code: 401, phrase, failure, stale: false, trunk: None, passed };
+        let expected = "check=digest;cause=57;why=\"the nonce is not one of this service\"";
+        assert_eq!(challenge.diagnosis(), expected);
     }
 
     proptest! {

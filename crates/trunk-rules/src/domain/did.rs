@@ -178,10 +178,13 @@ mod tests {
         }
     }
 
+    /// Relationships of a request: name and ids.
+    type Sent<'a> = &'a [(&'a str, &'a [&'a str])];
+
     #[test]
     fn channels_need_a_pool_that_is_stored_or_set_and_not_cleared() {
         let blank = "capacity_pool - can't be blank";
-        let cases: [(bool, &[(&str, &[&str])], bool); 7] = [
+        let cases: [(bool, Sent<'_>, bool); 7] = [
             (false, &[], false),
             (true, &[], true),
             (false, &[("capacity_pool", &["7"])], true),

@@ -47,6 +47,12 @@ pub trait Rules: Resource {
     fn membership(_owner: &Self::Partial, _relationship: &str) -> Membership {
         Membership::Linked
     }
+
+    /// Returns what an operator should know about a record with these attributes, as JSON text: that it permits more
+    /// than most owners mean to permit. It is called for every record that is created or changed.
+    fn notice(_attributes: &str) -> Option<&'static str> {
+        None
+    }
 }
 
 /// A relationship whose stored members the rules of an update depend on. They are read from the store only for a
@@ -84,6 +90,11 @@ impl Rulebook {
     /// The `meta` of a new record of a type, as JSON text; `None` for types without one.
     pub fn initial_meta(self, spec: &ResourceSpec) -> Option<&'static str> {
         self.of(spec.name)?.initial_meta
+    }
+
+    /// Returns what an operator should know about a record, by its type and its attributes as JSON text.
+    pub fn notice(self, kind: &str, attributes: &str) -> Option<&'static str> {
+        (self.of(kind)?.notice)(attributes)
     }
 
     /// Returns how the members of a record's relationship are determined, by the record's attributes as JSON text.
@@ -141,6 +152,7 @@ pub struct TypeRules {
     pub(super) write: fn(&WriteContext<'_>, UntypedDraft) -> Result<UntypedDraft, DecodeError>,
     pub(super) delete: fn(&DeleteContext<'_>) -> Result<WriteOutcome, WriteError>,
     pub(super) membership: fn(&str, &str) -> Result<Membership, DecodeError>,
+    pub(super) notice: fn(&str) -> Option<&'static str>,
 }
 
 impl TypeRules {
@@ -156,6 +168,7 @@ impl TypeRules {
             write: write::<R>,
             delete: R::delete,
             membership: membership::<R>,
+            notice: R::notice,
         }
     }
 

@@ -43,6 +43,24 @@ impl Rules for VoiceOutTrunk {
             Membership::Linked
         }
     }
+
+    /// A trunk whose `allowed_sip_ips` include the whole Internet: with `ip_only` it is open to all senders, else its
+    /// password is all that protects it.
+    fn notice(attributes: &str) -> Option<&'static str> {
+        // Most trunks are recognised without decoding them.
+        if !["0.0.0.0/0\"", "::/0\""].iter().any(|network| attributes.contains(network)) {
+            return None;
+        }
+        let method = VoiceOutTrunkPartial::from_attributes(attributes).ok()?.authentication_method?;
+        let is_open = method.allowed_sip_ips()?.networks().any(|network| network.prefix() == 0);
+        match method {
+            AuthenticationMethod::IpOnly(_) if is_open => {
+                Some("the trunk takes calls from any address, without a password")
+            }
+            _ if is_open => Some("the trunk takes calls from any address that has its password"),
+            _ => None,
+        }
+    }
 }
 
 /// In the older API versions, a new trunk has no threshold unless one is sent.

@@ -168,13 +168,6 @@ impl Failure {
     }
 }
 
-/// Whether every destination of a request was refused by the whitelist. The error response then names the
-/// whitelist.
-pub fn whitelist_refused_all(outcomes: &[Result<Plan, Failure>]) -> bool {
-    let refused = |outcome: &Result<Plan, Failure>| matches!(outcome, Err(Failure::Whitelist { .. }));
-    !outcomes.is_empty() && outcomes.iter().all(refused)
-}
-
 /// Decides on one destination.
 pub fn decide(snapshot: &Snapshot<'_>, request: &Request<'_>) -> Result<Plan, Failure> {
     let destination = request.destination;
@@ -341,15 +334,6 @@ mod tests {
         };
         let outcome = decide(&snapshot, &Request { destination: &destination, anonymous: None });
         assert_eq!(outcome, Err(Failure::Whitelist { country: None }));
-    }
-
-    #[test]
-    fn a_request_is_refused_for_the_whitelist_only_when_every_destination_is() {
-        let (refused, made) = (outcome("tel", &[Step::Whitelist]), outcome("tel", &[]));
-        assert!(whitelist_refused_all(&[refused.clone(), refused.clone()]));
-        assert!(!whitelist_refused_all(&[refused.clone(), made]));
-        assert!(!whitelist_refused_all(&[refused, outcome("tel", &[Step::Source])]));
-        assert!(!whitelist_refused_all(&[]));
     }
 
     proptest! {

@@ -4,6 +4,8 @@ use std::cmp::Reverse;
 
 use uuid::Uuid;
 
+use super::country::route_target;
+
 /// The target of a route that serves every destination without a more specific route.
 pub const ALL_TARGETS: &str = "all";
 
@@ -81,9 +83,25 @@ fn append_missing_providers(mut first: Vec<Dialroute>, second: Vec<Dialroute>) -
     first
 }
 
+/// Whether any dialled text leads to a target: `all`, or `+` and a calling code.
+pub fn is_route_target(target: &str) -> bool {
+    // Two more digits are the shortest national number.
+    target == ALL_TARGETS || route_target(&format!("{target}00")).as_deref() == Some(target)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_target_is_a_calling_code_or_all_of_them() {
+        for target in ["all", "+1", "+44", "+82"] {
+            assert!(is_route_target(target), "{target}");
+        }
+        for target in ["", "+", "1", "44", "+4420", "+1202", "+0", "ALL", "+999999", "all "] {
+            assert!(!is_route_target(target), "{target}");
+        }
+    }
     use proptest::prelude::*;
 
     const OWN: Uuid = Uuid::from_u128(7);

@@ -61,6 +61,14 @@ where
     sendable.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
+/// Returns the names of the headers that [`carrier_headers`] leaves out, in order.
+pub fn unsent_headers<'a>(
+    headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> impl Iterator<Item = &'a str> {
+    let unsent = |(name, value): &(&str, &str)| is_in(RESERVED, name) || !can_be_added(name, value);
+    headers.into_iter().filter(unsent).map(|(name, _)| name)
+}
+
 /// Whether a header may be added to a message: its name is a token and does not frame the message, and its
 /// value has no control characters except tabs.
 pub fn can_be_added(name: &str, value: &str) -> bool {
@@ -93,6 +101,12 @@ mod tests {
         {
             assert!(names(&[(name, "x")]).is_empty(), "{name:?}");
         }
+    }
+
+    #[test]
+    fn what_is_left_out_is_named() {
+        let headers = [("X-A", "1"), ("privacy", "none"), ("X-B", "a\r\nb"), ("X C", "1")];
+        assert_eq!(unsent_headers(headers).collect::<Vec<_>>(), ["privacy", "X-B", "X C"]);
     }
 
     #[test]

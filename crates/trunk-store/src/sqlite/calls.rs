@@ -33,6 +33,13 @@ pub(super) fn insert(connection: &Connection, call: &StoredCall) -> Result<(), S
         .map_err(failed)
 }
 
+/// A member of a record's attributes. The first one is indexed, by this very expression.
+macro_rules! member {
+    ($name:literal) => {
+        concat!("json_extract(CASE WHEN json_valid(attributes) THEN attributes END, '$.", $name, "') = ?")
+    };
+}
+
 pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<StoredCall>, StoreError> {
     let mut conditions = vec!["1".to_owned()];
     let mut parameters: Vec<SqlValue> = Vec::new();
@@ -45,6 +52,9 @@ pub(super) fn list(connection: &Connection, query: &CallQuery) -> Result<Vec<Sto
     add("account = ?", query.account.map(SqlValue::Integer));
     add("trunk = ?", query.trunk.map(|id| SqlValue::Blob(id.as_bytes().to_vec())));
     add("cause = ?", query.cause.map(|cause| SqlValue::Integer(cause.into())));
+    add(member!("call_id"), query.call_id.clone().map(SqlValue::Text));
+    add(member!("source_ip"), query.source_ip.map(|ip| SqlValue::Text(ip.to_string())));
+    add(member!("check"), query.check.clone().map(SqlValue::Text));
     let number = query.number.clone().map(SqlValue::Text);
     add("(instr(source, ?) > 0 OR instr(destination, ?) > 0)", number);
     add("ended_at >= ?", query.from.map(|at| SqlValue::Integer(at.as_unix_millis())));

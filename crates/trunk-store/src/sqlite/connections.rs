@@ -10,11 +10,13 @@ use std::thread::JoinHandle;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
+use super::idempotency;
 use super::memory::SharedConnection;
 use super::queued_write::{QueuedWrite, Task, closed, lock};
 use super::readers::Readers;
 use super::writer::{Writer, commit_alone};
 use crate::StoreError;
+use crate::idempotency::KeyUse;
 
 /// Maximum number of writes that wait. A further write is refused at once.
 const QUEUE_CAPACITY: usize = 4096;
@@ -71,7 +73,8 @@ impl Connections {
     }
 
     /// Queues a write, which shares a transaction with other writes of the queue. The future returns the result after
-    /// the write is durable.
+    /// the write is durable. A write of a request that uses an idempotency key also stores that, in the same
+    /// transaction.
     pub(super) fn write<T: Send + 'static>(
         &self,
         work: impl Fn(&Connection) -> Result<T, StoreError> + Send + 'static,
@@ -87,6 +90,13 @@ impl Connections {
         done: impl FnOnce(&T) + Send + 'static,
     ) -> impl Future<Output = Result<T, StoreError>> + Send + 'static {
         let (reply, answer) = oneshot::channel();
+        let used = KeyUse::current();
+        let work = move |connection: &Connection| {
+            let result = work(connection)?;
+            // After the work: a write that fails before it has changed anything costs the others of its group nothing.
+            used.as_ref().map(|used| idempotency::claim(connection, used)).transpose()?;
+            Ok(result)
+        };
         let mut task = Box::new(Task::new(work, done, reply));
         match self {
             Self::Memory(memory) => {

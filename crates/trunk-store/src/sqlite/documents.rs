@@ -92,6 +92,20 @@ pub(super) fn list(connection: &Connection, query: &DocumentQuery) -> Result<Vec
     rows.map_err(failed)
 }
 
+pub(super) fn count(
+    connection: &Connection,
+    kind: DocumentKind,
+    name: &str,
+    value: &str,
+) -> Result<u64, StoreError> {
+    let count = connection
+        .prepare_cached("SELECT count(*) FROM document_key WHERE kind = ?1 AND name = ?2 AND value = ?3")
+        .map_err(failed)?
+        .query_row(params![kind as i64, name, value], |row| row.get::<_, i64>(0))
+        .map_err(failed)?;
+    Ok(u64::try_from(count).unwrap_or_default())
+}
+
 /// Selects documents by kind and deletion mark from the oldest on.
 const AGED: &str = "SELECT d.number, d.id, d.customer, d.created_at, d.deleted, d.revision, d.body FROM document d \
     WHERE d.kind = ?1 AND d.deleted = ?2 AND d.live = 0 AND d.created_at >= ?3 AND d.created_at < ?4 \

@@ -42,6 +42,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0010_quotas.sql"),
     include_str!("migrations/0011_indexed.sql"),
     include_str!("migrations/0012_jobs.sql"),
+    include_str!("migrations/0013_call_ids.sql"),
+    include_str!("migrations/0014_idempotency.sql"),
 ];
 
 /// Number of connections for reads by a key.

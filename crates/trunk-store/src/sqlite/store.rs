@@ -5,6 +5,7 @@ mod calls;
 mod documents;
 mod engine;
 mod events;
+mod idempotency_keys;
 mod records;
 mod writes;
 

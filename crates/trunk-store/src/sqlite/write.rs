@@ -8,7 +8,7 @@ use super::record_writer::{Quotas, RecordWriter};
 use super::row::find;
 use super::sums::Differences;
 use super::symbols::Symbols;
-use super::{calls, documents, jobs, outbox, running};
+use super::{calls, documents, idempotency, jobs, outbox, running};
 use crate::{Change, Committed, NewDocument, Record, Scope, StoreError, StoredRecord, Write};
 
 /// The effects of a write.
@@ -155,6 +155,7 @@ pub(super) fn reset(connection: &Connection, account: Option<i64>, accounts: boo
     for sql in of_records.into_iter().chain(of_accounts.into_iter().filter(|_| accounts)) {
         connection.execute(sql, params![account]).map_err(failed)?;
     }
+    idempotency::reset(connection, account)?;
     if account.is_none() {
         documents::reset(connection)?;
     }

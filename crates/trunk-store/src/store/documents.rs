@@ -21,6 +21,9 @@ pub trait Documents: Send + Sync + std::fmt::Debug {
     /// Returns documents, the newest first.
     fn documents(&self, query: DocumentQuery) -> Answer<'_, Vec<Document>>;
 
+    /// Counts the documents with an index key. Deleted documents have none.
+    fn count_documents(&self, kind: DocumentKind, name: &'static str, value: String) -> Answer<'_, u64>;
+
     /// Returns documents that are not live, the oldest first: either deleted ones or those that are not deleted.
     fn aged_documents(&self, query: Aged) -> Answer<'_, Vec<Document>>;
 

@@ -112,7 +112,7 @@ fn the_database_of_another_program_is_refused_and_left_alone_with_its_log() {
 }
 
 /// The schemas of earlier releases, by version.
-const OLDER: [&str; 11] = [
+const OLDER: [&str; 12] = [
     include_str!("../../src/sqlite/migrations/0001_records.sql"),
     include_str!("../../src/sqlite/migrations/0002_calls.sql"),
     include_str!("../../src/sqlite/migrations/0003_webhooks.sql"),
@@ -124,6 +124,7 @@ const OLDER: [&str; 11] = [
     include_str!("../../src/sqlite/migrations/0009_commits.sql"),
     include_str!("../../src/sqlite/migrations/0010_quotas.sql"),
     include_str!("../../src/sqlite/migrations/0011_indexed.sql"),
+    include_str!("../../src/sqlite/migrations/0012_jobs.sql"),
 ];
 
 /// Creates a database as the server with this schema left it.
@@ -275,8 +276,8 @@ async fn the_database_of_a_newer_server_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
     let before = fs::read(&path).unwrap();
     let error = refusal(&path);
-    assert!(matches!(error, OpenError::Newer { schema: 99, known: 12, .. }), "{error}");
-    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 12"), "{error}");
+    assert!(matches!(error, OpenError::Newer { schema: 99, known: 13, .. }), "{error}");
+    assert!(error.to_string().contains("has schema 99") && error.to_string().contains("up to 14"), "{error}");
     assert_eq!(fs::read(&path).unwrap(), before);
 }
 

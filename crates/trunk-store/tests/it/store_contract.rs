@@ -7,6 +7,7 @@ mod calls;
 mod documents;
 mod events;
 mod feed;
+mod idempotency;
 mod jobs;
 mod lists;
 #[cfg(feature = "postgres")]
@@ -136,6 +137,17 @@ macro_rules! part {
         jobs_wait_no_longer_when_the_clock_was_set_back
         a_schedule_is_reported_after_its_commit
     } };
+    ($factory:ident idempotency) => { part! { @ $factory idempotency:
+        a_key_is_used_by_the_first_write_of_its_request_and_the_response_follows
+        a_write_with_a_key_that_another_request_used_changes_nothing
+        a_request_that_wrote_nothing_can_keep_its_response
+        a_key_belongs_to_its_scope
+        a_key_that_expired_can_be_used_again
+        the_oldest_keys_with_a_response_are_forgotten_first
+        the_bytes_of_the_responses_of_a_scope_are_bounded
+        old_keys_are_deleted_a_few_at_a_time
+        a_reset_deletes_the_keys_of_its_account_and_never_those_of_the_control_api
+    } };
     ($factory:ident feed) => { part! { @ $factory feed:
         every_effect_of_a_write_is_in_the_feed_when_the_write_is_answered
         the_feed_names_accounts_whose_data_or_keys_changed
@@ -156,6 +168,7 @@ macro_rules! engine {
             part! { $factory events }
             part! { $factory calls }
             part! { $factory jobs }
+            part! { $factory idempotency }
             part! { $factory feed }
         }
     };

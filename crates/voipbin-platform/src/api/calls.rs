@@ -3,7 +3,7 @@
 use trunk_store::DocumentKind;
 use voipbin_types::{AddressKind, CallCreate, CallsCreated};
 
-use super::flows::{self, ChosenFlow};
+use super::call_flow::{self, ChosenFlow};
 use super::variables;
 use crate::active_calls::Command;
 use crate::call_plan::{self, Order};
@@ -21,7 +21,7 @@ fn not_found() -> ApiError {
 pub(super) async fn list(request: &RequestContext) -> ApiResult {
     let mut query = request.query.page(DocumentKind::Call)?;
     let customer = request.caller.customer();
-    request.require_call_manager(customer)?;
+    request.require_admin_or_manager(customer)?;
     query.key = Some(("customer", customer.to_string()));
     page(&request.platform.core.store.documents(query).await?)
 }
@@ -30,14 +30,14 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let body: CallCreate = request.decode_body()?;
     variables::check(&body.variables)?;
     let customer = request.caller.customer();
-    request.require_call_manager(customer)?;
+    request.require_admin_or_manager(customer)?;
     let owner = request.platform.directory.customer(customer).ok_or_else(ApiError::not_found)?;
     let to_numbers = body.destinations.iter().any(|address| address.kind == AddressKind::Tel);
     if to_numbers && !owner.public.identity_verified {
         return Err(ApiError::identity_verification());
     }
     let ChosenFlow { flow, change } =
-        flows::choose(request, body.flow_id, body.actions, "tmp outbound flow").await?;
+        call_flow::choose(request, body.flow_id, body.actions, "tmp outbound flow").await?;
     let order = Order {
         flow: flow.as_ref(),
         source: body.source.as_ref(),
@@ -64,7 +64,7 @@ async fn find(request: &RequestContext) -> Result<Entity<Calls>, ApiError> {
         return Err(ApiError::direct_access());
     }
     let call = Entity::<Calls>::find(&*request.platform.core.store, id).await?.ok_or_else(not_found)?;
-    request.require_call_manager(call.customer)?;
+    request.require_admin_or_manager(call.customer)?;
     if call.deleted { Err(ApiError::state_invalid()) } else { Ok(call) }
 }
 

@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use service_base::forwarded::origin;
 use service_base::guessing::Source;
+use service_base::log_limiter::LogLimiter;
 use voipbin_types::{Login as LoginResponse, from_json};
 
 use super::response::json_response;
@@ -22,6 +23,9 @@ use crate::platform::Platform;
 use crate::records::customers::Agents;
 use crate::request::check_rate;
 use crate::token::{self, AgentClaim, Claims};
+
+/// Counts the refused logins by the address of the client.
+static FAILED_LOGINS: LogLimiter = LogLimiter::new("logins were refused");
 
 /// How long the token of a login is valid.
 const TOKEN_LIFETIME: Duration = Duration::from_hours(24 * 7);
@@ -52,6 +56,7 @@ pub(super) async fn log_in(
         }
         Ok(response)
     } else {
+        // Which of the two was wrong is in the line that `check_credentials` logs.
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::BAD_REQUEST;
         Ok(response)
@@ -75,15 +80,27 @@ async fn check_credentials(
         let limit = platform.config.login_rate;
         check_rate(&platform.login_limiter, origin(address), limit, platform, "ip")?;
     }
-    let (Some(login), Some(name)) = (login, name) else { return Ok(None) };
+    let log_failure = |why: &'static str| {
+        let address = origin(address);
+        if FAILED_LOGINS.admits(address, platform.core.clock.now()) {
+            tracing::info!(%address, why, "a login was refused");
+        }
+    };
+    let (Some(login), Some(name)) = (login, name) else {
+        log_failure("the body is no JSON object with the texts `username` and `password`");
+        return Ok(None);
+    };
     let found = Entity::<Agents>::find_by(&*platform.core.store, "username", login.username).await?;
     let agent = found.filter(|agent| !agent.deleted && platform.directory.customer(agent.customer).is_some());
     let hash = agent.as_ref().map(|agent| agent.private.password.clone());
+    let is_known = agent.is_some();
     let queue = if proven { Queue::Proven(source, name) } else { Queue::Unknown(source) };
     let right = platform.hashing.run(queue, move || is_password(&login.password, hash.as_deref())).await;
     let right = right.map_err(|Busy| ApiError::busy())?;
     let Some(agent) = agent.filter(|_| right) else {
         guesses.login_failed(source, name, platform.core.clock.now());
+        // The name is not logged: it may be a password in the wrong field.
+        log_failure(if is_known { "the password is wrong" } else { "no agent has the username" });
         return Ok(None);
     };
     guesses.logged_in(source, name);

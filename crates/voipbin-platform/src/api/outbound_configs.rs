@@ -8,7 +8,7 @@ use voipbin_types::{OutboundConfigCreate, OutboundConfigPatch};
 
 use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
-use crate::records::customers::PhoneNumbers;
+use crate::records::numbers::PhoneNumbers;
 use crate::records::outbound_configs::{self, OutboundConfigs};
 use crate::request::{RequestContext, page};
 

@@ -5,7 +5,7 @@ use trunk_store::DocumentKind;
 use uuid::Uuid;
 use voipbin_types::{ProviderCall, ProviderCallCreate};
 
-use super::flows::{self, ChosenFlow};
+use super::call_flow::{self, ChosenFlow};
 use crate::call_plan::{self, Order};
 use crate::engine;
 use crate::entity::Entity;
@@ -73,9 +73,9 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
         return Err(ApiError::invalid_argument(message));
     }
     let customer = request.caller.customer();
-    let owner = request.platform.directory.customer(customer).ok_or_else(ApiError::invalid_data)?;
+    let owner = request.platform.directory.customer(customer).ok_or_else(ApiError::not_found)?;
     let detail = "tmp outbound flow for providercall";
-    let ChosenFlow { flow, change } = flows::choose(request, body.flow_id, body.actions, detail).await?;
+    let ChosenFlow { flow, change } = call_flow::choose(request, body.flow_id, body.actions, detail).await?;
     let order = Order {
         flow: flow.as_ref(),
         source: body.source.as_ref(),

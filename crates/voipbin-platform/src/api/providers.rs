@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 use service_core::Retries;
-use trunk_rules::outbound::provider_codecs;
-use trunk_store::DocumentKind;
+use trunk_rules::outbound::{provider_codecs, unsent_headers};
+use trunk_store::{DocumentKind, KeyUse};
 use uuid::Uuid;
 use voipbin_types::{HealthStatus, Provider, ProviderBody, ProviderKind, ProviderSetup};
 
@@ -11,17 +11,18 @@ use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
 use crate::health;
 use crate::records::providers::{ProviderPrivate, Providers};
-use crate::request::{RequestContext, page};
+use crate::request::{RequestContext, page_of};
 use crate::setup::{self, CarrierError, CarrierTrunk, are_of_one_carrier};
 
-fn not_found() -> ApiError {
+pub(super) fn not_found() -> ApiError {
     ApiError::new(Status::NotFound, "PROVIDER_NOT_FOUND", "The provider was not found.")
 }
 
 pub(super) async fn list(request: &RequestContext) -> ApiResult {
     let query = request.query.page(DocumentKind::Provider)?;
     request.caller.require_super_admin()?;
-    page(&request.platform.core.store.documents(query).await?)
+    let documents = request.platform.core.store.documents(query).await?;
+    page_of::<Providers, _>(&documents, Entity::<Providers>::shown)
 }
 
 pub(super) async fn create(request: &RequestContext) -> ApiResult {
@@ -34,7 +35,7 @@ pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let provider = Entity::<Providers>::new(id, Uuid::nil(), at, public, ProviderPrivate::default());
     let changes = std::iter::once(provider.put()).chain(health::schedule(&request.platform, id));
     request.platform.core.store.commit(changes.collect()).await?;
-    Ok(provider.public_json())
+    Ok(provider.shown_json())
 }
 
 /// Reports a missing provider before a missing permission.
@@ -46,7 +47,7 @@ pub(super) async fn get(request: &RequestContext) -> ApiResult {
     let found = request.platform.cache.provider(&*request.platform.core.store, id).await?;
     let provider = found.ok_or_else(not_found)?;
     request.caller.require_super_admin()?;
-    Ok(provider.public_json())
+    Ok(provider.shown_json())
 }
 
 /// Replaces the provider: fields that the body leaves out become empty.
@@ -63,14 +64,16 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
             if provider.public.hostname != body.hostname {
                 // The SIP credentials must not be sent to another carrier.
                 let same_carrier = are_of_one_carrier(&provider.public.hostname, &body.hostname);
-                provider.private.sip = provider.private.sip.filter(|_| same_carrier);
+                if !same_carrier {
+                    provider.forget_trunk();
+                }
                 provider.public.health_status = HealthStatus::NotAsked;
                 provider.public.health_checked_at = None;
             }
             replace(&mut provider.public, body.clone(), codecs);
             provider.public.tm_update = Some(request.platform.timestamps.next());
             provider.write(&*request.platform.core.store).await?;
-            Ok(provider.public_json())
+            Ok(provider.shown_json())
         })
         .await
 }
@@ -79,14 +82,22 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
 pub(super) async fn set_up(request: &RequestContext) -> ApiResult {
     let setup: ProviderSetup = request.decode_body()?;
     request.caller.require_super_admin()?;
-    if setup.name.is_empty() || setup.credentials.api_key.expose().is_empty() {
-        return Err(ApiError::invalid_data());
+    for (member, text) in
+        [("name", &*setup.name), ("credentials.api_key", setup.credentials.api_key.expose())]
+    {
+        if text.is_empty() {
+            return Err(ApiError::invalid_data_because(format!("{member} is missing")));
+        }
     }
     let platform = &request.platform;
-    let trunk = match setup::set_up(&setup, &platform.config, &platform.core.ids).await {
+    if KeyUse::current().is_some() {
+        // Stores the use of the key before the carrier creates a trunk: a repetition must not create another one.
+        platform.core.store.commit(Vec::new()).await?;
+    }
+    let trunk = match setup::set_up(&setup, platform).await {
         Some(Ok(trunk)) => trunk,
         Some(Err(error)) => return Err(carrier_error(error, &setup.carrier)),
-        None => return Err(ApiError::invalid_data()),
+        None => return Err(ApiError::invalid_data_because("carrier is neither didww nor telnyx")),
     };
     let CarrierTrunk { hostname, tech_prefix, metadata, sip, undo } = trunk;
     let (id, at) = platform.new_id_and_time();
@@ -108,10 +119,10 @@ pub(super) async fn set_up(request: &RequestContext) -> ApiResult {
         undo.await;
         return Err(error.into());
     }
-    Ok(provider.public_json())
+    Ok(provider.shown_json())
 }
 
-fn carrier_error(error: CarrierError, carrier: &str) -> ApiError {
+pub(super) fn carrier_error(error: CarrierError, carrier: &str) -> ApiError {
     match error {
         CarrierError::Credentials => ApiError::new(
             Status::InvalidArgument,
@@ -123,7 +134,8 @@ fn carrier_error(error: CarrierError, carrier: &str) -> ApiError {
         CarrierError::Refused(why) => ApiError::invalid_argument(format!("The carrier refused: {why}.")),
         CarrierError::Failed(why) => {
             tracing::warn!(%why, carrier, "a carrier could not set up a provider");
-            ApiError::unavailable()
+            // A super admin reads it, who chose the API's address.
+            ApiError::carrier_failed(why)
         }
     }
 }
@@ -139,7 +151,7 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
             provider.deleted = true;
             (provider.public.tm_update, provider.public.tm_delete) = (at, at);
             provider.write(&*request.platform.core.store).await?;
-            Ok(provider.public_json())
+            Ok(provider.shown_json())
         })
         .await
 }
@@ -155,6 +167,7 @@ fn decode(request: &RequestContext) -> Result<ProviderBody, ApiError> {
     let body: ProviderBody =
         serde_json::from_value(Value::Object(body)).map_err(|_| ApiError::invalid_json())?;
     warn_of_bad_hostname(&body.hostname);
+    warn_of_unsent_headers(&body);
     Ok(body)
 }
 
@@ -166,6 +179,19 @@ fn warn_of_bad_hostname(hostname: &str) {
     let is_foreign = |character: char| ";@?<>/\"".contains(character) || character.is_whitespace();
     if has_scheme || hostname.contains(is_foreign) {
         tracing::warn!(hostname, "a provider's hostname contains more than a host: its calls will fail");
+    }
+}
+
+/// Logs headers that no INVITE will contain. The API accepts every text.
+fn warn_of_unsent_headers(body: &ProviderBody) {
+    let headers = body.tech_headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for header in unsent_headers(headers) {
+        let hostname = &body.hostname;
+        tracing::warn!(
+            hostname,
+            header,
+            "a provider's header is never sent: its name or value is not permitted"
+        );
     }
 }
 

@@ -1,9 +1,10 @@
 //! The endpoints of routes. Only super admins may use them.
 
 use service_core::Retries;
+use trunk_rules::outbound::is_route_target;
 use trunk_store::DocumentKind;
 use uuid::Uuid;
-use voipbin_types::{Route, RouteCreate, RouteUpdate};
+use voipbin_types::{BASIC, Route, RouteCreate, RouteUpdate};
 
 use crate::entity::Entity;
 use crate::error::{ApiError, ApiResult, Status};
@@ -25,6 +26,7 @@ pub(super) async fn list(request: &RequestContext) -> ApiResult {
 pub(super) async fn create(request: &RequestContext) -> ApiResult {
     let RouteCreate { customer_id, route } = request.decode_body()?;
     request.caller.require_super_admin()?;
+    warn_of_unused(request, customer_id, &route).await?;
     let (id, at) = request.platform.new_id_and_time();
     let mut public = Route { id, customer_id, tm_create: Some(at), ..Route::default() };
     replace(&mut public, route);
@@ -48,6 +50,7 @@ pub(super) async fn update(request: &RequestContext) -> ApiResult {
     Retries::REQUEST
         .run(|| async move {
             let mut route = existing(request, id).await?;
+            warn_of_unused(request, route.customer, body).await?;
             replace(&mut route.public, RouteUpdate::clone(body));
             route.public.tm_update = Some(request.platform.timestamps.next());
             route.write(&*request.platform.core.store).await?;
@@ -73,6 +76,28 @@ pub(super) async fn delete(request: &RequestContext) -> ApiResult {
 
 async fn existing(request: &RequestContext, id: Uuid) -> Result<Entity<Routes>, ApiError> {
     Entity::<Routes>::find(&*request.platform.core.store, id).await?.ok_or_else(not_found)
+}
+
+/// Logs why no call can take a route. The API accepts every customer, provider and target.
+async fn warn_of_unused(
+    request: &RequestContext,
+    customer: Uuid,
+    route: &RouteUpdate,
+) -> Result<(), ApiError> {
+    let platform = &request.platform;
+    let provider = platform.cache.provider(&*platform.core.store, route.provider_id).await?;
+    let has_customer = customer == BASIC || platform.directory.customer(customer).is_some();
+    let reasons = [
+        (!is_route_target(&route.target))
+            .then_some("its target is neither `all` nor a calling code such as +82"),
+        provider.is_none_or(|provider| provider.deleted).then_some("its provider does not exist"),
+        (!has_customer).then_some("its customer does not exist"),
+    ];
+    for why in reasons.into_iter().flatten() {
+        let RouteUpdate { target, provider_id, .. } = route;
+        tracing::warn!(why, route_target = %target, provider = %provider_id, %customer, "no call can take a route");
+    }
+    Ok(())
 }
 
 fn replace(public: &mut Route, body: RouteUpdate) {

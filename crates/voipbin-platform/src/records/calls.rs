@@ -34,8 +34,8 @@ impl Kind for Calls {
 
     const KEYS_ARE_FIXED: bool = true;
 
-    fn is_live(call: &Call) -> bool {
-        call.status != CallStatus::Hangup
+    fn is_live(call: &Entity<Self>) -> bool {
+        call.public.status != CallStatus::Hangup
     }
 
     fn keys(call: &Entity<Self>) -> Vec<(&'static str, String)> {

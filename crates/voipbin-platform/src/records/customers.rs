@@ -1,14 +1,14 @@
-//! Customers of the platform, and their agents, access keys and phone numbers.
+//! Customers of the platform, and their agents.
 //!
-//! The control API creates and changes all of them. The platform's own API only reads them.
+//! The control API creates and changes them. Over the platform's own API a customer's admin changes what
+//! describes the customer, and where its webhooks go.
 
 use didww_types::Secret;
 use didww_types::values::Money;
 use serde::{Deserialize, Serialize};
-use trunk_rules::outbound::OwnNumber;
 use trunk_store::DocumentKind;
-use trunk_store::account::KeyDigest;
 use uuid::Uuid;
+use voipbin_types::{IdentityVerification, SupportMetadata, Timestamp};
 
 use crate::entity::{Entity, Kind};
 
@@ -17,8 +17,20 @@ use crate::entity::{Entity, Kind};
 pub struct Customer {
     /// The customer's id.
     pub id: Uuid,
-    /// A name for operators; it need not be unique.
+    /// A name; it need not be unique.
     pub name: String,
+    /// A note about the customer.
+    #[serde(default)]
+    pub detail: String,
+    /// The customer's e-mail address, as its admin wrote it.
+    #[serde(default)]
+    pub email: String,
+    /// The customer's phone number, as its admin wrote it.
+    #[serde(default)]
+    pub phone_number: String,
+    /// The customer's postal address, as its admin wrote it.
+    #[serde(default)]
+    pub address: String,
     /// `active`, or `frozen`: the API refuses the requests of a frozen customer's callers.
     pub status: CustomerStatus,
     /// Whether the customer's identity was verified. An unverified customer cannot call phone numbers.
@@ -28,8 +40,9 @@ pub struct Customer {
     /// Whether the media of the customer's calls is to be recorded for support. It only appears in the calls'
     /// metadata.
     pub rtp_debug: bool,
-    /// The HTTP method of the customer's webhook.
-    pub webhook_method: WebhookMethod,
+    /// The HTTP method of the customer's webhook; `POST` if it is empty. The customer's admin can write any
+    /// text, with which no event can be delivered unless it is a method of HTTP.
+    pub webhook_method: String,
     /// The URL that receives the events of the customer's calls; empty for none.
     pub webhook_uri: String,
     /// Whether webhook requests are signed.
@@ -83,6 +96,9 @@ pub struct CustomerPrivate {
     pub webhook_secret: Option<Secret>,
     /// When the customer was frozen, in microseconds since 1970; none while it is active.
     pub frozen_at: Option<i64>,
+    /// When the customer's admin changed it last; none for never.
+    #[serde(default)]
+    pub updated_at: Option<Timestamp>,
 }
 
 /// The [`Kind`] of customers.
@@ -92,6 +108,41 @@ impl Kind for Customers {
     const KIND: DocumentKind = DocumentKind::Customer;
     type Public = Customer;
     type Private = CustomerPrivate;
+}
+
+impl Entity<Customers> {
+    /// The customer as the platform's own API sends it, without the secret of its webhooks.
+    pub(crate) fn shown(&self) -> voipbin_types::Customer {
+        let public = self.public.clone();
+        voipbin_types::Customer {
+            id: self.id,
+            name: public.name,
+            detail: public.detail,
+            email: public.email,
+            phone_number: public.phone_number,
+            address: public.address,
+            webhook_method: public.webhook_method,
+            webhook_uri: public.webhook_uri,
+            billing_account_id: Uuid::nil(),
+            metadata: SupportMetadata { rtp_debug: public.rtp_debug },
+            // As for every customer that staff of VoIPBIN's own platform creates.
+            email_verified: true,
+            status: match public.status {
+                CustomerStatus::Active => voipbin_types::CustomerStatus::Active,
+                CustomerStatus::Frozen => voipbin_types::CustomerStatus::Frozen,
+            },
+            identity_verification_status: if public.identity_verified {
+                IdentityVerification::Verified
+            } else {
+                IdentityVerification::NotRequested
+            },
+            tm_deletion_scheduled: self.private.frozen_at.map(Timestamp::from_unix_micros),
+            tm_create: Some(self.created_at),
+            tm_update: self.private.updated_at,
+            tm_delete: None,
+            webhook_secret: None,
+        }
+    }
 }
 
 /// An agent: a user of a customer who logs in with a password. This is what the control API shows of one.
@@ -130,102 +181,5 @@ impl Kind for Agents {
 
     fn unique(agent: &Entity<Self>) -> Vec<(&'static str, String)> {
         if agent.deleted { Vec::new() } else { vec![("username", agent.public.username.clone())] }
-    }
-}
-
-/// An access key, which authenticates a customer without a login. This is what the control API shows of one.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AccessKey {
-    /// The id of the key, which is not the key itself.
-    pub id: Uuid,
-    /// The customer that the key belongs to.
-    pub customer_id: Uuid,
-    /// A name for operators; it need not be unique.
-    pub name: String,
-    /// The key's permission bits. On VoIPBIN's own platform a key always has the permissions of its
-    /// customer's admin and no others.
-    pub permission: u16,
-    /// When the key expires; null for never.
-    pub tm_expire: Option<String>,
-    /// When the key was created.
-    pub tm_create: String,
-}
-
-/// The private part of an access key.
-#[derive(Clone, Default, Serialize, Deserialize)]
-pub struct AccessKeyPrivate {
-    /// The key's digest, in hexadecimal digits. The key itself is not stored.
-    pub digest: String,
-    /// When the key expires, in microseconds since 1970; none for never.
-    pub expires: Option<i64>,
-}
-
-/// The [`Kind`] of access keys.
-pub struct AccessKeys;
-
-impl Kind for AccessKeys {
-    const KIND: DocumentKind = DocumentKind::AccessKey;
-    type Public = AccessKey;
-    type Private = AccessKeyPrivate;
-
-    fn keys(key: &Entity<Self>) -> Vec<(&'static str, String)> {
-        vec![("customer", key.customer.to_string())]
-    }
-
-    fn unique(key: &Entity<Self>) -> Vec<(&'static str, String)> {
-        vec![("digest", key.private.digest.clone())]
-    }
-}
-
-/// The digest of an access key in hexadecimal digits, which is stored instead of the key.
-pub fn digest(key: &str) -> String {
-    wire_core::to_hex(KeyDigest::of(key).as_bytes())
-}
-
-/// A phone number that a customer may use as the source of calls, as the control API shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PhoneNumber {
-    /// The id of the number's record.
-    pub id: Uuid,
-    /// The customer that the number belongs to.
-    pub customer_id: Uuid,
-    /// The number in E.164 form, with its plus; unique on the platform.
-    pub number: String,
-    /// `normal`, or `virtual`: only a normal number can be the source of a call.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// `active`, or `suspended`: only an active number can be the source of a call.
-    pub status: String,
-    /// When the number was added.
-    pub tm_create: String,
-}
-
-impl Entity<PhoneNumbers> {
-    /// The number as the rules of `trunk_rules` read it.
-    pub fn as_own_number(&self) -> OwnNumber<'_> {
-        OwnNumber {
-            number: &self.public.number,
-            customer_id: self.customer,
-            kind: &self.public.kind,
-            status: &self.public.status,
-            deleted: self.deleted,
-        }
-    }
-}
-
-/// The [`Kind`] of phone numbers.
-pub struct PhoneNumbers;
-
-impl Kind for PhoneNumbers {
-    const KIND: DocumentKind = DocumentKind::Number;
-    type Public = PhoneNumber;
-    type Private = ();
-
-    fn keys(number: &Entity<Self>) -> Vec<(&'static str, String)> {
-        vec![("customer", number.customer.to_string()), ("number", number.public.number.clone())]
-    }
-
-    fn unique(number: &Entity<Self>) -> Vec<(&'static str, String)> {
-        if number.deleted { Vec::new() } else { vec![("number", number.public.number.clone())] }
     }
 }

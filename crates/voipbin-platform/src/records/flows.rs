@@ -1,43 +1,60 @@
-//! Flows: the actions that calls run once they are answered. A flow is created together with the calls that
-//! run it.
+//! Flows: the actions that calls run once they are answered. A flow is either kept until a client deletes it,
+//! or temporary: created together with the calls that run it, and removed with the last of them.
 
 use serde::{Deserialize, Serialize};
-use trunk_store::DocumentKind;
+use trunk_store::{DocumentKind, DocumentQuery, Documents, StoreError};
 use uuid::Uuid;
-use voipbin_types::{ActionBody, Timestamp};
+use voipbin_types::Flow;
 
 use crate::entity::{Entity, Kind};
-
-/// A flow, as the control API shows it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-pub struct Flow {
-    /// The id that calls carry as `flow_id`.
-    pub id: Uuid,
-    /// The customer that the flow belongs to.
-    pub customer_id: Uuid,
-    /// Always `flow`.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// Always `tmp`: the flow was created for the calls of one request.
-    pub name: String,
-    /// The kind of request that created the flow, such as `tmp outbound flow`.
-    pub detail: String,
-    /// The actions, in the order in which they run unless one names another successor.
-    pub actions: Vec<ActionBody>,
-    /// When the flow was created.
-    pub tm_create: Timestamp,
-}
+use crate::records::numbers::PhoneNumbers;
 
 /// The [`Kind`] of flows.
 pub struct Flows;
 
+/// The private part of a flow.
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
+pub struct FlowPrivate {
+    /// Whether a client created the flow, so that it is kept until a client deletes it.
+    pub(crate) kept: bool,
+}
+
 impl Kind for Flows {
     const KIND: DocumentKind = DocumentKind::Flow;
     type Public = Flow;
-    type Private = ();
+    type Private = FlowPrivate;
+
+    const KEYS_ARE_FIXED: bool = true;
+
+    /// Retention removes a kept flow only after it was deleted.
+    fn is_live(flow: &Entity<Self>) -> bool {
+        flow.private.kept && !flow.deleted
+    }
 
     fn keys(flow: &Entity<Self>) -> Vec<(&'static str, String)> {
-        vec![("customer", flow.customer.to_string())]
+        let customer = flow.customer.to_string();
+        let mut keys = vec![("customer", customer.clone())];
+        if flow.private.kept {
+            keys.push(("kept", customer));
+        }
+        keys
     }
+}
+
+/// The index key of the kept flows of a customer.
+pub(crate) fn kept_key(customer: Uuid) -> (&'static str, String) {
+    ("kept", customer.to_string())
+}
+
+/// How many flows of a customer are kept.
+pub(crate) async fn count_kept(store: &dyn Documents, customer: Uuid) -> Result<u64, StoreError> {
+    store.count_documents(DocumentKind::Flow, "kept", customer.to_string()).await
+}
+
+/// The numbers, of any customer, whose calls or messages run a flow.
+pub(crate) async fn numbers_of(
+    store: &dyn Documents,
+    flow: Uuid,
+) -> Result<Vec<Entity<PhoneNumbers>>, StoreError> {
+    Entity::list(store, DocumentQuery::with(DocumentKind::Number, "flow", flow.to_string())).await
 }

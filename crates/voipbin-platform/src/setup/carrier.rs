@@ -21,6 +21,23 @@ pub(crate) struct CarrierTrunk {
     pub(crate) undo: BoxFuture<'static, ()>,
 }
 
+/// The SIP credentials of a trunk, and the trunk itself.
+pub(crate) struct TrunkLogin {
+    /// The credentials; none if the trunk has none, because it accepts calls by their address.
+    pub(crate) sip: Option<SipCredentials>,
+    /// The facts about the trunk that the carrier's API returned; none if it was not asked.
+    pub(crate) trunk: Option<TrunkNotes>,
+}
+
+/// What a provider states about its trunk.
+#[derive(Default)]
+pub(crate) struct TrunkNotes {
+    /// The prefix that the carrier expects before the called number; empty for none.
+    pub(crate) tech_prefix: String,
+    /// Members of the provider's metadata: the carrier's ids and names.
+    pub(crate) metadata: BTreeMap<String, Value>,
+}
+
 /// Why a setup failed. What it had created at the carrier is already deleted, as far as that was possible.
 pub(crate) enum CarrierError {
     /// The carrier does not accept the API key.

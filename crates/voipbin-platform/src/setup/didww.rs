@@ -5,55 +5,110 @@ use std::time::Duration;
 use didww_client::resources::{AuthenticationMethod, OnCliMismatchAction, VoiceOutTrunk};
 use didww_client::{ApiVersion, Client, Error, Id};
 use futures_util::FutureExt as _;
-use voipbin_types::{ProviderCredentials, ProviderSetup};
+use serde_json::Value;
+use voipbin_types::{Provider, ProviderCredentials, ProviderSetup};
 
-use super::carrier::{CarrierError, CarrierTrunk, metadata};
-use crate::config::PlatformConfig;
+use super::carrier::{CarrierError, CarrierTrunk, TrunkLogin, TrunkNotes, metadata};
+use super::own_trunk;
+use crate::config::{EDGE_HOST, PlatformConfig};
+use crate::platform::Platform;
 use crate::records::providers::SipCredentials;
 
 /// The host that takes the calls of DIDWW's trunks: the documented one in New York. A super admin can change
 /// it on the provider.
 const HOST: &str = "nyc.us.out.didww.com";
 
-pub(super) async fn set_up(
-    setup: &ProviderSetup,
-    config: &PlatformConfig,
-) -> Result<CarrierTrunk, CarrierError> {
-    let existing = setup.credentials.trunk_id.as_deref().filter(|id| !id.is_empty()).map(Id::from);
-    let client = client(&setup.credentials, config.carrier_timeouts.setup)?;
+/// The members of a provider's metadata.
+const TRUNK_ID: &str = "didww_trunk_id";
+const TRUNK_NAME: &str = "didww_trunk_name";
+const BASE_URL: &str = "didww_base_url";
+
+pub(super) async fn set_up(setup: &ProviderSetup, platform: &Platform) -> Result<CarrierTrunk, CarrierError> {
+    let config = &platform.config;
+    let existing = named_trunk(&setup.credentials).map(Id::from);
+    let client = client(&setup.credentials, base_url(&setup.credentials), config.carrier_timeouts.setup)?;
     let trunks = client.voice_out_trunks();
     let (trunk, undo) = if let Some(id) = existing {
         (trunks.get(&id).await?.into_inner(), std::future::ready(()).boxed())
     } else {
-        let method = AuthenticationMethod::credentials_and_ip(config.source_networks());
+        let networks = config.source_networks();
+        if config.accepts_every_source() {
+            tracing::warn!(
+                name = setup.name,
+                "a new trunk at didww accepts calls from every address that knows its credentials; to limit it, \
+                 set voipbin.source_networks to the addresses that calls come from"
+            );
+        }
+        let method = AuthenticationMethod::credentials_and_ip(networks);
         let body = VoiceOutTrunk::create(&setup.name, OnCliMismatchAction::SendOriginalCli, method);
         let trunk = trunks.create(body).await?.into_inner();
         let undo = delete_trunk(client, trunk.id.clone()).boxed();
         (trunk, undo)
     };
-    let base = setup.credentials.base_url.clone();
-    Ok(CarrierTrunk {
-        hostname: HOST,
-        tech_prefix: trunk.authentication_method.tech_prefix().map(ToString::to_string).unwrap_or_default(),
-        metadata: metadata([
-            ("didww_trunk_id", trunk.id.as_str().to_owned()),
-            ("didww_trunk_name", trunk.name.clone()),
-            ("didww_base_url", base.unwrap_or_else(|| didww_client::PRODUCTION.to_owned())),
-        ]),
-        sip: trunk.credentials().map(|(username, password)| SipCredentials {
-            username: username.to_owned(),
-            password: password.clone(),
-        }),
-        undo,
-    })
+    let hostname = if own_trunk::is_served_here(platform, &setup.credentials.api_key, trunk.id.as_str()).await
+        && !platform.config.maps(HOST)
+    {
+        EDGE_HOST
+    } else {
+        HOST
+    };
+    let TrunkLogin { sip, trunk: notes } = login(&trunk, base_url(&setup.credentials));
+    let TrunkNotes { tech_prefix, metadata } = notes.unwrap_or_default();
+    Ok(CarrierTrunk { hostname, tech_prefix, metadata, sip, undo })
 }
 
-fn client(credentials: &ProviderCredentials, timeout: Duration) -> Result<Client, Error> {
-    let base = credentials.base_url.as_deref().filter(|url| !url.is_empty());
-    Client::builder(base.unwrap_or(didww_client::PRODUCTION), credentials.api_key.expose())
+/// The present SIP credentials of the trunk that a provider references, or of the one that the request names.
+pub(super) async fn read_login(
+    provider: &Provider,
+    credentials: &ProviderCredentials,
+    config: &PlatformConfig,
+) -> Result<TrunkLogin, CarrierError> {
+    if provider.hostname != EDGE_HOST && !has_host(&provider.hostname) {
+        let sentence =
+            "The provider's hostname is none of DIDWW's, so that it must not receive credentials of DIDWW's.";
+        return Err(CarrierError::Unfit(sentence.to_owned()));
+    }
+    let noted = |name: &str| provider.metadata.get(name).and_then(Value::as_str).map(str::to_owned);
+    let Some(id) = named_trunk(credentials).map(str::to_owned).or_else(|| noted(TRUNK_ID)) else {
+        let sentence = "The provider references no trunk at DIDWW; name one in credentials.trunk_id.";
+        return Err(CarrierError::Unfit(sentence.to_owned()));
+    };
+    let named = credentials.base_url.clone().filter(|url| !url.is_empty());
+    let base = named.or_else(|| noted(BASE_URL)).unwrap_or_else(|| didww_client::PRODUCTION.to_owned());
+    let client = client(credentials, &base, config.carrier_timeouts.setup)?;
+    let trunk = client.voice_out_trunks().get(&Id::from(id.as_str())).await?.into_inner();
+    Ok(login(&trunk, &base))
+}
+
+fn named_trunk(credentials: &ProviderCredentials) -> Option<&str> {
+    credentials.trunk_id.as_deref().filter(|id| !id.is_empty())
+}
+
+fn base_url(credentials: &ProviderCredentials) -> &str {
+    credentials.base_url.as_deref().filter(|url| !url.is_empty()).unwrap_or(didww_client::PRODUCTION)
+}
+
+fn client(credentials: &ProviderCredentials, base: &str, timeout: Duration) -> Result<Client, Error> {
+    Client::builder(base, credentials.api_key.expose())
         .api_version(ApiVersion::V2026_04_16)
         .timeout(timeout)
         .build()
+}
+
+fn login(trunk: &VoiceOutTrunk, base: &str) -> TrunkLogin {
+    let notes = TrunkNotes {
+        tech_prefix: trunk.authentication_method.tech_prefix().map(ToString::to_string).unwrap_or_default(),
+        metadata: metadata([
+            (TRUNK_ID, trunk.id.as_str().to_owned()),
+            (TRUNK_NAME, trunk.name.clone()),
+            (BASE_URL, base.to_owned()),
+        ]),
+    };
+    let sip = trunk.credentials().map(|(username, password)| SipCredentials {
+        username: username.to_owned(),
+        password: password.clone(),
+    });
+    TrunkLogin { sip, trunk: Some(notes) }
 }
 
 async fn delete_trunk(client: Client, trunk: Id<VoiceOutTrunk>) {

@@ -1,4 +1,4 @@
-//! Polling of a call until it has ended.
+//! Polling of a call until it has been answered, or has ended.
 
 use std::time::Duration;
 
@@ -8,10 +8,38 @@ use uuid::Uuid;
 
 use super::Calls;
 use crate::Error;
-use crate::error::StillUp;
+use crate::error::{Awaited, StillUp};
 use crate::types::Call;
 
 impl Calls {
+    /// Polls a call until it has been answered or has ended, for at most `at_most`, and returns the call.
+    /// [`Call::was_answered`] distinguishes the two; a call that ended without an answer has a hangup reason.
+    ///
+    /// The wait between two requests doubles up to a limit: see
+    /// [`ClientBuilder::poll`](crate::ClientBuilder::poll).
+    ///
+    /// # Errors
+    /// Returns [`Error::StillUp`] with the last known state of the call when it still rings at the end of the
+    /// time limit; the call itself continues. Otherwise like
+    /// [`wait_until_hung_up`](Self::wait_until_hung_up).
+    ///
+    /// ```
+    /// # async fn f(client: &voipbin_client::Client, id: voipbin_client::Uuid) -> Result<(), voipbin_client::Error> {
+    /// use std::time::Duration;
+    ///
+    /// let call = client.calls().wait_until_answered(id, Duration::from_secs(60)).await?;
+    /// if call.was_answered() {
+    ///     println!("answered at {:?}", call.tm_progressing);
+    /// } else {
+    ///     println!("not answered: {:?}", call.hangup_reason);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn wait_until_answered(&self, id: Uuid, at_most: Duration) -> Result<Call, Error> {
+        self.wait(id, Awaited::Answer, at_most).await
+    }
+
     /// Polls a call until it has ended, for at most `at_most`, and returns the call with its hangup reason.
     ///
     /// The wait between two requests doubles up to a limit: see
@@ -38,7 +66,11 @@ impl Calls {
     /// # }
     /// ```
     pub async fn wait_until_hung_up(&self, id: Uuid, at_most: Duration) -> Result<Call, Error> {
-        let mut last = StillUp { id, waited: at_most, call: None, error: None };
+        self.wait(id, Awaited::End, at_most).await
+    }
+
+    async fn wait(&self, id: Uuid, awaited: Awaited, at_most: Duration) -> Result<Call, Error> {
+        let mut last = StillUp { id, awaited, waited: at_most, call: None, error: None };
         // A duration that the clock cannot represent is shortened to 100 years.
         let start = now();
         let deadline = start.checked_add(at_most).unwrap_or(start + Duration::from_hours(24 * 36_525));
@@ -53,7 +85,7 @@ impl Calls {
         loop {
             let mut requested_wait = None;
             match self.get(last.id).await {
-                Ok(call) if call.is_over() => return Ok(call),
+                Ok(call) if last.awaited.is_reached_by(&call) => return Ok(call),
                 Ok(call) => (last.call, last.error) = (Some(call), None),
                 Err(error) if error.is_temporary() => {
                     if let Error::RateLimited { retry_after, .. } = &error {

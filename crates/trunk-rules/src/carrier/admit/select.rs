@@ -16,7 +16,7 @@ use super::super::source_table::Found;
 use super::super::uri::lossy_text;
 use super::super::{
     Attempt, Authentication, Cause, Challenge, Check, Checks, DigestRefusal, Identified, Refusal,
-    SignedRequest, Verdict, reason_phrase,
+    SignedRequest, Verdict, reason_phrase, sentence,
 };
 use super::snapshot::Snapshot;
 
@@ -108,7 +108,7 @@ fn refuse(
         trunk: trunk.map(|entry| Arc::clone(&entry.terms)),
         configured,
         received,
-        explanation,
+        explanation: sentence(&explanation),
         warning: None,
         dialled: lossy_text(dialled),
         passed: Checks::of(passed.iter().copied()),

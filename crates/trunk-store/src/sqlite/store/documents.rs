@@ -26,6 +26,10 @@ impl Documents for SqliteStore {
         Answer::ready(self.connections.read(|connection| documents::list(connection, &query)))
     }
 
+    fn count_documents(&self, kind: DocumentKind, name: &'static str, value: String) -> Answer<'_, u64> {
+        Answer::ready(self.connections.read(|connection| documents::count(connection, kind, name, &value)))
+    }
+
     fn aged_documents(&self, query: Aged) -> Answer<'_, Vec<Document>> {
         Answer::ready(self.connections.read(|connection| documents::aged(connection, query)))
     }

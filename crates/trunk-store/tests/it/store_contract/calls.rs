@@ -86,7 +86,10 @@ fn ended(number: u128, account: i64, ended: i64, source: &str) -> Change {
         source: source.to_owned(),
         destination: "999".to_owned(),
         price: if account == 1 { "0.25".to_owned() } else { "0".to_owned() },
-        attributes: format!("{{\"number\":{number}}}"),
+        attributes: format!(
+            "{{\"number\":{number},\"call_id\":\"call {number}\",\"source_ip\":\"192.0.2.{account}\",\"check\":{}}}",
+            if source == "111" { "null" } else { "\"cli\"" }
+        ),
     }))
 }
 
@@ -112,6 +115,11 @@ pub(super) async fn every_filter_of_call_records_finds_what_it_should(store: &(i
     assert_eq!(numbers(CallQuery { cause: Some(200), ..all.clone() }).await, [2, 1]);
     assert_eq!(numbers(CallQuery { number: Some("22".to_owned()), ..all.clone() }).await, [4, 3]);
     assert_eq!(numbers(CallQuery { number: Some("99".to_owned()), ..all.clone() }).await, [4, 3, 2, 1]);
+    let call_id = Some("call 3".to_owned());
+    assert_eq!(numbers(CallQuery { call_id, ..all.clone() }).await, [3]);
+    let source_ip = Some("192.0.2.2".parse().unwrap());
+    assert_eq!(numbers(CallQuery { source_ip, ..all.clone() }).await, [4, 2]);
+    assert_eq!(numbers(CallQuery { check: Some("cli".to_owned()), ..all.clone() }).await, [4, 3]);
     let between = CallQuery { from: Some(at(2_000)), to: Some(at(4_000)), ..all.clone() };
     assert_eq!(numbers(between).await, [3, 2], "the end is exclusive");
     assert_eq!(numbers(CallQuery { account: Some(1), cause: Some(486), ..all }).await, [3]);

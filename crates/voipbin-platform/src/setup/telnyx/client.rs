@@ -109,7 +109,7 @@ impl Client {
             (USER_AGENT, HeaderValue::from_static(concat!("trunk-server/", env!("CARGO_PKG_VERSION")))),
         ]);
         let settings = Settings { timeout, max_answer: MAX_RESPONSE_BYTES, ..Settings::default() };
-        let channel = settings.open(base, headers, None, &SERVICE);
+        let channel = settings.open(base, headers, &SERVICE);
         let channel = channel.map_err(|error| CarrierError::Failed(error.to_string()))?;
         let secrets = [key.clone(), sip.password.clone(), Secret::new(sip.username.clone())];
         Ok(Self { channel, secrets })
@@ -156,7 +156,7 @@ impl Client {
         let bytes = body.map(|body| body.to_string().into());
         let body = bytes.map(|bytes| Body { media_type: "application/json", bytes });
         let repeat = Repeatable::from(&method);
-        let outgoing = Outgoing { method: &method, url: &url, body: body.as_ref(), repeat };
+        let outgoing = Outgoing { method: &method, url: &url, body: body.as_ref(), repeat, key: None };
         Ok(self.channel.send(outgoing).instrument(span).await?)
     }
 

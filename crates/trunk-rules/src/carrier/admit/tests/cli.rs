@@ -30,6 +30,27 @@ fn a_sip_username_in_from_is_named_as_the_mistake() {
 }
 
 #[test]
+fn an_identity_without_a_number_is_named_and_the_second_of_two_identities_is_read() {
+    let edge = TestEdge::open(json!({})).set(|settings| settings.cli_header = CliHeader::Identity);
+    let call = |modify: fn(&mut Attempt<'_>)| Invite { modify, ..invite_to("442012345678") };
+    let refusal = edge.refused(&call(|attempt| attempt.asserted_identity = Some(b"<sip:sales@example.org>")));
+    assert!(
+        refusal.explanation.starts_with("P-Asserted-Identity contains no number"),
+        "{}",
+        refusal.explanation
+    );
+    assert_eq!(refusal.received, "sales");
+    let refusal =
+        edge.refused(&call(|attempt| attempt.preferred_identity = Some(b"<sip:15550100@example.org>")));
+    assert!(refusal.explanation.contains("the number in P-Preferred-Identity"), "{}", refusal.explanation);
+    let both = edge.admitted(&call(|attempt| {
+        attempt.asserted_identity =
+            Some(b"\"Sales, \\\"x\\\" <a>\" <sip:sales,b@example.org>, <tel:+442011111111>");
+    }));
+    assert_eq!(both.cli.presented, FIRST_DID);
+}
+
+#[test]
 fn each_mismatch_action_does_what_it_says() {
     let edge = |action: &str| TestEdge::open(json!({ "on_cli_mismatch_action": action }));
     let call = Invite { from: "+15550100", ..invite_to("442012345678") };

@@ -23,8 +23,14 @@ fn an_offer_without_a_common_codec_or_that_cannot_be_read_has_a_cause_of_its_own
     let opus = PLAIN_OFFER.replace("RTP/AVP 8", "RTP/AVP 96");
     let call = Invite { sdp: Some(&opus), ..invite_to("442012345678") };
     assert_eq!(edge.refusal(&call), (Check::Media, Cause::CodecsNotMatched, 488));
+    let refusal = edge.refused(&call);
+    for named in [&refusal.configured, &refusal.explanation] {
+        assert!(named.contains("PCMA") && named.contains("PCMU"), "{refusal:?}");
+    }
+    assert!(!refusal.configured.contains("media_encryption_mode"), "{refusal:?}");
     let call = Invite { sdp: Some("<xml/>"), ..invite_to("442012345678") };
     assert_eq!(edge.refusal(&call), (Check::Media, Cause::SdpUnparsable, 500));
+    assert_eq!(edge.refused(&call).received, "6 bytes that begin with `<xml/>`");
 }
 
 #[test]

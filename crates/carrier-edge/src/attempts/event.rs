@@ -1,0 +1,148 @@
+//! One entry of the rings: what happened to an attempt, and why.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use didww_types::Timestamp;
+use rsipstack::sip::Transport;
+use serde::{Deserialize, Serialize};
+use trunk_rules::carrier::TrunkTerms;
+
+/// What happened to an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum AttemptOutcome {
+    /// The call passed all checks.
+    Admitted,
+    /// The call was refused by a check, or before the checks.
+    Refused,
+    /// The call was challenged: it had no digest, or a wrong one.
+    Challenged,
+    /// The caller did not repeat its INVITE with a digest.
+    ChallengeUnanswered,
+    /// A message could not be parsed.
+    Unreadable,
+    /// A message had more bytes than are accepted.
+    Oversized,
+    /// An admitted call ended.
+    Ended,
+}
+
+/// An entry of the rings of recent attempts. An attempt can have several, with the same `call_id`. An unknown value is
+/// null.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AttemptEvent {
+    /// Counts the entries since the start of the server, from 1.
+    pub number: u64,
+    /// When it happened.
+    pub time: Timestamp,
+    /// What happened.
+    pub outcome: AttemptOutcome,
+    /// The `Call-ID`, at most 256 characters; empty if the message has none. Control characters are replaced.
+    pub call_id: String,
+    /// The address and the port that the message came from.
+    pub source: SocketAddr,
+    /// `udp`, `tcp` or `tls`.
+    pub transport: &'static str,
+    /// The id of the trunk, if the attempt names one.
+    pub trunk_id: Option<String>,
+    /// The name of the trunk.
+    pub trunk_name: Option<String>,
+    /// The number of the account that owns the attempt. The control API shows the account's id instead.
+    #[serde(skip)]
+    pub account: Option<i64>,
+    /// The name of the check that failed.
+    pub check: Option<&'static str>,
+    /// The number of the disconnect cause.
+    pub cause: Option<u16>,
+    /// The SIP response code; null if there was no response, 200 for an admitted call.
+    pub code: Option<u16>,
+    /// The reason in words, the same as in the log, the call record, `X-Refusal` and `explain`.
+    pub explanation: String,
+    /// Of a call that ended: why it had no audio, the same as in its record.
+    pub no_audio: Option<String>,
+}
+
+/// The limit of characters of a `Call-ID` in an entry.
+const MAX_CALL_ID_CHARS: usize = 256;
+/// The approximate bytes of an entry without its texts.
+const FIXED_BYTES: usize = 256;
+
+impl AttemptEvent {
+    /// The approximate size in memory.
+    pub(super) fn bytes(&self) -> usize {
+        let optional = [&self.trunk_id, &self.trunk_name, &self.no_audio];
+        let optional: usize = optional.into_iter().flatten().map(String::len).sum();
+        FIXED_BYTES + self.call_id.len() + self.explanation.len() + optional
+    }
+}
+
+/// The message that an event concerns.
+#[derive(Debug, Clone)]
+pub(crate) struct Message<'a> {
+    pub(crate) call_id: Cow<'a, str>,
+    pub(crate) source: SocketAddr,
+    pub(crate) transport: &'static str,
+}
+
+/// The check, the cause and the response code of an event.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Reason {
+    pub(crate) check: Option<&'static str>,
+    pub(crate) cause: Option<u16>,
+    pub(crate) code: Option<u16>,
+}
+
+/// What is entered into a ring.
+#[derive(Debug)]
+pub(crate) struct Facts<'a> {
+    pub(crate) message: Message<'a>,
+    pub(crate) outcome: AttemptOutcome,
+    pub(crate) trunk: Option<&'a Arc<TrunkTerms>>,
+    /// Whether the sender proved that it may use the trunk, so that the event belongs to the trunk's account.
+    pub(crate) is_proven: bool,
+    pub(crate) reason: Reason,
+    pub(crate) explanation: String,
+    pub(crate) no_audio: Option<String>,
+}
+
+impl Facts<'_> {
+    /// The number of the account that owns the event.
+    pub(super) fn owner(&self) -> Option<i64> {
+        self.trunk.filter(|_| self.is_proven).map(|trunk| trunk.account.parse().unwrap_or_default())
+    }
+
+    pub(super) fn into_event(self, number: u64, time: Timestamp) -> AttemptEvent {
+        let account = self.owner();
+        let Self { message, outcome, trunk, reason, explanation, no_audio, .. } = self;
+        let plain = |character: char| if character.is_control() { '?' } else { character };
+        AttemptEvent {
+            number,
+            time,
+            outcome,
+            call_id: message.call_id.chars().take(MAX_CALL_ID_CHARS).map(plain).collect(),
+            source: message.source,
+            transport: message.transport,
+            trunk_id: trunk.map(|trunk| trunk.id.to_string()),
+            trunk_name: trunk.map(|trunk| trunk.name.to_string()),
+            account,
+            check: reason.check,
+            cause: reason.cause,
+            code: reason.code,
+            explanation,
+            no_audio,
+        }
+    }
+}
+
+/// The name of a transport in records and entries.
+pub(crate) const fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Tcp => "tcp",
+        Transport::Tls => "tls",
+        _ => "udp",
+    }
+}

@@ -1,0 +1,60 @@
+//! Which entries of the rings are listed.
+
+use std::net::IpAddr;
+
+use didww_types::Timestamp;
+use trunk_rules::carrier::Check;
+
+use super::{AttemptEvent, AttemptOutcome};
+
+/// Number of entries in a listing if the query has no limit.
+const DEFAULT_LIMIT: usize = 100;
+/// Maximum number of entries in a listing.
+const MAX_LIMIT: usize = 10_000;
+
+/// Selects entries of the rings of recent attempts. A member that is `None` selects all.
+#[derive(Debug, Clone, Default)]
+pub struct AttemptQuery {
+    /// The whole `Call-ID`.
+    pub call_id: Option<String>,
+    /// The source address, regardless of the port.
+    pub source: Option<IpAddr>,
+    /// The check that failed.
+    pub check: Option<Check>,
+    /// The number of the disconnect cause.
+    pub cause: Option<u16>,
+    /// The id of the trunk.
+    pub trunk: Option<uuid::Uuid>,
+    /// The number of the account that owns the attempt.
+    pub account: Option<i64>,
+    /// What happened.
+    pub outcome: Option<AttemptOutcome>,
+    /// The earliest time, inclusive.
+    pub since: Option<Timestamp>,
+    /// The latest time, exclusive.
+    pub until: Option<Timestamp>,
+    /// Maximum number of entries, at most 10,000. `None` is 100.
+    pub limit: Option<usize>,
+}
+
+impl AttemptQuery {
+    /// Whether an entry is selected, regardless of the limit.
+    pub fn matches(&self, event: &AttemptEvent) -> bool {
+        fn fits<T: PartialEq>(wanted: Option<T>, found: Option<T>) -> bool {
+            wanted.is_none() || wanted == found
+        }
+        fits(self.call_id.as_deref(), Some(event.call_id.as_str()))
+            && fits(self.source.map(|ip| ip.to_canonical()), Some(event.source.ip()))
+            && fits(self.check.map(Check::name), event.check)
+            && fits(self.cause, event.cause)
+            && fits(self.trunk, event.trunk_id.as_ref().and_then(|id| id.parse().ok()))
+            && fits(self.account, event.account)
+            && fits(self.outcome, Some(event.outcome))
+            && self.since.is_none_or(|since| event.time >= since)
+            && self.until.is_none_or(|until| event.time < until)
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        self.limit.unwrap_or(DEFAULT_LIMIT).min(MAX_LIMIT)
+    }
+}

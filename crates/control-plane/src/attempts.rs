@@ -1,0 +1,171 @@
+//! The recent attempts of calls at the carrier edge: a list, and a stream of new ones.
+//!
+//! A follower receives entries from a queue of bounded length that the edge keeps for all followers. A follower that
+//! reads too slowly loses the oldest entries, and its next line states how many: `{"missed":12}`.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use carrier_edge::{AttemptEvent, AttemptOutcome, AttemptQuery};
+use didww_types::Timestamp;
+use futures_util::{Stream, stream};
+use http::{HeaderValue, StatusCode, Uri, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+use trunk_rules::carrier::Check;
+use uuid::Uuid;
+
+use crate::respond::{parse_query, respond};
+use crate::{Control, ControlError};
+
+impl Control {
+    /// Returns the recent attempts of calls that match a query, newest first: those that were admitted, refused or
+    /// challenged, ends of calls, and messages that could not be read. They are kept in memory, up to 10,000 whose
+    /// trunk is proven and as many others.
+    ///
+    /// # Errors
+    /// If the server does not listen for SIP.
+    pub fn attempts(&self, query: &AttemptQuery) -> Result<Vec<Arc<AttemptEvent>>, ControlError> {
+        Ok(self.edge()?.recent_attempts(query))
+    }
+
+    /// Subscribes to the attempts from now on. A receiver that is more than 1,024 entries behind loses the oldest, and
+    /// learns how many.
+    ///
+    /// # Errors
+    /// If the server does not listen for SIP.
+    pub fn follow_attempts(&self) -> Result<broadcast::Receiver<Arc<AttemptEvent>>, ControlError> {
+        Ok(self.edge()?.follow_attempts())
+    }
+}
+
+/// Builds the routes of recent attempts.
+pub(crate) fn routes() -> Router<Control> {
+    Router::new()
+        .route("/control/v1/attempts", get(list_attempts))
+        .route("/control/v1/attempts/stream", get(stream_attempts))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Filters {
+    call_id: Option<String>,
+    source: Option<IpAddr>,
+    check: Option<String>,
+    cause: Option<u16>,
+    trunk: Option<Uuid>,
+    account: Option<Uuid>,
+    outcome: Option<AttemptOutcome>,
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+    limit: Option<usize>,
+}
+
+impl Filters {
+    async fn query(self, control: &Control) -> Result<AttemptQuery, ControlError> {
+        let Self { call_id, source, check, cause, trunk, account, outcome, since, until, limit } = self;
+        let account = match account {
+            Some(id) => Some(control.account(id).await?.number),
+            None => None,
+        };
+        let check = check.as_deref().map(parse_check).transpose()?;
+        Ok(AttemptQuery { call_id, source, check, cause, trunk, account, outcome, since, until, limit })
+    }
+}
+
+/// Parses the name of a check.
+///
+/// # Errors
+/// An error that lists the names.
+pub(crate) fn parse_check(name: &str) -> Result<Check, ControlError> {
+    let found = Check::ALL.into_iter().find(|check| check.name() == name);
+    found.ok_or_else(|| {
+        let names = Check::ALL.map(Check::name).join(", ");
+        ControlError::invalid("check", format!("`{name}` is not one of {names}"))
+    })
+}
+
+async fn list_attempts(State(control): State<Control>, uri: Uri) -> Response {
+    let list = async {
+        let query = parse_query::<Filters>(&uri)?.query(&control).await?;
+        let found = control.attempts(&query)?;
+        let mut accounts = Accounts::default();
+        let mut attempts = Vec::with_capacity(found.len());
+        for event in found {
+            attempts.push(accounts.render(&control, &event).await);
+        }
+        Ok((StatusCode::OK, json!({ "attempts": attempts })))
+    };
+    respond(list.await)
+}
+
+/// Responds with one JSON object per line until the client disconnects.
+async fn stream_attempts(State(control): State<Control>, uri: Uri) -> Response {
+    let start = async {
+        let query = parse_query::<Filters>(&uri)?.query(&control).await?;
+        Ok((query, control.follow_attempts()?))
+    };
+    let (query, receiver) = match start.await {
+        Ok(start) => start,
+        Err(error) => return respond(Err(error)),
+    };
+    let mut response = Response::new(Body::from_stream(lines(control, query, receiver)));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    response
+}
+
+/// Serializes the selected entries as lines of JSON.
+fn lines(
+    control: Control,
+    query: AttemptQuery,
+    receiver: broadcast::Receiver<Arc<AttemptEvent>>,
+) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let state = (control, query, receiver, Accounts::default());
+    stream::unfold(state, |(control, query, mut receiver, mut accounts)| async move {
+        let line = loop {
+            match receiver.recv().await {
+                Ok(event) if query.matches(&event) => break accounts.render(&control, &event).await,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(missed)) => break json!({ "missed": missed }),
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        };
+        Some((Ok(Bytes::from(format!("{line}\n"))), (control, query, receiver, accounts)))
+    })
+}
+
+/// The ids of accounts by their numbers, read from the store when an entry names a new one.
+#[derive(Default)]
+struct Accounts(HashMap<i64, Uuid>);
+
+impl Accounts {
+    /// The entry as JSON, with the id of its account: null if it has none, or the account was deleted.
+    async fn render(&mut self, control: &Control, event: &AttemptEvent) -> Value {
+        let mut value = json!(event);
+        let account = match event.account {
+            Some(number) => self.id(control, number).await,
+            None => None,
+        };
+        if let Some(object) = value.as_object_mut() {
+            object.insert("account".to_owned(), json!(account));
+        }
+        value
+    }
+
+    async fn id(&mut self, control: &Control, number: i64) -> Option<Uuid> {
+        if !self.0.contains_key(&number)
+            && let Ok(accounts) = control.accounts().await
+        {
+            self.0 = accounts.iter().map(|account| (account.number, account.id)).collect();
+        }
+        self.0.get(&number).copied()
+    }
+}

@@ -1,0 +1,182 @@
+//! The SIP messages of recent calls, for those who look for the reason of a failure: as JSON, text, a ladder
+//! or a capture file.
+//!
+//! One [`MessageLog`] serves all SIP stacks of a process. It is kept in memory and lost with it. Messages
+//! are found by the `Call-ID`; under it, the messages exchanged with different addresses are separate
+//! records, so that a sender who learns the `Call-ID` of another one's call cannot displace its messages.
+//! A record belongs to a named owner, such as a trunk, once the stack has named one, and to its source
+//! address until then. Secrets are masked before a message is stored (`mask`).
+//!
+//! All bounds are fixed when the log is created, see [`MessageLogLimits`]: a record, an owner, an address
+//! without an owner, all records with owners, and all without, have their own. Beyond a bound, the record
+//! that was used least recently is dropped, of the owner that occupies the most; within a record, the first
+//! and the last messages are kept. A flood from unknown addresses thus cannot displace a customer's
+//! messages, and one customer's not another's.
+
+mod calls;
+mod capture_file;
+mod ladder;
+mod mask;
+mod message;
+mod summary;
+mod text;
+
+use std::borrow::Cow;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use didww_types::Timestamp;
+use rsipstack::sip::Transport;
+use service_base::clock::Clock;
+
+use crate::arrival::Arrival;
+use crate::head::Head;
+use calls::Calls;
+
+pub use calls::MessageLogLimits;
+pub use message::{CallMessages, Direction, Message};
+
+/// Maximum number of bytes that are stored of a message.
+const MAX_MESSAGE_BYTES: usize = 8_192;
+/// Messages with a longer `Call-ID` are not stored.
+const MAX_CALL_ID_BYTES: usize = 512;
+
+/// The messages of recent calls.
+#[derive(Debug)]
+pub struct MessageLog {
+    calls: Mutex<Calls>,
+    clock: Clock,
+}
+
+impl MessageLog {
+    /// An empty log.
+    pub fn new(limits: MessageLogLimits, clock: Clock) -> Arc<Self> {
+        Arc::new(Self { calls: Mutex::new(Calls::new(limits)), clock })
+    }
+
+    /// The messages with a `Call-ID`, oldest first; `None` if none are stored.
+    pub fn of(&self, call_id: &str) -> Option<CallMessages> {
+        // Copied under the lock, which shares the bytes; sorted outside of it.
+        let (messages, omitted) = self.lock().of(call_id)?;
+        Some(CallMessages::new(call_id.to_owned(), messages, omitted))
+    }
+
+    /// Every stored `Call-ID`, in no particular order.
+    pub fn call_ids(&self) -> Vec<String> {
+        self.lock().call_ids()
+    }
+
+    /// The approximate number of bytes of memory that the stored messages occupy.
+    pub fn occupied(&self) -> usize {
+        self.lock().occupied()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Calls> {
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where a SIP stack stores its messages. Without a log, nothing is stored.
+#[derive(Debug, Clone)]
+pub struct Tap {
+    log: Option<Arc<MessageLog>>,
+    stack: &'static str,
+}
+
+/// When a message was handed to the system or received.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    at: Timestamp,
+    elapsed: Duration,
+}
+
+impl Tap {
+    /// A tap for the messages of a stack, whose name is reported with each of them.
+    pub fn new(log: Option<Arc<MessageLog>>, stack: &'static str) -> Self {
+        Self { log, stack }
+    }
+
+    /// Assigns the messages with a `Call-ID` that are exchanged with an address to an owner, such as the id
+    /// of a trunk, including those that are stored already.
+    pub fn assign(&self, call_id: &str, peer: IpAddr, owner: &str) {
+        if let Some(log) = &self.log
+            && call_id.len() <= MAX_CALL_ID_BYTES
+        {
+            log.lock().assign(call_id, (self.stack, peer), owner);
+        }
+    }
+
+    /// The current time, to be taken before a message is sent; `None` without a log.
+    pub(crate) fn moment(&self) -> Option<Moment> {
+        let clock = &self.log.as_ref()?.clock;
+        Some(Moment { at: clock.now(), elapsed: clock.stopwatch() })
+    }
+
+    /// Stores a received message. One that the filter dropped is stored only beside others of its call: a
+    /// flood costs nothing more, and the ACK of a challenge is kept.
+    pub(crate) fn received(&self, bytes: &[u8], arrival: &Arrival, was_dropped: bool) {
+        let Some(moment) = self.moment() else { return };
+        let ends = [arrival.local, arrival.source];
+        self.store(bytes, Direction::Received, ends, arrival.transport, moment, was_dropped);
+    }
+
+    /// Stores a message that was sent at `moment`.
+    pub(crate) fn sent(
+        &self,
+        bytes: &[u8],
+        ends: [SocketAddr; 2],
+        transport: Transport,
+        moment: Option<Moment>,
+    ) {
+        if let Some(moment) = moment {
+            self.store(bytes, Direction::Sent, ends, transport, moment, false);
+        }
+    }
+
+    fn store(
+        &self,
+        bytes: &[u8],
+        direction: Direction,
+        [local, remote]: [SocketAddr; 2],
+        transport: Transport,
+        moment: Moment,
+        only_known: bool,
+    ) {
+        let Some(log) = &self.log else { return };
+        let Some(call_id) = call_id_of(bytes) else { return };
+        let party = (self.stack, remote.ip());
+        if only_known && !log.lock().contains(&call_id, party) {
+            return;
+        }
+        let message = Message {
+            at: moment.at,
+            elapsed: moment.elapsed,
+            stack: self.stack,
+            direction,
+            local,
+            remote,
+            transport: match transport {
+                Transport::Tcp => "TCP",
+                Transport::Tls => "TLS",
+                _ => "UDP",
+            },
+            length: bytes.len(),
+            bytes: mask::masked(bytes, MAX_MESSAGE_BYTES).into(),
+        };
+        log.lock().add(&call_id, party, message);
+    }
+}
+
+/// The `Call-ID` of a message, if it has one that can be stored.
+fn call_id_of(bytes: &[u8]) -> Option<Cow<'_, str>> {
+    let value = Head::of(bytes)?.value(["Call-ID", "i"])?;
+    let text = match value {
+        Cow::Borrowed(value) => Cow::Borrowed(std::str::from_utf8(value).ok()?),
+        Cow::Owned(value) => Cow::Owned(String::from_utf8(value).ok()?),
+    };
+    (!text.is_empty() && text.len() <= MAX_CALL_ID_BYTES).then_some(text)
+}
+
+#[cfg(test)]
+mod tests;

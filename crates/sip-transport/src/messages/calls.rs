@@ -1,0 +1,336 @@
+//! The bounded collection of messages, by `Call-ID`, peer and owner.
+//!
+//! A record has the messages of one `Call-ID` that one stack exchanged with one address. It counts with its
+//! messages and a fixed overhead for its administration, so that empty records are bounded too.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::message::Message;
+
+/// The memory in bytes that a stored message takes beside its bytes.
+const MESSAGE_OVERHEAD: usize = 192;
+/// The memory in bytes that a record takes beside its messages: its entries in four maps.
+const RECORD_OVERHEAD: usize = 768;
+/// Maximum number of records with one `Call-ID`.
+const MAX_PARTIES: usize = 8;
+
+/// The bounds of a message log. Each counts bytes, and one record for each 4 KiB of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageLogLimits {
+    /// The messages of all records that belong to an owner. Default: 32 MiB.
+    pub all: usize,
+    /// Those of one owner. Default: 8 MiB.
+    pub owner: usize,
+    /// The messages of all records without an owner. Default: 4 MiB.
+    pub unowned: usize,
+    /// Those of one address without an owner. Default: 512 KiB.
+    pub address: usize,
+    /// The messages of one record, which has at most 64. Default: 64 KiB.
+    pub record: usize,
+}
+
+impl Default for MessageLogLimits {
+    fn default() -> Self {
+        Self::of(32 << 20)
+    }
+}
+
+impl MessageLogLimits {
+    /// The smallest number of bytes that [`of`](Self::of) takes: 4 MiB.
+    pub const MIN_BYTES: usize = 4 << 20;
+
+    /// Limits for this number of bytes of messages with an owner, of which one owner may have a quarter. An
+    /// eighth as much is for messages without an owner, of which an eighth may come from one address.
+    pub fn of(bytes: usize) -> Self {
+        let bytes = bytes.max(Self::MIN_BYTES);
+        Self { all: bytes, owner: bytes / 4, unowned: bytes / 8, address: bytes / 64, record: 64 << 10 }
+    }
+}
+
+/// The number of records that are allowed for a number of bytes.
+const fn records(bytes: usize) -> usize {
+    bytes / 4_096
+}
+
+/// Maximum number of messages that are kept from the beginning of a record, and as many from its end.
+const MAX_HALF: usize = 32;
+
+/// The stack and the peer of a record.
+pub(super) type Party = (&'static str, IpAddr);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Owner {
+    Named(Arc<str>),
+    /// The peer, until an owner is named.
+    Address(IpAddr),
+}
+
+#[derive(Debug)]
+struct Record {
+    party: Party,
+    owner: Owner,
+    /// When it was last used: a number that grows with each use.
+    used: u64,
+    first: Vec<Message>,
+    last: VecDeque<Message>,
+    /// The bytes of `first`, and of all messages.
+    first_bytes: usize,
+    bytes: usize,
+    omitted: u64,
+}
+
+/// The records of an owner, the least recently used first.
+#[derive(Debug, Default)]
+struct Group {
+    bytes: usize,
+    records: BTreeMap<u64, (Arc<str>, Party)>,
+}
+
+/// The records with named owners, or those without.
+#[derive(Debug)]
+struct Pool {
+    max_bytes: usize,
+    max_group_bytes: usize,
+    groups: HashMap<Owner, Group>,
+    /// The owners by their bytes.
+    sizes: BTreeSet<(usize, Owner)>,
+    bytes: usize,
+    records: usize,
+}
+
+impl Pool {
+    fn new(max_bytes: usize, max_group_bytes: usize) -> Self {
+        let (groups, sizes) = (HashMap::new(), BTreeSet::new());
+        Self { max_bytes, max_group_bytes, groups, sizes, bytes: 0, records: 0 }
+    }
+
+    /// Adds a record that was used at `used`.
+    fn insert(&mut self, owner: &Owner, used: u64, key: (Arc<str>, Party), bytes: usize) {
+        let group = self.groups.entry(owner.clone()).or_default();
+        if !group.records.is_empty() {
+            self.sizes.remove(&(group.bytes, owner.clone()));
+        }
+        group.records.insert(used, key);
+        group.bytes += bytes;
+        self.sizes.insert((group.bytes, owner.clone()));
+        self.bytes += bytes;
+        self.records += 1;
+    }
+
+    /// Removes a record that was used at `used`.
+    fn remove(&mut self, owner: &Owner, used: u64, bytes: usize) {
+        let Some(group) = self.groups.get_mut(owner) else { return };
+        if group.records.remove(&used).is_none() {
+            return;
+        }
+        self.sizes.remove(&(group.bytes, owner.clone()));
+        group.bytes -= bytes;
+        self.bytes -= bytes;
+        self.records -= 1;
+        if group.records.is_empty() {
+            self.groups.remove(owner);
+        } else {
+            self.sizes.insert((group.bytes, owner.clone()));
+        }
+    }
+
+    /// The record to drop, if a limit is exceeded; `owner` is the one whose records changed.
+    fn excess(&self, owner: &Owner) -> Option<(Arc<str>, Party)> {
+        let is_full = |bytes, count, max| bytes > max || count > records(max);
+        let own = self.groups.get(owner);
+        let own = own.filter(|group| is_full(group.bytes, group.records.len(), self.max_group_bytes));
+        let largest = || {
+            let exceeds = is_full(self.bytes, self.records, self.max_bytes);
+            let (_, owner) = self.sizes.last().filter(|_| exceeds)?;
+            self.groups.get(owner)
+        };
+        let (_, key) = own.or_else(largest)?.records.first_key_value()?;
+        Some(key.clone())
+    }
+}
+
+/// The stored records.
+#[derive(Debug)]
+pub(super) struct Calls {
+    by_call_id: HashMap<Arc<str>, Vec<Record>>,
+    owned: Pool,
+    unowned: Pool,
+    max_record_bytes: usize,
+    /// The number of uses so far.
+    uses: u64,
+}
+
+impl Calls {
+    pub(super) fn new(limits: MessageLogLimits) -> Self {
+        Self {
+            by_call_id: HashMap::new(),
+            owned: Pool::new(limits.all, limits.owner),
+            unowned: Pool::new(limits.unowned, limits.address),
+            max_record_bytes: limits.record,
+            uses: 0,
+        }
+    }
+
+    /// Whether the record exists.
+    pub(super) fn contains(&self, call_id: &str, party: Party) -> bool {
+        self.by_call_id.get(call_id).is_some_and(|records| records.iter().any(|record| record.party == party))
+    }
+
+    /// The messages with a `Call-ID`, and the number of dropped ones.
+    pub(super) fn of(&self, call_id: &str) -> Option<(Vec<Message>, u64)> {
+        let records = self.by_call_id.get(call_id)?;
+        let messages = records.iter().flat_map(|record| record.first.iter().chain(&record.last));
+        Some((messages.cloned().collect(), records.iter().map(|record| record.omitted).sum()))
+    }
+
+    pub(super) fn call_ids(&self) -> Vec<String> {
+        self.by_call_id.keys().map(ToString::to_string).collect()
+    }
+
+    /// The bytes of all records, with their overhead.
+    pub(super) fn occupied(&self) -> usize {
+        self.owned.bytes + self.unowned.bytes
+    }
+
+    /// Adds a message to its record, which is created if necessary.
+    pub(super) fn add(&mut self, call_id: &str, party: Party, message: Message) {
+        let max_bytes = self.max_record_bytes;
+        self.change(call_id, party, |record| record.push(message, max_bytes));
+    }
+
+    /// Assigns a record to an owner. It is created if necessary.
+    pub(super) fn assign(&mut self, call_id: &str, party: Party, owner: &str) {
+        self.change(call_id, party, |record| {
+            if !matches!(&record.owner, Owner::Named(name) if **name == *owner) {
+                record.owner = Owner::Named(owner.into());
+            }
+        });
+    }
+
+    /// Changes a record, which is created if necessary, and drops records beyond the limits. Nothing happens
+    /// if too many other addresses with owners use the `Call-ID`.
+    fn change(&mut self, call_id: &str, party: Party, change: impl FnOnce(&mut Record)) {
+        if !self.has_room(call_id, party) {
+            return;
+        }
+        let key: Arc<str> = match self.by_call_id.get_key_value(call_id) {
+            Some((key, _)) => Arc::clone(key),
+            None => call_id.into(),
+        };
+        let records = self.by_call_id.entry(Arc::clone(&key)).or_default();
+        let found = records.iter().position(|record| record.party == party);
+        let at = found.unwrap_or_else(|| {
+            records.push(Record::new(party, call_id));
+            records.len() - 1
+        });
+        let Some(record) = records.get_mut(at) else { return };
+        let before = found.map(|_| (record.owner.clone(), record.used, record.bytes));
+        change(record);
+        self.uses += 1;
+        record.used = self.uses;
+        let (owner, used, bytes) = (record.owner.clone(), record.used, record.bytes);
+        if let Some((owner, used, bytes)) = before {
+            self.pool(&owner).remove(&owner, used, bytes);
+        }
+        self.pool(&owner).insert(&owner, used, (key, party), bytes);
+        while let Some((call_id, party)) = self.pool(&owner).excess(&owner) {
+            if !self.remove(&call_id, party) {
+                break;
+            }
+        }
+    }
+
+    /// Whether the record exists or can be created. A record without an owner gives way to a new one.
+    fn has_room(&mut self, call_id: &str, party: Party) -> bool {
+        let Some(records) = self.by_call_id.get(call_id) else { return true };
+        if records.len() < MAX_PARTIES || records.iter().any(|record| record.party == party) {
+            return true;
+        }
+        let unowned = records.iter().filter(|record| matches!(record.owner, Owner::Address(_)));
+        let oldest = unowned.min_by_key(|record| record.used).map(|record| record.party);
+        oldest.is_some_and(|oldest| self.remove(call_id, oldest))
+    }
+
+    /// Removes a record. Returns whether it existed.
+    fn remove(&mut self, call_id: &str, party: Party) -> bool {
+        let Some(records) = self.by_call_id.get_mut(call_id) else { return false };
+        let Some(at) = records.iter().position(|record| record.party == party) else { return false };
+        let record = records.swap_remove(at);
+        if records.is_empty() {
+            self.by_call_id.remove(call_id);
+        }
+        self.pool(&record.owner).remove(&record.owner, record.used, record.bytes);
+        true
+    }
+
+    fn pool(&mut self, owner: &Owner) -> &mut Pool {
+        match owner {
+            Owner::Named(_) => &mut self.owned,
+            Owner::Address(_) => &mut self.unowned,
+        }
+    }
+}
+
+impl Record {
+    fn new(party: Party, call_id: &str) -> Self {
+        Self {
+            party,
+            owner: Owner::Address(party.1),
+            used: 0,
+            first: Vec::new(),
+            last: VecDeque::new(),
+            first_bytes: 0,
+            bytes: RECORD_OVERHEAD + call_id.len(),
+            omitted: 0,
+        }
+    }
+
+    /// Adds a message. The first half of the record's room is for its first messages, the other half for its
+    /// last ones.
+    fn push(&mut self, message: Message, max_bytes: usize) {
+        let cost = |message: &Message| message.bytes.len() + MESSAGE_OVERHEAD;
+        let (half, size) = (max_bytes / 2, cost(&message));
+        self.bytes += size;
+        if self.last.is_empty() && self.first.len() < MAX_HALF && self.first_bytes + size <= half {
+            self.first_bytes += size;
+            self.first.push(message);
+            return;
+        }
+        self.last.push_back(message);
+        let mut last_bytes: usize = self.last.iter().map(cost).sum();
+        while self.last.len() > MAX_HALF || (self.last.len() > 1 && last_bytes > half) {
+            let Some(dropped) = self.last.pop_front() else { break };
+            last_bytes -= cost(&dropped);
+            self.bytes -= cost(&dropped);
+            self.omitted += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+impl Calls {
+    /// Whether all sums are right, and no limit is exceeded but by one record.
+    pub(super) fn is_consistent_within(&self, limits: MessageLogLimits) -> bool {
+        let records = || self.by_call_id.values().flatten();
+        let bytes = |record: &Record| {
+            let messages = record.first.iter().chain(&record.last);
+            let messages: usize = messages.map(|message| message.bytes.len() + MESSAGE_OVERHEAD).sum();
+            messages + RECORD_OVERHEAD
+        };
+        let is_right = |record: &Record| record.bytes >= bytes(record) && record.bytes < bytes(record) + 513;
+        let pools =
+            [(&self.owned, limits.all, limits.owner), (&self.unowned, limits.unowned, limits.address)];
+        let is_bounded = |(pool, all, group): &(&Pool, usize, usize)| {
+            let sums = pool.groups.values().map(|group| group.bytes).sum::<usize>() == pool.bytes
+                && pool.groups.values().map(|group| group.records.len()).sum::<usize>() == pool.records
+                && pool.groups.len() == pool.sizes.len();
+            sums && pool.bytes <= *all && pool.groups.values().all(|own| own.bytes <= *group)
+        };
+        records().all(is_right)
+            && pools.iter().all(is_bounded)
+            && records().count() == self.owned.records + self.unowned.records
+            && self.by_call_id.values().all(|records| (1..=MAX_PARTIES).contains(&records.len()))
+    }
+}

@@ -1,0 +1,201 @@
+//! The log as its users see it: ownership, bounds, and the renderings.
+
+use proptest::prelude::*;
+
+use super::calls::MessageLogLimits;
+use super::*;
+
+const EDGE: &str = "192.0.2.1:5060";
+
+fn log_of(limits: MessageLogLimits) -> (Arc<MessageLog>, Tap) {
+    let log = MessageLog::new(limits, Clock::system());
+    let tap = Tap::new(Some(Arc::clone(&log)), "edge");
+    (log, tap)
+}
+
+fn message(start: &str, call_id: &str, further: &str) -> Vec<u8> {
+    format!("{start}\r\nCall-ID: {call_id}\r\n{further}").into_bytes()
+}
+
+fn invite(call_id: &str) -> Vec<u8> {
+    message("INVITE sip:442079460018@192.0.2.1 SIP/2.0", call_id, "User-Agent: PBX\r\n\r\n")
+}
+
+fn received(tap: &Tap, bytes: &[u8], source: &str) {
+    let (source, local) = (source.parse().unwrap(), EDGE.parse().unwrap());
+    tap.received(bytes, &Arrival { source, local, transport: Transport::Udp }, false);
+}
+
+fn sent(tap: &Tap, bytes: &[u8], to: &str) {
+    tap.sent(bytes, [EDGE.parse().unwrap(), to.parse().unwrap()], Transport::Udp, tap.moment());
+}
+
+#[test]
+fn messages_are_found_by_their_call_id_in_order_with_their_secrets_masked() {
+    let (log, tap) = log_of(MessageLogLimits::default());
+    received(
+        &tap,
+        &message("INVITE sip:x SIP/2.0", "a/b", "Authorization: Digest response=\"ab\"\r\n\r\n"),
+        "198.51.100.9:5060",
+    );
+    sent(&tap, &message("SIP/2.0 200 OK", "a/b", "\r\n"), "198.51.100.9:5060");
+    received(&tap, b"\r\n\r\n", "198.51.100.9:5060");
+    received(&tap, &message("OPTIONS sip:x SIP/2.0", "other", "\r\n"), "198.51.100.9:5060");
+    let found = log.of("a/b").unwrap();
+    let text = found.text();
+    assert!(text.contains("Digest response=\"00\""), "{text}");
+    assert!(text.contains("received by edge 192.0.2.1:5060 from 198.51.100.9:5060 over UDP, "), "{text}");
+    assert!(text.contains("sent by edge 192.0.2.1:5060 to 198.51.100.9:5060 over UDP"), "{text}");
+    assert_eq!((found.messages.len(), found.omitted, log.of("c").is_none()), (2, 0, true));
+}
+
+#[test]
+fn a_dropped_message_is_kept_only_beside_others_of_its_call() {
+    let (log, tap) = log_of(MessageLogLimits::default());
+    let arrival = Arrival {
+        source: "198.51.100.9:5060".parse().unwrap(),
+        local: EDGE.parse().unwrap(),
+        transport: Transport::Udp,
+    };
+    let ack = message("ACK sip:x SIP/2.0", "a", "\r\n");
+    tap.received(&ack, &arrival, true);
+    assert!(log.of("a").is_none());
+    received(&tap, &invite("a"), "198.51.100.9:5060");
+    tap.received(&ack, &arrival, true);
+    assert_eq!(log.of("a").unwrap().messages.len(), 2);
+}
+
+#[test]
+fn a_flood_of_unknown_calls_displaces_no_message_of_a_trunk_and_fills_a_fixed_memory() {
+    let limits = MessageLogLimits::default();
+    let (log, tap) = log_of(limits);
+    received(&tap, &invite("owned"), "198.51.100.9:5060");
+    tap.assign("owned", "198.51.100.9".parse().unwrap(), "trunk");
+    received(&tap, &invite("quiet"), "198.51.100.10:5060");
+    for call in 0..20_000 {
+        received(&tap, &invite(&format!("flood-{call}")), "198.51.100.66:5060");
+        // Anyone can learn a Call-ID, and send messages with it.
+        received(&tap, &invite("owned"), &format!("203.0.113.{}:5060", call % 200));
+    }
+    assert!(log.occupied() <= limits.unowned + limits.record, "{}", log.occupied());
+    let owned = log.of("owned").unwrap();
+    assert!(owned.messages.iter().any(|message| message.remote.ip().to_string() == "198.51.100.9"));
+    assert!(log.of("quiet").is_some(), "another address's flood displaced it");
+    assert!(log.of("flood-0").is_none() && log.of("flood-19999").is_some());
+}
+
+#[test]
+fn one_trunk_displaces_no_messages_of_another() {
+    let limits = MessageLogLimits::of(0);
+    let (log, tap) = log_of(limits);
+    let source = "198.51.100.9".parse().unwrap();
+    for call in 0..10_000 {
+        let (small, large) = (format!("small-{call}"), format!("large-{call}"));
+        if call < 100 {
+            received(&tap, &invite(&small), "198.51.100.9:5060");
+            tap.assign(&small, source, "small");
+        }
+        received(&tap, &invite(&large), "198.51.100.9:5060");
+        tap.assign(&large, source, &format!("large {}", call % 6));
+    }
+    assert!(log.occupied() <= limits.all + limits.record, "{}", log.occupied());
+    assert!((0..100).all(|call| log.of(&format!("small-{call}")).is_some()));
+    assert!(log.of("large-0").is_none() && log.of("large-9999").is_some());
+}
+
+#[test]
+fn of_a_long_call_the_first_and_the_last_messages_are_kept() {
+    let (log, tap) = log_of(MessageLogLimits::default());
+    for number in 0..1_000 {
+        let further = format!("CSeq: {number} INVITE\r\n\r\n");
+        received(&tap, &message("INVITE sip:x SIP/2.0", "a", &further), "198.51.100.9:5060");
+    }
+    let found = log.of("a").unwrap();
+    let has = |number: u32| found.text().contains(&format!("CSeq: {number} "));
+    assert_eq!((found.messages.len(), found.omitted), (64, 936));
+    assert!(has(0) && has(31) && !has(32) && !has(967) && has(968) && has(999));
+    assert!(found.ladder().contains("936 messages between these are not stored"));
+}
+
+#[test]
+fn a_large_message_is_cut_and_its_record_stays_within_its_bound() {
+    let limits = MessageLogLimits::default();
+    let (log, tap) = log_of(limits);
+    for number in 0..100 {
+        let body = format!("CSeq: {number} INVITE\r\n\r\n{}", "x\r\n".repeat(20_000));
+        received(&tap, &message("INVITE sip:x SIP/2.0", "a", &body), "198.51.100.9:5060");
+    }
+    assert!(log.occupied() <= limits.record + 8_192, "{}", log.occupied());
+    let found = log.of("a").unwrap();
+    assert!(found.messages.iter().all(|message| message.is_cut() && message.bytes.len() <= 8_192));
+    assert!(found.text().contains("(the rest of the message is not stored)"));
+}
+
+#[test]
+fn a_ladder_has_a_column_for_each_address_and_an_arrow_for_each_message() {
+    let (log, tap) = log_of(MessageLogLimits::default());
+    let sdp =
+        "Content-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 198.51.100.9\r\nm=audio 4000 RTP/AVP 8\r\n";
+    let offer = message("INVITE sip:442@192.0.2.1 SIP/2.0", "a", &format!("User-Agent: PBX\r\n{sdp}"));
+    received(&tap, &offer, "198.51.100.9:5060");
+    received(&tap, &offer, "198.51.100.9:5060");
+    sent(&tap, &message("SIP/2.0 403 Forbidden", "a", "X-Refusal: check=cli\r\n\r\n"), "198.51.100.9:5060");
+    let ladder = log.of("a").unwrap().ladder();
+    let lines: Vec<&str> = ladder.lines().collect();
+    let shape = |line: &str| line.get(10..).unwrap_or_default().to_owned();
+    assert_eq!(lines[0], "Call-ID a");
+    assert!(lines[1].ends_with(" 3 messages over UDP, times in seconds"), "{ladder}");
+    assert_eq!(shape(lines[3]), format!("{:<46}192.0.2.1:5060", "198.51.100.9:5060"));
+    assert_eq!(shape(lines[4]), format!("{:<46}edge", "PBX"));
+    assert_eq!(shape(lines[5]), format!("|-- INVITE sip:442@192.0.2.1 {}>|", "-".repeat(16)));
+    assert_eq!(shape(lines[6]), "|    SDP audio 198.51.100.9:4000 PCMA sendrecv");
+    assert_eq!(shape(lines[7]), format!("|-- INVITE sip:442@192.0.2.1 (again) {}>|", "-".repeat(8)));
+    assert_eq!(shape(lines[8]), format!("|<{} 403 Forbidden --|", "-".repeat(27)));
+    assert_eq!(shape(lines[9]), format!("{:<46}|", "|    X-Refusal: check=cli"));
+    assert_eq!(lines.len(), 10);
+}
+
+#[test]
+fn a_message_that_the_server_sends_to_itself_is_one_arrow() {
+    let (log, edge) = log_of(MessageLogLimits::default());
+    let dialler = Tap::new(Some(Arc::clone(&log)), "dialler");
+    let (own, at): (SocketAddr, SocketAddr) =
+        ("0.0.0.0:5080".parse().unwrap(), "127.0.0.1:5060".parse().unwrap());
+    let source = "127.0.0.1:5080".parse().unwrap();
+    dialler.sent(&invite("a"), [own, at], Transport::Tcp, dialler.moment());
+    edge.received(&invite("a"), &Arrival { source, local: at, transport: Transport::Tcp }, false);
+    let found = log.of("a").unwrap();
+    assert_eq!(found.messages.len(), 2);
+    let ladder = found.ladder();
+    assert_eq!(ladder.matches("INVITE").count(), 1, "{ladder}");
+    assert!(ladder.contains("1 message over TCP") && ladder.contains("dialler"), "{ladder}");
+}
+
+proptest! {
+    // Each series has hundreds of steps, after each of which all sums are checked.
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn no_series_of_messages_exceeds_the_bounds(
+        steps in proptest::collection::vec((0..40_u8, 0..12_u8, 0..4_u8, 0..9_000_usize), 1..400),
+    ) {
+        let limits = MessageLogLimits {
+            all: 64 << 10, owner: 24 << 10, unowned: 32 << 10, address: 12 << 10, record: 8 << 10,
+        };
+        let (log, tap) = log_of(limits);
+        for (call, host, owner, size) in steps {
+            let (call_id, peer) = (format!("call {call}"), format!("198.51.100.{host}"));
+            let body = format!("\r\n{}", "y\r\n".repeat(size / 3));
+            received(&tap, &message("INVITE sip:x SIP/2.0", &call_id, &body), &format!("{peer}:5060"));
+            if owner > 0 {
+                tap.assign(&call_id, peer.parse().unwrap(), &format!("trunk {owner}"));
+            }
+            let calls = log.lock();
+            prop_assert!(calls.is_consistent_within(limits));
+        }
+        for call_id in log.call_ids() {
+            let found = log.of(&call_id).unwrap();
+            let _ = (found.text(), found.ladder(), found.capture_file());
+        }
+    }
+}

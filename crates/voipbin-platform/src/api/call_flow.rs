@@ -1,0 +1,92 @@
+//! The flow of new calls: one that the request names, or a temporary one for the actions of the request.
+
+use trunk_rules::outbound;
+use trunk_store::Change;
+use uuid::Uuid;
+use voipbin_types::{Action, ActionBody, Flow, FlowKind};
+
+use super::flows;
+use crate::entity::Entity;
+use crate::error::{ApiError, Status};
+use crate::platform::Platform;
+use crate::records::flows::{FlowPrivate, Flows};
+use crate::request::RequestContext;
+
+/// Most actions of a flow. VoIPBIN documents no limit.
+const MAX_ACTIONS: usize = 200;
+
+/// The flow that new calls run.
+pub(super) struct ChosenFlow {
+    /// The flow; none if the calls do nothing after the answer.
+    pub(super) flow: Option<Entity<Flows>>,
+    /// The change that writes a temporary flow; none for a stored one.
+    pub(super) change: Option<Change>,
+}
+
+/// Chooses the flow of new calls: the stored flow with this id, or a temporary one if the id is nil.
+///
+/// # Errors
+/// When the stored flow does not exist, is deleted or belongs to another customer; when an action is invalid.
+/// No call may be placed then.
+pub(super) async fn choose(
+    request: &RequestContext,
+    flow_id: Uuid,
+    actions: Vec<ActionBody>,
+    detail: &str,
+) -> Result<ChosenFlow, ApiError> {
+    if flow_id.is_nil() {
+        let flow = temporary(request, actions, detail)?;
+        return Ok(ChosenFlow { change: flow.as_ref().map(Entity::put), flow });
+    }
+    let flow = flows::existing(request, flow_id).await?;
+    // Also for a super admin: a call runs with the rights of its customer.
+    if flow.customer != request.caller.customer() {
+        return Err(ApiError::permission_denied());
+    }
+    Ok(ChosenFlow { flow: Some(flow), change: None })
+}
+
+/// A new flow with these actions, or none if there are no actions.
+fn temporary(
+    request: &RequestContext,
+    actions: Vec<ActionBody>,
+    detail: &str,
+) -> Result<Option<Entity<Flows>>, ApiError> {
+    if actions.is_empty() {
+        return Ok(None);
+    }
+    let actions = checked_actions(&request.platform, actions)?;
+    let customer = request.caller.customer();
+    let (id, at) = request.platform.new_id_and_time();
+    let public = Flow {
+        id,
+        customer_id: customer,
+        kind: Some(FlowKind::Flow),
+        name: "tmp".to_owned(),
+        detail: detail.to_owned(),
+        actions,
+        tm_create: Some(at),
+        ..Flow::default()
+    };
+    Ok(Some(Entity::new(id, customer, at, public, FlowPrivate::default())))
+}
+
+/// The actions of a new flow. Those without an id receive one.
+///
+/// # Errors
+/// When there are more than [`MAX_ACTIONS`], or one of them is invalid.
+pub(super) fn checked_actions(
+    platform: &Platform,
+    mut actions: Vec<ActionBody>,
+) -> Result<Vec<Action>, ApiError> {
+    if actions.len() > MAX_ACTIONS {
+        let message = format!("A flow has at most {MAX_ACTIONS} actions.");
+        return Err(ApiError::invalid_argument(message));
+    }
+    outbound::Flow::new(&actions)
+        .map_err(|error| ApiError::new(Status::InvalidArgument, error.reason(), error.to_string()))?;
+    for action in actions.iter_mut().filter(|action| action.id.is_nil()) {
+        action.id = platform.core.ids.request();
+    }
+    Ok(actions.into_iter().map(Action::from).collect())
+}

@@ -1,0 +1,91 @@
+//! `docs/why.md` against the checks, the causes of refusals and the default response codes.
+
+use std::collections::BTreeSet;
+
+use trunk_rules::carrier::{Cause, Check, Settings};
+
+use super::pages::{read, section};
+
+/// The first cells of a table's rows, without their code marks.
+fn first_cells(text: &str) -> BTreeSet<String> {
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| "));
+    rows.map(|row| row.split(" |").next().unwrap().replace('`', "")).collect()
+}
+
+#[test]
+fn every_check_has_its_row_on_the_page_that_says_why() {
+    let page = read("docs/why.md");
+    let rows = first_cells(section(&page, "## By check"));
+    for check in Check::ALL {
+        assert!(rows.contains(check.name()), "docs/why.md has no row for the check `{check}`");
+    }
+    let headings = ["check", "---"].map(str::to_owned);
+    let known: BTreeSet<String> =
+        Check::ALL.iter().map(|check| check.name().to_owned()).chain(headings).collect();
+    assert_eq!(rows.difference(&known).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
+#[test]
+fn every_default_code_has_its_row_on_the_page_that_says_why() {
+    let settings = Settings::default();
+    let configured = [
+        settings.challenge_code,
+        settings.ip_reject_code,
+        settings.blocked_code,
+        settings.cli_reject_code,
+        settings.dst_reject_code,
+        settings.bad_number_code,
+        settings.no_route_code,
+        settings.capacity_reject_code,
+        settings.media_profile_reject_code,
+        settings.codec_reject_code,
+        settings.sdp_reject_code,
+    ];
+    let codes: BTreeSet<u16> =
+        Cause::ALL.iter().map(|cause| cause.code()).chain(configured).filter(|code| *code >= 300).collect();
+    let page = read("docs/why.md");
+    let rows = first_cells(section(&page, "## By response code"));
+    for code in codes {
+        assert!(rows.contains(&code.to_string()), "docs/why.md has no row for the code {code}");
+    }
+}
+
+#[test]
+fn every_cause_of_an_ended_call_is_named_on_the_page_that_says_why() {
+    let page = read("docs/why.md");
+    let ends = first_cells(section(&page, "## By cause, for calls that ended"));
+    for cause in Cause::ALL.iter().filter(|cause| cause.code() == 200) {
+        let id = cause.id().to_string();
+        assert!(ends.contains(&id), "docs/why.md has no row for the cause {id}, {}", cause.text());
+    }
+}
+
+/// Checks that the page has a row for a sentence about missing audio. In its rows `…` stands for any text.
+#[track_caller]
+pub fn assert_has_row(sentence: &str) {
+    let page = read("docs/why.md");
+    let why = sentence.strip_prefix("no audio, because ").expect("a sentence about missing audio");
+    let rows = first_cells(section(&page, "## No audio"));
+    assert!(rows.iter().any(|row| fits(row, why)), "docs/why.md has no row for \"{why}\"");
+}
+
+/// Whether a text consists of the parts of a pattern in their order, with any text in place of each `…`.
+fn fits(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let first = parts.next().unwrap();
+    let Some(mut rest) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = parts.collect();
+    let Some(last) = parts.pop() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[test]
+fn a_row_fits_the_sentences_that_it_stands_for_and_no_others() {
+    assert!(fits("all … packets from …", "all 5 packets from 192.0.2.1") && fits("a", "a"));
+    assert!(!fits("all … packets from …", "5 packets from 192.0.2.1") && !fits("a", "ab"));
+    assert!(!fits("… is off", "x is off and on"));
+}

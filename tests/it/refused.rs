@@ -1,0 +1,179 @@
+//! Refusals in the log: each has its reason, none has a secret, and no client can write a line of its own.
+
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::json;
+
+use crate::support::api::{Answer, Api, http_client};
+use crate::support::binary::Binary;
+
+const ARGUMENTS: [&str; 6] =
+    ["--ephemeral", "--api-key", "canary-key", "--voipbin-admin", "root:canary-password", "--control-token"];
+
+fn start() -> Binary {
+    Binary::start(&[&ARGUMENTS[..], &["canary-token"]].concat())
+}
+
+/// Waits until a line of the log contains all of these words.
+#[track_caller]
+fn logged(binary: &Binary, words: &[&str]) -> String {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let log = binary.log();
+        if let Some(line) = log.lines().find(|line| words.iter().all(|word| line.contains(word))) {
+            return line.to_owned();
+        }
+        assert!(Instant::now() < deadline, "no line has {words:?}:\n{log}");
+        std::thread::yield_now();
+    }
+}
+
+async fn ask(method: Method, url: String, headers: &[(&str, &str)], body: &str) -> Answer {
+    let mut request = http_client().request(method, url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    Answer::of(request.body(body.to_owned()).send().await.unwrap()).await
+}
+
+#[tokio::test]
+async fn the_log_states_which_of_three_causes_a_401_of_the_api_had() {
+    let binary = start();
+    let dids = || format!("{}/dids", binary.base);
+    for (header, words) in [
+        (None, "no header `Api-Key` was sent\""),
+        (Some("X-Api-Key"), "no header `Api-Key` was sent, but a header `x-api-key`"),
+        (Some("Authorization"), "no header `Api-Key` was sent, but a header `authorization`"),
+    ] {
+        let headers: Vec<_> = header.map(|header| (header, "canary-wrong")).into_iter().collect();
+        assert_eq!(ask(Method::GET, dids(), &headers, "").await.status, 401);
+        logged(&binary, &["request refused", "status=401", words]);
+    }
+    let binary = start();
+    let url = format!("{}/dids", binary.base);
+    assert_eq!(ask(Method::GET, url, &[("Api-Key", "canary-wrong")], "").await.status, 401);
+    logged(
+        &binary,
+        &["request refused", "status=401", "the key of the header `Api-Key` belongs to no account"],
+    );
+    assert!(!binary.log().contains("canary"), "{}", binary.log());
+}
+
+#[tokio::test]
+async fn the_log_states_once_for_a_key_that_its_version_header_is_ignored() {
+    let binary = start();
+    let api = Api::new(&binary.base, "canary-key");
+    for _ in 0..3 {
+        assert_eq!(api.at(Some("2020-01-01")).get("/dids").await.status, 200);
+    }
+    assert_eq!(api.at(Some("banana")).get("/dids").await.status, 200);
+    logged(&binary, &["a version header is ignored", "banana", "2021-12-15"]);
+    let log = binary.log();
+    let lines = log.lines().filter(|line| line.contains("2020-01-01")).count();
+    assert_eq!(lines, 1, "{log}");
+    let new = json!({ "data": { "type": "voice_out_trunks", "attributes": {
+        "name": "a", "on_cli_mismatch_action": "reject_call", "authentication_method": {} } } });
+    assert_eq!(api.at(None).post("/voice_out_trunks", &new).await.status, 400);
+    logged(&binary, &["authentication_method is not allowed", "no version header was sent", "2021-12-15"]);
+}
+
+#[tokio::test]
+async fn refusals_of_the_platform_and_its_login_are_logged_with_their_causes() {
+    let binary = start();
+    let base = binary.base.trim_end_matches("/v3").to_owned();
+    let providers = || format!("{base}/v1.0/providers");
+    for (header, words) in [
+        (None, "no token or access key was sent\""),
+        (Some(("Authorization", "Basic canary-wrong")), "was sent, but a header `authorization`"),
+        (Some(("Cookie", "accesskey=canary-wrong")), "the access key is unknown, expired or deleted"),
+    ] {
+        let headers: Vec<_> = header.into_iter().collect();
+        assert_eq!(ask(Method::GET, providers(), &headers, "").await.status, 401);
+        logged(&binary, &["request refused", "status=401", words]);
+    }
+    let login = async |username: &str, password: &str| {
+        let body = json!({ "username": username, "password": password }).to_string();
+        ask(Method::POST, format!("{base}/auth/login"), &[], &body).await
+    };
+    assert_eq!(login("canary-name", "canary-wrong").await.status, 400);
+    logged(&binary, &["a login was refused", "no agent has the username"]);
+    assert_eq!(login("root", "canary-wrong").await.status, 400);
+    logged(&binary, &["a login was refused", "the password is wrong"]);
+    let token = login("root", "canary-password").await;
+    let bearer = format!("Bearer {}", token.at("/token").as_str().unwrap());
+    let refused = ask(Method::POST, providers(), &[("Authorization", &bearer)], "canary-body").await;
+    assert_eq!(refused.status, 400, "{}", refused.text);
+    logged(&binary, &["request refused", "method=\"POST\"", "INVALID_JSON_BODY"]);
+    assert!(!binary.log().contains("canary"), "{}", binary.log());
+}
+
+#[tokio::test]
+async fn refusals_of_the_control_api_are_logged_with_their_causes_and_a_wrong_token_is_called_wrong() {
+    let binary = start();
+    let control = binary.control.clone().unwrap();
+    let accounts = || format!("{control}/accounts");
+    for (header, words, answered) in [
+        (None, "no header `Authorization` was sent\"", "send the control token"),
+        (Some(("X-Api-Key", "canary-wrong")), "but a header `x-api-key`", "send the control token"),
+        (Some(("Authorization", "canary-wrong")), "is not `Bearer TOKEN`", "send the control token"),
+    ] {
+        let headers: Vec<_> = header.into_iter().collect();
+        let answer = ask(Method::GET, accounts(), &headers, "").await;
+        assert!(answer.status == 401 && answer.text.contains(answered), "{}", answer.text);
+        logged(&binary, &["control request rejected", "status=401", words]);
+    }
+    let binary = start();
+    let accounts = format!("{}/accounts", binary.control.clone().unwrap());
+    let wrong = ask(Method::GET, accounts.clone(), &[("Authorization", "Bearer canary-wrong")], "").await;
+    assert!(wrong.status == 401 && wrong.text.contains("the control token is wrong"), "{}", wrong.text);
+    logged(&binary, &["control request rejected", "status=401", "the control token is wrong"]);
+    let token = [("Authorization", "Bearer canary-token")];
+    let refused = ask(Method::POST, accounts.clone(), &token, r#"{"name":["canary-name"]}"#).await;
+    assert!(refused.status == 422 && refused.text.contains("a wrong `name`"), "{}", refused.text);
+    logged(&binary, &["control request refused", "status=422", "the response states where"]);
+    let missing = ask(Method::GET, format!("{accounts}/none%0a%1b"), &token, "").await;
+    assert_eq!(missing.status, 404);
+    let line = logged(&binary, &["control request refused", "status=404", "there is no account none"]);
+    assert!(!line.contains('\u{1b}'), "{line}");
+    assert!(!binary.log().contains("canary"), "{}", binary.log());
+}
+
+#[tokio::test]
+async fn a_trunk_that_takes_calls_from_any_address_is_stated_when_it_is_made_and_in_a_list_and_at_the_start()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("trunks.db");
+    let arguments =
+        ["--database", database.to_str().unwrap(), "--api-key", "k", "--sip-listen", "127.0.0.1:0"];
+    let binary = Binary::start(&arguments);
+    let api = Api::new(&binary.base, "k");
+    let trunk = |name: &str, network: &str| {
+        let method = json!({ "type": "credentials_and_ip", "attributes": { "allowed_sip_ips": [network] } });
+        json!({ "data": { "type": "voice_out_trunks", "attributes": { "name": name,
+            "on_cli_mismatch_action": "reject_call", "authentication_method": method } } })
+    };
+    let closed = api.post("/voice_out_trunks", &trunk("closed 0.0.0.0/0", "203.0.113.7")).await.id();
+    let open = api.post("/voice_out_trunks", &trunk("open", "0.0.0.0/0")).await.id();
+    let sentence = "the trunk takes calls from any address that has its password";
+    logged(&binary, &["WARN", sentence, &open]);
+    let renamed =
+        json!({ "data": { "type": "voice_out_trunks", "id": open, "attributes": { "name": "renamed" } } });
+    assert_eq!(api.patch(&format!("/voice_out_trunks/{open}"), &renamed).await.status, 200);
+    let control = Api::new(binary.control.clone().unwrap(), "").with_key(None);
+    let listed = control.get("/trunks/open").await;
+    assert_eq!(listed.at("/total"), 1, "{}", listed.text);
+    assert_eq!(listed.at("/open_trunks/0/trunk"), open);
+    assert_eq!(listed.at("/open_trunks/0/warning"), sentence);
+    assert!(!listed.text.contains(&closed), "{}", listed.text);
+    let account = listed.at("/open_trunks/0/account").as_str().unwrap().to_owned();
+    let path = format!("/accounts/{account}/trunks/{closed}/ip_only");
+    let made = control.post(&path, &json!({ "allowed_sip_ips": ["::/0"] })).await;
+    assert_eq!(made.at("/warning"), "the trunk takes calls from any address, without a password");
+    logged(&binary, &["WARN", "any address, without a password", &closed]);
+    assert_eq!(binary.log().matches(sentence).count(), 1, "renaming it is no news: {}", binary.log());
+    assert_eq!(binary.terminate(), Some(0));
+    let binary = Binary::start(&arguments);
+    let line = logged(&binary, &["WARN", "trunks take calls from any address", "total=2"]);
+    assert!(line.contains(&open) && line.contains(&closed), "{line}");
+}

@@ -1,0 +1,156 @@
+//! The reason of a call's outcome: from the control API if it can be reached, else from the response.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use sip_dialler::CallMessages;
+
+use super::PlaceCall;
+use crate::cli::exchange::{bearer, exchange};
+
+/// How often the record of the call is asked for, which is written after the response.
+const ATTEMPTS: u32 = 10;
+/// The pause between these.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The number of latest records of the number that are searched.
+const MAX_RECORDS: u32 = 20;
+
+/// The final response to the INVITE.
+pub(super) struct FinalResponse {
+    pub(super) code: u16,
+    pub(super) phrase: String,
+    /// The headers that explain it.
+    explanations: Vec<String>,
+}
+
+/// What the call asks of the edge, for a decision without a call.
+pub(super) struct Question<'a> {
+    pub(super) local: IpAddr,
+    pub(super) to: &'a str,
+    pub(super) from: &'a str,
+    pub(super) username: Option<&'a str>,
+}
+
+impl FinalResponse {
+    /// The last final response to an INVITE among these messages.
+    pub(super) fn of(found: &CallMessages) -> Option<Self> {
+        found.messages.iter().rev().find_map(|message| Self::parse(&String::from_utf8_lossy(&message.bytes)))
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (head, _) = text.split_once("\r\n\r\n")?;
+        let (status, phrase) = head.strip_prefix("SIP/2.0 ")?.lines().next()?.split_once(' ')?;
+        let code = status.parse().ok().filter(|code| *code >= 200)?;
+        let header = |line: &str, names: &[&str]| {
+            let (name, value) = line.split_once(':')?;
+            names.iter().any(|known| known.eq_ignore_ascii_case(name.trim())).then(|| value.trim().to_owned())
+        };
+        let sequence = head.lines().find_map(|line| header(line, &["CSeq"]))?;
+        if !sequence.ends_with("INVITE") {
+            return None;
+        }
+        let explains = |line: &str| header(line, &["X-Refusal", "Reason", "Warning"]);
+        Some(Self {
+            code,
+            phrase: phrase.to_owned(),
+            explanations: head.lines().filter_map(explains).collect(),
+        })
+    }
+}
+
+/// The reason of the outcome; `None` if none is known.
+pub(super) async fn find(
+    call: &PlaceCall,
+    found: Option<&CallMessages>,
+    response: Option<&FinalResponse>,
+    answered: bool,
+    question: &Question<'_>,
+) -> Option<String> {
+    if answered {
+        return None;
+    }
+    let recorded = match found {
+        Some(found) if response.is_some() => of_record(call, &found.call_id, question.to).await,
+        _ => None,
+    };
+    let stated = || {
+        let explanations = &response?.explanations;
+        (!explanations.is_empty()).then(|| explanations.join("; "))
+    };
+    match recorded {
+        Some(reason) => Some(reason),
+        None => match stated() {
+            Some(stated) => Some(stated),
+            None => of_decision(call, response?, question).await,
+        },
+    }
+}
+
+/// The reason in the record of the call, if there is one.
+async fn of_record(call: &PlaceCall, call_id: &str, to: &str) -> Option<String> {
+    // The filter finds a part of the dialled text, whose tech prefix may have characters that a query cannot have.
+    let digits = to.rsplit(|letter: char| !letter.is_ascii_digit()).next().unwrap_or_default();
+    let path = format!("/control/v1/calls?number={digits}&limit={MAX_RECORDS}");
+    for _ in 0..ATTEMPTS {
+        let headers = bearer(call.control_token.as_ref());
+        let (status, answer) = exchange(&call.control_listen, &path, &headers, None).await.ok()?;
+        if !status.is_success() {
+            return None;
+        }
+        let records = answer.get("calls").and_then(Value::as_array)?;
+        let is_it = |record: &&Value| record.get("call_id").and_then(Value::as_str) == Some(call_id);
+        if let Some(record) = records.iter().find(is_it) {
+            return Some(sentence(record));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    None
+}
+
+fn sentence(record: &Value) -> String {
+    let text = |name: &str| record.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let mut sentence = text("disconnect_reason").unwrap_or_default().to_owned();
+    if let Some(check) = text("check") {
+        let _infallible = write!(sentence, "; check {check}");
+    }
+    for name in ["configured", "received"] {
+        if let Some(value) = text(name) {
+            let _infallible = write!(sentence, "; {name} {value}");
+        }
+    }
+    sentence
+}
+
+/// The edge's decision on the same call, for a refusal without a record, such as that of an unknown address. It is
+/// used if it has the code of the response.
+async fn of_decision(call: &PlaceCall, response: &FinalResponse, question: &Question<'_>) -> Option<String> {
+    let mut asked = json!({ "source": question.local, "to": question.to, "from": question.from });
+    if let (Some(username), Some(members)) = (question.username, asked.as_object_mut()) {
+        members.insert("username".to_owned(), json!(username));
+    }
+    let headers = bearer(call.control_token.as_ref());
+    let answer = exchange(&call.control_listen, "/control/v1/explain", &headers, Some(&asked)).await;
+    let (_, explanation) = answer.ok().filter(|(status, _)| status.is_success())?;
+    let is_same = explanation.get("code").and_then(Value::as_u64) == Some(response.code.into());
+    explanation.get("explanation").and_then(Value::as_str).filter(|_| is_same).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_final_response_to_an_invite_is_found_with_its_explanations() {
+        let parse = |text: &str| {
+            FinalResponse::parse(text).map(|response| (response.code, response.phrase, response.explanations))
+        };
+        let text = "SIP/2.0 403 Forbidden\r\nCSeq: 2 INVITE\r\nx-refusal: check=cli\r\nReason: Q.850;cause=21\r\n\r\n";
+        let explained = vec!["check=cli".to_owned(), "Q.850;cause=21".to_owned()];
+        assert_eq!(parse(text), Some((403, "Forbidden".to_owned(), explained)));
+        assert_eq!(parse("SIP/2.0 180 Ringing\r\nCSeq: 2 INVITE\r\n\r\n"), None);
+        assert_eq!(parse("SIP/2.0 200 OK\r\nCSeq: 3 BYE\r\n\r\n"), None);
+        assert_eq!(parse("INVITE sip:x SIP/2.0\r\nCSeq: 1 INVITE\r\n\r\n"), None);
+    }
+}
