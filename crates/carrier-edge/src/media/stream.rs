@@ -101,15 +101,13 @@ impl Stream {
             let check = SrtpAuthentication::of(&media.protection);
             self.authentication = check.map(|check| Box::new((media.protection.clone(), check)));
         }
-        self.facts.lock().agreed = Some(AgreedMedia::of(media, offered));
+        self.facts.lock().agree(AgreedMedia::of(media, offered));
     }
 
     /// Stops to send and to expect packets until media is negotiated again.
     pub(super) fn remove_stream(&mut self, now: Timestamp) {
         self.path.negotiated(None, Direction::Inactive, now);
-        if let Some(agreed) = &mut self.facts.lock().agreed {
-            (agreed.direction, agreed.is_removed) = (Direction::Inactive, true);
-        }
+        self.facts.lock().remove_stream();
     }
 
     /// Restarts the RTP timeout.

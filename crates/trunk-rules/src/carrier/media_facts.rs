@@ -124,8 +124,10 @@ pub struct Dropped {
 pub struct MediaFacts {
     /// The edge's media address, as its session descriptions name it.
     pub local: Option<SocketAddr>,
-    /// What was agreed on; `None` before the first answer.
+    /// What was agreed on last; `None` before the first answer.
     pub agreed: Option<AgreedMedia>,
+    /// What was agreed on last that carries audio in both directions: during hold, what was agreed on before it.
+    pub two_way: Option<AgreedMedia>,
     /// RTP packets from allowed sources.
     pub received: Flow,
     /// Echoed packets.
@@ -146,4 +148,21 @@ pub struct MediaFacts {
     pub reception: Reception,
     /// The received DTMF.
     pub dtmf: Dtmf,
+}
+
+impl MediaFacts {
+    /// Records an accepted description.
+    pub fn agree(&mut self, agreed: AgreedMedia) {
+        if agreed.direction == Direction::SendRecv {
+            self.two_way = Some(agreed.clone());
+        }
+        self.agreed = Some(agreed);
+    }
+
+    /// Records that the caller removed its stream.
+    pub fn remove_stream(&mut self) {
+        if let Some(agreed) = &mut self.agreed {
+            (agreed.direction, agreed.is_removed) = (Direction::Inactive, true);
+        }
+    }
 }

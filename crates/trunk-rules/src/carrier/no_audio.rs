@@ -17,7 +17,8 @@ const MAX_NAMED: usize = 3;
 /// echoed, or before a session description was agreed on. `signalling` is the address that the call comes
 /// from.
 pub fn no_audio(terms: &RtpTerms, signalling: IpAddr, facts: &MediaFacts) -> Option<String> {
-    let agreed = facts.agreed.as_ref()?;
+    // A hold explains nothing if audio could flow before it, and did not.
+    let agreed = facts.two_way.as_ref().or(facts.agreed.as_ref())?;
     if facts.sent.packets > 0 {
         return None;
     }

@@ -22,12 +22,12 @@ fn agreed(at: &str) -> AgreedMedia {
 
 fn facts(agreed: AgreedMedia, received: u64, from: Option<&str>) -> MediaFacts {
     let mut facts = MediaFacts {
-        agreed: Some(agreed),
         local: Some("198.51.100.7:16384".parse().unwrap()),
         first_source: from.map(|from| from.parse().unwrap()),
         ..MediaFacts::default()
     };
     facts.received.packets = received;
+    facts.agree(agreed);
     facts
 }
 
@@ -105,8 +105,19 @@ fn a_direction_that_carries_nothing_is_named() {
     }
     let held = AgreedMedia { direction: Direction::SendOnly, ..agreed("0.0.0.0:4000") };
     assert_states(before(&[], false, &held), &["on hold"]);
-    let removed = AgreedMedia { is_removed: true, ..agreed("203.0.113.1:4000") };
-    assert_states(after(&[], false, &facts(removed, 0, None)), &["m=audio 0"]);
+    let inactive = AgreedMedia { direction: Direction::Inactive, ..agreed("203.0.113.1:4000") };
+    let mut removed = facts(inactive, 0, None);
+    removed.remove_stream();
+    assert_states(after(&[], false, &removed), &["m=audio 0"]);
+}
+
+#[test]
+fn a_call_that_had_no_audio_before_it_was_held_names_the_reason_of_that_time() {
+    let mut held = facts(agreed("192.168.1.5:4000"), 50, Some("203.0.113.1:7000"));
+    held.agree(AgreedMedia { direction: Direction::SendOnly, ..agreed("0.0.0.0:4000") });
+    assert_states(after(&[], false, &held), &["the private address 192.168.1.5:4000"]);
+    held.remove_stream();
+    assert_states(after(&[], false, &held), &["the private address 192.168.1.5:4000"]);
 }
 
 #[test]
