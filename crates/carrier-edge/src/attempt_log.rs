@@ -98,8 +98,8 @@ pub(crate) fn ended(inner: &Inner, call_state: &CallState, record: &CallRecord) 
     let (code, cause, why) = (record.disconnect_code, record.disconnect_cause, &record.explanation);
     if inner.log_sums.ended.admits(trunk.id.as_str(), now) {
         let (source, call_id, trunk): (_, &str, &str) = (origin.source, &key.call_id, &trunk.name);
-        let seconds = record.duration;
-        tracing::info!(%source, call_id, trunk, code, cause, seconds, why, "ended");
+        let (seconds, no_audio) = (record.duration, record.no_audio.as_deref());
+        tracing::info!(%source, call_id, trunk, code, cause, seconds, why, no_audio, "ended");
     }
     inner.attempts.enter(
         Facts {

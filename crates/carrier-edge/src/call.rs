@@ -163,14 +163,10 @@ fn record_of(
             "RTP was dropped: the sources are not in allowed_rtp_ips"
         );
     }
-    if let Some(why) = record.no_audio.as_deref().filter(|_| admits("no audio")) {
-        let received = record.rtp_received;
-        // Programs that only signal make calls without a packet.
-        if received > 0 || record.rtp_dropped > 0 {
-            tracing::warn!(trunk, call_id, received, why, "no audio");
-        } else {
-            tracing::info!(trunk, call_id, why, "no audio");
-        }
+    // Without a packet it may be a program that only signals: the line of the call's end states it.
+    let received = record.rtp_received;
+    if let Some(why) = record.no_audio.as_deref().filter(|_| received > 0 && admits("no audio")) {
+        tracing::warn!(trunk, call_id, received, why, "RTP came and none was sent");
     }
     Box::new(record)
 }

@@ -34,7 +34,7 @@ async fn states(edge: &Edge, trunk: &Trunk, mut call: Call, packets: &[Vec<u8>],
     assert_eq!(record["media"], live["media"]);
     let ended = edge.control.get(&format!("/attempts?call_id={}&outcome=ended", call.id)).await;
     assert_eq!(ended.at("/attempts/0/no_audio"), sentence.as_str(), "{}", ended.text);
-    edge.logs(&["no audio", &call.id, &format!("why=\"{sentence}\"")]).await;
+    edge.logs(&[" ended ", &call.id, &format!("no_audio=\"{sentence}\"")]).await;
     assert_has_row(&sentence);
     record
 }
