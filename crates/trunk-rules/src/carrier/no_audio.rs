@@ -130,7 +130,7 @@ fn nothing_received(
         );
     }
     if facts.dropped.not_rtp > 0 {
-        return format!("the {} packets that arrived are not RTP", facts.dropped.not_rtp);
+        return format!("nothing but data that is not RTP arrived (packets: {})", facts.dropped.not_rtp);
     }
     let local = facts.local.map(|local| format!(" at {local}")).unwrap_or_default();
     let none = format!("no RTP packet arrived{local}");
