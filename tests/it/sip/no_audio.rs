@@ -153,7 +153,8 @@ async fn srtp_that_cannot_be_authenticated_is_named_and_so_is_data_that_is_not_r
     );
     let trunk = edge.trunk(json!({})).await;
     let garbage = [b"hello, are you there?".to_vec()];
-    states(&edge, &trunk, new_call(&edge).await, &garbage, &["data that is not RTP arrived (packets: 1)"]).await;
+    states(&edge, &trunk, new_call(&edge).await, &garbage, &["data that is not RTP arrived (packets: 1)"])
+        .await;
 }
 
 #[tokio::test]
