@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use didww_types::Timestamp;
 use service_base::mailbox::Mailbox;
-use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, Rate, TrunkTerms, no_audio};
+use trunk_rules::carrier::{Admitted, Cli, Digits, Identified, MediaFacts, Rate, TrunkTerms, no_audio};
 use uuid::Uuid;
 
 use super::call_event::{self, CallEvent};
@@ -130,10 +130,11 @@ impl CallState {
         (at != NEVER).then(|| Timestamp::from_unix_millis(at))
     }
 
-    /// Why the call has no audio, as far as it is certain; `None` if it has audio, or was not answered.
-    pub(crate) fn no_audio(&self) -> Option<String> {
+    /// Why the call has no audio by the facts of its media, as far as it is certain; `None` if it has audio, or was not
+    /// answered.
+    pub(crate) fn no_audio(&self, facts: &MediaFacts) -> Option<String> {
         self.connected()?;
-        no_audio(&self.trunk.rtp, self.origin.source.ip(), &self.media.lock())
+        no_audio(&self.trunk.rtp, self.origin.source.ip(), facts)
     }
 
     /// The trunk's id as the store has it.

@@ -54,6 +54,7 @@ pub struct ActiveCall {
 impl ActiveCall {
     fn of(call_state: &CallState) -> Self {
         let CallState { key, origin, trunk, dialled, cli, .. } = call_state;
+        let facts = call_state.media.lock();
         Self {
             id: origin.id,
             trunk_id: trunk.id.to_string(),
@@ -65,8 +66,8 @@ impl ActiveCall {
             call_id: key.call_id.to_string(),
             time_start: origin.started,
             time_connect: call_state.connected(),
-            media: MediaReport::of(&call_state.media.lock()),
-            no_audio: call_state.no_audio(),
+            media: MediaReport::of(&facts),
+            no_audio: call_state.no_audio(&facts),
         }
     }
 }

@@ -240,18 +240,15 @@ impl CallRecord {
     /// Adds what is known of the call's media.
     pub(crate) fn with_media(self, call_state: &CallState) -> Self {
         let facts = call_state.media.lock();
-        let media = MediaReport::of(&facts);
-        let dropped = facts.dropped;
-        let rtp_dropped_from = facts.dropped_from.iter().map(ToString::to_string).collect();
-        drop(facts);
+        let (media, dropped) = (MediaReport::of(&facts), facts.dropped);
         Self {
             rtp_dropped: dropped.source,
-            rtp_dropped_from,
+            rtp_dropped_from: facts.dropped_from.iter().map(ToString::to_string).collect(),
             rtp_received: media.packets_received,
             rtp_sent: media.packets_sent,
             rtp_excess: dropped.rate.saturating_add(dropped.all_calls),
             media: Some(media),
-            no_audio: call_state.no_audio(),
+            no_audio: call_state.no_audio(&facts),
             ..self
         }
     }
