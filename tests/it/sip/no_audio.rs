@@ -107,15 +107,15 @@ async fn packets_from_addresses_that_are_not_allowed_are_named() {
 #[tokio::test]
 async fn a_description_that_carries_no_audio_is_named() {
     let edge = Edge::start().await;
-    for (attribute, words) in [
-        ("a=inactive\r\n", "is inactive"),
-        ("a=sendonly\r\n", "does not receive"),
-        ("a=recvonly\r\n", "sends nothing"),
+    for (attribute, sent, words) in [
+        ("a=inactive\r\n", 2, "is inactive"),
+        ("a=sendonly\r\n", 2, "does not receive"),
+        ("a=recvonly\r\n", 0, "sends nothing"),
     ] {
         let trunk = edge.trunk(json!({})).await;
         let mut call = new_call(&edge).await;
         call.offer.push_str(attribute);
-        let record = states(&edge, &trunk, call, &packets(2), &[words]).await;
+        let record = states(&edge, &trunk, call, &packets(sent), &[words]).await;
         assert_eq!(record["media"]["direction"], attribute[2..].trim_end());
     }
     let trunk = edge.trunk(json!({})).await;
