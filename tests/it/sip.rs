@@ -33,4 +33,4 @@ mod streams;
 mod timers;
 mod trace;
 mod transports;
-mod uac;
+pub mod uac;

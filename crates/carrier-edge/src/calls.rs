@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use didww_types::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::watch;
 use trunk_rules::carrier::Cause;
@@ -20,7 +21,7 @@ use super::hung_up_by::HungUpBy;
 use super::media_report::MediaReport;
 
 /// An active call: being set up, or answered.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ActiveCall {
     /// The id of the call, which its record will have too.

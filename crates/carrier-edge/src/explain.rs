@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use service_core::Core;
 use trunk_rules::carrier::{
@@ -12,7 +13,7 @@ use super::Inner;
 use super::billing::FundsAt;
 
 /// A hypothetical call.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Question {
@@ -38,7 +39,7 @@ pub struct Question {
 }
 
 /// The outcome of a hypothetical call.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Explanation {
     /// `admitted`, `challenged` or `refused`.

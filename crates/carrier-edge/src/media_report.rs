@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use trunk_rules::carrier::{AgreedMedia, Dtmf, MediaFacts};
 
@@ -23,7 +24,7 @@ impl SharedFacts {
 }
 
 /// The media of a call.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct MediaReport {
     /// The selected codec, such as `PCMA`; null before a session description was agreed on.
@@ -63,7 +64,7 @@ pub struct MediaReport {
 }
 
 /// Packets that were dropped, by reason.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DroppedReport {
     /// The source is not in `allowed_rtp_ips`.
@@ -81,7 +82,7 @@ pub struct DroppedReport {
 }
 
 /// Received DTMF. The digits can be PINs or card numbers, so they are not printed for debugging.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct DtmfReport {
     /// Keys in telephone events (RFC 4733).
