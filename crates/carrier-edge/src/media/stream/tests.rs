@@ -2,7 +2,7 @@ use didww_types::Resource as _;
 use didww_types::resources::VoiceOutTrunk;
 use serde_json::{Value, json};
 use service_base::net::Use;
-use trunk_rules::carrier::{AccountDids, Settings, TrunkLinks, negotiate};
+use trunk_rules::carrier::{AccountDids, MediaHost, Settings, TrunkLinks, negotiate};
 
 use super::*;
 
@@ -58,7 +58,9 @@ impl Stage {
         let facts = Arc::new(SharedFacts::new(true));
         let parts = (Arc::clone(&facts), now());
         let mut stream = Stream::new(signalling, trunk(further), own.clone(), 0x0102_0304_0506_0708, parts);
-        stream.apply(&media(8), Some(at(offered)), now());
+        let named =
+            Media { host: MediaHost::Address(at(offered).ip()), port: at(offered).port(), ..media(8) };
+        stream.apply(&named, Some(at(offered)), now());
         Self { stream, facts, own, all_calls: Budget::new(1_000_000, 1_000_000) }
     }
 
