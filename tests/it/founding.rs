@@ -8,11 +8,11 @@ use std::path::Path;
 
 use didww_types::Features;
 use didww_types::resources::{Did, VoiceOutTrunk};
-use didww_types::{ApiVersion, DefaultValue, Feature, Resource, ResourceSpec, Secret, Timestamp};
+use didww_types::{ApiVersion, DefaultValue, Feature, Resource, ResourceSpec, Timestamp};
 use http::Method;
 use serde_json::{Map, Value, json};
 use tempfile::TempDir;
-use trunk_server::account::{Account, ApiKey};
+use trunk_server::account::{Account, ApiKey, KeyDigest};
 use trunk_server::config::{Config, Database};
 use trunk_server::store::{Accounts as _, Change, Engine as _, Scope, SqliteStore, Writes as _};
 use trunk_server::{Clock, Control, Server};
@@ -115,8 +115,7 @@ impl Stage {
             record_quota: None,
             created_at: at,
         };
-        let key =
-            ApiKey { id: Uuid::from_u128(2), secret: Secret::from("founding".to_owned()), created_at: at };
+        let key = ApiKey { id: Uuid::from_u128(2), digest: KeyDigest::of("founding"), created_at: at };
         let saved = store.create_account(new, key).await.unwrap();
         let changes: Vec<Change> = props.into_iter().map(|prop| prop.change(saved.number)).collect();
         store.commit(changes).await.unwrap();

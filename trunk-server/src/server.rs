@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use trunk_store::{OpenError, SqliteStore, Store, StoreError, StoreLimits};
+use uuid::Uuid;
 #[cfg(feature = "voipbin")]
 use voipbin_platform::Platform;
 
@@ -104,6 +105,8 @@ pub struct Server {
     address: SocketAddr,
     control_address: Option<SocketAddr>,
     new_key: Option<Secret>,
+    new_callback_secret: Option<Secret>,
+    unsigned_accounts: Vec<Uuid>,
     accounts_before: Option<usize>,
     created_database: bool,
     stop: watch::Sender<bool>,
@@ -209,7 +212,8 @@ impl ServerBuilder {
             log_open_trunks(&control).await?;
         }
         // Nothing after this can fail: the key of the first account is printed only once.
-        let FirstAccount { new_key, accounts_before } = first_account(&control, &config).await?;
+        let first = first_account(&control, &config).await?;
+        let unsigned_accounts = sign_callbacks(&control, &config).await?;
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
@@ -243,8 +247,10 @@ impl ServerBuilder {
             control,
             address,
             control_address,
-            new_key,
-            accounts_before,
+            new_key: first.new_key,
+            new_callback_secret: first.new_callback_secret,
+            unsigned_accounts,
+            accounts_before: first.accounts_before,
             created_database,
             stop,
             tasks,
@@ -266,7 +272,7 @@ fn edge_config(
 ) -> Result<Option<(carrier_edge::EdgeConfig, bool)>, StartError> {
     let Some(sip) = &config.sip else { return Ok(None) };
     let edge = sip.to_edge()?;
-    callbacks.on_manual_block |= edge.settings.callback_on_manual_block;
+    callbacks.on_manual_block &= edge.settings.callback_on_manual_block;
     callbacks.retry_clock_factor *= edge.settings.retry_clock_factor;
     Ok(Some((edge, sip.listen.is_some())))
 }
@@ -406,6 +412,8 @@ fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {
 struct FirstAccount {
     /// The generated key, if there was no account and no configured key.
     new_key: Option<Secret>,
+    /// The generated callback secret of the demo.
+    new_callback_secret: Option<Secret>,
     /// The number of accounts before, if an account was created.
     accounts_before: Option<usize>,
 }
@@ -431,11 +439,54 @@ async fn first_account(control: &Control, config: &Config) -> Result<FirstAccoun
             "no account had the configured API key: a new, empty account was made for it"
         );
     }
+    let mut new_callback_secret = None;
     if config.demo && existing.is_empty() {
-        demo::fill(control, account.id).await?;
+        let secret = demo::fill(control, account.id, config.callback_secret.clone()).await?;
+        new_callback_secret = config.callback_secret.is_none().then_some(secret);
     }
     let new_key = config.api_key.is_none().then_some(key);
-    Ok(FirstAccount { new_key, accounts_before: Some(existing.len()) })
+    Ok(FirstAccount { new_key, new_callback_secret, accounts_before: Some(existing.len()) })
+}
+
+/// Enables the configured callback secret: in the account with the configured API key, or in the only account. Returns the
+/// accounts whose callbacks are not sent, and logs them.
+async fn sign_callbacks(control: &Control, config: &Config) -> Result<Vec<Uuid>, ControlError> {
+    if let Some(secret) = &config.callback_secret {
+        let account = match &config.api_key {
+            Some(key) => control.account_of_key(key).await?,
+            None => match control.accounts().await?.as_slice() {
+                [only] => Some(Arc::clone(only)),
+                _ => None,
+            },
+        };
+        if let Some(account) = account {
+            control.ensure_callback_secret(account.id, secret.clone()).await?;
+        } else {
+            tracing::warn!(
+                "`callback_secret` is ignored: there are several accounts, and `api_key` names none"
+            );
+        }
+    }
+    let unsigned = control.accounts_without_callback_secret().await?;
+    log_unsigned_accounts(&unsigned);
+    Ok(unsigned)
+}
+
+/// Maximum number of accounts without a callback secret that the start names.
+const MAX_NAMED_ACCOUNTS: usize = 10;
+
+/// Logs the accounts whose callbacks are not sent.
+fn log_unsigned_accounts(accounts: &[Uuid]) {
+    if accounts.is_empty() {
+        return;
+    }
+    let named: Vec<String> = accounts.iter().take(MAX_NAMED_ACCOUNTS).map(ToString::to_string).collect();
+    tracing::warn!(
+        total = accounts.len(),
+        accounts = named.join(", "),
+        "accounts have trunks with a callback URL and no enabled callback secret, so no callback of theirs is sent; \
+         POST /control/v1/accounts/ID/callback_secrets makes one"
+    );
 }
 
 impl Server {
@@ -488,6 +539,17 @@ impl Server {
     /// ends.
     pub fn new_key(&self) -> Option<&Secret> {
         self.new_key.as_ref()
+    }
+
+    /// Returns the callback secret that this start generated for the demo.
+    pub fn new_callback_secret(&self) -> Option<&Secret> {
+        self.new_callback_secret.as_ref()
+    }
+
+    /// Returns the accounts that had trunks with a callback URL and no enabled callback secret at the start: no callback of
+    /// theirs is sent.
+    pub fn unsigned_accounts(&self) -> &[Uuid] {
+        &self.unsigned_accounts
     }
 
     /// Returns the number of accounts before this start created one; `None` if it created none.

@@ -129,7 +129,8 @@ impl Control {
             record_quota: new.record_quota,
             created_at: now,
         };
-        let first = ApiKey { id: self.core.ids.record(now), secret: key.clone(), created_at: now };
+        let digest = KeyDigest::of(key.expose());
+        let first = ApiKey { id: self.core.ids.record(now), digest, created_at: now };
         let account = self.core.store.create_account(account, first).await?;
         Ok((account, key))
     }
@@ -177,7 +178,7 @@ impl Control {
         self.check_key(&key).await?;
         let now = self.core.clock.now();
         let id = self.core.ids.record(now);
-        let added = ApiKey { id, secret: key.clone(), created_at: now };
+        let added = ApiKey { id, digest: KeyDigest::of(key.expose()), created_at: now };
         self.core.store.add_key(account.number, added).await?;
         Ok((id, key))
     }

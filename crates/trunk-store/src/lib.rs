@@ -26,6 +26,7 @@
 pub mod account;
 mod answer;
 mod call;
+mod callback_secret;
 mod canonical;
 mod change;
 mod document;
@@ -46,6 +47,7 @@ mod store;
 
 pub use answer::Answer;
 pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
+pub use callback_secret::{CallbackSecret, MAX_CALLBACK_SECRETS};
 pub use change::Change;
 pub use document::{Aged, Document, DocumentKind, DocumentQuery, NewDocument};
 pub use error::StoreError;
@@ -70,6 +72,6 @@ pub use query::{Condition, ListQuery, Listing, Order};
 pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
-    Accounts, CHANGE_DELAY, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys, Jobs, Records,
-    Store, Writes, for_each_record,
+    Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys,
+    Jobs, Records, Store, Writes, for_each_record,
 };

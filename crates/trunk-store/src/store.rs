@@ -5,6 +5,7 @@
 //! [`ChangeFeed`].
 
 mod accounts;
+mod callback_secrets;
 mod calls;
 mod change_feed;
 mod documents;
@@ -16,6 +17,7 @@ mod records;
 mod writes;
 
 pub use accounts::Accounts;
+pub use callback_secrets::CallbackSecrets;
 pub use calls::Calls;
 pub use change_feed::{CHANGE_DELAY, ChangeFeed};
 pub use documents::Documents;
@@ -28,7 +30,17 @@ pub use writes::Writes;
 
 /// A store with all of its parts. A room that needs only some of them takes those.
 pub trait Store:
-    Records + Documents + Accounts + Events + Calls + Jobs + IdempotencyKeys + Writes + ChangeFeed + Engine
+    Records
+    + Documents
+    + Accounts
+    + CallbackSecrets
+    + Events
+    + Calls
+    + Jobs
+    + IdempotencyKeys
+    + Writes
+    + ChangeFeed
+    + Engine
 {
 }
 
@@ -36,6 +48,7 @@ impl<T> Store for T where
     T: Records
         + Documents
         + Accounts
+        + CallbackSecrets
         + Events
         + Calls
         + Jobs

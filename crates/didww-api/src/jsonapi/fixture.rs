@@ -9,7 +9,7 @@ use service_base::guessing::GuessLimits;
 use service_base::ids::Ids;
 use service_core::{Core, Outbox};
 use trunk_rules::domain::{Rulebook, default_attributes};
-use trunk_store::account::{Account, ApiKey};
+use trunk_store::account::{Account, ApiKey, KeyDigest};
 use trunk_store::{Change, Record, Scope, SqliteStore};
 use uuid::Uuid;
 
@@ -44,7 +44,7 @@ impl Fixture {
             record_quota: None,
             created_at: now,
         };
-        let key = ApiKey { id: Uuid::from_u128(2), secret: Secret::new("key"), created_at: now };
+        let key = ApiKey { id: Uuid::from_u128(2), digest: KeyDigest::of("key"), created_at: now };
         let account = core.store.create_account(account, key).await.unwrap();
         Self { core, rules, account }
     }

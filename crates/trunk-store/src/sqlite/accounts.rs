@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use didww_types::Features;
-use didww_types::{ApiVersion, Secret, Timestamp};
+use didww_types::{ApiVersion, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use uuid::Uuid;
 
@@ -30,10 +30,10 @@ impl Directory {
             let account = account?;
             directory.accounts.insert(account.number, Arc::new(account));
         }
-        let mut keys = connection.prepare("SELECT secret, account FROM api_key")?;
-        for key in keys.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))? {
-            let (secret, account) = key?;
-            directory.keys.insert(KeyDigest::of(&secret), account);
+        let mut keys = connection.prepare("SELECT digest, account FROM api_key")?;
+        for key in keys.query_map([], |row| Ok((digest(row, 0)?, row.get(1)?)))? {
+            let (digest, account) = key?;
+            directory.keys.insert(digest, account);
         }
         Ok(directory)
     }
@@ -172,17 +172,13 @@ fn name_taken(error: rusqlite::Error) -> StoreError {
 }
 
 pub(super) fn add_key(connection: &Connection, account: i64, key: &ApiKey) -> Result<(), StoreError> {
-    let secret = key.secret.expose();
     let added = connection
-        .prepare_cached(
-            "INSERT INTO api_key (digest, id, account, secret, created_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )
+        .prepare_cached("INSERT INTO api_key (digest, id, account, created_at) VALUES (?1, ?2, ?3, ?4)")
         .map_err(failed)?
         .execute(params![
-            KeyDigest::of(secret).as_bytes().as_slice(),
+            key.digest.as_bytes().as_slice(),
             key.id.as_bytes().as_slice(),
             account,
-            secret,
             key.created_at.as_unix_millis(),
         ]);
     match added {
@@ -197,13 +193,13 @@ pub(super) fn keys(connection: &Connection, account: i64) -> Result<Vec<ApiKey>,
     let key = |row: &Row<'_>| {
         Ok(ApiKey {
             id: uuid(row, 0)?,
-            secret: Secret::new(row.get::<_, String>(1)?),
+            digest: digest(row, 1)?,
             created_at: Timestamp::from_unix_millis(row.get(2)?),
         })
     };
     let mut statement = connection
         .prepare_cached(
-            "SELECT id, secret, created_at FROM api_key WHERE account = ?1 ORDER BY created_at, id",
+            "SELECT id, digest, created_at FROM api_key WHERE account = ?1 ORDER BY created_at, id",
         )
         .map_err(failed)?;
     let keys = statement.query_map(params![account], key).map_err(failed)?;
@@ -215,11 +211,14 @@ pub(super) fn remove_key(
     account: i64,
     key: Uuid,
 ) -> Result<Option<KeyDigest>, StoreError> {
-    let secret: Option<String> = connection
-        .prepare_cached("DELETE FROM api_key WHERE account = ?1 AND id = ?2 RETURNING secret")
+    connection
+        .prepare_cached("DELETE FROM api_key WHERE account = ?1 AND id = ?2 RETURNING digest")
         .map_err(failed)?
-        .query_row(params![account, key.as_bytes().as_slice()], |row| row.get(0))
+        .query_row(params![account, key.as_bytes().as_slice()], |row| digest(row, 0))
         .optional()
-        .map_err(failed)?;
-    Ok(secret.map(|secret| KeyDigest::of(&secret)))
+        .map_err(failed)
+}
+
+fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<KeyDigest> {
+    row.get(column).map(KeyDigest::from_bytes)
 }

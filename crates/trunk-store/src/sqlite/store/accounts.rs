@@ -31,7 +31,7 @@ impl Accounts for SqliteStore {
 
     fn create_account(&self, account: Account, key: ApiKey) -> Answer<'_, Arc<Account>> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
-        let digest = KeyDigest::of(key.secret.expose());
+        let digest = key.digest;
         Answer::later(self.connections.write_then(
             move |connection| accounts::create(connection, account.clone(), &key).map(Arc::new),
             move |created| {
@@ -58,7 +58,7 @@ impl Accounts for SqliteStore {
 
     fn add_key(&self, account: i64, key: ApiKey) -> Answer<'_, ()> {
         let (directory, feed) = (self.directory.clone(), Arc::clone(&self.feed));
-        let digest = KeyDigest::of(key.secret.expose());
+        let digest = key.digest;
         Answer::later(self.connections.write_then(
             move |connection| accounts::add_key(connection, account, &key),
             move |()| {
