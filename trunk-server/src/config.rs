@@ -9,6 +9,7 @@ pub(crate) mod log_filter;
 mod port_range;
 #[cfg(feature = "sip")]
 mod sip;
+mod tokens;
 #[cfg(feature = "voipbin")]
 mod voipbin;
 
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub use accounts::{AccountsConfig, DEFAULT_RECORD_QUOTA};
 pub use http::HttpConfig;
+pub use tokens::TokensConfig;
 #[cfg(feature = "voipbin")]
 pub use voipbin::VoipbinConfig;
 
@@ -46,6 +48,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// Limits of accounts that have none of their own.
     pub accounts: AccountsConfig,
+    /// The service that mints access tokens.
+    pub tokens: TokensConfig,
     /// The carrier edge; `None` disables SIP.
     #[cfg(feature = "sip")]
     pub sip: Option<SipConfig>,
@@ -148,6 +152,7 @@ impl Default for Config {
             control_token: None,
             http: HttpConfig::default(),
             accounts: AccountsConfig::default(),
+            tokens: TokensConfig::default(),
             #[cfg(feature = "sip")]
             sip: Some(SipConfig::default()),
             #[cfg(feature = "voipbin")]
@@ -247,6 +252,7 @@ pub(crate) struct Settings {
     pub(crate) http: Option<http::HttpTable>,
     pub(crate) allow_loopback_callbacks: Option<bool>,
     pub(crate) accounts: Option<AccountsConfig>,
+    pub(crate) tokens: Option<TokensConfig>,
     #[cfg(feature = "sip")]
     pub(crate) sip_listen: Option<String>,
     #[cfg(feature = "sip")]
@@ -336,6 +342,7 @@ impl Settings {
             http: self.http.or(other.http),
             allow_loopback_callbacks: self.allow_loopback_callbacks.or(other.allow_loopback_callbacks),
             accounts: self.accounts.or(other.accounts),
+            tokens: self.tokens.or(other.tokens),
             #[cfg(feature = "sip")]
             sip_listen: self.sip_listen.or(other.sip_listen),
             #[cfg(feature = "sip")]
@@ -405,9 +412,11 @@ impl Settings {
         let voipbin = VoipbinConfig::new(self.voipbin_admin, self.voipbin.unwrap_or_default())?;
         let accounts = self.accounts.unwrap_or_default();
         accounts.check()?;
+        let tokens = self.tokens.unwrap_or_default();
+        tokens.check(&listen)?;
         let public_url = self.public_url.map(|url| check_url(&url)).transpose()?;
         let api_key = check_secret("api-key", self.api_key)?;
-        let callback_secret = check_secret("callback-secret", self.callback_secret)?;
+        let callback_secret = check_callback_secret(self.callback_secret)?;
         let control_token = check_secret("control-token", self.control_token)?;
         let log = self.log.unwrap_or(defaults.log);
         if !log_filter::is_log_filter(&log) {
@@ -426,6 +435,7 @@ impl Settings {
             control_token,
             http: HttpConfig::new(self.http.unwrap_or_default())?,
             accounts,
+            tokens,
             #[cfg(feature = "sip")]
             sip,
             #[cfg(feature = "voipbin")]
@@ -476,6 +486,20 @@ fn check_url(text: &str) -> Result<String, ConfigError> {
         return invalid("give it without a query or fragment, such as https://trunks.example.com");
     }
     Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Refuses a secret that the control API would refuse, before an account is created.
+fn check_callback_secret(secret: Option<Secret>) -> Result<Option<Secret>, ConfigError> {
+    let is_valid =
+        |text: &str| (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    match secret {
+        Some(secret) if !is_valid(secret.expose()) => Err(ConfigError::Value {
+            name: "callback-secret",
+            given: String::new(),
+            expected: "give 1 to 255 visible ASCII characters without spaces, or leave the setting out",
+        }),
+        secret => Ok(secret),
+    }
 }
 
 /// Refuses a blank secret, which would protect nothing.
@@ -538,6 +562,9 @@ impl Config {
             text = format!("{text}\n{table}");
         }
         if let Some(table) = self.accounts.to_toml() {
+            text = format!("{text}\n{table}");
+        }
+        if let Some(table) = self.tokens.to_toml() {
             text = format!("{text}\n{table}");
         }
         #[cfg(feature = "sip")]

@@ -18,6 +18,7 @@ use service_core::jobs;
 #[cfg(feature = "voipbin")]
 use service_core::jobs::JobSet;
 use service_core::{Core, Outbox};
+use token_service::{TokenService, token_router};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -104,10 +105,8 @@ pub struct Server {
     control: Control,
     address: SocketAddr,
     control_address: Option<SocketAddr>,
-    new_key: Option<Secret>,
-    new_callback_secret: Option<Secret>,
-    unsigned_accounts: Vec<Uuid>,
-    accounts_before: Option<usize>,
+    token_address: SocketAddr,
+    accounts: AccountsAtStart,
     created_database: bool,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
@@ -173,6 +172,7 @@ impl ServerBuilder {
         let listener = listen(&config.listen).await?;
         let address = local(&listener, &config.listen)?;
         let control_listener = control_listener(&config).await?;
+        let token_listener = token_listener(&config).await?;
         let (store, created_database) = open_store(&config.database, store_limits)?;
         let core = Arc::new(Core::new(
             store,
@@ -202,7 +202,8 @@ impl ServerBuilder {
             edge.as_ref().map(carrier_edge::Edge::handle),
             #[cfg(feature = "sip")]
             messages,
-        );
+        )
+        .of_environment(config.tokens.environment());
         #[cfg(feature = "voipbin")]
         if let Some((username, password)) = &config.voipbin.admin {
             control.ensure_super_admin(username, password.clone()).await?;
@@ -212,8 +213,7 @@ impl ServerBuilder {
             log_open_trunks(&control).await?;
         }
         // Nothing after this can fail: the key of the first account is printed only once.
-        let first = first_account(&control, &config).await?;
-        let unsigned_accounts = sign_callbacks(&control, &config).await?;
+        let accounts = prepare_accounts(&control, &config).await?;
 
         let (stop, stopped) = watch::channel(false);
         let mut tasks = Vec::new();
@@ -237,8 +237,24 @@ impl ServerBuilder {
         tasks.push(tokio::spawn(jobs::run(Arc::clone(&core), jobs, stopped.clone())));
         tasks.push(tokio::spawn(callbacks::run(Arc::clone(&core), callbacks, stopped.clone())));
         let rates = RateLimits::new(config.accounts.max_rate(address.ip().to_canonical().is_loopback()));
-        let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates);
+        let rates = Arc::new(rates);
+        let token_settings = config.tokens.settings();
+        let tokens =
+            Arc::new(TokenService::new(Arc::clone(&core), token_settings, limits, Arc::clone(&rates)));
+        let api = Api::new(Arc::clone(&core), config.public_url.clone(), limits, rates, Arc::clone(&tokens));
         let router = api_router(Arc::new(api)).merge(health_router(Arc::clone(&core)));
+        let mut token_address = address;
+        let router = match token_listener {
+            Some((listener, at)) => {
+                token_address = at;
+                let door = door(&core, &config, limits, Share::Api);
+                tasks.push(tokio::spawn(serve(listener, token_router(tokens), door, stopped.clone())));
+                #[cfg(feature = "sip")]
+                own_sockets.push(core.own.enter(at, Use::Other));
+                router
+            }
+            None => router.merge(token_router(tokens)),
+        };
         #[cfg(feature = "voipbin")]
         let router = router.merge(voipbin_platform::router(Arc::clone(&platform)));
         tasks.push(tokio::spawn(serve(listener, router, door(&core, &config, limits, Share::Api), stopped)));
@@ -247,10 +263,8 @@ impl ServerBuilder {
             control,
             address,
             control_address,
-            new_key: first.new_key,
-            new_callback_secret: first.new_callback_secret,
-            unsigned_accounts,
-            accounts_before: first.accounts_before,
+            accounts,
+            token_address,
             created_database,
             stop,
             tasks,
@@ -391,6 +405,14 @@ async fn control_listener(config: &Config) -> Result<Option<(TcpListener, Socket
     Ok(Some((listener, at, text.clone())))
 }
 
+/// Listens for requests for tokens if the configuration has a listener of their own. Returns it and its address.
+async fn token_listener(config: &Config) -> Result<Option<(TcpListener, SocketAddr)>, StartError> {
+    let Some(text) = &config.tokens.listen else { return Ok(None) };
+    let listener = listen(text).await?;
+    let at = local(&listener, text)?;
+    Ok(Some((listener, at)))
+}
+
 async fn listen(address: &str) -> Result<TcpListener, StartError> {
     let failed = |error| StartError::Listen(address.to_owned(), error);
     let mut last = io::Error::new(io::ErrorKind::InvalidInput, "the name has no address");
@@ -407,26 +429,34 @@ fn local(listener: &TcpListener, text: &str) -> Result<SocketAddr, StartError> {
     listener.local_addr().map_err(|error| StartError::Listen(text.to_owned(), error))
 }
 
-/// The result of [`first_account`].
+/// What the start found about accounts, and made.
 #[derive(Debug, Default)]
-struct FirstAccount {
+struct AccountsAtStart {
     /// The generated key, if there was no account and no configured key.
     new_key: Option<Secret>,
     /// The generated callback secret of the demo.
     new_callback_secret: Option<Secret>,
     /// The number of accounts before, if an account was created.
     accounts_before: Option<usize>,
+    /// The accounts whose callbacks are not sent.
+    unsigned_accounts: Vec<Uuid>,
+}
+
+/// Creates the first account if there is none, and enables the configured callback secret.
+async fn prepare_accounts(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
+    let accounts = first_account(control, config).await?;
+    Ok(AccountsAtStart { unsigned_accounts: sign_callbacks(control, config).await?, ..accounts })
 }
 
 /// Creates an account if there is none, or none with the configured API key.
-async fn first_account(control: &Control, config: &Config) -> Result<FirstAccount, ControlError> {
+async fn first_account(control: &Control, config: &Config) -> Result<AccountsAtStart, ControlError> {
     let existing = control.accounts().await?;
     let key_exists = match &config.api_key {
         Some(key) => control.account_of_key(key).await?.is_some(),
         None => false,
     };
     if key_exists || (config.api_key.is_none() && !existing.is_empty()) {
-        return Ok(FirstAccount::default());
+        return Ok(AccountsAtStart::default());
     }
     let name = if existing.is_empty() { "default" } else { "" };
     let mut new = NewAccount::named(name);
@@ -445,7 +475,12 @@ async fn first_account(control: &Control, config: &Config) -> Result<FirstAccoun
         new_callback_secret = config.callback_secret.is_none().then_some(secret);
     }
     let new_key = config.api_key.is_none().then_some(key);
-    Ok(FirstAccount { new_key, new_callback_secret, accounts_before: Some(existing.len()) })
+    Ok(AccountsAtStart {
+        new_key,
+        new_callback_secret,
+        accounts_before: Some(existing.len()),
+        unsigned_accounts: Vec::new(),
+    })
 }
 
 /// Enables the configured callback secret: in the account with the configured API key, or in the only account. Returns the
@@ -512,6 +547,12 @@ impl Server {
         self.control_address
     }
 
+    /// Returns the URL of the service that mints access tokens, such as `http://127.0.0.1:8080/token`: at the API's address
+    /// unless it has a listener of its own.
+    pub fn token_url(&self) -> String {
+        format!("http://{}/token", self.token_address)
+    }
+
     /// Returns the address of SIP over UDP and TCP, if the edge runs.
     #[cfg(feature = "sip")]
     pub fn sip_address(&self) -> Option<SocketAddr> {
@@ -538,23 +579,23 @@ impl Server {
     /// Returns the API key that this start generated because there was no account. It cannot be read after this process
     /// ends.
     pub fn new_key(&self) -> Option<&Secret> {
-        self.new_key.as_ref()
+        self.accounts.new_key.as_ref()
     }
 
     /// Returns the callback secret that this start generated for the demo.
     pub fn new_callback_secret(&self) -> Option<&Secret> {
-        self.new_callback_secret.as_ref()
+        self.accounts.new_callback_secret.as_ref()
     }
 
     /// Returns the accounts that had trunks with a callback URL and no enabled callback secret at the start: no callback of
     /// theirs is sent.
     pub fn unsigned_accounts(&self) -> &[Uuid] {
-        &self.unsigned_accounts
+        &self.accounts.unsigned_accounts
     }
 
     /// Returns the number of accounts before this start created one; `None` if it created none.
     pub fn accounts_before(&self) -> Option<usize> {
-        self.accounts_before
+        self.accounts.accounts_before
     }
 
     /// Returns true if this start created the database.

@@ -44,6 +44,7 @@ mod query;
 mod record;
 mod sqlite;
 mod store;
+mod token_key;
 
 pub use answer::Answer;
 pub use call::{CallQuery, RunningCall, RunningCalls, StoredCall, StoredCharge};
@@ -73,5 +74,6 @@ pub use record::{NO_ACCOUNT, Record, Scope, StoredRecord};
 pub use sqlite::{OpenError, SqliteStore};
 pub use store::{
     Accounts, CHANGE_DELAY, CallbackSecrets, Calls, ChangeFeed, Documents, Engine, Events, IdempotencyKeys,
-    Jobs, Records, Store, Writes, for_each_record,
+    Jobs, Records, Store, TokenKeys, Writes, for_each_record,
 };
+pub use token_key::{MAX_TOKEN_KEYS, TokenKey, TokenKeyRotation};

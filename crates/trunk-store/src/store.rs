@@ -14,6 +14,7 @@ mod events;
 mod idempotency_keys;
 mod jobs;
 mod records;
+mod token_keys;
 mod writes;
 
 pub use accounts::Accounts;
@@ -26,6 +27,7 @@ pub use events::Events;
 pub use idempotency_keys::IdempotencyKeys;
 pub use jobs::Jobs;
 pub use records::{Records, for_each_record};
+pub use token_keys::TokenKeys;
 pub use writes::Writes;
 
 /// A store with all of its parts. A room that needs only some of them takes those.
@@ -34,6 +36,7 @@ pub trait Store:
     + Documents
     + Accounts
     + CallbackSecrets
+    + TokenKeys
     + Events
     + Calls
     + Jobs
@@ -49,6 +52,7 @@ impl<T> Store for T where
         + Documents
         + Accounts
         + CallbackSecrets
+        + TokenKeys
         + Events
         + Calls
         + Jobs

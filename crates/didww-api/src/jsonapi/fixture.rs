@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use didww_types::{ApiVersion, Features, ResourceSpec, Secret};
+use didww_types::{ApiVersion, Features, ResourceSpec};
 use service_base::clock::Clock;
 use service_base::descriptors::Descriptors;
 use service_base::guessing::GuessLimits;
@@ -44,7 +44,13 @@ impl Fixture {
             record_quota: None,
             created_at: now,
         };
-        let key = ApiKey { id: Uuid::from_u128(2), digest: KeyDigest::of("key"), created_at: now };
+        let key = ApiKey {
+            id: Uuid::from_u128(2),
+            digest: KeyDigest::of("key"),
+            created_at: now,
+            addresses: None,
+            environment: None,
+        };
         let account = core.store.create_account(account, key).await.unwrap();
         Self { core, rules, account }
     }

@@ -44,13 +44,14 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0012_jobs.sql"),
     include_str!("migrations/0013_call_ids.sql"),
     include_str!("migrations/0014_idempotency.sql"),
-    include_str!("migrations/0015_callback_secrets.sql"),
-    include_str!("migrations/0016_key_digests.sql"),
-    include_str!("migrations/0017_rewrite.sql"),
+    include_str!("migrations/0015_tokens.sql"),
+    include_str!("migrations/0016_callback_secrets.sql"),
+    include_str!("migrations/0017_key_digests.sql"),
+    include_str!("migrations/0018_rewrite.sql"),
 ];
 
 /// The schema after which API keys are not in any table any more. Files of this schema and older ones are rewritten.
-const WITHOUT_KEYS: usize = 16;
+const WITHOUT_KEYS: usize = 17;
 
 /// Number of connections for reads by a key.
 const READER_CONNECTIONS: usize = 4;

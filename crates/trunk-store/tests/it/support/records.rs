@@ -112,8 +112,13 @@ pub fn account(number: u128, name: &str) -> Account {
 
 /// A key that is not stored yet.
 pub fn key(number: u128, secret: &str) -> ApiKey {
-    let digest = KeyDigest::of(secret);
-    ApiKey { id: id(number), digest, created_at: Timestamp::from_unix_millis(0) }
+    ApiKey {
+        id: id(number),
+        digest: KeyDigest::of(secret),
+        created_at: Timestamp::from_unix_millis(0),
+        addresses: None,
+        environment: None,
+    }
 }
 
 /// A callback secret.
