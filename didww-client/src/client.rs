@@ -109,7 +109,9 @@ impl Client {
         Api::new(self.clone())
     }
 
-    /// Creates a request for a resource that this crate does not declare. `path` is relative to the base URL,
+    /// Creates a request for a resource that this crate does not declare. A program can also declare such a resource
+    /// itself: see [`derive@didww_types::Resource`].
+    /// `path` is relative to the base URL,
     /// begins with a slash and is percent-encoded, such as `/pops`.
     pub fn raw(&self, method: Method, path: &str) -> RawRequest {
         RawRequest::new(self.clone(), method, path)
@@ -142,6 +144,7 @@ impl Client {
                 method: &request.method,
                 url: &url,
                 body: request.body.as_ref(),
+                headers: (!request.headers.is_empty()).then_some(&request.headers),
                 repeat,
                 key: self.key.as_ref(),
             };
@@ -161,7 +164,7 @@ impl Client {
         if exchange.method == Method::DELETE && unclear && status == StatusCode::NOT_FOUND {
             return Ok(Response { exchange, status: StatusCode::NO_CONTENT, body: Bytes::new(), requested });
         }
-        Err(Refusal::read(exchange, status, &body).into_error(retry_after))
+        Err(Refusal::read(exchange, status, body).into_error(retry_after))
     }
 }
 

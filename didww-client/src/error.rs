@@ -142,7 +142,8 @@ mod tests {
         let mut exchange = Exchange::unsent(&Method::POST, "/v3/dids");
         exchange.request_id = Some("r-1".to_owned());
         exchange.attempts = 2;
-        Refusal { exchange, status: StatusCode::from_u16(status).unwrap(), errors }.into_error(None)
+        let body = serde_json::to_vec(&didww_types::ErrorDocument { errors }).unwrap();
+        Refusal::read(exchange, StatusCode::from_u16(status).unwrap(), body.into()).into_error(None)
     }
 
     #[test]
