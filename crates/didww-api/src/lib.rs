@@ -20,6 +20,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod api;
+mod cors;
 mod headers;
 mod idempotency;
 mod jsonapi;
