@@ -53,11 +53,14 @@ impl Multipart {
         let mut body = Vec::with_capacity(self.parts.iter().map(|part| part.content.len() + 256).sum());
         for part in &self.parts {
             let name = quoted(&part.name);
-            let mut head = format!("--{boundary}\r\nContent-Disposition: form-data; name={name}");
-            if let Some((file_name, media_type)) = &part.file {
-                HeaderValue::from_str(media_type).ok()?;
-                head.push_str(&format!("; filename={}\r\nContent-Type: {media_type}", quoted(file_name)));
-            }
+            let file = match &part.file {
+                Some((file_name, media_type)) => {
+                    HeaderValue::from_str(media_type).ok()?;
+                    format!("; filename={}\r\nContent-Type: {media_type}", quoted(file_name))
+                }
+                None => String::new(),
+            };
+            let head = format!("--{boundary}\r\nContent-Disposition: form-data; name={name}{file}");
             body.extend_from_slice(head.as_bytes());
             body.extend_from_slice(b"\r\n\r\n");
             body.extend_from_slice(&part.content);

@@ -61,6 +61,6 @@ impl<T: fmt::Debug> fmt::Debug for Single<T> {
             .field("value", &self.value)
             .field("included", &self.included.len())
             .field("version", &self.version)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
