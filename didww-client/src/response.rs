@@ -98,7 +98,7 @@ fn single<T>(
     meta: CollectionMeta,
     version: ApiVersion,
 ) -> Single<T> {
-    Single { value, included: Included::new(version, included), meta, version }
+    Single { value, included: Included::new(version, included), document_meta: meta, version }
 }
 
 fn decode_record<R: Resource, T>(

@@ -28,8 +28,8 @@ pub struct Single<T> {
     pub(crate) value: T,
     /// The related records that the request included.
     pub included: Included,
-    /// The document's `meta` member, with members that this crate does not know.
-    pub meta: CollectionMeta,
+    /// The document's `meta` member, with members that this crate does not know. The record's own is `meta`.
+    pub document_meta: CollectionMeta,
     /// The API version that served the request.
     pub version: ApiVersion,
 }

@@ -1,7 +1,7 @@
 //! Checks of `Content-Type` and `Accept`, with the results and texts of the framework behind DIDWW's API.
 //!
 //! Media types are compared without their parameters and without letter case: the framework takes the type of a
-//! `Content-Type` alone, and the string bodies of .NET and of OkHttp always have a `charset`.
+//! `Content-Type` alone, and the string bodies of .NET and of `OkHttp` always have a `charset`.
 
 use didww_types::{ErrorCode, MEDIA_TYPE};
 use http::{HeaderMap, header};

@@ -27,10 +27,10 @@ struct Member {
 /// # Errors
 /// Every member that is not `number` or `size`; else the size, or the number, that is out of range.
 pub(super) fn read(query: &str, max_size: u64) -> Result<Page, Vec<ErrorObject>> {
-    let page = match Sent::parse(query).map_err(|error| vec![error])? {
+    let page = match Sent::parse(query).map_err(|error| vec![*error])? {
         Sent::Nothing | Sent::Text(None) => return Ok(Page::default()),
         Sent::Text(Some(number)) => Wanted { number: Some(integer(&number)), ..Wanted::default() },
-        Sent::List => return Err(vec![unexpected("Hash", "Array")]),
+        Sent::List => return Err(vec![*unexpected("Hash", "Array")]),
         Sent::Members(members) => Wanted::of(&members)?,
     };
     page.check(max_size)
@@ -38,7 +38,7 @@ pub(super) fn read(query: &str, max_size: u64) -> Result<Page, Vec<ErrorObject>>
 }
 
 impl Sent {
-    fn parse(query: &str) -> Result<Self, ErrorObject> {
+    fn parse(query: &str) -> Result<Self, Box<ErrorObject>> {
         let mut sent = Self::Nothing;
         for pair in query.split('&') {
             let Some((name, value)) = QueryPairs::parse(pair).0.pop() else { continue };
@@ -144,9 +144,9 @@ fn positive(value: i128, name: &str) -> Result<u64, String> {
 }
 
 /// Rack's refusal of a parameter that has two forms at once.
-fn unexpected(expected: &str, got: &str) -> ErrorObject {
+fn unexpected(expected: &str, got: &str) -> Box<ErrorObject> {
     let detail = format!("expected {expected} (got {got}) for param `page'");
-    ErrorObject::new(ErrorCode::BadRequest, "Bad Request", detail)
+    Box::new(ErrorObject::new(ErrorCode::BadRequest, "Bad Request", detail))
 }
 
 /// Reads a text as Ruby's `String#to_i` does: white space, a sign, and the digits up to anything else; a single
