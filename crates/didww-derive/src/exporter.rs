@@ -6,7 +6,8 @@ use proc_macro2::{Group, Ident, TokenStream, TokenTree};
 pub(crate) fn rename(tokens: TokenStream, exporter: &Ident) -> TokenStream {
     let mut colons = 0;
     let replaced = tokens.into_iter().map(|token| {
-        let is_at_start = colons == 2;
+        // A bound such as `T: ::didww_types::X` has three.
+        let is_at_start = colons >= 2;
         colons = match &token {
             TokenTree::Punct(punct) if punct.as_char() == ':' => colons + 1,
             _ => 0,
