@@ -30,4 +30,4 @@ mod streams;
 mod timers;
 mod trace;
 mod transports;
-mod uac;
+pub mod uac;

@@ -56,6 +56,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 use service_base::background::in_background;
 use service_base::descriptors::Share;
@@ -353,7 +354,7 @@ fn account_call_limit(core: &Core, config: &EdgeConfig) -> usize {
 }
 
 /// Counters of call attempts and of messages that never became one, since the start.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[non_exhaustive]
 pub struct CallCounts {
     /// Attempts from known sources that were challenged.

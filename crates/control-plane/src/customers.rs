@@ -2,6 +2,7 @@
 
 use didww_types::Secret;
 use didww_types::values::Money;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use service_core::{AttemptError, Retries};
 use trunk_store::{DocumentKind, DocumentQuery};
@@ -74,7 +75,7 @@ impl NewCustomer {
 }
 
 /// Changes to a customer. A field that is `None` leaves the value unchanged.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct CustomerPatch {

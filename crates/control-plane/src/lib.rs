@@ -15,6 +15,7 @@
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod accounts;
+mod answers;
 #[cfg(feature = "sip")]
 mod attempts;
 mod auth;
@@ -32,6 +33,7 @@ mod idempotency;
 mod messages;
 mod records;
 mod respond;
+mod route;
 mod routes;
 mod trunks;
 
@@ -47,7 +49,7 @@ pub use auth::ControlAuth;
 pub use dids::{DidPatch, NewDid};
 pub use error::ControlError;
 pub use records::RecordMembers;
-pub use routes::control_router;
+pub use routes::{control_router, openapi};
 pub use trunks::{OpenTrunk, OpenTrunks};
 
 /// Controls a running server. Clones control the same server.

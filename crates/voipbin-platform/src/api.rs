@@ -44,6 +44,7 @@ use self::idempotency::KeyedAnswer;
 use self::request_id::REQUEST_IDS;
 use self::response::{allow_every_origin, error_response, json_response, preflight, redirect_without_slash};
 use crate::caller::Caller;
+use crate::contract;
 use crate::endpoints::{self, Operation};
 use crate::entity::json_text;
 use crate::error::{ApiError, ApiResult, Status};
@@ -53,7 +54,7 @@ use crate::records::customers::CustomerStatus;
 use crate::request::{RequestContext, check_rate};
 
 /// The paths of the platform on the public listener.
-const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping"];
+const PATHS: &[&str] = &["/v1.0/{*path}", "/v1/{*path}", "/auth/login", "/ping", "/openapi.json"];
 
 /// The time from the freezing of a customer to its deletion, as the error for a frozen customer announces it.
 /// This server deletes no frozen customer.
@@ -121,6 +122,9 @@ async fn respond(
     match path {
         "/ping" if parts.method == Method::GET => {
             return Ok(json_response(StatusCode::OK, json_text(&json!({ "message": "pong" }))));
+        }
+        "/openapi.json" if parts.method == Method::GET => {
+            return Ok(json_response(StatusCode::OK, contract::OPENAPI_TEXT.clone()));
         }
         "/auth/login" if parts.method == Method::POST => {
             // A login with a body that cannot be read fails like one with wrong credentials.

@@ -22,6 +22,7 @@ mod cache;
 mod call_plan;
 mod caller;
 mod config;
+mod contract;
 mod directory;
 mod endpoints;
 mod engine;
@@ -57,6 +58,7 @@ pub use voipbin_types::{Flow, Number, NumberKind, NumberStatus, SupportMetadata,
 pub use crate::active_calls::ActiveCalls;
 pub use crate::api::router;
 pub use crate::config::{CarrierTimeouts, PlatformConfig};
+pub use crate::contract::openapi;
 pub use crate::directory::Directory;
 pub use crate::endpoints::{ENDPOINTS, Endpoint, Needs};
 pub use crate::entity::{Entity, Kind};
